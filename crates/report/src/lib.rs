@@ -1,0 +1,17 @@
+//! One view of every result.
+//!
+//! A library returns typed results that serialise themselves to JSON and describe themselves as a
+//! [`Document`]; this crate renders a document as terminal text or Markdown. Libraries tell how
+//! far they are through an [`Observer`]; nothing here prints.
+
+mod document;
+mod progress;
+
+pub use document::{Document, Mark, Section};
+pub use progress::{Observer, Outcome, Silent};
+
+/// A result that can be shown to a person; its JSON is its [`serde::Serialize`].
+pub trait Report: serde::Serialize {
+    /// The result as headings, tables and notes.
+    fn document(&self) -> Document;
+}
