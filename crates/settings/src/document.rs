@@ -1,0 +1,411 @@
+//! Reading a TOML document field by field, so that every problem is found in one pass and carries its
+//! path and position.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use serde_spanned::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use crate::NameError;
+use crate::error::{ErrorKind, Position, SettingsError};
+
+/// What a check has to say about a value; the field adds path and position.
+pub(crate) struct Problem {
+    pub(crate) kind: ErrorKind,
+    pub(crate) problem: String,
+    pub(crate) fix: String,
+}
+
+/// The file's text, and what has been found wrong with it so far.
+pub(crate) struct Document<'t> {
+    text: &'t str,
+    problems: RefCell<Vec<SettingsError>>,
+    /// Section and name of every field that was asked for: the fields that exist.
+    known: RefCell<BTreeSet<(String, &'static str)>>,
+}
+
+impl<'t> Document<'t> {
+    pub(crate) fn new(text: &'t str) -> Document<'t> {
+        Document {
+            text,
+            problems: RefCell::default(),
+            known: RefCell::default(),
+        }
+    }
+
+    /// The root table; `None`, and problems, when the text is not TOML.
+    pub(crate) fn syntax(&self) -> Option<DeTable<'t>> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for error in &errors {
+            self.report(
+                "",
+                error.span().map(|span| span.start),
+                Problem {
+                    kind: ErrorKind::Syntax,
+                    problem: format!("not TOML: {}", one_line(error.message())),
+                    fix: "correct the syntax (https://toml.io)".to_owned(),
+                },
+            );
+        }
+        errors.is_empty().then(|| table.into_inner())
+    }
+
+    pub(crate) fn root<'d>(&'d self, table: &'d DeTable<'t>) -> Section<'d> {
+        Section {
+            document: self,
+            name: String::new(),
+            path: String::new(),
+            at: None,
+            table,
+            asked: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn into_problems(self) -> Vec<SettingsError> {
+        self.problems.into_inner()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn known(&self) -> BTreeSet<(String, &'static str)> {
+        self.known.borrow().clone()
+    }
+
+    fn report(&self, path: &str, at: Option<usize>, problem: Problem) {
+        self.problems.borrow_mut().push(SettingsError {
+            kind: problem.kind,
+            path: path.to_owned(),
+            position: at.map(|at| position(self.text, at)),
+            problem: problem.problem,
+            fix: problem.fix,
+        });
+    }
+}
+
+/// Line and column, both from 1, of a byte offset; an offset inside a character counts as its start.
+fn position(text: &str, at: usize) -> Position {
+    let before = &text[..text.floor_char_boundary(at)];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    Position {
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+    }
+}
+
+/// A table of the document.
+pub(crate) struct Section<'d> {
+    document: &'d Document<'d>,
+    /// As in `buckets`: the path without indices.
+    name: String,
+    /// As in `buckets[1]`.
+    path: String,
+    at: Option<usize>,
+    table: &'d DeTable<'d>,
+    asked: RefCell<BTreeSet<&'static str>>,
+}
+
+impl<'d> Section<'d> {
+    /// The field, if it is there.
+    pub(crate) fn optional(&self, name: &'static str, example: &'static str) -> Option<Field<'d>> {
+        self.asked.borrow_mut().insert(name);
+        self.document
+            .known
+            .borrow_mut()
+            .insert((self.name.clone(), name));
+        let value = self.table.get(name)?;
+        Some(Field {
+            document: self.document,
+            name: join(&self.name, name),
+            path: join(&self.path, name),
+            example,
+            value,
+        })
+    }
+
+    /// The field; a problem if it is not there.
+    pub(crate) fn required(&self, name: &'static str, example: &'static str) -> Option<Field<'d>> {
+        let field = self.optional(name, example);
+        if field.is_none() {
+            let place = if self.path.is_empty() {
+                String::new()
+            } else {
+                format!(" to [{}]", self.path)
+            };
+            self.document.report(
+                &join(&self.path, name),
+                self.at,
+                Problem {
+                    kind: ErrorKind::Missing,
+                    problem: "it is missing".to_owned(),
+                    fix: format!("add `{name} = {example}`{place}"),
+                },
+            );
+        }
+        field
+    }
+
+    /// Every entry, for a table whose keys are the user's own.
+    pub(crate) fn entries(&self) -> Vec<(&'d str, Field<'d>)> {
+        let entry = |(key, value): (&'d Spanned<DeString<'d>>, _)| {
+            let key: &'d str = key.get_ref();
+            let path = join(&self.path, key);
+            (
+                key,
+                Field {
+                    document: self.document,
+                    name: self.name.clone(),
+                    path,
+                    example: "\"…\"",
+                    value,
+                },
+            )
+        };
+        self.table.iter().map(entry).collect()
+    }
+
+    /// Reports the fields that nobody asked for. To be called when all that exist have been asked for.
+    pub(crate) fn close(self) {
+        let asked = self.asked.borrow();
+        for (key, _) in self.table {
+            let name: &str = key.get_ref();
+            if asked.contains(name) {
+                continue;
+            }
+            let place = if self.path.is_empty() {
+                "at the top level".to_owned()
+            } else {
+                format!("in [{}]", self.path)
+            };
+            let fix = match nearest(name, asked.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!(
+                    "valid here: {}",
+                    asked.iter().copied().collect::<Vec<_>>().join(", ")
+                ),
+            };
+            self.document.report(
+                &join(&self.path, name),
+                Some(key.span().start),
+                Problem {
+                    kind: ErrorKind::UnknownField,
+                    problem: format!("unknown field `{}` {place}", one_line(name)),
+                    fix,
+                },
+            );
+        }
+    }
+
+    /// Reports that the table as a whole is against the rules; `None`, for use in an expression.
+    pub(crate) fn invalid<T>(
+        &self,
+        problem: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Option<T> {
+        self.report(ErrorKind::Invalid, problem.into(), fix.into())
+    }
+
+    /// Reports that the table does not go with another value; `None`, for use in an expression.
+    pub(crate) fn conflict<T>(
+        &self,
+        problem: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Option<T> {
+        self.report(ErrorKind::Conflict, problem.into(), fix.into())
+    }
+
+    fn report<T>(&self, kind: ErrorKind, problem: String, fix: String) -> Option<T> {
+        self.document
+            .report(&self.path, self.at, Problem { kind, problem, fix });
+        None
+    }
+}
+
+/// A value of the document.
+#[derive(Clone)]
+pub(crate) struct Field<'d> {
+    document: &'d Document<'d>,
+    name: String,
+    path: String,
+    example: &'static str,
+    value: &'d Spanned<DeValue<'d>>,
+}
+
+impl<'d> Field<'d> {
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The value as TOML gives it.
+    pub(crate) fn value(&self) -> &'d DeValue<'d> {
+        self.value.get_ref()
+    }
+
+    pub(crate) fn report(&self, problem: Problem) {
+        self.document
+            .report(&self.path, Some(self.value.span().start), problem);
+    }
+
+    /// Reports a value against the rules; `None`, for use in an expression.
+    pub(crate) fn invalid<T>(
+        &self,
+        problem: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Option<T> {
+        self.report(Problem {
+            kind: ErrorKind::Invalid,
+            problem: problem.into(),
+            fix: fix.into(),
+        });
+        None
+    }
+
+    /// Reports a value that does not go with another; `None`, for use in an expression.
+    pub(crate) fn conflict<T>(
+        &self,
+        problem: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Option<T> {
+        self.report(Problem {
+            kind: ErrorKind::Conflict,
+            problem: problem.into(),
+            fix: fix.into(),
+        });
+        None
+    }
+
+    /// Reports that the value is of another type than `wanted`.
+    pub(crate) fn wrong_type<T>(&self, wanted: &str) -> Option<T> {
+        let problem = format!(
+            "it must be {wanted}, and is of type {}",
+            self.value().type_str()
+        );
+        let name = self.path.rsplit('.').next().unwrap_or_default();
+        self.invalid(problem, format!("write `{name} = {}`", self.example))
+    }
+
+    pub(crate) fn string(&self) -> Option<&'d str> {
+        match self.value() {
+            DeValue::String(text) => Some(text),
+            _ => self.wrong_type("a string"),
+        }
+    }
+
+    /// A string that is not blank, without the space around it.
+    pub(crate) fn text(&self) -> Option<String> {
+        let text = self.string()?.trim();
+        if text.is_empty() {
+            return self.invalid("it is blank", "write it out");
+        }
+        Some(text.to_owned())
+    }
+
+    /// A string that is a name.
+    pub(crate) fn parse<T: FromStr<Err = NameError>>(&self) -> Option<T> {
+        match self.string()?.parse() {
+            Ok(name) => Some(name),
+            Err(NameError { problem, fix }) => self.invalid(problem, fix),
+        }
+    }
+
+    /// A string that is one of `choices`.
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
+        let text = self.string()?;
+        if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
+            return Some(*choice);
+        }
+        let names: Vec<String> = choices
+            .iter()
+            .map(|(name, _)| format!("{name:?}"))
+            .collect();
+        self.invalid(
+            format!("{text:?} is not a choice here"),
+            format!("write {}", names.join(" or ")),
+        )
+    }
+
+    pub(crate) fn integer(&self) -> Option<i128> {
+        let DeValue::Integer(integer) = self.value() else {
+            return self.wrong_type("an integer");
+        };
+        match i128::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(integer) => Some(integer),
+            Err(_) => self.invalid(
+                "it is too large a number",
+                format!("write a number such as {}", self.example),
+            ),
+        }
+    }
+
+    pub(crate) fn array(&self) -> Option<Vec<Field<'d>>> {
+        let DeValue::Array(values) = self.value() else {
+            return self.wrong_type("an array");
+        };
+        let field = |(index, value)| Field {
+            path: format!("{}[{index}]", self.path),
+            name: self.name.clone(),
+            example: self.example,
+            document: self.document,
+            value,
+        };
+        Some(values.iter().enumerate().map(field).collect())
+    }
+
+    pub(crate) fn section(&self) -> Option<Section<'d>> {
+        let DeValue::Table(table) = self.value() else {
+            return self.wrong_type("a table");
+        };
+        Some(Section {
+            document: self.document,
+            name: self.name.clone(),
+            path: self.path.clone(),
+            at: Some(self.value.span().start),
+            table,
+            asked: RefCell::default(),
+        })
+    }
+}
+
+/// `parent.child`, with the child quoted where TOML would need it.
+fn join(parent: &str, child: &str) -> String {
+    let bare = !child.is_empty()
+        && child
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let child = if bare {
+        child.to_owned()
+    } else {
+        format!("{child:?}")
+    };
+    if parent.is_empty() {
+        child
+    } else {
+        format!("{parent}.{child}")
+    }
+}
+
+/// The name most like `wrong`, if one is like it at all: at least 0.75 by Jaro-Winkler, which finds swapped,
+/// missing and doubled letters and does not find unrelated words.
+pub(crate) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let wrong = wrong.to_lowercase();
+    names
+        .map(|name| (strsim::jaro_winkler(&wrong, name), name))
+        .filter(|(likeness, _)| *likeness >= 0.75)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
+}
+
+/// Control characters escaped, so that a message is one line.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            // Writing to a `String` does not fail.
+            let _ = write!(line, "{}", c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}

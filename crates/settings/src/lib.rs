@@ -1,0 +1,33 @@
+//! `infra.toml`, parsed and validated.
+//!
+//! [`Settings::parse`] turns the file's text into types that hold only what AWS accepts: names follow
+//! AWS's naming rules, regions come from a table, KMS keys lie in the region that uses them, and a region
+//! outside the data residency policy is there only with an exception that has not expired. Code that has a
+//! [`Settings`] does not check any of this again.
+//!
+//! The file format is described in `docs/settings.md`. Serializing a [`Settings`] gives the same layout,
+//! with every default filled in.
+
+mod document;
+mod error;
+mod names;
+mod objectives;
+mod pairs;
+mod regions;
+mod residency;
+mod settings;
+mod state;
+mod tags;
+
+pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
+pub use names::{
+    BucketName, DbIdentifier, EnvironmentName, KmsKeyArn, NameError, ProjectName, RoleName,
+    StateKey, TableName,
+};
+pub use objectives::Objectives;
+pub use pairs::{Bucket, Database};
+pub use regions::{Country, Region, RegionRole, Regions};
+pub use residency::{ExceptionInUse, Residency, ResidencyException};
+pub use settings::Settings;
+pub use state::{Encryption, Locking, ReplicaLocks, State, StateDr, StateReplica};
+pub use tags::Tags;

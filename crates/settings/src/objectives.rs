@@ -1,0 +1,70 @@
+//! How fast recovery has to be and how much may be lost.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::fmt::serde::unsigned_duration::friendly::compact;
+use serde::Serialize;
+
+use crate::document::{Field, Section};
+
+/// Recovery objectives. The defaults are the guide's: RTO 45 minutes, RPO 24 hours for databases (the last
+/// daily backup) and 15 minutes for objects (the replication time that S3 commits to).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Objectives {
+    /// The time from deciding to fail over until the environment serves again.
+    #[serde(serialize_with = "compact::required::serialize")]
+    pub rto: Duration,
+    /// How much of the databases' latest changes may be lost.
+    #[serde(serialize_with = "compact::required::serialize")]
+    pub rpo_database: Duration,
+    /// How much of the objects' latest changes may be lost.
+    #[serde(serialize_with = "compact::required::serialize")]
+    pub rpo_objects: Duration,
+}
+
+impl Default for Objectives {
+    fn default() -> Objectives {
+        Objectives {
+            rto: Duration::from_mins(45),
+            rpo_database: Duration::from_hours(24),
+            rpo_objects: Duration::from_mins(15),
+        }
+    }
+}
+
+impl Objectives {
+    pub(crate) fn read(section: Section<'_>) -> Option<Objectives> {
+        let rto = section.optional("rto", "\"45m\"");
+        let rpo_database = section.optional("rpo_database", "\"24h\"");
+        let rpo_objects = section.optional("rpo_objects", "\"15m\"");
+        section.close();
+        let default = Objectives::default();
+        let or = |field: Option<Field<'_>>, default| {
+            field.map_or(Some(default), |field| read_duration(&field))
+        };
+        let rto = or(rto, default.rto);
+        let rpo_database = or(rpo_database, default.rpo_database);
+        let rpo_objects = or(rpo_objects, default.rpo_objects);
+        Some(Objectives {
+            rto: rto?,
+            rpo_database: rpo_database?,
+            rpo_objects: rpo_objects?,
+        })
+    }
+}
+
+fn read_duration(field: &Field<'_>) -> Option<Duration> {
+    let text = field.string()?;
+    let Ok(duration) = text.parse::<SignedDuration>() else {
+        let fix = "write hours, minutes and seconds, as in \"45m\" or \"1h 30m\"";
+        return field.invalid(format!("{text:?} is not a length of time"), fix);
+    };
+    match Duration::try_from(duration) {
+        Ok(duration) if !duration.is_zero() => Some(duration),
+        _ => field.invalid(
+            format!("{text:?} is not more than zero"),
+            "write a positive time, as in \"45m\"",
+        ),
+    }
+}

@@ -1,0 +1,130 @@
+//! The whole file.
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use crate::document::Document;
+use crate::error::SettingsErrors;
+use crate::pairs::Used;
+use crate::{
+    Bucket, Database, EnvironmentName, ExceptionInUse, Objectives, ProjectName, Regions, Residency,
+    State, Tags,
+};
+
+/// Everything that `infra.toml` says, validated, with defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// What is built.
+    pub project: ProjectName,
+    /// Which copy of it.
+    pub environment: EnvironmentName,
+    /// Where it runs and where it is recovered.
+    pub regions: Regions,
+    /// Where its data may lie; both regions satisfy it.
+    pub residency: Residency,
+    /// The Terraform state backend.
+    pub state: State,
+    /// The buckets of application data.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub buckets: Vec<Bucket>,
+    /// The databases.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<Database>,
+    /// How fast recovery has to be and how much may be lost.
+    pub objectives: Objectives,
+    /// Tags for everything that is created, `Project` and `Environment` among them.
+    pub tags: Tags,
+}
+
+impl Settings {
+    /// Reads and validates the text of an `infra.toml`. `today` decides whether a residency exception is
+    /// still in force.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the text, or only those of its syntax when it is not TOML.
+    pub fn parse(text: &str, today: Date) -> Result<Settings, SettingsErrors> {
+        let document = Document::new(text);
+        let settings = read(&document, today);
+        let problems = document.into_problems();
+        match settings {
+            Some(settings) if problems.is_empty() => Ok(settings),
+            // Whoever answers `None` has reported why, so there is at least one problem.
+            _ => Err(SettingsErrors::new(problems)),
+        }
+    }
+
+    /// The residency exceptions that the two regions need, for every report to show.
+    pub fn exceptions_in_use(&self) -> Vec<ExceptionInUse<'_>> {
+        self.residency.exceptions_in_use(&self.regions)
+    }
+}
+
+fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
+    let table = document.syntax()?;
+    let root = document.root(&table);
+    let project = root.required("project", "\"berthcare\"");
+    let environment = root.required("environment", "\"staging\"");
+    let regions = root.required(
+        "regions",
+        "{ primary = \"ca-central-1\", dr = \"ca-west-1\" }",
+    );
+    let residency = root.optional("residency", "{ countries = [\"CA\"] }");
+    let state = root.required(
+        "state",
+        "{ bucket = \"…\", key = \"…\", locking = [\"s3\"] }",
+    );
+    let buckets = root.optional("buckets", "[{ name = \"…\", dr = \"…\" }]");
+    let databases = root.optional("databases", "[{ id = \"…\", dr_id = \"…\" }]");
+    let objectives = root.optional("objectives", "{ rto = \"45m\" }");
+    let tags = root.optional("tags", "{ Owner = \"…\" }");
+    root.close();
+
+    let project: Option<ProjectName> = project.and_then(|field| field.parse());
+    let environment: Option<EnvironmentName> = environment.and_then(|field| field.parse());
+    let regions = regions
+        .and_then(|field| field.section())
+        .and_then(Regions::read);
+    let chosen = regions.as_ref().map(|(regions, _)| regions);
+    let residency = match residency {
+        Some(field) => field
+            .section()
+            .and_then(|section| Residency::read(section, chosen)),
+        None => chosen.map(Residency::default_for),
+    };
+    if let (Some((regions, fields)), Some(residency)) = (&regions, &residency) {
+        residency.check(regions, fields, today);
+    }
+    let mut names = Used::new();
+    let state = state
+        .and_then(|field| field.section())
+        .and_then(|section| State::read(section, chosen, &mut names));
+    let buckets = match buckets {
+        Some(field) => Bucket::read_all(&field, &mut names),
+        None => Some(Vec::new()),
+    };
+    let databases = match databases {
+        Some(field) => Database::read_all(&field),
+        None => Some(Vec::new()),
+    };
+    let objectives = match objectives {
+        Some(field) => field.section().and_then(Objectives::read),
+        None => Some(Objectives::default()),
+    };
+    let tags = match tags {
+        Some(field) => field.section().and_then(|section| Tags::read(&section)),
+        None => Some(Tags::default()),
+    };
+    let (project, environment) = (project?, environment?);
+    Some(Settings {
+        tags: tags?.with_defaults(&project, &environment),
+        project,
+        environment,
+        regions: regions?.0,
+        residency: residency?,
+        state: state?,
+        buckets: buckets?,
+        databases: databases?,
+        objectives: objectives?,
+    })
+}

@@ -1,0 +1,423 @@
+//! The Terraform state backend, and its copy in the DR region.
+
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+use toml::de::DeValue;
+
+use crate::document::{Field, Section};
+use crate::pairs::{Used, unique};
+use crate::{BucketName, KmsKeyArn, Region, Regions, RoleName, StateKey, TableName};
+
+/// The Terraform state backend in the primary region, and its copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct State {
+    /// The bucket that holds the state.
+    pub bucket: BucketName,
+    /// The lock table; there exactly when [`Locking::dynamodb`] is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock_table: Option<TableName>,
+    /// The key of the state object, the same in both buckets.
+    pub key: StateKey,
+    /// How Terraform locks the state.
+    pub locking: Locking,
+    /// How the bucket encrypts; a KMS key lies in the primary region.
+    pub encryption: Encryption,
+    /// Days for which an overwritten or deleted version of the state is kept; at least 1.
+    pub noncurrent_days: u32,
+    /// The copy in the DR region.
+    pub dr: StateDr,
+}
+
+/// How Terraform locks the state; at least one of the two. Both together serve a migration from one to the
+/// other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Locking {
+    /// By a row in a DynamoDB table (`dynamodb_table`; deprecated since Terraform 1.11, and works).
+    pub dynamodb: bool,
+    /// By a lock object beside the state (`use_lockfile`; Terraform 1.10 and later).
+    pub s3: bool,
+}
+
+impl Serialize for Locking {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut seq = serializer.serialize_seq(None)?;
+        for name in [self.dynamodb.then_some("dynamodb"), self.s3.then_some("s3")]
+            .into_iter()
+            .flatten()
+        {
+            seq.serialize_element(name)?;
+        }
+        seq.end()
+    }
+}
+
+/// How a bucket encrypts what is put into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// SSE-S3: keys that S3 manages.
+    Aes256,
+    /// SSE-KMS with this key.
+    Kms(KmsKeyArn),
+}
+
+impl Serialize for Encryption {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Encryption::Aes256 => serializer.serialize_str("AES256"),
+            Encryption::Kms(key) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("kms", key)?;
+                map.end()
+            }
+        }
+    }
+}
+
+/// The copy of the state in the DR region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateDr {
+    /// There is none: losing the primary region loses the state.
+    None,
+    /// S3 replicates the state.
+    Replicated(StateReplica),
+}
+
+/// What the DR region holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateReplica {
+    /// The DR region.
+    pub region: Region,
+    /// The bucket that S3 replicates to.
+    pub bucket: BucketName,
+    /// The lock table in the DR region.
+    pub locks: ReplicaLocks,
+    /// The role that S3 replicates with.
+    pub role: RoleName,
+    /// How the replica's bucket encrypts: as the primary bucket does, a KMS key lying in the DR region.
+    pub encryption: Encryption,
+}
+
+/// The lock table in the DR region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplicaLocks {
+    /// A table of its own, which is empty until a failover.
+    OwnTable(TableName),
+    /// The primary table is a global table with a replica in the DR region, under the same name. Replication
+    /// is asynchronous and the last writer wins, so it is no mutex across regions.
+    GlobalTable,
+    /// None: the state is locked in S3 only.
+    None,
+}
+
+impl Serialize for StateDr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self {
+            StateDr::None => map.serialize_entry("strategy", "none")?,
+            StateDr::Replicated(replica) => {
+                let StateReplica {
+                    region: _,
+                    bucket,
+                    locks,
+                    role,
+                    encryption,
+                } = replica;
+                let strategy = if *locks == ReplicaLocks::GlobalTable {
+                    "global-table"
+                } else {
+                    "replication"
+                };
+                map.serialize_entry("strategy", strategy)?;
+                map.serialize_entry("bucket", bucket)?;
+                if let ReplicaLocks::OwnTable(table) = locks {
+                    map.serialize_entry("lock_table", table)?;
+                }
+                map.serialize_entry("role", role)?;
+                if let Encryption::Kms(key) = encryption {
+                    map.serialize_entry("kms", key)?;
+                }
+            }
+        }
+        map.end()
+    }
+}
+
+/// The default of `noncurrent_days`: the guide promises that what was deleted can be had back for 90 days.
+const NONCURRENT_DAYS: u32 = 90;
+/// `NoncurrentDays` is a positive 32-bit integer in S3's API:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_NoncurrentVersionExpiration.html>.
+const MOST_NONCURRENT_DAYS: i128 = i32::MAX as i128;
+
+impl State {
+    /// `regions` is `None` when they could not be read; then only what does not depend on them is checked.
+    pub(crate) fn read(
+        section: Section<'_>,
+        regions: Option<&Regions>,
+        buckets: &mut Used<BucketName>,
+    ) -> Option<State> {
+        let bucket = section.required("bucket", "\"berthcare-terraform-state\"");
+        let table = section.optional("lock_table", "\"berthcare-terraform-locks\"");
+        let key = section.required("key", "\"staging/terraform.tfstate\"");
+        let locking = section.required("locking", "[\"dynamodb\", \"s3\"]");
+        let encryption = section.optional("encryption", "\"AES256\"");
+        let noncurrent_days = section.optional("noncurrent_days", "90");
+        let dr = section.optional("dr", "{ bucket = \"…\", lock_table = \"…\", role = \"…\" }");
+
+        let bucket = unique(bucket, buckets);
+        let key = key.and_then(|field| field.parse());
+        let locking = locking.and_then(|field| Some((read_locking(&field)?, field)));
+        let lock_table = read_lock_table(table, locking.as_ref());
+        let locking = locking.map(|(locking, _)| locking);
+        let encryption = match encryption {
+            Some(field) => read_encryption(&field, regions.map(|regions| regions.primary)),
+            None => Some(Encryption::Aes256),
+        };
+        let noncurrent_days = match noncurrent_days {
+            Some(field) => read_days(&field),
+            None => Some(NONCURRENT_DAYS),
+        };
+        let dr = match dr {
+            Some(field) => field.section().and_then(|section| {
+                let primary = Primary {
+                    regions,
+                    locking,
+                    lock_table: lock_table.as_ref().and_then(Option::as_ref),
+                    encryption: encryption.as_ref(),
+                };
+                read_dr(section, &primary, buckets)
+            }),
+            None => Some(StateDr::None),
+        };
+        section.close();
+        Some(State {
+            bucket: bucket?,
+            lock_table: lock_table?,
+            key: key?,
+            locking: locking?,
+            encryption: encryption?,
+            noncurrent_days: noncurrent_days?,
+            dr: dr?,
+        })
+    }
+}
+
+fn read_locking(field: &Field<'_>) -> Option<Locking> {
+    let mut locking = Locking {
+        dynamodb: false,
+        s3: false,
+    };
+    let choices: Vec<Option<bool>> = field
+        .array()?
+        .iter()
+        .map(|field| field.choice(&[("dynamodb", true), ("s3", false)]))
+        .collect();
+    for choice in choices.into_iter().collect::<Option<Vec<bool>>>()? {
+        if choice {
+            locking.dynamodb = true;
+        } else {
+            locking.s3 = true;
+        }
+    }
+    if !locking.dynamodb && !locking.s3 {
+        return field.invalid(
+            "the state would not be locked at all",
+            "name \"s3\", \"dynamodb\" or both",
+        );
+    }
+    Some(locking)
+}
+
+/// The outer `None` says that a problem was reported.
+fn read_lock_table(
+    table: Option<Field<'_>>,
+    locking: Option<&(Locking, Field<'_>)>,
+) -> Option<Option<TableName>> {
+    let name = match &table {
+        Some(field) => Some(field.parse::<TableName>()?),
+        None => None,
+    };
+    let (locking, locking_field) = locking?;
+    match (&table, locking.dynamodb) {
+        (Some(field), false) => field.conflict(
+            "a lock table is named, but locking does not use it",
+            "add \"dynamodb\" to locking, or remove this",
+        ),
+        (None, true) => {
+            let fix = "add `lock_table = \"…\"` to [state], or take \"dynamodb\" out";
+            locking_field.conflict("\"dynamodb\" needs a lock table", fix)
+        }
+        _ => Some(name),
+    }
+}
+
+fn read_encryption(field: &Field<'_>, region: Option<Region>) -> Option<Encryption> {
+    if let DeValue::Table(_) = field.value() {
+        let section = field.section()?;
+        let kms = section.required("kms", "\"arn:aws:kms:REGION:ACCOUNT:key/ID\"");
+        section.close();
+        return read_key(&kms?, region, "primary").map(Encryption::Kms);
+    }
+    if !field.value().is_str() {
+        return field.wrong_type("a string or a table");
+    }
+    match field.string()? {
+        "AES256" => Some(Encryption::Aes256),
+        other => {
+            let fix = "write \"AES256\" or { kms = \"arn:aws:kms:REGION:ACCOUNT:key/ID\" }";
+            field.invalid(format!("{other:?} is not a choice here"), fix)
+        }
+    }
+}
+
+/// A key that lies in `region`.
+fn read_key(field: &Field<'_>, region: Option<Region>, role: &str) -> Option<KmsKeyArn> {
+    let key: KmsKeyArn = field.parse()?;
+    match region {
+        Some(region) if key.region() != region => field.conflict(
+            format!(
+                "the key is in {}, and the {role} region is {region}",
+                key.region()
+            ),
+            format!("a bucket encrypts with a key of its own region: name one in {region}"),
+        ),
+        _ => Some(key),
+    }
+}
+
+fn read_days(field: &Field<'_>) -> Option<u32> {
+    let days = field.integer()?;
+    match u32::try_from(days) {
+        Ok(whole) if days >= 1 && days <= MOST_NONCURRENT_DAYS => Some(whole),
+        _ => field.invalid(
+            format!("{days} days cannot be set"),
+            format!("write 1 to {MOST_NONCURRENT_DAYS}; the fewer, the less of the state can be had back"),
+        ),
+    }
+}
+
+/// What the primary side of the state says, as far as it could be read.
+struct Primary<'a> {
+    regions: Option<&'a Regions>,
+    locking: Option<Locking>,
+    lock_table: Option<&'a TableName>,
+    encryption: Option<&'a Encryption>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strategy {
+    Replication,
+    GlobalTable,
+    None,
+}
+
+fn read_dr(
+    section: Section<'_>,
+    primary: &Primary<'_>,
+    buckets: &mut Used<BucketName>,
+) -> Option<StateDr> {
+    let strategy = section.optional("strategy", "\"replication\"");
+    let strategy = match strategy {
+        Some(field) => field.choice(&[
+            ("replication", Strategy::Replication),
+            ("global-table", Strategy::GlobalTable),
+            ("none", Strategy::None),
+        ]),
+        None => Some(Strategy::Replication),
+    };
+    let examples = [
+        ("bucket", "\"berthcare-terraform-state-dr\""),
+        ("role", "\"S3TerraformStateReplicationRole\""),
+    ];
+    let lock_table = section.optional("lock_table", "\"berthcare-terraform-locks-dr\"");
+    let kms = section.optional("kms", "\"arn:aws:kms:REGION:ACCOUNT:key/ID\"");
+
+    if strategy == Some(Strategy::None) {
+        let [bucket, role] = examples.map(|(name, example)| section.optional(name, example));
+        section.close();
+        let unused: Vec<Field<'_>> = [bucket, lock_table, role, kms]
+            .into_iter()
+            .flatten()
+            .collect();
+        for field in &unused {
+            field.conflict::<()>(
+                "it is set, but strategy is \"none\"",
+                "remove it, or choose \"replication\" or \"global-table\"",
+            );
+        }
+        return unused.is_empty().then_some(StateDr::None);
+    }
+    let [bucket, role] = examples.map(|(name, example)| section.required(name, example));
+    let locks =
+        strategy.and_then(|strategy| read_replica_locks(&section, strategy, lock_table, primary));
+    let encryption = read_replica_encryption(&section, kms, primary);
+    section.close();
+    let bucket = unique(bucket, buckets);
+    let role = role.and_then(|field| field.parse());
+    Some(StateDr::Replicated(StateReplica {
+        region: primary.regions?.dr,
+        bucket: bucket?,
+        locks: locks?,
+        role: role?,
+        encryption: encryption?,
+    }))
+}
+
+fn read_replica_locks(
+    section: &Section<'_>,
+    strategy: Strategy,
+    table: Option<Field<'_>>,
+    primary: &Primary<'_>,
+) -> Option<ReplicaLocks> {
+    let name = match &table {
+        Some(field) => Some(field.parse::<TableName>()?),
+        None => None,
+    };
+    let locking = primary.locking?;
+    match (strategy, table.zip(name)) {
+        (Strategy::GlobalTable, _) if !locking.dynamodb => section.conflict(
+            "strategy \"global-table\" needs a DynamoDB lock table, and locking does not use one",
+            "add \"dynamodb\" to locking, or choose strategy \"replication\"",
+        ),
+        (Strategy::GlobalTable, Some((field, name))) if Some(&name) != primary.lock_table => field.conflict(
+            format!("{name} is not the lock table of [state], and a global table has one name in every region"),
+            "remove it, or choose strategy \"replication\"",
+        ),
+        (Strategy::GlobalTable, _) => Some(ReplicaLocks::GlobalTable),
+        (_, Some((field, _))) if !locking.dynamodb => {
+            field.conflict("a lock table is named, but locking does not use it", "add \"dynamodb\" to locking, or remove this")
+        }
+        (_, Some((_, name))) => Some(ReplicaLocks::OwnTable(name)),
+        (_, None) if locking.dynamodb => section.conflict(
+            "locking uses DynamoDB, and there is no lock table for the DR region",
+            "add `lock_table = \"…\"` to [state.dr], or choose strategy \"global-table\"",
+        ),
+        (_, None) => Some(ReplicaLocks::None),
+    }
+}
+
+fn read_replica_encryption(
+    section: &Section<'_>,
+    kms: Option<Field<'_>>,
+    primary: &Primary<'_>,
+) -> Option<Encryption> {
+    let key = match &kms {
+        Some(field) => Some(read_key(
+            field,
+            primary.regions.map(|regions| regions.dr),
+            "DR",
+        )?),
+        None => None,
+    };
+    match (primary.encryption?, kms.zip(key)) {
+        (Encryption::Aes256, None) => Some(Encryption::Aes256),
+        (Encryption::Aes256, Some((field, _))) => field.conflict(
+            "a key is named for the DR region, but the state's own encryption is AES256",
+            "encrypt both alike: give [state] an encryption = { kms = … }, or remove this",
+        ),
+        (Encryption::Kms(_), Some((_, key))) => Some(Encryption::Kms(key)),
+        (Encryption::Kms(_), None) => section.conflict(
+            "the state is encrypted with KMS, and there is no key for the DR region",
+            "add `kms = \"arn:aws:kms:REGION:ACCOUNT:key/ID\"`, a key of the DR region: KMS keys are regional",
+        ),
+    }
+}
