@@ -24,6 +24,7 @@ pub(crate) struct Document<'t> {
     text: &'t str,
     problems: RefCell<Vec<SettingsError>>,
     /// Section and name of every field that was asked for: the fields that exist.
+    #[cfg(test)]
     known: RefCell<BTreeSet<(String, &'static str)>>,
 }
 
@@ -32,6 +33,7 @@ impl<'t> Document<'t> {
         Document {
             text,
             problems: RefCell::default(),
+            #[cfg(test)]
             known: RefCell::default(),
         }
     }
@@ -110,6 +112,7 @@ impl<'d> Section<'d> {
     /// The field, if it is there.
     pub(crate) fn optional(&self, name: &'static str, example: &'static str) -> Option<Field<'d>> {
         self.asked.borrow_mut().insert(name);
+        #[cfg(test)]
         self.document
             .known
             .borrow_mut()
@@ -128,11 +131,9 @@ impl<'d> Section<'d> {
     pub(crate) fn required(&self, name: &'static str, example: &'static str) -> Option<Field<'d>> {
         let field = self.optional(name, example);
         if field.is_none() {
-            let place = if self.path.is_empty() {
-                String::new()
-            } else {
-                format!(" to [{}]", self.path)
-            };
+            let place = self
+                .place()
+                .map_or_else(String::new, |place| format!(" to {place}"));
             self.document.report(
                 &join(&self.path, name),
                 self.at,
@@ -173,11 +174,10 @@ impl<'d> Section<'d> {
             if asked.contains(name) {
                 continue;
             }
-            let place = if self.path.is_empty() {
-                "at the top level".to_owned()
-            } else {
-                format!("in [{}]", self.path)
-            };
+            let place = self.place().map_or_else(
+                || "at the top level".to_owned(),
+                |place| format!("in {place}"),
+            );
             let fix = match nearest(name, asked.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!(
@@ -194,6 +194,15 @@ impl<'d> Section<'d> {
                     fix,
                 },
             );
+        }
+    }
+
+    /// The table as a user would say it: `[state.dr]`, `buckets[1]`; `None` for the root.
+    fn place(&self) -> Option<String> {
+        match &self.path {
+            path if path.is_empty() => None,
+            path if path.contains('[') => Some(path.clone()),
+            path => Some(format!("[{path}]")),
         }
     }
 
@@ -292,13 +301,23 @@ impl<'d> Field<'d> {
         }
     }
 
-    /// A string that is not blank, without the space around it.
+    /// A text that is not blank, as one line, since it will be shown in reports.
     pub(crate) fn text(&self) -> Option<String> {
-        let text = self.string()?.trim();
+        let text = self
+            .string()?
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         if text.is_empty() {
             return self.invalid("it is blank", "write it out");
         }
-        Some(text.to_owned())
+        if let Some(c) = text.chars().find(|c| c.is_control()) {
+            return self.invalid(
+                format!("it holds the character {c:?}"),
+                "use printable characters",
+            );
+        }
+        Some(text)
     }
 
     /// A string that is a name.

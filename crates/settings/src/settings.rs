@@ -128,3 +128,88 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         objectives: objectives?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use jiff::civil::date;
+
+    use super::read;
+    use crate::document::Document;
+
+    /// Section and name of every field that the parser asks for in this text.
+    fn asked(text: &str) -> BTreeSet<(String, String)> {
+        let document = Document::new(text);
+        read(&document, date(2026, 11, 22));
+        document
+            .known()
+            .into_iter()
+            .map(|(section, name)| (section, name.to_owned()))
+            .collect()
+    }
+
+    /// Section and name of every field that has a row in docs/settings.md: the first cell of a table whose
+    /// header starts with "Field", below a heading that names the section.
+    fn documented(docs: &str) -> BTreeSet<(String, String)> {
+        let mut fields = BTreeSet::new();
+        let (mut section, mut in_table) = (String::new(), false);
+        for line in docs.lines() {
+            if let Some(heading) = line.strip_prefix('#') {
+                let heading = heading.trim_start_matches(['#', ' ', '`', '[']);
+                section = heading
+                    .split_once(']')
+                    .map_or("", |(section, _)| section)
+                    .to_owned();
+            }
+            in_table = line.starts_with("| Field ") || (in_table && line.starts_with('|'));
+            if let Some((name, _)) = line.strip_prefix("| `").and_then(|row| row.split_once('`'))
+                && in_table
+            {
+                fields.insert((section.clone(), name.to_owned()));
+            }
+        }
+        fields
+    }
+
+    #[test]
+    fn every_field_is_documented_and_every_documented_field_exists() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+        let example = read("examples/berthcare-staging/infra.toml");
+        let encryption = "encryption = \"AES256\"";
+        assert!(example.contains(encryption));
+        let mut known = asked(&example);
+        known.extend(asked(
+            &example.replace(encryption, "encryption = { kms = \"\" }"),
+        ));
+        assert!(known.contains(&("state.encryption".to_owned(), "kms".to_owned())));
+        assert_eq!(documented(&read("docs/settings.md")), known);
+    }
+
+    #[test]
+    fn the_staging_example_names_every_field() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../examples/berthcare-staging/infra.toml");
+        let example = std::fs::read_to_string(path).unwrap();
+        // Commented out counts: `kms` is explained and not set.
+        let lines: Vec<&str> = example
+            .lines()
+            .map(|line| line.trim_start_matches("# "))
+            .collect();
+        for (section, name) in asked(&example) {
+            let table = if section.is_empty() {
+                name.clone()
+            } else {
+                format!("{section}.{name}")
+            };
+            let headers = [format!("[{table}]"), format!("[[{table}]]")];
+            let named = |line: &str| {
+                line.starts_with(&format!("{name} = "))
+                    || headers.iter().any(|header| header == line)
+            };
+            assert!(lines.iter().any(|line| named(line)), "{table}");
+        }
+    }
+}

@@ -287,10 +287,10 @@ fn read_key(field: &Field<'_>, region: Option<Region>, role: &str) -> Option<Kms
 fn read_days(field: &Field<'_>) -> Option<u32> {
     let days = field.integer()?;
     match u32::try_from(days) {
-        Ok(whole) if days >= 1 && days <= MOST_NONCURRENT_DAYS => Some(whole),
+        Ok(whole) if (1..=MOST_NONCURRENT_DAYS).contains(&days) => Some(whole),
         _ => field.invalid(
             format!("{days} days cannot be set"),
-            format!("write 1 to {MOST_NONCURRENT_DAYS}; the fewer, the less of the state can be had back"),
+            format!("write how many days to keep old versions of the state, from 1 to {MOST_NONCURRENT_DAYS}"),
         ),
     }
 }

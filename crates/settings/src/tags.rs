@@ -100,7 +100,7 @@ impl Tags {
 fn read_tag<'d>(key: &str, field: &Field<'d>) -> Option<&'d str> {
     let value = field.string()?;
     if !(1..=MOST_KEY_CHARS).contains(&key.chars().count()) {
-        let problem = format!("the key has {} characters", key.chars().count());
+        let problem = format!("the length of the key is {}", key.chars().count());
         return field.invalid(problem, format!("use 1 to {MOST_KEY_CHARS} characters"));
     }
     if key
@@ -113,7 +113,7 @@ fn read_tag<'d>(key: &str, field: &Field<'d>) -> Option<&'d str> {
         );
     }
     if value.chars().count() > MOST_VALUE_CHARS {
-        let problem = format!("the value has {} characters", value.chars().count());
+        let problem = format!("the length of the value is {}", value.chars().count());
         return field.invalid(
             problem,
             format!("use at most {MOST_VALUE_CHARS} characters"),

@@ -1,5 +1,7 @@
 //! The files in `examples/` are what a new user starts from: they parse and say what they claim.
 
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ fn check(value: &str, what: &str) -> Result<String, NameError> {
     }
     if !(1..=32).contains(&value.len()) {
         return wrong(
-            format!("it has {} characters", value.len()),
+            format!("its length is {}", value.len()),
             "use 1 to 32 characters",
         );
     }

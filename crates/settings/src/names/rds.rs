@@ -21,7 +21,7 @@ fn check_db_identifier(value: &str) -> Result<String, NameError> {
     }
     if !(1..=63).contains(&value.len()) {
         return wrong(
-            format!("it has {} characters", value.len()),
+            format!("its length is {}", value.len()),
             "use 1 to 63 characters",
         );
     }

@@ -1,7 +1,5 @@
 //! Names in S3: buckets and the state's key.
 
-use std::net::Ipv4Addr;
-
 use super::{NameError, forbidden, name};
 use crate::Region;
 
@@ -17,7 +15,6 @@ name! {
 }
 
 /// Prefixes and suffixes that S3 keeps for itself, from the page named at [`BucketName`].
-/// `sthree-configurator` and `amzn-s3-demo-` buckets cannot be created by users either.
 const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
 const RESERVED_SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
 
@@ -34,7 +31,7 @@ fn check_bucket(value: &str) -> Result<String, NameError> {
     }
     if !(3..=63).contains(&value.len()) {
         return wrong(
-            format!("it has {} characters", value.len()),
+            format!("its length is {}", value.len()),
             "use 3 to 63 characters",
         );
     }
@@ -48,7 +45,7 @@ fn check_bucket(value: &str) -> Result<String, NameError> {
             "put at least one other character between dots",
         );
     }
-    if value.parse::<Ipv4Addr>().is_ok() || looks_like_ipv4(value) {
+    if looks_like_ipv4(value) {
         return wrong(
             "it is formatted as an IP address".to_owned(),
             "use a name that is not four numbers",
@@ -84,7 +81,7 @@ fn check_bucket(value: &str) -> Result<String, NameError> {
     Ok(value.to_owned())
 }
 
-/// Four groups of digits: S3 refuses these even where a number passes 255.
+/// Four groups of digits, also where a number passes 255.
 fn looks_like_ipv4(value: &str) -> bool {
     let groups: Vec<&str> = value.split('.').collect();
     groups.len() == 4
@@ -133,7 +130,7 @@ fn check_state_key(value: &str) -> Result<String, NameError> {
         );
     }
     if value.len() > STATE_KEY_BYTES {
-        let problem = format!("it has {} bytes", value.len());
+        let problem = format!("its length is {} bytes", value.len());
         return wrong(problem, &format!("use at most {STATE_KEY_BYTES} bytes"));
     }
     if let Some(problem) = forbidden(value, |c| !c.is_control()) {

@@ -18,7 +18,7 @@ fn check_table(value: &str) -> Result<String, NameError> {
     }
     if !(3..=255).contains(&value.len()) {
         return wrong(
-            format!("it has {} characters", value.len()),
+            format!("its length is {}", value.len()),
             "use 3 to 255 characters",
         );
     }
@@ -49,7 +49,7 @@ fn check_role(value: &str) -> Result<String, NameError> {
     }
     if !(1..=64).contains(&value.len()) {
         return wrong(
-            format!("it has {} characters", value.len()),
+            format!("its length is {}", value.len()),
             "use 1 to 64 characters",
         );
     }

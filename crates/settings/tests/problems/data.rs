@@ -1,0 +1,181 @@
+//! Buckets, databases, objectives and tags.
+
+use settings::ErrorKind;
+
+use crate::{BASE, accepted, problem, refused, with};
+
+#[test]
+fn a_bucket_name_is_used_once_in_the_whole_file() {
+    let pair = |name: &str, dr: &str| format!("[[buckets]]\nname = \"{name}\"\ndr = \"{dr}\"\n");
+    assert_eq!(
+        accepted(&format!(
+            "{BASE}{}{}",
+            pair("aaa", "bbb"),
+            pair("ccc", "ddd")
+        ))
+        .buckets
+        .len(),
+        2
+    );
+    let state_twice = with(&[("\"state-dr\"", "\"state\"")]);
+    refused(
+        &state_twice,
+        ErrorKind::Conflict,
+        "state.dr.bucket",
+        13,
+        "state is used already as state.bucket",
+    );
+    for (pairs, path, first) in [
+        (pair("aaa", "aaa"), "buckets[0].dr", "buckets[0].name"),
+        (
+            pair("aaa", "bbb") + &pair("aaa", "ccc"),
+            "buckets[1].name",
+            "buckets[0].name",
+        ),
+        (
+            pair("aaa", "bbb") + &pair("ccc", "bbb"),
+            "buckets[1].dr",
+            "buckets[0].dr",
+        ),
+        (
+            pair("aaa", "bbb") + &pair("bbb", "ccc"),
+            "buckets[1].name",
+            "buckets[0].dr",
+        ),
+        (pair("state", "bbb"), "buckets[0].name", "state.bucket"),
+        (pair("aaa", "state-dr"), "buckets[0].dr", "state.dr.bucket"),
+    ] {
+        let problem = problem(&format!("{BASE}{pairs}"));
+        assert_eq!(
+            (problem.kind, problem.path.as_str()),
+            (ErrorKind::Conflict, path),
+            "{problem}"
+        );
+        assert!(
+            problem
+                .to_string()
+                .contains(&format!("is used already as {first}")),
+            "{problem}"
+        );
+    }
+}
+
+#[test]
+fn a_database_identifier_is_used_once_in_a_region() {
+    let pair =
+        |id: &str, dr_id: &str| format!("[[databases]]\nid = \"{id}\"\ndr_id = \"{dr_id}\"\n");
+    assert_eq!(
+        accepted(&format!("{BASE}{}{}", pair("a", "a"), pair("b", "c")))
+            .databases
+            .len(),
+        2
+    );
+    for (pairs, path) in [
+        (pair("a", "b") + &pair("A", "c"), "databases[1].id"),
+        (pair("a", "b") + &pair("c", "b"), "databases[1].dr_id"),
+    ] {
+        let problem = problem(&format!("{BASE}{pairs}"));
+        assert_eq!(
+            (problem.kind, problem.path.as_str()),
+            (ErrorKind::Conflict, path),
+            "{problem}"
+        );
+    }
+}
+
+#[test]
+fn objectives_are_positive_lengths_of_time() {
+    let rto = |value: &str| format!("{BASE}[objectives]\nrto = {value}\n");
+    for (value, seconds) in [
+        ("\"15m\"", 900),
+        ("\"1h 30m\"", 5400),
+        ("\"24h\"", 86_400),
+        ("\"90 seconds\"", 90),
+    ] {
+        assert_eq!(
+            accepted(&rto(value)).objectives.rto.as_secs(),
+            seconds,
+            "{value}"
+        );
+    }
+    for (value, part) in [
+        ("\"soon\"", "not a length of time"),
+        ("\"1d\"", "not a length of time"),
+        ("\"\"", "not a length of time"),
+        ("\"45\"", "not a length of time"),
+        ("\"0s\"", "not more than zero"),
+        ("\"-5m\"", "not more than zero"),
+        ("45", "must be a string"),
+    ] {
+        refused(&rto(value), ErrorKind::Invalid, "objectives.rto", 17, part);
+    }
+}
+
+#[test]
+fn tags_follow_the_rules_of_aws() {
+    let tags = |tags: &str| format!("{BASE}[tags]\n{tags}");
+    let settings = accepted(&tags(
+        "Owner = \"platform team\"\n\"cost:centre\" = \"\"\nenvironment = \"other\"\n\"équipe\" = \"a+b=c@d\"",
+    ));
+    let found: Vec<_> = settings.tags.iter().collect();
+    assert_eq!(
+        found,
+        [
+            ("Owner", "platform team"),
+            ("Project", "berthcare"),
+            ("cost:centre", ""),
+            ("environment", "other"),
+            ("équipe", "a+b=c@d"),
+        ]
+    );
+    let long_key = "k".repeat(129);
+    let long_value = "v".repeat(257);
+    for (line, part) in [
+        (format!("{long_key} = \"\""), "use 1 to 128 characters"),
+        ("\"\" = \"\"".to_owned(), "use 1 to 128 characters"),
+        (
+            format!("a = \"{long_value}\""),
+            "use at most 256 characters",
+        ),
+        ("\"AWS:x\" = \"\"".to_owned(), "\"aws:\""),
+        (
+            "\"a&b\" = \"\"".to_owned(),
+            "the key holds the character '&'",
+        ),
+        (
+            "a = \"b\\nc\"".to_owned(),
+            "the value holds the character '\\n'",
+        ),
+        ("a = 1".to_owned(), "must be a string"),
+    ] {
+        let problem = problem(&tags(&line));
+        assert_eq!(problem.kind, ErrorKind::Invalid, "{problem}");
+        assert!(problem.to_string().contains(part), "{problem}");
+    }
+    accepted(&tags(&format!(
+        "{} = \"{}\"",
+        "k".repeat(128),
+        "v".repeat(256)
+    )));
+    let problem = problem(&tags("Owner = \"a\"\nowner = \"b\""));
+    assert_eq!(
+        (problem.kind, problem.path.as_str()),
+        (ErrorKind::Conflict, "tags.owner")
+    );
+}
+
+#[test]
+fn at_most_50_tags_with_those_that_are_added() {
+    let tags = |count: usize| {
+        let lines: String = (0..count).map(|n| format!("t{n} = \"\"\n")).collect();
+        format!("{BASE}[tags]\n{lines}")
+    };
+    assert_eq!(accepted(&tags(48)).tags.len(), 50);
+    refused(&tags(49), ErrorKind::Invalid, "tags", 16, "limit of 50");
+    assert_eq!(
+        accepted(&(tags(48) + "project = \"x\"\nEnvironment = \"y\""))
+            .tags
+            .len(),
+        50
+    );
+}

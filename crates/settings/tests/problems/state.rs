@@ -1,0 +1,219 @@
+//! The state backend: which values go together.
+
+use settings::{Encryption, ErrorKind, ReplicaLocks, StateDr};
+
+use crate::{BASE, DR_KEY, PRIMARY_KEY, accepted, parse, problem, refused, with};
+
+#[test]
+fn locking_is_by_at_least_one_way_and_a_table_goes_with_dynamodb() {
+    refused(
+        &with(&[("[\"dynamodb\"]", "[]")]),
+        ErrorKind::Invalid,
+        "state.locking",
+        10,
+        "not be locked at all",
+    );
+    refused(
+        &with(&[("[\"dynamodb\"]", "[\"redis\"]")]),
+        ErrorKind::Invalid,
+        "state.locking[0]",
+        10,
+        "write \"dynamodb\" or \"s3\"",
+    );
+    refused(
+        &with(&[("lock_table = \"locks\"\n", "")]),
+        ErrorKind::Conflict,
+        "state.locking",
+        9,
+        "needs a lock table",
+    );
+    let s3 = with(&[
+        ("[\"dynamodb\"]", "[\"s3\"]"),
+        ("lock_table = \"locks-dr\"\n", ""),
+    ]);
+    refused(
+        &s3,
+        ErrorKind::Conflict,
+        "state.lock_table",
+        8,
+        "locking does not use it",
+    );
+    let s3 = with(&[
+        ("[\"dynamodb\"]", "[\"s3\"]"),
+        ("lock_table = \"locks\"\n", ""),
+    ]);
+    refused(
+        &s3,
+        ErrorKind::Conflict,
+        "state.dr.lock_table",
+        13,
+        "locking does not use it",
+    );
+    let s3 = s3.replace("lock_table = \"locks-dr\"\n", "");
+    let StateDr::Replicated(replica) = accepted(&s3).state.dr else {
+        panic!("no replica")
+    };
+    assert_eq!(replica.locks, ReplicaLocks::None);
+    let none = with(&[("lock_table = \"locks-dr\"\n", "")]);
+    refused(
+        &none,
+        ErrorKind::Conflict,
+        "state.dr",
+        12,
+        "no lock table for the DR region",
+    );
+    let bad = with(&[("\"locks\"", "\"l\"")]);
+    refused(&bad, ErrorKind::Invalid, "state.lock_table", 8, "3 to 255");
+}
+
+#[test]
+fn a_global_table_has_one_name_and_needs_dynamodb() {
+    let global = "[state.dr]\nstrategy = \"global-table\"";
+    for dr_table in ["", "lock_table = \"locks\"\n"] {
+        let text = with(&[
+            ("[state.dr]", global),
+            ("lock_table = \"locks-dr\"\n", dr_table),
+        ]);
+        let StateDr::Replicated(replica) = accepted(&text).state.dr else {
+            panic!("no replica")
+        };
+        assert_eq!(replica.locks, ReplicaLocks::GlobalTable);
+    }
+    refused(
+        &with(&[("[state.dr]", global)]),
+        ErrorKind::Conflict,
+        "state.dr.lock_table",
+        15,
+        "one name in every region",
+    );
+    let s3 = with(&[
+        ("[state.dr]", global),
+        ("[\"dynamodb\"]", "[\"s3\"]"),
+        ("lock_table = \"locks\"\n", ""),
+        ("lock_table = \"locks-dr\"\n", ""),
+    ]);
+    refused(
+        &s3,
+        ErrorKind::Conflict,
+        "state.dr",
+        11,
+        "needs a DynamoDB lock table",
+    );
+}
+
+#[test]
+fn without_a_copy_nothing_of_it_may_be_named() {
+    let (head, _) = BASE.split_once("[state.dr]").unwrap();
+    assert_eq!(accepted(head).state.dr, StateDr::None);
+    assert_eq!(
+        accepted(&format!("{head}[state.dr]\nstrategy = \"none\"\n"))
+            .state
+            .dr,
+        StateDr::None
+    );
+    let errors = parse(&with(&[("[state.dr]", "[state.dr]\nstrategy = \"none\"")])).unwrap_err();
+    let paths: Vec<_> = errors.iter().map(|problem| problem.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        ["state.dr.bucket", "state.dr.lock_table", "state.dr.role"]
+    );
+    refused(
+        &with(&[("[state.dr]", "[state.dr]\nstrategy = \"copy\"")]),
+        ErrorKind::Invalid,
+        "state.dr.strategy",
+        13,
+        "write \"replication\" or \"global-table\" or \"none\"",
+    );
+}
+
+#[test]
+fn kms_keys_lie_in_the_region_that_uses_them() {
+    let encryption = format!("{{ kms = {PRIMARY_KEY:?} }}");
+    let dr = |key: &str| format!("[state.dr]\nkms = {key:?}");
+    let both = with(&[("\"AES256\"", &encryption), ("[state.dr]", &dr(DR_KEY))]);
+    let state = accepted(&both).state;
+    assert_eq!(
+        state.encryption,
+        Encryption::Kms(PRIMARY_KEY.parse().unwrap())
+    );
+    let StateDr::Replicated(replica) = state.dr else {
+        panic!("no replica")
+    };
+    assert_eq!(replica.encryption, Encryption::Kms(DR_KEY.parse().unwrap()));
+
+    let no_dr_key = with(&[("\"AES256\"", &encryption)]);
+    refused(
+        &no_dr_key,
+        ErrorKind::Conflict,
+        "state.dr",
+        12,
+        "KMS keys are regional",
+    );
+    let only_dr_key = with(&[("[state.dr]", &dr(DR_KEY))]);
+    refused(
+        &only_dr_key,
+        ErrorKind::Conflict,
+        "state.dr.kms",
+        13,
+        "own encryption is AES256",
+    );
+    let dr_key_twice = with(&[
+        ("\"AES256\"", &format!("{{ kms = {DR_KEY:?} }}")),
+        ("[state.dr]", &dr(DR_KEY)),
+    ]);
+    refused(
+        &dr_key_twice,
+        ErrorKind::Conflict,
+        "state.encryption.kms",
+        11,
+        "the primary region is ca-central-1",
+    );
+    let primary_key_twice = with(&[
+        ("\"AES256\"", &encryption),
+        ("[state.dr]", &dr(PRIMARY_KEY)),
+    ]);
+    refused(
+        &primary_key_twice,
+        ErrorKind::Conflict,
+        "state.dr.kms",
+        13,
+        "the DR region is ca-west-1",
+    );
+    let aws_kms = with(&[("\"AES256\"", "\"aws:kms\"")]);
+    refused(
+        &aws_kms,
+        ErrorKind::Invalid,
+        "state.encryption",
+        11,
+        "write \"AES256\" or { kms",
+    );
+}
+
+#[test]
+fn noncurrent_days_are_positive_and_fit_s3() {
+    let days = |days: &str| {
+        with(&[(
+            "\"AES256\"",
+            &format!("\"AES256\"\nnoncurrent_days = {days}"),
+        )])
+    };
+    assert_eq!(accepted(&days("1")).state.noncurrent_days, 1);
+    assert_eq!(
+        accepted(&days("2_147_483_647")).state.noncurrent_days,
+        2_147_483_647
+    );
+    assert_eq!(accepted(&days("0x1e")).state.noncurrent_days, 30);
+    for wrong in [
+        "0",
+        "-1",
+        "2147483648",
+        "99999999999999999999999999999999999999999999",
+    ] {
+        let problem = problem(&days(wrong));
+        assert_eq!(
+            (problem.kind, problem.path.as_str()),
+            (ErrorKind::Invalid, "state.noncurrent_days"),
+            "{wrong}"
+        );
+    }
+}
