@@ -1,0 +1,142 @@
+//! An emulator as a child process that never outlives this one.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::StartError;
+
+/// A child that dies with this value, and with this process however it ends: it reads a pipe that only
+/// this process holds open (the standard library opens it close-on-exec) and exits at its end.
+pub(super) struct Process {
+    child: Child,
+    port: u16,
+    output: File,
+}
+
+impl Process {
+    /// Runs `bootstrap`, which serves a free loopback port.
+    pub(super) async fn start(
+        python: &Path,
+        bootstrap: &'static str,
+        front_port: u16,
+    ) -> Result<Self, StartError> {
+        let output = tempfile::tempfile().map_err(|source| StartError::Child { source })?;
+        let mut command = Command::new(python);
+        command
+            // -I: neither the user's site packages nor the working directory get a say.
+            .args([
+                "-I",
+                "-c",
+                &format!("{}\n{bootstrap}", include_str!("life.py")),
+            ])
+            .env_clear()
+            .envs(inherited())
+            .envs(environment(front_port))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(
+                output
+                    .try_clone()
+                    .map_err(|source| StartError::Child { source })?,
+            )
+            // Its own group: Ctrl-C in a terminal goes to this process, which then ends the child.
+            .process_group(0);
+        let mut child = command
+            .spawn()
+            .map_err(|source| StartError::Child { source })?;
+        let stdout = child.stdout.take();
+        let mut process = Self {
+            child,
+            port: 0,
+            output,
+        };
+        let line = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            stdout
+                .map(|stdout| BufReader::new(stdout).read_line(&mut line))
+                .transpose()
+                .map(|_| line)
+        });
+        let port = line
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .and_then(|line| line.trim().parse().ok());
+        match port {
+            Some(port) => process.port = port,
+            None => {
+                return Err(StartError::NoPort {
+                    output: process.end(),
+                });
+            }
+        }
+        Ok(process)
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends the child and returns the end of what it wrote.
+    pub(super) fn end(&mut self) -> String {
+        self.kill();
+        let mut text = Vec::new();
+        if self.output.rewind().is_ok() {
+            // Diagnostics only: what cannot be read is left out.
+            let _ = self.output.read_to_end(&mut text);
+        }
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    fn kill(&mut self) {
+        drop(self.child.stdin.take());
+        if matches!(self.child.try_wait(), Ok(None)) {
+            if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+                // It may have ended in between.
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+        }
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Nothing else of this process's environment may reach the emulator: it would read credentials,
+/// persistence settings and the address of a container engine from there.
+fn inherited() -> impl Iterator<Item = (&'static str, std::ffi::OsString)> {
+    ["PATH", "HOME", "TMPDIR", "LANG"]
+        .into_iter()
+        .filter_map(|name| Some((name, std::env::var_os(name)?)))
+}
+
+fn environment(front_port: u16) -> [(&'static str, String); 9] {
+    [
+        // URLs in answers (queues, functions) lead through the front.
+        ("GATEWAY_PORT", front_port.to_string()),
+        ("LOG_LEVEL", "WARNING".into()),
+        ("PERSIST_STATE", "0".into()),
+        ("S3_PERSIST", "0".into()),
+        ("SFTP_ENABLED", "0".into()),
+        ("IOT_MTLS_ENABLED", "0".into()),
+        // No such socket: the emulator starts no containers, which could outlive it.
+        ("DOCKER_HOST", "unix:///nonexistent/docker.sock".into()),
+        ("PYTHONDONTWRITEBYTECODE", "1".into()),
+        ("PYTHONUNBUFFERED", "1".into()),
+    ]
+}

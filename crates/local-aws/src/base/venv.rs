@@ -1,0 +1,267 @@
+//! Private Python environments in the cache directory, made once.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::Places;
+use crate::StartError;
+
+/// An emulator from the Python package index.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Package {
+    /// With its version, also the directory's name.
+    pub(super) name: &'static str,
+    /// For `pip install -r`.
+    requirements: &'static str,
+    /// Runs after `life.py`.
+    pub(super) bootstrap: &'static str,
+}
+
+impl Package {
+    pub(super) const MINISTACK: Self = Self {
+        name: "ministack-1.5.33",
+        requirements: include_str!("ministack.txt"),
+        bootstrap: include_str!("ministack.py"),
+    };
+    pub(super) const MOTO: Self = Self {
+        name: "moto-5.2.5",
+        requirements: include_str!("moto.txt"),
+        bootstrap: include_str!("moto.py"),
+    };
+}
+
+/// The oldest Python that the emulators run on.
+const OLDEST: (u32, u32) = (3, 10);
+
+/// Written last: an environment without it was interrupted while it was made.
+const MARKER: &str = "complete";
+
+/// Returns the environment's interpreter; makes the environment if it is not there.
+pub(super) async fn prepare(package: Package, places: &Places) -> Result<PathBuf, StartError> {
+    let (cache, python) = (places.cache.clone(), places.python.clone());
+    let made = tokio::task::spawn_blocking(move || {
+        let version = python_version(&python)?;
+        prepare_in(&cache, package, version, |directory| {
+            make(&python, package, directory)
+        })
+    });
+    made.await.unwrap_or_else(|panic| {
+        Err(StartError::Child {
+            source: io::Error::other(panic),
+        })
+    })
+}
+
+fn python_version(python: &Path) -> Result<(u32, u32), StartError> {
+    let output = Command::new(python)
+        .args(["-I", "-c", "import sys; print(*sys.version_info[:2])"])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| StartError::PythonMissing {
+            python: python.to_owned(),
+            source,
+        })?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut numbers = text.split_whitespace().map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= OLDEST => Ok((major, minor)),
+        (Some(Ok(major)), Some(Ok(minor))) => Err(StartError::PythonTooOld {
+            python: python.to_owned(),
+            major,
+            minor,
+        }),
+        _ => Err(StartError::PythonMissing {
+            python: python.to_owned(),
+            source: io::Error::other(format!("it ended with {}", output.status)),
+        }),
+    }
+}
+
+/// Runs `make` at most once for all processes on this machine.
+fn prepare_in(
+    cache: &Path,
+    package: Package,
+    (major, minor): (u32, u32),
+    make: impl FnOnce(&Path) -> Result<(), StartError>,
+) -> Result<PathBuf, StartError> {
+    // Each Python has its own: an environment is a set of links into the one that made it.
+    let directory = cache.join(format!("{}-python{major}.{minor}", package.name));
+    let marker = directory.join(MARKER);
+    let python = directory.join("bin").join("python");
+    let complete = || {
+        fs::read_to_string(&marker).is_ok_and(|text| text == package.requirements)
+            && python.exists()
+    };
+    if complete() {
+        return Ok(python);
+    }
+    let failed = |source| StartError::Cache {
+        path: directory.clone(),
+        source,
+    };
+    fs::create_dir_all(cache).map_err(failed)?;
+    let lock = File::create(directory.with_extension("lock")).map_err(failed)?;
+    lock.lock().map_err(failed)?;
+    // Another process may have made it while this one waited.
+    if !complete() {
+        match fs::remove_dir_all(&directory) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        make(&directory)?;
+        fs::write(&marker, package.requirements).map_err(failed)?;
+    }
+    Ok(python)
+}
+
+fn make(python: &Path, package: Package, directory: &Path) -> Result<(), StartError> {
+    tracing::info!(package = package.name, directory = %directory.display(), "installing the emulator, once");
+    let failed = |source| StartError::Cache {
+        path: directory.to_owned(),
+        source,
+    };
+    let run = |command: &mut Command| command.stdin(Stdio::null()).output().map_err(failed);
+
+    let output = run(Command::new(python).args(["-m", "venv"]).arg(directory))?;
+    if !output.status.success() {
+        return Err(StartError::Venv {
+            output: tail(&output),
+        });
+    }
+    let requirements = directory.join("requirements.txt");
+    fs::write(&requirements, package.requirements).map_err(failed)?;
+    let output = run(Command::new(directory.join("bin").join("python"))
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-input",
+            "--disable-pip-version-check",
+            "-r",
+        ])
+        .arg(&requirements))?;
+    if !output.status.success() {
+        return Err(StartError::Packages {
+            name: package.name,
+            output: tail(&output),
+        });
+    }
+    Ok(())
+}
+
+/// The last lines of what a program wrote.
+fn tail(output: &Output) -> String {
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    lines[lines.len().saturating_sub(4)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    const VERSION: (u32, u32) = (3, 11);
+
+    /// What `make` leaves behind, without the network.
+    fn pretend(directory: &Path) {
+        fs::create_dir_all(directory.join("bin")).unwrap();
+        fs::write(directory.join("bin/python"), "").unwrap();
+    }
+
+    #[test]
+    fn an_environment_is_made_once_and_again_when_it_was_interrupted() {
+        let cache = tempfile::tempdir().unwrap();
+        let made = Cell::new(0);
+        let prepare = |package: Package, fail: bool| {
+            prepare_in(cache.path(), package, VERSION, |directory| {
+                made.set(made.get() + 1);
+                assert!(!directory.exists(), "what was left is removed first");
+                pretend(directory);
+                if fail {
+                    Err(StartError::Venv {
+                        output: "interrupted".into(),
+                    })
+                } else {
+                    Ok(())
+                }
+            })
+        };
+        assert!(matches!(
+            prepare(Package::MINISTACK, true),
+            Err(StartError::Venv { .. })
+        ));
+        let python = prepare(Package::MINISTACK, false).unwrap();
+        assert!(
+            python.ends_with("ministack-1.5.33-python3.11/bin/python"),
+            "{}",
+            python.display()
+        );
+        prepare(Package::MINISTACK, false).unwrap();
+        assert_eq!(made.get(), 2, "the interrupted one, and one more");
+
+        let other = Package {
+            requirements: "ministack==9\n",
+            ..Package::MINISTACK
+        };
+        prepare(other, false).unwrap();
+        assert_eq!(made.get(), 3, "other versions are installed afresh");
+
+        fs::remove_file(&python).unwrap();
+        prepare(other, false).unwrap();
+        assert_eq!(made.get(), 4, "the interpreter was removed from the system");
+    }
+
+    #[test]
+    fn many_at_once_make_one() {
+        let cache = tempfile::tempdir().unwrap();
+        let made = std::sync::atomic::AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    prepare_in(cache.path(), Package::MOTO, VERSION, |directory| {
+                        made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        pretend(directory);
+                        Ok(())
+                    })
+                    .unwrap();
+                });
+            }
+        });
+        assert_eq!(made.into_inner(), 1);
+    }
+
+    #[test]
+    fn a_python_that_is_missing_old_or_broken_is_named() {
+        let missing = python_version(Path::new("/nonexistent/python3")).unwrap_err();
+        assert!(missing.cannot_run_here(), "{missing}");
+        let directory = tempfile::tempdir().unwrap();
+        let fake = |text: &str| {
+            use std::os::unix::fs::PermissionsExt;
+            let path = directory.path().join("python3");
+            fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            python_version(&path)
+        };
+        assert!(matches!(
+            fake("echo 3 9"),
+            Err(StartError::PythonTooOld { minor: 9, .. })
+        ));
+        assert_eq!(fake("echo 3 10").unwrap(), (3, 10));
+        assert!(matches!(
+            fake("exit 1"),
+            Err(StartError::PythonMissing { .. })
+        ));
+    }
+}

@@ -1,0 +1,395 @@
+//! One running local AWS.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use directories::ProjectDirs;
+use tokio::task::JoinHandle;
+
+use crate::base::{Base, Places, Running};
+use crate::fault::{Fault, FaultId};
+use crate::front::{self, Front};
+use crate::log::{Log, LogEntry};
+use crate::region::RegionState;
+
+/// Why a local AWS could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No Python.
+    #[error("run {} (Python 3.10 or newer is needed)", python.display())]
+    PythonMissing {
+        /// What was tried.
+        python: PathBuf,
+        /// Why it did not run.
+        source: io::Error,
+    },
+    /// Python before 3.10.
+    #[error("use {} {major}.{minor}: Python 3.10 or newer is needed", python.display())]
+    PythonTooOld {
+        /// What was tried.
+        python: PathBuf,
+        /// Major version.
+        major: u32,
+        /// Minor version.
+        minor: u32,
+    },
+    /// `python -m venv` failed.
+    #[error("make a Python environment: {output}")]
+    Venv {
+        /// What it wrote.
+        output: String,
+    },
+    /// The emulator could not be installed.
+    #[error("install {name} from the Python package index: {output}")]
+    Packages {
+        /// Package and version.
+        name: &'static str,
+        /// What the installer wrote.
+        output: String,
+    },
+    /// There is no home directory, thus no cache directory.
+    #[error("find a cache directory")]
+    NoCache,
+    /// A file of the cache directory could not be written.
+    #[error("write {}", path.display())]
+    Cache {
+        /// File or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The port could not be had.
+    #[error("listen on 127.0.0.1:{port}")]
+    Port {
+        /// The port asked for.
+        port: u16,
+        /// Why.
+        source: io::Error,
+    },
+    /// The log file could not be opened.
+    #[error("open the log file {}", path.display())]
+    LogFile {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The child process could not be run.
+    #[error("run the emulator")]
+    Child {
+        /// Why.
+        source: io::Error,
+    },
+    /// The child process ended before it had a port.
+    #[error("get a port for the emulator: {output}")]
+    NoPort {
+        /// What it wrote.
+        output: String,
+    },
+    /// The child process did not begin to answer.
+    #[error("get an answer from {name}: {why}\n{output}")]
+    NotReady {
+        /// Package and version.
+        name: &'static str,
+        /// What was seen.
+        why: String,
+        /// What it wrote.
+        output: String,
+    },
+    /// The base's URL is not `http://HOST:PORT`.
+    #[error("use {url:?} as the base: it must be http://HOST:PORT")]
+    Url {
+        /// As given.
+        url: String,
+    },
+    /// Nothing answers at the base's URL.
+    #[error("get an answer from {url}: {why}")]
+    NotReachable {
+        /// As given.
+        url: String,
+        /// What was seen.
+        why: String,
+    },
+}
+
+impl StartError {
+    /// Whether this machine lacks something that a test may be skipped for: Python, `venv`, or the way
+    /// to the package index.
+    pub fn cannot_run_here(&self) -> bool {
+        matches!(
+            self,
+            Self::PythonMissing { .. }
+                | Self::PythonTooOld { .. }
+                | Self::Venv { .. }
+                | Self::Packages { .. }
+        )
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::PythonMissing { .. } | Self::PythonTooOld { .. } => {
+                Some("install Python 3.10 or newer")
+            }
+            Self::Venv { .. } => Some("on Debian and Ubuntu: apt-get install python3-venv"),
+            Self::Packages { .. } => {
+                Some("the package index must be reachable once; pip's own settings apply")
+            }
+            Self::Port { .. } => Some("another program has the port: choose another, or 0 for any"),
+            _ => None,
+        }
+    }
+}
+
+/// How a local AWS is started.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    base: Base,
+    port: u16,
+    log_file: Option<PathBuf>,
+    seed: u64,
+    cache_dir: Option<PathBuf>,
+    python: Option<PathBuf>,
+}
+
+impl Builder {
+    /// The emulator; [`Base::Ministack`] unless told otherwise.
+    #[must_use]
+    pub fn base(mut self, base: Base) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// Loopback port; 0, the default, takes any that is free.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Appends the log to this file, one JSON object per line.
+    #[must_use]
+    pub fn log_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.log_file = Some(path.into());
+        self
+    }
+
+    /// Seed for the share of requests that faults hit.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Where emulators are installed; the user's cache directory unless told otherwise.
+    #[must_use]
+    pub fn cache_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.cache_dir = Some(path.into());
+        self
+    }
+
+    /// The Python that makes the environment, `python3` unless told otherwise.
+    #[must_use]
+    pub fn python(mut self, path: impl Into<PathBuf>) -> Self {
+        self.python = Some(path.into());
+        self
+    }
+
+    /// Starts it; returns once it answers. The first start on a machine installs the emulator.
+    ///
+    /// # Errors
+    /// When something is missing on this machine ([`StartError::cannot_run_here`]), or the port, the log
+    /// file or the emulator fail.
+    pub async fn start(self) -> Result<LocalAws, StartError> {
+        let cache = match self.cache_dir {
+            Some(path) => path,
+            None => ProjectDirs::from("", "", "local-aws")
+                .ok_or(StartError::NoCache)?
+                .cache_dir()
+                .to_owned(),
+        };
+        let python = self.python.unwrap_or_else(|| "python3".into());
+        let file = match self.log_file {
+            Some(path) => {
+                let file = std::fs::OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .open(&path);
+                Some(file.map_err(|source| StartError::LogFile { path, source })?)
+            }
+            None => None,
+        };
+        let (listener, address) = front::bind(self.port).map_err(|source| StartError::Port {
+            port: self.port,
+            source,
+        })?;
+        let running = self
+            .base
+            .start(&Places { cache, python }, address.port())
+            .await?;
+        let front = Arc::new(Front::new(
+            running.authority.clone(),
+            self.seed,
+            Log::new(file),
+        ));
+        let server = tokio::spawn(front.clone().serve(listener));
+        Ok(LocalAws {
+            endpoint: format!("http://{address}"),
+            front,
+            server,
+            running,
+        })
+    }
+}
+
+/// Variables that programs under test must not inherit: each would lead them past the local AWS, or to
+/// other credentials. Variables that begin with `AWS_ENDPOINT_URL_` belong here too.
+pub const REMOVED_VARIABLES: [&str; 8] = [
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+];
+
+/// A running local AWS. Dropping it ends the emulator and closes the port.
+pub struct LocalAws {
+    endpoint: String,
+    front: Arc<Front>,
+    server: JoinHandle<()>,
+    running: Running,
+}
+
+impl std::fmt::Debug for LocalAws {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("LocalAws")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LocalAws {
+    /// Settings before the start.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Starts with [`Base::Ministack`] on a free port.
+    ///
+    /// # Errors
+    /// See [`Builder::start`].
+    pub async fn start() -> Result<Self, StartError> {
+        Self::builder().start().await
+    }
+
+    /// The way in for tests: `None`, after a line `skipped: …` on stderr, if and only if this machine
+    /// cannot run it. `LOCAL_AWS_CACHE` names another directory for the emulators.
+    ///
+    /// # Errors
+    /// Everything that is not this machine's lack: the test should fail.
+    pub async fn start_or_skip() -> Result<Option<Self>, StartError> {
+        let mut builder = Self::builder();
+        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
+            builder = builder.cache_dir(path);
+        }
+        builder.start_or_skip().await
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Variables for programs under test. They must not inherit [`REMOVED_VARIABLES`].
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_ENDPOINT_URL", self.endpoint.clone()),
+            ("AWS_ACCESS_KEY_ID", "test".into()),
+            ("AWS_SECRET_ACCESS_KEY", "test".into()),
+            // Without it a program that finds no credentials waits for a machine's metadata service.
+            ("AWS_EC2_METADATA_DISABLED", "true".into()),
+            ("LOCAL_AWS_URL", self.endpoint.clone()),
+        ]
+    }
+
+    /// Switches a region off or on, for new requests and for those on their way. Requests of global
+    /// services (IAM, CloudFront, Route 53) are signed for `us-east-1` and follow that region.
+    pub fn set_region(&self, region: &str, state: RegionState) {
+        self.front.regions.set(region, state);
+    }
+
+    /// Adds a fault.
+    pub fn add_fault(&self, fault: Fault) -> FaultId {
+        self.front.faults(|faults| faults.add(fault))
+    }
+
+    /// Removes a fault; `false` when there is none of this id.
+    pub fn remove_fault(&self, id: FaultId) -> bool {
+        self.front.faults(|faults| faults.remove(id))
+    }
+
+    /// Removes all faults.
+    pub fn clear_faults(&self) {
+        self.front.faults(crate::fault::Faults::clear);
+    }
+
+    /// The faults, with `times` counted down.
+    pub fn faults(&self) -> Vec<(FaultId, Fault)> {
+        self.front.faults(|faults| faults.list())
+    }
+
+    /// The requests so far, in the order in which their answers began. The last million are kept.
+    pub fn log(&self) -> Vec<LogEntry> {
+        self.front.log.entries()
+    }
+
+    /// Forgets the requests so far; a log file keeps them.
+    pub fn clear_log(&self) {
+        self.front.log.clear();
+    }
+
+    /// Id of the emulator's process, if it is a child of this one.
+    pub fn process_id(&self) -> Option<u32> {
+        self.running.process_id()
+    }
+
+    /// Closes the port and ends the emulator.
+    pub async fn stop(mut self) {
+        self.server.abort();
+        // Only now is the port certainly closed.
+        let _ = (&mut self.server).await;
+    }
+}
+
+impl Drop for LocalAws {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Builder {
+    /// Starts it, or returns `None` after a line `skipped: …` on stderr if this machine cannot run it.
+    ///
+    /// # Errors
+    /// Everything that is not this machine's lack.
+    #[expect(
+        clippy::print_stderr,
+        reason = "a test that cannot run must say so; there is no other way to tell"
+    )]
+    pub async fn start_or_skip(self) -> Result<Option<LocalAws>, StartError> {
+        match self.start().await {
+            Ok(aws) => Ok(Some(aws)),
+            Err(error) if error.cannot_run_here() => {
+                eprintln!("skipped: cannot {error}");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

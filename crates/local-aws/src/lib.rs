@@ -1,0 +1,31 @@
+//! AWS on one loopback port, for drills and tests.
+//!
+//! An emulator runs as a child process. In front of it a proxy reads service and region from the
+//! signature of each request, keeps a log, switches regions off and injects faults.
+//!
+//! ```no_run
+//! # async fn show() -> Result<(), local_aws::StartError> {
+//! use local_aws::{Fault, FaultKind, LocalAws, RegionState};
+//!
+//! let aws = LocalAws::start().await?;
+//! // … point the programs under test at it: see LocalAws::environment
+//! aws.add_fault(Fault::new(FaultKind::SlowDown).service("s3").share(0.3));
+//! aws.set_region("ca-central-1", RegionState::Refuse);
+//! assert!(aws.log().iter().all(|entry| !entry.is_mutation()));
+//! # Ok(()) }
+//! ```
+
+mod answer;
+mod base;
+mod fault;
+mod front;
+mod instance;
+mod log;
+mod region;
+mod request;
+
+pub use base::Base;
+pub use fault::{Fault, FaultId, FaultKind};
+pub use instance::{Builder, LocalAws, REMOVED_VARIABLES, StartError};
+pub use log::LogEntry;
+pub use region::RegionState;

@@ -1,0 +1,171 @@
+//! Regions that go away and come back.
+
+use std::time::Duration;
+
+use aws_sdk_s3::primitives::ByteStream;
+use local_aws::RegionState;
+
+use crate::clients::{create_bucket, dynamodb, iam, s3, start_or_return};
+
+#[tokio::test]
+async fn a_refused_region_looks_like_a_network_failure() {
+    let aws = start_or_return!();
+    let primary = s3(&aws, "ca-central-1");
+    let dr = s3(&aws, "us-east-1");
+    create_bucket(&primary, "ca-central-1", "state").await;
+    create_bucket(&dr, "us-east-1", "state-dr").await;
+    let put = primary
+        .put_object()
+        .bucket("state")
+        .key("k")
+        .body(ByteStream::from_static(b"1"));
+    put.send().await.unwrap();
+
+    aws.set_region("ca-central-1", RegionState::Refuse);
+    aws.clear_log();
+    // On the connection that is open already, and on a new one.
+    for client in [&primary, &s3(&aws, "ca-central-1")] {
+        let error = client
+            .get_object()
+            .bucket("state")
+            .key("k")
+            .send()
+            .await
+            .unwrap_err();
+        let failure = error.as_service_error();
+        assert!(failure.is_none(), "no answer may come, but: {failure:?}");
+        assert!(
+            matches!(error, aws_sdk_s3::error::SdkError::DispatchFailure(_)),
+            "{error:?}"
+        );
+    }
+    dynamodb(&aws, "ca-central-1")
+        .list_tables()
+        .send()
+        .await
+        .unwrap_err();
+    dr.head_bucket().bucket("state-dr").send().await.unwrap();
+
+    let log = aws.log();
+    let refused: Vec<_> = log
+        .iter()
+        .filter(|entry| entry.region.as_deref() == Some("ca-central-1"))
+        .collect();
+    assert!(refused.len() >= 3, "{log:#?}");
+    for entry in refused {
+        assert_eq!(
+            (entry.status, entry.fault.as_deref()),
+            (None, Some("region-refused"))
+        );
+    }
+
+    aws.set_region("ca-central-1", RegionState::Up);
+    let answer = primary
+        .get_object()
+        .bucket("state")
+        .key("k")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.body.collect().await.unwrap().to_vec(), b"1");
+    aws.stop().await;
+}
+
+#[tokio::test]
+async fn a_black_hole_answers_when_the_region_is_back() {
+    let aws = start_or_return!();
+    let client = s3(&aws, "ca-central-1");
+    aws.set_region("ca-central-1", RegionState::BlackHole);
+    let request = tokio::spawn({
+        let client = client.clone();
+        async move { client.list_buckets().send().await }
+    });
+    // Held, not answered: other regions are served meanwhile, in whatever order things run.
+    for _ in 0..20 {
+        s3(&aws, "us-east-1").list_buckets().send().await.unwrap();
+    }
+    assert!(!request.is_finished());
+    assert!(
+        aws.log()
+            .iter()
+            .all(|entry| entry.region.as_deref() == Some("us-east-1"))
+    );
+
+    aws.set_region("ca-central-1", RegionState::Up);
+    request.await.unwrap().unwrap();
+    let entry = aws.log().pop().unwrap();
+    assert_eq!(
+        (entry.operation.as_str(), entry.status),
+        ("ListBuckets", Some(200))
+    );
+    assert_eq!(entry.fault.as_deref(), Some("region-black-hole"));
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_in_a_black_hole_leaves_a_line_in_the_log() {
+    let aws = start_or_return!();
+    aws.set_region("ca-central-1", RegionState::BlackHole);
+    let table = dynamodb(&aws, "ca-central-1");
+    let request = table.describe_table().table_name("locks").send();
+    tokio::time::timeout(Duration::from_millis(200), request)
+        .await
+        .unwrap_err();
+    let entry = loop {
+        if let Some(entry) = aws.log().pop() {
+            break entry;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(
+        (entry.operation.as_str(), entry.resource.as_deref()),
+        ("DescribeTable", Some("locks"))
+    );
+    assert_eq!(
+        (entry.status, entry.fault.as_deref()),
+        (None, Some("region-black-hole"))
+    );
+}
+
+#[tokio::test]
+async fn an_answer_on_its_way_is_cut_when_the_region_goes() {
+    let aws = start_or_return!();
+    let client = s3(&aws, "ca-central-1");
+    create_bucket(&client, "ca-central-1", "objects").await;
+    // More than what fits into the buffers of all the sockets on the way.
+    let body = ByteStream::from(vec![7; 64 << 20]);
+    client
+        .put_object()
+        .bucket("objects")
+        .key("large")
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    let mut answer = client
+        .get_object()
+        .bucket("objects")
+        .key("large")
+        .send()
+        .await
+        .unwrap();
+    answer.body.next().await.unwrap().unwrap();
+    aws.set_region("ca-central-1", RegionState::Refuse);
+    let mut received = 0;
+    let end = loop {
+        match answer.body.next().await {
+            Some(Ok(bytes)) => received += bytes.len(),
+            other => break other,
+        }
+    };
+    end.expect("an error, not an orderly end").unwrap_err();
+    assert!(received < 64 << 20);
+}
+
+#[tokio::test]
+async fn global_services_follow_us_east_1() {
+    let aws = start_or_return!();
+    aws.set_region("ca-central-1", RegionState::Refuse);
+    iam(&aws).list_roles().send().await.unwrap();
+    aws.set_region("us-east-1", RegionState::Refuse);
+    iam(&aws).list_roles().send().await.unwrap_err();
+}
