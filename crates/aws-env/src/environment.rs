@@ -1,0 +1,174 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::Connector;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_types::service_config::ServiceConfigKey;
+use settings::Region;
+
+use crate::trust::trust_bundle;
+use crate::{CaBundleError, RegionClients};
+
+/// A TCP and TLS handshake across an ocean takes well under a second; three seconds without one
+/// means that nobody is there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest silence on an open connection.
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
+/// One call with all its retries.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
+/// With 30 % of calls throttled, ten attempts fail once in 170,000 calls.
+const MAX_ATTEMPTS: u32 = 10;
+
+/// What [`AwsEnv::load`] takes beside the standard chain.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The endpoint of every service, instead of `AWS_ENDPOINT_URL`.
+    pub endpoint_url: Option<String>,
+    /// Credentials, instead of the standard chain.
+    pub credentials: Option<Credentials>,
+    /// Certificates to trust instead of the system's (`AWS_CA_BUNDLE`).
+    pub ca_bundle: Option<PathBuf>,
+    /// A profile, instead of `AWS_PROFILE`.
+    pub profile: Option<String>,
+}
+
+/// Why the environment could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The certificate bundle cannot be used.
+    #[error("load the trusted certificates")]
+    CaBundle(#[from] CaBundleError),
+    /// The TLS library refuses its configuration.
+    #[error("set up TLS")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Credentials, endpoints, time-outs and retries, for any region.
+#[derive(Debug, Clone)]
+pub struct AwsEnv {
+    config: SdkConfig,
+}
+
+/// The endpoints that stand in for AWS's own, if any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// S3.
+    pub s3: Option<String>,
+    /// DynamoDB.
+    pub dynamodb: Option<String>,
+    /// IAM.
+    pub iam: Option<String>,
+    /// STS.
+    pub sts: Option<String>,
+}
+
+impl AwsEnv {
+    /// Loads the standard chain of settings and credentials. Calls nothing: a credential source
+    /// is asked at the first request.
+    ///
+    /// # Errors
+    /// When the certificate bundle cannot be read or has no certificate in it.
+    pub async fn load(options: Options) -> Result<Self, LoadError> {
+        let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
+            // Each client gets its own region; this one keeps the loader from asking the
+            // instance metadata service.
+            .region(aws_config::Region::from_static("us-east-1"))
+            .http_client(http_client(options.ca_bundle)?)
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .read_timeout(READ_TIMEOUT)
+                    .operation_timeout(OPERATION_TIMEOUT)
+                    .build(),
+            )
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(MAX_ATTEMPTS)
+                    .with_initial_backoff(Duration::from_millis(200))
+                    .with_max_backoff(Duration::from_secs(2)),
+            );
+        if let Some(url) = options.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        if let Some(credentials) = options.credentials {
+            loader = loader.credentials_provider(SharedCredentialsProvider::new(credentials));
+        }
+        if let Some(profile) = options.profile {
+            loader = loader.profile_name(profile);
+        }
+        Ok(Self { config: loader.load().await })
+    }
+
+    /// The clients of `region`.
+    pub fn region(&self, region: Region) -> RegionClients {
+        RegionClients::new(self, region)
+    }
+
+    /// The SDK's configuration for `region`, for services that have no client here.
+    pub fn sdk_config(&self, region: Region) -> SdkConfig {
+        self.config
+            .to_builder()
+            .region(aws_config::Region::new(region.as_str().to_owned()))
+            .build()
+    }
+
+    /// The endpoints that were set for the services of a Terraform backend.
+    pub fn endpoints(&self) -> Endpoints {
+        Endpoints {
+            s3: self.endpoint("S3"),
+            dynamodb: self.endpoint("DynamoDB"),
+            iam: self.endpoint("IAM"),
+            sts: self.endpoint("STS"),
+        }
+    }
+
+    /// The service's own endpoint setting wins over the general one, as in every AWS SDK.
+    pub(crate) fn endpoint(&self, service_id: &str) -> Option<String> {
+        let key = ServiceConfigKey::builder()
+            .service_id(service_id)
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build()
+            .ok()?;
+        self.config
+            .service_config()
+            .and_then(|service| service.load_config(key))
+            .or_else(|| self.config.endpoint_url().map(str::to_owned))
+    }
+}
+
+fn http_client(ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, LoadError> {
+    let trust = match ca_bundle {
+        Some(path) => trust_bundle(&path)?,
+        None => TrustStore::default(),
+    };
+    let tls = TlsContext::builder()
+        .with_trust_store(trust)
+        .build()
+        .map_err(|error| LoadError::Tls(error.into()))?;
+    let settings = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .build();
+    let connector = SharedHttpConnector::new(
+        Connector::builder()
+            .connector_settings(settings)
+            .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+            .proxy_config(ProxyConfig::from_env())
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(tls)
+            .build(),
+    );
+    // One pool of connections for every client: all of them share the time-outs above.
+    Ok(http_client_fn(move |_, _| connector.clone()))
+}

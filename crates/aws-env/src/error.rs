@@ -1,0 +1,256 @@
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::request_id::RequestId;
+use settings::Region;
+
+/// What kind of answer, or lack of one, an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ErrorClass {
+    /// No usable answer: connection refused or reset, time-out, or a 5xx that is not throttling.
+    /// The only class that says anything about the health of a region.
+    Unreachable,
+    /// AWS answers but asks to slow down, and did so through every retry.
+    Throttled,
+    /// AWS answers and refuses: the region is reachable.
+    Denied,
+    /// Credentials are missing, expired or not accepted.
+    Credentials,
+    /// The resource does not exist.
+    Absent,
+    /// The resource exists already, is in another state, or is being changed.
+    Conflict,
+    /// AWS rejects the request as malformed or not allowed for this resource.
+    Invalid,
+    /// Anything else.
+    Other,
+}
+
+impl ErrorClass {
+    fn phrase(self) -> &'static str {
+        match self {
+            Self::Unreachable => "cannot be reached",
+            Self::Throttled => "throttled",
+            Self::Denied => "access denied",
+            Self::Credentials => "no usable credentials",
+            Self::Absent => "not found",
+            Self::Conflict => "conflict",
+            Self::Invalid => "invalid request",
+            Self::Other => "failed",
+        }
+    }
+}
+
+impl fmt::Display for ErrorClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.phrase())
+    }
+}
+
+/// Which call an [`Error`] belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The region that was asked.
+    pub region: Region,
+    /// The service, as AWS abbreviates it: `S3`, `DynamoDB`.
+    pub service: &'static str,
+    /// The API operation: `PutBucketPolicy`.
+    pub operation: &'static str,
+    /// The bucket, table, role or object.
+    pub resource: String,
+}
+
+impl Call {
+    /// Turns the SDK's error for this call into an [`Error`].
+    pub fn failed<E>(self, error: SdkError<E, HttpResponse>) -> Error
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        Error::new(self, error)
+    }
+}
+
+/// A call to AWS that failed after the SDK's retries.
+#[derive(Debug)]
+pub struct Error {
+    /// What was called.
+    pub call: Call,
+    /// What kind of failure it is.
+    pub class: ErrorClass,
+    /// AWS's error code, such as `BucketAlreadyExists`.
+    pub code: Option<String>,
+    /// AWS's own words.
+    pub message: Option<String>,
+    /// The id to quote to AWS support.
+    pub request_id: Option<String>,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+impl Error {
+    fn new<E>(call: Call, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let status = error.raw_response().map(|raw| raw.status().as_u16());
+        let request_id = error.request_id().map(str::to_owned);
+        let (code, message) = match error.as_service_error() {
+            Some(service) => (service.code(), service.message()),
+            None => (None, None),
+        };
+        let class = match &error {
+            SdkError::ServiceError(_) => classify(code, status),
+            _ if lacks_credentials(&error) => ErrorClass::Credentials,
+            SdkError::TimeoutError(_)
+            | SdkError::DispatchFailure(_)
+            | SdkError::ResponseError(_) => ErrorClass::Unreachable,
+            _ => ErrorClass::Invalid,
+        };
+        Self {
+            call,
+            class,
+            code: code.map(str::to_owned),
+            message: message.map(str::to_owned),
+            request_id,
+            status,
+            source: Box::new(error),
+        }
+    }
+
+    /// An answer that arrived but lacks what AWS documents to be there.
+    pub fn unexpected(call: Call, what: impl Into<String>) -> Self {
+        let what = what.into();
+        Self {
+            call,
+            class: ErrorClass::Other,
+            code: None,
+            message: Some(what.clone()),
+            request_id: None,
+            status: None,
+            source: what.into(),
+        }
+    }
+
+    /// Something that AWS accepted but did not show within `waited`.
+    pub fn not_settled(call: Call, waited: Duration, last_seen: impl fmt::Display) -> Self {
+        Self::unexpected(
+            call,
+            format!("not as requested after {} s, last seen: {last_seen}", waited.as_secs()),
+        )
+    }
+
+    /// Whether AWS's error code is `code`.
+    pub fn is_code(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Call { region, service, operation, resource } = &self.call;
+        write!(f, "{service} {operation} of {resource} in {region}: {}", self.class)?;
+        let details: Vec<String> = [
+            self.code.clone(),
+            self.request_id.as_ref().map(|id| format!("request {id}")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !details.is_empty() {
+            write!(f, " ({})", details.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
+
+fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<CredentialsError>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// Codes as listed in the API references of S3, DynamoDB, IAM, STS and CloudWatch ("Errors",
+/// "Common errors"); a code that is not here is judged by its HTTP status.
+fn classify(code: Option<&str>, status: Option<u16>) -> ErrorClass {
+    let by_code = match code.unwrap_or_default() {
+        "SlowDown" | "Throttling" | "ThrottlingException" | "ThrottledException"
+        | "RequestLimitExceeded" | "RequestThrottled" | "RequestThrottledException"
+        | "TooManyRequestsException" | "ProvisionedThroughputExceededException"
+        | "LimitExceededException" | "BandwidthLimitExceeded" => Some(ErrorClass::Throttled),
+        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "InvalidAccessKeyId"
+        | "UnrecognizedClientException" | "SignatureDoesNotMatch" | "InvalidSignatureException"
+        | "MissingAuthenticationToken" | "MissingAuthenticationTokenException" | "InvalidToken"
+        | "TokenRefreshRequired" | "IncompleteSignature" => Some(ErrorClass::Credentials),
+        "NoSuchBucket" | "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload" | "NotFound"
+        | "NoSuchEntity" | "ResourceNotFoundException" | "NoSuchTagSet"
+        | "NoSuchBucketPolicy" | "NoSuchLifecycleConfiguration"
+        | "NoSuchPublicAccessBlockConfiguration" | "OwnershipControlsNotFoundError"
+        | "ReplicationConfigurationNotFoundError"
+        | "ServerSideEncryptionConfigurationNotFoundError" | "TableNotFoundException" => {
+            Some(ErrorClass::Absent)
+        }
+        "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" | "EntityAlreadyExists"
+        | "ResourceInUseException" | "OperationAborted" | "ConcurrentModification"
+        | "ConditionalCheckFailedException" | "PreconditionFailed" | "DeleteConflict"
+        | "ConditionalRequestConflict" => Some(ErrorClass::Conflict),
+        "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" | "OptInRequired"
+        | "UnauthorizedOperation" | "NotAuthorized" | "InvalidRegion"
+        | "RegionDisabledException" => Some(ErrorClass::Denied),
+        _ => None,
+    };
+    by_code.unwrap_or(match status {
+        Some(401 | 403) => ErrorClass::Denied,
+        Some(404) => ErrorClass::Absent,
+        Some(409 | 412) => ErrorClass::Conflict,
+        Some(429) => ErrorClass::Throttled,
+        Some(400..=499) => ErrorClass::Invalid,
+        Some(500..=599) => ErrorClass::Unreachable,
+        _ => ErrorClass::Other,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // aws-behaviour: 2
+    #[test]
+    fn an_outage_is_told_from_a_refusal() {
+        let rows = [
+            (None, Some(500), ErrorClass::Unreachable),
+            (Some("InternalError"), Some(500), ErrorClass::Unreachable),
+            (Some("ServiceUnavailable"), Some(503), ErrorClass::Unreachable),
+            (Some("SlowDown"), Some(503), ErrorClass::Throttled),
+            (Some("ThrottlingException"), Some(400), ErrorClass::Throttled),
+            (Some("AccessDenied"), Some(403), ErrorClass::Denied),
+            (None, Some(403), ErrorClass::Denied),
+            (Some("ExpiredToken"), Some(400), ErrorClass::Credentials),
+            (Some("NoSuchBucket"), Some(404), ErrorClass::Absent),
+            (None, Some(404), ErrorClass::Absent),
+            (Some("BucketAlreadyExists"), Some(409), ErrorClass::Conflict),
+            (Some("MalformedXML"), Some(400), ErrorClass::Invalid),
+            (Some("PermanentRedirect"), Some(301), ErrorClass::Other),
+        ];
+        for (code, status, class) in rows {
+            assert_eq!(classify(code, status), class, "{code:?} {status:?}");
+        }
+    }
+}

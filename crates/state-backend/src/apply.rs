@@ -1,0 +1,369 @@
+//! Making the backend as wanted: one facet at a time, checked before and read back after.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use aws_env::{Error, ErrorClass};
+use backon::{ExponentialBuilder, Retryable as _};
+use report::{Document, Mark, Observer, Outcome, Report};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::backend::{Backend, Found, Problem};
+use crate::plan::{Change, Plan, Verdict};
+use crate::spec::{Aspect, Facet, Kind, Resource, SideName};
+use crate::{bucket, role, table};
+
+/// Bucket and role settings show within seconds; S3 speaks of a minute at most for most of them.
+const SETTLE: Duration = Duration::from_secs(60);
+/// A table is created, encrypted anew or given a replica in minutes.
+const TABLE_SETTLE: Duration = Duration::from_secs(600);
+
+/// How a step of [`Backend::apply`] ended.
+#[derive(Debug, Clone)]
+pub enum StepOutcome {
+    /// Changed now, and read back.
+    Done,
+    /// As wanted already when its turn came.
+    Unchanged,
+    /// Tried, and failed.
+    Failed(Problem),
+    /// Not tried.
+    Skipped(String),
+}
+
+/// One step of [`Backend::apply`].
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What it was to make true.
+    pub facet: Facet,
+    /// How it ended.
+    pub outcome: StepOutcome,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What [`Backend::apply`] did.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The steps in order.
+    pub steps: Vec<Step>,
+    /// Facets that were as wanted from the start.
+    pub unchanged: usize,
+}
+
+impl Applied {
+    /// Whether everything is as wanted now.
+    pub fn is_complete(&self) -> bool {
+        self.steps
+            .iter()
+            .all(|step| matches!(step.outcome, StepOutcome::Done | StepOutcome::Unchanged))
+    }
+
+    /// Whether anything was changed.
+    pub fn has_changed(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.outcome, StepOutcome::Done))
+    }
+
+    /// The first failure, for the exit.
+    pub fn first_problem(&self) -> Option<&Problem> {
+        self.steps.iter().find_map(|step| match &step.outcome {
+            StepOutcome::Failed(problem) => Some(problem),
+            _ => None,
+        })
+    }
+}
+
+/// What has gone wrong so far, and what therefore is not tried.
+#[derive(Default)]
+struct Broken {
+    resources: HashSet<Resource>,
+    sides: HashSet<SideName>,
+}
+
+impl Broken {
+    fn stops(&self, facet: &Facet) -> Option<String> {
+        let resource = &facet.resource;
+        if resource.kind != Kind::Role && self.sides.contains(&resource.side) {
+            return Some(format!("{} cannot be reached", resource.region));
+        }
+        if facet.aspect == Aspect::Replication {
+            // Replication stands on both buckets and the role; tables do not matter to it.
+            return self
+                .resources
+                .iter()
+                .find(|broken| broken.kind != Kind::Table)
+                .map(|broken| format!("needs {broken}"))
+                .or_else(|| (!self.sides.is_empty()).then(|| "needs both regions".to_owned()));
+        }
+        self.resources.contains(resource).then(|| format!("{resource} failed before"))
+    }
+
+    fn note(&mut self, facet: &Facet, class: Option<ErrorClass>) {
+        self.resources.insert(facet.resource.clone());
+        if class == Some(ErrorClass::Unreachable) && facet.resource.kind != Kind::Role {
+            self.sides.insert(facet.resource.side);
+        }
+    }
+}
+
+impl Backend {
+    /// Makes everything in `plan` true, in its order. Stops trying a resource that failed and a
+    /// region that does not answer, and goes on with the rest. Running it again continues.
+    ///
+    /// Changes nothing when the plan has refusals.
+    pub async fn apply(&self, plan: &Plan, observer: &dyn Observer) -> Applied {
+        let mut steps = Vec::new();
+        let mut broken = Broken::default();
+        let blocked = plan.refused().next().is_some();
+        for item in plan.items() {
+            if item.verdict == Verdict::Ok {
+                continue;
+            }
+            let step = if blocked {
+                let why = match &item.verdict {
+                    Verdict::Refused(refusal) => refusal.why.clone(),
+                    _ => "nothing is changed while something is refused".to_owned(),
+                };
+                skipped(item, why)
+            } else {
+                self.step(item, &mut broken, observer).await
+            };
+            steps.push(step);
+        }
+        Applied { unchanged: plan.items().len() - steps.len(), steps }
+    }
+
+    async fn step(&self, item: &Change, broken: &mut Broken, observer: &dyn Observer) -> Step {
+        let facet = &item.facet;
+        let label = format!("{} {}: {}", facet.resource.region, facet.resource, facet.aspect);
+        if let Some(why) = broken.stops(facet) {
+            observer.finished(&label, Outcome::Skipped, Duration::ZERO);
+            return skipped(item, why);
+        }
+        let begun = Instant::now();
+        observer.started(&label);
+        let outcome = match self.make_true(facet, &label, observer).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                broken.note(facet, Some(error.class));
+                StepOutcome::Failed(error.into())
+            }
+        };
+        let took = begun.elapsed();
+        let shown = match outcome {
+            StepOutcome::Done => Outcome::Done,
+            StepOutcome::Unchanged => Outcome::Unchanged,
+            StepOutcome::Failed(_) => Outcome::Failed,
+            StepOutcome::Skipped(_) => Outcome::Skipped,
+        };
+        observer.finished(&label, shown, took);
+        Step { facet: facet.clone(), outcome, took }
+    }
+
+    /// Check, change, read back.
+    async fn make_true(
+        &self,
+        facet: &Facet,
+        label: &str,
+        observer: &dyn Observer,
+    ) -> Result<StepOutcome, Error> {
+        let clients = match self.resource_clients(&facet.resource) {
+            Ok(clients) => clients,
+            Err(problem) => {
+                let call = problem.error().call.clone();
+                let mut error = Error::unexpected(call, problem.to_string());
+                error.class = problem.error().class;
+                return Err(error);
+            }
+        };
+        let found = match self.look(facet).await {
+            Ok(found) => found,
+            Err(error) => return Err(error),
+        };
+        let (verdict, found) = found;
+        match verdict {
+            Verdict::Ok => return Ok(StepOutcome::Unchanged),
+            Verdict::Refused(refusal) => {
+                return Err(Error::unexpected(
+                    clients.call("-", "compare", facet.resource.to_string()),
+                    refusal.why,
+                ));
+            }
+            _ => {}
+        }
+        let settle = if facet.resource.kind == Kind::Table { TABLE_SETTLE } else { SETTLE };
+        if !self.comes_by_itself(facet, found.as_ref()) {
+            let change = || async {
+                match facet.resource.kind {
+                    Kind::Bucket => bucket::apply(clients, self.spec(), facet).await,
+                    Kind::Table => table::apply(clients, self.spec(), facet).await,
+                    Kind::Role => role::apply(clients, self.spec(), facet, found.is_some()).await,
+                }
+            };
+            change
+                .retry(polling(settle))
+                .when(is_passing)
+                .notify(|error, _| observer.waiting(label, &error.to_string()))
+                .await?;
+        }
+        let read_back = || async {
+            match self.look(facet).await? {
+                (Verdict::Ok, _) => Ok(()),
+                (_, found) => Err(Error::not_settled(
+                    clients.call(service(facet.resource.kind), "read back", facet.resource.to_string()),
+                    settle,
+                    found.unwrap_or(Value::Null),
+                )),
+            }
+        };
+        read_back
+            .retry(polling(settle))
+            .when(|error| !matches!(error.class, ErrorClass::Denied | ErrorClass::Credentials))
+            .notify(|_, _| observer.waiting(label, "waiting until AWS shows it"))
+            .await?;
+        Ok(StepOutcome::Done)
+    }
+
+    async fn look(&self, facet: &Facet) -> Result<(Verdict, Option<Value>), Error> {
+        let found = match facet.resource.kind {
+            Kind::Bucket => {
+                bucket::observe(self.clients(facet.resource.side), self.spec(), facet).await
+            }
+            Kind::Table => table::observe(self.clients(facet.resource.side), facet).await,
+            Kind::Role => role::observe(self.clients(facet.resource.side), facet).await,
+        }?;
+        let as_found = found.clone().map_or(Found::Absent, Found::Value);
+        Ok((crate::plan::judge(facet, &as_found), found))
+    }
+
+    /// A table that is being created or changed becomes active without us, and so does a global
+    /// table's replica, which its primary table makes.
+    fn comes_by_itself(&self, facet: &Facet, found: Option<&Value>) -> bool {
+        facet.resource.kind == Kind::Table
+            && facet.aspect == Aspect::Exists
+            && (found.is_some()
+                || (self.spec().global_table && facet.resource.side == SideName::Dr))
+    }
+}
+
+fn service(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bucket => "S3",
+        Kind::Table => "DynamoDB",
+        Kind::Role => "IAM",
+    }
+}
+
+fn polling(total: Duration) -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(3))
+        .with_jitter()
+        .without_max_times()
+        .with_total_delay(Some(total))
+}
+
+/// Refusals that pass: another change to the same resource is still under way, or S3 has not yet
+/// seen everywhere that a bucket is versioned.
+fn is_passing(error: &Error) -> bool {
+    let code = error.code.as_deref().unwrap_or_default();
+    matches!(
+        code,
+        "OperationAborted" | "ResourceInUseException" | "ConcurrentModification"
+            | "LimitExceededException"
+    ) || (error.call.operation == "PutBucketReplication"
+        && code == "InvalidRequest"
+        && error.message.as_deref().is_some_and(|message| message.contains("ersioning")))
+}
+
+fn skipped(item: &Change, why: String) -> Step {
+    Step { facet: item.facet.clone(), outcome: StepOutcome::Skipped(why), took: Duration::ZERO }
+}
+
+// ---- views --------------------------------------------------------------------------------------
+
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("region", &self.facet.resource.region)?;
+        map.serialize_entry("kind", &self.facet.resource.kind)?;
+        map.serialize_entry("name", &self.facet.resource.name)?;
+        map.serialize_entry("aspect", &self.facet.aspect)?;
+        map.serialize_entry("outcome", self.outcome.word())?;
+        match &self.outcome {
+            StepOutcome::Failed(problem) => map.serialize_entry("problem", problem)?,
+            StepOutcome::Skipped(why) => map.serialize_entry("why", why)?,
+            _ => {}
+        }
+        map.serialize_entry("took_ms", &self.took.as_millis())?;
+        map.end()
+    }
+}
+
+impl StepOutcome {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Unchanged => "unchanged",
+            Self::Failed(_) => "failed",
+            Self::Skipped(_) => "not done",
+        }
+    }
+}
+
+impl Serialize for Applied {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("complete", &self.is_complete())?;
+        map.serialize_entry("unchanged", &self.unchanged)?;
+        map.serialize_entry("steps", &self.steps)?;
+        map.end()
+    }
+}
+
+impl Report for Applied {
+    fn document(&self) -> Document {
+        let rows: Vec<_> = self
+            .steps
+            .iter()
+            .map(|step| {
+                let (mark, detail) = match &step.outcome {
+                    StepOutcome::Done | StepOutcome::Unchanged => (Mark::Ok, String::new()),
+                    StepOutcome::Failed(problem) => (Mark::Wrong, problem.to_string()),
+                    StepOutcome::Skipped(why) => (Mark::Unknown, why.clone()),
+                };
+                let resource = &step.facet.resource;
+                (
+                    mark,
+                    vec![
+                        step.outcome.word().to_owned(),
+                        resource.region.to_string(),
+                        resource.to_string(),
+                        step.facet.aspect.to_string(),
+                        detail,
+                    ],
+                )
+            })
+            .collect();
+        let done = self.steps.iter().filter(|s| matches!(s.outcome, StepOutcome::Done)).count();
+        let open = self
+            .steps
+            .iter()
+            .filter(|s| matches!(s.outcome, StepOutcome::Failed(_) | StepOutcome::Skipped(_)))
+            .count();
+        let mut document = Document::new()
+            .heading("Applied")
+            .table(["", "Region", "Resource", "Setting", ""], rows)
+            .text(format!(
+                "{done} changed, {} as wanted, {open} not done.",
+                self.unchanged + self.steps.len() - done - open
+            ));
+        if open > 0 {
+            document = document.text("Run `init-backend apply` again to continue.");
+        }
+        document
+    }
+}

@@ -1,0 +1,218 @@
+//! A connection to the backend in both regions.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use aws_env::{AwsEnv, Error, ErrorClass, RegionClients};
+use futures::future::join_all;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use settings::Settings;
+
+use crate::plan::Plan;
+use crate::spec::{Aspect, Facet, Kind, Resource, SideName, Spec};
+use crate::{bucket, role, table};
+
+/// An error of AWS, in results that are kept, copied and serialised.
+#[derive(Debug, Clone)]
+pub struct Problem(Arc<Error>);
+
+impl Problem {
+    /// The error itself.
+    pub fn error(&self) -> &Error {
+        &self.0
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        match &self.0.message {
+            Some(message) => write!(f, ": {message}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("class", &self.0.class)?;
+        map.serialize_entry("region", &self.0.call.region)?;
+        map.serialize_entry("service", self.0.call.service)?;
+        map.serialize_entry("operation", self.0.call.operation)?;
+        map.serialize_entry("resource", &self.0.call.resource)?;
+        map.serialize_entry("code", &self.0.code)?;
+        map.serialize_entry("message", &self.0.message)?;
+        map.serialize_entry("request_id", &self.0.request_id)?;
+        map.end()
+    }
+}
+
+/// What AWS has for a facet.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// This value.
+    Value(Value),
+    /// Nothing.
+    Absent,
+    /// It could not be read.
+    Unknown(Problem),
+}
+
+/// A facet and what AWS has for it.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// What is wanted.
+    pub facet: Facet,
+    /// What is there.
+    pub found: Found,
+}
+
+#[derive(Debug)]
+struct Access {
+    clients: RegionClients,
+    /// Why the region is not called, if it did not answer at the start.
+    lost: Option<Problem>,
+}
+
+/// The backend that settings describe, with clients for its regions.
+#[derive(Debug)]
+pub struct Backend {
+    spec: Spec,
+    primary: Access,
+    dr: Option<Access>,
+}
+
+impl Backend {
+    /// Asks both regions who we are. One region that does not answer is noted and not called
+    /// again; its part of every result is unknown.
+    ///
+    /// # Errors
+    /// When no region answers, or the credentials are not good in the one that does.
+    pub async fn connect(settings: &Settings, env: &AwsEnv) -> Result<Self, Error> {
+        let draft = Spec::new(settings, "");
+        let primary = env.region(draft.primary.region);
+        let dr = draft.dr.as_ref().map(|side| env.region(side.region));
+        let (first, second) = tokio::join!(primary.account_id(), async {
+            match &dr {
+                Some(clients) => Some(clients.account_id().await),
+                None => None,
+            }
+        });
+        let mut account = None;
+        let mut keep = |answer: Result<String, Error>| match answer {
+            Ok(id) => {
+                account.get_or_insert(id);
+                Ok(None)
+            }
+            Err(error) if error.class == ErrorClass::Unreachable => Ok(Some(error)),
+            Err(error) => Err(error),
+        };
+        let primary_lost = keep(first)?;
+        let dr_lost = second.map(&mut keep).transpose()?.flatten();
+        let account = match (account, primary_lost) {
+            (Some(account), lost) => {
+                let primary = Access { clients: primary, lost: lost.map(Problem::from) };
+                let dr = dr.map(|clients| Access { clients, lost: dr_lost.map(Problem::from) });
+                return Ok(Self { spec: Spec::new(settings, account), primary, dr });
+            }
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(Error::unexpected(
+                primary.call("STS", "GetCallerIdentity", "this account"),
+                "no region answered",
+            )),
+        };
+        account
+    }
+
+    /// What is wanted, with the account's names and ARNs.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Why a side's region is not called, if it did not answer.
+    pub fn lost(&self, side: SideName) -> Option<&Problem> {
+        self.access(side).lost.as_ref()
+    }
+
+    fn access(&self, side: SideName) -> &Access {
+        match (side, &self.dr) {
+            (SideName::Dr, Some(dr)) => dr,
+            _ => &self.primary,
+        }
+    }
+
+    pub(crate) fn clients(&self, side: SideName) -> &RegionClients {
+        &self.access(side).clients
+    }
+
+    /// IAM is asked through the first side that answered: it is not part of either region.
+    pub(crate) fn resource_clients(&self, resource: &Resource) -> Result<&RegionClients, Problem> {
+        match (resource.kind, &self.access(resource.side).lost) {
+            (Kind::Role, _) | (_, None) => Ok(self.clients(resource.side)),
+            (_, Some(problem)) => Err(problem.clone()),
+        }
+    }
+
+    /// Reads every facet from AWS; changes nothing.
+    pub async fn observe(&self) -> Vec<Observed> {
+        let facets = self.spec.facets();
+        let existence = join_all(
+            facets
+                .iter()
+                .filter(|facet| facet.aspect == Aspect::Exists)
+                .map(|facet| async { (facet.resource.clone(), self.observe_facet(facet).await) }),
+        )
+        .await;
+        let existence: HashMap<Resource, Found> = existence.into_iter().collect();
+        let found = join_all(facets.iter().map(|facet| async {
+            let there = existence.get(&facet.resource);
+            match (facet.aspect, there) {
+                (Aspect::Exists, Some(found)) => found.clone(),
+                (_, Some(Found::Absent)) => Found::Absent,
+                (_, Some(Found::Unknown(problem))) => Found::Unknown(problem.clone()),
+                (_, Some(Found::Value(value))) if is_not_ours(facet, value) => Found::Absent,
+                _ => self.observe_facet(facet).await,
+            }
+        }))
+        .await;
+        facets.into_iter().zip(found).map(|(facet, found)| Observed { facet, found }).collect()
+    }
+
+    /// [`Backend::observe`] and [`Plan::new`] together.
+    pub async fn plan(&self) -> Plan {
+        Plan::new(self.observe().await)
+    }
+
+    pub(crate) async fn observe_facet(&self, facet: &Facet) -> Found {
+        let clients = match self.resource_clients(&facet.resource) {
+            Ok(clients) => clients,
+            Err(problem) => return Found::Unknown(problem),
+        };
+        let answer = match facet.resource.kind {
+            Kind::Bucket => bucket::observe(clients, &self.spec, facet).await,
+            Kind::Table => table::observe(clients, facet).await,
+            Kind::Role => role::observe(clients, facet).await,
+        };
+        match answer {
+            Ok(Some(value)) => Found::Value(value),
+            Ok(None) => Found::Absent,
+            Err(error) => Found::Unknown(error.into()),
+        }
+    }
+}
+
+/// A bucket that is elsewhere or somebody else's is not asked for its settings.
+fn is_not_ours(facet: &Facet, existence: &Value) -> bool {
+    facet.resource.kind == Kind::Bucket
+        && existence.get("region").and_then(Value::as_str) != Some(facet.resource.region.as_str())
+}

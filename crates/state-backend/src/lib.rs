@@ -1,0 +1,36 @@
+//! The Terraform state backend in two regions.
+//!
+//! One bucket and one lock table per region, hardened alike, with the state replicated from the
+//! primary to the DR region. Every setting of every resource is a [`Facet`]; [`Backend::observe`]
+//! reads them from AWS, [`Plan::new`] decides without calling anything what has to change,
+//! [`Backend::apply`] does it step by step, each read back, and the same facets observed once more
+//! are the verification.
+//!
+//! Nothing is deleted and nothing is weakened: what cannot be made right without either is
+//! refused, with the reason.
+
+mod apply;
+mod backend;
+mod bucket;
+mod canary;
+mod integrity;
+mod lock;
+mod metrics;
+mod plan;
+mod policy;
+mod render;
+mod role;
+mod spec;
+mod status;
+mod table;
+
+pub use apply::{Applied, Step, StepOutcome};
+pub use backend::{Backend, Found, Observed, Problem};
+pub use canary::{Canary, CanaryError, CanaryOptions};
+pub use integrity::{Digest, StateCopy};
+pub use lock::{Lock, LockInfo, LockKind, Release, ReleaseError};
+pub use metrics::{Health, Metric, ReplicationMetrics};
+pub use plan::{Change, Plan, Refusal, RefusalKind, Verdict, Verification};
+pub use render::BackendFile;
+pub use spec::{Aspect, Facet, Kind, Resource, RULE_ID, Side, SideName, Spec};
+pub use status::{Answer, SideStatus, Status};

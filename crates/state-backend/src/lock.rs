@@ -1,0 +1,263 @@
+//! Terraform's locks, in DynamoDB and in S3.
+
+use std::fmt;
+
+use aws_env::{Error, ErrorClass, RegionClients};
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::backend::Backend;
+use crate::spec::SideName;
+use crate::table::LOCK_ID;
+
+/// Terraform adds this to a state's path for the row that holds its digest, which is no lock.
+pub(crate) const DIGEST_SUFFIX: &str = "-md5";
+/// Terraform's lock object stands beside the state, with this ending.
+const LOCK_OBJECT_SUFFIX: &str = ".tflock";
+
+/// What Terraform writes into a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct LockInfo {
+    /// The id that `terraform force-unlock` asks for.
+    #[serde(rename = "ID")]
+    pub id: String,
+    /// What is being done, such as `OperationTypeApply`.
+    #[serde(default)]
+    pub operation: String,
+    /// Anything more.
+    #[serde(default)]
+    pub info: String,
+    /// User and host.
+    #[serde(default)]
+    pub who: String,
+    /// Terraform's version.
+    #[serde(default)]
+    pub version: String,
+    /// When it was taken.
+    #[serde(default)]
+    pub created: Option<Timestamp>,
+    /// The state: bucket and key.
+    #[serde(default)]
+    pub path: String,
+}
+
+/// Where a lock is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LockKind {
+    /// A row of the lock table.
+    DynamoDb,
+    /// An object beside the state.
+    S3,
+}
+
+impl fmt::Display for LockKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DynamoDb => "DynamoDB",
+            Self::S3 => "S3",
+        })
+    }
+}
+
+/// A lock that is held.
+#[derive(Debug, Clone, Serialize)]
+pub struct Lock {
+    /// Primary or DR.
+    pub side: SideName,
+    /// Where it is kept.
+    pub kind: LockKind,
+    /// The row's `LockID`, or the object's key.
+    pub place: String,
+    /// Who holds it; `None` when the content is not Terraform's.
+    pub info: Option<LockInfo>,
+    /// The content, or the object's ETag: what a release compares with.
+    #[serde(skip)]
+    witness: String,
+}
+
+/// A lock that was released.
+#[derive(Debug, Clone, Serialize)]
+pub struct Release {
+    /// The lock.
+    pub lock: Lock,
+}
+
+/// Why a lock was not released.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// No lock has this id.
+    #[error("find a lock with the id {id}")]
+    NoSuchLock {
+        /// The id that was asked for.
+        id: String,
+    },
+    /// The lock changed between looking and releasing.
+    #[error("release the lock at {place}: it has changed hands since it was looked at")]
+    ChangedHands {
+        /// The row or object.
+        place: String,
+    },
+    /// A call failed.
+    #[error("release the lock")]
+    Call(#[from] Error),
+}
+
+impl Backend {
+    /// The locks held on one side, in the table and in the bucket, whichever the settings use.
+    ///
+    /// # Errors
+    /// When the region cannot be asked.
+    pub async fn locks(&self, side: SideName) -> Result<Vec<Lock>, Error> {
+        let clients = self.clients(side);
+        let mut locks = Vec::new();
+        let spec = self.spec().side(side);
+        if let Some(table) = &spec.table {
+            locks.extend(rows(clients, side, table.as_str()).await?);
+        }
+        locks.extend(objects(clients, side, spec.bucket.as_str()).await?);
+        Ok(locks)
+    }
+
+    /// Releases the lock whose id is `id`, on one side. The id proves that somebody looked at this
+    /// very lock, and AWS removes it only if it is still the one that was looked at. Age is no
+    /// argument: an apply can take longer than any limit.
+    ///
+    /// # Errors
+    /// When there is no such lock, it has changed hands meanwhile, or the region cannot be asked.
+    pub async fn release(&self, side: SideName, id: &str) -> Result<Vec<Release>, ReleaseError> {
+        let clients = self.clients(side);
+        let held = self.locks(side).await?;
+        let mut released = Vec::new();
+        for lock in held {
+            if lock.info.as_ref().is_none_or(|info| info.id != id) {
+                continue;
+            }
+            match lock.kind {
+                LockKind::DynamoDb => self.release_row(clients, &lock).await?,
+                LockKind::S3 => self.release_object(clients, &lock).await?,
+            }
+            released.push(Release { lock });
+        }
+        if released.is_empty() {
+            return Err(ReleaseError::NoSuchLock { id: id.to_owned() });
+        }
+        Ok(released)
+    }
+
+    async fn release_row(&self, clients: &RegionClients, lock: &Lock) -> Result<(), ReleaseError> {
+        let Some(table) = &self.spec().side(lock.side).table else { return Ok(()) };
+        let call = clients.call("DynamoDB", "DeleteItem", format!("{table} {}", lock.place));
+        clients
+            .dynamodb
+            .delete_item()
+            .table_name(table.as_str())
+            .key(LOCK_ID, AttributeValue::S(lock.place.clone()))
+            .condition_expression("Info = :seen")
+            .expression_attribute_values(":seen", AttributeValue::S(lock.witness.clone()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| changed_hands(call.failed(error), lock))
+    }
+
+    async fn release_object(
+        &self,
+        clients: &RegionClients,
+        lock: &Lock,
+    ) -> Result<(), ReleaseError> {
+        let bucket = self.spec().side(lock.side).bucket.as_str();
+        let call = clients.call("S3", "DeleteObject", format!("{bucket}/{}", lock.place));
+        clients
+            .s3
+            .delete_object()
+            .bucket(bucket)
+            .key(&lock.place)
+            .if_match(&lock.witness)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| changed_hands(call.failed(error), lock))
+    }
+}
+
+fn changed_hands(error: Error, lock: &Lock) -> ReleaseError {
+    if error.class == ErrorClass::Conflict {
+        ReleaseError::ChangedHands { place: lock.place.clone() }
+    } else {
+        error.into()
+    }
+}
+
+async fn rows(clients: &RegionClients, side: SideName, table: &str) -> Result<Vec<Lock>, Error> {
+    let call = clients.call("DynamoDB", "Scan", format!("table {table}"));
+    let mut pages = clients
+        .dynamodb
+        .scan()
+        .table_name(table)
+        .consistent_read(true)
+        .into_paginator()
+        .items()
+        .send();
+    let mut locks = Vec::new();
+    while let Some(row) = pages.next().await {
+        let row = row.map_err(|error| call.clone().failed(error))?;
+        let text = |name: &str| row.get(name).and_then(|value| value.as_s().ok()).cloned();
+        // A digest row has no Info; a path may itself end in -md5, so the name alone says nothing.
+        let (Some(place), Some(witness)) = (text(LOCK_ID), text("Info")) else { continue };
+        let info = serde_json::from_str(&witness).ok();
+        locks.push(Lock { side, kind: LockKind::DynamoDb, place, info, witness });
+    }
+    Ok(locks)
+}
+
+async fn objects(clients: &RegionClients, side: SideName, bucket: &str) -> Result<Vec<Lock>, Error> {
+    let call = |operation| clients.call("S3", operation, format!("bucket {bucket}"));
+    let mut locks = Vec::new();
+    let mut pages = clients.s3.list_objects_v2().bucket(bucket).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| call("ListObjectsV2").failed(error))?;
+        for object in page.contents() {
+            let Some(key) = object.key().filter(|key| key.ends_with(LOCK_OBJECT_SUFFIX)) else {
+                continue;
+            };
+            let answer = match clients.s3.get_object().bucket(bucket).key(key).send().await {
+                Ok(answer) => answer,
+                Err(error) => match call("GetObject").failed(error) {
+                    // Released while we were listing.
+                    error if error.class == ErrorClass::Absent => continue,
+                    error => return Err(error),
+                },
+            };
+            let witness = answer.e_tag.unwrap_or_default();
+            let body = answer
+                .body
+                .collect()
+                .await
+                .map_err(|error| Error::unexpected(call("GetObject"), error.to_string()))?;
+            let info = serde_json::from_slice(&body.into_bytes()).ok();
+            locks.push(Lock { side, kind: LockKind::S3, place: key.to_owned(), info, witness });
+        }
+    }
+    Ok(locks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // aws-behaviour: 23
+    #[test]
+    fn a_lock_says_who_and_what() {
+        let info: LockInfo = serde_json::from_str(
+            r#"{"ID":"9db590f1-b6fe-c5f2-2678-8804f089deba","Operation":"OperationTypeApply","Info":"",
+               "Who":"jo@host","Version":"1.11.4","Created":"2026-11-22T10:00:00.5Z","Path":"b/staging/terraform.tfstate"}"#,
+        )
+        .unwrap();
+        assert_eq!(info.who, "jo@host");
+        assert_eq!(info.created, Some("2026-11-22T10:00:00.5Z".parse().unwrap()));
+        assert_eq!(info.path, "b/staging/terraform.tfstate");
+    }
+}

@@ -1,0 +1,455 @@
+//! What has to change, decided without calling anything.
+
+use report::{Document, Mark, Report};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::backend::{Found, Observed};
+use crate::policy;
+use crate::spec::{Aspect, Facet, Kind};
+
+/// What kind of obstacle a [`Refusal`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalKind {
+    /// The bucket belongs to another account: AWS calls it BucketAlreadyExists.
+    TakenBySomebodyElse,
+    /// The bucket is ours, in another region.
+    InAnotherRegion,
+    /// The table has another key, so that it is no lock table.
+    OtherKeySchema,
+    /// Making it as wanted would weaken what is there.
+    Stricter,
+    /// Something of somebody else's is in the way, and would have to be deleted.
+    InTheWay,
+}
+
+/// Why something is not changed, although it is not as wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// The kind of obstacle.
+    pub kind: RefusalKind,
+    /// What was found.
+    pub why: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+/// What a facet comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// As wanted.
+    Ok,
+    /// Not there.
+    Missing,
+    /// There, but otherwise than wanted.
+    Differs,
+    /// Otherwise than wanted, and not to be changed by us.
+    Refused(Refusal),
+    /// Could not be read.
+    Unknown,
+}
+
+/// One facet, what was found, and what that comes to.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What is wanted.
+    pub facet: Facet,
+    /// What is there.
+    pub found: Found,
+    /// The comparison.
+    pub verdict: Verdict,
+}
+
+/// The difference between the wanted and the observed backend.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    items: Vec<Change>,
+}
+
+impl Plan {
+    /// Compares; a pure function.
+    pub fn new(observed: Vec<Observed>) -> Self {
+        let items = observed
+            .into_iter()
+            .map(|Observed { facet, found }| {
+                let verdict = judge(&facet, &found);
+                Change { facet, found, verdict }
+            })
+            .collect();
+        Self { items }
+    }
+
+    /// Every facet, in the order in which it can be made true.
+    pub fn items(&self) -> &[Change] {
+        &self.items
+    }
+
+    /// What [`crate::Backend::apply`] would change.
+    pub fn pending(&self) -> impl Iterator<Item = &Change> {
+        self.items.iter().filter(|item| matches!(item.verdict, Verdict::Missing | Verdict::Differs))
+    }
+
+    /// What it refuses to change; with one of these it changes nothing at all.
+    pub fn refused(&self) -> impl Iterator<Item = (&Change, &Refusal)> {
+        self.items.iter().filter_map(|item| match &item.verdict {
+            Verdict::Refused(refusal) => Some((item, refusal)),
+            _ => None,
+        })
+    }
+
+    /// What could not be read.
+    pub fn unknown(&self) -> impl Iterator<Item = &Change> {
+        self.items.iter().filter(|item| item.verdict == Verdict::Unknown)
+    }
+
+    /// The same comparison as a statement about the backend, item by item.
+    pub fn into_verification(self) -> Verification {
+        Verification { items: self.items }
+    }
+}
+
+/// Whether the backend is as wanted, item by item.
+#[derive(Debug, Clone)]
+pub struct Verification {
+    items: Vec<Change>,
+}
+
+impl Verification {
+    /// Every facet.
+    pub fn items(&self) -> &[Change] {
+        &self.items
+    }
+
+    /// Items as wanted, wrong, and not checked.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        self.items.iter().fold((0, 0, 0), |(ok, wrong, unknown), item| match item.verdict {
+            Verdict::Ok => (ok + 1, wrong, unknown),
+            Verdict::Unknown => (ok, wrong, unknown + 1),
+            _ => (ok, wrong + 1, unknown),
+        })
+    }
+}
+
+fn refuse(kind: RefusalKind, why: impl Into<String>, fix: impl Into<String>) -> Verdict {
+    Verdict::Refused(Refusal { kind, why: why.into(), fix: fix.into() })
+}
+
+pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
+    let found = match found {
+        Found::Unknown(_) => return Verdict::Unknown,
+        Found::Absent => return Verdict::Missing,
+        Found::Value(value) => value,
+    };
+    let wanted = &facet.wanted;
+    let by_equality = |equal: bool| if equal { Verdict::Ok } else { Verdict::Differs };
+    match (facet.resource.kind, facet.aspect) {
+        (Kind::Bucket, Aspect::Exists) => judge_place(facet, found),
+        (Kind::Table, Aspect::Exists) if found["key"] != wanted["key"] => refuse(
+            RefusalKind::OtherKeySchema,
+            format!("{} has the key {}, not {}", facet.resource, found["key"], wanted["key"]),
+            "name another table in infra.toml; this one is not changed",
+        ),
+        (Kind::Role, Aspect::Exists) => judge_trust(facet, found),
+        (Kind::Bucket, Aspect::Encryption) => {
+            if found != wanted && strength(found) > strength(wanted) {
+                refuse(
+                    RefusalKind::Stricter,
+                    format!("{} is encrypted with {found}, more than infra.toml asks for", facet.resource),
+                    "set state.encryption (and state.dr.kms) to the key that is in use",
+                )
+            } else {
+                by_equality(found == wanted)
+            }
+        }
+        (Kind::Table, Aspect::Encryption) => by_equality(contains(found, wanted)),
+        (_, Aspect::TlsOnly) => by_equality(
+            policy::statements(found).into_iter().any(|statement| same_but_sid(statement, wanted)),
+        ),
+        (_, Aspect::Permissions) => by_equality(policy::same(found, wanted)),
+        (_, Aspect::NoncurrentExpiry) => match found["conflicting"].as_array() {
+            Some(rules) if !rules.is_empty() => refuse(
+                RefusalKind::InTheWay,
+                format!("lifecycle rules {} expire the state too early", found["conflicting"]),
+                "remove these rules, or shorten state.noncurrent_days",
+            ),
+            _ => by_equality(found["rule"] == wanted["rule"]),
+        },
+        (_, Aspect::Replication) => judge_replication(facet, found),
+        (_, Aspect::Tags) => by_equality(contains(found, wanted)),
+        (_, Aspect::Replica) => by_equality(wanted.as_array().is_some_and(|regions| {
+            regions.iter().all(|region| found.as_array().is_some_and(|there| there.contains(region)))
+        })),
+        _ => by_equality(found == wanted),
+    }
+}
+
+fn judge_place(facet: &Facet, found: &Value) -> Verdict {
+    if found.get("owner").is_some() {
+        return refuse(
+            RefusalKind::TakenBySomebodyElse,
+            format!("the name {} belongs to another account", facet.resource.name),
+            "bucket names are global: choose another in infra.toml, for example with the account id as suffix",
+        );
+    }
+    if found["region"] == facet.wanted["region"] {
+        return Verdict::Ok;
+    }
+    refuse(
+        RefusalKind::InAnotherRegion,
+        format!("{} is yours, but in {}", facet.resource, found["region"].as_str().unwrap_or("?")),
+        format!(
+            "a bucket cannot move: choose another name for {}, or set the region to the bucket's",
+            facet.resource.region
+        ),
+    )
+}
+
+fn judge_trust(facet: &Facet, found: &Value) -> Verdict {
+    if policy::same(&found["trust"], &facet.wanted["trust"]) {
+        return Verdict::Ok;
+    }
+    let others: Vec<String> = policy::statements(&found["trust"])
+        .into_iter()
+        .map(|statement| policy::normalise(&statement["Principal"]))
+        .filter(|principal| principal["Service"] != "s3.amazonaws.com")
+        .map(|principal| principal.to_string())
+        .collect();
+    if others.is_empty() {
+        return Verdict::Differs;
+    }
+    refuse(
+        RefusalKind::InTheWay,
+        format!("{} is assumed by {} too", facet.resource, others.join(", ")),
+        "name a role of its own in state.dr.role",
+    )
+}
+
+fn judge_replication(facet: &Facet, found: &Value) -> Verdict {
+    let wanted = &facet.wanted;
+    let others = found["others"].as_array().is_some_and(|others| !others.is_empty());
+    if others && found["role"] != wanted["role"] {
+        return refuse(
+            RefusalKind::InTheWay,
+            format!("{} has replication rules {} with the role {}", facet.resource, found["others"], found["role"]),
+            "all rules of a bucket share one role: set state.dr.role to it, or remove these rules",
+        );
+    }
+    if found["rule"] == wanted["rule"] && found["role"] == wanted["role"] {
+        Verdict::Ok
+    } else {
+        Verdict::Differs
+    }
+}
+
+/// S3's encryption modes, weakest first.
+fn strength(encryption: &Value) -> u8 {
+    match encryption["algorithm"].as_str() {
+        Some("aws:kms:dsse") => 3,
+        Some("aws:kms") => 2,
+        Some("AES256") => 1,
+        _ => 0,
+    }
+}
+
+/// Whether every entry of the object `part` is in `whole`.
+fn contains(whole: &Value, part: &Value) -> bool {
+    part.as_object().is_some_and(|part| {
+        part.iter().all(|(key, value)| whole.get(key) == Some(value))
+    })
+}
+
+fn same_but_sid(a: &Value, b: &Value) -> bool {
+    let without = |value: &Value| {
+        let mut value = value.clone();
+        if let Some(map) = value.as_object_mut() {
+            map.remove("Sid");
+        }
+        value
+    };
+    policy::same(&without(a), &without(b))
+}
+
+// ---- views --------------------------------------------------------------------------------------
+
+impl Serialize for Change {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("status", self.verdict.word())?;
+        map.serialize_entry("region", &self.facet.resource.region)?;
+        map.serialize_entry("side", &self.facet.resource.side)?;
+        map.serialize_entry("kind", &self.facet.resource.kind)?;
+        map.serialize_entry("name", &self.facet.resource.name)?;
+        map.serialize_entry("aspect", &self.facet.aspect)?;
+        map.serialize_entry("wanted", &self.facet.wanted)?;
+        match &self.found {
+            Found::Value(value) => map.serialize_entry("found", value)?,
+            Found::Absent => map.serialize_entry("found", &Value::Null)?,
+            Found::Unknown(problem) => map.serialize_entry("problem", problem)?,
+        }
+        if let Verdict::Refused(refusal) = &self.verdict {
+            map.serialize_entry("refusal", refusal)?;
+        }
+        map.end()
+    }
+}
+
+impl Verdict {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Missing => "missing",
+            Self::Differs => "differs",
+            Self::Refused(_) => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Serialize for Plan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+        let changes: Vec<&Change> =
+            self.items.iter().filter(|item| item.verdict != Verdict::Ok).collect();
+        let mut map = serializer.serialize_map(Some(5))?;
+        map.serialize_entry("pending", &self.pending().count())?;
+        map.serialize_entry("refused", &self.refused().count())?;
+        map.serialize_entry("unknown", &self.unknown().count())?;
+        map.serialize_entry("unchanged", &(self.items.len() - changes.len()))?;
+        map.serialize_entry("changes", &changes)?;
+        map.end()
+    }
+}
+
+impl Serialize for Verification {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+        let (ok, wrong, unknown) = self.counts();
+        let mut map = serializer.serialize_map(Some(4))?;
+        map.serialize_entry("ok", &ok)?;
+        map.serialize_entry("wrong", &wrong)?;
+        map.serialize_entry("unknown", &unknown)?;
+        map.serialize_entry("items", &self.items)?;
+        map.end()
+    }
+}
+
+/// A value on one line; policies and rules are shortened to what tells them apart.
+fn brief(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Object(map) => map
+            .iter()
+            .filter(|(_, value)| !value.is_null() && value.as_array().is_none_or(|a| !a.is_empty()))
+            .map(|(key, value)| match value {
+                Value::Object(_) => format!("{key}({})", brief(value)),
+                _ => format!("{key}={}", brief(value)),
+            })
+            .collect::<Vec<_>>()
+            .join(" "),
+        Value::Array(items) => items.iter().map(brief).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// Found and wanted; of objects only the entries that differ, since the rest is noise.
+fn difference(found: &Value, wanted: &Value) -> (String, String) {
+    let (Value::Object(a), Value::Object(b)) = (found, wanted) else {
+        return (brief(found), brief(wanted));
+    };
+    let (mut left, mut right) = (serde_json::Map::new(), serde_json::Map::new());
+    for (key, value) in b {
+        let there = a.get(key).unwrap_or(&Value::Null);
+        if there != value {
+            if let (Value::Object(_), Value::Object(_)) = (there, value) {
+                let (inner_left, inner_right) = difference(there, value);
+                left.insert(key.clone(), Value::String(inner_left));
+                right.insert(key.clone(), Value::String(inner_right));
+            } else {
+                left.insert(key.clone(), there.clone());
+                right.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    (brief(&Value::Object(left)), brief(&Value::Object(right)))
+}
+
+fn row(item: &Change, word: &str, mark: Mark) -> (Mark, Vec<String>) {
+    let detail = match (&item.verdict, &item.found) {
+        (Verdict::Refused(refusal), _) => format!("{}; {}", refusal.why, refusal.fix),
+        (_, Found::Unknown(problem)) => problem.to_string(),
+        (Verdict::Ok, _) => String::new(),
+        (Verdict::Missing, _) => brief(&item.facet.wanted),
+        (_, Found::Value(found)) => {
+            let (found, wanted) = difference(found, &item.facet.wanted);
+            format!("{found} → {wanted}")
+        }
+        _ => String::new(),
+    };
+    (
+        mark,
+        vec![
+            word.to_owned(),
+            item.facet.resource.region.to_string(),
+            item.facet.resource.to_string(),
+            item.facet.aspect.to_string(),
+            detail,
+        ],
+    )
+}
+
+impl Report for Plan {
+    fn document(&self) -> Document {
+        let rows = self
+            .items
+            .iter()
+            .filter_map(|item| match item.verdict {
+                Verdict::Ok => None,
+                Verdict::Missing if item.facet.aspect == Aspect::Exists => {
+                    Some(row(item, "+ create", Mark::Ok))
+                }
+                Verdict::Missing => Some(row(item, "+ set", Mark::Ok)),
+                Verdict::Differs => Some(row(item, "~ change", Mark::Unknown)),
+                Verdict::Refused(_) => Some(row(item, "! refused", Mark::Wrong)),
+                Verdict::Unknown => Some(row(item, "? unknown", Mark::Unknown)),
+            })
+            .collect();
+        let (pending, refused, unknown) =
+            (self.pending().count(), self.refused().count(), self.unknown().count());
+        let unchanged = self.items.len() - pending - refused - unknown;
+        let mut document = Document::new()
+            .heading("Plan")
+            .table(["", "Region", "Resource", "Setting", "Found → wanted"], rows)
+            .text(format!(
+                "{pending} to change, {unchanged} as wanted, {refused} refused, {unknown} could not be read."
+            ));
+        if self.items.iter().any(|item| item.facet.aspect == Aspect::Replica) {
+            document = document.text(
+                "Note: a global table replicates asynchronously and the last writer wins. It carries \
+                 locks into the DR region, but is no mutex across regions: never run Terraform in both.",
+            );
+        }
+        document
+    }
+}
+
+impl Report for Verification {
+    fn document(&self) -> Document {
+        let rows = self
+            .items
+            .iter()
+            .map(|item| match item.verdict {
+                Verdict::Ok => row(item, "ok", Mark::Ok),
+                Verdict::Unknown => row(item, "unknown", Mark::Unknown),
+                _ => row(item, "wrong", Mark::Wrong),
+            })
+            .collect();
+        let (ok, wrong, unknown) = self.counts();
+        Document::new()
+            .heading("Verification")
+            .table(["", "Region", "Resource", "Setting", "Found → wanted"], rows)
+            .text(format!("{ok} ok, {wrong} wrong, {unknown} could not be checked."))
+    }
+}

@@ -1,0 +1,154 @@
+//! The role that S3 replicates with.
+
+use std::collections::BTreeMap;
+
+use aws_env::{Error, ErrorClass, RegionClients};
+use aws_sdk_iam::types::Tag;
+use serde_json::{Value, json};
+use settings::RoleName;
+
+use crate::spec::{Aspect, Facet, Kind, ROLE_POLICY, Resource, Side, SideName, Spec};
+
+/// What the replication role has to be.
+pub(crate) fn facets(spec: &Spec, role: &RoleName, dr: &Side) -> Vec<Facet> {
+    let resource = Resource {
+        kind: Kind::Role,
+        name: role.to_string(),
+        side: SideName::Primary,
+        region: aws_env::iam_region(spec.primary.region),
+    };
+    [
+        (Aspect::Exists, json!({"trust": spec.trust_policy()})),
+        (Aspect::Permissions, spec.role_policy(dr)),
+        (Aspect::Tags, json!(spec.tags)),
+    ]
+    .into_iter()
+    .map(|(aspect, wanted)| Facet { resource: resource.clone(), aspect, wanted })
+    .collect()
+}
+
+/// The value of one aspect of a role; `None` when it is not set, or the role does not exist.
+pub(crate) async fn observe(
+    clients: &RegionClients,
+    facet: &Facet,
+) -> Result<Option<Value>, Error> {
+    let role = facet.resource.name.as_str();
+    let call = |operation| clients.iam_call(operation, format!("role {role}"));
+    match facet.aspect {
+        Aspect::Exists => {
+            let call = call("GetRole");
+            let answer = match clients.iam.get_role().role_name(role).send().await {
+                Ok(answer) => answer,
+                Err(error) => return absent(call.failed(error)),
+            };
+            let trust = answer.role.and_then(|role| role.assume_role_policy_document);
+            Ok(Some(json!({"trust": decode(trust.as_deref(), call)?})))
+        }
+        Aspect::Permissions => {
+            let call = call("GetRolePolicy");
+            let request = clients.iam.get_role_policy().role_name(role).policy_name(ROLE_POLICY);
+            match request.send().await {
+                Ok(answer) => decode(Some(&answer.policy_document), call).map(Some),
+                Err(error) => absent(call.failed(error)),
+            }
+        }
+        Aspect::Tags => {
+            let call = call("ListRoleTags");
+            let mut tags = BTreeMap::new();
+            let mut marker = None;
+            loop {
+                let request = clients.iam.list_role_tags().role_name(role).set_marker(marker);
+                let page = match request.send().await {
+                    Ok(page) => page,
+                    Err(error) => return absent(call.failed(error)),
+                };
+                tags.extend(page.tags.into_iter().map(|tag| (tag.key, tag.value)));
+                marker = page.marker.filter(|_| page.is_truncated);
+                if marker.is_none() {
+                    return Ok(Some(json!(tags)));
+                }
+            }
+        }
+        other => Err(Error::unexpected(call("(none)"), format!("a role has no {other}"))),
+    }
+}
+
+fn absent(error: Error) -> Result<Option<Value>, Error> {
+    if error.class == ErrorClass::Absent { Ok(None) } else { Err(error) }
+}
+
+/// IAM answers policy documents URL-encoded (RFC 3986).
+fn decode(document: Option<&str>, call: aws_env::Call) -> Result<Value, Error> {
+    let encoded = document.unwrap_or_default();
+    let text = percent_encoding::percent_decode_str(encoded).decode_utf8_lossy();
+    serde_json::from_str(&text)
+        .map_err(|error| Error::unexpected(call, format!("the policy is not JSON: {error}")))
+}
+
+/// Makes one aspect as wanted; other inline policies and tags of the role are left alone.
+pub(crate) async fn apply(
+    clients: &RegionClients,
+    spec: &Spec,
+    facet: &Facet,
+    exists: bool,
+) -> Result<(), Error> {
+    let role = facet.resource.name.as_str();
+    let iam = &clients.iam;
+    let call = |operation| clients.iam_call(operation, format!("role {role}"));
+    let tags = |call: &aws_env::Call| -> Result<Vec<Tag>, Error> {
+        spec.tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build())
+            .collect::<Result<_, _>>()
+            .map_err(|error| Error::unexpected(call.clone(), error.to_string()))
+    };
+    match facet.aspect {
+        Aspect::Exists if exists => iam
+            .update_assume_role_policy()
+            .role_name(role)
+            .policy_document(spec.trust_policy().to_string())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| call("UpdateAssumeRolePolicy").failed(error)),
+        Aspect::Exists => {
+            let call = call("CreateRole");
+            let request = iam
+                .create_role()
+                .role_name(role)
+                .description("S3 replicates the Terraform state to the DR region with this role")
+                .assume_role_policy_document(spec.trust_policy().to_string())
+                .set_tags(Some(tags(&call)?));
+            match request.send().await {
+                Ok(_) => Ok(()),
+                Err(error) => match call.failed(error) {
+                    // An earlier try got through; what it made is read back.
+                    error if error.is_code("EntityAlreadyExists") => Ok(()),
+                    error => Err(error),
+                },
+            }
+        }
+        Aspect::Permissions => {
+            let Some(dr) = &spec.dr else { return Ok(()) };
+            iam.put_role_policy()
+                .role_name(role)
+                .policy_name(ROLE_POLICY)
+                .policy_document(spec.role_policy(dr).to_string())
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| call("PutRolePolicy").failed(error))
+        }
+        Aspect::Tags => {
+            let call = call("TagRole");
+            iam.tag_role()
+                .role_name(role)
+                .set_tags(Some(tags(&call)?))
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| call.failed(error))
+        }
+        other => Err(Error::unexpected(call("(none)"), format!("a role has no {other}"))),
+    }
+}
