@@ -23,7 +23,7 @@ pub(crate) struct Problem {
 pub(crate) struct Document<'t> {
     text: &'t str,
     problems: RefCell<Vec<SettingsError>>,
-    /// Section and name of every field that was asked for: the fields that exist.
+    /// Path of the table, and name, of every field that was asked for: the fields that exist.
     #[cfg(test)]
     known: RefCell<BTreeSet<(String, &'static str)>>,
 }
@@ -58,7 +58,6 @@ impl<'t> Document<'t> {
     pub(crate) fn root<'d>(&'d self, table: &'d DeTable<'t>) -> Section<'d> {
         Section {
             document: self,
-            name: String::new(),
             path: String::new(),
             at: None,
             table,
@@ -99,8 +98,6 @@ fn position(text: &str, at: usize) -> Position {
 /// A table of the document.
 pub(crate) struct Section<'d> {
     document: &'d Document<'d>,
-    /// As in `buckets`: the path without indices.
-    name: String,
     /// As in `buckets[1]`.
     path: String,
     at: Option<usize>,
@@ -116,11 +113,10 @@ impl<'d> Section<'d> {
         self.document
             .known
             .borrow_mut()
-            .insert((self.name.clone(), name));
+            .insert((self.path.clone(), name));
         let value = self.table.get(name)?;
         Some(Field {
             document: self.document,
-            name: join(&self.name, name),
             path: join(&self.path, name),
             example,
             value,
@@ -156,7 +152,6 @@ impl<'d> Section<'d> {
                 key,
                 Field {
                     document: self.document,
-                    name: self.name.clone(),
                     path,
                     example: "\"…\"",
                     value,
@@ -235,7 +230,6 @@ impl<'d> Section<'d> {
 #[derive(Clone)]
 pub(crate) struct Field<'d> {
     document: &'d Document<'d>,
-    name: String,
     path: String,
     example: &'static str,
     value: &'d Spanned<DeValue<'d>>,
@@ -363,7 +357,6 @@ impl<'d> Field<'d> {
         };
         let field = |(index, value)| Field {
             path: format!("{}[{index}]", self.path),
-            name: self.name.clone(),
             example: self.example,
             document: self.document,
             value,
@@ -377,7 +370,6 @@ impl<'d> Field<'d> {
         };
         Some(Section {
             document: self.document,
-            name: self.name.clone(),
             path: self.path.clone(),
             at: Some(self.value.span().start),
             table,

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::document::{Field, Section};
 
-/// Recovery objectives. The defaults are the guide's: RTO 45 minutes, RPO 24 hours for databases (the last
-/// daily backup) and 15 minutes for objects (the replication time that S3 commits to).
+/// Recovery objectives. By default an RTO of 45 minutes, and an RPO of 24 hours for databases, what the last
+/// daily backup gives, and of 15 minutes for objects, the time that S3 commits to replicate in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Objectives {
     /// The time from deciding to fail over until the environment serves again.

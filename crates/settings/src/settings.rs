@@ -143,11 +143,10 @@ mod tests {
     fn asked(text: &str) -> BTreeSet<(String, String)> {
         let document = Document::new(text);
         read(&document, date(2026, 11, 22));
-        document
-            .known()
-            .into_iter()
-            .map(|(section, name)| (section, name.to_owned()))
-            .collect()
+        let section =
+            |path: &str| path.replace(|c: char| "[]".contains(c) || c.is_ascii_digit(), "");
+        let field = |(path, name): (String, &str)| (section(&path), name.to_owned());
+        document.known().into_iter().map(field).collect()
     }
 
     /// Section and name of every field that has a row in docs/settings.md: the first cell of a table whose

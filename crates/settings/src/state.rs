@@ -142,7 +142,7 @@ impl Serialize for StateDr {
     }
 }
 
-/// The default of `noncurrent_days`: the guide promises that what was deleted can be had back for 90 days.
+/// The default of `noncurrent_days`: what was deleted can be had back for a quarter.
 const NONCURRENT_DAYS: u32 = 90;
 /// `NoncurrentDays` is a positive 32-bit integer in S3's API:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_NoncurrentVersionExpiration.html>.
@@ -378,7 +378,7 @@ fn read_replica_locks(
             "strategy \"global-table\" needs a DynamoDB lock table, and locking does not use one",
             "add \"dynamodb\" to locking, or choose strategy \"replication\"",
         ),
-        (Strategy::GlobalTable, Some((field, name))) if Some(&name) != primary.lock_table => field.conflict(
+        (Strategy::GlobalTable, Some((field, name))) if primary.lock_table.is_some_and(|table| *table != name) => field.conflict(
             format!("{name} is not the lock table of [state], and a global table has one name in every region"),
             "remove it, or choose strategy \"replication\"",
         ),

@@ -21,7 +21,7 @@ fn example(name: &str, today: Date) -> Settings {
 }
 
 #[test]
-fn staging_holds_the_names_of_the_guide() {
+fn staging_says_what_it_claims() {
     let settings = example("berthcare-staging", date(2026, 11, 22));
     let state = &settings.state;
     assert_eq!(settings.regions.primary.as_str(), "ca-central-1");

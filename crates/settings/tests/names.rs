@@ -198,13 +198,24 @@ fn kms_keys() {
             "arn:aws:kms:ca-central-1:11112222333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
             "12 digits",
         ),
-        ("arn:aws:kms:ca-central-1:111122223333:alias/state", "alias"),
+        (
+            "arn:aws:kms:ca-central-1:111122223333:alias/state",
+            "IAM does not match",
+        ),
         (
             "arn:aws:kms:ca-central-1:111122223333:key/your-dr-kms-key",
             "key ID",
         ),
         (
             "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab/x",
+            "key ID",
+        ),
+        (
+            "arn:aws:kms:ca-central-1:111122223333:key/1234ABCD-12ab-34cd-56ef-1234567890ab",
+            "key ID",
+        ),
+        (
+            "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab-1",
             "key ID",
         ),
         (

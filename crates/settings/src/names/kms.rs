@@ -88,9 +88,11 @@ impl std::str::FromStr for KmsKeyArn {
     }
 }
 
-/// A UUID, or `mrk-` and 32 hexadecimal digits.
+/// A UUID, or `mrk-` and 32 hexadecimal digits; in lower case, since IAM compares ARNs with case.
 fn is_key_id(id: &str) -> bool {
-    let hex = |s: &str, len: usize| s.len() == len && s.bytes().all(|b| b.is_ascii_hexdigit());
+    let hex = |s: &str, len: usize| {
+        s.len() == len && s.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
     match id.strip_prefix("mrk-") {
         Some(digits) => hex(digits, 32),
         None => {

@@ -96,10 +96,8 @@ fn in_account_namespace(rest: &str) -> bool {
         rest.strip_suffix(region.as_str())
             .and_then(|rest| rest.strip_suffix('-'))
             .and_then(|rest| rest.rsplit_once('-'))
-            .is_some_and(|(prefix, account)| {
-                !prefix.is_empty()
-                    && account.len() == 12
-                    && account.bytes().all(|b| b.is_ascii_digit())
+            .is_some_and(|(_, account)| {
+                account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit())
             })
     })
 }

@@ -9,7 +9,15 @@ fn the_base_is_accepted() {
     let settings = accepted(BASE);
     assert_eq!(settings.state.noncurrent_days, 90);
     assert!(settings.buckets.is_empty() && settings.databases.is_empty());
-    assert_eq!(settings.objectives, settings::Objectives::default());
+    let minutes = |time: std::time::Duration| time.as_secs() / 60;
+    let objectives = settings.objectives;
+    let found = [
+        objectives.rto,
+        objectives.rpo_database,
+        objectives.rpo_objects,
+    ]
+    .map(minutes);
+    assert_eq!(found, [45, 24 * 60, 15]);
 }
 
 #[test]
@@ -87,6 +95,7 @@ fn unknown_fields_are_refused_everywhere() {
 fn all_problems_are_found_in_one_pass_in_the_order_of_the_file() {
     let text = with(&[
         ("\"berthcare\"", "\"Berthcare\""),
+        ("\"staging\"", "\"staging\"\nxyz = 1"),
         ("dr = \"ca-west-1\"", "dr = \"ca-west-2\""),
         ("key = \"terraform.tfstate\"", "key = \"/\""),
         ("role = \"replication\"", "rol = 1"),
@@ -100,13 +109,14 @@ fn all_problems_are_found_in_one_pass_in_the_order_of_the_file() {
         found,
         [
             (ErrorKind::Invalid, "project"),
+            (ErrorKind::UnknownField, "xyz"),
             (ErrorKind::Invalid, "regions.dr"),
             (ErrorKind::Invalid, "state.key"),
             (ErrorKind::Missing, "state.dr.role"),
             (ErrorKind::UnknownField, "state.dr.rol"),
         ]
     );
-    assert_eq!(errors.to_string().lines().count(), 5);
+    assert_eq!(errors.to_string().lines().count(), 6);
 }
 
 #[test]
@@ -261,5 +271,17 @@ fn columns_count_characters() {
             line: 1,
             column: 25
         })
+    );
+}
+
+#[test]
+fn a_message_is_one_line_whatever_the_file_holds() {
+    let problem = problem(&format!("\"a\\nb\\u001bc\" = 1\n{BASE}"));
+    assert_eq!(problem.path, r#""a\nb\u{1b}c""#);
+    assert!(
+        problem
+            .problem
+            .starts_with(r"unknown field `a\nb\u{1b}c` at the top level"),
+        "{problem}"
     );
 }

@@ -159,6 +159,12 @@ fn an_exception_is_complete_or_refused() {
             "expires",
             "it is not a date",
         ),
+        (
+            "2027-01-01",
+            "2027-01-01T00:00:00",
+            "expires",
+            "it is not a date",
+        ),
         ("2027-01-01", "07:30:00", "expires", "it is not a date"),
         ("2027-01-01", "2027", "expires", "must be a date"),
         ("expires = 2027-01-01\n", "", "expires", "it is missing"),
@@ -219,5 +225,18 @@ fn countries_are_named_and_known() {
         "residency.countries",
         17,
         "must be an array",
+    );
+}
+
+// aws-behaviour: 36
+#[test]
+fn only_regions_that_can_replicate_are_proposed() {
+    let text =
+        with(&[("\"ca-west-1\"", "\"us-east-1\"")]) + "[residency]\ncountries = [\"CA\", \"DE\"]\n";
+    // Not eusc-de-east-1, which is in Germany but of another partition; not ca-central-1, which is taken.
+    assert!(
+        problem(&text)
+            .fix
+            .starts_with("use ca-west-1, eu-central-1, or write")
     );
 }
