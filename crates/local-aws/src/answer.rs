@@ -16,8 +16,8 @@ pub(crate) enum Problem {
     Internal,
     /// Not allowed.
     Denied,
-    /// The region that a copy reads from cannot be reached.
-    SourceRegionDown,
+    /// Another region that the request needs cannot be reached: a copy's source, a new bucket's home.
+    OtherRegionDown,
     /// The request is larger than what the front keeps in memory.
     TooLarge,
     /// The emulator behind the front does not answer.
@@ -47,7 +47,7 @@ impl Problem {
             (Self::Denied, S3 | Query | RestXml) => (StatusCode::FORBIDDEN, "AccessDenied"),
             (Self::Denied, Json | Cbor) => (StatusCode::BAD_REQUEST, "AccessDeniedException"),
             (Self::Denied, RestJson) => (StatusCode::FORBIDDEN, "AccessDeniedException"),
-            (Self::SourceRegionDown, _) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+            (Self::OtherRegionDown, _) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
             (Self::TooLarge, _) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
             (Self::BaseUnreachable, _) => (StatusCode::BAD_GATEWAY, "BaseUnreachable"),
         }
@@ -59,7 +59,7 @@ impl Problem {
             (Self::Throttled, _) => "Rate exceeded",
             (Self::Internal, _) => "We encountered an internal error. Please try again.",
             (Self::Denied, _) => "Access Denied",
-            (Self::SourceRegionDown, _) => "The region of the copy source cannot be reached.",
+            (Self::OtherRegionDown, _) => "A region that this request needs cannot be reached.",
             (Self::TooLarge, _) => "The request is larger than local-aws keeps in memory.",
             (Self::BaseUnreachable, _) => "The emulator behind local-aws does not answer.",
         }

@@ -13,6 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
 use crate::StartError;
+use crate::bucket::Rules;
 
 mod process;
 mod venv;
@@ -67,6 +68,10 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// A base that answers.
 pub(crate) struct Running {
     pub(crate) authority: Authority,
+    /// What the front has to add.
+    pub(crate) rules: Rules,
+    /// Whether it wants to know which regions are down: see `replication.py`.
+    pub(crate) holds_replication: bool,
     /// Ends with this value.
     process: Option<Process>,
 }
@@ -91,9 +96,17 @@ impl Base {
         places: &Places,
         front_port: u16,
     ) -> Result<Running, StartError> {
-        let (package, ready_path) = match self {
-            Self::Ministack => (Package::MINISTACK, "/_ministack/health"),
-            Self::Moto => (Package::MOTO, "/moto-api/"),
+        // What each base was seen to do: docs/local-aws.md.
+        let (package, ready_path, rules) = match self {
+            Self::Ministack => (Package::MINISTACK, "/_ministack/health", Rules::default()),
+            Self::Moto => (
+                Package::MOTO,
+                "/moto-api/",
+                Rules {
+                    redirects: true,
+                    accounts: true,
+                },
+            ),
             Self::Url(url) => {
                 let authority = authority_of(url)?;
                 wait_until_ready(&authority, "/").await.map_err(|why| {
@@ -102,8 +115,14 @@ impl Base {
                         why,
                     }
                 })?;
+                let rules = Rules {
+                    redirects: true,
+                    accounts: false,
+                };
                 return Ok(Running {
                     authority,
+                    rules,
+                    holds_replication: false,
                     process: None,
                 });
             }
@@ -120,6 +139,8 @@ impl Base {
         }
         Ok(Running {
             authority,
+            rules,
+            holds_replication: *self == Self::Ministack,
             process: Some(process),
         })
     }

@@ -6,20 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT};
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, Uri, Version};
+use http::header::EXPECT;
+use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::answer::Problem;
+use crate::base::Running;
+use crate::bucket::{self, Buckets, Home, Rules};
 use crate::fault::{FaultKind, Faults};
 use crate::log::{Log, Record};
 use crate::region::{Cut, Gate, RegionState, Regions};
@@ -27,9 +26,11 @@ use crate::request::{Call, Read};
 
 mod body;
 mod connection;
+mod upstream;
 
 use body::Gated;
 use connection::Stream;
+use upstream::Upstream;
 
 /// JSON and Query requests are read whole, up to this size. AWS's own limits are lower: a DynamoDB batch
 /// may have 16 MB. S3 and REST services are never read whole.
@@ -43,25 +44,20 @@ pub(crate) struct Front {
     pub(crate) regions: Regions,
     pub(crate) log: Log,
     faults: Mutex<Faults>,
-    base: Authority,
-    client: Client<HttpConnector, Body>,
+    buckets: Buckets,
+    rules: Rules,
+    upstream: Upstream,
 }
 
 impl Front {
-    pub(crate) fn new(base: Authority, seed: u64, log: Log) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            // Shorter than the time after which the bases close an idle connection.
-            .pool_idle_timeout(Duration::from_secs(30))
-            .build(connector);
+    pub(crate) fn new(running: &Running, seed: u64, log: Log) -> Self {
         Self {
-            regions: Regions::new(),
+            regions: Regions::default(),
             log,
             faults: Mutex::new(Faults::new(seed)),
-            base,
-            client,
+            buckets: Buckets::default(),
+            rules: running.rules,
+            upstream: Upstream::new(running),
         }
     }
 
@@ -141,7 +137,40 @@ impl Front {
         .await
     }
 
-    /// Region state, faults, base: in this order.
+    /// Where a bucket is: known, or asked for once.
+    async fn home(&self, bucket: &str, call: &Call) -> Option<Home> {
+        if let Some(home) = self.buckets.home(bucket) {
+            return Some(home);
+        }
+        let access_key = call.access_key.as_deref()?;
+        let region = self.upstream.bucket_region(bucket, access_key).await?;
+        let home = Home::of_unknown_owner(region);
+        self.buckets.learn(bucket, home.clone());
+        Some(home)
+    }
+
+    /// A region that the request needs besides its own, and that is down.
+    async fn other_region_down(&self, call: &Call) -> Option<String> {
+        let needed = match (&call.source_bucket, &call.location) {
+            (Some(bucket), _) => self.home(bucket, call).await?.region,
+            (None, Some(location)) => location.clone(),
+            (None, None) => return None,
+        };
+        (self.regions.state(&needed) != RegionState::Up).then_some(needed)
+    }
+
+    /// What AWS answers before it looks any further, or nothing.
+    async fn refusal(&self, call: &Call) -> Option<Response<Full<Bytes>>> {
+        let known = self.rules != Rules::default() || call.operation == "CreateBucket";
+        let home = if known {
+            self.home(call.bucket()?, call).await?
+        } else {
+            return None;
+        };
+        bucket::refusal(self.rules, call, &home)
+    }
+
+    /// Region state, faults, AWS's rules for buckets, base: in this order.
     async fn through(
         &self,
         record: &mut Record<'_>,
@@ -180,9 +209,22 @@ impl Front {
                 FaultKind::InternalError => Problem::Internal,
                 FaultKind::Denied => Problem::Denied,
             };
+            discard(request).await;
             return Ok(finish(record, problem.answer(call)));
         }
-        let answer = gate.during(self.forward(request)).await;
+        if let Some(region) = self.other_region_down(call).await {
+            tracing::debug!(region, "another region that the request needs is down");
+            record.fault("other-region-down");
+            discard(request).await;
+            return Ok(finish(record, Problem::OtherRegionDown.answer(call)));
+        }
+        if let Some(answer) = self.refusal(call).await {
+            discard(request).await;
+            return Ok(finish(record, answer));
+        }
+        let answer = gate
+            .during(self.upstream.send(request, &self.regions.down()))
+            .await;
         let answer = match answer {
             Ok(answer) => answer,
             Err(cut) => {
@@ -196,40 +238,26 @@ impl Front {
                 record.fault("base-unreachable");
                 Ok(finish(record, Problem::BaseUnreachable.answer(call)))
             }
-            Ok(_) if lose_answer => {
+            Ok(answer) if lose_answer => {
+                self.buckets.observe(call, answer.status());
                 reset.store(true, Ordering::Release);
                 Err(Cut)
             }
             Ok(answer) => {
                 record.status(answer.status());
+                self.buckets.observe(call, answer.status());
                 Ok(answer.map(|body| Gated::new(body, gate).boxed_unsync()))
             }
         }
     }
+}
 
-    async fn forward(&self, request: Request<Body>) -> Result<Response<Incoming>, Error> {
-        let (mut parts, body) = request.into_parts();
-        let path = parts
-            .uri
-            .path_and_query()
-            .cloned()
-            .unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let mut uri = http::uri::Parts::default();
-        uri.scheme = Some(Scheme::HTTP);
-        uri.authority = Some(self.base.clone());
-        uri.path_and_query = Some(path);
-        parts.uri = Uri::from_parts(uri)?;
-        parts.version = Version::HTTP_11;
-        // These are between two neighbours. The front has asked for the body itself.
-        parts.headers.remove(CONNECTION);
-        parts.headers.remove(EXPECT);
-        let mut answer = self
-            .client
-            .request(Request::from_parts(parts, body))
-            .await?;
-        answer.headers_mut().remove(CONNECTION);
-        *answer.version_mut() = Version::HTTP_11;
-        Ok(answer)
+/// Reads what a client is still sending, so that it gets to read the answer. A client that waits for
+/// `100 Continue` has sent nothing yet.
+async fn discard(request: Request<Body>) {
+    if !request.headers().contains_key(EXPECT) {
+        let mut body = request.into_body();
+        while let Some(Ok(_)) = body.frame().await {}
     }
 }
 

@@ -229,11 +229,7 @@ impl Builder {
             .base
             .start(&Places { cache, python }, address.port())
             .await?;
-        let front = Arc::new(Front::new(
-            running.authority.clone(),
-            self.seed,
-            Log::new(file),
-        ));
+        let front = Arc::new(Front::new(&running, self.seed, Log::new(file)));
         let server = tokio::spawn(front.clone().serve(listener));
         Ok(LocalAws {
             endpoint: format!("http://{address}"),

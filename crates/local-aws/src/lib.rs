@@ -17,6 +17,7 @@
 
 mod answer;
 mod base;
+mod bucket;
 mod fault;
 mod front;
 mod instance;

@@ -33,7 +33,7 @@ pub struct LogEntry {
     /// Milliseconds until the answer began, or until it was clear that none comes.
     pub ms: u64,
     /// What the simulation did: a fault's name, `region-refused`, `region-black-hole`,
-    /// `source-region-down`, `base-unreachable`.
+    /// `other-region-down`, `base-unreachable`.
     pub fault: Option<String>,
 }
 

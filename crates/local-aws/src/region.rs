@@ -29,31 +29,40 @@ pub enum RegionState {
 #[error("connection reset by the simulated network")]
 pub(crate) struct Cut;
 
-/// State of every region that is not up.
-#[derive(Debug)]
-pub(crate) struct Regions(watch::Sender<BTreeMap<String, RegionState>>);
+/// The regions that are not up, and how often that has changed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Down {
+    pub(crate) number: u64,
+    pub(crate) regions: BTreeMap<String, RegionState>,
+}
+
+impl Down {
+    fn state(&self, region: &str) -> RegionState {
+        self.regions.get(region).copied().unwrap_or_default()
+    }
+}
+
+/// State of all regions.
+#[derive(Debug, Default)]
+pub(crate) struct Regions(watch::Sender<Down>);
 
 impl Regions {
-    pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(BTreeMap::new()))
-    }
-
     pub(crate) fn set(&self, region: &str, state: RegionState) {
-        self.0.send_modify(|regions| {
+        self.0.send_modify(|down| {
+            down.number += 1;
             if state == RegionState::Up {
-                regions.remove(region);
+                down.regions.remove(region);
             } else {
-                regions.insert(region.to_owned(), state);
+                down.regions.insert(region.to_owned(), state);
             }
         });
     }
 
     pub(crate) fn state(&self, region: &str) -> RegionState {
-        state(&self.0.borrow(), region)
+        self.0.borrow().state(region)
     }
 
-    /// The regions that are not up.
-    pub(crate) fn down(&self) -> BTreeMap<String, RegionState> {
+    pub(crate) fn down(&self) -> Down {
         self.0.borrow().clone()
     }
 
@@ -61,7 +70,7 @@ impl Regions {
     pub(crate) fn gate(&self, region: Option<&str>, reset: &Arc<AtomicBool>) -> Gate {
         Gate(region.map(|region| {
             let receiver = self.0.subscribe();
-            let now = state(&receiver.borrow(), region);
+            let now = receiver.borrow().state(region);
             Watch {
                 region: region.to_owned(),
                 now,
@@ -73,22 +82,16 @@ impl Regions {
     }
 }
 
-fn state(regions: &BTreeMap<String, RegionState>, region: &str) -> RegionState {
-    regions.get(region).copied().unwrap_or_default()
-}
-
-type Changed = Pin<
-    Box<dyn Future<Output = (watch::Receiver<BTreeMap<String, RegionState>>, RegionState)> + Send>,
->;
+type Changed = Pin<Box<dyn Future<Output = (watch::Receiver<Down>, RegionState)> + Send>>;
 
 /// Resolves when the region is in another state than `last`; never once the instance is gone.
 async fn changed(
-    mut receiver: watch::Receiver<BTreeMap<String, RegionState>>,
+    mut receiver: watch::Receiver<Down>,
     region: String,
     last: RegionState,
-) -> (watch::Receiver<BTreeMap<String, RegionState>>, RegionState) {
+) -> (watch::Receiver<Down>, RegionState) {
     loop {
-        let now = state(&receiver.borrow_and_update(), &region);
+        let now = receiver.borrow_and_update().state(&region);
         if now != last {
             return (receiver, now);
         }
@@ -105,7 +108,7 @@ struct Watch {
     region: String,
     now: RegionState,
     next: Changed,
-    regions: watch::Sender<BTreeMap<String, RegionState>>,
+    regions: watch::Sender<Down>,
     reset: Arc<AtomicBool>,
 }
 
@@ -171,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_gate_follows_its_region_only() {
-        let regions = Regions::new();
+        let regions = Regions::default();
         let reset = Arc::new(AtomicBool::new(false));
         let mut here = regions.gate(Some("ca-central-1"), &reset);
         let mut there = regions.gate(Some("us-east-1"), &reset);
@@ -190,12 +193,15 @@ mod tests {
         assert!(matches!(poll(&mut here.clone()), Poll::Ready(Err(Cut))));
         assert!(matches!(poll(&mut here), Poll::Ready(Err(Cut))));
         assert!(reset.load(Ordering::Acquire));
-        assert_eq!(regions.down().len(), 1);
+        assert_eq!(
+            (regions.down().number, regions.down().regions.len()),
+            (3, 1)
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_black_hole_holds_until_the_region_is_back() {
-        let regions = Regions::new();
+        let regions = Regions::default();
         let mut gate = regions.gate(Some("ca-central-1"), &Arc::default());
         regions.set("ca-central-1", RegionState::BlackHole);
         let day = std::time::Duration::from_secs(86_400);

@@ -38,6 +38,8 @@ pub(crate) struct Call {
     pub(crate) target: Option<Target>,
     /// Bucket that a copy reads from.
     pub(crate) source_bucket: Option<String>,
+    /// Region that CreateBucket names in its body.
+    pub(crate) location: Option<String>,
 }
 
 /// What the head alone tells. `Rest::Body` means that operation or resource are in the body.
@@ -89,7 +91,12 @@ impl Call {
             call.resource = target.name();
             call.source_bucket = s3::source_bucket(parts);
             call.target = Some(target);
-            return Read::Complete(call);
+            let whole = call.operation == "CreateBucket";
+            return if whole {
+                Read::Body(call)
+            } else {
+                Read::Complete(call)
+            };
         }
         let service = service.unwrap_or_else(|| "unknown".into());
         if is_form(parts) || query(parts, "Action").is_some() {
@@ -112,11 +119,17 @@ impl Call {
         Read::Complete(call)
     }
 
-    /// Adds what the body of a JSON or Query request tells.
+    /// The bucket of an S3 request.
+    pub(crate) fn bucket(&self) -> Option<&str> {
+        self.target.as_ref()?.bucket.as_deref()
+    }
+
+    /// Adds what the body tells.
     pub(crate) fn read_body(&mut self, body: &[u8]) {
         match self.protocol {
             Protocol::Json => self.resource = resource::in_json(body),
             Protocol::Query => self.fields(body),
+            Protocol::S3 => self.location = s3::location_constraint(body),
             _ => {}
         }
     }

@@ -9,4 +9,4 @@ config.bind = [f"fd://{listener.fileno()}"]
 config.loglevel = "WARNING"
 # Longer than the front keeps an idle connection, so that none is closed while a request is on its way.
 config.keep_alive_timeout = 3600
-asyncio.run(serve(app, config))
+asyncio.run(serve(app_with_regions, config))

@@ -22,18 +22,15 @@ impl Process {
     /// Runs `bootstrap`, which serves a free loopback port.
     pub(super) async fn start(
         python: &Path,
-        bootstrap: &'static str,
+        bootstrap: &[&str],
         front_port: u16,
     ) -> Result<Self, StartError> {
         let output = tempfile::tempfile().map_err(|source| StartError::Child { source })?;
+        let program = format!("{}\n{}", include_str!("life.py"), bootstrap.join("\n"));
         let mut command = Command::new(python);
         command
             // -I: neither the user's site packages nor the working directory get a say.
-            .args([
-                "-I",
-                "-c",
-                &format!("{}\n{bootstrap}", include_str!("life.py")),
-            ])
+            .args(["-I", "-c", &program])
             .env_clear()
             .envs(inherited())
             .envs(environment(front_port))

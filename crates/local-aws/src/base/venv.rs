@@ -15,20 +15,20 @@ pub(super) struct Package {
     pub(super) name: &'static str,
     /// For `pip install -r`.
     requirements: &'static str,
-    /// Runs after `life.py`.
-    pub(super) bootstrap: &'static str,
+    /// Run after `life.py`, in this order.
+    pub(super) bootstrap: &'static [&'static str],
 }
 
 impl Package {
     pub(super) const MINISTACK: Self = Self {
         name: "ministack-1.5.33",
         requirements: include_str!("ministack.txt"),
-        bootstrap: include_str!("ministack.py"),
+        bootstrap: &[include_str!("replication.py"), include_str!("ministack.py")],
     };
     pub(super) const MOTO: Self = Self {
         name: "moto-5.2.5",
         requirements: include_str!("moto.txt"),
-        bootstrap: include_str!("moto.py"),
+        bootstrap: &[include_str!("moto.py")],
     };
 }
 

@@ -84,6 +84,17 @@ pub(super) fn source_bucket(parts: &Parts) -> Option<String> {
     (!bucket.is_empty()).then(|| bucket.to_owned())
 }
 
+/// The region in CreateBucket's body.
+pub(super) fn location_constraint(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, rest) = text.split_once("LocationConstraint")?;
+    let (value, _) = rest.split_once('>')?.1.split_once('<')?;
+    let value = value.trim();
+    // The old name of eu-west-1.
+    let value = if value == "EU" { "eu-west-1" } else { value };
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
 fn bucket_operation(parts: &Parts) -> String {
     let has = |name| query(parts, name).is_some();
     let subresource = || {

@@ -451,6 +451,34 @@ fn the_source_of_a_copy_is_known() {
 }
 
 #[test]
+fn the_region_of_a_new_bucket_is_in_the_body() {
+    for (body, location) in [
+        (
+            "<CreateBucketConfiguration><LocationConstraint>ca-central-1</LocationConstraint></CreateBucketConfiguration>",
+            Some("ca-central-1"),
+        ),
+        (
+            "<a:C xmlns:a=\"x\"><a:LocationConstraint xmlns=\"y\"> ca-west-1 </a:LocationConstraint></a:C>",
+            Some("ca-west-1"),
+        ),
+        (
+            "<C><LocationConstraint>EU</LocationConstraint></C>",
+            Some("eu-west-1"),
+        ),
+        ("<C><LocationConstraint/></C>", None),
+        ("<C><LocationConstraint></LocationConstraint></C>", None),
+        ("LocationConstraint", None),
+        ("", None),
+    ] {
+        assert_eq!(
+            call("PUT", "/b", &[], body).location.as_deref(),
+            location,
+            "{body}"
+        );
+    }
+}
+
+#[test]
 fn operations_of_other_services() {
     let form = (
         "content-type",

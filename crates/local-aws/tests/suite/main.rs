@@ -1,13 +1,14 @@
 //! The library from outside: real SDK clients, real emulators.
 
 #![expect(
-    missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     reason = "tests"
 )]
 
+mod buckets;
 mod clients;
 mod faults;
 mod regions;
+mod streaming;

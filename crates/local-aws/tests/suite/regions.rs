@@ -1,9 +1,9 @@
 //! Regions that go away and come back.
 
-use std::time::Duration;
-
 use aws_sdk_s3::primitives::ByteStream;
 use local_aws::RegionState;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::clients::{create_bucket, dynamodb, iam, s3, start_or_return};
 
@@ -105,11 +105,16 @@ async fn a_black_hole_answers_when_the_region_is_back() {
 async fn a_client_that_gives_up_in_a_black_hole_leaves_a_line_in_the_log() {
     let aws = start_or_return!();
     aws.set_region("ca-central-1", RegionState::BlackHole);
-    let table = dynamodb(&aws, "ca-central-1");
-    let request = table.describe_table().table_name("locks").send();
-    tokio::time::timeout(Duration::from_millis(200), request)
-        .await
-        .unwrap_err();
+    let address = aws.endpoint().trim_start_matches("http://").to_owned();
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let body = r#"{"TableName":"locks"}"#;
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: h\r\nx-amz-target: DynamoDB_20120810.DescribeTable\r\ncontent-length: {}\r\n\
+         authorization: AWS4-HMAC-SHA256 Credential=k/20261122/ca-central-1/dynamodb/aws4_request\r\n\r\n{body}",
+        body.len()
+    );
+    client.write_all(request.as_bytes()).await.unwrap();
+    drop(client);
     let entry = loop {
         if let Some(entry) = aws.log().pop() {
             break entry;

@@ -1,0 +1,94 @@
+//! The way from the front to the base.
+
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, CONNECTION, EXPECT, HeaderName};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Method, Request, Response, Uri, Version};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::{Body, Error, full};
+use crate::base::Running;
+use crate::region::Down;
+
+/// Tells the base which regions are down: see `replication.py`.
+const REGIONS_DOWN: HeaderName = HeaderName::from_static("x-local-aws-regions-down");
+
+pub(super) struct Upstream {
+    base: Authority,
+    holds_replication: bool,
+    client: Client<HttpConnector, Body>,
+}
+
+impl Upstream {
+    pub(super) fn new(running: &Running) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            // Shorter than the time after which the bases close an idle connection.
+            .pool_idle_timeout(Duration::from_secs(30))
+            .build(connector);
+        Self {
+            base: running.authority.clone(),
+            holds_replication: running.holds_replication,
+            client,
+        }
+    }
+
+    /// Hands a request on as it came, but for what concerns two neighbours only.
+    pub(super) async fn send(
+        &self,
+        request: Request<Body>,
+        down: &Down,
+    ) -> Result<Response<Incoming>, Error> {
+        let (mut parts, body) = request.into_parts();
+        parts.uri = self.uri(parts.uri.path_and_query().cloned())?;
+        parts.version = Version::HTTP_11;
+        parts.headers.remove(CONNECTION);
+        // The front has asked for the body itself.
+        parts.headers.remove(EXPECT);
+        if self.holds_replication {
+            let names: Vec<&str> = down.regions.keys().map(String::as_str).collect();
+            let value = HeaderValue::from_str(&format!("{} {}", down.number, names.join(" ")))?;
+            parts.headers.insert(REGIONS_DOWN, value);
+        }
+        let mut answer = self
+            .client
+            .request(Request::from_parts(parts, body))
+            .await?;
+        answer.headers_mut().remove(CONNECTION);
+        *answer.version_mut() = Version::HTTP_11;
+        Ok(answer)
+    }
+
+    /// Asks the base for a bucket's home, in the name of `access_key`. Bases that check signatures
+    /// do not tell.
+    pub(super) async fn bucket_region(&self, bucket: &str, access_key: &str) -> Option<String> {
+        let path = PathAndQuery::try_from(format!("/{bucket}")).ok()?;
+        let credential = format!(
+            "AWS4-HMAC-SHA256 Credential={access_key}/20260101/us-east-1/s3/aws4_request, \
+             SignedHeaders=host, Signature=0"
+        );
+        let request = Request::builder()
+            .method(Method::HEAD)
+            .uri(self.uri(Some(path)).ok()?)
+            .header(AUTHORIZATION, credential)
+            .body(full(bytes::Bytes::new()))
+            .ok()?;
+        let answer = self.client.request(request).await.ok()?;
+        let region = answer.headers().get("x-amz-bucket-region")?;
+        region.to_str().ok().map(str::to_owned)
+    }
+
+    fn uri(&self, path: Option<PathAndQuery>) -> Result<Uri, http::uri::InvalidUriParts> {
+        let mut uri = http::uri::Parts::default();
+        uri.scheme = Some(Scheme::HTTP);
+        uri.authority = Some(self.base.clone());
+        uri.path_and_query = Some(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        Uri::from_parts(uri)
+    }
+}
