@@ -53,13 +53,23 @@ impl RegionClients {
         operation: &'static str,
         resource: impl Into<String>,
     ) -> Call {
-        Call { region: self.region, service, operation, resource: resource.into() }
+        Call {
+            region: self.region,
+            service,
+            operation,
+            resource: resource.into(),
+        }
     }
 
     /// A name for errors of IAM, which is not in this region.
     pub fn iam_call(&self, operation: &'static str, resource: impl Into<String>) -> Call {
         let region = iam_region(self.region);
-        Call { region, service: "IAM", operation, resource: resource.into() }
+        Call {
+            region,
+            service: "IAM",
+            operation,
+            resource: resource.into(),
+        }
     }
 
     /// Asks the region who we are: the account id. Answers within eight seconds whether the region
@@ -75,7 +85,11 @@ impl RegionClients {
             .customize()
             .config_override(
                 aws_sdk_sts::config::Builder::new()
-                    .timeout_config(TimeoutConfig::builder().operation_timeout(PROBE_TIMEOUT).build())
+                    .timeout_config(
+                        TimeoutConfig::builder()
+                            .operation_timeout(PROBE_TIMEOUT)
+                            .build(),
+                    )
                     .retry_config(
                         RetryConfig::standard()
                             .with_max_attempts(PROBE_ATTEMPTS)

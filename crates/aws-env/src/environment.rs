@@ -6,10 +6,10 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_http_client::Connector;
 use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -106,7 +106,9 @@ impl AwsEnv {
         if let Some(profile) = options.profile {
             loader = loader.profile_name(profile);
         }
-        Ok(Self { config: loader.load().await })
+        Ok(Self {
+            config: loader.load().await,
+        })
     }
 
     /// The clients of `region`.

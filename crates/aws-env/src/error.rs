@@ -142,7 +142,10 @@ impl Error {
     pub fn not_settled(call: Call, waited: Duration, last_seen: impl fmt::Display) -> Self {
         Self::unexpected(
             call,
-            format!("not as requested after {} s, last seen: {last_seen}", waited.as_secs()),
+            format!(
+                "not as requested after {} s, last seen: {last_seen}",
+                waited.as_secs()
+            ),
         )
     }
 
@@ -154,8 +157,17 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Call { region, service, operation, resource } = &self.call;
-        write!(f, "{service} {operation} of {resource} in {region}: {}", self.class)?;
+        let Call {
+            region,
+            service,
+            operation,
+            resource,
+        } = &self.call;
+        write!(
+            f,
+            "{service} {operation} of {resource} in {region}: {}",
+            self.class
+        )?;
         let details: Vec<String> = [
             self.code.clone(),
             self.request_id.as_ref().map(|id| format!("request {id}")),
@@ -191,28 +203,61 @@ fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
 /// "Common errors"); a code that is not here is judged by its HTTP status.
 fn classify(code: Option<&str>, status: Option<u16>) -> ErrorClass {
     let by_code = match code.unwrap_or_default() {
-        "SlowDown" | "Throttling" | "ThrottlingException" | "ThrottledException"
-        | "RequestLimitExceeded" | "RequestThrottled" | "RequestThrottledException"
-        | "TooManyRequestsException" | "ProvisionedThroughputExceededException"
-        | "LimitExceededException" | "BandwidthLimitExceeded" => Some(ErrorClass::Throttled),
-        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "InvalidAccessKeyId"
-        | "UnrecognizedClientException" | "SignatureDoesNotMatch" | "InvalidSignatureException"
-        | "MissingAuthenticationToken" | "MissingAuthenticationTokenException" | "InvalidToken"
-        | "TokenRefreshRequired" | "IncompleteSignature" => Some(ErrorClass::Credentials),
-        "NoSuchBucket" | "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload" | "NotFound"
-        | "NoSuchEntity" | "ResourceNotFoundException" | "NoSuchTagSet"
-        | "NoSuchBucketPolicy" | "NoSuchLifecycleConfiguration"
-        | "NoSuchPublicAccessBlockConfiguration" | "OwnershipControlsNotFoundError"
+        "SlowDown"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "ProvisionedThroughputExceededException"
+        | "LimitExceededException"
+        | "BandwidthLimitExceeded" => Some(ErrorClass::Throttled),
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "InvalidToken"
+        | "TokenRefreshRequired"
+        | "IncompleteSignature" => Some(ErrorClass::Credentials),
+        "NoSuchBucket"
+        | "NoSuchKey"
+        | "NoSuchVersion"
+        | "NoSuchUpload"
+        | "NotFound"
+        | "NoSuchEntity"
+        | "ResourceNotFoundException"
+        | "NoSuchTagSet"
+        | "NoSuchBucketPolicy"
+        | "NoSuchLifecycleConfiguration"
+        | "NoSuchPublicAccessBlockConfiguration"
+        | "OwnershipControlsNotFoundError"
         | "ReplicationConfigurationNotFoundError"
-        | "ServerSideEncryptionConfigurationNotFoundError" | "TableNotFoundException" => {
-            Some(ErrorClass::Absent)
-        }
-        "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" | "EntityAlreadyExists"
-        | "ResourceInUseException" | "OperationAborted" | "ConcurrentModification"
-        | "ConditionalCheckFailedException" | "PreconditionFailed" | "DeleteConflict"
+        | "ServerSideEncryptionConfigurationNotFoundError"
+        | "TableNotFoundException" => Some(ErrorClass::Absent),
+        "BucketAlreadyExists"
+        | "BucketAlreadyOwnedByYou"
+        | "EntityAlreadyExists"
+        | "ResourceInUseException"
+        | "OperationAborted"
+        | "ConcurrentModification"
+        | "ConditionalCheckFailedException"
+        | "PreconditionFailed"
+        | "DeleteConflict"
         | "ConditionalRequestConflict" => Some(ErrorClass::Conflict),
-        "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" | "OptInRequired"
-        | "UnauthorizedOperation" | "NotAuthorized" | "InvalidRegion"
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AllAccessDisabled"
+        | "OptInRequired"
+        | "UnauthorizedOperation"
+        | "NotAuthorized"
+        | "InvalidRegion"
         | "RegionDisabledException" => Some(ErrorClass::Denied),
         _ => None,
     };
@@ -237,9 +282,17 @@ mod tests {
         let rows = [
             (None, Some(500), ErrorClass::Unreachable),
             (Some("InternalError"), Some(500), ErrorClass::Unreachable),
-            (Some("ServiceUnavailable"), Some(503), ErrorClass::Unreachable),
+            (
+                Some("ServiceUnavailable"),
+                Some(503),
+                ErrorClass::Unreachable,
+            ),
             (Some("SlowDown"), Some(503), ErrorClass::Throttled),
-            (Some("ThrottlingException"), Some(400), ErrorClass::Throttled),
+            (
+                Some("ThrottlingException"),
+                Some(400),
+                ErrorClass::Throttled,
+            ),
             (Some("AccessDenied"), Some(403), ErrorClass::Denied),
             (None, Some(403), ErrorClass::Denied),
             (Some("ExpiredToken"), Some(400), ErrorClass::Credentials),

@@ -31,8 +31,10 @@ pub enum CaBundleError {
 /// The SDK's HTTP client panics on a certificate that it cannot parse, so that only those that
 /// can serve as a trust anchor are handed on.
 pub(crate) fn trust_bundle(path: &Path) -> Result<TrustStore, CaBundleError> {
-    let pem = std::fs::read(path)
-        .map_err(|source| CaBundleError::Read { path: path.to_owned(), source })?;
+    let pem = std::fs::read(path).map_err(|source| CaBundleError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     let mut checked = RootCertStore::empty();
     let mut store = TrustStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem).flatten() {
@@ -47,7 +49,9 @@ pub(crate) fn trust_bundle(path: &Path) -> Result<TrustStore, CaBundleError> {
         }
     }
     if checked.is_empty() {
-        return Err(CaBundleError::Empty { path: path.to_owned() });
+        return Err(CaBundleError::Empty {
+            path: path.to_owned(),
+        });
     }
     Ok(store)
 }

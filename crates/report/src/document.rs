@@ -185,7 +185,10 @@ mod tests {
     #[test]
     fn terminal_text_has_colours_only_when_asked() {
         let plain = sample().to_terminal(None, false);
-        assert!(plain.contains("unknown") && !plain.contains('\u{1b}'), "{plain}");
+        assert!(
+            plain.contains("unknown") && !plain.contains('\u{1b}'),
+            "{plain}"
+        );
         assert!(sample().to_terminal(Some(80), true).contains('\u{1b}'));
     }
 

@@ -62,7 +62,9 @@ impl Applied {
 
     /// Whether anything was changed.
     pub fn has_changed(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.outcome, StepOutcome::Done))
+        self.steps
+            .iter()
+            .any(|step| matches!(step.outcome, StepOutcome::Done))
     }
 
     /// The first failure, for the exit.
@@ -96,7 +98,9 @@ impl Broken {
                 .map(|broken| format!("needs {broken}"))
                 .or_else(|| (!self.sides.is_empty()).then(|| "needs both regions".to_owned()));
         }
-        self.resources.contains(resource).then(|| format!("{resource} failed before"))
+        self.resources
+            .contains(resource)
+            .then(|| format!("{resource} failed before"))
     }
 
     fn note(&mut self, facet: &Facet, class: Option<ErrorClass>) {
@@ -131,12 +135,18 @@ impl Backend {
             };
             steps.push(step);
         }
-        Applied { unchanged: plan.items().len() - steps.len(), steps }
+        Applied {
+            unchanged: plan.items().len() - steps.len(),
+            steps,
+        }
     }
 
     async fn step(&self, item: &Change, broken: &mut Broken, observer: &dyn Observer) -> Step {
         let facet = &item.facet;
-        let label = format!("{} {}: {}", facet.resource.region, facet.resource, facet.aspect);
+        let label = format!(
+            "{} {}: {}",
+            facet.resource.region, facet.resource, facet.aspect
+        );
         if let Some(why) = broken.stops(facet) {
             observer.finished(&label, Outcome::Skipped, Duration::ZERO);
             return skipped(item, why);
@@ -158,7 +168,11 @@ impl Backend {
             StepOutcome::Skipped(_) => Outcome::Skipped,
         };
         observer.finished(&label, shown, took);
-        Step { facet: facet.clone(), outcome, took }
+        Step {
+            facet: facet.clone(),
+            outcome,
+            took,
+        }
     }
 
     /// Check, change, read back.
@@ -192,7 +206,11 @@ impl Backend {
             }
             _ => {}
         }
-        let settle = if facet.resource.kind == Kind::Table { TABLE_SETTLE } else { SETTLE };
+        let settle = if facet.resource.kind == Kind::Table {
+            TABLE_SETTLE
+        } else {
+            SETTLE
+        };
         if !self.comes_by_itself(facet, found.as_ref()) {
             let change = || async {
                 match facet.resource.kind {
@@ -211,7 +229,11 @@ impl Backend {
             match self.look(facet).await? {
                 (Verdict::Ok, _) => Ok(()),
                 (_, found) => Err(Error::not_settled(
-                    clients.call(service(facet.resource.kind), "read back", facet.resource.to_string()),
+                    clients.call(
+                        service(facet.resource.kind),
+                        "read back",
+                        facet.resource.to_string(),
+                    ),
                     settle,
                     found.unwrap_or(Value::Null),
                 )),
@@ -270,15 +292,24 @@ fn is_passing(error: &Error) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
     matches!(
         code,
-        "OperationAborted" | "ResourceInUseException" | "ConcurrentModification"
+        "OperationAborted"
+            | "ResourceInUseException"
+            | "ConcurrentModification"
             | "LimitExceededException"
     ) || (error.call.operation == "PutBucketReplication"
         && code == "InvalidRequest"
-        && error.message.as_deref().is_some_and(|message| message.contains("ersioning")))
+        && error
+            .message
+            .as_deref()
+            .is_some_and(|message| message.contains("ersioning")))
 }
 
 fn skipped(item: &Change, why: String) -> Step {
-    Step { facet: item.facet.clone(), outcome: StepOutcome::Skipped(why), took: Duration::ZERO }
+    Step {
+        facet: item.facet.clone(),
+        outcome: StepOutcome::Skipped(why),
+        took: Duration::ZERO,
+    }
 }
 
 // ---- views --------------------------------------------------------------------------------------
@@ -348,7 +379,11 @@ impl Report for Applied {
                 )
             })
             .collect();
-        let done = self.steps.iter().filter(|s| matches!(s.outcome, StepOutcome::Done)).count();
+        let done = self
+            .steps
+            .iter()
+            .filter(|s| matches!(s.outcome, StepOutcome::Done))
+            .count();
         let open = self
             .steps
             .iter()

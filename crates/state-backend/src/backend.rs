@@ -121,9 +121,19 @@ impl Backend {
         let dr_lost = second.map(&mut keep).transpose()?.flatten();
         let account = match (account, primary_lost) {
             (Some(account), lost) => {
-                let primary = Access { clients: primary, lost: lost.map(Problem::from) };
-                let dr = dr.map(|clients| Access { clients, lost: dr_lost.map(Problem::from) });
-                return Ok(Self { spec: Spec::new(settings, account), primary, dr });
+                let primary = Access {
+                    clients: primary,
+                    lost: lost.map(Problem::from),
+                };
+                let dr = dr.map(|clients| Access {
+                    clients,
+                    lost: dr_lost.map(Problem::from),
+                });
+                return Ok(Self {
+                    spec: Spec::new(settings, account),
+                    primary,
+                    dr,
+                });
             }
             (None, Some(error)) => Err(error),
             (None, None) => Err(Error::unexpected(
@@ -185,7 +195,11 @@ impl Backend {
             }
         }))
         .await;
-        facets.into_iter().zip(found).map(|(facet, found)| Observed { facet, found }).collect()
+        facets
+            .into_iter()
+            .zip(found)
+            .map(|(facet, found)| Observed { facet, found })
+            .collect()
     }
 
     /// [`Backend::observe`] and [`Plan::new`] together.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_env::{Error, ErrorClass, RegionClients};
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint,
-    BucketVersioningStatus, CreateBucketConfiguration, DeleteMarkerReplication,
+    BucketNamespace, BucketVersioningStatus, CreateBucketConfiguration, DeleteMarkerReplication,
     DeleteMarkerReplicationStatus, Destination, EncryptionConfiguration, ExpirationStatus,
     LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, Metrics, MetricsStatus,
     NoncurrentVersionExpiration, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
@@ -29,6 +29,9 @@ const REPLICATION_MINUTES: i32 = 15;
 /// us-east-1 takes no location constraint, every other region requires it:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>.
 const REGION_WITHOUT_CONSTRAINT: &str = "us-east-1";
+/// Names in an account's own namespace end so:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html>.
+const ACCOUNT_NAMESPACE_SUFFIX: &str = "-an";
 
 fn resource(side: &Side) -> Resource {
     Resource {
@@ -46,7 +49,10 @@ pub(crate) fn facets(spec: &Spec, side: &Side) -> Vec<Facet> {
         (Aspect::Versioning, json!("Enabled")),
         (Aspect::Encryption, encryption(&side.encryption)),
         (Aspect::PublicAccess, public_access(&all_blocked())),
-        (Aspect::Ownership, json!(ObjectOwnership::BucketOwnerEnforced.as_str())),
+        (
+            Aspect::Ownership,
+            json!(ObjectOwnership::BucketOwnerEnforced.as_str()),
+        ),
         (Aspect::TlsOnly, spec.tls_statement(side)),
         (
             Aspect::NoncurrentExpiry,
@@ -56,7 +62,11 @@ pub(crate) fn facets(spec: &Spec, side: &Side) -> Vec<Facet> {
     ];
     wanted
         .into_iter()
-        .map(|(aspect, wanted)| Facet { resource: resource(side), aspect, wanted })
+        .map(|(aspect, wanted)| Facet {
+            resource: resource(side),
+            aspect,
+            wanted,
+        })
         .collect()
 }
 
@@ -112,9 +122,15 @@ fn expiry_rule(spec: &Spec) -> Option<LifecycleRule> {
         .status(ExpirationStatus::Enabled)
         .filter(LifecycleRuleFilter::builder().prefix("").build())
         .noncurrent_version_expiration(
-            NoncurrentVersionExpiration::builder().noncurrent_days(noncurrent_days(spec)).build(),
+            NoncurrentVersionExpiration::builder()
+                .noncurrent_days(noncurrent_days(spec))
+                .build(),
         )
-        .expiration(LifecycleExpiration::builder().expired_object_delete_marker(true).build())
+        .expiration(
+            LifecycleExpiration::builder()
+                .expired_object_delete_marker(true)
+                .build(),
+        )
         .abort_incomplete_multipart_upload(
             AbortIncompleteMultipartUpload::builder()
                 .days_after_initiation(ABORT_UPLOAD_DAYS)
@@ -125,9 +141,15 @@ fn expiry_rule(spec: &Spec) -> Option<LifecycleRule> {
 }
 
 fn rule_prefix(rule: &LifecycleRule) -> &str {
-    #[expect(deprecated, reason = "rules written with the first API carry their prefix here")]
+    #[expect(
+        deprecated,
+        reason = "rules written with the first API carry their prefix here"
+    )]
     let plain = rule.prefix();
-    rule.filter().and_then(LifecycleRuleFilter::prefix).or(plain).unwrap_or_default()
+    rule.filter()
+        .and_then(LifecycleRuleFilter::prefix)
+        .or(plain)
+        .unwrap_or_default()
 }
 
 fn lifecycle_rule(rule: &Option<LifecycleRule>) -> Value {
@@ -162,7 +184,9 @@ fn endangers_state(rule: &LifecycleRule, spec: &Spec) -> bool {
 }
 
 fn wanted_rule(spec: &Spec, dr: &Side) -> Option<ReplicationRule> {
-    let minutes = ReplicationTimeValue::builder().minutes(REPLICATION_MINUTES).build();
+    let minutes = ReplicationTimeValue::builder()
+        .minutes(REPLICATION_MINUTES)
+        .build();
     let mut destination = Destination::builder()
         .bucket(spec.bucket_arn(dr))
         .replication_time(
@@ -173,7 +197,11 @@ fn wanted_rule(spec: &Spec, dr: &Side) -> Option<ReplicationRule> {
                 .ok()?,
         )
         .metrics(
-            Metrics::builder().status(MetricsStatus::Enabled).event_threshold(minutes).build().ok()?,
+            Metrics::builder()
+                .status(MetricsStatus::Enabled)
+                .event_threshold(minutes)
+                .build()
+                .ok()?,
         );
     let mut rule = ReplicationRule::builder()
         .id(RULE_ID)
@@ -181,11 +209,15 @@ fn wanted_rule(spec: &Spec, dr: &Side) -> Option<ReplicationRule> {
         .status(ReplicationRuleStatus::Enabled)
         .filter(ReplicationRuleFilter::builder().prefix("").build())
         .delete_marker_replication(
-            DeleteMarkerReplication::builder().status(DeleteMarkerReplicationStatus::Enabled).build(),
+            DeleteMarkerReplication::builder()
+                .status(DeleteMarkerReplicationStatus::Enabled)
+                .build(),
         );
     if let Encryption::Kms(key) = &dr.encryption {
         destination = destination.encryption_configuration(
-            EncryptionConfiguration::builder().replica_kms_key_id(key.as_str()).build(),
+            EncryptionConfiguration::builder()
+                .replica_kms_key_id(key.as_str())
+                .build(),
         );
         rule = rule.source_selection_criteria(
             SourceSelectionCriteria::builder()
@@ -204,7 +236,8 @@ fn wanted_rule(spec: &Spec, dr: &Side) -> Option<ReplicationRule> {
 fn replication_rule(rule: &Option<ReplicationRule>) -> Value {
     let Some(rule) = rule else { return Value::Null };
     let target = rule.destination();
-    let minutes = |time: Option<&ReplicationTimeValue>| time.and_then(ReplicationTimeValue::minutes);
+    let minutes =
+        |time: Option<&ReplicationTimeValue>| time.and_then(ReplicationTimeValue::minutes);
     json!({
         "id": rule.id(),
         "status": rule.status().as_str(),
@@ -234,7 +267,9 @@ fn replication_rule(rule: &Option<ReplicationRule>) -> Value {
 
 fn is_ours(rule: &ReplicationRule, destination: &str) -> bool {
     rule.id() == Some(RULE_ID)
-        || rule.destination().is_some_and(|target| target.bucket() == destination)
+        || rule
+            .destination()
+            .is_some_and(|target| target.bucket() == destination)
 }
 
 // ---- observe ------------------------------------------------------------------------------------
@@ -254,13 +289,19 @@ pub(crate) async fn observe(
         Aspect::Versioning => {
             let call = call("GetBucketVersioning");
             let answer = optional(s3.get_bucket_versioning().bucket(bucket).send().await, call)?;
-            Ok(answer.and_then(|versioning| versioning.status).map(|status| json!(status.as_str())))
+            Ok(answer
+                .and_then(|versioning| versioning.status)
+                .map(|status| json!(status.as_str())))
         }
         Aspect::Encryption => {
             let call = call("GetBucketEncryption");
             let answer = optional(s3.get_bucket_encryption().bucket(bucket).send().await, call)?;
             Ok(answer.and_then(|answer| {
-                let rule = answer.server_side_encryption_configuration?.rules.into_iter().next()?;
+                let rule = answer
+                    .server_side_encryption_configuration?
+                    .rules
+                    .into_iter()
+                    .next()?;
                 let default = rule.apply_server_side_encryption_by_default?;
                 let mut found = json!({"algorithm": default.sse_algorithm.as_str()});
                 if let Some(key) = default.kms_master_key_id {
@@ -274,15 +315,23 @@ pub(crate) async fn observe(
         }
         Aspect::PublicAccess => {
             let call = call("GetPublicAccessBlock");
-            let answer = optional(s3.get_public_access_block().bucket(bucket).send().await, call)?;
+            let answer = optional(
+                s3.get_public_access_block().bucket(bucket).send().await,
+                call,
+            )?;
             Ok(answer
                 .and_then(|answer| answer.public_access_block_configuration)
                 .map(|block| public_access(&block)))
         }
         Aspect::Ownership => {
             let call = call("GetBucketOwnershipControls");
-            let answer =
-                optional(s3.get_bucket_ownership_controls().bucket(bucket).send().await, call)?;
+            let answer = optional(
+                s3.get_bucket_ownership_controls()
+                    .bucket(bucket)
+                    .send()
+                    .await,
+                call,
+            )?;
             Ok(answer
                 .and_then(|answer| answer.ownership_controls)
                 .and_then(|controls| controls.rules.into_iter().next())
@@ -290,7 +339,10 @@ pub(crate) async fn observe(
         }
         Aspect::TlsOnly => bucket_policy(clients, bucket).await,
         Aspect::NoncurrentExpiry => Ok(lifecycle(clients, bucket).await?.map(|rules| {
-            let ours = rules.iter().find(|rule| rule.id() == Some(LIFECYCLE_ID)).cloned();
+            let ours = rules
+                .iter()
+                .find(|rule| rule.id() == Some(LIFECYCLE_ID))
+                .cloned();
             let conflicting: Vec<&str> = rules
                 .iter()
                 .filter(|rule| endangers_state(rule, spec))
@@ -334,8 +386,9 @@ async fn locate(
         .await;
     let error = match head {
         Ok(head) => {
-            let region =
-                head.bucket_region.unwrap_or_else(|| clients.region.as_str().to_owned());
+            let region = head
+                .bucket_region
+                .unwrap_or_else(|| clients.region.as_str().to_owned());
             return Ok(Some(json!({"region": region})));
         }
         Err(error) => call.failed(error),
@@ -346,10 +399,19 @@ async fn locate(
         _ => return Err(error),
     }
     let call = clients.call("S3", "ListBuckets", "this account");
-    let mut pages = clients.s3.list_buckets().prefix(bucket).into_paginator().send();
+    let mut pages = clients
+        .s3
+        .list_buckets()
+        .prefix(bucket)
+        .into_paginator()
+        .send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| call.clone().failed(error))?;
-        if let Some(ours) = page.buckets().iter().find(|ours| ours.name() == Some(bucket)) {
+        if let Some(ours) = page
+            .buckets()
+            .iter()
+            .find(|ours| ours.name() == Some(bucket))
+        {
             return match ours.bucket_region() {
                 // In this region and ours, and still denied: nothing more can be said about it.
                 Some(region) if region == clients.region.as_str() => Err(error),
@@ -379,13 +441,16 @@ async fn location(clients: &RegionClients, bucket: &str) -> Result<String, Error
 
 async fn bucket_policy(clients: &RegionClients, bucket: &str) -> Result<Option<Value>, Error> {
     let call = clients.call("S3", "GetBucketPolicy", format!("bucket {bucket}"));
-    let answer =
-        optional(clients.s3.get_bucket_policy().bucket(bucket).send().await, call.clone())?;
+    let answer = optional(
+        clients.s3.get_bucket_policy().bucket(bucket).send().await,
+        call.clone(),
+    )?;
     answer
         .and_then(|answer| answer.policy)
         .map(|text| {
-            serde_json::from_str(&text)
-                .map_err(|error| Error::unexpected(call, format!("the policy is not JSON: {error}")))
+            serde_json::from_str(&text).map_err(|error| {
+                Error::unexpected(call, format!("the policy is not JSON: {error}"))
+            })
         })
         .transpose()
 }
@@ -394,9 +459,18 @@ async fn lifecycle(
     clients: &RegionClients,
     bucket: &str,
 ) -> Result<Option<Vec<LifecycleRule>>, Error> {
-    let call = clients.call("S3", "GetBucketLifecycleConfiguration", format!("bucket {bucket}"));
+    let call = clients.call(
+        "S3",
+        "GetBucketLifecycleConfiguration",
+        format!("bucket {bucket}"),
+    );
     let answer = optional(
-        clients.s3.get_bucket_lifecycle_configuration().bucket(bucket).send().await,
+        clients
+            .s3
+            .get_bucket_lifecycle_configuration()
+            .bucket(bucket)
+            .send()
+            .await,
         call,
     )?;
     Ok(answer.and_then(|answer| answer.rules))
@@ -407,8 +481,17 @@ async fn tags(
     bucket: &str,
 ) -> Result<Option<BTreeMap<String, String>>, Error> {
     let call = clients.call("S3", "GetBucketTagging", format!("bucket {bucket}"));
-    let answer = optional(clients.s3.get_bucket_tagging().bucket(bucket).send().await, call)?;
-    Ok(answer.map(|answer| answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()))
+    let answer = optional(
+        clients.s3.get_bucket_tagging().bucket(bucket).send().await,
+        call,
+    )?;
+    Ok(answer.map(|answer| {
+        answer
+            .tag_set
+            .into_iter()
+            .map(|tag| (tag.key, tag.value))
+            .collect()
+    }))
 }
 
 async fn replication(
@@ -416,7 +499,15 @@ async fn replication(
     bucket: &str,
 ) -> Result<Option<ReplicationConfiguration>, Error> {
     let call = clients.call("S3", "GetBucketReplication", format!("bucket {bucket}"));
-    let answer = optional(clients.s3.get_bucket_replication().bucket(bucket).send().await, call)?;
+    let answer = optional(
+        clients
+            .s3
+            .get_bucket_replication()
+            .bucket(bucket)
+            .send()
+            .await,
+        call,
+    )?;
     Ok(answer.and_then(|answer| answer.replication_configuration))
 }
 
@@ -446,6 +537,9 @@ pub(crate) async fn apply(
                         .build(),
                 );
             }
+            if bucket.ends_with(ACCOUNT_NAMESPACE_SUFFIX) {
+                request = request.bucket_namespace(BucketNamespace::AccountRegional);
+            }
             match request.send().await {
                 Ok(_) => Ok(()),
                 Err(error) => match call("CreateBucket").failed(error) {
@@ -459,7 +553,9 @@ pub(crate) async fn apply(
             .put_bucket_versioning()
             .bucket(bucket)
             .versioning_configuration(
-                VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build(),
+                VersioningConfiguration::builder()
+                    .status(BucketVersioningStatus::Enabled)
+                    .build(),
             )
             .send()
             .await
@@ -500,7 +596,9 @@ pub(crate) async fn apply(
             let rule = OwnershipControlsRule::builder()
                 .object_ownership(ObjectOwnership::BucketOwnerEnforced)
                 .build();
-            let controls = OwnershipControls::builder().rules(built(rule, &call)?).build();
+            let controls = OwnershipControls::builder()
+                .rules(built(rule, &call)?)
+                .build();
             s3.put_bucket_ownership_controls()
                 .bucket(bucket)
                 .ownership_controls(built(controls, &call)?)
@@ -553,7 +651,9 @@ pub(crate) async fn apply(
         }
         Aspect::Replication => {
             let call = call("PutBucketReplication");
-            let (Some(dr), Some(role)) = (&spec.dr, &spec.role) else { return Ok(()) };
+            let (Some(dr), Some(role)) = (&spec.dr, &spec.role) else {
+                return Ok(());
+            };
             let destination = spec.bucket_arn(dr);
             let mut rules = replication(clients, bucket)
                 .await?
@@ -561,8 +661,9 @@ pub(crate) async fn apply(
                 .unwrap_or_default();
             rules.retain(|rule| !is_ours(rule, &destination));
             rules.extend(wanted_rule(spec, dr));
-            let config =
-                ReplicationConfiguration::builder().role(spec.role_arn(role)).set_rules(Some(rules));
+            let config = ReplicationConfiguration::builder()
+                .role(spec.role_arn(role))
+                .set_rules(Some(rules));
             s3.put_bucket_replication()
                 .bucket(bucket)
                 .replication_configuration(built(config.build(), &call)?)

@@ -52,7 +52,9 @@ pub enum CanaryError {
     #[error("run the canary")]
     Call(#[from] Error),
     /// S3 says that it failed to replicate the object.
-    #[error("replicate the canary: S3 answers FAILED; check the role's permissions and the DR bucket")]
+    #[error(
+        "replicate the canary: S3 answers FAILED; check the role's permissions and the DR bucket"
+    )]
     Failed,
     /// It took longer than allowed.
     #[error("see the canary in the DR region within {} s, last status {last}", timeout.as_secs())]
@@ -79,8 +81,14 @@ impl Backend {
         options: &CanaryOptions,
         observer: &dyn Observer,
     ) -> Result<Canary, CanaryError> {
-        let Some(dr) = self.spec().dr.as_ref() else { return Err(CanaryError::NoDrRegion) };
-        if self.lost(SideName::Primary).or(self.lost(SideName::Dr)).is_some() {
+        let Some(dr) = self.spec().dr.as_ref() else {
+            return Err(CanaryError::NoDrRegion);
+        };
+        if self
+            .lost(SideName::Primary)
+            .or(self.lost(SideName::Dr))
+            .is_some()
+        {
             return Err(CanaryError::NoDrRegion);
         }
         let label = format!("canary {} → {}", self.spec().primary.bucket, dr.bucket);
@@ -88,7 +96,11 @@ impl Backend {
         observer.started(&label);
         let result = self.fly(options, &label, observer).await;
         let swept = self.sweep().await;
-        let outcome = if result.is_ok() && swept.is_ok() { Outcome::Done } else { Outcome::Failed };
+        let outcome = if result.is_ok() && swept.is_ok() {
+            Outcome::Done
+        } else {
+            Outcome::Failed
+        };
         observer.finished(&label, outcome, begun.elapsed());
         let canary = result?;
         swept?;
@@ -134,7 +146,10 @@ impl Backend {
                 None => "none".to_owned(),
             };
             if Instant::now() + pause > deadline {
-                return Err(CanaryError::TimedOut { timeout: options.timeout, last });
+                return Err(CanaryError::TimedOut {
+                    timeout: options.timeout,
+                    last,
+                });
             }
             observer.waiting(label, &format!("replication status {last}"));
             sleep(pause).await;
@@ -148,7 +163,11 @@ impl Backend {
         let bucket = self.spec().side(SideName::Dr).bucket.as_str();
         let call = call(clients, "GetObject", bucket);
         let request = clients.s3.get_object().bucket(bucket).key(KEY);
-        let answer = match request.set_version_id(version.map(str::to_owned)).send().await {
+        let answer = match request
+            .set_version_id(version.map(str::to_owned))
+            .send()
+            .await
+        {
             Ok(answer) => answer,
             Err(error) => match call.failed(error) {
                 error if error.class == ErrorClass::Absent => return Ok(false),
@@ -161,7 +180,11 @@ impl Backend {
             .await
             .map_err(|error| Error::unexpected(call, format!("the body broke off: {error}")))?
             .into_bytes();
-        if bytes == body { Ok(true) } else { Err(CanaryError::Altered) }
+        if bytes == body {
+            Ok(true)
+        } else {
+            Err(CanaryError::Altered)
+        }
     }
 
     /// Removes every version of the canary on both sides. Only this one key: deleting a version
@@ -180,7 +203,10 @@ impl Backend {
                 .await
                 .map_err(|error| call("ListObjectVersions").failed(error))?;
             let versions = listed.versions().iter().map(|v| (v.key(), v.version_id()));
-            let markers = listed.delete_markers().iter().map(|m| (m.key(), m.version_id()));
+            let markers = listed
+                .delete_markers()
+                .iter()
+                .map(|m| (m.key(), m.version_id()));
             for (key, version) in versions.chain(markers) {
                 if key != Some(KEY) {
                     continue;
@@ -236,10 +262,12 @@ async fn replication_status(
         .await
         .map_err(|error| call(clients, "HeadObject", bucket).failed(error))?;
     // S3 has answered both COMPLETE and COMPLETED over time; they mean the same.
-    Ok(answer.replication_status.map(|status| match status.as_str() {
-        "COMPLETE" => ReplicationStatus::Completed,
-        _ => status,
-    }))
+    Ok(answer
+        .replication_status
+        .map(|status| match status.as_str() {
+            "COMPLETE" => ReplicationStatus::Completed,
+            _ => status,
+        }))
 }
 
 impl Report for Canary {

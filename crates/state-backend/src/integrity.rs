@@ -90,14 +90,22 @@ impl Backend {
             .body
             .collect()
             .await
-            .map_err(|error| Error::unexpected(call.clone(), format!("the body broke off: {error}")))?
+            .map_err(|error| {
+                Error::unexpected(call.clone(), format!("the body broke off: {error}"))
+            })?
             .into_bytes();
         // A parser's message could quote the state, so only its position is told.
         let file: StateFile = serde_json::from_slice(&body).map_err(|error| {
             let place = format!("line {} column {}", error.line(), error.column());
-            Error::unexpected(call, format!("the object is no Terraform state (at {place})"))
+            Error::unexpected(
+                call,
+                format!("the object is no Terraform state (at {place})"),
+            )
         })?;
-        let md5: String = Md5::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+        let md5: String = Md5::digest(&body)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let digest = digest(clients, side, key, &md5).await?;
         Ok(Some(StateCopy {
             side: name,
@@ -120,7 +128,9 @@ async fn digest(
     key: &str,
     md5: &str,
 ) -> Result<Digest, Error> {
-    let Some(table) = &side.table else { return Ok(Digest::NotUsed) };
+    let Some(table) = &side.table else {
+        return Ok(Digest::NotUsed);
+    };
     let row = format!("{}/{key}{DIGEST_SUFFIX}", side.bucket);
     let call = clients.call("DynamoDB", "GetItem", format!("{table} {row}"));
     let answer = clients
@@ -138,7 +148,10 @@ async fn digest(
             error => return Err(error),
         },
     };
-    let found = item.as_ref().and_then(|item| item.get("Digest")).and_then(|value| value.as_s().ok());
+    let found = item
+        .as_ref()
+        .and_then(|item| item.get("Digest"))
+        .and_then(|value| value.as_s().ok());
     Ok(match found {
         None => Digest::Absent,
         Some(found) if found == md5 => Digest::Matches,

@@ -32,5 +32,5 @@ pub use lock::{Lock, LockInfo, LockKind, Release, ReleaseError};
 pub use metrics::{Health, Metric, ReplicationMetrics};
 pub use plan::{Change, Plan, Refusal, RefusalKind, Verdict, Verification};
 pub use render::BackendFile;
-pub use spec::{Aspect, Facet, Kind, Resource, RULE_ID, Side, SideName, Spec};
+pub use spec::{Aspect, Facet, Kind, RULE_ID, Resource, Side, SideName, Spec};
 pub use status::{Answer, SideStatus, Status};

@@ -148,7 +148,9 @@ impl Backend {
     }
 
     async fn release_row(&self, clients: &RegionClients, lock: &Lock) -> Result<(), ReleaseError> {
-        let Some(table) = &self.spec().side(lock.side).table else { return Ok(()) };
+        let Some(table) = &self.spec().side(lock.side).table else {
+            return Ok(());
+        };
         let call = clients.call("DynamoDB", "DeleteItem", format!("{table} {}", lock.place));
         clients
             .dynamodb
@@ -185,7 +187,9 @@ impl Backend {
 
 fn changed_hands(error: Error, lock: &Lock) -> ReleaseError {
     if error.class == ErrorClass::Conflict {
-        ReleaseError::ChangedHands { place: lock.place.clone() }
+        ReleaseError::ChangedHands {
+            place: lock.place.clone(),
+        }
     } else {
         error.into()
     }
@@ -206,17 +210,34 @@ async fn rows(clients: &RegionClients, side: SideName, table: &str) -> Result<Ve
         let row = row.map_err(|error| call.clone().failed(error))?;
         let text = |name: &str| row.get(name).and_then(|value| value.as_s().ok()).cloned();
         // A digest row has no Info; a path may itself end in -md5, so the name alone says nothing.
-        let (Some(place), Some(witness)) = (text(LOCK_ID), text("Info")) else { continue };
+        let (Some(place), Some(witness)) = (text(LOCK_ID), text("Info")) else {
+            continue;
+        };
         let info = serde_json::from_str(&witness).ok();
-        locks.push(Lock { side, kind: LockKind::DynamoDb, place, info, witness });
+        locks.push(Lock {
+            side,
+            kind: LockKind::DynamoDb,
+            place,
+            info,
+            witness,
+        });
     }
     Ok(locks)
 }
 
-async fn objects(clients: &RegionClients, side: SideName, bucket: &str) -> Result<Vec<Lock>, Error> {
+async fn objects(
+    clients: &RegionClients,
+    side: SideName,
+    bucket: &str,
+) -> Result<Vec<Lock>, Error> {
     let call = |operation| clients.call("S3", operation, format!("bucket {bucket}"));
     let mut locks = Vec::new();
-    let mut pages = clients.s3.list_objects_v2().bucket(bucket).into_paginator().send();
+    let mut pages = clients
+        .s3
+        .list_objects_v2()
+        .bucket(bucket)
+        .into_paginator()
+        .send();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| call("ListObjectsV2").failed(error))?;
         for object in page.contents() {
@@ -238,7 +259,13 @@ async fn objects(clients: &RegionClients, side: SideName, bucket: &str) -> Resul
                 .await
                 .map_err(|error| Error::unexpected(call("GetObject"), error.to_string()))?;
             let info = serde_json::from_slice(&body.into_bytes()).ok();
-            locks.push(Lock { side, kind: LockKind::S3, place: key.to_owned(), info, witness });
+            locks.push(Lock {
+                side,
+                kind: LockKind::S3,
+                place: key.to_owned(),
+                info,
+                witness,
+            });
         }
     }
     Ok(locks)
@@ -257,7 +284,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!(info.who, "jo@host");
-        assert_eq!(info.created, Some("2026-11-22T10:00:00.5Z".parse().unwrap()));
+        assert_eq!(
+            info.created,
+            Some("2026-11-22T10:00:00.5Z".parse().unwrap())
+        );
         assert_eq!(info.path, "b/staging/terraform.tfstate");
     }
 }

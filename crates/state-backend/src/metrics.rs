@@ -63,24 +63,53 @@ impl Backend {
         self.spec().dr.as_ref()?;
         let wanted = [
             ("ReplicationLatency", SideName::Dr, Statistic::Maximum, "s"),
-            ("OperationsPendingReplication", SideName::Dr, Statistic::Maximum, "operations"),
-            ("BytesPendingReplication", SideName::Dr, Statistic::Maximum, "bytes"),
-            ("OperationsFailedReplication", SideName::Primary, Statistic::Sum, "operations"),
+            (
+                "OperationsPendingReplication",
+                SideName::Dr,
+                Statistic::Maximum,
+                "operations",
+            ),
+            (
+                "BytesPendingReplication",
+                SideName::Dr,
+                Statistic::Maximum,
+                "bytes",
+            ),
+            (
+                "OperationsFailedReplication",
+                SideName::Primary,
+                Statistic::Sum,
+                "operations",
+            ),
         ];
-        let metrics = futures::future::join_all(wanted.map(|(name, side, statistic, unit)| async move {
-            let clients = self.clients(side);
-            let answer = match self.lost(side) {
-                Some(problem) => Err(problem.clone()),
-                None => self.metric(clients, name, statistic, now).await.map_err(Problem::from),
-            };
-            let (value, problem) = match answer {
-                Ok(value) => (value, None),
-                Err(problem) => (None, Some(problem)),
-            };
-            Metric { name, region: clients.region, value, unit, health: judge(name, value), problem }
-        }))
-        .await;
-        let health = metrics.iter().map(|metric| metric.health).fold(Health::Ok, worse);
+        let metrics =
+            futures::future::join_all(wanted.map(|(name, side, statistic, unit)| async move {
+                let clients = self.clients(side);
+                let answer = match self.lost(side) {
+                    Some(problem) => Err(problem.clone()),
+                    None => self
+                        .metric(clients, name, statistic, now)
+                        .await
+                        .map_err(Problem::from),
+                };
+                let (value, problem) = match answer {
+                    Ok(value) => (value, None),
+                    Err(problem) => (None, Some(problem)),
+                };
+                Metric {
+                    name,
+                    region: clients.region,
+                    value,
+                    unit,
+                    health: judge(name, value),
+                    problem,
+                }
+            }))
+            .await;
+        let health = metrics
+            .iter()
+            .map(|metric| metric.health)
+            .fold(Health::Ok, worse);
         Some(ReplicationMetrics { metrics, health })
     }
 
@@ -93,7 +122,8 @@ impl Backend {
     ) -> Result<Option<f64>, Error> {
         let spec = self.spec();
         let target = spec.side(SideName::Dr);
-        let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
+        let dimension =
+            |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
         let end = now.as_second();
         let window = i64::try_from(WINDOW.as_secs()).unwrap_or(i64::MAX);
         let answer = clients
@@ -110,11 +140,21 @@ impl Backend {
             .statistics(statistic.clone())
             .send()
             .await
-            .map_err(|error| clients.call("CloudWatch", "GetMetricStatistics", name).failed(error))?;
+            .map_err(|error| {
+                clients
+                    .call("CloudWatch", "GetMetricStatistics", name)
+                    .failed(error)
+            })?;
         let points = answer.datapoints();
         Ok(match statistic {
-            Statistic::Sum => points.iter().filter_map(|point| point.sum()).reduce(|a, b| a + b),
-            _ => points.iter().filter_map(|point| point.maximum()).reduce(f64::max),
+            Statistic::Sum => points
+                .iter()
+                .filter_map(|point| point.sum())
+                .reduce(|a, b| a + b),
+            _ => points
+                .iter()
+                .filter_map(|point| point.maximum())
+                .reduce(f64::max),
         })
     }
 }
@@ -147,7 +187,10 @@ mod tests {
         assert_eq!(judge("ReplicationLatency", Some(900.0)), Health::Ok);
         assert_eq!(judge("ReplicationLatency", Some(901.0)), Health::Degraded);
         assert_eq!(judge("OperationsFailedReplication", Some(0.0)), Health::Ok);
-        assert_eq!(judge("OperationsFailedReplication", Some(1.0)), Health::Degraded);
+        assert_eq!(
+            judge("OperationsFailedReplication", Some(1.0)),
+            Health::Degraded
+        );
         assert_eq!(worse(Health::Ok, Health::Unknown), Health::Unknown);
         assert_eq!(worse(Health::Unknown, Health::Degraded), Health::Degraded);
     }

@@ -74,7 +74,11 @@ impl Plan {
             .into_iter()
             .map(|Observed { facet, found }| {
                 let verdict = judge(&facet, &found);
-                Change { facet, found, verdict }
+                Change {
+                    facet,
+                    found,
+                    verdict,
+                }
             })
             .collect();
         Self { items }
@@ -87,7 +91,9 @@ impl Plan {
 
     /// What [`crate::Backend::apply`] would change.
     pub fn pending(&self) -> impl Iterator<Item = &Change> {
-        self.items.iter().filter(|item| matches!(item.verdict, Verdict::Missing | Verdict::Differs))
+        self.items
+            .iter()
+            .filter(|item| matches!(item.verdict, Verdict::Missing | Verdict::Differs))
     }
 
     /// What it refuses to change; with one of these it changes nothing at all.
@@ -100,7 +106,9 @@ impl Plan {
 
     /// What could not be read.
     pub fn unknown(&self) -> impl Iterator<Item = &Change> {
-        self.items.iter().filter(|item| item.verdict == Verdict::Unknown)
+        self.items
+            .iter()
+            .filter(|item| item.verdict == Verdict::Unknown)
     }
 
     /// The same comparison as a statement about the backend, item by item.
@@ -123,16 +131,22 @@ impl Verification {
 
     /// Items as wanted, wrong, and not checked.
     pub fn counts(&self) -> (usize, usize, usize) {
-        self.items.iter().fold((0, 0, 0), |(ok, wrong, unknown), item| match item.verdict {
-            Verdict::Ok => (ok + 1, wrong, unknown),
-            Verdict::Unknown => (ok, wrong, unknown + 1),
-            _ => (ok, wrong + 1, unknown),
-        })
+        self.items
+            .iter()
+            .fold((0, 0, 0), |(ok, wrong, unknown), item| match item.verdict {
+                Verdict::Ok => (ok + 1, wrong, unknown),
+                Verdict::Unknown => (ok, wrong, unknown + 1),
+                _ => (ok, wrong + 1, unknown),
+            })
     }
 }
 
 fn refuse(kind: RefusalKind, why: impl Into<String>, fix: impl Into<String>) -> Verdict {
-    Verdict::Refused(Refusal { kind, why: why.into(), fix: fix.into() })
+    Verdict::Refused(Refusal {
+        kind,
+        why: why.into(),
+        fix: fix.into(),
+    })
 }
 
 pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
@@ -147,7 +161,10 @@ pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
         (Kind::Bucket, Aspect::Exists) => judge_place(facet, found),
         (Kind::Table, Aspect::Exists) if found["key"] != wanted["key"] => refuse(
             RefusalKind::OtherKeySchema,
-            format!("{} has the key {}, not {}", facet.resource, found["key"], wanted["key"]),
+            format!(
+                "{} has the key {}, not {}",
+                facet.resource, found["key"], wanted["key"]
+            ),
             "name another table in infra.toml; this one is not changed",
         ),
         (Kind::Role, Aspect::Exists) => judge_trust(facet, found),
@@ -155,7 +172,10 @@ pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
             if found != wanted && strength(found) > strength(wanted) {
                 refuse(
                     RefusalKind::Stricter,
-                    format!("{} is encrypted with {found}, more than infra.toml asks for", facet.resource),
+                    format!(
+                        "{} is encrypted with {found}, more than infra.toml asks for",
+                        facet.resource
+                    ),
                     "set state.encryption (and state.dr.kms) to the key that is in use",
                 )
             } else {
@@ -164,13 +184,18 @@ pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
         }
         (Kind::Table, Aspect::Encryption) => by_equality(contains(found, wanted)),
         (_, Aspect::TlsOnly) => by_equality(
-            policy::statements(found).into_iter().any(|statement| same_but_sid(statement, wanted)),
+            policy::statements(found)
+                .into_iter()
+                .any(|statement| same_but_sid(statement, wanted)),
         ),
         (_, Aspect::Permissions) => by_equality(policy::same(found, wanted)),
         (_, Aspect::NoncurrentExpiry) => match found["conflicting"].as_array() {
             Some(rules) if !rules.is_empty() => refuse(
                 RefusalKind::InTheWay,
-                format!("lifecycle rules {} expire the state too early", found["conflicting"]),
+                format!(
+                    "lifecycle rules {} expire the state too early",
+                    found["conflicting"]
+                ),
                 "remove these rules, or shorten state.noncurrent_days",
             ),
             _ => by_equality(found["rule"] == wanted["rule"]),
@@ -178,7 +203,9 @@ pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
         (_, Aspect::Replication) => judge_replication(facet, found),
         (_, Aspect::Tags) => by_equality(contains(found, wanted)),
         (_, Aspect::Replica) => by_equality(wanted.as_array().is_some_and(|regions| {
-            regions.iter().all(|region| found.as_array().is_some_and(|there| there.contains(region)))
+            regions
+                .iter()
+                .all(|region| found.as_array().is_some_and(|there| there.contains(region)))
         })),
         _ => by_equality(found == wanted),
     }
@@ -188,7 +215,10 @@ fn judge_place(facet: &Facet, found: &Value) -> Verdict {
     if found.get("owner").is_some() {
         return refuse(
             RefusalKind::TakenBySomebodyElse,
-            format!("the name {} belongs to another account", facet.resource.name),
+            format!(
+                "the name {} belongs to another account",
+                facet.resource.name
+            ),
             "bucket names are global: choose another in infra.toml, for example with the account id as suffix",
         );
     }
@@ -197,7 +227,11 @@ fn judge_place(facet: &Facet, found: &Value) -> Verdict {
     }
     refuse(
         RefusalKind::InAnotherRegion,
-        format!("{} is yours, but in {}", facet.resource, found["region"].as_str().unwrap_or("?")),
+        format!(
+            "{} is yours, but in {}",
+            facet.resource,
+            found["region"].as_str().unwrap_or("?")
+        ),
         format!(
             "a bucket cannot move: choose another name for {}, or set the region to the bucket's",
             facet.resource.region
@@ -227,11 +261,16 @@ fn judge_trust(facet: &Facet, found: &Value) -> Verdict {
 
 fn judge_replication(facet: &Facet, found: &Value) -> Verdict {
     let wanted = &facet.wanted;
-    let others = found["others"].as_array().is_some_and(|others| !others.is_empty());
+    let others = found["others"]
+        .as_array()
+        .is_some_and(|others| !others.is_empty());
     if others && found["role"] != wanted["role"] {
         return refuse(
             RefusalKind::InTheWay,
-            format!("{} has replication rules {} with the role {}", facet.resource, found["others"], found["role"]),
+            format!(
+                "{} has replication rules {} with the role {}",
+                facet.resource, found["others"], found["role"]
+            ),
             "all rules of a bucket share one role: set state.dr.role to it, or remove these rules",
         );
     }
@@ -255,7 +294,8 @@ fn strength(encryption: &Value) -> u8 {
 /// Whether every entry of the object `part` is in `whole`.
 fn contains(whole: &Value, part: &Value) -> bool {
     part.as_object().is_some_and(|part| {
-        part.iter().all(|(key, value)| whole.get(key) == Some(value))
+        part.iter()
+            .all(|(key, value)| whole.get(key) == Some(value))
     })
 }
 
@@ -310,8 +350,11 @@ impl Verdict {
 impl Serialize for Plan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap as _;
-        let changes: Vec<&Change> =
-            self.items.iter().filter(|item| item.verdict != Verdict::Ok).collect();
+        let changes: Vec<&Change> = self
+            .items
+            .iter()
+            .filter(|item| item.verdict != Verdict::Ok)
+            .collect();
         let mut map = serializer.serialize_map(Some(5))?;
         map.serialize_entry("pending", &self.pending().count())?;
         map.serialize_entry("refused", &self.refused().count())?;
@@ -416,8 +459,11 @@ impl Report for Plan {
                 Verdict::Unknown => Some(row(item, "? unknown", Mark::Unknown)),
             })
             .collect();
-        let (pending, refused, unknown) =
-            (self.pending().count(), self.refused().count(), self.unknown().count());
+        let (pending, refused, unknown) = (
+            self.pending().count(),
+            self.refused().count(),
+            self.unknown().count(),
+        );
         let unchanged = self.items.len() - pending - refused - unknown;
         let mut document = Document::new()
             .heading("Plan")
@@ -425,7 +471,11 @@ impl Report for Plan {
             .text(format!(
                 "{pending} to change, {unchanged} as wanted, {refused} refused, {unknown} could not be read."
             ));
-        if self.items.iter().any(|item| item.facet.aspect == Aspect::Replica) {
+        if self
+            .items
+            .iter()
+            .any(|item| item.facet.aspect == Aspect::Replica)
+        {
             document = document.text(
                 "Note: a global table replicates asynchronously and the last writer wins. It carries \
                  locks into the DR region, but is no mutex across regions: never run Terraform in both.",
@@ -449,7 +499,12 @@ impl Report for Verification {
         let (ok, wrong, unknown) = self.counts();
         Document::new()
             .heading("Verification")
-            .table(["", "Region", "Resource", "Setting", "Found → wanted"], rows)
-            .text(format!("{ok} ok, {wrong} wrong, {unknown} could not be checked."))
+            .table(
+                ["", "Region", "Resource", "Setting", "Found → wanted"],
+                rows,
+            )
+            .text(format!(
+                "{ok} ok, {wrong} wrong, {unknown} could not be checked."
+            ))
     }
 }

@@ -45,8 +45,7 @@ pub(crate) fn statements(policy: &Value) -> Vec<&Value> {
 
 /// `policy` with `statement` in it, in place of one with the same `Sid`; all others are kept.
 pub(crate) fn with_statement(policy: Option<Value>, statement: &Value) -> Value {
-    let mut policy =
-        policy.unwrap_or_else(|| json!({"Version": "2012-10-17", "Statement": []}));
+    let mut policy = policy.unwrap_or_else(|| json!({"Version": "2012-10-17", "Statement": []}));
     let mut kept: Vec<Value> = statements(&policy)
         .into_iter()
         .filter(|old| old.get("Sid") != statement.get("Sid"))
@@ -63,7 +62,8 @@ mod tests {
 
     #[test]
     fn order_and_lists_of_one_mean_nothing() {
-        let a = json!({"Action": ["s3:b", "s3:a"], "Resource": ["x"], "C": {"Bool": {"t": "false"}}});
+        let a =
+            json!({"Action": ["s3:b", "s3:a"], "Resource": ["x"], "C": {"Bool": {"t": "false"}}});
         let b = json!({"C": {"Bool": {"t": false}}, "Resource": "x", "Action": ["s3:a", "s3:b"]});
         assert!(same(&a, &b));
         assert!(!same(&a, &json!({"Action": "s3:a", "Resource": "x"})));
@@ -82,7 +82,10 @@ mod tests {
             json!([{"Sid": "Other", "Effect": "Allow"}, {"Sid": "Tls", "Effect": "Deny"}])
         );
         let single = json!({"Statement": {"Sid": "Other"}});
-        assert_eq!(statements(&with_statement(Some(single), &statement)).len(), 2);
+        assert_eq!(
+            statements(&with_statement(Some(single), &statement)).len(),
+            2
+        );
         assert_eq!(statements(&with_statement(None, &statement)), [&statement]);
     }
 }

@@ -36,11 +36,21 @@ impl BackendFile {
         if s3 {
             lines.push(("use_lockfile", "true".to_owned()));
         }
-        let Endpoints { s3, dynamodb, iam, sts } = endpoints;
-        let set: Vec<String> = [("s3", s3), ("dynamodb", dynamodb), ("iam", iam), ("sts", sts)]
-            .into_iter()
-            .filter_map(|(service, url)| Some(format!("{service} = {}", quote(url.as_ref()?))))
-            .collect();
+        let Endpoints {
+            s3,
+            dynamodb,
+            iam,
+            sts,
+        } = endpoints;
+        let set: Vec<String> = [
+            ("s3", s3),
+            ("dynamodb", dynamodb),
+            ("iam", iam),
+            ("sts", sts),
+        ]
+        .into_iter()
+        .filter_map(|(service, url)| Some(format!("{service} = {}", quote(url.as_ref()?))))
+        .collect();
         if !set.is_empty() {
             for flag in [
                 "use_path_style",
@@ -53,7 +63,11 @@ impl BackendFile {
             }
             lines.push(("endpoints", format!("{{ {} }}", set.join(", "))));
         }
-        let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+        let width = lines
+            .iter()
+            .map(|(name, _)| name.len())
+            .max()
+            .unwrap_or_default();
         let text = lines
             .into_iter()
             .map(|(name, value)| format!("{name:width$} = {value}\n"))

@@ -23,7 +23,11 @@ pub(crate) fn facets(spec: &Spec, role: &RoleName, dr: &Side) -> Vec<Facet> {
         (Aspect::Tags, json!(spec.tags)),
     ]
     .into_iter()
-    .map(|(aspect, wanted)| Facet { resource: resource.clone(), aspect, wanted })
+    .map(|(aspect, wanted)| Facet {
+        resource: resource.clone(),
+        aspect,
+        wanted,
+    })
     .collect()
 }
 
@@ -41,12 +45,18 @@ pub(crate) async fn observe(
                 Ok(answer) => answer,
                 Err(error) => return absent(call.failed(error)),
             };
-            let trust = answer.role.and_then(|role| role.assume_role_policy_document);
+            let trust = answer
+                .role
+                .and_then(|role| role.assume_role_policy_document);
             Ok(Some(json!({"trust": decode(trust.as_deref(), call)?})))
         }
         Aspect::Permissions => {
             let call = call("GetRolePolicy");
-            let request = clients.iam.get_role_policy().role_name(role).policy_name(ROLE_POLICY);
+            let request = clients
+                .iam
+                .get_role_policy()
+                .role_name(role)
+                .policy_name(ROLE_POLICY);
             match request.send().await {
                 Ok(answer) => decode(Some(&answer.policy_document), call).map(Some),
                 Err(error) => absent(call.failed(error)),
@@ -57,7 +67,11 @@ pub(crate) async fn observe(
             let mut tags = BTreeMap::new();
             let mut marker = None;
             loop {
-                let request = clients.iam.list_role_tags().role_name(role).set_marker(marker);
+                let request = clients
+                    .iam
+                    .list_role_tags()
+                    .role_name(role)
+                    .set_marker(marker);
                 let page = match request.send().await {
                     Ok(page) => page,
                     Err(error) => return absent(call.failed(error)),
@@ -69,12 +83,19 @@ pub(crate) async fn observe(
                 }
             }
         }
-        other => Err(Error::unexpected(call("(none)"), format!("a role has no {other}"))),
+        other => Err(Error::unexpected(
+            call("(none)"),
+            format!("a role has no {other}"),
+        )),
     }
 }
 
 fn absent(error: Error) -> Result<Option<Value>, Error> {
-    if error.class == ErrorClass::Absent { Ok(None) } else { Err(error) }
+    if error.class == ErrorClass::Absent {
+        Ok(None)
+    } else {
+        Err(error)
+    }
 }
 
 /// IAM answers policy documents URL-encoded (RFC 3986).
@@ -149,6 +170,9 @@ pub(crate) async fn apply(
                 .map(drop)
                 .map_err(|error| call.failed(error))
         }
-        other => Err(Error::unexpected(call("(none)"), format!("a role has no {other}"))),
+        other => Err(Error::unexpected(
+            call("(none)"),
+            format!("a role has no {other}"),
+        )),
     }
 }

@@ -247,12 +247,20 @@ impl Spec {
     /// The ARN of a side's lock table.
     pub fn table_arn(&self, side: &Side, table: &TableName) -> String {
         let Side { region, .. } = side;
-        format!("arn:{}:dynamodb:{region}:{}:table/{table}", region.partition(), self.account)
+        format!(
+            "arn:{}:dynamodb:{region}:{}:table/{table}",
+            region.partition(),
+            self.account
+        )
     }
 
     /// The ARN of the replication role.
     pub fn role_arn(&self, role: &RoleName) -> String {
-        format!("arn:{}:iam::{}:role/{role}", self.primary.region.partition(), self.account)
+        format!(
+            "arn:{}:iam::{}:role/{role}",
+            self.primary.region.partition(),
+            self.account
+        )
     }
 
     /// Who may assume the replication role: S3, on behalf of this bucket of this account only

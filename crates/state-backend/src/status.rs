@@ -69,8 +69,12 @@ impl Backend {
             let name = side.name;
             let (locks, state) = match self.lost(name) {
                 Some(problem) => (
-                    Answer::Unknown { problem: problem.clone() },
-                    Answer::Unknown { problem: problem.clone() },
+                    Answer::Unknown {
+                        problem: problem.clone(),
+                    },
+                    Answer::Unknown {
+                        problem: problem.clone(),
+                    },
                 ),
                 None => {
                     let (locks, state) = tokio::join!(self.locks(name), self.state(name));
@@ -108,7 +112,13 @@ impl Backend {
             _ => None,
         };
         let replication = self.replication_metrics(now).await;
-        Status { time: now, sides, rule, replication, in_sync }
+        Status {
+            time: now,
+            sides,
+            rule,
+            replication,
+            in_sync,
+        }
     }
 }
 
@@ -130,7 +140,9 @@ impl Status {
                 side.health
             }
         });
-        let sync = self.in_sync.map(|same| if same { Health::Ok } else { Health::Degraded });
+        let sync = self
+            .in_sync
+            .map(|same| if same { Health::Ok } else { Health::Degraded });
         // Metrics appear only after traffic; their absence alone is no fault of the backend.
         let metrics = self
             .replication
@@ -151,7 +163,9 @@ impl Status {
 fn answer<T>(result: Result<T, aws_env::Error>) -> Answer<T> {
     match result {
         Ok(known) => Answer::Known(known),
-        Err(error) => Answer::Unknown { problem: error.into() },
+        Err(error) => Answer::Unknown {
+            problem: error.into(),
+        },
     }
 }
 
@@ -206,7 +220,15 @@ impl Report for Status {
         if let (Some(rule), Some(replication)) = (self.rule, &self.replication) {
             let mut rows = vec![{
                 let (mark, word) = mark(rule);
-                (mark, vec![word.to_owned(), "rule and role".to_owned(), String::new(), String::new()])
+                (
+                    mark,
+                    vec![
+                        word.to_owned(),
+                        "rule and role".to_owned(),
+                        String::new(),
+                        String::new(),
+                    ],
+                )
             }];
             rows.extend(replication.metrics.iter().map(|metric| {
                 let (mark, word) = mark(metric.health);
@@ -215,9 +237,19 @@ impl Report for Status {
                     (None, Some(problem)) => problem.to_string(),
                     (None, None) => "no data in the last hour".to_owned(),
                 };
-                (mark, vec![word.to_owned(), metric.name.to_owned(), metric.region.to_string(), value])
+                (
+                    mark,
+                    vec![
+                        word.to_owned(),
+                        metric.name.to_owned(),
+                        metric.region.to_string(),
+                        value,
+                    ],
+                )
             }));
-            document = document.heading("Replication").table(["", "What", "Region", "Value"], rows);
+            document = document
+                .heading("Replication")
+                .table(["", "What", "Region", "Value"], rows);
         }
         document.text(match self.in_sync {
             Some(true) => "The DR region has the same state as the primary region.",
@@ -228,11 +260,17 @@ impl Report for Status {
 }
 
 fn describe(state: &StateCopy) -> String {
-    let modified = state.modified.map(|time| time.to_string()).unwrap_or_default();
+    let modified = state
+        .modified
+        .map(|time| time.to_string())
+        .unwrap_or_default();
     let digest = match state.digest {
         Digest::Differs => "; the digest row does NOT match",
         Digest::Absent => "; no digest row",
         Digest::Matches | Digest::NotUsed => "",
     };
-    format!("serial {}, {} resources, {modified}{digest}", state.serial, state.resources)
+    format!(
+        "serial {}, {} resources, {modified}{digest}",
+        state.serial, state.resources
+    )
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_env::{Call, Error, ErrorClass, RegionClients};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, CreateReplicationGroupMemberAction, KeySchemaElement, KeyType,
-    PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, ReplicationGroupUpdate,
+    AttributeDefinition, BillingMode, CreateReplicationGroupMemberAction, KeySchemaElement,
+    KeyType, PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, ReplicationGroupUpdate,
     ScalarAttributeType, SseSpecification, SseType, StreamSpecification, StreamViewType,
     TableDescription, Tag,
 };
@@ -31,7 +31,10 @@ pub(crate) fn facets(spec: &Spec, side: &Side, table: &TableName) -> Vec<Facet> 
     wanted.push((Aspect::DeletionProtection, json!(true)));
     wanted.push((Aspect::Tags, json!(spec.tags)));
     if spec.global_table && side.name == SideName::Primary {
-        wanted.push((Aspect::Stream, json!(StreamViewType::NewAndOldImages.as_str())));
+        wanted.push((
+            Aspect::Stream,
+            json!(StreamViewType::NewAndOldImages.as_str()),
+        ));
         if let Some(dr) = &spec.dr {
             wanted.push((Aspect::Replica, json!([dr.region])));
         }
@@ -44,7 +47,11 @@ pub(crate) fn facets(spec: &Spec, side: &Side, table: &TableName) -> Vec<Facet> 
     };
     wanted
         .into_iter()
-        .map(|(aspect, wanted)| Facet { resource: resource.clone(), aspect, wanted })
+        .map(|(aspect, wanted)| Facet {
+            resource: resource.clone(),
+            aspect,
+            wanted,
+        })
         .collect()
 }
 
@@ -59,12 +66,15 @@ fn wanted_encryption(encryption: &Encryption) -> Value {
     }
 }
 
-async fn describe(
-    clients: &RegionClients,
-    table: &str,
-) -> Result<Option<TableDescription>, Error> {
+async fn describe(clients: &RegionClients, table: &str) -> Result<Option<TableDescription>, Error> {
     let call = clients.call("DynamoDB", "DescribeTable", format!("table {table}"));
-    match clients.dynamodb.describe_table().table_name(table).send().await {
+    match clients
+        .dynamodb
+        .describe_table()
+        .table_name(table)
+        .send()
+        .await
+    {
         Ok(answer) => Ok(answer.table),
         Err(error) => match call.failed(error) {
             error if error.class == ErrorClass::Absent => Ok(None),
@@ -82,12 +92,18 @@ pub(crate) async fn observe(
     match facet.aspect {
         Aspect::PointInTimeRecovery => return point_in_time_recovery(clients, table).await,
         Aspect::Tags => {
-            let Some(description) = describe(clients, table).await? else { return Ok(None) };
-            return tags(clients, &description).await.map(|tags| Some(json!(tags)));
+            let Some(description) = describe(clients, table).await? else {
+                return Ok(None);
+            };
+            return tags(clients, &description)
+                .await
+                .map(|tags| Some(json!(tags)));
         }
         _ => {}
     }
-    let Some(found) = describe(clients, table).await? else { return Ok(None) };
+    let Some(found) = describe(clients, table).await? else {
+        return Ok(None);
+    };
     match facet.aspect {
         Aspect::Exists => Ok(Some(shape(&found))),
         Aspect::Billing => Ok(Some(json!(
@@ -104,7 +120,9 @@ pub(crate) async fn observe(
             }
             value
         })),
-        Aspect::DeletionProtection => Ok(Some(json!(found.deletion_protection_enabled() == Some(true)))),
+        Aspect::DeletionProtection => Ok(Some(json!(
+            found.deletion_protection_enabled() == Some(true)
+        ))),
         Aspect::Stream => Ok(found
             .stream_specification()
             .filter(|stream| stream.stream_enabled())
@@ -149,8 +167,18 @@ async fn point_in_time_recovery(
     clients: &RegionClients,
     table: &str,
 ) -> Result<Option<Value>, Error> {
-    let call = clients.call("DynamoDB", "DescribeContinuousBackups", format!("table {table}"));
-    match clients.dynamodb.describe_continuous_backups().table_name(table).send().await {
+    let call = clients.call(
+        "DynamoDB",
+        "DescribeContinuousBackups",
+        format!("table {table}"),
+    );
+    match clients
+        .dynamodb
+        .describe_continuous_backups()
+        .table_name(table)
+        .send()
+        .await
+    {
         Ok(answer) => Ok(answer
             .continuous_backups_description
             .and_then(|backups| backups.point_in_time_recovery_description)
@@ -180,7 +208,12 @@ async fn tags(
             .send()
             .await
             .map_err(|error| call.clone().failed(error))?;
-        tags.extend(page.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)));
+        tags.extend(
+            page.tags
+                .unwrap_or_default()
+                .into_iter()
+                .map(|tag| (tag.key, tag.value)),
+        );
         next = page.next_token;
         if next.is_none() {
             return Ok(tags);
@@ -253,7 +286,11 @@ pub(crate) async fn apply(
         }
         other => return Err(not_of_a_table(clients, table, other)),
     };
-    update.send().await.map(drop).map_err(|error| call("UpdateTable").failed(error))
+    update
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| call("UpdateTable").failed(error))
 }
 
 async fn create(
@@ -267,7 +304,10 @@ async fn create(
         .attribute_name(LOCK_ID)
         .attribute_type(ScalarAttributeType::S)
         .build();
-    let key = KeySchemaElement::builder().attribute_name(LOCK_ID).key_type(KeyType::Hash).build();
+    let key = KeySchemaElement::builder()
+        .attribute_name(LOCK_ID)
+        .key_type(KeyType::Hash)
+        .build();
     let answer = clients
         .dynamodb
         .create_table()
@@ -291,7 +331,9 @@ async fn create(
 }
 
 fn sse(encryption: &Encryption) -> SseSpecification {
-    let sse = SseSpecification::builder().enabled(true).sse_type(SseType::Kms);
+    let sse = SseSpecification::builder()
+        .enabled(true)
+        .sse_type(SseType::Kms);
     match encryption {
         // Without a key id DynamoDB takes the AWS-managed key alias/aws/dynamodb.
         Encryption::Aes256 => sse.build(),
@@ -300,7 +342,10 @@ fn sse(encryption: &Encryption) -> SseSpecification {
 }
 
 fn wanted_tags(spec: &Spec) -> Result<Vec<Tag>, aws_sdk_dynamodb::error::BuildError> {
-    spec.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+    spec.tags
+        .iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect()
 }
 
 fn not_of_a_table(clients: &RegionClients, table: &str, aspect: Aspect) -> Error {

@@ -1,0 +1,135 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use cli::{CompletionArgs, GlobalArgs};
+use state_backend::SideName;
+
+/// Creates, checks and verifies the Terraform state backend in two regions
+#[derive(Debug, Parser)]
+#[command(name = "init-backend", version, after_long_help = EXAMPLES)]
+pub struct Cli {
+    /// Flags of every program.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  init-backend plan                          what exists, what is missing, what differs
+  init-backend apply                         create and harden both sides, then prove replication
+  init-backend verify --output json          read everything back, item by item
+  init-backend render dr --out dr.s3.tfbackend
+  terraform init -reconfigure -backend-config=dr.s3.tfbackend
+
+Exit codes:
+  0 fine · 1 checked and found wrong · 2 usage or configuration · 3 could not check
+  4 refused by a guard · 130 interrupted";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what exists, what is missing and what differs; change nothing
+    Plan(PlanArgs),
+    /// Create what is missing and strengthen what is weaker; delete nothing
+    Apply(ApplyArgs),
+    /// Read everything back and report it item by item
+    Verify(VerifyArgs),
+    /// Write the backend configuration of one region for `terraform init`
+    Render(RenderArgs),
+    /// Show tables, locks, state and replication of both regions
+    Status,
+    /// List the locks that are held, and by whom
+    Locks,
+    /// Release one lock by its ID
+    Unlock(UnlockArgs),
+    /// Print a completion script
+    Completion(CompletionArgs),
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Exit 1 when something is pending
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// Do not prove replication with a canary object
+    #[arg(long)]
+    pub skip_canary: bool,
+    /// How the canary runs.
+    #[command(flatten)]
+    pub canary: CanaryArgs,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Also prove replication with a canary object, which is removed again
+    #[arg(long = "canary")]
+    pub fly: bool,
+    /// How the canary runs.
+    #[command(flatten)]
+    pub canary: CanaryArgs,
+}
+
+/// The canary.
+#[derive(Debug, Args)]
+pub struct CanaryArgs {
+    /// How long the canary may take to replicate
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
+    pub canary_timeout: Duration,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(span).map_err(|_| "a time must not be negative".to_owned())
+}
+
+/// `render`.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// Which region
+    #[arg(value_enum)]
+    pub side: SideArg,
+    /// Write to FILE instead of standard output; an existing file that differs needs --yes
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `unlock`.
+#[derive(Debug, Args)]
+pub struct UnlockArgs {
+    /// The lock's ID, as `locks` and Terraform's error message show it
+    pub id: String,
+    /// The region that holds it
+    #[arg(long, value_enum, default_value = "primary")]
+    pub side: SideArg,
+}
+
+/// A side, on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SideArg {
+    /// Where Terraform works every day
+    Primary,
+    /// Where it goes on when the primary region is lost
+    Dr,
+}
+
+impl From<SideArg> for SideName {
+    fn from(side: SideArg) -> Self {
+        match side {
+            SideArg::Primary => Self::Primary,
+            SideArg::Dr => Self::Dr,
+        }
+    }
+}

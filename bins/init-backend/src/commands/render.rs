@@ -1,0 +1,50 @@
+use std::path::Path;
+
+use cli::{Exit, Failure, GlobalArgs};
+use state_backend::{BackendFile, SideName};
+
+use crate::args::RenderArgs;
+
+pub(crate) async fn run(global: &GlobalArgs, args: &RenderArgs) -> Result<Exit, Failure> {
+    let settings = cli::load_settings(global)?;
+    let endpoints = cli::aws_env().await?.endpoints();
+    let side = SideName::from(args.side);
+    let file = BackendFile::new(&settings, side, &endpoints).ok_or_else(|| {
+        Failure::new(
+            Exit::Usage,
+            anyhow::anyhow!("failed to render: there is no DR side"),
+        )
+        .hint("set [state.dr] in the configuration")
+    })?;
+    match &args.out {
+        None => cli::print_text(file.as_str()),
+        Some(path) => write(global, path, file.as_str())?,
+    }
+    Ok(Exit::Fine)
+}
+
+/// Writes beside the target and renames, so that Terraform never reads half a file.
+fn write(global: &GlobalArgs, path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        let error =
+            anyhow::Error::new(error).context(format!("failed to write {}", path.display()));
+        Failure::new(Exit::Usage, error)
+    };
+    match std::fs::read_to_string(path) {
+        Ok(there) if there == text => return Ok(()),
+        Ok(_) => cli::confirm(
+            global,
+            &format!("{} exists and differs. Overwrite it?", path.display()),
+        )?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut file =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}

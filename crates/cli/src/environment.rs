@@ -1,0 +1,62 @@
+use std::path::PathBuf;
+
+use aws_env::{AwsEnv, Options};
+use jiff::{Timestamp, Zoned};
+use settings::{ErrorKind, Settings};
+
+use crate::{Exit, Failure, GlobalArgs};
+
+/// The time.
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Reads and checks the configuration file.
+///
+/// # Errors
+/// Exit 2 when it cannot be read or is wrong.
+pub fn load_settings(args: &GlobalArgs) -> Result<Settings, Failure> {
+    let path = args.config.display();
+    let text = std::fs::read_to_string(&args.config).map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            anyhow::Error::new(error).context(format!("failed to read {path}")),
+        )
+        .hint("name it with --config FILE; examples/ has one to start from")
+    })?;
+    let today = Zoned::now().date();
+    Settings::parse(&text, today).map_err(|errors| {
+        let residency = errors.has(ErrorKind::Residency);
+        let failure = Failure::new(
+            Exit::Usage,
+            anyhow::Error::new(errors).context(format!("failed to accept {path}")),
+        );
+        if residency {
+            failure.hint("data residency is a decision: choose a region inside, or write down an exception under [residency]")
+        } else {
+            failure.hint("docs/settings.md describes every field")
+        }
+    })
+}
+
+/// AWS as the environment of the process describes it.
+///
+/// # Errors
+/// Exit 2 when the certificate bundle of `AWS_CA_BUNDLE` cannot be used.
+pub async fn aws_env() -> Result<AwsEnv, Failure> {
+    let ca_bundle = std::env::var_os("AWS_CA_BUNDLE")
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from);
+    AwsEnv::load(Options {
+        ca_bundle,
+        ..Options::default()
+    })
+    .await
+    .map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            anyhow::Error::new(error).context("failed to set up AWS clients"),
+        )
+        .hint("check AWS_CA_BUNDLE")
+    })
+}

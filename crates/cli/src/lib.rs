@@ -1,0 +1,17 @@
+//! What every program shares: flags, exit codes, errors with hints, progress, prompts.
+//!
+//! The only place that prints, reads the environment, asks the clock and decides an exit code.
+
+mod args;
+mod environment;
+mod failure;
+mod output;
+mod progress;
+mod run;
+
+pub use args::{CompletionArgs, GlobalArgs, OutputFormat, print_completion};
+pub use environment::{aws_env, load_settings, now};
+pub use failure::{Exit, Failure};
+pub use output::{confirm, print, print_text, residency_notes};
+pub use progress::Progress;
+pub use run::run;

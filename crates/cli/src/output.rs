@@ -1,0 +1,75 @@
+use std::io::{IsTerminal as _, Write as _};
+
+use report::Report;
+use settings::Settings;
+
+use crate::{Exit, Failure, GlobalArgs, OutputFormat};
+
+/// Prints a result on standard output, in the format asked for.
+///
+/// # Errors
+/// When the result cannot be serialised.
+pub fn print<R: Report>(args: &GlobalArgs, result: &R) -> Result<(), Failure> {
+    match args.output {
+        OutputFormat::Json => {
+            let text = serde_json::to_string_pretty(result)
+                .map_err(|error| Failure::new(Exit::Unchecked, error))?;
+            print_text(&format!("{text}\n"));
+        }
+        OutputFormat::Table => {
+            let stdout = std::io::stdout();
+            let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let width = stdout
+                .is_terminal()
+                .then(|| console::Term::stdout().size_checked())
+                .flatten()
+                .map(|(_, columns)| columns);
+            print_text(&result.document().to_terminal(width, colour));
+        }
+    }
+    Ok(())
+}
+
+/// Prints text as it is. A reader that has gone away is no error.
+pub fn print_text(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
+/// Says on standard error under which exceptions personal data leaves the allowed countries.
+pub fn residency_notes(settings: &Settings) {
+    for exception in settings.exceptions_in_use() {
+        let _ = writeln!(std::io::stderr(), "note: {exception}");
+    }
+}
+
+/// Asks, unless `--yes` was given.
+///
+/// # Errors
+/// Exit 4 when the answer is no, or nobody is there to ask.
+pub fn confirm(args: &GlobalArgs, question: &str) -> Result<(), Failure> {
+    if args.yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(
+            Failure::new(Exit::Refused, anyhow::anyhow!("failed to ask: {question}")).hint(
+                "there is no terminal to ask on; nothing was changed; give --yes to go ahead",
+            ),
+        );
+    }
+    let answer = dialoguer::Confirm::new()
+        .with_prompt(question)
+        .default(false)
+        .interact();
+    match answer {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::new(
+            Exit::Refused,
+            anyhow::anyhow!("stopped: nothing was changed"),
+        )),
+        Err(error) => Err(Failure::new(Exit::Interrupted, error)),
+    }
+}

@@ -1,0 +1,92 @@
+use std::collections::HashMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use report::{Observer, Outcome};
+
+/// Progress on standard error: spinners on a terminal, plain lines otherwise.
+pub struct Progress {
+    bars: Option<Mutex<Bars>>,
+}
+
+struct Bars {
+    all: MultiProgress,
+    running: HashMap<String, ProgressBar>,
+}
+
+impl Progress {
+    /// For this process's standard error.
+    pub fn new() -> Self {
+        let bars = std::io::stderr().is_terminal().then(|| {
+            Mutex::new(Bars {
+                all: MultiProgress::new(),
+                running: HashMap::new(),
+            })
+        });
+        Self { bars }
+    }
+
+    fn with_bars(&self, change: impl FnOnce(&mut Bars)) -> bool {
+        match &self.bars {
+            Some(bars) => {
+                change(
+                    &mut bars
+                        .lock()
+                        .unwrap_or_else(std::sync::PoisonError::into_inner),
+                );
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Observer for Progress {
+    fn started(&self, label: &str) {
+        self.with_bars(|bars| {
+            let bar = bars.all.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
+                bar.set_style(style);
+            }
+            bar.set_message(label.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bars.running.insert(label.to_owned(), bar);
+        });
+    }
+
+    fn waiting(&self, label: &str, detail: &str) {
+        self.with_bars(|bars| {
+            if let Some(bar) = bars.running.get(label) {
+                bar.set_message(format!("{label} ({detail})"));
+            }
+        });
+    }
+
+    fn finished(&self, label: &str, outcome: Outcome, took: Duration) {
+        let word = match outcome {
+            Outcome::Done => "done",
+            Outcome::Unchanged => "unchanged",
+            Outcome::Failed => "FAILED",
+            Outcome::Skipped => "not done",
+        };
+        let line = format!("{word:>9}  {label} ({:.1} s)", took.as_secs_f64());
+        let drawn = self.with_bars(|bars| {
+            if let Some(bar) = bars.running.remove(label) {
+                bar.finish_and_clear();
+                bars.all.remove(&bar);
+            }
+            let _ = bars.all.println(&line);
+        });
+        if !drawn {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+use std::ffi::OsString;
+use std::future::Future;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::{Exit, Failure, GlobalArgs, OutputFormat};
+
+/// Parses the arguments, runs `program` until it ends or is interrupted, and tells how it ended.
+pub fn run<C, F>(
+    arguments: impl IntoIterator<Item = OsString>,
+    global: impl FnOnce(&C) -> &GlobalArgs,
+    program: impl FnOnce(C) -> F,
+) -> ExitCode
+where
+    C: Parser,
+    F: Future<Output = Result<Exit, Failure>>,
+{
+    let parsed = match C::try_parse_from(arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Help and version go to standard output and are no failure.
+            let exit = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Fine
+            };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let (verbose, format) = {
+        let global = global(&parsed);
+        (global.verbose, global.output)
+    };
+    trace(verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return tell(&Failure::new(Exit::Unchecked, error), format),
+    };
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = program(parsed) => outcome,
+            signal = interrupted() => Err(Failure::new(
+                Exit::Interrupted,
+                anyhow::anyhow!("interrupted by {signal}"),
+            )
+            .hint("what was done stays done; run the same command again to continue")),
+        }
+    });
+    // A call that hangs must not hold up the end of the program.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => tell(&failure, format),
+    }
+}
+
+fn tell(failure: &Failure, format: OutputFormat) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{}", failure.lines().join("\n"));
+    if format == OutputFormat::Json {
+        crate::print_text(&format!("{:#}\n", failure.to_json()));
+    }
+    failure.exit().into()
+}
+
+#[cfg(unix)]
+async fn interrupted() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => "Ctrl-C",
+            _ = terminate.recv() => "SIGTERM",
+        },
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+            "Ctrl-C"
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() -> &'static str {
+    let _ = tokio::signal::ctrl_c().await;
+    "Ctrl-C"
+}
+
+/// `RUST_LOG` wins. The SDK's own events carry no credentials at these levels.
+fn trace(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "info,aws_smithy_runtime=debug,aws_env=debug,state_backend=debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .finish();
+    // In one process only the first program sets it.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
