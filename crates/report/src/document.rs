@@ -94,7 +94,7 @@ impl Document {
                 }
                 Section::Table { columns, rows } => {
                     let mut table = Table::new();
-                    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+                    table.load_style(presets::NOTHING);
                     if let Some(width) = width {
                         table.set_content_arrangement(ContentArrangement::Dynamic);
                         table.set_width(width);

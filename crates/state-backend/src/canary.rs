@@ -34,7 +34,7 @@ pub struct CanaryOptions {
 pub struct Canary {
     /// The object's key.
     pub key: String,
-    /// The version, the same on both sides.
+    /// The version in the primary bucket.
     pub version: Option<String>,
     /// Milliseconds from the end of the write until S3 said COMPLETED and the DR copy was read.
     pub replicated_ms: u128,
@@ -126,7 +126,7 @@ impl Backend {
             let status = replication_status(primary, source, version.as_deref()).await?;
             let last = match status {
                 Some(ReplicationStatus::Completed) => {
-                    if self.arrived(version.as_deref(), body).await? {
+                    if self.arrived(body).await? {
                         return Ok(Canary {
                             key: KEY.to_owned(),
                             version,
@@ -157,17 +157,13 @@ impl Backend {
         }
     }
 
-    /// Reads the very version back in the DR region.
-    async fn arrived(&self, version: Option<&str>, body: &[u8]) -> Result<bool, CanaryError> {
+    /// Reads the object back in the DR region. Only this run can have written it: what was there
+    /// before is removed first.
+    async fn arrived(&self, body: &[u8]) -> Result<bool, CanaryError> {
         let clients = self.clients(SideName::Dr);
         let bucket = self.spec().side(SideName::Dr).bucket.as_str();
         let call = call(clients, "GetObject", bucket);
-        let request = clients.s3.get_object().bucket(bucket).key(KEY);
-        let answer = match request
-            .set_version_id(version.map(str::to_owned))
-            .send()
-            .await
-        {
+        let answer = match clients.s3.get_object().bucket(bucket).key(KEY).send().await {
             Ok(answer) => answer,
             Err(error) => match call.failed(error) {
                 error if error.class == ErrorClass::Absent => return Ok(false),

@@ -383,6 +383,9 @@ fn brief(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
+        // Policies and their statements go by their names.
+        Value::Object(map) if map.contains_key("Statement") => brief(&map["Statement"]),
+        Value::Object(map) if map.contains_key("Sid") => brief(&map["Sid"]),
         Value::Object(map) => map
             .iter()
             .filter(|(_, value)| !value.is_null() && value.as_array().is_none_or(|a| !a.is_empty()))
