@@ -15,9 +15,11 @@ use hyper_util::rt::TokioExecutor;
 use crate::StartError;
 use crate::bucket::Rules;
 
+mod container;
 mod process;
 mod venv;
 
+use container::Container;
 use process::Process;
 use venv::Package;
 
@@ -29,6 +31,8 @@ pub enum Base {
     Ministack,
     /// moto server 5.2.5 as a child process, state in memory only.
     Moto,
+    /// ministack 1.5.33 in a container of the local engine that `DOCKER_HOST` names.
+    Docker,
     /// Something that already runs, `http://HOST:PORT`.
     Url(String),
 }
@@ -38,6 +42,7 @@ impl fmt::Display for Base {
         formatter.write_str(match self {
             Self::Ministack => "ministack",
             Self::Moto => "moto",
+            Self::Docker => "docker",
             Self::Url(url) => url,
         })
     }
@@ -45,7 +50,7 @@ impl fmt::Display for Base {
 
 /// Neither the name of a base nor an `http://` URL.
 #[derive(Debug, thiserror::Error)]
-#[error("read the base {0:?}: give ministack, moto or http://HOST:PORT")]
+#[error("read the base {0:?}: give ministack, moto, docker or http://HOST:PORT")]
 pub struct UnknownBase(String);
 
 impl FromStr for Base {
@@ -55,6 +60,7 @@ impl FromStr for Base {
         match text {
             "ministack" => Ok(Self::Ministack),
             "moto" => Ok(Self::Moto),
+            "docker" => Ok(Self::Docker),
             url if url.starts_with("http://") => Ok(Self::Url(url.to_owned())),
             other => Err(UnknownBase(other.to_owned())),
         }
@@ -72,14 +78,40 @@ pub(crate) struct Running {
     pub(crate) rules: Rules,
     /// Whether it wants to know which regions are down: see `replication.py`.
     pub(crate) holds_replication: bool,
-    /// Ends with this value.
-    process: Option<Process>,
+    kept: Kept,
+}
+
+/// What ends with the base.
+enum Kept {
+    Process(Process),
+    Container(Box<Container>),
+    Nothing,
 }
 
 impl Running {
     /// Id of the child process, if there is one.
     pub(crate) fn process_id(&self) -> Option<u32> {
-        self.process.as_ref().map(Process::id)
+        match &self.kept {
+            Kept::Process(process) => Some(process.id()),
+            Kept::Container(_) | Kept::Nothing => None,
+        }
+    }
+}
+
+impl Kept {
+    fn port(&self) -> u16 {
+        match self {
+            Self::Process(process) => process.port(),
+            Self::Container(container) => container.port(),
+            Self::Nothing => 0,
+        }
+    }
+
+    fn last_words(self) -> String {
+        match self {
+            Self::Process(mut process) => process.end(),
+            Self::Container(_) | Self::Nothing => String::new(),
+        }
     }
 }
 
@@ -96,55 +128,63 @@ impl Base {
         places: &Places,
         front_port: u16,
     ) -> Result<Running, StartError> {
-        // What each base was seen to do: docs/local-aws.md.
-        let (package, ready_path, rules) = match self {
-            Self::Ministack => (Package::MINISTACK, "/_ministack/health", Rules::default()),
-            Self::Moto => (
-                Package::MOTO,
-                "/moto-api/",
-                Rules {
-                    redirects: true,
-                    accounts: true,
-                },
+        let process = async |package: Package| {
+            let python = venv::prepare(package, places).await?;
+            Process::start(&python, package.bootstrap, front_port)
+                .await
+                .map(Kept::Process)
+        };
+        // The rules are what each base was seen to lack: docs/local-aws.md.
+        let (kept, ready_path, rules) = match self {
+            Self::Ministack => (
+                process(Package::MINISTACK).await?,
+                MINISTACK_READY,
+                Rules::default(),
             ),
-            Self::Url(url) => {
-                let authority = authority_of(url)?;
-                wait_until_ready(&authority, "/").await.map_err(|why| {
-                    StartError::NotReachable {
-                        url: url.clone(),
-                        why,
-                    }
-                })?;
+            Self::Docker => (
+                Kept::Container(Box::new(Container::start(front_port).await?)),
+                MINISTACK_READY,
+                Rules::default(),
+            ),
+            Self::Moto => {
                 let rules = Rules {
                     redirects: true,
-                    accounts: false,
+                    accounts: true,
                 };
-                return Ok(Running {
-                    authority,
-                    rules,
-                    holds_replication: false,
-                    process: None,
-                });
+                (process(Package::MOTO).await?, "/moto-api/", rules)
             }
+            Self::Url(_) => (
+                Kept::Nothing,
+                "/",
+                Rules {
+                    redirects: true,
+                    accounts: false,
+                },
+            ),
         };
-        let python = venv::prepare(package, places).await?;
-        let mut process = Process::start(&python, package.bootstrap, front_port).await?;
-        let authority = authority_of(&format!("http://127.0.0.1:{}", process.port()))?;
+        let authority = match self {
+            Self::Url(url) => authority_of(url)?,
+            _ => authority_of(&format!("http://127.0.0.1:{}", kept.port()))?,
+        };
         if let Err(why) = wait_until_ready(&authority, ready_path).await {
             return Err(StartError::NotReady {
-                name: package.name,
+                base: self.to_string(),
                 why,
-                output: process.end(),
+                output: kept.last_words(),
             });
         }
+        let holds_replication = matches!(self, Self::Ministack | Self::Docker);
         Ok(Running {
             authority,
             rules,
-            holds_replication: *self == Self::Ministack,
-            process: Some(process),
+            holds_replication,
+            kept,
         })
     }
 }
+
+/// Answered once ministack is up.
+const MINISTACK_READY: &str = "/_ministack/health";
 
 fn authority_of(url: &str) -> Result<Authority, StartError> {
     let bad = || StartError::Url {

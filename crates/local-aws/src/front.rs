@@ -14,11 +14,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::answer::Problem;
-use crate::base::Running;
+use crate::base::{Base, Running};
 use crate::bucket::{self, Buckets, Home, Rules};
+use crate::control;
 use crate::fault::{FaultKind, Faults};
 use crate::log::{Log, Record};
 use crate::region::{Cut, Gate, RegionState, Regions};
@@ -41,8 +43,16 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, Error>;
 
 /// All that the requests of one instance share.
 pub(crate) struct Front {
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) endpoint: String,
+    /// Name of the base.
+    pub(crate) base: String,
+    /// Id of the base's process.
+    pub(crate) emulator: Option<u32>,
     pub(crate) regions: Regions,
     pub(crate) log: Log,
+    /// Somebody asked for the end.
+    pub(crate) stop: Notify,
     faults: Mutex<Faults>,
     buckets: Buckets,
     rules: Rules,
@@ -50,8 +60,18 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    pub(crate) fn new(running: &Running, seed: u64, log: Log) -> Self {
+    pub(crate) fn new(
+        endpoint: String,
+        base: &Base,
+        running: &Running,
+        seed: u64,
+        log: Log,
+    ) -> Self {
         Self {
+            endpoint,
+            base: base.to_string(),
+            emulator: running.process_id(),
+            stop: Notify::new(),
             regions: Regions::default(),
             log,
             faults: Mutex::new(Faults::new(seed)),
@@ -105,6 +125,14 @@ impl Front {
         reset: &Arc<AtomicBool>,
     ) -> Result<Response<Body>, Cut> {
         let (parts, incoming) = request.into_parts();
+        if parts.uri.path().starts_with(control::PREFIX) {
+            let body = Limited::new(incoming, KEPT_IN_MEMORY).collect().await;
+            let body = body
+                .map(http_body_util::Collected::to_bytes)
+                .unwrap_or_default();
+            let answer = control::answer(self, &parts, &body).await;
+            return Ok(answer.map(|body| body.map_err(|never| match never {}).boxed_unsync()));
+        }
         let (mut call, whole) = match Call::read(&parts) {
             Read::Complete(call) => (call, false),
             Read::Body(call) => (call, true),

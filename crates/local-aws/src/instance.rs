@@ -88,15 +88,35 @@ pub enum StartError {
         /// What it wrote.
         output: String,
     },
-    /// The child process did not begin to answer.
-    #[error("get an answer from {name}: {why}\n{output}")]
+    /// The base did not begin to answer.
+    #[error("get an answer from the base {base}: {why}{}", after(output))]
     NotReady {
-        /// Package and version.
-        name: &'static str,
+        /// As [`Base`] prints it.
+        base: String,
         /// What was seen.
         why: String,
         /// What it wrote.
         output: String,
+    },
+    /// No container engine answers.
+    #[error("reach a container engine: {why}")]
+    NoEngine {
+        /// What was seen.
+        why: String,
+    },
+    /// The image could not be fetched.
+    #[error("fetch the image {image}: {why}")]
+    Image {
+        /// Name and tag.
+        image: String,
+        /// What was seen.
+        why: String,
+    },
+    /// The engine answers, but the container does not run.
+    #[error("run the emulator in a container")]
+    Container {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The base's URL is not `http://HOST:PORT`.
     #[error("use {url:?} as the base: it must be http://HOST:PORT")]
@@ -104,19 +124,20 @@ pub enum StartError {
         /// As given.
         url: String,
     },
-    /// Nothing answers at the base's URL.
-    #[error("get an answer from {url}: {why}")]
-    NotReachable {
-        /// As given.
-        url: String,
-        /// What was seen.
-        why: String,
-    },
+}
+
+/// Output on lines of its own.
+fn after(output: &str) -> String {
+    if output.is_empty() {
+        String::new()
+    } else {
+        format!("\n{output}")
+    }
 }
 
 impl StartError {
-    /// Whether this machine lacks something that a test may be skipped for: Python, `venv`, or the way
-    /// to the package index.
+    /// Whether this machine lacks something that a test may be skipped for: Python, `venv`, the way to
+    /// the package index, a container engine, its image.
     pub fn cannot_run_here(&self) -> bool {
         matches!(
             self,
@@ -124,6 +145,8 @@ impl StartError {
                 | Self::PythonTooOld { .. }
                 | Self::Venv { .. }
                 | Self::Packages { .. }
+                | Self::NoEngine { .. }
+                | Self::Image { .. }
         )
     }
 
@@ -137,6 +160,7 @@ impl StartError {
             Self::Packages { .. } => {
                 Some("the package index must be reachable once; pip's own settings apply")
             }
+            Self::NoEngine { .. } => Some("DOCKER_HOST names the engine's socket"),
             Self::Port { .. } => Some("another program has the port: choose another, or 0 for any"),
             _ => None,
         }
@@ -229,10 +253,15 @@ impl Builder {
             .base
             .start(&Places { cache, python }, address.port())
             .await?;
-        let front = Arc::new(Front::new(&running, self.seed, Log::new(file)));
+        let front = Arc::new(Front::new(
+            format!("http://{address}"),
+            &self.base,
+            &running,
+            self.seed,
+            Log::new(file),
+        ));
         let server = tokio::spawn(front.clone().serve(listener));
         Ok(LocalAws {
-            endpoint: format!("http://{address}"),
             front,
             server,
             running,
@@ -255,7 +284,6 @@ pub const REMOVED_VARIABLES: [&str; 8] = [
 
 /// A running local AWS. Dropping it ends the emulator and closes the port.
 pub struct LocalAws {
-    endpoint: String,
     front: Arc<Front>,
     server: JoinHandle<()>,
     running: Running,
@@ -265,7 +293,7 @@ impl std::fmt::Debug for LocalAws {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("LocalAws")
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", &self.front.endpoint)
             .finish_non_exhaustive()
     }
 }
@@ -299,18 +327,18 @@ impl LocalAws {
 
     /// `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> &str {
-        &self.endpoint
+        &self.front.endpoint
     }
 
     /// Variables for programs under test. They must not inherit [`REMOVED_VARIABLES`].
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
-            ("AWS_ENDPOINT_URL", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL", self.front.endpoint.clone()),
             ("AWS_ACCESS_KEY_ID", "test".into()),
             ("AWS_SECRET_ACCESS_KEY", "test".into()),
             // Without it a program that finds no credentials waits for a machine's metadata service.
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
-            ("LOCAL_AWS_URL", self.endpoint.clone()),
+            ("LOCAL_AWS_URL", self.front.endpoint.clone()),
         ]
     }
 
@@ -353,6 +381,11 @@ impl LocalAws {
     /// Id of the emulator's process, if it is a child of this one.
     pub fn process_id(&self) -> Option<u32> {
         self.running.process_id()
+    }
+
+    /// Waits until somebody asks it to stop, [`crate::Control::stop`].
+    pub async fn stop_requested(&self) {
+        self.front.stop.notified().await;
     }
 
     /// Closes the port and ends the emulator.

@@ -18,6 +18,7 @@
 mod answer;
 mod base;
 mod bucket;
+mod control;
 mod fault;
 mod front;
 mod instance;
@@ -25,7 +26,8 @@ mod log;
 mod region;
 mod request;
 
-pub use base::Base;
+pub use base::{Base, UnknownBase};
+pub use control::{Control, ControlError, ListedFault, LogPage, Status};
 pub use fault::{Fault, FaultId, FaultKind};
 pub use instance::{Builder, LocalAws, REMOVED_VARIABLES, StartError};
 pub use log::LogEntry;

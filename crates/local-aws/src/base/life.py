@@ -1,5 +1,5 @@
-# Runs before the emulator, on the loopback port that it will serve.
-import os, signal, socket, sys, threading
+# Runs first in every child process.
+import os, signal, sys, threading
 
 
 def die_with_parent():
@@ -11,19 +11,3 @@ def die_with_parent():
 
 
 threading.Thread(target=die_with_parent, daemon=True).start()
-listener = socket.socket()
-listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-listener.bind(("127.0.0.1", 0))
-listener.listen(1024)
-port = listener.getsockname()[1]
-sys.stdout.write(f"{port}\n")
-sys.stdout.flush()
-# The pipe is read for this line only; later output joins the errors.
-os.dup2(2, 1)
-try:
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-except (ImportError, ValueError, OSError):
-    pass

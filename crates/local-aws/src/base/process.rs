@@ -1,10 +1,11 @@
 //! An emulator as a child process that never outlives this one.
 
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -18,32 +19,51 @@ pub(super) struct Process {
     output: File,
 }
 
+/// A command that runs `parts` one after the other in a group of its own, tied to this process's life.
+fn command(python: &Path, parts: &[&str]) -> Command {
+    let program = format!("{}\n{}", include_str!("life.py"), parts.join("\n"));
+    let mut command = Command::new(python);
+    // -I: neither the user's site packages nor the working directory get a say.
+    command.args(["-I", "-c", &program]).stdin(Stdio::piped());
+    // Its own group: Ctrl-C in a terminal goes to this process, which then ends the child.
+    command.process_group(0);
+    command
+}
+
+/// Runs `python -m module arguments` to its end.
+pub(super) fn run_module(python: &Path, module: &str, arguments: &[&OsStr]) -> io::Result<Output> {
+    let mut child = command(python, &[include_str!("module.py")])
+        .arg(module)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    // Held, not closed as waiting would do it: its end is the child's end.
+    let life = child.stdin.take();
+    let output = child.wait_with_output();
+    drop(life);
+    output
+}
+
 impl Process {
-    /// Runs `bootstrap`, which serves a free loopback port.
+    /// Runs `bootstrap` with a loopback port to serve.
     pub(super) async fn start(
         python: &Path,
         bootstrap: &[&str],
         front_port: u16,
     ) -> Result<Self, StartError> {
         let output = tempfile::tempfile().map_err(|source| StartError::Child { source })?;
-        let program = format!("{}\n{}", include_str!("life.py"), bootstrap.join("\n"));
-        let mut command = Command::new(python);
-        command
-            // -I: neither the user's site packages nor the working directory get a say.
-            .args(["-I", "-c", &program])
+        let parts = [&[include_str!("listen.py")], bootstrap].concat();
+        let mut child = command(python, &parts)
             .env_clear()
             .envs(inherited())
             .envs(environment(front_port))
-            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(
                 output
                     .try_clone()
                     .map_err(|source| StartError::Child { source })?,
             )
-            // Its own group: Ctrl-C in a terminal goes to this process, which then ends the child.
-            .process_group(0);
-        let mut child = command
             .spawn()
             .map_err(|source| StartError::Child { source })?;
         let stdout = child.stdout.take();
@@ -98,11 +118,10 @@ impl Process {
 
     fn kill(&mut self) {
         drop(self.child.stdin.take());
-        if matches!(self.child.try_wait(), Ok(None)) {
-            if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-                // It may have ended in between.
-                let _ = kill_process_group(group, Signal::KILL);
-            }
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let (Some(group), Ok(None)) = (id, self.child.try_wait()) {
+            // It may have ended in between.
+            let _ = kill_process_group(group, Signal::KILL);
         }
         let _ = self.child.wait();
     }
@@ -122,7 +141,8 @@ fn inherited() -> impl Iterator<Item = (&'static str, std::ffi::OsString)> {
         .filter_map(|name| Some((name, std::env::var_os(name)?)))
 }
 
-fn environment(front_port: u16) -> [(&'static str, String); 9] {
+/// Settings for the emulator.
+pub(super) fn environment(front_port: u16) -> [(&'static str, String); 9] {
     [
         // URLs in answers (queues, functions) lead through the front.
         ("GATEWAY_PORT", front_port.to_string()),

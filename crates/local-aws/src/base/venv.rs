@@ -1,11 +1,13 @@
 //! Private Python environments in the cache directory, made once.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::Places;
+use super::process::run_module;
 use crate::StartError;
 
 /// An emulator from the Python package index.
@@ -87,7 +89,8 @@ fn prepare_in(
     make: impl FnOnce(&Path) -> Result<(), StartError>,
 ) -> Result<PathBuf, StartError> {
     // Each Python has its own: an environment is a set of links into the one that made it.
-    let directory = cache.join(format!("{}-python{major}.{minor}", package.name));
+    let name = format!("{}-python{major}.{minor}", package.name);
+    let directory = cache.join(&name);
     let marker = directory.join(MARKER);
     let python = directory.join("bin").join("python");
     let complete = || {
@@ -102,7 +105,7 @@ fn prepare_in(
         source,
     };
     fs::create_dir_all(cache).map_err(failed)?;
-    let lock = File::create(directory.with_extension("lock")).map_err(failed)?;
+    let lock = File::create(cache.join(format!("{name}.lock"))).map_err(failed)?;
     lock.lock().map_err(failed)?;
     // Another process may have made it while this one waited.
     if !complete() {
@@ -122,9 +125,8 @@ fn make(python: &Path, package: Package, directory: &Path) -> Result<(), StartEr
         path: directory.to_owned(),
         source,
     };
-    let run = |command: &mut Command| command.stdin(Stdio::null()).output().map_err(failed);
 
-    let output = run(Command::new(python).args(["-m", "venv"]).arg(directory))?;
+    let output = run_module(python, "venv", &[directory.as_os_str()]).map_err(failed)?;
     if !output.status.success() {
         return Err(StartError::Venv {
             output: tail(&output),
@@ -132,17 +134,17 @@ fn make(python: &Path, package: Package, directory: &Path) -> Result<(), StartEr
     }
     let requirements = directory.join("requirements.txt");
     fs::write(&requirements, package.requirements).map_err(failed)?;
-    let output = run(Command::new(directory.join("bin").join("python"))
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-input",
-            "--disable-pip-version-check",
-            "-r",
-        ])
-        .arg(&requirements))?;
+    let arguments = [
+        "install",
+        "--quiet",
+        "--no-input",
+        "--disable-pip-version-check",
+        "-r",
+    ];
+    let mut arguments = arguments.map(OsStr::new).to_vec();
+    arguments.push(requirements.as_os_str());
+    let python = directory.join("bin").join("python");
+    let output = run_module(&python, "pip", &arguments).map_err(failed)?;
     if !output.status.success() {
         return Err(StartError::Packages {
             name: package.name,

@@ -9,6 +9,8 @@
 
 mod buckets;
 mod clients;
+mod docker;
 mod faults;
+mod program;
 mod regions;
 mod streaming;

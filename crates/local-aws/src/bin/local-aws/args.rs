@@ -1,0 +1,320 @@
+//! Command line.
+
+use std::ffi::OsString;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use local_aws::{Base, FaultId, RegionState};
+
+/// AWS on one loopback port, for drills and tests: regions that can be switched off, faults, a request log.
+///
+/// An emulator runs as a child process; state is in memory and gone at the end. Only 127.0.0.1 is
+/// served. Nothing here speaks to AWS.
+#[derive(Debug, Parser)]
+#[command(name = "local-aws", version, max_term_width = 100, after_long_help = AFTER)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Say more on stderr; twice for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+const AFTER: &str = "\
+Examples:
+  eval \"$(local-aws up --detach)\"          start in the background, set the environment
+  local-aws region ca-central-1 down       from now on clients see a network failure there
+  local-aws fault add slow-down --service s3 --share 0.3
+  local-aws log --follow                   one JSON object per request
+  local-aws down
+
+  local-aws exec -- terraform apply        run one command with a local AWS of its own
+
+Exit status: 0 fine, 2 wrong usage, 3 could not be done (`exec`: 125). `exec` passes on the status of
+its command, 128 + n when signal n ended it, 126 and 127 when it could not be run or found.
+
+The emulator is installed once, from the Python package index, into the user's cache directory;
+LOCAL_AWS_CACHE names another directory. Python 3.10 or newer is needed.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start, print the environment as `export` lines, and serve until Ctrl-C.
+    ///
+    /// Also ends when the process that started it ends.
+    Up(Up),
+    /// Stop the instance that `up --detach` left in the background, or the one at LOCAL_AWS_URL.
+    Down(At),
+    /// Show what runs: URL, regions that are down, faults.
+    Status(Status),
+    /// Switch a region off or on.
+    ///
+    /// Global services (IAM, CloudFront, Route 53) are signed for us-east-1 and follow that region.
+    #[command(after_help = "Example:\n  local-aws region ca-central-1 down --as blackhole")]
+    Region(Region),
+    /// Let operations fail, or wait.
+    Fault(Fault),
+    /// Print the requests so far, one JSON object per line.
+    Log(Log),
+    /// Run a command with a local AWS of its own, stop afterwards, pass its exit status on.
+    ///
+    /// Inside, `local-aws region`, `fault`, `log` and `status` find that instance by the environment.
+    #[command(after_help = "Example:\n  local-aws exec --base moto -- cargo test")]
+    Exec(Exec),
+    /// Becomes the command of `exec`: ends with its parent where the system can do that.
+    #[command(hide = true)]
+    Become(Become),
+}
+
+/// How to start.
+#[derive(Debug, Args)]
+pub(crate) struct Start {
+    /// Emulator: ministack, moto, docker (ministack in a container), or http://HOST:PORT of one that runs already.
+    #[arg(long, default_value_t = Base::Ministack, value_name = "BASE")]
+    pub(crate) base: Base,
+    /// Port on 127.0.0.1; 0 takes any that is free.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) port: u16,
+    /// Append the request log to this file, one JSON object per line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    /// Seed for the share of requests that faults hit.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) start: Start,
+    /// Go to the background once ready; `local-aws down` ends it.
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Set by `--detach` for the process that stays.
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    pub(crate) background: bool,
+}
+
+/// Which instance.
+#[derive(Debug, Args)]
+pub(crate) struct At {
+    /// The instance's URL; otherwise LOCAL_AWS_URL, otherwise what `up --detach` started.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Region {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Region, as in ca-central-1.
+    #[arg(value_name = "NAME", value_parser = region)]
+    pub(crate) name: String,
+    /// Off or on.
+    #[arg(value_enum)]
+    pub(crate) direction: Direction,
+    /// How clients see a region that is down: connections are reset, or nothing ever answers.
+    #[arg(long = "as", value_enum, default_value_t = Look::Refuse, value_name = "HOW")]
+    pub(crate) look: Look,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Direction {
+    Down,
+    Up,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Look {
+    Refuse,
+    Blackhole,
+}
+
+impl Region {
+    /// The state asked for.
+    pub(crate) fn state(&self) -> RegionState {
+        match (self.direction, self.look) {
+            (Direction::Up, _) => RegionState::Up,
+            (Direction::Down, Look::Refuse) => RegionState::Refuse,
+            (Direction::Down, Look::Blackhole) => RegionState::BlackHole,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fault {
+    #[command(flatten)]
+    pub(crate) at: At,
+    #[command(subcommand)]
+    pub(crate) action: FaultAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FaultAction {
+    /// Add a fault; prints its id.
+    #[command(after_help = "\
+Examples:
+  local-aws fault add slow-down --service s3 --share 0.3
+  local-aws fault add reset-after --operation PutItem --times 1
+  local-aws fault add latency --ms 250 --region ca-central-1")]
+    Add(AddFault),
+    /// List the faults.
+    List {
+        /// How to print them.
+        #[arg(long, value_enum, default_value_t = Output::Table)]
+        output: Output,
+    },
+    /// Remove one fault.
+    Remove {
+        /// As `fault list` shows it.
+        #[arg(value_parser = |text: &str| text.parse().map(FaultId))]
+        id: FaultId,
+    },
+    /// Remove all faults.
+    Clear,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddFault {
+    /// What happens.
+    #[arg(value_enum)]
+    pub(crate) kind: Kind,
+    /// Milliseconds, for `latency`.
+    #[arg(long, value_name = "N", required_if_eq("kind", "latency"))]
+    pub(crate) ms: Option<NonZeroU64>,
+    /// Only requests to this service, as it is signed: s3, dynamodb, iam.
+    #[arg(long)]
+    pub(crate) service: Option<String>,
+    /// Only this operation; `Put*` for all that begin with Put.
+    #[arg(long)]
+    pub(crate) operation: Option<String>,
+    /// Only requests to this region.
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    /// Only this resource, as in the log: bucket/key, table, role; `bucket/*` for a beginning.
+    #[arg(long)]
+    pub(crate) resource: Option<String>,
+    /// Only this share of the requests, 0 to 1.
+    #[arg(long, default_value_t = 1.0, value_parser = share)]
+    pub(crate) share: f64,
+    /// Only this many requests.
+    #[arg(long, value_name = "N")]
+    pub(crate) times: Option<u64>,
+}
+
+/// A region's name ends in a number, after at least two words: ca-central-1, us-gov-west-1.
+fn region(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let words =
+        |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    match parts.split_last() {
+        Some((number, rest))
+            if rest.len() >= 2 && number.parse::<u8>().is_ok() && rest.iter().all(words) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err("a region is named as in ca-central-1".into()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("a share is a number from 0 to 1".into()),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Throttled: S3 503 SlowDown, DynamoDB ThrottlingException, others Throttling.
+    SlowDown,
+    /// 500.
+    InternalError,
+    /// AccessDenied.
+    Denied,
+    /// The connection is reset before the request is carried out.
+    Reset,
+    /// The request is carried out and its answer is lost.
+    ResetAfter,
+    /// The request waits first.
+    Latency,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Go on with new requests as they come.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    #[command(flatten)]
+    pub(crate) start: Start,
+    /// The command and its arguments.
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Become {
+    /// Id of the process that must still be the parent.
+    pub(crate) parent: u32,
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn latency_wants_its_milliseconds_and_a_share_its_range() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        parse("local-aws fault add latency --ms 5").unwrap();
+        parse("local-aws fault add latency").unwrap_err();
+        parse("local-aws fault add latency --ms 0").unwrap_err();
+        parse("local-aws fault add reset --share 0.5").unwrap();
+        parse("local-aws fault add reset --share 1.5").unwrap_err();
+        parse("local-aws up --base ftp://x").unwrap_err();
+        parse("local-aws region ca-central-1 down").unwrap();
+        parse("local-aws region us-gov-west-1 up").unwrap();
+        parse("local-aws region canada down").unwrap_err();
+        parse("local-aws exec").unwrap_err();
+        let exec = parse("local-aws exec --seed 3 -- ls -l --seed 4").unwrap();
+        let Command::Exec(exec) = exec.command else {
+            panic!("{exec:?}")
+        };
+        assert_eq!((exec.start.seed, exec.command.len()), (3, 4));
+    }
+}

@@ -1,0 +1,64 @@
+//! From the command line to the exit status.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Arguments, Command};
+use crate::outcome::{EXEC_FAILED, FAILED, report};
+use crate::{detached, exec, fault, log, region, status, up};
+
+pub(crate) fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Command::Become(arguments) = arguments.command {
+        // No threads yet: the tie to the parent holds for the thread that makes it.
+        return ExitCode::from(exec::r#become(arguments));
+    }
+    trace(arguments.verbose);
+    let failed = match arguments.command {
+        Command::Exec(_) => EXEC_FAILED,
+        _ => FAILED,
+    };
+    let result = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => {
+            let result = runtime.block_on(run(arguments.command));
+            // Interrupted during an installation, do not wait for it: it ends with this process.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(anyhow::Error::from(error).context("start the runtime")),
+    };
+    ExitCode::from(result.unwrap_or_else(|error| report(&error, failed)))
+}
+
+fn trace(verbose: u8) {
+    let level = match verbose {
+        0 => "local_aws=info",
+        1 => "local_aws=debug",
+        _ => "trace",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(level))
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .without_time()
+        .init();
+}
+
+async fn run(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Up(arguments) if arguments.detach => detached::up(arguments.start).await?,
+        Command::Up(arguments) => up::up(arguments).await?,
+        Command::Down(at) => detached::down(&at).await?,
+        Command::Status(arguments) => status::print_status(&arguments).await?,
+        Command::Region(arguments) => region::switch(&arguments).await?,
+        Command::Fault(arguments) => fault::act(arguments).await?,
+        Command::Log(arguments) => log::print_log(&arguments).await?,
+        Command::Exec(arguments) => return exec::exec(arguments).await,
+        // Handled before there was a runtime.
+        Command::Become(arguments) => return Ok(exec::r#become(arguments)),
+    }
+    Ok(0)
+}

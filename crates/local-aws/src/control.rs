@@ -1,0 +1,63 @@
+//! The instance's own pages under `/_local-aws/`, and a client for them.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::fault::{Fault, FaultId};
+use crate::log::LogEntry;
+use crate::region::RegionState;
+
+mod client;
+mod pages;
+
+pub use client::{Control, ControlError};
+pub(crate) use pages::{PREFIX, answer};
+
+/// What an instance says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// `http://127.0.0.1:PORT`.
+    pub endpoint: String,
+    /// The emulator behind it.
+    pub base: String,
+    /// Id of the process that serves the port.
+    pub process: u32,
+    /// Id of the emulator's process, if it is a child of that one.
+    pub emulator: Option<u32>,
+    /// Regions that are not up.
+    pub regions: BTreeMap<String, RegionState>,
+    /// Faults, `times` counted down.
+    pub faults: Vec<ListedFault>,
+    /// Requests answered or cut so far.
+    pub requests: u64,
+}
+
+/// A fault with its id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListedFault {
+    /// For removing it.
+    pub id: FaultId,
+    /// The fault.
+    #[serde(flatten)]
+    pub fault: Fault,
+}
+
+/// A piece of the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogPage {
+    /// Oldest first.
+    pub entries: Vec<LogEntry>,
+    /// Where to go on.
+    pub next: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct RegionChange {
+    state: RegionState,
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(body)
+}

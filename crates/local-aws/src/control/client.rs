@@ -1,0 +1,223 @@
+//! The client's side.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{ListedFault, LogPage, RegionChange, Status, parse};
+use crate::fault::{Fault, FaultId};
+use crate::region::RegionState;
+
+/// More than the server takes to answer a follower that there is nothing new.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Why an instance could not be asked or told something.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// The URL is not one.
+    #[error("read the URL {url:?}")]
+    Url {
+        /// As given.
+        url: String,
+        /// Why.
+        source: http::Error,
+    },
+    /// Nothing answers there.
+    #[error("reach a local AWS at {url}")]
+    Unreachable {
+        /// As given.
+        url: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It answered, but not with what was asked for.
+    #[error("{what}: {answer} ({status})")]
+    Refused {
+        /// What was asked.
+        what: &'static str,
+        /// HTTP status.
+        status: u16,
+        /// The answer's text.
+        answer: String,
+    },
+}
+
+/// A running instance, in this process or another.
+#[derive(Clone, Debug)]
+pub struct Control {
+    url: String,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Control {
+    /// For the instance at `http://127.0.0.1:PORT`.
+    pub fn new(url: impl Into<String>) -> Self {
+        let url = url.into().trim_end_matches('/').to_owned();
+        Self {
+            url,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    /// The instance's URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What it says of itself.
+    ///
+    /// # Errors
+    /// When nothing answers there, or something else does.
+    pub async fn status(&self) -> Result<Status, ControlError> {
+        self.ask("read the status", Method::GET, "status", &())
+            .await
+    }
+
+    /// See [`crate::LocalAws::set_region`].
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    pub async fn set_region(&self, region: &str, state: RegionState) -> Result<(), ControlError> {
+        let path = format!("regions/{}", utf8_percent_encode(region, NON_ALPHANUMERIC));
+        let down: serde_json::Value = self
+            .ask(
+                "switch the region",
+                Method::PUT,
+                &path,
+                &RegionChange { state },
+            )
+            .await?;
+        tracing::debug!(%down, "regions that are not up");
+        Ok(())
+    }
+
+    /// Adds a fault.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    pub async fn add_fault(&self, fault: &Fault) -> Result<FaultId, ControlError> {
+        self.ask("add the fault", Method::POST, "faults", fault)
+            .await
+    }
+
+    /// The faults, `times` counted down.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    pub async fn faults(&self) -> Result<Vec<ListedFault>, ControlError> {
+        self.ask("list the faults", Method::GET, "faults", &())
+            .await
+    }
+
+    /// Removes a fault; returns those that are left.
+    ///
+    /// # Errors
+    /// As [`Self::status`], and when there is none of this id.
+    pub async fn remove_fault(&self, id: FaultId) -> Result<Vec<ListedFault>, ControlError> {
+        self.ask(
+            "remove the fault",
+            Method::DELETE,
+            &format!("faults/{}", id.0),
+            &(),
+        )
+        .await
+    }
+
+    /// Removes all faults.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    pub async fn clear_faults(&self) -> Result<(), ControlError> {
+        let _: Vec<ListedFault> = self
+            .ask("clear the faults", Method::DELETE, "faults", &())
+            .await?;
+        Ok(())
+    }
+
+    /// The log from entry number `from` on. With `wait` it may take up to 20 s until there is a new
+    /// entry; the page is empty when none came.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    pub async fn log(&self, from: u64, wait: bool) -> Result<LogPage, ControlError> {
+        let path = format!("log?from={from}{}", if wait { "&wait" } else { "" });
+        self.ask("read the log", Method::GET, &path, &()).await
+    }
+
+    /// Forgets the log so far.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    pub async fn clear_log(&self) -> Result<(), ControlError> {
+        let _: LogPage = self
+            .ask("clear the log", Method::DELETE, "log", &())
+            .await?;
+        Ok(())
+    }
+
+    /// Asks it to stop; returns its last words.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    pub async fn stop(&self) -> Result<Status, ControlError> {
+        self.ask("stop the local AWS", Method::POST, "stop", &())
+            .await
+    }
+
+    async fn ask<B: Serialize, T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        method: Method,
+        path: &str,
+        body: &B,
+    ) -> Result<T, ControlError> {
+        let url = format!("{}{}{path}", self.url, super::PREFIX);
+        let bad = |source: http::Error| ControlError::Url {
+            url: self.url.clone(),
+            source,
+        };
+        let unreachable = |source| ControlError::Unreachable {
+            url: self.url.clone(),
+            source,
+        };
+        let uri: Uri = url
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| bad(error.into()))?;
+        let body = serde_json::to_vec(body).map_err(|error| unreachable(error.into()))?;
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .body(Full::new(Bytes::from(body)))
+            .map_err(bad)?;
+        let exchange = async {
+            let answer = self.client.request(request).await?;
+            let status = answer.status();
+            let body = answer.into_body().collect().await?.to_bytes();
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>((status, body))
+        };
+        let (status, body) = match tokio::time::timeout(PATIENCE, exchange).await {
+            Ok(answer) => answer.map_err(unreachable)?,
+            Err(elapsed) => return Err(unreachable(elapsed.into())),
+        };
+        let refused = |answer: String| ControlError::Refused {
+            what,
+            status: status.as_u16(),
+            answer,
+        };
+        if status != StatusCode::OK {
+            return Err(refused(
+                String::from_utf8_lossy(&body).chars().take(200).collect(),
+            ));
+        }
+        parse(&body).map_err(|error| refused(format!("this is no answer of local-aws: {error}")))
+    }
+}

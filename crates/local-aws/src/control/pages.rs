@@ -1,0 +1,136 @@
+//! The server's side.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, ORIGIN};
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+
+use super::{ListedFault, LogPage, RegionChange, Status, parse};
+use crate::fault::{Fault, FaultId, Faults};
+use crate::front::Front;
+
+/// `_` begins no bucket's name.
+pub(crate) const PREFIX: &str = "/_local-aws/";
+
+/// How long a follower of the log waits at most before it asks again.
+const FOLLOW: Duration = Duration::from_secs(20);
+
+/// Answers a request for one of the pages.
+pub(crate) async fn answer(front: &Front, parts: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
+    // A page in somebody's browser may send requests here, but it cannot leave this header out.
+    if parts.headers.contains_key(ORIGIN) {
+        return text(StatusCode::FORBIDDEN, "not for browsers");
+    }
+    let path: Vec<String> = parts
+        .uri
+        .path()
+        .trim_start_matches(PREFIX)
+        .split('/')
+        .map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned())
+        .collect();
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match (parts.method.as_str(), &path[..]) {
+        ("GET", ["status"]) => json(&status(front)),
+        ("PUT", ["regions", region]) => match parse::<RegionChange>(body) {
+            Ok(change) => {
+                front.regions.set(region, change.state);
+                json(&front.regions.down().regions)
+            }
+            Err(error) => text(StatusCode::BAD_REQUEST, &error.to_string()),
+        },
+        ("GET", ["faults"]) => json(&faults(front)),
+        ("POST", ["faults"]) => match parse::<Fault>(body) {
+            Ok(fault) if !(0.0..=1.0).contains(&fault.share) => {
+                text(StatusCode::BAD_REQUEST, "a share is a number from 0 to 1")
+            }
+            Ok(fault) => json(&front.faults(|faults| faults.add(fault))),
+            Err(error) => text(StatusCode::BAD_REQUEST, &error.to_string()),
+        },
+        ("DELETE", ["faults"]) => {
+            front.faults(Faults::clear);
+            json(&faults(front))
+        }
+        ("DELETE", ["faults", id]) => match id.parse() {
+            Ok(id) if front.faults(|faults| faults.remove(FaultId(id))) => json(&faults(front)),
+            _ => text(StatusCode::NOT_FOUND, "there is no fault of this id"),
+        },
+        ("GET", ["log"]) => log(front, parts.uri.query().unwrap_or_default()).await,
+        ("DELETE", ["log"]) => {
+            front.log.clear();
+            json(&front.log.page(u64::MAX))
+        }
+        ("POST", ["stop"]) => {
+            front.stop.notify_one();
+            json(&status(front))
+        }
+        _ => text(StatusCode::NOT_FOUND, "there is no such page"),
+    }
+}
+
+async fn log(front: &Front, query: &str) -> Response<Full<Bytes>> {
+    let first = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("from="))
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(0);
+    if query.split('&').any(|pair| pair == "wait") {
+        // Nothing new is an answer too.
+        let _ = tokio::time::timeout(FOLLOW, front.log.reach(first)).await;
+    }
+    json(&front.log.page(first))
+}
+
+fn faults(front: &Front) -> Vec<ListedFault> {
+    let list = front.faults(|faults| faults.list());
+    list.into_iter()
+        .map(|(id, fault)| ListedFault { id, fault })
+        .collect()
+}
+
+fn status(front: &Front) -> Status {
+    Status {
+        endpoint: front.endpoint.clone(),
+        base: front.base.clone(),
+        process: std::process::id(),
+        emulator: front.emulator,
+        regions: front.regions.down().regions,
+        faults: faults(front),
+        requests: front.log.page(u64::MAX).next,
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Response<Full<Bytes>> {
+    match serde_json::to_vec(value) {
+        Ok(body) => response(StatusCode::OK, "application/json", body),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn text(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
+    response(
+        status,
+        "text/plain; charset=utf-8",
+        text.as_bytes().to_vec(),
+    )
+}
+
+fn response(status: StatusCode, kind: &'static str, body: Vec<u8>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+impl crate::log::Log {
+    fn page(&self, first: u64) -> LogPage {
+        let (entries, next) = self.since(first);
+        LogPage { entries, next }
+    }
+}

@@ -1,0 +1,85 @@
+//! The emulator in a container.
+
+use std::collections::HashMap;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::primitives::ByteStream;
+use local_aws::{Base, Control, RegionState};
+use testcontainers::bollard::query_parameters::ListContainersOptionsBuilder;
+use testcontainers::core::client::docker_client_instance;
+
+use crate::clients::{create_bucket, s3, start_or_return};
+
+/// Containers that belong to the instance at `url`.
+async fn containers(url: &str) -> usize {
+    let port = url.rsplit(':').next().unwrap();
+    let filter = HashMap::from([("label", vec![format!("local-aws.front-port={port}")])]);
+    let options = ListContainersOptionsBuilder::new()
+        .all(true)
+        .filters(&filter)
+        .build();
+    docker_client_instance()
+        .await
+        .unwrap()
+        .list_containers(Some(options))
+        .await
+        .unwrap()
+        .len()
+}
+
+async fn until_none(url: &str) {
+    let start = Instant::now();
+    while containers(url).await > 0 {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "a container is left"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_container_serves_and_is_removed() {
+    let aws = start_or_return!(Base::Docker);
+    let client = s3(&aws, "ca-central-1");
+    create_bucket(&client, "ca-central-1", "objects").await;
+    let body = ByteStream::from_static(b"1");
+    client
+        .put_object()
+        .bucket("objects")
+        .key("k")
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    aws.set_region("ca-central-1", RegionState::Refuse);
+    client
+        .head_bucket()
+        .bucket("objects")
+        .send()
+        .await
+        .unwrap_err();
+    let url = aws.endpoint().to_owned();
+    assert_eq!(containers(&url).await, 1);
+    aws.stop().await;
+    until_none(&url).await;
+}
+
+#[tokio::test]
+async fn a_container_ends_with_a_program_that_was_killed() {
+    // Says whether there is an engine.
+    start_or_return!(Base::Docker).stop().await;
+    let mut program = Command::new(env!("CARGO_BIN_EXE_local-aws"));
+    let mut program = program
+        .args(["up", "--base", "docker"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let control = Control::new(crate::program::url(program.stdout.take().unwrap()));
+    assert_eq!(control.status().await.unwrap().base, "docker");
+    assert_eq!(containers(control.url()).await, 1);
+    program.kill().unwrap();
+    program.wait().unwrap();
+    until_none(control.url()).await;
+}
