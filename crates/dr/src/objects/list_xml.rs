@@ -1,0 +1,418 @@
+//! The answer of ListObjectsV2, read while it arrives.
+//!
+//! The SDK first reads the whole answer, then builds a tree of strings: of the processor time of a listing
+//! that is the larger part. Here each `Contents` goes into the [`Page`] as soon as it is complete, and what
+//! has been read is dropped.
+
+use percent_encoding::percent_decode_str;
+
+use super::entry::{ETag, Facts, Modified, Page, StorageClass};
+
+/// The answer is not a listing.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ListingError {
+    /// A tag or an entity is not as XML wants it, or the text is not UTF-8.
+    #[error("read the listing: malformed at {near:?}")]
+    Malformed {
+        /// Where.
+        near: String,
+    },
+    /// An object lacks a key, size or time.
+    #[error("read the listing: {key:?} lacks {field}")]
+    Missing {
+        /// The key so far.
+        key: String,
+        /// What is not there.
+        field: &'static str,
+    },
+    /// Keys do not ascend in the order of their UTF-8 bytes.
+    #[error("read the listing: {key:?} is out of order")]
+    OutOfOrder {
+        /// The key that comes too late.
+        key: String,
+    },
+    /// It ends before its last tag.
+    #[error("read the listing: it ends early")]
+    Truncated,
+}
+
+/// Reads one answer, chunk by chunk.
+#[derive(Debug)]
+pub struct ListingReader<'a> {
+    /// What every key begins with; not part of the page's keys.
+    prefix: &'a str,
+    /// Keys that begin with this are left out.
+    hidden: &'a str,
+    /// Bytes that do not make up a complete element yet.
+    rest: Vec<u8>,
+    page: Page,
+    last_key: Option<String>,
+    truncated: bool,
+    complete: bool,
+}
+
+const CONTENTS: &[u8] = b"Contents";
+
+impl<'a> ListingReader<'a> {
+    /// A reader for a listing of `prefix`, which is left off the keys. Keys that begin with `hidden` are left
+    /// out.
+    pub fn new(prefix: &'a str, hidden: &'a str) -> Self {
+        Self {
+            prefix,
+            hidden,
+            rest: Vec::new(),
+            page: Page::default(),
+            last_key: None,
+            truncated: false,
+            complete: false,
+        }
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// When they do not go on as a listing does.
+    pub fn feed(&mut self, chunk: &[u8]) -> Result<(), ListingError> {
+        let mut rest = std::mem::take(&mut self.rest);
+        rest.extend_from_slice(chunk);
+        let read = self.read(&rest)?;
+        rest.drain(..read);
+        self.rest = rest;
+        Ok(())
+    }
+
+    /// The page, after the last bytes.
+    ///
+    /// # Errors
+    /// When the answer was not complete.
+    pub fn finish(mut self) -> Result<Page, ListingError> {
+        if !self.complete {
+            return Err(ListingError::Truncated);
+        }
+        if self.truncated {
+            match self.last_key {
+                Some(key) => self.page.resume_after = Some(key),
+                // More is promised, and there is no key to go on after.
+                None => return Err(ListingError::Truncated),
+            }
+        }
+        Ok(self.page)
+    }
+
+    /// Reads complete elements; returns how many bytes they had.
+    fn read(&mut self, bytes: &[u8]) -> Result<usize, ListingError> {
+        let mut at = 0;
+        loop {
+            let Some(open) = position(bytes, at, b'<') else {
+                return Ok(at);
+            };
+            let Some(close) = position(bytes, open, b'>') else {
+                return Ok(at);
+            };
+            let tag = &bytes[open + 1..close];
+            match name(tag) {
+                CONTENTS => {
+                    let Some((inner_end, end)) = find_end(bytes, close + 1, CONTENTS) else {
+                        return Ok(at);
+                    };
+                    self.object(&bytes[close + 1..inner_end])?;
+                    at = end;
+                }
+                b"IsTruncated" => {
+                    let Some((inner_end, end)) = find_end(bytes, close + 1, b"IsTruncated") else {
+                        return Ok(at);
+                    };
+                    self.truncated = &bytes[close + 1..inner_end] == b"true";
+                    at = end;
+                }
+                b"/ListBucketResult" => {
+                    self.complete = true;
+                    at = close + 1;
+                }
+                // An empty result may be written as one tag.
+                b"ListBucketResult" if tag.last() == Some(&b'/') => {
+                    self.complete = true;
+                    at = close + 1;
+                }
+                _ => at = close + 1,
+            }
+        }
+    }
+
+    fn object(&mut self, xml: &[u8]) -> Result<(), ListingError> {
+        let xml = std::str::from_utf8(xml).map_err(|_| malformed(xml))?;
+        let (mut key, mut size, mut etag, mut modified) = (None, None, None, None);
+        let mut class = StorageClass::default();
+        let mut at = 0;
+        while let Some(open) = position(xml.as_bytes(), at, b'<') {
+            let close =
+                position(xml.as_bytes(), open, b'>').ok_or_else(|| malformed(xml.as_bytes()))?;
+            let tag = &xml.as_bytes()[open + 1..close];
+            at = close + 1;
+            if tag.last() == Some(&b'/') {
+                continue;
+            }
+            let text = || {
+                let end = position(xml.as_bytes(), close, b'<').unwrap_or(xml.len());
+                xml.get(close + 1..end).unwrap_or_default()
+            };
+            match name(tag) {
+                b"Key" => key = Some(decode_key(&unescape(text())?)?),
+                b"Size" => size = text().trim().parse().ok(),
+                b"ETag" => etag = Some(read_etag(text())?),
+                b"LastModified" => modified = Modified::parse(text().trim()),
+                b"StorageClass" => class = StorageClass::from(text().trim()),
+                // Their children bear names that are also those of an object.
+                b"Owner" | b"RestoreStatus" => {
+                    at = find_end(xml.as_bytes(), at, name(tag))
+                        .ok_or_else(|| malformed(xml.as_bytes()))?
+                        .1;
+                }
+                _ => {}
+            }
+        }
+        let key = key.ok_or_else(|| malformed(xml.as_bytes()))?;
+        let missing = |field| ListingError::Missing {
+            key: key.clone(),
+            field,
+        };
+        let facts = Facts {
+            size: size.ok_or_else(|| missing("a size"))?,
+            etag: etag.ok_or_else(|| missing("an ETag"))?,
+            modified: modified.ok_or_else(|| missing("a time"))?,
+            class,
+        };
+        let out_of_order = || ListingError::OutOfOrder { key: key.clone() };
+        let relative = key.strip_prefix(self.prefix).ok_or_else(out_of_order)?;
+        // The object whose key is the prefix itself, as consoles make for "folders", is no content of it.
+        let hidden =
+            relative.is_empty() || (!self.hidden.is_empty() && key.starts_with(self.hidden));
+        if self
+            .last_key
+            .as_deref()
+            .is_some_and(|last| last >= relative)
+        {
+            return Err(out_of_order());
+        }
+        if !hidden && !self.page.push(relative, facts) {
+            return Err(out_of_order());
+        }
+        match &mut self.last_key {
+            Some(last) => {
+                last.clear();
+                last.push_str(relative);
+            }
+            None => self.last_key = Some(relative.to_owned()),
+        }
+        Ok(())
+    }
+}
+
+fn malformed(near: &[u8]) -> ListingError {
+    let near = near.get(..80).unwrap_or(near);
+    ListingError::Malformed {
+        near: String::from_utf8_lossy(near).into_owned(),
+    }
+}
+
+fn position(bytes: &[u8], from: usize, byte: u8) -> Option<usize> {
+    let at = bytes.get(from..)?.iter().position(|b| *b == byte)?;
+    Some(from + at)
+}
+
+/// A tag's name, without attributes.
+fn name(tag: &[u8]) -> &[u8] {
+    let tag = tag.strip_suffix(b"/").unwrap_or(tag);
+    match tag.iter().position(u8::is_ascii_whitespace) {
+        Some(end) => &tag[..end],
+        None => tag,
+    }
+}
+
+/// Where the text of an element ends, and where its end tag does.
+fn find_end(bytes: &[u8], from: usize, element: &[u8]) -> Option<(usize, usize)> {
+    let mut at = from;
+    loop {
+        let open = position(bytes, at, b'<')?;
+        let close = position(bytes, open, b'>')?;
+        if bytes.get(open + 1) == Some(&b'/') && name(&bytes[open + 2..close]) == element {
+            return Some((open, close + 1));
+        }
+        at = close + 1;
+    }
+}
+
+fn read_etag(text: &str) -> Result<ETag, ListingError> {
+    // Nearly every ETag comes as &quot;…&quot;; that needs no allocation.
+    let bare = text
+        .strip_prefix("&quot;")
+        .and_then(|text| text.strip_suffix("&quot;"))
+        .unwrap_or(text);
+    Ok(ETag::parse(&unescape(bare)?))
+}
+
+fn unescape(text: &str) -> Result<std::borrow::Cow<'_, str>, ListingError> {
+    if !text.contains('&') {
+        return Ok(text.into());
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        out.push_str(before);
+        let (entity, after) = after
+            .split_once(';')
+            .ok_or_else(|| malformed(text.as_bytes()))?;
+        let character = match entity {
+            "amp" => Some('&'),
+            "lt" => Some('<'),
+            "gt" => Some('>'),
+            "quot" => Some('"'),
+            "apos" => Some('\''),
+            _ => {
+                let code = match entity.strip_prefix("#x") {
+                    Some(hex) => u32::from_str_radix(hex, 16).ok(),
+                    None => entity
+                        .strip_prefix('#')
+                        .and_then(|digits| digits.parse().ok()),
+                };
+                code.and_then(char::from_u32)
+            }
+        };
+        out.push(character.ok_or_else(|| malformed(text.as_bytes()))?);
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out.into())
+}
+
+/// Keys are asked for with `encoding-type=url`: percent-encoded, a space as `+` (AWS) or `%20` (others), a
+/// plus always as `%2B`.
+fn decode_key(text: &str) -> Result<String, ListingError> {
+    let decode = |text: &str| {
+        percent_decode_str(text)
+            .decode_utf8()
+            .map(|key| key.into_owned())
+            .map_err(|_| malformed(text.as_bytes()))
+    };
+    if text.contains('+') {
+        decode(&text.replace('+', " "))
+    } else {
+        decode(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn object(key: &str, size: u64) -> String {
+        let key = utf8_percent_encode(key, NON_ALPHANUMERIC)
+            .to_string()
+            .replace("%20", "+");
+        format!(
+            "<Contents><Key>{key}</Key><LastModified>2026-11-22T18:57:19.000Z</LastModified>\
+             <ETag>&quot;d41d8cd98f00b204e9800998ecf8427e&quot;</ETag>\
+             <ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><Size>{size}</Size>\
+             <Owner><ID>x</ID><Key>no</Key></Owner><StorageClass>STANDARD_IA</StorageClass></Contents>"
+        )
+    }
+
+    fn answer(objects: &str, truncated: bool) -> String {
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+             <Name>b</Name><Prefix/><KeyCount>1</KeyCount><MaxKeys>1000</MaxKeys>\
+             <IsTruncated>{truncated}</IsTruncated>{objects}</ListBucketResult>"
+        )
+    }
+
+    fn read(prefix: &str, text: &str, chunk: usize) -> Result<Page, ListingError> {
+        let mut reader = ListingReader::new(prefix, ".dr-journal/");
+        for chunk in text.as_bytes().chunks(chunk) {
+            reader.feed(chunk)?;
+        }
+        reader.finish()
+    }
+
+    fn keys(page: &Page) -> Vec<&str> {
+        page.iter().map(|(key, _)| key).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn any_legal_key_comes_through_in_chunks_of_any_size(
+            keys in proptest::collection::btree_set("\\PC{1,12}|[ -~\n\r\t+%/]{1,12}", 0..20),
+            chunk in 1_usize..200,
+        ) {
+            let objects: String = keys.iter().map(|key| object(&format!("p/{key}"), 7)).collect();
+            let page = read("p/", &answer(&objects, false), chunk).unwrap();
+            prop_assert_eq!(page.iter().map(|(key, _)| key.to_owned()).collect::<Vec<_>>(), keys.into_iter().collect::<Vec<_>>());
+            prop_assert!(page.iter().all(|(_, facts)| facts.size == 7 && facts.class.as_str() == "STANDARD_IA"));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "(<|>|/|&|;|Contents|Key|[a-z ]){0,40}", chunk in 1_usize..9) {
+            let _ = read("", &text, chunk);
+        }
+    }
+
+    #[test]
+    fn a_key_is_not_taken_from_the_owner_and_hidden_keys_are_passed_over() {
+        let objects = [".dr-journal/x", "a", "b"]
+            .map(|key| object(key, 1))
+            .concat();
+        let page = read("", &answer(&objects, true), 64).unwrap();
+        assert_eq!(keys(&page), ["a", "b"]);
+        assert_eq!(page.resume_after.as_deref(), Some("b"));
+
+        let page = read("", &answer(&object(".dr-journal/x", 1), true), 64).unwrap();
+        assert_eq!(
+            (page.len(), page.resume_after.as_deref()),
+            (0, Some(".dr-journal/x"))
+        );
+    }
+
+    #[test]
+    fn what_is_cut_short_or_out_of_order_is_an_error() {
+        let text = answer(&object("a", 1), false);
+        let short = text.strip_suffix("</ListBucketResult>").unwrap();
+        assert_eq!(read("", short, 9), Err(ListingError::Truncated));
+        assert_eq!(
+            read("", "<Error><Code>x</Code></Error>", 9),
+            Err(ListingError::Truncated)
+        );
+        let text = answer(&[object("b", 1), object("a", 1)].concat(), false);
+        assert_eq!(
+            read("", &text, 99),
+            Err(ListingError::OutOfOrder { key: "a".into() })
+        );
+        assert_eq!(
+            read("p/", &answer(&object("q/a", 1), false), 99),
+            Err(ListingError::OutOfOrder { key: "q/a".into() })
+        );
+        assert_eq!(
+            read("", &answer("", true), 99),
+            Err(ListingError::Truncated)
+        );
+        assert_eq!(
+            read("", &answer("<Contents><Key>a</Key></Contents>", false), 99),
+            Err(ListingError::Missing {
+                key: "a".into(),
+                field: "a size"
+            })
+        );
+    }
+
+    #[test]
+    fn an_empty_bucket_has_an_empty_page() {
+        assert_eq!(
+            read("", "<ListBucketResult xmlns=\"x\"/>", 5)
+                .unwrap()
+                .len(),
+            0
+        );
+        assert_eq!(read("", &answer("", false), 5).unwrap(), Page::default());
+    }
+}

@@ -1,0 +1,181 @@
+//! Where to cut a range of keys in two, when nothing is known but the first key after any point.
+//!
+//! Works for nested and for flat key spaces alike: it looks for the first place at which the remaining keys
+//! differ, and halves the characters that occur there. A bad cut costs time, never correctness: any text is
+//! a legal place to cut.
+
+use std::future::Future;
+
+/// Sorts after every character that keys are likely to hold: the last one that is not a noncharacter.
+const LAST: char = '\u{10FFFD}';
+/// Ends of runs of characters that often make up names: digits, upper case, lower hexadecimal, lower case.
+const RUNS: [char; 7] = ['9', 'F', 'Z', 'f', 'z', '~', LAST];
+/// A key has at most 1,024 bytes; the characters added here have up to four each.
+const LONGEST_STEM: usize = 1_016;
+
+/// Finds a key that cuts the keys in `(after, end]` in two parts, of which neither is known to be empty.
+/// `first_after` answers with the first key after its argument. `None` when there is no such cut.
+///
+/// # Errors
+/// Those of `first_after`.
+pub(super) async fn find_cut<E, F>(
+    after: &str,
+    end: Option<&str>,
+    mut first_after: impl FnMut(String) -> F,
+) -> Result<Option<String>, E>
+where
+    F: Future<Output = Result<Option<String>, E>>,
+{
+    let inside = |key: Option<String>| key.filter(|key| end.is_none_or(|end| key.as_str() <= end));
+    let stems: Vec<usize> = after
+        .char_indices()
+        .map(|(at, character)| at + character.len_utf8())
+        .take_while(|end| *end <= LONGEST_STEM)
+        .collect();
+    // Keys beyond all that share the first `n` characters with `after`: there are none for n = 0, and the
+    // more characters, the more keys.
+    let (mut none, mut some) = (0, None);
+    let mut upper = stems.len();
+    let beyond = |n: usize| match n.checked_sub(1).and_then(|index| stems.get(index)) {
+        Some(end) => format!("{}{LAST}", &after[..*end]),
+        None => LAST.to_string(),
+    };
+    if stems.is_empty() {
+        return Ok(None);
+    }
+    if let Some(key) = inside(first_after(beyond(upper)).await?) {
+        some = Some(key);
+    }
+    let Some(mut found) = some else {
+        return Ok(None);
+    };
+    while upper - none > 1 {
+        let middle = none.midpoint(upper);
+        match inside(first_after(beyond(middle)).await?) {
+            Some(key) => {
+                upper = middle;
+                found = key;
+            }
+            None => none = middle,
+        }
+    }
+    // All remaining keys share the first `none` characters, and some differ from `after` in the next.
+    let stem = match none.checked_sub(1).and_then(|index| stems.get(index)) {
+        Some(end) => &after[..*end],
+        None => "",
+    };
+    let (Some(low), Some(next)) = (
+        after[stem.len()..].chars().next(),
+        found
+            .strip_prefix(stem)
+            .and_then(|rest| rest.chars().next()),
+    ) else {
+        return Ok(None);
+    };
+    let mut high = next;
+    for run in RUNS.into_iter().filter(|run| *run >= next) {
+        high = run;
+        if run == LAST || inside(first_after(format!("{stem}{run}{LAST}")).await?).is_none() {
+            break;
+        }
+    }
+    // A cut right before `next` always has keys on its far side.
+    while let Some(middle) = between(low, high) {
+        if middle < next {
+            break;
+        }
+        let cut = format!("{stem}{middle}");
+        if inside(first_after(cut.clone()).await?).is_some() {
+            return Ok(Some(cut));
+        }
+        high = middle;
+    }
+    Ok(Some(beyond(upper)))
+}
+
+/// The character half-way, when there is one strictly between the two.
+fn between(low: char, high: char) -> Option<char> {
+    let middle = u32::from(low).midpoint(u32::from(high));
+    // In the gap of the surrogates the next character will do as well.
+    let middle = char::from_u32(middle).unwrap_or('\u{E000}');
+    (middle > low && middle < high).then_some(middle)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::convert::Infallible;
+    use std::ops::Bound;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cut(keys: &BTreeSet<String>, after: &str, end: Option<&str>) -> (Option<String>, usize) {
+        let mut asked = 0;
+        let answer = find_cut(after, end, |point| {
+            asked += 1;
+            let key = keys
+                .range((Bound::Excluded(point), Bound::Unbounded))
+                .next();
+            std::future::ready(Ok::<_, Infallible>(key.cloned()))
+        });
+        let answer = futures::executor::block_on(answer).unwrap();
+        (answer, asked)
+    }
+
+    fn shares(keys: &BTreeSet<String>, after: &str) -> (usize, usize, usize) {
+        let (point, asked) = cut(keys, after, None);
+        let point = point.unwrap();
+        let left = keys
+            .iter()
+            .filter(|key| key.as_str() > after && **key <= point);
+        let right = keys.iter().filter(|key| **key > point);
+        (left.count(), right.count(), asked)
+    }
+
+    #[test]
+    fn usual_key_spaces_are_cut_near_the_middle() {
+        let flat: BTreeSet<String> = (0..100_000)
+            .map(|n| format!("photos/obj-{n:08}.jpg"))
+            .collect();
+        let (left, right, asked) = shares(&flat, "photos/obj-00000999.jpg");
+        assert!(
+            left > 30_000 && right > 30_000 && asked < 12,
+            "{left} {right} {asked}"
+        );
+
+        let nested: BTreeSet<String> = (0..100_000)
+            .map(|n| format!("{:02x}/{}/{n}", n % 256, n % 7))
+            .collect();
+        let (left, right, asked) = shares(&nested, "00/0/1000");
+        assert!(
+            left > 20_000 && right > 20_000 && asked < 16,
+            "{left} {right} {asked}"
+        );
+    }
+
+    #[test]
+    fn nothing_is_cut_where_nothing_is_left() {
+        let keys: BTreeSet<String> = ["a", "b"].map(str::to_owned).into();
+        assert_eq!(cut(&keys, "b", None).0, None);
+        assert_eq!(cut(&keys, "a", Some("a~")).0, None);
+        assert_eq!(cut(&keys, "", None).0, None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_lies_inside_and_leaves_keys_behind_it(
+            keys in proptest::collection::btree_set("[ab\u{e9}\u{1f600}/]{1,6}", 2..60),
+            at in any::<proptest::sample::Index>(),
+        ) {
+            let all: Vec<&String> = keys.iter().collect();
+            let after = at.get(&all).as_str();
+            if let (Some(point), asked) = cut(&keys, after, None) {
+                prop_assert!(point.as_str() > after);
+                prop_assert!(keys.iter().any(|key| *key > point));
+                prop_assert!(asked < 60);
+            }
+        }
+    }
+}
