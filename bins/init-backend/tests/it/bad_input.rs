@@ -1,4 +1,19 @@
-use crate::stage::{EXAMPLE, Stage};
+//! Names that are taken, tables that are something else, missing credentials, misspelt files.
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+
+use crate::stage::{DR, EXAMPLE, PRIMARY, Stage};
+
+const BUCKET: &str = "berthcare-terraform-state";
+
+fn in_canada() -> CreateBucketConfiguration {
+    CreateBucketConfiguration::builder()
+        .location_constraint(BucketLocationConstraint::CaCentral1)
+        .build()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_misspelt_field_is_named_with_its_line() {
@@ -17,9 +32,9 @@ async fn a_misspelt_field_is_named_with_its_line() {
 // aws-behaviour: 36
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dr_region_outside_the_residency_is_refused() {
-    let without: String = EXAMPLE.replace("expires = 2027-06-30", "expires = 2026-01-31");
-    assert_ne!(without, EXAMPLE);
-    let Some(stage) = Stage::with(&without).await else {
+    let expired = EXAMPLE.replace("expires = 2027-06-30", "expires = 2026-01-31");
+    assert_ne!(expired, EXAMPLE);
+    let Some(stage) = Stage::with(&expired).await else {
         return;
     };
     let ran = stage.run(&["apply", "--yes"]).await.exits(2);
@@ -29,4 +44,223 @@ async fn a_dr_region_outside_the_residency_is_refused() {
         ran.stderr()
     );
     assert_eq!(stage.aws.log(), [], "nothing was called");
+}
+
+// aws-behaviour: 18
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_of_somebody_else_and_one_of_ours_elsewhere_are_two_errors() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let stranger = stage.clients_of("111111111111", PRIMARY).await;
+    stranger
+        .s3
+        .create_bucket()
+        .bucket(BUCKET)
+        .create_bucket_configuration(in_canada())
+        .send()
+        .await
+        .unwrap();
+    stage.aws.clear_log();
+    let refused = stage.apply().await.exits(4).json();
+    assert_eq!(
+        refused["changes"][0]["refusal"]["kind"], "taken-by-somebody-else",
+        "{refused:#}"
+    );
+    assert_eq!(stage.mutations(), Vec::<String>::new());
+    drop(stage);
+
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage
+        .clients(DR)
+        .await
+        .s3
+        .create_bucket()
+        .bucket(BUCKET)
+        .send()
+        .await
+        .unwrap();
+    stage.aws.clear_log();
+    let refused = stage.apply().await.exits(4).json();
+    assert_eq!(
+        refused["changes"][0]["refusal"]["kind"], "in-another-region",
+        "{refused:#}"
+    );
+    assert_eq!(stage.mutations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_with_another_key_is_not_touched() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage
+        .clients(PRIMARY)
+        .await
+        .dynamodb
+        .create_table()
+        .table_name("berthcare-terraform-locks")
+        .attribute_definitions(
+            AttributeDefinition::builder()
+                .attribute_name("Id")
+                .attribute_type(ScalarAttributeType::N)
+                .build()
+                .unwrap(),
+        )
+        .key_schema(
+            KeySchemaElement::builder()
+                .attribute_name("Id")
+                .key_type(KeyType::Hash)
+                .build()
+                .unwrap(),
+        )
+        .billing_mode(BillingMode::PayPerRequest)
+        .send()
+        .await
+        .unwrap();
+    stage.aws.clear_log();
+    let refused = stage.apply().await.exits(4).stdout();
+    assert!(
+        refused.contains("other-key-schema") && refused.contains("Id HASH N"),
+        "{refused}"
+    );
+    assert_eq!(stage.mutations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_terminal_and_without_yes_nothing_is_changed() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let ran = stage.run(&["apply"]).await.exits(4);
+    assert!(ran.stderr().contains("--yes"), "{}", ran.stderr());
+    assert_eq!(stage.mutations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_and_endpoints_that_do_not_work_are_named() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let ran = stage
+        .run_with(&["plan"], |command| {
+            command
+                .env_remove("AWS_ACCESS_KEY_ID")
+                .env_remove("AWS_SECRET_ACCESS_KEY")
+                .env("AWS_SHARED_CREDENTIALS_FILE", "no-such-file")
+                .env("AWS_CONFIG_FILE", "no-such-file");
+        })
+        .await
+        .exits(3);
+    assert!(
+        ran.stderr().contains("no usable credentials"),
+        "{}",
+        ran.stderr()
+    );
+
+    let ran = stage
+        .run_with(&["plan"], |command| {
+            // Port 9 is "discard": nobody listens there.
+            command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+        })
+        .await
+        .exits(3);
+    assert!(
+        ran.stderr().contains("cannot be reached"),
+        "{}",
+        ran.stderr()
+    );
+    assert!(
+        ran.stderr().contains("AWS_ENDPOINT_URL"),
+        "{}",
+        ran.stderr()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expired_credentials_are_named() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage
+        .aws
+        .add_fault(local_aws::Fault::new(local_aws::FaultKind::Denied).service("sts"));
+    let ran = stage.run(&["plan", "--output", "json"]).await.exits(3);
+    let told = ran.json();
+    assert_eq!(told["exit"], 3);
+    assert!(
+        told["error"][0].as_str().unwrap().contains("reach AWS"),
+        "{told:#}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn render_writes_what_is_asked_and_overwrites_only_when_told() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let printed = stage.run(&["render", "primary"]).await.exits(0).stdout();
+    stage
+        .run(&["render", "primary", "--out", "b.tfbackend"])
+        .await
+        .exits(0);
+    let written = std::fs::read_to_string(stage.path("b.tfbackend")).unwrap();
+    assert_eq!(printed, written);
+    for line in [
+        "use_lockfile",
+        "dynamodb_table",
+        "use_path_style",
+        "endpoints",
+    ] {
+        assert!(written.contains(line), "{line}: {written}");
+    }
+    stage
+        .run(&["render", "primary", "--out", "b.tfbackend"])
+        .await
+        .exits(0);
+    stage
+        .run(&["render", "dr", "--out", "b.tfbackend"])
+        .await
+        .exits(4);
+    assert_eq!(
+        std::fs::read_to_string(stage.path("b.tfbackend")).unwrap(),
+        written
+    );
+    stage
+        .run(&["render", "dr", "--out", "b.tfbackend", "--yes"])
+        .await
+        .exits(0);
+    assert!(
+        std::fs::read_to_string(stage.path("b.tfbackend"))
+            .unwrap()
+            .contains("us-east-1")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_stand_before_or_after_the_subcommand() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let before = stage
+        .run(&["--output", "json", "render", "primary"])
+        .await
+        .exits(0)
+        .stdout();
+    let after = stage
+        .run(&["render", "primary", "--output", "json"])
+        .await
+        .exits(0)
+        .stdout();
+    assert_eq!(before, after);
+    stage.run(&["no-such-command"]).await.exits(2);
+    let help = stage.run(&["--help"]).await.exits(0).stdout();
+    assert!(
+        help.contains("Examples:") && help.contains("Exit codes:"),
+        "{help}"
+    );
+    let script = stage.run(&["completion", "bash"]).await.exits(0).stdout();
+    assert!(script.contains("_init-backend"), "{script}");
 }

@@ -1,1 +1,195 @@
-use crate::stage::{DR, Stage};
+//! Regions that are gone, calls that fail, processes that are killed.
+
+use std::time::Duration;
+
+use local_aws::{Fault, FaultKind, RegionState};
+use serde_json::Value;
+
+use crate::stage::{DR, PRIMARY, Stage};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_dr_region_down_the_primary_is_done_and_a_rerun_completes() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.aws.set_region(DR, RegionState::Refuse);
+    let applied = stage.apply().await.exits(3).json();
+    let steps = applied["steps"].as_array().expect("steps");
+    let outcome = |region: &str, kind: &str| -> Vec<&Value> {
+        let of = steps
+            .iter()
+            .filter(|step| step["region"] == region && step["kind"] == kind);
+        of.map(|step| &step["outcome"]).collect()
+    };
+    assert!(
+        outcome(PRIMARY, "table")
+            .iter()
+            .all(|outcome| *outcome == "done" || *outcome == "unchanged")
+    );
+    assert!(
+        outcome(DR, "bucket")
+            .iter()
+            .all(|outcome| *outcome == "not done"),
+        "{applied:#}"
+    );
+    let replication = steps.iter().find(|step| step["aspect"] == "replication");
+    assert_eq!(
+        replication.map(|step| &step["outcome"]),
+        Some(&"not done".into())
+    );
+    stage.run(&["verify"]).await.exits(1);
+
+    stage.aws.set_region(DR, RegionState::Up);
+    stage.apply().await.exits(0);
+    stage.run(&["verify"]).await.exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_reached_is_unknown_and_never_ok() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    stage.aws.set_region(PRIMARY, RegionState::Refuse);
+    stage.aws.clear_log();
+    let verified = stage
+        .run(&["verify", "--output", "json"])
+        .await
+        .exits(3)
+        .json();
+    let items = verified["items"].as_array().expect("items");
+    for item in items.iter().filter(|item| item["region"] == PRIMARY) {
+        assert_eq!(item["status"], "unknown", "{item:#}");
+        assert_eq!(item["problem"]["class"], "unreachable", "{item:#}");
+    }
+    let status = stage
+        .run(&["status", "--output", "json"])
+        .await
+        .exits(3)
+        .json();
+    assert_eq!(status["in_sync"], Value::Null);
+    // After the first question nobody asks the lost region again.
+    let asked: Vec<String> = stage
+        .aws
+        .log()
+        .into_iter()
+        .filter(|entry| {
+            entry.region.as_deref() == Some(PRIMARY) && entry.operation != "GetCallerIdentity"
+        })
+        .map(|entry| entry.operation)
+        .collect();
+    assert_eq!(asked, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_account_still_converges() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage
+        .aws
+        .add_fault(Fault::new(FaultKind::SlowDown).share(0.3));
+    stage.apply().await.exits(0);
+    stage.aws.clear_faults();
+    stage.run(&["verify"]).await.exits(0);
+    let hurt = stage
+        .aws
+        .log()
+        .iter()
+        .filter(|entry| entry.fault.is_some())
+        .count();
+    assert!(hurt >= 20, "the fault was there: {hurt}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_are_lost_do_no_harm() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    for operation in [
+        "CreateBucket",
+        "CreateTable",
+        "CreateRole",
+        "PutBucketReplication",
+    ] {
+        stage.aws.add_fault(
+            Fault::new(FaultKind::ResetAfter)
+                .operation(operation)
+                .times(1),
+        );
+    }
+    stage.apply().await.exits(0);
+    stage.run(&["verify"]).await.exits(0);
+    let lost = stage
+        .aws
+        .log()
+        .iter()
+        .filter(|entry| entry.fault.is_some())
+        .count();
+    assert_eq!(lost, 4, "every one of them was lost once");
+}
+
+/// Kills the program when the local AWS has seen its n-th request, for twenty n that are spread over
+/// a whole run by a fixed sequence, each on top of what the one before left.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_moment_it_goes_on_where_it_was() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let whole = stage.aws.log().len();
+    drop(stage);
+
+    let mut moment = 7;
+    for round in 0..20 {
+        let Some(stage) = Stage::open().await else {
+            return;
+        };
+        moment = (moment * 37 + 11) % whole;
+        let mut child = stage
+            .command(&["apply", "--yes"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        while stage.aws.log().len() < moment && child.try_wait().expect("waited").is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        child.kill().expect("killed");
+        let status = child.wait().expect("waited");
+        assert!(
+            status.code().is_none(),
+            "round {round}: ended by itself at {moment} of {whole}"
+        );
+        stage.apply().await.exits(0);
+        stage.run(&["verify"]).await.exits(0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_that_does_not_arrive_is_told_and_swept() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    // The DR side stops answering reads of the canary: it never comes out.
+    stage.aws.add_fault(
+        Fault::new(FaultKind::Denied)
+            .operation("GetObject")
+            .region(DR),
+    );
+    let ran = stage
+        .run(&["verify", "--canary", "--canary-timeout", "2s"])
+        .await
+        .exits(3);
+    assert!(ran.stderr().contains("access denied"), "{}", ran.stderr());
+    let left = stage
+        .clients(PRIMARY)
+        .await
+        .s3
+        .list_object_versions()
+        .bucket("berthcare-terraform-state")
+        .send()
+        .await;
+    assert!(left.expect("listed").versions().is_empty());
+}

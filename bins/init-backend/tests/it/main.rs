@@ -3,4 +3,5 @@
 mod apply;
 mod bad_input;
 mod faults;
+mod locks;
 mod stage;

@@ -6,7 +6,6 @@ use std::process::{Command, Output};
 use aws_env::{AwsEnv, Options, RegionClients};
 use local_aws::{LocalAws, REMOVED_VARIABLES};
 use serde_json::Value;
-use settings::Settings;
 
 pub(crate) const PRIMARY: &str = "ca-central-1";
 pub(crate) const DR: &str = "us-east-1";
@@ -39,8 +38,12 @@ impl Stage {
         std::fs::write(self.config(), config).expect("the configuration is written");
     }
 
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     fn config(&self) -> PathBuf {
-        self.folder.path().join("infra.toml")
+        self.path("infra.toml")
     }
 
     /// The program with its environment, ready to run.
@@ -58,7 +61,16 @@ impl Stage {
     }
 
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, |_| {}).await
+    }
+
+    pub(crate) async fn run_with(
+        &self,
+        arguments: &[&str],
+        change: impl FnOnce(&mut Command),
+    ) -> Ran {
         let mut command = self.command(arguments);
+        change(&mut command);
         let shown = format!("{arguments:?}");
         let output = tokio::task::spawn_blocking(move || command.output())
             .await
@@ -73,6 +85,11 @@ impl Stage {
 
     /// Clients of their own, to look past the program.
     pub(crate) async fn clients(&self, region: &str) -> RegionClients {
+        self.clients_of("test", region).await
+    }
+
+    /// Clients with an access key of their own; twelve digits are another account.
+    pub(crate) async fn clients_of(&self, key: &str, region: &str) -> RegionClients {
         let env = AwsEnv::load(Options {
             endpoint_url: Some(self.aws.endpoint().to_owned()),
             credentials: Some(aws_credential_types::Credentials::new(
@@ -83,11 +100,6 @@ impl Stage {
         .await
         .expect("an environment");
         env.region(region.parse().expect("a region"))
-    }
-
-    pub(crate) fn settings(&self) -> Settings {
-        let text = std::fs::read_to_string(self.config()).expect("readable");
-        Settings::parse(&text, jiff::civil::date(2026, 11, 22)).expect("valid")
     }
 
     /// Requests that could have changed something since the log was cleared.

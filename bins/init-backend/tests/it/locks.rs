@@ -1,0 +1,244 @@
+//! Locks as Terraform writes them, and states.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+
+use crate::stage::{PRIMARY, Stage};
+
+const STATE: &str = "berthcare-terraform-state/staging/terraform.tfstate";
+
+fn info(id: &str) -> String {
+    json!({"ID": id, "Operation": "OperationTypeApply", "Info": "", "Who": "jo@laptop", "Version": "1.11.4",
+           "Created": "2026-11-22T09:00:00.123Z", "Path": STATE})
+    .to_string()
+}
+
+async fn row(stage: &Stage, id: &str, attribute: &str, value: String) {
+    stage
+        .clients(PRIMARY)
+        .await
+        .dynamodb
+        .put_item()
+        .table_name("berthcare-terraform-locks")
+        .item("LockID", AttributeValue::S(id.to_owned()))
+        .item(attribute, AttributeValue::S(value))
+        .send()
+        .await
+        .expect("the row is written");
+}
+
+async fn object(stage: &Stage, key: &str, body: String) {
+    let s3 = stage.clients(PRIMARY).await.s3;
+    s3.put_object()
+        .bucket("berthcare-terraform-state")
+        .key(key)
+        .body(body.into_bytes().into())
+        .send()
+        .await
+        .expect("the object is written");
+}
+
+// aws-behaviour: 21
+// aws-behaviour: 23
+#[tokio::test(flavor = "multi_thread")]
+async fn both_kinds_of_lock_are_listed_and_digests_are_none() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    row(&stage, STATE, "Info", info("11111111-aaaa")).await;
+    row(
+        &stage,
+        &format!("{STATE}-md5"),
+        "Digest",
+        "d41d8cd98f00b204e9800998ecf8427e".into(),
+    )
+    .await;
+    object(
+        &stage,
+        "staging/terraform.tfstate.tflock",
+        info("22222222-bbbb"),
+    )
+    .await;
+    let held = stage
+        .run(&["locks", "--output", "json"])
+        .await
+        .exits(0)
+        .json();
+    let locks = held["sides"][0]["locks"].as_array().expect("locks").clone();
+    let mut found: Vec<(&Value, &Value)> = locks
+        .iter()
+        .map(|lock| (&lock["kind"], &lock["info"]["ID"]))
+        .collect();
+    found.sort_by_key(|(kind, _)| kind.to_string());
+    assert_eq!(
+        found,
+        [
+            (&json!("dynamodb"), &json!("11111111-aaaa")),
+            (&json!("s3"), &json!("22222222-bbbb"))
+        ]
+    );
+    let table = stage.run(&["locks"]).await.exits(0).stdout();
+    assert!(
+        table.contains("jo@laptop") && table.contains("OperationTypeApply"),
+        "{table}"
+    );
+    let status = stage.run(&["status", "--output", "json"]).await.json();
+    assert_eq!(
+        status["sides"][0]["locks"].as_array().map(Vec::len),
+        Some(2)
+    );
+}
+
+// aws-behaviour: 22
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_released_by_its_id_only_and_with_consent() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    row(&stage, STATE, "Info", info("11111111-aaaa")).await;
+    object(
+        &stage,
+        "staging/terraform.tfstate.tflock",
+        info("22222222-bbbb"),
+    )
+    .await;
+
+    let ran = stage.run(&["unlock", "no-such-id", "--yes"]).await.exits(2);
+    assert!(ran.stderr().contains("no-such-id"), "{}", ran.stderr());
+    let ran = stage.run(&["unlock", "11111111-aaaa"]).await.exits(4);
+    assert!(ran.stderr().contains("jo@laptop"), "{}", ran.stderr());
+
+    stage
+        .run(&["unlock", "11111111-aaaa", "--yes"])
+        .await
+        .exits(0);
+    stage
+        .run(&["unlock", "22222222-bbbb", "--yes"])
+        .await
+        .exits(0);
+    let held = stage
+        .run(&["locks", "--output", "json"])
+        .await
+        .exits(0)
+        .json();
+    assert_eq!(held["sides"][0]["locks"], json!([]));
+}
+
+// aws-behaviour: 20
+// aws-behaviour: 24
+#[tokio::test(flavor = "multi_thread")]
+async fn status_knows_the_state_under_its_key_and_a_digest_that_does_not_match() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let state = json!({"version": 4, "terraform_version": "1.11.4", "serial": 3, "lineage": "l", "outputs": {
+        "password": {"value": "hunter2", "type": "string", "sensitive": true}}, "resources": [{"type": "x"}]});
+    object(&stage, "staging/terraform.tfstate", state.to_string()).await;
+    let status = stage.run(&["status", "--output", "json"]).await.exits(0);
+    assert!(
+        !status.stdout().contains("hunter2"),
+        "a state's content is never shown"
+    );
+    let status = status.json();
+    assert_eq!(status["sides"][0]["state"]["serial"], 3);
+    assert_eq!(status["sides"][0]["state"]["digest"], "absent");
+    assert_eq!(status["in_sync"], true, "{status:#}");
+
+    row(
+        &stage,
+        &format!("{STATE}-md5"),
+        "Digest",
+        "00000000000000000000000000000000".into(),
+    )
+    .await;
+    let status = stage
+        .run(&["status", "--output", "json"])
+        .await
+        .exits(1)
+        .json();
+    assert_eq!(status["sides"][0]["state"]["digest"], "differs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_no_state_is_not_quoted() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    object(&stage, "staging/terraform.tfstate", "hunter2 {".into()).await;
+    let ran = stage.run(&["status", "--output", "json"]).await.exits(3);
+    assert!(
+        ran.stdout().contains("no Terraform state"),
+        "{}",
+        ran.stdout()
+    );
+    assert!(!ran.stdout().contains("hunter2") && !ran.stderr().contains("hunter2"));
+}
+
+// aws-behaviour: 16
+#[tokio::test(flavor = "multi_thread")]
+async fn replication_metrics_come_from_the_region_that_publishes_them() {
+    use aws_sdk_cloudwatch::types::{Dimension, MetricDatum};
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let health = |status: &Value, name: &str| {
+        let metrics = status["replication"]["metrics"]
+            .as_array()
+            .expect("metrics")
+            .clone();
+        metrics
+            .into_iter()
+            .find(|metric| metric["name"] == name)
+            .expect("there")["health"]
+            .clone()
+    };
+    let status = stage
+        .run(&["status", "--output", "json"])
+        .await
+        .exits(0)
+        .json();
+    assert_eq!(
+        health(&status, "ReplicationLatency"),
+        "unknown",
+        "no data is not ok"
+    );
+
+    let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
+    for (region, name, value) in [
+        ("us-east-1", "ReplicationLatency", 12.0),
+        (PRIMARY, "OperationsFailedReplication", 2.0),
+    ] {
+        let datum = MetricDatum::builder()
+            .metric_name(name)
+            .value(value)
+            .dimensions(dimension("SourceBucket", "berthcare-terraform-state"))
+            .dimensions(dimension(
+                "DestinationBucket",
+                "berthcare-terraform-state-dr",
+            ))
+            .dimensions(dimension("RuleId", "terraform-state-to-dr"))
+            .build();
+        let clients = stage.clients(region).await;
+        clients
+            .cloudwatch
+            .put_metric_data()
+            .namespace("AWS/S3")
+            .metric_data(datum)
+            .send()
+            .await
+            .unwrap();
+    }
+    let status = stage
+        .run(&["status", "--output", "json"])
+        .await
+        .exits(1)
+        .json();
+    assert_eq!(health(&status, "ReplicationLatency"), "ok");
+    assert_eq!(health(&status, "OperationsFailedReplication"), "degraded");
+    assert_eq!(health(&status, "BytesPendingReplication"), "unknown");
+}
