@@ -118,7 +118,13 @@ impl Backend {
     /// Changes nothing when the plan has refusals.
     pub async fn apply(&self, plan: &Plan, observer: &dyn Observer) -> Applied {
         let mut steps = Vec::new();
-        let mut broken = Broken::default();
+        let lost = [SideName::Primary, SideName::Dr]
+            .into_iter()
+            .filter(|side| self.lost(*side).is_some());
+        let mut broken = Broken {
+            sides: lost.collect(),
+            ..Broken::default()
+        };
         let blocked = plan.refused().next().is_some();
         for item in plan.items() {
             if item.verdict == Verdict::Ok {
@@ -147,7 +153,15 @@ impl Backend {
             "{} {}: {}",
             facet.resource.region, facet.resource, facet.aspect
         );
-        if let Some(why) = broken.stops(facet) {
+        let unread = match &item.found {
+            // It was asked moments ago, and nobody answered.
+            Found::Unknown(problem) if problem.error().class == ErrorClass::Unreachable => {
+                broken.resources.insert(facet.resource.clone());
+                Some(problem.to_string())
+            }
+            _ => None,
+        };
+        if let Some(why) = unread.or_else(|| broken.stops(facet)) {
             observer.finished(&label, Outcome::Skipped, Duration::ZERO);
             return skipped(item, why);
         }

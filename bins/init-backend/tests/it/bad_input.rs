@@ -262,5 +262,5 @@ async fn flags_stand_before_or_after_the_subcommand() {
         "{help}"
     );
     let script = stage.run(&["completion", "bash"]).await.exits(0).stdout();
-    assert!(script.contains("_init-backend"), "{script}");
+    assert!(script.contains("complete -F"), "{script}");
 }

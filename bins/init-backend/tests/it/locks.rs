@@ -208,6 +208,7 @@ async fn replication_metrics_come_from_the_region_that_publishes_them() {
         "no data is not ok"
     );
 
+    let a_minute_ago = jiff::Timestamp::now().as_second() - 60;
     let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
     for (region, name, value) in [
         ("us-east-1", "ReplicationLatency", 12.0),
@@ -216,6 +217,9 @@ async fn replication_metrics_come_from_the_region_that_publishes_them() {
         let datum = MetricDatum::builder()
             .metric_name(name)
             .value(value)
+            .timestamp(aws_sdk_cloudwatch::primitives::DateTime::from_secs(
+                a_minute_ago,
+            ))
             .dimensions(dimension("SourceBucket", "berthcare-terraform-state"))
             .dimensions(dimension(
                 "DestinationBucket",
