@@ -1,19 +1,49 @@
-# While a region is down, nothing replicates into it or out of it: the source stays PENDING, as on AWS,
-# and what waited is written in order when both regions are up. The front names the regions that are down
-# with every request; a number tells which of two requests under way at once knows more.
-from ministack.services import s3
+# While a region is down, nothing replicates into it or out of it, as on AWS: S3 objects stay PENDING, writes
+# to global tables wait, and what waited is written in order when both regions are up. The front names the
+# regions that are down with every request; a number tells which of two requests under way at once knows more.
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import dynamodb, s3
 
 REGIONS_DOWN = b"x-local-aws-regions-down"
 seen, down, waiting = -1, frozenset(), []
+
+
+def held(regions, deliver):
+    """Keeps `deliver` for later if one of `regions` is down."""
+    if not regions & down:
+        return False
+    waiting.append((get_account_id(), get_region(), regions, deliver))
+    return True
+
+
+def learn(header):
+    global seen, down
+    number, _, names = header.decode().partition(" ")
+    if int(number) <= seen:
+        return
+    seen, down = int(number), frozenset(names.split())
+    ready = [entry for entry in waiting if not entry[2] & down]
+    waiting[:] = [entry for entry in waiting if entry[2] & down]
+    for account, region, _, deliver in ready:
+        with request_scope(account, region):
+            deliver()
+    if not waiting and not down:
+        last_write.clear()
+
+
+async def app_with_regions(scope, receive, send):
+    for name, value in scope.get("headers", ()):
+        if name == REGIONS_DOWN:
+            learn(value)
+    await app(scope, receive, send)
+
+
+# S3
 replicate_object, replicate_marker = s3._maybe_replicate, s3._maybe_replicate_delete_marker
 
 
-def held(bucket, target, deliver):
-    regions = {s3.bucket_region(bucket), target[2].get("region", "us-east-1")}
-    if not regions & down:
-        return False
-    waiting.append((s3.get_account_id(), regions, deliver))
-    return True
+def both(bucket, target):
+    return {s3.bucket_region(bucket), target[2].get("region", "us-east-1")}
 
 
 def hold_object(bucket, key, obj, data, tags=None):
@@ -33,7 +63,7 @@ def hold_object(bucket, key, obj, data, tags=None):
             with s3._in_account(account):
                 s3._object_tags[(name, key, replica)] = dict(tags)
 
-    if target and held(bucket, target, deliver):
+    if target and held(both(bucket, target), deliver):
         obj["replication_status"] = "PENDING"
     else:
         replicate_object(bucket, key, obj, data, tags)
@@ -44,28 +74,39 @@ def hold_marker(bucket, key):
     rules = [r for r in config.get("Rules", []) if key.startswith(s3._replication_rule_prefix(r))]
     rule = next((r for r in rules if r.get("Status") == "Enabled"), None)
     target = rule and s3._replication_destination(bucket, key, rule, config.get("Role", ""))
-    if not (target and held(bucket, target, lambda: replicate_marker(bucket, key))):
+    if not (target and held(both(bucket, target), lambda: replicate_marker(bucket, key))):
         replicate_marker(bucket, key)
 
 
 s3._maybe_replicate, s3._maybe_replicate_delete_marker = hold_object, hold_marker
 
+# DynamoDB global tables: of two writes to one item, the later one wins in every region.
+replicate_write = dynamodb._replicate_write
+writes, last_write = 0, {}
 
-def learn(header):
-    global seen, down
-    number, _, names = header.decode().partition(" ")
-    if int(number) <= seen:
+
+def hold_write(table, event, old, new):
+    global writes
+    account, home, name = get_account_id(), get_region(), table["TableName"]
+    others = [region for region in dynamodb._replica_group(table) if region != home]
+    if not others:
         return
-    seen, down = int(number), frozenset(names.split())
-    ready = [entry for entry in waiting if not entry[1] & down]
-    waiting[:] = [entry for entry in waiting if entry[1] & down]
-    for account, _, deliver in ready:
-        with s3._in_account(account):
-            deliver()
+    item = old if new is None else new
+    key = tuple(str(item.get(table[part])) for part in ("pk_name", "sk_name") if table[part])
+    writes += 1
+    number = writes
+    last_write[account, home, name, key] = number
+
+    def deliver(region):
+        if last_write.get((account, region, name, key), 0) < number:
+            last_write[account, region, name, key] = number
+            replicate_write({**table, "_global_regions": [region]}, event, old, new)
+
+    for region in others:
+        if not held({home, region}, lambda region=region: deliver(region)):
+            deliver(region)
+    if not waiting and not down:
+        last_write.clear()
 
 
-async def app_with_regions(scope, receive, send):
-    for name, value in scope.get("headers", ()):
-        if name == REGIONS_DOWN:
-            learn(value)
-    await app(scope, receive, send)
+dynamodb._replicate_write = hold_write

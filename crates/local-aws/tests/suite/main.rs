@@ -1,11 +1,6 @@
 //! The library from outside: real SDK clients, real emulators.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod buckets;
 mod clients;
@@ -13,4 +8,5 @@ mod docker;
 mod faults;
 mod program;
 mod regions;
+mod replication;
 mod streaming;

@@ -6,8 +6,8 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Arguments, Command};
+use crate::command::{detached, exec, fault, log, region, status, up};
 use crate::outcome::{EXEC_FAILED, FAILED, report};
-use crate::{detached, exec, fault, log, region, status, up};
 
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -3,8 +3,9 @@
 use local_aws::RegionState;
 
 use crate::args::{Output, Status};
+use crate::command::fault;
+use crate::instance;
 use crate::outcome::print;
-use crate::{fault, instance};
 
 pub(crate) async fn print_status(arguments: &Status) -> anyhow::Result<()> {
     let status = instance::find(&arguments.at)?.status().await?;

@@ -1,0 +1,9 @@
+//! The subcommands.
+
+pub(crate) mod detached;
+pub(crate) mod exec;
+pub(crate) mod fault;
+pub(crate) mod log;
+pub(crate) mod region;
+pub(crate) mod status;
+pub(crate) mod up;
