@@ -93,7 +93,7 @@ impl Stage {
         let env = AwsEnv::load(Options {
             endpoint_url: Some(self.aws.endpoint().to_owned()),
             credentials: Some(aws_credential_types::Credentials::new(
-                "test", "test", None, None, "test",
+                key, "test", None, None, "test",
             )),
             ..Options::default()
         })
