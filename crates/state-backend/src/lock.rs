@@ -128,23 +128,31 @@ impl Backend {
     /// # Errors
     /// When there is no such lock, it has changed hands meanwhile, or the region cannot be asked.
     pub async fn release(&self, side: SideName, id: &str) -> Result<Vec<Release>, ReleaseError> {
-        let clients = self.clients(side);
         let held = self.locks(side).await?;
         let mut released = Vec::new();
         for lock in held {
             if lock.info.as_ref().is_none_or(|info| info.id != id) {
                 continue;
             }
-            match lock.kind {
-                LockKind::DynamoDb => self.release_row(clients, &lock).await?,
-                LockKind::S3 => self.release_object(clients, &lock).await?,
-            }
+            self.release_exactly(&lock).await?;
             released.push(Release { lock });
         }
         if released.is_empty() {
             return Err(ReleaseError::NoSuchLock { id: id.to_owned() });
         }
         Ok(released)
+    }
+
+    /// Releases `lock` if it is still as it was when it was listed.
+    ///
+    /// # Errors
+    /// When it has changed hands meanwhile, or the region cannot be asked.
+    pub async fn release_exactly(&self, lock: &Lock) -> Result<(), ReleaseError> {
+        let clients = self.clients(lock.side);
+        match lock.kind {
+            LockKind::DynamoDb => self.release_row(clients, lock).await,
+            LockKind::S3 => self.release_object(clients, lock).await,
+        }
     }
 
     async fn release_row(&self, clients: &RegionClients, lock: &Lock) -> Result<(), ReleaseError> {

@@ -1,0 +1,372 @@
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
+    ScalarAttributeType,
+};
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, CreateBucketConfiguration, ServerSideEncryption,
+    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+};
+use report::Silent;
+use state_backend::{
+    Aspect, CanaryOptions, Digest, LockKind, RefusalKind, ReleaseError, SideName, Verdict,
+};
+
+use crate::{EXAMPLE, Stage};
+
+const BUCKET: &str = "berthcare-terraform-state";
+const DR_BUCKET: &str = "berthcare-terraform-state-dr";
+const TABLE: &str = "berthcare-terraform-locks";
+
+pub(crate) async fn a_plan_changes_nothing(stage: &Stage) {
+    let plan = stage.backend().await.plan().await;
+    assert!(
+        plan.items()
+            .iter()
+            .all(|item| item.verdict == Verdict::Missing),
+        "{plan:#?}"
+    );
+    assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
+}
+
+pub(crate) async fn apply_makes_everything_true(stage: &Stage) {
+    let backend = stage.backend().await;
+    let applied = backend.apply(&backend.plan().await, &Silent).await;
+    assert!(applied.is_complete(), "{:#?}", applied.first_problem());
+    let (ok, wrong, unknown) = backend.plan().await.into_verification().counts();
+    assert_eq!((ok, wrong, unknown), (backend.spec().facets().len(), 0, 0));
+}
+
+pub(crate) async fn a_second_apply_has_nothing_to_do(stage: &Stage) {
+    let backend = stage.backend().await;
+    backend.apply(&backend.plan().await, &Silent).await;
+    stage.aws.clear_log();
+    let again = backend.apply(&backend.plan().await, &Silent).await;
+    assert!(again.steps.is_empty(), "{again:#?}");
+    assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
+}
+
+pub(crate) async fn without_a_dr_side_everything_is_made_true_once(stage: &Stage) {
+    let alone = EXAMPLE
+        .split("[state.dr]")
+        .next()
+        .expect("the part before it");
+    let backend = stage.backend_of(alone).await;
+    let applied = backend.apply(&backend.plan().await, &Silent).await;
+    assert!(applied.is_complete(), "{:#?}", applied.first_problem());
+    let (ok, wrong, unknown) = backend.plan().await.into_verification().counts();
+    assert_eq!((ok, wrong, unknown), (14, 0, 0));
+    stage.aws.clear_log();
+    assert!(
+        backend
+            .apply(&backend.plan().await, &Silent)
+            .await
+            .steps
+            .is_empty()
+    );
+    assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
+}
+
+pub(crate) async fn a_weaker_bucket_is_strengthened(stage: &Stage) {
+    let backend = stage.backend().await;
+    let s3 = stage
+        .env
+        .region(backend.spec().side(SideName::Dr).region)
+        .s3;
+    s3.create_bucket()
+        .bucket(DR_BUCKET)
+        .send()
+        .await
+        .expect("created");
+    s3.put_object()
+        .bucket(DR_BUCKET)
+        .key("kept")
+        .body(b"x".to_vec().into())
+        .send()
+        .await
+        .expect("put");
+    let applied = backend.apply(&backend.plan().await, &Silent).await;
+    assert!(applied.is_complete(), "{:#?}", applied.first_problem());
+    s3.head_object()
+        .bucket(DR_BUCKET)
+        .key("kept")
+        .send()
+        .await
+        .expect("still there");
+}
+
+pub(crate) async fn a_stricter_bucket_is_not_weakened(stage: &Stage) {
+    let backend = stage.backend().await;
+    let s3 = stage
+        .env
+        .region(backend.spec().side(SideName::Dr).region)
+        .s3;
+    s3.create_bucket()
+        .bucket(DR_BUCKET)
+        .send()
+        .await
+        .expect("created");
+    let default = ServerSideEncryptionByDefault::builder()
+        .sse_algorithm(ServerSideEncryption::AwsKms)
+        .kms_master_key_id(
+            "arn:aws:kms:us-east-1:000000000000:key/22222222-2222-2222-2222-222222222222",
+        )
+        .build()
+        .expect("complete");
+    let rule = ServerSideEncryptionRule::builder()
+        .apply_server_side_encryption_by_default(default)
+        .build();
+    let config = ServerSideEncryptionConfiguration::builder()
+        .rules(rule)
+        .build()
+        .expect("complete");
+    s3.put_bucket_encryption()
+        .bucket(DR_BUCKET)
+        .server_side_encryption_configuration(config)
+        .send()
+        .await
+        .expect("set");
+    let plan = backend.plan().await;
+    let refused: Vec<_> = plan
+        .refused()
+        .map(|(item, refusal)| (item.facet.aspect, refusal.kind))
+        .collect();
+    assert_eq!(refused, [(Aspect::Encryption, RefusalKind::Stricter)]);
+    stage.aws.clear_log();
+    assert!(!backend.apply(&plan, &Silent).await.is_complete());
+    assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
+}
+
+pub(crate) async fn a_table_that_is_no_lock_table_is_refused(stage: &Stage) {
+    let backend = stage.backend().await;
+    create_table(stage, "Id").await;
+    let plan = backend.plan().await;
+    let refused: Vec<_> = plan
+        .refused()
+        .map(|(item, refusal)| (item.facet.aspect, refusal.kind))
+        .collect();
+    assert_eq!(refused, [(Aspect::Exists, RefusalKind::OtherKeySchema)]);
+}
+
+async fn create_table(stage: &Stage, key: &str) {
+    let attribute = AttributeDefinition::builder()
+        .attribute_name(key)
+        .attribute_type(ScalarAttributeType::S)
+        .build()
+        .expect("complete");
+    let schema = KeySchemaElement::builder()
+        .attribute_name(key)
+        .key_type(KeyType::Hash)
+        .build()
+        .expect("complete");
+    stage
+        .env
+        .region("ca-central-1".parse().expect("a region"))
+        .dynamodb
+        .create_table()
+        .table_name(TABLE)
+        .attribute_definitions(attribute)
+        .key_schema(schema)
+        .billing_mode(BillingMode::PayPerRequest)
+        .send()
+        .await
+        .expect("created");
+}
+
+// aws-behaviour: 25
+pub(crate) async fn a_global_table_has_its_replica(stage: &Stage) {
+    let config = EXAMPLE
+        .replace("strategy = \"replication\"", "strategy = \"global-table\"")
+        .replace("lock_table = \"berthcare-terraform-locks-dr\"\n", "");
+    let backend = stage.backend_of(&config).await;
+    let applied = backend.apply(&backend.plan().await, &Silent).await;
+    assert!(applied.is_complete(), "{:#?}", applied.first_problem());
+    let dr = stage.env.region(backend.spec().side(SideName::Dr).region);
+    dr.dynamodb
+        .describe_table()
+        .table_name(TABLE)
+        .send()
+        .await
+        .expect("the replica is there");
+}
+
+fn info(id: &str) -> String {
+    format!(
+        r#"{{"ID":"{id}","Operation":"OperationTypeApply","Info":"","Who":"jo@laptop","Version":"1.11.4","Created":"2026-11-22T09:00:00Z","Path":"{BUCKET}/staging/terraform.tfstate"}}"#
+    )
+}
+
+/// A bucket and a table as another tool may have made them. Not by `apply`: an emulator that heeds
+/// bucket policies refuses objects over plain HTTP then, and rightly.
+async fn bare(stage: &Stage) -> state_backend::Backend {
+    let backend = stage.backend().await;
+    let clients = stage.env.region(backend.spec().primary.region);
+    let canada = CreateBucketConfiguration::builder()
+        .location_constraint(BucketLocationConstraint::CaCentral1)
+        .build();
+    clients
+        .s3
+        .create_bucket()
+        .bucket(BUCKET)
+        .create_bucket_configuration(canada)
+        .send()
+        .await
+        .expect("created");
+    create_table(stage, "LockID").await;
+    backend
+}
+
+async fn lock_both(stage: &Stage, backend: &state_backend::Backend, id: &str) {
+    let clients = stage.env.region(backend.spec().primary.region);
+    clients
+        .dynamodb
+        .put_item()
+        .table_name(TABLE)
+        .item(
+            "LockID",
+            AttributeValue::S(format!("{BUCKET}/staging/terraform.tfstate")),
+        )
+        .item("Info", AttributeValue::S(info(id)))
+        .send()
+        .await
+        .expect("the row is written");
+    clients
+        .s3
+        .put_object()
+        .bucket(BUCKET)
+        .key("staging/terraform.tfstate.tflock")
+        .body(info(id).into_bytes().into())
+        .send()
+        .await
+        .expect("the object is written");
+}
+
+// aws-behaviour: 23
+pub(crate) async fn locks_are_listed_and_released_by_id(stage: &Stage) {
+    let backend = bare(stage).await;
+    lock_both(stage, &backend, "1111").await;
+    let held = backend.locks(SideName::Primary).await.expect("listed");
+    let kinds: Vec<LockKind> = held.iter().map(|lock| lock.kind).collect();
+    assert_eq!(kinds, [LockKind::DynamoDb, LockKind::S3]);
+    let other = backend.release(SideName::Primary, "2222").await;
+    assert!(
+        matches!(other, Err(ReleaseError::NoSuchLock { .. })),
+        "{other:?}"
+    );
+    assert_eq!(
+        backend
+            .release(SideName::Primary, "1111")
+            .await
+            .expect("released")
+            .len(),
+        2
+    );
+    assert_eq!(
+        backend
+            .locks(SideName::Primary)
+            .await
+            .expect("listed")
+            .len(),
+        0
+    );
+}
+
+/// The row is replaced by another holder's between looking and releasing: just when the release
+/// asks for the objects, which it does after the rows.
+// aws-behaviour: 22
+pub(crate) async fn a_lock_that_changed_hands_is_not_released(stage: &Stage) {
+    let backend = bare(stage).await;
+    lock_both(stage, &backend, "1111").await;
+    let looked = backend.locks(SideName::Primary).await.expect("listed");
+    lock_both(stage, &backend, "2222").await;
+    for lock in &looked {
+        let released = backend.release_exactly(lock).await;
+        assert!(
+            matches!(released, Err(ReleaseError::ChangedHands { .. })),
+            "{lock:?}: {released:?}"
+        );
+    }
+    let held = backend.locks(SideName::Primary).await.expect("listed");
+    assert!(
+        held.iter()
+            .all(|lock| lock.info.as_ref().is_some_and(|info| info.id == "2222")),
+        "{held:?}"
+    );
+    assert_eq!(held.len(), 2);
+}
+
+// aws-behaviour: 24
+pub(crate) async fn the_state_is_read_with_its_digest(stage: &Stage) {
+    let backend = bare(stage).await;
+    assert!(
+        backend
+            .state(SideName::Primary)
+            .await
+            .expect("read")
+            .is_none()
+    );
+    let clients = stage.env.region(backend.spec().primary.region);
+    let state = r#"{"version":4,"terraform_version":"1.11.4","serial":7,"lineage":"l","resources":[{},{}]}"#;
+    clients
+        .s3
+        .put_object()
+        .bucket(BUCKET)
+        .key("staging/terraform.tfstate")
+        .body(state.as_bytes().to_vec().into())
+        .send()
+        .await
+        .expect("put");
+    let copy = backend
+        .state(SideName::Primary)
+        .await
+        .expect("read")
+        .expect("there");
+    assert_eq!(
+        (copy.serial, copy.resources, copy.digest),
+        (7, 2, Digest::Absent)
+    );
+    for (digest, comes_to) in [(copy.md5.as_str(), Digest::Matches), ("0", Digest::Differs)] {
+        clients
+            .dynamodb
+            .put_item()
+            .table_name(TABLE)
+            .item(
+                "LockID",
+                AttributeValue::S(format!("{BUCKET}/staging/terraform.tfstate-md5")),
+            )
+            .item("Digest", AttributeValue::S(digest.to_owned()))
+            .send()
+            .await
+            .expect("the row is written");
+        let copy = backend
+            .state(SideName::Primary)
+            .await
+            .expect("read")
+            .expect("there");
+        assert_eq!(copy.digest, comes_to);
+    }
+    assert!(
+        backend
+            .locks(SideName::Primary)
+            .await
+            .expect("listed")
+            .is_empty(),
+        "a digest is no lock"
+    );
+}
+
+// aws-behaviour: 14
+pub(crate) async fn the_canary_comes_through(stage: &Stage) {
+    let backend = stage.backend().await;
+    backend.apply(&backend.plan().await, &Silent).await;
+    let options = CanaryOptions {
+        timeout: Duration::from_secs(60),
+        token: "canary 1".to_owned(),
+    };
+    let canary = backend
+        .canary(&options, &Silent)
+        .await
+        .expect("it comes through");
+    assert_eq!(canary.bytes, 8);
+}

@@ -1,0 +1,89 @@
+//! What the state backend promises, on every AWS there is to test on: the same checks run against
+//! each emulator. What one of them cannot do is skipped by name.
+
+mod checks;
+
+use aws_env::{AwsEnv, Options};
+use jiff::civil::date;
+use local_aws::{Base, LocalAws};
+use settings::Settings;
+use state_backend::Backend;
+
+const EXAMPLE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
+
+pub(crate) struct Stage {
+    pub(crate) aws: LocalAws,
+    pub(crate) env: AwsEnv,
+}
+
+impl Stage {
+    async fn open(base: Base) -> Option<Self> {
+        let aws = LocalAws::builder()
+            .base(base)
+            .start_or_skip()
+            .await
+            .expect("the base starts")?;
+        let env = AwsEnv::load(Options {
+            endpoint_url: Some(aws.endpoint().to_owned()),
+            credentials: Some(aws_credential_types::Credentials::new(
+                "test", "test", None, None, "test",
+            )),
+            ..Options::default()
+        })
+        .await
+        .expect("an environment");
+        Some(Self { aws, env })
+    }
+
+    pub(crate) async fn backend(&self) -> Backend {
+        self.backend_of(EXAMPLE).await
+    }
+
+    pub(crate) async fn backend_of(&self, config: &str) -> Backend {
+        let settings = Settings::parse(config, date(2026, 11, 22)).expect("valid settings");
+        Backend::connect(&settings, &self.env)
+            .await
+            .expect("both regions answer")
+    }
+}
+
+/// One test per check and base. `cannot` says why a base is left out of a check.
+macro_rules! contract {
+    ($($check:ident $(, $base:ident cannot $why:literal)*;)*) => {
+        contract!(@base ministack, Base::Ministack, $($check $(, $base cannot $why)*;)*);
+        contract!(@base moto, Base::Moto, $($check $(, $base cannot $why)*;)*);
+        contract!(@base container, Base::Docker, $($check $(, $base cannot $why)*;)*);
+    };
+    (@base $name:ident, $value:expr, $($check:ident $(, $base:ident cannot $why:literal)*;)*) => {
+        mod $name {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $check() {
+                    let known: &[(&str, &str)] = &[$((stringify!($base), $why)),*];
+                    if let Some((base, why)) = known.iter().find(|(base, _)| *base == stringify!($name)) {
+                        eprintln!("skipped: {base} {why}");
+                        return;
+                    }
+                    let Some(stage) = Stage::open($value).await else { return };
+                    checks::$check(&stage).await;
+                }
+            )*
+        }
+    };
+}
+
+contract! {
+    a_plan_changes_nothing;
+    apply_makes_everything_true, moto cannot "forgets that delete markers are replicated";
+    a_second_apply_has_nothing_to_do, moto cannot "forgets that delete markers are replicated";
+    a_weaker_bucket_is_strengthened, moto cannot "forgets that delete markers are replicated";
+    without_a_dr_side_everything_is_made_true_once;
+    a_stricter_bucket_is_not_weakened;
+    a_table_that_is_no_lock_table_is_refused;
+    a_global_table_has_its_replica, moto cannot "takes replica updates and shows no replica";
+    locks_are_listed_and_released_by_id;
+    a_lock_that_changed_hands_is_not_released;
+    the_state_is_read_with_its_digest;
+    the_canary_comes_through, moto cannot "does not replicate objects";
+}
