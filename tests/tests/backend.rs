@@ -17,11 +17,17 @@ struct Stage {
 impl Stage {
     /// With the backend applied. `None` where this machine cannot; the reason has been printed.
     async fn open() -> Result<Option<Self>> {
-        let Some(aws) = LocalAws::start_or_skip().await? else { return Ok(None) };
+        let Some(aws) = LocalAws::start_or_skip().await? else {
+            return Ok(None);
+        };
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("infra.toml"), EXAMPLE)?;
         let programs = Programs::new(env!("CARGO_BIN_EXE_drill"), folder.path(), &aws);
-        let stage = Self { aws, programs, folder };
+        let stage = Self {
+            aws,
+            programs,
+            folder,
+        };
         stage.init_backend(&["apply", "--yes"])?.exits(0)?;
         Ok(Some(stage))
     }
@@ -37,7 +43,9 @@ impl Stage {
     fn aws_cli(&self, region: &str, arguments: &[&str]) -> Result<Value> {
         let mut all = arguments.to_vec();
         all.extend(["--region", region, "--output", "json"]);
-        tokio::task::block_in_place(|| self.programs.run_tool("aws", &all))?.exits(0)?.json()
+        tokio::task::block_in_place(|| self.programs.run_tool("aws", &all))?
+            .exits(0)?
+            .json()
     }
 }
 
@@ -49,7 +57,10 @@ fn skipped(why: Option<String>) -> bool {
 }
 
 fn no_aws_cli() -> Option<String> {
-    let found = std::process::Command::new("aws").arg("--version").output().is_ok();
+    let found = std::process::Command::new("aws")
+        .arg("--version")
+        .output()
+        .is_ok();
     (!found).then(|| "the aws command is missing".to_owned())
 }
 
@@ -58,13 +69,25 @@ async fn the_drill_passes_and_leaves_no_process() -> Result<()> {
     if skipped(missing_tool()) || LocalAws::start_or_skip().await?.is_none() {
         return Ok(());
     }
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_drill")).args(["--output", "json"]).output()?;
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_drill"))
+        .args(["--output", "json"])
+        .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let drilled: Value = serde_json::from_str(&text)?;
     assert_eq!(drilled["writes_lost"], 0, "{drilled:#}");
     assert_eq!(drilled["writes"], 2, "{drilled:#}");
-    assert!(drilled["steps"].as_array().is_some_and(|steps| steps.len() >= 10), "{drilled:#}");
+    assert!(
+        drilled["steps"]
+            .as_array()
+            .is_some_and(|steps| steps.len() >= 10),
+        "{drilled:#}"
+    );
     Ok(())
 }
 
@@ -75,58 +98,117 @@ async fn an_independent_client_sees_every_setting_on_both_sides() -> Result<()> 
     if skipped(no_aws_cli()) {
         return Ok(());
     }
-    let Some(stage) = Stage::open().await? else { return Ok(()) };
+    let Some(stage) = Stage::open().await? else {
+        return Ok(());
+    };
     let sides = [
         (PRIMARY, STATE_BUCKET, "berthcare-terraform-locks"),
-        ("us-east-1", "berthcare-terraform-state-dr", "berthcare-terraform-locks-dr"),
+        (
+            "us-east-1",
+            "berthcare-terraform-state-dr",
+            "berthcare-terraform-locks-dr",
+        ),
     ];
     for (region, bucket, table) in sides {
         let s3 = |call: &str| stage.aws_cli(region, &["s3api", call, "--bucket", bucket]);
-        let table_call = |call: &str| stage.aws_cli(region, &["dynamodb", call, "--table-name", table]);
+        let table_call =
+            |call: &str| stage.aws_cli(region, &["dynamodb", call, "--table-name", table]);
         assert_eq!(s3("get-bucket-versioning")?["Status"], "Enabled");
         let encryption = s3("get-bucket-encryption")?;
         let rule = &encryption["ServerSideEncryptionConfiguration"]["Rules"][0];
-        assert_eq!(rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"], "AES256");
+        assert_eq!(
+            rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"],
+            "AES256"
+        );
         let block = s3("get-public-access-block")?;
-        for flag in ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"] {
-            assert_eq!(block["PublicAccessBlockConfiguration"][flag], true, "{bucket} {flag}");
+        for flag in [
+            "BlockPublicAcls",
+            "IgnorePublicAcls",
+            "BlockPublicPolicy",
+            "RestrictPublicBuckets",
+        ] {
+            assert_eq!(
+                block["PublicAccessBlockConfiguration"][flag], true,
+                "{bucket} {flag}"
+            );
         }
         let ownership = s3("get-bucket-ownership-controls")?;
-        assert_eq!(ownership["OwnershipControls"]["Rules"][0]["ObjectOwnership"], "BucketOwnerEnforced");
+        assert_eq!(
+            ownership["OwnershipControls"]["Rules"][0]["ObjectOwnership"],
+            "BucketOwnerEnforced"
+        );
         let policy = s3("get-bucket-policy")?;
         let policy: Value = serde_json::from_str(policy["Policy"].as_str().unwrap_or_default())?;
-        assert_eq!(policy["Statement"][0]["Condition"]["Bool"]["aws:SecureTransport"], "false");
+        assert_eq!(
+            policy["Statement"][0]["Condition"]["Bool"]["aws:SecureTransport"],
+            "false"
+        );
         let lifecycle = s3("get-bucket-lifecycle-configuration")?;
-        assert_eq!(lifecycle["Rules"][0]["NoncurrentVersionExpiration"]["NoncurrentDays"], 90);
+        assert_eq!(
+            lifecycle["Rules"][0]["NoncurrentVersionExpiration"]["NoncurrentDays"],
+            90
+        );
         let tags = s3("get-bucket-tagging")?.to_string();
-        assert!(tags.contains("Environment") && tags.contains("staging"), "{tags}");
+        assert!(
+            tags.contains("Environment") && tags.contains("staging"),
+            "{tags}"
+        );
 
         let described = table_call("describe-table")?;
         let described = &described["Table"];
         assert_eq!(described["KeySchema"][0]["AttributeName"], "LockID");
-        assert_eq!(described["BillingModeSummary"]["BillingMode"], "PAY_PER_REQUEST");
+        assert_eq!(
+            described["BillingModeSummary"]["BillingMode"],
+            "PAY_PER_REQUEST"
+        );
         assert_eq!(described["SSEDescription"]["SSEType"], "KMS");
         assert_eq!(described["DeletionProtectionEnabled"], true);
         let backups = table_call("describe-continuous-backups")?;
         let recovery = &backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"];
         assert_eq!(recovery["PointInTimeRecoveryStatus"], "ENABLED");
     }
-    let replication = stage.aws_cli(PRIMARY, &["s3api", "get-bucket-replication", "--bucket", STATE_BUCKET])?;
+    let replication = stage.aws_cli(
+        PRIMARY,
+        &["s3api", "get-bucket-replication", "--bucket", STATE_BUCKET],
+    )?;
     let replication = &replication["ReplicationConfiguration"];
     let rule = &replication["Rules"][0];
     assert_eq!(rule["ID"], "terraform-state-to-dr");
     assert_eq!(rule["DeleteMarkerReplication"]["Status"], "Enabled");
-    assert_eq!(rule["Destination"]["Bucket"], "arn:aws:s3:::berthcare-terraform-state-dr");
-    assert_eq!(rule["Destination"]["ReplicationTime"]["Time"]["Minutes"], 15);
+    assert_eq!(
+        rule["Destination"]["Bucket"],
+        "arn:aws:s3:::berthcare-terraform-state-dr"
+    );
+    assert_eq!(
+        rule["Destination"]["ReplicationTime"]["Time"]["Minutes"],
+        15
+    );
     assert_eq!(rule["Destination"]["Metrics"]["Status"], "Enabled");
     let role = "S3TerraformStateReplicationRole";
     let trust = stage.aws_cli(PRIMARY, &["iam", "get-role", "--role-name", role])?;
     let trust = &trust["Role"]["AssumeRolePolicyDocument"]["Statement"][0];
-    assert_eq!(trust["Condition"]["StringEquals"]["aws:SourceAccount"], "000000000000");
-    assert_eq!(trust["Condition"]["ArnLike"]["aws:SourceArn"], "arn:aws:s3:::berthcare-terraform-state");
-    let policy = ["iam", "get-role-policy", "--role-name", role, "--policy-name", "ReplicationPolicy"];
+    assert_eq!(
+        trust["Condition"]["StringEquals"]["aws:SourceAccount"],
+        "000000000000"
+    );
+    assert_eq!(
+        trust["Condition"]["ArnLike"]["aws:SourceArn"],
+        "arn:aws:s3:::berthcare-terraform-state"
+    );
+    let policy = [
+        "iam",
+        "get-role-policy",
+        "--role-name",
+        role,
+        "--policy-name",
+        "ReplicationPolicy",
+    ];
     let policy = stage.aws_cli(PRIMARY, &policy)?.to_string();
-    for action in ["s3:GetObjectVersionTagging", "s3:ReplicateTags", "s3:ReplicateDelete"] {
+    for action in [
+        "s3:GetObjectVersionTagging",
+        "s3:ReplicateTags",
+        "s3:ReplicateDelete",
+    ] {
         assert!(policy.contains(action), "{action}: {policy}");
     }
     Ok(())
@@ -140,7 +222,9 @@ async fn the_locks_of_a_running_terraform_are_listed_with_their_holder() -> Resu
     if skipped(missing_tool()) {
         return Ok(());
     }
-    let Some(stage) = Stage::open().await? else { return Ok(()) };
+    let Some(stage) = Stage::open().await? else {
+        return Ok(());
+    };
     let terraform = stage.terraform()?;
     let look = format!(
         "resource \"terraform_data\" \"look\" {{\n  provisioner \"local-exec\" {{\n    command = \
@@ -148,22 +232,49 @@ async fn the_locks_of_a_running_terraform_are_listed_with_their_holder() -> Resu
         env!("CARGO_BIN_EXE_drill")
     );
     std::fs::write(stage.folder.path().join("stack/look.tf"), look)?;
-    stage.init_backend(&["render", "primary", "--out", "b.s3.tfbackend"])?.exits(0)?;
+    stage
+        .init_backend(&["render", "primary", "--out", "b.s3.tfbackend"])?
+        .exits(0)?;
     tokio::task::block_in_place(|| {
         terraform.init("b.s3.tfbackend", &[])?;
-        terraform.run(&["apply", "-auto-approve", "-no-color"])?.exits(0)
+        terraform
+            .run(&["apply", "-auto-approve", "-no-color"])?
+            .exits(0)
     })?;
-    let seen: Value = serde_json::from_str(&std::fs::read_to_string(stage.folder.path().join("locks.json"))?)?;
-    let locks = seen["sides"][0]["locks"].as_array().cloned().unwrap_or_default();
-    let kinds: Vec<&str> = locks.iter().filter_map(|lock| lock["kind"].as_str()).collect();
+    let seen: Value = serde_json::from_str(&std::fs::read_to_string(
+        stage.folder.path().join("locks.json"),
+    )?)?;
+    let locks = seen["sides"][0]["locks"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let kinds: Vec<&str> = locks
+        .iter()
+        .filter_map(|lock| lock["kind"].as_str())
+        .collect();
     assert_eq!(kinds, ["dynamodb", "s3"], "{seen:#}");
     for lock in &locks {
         assert_eq!(lock["info"]["Operation"], "OperationTypeApply", "{lock:#}");
-        assert_eq!(lock["info"]["Path"], "berthcare-terraform-state/staging/terraform.tfstate", "{lock:#}");
-        assert!(lock["info"]["Who"].as_str().is_some_and(|who| who.contains('@')), "{lock:#}");
+        assert_eq!(
+            lock["info"]["Path"], "berthcare-terraform-state/staging/terraform.tfstate",
+            "{lock:#}"
+        );
+        assert!(
+            lock["info"]["Who"]
+                .as_str()
+                .is_some_and(|who| who.contains('@')),
+            "{lock:#}"
+        );
     }
-    let after = stage.init_backend(&["locks", "--output", "json"])?.exits(0)?.json()?;
-    assert_eq!(after["sides"][0]["locks"], serde_json::json!([]), "terraform released both");
+    let after = stage
+        .init_backend(&["locks", "--output", "json"])?
+        .exits(0)?
+        .json()?;
+    assert_eq!(
+        after["sides"][0]["locks"],
+        serde_json::json!([]),
+        "terraform released both"
+    );
     Ok(())
 }
 
@@ -174,22 +285,46 @@ async fn in_a_lost_region_only_reconfigure_works_and_a_stale_digest_is_told() ->
     if skipped(missing_tool()) {
         return Ok(());
     }
-    let Some(stage) = Stage::open().await? else { return Ok(()) };
+    let Some(stage) = Stage::open().await? else {
+        return Ok(());
+    };
     let terraform = stage.terraform()?;
     for side in ["primary", "dr"] {
         let file = format!("{side}.s3.tfbackend");
-        stage.init_backend(&["render", side, "--out", &file])?.exits(0)?;
+        stage
+            .init_backend(&["render", side, "--out", &file])?
+            .exits(0)?;
     }
     tokio::task::block_in_place(|| {
         terraform.init("primary.s3.tfbackend", &[])?;
-        terraform.run(&["apply", "-auto-approve", "-no-color"])?.exits(0)
+        terraform
+            .run(&["apply", "-auto-approve", "-no-color"])?
+            .exits(0)
     })?;
     stage.aws.set_region(PRIMARY, RegionState::Refuse);
     tokio::task::block_in_place(|| -> Result<()> {
-        let migrate = ["init", "-no-color", "-migrate-state", "-force-copy", "-backend-config=../dr.s3.tfbackend"];
-        assert_ne!(terraform.run(&migrate)?.code(), Some(0), "the old backend is gone");
+        let migrate = [
+            "init",
+            "-no-color",
+            "-migrate-state",
+            "-force-copy",
+            "-backend-config=../dr.s3.tfbackend",
+        ];
+        assert_ne!(
+            terraform.run(&migrate)?.code(),
+            Some(0),
+            "the old backend is gone"
+        );
         terraform.init("dr.s3.tfbackend", &["-reconfigure"])?;
-        assert_eq!(terraform.run(&["state", "list"])?.exits(0)?.stdout().lines().count(), 3);
+        assert_eq!(
+            terraform
+                .run(&["state", "list"])?
+                .exits(0)?
+                .stdout()
+                .lines()
+                .count(),
+            3
+        );
         Ok(())
     })?;
     // A digest of another state under the DR bucket's name: status tells it before terraform does.
@@ -199,21 +334,38 @@ async fn in_a_lost_region_only_reconfigure_works_and_a_stale_digest_is_told() ->
         .dynamodb
         .put_item()
         .table_name("berthcare-terraform-locks-dr")
-        .item("LockID", text("berthcare-terraform-state-dr/staging/terraform.tfstate-md5"))
+        .item(
+            "LockID",
+            text("berthcare-terraform-state-dr/staging/terraform.tfstate-md5"),
+        )
         .item("Digest", text("00000000000000000000000000000000"))
         .send()
         .await?;
-    let status = stage.init_backend(&["status", "--output", "json"])?.exits(1)?.json()?;
-    assert_eq!(status["sides"][1]["state"]["digest"], "differs", "{status:#}");
+    let status = stage
+        .init_backend(&["status", "--output", "json"])?
+        .exits(1)?
+        .json()?;
+    assert_eq!(
+        status["sides"][1]["state"]["digest"], "differs",
+        "{status:#}"
+    );
     let refused = tokio::task::block_in_place(|| terraform.run(&["state", "list", "-no-color"]))?;
-    assert!(refused.stderr().contains("does not have the expected content"), "{}", refused.stderr());
+    assert!(
+        refused
+            .stderr()
+            .contains("does not have the expected content"),
+        "{}",
+        refused.stderr()
+    );
     Ok(())
 }
 
 async fn clients(stage: &Stage, region: &str) -> Result<aws_env::RegionClients> {
     let env = aws_env::AwsEnv::load(aws_env::Options {
         endpoint_url: Some(stage.aws.endpoint().to_owned()),
-        credentials: Some(aws_credential_types::Credentials::new("test", "test", None, None, "test")),
+        credentials: Some(aws_credential_types::Credentials::new(
+            "test", "test", None, None, "test",
+        )),
         ..aws_env::Options::default()
     })
     .await?;
