@@ -45,6 +45,43 @@ pub fn residency_notes(settings: &Settings) {
     }
 }
 
+/// Asks for `name` to be typed, unless `--yes` was given: for what must not be confirmed by habit.
+///
+/// # Errors
+/// Exit 4 when something else is typed, or nobody is there to ask.
+pub fn confirm_name(args: &GlobalArgs, question: &str, name: &str) -> Result<(), Failure> {
+    if args.yes {
+        return Ok(());
+    }
+    refuse_without_terminal(question)?;
+    let answer: Result<String, _> = dialoguer::Input::new()
+        .with_prompt(format!("{question} Type {name} to go ahead"))
+        .allow_empty(true)
+        .interact_text();
+    match answer {
+        Ok(answer) if answer.trim() == name => Ok(()),
+        Ok(_) => Err(stopped()),
+        Err(error) => Err(Failure::new(Exit::Interrupted, error)),
+    }
+}
+
+fn stopped() -> Failure {
+    Failure::new(
+        Exit::Refused,
+        anyhow::anyhow!("stopped: nothing was changed"),
+    )
+}
+
+fn refuse_without_terminal(question: &str) -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        return Ok(());
+    }
+    Err(
+        Failure::new(Exit::Refused, anyhow::anyhow!("failed to ask: {question}"))
+            .hint("there is no terminal to ask on; nothing was changed; give --yes to go ahead"),
+    )
+}
+
 /// Asks, unless `--yes` was given.
 ///
 /// # Errors
@@ -53,23 +90,14 @@ pub fn confirm(args: &GlobalArgs, question: &str) -> Result<(), Failure> {
     if args.yes {
         return Ok(());
     }
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(
-            Failure::new(Exit::Refused, anyhow::anyhow!("failed to ask: {question}")).hint(
-                "there is no terminal to ask on; nothing was changed; give --yes to go ahead",
-            ),
-        );
-    }
+    refuse_without_terminal(question)?;
     let answer = dialoguer::Confirm::new()
         .with_prompt(question)
         .default(false)
         .interact();
     match answer {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Failure::new(
-            Exit::Refused,
-            anyhow::anyhow!("stopped: nothing was changed"),
-        )),
+        Ok(false) => Err(stopped()),
         Err(error) => Err(Failure::new(Exit::Interrupted, error)),
     }
 }

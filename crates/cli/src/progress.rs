@@ -3,8 +3,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use report::{Observer, Outcome};
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use report::{Amount, Observer, Outcome};
 
 /// Progress on standard error: spinners on a terminal, plain lines otherwise.
 pub struct Progress {
@@ -66,6 +66,31 @@ impl Observer for Progress {
         self.with_bars(|bars| {
             if let Some(bar) = bars.running.get(label) {
                 bar.set_message(format!("{label} ({detail})"));
+            }
+        });
+    }
+
+    fn advanced(&self, label: &str, done: Amount, total: Amount) {
+        self.with_bars(|bars| {
+            let bar = bars.running.entry(label.to_owned()).or_insert_with(|| {
+                let bar = bars.all.add(ProgressBar::new(total.objects));
+                let template =
+                    "{prefix} [{bar:24}] {pos}/{len} objects, {msg}, {per_sec}, {eta} left";
+                if let Ok(style) = ProgressStyle::with_template(template) {
+                    bar.set_style(style.progress_chars("=> "));
+                }
+                bar.set_prefix(label.to_owned());
+                bar
+            });
+            bar.set_position(done.objects);
+            bar.set_message(format!(
+                "{}/{}",
+                HumanBytes(done.bytes),
+                HumanBytes(total.bytes)
+            ));
+            if done.objects >= total.objects {
+                bar.finish_and_clear();
+                bars.running.remove(label);
             }
         });
     }

@@ -4,12 +4,66 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use crate::{Exit, Failure, GlobalArgs, OutputFormat};
 
 /// Parses the arguments, runs `program` until it ends or is interrupted, and tells how it ended.
 pub fn run<C, F>(
+    arguments: impl IntoIterator<Item = OsString>,
+    global: impl FnOnce(&C) -> &GlobalArgs,
+    program: impl FnOnce(C) -> F,
+) -> ExitCode
+where
+    C: Parser,
+    F: Future<Output = Result<Exit, Failure>>,
+{
+    run_until(arguments, global, |parsed| async {
+        tokio::select! {
+            outcome = program(parsed) => outcome,
+            signal = interrupted() => Err(interruption(signal)),
+        }
+    })
+}
+
+/// Like [`run`], but the first interrupt only sets the flag that the program gets, for it to end what is
+/// under way; the second ends it at once.
+pub fn run_draining<C, F>(
+    arguments: impl IntoIterator<Item = OsString>,
+    global: impl FnOnce(&C) -> &GlobalArgs,
+    program: impl FnOnce(C, watch::Receiver<bool>) -> F,
+) -> ExitCode
+where
+    C: Parser,
+    F: Future<Output = Result<Exit, Failure>>,
+{
+    run_until(arguments, global, |parsed| async {
+        let (stop, stopping) = watch::channel(false);
+        tokio::select! {
+            outcome = program(parsed, stopping) => outcome,
+            signal = async {
+                let first = interrupted().await;
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "{first}: finishing what is under way; once more to stop at once"
+                );
+                let _ = stop.send(true);
+                interrupted().await
+            } => Err(interruption(signal)),
+        }
+    })
+}
+
+fn interruption(signal: &str) -> Failure {
+    Failure::new(
+        Exit::Interrupted,
+        anyhow::anyhow!("interrupted by {signal}"),
+    )
+    .hint("what was done stays done; run the same command again to continue")
+}
+
+fn run_until<C, F>(
     arguments: impl IntoIterator<Item = OsString>,
     global: impl FnOnce(&C) -> &GlobalArgs,
     program: impl FnOnce(C) -> F,
@@ -43,16 +97,7 @@ where
         Ok(runtime) => runtime,
         Err(error) => return tell(&Failure::new(Exit::Unchecked, error), format),
     };
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = program(parsed) => outcome,
-            signal = interrupted() => Err(Failure::new(
-                Exit::Interrupted,
-                anyhow::anyhow!("interrupted by {signal}"),
-            )
-            .hint("what was done stays done; run the same command again to continue")),
-        }
-    });
+    let outcome = runtime.block_on(program(parsed));
     // A call that hangs must not hold up the end of the program.
     runtime.shutdown_background();
     match outcome {
@@ -95,7 +140,7 @@ fn trace(verbose: u8) {
     let default = match verbose {
         0 => "warn",
         1 => "info",
-        _ => "info,aws_smithy_runtime=debug,aws_env=debug,state_backend=debug",
+        _ => "info,aws_smithy_runtime=debug,aws_env=debug,state_backend=debug,dr=debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let subscriber = tracing_subscriber::fmt()

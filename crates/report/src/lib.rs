@@ -8,7 +8,7 @@ mod document;
 mod progress;
 
 pub use document::{Document, Mark, Section};
-pub use progress::{Observer, Outcome, Silent};
+pub use progress::{Amount, Observer, Outcome, Silent};
 
 /// A result that can be shown to a person; its JSON is its [`serde::Serialize`].
 pub trait Report: serde::Serialize {

@@ -13,6 +13,15 @@ pub enum Outcome {
     Skipped,
 }
 
+/// Objects and bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Objects.
+    pub objects: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
 /// Receives progress from libraries. Every method may be left out.
 ///
 /// Steps may overlap; a label identifies a step while it runs.
@@ -25,6 +34,11 @@ pub trait Observer: Send + Sync {
     /// A step that takes long is still running; `detail` says where it stands.
     fn waiting(&self, label: &str, detail: &str) {
         let _ = (label, detail);
+    }
+
+    /// Of a step that moves objects, `done` of `total` are done.
+    fn advanced(&self, label: &str, done: Amount, total: Amount) {
+        let _ = (label, done, total);
     }
 
     /// A step has ended after `took`.
