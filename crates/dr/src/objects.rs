@@ -1,10 +1,46 @@
 //! Objects of a bucket and of its copy in another region.
+//!
+//! Pure modules know nothing of the SDK: [`ListingReader`], [`compare_details`], [`check`], [`Pace`]. Around
+//! them: [`walk`] lists two buckets side by side, [`plan`] compares them and writes down the steps, and
+//! [`apply`] takes the steps, each in the [`Journal`] before it is done, so that it can be undone.
 
+mod bucket;
+mod compare;
+mod copy;
+mod digest;
 mod entry;
+mod examine;
+mod execute;
+mod guard;
+mod journal;
 mod list_xml;
+mod pace;
+mod parity;
+mod place;
+mod plan;
 mod split;
+mod sync;
+mod undo;
 mod walk;
 
+pub use bucket::Bucket;
+pub use compare::{
+    Checksum, Detail, Difference, Encryption, Mode, Proof, Unprovable, Verdict, compare_details,
+    compare_listed,
+};
+pub use copy::{Copied, Copier, CopyError, Expected, Order};
+pub use digest::TreeDigest;
 pub use entry::{ETag, Facts, Modified, Page, StorageClass};
+pub use execute::{Done, ExecuteError};
+pub use guard::{Intended, MaxDelete, Refusal, check, check_places};
+pub use journal::{
+    Action, Change, Intent, Journal, JournalError, Outcome, Past, Record, Run, recall,
+};
 pub use list_xml::{ListingError, ListingReader};
+pub use pace::Pace;
+pub use parity::{Finding, Folder, Parity, ParityOptions, Sample, Sum, parity};
+pub use place::{JOURNAL, Place, PlaceError};
+pub use plan::{Example, Listed, Plan, PlanError, PlanOptions, Planned, SpoolError, Tally, plan};
+pub use sync::{ApplyOptions, abort_leftovers, apply};
+pub use undo::{UndoPlan, Undone, plan_undo, undo};
 pub use walk::{Lister, Side, Visitor, WalkError, walk};

@@ -1,0 +1,182 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use cli::{CompletionArgs, GlobalArgs};
+use dr::objects::{MaxDelete, Mode, Place};
+use settings::{BucketName, KmsKeyArn, Region};
+
+/// Copies, compares and puts back the objects of buckets in two regions
+#[derive(Debug, Parser)]
+#[command(name = "dr-replicate", version, after_long_help = EXAMPLES)]
+pub struct Cli {
+    /// Flags of every program.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dr-replicate parity --bucket berthcare-photos-staging
+  dr-replicate sync --bucket berthcare-photos-staging --dry-run
+  dr-replicate sync --bucket berthcare-photos-staging --delete
+  dr-replicate undo 20261122T185719Z-04711 --bucket berthcare-photos-staging
+  dr-replicate sync --from s3://photos/2026 --to s3://photos-dr/2026 \\
+      --from-region ca-central-1 --to-region us-east-1
+
+Exit codes:
+  0 fine · 1 checked and found wrong · 2 usage or configuration · 3 could not check
+  4 refused by a guard · 130 interrupted";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the destination hold what the source holds
+    Sync(SyncArgs),
+    /// Compare the two, change nothing: counts, bytes, digests, differences
+    Parity(ParityArgs),
+    /// Put the destination back as a run found it
+    Undo(UndoArgs),
+    /// Print a completion script
+    Completion(CompletionArgs),
+}
+
+/// Which two buckets.
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
+    /// A bucket of the settings: from it to its DR counterpart
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["from", "to"], conflicts_with_all = ["from", "to"])]
+    pub bucket: Option<BucketName>,
+    /// The source
+    #[arg(long, value_name = "S3URL", requires = "to")]
+    pub from: Option<Place>,
+    /// The destination
+    #[arg(long, value_name = "S3URL", requires = "from")]
+    pub to: Option<Place>,
+    /// Region of the source; the settings' primary region unless given
+    #[arg(long, value_name = "REGION")]
+    pub from_region: Option<Region>,
+    /// Region of the destination; the settings' DR region unless given
+    #[arg(long, value_name = "REGION")]
+    pub to_region: Option<Region>,
+}
+
+/// How to compare.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// What proves that two objects are the same
+    #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
+    pub compare: CompareArg,
+    /// Compare metadata, content headers and tags as well: two calls for every object
+    #[arg(long)]
+    pub headers: bool,
+    /// Ranges of keys that are listed at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub listings: u16,
+}
+
+/// What proves that two objects are the same.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum CompareArg {
+    /// ETags where they prove something, else checksums
+    Auto,
+    /// ETags of the listing only
+    Etag,
+    /// Checksums only: two calls for every object
+    Checksum,
+    /// Size, and a destination that is not older; no proof
+    SizeMtime,
+}
+
+impl From<CompareArg> for Mode {
+    fn from(compare: CompareArg) -> Self {
+        match compare {
+            CompareArg::Auto => Self::Auto,
+            CompareArg::Etag => Self::Etag,
+            CompareArg::Checksum => Self::Checksum,
+            CompareArg::SizeMtime => Self::SizeMtime,
+        }
+    }
+}
+
+/// `sync`.
+#[derive(Debug, Args)]
+pub struct SyncArgs {
+    /// Which two buckets.
+    #[command(flatten)]
+    pub places: PlaceArgs,
+    /// How to compare.
+    #[command(flatten)]
+    pub compare: CompareArgs,
+    /// Print the plan and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Delete what the source does not have (by delete markers)
+    #[arg(long)]
+    pub delete: bool,
+    /// Refuse to delete more than this: a number of objects or a percentage of the destination
+    /// [default: 10% or 1000, whichever is less]
+    #[arg(long, value_name = "N|P%", requires = "delete")]
+    pub max_delete: Option<MaxDelete>,
+    /// Leave objects alone that are neither provably equal nor provably different
+    #[arg(long)]
+    pub leave_unproven: bool,
+    /// Overwrite objects although the destination keeps no versions: this cannot be undone
+    #[arg(long)]
+    pub overwrite_unversioned: bool,
+    /// KMS key of the destination region for the copies; the destination bucket's default unless given
+    #[arg(long, value_name = "ARN")]
+    pub kms_key: Option<KmsKeyArn>,
+    /// Copies under way at once, at most
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub concurrency: u16,
+    /// Where runs keep their files on this machine [default: the user's state directory]
+    #[arg(long, value_name = "DIR", env = "DR_REPLICATE_RUNS")]
+    pub runs: Option<PathBuf>,
+}
+
+/// `parity`.
+#[derive(Debug, Args)]
+pub struct ParityArgs {
+    /// Which two buckets.
+    #[command(flatten)]
+    pub places: PlaceArgs,
+    /// How to compare.
+    #[command(flatten)]
+    pub compare: CompareArgs,
+    /// Read this many objects on both sides and compare their bytes
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub sample: usize,
+    /// Print Markdown instead of a table
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+/// `undo`.
+#[derive(Debug, Args)]
+pub struct UndoArgs {
+    /// The run, as `sync` printed it
+    pub run: String,
+    /// The bucket of the settings whose DR counterpart the run changed
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "to",
+        conflicts_with = "to"
+    )]
+    pub bucket: Option<BucketName>,
+    /// The bucket that the run changed
+    #[arg(long, value_name = "S3URL")]
+    pub to: Option<Place>,
+    /// Its region; the settings' DR region unless given
+    #[arg(long, value_name = "REGION")]
+    pub to_region: Option<Region>,
+    /// Print the plan and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where runs keep their files on this machine [default: the user's state directory]
+    #[arg(long, value_name = "DIR", env = "DR_REPLICATE_RUNS")]
+    pub runs: Option<PathBuf>,
+}

@@ -1,0 +1,22 @@
+mod connect;
+mod parity;
+mod sync;
+mod undo;
+
+use cli::{Exit, Failure};
+use tokio::sync::watch;
+
+use crate::{Cli, Command};
+
+pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Sync(args) => sync::run(&global, &args, stop).await,
+        Command::Parity(args) => parity::run(&global, &args).await,
+        Command::Undo(args) => undo::run(&global, &args).await,
+        Command::Completion(args) => {
+            cli::print_completion::<Cli>(&args);
+            Ok(Exit::Fine)
+        }
+    }
+}

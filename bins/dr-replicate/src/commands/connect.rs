@@ -1,0 +1,184 @@
+//! From arguments and settings to buckets that answer.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use cli::{Exit, Failure, GlobalArgs};
+use directories::ProjectDirs;
+use dr::objects::{Bucket, Place};
+use settings::{BucketName, Region, Settings};
+
+use crate::args::PlaceArgs;
+
+/// Two buckets, and what settings say about all of them.
+pub(super) struct Pair {
+    pub(super) source: Bucket,
+    pub(super) destination: Bucket,
+    pub(super) pairs: Vec<(BucketName, BucketName)>,
+}
+
+/// Source and destination, before anybody has asked whether they answer.
+pub(super) async fn pair(global: &GlobalArgs, args: &PlaceArgs) -> Result<Pair, Failure> {
+    let named = args.from_region.is_some() && args.to_region.is_some() && args.bucket.is_none();
+    let settings = settings(global, named)?;
+    let pairs = pairs(settings.as_ref());
+    let (from, to) = match (&args.bucket, &args.from, &args.to) {
+        (Some(bucket), _, _) => {
+            let dr = counterpart(&pairs, bucket)?;
+            (Place::whole(bucket.clone()), Place::whole(dr))
+        }
+        (None, Some(from), Some(to)) => (from.clone(), to.clone()),
+        _ => {
+            return Err(Failure::new(
+                Exit::Usage,
+                anyhow!("failed to tell which buckets: give --bucket, or --from and --to"),
+            ));
+        }
+    };
+    let settings = settings.as_ref();
+    let from_region = region(args.from_region, settings, &pairs, &from, Role::Primary)?;
+    let to_region = region(args.to_region, settings, &pairs, &to, Role::Dr)?;
+    let env = cli::aws_env().await?;
+    Ok(Pair {
+        source: Bucket::new(&env.region(from_region), from),
+        destination: Bucket::new(&env.region(to_region), to),
+        pairs,
+    })
+}
+
+impl Pair {
+    /// Asks both whether they answer: within seconds, before anything else is tried.
+    pub(super) async fn reach(&self) -> Result<(), Failure> {
+        tokio::try_join!(self.source.reach(), self.destination.reach())
+            .map_err(|error| Failure::aws("reach the buckets", error))?;
+        Ok(())
+    }
+}
+
+/// The bucket that a run changed.
+pub(super) async fn destination(
+    global: &GlobalArgs,
+    bucket: Option<&BucketName>,
+    to: Option<&Place>,
+    to_region: Option<Region>,
+) -> Result<Bucket, Failure> {
+    let settings = settings(global, to_region.is_some() && bucket.is_none())?;
+    let pairs = pairs(settings.as_ref());
+    let place = match (bucket, to) {
+        (Some(bucket), _) => Place::whole(counterpart(&pairs, bucket)?),
+        // Journals hold whole keys.
+        (None, Some(to)) => Place::whole(to.bucket.clone()),
+        (None, None) => {
+            return Err(Failure::new(
+                Exit::Usage,
+                anyhow!("failed to tell which bucket: give --bucket or --to"),
+            ));
+        }
+    };
+    let region = region(to_region, settings.as_ref(), &pairs, &place, Role::Dr)?;
+    let env = cli::aws_env().await?;
+    let bucket = Bucket::new(&env.region(region), place);
+    bucket
+        .reach()
+        .await
+        .map_err(|error| Failure::aws("reach the bucket", error))?;
+    Ok(bucket)
+}
+
+/// Settings; none when everything is on the command line and there is no file.
+fn settings(global: &GlobalArgs, optional: bool) -> Result<Option<Settings>, Failure> {
+    if optional && !global.config.exists() {
+        return Ok(None);
+    }
+    let settings = cli::load_settings(global)?;
+    cli::residency_notes(&settings);
+    Ok(Some(settings))
+}
+
+fn pairs(settings: Option<&Settings>) -> Vec<(BucketName, BucketName)> {
+    settings
+        .into_iter()
+        .flat_map(|settings| &settings.buckets)
+        .map(|bucket| (bucket.name.clone(), bucket.dr.clone()))
+        .collect()
+}
+
+fn counterpart(
+    pairs: &[(BucketName, BucketName)],
+    bucket: &BucketName,
+) -> Result<BucketName, Failure> {
+    match pairs.iter().find(|(name, _)| name == bucket) {
+        Some((_, dr)) => Ok(dr.clone()),
+        None => {
+            let names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+            Err(Failure::new(
+                Exit::Usage,
+                anyhow!("failed to find bucket {bucket} in the settings"),
+            )
+            .hint(format!("settings have: {}", names.join(", "))))
+        }
+    }
+}
+
+enum Role {
+    Primary,
+    Dr,
+}
+
+/// The region given, else the one that settings give to the bucket, else the one of its role.
+fn region(
+    given: Option<Region>,
+    settings: Option<&Settings>,
+    pairs: &[(BucketName, BucketName)],
+    place: &Place,
+    role: Role,
+) -> Result<Region, Failure> {
+    if let Some(region) = given {
+        return Ok(region);
+    }
+    let regions = settings.map(|settings| &settings.regions).ok_or_else(|| {
+        Failure::new(Exit::Usage, anyhow!("failed to tell the region of {place}"))
+            .hint("give --from-region and --to-region, or a configuration with --config")
+    })?;
+    let is = |bucket: &BucketName| *bucket == place.bucket;
+    if pairs.iter().any(|(primary, _)| is(primary)) {
+        return Ok(regions.primary);
+    }
+    if pairs.iter().any(|(_, dr)| is(dr)) {
+        return Ok(regions.dr);
+    }
+    Ok(match role {
+        Role::Primary => regions.primary,
+        Role::Dr => regions.dr,
+    })
+}
+
+/// Where runs keep their files.
+pub(super) fn runs(given: Option<&PathBuf>) -> Result<PathBuf, Failure> {
+    if let Some(path) = given {
+        return Ok(path.clone());
+    }
+    ProjectDirs::from("", "", "dr-replicate")
+        .map(|dirs| {
+            dirs.state_dir()
+                .unwrap_or_else(|| dirs.data_local_dir())
+                .join("runs")
+        })
+        .ok_or_else(|| {
+            Failure::new(
+                Exit::Usage,
+                anyhow!("failed to find the user's state directory"),
+            )
+            .hint("give --runs DIR")
+        })
+}
+
+/// A name for a run: the time, and the process, since two runs may begin in one second.
+pub(super) fn run_name() -> String {
+    let time = cli::now();
+    format!(
+        "{}-{:07}",
+        time.strftime("%Y%m%dT%H%M%SZ"),
+        std::process::id()
+    )
+}

@@ -1,0 +1,427 @@
+//! One bucket, through the SDK.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_env::{Call, Error, ErrorClass, RegionClients};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents, StalledStreamProtectionConfig};
+use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::primitives::{ByteStream, SdkBody};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, ChecksumMode, ChecksumType, EncodingType, ServerSideEncryption,
+};
+use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
+use aws_smithy_types::date_time::Format;
+use settings::Region;
+
+use super::compare::{Checksum, Detail, Encryption};
+use super::entry::{ETag, Modified, Page, StorageClass};
+use super::list_xml::ListingReader;
+use super::pace::Refusals;
+use super::place::{JOURNAL, Place};
+use super::walk::Lister;
+
+/// A region that is off must be known within ten seconds.
+const REACH_TIMEOUT: Duration = Duration::from_secs(8);
+/// The longest silence in the middle of a page.
+const PAGE_SILENCE: Duration = Duration::from_secs(15);
+/// A page whose answer breaks off is asked for again.
+const PAGE_ATTEMPTS: usize = 4;
+
+/// A bucket or a folder of it, in its region.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    place: Place,
+    region: Region,
+    pub(super) s3: Client,
+    refusals: Refusals,
+}
+
+impl Bucket {
+    /// `place`, which lies in the region of `clients`.
+    pub fn new(clients: &RegionClients, place: Place) -> Self {
+        let refusals = Refusals::default();
+        let config = clients
+            .s3
+            .config()
+            .to_builder()
+            .interceptor(refusals.clone())
+            // Its bookkeeping costs more than reading a page; pages have a limit of their own.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        Self {
+            place,
+            region: clients.region,
+            s3: Client::from_conf(config),
+            refusals,
+        }
+    }
+
+    /// Where.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Its region.
+    pub fn region(&self) -> Region {
+        self.region
+    }
+
+    /// How often S3 has asked to slow down.
+    pub(super) fn refusals(&self) -> u64 {
+        self.refusals.count()
+    }
+
+    /// The bucket's name.
+    pub fn name(&self) -> &str {
+        self.place.bucket.as_str()
+    }
+
+    /// The key of an object of the tree.
+    pub(super) fn key(&self, relative: &str) -> String {
+        format!("{}{relative}", self.place.prefix)
+    }
+
+    pub(super) fn call(&self, operation: &'static str, key: &str) -> Call {
+        let resource = if key.is_empty() {
+            self.name().to_owned()
+        } else {
+            format!("{}/{key}", self.name())
+        };
+        Call {
+            region: self.region,
+            service: "S3",
+            operation,
+            resource,
+        }
+    }
+
+    /// Asks whether the bucket is there, and answers within eight seconds.
+    ///
+    /// # Errors
+    /// When it is not, may not be seen, or its region does not answer.
+    pub async fn reach(&self) -> Result<(), Error> {
+        let config = aws_sdk_s3::config::Builder::new()
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_timeout(REACH_TIMEOUT)
+                    .build(),
+            )
+            .retry_config(RetryConfig::standard().with_max_attempts(5));
+        self.s3
+            .head_bucket()
+            .bucket(self.name())
+            .customize()
+            .config_override(config)
+            .send()
+            .await
+            .map_err(|error| self.call("HeadBucket", "").failed(error))?;
+        Ok(())
+    }
+
+    /// Whether overwritten and deleted objects are kept as versions.
+    ///
+    /// # Errors
+    /// When the bucket does not tell.
+    pub async fn keeps_versions(&self) -> Result<bool, Error> {
+        let versioning = self
+            .s3
+            .get_bucket_versioning()
+            .bucket(self.name())
+            .send()
+            .await
+            .map_err(|error| self.call("GetBucketVersioning", "").failed(error))?;
+        Ok(versioning.status() == Some(&BucketVersioningStatus::Enabled))
+    }
+
+    /// What HeadObject says; `None` when there is no such object.
+    ///
+    /// # Errors
+    /// When the bucket does not tell.
+    pub async fn detail(&self, relative: &str) -> Result<Option<Detail>, Error> {
+        Ok(self.head(relative, None).await?.map(|head| detail(&head)))
+    }
+
+    /// The whole answer of HeadObject, of one version or the current one.
+    pub(super) async fn head(
+        &self,
+        relative: &str,
+        version: Option<&str>,
+    ) -> Result<Option<HeadObjectOutput>, Error> {
+        let key = self.key(relative);
+        let head = self
+            .s3
+            .head_object()
+            .bucket(self.name())
+            .key(&key)
+            .set_version_id(version.map(str::to_owned))
+            .checksum_mode(ChecksumMode::Enabled)
+            .send()
+            .await
+            .map_err(|error| self.call("HeadObject", &key).failed(error));
+        absent_is_none(head)
+    }
+
+    /// Number of parts and length of part `number`; `None` when it was not put in parts.
+    pub(super) async fn part(
+        &self,
+        relative: &str,
+        version: Option<&str>,
+        number: i32,
+    ) -> Result<Option<(u32, u64)>, Error> {
+        let key = self.key(relative);
+        let head = self
+            .s3
+            .head_object()
+            .bucket(self.name())
+            .key(&key)
+            .set_version_id(version.map(str::to_owned))
+            .part_number(number)
+            .send()
+            .await
+            .map_err(|error| self.call("HeadObject", &key).failed(error))?;
+        let count = head
+            .parts_count()
+            .and_then(|count| u32::try_from(count).ok());
+        let size = head
+            .content_length()
+            .and_then(|size| u64::try_from(size).ok());
+        Ok(count.zip(size))
+    }
+
+    /// The tags of an object, in a fixed order.
+    pub(super) async fn tags(
+        &self,
+        relative: &str,
+        version: Option<&str>,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let key = self.key(relative);
+        let tagging = self
+            .s3
+            .get_object_tagging()
+            .bucket(self.name())
+            .key(&key)
+            .set_version_id(version.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| self.call("GetObjectTagging", &key).failed(error))?;
+        let mut tags: Vec<_> = tagging
+            .tag_set
+            .into_iter()
+            .map(|tag| (tag.key, tag.value))
+            .collect();
+        tags.sort();
+        Ok(tags)
+    }
+
+    /// The bytes of an object.
+    pub(super) async fn read(&self, relative: &str) -> Result<ByteStream, Error> {
+        let key = self.key(relative);
+        let object = self
+            .s3
+            .get_object()
+            .bucket(self.name())
+            .key(&key)
+            .send()
+            .await
+            .map_err(|error| self.call("GetObject", &key).failed(error))?;
+        Ok(object.body)
+    }
+
+    async fn page_once(&self, after: &str, limit: u16) -> Result<Page, PageError> {
+        let capture = Capture::default();
+        self.s3
+            .list_objects_v2()
+            .bucket(self.name())
+            .set_prefix((!self.place.prefix.is_empty()).then(|| self.place.prefix.clone()))
+            .set_start_after((!after.is_empty()).then(|| self.key(after)))
+            .max_keys(i32::from(limit))
+            .encoding_type(EncodingType::Url)
+            .customize()
+            .interceptor(capture.clone())
+            .send()
+            .await
+            .map_err(|error| PageError::Call(self.call("ListObjectsV2", "").failed(error)))?;
+        let mut reader = ListingReader::new(&self.place.prefix, JOURNAL);
+        let mut body = ByteStream::new(capture.take());
+        loop {
+            match tokio::time::timeout(PAGE_SILENCE, body.next()).await {
+                Ok(Some(Ok(chunk))) => reader.feed(&chunk)?,
+                Ok(None) => return Ok(reader.finish()?),
+                Ok(Some(Err(error))) => return Err(PageError::Broken(error.to_string())),
+                Err(_) => return Err(PageError::Broken("no data for 15 s".to_owned())),
+            }
+        }
+    }
+}
+
+/// Why a page was not read.
+#[derive(Debug, thiserror::Error)]
+enum PageError {
+    #[error(transparent)]
+    Call(Error),
+    #[error("{0}")]
+    Broken(String),
+    #[error(transparent)]
+    Listing(#[from] super::list_xml::ListingError),
+}
+
+impl Lister for Bucket {
+    type Error = Error;
+
+    async fn page(&self, after: &str, limit: u16) -> Result<Page, Error> {
+        let mut attempt = 1;
+        loop {
+            match self.page_once(after, limit).await {
+                Ok(page) => return Ok(page),
+                Err(PageError::Call(error)) => return Err(error),
+                Err(error) if attempt >= PAGE_ATTEMPTS => {
+                    let call = self.call("ListObjectsV2", "");
+                    return Err(Error::unexpected(call, error.to_string()));
+                }
+                Err(_) => attempt += 1,
+            }
+        }
+    }
+}
+
+/// Takes the body of a listing before the SDK parses it, and leaves an empty listing in its place. Signing,
+/// endpoints, retries and errors stay the SDK's.
+#[derive(Debug, Clone, Default)]
+struct Capture(Arc<Mutex<Option<SdkBody>>>);
+
+const EMPTY_LISTING: &str = "<ListBucketResult/>";
+
+impl Capture {
+    fn take(&self) -> SdkBody {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.take().unwrap_or_else(SdkBody::empty)
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Capture {
+    fn name(&self) -> &'static str {
+        "Capture"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response_mut();
+        if response.status().is_success() {
+            let body = std::mem::replace(response.body_mut(), SdkBody::from(EMPTY_LISTING));
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn absent_is_none<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        // HeadObject has no body, so that "no such bucket" looks the same; buckets are looked at first.
+        Err(error) if error.class == ErrorClass::Absent => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn time(time: Option<&aws_sdk_s3::primitives::DateTime>) -> Modified {
+    time.and_then(|time| time.fmt(Format::DateTime).ok())
+        .and_then(|text| Modified::parse(&text))
+        .unwrap_or_default()
+}
+
+pub(super) fn detail(head: &HeadObjectOutput) -> Detail {
+    let class = head
+        .storage_class()
+        .map_or(StorageClass::Standard, |class| {
+            StorageClass::from(class.as_str())
+        });
+    let restored = head
+        .restore()
+        .is_some_and(|restore| restore.contains("ongoing-request=\"false\""));
+    let keyed = head.sse_customer_algorithm().is_some()
+        || !matches!(
+            head.server_side_encryption(),
+            None | Some(ServerSideEncryption::Aes256)
+        );
+    Detail {
+        size: head
+            .content_length()
+            .and_then(|size| u64::try_from(size).ok())
+            .unwrap_or_default(),
+        etag: ETag::parse(head.e_tag().unwrap_or_default()),
+        modified: time(head.last_modified()),
+        archived: (class.is_archive() || head.archive_status().is_some()) && !restored,
+        class,
+        version: head.version_id().map(str::to_owned),
+        encryption: if keyed {
+            Encryption::Keyed
+        } else {
+            Encryption::Plain
+        },
+        checksums: checksums(head),
+        first_part: None,
+        headers: headers(head),
+    }
+}
+
+fn checksums(head: &HeadObjectOutput) -> Vec<Checksum> {
+    let full = head.checksum_type() == Some(&ChecksumType::FullObject);
+    [
+        ("CRC64NVME", head.checksum_crc64_nvme()),
+        ("SHA256", head.checksum_sha256()),
+        ("SHA1", head.checksum_sha1()),
+        ("CRC32C", head.checksum_crc32_c()),
+        ("CRC32", head.checksum_crc32()),
+    ]
+    .into_iter()
+    .filter_map(|(algorithm, value)| {
+        let value = value.filter(|value| !value.is_empty())?;
+        // A server that does not name the type: base64 has no hyphen, a composite ends in -N.
+        let full = full || (head.checksum_type().is_none() && !value.contains('-'));
+        Some(Checksum {
+            algorithm,
+            value: value.to_owned(),
+            full,
+        })
+    })
+    .collect()
+}
+
+/// Everything beside the content that a copy has to keep, in a fixed order.
+fn headers(head: &HeadObjectOutput) -> Vec<(String, String)> {
+    let named = [
+        ("cache-control", head.cache_control()),
+        ("content-disposition", head.content_disposition()),
+        ("content-encoding", head.content_encoding()),
+        ("content-language", head.content_language()),
+        ("content-type", head.content_type()),
+        ("expires", head.expires_string()),
+        ("website-redirect", head.website_redirect_location()),
+    ];
+    let mut headers: Vec<(String, String)> = named
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+        .collect();
+    headers.extend(
+        head.metadata()
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (format!("x-amz-meta-{name}"), value.clone())),
+    );
+    if let Some(tags) = head.tag_count().filter(|tags| *tags > 0) {
+        headers.push(("tags".to_owned(), tags.to_string()));
+    }
+    headers.sort();
+    headers
+}

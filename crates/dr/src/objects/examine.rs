@@ -1,0 +1,185 @@
+//! Verdicts that listings cannot give: asks HeadObject, on both sides.
+
+use aws_env::Error;
+use futures::{StreamExt as _, TryStreamExt as _};
+
+use super::bucket::Bucket;
+use super::compare::{
+    Detail, Difference, Mode, Unprovable, Verdict, compare_details, compare_listed, wants_parts,
+};
+use super::entry::Facts;
+
+/// Objects that one worker asks about at once.
+const AT_ONCE: usize = 32;
+
+/// A pair of objects and what came out.
+#[derive(Clone, Debug)]
+pub(super) struct Examined {
+    pub(super) key: String,
+    pub(super) source: Facts,
+    pub(super) destination: Option<Facts>,
+    pub(super) verdict: Examination,
+    /// The destination's version when it was asked.
+    pub(super) version: Option<String>,
+    /// The checksum or ETag that stands for the content on each side.
+    pub(super) identities: Option<(String, String)>,
+}
+
+/// What examining one key came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Examination {
+    /// Both are there.
+    Both(Verdict),
+    /// The source only; it can be copied.
+    SourceOnly,
+    /// The source only, and it is archived.
+    Archived,
+    /// The destination only: the source was deleted since it was listed.
+    DestinationOnly,
+    /// Gone from both sides since they were listed.
+    Gone,
+}
+
+/// A key that has to be asked about.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    pub(super) key: String,
+    pub(super) source: Facts,
+    pub(super) destination: Option<Facts>,
+}
+
+/// Asks about keys.
+#[derive(Clone, Debug)]
+pub(super) struct Examiner {
+    pub(super) source: Bucket,
+    pub(super) destination: Bucket,
+    pub(super) mode: Mode,
+    /// Compare metadata, content headers and tags as well.
+    pub(super) headers: bool,
+}
+
+impl Examiner {
+    /// The verdict that the listings give, unless a question has to be asked.
+    pub(super) fn listed(&self, source: &Facts, destination: &Facts) -> Option<Verdict> {
+        let verdict = compare_listed(self.mode, source, destination);
+        match verdict {
+            Some(Verdict::Equal(_)) if self.headers => None,
+            verdict => verdict,
+        }
+    }
+
+    pub(super) async fn ask(&self, questions: Vec<Question>) -> Result<Vec<Examined>, Error> {
+        futures::stream::iter(questions)
+            .map(|question| self.examine(question))
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    async fn examine(&self, question: Question) -> Result<Examined, Error> {
+        let Question {
+            key,
+            source,
+            destination,
+        } = question;
+        let (ours, theirs) = tokio::try_join!(self.source.detail(&key), async {
+            match destination {
+                Some(_) => self.destination.detail(&key).await,
+                None => Ok(None),
+            }
+        })?;
+        let version = theirs.as_ref().and_then(|theirs| theirs.version.clone());
+        let mut identities = None;
+        let verdict = match (&ours, &theirs) {
+            (None, None) => Examination::Gone,
+            (None, Some(_)) => Examination::DestinationOnly,
+            (Some(ours), None) if ours.archived => Examination::Archived,
+            (Some(_), None) => Examination::SourceOnly,
+            (Some(ours), Some(theirs)) => {
+                let (verdict, named) = self.both(&key, ours, theirs).await?;
+                identities = Some(named);
+                Examination::Both(verdict)
+            }
+        };
+        // What was seen last counts, not what was listed.
+        let facts = |detail: Detail| Facts {
+            size: detail.size,
+            etag: detail.etag,
+            modified: detail.modified,
+            class: detail.class,
+        };
+        Ok(Examined {
+            key,
+            source: ours.map_or(source, facts),
+            destination: theirs.map(facts),
+            verdict,
+            version,
+            identities,
+        })
+    }
+
+    async fn both(
+        &self,
+        key: &str,
+        ours: &Detail,
+        theirs: &Detail,
+    ) -> Result<(Verdict, (String, String)), Error> {
+        let mut verdict = compare_details(self.mode, ours, theirs);
+        if wants_parts(verdict, ours, theirs) {
+            let (first, other) = tokio::try_join!(
+                self.source.part(key, None, 1),
+                self.destination.part(key, None, 1)
+            )?;
+            let with = |detail: &Detail, part: Option<(u32, u64)>| Detail {
+                first_part: part.map(|(_, size)| size),
+                ..detail.clone()
+            };
+            verdict = compare_details(self.mode, &with(ours, first), &with(theirs, other));
+        }
+        if self.headers && matches!(verdict, Verdict::Equal(_)) {
+            verdict = self.compare_headers(key, ours, theirs, verdict).await?;
+        }
+        let identities = match verdict {
+            Verdict::Equal(_) => {
+                let same = identity(ours);
+                (same.clone(), same)
+            }
+            Verdict::NotProvable(Unprovable::Keyed) | Verdict::NotProvable(_) => {
+                (identity(ours), format!("?{}", identity(theirs)))
+            }
+            _ => (identity(ours), identity(theirs)),
+        };
+        Ok((verdict, identities))
+    }
+
+    async fn compare_headers(
+        &self,
+        key: &str,
+        ours: &Detail,
+        theirs: &Detail,
+        equal: Verdict,
+    ) -> Result<Verdict, Error> {
+        let differs = Ok(Verdict::Differs(Difference::Headers));
+        if ours.headers != theirs.headers {
+            return differs;
+        }
+        if ours.headers.iter().any(|(name, _)| name == "tags") {
+            let (ours, theirs) = tokio::try_join!(
+                self.source.tags(key, None),
+                self.destination.tags(key, None)
+            )?;
+            if ours != theirs {
+                return differs;
+            }
+        }
+        Ok(equal)
+    }
+}
+
+/// The strongest thing that names the content.
+fn identity(detail: &Detail) -> String {
+    match detail.checksums.iter().find(|checksum| checksum.full) {
+        Some(checksum) => format!("{}:{}", checksum.algorithm, checksum.value),
+        None => detail.etag.to_string(),
+    }
+}

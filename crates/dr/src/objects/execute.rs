@@ -1,0 +1,476 @@
+//! Does what was planned: copies first, then deletions, each written down before.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_env::{Error, ErrorClass};
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use futures::{StreamExt as _, TryStreamExt as _};
+use report::{Amount, Document, Mark, Observer, Report};
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::bucket::Bucket;
+use super::copy::{Copied, Copier, CopyError, Expected, Order};
+use super::journal::{Intent, Journal, JournalError, Record};
+use super::pace::Pace;
+use super::plan::{Listed, SpoolError, Step, Tally, examples};
+
+/// Steps that are written down at once; also what DeleteObjects takes.
+const BATCH: usize = 1_000;
+/// Destination objects that are looked at at once before they are changed.
+const LOOKS_AT_ONCE: usize = 64;
+/// Rounds in which a copy that failed for want of an answer is tried again, beside the SDK's retries.
+const ROUNDS: u32 = 4;
+const BETWEEN_ROUNDS: Duration = Duration::from_millis(500);
+
+/// Why a run ended before its steps.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// The journal cannot be kept; nothing that it does not hold was done.
+    #[error("keep the journal")]
+    Journal(#[from] JournalError),
+    /// The steps cannot be read.
+    #[error("read the plan")]
+    Spool(#[from] SpoolError),
+    /// A call failed.
+    #[error("look at the destination")]
+    Call(#[from] Error),
+    /// A task ended without an answer.
+    #[error("finish a copy")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// The run's name, for `undo`.
+    pub run: String,
+    /// Copied.
+    pub copied: Tally,
+    /// Deleted.
+    pub deleted: Tally,
+    /// Not done, because somebody else has written there since it was listed.
+    pub overtaken: Listed,
+    /// Archived in the source.
+    pub archived: Listed,
+    /// Gone from the source since it was listed.
+    pub vanished: Listed,
+    /// Not done, because a call failed.
+    pub failed: Listed,
+    /// Deletions that were left out because something else failed.
+    pub withheld: u64,
+    /// The run was interrupted; the rest is for the next run.
+    pub interrupted: bool,
+}
+
+impl Done {
+    /// Whether everything was done that was planned.
+    pub fn is_complete(&self) -> bool {
+        let left = [&self.overtaken, &self.archived, &self.failed];
+        !self.interrupted && self.withheld == 0 && left.iter().all(|list| list.tally.objects == 0)
+    }
+}
+
+impl Report for Done {
+    fn document(&self) -> Document {
+        let row = |mark, name: &str, objects: u64, bytes: u64| {
+            (
+                mark,
+                vec![name.to_owned(), objects.to_string(), bytes.to_string()],
+            )
+        };
+        let mut rows = vec![
+            row(Mark::Ok, "copied", self.copied.objects, self.copied.bytes),
+            row(
+                Mark::Ok,
+                "deleted",
+                self.deleted.objects,
+                self.deleted.bytes,
+            ),
+        ];
+        let lists = [
+            (Mark::Wrong, "failed", &self.failed),
+            (
+                Mark::Unknown,
+                "written by somebody else meanwhile",
+                &self.overtaken,
+            ),
+            (Mark::Unknown, "archived, not copyable", &self.archived),
+            (
+                Mark::Plain,
+                "gone from the source meanwhile",
+                &self.vanished,
+            ),
+        ];
+        for (mark, name, listed) in lists {
+            let tally = listed.tally;
+            if tally.objects > 0 {
+                rows.push(row(mark, name, tally.objects, tally.bytes));
+            }
+        }
+        if self.withheld > 0 {
+            rows.push(row(Mark::Unknown, "deletions withheld", self.withheld, 0));
+        }
+        let mut document = Document::new()
+            .heading("Done")
+            .table(["Objects", "Number", "Bytes"], rows);
+        for (heading, listed) in [
+            ("Failed", &self.failed),
+            ("Written by somebody else meanwhile", &self.overtaken),
+            ("Archived: restore these first", &self.archived),
+        ] {
+            document = examples(document, heading, listed);
+        }
+        if self.interrupted {
+            document = document.text("Interrupted: run the same command again to finish.");
+        }
+        if self.copied.objects + self.deleted.objects > 0 {
+            document = document.text(format!("Run {}", self.run));
+        }
+        document
+    }
+}
+
+/// Everything that doing needs.
+pub(super) struct Execution<'a> {
+    /// Copies.
+    pub(super) copier: Copier,
+    /// What is changed.
+    pub(super) destination: &'a Bucket,
+    /// Where changes are written down.
+    pub(super) journal: Arc<Journal>,
+    /// Copies under way at once, at most.
+    pub(super) concurrency: usize,
+    /// Becomes true when the run is to end soon.
+    pub(super) stop: watch::Receiver<bool>,
+    /// Who watches.
+    pub(super) observer: &'a dyn Observer,
+}
+
+/// A step that has been looked at and written down.
+struct Ready {
+    step: Step,
+    order: Order,
+    expected: Expected,
+}
+
+impl Execution<'_> {
+    fn stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Makes copies; `total` is for the progress only.
+    ///
+    /// # Errors
+    /// When the journal, the plan or the destination fail. A copy that fails is in the result.
+    pub(super) async fn copy(
+        &self,
+        steps: impl Iterator<Item = Result<Step, SpoolError>> + Send,
+        total: Tally,
+        done: &mut Done,
+    ) -> Result<(), ExecuteError> {
+        let (sender, receiver) = mpsc::channel::<Ready>(BATCH);
+        let (overtaken, copied) = tokio::join!(
+            self.prepare(steps, sender),
+            self.make(receiver, total, done)
+        );
+        copied?;
+        for step in overtaken? {
+            let size = step.source.as_ref().map_or(0, |facts| facts.size);
+            done.overtaken.add(&step.key, size, None);
+        }
+        done.interrupted |= self.stopping();
+        Ok(())
+    }
+
+    /// Looks at what will be overwritten, writes it down, and hands it on. Returns what somebody else has
+    /// changed since the plan was made.
+    async fn prepare(
+        &self,
+        steps: impl Iterator<Item = Result<Step, SpoolError>> + Send,
+        sender: mpsc::Sender<Ready>,
+    ) -> Result<Vec<Step>, ExecuteError> {
+        let mut overtaken = Vec::new();
+        let mut steps = steps;
+        loop {
+            let batch: Vec<Step> = steps.by_ref().take(BATCH).collect::<Result<_, _>>()?;
+            if batch.is_empty() || self.stopping() {
+                return Ok(overtaken);
+            }
+            let (batch, changed) = self.look(batch).await?;
+            overtaken.extend(changed);
+            let records: Vec<Record> = batch.iter().map(|step| self.intent(step)).collect();
+            self.journal.ahead(&records).await?;
+            for step in batch {
+                let Some(source) = step.source.clone() else {
+                    continue;
+                };
+                let ready = Ready {
+                    order: Order {
+                        key: step.key.clone(),
+                        to: step.key.clone(),
+                        version: None,
+                        etag: source.etag,
+                        size: source.size,
+                        class: source.class,
+                    },
+                    expected: match &step.destination {
+                        Some(facts) => Expected::Object(facts.etag.clone()),
+                        None => Expected::Absent,
+                    },
+                    step,
+                };
+                if sender.send(ready).await.is_err() {
+                    return Ok(overtaken);
+                }
+            }
+        }
+    }
+
+    fn intent(&self, step: &Step) -> Record {
+        Record::Intent(Intent {
+            key: self.destination.key(&step.key),
+            action: step.action,
+            etag: step.source.as_ref().map(|facts| facts.etag.clone()),
+            before: step.version.clone(),
+        })
+    }
+
+    /// Fills in the versions of what will be overwritten or deleted, and takes out what is not any more as
+    /// it was listed.
+    async fn look(&self, batch: Vec<Step>) -> Result<(Vec<Step>, Vec<Step>), Error> {
+        let looked: Vec<(Step, bool)> = futures::stream::iter(batch)
+            .map(|mut step| async move {
+                let Some(facts) = &step.destination else {
+                    return Ok::<_, Error>((step, true));
+                };
+                if step.version.is_some() {
+                    return Ok((step, true));
+                }
+                let there = self.destination.detail(&step.key).await?;
+                let same = there.as_ref().is_some_and(|there| there.etag == facts.etag);
+                step.version = there.and_then(|there| there.version);
+                Ok((step, same))
+            })
+            .buffered(LOOKS_AT_ONCE)
+            .try_collect()
+            .await?;
+        let (same, changed): (Vec<_>, Vec<_>) = looked.into_iter().partition(|(_, same)| *same);
+        let steps = |pairs: Vec<(Step, bool)>| pairs.into_iter().map(|(step, _)| step).collect();
+        Ok((steps(same), steps(changed)))
+    }
+
+    async fn make(
+        &self,
+        mut receiver: mpsc::Receiver<Ready>,
+        total: Tally,
+        done: &mut Done,
+    ) -> Result<(), ExecuteError> {
+        let started = Instant::now();
+        let mut pace = Pace::new(self.concurrency);
+        let mut running: JoinSet<(Ready, Result<Copied, CopyError>)> = JoinSet::new();
+        let mut more = true;
+        loop {
+            while more && running.len() < pace.limit() {
+                // With nothing under way there is nothing to do but wait for the next.
+                let next = if running.is_empty() {
+                    receiver.recv().await
+                } else {
+                    match receiver.try_recv() {
+                        Ok(ready) => Some(ready),
+                        Err(mpsc::error::TryRecvError::Empty) => break,
+                        Err(mpsc::error::TryRecvError::Disconnected) => None,
+                    }
+                };
+                match next {
+                    Some(ready) if !self.stopping() => {
+                        running.spawn(copy_one(self.copier.clone(), self.journal.clone(), ready));
+                    }
+                    Some(_) => {}
+                    None => more = false,
+                }
+            }
+            let Some(ended) = running.join_next().await else {
+                if more {
+                    continue;
+                }
+                return Ok(());
+            };
+            let (ready, outcome) = ended?;
+            pace.ended(started.elapsed(), self.destination.refusals());
+            self.ended(&ready.step, outcome, done)?;
+            self.observer.advanced(
+                "copy",
+                Amount {
+                    objects: done.copied.objects,
+                    bytes: done.copied.bytes,
+                },
+                Amount {
+                    objects: total.objects,
+                    bytes: total.bytes,
+                },
+            );
+        }
+    }
+
+    fn ended(
+        &self,
+        step: &Step,
+        outcome: Result<Copied, CopyError>,
+        done: &mut Done,
+    ) -> Result<(), JournalError> {
+        let key = self.destination.key(&step.key);
+        let size = step.source.as_ref().map_or(0, |facts| facts.size);
+        let error = match outcome {
+            Ok(copied) => {
+                done.copied.add(copied.size);
+                return self.journal.note(&Record::Done {
+                    key,
+                    after: copied.version,
+                    etag: copied.etag,
+                });
+            }
+            Err(CopyError::Journal(error)) => return Err(error),
+            Err(error) => error,
+        };
+        let problem = cause(&error);
+        let list = match &error {
+            CopyError::SourceGone => &mut done.vanished,
+            CopyError::DestinationChanged => &mut done.overtaken,
+            CopyError::Archived => &mut done.archived,
+            _ => &mut done.failed,
+        };
+        list.add(&step.key, size, Some(&problem));
+        // Without an answer it is not known whether the object was copied.
+        let unanswered = matches!(&error, CopyError::Call(error)
+            if matches!(error.class, ErrorClass::Unreachable | ErrorClass::Throttled));
+        if unanswered {
+            return Ok(());
+        }
+        self.journal.note(&Record::Failed { key, problem })
+    }
+
+    /// Puts delete markers on what only the destination has.
+    ///
+    /// # Errors
+    /// When the journal, the plan or the destination fail.
+    pub(super) async fn delete(
+        &self,
+        steps: impl Iterator<Item = Result<Step, SpoolError>> + Send,
+        done: &mut Done,
+    ) -> Result<(), ExecuteError> {
+        let mut steps = steps;
+        loop {
+            let batch: Vec<Step> = steps.by_ref().take(BATCH).collect::<Result<_, _>>()?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            if self.stopping() {
+                done.interrupted = true;
+                return Ok(());
+            }
+            let (batch, changed) = self.look(batch).await?;
+            for step in &changed {
+                done.overtaken.add(&step.key, 0, None);
+            }
+            if batch.is_empty() {
+                continue;
+            }
+            let records: Vec<Record> = batch.iter().map(|step| self.intent(step)).collect();
+            self.journal.ahead(&records).await?;
+            self.delete_batch(&batch, done).await?;
+        }
+    }
+
+    async fn delete_batch(&self, batch: &[Step], done: &mut Done) -> Result<(), ExecuteError> {
+        let sizes: HashMap<String, (&str, u64)> = batch
+            .iter()
+            .map(|step| {
+                let size = step.destination.as_ref().map_or(0, |facts| facts.size);
+                (self.destination.key(&step.key), (step.key.as_str(), size))
+            })
+            .collect();
+        let objects = batch
+            .iter()
+            .map(|step| {
+                // A delete marker, and only on the object that was listed.
+                ObjectIdentifier::builder()
+                    .key(self.destination.key(&step.key))
+                    .set_e_tag(step.destination.as_ref().map(|facts| facts.etag.quoted()))
+                    .build()
+                    .map_err(|error| {
+                        let call = self.destination.call("DeleteObjects", &step.key);
+                        Error::unexpected(call, error.to_string())
+                    })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let delete = Delete::builder()
+            .set_objects(Some(objects))
+            .build()
+            .map_err(|error| {
+                let call = self.destination.call("DeleteObjects", "");
+                Error::unexpected(call, error.to_string())
+            })?;
+        let answer = self
+            .destination
+            .s3
+            .delete_objects()
+            .bucket(self.destination.name())
+            .delete(delete)
+            .send()
+            .await
+            .map_err(|error| self.destination.call("DeleteObjects", "").failed(error))?;
+        for object in answer.deleted() {
+            let key = object.key().unwrap_or_default().to_owned();
+            let (_, size) = sizes.get(&key).copied().unwrap_or_default();
+            done.deleted.add(size);
+            self.journal.note(&Record::Done {
+                key,
+                after: object.delete_marker_version_id().map(str::to_owned),
+                etag: None,
+            })?;
+        }
+        for error in answer.errors() {
+            let key = error.key().unwrap_or_default().to_owned();
+            let (relative, size) = sizes.get(&key).copied().unwrap_or_default();
+            let problem = error.code().unwrap_or("unknown error").to_owned();
+            let list = if problem == "PreconditionFailed" {
+                &mut done.overtaken
+            } else {
+                &mut done.failed
+            };
+            list.add(relative, size, Some(&problem));
+            self.journal.note(&Record::Failed { key, problem })?;
+        }
+        Ok(())
+    }
+}
+
+/// The cause that says something.
+fn cause(error: &CopyError) -> String {
+    match error {
+        CopyError::Call(error) => error.to_string(),
+        error => error.to_string(),
+    }
+}
+
+async fn copy_one(
+    copier: Copier,
+    journal: Arc<Journal>,
+    ready: Ready,
+) -> (Ready, Result<Copied, CopyError>) {
+    let mut round = 1;
+    loop {
+        let outcome = copier.copy(&ready.order, &ready.expected, &journal).await;
+        let again = matches!(&outcome, Err(CopyError::Call(error))
+            if matches!(error.class, ErrorClass::Unreachable | ErrorClass::Throttled));
+        if !again || round >= ROUNDS {
+            return (ready, outcome);
+        }
+        tokio::time::sleep(BETWEEN_ROUNDS * round).await;
+        round += 1;
+    }
+}

@@ -1,0 +1,509 @@
+//! What a sync would do: found out completely before anything is done.
+//!
+//! The steps go to a file, so that a plan of a million copies takes no memory; the plan itself has counts,
+//! and some examples of each.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_env::Error;
+use report::{Document, Mark, Report};
+use serde::{Deserialize, Serialize};
+
+use super::bucket::Bucket;
+use super::compare::{Mode, Unprovable, Verdict};
+use super::entry::Facts;
+use super::examine::{Examination, Examined, Examiner, Question};
+use super::journal::Action;
+use super::walk::{Visitor, WalkError, walk};
+
+/// Keys shown of each kind.
+const EXAMPLES: usize = 20;
+
+/// How a sync compares and what it may do.
+#[derive(Clone, Debug)]
+pub struct PlanOptions {
+    /// What counts as proof.
+    pub mode: Mode,
+    /// Compare metadata, content headers and tags as well.
+    pub headers: bool,
+    /// Delete what the source does not have.
+    pub delete: bool,
+    /// Leave objects alone that are not provably equal; otherwise they are copied again.
+    pub leave_unproven: bool,
+    /// Ranges that are listed at once.
+    pub listings: usize,
+}
+
+/// Objects and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Objects.
+    pub objects: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, bytes: u64) {
+        self.objects += 1;
+        self.bytes += bytes;
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.objects += other.objects;
+        self.bytes += other.bytes;
+    }
+}
+
+/// Objects, bytes, and the first keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// How many and how much.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// Some of the keys; `reason` where there is one to tell.
+    pub examples: Vec<Example>,
+}
+
+/// A key, and why it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Example {
+    /// The key below the prefix.
+    pub key: String,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Listed {
+    pub(super) fn add(&mut self, key: &str, bytes: u64, reason: Option<&str>) {
+        self.tally.add(bytes);
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(Example {
+                key: key.to_owned(),
+                reason: reason.map(str::to_owned),
+            });
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.tally.merge(other.tally);
+        self.examples.extend(other.examples);
+        self.examples.sort();
+        self.examples.truncate(EXAMPLES);
+    }
+}
+
+/// What a sync would do, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// Everything that the source has.
+    pub source: Tally,
+    /// Everything that the destination has.
+    pub destination: Tally,
+    /// Proven equal.
+    pub equal: Tally,
+    /// To be copied: not there yet.
+    pub create: Listed,
+    /// To be overwritten.
+    pub replace: Listed,
+    /// To be deleted.
+    pub delete: Listed,
+    /// Only in the destination, and kept, because deleting was not asked for.
+    pub kept: Listed,
+    /// Not provably equal or different; part of `replace` unless they are left alone.
+    pub unproven: Listed,
+    /// Archived in the source, not copyable before a restore, and not proven to be in the destination.
+    pub archived: Listed,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.create.tally.objects + self.replace.tally.objects + self.delete.tally.objects == 0
+    }
+
+    /// What is copied.
+    pub fn copies(&self) -> Tally {
+        let mut tally = self.create.tally;
+        tally.merge(self.replace.tally);
+        tally
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.source.merge(other.source);
+        self.destination.merge(other.destination);
+        self.equal.merge(other.equal);
+        self.create.merge(other.create);
+        self.replace.merge(other.replace);
+        self.delete.merge(other.delete);
+        self.kept.merge(other.kept);
+        self.unproven.merge(other.unproven);
+        self.archived.merge(other.archived);
+    }
+}
+
+impl Report for Plan {
+    fn document(&self) -> Document {
+        let row = |mark, name: &str, tally: Tally| {
+            (
+                mark,
+                vec![
+                    name.to_owned(),
+                    tally.objects.to_string(),
+                    tally.bytes.to_string(),
+                ],
+            )
+        };
+        let mut rows = vec![
+            row(Mark::Plain, "in the source", self.source),
+            row(Mark::Plain, "in the destination", self.destination),
+            row(Mark::Ok, "proven equal", self.equal),
+            row(Mark::Plain, "to be created", self.create.tally),
+            row(Mark::Plain, "to be overwritten", self.replace.tally),
+            row(Mark::Plain, "to be deleted", self.delete.tally),
+        ];
+        let lists = [
+            (Mark::Plain, "only in the destination, kept", &self.kept),
+            (Mark::Unknown, "not provable", &self.unproven),
+            (Mark::Unknown, "archived, not copyable", &self.archived),
+        ];
+        for (mark, name, listed) in lists {
+            if listed.tally.objects > 0 {
+                rows.push(row(mark, name, listed.tally));
+            }
+        }
+        let mut document = Document::new()
+            .heading("Plan")
+            .table(["Objects", "Number", "Bytes"], rows);
+        for (heading, listed) in [
+            ("To be deleted", &self.delete),
+            ("To be overwritten", &self.replace),
+            ("Not provable", &self.unproven),
+            ("Archived: restore these first", &self.archived),
+        ] {
+            document = examples(document, heading, listed);
+        }
+        document
+    }
+}
+
+/// A table of the first keys.
+pub(super) fn examples(document: Document, heading: &str, listed: &Listed) -> Document {
+    if listed.examples.is_empty() {
+        return document;
+    }
+    let shown = listed.examples.len() as u64;
+    let heading = if shown < listed.tally.objects {
+        format!("{heading} ({shown} of {})", listed.tally.objects)
+    } else {
+        heading.to_owned()
+    };
+    let rows = listed
+        .examples
+        .iter()
+        .map(|example| {
+            let key = example.key.escape_debug().to_string();
+            (
+                Mark::Plain,
+                vec![key, example.reason.clone().unwrap_or_default()],
+            )
+        })
+        .collect();
+    document.heading(heading).table(["Key", "Why"], rows)
+}
+
+/// One thing to do, as it is kept in a file between planning and doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Step {
+    pub(super) key: String,
+    pub(super) action: Action,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<Facts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) destination: Option<Facts>,
+    /// The destination's version, where it is known already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<String>,
+}
+
+/// The file of steps.
+#[derive(Debug)]
+pub(super) struct Spool {
+    path: PathBuf,
+    file: Mutex<BufWriter<File>>,
+}
+
+impl Spool {
+    pub(super) fn create(path: PathBuf) -> Result<Self, SpoolError> {
+        match File::create(&path) {
+            Ok(file) => Ok(Self {
+                path,
+                file: Mutex::new(BufWriter::new(file)),
+            }),
+            Err(source) => Err(SpoolError { path, source }),
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> SpoolError {
+        SpoolError {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    pub(super) fn write(&self, steps: &[Step]) -> Result<(), SpoolError> {
+        let mut lines = Vec::new();
+        for step in steps {
+            serde_json::to_writer(&mut lines, step).map_err(|error| self.failed(error.into()))?;
+            lines.push(b'\n');
+        }
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(&lines).map_err(|error| self.failed(error))
+    }
+
+    /// Every step, in the order in which they were written.
+    pub(super) fn read(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<Step, SpoolError>> + Send + use<>, SpoolError> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.flush().map_err(|error| self.failed(error))?;
+        let reader = File::open(&self.path).map_err(|error| self.failed(error))?;
+        let path = self.path.clone();
+        let failed = move |source| SpoolError {
+            path: path.clone(),
+            source,
+        };
+        Ok(BufReader::new(reader).lines().map(move |line| {
+            let line = line.map_err(&failed)?;
+            serde_json::from_str(&line).map_err(|error| failed(error.into()))
+        }))
+    }
+}
+
+/// The file of steps cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+#[error("use the plan's file {}", path.display())]
+pub struct SpoolError {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+/// What planning hands on went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// HeadObject failed.
+    #[error("compare an object")]
+    Ask(#[from] Error),
+    /// The file of steps failed.
+    #[error("keep the plan")]
+    Spool(#[from] SpoolError),
+}
+
+/// A plan, and the files with its steps.
+#[derive(Debug)]
+pub struct Planned {
+    /// The numbers.
+    pub plan: Plan,
+    pub(super) copies: Arc<Spool>,
+    pub(super) deletions: Arc<Spool>,
+}
+
+/// Compares two buckets completely and writes the steps to files in `directory`.
+///
+/// # Errors
+/// When a listing, a question or a file fails; nothing has been changed then.
+pub async fn plan(
+    source: &Bucket,
+    destination: &Bucket,
+    options: &PlanOptions,
+    directory: &Path,
+) -> Result<Planned, WalkError<Error, PlanError>> {
+    let spool = |name: &str| {
+        Spool::create(directory.join(name))
+            .map(Arc::new)
+            .map_err(|error| WalkError::Visit(error.into()))
+    };
+    let (copies, deletions) = (spool("copies.jsonl")?, spool("deletions.jsonl")?);
+    let examiner = Arc::new(Examiner {
+        source: source.clone(),
+        destination: destination.clone(),
+        mode: options.mode,
+        headers: options.headers,
+    });
+    let planners = walk(
+        Arc::new(source.clone()),
+        Arc::new(destination.clone()),
+        options.listings,
+        || Planner {
+            examiner: examiner.clone(),
+            options: options.clone(),
+            copies: copies.clone(),
+            deletions: deletions.clone(),
+            plan: Plan::default(),
+            steps: Vec::new(),
+            deleted: Vec::new(),
+            questions: Vec::new(),
+        },
+    )
+    .await?;
+    let mut plan = Plan::default();
+    for planner in planners {
+        plan.merge(planner.plan);
+    }
+    Ok(Planned {
+        plan,
+        copies,
+        deletions,
+    })
+}
+
+struct Planner {
+    examiner: Arc<Examiner>,
+    options: PlanOptions,
+    copies: Arc<Spool>,
+    deletions: Arc<Spool>,
+    plan: Plan,
+    steps: Vec<Step>,
+    deleted: Vec<Step>,
+    questions: Vec<Question>,
+}
+
+impl Planner {
+    fn create(&mut self, key: &str, source: &Facts) {
+        self.plan.create.add(key, source.size, None);
+        self.steps.push(Step {
+            key: key.to_owned(),
+            action: Action::Create,
+            source: Some(source.clone()),
+            destination: None,
+            version: None,
+        });
+    }
+
+    fn only_destination(&mut self, key: &str, destination: &Facts) {
+        if !self.options.delete {
+            self.plan.kept.add(key, destination.size, None);
+            return;
+        }
+        self.plan.delete.add(key, destination.size, None);
+        self.deleted.push(Step {
+            key: key.to_owned(),
+            action: Action::Delete,
+            source: None,
+            destination: Some(destination.clone()),
+            version: None,
+        });
+    }
+
+    fn both(
+        &mut self,
+        key: &str,
+        source: &Facts,
+        destination: &Facts,
+        verdict: Verdict,
+        version: Option<String>,
+    ) {
+        let reason = match verdict {
+            Verdict::Equal(_) => return self.plan.equal.add(source.size),
+            Verdict::Archived => return self.plan.archived.add(key, source.size, None),
+            Verdict::NotProvable(why) => {
+                let why = Unprovable::reason(why);
+                self.plan.unproven.add(key, source.size, Some(why));
+                if self.options.leave_unproven {
+                    return;
+                }
+                "not provably equal".to_owned()
+            }
+            Verdict::Differs(difference) => format!("other {difference:?}").to_lowercase(),
+        };
+        self.plan.replace.add(key, source.size, Some(&reason));
+        self.steps.push(Step {
+            key: key.to_owned(),
+            action: Action::Replace,
+            source: Some(source.clone()),
+            destination: Some(destination.clone()),
+            version,
+        });
+    }
+
+    fn examined(&mut self, examined: Examined) {
+        let Examined {
+            key,
+            source,
+            destination,
+            verdict,
+            version,
+            ..
+        } = examined;
+        match (verdict, destination) {
+            (Examination::Both(verdict), Some(destination)) => {
+                self.both(&key, &source, &destination, verdict, version);
+            }
+            (Examination::SourceOnly, _) => self.create(&key, &source),
+            (Examination::Archived, _) => self.plan.archived.add(&key, source.size, None),
+            // The source object vanished between listing and asking. A deletion that was not listed is left
+            // to the next run.
+            (Examination::DestinationOnly, Some(destination)) => {
+                self.plan
+                    .kept
+                    .add(&key, destination.size, Some("deleted meanwhile"));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Visitor for Planner {
+    type Error = PlanError;
+
+    fn visit(&mut self, key: &str, source: Option<&Facts>, destination: Option<&Facts>) {
+        if let Some(facts) = source {
+            self.plan.source.add(facts.size);
+        }
+        if let Some(facts) = destination {
+            self.plan.destination.add(facts.size);
+        }
+        match (source, destination) {
+            (Some(source), Some(destination)) => match self.examiner.listed(source, destination) {
+                Some(verdict) => self.both(key, source, destination, verdict, None),
+                None => self.questions.push(Question {
+                    key: key.to_owned(),
+                    source: source.clone(),
+                    destination: Some(destination.clone()),
+                }),
+            },
+            // It may have been restored.
+            (Some(source), None) if source.class.is_archive() => self.questions.push(Question {
+                key: key.to_owned(),
+                source: source.clone(),
+                destination: None,
+            }),
+            (Some(source), None) => self.create(key, source),
+            (None, Some(destination)) => self.only_destination(key, destination),
+            (None, None) => {}
+        }
+    }
+
+    async fn settle(&mut self) -> Result<(), PlanError> {
+        let questions = std::mem::take(&mut self.questions);
+        if !questions.is_empty() {
+            for examined in self.examiner.ask(questions).await? {
+                self.examined(examined);
+            }
+        }
+        if !self.steps.is_empty() {
+            self.copies.write(&self.steps)?;
+            self.steps.clear();
+        }
+        if !self.deleted.is_empty() {
+            self.deletions.write(&self.deleted)?;
+            self.deleted.clear();
+        }
+        Ok(())
+    }
+}

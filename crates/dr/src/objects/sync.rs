@@ -1,0 +1,87 @@
+//! From a plan to what was done.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use report::Observer;
+use settings::KmsKeyArn;
+use tokio::sync::watch;
+
+use super::bucket::Bucket;
+use super::copy::{Copier, abort};
+use super::execute::{Done, ExecuteError, Execution};
+use super::journal::{Journal, JournalError, Record, Run, forget, leftovers};
+use super::plan::Planned;
+
+/// How a plan is carried out.
+#[derive(Clone, Debug)]
+pub struct ApplyOptions {
+    /// Where runs keep their files on this machine.
+    pub runs: std::path::PathBuf,
+    /// Encrypts the copies, instead of what the destination bucket does by default.
+    pub kms_key: Option<KmsKeyArn>,
+    /// Copies under way at once, at most.
+    pub concurrency: usize,
+}
+
+/// Does what was planned. Copies come first; when one of them fails, or the run is interrupted, nothing is
+/// deleted.
+///
+/// # Errors
+/// When the journal, the plan or the destination fail; what was done until then is in the journal.
+pub async fn apply(
+    planned: &Planned,
+    source: &Bucket,
+    destination: &Bucket,
+    run: &Run,
+    options: &ApplyOptions,
+    stop: watch::Receiver<bool>,
+    observer: &dyn Observer,
+) -> Result<Done, ExecuteError> {
+    let journal = Arc::new(Journal::begin(&options.runs, destination, run).await?);
+    let execution = Execution {
+        copier: Copier::new(source.clone(), destination.clone(), options.kms_key.clone()),
+        destination,
+        journal: journal.clone(),
+        concurrency: options.concurrency,
+        stop,
+        observer,
+    };
+    let mut done = Done {
+        run: run.run.clone(),
+        ..Done::default()
+    };
+    let copies = planned.plan.copies();
+    if copies.objects > 0 {
+        execution
+            .copy(planned.copies.read()?, copies, &mut done)
+            .await?;
+    }
+    let deletions = planned.plan.delete.tally.objects;
+    if deletions > 0 {
+        if done.is_complete() {
+            execution
+                .delete(planned.deletions.read()?, &mut done)
+                .await?;
+        } else {
+            done.withheld = deletions;
+        }
+    }
+    let complete = done.is_complete();
+    journal.ahead(&[Record::End { complete }]).await?;
+    Ok(done)
+}
+
+/// Aborts the multipart uploads that killed runs of this machine left open in `destination`, and no others.
+/// Returns how many.
+///
+/// # Errors
+/// When a journal or S3 fails.
+pub async fn abort_leftovers(runs: &Path, destination: &Bucket) -> Result<usize, JournalError> {
+    let uploads = leftovers(runs, destination.name())?;
+    for (key, upload) in &uploads {
+        abort(destination, key, upload).await?;
+        forget(runs, upload)?;
+    }
+    Ok(uploads.len())
+}

@@ -1,0 +1,517 @@
+//! Puts a destination back as a run found it.
+//!
+//! Nothing is removed for good: what the run created gets a delete marker, what it overwrote is copied
+//! forward from the old version, and a delete marker that it left is taken away. What somebody else has
+//! written since stays as it is.
+
+use aws_env::Error;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use futures::{StreamExt as _, TryStreamExt as _};
+use report::{Document, Mark, Observer, Report};
+use serde::Serialize;
+
+use super::bucket::{Bucket, time};
+use super::copy::{Copier, CopyError, Expected, Order};
+use super::entry::{ETag, Modified};
+use super::journal::{Action, Change, Intent, Journal, JournalError, Outcome, Past, Record, Run};
+use super::plan::{Listed, Tally, examples};
+use super::sync::ApplyOptions;
+
+/// Keys that are looked at at once.
+const AT_ONCE: usize = 32;
+/// Steps that are written down at once.
+const BATCH: usize = 1_000;
+
+/// What undoing a run would do, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UndoPlan {
+    /// The run.
+    pub run: String,
+    /// Deleted objects that come back.
+    pub revive: Tally,
+    /// Overwritten objects that come back.
+    pub restore: Tally,
+    /// Created objects that get a delete marker.
+    pub remove: Tally,
+    /// Changes that the run did not get to, or that are undone already.
+    pub nothing: Tally,
+    /// Written by somebody else since; left as they are.
+    pub overtaken: Listed,
+    /// The old version is gone, or the bucket keeps none.
+    pub impossible: Listed,
+    #[serde(skip)]
+    steps: Vec<Step>,
+}
+
+/// One thing to undo. Keys are whole keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Step {
+    key: String,
+    /// What is there now: what the run left.
+    current: String,
+    work: Work,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Work {
+    /// Take away the delete marker.
+    Revive,
+    /// Copy this version forward.
+    Restore { version: String },
+    /// Put a delete marker on it.
+    Remove { etag: ETag },
+}
+
+impl UndoPlan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+impl Report for UndoPlan {
+    fn document(&self) -> Document {
+        let row =
+            |mark, name: &str, objects: u64| (mark, vec![name.to_owned(), objects.to_string()]);
+        let mut rows = vec![
+            row(Mark::Plain, "deleted, will be back", self.revive.objects),
+            row(
+                Mark::Plain,
+                "overwritten, will be as before",
+                self.restore.objects,
+            ),
+            row(Mark::Plain, "created, will be gone", self.remove.objects),
+            row(Mark::Plain, "nothing to undo", self.nothing.objects),
+        ];
+        for (name, listed) in [
+            (
+                "written by somebody else since, left alone",
+                &self.overtaken,
+            ),
+            ("cannot be undone", &self.impossible),
+        ] {
+            if listed.tally.objects > 0 {
+                rows.push(row(Mark::Unknown, name, listed.tally.objects));
+            }
+        }
+        let document = Document::new()
+            .heading(format!("Undo of run {}", self.run))
+            .table(["Objects", "Number"], rows);
+        let document = examples(document, "Written by somebody else since", &self.overtaken);
+        examples(document, "Cannot be undone", &self.impossible)
+    }
+}
+
+/// What undoing did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Undone {
+    /// The run that undid; it can be undone in turn.
+    pub run: String,
+    /// Put back.
+    pub undone: Tally,
+    /// Not put back.
+    pub failed: Listed,
+}
+
+impl Report for Undone {
+    fn document(&self) -> Document {
+        let mut rows = vec![(
+            Mark::Ok,
+            vec!["put back".to_owned(), self.undone.objects.to_string()],
+        )];
+        if self.failed.tally.objects > 0 {
+            let number = self.failed.tally.objects.to_string();
+            rows.push((Mark::Wrong, vec!["failed".to_owned(), number]));
+        }
+        let document = Document::new()
+            .heading("Undone")
+            .table(["Objects", "Number"], rows);
+        examples(document, "Failed", &self.failed).text(format!("Run {}", self.run))
+    }
+}
+
+/// A version or delete marker of one key.
+#[derive(Clone, Debug)]
+struct Version {
+    id: String,
+    etag: Option<ETag>,
+    modified: Modified,
+    latest: bool,
+}
+
+async fn versions(bucket: &Bucket, key: &str) -> Result<Vec<Version>, Error> {
+    let answer = bucket
+        .s3
+        .list_object_versions()
+        .bucket(bucket.name())
+        .prefix(key)
+        .max_keys(20)
+        .send()
+        .await
+        .map_err(|error| bucket.call("ListObjectVersions", key).failed(error))?;
+    let objects = answer.versions().iter().map(|version| {
+        (
+            version.key(),
+            Version {
+                id: version.version_id().unwrap_or("null").to_owned(),
+                etag: Some(ETag::parse(version.e_tag().unwrap_or_default())),
+                modified: time(version.last_modified()),
+                latest: version.is_latest() == Some(true),
+            },
+        )
+    });
+    let markers = answer.delete_markers().iter().map(|marker| {
+        (
+            marker.key(),
+            Version {
+                id: marker.version_id().unwrap_or("null").to_owned(),
+                etag: None,
+                modified: time(marker.last_modified()),
+                latest: marker.is_latest() == Some(true),
+            },
+        )
+    });
+    let mut versions: Vec<Version> = objects
+        .chain(markers)
+        .filter(|(of, _)| *of == Some(key))
+        .map(|(_, version)| version)
+        .collect();
+    versions.sort_by_key(|version| std::cmp::Reverse((version.latest, version.modified)));
+    Ok(versions)
+}
+
+enum Found {
+    Step(Step),
+    Nothing,
+    Overtaken,
+    Impossible(&'static str),
+}
+
+/// Decides about one change. Pure.
+fn decide(change: &Change, versions: &[Version]) -> Found {
+    let Change { intent, outcome } = change;
+    let current = versions.first().filter(|version| version.latest);
+    let is_before = |version: Option<&Version>| match (version, &intent.before) {
+        (Some(version), Some(before)) => version.id == *before,
+        (None, None) => true,
+        // A key that was created over an old delete marker had no current object before.
+        (Some(version), None) => version.etag.is_none() && intent.action == Action::Create,
+        (None, Some(_)) => false,
+    };
+    match outcome {
+        Outcome::NotMade => return Found::Nothing,
+        _ if is_before(current) => return Found::Nothing,
+        _ => {}
+    }
+    let Some(current) = current else {
+        return Found::Overtaken;
+    };
+    let ours = match outcome {
+        Outcome::Made {
+            after: Some(after), ..
+        } => current.id == *after,
+        Outcome::Made { after: None, .. } => {
+            return Found::Impossible("the bucket kept no versions");
+        }
+        // Killed in between: ours when it is what the run meant to write, right on top of what was there.
+        _ => current.etag == intent.etag && is_before(versions.get(1)),
+    };
+    if !ours {
+        return Found::Overtaken;
+    }
+    let work = match (intent.action, &intent.before, &current.etag) {
+        (Action::Create, _, Some(etag)) => Work::Remove { etag: etag.clone() },
+        (Action::Delete, _, None) => Work::Revive,
+        (Action::Replace, Some(before), Some(_)) => {
+            if !versions.iter().any(|version| version.id == *before) {
+                return Found::Impossible("the old version is gone");
+            }
+            Work::Restore {
+                version: before.clone(),
+            }
+        }
+        (Action::Replace, None, _) => return Found::Impossible("the bucket kept no versions"),
+        _ => return Found::Overtaken,
+    };
+    Found::Step(Step {
+        key: intent.key.clone(),
+        current: current.id.clone(),
+        work,
+    })
+}
+
+/// Finds out what undoing `past` would do. `bucket` is the whole destination bucket.
+///
+/// # Errors
+/// When the bucket does not tell.
+pub async fn plan_undo(bucket: &Bucket, run: &str, past: &Past) -> Result<UndoPlan, Error> {
+    let mut plan = UndoPlan {
+        run: run.to_owned(),
+        ..UndoPlan::default()
+    };
+    let found: Vec<(&Change, Found)> = futures::stream::iter(past.changes.iter().rev())
+        .map(|change| async move {
+            let versions = versions(bucket, &change.intent.key).await?;
+            Ok::<_, Error>((change, decide(change, &versions)))
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    for (change, found) in found {
+        let key = &change.intent.key;
+        match found {
+            Found::Nothing => plan.nothing.add(0),
+            Found::Overtaken => plan.overtaken.add(key, 0, None),
+            Found::Impossible(why) => plan.impossible.add(key, 0, Some(why)),
+            Found::Step(step) => {
+                let tally = match step.work {
+                    Work::Revive => &mut plan.revive,
+                    Work::Restore { .. } => &mut plan.restore,
+                    Work::Remove { .. } => &mut plan.remove,
+                };
+                tally.add(0);
+                plan.steps.push(step);
+            }
+        }
+    }
+    Ok(plan)
+}
+
+/// Undoes what was planned, with a journal of its own.
+///
+/// # Errors
+/// When the journal cannot be kept. A step that fails is in the result.
+pub async fn undo(
+    plan: &UndoPlan,
+    bucket: &Bucket,
+    run: &Run,
+    options: &ApplyOptions,
+    observer: &dyn Observer,
+) -> Result<Undone, JournalError> {
+    let journal = Journal::begin(&options.runs, bucket, run).await?;
+    let copier = Copier::new(bucket.clone(), bucket.clone(), options.kms_key.clone());
+    let mut undone = Undone {
+        run: run.run.clone(),
+        ..Undone::default()
+    };
+    let total = report::Amount {
+        objects: plan.steps.len() as u64,
+        bytes: 0,
+    };
+    for batch in plan.steps.chunks(BATCH) {
+        let records: Vec<Record> = batch.iter().map(intent).collect();
+        journal.ahead(&records).await?;
+        let (copier, journal) = (&copier, &journal);
+        let mut running = futures::stream::iter(batch)
+            .map(|step| async move {
+                let outcome = perform(step, bucket, copier, journal).await;
+                (step, outcome)
+            })
+            .buffer_unordered(AT_ONCE.min(options.concurrency.max(1)));
+        while let Some((step, outcome)) = running.next().await {
+            let key = step.key.clone();
+            match outcome {
+                Ok((after, etag)) => {
+                    undone.undone.add(0);
+                    journal.note(&Record::Done { key, after, etag })?;
+                }
+                Err(error) => {
+                    let problem = error.to_string();
+                    undone.failed.add(&key, 0, Some(&problem));
+                    journal.note(&Record::Failed { key, problem })?;
+                }
+            }
+            let done = report::Amount {
+                objects: undone.undone.objects,
+                bytes: 0,
+            };
+            observer.advanced("undo", done, total);
+        }
+    }
+    let complete = undone.failed.tally.objects == 0;
+    journal.ahead(&[Record::End { complete }]).await?;
+    Ok(undone)
+}
+
+fn intent(step: &Step) -> Record {
+    let (action, etag, before) = match &step.work {
+        Work::Revive => (Action::Create, None, None),
+        Work::Restore { .. } => (Action::Replace, None, Some(step.current.clone())),
+        Work::Remove { .. } => (Action::Delete, None, Some(step.current.clone())),
+    };
+    Record::Intent(Intent {
+        key: step.key.clone(),
+        action,
+        etag,
+        before,
+    })
+}
+
+/// Returns the version that is current then, and its ETag.
+async fn perform(
+    step: &Step,
+    bucket: &Bucket,
+    copier: &Copier,
+    journal: &Journal,
+) -> Result<(Option<String>, Option<ETag>), CopyError> {
+    let key = &step.key;
+    match &step.work {
+        Work::Revive => {
+            bucket
+                .s3
+                .delete_object()
+                .bucket(bucket.name())
+                .key(key)
+                .version_id(&step.current)
+                .send()
+                .await
+                .map_err(|error| bucket.call("DeleteObject", key).failed(error))?;
+            let there = bucket.detail(key).await?.ok_or(CopyError::SourceGone)?;
+            Ok((there.version, Some(there.etag)))
+        }
+        Work::Remove { etag } => {
+            let object = ObjectIdentifier::builder()
+                .key(key)
+                .e_tag(etag.quoted())
+                .build()
+                .map_err(|_| CopyError::Answer("the key is empty"))?;
+            let delete = Delete::builder()
+                .objects(object)
+                .build()
+                .map_err(|_| CopyError::Answer("the key is empty"))?;
+            let answer = bucket
+                .s3
+                .delete_objects()
+                .bucket(bucket.name())
+                .delete(delete)
+                .send()
+                .await
+                .map_err(|error| bucket.call("DeleteObjects", key).failed(error))?;
+            match answer.deleted().first() {
+                Some(deleted) => Ok((deleted.delete_marker_version_id().map(str::to_owned), None)),
+                None => Err(CopyError::DestinationChanged),
+            }
+        }
+        Work::Restore { version } => {
+            let head = bucket.head(key, Some(version)).await?;
+            let old = super::bucket::detail(&head.ok_or(CopyError::SourceGone)?);
+            let now = bucket
+                .detail(key)
+                .await?
+                .ok_or(CopyError::DestinationChanged)?;
+            if now.version.as_deref() != Some(step.current.as_str()) {
+                return Err(CopyError::DestinationChanged);
+            }
+            let order = Order {
+                key: key.clone(),
+                to: key.clone(),
+                version: Some(version.clone()),
+                etag: old.etag,
+                size: old.size,
+                class: old.class,
+            };
+            let copied = copier
+                .copy(&order, &Expected::Object(now.etag), journal)
+                .await?;
+            Ok((copied.version, copied.etag))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(action: Action, before: Option<&str>, outcome: Outcome) -> Change {
+        Change {
+            intent: Intent {
+                key: "k".to_owned(),
+                action,
+                etag: (action != Action::Delete).then(|| ETag::parse("new")),
+                before: before.map(str::to_owned),
+            },
+            outcome,
+        }
+    }
+
+    fn version(id: &str, etag: Option<&str>, latest: bool) -> Version {
+        Version {
+            id: id.to_owned(),
+            etag: etag.map(ETag::parse),
+            modified: Modified::default(),
+            latest,
+        }
+    }
+
+    fn made(after: &str) -> Outcome {
+        Outcome::Made {
+            after: Some(after.to_owned()),
+            etag: None,
+        }
+    }
+
+    fn work(found: Found) -> Option<Work> {
+        match found {
+            Found::Step(step) => Some(step.work),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn only_what_the_run_left_is_undone() {
+        let replaced = change(Action::Replace, Some("v1"), made("v2"));
+        let (v1, v2) = (
+            version("v1", Some("old"), false),
+            version("v2", Some("new"), true),
+        );
+        let restore = Work::Restore {
+            version: "v1".to_owned(),
+        };
+        assert_eq!(
+            work(decide(&replaced, &[v2.clone(), v1.clone()])),
+            Some(restore)
+        );
+        let v3 = version("v3", Some("newer"), true);
+        let older = version("v2", Some("new"), false);
+        assert!(matches!(
+            decide(&replaced, &[v3, older, v1.clone()]),
+            Found::Overtaken
+        ));
+        assert!(matches!(decide(&replaced, &[v2]), Found::Impossible(_)));
+        assert!(matches!(decide(&replaced, &[]), Found::Overtaken));
+        assert!(matches!(
+            decide(&replaced, &[version("v1", Some("old"), true)]),
+            Found::Nothing
+        ));
+    }
+
+    #[test]
+    fn a_killed_run_is_told_from_somebody_elses_write() {
+        let replaced = change(Action::Replace, Some("v1"), Outcome::Unknown);
+        let v1 = version("v1", Some("old"), false);
+        let ours = version("v2", Some("new"), true);
+        let theirs = version("v2", Some("other"), true);
+        assert!(work(decide(&replaced, &[ours, v1.clone()])).is_some());
+        assert!(matches!(decide(&replaced, &[theirs, v1]), Found::Overtaken));
+        let deleted = change(Action::Delete, Some("v1"), Outcome::Unknown);
+        let v1 = version("v1", Some("old"), false);
+        assert_eq!(
+            work(decide(&deleted, &[version("m", None, true), v1])),
+            Some(Work::Revive)
+        );
+    }
+
+    #[test]
+    fn what_was_created_over_a_delete_marker_is_removed_again() {
+        let created = change(Action::Create, None, made("v2"));
+        let versions = [version("v2", Some("new"), true), version("m", None, false)];
+        assert!(matches!(
+            work(decide(&created, &versions)),
+            Some(Work::Remove { .. })
+        ));
+        assert!(matches!(
+            decide(&created, &[version("m", None, true)]),
+            Found::Nothing
+        ));
+    }
+}
