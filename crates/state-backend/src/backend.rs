@@ -119,7 +119,7 @@ impl Backend {
         };
         let primary_lost = keep(first)?;
         let dr_lost = second.map(&mut keep).transpose()?.flatten();
-        let account = match (account, primary_lost) {
+        match (account, primary_lost) {
             (Some(account), lost) => {
                 let primary = Access {
                     clients: primary,
@@ -129,19 +129,18 @@ impl Backend {
                     clients,
                     lost: dr_lost.map(Problem::from),
                 });
-                return Ok(Self {
+                Ok(Self {
                     spec: Spec::new(settings, account),
                     primary,
                     dr,
-                });
+                })
             }
             (None, Some(error)) => Err(error),
             (None, None) => Err(Error::unexpected(
                 primary.call("STS", "GetCallerIdentity", "this account"),
                 "no region answered",
             )),
-        };
-        account
+        }
     }
 
     /// What is wanted, with the account's names and ARNs.
