@@ -49,6 +49,7 @@ impl Stage {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 fn skipped(why: Option<String>) -> bool {
     if let Some(why) = &why {
         eprintln!("skipped: {why}");

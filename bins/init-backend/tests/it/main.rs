@@ -1,4 +1,9 @@
 //! The program against a local AWS: what it changes, what it refuses, what it survives.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a check that fails ends its test"
+)]
 
 mod apply;
 mod bad_input;
