@@ -69,7 +69,7 @@ pub struct CompareArgs {
     /// What proves that two objects are the same
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     pub compare: CompareArg,
-    /// Compare metadata, content headers and tags as well: two calls for every object
+    /// Compare metadata, content headers and tags as well: four calls for every object
     #[arg(long)]
     pub headers: bool,
     /// Ranges of keys that are listed at once

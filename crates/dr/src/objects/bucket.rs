@@ -194,7 +194,7 @@ impl Bucket {
         Ok(count.zip(size))
     }
 
-    /// The tags of an object, in a fixed order.
+    /// The tags of an object, in a fixed order. A server that knows no tags has none.
     pub(super) async fn tags(
         &self,
         relative: &str,
@@ -209,7 +209,12 @@ impl Bucket {
             .set_version_id(version.map(str::to_owned))
             .send()
             .await
-            .map_err(|error| self.call("GetObjectTagging", &key).failed(error))?;
+            .map_err(|error| self.call("GetObjectTagging", &key).failed(error));
+        let tagging = match tagging {
+            Ok(tagging) => tagging,
+            Err(error) if error.status == Some(501) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
         let mut tags: Vec<_> = tagging
             .tag_set
             .into_iter()
@@ -419,9 +424,6 @@ fn headers(head: &HeadObjectOutput) -> Vec<(String, String)> {
             .flatten()
             .map(|(name, value)| (format!("x-amz-meta-{name}"), value.clone())),
     );
-    if let Some(tags) = head.tag_count().filter(|tags| *tags > 0) {
-        headers.push(("tags".to_owned(), tags.to_string()));
-    }
     headers.sort();
     headers
 }

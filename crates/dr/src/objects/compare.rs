@@ -62,7 +62,7 @@ pub struct Detail {
     pub first_part: Option<u64>,
     /// An archived object that cannot be read before a restore.
     pub archived: bool,
-    /// Metadata, content headers, number of tags.
+    /// Metadata and content headers.
     pub headers: Vec<(String, String)>,
 }
 

@@ -317,14 +317,10 @@ impl Copier {
         key: &str,
         head: &HeadObjectOutput,
     ) -> Result<String, CopyError> {
-        let tags = match head.tag_count() {
-            Some(1..) => Some(
-                self.source
-                    .tags(&order.key, order.version.as_deref())
-                    .await?,
-            ),
-            _ => None,
-        };
+        let tags = self
+            .source
+            .tags(&order.key, order.version.as_deref())
+            .await?;
         let owned = |value: Option<&str>| value.map(str::to_owned);
         let upload = self
             .destination
@@ -346,7 +342,7 @@ impl Copier {
                 .ok()
             }))
             .set_website_redirect_location(owned(head.website_redirect_location()))
-            .set_tagging(tags.as_deref().map(query))
+            .set_tagging((!tags.is_empty()).then(|| query(&tags)))
             .set_storage_class(sdk_class(&order.class))
             .set_checksum_algorithm(algorithm(head))
             .set_checksum_type(algorithm(head).and(head.checksum_type().cloned()))

@@ -163,14 +163,13 @@ impl Examiner {
         if ours.headers != theirs.headers {
             return differs;
         }
-        if ours.headers.iter().any(|(name, _)| name == "tags") {
-            let (ours, theirs) = tokio::try_join!(
-                self.source.tags(key, None),
-                self.destination.tags(key, None)
-            )?;
-            if ours != theirs {
-                return differs;
-            }
+        // HeadObject counts tags for some callers only.
+        let (ours, theirs) = tokio::try_join!(
+            self.source.tags(key, None),
+            self.destination.tags(key, None)
+        )?;
+        if ours != theirs {
+            return differs;
         }
         Ok(equal)
     }

@@ -1,0 +1,280 @@
+//! Two buckets in two regions, and short ways to fill and read them.
+
+use std::collections::BTreeMap;
+
+use aws_credential_types::Credentials;
+use aws_env::{AwsEnv, Options, RegionClients};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, BucketVersioningStatus, ChecksumMode, CreateBucketConfiguration,
+    VersioningConfiguration,
+};
+use dr::objects::{
+    ApplyOptions, Bucket, Done, ExecuteError, Mode, Parity, ParityOptions, Plan, PlanOptions,
+    Planned, Run, apply, parity, plan, plan_undo, recall, undo,
+};
+use local_aws::{Base, LocalAws};
+use tokio::sync::watch;
+
+pub(crate) const PRIMARY: &str = "ca-central-1";
+pub(crate) const DR: &str = "us-east-1";
+
+pub(crate) struct Stage {
+    pub(crate) aws: LocalAws,
+    pub(crate) from: RegionClients,
+    pub(crate) to: RegionClients,
+    pub(crate) source: Bucket,
+    pub(crate) destination: Bucket,
+    pub(crate) runs: tempfile::TempDir,
+}
+
+pub(crate) fn options() -> PlanOptions {
+    PlanOptions {
+        mode: Mode::Auto,
+        headers: false,
+        delete: false,
+        leave_unproven: false,
+        listings: 4,
+    }
+}
+
+impl Stage {
+    pub(crate) async fn open() -> Option<Self> {
+        Self::on(Base::Ministack).await
+    }
+
+    pub(crate) async fn on(base: Base) -> Option<Self> {
+        let mut builder = LocalAws::builder().base(base);
+        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
+            builder = builder.cache_dir(path);
+        }
+        let aws = builder.start_or_skip().await.unwrap()?;
+        let env = AwsEnv::load(Options {
+            endpoint_url: Some(aws.endpoint().to_owned()),
+            credentials: Some(Credentials::new("test", "test", None, None, "tests")),
+            ..Options::default()
+        })
+        .await
+        .unwrap();
+        let from = env.region(PRIMARY.parse().unwrap());
+        let to = env.region(DR.parse().unwrap());
+        let stage = Self {
+            source: Bucket::new(&from, "s3://photos".parse().unwrap()),
+            destination: Bucket::new(&to, "s3://photos-dr".parse().unwrap()),
+            runs: tempfile::tempdir().unwrap(),
+            aws,
+            from,
+            to,
+        };
+        stage.create(&stage.from, "photos").await;
+        stage.create(&stage.to, "photos-dr").await;
+        Some(stage)
+    }
+
+    pub(crate) async fn create(&self, clients: &RegionClients, bucket: &str) {
+        let mut request = clients.s3.create_bucket().bucket(bucket);
+        if clients.region.as_str() != DR {
+            request = request.create_bucket_configuration(
+                CreateBucketConfiguration::builder()
+                    .location_constraint(BucketLocationConstraint::from(clients.region.as_str()))
+                    .build(),
+            );
+        }
+        request.send().await.unwrap();
+        clients
+            .s3
+            .put_bucket_versioning()
+            .bucket(bucket)
+            .versioning_configuration(
+                VersioningConfiguration::builder()
+                    .status(BucketVersioningStatus::Enabled)
+                    .build(),
+            )
+            .send()
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn put(&self, clients: &RegionClients, bucket: &str, key: &str, body: &[u8]) {
+        clients
+            .s3
+            .put_object()
+            .bucket(bucket)
+            .key(key)
+            .body(ByteStream::from(body.to_vec()))
+            .send()
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn put_source(&self, key: &str, body: &[u8]) {
+        self.put(&self.from, "photos", key, body).await;
+    }
+
+    pub(crate) async fn put_destination(&self, key: &str, body: &[u8]) {
+        self.put(&self.to, "photos-dr", key, body).await;
+    }
+
+    /// Everything in the destination but journals.
+    pub(crate) async fn destination(&self) -> BTreeMap<String, Seen> {
+        see(&self.to, "photos-dr").await
+    }
+
+    /// Everything in the source.
+    pub(crate) async fn source(&self) -> BTreeMap<String, Seen> {
+        see(&self.from, "photos").await
+    }
+
+    pub(crate) async fn plan(&self, options: &PlanOptions) -> Planned {
+        plan(&self.source, &self.destination, options, self.runs.path())
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn apply(&self, run: &str, planned: &Planned) -> Result<Done, ExecuteError> {
+        let (_keep, stop) = watch::channel(false);
+        self.apply_until(run, planned, stop).await
+    }
+
+    pub(crate) async fn apply_until(
+        &self,
+        run: &str,
+        planned: &Planned,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Done, ExecuteError> {
+        apply(
+            planned,
+            &self.source,
+            &self.destination,
+            &self.run(run),
+            &self.options(),
+            stop,
+            &report::Silent,
+        )
+        .await
+    }
+
+    /// Plans and applies.
+    pub(crate) async fn sync(&self, run: &str, options: &PlanOptions) -> (Plan, Done) {
+        let planned = self.plan(options).await;
+        let done = self.apply(run, &planned).await.unwrap();
+        (planned.plan, done)
+    }
+
+    pub(crate) async fn parity(&self, mode: Mode) -> Parity {
+        let options = ParityOptions {
+            mode,
+            headers: false,
+            listings: 4,
+            sample: 3,
+            seed: 1,
+        };
+        parity(&self.source, &self.destination, &options)
+            .await
+            .unwrap()
+    }
+
+    /// Undoes `run` as `name`; returns how many objects were put back.
+    pub(crate) async fn undo(&self, run: &str, name: &str) -> u64 {
+        let past = recall(self.runs.path(), &self.destination, run)
+            .await
+            .unwrap();
+        let plan = plan_undo(&self.destination, run, &past).await.unwrap();
+        assert_eq!(plan.overtaken.tally.objects, 0, "{plan:?}");
+        assert_eq!(plan.impossible.tally.objects, 0, "{plan:?}");
+        let undone = undo(
+            &plan,
+            &self.destination,
+            &self.run(name),
+            &self.options(),
+            &report::Silent,
+        )
+        .await
+        .unwrap();
+        assert_eq!(undone.failed.tally.objects, 0, "{undone:?}");
+        undone.undone.objects
+    }
+
+    pub(crate) fn run(&self, name: &str) -> Run {
+        Run {
+            run: name.to_owned(),
+            command: "sync".to_owned(),
+            started: jiff::Timestamp::UNIX_EPOCH,
+            source: "s3://photos/".to_owned(),
+            destination: "s3://photos-dr/".to_owned(),
+        }
+    }
+
+    pub(crate) fn options(&self) -> ApplyOptions {
+        ApplyOptions {
+            runs: self.runs.path().to_owned(),
+            kms_key: None,
+            concurrency: 8,
+        }
+    }
+}
+
+/// What a reader sees of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) body: Vec<u8>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) cache_control: Option<String>,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+async fn see(clients: &RegionClients, bucket: &str) -> BTreeMap<String, Seen> {
+    let mut seen = BTreeMap::new();
+    let mut pages = clients
+        .s3
+        .list_objects_v2()
+        .bucket(bucket)
+        .into_paginator()
+        .send();
+    while let Some(page) = pages.next().await {
+        for object in page.unwrap().contents() {
+            let key = object.key().unwrap();
+            if !key.starts_with(".dr-journal/") {
+                seen.insert(key.to_owned(), see_one(clients, bucket, key).await);
+            }
+        }
+    }
+    seen
+}
+
+pub(crate) async fn see_one(clients: &RegionClients, bucket: &str, key: &str) -> Seen {
+    let object = clients
+        .s3
+        .get_object()
+        .bucket(bucket)
+        .key(key)
+        .checksum_mode(ChecksumMode::Enabled)
+        .send()
+        .await
+        .unwrap();
+    let tags = clients
+        .s3
+        .get_object_tagging()
+        .bucket(bucket)
+        .key(key)
+        .send()
+        .await
+        .unwrap();
+    Seen {
+        content_type: object.content_type().map(str::to_owned),
+        cache_control: object.cache_control().map(str::to_owned),
+        metadata: object
+            .metadata()
+            .cloned()
+            .unwrap_or_default()
+            .into_iter()
+            .collect(),
+        body: object.body.collect().await.unwrap().to_vec(),
+        tags: tags
+            .tag_set
+            .into_iter()
+            .map(|tag| (tag.key, tag.value))
+            .collect(),
+    }
+}

@@ -1,0 +1,396 @@
+//! What other tools fall into, each over real HTTP.
+
+use std::time::Duration;
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, StorageClass};
+use dr::objects::{
+    Finding, Intended, MaxDelete, Mode, PlanOptions, Refusal, abort_leftovers, check, check_places,
+};
+use local_aws::{Base, Fault, FaultKind};
+use tokio::sync::watch;
+
+use crate::stage::{Stage, options, see_one};
+
+macro_rules! stage {
+    () => {
+        match Stage::open().await {
+            Some(stage) => stage,
+            None => return,
+        }
+    };
+}
+
+fn deleting() -> PlanOptions {
+    PlanOptions {
+        delete: true,
+        ..options()
+    }
+}
+
+// aws-behaviour: 10
+#[tokio::test]
+async fn an_emptied_source_erases_nothing() {
+    let stage = stage!();
+    for n in 0..30 {
+        stage.put_destination(&format!("k{n}"), b"x").await;
+    }
+    let planned = stage.plan(&deleting()).await;
+    assert_eq!(planned.plan.delete.tally.objects, 30);
+    let refused = check(&Intended {
+        source: stage.source.place(),
+        destination: stage.destination.place(),
+        pairs: &[],
+        source_objects: planned.plan.source.objects,
+        destination_objects: planned.plan.destination.objects,
+        replaced: 0,
+        deleted: planned.plan.delete.tally.objects,
+        keeps_versions: stage.destination.keeps_versions().await.unwrap(),
+        overwrite_unversioned: false,
+        max_delete: MaxDelete::Percent(100),
+    });
+    assert_eq!(refused, [Refusal::EmptySource { deleted: 30 }]);
+    // Planning has changed nothing.
+    assert_eq!(stage.destination().await.len(), 30);
+    let deletions = |entry: &local_aws::LogEntry| entry.operation.starts_with("Delete");
+    assert!(!stage.aws.log().iter().any(deletions));
+}
+
+// aws-behaviour: 10
+#[tokio::test]
+async fn swapped_buckets_are_told_from_settings() {
+    let stage = stage!();
+    let pairs = [("photos".parse().unwrap(), "photos-dr".parse().unwrap())];
+    let refused = check_places(stage.destination.place(), stage.source.place(), &pairs);
+    assert!(matches!(refused[..], [Refusal::Swapped { .. }]));
+    assert_eq!(
+        check_places(stage.source.place(), stage.destination.place(), &pairs),
+        []
+    );
+}
+
+// aws-behaviour: 11
+#[tokio::test]
+async fn the_same_size_with_other_content_is_found_and_repaired() {
+    let stage = stage!();
+    stage.put_source("a", b"good").await;
+    // Newer, and of the same size: what sync by size and time takes for done.
+    stage.put_destination("a", b"evil").await;
+    let parity = stage.parity(Mode::Auto).await;
+    assert_eq!(parity.finding, Finding::Different);
+    assert_eq!(parity.different.tally.objects, 1);
+    assert_eq!((parity.source.objects, parity.source.bytes), (1, 4));
+    assert_ne!(parity.source.digest, parity.destination.digest);
+    let (plan, done) = stage.sync("r1", &options()).await;
+    assert_eq!((plan.replace.tally.objects, done.copied.objects), (1, 1));
+    assert_eq!(stage.destination().await, stage.source().await);
+    let parity = stage.parity(Mode::Auto).await;
+    assert_eq!(parity.finding, Finding::Same, "{parity:?}");
+    assert_eq!(parity.source.digest, parity.destination.digest);
+    assert_eq!(parity.sample.unwrap().same.objects, 1);
+}
+
+async fn put_in_parts(stage: &Stage, key: &str, parts: &[Vec<u8>]) {
+    let s3 = &stage.from.s3;
+    let upload = s3
+        .create_multipart_upload()
+        .bucket("photos")
+        .key(key)
+        .content_type("image/png")
+        .metadata("camera", "x1")
+        .tagging("case=a%20b")
+        .send()
+        .await
+        .unwrap();
+    let id = upload.upload_id().unwrap();
+    let mut done = Vec::new();
+    for (number, part) in (1..).zip(parts) {
+        let answer = s3
+            .upload_part()
+            .bucket("photos")
+            .key(key)
+            .upload_id(id)
+            .part_number(number)
+            .body(ByteStream::from(part.clone()))
+            .send()
+            .await
+            .unwrap();
+        done.push(
+            CompletedPart::builder()
+                .part_number(number)
+                .set_e_tag(answer.e_tag().map(str::to_owned))
+                .build(),
+        );
+    }
+    s3.complete_multipart_upload()
+        .bucket("photos")
+        .key(key)
+        .upload_id(id)
+        .multipart_upload(
+            CompletedMultipartUpload::builder()
+                .set_parts(Some(done))
+                .build(),
+        )
+        .send()
+        .await
+        .unwrap();
+}
+
+// aws-behaviour: 12
+#[tokio::test]
+async fn a_multipart_object_is_not_called_different_for_its_etag() {
+    // It tells the sizes of parts, which ministack does not.
+    let Some(stage) = Stage::on(Base::Moto).await else {
+        return;
+    };
+    let parts = [vec![1; 5 << 20], vec![2; 1_000]];
+    put_in_parts(&stage, "big", &parts).await;
+    // The same bytes in one piece: another ETag.
+    stage.put_destination("big", &parts.concat()).await;
+    let parity = stage.parity(Mode::Etag).await;
+    assert_eq!(parity.finding, Finding::Unknown, "{parity:?}");
+    assert_eq!(parity.different.tally.objects, 0);
+    let parity = stage.parity(Mode::Auto).await;
+    assert_ne!(parity.finding, Finding::Different, "{parity:?}");
+
+    // A copy keeps everything, whether in parts or not.
+    stage.sync("r1", &options()).await;
+    let source = see_one(&stage.from, "photos", "big").await;
+    let destination = see_one(&stage.to, "photos-dr", "big").await;
+    assert_eq!(source, destination);
+    assert_eq!(destination.metadata["camera"], "x1");
+    assert_eq!(destination.tags["case"], "a b");
+    let parts = |entry: &local_aws::LogEntry| entry.operation == "UploadPartCopy";
+    assert_eq!(stage.aws.log().into_iter().filter(parts).count(), 2);
+    // In the same parts, so that the listing alone proves it from now on.
+    assert_eq!(stage.parity(Mode::Etag).await.finding, Finding::Same);
+    let uploads = stage
+        .to
+        .s3
+        .list_multipart_uploads()
+        .bucket("photos-dr")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(uploads.uploads().len(), 0);
+}
+
+#[tokio::test]
+async fn metadata_tags_and_headers_come_along() {
+    let stage = stage!();
+    stage
+        .from
+        .s3
+        .put_object()
+        .bucket("photos")
+        .key("a.bin")
+        .content_type("application/x-thing")
+        .cache_control("max-age=60")
+        .metadata("patient", "42")
+        .tagging("retention=7y&kind=x%26y")
+        .body(ByteStream::from_static(b"x"))
+        .send()
+        .await
+        .unwrap();
+    stage.sync("r1", &options()).await;
+    assert_eq!(stage.destination().await, stage.source().await);
+    let seen = see_one(&stage.to, "photos-dr", "a.bin").await;
+    assert_eq!(seen.metadata["patient"], "42");
+    assert_eq!(seen.tags["kind"], "x&y");
+
+    // The same bytes without them: equal by ETag, different when asked for headers.
+    stage.put_destination("a.bin", b"x").await;
+    let (plan, _) = stage.sync("r2", &options()).await;
+    assert_eq!(plan.equal.objects, 1);
+    let headers = PlanOptions {
+        headers: true,
+        ..options()
+    };
+    let (plan, _) = stage.sync("r3", &headers).await;
+    assert_eq!(plan.replace.tally.objects, 1);
+    assert_eq!(stage.destination().await, stage.source().await);
+    let (plan, _) = stage.sync("r4", &headers).await;
+    assert_eq!(plan.equal.objects, 1);
+}
+
+// aws-behaviour: 13
+#[tokio::test]
+async fn an_archived_object_is_named_and_not_copied() {
+    let stage = stage!();
+    stage
+        .from
+        .s3
+        .put_object()
+        .bucket("photos")
+        .key("cold")
+        .storage_class(StorageClass::DeepArchive)
+        .body(ByteStream::from_static(b"x"))
+        .send()
+        .await
+        .unwrap();
+    stage.put_source("warm", b"x").await;
+    let (plan, done) = stage.sync("r1", &options()).await;
+    assert_eq!(plan.archived.examples[0].key, "cold");
+    assert_eq!(done.copied.objects, 1);
+    assert_eq!(
+        stage.destination().await.keys().collect::<Vec<_>>(),
+        ["warm"]
+    );
+    let parity = stage.parity(Mode::Auto).await;
+    assert_eq!(parity.finding, Finding::Different);
+    assert_eq!(parity.archived.examples[0].key, "cold");
+}
+
+#[tokio::test]
+async fn keys_of_every_kind_come_through() {
+    let stage = stage!();
+    let long = "k".repeat(1_024);
+    let keys = [
+        "a b",
+        "a+b",
+        "a%2Bb",
+        "a%b",
+        "line\nbreak",
+        "tab\there",
+        "\u{1f600}/\u{e9}",
+        "//",
+        "a//b",
+        "/a",
+        "q?x=1&y#z",
+        "<&>\"'",
+        "./x",
+        long.as_str(),
+    ];
+    for (number, key) in (0_u8..).zip(keys) {
+        stage.put_source(key, &[number]).await;
+    }
+    let (plan, done) = stage.sync("r1", &options()).await;
+    assert_eq!(plan.create.tally.objects, keys.len() as u64);
+    assert_eq!(done.copied.objects, keys.len() as u64, "{done:?}");
+    assert_eq!(stage.destination().await, stage.source().await);
+    let parity = stage.parity(Mode::Auto).await;
+    assert_eq!(parity.finding, Finding::Same, "{parity:?}");
+    assert_eq!(stage.undo("r1", "r2").await, keys.len() as u64);
+    assert_eq!(stage.destination().await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_object_that_changes_while_it_is_copied_is_copied_as_it_is_then() {
+    let stage = stage!();
+    stage.put_source("a", b"old").await;
+    let planned = stage.plan(&options()).await;
+    stage.put_source("a", b"newer").await;
+    let done = stage.apply("r1", &planned).await.unwrap();
+    assert_eq!(done.copied.bytes, 5, "{done:?}");
+    assert_eq!(see_one(&stage.to, "photos-dr", "a").await.body, b"newer");
+}
+
+#[tokio::test]
+async fn what_somebody_else_has_written_meanwhile_is_neither_overwritten_nor_deleted() {
+    let stage = stage!();
+    stage.put_source("both", b"source").await;
+    stage.put_source("keep", b"same").await;
+    stage.put_destination("both", b"old").await;
+    stage.put_destination("stray", b"old").await;
+    let planned = stage.plan(&deleting()).await;
+    assert_eq!(planned.plan.delete.tally.objects, 1);
+    stage.put_destination("both", b"written in DR").await;
+    stage.put_destination("stray", b"written in DR").await;
+    let done = stage.apply("r1", &planned).await.unwrap();
+    assert_eq!(done.overtaken.tally.objects, 1, "{done:?}");
+    // One thing was not as planned, so nothing is deleted.
+    assert_eq!((done.withheld, done.deleted.objects), (1, 0));
+    let there = stage.destination().await;
+    assert_eq!(there["both"].body, b"written in DR");
+    assert_eq!(there["stray"].body, b"written in DR");
+    assert_eq!(there["keep"].body, b"same");
+}
+
+#[tokio::test]
+async fn the_first_interrupt_drains_and_the_next_run_finishes() {
+    let stage = stage!();
+    for n in 0..40 {
+        stage.put_source(&format!("k{n:02}"), b"x").await;
+    }
+    stage.put_destination("stray", b"x").await;
+    let planned = stage.plan(&deleting()).await;
+    stage.aws.add_fault(
+        Fault::new(FaultKind::Latency(Duration::from_millis(50))).operation("CopyObject"),
+    );
+    let (interrupt, stop) = watch::channel(false);
+    let wait = async {
+        // After the first copy.
+        while !stage
+            .aws
+            .log()
+            .iter()
+            .any(|entry| entry.operation == "CopyObject")
+        {
+            tokio::task::yield_now().await;
+        }
+        interrupt.send(true).unwrap();
+    };
+    let (done, ()) = tokio::join!(stage.apply_until("r1", &planned, stop), wait);
+    let done = done.unwrap();
+    assert!(done.interrupted && done.copied.objects < 40, "{done:?}");
+    assert_eq!((done.withheld, done.deleted.objects), (1, 0));
+    assert_eq!(
+        stage.destination().await.len() as u64,
+        done.copied.objects + 1
+    );
+    stage.aws.clear_faults();
+    let (_, done) = stage.sync("r2", &deleting()).await;
+    assert!(done.is_complete());
+    assert_eq!(stage.destination().await, stage.source().await);
+}
+
+#[tokio::test]
+async fn only_a_runs_own_uploads_are_aborted() {
+    let stage = stage!();
+    let open = async |key: &str| {
+        let upload = stage
+            .to
+            .s3
+            .create_multipart_upload()
+            .bucket("photos-dr")
+            .key(key)
+            .send()
+            .await
+            .unwrap();
+        upload.upload_id().unwrap().to_owned()
+    };
+    let (ours, theirs) = (open("k").await, open("k").await);
+    // As a run leaves it that was killed.
+    let run = stage.runs.path().join("killed");
+    std::fs::create_dir_all(&run).unwrap();
+    std::fs::write(run.join("lock"), "").unwrap();
+    let record = serde_json::to_string(&dr::objects::Record::Run(stage.run("killed"))).unwrap();
+    let upload = serde_json::to_string(&dr::objects::Record::Upload {
+        key: "k".to_owned(),
+        upload: ours,
+    })
+    .unwrap();
+    std::fs::write(
+        run.join("journal.jsonl"),
+        format!("{record}\n{upload}\n{{\"reco"),
+    )
+    .unwrap();
+    let abort = abort_leftovers(stage.runs.path(), &stage.destination);
+    assert_eq!(abort.await.unwrap(), 1);
+    let abort = abort_leftovers(stage.runs.path(), &stage.destination);
+    assert_eq!(abort.await.unwrap(), 0);
+    let left = stage
+        .to
+        .s3
+        .list_multipart_uploads()
+        .bucket("photos-dr")
+        .send()
+        .await
+        .unwrap();
+    let left: Vec<_> = left
+        .uploads()
+        .iter()
+        .filter_map(|upload| upload.upload_id())
+        .collect();
+    assert_eq!(left, [theirs.as_str()]);
+}
