@@ -70,8 +70,6 @@ impl FromStr for Base {
 /// How long a base may take from its start to its first answer. Measured: 0.2 to 1 s; a loaded machine
 /// with two cores needs several times that.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// Between two tries.
-const READY_POLL: Duration = Duration::from_millis(50);
 
 /// A base that answers.
 pub(crate) struct Running {
@@ -168,9 +166,7 @@ impl Base {
             Self::Url(url) => authority_of(url)?,
             _ => authority_of(&format!("http://127.0.0.1:{}", kept.port()))?,
         };
-        if let Err(why) =
-            wait_until_ready(&authority, ready_path, matches!(self, Self::Docker)).await
-        {
+        if let Err(why) = wait_until_ready(&authority, ready_path).await {
             return Err(StartError::NotReady {
                 base: self.to_string(),
                 why,
@@ -202,23 +198,15 @@ fn authority_of(url: &str) -> Result<Authority, StartError> {
 }
 
 /// One request that waits in the listening socket's queue until the base takes it: any answer will do.
-async fn wait_until_ready(authority: &Authority, path: &str, retry: bool) -> Result<(), String> {
+async fn wait_until_ready(authority: &Authority, path: &str) -> Result<(), String> {
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let uri: Uri = format!("http://{authority}{path}")
         .parse()
         .map_err(|error: http::uri::InvalidUri| error.to_string())?;
-    let deadline = tokio::time::Instant::now() + READY_WITHIN;
-    loop {
-        match tokio::time::timeout_at(deadline, client.get(uri.clone())).await {
-            Ok(Ok(_)) => return Ok(()),
-            // A container's port can be refused for a moment after the container has come up.
-            Ok(Err(error)) if retry && tokio::time::Instant::now() < deadline => {
-                tracing::debug!(why = chain(&error), "not ready yet");
-                tokio::time::sleep(READY_POLL).await;
-            }
-            Ok(Err(error)) => return Err(chain(&error)),
-            Err(_) => return Err(format!("no answer within {} s", READY_WITHIN.as_secs())),
-        }
+    match tokio::time::timeout(READY_WITHIN, client.get(uri)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(chain(&error)),
+        Err(_) => Err(format!("no answer within {} s", READY_WITHIN.as_secs())),
     }
 }
 

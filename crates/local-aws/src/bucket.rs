@@ -108,7 +108,7 @@ pub(crate) fn refusal(rules: Rules, call: &Call, home: &Home) -> Option<Response
                 &[("BucketName", bucket)],
             ));
         }
-        // aws-behaviour: 18. Only a request to us-east-1 itself is answered 200 again.
+        // Only a request to us-east-1 itself is answered 200 again.
         let own = home.owner.as_deref() == Some(account(call));
         return (own && home.region == "us-east-1" && signed != "us-east-1").then(|| {
             error(

@@ -13,7 +13,7 @@ mod client;
 mod pages;
 
 pub use client::{Control, ControlError};
-pub(crate) use pages::{PREFIX, answer};
+pub(crate) use pages::{PREFIX, answer, asks_to_stop};
 
 /// What an instance says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::EXPECT;
-use http::{Request, Response};
+use http::header::{CONNECTION, EXPECT};
+use http::{HeaderValue, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -107,16 +107,42 @@ impl Front {
         // Latency only: without it small answers wait for acknowledgements.
         let _ = stream.set_nodelay(true);
         let reset = Arc::new(AtomicBool::new(false));
+        let last = Arc::new(AtomicBool::new(false));
         let io = TokioIo::new(Stream::new(stream, reset.clone()));
         let service = hyper::service::service_fn(|request| {
             let front = self.clone();
-            let reset = reset.clone();
-            async move { front.answer(request, &reset).await }
+            let (reset, last) = (reset.clone(), last.clone());
+            async move {
+                if request.uri().path().starts_with(control::PREFIX) {
+                    return Ok(front.own_page(request, &last).await);
+                }
+                front.answer(request, &reset).await
+            }
         });
         // An error here is a client that went away, or a connection that was to be cut.
         if let Err(error) = http1::Builder::new().serve_connection(io, service).await {
             tracing::debug!(%error, "connection ended");
         }
+        // Whoever asked for the end has read the answer first.
+        if last.load(Ordering::Acquire) {
+            self.stop.notify_one();
+        }
+    }
+
+    async fn own_page(&self, request: Request<Incoming>, last: &AtomicBool) -> Response<Body> {
+        let (parts, incoming) = request.into_parts();
+        let body = Limited::new(incoming, KEPT_IN_MEMORY).collect().await;
+        let body = body
+            .map(http_body_util::Collected::to_bytes)
+            .unwrap_or_default();
+        let mut answer = control::answer(self, &parts, &body).await;
+        if control::asks_to_stop(&parts, answer.status()) {
+            answer
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+            last.store(true, Ordering::Release);
+        }
+        answer.map(|body| body.map_err(|never| match never {}).boxed_unsync())
     }
 
     async fn answer(
@@ -125,14 +151,6 @@ impl Front {
         reset: &Arc<AtomicBool>,
     ) -> Result<Response<Body>, Cut> {
         let (parts, incoming) = request.into_parts();
-        if parts.uri.path().starts_with(control::PREFIX) {
-            let body = Limited::new(incoming, KEPT_IN_MEMORY).collect().await;
-            let body = body
-                .map(http_body_util::Collected::to_bytes)
-                .unwrap_or_default();
-            let answer = control::answer(self, &parts, &body).await;
-            return Ok(answer.map(|body| body.map_err(|never| match never {}).boxed_unsync()));
-        }
         let (mut call, whole) = match Call::read(&parts) {
             Read::Complete(call) => (call, false),
             Read::Body(call) => (call, true),
@@ -188,14 +206,37 @@ impl Front {
     }
 
     /// What AWS answers before it looks any further, or nothing.
-    async fn refusal(&self, call: &Call) -> Option<Response<Full<Bytes>>> {
-        let known = self.rules != Rules::default() || call.operation == "CreateBucket";
-        let home = if known {
-            self.home(call.bucket()?, call).await?
-        } else {
+    async fn refusal(&self, record: &mut Record<'_>, call: &Call) -> Option<Response<Full<Bytes>>> {
+        if let Some(region) = self.other_region_down(call).await {
+            tracing::debug!(region, "another region that the request needs is down");
+            record.fault("other-region-down");
+            return Some(Problem::OtherRegionDown.answer(call));
+        }
+        if self.rules == Rules::default() && call.operation != "CreateBucket" {
             return None;
-        };
+        }
+        let home = self.home(call.bucket()?, call).await?;
         bucket::refusal(self.rules, call, &home)
+    }
+
+    /// Lets the faults hit, latencies first.
+    async fn hit(&self, record: &mut Record<'_>, call: &Call, gate: &mut Gate) -> Result<Hit, Cut> {
+        for fault in self.faults(|faults| faults.draw(call)) {
+            record.fault(fault.name());
+            return Ok(match fault {
+                FaultKind::Latency(duration) => {
+                    let wait = gate.during(tokio::time::sleep(duration)).await;
+                    wait.inspect_err(|_| record.fault(REFUSED))?;
+                    continue;
+                }
+                FaultKind::Reset => Hit::Reset,
+                FaultKind::ResetAfter => Hit::ResetAfter,
+                FaultKind::SlowDown => Hit::Problem(Problem::Throttled),
+                FaultKind::InternalError => Hit::Problem(Problem::Internal),
+                FaultKind::Denied => Hit::Problem(Problem::Denied),
+            });
+        }
+        Ok(Hit::Nothing)
     }
 
     /// Region state, faults, AWS's rules for buckets, base: in this order.
@@ -212,72 +253,55 @@ impl Front {
             .as_deref()
             .map(|region| self.regions.state(region))
         {
-            Some(RegionState::Refuse) => record.fault("region-refused"),
+            Some(RegionState::Refuse) => record.fault(REFUSED),
             Some(RegionState::BlackHole) => record.fault("region-black-hole"),
             Some(RegionState::Up) | None => {}
         }
         gate.open().await?;
-        let mut lose_answer = false;
-        for fault in self.faults(|faults| faults.draw(call)) {
-            record.fault(fault.name());
-            let problem = match fault {
-                FaultKind::Latency(duration) => {
-                    gate.during(tokio::time::sleep(duration)).await?;
-                    continue;
-                }
-                FaultKind::ResetAfter => {
-                    lose_answer = true;
-                    continue;
-                }
-                FaultKind::Reset => {
-                    reset.store(true, Ordering::Release);
-                    return Err(Cut);
-                }
-                FaultKind::SlowDown => Problem::Throttled,
-                FaultKind::InternalError => Problem::Internal,
-                FaultKind::Denied => Problem::Denied,
-            };
-            discard(request).await;
-            return Ok(finish(record, problem.answer(call)));
-        }
-        if let Some(region) = self.other_region_down(call).await {
-            tracing::debug!(region, "another region that the request needs is down");
-            record.fault("other-region-down");
-            discard(request).await;
-            return Ok(finish(record, Problem::OtherRegionDown.answer(call)));
-        }
-        if let Some(answer) = self.refusal(call).await {
+        let hit = self.hit(record, call, &mut gate).await?;
+        let early = match hit {
+            Hit::Reset => return Err(cut(reset)),
+            Hit::Problem(problem) => Some(problem.answer(call)),
+            Hit::ResetAfter | Hit::Nothing => self.refusal(record, call).await,
+        };
+        if let Some(answer) = early {
             discard(request).await;
             return Ok(finish(record, answer));
         }
-        let answer = gate
-            .during(self.upstream.send(request, &self.regions.down()))
-            .await;
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(cut) => {
-                record.fault("region-refused");
-                return Err(cut);
-            }
-        };
-        match answer {
+        let down = self.regions.down();
+        let answer = gate.during(self.upstream.send(request, &down)).await;
+        match answer.inspect_err(|_| record.fault(REFUSED))? {
             Err(error) => {
                 tracing::warn!(%error, "the base does not answer");
                 record.fault("base-unreachable");
                 Ok(finish(record, Problem::BaseUnreachable.answer(call)))
             }
-            Ok(answer) if lose_answer => {
-                self.buckets.observe(call, answer.status());
-                reset.store(true, Ordering::Release);
-                Err(Cut)
-            }
             Ok(answer) => {
-                record.status(answer.status());
                 self.buckets.observe(call, answer.status());
+                if matches!(hit, Hit::ResetAfter) {
+                    return Err(cut(reset));
+                }
+                record.status(answer.status());
                 Ok(answer.map(|body| Gated::new(body, gate).boxed_unsync()))
             }
         }
     }
+}
+
+/// What faults do to a request.
+enum Hit {
+    Nothing,
+    Problem(Problem),
+    Reset,
+    ResetAfter,
+}
+
+/// In the log: the region refused the request, or went away under it.
+const REFUSED: &str = "region-refused";
+
+fn cut(reset: &AtomicBool) -> Cut {
+    reset.store(true, Ordering::Release);
+    Cut
 }
 
 /// Reads what a client is still sending, so that it gets to read the answer. A client that waits for

@@ -166,10 +166,12 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
 
     fn poll(gate: &mut Gate) -> Poll<Result<(), Cut>> {
-        gate.poll_open(&mut Context::from_waker(futures::task::noop_waker_ref()))
+        gate.poll_open(&mut Context::from_waker(Waker::noop()))
     }
 
     #[test]

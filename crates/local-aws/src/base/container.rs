@@ -46,8 +46,8 @@ impl Container {
             .map_err(|error| no_engine(error.to_string()))?;
 
         let program = [
-            include_str!("container_life.py"),
             include_str!("listen.py"),
+            include_str!("container_life.py"),
             include_str!("replication.py"),
             include_str!("ministack.py"),
         ];

@@ -1,6 +1,6 @@
-# Runs first in the container: the other end of this connection is the process that wanted the container,
-# and when that ends, however it ends, so does the container.
-import os, socket, sys, threading
+# Runs once the emulator's port is bound: the other end of this connection is the process that wanted the
+# container, and when that ends, however it ends, so does the container.
+import os, socket, threading
 
 gate = socket.create_server(("0.0.0.0", 4567))
 
@@ -8,10 +8,12 @@ gate = socket.create_server(("0.0.0.0", 4567))
 def die_with_client():
     client, _ = gate.accept()
     lonely.cancel()
-    client.sendall(b".")
-    while client.recv(4096):
-        pass
-    os._exit(0)
+    try:
+        client.sendall(b".")
+        while client.recv(4096):
+            pass
+    finally:  # also when the connection is reset
+        os._exit(0)
 
 
 # Nobody comes: the process ended before it could.

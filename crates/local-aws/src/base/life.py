@@ -1,5 +1,5 @@
 # Runs first in every child process.
-import os, signal, sys, threading
+import os, signal, threading
 
 
 def die_with_parent():

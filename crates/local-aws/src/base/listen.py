@@ -1,5 +1,5 @@
 # The port is bound before the emulator loads: no other process can take it in between.
-import socket
+import os, socket, sys
 
 listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

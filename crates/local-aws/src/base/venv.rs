@@ -171,6 +171,7 @@ fn tail(output: &Output) -> String {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
 
@@ -227,13 +228,19 @@ mod tests {
 
     #[test]
     fn many_at_once_make_one() {
+        const THREADS: u32 = 8;
         let cache = tempfile::tempdir().unwrap();
-        let made = std::sync::atomic::AtomicU32::new(0);
+        let (made, begun) = (AtomicU32::new(0), AtomicU32::new(0));
         std::thread::scope(|scope| {
-            for _ in 0..8 {
+            for _ in 0..THREADS {
                 scope.spawn(|| {
+                    begun.fetch_add(1, Ordering::SeqCst);
                     prepare_in(cache.path(), Package::MOTO, VERSION, |directory| {
-                        made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        // All the others are on their way to the lock.
+                        while begun.load(Ordering::SeqCst) < THREADS {
+                            std::thread::yield_now();
+                        }
+                        made.fetch_add(1, Ordering::SeqCst);
                         pretend(directory);
                         Ok(())
                     })

@@ -17,6 +17,8 @@ use crate::front::Front;
 /// `_` begins no bucket's name.
 pub(crate) const PREFIX: &str = "/_local-aws/";
 
+const STOP: &str = "stop";
+
 /// How long a follower of the log waits at most before it asks again.
 const FOLLOW: Duration = Duration::from_secs(20);
 
@@ -64,12 +66,15 @@ pub(crate) async fn answer(front: &Front, parts: &Parts, body: &[u8]) -> Respons
             front.log.clear();
             json(&front.log.page(u64::MAX))
         }
-        ("POST", ["stop"]) => {
-            front.stop.notify_one();
-            json(&status(front))
-        }
+        // The front stops once this answer has been sent.
+        ("POST", [STOP]) => json(&status(front)),
         _ => text(StatusCode::NOT_FOUND, "there is no such page"),
     }
+}
+
+/// Whether the instance shall end once this request has been answered with `status`.
+pub(crate) fn asks_to_stop(parts: &Parts, status: StatusCode) -> bool {
+    parts.uri.path().strip_prefix(PREFIX) == Some(STOP) && status == StatusCode::OK
 }
 
 async fn log(front: &Front, query: &str) -> Response<Full<Bytes>> {

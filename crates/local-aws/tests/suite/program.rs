@@ -274,7 +274,8 @@ async fn in_the_background_it_is_found_and_ended() {
             && stderr(&none).contains("\nhint: ")
     );
 
-    let lines = place.ok(&["up", "--detach", "--log", "requests.jsonl"]);
+    let log = place.0.path().join("requests.jsonl");
+    let lines = place.ok(&["up", "--detach", "--log", log.to_str().unwrap()]);
     assert!(
         lines
             .lines()

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::primitives::ByteStream;
 use local_aws::RegionState;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::clients::{create_bucket, dynamodb, iam, s3, start_or_return};
@@ -69,6 +69,19 @@ async fn a_refused_region_looks_like_a_network_failure() {
         .unwrap();
     assert_eq!(answer.body.collect().await.unwrap().to_vec(), b"1");
     aws.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_request_is_answered_with_a_tcp_reset() {
+    let aws = start_or_return!();
+    aws.set_region("ca-central-1", RegionState::Refuse);
+    let address = aws.endpoint().trim_start_matches("http://").to_owned();
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let request = "GET /b/k HTTP/1.1\r\nhost: h\r\n\
+         authorization: AWS4-HMAC-SHA256 Credential=k/20261122/ca-central-1/s3/aws4_request\r\n\r\n";
+    client.write_all(request.as_bytes()).await.unwrap();
+    let error = client.read_u8().await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 }
 
 #[tokio::test]

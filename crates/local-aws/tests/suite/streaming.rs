@@ -1,6 +1,6 @@
 //! Bodies pass piece by piece, unchanged. The base is a socket in the test: it sees every byte.
 
-use local_aws::{Base, LocalAws};
+use local_aws::{Base, Fault, FaultKind, LocalAws};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -152,6 +152,21 @@ async fn a_client_that_waits_for_100_continue_is_asked_for_its_body() {
         .await
         .unwrap();
     assert!(head(&mut client).await.starts_with("HTTP/1.1 200 OK"));
+}
+
+#[tokio::test]
+async fn an_answer_that_needs_no_body_is_read_by_a_client_that_sends_one() {
+    let (aws, _listener, mut client) = between().await;
+    aws.add_fault(Fault::new(FaultKind::Denied));
+    let put = format!(
+        "PUT /b/k HTTP/1.1\r\nhost: h\r\nauthorization: {AUTHORIZATION}\r\ncontent-length: {}\r\n\r\n",
+        32 * MIB
+    );
+    client.write_all(put.as_bytes()).await.unwrap();
+    for _ in 0..32 {
+        client.write_all(&vec![42; MIB]).await.unwrap();
+    }
+    assert!(head(&mut client).await.starts_with("HTTP/1.1 403"));
 }
 
 #[tokio::test]
