@@ -23,6 +23,8 @@ Examples:
   dr-replicate sync --bucket berthcare-photos-staging --dry-run
   dr-replicate sync --bucket berthcare-photos-staging --delete
   dr-replicate undo 20261122T185719Z-04711 --bucket berthcare-photos-staging
+  dr-replicate manifest --bucket berthcare-photos-staging --out photos.manifest
+  dr-replicate reconcile --bucket berthcare-photos-staging --manifest photos.manifest
   dr-replicate sync --from s3://photos/2026 --to s3://photos-dr/2026 \\
       --from-region ca-central-1 --to-region us-east-1
 
@@ -39,6 +41,10 @@ pub enum Command {
     Parity(ParityArgs),
     /// Put the destination back as a run found it
     Undo(UndoArgs),
+    /// Write down what the DR bucket holds, at the moment of the failover
+    Manifest(ManifestArgs),
+    /// Failback: bring what was written in the DR bucket to the primary, losing nothing on either side
+    Reconcile(ReconcileArgs),
     /// Print a completion script
     Completion(CompletionArgs),
 }
@@ -129,6 +135,14 @@ pub struct SyncArgs {
     /// KMS key of the destination region for the copies; the destination bucket's default unless given
     #[arg(long, value_name = "ARN")]
     pub kms_key: Option<KmsKeyArn>,
+    /// How it is carried out.
+    #[command(flatten)]
+    pub apply: ApplyArgs,
+}
+
+/// How a plan is carried out.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
     /// Copies under way at once, at most
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: u16,
@@ -179,4 +193,39 @@ pub struct UndoArgs {
     /// Where runs keep their files on this machine [default: the user's state directory]
     #[arg(long, value_name = "DIR", env = "DR_REPLICATE_RUNS")]
     pub runs: Option<PathBuf>,
+}
+
+/// `manifest`.
+#[derive(Debug, Args)]
+pub struct ManifestArgs {
+    /// The bucket of the settings whose DR counterpart is written down
+    #[arg(long, value_name = "NAME")]
+    pub bucket: BucketName,
+    /// The file; it must not exist
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// `reconcile`.
+#[derive(Debug, Args)]
+pub struct ReconcileArgs {
+    /// The bucket of the settings: from its DR counterpart to it
+    #[arg(long, value_name = "NAME")]
+    pub bucket: BucketName,
+    /// What the DR bucket held at the moment of the failover, as `manifest` wrote it
+    #[arg(long, value_name = "FILE")]
+    pub manifest: PathBuf,
+    /// Print the plan and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Delete in the primary what was deleted in the DR region and not written in the primary since
+    #[arg(long)]
+    pub delete: bool,
+    /// Refuse to delete more than this: a number of objects or a percentage of the primary
+    /// [default: 10% or 1000, whichever is less]
+    #[arg(long, value_name = "N|P%", requires = "delete")]
+    pub max_delete: Option<MaxDelete>,
+    /// How it is carried out.
+    #[command(flatten)]
+    pub apply: ApplyArgs,
 }

@@ -1,5 +1,6 @@
 mod connect;
 mod parity;
+mod reconcile;
 mod sync;
 mod undo;
 
@@ -14,6 +15,8 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Sync(args) => sync::run(&global, &args, stop).await,
         Command::Parity(args) => parity::run(&global, &args).await,
         Command::Undo(args) => undo::run(&global, &args).await,
+        Command::Manifest(args) => reconcile::capture(&global, &args).await,
+        Command::Reconcile(args) => reconcile::run(&global, &args, stop).await,
         Command::Completion(args) => {
             cli::print_completion::<Cli>(&args);
             Ok(Exit::Fine)

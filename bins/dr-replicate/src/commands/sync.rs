@@ -1,8 +1,9 @@
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use dr::objects::{
-    ApplyOptions, Done, ExecuteError, Intended, JournalError, Plan, PlanError, PlanOptions,
-    Refusal, Run, WalkError, abort_leftovers, apply, check, check_places, plan,
+    ApplyOptions, Bucket, Done, ExecuteError, Intended, JournalError, Plan, PlanError, PlanOptions,
+    Planned, ReconcileError, Refusal, Run, WalkError, abort_leftovers, apply, check, check_places,
+    plan,
 };
 use report::{Document, Report};
 use serde::Serialize;
@@ -43,7 +44,7 @@ pub(crate) async fn run(
         &pair.pairs,
     ))?;
     pair.reach().await?;
-    let runs = connect::runs(args.runs.as_ref())?;
+    let runs = connect::runs(args.apply.runs.as_ref())?;
     let aborted = abort_leftovers(&runs, destination)
         .await
         .map_err(|error| journal_failure("abort what an earlier run left open", error))?;
@@ -95,6 +96,35 @@ pub(crate) async fn run(
     if global.output == OutputFormat::Table {
         cli::print(global, &outcome)?;
     }
+    let options = ApplyOptions {
+        runs,
+        kms_key: args.kms_key.clone(),
+        concurrency: usize::from(args.apply.concurrency),
+    };
+    let done = carry_out(
+        global,
+        &planned,
+        (source, destination),
+        "sync",
+        &options,
+        stop,
+    )
+    .await?;
+    let exit = rest(&planned.plan, Some(&done));
+    outcome.done = Some(done);
+    cli::print(global, &outcome)?;
+    Ok(exit)
+}
+
+/// Asks, and does what was planned.
+pub(super) async fn carry_out(
+    global: &GlobalArgs,
+    planned: &Planned,
+    (source, destination): (&Bucket, &Bucket),
+    command: &str,
+    options: &ApplyOptions,
+    stop: watch::Receiver<bool>,
+) -> Result<Done, Failure> {
     let copies = planned.plan.copies();
     let question = format!(
         "Copy {} objects ({} bytes, overwriting {}) to {} and delete {} there?",
@@ -107,36 +137,19 @@ pub(crate) async fn run(
     cli::confirm_name(global, &question, destination.name())?;
     let run = Run {
         run: connect::run_name(),
-        command: "sync".to_owned(),
+        command: command.to_owned(),
         started: cli::now(),
         source: source.place().to_string(),
         destination: destination.place().to_string(),
     };
-    let options = ApplyOptions {
-        runs,
-        kms_key: args.kms_key.clone(),
-        concurrency: usize::from(args.concurrency),
-    };
     let progress = Progress::new();
-    let done = apply(
-        &planned,
-        source,
-        destination,
-        &run,
-        &options,
-        stop,
-        &progress,
-    )
-    .await
-    .map_err(|error| execute_failure(&run.run, error))?;
-    let exit = rest(&planned.plan, Some(&done));
-    outcome.done = Some(done);
-    cli::print(global, &outcome)?;
-    Ok(exit)
+    apply(planned, source, destination, &run, options, stop, &progress)
+        .await
+        .map_err(|error| execute_failure(&run.run, error))
 }
 
 /// How it ends: what is archived or left unproven was not made equal.
-fn rest(plan: &Plan, done: Option<&Done>) -> Exit {
+pub(super) fn rest(plan: &Plan, done: Option<&Done>) -> Exit {
     match done {
         Some(done) if done.interrupted => Exit::Interrupted,
         Some(done) if done.failed.tally.objects > 0 || done.withheld > 0 => Exit::Unchecked,
@@ -148,7 +161,7 @@ fn rest(plan: &Plan, done: Option<&Done>) -> Exit {
     }
 }
 
-fn refuse(refusals: &[Refusal]) -> Result<(), Failure> {
+pub(super) fn refuse(refusals: &[Refusal]) -> Result<(), Failure> {
     let Some(first) = refusals.first() else {
         return Ok(());
     };
@@ -182,7 +195,7 @@ fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "note: {text}");
 }
 
-fn scratch(runs: &std::path::Path) -> Result<tempfile::TempDir, Failure> {
+pub(super) fn scratch(runs: &std::path::Path) -> Result<tempfile::TempDir, Failure> {
     std::fs::create_dir_all(runs)
         .and_then(|()| tempfile::Builder::new().prefix("plan-").tempdir_in(runs))
         .map_err(|error| {
@@ -229,6 +242,15 @@ impl From<PlanError> for Visit {
         match error {
             PlanError::Ask(error) => Self::Aws(error),
             PlanError::Spool(error) => Self::Other(error.into()),
+        }
+    }
+}
+
+impl From<ReconcileError> for Visit {
+    fn from(error: ReconcileError) -> Self {
+        match error {
+            ReconcileError::Ask(error) => Self::Aws(error),
+            other => Self::Other(other.into()),
         }
     }
 }

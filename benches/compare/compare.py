@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""Measures dr-replicate against other tools on one S3 server (garage), and prints tables with ratios.
+
+Needs garage, s3sync, rclone and s5cmd on PATH (see README.md), and a release build of dr-replicate.
+Everything it starts and writes is in one temporary directory and ends with it.
+"""
+
+import argparse
+import hashlib
+import hmac
+import http.client
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+from datetime import datetime, timezone
+
+KEY, SECRET, REGION = "GK" + "0123456789abcdef" * 1 + "01234567", "0123456789abcdef" * 4, "garage"
+
+
+def port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Garage:
+    def __init__(self, folder):
+        self.s3 = port()
+        config = os.path.join(folder, "garage.toml")
+        rpc, admin = port(), port()
+        with open(config, "w") as f:
+            f.write(
+                f'metadata_dir = "{folder}/meta"\ndata_dir = "{folder}/data"\ndb_engine = "lmdb"\n'
+                "replication_factor = 1\nmetadata_fsync = false\ndata_fsync = false\n"
+                f'rpc_bind_addr = "127.0.0.1:{rpc}"\nrpc_public_addr = "127.0.0.1:{rpc}"\nrpc_secret = "{"ab" * 32}"\n'
+                f'[s3_api]\ns3_region = "{REGION}"\napi_bind_addr = "127.0.0.1:{self.s3}"\nroot_domain = ".s3.local"\n'
+                f'[admin]\napi_bind_addr = "127.0.0.1:{admin}"\nadmin_token = "t"\n'
+            )
+        self.env = dict(os.environ, GARAGE_CONFIG_FILE=config, GARAGE_DEFAULT_ACCESS_KEY=KEY,
+                        GARAGE_DEFAULT_SECRET_KEY=SECRET, RUST_LOG="error")
+        self.process = subprocess.Popen(
+            ["garage", "server", "--single-node", "--default-access-key"], env=self.env,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(100):
+            time.sleep(0.1)
+            if self.cli("key", "info", KEY) == 0:
+                break
+        else:
+            sys.exit("garage does not answer")
+        self.endpoint = f"http://127.0.0.1:{self.s3}"
+
+    def cli(self, *args):
+        return subprocess.run(["garage", *args], env=self.env, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL).returncode
+
+    def bucket(self, name):
+        self.cli("bucket", "create", name)
+        self.cli("bucket", "allow", "--read", "--write", "--owner", name, "--key", KEY)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def signed(connection, method, path, query="", body=b"", headers=None):
+    """One request, signed with AWS Signature V4."""
+    now = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    digest = hashlib.sha256(body).hexdigest()
+    headers = {"host": f"{connection.host}:{connection.port}", "x-amz-date": now,
+               "x-amz-content-sha256": digest, **(headers or {})}
+    names = sorted(headers)
+    canonical = "\n".join([method, path, query, *(f"{n}:{headers[n]}" for n in names), "", ";".join(names), digest])
+    scope = f"{now[:8]}/{REGION}/s3/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", now, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = f"AWS4{SECRET}".encode()
+    for part in [now[:8], REGION, "s3", "aws4_request"]:
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    headers["authorization"] = (f"AWS4-HMAC-SHA256 Credential={KEY}/{scope}, "
+                                f"SignedHeaders={';'.join(names)}, Signature={signature}")
+    connection.request(method, path + ("?" + query if query else ""), body, headers)
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def each(garage, work, workers=16):
+    """Runs work(connection, item) for every item, on some connections."""
+    items = iter(work[1])
+    lock = threading.Lock()
+
+    def loop():
+        connection = http.client.HTTPConnection("127.0.0.1", garage.s3)
+        while True:
+            with lock:
+                item = next(items, None)
+            if item is None:
+                return
+            status = work[0](connection, item)
+            assert status == 200, status
+
+    threads = [threading.Thread(target=loop) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def keys(count, layout):
+    if layout == "flat":
+        return [f"object-{n:08d}.bin" for n in range(count)]
+    return [f"{n % 50:02d}/{n // 50 % 20:02d}/object-{n:08d}.bin" for n in range(count)]
+
+
+def put(bucket, size):
+    def work(connection, key):
+        return signed(connection, "PUT", f"/{bucket}/{urllib.parse.quote(key)}", body=os.urandom(size))
+    return work
+
+
+def measure(command, env, expect=(0,)):
+    """Wall seconds, CPU seconds and peak MB of a command."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - begin
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in expect:
+        sys.exit(f"{command} ended with {process.returncode}: {output.decode(errors='replace')[-2000:]}")
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def tools(garage, folder, ours):
+    env = dict(os.environ, AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET, AWS_REGION=REGION,
+               AWS_EC2_METADATA_DISABLED="true", HOME=folder, RCLONE_CONFIG=f"{folder}/rclone.conf",
+               DR_REPLICATE_RUNS=f"{folder}/runs")
+    with open(f"{folder}/rclone.conf", "w") as f:
+        f.write(f"[g]\ntype = s3\nprovider = Other\naccess_key_id = {KEY}\nsecret_access_key = {SECRET}\n"
+                f"endpoint = {garage.endpoint}\nregion = {REGION}\nforce_path_style = true\n")
+    # Garage checks the region of the signature, and any region name will do for it.
+    aws = dict(env, AWS_ENDPOINT_URL=garage.endpoint)
+    pair = ["--from-region", "us-east-1", "--to-region", "us-east-1"]
+
+    def dr(what, a, b):
+        more = ["--yes", "--overwrite-unversioned"] if what == "sync" else []
+        return [ours, what, "--from", f"s3://{a}", "--to", f"s3://{b}", *pair, *more], aws
+
+    def s3sync(what, a, b):
+        side = lambda s: [f"--{s}-access-key", KEY, f"--{s}-secret-access-key", SECRET, f"--{s}-region", REGION,
+                          f"--{s}-endpoint-url", garage.endpoint, f"--{s}-force-path-style"]
+        more = ["--dry-run", "--report-sync-status", "--check-etag"] if what == "parity" else ["--check-etag"]
+        return ["s3sync", *side("source"), *side("target"), "--worker-size", "64", "--object-listing-queue-size", "2000",
+                "--server-side-copy", *more, f"s3://{a}", f"s3://{b}"], env
+
+    def rclone(what, a, b):
+        flags = ["--checksum", "--transfers", "64", "--checkers", "64", "--fast-list", "--no-update-modtime"]
+        return ["rclone", "check" if what == "parity" else "copy", *flags, f"g:{a}", f"g:{b}"], env
+
+    def s5cmd(what, a, b):
+        if what == "parity":
+            return None
+        return ["s5cmd", "--numworkers", "64", "--endpoint-url", garage.endpoint, "--log", "error",
+                "sync", f"s3://{a}/*", f"s3://{b}/"], env
+
+    return {"dr-replicate": dr, "s3sync": s3sync, "rclone": rclone, "s5cmd": s5cmd}
+
+
+def row(name, what, garage, folder, ours, a, b, runs, prepare=None):
+    print(f"\n### {name}\n\n| tool | wall s | CPU s | peak MB | wall / best peer | CPU / best peer |\n|---|---|---|---|---|---|")
+    results = {}
+    for tool, command in tools(garage, folder, ours).items():
+        best = None
+        for _ in range(runs):
+            if prepare:
+                prepare(tool)
+            made = command(what, a, b if not prepare else prepare.bucket)
+            if made is None or shutil.which(made[0][0]) is None:
+                break
+            got = measure(*made)
+            best = got if best is None or got[0] < best[0] else best
+        if best:
+            results[tool] = best
+    peers = [r for t, r in results.items() if t != "dr-replicate"]
+    for tool, (wall, cpu, peak) in results.items():
+        ratios = (f"{wall / min(p[0] for p in peers):.2f} | {cpu / min(p[1] for p in peers):.2f}"
+                  if tool == "dr-replicate" and peers else " | ")
+        print(f"| {tool} | {wall:.2f} | {cpu:.2f} | {peak:.0f} | {ratios} |", flush=True)
+
+
+def raw_copies(garage, bucket, source, names):
+    """The server's own limit: signed CopyObject requests and nothing else."""
+    def work(connection, key):
+        quoted = urllib.parse.quote(key)
+        return signed(connection, "PUT", f"/{bucket}/{quoted}",
+                      headers={"x-amz-copy-source": f"/{source}/{quoted}"})
+    begin = time.perf_counter()
+    each(garage, (work, names))
+    return len(names) / (time.perf_counter() - begin)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ours", default="dr-replicate", help="the program under test")
+    parser.add_argument("--objects", type=int, nargs="*", default=[10_000, 100_000])
+    parser.add_argument("--layouts", nargs="*", default=["nested", "flat"])
+    parser.add_argument("--size", type=int, default=4096, help="bytes of each object")
+    parser.add_argument("--runs", type=int, default=3, help="the best of so many")
+    parser.add_argument("--first-sync", type=int, default=10_000, help="objects of the first sync; 0 leaves it out")
+    args = parser.parse_args()
+    ours = shutil.which(args.ours) or sys.exit(f"{args.ours} is not there: build it, or name it with --ours")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    folder = tempfile.mkdtemp(prefix="compare-")
+    garage = Garage(folder)
+    try:
+        for layout in args.layouts:
+            for count in args.objects:
+                a, b = f"{layout}-{count}", f"{layout}-{count}-dr"
+                names = keys(count, layout)
+                garage.bucket(a)
+                garage.bucket(b)
+                each(garage, (put(a, args.size), names))
+                measure(*tools(garage, folder, ours)["dr-replicate"]("sync", a, b))
+                title = f"{count} objects, {layout}"
+                row(f"nothing changed: {title}", "sync", garage, folder, ours, a, b, args.runs)
+                row(f"parity: {title}", "parity", garage, folder, ours, a, b, args.runs)
+
+                def change(_tool, names=names, bucket=b):
+                    each(garage, (put(bucket, args.size), names[::100]))
+                change.bucket = b
+                row(f"1 % changed: {title}", "sync", garage, folder, ours, a, b, args.runs, change)
+        if args.first_sync:
+            a = "first"
+            names = keys(args.first_sync, "nested")
+            garage.bucket(a)
+            each(garage, (put(a, args.size), names))
+            serial = [0]
+
+            def empty(_tool):
+                serial[0] += 1
+                empty.bucket = f"first-dr-{serial[0]}"
+                garage.bucket(empty.bucket)
+            row(f"first sync: {args.first_sync} objects", "sync", garage, folder, ours, a, None, args.runs, empty)
+            garage.bucket("raw")
+            print(f"\nraw CopyObject, signed in Python: {raw_copies(garage, 'raw', a, names):.0f}/s")
+    finally:
+        garage.stop()
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
