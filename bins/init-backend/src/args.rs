@@ -88,11 +88,18 @@ pub struct CanaryArgs {
     pub canary_timeout: Duration,
 }
 
+/// Replication that takes longer than this is broken.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration = text
         .parse()
         .map_err(|error: jiff::Error| error.to_string())?;
-    Duration::try_from(span).map_err(|_| "a time must not be negative".to_owned())
+    let time = Duration::try_from(span).map_err(|_| "a time must not be negative".to_owned())?;
+    if time > LONGEST {
+        return Err("longer than a day".to_owned());
+    }
+    Ok(time)
 }
 
 /// `render`.

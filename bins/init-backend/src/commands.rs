@@ -6,7 +6,9 @@ mod status;
 mod verify;
 
 use cli::{Exit, Failure, GlobalArgs};
-use state_backend::Backend;
+use report::{Document, Report, Section};
+use serde::Serialize;
+use state_backend::{Backend, Canary};
 
 use crate::{Cli, Command};
 
@@ -24,6 +26,31 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
             cli::print_completion::<Cli>(&args);
             Ok(Exit::Fine)
         }
+    }
+}
+
+/// A result, and the canary that was flown for it: null when none was.
+#[derive(Serialize)]
+struct Proven<R> {
+    #[serde(flatten)]
+    result: R,
+    canary: Option<Canary>,
+}
+
+impl<R: Report> Report for Proven<R> {
+    fn document(&self) -> Document {
+        let document = self.result.document();
+        let Some(canary) = &self.canary else {
+            return document;
+        };
+        canary
+            .document()
+            .sections()
+            .iter()
+            .fold(document, |document, section| match section {
+                Section::Text(text) => document.text(text.clone()),
+                Section::Heading(_) | Section::Table { .. } => document,
+            })
     }
 }
 

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -48,6 +49,14 @@ pub enum LoadError {
     /// The certificate bundle cannot be used.
     #[error("load the trusted certificates")]
     CaBundle(#[from] CaBundleError),
+    /// An endpoint is no URL.
+    #[error("use {url:?} as an endpoint of {service}")]
+    Endpoint {
+        /// The service.
+        service: &'static str,
+        /// What was set.
+        url: String,
+    },
     /// The TLS library refuses its configuration.
     #[error("set up TLS")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -77,7 +86,8 @@ impl AwsEnv {
     /// is asked at the first request.
     ///
     /// # Errors
-    /// When the certificate bundle cannot be read or has no certificate in it.
+    /// When the certificate bundle cannot be read or has no certificate in it, or an endpoint that
+    /// is set is no URL.
     pub async fn load(options: Options) -> Result<Self, LoadError> {
         let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
             // Each client gets its own region; this one keeps the loader from asking the
@@ -106,9 +116,17 @@ impl AwsEnv {
         if let Some(profile) = options.profile {
             loader = loader.profile_name(profile);
         }
-        Ok(Self {
+        let env = Self {
             config: loader.load().await,
-        })
+        };
+        for service in ["S3", "DynamoDB", "IAM", "STS", "CloudWatch"] {
+            if let Some(url) = env.endpoint(service)
+                && !is_url(&url)
+            {
+                return Err(LoadError::Endpoint { service, url });
+            }
+        }
+        Ok(env)
     }
 
     /// The clients of `region`.
@@ -158,11 +176,26 @@ fn http_client(ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, LoadError
         .with_trust_store(trust)
         .build()
         .map_err(|error| LoadError::Tls(error.into()))?;
-    let settings = HttpConnectorSettings::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .build();
-    let connector = SharedHttpConnector::new(
+    // One pool of connections for all clients that share time-outs. The credential chain has its
+    // own, short ones for the metadata services.
+    let pools: Mutex<Vec<(Timeouts, SharedHttpConnector)>> = Mutex::new(Vec::new());
+    Ok(http_client_fn(move |settings, _| {
+        let timeouts = (settings.connect_timeout(), settings.read_timeout());
+        let mut pools = pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pool)) = pools.iter().find(|(known, _)| *known == timeouts) {
+            return pool.clone();
+        }
+        let pool = connector(settings.clone(), tls.clone());
+        pools.push((timeouts, pool.clone()));
+        pool
+    }))
+}
+
+/// Connect and read time-out.
+type Timeouts = (Option<Duration>, Option<Duration>);
+
+fn connector(settings: HttpConnectorSettings, tls: TlsContext) -> SharedHttpConnector {
+    SharedHttpConnector::new(
         Connector::builder()
             .connector_settings(settings)
             .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
@@ -170,7 +203,14 @@ fn http_client(ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, LoadError
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .tls_context(tls)
             .build(),
-    );
-    // One pool of connections for every client: all of them share the time-outs above.
-    Ok(http_client_fn(move |_, _| connector.clone()))
+    )
+}
+
+fn is_url(text: &str) -> bool {
+    let rest = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
+    rest.is_some_and(|rest| {
+        rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
+    })
 }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use aws_env::{AwsEnv, Options};
+use aws_env::{AwsEnv, LoadError, Options};
 use jiff::{Timestamp, Zoned};
 use settings::{ErrorKind, Settings};
 
@@ -53,10 +53,14 @@ pub async fn aws_env() -> Result<AwsEnv, Failure> {
     })
     .await
     .map_err(|error| {
+        let hint = match &error {
+            LoadError::Endpoint { .. } => "an endpoint is a URL such as https://s3.example.com:9000; check AWS_ENDPOINT_URL and the profile",
+            LoadError::CaBundle(_) | LoadError::Tls(_) => "check AWS_CA_BUNDLE",
+        };
         Failure::new(
             Exit::Usage,
             anyhow::Error::new(error).context("failed to set up AWS clients"),
         )
-        .hint("check AWS_CA_BUNDLE")
+        .hint(hint)
     })
 }

@@ -98,6 +98,9 @@ impl Failure {
             if let Some(error) = cause.downcast_ref::<aws_env::Error>() {
                 match &error.message {
                     Some(message) => add(message.clone()),
+                    // Of an answer without words the layers below know nothing, and of credentials
+                    // only which of many places has none.
+                    None if error.status.is_some() || error.class == ErrorClass::Credentials => {}
                     None => {
                         if let Some(root) = self.error.chain().last() {
                             add(root.to_string());
@@ -115,20 +118,17 @@ fn aws_hint(error: &aws_env::Error) -> String {
     let region = error.call.region;
     match error.class {
         ErrorClass::Credentials => {
-            "check them with `aws sts get-caller-identity`; set AWS_PROFILE or log in again"
-                .to_owned()
-        }
-        ErrorClass::Unreachable => format!(
-            "check the network and, if set, AWS_ENDPOINT_URL; if {region} itself is down, the other region goes on alone"
-        ),
-        ErrorClass::Throttled => "AWS asks to slow down; try again in a minute".to_owned(),
-        ErrorClass::Denied => {
             format!(
-                "the caller may not do {}:{}",
-                error.call.service.to_lowercase(),
-                error.call.operation
+                "check them with `aws sts get-caller-identity --region {region}`; set AWS_PROFILE or log in again; \
+                 if only {region} refuses them, enable that region for the account"
             )
         }
+        ErrorClass::Unreachable => "check the network and, if set, AWS_ENDPOINT_URL".to_owned(),
+        ErrorClass::Throttled => "AWS asks to slow down; try again in a minute".to_owned(),
+        ErrorClass::Denied => format!(
+            "the caller may not call {} {}",
+            error.call.service, error.call.operation
+        ),
         ErrorClass::Conflict => {
             "another change is under way; try again when it has ended".to_owned()
         }

@@ -12,6 +12,6 @@ mod run;
 pub use args::{CompletionArgs, GlobalArgs, OutputFormat, print_completion};
 pub use environment::{aws_env, load_settings, now};
 pub use failure::{Exit, Failure};
-pub use output::{confirm, confirm_name, print, print_text, residency_notes};
+pub use output::{confirm, confirm_name, print, print_text, residency_notes, tell};
 pub use progress::Progress;
 pub use run::{run, run_draining};

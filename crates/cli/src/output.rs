@@ -30,6 +30,15 @@ pub fn print<R: Report>(args: &GlobalArgs, result: &R) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Shows a result on standard error: what a question is about, when standard output is for JSON.
+pub fn tell<R: Report>(result: &R) {
+    let _ = write!(
+        std::io::stderr(),
+        "{}",
+        result.document().to_terminal(None, false)
+    );
+}
+
 /// Prints text as it is. A reader that has gone away is no error.
 pub fn print_text(text: &str) {
     let mut stdout = std::io::stdout().lock();

@@ -1,6 +1,6 @@
 use std::ffi::OsString;
 use std::future::Future;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -72,17 +72,20 @@ where
     C: Parser,
     F: Future<Output = Result<Exit, Failure>>,
 {
-    let parsed = match C::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let parsed = match C::try_parse_from(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => {
-            // Help and version go to standard output and are no failure.
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Fine
-            };
             let _ = error.print();
-            return exit.into();
+            // Help and version go to standard output and are no failure.
+            if !error.use_stderr() {
+                return Exit::Fine.into();
+            }
+            if wants_json(&arguments) {
+                let failure = Failure::new(Exit::Usage, anyhow::anyhow!(error.to_string()));
+                crate::print_text(&format!("{:#}\n", failure.to_json()));
+            }
+            return Exit::Usage.into();
         }
     };
     let (verbose, format) = {
@@ -104,6 +107,14 @@ where
         Ok(exit) => exit.into(),
         Err(failure) => tell(&failure, format),
     }
+}
+
+/// Before the arguments are understood.
+fn wants_json(arguments: &[OsString]) -> bool {
+    let separate = arguments
+        .windows(2)
+        .any(|pair| pair[0] == "--output" && pair[1] == "json");
+    separate || arguments.iter().any(|argument| argument == "--output=json")
 }
 
 fn tell(failure: &Failure, format: OutputFormat) -> ExitCode {
@@ -138,7 +149,8 @@ async fn interrupted() -> &'static str {
 /// `RUST_LOG` wins. The SDK's own events carry no credentials at these levels.
 fn trace(verbose: u8) {
     let default = match verbose {
-        0 => "warn",
+        // The credential chain warns of every source that has none.
+        0 => "warn,aws_config=error",
         1 => "info",
         _ => "info,aws_smithy_runtime=debug,aws_env=debug,state_backend=debug,dr=debug",
     };
@@ -146,6 +158,7 @@ fn trace(verbose: u8) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .without_time()
         .finish();
     // In one process only the first program sets it.

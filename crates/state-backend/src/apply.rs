@@ -255,7 +255,12 @@ impl Backend {
         };
         read_back
             .retry(polling(settle))
-            .when(|error| !matches!(error.class, ErrorClass::Denied | ErrorClass::Credentials))
+            .when(|error| {
+                !matches!(
+                    error.class,
+                    ErrorClass::Denied | ErrorClass::Credentials | ErrorClass::Unreachable
+                )
+            })
             .notify(|_, _| observer.waiting(label, "waiting until AWS shows it"))
             .await?;
         Ok(StepOutcome::Done)

@@ -229,3 +229,6 @@ fn is_not_ours(facet: &Facet, existence: &Value) -> bool {
     facet.resource.kind == Kind::Bucket
         && existence.get("region").and_then(Value::as_str) != Some(facet.resource.region.as_str())
 }
+
+#[cfg(test)]
+pub(crate) mod test_support;

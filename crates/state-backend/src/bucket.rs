@@ -11,6 +11,7 @@ use aws_sdk_s3::types::{
     PublicAccessBlockConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
     ReplicationTime, ReplicationTimeStatus, ReplicationTimeValue, ServerSideEncryption,
     SourceSelectionCriteria, SseKmsEncryptedObjects, SseKmsEncryptedObjectsStatus,
+    TransitionStorageClass,
 };
 use serde_json::{Value, json};
 use settings::{Encryption, RoleName};
@@ -76,7 +77,7 @@ pub(crate) fn replication_facet(spec: &Spec, role: &RoleName, dr: &Side) -> Face
         aspect: Aspect::Replication,
         wanted: json!({
             "role": spec.role_arn(role),
-            "rule": replication_rule(&wanted_rule(spec, dr)),
+            "rule": replication_rule(&wanted_rule(spec, dr, 1)),
             "others": [],
         }),
     }
@@ -143,8 +144,10 @@ fn rule_prefix(rule: &LifecycleRule) -> &str {
         reason = "rules written with the first API carry their prefix here"
     )]
     let plain = rule.prefix();
-    rule.filter()
+    let filter = rule.filter();
+    filter
         .and_then(LifecycleRuleFilter::prefix)
+        .or(filter.and_then(|filter| filter.and()?.prefix()))
         .or(plain)
         .unwrap_or_default()
 }
@@ -156,6 +159,12 @@ fn lifecycle_rule(rule: &Option<LifecycleRule>) -> Value {
         "id": rule.id(),
         "status": rule.status().as_str(),
         "prefix": rule_prefix(rule),
+        "otherFilters": rule.filter().is_some_and(|filter| {
+            filter.tag().is_some()
+                || filter.and().is_some()
+                || filter.object_size_greater_than().is_some()
+                || filter.object_size_less_than().is_some()
+        }),
         "noncurrentDays": noncurrent.and_then(NoncurrentVersionExpiration::noncurrent_days),
         "newerVersionsKept": noncurrent.and_then(|expiry| expiry.newer_noncurrent_versions()),
         "expireDeleteMarkers": rule.expiration().and_then(|expiry| expiry.expired_object_delete_marker()),
@@ -165,7 +174,7 @@ fn lifecycle_rule(rule: &Option<LifecycleRule>) -> Value {
     })
 }
 
-/// Whether `rule` removes the state, or its old versions earlier than promised.
+/// Whether `rule` removes or archives the state, or removes its old versions earlier than promised.
 fn endangers_state(rule: &LifecycleRule, spec: &Spec) -> bool {
     let covers = rule.status() == &ExpirationStatus::Enabled
         && spec.key.starts_with(rule_prefix(rule))
@@ -177,10 +186,26 @@ fn endangers_state(rule: &LifecycleRule, spec: &Spec) -> bool {
         .noncurrent_version_expiration()
         .and_then(NoncurrentVersionExpiration::noncurrent_days)
         .is_some_and(|days| days < noncurrent_days(spec));
-    covers && (removes_current || too_early)
+    let frozen = |class: Option<&TransitionStorageClass>| {
+        matches!(
+            class,
+            Some(TransitionStorageClass::Glacier | TransitionStorageClass::DeepArchive)
+        )
+    };
+    // Terraform cannot read an archived state, and S3 replicates none.
+    let archives = rule
+        .transitions()
+        .iter()
+        .any(|to| frozen(to.storage_class()))
+        || rule
+            .noncurrent_version_transitions()
+            .iter()
+            .any(|to| frozen(to.storage_class()));
+    covers && (removes_current || too_early || archives)
 }
 
-fn wanted_rule(spec: &Spec, dr: &Side) -> Option<ReplicationRule> {
+/// The rule with a priority that no other one has, as S3 requires.
+fn wanted_rule(spec: &Spec, dr: &Side, priority: i32) -> Option<ReplicationRule> {
     let minutes = ReplicationTimeValue::builder()
         .minutes(REPLICATION_MINUTES)
         .build();
@@ -202,7 +227,7 @@ fn wanted_rule(spec: &Spec, dr: &Side) -> Option<ReplicationRule> {
         );
     let mut rule = ReplicationRule::builder()
         .id(RULE_ID)
-        .priority(1)
+        .priority(priority)
         .status(ReplicationRuleStatus::Enabled)
         .filter(ReplicationRuleFilter::builder().prefix("").build())
         .delete_marker_replication(
@@ -239,6 +264,10 @@ fn replication_rule(rule: &Option<ReplicationRule>) -> Value {
         "id": rule.id(),
         "status": rule.status().as_str(),
         "prefix": rule.filter().and_then(ReplicationRuleFilter::prefix).unwrap_or_default(),
+        "otherFilters": rule
+            .filter()
+            .is_some_and(|filter| filter.tag().is_some() || filter.and().is_some()),
+        "storageClass": target.and_then(Destination::storage_class).map(|class| class.as_str()),
         "deleteMarkers": rule
             .delete_marker_replication()
             .and_then(|markers| markers.status())
@@ -262,11 +291,8 @@ fn replication_rule(rule: &Option<ReplicationRule>) -> Value {
     })
 }
 
-fn is_ours(rule: &ReplicationRule, destination: &str) -> bool {
+fn is_ours(rule: &ReplicationRule) -> bool {
     rule.id() == Some(RULE_ID)
-        || rule
-            .destination()
-            .is_some_and(|target| target.bucket() == destination)
 }
 
 fn not_of_a_bucket(clients: &RegionClients, bucket: &str, aspect: Aspect) -> Error {

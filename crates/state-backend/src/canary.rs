@@ -1,15 +1,15 @@
 //! Proof that replication works: an object goes in on one side and comes out on the other.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_env::{Call, Error, ErrorClass, RegionClients};
 use aws_sdk_s3::types::ReplicationStatus;
 use report::{Document, Observer, Outcome, Report};
 use serde::Serialize;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::backend::Backend;
-use crate::spec::SideName;
+use crate::spec::{Side, SideName};
 
 /// One key for all canaries, so that a run finds what an interrupted one left behind.
 const KEY: &str = "init-backend/replication-canary";
@@ -48,6 +48,9 @@ pub enum CanaryError {
     /// There is no DR side, or it does not answer.
     #[error("run the canary: there is no DR region that answers")]
     NoDrRegion,
+    /// The state has the canary's own key, and the canary removes every version of it.
+    #[error("run the canary: {KEY} is the key of the state itself")]
+    KeyOfState,
     /// A call failed.
     #[error("run the canary")]
     Call(#[from] Error),
@@ -74,8 +77,8 @@ impl Backend {
     /// it back in the DR region, and removes every version of it in both.
     ///
     /// # Errors
-    /// When it does not arrive in time or unchanged, or a call fails. What was written is removed
-    /// in either case, as far as the regions answer; what is left is removed by the next run.
+    /// When it does not arrive in time or unchanged, or a call fails. The object then stays, as a
+    /// sign that replication is not proven ([`Backend::canary_pending`]); the next run removes it.
     pub async fn canary(
         &self,
         options: &CanaryOptions,
@@ -91,20 +94,40 @@ impl Backend {
         {
             return Err(CanaryError::NoDrRegion);
         }
+        if self.spec().key == KEY {
+            return Err(CanaryError::KeyOfState);
+        }
         let label = format!("canary {} → {}", self.spec().primary.bucket, dr.bucket);
         let begun = Instant::now();
         observer.started(&label);
-        let result = self.fly(options, &label, observer).await;
-        let swept = self.sweep().await;
-        let outcome = if result.is_ok() && swept.is_ok() {
+        let result = match self.fly(options, &label, observer).await {
+            Ok(canary) => self
+                .sweep()
+                .await
+                .map(|()| canary)
+                .map_err(CanaryError::from),
+            Err(error) => Err(error),
+        };
+        let outcome = if result.is_ok() {
             Outcome::Done
         } else {
             Outcome::Failed
         };
         observer.finished(&label, outcome, begun.elapsed());
-        let canary = result?;
-        swept?;
-        Ok(canary)
+        result
+    }
+
+    /// Whether an earlier canary was begun and never came through. Only reads.
+    ///
+    /// # Errors
+    /// When the primary region cannot be asked.
+    pub async fn canary_pending(&self) -> Result<bool, Error> {
+        let side = &self.spec().primary;
+        if self.spec().key == KEY {
+            return Ok(false);
+        }
+        let left = self.versions(side).await?;
+        Ok(!left.is_empty())
     }
 
     async fn fly(
@@ -117,7 +140,7 @@ impl Backend {
         let primary = self.clients(SideName::Primary);
         let source = self.spec().primary.bucket.as_str();
         let body = options.token.as_bytes();
-        let deadline = Instant::now() + options.timeout;
+        let begun = Instant::now();
         let mut version = write(primary, source, body).await?;
         let mut written = Instant::now();
         let first_written = written;
@@ -136,19 +159,23 @@ impl Backend {
                     }
                     "COMPLETED, not yet readable in the DR region".to_owned()
                 }
-                Some(ReplicationStatus::Failed) => return Err(CanaryError::Failed),
-                Some(other) => other.as_str().to_owned(),
-                None if written.elapsed() >= WRITE_AGAIN => {
+                // S3 never tries again by itself; the role may just not be known everywhere yet.
+                Some(ReplicationStatus::Failed) | None if written.elapsed() >= WRITE_AGAIN => {
                     version = write(primary, source, body).await?;
                     written = Instant::now();
                     "none, written again".to_owned()
                 }
+                Some(other) => other.as_str().to_owned(),
                 None => "none".to_owned(),
             };
-            if Instant::now() + pause > deadline {
-                return Err(CanaryError::TimedOut {
-                    timeout: options.timeout,
-                    last,
+            if begun.elapsed() + pause > options.timeout {
+                return Err(if last == ReplicationStatus::Failed.as_str() {
+                    CanaryError::Failed
+                } else {
+                    CanaryError::TimedOut {
+                        timeout: options.timeout,
+                        last,
+                    }
                 });
             }
             observer.waiting(label, &format!("replication status {last}"));
@@ -189,36 +216,43 @@ impl Backend {
         for side in self.spec().sides() {
             let clients = self.clients(side.name);
             let bucket = side.bucket.as_str();
-            let call = |operation| call(clients, operation, bucket);
-            let listed = clients
-                .s3
-                .list_object_versions()
-                .bucket(bucket)
-                .prefix(KEY)
-                .send()
-                .await
-                .map_err(|error| call("ListObjectVersions").failed(error))?;
-            let versions = listed.versions().iter().map(|v| (v.key(), v.version_id()));
-            let markers = listed
-                .delete_markers()
-                .iter()
-                .map(|m| (m.key(), m.version_id()));
-            for (key, version) in versions.chain(markers) {
-                if key != Some(KEY) {
-                    continue;
-                }
+            for version in self.versions(side).await? {
                 clients
                     .s3
                     .delete_object()
                     .bucket(bucket)
                     .key(KEY)
-                    .set_version_id(version.map(str::to_owned))
+                    .set_version_id(version)
                     .send()
                     .await
-                    .map_err(|error| call("DeleteObject").failed(error))?;
+                    .map_err(|error| call(clients, "DeleteObject", bucket).failed(error))?;
             }
         }
         Ok(())
+    }
+
+    /// The versions and delete markers of the canary.
+    async fn versions(&self, side: &Side) -> Result<Vec<Option<String>>, Error> {
+        let clients = self.clients(side.name);
+        let bucket = side.bucket.as_str();
+        let listed = clients
+            .s3
+            .list_object_versions()
+            .bucket(bucket)
+            .prefix(KEY)
+            .send()
+            .await
+            .map_err(|error| call(clients, "ListObjectVersions", bucket).failed(error))?;
+        let versions = listed.versions().iter().map(|v| (v.key(), v.version_id()));
+        let markers = listed
+            .delete_markers()
+            .iter()
+            .map(|m| (m.key(), m.version_id()));
+        Ok(versions
+            .chain(markers)
+            .filter(|(key, _)| *key == Some(KEY))
+            .map(|(_, version)| version.map(str::to_owned))
+            .collect())
     }
 }
 
@@ -274,3 +308,6 @@ impl Report for Canary {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests;

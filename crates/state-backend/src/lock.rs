@@ -100,6 +100,14 @@ pub enum ReleaseError {
         /// The row or object.
         place: String,
     },
+    /// One lock with this id was released, the next one was not.
+    #[error("release every lock with this id; released: {}", released.join(", "))]
+    Partly {
+        /// The rows and objects that are released.
+        released: Vec<String>,
+        /// Why the next one was not.
+        source: Box<ReleaseError>,
+    },
     /// A call failed.
     #[error("release the lock")]
     Call(#[from] Error),
@@ -134,8 +142,19 @@ impl Backend {
             if lock.info.as_ref().is_none_or(|info| info.id != id) {
                 continue;
             }
-            self.release_exactly(&lock).await?;
-            released.push(Release { lock });
+            match self.release_exactly(&lock).await {
+                Ok(()) => released.push(Release { lock }),
+                Err(error) if released.is_empty() => return Err(error),
+                Err(error) => {
+                    return Err(ReleaseError::Partly {
+                        released: released
+                            .into_iter()
+                            .map(|release| release.lock.place)
+                            .collect(),
+                        source: Box::new(error),
+                    });
+                }
+            }
         }
         if released.is_empty() {
             return Err(ReleaseError::NoSuchLock { id: id.to_owned() });
@@ -260,7 +279,10 @@ async fn objects(
                     error => return Err(error),
                 },
             };
-            let witness = answer.e_tag.unwrap_or_default();
+            // Without an ETag a release would not be conditional.
+            let witness = answer.e_tag.ok_or_else(|| {
+                Error::unexpected(call("GetObject"), format!("{key} has no ETag"))
+            })?;
             let body = answer
                 .body
                 .collect()

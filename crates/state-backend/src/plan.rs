@@ -188,7 +188,7 @@ pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
                 .into_iter()
                 .any(|statement| same_but_sid(statement, wanted)),
         ),
-        (_, Aspect::Permissions) => by_equality(policy::same(found, wanted)),
+        (_, Aspect::Permissions) => judge_permissions(facet, found),
         (_, Aspect::NoncurrentExpiry) => match found["conflicting"].as_array() {
             Some(rules) if !rules.is_empty() => refuse(
                 RefusalKind::InTheWay,
@@ -202,11 +202,7 @@ pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
         },
         (_, Aspect::Replication) => judge_replication(facet, found),
         (_, Aspect::Tags) => by_equality(contains(found, wanted)),
-        (_, Aspect::Replica) => by_equality(wanted.as_array().is_some_and(|regions| {
-            regions
-                .iter()
-                .all(|region| found.as_array().is_some_and(|there| there.contains(region)))
-        })),
+        (_, Aspect::Replica) => by_equality(contains(found, wanted)),
         _ => by_equality(found == wanted),
     }
 }
@@ -239,7 +235,37 @@ fn judge_place(facet: &Facet, found: &Value) -> Verdict {
     )
 }
 
+/// An inline policy of our name that also serves other buckets is somebody else's.
+fn judge_permissions(facet: &Facet, found: &Value) -> Verdict {
+    if policy::same(found, &facet.wanted) {
+        return Verdict::Ok;
+    }
+    let ours = policy::resources(&facet.wanted);
+    let foreign: Vec<String> = policy::resources(found)
+        .into_iter()
+        .filter(|resource| !ours.contains(resource))
+        .collect();
+    if foreign.is_empty() {
+        return Verdict::Differs;
+    }
+    refuse(
+        RefusalKind::InTheWay,
+        format!("{} also serves {}", facet.resource, foreign.join(", ")),
+        "name a role of its own in state.dr.role",
+    )
+}
+
 fn judge_trust(facet: &Facet, found: &Value) -> Verdict {
+    if found["arn"] != facet.wanted["arn"] {
+        return refuse(
+            RefusalKind::InTheWay,
+            format!(
+                "{} has the ARN {}: another path or account",
+                facet.resource, found["arn"]
+            ),
+            "name a role of its own in state.dr.role",
+        );
+    }
     if policy::same(&found["trust"], &facet.wanted["trust"]) {
         return Verdict::Ok;
     }
@@ -248,6 +274,7 @@ fn judge_trust(facet: &Facet, found: &Value) -> Verdict {
         .map(|statement| policy::normalise(&statement["Principal"]))
         .filter(|principal| principal["Service"] != "s3.amazonaws.com")
         .map(|principal| principal.to_string())
+        .chain(foreign_sources(facet, found))
         .collect();
     if others.is_empty() {
         return Verdict::Differs;
@@ -257,6 +284,26 @@ fn judge_trust(facet: &Facet, found: &Value) -> Verdict {
         format!("{} is assumed by {} too", facet.resource, others.join(", ")),
         "name a role of its own in state.dr.role",
     )
+}
+
+/// Buckets other than ours that a role's trust names: S3 replicates those with it.
+fn foreign_sources(facet: &Facet, found: &Value) -> Vec<String> {
+    let source = |trust: &Value| -> Vec<Value> {
+        let conditions = policy::statements(trust)
+            .into_iter()
+            .filter_map(|s| s["Condition"].as_object());
+        conditions
+            .flat_map(|condition| condition.values())
+            .filter_map(|operator| operator.get("aws:SourceArn"))
+            .map(policy::normalise)
+            .collect()
+    };
+    let ours = source(&facet.wanted["trust"]);
+    source(&found["trust"])
+        .into_iter()
+        .filter(|source| !ours.contains(source))
+        .map(|source| format!("S3 for {source}"))
+        .collect()
 }
 
 fn judge_replication(facet: &Facet, found: &Value) -> Verdict {
@@ -271,7 +318,7 @@ fn judge_replication(facet: &Facet, found: &Value) -> Verdict {
                 "{} has replication rules {} with the role {}",
                 facet.resource, found["others"], found["role"]
             ),
-            "all rules of a bucket share one role: set state.dr.role to it, or remove these rules",
+            "all rules of a bucket share one role: take these rules away, or give the state a bucket of its own",
         );
     }
     if found["rule"] == wanted["rule"] && found["role"] == wanted["role"] {
@@ -511,3 +558,6 @@ impl Report for Verification {
             ))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,15 +43,39 @@ pub(crate) fn statements(policy: &Value) -> Vec<&Value> {
     }
 }
 
-/// `policy` with `statement` in it, in place of one with the same `Sid`; all others are kept.
+/// Every resource that a policy names.
+pub(crate) fn resources(policy: &Value) -> Vec<String> {
+    let mut resources = Vec::new();
+    for statement in statements(policy) {
+        match &statement["Resource"] {
+            Value::Array(several) => {
+                resources.extend(several.iter().filter_map(Value::as_str).map(str::to_owned));
+            }
+            Value::String(one) => resources.push(one.clone()),
+            _ => {}
+        }
+    }
+    resources
+}
+
+/// Added to the `Sid` of our statement when somebody else's has it.
+const OURS: &str = "ByInitBackend";
+
+/// `policy` with `statement` added; every other statement is kept, one with the same `Sid` too.
 pub(crate) fn with_statement(policy: Option<Value>, statement: &Value) -> Value {
     let mut policy = policy.unwrap_or_else(|| json!({"Version": "2012-10-17", "Statement": []}));
-    let mut kept: Vec<Value> = statements(&policy)
-        .into_iter()
-        .filter(|old| old.get("Sid") != statement.get("Sid"))
-        .cloned()
-        .collect();
-    kept.push(statement.clone());
+    let mut statement = statement.clone();
+    let mut kept: Vec<Value> = statements(&policy).into_iter().cloned().collect();
+    if let (true, Some(sid)) = (
+        kept.iter()
+            .any(|old| old.get("Sid") == statement.get("Sid")),
+        statement["Sid"].as_str(),
+    ) {
+        let sid = format!("{sid}{OURS}");
+        kept.retain(|old| old["Sid"] != sid);
+        statement["Sid"] = json!(sid);
+    }
+    kept.push(statement);
     policy["Statement"] = Value::Array(kept);
     policy
 }
@@ -70,16 +94,21 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_replaces_its_namesake_and_keeps_the_rest() {
+    fn every_statement_of_others_is_kept_even_one_with_our_name() {
         let statement = json!({"Sid": "Tls", "Effect": "Deny"});
-        let policy = json!({"Version": "2012-10-17", "Id": "x", "Statement": [
-            {"Sid": "Other", "Effect": "Allow"}, {"Sid": "Tls", "Effect": "Allow"},
-        ]});
+        let theirs = json!({"Sid": "Tls", "Effect": "Allow"});
+        let policy = json!({"Id": "x", "Statement": [{"Sid": "Other"}, theirs]});
         let merged = with_statement(Some(policy), &statement);
-        assert_eq!(merged["Id"], "x");
+        let wanted =
+            json!([{"Sid": "Other"}, theirs, {"Sid": "TlsByInitBackend", "Effect": "Deny"}]);
         assert_eq!(
-            merged["Statement"],
-            json!([{"Sid": "Other", "Effect": "Allow"}, {"Sid": "Tls", "Effect": "Deny"}])
+            (&merged["Id"], &merged["Statement"]),
+            (&json!("x"), &wanted)
+        );
+        assert_eq!(
+            with_statement(Some(merged), &statement)["Statement"],
+            wanted,
+            "once only"
         );
         let single = json!({"Statement": {"Sid": "Other"}});
         assert_eq!(

@@ -18,7 +18,10 @@ pub(crate) fn facets(spec: &Spec, role: &RoleName, dr: &Side) -> Vec<Facet> {
         region: aws_env::iam_region(spec.primary.region),
     };
     [
-        (Aspect::Exists, json!({"trust": spec.trust_policy()})),
+        (
+            Aspect::Exists,
+            json!({"arn": spec.role_arn(role), "trust": spec.trust_policy()}),
+        ),
         (Aspect::Permissions, spec.role_policy(dr)),
         (Aspect::Tags, json!(spec.tags)),
     ]
@@ -45,10 +48,11 @@ pub(crate) async fn observe(
                 Ok(answer) => answer,
                 Err(error) => return absent(call.failed(error)),
             };
-            let trust = answer
-                .role
-                .and_then(|role| role.assume_role_policy_document);
-            Ok(Some(json!({"trust": decode(trust.as_deref(), call)?})))
+            let Some(found) = answer.role else {
+                return Ok(None);
+            };
+            let trust = decode(found.assume_role_policy_document.as_deref(), call)?;
+            Ok(Some(json!({"arn": found.arn, "trust": trust})))
         }
         Aspect::Permissions => {
             let call = call("GetRolePolicy");

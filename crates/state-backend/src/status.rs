@@ -143,12 +143,14 @@ impl Status {
         let sync = self
             .in_sync
             .map(|same| if same { Health::Ok } else { Health::Degraded });
-        // Metrics appear only after traffic; their absence alone is no fault of the backend.
+        // Metrics appear only after traffic, so that their absence alone is no fault of the backend;
+        // a question that was not answered is.
         let metrics = self
             .replication
-            .as_ref()
-            .filter(|replication| replication.health == Health::Degraded)
-            .map(|replication| replication.health);
+            .iter()
+            .flat_map(|replication| &replication.metrics)
+            .filter(|metric| metric.health == Health::Degraded || metric.problem.is_some())
+            .map(|metric| metric.health);
         let all: Vec<Health> = sides.chain(self.rule).chain(sync).chain(metrics).collect();
         if all.contains(&Health::Degraded) {
             Health::Degraded

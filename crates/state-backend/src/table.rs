@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use aws_env::{Call, Error, ErrorClass, RegionClients};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, CreateReplicationGroupMemberAction, KeySchemaElement,
-    KeyType, PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, ReplicationGroupUpdate,
-    ScalarAttributeType, SseSpecification, SseType, StreamSpecification, StreamViewType,
-    TableDescription, Tag,
+    KeyType, PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, ReplicaStatus,
+    ReplicationGroupUpdate, ScalarAttributeType, SseSpecification, SseType, StreamSpecification,
+    StreamViewType, TableDescription, Tag,
 };
 use serde_json::{Value, json};
 use settings::{Encryption, TableName};
@@ -36,7 +36,12 @@ pub(crate) fn facets(spec: &Spec, side: &Side, table: &TableName) -> Vec<Facet> 
             json!(StreamViewType::NewAndOldImages.as_str()),
         ));
         if let Some(dr) = &spec.dr {
-            wanted.push((Aspect::Replica, json!([dr.region])));
+            let mut replica =
+                json!({"region": dr.region, "status": ReplicaStatus::Active.as_str()});
+            if let Encryption::Kms(key) = &dr.encryption {
+                replica["key"] = json!(key.as_str());
+            }
+            wanted.push((Aspect::Replica, replica));
         }
     }
     let resource = Resource {
@@ -128,14 +133,20 @@ pub(crate) async fn observe(
             .filter(|stream| stream.stream_enabled())
             .and_then(|stream| stream.stream_view_type())
             .map(|view| json!(view.as_str()))),
-        Aspect::Replica => Ok(Some(json!(
-            found
+        Aspect::Replica => {
+            let region = facet.wanted["region"].as_str();
+            let replica = found
                 .replicas()
                 .iter()
-                .filter_map(|replica| replica.region_name())
-                .filter(|region| *region != clients.region.as_str())
-                .collect::<Vec<_>>()
-        ))),
+                .find(|replica| replica.region_name() == region);
+            Ok(replica.map(|replica| {
+                json!({
+                    "region": region,
+                    "status": replica.replica_status().map(ReplicaStatus::as_str),
+                    "key": replica.kms_master_key_id(),
+                })
+            }))
+        }
         other => Err(not_of_a_table(clients, table, other)),
     }
 }

@@ -1,54 +1,36 @@
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
-use report::{Document, Report};
-use serde::Serialize;
-use state_backend::{Applied, Backend, Canary, CanaryError};
+use state_backend::{Backend, Canary, CanaryError};
 
+use super::Proven;
 use crate::args::ApplyArgs;
-
-/// What `apply` prints.
-#[derive(Serialize)]
-struct Outcome {
-    #[serde(flatten)]
-    applied: Applied,
-    /// Null when it was skipped, or nothing was changed that it could prove.
-    canary: Option<Canary>,
-}
-
-impl Report for Outcome {
-    fn document(&self) -> Document {
-        let document = self.applied.document();
-        match &self.canary {
-            Some(canary) => canary.document().sections().iter().fold(
-                document,
-                |document, section| match section {
-                    report::Section::Text(text) => document.text(text.clone()),
-                    _ => document,
-                },
-            ),
-            None => document,
-        }
-    }
-}
 
 pub(crate) async fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<Exit, Failure> {
     let backend = super::connect(global).await?;
     let plan = backend.plan().await;
     let refused = plan.refused().next().is_some();
-    let pending = plan.pending().count();
+    let (pending, unknown) = (plan.pending().count(), plan.unknown().count());
     if refused {
         cli::print(global, &plan)?;
         return Ok(Exit::Refused);
     }
-    if pending > 0 {
-        if global.output == OutputFormat::Table {
-            cli::print(global, &plan)?;
+    if pending + unknown > 0 {
+        match global.output {
+            OutputFormat::Table => cli::print(global, &plan)?,
+            OutputFormat::Json => cli::tell(&plan),
         }
-        cli::confirm(global, &format!("Make these {pending} changes?"))?;
+        let also = match unknown {
+            0 => String::new(),
+            _ => format!(", and whatever the {unknown} that could not be read turn out to need"),
+        };
+        cli::confirm(global, &format!("Make these {pending} changes{also}?"))?;
     }
     let progress = Progress::new();
     let applied = backend.apply(&plan, &progress).await;
-    let provable = applied.is_complete() && applied.has_changed() && backend.spec().dr.is_some();
-    let (canary, failure) = if provable && !args.skip_canary {
+    let fly_now = !args.skip_canary
+        && applied.is_complete()
+        && backend.spec().dr.is_some()
+        && (applied.has_changed() || unproven(&backend).await?);
+    let (canary, failure) = if fly_now {
         match fly(&backend, args.canary.canary_timeout, &progress).await {
             Ok(canary) => (Some(canary), None),
             Err(failure) => (None, Some(failure)),
@@ -57,7 +39,10 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<Exit, F
         (None, None)
     };
     let complete = applied.is_complete();
-    let outcome = Outcome { applied, canary };
+    let outcome = Proven {
+        result: applied,
+        canary,
+    };
     match failure {
         // The error is the one JSON document then.
         Some(failure) if global.output == OutputFormat::Json => return Err(failure),
@@ -74,6 +59,14 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<Exit, F
     })
 }
 
+/// Whether an earlier run began a canary that never came through.
+async fn unproven(backend: &Backend) -> Result<bool, Failure> {
+    backend
+        .canary_pending()
+        .await
+        .map_err(|error| Failure::aws("look for an earlier canary", error))
+}
+
 /// Flies the canary with a token of its own.
 pub(super) async fn fly(
     backend: &Backend,
@@ -87,6 +80,7 @@ pub(super) async fn fly(
     backend.canary(&options, progress).await.map_err(|error| {
         let exit = match &error {
             CanaryError::Failed | CanaryError::Altered => Exit::Wrong,
+            CanaryError::KeyOfState => Exit::Usage,
             CanaryError::Call(_) | CanaryError::TimedOut { .. } | CanaryError::NoDrRegion => {
                 Exit::Unchecked
             }

@@ -159,6 +159,12 @@ impl Report for Released {
 pub(crate) async fn release(global: &GlobalArgs, args: &UnlockArgs) -> Result<Exit, Failure> {
     let backend = super::connect(global).await?;
     let side = SideName::from(args.side);
+    if side == SideName::Dr && backend.spec().dr.is_none() {
+        return Err(Failure::new(
+            Exit::Usage,
+            anyhow::anyhow!("failed to release the lock: there is no DR side"),
+        ));
+    }
     if let Some(problem) = backend.lost(side) {
         return Err(Failure::new(
             Exit::Unchecked,
@@ -178,19 +184,19 @@ pub(crate) async fn release(global: &GlobalArgs, args: &UnlockArgs) -> Result<Ex
             .created
             .map(|created| age(created, cli::now()))
             .unwrap_or_default();
-        let written = backend
-            .state(side)
-            .await
-            .map_err(|error| Failure::aws("read the state", error))?;
-        let written = written.and_then(|state| state.modified).map_or_else(
-            || "the state was never written".to_owned(),
-            |time| {
-                format!(
-                    "the state was last written {} ago",
-                    self::age(time, cli::now())
-                )
-            },
-        );
+        let written = match backend.state(side).await {
+            Ok(Some(state)) => state.modified.map_or_else(
+                || "when the state was last written is not known".to_owned(),
+                |time| {
+                    format!(
+                        "the state was last written {} ago",
+                        self::age(time, cli::now())
+                    )
+                },
+            ),
+            Ok(None) => "the state was never written".to_owned(),
+            Err(error) => format!("the state could not be read ({error})"),
+        };
         // Age alone never unlocks: the guide's own apply takes longer than its 15 minutes.
         cli::confirm(
             global,
@@ -204,7 +210,7 @@ pub(crate) async fn release(global: &GlobalArgs, args: &UnlockArgs) -> Result<Ex
         let exit = match &error {
             ReleaseError::NoSuchLock { .. } => Exit::Usage,
             ReleaseError::ChangedHands { .. } => Exit::Refused,
-            ReleaseError::Call(_) => Exit::Unchecked,
+            ReleaseError::Partly { .. } | ReleaseError::Call(_) => Exit::Unchecked,
         };
         Failure::new(exit, anyhow::Error::new(error))
             .hint("`init-backend locks` shows what is held")

@@ -1,6 +1,8 @@
 use std::path::Path;
 
-use cli::{Exit, Failure, GlobalArgs};
+use cli::{Exit, Failure, GlobalArgs, OutputFormat};
+use report::{Document, Report};
+use serde::Serialize;
 use state_backend::{BackendFile, SideName};
 
 use crate::args::RenderArgs;
@@ -16,11 +18,35 @@ pub(crate) async fn run(global: &GlobalArgs, args: &RenderArgs) -> Result<Exit, 
         )
         .hint("set [state.dr] in the configuration")
     })?;
-    match &args.out {
-        None => cli::print_text(file.as_str()),
-        Some(path) => write(global, path, file.as_str())?,
+    if let Some(path) = &args.out {
+        write(global, path, file.as_str())?;
+    }
+    let rendered = Rendered {
+        side,
+        file: args.out.as_deref(),
+        content: file.as_str(),
+    };
+    match (global.output, &args.out) {
+        (OutputFormat::Json, _) => cli::print(global, &rendered)?,
+        // HCL as it is, to be redirected.
+        (OutputFormat::Table, None) => cli::print_text(file.as_str()),
+        (OutputFormat::Table, Some(_)) => {}
     }
     Ok(Exit::Fine)
+}
+
+/// What `render` prints as JSON.
+#[derive(Serialize)]
+struct Rendered<'a> {
+    side: SideName,
+    file: Option<&'a Path>,
+    content: &'a str,
+}
+
+impl Report for Rendered<'_> {
+    fn document(&self) -> Document {
+        Document::new().text(self.content)
+    }
 }
 
 /// Writes beside the target and renames, so that Terraform never reads half a file.

@@ -1,23 +1,35 @@
-use cli::{Exit, Failure, GlobalArgs, Progress};
+use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 
+use super::Proven;
 use crate::args::VerifyArgs;
 
 pub(crate) async fn run(global: &GlobalArgs, args: &VerifyArgs) -> Result<Exit, Failure> {
     let backend = super::connect(global).await?;
     let verification = backend.plan().await.into_verification();
-    let flown = if args.fly {
-        Some(super::apply::fly(&backend, args.canary.canary_timeout, &Progress::new()).await)
-    } else {
-        None
-    };
-    if let Some(Err(failure)) = flown {
-        if global.output == cli::OutputFormat::Table {
-            cli::print(global, &verification)?;
-        }
-        return Err(failure);
-    }
-    cli::print(global, &verification)?;
     let (_, wrong, unknown) = verification.counts();
+    let flown = match args.fly {
+        true => super::apply::fly(&backend, args.canary.canary_timeout, &Progress::new())
+            .await
+            .map(Some),
+        false => Ok(None),
+    };
+    let (canary, failure) = match flown {
+        Ok(canary) => (canary, None),
+        Err(failure) => (None, Some(failure)),
+    };
+    let result = Proven {
+        result: verification,
+        canary,
+    };
+    match failure {
+        // The error is the one JSON document then.
+        Some(failure) if global.output == OutputFormat::Json => return Err(failure),
+        Some(failure) => {
+            cli::print(global, &result)?;
+            return Err(failure);
+        }
+        None => cli::print(global, &result)?,
+    }
     Ok(match (wrong, unknown) {
         (0, 0) => Exit::Fine,
         (0, _) => Exit::Unchecked,

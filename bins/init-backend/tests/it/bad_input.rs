@@ -264,3 +264,99 @@ async fn flags_stand_before_or_after_the_subcommand() {
     let script = stage.run(&["completion", "bash"]).await.exits(0).stdout();
     assert!(script.contains("complete -F"), "{script}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_canarys_key_cannot_be_the_states() {
+    let config = EXAMPLE.replace(
+        "staging/terraform.tfstate",
+        "init-backend/replication-canary",
+    );
+    let Some(stage) = Stage::with(&config).await else {
+        return;
+    };
+    stage
+        .run(&["apply", "--yes", "--skip-canary"])
+        .await
+        .exits(0);
+    stage.aws.clear_log();
+    let ran = stage.run(&["verify", "--canary"]).await.exits(2);
+    assert!(
+        ran.stderr().contains("key of the state"),
+        "{}",
+        ran.stderr()
+    );
+    assert_eq!(stage.mutations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_serves_others_is_kept() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let clients = stage.clients(PRIMARY).await;
+    let role = "S3TerraformStateReplicationRole";
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+    let iam = &clients.iam;
+    iam.create_role()
+        .role_name(role)
+        .assume_role_policy_document(trust)
+        .send()
+        .await
+        .unwrap();
+    let photos = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Photos","Effect":"Allow","Action":"s3:ReplicateObject","Resource":"arn:aws:s3:::photos-dr/*"}]}"#;
+    iam.put_role_policy()
+        .role_name(role)
+        .policy_name("ReplicationPolicy")
+        .policy_document(photos)
+        .send()
+        .await
+        .unwrap();
+    stage.aws.clear_log();
+    let refused = stage.apply().await.exits(4).stdout();
+    assert!(
+        refused.contains("in-the-way") && refused.contains("photos-dr"),
+        "{refused}"
+    );
+    assert_eq!(stage.mutations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_usage_is_one_document_too() {
+    let Some(stage) = Stage::with(&EXAMPLE.replace("[state.dr]", "[state.dr]\n# x")).await else {
+        return;
+    };
+    let told = stage
+        .run(&["plan", "--nonsense", "--output", "json"])
+        .await
+        .exits(2)
+        .json();
+    assert_eq!(told["exit"], 2);
+    let rendered = stage
+        .run(&["render", "dr", "--output", "json"])
+        .await
+        .exits(0)
+        .json();
+    assert_eq!(rendered["side"], "dr");
+    assert!(
+        rendered["content"]
+            .as_str()
+            .unwrap()
+            .contains("use_lockfile")
+    );
+    let ran = stage
+        .run_with(&["plan"], |command| {
+            command.env("AWS_ENDPOINT_URL_S3", "nonsense");
+        })
+        .await
+        .exits(2);
+    assert!(ran.stderr().contains("nonsense"), "{}", ran.stderr());
+    stage
+        .run(&[
+            "verify",
+            "--canary",
+            "--canary-timeout",
+            "2562047788015215h",
+        ])
+        .await
+        .exits(2);
+}

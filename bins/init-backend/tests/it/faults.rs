@@ -167,7 +167,7 @@ async fn killed_at_any_moment_it_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_canary_that_does_not_arrive_is_told_and_swept() {
+async fn a_canary_that_does_not_arrive_is_told_and_flown_again_by_the_next_apply() {
     let Some(stage) = Stage::open().await else {
         return;
     };
@@ -183,13 +183,62 @@ async fn a_canary_that_does_not_arrive_is_told_and_swept() {
         .await
         .exits(3);
     assert!(ran.stderr().contains("access denied"), "{}", ran.stderr());
-    let left = stage
-        .clients(PRIMARY)
+    stage.aws.clear_faults();
+    let applied = stage.apply().await.exits(0).json();
+    assert_eq!(applied["unchanged"], 32, "{applied:#}");
+    assert_eq!(
+        applied["canary"]["key"], "init-backend/replication-canary",
+        "{applied:#}"
+    );
+    for (region, bucket) in [
+        (PRIMARY, "berthcare-terraform-state"),
+        (DR, "berthcare-terraform-state-dr"),
+    ] {
+        let s3 = stage.clients(region).await.s3;
+        let left = s3
+            .list_object_versions()
+            .bucket(bucket)
+            .send()
+            .await
+            .expect("listed");
+        assert!(left.versions().is_empty(), "{left:?}");
+    }
+    let verified = stage
+        .run(&["verify", "--canary", "--output", "json"])
         .await
-        .s3
-        .list_object_versions()
-        .bucket("berthcare-terraform-state")
-        .send()
-        .await;
-    assert!(left.expect("listed").versions().is_empty());
+        .exits(0)
+        .json();
+    assert!(
+        verified["canary"]["replicated_ms"].is_number(),
+        "{verified:#}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_that_are_refused_are_unknown_and_told_by_the_exit() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    stage.run(&["status"]).await.exits(0);
+    stage
+        .aws
+        .add_fault(Fault::new(FaultKind::Denied).service("monitoring"));
+    stage.run(&["status"]).await.exits(3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_read_is_not_changed_without_asking() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    stage.aws.clear_log();
+    stage.aws.add_fault(
+        Fault::new(FaultKind::Denied)
+            .operation("GetBucketTagging")
+            .times(1),
+    );
+    stage.run(&["apply"]).await.exits(4);
+    assert_eq!(stage.mutations(), Vec::<String>::new());
 }

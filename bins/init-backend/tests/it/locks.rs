@@ -246,3 +246,26 @@ async fn replication_metrics_come_from_the_region_that_publishes_them() {
     assert_eq!(health(&status, "OperationsFailedReplication"), "degraded");
     assert_eq!(health(&status, "BytesPendingReplication"), "unknown");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_dr_side_its_locks_are_nobodys() {
+    let alone = crate::stage::EXAMPLE
+        .split("[state.dr]")
+        .next()
+        .expect("the part before it");
+    let Some(stage) = Stage::with(alone).await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    row(&stage, STATE, "Info", info("11111111-aaaa")).await;
+    stage
+        .run(&["unlock", "11111111-aaaa", "--side", "dr", "--yes"])
+        .await
+        .exits(2);
+    // Nor does an unreadable state keep a lock from being released.
+    object(&stage, "staging/terraform.tfstate", "{".into()).await;
+    stage
+        .run(&["unlock", "11111111-aaaa", "--yes"])
+        .await
+        .exits(0);
+}

@@ -3,10 +3,10 @@
 use aws_env::{Error, RegionClients};
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, BucketLocationConstraint, BucketNamespace,
-    BucketVersioningStatus, CreateBucketConfiguration, ObjectOwnership, OwnershipControls,
-    OwnershipControlsRule, ReplicationConfiguration, ServerSideEncryption,
-    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
-    Tag, Tagging, VersioningConfiguration,
+    BucketVersioningStatus, CreateBucketConfiguration, LifecycleRule, LifecycleRuleFilter,
+    ObjectOwnership, OwnershipControls, OwnershipControlsRule, ReplicationConfiguration,
+    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+    ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
 use settings::Encryption;
 
@@ -125,13 +125,15 @@ pub(crate) async fn apply(
         }
         Aspect::NoncurrentExpiry => {
             let call = call("PutBucketLifecycleConfiguration");
-            let mut rules = lifecycle(clients, bucket).await?.unwrap_or_default();
+            let (mut rules, smallest) = lifecycle(clients, bucket).await?.unwrap_or_default();
             rules.retain(|rule| rule.id() != Some(LIFECYCLE_ID));
+            rules.iter_mut().for_each(prefix_as_filter);
             rules.extend(expiry_rule(spec));
             let config = BucketLifecycleConfiguration::builder().set_rules(Some(rules));
             s3.put_bucket_lifecycle_configuration()
                 .bucket(bucket)
                 .lifecycle_configuration(built(config.build(), &call)?)
+                .set_transition_default_minimum_object_size(smallest)
                 .send()
                 .await
                 .map(drop)
@@ -159,13 +161,14 @@ pub(crate) async fn apply(
             let (Some(dr), Some(role)) = (&spec.dr, &spec.role) else {
                 return Ok(());
             };
-            let destination = spec.bucket_arn(dr);
             let mut rules = replication(clients, bucket)
                 .await?
                 .map(|config| config.rules)
                 .unwrap_or_default();
-            rules.retain(|rule| !is_ours(rule, &destination));
-            rules.extend(wanted_rule(spec, dr));
+            rules.retain(|rule| !is_ours(rule));
+            let highest = rules.iter().filter_map(|rule| rule.priority()).max();
+            let priority = highest.map_or(1, |highest| highest.saturating_add(1));
+            rules.extend(wanted_rule(spec, dr, priority));
             let config = ReplicationConfiguration::builder()
                 .role(spec.role_arn(role))
                 .set_rules(Some(rules));
@@ -178,6 +181,18 @@ pub(crate) async fn apply(
                 .map_err(|error| call.failed(error))
         }
         other => Err(not_of_a_bucket(clients, bucket, other)),
+    }
+}
+
+/// S3 takes no rule of the first kind, with a plain prefix, beside one with a filter.
+fn prefix_as_filter(rule: &mut LifecycleRule) {
+    #[expect(
+        deprecated,
+        reason = "rules written with the first API carry their prefix here"
+    )]
+    let plain = rule.prefix.take();
+    if rule.filter.is_none() {
+        rule.filter = plain.map(|prefix| LifecycleRuleFilter::builder().prefix(prefix).build());
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_env::{Error, ErrorClass, RegionClients};
-use aws_sdk_s3::types::{LifecycleRule, ReplicationConfiguration};
+use aws_sdk_s3::types::{
+    LifecycleRule, ReplicationConfiguration, TransitionDefaultMinimumObjectSize,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -76,7 +78,7 @@ pub(crate) async fn observe(
                 .map(|rule| json!(rule.object_ownership.as_str())))
         }
         Aspect::TlsOnly => bucket_policy(clients, bucket).await,
-        Aspect::NoncurrentExpiry => Ok(lifecycle(clients, bucket).await?.map(|rules| {
+        Aspect::NoncurrentExpiry => Ok(lifecycle(clients, bucket).await?.map(|(rules, _)| {
             let ours = rules
                 .iter()
                 .find(|rule| rule.id() == Some(LIFECYCLE_ID))
@@ -89,20 +91,18 @@ pub(crate) async fn observe(
             json!({"rule": lifecycle_rule(&ours), "conflicting": conflicting})
         })),
         Aspect::Tags => Ok(tags(clients, bucket).await?.map(|tags| json!(tags))),
-        Aspect::Replication => {
-            let Some(dr) = &spec.dr else { return Ok(None) };
-            let destination = spec.bucket_arn(dr);
-            Ok(replication(clients, side.bucket.as_str()).await?.map(|config| {
-                let ours = config.rules().iter().find(|rule| is_ours(rule, &destination)).cloned();
+        Aspect::Replication => Ok(replication(clients, side.bucket.as_str()).await?.map(
+            |config| {
+                let ours = config.rules().iter().find(|rule| is_ours(rule)).cloned();
                 let others: Vec<Value> = config
                     .rules()
                     .iter()
-                    .filter(|rule| !is_ours(rule, &destination))
+                    .filter(|rule| !is_ours(rule))
                     .map(|rule| json!(rule.id()))
                     .collect();
                 json!({"role": config.role(), "rule": replication_rule(&ours), "others": others})
-            }))
-        }
+            },
+        )),
         other => Err(not_of_a_bucket(clients, bucket, other)),
     }
 }
@@ -196,10 +196,17 @@ pub(super) async fn bucket_policy(
         .transpose()
 }
 
+/// The rules, and the smallest size that transitions apply to, which a PUT would reset.
 pub(super) async fn lifecycle(
     clients: &RegionClients,
     bucket: &str,
-) -> Result<Option<Vec<LifecycleRule>>, Error> {
+) -> Result<
+    Option<(
+        Vec<LifecycleRule>,
+        Option<TransitionDefaultMinimumObjectSize>,
+    )>,
+    Error,
+> {
     let call = clients.call(
         "S3",
         "GetBucketLifecycleConfiguration",
@@ -214,7 +221,12 @@ pub(super) async fn lifecycle(
             .await,
         call,
     )?;
-    Ok(answer.and_then(|answer| answer.rules))
+    Ok(answer.map(|answer| {
+        (
+            answer.rules.unwrap_or_default(),
+            answer.transition_default_minimum_object_size,
+        )
+    }))
 }
 
 pub(super) async fn tags(

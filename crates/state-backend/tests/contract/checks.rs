@@ -5,8 +5,9 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType,
 };
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, CreateBucketConfiguration, ServerSideEncryption,
-    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+    BucketLocationConstraint, CreateBucketConfiguration, ReplicationRuleFilter,
+    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+    ServerSideEncryptionRule, Tag,
 };
 use report::Silent;
 use state_backend::{
@@ -369,4 +370,52 @@ pub(crate) async fn the_canary_comes_through(stage: &Stage) {
         .await
         .expect("it comes through");
     assert_eq!(canary.bytes, 8);
+}
+
+/// Somebody else's rule to the same bucket stays; a rule of our name that replicates only what has a
+/// tag is wrong, and is put right.
+pub(crate) async fn replication_rules_of_others_stay(stage: &Stage) {
+    let backend = stage.backend().await;
+    backend.apply(&backend.plan().await, &Silent).await;
+    let s3 = stage.env.region(backend.spec().primary.region).s3;
+    let get = || s3.get_bucket_replication().bucket(BUCKET).send();
+    let mut config = get()
+        .await
+        .expect("read")
+        .replication_configuration
+        .expect("there");
+    let mut theirs = config.rules[0].clone();
+    theirs.id = Some("audit".to_owned());
+    theirs.priority = Some(5);
+    theirs.filter = Some(ReplicationRuleFilter::builder().prefix("audit/").build());
+    let tag = Tag::builder()
+        .key("replicate")
+        .value("yes")
+        .build()
+        .expect("complete");
+    config.rules[0].filter = Some(ReplicationRuleFilter::builder().tag(tag).build());
+    config.rules.push(theirs);
+    s3.put_bucket_replication()
+        .bucket(BUCKET)
+        .replication_configuration(config)
+        .send()
+        .await
+        .expect("written");
+    let plan = backend.plan().await;
+    let wrong: Vec<Aspect> = plan.pending().map(|item| item.facet.aspect).collect();
+    assert_eq!(wrong, [Aspect::Replication]);
+    assert!(backend.apply(&plan, &Silent).await.is_complete());
+    let config = get()
+        .await
+        .expect("read")
+        .replication_configuration
+        .expect("there");
+    let mut ids: Vec<&str> = config.rules().iter().filter_map(|rule| rule.id()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["audit", "terraform-state-to-dr"]);
+    let priorities: Vec<_> = config.rules().iter().map(|rule| rule.priority()).collect();
+    assert!(
+        priorities.contains(&Some(5)) && priorities.contains(&Some(6)),
+        "{priorities:?}"
+    );
 }
