@@ -1,5 +1,9 @@
 //! The program against a local AWS: exit codes, what it refuses, and what it leaves alone.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a check that fails ends its test")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a check that fails ends its test"
+)]
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
