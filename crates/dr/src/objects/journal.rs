@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -442,14 +442,42 @@ pub(super) fn leftovers(runs: &Path, bucket: &str) -> Result<Vec<(String, String
         if alive {
             continue;
         }
-        let records = parse(&path.display().to_string(), BufReader::new(file), false)?;
-        let past = Past::collect(records);
-        let ours = |run: &Run| run.destination.starts_with(&destination);
-        if past.run.as_ref().is_some_and(ours) {
-            uploads.extend(past.uploads);
+        let failed = |source| JournalError::File {
+            path: path.clone(),
+            source,
+        };
+        if has_ended(&file).map_err(failed)? {
+            continue;
+        }
+        // Line by line, and only what is about uploads: a journal may have millions of lines.
+        let (mut ours, mut open) = (false, Vec::new());
+        for line in BufReader::new(file).lines() {
+            match serde_json::from_str(&line.map_err(failed)?) {
+                Ok(Record::Run(run)) => ours = run.destination.starts_with(&destination),
+                Ok(Record::Upload { key, upload }) => open.push((key, upload)),
+                Ok(Record::UploadEnd { upload }) => open.retain(|(_, id)| *id != upload),
+                // Half a line is what a killed run leaves.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        if ours {
+            uploads.extend(open);
         }
     }
     Ok(uploads)
+}
+
+/// Whether the last line says that the run has come to its end.
+fn has_ended(mut file: &File) -> io::Result<bool> {
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(256)))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    file.rewind()?;
+    let last = tail
+        .split(|byte| *byte == b'\n')
+        .rfind(|line| !line.is_empty());
+    Ok(last.is_some_and(|line| matches!(serde_json::from_slice(line), Ok(Record::End { .. }))))
 }
 
 /// Notes in every journal of this machine that `upload` is no more.
