@@ -137,3 +137,61 @@ fn aws_hint(error: &aws_env::Error) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn aws(class: ErrorClass, message: Option<&str>, status: Option<u16>) -> aws_env::Error {
+        let region = "ca-central-1".parse().unwrap();
+        let call = aws_env::Call {
+            region,
+            service: "S3",
+            operation: "PutBucketPolicy",
+            resource: "bucket b".to_owned(),
+        };
+        let mut error = aws_env::Error::unexpected(call, "the layers below");
+        error.class = class;
+        error.message = message.map(str::to_owned);
+        error.status = status;
+        error
+    }
+
+    #[test]
+    fn a_failure_is_told_as_error_causes_and_next_step() {
+        let failure = Failure::aws("apply", aws(ErrorClass::Denied, Some("no way"), Some(403)));
+        assert_eq!(failure.exit(), Exit::Unchecked);
+        assert_eq!(
+            failure.lines(),
+            [
+                "error: failed to apply",
+                "caused by: S3 PutBucketPolicy of bucket b in ca-central-1: access denied",
+                "caused by: no way",
+                "hint: the caller may not call S3 PutBucketPolicy",
+            ]
+        );
+        assert_eq!(failure.to_json()["exit"], 3);
+        assert_eq!(failure.to_json()["error"][2], "no way");
+    }
+
+    #[test]
+    fn the_layers_below_are_told_only_when_aws_said_nothing_itself() {
+        let causes = |error| Failure::aws("apply", error).lines().len() - 2;
+        assert_eq!(causes(aws(ErrorClass::Unreachable, None, None)), 2);
+        assert_eq!(causes(aws(ErrorClass::Unreachable, None, Some(500))), 1);
+        assert_eq!(causes(aws(ErrorClass::Credentials, None, None)), 1);
+    }
+
+    #[test]
+    fn exit_codes_are_the_documented_ones() {
+        let codes = [
+            Exit::Fine,
+            Exit::Wrong,
+            Exit::Usage,
+            Exit::Unchecked,
+            Exit::Refused,
+            Exit::Interrupted,
+        ];
+        assert_eq!(codes.map(|exit| exit as u8), [0, 1, 2, 3, 4, 130]);
+    }
+}
