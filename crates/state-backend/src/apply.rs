@@ -196,20 +196,8 @@ impl Backend {
         label: &str,
         observer: &dyn Observer,
     ) -> Result<StepOutcome, Error> {
-        let clients = match self.resource_clients(&facet.resource) {
-            Ok(clients) => clients,
-            Err(problem) => {
-                let call = problem.error().call.clone();
-                let mut error = Error::unexpected(call, problem.to_string());
-                error.class = problem.error().class;
-                return Err(error);
-            }
-        };
-        let found = match self.look(facet).await {
-            Ok(found) => found,
-            Err(error) => return Err(error),
-        };
-        let (verdict, found) = found;
+        let clients = self.clients(facet.resource.side);
+        let (verdict, found) = self.look(facet).await?;
         match verdict {
             Verdict::Ok => return Ok(StepOutcome::Unchanged),
             Verdict::Refused(refusal) => {
@@ -267,13 +255,7 @@ impl Backend {
     }
 
     async fn look(&self, facet: &Facet) -> Result<(Verdict, Option<Value>), Error> {
-        let found = match facet.resource.kind {
-            Kind::Bucket => {
-                bucket::observe(self.clients(facet.resource.side), self.spec(), facet).await
-            }
-            Kind::Table => table::observe(self.clients(facet.resource.side), facet).await,
-            Kind::Role => role::observe(self.clients(facet.resource.side), facet).await,
-        }?;
+        let found = self.read(facet).await?;
         let as_found = found.clone().map_or(Found::Absent, Found::Value);
         Ok((crate::plan::judge(facet, &as_found), found))
     }

@@ -164,11 +164,11 @@ impl Backend {
         &self.access(side).clients
     }
 
-    /// IAM is asked through the first side that answered: it is not part of either region.
-    pub(crate) fn resource_clients(&self, resource: &Resource) -> Result<&RegionClients, Problem> {
-        match (resource.kind, &self.access(resource.side).lost) {
-            (Kind::Role, _) | (_, None) => Ok(self.clients(resource.side)),
-            (_, Some(problem)) => Err(problem.clone()),
+    /// Why a resource is not asked for. IAM is not part of either region.
+    fn not_asked(&self, resource: &Resource) -> Option<&Problem> {
+        match resource.kind {
+            Kind::Role => None,
+            Kind::Bucket | Kind::Table => self.lost(resource.side),
         }
     }
 
@@ -207,19 +207,23 @@ impl Backend {
     }
 
     pub(crate) async fn observe_facet(&self, facet: &Facet) -> Found {
-        let clients = match self.resource_clients(&facet.resource) {
-            Ok(clients) => clients,
-            Err(problem) => return Found::Unknown(problem),
-        };
-        let answer = match facet.resource.kind {
-            Kind::Bucket => bucket::observe(clients, &self.spec, facet).await,
-            Kind::Table => table::observe(clients, facet).await,
-            Kind::Role => role::observe(clients, facet).await,
-        };
-        match answer {
+        if let Some(problem) = self.not_asked(&facet.resource) {
+            return Found::Unknown(problem.clone());
+        }
+        match self.read(facet).await {
             Ok(Some(value)) => Found::Value(value),
             Ok(None) => Found::Absent,
             Err(error) => Found::Unknown(error.into()),
+        }
+    }
+
+    /// What AWS has for a facet, asked now.
+    pub(crate) async fn read(&self, facet: &Facet) -> Result<Option<Value>, Error> {
+        let clients = self.clients(facet.resource.side);
+        match facet.resource.kind {
+            Kind::Bucket => bucket::observe(clients, &self.spec, facet).await,
+            Kind::Table => table::observe(clients, facet).await,
+            Kind::Role => role::observe(clients, facet).await,
         }
     }
 }
