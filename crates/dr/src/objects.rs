@@ -6,6 +6,7 @@
 
 mod bucket;
 mod compare;
+mod comparison;
 mod copy;
 mod digest;
 mod entry;

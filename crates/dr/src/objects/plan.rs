@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
 use super::compare::{Mode, Unprovable, Verdict};
+use super::comparison::{Outcome, Take, Terms, compare};
 use super::entry::Facts;
-use super::examine::{Examination, Examined, Examiner, Question};
 use super::journal::Action;
-use super::walk::{Visitor, WalkError, walk};
+use super::walk::WalkError;
 
 /// Keys shown of each kind.
 const EXAMPLES: usize = 20;
@@ -329,27 +329,20 @@ pub async fn plan(
             .map_err(|error| WalkError::Visit(error.into()))
     };
     let (copies, deletions) = (spool("copies.jsonl")?, spool("deletions.jsonl")?);
-    let examiner = Arc::new(Examiner {
-        source: source.clone(),
-        destination: destination.clone(),
+    let terms = Terms {
         mode: options.mode,
         headers: options.headers,
-    });
-    let planners = walk(
-        Arc::new(source.clone()),
-        Arc::new(destination.clone()),
-        options.listings,
-        || Planner {
-            examiner: examiner.clone(),
-            options: options.clone(),
-            copies: copies.clone(),
-            deletions: deletions.clone(),
-            plan: Plan::default(),
-            steps: Vec::new(),
-            deleted: Vec::new(),
-            questions: Vec::new(),
-        },
-    )
+        listings: options.listings,
+    };
+    let planners = compare(source, destination, terms, || Planner {
+        delete: options.delete,
+        leave_unproven: options.leave_unproven,
+        copies: copies.clone(),
+        deletions: deletions.clone(),
+        plan: Plan::default(),
+        steps: Vec::new(),
+        deleted: Vec::new(),
+    })
     .await?;
     let mut plan = Plan::default();
     for planner in planners {
@@ -363,14 +356,13 @@ pub async fn plan(
 }
 
 struct Planner {
-    examiner: Arc<Examiner>,
-    options: PlanOptions,
+    delete: bool,
+    leave_unproven: bool,
     copies: Arc<Spool>,
     deletions: Arc<Spool>,
     plan: Plan,
     steps: Vec<Step>,
     deleted: Vec<Step>,
-    questions: Vec<Question>,
 }
 
 impl Planner {
@@ -385,9 +377,11 @@ impl Planner {
         });
     }
 
-    fn only_destination(&mut self, key: &str, destination: &Facts) {
-        if !self.options.delete {
-            self.plan.kept.add(key, destination.size, None);
+    fn only_destination(&mut self, key: &str, destination: &Facts, vanished: bool) {
+        // A deletion that was not listed is left to the next run.
+        if vanished || !self.delete {
+            let reason = vanished.then_some("deleted meanwhile");
+            self.plan.kept.add(key, destination.size, reason);
             return;
         }
         self.plan.delete.add(key, destination.size, None);
@@ -414,7 +408,7 @@ impl Planner {
             Verdict::NotProvable(why) => {
                 let why = Unprovable::reason(why);
                 self.plan.unproven.add(key, source.size, Some(why));
-                if self.options.leave_unproven {
+                if self.leave_unproven {
                     return;
                 }
                 "not provably equal".to_owned()
@@ -430,72 +424,43 @@ impl Planner {
             version,
         });
     }
-
-    fn examined(&mut self, examined: Examined) {
-        let Examined {
-            key,
-            source,
-            destination,
-            verdict,
-            version,
-            ..
-        } = examined;
-        match (verdict, destination) {
-            (Examination::Both(verdict), Some(destination)) => {
-                self.both(&key, &source, &destination, verdict, version);
-            }
-            (Examination::SourceOnly, _) => self.create(&key, &source),
-            (Examination::Archived, _) => self.plan.archived.add(&key, source.size, None),
-            // The source object vanished between listing and asking. A deletion that was not listed is left
-            // to the next run.
-            (Examination::DestinationOnly, Some(destination)) => {
-                self.plan
-                    .kept
-                    .add(&key, destination.size, Some("deleted meanwhile"));
-            }
-            _ => {}
-        }
-    }
 }
 
-impl Visitor for Planner {
+impl Take for Planner {
     type Error = PlanError;
 
-    fn visit(&mut self, key: &str, source: Option<&Facts>, destination: Option<&Facts>) {
-        if let Some(facts) = source {
-            self.plan.source.add(facts.size);
-        }
-        if let Some(facts) = destination {
-            self.plan.destination.add(facts.size);
-        }
-        match (source, destination) {
-            (Some(source), Some(destination)) => match self.examiner.listed(source, destination) {
-                Some(verdict) => self.both(key, source, destination, verdict, None),
-                None => self.questions.push(Question {
-                    key: key.to_owned(),
-                    source: source.clone(),
-                    destination: Some(destination.clone()),
-                }),
-            },
-            // It may have been restored.
-            (Some(source), None) if source.class.is_archive() => self.questions.push(Question {
-                key: key.to_owned(),
-                source: source.clone(),
-                destination: None,
-            }),
-            (Some(source), None) => self.create(key, source),
-            (None, Some(destination)) => self.only_destination(key, destination),
-            (None, None) => {}
+    fn take(&mut self, key: &str, outcome: Outcome<'_>) {
+        match outcome {
+            Outcome::Both {
+                source,
+                destination,
+                verdict,
+                version,
+                ..
+            } => {
+                self.plan.source.add(source.size);
+                self.plan.destination.add(destination.size);
+                self.both(key, source, destination, verdict, version);
+            }
+            Outcome::SourceOnly { source, archived } => {
+                self.plan.source.add(source.size);
+                if archived {
+                    self.plan.archived.add(key, source.size, None);
+                } else {
+                    self.create(key, source);
+                }
+            }
+            Outcome::DestinationOnly {
+                destination,
+                vanished,
+            } => {
+                self.plan.destination.add(destination.size);
+                self.only_destination(key, destination, vanished);
+            }
         }
     }
 
-    async fn settle(&mut self) -> Result<(), PlanError> {
-        let questions = std::mem::take(&mut self.questions);
-        if !questions.is_empty() {
-            for examined in self.examiner.ask(questions).await? {
-                self.examined(examined);
-            }
-        }
+    fn flush(&mut self) -> Result<(), PlanError> {
         if !self.steps.is_empty() {
             self.copies.write(&self.steps)?;
             self.steps.clear();

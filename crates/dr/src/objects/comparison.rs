@@ -1,0 +1,183 @@
+//! One walk over two buckets for everything that compares them: what the listings cannot prove is asked, and
+//! each key's outcome is handed on.
+
+use std::sync::Arc;
+
+use aws_env::Error;
+
+use super::bucket::Bucket;
+use super::compare::{Mode, Verdict};
+use super::entry::Facts;
+use super::examine::{Examination, Examined, Examiner, Question};
+use super::walk::{Visitor, WalkError, walk};
+
+/// What one key came to.
+pub(super) enum Outcome<'a> {
+    /// It is on both sides.
+    Both {
+        source: &'a Facts,
+        destination: &'a Facts,
+        verdict: Verdict,
+        /// The destination's version, when it was asked.
+        version: Option<String>,
+        /// What stands for the content on each side, when it was asked; else the ETags do.
+        identities: Option<(String, String)>,
+    },
+    /// The source only.
+    SourceOnly {
+        source: &'a Facts,
+        /// It cannot be read before a restore.
+        archived: bool,
+    },
+    /// The destination only.
+    DestinationOnly {
+        destination: &'a Facts,
+        /// The source had it when it was listed, and not when it was asked.
+        vanished: bool,
+    },
+}
+
+/// Takes what keys came to. One for each range that is listed at once.
+pub(super) trait Take: Send + 'static {
+    /// What can go wrong.
+    type Error: From<Error> + std::error::Error + Send + Sync + 'static;
+
+    /// Takes one key.
+    fn take(&mut self, key: &str, outcome: Outcome<'_>);
+
+    /// Called after some keys.
+    fn flush(&mut self) -> Result<(), Self::Error>;
+}
+
+/// How two buckets are compared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) mode: Mode,
+    /// Compare metadata, content headers and tags as well.
+    pub(super) headers: bool,
+    /// Ranges that are listed at once.
+    pub(super) listings: usize,
+}
+
+/// Compares every key of the two. Returns all takers.
+pub(super) async fn compare<T: Take>(
+    source: &Bucket,
+    destination: &Bucket,
+    terms: Terms,
+    mut taker: impl FnMut() -> T,
+) -> Result<Vec<T>, WalkError<Error, T::Error>> {
+    let examiner = Arc::new(Examiner {
+        source: source.clone(),
+        destination: destination.clone(),
+        mode: terms.mode,
+        headers: terms.headers,
+    });
+    let comparers = walk(
+        Arc::new(source.clone()),
+        Arc::new(destination.clone()),
+        terms.listings,
+        || Comparer {
+            examiner: examiner.clone(),
+            questions: Vec::new(),
+            taker: taker(),
+        },
+    )
+    .await?;
+    Ok(comparers
+        .into_iter()
+        .map(|comparer| comparer.taker)
+        .collect())
+}
+
+struct Comparer<T> {
+    examiner: Arc<Examiner>,
+    questions: Vec<Question>,
+    taker: T,
+}
+
+impl<T: Take> Comparer<T> {
+    fn ask(&mut self, key: &str, source: &Facts, destination: Option<&Facts>) {
+        self.questions.push(Question {
+            key: key.to_owned(),
+            source: source.clone(),
+            destination: destination.cloned(),
+        });
+    }
+
+    fn answered(&mut self, examined: Examined) {
+        let Examined {
+            key,
+            source,
+            destination,
+            verdict,
+            version,
+            identities,
+        } = examined;
+        let outcome = match (verdict, &destination) {
+            (Examination::Both(verdict), Some(destination)) => Outcome::Both {
+                source: &source,
+                destination,
+                verdict,
+                version,
+                identities,
+            },
+            (Examination::SourceOnly, _) => Outcome::SourceOnly {
+                source: &source,
+                archived: false,
+            },
+            (Examination::Archived, _) => Outcome::SourceOnly {
+                source: &source,
+                archived: true,
+            },
+            (Examination::DestinationOnly, Some(destination)) => Outcome::DestinationOnly {
+                destination,
+                vanished: true,
+            },
+            _ => return,
+        };
+        self.taker.take(&key, outcome);
+    }
+}
+
+impl<T: Take> Visitor for Comparer<T> {
+    type Error = T::Error;
+
+    fn visit(&mut self, key: &str, source: Option<&Facts>, destination: Option<&Facts>) {
+        let outcome = match (source, destination) {
+            (Some(source), Some(destination)) => match self.examiner.listed(source, destination) {
+                Some(verdict) => Outcome::Both {
+                    source,
+                    destination,
+                    verdict,
+                    version: None,
+                    identities: None,
+                },
+                None => return self.ask(key, source, Some(destination)),
+            },
+            // It may have been restored.
+            (Some(source), None) if source.class.is_archive() => {
+                return self.ask(key, source, None);
+            }
+            (Some(source), None) => Outcome::SourceOnly {
+                source,
+                archived: false,
+            },
+            (None, Some(destination)) => Outcome::DestinationOnly {
+                destination,
+                vanished: false,
+            },
+            (None, None) => return,
+        };
+        self.taker.take(key, outcome);
+    }
+
+    async fn settle(&mut self) -> Result<(), T::Error> {
+        let questions = std::mem::take(&mut self.questions);
+        if !questions.is_empty() {
+            for examined in self.examiner.ask(questions).await? {
+                self.answered(examined);
+            }
+        }
+        self.taker.flush()
+    }
+}

@@ -1,0 +1,162 @@
+//! What killed runs of this machine left open.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+use super::{FILE, JournalError, LOCK, Record};
+
+/// Multipart uploads to `bucket` that runs of this machine left open when they were killed: key and id. A
+/// run that is still alive holds its lock and is passed over.
+///
+/// # Errors
+/// When a journal cannot be read.
+pub(in super::super) fn leftovers(
+    runs: &Path,
+    bucket: &str,
+) -> Result<Vec<(String, String)>, JournalError> {
+    let mut uploads = Vec::new();
+    let Ok(directories) = std::fs::read_dir(runs) else {
+        return Ok(uploads);
+    };
+    let destination = format!("s3://{bucket}/");
+    for directory in directories.flatten().map(|entry| entry.path()) {
+        let alive = match File::open(directory.join(LOCK)) {
+            Ok(lock) => lock.try_lock().is_err(),
+            Err(_) => false,
+        };
+        let path = directory.join(FILE);
+        let Ok(file) = File::open(&path) else {
+            continue;
+        };
+        if alive {
+            continue;
+        }
+        let failed = |source| JournalError::File {
+            path: path.clone(),
+            source,
+        };
+        if has_ended(&file).map_err(failed)? {
+            continue;
+        }
+        // Line by line, and only what is about uploads: a journal may have millions of lines.
+        let (mut ours, mut open) = (false, Vec::new());
+        for line in BufReader::new(file).lines() {
+            match serde_json::from_str(&line.map_err(failed)?) {
+                Ok(Record::Run(run)) => ours = run.destination.starts_with(&destination),
+                Ok(Record::Upload { key, upload }) => open.push((key, upload)),
+                Ok(Record::UploadEnd { upload }) => open.retain(|(_, id)| *id != upload),
+                // Half a line is what a killed run leaves.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        if ours {
+            uploads.extend(open);
+        }
+    }
+    Ok(uploads)
+}
+
+/// Whether the last line says that the run has come to its end.
+fn has_ended(mut file: &File) -> io::Result<bool> {
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(256)))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    file.rewind()?;
+    let last = tail
+        .split(|byte| *byte == b'\n')
+        .rfind(|line| !line.is_empty());
+    Ok(last.is_some_and(|line| matches!(serde_json::from_slice(line), Ok(Record::End { .. }))))
+}
+
+/// Notes in every journal of this machine that `upload` is no more.
+///
+/// # Errors
+/// When the journal does not take the line.
+pub(in super::super) fn forget(runs: &Path, upload: &str) -> Result<(), JournalError> {
+    let Ok(directories) = std::fs::read_dir(runs) else {
+        return Ok(());
+    };
+    for path in directories.flatten().map(|entry| entry.path().join(FILE)) {
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        if !text.contains(upload) {
+            continue;
+        }
+        let failed = |source| JournalError::File {
+            path: path.clone(),
+            source,
+        };
+        let record = Record::UploadEnd {
+            upload: upload.to_owned(),
+        };
+        let mut line = serde_json::to_vec(&record)
+            .map_err(io::Error::from)
+            .map_err(failed)?;
+        line.push(b'\n');
+        // A killed run may have left half a line.
+        if !text.ends_with('\n') {
+            line.insert(0, b'\n');
+        }
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .map_err(failed)?;
+        file.write_all(&line).map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::super::Run;
+    use super::*;
+
+    #[test]
+    fn only_uploads_of_dead_runs_to_this_bucket_are_leftovers() {
+        let runs = tempfile::tempdir().unwrap();
+        let write = |run: &str, destination: &str| {
+            let directory = runs.path().join(run);
+            std::fs::create_dir_all(&directory).unwrap();
+            let lock = File::create(directory.join(LOCK)).unwrap();
+            let lines = [
+                Record::Run(Run {
+                    run: run.to_owned(),
+                    command: "sync".to_owned(),
+                    started: Timestamp::UNIX_EPOCH,
+                    source: "s3://a/".to_owned(),
+                    destination: destination.to_owned(),
+                }),
+                Record::Upload {
+                    key: "k".to_owned(),
+                    upload: format!("{run}-open"),
+                },
+                Record::Upload {
+                    key: "k".to_owned(),
+                    upload: format!("{run}-closed"),
+                },
+                Record::UploadEnd {
+                    upload: format!("{run}-closed"),
+                },
+            ];
+            let lines: String = lines
+                .iter()
+                .map(|line| serde_json::to_string(line).unwrap() + "\n")
+                .collect();
+            std::fs::write(directory.join(FILE), lines + "{\"rec").unwrap();
+            lock
+        };
+        drop(write("dead", "s3://b/x/"));
+        drop(write("other", "s3://bb/"));
+        let alive = write("alive", "s3://b/");
+        alive.try_lock().unwrap();
+        let left = leftovers(runs.path(), "b").unwrap();
+        assert_eq!(left, [("k".to_owned(), "dead-open".to_owned())]);
+        forget(runs.path(), "dead-open").unwrap();
+        assert_eq!(leftovers(runs.path(), "b").unwrap(), []);
+    }
+}
