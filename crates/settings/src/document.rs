@@ -351,6 +351,13 @@ impl<'d> Field<'d> {
         }
     }
 
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        match self.value() {
+            DeValue::Boolean(value) => Some(*value),
+            _ => self.wrong_type("true or false"),
+        }
+    }
+
     pub(crate) fn array(&self) -> Option<Vec<Field<'d>>> {
         let DeValue::Array(values) = self.value() else {
             return self.wrong_type("an array");

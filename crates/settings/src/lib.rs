@@ -8,6 +8,7 @@
 //! The file format is described in `docs/settings.md`. Serializing a [`Settings`] gives the same layout,
 //! with every default filled in.
 
+mod databases;
 mod document;
 mod error;
 mod names;
@@ -19,13 +20,15 @@ mod settings;
 mod state;
 mod tags;
 
+pub use databases::{CopiesKept, Database, RestoreAs};
 pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
 pub use names::{
-    BucketName, DbIdentifier, EnvironmentName, KmsKeyArn, NameError, ProjectName, RoleName,
-    StateKey, TableName,
+    BucketName, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
+    ParameterGroupName, ProjectName, RoleName, SecurityGroupId, StateKey, SubnetGroupName,
+    TableName,
 };
 pub use objectives::Objectives;
-pub use pairs::{Bucket, Database};
+pub use pairs::Bucket;
 pub use regions::{Country, Region, RegionRole, Regions};
 pub use residency::{ExceptionInUse, Residency, ResidencyException};
 pub use settings::Settings;

@@ -8,7 +8,7 @@ mod tables_and_roles;
 
 pub use kms::KmsKeyArn;
 pub use project::{EnvironmentName, ProjectName};
-pub use rds::DbIdentifier;
+pub use rds::{DbIdentifier, InstanceClass, ParameterGroupName, SecurityGroupId, SubnetGroupName};
 pub use s3::{BucketName, StateKey};
 pub use tables_and_roles::{RoleName, TableName};
 

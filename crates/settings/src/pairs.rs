@@ -1,9 +1,9 @@
-//! Application data: buckets and databases, each with its counterpart in the DR region.
+//! Application data: buckets, each with its counterpart in the DR region, and what pairs have in common.
 
 use serde::Serialize;
 
+use crate::BucketName;
 use crate::document::{Field, Section};
-use crate::{BucketName, DbIdentifier};
 
 /// A bucket of application data and the one that it replicates to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -12,15 +12,6 @@ pub struct Bucket {
     pub name: BucketName,
     /// The bucket in the DR region.
     pub dr: BucketName,
-}
-
-/// A database and the one that it is restored as.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Database {
-    /// The instance in the primary region.
-    pub id: DbIdentifier,
-    /// The instance in the DR region. May equal `id`: RDS identifiers are unique within one region only.
-    pub dr_id: DbIdentifier,
 }
 
 /// Where a name that must be unique was first used.
@@ -64,25 +55,8 @@ impl Bucket {
     }
 }
 
-impl Database {
-    pub(crate) fn read_all(field: &Field<'_>) -> Option<Vec<Database>> {
-        let (mut ids, mut dr_ids) = (Used::new(), Used::new());
-        read_all(field, |section| {
-            let id = section.required("id", "\"berthcare-staging-postgres\"");
-            let dr_id = section.required("dr_id", "\"berthcare-staging-postgres-dr\"");
-            section.close();
-            let id = unique(id, &mut ids);
-            let dr_id = unique(dr_id, &mut dr_ids);
-            Some(Database {
-                id: id?,
-                dr_id: dr_id?,
-            })
-        })
-    }
-}
-
 /// Reads every element, also after one that is wrong.
-fn read_all<T>(
+pub(crate) fn read_all<T>(
     field: &Field<'_>,
     mut read: impl FnMut(Section<'_>) -> Option<T>,
 ) -> Option<Vec<T>> {

@@ -104,7 +104,7 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         None => Some(Vec::new()),
     };
     let databases = match databases {
-        Some(field) => Database::read_all(&field),
+        Some(field) => Database::read_all(&field, chosen.map(|regions| regions.dr)),
         None => Some(Vec::new()),
     };
     let objectives = match objectives {

@@ -6,8 +6,9 @@ use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
 use settings::{
-    BucketName, Country, DbIdentifier, EnvironmentName, KmsKeyArn, NameError, ProjectName, Region,
-    RoleName, StateKey, TableName,
+    BucketName, Country, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
+    ParameterGroupName, ProjectName, Region, RoleName, SecurityGroupId, StateKey, SubnetGroupName,
+    TableName,
 };
 
 fn accepts<T: FromStr<Err = NameError> + Display + Debug>(values: &[&str]) {
@@ -284,4 +285,48 @@ fn names_cross_serde_both_ways_and_are_checked() {
     assert_eq!(serde_json::to_string(&bucket).unwrap(), "\"abc\"");
     assert!(serde_json::from_str::<BucketName>("\"Abc\"").is_err());
     assert!(serde_json::from_str::<Region>("\"ca-west-9\"").is_err());
+}
+
+#[test]
+fn groups_and_classes_of_a_restored_instance() {
+    accepts::<SubnetGroupName>(&[
+        "a",
+        "berthcare-staging-dr",
+        "my group_1.x",
+        &"a".repeat(255),
+    ]);
+    refuses::<SubnetGroupName>(&[
+        ("", "its length is 0"),
+        (&"a".repeat(256), "its length is 256"),
+        ("arn:aws:rds:us-east-1:111122223333:subgrp:x", "not its ARN"),
+    ]);
+    assert_eq!(
+        "MyGroup".parse::<SubnetGroupName>().unwrap().as_str(),
+        "mygroup"
+    );
+    accepts::<ParameterGroupName>(&["default.postgres15", "berthcare-dr"]);
+    refuses::<ParameterGroupName>(&[
+        ("", "start with a letter"),
+        ("1a", "start with a letter"),
+        ("a_b", "'_'"),
+    ]);
+    accepts::<SecurityGroupId>(&["sg-0a1b2c3d", "sg-0a1b2c3d4e5f60718"]);
+    refuses::<SecurityGroupId>(&[
+        ("sg-xxxxxxxx", "hexadecimal"),
+        ("sg-0a1b2c3", "hexadecimal"),
+        ("sg-0A1B2C3D", "hexadecimal"),
+        ("default", "hexadecimal"),
+    ]);
+    accepts::<InstanceClass>(&[
+        "db.t4g.medium",
+        "db.r5b.4xlarge.tpc2.mem2x",
+        "db.m7i.metal-24xl",
+    ]);
+    refuses::<InstanceClass>(&[
+        ("t4g.medium", "db."),
+        ("db.t4g", "a size"),
+        ("db..medium", "a family"),
+        ("db.t4g.medium.", "a size"),
+        ("db.T4g.medium", "a family"),
+    ]);
 }

@@ -2,7 +2,7 @@
 
 use settings::ErrorKind;
 
-use crate::{BASE, accepted, problem, refused, with};
+use crate::{BASE, DR_KEY, PRIMARY_KEY, accepted, problem, refused, with};
 
 #[test]
 fn a_bucket_name_is_used_once_in_the_whole_file() {
@@ -178,4 +178,79 @@ fn at_most_50_tags_with_those_that_are_added() {
             .len(),
         50
     );
+}
+
+#[test]
+fn what_becomes_of_a_database_in_the_dr_region() {
+    let database = |more: &str| format!("{BASE}[[databases]]\nid = \"a\"\ndr_id = \"b\"\n{more}\n");
+    let plain = &accepted(&database("")).databases[0];
+    assert_eq!(
+        (
+            plain.retention_days,
+            plain.copies.keep_last,
+            plain.copies.keep_days
+        ),
+        (7, 7, 7)
+    );
+    assert!(plain.kms.is_none() && plain.restore.is_none());
+    let full = "[databases.restore]\nmulti_az = false\nsubnet_group = \"s\"\nparameter_group = \"p\"\nsecurity_groups = [\"sg-0a1b2c3d\"]";
+    let settings = accepted(&database(&format!(
+        "kms = {DR_KEY:?}\nretention_days = 35\n{full}"
+    )));
+    let database_read = &settings.databases[0];
+    assert_eq!(database_read.kms.as_ref().unwrap().as_str(), DR_KEY);
+    assert!(!database_read.restore.as_ref().unwrap().multi_az);
+    for (more, path, part) in [
+        (
+            "retention_days = 0",
+            "databases[0].retention_days",
+            "from 1 to 35",
+        ),
+        (
+            "retention_days = 36",
+            "databases[0].retention_days",
+            "from 1 to 35",
+        ),
+        (
+            "copies = { keep_last = 0 }",
+            "databases[0].copies.keep_last",
+            "from 1 to 100",
+        ),
+        (
+            "copies = { keep_days = -1 }",
+            "databases[0].copies.keep_days",
+            "from 0 to 3650",
+        ),
+        ("kms = \"alias/aws/rds\"", "databases[0].kms", "six parts"),
+        (
+            &full.replace("false", "1"),
+            "databases[0].restore.multi_az",
+            "true or false",
+        ),
+        (
+            &full.replace("\"sg-0a1b2c3d\"", ""),
+            "databases[0].restore.security_groups",
+            "1 to 16",
+        ),
+        (
+            &full.replace("sg-0a1b2c3d", "sg-x"),
+            "databases[0].restore.security_groups[0]",
+            "hexadecimal",
+        ),
+    ] {
+        let problem = problem(&database(more));
+        assert_eq!(problem.path, path, "{problem}");
+        assert!(problem.to_string().contains(part), "{problem}");
+    }
+    // aws-behaviour: 28
+    let elsewhere = problem(&database(&format!("kms = {PRIMARY_KEY:?}")));
+    assert_eq!(elsewhere.kind, ErrorKind::Conflict, "{elsewhere}");
+    assert!(
+        elsewhere.to_string().contains("name a key in ca-west-1"),
+        "{elsewhere}"
+    );
+    let twice = full.replace("\"sg-0a1b2c3d\"", "\"sg-0a1b2c3d\", \"sg-0a1b2c3d\"");
+    assert_eq!(problem(&database(&twice)).kind, ErrorKind::Conflict);
+    let missing = full.replace("multi_az = false\n", "");
+    assert_eq!(problem(&database(&missing)).kind, ErrorKind::Missing);
 }

@@ -1,0 +1,202 @@
+//! Databases: what is replicated of each, how long it is kept, and what it is restored as.
+
+use serde::Serialize;
+
+use crate::document::{Field, Section};
+use crate::pairs::{Used, read_all, unique};
+use crate::{
+    DbIdentifier, InstanceClass, KmsKeyArn, ParameterGroupName, Region, SecurityGroupId,
+    SubnetGroupName,
+};
+
+/// AWS's longest retention of automated backups in days
+/// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithAutomatedBackups.BackupRetention.html>).
+/// None at all is 0, with which nothing can be replicated.
+const MOST_RETENTION_DAYS: i128 = 35;
+const DEFAULT_RETENTION_DAYS: u32 = 7;
+/// Security groups on one instance: the default quota of VPC for a network interface, 5, can be raised to 16
+/// (<https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>).
+const MOST_SECURITY_GROUPS: usize = 16;
+
+/// A database, and what becomes of it in the DR region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Database {
+    /// The instance in the primary region.
+    pub id: DbIdentifier,
+    /// The instance in the DR region. May equal `id`: RDS identifiers are unique within one region only.
+    pub dr_id: DbIdentifier,
+    /// The key of the DR region for backups and snapshots there; required by AWS when the instance is
+    /// encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms: Option<KmsKeyArn>,
+    /// Days for which replicated automated backups are kept, 1 to 35.
+    pub retention_days: u32,
+    /// Which copied snapshots are kept.
+    pub copies: CopiesKept,
+    /// What a restored instance gets; nothing is restored without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreAs>,
+}
+
+/// Which copied snapshots are kept: the newest `keep_last`, and those younger than `keep_days`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CopiesKept {
+    /// At least this many of the newest; 1 or more.
+    pub keep_last: u32,
+    /// All that are younger than this many days.
+    pub keep_days: u32,
+}
+
+impl Default for CopiesKept {
+    fn default() -> CopiesKept {
+        CopiesKept {
+            keep_last: 7,
+            keep_days: 7,
+        }
+    }
+}
+
+/// What AWS would choose by itself, and not well: Single-AZ, the default subnet, security and parameter
+/// groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RestoreAs {
+    /// The class; that of the source unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<InstanceClass>,
+    /// Whether it has a standby in another zone.
+    pub multi_az: bool,
+    /// The DB subnet group in the DR region.
+    pub subnet_group: SubnetGroupName,
+    /// The DB parameter group in the DR region.
+    pub parameter_group: ParameterGroupName,
+    /// The security groups in the DR region, at least one.
+    pub security_groups: Vec<SecurityGroupId>,
+}
+
+impl Database {
+    /// `dr` is the DR region, if it could be read: keys must lie there.
+    pub(crate) fn read_all(field: &Field<'_>, dr: Option<Region>) -> Option<Vec<Database>> {
+        let (mut ids, mut dr_ids) = (Used::new(), Used::new());
+        read_all(field, |section| {
+            let id = section.required("id", "\"berthcare-staging-postgres\"");
+            let dr_id = section.required("dr_id", "\"berthcare-staging-postgres-dr\"");
+            let kms = section.optional("kms", "\"arn:aws:kms:REGION:ACCOUNT:key/ID\"");
+            let retention_days = section.optional("retention_days", "7");
+            let copies = section.optional("copies", "{ keep_last = 7, keep_days = 7 }");
+            let restore = section.optional("restore", "{ multi_az = true, … }");
+            section.close();
+            let id = unique(id, &mut ids);
+            let dr_id = unique(dr_id, &mut dr_ids);
+            let kms = match kms {
+                Some(field) => read_key(&field, dr).map(Some),
+                None => Some(None),
+            };
+            let retention_days = match retention_days {
+                Some(field) => whole(&field, 1, MOST_RETENTION_DAYS),
+                None => Some(DEFAULT_RETENTION_DAYS),
+            };
+            let copies = match copies {
+                Some(field) => field.section().and_then(CopiesKept::read),
+                None => Some(CopiesKept::default()),
+            };
+            let restore = match restore {
+                Some(field) => field.section().and_then(RestoreAs::read).map(Some),
+                None => Some(None),
+            };
+            Some(Database {
+                id: id?,
+                dr_id: dr_id?,
+                kms: kms?,
+                retention_days: retention_days?,
+                copies: copies?,
+                restore: restore?,
+            })
+        })
+    }
+}
+
+impl CopiesKept {
+    fn read(section: Section<'_>) -> Option<CopiesKept> {
+        let default = CopiesKept::default();
+        let keep_last = section.optional("keep_last", "7");
+        let keep_days = section.optional("keep_days", "7");
+        section.close();
+        let keep_last = match keep_last {
+            // The newest good copy is never deleted, so that 0 would be a lie.
+            Some(field) => whole(&field, 1, 100),
+            None => Some(default.keep_last),
+        };
+        let keep_days = match keep_days {
+            Some(field) => whole(&field, 0, 3650),
+            None => Some(default.keep_days),
+        };
+        Some(CopiesKept {
+            keep_last: keep_last?,
+            keep_days: keep_days?,
+        })
+    }
+}
+
+impl RestoreAs {
+    fn read(section: Section<'_>) -> Option<RestoreAs> {
+        let class = section.optional("class", "\"db.t4g.medium\"");
+        let multi_az = section.required("multi_az", "true");
+        let subnet_group = section.required("subnet_group", "\"berthcare-staging-dr\"");
+        let parameter_group = section.required("parameter_group", "\"berthcare-staging-dr\"");
+        let security_groups = section.required("security_groups", "[\"sg-…\"]");
+        section.close();
+        let class = match class {
+            Some(field) => field.parse().map(Some),
+            None => Some(None),
+        };
+        let multi_az = multi_az.and_then(|field| field.boolean());
+        let subnet_group = subnet_group.and_then(|field| field.parse());
+        let parameter_group = parameter_group.and_then(|field| field.parse());
+        let security_groups = security_groups.and_then(|field| read_security_groups(&field));
+        Some(RestoreAs {
+            class: class?,
+            multi_az: multi_az?,
+            subnet_group: subnet_group?,
+            parameter_group: parameter_group?,
+            security_groups: security_groups?,
+        })
+    }
+}
+
+fn read_security_groups(field: &Field<'_>) -> Option<Vec<SecurityGroupId>> {
+    let fields = field.array()?;
+    if !(1..=MOST_SECURITY_GROUPS).contains(&fields.len()) {
+        return field.invalid(
+            format!("it names {} groups", fields.len()),
+            format!("name 1 to {MOST_SECURITY_GROUPS} security groups of the DR region"),
+        );
+    }
+    let mut used = Used::new();
+    let groups: Vec<Option<SecurityGroupId>> = fields
+        .into_iter()
+        .map(|field| unique(Some(field), &mut used))
+        .collect();
+    groups.into_iter().collect()
+}
+
+fn read_key(field: &Field<'_>, dr: Option<Region>) -> Option<KmsKeyArn> {
+    let key: KmsKeyArn = field.parse()?;
+    match dr {
+        Some(dr) if key.region() != dr => field.conflict(
+            format!("the key is in {}, and the DR region is {dr}", key.region()),
+            format!("backups and copies are encrypted where they lie: name a key in {dr}"),
+        ),
+        _ => Some(key),
+    }
+}
+
+fn whole(field: &Field<'_>, least: i128, most: i128) -> Option<u32> {
+    let number = field.integer()?;
+    match u32::try_from(number) {
+        Ok(whole) if (least..=most).contains(&number) => Some(whole),
+        _ => field.invalid(
+            format!("{number} cannot be set"),
+            format!("write a number from {least} to {most}"),
+        ),
+    }
+}
