@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cli::{CompletionArgs, GlobalArgs};
-use dr::objects::{MaxDelete, Mode, Place};
+use dr::objects::{ManifestUrl, MaxDelete, Mode, Place};
 use settings::{BucketName, KmsKeyArn, Region};
 
 /// Copies, compares and puts back the objects of buckets in two regions
@@ -20,6 +20,9 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   dr-replicate parity --bucket berthcare-photos-staging
+  dr-replicate parity --bucket berthcare-photos-staging \
+      --inventory-from s3://inventory/berthcare-photos-staging/daily/2026-11-22T01-00Z/manifest.json \
+      --inventory-to s3://inventory-dr/berthcare-photos-staging-dr/daily/2026-11-22T01-00Z/manifest.json
   dr-replicate sync --bucket berthcare-photos-staging --dry-run
   dr-replicate sync --bucket berthcare-photos-staging --delete
   dr-replicate undo 20261122T185719Z-04711 --bucket berthcare-photos-staging
@@ -53,7 +56,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct PlaceArgs {
     /// A bucket of the settings: from it to its DR counterpart
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["from", "to"], conflicts_with_all = ["from", "to"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "to"])]
     pub bucket: Option<BucketName>,
     /// The source
     #[arg(long, value_name = "S3URL", requires = "to")]
@@ -163,6 +166,17 @@ pub struct ParityArgs {
     /// Read this many objects on both sides and compare their bytes
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub sample: usize,
+    /// Compare what two S3 Inventory lists (CSV) say instead of listing: manifest.json of the source's
+    #[arg(
+        long,
+        value_name = "S3URL",
+        requires = "inventory_to",
+        conflicts_with_all = ["from", "to", "compare", "headers", "listings", "sample"],
+    )]
+    pub inventory_from: Option<ManifestUrl>,
+    /// manifest.json of the destination's inventory
+    #[arg(long, value_name = "S3URL", requires = "inventory_from")]
+    pub inventory_to: Option<ManifestUrl>,
     /// Print Markdown instead of a table
     #[arg(long)]
     pub markdown: bool,

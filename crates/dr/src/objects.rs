@@ -13,6 +13,7 @@ mod entry;
 mod examine;
 mod execute;
 mod guard;
+mod inventory;
 mod journal;
 mod list_xml;
 mod pace;
@@ -35,12 +36,13 @@ pub use digest::TreeDigest;
 pub use entry::{ETag, Facts, Modified, Page, StorageClass};
 pub use execute::{Done, ExecuteError};
 pub use guard::{Intended, MaxDelete, Refusal, check, check_places};
+pub use inventory::{Inventory, InventoryError, ManifestUrl, parity_of_inventories};
 pub use journal::{
     Action, Change, Intent, Journal, JournalError, Outcome, Past, Record, Run, recall,
 };
 pub use list_xml::{ListingError, ListingReader};
 pub use pace::Pace;
-pub use parity::{Finding, Folder, Parity, ParityOptions, Sample, Sum, parity};
+pub use parity::{AsOf, Finding, Folder, Parity, ParityOptions, Sample, Sum, parity};
 pub use place::{JOURNAL, Place, PlaceError};
 pub use plan::{Example, Listed, Plan, PlanError, PlanOptions, Planned, SpoolError, Tally, plan};
 pub use reconcile::{Manifest, ManifestError, ReconcileError, Reconciliation, capture, reconcile};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs};
 use directories::ProjectDirs;
-use dr::objects::{Bucket, Place};
+use dr::objects::{Bucket, Inventory, ManifestUrl, Place};
 use settings::{BucketName, Region, Settings};
 
 use crate::args::PlaceArgs;
@@ -53,6 +53,38 @@ impl Pair {
             .map_err(|error| Failure::aws("reach the buckets", error))?;
         Ok(())
     }
+}
+
+/// Two inventories, each in the region of the bucket that it lists.
+pub(super) async fn inventories(
+    global: &GlobalArgs,
+    args: &PlaceArgs,
+    from: &ManifestUrl,
+    to: &ManifestUrl,
+) -> Result<(Inventory, Inventory), Failure> {
+    let named = args.from_region.is_some() && args.to_region.is_some() && args.bucket.is_none();
+    let settings = settings(global, named)?;
+    let settings = settings.as_ref();
+    let pairs = pairs(settings);
+    let lists = match &args.bucket {
+        Some(bucket) => Some((bucket.clone(), counterpart(&pairs, bucket)?)),
+        None => None,
+    };
+    let (lists_from, lists_to) = lists.unzip();
+    let env = cli::aws_env().await?;
+    let inventory = |url: &ManifestUrl, given, role, lists: Option<BucketName>| {
+        let place = Place::whole(url.bucket.clone());
+        let region = region(given, settings, &pairs, &place, role)?;
+        Ok::<_, Failure>(Inventory {
+            bucket: Bucket::new(&env.region(region), place),
+            manifest: url.key.clone(),
+            lists,
+        })
+    };
+    Ok((
+        inventory(from, args.from_region, Role::Primary, lists_from)?,
+        inventory(to, args.to_region, Role::Dr, lists_to)?,
+    ))
 }
 
 /// The bucket that a run changed.

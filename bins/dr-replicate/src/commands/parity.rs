@@ -1,24 +1,18 @@
 use cli::{Exit, Failure, GlobalArgs};
-use dr::objects::{Finding, ParityOptions, parity};
+use dr::objects::{
+    Finding, InventoryError, ManifestUrl, Parity, ParityOptions, Side, parity,
+    parity_of_inventories,
+};
 use report::Report as _;
 
 use super::connect;
 use crate::args::ParityArgs;
 
 pub(crate) async fn run(global: &GlobalArgs, args: &ParityArgs) -> Result<Exit, Failure> {
-    let pair = connect::pair(global, &args.places).await?;
-    pair.reach().await?;
-    let options = ParityOptions {
-        mode: args.compare.compare.into(),
-        headers: args.compare.headers,
-        listings: usize::from(args.compare.listings),
-        sample: args.sample,
-        // Another sample every time.
-        seed: u64::try_from(cli::now().as_microsecond()).unwrap_or_default(),
+    let parity = match args.inventory_from.as_ref().zip(args.inventory_to.as_ref()) {
+        Some((from, to)) => of_inventories(global, args, from, to).await?,
+        None => of_buckets(global, args).await?,
     };
-    let parity = parity(&pair.source, &pair.destination, &options)
-        .await
-        .map_err(|error| super::sync::walk_failure("compare the buckets", error))?;
     if args.markdown {
         cli::print_text(&parity.document().to_markdown());
     } else {
@@ -29,4 +23,55 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ParityArgs) -> Result<Exit, 
         Finding::Different => Exit::Wrong,
         Finding::Unknown => Exit::Unchecked,
     })
+}
+
+async fn of_buckets(global: &GlobalArgs, args: &ParityArgs) -> Result<Parity, Failure> {
+    let pair = connect::pair(global, &args.places).await?;
+    pair.reach().await?;
+    let options = ParityOptions {
+        mode: args.compare.compare.into(),
+        headers: args.compare.headers,
+        listings: usize::from(args.compare.listings),
+        sample: args.sample,
+        // Another sample every time.
+        seed: u64::try_from(cli::now().as_microsecond()).unwrap_or_default(),
+    };
+    parity(&pair.source, &pair.destination, &options)
+        .await
+        .map_err(|error| super::sync::walk_failure("compare the buckets", error))
+}
+
+async fn of_inventories(
+    global: &GlobalArgs,
+    args: &ParityArgs,
+    from: &ManifestUrl,
+    to: &ManifestUrl,
+) -> Result<Parity, Failure> {
+    let (source, destination) = connect::inventories(global, &args.places, from, to).await?;
+    tokio::try_join!(source.bucket.reach(), destination.bucket.reach())
+        .map_err(|error| Failure::aws("reach the buckets of the inventories", error))?;
+    let directory = tempfile::tempdir().map_err(|error| {
+        let error = anyhow::Error::new(error);
+        Failure::new(
+            Exit::Usage,
+            error.context("failed to make a temporary directory"),
+        )
+        .hint("rows are sorted on disk; set TMPDIR to a directory with room")
+    })?;
+    parity_of_inventories(&source, &destination, directory.path())
+        .await
+        .map_err(|(side, error)| failure(side, error))
+}
+
+fn failure(side: Side, error: InventoryError) -> Failure {
+    let what = format!("read the inventory of the {side}");
+    let exit = match error {
+        InventoryError::Call(error) => return Failure::aws(&what, error),
+        InventoryError::OneBucket { .. } | InventoryError::Unusable { .. } => Exit::Usage,
+        _ => Exit::Unchecked,
+    };
+    Failure::new(
+        exit,
+        anyhow::Error::new(error).context(format!("failed to {what}")),
+    )
 }

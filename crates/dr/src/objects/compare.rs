@@ -106,6 +106,8 @@ pub enum Unprovable {
     NoChecksum,
     /// An ETag is in no form that AWS documents.
     ETagForm,
+    /// Written after the other side's inventory was taken.
+    Newer,
 }
 
 impl Unprovable {
@@ -116,6 +118,7 @@ impl Unprovable {
             Self::Parts => "uploaded in other parts, and no common checksum of the whole",
             Self::NoChecksum => "no common checksum",
             Self::ETagForm => "an ETag of unknown form, and no common checksum",
+            Self::Newer => "written after the other side's inventory was taken",
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_env::Error;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::bucket::Bucket;
@@ -17,7 +18,7 @@ mod tally;
 mod view;
 
 use sample::read_sample;
-use tally::Tallies;
+pub(super) use tally::Tallies;
 
 /// How parity is checked.
 #[derive(Clone, Debug)]
@@ -103,11 +104,22 @@ pub enum Finding {
     Unknown,
 }
 
+/// When two inventories were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AsOf {
+    /// Of the source.
+    pub source: Timestamp,
+    /// Of the destination.
+    pub destination: Timestamp,
+}
+
 /// Two buckets side by side.
 #[derive(Clone, Debug, Serialize)]
 pub struct Parity {
     /// What came out.
     pub finding: Finding,
+    /// The times of which it speaks; null when both buckets were listed now.
+    pub as_of: Option<AsOf>,
     /// Where the source is.
     pub from: String,
     /// Where the destination is.

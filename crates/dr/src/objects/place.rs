@@ -26,6 +26,12 @@ pub enum PlaceError {
         /// As given.
         text: String,
     },
+    /// Nothing follows the bucket.
+    #[error("read {text:?} as s3://BUCKET/KEY")]
+    NoKey {
+        /// As given.
+        text: String,
+    },
     /// The bucket's name is none.
     #[error("read {text:?}")]
     Bucket {
@@ -53,18 +59,24 @@ impl Place {
     }
 }
 
+/// The bucket of an S3 URL, and what follows it.
+pub(super) fn split_url(text: &str) -> Result<(BucketName, &str), PlaceError> {
+    let rest = text.strip_prefix("s3://").ok_or_else(|| PlaceError::Form {
+        text: text.to_owned(),
+    })?;
+    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+    let bucket = bucket.parse().map_err(|source| PlaceError::Bucket {
+        text: text.to_owned(),
+        source,
+    })?;
+    Ok((bucket, key))
+}
+
 impl FromStr for Place {
     type Err = PlaceError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rest = text.strip_prefix("s3://").ok_or_else(|| PlaceError::Form {
-            text: text.to_owned(),
-        })?;
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        let bucket = bucket.parse().map_err(|source| PlaceError::Bucket {
-            text: text.to_owned(),
-            source,
-        })?;
+        let (bucket, prefix) = split_url(text)?;
         let mut prefix = prefix.to_owned();
         if !prefix.is_empty() && !prefix.ends_with('/') {
             prefix.push('/');

@@ -5,17 +5,18 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use aws_env::Error;
 
-use super::super::compare::Verdict;
+use super::super::compare::{Unprovable, Verdict};
 use super::super::comparison::{Outcome, Take};
 use super::super::entry::Facts;
 use super::super::plan::{Listed, Tally};
+use super::super::walk::Side;
 use super::{Finding, Folder, Parity, Sample, Sum};
 
 /// With more first folders than this, the report has no row for each.
 const FOLDERS: usize = 1_000;
 
 /// What keys have come to so far.
-pub(super) struct Tallies {
+pub(in super::super) struct Tallies {
     parity: Parity,
     current: Folder,
     folder: String,
@@ -29,10 +30,11 @@ pub(super) struct Tallies {
 }
 
 impl Tallies {
-    pub(super) fn new(sample: usize, seed: u64) -> Self {
+    pub(in super::super) fn new(sample: usize, seed: u64) -> Self {
         Self {
             parity: Parity {
                 finding: Finding::Same,
+                as_of: None,
                 from: String::new(),
                 to: String::new(),
                 source: Sum::default(),
@@ -128,6 +130,19 @@ impl Tallies {
         self.parity.only_destination.add(key, facts.size, None);
     }
 
+    /// A key of one side that the other could not have yet.
+    pub(in super::super) fn newer(&mut self, side: Side, key: &str, facts: &Facts) {
+        self.enter(key);
+        let sum = match side {
+            Side::Source => &mut self.current.source,
+            Side::Destination => &mut self.current.destination,
+        };
+        sum.add(key, facts.size, &facts.etag.to_string());
+        self.current.unproven += 1;
+        let reason = Unprovable::Newer.reason();
+        self.parity.unproven.add(key, facts.size, Some(reason));
+    }
+
     fn both(
         &mut self,
         key: &str,
@@ -204,7 +219,13 @@ impl Tallies {
         }
     }
 
-    pub(super) fn conclude(self, from: String, to: String, sample: Option<Sample>) -> Parity {
+    pub(in super::super) fn conclude(
+        mut self,
+        from: String,
+        to: String,
+        sample: Option<Sample>,
+    ) -> Parity {
+        self.leave();
         let mut parity = self.parity;
         parity.from = from;
         parity.to = to;

@@ -29,15 +29,21 @@ impl Report for Parity {
                 ],
             )
         };
-        let mut document = Document::new()
-            .heading(format!("Object parity: {word}"))
-            .table(
-                ["Side", "Bucket", "Objects", "Bytes", "Digest"],
-                vec![
-                    side("source", &self.from, &self.source),
-                    side("destination", &self.to, &self.destination),
-                ],
-            );
+        let mut document = Document::new().heading(format!("Object parity: {word}"));
+        if let Some(as_of) = &self.as_of {
+            document = document.text(format!(
+                "From inventories: the source as of {}, the destination as of {}. Nothing is said about later \
+                 changes.",
+                as_of.source, as_of.destination
+            ));
+        }
+        document = document.table(
+            ["Side", "Bucket", "Objects", "Bytes", "Digest"],
+            vec![
+                side("source", &self.from, &self.source),
+                side("destination", &self.to, &self.destination),
+            ],
+        );
         let count = |mark, name: &str, tally: Tally| {
             (
                 mark,

@@ -1,0 +1,307 @@
+//! Parity from two S3 Inventory lists, for buckets that are too large to list.
+//!
+//! An inventory is a picture of a bucket at a time: what was written after the older of the two is never
+//! called equal, and what only one of them can know is "not provable". S3 promises no order of rows, neither
+//! within a file nor among files, so rows are sorted on disk:
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory.html>.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use aws_env::Error;
+use jiff::Timestamp;
+use settings::BucketName;
+
+use super::bucket::Bucket;
+use super::compare::{Detail, Encryption, Mode, Unprovable, Verdict, compare_details};
+use super::comparison::{Outcome, Take as _};
+use super::entry::Modified;
+use super::parity::{AsOf, Parity, Tallies};
+use super::place::{PlaceError, split_url};
+use super::walk::Side;
+
+mod manifest;
+mod rows;
+
+use rows::{Row, Rows};
+
+/// `s3://BUCKET/…/manifest.json`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestUrl {
+    /// The bucket in which the inventory was published.
+    pub bucket: BucketName,
+    /// The manifest's key.
+    pub key: String,
+}
+
+impl FromStr for ManifestUrl {
+    type Err = PlaceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (bucket, key) = split_url(text)?;
+        if key.is_empty() || key.ends_with('/') {
+            return Err(PlaceError::NoKey {
+                text: text.to_owned(),
+            });
+        }
+        let key = key.to_owned();
+        Ok(Self { bucket, key })
+    }
+}
+
+impl fmt::Display for ManifestUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+/// One inventory.
+#[derive(Clone, Debug)]
+pub struct Inventory {
+    /// The bucket in which it was published, as a whole.
+    pub bucket: Bucket,
+    /// Key of its `manifest.json`.
+    pub manifest: String,
+    /// The bucket that it has to list; any, when `None`.
+    pub lists: Option<BucketName>,
+}
+
+/// Why an inventory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// A call failed.
+    #[error("read the inventory")]
+    Call(#[from] Error),
+    /// The manifest is not one.
+    #[error("read the inventory's manifest {key}")]
+    Manifest {
+        /// Its key.
+        key: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The manifest says something that cannot be used.
+    #[error("use the inventory's manifest {key}: {problem}")]
+    Unusable {
+        /// Its key.
+        key: String,
+        /// What.
+        problem: String,
+    },
+    /// Bytes do not have the checksum that was published with them.
+    #[error("use {key}: its MD5 is {found}, and {expected} was published")]
+    Checksum {
+        /// Key of the file.
+        key: String,
+        /// From the manifest.
+        expected: String,
+        /// Of the bytes.
+        found: String,
+    },
+    /// A file of rows breaks off or is not gzip.
+    #[error("unpack {key}")]
+    Unpack {
+        /// Key of the file.
+        key: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A row cannot be used.
+    #[error("use row {row} of {key}: {problem}")]
+    Row {
+        /// Key of the file.
+        key: String,
+        /// Counted from 1.
+        row: u64,
+        /// What.
+        problem: String,
+    },
+    /// Both list the same bucket.
+    #[error("compare two inventories of one bucket, {bucket}")]
+    OneBucket {
+        /// The bucket.
+        bucket: String,
+    },
+    /// Rows cannot be kept on this machine.
+    #[error("keep rows in {}", path.display())]
+    Keep {
+        /// File or directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A task ended without an answer.
+    #[error("finish sorting")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl InventoryError {
+    fn keep(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Keep {
+            path: path.clone(),
+            source,
+        }
+    }
+}
+
+/// Compares what two inventories list. Rows are kept in `directory` meanwhile.
+///
+/// # Errors
+/// The side, and why its inventory cannot be used; nothing is said about the buckets then.
+pub async fn parity_of_inventories(
+    source: &Inventory,
+    destination: &Inventory,
+    directory: &Path,
+) -> Result<Parity, (Side, InventoryError)> {
+    let (ours, theirs) = tokio::try_join!(
+        open(source, directory, Side::Source),
+        open(destination, directory, Side::Destination),
+    )?;
+    if ours.bucket == theirs.bucket {
+        let bucket = ours.bucket;
+        return Err((Side::Destination, InventoryError::OneBucket { bucket }));
+    }
+    let as_of = AsOf {
+        source: ours.created,
+        destination: theirs.created,
+    };
+    let (from, to) = (&ours.bucket, &theirs.bucket);
+    let (from, to) = (format!("s3://{from}/"), format!("s3://{to}/"));
+    let (ours, theirs) = (ours.rows, theirs.rows);
+    let tallies = tokio::task::spawn_blocking(move || compare(ours, theirs, as_of))
+        .await
+        .map_err(|error| (Side::Source, error.into()))??;
+    let mut parity = tallies.conclude(from, to, None);
+    parity.as_of = Some(as_of);
+    Ok(parity)
+}
+
+struct Opened {
+    bucket: String,
+    created: Timestamp,
+    rows: Rows,
+}
+
+async fn open(
+    inventory: &Inventory,
+    directory: &Path,
+    side: Side,
+) -> Result<Opened, (Side, InventoryError)> {
+    let directory = directory.join(side.to_string());
+    let read = async {
+        let manifest = manifest::read(inventory).await?;
+        std::fs::create_dir_all(&directory).map_err(InventoryError::keep(&directory))?;
+        let rows = rows::sort(inventory, &manifest, &directory).await?;
+        Ok(Opened {
+            bucket: manifest.bucket,
+            created: manifest.created,
+            rows,
+        })
+    };
+    read.await.map_err(|error| (side, error))
+}
+
+fn compare(ours: Rows, theirs: Rows, as_of: AsOf) -> Result<Tallies, (Side, InventoryError)> {
+    let mut tallies = Tallies::new(0, 0);
+    let (mut ours, mut theirs) = (ours, theirs);
+    let mut next = |side: Side| match side {
+        Side::Source => ours.next().transpose().map_err(|error| (side, error)),
+        Side::Destination => theirs.next().transpose().map_err(|error| (side, error)),
+    };
+    let (mut a, mut b) = (next(Side::Source)?, next(Side::Destination)?);
+    loop {
+        let order = match (&a, &b) {
+            (None, None) => return Ok(tallies),
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (Some(a), Some(b)) => a.key.cmp(&b.key),
+        };
+        let source = if order.is_le() { a.take() } else { None };
+        let destination = if order.is_ge() { b.take() } else { None };
+        tally(&mut tallies, source.as_ref(), destination.as_ref(), as_of);
+        if source.is_some() {
+            a = next(Side::Source)?;
+        }
+        if destination.is_some() {
+            b = next(Side::Destination)?;
+        }
+    }
+}
+
+fn tally(tallies: &mut Tallies, source: Option<&Row>, destination: Option<&Row>, as_of: AsOf) {
+    let newer = |row: &Row, other: Timestamp| {
+        Modified::from_timestamp(other).is_none_or(|other| row.facts.modified >= other)
+    };
+    match (source, destination) {
+        (Some(source), Some(destination)) => {
+            let verdict = compare_details(Mode::Auto, &detail(source), &detail(destination));
+            let meanwhile = newer(source, as_of.destination) || newer(destination, as_of.source);
+            let verdict = match verdict {
+                Verdict::Equal(_) => verdict,
+                _ if meanwhile => Verdict::NotProvable(Unprovable::Newer),
+                _ => verdict,
+            };
+            tallies.take(
+                &source.key,
+                Outcome::Both {
+                    source: &source.facts,
+                    destination: &destination.facts,
+                    verdict,
+                    version: None,
+                    identities: None,
+                },
+            );
+        }
+        (Some(row), None) if newer(row, as_of.destination) => {
+            tallies.newer(Side::Source, &row.key, &row.facts);
+        }
+        (Some(row), None) => tallies.take(
+            &row.key,
+            Outcome::SourceOnly {
+                source: &row.facts,
+                archived: row.facts.class.is_archive(),
+            },
+        ),
+        (None, Some(row)) if newer(row, as_of.source) => {
+            tallies.newer(Side::Destination, &row.key, &row.facts);
+        }
+        (None, Some(row)) => tallies.take(
+            &row.key,
+            Outcome::DestinationOnly {
+                destination: &row.facts,
+                vanished: false,
+            },
+        ),
+        (None, None) => {}
+    }
+}
+
+/// A row as HeadObject would say it: an inventory names the algorithm of a checksum, not its value.
+fn detail(row: &Row) -> Detail {
+    let facts = row.facts.clone();
+    Detail {
+        size: facts.size,
+        etag: facts.etag,
+        modified: facts.modified,
+        archived: facts.class.is_archive(),
+        class: facts.class,
+        version: None,
+        encryption: if row.plain {
+            Encryption::Plain
+        } else {
+            Encryption::Keyed
+        },
+        checksums: Vec::new(),
+        first_part: None,
+        headers: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
