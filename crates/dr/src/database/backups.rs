@@ -1,0 +1,412 @@
+//! Automated backups replicated to the DR region.
+
+use std::time::Duration;
+
+use aws_env::Error;
+use jiff::Timestamp;
+use report::{Document, Mark, Report};
+use serde::Serialize;
+use settings::{Database, Region, Tags};
+
+use super::patience::Waiting;
+use super::{Backup, Instance, Patience, Refusal, Site, check_key, marks, show};
+
+/// Replicated automated backups that an account may have in one destination region, by default
+/// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html>).
+const MOST_BACKUPS: usize = 20;
+
+/// What has to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EnableStep {
+    /// Replication is begun.
+    Start,
+    /// It is as wanted.
+    Unchanged,
+    /// It is there with other settings, which cannot be changed: stopping and starting again would give up
+    /// what has been replicated.
+    Differs(Vec<String>),
+}
+
+/// What `enable` would do for one database.
+#[derive(Debug, Clone, Serialize)]
+pub struct EnablePlan {
+    /// The database.
+    pub database: String,
+    /// The ARN of the instance.
+    pub instance_arn: String,
+    /// Where to.
+    pub region: Region,
+    /// The key of the DR region.
+    pub key: Option<String>,
+    /// Days for which backups are kept there.
+    pub retention_days: u32,
+    /// What has to be done.
+    pub step: EnableStep,
+}
+
+impl Report for EnablePlan {
+    fn document(&self) -> Document {
+        let (mark, word) = match &self.step {
+            EnableStep::Start => (Mark::Wrong, "start".to_owned()),
+            EnableStep::Unchanged => (Mark::Ok, "there".to_owned()),
+            EnableStep::Differs(how) => (Mark::Wrong, format!("differs: {}", how.join(", "))),
+        };
+        let key = self.key.clone().unwrap_or_else(|| "none".to_owned());
+        let cells = [
+            word,
+            self.database.clone(),
+            self.region.to_string(),
+            format!("{} days", self.retention_days),
+            key,
+        ];
+        Document::new()
+            .heading("Replicated automated backups")
+            .table(
+                ["", "Database", "To", "Kept", "Key"],
+                vec![(mark, cells.to_vec())],
+            )
+    }
+}
+
+/// What has to be done so that the backups of `instance` are replicated. `backups` are those that lie in
+/// the DR region.
+///
+/// # Errors
+/// When AWS would refuse, or would accept and not replicate.
+pub fn plan_enable(
+    database: &Database,
+    instance: Option<&Instance>,
+    backups: &[Backup],
+    (primary, dr): (Region, Region),
+) -> Result<EnablePlan, Refusal> {
+    let name = database.id.to_string();
+    let Some(instance) = instance else {
+        return Err(Refusal::NoInstance {
+            database: name,
+            region: primary,
+        });
+    };
+    if instance.retention_days == Some(0) {
+        return Err(Refusal::NoBackups { database: name });
+    }
+    let key = database.kms.as_ref().map(ToString::to_string);
+    if instance.encrypted && key.is_none() {
+        return Err(Refusal::KeyMissing {
+            database: name,
+            region: dr,
+        });
+    }
+    let replicated = |backup: &&Backup| backup.source_region != dr.as_str();
+    let step = match backups.iter().find(|backup| is_live(backup, &instance.arn)) {
+        None => {
+            let there = backups.iter().filter(replicated).count();
+            if there >= MOST_BACKUPS {
+                return Err(Refusal::BackupQuota { region: dr, there });
+            }
+            if dr.partition() == "aws-us-gov" {
+                return Err(Refusal::PreSignedUrl {
+                    partition: dr.partition(),
+                });
+            }
+            EnableStep::Start
+        }
+        Some(backup) => match differences(backup, key.as_deref(), database.retention_days) {
+            differences if differences.is_empty() => EnableStep::Unchanged,
+            differences => EnableStep::Differs(differences),
+        },
+    };
+    Ok(EnablePlan {
+        database: name,
+        instance_arn: instance.arn.clone(),
+        region: dr,
+        key,
+        retention_days: database.retention_days,
+        step,
+    })
+}
+
+/// What was kept of an instance after replication ended is no replication.
+fn is_live(backup: &Backup, instance_arn: &str) -> bool {
+    backup.instance_arn == instance_arn && backup.status != "retained"
+}
+
+fn differences(backup: &Backup, key: Option<&str>, retention_days: u32) -> Vec<String> {
+    let mut differences = Vec::new();
+    if let Some(days) = backup.retention_days
+        && i64::from(days) != i64::from(retention_days)
+    {
+        differences.push(format!("kept {days} days, not {retention_days}"));
+    }
+    if let (Some(wanted), Some(found)) = (key, backup.key.as_deref())
+        && wanted != found
+    {
+        differences.push(format!("encrypted with {found}, not {wanted}"));
+    }
+    differences
+}
+
+/// Begins the replication that `plan` wants, in the DR region, and waits until it is shown there. The first
+/// backup arrives later: see [`status`].
+///
+/// # Errors
+/// A [`Refusal`] when the key does not do; an error of AWS otherwise.
+pub async fn enable(
+    site: &Site,
+    plan: &EnablePlan,
+    tags: &Tags,
+    patience: Patience,
+) -> Result<Result<(), Refusal>, Error> {
+    if plan.step != EnableStep::Start {
+        return Ok(Ok(()));
+    }
+    if let Some(key) = &plan.key
+        && let Err(problem) = check_key(site, key).await?
+    {
+        return Ok(Err(Refusal::Key {
+            key: key.clone(),
+            region: site.region(),
+            problem,
+        }));
+    }
+    let retention = i32::try_from(plan.retention_days).unwrap_or(i32::MAX);
+    let request = site
+        .rds
+        .start_db_instance_automated_backups_replication()
+        .source_db_instance_arn(&plan.instance_arn)
+        .backup_retention_period(retention)
+        .set_kms_key_id(plan.key.clone())
+        .set_tags(Some(marks::tags(&[], tags)));
+    let call = site.call("StartDBInstanceAutomatedBackupsReplication", &plan.database);
+    let failed = match request.send().await {
+        Ok(_) => None,
+        Err(error) => Some(call.clone().failed(error)),
+    };
+    let waiting = Waiting::begin(patience);
+    loop {
+        let backups = match site.backups().await {
+            Ok(backups) => backups,
+            Err(error) if Waiting::may_pass(&error) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        if backups
+            .iter()
+            .any(|backup| is_live(backup, &plan.instance_arn))
+        {
+            return Ok(Ok(()));
+        }
+        // The answer to a call that was carried out may have been lost; then the backup is shown.
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if !waiting.pause().await {
+            let seen = "no replicated backup of it";
+            return Err(Error::not_settled(call, waiting.elapsed(), seen));
+        }
+    }
+}
+
+/// What `disable` would do, and give up.
+#[derive(Debug, Clone, Serialize)]
+pub struct DisablePlan {
+    /// The database.
+    pub database: String,
+    /// The ARN of the instance.
+    pub instance_arn: String,
+    /// Where the backups are.
+    pub region: Region,
+    /// From when on it can be restored there.
+    pub earliest: Option<Timestamp>,
+    /// Up to when.
+    pub latest: Option<Timestamp>,
+    /// Days for which what is there is kept.
+    pub retention_days: Option<i32>,
+}
+
+impl Report for DisablePlan {
+    fn document(&self) -> Document {
+        let lost = match (self.earliest, self.latest) {
+            (Some(earliest), Some(latest)) => format!(
+                "What is there, {} to {}, is kept {} and then gone. Nothing newer arrives: \
+                 the RPO in {} grows from now on, unless snapshots are copied.",
+                show::time(earliest),
+                show::time(latest),
+                self.retention_days
+                    .map_or("for its retention".to_owned(), |days| format!(
+                        "{days} days"
+                    )),
+                self.region
+            ),
+            _ => format!(
+                "Nothing has arrived yet. Without it the RPO in {} is that of copied snapshots.",
+                self.region
+            ),
+        };
+        Document::new()
+            .heading(format!(
+                "Stop replicating the backups of {} to {}",
+                self.database, self.region
+            ))
+            .text(lost)
+    }
+}
+
+/// What stopping the replication would give up; `None` when none is going on. Only the DR region is asked.
+pub fn plan_disable(
+    database: &str,
+    backups: &[Backup],
+    (primary, dr): (Region, Region),
+) -> Option<DisablePlan> {
+    let backup = find(database, backups, primary).filter(|backup| backup.status != "retained")?;
+    Some(DisablePlan {
+        database: database.to_owned(),
+        instance_arn: backup.instance_arn.clone(),
+        region: dr,
+        earliest: backup.earliest,
+        latest: backup.latest,
+        retention_days: backup.retention_days,
+    })
+}
+
+fn find<'a>(database: &str, backups: &'a [Backup], primary: Region) -> Option<&'a Backup> {
+    let mut of = backups
+        .iter()
+        .filter(|backup| backup.database == database && backup.source_region == primary.as_str())
+        .collect::<Vec<_>>();
+    // One that goes on before one that was kept.
+    of.sort_by_key(|backup| backup.status == "retained");
+    of.first().copied()
+}
+
+/// Stops the replication.
+///
+/// # Errors
+/// When AWS does not answer or refuses.
+pub async fn disable(site: &Site, plan: &DisablePlan) -> Result<(), Error> {
+    let request = site
+        .rds
+        .stop_db_instance_automated_backups_replication()
+        .source_db_instance_arn(&plan.instance_arn);
+    let call = site.call("StopDBInstanceAutomatedBackupsReplication", &plan.database);
+    request
+        .send()
+        .await
+        .map(|_| ())
+        .map_err(|error| call.failed(error))
+}
+
+/// How it stands with the backups of one database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// Replicated, and within the objective.
+    Ok,
+    /// Not replicated, or further behind than the objective allows.
+    Wrong,
+    /// Nothing has arrived yet, or the status is not known.
+    Unknown,
+}
+
+/// The replication of one database's backups.
+#[derive(Debug, Clone, Serialize)]
+pub struct BackupStatus {
+    /// The database.
+    pub database: String,
+    /// How it stands.
+    pub health: Health,
+    /// Why, when it is not as it should be.
+    pub why: Option<String>,
+    /// The status that RDS gives.
+    pub status: Option<String>,
+    /// Up to when it can be restored.
+    pub latest: Option<Timestamp>,
+    /// How far that is behind, in seconds.
+    pub lag_seconds: Option<u64>,
+    /// Days for which it is kept.
+    pub retention_days: Option<i32>,
+    /// The key that it is encrypted with.
+    pub key: Option<String>,
+}
+
+/// The replication of every database's backups.
+#[derive(Debug, Clone, Serialize)]
+pub struct BackupsReport {
+    /// Where the backups are.
+    pub region: Region,
+    /// Each database.
+    pub databases: Vec<BackupStatus>,
+}
+
+impl Report for BackupsReport {
+    fn document(&self) -> Document {
+        let rows = self.databases.iter().map(|one| {
+            let (mark, word) = match one.health {
+                Health::Ok => (Mark::Ok, "ok"),
+                Health::Wrong => (Mark::Wrong, "wrong"),
+                Health::Unknown => (Mark::Unknown, "unknown"),
+            };
+            let lag = |seconds| show::length(Duration::from_secs(seconds));
+            let cells = [
+                word.to_owned(),
+                one.database.clone(),
+                one.status.clone().unwrap_or_else(|| "none".to_owned()),
+                one.latest.map_or("unknown".to_owned(), show::time),
+                one.lag_seconds.map_or("unknown".to_owned(), lag),
+                one.why.clone().unwrap_or_default(),
+            ];
+            (mark, cells.to_vec())
+        });
+        Document::new()
+            .heading(format!("Replicated automated backups in {}", self.region))
+            .table(
+                ["", "Database", "Status", "Restorable to", "Lag", "Why"],
+                rows.collect(),
+            )
+    }
+}
+
+/// How the replication of `database` stands, from what lies in the DR region.
+pub fn status(
+    database: &str,
+    backups: &[Backup],
+    primary: Region,
+    objective: Duration,
+    as_of: Timestamp,
+) -> BackupStatus {
+    let backup = find(database, backups, primary);
+    let lag = backup
+        .and_then(|backup| backup.latest)
+        .map(|latest| show::age(latest, as_of));
+    let (health, why) = match (backup.map(|backup| backup.status.as_str()), lag) {
+        (None, _) => (Health::Wrong, Some("not replicated".to_owned())),
+        (Some("retained"), _) => (
+            Health::Wrong,
+            Some("replication has stopped; what is there is kept for its retention".to_owned()),
+        ),
+        (Some("active" | "replicating"), Some(lag)) if lag <= objective => (Health::Ok, None),
+        (Some("active" | "replicating"), Some(_)) => (
+            Health::Wrong,
+            Some(format!(
+                "more than the objective of {}",
+                show::length(objective)
+            )),
+        ),
+        (Some("active" | "replicating" | "pending" | "creating"), None) => {
+            (Health::Unknown, Some("nothing has arrived yet".to_owned()))
+        }
+        (Some(status), _) => (Health::Unknown, Some(format!("its status is {status}"))),
+    };
+    BackupStatus {
+        database: database.to_owned(),
+        health,
+        why,
+        status: backup.map(|backup| backup.status.clone()),
+        latest: backup.and_then(|backup| backup.latest),
+        lag_seconds: lag.map(|lag| lag.as_secs()),
+        retention_days: backup.and_then(|backup| backup.retention_days),
+        key: backup.and_then(|backup| backup.key.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+use super::super::snapshot::tests::{PRIMARY, at, copy_of, snapshot};
+use super::*;
+
+fn regions() -> (Region, Region) {
+    (PRIMARY.parse().unwrap(), "us-east-1".parse().unwrap())
+}
+
+fn sources() -> Vec<Snapshot> {
+    (10..15)
+        .map(|day| {
+            snapshot(
+                &format!("rds:db-{day}"),
+                at(&format!("2026-11-{day}T03:00:00Z")),
+            )
+        })
+        .collect()
+}
+
+fn plan(sources: &[Snapshot], present: &[Snapshot], last: usize) -> CopyPlan {
+    plan_copies(sources, present, "db", regions(), last, None).unwrap()
+}
+
+// aws-behaviour: 7
+#[test]
+fn an_existing_copy_counts_only_if_it_is_of_that_source_and_time() {
+    let mut sources = sources();
+    let good = copy_of(&sources[4], "any-name");
+    let fresh = plan(&sources, &[], 1);
+    assert_eq!(fresh.steps[0].source.id, "rds:db-14");
+    assert_eq!(fresh.steps[0].state, CopyState::Missing);
+    let there = plan(&sources, std::slice::from_ref(&good), 1);
+    assert_eq!(
+        (&there.steps[0].state, there.steps[0].target.as_str()),
+        (&CopyState::Done, "any-name")
+    );
+    // The copy has the right name and an older time: the guide would restore stale data.
+    let mut stale = good.clone();
+    stale.id = fresh.steps[0].target.clone();
+    stale.taken = Some(at("2026-11-01T03:00:00Z"));
+    let again = plan(&sources, &[stale], 1);
+    assert_eq!(again.steps[0].state, CopyState::Missing);
+    assert_eq!(
+        again.steps[0].target,
+        format!("{}-2", fresh.steps[0].target)
+    );
+    let mut copying = good;
+    copying.state = SnapshotState::InProgress;
+    assert_eq!(
+        plan(&sources, &[copying], 1).steps[0].state,
+        CopyState::InProgress
+    );
+    sources[4].state = SnapshotState::Deleting;
+    let older = plan(&sources, &[], 1);
+    assert_eq!(older.steps[0].source.id, "rds:db-13");
+    assert_eq!(older.left_out[0].why, "being deleted");
+}
+
+#[test]
+fn nothing_to_copy_is_said_with_what_was_seen() {
+    let refused =
+        |sources: &[Snapshot]| plan_copies(sources, &[], "db", regions(), 3, None).unwrap_err();
+    let none = refused(&[]);
+    assert_eq!(
+        none.to_string(),
+        "ca-central-1 has no snapshot of db that can be copied"
+    );
+    assert!(none.is_finding() && none.hint().contains("create-db-snapshot"));
+    let mut failed = sources()[0].clone();
+    failed.state = SnapshotState::Failed;
+    assert!(
+        refused(&[failed])
+            .to_string()
+            .ends_with("(rds:db-10: failed)")
+    );
+    let mut other = sources()[0].clone();
+    other.kind = "awsbackup".to_owned();
+    assert!(refused(&[other]).to_string().contains("type awsbackup"));
+    let gov = (PRIMARY.parse().unwrap(), "us-gov-west-1".parse().unwrap());
+    let gov = plan_copies(&sources(), &[], "db", gov, 1, None).unwrap_err();
+    assert!(matches!(gov, Refusal::PreSignedUrl { .. }));
+}
+
+#[test]
+fn only_one_may_be_asked_for() {
+    let sources = sources();
+    let plan = plan_copies(&sources, &[], "db", regions(), 9, Some(&sources[1].arn)).unwrap();
+    assert_eq!(plan.steps.len(), 1);
+    assert_eq!(plan.steps[0].source.id, "rds:db-11");
+}

@@ -1,0 +1,346 @@
+//! Old copies that the policy does not keep.
+
+use std::cmp::Reverse;
+
+use aws_env::Error;
+use jiff::{SignedDuration, Timestamp};
+use report::{Document, Mark, Report};
+use serde::Serialize;
+use settings::{CopiesKept, Region};
+
+use super::site::is_any;
+use super::{Site, Snapshot, SnapshotState, show};
+
+/// Why a snapshot stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kept {
+    /// It is one of the newest good ones.
+    Last,
+    /// It is young enough.
+    Young,
+    /// Something else made it.
+    NotOurs,
+    /// It is being made, copied or deleted.
+    InProgress,
+    /// It is not known of when it is, or what its status means.
+    Unknown,
+}
+
+impl Kept {
+    fn phrase(self) -> &'static str {
+        match self {
+            Self::Last => "one of the newest",
+            Self::Young => "young enough",
+            Self::NotOurs => "made by something else",
+            Self::InProgress => "in progress",
+            Self::Unknown => "time or status unknown",
+        }
+    }
+}
+
+/// What would be deleted and what stays, of one database in the DR region.
+#[derive(Debug, Clone, Serialize)]
+pub struct PrunePlan {
+    /// The database.
+    pub database: String,
+    /// Where the copies are.
+    pub region: Region,
+    /// To be deleted, oldest last.
+    pub delete: Vec<Snapshot>,
+    /// To stay, and why.
+    pub keep: Vec<(Snapshot, Kept)>,
+}
+
+/// What the policy says about `present`, the snapshots of `database` in the DR region. Only copies from
+/// `primary` that were made here are ever deleted: good ones that neither rule keeps, and failed ones. At
+/// least the newest good one stays, whatever the policy.
+pub fn plan_prune(
+    present: &[Snapshot],
+    database: &str,
+    (primary, dr): (Region, Region),
+    policy: CopiesKept,
+    now: Timestamp,
+) -> PrunePlan {
+    let mut copies: Vec<&Snapshot> = present
+        .iter()
+        .filter(|copy| copy.database == database && copy.is_copy_from(primary))
+        .collect();
+    // The identifier decides between equal times, so that every run decides alike.
+    copies.sort_by_key(|copy| Reverse((copy.taken, &copy.id)));
+    let least = usize::try_from(policy.keep_last.max(1)).unwrap_or(usize::MAX);
+    let young = SignedDuration::from_hours(i64::from(policy.keep_days) * 24);
+    let mut plan = PrunePlan {
+        database: database.to_owned(),
+        region: dr,
+        delete: Vec::new(),
+        keep: Vec::new(),
+    };
+    let mut good = 0;
+    for copy in copies {
+        let kept = match (&copy.state, copy.taken) {
+            _ if !copy.is_ours() => Some(Kept::NotOurs),
+            (SnapshotState::Failed, _) => None,
+            (SnapshotState::InProgress | SnapshotState::Deleting, _) => Some(Kept::InProgress),
+            (SnapshotState::Other(_), _) | (_, None) => Some(Kept::Unknown),
+            (SnapshotState::Available, Some(taken)) => {
+                good += 1;
+                if good <= least {
+                    Some(Kept::Last)
+                } else if now.duration_since(taken) < young {
+                    Some(Kept::Young)
+                } else {
+                    None
+                }
+            }
+        };
+        match kept {
+            Some(kept) => plan.keep.push((copy.clone(), kept)),
+            None => plan.delete.push(copy.clone()),
+        }
+    }
+    plan
+}
+
+impl Report for PrunePlan {
+    fn document(&self) -> Document {
+        let time = |copy: &Snapshot| copy.taken.map_or("unknown".to_owned(), show::time);
+        let deleted = self.delete.iter().map(|copy| {
+            let why = match copy.state {
+                SnapshotState::Failed => "failed",
+                _ => "not kept by the policy",
+            };
+            (
+                Mark::Wrong,
+                vec!["delete".into(), time(copy), why.into(), copy.id.clone()],
+            )
+        });
+        let kept = self.keep.iter().map(|(copy, kept)| {
+            let why = kept.phrase().to_owned();
+            (
+                Mark::Ok,
+                vec!["keep".into(), time(copy), why, copy.id.clone()],
+            )
+        });
+        let document = Document::new()
+            .heading(format!("Copies of {} in {}", self.database, self.region))
+            .table(
+                ["", "Taken", "Why", "Snapshot"],
+                deleted.chain(kept).collect(),
+            );
+        document.text(format!(
+            "{} to delete, {} to keep",
+            self.delete.len(),
+            self.keep.len()
+        ))
+    }
+}
+
+/// What became of one.
+#[derive(Debug, Clone, Serialize)]
+pub struct PrunedOne {
+    /// The snapshot.
+    pub snapshot: String,
+    /// Why it is still there; none when it was deleted.
+    pub left: Option<String>,
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, Serialize)]
+pub struct Pruned {
+    /// The database.
+    pub database: String,
+    /// Each that was to be deleted.
+    pub snapshots: Vec<PrunedOne>,
+}
+
+impl Pruned {
+    /// Whether all that was to be deleted is.
+    pub fn is_complete(&self) -> bool {
+        self.snapshots.iter().all(|one| one.left.is_none())
+    }
+}
+
+impl Report for Pruned {
+    fn document(&self) -> Document {
+        let rows = self.snapshots.iter().map(|one| match &one.left {
+            None => (
+                Mark::Ok,
+                vec!["deleted".to_owned(), one.snapshot.clone(), String::new()],
+            ),
+            Some(why) => {
+                let cells = vec!["left".to_owned(), one.snapshot.clone(), why.clone()];
+                (Mark::Unknown, cells)
+            }
+        });
+        Document::new()
+            .heading(format!("Pruned copies of {}", self.database))
+            .table(["", "Snapshot", "Why"], rows.collect())
+    }
+}
+
+/// Deletes what `plan` says and a plan of now would delete as well: since it was made, a newer copy may have
+/// failed or been deleted, which makes an older one the last.
+///
+/// # Errors
+/// When the snapshots cannot be looked at again. What cannot be deleted is told in the result.
+pub async fn prune(
+    site: &Site,
+    plan: &PrunePlan,
+    primary: Region,
+    policy: CopiesKept,
+    now: Timestamp,
+) -> Result<Pruned, Error> {
+    let present = site.snapshots(Some(&plan.database)).await?;
+    let regions = (primary, site.region());
+    let again = plan_prune(&present, &plan.database, regions, policy, now);
+    let mut pruned = Pruned {
+        database: plan.database.clone(),
+        snapshots: Vec::new(),
+    };
+    for copy in &plan.delete {
+        let left = if again.delete.iter().any(|now| now.id == copy.id) {
+            delete(site, &copy.id).await
+        } else {
+            let gone = !present.iter().any(|now| now.id == copy.id);
+            (!gone).then(|| "the policy keeps it now".to_owned())
+        };
+        pruned.snapshots.push(PrunedOne {
+            snapshot: copy.id.clone(),
+            left,
+        });
+    }
+    Ok(pruned)
+}
+
+/// Why it is left; none when it is gone.
+async fn delete(site: &Site, id: &str) -> Option<String> {
+    let request = site.rds.delete_db_snapshot().db_snapshot_identifier(id);
+    let error = request.send().await.err()?;
+    let error = site.call("DeleteDBSnapshot", id).failed(error);
+    if is_any(&error, &["DBSnapshotNotFound"]) {
+        return None;
+    }
+    Some(match &error.message {
+        Some(message) => format!("{error}: {message}"),
+        None => error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::snapshot::tests::{PRIMARY, at, copy_of, snapshot};
+    use super::*;
+
+    const NOW: &str = "2026-11-22T12:00:00Z";
+
+    fn regions() -> (Region, Region) {
+        (PRIMARY.parse().unwrap(), "us-east-1".parse().unwrap())
+    }
+
+    fn copy(hours: i64, id: &str) -> Snapshot {
+        let taken = at(NOW) - SignedDuration::from_hours(hours);
+        copy_of(&snapshot(id, taken), id)
+    }
+
+    fn deleted(copies: &[Snapshot], keep_last: u32, keep_days: u32) -> Vec<String> {
+        let policy = CopiesKept {
+            keep_last,
+            keep_days,
+        };
+        let plan = plan_prune(copies, "db", regions(), policy, at(NOW));
+        plan.delete.into_iter().map(|copy| copy.id).collect()
+    }
+
+    // aws-behaviour: 31
+    #[test]
+    fn what_neither_rule_keeps_is_deleted() {
+        let mut copies: Vec<Snapshot> =
+            (0..6).map(|n| copy(n * 24 + 1, &format!("d{n}"))).collect();
+        assert_eq!(deleted(&copies, 2, 4), ["d4", "d5"]);
+        assert_eq!(deleted(&copies, 5, 0), ["d5"]);
+        assert_eq!(deleted(&copies, 0, 0), ["d1", "d2", "d3", "d4", "d5"]);
+        // The newest is no copy to rely on: the next one is the last good one.
+        copies[0].state = SnapshotState::Failed;
+        assert_eq!(deleted(&copies, 1, 0), ["d0", "d2", "d3", "d4", "d5"]);
+        copies[1].state = SnapshotState::InProgress;
+        assert_eq!(deleted(&copies, 1, 0), ["d0", "d3", "d4", "d5"]);
+        copies[2].state = SnapshotState::Other("strange".to_owned());
+        assert_eq!(deleted(&copies, 1, 0), ["d0", "d4", "d5"]);
+    }
+
+    #[test]
+    fn what_something_else_made_stays_and_keeps_nothing_alive() {
+        let mut others = copy(1, "theirs");
+        others.tags.clear();
+        let mut unknown = copy(900, "unknown");
+        unknown.taken = None;
+        let mut elsewhere = copy(900, "elsewhere");
+        elsewhere.source_region = Some("eu-west-1".to_owned());
+        let mut another = copy(900, "another");
+        another.database = "db2".to_owned();
+        let copies = [
+            others,
+            unknown,
+            elsewhere,
+            another,
+            copy(500, "a"),
+            copy(600, "b"),
+        ];
+        assert_eq!(deleted(&copies, 1, 0), ["b"]);
+    }
+
+    fn any_copy() -> impl Strategy<Value = (i64, u8, bool, bool)> {
+        (0i64..2000, 0u8..6, any::<bool>(), any::<bool>())
+    }
+
+    proptest! {
+        // aws-behaviour: 31
+        #[test]
+        fn never_the_last_good_copy_nor_one_of_others(
+            shapes in prop::collection::vec(any_copy(), 0..40),
+            keep_last in 0u32..5,
+            keep_days in 0u32..60,
+        ) {
+            let copies: Vec<Snapshot> = shapes.iter().enumerate().map(|(n, (hours, state, ours, timed))| {
+                let mut copy = copy(*hours, &format!("c{n}"));
+                copy.state = match state {
+                    0 => SnapshotState::Failed,
+                    1 => SnapshotState::InProgress,
+                    2 => SnapshotState::Deleting,
+                    3 => SnapshotState::Other("odd".to_owned()),
+                    _ => SnapshotState::Available,
+                };
+                if !ours { copy.tags.clear(); }
+                if !timed && hours % 3 == 0 { copy.taken = None; }
+                copy
+            }).collect();
+            let policy = CopiesKept { keep_last, keep_days };
+            let plan = plan_prune(&copies, "db", regions(), policy, at(NOW));
+            prop_assert_eq!(plan.delete.len() + plan.keep.len(), copies.len());
+            let good = |copy: &&Snapshot| copy.is_ours()
+                && copy.state == SnapshotState::Available && copy.taken.is_some();
+            let gone = |copy: &Snapshot| plan.delete.iter().any(|deleted| deleted.id == copy.id);
+            for copy in &copies {
+                if gone(copy) {
+                    prop_assert!(copy.is_ours());
+                    prop_assert!(good(&copy) || copy.state == SnapshotState::Failed);
+                    if let (true, Some(taken)) = (good(&copy), copy.taken) {
+                        let age = at(NOW).duration_since(taken);
+                        prop_assert!(age >= SignedDuration::from_hours(i64::from(keep_days) * 24));
+                    }
+                }
+            }
+            let newest = copies.iter().filter(good).max_by_key(|copy| copy.taken);
+            if let Some(newest) = newest {
+                let left = copies.iter().filter(good).filter(|copy| !gone(copy));
+                let left: Vec<_> = left.collect();
+                prop_assert!(left.iter().any(|copy| copy.taken == newest.taken));
+                let wanted = usize::try_from(keep_last.max(1)).unwrap();
+                prop_assert!(left.len() >= wanted.min(copies.iter().filter(good).count()));
+            }
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Why something is not begun.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use settings::Region;
+
+use super::{KeyProblem, show};
+
+/// Why something is not begun. Nothing was changed. `Display` is a sentence without its full stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No snapshot can be copied.
+    NoSnapshot {
+        /// The database.
+        database: String,
+        /// Where it was looked for.
+        region: Region,
+        /// What is there, and why it does not do.
+        seen: Vec<String>,
+    },
+    /// There is no such instance.
+    NoInstance {
+        /// The instance.
+        database: String,
+        /// Where it was looked for.
+        region: Region,
+    },
+    /// The source is encrypted and settings name no key.
+    KeyMissing {
+        /// The database.
+        database: String,
+        /// Where a key is needed.
+        region: Region,
+    },
+    /// The key cannot be used.
+    Key {
+        /// Its ARN.
+        key: String,
+        /// Where it is needed.
+        region: Region,
+        /// Why not.
+        problem: KeyProblem,
+    },
+    /// AWS wants a request that is signed for the other region as well.
+    PreSignedUrl {
+        /// The partition.
+        partition: &'static str,
+    },
+    /// Nothing to restore from.
+    NoRecoveryPoint {
+        /// The database.
+        database: String,
+        /// Where it was looked for.
+        region: Region,
+        /// What is there, and why it does not do.
+        seen: Vec<String>,
+    },
+    /// No recovery point of this name.
+    PointUnknown {
+        /// What was asked for.
+        point: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// The recovery point that was asked for does not do.
+    PointUnusable {
+        /// What was asked for.
+        point: String,
+        /// Why not.
+        problem: String,
+    },
+    /// No backup covers the time.
+    TimeOutside {
+        /// The time asked for.
+        at: Timestamp,
+        /// From when to when each backup can be restored to.
+        windows: Vec<(Timestamp, Timestamp)>,
+    },
+    /// An instance has the name already.
+    TargetTaken {
+        /// The name.
+        target: String,
+        /// Where.
+        region: Region,
+        /// What it is.
+        what: String,
+    },
+    /// Settings do not say how to restore it.
+    NoRestoreSettings {
+        /// The database.
+        database: String,
+    },
+    /// The instance makes no automated backups.
+    NoBackups {
+        /// The database.
+        database: String,
+    },
+    /// As many backups are replicated as AWS allows.
+    BackupQuota {
+        /// Where.
+        region: Region,
+        /// How many there are.
+        there: usize,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, seen: &[String]| {
+            if seen.is_empty() {
+                return Ok(());
+            }
+            write!(f, " ({})", seen.join("; "))
+        };
+        match self {
+            Self::NoSnapshot {
+                database,
+                region,
+                seen,
+            } => {
+                write!(
+                    f,
+                    "{region} has no snapshot of {database} that can be copied"
+                )?;
+                list(f, seen)
+            }
+            Self::NoInstance { database, region } => {
+                write!(f, "there is no instance {database} in {region}")
+            }
+            Self::KeyMissing { database, region } => write!(
+                f,
+                "{database} is encrypted, and settings name no key of {region} for it"
+            ),
+            Self::Key {
+                key,
+                region,
+                problem,
+            } => write!(f, "the key {key} cannot be used in {region}: {problem}"),
+            Self::PreSignedUrl { partition } => write!(
+                f,
+                "the partition {partition} wants a pre-signed URL, which this program does not make"
+            ),
+            Self::NoRecoveryPoint {
+                database,
+                region,
+                seen,
+            } => {
+                write!(
+                    f,
+                    "{region} has nothing that {database} can be restored from"
+                )?;
+                list(f, seen)
+            }
+            Self::PointUnknown { point, known } => {
+                write!(f, "there is no recovery point {point}")?;
+                list(f, known)
+            }
+            Self::PointUnusable { point, problem } => {
+                write!(f, "{point} cannot be restored from: {problem}")
+            }
+            Self::TimeOutside { at, windows } => {
+                write!(f, "no backup reaches {}", show::time(*at))?;
+                let windows: Vec<String> = windows
+                    .iter()
+                    .map(|(from, to)| format!("{} to {}", show::time(*from), show::time(*to)))
+                    .collect();
+                list(f, &windows)
+            }
+            Self::TargetTaken {
+                target,
+                region,
+                what,
+            } => write!(f, "{region} has an instance {target} already: {what}"),
+            Self::NoRestoreSettings { database } => {
+                write!(f, "settings do not say how {database} is restored")
+            }
+            Self::NoBackups { database } => {
+                write!(f, "{database} makes no automated backups (retention 0)")
+            }
+            Self::BackupQuota { region, there } => write!(
+                f,
+                "{there} automated backups are replicated to {region}, as many as AWS allows"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Refusal {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoSnapshot { database, .. } => format!(
+                "make one: aws rds create-db-snapshot --db-instance-identifier {database} …; \
+                 or wait for the one in progress"
+            ),
+            Self::NoInstance { .. } => {
+                "check `id` in [[databases]] and the region in [regions]".to_owned()
+            }
+            Self::KeyMissing { region, .. } => format!(
+                "add `kms = \"arn:aws:kms:{region}:ACCOUNT:key/ID\"` to its [[databases]]: \
+                 a key works in its own region only"
+            ),
+            Self::Key {
+                key,
+                region,
+                problem,
+            } => match problem {
+                KeyProblem::State(state) if state == "Disabled" => {
+                    format!("aws kms enable-key --region {region} --key-id {key}")
+                }
+                KeyProblem::State(state) if state == "PendingDeletion" => format!(
+                    "aws kms cancel-key-deletion --region {region} --key-id {key}, then enable it"
+                ),
+                _ => format!(
+                    "aws kms list-keys --region {region} shows those that there are; \
+                     `kms` in [[databases]] names the one to use"
+                ),
+            },
+            Self::PreSignedUrl { .. } => {
+                "use `aws rds` with --source-region, which makes one".to_owned()
+            }
+            Self::NoRecoveryPoint { .. } => {
+                "while the primary region answers: `dr-replicate backups enable` and \
+                 `dr-replicate snapshots copy`; without it only what was copied elsewhere is left"
+                    .to_owned()
+            }
+            Self::PointUnknown { .. } | Self::PointUnusable { .. } => {
+                "`dr-replicate recovery-points` shows those that can be used; \
+                 without --from the freshest is taken"
+                    .to_owned()
+            }
+            Self::TimeOutside { .. } => {
+                "give a time within, or --at latest for the freshest recovery point".to_owned()
+            }
+            Self::TargetTaken { target, region, .. } => format!(
+                "choose another --target, or remove it: \
+                 aws rds delete-db-instance --region {region} --db-instance-identifier {target} …"
+            ),
+            Self::NoRestoreSettings { .. } => {
+                "add a [databases.restore] with multi_az, subnet_group, parameter_group and \
+                 security_groups: AWS's defaults are Single-AZ and the default groups"
+                    .to_owned()
+            }
+            Self::NoBackups { database } => format!(
+                "aws rds modify-db-instance --db-instance-identifier {database} \
+                 --backup-retention-period 7 --apply-immediately"
+            ),
+            Self::BackupQuota { .. } => {
+                "ask AWS for a higher quota, or disable one that is not needed".to_owned()
+            }
+        }
+    }
+
+    /// Whether the configuration is what has to change.
+    pub fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::KeyMissing { .. } | Self::NoRestoreSettings { .. } | Self::NoInstance { .. }
+        )
+    }
+
+    /// Whether something that should be there was looked for and not found.
+    pub fn is_finding(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSnapshot { .. } | Self::NoRecoveryPoint { .. } | Self::NoBackups { .. }
+        )
+    }
+}

@@ -1,0 +1,399 @@
+//! A database brought back in the DR region.
+
+mod plan;
+mod verify;
+
+use std::time::Duration;
+
+use aws_env::Error;
+use jiff::Timestamp;
+use report::{Document, Mark, Observer, Outcome, Report};
+use serde::Serialize;
+use settings::{Region, Tags};
+
+pub use plan::{At, Choice, RestorePlan, RestoreRequest, RestoreStep, plan_restore};
+pub use verify::Difference;
+
+use super::patience::Waiting;
+use super::site::is_any;
+use super::{Instance, Kind, Patience, Refusal, Site, check_key, marks, show};
+
+/// Why a restore did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// Not begun.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// AWS did not answer or refused.
+    #[error(transparent)]
+    Aws(#[from] Error),
+    /// It ended in a status that it does not leave by itself.
+    #[error("bring {target} up in {region}: it ended {status}")]
+    Ended {
+        /// The instance.
+        target: String,
+        /// Where.
+        region: Region,
+        /// The status.
+        status: String,
+    },
+    /// It is still going on; the next run takes it up.
+    #[error(
+        "have {target} available within {}: it is {last}",
+        show::length(*waited)
+    )]
+    Deadline {
+        /// The instance.
+        target: String,
+        /// How long was waited.
+        waited: Duration,
+        /// What was last seen.
+        last: String,
+    },
+}
+
+impl RestoreError {
+    /// What to do about it, where AWS's own error says nothing.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.hint()),
+            Self::Aws(_) => None,
+            Self::Ended {
+                target,
+                region,
+                status,
+            } => Some(next_step(target, *region, status)),
+            Self::Deadline { .. } => Some(
+                "it goes on by itself; the same command takes it up, --deadline waits longer"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// What AWS says to do about a status
+/// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>).
+fn next_step(target: &str, region: Region, status: &str) -> String {
+    let why = match status {
+        "incompatible-parameters" => {
+            "a parameter does not go with its class or engine: correct the parameter group, or \
+             name another one in [databases.restore]"
+        }
+        "incompatible-network" => {
+            "its subnets have no free address or are gone: check the subnet group"
+        }
+        "incompatible-option-group" => "an option does not go with its engine: check the group",
+        "inaccessible-encryption-credentials"
+        | "inaccessible-encryption-credentials-recoverable" => {
+            "its KMS key cannot be used: enable the key"
+        }
+        "insufficient-capacity" => "AWS has no such instance to give: choose another class",
+        _ => "`aws rds describe-events` says why",
+    };
+    format!(
+        "{why}; then aws rds delete-db-instance --region {region} --db-instance-identifier {target} \
+         --skip-final-snapshot, and run the same command again"
+    )
+}
+
+/// Statuses that an instance does not leave by itself on its way up.
+const DEAD_ENDS: [&str; 15] = [
+    "failed",
+    "incompatible-create",
+    "incompatible-credentials",
+    "incompatible-network",
+    "incompatible-option-group",
+    "incompatible-parameters",
+    "incompatible-restore",
+    "inaccessible-encryption-credentials",
+    "inaccessible-encryption-credentials-recoverable",
+    "insufficient-capacity",
+    "restore-error",
+    "storage-full",
+    "deleting",
+    "stopping",
+    "stopped",
+];
+
+/// A database that is back.
+#[derive(Debug, Clone, Serialize)]
+pub struct Restored {
+    /// The instance in the DR region.
+    pub target: String,
+    /// Where.
+    pub region: Region,
+    /// `HOST:PORT`.
+    pub endpoint: Option<String>,
+    /// What it was restored from.
+    pub choice: Choice,
+    /// What is lost: from the data's time to the moment of the loss, in seconds. At most this: a backup
+    /// that is restored to its latest time may have grown since it was looked at.
+    pub rpo_seconds: u64,
+    /// What may be lost by the settings, in seconds.
+    pub rpo_objective_seconds: u64,
+    /// From the beginning of the restore until the instance was available, in seconds; `None` when that
+    /// was in an earlier run.
+    pub rto_seconds: Option<u64>,
+    /// How long it may take by the settings, in seconds.
+    pub rto_objective_seconds: u64,
+    /// What is not as the settings want it.
+    pub differences: Vec<Difference>,
+    /// Whether it was begun by an earlier run.
+    pub resumed: bool,
+}
+
+impl Restored {
+    /// Whether it is as the settings want it, and within both objectives.
+    pub fn is_as_wanted(&self) -> bool {
+        self.differences.is_empty()
+            && self.rpo_seconds <= self.rpo_objective_seconds
+            && self
+                .rto_seconds
+                .is_none_or(|rto| rto <= self.rto_objective_seconds)
+    }
+}
+
+impl Report for Restored {
+    fn document(&self) -> Document {
+        let length = |seconds: u64| show::length(Duration::from_secs(seconds));
+        let met = |found: u64, objective: u64| {
+            let mark = if found <= objective {
+                Mark::Ok
+            } else {
+                Mark::Wrong
+            };
+            (mark, length(found), length(objective))
+        };
+        let mut rows = Vec::new();
+        let (mark, found, objective) = met(self.rpo_seconds, self.rpo_objective_seconds);
+        rows.push((mark, vec!["RPO".to_owned(), found, objective]));
+        rows.push(match self.rto_seconds {
+            Some(rto) => {
+                let (mark, found, objective) = met(rto, self.rto_objective_seconds);
+                (mark, vec!["RTO".to_owned(), found, objective])
+            }
+            None => {
+                let cells = ["RTO", "in an earlier run", ""].map(str::to_owned);
+                (Mark::Plain, cells.to_vec())
+            }
+        });
+        let differences = self.differences.iter().map(|difference| {
+            let cells = [
+                difference.setting.to_owned(),
+                difference.found.clone(),
+                difference.wanted.clone(),
+            ];
+            (Mark::Wrong, cells.to_vec())
+        });
+        let endpoint = self
+            .endpoint
+            .clone()
+            .unwrap_or_else(|| "no endpoint".to_owned());
+        let document = Document::new()
+            .heading(format!("{} in {}", self.target, self.region))
+            .text(format!(
+                "{endpoint}, from {} {}, data of {}",
+                self.choice.kind.name(),
+                self.choice.point,
+                show::time(self.choice.data_time)
+            ))
+            .table(["Objective", "Found", "Wanted"], rows)
+            .table(["Setting", "Found", "Wanted"], differences.collect());
+        if self.differences.is_empty() {
+            document.text("Subnet group, security groups, parameter group, Multi-AZ, class and key are as wanted.")
+        } else {
+            document
+        }
+    }
+}
+
+/// Carries `plan` out: begins the restore or takes up the one that is under way, waits until the instance is
+/// available, and reads back what it got. `now` is the time at which this is called.
+///
+/// # Errors
+/// See [`RestoreError`]. Nothing that was begun is undone; the same plan takes it up again.
+pub async fn restore(
+    site: &Site,
+    plan: &RestorePlan,
+    tags: &Tags,
+    patience: Patience,
+    now: Timestamp,
+    observer: &dyn Observer,
+) -> Result<Restored, RestoreError> {
+    let waiting = Waiting::begin(patience);
+    let label = format!("restore {} in {}", plan.target, plan.region);
+    observer.started(&label);
+    let ended = async {
+        let mut resumed = plan.step != RestoreStep::Begin;
+        if plan.step == RestoreStep::Begin {
+            resumed = begin(site, plan, tags, now).await?;
+        }
+        let instance = wait(site, plan, &waiting, &label, observer).await?;
+        Ok((resumed, instance))
+    }
+    .await;
+    let outcome = match &ended {
+        Ok((_, instance)) if !verify::differences(plan, instance).is_empty() => Outcome::Failed,
+        Ok(_) if plan.step == RestoreStep::Verify => Outcome::Unchanged,
+        Ok(_) => Outcome::Done,
+        Err(RestoreError::Deadline { .. }) => Outcome::Skipped,
+        Err(_) => Outcome::Failed,
+    };
+    observer.finished(&label, outcome, waiting.elapsed());
+    let (resumed, instance) = ended?;
+    let before = match plan.step {
+        RestoreStep::Begin => Some(Duration::ZERO),
+        // Begun by a run that did not see its end.
+        RestoreStep::Resume => plan.begun.map(|begun| show::age(begun, now)),
+        RestoreStep::Verify => None,
+    };
+    Ok(Restored {
+        target: plan.target.clone(),
+        region: plan.region,
+        endpoint: instance.endpoint.clone(),
+        choice: plan.choice.clone(),
+        rpo_seconds: plan.rpo_seconds,
+        rpo_objective_seconds: plan.rpo_objective_seconds,
+        rto_seconds: before.map(|before| (before + waiting.elapsed()).as_secs()),
+        rto_objective_seconds: plan.rto_objective_seconds,
+        differences: verify::differences(plan, &instance),
+        resumed,
+    })
+}
+
+/// Begins the restore; whether it had been begun already, by a call whose answer was lost or a run at the
+/// same time.
+async fn begin(
+    site: &Site,
+    plan: &RestorePlan,
+    tags: &Tags,
+    now: Timestamp,
+) -> Result<bool, RestoreError> {
+    if let Some(key) = &plan.key
+        && let Err(problem) = check_key(site, key).await?
+    {
+        return Err(RestoreError::Refused(Refusal::Key {
+            key: key.clone(),
+            region: site.region(),
+            problem,
+        }));
+    }
+    let choice = &plan.choice;
+    let own = [
+        (marks::DATABASE, plan.database.clone()),
+        (marks::POINT, choice.point.clone()),
+        (marks::POINT_KIND, choice.kind.name().to_owned()),
+        (marks::AT, choice.at.to_string()),
+        (marks::DATA_TIME, choice.data_time.to_string()),
+        (marks::BEGUN, now.to_string()),
+    ];
+    let tags = marks::tags(&own, tags);
+    let wanted = &plan.wanted;
+    let class = wanted.class.as_ref().map(ToString::to_string);
+    let groups = wanted
+        .security_groups
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let (operation, failed) = match choice.kind {
+        Kind::CopiedSnapshot => {
+            let request = site
+                .rds
+                .restore_db_instance_from_db_snapshot()
+                .db_instance_identifier(&plan.target)
+                .db_snapshot_identifier(&choice.point)
+                .set_db_instance_class(class)
+                .db_subnet_group_name(wanted.subnet_group.as_str())
+                .db_parameter_group_name(wanted.parameter_group.as_str())
+                .set_vpc_security_group_ids(Some(groups))
+                .multi_az(wanted.multi_az)
+                .set_tags(Some(tags));
+            let operation = "RestoreDBInstanceFromDBSnapshot";
+            let call = site.call(operation, &plan.target);
+            let sent = request.send().await;
+            (operation, sent.err().map(|error| call.failed(error)))
+        }
+        // Replicas are promoted; a plan never chooses one.
+        Kind::ReplicatedBackup | Kind::Replica => {
+            let request = site
+                .rds
+                .restore_db_instance_to_point_in_time()
+                .source_db_instance_automated_backups_arn(&choice.point)
+                .target_db_instance_identifier(&plan.target)
+                .set_db_instance_class(class)
+                .db_subnet_group_name(wanted.subnet_group.as_str())
+                .db_parameter_group_name(wanted.parameter_group.as_str())
+                .set_vpc_security_group_ids(Some(groups))
+                .multi_az(wanted.multi_az)
+                .set_tags(Some(tags));
+            let request = match choice.at {
+                At::Latest => request.use_latest_restorable_time(true),
+                At::Time(time) => request.restore_time(show::date_time(time)),
+            };
+            let operation = "RestoreDBInstanceToPointInTime";
+            let call = site.call(operation, &plan.target);
+            let sent = request.send().await;
+            (operation, sent.err().map(|error| call.failed(error)))
+        }
+    };
+    let Some(error) = failed else {
+        return Ok(false);
+    };
+    if !is_any(&error, &["DBInstanceAlreadyExists"]) {
+        return Err(error.into());
+    }
+    let Some(there) = site.instance(&plan.target).await? else {
+        let call = site.call(operation, &plan.target);
+        return Err(Error::unexpected(call, "it exists and is not shown").into());
+    };
+    match plan::begun_choice(&there, &plan.database) {
+        Some(begun) if begun == *choice => Ok(true),
+        _ => Err(RestoreError::Refused(plan::taken(plan.region, &there))),
+    }
+}
+
+/// Waits until the instance is available.
+async fn wait(
+    site: &Site,
+    plan: &RestorePlan,
+    waiting: &Waiting,
+    label: &str,
+    observer: &dyn Observer,
+) -> Result<Instance, RestoreError> {
+    let mut was_shown = false;
+    loop {
+        let last = match site.instance(&plan.target).await {
+            Ok(Some(instance)) if instance.status == "available" => return Ok(instance),
+            Ok(Some(instance)) if DEAD_ENDS.contains(&instance.status.as_str()) => {
+                return Err(RestoreError::Ended {
+                    target: plan.target.clone(),
+                    region: plan.region,
+                    status: instance.status,
+                });
+            }
+            Ok(Some(instance)) => {
+                was_shown = true;
+                instance.status
+            }
+            Ok(None) if was_shown => {
+                return Err(RestoreError::Ended {
+                    target: plan.target.clone(),
+                    region: plan.region,
+                    status: "deleted".to_owned(),
+                });
+            }
+            // Right after the call it may not be shown yet.
+            Ok(None) => "not shown yet".to_owned(),
+            Err(error) if Waiting::may_pass(&error) => format!("not known: {error}"),
+            Err(error) => return Err(error.into()),
+        };
+        observer.waiting(label, &last);
+        if !waiting.pause().await {
+            return Err(RestoreError::Deadline {
+                target: plan.target.clone(),
+                waited: waiting.elapsed(),
+                last,
+            });
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! What is restored from what, decided before anything is called.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use report::{Document, Mark, Report};
+use serde::{Serialize, Serializer};
+use settings::{Database, Objectives, Region, RestoreAs};
+
+use crate::database::{Instance, Kind, RecoveryPoint, Refusal, marks, show};
+
+/// Which time is restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// The latest that there is.
+    Latest,
+    /// A point in time.
+    Time(Timestamp),
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest => f.write_str("latest"),
+            Self::Time(time) => time.fmt(f),
+        }
+    }
+}
+
+impl std::str::FromStr for At {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        match text {
+            "latest" => Ok(Self::Latest),
+            time => time.parse().map(Self::Time),
+        }
+    }
+}
+
+impl Serialize for At {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What a restore is made from. Kept in the instance's tags, so that a run that takes it up does not choose
+/// again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Choice {
+    /// What sort of recovery point.
+    pub kind: Kind,
+    /// Its name: a snapshot's identifier, a backup's ARN.
+    pub point: String,
+    /// Which time.
+    pub at: At,
+    /// The time of the data, as far as it is known beforehand.
+    pub data_time: Timestamp,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct RestoreRequest<'a> {
+    /// The database.
+    pub database: &'a Database,
+    /// The instance to restore it as.
+    pub target: &'a str,
+    /// The DR region.
+    pub region: Region,
+    /// Which time.
+    pub at: At,
+    /// Only from this recovery point.
+    pub from: Option<&'a str>,
+    /// The moment that the RPO is counted to: of the loss, or now.
+    pub as_of: Timestamp,
+    /// What has to be achieved.
+    pub objectives: Objectives,
+}
+
+/// What has to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestoreStep {
+    /// The restore is begun.
+    Begin,
+    /// It was begun before and goes on.
+    Resume,
+    /// It was made before; what it got is checked.
+    Verify,
+}
+
+/// What a restore would do.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestorePlan {
+    /// The database.
+    pub database: String,
+    /// The instance that it is restored as.
+    pub target: String,
+    /// Where.
+    pub region: Region,
+    /// What has to be done.
+    pub step: RestoreStep,
+    /// What it is restored from.
+    pub choice: Choice,
+    /// What it gets.
+    pub wanted: RestoreAs,
+    /// The key of the recovery point, which is that of the instance.
+    pub key: Option<String>,
+    /// When it was begun, if it was.
+    pub begun: Option<Timestamp>,
+    /// What would be lost, in seconds.
+    pub rpo_seconds: u64,
+    /// What may be lost by the settings, in seconds.
+    pub rpo_objective_seconds: u64,
+    /// How long it may take by the settings, in seconds.
+    pub rto_objective_seconds: u64,
+}
+
+impl Report for RestorePlan {
+    fn document(&self) -> Document {
+        let word = match self.step {
+            RestoreStep::Begin => "restore",
+            RestoreStep::Resume => "go on with",
+            RestoreStep::Verify => "check",
+        };
+        let row = |setting: &str, value: String| (Mark::Plain, vec![setting.to_owned(), value]);
+        let class = self.wanted.class.as_ref().map(ToString::to_string);
+        let groups: Vec<&str> = self
+            .wanted
+            .security_groups
+            .iter()
+            .map(AsRef::as_ref)
+            .collect();
+        let length = |seconds| show::length(Duration::from_secs(seconds));
+        let rows = vec![
+            row(
+                "from",
+                format!("{} {}", self.choice.kind.name(), self.choice.point),
+            ),
+            row("to the time", self.choice.at.to_string()),
+            row("data of", show::time(self.choice.data_time)),
+            row(
+                "RPO",
+                format!(
+                    "{} (objective {})",
+                    length(self.rpo_seconds),
+                    length(self.rpo_objective_seconds)
+                ),
+            ),
+            row("class", class.unwrap_or_else(|| "the source's".to_owned())),
+            row("Multi-AZ", self.wanted.multi_az.to_string()),
+            row("subnet group", self.wanted.subnet_group.to_string()),
+            row("parameter group", self.wanted.parameter_group.to_string()),
+            row("security groups", groups.join(", ")),
+            row(
+                "key",
+                self.key
+                    .clone()
+                    .unwrap_or_else(|| "not encrypted".to_owned()),
+            ),
+        ];
+        Document::new()
+            .heading(format!(
+                "Plan: {word} {} as {} in {}",
+                self.database, self.target, self.region
+            ))
+            .table(["", ""], rows)
+    }
+}
+
+/// What to restore from, or the restore that is under way. `there` is the instance that has the target's
+/// name in the DR region, if any.
+///
+/// # Errors
+/// When there is nothing to restore from, or the name is taken by something else.
+pub fn plan_restore(
+    request: &RestoreRequest<'_>,
+    points: &[RecoveryPoint],
+    there: Option<&Instance>,
+) -> Result<RestorePlan, Refusal> {
+    let database = request.database.id.to_string();
+    let Some(wanted) = request.database.restore.clone() else {
+        return Err(Refusal::NoRestoreSettings { database });
+    };
+    let plan = |step, choice: Choice, key, begun| RestorePlan {
+        database: database.clone(),
+        target: request.target.to_owned(),
+        region: request.region,
+        step,
+        rpo_seconds: show::age(choice.data_time, request.as_of).as_secs(),
+        choice,
+        wanted: wanted.clone(),
+        key,
+        begun,
+        rpo_objective_seconds: request.objectives.rpo_database.as_secs(),
+        rto_objective_seconds: request.objectives.rto.as_secs(),
+    };
+    if let Some(there) = there {
+        let Some(choice) = begun_choice(there, &database) else {
+            return Err(taken(request.region, there));
+        };
+        let asked_otherwise = request.from.is_some_and(|from| from != choice.point)
+            || matches!(request.at, At::Time(_)) && request.at != choice.at;
+        if asked_otherwise {
+            return Err(taken(request.region, there));
+        }
+        let step = if there.status == "available" {
+            RestoreStep::Verify
+        } else {
+            RestoreStep::Resume
+        };
+        let begun = there
+            .tags
+            .get(marks::BEGUN)
+            .and_then(|time| time.parse().ok());
+        return Ok(plan(step, choice, there.key.clone(), begun));
+    }
+    let (point, data_time) = choose(request, &database, points)?;
+    let choice = Choice {
+        kind: point.kind,
+        point: point.id.clone(),
+        at: request.at,
+        data_time,
+    };
+    Ok(plan(RestoreStep::Begin, choice, point.key.clone(), None))
+}
+
+/// The recovery point, and the time of its data. `points` are freshest first.
+fn choose<'a>(
+    request: &RestoreRequest<'_>,
+    database: &str,
+    points: &'a [RecoveryPoint],
+) -> Result<(&'a RecoveryPoint, Timestamp), Refusal> {
+    let of = |points: &[RecoveryPoint]| -> Vec<String> {
+        let say = |point: &RecoveryPoint| match &point.problem {
+            Some(problem) => format!("{}: {problem}", point.id),
+            None => point.id.clone(),
+        };
+        points.iter().map(say).collect()
+    };
+    let usable: Vec<&RecoveryPoint> = match request.from {
+        None => points.iter().filter(|point| point.is_usable()).collect(),
+        Some(from) => {
+            let Some(point) = points.iter().find(|point| point.id == from) else {
+                return Err(Refusal::PointUnknown {
+                    point: from.to_owned(),
+                    known: of(points),
+                });
+            };
+            if let Some(problem) = &point.problem {
+                return Err(Refusal::PointUnusable {
+                    point: from.to_owned(),
+                    problem: problem.clone(),
+                });
+            }
+            vec![point]
+        }
+    };
+    if usable.is_empty() {
+        return Err(Refusal::NoRecoveryPoint {
+            database: database.to_owned(),
+            region: request.region,
+            seen: of(points),
+        });
+    }
+    let At::Time(at) = request.at else {
+        return usable
+            .iter()
+            .find_map(|point| Some((*point, point.latest?)))
+            .ok_or_else(|| Refusal::NoRecoveryPoint {
+                database: database.to_owned(),
+                region: request.region,
+                seen: of(points),
+            });
+    };
+    // A snapshot is of one time only: a point in time needs a backup and its logs.
+    let windows: Vec<(&RecoveryPoint, Timestamp, Timestamp)> = usable
+        .iter()
+        .filter(|point| point.kind == Kind::ReplicatedBackup)
+        .filter_map(|point| Some((*point, point.earliest?, point.latest?)))
+        .collect();
+    match windows
+        .iter()
+        .find(|(_, earliest, latest)| (*earliest..=*latest).contains(&at))
+    {
+        Some((point, _, _)) => Ok((point, at)),
+        None => Err(Refusal::TimeOutside {
+            at,
+            windows: windows.iter().map(|(_, from, to)| (*from, *to)).collect(),
+        }),
+    }
+}
+
+/// What the instance was restored from, if it was restored from `database` here.
+pub(super) fn begun_choice(there: &Instance, database: &str) -> Option<Choice> {
+    let tag = |key: &str| there.tags.get(key).map(String::as_str);
+    if !marks::ours(&there.tags) || tag(marks::DATABASE) != Some(database) {
+        return None;
+    }
+    let kinds = [Kind::ReplicatedBackup, Kind::CopiedSnapshot];
+    Some(Choice {
+        kind: kinds
+            .into_iter()
+            .find(|kind| tag(marks::POINT_KIND) == Some(kind.name()))?,
+        point: tag(marks::POINT)?.to_owned(),
+        at: tag(marks::AT)?.parse().ok()?,
+        data_time: tag(marks::DATA_TIME)?.parse().ok()?,
+    })
+}
+
+/// The refusal for an instance that is in the way.
+pub(super) fn taken(region: Region, there: &Instance) -> Refusal {
+    let what = match there.tags.get(marks::POINT) {
+        Some(point) if marks::ours(&there.tags) => {
+            let at = there.tags.get(marks::AT).map_or("latest", String::as_str);
+            format!("restored from {point} ({at}), {}", there.status)
+        }
+        _ => format!("not restored by this program, {}", there.status),
+    };
+    Refusal::TargetTaken {
+        target: there.id.clone(),
+        region,
+        what,
+    }
+}
+
+#[cfg(test)]
+mod tests;

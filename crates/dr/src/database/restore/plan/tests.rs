@@ -1,0 +1,211 @@
+use settings::CopiesKept;
+
+use super::*;
+use crate::database::recovery_point::tests::{backup, instance};
+use crate::database::snapshot::tests::{PRIMARY, at, copy_of, snapshot};
+use crate::database::{judge, order};
+
+fn database() -> Database {
+    Database {
+        id: "db".parse().unwrap(),
+        dr_id: "db-dr".parse().unwrap(),
+        kms: None,
+        retention_days: 7,
+        copies: CopiesKept::default(),
+        restore: Some(RestoreAs {
+            class: Some("db.t4g.medium".parse().unwrap()),
+            multi_az: true,
+            subnet_group: "dr".parse().unwrap(),
+            parameter_group: "dr-postgres15".parse().unwrap(),
+            security_groups: vec!["sg-0a1b2c3d".parse().unwrap()],
+        }),
+    }
+}
+
+fn points() -> Vec<RecoveryPoint> {
+    let copies = ["2026-11-21T03:00:00Z", "2026-11-22T03:00:00Z"];
+    let copies: Vec<_> = copies
+        .iter()
+        .map(|taken| {
+            copy_of(
+                &snapshot(taken, at(taken)),
+                &format!("copy-{}", &taken[8..10]),
+            )
+        })
+        .collect();
+    let backups = [backup("replicating", Some("2026-11-22T11:55:00Z"))];
+    let found = judge(&backups, &copies, &[], "db", PRIMARY.parse().unwrap());
+    order(found, at("2026-11-22T12:00:00Z"))
+}
+
+struct Ask<'a> {
+    at: At,
+    from: Option<&'a str>,
+    there: Option<&'a Instance>,
+}
+
+const LATEST: Ask<'static> = Ask {
+    at: At::Latest,
+    from: None,
+    there: None,
+};
+
+fn plan(ask: &Ask<'_>, points: &[RecoveryPoint]) -> Result<RestorePlan, Refusal> {
+    let database = database();
+    let request = RestoreRequest {
+        database: &database,
+        target: "db-dr",
+        region: "us-east-1".parse().unwrap(),
+        at: ask.at,
+        from: ask.from,
+        as_of: at("2026-11-22T12:00:00Z"),
+        objectives: Objectives::default(),
+    };
+    plan_restore(&request, points, ask.there)
+}
+
+// aws-behaviour: 6
+#[test]
+fn the_freshest_is_taken_unless_another_is_asked_for() {
+    let chosen = plan(&LATEST, &points()).unwrap();
+    assert_eq!(chosen.choice.kind, Kind::ReplicatedBackup);
+    assert_eq!((chosen.step, chosen.rpo_seconds), (RestoreStep::Begin, 300));
+    let asked = Ask {
+        from: Some("copy-21"),
+        ..LATEST
+    };
+    let chosen = plan(&asked, &points()).unwrap();
+    assert_eq!(
+        (chosen.choice.kind, chosen.rpo_seconds),
+        (Kind::CopiedSnapshot, 33 * 3600)
+    );
+    let unknown = Ask {
+        from: Some("copy-23"),
+        ..LATEST
+    };
+    let refused = plan(&unknown, &points()).unwrap_err();
+    assert!(matches!(&refused, Refusal::PointUnknown { known, .. } if known.len() == 3));
+}
+
+#[test]
+fn a_point_in_time_needs_a_backup_that_reaches_it() {
+    let time = |text: &str| Ask {
+        at: At::Time(at(text)),
+        ..LATEST
+    };
+    let chosen = plan(&time("2026-11-20T10:00:00Z"), &points()).unwrap();
+    assert_eq!(chosen.choice.kind, Kind::ReplicatedBackup);
+    assert_eq!(chosen.choice.data_time, at("2026-11-20T10:00:00Z"));
+    let refused = plan(&time("2026-11-22T11:56:00Z"), &points()).unwrap_err();
+    assert!(matches!(&refused, Refusal::TimeOutside { windows, .. } if windows.len() == 1));
+    let snapshots: Vec<_> = points()
+        .into_iter()
+        .filter(|point| point.kind == Kind::CopiedSnapshot)
+        .collect();
+    let refused = plan(&time("2026-11-22T03:00:00Z"), &snapshots).unwrap_err();
+    assert!(matches!(&refused, Refusal::TimeOutside { windows, .. } if windows.is_empty()));
+}
+
+#[test]
+fn nothing_to_restore_from_is_said_with_what_was_seen() {
+    let none = plan(&LATEST, &[]).unwrap_err();
+    assert_eq!(
+        none.to_string(),
+        "us-east-1 has nothing that db can be restored from"
+    );
+    assert!(none.hint().contains("backups enable"));
+    let mut failed = points();
+    for point in &mut failed {
+        point.problem = Some("failed".to_owned());
+    }
+    let seen = plan(&LATEST, &failed).unwrap_err().to_string();
+    assert!(seen.contains("copy-22: failed"), "{seen}");
+    let asked = Ask {
+        from: Some("copy-22"),
+        ..LATEST
+    };
+    assert!(matches!(
+        plan(&asked, &failed).unwrap_err(),
+        Refusal::PointUnusable { .. }
+    ));
+}
+
+#[test]
+fn a_name_that_is_taken_is_left_alone_unless_it_is_this_restore() {
+    let mut there = instance("db-dr");
+    let taken = |there: &Instance, ask: Ask<'_>| {
+        let ask = Ask {
+            there: Some(there),
+            ..ask
+        };
+        plan(&ask, &points())
+    };
+    let refused = taken(&there, LATEST).unwrap_err();
+    assert!(
+        refused.to_string().contains("not restored by this program"),
+        "{refused}"
+    );
+    let tags = [
+        (marks::MADE_BY, marks::OURS),
+        (marks::DATABASE, "db"),
+        (marks::POINT, "copy-21"),
+        (marks::POINT_KIND, "copied-snapshot"),
+        (marks::AT, "latest"),
+        (marks::DATA_TIME, "2026-11-21T03:00:00Z"),
+        (marks::BEGUN, "2026-11-22T11:50:00Z"),
+    ];
+    there.tags = tags
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+    there.status = "creating".to_owned();
+    // A fresher point does not make a restore that has begun another one.
+    let resumed = taken(&there, LATEST).unwrap();
+    assert_eq!(
+        (resumed.step, resumed.choice.point.as_str()),
+        (RestoreStep::Resume, "copy-21")
+    );
+    assert_eq!(resumed.begun, Some(at("2026-11-22T11:50:00Z")));
+    let same = Ask {
+        from: Some("copy-21"),
+        ..LATEST
+    };
+    assert!(taken(&there, same).is_ok());
+    let other = Ask {
+        from: Some("copy-22"),
+        ..LATEST
+    };
+    let refused = taken(&there, other).unwrap_err().to_string();
+    assert!(
+        refused.contains("restored from copy-21 (latest), creating"),
+        "{refused}"
+    );
+    let time = Ask {
+        at: At::Time(at("2026-11-20T10:00:00Z")),
+        ..LATEST
+    };
+    assert!(taken(&there, time).is_err());
+    there.status = "available".to_owned();
+    assert_eq!(taken(&there, LATEST).unwrap().step, RestoreStep::Verify);
+    there
+        .tags
+        .insert(marks::DATABASE.to_owned(), "db2".to_owned());
+    assert!(taken(&there, LATEST).is_err());
+}
+
+// aws-behaviour: 29
+#[test]
+fn nothing_is_restored_with_the_defaults_of_aws() {
+    let mut database = database();
+    database.restore = None;
+    let request = RestoreRequest {
+        database: &database,
+        target: "db-dr",
+        region: "us-east-1".parse().unwrap(),
+        at: At::Latest,
+        from: None,
+        as_of: at("2026-11-22T12:00:00Z"),
+        objectives: Objectives::default(),
+    };
+    let refused = plan_restore(&request, &points(), None).unwrap_err();
+    assert!(refused.is_configuration() && refused.hint().contains("[databases.restore]"));
+}

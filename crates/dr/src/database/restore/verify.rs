@@ -1,0 +1,165 @@
+//! Whether the instance got what it should have.
+
+use serde::Serialize;
+
+use super::RestorePlan;
+use crate::database::Instance;
+
+/// A setting that is not as wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The setting.
+    pub setting: &'static str,
+    /// What was asked for.
+    pub wanted: String,
+    /// What RDS shows.
+    pub found: String,
+}
+
+/// What the instance has otherwise than the plan wants. What RDS does not show counts as different.
+pub(super) fn differences(plan: &RestorePlan, instance: &Instance) -> Vec<Difference> {
+    let wanted = &plan.wanted;
+    let mut differences = Vec::new();
+    let mut expect = |setting, wanted: String, found: Option<String>| {
+        let found = found.unwrap_or_else(|| "not shown".to_owned());
+        if wanted != found {
+            differences.push(Difference {
+                setting,
+                wanted,
+                found,
+            });
+        }
+    };
+    if let Some(class) = &wanted.class {
+        expect("class", class.to_string(), instance.class.clone());
+    }
+    expect(
+        "Multi-AZ",
+        wanted.multi_az.to_string(),
+        instance.multi_az.map(|multi_az| multi_az.to_string()),
+    );
+    expect(
+        "subnet group",
+        wanted.subnet_group.to_string(),
+        instance.subnet_group.clone(),
+    );
+    // A group that waits for a reboot is not in force.
+    let parameters =
+        instance
+            .parameter_groups
+            .iter()
+            .map(|(group, status)| match status.as_str() {
+                "in-sync" => group.clone(),
+                status => format!("{group} ({status})"),
+            });
+    let parameters: Vec<String> = parameters.collect();
+    expect(
+        "parameter group",
+        wanted.parameter_group.to_string(),
+        (!parameters.is_empty()).then(|| parameters.join(", ")),
+    );
+    let mut groups: Vec<String> = wanted
+        .security_groups
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    groups.sort();
+    let mut found: Vec<String> = instance
+        .security_groups
+        .iter()
+        .map(|(group, status)| match status.as_str() {
+            "active" => group.clone(),
+            status => format!("{group} ({status})"),
+        })
+        .collect();
+    found.sort();
+    expect(
+        "security groups",
+        groups.join(", "),
+        (!found.is_empty()).then(|| found.join(", ")),
+    );
+    if let Some(key) = &plan.key {
+        expect("key", key.clone(), instance.key.clone());
+    }
+    differences
+}
+
+#[cfg(test)]
+mod tests {
+    use settings::RestoreAs;
+
+    use super::*;
+    use crate::database::Kind;
+    use crate::database::recovery_point::tests::instance;
+    use crate::database::restore::{At, Choice, RestoreStep};
+    use crate::database::snapshot::tests::at;
+
+    fn plan() -> RestorePlan {
+        RestorePlan {
+            database: "db".to_owned(),
+            target: "db-dr".to_owned(),
+            region: "us-east-1".parse().unwrap(),
+            step: RestoreStep::Begin,
+            choice: Choice {
+                kind: Kind::CopiedSnapshot,
+                point: "copy".to_owned(),
+                at: At::Latest,
+                data_time: at("2026-11-22T03:00:00Z"),
+            },
+            wanted: RestoreAs {
+                class: Some("db.t4g.medium".parse().unwrap()),
+                multi_az: true,
+                subnet_group: "dr".parse().unwrap(),
+                parameter_group: "dr-postgres15".parse().unwrap(),
+                security_groups: vec![
+                    "sg-0b1b2c3d".parse().unwrap(),
+                    "sg-0a1b2c3d".parse().unwrap(),
+                ],
+            },
+            key: Some("the-key".to_owned()),
+            begun: None,
+            rpo_seconds: 0,
+            rpo_objective_seconds: 0,
+            rto_objective_seconds: 0,
+        }
+    }
+
+    // aws-behaviour: 29
+    #[test]
+    fn each_default_that_aws_would_choose_is_found() {
+        let pair = |name: &str, status: &str| (name.to_owned(), status.to_owned());
+        let mut good = instance("db-dr");
+        good.class = Some("db.t4g.medium".to_owned());
+        good.multi_az = Some(true);
+        good.subnet_group = Some("dr".to_owned());
+        good.parameter_groups = vec![pair("dr-postgres15", "in-sync")];
+        good.security_groups = vec![pair("sg-0a1b2c3d", "active"), pair("sg-0b1b2c3d", "active")];
+        good.key = Some("the-key".to_owned());
+        assert_eq!(differences(&plan(), &good), []);
+        let changes: [(&str, fn(&mut Instance)); 8] = [
+            ("class", |i| i.class = Some("db.t3.micro".to_owned())),
+            ("Multi-AZ", |i| i.multi_az = Some(false)),
+            ("Multi-AZ", |i| i.multi_az = None),
+            ("subnet group", |i| {
+                i.subnet_group = Some("default".to_owned())
+            }),
+            ("parameter group", |i| {
+                i.parameter_groups[0].0 = "default.postgres15".to_owned()
+            }),
+            ("parameter group", |i| {
+                i.parameter_groups[0].1 = "pending-reboot".to_owned()
+            }),
+            ("security groups", |i| {
+                i.security_groups.pop();
+            }),
+            ("key", |i| i.key = None),
+        ];
+        for (setting, change) in changes {
+            let mut bad = good.clone();
+            change(&mut bad);
+            let found = differences(&plan(), &bad);
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!(found[0].setting, setting);
+        }
+    }
+}

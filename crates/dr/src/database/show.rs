@@ -1,0 +1,44 @@
+//! Times as people read them.
+
+use std::time::Duration;
+
+use aws_smithy_types::DateTime;
+use jiff::{SignedDuration, Timestamp};
+
+/// AWS's time as this project's.
+pub(super) fn timestamp(time: Option<&DateTime>) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(time?.as_nanos()).ok()
+}
+
+/// This project's time as AWS's.
+pub(super) fn date_time(time: Timestamp) -> DateTime {
+    DateTime::from_nanos(time.as_nanosecond())
+        // Every timestamp fits.
+        .unwrap_or_else(|_| DateTime::from_secs(time.as_second()))
+}
+
+/// `2026-11-22 03:15:12Z`.
+pub(super) fn time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// `1h 5m 12s`, to the second.
+pub(super) fn length(length: Duration) -> String {
+    match SignedDuration::try_from(Duration::from_secs(length.as_secs())) {
+        Ok(length) => format!("{length:#}"),
+        Err(_) => format!("{} s", length.as_secs()),
+    }
+}
+
+/// What lies between the data and the moment of the loss; nothing when AWS's clock is ahead of ours.
+pub(super) fn age(data: Timestamp, as_of: Timestamp) -> Duration {
+    Duration::try_from(as_of.duration_since(data)).unwrap_or_default()
+}
+
+/// Whole seconds, for JSON.
+pub(super) fn seconds<S: serde::Serializer>(
+    length: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(length.as_secs())
+}

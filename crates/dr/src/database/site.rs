@@ -1,0 +1,292 @@
+//! RDS and KMS of one region.
+
+use std::collections::BTreeMap;
+
+use aws_env::{AwsEnv, Call, Error};
+use jiff::Timestamp;
+use serde::Serialize;
+use settings::Region;
+
+use super::{Snapshot, marks, show};
+
+/// RDS and KMS of one region.
+#[derive(Debug, Clone)]
+pub struct Site {
+    region: Region,
+    pub(super) rds: aws_sdk_rds::Client,
+    pub(super) kms: aws_sdk_kms::Client,
+}
+
+/// A DB instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Instance {
+    /// Its identifier.
+    pub id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The status that RDS gives.
+    pub status: String,
+    /// `HOST:PORT`, once it has one.
+    pub endpoint: Option<String>,
+    /// The class.
+    pub class: Option<String>,
+    /// Whether it has a standby; what is pending counts.
+    pub multi_az: Option<bool>,
+    /// The DB subnet group.
+    pub subnet_group: Option<String>,
+    /// DB parameter groups, each with its apply status.
+    pub parameter_groups: Vec<(String, String)>,
+    /// Security groups, each with its status.
+    pub security_groups: Vec<(String, String)>,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// The key that it is encrypted with.
+    pub key: Option<String>,
+    /// The engine and its version.
+    pub engine: Option<String>,
+    /// Days for which automated backups are kept; 0 is none.
+    pub retention_days: Option<i32>,
+    /// What it is a read replica of: an ARN across regions.
+    pub replica_of: Option<String>,
+    /// To which time its own backups reach.
+    pub latest_restorable: Option<Timestamp>,
+    /// Its tags.
+    #[serde(skip)]
+    pub(super) tags: BTreeMap<String, String>,
+}
+
+/// An automated backup that lies in a region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Backup {
+    /// Its own ARN, to restore from.
+    pub arn: String,
+    /// The ARN of the instance that it is of.
+    pub instance_arn: String,
+    /// The identifier of that instance.
+    pub database: String,
+    /// The region of that instance.
+    pub source_region: String,
+    /// The status that RDS gives.
+    pub status: String,
+    /// From when on it can be restored to.
+    pub earliest: Option<Timestamp>,
+    /// Up to when.
+    pub latest: Option<Timestamp>,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// The key that it is encrypted with.
+    pub key: Option<String>,
+    /// Days for which it is kept.
+    pub retention_days: Option<i32>,
+}
+
+impl Site {
+    /// The clients of `region`.
+    pub fn new(env: &AwsEnv, region: Region) -> Self {
+        let config = env.sdk_config(region);
+        let rds = aws_sdk_rds::Client::new(&config);
+        Self::with_clients(region, rds, aws_sdk_kms::Client::new(&config))
+    }
+
+    /// With clients that are there already.
+    pub fn with_clients(
+        region: Region,
+        rds: aws_sdk_rds::Client,
+        kms: aws_sdk_kms::Client,
+    ) -> Self {
+        Self { region, rds, kms }
+    }
+
+    /// The region.
+    pub fn region(&self) -> Region {
+        self.region
+    }
+
+    pub(super) fn call(&self, operation: &'static str, resource: impl Into<String>) -> Call {
+        Call {
+            region: self.region,
+            service: "RDS",
+            operation,
+            resource: resource.into(),
+        }
+    }
+
+    /// Every snapshot of `database` in this region, or every manual one of all databases.
+    ///
+    /// # Errors
+    /// When RDS does not answer or refuses.
+    pub async fn snapshots(&self, database: Option<&str>) -> Result<Vec<Snapshot>, Error> {
+        let request = self.rds.describe_db_snapshots();
+        let request = match database {
+            Some(database) => request.db_instance_identifier(database),
+            None => request.snapshot_type("manual"),
+        };
+        let found: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
+        let resource = database.unwrap_or("all databases");
+        match found {
+            Ok(found) => Ok(found.iter().filter_map(Snapshot::read).collect()),
+            Err(error) => {
+                let error = self.call("DescribeDBSnapshots", resource).failed(error);
+                // moto and AWS's own older endpoints answer so for an instance that is gone.
+                absent(
+                    error,
+                    &["DBSnapshotNotFound", "DBInstanceNotFound"],
+                    Vec::new(),
+                )
+            }
+        }
+    }
+
+    /// The snapshot, if there is one.
+    ///
+    /// # Errors
+    /// When RDS does not answer or refuses.
+    pub async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Error> {
+        let request = self.rds.describe_db_snapshots().db_snapshot_identifier(id);
+        match request.send().await {
+            Ok(answer) => Ok(answer.db_snapshots().iter().find_map(Snapshot::read)),
+            Err(error) => {
+                let error = self.call("DescribeDBSnapshots", id).failed(error);
+                absent(error, &["DBSnapshotNotFound"], None)
+            }
+        }
+    }
+
+    /// The instance, if there is one.
+    ///
+    /// # Errors
+    /// When RDS does not answer or refuses.
+    pub async fn instance(&self, id: &str) -> Result<Option<Instance>, Error> {
+        let request = self.rds.describe_db_instances().db_instance_identifier(id);
+        match request.send().await {
+            Ok(answer) => Ok(answer.db_instances().iter().find_map(Instance::read)),
+            Err(error) => {
+                let error = self.call("DescribeDBInstances", id).failed(error);
+                absent(error, &["DBInstanceNotFound"], None)
+            }
+        }
+    }
+
+    /// Every instance of this region.
+    ///
+    /// # Errors
+    /// When RDS does not answer or refuses.
+    pub async fn instances(&self) -> Result<Vec<Instance>, Error> {
+        let pages = self.rds.describe_db_instances().into_paginator().items();
+        let found: Result<Vec<_>, _> = pages.send().collect().await;
+        let found = found.map_err(|error| self.call("DescribeDBInstances", "all").failed(error))?;
+        Ok(found.iter().filter_map(Instance::read).collect())
+    }
+
+    /// Automated backups that lie in this region: its own and those replicated to it.
+    ///
+    /// # Errors
+    /// When RDS does not answer or refuses.
+    pub async fn backups(&self) -> Result<Vec<Backup>, Error> {
+        let request = self.rds.describe_db_instance_automated_backups();
+        let pages = request.into_paginator().items();
+        let found: Result<Vec<_>, _> = pages.send().collect().await;
+        match found {
+            Ok(found) => Ok(found.iter().filter_map(Backup::read).collect()),
+            Err(error) => {
+                let error = self
+                    .call("DescribeDBInstanceAutomatedBackups", "all")
+                    .failed(error);
+                absent(error, &["DBInstanceAutomatedBackupNotFound"], Vec::new())
+            }
+        }
+    }
+}
+
+/// An error that only says that there is none, as what there is.
+fn absent<T>(error: Error, codes: &[&str], nothing: T) -> Result<T, Error> {
+    if is_any(&error, codes) {
+        Ok(nothing)
+    } else {
+        Err(error)
+    }
+}
+
+/// RDS's model ends some codes in `Fault` and its answers do not, or the other way round.
+pub(super) fn is_any(error: &Error, codes: &[&str]) -> bool {
+    let bare = |code: &str| code.strip_suffix("Fault").unwrap_or(code).to_owned();
+    error
+        .code
+        .as_deref()
+        .is_some_and(|code| codes.iter().any(|known| bare(known) == bare(code)))
+}
+
+fn text(text: Option<&str>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+impl Instance {
+    fn read(instance: &aws_sdk_rds::types::DbInstance) -> Option<Self> {
+        let pending = instance.pending_modified_values();
+        let endpoint = instance.endpoint().and_then(|endpoint| {
+            let port = endpoint.port()?;
+            Some(format!("{}:{port}", text(endpoint.address())?))
+        });
+        let groups = instance.db_parameter_groups().iter().map(|group| {
+            let status = group.parameter_apply_status().unwrap_or("unknown");
+            (
+                group
+                    .db_parameter_group_name()
+                    .unwrap_or_default()
+                    .to_owned(),
+                status.to_owned(),
+            )
+        });
+        let security = instance.vpc_security_groups().iter().map(|group| {
+            (
+                group.vpc_security_group_id().unwrap_or_default().to_owned(),
+                group.status().unwrap_or("unknown").to_owned(),
+            )
+        });
+        let engine = text(instance.engine())
+            .map(|engine| format!("{engine} {}", instance.engine_version().unwrap_or("")));
+        Some(Self {
+            id: text(instance.db_instance_identifier())?,
+            arn: text(instance.db_instance_arn())?,
+            status: text(instance.db_instance_status())
+                .unwrap_or_else(|| "without a status".to_owned()),
+            endpoint,
+            class: text(instance.db_instance_class()),
+            multi_az: pending
+                .and_then(|pending| pending.multi_az())
+                .or(instance.multi_az()),
+            subnet_group: instance
+                .db_subnet_group()
+                .and_then(|group| text(group.db_subnet_group_name())),
+            parameter_groups: groups.collect(),
+            security_groups: security.collect(),
+            encrypted: instance.storage_encrypted().unwrap_or_default(),
+            key: text(instance.kms_key_id()),
+            engine,
+            retention_days: instance.backup_retention_period(),
+            replica_of: text(instance.read_replica_source_db_instance_identifier()),
+            latest_restorable: show::timestamp(instance.latest_restorable_time()),
+            tags: marks::read(instance.tag_list()),
+        })
+    }
+}
+
+impl Backup {
+    fn read(backup: &aws_sdk_rds::types::DbInstanceAutomatedBackup) -> Option<Self> {
+        let instance_arn = text(backup.db_instance_arn())?;
+        let of_arn = super::snapshot::arn_region(&instance_arn);
+        let window = backup.restore_window();
+        Some(Self {
+            arn: text(backup.db_instance_automated_backups_arn())?,
+            database: text(backup.db_instance_identifier())?,
+            source_region: text(backup.region()).or_else(|| text(of_arn))?,
+            instance_arn,
+            status: text(backup.status()).unwrap_or_else(|| "without a status".to_owned()),
+            earliest: show::timestamp(window.and_then(|window| window.earliest_time())),
+            latest: show::timestamp(window.and_then(|window| window.latest_time())),
+            encrypted: backup.encrypted().unwrap_or_default(),
+            key: text(backup.kms_key_id()),
+            retention_days: backup.backup_retention_period(),
+        })
+    }
+}
