@@ -4,6 +4,7 @@
 //! them: [`walk`] lists two buckets side by side, [`plan`] compares them and writes down the steps, and
 //! [`apply`] takes the steps, each in the [`Journal`] before it is done, so that it can be undone.
 
+mod batch;
 mod bucket;
 mod compare;
 mod comparison;
@@ -26,6 +27,9 @@ mod sync;
 mod undo;
 mod walk;
 
+pub use batch::{
+    BatchError, BatchJob, BatchOptions, BatchPlan, JobState, Jobs, follow, plan_batch, submit,
+};
 pub use bucket::Bucket;
 pub use compare::{
     Checksum, Detail, Difference, Encryption, Mode, Proof, Unprovable, Verdict, compare_details,

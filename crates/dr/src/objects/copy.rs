@@ -18,7 +18,7 @@ use super::entry::{ETag, StorageClass};
 use super::journal::{Journal, JournalError, Record};
 
 /// CopyObject takes no more: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>.
-const LARGEST_COPY: u64 = 5 << 30;
+pub(super) const LARGEST_COPY: u64 = 5 << 30;
 /// An upload has at most this many parts: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
 const MOST_PARTS: u64 = 10_000;
 /// A part for objects whose own parts are not known; 10,000 of them are 640 GB, beyond that parts grow.
@@ -106,7 +106,7 @@ pub struct Copier {
 }
 
 /// Everything but what RFC 3986 leaves unreserved, and slashes.
-const KEY: &AsciiSet = &NON_ALPHANUMERIC
+pub(super) const KEY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')

@@ -130,6 +130,11 @@ pub async fn recall(runs: &Path, bucket: &Bucket, run: &str) -> Result<Past, Jou
             .await
             .map_err(|error| bucket.call("ListObjectsV2", &prefix).failed(error))?;
         for key in page.contents().iter().filter_map(|object| object.key()) {
+            after = Some(key.to_owned());
+            // Manifests and reports of batch jobs lie beside the journal.
+            if !key.ends_with(".jsonl") {
+                continue;
+            }
             let failed = |error| JournalError::Bucket(error);
             let object = bucket
                 .s3
@@ -146,7 +151,6 @@ pub async fn recall(runs: &Path, bucket: &Bucket, run: &str) -> Result<Past, Jou
                 ))
             })?;
             records.extend(parse(key, io::Cursor::new(bytes.into_bytes()), true)?);
-            after = Some(key.to_owned());
         }
         if page.is_truncated() != Some(true) || after.is_none() {
             break;

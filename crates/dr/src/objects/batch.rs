@@ -1,0 +1,356 @@
+//! Copies by S3 Batch Operations: where one machine ends.
+//!
+//! A job runs `S3PutObjectCopy` over a manifest that is written from the plan, so it copies what the plan
+//! found and nothing else, with or without a replication rule. What such a job cannot do:
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-copy-object.html>. It must be created in
+//! the destination's region, copies up to 5 GB, checks no ETags, and has one storage class.
+
+use std::path::{Path, PathBuf};
+
+use aws_env::{Call, Error};
+use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
+use aws_sdk_s3control::Client;
+use aws_sdk_s3control::types::{
+    JobManifest, JobManifestFieldName, JobManifestFormat, JobManifestLocation, JobManifestSpec,
+    JobOperation, JobReport, JobReportFormat, JobReportScope, S3CopyObjectOperation,
+    S3StorageClass,
+};
+use settings::KmsKeyArn;
+
+use super::bucket::Bucket;
+use super::copy::LARGEST_COPY;
+use super::entry::StorageClass;
+use super::journal::{Journal, JournalError, Run};
+use super::place::{JOURNAL, Place};
+use super::plan::{Listed, Planned, SpoolError, Step, Tally};
+
+mod follow;
+mod manifests;
+
+pub use follow::{JobState, Jobs, follow};
+use manifests::Manifests;
+
+/// Bytes of one manifest: PutObject takes 5 GB at once.
+const LARGEST_MANIFEST: u64 = 4 << 30;
+
+/// Who runs jobs, and how.
+#[derive(Clone, Debug)]
+pub struct BatchOptions {
+    /// S3 Control in the destination's region.
+    pub control: Client,
+    /// The account in which jobs run: 12 digits.
+    pub account: String,
+    /// The role that S3 takes on: it reads the source and the manifest, and writes the destination.
+    pub role: String,
+    /// Higher runs first.
+    pub priority: i32,
+    /// Encrypts the copies, instead of what the destination bucket does by default.
+    pub kms_key: Option<KmsKeyArn>,
+}
+
+/// Why no job was made or followed.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// A call failed.
+    #[error("run a batch job")]
+    Call(#[from] Error),
+    /// The journal cannot be kept.
+    #[error("keep the journal")]
+    Journal(#[from] JournalError),
+    /// The plan cannot be read.
+    #[error("read the plan")]
+    Spool(#[from] SpoolError),
+    /// A manifest cannot be written on this machine.
+    #[error("write the manifest {}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: csv::Error,
+    },
+    /// A manifest that was written cannot be read.
+    #[error("read the manifest {}", path.display())]
+    Upload {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ByteStreamError,
+    },
+    /// A job can put something in front of keys, and take nothing away.
+    #[error(
+        "copy {from} to {to} by a batch job, which can put a folder in front of keys but take none away"
+    )]
+    Folders {
+        /// The source.
+        from: String,
+        /// The destination.
+        to: String,
+    },
+    /// S3 names no job.
+    #[error("run a batch job: S3 answered without its {0}")]
+    Answer(&'static str),
+}
+
+/// A job to be made.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct BatchJob {
+    /// Storage class of all its copies.
+    pub class: String,
+    /// What it copies.
+    #[serde(flatten)]
+    pub copies: Tally,
+    /// S3's id of it; null before it is made.
+    pub id: Option<String>,
+}
+
+/// What goes by jobs, and what does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct BatchPlan {
+    /// One for each storage class.
+    pub jobs: Vec<BatchJob>,
+    /// Not for a job: too large, or of a class that jobs do not write. A sync by the own engine copies these.
+    pub left: Listed,
+}
+
+impl BatchPlan {
+    fn add(&mut self, class: &str, bytes: u64) {
+        if let Some(job) = self.jobs.iter_mut().find(|job| job.class == class) {
+            return job.copies.add(bytes);
+        }
+        let mut copies = Tally::default();
+        copies.add(bytes);
+        self.jobs.push(BatchJob {
+            class: class.to_owned(),
+            copies,
+            id: None,
+        });
+    }
+}
+
+/// The class of the job that copies this, or why none can.
+fn assign(step: &Step) -> Result<S3StorageClass, &'static str> {
+    let Some(source) = &step.source else {
+        return Err("not a copy");
+    };
+    if source.size > LARGEST_COPY {
+        return Err("larger than 5 GB");
+    }
+    let class = match &source.class {
+        StorageClass::Standard => S3StorageClass::Standard,
+        StorageClass::Glacier => S3StorageClass::Glacier,
+        StorageClass::DeepArchive => S3StorageClass::DeepArchive,
+        StorageClass::Other(name) => S3StorageClass::from(&**name),
+    };
+    if S3StorageClass::values().contains(&class.as_str()) {
+        Ok(class)
+    } else {
+        Err("of a storage class that a job does not write")
+    }
+}
+
+/// The folder that a job puts in front of keys.
+fn target_prefix(source: &Place, destination: &Place) -> Result<Option<String>, BatchError> {
+    match destination.prefix.strip_suffix(&source.prefix) {
+        // S3 puts a slash behind it.
+        Some(front) if front.is_empty() || front.ends_with('/') => {
+            Ok(front.strip_suffix('/').map(str::to_owned))
+        }
+        _ => Err(BatchError::Folders {
+            from: source.to_string(),
+            to: destination.to_string(),
+        }),
+    }
+}
+
+/// Says what jobs would do with a plan; changes nothing.
+///
+/// # Errors
+/// When the plan cannot be read, or keys would have to change.
+pub fn plan_batch(
+    planned: &Planned,
+    source: &Bucket,
+    destination: &Bucket,
+) -> Result<BatchPlan, BatchError> {
+    target_prefix(source.place(), destination.place())?;
+    let mut plan = BatchPlan::default();
+    for step in planned.copies.read()? {
+        let step = step?;
+        let size = step.source.as_ref().map_or(0, |facts| facts.size);
+        match assign(&step) {
+            Ok(class) => plan.add(class.as_str(), size),
+            Err(reason) => plan.left.add(&step.key, size, Some(reason)),
+        }
+    }
+    Ok(plan)
+}
+
+/// Writes manifests into the destination's journal and makes the jobs, which begin at once. Every copy is in
+/// the journal of `run` before, so that `undo` knows what was there. What somebody else has written to the
+/// destination since it was listed is left.
+///
+/// # Errors
+/// When a call, the journal or a file fails. Jobs that were made already run on; `made` is told each id.
+pub async fn submit(
+    planned: &Planned,
+    source: &Bucket,
+    destination: &Bucket,
+    run: &Run,
+    (runs, directory): (&Path, &Path),
+    options: &BatchOptions,
+    mut made: impl FnMut(&BatchJob),
+) -> Result<BatchPlan, BatchError> {
+    let prefix = target_prefix(source.place(), destination.place())?;
+    let journal = Journal::begin(runs, destination, run).await?;
+    let manifests = Manifests::write(planned, source, destination, &journal, directory).await?;
+    let mut plan = BatchPlan {
+        jobs: Vec::new(),
+        left: manifests.left,
+    };
+    for (number, manifest) in manifests.files.into_iter().enumerate() {
+        let key = format!("{JOURNAL}{}/batch-{number}.csv", run.run);
+        let etag = upload(destination, &key, &manifest.path).await?;
+        let copies = S3CopyObjectOperation::builder()
+            .target_resource(format!("arn:aws:s3:::{}", destination.name()))
+            .set_target_key_prefix(prefix.clone())
+            .storage_class(manifest.class.clone())
+            .set_sse_aws_kms_key_id(options.kms_key.as_ref().map(ToString::to_string))
+            .build();
+        let location = JobManifestLocation::builder()
+            .object_arn(format!("arn:aws:s3:::{}/{key}", destination.name()))
+            .e_tag(etag)
+            .build();
+        let id = create(destination, run, number, copies, location, options).await?;
+        let job = BatchJob {
+            class: manifest.class.as_str().to_owned(),
+            copies: manifest.copies,
+            id: Some(id),
+        };
+        made(&job);
+        plan.jobs.push(job);
+    }
+    Ok(plan)
+}
+
+fn call(destination: &Bucket, operation: &'static str, resource: &str) -> Call {
+    Call {
+        region: destination.region(),
+        service: "S3 Control",
+        operation,
+        resource: resource.to_owned(),
+    }
+}
+
+async fn upload(destination: &Bucket, key: &str, path: &Path) -> Result<String, BatchError> {
+    let body = ByteStream::from_path(path)
+        .await
+        .map_err(|source| BatchError::Upload {
+            path: path.to_owned(),
+            source,
+        })?;
+    let answer = destination
+        .s3
+        .put_object()
+        .bucket(destination.name())
+        .key(key)
+        .content_type("text/csv")
+        .body(body)
+        .send()
+        .await
+        .map_err(|error| destination.call("PutObject", key).failed(error))?;
+    answer.e_tag.ok_or(BatchError::Answer("manifest's ETag"))
+}
+
+async fn create(
+    destination: &Bucket,
+    run: &Run,
+    number: usize,
+    copies: S3CopyObjectOperation,
+    location: Result<JobManifestLocation, aws_sdk_s3control::error::BuildError>,
+    options: &BatchOptions,
+) -> Result<String, BatchError> {
+    let unexpected = |error: aws_sdk_s3control::error::BuildError| {
+        Error::unexpected(call(destination, "CreateJob", &run.run), error.to_string())
+    };
+    let spec = JobManifestSpec::builder()
+        .format(JobManifestFormat::S3BatchOperationsCsv20180820)
+        .fields(JobManifestFieldName::Bucket)
+        .fields(JobManifestFieldName::Key)
+        .build()
+        .map_err(unexpected)?;
+    let manifest = JobManifest::builder()
+        .spec(spec)
+        .location(location.map_err(unexpected)?)
+        .build();
+    let report = JobReport::builder()
+        .bucket(format!("arn:aws:s3:::{}", destination.name()))
+        .prefix(format!("{JOURNAL}{}", run.run))
+        .format(JobReportFormat::ReportCsv20180820)
+        .report_scope(JobReportScope::FailedTasksOnly)
+        .enabled(true)
+        .build();
+    let answer = options
+        .control
+        .create_job()
+        .account_id(&options.account)
+        // It was confirmed here.
+        .confirmation_required(false)
+        .operation(JobOperation::builder().s3_put_object_copy(copies).build())
+        .manifest(manifest)
+        .report(report)
+        .priority(options.priority)
+        .role_arn(&options.role)
+        // A request that is sent twice makes one job.
+        .client_request_token(format!("{}-{number}", run.run))
+        .description(format!(
+            "{} to {}, run {}",
+            run.source, run.destination, run.run
+        ))
+        .send()
+        .await
+        .map_err(|error| call(destination, "CreateJob", &run.run).failed(error))?;
+    answer.job_id.ok_or(BatchError::Answer("id"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(size: u64, class: &str) -> Step {
+        let time = "2026-11-22T00:00:00Z";
+        serde_json::from_value(serde_json::json!({
+            "key": "k",
+            "action": "create",
+            "source": {"size": size, "etag": "x", "modified": time, "class": class},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_a_job_cannot_copy_is_left() {
+        let class = |size, class: &str| assign(&step(size, class)).map(|class| class.to_string());
+        assert_eq!(class(5 << 30, ""), Ok("STANDARD".to_owned()));
+        assert_eq!(class(1, "GLACIER_IR"), Ok("GLACIER_IR".to_owned()));
+        assert_eq!(class((5 << 30) + 1, ""), Err("larger than 5 GB"));
+        for other in ["REDUCED_REDUNDANCY", "EXPRESS_ONEZONE"] {
+            assert!(class(1, other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_job_can_put_a_folder_in_front_and_take_none_away() {
+        let prefix = |from: &str, to: &str| {
+            let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
+            target_prefix(&from, &to).ok()
+        };
+        assert_eq!(prefix("s3://aaa", "s3://bbb"), Some(None));
+        assert_eq!(prefix("s3://aaa/x", "s3://bbb/x"), Some(None));
+        let front = Some(Some("old".to_owned()));
+        assert_eq!(prefix("s3://aaa", "s3://bbb/old"), front);
+        assert_eq!(prefix("s3://aaa/x", "s3://bbb/old/x"), front);
+        assert_eq!(prefix("s3://aaa/x", "s3://bbb"), None);
+        // `old-x/` ends with `x/`, but no slash stands before.
+        assert_eq!(prefix("s3://aaa/x", "s3://bbb/old-x"), None);
+    }
+}

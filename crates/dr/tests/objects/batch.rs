@@ -1,0 +1,271 @@
+//! Batch jobs: S3 is a local AWS, S3 Control answers what each test says, since no emulator runs jobs.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_s3control::operation::create_job::{CreateJobInput, CreateJobOutput};
+use aws_sdk_s3control::operation::describe_job::DescribeJobOutput;
+use aws_sdk_s3control::types::{JobDescriptor, JobProgressSummary, JobStatus};
+use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+use dr::objects::{
+    BatchError, BatchOptions, Bucket, JobState, PlanOptions, follow, plan_batch, submit,
+};
+use settings::KmsKeyArn;
+use tokio::sync::watch;
+
+use crate::stage::{DR, Stage, options};
+
+const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+fn control(rules: &[&Rule]) -> BatchOptions {
+    BatchOptions {
+        control: mock_client!(aws_sdk_s3control, RuleMode::Sequential, rules),
+        account: "123456789012".to_owned(),
+        role: "arn:aws:iam::123456789012:role/batch".to_owned(),
+        priority: 7,
+        kms_key: None,
+    }
+}
+
+fn describe(status: JobStatus, succeeded: i64, failed: i64) -> Rule {
+    mock!(aws_sdk_s3control::Client::describe_job)
+        .match_requests(|request| {
+            request.account_id() == Some("123456789012") && request.job_id() == Some("job-1")
+        })
+        .then_output(move || {
+            let progress = JobProgressSummary::builder()
+                .total_number_of_tasks(10)
+                .number_of_tasks_succeeded(succeeded)
+                .number_of_tasks_failed(failed)
+                .build();
+            let job = JobDescriptor::builder()
+                .status(status.clone())
+                .suspended_cause("why")
+                .progress_summary(progress)
+                .build();
+            DescribeJobOutput::builder().job(job).build()
+        })
+}
+
+/// A bucket that nobody asks.
+async fn nowhere() -> Bucket {
+    let env = aws_env::AwsEnv::load(aws_env::Options::default())
+        .await
+        .unwrap();
+    let clients = env.region(DR.parse().unwrap());
+    Bucket::new(&clients, "s3://photos-dr".parse().unwrap())
+}
+
+async fn followed(rules: &[&Rule], deadline: u64, stopped: bool) -> JobState {
+    let (_keep, stop) = watch::channel(stopped);
+    let (bucket, ids, options) = (nowhere().await, ["job-1".to_owned()], control(rules));
+    let deadline = Duration::from_secs(deadline);
+    let jobs = follow(&bucket, &ids, &options, deadline, stop, &report::Silent);
+    jobs.await.unwrap().0.remove(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_is_followed_to_its_end() {
+    let rules = [
+        describe(JobStatus::New, 0, 0),
+        describe(JobStatus::Preparing, 0, 0),
+        describe(JobStatus::Active, 4, 0),
+        describe(JobStatus::Complete, 10, 0),
+    ];
+    let job = followed(&rules.each_ref(), 3_600, false).await;
+    assert!(job.is_complete() && job.ended, "{job:?}");
+    assert_eq!((job.objects, job.succeeded, job.failed), (10, 10, 0));
+    for rule in rules {
+        assert_eq!(rule.num_calls(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_ends_otherwise_is_not_called_complete() {
+    for (status, succeeded, failed) in [
+        (JobStatus::Complete, 9, 1),
+        (JobStatus::Failed, 0, 0),
+        (JobStatus::Cancelled, 3, 0),
+    ] {
+        let job = followed(&[&describe(status, succeeded, failed)], 3_600, false).await;
+        assert!(job.ended && !job.is_complete(), "{job:?}");
+        assert_eq!(job.reasons, ["why"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_deadline_and_at_an_interrupt_a_job_is_left_running() {
+    let waiting = || describe(JobStatus::Suspended, 0, 0);
+    let job = followed(&[&waiting(), &waiting(), &waiting()], 15, false).await;
+    assert!(!job.ended && !job.is_complete(), "{job:?}");
+    let job = followed(&[&describe(JobStatus::Active, 1, 0)], 3_600, true).await;
+    assert!(!job.ended && job.succeeded == 1, "{job:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_does_not_answer_for_a_while_is_asked_again() {
+    let busy = mock!(aws_sdk_s3control::Client::describe_job)
+        .sequence()
+        .http_status(503, None)
+        .times(50)
+        .output(|| DescribeJobOutput::builder().build())
+        .build();
+    // However often the SDK tries by itself, the deadline ends it.
+    let job = followed(&[&busy], 60, false).await;
+    assert_eq!((job.ended, job.status.as_str()), (false, "not known"));
+}
+
+/// What S3 does with a manifest.
+async fn perform(stage: &Stage, manifest: &str) -> Vec<String> {
+    let s3 = &stage.to.s3;
+    let object = s3.get_object().bucket("photos-dr").key(manifest);
+    let body = object.send().await.unwrap().body.collect().await.unwrap();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    let mut keys = Vec::new();
+    for line in text.lines() {
+        let (bucket, encoded) = line.split_once(',').unwrap();
+        let key = percent_encoding::percent_decode_str(encoded)
+            .decode_utf8()
+            .unwrap();
+        let copy = s3.copy_object().bucket("photos-dr").key(&*key);
+        copy.copy_source(format!("{bucket}/{encoded}"))
+            .send()
+            .await
+            .unwrap();
+        keys.push(key.into_owned());
+    }
+    keys
+}
+
+// aws-behaviour: 13
+#[tokio::test]
+async fn a_job_copies_what_was_planned_and_can_be_undone() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    for key in ["a", "b c/d,e\n+%2B\"", "same"] {
+        stage.put_source(key, key.as_bytes()).await;
+    }
+    stage.put_destination("a", b"old").await;
+    stage.put_destination("same", b"same").await;
+    let cold = stage.from.s3.put_object().bucket("photos").key("cold");
+    let class = aws_sdk_s3::types::StorageClass::StandardIa;
+    cold.storage_class(class)
+        .body(b"c".to_vec().into())
+        .send()
+        .await
+        .unwrap();
+    let before = stage.destination().await;
+    let planned = stage.plan(&options()).await;
+    let plan = plan_batch(&planned, &stage.source, &stage.destination).unwrap();
+    let number = |class: &str| {
+        let job = plan.jobs.iter().find(|job| job.class == class);
+        job.map(|job| job.copies.objects)
+    };
+    assert_eq!(
+        (number("STANDARD"), number("STANDARD_IA")),
+        (Some(2), Some(1))
+    );
+
+    let asked = Arc::new(Mutex::new(Vec::<CreateJobInput>::new()));
+    let seen = asked.clone();
+    let create = mock!(aws_sdk_s3control::Client::create_job)
+        .match_requests(move |request| {
+            seen.lock().unwrap().push(request.clone());
+            true
+        })
+        .sequence()
+        .output(|| CreateJobOutput::builder().job_id("job-1").build())
+        .output(|| CreateJobOutput::builder().job_id("job-2").build())
+        .build();
+    let mut batch = control(&[&create]);
+    batch.kms_key = Some(KEY.parse::<KmsKeyArn>().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let mut made = Vec::new();
+    let plan = submit(
+        &planned,
+        &stage.source,
+        &stage.destination,
+        &stage.run("r1"),
+        (stage.runs.path(), directory.path()),
+        &batch,
+        |job| made.extend(job.id.clone()),
+    )
+    .await
+    .unwrap();
+    assert_eq!(made, ["job-1", "job-2"]);
+    assert_eq!(plan.left.tally.objects, 0);
+
+    let asked = std::mem::take(&mut *asked.lock().unwrap());
+    let mut keys = Vec::new();
+    let mut classes = Vec::new();
+    for (number, request) in asked.iter().enumerate() {
+        let operation = request.operation().unwrap().s3_put_object_copy().unwrap();
+        assert_eq!(operation.target_resource(), Some("arn:aws:s3:::photos-dr"));
+        assert_eq!(operation.sse_aws_kms_key_id(), Some(KEY));
+        assert_eq!(operation.target_key_prefix(), None);
+        classes.push(operation.storage_class().unwrap().as_str().to_owned());
+        assert_eq!(
+            request.role_arn(),
+            Some("arn:aws:iam::123456789012:role/batch")
+        );
+        assert_eq!(request.confirmation_required(), Some(false));
+        assert_eq!(request.priority(), Some(7));
+        let token = format!("r1-{number}");
+        assert_eq!(request.client_request_token(), Some(token.as_str()));
+        let report = request.report().unwrap();
+        assert!(report.enabled() && report.prefix() == Some(".dr-journal/r1"));
+        let location = request.manifest().unwrap().location().unwrap();
+        let manifest = location
+            .object_arn()
+            .strip_prefix("arn:aws:s3:::photos-dr/");
+        assert!(!location.e_tag().is_empty());
+        keys.extend(perform(&stage, manifest.unwrap()).await);
+    }
+    classes.sort();
+    assert_eq!(classes, ["STANDARD", "STANDARD_IA"]);
+    keys.sort();
+    assert_eq!(keys, ["a", "b c/d,e\n+%2B\"", "cold"]);
+    assert_eq!(stage.destination().await, stage.source().await);
+    // The journal knows what was there, although no process saw the copies.
+    assert_eq!(stage.undo("r1", "r2").await, 3);
+    assert_eq!(stage.destination().await, before);
+}
+
+#[tokio::test]
+async fn what_somebody_else_has_written_is_not_in_the_manifest() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    for key in ["a", "b"] {
+        stage.put_source(key, b"source").await;
+        stage.put_destination(key, b"old").await;
+    }
+    let planned = stage
+        .plan(&PlanOptions {
+            leave_unproven: true,
+            ..options()
+        })
+        .await;
+    stage.put_destination("b", b"somebody else").await;
+    let create = mock!(aws_sdk_s3control::Client::create_job)
+        .then_output(|| CreateJobOutput::builder().job_id("job-1").build());
+    let directory = tempfile::tempdir().unwrap();
+    let plan = submit(
+        &planned,
+        &stage.source,
+        &stage.destination,
+        &stage.run("r1"),
+        (stage.runs.path(), directory.path()),
+        &control(&[&create]),
+        |_| {},
+    )
+    .await
+    .unwrap();
+    assert_eq!(plan.left.examples[0].key, "b");
+    assert_eq!(perform(&stage, ".dr-journal/r1/batch-0.csv").await, ["a"]);
+
+    let from = Bucket::new(&stage.from, "s3://photos/x".parse().unwrap());
+    let error = plan_batch(&planned, &from, &stage.destination).unwrap_err();
+    assert!(matches!(error, BatchError::Folders { .. }), "{error}");
+}
