@@ -1,3 +1,5 @@
+pub(crate) mod database;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -5,7 +7,9 @@ use cli::{CompletionArgs, GlobalArgs};
 use dr::objects::{ManifestUrl, MaxDelete, Mode, Place};
 use settings::{BucketName, KmsKeyArn, Region};
 
-/// Copies, compares and puts back the objects of buckets in two regions
+use database::{BackupsCommand, RecoveryPointsArgs, RestoreArgs, SnapshotsCommand};
+
+/// Keeps a second region ready: objects compared, copied and put back; databases copied and restored
 #[derive(Debug, Parser)]
 #[command(name = "dr-replicate", version, after_long_help = EXAMPLES)]
 pub struct Cli {
@@ -30,6 +34,9 @@ Examples:
   dr-replicate reconcile --bucket berthcare-photos-staging --manifest photos.manifest
   dr-replicate sync --from s3://photos/2026 --to s3://photos-dr/2026 \\
       --from-region ca-central-1 --to-region us-east-1
+  dr-replicate snapshots copy
+  dr-replicate recovery-points
+  dr-replicate restore --target berthcare-staging-postgres-dr
 
 Exit codes:
   0 fine · 1 checked and found wrong · 2 usage or configuration · 3 could not check
@@ -48,6 +55,16 @@ pub enum Command {
     Manifest(ManifestArgs),
     /// Failback: bring what was written in the DR bucket to the primary, losing nothing on either side
     Reconcile(ReconcileArgs),
+    /// Automated backups of databases, replicated to the DR region
+    #[command(subcommand)]
+    Backups(BackupsCommand),
+    /// Snapshots of databases, copied to the DR region
+    #[command(subcommand)]
+    Snapshots(SnapshotsCommand),
+    /// Show what the DR region holds to restore databases from
+    RecoveryPoints(RecoveryPointsArgs),
+    /// Restore a database in the DR region, calling no other
+    Restore(RestoreArgs),
     /// Print a completion script
     Completion(CompletionArgs),
 }

@@ -1,6 +1,11 @@
+mod backups;
 mod connect;
+mod databases;
 mod parity;
 mod reconcile;
+mod recovery_points;
+mod restore;
+mod snapshots;
 mod sync;
 mod undo;
 
@@ -17,6 +22,10 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Undo(args) => undo::run(&global, &args).await,
         Command::Manifest(args) => reconcile::capture(&global, &args).await,
         Command::Reconcile(args) => reconcile::run(&global, &args, stop).await,
+        Command::Backups(command) => backups::run(&global, &command).await,
+        Command::Snapshots(command) => snapshots::run(&global, &command, stop).await,
+        Command::RecoveryPoints(args) => recovery_points::run(&global, &args).await,
+        Command::Restore(args) => restore::run(&global, &args, stop).await,
         Command::Completion(args) => {
             cli::print_completion::<Cli>(&args);
             Ok(Exit::Fine)

@@ -1,0 +1,185 @@
+use std::time::Duration;
+
+use cli::{Exit, Failure, GlobalArgs};
+use dr::database::{
+    BackupsReport, DisablePlan, EnablePlan, EnableStep, Health, Patience, disable, enable,
+    plan_disable, plan_enable, status,
+};
+use report::{Document, Report};
+use serde::Serialize;
+
+use super::databases::{Stage, joined, refused, show, show_plan, worse};
+use crate::args::database::{BackupsChangeArgs, BackupsCommand, BackupsStatusArgs};
+
+/// A replication that was begun is shown within moments.
+const SETTLED: Patience = Patience {
+    deadline: Duration::from_secs(120),
+    interval: Duration::from_secs(2),
+};
+
+/// What `enable` prints.
+#[derive(Serialize)]
+struct Enabled {
+    plans: Vec<EnablePlan>,
+    /// Whether the plans were carried out.
+    applied: bool,
+}
+
+/// What `disable` prints.
+#[derive(Serialize)]
+struct Disabled {
+    plans: Vec<DisablePlan>,
+    /// Whether the plans were carried out.
+    applied: bool,
+}
+
+impl Report for Enabled {
+    fn document(&self) -> Document {
+        joined(self.plans.iter())
+    }
+}
+
+impl Report for Disabled {
+    fn document(&self) -> Document {
+        if self.plans.is_empty() {
+            return Document::new().text("No backups are replicated.");
+        }
+        joined(self.plans.iter())
+    }
+}
+
+pub(crate) async fn run(global: &GlobalArgs, command: &BackupsCommand) -> Result<Exit, Failure> {
+    match command {
+        BackupsCommand::Enable(args) => start(global, args).await,
+        BackupsCommand::Status(args) => look(global, args).await,
+        BackupsCommand::Disable(args) => stop(global, args).await,
+    }
+}
+
+async fn start(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Failure> {
+    let stage = Stage::open(global).await?;
+    let databases = stage.databases(args.database.database.as_ref())?;
+    let (primary, dr) = tokio::try_join!(stage.primary(), stage.dr())?;
+    let failed = |error| Failure::aws("look at the automated backups", error);
+    let backups = dr.backups().await.map_err(failed)?;
+    let regions = (primary.region(), dr.region());
+    let mut plans = Vec::new();
+    for database in &databases {
+        let instance = primary
+            .instance(database.id.as_str())
+            .await
+            .map_err(failed)?;
+        let plan = plan_enable(database, instance.as_ref(), &backups, regions);
+        plans.push(plan.map_err(|refusal| refused(&refusal))?);
+    }
+    let differs = |plan: &EnablePlan| matches!(plan.step, EnableStep::Differs(_));
+    let exit = if plans.iter().any(differs) {
+        Exit::Wrong
+    } else {
+        Exit::Fine
+    };
+    let starts = plans
+        .iter()
+        .filter(|plan| plan.step == EnableStep::Start)
+        .count();
+    let mut enabled = Enabled {
+        plans,
+        applied: false,
+    };
+    if args.dry_run || starts == 0 {
+        cli::print(global, &enabled)?;
+        return Ok(exit);
+    }
+    show_plan(global, &enabled)?;
+    let region = dr.region();
+    let question = format!("Replicate the automated backups of {starts} databases to {region}?");
+    cli::confirm(global, &question)?;
+    for plan in &enabled.plans {
+        let ended = enable(&dr, plan, &stage.settings.tags, SETTLED).await;
+        ended
+            .map_err(|error| Failure::aws("replicate the automated backups", error))?
+            .map_err(|refusal| refused(&refusal))?;
+    }
+    enabled.applied = true;
+    match global.output {
+        cli::OutputFormat::Json => cli::print(global, &enabled)?,
+        cli::OutputFormat::Table => cli::print_text(
+            "Replication has begun. The first backup arrives later: dr-replicate backups status\n",
+        ),
+    }
+    Ok(exit)
+}
+
+async fn look(global: &GlobalArgs, args: &BackupsStatusArgs) -> Result<Exit, Failure> {
+    let stage = Stage::open(global).await?;
+    let databases = stage.databases(args.database.database.as_ref())?;
+    let dr = stage.dr().await?;
+    let backups = dr
+        .backups()
+        .await
+        .map_err(|error| Failure::aws("look at the automated backups", error))?;
+    let as_of = args.as_of.unwrap_or_else(cli::now);
+    let (primary, objective) = (
+        stage.settings.regions.primary,
+        stage.settings.objectives.rpo_database,
+    );
+    let report = BackupsReport {
+        region: dr.region(),
+        databases: databases
+            .iter()
+            .map(|database| status(database.id.as_str(), &backups, primary, objective, as_of))
+            .collect(),
+    };
+    show(global, args.markdown, &report)?;
+    let exits = report
+        .databases
+        .iter()
+        .map(|database| match database.health {
+            Health::Ok => Exit::Fine,
+            Health::Wrong => Exit::Wrong,
+            Health::Unknown => Exit::Unchecked,
+        });
+    Ok(exits.fold(Exit::Fine, worse))
+}
+
+async fn stop(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Failure> {
+    let stage = Stage::open(global).await?;
+    let databases = stage.databases(args.database.database.as_ref())?;
+    let dr = stage.dr().await?;
+    let backups = dr
+        .backups()
+        .await
+        .map_err(|error| Failure::aws("look at the automated backups", error))?;
+    let regions = (stage.settings.regions.primary, dr.region());
+    let plans: Vec<DisablePlan> = databases
+        .iter()
+        .filter_map(|database| plan_disable(database.id.as_str(), &backups, regions))
+        .collect();
+    let mut disabled = Disabled {
+        plans,
+        applied: false,
+    };
+    if args.dry_run || disabled.plans.is_empty() {
+        cli::print(global, &disabled)?;
+        return Ok(Exit::Fine);
+    }
+    show_plan(global, &disabled)?;
+    let names: Vec<&str> = disabled
+        .plans
+        .iter()
+        .map(|plan| plan.database.as_str())
+        .collect();
+    let question = "Stop replicating these backups?";
+    cli::confirm_name(global, question, &names.join(" "))?;
+    for plan in &disabled.plans {
+        disable(&dr, plan)
+            .await
+            .map_err(|error| Failure::aws("stop replicating the automated backups", error))?;
+    }
+    disabled.applied = true;
+    match global.output {
+        cli::OutputFormat::Json => cli::print(global, &disabled)?,
+        cli::OutputFormat::Table => cli::print_text("Replication is stopped.\n"),
+    }
+    Ok(Exit::Fine)
+}

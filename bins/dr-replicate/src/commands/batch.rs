@@ -1,0 +1,197 @@
+//! `sync --engine batch`, and `sync --job`.
+
+use std::time::Duration;
+
+use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
+use dr::objects::{
+    BatchError, BatchOptions, BatchPlan, Jobs, Plan, Planned, follow, plan_batch, submit,
+};
+use report::{Document, Mark, Report};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::connect::{self, Pair};
+use super::sync::{journal_failure, note};
+use crate::args::SyncArgs;
+
+/// What `sync --engine batch` prints.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    plan: &'a Plan,
+    batch: BatchPlan,
+    /// For `undo`; null when nothing was done.
+    run: Option<String>,
+    /// Null when no job was made.
+    jobs: Option<Jobs>,
+}
+
+impl Report for Outcome<'_> {
+    fn document(&self) -> Document {
+        if let (Some(jobs), Some(run)) = (&self.jobs, &self.run) {
+            return left(jobs.document(), &self.batch).text(format!("Run {run}"));
+        }
+        let rows = self.batch.jobs.iter().map(|job| {
+            let cells = vec![
+                job.class.clone(),
+                job.copies.objects.to_string(),
+                job.copies.bytes.to_string(),
+            ];
+            (Mark::Plain, cells)
+        });
+        let jobs = Document::new().heading("Batch jobs to be made").table(
+            ["Storage class", "Objects", "Bytes"],
+            rows.collect(),
+        );
+        self.plan
+            .document()
+            .append(left(jobs, &self.batch))
+    }
+}
+
+fn left(document: Document, batch: &BatchPlan) -> Document {
+    dr::objects::examples(
+        document,
+        "Not copied by a job: run `sync` without --engine batch for these",
+        &batch.left,
+    )
+}
+
+async fn options(args: &SyncArgs, pair: &Pair) -> Result<BatchOptions, Failure> {
+    let region = pair.destination.region();
+    let account = pair
+        .env
+        .region(region)
+        .account_id()
+        .await
+        .map_err(|error| Failure::aws("ask which account this is", error))?;
+    Ok(BatchOptions {
+        control: aws_sdk_s3control::Client::new(&pair.env.sdk_config(region)),
+        account,
+        role: args.batch.role_arn.clone().unwrap_or_default(),
+        priority: args.batch.priority,
+        kms_key: args.kms_key.clone(),
+    })
+}
+
+/// Makes jobs for what was planned, and follows them.
+pub(super) async fn run(
+    global: &GlobalArgs,
+    args: &SyncArgs,
+    pair: &Pair,
+    planned: &Planned,
+    (runs, directory): (&std::path::Path, &std::path::Path),
+    stop: watch::Receiver<bool>,
+) -> Result<Exit, Failure> {
+    let (source, destination) = (&pair.source, &pair.destination);
+    let batch = plan_batch(planned, source, destination).map_err(failure)?;
+    let mut outcome = Outcome {
+        plan: &planned.plan,
+        batch,
+        run: None,
+        jobs: None,
+    };
+    let nothing = outcome.batch.jobs.is_empty() || args.dry_run;
+    if nothing || global.output == OutputFormat::Table {
+        cli::print(global, &outcome)?;
+    }
+    if nothing {
+        return Ok(rest(&outcome));
+    }
+    let options = options(args, pair).await?;
+    let copies: u64 = outcome.batch.jobs.iter().map(|job| job.copies.objects).sum();
+    let question = format!(
+        "Have S3 copy {copies} objects to {}, at {} dollar for each job and each million objects, as {}?",
+        destination.place(),
+        "0.25 and 1",
+        options.role,
+    );
+    cli::confirm_name(global, &question, destination.name())?;
+    let run = connect::new_run("sync --engine batch", source, destination);
+    outcome.batch = submit(
+        planned,
+        source,
+        destination,
+        &run,
+        (runs, directory),
+        &options,
+        |job| {
+            if let Some(id) = &job.id {
+                note(&format!("job {id} copies {} objects", job.copies.objects));
+            }
+        },
+    )
+    .await
+    .map_err(failure)?;
+    let ids: Vec<String> = outcome.batch.jobs.iter().filter_map(|job| job.id.clone()).collect();
+    outcome.jobs = Some(watch_jobs(args, pair, &options, &ids, stop.clone()).await?);
+    outcome.run = Some(run.run);
+    cli::print(global, &outcome)?;
+    Ok(if *stop.borrow() { Exit::Interrupted } else { rest(&outcome) })
+}
+
+/// Follows jobs of an earlier run.
+pub(super) async fn resume(
+    global: &GlobalArgs,
+    args: &SyncArgs,
+    pair: &Pair,
+    stop: watch::Receiver<bool>,
+) -> Result<Exit, Failure> {
+    let options = options(args, pair).await?;
+    let jobs = watch_jobs(args, pair, &options, &args.batch.job, stop.clone()).await?;
+    cli::print(global, &jobs)?;
+    Ok(if *stop.borrow() { Exit::Interrupted } else { end(&jobs) })
+}
+
+async fn watch_jobs(
+    args: &SyncArgs,
+    pair: &Pair,
+    options: &BatchOptions,
+    ids: &[String],
+    stop: watch::Receiver<bool>,
+) -> Result<Jobs, Failure> {
+    let deadline = Duration::from_secs(u64::from(args.batch.wait) * 60);
+    let progress = Progress::new();
+    let again: String = ids.iter().map(|id| format!(" --job {id}")).collect();
+    let jobs = follow(&pair.destination, ids, options, deadline, stop, &progress)
+        .await
+        .map_err(|error| {
+            Failure::aws("follow the jobs", error)
+                .hint(format!("they run on; follow them again with `sync{again}`"))
+        })?;
+    if jobs.0.iter().any(|job| !job.ended) {
+        note(&format!("jobs run on; follow them again with `sync{again}`"));
+    }
+    Ok(jobs)
+}
+
+/// What a job could not copy, or has not copied yet, is not known to be equal.
+fn end(jobs: &Jobs) -> Exit {
+    if jobs.0.iter().all(dr::objects::JobState::is_complete) {
+        Exit::Fine
+    } else {
+        Exit::Unchecked
+    }
+}
+
+fn rest(outcome: &Outcome<'_>) -> Exit {
+    match &outcome.jobs {
+        Some(jobs) if end(jobs) != Exit::Fine => Exit::Unchecked,
+        _ if outcome.batch.left.tally.objects > 0 => Exit::Wrong,
+        _ => super::sync::rest(outcome.plan, None),
+    }
+}
+
+fn failure(error: BatchError) -> Failure {
+    match error {
+        BatchError::Call(error) => Failure::aws("run a batch job", error),
+        BatchError::Journal(error) => journal_failure("keep the journal", error),
+        error @ BatchError::Folders { .. } => {
+            Failure::new(Exit::Usage, anyhow::Error::new(error).context("failed to plan"))
+                .hint("use --engine own, or folders of the same name")
+        }
+        error => Failure::new(
+            Exit::Unchecked,
+            anyhow::Error::new(error).context("failed to run a batch job"),
+        ),
+    }
+}

@@ -1,0 +1,171 @@
+//! From settings to the databases and to RDS in the regions that a command needs.
+
+use anyhow::anyhow;
+use aws_env::AwsEnv;
+use cli::{Exit, Failure, GlobalArgs, OutputFormat};
+use dr::database::{Patience, Refusal, Site};
+use report::{Document, Report, Section};
+use settings::{Database, DbIdentifier, Settings};
+use tokio::sync::watch;
+
+use crate::args::database::PatienceArgs;
+
+/// What settings say, and the way to AWS.
+pub(super) struct Stage {
+    pub(super) settings: Settings,
+    env: AwsEnv,
+}
+
+impl Stage {
+    pub(super) async fn open(global: &GlobalArgs) -> Result<Self, Failure> {
+        let settings = cli::load_settings(global)?;
+        cli::residency_notes(&settings);
+        let env = cli::aws_env().await?;
+        Ok(Self { settings, env })
+    }
+
+    /// The database of this identifier, or all of them.
+    pub(super) fn databases(
+        &self,
+        wanted: Option<&DbIdentifier>,
+    ) -> Result<Vec<Database>, Failure> {
+        let all = &self.settings.databases;
+        let chosen: Vec<Database> = all
+            .iter()
+            .filter(|database| wanted.is_none_or(|wanted| database.id == *wanted))
+            .cloned()
+            .collect();
+        if !chosen.is_empty() {
+            return Ok(chosen);
+        }
+        let known: Vec<&str> = all.iter().map(|database| database.id.as_str()).collect();
+        Err(match wanted {
+            Some(wanted) => unknown(&format!("failed to find database {wanted}"), &known),
+            None => unknown("failed to find any database", &known),
+        })
+    }
+
+    /// RDS in the DR region, which answers.
+    pub(super) async fn dr(&self) -> Result<Site, Failure> {
+        self.site(self.settings.regions.dr).await
+    }
+
+    /// RDS in the primary region, which answers. Nothing that is done after its loss may ask for it.
+    pub(super) async fn primary(&self) -> Result<Site, Failure> {
+        self.site(self.settings.regions.primary).await
+    }
+
+    /// Asks first whether the region answers: within seconds, before anything else is tried.
+    async fn site(&self, region: settings::Region) -> Result<Site, Failure> {
+        let reached = self.env.region(region).account_id().await;
+        reached.map_err(|error| Failure::aws(&format!("reach {region}"), error))?;
+        Ok(Site::new(&self.env, region))
+    }
+}
+
+pub(super) fn unknown(what: &str, known: &[&str]) -> Failure {
+    let hint = if known.is_empty() {
+        "settings have no [[databases]]".to_owned()
+    } else {
+        format!("settings have: {}", known.join(", "))
+    };
+    Failure::new(Exit::Usage, anyhow!("{what} in the settings")).hint(hint)
+}
+
+pub(super) fn patience(args: &PatienceArgs, objective: std::time::Duration) -> Patience {
+    Patience {
+        deadline: args.deadline.unwrap_or(objective),
+        interval: args.poll,
+    }
+}
+
+/// A refusal, as the end of the program.
+pub(super) fn refused(refusal: &Refusal) -> Failure {
+    let hint = refusal.hint();
+    let error = match exit(refusal) {
+        Exit::Refused => anyhow!("refused, and nothing was changed: {refusal}"),
+        _ => anyhow!("nothing was changed: {refusal}"),
+    };
+    Failure::new(exit(refusal), error).hint(hint)
+}
+
+/// How a refusal ends the program.
+fn exit(refusal: &Refusal) -> Exit {
+    if refusal.is_configuration() {
+        Exit::Usage
+    } else if refusal.is_finding() {
+        Exit::Wrong
+    } else {
+        Exit::Refused
+    }
+}
+
+/// Prints a plan before a question; with JSON only the result is printed.
+pub(super) fn show_plan<R: Report>(global: &GlobalArgs, plan: &R) -> Result<(), Failure> {
+    match global.output {
+        OutputFormat::Table => cli::print(global, plan),
+        OutputFormat::Json => Ok(()),
+    }
+}
+
+/// Prints a result, as Markdown if asked for.
+pub(super) fn show<R: Report>(
+    global: &GlobalArgs,
+    markdown: bool,
+    result: &R,
+) -> Result<(), Failure> {
+    if markdown && global.output == OutputFormat::Table {
+        cli::print_text(&result.document().to_markdown());
+        return Ok(());
+    }
+    cli::print(global, result)
+}
+
+/// Ends a wait at the first interrupt: whatever is under way goes on in AWS.
+pub(super) async fn until_stopped<T>(
+    mut stop: watch::Receiver<bool>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        ended = work => ended,
+        _ = stop.wait_for(|stop| *stop) => Err(Failure::new(
+            Exit::Interrupted,
+            anyhow!("interrupted"),
+        )
+        .hint("what was begun goes on in AWS; run the same command again to continue")),
+    }
+}
+
+/// The worse of two ends.
+pub(super) fn worse(a: Exit, b: Exit) -> Exit {
+    let rank = |exit: Exit| match exit {
+        Exit::Fine => 0,
+        Exit::Wrong => 1,
+        Exit::Unchecked => 2,
+        Exit::Refused => 3,
+        Exit::Usage => 4,
+        Exit::Interrupted => 5,
+    };
+    if rank(a) >= rank(b) { a } else { b }
+}
+
+/// Several results as one.
+pub(super) fn joined<'a, R: Report + 'a>(results: impl Iterator<Item = &'a R>) -> Document {
+    let mut document = Document::new();
+    for result in results {
+        document = append(document, &result.document());
+    }
+    document
+}
+
+/// One document after another.
+pub(super) fn append(mut document: Document, more: &Document) -> Document {
+    for section in more.sections() {
+        document = match section.clone() {
+            Section::Heading(text) => document.heading(text),
+            Section::Text(text) => document.text(text),
+            Section::Table { columns, rows } => document.table(columns, rows),
+        };
+    }
+    document
+}

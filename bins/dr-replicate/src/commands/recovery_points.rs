@@ -1,0 +1,45 @@
+use cli::{Exit, Failure, GlobalArgs};
+use dr::database::{RecoveryPoints, recovery_points};
+use report::{Document, Report};
+use serde::Serialize;
+
+use super::databases::{Stage, joined, show};
+use crate::args::database::RecoveryPointsArgs;
+
+/// What `recovery-points` prints.
+#[derive(Serialize)]
+struct Found {
+    databases: Vec<RecoveryPoints>,
+}
+
+impl Report for Found {
+    fn document(&self) -> Document {
+        joined(self.databases.iter())
+    }
+}
+
+/// Calls the DR region only: it serves after the loss of the primary one.
+pub(crate) async fn run(global: &GlobalArgs, args: &RecoveryPointsArgs) -> Result<Exit, Failure> {
+    let stage = Stage::open(global).await?;
+    let databases = stage.databases(args.database.database.as_ref())?;
+    let dr = stage.dr().await?;
+    let as_of = args.as_of.unwrap_or_else(cli::now);
+    let primary = stage.settings.regions.primary;
+    let objective = stage.settings.objectives.rpo_database;
+    let mut found = Found {
+        databases: Vec::new(),
+    };
+    for database in &databases {
+        let points = recovery_points(&dr, database, primary, objective, as_of)
+            .await
+            .map_err(|error| Failure::aws("find the recovery points", error))?;
+        found.databases.push(points);
+    }
+    show(global, args.markdown, &found)?;
+    let met = |points: &RecoveryPoints| points.meets_objective() == Some(true);
+    Ok(if found.databases.iter().all(met) {
+        Exit::Fine
+    } else {
+        Exit::Wrong
+    })
+}

@@ -1,0 +1,120 @@
+use cli::{Exit, Failure, GlobalArgs, Progress};
+use dr::database::{
+    RestoreError, RestorePlan, RestoreRequest, RestoreStep, Restored, plan_restore,
+    recovery_points, restore,
+};
+use report::{Document, Report};
+use serde::Serialize;
+use settings::Database;
+use tokio::sync::watch;
+
+use super::databases::{Stage, patience, refused, show, show_plan, unknown, until_stopped};
+use crate::args::database::RestoreArgs;
+
+/// What `restore` prints.
+#[derive(Serialize)]
+struct Outcome {
+    plan: RestorePlan,
+    /// Null with --dry-run.
+    done: Option<Restored>,
+}
+
+impl Report for Outcome {
+    fn document(&self) -> Document {
+        match &self.done {
+            Some(done) => done.document(),
+            None => self.plan.document(),
+        }
+    }
+}
+
+/// Calls the DR region only: it serves after the loss of the primary one.
+pub(crate) async fn run(
+    global: &GlobalArgs,
+    args: &RestoreArgs,
+    stop: watch::Receiver<bool>,
+) -> Result<Exit, Failure> {
+    let stage = Stage::open(global).await?;
+    let database = chosen(&stage, args)?;
+    let dr = stage.dr().await?;
+    let begun = cli::now();
+    let as_of = args.as_of.unwrap_or(begun);
+    let objectives = stage.settings.objectives;
+    let primary = stage.settings.regions.primary;
+    let failed = |error| Failure::aws("find the recovery points", error);
+    let found = recovery_points(&dr, &database, primary, objectives.rpo_database, as_of)
+        .await
+        .map_err(failed)?;
+    let there = dr.instance(args.target.as_str()).await.map_err(failed)?;
+    let request = RestoreRequest {
+        database: &database,
+        target: args.target.as_str(),
+        region: dr.region(),
+        at: args.at,
+        from: args.from.as_deref(),
+        as_of,
+        objectives,
+    };
+    let plan = plan_restore(&request, &found.points, there.as_ref())
+        .map_err(|refusal| refused(&refusal))?;
+    let mut outcome = Outcome { plan, done: None };
+    if args.dry_run {
+        show(global, args.markdown, &outcome)?;
+        return Ok(Exit::Fine);
+    }
+    show_plan(global, &outcome)?;
+    if outcome.plan.step == RestoreStep::Begin {
+        let question = format!("Restore {} as {}?", database.id, args.target);
+        cli::confirm(global, &question)?;
+    }
+    let patience = patience(&args.patience, objectives.rto);
+    let tags = &stage.settings.tags;
+    let work = async {
+        let progress = Progress::new();
+        restore(&dr, &outcome.plan, tags, patience, cli::now(), &progress)
+            .await
+            .map_err(failure)
+    };
+    let done = until_stopped(stop, work).await?;
+    let exit = if done.is_as_wanted() {
+        Exit::Fine
+    } else {
+        Exit::Wrong
+    };
+    outcome.done = Some(done);
+    show(global, args.markdown, &outcome)?;
+    Ok(exit)
+}
+
+/// The database that is named, else the one that is restored as the target.
+fn chosen(stage: &Stage, args: &RestoreArgs) -> Result<Database, Failure> {
+    if args.database.is_some() {
+        let databases = stage.databases(args.database.as_ref())?;
+        if let Some(database) = databases.into_iter().next() {
+            return Ok(database);
+        }
+    }
+    let all = &stage.settings.databases;
+    let found = all.iter().find(|database| database.dr_id == args.target);
+    found.cloned().ok_or_else(|| {
+        let known: Vec<&str> = all.iter().map(|database| database.dr_id.as_str()).collect();
+        let what = format!("failed to find a database whose dr_id is {}", args.target);
+        unknown(&what, &known).hint("name the database with --database")
+    })
+}
+
+fn failure(error: RestoreError) -> Failure {
+    let hint = error.hint();
+    let (exit, error) = match error {
+        RestoreError::Refused(refusal) => return refused(&refusal),
+        RestoreError::Aws(error) => return Failure::aws("restore the database", error),
+        RestoreError::Ended { .. } => (Exit::Wrong, error),
+        RestoreError::Deadline { .. } => (Exit::Unchecked, error),
+    };
+    let message = format!("failed to {error}");
+    let failure = Failure::new(exit, anyhow::Error::msg(message));
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

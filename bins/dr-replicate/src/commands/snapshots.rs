@@ -1,0 +1,199 @@
+use cli::{Exit, Failure, GlobalArgs, Progress};
+use dr::database::{
+    Copied, CopyOptions, CopyPlan, PrunePlan, Pruned, SnapshotList, copy, plan_copies, plan_prune,
+    prune,
+};
+use report::{Document, Report};
+use serde::Serialize;
+use settings::CopiesKept;
+use tokio::sync::watch;
+
+use super::databases::{Stage, append, patience, refused, show, show_plan, until_stopped, worse};
+use crate::args::database::{
+    SnapshotsCommand, SnapshotsCopyArgs, SnapshotsListArgs, SnapshotsPruneArgs,
+};
+
+/// What `copy` and `prune` print: of each database the plan, and what became of it.
+#[derive(Serialize)]
+struct Entries<P, D> {
+    databases: Vec<Entry<P, D>>,
+}
+
+#[derive(Serialize)]
+struct Entry<P, D> {
+    plan: P,
+    /// Null when nothing was to be done, or with --dry-run.
+    done: Option<D>,
+}
+
+impl<P: Report, D: Report> Report for Entries<P, D> {
+    fn document(&self) -> Document {
+        let one = |entry: &Entry<P, D>| match &entry.done {
+            Some(done) => done.document(),
+            None => entry.plan.document(),
+        };
+        let add = |document, entry| append(document, &one(entry));
+        self.databases.iter().fold(Document::new(), add)
+    }
+}
+
+pub(crate) async fn run(
+    global: &GlobalArgs,
+    command: &SnapshotsCommand,
+    stop: watch::Receiver<bool>,
+) -> Result<Exit, Failure> {
+    match command {
+        SnapshotsCommand::List(args) => list(global, args).await,
+        SnapshotsCommand::Copy(args) => until_stopped(stop, copy_all(global, args)).await,
+        SnapshotsCommand::Prune(args) => prune_all(global, args).await,
+    }
+}
+
+async fn list(global: &GlobalArgs, args: &SnapshotsListArgs) -> Result<Exit, Failure> {
+    let stage = Stage::open(global).await?;
+    let databases = stage.databases(args.database.database.as_ref())?;
+    let failed = |error| Failure::aws("list the snapshots", error);
+    let dr = stage.dr().await?;
+    let mut list = SnapshotList {
+        region: dr.region(),
+        copies: Vec::new(),
+        sources: args.source.then(Vec::new),
+    };
+    for database in &databases {
+        let found = dr.snapshots(Some(database.id.as_str())).await;
+        list.copies.extend(found.map_err(failed)?);
+    }
+    if let Some(sources) = &mut list.sources {
+        let primary = stage.primary().await?;
+        for database in &databases {
+            let found = primary.snapshots(Some(database.id.as_str())).await;
+            sources.extend(found.map_err(failed)?);
+        }
+        sources.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.taken));
+    }
+    list.copies
+        .sort_by_key(|snapshot| std::cmp::Reverse(snapshot.taken));
+    show(global, args.markdown, &list)?;
+    Ok(Exit::Fine)
+}
+
+async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit, Failure> {
+    let stage = Stage::open(global).await?;
+    let databases = stage.databases(args.database.database.as_ref())?;
+    let (primary, dr) = tokio::try_join!(stage.primary(), stage.dr())?;
+    let failed = |error| Failure::aws("list the snapshots", error);
+    let regions = (primary.region(), dr.region());
+    let mut result: Entries<CopyPlan, Copied> = Entries {
+        databases: Vec::new(),
+    };
+    for database in &databases {
+        let id = database.id.as_str();
+        let (sources, present) =
+            tokio::try_join!(primary.snapshots(Some(id)), dr.snapshots(Some(id)))
+                .map_err(failed)?;
+        let (last, only) = (usize::from(args.last), args.snapshot.as_deref());
+        let plan = plan_copies(&sources, &present, id, regions, last, only)
+            .map_err(|refusal| refused(&refusal))?;
+        result.databases.push(Entry { plan, done: None });
+    }
+    let missing: usize = result
+        .databases
+        .iter()
+        .map(|entry| entry.plan.missing())
+        .sum();
+    let is_done = result.databases.iter().all(|entry| entry.plan.is_done());
+    if args.dry_run || is_done {
+        cli::print(global, &result)?;
+        return Ok(Exit::Fine);
+    }
+    show_plan(global, &result)?;
+    if missing > 0 {
+        cli::confirm(
+            global,
+            &format!("Copy {missing} snapshots to {}?", dr.region()),
+        )?;
+    }
+    let progress = Progress::new();
+    let mut exit = Exit::Fine;
+    for (entry, database) in result.databases.iter_mut().zip(&databases) {
+        let options = CopyOptions {
+            key: database.kms.as_ref().map(ToString::to_string),
+            tags: stage.settings.tags.clone(),
+            quota: usize::from(args.quota),
+            patience: patience(&args.patience, stage.settings.objectives.rpo_database),
+        };
+        let copied = copy(&dr, &entry.plan, &options, &progress)
+            .await
+            .map_err(|error| {
+                Failure::aws("copy the snapshots", error)
+                    .hint("copies that were begun go on in AWS; the same command takes them up")
+            })?
+            .map_err(|refusal| refused(&refusal))?;
+        exit = worse(exit, end(&copied));
+        entry.done = Some(copied);
+    }
+    cli::print(global, &result)?;
+    Ok(exit)
+}
+
+fn end(copied: &Copied) -> Exit {
+    if copied.has_failed() {
+        Exit::Wrong
+    } else if copied.is_complete() {
+        Exit::Fine
+    } else {
+        Exit::Unchecked
+    }
+}
+
+async fn prune_all(global: &GlobalArgs, args: &SnapshotsPruneArgs) -> Result<Exit, Failure> {
+    let stage = Stage::open(global).await?;
+    let databases = stage.databases(args.database.database.as_ref())?;
+    let dr = stage.dr().await?;
+    let primary = stage.settings.regions.primary;
+    let failed = |error| Failure::aws("list the snapshots", error);
+    let policy = |kept: CopiesKept| CopiesKept {
+        keep_last: args.keep_last.unwrap_or(kept.keep_last),
+        keep_days: args.keep_days.unwrap_or(kept.keep_days),
+    };
+    let mut result: Entries<PrunePlan, Pruned> = Entries {
+        databases: Vec::new(),
+    };
+    for database in &databases {
+        let id = database.id.as_str();
+        let present = dr.snapshots(Some(id)).await.map_err(failed)?;
+        let regions = (primary, dr.region());
+        let plan = plan_prune(&present, id, regions, policy(database.copies), cli::now());
+        result.databases.push(Entry { plan, done: None });
+    }
+    let count: usize = result
+        .databases
+        .iter()
+        .map(|entry| entry.plan.delete.len())
+        .sum();
+    if args.dry_run || count == 0 {
+        cli::print(global, &result)?;
+        return Ok(Exit::Fine);
+    }
+    show_plan(global, &result)?;
+    let question = format!("Delete {count} snapshots in {}?", dr.region());
+    cli::confirm_name(global, &question, "delete")?;
+    let mut exit = Exit::Fine;
+    for (entry, database) in result.databases.iter_mut().zip(&databases) {
+        let pruned = prune(
+            &dr,
+            &entry.plan,
+            primary,
+            policy(database.copies),
+            cli::now(),
+        )
+        .await
+        .map_err(failed)?;
+        if !pruned.is_complete() {
+            exit = Exit::Unchecked;
+        }
+        entry.done = Some(pruned);
+    }
+    cli::print(global, &result)?;
+    Ok(exit)
+}
