@@ -1,3 +1,4 @@
+pub(crate) mod batch;
 pub(crate) mod database;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use cli::{CompletionArgs, GlobalArgs};
 use dr::objects::{ManifestUrl, MaxDelete, Mode, Place};
 use settings::{BucketName, KmsKeyArn, Region};
 
+use batch::BatchArgs;
 use database::{BackupsCommand, RecoveryPointsArgs, RestoreArgs, SnapshotsCommand};
 
 /// Keeps a second region ready: objects compared, copied and put back; databases copied and restored
@@ -29,6 +31,8 @@ Examples:
       --inventory-to s3://inventory-dr/berthcare-photos-staging-dr/daily/2026-11-22T01-00Z/manifest.json
   dr-replicate sync --bucket berthcare-photos-staging --dry-run
   dr-replicate sync --bucket berthcare-photos-staging --delete
+  dr-replicate sync --bucket berthcare-photos-staging --engine batch \
+      --role-arn arn:aws:iam::123456789012:role/berthcare-batch
   dr-replicate undo 20261122T185719Z-04711 --bucket berthcare-photos-staging
   dr-replicate manifest --bucket berthcare-photos-staging --out photos.manifest
   dr-replicate reconcile --bucket berthcare-photos-staging --manifest photos.manifest
@@ -155,6 +159,9 @@ pub struct SyncArgs {
     /// KMS key of the destination region for the copies; the destination bucket's default unless given
     #[arg(long, value_name = "ARN")]
     pub kms_key: Option<KmsKeyArn>,
+    /// Who copies.
+    #[command(flatten)]
+    pub batch: BatchArgs,
     /// How it is carried out.
     #[command(flatten)]
     pub apply: ApplyArgs,

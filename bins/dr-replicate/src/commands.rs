@@ -1,4 +1,5 @@
 mod backups;
+mod batch;
 mod connect;
 mod databases;
 mod parity;

@@ -6,7 +6,7 @@ use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use dr::objects::{
     BatchError, BatchOptions, BatchPlan, Jobs, Plan, Planned, follow, plan_batch, submit,
 };
-use report::{Document, Mark, Report};
+use report::{Document, Report};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -27,33 +27,14 @@ struct Outcome<'a> {
 
 impl Report for Outcome<'_> {
     fn document(&self) -> Document {
-        if let (Some(jobs), Some(run)) = (&self.jobs, &self.run) {
-            return left(jobs.document(), &self.batch).text(format!("Run {run}"));
+        match (&self.jobs, &self.run) {
+            (Some(jobs), Some(run)) => {
+                let document = self.batch.describe(jobs.document());
+                document.text(format!("Run {run}"))
+            }
+            _ => self.batch.describe(self.plan.document()),
         }
-        let rows = self.batch.jobs.iter().map(|job| {
-            let cells = vec![
-                job.class.clone(),
-                job.copies.objects.to_string(),
-                job.copies.bytes.to_string(),
-            ];
-            (Mark::Plain, cells)
-        });
-        let jobs = Document::new().heading("Batch jobs to be made").table(
-            ["Storage class", "Objects", "Bytes"],
-            rows.collect(),
-        );
-        self.plan
-            .document()
-            .append(left(jobs, &self.batch))
     }
-}
-
-fn left(document: Document, batch: &BatchPlan) -> Document {
-    dr::objects::examples(
-        document,
-        "Not copied by a job: run `sync` without --engine batch for these",
-        &batch.left,
-    )
 }
 
 async fn options(args: &SyncArgs, pair: &Pair) -> Result<BatchOptions, Failure> {
@@ -98,11 +79,16 @@ pub(super) async fn run(
         return Ok(rest(&outcome));
     }
     let options = options(args, pair).await?;
-    let copies: u64 = outcome.batch.jobs.iter().map(|job| job.copies.objects).sum();
+    let copies: u64 = outcome
+        .batch
+        .jobs
+        .iter()
+        .map(|job| job.copies.objects)
+        .sum();
     let question = format!(
-        "Have S3 copy {copies} objects to {}, at {} dollar for each job and each million objects, as {}?",
+        "Have S3 copy {copies} objects to {} by {} jobs, as {}?",
         destination.place(),
-        "0.25 and 1",
+        outcome.batch.jobs.len(),
         options.role,
     );
     cli::confirm_name(global, &question, destination.name())?;
@@ -122,11 +108,20 @@ pub(super) async fn run(
     )
     .await
     .map_err(failure)?;
-    let ids: Vec<String> = outcome.batch.jobs.iter().filter_map(|job| job.id.clone()).collect();
+    let ids: Vec<String> = outcome
+        .batch
+        .jobs
+        .iter()
+        .filter_map(|job| job.id.clone())
+        .collect();
     outcome.jobs = Some(watch_jobs(args, pair, &options, &ids, stop.clone()).await?);
     outcome.run = Some(run.run);
     cli::print(global, &outcome)?;
-    Ok(if *stop.borrow() { Exit::Interrupted } else { rest(&outcome) })
+    Ok(if *stop.borrow() {
+        Exit::Interrupted
+    } else {
+        rest(&outcome)
+    })
 }
 
 /// Follows jobs of an earlier run.
@@ -139,7 +134,11 @@ pub(super) async fn resume(
     let options = options(args, pair).await?;
     let jobs = watch_jobs(args, pair, &options, &args.batch.job, stop.clone()).await?;
     cli::print(global, &jobs)?;
-    Ok(if *stop.borrow() { Exit::Interrupted } else { end(&jobs) })
+    Ok(if *stop.borrow() {
+        Exit::Interrupted
+    } else {
+        end(&jobs)
+    })
 }
 
 async fn watch_jobs(
@@ -159,7 +158,9 @@ async fn watch_jobs(
                 .hint(format!("they run on; follow them again with `sync{again}`"))
         })?;
     if jobs.0.iter().any(|job| !job.ended) {
-        note(&format!("jobs run on; follow them again with `sync{again}`"));
+        note(&format!(
+            "jobs run on; follow them again with `sync{again}`"
+        ));
     }
     Ok(jobs)
 }
@@ -185,10 +186,11 @@ fn failure(error: BatchError) -> Failure {
     match error {
         BatchError::Call(error) => Failure::aws("run a batch job", error),
         BatchError::Journal(error) => journal_failure("keep the journal", error),
-        error @ BatchError::Folders { .. } => {
-            Failure::new(Exit::Usage, anyhow::Error::new(error).context("failed to plan"))
-                .hint("use --engine own, or folders of the same name")
-        }
+        error @ BatchError::Folders { .. } => Failure::new(
+            Exit::Usage,
+            anyhow::Error::new(error).context("failed to plan"),
+        )
+        .hint("use --engine own, or folders of the same name"),
         error => Failure::new(
             Exit::Unchecked,
             anyhow::Error::new(error).context("failed to run a batch job"),

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
+use aws_env::AwsEnv;
 use cli::{Exit, Failure, GlobalArgs};
 use directories::ProjectDirs;
-use dr::objects::{Bucket, Inventory, ManifestUrl, Place};
+use dr::objects::{Bucket, Inventory, ManifestUrl, Place, Run};
 use settings::{BucketName, Region, Settings};
 
 use crate::args::PlaceArgs;
@@ -15,6 +16,7 @@ pub(super) struct Pair {
     pub(super) source: Bucket,
     pub(super) destination: Bucket,
     pub(super) pairs: Vec<(BucketName, BucketName)>,
+    pub(super) env: AwsEnv,
 }
 
 /// Source and destination, before anybody has asked whether they answer.
@@ -43,6 +45,7 @@ pub(super) async fn pair(global: &GlobalArgs, args: &PlaceArgs) -> Result<Pair, 
         source: Bucket::new(&env.region(from_region), from),
         destination: Bucket::new(&env.region(to_region), to),
         pairs,
+        env,
     })
 }
 
@@ -205,8 +208,19 @@ pub(super) fn runs(given: Option<&PathBuf>) -> Result<PathBuf, Failure> {
         })
 }
 
+/// A new run of `command`.
+pub(super) fn new_run(command: &str, source: &Bucket, destination: &Bucket) -> Run {
+    Run {
+        run: run_name(),
+        command: command.to_owned(),
+        started: cli::now(),
+        source: source.place().to_string(),
+        destination: destination.place().to_string(),
+    }
+}
+
 /// A name for a run: the time, and the process, since two runs may begin in one second.
-pub(super) fn run_name() -> String {
+fn run_name() -> String {
     let time = cli::now();
     format!(
         "{}-{:07}",

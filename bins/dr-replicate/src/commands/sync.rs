@@ -2,8 +2,7 @@ use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use dr::objects::{
     ApplyOptions, Bucket, Done, ExecuteError, Intended, JournalError, Plan, PlanError, PlanOptions,
-    Planned, ReconcileError, Refusal, Run, WalkError, abort_leftovers, apply, check, check_places,
-    plan,
+    Planned, ReconcileError, Refusal, WalkError, abort_leftovers, apply, check, check_places, plan,
 };
 use report::{Document, Report};
 use serde::Serialize;
@@ -11,6 +10,7 @@ use tokio::sync::watch;
 
 use super::connect;
 use crate::args::SyncArgs;
+use crate::args::batch::EngineArg;
 
 /// What `sync` prints.
 #[derive(Serialize)]
@@ -44,6 +44,9 @@ pub(crate) async fn run(
         &pair.pairs,
     ))?;
     pair.reach().await?;
+    if !args.batch.job.is_empty() {
+        return super::batch::resume(global, args, &pair, stop).await;
+    }
     let runs = connect::runs(args.apply.runs.as_ref())?;
     let aborted = abort_leftovers(&runs, destination)
         .await
@@ -81,6 +84,11 @@ pub(crate) async fn run(
         overwrite_unversioned: args.overwrite_unversioned,
         max_delete: args.max_delete.unwrap_or_default(),
     });
+    if args.batch.engine == EngineArg::Batch {
+        refuse(&refused)?;
+        let folders = (runs.as_path(), directory.path());
+        return super::batch::run(global, args, &pair, &planned, folders, stop).await;
+    }
     let mut outcome = Outcome {
         plan: planned.plan.clone(),
         done: None,
@@ -135,13 +143,7 @@ pub(super) async fn carry_out(
         planned.plan.delete.tally.objects,
     );
     cli::confirm_name(global, &question, destination.name())?;
-    let run = Run {
-        run: connect::run_name(),
-        command: command.to_owned(),
-        started: cli::now(),
-        source: source.place().to_string(),
-        destination: destination.place().to_string(),
-    };
+    let run = connect::new_run(command, source, destination);
     let progress = Progress::new();
     apply(planned, source, destination, &run, options, stop, &progress)
         .await
@@ -190,7 +192,7 @@ fn check_key(args: &SyncArgs, region: settings::Region) -> Result<(), Failure> {
     }
 }
 
-fn note(text: &str) {
+pub(super) fn note(text: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "note: {text}");
 }

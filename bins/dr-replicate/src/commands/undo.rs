@@ -1,5 +1,5 @@
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
-use dr::objects::{ApplyOptions, JournalError, Run, plan_undo, recall, undo};
+use dr::objects::{ApplyOptions, JournalError, plan_undo, recall, undo};
 
 use super::connect;
 use super::sync::journal_failure;
@@ -37,13 +37,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
         cli::print(global, &plan)?;
     }
     cli::confirm_name(global, "Put these objects back?", bucket.name())?;
-    let run = Run {
-        run: connect::run_name(),
-        command: format!("undo {}", args.run),
-        started: cli::now(),
-        source: bucket.place().to_string(),
-        destination: bucket.place().to_string(),
-    };
+    let run = connect::new_run(&format!("undo {}", args.run), &bucket, &bucket);
     let options = ApplyOptions {
         runs,
         kms_key: None,

@@ -15,6 +15,7 @@ use aws_sdk_s3control::types::{
     JobOperation, JobReport, JobReportFormat, JobReportScope, S3CopyObjectOperation,
     S3StorageClass,
 };
+use report::{Document, Mark};
 use settings::KmsKeyArn;
 
 use super::bucket::Bucket;
@@ -22,7 +23,7 @@ use super::copy::LARGEST_COPY;
 use super::entry::StorageClass;
 use super::journal::{Journal, JournalError, Run};
 use super::place::{JOURNAL, Place};
-use super::plan::{Listed, Planned, SpoolError, Step, Tally};
+use super::plan::{Listed, Planned, SpoolError, Step, Tally, examples};
 
 mod follow;
 mod manifests;
@@ -115,6 +116,27 @@ pub struct BatchPlan {
 }
 
 impl BatchPlan {
+    /// Adds the jobs, and what is left, to a report.
+    pub fn describe(&self, document: Document) -> Document {
+        let rows = self.jobs.iter().map(|job| {
+            let cells = vec![
+                job.class.clone(),
+                job.copies.objects.to_string(),
+                job.copies.bytes.to_string(),
+                job.id.clone().unwrap_or_default(),
+            ];
+            (Mark::Plain, cells)
+        });
+        let document = document
+            .heading("Copies by jobs")
+            .table(["Storage class", "Objects", "Bytes", "Job"], rows.collect());
+        examples(
+            document,
+            "Not for a job: sync these with the own engine",
+            &self.left,
+        )
+    }
+
     fn add(&mut self, class: &str, bytes: u64) {
         if let Some(job) = self.jobs.iter_mut().find(|job| job.class == class) {
             return job.copies.add(bytes);
