@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures dr-replicate against other tools on one S3 server (garage), and prints tables with ratios.
 
-Needs garage, s3sync, rclone and s5cmd on PATH (see README.md), and a release build of dr-replicate.
+Needs garage, s3sync, rclone and s5cmd on PATH (see README.md), and release builds of dr-replicate and local-aws.
 Everything it starts and writes is in one temporary directory and ends with it.
 """
 
@@ -20,6 +20,8 @@ import threading
 import time
 import urllib.parse
 from datetime import datetime, timezone
+
+from synthetic import Synthetic
 
 KEY, SECRET, REGION = "GK" + "0123456789abcdef01234567", "0123456789abcdef" * 4, "us-east-1"
 
@@ -95,6 +97,7 @@ def each(garage, work, workers=16):
     """Runs work(connection, item) for every item, on some connections."""
     items = iter(work[1])
     lock = threading.Lock()
+    failed = []
 
     def loop():
         connection = http.client.HTTPConnection("127.0.0.1", garage.s3)
@@ -104,13 +107,16 @@ def each(garage, work, workers=16):
             if item is None:
                 return
             status = work[0](connection, item)
-            assert status == 200, status
+            if status != 200 or failed:
+                return failed.append(f"{item}: {status}")
 
     threads = [threading.Thread(target=loop) for _ in range(workers)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    if failed:
+        sys.exit(f"the server refused {failed[0]}")
 
 
 def keys(count, layout):
@@ -205,15 +211,75 @@ def row(name, what, garage, folder, ours, a, b, runs, prepare=None):
         print(f"| {tool} | {wall:.2f} | {cpu:.2f} | {peak:.0f} | {ratios} |", flush=True)
 
 
-def raw_copies(garage, bucket, source, names):
+def raw_copies(garage, bucket, source, names, workers=16):
     """The server's own limit: signed CopyObject requests and nothing else."""
     def work(connection, key):
         quoted = urllib.parse.quote(key)
         return signed(connection, "PUT", f"/{bucket}/{quoted}",
                       headers={"x-amz-copy-source": f"/{source}/{quoted}"})
     begin = time.perf_counter()
-    each(garage, (work, names))
+    each(garage, (work, names), workers)
     return len(names) / (time.perf_counter() - begin)
+
+
+def memory(ours, counts, runs):
+    """Peak memory by the number of objects, on a server that makes its listings up."""
+    print("\n### parity of synthetic listings\n\n| layout | objects | wall s | CPU s | peak MB |\n|---|---|---|---|---|")
+    server = Synthetic()
+    env = dict(os.environ, AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET, AWS_REGION=REGION,
+               AWS_EC2_METADATA_DISABLED="true", AWS_ENDPOINT_URL=server.endpoint)
+    for layout in ["flat", "nested"]:
+        for count in counts:
+            command = [ours, "parity", "--from", f"s3://{layout}-{count}", "--to", f"s3://{layout}-{count}-dr",
+                       "--from-region", REGION, "--to-region", REGION]
+            results = [measure(command, env) for _ in range(runs)]
+            # The highest peak, not the best: memory that is flat only now and then is not flat.
+            wall, cpu, peak = min(r[0] for r in results), min(r[1] for r in results), max(r[2] for r in results)
+            print(f"| {layout} | {count} | {wall:.2f} | {cpu:.2f} | {peak:.1f} |", flush=True)
+    server.stop()
+
+
+def latency(ours, local_aws, milliseconds, objects, concurrencies):
+    """First sync where every call takes some time: the share of concurrency / latency that is reached."""
+    process = subprocess.Popen([local_aws, "up"], stdout=subprocess.PIPE, text=True)
+    env = dict(os.environ)
+    for line in process.stdout:
+        name, _, value = line.removeprefix("export ").strip().partition("=")
+        env[name] = value.strip("'\"")
+        if name == "LOCAL_AWS_URL":
+            break
+    try:
+        class Server:
+            s3 = urllib.parse.urlsplit(env["AWS_ENDPOINT_URL"]).port
+
+        def bucket(name):
+            status = signed(http.client.HTTPConnection("127.0.0.1", Server.s3), "PUT", f"/{name}")
+            assert status == 200, status
+
+        names = keys(objects, "flat")
+        bucket("from")
+        each(Server, (put("from", 4096), names))
+        subprocess.run([local_aws, "fault", "add", "latency", "--ms", str(milliseconds)], env=env, check=True,
+                       stdout=subprocess.DEVNULL)
+        # The emulator takes its time, too: what one copy takes that is alone.
+        bucket("alone")
+        alone = 1 / raw_copies(Server, "alone", "from", names[:50], workers=1)
+        print(f"\n### first sync of {objects} objects, each call delayed by {milliseconds} ms (one copy alone: "
+              f"{alone * 1000:.1f} ms)\n\n"
+              "| concurrency | wall s | copies/s | concurrency / latency | share |\n|---|---|---|---|---|")
+        for concurrency in concurrencies:
+            bucket(f"to-{concurrency}")
+            with tempfile.TemporaryDirectory() as runs:
+                wall, _, _ = measure(
+                    [ours, "sync", "--from", "s3://from", "--to", f"s3://to-{concurrency}", "--from-region", REGION,
+                     "--to-region", REGION, "--concurrency", str(concurrency), "--yes", "--overwrite-unversioned",
+                     "--runs", runs], env)
+            limit = concurrency / alone
+            rate = objects / wall
+            print(f"| {concurrency} | {wall:.2f} | {rate:.0f} | {limit:.0f} | {rate / limit:.2f} |", flush=True)
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def main():
@@ -224,8 +290,17 @@ def main():
     parser.add_argument("--size", type=int, default=4096, help="bytes of each object")
     parser.add_argument("--runs", type=int, default=3, help="the best of so many")
     parser.add_argument("--first-sync", type=int, default=10_000, help="objects of the first sync; 0 leaves it out")
+    parser.add_argument("--synthetic", type=int, nargs="*", default=[100_000, 1_000_000],
+                        help="objects of the made-up listings")
+    parser.add_argument("--local-aws", default="local-aws", help="the program that delays calls; left out if not there")
+    parser.add_argument("--latency", type=int, default=30, help="milliseconds for each call; 0 leaves it out")
     args = parser.parse_args()
     ours = shutil.which(args.ours) or sys.exit(f"{args.ours} is not there: build it, or name it with --ours")
+    memory(ours, args.synthetic, args.runs)
+    if args.latency and shutil.which(args.local_aws):
+        latency(ours, shutil.which(args.local_aws), args.latency, 4_000, [8, 16])
+    if not (args.objects and args.layouts or args.first_sync):
+        return
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     folder = tempfile.mkdtemp(prefix="compare-")
     garage = Garage(folder)
