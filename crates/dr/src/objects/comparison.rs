@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use aws_env::Error;
+use tokio::task::{JoinError, JoinSet};
 
 use super::bucket::Bucket;
 use super::compare::{Mode, Verdict};
 use super::entry::Facts;
-use super::examine::{Examination, Examined, Examiner, Question};
+use super::examine::{AT_ONCE, Examination, Examined, Examiner, Question};
 use super::walk::{Visitor, WalkError, walk};
 
 /// What one key came to.
@@ -18,8 +19,8 @@ pub(super) enum Outcome<'a> {
         source: &'a Facts,
         destination: &'a Facts,
         verdict: Verdict,
-        /// The destination's version, when it was asked.
-        version: Option<String>,
+        /// It was asked, and this is the destination's version, if it keeps any.
+        version: Option<Option<String>>,
         /// What stands for the content on each side, when it was asked; else the ETags do.
         identities: Option<(String, String)>,
     },
@@ -79,23 +80,54 @@ pub(super) async fn compare<T: Take>(
         || Comparer {
             examiner: examiner.clone(),
             questions: Vec::new(),
+            asked: JoinSet::new(),
             taker: taker(),
         },
     )
     .await?;
-    Ok(comparers
-        .into_iter()
-        .map(|comparer| comparer.taker)
-        .collect())
+    let mut takers = Vec::with_capacity(comparers.len());
+    for comparer in comparers {
+        takers.push(comparer.finish().await.map_err(WalkError::Visit)?);
+    }
+    Ok(takers)
 }
 
 struct Comparer<T> {
     examiner: Arc<Examiner>,
     questions: Vec<Question>,
+    /// Asked while listing goes on.
+    asked: JoinSet<Result<Examined, Error>>,
     taker: T,
 }
 
 impl<T: Take> Comparer<T> {
+    /// Waits for an answer, when one is still to come.
+    async fn next_answer(&mut self) -> Result<bool, T::Error> {
+        match self.asked.join_next().await {
+            Some(answer) => self.joined(answer),
+            None => Ok(false),
+        }
+    }
+
+    fn joined(
+        &mut self,
+        answer: Result<Result<Examined, Error>, JoinError>,
+    ) -> Result<bool, T::Error> {
+        let examined = answer.map_err(|error| {
+            let call = self.examiner.source.call("HeadObject", "");
+            Error::unexpected(call, error.to_string())
+        })??;
+        self.answered(examined);
+        Ok(true)
+    }
+
+    /// Waits for the last answers.
+    async fn finish(mut self) -> Result<T, T::Error> {
+        while self.next_answer().await? {}
+        self.taker.flush()?;
+        Ok(self.taker)
+    }
+
     fn ask(&mut self, key: &str, source: &Facts, destination: Option<&Facts>) {
         self.questions.push(Question {
             key: key.to_owned(),
@@ -118,7 +150,7 @@ impl<T: Take> Comparer<T> {
                 source: &source,
                 destination,
                 verdict,
-                version,
+                version: Some(version),
                 identities,
             },
             (Examination::SourceOnly, _) => Outcome::SourceOnly {
@@ -172,11 +204,16 @@ impl<T: Take> Visitor for Comparer<T> {
     }
 
     async fn settle(&mut self) -> Result<(), T::Error> {
-        let questions = std::mem::take(&mut self.questions);
-        if !questions.is_empty() {
-            for examined in self.examiner.ask(questions).await? {
-                self.answered(examined);
+        for question in std::mem::take(&mut self.questions) {
+            if self.asked.len() >= AT_ONCE {
+                self.next_answer().await?;
             }
+            let examiner = self.examiner.clone();
+            self.asked
+                .spawn(async move { examiner.examine(question).await });
+        }
+        while let Some(answer) = self.asked.try_join_next() {
+            self.joined(answer)?;
         }
         self.taker.flush()
     }

@@ -9,8 +9,8 @@ use super::compare::{
 };
 use super::entry::Facts;
 
-/// Objects that one worker asks about at once.
-const AT_ONCE: usize = 32;
+/// Objects that one range asks about at once.
+pub(super) const AT_ONCE: usize = 32;
 
 /// A pair of objects and what came out.
 #[derive(Clone, Debug)]
@@ -68,6 +68,7 @@ impl Examiner {
         }
     }
 
+    /// Asks both sides about all of them.
     pub(super) async fn ask(&self, questions: Vec<Question>) -> Result<Vec<Examined>, Error> {
         futures::stream::iter(questions)
             .map(|question| self.examine(question))
@@ -76,7 +77,8 @@ impl Examiner {
             .await
     }
 
-    async fn examine(&self, question: Question) -> Result<Examined, Error> {
+    /// Asks both sides.
+    pub(super) async fn examine(&self, question: Question) -> Result<Examined, Error> {
         let Question {
             key,
             source,

@@ -247,7 +247,7 @@ impl Execution<'_> {
                 let Some(facts) = &step.destination else {
                     return Ok::<_, Error>((step, true));
                 };
-                if step.version.is_some() {
+                if step.asked {
                     return Ok((step, true));
                 }
                 let there = self.destination.detail(&step.key).await?;

@@ -52,6 +52,8 @@ pub struct ListingReader<'a> {
 }
 
 const CONTENTS: &[u8] = b"Contents";
+/// Bytes of a chunk that are added to an unfinished element at once; most elements are shorter.
+const PIECE: usize = 512;
 
 impl<'a> ListingReader<'a> {
     /// A reader for a listing of `prefix`, which is left off the keys. Keys that begin with `hidden` are left
@@ -72,11 +74,30 @@ impl<'a> ListingReader<'a> {
     ///
     /// # Errors
     /// When they do not go on as a listing does.
-    pub fn feed(&mut self, chunk: &[u8]) -> Result<(), ListingError> {
+    pub fn feed(&mut self, mut chunk: &[u8]) -> Result<(), ListingError> {
         let mut rest = std::mem::take(&mut self.rest);
-        rest.extend_from_slice(chunk);
-        let read = self.read(&rest)?;
-        rest.drain(..read);
+        // An element that is cut in two is put together piece by piece; all others are read where they are,
+        // since a copy of every chunk would be a good part of the memory of a listing.
+        while !rest.is_empty() && !chunk.is_empty() {
+            let before = rest.len();
+            let (piece, _) = chunk.split_at(chunk.len().min(PIECE));
+            rest.extend_from_slice(piece);
+            let read = self.read(&rest)?;
+            match read.checked_sub(before) {
+                Some(of_piece) => {
+                    rest.clear();
+                    chunk = &chunk[of_piece..];
+                }
+                None => {
+                    rest.drain(..read);
+                    chunk = &chunk[piece.len()..];
+                }
+            }
+        }
+        if !chunk.is_empty() {
+            let read = self.read(chunk)?;
+            rest.extend_from_slice(&chunk[read..]);
+        }
         self.rest = rest;
         Ok(())
     }

@@ -225,7 +225,10 @@ pub(super) struct Step {
     pub(super) source: Option<Facts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) destination: Option<Facts>,
-    /// The destination's version, where it is known already.
+    /// The destination was asked, so that `version` is known.
+    #[serde(default)]
+    pub(super) asked: bool,
+    /// The destination's version; `None` also where it keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<String>,
 }
@@ -373,6 +376,7 @@ impl Planner {
             action: Action::Create,
             source: Some(source.clone()),
             destination: None,
+            asked: false,
             version: None,
         });
     }
@@ -390,6 +394,7 @@ impl Planner {
             action: Action::Delete,
             source: None,
             destination: Some(destination.clone()),
+            asked: false,
             version: None,
         });
     }
@@ -400,7 +405,7 @@ impl Planner {
         source: &Facts,
         destination: &Facts,
         verdict: Verdict,
-        version: Option<String>,
+        version: Option<Option<String>>,
     ) {
         let reason = match verdict {
             Verdict::Equal(_) => return self.plan.equal.add(source.size),
@@ -421,7 +426,8 @@ impl Planner {
             action: Action::Replace,
             source: Some(source.clone()),
             destination: Some(destination.clone()),
-            version,
+            asked: version.is_some(),
+            version: version.flatten(),
         });
     }
 }

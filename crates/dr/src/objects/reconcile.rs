@@ -397,6 +397,7 @@ impl Reconciler {
             action,
             source: dr.clone(),
             destination: primary.clone(),
+            asked: false,
             version: None,
         };
         match decide(base, dr.as_ref(), primary.as_ref(), equal) {
