@@ -152,7 +152,16 @@ pub(crate) fn error(
     response
 }
 
-fn escape(text: &str) -> String {
+/// A successful answer of a Query service.
+pub(crate) fn xml(body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    response
+}
+
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

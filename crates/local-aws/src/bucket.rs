@@ -82,7 +82,7 @@ impl Buckets {
 }
 
 /// The account of a request, as ministack tells it.
-fn account(call: &Call) -> &str {
+pub(crate) fn account(call: &Call) -> &str {
     match call.access_key.as_deref() {
         Some(key) if key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit()) => key,
         _ => "000000000000",

@@ -17,14 +17,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::answer::Problem;
+use crate::answer::{self, Problem};
 use crate::base::{Base, Running};
 use crate::bucket::{self, Buckets, Home, Rules};
 use crate::control;
 use crate::fault::{FaultKind, Faults};
 use crate::log::{Log, Record};
+use crate::rds::{Fields, KmsKey, Place, Rds};
 use crate::region::{Cut, Gate, RegionState, Regions};
-use crate::request::{Call, Read};
+use crate::request::{Call, Protocol, Read, form_fields};
 
 mod body;
 mod connection;
@@ -51,6 +52,8 @@ pub(crate) struct Front {
     pub(crate) emulator: Option<u32>,
     pub(crate) regions: Regions,
     pub(crate) log: Log,
+    /// RDS, unless it is the base's.
+    pub(crate) rds: Option<Rds>,
     /// Somebody asked for the end.
     pub(crate) stop: Notify,
     faults: Mutex<Faults>,
@@ -66,6 +69,7 @@ impl Front {
         running: &Running,
         seed: u64,
         log: Log,
+        rds: Option<Rds>,
     ) -> Self {
         Self {
             endpoint,
@@ -74,6 +78,7 @@ impl Front {
             stop: Notify::new(),
             regions: Regions::default(),
             log,
+            rds,
             faults: Mutex::new(Faults::new(seed)),
             buckets: Buckets::default(),
             rules: running.rules,
@@ -83,6 +88,13 @@ impl Front {
 
     pub(crate) fn faults<R>(&self, work: impl FnOnce(&mut Faults) -> R) -> R {
         work(&mut self.faults.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_region(&self, region: &str, state: RegionState) {
+        self.regions.set(region, state);
+        if let Some(rds) = &self.rds {
+            rds.set_region(region, state != RegionState::Up);
+        }
     }
 
     /// Serves `listener` until the returned future is dropped.
@@ -268,6 +280,16 @@ impl Front {
             discard(request).await;
             return Ok(finish(record, answer));
         }
+        if let Some((rds, place)) = self.own_rds(call) {
+            let answer = gate
+                .during(self.answer_rds(rds, place, call, request))
+                .await;
+            let answer = answer.inspect_err(|_| record.fault(REFUSED))?;
+            return match hit {
+                Hit::ResetAfter => Err(cut(reset)),
+                _ => Ok(finish(record, answer)),
+            };
+        }
         let down = self.regions.down();
         let answer = gate.during(self.upstream.send(request, &down)).await;
         match answer.inspect_err(|_| record.fault(REFUSED))? {
@@ -284,6 +306,80 @@ impl Front {
                 record.status(answer.status());
                 Ok(answer.map(|body| Gated::new(body, gate).boxed_unsync()))
             }
+        }
+    }
+}
+
+/// RDS, in the front.
+impl Front {
+    /// RDS and the place of a request to it, if it is the front's.
+    fn own_rds(&self, call: &Call) -> Option<(Rds, Place)> {
+        let rds = self.rds.as_ref()?;
+        let own = call.service == "rds"
+            && call.protocol == Protocol::Query
+            && Rds::knows(&call.operation);
+        let place = Place {
+            region: call.region.clone()?,
+            account: bucket::account(call).to_owned(),
+        };
+        own.then(|| (rds.clone(), place))
+    }
+
+    async fn answer_rds(
+        &self,
+        rds: Rds,
+        place: Place,
+        call: &Call,
+        request: Request<Body>,
+    ) -> Response<Full<Bytes>> {
+        let (parts, body) = request.into_parts();
+        // It is in memory already.
+        let body = body.collect().await;
+        let body = body
+            .map(http_body_util::Collected::to_bytes)
+            .unwrap_or_default();
+        let query = parts.uri.query().unwrap_or_default();
+        let fields = [form_fields(query.as_bytes()), form_fields(&body)].concat();
+        let fields = Fields::new(fields);
+        let key = match fields.text("KmsKeyId") {
+            Some(name) => Some(self.kms_key(&place, name, call).await),
+            None => None,
+        };
+        let action = call.operation.clone();
+        // A client that goes away does not leave half of it undone.
+        let work =
+            tokio::spawn(async move { rds.answer(&action, &place, &fields, key.as_ref()).await });
+        match work.await {
+            Ok(Ok(body)) => answer::xml(body),
+            Ok(Err((status, code, message))) => answer::error(call, status, code, &message, &[]),
+            Err(error) => {
+                tracing::warn!(%error, "an RDS request was not finished");
+                Problem::Internal.answer(call)
+            }
+        }
+    }
+
+    /// A key as the KMS of this region knows it.
+    async fn kms_key(&self, place: &Place, name: &str, call: &Call) -> KmsKey {
+        let unusable = KmsKey::Unusable(name.to_owned());
+        if let Some(region) = name
+            .strip_prefix("arn:")
+            .and_then(|rest| rest.split(':').nth(2))
+            && region != place.region
+        {
+            return unusable;
+        }
+        // AWS makes this one when it is first used.
+        if name.ends_with("alias/aws/rds") {
+            return KmsKey::Usable(format!(
+                "arn:aws:kms:{}:{}:alias/aws/rds",
+                place.region, place.account
+            ));
+        }
+        let access_key = call.access_key.as_deref().unwrap_or("test");
+        match self.upstream.kms_key(&place.region, name, access_key).await {
+            Some(arn) => KmsKey::Usable(arn),
+            None => unusable,
         }
     }
 }

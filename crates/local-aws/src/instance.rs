@@ -11,6 +11,7 @@ use crate::base::{Base, Places, Running};
 use crate::fault::{Fault, FaultId};
 use crate::front::{self, Front};
 use crate::log::{Log, LogEntry};
+use crate::rds::{Rds, RdsOptions};
 use crate::region::RegionState;
 
 /// Why a local AWS could not be started.
@@ -176,9 +177,35 @@ pub struct Builder {
     seed: u64,
     cache_dir: Option<PathBuf>,
     python: Option<PathBuf>,
+    rds: RdsChoice,
+}
+
+/// Whose RDS it is.
+#[derive(Clone, Copy, Debug, Default)]
+enum RdsChoice {
+    /// The front's where the base's was seen to lack most of it.
+    #[default]
+    ByBase,
+    Front(RdsOptions),
+    Base,
 }
 
 impl Builder {
+    /// RDS is simulated here, in this way. Unless told otherwise it is so, with the default options, on
+    /// ministack and docker, and the base's own on moto and a URL.
+    #[must_use]
+    pub fn rds(mut self, options: RdsOptions) -> Self {
+        self.rds = RdsChoice::Front(options);
+        self
+    }
+
+    /// RDS is the base's.
+    #[must_use]
+    pub fn without_rds(mut self) -> Self {
+        self.rds = RdsChoice::Base;
+        self
+    }
+
     /// The emulator; [`Base::Ministack`] unless told otherwise.
     #[must_use]
     pub fn base(mut self, base: Base) -> Self {
@@ -253,17 +280,26 @@ impl Builder {
             .base
             .start(&Places { cache, python }, address.port())
             .await?;
+        let options = match (self.rds, &self.base) {
+            (RdsChoice::Front(options), _) => Some(options),
+            (RdsChoice::ByBase, Base::Ministack | Base::Docker) => Some(RdsOptions::default()),
+            (RdsChoice::ByBase | RdsChoice::Base, _) => None,
+        };
+        let rds = options.map(Rds::new);
+        let rds_runs = rds.clone().map(|rds| tokio::spawn(rds.run()));
         let front = Arc::new(Front::new(
             format!("http://{address}"),
             &self.base,
             &running,
             self.seed,
             Log::new(file),
+            rds,
         ));
         let server = tokio::spawn(front.clone().serve(listener));
         Ok(LocalAws {
             front,
             server,
+            rds_runs,
             running,
         })
     }
@@ -286,6 +322,7 @@ pub const REMOVED_VARIABLES: [&str; 8] = [
 pub struct LocalAws {
     front: Arc<Front>,
     server: JoinHandle<()>,
+    rds_runs: Option<JoinHandle<()>>,
     running: Running,
 }
 
@@ -345,7 +382,12 @@ impl LocalAws {
     /// Switches a region off or on, for new requests and for those on their way. Requests of global
     /// services (IAM, CloudFront, Route 53) are signed for `us-east-1` and follow that region.
     pub fn set_region(&self, region: &str, state: RegionState) {
-        self.front.regions.set(region, state);
+        self.front.set_region(region, state);
+    }
+
+    /// RDS, if it is simulated here.
+    pub fn rds(&self) -> Option<&Rds> {
+        self.front.rds.as_ref()
     }
 
     /// Adds a fault.
@@ -399,6 +441,9 @@ impl LocalAws {
 impl Drop for LocalAws {
     fn drop(&mut self) {
         self.server.abort();
+        if let Some(runs) = &self.rds_runs {
+            runs.abort();
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod fault;
 mod front;
 mod instance;
 mod log;
+mod rds;
 mod region;
 mod request;
 
@@ -31,4 +32,5 @@ pub use control::{Control, ControlError, ListedFault, LogPage, Status};
 pub use fault::{Fault, FaultId, FaultKind};
 pub use instance::{Builder, LocalAws, REMOVED_VARIABLES, StartError};
 pub use log::LogEntry;
+pub use rds::{Rds, RdsClock, RdsData, RdsEnding, RdsKind, RdsOptions, RdsQuotas, RdsStatus};
 pub use region::RegionState;

@@ -7,6 +7,7 @@ mod resource;
 mod s3;
 mod scope;
 
+pub(crate) use resource::form_fields;
 pub(crate) use s3::Target;
 pub(crate) use scope::Scope;
 
@@ -135,7 +136,7 @@ impl Call {
     }
 
     fn fields(&mut self, form: &[u8]) {
-        let fields = resource::form_fields(form);
+        let fields = form_fields(form);
         if let Some((_, action)) = fields.iter().find(|(name, _)| name == "Action") {
             self.operation.clone_from(action);
         }

@@ -40,7 +40,7 @@ pub(crate) async fn answer(front: &Front, parts: &Parts, body: &[u8]) -> Respons
         ("GET", ["status"]) => json(&status(front)),
         ("PUT", ["regions", region]) => match parse::<RegionChange>(body) {
             Ok(change) => {
-                front.regions.set(region, change.state);
+                front.set_region(region, change.state);
                 json(&front.regions.down().regions)
             }
             Err(error) => text(StatusCode::BAD_REQUEST, &error.to_string()),

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONNECTION, EXPECT, HeaderName};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, EXPECT, HeaderName};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Method, Request, Response, Uri, Version};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -82,6 +83,35 @@ impl Upstream {
         let answer = self.client.request(request).await.ok()?;
         let region = answer.headers().get("x-amz-bucket-region")?;
         region.to_str().ok().map(str::to_owned)
+    }
+
+    /// Asks the base's KMS for a key that can be used in `region`; returns its ARN.
+    pub(super) async fn kms_key(
+        &self,
+        region: &str,
+        name: &str,
+        access_key: &str,
+    ) -> Option<String> {
+        let credential = format!(
+            "AWS4-HMAC-SHA256 Credential={access_key}/20260101/{region}/kms/aws4_request, \
+             SignedHeaders=host, Signature=0"
+        );
+        let body = serde_json::json!({ "KeyId": name }).to_string();
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(self.uri(None).ok()?)
+            .header(AUTHORIZATION, credential)
+            .header("x-amz-target", "TrentService.DescribeKey")
+            .header(CONTENT_TYPE, "application/x-amz-json-1.1")
+            .body(full(bytes::Bytes::from(body)))
+            .ok()?;
+        let answer = self.client.request(request).await.ok()?;
+        let body = answer.into_body().collect().await.ok()?.to_bytes();
+        let key: serde_json::Value = serde_json::from_slice(&body).ok()?;
+        let metadata = key.get("KeyMetadata")?;
+        let usable = metadata.get("KeyState")?.as_str()? == "Enabled";
+        let arn = metadata.get("Arn")?.as_str()?;
+        usable.then(|| arn.to_owned())
     }
 
     fn uri(&self, path: Option<PathAndQuery>) -> Result<Uri, http::uri::InvalidUriParts> {

@@ -71,7 +71,7 @@ pub(super) fn in_json(body: &[u8]) -> Option<String> {
 }
 
 /// The fields of a form, decoded, in order.
-pub(super) fn form_fields(form: &[u8]) -> Vec<(String, String)> {
+pub(crate) fn form_fields(form: &[u8]) -> Vec<(String, String)> {
     let decode = |text: &str| {
         percent_decode_str(&text.replace('+', " "))
             .decode_utf8_lossy()

@@ -65,6 +65,14 @@ pub(crate) fn dynamodb(aws: &LocalAws, region: &str) -> aws_sdk_dynamodb::Client
     client!(aws_sdk_dynamodb, aws, region, "test")
 }
 
+pub(crate) fn rds(aws: &LocalAws, region: &str) -> aws_sdk_rds::Client {
+    client!(aws_sdk_rds, aws, region, "test")
+}
+
+pub(crate) fn kms(aws: &LocalAws, region: &str) -> aws_sdk_kms::Client {
+    client!(aws_sdk_kms, aws, region, "test")
+}
+
 pub(crate) fn iam(aws: &LocalAws) -> aws_sdk_iam::Client {
     client!(aws_sdk_iam, aws, "us-east-1", "test")
 }

@@ -7,6 +7,7 @@ mod clients;
 mod docker;
 mod faults;
 mod program;
+mod rds;
 mod regions;
 mod replication;
 mod streaming;

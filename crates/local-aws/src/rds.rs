@@ -1,0 +1,288 @@
+//! RDS that takes time: states that move with a clock, AWS's refusals, and real servers where there are any.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+mod action;
+mod catalog;
+mod clock;
+mod data;
+mod drive;
+mod fields;
+mod model;
+mod name;
+mod refusal;
+mod xml;
+
+pub use clock::RdsClock;
+pub use model::{RdsEnding, RdsKind, RdsQuotas};
+
+pub(crate) use action::KmsKey;
+pub(crate) use fields::Fields;
+pub(crate) use name::Place;
+
+use action::{Reply, Request};
+use clock::Clock;
+use model::Model;
+use refusal::{Outcome, Refusal};
+
+/// Whether instances are real servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RdsData {
+    /// States only: endpoints lead nowhere.
+    #[default]
+    Off,
+    /// Each instance is a PostgreSQL server on a loopback port, if PostgreSQL is installed here.
+    WhereInstalled,
+}
+
+/// How RDS is simulated.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RdsOptions {
+    /// 60 simulated seconds in a real one, unless told otherwise.
+    pub clock: RdsClock,
+    /// Off unless told otherwise.
+    pub data: RdsData,
+    /// AWS's defaults unless told otherwise.
+    pub quotas: RdsQuotas,
+}
+
+/// What the simulated RDS says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RdsStatus {
+    /// Simulated time.
+    pub now: Timestamp,
+    /// How it passes.
+    pub clock: RdsClock,
+    /// Why there are no real servers; `None` where there are.
+    pub data_missing: Option<String>,
+    /// Limits.
+    pub quotas: RdsQuotas,
+    /// Instances in all regions.
+    pub instances: usize,
+    /// Snapshots in all regions.
+    pub snapshots: usize,
+}
+
+/// A handle on the simulated RDS of one local AWS.
+#[derive(Clone)]
+pub struct Rds(Arc<Inner>);
+
+struct Inner {
+    kind: RdsClock,
+    clock: Mutex<Clock>,
+    model: Mutex<Model>,
+    /// Held while something changes, so that changes do not overlap.
+    order: tokio::sync::Mutex<()>,
+    /// Why there are no servers.
+    data_missing: Option<String>,
+    /// A region went off or came back.
+    regions: tokio::sync::Notify,
+    requests: AtomicU64,
+}
+
+impl std::fmt::Debug for Rds {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Rds")
+            .field("now", &self.now())
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Rds {
+    pub(crate) fn new(options: RdsOptions) -> Self {
+        let start = Timestamp::now();
+        let data_missing = match options.data {
+            RdsData::Off => Some("switched off".to_owned()),
+            RdsData::WhereInstalled => Some("not available".to_owned()),
+        };
+        Self(Arc::new(Inner {
+            kind: options.clock,
+            clock: Mutex::new(Clock::new(options.clock, start)),
+            model: Mutex::new(Model::new(start, options.quotas)),
+            order: tokio::sync::Mutex::new(()),
+            data_missing,
+            regions: tokio::sync::Notify::new(),
+            requests: AtomicU64::new(0),
+        }))
+    }
+
+    fn model(&self) -> MutexGuard<'_, Model> {
+        lock(&self.0.model)
+    }
+
+    /// Simulated time up to which everything has happened.
+    pub fn now(&self) -> Timestamp {
+        self.model().now
+    }
+
+    /// Moves simulated time on, whatever the clock; returns the new time, once all that fell due until
+    /// then has happened.
+    pub async fn step(&self, by: Duration) -> Timestamp {
+        let _order = self.0.order.lock().await;
+        let until = lock(&self.0.clock).step(by, Timestamp::now());
+        self.advance(until).await;
+        until
+    }
+
+    /// Why there are no real servers; `None` where there are.
+    pub fn data_missing(&self) -> Option<&str> {
+        self.0.data_missing.as_deref()
+    }
+
+    /// The limits.
+    pub fn quotas(&self) -> RdsQuotas {
+        self.model().quotas
+    }
+
+    /// Changes the limits, for new requests.
+    pub fn set_quotas(&self, quotas: RdsQuotas) {
+        self.model().quotas = quotas;
+    }
+
+    /// The next time that this instance, existing or not yet, would become `available`, it ends in
+    /// `status` instead. `id` may be `beginning*`.
+    pub fn end_instance_as(&self, region: &str, id: &str, status: &str) {
+        self.end_as(RdsEnding {
+            kind: RdsKind::Instance,
+            region: region.to_owned(),
+            id: id.to_ascii_lowercase(),
+            status: status.to_owned(),
+        });
+    }
+
+    /// As [`Self::end_instance_as`], for a snapshot.
+    pub fn end_snapshot_as(&self, region: &str, id: &str, status: &str) {
+        self.end_as(RdsEnding {
+            kind: RdsKind::Snapshot,
+            region: region.to_owned(),
+            id: id.to_ascii_lowercase(),
+            status: status.to_owned(),
+        });
+    }
+
+    /// As the two above.
+    pub fn end_as(&self, ending: RdsEnding) {
+        self.model().end_as(ending);
+    }
+
+    /// Gives an instance a status at once, which it keeps; `false` when there is none of this id.
+    pub fn set_instance_status(&self, region: &str, id: &str, status: &str) -> bool {
+        let mut model = self.model();
+        let mut found = model
+            .instances
+            .iter_mut()
+            .filter(|((place, at), _)| place.region == region && at.eq_ignore_ascii_case(id));
+        match found.next() {
+            Some((_, instance)) => {
+                status.clone_into(&mut instance.status);
+                instance.phase = None;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Gives a snapshot a status at once, which it keeps; `false` when there is none of this id.
+    pub fn set_snapshot_status(&self, region: &str, id: &str, status: &str) -> bool {
+        let mut model = self.model();
+        let mut found = model
+            .snapshots
+            .iter_mut()
+            .filter(|((place, at), _)| place.region == region && at.eq_ignore_ascii_case(id));
+        match found.next() {
+            Some((_, snapshot)) => {
+                status.clone_into(&mut snapshot.status);
+                snapshot.phase = None;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes a minor version out of the offer for new instances, as AWS does over the years.
+    pub fn retire_version(&self, version: &str) {
+        self.model().retired.insert(version.to_owned());
+    }
+
+    /// What it says of itself.
+    pub fn status(&self) -> RdsStatus {
+        let model = self.model();
+        RdsStatus {
+            now: model.now,
+            clock: self.0.kind,
+            data_missing: self.0.data_missing.clone(),
+            quotas: model.quotas,
+            instances: model.instances.len(),
+            snapshots: model.snapshots.len(),
+        }
+    }
+
+    /// Switches a region off or on.
+    pub(crate) fn set_region(&self, region: &str, down: bool) {
+        self.model().set_down(region, down);
+        self.0.regions.notify_one();
+    }
+
+    /// Whether this simulation has an action; others are the base's.
+    pub(crate) fn knows(action: &str) -> bool {
+        action::named(action).is_some()
+    }
+
+    /// Answers a request: status, code and message of a refusal, or the answer's body.
+    pub(crate) async fn answer(
+        &self,
+        action: &str,
+        place: &Place,
+        fields: &Fields,
+        key: Option<&KmsKey>,
+    ) -> Result<String, (StatusCode, &'static str, String)> {
+        let outcome = self.outcome(action, place, fields, key).await;
+        let number = self.0.requests.fetch_add(1, Ordering::Relaxed);
+        match outcome {
+            Ok(reply) => Ok(reply.xml.document(action, number)),
+            Err(refusal) => Err((refusal.status, refusal.code, refusal.message)),
+        }
+    }
+
+    async fn outcome(
+        &self,
+        action: &str,
+        place: &Place,
+        fields: &Fields,
+        key: Option<&KmsKey>,
+    ) -> Outcome<Reply> {
+        let request = Request { place, fields, key };
+        let Some(act) = action::named(action) else {
+            return Err(Refusal::new(
+                "InvalidAction",
+                format!("{action} is unknown"),
+            ));
+        };
+        // What only looks need not wait for what is under way.
+        if action.starts_with("Describe") || action.starts_with("List") {
+            return act(&mut self.model(), &request);
+        }
+        let _order = self.0.order.lock().await;
+        let reply = act(&mut self.model(), &request)?;
+        self.work(&reply.work).await;
+        Ok(reply)
+    }
+
+    /// Regions that are down.
+    fn down(&self) -> BTreeSet<String> {
+        self.model().down().clone()
+    }
+}

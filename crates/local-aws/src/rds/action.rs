@@ -1,0 +1,230 @@
+//! The actions: each checks as AWS does, changes the model, and answers.
+
+use super::fields::Fields;
+use super::model::{Birth, Instance, Key, Model, Settings, Snapshot};
+use super::name::{Arn, Place, id_here};
+use super::refusal::{Outcome, Refusal};
+use super::xml::Xml;
+
+mod backup;
+mod group;
+mod instance;
+mod list;
+mod offer;
+mod replica;
+mod restore;
+mod snapshot;
+mod tag;
+mod view;
+
+/// A KMS key that a request names, as the KMS of the request's region knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KmsKey {
+    /// Its ARN.
+    Usable(String),
+    /// As named.
+    Unusable(String),
+}
+
+/// A request.
+pub(crate) struct Request<'request> {
+    pub(crate) place: &'request Place,
+    pub(crate) fields: &'request Fields,
+    pub(crate) key: Option<&'request KmsKey>,
+}
+
+impl Request<'_> {
+    /// The ARN of the key that the request names, if any.
+    fn key(&self) -> Outcome<Option<String>> {
+        match self.key {
+            None => Ok(None),
+            Some(KmsKey::Usable(arn)) => Ok(Some(arn.clone())),
+            Some(KmsKey::Unusable(name)) => Err(Refusal::key(name)),
+        }
+    }
+
+    fn at(&self, id: String) -> Key {
+        (self.place.clone(), id)
+    }
+
+    /// Key of the instance that a field names by id or ARN.
+    fn instance(&self, name: &str) -> Outcome<Key> {
+        Ok(self.at(id_here(self.fields.required(name)?, "db", self.place)?))
+    }
+
+    /// The ARN in a field, of a kind.
+    fn arn(&self, name: &str, kind: &str) -> Outcome<Arn> {
+        let text = self.fields.required(name)?;
+        Arn::read(text)
+            .filter(|arn| arn.kind == kind)
+            .ok_or_else(|| Refusal::value(format!("{name} must be an ARN: {text}")))
+    }
+}
+
+/// What the servers have to do before the answer goes out.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    /// Copy the instance's files into the snapshot.
+    Capture { resource_id: String, snapshot: Key },
+    /// Set the password of the instance's master user.
+    Password {
+        resource_id: String,
+        user: String,
+        password: String,
+    },
+}
+
+/// An answer, and what has to be done before it is given.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    pub(crate) xml: Xml,
+    pub(crate) work: Vec<Work>,
+}
+
+impl From<Xml> for Reply {
+    fn from(xml: Xml) -> Self {
+        Self {
+            xml,
+            work: Vec::new(),
+        }
+    }
+}
+
+type Action = fn(&mut Model, &Request<'_>) -> Outcome<Reply>;
+
+/// The action of this name, if it is one that this simulation has.
+pub(crate) fn named(name: &str) -> Option<Action> {
+    Some(match name {
+        "CreateDBInstance" => instance::create,
+        "DescribeDBInstances" => instance::describe,
+        "ModifyDBInstance" => instance::modify,
+        "DeleteDBInstance" => instance::delete,
+        "StopDBInstance" => instance::stop,
+        "StartDBInstance" => instance::start,
+        "RebootDBInstance" => instance::reboot,
+        "CreateDBSnapshot" => snapshot::create,
+        "DescribeDBSnapshots" => snapshot::describe,
+        "CopyDBSnapshot" => snapshot::copy,
+        "DeleteDBSnapshot" => snapshot::delete,
+        "DescribeDBSnapshotAttributes" => snapshot::attributes,
+        "RestoreDBInstanceFromDBSnapshot" => restore::from_snapshot,
+        "RestoreDBInstanceToPointInTime" => restore::to_point_in_time,
+        "StartDBInstanceAutomatedBackupsReplication" => backup::start,
+        "StopDBInstanceAutomatedBackupsReplication" => backup::stop,
+        "DescribeDBInstanceAutomatedBackups" => backup::describe,
+        "DeleteDBInstanceAutomatedBackup" => backup::delete,
+        "CreateDBInstanceReadReplica" => replica::create,
+        "PromoteReadReplica" => replica::promote,
+        "CreateDBSubnetGroup" => group::create_subnet_group,
+        "DescribeDBSubnetGroups" => group::describe_subnet_groups,
+        "DeleteDBSubnetGroup" => group::delete_subnet_group,
+        "CreateDBParameterGroup" => group::create_parameter_group,
+        "DescribeDBParameterGroups" => group::describe_parameter_groups,
+        "DeleteDBParameterGroup" => group::delete_parameter_group,
+        "AddTagsToResource" => tag::add,
+        "RemoveTagsFromResource" => tag::remove,
+        "ListTagsForResource" => tag::list,
+        "DescribeDBEngineVersions" => offer::engine_versions,
+        "DescribeSourceRegions" => offer::source_regions,
+        "DescribeAccountAttributes" => offer::account_attributes,
+        "DescribeEvents" => offer::events,
+        _ => return None,
+    })
+}
+
+impl Model {
+    fn find(&self, key: &Key) -> Outcome<&Instance> {
+        self.instances
+            .get(key)
+            .ok_or_else(|| Refusal::no_instance(&key.1))
+    }
+
+    fn find_mut(&mut self, key: &Key) -> Outcome<&mut Instance> {
+        self.instances
+            .get_mut(key)
+            .ok_or_else(|| Refusal::no_instance(&key.1))
+    }
+
+    fn find_snapshot(&self, key: &Key) -> Outcome<&Snapshot> {
+        self.snapshots
+            .get(key)
+            .ok_or_else(|| Refusal::no_snapshot(&key.1))
+    }
+
+    /// Refuses what needs a region that does not answer.
+    fn reach(&self, place: &Place) -> Outcome<()> {
+        if self.is_down(&place.region) {
+            Err(Refusal::other_region())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The groups that settings name must be there.
+fn check_groups(model: &Model, place: &Place, settings: &Settings) -> Outcome<()> {
+    let key = |name: &str| (place.clone(), name.to_owned());
+    let group = &settings.subnet_group;
+    if group != "default" && !model.subnet_groups.contains_key(&key(group)) {
+        return Err(Refusal::no_subnet_group(group));
+    }
+    let group = &settings.parameter_group;
+    let default = super::catalog::default_parameter_group(&settings.engine, &settings.version);
+    match model.parameter_groups.get(&key(group)) {
+        _ if *group == default => Ok(()),
+        None => Err(Refusal::no_parameter_group(group)),
+        Some(found)
+            if found.family != super::catalog::family(&settings.engine, &settings.version) =>
+        {
+            Err(Refusal::combination(format!(
+                "The parameter group {group} with DBParameterGroupFamily {} can't be used for this instance. \
+                 Please use a parameter group with DBParameterGroupFamily {}",
+                found.family,
+                super::catalog::family(&settings.engine, &settings.version)
+            )))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// There must be room for one more instance of this size.
+fn check_room(model: &Model, place: &Place, storage_gib: u32) -> Outcome<()> {
+    let here = model.instances.iter().filter(|((at, _), _)| at == place);
+    if here.clone().count() >= model.quotas.instances {
+        return Err(Refusal::new(
+            "InstanceQuotaExceeded",
+            "DB Instance quota exceeded",
+        ));
+    }
+    let stored: u64 = here
+        .map(|(_, instance)| u64::from(instance.settings.storage_gib))
+        .sum();
+    if stored + u64::from(storage_gib) > model.quotas.storage_gib {
+        return Err(Refusal::new(
+            "StorageQuotaExceeded",
+            "The request would result in you exceeding the allowed amount of storage available across all DB instances.",
+        ));
+    }
+    Ok(())
+}
+
+/// A new instance, in `creating`.
+struct Newborn {
+    key: Key,
+    settings: Settings,
+    birth: Birth,
+    tags: super::model::Tags,
+}
+
+impl Newborn {
+    /// Checks what holds for every new instance, and begins to create it.
+    fn create(self, model: &mut Model, takes: jiff::SignedDuration) -> Outcome<()> {
+        if model.instances.contains_key(&self.key) {
+            return Err(Refusal::instance_exists());
+        }
+        check_groups(model, &self.key.0, &self.settings)?;
+        check_room(model, &self.key.0, self.settings.storage_gib)?;
+        instance::insert(model, self, takes);
+        Ok(())
+    }
+}

@@ -1,0 +1,473 @@
+//! Instances: create, describe, modify, delete, stop, start, reboot.
+
+use jiff::SignedDuration;
+
+use super::list::{Filters, Page};
+use super::{Newborn, Reply, Request, Work, check_groups, view};
+use crate::rds::catalog;
+use crate::rds::model::backup::History;
+use crate::rds::model::instance::Password;
+use crate::rds::model::snapshot::Maker;
+use crate::rds::model::{
+    Backup, Birth, Instance, Key, Model, Phase, Settings, Snapshot, Then, time,
+};
+use crate::rds::name::{id_here, instance_id, snapshot_id};
+use crate::rds::refusal::{Outcome, Refusal};
+use crate::rds::xml::Xml;
+
+fn shown(model: &Model, key: &Key) -> Outcome<Reply> {
+    let instance = model.find(key)?;
+    let mut xml = Xml::default();
+    xml.within("DBInstance", |xml| {
+        view::instance(xml, model, key, instance)
+    });
+    Ok(xml.into())
+}
+
+pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
+    let fields = request.fields;
+    let id = instance_id(
+        "DBInstanceIdentifier",
+        fields.required("DBInstanceIdentifier")?,
+    )?;
+    let engine = fields.required("Engine")?;
+    if engine != "postgres" {
+        return Err(Refusal::value(format!(
+            "Invalid DB engine: {engine}: this simulation has postgres only"
+        )));
+    }
+    fields.required("DBInstanceClass")?;
+    fields.required("AllocatedStorage")?;
+    let mut settings = Settings::new(request.place);
+    settings.engine = engine.to_owned();
+    settings.version = catalog::version(fields.text("EngineVersion"), &model.retired)?.to_owned();
+    settings.parameter_group =
+        catalog::default_parameter_group(&settings.engine, &settings.version);
+    settings.take(fields)?;
+    settings.user = fields.required("MasterUsername")?.to_owned();
+    if matches!(settings.user.as_str(), "rdsadmin" | "rdsrepladmin") {
+        return Err(Refusal::value(format!(
+            "MasterUsername {} cannot be used as it is a reserved word used by the engine",
+            settings.user
+        )));
+    }
+    settings.database = fields.text("DBName").map(str::to_owned);
+    for name in [Some(&settings.user), settings.database.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        plain_name(name)?;
+    }
+    let password = match fields.flag("ManageMasterUserPassword")? {
+        // Nobody is told it: this simulation keeps no secrets.
+        Some(true) => model.draw(),
+        _ => checked_password(fields.required("MasterUserPassword")?)?.to_owned(),
+    };
+    let key = request.key()?;
+    settings.key = match fields.flag("StorageEncrypted")? {
+        Some(true) => Some(key.unwrap_or_else(|| default_key(request))),
+        _ if key.is_some() => {
+            return Err(Refusal::combination(
+                "KmsKeyId can only be specified when StorageEncrypted is true",
+            ));
+        }
+        _ => None,
+    };
+    let key = request.at(id);
+    let newborn = Newborn {
+        key: key.clone(),
+        settings,
+        birth: Birth::New(Password(password)),
+        tags: fields.tags()?,
+    };
+    newborn.create(model, time::CREATE)?;
+    shown(model, &key)
+}
+
+/// Letters, digits and underscores, beginning with a letter.
+fn plain_name(name: &str) -> Outcome<()> {
+    let legal = name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.len() <= 63
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if legal {
+        Ok(())
+    } else {
+        Err(Refusal::value(format!("Invalid name: {name}")))
+    }
+}
+
+fn checked_password(password: &str) -> Outcome<&str> {
+    let legal = (8..=128).contains(&password.len())
+        && password
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'@' | b'"'));
+    if legal {
+        Ok(password)
+    } else {
+        Err(Refusal::value(
+            "The parameter MasterUserPassword is not a valid password. It must have 8 to 128 printable ASCII \
+             characters besides '/', '@', '\"', ' '.",
+        ))
+    }
+}
+
+/// The region's own key for RDS, which AWS manages.
+pub(super) fn default_key(request: &Request<'_>) -> String {
+    format!(
+        "arn:aws:kms:{}:{}:alias/aws/rds",
+        request.place.region, request.place.account
+    )
+}
+
+/// Puts a new instance into the model.
+pub(super) fn insert(model: &mut Model, newborn: Newborn, takes: SignedDuration) {
+    let Newborn {
+        key,
+        settings,
+        birth,
+        tags,
+    } = newborn;
+    let now = model.now;
+    let resource_id = format!("db-{}", model.draw().to_ascii_uppercase());
+    let replica_of = match &birth {
+        Birth::Replica(source, _) => Some(source.clone()),
+        _ => None,
+    };
+    let instance = Instance {
+        status: "creating".into(),
+        resource_id,
+        created: now,
+        next_backup: time::next_daily(now, &settings.backup_window),
+        next_maintenance: time::next_weekly(now, &settings.maintenance_window),
+        settings,
+        pending: None,
+        tags,
+        phase: Some(Phase::new(now, takes, Then::BackUp)),
+        birth: Some(birth),
+        endpoint: None,
+        replica_of,
+    };
+    let writes_backups = instance.settings.retention_days > 0 && !instance.is_replica();
+    model.instances.insert(key.clone(), instance);
+    if writes_backups {
+        begin_backup(model, &key);
+    }
+}
+
+/// Gives an instance an automated backup, empty as yet, unless it has one.
+pub(super) fn begin_backup(model: &mut Model, key: &Key) {
+    let Some(instance) = model.instances.get(key).cloned() else {
+        return;
+    };
+    if model.own_backup(&instance.resource_id).is_some() {
+        return;
+    }
+    let arn = key.0.arn("auto-backup", format!("ab-{}", model.draw()));
+    let backup = Backup {
+        arn: arn.clone(),
+        place: key.0.clone(),
+        status: "active".into(),
+        instance_arn: key.0.arn("db", &key.1),
+        instance_id: key.1.clone(),
+        resource_id: instance.resource_id,
+        instance_created: instance.created,
+        retention_days: instance.settings.retention_days,
+        settings: instance.settings,
+        tags: instance.tags,
+        history: History::default(),
+        origin: None,
+    };
+    model.backups.insert(arn, backup);
+}
+
+pub(super) fn describe(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
+    let fields = request.fields;
+    let one = match fields.text("DBInstanceIdentifier") {
+        Some(id) => {
+            let id = id_here(id, "db", request.place)?;
+            model.find(&request.at(id.clone()))?;
+            Some(id)
+        }
+        None => None,
+    };
+    let known = [
+        "db-instance-id",
+        "dbi-resource-id",
+        "engine",
+        "db-cluster-id",
+        "domain",
+    ];
+    let filters = Filters::read(fields, &known)?;
+    let items = model
+        .instances
+        .iter()
+        .filter(|((place, id), instance)| {
+            place == request.place
+                && one.as_ref().is_none_or(|one| one == id)
+                && filters.pass(|name| match name {
+                    "db-instance-id" => vec![id.clone(), place.arn("db", id)],
+                    "dbi-resource-id" => vec![instance.resource_id.clone()],
+                    "engine" => vec![instance.settings.engine.clone()],
+                    _ => vec![],
+                })
+        })
+        .map(|(key, instance)| (key.1.clone(), (key, instance)))
+        .collect();
+    let page = Page::of(fields, items)?;
+    let content = |xml: &mut Xml, (key, instance): (&Key, &Instance)| {
+        view::instance(xml, model, key, instance);
+    };
+    Ok(page.xml("DBInstances", "DBInstance", content).into())
+}
+
+/// What an instance must be to be changed.
+fn available<'model>(
+    instance: &'model Instance,
+    key: &Key,
+    what: &str,
+) -> Outcome<&'model Instance> {
+    if instance.status == "available" {
+        Ok(instance)
+    } else {
+        Err(Refusal::instance_state(format!(
+            "Instance {} cannot be {what} as it has status {}",
+            key.1, instance.status
+        )))
+    }
+}
+
+pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
+    let fields = request.fields;
+    let key = request.instance("DBInstanceIdentifier")?;
+    let instance = model.find(&key)?;
+    if !matches!(
+        instance.status.as_str(),
+        "available" | "storage-optimization" | "incompatible-parameters"
+    ) {
+        available(instance, &key, "modified")?;
+    }
+    if fields.text("NewDBInstanceIdentifier").is_some() {
+        return Err(Refusal::value(
+            "NewDBInstanceIdentifier: this simulation does not rename",
+        ));
+    }
+    let before = instance.settings.clone();
+    let mut wanted = instance.pending.clone().unwrap_or_else(|| before.clone());
+    wanted.take(fields)?;
+    if wanted.storage_gib < before.storage_gib {
+        return Err(Refusal::combination(
+            "You can't reduce the allocated storage of an instance.",
+        ));
+    }
+    if let Some(asked) = fields.text("EngineVersion")
+        && asked != before.version
+    {
+        let version = catalog::version(Some(asked), &model.retired)?;
+        let allowed = fields.flag("AllowMajorVersionUpgrade")? == Some(true);
+        if catalog::major(version) != catalog::major(&before.version) && !allowed {
+            return Err(Refusal::combination(
+                "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.",
+            ));
+        }
+        version.clone_into(&mut wanted.version);
+    }
+    check_groups(
+        model,
+        &key.0,
+        &Settings {
+            version: before.version.clone(),
+            ..wanted.clone()
+        },
+    )?;
+    let mut reply_work = Vec::new();
+    if let Some(password) = fields.text("MasterUserPassword") {
+        reply_work.push(Work::Password {
+            resource_id: instance.resource_id.clone(),
+            user: before.user.clone(),
+            password: checked_password(password)?.to_owned(),
+        });
+    }
+    // These wait for the maintenance window unless they are to be applied at once; the rest never waits.
+    let soft = Settings {
+        class: before.class.clone(),
+        version: before.version.clone(),
+        storage_gib: before.storage_gib,
+        storage_type: before.storage_type.clone(),
+        iops: before.iops,
+        multi_az: before.multi_az,
+        ..wanted.clone()
+    };
+    let waits = soft != wanted;
+    let at_once = fields.flag("ApplyImmediately")? == Some(true);
+    let backups_begin = before.retention_days == 0 && soft.retention_days > 0;
+    let backups_end = before.retention_days > 0 && soft.retention_days == 0;
+    let resource_id = instance.resource_id.clone();
+    let now = model.now;
+    let instance = model.find_mut(&key)?;
+    if soft.backup_window != before.backup_window {
+        instance.next_backup = time::next_daily(now, &soft.backup_window);
+    }
+    let retention = soft.retention_days;
+    instance.settings = soft;
+    instance.pending = waits.then_some(wanted);
+    let then = if backups_begin && !instance.is_replica() {
+        Then::BackUp
+    } else {
+        Then::Available
+    };
+    if (waits && at_once) || then == Then::BackUp {
+        instance.begin("modifying", Phase::new(now, time::CHANGE, then));
+    }
+    if then == Then::BackUp {
+        begin_backup(model, &key);
+    }
+    if backups_end {
+        drop_backups(model, &key, &resource_id);
+    } else if let Some(backup) = model.own_backup_mut(&resource_id) {
+        backup.retention_days = retention;
+    }
+    let mut reply = shown(model, &key)?;
+    reply.work = reply_work;
+    Ok(reply)
+}
+
+/// A retention of 0 deletes the automated backups, and ends their replication.
+fn drop_backups(model: &mut Model, key: &Key, resource_id: &str) {
+    model
+        .backups
+        .retain(|_, backup| !backup.is_own() || backup.resource_id != resource_id);
+    for follower in model.followers(resource_id) {
+        follower.retain();
+    }
+    model.snapshots.retain(|(place, _), snapshot| {
+        *place != key.0 || snapshot.maker == Maker::Manual || snapshot.resource_id != resource_id
+    });
+}
+
+/// A manual snapshot of an instance, with the work of taking it.
+pub(super) fn take_snapshot(
+    model: &mut Model,
+    key: &Key,
+    id: String,
+    tags: Option<super::super::model::Tags>,
+) -> Outcome<Work> {
+    let instance = model.find(key)?.clone();
+    let at = (key.0.clone(), id);
+    super::snapshot::check_new(model, &at)?;
+    let mut snapshot = Snapshot::of(key, &instance, Maker::Manual, model.now, None);
+    if let Some(tags) = tags.filter(|tags| !tags.is_empty()) {
+        snapshot.tags.extend(tags);
+    }
+    model.snapshots.insert(at.clone(), snapshot);
+    model.report(&at, "db-snapshot", "creation", "Creating manual snapshot");
+    Ok(Work::Capture {
+        resource_id: instance.resource_id,
+        snapshot: at,
+    })
+}
+
+pub(super) fn delete(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
+    let fields = request.fields;
+    let key = request.instance("DBInstanceIdentifier")?;
+    let instance = model.find(&key)?;
+    if instance.status == "deleting" {
+        return Err(Refusal::instance_state(format!(
+            "Instance {} is already being deleted.",
+            key.1
+        )));
+    }
+    if instance.settings.deletion_protection {
+        return Err(Refusal::combination(
+            "Cannot delete protected DB Instance, please disable deletion protection and try again.",
+        ));
+    }
+    let skip = fields.flag("SkipFinalSnapshot")? == Some(true);
+    let last = fields.text("FinalDBSnapshotIdentifier");
+    let mut work = Vec::new();
+    match (skip, last) {
+        (true, Some(_)) => {
+            return Err(Refusal::combination(
+                "FinalDBSnapshotIdentifier can not be specified when deleting an instance with SkipFinalSnapshot.",
+            ));
+        }
+        (false, None) => {
+            return Err(Refusal::combination(
+                "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
+            ));
+        }
+        (true, None) => {}
+        (false, Some(_)) if instance.is_replica() => {
+            return Err(Refusal::combination(
+                "FinalDBSnapshotIdentifier can not be specified when deleting a replica instance",
+            ));
+        }
+        (false, Some(last)) => {
+            let id = snapshot_id("FinalDBSnapshotIdentifier", last)?;
+            if !matches!(instance.status.as_str(), "available" | "stopped") {
+                available(instance, &key, "snapshotted")?;
+            }
+            work.push(take_snapshot(model, &key, id, None)?);
+        }
+    }
+    let keep = fields.flag("DeleteAutomatedBackups")? == Some(false);
+    let now = model.now;
+    let instance = model.find_mut(&key)?;
+    instance.begin("deleting", Phase::new(now, time::CHANGE, Then::Vanish));
+    let resource_id = instance.resource_id.clone();
+    if keep && let Some(backup) = model.own_backup_mut(&resource_id) {
+        backup.retain();
+    }
+    let mut reply = shown(model, &key)?;
+    reply.work = work;
+    Ok(reply)
+}
+
+pub(super) fn stop(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
+    let key = request.instance("DBInstanceIdentifier")?;
+    let instance = available(model.find(&key)?, &key, "stopped")?;
+    let replicated = model
+        .instances
+        .values()
+        .any(|other| other.replica_of.as_ref() == Some(&key));
+    if instance.is_replica() || replicated {
+        return Err(Refusal::instance_state(
+            "Cannot stop an instance that is a read replica or has read replicas.",
+        ));
+    }
+    let mut work = Vec::new();
+    if let Some(id) = request.fields.text("DBSnapshotIdentifier") {
+        let id = snapshot_id("DBSnapshotIdentifier", id)?;
+        work.push(take_snapshot(model, &key, id, None)?);
+    }
+    let now = model.now;
+    let instance = model.find_mut(&key)?;
+    instance.begin("stopping", Phase::new(now, time::CHANGE, Then::Stop));
+    let mut reply = shown(model, &key)?;
+    reply.work = work;
+    Ok(reply)
+}
+
+pub(super) fn start(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
+    let key = request.instance("DBInstanceIdentifier")?;
+    let now = model.now;
+    let instance = model.find_mut(&key)?;
+    if instance.status != "stopped" {
+        return Err(Refusal::instance_state(format!(
+            "Instance {} is not in stopped state.",
+            key.1
+        )));
+    }
+    instance.begin("starting", Phase::new(now, time::CHANGE, Then::Available));
+    shown(model, &key)
+}
+
+pub(super) fn reboot(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
+    let key = request.instance("DBInstanceIdentifier")?;
+    available(model.find(&key)?, &key, "rebooted")?;
+    let now = model.now;
+    let instance = model.find_mut(&key)?;
+    instance.begin("rebooting", Phase::new(now, time::CHANGE, Then::Available));
+    shown(model, &key)
+}

@@ -1,0 +1,184 @@
+//! The parameters of a Query request.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::refusal::{Outcome, Refusal};
+
+/// Names as on the wire: `Tags.Tag.1.Key`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    pub(crate) fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(crate) fn required(&self, name: &str) -> Outcome<&str> {
+        match self.text(name) {
+            Some("") | None => Err(Refusal::missing(name)),
+            Some(value) => Ok(value),
+        }
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Outcome<Option<bool>> {
+        match self.text(name) {
+            None => Ok(None),
+            Some(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
+            Some(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
+            Some(text) => Err(malformed(name, text)),
+        }
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Outcome<Option<u32>> {
+        let parse = |text: &str| text.parse().map_err(|_| malformed(name, text));
+        self.text(name).map(parse).transpose()
+    }
+
+    pub(crate) fn time(&self, name: &str) -> Outcome<Option<Timestamp>> {
+        let parse = |text: &str| text.parse().map_err(|_| malformed(name, text));
+        self.text(name).map(parse).transpose()
+    }
+
+    /// The members of a list of texts, whatever they are called: `SubnetIds.SubnetIdentifier.1` and
+    /// `SubnetIds.member.1`. `None` when there are none.
+    pub(crate) fn list(&self, name: &str) -> Option<Vec<String>> {
+        let members = self.members(name);
+        let texts = members
+            .into_values()
+            .filter_map(|member| member.text("").map(str::to_owned))
+            .collect::<Vec<_>>();
+        (!texts.is_empty()).then_some(texts)
+    }
+
+    /// The members of a list of structures by their number; a field without a name is the member itself.
+    pub(crate) fn members(&self, name: &str) -> BTreeMap<u32, Self> {
+        let mut members: BTreeMap<u32, Self> = BTreeMap::new();
+        for (key, value) in &self.0 {
+            let Some(path) = key
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('.'))
+            else {
+                continue;
+            };
+            // `Tag.1.Key`, `member.1`, and `1` of a flat list.
+            let path = match path.split_once('.') {
+                Some((member, rest)) if member.parse::<u32>().is_err() => rest,
+                _ => path,
+            };
+            let (number, field) = path.split_once('.').unwrap_or((path, ""));
+            if let Ok(number) = number.parse() {
+                let member = members.entry(number).or_default();
+                member.0.insert(field.to_owned(), value.clone());
+            }
+        }
+        members
+    }
+
+    /// `Tags`; a key that is there twice is refused.
+    pub(crate) fn tags(&self) -> Outcome<BTreeMap<String, String>> {
+        let mut tags = BTreeMap::new();
+        for tag in self.members("Tags").into_values() {
+            let key = tag.required("Key")?.to_owned();
+            if key.len() > 128 || key.starts_with("aws:") {
+                return Err(Refusal::value(format!("Invalid tag key: {key}")));
+            }
+            let value = tag.text("Value").unwrap_or_default().to_owned();
+            if tags.insert(key, value).is_some() {
+                return Err(Refusal::value("Duplicate tag keys are not allowed."));
+            }
+        }
+        Ok(tags)
+    }
+
+    /// `Filters`: name and the values of which one must match.
+    pub(crate) fn filters(&self) -> Outcome<Vec<(String, Vec<String>)>> {
+        let filters = self.members("Filters").into_values();
+        filters
+            .map(|filter| {
+                let values = filter.list("Values").unwrap_or_default();
+                Ok((filter.required("Name")?.to_owned(), values))
+            })
+            .collect()
+    }
+}
+
+fn malformed(name: &str, value: &str) -> Refusal {
+    Refusal::new(
+        "MalformedInput",
+        format!("The parameter {name} cannot be read: {value}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(pairs: &[(&str, &str)]) -> Fields {
+        Fields::new(
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        )
+    }
+
+    #[test]
+    fn lists_are_read_whatever_their_members_are_called() {
+        let read = fields(&[
+            ("SubnetIds.SubnetIdentifier.1", "a"),
+            ("SubnetIds.SubnetIdentifier.2", "b"),
+            ("TagKeys.member.1", "k"),
+            ("Flat.1", "x"),
+            ("SubnetIdsMore.member.1", "no"),
+        ]);
+        assert_eq!(read.list("SubnetIds").unwrap(), ["a", "b"]);
+        assert_eq!(read.list("TagKeys").unwrap(), ["k"]);
+        assert_eq!(read.list("Flat").unwrap(), ["x"]);
+        assert_eq!(read.list("Nothing"), None);
+    }
+
+    #[test]
+    fn tags_and_filters_are_structures() {
+        let read = fields(&[
+            ("Tags.Tag.1.Key", "env"),
+            ("Tags.Tag.1.Value", "staging"),
+            ("Tags.Tag.2.Key", "empty"),
+            ("Filters.Filter.1.Name", "status"),
+            ("Filters.Filter.1.Values.Value.1", "active"),
+            ("Filters.Filter.1.Values.Value.2", "retained"),
+        ]);
+        let tags = read.tags().unwrap();
+        assert_eq!(
+            (tags["env"].as_str(), tags["empty"].as_str()),
+            ("staging", "")
+        );
+        assert_eq!(
+            read.filters().unwrap(),
+            [(
+                "status".to_owned(),
+                vec!["active".to_owned(), "retained".to_owned()]
+            )]
+        );
+        let twice = fields(&[("Tags.Tag.1.Key", "a"), ("Tags.Tag.2.Key", "a")]);
+        assert_eq!(twice.tags().unwrap_err().code, "InvalidParameterValue");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
+        let read = fields(&[
+            ("Flag", "perhaps"),
+            ("Number", "-1"),
+            ("Time", "noon"),
+            ("Empty", ""),
+        ]);
+        assert!(read.flag("Flag").is_err());
+        assert!(read.number("Number").is_err());
+        assert!(read.time("Time").is_err());
+        assert_eq!(read.required("Empty").unwrap_err().code, "MissingParameter");
+    }
+}

@@ -1,0 +1,279 @@
+//! Instances.
+
+use jiff::Timestamp;
+
+use super::backup::Recovery;
+use super::{Key, Phase, Tags};
+use crate::rds::catalog;
+use crate::rds::fields::Fields;
+use crate::rds::name::Place;
+use crate::rds::refusal::{Outcome, Refusal};
+
+/// What an instance is set to; snapshots and backups remember it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) class: String,
+    pub(crate) engine: String,
+    pub(crate) version: String,
+    pub(crate) storage_gib: u32,
+    pub(crate) max_storage_gib: Option<u32>,
+    pub(crate) storage_type: String,
+    pub(crate) iops: Option<u32>,
+    pub(crate) multi_az: bool,
+    pub(crate) zone: String,
+    pub(crate) subnet_group: String,
+    pub(crate) security_groups: Vec<String>,
+    pub(crate) parameter_group: String,
+    pub(crate) port: u32,
+    pub(crate) user: String,
+    pub(crate) database: Option<String>,
+    /// ARN of the KMS key; `None`: not encrypted.
+    pub(crate) key: Option<String>,
+    pub(crate) retention_days: u32,
+    pub(crate) backup_window: String,
+    pub(crate) maintenance_window: String,
+    pub(crate) deletion_protection: bool,
+    pub(crate) public: bool,
+    pub(crate) copy_tags: bool,
+    pub(crate) minor_upgrades: bool,
+    pub(crate) iam_authentication: bool,
+    pub(crate) insights: bool,
+    pub(crate) insights_days: u32,
+    pub(crate) monitoring_seconds: u32,
+    pub(crate) monitoring_role: Option<String>,
+    pub(crate) log_exports: Vec<String>,
+}
+
+impl Settings {
+    /// AWS's defaults for a new instance.
+    pub(crate) fn new(place: &Place) -> Self {
+        Self {
+            class: String::new(),
+            engine: String::new(),
+            version: String::new(),
+            storage_gib: 20,
+            max_storage_gib: None,
+            storage_type: "gp2".into(),
+            iops: None,
+            multi_az: false,
+            zone: format!("{}a", place.region),
+            subnet_group: "default".into(),
+            security_groups: vec![Place::SECURITY_GROUP.into()],
+            parameter_group: String::new(),
+            port: 5432,
+            user: String::new(),
+            database: None,
+            key: None,
+            retention_days: 1,
+            backup_window: "03:00-03:30".into(),
+            maintenance_window: "sun:06:00-sun:06:30".into(),
+            deletion_protection: false,
+            public: false,
+            copy_tags: false,
+            minor_upgrades: true,
+            iam_authentication: false,
+            insights: false,
+            insights_days: 7,
+            monitoring_seconds: 0,
+            monitoring_role: None,
+            log_exports: Vec::new(),
+        }
+    }
+
+    /// What a restore does not take over from its source: it is Single-AZ, with the default security
+    /// group, subnet group and parameter group, and not protected, unless told otherwise.
+    /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceFromDBSnapshot.html>
+    pub(crate) fn restored(mut self, place: &Place) -> Self {
+        let new = Self::new(place);
+        self.multi_az = new.multi_az;
+        self.zone = new.zone;
+        self.subnet_group = new.subnet_group;
+        self.security_groups = new.security_groups;
+        self.parameter_group = catalog::default_parameter_group(&self.engine, &self.version);
+        self.deletion_protection = new.deletion_protection;
+        self.public = new.public;
+        self.max_storage_gib = None;
+        self.insights = new.insights;
+        self.monitoring_seconds = new.monitoring_seconds;
+        self.monitoring_role = None;
+        self.log_exports = Vec::new();
+        self
+    }
+
+    /// Takes what a request gives.
+    pub(crate) fn take(&mut self, fields: &Fields) -> Outcome<()> {
+        let text = |name: &str, value: &mut String| {
+            if let Some(text) = fields.text(name) {
+                text.clone_into(value);
+            }
+        };
+        text("DBInstanceClass", &mut self.class);
+        text("StorageType", &mut self.storage_type);
+        text("AvailabilityZone", &mut self.zone);
+        text("PreferredMaintenanceWindow", &mut self.maintenance_window);
+        if let Some(name) = fields.text("DBSubnetGroupName") {
+            self.subnet_group = name.to_ascii_lowercase();
+        }
+        if let Some(name) = fields.text("DBParameterGroupName") {
+            self.parameter_group = name.to_ascii_lowercase();
+        }
+        if let Some(role) = fields.text("MonitoringRoleArn") {
+            self.monitoring_role = Some(role.to_owned());
+        }
+        if let Some(groups) = fields.list("VpcSecurityGroupIds") {
+            self.security_groups = groups;
+        }
+        if let Some(window) = fields.text("PreferredBackupWindow") {
+            if super::time::window_start(window).is_none() {
+                return Err(Refusal::value(format!("Invalid backup window: {window}")));
+            }
+            window.clone_into(&mut self.backup_window);
+        }
+        if let Some(days) = fields.number("BackupRetentionPeriod")? {
+            if days > 35 {
+                return Err(Refusal::value(format!(
+                    "Invalid backup retention period: {days}. Retention period must be between 0 and 35."
+                )));
+            }
+            self.retention_days = days;
+        }
+        if let Some(size) = fields.number("AllocatedStorage")? {
+            if !(20..=65_536).contains(&size) {
+                return Err(Refusal::value(format!(
+                    "Invalid storage size for engine name {} and storage type {}: {size}",
+                    self.engine, self.storage_type
+                )));
+            }
+            self.storage_gib = size;
+        }
+        for (name, value) in [
+            ("MultiAZ", &mut self.multi_az),
+            ("DeletionProtection", &mut self.deletion_protection),
+            ("PubliclyAccessible", &mut self.public),
+            ("CopyTagsToSnapshot", &mut self.copy_tags),
+            ("AutoMinorVersionUpgrade", &mut self.minor_upgrades),
+            (
+                "EnableIAMDatabaseAuthentication",
+                &mut self.iam_authentication,
+            ),
+            ("EnablePerformanceInsights", &mut self.insights),
+        ] {
+            if let Some(flag) = fields.flag(name)? {
+                *value = flag;
+            }
+        }
+        for (name, value) in [
+            (
+                "PerformanceInsightsRetentionPeriod",
+                &mut self.insights_days,
+            ),
+            ("MonitoringInterval", &mut self.monitoring_seconds),
+        ] {
+            if let Some(number) = fields.number(name)? {
+                *value = number;
+            }
+        }
+        for name in ["Port", "DBPortNumber"] {
+            if let Some(port) = fields.number(name)? {
+                if !(1150..=65_535).contains(&port) {
+                    return Err(Refusal::value(format!("Invalid port: {port}")));
+                }
+                self.port = port;
+            }
+        }
+        self.iops = fields.number("Iops")?.or(self.iops);
+        self.max_storage_gib = fields
+            .number("MaxAllocatedStorage")?
+            .or(self.max_storage_gib);
+        if let Some(types) = fields.list("EnableCloudwatchLogsExports") {
+            self.log_exports = types;
+        }
+        for name in fields
+            .list("CloudwatchLogsExportConfiguration.EnableLogTypes")
+            .unwrap_or_default()
+        {
+            if !self.log_exports.contains(&name) {
+                self.log_exports.push(name);
+            }
+        }
+        let disabled = fields
+            .list("CloudwatchLogsExportConfiguration.DisableLogTypes")
+            .unwrap_or_default();
+        self.log_exports.retain(|name| !disabled.contains(name));
+        Ok(())
+    }
+}
+
+/// A password that no debug output shows.
+#[derive(Clone)]
+pub(crate) struct Password(pub(crate) String);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("…")
+    }
+}
+
+/// From what an instance that is being created will come.
+#[derive(Clone, Debug)]
+pub(crate) enum Birth {
+    New(Password),
+    Restored(Recovery),
+    /// A replica of the instance with this key and resource id.
+    Replica(Key, String),
+}
+
+/// What an instance does at the end of a phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It is there, and backs up if it has to.
+    BackUp,
+    Available,
+    /// A replica becomes an instance of its own.
+    Promote,
+    Stop,
+    /// A stopped one starts.
+    Start,
+    Vanish,
+}
+
+/// An instance.
+#[derive(Clone, Debug)]
+pub(crate) struct Instance {
+    pub(crate) status: String,
+    pub(crate) resource_id: String,
+    pub(crate) created: Timestamp,
+    pub(crate) settings: Settings,
+    /// What the next maintenance window, or the end of `modifying`, brings.
+    pub(crate) pending: Option<Settings>,
+    pub(crate) tags: Tags,
+    pub(crate) phase: Option<Phase<Then>>,
+    pub(crate) birth: Option<Birth>,
+    /// When it has its address; with real servers the port they listen on.
+    pub(crate) endpoint: Option<(String, u32)>,
+    /// What it follows.
+    pub(crate) replica_of: Option<Key>,
+    pub(crate) next_backup: Timestamp,
+    pub(crate) next_maintenance: Timestamp,
+}
+
+impl Instance {
+    pub(crate) fn is_replica(&self) -> bool {
+        self.replica_of.is_some()
+    }
+
+    /// Whether its server runs, so that its log is written.
+    pub(crate) fn runs(&self) -> bool {
+        self.endpoint.is_some()
+            && !matches!(
+                self.status.as_str(),
+                "stopped" | "starting" | "deleting" | "failed" | "creating"
+            )
+    }
+
+    /// Begins a phase.
+    pub(crate) fn begin(&mut self, status: &str, phase: Phase<Then>) {
+        self.status = status.into();
+        self.phase = Some(phase);
+    }
+}

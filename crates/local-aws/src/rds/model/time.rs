@@ -1,0 +1,544 @@
+//! What happens as time passes.
+
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::backup::{Base, Item, Mark, Stored};
+use super::snapshot::Maker;
+use super::{Instance, Key, Model, RdsKind, Snapshot, Then};
+use crate::rds::clock::later;
+
+/// How long things take here. AWS promises none of these; the order of magnitude is that of a small
+/// instance, and that a copy takes longer than a snapshot is what matters.
+pub(crate) const CREATE: SignedDuration = SignedDuration::from_mins(4);
+/// The first backup of a new instance.
+pub(crate) const FIRST_BACKUP: SignedDuration = SignedDuration::from_mins(1);
+pub(crate) const RESTORE: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const SNAPSHOT: SignedDuration = SignedDuration::from_mins(2);
+pub(crate) const COPY_NEAR: SignedDuration = SignedDuration::from_mins(2);
+pub(crate) const COPY_FAR: SignedDuration = SignedDuration::from_mins(10);
+/// Modify, stop, start, delete, reboot, promote.
+pub(crate) const CHANGE: SignedDuration = SignedDuration::from_mins(2);
+/// Until a replication has sent the first base backup.
+pub(crate) const FIRST_REPLICATION: SignedDuration = SignedDuration::from_mins(3);
+/// Until what is in the log here is in the other region.
+const ARRIVAL: SignedDuration = SignedDuration::from_mins(2);
+/// A stopped instance starts by itself.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_StopInstance.html>
+const STOPPED_AT_MOST: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How often logs are uploaded.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIT.html>
+const LOG_INTERVAL_SECONDS: i64 = 300;
+
+/// The next moment at which logs are uploaded: the same for all instances.
+pub(crate) fn next_tick(now: Timestamp) -> Timestamp {
+    let next = (now.as_second().div_euclid(LOG_INTERVAL_SECONDS) + 1) * LOG_INTERVAL_SECONDS;
+    Timestamp::from_second(next).unwrap_or(Timestamp::MAX)
+}
+
+/// Something that takes time.
+#[derive(Clone, Debug)]
+pub(crate) struct Phase<T> {
+    begun: Timestamp,
+    pub(crate) due: Timestamp,
+    /// Set while it cannot go on.
+    held: Option<Timestamp>,
+    pub(crate) then: T,
+}
+
+impl<T> Phase<T> {
+    pub(crate) fn new(begun: Timestamp, takes: SignedDuration, then: T) -> Self {
+        Self {
+            begun,
+            due: later(begun, takes),
+            held: None,
+            then,
+        }
+    }
+
+    /// How much of it is over, 0 to 99: it is not over yet.
+    pub(crate) fn percent(&self, now: Timestamp) -> u8 {
+        let now = self.held.unwrap_or(now);
+        let whole = self.due.duration_since(self.begun).as_millis().max(1);
+        let over = now.duration_since(self.begun).as_millis();
+        u8::try_from((over * 100 / whole).clamp(0, 99)).unwrap_or(99)
+    }
+
+    fn hold(&mut self, now: Timestamp) {
+        self.held.get_or_insert(now);
+    }
+
+    fn go_on(&mut self, now: Timestamp) {
+        if let Some(held) = self.held.take() {
+            let lost = now.duration_since(held);
+            self.begun = later(self.begun, lost);
+            self.due = later(self.due, lost);
+        }
+    }
+}
+
+/// Start of a daily window `03:00-03:30`, in minutes after midnight UTC.
+pub(crate) fn window_start(window: &str) -> Option<i64> {
+    let (start, end) = window.split_once('-')?;
+    minutes(end)?;
+    minutes(start)
+}
+
+fn minutes(text: &str) -> Option<i64> {
+    let (hours, minutes) = text.split_once(':')?;
+    let two = |text: &str| (text.len() == 2).then(|| text.parse::<u8>().ok()).flatten();
+    match (two(hours)?, two(minutes)?) {
+        (hours @ 0..24, minutes @ 0..60) => Some(i64::from(hours) * 60 + i64::from(minutes)),
+        _ => None,
+    }
+}
+
+/// The next daily window after `now`.
+pub(crate) fn next_daily(now: Timestamp, window: &str) -> Timestamp {
+    let start = window_start(window).unwrap_or(0) * 60;
+    let midnight = now.as_second().div_euclid(86_400) * 86_400;
+    let today = midnight + start;
+    let next = if today > now.as_second() {
+        today
+    } else {
+        today + 86_400
+    };
+    Timestamp::from_second(next).unwrap_or(Timestamp::MAX)
+}
+
+/// The next weekly window `sun:06:00-sun:06:30` after `now`; the week's first minute if it is not one.
+pub(crate) fn next_weekly(now: Timestamp, window: &str) -> Timestamp {
+    let start = window.split('-').next().unwrap_or_default();
+    let (day, time) = start.split_once(':').unwrap_or_default();
+    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let day = days.iter().position(|name| day.eq_ignore_ascii_case(name));
+    let start = i64::try_from(day.unwrap_or(0)).unwrap_or(0) * 1440 + minutes(time).unwrap_or(0);
+    let today = now.to_zoned(TimeZone::UTC).weekday();
+    let since_monday = i64::from(today.since(Weekday::Monday));
+    let midnight = now.as_second().div_euclid(86_400) * 86_400;
+    let this_week = midnight - since_monday * 86_400 + start * 60;
+    let next = if this_week > now.as_second() {
+        this_week
+    } else {
+        this_week + 7 * 86_400
+    };
+    Timestamp::from_second(next).unwrap_or(Timestamp::MAX)
+}
+
+/// Something whose time has come.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Event {
+    /// An instance's phase is over.
+    Instance(Key),
+    /// A snapshot is ready.
+    Snapshot(Key),
+    /// Something arrives in the replicated backup with this ARN.
+    Arrival(String),
+    /// The daily backup.
+    Daily(Key),
+    /// The weekly maintenance window.
+    Maintenance(Key),
+    /// Logs are uploaded.
+    Tick,
+}
+
+impl Model {
+    /// What happens next, not later than `until`.
+    pub(crate) fn next_event(&self, until: Timestamp) -> Option<(Timestamp, Event)> {
+        let up = |region: &str| !self.is_down(region);
+        let instances = self
+            .instances
+            .iter()
+            .filter(|((place, _), _)| up(&place.region));
+        let phases = instances.clone().filter_map(|(key, instance)| {
+            Some((instance.phase.as_ref()?.due, Event::Instance(key.clone())))
+        });
+        let backed_up = instances
+            .clone()
+            .filter(|(_, instance)| instance.settings.retention_days > 0 && !instance.is_replica());
+        let daily =
+            backed_up.map(|(key, instance)| (instance.next_backup, Event::Daily(key.clone())));
+        let maintenance = instances
+            .filter(|(_, instance)| instance.pending.is_some() && instance.phase.is_none())
+            .map(|(key, instance)| (instance.next_maintenance, Event::Maintenance(key.clone())));
+        let snapshots = self.snapshots.iter().filter_map(|(key, snapshot)| {
+            let phase = snapshot.phase.as_ref()?;
+            (phase.held.is_none() && up(&key.0.region))
+                .then(|| (phase.due, Event::Snapshot(key.clone())))
+        });
+        let arrivals = self.backups.values().filter_map(|backup| {
+            let origin = backup.origin.as_ref()?;
+            let (due, _) = origin.arriving.front()?;
+            (up(&backup.place.region) && up(&origin.place.region))
+                .then(|| (*due, Event::Arrival(backup.arn.clone())))
+        });
+        phases
+            .chain(daily)
+            .chain(maintenance)
+            .chain(snapshots)
+            .chain(arrivals)
+            .chain([(self.next_tick, Event::Tick)])
+            .filter(|(due, _)| *due <= until)
+            .min()
+            // What a region that was down has missed happens now, not in the past.
+            .map(|(due, event)| (due.max(self.now), event))
+    }
+
+    /// Switches a region off or on: nothing in it moves, nothing arrives from it.
+    pub(crate) fn set_down(&mut self, region: &str, down: bool) {
+        let changed = if down {
+            self.down.insert(region.to_owned())
+        } else {
+            self.down.remove(region)
+        };
+        if !changed {
+            return;
+        }
+        let now = self.now;
+        for ((place, _), instance) in &mut self.instances {
+            if let Some(phase) = &mut instance.phase
+                && place.region == region
+            {
+                if down {
+                    phase.hold(now)
+                } else {
+                    phase.go_on(now)
+                }
+            }
+        }
+        for ((place, _), snapshot) in &mut self.snapshots {
+            let far = snapshot.source.as_ref().map(|(place, _)| &place.region);
+            let needs = [Some(&place.region), far];
+            let still_down = needs
+                .iter()
+                .flatten()
+                .any(|region| self.down.contains(region.as_str()));
+            if let Some(phase) = &mut snapshot.phase {
+                if still_down {
+                    phase.hold(now);
+                } else {
+                    phase.go_on(now);
+                }
+            }
+        }
+    }
+
+    /// Instances whose log is uploaded at a tick.
+    pub(crate) fn logging(&self) -> Vec<(Key, String)> {
+        self.instances
+            .iter()
+            .filter(|((place, _), instance)| !self.is_down(&place.region) && instance.runs())
+            .filter(|(_, instance)| {
+                self.own_backup(&instance.resource_id)
+                    .is_some_and(|backup| !backup.history.bases.is_empty())
+            })
+            .map(|(key, instance)| (key.clone(), instance.resource_id.clone()))
+            .collect()
+    }
+
+    /// Logs have been uploaded: of these instances, up to these segments.
+    pub(crate) fn tick(&mut self, at: Timestamp, uploaded: Vec<(String, Option<String>)>) {
+        self.next_tick = next_tick(at);
+        for (resource_id, through) in uploaded {
+            let mark = Mark {
+                at,
+                until: at,
+                through,
+            };
+            if let Some(backup) = self.own_backup_mut(&resource_id) {
+                let oldest = backup.oldest(at);
+                backup.history.mark(mark.clone());
+                backup.history.forget(oldest);
+            }
+            for follower in self.followers(&resource_id) {
+                follower.send(later(at, ARRIVAL), Item::Mark(mark.clone()));
+            }
+        }
+    }
+
+    /// Where segments have to go before the next item of this backup counts: from, to, through.
+    pub(crate) fn shipment(&self, arn: &str) -> Option<(Stored, Stored, Option<String>)> {
+        let backup = self.backups.get(arn)?;
+        let origin = backup.origin.as_ref()?;
+        let through = match origin.arriving.front() {
+            Some((_, Item::Mark(mark))) => mark.through.clone(),
+            _ => None,
+        };
+        let (from, to) = (origin.segments.clone(), backup.history.segments.clone());
+        Some((from, to, through))
+    }
+
+    /// The next item of a replicated backup is there.
+    pub(crate) fn arrive(&mut self, arn: &str, at: Timestamp) {
+        let Some(backup) = self.backups.get_mut(arn) else {
+            return;
+        };
+        let item = backup
+            .origin
+            .as_mut()
+            .and_then(|origin| origin.arriving.pop_front());
+        match item {
+            Some((_, Item::Base(base))) => {
+                backup.history.bases.push(base);
+                backup.status = "replicating".into();
+            }
+            Some((_, Item::Mark(mark))) => backup.history.mark(mark),
+            None => return,
+        }
+        let oldest = backup.oldest(at);
+        backup.history.forget(oldest);
+    }
+
+    /// A snapshot is ready, or ends as it was told to.
+    pub(crate) fn finish_snapshot(&mut self, key: &Key) {
+        let ending = self.ending(RdsKind::Snapshot, key);
+        let Some(snapshot) = self.snapshots.get_mut(key) else {
+            return;
+        };
+        snapshot.phase = None;
+        snapshot.status = ending.unwrap_or_else(|| "available".into());
+        let (category, message) = match (snapshot.status.as_str(), snapshot.maker) {
+            ("available", Maker::Manual) => ("creation", "Manual snapshot created"),
+            ("available", Maker::Automated) => ("creation", "Automated snapshot created"),
+            _ => ("notification", "Snapshot failed"),
+        };
+        self.report(key, "db-snapshot", category, message);
+    }
+
+    /// The instance's phase is over, and what it stood for has been done.
+    pub(crate) fn finish_phase(&mut self, key: &Key) {
+        let now = self.now;
+        let Some(instance) = self.instances.get_mut(key) else {
+            return;
+        };
+        let Some(phase) = instance.phase.take() else {
+            return;
+        };
+        match phase.then {
+            Then::Vanish => return self.vanish(key),
+            Then::Stop => {
+                instance.begin("stopped", Phase::new(now, STOPPED_AT_MOST, Then::Start));
+                return self.report(key, "db-instance", "notification", "DB instance stopped");
+            }
+            Then::Start => {
+                let by_itself = instance.status == "stopped";
+                instance.begin("starting", Phase::new(now, CHANGE, Then::Available));
+                if by_itself {
+                    let message = "DB instance is being started due to it exceeding the maximum allowed time being stopped.";
+                    self.report(key, "db-instance", "notification", message);
+                }
+                return;
+            }
+            Then::Promote => instance.replica_of = None,
+            Then::BackUp | Then::Available => {}
+        }
+        let starts = matches!(instance.status.as_str(), "starting");
+        let born = matches!(instance.status.as_str(), "creating");
+        instance.birth = None;
+        if let Some(pending) = instance.pending.take_if(|_| instance.status == "modifying") {
+            instance.settings = pending;
+        }
+        let backs_up = instance.settings.retention_days > 0
+            && !instance.is_replica()
+            && matches!(phase.then, Then::BackUp | Then::Promote);
+        if backs_up {
+            instance.begin("backing-up", Phase::new(now, FIRST_BACKUP, Then::Available));
+        } else {
+            self.become_available(key);
+        }
+        match (born, starts) {
+            (true, _) => self.report(key, "db-instance", "creation", "DB instance created"),
+            (_, true) => self.report(key, "db-instance", "notification", "DB instance started"),
+            _ => {}
+        }
+    }
+
+    fn become_available(&mut self, key: &Key) {
+        let ending = self.ending(RdsKind::Instance, key);
+        if let Some(instance) = self.instances.get_mut(key) {
+            instance.status = ending.unwrap_or_else(|| "available".into());
+        }
+    }
+
+    /// What an instance's phase stood for could not be done.
+    pub(crate) fn fail_phase(&mut self, key: &Key, why: &str) {
+        if let Some(instance) = self.instances.get_mut(key) {
+            let status = match (instance.status.as_str(), &instance.birth) {
+                ("creating", Some(super::Birth::Restored(_))) => "incompatible-restore",
+                _ => "failed",
+            };
+            instance.status = status.into();
+            instance.phase = None;
+            self.report(
+                key,
+                "db-instance",
+                "failure",
+                format!("DB instance failed: {why}"),
+            );
+        }
+    }
+
+    /// The instance is gone; its own backups stay only if they were to be kept.
+    fn vanish(&mut self, key: &Key) {
+        let Some(instance) = self.instances.remove(key) else {
+            return;
+        };
+        let kept = self
+            .own_backup(&instance.resource_id)
+            .is_some_and(|backup| backup.status == "retained");
+        if !kept {
+            self.snapshots.retain(|(place, _), snapshot| {
+                *place != key.0
+                    || snapshot.maker == Maker::Manual
+                    || snapshot.resource_id != instance.resource_id
+            });
+        }
+        self.backups.retain(|_, backup| {
+            kept || !backup.is_own() || backup.resource_id != instance.resource_id
+        });
+        // Copies in other regions stay until they expire or are deleted.
+        for follower in self.followers(&instance.resource_id) {
+            follower.retain();
+        }
+        for replica in self.instances.values_mut() {
+            replica.replica_of.take_if(|source| source == key);
+        }
+        self.report(key, "db-instance", "deletion", "DB instance deleted");
+    }
+
+    /// Whether the daily backup is taken now: not while an instance is stopped.
+    pub(crate) fn backs_up_now(&self, key: &Key) -> Option<&Instance> {
+        let instance = self.instances.get(key)?;
+        (instance.runs() && instance.status == "available").then_some(instance)
+    }
+
+    /// An automated backup has been taken: it can be restored from now on.
+    pub(crate) fn backed_up(&mut self, key: &Key, files: Stored) {
+        let now = self.now;
+        let Some(instance) = self.instances.get(key).cloned() else {
+            return;
+        };
+        let base = Base { at: now, files };
+        let stamp = now.strftime("%Y-%m-%d-%H-%M");
+        let id = (key.0.clone(), format!("rds:{}-{stamp}", key.1));
+        let snapshot = Snapshot::of(key, &instance, Maker::Automated, now, base.files.clone());
+        self.snapshots.insert(id, snapshot);
+        if let Some(backup) = self.own_backup_mut(&instance.resource_id) {
+            backup.history.bases.push(base.clone());
+        }
+        for follower in self.followers(&instance.resource_id) {
+            follower.send(later(now, ARRIVAL), Item::Base(base.clone()));
+        }
+        self.expire(key, &instance);
+    }
+
+    /// The daily window has come; a backup that was due has been taken.
+    pub(crate) fn end_daily(&mut self, key: &Key) {
+        let now = self.now;
+        if let Some(instance) = self.instances.get_mut(key) {
+            instance.next_backup = next_daily(now, &instance.settings.backup_window);
+        }
+    }
+
+    fn expire(&mut self, key: &Key, instance: &Instance) {
+        let days = i64::from(instance.settings.retention_days);
+        let oldest = later(self.now, SignedDuration::from_hours(-24 * days));
+        self.snapshots.retain(|(place, _), snapshot| {
+            *place != key.0
+                || snapshot.maker == Maker::Manual
+                || snapshot.resource_id != instance.resource_id
+                || snapshot.created >= oldest
+        });
+    }
+
+    /// The maintenance window has come: what was put off until then begins.
+    pub(crate) fn maintain(&mut self, key: &Key) {
+        let now = self.now;
+        if let Some(instance) = self.instances.get_mut(key) {
+            instance.next_maintenance = next_weekly(now, &instance.settings.maintenance_window);
+            if instance.status == "available" {
+                instance.begin("modifying", Phase::new(now, CHANGE, Then::Available));
+            }
+        }
+    }
+}
+
+impl Snapshot {
+    /// A snapshot of an instance that begins now.
+    pub(crate) fn of(
+        key: &Key,
+        instance: &Instance,
+        maker: Maker,
+        now: Timestamp,
+        files: Stored,
+    ) -> Self {
+        Self {
+            status: "creating".into(),
+            maker,
+            instance_id: key.1.clone(),
+            resource_id: instance.resource_id.clone(),
+            instance_created: instance.created,
+            created: now,
+            taken: now,
+            settings: instance.settings.clone(),
+            tags: if instance.settings.copy_tags {
+                instance.tags.clone()
+            } else {
+                super::Tags::new()
+            },
+            source: None,
+            phase: Some(Phase::new(
+                now,
+                match maker {
+                    Maker::Manual => SNAPSHOT,
+                    Maker::Automated => FIRST_BACKUP,
+                },
+                (),
+            )),
+            files,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn windows_come_again() {
+        let now = time("2026-11-22T03:00:00Z");
+        assert_eq!(next_daily(now, "03:00-03:30"), time("2026-11-23T03:00:00Z"));
+        assert_eq!(next_daily(now, "23:10-23:40"), time("2026-11-22T23:10:00Z"));
+        // 22 November 2026 is a Sunday.
+        assert_eq!(
+            next_weekly(now, "sun:06:00-sun:06:30"),
+            time("2026-11-22T06:00:00Z")
+        );
+        assert_eq!(
+            next_weekly(now, "sat:06:00-sat:06:30"),
+            time("2026-11-28T06:00:00Z")
+        );
+        assert_eq!(next_tick(now), time("2026-11-22T03:05:00Z"));
+        assert_eq!(window_start("3:00-03:30"), None);
+        assert_eq!(window_start("24:00-03:30"), None);
+        assert_eq!(window_start("03:00"), None);
+    }
+
+    #[test]
+    fn a_held_phase_keeps_its_percent() {
+        let start = time("2026-11-22T00:00:00Z");
+        let minute = |minutes| later(start, SignedDuration::from_mins(minutes));
+        let mut phase = Phase::new(start, COPY_FAR, ());
+        assert_eq!(phase.percent(minute(4)), 40);
+        phase.hold(minute(4));
+        assert_eq!(phase.percent(minute(9)), 40);
+        phase.go_on(minute(9));
+        assert_eq!((phase.percent(minute(9)), phase.due), (40, minute(15)));
+        assert_eq!(phase.percent(minute(30)), 99, "not yet over");
+    }
+}

@@ -1,0 +1,1 @@
+//! Automated backups, here and replicated.

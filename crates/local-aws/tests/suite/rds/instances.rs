@@ -1,0 +1,464 @@
+//! Instances: states, defaults of a restore, refusals.
+
+use aws_sdk_rds::types::Tag;
+use local_aws::{Fault, FaultKind, RdsQuotas, RegionState};
+
+use super::{
+    DR, PRIMARY, client, code, create, created, instance, minutes, start_or_return, taken,
+};
+
+#[tokio::test]
+async fn an_instance_takes_its_time_and_backs_itself_up() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    let made = create(&client, "App").send().await.unwrap();
+    let made = made.db_instance().unwrap();
+    assert_eq!(made.db_instance_identifier(), Some("app"));
+    assert_eq!(made.db_instance_status(), Some("creating"));
+    assert!(made.endpoint().is_none() && made.latest_restorable_time().is_none());
+    rds.step(minutes(4)).await;
+    assert_eq!(
+        instance(&client, "app").await.db_instance_status(),
+        Some("backing-up")
+    );
+    rds.step(minutes(1)).await;
+    let made = instance(&client, "app").await;
+    assert_eq!(made.db_instance_status(), Some("available"));
+    assert_eq!(made.endpoint().unwrap().port(), Some(5432));
+    assert!(made.engine_version().unwrap().starts_with("18."));
+    let backups = client.describe_db_snapshots().send().await.unwrap();
+    let [backup] = backups.db_snapshots() else {
+        panic!("{backups:?}")
+    };
+    assert!(
+        backup
+            .db_snapshot_identifier()
+            .unwrap()
+            .starts_with("rds:app-20")
+    );
+    assert_eq!(backup.snapshot_type(), Some("automated"));
+
+    let latest = |instance: aws_sdk_rds::types::DbInstance| {
+        instance.latest_restorable_time().unwrap().secs()
+    };
+    let first = latest(instance(&client, "app").await);
+    rds.step(minutes(5)).await;
+    let second = latest(instance(&client, "app").await);
+    assert_eq!(second % 300, 0);
+    assert!(second > first);
+    rds.step(minutes(5)).await;
+    assert_eq!(latest(instance(&client, "app").await), second + 300);
+
+    let entry = aws.log().into_iter().next().unwrap();
+    assert_eq!(
+        (
+            entry.service.as_str(),
+            entry.operation.as_str(),
+            entry.resource.as_deref()
+        ),
+        ("rds", "CreateDBInstance", Some("App"))
+    );
+}
+
+#[tokio::test]
+async fn a_running_clock_needs_no_steps() {
+    let options = local_aws::RdsOptions {
+        clock: local_aws::RdsClock::Running { factor: 100_000 },
+        ..Default::default()
+    };
+    let Some((aws, _)) = super::start(options).await else {
+        return;
+    };
+    let client = client(&aws, PRIMARY);
+    create(&client, "app").send().await.unwrap();
+    while instance(&client, "app").await.db_instance_status() != Some("available") {
+        tokio::task::yield_now().await;
+    }
+}
+
+// aws-behaviour: 29
+#[tokio::test]
+async fn a_restore_has_defaults_unless_it_is_told() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    for group in ["private", "other"] {
+        client
+            .create_db_subnet_group()
+            .db_subnet_group_name(group)
+            .db_subnet_group_description(group)
+            .subnet_ids("subnet-1")
+            .subnet_ids("subnet-2")
+            .send()
+            .await
+            .unwrap();
+    }
+    client
+        .create_db_parameter_group()
+        .db_parameter_group_name("tuned")
+        .db_parameter_group_family("postgres18")
+        .description("tuned")
+        .send()
+        .await
+        .unwrap();
+    create(&client, "app")
+        .multi_az(true)
+        .db_subnet_group_name("private")
+        .db_parameter_group_name("tuned")
+        .vpc_security_group_ids("sg-app")
+        .deletion_protection(true)
+        .send()
+        .await
+        .unwrap();
+    rds.step(minutes(5)).await;
+    taken(&client, &rds, "app", "before").await;
+    let restore = |id: &str| {
+        client
+            .restore_db_instance_from_db_snapshot()
+            .db_snapshot_identifier("before")
+            .db_instance_identifier(id)
+    };
+    restore("plain").send().await.unwrap();
+    restore("told")
+        .multi_az(true)
+        .db_subnet_group_name("other")
+        .db_parameter_group_name("tuned")
+        .vpc_security_group_ids("sg-dr")
+        .db_instance_class("db.r6g.large")
+        .send()
+        .await
+        .unwrap();
+    rds.step(minutes(6)).await;
+    let facts = |of: aws_sdk_rds::types::DbInstance| {
+        (
+            of.multi_az(),
+            of.db_subnet_group()
+                .unwrap()
+                .db_subnet_group_name()
+                .map(str::to_owned),
+            of.vpc_security_groups()[0]
+                .vpc_security_group_id()
+                .map(str::to_owned),
+            of.db_parameter_groups()[0]
+                .db_parameter_group_name()
+                .map(str::to_owned),
+            of.db_instance_class().map(str::to_owned),
+            of.deletion_protection(),
+            of.db_instance_status().map(str::to_owned),
+        )
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        facts(instance(&client, "plain").await),
+        (
+            Some(false),
+            text("default"),
+            text("sg-00000000000000000"),
+            text("default.postgres18"),
+            text("db.t4g.micro"),
+            Some(false),
+            text("available")
+        )
+    );
+    assert_eq!(
+        facts(instance(&client, "told").await),
+        (
+            Some(true),
+            text("other"),
+            text("sg-dr"),
+            text("tuned"),
+            text("db.r6g.large"),
+            Some(false),
+            text("available")
+        )
+    );
+    let error = restore("told").send().await.unwrap_err();
+    assert_eq!(code(&error), "DBInstanceAlreadyExists");
+    let error = restore("x")
+        .db_subnet_group_name("none")
+        .send()
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .into_service_error()
+            .is_db_subnet_group_not_found_fault()
+    );
+}
+
+#[tokio::test]
+async fn what_aws_refuses_is_refused() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    for bad in ["1app", "app--x", "app-", "a_b", &"a".repeat(64)] {
+        let error = create(&client, bad).send().await.unwrap_err();
+        assert_eq!(code(&error), "InvalidParameterValue", "{bad}");
+    }
+    let error = create(&client, "app")
+        .engine_version("15.5")
+        .send()
+        .await
+        .unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterCombination");
+    let error = create(&client, "app")
+        .backup_retention_period(36)
+        .send()
+        .await
+        .unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterValue");
+    let error = client
+        .create_db_instance()
+        .engine("postgres")
+        .send()
+        .await
+        .unwrap_err();
+    assert_eq!(code(&error), "MissingParameter");
+    created(&client, &rds, "app").await;
+    let error = create(&client, "app").send().await.unwrap_err();
+    assert!(
+        error
+            .into_service_error()
+            .is_db_instance_already_exists_fault()
+    );
+    let error = client
+        .describe_db_instances()
+        .db_instance_identifier("none")
+        .send()
+        .await
+        .unwrap_err();
+    assert!(error.into_service_error().is_db_instance_not_found_fault());
+
+    rds.set_quotas(RdsQuotas {
+        instances: 1,
+        ..RdsQuotas::default()
+    });
+    let error = create(&client, "second").send().await.unwrap_err();
+    assert_eq!(code(&error), "InstanceQuotaExceeded");
+    rds.set_quotas(RdsQuotas {
+        storage_gib: 39,
+        ..RdsQuotas::default()
+    });
+    let error = create(&client, "second").send().await.unwrap_err();
+    assert_eq!(code(&error), "StorageQuotaExceeded");
+    rds.set_quotas(RdsQuotas::default());
+
+    let delete = || client.delete_db_instance().db_instance_identifier("app");
+    let error = delete().send().await.unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterCombination");
+    let error = delete()
+        .skip_final_snapshot(true)
+        .final_db_snapshot_identifier("last")
+        .send()
+        .await
+        .unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterCombination");
+    client
+        .modify_db_instance()
+        .db_instance_identifier("app")
+        .deletion_protection(true)
+        .send()
+        .await
+        .unwrap();
+    let error = delete().skip_final_snapshot(true).send().await.unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterCombination");
+    client
+        .modify_db_instance()
+        .db_instance_identifier("app")
+        .deletion_protection(false)
+        .send()
+        .await
+        .unwrap();
+    delete()
+        .final_db_snapshot_identifier("last")
+        .send()
+        .await
+        .unwrap();
+    rds.step(minutes(2)).await;
+    let left = client.describe_db_instances().send().await.unwrap();
+    assert!(left.db_instances().is_empty());
+    let left = client.describe_db_snapshots().send().await.unwrap();
+    let left: Vec<_> = left
+        .db_snapshots()
+        .iter()
+        .filter_map(|snapshot| snapshot.db_snapshot_identifier())
+        .collect();
+    assert_eq!(left, ["last"], "the automated one went with the instance");
+}
+
+// aws-behaviour: 32
+#[tokio::test]
+async fn a_stopped_instance_takes_no_backups_and_starts_by_itself() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    created(&client, &rds, "app").await;
+    client
+        .stop_db_instance()
+        .db_instance_identifier("app")
+        .send()
+        .await
+        .unwrap();
+    rds.step(minutes(2)).await;
+    let stopped = instance(&client, "app").await;
+    assert_eq!(stopped.db_instance_status(), Some("stopped"));
+    let snapshots = async || {
+        let answer = client.describe_db_snapshots().send().await.unwrap();
+        answer.db_snapshots().len()
+    };
+    let (before, latest) = (
+        snapshots().await,
+        *stopped.latest_restorable_time().unwrap(),
+    );
+    rds.step(minutes(7 * 24 * 60 - 1)).await;
+    let stopped = instance(&client, "app").await;
+    assert_eq!(stopped.db_instance_status(), Some("stopped"));
+    assert_eq!(stopped.latest_restorable_time(), Some(&latest));
+    assert_eq!(snapshots().await, before);
+    rds.step(minutes(3)).await;
+    let started = instance(&client, "app").await;
+    assert_eq!(started.db_instance_status(), Some("available"));
+    rds.step(minutes(24 * 60)).await;
+    assert!(
+        *instance(&client, "app")
+            .await
+            .latest_restorable_time()
+            .unwrap()
+            > latest
+    );
+}
+
+#[tokio::test]
+async fn hard_changes_wait_or_take_their_time() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    created(&client, &rds, "app").await;
+    let modify = |class: &str| {
+        client
+            .modify_db_instance()
+            .db_instance_identifier("app")
+            .db_instance_class(class)
+    };
+    modify("db.r6g.large").send().await.unwrap();
+    let waiting = instance(&client, "app").await;
+    assert_eq!(waiting.db_instance_class(), Some("db.t4g.micro"));
+    assert_eq!(
+        waiting
+            .pending_modified_values()
+            .unwrap()
+            .db_instance_class(),
+        Some("db.r6g.large")
+    );
+    modify("db.r6g.xlarge")
+        .apply_immediately(true)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        instance(&client, "app").await.db_instance_status(),
+        Some("modifying")
+    );
+    rds.step(minutes(2)).await;
+    let done = instance(&client, "app").await;
+    assert_eq!(done.db_instance_class(), Some("db.r6g.xlarge"));
+    assert_eq!(done.db_instance_status(), Some("available"));
+    modify("db.t4g.micro").send().await.unwrap();
+    rds.step(minutes(8 * 24 * 60)).await;
+    assert_eq!(
+        instance(&client, "app").await.db_instance_class(),
+        Some("db.t4g.micro"),
+        "after the maintenance window"
+    );
+}
+
+#[tokio::test]
+async fn endings_can_be_chosen_and_retries_are_throttled() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    rds.end_instance_as(PRIMARY, "app*", "incompatible-parameters");
+    create(&client, "app-1").send().await.unwrap();
+    rds.step(minutes(5)).await;
+    assert_eq!(
+        instance(&client, "app-1").await.db_instance_status(),
+        Some("incompatible-parameters")
+    );
+    created(&client, &rds, "app-2").await;
+    rds.end_snapshot_as(PRIMARY, "s", "failed");
+    assert_eq!(
+        taken(&client, &rds, "app-2", "s").await.status(),
+        Some("failed")
+    );
+    assert!(rds.set_snapshot_status(PRIMARY, "s", "deleting"));
+    assert_eq!(
+        super::snapshot(&client, "s").await.status(),
+        Some("deleting")
+    );
+    assert!(!rds.set_instance_status(PRIMARY, "none", "failed"));
+
+    aws.add_fault(Fault::new(FaultKind::SlowDown).service("rds").times(1));
+    let error = client.describe_db_instances().send().await.unwrap_err();
+    assert_eq!(code(&error), "Throttling");
+    assert_eq!(error.raw_response().unwrap().status().as_u16(), 400);
+}
+
+#[tokio::test]
+async fn a_region_that_is_off_stands_still() {
+    let (aws, rds) = start_or_return!();
+    let (primary, dr) = (client(&aws, PRIMARY), client(&aws, DR));
+    create(&primary, "app").send().await.unwrap();
+    create(&dr, "app").send().await.unwrap();
+    rds.step(minutes(3)).await;
+    aws.set_region(PRIMARY, RegionState::Refuse);
+    primary.describe_db_instances().send().await.unwrap_err();
+    rds.step(minutes(60)).await;
+    assert_eq!(
+        instance(&dr, "app").await.db_instance_status(),
+        Some("available")
+    );
+    aws.set_region(PRIMARY, RegionState::Up);
+    assert_eq!(
+        instance(&primary, "app").await.db_instance_status(),
+        Some("creating")
+    );
+    rds.step(minutes(2)).await;
+    assert_eq!(
+        instance(&primary, "app").await.db_instance_status(),
+        Some("available")
+    );
+}
+
+#[tokio::test]
+async fn tags_belong_to_what_an_arn_names() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    let made = created(&client, &rds, "app").await;
+    let arn = made.db_instance_arn().unwrap();
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+    client
+        .add_tags_to_resource()
+        .resource_name(arn)
+        .tags(tag("env", "staging"))
+        .tags(tag("owner", "a & <b>"))
+        .send()
+        .await
+        .unwrap();
+    client
+        .remove_tags_from_resource()
+        .resource_name(arn)
+        .tag_keys("env")
+        .send()
+        .await
+        .unwrap();
+    let listed = client
+        .list_tags_for_resource()
+        .resource_name(arn)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(listed.tag_list(), [tag("owner", "a & <b>")]);
+    assert_eq!(instance(&client, "app").await.tag_list(), listed.tag_list());
+    let error = client
+        .list_tags_for_resource()
+        .resource_name(format!("{arn}-none"))
+        .send()
+        .await
+        .unwrap_err();
+    assert!(error.into_service_error().is_db_instance_not_found_fault());
+}
