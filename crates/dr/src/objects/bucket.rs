@@ -1,28 +1,24 @@
 //! One bucket, through the SDK.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_env::{Call, Error, ErrorClass, RegionClients};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_s3::config::StalledStreamProtectionConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents, StalledStreamProtectionConfig};
-use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::primitives::{ByteStream, SdkBody};
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumMode, ChecksumType, EncodingType, ServerSideEncryption,
 };
-use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_types::date_time::Format;
 use settings::Region;
 
 use super::compare::{Checksum, Detail, Encryption};
 use super::entry::{ETag, Modified, Page, StorageClass};
+use super::intercept::{Capture, Refusals};
 use super::list_xml::ListingReader;
-use super::pace::Refusals;
 use super::place::{JOURNAL, Place};
 use super::walk::Lister;
 
@@ -292,41 +288,6 @@ impl Lister for Bucket {
                 Err(_) => attempt += 1,
             }
         }
-    }
-}
-
-/// Takes the body of a listing before the SDK parses it, and leaves an empty listing in its place. Signing,
-/// endpoints, retries and errors stay the SDK's.
-#[derive(Debug, Clone, Default)]
-struct Capture(Arc<Mutex<Option<SdkBody>>>);
-
-const EMPTY_LISTING: &str = "<ListBucketResult/>";
-
-impl Capture {
-    fn take(&self) -> SdkBody {
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.take().unwrap_or_else(SdkBody::empty)
-    }
-}
-
-#[dyn_dispatch_hint]
-impl Intercept for Capture {
-    fn name(&self) -> &'static str {
-        "Capture"
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let response = context.response_mut();
-        if response.status().is_success() {
-            let body = std::mem::replace(response.body_mut(), SdkBody::from(EMPTY_LISTING));
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
-        }
-        Ok(())
     }
 }
 

@@ -3,14 +3,7 @@
 //! Doubles while that makes things faster, stops where it does not, and gives way when S3 answers
 //! `503 SlowDown`: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html>.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use aws_sdk_s3::config::interceptors::FinalizerInterceptorContextRef;
-use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 
 /// Where it begins: little enough for a small server, and three doublings from a large one's limit.
 const FIRST: usize = 16;
@@ -79,38 +72,6 @@ impl Pace {
         self.done = 0;
         self.window = now;
         self.refused = refused;
-    }
-}
-
-/// Counts the answers that ask to slow down, also those that the SDK retries by itself.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Refusals(Arc<AtomicU64>);
-
-impl Refusals {
-    pub(super) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-#[dyn_dispatch_hint]
-impl Intercept for Refusals {
-    fn name(&self) -> &'static str {
-        "Refusals"
-    }
-
-    fn read_after_attempt(
-        &self,
-        context: &FinalizerInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let status = context
-            .response()
-            .map(|response| response.status().as_u16());
-        if matches!(status, Some(429 | 503)) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
     }
 }
 

@@ -1,0 +1,79 @@
+//! What is done to the SDK's requests on their way.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_s3::config::interceptors::{
+    BeforeDeserializationInterceptorContextMut, FinalizerInterceptorContextRef,
+};
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::primitives::SdkBody;
+use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
+
+/// Takes the body of a listing before the SDK parses it, and leaves an empty listing in its place. Signing,
+/// endpoints, retries and errors stay the SDK's.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Capture(Arc<Mutex<Option<SdkBody>>>);
+
+const EMPTY_LISTING: &str = "<ListBucketResult/>";
+
+impl Capture {
+    pub(super) fn take(&self) -> SdkBody {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.take().unwrap_or_else(SdkBody::empty)
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Capture {
+    fn name(&self) -> &'static str {
+        "Capture"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response_mut();
+        if response.status().is_success() {
+            let body = std::mem::replace(response.body_mut(), SdkBody::from(EMPTY_LISTING));
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        }
+        Ok(())
+    }
+}
+
+/// Counts the answers that ask to slow down, also those that the SDK retries by itself.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Refusals(Arc<AtomicU64>);
+
+impl Refusals {
+    pub(super) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Refusals {
+    fn name(&self) -> &'static str {
+        "Refusals"
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let status = context
+            .response()
+            .map(|response| response.status().as_u16());
+        if matches!(status, Some(429 | 503)) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
