@@ -1,5 +1,6 @@
 pub(crate) mod batch;
 pub(crate) mod database;
+pub(crate) mod estimate;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use settings::{BucketName, KmsKeyArn, Region};
 
 use batch::BatchArgs;
 use database::{BackupsCommand, RecoveryPointsArgs, RestoreArgs, SnapshotsCommand};
+use estimate::EstimateArgs;
 
 /// Keeps a second region ready: objects compared, copied and put back; databases copied and restored
 #[derive(Debug, Parser)]
@@ -29,6 +31,7 @@ Examples:
   dr-replicate parity --bucket berthcare-photos-staging \
       --inventory-from s3://inventory/berthcare-photos-staging/daily/2026-11-22T01-00Z/manifest.json \
       --inventory-to s3://inventory-dr/berthcare-photos-staging-dr/daily/2026-11-22T01-00Z/manifest.json
+  dr-replicate estimate --bucket berthcare-photos-staging
   dr-replicate sync --bucket berthcare-photos-staging --dry-run
   dr-replicate sync --bucket berthcare-photos-staging --delete
   dr-replicate sync --bucket berthcare-photos-staging --engine batch \
@@ -53,6 +56,8 @@ pub enum Command {
     Sync(SyncArgs),
     /// Compare the two, change nothing: counts, bytes, digests, differences
     Parity(ParityArgs),
+    /// Say what a sync would take: objects, bytes, hours, dollars, and which engine
+    Estimate(EstimateArgs),
     /// Put the destination back as a run found it
     Undo(UndoArgs),
     /// Write down what the DR bucket holds, at the moment of the failover

@@ -2,6 +2,7 @@ mod backups;
 mod batch;
 mod connect;
 mod databases;
+mod estimate;
 mod parity;
 mod reconcile;
 mod recovery_points;
@@ -20,6 +21,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
     match command {
         Command::Sync(args) => sync::run(&global, &args, stop).await,
         Command::Parity(args) => parity::run(&global, &args).await,
+        Command::Estimate(args) => estimate::run(&global, &args).await,
         Command::Undo(args) => undo::run(&global, &args).await,
         Command::Manifest(args) => reconcile::capture(&global, &args).await,
         Command::Reconcile(args) => reconcile::run(&global, &args, stop).await,

@@ -15,7 +15,13 @@ pub enum EngineArg {
 #[derive(Debug, Args)]
 pub struct BatchArgs {
     /// Who copies
-    #[arg(long, value_enum, default_value = "own", value_name = "WHO", conflicts_with = "delete")]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "own",
+        value_name = "WHO",
+        conflicts_with = "delete"
+    )]
     pub engine: EngineArg,
     /// The role that S3 takes on for a job
     #[arg(long, value_name = "ARN", required_if_eq("engine", "batch"), value_parser = role)]
@@ -34,13 +40,17 @@ pub struct BatchArgs {
 fn role(text: &str) -> Result<String, String> {
     let mut parts = text.split(':');
     let right = parts.next() == Some("arn")
-        && parts.next().is_some_and(|partition| partition.starts_with("aws"))
+        && parts
+            .next()
+            .is_some_and(|partition| partition.starts_with("aws"))
         && parts.next() == Some("iam")
         && parts.next() == Some("")
         && parts.next().is_some_and(|account| {
             account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
         })
-        && parts.next().is_some_and(|name| name.len() > 5 && name.starts_with("role/"))
+        && parts
+            .next()
+            .is_some_and(|name| name.len() > 5 && name.starts_with("role/"))
         && parts.next().is_none();
     if right {
         Ok(text.to_owned())

@@ -208,6 +208,18 @@ pub(super) fn runs(given: Option<&PathBuf>) -> Result<PathBuf, Failure> {
         })
 }
 
+/// A place for rows that are sorted and steps that are planned, gone afterwards.
+pub(super) fn temporary() -> Result<tempfile::TempDir, Failure> {
+    tempfile::tempdir().map_err(|error| {
+        let error = anyhow::Error::new(error);
+        Failure::new(
+            Exit::Usage,
+            error.context("failed to make a temporary directory"),
+        )
+        .hint("set TMPDIR to a directory with room for the listings")
+    })
+}
+
 /// A new run of `command`.
 pub(super) fn new_run(command: &str, source: &Bucket, destination: &Bucket) -> Run {
     Run {

@@ -1,7 +1,8 @@
+use std::path::Path;
+
 use cli::{Exit, Failure, GlobalArgs};
 use dr::objects::{
-    Finding, InventoryError, ManifestUrl, Parity, ParityOptions, Side, parity,
-    parity_of_inventories,
+    Finding, Inventory, InventoryError, Parity, ParityOptions, Side, parity, parity_of_inventories,
 };
 use report::Report as _;
 
@@ -10,7 +11,11 @@ use crate::args::ParityArgs;
 
 pub(crate) async fn run(global: &GlobalArgs, args: &ParityArgs) -> Result<Exit, Failure> {
     let parity = match args.inventory_from.as_ref().zip(args.inventory_to.as_ref()) {
-        Some((from, to)) => of_inventories(global, args, from, to).await?,
+        Some((from, to)) => {
+            let pair = connect::inventories(global, &args.places, from, to).await?;
+            let directory = connect::temporary()?;
+            of_inventories(&pair, directory.path()).await?
+        }
         None => of_buckets(global, args).await?,
     };
     if args.markdown {
@@ -41,24 +46,14 @@ async fn of_buckets(global: &GlobalArgs, args: &ParityArgs) -> Result<Parity, Fa
         .map_err(|error| super::sync::walk_failure("compare the buckets", error))
 }
 
-async fn of_inventories(
-    global: &GlobalArgs,
-    args: &ParityArgs,
-    from: &ManifestUrl,
-    to: &ManifestUrl,
+/// Compares two inventories; rows are sorted in `directory`.
+pub(super) async fn of_inventories(
+    (source, destination): &(Inventory, Inventory),
+    directory: &Path,
 ) -> Result<Parity, Failure> {
-    let (source, destination) = connect::inventories(global, &args.places, from, to).await?;
     tokio::try_join!(source.bucket.reach(), destination.bucket.reach())
         .map_err(|error| Failure::aws("reach the buckets of the inventories", error))?;
-    let directory = tempfile::tempdir().map_err(|error| {
-        let error = anyhow::Error::new(error);
-        Failure::new(
-            Exit::Usage,
-            error.context("failed to make a temporary directory"),
-        )
-        .hint("rows are sorted on disk; set TMPDIR to a directory with room")
-    })?;
-    parity_of_inventories(&source, &destination, directory.path())
+    parity_of_inventories(source, destination, directory)
         .await
         .map_err(|(side, error)| failure(side, error))
 }

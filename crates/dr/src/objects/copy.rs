@@ -22,7 +22,7 @@ pub(super) const LARGEST_COPY: u64 = 5 << 30;
 /// An upload has at most this many parts: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
 const MOST_PARTS: u64 = 10_000;
 /// A part for objects whose own parts are not known; 10,000 of them are 640 GB, beyond that parts grow.
-const PART: u64 = 64 << 20;
+pub(super) const PART: u64 = 64 << 20;
 /// Parts of one object that are copied at once.
 const PARTS_AT_ONCE: usize = 16;
 /// A source that changes more often than this while it is copied is left to the next run.

@@ -1,0 +1,37 @@
+//! `estimate`.
+
+use std::num::NonZeroU32;
+
+use clap::Args;
+use dr::objects::ManifestUrl;
+
+use super::PlaceArgs;
+
+/// What a sync would take.
+#[derive(Debug, Args)]
+pub struct EstimateArgs {
+    /// Which two buckets.
+    #[command(flatten)]
+    pub places: PlaceArgs,
+    /// manifest.json of an S3 Inventory (CSV) of the source, instead of listing
+    #[arg(long, value_name = "S3URL", requires = "inventory_to", conflicts_with_all = ["from", "to", "listings"])]
+    pub inventory_from: Option<ManifestUrl>,
+    /// manifest.json of the destination's inventory
+    #[arg(long, value_name = "S3URL", requires = "inventory_from")]
+    pub inventory_to: Option<ManifestUrl>,
+    /// Ranges of keys that are listed at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub listings: u16,
+    /// Copy requests that this machine makes in a second; 1,500 were measured against a server of two cores
+    #[arg(long, value_name = "N", default_value = "1500")]
+    pub own_rate: NonZeroU32,
+    /// Objects that a batch job copies in a second; assumed, not measured
+    #[arg(long, value_name = "N", default_value = "500")]
+    pub batch_rate: NonZeroU32,
+    /// Mebibytes that S3 moves in a second; assumed, not measured
+    #[arg(long, value_name = "MIB", default_value = "1000")]
+    pub throughput: NonZeroU32,
+    /// Take a job when this machine would need more hours, and the job fewer
+    #[arg(long, value_name = "HOURS", default_value_t = 8)]
+    pub longest: u32,
+}

@@ -1,0 +1,468 @@
+//! What a sync would take: objects, bytes, hours, dollars, by this machine and by a batch job.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use report::{Document, Mark, Report};
+use serde::Serialize;
+use settings::Region;
+
+use super::copy::{LARGEST_COPY, PART};
+use super::entry::ETag;
+use super::parity::Parity;
+use super::plan::{Planned, SpoolError, Tally};
+
+mod prices;
+
+pub use prices::Usd;
+use prices::{Item, Price};
+
+/// S3's largest page.
+const PAGE: u64 = 1_000;
+
+/// What would be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Workload {
+    /// Objects on the source side, which are listed.
+    pub source: Tally,
+    /// Objects on the destination side.
+    pub destination: Tally,
+    /// To be copied.
+    pub copies: Tally,
+    /// To be copied, and too large for a job.
+    pub too_large: Tally,
+    /// Requests that copy, by storage class; parts count one each.
+    pub requests: BTreeMap<String, u64>,
+    /// Objects that a job copies, by storage class; each is one request.
+    pub jobs: BTreeMap<String, u64>,
+    /// Those of `requests` that are for objects too large for a job.
+    pub beside_jobs: BTreeMap<String, u64>,
+    /// Sizes and parts of the objects are not known, so that there may be more requests.
+    pub rough: bool,
+}
+
+impl Workload {
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub fn of_plan(planned: &Planned) -> Result<Self, SpoolError> {
+        let mut workload = Self {
+            source: planned.plan.source,
+            destination: planned.plan.destination,
+            ..Self::default()
+        };
+        for step in planned.copies.read()? {
+            if let Some(facts) = step?.source {
+                workload.add(
+                    facts.class.as_str(),
+                    facts.size,
+                    requests(facts.size, &facts.etag),
+                );
+            }
+        }
+        Ok(workload)
+    }
+
+    /// From what a comparison of inventories says; all copies are taken for small ones in STANDARD.
+    pub fn of_parity(parity: &Parity) -> Self {
+        let mut copies = parity.only_source.tally;
+        copies.merge(parity.different.tally);
+        copies.merge(parity.unproven.tally);
+        let sum = |sum: &super::parity::Sum| Tally {
+            objects: sum.objects,
+            bytes: sum.bytes,
+        };
+        let by_class: BTreeMap<String, u64> = (copies.objects > 0)
+            .then(|| ("STANDARD".to_owned(), copies.objects))
+            .into_iter()
+            .collect();
+        Self {
+            source: sum(&parity.source),
+            destination: sum(&parity.destination),
+            copies,
+            too_large: Tally::default(),
+            requests: by_class.clone(),
+            jobs: by_class,
+            beside_jobs: BTreeMap::new(),
+            rough: true,
+        }
+    }
+
+    fn add(&mut self, class: &str, size: u64, requests: u64) {
+        self.copies.add(size);
+        *self.requests.entry(class.to_owned()).or_default() += requests;
+        if size > LARGEST_COPY {
+            self.too_large.add(size);
+            *self.beside_jobs.entry(class.to_owned()).or_default() += requests;
+        } else {
+            *self.jobs.entry(class.to_owned()).or_default() += 1;
+        }
+    }
+}
+
+/// One for an object in one piece; else one for each part, and two around them.
+fn requests(size: u64, etag: &ETag) -> u64 {
+    match etag {
+        ETag::Multipart { parts, .. } => u64::from(*parts) + 2,
+        _ if size > LARGEST_COPY => size.div_ceil(PART) + 2,
+        _ => 1,
+    }
+}
+
+/// How fast things go, and what is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Rates {
+    /// Requests that this machine makes in a second.
+    pub own_copies_per_second: NonZeroU32,
+    /// Objects that a job copies in a second.
+    pub batch_copies_per_second: NonZeroU32,
+    /// Mebibytes that S3 moves in a second, for either.
+    pub mebibytes_per_second: NonZeroU32,
+    /// Above this a job is taken, if it is faster.
+    pub longest_hours: u32,
+}
+
+/// A line of a bill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// For what.
+    pub what: String,
+    /// How many.
+    pub quantity: u64,
+    /// Null when the price is not known.
+    pub usd: Option<Usd>,
+    /// Where the price is from; null when it is not known.
+    pub price: Option<String>,
+}
+
+/// One way to copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Way {
+    /// How long it takes.
+    pub seconds: u64,
+    /// What is paid.
+    pub lines: Vec<Line>,
+    /// The sum of what is known.
+    pub usd: Usd,
+    /// A price was not known, so that it costs more than this.
+    pub lower_bound: bool,
+}
+
+/// Who should copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// This machine.
+    Own,
+    /// A job of S3 Batch Operations.
+    Batch,
+}
+
+/// What a sync would take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Estimate {
+    /// What would be done.
+    pub workload: Workload,
+    /// By this machine.
+    pub own: Way,
+    /// By a job.
+    pub batch: Way,
+    /// Which to take.
+    pub take: Engine,
+    /// Why.
+    pub because: String,
+    /// What was assumed.
+    pub rates: Rates,
+}
+
+/// Estimates a sync from `from` to `to`. Pure.
+pub fn estimate(workload: Workload, from: Region, to: Region, rates: Rates) -> Estimate {
+    let own = way(
+        &workload,
+        (from, to),
+        &workload.requests,
+        0,
+        (
+            workload.requests.values().sum(),
+            rates.own_copies_per_second,
+        ),
+        rates,
+    );
+    // This machine copies beside the job what is too large for it.
+    let mut batch_requests = workload.jobs.clone();
+    for (class, number) in &workload.beside_jobs {
+        *batch_requests.entry(class.clone()).or_default() += number;
+    }
+    let objects: u64 = workload.jobs.values().sum();
+    let batch = way(
+        &workload,
+        (from, to),
+        &batch_requests,
+        objects,
+        (objects, rates.batch_copies_per_second),
+        rates,
+    );
+    let longest = u64::from(rates.longest_hours) * 3_600;
+    let (take, because) = if own.seconds <= longest {
+        let because = format!("it takes {} h at the most", rates.longest_hours);
+        (Engine::Own, because)
+    } else if batch.seconds < own.seconds {
+        (
+            Engine::Batch,
+            "it is faster, and needs no machine that stays up".to_owned(),
+        )
+    } else {
+        (Engine::Own, "a job would not be faster".to_owned())
+    };
+    Estimate {
+        workload,
+        own,
+        batch,
+        take,
+        because,
+        rates,
+    }
+}
+
+fn way(
+    workload: &Workload,
+    (from, to): (Region, Region),
+    requests: &BTreeMap<String, u64>,
+    job_objects: u64,
+    (calls, per_second): (u64, NonZeroU32),
+    rates: Rates,
+) -> Way {
+    let moved = u64::from(rates.mebibytes_per_second.get()) << 20;
+    let seconds = calls
+        .div_ceil(u64::from(per_second.get()))
+        .max(workload.copies.bytes.div_ceil(moved));
+    let mut lines = vec![
+        line(
+            "list the source",
+            from,
+            Item::Request("STANDARD"),
+            workload.source.objects.div_ceil(PAGE),
+        ),
+        line(
+            "list the destination",
+            to,
+            Item::Request("STANDARD"),
+            workload.destination.objects.div_ceil(PAGE),
+        ),
+    ];
+    for (class, number) in requests {
+        let what = format!("copy requests, {class}");
+        lines.push(line(&what, to, Item::Request(class), *number));
+    }
+    let what = format!("bytes from {from} to {to}");
+    lines.push(line(
+        &what,
+        from,
+        Item::Transfer(to.as_str()),
+        workload.copies.bytes,
+    ));
+    if job_objects > 0 {
+        lines.push(line("jobs", to, Item::Job, workload.jobs.len() as u64));
+        lines.push(line("objects of jobs", to, Item::JobObject, job_objects));
+    }
+    lines.retain(|line| line.quantity > 0);
+    Way {
+        seconds,
+        usd: lines.iter().filter_map(|line| line.usd).sum(),
+        lower_bound: workload.rough || lines.iter().any(|line| line.usd.is_none()),
+        lines,
+    }
+}
+
+fn line(what: &str, region: Region, item: Item<'_>, quantity: u64) -> Line {
+    let price = Price::find(region.as_str(), item);
+    Line {
+        what: what.to_owned(),
+        quantity,
+        usd: price.map(|price| price.of(quantity)),
+        price: price.map(|price| format!("{}, {}", price.as_of, price.confidence)),
+    }
+}
+
+impl Report for Estimate {
+    fn document(&self) -> Document {
+        let count = |name: &str, tally: Tally| {
+            let cells = [tally.objects, tally.bytes].map(|number| number.to_string());
+            let cells = std::iter::once(name.to_owned()).chain(cells).collect();
+            (Mark::Plain, cells)
+        };
+        let mut rows = vec![
+            count("in the source", self.workload.source),
+            count("in the destination", self.workload.destination),
+            count("to be copied", self.workload.copies),
+        ];
+        if self.workload.too_large.objects > 0 {
+            rows.push(count(
+                "of these too large for a job",
+                self.workload.too_large,
+            ));
+        }
+        let ways = [("own engine", &self.own), ("batch job", &self.batch)];
+        let summary = ways.map(|(name, way)| {
+            let bound = if way.lower_bound { "at least " } else { "" };
+            let cells = vec![
+                name.to_owned(),
+                hours(way.seconds),
+                format!("{bound}{}", way.usd),
+            ];
+            (Mark::Plain, cells)
+        });
+        let mut document = Document::new()
+            .heading("Estimate of a sync")
+            .table(["Objects", "Number", "Bytes"], rows)
+            .table(["With", "Hours", "US dollars"], summary.into());
+        for (name, way) in ways {
+            let rows = way.lines.iter().map(|line| {
+                let usd = line
+                    .usd
+                    .map_or("price unknown".to_owned(), |usd| usd.to_string());
+                let mark = if line.usd.is_some() {
+                    Mark::Plain
+                } else {
+                    Mark::Unknown
+                };
+                let price = line.price.clone().unwrap_or_default();
+                (
+                    mark,
+                    vec![line.what.clone(), line.quantity.to_string(), usd, price],
+                )
+            });
+            document = document
+                .heading(format!("Costs, {name}"))
+                .table(["For", "Quantity", "US dollars", "Price"], rows.collect());
+        }
+        let take = match self.take {
+            Engine::Own => "the own engine",
+            Engine::Batch => "a batch job (`sync --engine batch`)",
+        };
+        let rates = &self.rates;
+        let mut assumed = format!(
+            "Assumed: {} copy requests a second by this machine, {} objects a second by a job, {} MiB a second by \
+             S3; requests that fail, KMS, storage and taxes are left out.",
+            rates.own_copies_per_second, rates.batch_copies_per_second, rates.mebibytes_per_second
+        );
+        if self.workload.rough {
+            assumed.push_str(
+                " Inventories tell no parts and were read without classes: every copy is taken for one STANDARD \
+                 request.",
+            );
+        }
+        document
+            .heading("Assumptions")
+            .text(assumed)
+            .text(format!("Take {take}: {}.", self.because))
+    }
+}
+
+/// With one place, rounded up.
+fn hours(seconds: u64) -> String {
+    let tenths = seconds.div_ceil(360);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rates() -> Rates {
+        let number = |number| NonZeroU32::new(number).unwrap();
+        Rates {
+            own_copies_per_second: number(1_000),
+            batch_copies_per_second: number(500),
+            mebibytes_per_second: number(1_024),
+            longest_hours: 1,
+        }
+    }
+
+    fn region(name: &str) -> Region {
+        name.parse().unwrap()
+    }
+
+    fn of(objects: &[(u64, &str)]) -> Workload {
+        let mut workload = Workload::default();
+        for (size, etag) in objects {
+            workload.add("STANDARD", *size, requests(*size, &ETag::parse(etag)));
+        }
+        workload
+    }
+
+    fn many(objects: u64, bytes: u64) -> Workload {
+        let by_class = BTreeMap::from([("STANDARD".to_owned(), objects)]);
+        Workload {
+            copies: Tally { objects, bytes },
+            requests: by_class.clone(),
+            jobs: by_class,
+            ..Workload::default()
+        }
+    }
+
+    #[test]
+    fn parts_are_requests_of_their_own() {
+        let parts = "d41d8cd98f00b204e9800998ecf8427e-100";
+        let whole = "d41d8cd98f00b204e9800998ecf8427e";
+        let workload = of(&[(1, whole), (1 << 30, parts), (6 << 30, whole)]);
+        assert_eq!(workload.requests["STANDARD"], 1 + 102 + 98);
+        assert_eq!(workload.too_large.objects, 1);
+        assert_eq!(workload.jobs["STANDARD"], 2);
+        // A job copies in one piece; what it cannot copy goes in parts as well.
+        let (from, to) = (region("ca-central-1"), region("us-east-1"));
+        let found = estimate(workload, from, to, rates());
+        let requests = |way: &Way| {
+            let mut lines = way.lines.iter();
+            let line = lines.find(|line| line.what.starts_with("copy requests"));
+            line.map(|line| line.quantity)
+        };
+        assert_eq!(requests(&found.own), Some(1 + 102 + 98));
+        assert_eq!(requests(&found.batch), Some(2 + 98));
+    }
+
+    #[test]
+    fn a_million_small_objects_cost_what_the_table_says() {
+        let (from, to) = (region("ca-central-1"), region("us-east-1"));
+        let found = estimate(many(1_000_000, 1 << 40), from, to, rates());
+        // 5.00 for requests and 20.48 for 1,024 GiB.
+        assert_eq!(found.own.usd.to_string(), "$25.48");
+        assert_eq!(found.batch.usd.to_string(), "$26.73");
+        assert!(!found.own.lower_bound);
+        // A TiB at a GiB a second; more than 1,000 s for a million requests.
+        assert_eq!((found.own.seconds, found.batch.seconds), (1_024, 2_000));
+        assert_eq!(found.take, Engine::Own);
+    }
+
+    #[test]
+    fn an_unknown_price_makes_the_sum_a_lower_bound() {
+        let (from, to) = (region("ca-central-1"), region("eu-west-1"));
+        let found = estimate(many(1_000, 1 << 30), from, to, rates());
+        assert!(found.own.lower_bound && found.own.usd == Usd::default());
+        let text = found.document().to_terminal(None, false);
+        assert!(
+            text.contains("price unknown") && text.contains("at least $0.00"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_job_is_taken_where_it_is_faster_than_too_long() {
+        let (from, to) = (region("ca-central-1"), region("us-east-1"));
+        let take = |rates| estimate(many(10_000_000, 1), from, to, rates).take;
+        assert_eq!(take(rates()), Engine::Own);
+        let faster = Rates {
+            batch_copies_per_second: NonZeroU32::new(2_000).unwrap(),
+            ..rates()
+        };
+        assert_eq!(take(faster), Engine::Batch);
+        assert_eq!(
+            take(Rates {
+                longest_hours: 3,
+                ..faster
+            }),
+            Engine::Own
+        );
+    }
+}
