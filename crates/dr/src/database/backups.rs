@@ -90,7 +90,9 @@ pub fn plan_enable(
     if instance.retention_days == Some(0) {
         return Err(Refusal::NoBackups { database: name });
     }
-    let key = database.kms.as_ref().map(ToString::to_string);
+    // AWS refuses a key for the backups of an instance that is not encrypted.
+    let key = database.kms.as_ref().filter(|_| instance.encrypted);
+    let key = key.map(ToString::to_string);
     if instance.encrypted && key.is_none() {
         return Err(Refusal::KeyMissing {
             database: name,

@@ -255,7 +255,7 @@ pub struct Copied {
     pub region: Region,
     /// Each source, newest first.
     pub snapshots: Vec<CopiedOne>,
-    /// The most copies that were seen in progress at once, those of others included.
+    /// At most so many copies were in progress at once, those of others included, as far as was seen.
     pub most_in_progress: usize,
     /// Why no more could be begun although nothing is in progress.
     pub blocked: Option<String>,

@@ -168,7 +168,10 @@ impl Report for SnapshotList {
             };
             let time = snapshot.taken.map_or("unknown".to_owned(), show::time);
             let cells = [snapshot.progress(), snapshot.database.clone(), time, third];
-            (mark, [&cells[..], std::slice::from_ref(&snapshot.id)].concat())
+            (
+                mark,
+                [&cells[..], std::slice::from_ref(&snapshot.id)].concat(),
+            )
         };
         let copies = self.copies.iter().map(|copy| {
             let by = if copy.is_ours() {

@@ -1,0 +1,89 @@
+//! Automated backups replicated to the DR region.
+
+use std::time::Duration;
+
+use dr::database::{
+    EnableStep, Health, Refusal, disable, enable, plan_disable, plan_enable, status,
+};
+use settings::Tags;
+
+use crate::restores::replicate;
+use crate::stage::{DR, ID, PATIENCE, PRIMARY, minutes, stage};
+
+#[tokio::test]
+async fn from_enabled_to_disabled() {
+    let stage = stage!(encrypted);
+    let health = async || {
+        let backups = stage.dr.backups().await.unwrap();
+        let objective = Duration::from_secs(900);
+        status(ID, &backups, stage.regions().0, objective, stage.rds.now())
+    };
+    assert_eq!(health().await.health, Health::Wrong);
+    replicate(&stage).await;
+    let calls = stage.calls("StartDBInstanceAutomatedBackupsReplication");
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0].region.as_deref(), Some(DR));
+    let good = health().await;
+    assert_eq!(good.health, Health::Ok, "{good:?}");
+    assert_eq!(
+        good.key,
+        stage.database.kms.as_ref().map(ToString::to_string)
+    );
+    // Again: nothing is begun.
+    let instance = stage.primary.instance(ID).await.unwrap();
+    let backups = stage.dr.backups().await.unwrap();
+    let plan = plan_enable(
+        &stage.database,
+        instance.as_ref(),
+        &backups,
+        stage.regions(),
+    )
+    .unwrap();
+    assert_eq!(plan.step, EnableStep::Unchanged);
+    stage.aws.clear_log();
+    let plan = plan_disable(ID, &backups, stage.regions()).unwrap();
+    assert!(plan.latest.is_some());
+    disable(&stage.dr, &plan).await.unwrap();
+    stage.primary_was_left_alone();
+    let backups = stage.dr.backups().await.unwrap();
+    assert!(
+        plan_disable(ID, &backups, stage.regions()).is_none(),
+        "{backups:?}"
+    );
+    assert_eq!(health().await.health, Health::Wrong);
+}
+
+// aws-behaviour: 28
+#[tokio::test]
+async fn a_disabled_key_is_found_before_the_replication_begins() {
+    let stage = stage!(encrypted);
+    let key = stage.database.kms.as_ref().unwrap().to_string();
+    stage.kms.disable_key().key_id(&key).send().await.unwrap();
+    let instance = stage.primary.instance(ID).await.unwrap();
+    let plan = plan_enable(&stage.database, instance.as_ref(), &[], stage.regions()).unwrap();
+    let refused = enable(&stage.dr, &plan, &Tags::default(), PATIENCE)
+        .await
+        .unwrap();
+    assert!(matches!(refused, Err(Refusal::Key { .. })), "{refused:?}");
+    assert!(
+        stage
+            .calls("StartDBInstanceAutomatedBackupsReplication")
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn an_instance_without_backups_is_refused() {
+    let stage = stage!();
+    let modify = stage.from.modify_db_instance().db_instance_identifier(ID);
+    let modify = modify.backup_retention_period(0).apply_immediately(true);
+    modify.send().await.unwrap();
+    stage.rds.step(minutes(10)).await;
+    let instance = stage.primary.instance(ID).await.unwrap();
+    let refused = plan_enable(&stage.database, instance.as_ref(), &[], stage.regions());
+    assert!(matches!(refused, Err(Refusal::NoBackups { .. })));
+    assert_eq!(
+        instance.unwrap().arn,
+        format!("arn:aws:rds:{PRIMARY}:000000000000:db:{ID}")
+    );
+}

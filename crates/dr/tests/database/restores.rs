@@ -1,0 +1,193 @@
+//! Restores in the DR region.
+
+use dr::database::{Kind, Refusal, RestoreError, RestoreStep, enable, plan_enable};
+use local_aws::{Fault, FaultKind, RegionState};
+use settings::Tags;
+
+use crate::stage::{DR, NONE, PATIENCE, PRIMARY, Stage, TARGET, minutes};
+
+/// A copied snapshot, and no replicated backup.
+async fn with_copy(encrypted: bool) -> Option<Stage> {
+    let stage = Stage::open(encrypted).await?;
+    stage.take("seed").await;
+    assert!(stage.copied(1, PATIENCE).await.is_complete());
+    Some(stage)
+}
+
+/// Replicates the backups and waits for the first.
+pub(crate) async fn replicate(stage: &Stage) {
+    let instance = stage.primary.instance(crate::stage::ID).await.unwrap();
+    let backups = stage.dr.backups().await.unwrap();
+    let plan = plan_enable(
+        &stage.database,
+        instance.as_ref(),
+        &backups,
+        stage.regions(),
+    )
+    .unwrap();
+    let ended = enable(&stage.dr, &plan, &Tags::default(), PATIENCE).await;
+    ended.unwrap().unwrap();
+    stage.rds.step(minutes(20)).await;
+}
+
+// aws-behaviour: 5
+// aws-behaviour: 6
+// aws-behaviour: 29
+#[tokio::test]
+async fn the_freshest_point_is_restored_without_the_primary_region() {
+    let Some(stage) = with_copy(true).await else {
+        return;
+    };
+    replicate(&stage).await;
+    stage.aws.set_region(PRIMARY, RegionState::Refuse);
+    let lost = stage.rds.now();
+    stage.rds.step(minutes(30)).await;
+    stage.aws.clear_log();
+    let points = stage.points(lost).await;
+    let kinds: Vec<_> = points.points.iter().map(|point| point.kind).collect();
+    assert_eq!(kinds, [Kind::ReplicatedBackup, Kind::CopiedSnapshot]);
+    // Logs are uploaded every 5 minutes and take 2 to arrive.
+    let rpo = points.freshest().unwrap().rpo_seconds.unwrap();
+    assert!(rpo <= 7 * 60, "{rpo}");
+    let plan = stage.plan(None).await.unwrap();
+    assert_eq!(plan.choice.kind, Kind::ReplicatedBackup);
+    let restored = stage.restore(&plan, PATIENCE).await.unwrap();
+    assert_eq!(restored.differences, []);
+    assert!(restored.rto_seconds.is_some() && restored.endpoint.is_some());
+    let there = stage.dr.instance(TARGET).await.unwrap().unwrap();
+    assert_eq!(there.multi_az, Some(true));
+    assert_eq!(there.subnet_group.as_deref(), Some("dr"));
+    assert_eq!(there.class.as_deref(), Some("db.t4g.large"));
+    assert_eq!(
+        there.key,
+        stage.database.kms.as_ref().map(ToString::to_string)
+    );
+    stage.primary_was_left_alone();
+    assert!(stage.calls("ModifyDBInstance").is_empty());
+    // Once more: it is there, and nothing is begun.
+    let plan = stage.plan(None).await.unwrap();
+    assert_eq!(plan.step, RestoreStep::Verify);
+    let again = stage.restore(&plan, PATIENCE).await.unwrap();
+    assert!(again.resumed && again.rto_seconds.is_none());
+    assert_eq!(stage.calls("RestoreDBInstanceToPointInTime").len(), 1);
+}
+
+// aws-behaviour: 30
+#[tokio::test]
+async fn a_run_that_died_is_taken_up_with_what_it_had_chosen() {
+    let Some(stage) = with_copy(false).await else {
+        return;
+    };
+    let plan = stage.plan(None).await.unwrap();
+    let ended = stage.restore(&plan, NONE).await.unwrap_err();
+    assert!(
+        matches!(&ended, RestoreError::Deadline { last, .. } if last == "creating"),
+        "{ended}"
+    );
+    // A fresher one arrives meanwhile: the restore that has begun goes on.
+    stage.take("fresher").await;
+    assert!(stage.copied(1, PATIENCE).await.is_complete());
+    let again = stage.plan(None).await.unwrap();
+    assert_ne!(again.step, RestoreStep::Begin);
+    assert_eq!(again.choice, plan.choice);
+    let restored = stage.restore(&again, PATIENCE).await.unwrap();
+    assert!(restored.resumed);
+    assert_eq!(restored.differences, []);
+    assert_eq!(stage.calls("RestoreDBInstanceFromDBSnapshot").len(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_and_throttling_make_no_second_restore() {
+    let Some(stage) = with_copy(false).await else {
+        return;
+    };
+    let plan = stage.plan(None).await.unwrap();
+    let lost = Fault::new(FaultKind::ResetAfter).operation("RestoreDBInstanceFromDBSnapshot");
+    stage.aws.add_fault(lost.times(1));
+    let throttled = Fault::new(FaultKind::SlowDown).operation("DescribeDBInstances");
+    stage.aws.add_fault(throttled.share(0.5));
+    let restored = stage.restore(&plan, PATIENCE).await.unwrap();
+    assert_eq!(restored.differences, []);
+    assert!(restored.resumed);
+}
+
+#[tokio::test]
+async fn a_restore_that_ends_badly_says_what_to_do() {
+    let Some(stage) = with_copy(false).await else {
+        return;
+    };
+    for (status, part) in [
+        ("incompatible-parameters", "correct the parameter group"),
+        ("failed", "describe-events"),
+    ] {
+        stage.rds.end_instance_as(DR, TARGET, status);
+        let plan = stage.plan(None).await.unwrap();
+        assert_eq!(plan.step, RestoreStep::Begin);
+        let ended = stage.restore(&plan, PATIENCE).await.unwrap_err();
+        assert!(matches!(&ended, RestoreError::Ended { status: found, .. } if found == status));
+        let hint = ended.hint().unwrap();
+        assert!(
+            hint.contains(part) && hint.contains("delete-db-instance"),
+            "{hint}"
+        );
+        // The same command says the same, and restores nothing over it.
+        let plan = stage.plan(None).await.unwrap();
+        assert_eq!(plan.step, RestoreStep::Resume);
+        assert!(stage.restore(&plan, PATIENCE).await.is_err());
+        let delete = stage.to.delete_db_instance().db_instance_identifier(TARGET);
+        delete.skip_final_snapshot(true).send().await.unwrap();
+        stage.rds.step(minutes(10)).await;
+    }
+    let plan = stage.plan(None).await.unwrap();
+    assert!(stage.restore(&plan, PATIENCE).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_instance_of_that_name_is_left_alone() {
+    let Some(stage) = with_copy(false).await else {
+        return;
+    };
+    let restore = stage.to.restore_db_instance_from_db_snapshot();
+    let snapshot = stage.copies().await[0].id.clone();
+    restore
+        .db_snapshot_identifier(snapshot)
+        .db_instance_identifier(TARGET)
+        .send()
+        .await
+        .unwrap();
+    stage.aws.clear_log();
+    let refused = stage.plan(None).await.unwrap_err();
+    assert!(matches!(refused, Refusal::TargetTaken { .. }), "{refused}");
+    assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
+}
+
+// aws-behaviour: 28
+#[tokio::test]
+async fn a_key_that_was_disabled_is_found_before_the_restore() {
+    let Some(stage) = with_copy(true).await else {
+        return;
+    };
+    let key = stage.database.kms.as_ref().unwrap().to_string();
+    stage.kms.disable_key().key_id(&key).send().await.unwrap();
+    let plan = stage.plan(None).await.unwrap();
+    let refused = stage.restore(&plan, PATIENCE).await.unwrap_err();
+    assert!(
+        matches!(&refused, RestoreError::Refused(Refusal::Key { .. })),
+        "{refused}"
+    );
+    assert!(refused.hint().unwrap().contains("enable-key"));
+    assert!(stage.calls("RestoreDBInstanceFromDBSnapshot").is_empty());
+}
+
+#[tokio::test]
+async fn nothing_usable_is_said_with_what_is_there() {
+    let Some(stage) = with_copy(false).await else {
+        return;
+    };
+    let copy = stage.copies().await[0].id.clone();
+    for (status, part) in [("failed", "failed"), ("deleting", "being deleted")] {
+        assert!(stage.rds.set_snapshot_status(DR, &copy, status));
+        let refused = stage.plan(None).await.unwrap_err().to_string();
+        assert!(refused.contains(&format!("{copy}: {part}")), "{refused}");
+    }
+}
