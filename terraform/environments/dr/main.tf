@@ -1,0 +1,107 @@
+locals {
+  # IAM roles, secrets and CloudFront are named once for all regions: nothing here may have the primary's name.
+  name = "${var.project_name}-${var.environment}-dr"
+  full = var.mode == "full"
+
+  db_identifier = "${var.project_name}-${var.environment}-postgres-dr"
+  db_arn        = "arn:${data.aws_partition.current.partition}:rds:${var.aws_region}:${data.aws_caller_identity.current.account_id}:db:${local.db_identifier}"
+
+  tags = merge({
+    Project     = var.project_name
+    Environment = var.environment
+    ManagedBy   = "terraform"
+    Owner       = var.owner
+    Role        = "dr"
+  }, var.residency_exception == null ? {} : { ResidencyException = "until ${var.residency_exception.expires}" })
+}
+
+data "aws_partition" "current" {}
+
+data "aws_caller_identity" "current" {}
+
+module "networking" {
+  source = "../../modules/networking"
+
+  name               = local.name
+  vpc_cidr           = var.vpc_cidr
+  availability_zones = var.availability_zones
+  nat_gateways       = local.full ? "per-az" : "none"
+  kms_key_arn        = module.security.kms_key_arn
+}
+
+module "security" {
+  source = "../../modules/security"
+
+  name                 = local.name
+  vpc_id               = module.networking.vpc_id
+  app_port             = var.app_port
+  bucket_names         = values(module.storage.data_bucket_names)
+  db_instance_arns     = [local.db_arn]
+  ecr_repository_names = ["${var.project_name}*"]
+}
+
+# The targets of the primary's replication. They have versions and the same hardening from the first day.
+module "storage" {
+  source = "../../modules/storage"
+
+  project_name  = var.project_name
+  environment   = var.environment
+  bucket_suffix = var.bucket_suffix
+  kms_key_arn   = module.security.kms_key_arn
+
+  cloudfront = local.full ? {
+    distribution_arn     = module.cdn[0].distribution_arn
+    delivery_source_name = module.cdn[0].delivery_source_name
+  } : null
+}
+
+module "monitoring" {
+  source = "../../modules/monitoring"
+
+  name           = local.name
+  alarm_email    = var.alarm_email
+  kms_key_arn    = module.security.kms_key_arn
+  database       = local.full ? { identifier = local.db_identifier, max_connections = module.database[0].max_connections } : null
+  cache_node_ids = local.full ? module.cache[0].node_ids : []
+  distribution   = local.full ? { id = module.cdn[0].distribution_id } : null
+}
+
+# The one database of this region, made from the recovery point.
+module "database" {
+  source = "../../modules/database"
+  count  = local.full ? 1 : 0
+
+  identifier               = local.db_identifier
+  secret_prefix            = local.name
+  engine_version           = var.db_engine_version
+  instance_class           = var.db_instance_class
+  allocated_storage_gb     = var.db_allocated_storage_gb
+  max_allocated_storage_gb = var.db_max_allocated_storage_gb
+  subnet_ids               = module.networking.private_subnet_ids
+  security_group_ids       = [module.security.rds_security_group_id]
+  kms_key_arn              = module.security.kms_key_arn
+  recovery                 = var.recovery
+}
+
+module "cache" {
+  source = "../../modules/cache"
+  count  = local.full ? 1 : 0
+
+  identifier         = "${local.name}-redis"
+  secret_prefix      = local.name
+  node_type          = var.redis_node_type
+  subnet_ids         = module.networking.private_subnet_ids
+  security_group_ids = [module.security.redis_security_group_id]
+  kms_key_arn        = module.security.kms_key_arn
+}
+
+module "cdn" {
+  source = "../../modules/cdn"
+  count  = local.full ? 1 : 0
+
+  name           = local.name
+  origins        = module.storage.data_bucket_domains
+  log_bucket_arn = module.storage.log_bucket_arn
+  domain         = var.cdn_domain
+  signing_keys   = var.cdn_signing_keys
+}

@@ -1,0 +1,211 @@
+# The names of environments/staging; what belongs to full mode is null in pilot light. docs/terraform.md lists them.
+
+output "mode" {
+  description = "pilot-light or full."
+  value       = var.mode
+}
+
+output "residency_exception" {
+  description = "Why data is outside Canada; null when it is not."
+  value       = var.residency_exception
+}
+
+output "vpc_id" {
+  description = "ID of the VPC."
+  value       = module.networking.vpc_id
+}
+
+output "public_subnet_ids" {
+  description = "IDs of the public subnets."
+  value       = module.networking.public_subnet_ids
+}
+
+output "private_subnet_ids" {
+  description = "IDs of the private subnets."
+  value       = module.networking.private_subnet_ids
+}
+
+output "nat_gateway_ids" {
+  description = "IDs of the NAT gateways."
+  value       = module.networking.nat_gateway_ids
+}
+
+output "flow_log_id" {
+  description = "ID of the VPC's flow log."
+  value       = module.networking.flow_log_id
+}
+
+output "flow_log_group_name" {
+  description = "Log group of the flow logs."
+  value       = module.networking.flow_log_group_name
+}
+
+output "db_identifier" {
+  description = "Identifier of the database instance."
+  value       = one(module.database[*].identifier)
+}
+
+output "db_arn" {
+  description = "ARN of the database instance."
+  value       = one(module.database[*].arn)
+}
+
+output "db_endpoint" {
+  description = "Host and port of the database."
+  value       = one(module.database[*].endpoint)
+}
+
+output "db_address" {
+  description = "Host of the database."
+  value       = one(module.database[*].address)
+}
+
+output "db_port" {
+  description = "Port of the database."
+  value       = one(module.database[*].port)
+}
+
+output "db_name" {
+  description = "Name of the application's database."
+  value       = one(module.database[*].db_name)
+}
+
+output "db_username" {
+  description = "Master user of the database."
+  value       = one(module.database[*].username)
+}
+
+output "db_engine_version" {
+  description = "PostgreSQL version in use."
+  value       = one(module.database[*].engine_version)
+}
+
+output "db_credentials_secret_arn" {
+  description = "Secret, kept and rotated by RDS, with username and password."
+  value       = one(module.database[*].credentials_secret_arn)
+}
+
+output "db_connection_secret_arn" {
+  description = "Secret with engine, host, port, dbname, username and password_secret_arn."
+  value       = one(module.database[*].connection_secret_arn)
+}
+
+output "redis_replication_group_id" {
+  description = "ID of the Redis replication group."
+  value       = one(module.cache[*].identifier)
+}
+
+output "redis_endpoint" {
+  description = "Host of the Redis primary."
+  value       = one(module.cache[*].primary_endpoint)
+}
+
+output "redis_reader_endpoint" {
+  description = "Host of the Redis replicas."
+  value       = one(module.cache[*].reader_endpoint)
+}
+
+output "redis_port" {
+  description = "Port of Redis."
+  value       = one(module.cache[*].port)
+}
+
+output "redis_credentials_secret_arn" {
+  description = "Secret with auth_token, host, port and engine."
+  value       = one(module.cache[*].credentials_secret_arn)
+}
+
+output "s3_bucket_photos" {
+  description = "Bucket of visit photos."
+  value       = module.storage.bucket_names["photos"]
+}
+
+output "s3_bucket_documents" {
+  description = "Bucket of care plans and documents."
+  value       = module.storage.bucket_names["documents"]
+}
+
+output "s3_bucket_signatures" {
+  description = "Bucket of client signatures."
+  value       = module.storage.bucket_names["signatures"]
+}
+
+output "s3_bucket_logs" {
+  description = "Bucket of access logs."
+  value       = module.storage.bucket_names["logs"]
+}
+
+output "bucket_names" {
+  description = "Data buckets by kind: `dr.bucket_names` of environments/staging."
+  value       = module.storage.data_bucket_names
+}
+
+output "cloudfront_distribution_id" {
+  description = "ID of the distribution."
+  value       = one(module.cdn[*].distribution_id)
+}
+
+output "cloudfront_domain_name" {
+  description = "Domain name of the distribution."
+  value       = one(module.cdn[*].domain_name)
+}
+
+output "kms_key_arn" {
+  description = "Key that encrypts data at rest."
+  value       = module.security.kms_key_arn
+}
+
+output "ecs_task_execution_role_arn" {
+  description = "Role with which ECS starts tasks."
+  value       = module.security.ecs_task_execution_role_arn
+}
+
+output "ecs_task_role_arn" {
+  description = "Role with which tasks run."
+  value       = module.security.ecs_task_role_arn
+}
+
+output "alb_security_group_id" {
+  description = "Security group of the load balancer."
+  value       = module.security.alb_security_group_id
+}
+
+output "ecs_tasks_security_group_id" {
+  description = "Security group of the application's tasks."
+  value       = module.security.ecs_tasks_security_group_id
+}
+
+output "rds_security_group_id" {
+  description = "Security group of the database."
+  value       = module.security.rds_security_group_id
+}
+
+output "redis_security_group_id" {
+  description = "Security group of Redis."
+  value       = module.security.redis_security_group_id
+}
+
+output "cloudwatch_dashboard_name" {
+  description = "Name of the dashboard."
+  value       = module.monitoring.dashboard_name
+}
+
+output "cloudwatch_dashboard_url" {
+  description = "Where the dashboard opens."
+  value       = module.monitoring.dashboard_url
+}
+
+output "cloudwatch_alarm_names" {
+  description = "Names of the alarms."
+  value       = module.monitoring.alarm_names
+}
+
+output "sns_alerts_topic_arn" {
+  description = "Topic of the alarms."
+  value       = module.monitoring.topic_arn
+}
+
+output "sns_global_alerts_topic_arn" {
+  description = "Topic of CloudFront's alarms, in us-east-1."
+  value       = module.monitoring.global_topic_arn
+}

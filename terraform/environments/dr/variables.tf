@@ -1,0 +1,206 @@
+variable "project_name" {
+  description = "Project; first part of every name and the tag Project."
+  type        = string
+  default     = "berthcare"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.project_name)) && length(var.project_name) <= 20
+    error_message = "project_name: at most 20 lower-case letters, digits and single hyphens; a letter first."
+  }
+}
+
+variable "environment" {
+  description = "Environment that is recovered here; second part of every name and the tag Environment."
+  type        = string
+  default     = "staging"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.environment)) && length(var.environment) <= 15
+    error_message = "environment: at most 15 lower-case letters, digits and single hyphens; a letter first."
+  }
+}
+
+variable "aws_region" {
+  description = "The DR region. Its data stays in Canada, unless `residency_exception` says why not."
+  type        = string
+  default     = "ca-west-1"
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.aws_region))
+    error_message = "aws_region: a region's code, such as ca-west-1."
+  }
+
+  validation {
+    condition     = contains(["ca-central-1", "ca-west-1"], var.aws_region) || var.residency_exception != null
+    error_message = "aws_region: health data leaves Canada in this region. Use ca-west-1, or write down a residency_exception."
+  }
+}
+
+variable "primary_region" {
+  description = "Region that is recovered."
+  type        = string
+  default     = "ca-central-1"
+
+  validation {
+    condition     = var.primary_region != var.aws_region
+    error_message = "primary_region: another one than aws_region."
+  }
+}
+
+variable "residency_exception" {
+  description = "Why, by whose leave and until when (YYYY-MM-DD) data may leave Canada."
+  type = object({
+    reason      = string
+    approved_by = string
+    expires     = string
+  })
+  default = null
+
+  validation {
+    condition     = var.residency_exception == null || try(length(trimspace(var.residency_exception.reason)) > 0 && length(trimspace(var.residency_exception.approved_by)) > 0, false)
+    error_message = "residency_exception: reason and approved_by are not blank."
+  }
+
+  validation {
+    condition     = var.residency_exception == null || try(timecmp("${var.residency_exception.expires}T23:59:59Z", plantimestamp()) >= 0, false)
+    error_message = "residency_exception: expires is a date, YYYY-MM-DD, that has not passed."
+  }
+}
+
+variable "owner" {
+  description = "Who answers for the stack; the tag Owner."
+  type        = string
+  default     = "platform"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9 _.:/=+@-]{1,256}$", var.owner))
+    error_message = "owner: 1 to 256 of the characters that a tag takes."
+  }
+}
+
+variable "alarm_email" {
+  description = "Address that alarms are sent to."
+  type        = string
+}
+
+variable "bucket_suffix" {
+  description = "Last part of the buckets' names."
+  type        = string
+  default     = "dr"
+
+  validation {
+    condition     = var.bucket_suffix != ""
+    error_message = "bucket_suffix: not empty, or the names would be those of the primary region."
+  }
+}
+
+variable "vpc_cidr" {
+  description = "IPv4 block of the VPC, apart from the primary's, so that the two can be connected."
+  type        = string
+  default     = "10.1.0.0/16"
+}
+
+variable "availability_zones" {
+  description = "Zones by name; empty takes the first two of the region."
+  type        = list(string)
+  default     = []
+}
+
+variable "mode" {
+  description = "pilot-light: network, keys, roles, buckets and topic, almost free. full: database, cache, distribution and NAT too."
+  type        = string
+  default     = "pilot-light"
+
+  validation {
+    condition     = contains(["pilot-light", "full"], var.mode)
+    error_message = "mode: pilot-light or full."
+  }
+
+  # An empty database beside the one to be restored would be the first of two.
+  validation {
+    condition     = var.mode == "pilot-light" || var.recovery != null
+    error_message = "mode: full needs recovery. The database is made from a recovery point, never empty."
+  }
+}
+
+variable "recovery" {
+  description = "Recovery point of this region that the database is made from: snapshot_identifier or automated_backup_arn (with restore_time, or the latest). Keep it set: it is not used again."
+  type = object({
+    snapshot_identifier  = optional(string)
+    automated_backup_arn = optional(string)
+    restore_time         = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.recovery == null || try((var.recovery.snapshot_identifier == null) != (var.recovery.automated_backup_arn == null), false)
+    error_message = "recovery: either snapshot_identifier or automated_backup_arn, not both and not neither."
+  }
+
+  # RDS restores from what lies in its own region. In an outage, nothing of the other one can be reached either.
+  validation {
+    condition     = try(var.recovery.automated_backup_arn, null) == null || can(regex("^arn:aws[a-z-]*:rds:${var.aws_region}:[0-9]{12}:auto-backup:ab-[a-z0-9]+$", var.recovery.automated_backup_arn))
+    error_message = "recovery: automated_backup_arn is that of a replicated backup in aws_region."
+  }
+
+  validation {
+    condition     = !startswith(coalesce(try(var.recovery.snapshot_identifier, null), "none"), "arn:") || can(regex("^arn:aws[a-z-]*:rds:${var.aws_region}:", var.recovery.snapshot_identifier))
+    error_message = "recovery: snapshot_identifier is that of a copy in aws_region."
+  }
+}
+
+variable "db_engine_version" {
+  description = "PostgreSQL 15, or a minor not older than that of the recovery point."
+  type        = string
+  default     = "15"
+
+  validation {
+    condition     = can(regex("^15(\\.[0-9]{1,2})?$", var.db_engine_version))
+    error_message = "db_engine_version: 15, or a minor such as 15.12, as in the primary region."
+  }
+}
+
+variable "db_instance_class" {
+  description = "Class of the database."
+  type        = string
+  default     = "db.t4g.medium"
+}
+
+variable "db_allocated_storage_gb" {
+  description = "Storage of the database, in GiB; not less than the recovery point has."
+  type        = number
+  default     = 100
+}
+
+variable "db_max_allocated_storage_gb" {
+  description = "Storage up to which it grows, in GiB."
+  type        = number
+  default     = 500
+}
+
+variable "redis_node_type" {
+  description = "Type of the Redis nodes."
+  type        = string
+  default     = "cache.t4g.micro"
+}
+
+variable "app_port" {
+  description = "Port on which the application's tasks listen."
+  type        = number
+  default     = 3000
+}
+
+variable "cdn_domain" {
+  description = "Own names of the distribution and their certificate in us-east-1. A name belongs to one distribution at a time."
+  type = object({
+    aliases         = list(string)
+    certificate_arn = string
+  })
+  default = null
+}
+
+variable "cdn_signing_keys" {
+  description = "Public keys (PEM) by name; with any, viewers need signed URLs."
+  type        = map(string)
+  default     = {}
+}

@@ -1,0 +1,152 @@
+locals {
+  name = "${var.project_name}-${var.environment}"
+
+  tags = merge(var.tags, {
+    Project     = var.project_name
+    Environment = var.environment
+    ManagedBy   = "terraform"
+    Owner       = var.owner
+  })
+
+  db_identifier = "${local.name}-postgres"
+  db_arn        = "arn:${data.aws_partition.current.partition}:rds:${var.aws_region}:${data.aws_caller_identity.current.account_id}:db:${local.db_identifier}"
+
+  replica = var.dr == null ? null : { region = var.dr.region, kms_key_arn = var.dr.kms_key_arn }
+}
+
+data "aws_partition" "current" {}
+
+data "aws_caller_identity" "current" {}
+
+module "networking" {
+  source = "../../modules/networking"
+
+  name               = local.name
+  vpc_cidr           = var.vpc_cidr
+  availability_zones = var.availability_zones
+  nat_gateways       = var.nat_gateways
+  kms_key_arn        = module.security.kms_key_arn
+}
+
+module "security" {
+  source = "../../modules/security"
+
+  name                 = local.name
+  vpc_id               = module.networking.vpc_id
+  app_port             = var.app_port
+  bucket_names         = values(module.storage.data_bucket_names)
+  db_instance_arns     = [local.db_arn]
+  ecr_repository_names = ["${var.project_name}*"]
+}
+
+module "database" {
+  source = "../../modules/database"
+
+  identifier               = local.db_identifier
+  secret_prefix            = local.name
+  engine_version           = var.db_engine_version
+  instance_class           = var.db_instance_class
+  allocated_storage_gb     = var.db_allocated_storage_gb
+  max_allocated_storage_gb = var.db_max_allocated_storage_gb
+  multi_az                 = var.db_multi_az
+  backup_retention_days    = var.db_backup_retention_days
+  deletion_protection      = var.db_deletion_protection
+  skip_final_snapshot      = var.db_skip_final_snapshot
+  subnet_ids               = module.networking.private_subnet_ids
+  security_group_ids       = [module.security.rds_security_group_id]
+  kms_key_arn              = module.security.kms_key_arn
+  secret_replica           = local.replica
+}
+
+module "cache" {
+  source = "../../modules/cache"
+
+  identifier         = "${local.name}-redis"
+  secret_prefix      = local.name
+  node_type          = var.redis_node_type
+  node_count         = var.redis_node_count
+  subnet_ids         = module.networking.private_subnet_ids
+  security_group_ids = [module.security.redis_security_group_id]
+  kms_key_arn        = module.security.kms_key_arn
+  secret_replica     = local.replica
+}
+
+module "storage" {
+  source = "../../modules/storage"
+
+  project_name  = var.project_name
+  environment   = var.environment
+  bucket_suffix = var.bucket_suffix
+  kms_key_arn   = module.security.kms_key_arn
+
+  cloudfront = {
+    distribution_arn     = module.cdn.distribution_arn
+    delivery_source_name = module.cdn.delivery_source_name
+  }
+
+  replication = var.dr == null ? null : {
+    region              = var.dr.region
+    targets             = var.dr.bucket_names
+    kms_key_arn         = var.dr.kms_key_arn
+    alarm_topic_arns    = [module.monitoring.topic_arn]
+    dr_alarm_topic_arns = [var.dr.alarm_topic_arn]
+  }
+}
+
+module "cdn" {
+  source = "../../modules/cdn"
+
+  name           = local.name
+  origins        = module.storage.data_bucket_domains
+  log_bucket_arn = module.storage.log_bucket_arn
+  domain         = var.cdn_domain
+  signing_keys   = var.cdn_signing_keys
+  web_acl_arn    = var.cdn_web_acl_arn
+}
+
+module "monitoring" {
+  source = "../../modules/monitoring"
+
+  name                 = local.name
+  alarm_email          = var.alarm_email
+  kms_key_arn          = module.security.kms_key_arn
+  database             = { identifier = local.db_identifier, max_connections = module.database.max_connections }
+  cache_node_ids       = module.cache.node_ids
+  distribution         = { id = module.cdn.distribution_id }
+  thresholds           = var.thresholds
+  backup_age_databases = try(var.dr.snapshot_copier_zip, null) == null ? [] : [local.db_identifier]
+}
+
+module "dr" {
+  source = "../../modules/dr"
+  count  = var.dr == null ? 0 : 1
+
+  name                        = local.name
+  dr_region                   = var.dr.region
+  dr_kms_key_arn              = var.dr.kms_key_arn
+  kms_key_arn                 = module.security.kms_key_arn
+  database_arn                = module.database.arn
+  database_identifiers        = [local.db_identifier]
+  backup_retention_days       = var.db_backup_retention_days
+  replicate_automated_backups = var.dr.replicate_automated_backups
+  alarm_topic_arns            = [module.monitoring.topic_arn]
+
+  snapshot_copier = var.dr.snapshot_copier_zip == null ? null : {
+    zip_path     = var.dr.snapshot_copier_zip
+    architecture = var.dr.snapshot_copier_arch
+    keep_last    = var.dr.keep_last
+    keep_days    = var.dr.keep_days
+  }
+}
+
+module "off_hours" {
+  source = "../../modules/off-hours"
+  count  = var.off_hours == null ? 0 : 1
+
+  name                = local.name
+  database_identifier = local.db_identifier
+  stop                = var.off_hours.stop
+  start               = var.off_hours.start
+  timezone            = var.off_hours.timezone
+  kms_key_arn         = module.security.kms_key_arn
+}

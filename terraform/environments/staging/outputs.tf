@@ -1,0 +1,206 @@
+# The names of the staging guide. verify, dr and cost read them: docs/terraform.md lists them, and a test compares.
+
+output "vpc_id" {
+  description = "ID of the VPC."
+  value       = module.networking.vpc_id
+}
+
+output "public_subnet_ids" {
+  description = "IDs of the public subnets."
+  value       = module.networking.public_subnet_ids
+}
+
+output "private_subnet_ids" {
+  description = "IDs of the private subnets."
+  value       = module.networking.private_subnet_ids
+}
+
+output "nat_gateway_ids" {
+  description = "IDs of the NAT gateways."
+  value       = module.networking.nat_gateway_ids
+}
+
+output "flow_log_id" {
+  description = "ID of the VPC's flow log."
+  value       = module.networking.flow_log_id
+}
+
+output "flow_log_group_name" {
+  description = "Log group of the flow logs."
+  value       = module.networking.flow_log_group_name
+}
+
+output "db_identifier" {
+  description = "Identifier of the database instance."
+  value       = module.database.identifier
+}
+
+output "db_arn" {
+  description = "ARN of the database instance."
+  value       = module.database.arn
+}
+
+output "db_endpoint" {
+  description = "Host and port of the database."
+  value       = module.database.endpoint
+}
+
+output "db_address" {
+  description = "Host of the database."
+  value       = module.database.address
+}
+
+output "db_port" {
+  description = "Port of the database."
+  value       = module.database.port
+}
+
+output "db_name" {
+  description = "Name of the application's database."
+  value       = module.database.db_name
+}
+
+output "db_username" {
+  description = "Master user of the database."
+  value       = module.database.username
+}
+
+output "db_engine_version" {
+  description = "PostgreSQL version in use."
+  value       = module.database.engine_version
+}
+
+output "db_credentials_secret_arn" {
+  description = "Secret, kept and rotated by RDS, with username and password."
+  value       = module.database.credentials_secret_arn
+}
+
+output "db_connection_secret_arn" {
+  description = "Secret with engine, host, port, dbname, username and password_secret_arn."
+  value       = module.database.connection_secret_arn
+}
+
+output "redis_replication_group_id" {
+  description = "ID of the Redis replication group."
+  value       = module.cache.identifier
+}
+
+output "redis_endpoint" {
+  description = "Host of the Redis primary."
+  value       = module.cache.primary_endpoint
+}
+
+output "redis_reader_endpoint" {
+  description = "Host of the Redis replicas."
+  value       = module.cache.reader_endpoint
+}
+
+output "redis_port" {
+  description = "Port of Redis."
+  value       = module.cache.port
+}
+
+output "redis_credentials_secret_arn" {
+  description = "Secret with auth_token, host, port and engine."
+  value       = module.cache.credentials_secret_arn
+}
+
+output "s3_bucket_photos" {
+  description = "Bucket of visit photos."
+  value       = module.storage.bucket_names["photos"]
+}
+
+output "s3_bucket_documents" {
+  description = "Bucket of care plans and documents."
+  value       = module.storage.bucket_names["documents"]
+}
+
+output "s3_bucket_signatures" {
+  description = "Bucket of client signatures."
+  value       = module.storage.bucket_names["signatures"]
+}
+
+output "s3_bucket_logs" {
+  description = "Bucket of access logs."
+  value       = module.storage.bucket_names["logs"]
+}
+
+output "s3_replication_rule_ids" {
+  description = "Replication rule of each data bucket, by which CloudWatch knows it; empty without DR."
+  value       = module.storage.replication_rule_ids
+}
+
+output "cloudfront_distribution_id" {
+  description = "ID of the distribution."
+  value       = module.cdn.distribution_id
+}
+
+output "cloudfront_domain_name" {
+  description = "Domain name of the distribution."
+  value       = module.cdn.domain_name
+}
+
+output "kms_key_arn" {
+  description = "Key that encrypts data at rest."
+  value       = module.security.kms_key_arn
+}
+
+output "ecs_task_execution_role_arn" {
+  description = "Role with which ECS starts tasks."
+  value       = module.security.ecs_task_execution_role_arn
+}
+
+output "ecs_task_role_arn" {
+  description = "Role with which tasks run."
+  value       = module.security.ecs_task_role_arn
+}
+
+output "alb_security_group_id" {
+  description = "Security group of the load balancer."
+  value       = module.security.alb_security_group_id
+}
+
+output "ecs_tasks_security_group_id" {
+  description = "Security group of the application's tasks."
+  value       = module.security.ecs_tasks_security_group_id
+}
+
+output "rds_security_group_id" {
+  description = "Security group of the database."
+  value       = module.security.rds_security_group_id
+}
+
+output "redis_security_group_id" {
+  description = "Security group of Redis."
+  value       = module.security.redis_security_group_id
+}
+
+output "cloudwatch_dashboard_name" {
+  description = "Name of the dashboard."
+  value       = module.monitoring.dashboard_name
+}
+
+output "cloudwatch_dashboard_url" {
+  description = "Where the dashboard opens."
+  value       = module.monitoring.dashboard_url
+}
+
+output "cloudwatch_alarm_names" {
+  description = "Names of the alarms."
+  value       = module.monitoring.alarm_names
+}
+
+output "sns_alerts_topic_arn" {
+  description = "Topic of the alarms."
+  value       = module.monitoring.topic_arn
+}
+
+output "sns_global_alerts_topic_arn" {
+  description = "Topic of CloudFront's alarms, in us-east-1."
+  value       = module.monitoring.global_topic_arn
+}
+
+output "dr_automated_backup_arn" {
+  description = "Replicated automated backup of the database in the DR region; null without DR."
+  value       = one(module.dr[*].automated_backups_replication_id)
+}

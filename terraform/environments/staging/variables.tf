@@ -1,0 +1,252 @@
+variable "project_name" {
+  description = "Project; first part of every name and the tag Project."
+  type        = string
+  default     = "berthcare"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.project_name)) && length(var.project_name) <= 20
+    error_message = "project_name: at most 20 lower-case letters, digits and single hyphens; a letter first."
+  }
+}
+
+variable "environment" {
+  description = "Environment; second part of every name and the tag Environment."
+  type        = string
+  default     = "staging"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.environment)) && length(var.environment) <= 15
+    error_message = "environment: at most 15 lower-case letters, digits and single hyphens; a letter first."
+  }
+}
+
+variable "aws_region" {
+  description = "Region of the stack. Its data stays in Canada."
+  type        = string
+  default     = "ca-central-1"
+
+  validation {
+    condition     = contains(["ca-central-1", "ca-west-1"], var.aws_region)
+    error_message = "aws_region: a region in Canada, ca-central-1 or ca-west-1."
+  }
+}
+
+variable "owner" {
+  description = "Who answers for the stack; the tag Owner."
+  type        = string
+  default     = "platform"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9 _.:/=+@-]{1,256}$", var.owner))
+    error_message = "owner: 1 to 256 of the characters that a tag takes."
+  }
+}
+
+variable "tags" {
+  description = "Further tags of everything."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for key, value in var.tags : can(regex("^[A-Za-z0-9 _.:/=+@-]{1,128}$", key)) && !startswith(lower(key), "aws:") && can(regex("^[A-Za-z0-9 _.:/=+@-]{0,256}$", value))])
+    error_message = "tags: keys of 1 to 128 and values of up to 256 letters, digits, spaces and _.:/=+@-; no key begins with aws:."
+  }
+
+  # S3 and IAM treat keys that differ in case alone as one; the four of the stack are its own.
+  validation {
+    condition     = alltrue([for key in keys(var.tags) : !contains(["project", "environment", "managedby", "owner"], lower(key))]) && length(var.tags) <= 40
+    error_message = "tags: Project, Environment, ManagedBy and Owner are set by the stack; at most 40 others."
+  }
+}
+
+variable "alarm_email" {
+  description = "Address that alarms are sent to."
+  type        = string
+}
+
+variable "bucket_suffix" {
+  description = "Last part of the buckets' names, when a name is taken: the account ID, for example."
+  type        = string
+  default     = ""
+}
+
+variable "vpc_cidr" {
+  description = "IPv4 block of the VPC."
+  type        = string
+  default     = "10.0.0.0/16"
+}
+
+variable "availability_zones" {
+  description = "Zones by name; empty takes the first two of the region."
+  type        = list(string)
+  default     = []
+}
+
+variable "nat_gateways" {
+  description = "per-az, or single to save the second gateway."
+  type        = string
+  default     = "per-az"
+
+  validation {
+    condition     = contains(["per-az", "single"], var.nat_gateways)
+    error_message = "nat_gateways: per-az or single; the application cannot reach AWS without one."
+  }
+}
+
+variable "app_port" {
+  description = "Port on which the application's tasks listen."
+  type        = number
+  default     = 3000
+}
+
+variable "db_engine_version" {
+  description = "PostgreSQL 15, or a minor of it that AWS still offers for new instances."
+  type        = string
+  default     = "15"
+
+  validation {
+    condition     = can(regex("^15(\\.[0-9]{1,2})?$", var.db_engine_version))
+    error_message = "db_engine_version: 15, or a minor such as 15.12. A major upgrade is a change of its own."
+  }
+}
+
+variable "db_instance_class" {
+  description = "Class of the database."
+  type        = string
+  default     = "db.t4g.medium"
+}
+
+variable "db_allocated_storage_gb" {
+  description = "Storage of the database to begin with, in GiB."
+  type        = number
+  default     = 100
+}
+
+variable "db_max_allocated_storage_gb" {
+  description = "Storage up to which it grows, in GiB."
+  type        = number
+  default     = 500
+}
+
+variable "db_multi_az" {
+  description = "A standby in a second zone."
+  type        = bool
+  default     = true
+}
+
+variable "db_backup_retention_days" {
+  description = "Days for which automated backups are kept."
+  type        = number
+  default     = 7
+}
+
+variable "db_deletion_protection" {
+  description = "AWS refuses to delete the database."
+  type        = bool
+  default     = true
+}
+
+variable "db_skip_final_snapshot" {
+  description = "Deleting the database leaves no snapshot."
+  type        = bool
+  default     = false
+}
+
+variable "redis_node_type" {
+  description = "Type of the Redis nodes."
+  type        = string
+  default     = "cache.t4g.micro"
+}
+
+variable "redis_node_count" {
+  description = "Redis primary and replicas."
+  type        = number
+  default     = 2
+}
+
+variable "cdn_domain" {
+  description = "Own names of the distribution and their certificate in us-east-1. TLS 1.2 is enforced for these; for *.cloudfront.net CloudFront decides."
+  type = object({
+    aliases         = list(string)
+    certificate_arn = string
+  })
+  default = null
+}
+
+variable "cdn_signing_keys" {
+  description = "Public keys (PEM) by name; with any, viewers need signed URLs."
+  type        = map(string)
+  default     = {}
+}
+
+variable "cdn_web_acl_arn" {
+  description = "AWS WAF web ACL of the distribution."
+  type        = string
+  default     = null
+}
+
+variable "thresholds" {
+  description = "Where the alarms ring; see modules/monitoring. Empty takes the defaults."
+  type        = map(number)
+  default     = {}
+
+  validation {
+    condition = length(setsubtract(keys(var.thresholds), [
+      "db_cpu_percent", "db_free_memory_mib", "db_free_storage_gib", "db_connections_percent", "cache_cpu_percent",
+      "cache_memory_percent", "cache_evictions", "cloudfront_5xx_percent", "backup_age_hours",
+    ])) == 0
+    error_message = "thresholds: only those that modules/monitoring knows."
+  }
+}
+
+variable "off_hours" {
+  description = "Stops the database at `stop` and starts it at `start` (null: not at all). Null leaves it running."
+  type = object({
+    stop     = optional(string, "cron(0 20 ? * MON-FRI *)")
+    start    = optional(string, "cron(0 7 ? * MON-FRI *)")
+    timezone = optional(string, "America/Toronto")
+  })
+  default = null
+}
+
+variable "dr" {
+  description = "The DR region: outputs of environments/dr, which is applied first. Null for none."
+  type = object({
+    region          = string
+    kms_key_arn     = string
+    bucket_names    = map(string)
+    alarm_topic_arn = string
+    # For a region outside Canada.
+    residency_exception = optional(object({
+      reason      = string
+      approved_by = string
+      expires     = string
+    }))
+    replicate_automated_backups = optional(bool, true)
+    snapshot_copier_zip         = optional(string)
+    snapshot_copier_arch        = optional(string, "arm64")
+    keep_last                   = optional(number, 7)
+    keep_days                   = optional(number, 35)
+  })
+  default = null
+
+  validation {
+    condition     = var.dr == null || try(var.dr.region != var.aws_region, false)
+    error_message = "dr: region is another one than aws_region."
+  }
+
+  validation {
+    condition     = var.dr == null || try(contains(["ca-central-1", "ca-west-1"], var.dr.region), false) || try(length(trimspace(var.dr.residency_exception.reason)) > 0 && length(trimspace(var.dr.residency_exception.approved_by)) > 0 && timecmp("${var.dr.residency_exception.expires}T23:59:59Z", plantimestamp()) >= 0, false)
+    error_message = "dr: data leaves Canada in this region; residency_exception needs a reason, approved_by and expires (YYYY-MM-DD), which has not passed."
+  }
+
+  validation {
+    condition     = var.dr == null || can(regex("^arn:aws[a-z-]*:kms:${var.dr.region}:[0-9]{12}:key/[A-Za-z0-9-]+$", var.dr.kms_key_arn))
+    error_message = "dr: kms_key_arn is the ARN of a KMS key in dr.region."
+  }
+
+  validation {
+    condition     = var.dr == null || can(regex("^arn:aws[a-z-]*:sns:${var.dr.region}:[0-9]{12}:[A-Za-z0-9_-]+$", var.dr.alarm_topic_arn))
+    error_message = "dr: alarm_topic_arn is the ARN of a topic in dr.region."
+  }
+}

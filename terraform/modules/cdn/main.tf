@@ -1,0 +1,130 @@
+data "aws_cloudfront_cache_policy" "static" {
+  name = "Managed-CachingOptimized"
+}
+
+data "aws_cloudfront_response_headers_policy" "security" {
+  name = "Managed-SecurityHeadersPolicy"
+}
+
+locals {
+  signed = length(var.signing_keys) > 0
+  # The default origin has its path too, so that a URL stays right when the default changes.
+  paths = { for kind in sort(keys(var.origins)) : kind => "/${kind}/*" }
+
+  delivery_source = "${var.name}-cloudfront"
+}
+
+resource "aws_cloudfront_origin_access_control" "this" {
+  name                              = var.name
+  description                       = "CloudFront signs its requests to the buckets of ${var.name}"
+  origin_access_control_origin_type = "s3"
+  signing_behavior                  = "always"
+  signing_protocol                  = "sigv4"
+}
+
+resource "aws_cloudfront_public_key" "this" {
+  for_each = var.signing_keys
+
+  name        = "${var.name}-${each.key}"
+  encoded_key = each.value
+  comment     = "Signs URLs of ${var.name}"
+}
+
+resource "aws_cloudfront_key_group" "this" {
+  count = local.signed ? 1 : 0
+
+  name  = var.name
+  items = [for key in aws_cloudfront_public_key.this : key.id]
+}
+
+resource "aws_cloudfront_distribution" "this" {
+  enabled         = true
+  comment         = "Photos, documents and signatures of ${var.name}"
+  http_version    = "http2and3"
+  is_ipv6_enabled = true
+  price_class     = var.price_class
+  aliases         = try(var.domain.aliases, [])
+  web_acl_id      = var.web_acl_arn
+
+  # Nothing is served at /, and a bucket is not listed.
+  default_root_object = "index.html"
+
+  dynamic "origin" {
+    for_each = var.origins
+
+    content {
+      origin_id                = origin.key
+      domain_name              = origin.value
+      origin_access_control_id = aws_cloudfront_origin_access_control.this.id
+    }
+  }
+
+  default_cache_behavior {
+    target_origin_id           = var.default_origin
+    viewer_protocol_policy     = "redirect-to-https"
+    allowed_methods            = ["GET", "HEAD"]
+    cached_methods             = ["GET", "HEAD"]
+    compress                   = true
+    cache_policy_id            = data.aws_cloudfront_cache_policy.static.id
+    response_headers_policy_id = data.aws_cloudfront_response_headers_policy.security.id
+    trusted_key_groups         = aws_cloudfront_key_group.this[*].id
+  }
+
+  dynamic "ordered_cache_behavior" {
+    for_each = local.paths
+
+    content {
+      path_pattern               = ordered_cache_behavior.value
+      target_origin_id           = ordered_cache_behavior.key
+      viewer_protocol_policy     = "redirect-to-https"
+      allowed_methods            = ["GET", "HEAD"]
+      cached_methods             = ["GET", "HEAD"]
+      compress                   = true
+      cache_policy_id            = data.aws_cloudfront_cache_policy.static.id
+      response_headers_policy_id = data.aws_cloudfront_response_headers_policy.security.id
+      trusted_key_groups         = aws_cloudfront_key_group.this[*].id
+    }
+  }
+
+  restrictions {
+    geo_restriction {
+      restriction_type = "whitelist"
+      locations        = var.countries
+    }
+  }
+
+  viewer_certificate {
+    cloudfront_default_certificate = var.domain == null
+    acm_certificate_arn            = try(var.domain.certificate_arn, null)
+    ssl_support_method             = var.domain == null ? null : "sni-only"
+    minimum_protocol_version       = var.domain == null ? null : "TLSv1.2_2021"
+  }
+}
+
+# Logging of the second kind: it needs no ACL on the log bucket. CloudFront's log deliveries live in us-east-1,
+# wherever the bucket is.
+resource "aws_cloudwatch_log_delivery_source" "this" {
+  region = "us-east-1"
+
+  name         = local.delivery_source
+  log_type     = "ACCESS_LOGS"
+  resource_arn = aws_cloudfront_distribution.this.arn
+}
+
+resource "aws_cloudwatch_log_delivery_destination" "this" {
+  region = "us-east-1"
+
+  name          = "${var.name}-log-bucket"
+  output_format = "w3c"
+
+  delivery_destination_configuration {
+    destination_resource_arn = var.log_bucket_arn
+  }
+}
+
+resource "aws_cloudwatch_log_delivery" "this" {
+  region = "us-east-1"
+
+  delivery_source_name     = aws_cloudwatch_log_delivery_source.this.name
+  delivery_destination_arn = aws_cloudwatch_log_delivery_destination.this.arn
+}

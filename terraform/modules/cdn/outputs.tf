@@ -1,0 +1,19 @@
+output "distribution_id" {
+  description = "ID of the distribution."
+  value       = aws_cloudfront_distribution.this.id
+}
+
+output "distribution_arn" {
+  description = "ARN of the distribution, for the buckets' policies."
+  value       = aws_cloudfront_distribution.this.arn
+}
+
+output "domain_name" {
+  description = "Domain name of the distribution, *.cloudfront.net."
+  value       = aws_cloudfront_distribution.this.domain_name
+}
+
+output "delivery_source_name" {
+  description = "Name under which CloudFront delivers its access logs, for the policy of the log bucket."
+  value       = local.delivery_source
+}

@@ -1,0 +1,105 @@
+mock_provider "aws" {
+  source = "../../testing/mocks"
+}
+
+variables {
+  name = "berthcare-staging"
+  origins = {
+    photos     = "berthcare-photos-staging.s3.ca-central-1.amazonaws.com"
+    documents  = "berthcare-documents-staging.s3.ca-central-1.amazonaws.com"
+    signatures = "berthcare-signatures-staging.s3.ca-central-1.amazonaws.com"
+  }
+  log_bucket_arn = "arn:aws:s3:::berthcare-logs-staging"
+}
+
+run "distribution" {
+  assert {
+    condition     = aws_cloudfront_distribution.this.enabled && aws_cloudfront_distribution.this.is_ipv6_enabled && aws_cloudfront_distribution.this.http_version == "http2and3"
+    error_message = "it serves"
+  }
+  assert {
+    condition     = { for origin in aws_cloudfront_distribution.this.origin : origin.origin_id => origin.domain_name } == var.origins && alltrue([for origin in aws_cloudfront_distribution.this.origin : origin.origin_access_control_id == aws_cloudfront_origin_access_control.this.id])
+    error_message = "three buckets, each through the origin access control"
+  }
+  assert {
+    condition     = aws_cloudfront_origin_access_control.this.signing_behavior == "always" && aws_cloudfront_origin_access_control.this.signing_protocol == "sigv4" && aws_cloudfront_origin_access_control.this.origin_access_control_origin_type == "s3"
+    error_message = "every request to a bucket is signed"
+  }
+  assert {
+    condition     = { for behavior in aws_cloudfront_distribution.this.ordered_cache_behavior : behavior.path_pattern => behavior.target_origin_id } == { "/photos/*" = "photos", "/documents/*" = "documents", "/signatures/*" = "signatures" } && aws_cloudfront_distribution.this.default_cache_behavior[0].target_origin_id == "photos"
+    error_message = "each kind under its path"
+  }
+  assert {
+    condition = alltrue([for behavior in concat(aws_cloudfront_distribution.this.ordered_cache_behavior, aws_cloudfront_distribution.this.default_cache_behavior) :
+    behavior.viewer_protocol_policy == "redirect-to-https" && behavior.compress && behavior.allowed_methods == toset(["GET", "HEAD"])])
+    error_message = "HTTPS only, compressed, read-only"
+  }
+  assert {
+    condition = alltrue([for behavior in concat(aws_cloudfront_distribution.this.ordered_cache_behavior, aws_cloudfront_distribution.this.default_cache_behavior) :
+    behavior.cache_policy_id == data.aws_cloudfront_cache_policy.static.id && behavior.response_headers_policy_id == data.aws_cloudfront_response_headers_policy.security.id])
+    error_message = "cached, with security headers"
+  }
+  assert {
+    condition     = data.aws_cloudfront_cache_policy.static.name == "Managed-CachingOptimized" && data.aws_cloudfront_response_headers_policy.security.name == "Managed-SecurityHeadersPolicy"
+    error_message = "by AWS's policies for static files"
+  }
+  assert {
+    condition     = aws_cloudfront_distribution.this.restrictions[0].geo_restriction[0].restriction_type == "whitelist" && aws_cloudfront_distribution.this.restrictions[0].geo_restriction[0].locations == toset(["CA", "US"])
+    error_message = "for Canada and the United States"
+  }
+  assert {
+    condition     = aws_cloudfront_distribution.this.viewer_certificate[0].cloudfront_default_certificate && aws_cloudfront_distribution.this.viewer_certificate[0].minimum_protocol_version == null
+    error_message = "without an own name, CloudFront's certificate, whose TLS version cannot be set"
+  }
+  assert {
+    condition     = length(aws_cloudfront_key_group.this) == 0 && aws_cloudfront_distribution.this.price_class == "PriceClass_100"
+    error_message = "no signed URLs unless there is a key; edges of North America"
+  }
+}
+
+run "logs" {
+  assert {
+    condition     = aws_cloudwatch_log_delivery_source.this.resource_arn == aws_cloudfront_distribution.this.arn && aws_cloudwatch_log_delivery_source.this.log_type == "ACCESS_LOGS" && aws_cloudwatch_log_delivery_destination.this.delivery_destination_configuration[0].destination_resource_arn == "arn:aws:s3:::berthcare-logs-staging"
+    error_message = "access logs go to the log bucket"
+  }
+  assert {
+    condition     = aws_cloudwatch_log_delivery.this.delivery_source_name == aws_cloudwatch_log_delivery_source.this.name && aws_cloudwatch_log_delivery.this.delivery_destination_arn == aws_cloudwatch_log_delivery_destination.this.arn
+    error_message = "the delivery joins the two"
+  }
+  assert {
+    condition     = alltrue([for region in [aws_cloudwatch_log_delivery_source.this.region, aws_cloudwatch_log_delivery_destination.this.region, aws_cloudwatch_log_delivery.this.region] : region == "us-east-1"])
+    error_message = "where CloudFront's deliveries live"
+  }
+  assert {
+    condition     = output.delivery_source_name == aws_cloudwatch_log_delivery_source.this.name
+    error_message = "under the name that the bucket's policy lets in"
+  }
+}
+
+run "own_name" {
+  variables {
+    domain      = { aliases = ["files.berthcare.ca"], certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/1234abcd" }
+    web_acl_arn = "arn:aws:wafv2:us-east-1:111122223333:global/webacl/x/1234abcd"
+  }
+
+  assert {
+    condition     = aws_cloudfront_distribution.this.viewer_certificate[0].minimum_protocol_version == "TLSv1.2_2021" && aws_cloudfront_distribution.this.viewer_certificate[0].ssl_support_method == "sni-only" && aws_cloudfront_distribution.this.viewer_certificate[0].acm_certificate_arn == var.domain.certificate_arn && !aws_cloudfront_distribution.this.viewer_certificate[0].cloudfront_default_certificate
+    error_message = "TLS 1.2 or later"
+  }
+  assert {
+    condition     = aws_cloudfront_distribution.this.aliases == toset(["files.berthcare.ca"]) && aws_cloudfront_distribution.this.web_acl_id == var.web_acl_arn
+    error_message = "its name, and its firewall"
+  }
+}
+
+run "signed_urls" {
+  variables {
+    signing_keys = { app = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n" }
+  }
+
+  assert {
+    condition = length(aws_cloudfront_key_group.this) == 1 && alltrue([for behavior in concat(aws_cloudfront_distribution.this.ordered_cache_behavior, aws_cloudfront_distribution.this.default_cache_behavior) :
+    behavior.trusted_key_groups == [aws_cloudfront_key_group.this[0].id]])
+    error_message = "every path needs a signature"
+  }
+}

@@ -1,0 +1,180 @@
+locals {
+  major = split(".", var.engine_version)[0]
+
+  # PostgreSQL and RDS on what each parameter does: force_ssl refuses connections without TLS; statements are logged
+  # when they change the schema or are slow, not all of them, since their text may hold health data.
+  parameters = {
+    "rds.force_ssl"              = { value = "1", apply_method = "immediate" }
+    "max_connections"            = { value = tostring(var.max_connections), apply_method = "pending-reboot" }
+    "log_connections"            = { value = "1", apply_method = "immediate" }
+    "log_disconnections"         = { value = "1", apply_method = "immediate" }
+    "log_statement"              = { value = "ddl", apply_method = "immediate" }
+    "log_min_duration_statement" = { value = "1000", apply_method = "immediate" }
+  }
+
+  # RDS keeps the master password in a secret of its own and rotates it: it is in no state and no plan. The
+  # attribute is looked up, not named, because schemas cut down for tests do not carry it; with one of those, the
+  # secret of the connection stands in.
+  password_secret_arn = try([for instance in [aws_db_instance.this] : instance.master_user_secret[0].secret_arn][0], null)
+}
+
+data "aws_partition" "current" {}
+
+data "aws_caller_identity" "current" {}
+
+resource "aws_db_subnet_group" "this" {
+  name        = var.identifier
+  description = "Private subnets of ${var.identifier}"
+  subnet_ids  = var.subnet_ids
+}
+
+resource "aws_db_parameter_group" "this" {
+  # A new major needs a new group while the old one is still attached.
+  name_prefix = "${var.identifier}-pg${local.major}-"
+  family      = "postgres${local.major}"
+  description = "TLS only, logging and connections of ${var.identifier}"
+
+  dynamic "parameter" {
+    for_each = local.parameters
+
+    content {
+      name         = parameter.key
+      value        = parameter.value.value
+      apply_method = parameter.value.apply_method
+    }
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+# RDS would make these groups itself, without encryption and for ever.
+resource "aws_cloudwatch_log_group" "this" {
+  for_each = toset(["postgresql", "upgrade"])
+
+  name              = "/aws/rds/instance/${var.identifier}/${each.key}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+resource "aws_iam_role" "monitoring" {
+  name        = "${var.identifier}-monitoring"
+  description = "Enhanced monitoring of ${var.identifier}"
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "monitoring.rds.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy_attachment" "monitoring" {
+  role       = aws_iam_role.monitoring.name
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+}
+
+resource "aws_db_instance" "this" {
+  identifier = var.identifier
+
+  engine         = "postgres"
+  engine_version = var.engine_version
+  instance_class = var.instance_class
+  port           = var.port
+
+  storage_type          = "gp3"
+  allocated_storage     = var.allocated_storage_gb
+  max_allocated_storage = var.max_allocated_storage_gb
+  storage_encrypted     = true
+  kms_key_id            = var.kms_key_arn
+
+  # A restored instance brings its name and user along.
+  db_name                       = var.recovery == null ? var.db_name : null
+  username                      = var.recovery == null ? var.username : null
+  manage_master_user_password   = true
+  master_user_secret_kms_key_id = var.kms_key_arn
+
+  multi_az               = var.multi_az
+  db_subnet_group_name   = aws_db_subnet_group.this.name
+  vpc_security_group_ids = var.security_group_ids
+  publicly_accessible    = false
+  ca_cert_identifier     = "rds-ca-rsa2048-g1"
+
+  parameter_group_name                = aws_db_parameter_group.this.name
+  iam_database_authentication_enabled = true
+  auto_minor_version_upgrade          = true
+  allow_major_version_upgrade         = false
+  apply_immediately                   = false
+
+  backup_retention_period   = var.backup_retention_days
+  backup_window             = var.backup_window
+  maintenance_window        = var.maintenance_window
+  copy_tags_to_snapshot     = true
+  delete_automated_backups  = false
+  deletion_protection       = var.deletion_protection
+  skip_final_snapshot       = var.skip_final_snapshot
+  final_snapshot_identifier = var.skip_final_snapshot ? null : "${var.identifier}-final"
+
+  performance_insights_enabled          = true
+  performance_insights_kms_key_id       = var.kms_key_arn
+  performance_insights_retention_period = var.insights_retention_days
+  database_insights_mode                = var.insights_retention_days >= 465 ? "advanced" : "standard"
+  enabled_cloudwatch_logs_exports       = ["postgresql", "upgrade"]
+  monitoring_interval                   = 60
+  monitoring_role_arn                   = aws_iam_role.monitoring.arn
+
+  snapshot_identifier = try(var.recovery.snapshot_identifier, null)
+
+  dynamic "restore_to_point_in_time" {
+    for_each = try(var.recovery.automated_backup_arn, null) == null ? [] : [var.recovery]
+
+    content {
+      source_db_instance_automated_backups_arn = restore_to_point_in_time.value.automated_backup_arn
+      use_latest_restorable_time               = restore_to_point_in_time.value.restore_time == null ? true : null
+      restore_time                             = restore_to_point_in_time.value.restore_time
+    }
+  }
+
+  lifecycle {
+    # All of these would replace the instance: what it was made from is of interest once, and its name and user
+    # are whatever it brought along.
+    ignore_changes = [snapshot_identifier, restore_to_point_in_time, db_name, username]
+  }
+
+  depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy_attachment.monitoring]
+}
+
+# What a client needs besides the password, in one place that can be copied to another region.
+#checkov:skip=CKV2_AWS_57:It holds no credential; the password's secret is rotated by RDS.
+resource "aws_secretsmanager_secret" "connection" {
+  name                    = "${var.secret_prefix}/database"
+  description             = "How to reach ${var.identifier}; the password is in the secret of password_secret_arn"
+  kms_key_id              = var.kms_key_arn
+  recovery_window_in_days = var.secret_recovery_window_days
+
+  dynamic "replica" {
+    for_each = var.secret_replica == null ? [] : [var.secret_replica]
+
+    content {
+      region     = replica.value.region
+      kms_key_id = replica.value.kms_key_arn
+    }
+  }
+}
+
+resource "aws_secretsmanager_secret_version" "connection" {
+  secret_id = aws_secretsmanager_secret.connection.id
+
+  secret_string = jsonencode({
+    engine              = "postgres"
+    host                = aws_db_instance.this.address
+    port                = aws_db_instance.this.port
+    dbname              = var.db_name
+    username            = var.username
+    password_secret_arn = local.password_secret_arn
+  })
+}

@@ -1,0 +1,113 @@
+locals {
+  assumed_by_tasks = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "ecs-tasks.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account }
+        ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:ecs:${local.region}:${local.account}:*" }
+      }
+    }]
+  })
+
+  logs_arn = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/ecs/${var.name}"
+
+  # Secrets of this stack by name, and those that RDS keeps for its databases, whose names AWS chooses, by the tag
+  # that RDS puts on them.
+  reads_secrets = concat(
+    [{
+      Sid      = "ReadOwnSecrets"
+      Effect   = "Allow"
+      Action   = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
+      Resource = ["arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${var.name}/*"]
+    }],
+    [for arn in var.db_instance_arns : {
+      Sid       = "ReadMasterSecret${index(var.db_instance_arns, arn)}"
+      Effect    = "Allow"
+      Action    = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
+      Resource  = ["arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:rds!db-*"]
+      Condition = { StringEquals = { "secretsmanager:ResourceTag/aws:rds:primaryDBInstanceArn" = arn } }
+    }],
+    [{
+      Sid       = "DecryptSecrets"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = [aws_kms_key.this.arn]
+      Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${local.region}.amazonaws.com" } }
+    }],
+  )
+}
+
+resource "aws_iam_role" "execution" {
+  name               = "${var.name}-ecs-execution"
+  description        = "ECS pulls images, writes logs and hands secrets to the tasks of ${var.name}."
+  assume_role_policy = local.assumed_by_tasks
+}
+
+resource "aws_iam_role_policy" "execution" {
+  name = "start-tasks"
+  role = aws_iam_role.execution.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat([
+      {
+        # AWS knows no resource for this action.
+        Sid      = "LogInToRegistry"
+        Effect   = "Allow"
+        Action   = ["ecr:GetAuthorizationToken"]
+        Resource = ["*"]
+      },
+      {
+        Sid      = "PullImages"
+        Effect   = "Allow"
+        Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+        Resource = [for repository in var.ecr_repository_names : "arn:${local.partition}:ecr:${local.region}:${local.account}:repository/${repository}"]
+      },
+      {
+        Sid      = "WriteLogs"
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        Resource = ["${local.logs_arn}:*", "${local.logs_arn}/*:*"]
+      },
+    ], local.reads_secrets)
+  })
+}
+
+resource "aws_iam_role" "task" {
+  name               = "${var.name}-ecs-task"
+  description        = "What the application of ${var.name} may do while it runs."
+  assume_role_policy = local.assumed_by_tasks
+}
+
+resource "aws_iam_role_policy" "task" {
+  name = "run-application"
+  role = aws_iam_role.task.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat([
+      {
+        Sid      = "ListBuckets"
+        Effect   = "Allow"
+        Action   = ["s3:GetBucketLocation", "s3:ListBucket"]
+        Resource = [for bucket in var.bucket_names : "arn:${local.partition}:s3:::${bucket}"]
+      },
+      {
+        Sid      = "UseObjects"
+        Effect   = "Allow"
+        Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+        Resource = [for bucket in var.bucket_names : "arn:${local.partition}:s3:::${bucket}/*"]
+      },
+      {
+        Sid       = "UseKeyThroughS3"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = [aws_kms_key.this.arn]
+        Condition = { StringEquals = { "kms:ViaService" = "s3.${local.region}.amazonaws.com" } }
+      },
+    ], local.reads_secrets)
+  })
+}

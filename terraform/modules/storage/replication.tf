@@ -1,0 +1,201 @@
+locals {
+  replicated  = var.replication == null ? toset([]) : local.data_kinds
+  rule_ids    = { for kind in local.data_kinds : kind => "${kind}-to-dr" }
+  target_arns = { for kind in local.replicated : kind => "arn:${local.partition}:s3:::${var.replication.targets[kind]}" }
+  with_kms    = var.kms_key_arn != null
+}
+
+resource "aws_iam_role" "replication" {
+  count = var.replication == null ? 0 : 1
+
+  name        = join("-", compact([var.project_name, var.environment, var.bucket_suffix, "s3-replication"]))
+  description = "S3 replicates the data buckets to the DR region."
+
+  # Only S3, and only for these buckets.
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "s3.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account }
+        ArnEquals    = { "aws:SourceArn" = [for kind in local.data_kinds : local.arns[kind]] }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "replication" {
+  count = var.replication == null ? 0 : 1
+
+  name = "replicate"
+  role = aws_iam_role.replication[0].id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [
+        {
+          Sid      = "ReadConfiguration"
+          Effect   = "Allow"
+          Action   = ["s3:GetReplicationConfiguration", "s3:ListBucket"]
+          Resource = [for kind in local.data_kinds : local.arns[kind]]
+        },
+        {
+          # Without GetObjectVersionTagging and ReplicateTags, tags stay behind and nobody is told.
+          Sid      = "ReadVersions"
+          Effect   = "Allow"
+          Action   = ["s3:GetObjectVersionAcl", "s3:GetObjectVersionForReplication", "s3:GetObjectVersionTagging"]
+          Resource = [for kind in local.data_kinds : "${local.arns[kind]}/*"]
+        },
+        {
+          Sid      = "WriteReplicas"
+          Effect   = "Allow"
+          Action   = ["s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags"]
+          Resource = [for kind in local.replicated : "${local.target_arns[kind]}/*"]
+        },
+      ],
+      [for statement in [
+        {
+          Sid      = "DecryptSource"
+          Effect   = "Allow"
+          Action   = ["kms:Decrypt"]
+          Resource = [var.kms_key_arn]
+          Condition = {
+            StringLike = {
+              "kms:ViaService"                   = ["s3.${split(":", coalesce(var.kms_key_arn, ":::"))[3]}.amazonaws.com"]
+              "kms:EncryptionContext:aws:s3:arn" = [for kind in local.data_kinds : "${local.arns[kind]}/*"]
+            }
+          }
+        },
+        {
+          Sid      = "EncryptReplicas"
+          Effect   = "Allow"
+          Action   = ["kms:Encrypt"]
+          Resource = [var.replication.kms_key_arn]
+          Condition = {
+            StringLike = {
+              "kms:ViaService"                   = ["s3.${split(":", coalesce(var.replication.kms_key_arn, ":::"))[3]}.amazonaws.com"]
+              "kms:EncryptionContext:aws:s3:arn" = [for kind in local.replicated : "${local.target_arns[kind]}/*"]
+            }
+          }
+        },
+      ] : statement if local.with_kms],
+    )
+  })
+}
+
+resource "aws_s3_bucket_replication_configuration" "this" {
+  for_each = local.replicated
+
+  bucket = aws_s3_bucket.this[each.key].id
+  role   = aws_iam_role.replication[0].arn
+
+  rule {
+    # CloudWatch knows the rule by this name; without it the name would be a random one.
+    id       = local.rule_ids[each.key]
+    priority = 1
+    status   = "Enabled"
+
+    filter {}
+
+    delete_marker_replication {
+      status = "Enabled"
+    }
+
+    dynamic "source_selection_criteria" {
+      for_each = local.with_kms ? [true] : []
+
+      content {
+        sse_kms_encrypted_objects {
+          status = "Enabled"
+        }
+      }
+    }
+
+    destination {
+      bucket        = local.target_arns[each.key]
+      storage_class = "STANDARD"
+
+      dynamic "encryption_configuration" {
+        for_each = local.with_kms ? [true] : []
+
+        content {
+          replica_kms_key_id = var.replication.kms_key_arn
+        }
+      }
+
+      replication_time {
+        status = "Enabled"
+
+        time {
+          minutes = 15
+        }
+      }
+
+      metrics {
+        status = "Enabled"
+
+        event_threshold {
+          minutes = 15
+        }
+      }
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.this, aws_iam_role_policy.replication]
+}
+
+# S3 publishes the lag in the region of the target, and failures in that of the source. No data is no good news: the
+# alarm goes to INSUFFICIENT_DATA, and says so.
+resource "aws_cloudwatch_metric_alarm" "replication_lag" {
+  for_each = local.replicated
+
+  region = var.replication.region
+
+  alarm_name          = "${local.names[each.key]}-replication-lag"
+  alarm_description   = "Objects of ${local.names[each.key]} reach the DR region later than ${var.replication_lag_minutes} minutes."
+  namespace           = "AWS/S3"
+  metric_name         = "ReplicationLatency"
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = var.replication_lag_minutes * 60
+  period              = 300
+  evaluation_periods  = 3
+  treat_missing_data  = "missing"
+
+  dimensions = {
+    SourceBucket      = local.names[each.key]
+    DestinationBucket = var.replication.targets[each.key]
+    RuleId            = local.rule_ids[each.key]
+  }
+
+  alarm_actions             = var.replication.dr_alarm_topic_arns
+  ok_actions                = var.replication.dr_alarm_topic_arns
+  insufficient_data_actions = var.replication.dr_alarm_topic_arns
+}
+
+resource "aws_cloudwatch_metric_alarm" "replication_failures" {
+  for_each = local.replicated
+
+  alarm_name          = "${local.names[each.key]}-replication-failures"
+  alarm_description   = "S3 could not replicate objects of ${local.names[each.key]}; it does not try again."
+  namespace           = "AWS/S3"
+  metric_name         = "OperationsFailedReplication"
+  statistic           = "Sum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 300
+  evaluation_periods  = 1
+  treat_missing_data  = "missing"
+
+  dimensions = {
+    SourceBucket      = local.names[each.key]
+    DestinationBucket = var.replication.targets[each.key]
+    RuleId            = local.rule_ids[each.key]
+  }
+
+  alarm_actions = var.replication.alarm_topic_arns
+  ok_actions    = var.replication.alarm_topic_arns
+}
