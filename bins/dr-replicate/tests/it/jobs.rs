@@ -1,0 +1,155 @@
+//! `sync --engine batch` against an S3 Control that takes jobs and does them: no emulator has one.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Output;
+use std::sync::{Arc, Mutex};
+
+use crate::stage::{FROM, Stage, TO};
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/batch";
+
+/// Answers as a proxy, since S3 Control puts the account in front of its host.
+struct Control {
+    address: String,
+    /// Method, path and body of each request.
+    seen: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+impl Control {
+    /// `statuses` are what DescribeJob answers, the last one for ever.
+    fn open(statuses: &'static [&'static str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let shared = seen.clone();
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            let mut asked = 0;
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let (line, body) = request(&mut stream);
+                let answer = if line.starts_with("POST") {
+                    "<CreateJobResult><JobId>job-1</JobId></CreateJobResult>".to_owned()
+                } else {
+                    let status = statuses[asked.min(statuses.len() - 1)];
+                    asked += 1;
+                    format!(
+                        "<DescribeJobResult><Job><JobId>job-1</JobId><Status>{status}</Status><ProgressSummary>\
+                         <TotalNumberOfTasks>2</TotalNumberOfTasks>\
+                         <NumberOfTasksSucceeded>2</NumberOfTasksSucceeded>\
+                         <NumberOfTasksFailed>0</NumberOfTasksFailed></ProgressSummary></Job></DescribeJobResult>"
+                    )
+                };
+                shared.lock().unwrap().push((line, body));
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    answer.len()
+                );
+                stream.write_all((head + &answer).as_bytes()).unwrap();
+            }
+        });
+        Self { address, seen }
+    }
+
+    fn run(&self, stage: &Stage, arguments: &[&str]) -> Output {
+        let mut command = stage.command(&[arguments, &["--output", "json"]].concat());
+        command
+            .env("AWS_ENDPOINT_URL_S3_CONTROL", "http://s3control.test")
+            .env("HTTP_PROXY", format!("http://{}", self.address))
+            .env("NO_PROXY", "127.0.0.1")
+            .output()
+            .unwrap()
+    }
+
+    fn requests(&self) -> Vec<(String, String)> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+fn request(stream: &mut TcpStream) -> (String, String) {
+    let mut reader = BufReader::new(stream);
+    let mut first = String::new();
+    reader.read_line(&mut first).unwrap();
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let line = line.trim().to_lowercase();
+        if let Some(number) = line.strip_prefix("content-length:") {
+            length = number.trim().parse().unwrap();
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    (first, String::from_utf8(body).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
+    let stage = stage!();
+    stage.put(&stage.from, FROM, &["a", "b"]).await;
+    let control = Control::open(&["Active", "Suspended", "Complete"]);
+    let sync = ["sync", "--bucket", FROM, "--engine", "batch"];
+    let output = control.run(&stage, &sync);
+    assert_eq!(output.status.code(), Some(2), "without a role: {output:?}");
+    let role = ["--role-arn", ROLE];
+    let output = control.run(&stage, &[&sync[..], &["--role-arn", "batch"]].concat());
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+
+    let dry = [&sync[..], &role, &["--dry-run"]].concat();
+    let output = control.run(&stage, &dry);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["batch"]["jobs"][0]["class"], "STANDARD");
+    assert_eq!(found["batch"]["jobs"][0]["objects"], 2);
+    let output = control.run(&stage, &[&sync[..], &role].concat());
+    assert_eq!(output.status.code(), Some(4), "nobody confirms: {output:?}");
+    assert_eq!(control.requests(), []);
+
+    // No time to follow: it runs on.
+    let yes = [&sync[..], &role, &["--yes", "--wait", "0"]].concat();
+    let output = control.run(&stage, &yes);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        text.contains("follow them again with `sync --job job-1`"),
+        "{text}"
+    );
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["jobs"][0]["status"], "Active");
+    let (line, body) = control.requests().remove(0);
+    assert!(
+        line.contains("000000000000.s3control.test/v20180820/jobs"),
+        "{line}"
+    );
+    for part in [
+        "<ConfirmationRequired>false</ConfirmationRequired>",
+        &format!("<TargetResource>arn:aws:s3:::{TO}</TargetResource>"),
+        &format!("<RoleArn>{ROLE}</RoleArn>"),
+        "<Format>S3BatchOperations_CSV_20180820</Format>",
+        "<member>Bucket</member><member>Key</member>",
+    ] {
+        assert!(body.contains(part), "{part}: {body}");
+    }
+    let run = found["run"].as_str().unwrap();
+    let key = format!(".dr-journal/{run}/batch-0.csv");
+    let manifest = stage.to.s3.get_object().bucket(TO).key(&key);
+    let manifest = manifest.send().await.unwrap().body.collect().await.unwrap();
+    let rows = format!("{FROM},a\n{FROM},b\n");
+    assert_eq!(manifest.to_vec(), rows.as_bytes());
+
+    let again = ["sync", "--bucket", FROM, "--job", "job-1", "--wait", "0"];
+    let output = control.run(&stage, &again);
+    assert_eq!(output.status.code(), Some(3), "it waits: {output:?}");
+    let output = control.run(&stage, &again);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let jobs: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(jobs[0]["succeeded"], 2);
+    // The job copied nothing here, and `undo` tells that from the versions.
+    let undone = stage.json(0, &["undo", run, "--bucket", FROM, "--yes"]);
+    assert_eq!(undone["nothing"]["objects"], 2, "{undone}");
+}

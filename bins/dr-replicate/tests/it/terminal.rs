@@ -1,0 +1,68 @@
+//! What only happens on a terminal: a question, and a progress bar.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use local_aws::{Fault, FaultKind, REMOVED_VARIABLES};
+
+use crate::stage::{FROM, Stage, TO};
+
+/// Runs the program on a terminal of its own and types `answer`. Returns exit code and what was to be seen.
+fn typed(stage: &Stage, arguments: &[&str], answer: &str) -> (i32, String) {
+    let program = stage.command(arguments);
+    // Python is what the local AWS runs on.
+    let script =
+        "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let mut command = Command::new("python3");
+    command
+        .args(["-c", script])
+        .arg(program.get_program())
+        .args(program.get_args());
+    for name in REMOVED_VARIABLES {
+        command.env_remove(name);
+    }
+    for (name, value) in program.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    let mut child = command
+        .env("TERM", "xterm")
+        .current_dir(stage.folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(answer.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code().unwrap(), text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_buckets_name_confirms_and_progress_is_shown() {
+    let stage = stage!();
+    stage.put(&stage.from, FROM, &["a", "b", "c"]).await;
+    let sync = ["sync", "--bucket", FROM];
+    for wrong in ["yes\n", "\n", "berthcare-photos-staging\n"] {
+        let (exit, seen) = typed(&stage, &sync, wrong);
+        assert_eq!(exit, 4, "{wrong:?}: {seen}");
+        assert!(seen.contains(&format!("Type {TO} to go ahead")), "{seen}");
+        assert!(seen.contains("nothing was changed"), "{seen}");
+        assert!(stage.keys().await.is_empty());
+    }
+    let slow = FaultKind::Latency(Duration::from_millis(150));
+    stage
+        .aws
+        .add_fault(Fault::new(slow).operation("CopyObject"));
+    let (exit, seen) = typed(&stage, &sync, &format!("{TO}\n"));
+    assert_eq!(exit, 0, "{seen}");
+    assert_eq!(stage.keys().await, ["a", "b", "c"]);
+    assert!(seen.contains("/3 objects, "), "{seen}");
+}
