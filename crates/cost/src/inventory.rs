@@ -1,0 +1,128 @@
+//! Which resources there are.
+
+mod attributes;
+mod guide;
+mod plan;
+
+use serde::Serialize;
+use settings::Region;
+use thiserror::Error;
+
+pub use attributes::Attributes;
+
+/// Where an inventory comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// What a Terraform plan would leave behind.
+    Plan,
+    /// What a Terraform state says is there.
+    State,
+    /// The staging guide's stack, with the names and regions of the settings.
+    Settings,
+}
+
+/// A managed resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Resource {
+    /// As Terraform writes it, as in `module.network.aws_nat_gateway.this["a"]`.
+    pub address: String,
+    /// As in `aws_nat_gateway`.
+    pub kind: String,
+    /// Its region; `None` when it has none or when nothing tells.
+    pub region: Option<Region>,
+    /// What it is set to, as far as prices depend on it.
+    #[serde(skip)]
+    pub attributes: Attributes,
+}
+
+/// All resources of a stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Inventory {
+    /// Where it comes from.
+    pub source: Source,
+    /// The region of the stack.
+    pub region: Option<Region>,
+    /// The region to recover in.
+    pub dr_region: Option<Region>,
+    /// In the order of the source.
+    pub resources: Vec<Resource>,
+    /// What a reader has to know, as that the plan is not complete.
+    pub notes: Vec<String>,
+    /// Something that will be there is not in it.
+    pub incomplete: bool,
+}
+
+/// Why an inventory cannot be read.
+#[derive(Debug, Error)]
+pub enum InventoryError {
+    /// Not what `terraform show -json` writes.
+    #[error("read the plan or state at line {line}, column {column}")]
+    Json {
+        /// From 1.
+        line: usize,
+        /// From 1; 0 at the end of a line.
+        column: usize,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// JSON of something else.
+    #[error(
+        "read the plan or state: it has neither planned_values nor values, as the JSON of `terraform show -json` has"
+    )]
+    Neither,
+    /// Of a Terraform that came later, or long before.
+    #[error(
+        "read the plan or state: its format_version is {found:?}, and this release knows {known}"
+    )]
+    Format {
+        /// What it says.
+        found: String,
+        /// What is known.
+        known: &'static str,
+    },
+    /// Terraform could not finish the plan.
+    #[error("read the plan: Terraform marked it as errored, so resources are missing from it")]
+    Errored,
+    /// More than is read.
+    #[error("read the plan or state: it has {bytes} bytes, and at most {most} are read")]
+    TooLarge {
+        /// How many it has.
+        bytes: u64,
+        /// [`Inventory::MOST_BYTES`].
+        most: u64,
+    },
+    /// A resource in a region that does not exist.
+    #[error("read the region of {address}")]
+    Region {
+        /// The resource.
+        address: String,
+        /// What is wrong with it.
+        source: settings::NameError,
+    },
+}
+
+impl Inventory {
+    /// The largest plan or state that is read, in bytes. One of 1,000 resources has about 3 MB.
+    pub const MOST_BYTES: u64 = 40 << 20;
+
+    /// The same stack in another region; what has no region stays as it is.
+    #[must_use]
+    pub fn moved(&self, from: Region, to: Region) -> Self {
+        let mut moved = self.clone();
+        moved.region = Some(to);
+        for resource in &mut moved.resources {
+            if resource.region == Some(from) {
+                resource.region = Some(to);
+            }
+        }
+        moved
+    }
+
+    /// The resources of a type.
+    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Resource> {
+        self.resources
+            .iter()
+            .filter(move |resource| resource.kind == kind)
+    }
+}

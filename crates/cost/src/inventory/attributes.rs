@@ -1,0 +1,168 @@
+use rust_decimal::Decimal;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::quantity::parse_number;
+
+/// The attributes that prices depend on. Everything else is passed over while reading, so that a large plan
+/// takes little memory, and values that may be secret are never kept.
+const KEPT: &[&str] = &[
+    "allocated_storage",
+    "architectures",
+    "arn",
+    "billing_mode",
+    "connectivity_type",
+    "database_insights_mode",
+    "db_cluster_instance_class",
+    "engine",
+    "id",
+    "identifier",
+    "instance_class",
+    "internal",
+    "iops",
+    "kms_key_id",
+    "load_balancer_type",
+    "log_destination_type",
+    "manage_master_user_password",
+    "memory_size",
+    "metric_query",
+    "multi_az",
+    "name",
+    "node_type",
+    "num_cache_clusters",
+    "num_cache_nodes",
+    "num_node_groups",
+    "performance_insights_enabled",
+    "performance_insights_retention_period",
+    "period",
+    "point_in_time_recovery",
+    "price_class",
+    "protocol",
+    "publicly_accessible",
+    "read_capacity",
+    "region",
+    "replica",
+    "replicas_per_node_group",
+    "replicate_source_db",
+    "retention_in_days",
+    "rule",
+    "source_db_instance_arn",
+    "storage_type",
+    "subnet_ids",
+    "subnet_mapping",
+    "subnets",
+    "transit_encryption_enabled",
+    "type",
+    "vpc_endpoint_type",
+    "write_capacity",
+];
+
+/// What a resource is set to, as far as it is known and prices depend on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes(Map<String, Value>);
+
+impl Attributes {
+    /// From names and values; null counts as not known.
+    pub fn new(values: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        Self(
+            values
+                .into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        )
+    }
+
+    /// A text that is not empty.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// A number that is not negative, also when written as text.
+    pub fn number(&self, name: &str) -> Option<Decimal> {
+        number(self.0.get(name)?)
+    }
+
+    /// True or false, also when written as text.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        match self.0.get(name)? {
+            Value::Bool(flag) => Some(*flag),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The blocks or entries of a list.
+    pub fn list(&self, name: &str) -> &[Value] {
+        self.0
+            .get(name)
+            .and_then(Value::as_array)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// Sets a value.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.0.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+pub(crate) fn number(value: &Value) -> Option<Decimal> {
+    match value {
+        Value::Number(number) => parse_number(&number.to_string()).ok(),
+        Value::String(text) => parse_number(text).ok(),
+        _ => None,
+    }
+}
+
+impl<'de> Deserialize<'de> for Attributes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Kept;
+
+        impl<'de> Visitor<'de> for Kept {
+            type Value = Attributes;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the values of a resource")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attributes, A::Error> {
+                let mut kept = Map::new();
+                while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+                    if KEPT.binary_search(&name.as_ref()).is_ok() {
+                        let value = map.next_value::<Value>()?;
+                        if !value.is_null() {
+                            kept.insert(name.into_owned(), value);
+                        }
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Attributes(kept))
+            }
+        }
+
+        deserializer.deserialize_map(Kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_needed_is_kept() {
+        assert!(KEPT.is_sorted());
+        let attributes: Attributes = serde_json::from_str(
+            r#"{"password": "secret", "multi_az": "true", "iops": null, "allocated_storage": 100}"#,
+        )
+        .unwrap();
+        assert_eq!(attributes.0.len(), 2);
+        assert_eq!(attributes.flag("multi_az"), Some(true));
+        assert_eq!(
+            attributes.number("allocated_storage"),
+            Some(Decimal::ONE_HUNDRED)
+        );
+    }
+}

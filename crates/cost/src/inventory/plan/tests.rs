@@ -1,0 +1,146 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn region(name: &str) -> Region {
+    name.parse().unwrap()
+}
+
+fn instance(address: &str, values: Value) -> Value {
+    let resource = address.rsplit("module.").next().unwrap_or(address);
+    let (kind, name) = resource
+        .split_once("aws_")
+        .map(|(_, rest)| rest.split_once('.').unwrap())
+        .unwrap();
+    let name = name.split('[').next().unwrap();
+    json!({"address": address, "mode": "managed", "type": format!("aws_{kind}"), "name": name, "values": values})
+}
+
+fn read(json: &Value) -> Result<Inventory, InventoryError> {
+    Inventory::from_terraform(json.to_string().as_bytes(), None, None)
+}
+
+#[test]
+fn a_region_comes_from_the_resource_then_its_provider_then_the_default() {
+    let plan = json!({
+        "format_version": "1.2",
+        "variables": {"home": {"value": "ca-central-1"}},
+        "planned_values": {"root_module": {
+            "resources": [
+                instance("aws_eip.own", json!({"region": "us-west-2"})),
+                instance("aws_eip.alias", json!({})),
+                instance("aws_eip.local", json!({})),
+                instance("aws_kms_key.arn", json!({"arn": "arn:aws:kms:eu-west-1:1:key/x"})),
+                {"address": "data.aws_region.x", "mode": "data", "type": "aws_region", "name": "x"},
+            ],
+            "child_modules": [{
+                "address": "module.net[\"a].b\\\"c\"]",
+                "child_modules": [{
+                    "address": "module.net[\"a].b\\\"c\"].module.zone[0]",
+                    "resources": [instance("module.net[\"a].b\\\"c\"].module.zone[0].aws_nat_gateway.this[\"x\"]", json!({}))],
+                }],
+            }],
+        }},
+        "configuration": {
+            "provider_config": {
+                "aws": {"expressions": {"region": {"references": ["var.home"]}}},
+                "aws.dr": {"expressions": {"region": {"constant_value": "us-east-1"}}},
+                "aws.odd": {"expressions": {"region": {"references": ["local.region"]}}},
+            },
+            "root_module": {
+                "resources": [
+                    {"address": "aws_eip.alias", "provider_config_key": "aws.dr"},
+                    {"address": "aws_eip.local", "provider_config_key": "aws.odd"},
+                ],
+                "module_calls": {"net": {"module": {"module_calls": {"zone": {"module": {
+                    "resources": [{"address": "aws_nat_gateway.this", "provider_config_key": "aws.dr"}],
+                }}}}}},
+            },
+        },
+    });
+    let inventory = read(&plan).unwrap();
+    assert_eq!(inventory.source, Source::Plan);
+    let regions: Vec<_> = inventory
+        .resources
+        .iter()
+        .map(|resource| (resource.kind.as_str(), resource.region))
+        .collect();
+    let known = |name| Some(region(name));
+    assert_eq!(
+        regions,
+        [
+            ("aws_eip", known("us-west-2")),
+            ("aws_eip", known("us-east-1")),
+            ("aws_eip", known("ca-central-1")),
+            ("aws_kms_key", known("eu-west-1")),
+            ("aws_nat_gateway", known("us-east-1")),
+        ]
+    );
+}
+
+#[test]
+fn a_state_is_read_as_well() {
+    let state = json!({
+        "format_version": "1.0",
+        "values": {"root_module": {"resources": [instance("aws_eip.a[0]", json!({})), instance("aws_eip.a[1]", json!({}))]}},
+    });
+    let inventory = read(&state).unwrap();
+    assert_eq!(inventory.source, Source::State);
+    assert_eq!(inventory.of_kind("aws_eip").count(), 2);
+    assert_eq!(inventory.resources[0].region, None);
+}
+
+#[test]
+fn what_is_not_a_plan_is_refused_with_its_place() {
+    let told = |json: &str| {
+        Inventory::from_terraform(json.as_bytes(), None, None)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(told("{\n  \"format_version\": 1}").contains("line 2, column 21"));
+    assert!(told("{").contains("line 1"));
+    assert!(told("[]").contains("line 1"));
+    assert!(told("{}").contains("neither planned_values nor values"));
+    assert!(told(r#"{"format_version": "1.0"}"#).contains("neither"));
+    for version in ["0.2", "2.0", "10.0", ""] {
+        let text = told(&json!({"format_version": version, "planned_values": {}}).to_string());
+        assert!(
+            text.contains(&format!("format_version is {version:?}")),
+            "{text}"
+        );
+    }
+    let errored = json!({"format_version": "1.2", "errored": true, "planned_values": {}});
+    assert!(told(&errored.to_string()).contains("errored"));
+    let deep = format!(
+        r#"{{"format_version":"1.2","planned_values":{}"#,
+        r#"{"root_module":{"child_modules":["#.repeat(100_000)
+    );
+    assert!(told(&deep).contains("line 1"));
+}
+
+#[test]
+fn a_region_that_does_not_exist_is_named_with_its_resource() {
+    let plan = json!({"format_version": "1.2", "planned_values": {"root_module": {
+        "resources": [instance("aws_eip.a", json!({"region": "ca-centrall-1"}))]}}});
+    let error = read(&plan).unwrap_err();
+    assert_eq!(error.to_string(), "read the region of aws_eip.a");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("did you mean \"ca-central-1\""), "{source}");
+}
+
+#[test]
+fn fifty_megabytes_are_refused_before_they_are_read() {
+    let json = vec![b' '; 50_000_000];
+    let error = Inventory::from_terraform(&json, None, None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "read the plan or state: it has 50000000 bytes, and at most 41943040 are read"
+    );
+}
+
+#[test]
+fn a_plan_with_parts_put_off_says_so() {
+    let plan = json!({"format_version": "1.2", "complete": false, "planned_values": {}});
+    let inventory = read(&plan).unwrap();
+    assert!(inventory.incomplete && inventory.notes.len() == 1);
+}

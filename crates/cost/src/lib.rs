@@ -1,0 +1,21 @@
+//! What a stack and its disaster recovery cost, before they are applied.
+//!
+//! An [`Inventory`] says which resources there are, from a Terraform plan or state or from the settings
+//! alone. [`Usage`] says how much they do, and a [`PriceBook`] what that costs; an [`Estimate`] multiplies.
+//! Nothing is called and no key is needed.
+//!
+//! Money is decimal and never a float. A price that is not known is an error on its line and makes the total
+//! a lower bound; a price that is derived, assumed or old says so on the line.
+
+mod inventory;
+mod money;
+mod prices;
+mod quantity;
+
+pub use inventory::{Attributes, Inventory, InventoryError, Resource, Source};
+pub use money::{Usd, UsdRange};
+pub use prices::{
+    Allowance, BookError, Caveat, Confidence, Finding, FindingKind, Portion, Price, PriceBook,
+    PriceCheck, PriceKey, Priced, Scope, Service, Tier,
+};
+pub use quantity::{Quantity, QuantityError, QuantityRange, Scenario, Unit};

@@ -1,0 +1,80 @@
+//! The price book: what AWS asks, how sure that is, and what is free.
+
+mod book;
+mod check;
+mod service;
+mod tier;
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+pub use book::{BookError, PriceBook};
+pub use check::{Finding, FindingKind, PriceCheck};
+pub use service::{PriceKey, Scope, Service};
+pub use tier::{Portion, Price, Priced, Tier};
+
+use crate::Quantity;
+
+/// How a price is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// That many public documents quote it from AWS.
+    Quoted(u8),
+    /// Calculated from other prices.
+    Derived,
+    /// From memory, or taken over from another region.
+    Assumed,
+}
+
+/// Why a figure deserves less trust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Caveat {
+    /// Calculated from other prices.
+    Derived,
+    /// From memory, or taken over from another region.
+    Assumed,
+    /// Read on this day, which is too long ago.
+    Stale(Date),
+    /// Quoted, but nobody wrote down when.
+    Undated,
+}
+
+impl std::fmt::Display for Caveat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Derived => f.write_str("derived"),
+            Self::Assumed => f.write_str("assumed"),
+            Self::Stale(date) => write!(f, "of {date}"),
+            Self::Undated => f.write_str("undated"),
+        }
+    }
+}
+
+impl Confidence {
+    /// What is to be said about a price of this confidence, read on `as_of`, on a day before which `oldest`
+    /// counts as old.
+    fn caveat(self, as_of: Option<Date>, oldest: Date) -> Option<Caveat> {
+        match (self, as_of) {
+            (Self::Derived, _) => Some(Caveat::Derived),
+            (Self::Assumed, _) => Some(Caveat::Assumed),
+            (Self::Quoted(_), None) => Some(Caveat::Undated),
+            (Self::Quoted(_), Some(date)) if date < oldest => Some(Caveat::Stale(date)),
+            (Self::Quoted(_), Some(_)) => None,
+        }
+    }
+}
+
+/// What an account gets for nothing every month, over all its regions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// How much.
+    pub quantity: Quantity,
+    /// When that was read.
+    pub as_of: Option<Date>,
+    /// How it is known.
+    pub confidence: Confidence,
+    /// Where it was read.
+    pub source: String,
+}

@@ -1,0 +1,353 @@
+use std::collections::BTreeMap;
+
+use csv::StringRecord;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use settings::Region;
+use thiserror::Error;
+
+use super::{Allowance, Confidence, Price, PriceKey, Scope, Service, Tier};
+use crate::quantity::parse_number;
+use crate::{Quantity, Unit, Usd};
+
+const PRICES: &str = include_str!("../../data/prices.csv");
+const FREE: &str = include_str!("../../data/free-tier.csv");
+
+/// The first line of a price book, up to its version.
+const HEAD: &str = "# Price book: format 1, version ";
+const FREE_HEAD: &str = "# Free allowances: format 1, version ";
+
+/// Why a price book cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BookError {
+    /// It is of another format.
+    #[error("read line 1 of the price book: it does not begin with {wanted:?} and a date")]
+    Format {
+        /// What it begins with.
+        wanted: &'static str,
+    },
+    /// A line is not as it must be.
+    #[error("read line {line} of the price book: {problem}")]
+    Line {
+        /// From 1.
+        line: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The tiers of an item leave a hole or overlap.
+    #[error("read the price of {item}: its tiers do not join at {at}")]
+    Tiers {
+        /// Which.
+        item: String,
+        /// Where.
+        at: String,
+    },
+}
+
+/// All prices that are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriceBook {
+    version: Date,
+    prices: BTreeMap<PriceKey, Price>,
+    allowances: BTreeMap<(Service, String), Allowance>,
+}
+
+#[derive(Deserialize)]
+struct Row<'a> {
+    region: &'a str,
+    service: &'a str,
+    item: &'a str,
+    unit: &'a str,
+    per: &'a str,
+    from: &'a str,
+    to: &'a str,
+    usd: &'a str,
+    as_of: &'a str,
+    confidence: &'a str,
+    source: &'a str,
+}
+
+#[derive(Deserialize)]
+struct FreeRow<'a> {
+    service: &'a str,
+    item: &'a str,
+    unit: &'a str,
+    amount: &'a str,
+    as_of: &'a str,
+    confidence: &'a str,
+    source: &'a str,
+}
+
+impl PriceBook {
+    /// The price book that comes with this release.
+    ///
+    /// # Errors
+    /// When the release itself is damaged; a test reads it.
+    pub fn builtin() -> Result<Self, BookError> {
+        Self::parse(PRICES, FREE)
+    }
+
+    /// A price book of one's own, with the free allowances of this release.
+    ///
+    /// # Errors
+    /// When a line is not as `docs/cost.md` says; it is named.
+    pub fn with_prices(prices: &str) -> Result<Self, BookError> {
+        Self::parse(prices, FREE)
+    }
+
+    fn parse(prices: &str, free: &str) -> Result<Self, BookError> {
+        let version = head(prices, HEAD)?;
+        head(free, FREE_HEAD)?;
+        let mut book: BTreeMap<PriceKey, Price> = BTreeMap::new();
+        rows(prices, |record, headers| {
+            let row: Row<'_> = record.deserialize(Some(headers)).map_err(told)?;
+            let key = PriceKey {
+                scope: row
+                    .region
+                    .parse::<Scope>()
+                    .map_err(|error| error.to_string())?,
+                service: service(row.service)?,
+                item: row.item.to_owned(),
+            };
+            let unit = row.unit.parse::<Unit>().map_err(told)?;
+            let per = parse_number(row.per).map_err(told)?;
+            if per.is_zero() {
+                return Err("`per` is zero".to_owned());
+            }
+            let tier = Tier {
+                from: parse_number(row.from).map_err(told)?,
+                to: match row.to {
+                    "Inf" => None,
+                    to => Some(parse_number(to).map_err(told)?),
+                },
+                usd: Usd::new(parse_number(row.usd).map_err(told)?),
+                as_of: date(row.as_of)?,
+                confidence: confidence(row.confidence)?,
+                source: row.source.to_owned(),
+            };
+            let price = book.entry(key).or_insert_with(|| Price {
+                unit,
+                per,
+                tiers: Vec::new(),
+            });
+            if price.unit != unit || price.per != per {
+                return Err("another tier of this item is for another unit".to_owned());
+            }
+            price.tiers.push(tier);
+            Ok(())
+        })?;
+        for (key, price) in &mut book {
+            join(key, price)?;
+        }
+        let mut allowances = BTreeMap::new();
+        rows(free, |record, headers| {
+            let row: FreeRow<'_> = record.deserialize(Some(headers)).map_err(told)?;
+            let unit = row.unit.parse::<Unit>().map_err(told)?;
+            let quantity = parse_number(row.amount).map_err(told)?;
+            let allowance = Allowance {
+                quantity: Quantity::new(quantity, unit).map_err(told)?,
+                as_of: date(row.as_of)?,
+                confidence: confidence(row.confidence)?,
+                source: row.source.to_owned(),
+            };
+            allowances.insert((service(row.service)?, row.item.to_owned()), allowance);
+            Ok(())
+        })?;
+        Ok(Self {
+            version,
+            prices: book,
+            allowances,
+        })
+    }
+
+    /// The day of this edition.
+    pub fn version(&self) -> Date {
+        self.version
+    }
+
+    /// The price, if it is known.
+    pub fn price(&self, key: &PriceKey) -> Option<&Price> {
+        self.prices.get(key)
+    }
+
+    /// Every price, in order.
+    pub fn prices(&self) -> impl Iterator<Item = (&PriceKey, &Price)> {
+        self.prices.iter()
+    }
+
+    /// What is free of it every month, if anything is.
+    pub fn allowance(&self, service: Service, item: &str) -> Option<&Allowance> {
+        self.allowances.get(&(service, item.to_owned()))
+    }
+
+    /// The item for traffic from one region to another: the price of that pair, or the one for all regions
+    /// that have none of their own.
+    pub fn transfer(&self, from: Region, to: Region) -> PriceKey {
+        let key = |item: String| PriceKey {
+            scope: Scope::Region(from),
+            service: Service::DataTransfer,
+            item,
+        };
+        let pair = key(format!("to {to}"));
+        if self.prices.contains_key(&pair) {
+            return pair;
+        }
+        let others = key("to other regions".to_owned());
+        if self.prices.contains_key(&others) {
+            others
+        } else {
+            pair
+        }
+    }
+}
+
+fn head(text: &str, wanted: &'static str) -> Result<Date, BookError> {
+    text.strip_prefix(wanted)
+        .and_then(|rest| rest.get(..10))
+        .and_then(|version| version.parse().ok())
+        .ok_or(BookError::Format { wanted })
+}
+
+/// Reads the lines after the first.
+fn rows(
+    text: &str,
+    mut read: impl FnMut(&StringRecord, &StringRecord) -> Result<(), String>,
+) -> Result<(), BookError> {
+    let mut reader = csv::ReaderBuilder::new()
+        .comment(Some(b'#'))
+        .from_reader(text.as_bytes());
+    let of = |error: &csv::Error| BookError::Line {
+        line: error.position().map_or(2, csv::Position::line),
+        problem: told(error),
+    };
+    let headers = reader.headers().map_err(|error| of(&error))?.clone();
+    for record in reader.records() {
+        let record = record.map_err(|error| of(&error))?;
+        read(&record, &headers).map_err(|problem| BookError::Line {
+            line: record.position().map_or(0, csv::Position::line),
+            problem,
+        })?;
+    }
+    Ok(())
+}
+
+fn told(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+fn service(code: &str) -> Result<Service, String> {
+    code.parse()
+        .map_err(|()| format!("{code:?} is not a service of the price book"))
+}
+
+fn date(text: &str) -> Result<Option<Date>, String> {
+    match text {
+        "" => Ok(None),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| format!("{text:?} is not a date")),
+    }
+}
+
+fn confidence(text: &str) -> Result<Confidence, String> {
+    match text {
+        "derived" => Ok(Confidence::Derived),
+        "assumed" => Ok(Confidence::Assumed),
+        text => text
+            .strip_prefix("quoted:")
+            .and_then(|count| count.parse().ok())
+            .map(Confidence::Quoted)
+            .ok_or_else(|| format!("{text:?} is not quoted:N, derived or assumed")),
+    }
+}
+
+/// Puts the tiers in order and makes sure that each begins where the one before ends.
+fn join(key: &PriceKey, price: &mut Price) -> Result<(), BookError> {
+    price.tiers.sort_by_key(|tier| tier.from);
+    let mut end = Some(Decimal::ZERO);
+    for tier in &price.tiers {
+        if end != Some(tier.from) || tier.to.is_some_and(|to| to <= tier.from) {
+            return Err(BookError::Tiers {
+                item: key.to_string(),
+                at: tier.from.to_string(),
+            });
+        }
+        end = tier.to;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADERS: &str = "region,service,item,unit,per,from,to,usd,as_of,confidence,source\n";
+
+    fn book(lines: &str) -> Result<PriceBook, BookError> {
+        PriceBook::with_prices(&format!("{HEAD}2026-11-22. x\n{HEADERS}{lines}"))
+    }
+
+    #[test]
+    fn the_book_of_this_release_is_whole() {
+        let book = PriceBook::builtin().unwrap();
+        assert_eq!(book.version().to_string(), "2026-11-22");
+        assert!(book.prices().count() > 200);
+        for ((service, item), allowance) in &book.allowances {
+            let price = book
+                .prices()
+                .find(|(key, _)| key.service == *service && key.item == *item);
+            let (_, price) = price.unwrap_or_else(|| panic!("{item} is free and has no price"));
+            assert_eq!(price.unit(), allowance.quantity.unit(), "{item}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        let good = "us-east-1,AmazonRDS,x,GB,1,0,Inf,0.1,2026-01-01,quoted:1,s\n";
+        assert!(book(good).is_ok());
+        for (from, to, problem) in [
+            ("us-east-1", "us-eest-1", "us-eest-1"),
+            ("AmazonRDS", "AmazonRDX", "\"AmazonRDX\" is not a service"),
+            (",GB,", ",GiB,", "\"GiB\" is not a unit"),
+            (",0.1,", ",-0.1,", "negative"),
+            (",0.1,", ",NaN,", "not a number"),
+            (",1,0,", ",0,0,", "`per` is zero"),
+            ("2026-01-01", "2026-13-01", "not a date"),
+            ("quoted:1", "heard", "not quoted:N"),
+        ] {
+            let error = book(&format!("{good}{}", good.replacen(from, to, 1))).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains("line 4") && text.contains(problem), "{text}");
+        }
+        let error = book("us-east-1,AmazonRDS\n").unwrap_err().to_string();
+        assert!(error.contains("line 3"), "{error}");
+    }
+
+    #[test]
+    fn tiers_that_do_not_join_are_refused() {
+        let line = |from, to| {
+            format!("us-east-1,AmazonRDS,x,GB,1,{from},{to},0.1,2026-01-01,quoted:1,s\n")
+        };
+        for tiers in [
+            line("1", "Inf"),
+            line("0", "10") + &line("11", "Inf"),
+            line("0", "Inf") + &line("10", "Inf"),
+            line("0", "10") + &line("0", "10"),
+            line("0", "0"),
+        ] {
+            assert!(
+                matches!(book(&tiers), Err(BookError::Tiers { .. })),
+                "{tiers}"
+            );
+        }
+        assert!(book(&(line("10", "Inf") + &line("0", "10"))).is_ok());
+    }
+
+    #[test]
+    fn another_format_is_refused() {
+        let error = PriceBook::with_prices(&format!("# Price book: format 2\n{HEADERS}"));
+        assert!(matches!(error, Err(BookError::Format { .. })));
+    }
+}

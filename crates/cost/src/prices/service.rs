@@ -1,0 +1,139 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+use settings::{NameError, Region};
+
+macro_rules! services {
+    ($($(#[$doc:meta])* $name:ident = $code:literal,)*) => {
+        /// A service, by AWS's code for it in the Price List.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Service {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Service {
+            pub(super) const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// As in `AmazonRDS`.
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)*
+                }
+            }
+        }
+    };
+}
+
+services! {
+    /// Databases.
+    Rds = "AmazonRDS",
+    /// Caches.
+    ElastiCache = "AmazonElastiCache",
+    /// NAT gateways are billed with EC2.
+    Ec2 = "AmazonEC2",
+    /// Public addresses and endpoints.
+    Vpc = "AmazonVPC",
+    /// Objects.
+    S3 = "AmazonS3",
+    /// Tables.
+    DynamoDb = "AmazonDynamoDB",
+    /// Content delivery.
+    CloudFront = "AmazonCloudFront",
+    /// Traffic between zones, regions and the internet.
+    DataTransfer = "AWSDataTransfer",
+    /// Keys.
+    Kms = "awskms",
+    /// Secrets.
+    Secrets = "AWSSecretsManager",
+    /// Logs, metrics, alarms, dashboards.
+    CloudWatch = "AmazonCloudWatch",
+    /// Notifications.
+    Sns = "AmazonSNS",
+    /// Queues.
+    Sqs = "AWSQueueService",
+    /// State machines.
+    States = "AmazonStates",
+    /// Event buses and schedules.
+    Events = "AWSEvents",
+    /// Containers.
+    Ecs = "AmazonECS",
+    /// Load balancers.
+    Elb = "AWSELB",
+    /// Functions.
+    Lambda = "AWSLambda",
+    /// Names.
+    Route53 = "AmazonRoute53",
+    /// Web application firewall.
+    Waf = "awswaf",
+}
+
+impl FromStr for Service {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL
+            .iter()
+            .find(|service| service.code() == text)
+            .copied()
+            .ok_or(())
+    }
+}
+
+impl Serialize for Service {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+/// Where a price holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Everywhere.
+    Global,
+    /// In one region.
+    Region(Region),
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Global => f.pad("global"),
+            Self::Region(region) => f.pad(region.as_str()),
+        }
+    }
+}
+
+impl FromStr for Scope {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text {
+            "global" => Ok(Self::Global),
+            region => region.parse().map(Self::Region),
+        }
+    }
+}
+
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What a price is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct PriceKey {
+    /// Where.
+    pub scope: Scope,
+    /// Of which service.
+    pub service: Service,
+    /// The price book's name for it, as in `instance postgresql db.t4g.medium multi-az`.
+    pub item: String,
+}
+
+impl fmt::Display for PriceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} in {}", self.service.code(), self.item, self.scope)
+    }
+}
