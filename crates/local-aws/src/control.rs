@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, FaultId};
 use crate::log::LogEntry;
+use crate::rds::RdsStatus;
 use crate::region::RegionState;
 
 mod client;
@@ -32,6 +33,9 @@ pub struct Status {
     pub faults: Vec<ListedFault>,
     /// Requests answered or cut so far.
     pub requests: u64,
+    /// The simulated RDS; `None` when RDS is the base's.
+    #[serde(default)]
+    pub rds: Option<RdsStatus>,
 }
 
 /// A fault with its id.
@@ -56,6 +60,16 @@ pub struct LogPage {
 #[derive(Debug, Serialize, Deserialize)]
 struct RegionChange {
     state: RegionState,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Step {
+    seconds: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Retired {
+    version: String,
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {

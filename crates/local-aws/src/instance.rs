@@ -444,6 +444,10 @@ impl Drop for LocalAws {
         if let Some(runs) = &self.rds_runs {
             runs.abort();
         }
+        // Others may still hold a handle on it.
+        if let Some(rds) = &self.front.rds {
+            rds.end();
+        }
     }
 }
 

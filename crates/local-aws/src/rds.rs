@@ -1,7 +1,6 @@
 //! RDS that takes time: states that move with a clock, AWS's refusals, and real servers where there are any.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +28,7 @@ pub(crate) use name::Place;
 
 use action::{Reply, Request};
 use clock::Clock;
+use data::{Servers, Tools};
 use model::Model;
 use refusal::{Outcome, Refusal};
 
@@ -81,6 +81,9 @@ struct Inner {
     model: Mutex<Model>,
     /// Held while something changes, so that changes do not overlap.
     order: tokio::sync::Mutex<()>,
+    /// A step is under way, under `order`.
+    stepping: AtomicBool,
+    servers: Option<Servers>,
     /// Why there are no servers.
     data_missing: Option<String>,
     /// A region went off or came back.
@@ -104,15 +107,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Rds {
     pub(crate) fn new(options: RdsOptions) -> Self {
         let start = Timestamp::now();
-        let data_missing = match options.data {
-            RdsData::Off => Some("switched off".to_owned()),
-            RdsData::WhereInstalled => Some("not available".to_owned()),
+        let servers = match options.data {
+            RdsData::Off => Err("switched off".to_owned()),
+            RdsData::WhereInstalled => Tools::find().and_then(|tools| {
+                Servers::new(tools).map_err(|error| format!("failed to {error}"))
+            }),
+        };
+        let (servers, data_missing) = match servers {
+            Ok(servers) => (Some(servers), None),
+            Err(why) => (None, Some(why)),
         };
         Self(Arc::new(Inner {
             kind: options.clock,
             clock: Mutex::new(Clock::new(options.clock, start)),
             model: Mutex::new(Model::new(start, options.quotas)),
             order: tokio::sync::Mutex::new(()),
+            stepping: AtomicBool::new(false),
+            servers,
             data_missing,
             regions: tokio::sync::Notify::new(),
             requests: AtomicU64::new(0),
@@ -132,8 +143,11 @@ impl Rds {
     /// then has happened.
     pub async fn step(&self, by: Duration) -> Timestamp {
         let _order = self.0.order.lock().await;
+        self.follow_regions().await;
         let until = lock(&self.0.clock).step(by, Timestamp::now());
+        self.0.stepping.store(true, Ordering::Relaxed);
         self.advance(until).await;
+        self.0.stepping.store(false, Ordering::Relaxed);
         until
     }
 
@@ -158,7 +172,7 @@ impl Rds {
         self.end_as(RdsEnding {
             kind: RdsKind::Instance,
             region: region.to_owned(),
-            id: id.to_ascii_lowercase(),
+            id: id.to_owned(),
             status: status.to_owned(),
         });
     }
@@ -168,14 +182,18 @@ impl Rds {
         self.end_as(RdsEnding {
             kind: RdsKind::Snapshot,
             region: region.to_owned(),
-            id: id.to_ascii_lowercase(),
+            id: id.to_owned(),
             status: status.to_owned(),
         });
     }
 
     /// As the two above.
     pub fn end_as(&self, ending: RdsEnding) {
-        self.model().end_as(ending);
+        self.model().end_as(RdsEnding {
+            // Ids are in lower case.
+            id: ending.id.to_ascii_lowercase(),
+            ..ending
+        });
     }
 
     /// Gives an instance a status at once, which it keeps; `false` when there is none of this id.
@@ -236,6 +254,13 @@ impl Rds {
         self.0.regions.notify_one();
     }
 
+    /// Ends the servers.
+    pub(crate) fn end(&self) {
+        if let Some(servers) = &self.0.servers {
+            servers.end();
+        }
+    }
+
     /// Whether this simulation has an action; others are the base's.
     pub(crate) fn knows(action: &str) -> bool {
         action::named(action).is_some()
@@ -279,10 +304,5 @@ impl Rds {
         let reply = act(&mut self.model(), &request)?;
         self.work(&reply.work).await;
         Ok(reply)
-    }
-
-    /// Regions that are down.
-    fn down(&self) -> BTreeSet<String> {
-        self.model().down().clone()
     }
 }

@@ -12,8 +12,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ListedFault, LogPage, RegionChange, Status, parse};
+use super::{ListedFault, LogPage, RegionChange, Retired, Status, Step, parse};
 use crate::fault::{Fault, FaultId};
+use crate::rds::{RdsEnding, RdsQuotas, RdsStatus};
 use crate::region::RegionState;
 
 /// More than the server takes to answer a follower that there is nothing new.
@@ -162,6 +163,58 @@ impl Control {
             .ask("clear the log", Method::DELETE, "log", &())
             .await?;
         Ok(())
+    }
+
+    /// What the simulated RDS says of itself.
+    ///
+    /// # Errors
+    /// As [`Self::status`], and when RDS is the base's.
+    pub async fn rds(&self) -> Result<RdsStatus, ControlError> {
+        self.ask("read the status of RDS", Method::GET, "rds", &())
+            .await
+    }
+
+    /// See [`crate::Rds::step`]; whole seconds. A step with many restores in it may take longer than
+    /// this waits for an answer (40 s).
+    ///
+    /// # Errors
+    /// As [`Self::rds`].
+    pub async fn rds_step(&self, by: Duration) -> Result<RdsStatus, ControlError> {
+        let step = Step {
+            seconds: by.as_secs(),
+        };
+        self.ask("step the clock of RDS", Method::POST, "rds/step", &step)
+            .await
+    }
+
+    /// See [`crate::Rds::set_quotas`].
+    ///
+    /// # Errors
+    /// As [`Self::rds`].
+    pub async fn rds_set_quotas(&self, quotas: &RdsQuotas) -> Result<RdsStatus, ControlError> {
+        self.ask("set the quotas of RDS", Method::PUT, "rds/quotas", quotas)
+            .await
+    }
+
+    /// See [`crate::Rds::end_as`].
+    ///
+    /// # Errors
+    /// As [`Self::rds`].
+    pub async fn rds_end_as(&self, ending: &RdsEnding) -> Result<RdsStatus, ControlError> {
+        self.ask("choose an ending", Method::POST, "rds/end-as", ending)
+            .await
+    }
+
+    /// See [`crate::Rds::retire_version`].
+    ///
+    /// # Errors
+    /// As [`Self::rds`].
+    pub async fn rds_retire(&self, version: &str) -> Result<RdsStatus, ControlError> {
+        let retired = Retired {
+            version: version.to_owned(),
+        };
+        self.ask("retire the version", Method::POST, "rds/retire", &retired)
+            .await
     }
 
     /// Asks it to stop; returns its last words.

@@ -10,9 +10,10 @@ use http_body_util::Full;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::{ListedFault, LogPage, RegionChange, Status, parse};
+use super::{ListedFault, LogPage, RegionChange, Retired, Status, Step, parse};
 use crate::fault::{Fault, FaultId, Faults};
 use crate::front::Front;
+use crate::rds::Rds;
 
 /// `_` begins no bucket's name.
 pub(crate) const PREFIX: &str = "/_local-aws/";
@@ -66,9 +67,36 @@ pub(crate) async fn answer(front: &Front, parts: &Parts, body: &[u8]) -> Respons
             front.log.clear();
             json(&front.log.page(u64::MAX))
         }
+        (method, ["rds", page @ ..]) => match &front.rds {
+            Some(rds) => rds_page(rds, method, page, body).await,
+            None => text(StatusCode::NOT_FOUND, "RDS is the base's here"),
+        },
         // The front stops once this answer has been sent.
         ("POST", [STOP]) => json(&status(front)),
         _ => text(StatusCode::NOT_FOUND, "there is no such page"),
+    }
+}
+
+async fn rds_page(rds: &Rds, method: &str, page: &[&str], body: &[u8]) -> Response<Full<Bytes>> {
+    let done = match (method, page) {
+        ("GET", []) => Ok(()),
+        ("POST", ["step"]) => match parse::<Step>(body) {
+            Ok(step) => {
+                rds.step(Duration::from_secs(step.seconds)).await;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        },
+        ("PUT", ["quotas"]) => parse(body).map(|quotas| rds.set_quotas(quotas)),
+        ("POST", ["end-as"]) => parse(body).map(|ending| rds.end_as(ending)),
+        ("POST", ["retire"]) => {
+            parse::<Retired>(body).map(|retired| rds.retire_version(&retired.version))
+        }
+        _ => return text(StatusCode::NOT_FOUND, "there is no such page"),
+    };
+    match done {
+        Ok(()) => json(&rds.status()),
+        Err(error) => text(StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }
 
@@ -106,6 +134,7 @@ fn status(front: &Front) -> Status {
         regions: front.regions.down().regions,
         faults: faults(front),
         requests: front.log.page(u64::MAX).next,
+        rds: front.rds.as_ref().map(Rds::status),
     }
 }
 

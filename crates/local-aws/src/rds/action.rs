@@ -161,6 +161,16 @@ impl Model {
     }
 }
 
+/// An answer that is one instance.
+fn one_instance(model: &Model, key: &Key) -> Outcome<Reply> {
+    let instance = model.find(key)?;
+    let mut xml = Xml::default();
+    xml.within("DBInstance", |xml| {
+        view::instance(xml, model, key, instance);
+    });
+    Ok(xml.into())
+}
+
 /// The groups that settings name must be there.
 fn check_groups(model: &Model, place: &Place, settings: &Settings) -> Outcome<()> {
     let key = |name: &str| (place.clone(), name.to_owned());

@@ -167,11 +167,6 @@ impl Model {
         Some(self.endings.remove(at).status)
     }
 
-    /// Regions that are off.
-    pub(crate) fn down(&self) -> &BTreeSet<String> {
-        &self.down
-    }
-
     pub(crate) fn is_down(&self, region: &str) -> bool {
         self.down.contains(region)
     }

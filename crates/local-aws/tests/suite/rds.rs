@@ -10,6 +10,7 @@ use local_aws::{LocalAws, Rds, RdsClock, RdsOptions};
 use crate::clients;
 
 mod backups;
+mod data;
 mod instances;
 mod snapshots;
 
@@ -72,12 +73,27 @@ pub(crate) fn create(
         .db_name("staging")
 }
 
-/// An instance that is available.
+/// A new instance that is available.
 pub(crate) async fn created(client: &Client, rds: &Rds, id: &str) -> DbInstance {
     create(client, id).send().await.unwrap();
     rds.step(minutes(5)).await;
+    available(client, id).await
+}
+
+/// An instance, which must be available.
+pub(crate) async fn available(client: &Client, id: &str) -> DbInstance {
     let instance = instance(client, id).await;
-    assert_eq!(instance.db_instance_status(), Some("available"));
+    let events = client.describe_events().send().await.unwrap();
+    let events: Vec<_> = events
+        .events()
+        .iter()
+        .map(|event| event.message())
+        .collect();
+    assert_eq!(
+        instance.db_instance_status(),
+        Some("available"),
+        "{id}: {events:?}"
+    );
     instance
 }
 

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use local_aws::{Base, FaultId, RegionState};
+use local_aws::{Base, FaultId, RdsClock, RegionState};
 
 /// AWS on one loopback port, for drills and tests: regions that can be switched off, faults, a request log.
 ///
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Region(Region),
     /// Let operations fail, or wait.
     Fault(Fault),
+    /// Move the clock of the simulated RDS, change its quotas, choose how something ends.
+    Rds(Rds),
     /// Print the requests so far, one JSON object per line.
     Log(Log),
     /// Run a command with a local AWS of its own, stop afterwards, pass its exit status on.
@@ -82,6 +85,12 @@ pub(crate) struct Start {
     /// Seed for the share of requests that faults hit.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
+    /// Time of the simulated RDS: simulated seconds in a real one, or `stepped` for `local-aws rds step` only.
+    #[arg(long, default_value = "60", value_name = "CLOCK", value_parser = clock)]
+    pub(crate) rds_clock: RdsClock,
+    /// No PostgreSQL servers behind the instances of RDS, even if PostgreSQL is installed.
+    #[arg(long)]
+    pub(crate) no_rds_data: bool,
 }
 
 #[derive(Debug, Args)]
@@ -218,6 +227,92 @@ pub(crate) struct AddFault {
     pub(crate) times: Option<u64>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Rds {
+    #[command(flatten)]
+    pub(crate) at: At,
+    #[command(subcommand)]
+    pub(crate) action: RdsAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RdsAction {
+    /// Print simulated time, quotas and counts, as JSON.
+    Status,
+    /// Move simulated time on: 30s, 5m, 2h, 7d.
+    Step {
+        /// A number and its unit.
+        #[arg(value_parser = duration)]
+        by: Duration,
+    },
+    /// Change one of the quotas.
+    Quota {
+        /// Which.
+        #[arg(value_enum)]
+        name: Quota,
+        /// The new limit.
+        most: u32,
+    },
+    /// Let an instance or a snapshot end in a status instead of `available`, once.
+    #[command(after_help = "\
+Example:
+  local-aws rds end-as instance us-east-1 app-dr incompatible-parameters")]
+    EndAs {
+        /// Instance or snapshot.
+        #[arg(value_enum)]
+        kind: Resource,
+        /// Its region.
+        #[arg(value_parser = region)]
+        region: String,
+        /// Its id, or `beginning*`; it need not exist yet.
+        id: String,
+        /// failed, incompatible-parameters, incompatible-restore …
+        status: String,
+    },
+    /// Take an engine version out of the offer for new instances.
+    Retire {
+        /// As in 15.12.
+        version: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Quota {
+    ManualSnapshots,
+    CopiesInProgress,
+    ReplicatedBackups,
+    Instances,
+    StorageGib,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Resource {
+    Instance,
+    Snapshot,
+}
+
+fn clock(text: &str) -> Result<RdsClock, String> {
+    match (text, text.parse()) {
+        ("stepped", _) => Ok(RdsClock::Stepped),
+        (_, Ok(factor @ 1..=1_000_000)) => Ok(RdsClock::Running { factor }),
+        _ => Err("a clock is a number from 1 to 1000000, or `stepped`".into()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || "a duration is a number and its unit, as in 30s, 5m, 2h, 7d".to_owned();
+    let number = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
+    let unit = match &text[number.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(bad()),
+    };
+    let number: u32 = number.parse().map_err(|_| bad())?;
+    Ok(Duration::from_secs(u64::from(number) * unit))
+}
+
 /// A region's name ends in a number, after at least two words: ca-central-1, us-gov-west-1.
 fn region(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split('-').collect();
@@ -310,6 +405,11 @@ mod tests {
         parse("local-aws region ca-central-1 down").unwrap();
         parse("local-aws region us-gov-west-1 up").unwrap();
         parse("local-aws region canada down").unwrap_err();
+        parse("local-aws rds step 5m").unwrap();
+        parse("local-aws rds step 5").unwrap_err();
+        parse("local-aws rds step -5m").unwrap_err();
+        parse("local-aws up --rds-clock 0").unwrap_err();
+        parse("local-aws up --rds-clock stepped").unwrap();
         parse("local-aws exec").unwrap_err();
         let exec = parse("local-aws exec --seed 3 -- ls -l --seed 4").unwrap();
         let Command::Exec(exec) = exec.command else {

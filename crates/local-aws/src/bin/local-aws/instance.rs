@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use directories::ProjectDirs;
-use local_aws::{Control, LocalAws, REMOVED_VARIABLES};
+use local_aws::{Base, Control, LocalAws, REMOVED_VARIABLES, Rds, RdsData, RdsOptions, RdsQuotas};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{At, Start};
@@ -27,14 +27,32 @@ pub(crate) fn cache_dir() -> anyhow::Result<PathBuf> {
 
 pub(crate) async fn start(arguments: Start) -> anyhow::Result<LocalAws> {
     let mut builder = LocalAws::builder()
-        .base(arguments.base)
+        .base(arguments.base.clone())
         .port(arguments.port)
         .seed(arguments.seed)
         .cache_dir(cache_dir()?);
+    // The base's own RDS, where the library leaves it to the base.
+    if matches!(arguments.base, Base::Ministack | Base::Docker) {
+        builder = builder.rds(RdsOptions {
+            clock: arguments.rds_clock,
+            data: if arguments.no_rds_data {
+                RdsData::Off
+            } else {
+                RdsData::WhereInstalled
+            },
+            quotas: RdsQuotas::default(),
+        });
+    }
     if let Some(path) = arguments.log {
         builder = builder.log_file(path);
     }
-    Ok(builder.start().await?)
+    let aws = builder.start().await?;
+    if let Some(why) = aws.rds().and_then(Rds::data_missing)
+        && !arguments.no_rds_data
+    {
+        tracing::info!("RDS instances are states only, without servers: {why}");
+    }
+    Ok(aws)
 }
 
 /// The environment of an instance as lines for a shell.

@@ -6,7 +6,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{Arguments, Command};
-use crate::command::{detached, exec, fault, log, region, status, up};
+use crate::command::{detached, exec, fault, log, rds, region, status, up};
 use crate::outcome::{EXEC_FAILED, FAILED, report};
 
 pub(crate) fn main() -> ExitCode {
@@ -55,6 +55,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Status(arguments) => status::print_status(&arguments).await?,
         Command::Region(arguments) => region::switch(&arguments).await?,
         Command::Fault(arguments) => fault::act(arguments).await?,
+        Command::Rds(arguments) => rds::act(arguments).await?,
         Command::Log(arguments) => log::print_log(&arguments).await?,
         Command::Exec(arguments) => return exec::exec(arguments).await,
         // Handled before there was a runtime.

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::list::{Filters, Page};
-use super::{Newborn, Reply, Request, Work, check_groups, view};
+use super::{Newborn, Reply, Request, Work, check_groups, one_instance, view};
 use crate::rds::catalog;
 use crate::rds::model::backup::History;
 use crate::rds::model::instance::Password;
@@ -14,15 +14,6 @@ use crate::rds::model::{
 use crate::rds::name::{id_here, instance_id, snapshot_id};
 use crate::rds::refusal::{Outcome, Refusal};
 use crate::rds::xml::Xml;
-
-fn shown(model: &Model, key: &Key) -> Outcome<Reply> {
-    let instance = model.find(key)?;
-    let mut xml = Xml::default();
-    xml.within("DBInstance", |xml| {
-        view::instance(xml, model, key, instance)
-    });
-    Ok(xml.into())
-}
 
 pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
     let fields = request.fields;
@@ -81,7 +72,7 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         tags: fields.tags()?,
     };
     newborn.create(model, time::CREATE)?;
-    shown(model, &key)
+    one_instance(model, &key)
 }
 
 /// Letters, digits and underscores, beginning with a letter.
@@ -328,7 +319,7 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     } else if let Some(backup) = model.own_backup_mut(&resource_id) {
         backup.retention_days = retention;
     }
-    let mut reply = shown(model, &key)?;
+    let mut reply = one_instance(model, &key)?;
     reply.work = reply_work;
     Ok(reply)
 }
@@ -419,7 +410,7 @@ pub(super) fn delete(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     if keep && let Some(backup) = model.own_backup_mut(&resource_id) {
         backup.retain();
     }
-    let mut reply = shown(model, &key)?;
+    let mut reply = one_instance(model, &key)?;
     reply.work = work;
     Ok(reply)
 }
@@ -444,7 +435,7 @@ pub(super) fn stop(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
     let now = model.now;
     let instance = model.find_mut(&key)?;
     instance.begin("stopping", Phase::new(now, time::CHANGE, Then::Stop));
-    let mut reply = shown(model, &key)?;
+    let mut reply = one_instance(model, &key)?;
     reply.work = work;
     Ok(reply)
 }
@@ -460,7 +451,7 @@ pub(super) fn start(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> 
         )));
     }
     instance.begin("starting", Phase::new(now, time::CHANGE, Then::Available));
-    shown(model, &key)
+    one_instance(model, &key)
 }
 
 pub(super) fn reboot(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
@@ -469,5 +460,5 @@ pub(super) fn reboot(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     let now = model.now;
     let instance = model.find_mut(&key)?;
     instance.begin("rebooting", Phase::new(now, time::CHANGE, Then::Available));
-    shown(model, &key)
+    one_instance(model, &key)
 }

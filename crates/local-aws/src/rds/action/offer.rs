@@ -85,7 +85,7 @@ fn sortable(version: &str) -> String {
     parts.collect::<Vec<_>>().join(".")
 }
 
-pub(super) fn source_regions(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
+pub(super) fn source_regions(_: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
     let fields = request.fields;
     Filters::read(fields, &[])?;
     let one = fields.text("RegionName");
@@ -104,7 +104,6 @@ pub(super) fn source_regions(model: &mut Model, request: &Request<'_>) -> Outcom
             .text("Status", "available")
             .text("SupportsDBInstanceAutomatedBackupsReplication", true);
     };
-    let _ = model;
     Ok(page.xml("SourceRegions", "SourceRegion", content).into())
 }
 

@@ -1,19 +1,9 @@
 //! Read replicas.
 
-use super::{Newborn, Reply, Request, view};
+use super::{Newborn, Reply, Request, one_instance};
 use crate::rds::model::{Birth, Key, Model, Phase, Settings, Then, time};
 use crate::rds::name::{Arn, instance_id};
 use crate::rds::refusal::{Outcome, Refusal};
-use crate::rds::xml::Xml;
-
-fn shown(model: &Model, key: &Key) -> Outcome<Reply> {
-    let mut xml = Xml::default();
-    let instance = model.find(key)?;
-    xml.within("DBInstance", |xml| {
-        view::instance(xml, model, key, instance)
-    });
-    Ok(xml.into())
-}
 
 pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
     let fields = request.fields;
@@ -88,7 +78,7 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         tags: fields.tags()?,
     };
     newborn.create(model, time::RESTORE)?;
-    shown(model, &key)
+    one_instance(model, &key)
 }
 
 pub(super) fn promote(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
@@ -117,5 +107,5 @@ pub(super) fn promote(model: &mut Model, request: &Request<'_>) -> Outcome<Reply
     if backs_up {
         super::instance::begin_backup(model, &key);
     }
-    shown(model, &key)
+    one_instance(model, &key)
 }

@@ -2,12 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{Newborn, Reply, Request, view};
+use super::{Newborn, Reply, Request, one_instance};
 use crate::rds::model::backup::{Recovery, Stored};
 use crate::rds::model::{Backup, Birth, Key, Model, Settings, Tags, time};
 use crate::rds::name::{Arn, Place, instance_id};
 use crate::rds::refusal::{Outcome, Refusal};
-use crate::rds::xml::Xml;
 
 pub(super) fn from_snapshot(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
     let named = request.fields.required("DBSnapshotIdentifier")?;
@@ -157,12 +156,7 @@ fn restore(
         tags,
     };
     newborn.create(model, time::RESTORE)?;
-    let mut xml = Xml::default();
-    let instance = model.find(&key)?;
-    xml.within("DBInstance", |xml| {
-        view::instance(xml, model, &key, instance)
-    });
-    Ok(xml.into())
+    one_instance(model, &key)
 }
 
 fn check_zone(settings: &Settings, place: &Place) -> Outcome<()> {

@@ -8,13 +8,12 @@ use crate::rds::name::{Arn, id_here, snapshot_id};
 use crate::rds::refusal::{Outcome, Refusal};
 use crate::rds::xml::Xml;
 
-fn shown(model: &Model, key: &Key) -> Outcome<Reply> {
-    let snapshot = model.find_snapshot(key)?;
+fn shown(model: &Model, key: &Key, snapshot: &Snapshot) -> Reply {
     let mut xml = Xml::default();
     xml.within("DBSnapshot", |xml| {
-        view::snapshot(xml, model, key, snapshot)
+        view::snapshot(xml, model, key, snapshot);
     });
-    Ok(xml.into())
+    xml.into()
 }
 
 /// There must be room for one more manual snapshot of this id.
@@ -51,7 +50,8 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     }
     let tags = fields.tags()?;
     let work = super::instance::take_snapshot(model, &key, id.clone(), Some(tags))?;
-    let mut reply = shown(model, &request.at(id))?;
+    let key = request.at(id);
+    let mut reply = shown(model, &key, model.find_snapshot(&key)?);
     reply.work.push(work);
     Ok(reply)
 }
@@ -192,8 +192,9 @@ pub(super) fn copy(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
         (),
     ));
     copy.source = Some((source.0.clone(), source.0.arn("snapshot", &source.1)));
-    model.snapshots.insert(target.clone(), copy);
-    shown(model, &target)
+    let reply = shown(model, &target, &copy);
+    model.snapshots.insert(target, copy);
+    Ok(reply)
 }
 
 pub(super) fn delete(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
@@ -226,16 +227,13 @@ pub(super) fn delete(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
             "Cannot delete the snapshot because it is currently being copied.",
         ));
     }
-    let mut reply = shown(model, &key)?;
-    if let Some(mut snapshot) = model.snapshots.remove(&key) {
-        snapshot.status = "deleted".into();
-        snapshot.phase = None;
-        let mut xml = Xml::default();
-        xml.within("DBSnapshot", |xml| {
-            view::snapshot(xml, model, &key, &snapshot)
-        });
-        reply = xml.into();
-    }
+    let gone = Snapshot {
+        status: "deleted".into(),
+        phase: None,
+        ..snapshot.clone()
+    };
+    let reply = shown(model, &key, &gone);
+    model.snapshots.remove(&key);
     model.report(&key, "db-snapshot", "deletion", "Deleted manual snapshot");
     Ok(reply)
 }

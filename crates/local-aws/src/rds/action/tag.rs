@@ -12,7 +12,7 @@ fn tags<'model>(model: &'model mut Model, request: &Request<'_>) -> Outcome<&'mo
         .filter(|arn| arn.place == *request.place)
         .ok_or_else(|| Refusal::value(format!("Invalid resource name: {name}")))?;
     let key = (arn.place, arn.id);
-    let found = match arn.kind.as_str() {
+    match arn.kind.as_str() {
         "db" => model
             .instances
             .get_mut(&key)
@@ -39,8 +39,7 @@ fn tags<'model>(model: &'model mut Model, request: &Request<'_>) -> Outcome<&'mo
             .map(|found| &mut found.tags)
             .ok_or_else(|| Refusal::no_parameter_group(&key.1)),
         _ => Err(Refusal::value(format!("Invalid resource name: {name}"))),
-    };
-    found
+    }
 }
 
 pub(super) fn add(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {

@@ -1,5 +1,7 @@
 //! What happens as time passes.
 
+use std::sync::Arc;
+
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -8,6 +10,7 @@ use super::backup::{Base, Item, Mark, Stored};
 use super::snapshot::Maker;
 use super::{Instance, Key, Model, RdsKind, Snapshot, Then};
 use crate::rds::clock::later;
+use crate::rds::data::Directory;
 
 /// How long things take here. AWS promises none of these; the order of magnitude is that of a small
 /// instance, and that a copy takes longer than a snapshot is what matters.
@@ -201,9 +204,9 @@ impl Model {
                 && place.region == region
             {
                 if down {
-                    phase.hold(now)
+                    phase.hold(now);
                 } else {
-                    phase.go_on(now)
+                    phase.go_on(now);
                 }
             }
         }
@@ -257,16 +260,19 @@ impl Model {
         }
     }
 
-    /// Where segments have to go before the next item of this backup counts: from, to, through.
-    pub(crate) fn shipment(&self, arn: &str) -> Option<(Stored, Stored, Option<String>)> {
+    /// Which segments have to come before the next item of this backup counts: from which archive, into
+    /// which, up to which.
+    pub(crate) fn shipment(&self, arn: &str) -> Option<(Arc<Directory>, Stored, String)> {
         let backup = self.backups.get(arn)?;
         let origin = backup.origin.as_ref()?;
-        let through = match origin.arriving.front() {
-            Some((_, Item::Mark(mark))) => mark.through.clone(),
+        match origin.arriving.front()? {
+            (_, Item::Mark(mark)) => Some((
+                origin.segments.clone()?,
+                backup.history.segments.clone(),
+                mark.through.clone()?,
+            )),
             _ => None,
-        };
-        let (from, to) = (origin.segments.clone(), backup.history.segments.clone());
-        Some((from, to, through))
+        }
     }
 
     /// The next item of a replicated backup is there.
@@ -414,12 +420,12 @@ impl Model {
     }
 
     /// An automated backup has been taken: it can be restored from now on.
-    pub(crate) fn backed_up(&mut self, key: &Key, files: Stored) {
+    pub(crate) fn backed_up(&mut self, key: &Key, at: Timestamp, files: Stored) {
         let now = self.now;
         let Some(instance) = self.instances.get(key).cloned() else {
             return;
         };
-        let base = Base { at: now, files };
+        let base = Base { at, files };
         let stamp = now.strftime("%Y-%m-%d-%H-%M");
         let id = (key.0.clone(), format!("rds:{}-{stamp}", key.1));
         let snapshot = Snapshot::of(key, &instance, Maker::Automated, now, base.files.clone());

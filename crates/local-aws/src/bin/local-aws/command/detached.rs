@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
-use local_aws::Control;
+use local_aws::{Control, RdsClock};
 use rustix::process::{Pid, test_kill_process};
 use tokio::time::Instant;
 
@@ -66,6 +66,14 @@ fn spawn(arguments: Start, log: &File) -> anyhow::Result<Child> {
             "--seed",
             &arguments.seed.to_string(),
         ]);
+    let clock = match arguments.rds_clock {
+        RdsClock::Stepped => "stepped".to_owned(),
+        RdsClock::Running { factor } => factor.to_string(),
+    };
+    command.args(["--rds-clock", &clock]);
+    if arguments.no_rds_data {
+        command.arg("--no-rds-data");
+    }
     if let Some(path) = arguments.log {
         command
             .arg("--log")

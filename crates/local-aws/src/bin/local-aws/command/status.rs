@@ -22,6 +22,13 @@ pub(crate) async fn print_status(arguments: &Status) -> anyhow::Result<()> {
     ))?;
     print(format_args!("base      {}{emulator}", status.base))?;
     print(format_args!("requests  {}", status.requests))?;
+    if let Some(rds) = &status.rds {
+        let data = match &rds.data_missing {
+            None => "PostgreSQL servers".to_owned(),
+            Some(why) => format!("states only: {why}"),
+        };
+        print(format_args!("rds       {}, {data}", rds.now))?;
+    }
     for (region, state) in &status.regions {
         let state = match state {
             RegionState::Up => "up",
