@@ -24,6 +24,10 @@ use super::walk::Lister;
 
 /// A region that is off must be known within ten seconds.
 const REACH_TIMEOUT: Duration = Duration::from_secs(8);
+/// The longest wait for a page to begin: S3 may have to pass over many delete markers. Other than the calls'
+/// own time, so that listings get connections of their own: these keep read buffers of the size of a page,
+/// which the many connections of small calls must not come to have.
+const PAGE_WAIT: Duration = Duration::from_secs(25);
 /// The longest silence in the middle of a page.
 const PAGE_SILENCE: Duration = Duration::from_secs(15);
 /// A page whose answer breaks off is asked for again.
@@ -35,6 +39,7 @@ pub struct Bucket {
     place: Place,
     region: Region,
     pub(super) s3: Client,
+    listing: Client,
     refusals: Refusals,
 }
 
@@ -50,10 +55,16 @@ impl Bucket {
             // Its bookkeeping costs more than reading a page; pages have a limit of their own.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
+        let timeouts = config
+            .timeout_config()
+            .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder)
+            .read_timeout(PAGE_WAIT);
+        let listing = config.to_builder().timeout_config(timeouts.build());
         Self {
             place,
             region: clients.region,
-            s3: Client::from_conf(config),
+            s3: Client::from_conf(config.clone()),
+            listing: Client::from_conf(listing.build()),
             refusals,
         }
     }
@@ -236,7 +247,7 @@ impl Bucket {
 
     async fn page_once(&self, after: &str, limit: u16) -> Result<Page, PageError> {
         let capture = Capture::default();
-        self.s3
+        self.listing
             .list_objects_v2()
             .bucket(self.name())
             .set_prefix((!self.place.prefix.is_empty()).then(|| self.place.prefix.clone()))

@@ -81,6 +81,7 @@ pub(super) async fn compare<T: Take>(
             examiner: examiner.clone(),
             questions: Vec::new(),
             asked: JoinSet::new(),
+            at_once: (AT_ONCE / terms.listings.max(1)).max(1),
             taker: taker(),
         },
     )
@@ -97,6 +98,8 @@ struct Comparer<T> {
     questions: Vec<Question>,
     /// Asked while listing goes on.
     asked: JoinSet<Result<Examined, Error>>,
+    /// At most so many.
+    at_once: usize,
     taker: T,
 }
 
@@ -205,7 +208,7 @@ impl<T: Take> Visitor for Comparer<T> {
 
     async fn settle(&mut self) -> Result<(), T::Error> {
         for question in std::mem::take(&mut self.questions) {
-            if self.asked.len() >= AT_ONCE {
+            if self.asked.len() >= self.at_once {
                 self.next_answer().await?;
             }
             let examiner = self.examiner.clone();

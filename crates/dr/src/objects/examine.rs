@@ -9,8 +9,8 @@ use super::compare::{
 };
 use super::entry::Facts;
 
-/// Objects that one range asks about at once.
-pub(super) const AT_ONCE: usize = 32;
+/// Objects that are asked about at once: two connections each.
+pub(super) const AT_ONCE: usize = 64;
 
 /// A pair of objects and what came out.
 #[derive(Clone, Debug)]

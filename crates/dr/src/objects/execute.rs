@@ -17,6 +17,7 @@ use super::copy::{Copied, Copier, CopyError, Expected, Order};
 use super::journal::{Intent, Journal, JournalError, Record};
 use super::pace::Pace;
 use super::plan::{Listed, SpoolError, Step, Tally, examples};
+use super::versions::marker_over;
 
 /// Steps that are written down at once; also what DeleteObjects takes.
 const BATCH: usize = 1_000;
@@ -172,7 +173,7 @@ impl Execution<'_> {
         total: Tally,
         done: &mut Done,
     ) -> Result<(), ExecuteError> {
-        let (sender, receiver) = mpsc::channel::<Ready>(BATCH);
+        let (sender, receiver) = mpsc::channel::<Ready>(self.concurrency.max(1));
         let (overtaken, copied) = tokio::join!(
             self.prepare(steps, sender),
             self.make(receiver, total, done)
@@ -436,6 +437,19 @@ impl Execution<'_> {
         for error in answer.errors() {
             let key = error.key().unwrap_or_default().to_owned();
             let (relative, size) = sizes.get(&key).copied().unwrap_or_default();
+            let version = batch
+                .iter()
+                .find(|step| step.key == relative)
+                .and_then(|step| step.version.as_deref());
+            if let Some(marker) = marker_over(self.destination, &key, version).await? {
+                done.deleted.add(size);
+                self.journal.note(&Record::Done {
+                    key,
+                    after: Some(marker),
+                    etag: None,
+                })?;
+                continue;
+            }
             let problem = error.code().unwrap_or("unknown error").to_owned();
             let list = if problem == "PreconditionFailed" {
                 &mut done.overtaken
