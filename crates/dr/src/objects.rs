@@ -27,6 +27,7 @@ mod reconcile;
 mod split;
 mod sync;
 mod undo;
+mod versions;
 mod walk;
 
 pub use batch::{

@@ -10,12 +10,13 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use report::{Document, Mark, Observer, Report};
 use serde::Serialize;
 
-use super::bucket::{Bucket, time};
+use super::bucket::Bucket;
 use super::copy::{Copier, CopyError, Expected, Order};
-use super::entry::{ETag, Modified};
+use super::entry::ETag;
 use super::journal::{Action, Change, Intent, Journal, JournalError, Outcome, Past, Record, Run};
 use super::plan::{Listed, Tally, examples};
 use super::sync::ApplyOptions;
+use super::versions::{Version, marker_over, versions};
 
 /// Keys that are looked at at once.
 const AT_ONCE: usize = 32;
@@ -128,56 +129,6 @@ impl Report for Undone {
             .table(["Objects", "Number"], rows);
         examples(document, "Failed", &self.failed).text(format!("Run {}", self.run))
     }
-}
-
-/// A version or delete marker of one key.
-#[derive(Clone, Debug)]
-struct Version {
-    id: String,
-    etag: Option<ETag>,
-    modified: Modified,
-    latest: bool,
-}
-
-async fn versions(bucket: &Bucket, key: &str) -> Result<Vec<Version>, Error> {
-    let answer = bucket
-        .s3
-        .list_object_versions()
-        .bucket(bucket.name())
-        .prefix(key)
-        .max_keys(20)
-        .send()
-        .await
-        .map_err(|error| bucket.call("ListObjectVersions", key).failed(error))?;
-    let objects = answer.versions().iter().map(|version| {
-        (
-            version.key(),
-            Version {
-                id: version.version_id().unwrap_or("null").to_owned(),
-                etag: Some(ETag::parse(version.e_tag().unwrap_or_default())),
-                modified: time(version.last_modified()),
-                latest: version.is_latest() == Some(true),
-            },
-        )
-    });
-    let markers = answer.delete_markers().iter().map(|marker| {
-        (
-            marker.key(),
-            Version {
-                id: marker.version_id().unwrap_or("null").to_owned(),
-                etag: None,
-                modified: time(marker.last_modified()),
-                latest: marker.is_latest() == Some(true),
-            },
-        )
-    });
-    let mut versions: Vec<Version> = objects
-        .chain(markers)
-        .filter(|(of, _)| *of == Some(key))
-        .map(|(_, version)| version)
-        .collect();
-    versions.sort_by_key(|version| std::cmp::Reverse((version.latest, version.modified)));
-    Ok(versions)
 }
 
 enum Found {
@@ -389,7 +340,10 @@ async fn perform(
                 .map_err(|error| bucket.call("DeleteObjects", key).failed(error))?;
             match answer.deleted().first() {
                 Some(deleted) => Ok((deleted.delete_marker_version_id().map(str::to_owned), None)),
-                None => Err(CopyError::DestinationChanged),
+                None => match marker_over(bucket, key, Some(&step.current)).await? {
+                    Some(marker) => Ok((Some(marker), None)),
+                    None => Err(CopyError::DestinationChanged),
+                },
             }
         }
         Work::Restore { version } => {
@@ -420,6 +374,7 @@ async fn perform(
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry::Modified;
     use super::*;
 
     fn change(action: Action, before: Option<&str>, outcome: Outcome) -> Change {

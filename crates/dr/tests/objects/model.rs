@@ -1,6 +1,7 @@
 //! Random trees, random faults: after a sync the destination is the source, and undo brings everything back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_env::RegionClients;
 use aws_sdk_s3::primitives::ByteStream;
@@ -38,43 +39,52 @@ fn tree() -> impl Strategy<Value = Tree> {
         });
     // The SDK refuses keys of nothing but white space.
     let key = "[ab+% \u{e9}/]{1,3}".prop_filter("white space", |key| !key.trim().is_empty());
-    proptest::collection::btree_map(key, object, 0..12)
+    proptest::collection::btree_map(key, object, 0..9)
 }
 
 #[derive(Clone, Debug)]
 struct Case {
     source: Tree,
     destination: Tree,
-    fault: Option<(FaultKind, &'static str)>,
     delete: bool,
+    /// Written to the source, one key after the other, while the sync copies.
+    meanwhile: Vec<u8>,
+}
+
+/// Longer than the patience of [`Stage::impatient`].
+const TOO_LONG: FaultKind = FaultKind::Latency(Duration::from_millis(600));
+
+/// Every kind of fault in turn, first in front of copies, then in front of the other operations in turn.
+fn fault(number: usize) -> (FaultKind, &'static str) {
+    let kinds = [
+        FaultKind::SlowDown,
+        FaultKind::InternalError,
+        FaultKind::Reset,
+        FaultKind::ResetAfter,
+        TOO_LONG,
+    ];
+    let others = ["HeadObject", "PutObject", "ListObjectsV2", "DeleteObjects"];
+    let (round, kind) = (number / kinds.len(), number % kinds.len());
+    let operation = match round {
+        0 => "CopyObject",
+        _ => others[(round + kind) % others.len()],
+    };
+    (kinds[kind].clone(), operation)
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let kind = prop_oneof![
-        Just(FaultKind::SlowDown),
-        Just(FaultKind::InternalError),
-        Just(FaultKind::Reset),
-        Just(FaultKind::ResetAfter),
+    let meanwhile = prop_oneof![
+        3 => Just(Vec::new()),
+        1 => proptest::collection::vec(any::<u8>(), 1..4),
     ];
-    let operation = prop_oneof![
-        Just("CopyObject"),
-        Just("ListObjectsV2"),
-        Just("HeadObject"),
-        Just("DeleteObjects"),
-        Just("PutObject"),
-    ];
-    (
-        tree(),
-        tree(),
-        proptest::option::of((kind, operation)),
-        any::<bool>(),
-    )
-        .prop_map(|(source, destination, fault, delete)| Case {
+    (tree(), tree(), any::<bool>(), meanwhile).prop_map(
+        |(source, destination, delete, meanwhile)| Case {
             source,
             destination,
-            fault,
             delete,
-        })
+            meanwhile,
+        },
+    )
 }
 
 async fn fill(clients: &RegionClients, bucket: &str, tree: &Tree) {
@@ -121,31 +131,64 @@ async fn clear(clients: &RegionClients, bucket: &str) {
     }
 }
 
-async fn run(stage: &Stage, number: usize, case: &Case) {
+/// Overwrites some keys of the source, the first as soon as a copy has begun.
+async fn overwrite(stage: &Stage, case: &Case) {
+    let copying = || {
+        let log = stage.aws.log();
+        log.iter().any(|entry| entry.operation == "CopyObject")
+    };
+    let keys: Vec<&String> = case.source.keys().collect();
+    // Nothing may be copied at all.
+    for _ in 0..200 {
+        if copying() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for choice in &case.meanwhile {
+        if let Some(key) = keys.get(usize::from(*choice) % keys.len().max(1)) {
+            stage.put_source(key, b"overwritten").await;
+        }
+    }
+}
+
+/// Returns the faults that hit.
+async fn run(stage: &Stage, number: usize, case: &Case) -> BTreeSet<String> {
     clear(&stage.from, "photos").await;
     clear(&stage.to, "photos-dr").await;
     fill(&stage.from, "photos", &case.source).await;
     fill(&stage.to, "photos-dr", &case.destination).await;
     let before = stage.destination().await;
-    let source = stage.source().await;
+    let at_first = stage.source().await;
     let options = PlanOptions {
         delete: case.delete,
         headers: true,
         ..options()
     };
-    if let Some((kind, operation)) = &case.fault {
-        stage.aws.add_fault(
-            Fault::new(kind.clone())
-                .service("s3")
-                .operation(*operation)
-                .share(0.3),
-        );
-    }
+    stage.aws.clear_log();
+    let (kind, operation) = fault(number);
+    let fault = Fault::new(kind).service("s3").operation(operation);
+    // Fewer than one call is tried.
+    stage.aws.add_fault(fault.share(0.7).times(6));
     let name = format!("run-{number}");
-    let (plan, done) = stage.sync(&name, &options).await;
+    let ((plan, done), ()) = tokio::join!(stage.sync(&name, &options), overwrite(stage, case));
     stage.aws.clear_faults();
     assert!(done.is_complete(), "{case:?} {done:?}");
+    let log = stage.aws.log();
+    let hit = log.into_iter().filter_map(|entry| entry.fault).collect();
 
+    // Objects are whole: as the source had them before or after, or as they were.
+    let source = stage.source().await;
+    let there = stage.destination().await;
+    for (key, object) in &there {
+        let whole = [&at_first, &source, &before]
+            .iter()
+            .any(|tree| tree.get(key) == Some(object));
+        assert!(
+            whole,
+            "{key:?} is none of what was written: {object:?} {case:?}"
+        );
+    }
     let mut expected = source.clone();
     if !case.delete {
         for (key, object) in &before {
@@ -154,10 +197,14 @@ async fn run(stage: &Stage, number: usize, case: &Case) {
                 .or_insert_with(|| object.clone());
         }
     }
-    assert_eq!(stage.destination().await, expected, "{case:?} {plan:?}");
-    let same = expected == source;
-    let finding = stage.parity(Mode::Auto).await.finding;
-    assert_eq!(finding == Finding::Same, same, "{case:?}");
+    assert_eq!(
+        there.keys().collect::<Vec<_>>(),
+        expected.keys().collect::<Vec<_>>(),
+        "{case:?} {plan:?}"
+    );
+    if case.meanwhile.is_empty() {
+        assert_eq!(there, expected, "{case:?} {plan:?}");
+    }
 
     stage.undo(&name, &format!("undo-{number}")).await;
     assert_eq!(stage.destination().await, before, "undo: {case:?}");
@@ -165,20 +212,41 @@ async fn run(stage: &Stage, number: usize, case: &Case) {
     stage
         .undo(&format!("undo-{number}"), &format!("redo-{number}"))
         .await;
-    assert_eq!(stage.destination().await, expected, "redo: {case:?}");
+    assert_eq!(stage.destination().await, there, "redo: {case:?}");
+
+    // What was written meanwhile comes with the next run.
+    let (_, done) = stage.sync(&format!("next-{number}"), &options).await;
+    assert!(done.is_complete(), "{case:?} {done:?}");
+    assert_eq!(stage.destination().await, expected, "next: {case:?}");
+    let finding = stage.parity(Mode::Auto).await.finding;
+    assert_eq!(finding == Finding::Same, expected == source, "{case:?}");
+    hit
 }
 
 #[tokio::test]
 async fn after_a_sync_the_destination_is_the_model_and_undo_brings_back_what_was() {
-    let Some(stage) = Stage::open().await else {
+    let Some(stage) = Stage::impatient().await else {
         return;
     };
     let mut runner = TestRunner::new(Config {
         rng_seed: RngSeed::Fixed(7),
         ..Config::default()
     });
-    for number in 0..12 {
+    let mut hit = BTreeSet::new();
+    let mut overwritten = 0;
+    for number in 0..15 {
         let case = case().new_tree(&mut runner).unwrap().current();
-        run(&stage, number, &case).await;
+        overwritten += case.meanwhile.len();
+        hit.extend(run(&stage, number, &case).await);
     }
+    // The cases are the same every time; these are worth something only when all of this was in them.
+    let all = [
+        "internal-error",
+        "latency",
+        "reset",
+        "reset-after",
+        "slow-down",
+    ];
+    assert_eq!(hit.iter().collect::<Vec<_>>(), all);
+    assert!(overwritten > 0);
 }

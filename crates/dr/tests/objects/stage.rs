@@ -1,9 +1,11 @@
 //! Two buckets in two regions, and short ways to fill and read them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_env::{AwsEnv, Options, RegionClients};
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, ChecksumMode, CreateBucketConfiguration,
@@ -41,6 +43,25 @@ pub(crate) fn options() -> PlanOptions {
 impl Stage {
     pub(crate) async fn open() -> Option<Self> {
         Self::on(Base::Ministack).await
+    }
+
+    /// Gives up an attempt after 300 ms, so that time-outs can be tried.
+    pub(crate) async fn impatient() -> Option<Self> {
+        let mut stage = Self::open().await?;
+        let patience = TimeoutConfig::builder()
+            .operation_attempt_timeout(Duration::from_millis(300))
+            .build();
+        for (clients, bucket) in [
+            (&stage.from, &mut stage.source),
+            (&stage.to, &mut stage.destination),
+        ] {
+            let config = clients.s3.config().to_builder();
+            let mut clients = clients.clone();
+            let config = config.timeout_config(patience.clone()).build();
+            clients.s3 = aws_sdk_s3::Client::from_conf(config);
+            *bucket = Bucket::new(&clients, bucket.place().clone());
+        }
+        Some(stage)
     }
 
     pub(crate) async fn on(base: Base) -> Option<Self> {
@@ -193,6 +214,13 @@ impl Stage {
         .unwrap();
         assert_eq!(undone.failed.tally.objects, 0, "{undone:?}");
         undone.undone.objects
+    }
+
+    /// Whether an archived object of the source can be read.
+    pub(crate) async fn is_restored(&self, key: &str) -> bool {
+        let head = self.from.s3.head_object().bucket("photos").key(key);
+        let restore = head.send().await.unwrap().restore.unwrap_or_default();
+        restore.contains("ongoing-request=\"false\"")
     }
 
     pub(crate) fn run(&self, name: &str) -> Run {

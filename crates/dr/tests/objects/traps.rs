@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, StorageClass};
+use aws_sdk_s3::types::{
+    CompletedMultipartUpload, CompletedPart, RestoreRequest, ServerSideEncryption, StorageClass,
+};
 use dr::objects::{
-    Finding, Intended, MaxDelete, Mode, PlanOptions, Refusal, abort_leftovers, check, check_places,
+    ApplyOptions, Finding, Intended, MaxDelete, Mode, PlanOptions, Refusal, abort_leftovers, apply,
+    check, check_places,
 };
 use local_aws::{Base, Fault, FaultKind};
 use tokio::sync::watch;
@@ -241,6 +245,119 @@ async fn an_archived_object_is_named_and_not_copied() {
     assert_eq!(parity.archived.examples[0].key, "cold");
 }
 
+// aws-behaviour: 13
+#[tokio::test]
+async fn an_archived_object_is_copied_once_it_is_restored() {
+    let stage = stage!();
+    let put = stage.from.s3.put_object().bucket("photos").key("cold");
+    let put = put.storage_class(StorageClass::DeepArchive);
+    put.body(ByteStream::from_static(b"x"))
+        .send()
+        .await
+        .unwrap();
+    let (plan, done) = stage.sync("r1", &options()).await;
+    assert_eq!((plan.archived.tally.objects, done.copied.objects), (1, 0));
+    let restore = stage.from.s3.restore_object().bucket("photos").key("cold");
+    let request = RestoreRequest::builder().days(1).build();
+    restore.restore_request(request).send().await.unwrap();
+    while !stage.is_restored("cold").await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let parity = stage.parity(Mode::Auto).await;
+    assert_eq!(parity.only_source.tally.objects, 1);
+    assert_eq!(parity.archived.tally.objects, 0, "{parity:?}");
+    let (plan, done) = stage.sync("r2", &options()).await;
+    assert_eq!((plan.archived.tally.objects, done.copied.objects), (0, 1));
+    // In the class that the source has.
+    let head = stage.to.s3.head_object().bucket("photos-dr").key("cold");
+    let class = head.send().await.unwrap().storage_class;
+    assert_eq!(class, Some(StorageClass::DeepArchive));
+    let parity = stage.parity(Mode::Etag).await;
+    assert_eq!(parity.equal.objects, 1, "{parity:?}");
+    // Equal, but the copy is archived in its turn, so that the sample cannot be read.
+    assert_eq!(parity.finding, Finding::Unknown);
+}
+
+/// Puts an object under a KMS key of the DR side, without a checksum of the SDK's.
+async fn put_keyed(stage: &Stage, key: &str, body: &[u8]) {
+    let config = stage.to.s3.config().to_builder();
+    let config = config.request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
+    let put = aws_sdk_s3::Client::from_conf(config.build()).put_object();
+    let put = put.bucket("photos-dr").key(key).body(body.to_vec().into());
+    let put = put.server_side_encryption(ServerSideEncryption::AwsKms);
+    put.ssekms_key_id(KMS_KEY).send().await.unwrap();
+}
+
+const KMS_KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+// aws-behaviour: 12
+#[tokio::test]
+async fn copies_are_encrypted_with_the_key_of_the_dr_side() {
+    // In one piece, and in parts on the base that tells their sizes.
+    for base in [Base::Ministack, Base::Moto] {
+        let Some(stage) = Stage::on(base).await else {
+            return;
+        };
+        stage.put_source("a", b"plain").await;
+        put_in_parts(&stage, "big", &[vec![1; 5 << 20], vec![2; 9]]).await;
+        let planned = stage.plan(&options()).await;
+        let options = ApplyOptions {
+            kms_key: Some(KMS_KEY.parse().unwrap()),
+            ..stage.options()
+        };
+        let (_keep, stop) = watch::channel(false);
+        let done = apply(
+            &planned,
+            &stage.source,
+            &stage.destination,
+            &stage.run("r1"),
+            &options,
+            stop,
+            &report::Silent,
+        )
+        .await
+        .unwrap();
+        assert_eq!(done.copied.objects, 2);
+        for key in ["a", "big"] {
+            let head = stage.to.s3.head_object().bucket("photos-dr").key(key);
+            let head = head.send().await.unwrap();
+            let keyed = Some(&ServerSideEncryption::AwsKms);
+            assert_eq!(head.server_side_encryption(), keyed, "{key}");
+            assert_eq!(head.ssekms_key_id(), Some(KMS_KEY), "{key}");
+        }
+        assert_eq!(stage.destination().await, stage.source().await);
+    }
+}
+
+// aws-behaviour: 12
+#[tokio::test]
+async fn an_etag_under_a_kms_key_proves_no_difference() {
+    let stage = stage!();
+    stage.put_source("a", b"good").await;
+    put_keyed(&stage, "a", b"evil").await;
+    // The ETags differ, as they would for the same bytes: only a checksum may decide.
+    let head = |clients: &aws_env::RegionClients, bucket: &str| {
+        let head = clients.s3.head_object().bucket(bucket).key("a");
+        head.checksum_mode(aws_sdk_s3::types::ChecksumMode::Enabled)
+            .send()
+    };
+    let (ours, theirs) = tokio::join!(head(&stage.from, "photos"), head(&stage.to, "photos-dr"));
+    let (ours, theirs) = (ours.unwrap(), theirs.unwrap());
+    let common = ours.checksum_crc32().is_some() && theirs.checksum_crc32().is_some();
+    assert!(!common, "{theirs:?}");
+    let parity = stage.parity(Mode::Auto).await;
+    assert_eq!(parity.different.tally.objects, 0, "{parity:?}");
+    let why = parity.unproven.examples[0].reason.as_deref().unwrap();
+    assert!(why.contains("encrypted with a key"), "{why}");
+    // Reading both is the proof that is left.
+    assert_eq!(parity.sample.unwrap().different.tally.objects, 1);
+    assert_eq!(parity.finding, Finding::Different);
+    // Not provably equal: it is copied again, and then it is.
+    let (plan, done) = stage.sync("r1", &options()).await;
+    assert_eq!((plan.unproven.tally.objects, done.copied.objects), (1, 1));
+    assert_eq!(stage.destination().await, stage.source().await);
+}
+
 #[tokio::test]
 async fn keys_of_every_kind_come_through() {
     let stage = stage!();
@@ -304,6 +421,31 @@ async fn what_somebody_else_has_written_meanwhile_is_neither_overwritten_nor_del
     assert_eq!(there["both"].body, b"written in DR");
     assert_eq!(there["stray"].body, b"written in DR");
     assert_eq!(there["keep"].body, b"same");
+}
+
+#[tokio::test]
+async fn a_deletion_whose_answer_is_lost_is_known_and_can_be_undone() {
+    let stage = stage!();
+    stage.put_source("new", b"x").await;
+    stage.put_source("keep", b"x").await;
+    stage.put_destination("keep", b"x").await;
+    stage.put_destination("stray", b"x").await;
+    let before = stage.destination().await;
+    let lost = || {
+        let fault = Fault::new(FaultKind::ResetAfter).operation("DeleteObjects");
+        stage.aws.add_fault(fault.times(1));
+    };
+    lost();
+    let (_, done) = stage.sync("r1", &deleting()).await;
+    assert!(done.is_complete(), "{done:?}");
+    assert_eq!(done.deleted.objects, 1);
+    assert_eq!(stage.destination().await, stage.source().await);
+    // The undo deletes what was created; its answer is lost as well.
+    lost();
+    assert_eq!(stage.undo("r1", "r2").await, 2);
+    assert_eq!(stage.destination().await, before);
+    let hit = |entry: &local_aws::LogEntry| entry.fault.as_deref() == Some("reset-after");
+    assert_eq!(stage.aws.log().into_iter().filter(hit).count(), 2);
 }
 
 #[tokio::test]

@@ -1,0 +1,77 @@
+//! Versions of one key.
+
+use aws_env::Error;
+
+use super::bucket::{Bucket, time};
+use super::entry::{ETag, Modified};
+
+/// A version or delete marker of one key.
+#[derive(Clone, Debug)]
+pub(super) struct Version {
+    pub(super) id: String,
+    /// `None` for a delete marker.
+    pub(super) etag: Option<ETag>,
+    pub(super) modified: Modified,
+    pub(super) latest: bool,
+}
+
+/// The newest versions of a whole key, the current one first.
+pub(super) async fn versions(bucket: &Bucket, key: &str) -> Result<Vec<Version>, Error> {
+    let answer = bucket
+        .s3
+        .list_object_versions()
+        .bucket(bucket.name())
+        .prefix(key)
+        .max_keys(20)
+        .send()
+        .await
+        .map_err(|error| bucket.call("ListObjectVersions", key).failed(error))?;
+    let objects = answer.versions().iter().map(|version| {
+        (
+            version.key(),
+            Version {
+                id: version.version_id().unwrap_or("null").to_owned(),
+                etag: Some(ETag::parse(version.e_tag().unwrap_or_default())),
+                modified: time(version.last_modified()),
+                latest: version.is_latest() == Some(true),
+            },
+        )
+    });
+    let markers = answer.delete_markers().iter().map(|marker| {
+        (
+            marker.key(),
+            Version {
+                id: marker.version_id().unwrap_or("null").to_owned(),
+                etag: None,
+                modified: time(marker.last_modified()),
+                latest: marker.is_latest() == Some(true),
+            },
+        )
+    });
+    let mut versions: Vec<Version> = objects
+        .chain(markers)
+        .filter(|(of, _)| *of == Some(key))
+        .map(|(_, version)| version)
+        .collect();
+    versions.sort_by_key(|version| std::cmp::Reverse((version.latest, version.modified)));
+    Ok(versions)
+}
+
+/// The delete marker that lies right on top of `version`: what a deletion left whose answer was lost. The
+/// second request of such a deletion is refused, since its object is not there any more.
+pub(super) async fn marker_over(
+    bucket: &Bucket,
+    key: &str,
+    version: Option<&str>,
+) -> Result<Option<String>, Error> {
+    let Some(version) = version else {
+        return Ok(None);
+    };
+    let versions = versions(bucket, key).await?;
+    Ok(match versions.as_slice() {
+        [marker, before, ..] if marker.latest && marker.etag.is_none() && before.id == version => {
+            Some(marker.id.clone())
+        }
+        _ => None,
+    })
+}
