@@ -126,3 +126,28 @@ impl Inventory {
             .filter(move |resource| resource.kind == kind)
     }
 }
+
+/// An address with `instead` in place of each key of count and for_each; a key may hold any text.
+pub(crate) fn with_keys(address: &str, instead: &str) -> String {
+    let mut out = String::with_capacity(address.len());
+    let mut chars = address.chars();
+    while let Some(c) = chars.next() {
+        if c != '[' {
+            out.push(c);
+            continue;
+        }
+        let mut quoted = false;
+        while let Some(c) = chars.next() {
+            match c {
+                '\\' if quoted => {
+                    chars.next();
+                }
+                '"' => quoted = !quoted,
+                ']' if !quoted => break,
+                _ => {}
+            }
+        }
+        out.push_str(instead);
+    }
+    out
+}

@@ -7,11 +7,17 @@
 //! Money is decimal and never a float. A price that is not known is an error on its line and makes the total
 //! a lower bound; a price that is derived, assumed or old says so on the line.
 
+mod estimate;
 mod inventory;
 mod money;
 mod prices;
 mod quantity;
+mod usage;
 
+pub use estimate::{
+    AgainstGuide, Basis, Estimate, GuideRow, HOURS, Heading, Line, Missing, OLD_DAYS, Options,
+    Problem, ResourceCost, Unpriced, WEEK,
+};
 pub use inventory::{Attributes, Inventory, InventoryError, Resource, Source};
 pub use money::{Usd, UsdRange};
 pub use prices::{
@@ -19,3 +25,4 @@ pub use prices::{
     PriceCheck, PriceKey, Priced, Scope, Service, Tier,
 };
 pub use quantity::{Quantity, QuantityError, QuantityRange, Scenario, Unit};
+pub use usage::{Told, Usage, UsageError, UsageKey, usage_keys};

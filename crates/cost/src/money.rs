@@ -40,6 +40,15 @@ impl Usd {
         )
     }
 
+    /// Every digit, and two after the point at least.
+    pub(crate) fn exact(self) -> Decimal {
+        let mut dollars = self.0.normalize();
+        if dollars.scale() < 2 {
+            dollars.rescale(2);
+        }
+        dollars
+    }
+
     /// `factor` times as much.
     #[must_use]
     pub fn times(self, factor: Decimal) -> Self {
@@ -86,11 +95,7 @@ pub(crate) fn grouped(number: &str) -> String {
 impl Serialize for Usd {
     /// A string, since a JSON number would be read as a float.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut dollars = self.0.normalize();
-        if dollars.scale() < 2 {
-            dollars.rescale(2);
-        }
-        serializer.collect_str(&dollars)
+        serializer.collect_str(&self.exact())
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use settings::Region;
 
-use super::{Attributes, Inventory, InventoryError, Resource, Source};
+use super::{Attributes, Inventory, InventoryError, Resource, Source, with_keys};
 
 /// Terraform raises the major version when a reader of the old one would misunderstand it.
 /// <https://developer.hashicorp.com/terraform/internals/json-format>
@@ -171,7 +171,7 @@ impl Inventory {
     }
 
     fn add(&mut self, module: Module, providers: &Providers) -> Result<(), InventoryError> {
-        let path = without_keys(&module.address);
+        let path = with_keys(&module.address, "");
         for instance in module.resources {
             if instance.mode != "managed" {
                 continue;
@@ -209,30 +209,6 @@ fn parse(name: &str, address: &str) -> Result<Region, InventoryError> {
 /// `arn:aws:rds:REGION:…`; global resources have an empty one.
 fn region_of_arn(arn: &str) -> Option<&str> {
     arn.split(':').nth(3).filter(|region| !region.is_empty())
-}
-
-/// A module's address without the keys of count and for_each; a key may hold any text.
-fn without_keys(address: &str) -> String {
-    let mut out = String::with_capacity(address.len());
-    let mut chars = address.chars();
-    while let Some(c) = chars.next() {
-        if c != '[' {
-            out.push(c);
-            continue;
-        }
-        let mut quoted = false;
-        while let Some(c) = chars.next() {
-            match c {
-                '\\' if quoted => {
-                    chars.next();
-                }
-                '"' => quoted = !quoted,
-                ']' if !quoted => break,
-                _ => {}
-            }
-        }
-    }
-    out
 }
 
 /// Which provider each resource is configured with, and its region.

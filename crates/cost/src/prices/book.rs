@@ -14,6 +14,9 @@ use crate::{Quantity, Unit, Usd};
 const PRICES: &str = include_str!("../../data/prices.csv");
 const FREE: &str = include_str!("../../data/free-tier.csv");
 
+/// Dollars for [`Price::per`] units: more is a mistake, and products with quantities stay exact below it.
+const DEAREST: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
+
 /// The first line of a price book, up to its version.
 const HEAD: &str = "# Price book: format 1, version ";
 const FREE_HEAD: &str = "# Free allowances: format 1, version ";
@@ -115,13 +118,17 @@ impl PriceBook {
             if per.is_zero() {
                 return Err("`per` is zero".to_owned());
             }
+            let usd = parse_number(row.usd).map_err(told)?;
+            if usd > DEAREST {
+                return Err(format!("${usd} is more than anything costs"));
+            }
             let tier = Tier {
                 from: parse_number(row.from).map_err(told)?,
                 to: match row.to {
                     "Inf" => None,
                     to => Some(parse_number(to).map_err(told)?),
                 },
-                usd: Usd::new(parse_number(row.usd).map_err(told)?),
+                usd: Usd::new(usd),
                 as_of: date(row.as_of)?,
                 confidence: confidence(row.confidence)?,
                 source: row.source.to_owned(),
@@ -313,6 +320,7 @@ mod tests {
             (",GB,", ",GiB,", "\"GiB\" is not a unit"),
             (",0.1,", ",-0.1,", "negative"),
             (",0.1,", ",NaN,", "not a number"),
+            (",0.1,", ",1000001,", "more than anything costs"),
             (",1,0,", ",0,0,", "`per` is zero"),
             ("2026-01-01", "2026-13-01", "not a date"),
             ("quoted:1", "heard", "not quoted:N"),

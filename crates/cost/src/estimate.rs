@@ -1,0 +1,402 @@
+//! What an inventory costs in a month.
+
+mod demand;
+mod document;
+mod free;
+mod guide;
+mod heading;
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+pub use guide::{AgainstGuide, GuideRow};
+pub use heading::Heading;
+
+use crate::quantity::as_text;
+use crate::{
+    Caveat, Inventory, Portion, PriceBook, PriceKey, QuantityRange, Scenario, Source, Told, Unit,
+    Usage, Usd, UsdRange,
+};
+use demand::{Asked, Demand};
+
+/// Hours that AWS and everybody else count in a month.
+pub const HOURS: Decimal = Decimal::from_parts(730, 0, 0, false, 0);
+
+/// Hours of a week.
+pub const WEEK: Decimal = Decimal::from_parts(168, 0, 0, false, 0);
+
+/// A price read longer ago than this many days is called old, unless the caller says otherwise.
+pub const OLD_DAYS: i32 = 365;
+
+/// What an estimate depends on besides inventory, usage and prices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Options {
+    /// Prices read before this day are called old.
+    pub oldest: Date,
+    /// Take off what an account gets for nothing. Only right for an account with nothing else in it.
+    pub free_tier: bool,
+    /// Hours a week that databases run; the rest of the time they are stopped.
+    #[serde(serialize_with = "as_text")]
+    pub database_hours_a_week: Decimal,
+}
+
+impl Options {
+    /// No free tier, databases always on, prices old after [`OLD_DAYS`].
+    pub fn on(today: Date) -> Self {
+        Self {
+            oldest: today.saturating_sub(OLD_DAYS.days()),
+            free_tier: false,
+            database_hours_a_week: WEEK,
+        }
+    }
+}
+
+/// Whether a line depends on use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// Paid for being there.
+    Fixed,
+    /// Paid for what it does or holds.
+    Usage,
+}
+
+/// Why a line is not, or not fully, priced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// The price book does not have the price.
+    Price,
+    /// The price book ends before the quantity does.
+    Tier,
+}
+
+/// A line, as AWS bills it: one item in one region, rounded to cents once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Where it is shown.
+    pub heading: Heading,
+    /// The price.
+    #[serde(flatten)]
+    pub key: PriceKey,
+    /// Whether it depends on use.
+    pub basis: Basis,
+    /// How much.
+    pub quantity: QuantityRange,
+    /// Of what.
+    pub unit: Unit,
+    /// How much of it is free.
+    pub free: QuantityRange,
+    /// Who says how much is used; nobody has to for what is fixed.
+    pub told: Option<Told>,
+    /// The expected quantity, by tier.
+    pub portions: Vec<Portion>,
+    /// To whole cents; null when the price is not known, which is not the same as nothing.
+    pub usd: Option<UsdRange>,
+    /// What is not known.
+    pub missing: Option<Missing>,
+    /// What is to be said about the prices.
+    pub caveats: Vec<Caveat>,
+    /// The resources that it is for.
+    pub resources: Vec<String>,
+}
+
+/// What a resource has its part in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ResourceCost {
+    /// Its address.
+    pub address: String,
+    /// Its part of every line, exactly: cents are rounded where AWS rounds them, on the lines.
+    pub usd: UsdRange,
+    /// Something of it has no price.
+    pub lower_bound: bool,
+}
+
+/// A resource, or a part of one, that could not be priced.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Problem {
+    /// Its address.
+    pub address: String,
+    /// What is not known.
+    pub problem: String,
+}
+
+/// Resources of a type that nothing is known about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unpriced {
+    /// The type.
+    pub kind: String,
+    /// Their addresses.
+    pub addresses: Vec<String>,
+}
+
+/// What an inventory costs in a month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Estimate {
+    /// Where the inventory comes from.
+    pub source: Source,
+    /// The edition of the price book.
+    pub prices_of: Date,
+    /// What it depends on besides.
+    pub options: Options,
+    /// By heading, then item.
+    pub lines: Vec<Line>,
+    /// What costs something, dearest first.
+    pub resources: Vec<ResourceCost>,
+    /// How many resources cost nothing.
+    pub free_resources: usize,
+    /// Types that nothing is known about.
+    pub unpriced: Vec<Unpriced>,
+    /// Parts that could not be priced.
+    pub problems: Vec<Problem>,
+    /// What a reader has to know.
+    pub notes: Vec<String>,
+    /// The sum of the fixed lines.
+    pub fixed: UsdRange,
+    /// The sum of the lines that depend on use.
+    pub usage: UsdRange,
+    /// The sum of all lines.
+    pub total: UsdRange,
+    /// Something has no price, so that it costs more than this.
+    pub lower_bound: bool,
+}
+
+impl Estimate {
+    /// Prices an inventory.
+    pub fn new(inventory: &Inventory, usage: &Usage, book: &PriceBook, options: Options) -> Self {
+        let asked = rules::ask(inventory, usage, book, options);
+        let mut notes = inventory.notes.clone();
+        notes.extend(usage.strangers(inventory).into_iter().map(|address| {
+            format!("the usage file speaks of {address}, which the inventory does not have")
+        }));
+        let mut estimate = Self::of_demands(asked, book, options);
+        estimate.source = inventory.source.clone();
+        estimate.notes = notes;
+        estimate.lower_bound |= inventory.incomplete;
+        estimate
+    }
+
+    pub(crate) fn of_demands(asked: Asked, book: &PriceBook, options: Options) -> Self {
+        let mut groups: BTreeMap<(Heading, PriceKey, Basis), Vec<Demand>> = BTreeMap::new();
+        for demand in asked.demands {
+            if !demand.quantity.is_zero() {
+                groups
+                    .entry((demand.heading, demand.key.clone(), demand.basis))
+                    .or_default()
+                    .push(demand);
+            }
+        }
+        let mut meter = Meter {
+            book,
+            options,
+            used: BTreeMap::new(),
+            taken: BTreeMap::new(),
+        };
+        let mut shares: BTreeMap<String, (UsdRange, bool)> = BTreeMap::new();
+        let lines: Vec<Line> = groups
+            .into_iter()
+            .map(|((heading, key, basis), demands)| {
+                meter.line(heading, key, basis, &demands, &mut shares)
+            })
+            .collect();
+        for problem in &asked.problems {
+            shares.entry(problem.address.clone()).or_default().1 = true;
+        }
+        let mut resources: Vec<ResourceCost> = shares
+            .into_iter()
+            .map(|(address, (usd, lower_bound))| ResourceCost {
+                address,
+                usd,
+                lower_bound,
+            })
+            .collect();
+        resources.sort_by(|a, b| {
+            b.usd
+                .expected
+                .cmp(&a.usd.expected)
+                .then_with(|| a.address.cmp(&b.address))
+        });
+        let sum = |basis: Basis| -> UsdRange {
+            lines
+                .iter()
+                .filter(|line| line.basis == basis)
+                .filter_map(|line| line.usd)
+                .sum()
+        };
+        let (fixed, usage) = (sum(Basis::Fixed), sum(Basis::Usage));
+        let lower_bound = lines.iter().any(|line| line.missing.is_some())
+            || !asked.unpriced.is_empty()
+            || !asked.problems.is_empty();
+        Self {
+            source: Source::Settings,
+            prices_of: book.version(),
+            options,
+            lines,
+            resources,
+            free_resources: asked.free,
+            unpriced: asked
+                .unpriced
+                .into_iter()
+                .map(|(kind, addresses)| Unpriced { kind, addresses })
+                .collect(),
+            problems: asked.problems,
+            notes: Vec::new(),
+            fixed,
+            usage,
+            total: fixed + usage,
+            lower_bound,
+        }
+    }
+
+    /// The sum of the lines under a heading, and whether something of it has no price; `None` when there is
+    /// no such line.
+    pub fn under(&self, heading: Heading) -> Option<(UsdRange, bool)> {
+        let mut lines = self
+            .lines
+            .iter()
+            .filter(|line| line.heading == heading)
+            .peekable();
+        lines.peek()?;
+        let (mut sum, mut lower_bound) = (UsdRange::default(), false);
+        for line in lines {
+            sum = sum + line.usd.unwrap_or_default();
+            lower_bound |= line.missing.is_some();
+        }
+        Some((sum, lower_bound))
+    }
+}
+
+/// What has been used up so far, by scenario: tiers and allowances count over the whole account.
+struct Meter<'b> {
+    book: &'b PriceBook,
+    options: Options,
+    used: BTreeMap<PriceKey, QuantityRange>,
+    taken: BTreeMap<(crate::Service, String), QuantityRange>,
+}
+
+impl Meter<'_> {
+    fn line(
+        &mut self,
+        heading: Heading,
+        key: PriceKey,
+        basis: Basis,
+        demands: &[Demand],
+        shares: &mut BTreeMap<String, (UsdRange, bool)>,
+    ) -> Line {
+        let quantity = demands
+            .iter()
+            .map(|demand| demand.quantity)
+            .fold(QuantityRange::default(), std::ops::Add::add);
+        let unit = demands.first().map_or(Unit::Request, |demand| demand.unit);
+        let free = self.free(&key, quantity);
+        let paid = QuantityRange {
+            low: quantity.low - free.low,
+            expected: quantity.expected - free.expected,
+            high: quantity.high - free.high,
+        };
+        // An item of another unit is another item.
+        let price = self.book.price(&key).filter(|price| price.unit() == unit);
+        let mut portions = Vec::new();
+        let mut caveats = BTreeSet::new();
+        let mut missing = None;
+        let usd = price.map(|price| {
+            let before = self.used.entry(key.clone()).or_default();
+            let usd = UsdRange::of(|scenario| {
+                let priced = price.of(
+                    before.get(scenario),
+                    paid.get(scenario),
+                    self.options.oldest,
+                );
+                if !priced.beyond.is_zero() {
+                    missing = Some(Missing::Tier);
+                }
+                let known = priced.known();
+                caveats.extend(priced.caveats);
+                if scenario == Scenario::Expected {
+                    portions = priced.portions;
+                }
+                known
+            });
+            *before = *before + paid;
+            usd
+        });
+        if usd.is_none() {
+            missing = Some(Missing::Price);
+        }
+        let mut resources = BTreeSet::new();
+        for demand in demands {
+            let share = shares.entry(demand.address.clone()).or_default();
+            share.0 = share.0
+                + UsdRange::of(|scenario| {
+                    part(
+                        usd.unwrap_or_default().get(scenario),
+                        demand.quantity.get(scenario),
+                        quantity.get(scenario),
+                    )
+                });
+            share.1 |= missing.is_some();
+            resources.insert(demand.address.clone());
+        }
+        let told = match basis {
+            Basis::Fixed => None,
+            // One default makes the line no better than that.
+            Basis::Usage if demands.iter().all(|demand| demand.told == Told::File) => {
+                Some(Told::File)
+            }
+            Basis::Usage => Some(Told::Default),
+        };
+        Line {
+            heading,
+            key,
+            basis,
+            quantity,
+            unit,
+            free,
+            told,
+            portions,
+            usd: usd.map(UsdRange::rounded),
+            missing,
+            caveats: caveats.into_iter().collect(),
+            resources: resources.into_iter().collect(),
+        }
+    }
+
+    /// How much of the quantity the account still gets for nothing.
+    fn free(&mut self, key: &PriceKey, quantity: QuantityRange) -> QuantityRange {
+        if !self.options.free_tier {
+            return QuantityRange::default();
+        }
+        let Some(allowance) = self.book.allowance(key.service, &key.item) else {
+            return QuantityRange::default();
+        };
+        let taken = self
+            .taken
+            .entry((key.service, key.item.clone()))
+            .or_default();
+        let left = |taken: Decimal| (allowance.quantity.amount() - taken).max(Decimal::ZERO);
+        let free = QuantityRange {
+            low: left(taken.low).min(quantity.low),
+            expected: left(taken.expected).min(quantity.expected),
+            high: left(taken.high).min(quantity.high),
+        };
+        *taken = *taken + free;
+        free
+    }
+}
+
+/// A resource's part of a line, by its part of the quantity.
+fn part(usd: Usd, of: Decimal, all: Decimal) -> Usd {
+    if all.is_zero() {
+        Usd::ZERO
+    } else {
+        Usd::new(usd.dollars() * (of / all))
+    }
+}
+
+#[cfg(test)]
+mod tests;

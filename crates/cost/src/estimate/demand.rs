@@ -1,0 +1,179 @@
+//! What resources ask of the price book.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use settings::Region;
+
+use super::{Basis, HOURS, Heading, Options, Problem};
+use crate::{
+    Inventory, PriceBook, PriceKey, QuantityRange, Resource, Scope, Service, Told, Unit, Usage,
+};
+
+/// So much of something, for a resource.
+#[derive(Clone, Debug)]
+pub(crate) struct Demand {
+    pub(crate) address: String,
+    pub(crate) heading: Heading,
+    pub(crate) key: PriceKey,
+    pub(crate) unit: Unit,
+    pub(crate) basis: Basis,
+    pub(crate) quantity: QuantityRange,
+    pub(crate) told: Told,
+}
+
+/// Everything that an inventory asks for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) demands: Vec<Demand>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) unpriced: BTreeMap<String, Vec<String>>,
+    pub(crate) free: usize,
+}
+
+/// Writes down what one resource asks for.
+pub(super) struct Asker<'a> {
+    pub(super) resource: &'a Resource,
+    pub(super) inventory: &'a Inventory,
+    pub(super) usage: &'a Usage,
+    pub(super) book: &'a PriceBook,
+    pub(super) options: Options,
+    pub(super) asked: &'a mut Asked,
+    /// Overrides the heading of everything, for copies of resources in the DR region.
+    pub(super) heading: Heading,
+}
+
+impl Asker<'_> {
+    /// Goes on under another heading.
+    pub(super) fn under(&mut self, heading: Heading) -> &mut Self {
+        self.heading = heading;
+        self
+    }
+
+    /// Something that costs for being there, in the region of the resource.
+    pub(super) fn fixed(
+        &mut self,
+        service: Service,
+        item: impl Into<String>,
+        unit: Unit,
+        amount: Decimal,
+    ) {
+        let amount = QuantityRange::fixed(amount);
+        if let Some(scope) = self.scope() {
+            self.add(
+                scope,
+                service,
+                item.into(),
+                unit,
+                Basis::Fixed,
+                amount,
+                Told::File,
+            );
+        }
+    }
+
+    /// The same, every hour of the month.
+    pub(super) fn hourly(
+        &mut self,
+        service: Service,
+        item: impl Into<String>,
+        unit: Unit,
+        count: Decimal,
+    ) {
+        self.fixed(service, item, unit, count * HOURS);
+    }
+
+    /// Something that costs what it is used, as the usage of this resource says under `name`.
+    pub(super) fn used(
+        &mut self,
+        service: Service,
+        item: impl Into<String>,
+        unit: Unit,
+        name: &str,
+    ) {
+        let (amount, told) = self.usage_of(name);
+        if amount.is_zero() {
+            return;
+        }
+        let scope = match service {
+            Service::CloudFront => Some(Scope::Global),
+            _ => self.scope(),
+        };
+        if let Some(scope) = scope {
+            self.add(
+                scope,
+                service,
+                item.into(),
+                unit,
+                Basis::Usage,
+                amount,
+                told,
+            );
+        }
+    }
+
+    pub(super) fn usage_of(&self, name: &str) -> (QuantityRange, Told) {
+        self.usage
+            .of(&self.resource.address, &self.resource.kind, name)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "they are what a demand is")]
+    pub(super) fn add(
+        &mut self,
+        scope: Scope,
+        service: Service,
+        item: String,
+        unit: Unit,
+        basis: Basis,
+        quantity: QuantityRange,
+        told: Told,
+    ) {
+        self.asked.demands.push(Demand {
+            address: self.resource.address.clone(),
+            heading: self.heading,
+            key: PriceKey {
+                scope,
+                service,
+                item,
+            },
+            unit,
+            basis,
+            quantity,
+            told,
+        });
+    }
+
+    /// Traffic from one region to another.
+    pub(super) fn transfer(&mut self, from: Region, to: Region, amount: QuantityRange, told: Told) {
+        let key = self.book.transfer(from, to);
+        self.add(
+            key.scope,
+            key.service,
+            key.item,
+            Unit::Gb,
+            Basis::Usage,
+            amount,
+            told,
+        );
+    }
+
+    /// Where the resource is; a problem when nothing tells.
+    pub(super) fn scope(&mut self) -> Option<Scope> {
+        let region = self.resource.region;
+        if region.is_none() {
+            self.problem("its region is not known");
+        }
+        region.map(Scope::Region)
+    }
+
+    /// Part of the resource cannot be priced.
+    pub(super) fn problem(&mut self, problem: impl Into<String>) {
+        let problem = Problem {
+            address: self.resource.address.clone(),
+            problem: problem.into(),
+        };
+        if !self.asked.problems.contains(&problem) {
+            self.asked.problems.push(problem);
+        }
+    }
+}

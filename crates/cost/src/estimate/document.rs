@@ -1,0 +1,205 @@
+use report::{Document, Mark, Report};
+
+use super::{Basis, Estimate, Heading, Line, Missing, Source};
+use crate::quantity::shown;
+use crate::{Portion, Told, Usd, UsdRange};
+
+impl Portion {
+    /// As in `100 × $0.09` or `1,000,000 × $0.44/1,000,000`.
+    pub(super) fn arithmetic(&self) -> String {
+        let per = if self.per == rust_decimal::Decimal::ONE {
+            String::new()
+        } else {
+            format!("/{}", shown(self.per))
+        };
+        format!("{} × ${}{per}", shown(self.amount), self.usd.exact())
+    }
+}
+
+impl Line {
+    /// How the expected amount comes about.
+    pub fn arithmetic(&self) -> String {
+        let mut parts: Vec<String> = self.portions.iter().map(Portion::arithmetic).collect();
+        match self.missing {
+            Some(Missing::Price) => parts.push(format!(
+                "{} × a price that is not known",
+                shown(self.quantity.expected)
+            )),
+            Some(Missing::Tier) => parts.push("more, at a price that is not known".to_owned()),
+            None if parts.is_empty() => parts.push("0".to_owned()),
+            None => {}
+        }
+        parts.join(" + ")
+    }
+
+    /// What is to be said about the line.
+    pub fn remarks(&self) -> String {
+        let mut remarks = Vec::new();
+        match self.missing {
+            Some(Missing::Price) => remarks.push("price missing".to_owned()),
+            Some(Missing::Tier) => remarks.push("last tier missing".to_owned()),
+            None => {}
+        }
+        remarks.extend(self.caveats.iter().map(|caveat| format!("price {caveat}")));
+        if self.told == Some(Told::Default) {
+            remarks.push("default usage".to_owned());
+        }
+        if !self.free.is_zero() {
+            remarks.push(format!("{} free", shown(self.free.expected)));
+        }
+        remarks.join(", ")
+    }
+
+    fn mark(&self) -> Mark {
+        match self.missing {
+            Some(_) => Mark::Wrong,
+            None if self.caveats.is_empty() => Mark::Plain,
+            None => Mark::Unknown,
+        }
+    }
+}
+
+/// The three amounts as cells; one that is only a lower bound says so, and one of which nothing is known.
+pub(crate) fn cells(usd: UsdRange, lower_bound: bool) -> [String; 3] {
+    [usd.low, usd.expected, usd.high].map(|usd| match lower_bound {
+        true if usd == Usd::ZERO => "unknown".to_owned(),
+        true => format!("≥ {usd}"),
+        false => usd.to_string(),
+    })
+}
+
+impl Report for Estimate {
+    fn document(&self) -> Document {
+        let source = match self.source {
+            Source::Plan => "from a plan",
+            Source::State => "from a state",
+            Source::Settings => "from the settings",
+        };
+        let mut document = Document::new()
+            .heading(format!("Cost of a month, {source}"))
+            .table(["Service", "Low", "Expected", "High"], self.services())
+            .heading("Lines")
+            .table(
+                [
+                    "Service",
+                    "Region",
+                    "Item",
+                    "Unit",
+                    "Arithmetic",
+                    "USD",
+                    "Remarks",
+                ],
+                self.line_rows(),
+            );
+        let resources = self
+            .resources
+            .iter()
+            .filter(|resource| resource.usd != UsdRange::default() || resource.lower_bound)
+            .map(|resource| {
+                let mut row = vec![resource.address.clone()];
+                row.extend(cells(resource.usd, resource.lower_bound));
+                (Mark::Plain, row)
+            })
+            .collect();
+        document = document
+            .heading("Resources")
+            .table(["Resource", "Low", "Expected", "High"], resources);
+        if !self.unpriced.is_empty() {
+            let rows = self
+                .unpriced
+                .iter()
+                .map(|of| {
+                    let addresses = of.addresses.join("\n");
+                    (Mark::Wrong, vec![of.kind.clone(), addresses])
+                })
+                .collect();
+            document = document
+                .heading("Not priced")
+                .table(["Type", "Resources"], rows);
+        }
+        if !self.problems.is_empty() {
+            let rows = self
+                .problems
+                .iter()
+                .map(|of| (Mark::Wrong, vec![of.address.clone(), of.problem.clone()]))
+                .collect();
+            document = document
+                .heading("Not priced in full")
+                .table(["Resource", "Problem"], rows);
+        }
+        for note in &self.notes {
+            document = document.text(format!("Note: {note}"));
+        }
+        document.text(self.summary())
+    }
+}
+
+impl Estimate {
+    fn services(&self) -> Vec<(Mark, Vec<String>)> {
+        let mut rows = Vec::new();
+        for heading in Heading::ALL {
+            if let Some((usd, lower_bound)) = self.under(heading) {
+                let mut row = vec![heading.title().to_owned()];
+                row.extend(cells(usd, lower_bound));
+                let mark = if lower_bound {
+                    Mark::Wrong
+                } else {
+                    Mark::Plain
+                };
+                rows.push((mark, row));
+            }
+        }
+        for (name, usd) in [
+            ("of which fixed", self.fixed),
+            ("of which by use", self.usage),
+            ("Total", self.total),
+        ] {
+            let mut row = vec![name.to_owned()];
+            row.extend(cells(usd, self.lower_bound));
+            rows.push((Mark::Plain, row));
+        }
+        rows
+    }
+
+    fn line_rows(&self) -> Vec<(Mark, Vec<String>)> {
+        self.lines
+            .iter()
+            .map(|line| {
+                let usd = match line.usd {
+                    None => "unknown".to_owned(),
+                    Some(usd) if line.basis == Basis::Fixed => usd.expected.to_string(),
+                    Some(usd) => format!("{} ({} to {})", usd.expected, usd.low, usd.high),
+                };
+                let cells = vec![
+                    line.heading.title().to_owned(),
+                    line.key.scope.to_string(),
+                    line.key.item.clone(),
+                    line.unit.to_string(),
+                    line.arithmetic(),
+                    usd,
+                    line.remarks(),
+                ];
+                (line.mark(), cells)
+            })
+            .collect()
+    }
+
+    /// One sentence with what counts.
+    fn summary(&self) -> String {
+        let [low, expected, high] = cells(self.total, self.lower_bound);
+        let doubtful = self.lines.iter().filter(|line| !line.caveats.is_empty());
+        let doubtful = doubtful.count();
+        let bound = if self.lower_bound {
+            "; a lower bound, since something has no price"
+        } else {
+            ""
+        };
+        format!(
+            "{expected} a month expected, {low} to {high}{bound}. {} of {} lines use a derived, assumed or old price; prices of {}; {} resources cost nothing",
+            doubtful,
+            self.lines.len(),
+            self.prices_of,
+            self.free_resources,
+        )
+    }
+}

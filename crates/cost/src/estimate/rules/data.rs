@@ -1,0 +1,337 @@
+//! Databases, caches, buckets, tables, and their copies.
+
+use rust_decimal::Decimal;
+use serde_json::Value;
+use settings::Region;
+
+use super::super::{Basis, Heading, WEEK};
+use super::Asker;
+use super::network::public_ipv4;
+use crate::{Attributes, QuantityRange, Scope, Service, Unit};
+
+/// gp3 storage of PostgreSQL and MySQL includes 3,000 operations a second, and 12,000 from 400 GB on.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html>
+const GP3_STRIPED_FROM_GB: Decimal = Decimal::from_parts(400, 0, 0, false, 0);
+const GP3_IOPS: Decimal = Decimal::from_parts(3_000, 0, 0, false, 0);
+const GP3_STRIPED_IOPS: Decimal = Decimal::from_parts(12_000, 0, 0, false, 0);
+
+/// Performance Insights keeps seven days for nothing.
+const FREE_INSIGHTS_DAYS: Decimal = Decimal::from_parts(7, 0, 0, false, 0);
+
+/// Metrics that S3 publishes for a replication rule: bytes and operations pending, latency, failures. They
+/// cost what custom metrics do. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html>
+const REPLICATION_METRICS: Decimal = Decimal::from_parts(4, 0, 0, false, 0);
+
+pub(super) fn database(ask: &mut Asker<'_>, attributes: &Attributes) {
+    let zones = if attributes.flag("multi_az").unwrap_or(false) {
+        "multi-az"
+    } else {
+        "single-az"
+    };
+    match (
+        attributes.text("engine").map(engine),
+        attributes.text("instance_class"),
+    ) {
+        (Some(engine), Some(class)) => instance(ask, engine, class, zones),
+        (None, _) => ask.problem("its engine is not known before it is there"),
+        (_, None) => ask.problem("its instance class is not known before it is there"),
+    }
+    storage(ask, attributes, zones);
+    ask.used(
+        Service::Rds,
+        "backup storage",
+        Unit::GbMonth,
+        "additional_backup_storage_gb",
+    );
+    let insights = attributes
+        .number("performance_insights_retention_period")
+        .is_some_and(|days| days > FREE_INSIGHTS_DAYS);
+    if insights || attributes.text("database_insights_mode") == Some("advanced") {
+        ask.problem("the long retention of its performance insights is not priced");
+    }
+    if attributes.flag("publicly_accessible") == Some(true) {
+        public_ipv4(ask, Decimal::ONE);
+    }
+    if attributes.flag("manage_master_user_password") == Some(true) {
+        ask.under(Heading::Secrets).fixed(
+            Service::Secrets,
+            "secret",
+            Unit::SecretMonth,
+            Decimal::ONE,
+        );
+    }
+}
+
+/// The price book's name for an engine.
+fn engine(name: &str) -> &str {
+    match name {
+        "postgres" => "postgresql",
+        other => other,
+    }
+}
+
+fn instance(ask: &mut Asker<'_>, engine: &str, class: &str, zones: &str) {
+    let word = |name| {
+        ask.usage
+            .word(&ask.resource.address, &ask.resource.kind, name)
+    };
+    let term = word("reserved_instance_term").map(|term| match term {
+        "3_year" => "3yr",
+        _ => "1yr",
+    });
+    let payment = word("reserved_instance_payment_option").unwrap_or("no_upfront");
+    let Some(term) = term else {
+        let hours = super::super::HOURS * ask.options.database_hours_a_week / WEEK;
+        let item = format!("instance {engine} {class} {zones}");
+        ask.fixed(Service::Rds, item, Unit::InstanceHour, hours);
+        return;
+    };
+    // A reservation is paid for whether the instance runs or not.
+    let payment = payment.replace('_', "-");
+    if payment != "no-upfront" {
+        ask.problem("what its reservation costs up front is not in the price book");
+    }
+    let item = format!("reserved {engine} {class} {zones} {term} {payment}");
+    ask.hourly(Service::Rds, item, Unit::InstanceHour, Decimal::ONE);
+}
+
+fn storage(ask: &mut Asker<'_>, attributes: &Attributes, zones: &str) {
+    let iops = attributes.number("iops").unwrap_or_default();
+    let kind = attributes
+        .text("storage_type")
+        .unwrap_or(if iops.is_zero() { "gp2" } else { "io1" });
+    let Some(size) = attributes.number("allocated_storage") else {
+        ask.problem("the size of its storage is not known before it is there");
+        return;
+    };
+    ask.fixed(
+        Service::Rds,
+        format!("storage {kind} {zones}"),
+        Unit::GbMonth,
+        size,
+    );
+    let included = match kind {
+        "gp3" if size >= GP3_STRIPED_FROM_GB => GP3_STRIPED_IOPS,
+        "gp3" => GP3_IOPS,
+        "io1" | "io2" => Decimal::ZERO,
+        _ => iops,
+    };
+    if iops > included {
+        let item = format!("iops {kind} {zones}");
+        ask.fixed(Service::Rds, item, Unit::IopsMonth, iops - included);
+    }
+}
+
+/// They lie in the resource's region and come from that of the instance.
+pub(super) fn replicated_backups(ask: &mut Asker<'_>, attributes: &Attributes) {
+    ask.used(Service::Rds, "backup storage", Unit::GbMonth, "storage_gb");
+    let from = attributes
+        .text("source_db_instance_arn")
+        .and_then(|arn| arn.split(':').nth(3))
+        .and_then(|region| region.parse().ok())
+        .or(ask.inventory.region);
+    match (from, ask.resource.region) {
+        (Some(from), Some(to)) => {
+            let (amount, told) = ask.usage_of("monthly_data_transferred_gb");
+            ask.transfer(from, to, amount, told);
+        }
+        _ => ask.problem("the region it copies from is not known"),
+    }
+}
+
+pub(super) fn cache(ask: &mut Asker<'_>, attributes: &Attributes) {
+    let groups = attributes.number("num_node_groups");
+    let replicas = attributes
+        .number("replicas_per_node_group")
+        .unwrap_or_default();
+    let nodes = attributes
+        .number("num_cache_clusters")
+        .or_else(|| attributes.number("num_cache_nodes"))
+        .or(groups.map(|groups| groups * (replicas + Decimal::ONE)))
+        .unwrap_or(Decimal::ONE);
+    let engine = attributes.text("engine").unwrap_or("redis");
+    match attributes.text("node_type") {
+        Some(class) => ask.hourly(
+            Service::ElastiCache,
+            format!("node {engine} {class}"),
+            Unit::NodeHour,
+            nodes,
+        ),
+        None => ask.problem("its node type is not known before it is there"),
+    }
+    ask.used(
+        Service::ElastiCache,
+        "backup storage",
+        Unit::GbMonth,
+        "snapshot_storage_size_gb",
+    );
+}
+
+pub(super) fn bucket(ask: &mut Asker<'_>) {
+    for (group, class) in [
+        ("standard", "standard"),
+        ("standard_infrequent_access", "standard-ia"),
+        ("glacier_instant_retrieval", "glacier-ir"),
+        ("glacier_flexible_retrieval", "glacier"),
+        ("glacier_deep_archive", "deep-archive"),
+    ] {
+        for (name, item, unit) in [
+            ("storage_gb", "storage", Unit::GbMonth),
+            ("monthly_tier_1_requests", "requests tier 1", Unit::Request),
+            ("monthly_tier_2_requests", "requests tier 2", Unit::Request),
+            (
+                "monthly_lifecycle_transition_requests",
+                "transition",
+                Unit::Request,
+            ),
+            ("monthly_data_retrieval_gb", "retrieval", Unit::Gb),
+        ] {
+            ask.used(
+                Service::S3,
+                format!("{item} {class}"),
+                unit,
+                &format!("{group}.{name}"),
+            );
+        }
+        ask.used(
+            Service::S3,
+            format!("retrieval {class} standard"),
+            Unit::Gb,
+            &format!("{group}.monthly_standard_data_retrieval_gb"),
+        );
+    }
+}
+
+/// Traffic to the DR region, the promise of fifteen minutes if there is one, a request there for every
+/// object, and metrics. What the copies cost to keep is the DR bucket's.
+pub(super) fn replication(ask: &mut Asker<'_>, attributes: &Attributes) {
+    let enabled = |block: &Value| block["status"] == "Enabled";
+    let rules: Vec<&Value> = attributes
+        .list("rule")
+        .iter()
+        .filter(|rule| enabled(rule))
+        .collect();
+    let Some(rule) = rules.first() else {
+        return;
+    };
+    let destination = &rule["destination"][0];
+    let to = destination["encryption_configuration"][0]["replica_kms_key_id"]
+        .as_str()
+        .and_then(|arn| arn.split(':').nth(3))
+        .and_then(|region| region.parse::<Region>().ok())
+        .or(ask.inventory.dr_region);
+    let (Some(from), Some(to)) = (ask.resource.region, to) else {
+        ask.problem("the region it replicates to is not known; name the DR region");
+        return;
+    };
+    let (bytes, told) = ask.usage_of("monthly_replicated_gb");
+    let (objects, objects_told) = ask.usage_of("monthly_replicated_objects");
+    if from != to {
+        ask.transfer(from, to, bytes, told);
+    }
+    let mut add = |scope, service, item: &str, unit, amount, told| {
+        ask.add(
+            Scope::Region(scope),
+            service,
+            item.to_owned(),
+            unit,
+            Basis::Usage,
+            amount,
+            told,
+        );
+    };
+    if enabled(&destination["replication_time"][0]) {
+        add(
+            from,
+            Service::S3,
+            &format!("rtc {to}"),
+            Unit::Gb,
+            bytes,
+            told,
+        );
+    }
+    let class = match destination["storage_class"].as_str() {
+        Some("STANDARD_IA") => "standard-ia",
+        Some("GLACIER_IR") => "glacier-ir",
+        Some("GLACIER") => "glacier",
+        Some("DEEP_ARCHIVE") => "deep-archive",
+        _ => "standard",
+    };
+    let item = format!("requests tier 1 {class}");
+    add(to, Service::S3, &item, Unit::Request, objects, objects_told);
+    let metered = rules
+        .iter()
+        .filter(|rule| enabled(&rule["destination"][0]["metrics"][0]))
+        .count();
+    if metered > 0 {
+        let metrics = REPLICATION_METRICS * Decimal::from(metered);
+        let item = "metric".to_owned();
+        ask.add(
+            Scope::Region(to),
+            Service::CloudWatch,
+            item,
+            Unit::MetricMonth,
+            Basis::Fixed,
+            QuantityRange::fixed(metrics),
+            told,
+        );
+    }
+}
+
+pub(super) fn table(ask: &mut Asker<'_>, attributes: &Attributes) {
+    if attributes.text("billing_mode") == Some("PAY_PER_REQUEST") {
+        for (item, name) in [
+            ("write", "monthly_write_request_units"),
+            ("read", "monthly_read_request_units"),
+        ] {
+            ask.used(Service::DynamoDb, item, Unit::RequestUnit, name);
+        }
+    } else {
+        for (item, name) in [
+            ("provisioned write", "write_capacity"),
+            ("provisioned read", "read_capacity"),
+        ] {
+            match attributes.number(name) {
+                Some(units) => {
+                    ask.hourly(Service::DynamoDb, item, Unit::CapacityUnitHour, units);
+                }
+                None => ask.problem(format!("its {name} is not known")),
+            }
+        }
+    }
+    let storage = "storage standard";
+    ask.used(Service::DynamoDb, storage, Unit::GbMonth, "storage_gb");
+    let recovery = attributes.list("point_in_time_recovery");
+    if recovery.iter().any(|block| block["enabled"] == true) {
+        ask.used(
+            Service::DynamoDb,
+            "pitr",
+            Unit::GbMonth,
+            "pitr_backup_storage_gb",
+        );
+    }
+    let (writes, writes_told) = ask.usage_of("monthly_write_request_units");
+    let (kept, kept_told) = ask.usage_of("storage_gb");
+    for replica in attributes.list("replica") {
+        let region = replica["region_name"].as_str().map(str::parse::<Region>);
+        let Some(Ok(region)) = region else {
+            ask.problem("the region of a replica is not known");
+            continue;
+        };
+        let ask = ask.under(Heading::Recovery);
+        for (item, unit, amount, told) in [
+            ("replicated write", Unit::RequestUnit, writes, writes_told),
+            (storage, Unit::GbMonth, kept, kept_told),
+        ] {
+            ask.add(
+                Scope::Region(region),
+                Service::DynamoDb,
+                item.to_owned(),
+                unit,
+                Basis::Usage,
+                amount,
+                told,
+            );
+        }
+    }
+}

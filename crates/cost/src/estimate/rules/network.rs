@@ -1,0 +1,220 @@
+//! Addresses, load balancers, endpoints, content delivery, traffic.
+
+use rust_decimal::Decimal;
+use settings::Region;
+
+use super::super::{Basis, HOURS, Heading};
+use super::{Asker, made_up};
+use crate::{
+    Attributes, Inventory, QuantityRange, Resource, Scenario, Scope, Service, Unit, Usage,
+};
+
+/// Infracost's name for traffic, which Terraform has no resource for.
+pub(super) const TRAFFIC: &str = "aws_data_transfer";
+
+/// A load balancer has to be in two zones.
+const LEAST_ZONES: usize = 2;
+
+/// What a load balancer capacity unit contains: 25 new connections a second, 3,000 active ones a minute, 1 GB
+/// an hour. <https://aws.amazon.com/elasticloadbalancing/pricing/>
+const LCU_NEW: Decimal = Decimal::from_parts(25, 0, 0, false, 0);
+const LCU_ACTIVE: Decimal = Decimal::from_parts(3_000, 0, 0, false, 0);
+
+pub(super) fn public_ipv4(ask: &mut Asker<'_>, count: Decimal) {
+    ask.under(Heading::PublicIpv4)
+        .hourly(Service::Vpc, "public ipv4", Unit::AddressHour, count);
+}
+
+pub(super) fn balancer(ask: &mut Asker<'_>, attributes: &Attributes) {
+    let kind = attributes
+        .text("load_balancer_type")
+        .unwrap_or("application");
+    let item = match kind {
+        "application" => "alb",
+        "network" => "nlb",
+        other => other,
+    };
+    ask.hourly(Service::Elb, item, Unit::Hour, Decimal::ONE);
+    let (new, told) = ask.usage_of("new_connections");
+    let (active, _) = ask.usage_of("active_connections");
+    let (bytes, _) = ask.usage_of("processed_bytes_gb");
+    let units = |scenario: Scenario| {
+        let most = (new.get(scenario) / LCU_NEW)
+            .max(active.get(scenario) / LCU_ACTIVE)
+            .max(bytes.get(scenario));
+        most * HOURS
+    };
+    let units = QuantityRange {
+        low: units(Scenario::Low),
+        expected: units(Scenario::Expected),
+        high: units(Scenario::High),
+    };
+    if let Some(scope) = ask.scope() {
+        let item = format!("{item} lcu");
+        ask.add(
+            scope,
+            Service::Elb,
+            item,
+            Unit::LcuHour,
+            Basis::Usage,
+            units,
+            told,
+        );
+    }
+    if attributes.flag("internal") != Some(true) {
+        let zones = attributes
+            .list("subnets")
+            .len()
+            .max(attributes.list("subnet_mapping").len())
+            .max(LEAST_ZONES);
+        public_ipv4(ask, Decimal::from(zones));
+    }
+}
+
+/// A gateway endpoint costs nothing; an interface endpoint costs in every zone it is in.
+pub(super) fn endpoint(ask: &mut Asker<'_>, attributes: &Attributes) {
+    match attributes.text("vpc_endpoint_type").unwrap_or("Gateway") {
+        "Gateway" => {}
+        "Interface" => {
+            let zones = attributes.list("subnet_ids").len();
+            if zones == 0 {
+                ask.problem("the number of its zones is not known before it is there");
+            }
+            let zones = Decimal::from(zones.max(1));
+            ask.hourly(
+                Service::Vpc,
+                "interface endpoint",
+                Unit::EndpointHour,
+                zones,
+            );
+            ask.used(
+                Service::Vpc,
+                "interface endpoint data",
+                Unit::Gb,
+                "monthly_data_processed_gb",
+            );
+        }
+        other => ask.problem(format!("endpoints of type {other} are not priced")),
+    }
+}
+
+/// Prices are those of the edge that answers; the United States, Canada and Mexico have one price.
+pub(super) fn distribution(ask: &mut Asker<'_>) {
+    for (name, item, unit) in [
+        (
+            "monthly_data_transfer_to_internet_gb.us",
+            "to internet us",
+            Unit::Gb,
+        ),
+        (
+            "monthly_data_transfer_to_internet_gb.canada",
+            "to internet us",
+            Unit::Gb,
+        ),
+        (
+            "monthly_data_transfer_to_internet_gb.europe",
+            "to internet europe",
+            Unit::Gb,
+        ),
+        (
+            "monthly_data_transfer_to_origin_gb.us",
+            "to origin us",
+            Unit::Gb,
+        ),
+        (
+            "monthly_https_requests.us",
+            "https requests us",
+            Unit::Request,
+        ),
+        (
+            "monthly_https_requests.canada",
+            "https requests us",
+            Unit::Request,
+        ),
+        (
+            "monthly_http_requests.us",
+            "http requests us",
+            Unit::Request,
+        ),
+        (
+            "monthly_http_requests.canada",
+            "http requests us",
+            Unit::Request,
+        ),
+        (
+            "monthly_invalidation_requests",
+            "invalidation paths",
+            Unit::Path,
+        ),
+    ] {
+        ask.used(Service::CloudFront, item, unit, name);
+    }
+}
+
+pub(super) fn zone(ask: &mut Asker<'_>) {
+    ask.add(
+        Scope::Global,
+        Service::Route53,
+        "hosted zone".to_owned(),
+        Unit::ZoneMonth,
+        Basis::Fixed,
+        QuantityRange::fixed(Decimal::ONE),
+        crate::Told::Default,
+    );
+}
+
+/// Traffic as resources: those that the usage file names, and one in the stack's region when something there
+/// can send and the file says nothing of it.
+pub(super) fn traffic(inventory: &Inventory, usage: &Usage) -> Vec<Resource> {
+    let mut traffic: Vec<Resource> = usage
+        .addresses(TRAFFIC)
+        .filter_map(|address| {
+            let region = usage
+                .word(address, TRAFFIC, "region")
+                .and_then(|region| region.parse::<Region>().ok())
+                .or(inventory.region)?;
+            Some(made_up(address.to_owned(), TRAFFIC, region))
+        })
+        .collect();
+    if let Some(region) = inventory.region {
+        let told = traffic.iter().any(|of| of.region == Some(region));
+        let sends = ["aws_nat_gateway", "aws_lb", "aws_alb"]
+            .iter()
+            .any(|kind| inventory.of_kind(kind).any(|r| r.region == Some(region)));
+        if sends && !told {
+            traffic.push(made_up(format!("{TRAFFIC}.{region}"), TRAFFIC, region));
+        }
+    }
+    traffic
+}
+
+pub(super) fn traffic_of(ask: &mut Asker<'_>) {
+    let Some(scope) = ask.scope() else {
+        return;
+    };
+    for (name, item, factor) in [
+        // Both the zone that sends and the one that receives are billed.
+        ("monthly_intra_region_gb", "between zones", Decimal::TWO),
+        (
+            "monthly_outbound_internet_gb",
+            "out to internet",
+            Decimal::ONE,
+        ),
+        (
+            "monthly_outbound_other_regions_gb",
+            "to other regions",
+            Decimal::ONE,
+        ),
+    ] {
+        let (amount, told) = ask.usage_of(name);
+        ask.add(
+            scope,
+            Service::DataTransfer,
+            item.to_owned(),
+            Unit::Gb,
+            Basis::Usage,
+            amount.times(factor),
+            told,
+        );
+    }
+}

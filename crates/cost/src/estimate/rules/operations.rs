@@ -1,0 +1,190 @@
+//! Keys, secrets, monitoring, messages, functions.
+
+use rust_decimal::Decimal;
+
+use super::super::{Basis, Heading};
+use super::Asker;
+use crate::{Attributes, QuantityRange, Scenario, Scope, Service, Told, Unit};
+
+const MILLISECONDS: Decimal = Decimal::ONE_THOUSAND;
+
+/// A function is billed by the gibibyte of its memory, which is set in mebibytes and is 128 unless set.
+const MEBIBYTES: Decimal = Decimal::from_parts(1_024, 0, 0, false, 0);
+const DEFAULT_MEMORY: Decimal = Decimal::from_parts(128, 0, 0, false, 0);
+
+/// 10^18 gibibyte-seconds are a million functions of 32 TB for a month.
+const MOST_SECONDS: Decimal = Decimal::from_parts(2_808_348_672, 232_830_643, 0, false, 0);
+
+/// Alarms that look more often than once a minute are of high resolution, and cost more.
+const MINUTE: Decimal = Decimal::from_parts(60, 0, 0, false, 0);
+
+pub(super) fn key(ask: &mut Asker<'_>) {
+    ask.fixed(Service::Kms, "key", Unit::KeyMonth, Decimal::ONE);
+    ask.used(Service::Kms, "requests", Unit::Request, "monthly_requests");
+}
+
+pub(super) fn secret(ask: &mut Asker<'_>, attributes: &Attributes) {
+    ask.fixed(Service::Secrets, "secret", Unit::SecretMonth, Decimal::ONE);
+    ask.used(
+        Service::Secrets,
+        "requests",
+        Unit::Request,
+        "monthly_requests",
+    );
+    let replicas = attributes.list("replica").len();
+    if replicas > 0 {
+        ask.under(Heading::Recovery).add(
+            Scope::Global,
+            Service::Secrets,
+            "replica secret".to_owned(),
+            Unit::SecretMonth,
+            Basis::Fixed,
+            QuantityRange::fixed(Decimal::from(replicas)),
+            Told::Default,
+        );
+    }
+}
+
+/// Every metric of an alarm counts.
+pub(super) fn alarm(ask: &mut Asker<'_>, attributes: &Attributes) {
+    let queries = attributes.list("metric_query");
+    let metrics = queries
+        .iter()
+        .filter(|query| {
+            query["metric"]
+                .as_array()
+                .is_some_and(|list| !list.is_empty())
+        })
+        .count()
+        .max(1);
+    let period = attributes
+        .number("period")
+        .or_else(|| {
+            queries
+                .iter()
+                .filter_map(|query| query["metric"][0]["period"].as_u64())
+                .min()
+                .map(Decimal::from)
+        })
+        .unwrap_or(MINUTE);
+    let item = if period < MINUTE {
+        "alarm high-resolution"
+    } else {
+        "alarm standard"
+    };
+    ask.fixed(
+        Service::CloudWatch,
+        item,
+        Unit::AlarmMonth,
+        Decimal::from(metrics),
+    );
+}
+
+pub(super) fn log_group(ask: &mut Asker<'_>, attributes: &Attributes) {
+    // What flow logs bring in has a price of its own and is asked for with them.
+    let flow = attributes
+        .text("name")
+        .is_some_and(|name| name.contains("flow-log"));
+    if !flow {
+        ask.used(
+            Service::CloudWatch,
+            "log ingestion",
+            Unit::Gb,
+            "monthly_data_ingested_gb",
+        );
+    }
+    ask.used(
+        Service::CloudWatch,
+        "log storage",
+        Unit::GbMonth,
+        "storage_gb",
+    );
+}
+
+pub(super) fn flow_log(ask: &mut Asker<'_>, attributes: &Attributes) {
+    let item = match attributes.text("log_destination_type") {
+        None | Some("cloud-watch-logs") => "vended log ingestion".to_owned(),
+        Some(other) => format!("vended log delivery {other}"),
+    };
+    ask.used(
+        Service::CloudWatch,
+        item,
+        Unit::Gb,
+        "monthly_data_ingested_gb",
+    );
+}
+
+pub(super) fn subscription(ask: &mut Asker<'_>, attributes: &Attributes) {
+    let item = match attributes.text("protocol") {
+        Some("email" | "email-json") => "email",
+        Some("http" | "https") => "http",
+        // Delivery to these is free.
+        Some("lambda" | "sqs" | "firehose") => return,
+        Some(other) => other,
+        None => return ask.problem("its protocol is not known"),
+    }
+    .to_owned();
+    ask.used(Service::Sns, item, Unit::Notification, "monthly_requests");
+}
+
+pub(super) fn machine(ask: &mut Asker<'_>, attributes: &Attributes) {
+    if attributes.text("type") == Some("EXPRESS") {
+        ask.problem("express workflows are not priced");
+        return;
+    }
+    ask.used(
+        Service::States,
+        "state transitions",
+        Unit::Transition,
+        "monthly_transitions",
+    );
+}
+
+pub(super) fn function(ask: &mut Asker<'_>, attributes: &Attributes) {
+    ask.used(
+        Service::Lambda,
+        "requests",
+        Unit::Request,
+        "monthly_requests",
+    );
+    let (requests, told) = ask.usage_of("monthly_requests");
+    let (duration, _) = ask.usage_of("request_duration_ms");
+    let memory = attributes.number("memory_size").unwrap_or(DEFAULT_MEMORY);
+    let of = |scenario: Scenario| {
+        requests
+            .get(scenario)
+            .checked_mul(duration.get(scenario) / MILLISECONDS)
+            .and_then(|seconds| seconds.checked_mul(memory / MEBIBYTES))
+            .filter(|seconds| *seconds <= MOST_SECONDS)
+    };
+    let (Some(low), Some(expected), Some(high)) = (
+        of(Scenario::Low),
+        of(Scenario::Expected),
+        of(Scenario::High),
+    ) else {
+        ask.problem("it would run longer than can be billed");
+        return;
+    };
+    let architecture = attributes
+        .list("architectures")
+        .first()
+        .and_then(|name| name.as_str())
+        .unwrap_or("x86_64");
+    let seconds = QuantityRange {
+        low,
+        expected,
+        high,
+    };
+    if let Some(scope) = ask.scope() {
+        let item = format!("duration {architecture}");
+        ask.add(
+            scope,
+            Service::Lambda,
+            item,
+            Unit::GbSecond,
+            Basis::Usage,
+            seconds,
+            told,
+        );
+    }
+}

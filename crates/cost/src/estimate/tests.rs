@@ -1,0 +1,501 @@
+use jiff::civil::date;
+use proptest::prelude::*;
+use report::Report as _;
+use serde_json::{Value, json};
+use settings::{Region, Settings};
+
+use super::*;
+use crate::{Scope, Service};
+
+const GUIDE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
+
+fn region(name: &str) -> Region {
+    name.parse().unwrap()
+}
+
+fn usd(text: &str) -> Usd {
+    Usd::new(text.parse().unwrap())
+}
+
+fn options() -> Options {
+    Options::on(date(2026, 11, 22))
+}
+
+fn guide() -> Inventory {
+    Inventory::from_settings(&Settings::parse(GUIDE, date(2026, 11, 22)).unwrap())
+}
+
+fn estimate(inventory: &Inventory, usage: &str) -> Estimate {
+    let usage = Usage::parse(usage).unwrap();
+    Estimate::new(inventory, &usage, &PriceBook::builtin().unwrap(), options())
+}
+
+/// A stack of single resources in ca-central-1, each named `x`.
+fn stack(resources: &[(&str, Value)]) -> Inventory {
+    stack_in("ca-central-1", resources)
+}
+
+fn stack_in(region: &str, resources: &[(&str, Value)]) -> Inventory {
+    let resources: Vec<Value> = resources
+        .iter()
+        .enumerate()
+        .map(|(at, (kind, values))| {
+            json!({"address": format!("{kind}.x[{at}]"), "mode": "managed", "type": kind, "name": "x", "values": values})
+        })
+        .collect();
+    let plan = json!({"format_version": "1.2", "planned_values": {"root_module": {"resources": resources}}});
+    let json = plan.to_string();
+    Inventory::from_terraform(
+        json.as_bytes(),
+        Some(region.parse().unwrap()),
+        Some("us-east-1".parse().unwrap()),
+    )
+    .unwrap()
+}
+
+fn line<'e>(estimate: &'e Estimate, item: &str) -> &'e Line {
+    estimate
+        .lines
+        .iter()
+        .find(|line| line.key.item == item)
+        .unwrap_or_else(|| panic!("no line {item}: {:#?}", estimate.lines))
+}
+
+fn expected(estimate: &Estimate, item: &str) -> Usd {
+    line(estimate, item).usd.unwrap().expected
+}
+
+// aws-behaviour: 37
+#[test]
+fn the_guides_stack_line_by_line() {
+    let estimate = estimate(&guide(), "");
+    for (item, dollars) in [
+        // 730 × 0.141 = 102.93; 100 × 0.254: together 128.33, where the guide has 120.
+        ("instance postgresql db.t4g.medium multi-az", "102.93"),
+        ("storage gp3 multi-az", "25.40"),
+        // 2 × 730 × 0.018, where the guide has 30.
+        ("node redis cache.t4g.micro", "26.28"),
+        // 2 × 730 × 0.05, where the guide has 65, which is the price of us-east-1.
+        ("nat gateway", "73.00"),
+        // 100 GB × 0.05, not in the guide.
+        ("nat gateway data", "5.00"),
+        // 2 × 730 × 0.005, not in the guide.
+        ("public ipv4", "7.30"),
+        // 100 × 0.025 + 100,000 × 0.0055/1,000 + 1,000,000 × 0.00044/1,000 = 3.49, where the guide has 5.
+        ("storage standard", "2.50"),
+        ("requests tier 1 standard", "0.55"),
+        ("requests tier 2 standard", "0.44"),
+        // 100 × 0.085 + 1,000,000 × 0.01/10,000 = 9.50, where the guide has 10.
+        ("to internet us", "8.50"),
+        ("https requests us", "1.00"),
+        // 100 × 0.09 + 2 × 50 × 0.01 = 10.
+        ("out to internet", "9.00"),
+        ("between zones", "1.00"),
+        ("dashboard", "3.00"),
+        ("alarm standard", "0.80"),
+        ("key", "1.00"),
+        ("secret", "0.80"),
+    ] {
+        let found = estimate
+            .lines
+            .iter()
+            .find(|line| line.key.item == item && line.heading != Heading::Tables)
+            .unwrap_or_else(|| panic!("no line {item}"));
+        assert_eq!(found.usd.unwrap().expected, usd(dollars), "{item}");
+    }
+    assert!(!estimate.lower_bound, "{:#?}", estimate.problems);
+    let beside = estimate.against_guide();
+    assert_eq!(beside.guide, usd("245"));
+    let of = |heading: Heading| {
+        let row = beside.rows.iter().find(|row| row.heading == heading);
+        row.unwrap().usd
+    };
+    assert_eq!(of(Heading::Rds), usd("128.33"));
+    assert_eq!(of(Heading::S3), usd("3.49"));
+    assert_eq!(of(Heading::CloudFront), usd("9.50"));
+    assert_eq!(of(Heading::DataTransfer), usd("10.00"));
+    assert!(beside.left_out > usd("9"));
+    let sum: Usd = beside.rows.iter().map(|row| row.usd).sum();
+    assert_eq!(sum, estimate.total.expected);
+}
+
+// aws-behaviour: 37
+#[test]
+fn another_region_has_other_prices_and_unknown_ones_are_not_nothing() {
+    let here = region("ca-central-1");
+    let us = estimate(&guide().moved(here, region("us-east-1")), "");
+    assert_eq!(expected(&us, "nat gateway"), usd("65.70"));
+    assert_eq!(
+        expected(&us, "instance postgresql db.t4g.medium multi-az"),
+        usd("94.17")
+    );
+    assert!(!us.lower_bound);
+    let west = estimate(&guide().moved(here, region("ca-west-1")), "");
+    let nat = line(&west, "nat gateway");
+    assert_eq!((nat.usd, nat.missing), (None, Some(Missing::Price)));
+    assert!(west.lower_bound);
+    assert!(west.total.expected < us.total.expected);
+    let text = west.document().to_markdown();
+    assert!(
+        text.contains("≥ $") && text.contains("price missing"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_line_says_what_its_price_is_worth() {
+    let estimate = estimate(&guide(), "");
+    let redis = line(&estimate, "node redis cache.t4g.micro");
+    assert_eq!(redis.remarks(), "price derived");
+    assert_eq!(line(&estimate, "dashboard").remarks(), "price assumed");
+    assert_eq!(line(&estimate, "storage gp3 multi-az").remarks(), "");
+    assert_eq!(
+        line(&estimate, "nat gateway data").remarks(),
+        "default usage"
+    );
+    let mut later = options();
+    later.oldest = date(2026, 9, 1);
+    let book = PriceBook::builtin().unwrap();
+    let later = Estimate::new(&guide(), &Usage::default(), &book, later);
+    assert_eq!(line(&later, "nat gateway").remarks(), "price of 2026-08-29");
+}
+
+#[test]
+fn a_bill_rounds_a_line_once_and_resources_add_up_to_it() {
+    // 40 × 30 × 0.20/1,000,000 of requests is nothing to a resource and 0.00 to the line.
+    let lambda = ("aws_lambda_function", json!({}));
+    let stack = stack(&[lambda.clone(), lambda.clone(), lambda]);
+    let usage = "version: 0.1\nresource_type_default_usage:\n  aws_lambda_function:\n    monthly_requests: 10000\n    request_duration_ms: 0\n";
+    let estimate = estimate(&stack, usage);
+    // 3 × 0.002 = 0.006, one cent; rounded by resource it would be nothing.
+    assert_eq!(expected(&estimate, "requests"), usd("0.01"));
+    let parts: Usd = estimate.resources.iter().map(|of| of.usd.expected).sum();
+    assert_eq!(parts.rounded(), usd("0.01"));
+    assert_eq!(estimate.resources[0].usd.expected.rounded(), usd("0.00"));
+}
+
+#[test]
+fn tiers_and_allowances_count_over_all_resources_of_the_account() {
+    let bucket = ("aws_s3_bucket", json!({}));
+    let stack = stack(&[bucket.clone(), bucket]);
+    let usage = "version: 0.1\nresource_type_default_usage:\n  aws_s3_bucket:\n    standard:\n      storage_gb: 30000\n";
+    let both = estimate(&stack, usage);
+    let storage = line(&both, "storage standard");
+    // 51,200 × 0.025 + 8,800 × 0.024
+    assert_eq!(storage.usd.unwrap().expected, usd("1491.20"));
+    assert_eq!(storage.arithmetic(), "51,200 × $0.025 + 8,800 × $0.024");
+    let mut free = options();
+    free.free_tier = true;
+    let book = PriceBook::builtin().unwrap();
+    let free = Estimate::new(&guide(), &Usage::default(), &book, free);
+    assert_eq!(expected(&free, "out to internet"), Usd::ZERO);
+    assert_eq!(expected(&free, "to internet us"), Usd::ZERO);
+    // The high usage is beyond the allowance: 900 × 0.09.
+    let internet = line(&free, "out to internet").usd.unwrap();
+    assert_eq!(internet.high, usd("81.00"));
+}
+
+#[test]
+fn below_at_and_above_the_edges_of_each_type() {
+    let one = |kind: &str, values: Value, usage: &str, item: &str| {
+        let usage = format!("version: 0.1\nresource_type_default_usage:\n  {kind}: {{{usage}}}\n");
+        expected(&estimate(&stack(&[(kind, values)]), &usage), item)
+    };
+    let bucket = |gb: &str| {
+        one(
+            "aws_s3_bucket",
+            json!({}),
+            &format!("standard: {{storage_gb: {gb}}}"),
+            "storage standard",
+        )
+    };
+    assert_eq!(bucket("51199"), usd("1279.98"));
+    assert_eq!(bucket("51200"), usd("1280.00"));
+    assert_eq!(bucket("51201"), usd("1280.02"));
+    let cdn = |gb: &str| {
+        let usage = format!("monthly_data_transfer_to_internet_gb: {{us: {gb}}}");
+        one(
+            "aws_cloudfront_distribution",
+            json!({}),
+            &usage,
+            "to internet us",
+        )
+    };
+    assert_eq!(cdn("10239"), usd("870.32"));
+    assert_eq!(cdn("10240"), usd("870.40"));
+    assert_eq!(cdn("10241"), usd("870.48"));
+    // 10,240 × 0.085 + 40,960 × 0.08 + 1 × 0.06
+    assert_eq!(cdn("51201"), usd("4147.26"));
+    let database = |values: Value| {
+        let inventory = stack_in("us-east-1", &[("aws_db_instance", values)]);
+        estimate(&inventory, "")
+    };
+    let gp3 = |size: u32, iops: u32| {
+        database(
+            json!({"engine": "postgres", "instance_class": "db.t4g.medium", "storage_type": "gp3",
+            "allocated_storage": size, "iops": iops}),
+        )
+    };
+    let iops = |estimate: &Estimate| {
+        let line = estimate
+            .lines
+            .iter()
+            .find(|l| l.key.item == "iops gp3 single-az");
+        line.map(|line| line.usd.unwrap().expected)
+    };
+    assert_eq!(iops(&gp3(399, 3_000)), None);
+    assert_eq!(iops(&gp3(399, 3_001)), Some(usd("0.02")));
+    assert_eq!(iops(&gp3(400, 12_000)), None);
+    assert_eq!(iops(&gp3(400, 12_100)), Some(usd("2.00")));
+}
+
+#[test]
+fn each_type_by_hand() {
+    let stack = stack(&[
+        (
+            "aws_db_instance",
+            json!({"engine": "postgres", "instance_class": "db.t4g.small", "multi_az": "true",
+            "allocated_storage": 20, "storage_type": "gp3", "publicly_accessible": true, "manage_master_user_password": true}),
+        ),
+        (
+            "aws_elasticache_replication_group",
+            json!({"engine": "valkey", "node_type": "cache.t4g.small",
+            "num_node_groups": 2, "replicas_per_node_group": 1}),
+        ),
+        ("aws_lb", json!({"subnets": ["a", "b", "c"]})),
+        (
+            "aws_vpc_endpoint",
+            json!({"vpc_endpoint_type": "Interface", "subnet_ids": ["a", "b"]}),
+        ),
+        ("aws_vpc_endpoint", json!({"vpc_endpoint_type": "Gateway"})),
+        (
+            "aws_cloudwatch_metric_alarm",
+            json!({"metric_query": [{"metric": []}, {"metric": [{"period": 60}]}, {"metric": [{"period": 60}]}]}),
+        ),
+        (
+            "aws_secretsmanager_secret",
+            json!({"replica": [{"region": "us-east-1"}]}),
+        ),
+        (
+            "aws_dynamodb_table",
+            json!({"billing_mode": "PAY_PER_REQUEST", "point_in_time_recovery": [{"enabled": true}],
+            "replica": [{"region_name": "us-east-1"}]}),
+        ),
+        ("aws_route53_zone", json!({})),
+        ("aws_kms_key", json!({})),
+    ]);
+    let usage = "version: 0.1
+resource_type_default_usage:
+  aws_lb: {new_connections: 50, active_connections: 3000, processed_bytes_gb: 1.5}
+  aws_vpc_endpoint: {monthly_data_processed_gb: 10}
+  aws_dynamodb_table: {monthly_write_request_units: 2000000, monthly_read_request_units: 4000000, storage_gb: 10, pitr_backup_storage_gb: 10}
+  aws_kms_key: {monthly_requests: 10000}
+";
+    let estimate = estimate(&stack, usage);
+    for (item, scope, dollars) in [
+        (
+            "instance postgresql db.t4g.small multi-az",
+            "ca-central-1",
+            "51.10",
+        ),
+        ("storage gp3 multi-az", "ca-central-1", "5.08"),
+        // Four nodes.
+        ("node valkey cache.t4g.small", "ca-central-1", "81.76"),
+        ("alb", "ca-central-1", "18.07"),
+        // Two units, for 50 connections a second.
+        ("alb lcu", "ca-central-1", "12.85"),
+        // Three zones and the database.
+        ("public ipv4", "ca-central-1", "14.60"),
+        ("interface endpoint", "ca-central-1", "16.06"),
+        ("interface endpoint data", "ca-central-1", "0.10"),
+        ("alarm standard", "ca-central-1", "0.20"),
+        // Its own and the one that RDS keeps.
+        ("secret", "ca-central-1", "0.80"),
+        ("replica secret", "global", "0.40"),
+        ("write", "ca-central-1", "1.38"),
+        ("read", "ca-central-1", "0.55"),
+        ("pitr", "ca-central-1", "2.20"),
+        ("replicated write", "us-east-1", "1.25"),
+        ("storage standard", "us-east-1", "2.50"),
+        ("hosted zone", "global", "0.50"),
+        ("key", "ca-central-1", "1.00"),
+    ] {
+        let line = estimate
+            .lines
+            .iter()
+            .find(|line| line.key.item == item && line.key.scope.to_string() == scope);
+        let found = line
+            .unwrap_or_else(|| panic!("no line {item}"))
+            .usd
+            .unwrap();
+        assert_eq!(found.expected, usd(dollars), "{item}");
+    }
+    assert!(estimate.problems.is_empty() && !estimate.lower_bound);
+}
+
+#[test]
+fn replication_is_traffic_promise_requests_and_metrics() {
+    let rule = json!([{"status": "Enabled", "destination": [{"storage_class": "STANDARD",
+        "replication_time": [{"status": "Enabled"}], "metrics": [{"status": "Enabled"}]}]}]);
+    let kind = "aws_s3_bucket_replication_configuration";
+    let stack = stack(&[(kind, json!({"rule": rule}))]);
+    let usage = format!(
+        "version: 0.1\nresource_type_default_usage:\n  {kind}: {{monthly_replicated_gb: 50, monthly_replicated_objects: 100000}}\n"
+    );
+    let estimate = estimate(&stack, &usage);
+    assert_eq!(expected(&estimate, "to us-east-1"), usd("1.00"));
+    assert_eq!(expected(&estimate, "rtc us-east-1"), usd("0.75"));
+    assert_eq!(line(&estimate, "rtc us-east-1").remarks(), "price derived");
+    // A request in the DR region for each object.
+    let puts = line(&estimate, "requests tier 1 standard");
+    assert_eq!(puts.key.scope, Scope::Region(region("us-east-1")));
+    assert_eq!(puts.usd.unwrap().expected, usd("0.50"));
+    assert_eq!(expected(&estimate, "metric"), usd("1.20"));
+    let mut lost = stack.clone();
+    lost.dr_region = None;
+    let lost = Estimate::new(
+        &lost,
+        &Usage::default(),
+        &PriceBook::builtin().unwrap(),
+        options(),
+    );
+    assert!(lost.lower_bound && lost.problems[0].problem.contains("name the DR region"));
+}
+
+#[test]
+fn unknown_types_classes_and_regions_are_listed_and_never_free() {
+    let stack = stack(&[
+        ("aws_instance", json!({"instance_type": "t3.micro"})),
+        (
+            "aws_db_instance",
+            json!({"engine": "postgres", "instance_class": "db.x99.huge", "allocated_storage": 20}),
+        ),
+        ("aws_elasticache_cluster", json!({"engine": "redis"})),
+        ("aws_vpc", json!({})),
+    ]);
+    let estimate = estimate(&stack, "");
+    assert!(estimate.lower_bound);
+    assert_eq!(estimate.unpriced[0].kind, "aws_instance");
+    assert_eq!(estimate.free_resources, 1);
+    let huge = line(&estimate, "instance postgresql db.x99.huge single-az");
+    assert_eq!((huge.usd, huge.missing), (None, Some(Missing::Price)));
+    assert_eq!(estimate.problems[0].address, "aws_elasticache_cluster.x[2]");
+    let text = estimate.document().to_markdown();
+    for told in [
+        "aws_instance.x[0]",
+        "db.x99.huge",
+        "node type is not known",
+        "≥ $",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    let mut nowhere = stack.clone();
+    nowhere.resources[1].region = None;
+    let nowhere = Estimate::new(
+        &nowhere,
+        &Usage::default(),
+        &PriceBook::builtin().unwrap(),
+        options(),
+    );
+    let told = |of: &Problem| of.problem == "its region is not known";
+    assert!(nowhere.problems.iter().any(told));
+}
+
+#[test]
+fn a_reservation_is_paid_whether_it_runs_or_not() {
+    let database = |engine: &str| json!({"engine": engine, "instance_class": "db.t3.large", "allocated_storage": 20});
+    let usage = |payment: &str| {
+        Usage::parse(&format!("version: 0.1\nresource_type_default_usage:\n  aws_db_instance: {{reserved_instance_term: 1_year, reserved_instance_payment_option: {payment}}}\n")).unwrap()
+    };
+    let book = PriceBook::builtin().unwrap();
+    let mut stopped = options();
+    stopped.database_hours_a_week = Decimal::from(84);
+    let stack = stack_in("us-east-1", &[("aws_db_instance", database("mysql"))]);
+    let none = Estimate::new(&stack, &usage("no_upfront"), &book, stopped);
+    // 730 × 0.0957
+    assert_eq!(
+        expected(&none, "reserved mysql db.t3.large single-az 1yr no-upfront"),
+        usd("69.86")
+    );
+    assert!(!none.lower_bound);
+    let partial = Estimate::new(&stack, &usage("partial_upfront"), &book, stopped);
+    assert!(partial.lower_bound && partial.problems[0].problem.contains("up front"));
+    let on_demand = stack_in("us-east-1", &[("aws_db_instance", database("postgres"))]);
+    let half = Estimate::new(&on_demand, &Usage::default(), &book, stopped);
+    // Half of 730 × 0.145; storage stays.
+    assert_eq!(
+        expected(&half, "instance postgresql db.t3.large single-az"),
+        usd("52.93")
+    );
+    assert_eq!(expected(&half, "storage gp2 single-az"), usd("2.30"));
+}
+
+#[test]
+fn json_holds_money_as_text() {
+    let json = serde_json::to_value(estimate(&guide(), "")).unwrap();
+    assert!(json["total"]["expected"].is_string());
+    fn floats(value: &Value) -> bool {
+        match value {
+            Value::Number(number) => number.is_f64(),
+            Value::Array(values) => values.iter().any(floats),
+            Value::Object(values) => values.values().any(floats),
+            _ => false,
+        }
+    }
+    assert!(!floats(&json));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_total_is_the_sum_of_the_lines_and_grows_with_usage(
+        nat in 0_u64..2_000_000, storage in 0_u64..500_000, more in 1_u64..100_000,
+    ) {
+        let of = |nat: u64, storage: u64| {
+            estimate(&guide(), &format!("version: 0.1\nresource_type_default_usage:\n  aws_nat_gateway: {{monthly_data_processed_gb: {nat}}}\n  aws_s3_bucket:\n    standard: {{storage_gb: {storage}}}\n"))
+        };
+        let (less, much) = (of(nat, storage / 4), of(nat + more, storage / 4 + 1));
+        for estimate in [&less, &much] {
+            let sum: UsdRange = estimate.lines.iter().filter_map(|line| line.usd).sum();
+            prop_assert_eq!(sum, estimate.total);
+            prop_assert_eq!(estimate.fixed + estimate.usage, estimate.total);
+            prop_assert!(estimate.total.low <= estimate.total.expected);
+            prop_assert!(estimate.total.expected <= estimate.total.high);
+            let headings: UsdRange = Heading::ALL.iter().filter_map(|of| estimate.under(*of)).map(|of| of.0).sum();
+            prop_assert_eq!(headings, estimate.total);
+        }
+        prop_assert!(less.total.expected <= much.total.expected);
+        // Cents are rounded on the lines, so that resources differ from them by half a cent a line at most.
+        let parts: Usd = less.resources.iter().map(|of| of.usd.expected).sum();
+        let difference = (parts - less.total.expected).dollars().abs();
+        prop_assert!(difference <= Decimal::new(5, 3) * Decimal::from(less.lines.len()));
+    }
+
+    #[test]
+    fn the_largest_quantities_are_no_overflow(at in 0_usize..60) {
+        let keys = crate::usage_keys();
+        let key = keys[at % keys.len()];
+        let mut usage = String::from("version: 0.1\nresource_type_default_usage:\n");
+        usage.push_str(&format!("  {}:\n", key.kind));
+        for (depth, part) in key.name.split('.').enumerate() {
+            usage.push_str(&format!("{}{part}:", if depth > 0 { "\n      " } else { "    " }));
+        }
+        usage.push_str(" 1e15\n");
+        let values = json!({"billing_mode": "PAY_PER_REQUEST", "memory_size": 1_000_000_000_000_000_u64, "protocol": "email",
+            "engine": "postgres", "instance_class": "db.t4g.medium", "allocated_storage": 1_000_000_000_000_000_u64,
+            "vpc_endpoint_type": "Interface", "subnet_ids": ["a"]});
+        let stack = stack(&[(key.kind, values.clone()), (key.kind, values)]);
+        let _ = estimate(&stack, &usage);
+    }
+}
+
+#[test]
+fn what_the_services_are_called_is_what_the_book_calls_them() {
+    let key = PriceKey {
+        scope: Scope::Global,
+        service: Service::Rds,
+        item: "x".to_owned(),
+    };
+    assert_eq!(key.to_string(), "AmazonRDS x in global");
+}

@@ -1,0 +1,408 @@
+//! What can be said about usage, and what is taken when nobody says it.
+
+use rust_decimal::Decimal;
+
+use super::yaml::Node;
+use crate::QuantityRange;
+
+/// A number that a usage file can give for a type of resource.
+///
+/// The expected defaults are those of a staging stack as the guide describes it: 100 GB and 1.1 million
+/// requests over its four buckets, 100 GB through CloudFront, 100 GB out to the internet through two NAT
+/// gateways, 50 GB between zones. The low ones are for a stack that is hardly used, the high ones for a load
+/// test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsageKey {
+    /// The type of resource.
+    pub kind: &'static str,
+    /// Its name, with dots between the levels.
+    pub name: &'static str,
+    /// Default when little is used, in thousandths.
+    low: i64,
+    expected: i64,
+    high: i64,
+}
+
+impl UsageKey {
+    /// What is taken when the file says nothing, of each resource.
+    pub fn default_range(&self) -> QuantityRange {
+        let of = |thousandths| Decimal::new(thousandths, 3);
+        QuantityRange {
+            low: of(self.low),
+            expected: of(self.expected),
+            high: of(self.high),
+        }
+    }
+}
+
+/// Default in thousandths, so that the table can say 0.1 GB without a float.
+const fn of(
+    kind: &'static str,
+    name: &'static str,
+    low: i64,
+    expected: i64,
+    high: i64,
+) -> UsageKey {
+    UsageKey {
+        kind,
+        name,
+        low,
+        expected,
+        high,
+    }
+}
+
+const K: i64 = 1_000;
+const M: i64 = 1_000_000;
+const G: i64 = 1_000_000_000;
+
+const DB: &str = "aws_db_instance";
+const REPLICATED_DB: &str = "aws_db_instance_automated_backups_replication";
+const BUCKET: &str = "aws_s3_bucket";
+const REPLICATION: &str = "aws_s3_bucket_replication_configuration";
+const CDN: &str = "aws_cloudfront_distribution";
+const TABLE: &str = "aws_dynamodb_table";
+const BALANCER: &str = "aws_lb";
+const TRAFFIC: &str = "aws_data_transfer";
+
+/// In order of type. Names are Infracost's where it has one.
+static KEYS: &[UsageKey] = &[
+    of(
+        CDN,
+        "monthly_data_transfer_to_internet_gb.us",
+        10 * K,
+        100 * K,
+        M,
+    ),
+    of(CDN, "monthly_data_transfer_to_internet_gb.canada", 0, 0, 0),
+    of(CDN, "monthly_data_transfer_to_internet_gb.europe", 0, 0, 0),
+    of(CDN, "monthly_data_transfer_to_origin_gb.us", 0, 0, 0),
+    of(CDN, "monthly_https_requests.us", 100 * M, G, 10 * G),
+    of(CDN, "monthly_https_requests.canada", 0, 0, 0),
+    of(CDN, "monthly_http_requests.us", 0, 0, 0),
+    of(CDN, "monthly_http_requests.canada", 0, 0, 0),
+    of(CDN, "monthly_invalidation_requests", 0, 0, 0),
+    of(
+        "aws_cloudwatch_log_group",
+        "monthly_data_ingested_gb",
+        50,
+        250,
+        5 * K,
+    ),
+    of("aws_cloudwatch_log_group", "storage_gb", 100, 500, 10 * K),
+    of(TRAFFIC, "monthly_intra_region_gb", 5 * K, 50 * K, 500 * K),
+    of(TRAFFIC, "monthly_outbound_internet_gb", 10 * K, 100 * K, M),
+    of(TRAFFIC, "monthly_outbound_other_regions_gb", 0, 0, 0),
+    of(DB, "additional_backup_storage_gb", 0, 0, 50 * K),
+    of(REPLICATED_DB, "storage_gb", 20 * K, 100 * K, 300 * K),
+    of(
+        REPLICATED_DB,
+        "monthly_data_transferred_gb",
+        10 * K,
+        50 * K,
+        300 * K,
+    ),
+    of(TABLE, "monthly_write_request_units", 100 * K, M, 100 * M),
+    of(TABLE, "monthly_read_request_units", 100 * K, M, 100 * M),
+    of(TABLE, "storage_gb", 1, 10, K),
+    of(TABLE, "pitr_backup_storage_gb", 1, 10, K),
+    of(
+        "aws_elasticache_cluster",
+        "snapshot_storage_size_gb",
+        0,
+        0,
+        5 * K,
+    ),
+    of(
+        "aws_elasticache_replication_group",
+        "snapshot_storage_size_gb",
+        0,
+        0,
+        5 * K,
+    ),
+    of("aws_flow_log", "monthly_data_ingested_gb", 100, K, 10 * K),
+    of("aws_kms_key", "monthly_requests", M, 20 * M, 500 * M),
+    of("aws_kms_replica_key", "monthly_requests", 0, M, 100 * M),
+    of(
+        "aws_lambda_function",
+        "monthly_requests",
+        30 * K,
+        M,
+        100 * M,
+    ),
+    of(
+        "aws_lambda_function",
+        "request_duration_ms",
+        200 * K,
+        M,
+        3 * M,
+    ),
+    of(BALANCER, "new_connections", 0, K, 25 * K),
+    of(BALANCER, "active_connections", 0, 10 * K, M),
+    of(BALANCER, "processed_bytes_gb", 0, 100, 2 * K),
+    of(
+        "aws_nat_gateway",
+        "monthly_data_processed_gb",
+        5 * K,
+        50 * K,
+        500 * K,
+    ),
+    of(BUCKET, "standard.storage_gb", 5 * K, 25 * K, 250 * K),
+    of(
+        BUCKET,
+        "standard.monthly_tier_1_requests",
+        M,
+        25 * M,
+        250 * M,
+    ),
+    of(
+        BUCKET,
+        "standard.monthly_tier_2_requests",
+        10 * M,
+        250 * M,
+        2_500 * M,
+    ),
+    of(BUCKET, "standard_infrequent_access.storage_gb", 0, 0, 0),
+    of(
+        BUCKET,
+        "standard_infrequent_access.monthly_tier_1_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "standard_infrequent_access.monthly_tier_2_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "standard_infrequent_access.monthly_lifecycle_transition_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "standard_infrequent_access.monthly_data_retrieval_gb",
+        0,
+        0,
+        0,
+    ),
+    of(BUCKET, "glacier_instant_retrieval.storage_gb", 0, 0, 0),
+    of(
+        BUCKET,
+        "glacier_instant_retrieval.monthly_tier_1_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_instant_retrieval.monthly_tier_2_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_instant_retrieval.monthly_lifecycle_transition_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_instant_retrieval.monthly_data_retrieval_gb",
+        0,
+        0,
+        0,
+    ),
+    of(BUCKET, "glacier_flexible_retrieval.storage_gb", 0, 0, 0),
+    of(
+        BUCKET,
+        "glacier_flexible_retrieval.monthly_tier_1_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_flexible_retrieval.monthly_lifecycle_transition_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_flexible_retrieval.monthly_standard_data_retrieval_gb",
+        0,
+        0,
+        0,
+    ),
+    of(BUCKET, "glacier_deep_archive.storage_gb", 0, 0, 0),
+    of(
+        BUCKET,
+        "glacier_deep_archive.monthly_lifecycle_transition_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_deep_archive.monthly_standard_data_retrieval_gb",
+        0,
+        0,
+        0,
+    ),
+    of(REPLICATION, "monthly_replicated_gb", 500, 2_500, 50 * K),
+    of(
+        REPLICATION,
+        "monthly_replicated_objects",
+        500 * K,
+        5 * M,
+        100 * M,
+    ),
+    of(
+        "aws_scheduler_schedule",
+        "monthly_invocations",
+        20 * K,
+        60 * K,
+        750 * K,
+    ),
+    of(
+        "aws_secretsmanager_secret",
+        "monthly_requests",
+        100 * K,
+        10 * M,
+        100 * M,
+    ),
+    of(
+        "aws_sfn_state_machine",
+        "monthly_transitions",
+        0,
+        100 * K,
+        10 * M,
+    ),
+    of("aws_sns_topic", "monthly_requests", 10 * K, M, 100 * M),
+    of(
+        "aws_sns_topic_subscription",
+        "monthly_requests",
+        10 * K,
+        100 * K,
+        M,
+    ),
+    of("aws_sqs_queue", "monthly_requests", 0, M, 100 * M),
+    of(
+        "aws_vpc_endpoint",
+        "monthly_data_processed_gb",
+        K,
+        10 * K,
+        100 * K,
+    ),
+];
+
+/// Every number that a usage file can give, with its defaults.
+pub fn usage_keys() -> &'static [UsageKey] {
+    KEYS
+}
+
+pub(super) fn key(kind: &str, name: &str) -> Option<&'static UsageKey> {
+    KEYS.iter().find(|key| key.kind == kind && key.name == name)
+}
+
+/// Whether anything can be said about a type.
+pub(super) fn knows(kind: &str) -> bool {
+    KEYS.iter().any(|key| key.kind == kind)
+}
+
+/// Whether `path` is a level above names.
+pub(super) fn is_group(kind: &str, path: &str) -> bool {
+    KEYS.iter().any(|key| {
+        key.kind == kind
+            && key
+                .name
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+/// All names of a type.
+pub(super) fn names(kind: &str) -> Vec<&'static str> {
+    KEYS.iter()
+        .filter(|key| key.kind == kind)
+        .map(|key| key.name)
+        .collect()
+}
+
+/// A key that takes a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    Term,
+    Payment,
+    Region,
+}
+
+impl Choice {
+    pub(super) fn of(kind: &str, name: &str) -> Option<Self> {
+        match (kind, name) {
+            (DB, "reserved_instance_term") => Some(Self::Term),
+            (DB, "reserved_instance_payment_option") => Some(Self::Payment),
+            (TRAFFIC, "region") => Some(Self::Region),
+            _ => None,
+        }
+    }
+
+    pub(super) fn values(self) -> &'static [&'static str] {
+        match self {
+            Self::Term => &["1_year", "3_year"],
+            Self::Payment => &["no_upfront", "partial_upfront", "all_upfront"],
+            Self::Region => &["a region's code, as in ca-central-1"],
+        }
+    }
+
+    pub(super) fn read(self, node: &Node) -> Option<String> {
+        let text = node.text()?;
+        let good = match self {
+            Self::Region => text.parse::<settings::Region>().is_ok(),
+            Self::Term | Self::Payment => self.values().contains(&text),
+        };
+        good.then(|| text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_in_order_and_no_key_is_there_twice() {
+        for (at, key) in KEYS.iter().enumerate() {
+            let range = key.default_range();
+            assert!(
+                range.low <= range.expected && range.expected <= range.high,
+                "{key:?}"
+            );
+            let twice = KEYS[at + 1..]
+                .iter()
+                .any(|other| other.kind == key.kind && other.name == key.name);
+            assert!(!twice, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn the_guides_buckets_hold_a_hundred_gigabytes() {
+        let of = |name| key(BUCKET, name).unwrap().default_range().expected * Decimal::from(4);
+        assert_eq!(of("standard.storage_gb"), Decimal::from(100));
+        assert_eq!(
+            of("standard.monthly_tier_1_requests"),
+            Decimal::from(100_000)
+        );
+        assert_eq!(
+            of("standard.monthly_tier_2_requests"),
+            Decimal::from(1_000_000)
+        );
+    }
+}

@@ -1,0 +1,146 @@
+use serde_json::json;
+
+use super::*;
+
+fn number(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+fn problem(text: &str) -> String {
+    Usage::parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn the_most_exact_entry_wins_and_defaults_fill_in() {
+    let usage = Usage::parse(
+        r#"
+version: 0.1
+resource_type_default_usage:
+  aws_nat_gateway:
+    monthly_data_processed_gb: 7
+resource_usage:
+  module.net["a"].aws_nat_gateway.this[0]:
+    monthly_data_processed_gb: 1_000.5 # a comment
+  module.net[*].aws_nat_gateway.this[*]:
+    monthly_data_processed_gb: 20
+  aws_s3_bucket.photos:
+    standard:
+      storage_gb: 1e3
+"#,
+    )
+    .unwrap();
+    let of = |address: &str| usage.of(address, "aws_nat_gateway", "monthly_data_processed_gb");
+    assert_eq!(
+        of("module.net[\"a\"].aws_nat_gateway.this[0]"),
+        (QuantityRange::fixed(number("1000.5")), Told::File)
+    );
+    assert_eq!(
+        of("module.net[\"a\"].aws_nat_gateway.this[1]").0,
+        QuantityRange::fixed(number("20"))
+    );
+    assert_eq!(
+        of("aws_nat_gateway.other").0,
+        QuantityRange::fixed(number("7"))
+    );
+    let photos = |name| usage.of("aws_s3_bucket.photos", "aws_s3_bucket", name);
+    assert_eq!(photos("standard.storage_gb").0.low, number("1000"));
+    let requests = photos("standard.monthly_tier_1_requests");
+    assert_eq!(requests.1, Told::Default);
+    assert_eq!(requests.0.expected, number("25000"));
+}
+
+#[test]
+fn a_file_without_anything_says_nothing() {
+    for text in ["", "# nothing\n", "version: 0.1\nresource_usage:\n"] {
+        assert_eq!(Usage::parse(text), Ok(Usage::default()), "{text:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_with_line_and_column() {
+    let with = |lines: &str| problem(&format!("version: 0.1\nresource_usage:\n{lines}"));
+    let nat = "  aws_nat_gateway.a:\n    ";
+    for (text, place, told) in [
+        (
+            with(&format!("{nat}monthly_data_processed_gb: -1")),
+            "line 4, column 32",
+            "-1 is negative",
+        ),
+        (
+            with(&format!("{nat}monthly_data_processed_gb: lots")),
+            "line 4, column 32",
+            "\"lots\" is not a number",
+        ),
+        (
+            with(&format!("{nat}monthly_data_processed_gb: [1]")),
+            "line 4, column 32",
+            "must be a number",
+        ),
+        (
+            with(&format!("{nat}monthly_data_processed_gb: 1e16")),
+            "line 4, column 32",
+            "more than any account",
+        ),
+        (
+            with(&format!("{nat}monthly_data_procesed_gb: 1")),
+            "line 4, column 5",
+            "priced are: monthly_data_processed_gb",
+        ),
+        (
+            with("  aws_instance.web: {}"),
+            "line 3, column 3",
+            "aws_instance",
+        ),
+        (with("  web: {}"), "line 3, column 3", "no address"),
+        (
+            with("  aws_s3_bucket.a:\n    standard: 5"),
+            "line 4, column 5",
+            "not priced here",
+        ),
+        (
+            with("  aws_db_instance.a:\n    reserved_instance_term: 2_year"),
+            "line 4, column 29",
+            "1_year, 3_year",
+        ),
+        (
+            with("  aws_eip.a: 1\n  aws_eip.a: 2"),
+            "line 4, column 3",
+            "twice",
+        ),
+        (with("  - a"), "line 3, column 3", "must be a mapping"),
+        (
+            problem("version: 0.1\nresources: {}"),
+            "line 2, column 1",
+            "unknown key \"resources\"",
+        ),
+        (problem("version: 0.2"), "line 1, column 10", "0.1"),
+        (problem("resource_usage: {}"), "line 1, column 1", "version"),
+        (problem("a: &x 1\nb: *x"), "line 2, column 4", "alias"),
+        (problem("a: [1\nb: 2"), "line 2", "not YAML"),
+        (
+            problem("version: 0.1\n---\nversion: 0.1"),
+            "line 3",
+            "second document",
+        ),
+        (
+            problem(&"{a: ".repeat(20)),
+            "line 1, column",
+            "in one another",
+        ),
+        (problem(&"{a: ".repeat(5_000)), "line 1, column", "not YAML"),
+    ] {
+        assert!(text.contains(place) && text.contains(told), "{text}");
+    }
+}
+
+#[test]
+fn addresses_that_are_not_in_the_inventory_are_found() {
+    let plan = json!({"format_version": "1.2", "planned_values": {"root_module": {"resources": [
+        {"address": "aws_nat_gateway.a[0]", "mode": "managed", "type": "aws_nat_gateway", "name": "a"}]}}});
+    let inventory = Inventory::from_terraform(plan.to_string().as_bytes(), None, None).unwrap();
+    let usage = Usage::parse(
+        "version: 0.1\nresource_usage:\n  aws_nat_gateway.a[*]: {}\n  aws_nat_gateway.b: {}\n  aws_data_transfer.x: {}\n",
+    )
+    .unwrap();
+    assert_eq!(usage.strangers(&inventory), ["aws_nat_gateway.b"]);
+}
