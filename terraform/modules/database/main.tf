@@ -149,7 +149,6 @@ resource "aws_db_instance" "this" {
 }
 
 # What a client needs besides the password, in one place that can be copied to another region.
-#checkov:skip=CKV2_AWS_57:It holds no credential; the password's secret is rotated by RDS.
 resource "aws_secretsmanager_secret" "connection" {
   name                    = "${var.secret_prefix}/database"
   description             = "How to reach ${var.identifier}; the password is in the secret of password_secret_arn"

@@ -1,7 +1,6 @@
 # Nothing is open except the load balancer on 80 and 443. Rules are resources of their own, so that a change to one
 # touches no other, and none of the groups has rules inside.
 
-#checkov:skip=CKV2_AWS_5:Load balancer and tasks are deployed with the application, not with this stack.
 resource "aws_security_group" "alb" {
   name        = "${var.name}-alb"
   description = "Load balancer: HTTP and HTTPS from outside"

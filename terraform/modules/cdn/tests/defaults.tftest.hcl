@@ -18,7 +18,7 @@ run "distribution" {
     error_message = "it serves"
   }
   assert {
-    condition     = { for origin in aws_cloudfront_distribution.this.origin : origin.origin_id => origin.domain_name } == var.origins && alltrue([for origin in aws_cloudfront_distribution.this.origin : origin.origin_access_control_id == aws_cloudfront_origin_access_control.this.id])
+    condition     = tomap({ for origin in aws_cloudfront_distribution.this.origin : origin.origin_id => origin.domain_name }) == var.origins && alltrue([for origin in aws_cloudfront_distribution.this.origin : origin.origin_access_control_id == aws_cloudfront_origin_access_control.this.id])
     error_message = "three buckets, each through the origin access control"
   }
   assert {
@@ -99,7 +99,7 @@ run "signed_urls" {
 
   assert {
     condition = length(aws_cloudfront_key_group.this) == 1 && alltrue([for behavior in concat(aws_cloudfront_distribution.this.ordered_cache_behavior, aws_cloudfront_distribution.this.default_cache_behavior) :
-    behavior.trusted_key_groups == [aws_cloudfront_key_group.this[0].id]])
+    behavior.trusted_key_groups == tolist([aws_cloudfront_key_group.this[0].id])])
     error_message = "every path needs a signature"
   }
 }

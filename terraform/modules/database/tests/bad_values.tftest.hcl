@@ -1,4 +1,5 @@
-# Values that AWS or the stack would refuse, each refused by the validation of its variable.
+# Values that AWS or the stack would refuse, each refused by the validation of its variable: a run fails when
+# one of its values is let through. Validations that look at each other's variables are in different runs.
 
 mock_provider "aws" {
   source = "../../testing/mocks"
@@ -12,530 +13,169 @@ variables {
   kms_key_arn        = "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 }
 
-run "identifier_capital" {
+run "refused_1" {
   command = plan
 
   variables {
+    # capital
     identifier = "Berthcare"
-  }
-
-  expect_failures = [var.identifier]
-}
-
-run "identifier_digit_first" {
-  command = plan
-
-  variables {
-    identifier = "1berthcare"
-  }
-
-  expect_failures = [var.identifier]
-}
-
-run "identifier_hyphen_last" {
-  command = plan
-
-  variables {
-    identifier = "berthcare-"
-  }
-
-  expect_failures = [var.identifier]
-}
-
-run "identifier_two_hyphens" {
-  command = plan
-
-  variables {
-    identifier = "berth--care"
-  }
-
-  expect_failures = [var.identifier]
-}
-
-run "identifier_too_long" {
-  command = plan
-
-  variables {
-    identifier = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-  }
-
-  expect_failures = [var.identifier]
-}
-
-run "secret_prefix_slash" {
-  command = plan
-
-  variables {
+    # slash
     secret_prefix = "a/b"
-  }
-
-  expect_failures = [var.secret_prefix]
-}
-
-run "secret_prefix_empty" {
-  command = plan
-
-  variables {
-    secret_prefix = ""
-  }
-
-  expect_failures = [var.secret_prefix]
-}
-
-run "engine_version_mysql" {
-  command = plan
-
-  variables {
+    # mysql
     engine_version = "8.0.40"
-  }
-
-  expect_failures = [var.engine_version]
-}
-
-run "engine_version_patch" {
-  command = plan
-
-  variables {
-    engine_version = "15.5.1"
-  }
-
-  expect_failures = [var.engine_version]
-}
-
-run "engine_version_words" {
-  command = plan
-
-  variables {
-    engine_version = "latest"
-  }
-
-  expect_failures = [var.engine_version]
-}
-
-run "engine_version_old" {
-  command = plan
-
-  variables {
-    engine_version = "12"
-  }
-
-  expect_failures = [var.engine_version]
-}
-
-run "instance_class_cache" {
-  command = plan
-
-  variables {
+    # cache
     instance_class = "cache.t4g.micro"
-  }
-
-  expect_failures = [var.instance_class]
-}
-
-run "instance_class_size" {
-  command = plan
-
-  variables {
-    instance_class = "db.t4g.huge"
-  }
-
-  expect_failures = [var.instance_class]
-}
-
-run "allocated_storage_gb_below_gp3" {
-  command = plan
-
-  variables {
+    # below gp3
     allocated_storage_gb = 19
-  }
-
-  expect_failures = [var.allocated_storage_gb]
-}
-
-run "allocated_storage_gb_above_gp3" {
-  command = plan
-
-  variables {
-    allocated_storage_gb = 65537
-  }
-
-  expect_failures = [var.allocated_storage_gb]
-}
-
-run "allocated_storage_gb_fraction" {
-  command = plan
-
-  variables {
-    allocated_storage_gb = 100.5
-  }
-
-  expect_failures = [var.allocated_storage_gb]
-}
-
-run "max_allocated_storage_gb_not_above" {
-  command = plan
-
-  variables {
-    max_allocated_storage_gb = 105
-  }
-
-  expect_failures = [var.max_allocated_storage_gb]
-}
-
-run "max_allocated_storage_gb_below" {
-  command = plan
-
-  variables {
-    max_allocated_storage_gb = 50
-  }
-
-  expect_failures = [var.max_allocated_storage_gb]
-}
-
-run "max_allocated_storage_gb_above_gp3" {
-  command = plan
-
-  variables {
-    max_allocated_storage_gb = 70000
-  }
-
-  expect_failures = [var.max_allocated_storage_gb]
-}
-
-run "backup_retention_days_off" {
-  command = plan
-
-  variables {
+    # off
     backup_retention_days = 0
-  }
-
-  expect_failures = [var.backup_retention_days]
-}
-
-run "backup_retention_days_thirty_six" {
-  command = plan
-
-  variables {
-    backup_retention_days = 36
-  }
-
-  expect_failures = [var.backup_retention_days]
-}
-
-run "backup_retention_days_fraction" {
-  command = plan
-
-  variables {
-    backup_retention_days = 1.5
-  }
-
-  expect_failures = [var.backup_retention_days]
-}
-
-run "backup_window_one_time" {
-  command = plan
-
-  variables {
+    # one time
     backup_window = "07:00"
-  }
-
-  expect_failures = [var.backup_window]
-}
-
-run "backup_window_no_hour" {
-  command = plan
-
-  variables {
-    backup_window = "25:00-26:00"
-  }
-
-  expect_failures = [var.backup_window]
-}
-
-run "maintenance_window_no_day" {
-  command = plan
-
-  variables {
+    # no day
     maintenance_window = "08:30-09:30"
-  }
-
-  expect_failures = [var.maintenance_window]
-}
-
-run "maintenance_window_long_day" {
-  command = plan
-
-  variables {
-    maintenance_window = "sunday:08:30-sunday:09:30"
-  }
-
-  expect_failures = [var.maintenance_window]
-}
-
-run "db_name_reserved" {
-  command = plan
-
-  variables {
+    # reserved
     db_name = "postgres"
-  }
-
-  expect_failures = [var.db_name]
-}
-
-run "db_name_hyphen" {
-  command = plan
-
-  variables {
-    db_name = "berth-care"
-  }
-
-  expect_failures = [var.db_name]
-}
-
-run "db_name_digit_first" {
-  command = plan
-
-  variables {
-    db_name = "1db"
-  }
-
-  expect_failures = [var.db_name]
-}
-
-run "username_reserved" {
-  command = plan
-
-  variables {
+    # reserved
     username = "rdsadmin"
-  }
-
-  expect_failures = [var.username]
-}
-
-run "username_admin" {
-  command = plan
-
-  variables {
-    username = "admin"
-  }
-
-  expect_failures = [var.username]
-}
-
-run "username_hyphen" {
-  command = plan
-
-  variables {
-    username = "berth-care"
-  }
-
-  expect_failures = [var.username]
-}
-
-run "port_low" {
-  command = plan
-
-  variables {
+    # low
     port = 1149
-  }
-
-  expect_failures = [var.port]
-}
-
-run "port_too_high" {
-  command = plan
-
-  variables {
-    port = 65536
-  }
-
-  expect_failures = [var.port]
-}
-
-run "max_connections_five" {
-  command = plan
-
-  variables {
+    # five
     max_connections = 5
-  }
-
-  expect_failures = [var.max_connections]
-}
-
-run "subnet_ids_one" {
-  command = plan
-
-  variables {
+    # one
     subnet_ids = ["subnet-a"]
-  }
-
-  expect_failures = [var.subnet_ids]
-}
-
-run "security_group_ids_none" {
-  command = plan
-
-  variables {
+    # none
     security_group_ids = []
-  }
-
-  expect_failures = [var.security_group_ids]
-}
-
-run "kms_key_arn_alias" {
-  command = plan
-
-  variables {
+    # alias
     kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:alias/x"
-  }
-
-  expect_failures = [var.kms_key_arn]
-}
-
-run "kms_key_arn_id" {
-  command = plan
-
-  variables {
-    kms_key_arn = "1234abcd-12ab-34cd-56ef-1234567890ab"
-  }
-
-  expect_failures = [var.kms_key_arn]
-}
-
-run "insights_retention_days_thirty" {
-  command = plan
-
-  variables {
+    # thirty
     insights_retention_days = 30
-  }
-
-  expect_failures = [var.insights_retention_days]
-}
-
-run "insights_retention_days_zero" {
-  command = plan
-
-  variables {
-    insights_retention_days = 0
-  }
-
-  expect_failures = [var.insights_retention_days]
-}
-
-run "log_retention_days_ten" {
-  command = plan
-
-  variables {
+    # ten
     log_retention_days = 10
-  }
-
-  expect_failures = [var.log_retention_days]
-}
-
-run "secret_recovery_window_days_now" {
-  command = plan
-
-  variables {
+    # now
     secret_recovery_window_days = 0
-  }
-
-  expect_failures = [var.secret_recovery_window_days]
-}
-
-run "secret_recovery_window_days_thirty_one" {
-  command = plan
-
-  variables {
-    secret_recovery_window_days = 31
-  }
-
-  expect_failures = [var.secret_recovery_window_days]
-}
-
-run "secret_replica_other_region" {
-  command = plan
-
-  variables {
+    # other region
     secret_replica = { region = "us-east-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
-  }
-
-  expect_failures = [var.secret_replica]
-}
-
-run "secret_replica_alias" {
-  command = plan
-
-  variables {
-    secret_replica = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:alias/x" }
-  }
-
-  expect_failures = [var.secret_replica]
-}
-
-run "recovery_neither" {
-  command = plan
-
-  variables {
+    # neither
     recovery = {}
   }
 
-  expect_failures = [var.recovery]
+  expect_failures = [var.identifier, var.secret_prefix, var.engine_version, var.instance_class, var.allocated_storage_gb, var.backup_retention_days, var.backup_window, var.maintenance_window, var.db_name, var.username, var.port, var.max_connections, var.subnet_ids, var.security_group_ids, var.kms_key_arn, var.insights_retention_days, var.log_retention_days, var.secret_recovery_window_days, var.secret_replica, var.recovery]
 }
 
-run "recovery_both" {
+run "refused_2" {
   command = plan
 
   variables {
+    # digit first
+    identifier = "1berthcare"
+    # empty
+    secret_prefix = ""
+    # patch
+    engine_version = "15.5.1"
+    # size
+    instance_class = "db.t4g.huge"
+    # above gp3
+    allocated_storage_gb = 65537
+    # thirty six
+    backup_retention_days = 36
+    # no hour
+    backup_window = "25:00-26:00"
+    # long day
+    maintenance_window = "sunday:08:30-sunday:09:30"
+    # hyphen
+    db_name = "berth-care"
+    # admin
+    username = "admin"
+    # too high
+    port = 65536
+    # id
+    kms_key_arn = "1234abcd-12ab-34cd-56ef-1234567890ab"
+    # zero
+    insights_retention_days = 0
+    # thirty one
+    secret_recovery_window_days = 31
+    # alias
+    secret_replica = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:alias/x" }
+    # both
     recovery = { snapshot_identifier = "copy-1", automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abc" }
   }
 
-  expect_failures = [var.recovery]
+  expect_failures = [var.identifier, var.secret_prefix, var.engine_version, var.instance_class, var.allocated_storage_gb, var.backup_retention_days, var.backup_window, var.maintenance_window, var.db_name, var.username, var.port, var.kms_key_arn, var.insights_retention_days, var.secret_recovery_window_days, var.secret_replica, var.recovery]
 }
 
-run "recovery_automated_name" {
+run "refused_3" {
   command = plan
 
   variables {
+    # hyphen last
+    identifier = "berthcare-"
+    # words
+    engine_version = "latest"
+    # fraction
+    allocated_storage_gb = 100.5
+    # fraction
+    backup_retention_days = 1.5
+    # digit first
+    db_name = "1db"
+    # hyphen
+    username = "berth-care"
+    # automated name
     recovery = { snapshot_identifier = "rds:berthcare-2026-11-22" }
   }
 
-  expect_failures = [var.recovery]
+  expect_failures = [var.identifier, var.engine_version, var.allocated_storage_gb, var.backup_retention_days, var.db_name, var.username, var.recovery]
 }
 
-run "recovery_hyphen_last" {
+run "refused_4" {
   command = plan
 
   variables {
+    # two hyphens
+    identifier = "berth--care"
+    # old
+    engine_version = "12"
+    # not above
+    max_allocated_storage_gb = 105
+    # hyphen last
     recovery = { snapshot_identifier = "copy-" }
   }
 
-  expect_failures = [var.recovery]
+  expect_failures = [var.identifier, var.engine_version, var.max_allocated_storage_gb, var.recovery]
 }
 
-run "recovery_database_arn" {
+run "refused_5" {
   command = plan
 
   variables {
+    # too long
+    identifier = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    # below
+    max_allocated_storage_gb = 50
+    # database arn
     recovery = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:db:x" }
   }
 
-  expect_failures = [var.recovery]
+  expect_failures = [var.identifier, var.max_allocated_storage_gb, var.recovery]
 }
 
-run "recovery_time_of_snapshot" {
+run "refused_6" {
   command = plan
 
   variables {
+    # above gp3
+    max_allocated_storage_gb = 70000
+    # time of snapshot
     recovery = { snapshot_identifier = "copy-1", restore_time = "2026-11-22T21:00:00Z" }
   }
 
-  expect_failures = [var.recovery]
+  expect_failures = [var.max_allocated_storage_gb, var.recovery]
 }
 
-run "recovery_local_time" {
+run "refused_7" {
   command = plan
 
   variables {
+    # local time
     recovery = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abc", restore_time = "2026-11-22 21:00" }
   }
 

@@ -1,4 +1,5 @@
-# Values that AWS or the stack would refuse, each refused by the validation of its variable.
+# Values that AWS or the stack would refuse, each refused by the validation of its variable: a run fails when
+# one of its values is let through. Validations that look at each other's variables are in different runs.
 
 mock_provider "aws" {
   source = "../../testing/mocks"
@@ -13,160 +14,77 @@ variables {
   distribution   = { id = "E2EXAMPLE" }
 }
 
-run "name_empty" {
+run "refused_1" {
   command = plan
 
   variables {
+    # empty
     name = ""
-  }
-
-  expect_failures = [var.name]
-}
-
-run "name_capital" {
-  command = plan
-
-  variables {
-    name = "Berthcare"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "name_two_hyphens" {
-  command = plan
-
-  variables {
-    name = "berth--care"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "name_too_long" {
-  command = plan
-
-  variables {
-    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "alarm_email_no_at" {
-  command = plan
-
-  variables {
+    # no at
     alarm_email = "ops"
-  }
-
-  expect_failures = [var.alarm_email]
-}
-
-run "alarm_email_no_domain" {
-  command = plan
-
-  variables {
-    alarm_email = "ops@berthcare"
-  }
-
-  expect_failures = [var.alarm_email]
-}
-
-run "alarm_email_example" {
-  command = plan
-
-  variables {
-    alarm_email = "your-email@example.com"
-  }
-
-  expect_failures = [var.alarm_email]
-}
-
-run "alarm_email_two" {
-  command = plan
-
-  variables {
-    alarm_email = "a@berthcare.ca, b@berthcare.ca"
-  }
-
-  expect_failures = [var.alarm_email]
-}
-
-run "kms_key_arn_alias" {
-  command = plan
-
-  variables {
+    # alias
     kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:alias/x"
-  }
-
-  expect_failures = [var.kms_key_arn]
-}
-
-run "kms_key_arn_id" {
-  command = plan
-
-  variables {
-    kms_key_arn = "1234abcd-12ab-34cd-56ef-1234567890ab"
-  }
-
-  expect_failures = [var.kms_key_arn]
-}
-
-run "database_no_connections" {
-  command = plan
-
-  variables {
+    # no connections
     database = { identifier = "x", max_connections = 0 }
-  }
-
-  expect_failures = [var.database]
-}
-
-run "thresholds_percent_zero" {
-  command = plan
-
-  variables {
+    # percent zero
     thresholds = { db_cpu_percent = 0 }
   }
 
-  expect_failures = [var.thresholds]
+  expect_failures = [var.name, var.alarm_email, var.kms_key_arn, var.database, var.thresholds]
 }
 
-run "thresholds_percent_hundred" {
+run "refused_2" {
   command = plan
 
   variables {
+    # capital
+    name = "Berthcare"
+    # no domain
+    alarm_email = "ops@berthcare"
+    # id
+    kms_key_arn = "1234abcd-12ab-34cd-56ef-1234567890ab"
+    # percent hundred
     thresholds = { cache_memory_percent = 100 }
   }
 
-  expect_failures = [var.thresholds]
+  expect_failures = [var.name, var.alarm_email, var.kms_key_arn, var.thresholds]
 }
 
-run "thresholds_negative" {
+run "refused_3" {
   command = plan
 
   variables {
+    # two hyphens
+    name = "berth--care"
+    # example
+    alarm_email = "your-email@example.com"
+    # negative
     thresholds = { cache_evictions = -1 }
   }
 
-  expect_failures = [var.thresholds]
+  expect_failures = [var.name, var.alarm_email, var.thresholds]
 }
 
-run "thresholds_no_memory" {
+run "refused_4" {
   command = plan
 
   variables {
+    # too long
+    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    # two
+    alarm_email = "a@berthcare.ca, b@berthcare.ca"
+    # no memory
     thresholds = { db_free_memory_mib = 0 }
   }
 
-  expect_failures = [var.thresholds]
+  expect_failures = [var.name, var.alarm_email, var.thresholds]
 }
 
-run "thresholds_age" {
+run "refused_5" {
   command = plan
 
   variables {
+    # age
     thresholds = { backup_age_hours = 200 }
   }
 

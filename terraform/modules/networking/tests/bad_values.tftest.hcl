@@ -1,4 +1,5 @@
-# Values that AWS or the stack would refuse, each refused by the validation of its variable.
+# Values that AWS or the stack would refuse, each refused by the validation of its variable: a run fails when
+# one of its values is let through. Validations that look at each other's variables are in different runs.
 
 mock_provider "aws" {
   source = "../../testing/mocks"
@@ -9,202 +10,96 @@ variables {
   kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 }
 
-run "name_empty" {
+run "refused_1" {
   command = plan
 
   variables {
+    # empty
     name = ""
-  }
-
-  expect_failures = [var.name]
-}
-
-run "name_capital" {
-  command = plan
-
-  variables {
-    name = "Berthcare"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "name_two_hyphens" {
-  command = plan
-
-  variables {
-    name = "berth--care"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "name_too_long" {
-  command = plan
-
-  variables {
-    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "kms_key_arn_alias" {
-  command = plan
-
-  variables {
+    # alias
     kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:alias/x"
-  }
-
-  expect_failures = [var.kms_key_arn]
-}
-
-run "kms_key_arn_id" {
-  command = plan
-
-  variables {
-    kms_key_arn = "1234abcd-12ab-34cd-56ef-1234567890ab"
-  }
-
-  expect_failures = [var.kms_key_arn]
-}
-
-run "vpc_cidr_not_a_network" {
-  command = plan
-
-  variables {
+    # not a network
     vpc_cidr = "ten"
+    # one
+    az_count = 1
+    # number
+    nat_gateways = "2"
+    # ten
+    flow_log_retention_days = 10
   }
 
-  expect_failures = [var.vpc_cidr]
+  expect_failures = [var.name, var.kms_key_arn, var.vpc_cidr, var.az_count, var.nat_gateways, var.flow_log_retention_days]
 }
 
-run "vpc_cidr_host_bits" {
+run "refused_2" {
   command = plan
 
   variables {
+    # capital
+    name = "Berthcare"
+    # id
+    kms_key_arn = "1234abcd-12ab-34cd-56ef-1234567890ab"
+    # host bits
     vpc_cidr = "10.0.0.1/16"
+    # four
+    az_count = 4
+    # zero
+    flow_log_retention_days = 0
   }
 
-  expect_failures = [var.vpc_cidr]
+  expect_failures = [var.name, var.kms_key_arn, var.vpc_cidr, var.az_count, var.flow_log_retention_days]
 }
 
-run "vpc_cidr_too_large" {
+run "refused_3" {
   command = plan
 
   variables {
+    # two hyphens
+    name = "berth--care"
+    # too large
     vpc_cidr = "10.0.0.0/8"
+    # one
+    availability_zones = ["ca-central-1a"]
   }
 
-  expect_failures = [var.vpc_cidr]
+  expect_failures = [var.name, var.vpc_cidr, var.availability_zones]
 }
 
-run "vpc_cidr_too_small" {
+run "refused_4" {
   command = plan
 
   variables {
+    # too long
+    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    # too small
     vpc_cidr = "10.0.0.0/26"
+    # twice
+    availability_zones = ["ca-central-1a", "ca-central-1a"]
   }
 
-  expect_failures = [var.vpc_cidr]
+  expect_failures = [var.name, var.vpc_cidr, var.availability_zones]
 }
 
-run "vpc_cidr_public" {
+run "refused_5" {
   command = plan
 
   variables {
+    # public
     vpc_cidr = "8.8.0.0/16"
+    # region
+    availability_zones = ["ca-central-1", "ca-central-2"]
   }
 
-  expect_failures = [var.vpc_cidr]
+  expect_failures = [var.vpc_cidr, var.availability_zones]
 }
 
-run "vpc_cidr_ipv6" {
+run "refused_6" {
   command = plan
 
   variables {
+    # ipv6
     vpc_cidr = "fd00::/16"
   }
 
   expect_failures = [var.vpc_cidr]
-}
-
-run "az_count_one" {
-  command = plan
-
-  variables {
-    az_count = 1
-  }
-
-  expect_failures = [var.az_count]
-}
-
-run "az_count_four" {
-  command = plan
-
-  variables {
-    az_count = 4
-  }
-
-  expect_failures = [var.az_count]
-}
-
-run "availability_zones_one" {
-  command = plan
-
-  variables {
-    availability_zones = ["ca-central-1a"]
-  }
-
-  expect_failures = [var.availability_zones]
-}
-
-run "availability_zones_twice" {
-  command = plan
-
-  variables {
-    availability_zones = ["ca-central-1a", "ca-central-1a"]
-  }
-
-  expect_failures = [var.availability_zones]
-}
-
-run "availability_zones_region" {
-  command = plan
-
-  variables {
-    availability_zones = ["ca-central-1", "ca-central-2"]
-  }
-
-  expect_failures = [var.availability_zones]
-}
-
-run "nat_gateways_number" {
-  command = plan
-
-  variables {
-    nat_gateways = "2"
-  }
-
-  expect_failures = [var.nat_gateways]
-}
-
-run "flow_log_retention_days_ten" {
-  command = plan
-
-  variables {
-    flow_log_retention_days = 10
-  }
-
-  expect_failures = [var.flow_log_retention_days]
-}
-
-run "flow_log_retention_days_zero" {
-  command = plan
-
-  variables {
-    flow_log_retention_days = 0
-  }
-
-  expect_failures = [var.flow_log_retention_days]
 }

@@ -1,4 +1,5 @@
-# Values that AWS or the stack would refuse, each refused by the validation of its variable.
+# Values that AWS or the stack would refuse, each refused by the validation of its variable: a run fails when
+# one of its values is let through. Validations that look at each other's variables are in different runs.
 
 mock_provider "aws" {
   source = "../../testing/mocks"
@@ -10,152 +11,77 @@ variables {
   kms_key_arn         = "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 }
 
-run "name_empty" {
+run "refused_1" {
   command = plan
 
   variables {
+    # empty
     name = ""
-  }
-
-  expect_failures = [var.name]
-}
-
-run "name_capital" {
-  command = plan
-
-  variables {
-    name = "Berthcare"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "name_two_hyphens" {
-  command = plan
-
-  variables {
-    name = "berth--care"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "name_too_long" {
-  command = plan
-
-  variables {
-    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-  }
-
-  expect_failures = [var.name]
-}
-
-run "database_identifier_capital" {
-  command = plan
-
-  variables {
+    # capital
     database_identifier = "Postgres"
-  }
-
-  expect_failures = [var.database_identifier]
-}
-
-run "database_identifier_arn" {
-  command = plan
-
-  variables {
-    database_identifier = "arn:aws:rds:ca-central-1:111122223333:db:x"
-  }
-
-  expect_failures = [var.database_identifier]
-}
-
-run "stop_time" {
-  command = plan
-
-  variables {
+    # time
     stop = "20:00"
+    # abbreviation
+    timezone = "EST"
+    # alias
+    kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:alias/x"
   }
 
-  expect_failures = [var.stop]
+  expect_failures = [var.name, var.database_identifier, var.stop, var.timezone, var.kms_key_arn]
 }
 
-run "stop_five_fields" {
+run "refused_2" {
   command = plan
 
   variables {
+    # capital
+    name = "Berthcare"
+    # arn
+    database_identifier = "arn:aws:rds:ca-central-1:111122223333:db:x"
+    # five fields
     stop = "cron(0 20 * * *)"
+    # offset
+    timezone = "-05:00"
+    # id
+    kms_key_arn = "1234abcd-12ab-34cd-56ef-1234567890ab"
   }
 
-  expect_failures = [var.stop]
+  expect_failures = [var.name, var.database_identifier, var.stop, var.timezone, var.kms_key_arn]
 }
 
-run "stop_rate" {
+run "refused_3" {
   command = plan
 
   variables {
+    # two hyphens
+    name = "berth--care"
+    # rate
     stop = "rate(1 day)"
   }
 
-  expect_failures = [var.stop]
+  expect_failures = [var.name, var.stop]
 }
 
-run "start_time" {
+run "refused_4" {
   command = plan
 
   variables {
+    # too long
+    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    # time
     start = "07:00"
   }
 
-  expect_failures = [var.start]
+  expect_failures = [var.name, var.start]
 }
 
-run "start_same" {
+run "refused_5" {
   command = plan
 
   variables {
+    # same
     start = "cron(0 20 ? * MON-FRI *)"
   }
 
   expect_failures = [var.start]
-}
-
-run "timezone_abbreviation" {
-  command = plan
-
-  variables {
-    timezone = "EST"
-  }
-
-  expect_failures = [var.timezone]
-}
-
-run "timezone_offset" {
-  command = plan
-
-  variables {
-    timezone = "-05:00"
-  }
-
-  expect_failures = [var.timezone]
-}
-
-run "kms_key_arn_alias" {
-  command = plan
-
-  variables {
-    kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:alias/x"
-  }
-
-  expect_failures = [var.kms_key_arn]
-}
-
-run "kms_key_arn_id" {
-  command = plan
-
-  variables {
-    kms_key_arn = "1234abcd-12ab-34cd-56ef-1234567890ab"
-  }
-
-  expect_failures = [var.kms_key_arn]
 }

@@ -1,4 +1,5 @@
-# Values that AWS or the stack would refuse, each refused by the validation of its variable.
+# Values that AWS or the stack would refuse, each refused by the validation of its variable: a run fails when
+# one of its values is let through. Validations that look at each other's variables are in different runs.
 
 mock_provider "aws" {
   source = "../../testing/mocks"
@@ -10,272 +11,137 @@ variables {
   kms_key_arn  = "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 }
 
-run "project_name_capital" {
+run "refused_1" {
   command = plan
 
   variables {
+    # capital
     project_name = "Berthcare"
-  }
-
-  expect_failures = [var.project_name]
-}
-
-run "project_name_dot" {
-  command = plan
-
-  variables {
-    project_name = "berth.care"
-  }
-
-  expect_failures = [var.project_name]
-}
-
-run "project_name_reserved" {
-  command = plan
-
-  variables {
-    project_name = "sthree-berthcare"
-  }
-
-  expect_failures = [var.project_name]
-}
-
-run "project_name_reserved_demo" {
-  command = plan
-
-  variables {
-    project_name = "amzn-s3-demo-x"
-  }
-
-  expect_failures = [var.project_name]
-}
-
-run "environment_underscore" {
-  command = plan
-
-  variables {
+    # underscore
     environment = "stag_ing"
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "environment_empty" {
-  command = plan
-
-  variables {
-    environment = ""
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "bucket_suffix_hyphen_first" {
-  command = plan
-
-  variables {
-    bucket_suffix = "-x"
-  }
-
-  expect_failures = [var.bucket_suffix]
-}
-
-run "bucket_suffix_capital" {
-  command = plan
-
-  variables {
-    bucket_suffix = "DR"
-  }
-
-  expect_failures = [var.bucket_suffix]
-}
-
-run "bucket_suffix_reserved_alias" {
-  command = plan
-
-  variables {
-    bucket_suffix = "x-s3alias"
-  }
-
-  expect_failures = [var.bucket_suffix]
-}
-
-run "bucket_suffix_reserved_an" {
-  command = plan
-
-  variables {
-    bucket_suffix = "111122223333-ca-central-1-an"
-  }
-
-  expect_failures = [var.bucket_suffix]
-}
-
-run "bucket_suffix_too_long" {
-  command = plan
-
-  variables {
-    bucket_suffix = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-  }
-
-  expect_failures = [var.bucket_suffix]
-}
-
-run "kms_key_arn_alias" {
-  command = plan
-
-  variables {
+    # alias
     kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:alias/x"
-  }
-
-  expect_failures = [var.kms_key_arn]
-}
-
-run "kms_key_arn_id" {
-  command = plan
-
-  variables {
-    kms_key_arn = "1234abcd-12ab-34cd-56ef-1234567890ab"
-  }
-
-  expect_failures = [var.kms_key_arn]
-}
-
-run "glacier_after_days_zero" {
-  command = plan
-
-  variables {
+    # zero
     glacier_after_days = 0
-  }
-
-  expect_failures = [var.glacier_after_days]
-}
-
-run "glacier_after_days_fraction" {
-  command = plan
-
-  variables {
-    glacier_after_days = 1.5
-  }
-
-  expect_failures = [var.glacier_after_days]
-}
-
-run "deep_archive_after_days_too_soon" {
-  command = plan
-
-  variables {
-    deep_archive_after_days = 400
-  }
-
-  expect_failures = [var.deep_archive_after_days]
-}
-
-run "deep_archive_after_days_before" {
-  command = plan
-
-  variables {
-    deep_archive_after_days = 100
-  }
-
-  expect_failures = [var.deep_archive_after_days]
-}
-
-run "noncurrent_days_zero" {
-  command = plan
-
-  variables {
+    # zero
     noncurrent_days = 0
-  }
-
-  expect_failures = [var.noncurrent_days]
-}
-
-run "replication_kind_missing" {
-  command = plan
-
-  variables {
-    replication = { region = "ca-west-1", targets = { photos = "ppp-dr" }, kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
-  }
-
-  expect_failures = [var.replication]
-}
-
-run "replication_kind_unknown" {
-  command = plan
-
-  variables {
-    replication = { region = "ca-west-1", targets = { photos = "ppp-dr", documents = "ddd-dr", videos = "vvv-dr" }, kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
-  }
-
-  expect_failures = [var.replication]
-}
-
-run "replication_same_bucket" {
-  command = plan
-
-  variables {
-    replication = { region = "ca-west-1", targets = { photos = "same", documents = "same", signatures = "same" }, kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
-  }
-
-  expect_failures = [var.replication]
-}
-
-run "replication_bad_bucket" {
-  command = plan
-
-  variables {
-    replication = { region = "ca-west-1", targets = { photos = "P", documents = "ddd-dr", signatures = "sss-dr" }, kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
-  }
-
-  expect_failures = [var.replication]
-}
-
-run "replication_no_key" {
-  command = plan
-
-  variables {
-    replication = { region = "ca-west-1", targets = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, kms_key_arn = null }
-  }
-
-  expect_failures = [var.replication]
-}
-
-run "replication_key_elsewhere" {
-  command = plan
-
-  variables {
-    replication = { region = "ca-west-1", targets = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
-  }
-
-  expect_failures = [var.replication]
-}
-
-run "replication_zone" {
-  command = plan
-
-  variables {
-    replication = { region = "ca-west-1a", targets = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
-  }
-
-  expect_failures = [var.replication]
-}
-
-run "replication_lag_minutes_zero" {
-  command = plan
-
-  variables {
+    # zero
     replication_lag_minutes = 0
   }
 
-  expect_failures = [var.replication_lag_minutes]
+  expect_failures = [var.project_name, var.environment, var.kms_key_arn, var.glacier_after_days, var.noncurrent_days, var.replication_lag_minutes]
 }
 
-run "replication_lag_minutes_days" {
+run "refused_2" {
   command = plan
 
   variables {
+    # dot
+    project_name = "berth.care"
+    # empty
+    environment = ""
+    # id
+    kms_key_arn = "1234abcd-12ab-34cd-56ef-1234567890ab"
+    # fraction
+    glacier_after_days = 1.5
+    # days
     replication_lag_minutes = 1441
   }
 
-  expect_failures = [var.replication_lag_minutes]
+  expect_failures = [var.project_name, var.environment, var.kms_key_arn, var.glacier_after_days, var.replication_lag_minutes]
+}
+
+run "refused_3" {
+  command = plan
+
+  variables {
+    # reserved
+    project_name = "sthree-berthcare"
+    # too soon
+    deep_archive_after_days = 400
+    # kind missing
+    replication = { region = "ca-west-1", targets = { photos = "ppp-dr" }, kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  expect_failures = [var.project_name, var.deep_archive_after_days, var.replication]
+}
+
+run "refused_4" {
+  command = plan
+
+  variables {
+    # reserved demo
+    project_name = "amzn-s3-demo-x"
+    # before
+    deep_archive_after_days = 100
+    # kind unknown
+    replication = { region = "ca-west-1", targets = { photos = "ppp-dr", documents = "ddd-dr", videos = "vvv-dr" }, kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  expect_failures = [var.project_name, var.deep_archive_after_days, var.replication]
+}
+
+run "refused_5" {
+  command = plan
+
+  variables {
+    # hyphen first
+    bucket_suffix = "-x"
+    # same bucket
+    replication = { region = "ca-west-1", targets = { photos = "same", documents = "same", signatures = "same" }, kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  expect_failures = [var.bucket_suffix, var.replication]
+}
+
+run "refused_6" {
+  command = plan
+
+  variables {
+    # capital
+    bucket_suffix = "DR"
+    # bad bucket
+    replication = { region = "ca-west-1", targets = { photos = "P", documents = "ddd-dr", signatures = "sss-dr" }, kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  expect_failures = [var.bucket_suffix, var.replication]
+}
+
+run "refused_7" {
+  command = plan
+
+  variables {
+    # reserved alias
+    bucket_suffix = "x-s3alias"
+    # no key
+    replication = { region = "ca-west-1", targets = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, kms_key_arn = null }
+  }
+
+  expect_failures = [var.bucket_suffix, var.replication]
+}
+
+run "refused_8" {
+  command = plan
+
+  variables {
+    # reserved an
+    bucket_suffix = "111122223333-ca-central-1-an"
+    # key elsewhere
+    replication = { region = "ca-west-1", targets = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  expect_failures = [var.bucket_suffix, var.replication]
+}
+
+run "refused_9" {
+  command = plan
+
+  variables {
+    # too long
+    bucket_suffix = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    # zone
+    replication = { region = "ca-west-1a", targets = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  expect_failures = [var.bucket_suffix, var.replication]
 }

@@ -1,0 +1,110 @@
+# Values that AWS or the stack would refuse, each refused by the validation of its variable: a run fails when
+# one of its values is let through. Validations that look at each other's variables are in different runs.
+
+mock_provider "aws" {
+  source = "../../testing/mocks"
+}
+
+mock_provider "random" {}
+
+variables {
+  alarm_email = "ops@berthcare.ca"
+}
+
+# aws-behaviour: 36
+run "refused_1" {
+  command = plan
+
+  variables {
+    # capital
+    project_name = "Berthcare"
+    # capital
+    environment = "Staging"
+    # empty
+    owner = ""
+    # outside canada
+    aws_region = "us-east-1"
+    # empty
+    bucket_suffix = ""
+    # unknown
+    mode = "warm"
+    # sixteen
+    db_engine_version = "16"
+  }
+
+  expect_failures = [var.project_name, var.environment, var.owner, var.aws_region, var.bucket_suffix, var.mode, var.db_engine_version]
+}
+
+# aws-behaviour: 8
+run "refused_2" {
+  command = plan
+
+  variables {
+    # too long
+    project_name = "aaaaaaaaaaaaaaaaaaaaa"
+    # too long
+    environment = "aaaaaaaaaaaaaaaa"
+    # line
+    owner = "a\nb"
+    # zone
+    aws_region = "ca-west-1a"
+    # full without recovery
+    mode = "full"
+  }
+
+  expect_failures = [var.project_name, var.environment, var.owner, var.aws_region, var.mode]
+}
+
+run "refused_3" {
+  command = plan
+
+  variables {
+    # same
+    primary_region = "ca-west-1"
+    # blank reason
+    residency_exception = { reason = " ", approved_by = "x", expires = "2099-12-31" }
+    # neither
+    recovery = {}
+  }
+
+  expect_failures = [var.primary_region, var.residency_exception, var.recovery]
+}
+
+# aws-behaviour: 8
+run "refused_4" {
+  command = plan
+
+  variables {
+    # nobody approved
+    residency_exception = { reason = "x", approved_by = "", expires = "2099-12-31" }
+    # both
+    recovery = { snapshot_identifier = "copy-1", automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abc" }
+  }
+
+  expect_failures = [var.residency_exception, var.recovery]
+}
+
+# aws-behaviour: 5
+run "refused_5" {
+  command = plan
+
+  variables {
+    # expired
+    residency_exception = { reason = "x", approved_by = "x", expires = "2020-12-31" }
+    # backup of the primary region
+    recovery = { automated_backup_arn = "arn:aws:rds:ca-central-1:111122223333:auto-backup:ab-abc" }
+  }
+
+  expect_failures = [var.residency_exception, var.recovery]
+}
+
+run "refused_6" {
+  command = plan
+
+  variables {
+    # snapshot of the primary region
+    recovery = { snapshot_identifier = "arn:aws:rds:ca-central-1:111122223333:snapshot:copy-1" }
+  }
+
+  expect_failures = [var.recovery]
+}

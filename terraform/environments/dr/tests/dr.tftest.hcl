@@ -1,0 +1,84 @@
+mock_provider "aws" {
+  source = "../../testing/mocks"
+}
+
+mock_provider "random" {}
+
+variables {
+  alarm_email = "ops@berthcare.ca"
+}
+
+run "pilot_light" {
+  command = plan
+
+  assert {
+    condition     = length(module.database) == 0 && length(module.cache) == 0 && length(module.cdn) == 0 && length(output.nat_gateway_ids) == 0
+    error_message = "nothing that costs by the hour"
+  }
+  assert {
+    condition     = output.bucket_names == { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
+    error_message = "the targets of replication are there"
+  }
+  assert {
+    condition     = output.db_endpoint == null && output.mode == "pilot-light" && output.cloudwatch_dashboard_name == null
+    error_message = "and no database"
+  }
+}
+
+# aws-behaviour: 3
+run "nothing_has_a_name_of_the_primary" {
+  command = plan
+
+  assert {
+    condition     = local.name == "berthcare-staging-dr" && local.db_identifier == "berthcare-staging-postgres-dr" && var.vpc_cidr == "10.1.0.0/16" && local.tags == { Project = "berthcare", Environment = "staging", ManagedBy = "terraform", Owner = "platform", Role = "dr" }
+    error_message = "roles, secrets and distributions of the two stacks are apart"
+  }
+}
+
+# aws-behaviour: 8
+run "full" {
+  command = plan
+
+  variables {
+    mode     = "full"
+    recovery = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" }
+  }
+
+  assert {
+    condition     = length(module.database) == 1 && length(module.cache) == 1 && length(module.cdn) == 1 && length(output.nat_gateway_ids) == 2
+    error_message = "one database, made from the recovery point"
+  }
+  assert {
+    condition     = output.db_identifier == "berthcare-staging-postgres-dr" && length(output.cloudwatch_alarm_names) == 11
+    error_message = "watched like the primary"
+  }
+}
+
+run "full_from_a_snapshot" {
+  command = plan
+
+  variables {
+    mode     = "full"
+    recovery = { snapshot_identifier = "berthcare-staging-postgres-2026-11-22-07-10" }
+  }
+
+  assert {
+    condition     = length(module.database) == 1
+    error_message = "one database"
+  }
+}
+
+# aws-behaviour: 36
+run "outside_canada_by_exception" {
+  command = plan
+
+  variables {
+    aws_region          = "us-east-1"
+    residency_exception = { reason = "The move to ca-west-1 is planned", approved_by = "Privacy Officer", expires = "2099-12-31" }
+  }
+
+  assert {
+    condition     = output.residency_exception.reason == "The move to ca-west-1 is planned" && local.tags["ResidencyException"] == "until 2099-12-31"
+    error_message = "allowed in writing, and every resource says so"
+  }
+}

@@ -1,0 +1,161 @@
+# Values that AWS or the stack would refuse, each refused by the validation of its variable: a run fails when
+# one of its values is let through. Validations that look at each other's variables are in different runs.
+
+mock_provider "aws" {
+  source = "../../testing/mocks"
+}
+
+mock_provider "random" {}
+
+variables {
+  alarm_email = "ops@berthcare.ca"
+}
+
+run "refused_1" {
+  command = plan
+
+  variables {
+    # capital
+    project_name = "Berthcare"
+    # capital
+    environment = "Staging"
+    # empty
+    owner = ""
+    # us
+    aws_region = "us-east-1"
+    # aws prefix
+    tags = { "aws:x" = "y" }
+    # none
+    nat_gateways = "none"
+    # sixteen
+    db_engine_version = "16"
+    # unknown
+    thresholds = { rds_cpu = 70 }
+  }
+
+  expect_failures = [var.project_name, var.environment, var.owner, var.aws_region, var.tags, var.nat_gateways, var.db_engine_version, var.thresholds]
+}
+
+run "refused_2" {
+  command = plan
+
+  variables {
+    # too long
+    project_name = "aaaaaaaaaaaaaaaaaaaaa"
+    # too long
+    environment = "aaaaaaaaaaaaaaaa"
+    # line
+    owner = "a\nb"
+    # zone
+    aws_region = "ca-central-1a"
+    # own
+    tags = { project = "other" }
+    # patch
+    db_engine_version = "15.5.1"
+  }
+
+  expect_failures = [var.project_name, var.environment, var.owner, var.aws_region, var.tags, var.db_engine_version]
+}
+
+run "refused_3" {
+  command = plan
+
+  variables {
+    # character
+    tags = { x = "a;b" }
+    # same region
+    dr = { region = "ca-central-1", kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-central-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" } }
+  }
+
+  expect_failures = [var.tags, var.dr]
+}
+
+# aws-behaviour: 36
+run "refused_4" {
+  command = plan
+
+  variables {
+    # outside canada
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" } }
+  }
+
+  expect_failures = [var.dr]
+}
+
+run "refused_5" {
+  command = plan
+
+  variables {
+    # blank reason
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, residency_exception = { reason = " ", approved_by = "x", expires = "2099-12-31" } }
+  }
+
+  expect_failures = [var.dr]
+}
+
+run "refused_6" {
+  command = plan
+
+  variables {
+    # nobody approved
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, residency_exception = { reason = "x", approved_by = "", expires = "2099-12-31" } }
+  }
+
+  expect_failures = [var.dr]
+}
+
+run "refused_7" {
+  command = plan
+
+  variables {
+    # expired
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, residency_exception = { reason = "x", approved_by = "x", expires = "2020-12-31" } }
+  }
+
+  expect_failures = [var.dr]
+}
+
+run "refused_8" {
+  command = plan
+
+  variables {
+    # no date
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, residency_exception = { reason = "x", approved_by = "x", expires = "soon" } }
+  }
+
+  expect_failures = [var.dr]
+}
+
+# aws-behaviour: 28
+run "refused_9" {
+  command = plan
+
+  variables {
+    # key elsewhere
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" } }
+  }
+
+  expect_failures = [var.dr]
+}
+
+run "refused_10" {
+  command = plan
+
+  variables {
+    # key alias
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:alias/x", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" } }
+  }
+
+  expect_failures = [var.dr]
+}
+
+run "refused_11" {
+  command = plan
+
+  variables {
+    # topic elsewhere
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" } }
+  }
+
+  expect_failures = [var.dr]
+}

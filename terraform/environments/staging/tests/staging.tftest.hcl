@@ -1,0 +1,82 @@
+mock_provider "aws" {
+  source = "../../testing/mocks"
+}
+
+mock_provider "random" {}
+
+variables {
+  alarm_email = "ops@berthcare.ca"
+}
+
+run "defaults" {
+  command = plan
+
+  assert {
+    condition     = local.tags == { Project = "berthcare", Environment = "staging", ManagedBy = "terraform", Owner = "platform" }
+    error_message = "the tags of everything"
+  }
+  assert {
+    condition     = output.db_identifier == "berthcare-staging-postgres" && output.db_name == "berthcare" && output.db_username == "berthcare_admin" && output.redis_replication_group_id == "berthcare-staging-redis" && output.redis_port == 6379
+    error_message = "the names of the guide"
+  }
+  assert {
+    condition     = [output.s3_bucket_photos, output.s3_bucket_documents, output.s3_bucket_signatures, output.s3_bucket_logs] == ["berthcare-photos-staging", "berthcare-documents-staging", "berthcare-signatures-staging", "berthcare-logs-staging"]
+    error_message = "the buckets of the guide"
+  }
+  assert {
+    condition     = output.cloudwatch_dashboard_name == "berthcare-staging" && length(output.cloudwatch_alarm_names) == 11
+    error_message = "dashboard and alarms"
+  }
+  assert {
+    condition     = length(module.dr) == 0 && length(module.off_hours) == 0 && length(output.s3_replication_rule_ids) == 0
+    error_message = "no DR region and no off-hours unless asked for"
+  }
+  assert {
+    condition     = length(output.private_subnet_ids) == 2 && length(output.public_subnet_ids) == 2 && length(output.nat_gateway_ids) == 2
+    error_message = "two zones"
+  }
+}
+
+run "with_dr" {
+  command = plan
+
+  variables {
+    dr = {
+      region          = "ca-west-1"
+      kms_key_arn     = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+      alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts"
+      bucket_names    = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
+    }
+    off_hours = {}
+    tags      = { DataClass = "personal health information" }
+  }
+
+  assert {
+    condition     = length(module.dr) == 1 && length(module.off_hours) == 1 && output.s3_replication_rule_ids == { photos = "photos-to-dr", documents = "documents-to-dr", signatures = "signatures-to-dr" }
+    error_message = "backups and objects are replicated, and the database sleeps at night"
+  }
+  assert {
+    condition     = local.replica == { region = "ca-west-1", kms_key_arn = var.dr.kms_key_arn } && local.tags["DataClass"] == "personal health information"
+    error_message = "secrets are copied"
+  }
+}
+
+# aws-behaviour: 36
+run "dr_outside_canada_by_exception" {
+  command = plan
+
+  variables {
+    dr = {
+      region              = "us-east-1"
+      kms_key_arn         = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+      alarm_topic_arn     = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts"
+      bucket_names        = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
+      residency_exception = { reason = "The move to ca-west-1 is planned", approved_by = "Privacy Officer", expires = "2099-12-31" }
+    }
+  }
+
+  assert {
+    condition     = length(module.dr) == 1
+    error_message = "allowed in writing"
+  }
+}

@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+"""Everything that the Terraform code has to hold, in one run.
+
+    terraform/testing/check.py [--only STEP[,STEP]] [--jobs N]
+
+Steps: format, readmes, modules (init, validate, plan and test of each alone), environments (the same, then apply and a
+second plan), scan (checkov and tf-nag). Works on copies; the tree stays as it is. `terraform init` must reach the
+providers, through TF_CLI_CONFIG_FILE if need be; where it cannot, or terraform is missing, the run says
+"skipped: why" and ends with 0. Scanners come from the Python package index into a private environment in the cache
+folder; where they cannot be had, that step is skipped.
+
+A finding of a scanner is accepted where the resource's block has `#checkov:skip=ID:reason` or `#tf-nag:skip=ID:reason`.
+An acceptance without a finding is an error, as is one without a reason.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import readmes
+
+TERRAFORM = pathlib.Path(__file__).resolve().parent.parent
+SCANNERS = ["checkov==3.3.30", "tf-nag==0.1.6"]
+MINIMUM = (1, 10)
+TAGS = {"Project": "berthcare", "Environment": "staging", "ManagedBy": "terraform", "Owner": "platform"}
+KEY = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+EMAIL = 'alarm_email = "ops@berthcare.ca"\n'
+BUCKETS = ", ".join(f'{kind} = "berthcare-{kind}-staging-dr"' for kind in ("photos", "documents", "signatures"))
+
+# Values that a module has no defaults for, so that it can be planned alone.
+ALONE = {
+    "networking": {"name": "berthcare-staging", "kms_key_arn": KEY},
+    "security": {
+        "name": "berthcare-staging", "vpc_id": "vpc-1", "bucket_names": ["berthcare-photos-staging"],
+        "ecr_repository_names": ["berthcare*"],
+    },
+    "database": {
+        "identifier": "berthcare-staging-postgres", "secret_prefix": "berthcare-staging", "subnet_ids": ["a", "b"],
+        "security_group_ids": ["sg"], "kms_key_arn": KEY,
+    },
+    "cache": {
+        "identifier": "berthcare-staging-redis", "secret_prefix": "berthcare-staging", "subnet_ids": ["a", "b"],
+        "security_group_ids": ["sg"], "kms_key_arn": KEY,
+    },
+    "storage": {"project_name": "berthcare", "environment": "staging"},
+    "cdn": {
+        "name": "berthcare-staging", "origins": {"photos": "photos.s3.ca-central-1.amazonaws.com"},
+        "log_bucket_arn": "arn:aws:s3:::berthcare-logs-staging",
+    },
+    "monitoring": {"name": "berthcare-staging", "alarm_email": "ops@berthcare.ca", "kms_key_arn": KEY},
+    "dr": {
+        "name": "berthcare-staging", "dr_region": "ca-west-1", "dr_kms_key_arn": KEY,
+        "kms_key_arn": KEY.replace("ca-west-1", "ca-central-1"), "database_arn": "arn:aws:rds:x",
+        "database_identifiers": ["berthcare-staging-postgres"],
+    },
+    "off-hours": {"name": "berthcare-staging", "database_identifier": "berthcare-staging-postgres", "kms_key_arn": KEY},
+}
+
+# Environment, its name here, and its variables. The scanners look at all of them.
+PLANS = [
+    ("staging", "staging", EMAIL),
+    ("staging", "staging-dr", EMAIL + f"""off_hours = {{ start = null }}
+dr = {{
+  region = "ca-west-1", kms_key_arn = "{KEY}", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:alerts"
+  bucket_names = {{ {BUCKETS} }}, snapshot_copier_zip = "../../modules/dr/tests/bootstrap.zip"
+}}
+"""),
+    ("dr", "dr-pilot-light", EMAIL),
+    ("dr", "dr-full", EMAIL + """mode = "full"
+recovery = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" }
+"""),
+]
+
+
+class Failed(Exception):
+    """What did not hold."""
+
+
+def run(*command, cwd, ok=(0,)):
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode not in ok:
+        raise Failed(f"{cwd.name}: {' '.join(map(str, command))} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def terraform(folder, *arguments, ok=(0,)):
+    return run("terraform", *arguments, "-no-color", cwd=folder, ok=ok)
+
+
+def copy_to(folder):
+    """A copy of the code without what a run leaves behind."""
+    ignored = shutil.ignore_patterns(".terraform", ".terraform.lock.hcl", "*.tfstate*", "terraform.tfvars", "__pycache__")
+    return pathlib.Path(shutil.copytree(TERRAFORM, folder, ignore=ignored))
+
+
+def tests(folder):
+    """Runs `terraform test` and counts."""
+    done = terraform(folder, "test", ok=(0, 1))
+    found = re.search(r"(\d+) passed, (\d+) failed", done.stdout)
+    if done.returncode or not found or found.group(1) == "0":
+        raise Failed(f"{folder.name}: tests failed\n{done.stdout}{done.stderr}")
+    return int(found.group(1))
+
+
+def module(folder):
+    terraform(folder, "init", "-backend=false")
+    terraform(folder, "validate")
+    count = tests(folder)
+    (folder / "alone.auto.tfvars.json").write_text(json.dumps(ALONE[folder.name]))
+    (folder / "provider_override.tf").write_text('provider "aws" {\n  region = "ca-central-1"\n}\n')
+    plan = terraform(folder, "plan").stdout
+    return count, int(re.search(r"Plan: (\d+) to add", plan).group(1))
+
+
+def use(folder, variables):
+    """Makes an environment runnable here: a state file beside it, and its variables."""
+    (folder / "backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
+    (folder / "terraform.tfvars").write_text(variables)
+    terraform(folder, "init")
+
+
+def shown(folder, name, ok=(0,)):
+    done = terraform(folder, "plan", "-detailed-exitcode", f"-out={name}", ok=ok)
+    return done.returncode, json.loads(terraform(folder, "show", "-json", name).stdout)
+
+
+def environment(folder, variables):
+    """First plan, its promises, apply, and a second plan, which must be empty."""
+    use(folder, variables)
+    _, first = shown(folder, "first", ok=(2,))
+    promises(first)
+    terraform(folder, "apply", "-auto-approve", "first")
+    changed, second = shown(folder, "second", ok=(0, 2))
+    if changed:
+        raise Failed(f"{folder}: the second plan is not empty")
+    return first, second
+
+
+def resources(plan):
+    found, todo = [], [plan["planned_values"]["root_module"]]
+    while todo:
+        at = todo.pop()
+        found += at.get("resources", [])
+        todo += at.get("child_modules", [])
+    return [resource for resource in found if resource["mode"] == "managed"]
+
+
+def promises(plan):
+    """What only a whole plan shows."""
+    wrong = []
+    variables = plan["variables"]
+    region = variables["aws_region"]["value"]
+    count = len(resources(plan))
+    if count < 50:
+        wrong.append(f"{count} resources, the guide counts 50 or more")
+    for resource in resources(plan):
+        address, values = resource["address"], resource["values"]
+        missing = {key for key, value in TAGS.items() if (values.get("tags_all") or {}).get(key) != value}
+        if "tags_all" in values and missing:
+            wrong.append(f"{address} lacks the tags {sorted(missing)}")
+        elsewhere = values.get("region", region) != region
+        may = re.search(r"cloudfront_5xx|sns_topic\w*\.global|log_delivery|replication_lag|automated_backups_replication", address)
+        if elsewhere and not may:
+            wrong.append(f"{address} is in {values['region']}")
+        if re.search(r"cloudfront_5xx|sns_topic\w*\.global|log_delivery", address) and values.get("region") != "us-east-1":
+            wrong.append(f"{address} is not in us-east-1")
+        if resource["type"] == "aws_db_instance" and values.get("password"):
+            wrong.append(f"{address} has a password in its state")
+    databases = [r["address"] for r in resources(plan) if r["type"] == "aws_db_instance"]
+    wanted = 0 if variables.get("mode", {}).get("value") == "pilot-light" else 1
+    if len(databases) != wanted:
+        wrong.append(f"databases: {databases}, there should be {wanted}")
+    if wrong:
+        raise Failed("plan: " + "\n      ".join(wrong))
+
+
+def scanners():
+    """Programs of the scanners, or why there are none."""
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    home = cache / "berthcare-dr" / ("scanners-" + "-".join(SCANNERS).replace("==", "-"))
+    if not (home / "ready").exists():
+        try:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", home], check=True, capture_output=True)
+            subprocess.run([home / "bin/pip", "-q", "install", *SCANNERS], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            return None, f"{' and '.join(SCANNERS)} cannot be installed: {error}"
+        (home / "ready").touch()
+    return home / "bin", None
+
+
+def findings(programs, plan, folder):
+    """(scanner, rule, address) of every finding in a plan."""
+    path = folder / "plan.json"
+    path.write_text(json.dumps(plan))
+    checkov = run(
+        programs / "checkov", "-f", path, "--framework", "terraform_plan", "--compact", "--quiet", "--skip-download",
+        "-o", "json", cwd=folder, ok=(0, 1),
+    )
+    report = json.loads(checkov.stdout)
+    if not report.get("summary", {}).get("passed"):
+        raise Failed("checkov looked at nothing")
+    found = {("checkov", f["check_id"], f["resource"]) for f in report["results"]["failed_checks"]}
+    nag = json.loads(run(programs / "tf-nag", "scan", "--plan-json", path, "--format", "json", "--fail-on", "never", cwd=folder).stdout)
+    found |= {("tf-nag", f["rule_id"], f["address"]) for f in nag["findings"]}
+    return found
+
+
+def acceptances():
+    """(scanner, rule, place of the resource) → reason, from the comments in the code."""
+    accepted = {}
+    for path in sorted((TERRAFORM / "modules").glob("*/*.tf")):
+        at = None
+        for line in path.read_text().splitlines():
+            opened = re.match(r'resource "(\w+)" "(\w+)"', line)
+            at = (path.parent.name, *opened.groups()) if opened else None if line == "}" else at
+            said = re.match(r"\s*#(checkov|tf-nag):skip=([\w-]+):?(.*)", line)
+            if said and (not at or len(said.group(3).split()) < 3):
+                raise Failed(f"{path.name}: {line.strip()} stands in no resource or has no reason")
+            if said:
+                accepted[(said.group(1), said.group(2), at)] = said.group(3)
+    return accepted
+
+
+def place(address):
+    """module.off_hours[0].aws_x.this["y"] → (off-hours, aws_x, this)"""
+    module_name, kind, name = re.match(r"module\.(\w+)(?:\[[^]]*\])?\.(\w+)\.(\w+)", address).groups()
+    return module_name.replace("_", "-"), kind, name
+
+
+def scan(plans, folder):
+    """What both the first and the settled plan show: the first has references but unknown values, the settled one
+    has values but no references, and each alone makes a scanner report what is not so."""
+    programs, why = scanners()
+    if why:
+        return f"skipped: {why}"
+    accepted, used, left, total = acceptances(), set(), [], 0
+    for name, (first, second) in plans.items():
+        (folder / name).mkdir()
+        for scanner, rule, address in sorted(findings(programs, first, folder / name) & findings(programs, second, folder / name)):
+            total += 1
+            key = (scanner, rule, place(address))
+            used.add(key)
+            if key not in accepted:
+                left.append(f"{name}: {scanner} {rule} {address}")
+    left += [f"accepted, but not found: {key}" for key in accepted if key not in used]
+    if left:
+        raise Failed("scan:\n" + "\n".join(left))
+    return f"{total} findings in {len(plans)} plans, each accepted by one of {len(accepted)} written reasons"
+
+
+def skipped(why):
+    print(f"skipped: {why}")
+    sys.exit(0)
+
+
+def prerequisites(folder):
+    if not shutil.which("terraform"):
+        skipped("terraform is not installed")
+    version = json.loads(run("terraform", "version", "-json", cwd=folder).stdout)["terraform_version"]
+    if tuple(map(int, version.split(".")[:2])) < MINIMUM:
+        skipped(f"terraform {version} is older than 1.10")
+    probe = subprocess.run(
+        ["terraform", "init", "-no-color", "-backend=false"], cwd=folder / "modules/cache", capture_output=True, text=True, check=False,
+    )
+    if probe.returncode:
+        skipped("terraform init reaches no providers: " + " ".join(probe.stderr.split())[:300])
+    return version
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="format,readmes,modules,environments,scan")
+    parser.add_argument("--jobs", type=int, default=2)
+    arguments = parser.parse_args()
+    steps = arguments.only.split(",")
+    problems, started = [], time.monotonic()
+
+    def report(name, text, since):
+        print(f"{time.monotonic() - since:6.1f} s  {name}: {text}", flush=True)
+
+    with tempfile.TemporaryDirectory() as temporary, concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        root = pathlib.Path(temporary)
+        version = prerequisites(copy_to(root / "probe"))
+        print(f"terraform {version}")
+
+        def step(name, work):
+            since = time.monotonic()
+            try:
+                report(name, work(), since)
+            except Failed as failed:
+                problems.append(name)
+                report(name, f"FAILED\n{failed}", since)
+
+        if "format" in steps:
+            step("format", lambda: run("terraform", "fmt", "-check", "-recursive", cwd=TERRAFORM) and "as terraform fmt has it")
+        if "readmes" in steps:
+            def check_readmes():
+                stale = readmes.stale()
+                if stale:
+                    raise Failed(f"stale, run testing/readmes.py: {', '.join(stale)}")
+                return "inputs and outputs are those of the code"
+            step("readmes", check_readmes)
+        if "modules" in steps:
+            copy, since = copy_to(root / "modules"), time.monotonic()
+            jobs = {pool.submit(module, folder): folder.name for folder in sorted((copy / "modules").iterdir())}
+            passed = 0
+            for job in concurrent.futures.as_completed(jobs):
+                try:
+                    count, planned = job.result()
+                    passed += count
+                    report(f"module {jobs[job]}", f"{count} tests, {planned} resources alone", since)
+                except Failed as failed:
+                    problems.append(jobs[job])
+                    report(f"module {jobs[job]}", f"FAILED\n{failed}", since)
+            print(f"          modules: {passed} tests passed")
+        plans = {}
+        if "environments" in steps or "scan" in steps:
+            since = time.monotonic()
+
+            def one(name, label, variables):
+                folder = copy_to(root / label) / "environments" / name
+                if "environments" in steps and label in ("staging", "dr-pilot-light"):
+                    terraform(folder, "init", "-backend=false")
+                    terraform(folder, "validate")
+                    count = tests(folder)
+                    shutil.rmtree(folder / ".terraform")
+                else:
+                    count = 0
+                return count, environment(folder, variables)
+
+            jobs = {pool.submit(one, *plan): plan[1] for plan in PLANS}
+            for job in concurrent.futures.as_completed(jobs):
+                try:
+                    count, plans[jobs[job]] = job.result()
+                    report(f"environment {jobs[job]}", f"{count} tests, {len(resources(plans[jobs[job]][0]))} resources, second plan empty", since)
+                except Failed as failed:
+                    problems.append(jobs[job])
+                    report(f"environment {jobs[job]}", f"FAILED\n{failed}", since)
+        if "scan" in steps and len(plans) == len(PLANS):
+            (root / "scan").mkdir()
+            step("scan", lambda: scan(plans, root / "scan"))
+    print(f"{time.monotonic() - started:6.1f} s  in all; {'failed: ' + ', '.join(problems) if problems else 'all holds'}")
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
