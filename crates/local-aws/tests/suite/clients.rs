@@ -65,6 +65,17 @@ pub(crate) fn dynamodb(aws: &LocalAws, region: &str) -> aws_sdk_dynamodb::Client
     client!(aws_sdk_dynamodb, aws, region, "test")
 }
 
+/// RDS of an instance in another process.
+pub(crate) fn rds_at(control: &local_aws::Control, region: &str) -> aws_sdk_rds::Client {
+    struct At<'url>(&'url str);
+    impl<'url> At<'url> {
+        fn endpoint(&self) -> &'url str {
+            self.0
+        }
+    }
+    client!(aws_sdk_rds, At(control.url()), region, "test")
+}
+
 pub(crate) fn rds(aws: &LocalAws, region: &str) -> aws_sdk_rds::Client {
     client!(aws_sdk_rds, aws, region, "test")
 }

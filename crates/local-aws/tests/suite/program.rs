@@ -20,11 +20,11 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const PROGRAM: &str = env!("CARGO_BIN_EXE_local-aws");
 
 /// A place of its own for what `up --detach` leaves, with the emulators that are installed already.
-struct Place(tempfile::TempDir);
+pub(crate) struct Place(tempfile::TempDir);
 
 impl Place {
     /// `None` where an emulator cannot run; says so.
-    async fn new() -> Option<Self> {
+    pub(crate) async fn new() -> Option<Self> {
         crate::clients::start(Base::Ministack).await?.stop().await;
         let installed = std::env::var_os("LOCAL_AWS_CACHE")
             .map(PathBuf::from)
@@ -43,7 +43,7 @@ impl Place {
         Some(Self(place))
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(arguments);
         command
@@ -57,7 +57,7 @@ impl Place {
         self.command(arguments).output().unwrap()
     }
 
-    fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
@@ -77,11 +77,11 @@ fn alive(process: u32) -> bool {
     !dead && test_kill_process(pid(process)).is_ok()
 }
 
-fn pid(process: u32) -> Pid {
+pub(crate) fn pid(process: u32) -> Pid {
     Pid::from_raw(i32::try_from(process).unwrap()).unwrap()
 }
 
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !done().await {
         assert!(
@@ -116,11 +116,12 @@ pub(crate) fn url(stdout: ChildStdout) -> String {
 /// `up` in the foreground, and the processes that must not outlive it.
 async fn up(place: &Place, arguments: &[&str]) -> (Child, Control, Vec<u32>) {
     let arguments = [&["up"], arguments].concat();
-    let mut child = place
-        .command(&arguments)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    serving(place.command(&arguments)).await
+}
+
+/// As `up`, with a command that the caller has prepared.
+pub(crate) async fn serving(mut command: Command) -> (Child, Control, Vec<u32>) {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let control = Control::new(url(child.stdout.take().unwrap()));
     let status = control.status().await.unwrap();
     assert_eq!(status.process, child.id());

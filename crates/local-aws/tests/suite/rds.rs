@@ -10,8 +10,10 @@ use local_aws::{LocalAws, Rds, RdsClock, RdsOptions};
 use crate::clients;
 
 mod backups;
+mod cli;
 mod data;
 mod instances;
+mod program;
 mod snapshots;
 
 pub(crate) const PRIMARY: &str = "ca-central-1";
