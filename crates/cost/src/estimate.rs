@@ -22,7 +22,9 @@ use crate::{
     Caveat, Inventory, Portion, PriceBook, PriceKey, QuantityRange, Scenario, Source, Told, Unit,
     Usage, Usd, UsdRange,
 };
-use demand::{Asked, Demand};
+pub(crate) use demand::{Asked, Demand};
+pub(crate) use document::cells;
+pub(crate) use rules::ask;
 
 /// Hours that AWS and everybody else count in a month.
 pub const HOURS: Decimal = Decimal::from_parts(730, 0, 0, false, 0);
@@ -169,7 +171,7 @@ pub struct Estimate {
 impl Estimate {
     /// Prices an inventory.
     pub fn new(inventory: &Inventory, usage: &Usage, book: &PriceBook, options: Options) -> Self {
-        let asked = rules::ask(inventory, usage, book, options);
+        let asked = ask(inventory, usage, book, options);
         let mut notes = inventory.notes.clone();
         notes.extend(usage.strangers(inventory).into_iter().map(|address| {
             format!("the usage file speaks of {address}, which the inventory does not have")

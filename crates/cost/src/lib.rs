@@ -12,6 +12,7 @@ mod inventory;
 mod money;
 mod prices;
 mod quantity;
+mod recovery;
 mod usage;
 
 pub use estimate::{
@@ -25,4 +26,5 @@ pub use prices::{
     PriceCheck, PriceKey, Priced, Scope, Service, Tier,
 };
 pub use quantity::{Quantity, QuantityError, QuantityRange, Scenario, Unit};
+pub use recovery::{Choice, DRILL_HOURS, Recovery, RecoveryError};
 pub use usage::{Told, Usage, UsageError, UsageKey, usage_keys};

@@ -1,0 +1,338 @@
+//! What it costs to be able to go on in another region, and what each choice does to RTO and RPO.
+
+mod blocks;
+mod document;
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+use settings::Region;
+use thiserror::Error;
+
+use crate::estimate::{Asked, Demand, ask};
+use crate::quantity::as_text;
+use crate::{
+    Basis, Estimate, HOURS, Heading, Inventory, Line, Options, PriceBook, Scope, Told, Unit, Usage,
+    UsdRange,
+};
+
+/// Hours that a drill takes, unless the caller says otherwise.
+pub const DRILL_HOURS: Decimal = Decimal::from_parts(4, 0, 0, false, 0);
+
+const DAY: Decimal = Decimal::from_parts(24, 0, 0, false, 0);
+
+/// Why recovery cannot be priced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RecoveryError {
+    /// The inventory does not say where it is.
+    #[error("price recovery: the region of the stack is not known")]
+    Primary,
+    /// The inventory does not say where to recover.
+    #[error("price recovery: the DR region is not known")]
+    Dr,
+    /// There is nothing to tell apart.
+    #[error("price recovery: the DR region {0} is the region of the stack")]
+    Same(Region),
+}
+
+/// What something is worth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Choice {
+    /// Its name.
+    pub name: String,
+    /// Whether the inventory has it; null for what only a number of parts makes up.
+    pub present: Option<bool>,
+    /// What it adds.
+    pub usd: UsdRange,
+    /// Something of it has no price.
+    pub lower_bound: bool,
+    /// How much of the latest changes is lost with the region.
+    pub rpo: String,
+    /// How long it takes to go on.
+    pub rto: String,
+    /// How the amount comes about.
+    pub lines: Vec<Line>,
+}
+
+/// What recovery costs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recovery {
+    /// The region of the stack.
+    pub primary: Region,
+    /// The region to recover in.
+    pub dr: Region,
+    /// A month of the stack without any of this.
+    pub stack: UsdRange,
+    /// Single choices, by the month.
+    pub parts: Vec<Choice>,
+    /// What is made of them, by the month.
+    pub strategies: Vec<Choice>,
+    /// One time: a day in the DR region after the loss of the primary, and a drill.
+    pub events: Vec<Choice>,
+    /// How long the drill takes, in hours.
+    #[serde(serialize_with = "as_text")]
+    pub drill_hours: Decimal,
+}
+
+impl Recovery {
+    /// Prices what can be done for an inventory.
+    ///
+    /// # Errors
+    /// When the inventory does not name two regions.
+    pub fn new(
+        inventory: &Inventory,
+        usage: &Usage,
+        book: &PriceBook,
+        options: Options,
+        drill_hours: Decimal,
+    ) -> Result<Self, RecoveryError> {
+        let primary = inventory.region.ok_or(RecoveryError::Primary)?;
+        let dr = inventory.dr_region.ok_or(RecoveryError::Dr)?;
+        if primary == dr {
+            return Err(RecoveryError::Same(dr));
+        }
+        let place = Place {
+            inventory,
+            usage,
+            book,
+            options,
+            primary,
+            dr,
+        };
+        let whole = Estimate::new(inventory, usage, book, options);
+        let stack = whole
+            .lines
+            .iter()
+            .filter(|line| line.heading != Heading::Recovery)
+            .filter_map(|line| line.usd)
+            .sum();
+        Ok(Self {
+            primary,
+            dr,
+            stack,
+            parts: place.parts(),
+            strategies: place.strategies(),
+            events: place.events(drill_hours),
+            drill_hours,
+        })
+    }
+}
+
+/// Everything that a choice depends on.
+struct Place<'a> {
+    inventory: &'a Inventory,
+    usage: &'a Usage,
+    book: &'a PriceBook,
+    options: Options,
+    primary: Region,
+    dr: Region,
+}
+
+impl Place<'_> {
+    fn choice(
+        &self,
+        name: &str,
+        present: Option<bool>,
+        rpo: &str,
+        rto: &str,
+        asked: Asked,
+    ) -> Choice {
+        let estimate = Estimate::of_demands(asked, self.book, self.options);
+        Choice {
+            name: name.to_owned(),
+            present,
+            usd: estimate.total,
+            lower_bound: estimate.lower_bound,
+            rpo: rpo.to_owned(),
+            rto: rto.to_owned(),
+            lines: estimate.lines,
+        }
+    }
+
+    fn parts(&self) -> Vec<Choice> {
+        let has = |kind: &str| Some(self.inventory.of_kind(kind).next().is_some());
+        let replication = "aws_s3_bucket_replication_configuration";
+        let with_rtc =
+            self.inventory.of_kind(replication).any(|resource| {
+                resource.attributes.list("rule").iter().any(|rule| {
+                    rule["destination"][0]["replication_time"][0]["status"] == "Enabled"
+                })
+            });
+        let global = self
+            .inventory
+            .of_kind("aws_dynamodb_table")
+            .any(|table| !table.attributes.list("replica").is_empty());
+        let replicated = has(replication) == Some(true);
+        let backups = has("aws_db_instance_automated_backups_replication");
+        vec![
+            self.choice(
+                "Replicated automated backups",
+                backups,
+                "minutes: logs are uploaded every 5 minutes, then copied",
+                "a restore to the latest restorable time; blocks load lazily after it",
+                self.backups(),
+            ),
+            self.choice(
+                "A copied snapshot a day",
+                None,
+                "up to 24 hours",
+                "a restore; blocks load lazily after it",
+                self.snapshots(),
+            ),
+            self.choice(
+                "A read replica of the database",
+                None,
+                "seconds to minutes of replication lag",
+                "a promotion, minutes; Single-AZ until it is modified",
+                self.replicas(),
+            ),
+            self.choice(
+                "Object replication",
+                Some(replicated && !with_rtc),
+                "usually minutes, nothing is promised",
+                "none: the copies are there",
+                self.objects(false),
+            ),
+            self.choice(
+                "Object replication with Replication Time Control",
+                Some(replicated && with_rtc),
+                "15 minutes, promised and measured",
+                "none: the copies are there",
+                self.objects(true),
+            ),
+            self.choice(
+                "Second copies in STANDARD",
+                None,
+                "–",
+                "none",
+                self.copies("standard"),
+            ),
+            self.choice(
+                "Second copies in STANDARD_IA",
+                None,
+                "–",
+                "none; reading costs by the GB, 30 days and 128 KB are billed at least",
+                self.copies("standard-ia"),
+            ),
+            self.choice(
+                "Second copies in GLACIER_IR",
+                None,
+                "–",
+                "none; reading costs more by the GB, 90 days and 128 KB are billed at least",
+                self.copies("glacier-ir"),
+            ),
+            self.choice(
+                "The lock table as a global table",
+                Some(global),
+                "about a second; the last writer wins, so it is no lock across regions",
+                "none: the table is there",
+                self.global_table(),
+            ),
+            self.choice(
+                "Key and secrets in the DR region",
+                None,
+                "none: secrets are replicated as they change",
+                "without them nothing encrypted can be restored",
+                self.key_and_secrets(),
+            ),
+        ]
+    }
+
+    fn strategies(&self) -> Vec<Choice> {
+        let cold = || {
+            join([
+                self.backups(),
+                self.objects(true),
+                self.copies("standard"),
+                self.key_and_secrets(),
+            ])
+        };
+        let pilot = || {
+            join([
+                self.replicas(),
+                self.objects(true),
+                self.copies("standard"),
+                self.key_and_secrets(),
+            ])
+        };
+        vec![
+            self.choice(
+                "None",
+                None,
+                "all of it: backups lie in the lost region",
+                "until the region is back",
+                Asked::default(),
+            ),
+            self.choice(
+                "Backup and restore",
+                None,
+                "database: minutes; objects: 15 minutes",
+                "the guide's 15 to 20 minutes of apply, and the restore",
+                cold(),
+            ),
+            self.choice(
+                "Pilot light",
+                None,
+                "database: seconds to minutes; objects: 15 minutes",
+                "the apply without the database, and a promotion",
+                pilot(),
+            ),
+            self.choice(
+                "Warm standby",
+                None,
+                "database: seconds to minutes; objects: 15 minutes",
+                "a promotion, then growing to full size",
+                join([pilot(), self.half_network_and_cache()]),
+            ),
+            self.choice(
+                "Full duplicate",
+                None,
+                "database: seconds to minutes; objects: 15 minutes",
+                "a promotion",
+                join([
+                    self.duplicate(),
+                    self.objects(true),
+                    self.copies("standard"),
+                ]),
+            ),
+        ]
+    }
+
+    fn events(&self, drill_hours: Decimal) -> Vec<Choice> {
+        vec![
+            self.choice(
+                "A day in the DR region",
+                None,
+                "–",
+                "the stack for 24 hours with its usage, and what has to come back",
+                join([scaled(self.running(), DAY / HOURS), self.coming_back()]),
+            ),
+            self.choice(
+                &format!("A drill of {} hours", drill_hours.normalize()),
+                None,
+                "–",
+                "the stack without usage, thrown away afterwards",
+                scaled(self.duplicate(), drill_hours / HOURS),
+            ),
+        ]
+    }
+}
+
+fn join<const N: usize>(all: [Asked; N]) -> Asked {
+    let mut joined = Asked::default();
+    for asked in all {
+        joined.demands.extend(asked.demands);
+        joined.problems.extend(asked.problems);
+        joined.unpriced.extend(asked.unpriced);
+    }
+    joined
+}
+
+fn scaled(mut asked: Asked, factor: Decimal) -> Asked {
+    for demand in &mut asked.demands {
+        demand.quantity = demand.quantity.times(factor);
+    }
+    asked
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+use jiff::civil::date;
+use report::Report as _;
+use settings::Settings;
+
+use super::*;
+use crate::{Missing, Usd};
+
+const GUIDE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
+const WEST: &str = include_str!("../../../../examples/berthcare-ca-west/infra.toml");
+
+fn usd(text: &str) -> Usd {
+    Usd::new(text.parse().unwrap())
+}
+
+fn recovery(settings: &str) -> Recovery {
+    let today = date(2026, 11, 22);
+    let inventory = Inventory::from_settings(&Settings::parse(settings, today).unwrap());
+    let book = PriceBook::builtin().unwrap();
+    let usage = Usage::default();
+    Recovery::new(&inventory, &usage, &book, Options::on(today), DRILL_HOURS).unwrap()
+}
+
+fn of<'c>(choices: &'c [Choice], name: &str) -> &'c Choice {
+    let choice = choices.iter().find(|choice| choice.name.starts_with(name));
+    choice.unwrap_or_else(|| panic!("no {name}"))
+}
+
+#[test]
+fn each_part_by_hand() {
+    let recovery = recovery(GUIDE);
+    let part = |name| {
+        let choice = of(&recovery.parts, name);
+        assert!(!choice.lower_bound, "{choice:#?}");
+        choice.usd.expected
+    };
+    // 100 GB × 0.095 in us-east-1 + 50 GB × 0.02
+    assert_eq!(part("Replicated automated backups"), usd("10.50"));
+    // 730 × 0.065 + 100 × 0.115 + 50 × 0.02
+    assert_eq!(part("A read replica"), usd("59.95"));
+    // Three buckets: 7.5 GB × 0.02 + 15,000 × 0.005/1,000, and 7.5 × 0.015 = 0.1125 for the promise
+    assert_eq!(part("Object replication"), usd("0.23"));
+    assert_eq!(part("Object replication with"), usd("0.34"));
+    // 75 GB
+    assert_eq!(part("Second copies in STANDARD"), usd("1.73"));
+    assert_eq!(part("Second copies in STANDARD_IA"), usd("0.94"));
+    assert_eq!(part("Second copies in GLACIER_IR"), usd("0.30"));
+    assert_eq!(part("Key and secrets"), usd("1.80"));
+}
+
+#[test]
+fn more_readiness_costs_more_and_a_full_duplicate_does_not_double() {
+    let recovery = recovery(GUIDE);
+    let of = |name| of(&recovery.strategies, name).usd.expected;
+    let order = [
+        "None",
+        "Backup and restore",
+        "Pilot light",
+        "Warm standby",
+        "Full duplicate",
+    ];
+    assert!(order.windows(2).all(|two| of(two[0]) < of(two[1])));
+    // The guide says that a duplicate doubles costs; usage moves and is not paid twice.
+    assert!(of("Full duplicate") < recovery.stack.expected);
+    assert!(of("Full duplicate").times(Decimal::TWO) > recovery.stack.expected);
+    // 0.34 more than the pilot light's: 730 × (0.045 + 0.005 + 0.016)
+    assert_eq!(of("Warm standby") - of("Pilot light"), usd("48.18"));
+}
+
+#[test]
+fn a_day_and_a_drill() {
+    let recovery = recovery(GUIDE);
+    let day = of(&recovery.events, "A day in the DR region");
+    let item = |choice: &Choice, item: &str| {
+        let line = choice.lines.iter().find(|line| line.key.item == item);
+        line.unwrap().usd.unwrap().expected
+    };
+    // 24 × 0.129, and 100 GB + 7.5 × 24/730 GB back at 0.02
+    assert_eq!(
+        item(day, "instance postgresql db.t4g.medium multi-az"),
+        usd("3.10")
+    );
+    assert_eq!(item(day, "to ca-central-1"), usd("2.00"));
+    let drill = of(&recovery.events, "A drill of 4 hours");
+    assert_eq!(
+        item(drill, "instance postgresql db.t4g.medium multi-az"),
+        usd("0.52")
+    );
+    assert!(drill.usd.expected < day.usd.expected);
+    assert!(drill.lines.iter().all(|line| line.basis == Basis::Fixed));
+}
+
+#[test]
+fn where_prices_are_not_known_every_amount_is_a_lower_bound() {
+    let recovery = recovery(WEST);
+    let backups = of(&recovery.parts, "Replicated automated backups");
+    assert!(backups.lower_bound);
+    // The traffic there is known: 50 × 0.02.
+    assert_eq!(backups.usd.expected, usd("1.00"));
+    let missing = |line: &&Line| line.missing == Some(Missing::Price);
+    assert!(
+        backups
+            .lines
+            .iter()
+            .find(missing)
+            .is_some_and(|line| line.usd.is_none())
+    );
+    let text = recovery.document().to_markdown();
+    assert!(
+        text.contains("≥ $1.00") && text.contains("price missing"),
+        "{text}"
+    );
+}
+
+#[test]
+fn two_regions_are_needed() {
+    let today = date(2026, 11, 22);
+    let mut inventory = Inventory::from_settings(&Settings::parse(GUIDE, today).unwrap());
+    let book = PriceBook::builtin().unwrap();
+    let priced = |inventory: &Inventory| {
+        let usage = Usage::default();
+        Recovery::new(inventory, &usage, &book, Options::on(today), DRILL_HOURS).unwrap_err()
+    };
+    inventory.dr_region = inventory.region;
+    assert!(matches!(priced(&inventory), RecoveryError::Same(_)));
+    inventory.dr_region = None;
+    assert_eq!(priced(&inventory), RecoveryError::Dr);
+    inventory.region = None;
+    assert_eq!(priced(&inventory), RecoveryError::Primary);
+}
