@@ -87,7 +87,7 @@ pub fn plan_prune(
                 good += 1;
                 if good <= least {
                     Some(Kept::Last)
-                } else if now.duration_since(taken) < young {
+                } else if policy.keep_days > 0 && now.duration_since(taken) < young {
                     Some(Kept::Young)
                 } else {
                     None

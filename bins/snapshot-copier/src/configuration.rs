@@ -1,0 +1,163 @@
+use settings::{CopiesKept, DbIdentifier, KmsKeyArn, Region};
+
+/// What the function's environment variables say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Configuration {
+    /// `SOURCE_REGION`: where the databases are.
+    pub source: Region,
+    /// `TARGET_REGION`: where copies go.
+    pub target: Region,
+    /// `TARGET_KMS_KEY`: a key of the target region; empty for none.
+    pub key: Option<KmsKeyArn>,
+    /// `DATABASES`: identifiers, with commas between.
+    pub databases: Vec<DbIdentifier>,
+    /// `KEEP_LAST` and `KEEP_DAYS`; 7 each unless set.
+    pub kept: CopiesKept,
+}
+
+/// An environment variable that is missing or wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("read the environment variable {name}: {problem}")]
+pub struct ConfigurationError {
+    /// The variable.
+    pub name: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl Configuration {
+    /// Reads it by `variable`.
+    ///
+    /// # Errors
+    /// At the first variable that is missing or wrong.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
+        let text = |name: &str| {
+            let value = variable(name)?.trim().to_owned();
+            (!value.is_empty()).then_some(value)
+        };
+        let wrong = |name, problem: String| ConfigurationError { name, problem };
+        let required = |name| text(name).ok_or_else(|| wrong(name, "it is not set".to_owned()));
+        let region = |name| -> Result<Region, ConfigurationError> {
+            let value = required(name)?;
+            value
+                .parse()
+                .map_err(|error: settings::NameError| wrong(name, error.to_string()))
+        };
+        let (source, target) = (region("SOURCE_REGION")?, region("TARGET_REGION")?);
+        if source == target {
+            let problem = format!("it is {target}, as SOURCE_REGION");
+            return Err(wrong("TARGET_REGION", problem));
+        }
+        let key = match text("TARGET_KMS_KEY") {
+            None => None,
+            Some(key) => {
+                let key: KmsKeyArn = key.parse().map_err(|error: settings::NameError| {
+                    wrong("TARGET_KMS_KEY", error.to_string())
+                })?;
+                if key.region() != target {
+                    let problem = format!("the key lies in {}, not in {target}", key.region());
+                    return Err(wrong("TARGET_KMS_KEY", problem));
+                }
+                Some(key)
+            }
+        };
+        let databases = required("DATABASES")?
+            .split(',')
+            .map(str::trim)
+            .filter(|id| !id.is_empty())
+            .map(str::parse)
+            .collect::<Result<Vec<DbIdentifier>, _>>()
+            .map_err(|error: settings::NameError| wrong("DATABASES", error.to_string()))?;
+        if databases.is_empty() {
+            return Err(wrong("DATABASES", "it names none".to_owned()));
+        }
+        let number = |name, least: u32, default: u32| match text(name) {
+            None => Ok(default),
+            Some(value) => match value.parse::<u32>() {
+                Ok(number) if number >= least => Ok(number),
+                _ => Err(wrong(
+                    name,
+                    format!("{value:?} is not a number from {least}"),
+                )),
+            },
+        };
+        let default = CopiesKept::default();
+        let kept = CopiesKept {
+            keep_last: number("KEEP_LAST", 1, default.keep_last)?,
+            keep_days: number("KEEP_DAYS", 0, default.keep_days)?,
+        };
+        Ok(Self {
+            source,
+            target,
+            key,
+            databases,
+            kept,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    fn read(changes: &[(&str, &str)]) -> Result<Configuration, ConfigurationError> {
+        let good = [
+            ("SOURCE_REGION", "ca-central-1"),
+            ("TARGET_REGION", "us-east-1"),
+            ("TARGET_KMS_KEY", ""),
+            ("DATABASES", "app, Other ,"),
+        ];
+        Configuration::read(|name| {
+            let all = changes.iter().chain(&good);
+            all.into_iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn what_is_not_set_has_a_default_or_is_missed() {
+        let configuration = read(&[]).unwrap();
+        let databases: Vec<_> = configuration
+            .databases
+            .iter()
+            .map(|id| id.as_str())
+            .collect();
+        assert_eq!(databases, ["app", "other"]);
+        assert_eq!(configuration.key, None);
+        assert_eq!(configuration.kept, CopiesKept::default());
+        let configuration = read(&[
+            ("TARGET_KMS_KEY", KEY),
+            ("KEEP_LAST", "3"),
+            ("KEEP_DAYS", "0"),
+        ]);
+        let configuration = configuration.unwrap();
+        assert_eq!(configuration.key.unwrap().as_str(), KEY);
+        assert_eq!(
+            (configuration.kept.keep_last, configuration.kept.keep_days),
+            (3, 0)
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (name, value) in [
+            ("SOURCE_REGION", ""),
+            ("SOURCE_REGION", "ca-centrl-1"),
+            ("TARGET_REGION", "ca-central-1"),
+            ("TARGET_KMS_KEY", "alias/aws/rds"),
+            ("DATABASES", " , "),
+            ("DATABASES", "1app"),
+            ("KEEP_LAST", "0"),
+            ("KEEP_DAYS", "-1"),
+        ] {
+            assert_eq!(read(&[(name, value)]).unwrap_err().name, name, "{value}");
+        }
+        // aws-behaviour: 28
+        let elsewhere = KEY.replace("us-east-1", "ca-central-1");
+        let error = read(&[("TARGET_KMS_KEY", &elsewhere)]).unwrap_err();
+        assert!(error.to_string().contains("not in us-east-1"), "{error}");
+    }
+}

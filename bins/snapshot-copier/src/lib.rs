@@ -1,0 +1,50 @@
+//! The Lambda function behind `snapshot-copier`: a thin shell over [`dr::database`].
+//!
+//! Two things call it: RDS, when a snapshot is finished, and a schedule. Both do the same kind of work, none
+//! of it waits for a copy to end, and each may happen twice or not at all: RDS promises neither order nor
+//! delivery of its events
+//! (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-cloud-watch-events.html>).
+
+mod configuration;
+mod event;
+mod work;
+
+use aws_env::{AwsEnv, Options};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::Value;
+
+pub use configuration::{Configuration, ConfigurationError};
+pub use event::Wish;
+pub use work::{Done, Work};
+
+/// Serves invocations until Lambda ends the process. `variable` reads an environment variable.
+///
+/// # Errors
+/// When the configuration is wrong, or Lambda's runtime API does not answer.
+pub async fn serve(variable: impl Fn(&str) -> Option<String>) -> Result<(), lambda_runtime::Error> {
+    lambda_runtime::tracing::init_default_subscriber();
+    let configuration = Configuration::read(variable)?;
+    let env = AwsEnv::load(Options::default()).await?;
+    let work = Work::new(&env, configuration);
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+        answer(&work, event.payload)
+    }))
+    .await
+}
+
+/// The result as JSON. One that is not as it should be is an error, so that the function's error metric and
+/// its alarm see it; its message is the same JSON.
+async fn answer(work: &Work, event: Value) -> Result<Value, Diagnostic> {
+    let done = work.invoke(&event, jiff::Timestamp::now()).await;
+    let result =
+        serde_json::to_value(&done).map_err(|error| Diagnostic::from(error.to_string()))?;
+    if done.is_good() {
+        tracing::info!(%result, "done");
+        return Ok(result);
+    }
+    tracing::error!(%result, "not done");
+    Err(Diagnostic {
+        error_type: "SnapshotsNotCopied".to_owned(),
+        error_message: result.to_string(),
+    })
+}

@@ -1,0 +1,218 @@
+use std::time::Duration;
+
+use aws_env::AwsEnv;
+use dr::database::{
+    Copied, CopyOptions, Patience, Pruned, Site, Snapshot, copy, plan_copies, plan_prune, prune,
+};
+use jiff::Timestamp;
+use report::Silent;
+use serde::Serialize;
+use serde_json::Value;
+use settings::Tags;
+
+use crate::{Configuration, Wish};
+
+/// AWS's default for copies in progress in one destination.
+const QUOTA: usize = 20;
+/// One look: what is begun goes on without the function, and the next invocation sees how it ended.
+const NO_WAIT: Patience = Patience {
+    deadline: Duration::ZERO,
+    interval: Duration::ZERO,
+};
+
+/// The regions, and what is done in them.
+#[derive(Debug)]
+pub struct Work {
+    configuration: Configuration,
+    source: Site,
+    target: Site,
+}
+
+/// What an invocation did.
+#[derive(Debug, Serialize)]
+pub struct Done {
+    /// What asked for it: `snapshot`, `tick` or `nothing`.
+    pub event: &'static str,
+    /// Why nothing was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<String>,
+    /// Each database.
+    pub databases: Vec<DatabaseDone>,
+}
+
+/// What an invocation did for one database.
+#[derive(Debug, Serialize)]
+pub struct DatabaseDone {
+    /// The database.
+    pub database: String,
+    /// The copies, begun or under way or there before.
+    pub copied: Option<Copied>,
+    /// What was pruned; at a tick only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Pruned>,
+    /// What went wrong.
+    pub errors: Vec<String>,
+}
+
+impl Done {
+    fn nothing(why: String) -> Self {
+        Self {
+            event: "nothing",
+            ignored: Some(why),
+            databases: Vec::new(),
+        }
+    }
+
+    /// Whether nothing went wrong.
+    pub fn is_good(&self) -> bool {
+        self.databases.iter().all(|one| one.errors.is_empty())
+    }
+}
+
+impl Work {
+    /// With the clients of both regions.
+    pub fn new(env: &AwsEnv, configuration: Configuration) -> Self {
+        Self {
+            source: Site::new(env, configuration.source),
+            target: Site::new(env, configuration.target),
+            configuration,
+        }
+    }
+
+    /// Does what `event` asks for. An event that comes twice finds the copy that it asks for.
+    pub async fn invoke(&self, event: &Value, now: Timestamp) -> Done {
+        match Wish::read(event) {
+            Wish::Nothing(why) => Done::nothing(why),
+            Wish::Snapshot(arn) => self.one(&arn).await,
+            Wish::Tick => {
+                let mut databases = Vec::new();
+                for database in &self.configuration.databases {
+                    databases.push(self.tick(database.as_str(), now).await);
+                }
+                Done {
+                    event: "tick",
+                    ignored: None,
+                    databases,
+                }
+            }
+        }
+    }
+
+    /// Copies the snapshot of an event.
+    async fn one(&self, arn: &str) -> Done {
+        let region = self.configuration.source;
+        let parts: Vec<&str> = arn.splitn(7, ':').collect();
+        let ["arn", _, "rds", from, _, "snapshot", id] = parts[..] else {
+            return Done::nothing(format!("{arn:?} is not the ARN of a snapshot"));
+        };
+        if from != region.as_str() {
+            return Done::nothing(format!("{arn} does not lie in {region}"));
+        }
+        let mut errors = Vec::new();
+        let found = self.source.snapshot(id).await;
+        let source = match found {
+            Ok(Some(source)) => Some(source),
+            Ok(None) => return Done::nothing(format!("{arn} is not there any more")),
+            Err(error) => {
+                errors.push(told(&error));
+                None
+            }
+        };
+        let database = source
+            .as_ref()
+            .map_or(id, |source| &source.database)
+            .to_owned();
+        let wanted = |source: &Snapshot| {
+            let mut ids = self.configuration.databases.iter();
+            ids.any(|id| id.as_str() == source.database)
+        };
+        if source.as_ref().is_some_and(|source| !wanted(source)) {
+            return Done::nothing(format!("{database} is not one of DATABASES"));
+        }
+        let mut done = DatabaseDone {
+            database,
+            copied: None,
+            pruned: None,
+            errors,
+        };
+        if let Some(source) = source {
+            self.copy(&mut done, &[source]).await;
+        }
+        Done {
+            event: "snapshot",
+            ignored: None,
+            databases: vec![done],
+        }
+    }
+
+    /// Copies the newest snapshot, if no event has, and prunes.
+    async fn tick(&self, database: &str, now: Timestamp) -> DatabaseDone {
+        let mut done = DatabaseDone {
+            database: database.to_owned(),
+            copied: None,
+            pruned: None,
+            errors: Vec::new(),
+        };
+        match self.source.snapshots(Some(database)).await {
+            Ok(sources) => self.copy(&mut done, &sources).await,
+            Err(error) => done.errors.push(told(&error)),
+        }
+        // Old copies take places of the quota also while nothing new can be copied.
+        match self.prune(database, now).await {
+            Ok(pruned) => {
+                let left = pruned.snapshots.iter().filter_map(|one| one.left.clone());
+                done.errors.extend(left);
+                done.pruned = Some(pruned);
+            }
+            Err(error) => done.errors.push(told(&error)),
+        }
+        done
+    }
+
+    /// Begins the copy of the newest of `sources`.
+    async fn copy(&self, done: &mut DatabaseDone, sources: &[Snapshot]) {
+        let database = done.database.clone();
+        let present = match self.target.snapshots(Some(&database)).await {
+            Ok(present) => present,
+            Err(error) => return done.errors.push(told(&error)),
+        };
+        let regions = (self.source.region(), self.target.region());
+        let plan = match plan_copies(sources, &present, &database, regions, 1, None) {
+            Ok(plan) => plan,
+            Err(refusal) => return done.errors.push(refusal.to_string()),
+        };
+        let options = CopyOptions {
+            key: self.configuration.key.as_ref().map(ToString::to_string),
+            tags: Tags::default(),
+            quota: QUOTA,
+            patience: NO_WAIT,
+        };
+        match copy(&self.target, &plan, &options, &Silent).await {
+            Ok(Ok(copied)) => {
+                if copied.has_failed() {
+                    done.errors.push("a copy failed".to_owned());
+                }
+                done.errors.extend(copied.blocked.clone());
+                done.copied = Some(copied);
+            }
+            Ok(Err(refusal)) => done.errors.push(format!("{refusal}; {}", refusal.hint())),
+            Err(error) => done.errors.push(told(&error)),
+        }
+    }
+
+    async fn prune(&self, database: &str, now: Timestamp) -> Result<Pruned, aws_env::Error> {
+        let present = self.target.snapshots(Some(database)).await?;
+        let (primary, kept) = (self.source.region(), self.configuration.kept);
+        let regions = (primary, self.target.region());
+        let plan = plan_prune(&present, database, regions, kept, now);
+        prune(&self.target, &plan, primary, kept, now).await
+    }
+}
+
+/// An error with AWS's own words.
+fn told(error: &aws_env::Error) -> String {
+    match &error.message {
+        Some(message) => format!("{error}: {message}"),
+        None => error.to_string(),
+    }
+}

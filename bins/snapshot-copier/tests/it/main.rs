@@ -1,0 +1,255 @@
+//! The real program against Lambda's runtime API on loopback and a local AWS.
+#![expect(clippy::unwrap_used, reason = "a check that fails ends its test")]
+
+mod runtime;
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_env::{AwsEnv, Options};
+use local_aws::{LocalAws, Rds, RdsClock, RdsOptions, RegionState};
+use serde_json::{Value, json};
+
+use runtime::Lambda;
+
+const PRIMARY: &str = "ca-central-1";
+const DR: &str = "us-east-1";
+
+struct Stage {
+    aws: LocalAws,
+    rds: Rds,
+    from: aws_sdk_rds::Client,
+    to: aws_sdk_rds::Client,
+}
+
+impl Stage {
+    async fn open() -> Option<Self> {
+        let mut builder = LocalAws::builder().rds(RdsOptions {
+            clock: RdsClock::Stepped,
+            ..RdsOptions::default()
+        });
+        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
+            builder = builder.cache_dir(path);
+        }
+        let aws = builder.start_or_skip().await.unwrap()?;
+        let env = AwsEnv::load(Options {
+            endpoint_url: Some(aws.endpoint().to_owned()),
+            credentials: Some(Credentials::new("test", "test", None, None, "tests")),
+            ..Options::default()
+        })
+        .await
+        .unwrap();
+        let client =
+            |region: &str| aws_sdk_rds::Client::new(&env.sdk_config(region.parse().unwrap()));
+        let stage = Self {
+            rds: aws.rds().unwrap().clone(),
+            from: client(PRIMARY),
+            to: client(DR),
+            aws,
+        };
+        let create = stage
+            .from
+            .create_db_instance()
+            .db_instance_identifier("app");
+        create
+            .engine("postgres")
+            .db_instance_class("db.t4g.medium")
+            .allocated_storage(20)
+            .master_username("app")
+            .master_user_password("correct-horse")
+            .backup_retention_period(0)
+            .send()
+            .await
+            .unwrap();
+        stage.minutes(6).await;
+        Some(stage)
+    }
+
+    async fn minutes(&self, minutes: u64) {
+        self.rds.step(Duration::from_secs(60 * minutes)).await;
+    }
+
+    /// A manual snapshot, available; its ARN.
+    async fn take(&self, id: &str) -> String {
+        let create = self.from.create_db_snapshot().db_instance_identifier("app");
+        let made = create.db_snapshot_identifier(id).send().await.unwrap();
+        self.minutes(3).await;
+        made.db_snapshot()
+            .unwrap()
+            .db_snapshot_arn()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Identifier and status of every copy.
+    async fn copies(&self) -> Vec<(String, String)> {
+        let found = self.to.describe_db_snapshots().send().await.unwrap();
+        let of = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        found
+            .db_snapshots()
+            .iter()
+            .map(|copy| (of(copy.db_snapshot_identifier()), of(copy.status())))
+            .collect()
+    }
+
+    fn begun(&self) -> usize {
+        let log = self.aws.log();
+        log.iter()
+            .filter(|entry| entry.operation == "CopyDBSnapshot")
+            .count()
+    }
+
+    async fn lambda(&self) -> Lambda {
+        let settings = [
+            ("SOURCE_REGION", PRIMARY),
+            ("TARGET_REGION", DR),
+            ("TARGET_KMS_KEY", ""),
+            ("DATABASES", "app"),
+            ("KEEP_LAST", "1"),
+            ("KEEP_DAYS", "0"),
+        ];
+        Lambda::start(&self.aws, &settings).await
+    }
+}
+
+/// The event of the RDS user guide, "DB snapshot events", with another snapshot and event ID.
+fn finished(arn: &str, event: &str) -> Value {
+    json!({
+        "version": "0",
+        "id": "844e2571-85d4-695f-b930-0153b71dcb42",
+        "detail-type": "RDS DB Snapshot Event",
+        "source": "aws.rds",
+        "account": "123456789012",
+        "time": "2018-10-06T12:26:13Z",
+        "region": PRIMARY,
+        "resources": [arn],
+        "detail": {
+            "EventCategories": ["creation"],
+            "SourceType": "SNAPSHOT",
+            "SourceArn": arn,
+            "Date": "2018-10-06T12:26:13.882Z",
+            "Message": "Manual snapshot created",
+            "SourceIdentifier": arn.rsplit(':').next(),
+            "EventID": event
+        }
+    })
+}
+
+/// The event of a scheduled rule, of the EventBridge user guide.
+fn tick() -> Value {
+    json!({
+        "version": "0",
+        "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "123456789012",
+        "time": "2015-10-08T16:53:06Z",
+        "region": PRIMARY,
+        "resources": [format!("arn:aws:events:{PRIMARY}:123456789012:rule/my-scheduled-rule")],
+        "detail": {}
+    })
+}
+
+#[tokio::test]
+async fn an_event_that_comes_twice_makes_one_copy() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let arn = stage.take("seed").await;
+    let mut lambda = stage.lambda().await;
+    let outcome = |answer: &Value| {
+        answer
+            .pointer("/databases/0/copied/snapshots/0/outcome")
+            .cloned()
+    };
+    for _ in 0..2 {
+        let answer = lambda
+            .invoke(&finished(&arn, "RDS-EVENT-0042"))
+            .await
+            .unwrap();
+        assert_eq!(answer["event"], "snapshot");
+        assert_eq!(outcome(&answer), Some(json!("in-progress")), "{answer}");
+    }
+    stage.minutes(11).await;
+    let answer = lambda
+        .invoke(&finished(&arn, "RDS-EVENT-0042"))
+        .await
+        .unwrap();
+    assert_eq!(outcome(&answer), Some(json!("unchanged")), "{answer}");
+    // The schedule finds that copy as well.
+    let answer = lambda.invoke(&tick()).await.unwrap();
+    assert_eq!(outcome(&answer), Some(json!("unchanged")), "{answer}");
+    assert_eq!((stage.begun(), stage.copies().await.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_does_not_concern_it_is_left_alone() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let arn = stage.take("seed").await;
+    let mut lambda = stage.lambda().await;
+    let elsewhere = arn.replace(PRIMARY, "eu-west-1");
+    for event in [
+        finished(&arn, "RDS-EVENT-0041"),
+        finished(&elsewhere, "RDS-EVENT-0042"),
+        finished(&arn.replace("seed", "gone"), "RDS-EVENT-0091"),
+        finished("arn:aws:rds:x", "RDS-EVENT-0042"),
+        json!({}),
+    ] {
+        let answer = lambda.invoke(&event).await.unwrap();
+        assert_eq!(answer["event"], "nothing", "{answer}");
+        assert!(answer["ignored"].is_string());
+    }
+    assert_eq!(stage.begun(), 0);
+}
+
+// aws-behaviour: 31
+#[tokio::test]
+async fn a_tick_copies_the_newest_and_prunes_only_what_has_a_good_successor() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let mut lambda = stage.lambda().await;
+    stage.take("first").await;
+    lambda.invoke(&tick()).await.unwrap();
+    stage.minutes(11).await;
+    let [(first, status)] = &stage.copies().await[..] else {
+        panic!("one copy")
+    };
+    assert_eq!(status, "available");
+    stage.take("second").await;
+    // Its copy is under way: the first is still the last good one.
+    let answer = lambda.invoke(&tick()).await.unwrap();
+    assert_eq!(answer["databases"][0]["pruned"]["snapshots"], json!([]));
+    stage.minutes(11).await;
+    let answer = lambda.invoke(&tick()).await.unwrap();
+    assert_eq!(
+        answer["databases"][0]["pruned"]["snapshots"][0]["snapshot"],
+        json!(first)
+    );
+    let left = stage.copies().await;
+    assert!(left.len() == 1 && left[0].0 != *first, "{left:?}");
+    assert_eq!(stage.begun(), 2);
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_an_error_for_the_alarm() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let mut lambda = stage.lambda().await;
+    let error = lambda.invoke(&tick()).await.unwrap_err();
+    assert_eq!(error["errorType"], "SnapshotsNotCopied");
+    let message = error["errorMessage"].as_str().unwrap();
+    assert!(message.contains("no snapshot of app"), "{message}");
+    stage.take("seed").await;
+    stage.aws.set_region(DR, RegionState::Refuse);
+    let error = lambda.invoke(&tick()).await.unwrap_err();
+    let message = error["errorMessage"].as_str().unwrap();
+    assert!(message.contains("cannot be reached"), "{message}");
+    // It serves on.
+    stage.aws.set_region(DR, RegionState::Up);
+    lambda.invoke(&tick()).await.unwrap();
+    assert_eq!(stage.begun(), 1);
+}
