@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, EXPECT};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -221,7 +221,7 @@ impl Front {
     async fn refusal(&self, record: &mut Record<'_>, call: &Call) -> Option<Response<Full<Bytes>>> {
         if let Some(region) = self.other_region_down(call).await {
             tracing::debug!(region, "another region that the request needs is down");
-            record.fault("other-region-down");
+            record.fault(OTHER_REGION);
             return Some(Problem::OtherRegionDown.answer(call));
         }
         if self.rules == Rules::default() && call.operation != "CreateBucket" {
@@ -285,6 +285,9 @@ impl Front {
                 .during(self.answer_rds(rds, place, call, request))
                 .await;
             let answer = answer.inspect_err(|_| record.fault(REFUSED))?;
+            if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+                record.fault(OTHER_REGION);
+            }
             return match hit {
                 Hit::ResetAfter => Err(cut(reset)),
                 _ => Ok(finish(record, answer)),
@@ -391,6 +394,9 @@ enum Hit {
     Reset,
     ResetAfter,
 }
+
+/// In the log: another region that the request needs is down.
+const OTHER_REGION: &str = "other-region-down";
 
 /// In the log: the region refused the request, or went away under it.
 const REFUSED: &str = "region-refused";

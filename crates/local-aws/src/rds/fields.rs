@@ -85,10 +85,11 @@ impl Fields {
         let mut tags = BTreeMap::new();
         for tag in self.members("Tags").into_values() {
             let key = tag.required("Key")?.to_owned();
-            if key.len() > 128 || key.starts_with("aws:") {
-                return Err(Refusal::value(format!("Invalid tag key: {key}")));
-            }
             let value = tag.text("Value").unwrap_or_default().to_owned();
+            let legal = tag_text(&key, 128) && tag_text(&value, 256);
+            if !legal || key.to_ascii_lowercase().starts_with("aws:") {
+                return Err(Refusal::value(format!("Invalid tag: {key}={value}")));
+            }
             if tags.insert(key, value).is_some() {
                 return Err(Refusal::value("Duplicate tag keys are not allowed."));
             }
@@ -106,6 +107,15 @@ impl Fields {
             })
             .collect()
     }
+}
+
+/// Letters, digits, white space and a few signs.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_Tag.html>
+fn tag_text(text: &str, longest: usize) -> bool {
+    let legal = |sign: char| {
+        sign.is_alphanumeric() || sign == ' ' || sign == '\t' || "_.:/=+-@".contains(sign)
+    };
+    text.chars().count() <= longest && text.chars().all(legal)
 }
 
 fn malformed(name: &str, value: &str) -> Refusal {
@@ -164,6 +174,10 @@ mod tests {
                 vec!["active".to_owned(), "retained".to_owned()]
             )]
         );
+        for (key, value) in [("a", "{}"), ("a,b", ""), ("AWS:x", "")] {
+            let bad = fields(&[("Tags.Tag.1.Key", key), ("Tags.Tag.1.Value", value)]);
+            assert!(bad.tags().is_err(), "{key}={value}");
+        }
         let twice = fields(&[("Tags.Tag.1.Key", "a"), ("Tags.Tag.2.Key", "a")]);
         assert_eq!(twice.tags().unwrap_err().code, "InvalidParameterValue");
     }

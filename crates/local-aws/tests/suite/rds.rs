@@ -47,6 +47,11 @@ macro_rules! start_or_return {
 }
 pub(crate) use start_or_return;
 
+#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
+pub(crate) fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
 pub(crate) fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)
 }

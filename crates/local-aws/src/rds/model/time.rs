@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::backup::{Base, Item, Mark, Stored};
 use super::snapshot::Maker;
-use super::{Instance, Key, Model, RdsKind, Snapshot, Then};
+use super::{Birth, Instance, Key, Model, RdsKind, Snapshot, Then};
 use crate::rds::clock::later;
 use crate::rds::data::Directory;
 
@@ -155,6 +155,12 @@ impl Model {
             .iter()
             .filter(|((place, _), _)| up(&place.region));
         let phases = instances.clone().filter_map(|(key, instance)| {
+            // A replica is made out of its source.
+            if let Some(Birth::Replica((source, _), _)) = &instance.birth
+                && !up(&source.region)
+            {
+                return None;
+            }
             Some((instance.phase.as_ref()?.due, Event::Instance(key.clone())))
         });
         let backed_up = instances
@@ -371,7 +377,7 @@ impl Model {
     pub(crate) fn fail_phase(&mut self, key: &Key, why: &str) {
         if let Some(instance) = self.instances.get_mut(key) {
             let status = match (instance.status.as_str(), &instance.birth) {
-                ("creating", Some(super::Birth::Restored(_))) => "incompatible-restore",
+                ("creating", Some(Birth::Restored(_))) => "incompatible-restore",
                 _ => "failed",
             };
             instance.status = status.into();

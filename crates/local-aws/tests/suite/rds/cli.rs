@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use local_aws::{LocalAws, REMOVED_VARIABLES};
 use serde_json::Value;
 
-use super::{DR, PRIMARY, client, create, created, minutes, start_or_return, taken};
+use super::{DR, PRIMARY, client, create, created, minutes, skipped, start_or_return, taken};
 
 fn aws_command(aws: &LocalAws, region: &str, arguments: &[&str]) -> Option<Output> {
     let mut command = Command::new("aws");
@@ -32,14 +32,13 @@ fn run(aws: &LocalAws, region: &str, arguments: &[&str]) -> Result<Value, String
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 fn installed() -> bool {
     let found = Command::new("aws")
         .arg("--version")
         .output()
         .is_ok_and(|output| output.status.success());
     if !found {
-        eprintln!("skipped: the aws command is not installed");
+        skipped("the aws command is not installed");
     }
     found
 }

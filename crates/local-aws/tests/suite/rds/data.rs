@@ -5,10 +5,9 @@ use aws_sdk_rds::types::DbInstance;
 use local_aws::{LocalAws, Rds, RdsData, RdsOptions, RegionState};
 use tokio_postgres::{Client, NoTls};
 
-use super::{DR, PRIMARY, available, client, created, minutes, snapshot, stepped, taken};
+use super::{DR, PRIMARY, available, client, created, minutes, skipped, snapshot, stepped, taken};
 
 /// `None`, after a line that says why, where there is no PostgreSQL.
-#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 async fn start() -> Option<(LocalAws, Rds)> {
     let options = RdsOptions {
         data: RdsData::WhereInstalled,
@@ -16,7 +15,7 @@ async fn start() -> Option<(LocalAws, Rds)> {
     };
     let (aws, rds) = super::start(options).await?;
     if let Some(why) = rds.data_missing() {
-        eprintln!("skipped: {why}");
+        skipped(why);
         return None;
     }
     Some((aws, rds))

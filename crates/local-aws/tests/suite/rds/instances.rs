@@ -435,7 +435,7 @@ async fn tags_belong_to_what_an_arn_names() {
         .add_tags_to_resource()
         .resource_name(arn)
         .tags(tag("env", "staging"))
-        .tags(tag("owner", "a & <b>"))
+        .tags(tag("owner", "Zoë: a=b@c"))
         .send()
         .await
         .unwrap();
@@ -452,7 +452,7 @@ async fn tags_belong_to_what_an_arn_names() {
         .send()
         .await
         .unwrap();
-    assert_eq!(listed.tag_list(), [tag("owner", "a & <b>")]);
+    assert_eq!(listed.tag_list(), [tag("owner", "Zoë: a=b@c")]);
     assert_eq!(instance(&client, "app").await.tag_list(), listed.tag_list());
     let error = client
         .list_tags_for_resource()

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use local_aws::{RdsClock, RdsStatus};
 use rustix::process::{Signal, kill_process};
 
-use super::{PRIMARY, available, create, instance};
+use super::{PRIMARY, available, create, instance, skipped};
 use crate::clients;
 use crate::program::{Place, pid, serving, until};
 
@@ -54,7 +54,6 @@ async fn other_processes_can_move_its_clock() {
     child.wait().unwrap();
 }
 
-#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 #[tokio::test]
 async fn its_servers_end_with_it_however_it_ends() {
     let Some(place) = Place::new().await else {
@@ -72,7 +71,7 @@ async fn its_servers_end_with_it_however_it_ends() {
             child.wait().unwrap();
         };
         if let Some(why) = control.rds().await.unwrap().data_missing {
-            eprintln!("skipped: {why}");
+            skipped(&why);
             return end(&mut child);
         }
         let client = clients::rds_at(&control, PRIMARY);

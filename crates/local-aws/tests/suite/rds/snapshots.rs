@@ -270,6 +270,8 @@ async fn a_copy_waits_for_its_source_region() {
     );
     let error = copy("b").await.unwrap_err();
     assert_eq!(error.raw_response().unwrap().status().as_u16(), 503);
+    let entry = aws.log().pop().unwrap();
+    assert_eq!(entry.fault.as_deref(), Some("other-region-down"));
     aws.set_region(PRIMARY, RegionState::Up);
     rds.step(minutes(5)).await;
     assert_eq!(snapshot(&dr, "a").await.status(), Some("available"));
