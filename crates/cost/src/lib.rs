@@ -7,14 +7,19 @@
 //! Money is decimal and never a float. A price that is not known is an error on its line and makes the total
 //! a lower bound; a price that is derived, assumed or old says so on the line.
 
+mod budget;
+mod diff;
 mod estimate;
 mod inventory;
 mod money;
 mod prices;
 mod quantity;
 mod recovery;
+mod tips;
 mod usage;
 
+pub use budget::{Budget, Verdict};
+pub use diff::{Diff, DiffRow, Side};
 pub use estimate::{
     AgainstGuide, Basis, Estimate, GuideRow, HOURS, Heading, Line, Missing, OLD_DAYS, Options,
     Problem, ResourceCost, Unpriced, WEEK,
@@ -27,4 +32,5 @@ pub use prices::{
 };
 pub use quantity::{Quantity, QuantityError, QuantityRange, Scenario, Unit};
 pub use recovery::{Choice, DRILL_HOURS, Recovery, RecoveryError};
+pub use tips::{Tip, Tips, Trust};
 pub use usage::{Told, Usage, UsageError, UsageKey, usage_keys};

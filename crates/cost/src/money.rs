@@ -178,6 +178,14 @@ impl Add for UsdRange {
     }
 }
 
+impl Sub for UsdRange {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self::of(|scenario| self.get(scenario) - other.get(scenario))
+    }
+}
+
 impl Sum for UsdRange {
     fn sum<I: Iterator<Item = Self>>(ranges: I) -> Self {
         ranges.fold(Self::default(), Add::add)

@@ -52,20 +52,6 @@ impl std::fmt::Display for Caveat {
     }
 }
 
-impl Confidence {
-    /// What is to be said about a price of this confidence, read on `as_of`, on a day before which `oldest`
-    /// counts as old.
-    fn caveat(self, as_of: Option<Date>, oldest: Date) -> Option<Caveat> {
-        match (self, as_of) {
-            (Self::Derived, _) => Some(Caveat::Derived),
-            (Self::Assumed, _) => Some(Caveat::Assumed),
-            (Self::Quoted(_), None) => Some(Caveat::Undated),
-            (Self::Quoted(_), Some(date)) if date < oldest => Some(Caveat::Stale(date)),
-            (Self::Quoted(_), Some(_)) => None,
-        }
-    }
-}
-
 /// What an account gets for nothing every month, over all its regions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowance {

@@ -52,7 +52,7 @@ impl PriceBook {
         for (key, price) in self.prices().filter(|(key, _)| wanted(key.scope)) {
             prices += 1;
             for tier in price.tiers() {
-                if let Some(caveat) = tier.confidence.caveat(tier.as_of, oldest) {
+                if let Some(caveat) = tier.caveat(oldest) {
                     findings.insert((key.clone(), FindingKind::Doubtful(caveat)));
                 }
             }

@@ -23,6 +23,19 @@ pub struct Tier {
     pub source: String,
 }
 
+impl Tier {
+    /// What is to be said about it on a day before which `oldest` counts as old.
+    pub fn caveat(&self, oldest: Date) -> Option<Caveat> {
+        match (self.confidence, self.as_of) {
+            (Confidence::Derived, _) => Some(Caveat::Derived),
+            (Confidence::Assumed, _) => Some(Caveat::Assumed),
+            (Confidence::Quoted(_), None) => Some(Caveat::Undated),
+            (Confidence::Quoted(_), Some(date)) if date < oldest => Some(Caveat::Stale(date)),
+            (Confidence::Quoted(_), Some(_)) => None,
+        }
+    }
+}
+
 /// A graduated price: every unit costs what the tier says in which it falls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Price {
@@ -106,9 +119,7 @@ impl Price {
                     usd: tier.usd,
                     per: self.per,
                 });
-                priced
-                    .caveats
-                    .extend(tier.confidence.caveat(tier.as_of, oldest));
+                priced.caveats.extend(tier.caveat(oldest));
             }
         }
         if let Some(known_to) = known_to {
