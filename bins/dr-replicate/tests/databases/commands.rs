@@ -1,0 +1,143 @@
+//! Exit codes, refusals with their next step, and a run that is killed.
+
+use std::process::Stdio;
+
+use local_aws::{Fault, FaultKind, RdsData, RegionState};
+use serde_json::json;
+
+use crate::stage::{DR, PROGRAM, Stage, TARGET, minutes};
+
+const POLL: [&str; 3] = ["--yes", "--poll", "50ms"];
+
+async fn stage() -> Option<Stage> {
+    Stage::open(RdsData::Off, false).await
+}
+
+#[tokio::test]
+async fn a_copy_that_is_killed_is_taken_up_by_the_next_run() {
+    let Some(stage) = stage().await else {
+        return;
+    };
+    stage.take("seed").await;
+    let arguments = [&["snapshots", "copy"][..], &POLL].concat();
+    let mut command = stage.command(PROGRAM, &arguments);
+    let mut killed = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Time stands still: the copy is under way until somebody steps it.
+    while stage.calls("CopyDBSnapshot") == 0 {
+        assert!(
+            killed.try_wait().unwrap().is_none(),
+            "it ended before it began a copy"
+        );
+        tokio::task::yield_now().await;
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    stage.rds.step(minutes(2)).await;
+    let done = stage.json(0, &arguments).await;
+    let copied = &done["databases"][0]["done"]["snapshots"];
+    assert_eq!(copied[0]["outcome"], "copied", "{done}");
+    assert_eq!(stage.calls("CopyDBSnapshot"), 1);
+    let left = stage.to.describe_db_snapshots().send().await.unwrap();
+    assert_eq!(left.db_snapshots().len(), 1);
+}
+
+#[tokio::test]
+async fn each_end_has_its_exit_code_and_next_step() {
+    let Some(stage) = stage().await else {
+        return;
+    };
+    // Nothing to restore from.
+    let told = stage
+        .told(1, &["restore", "--target", TARGET, "--yes"])
+        .await;
+    assert!(
+        told.contains("us-east-1 has nothing that berthcare-staging-postgres can be restored from")
+    );
+    assert!(
+        told.contains("hint: while the primary region answers"),
+        "{told}"
+    );
+    let found = stage.json(1, &["recovery-points"]).await;
+    assert_eq!(found["databases"][0]["points"], json!([]));
+    // Usage.
+    let told = stage
+        .told(2, &["recovery-points", "--database", "other"])
+        .await;
+    assert!(
+        told.contains("settings have: berthcare-staging-postgres"),
+        "{told}"
+    );
+    stage.told(2, &["restore", "--target", "other"]).await;
+    stage
+        .told(2, &["restore", "--target", TARGET, "--at", "yesterday"])
+        .await;
+    // A plan changes nothing, and without --yes nobody is there to ask.
+    stage.aws.clear_log();
+    stage.told(0, &["snapshots", "copy", "--dry-run"]).await;
+    let told = stage.told(4, &["snapshots", "copy"]).await;
+    assert!(told.contains("give --yes"), "{told}");
+    let told = stage.told(4, &["backups", "enable"]).await;
+    assert!(told.contains("give --yes"), "{told}");
+    assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
+    // No replication is wrong, and one whose first backup has not arrived is unknown.
+    stage.told(1, &["backups", "status"]).await;
+    let enabled = stage.output(PROGRAM, &["backups", "enable", "--yes"]).await;
+    assert!(enabled.status.success(), "{enabled:?}");
+    let early = stage.output(PROGRAM, &["backups", "status"]).await;
+    assert_eq!(early.status.code(), Some(3), "{early:?}");
+    stage.rds.step(minutes(20)).await;
+    stage.told(0, &["backups", "status"]).await;
+    stage.told(4, &["backups", "disable"]).await;
+    stage.told(0, &["backups", "disable", "--yes"]).await;
+    stage.told(1, &["backups", "status"]).await;
+    // Throttled, and then not there at all.
+    let throttled = Fault::new(FaultKind::SlowDown).service("rds").share(0.3);
+    stage.aws.add_fault(throttled);
+    stage
+        .told(0, &[&["snapshots", "copy"][..], &POLL].concat())
+        .await;
+    stage.aws.clear_faults();
+    stage.aws.set_region(DR, RegionState::Refuse);
+    let told = stage.told(3, &["recovery-points"]).await;
+    assert!(told.contains("cannot be reached"), "{told}");
+}
+
+// aws-behaviour: 30
+#[tokio::test]
+async fn a_deadline_ends_the_wait_and_not_the_restore() {
+    let Some(stage) = stage().await else {
+        return;
+    };
+    stage.take("seed").await;
+    stage
+        .json(0, &[&["snapshots", "copy"][..], &POLL].concat())
+        .await;
+    let restore = [
+        "restore",
+        "--target",
+        TARGET,
+        "--yes",
+        "--poll",
+        "50ms",
+        "--deadline",
+    ];
+    let hasty = [&restore[..], &["0s"]].concat();
+    let output = stage.output(PROGRAM, &hasty).await;
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("it goes on by itself"), "{told}");
+    let patient = [&restore[..], &["1h"]].concat();
+    let done = stage.json(0, &patient).await;
+    assert_eq!(done["plan"]["step"], "resume");
+    assert_eq!(done["done"]["differences"], json!([]));
+    assert_eq!(stage.calls("RestoreDBInstanceFromDBSnapshot"), 1);
+    let listed = stage.json(0, &["snapshots", "list", "--source"]).await;
+    assert_eq!(listed["copies"].as_array().unwrap().len(), 1);
+    let markdown = stage.run(&["recovery-points", "--markdown"]).await;
+    let markdown = String::from_utf8_lossy(&markdown.stdout).into_owned();
+    assert!(markdown.contains("| RPO | Data of |"), "{markdown}");
+}
