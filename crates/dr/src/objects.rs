@@ -19,6 +19,7 @@ mod intercept;
 mod inventory;
 mod journal;
 mod list_xml;
+mod manifest;
 mod pace;
 mod parity;
 mod place;
@@ -49,11 +50,12 @@ pub use journal::{
     Action, Change, Intent, Journal, JournalError, Outcome, Past, Record, Run, recall,
 };
 pub use list_xml::{ListingError, ListingReader};
+pub use manifest::{Manifest, ManifestError, capture};
 pub use pace::Pace;
 pub use parity::{AsOf, Finding, Folder, Parity, ParityOptions, Sample, Sum, parity};
 pub use place::{JOURNAL, Place, PlaceError};
 pub use plan::{Example, Listed, Plan, PlanError, PlanOptions, Planned, SpoolError, Tally, plan};
-pub use reconcile::{Manifest, ManifestError, ReconcileError, Reconciliation, capture, reconcile};
+pub use reconcile::{ReconcileError, Reconciliation, reconcile};
 pub use sync::{ApplyOptions, abort_leftovers, apply};
 pub use undo::{UndoPlan, Undone, plan_undo, undo};
 pub use walk::{Lister, Side, Visitor, WalkError, walk};

@@ -15,13 +15,7 @@ pub enum EngineArg {
 #[derive(Debug, Args)]
 pub struct BatchArgs {
     /// Who copies
-    #[arg(
-        long,
-        value_enum,
-        default_value = "own",
-        value_name = "WHO",
-        conflicts_with = "delete"
-    )]
+    #[arg(long, value_enum, default_value = "own", value_name = "WHO")]
     pub engine: EngineArg,
     /// The role that S3 takes on for a job
     #[arg(long, value_name = "ARN", required_if_eq("engine", "batch"), value_parser = role)]

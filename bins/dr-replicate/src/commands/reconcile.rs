@@ -105,7 +105,7 @@ pub(crate) async fn run(
         headers: false,
         delete: args.delete,
         leave_unproven: true,
-        listings: 1,
+        listings: 8,
     };
     let (found, planned) = reconcile(&dr, &primary, &args.manifest, &options, directory.path())
         .await

@@ -38,6 +38,11 @@ pub(crate) async fn run(
     let pair = connect::pair(global, &args.places).await?;
     let (source, destination) = (&pair.source, &pair.destination);
     check_key(args, destination.region())?;
+    if args.delete && args.batch.engine == EngineArg::Batch {
+        let error = anyhow!("failed to delete by a batch job");
+        return Err(Failure::new(Exit::Usage, error)
+            .hint("let the job copy, then run `sync --delete` without --engine batch"));
+    }
     refuse(&check_places(
         source.place(),
         destination.place(),

@@ -97,6 +97,8 @@ async fn a_sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
     let output = control.run(&stage, &sync);
     assert_eq!(output.status.code(), Some(2), "without a role: {output:?}");
     let role = ["--role-arn", ROLE];
+    let output = control.run(&stage, &[&sync[..], &role, &["--delete", "--yes"]].concat());
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
     let output = control.run(&stage, &[&sync[..], &["--role-arn", "batch"]].concat());
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 

@@ -21,7 +21,7 @@ use settings::KmsKeyArn;
 use super::bucket::Bucket;
 use super::copy::LARGEST_COPY;
 use super::entry::StorageClass;
-use super::journal::{Journal, JournalError, Run};
+use super::journal::{Journal, JournalError, Record, Run};
 use super::place::{JOURNAL, Place};
 use super::plan::{Listed, Planned, SpoolError, Step, Tally, examples};
 
@@ -252,6 +252,8 @@ pub async fn submit(
         made(&job);
         plan.jobs.push(job);
     }
+    // Nothing of the run is left on this machine, so that no later one needs to look for it.
+    journal.ahead(&[Record::End { complete: false }]).await?;
     Ok(plan)
 }
 

@@ -133,7 +133,7 @@ impl Plan {
         tally
     }
 
-    fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: Self) {
         self.source.merge(other.source);
         self.destination.merge(other.destination);
         self.equal.merge(other.equal);

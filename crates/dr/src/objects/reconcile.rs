@@ -5,226 +5,21 @@
 //! the primary bucket now. Only the manifest can tell an object that was deleted during the outage from one
 //! that never replicated.
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
-use std::iter::Peekable;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use aws_env::Error;
-use jiff::Timestamp;
 use report::{Document, Report};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::bucket::Bucket;
 use super::compare::Verdict;
 use super::entry::Facts;
 use super::examine::{Examination, Examiner, Question};
 use super::journal::Action;
+use super::manifest::{ManifestError, Reader, open};
 use super::plan::{Listed, Plan, PlanOptions, Planned, Spool, SpoolError, Step, examples};
-use super::walk::{Lister as _, Visitor, WalkError, walk};
-
-/// The first line of a manifest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// The bucket that it lists.
-    pub manifest: String,
-    /// When.
-    pub captured: Timestamp,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry {
-    key: String,
-    #[serde(flatten)]
-    facts: Facts,
-}
-
-/// A manifest cannot be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    /// The bucket cannot be listed.
-    #[error("list the bucket")]
-    List(#[from] Error),
-    /// The file cannot be used.
-    #[error("use the manifest {}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// It is not a manifest, or it was cut short or reordered.
-    #[error("read the manifest {}: line {line} is wrong", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-    },
-}
-
-/// The last line: without it the manifest is not complete.
-#[derive(Debug, Serialize, Deserialize)]
-struct End {
-    end: u64,
-}
-
-/// Writes down what `bucket` holds. Returns how many objects.
-///
-/// # Errors
-/// When the bucket or the file fails.
-pub async fn capture(
-    bucket: &Bucket,
-    captured: Timestamp,
-    path: &Path,
-) -> Result<u64, ManifestError> {
-    let failed = |source| ManifestError::File {
-        path: path.to_owned(),
-        source,
-    };
-    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
-    let mut write = |line: serde_json::Result<String>| {
-        line.map_err(io::Error::from)
-            .and_then(|line| writeln!(file, "{line}"))
-            .map_err(failed)
-    };
-    write(serde_json::to_string(&Manifest {
-        manifest: bucket.place().to_string(),
-        captured,
-    }))?;
-    let (mut after, mut objects) = (String::new(), 0);
-    loop {
-        let page = bucket.page(&after, 1_000).await?;
-        for (key, facts) in page.iter() {
-            objects += 1;
-            write(serde_json::to_string(&Entry {
-                key: key.to_owned(),
-                facts: facts.clone(),
-            }))?;
-        }
-        match page.resume_after {
-            Some(key) => after = key,
-            None => break,
-        }
-    }
-    write(serde_json::to_string(&End { end: objects }))?;
-    file.flush().map_err(failed)?;
-    Ok(objects)
-}
-
-/// A manifest, read in order.
-struct Base {
-    path: PathBuf,
-    lines: Peekable<Lines>,
-}
-
-struct Lines {
-    path: PathBuf,
-    lines: io::Lines<BufReader<File>>,
-    line: usize,
-    last: Option<String>,
-    ended: bool,
-}
-
-impl Lines {
-    fn wrong(&self) -> ManifestError {
-        ManifestError::Line {
-            path: self.path.clone(),
-            line: self.line,
-        }
-    }
-}
-
-impl Iterator for Lines {
-    type Item = Result<Entry, ManifestError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        self.line += 1;
-        let text = match self.lines.next() {
-            Some(Ok(text)) => text,
-            Some(Err(source)) => {
-                let path = self.path.clone();
-                return Some(Err(ManifestError::File { path, source }));
-            }
-            // It was cut short.
-            None => {
-                self.ended = true;
-                return Some(Err(self.wrong()));
-            }
-        };
-        if let Ok(entry) = serde_json::from_str::<Entry>(&text) {
-            let ascending = self.last.as_ref().is_none_or(|last| *last < entry.key);
-            if !ascending {
-                return Some(Err(self.wrong()));
-            }
-            self.last = Some(entry.key.clone());
-            return Some(Ok(entry));
-        }
-        self.ended = true;
-        let complete = serde_json::from_str::<End>(&text)
-            .is_ok_and(|end| usize::try_from(end.end) == Ok(self.line - 2));
-        (!complete).then(|| Err(self.wrong()))
-    }
-}
-
-impl Base {
-    fn open(path: &Path) -> Result<(Manifest, Self), ManifestError> {
-        let failed = |source| ManifestError::File {
-            path: path.to_owned(),
-            source,
-        };
-        let mut lines = BufReader::new(File::open(path).map_err(failed)?).lines();
-        let first = lines
-            .next()
-            .transpose()
-            .map_err(failed)?
-            .unwrap_or_default();
-        let manifest = serde_json::from_str(&first).map_err(|_| ManifestError::Line {
-            path: path.to_owned(),
-            line: 1,
-        })?;
-        let lines = Lines {
-            path: path.to_owned(),
-            lines,
-            line: 1,
-            last: None,
-            ended: false,
-        };
-        let path = path.to_owned();
-        Ok((
-            manifest,
-            Self {
-                path,
-                lines: lines.peekable(),
-            },
-        ))
-    }
-
-    /// What the manifest says about `key`; keys must be asked for in ascending order.
-    fn find(&mut self, key: &str) -> Result<Option<Facts>, ManifestError> {
-        while let Some(entry) = self.lines.next_if(|entry| {
-            entry
-                .as_ref()
-                .map_or(true, |entry| entry.key.as_str() <= key)
-        }) {
-            let entry = entry?;
-            if entry.key == key {
-                return Ok(Some(entry.facts));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Reads to the end, which shows that the file is complete.
-    fn finish(mut self) -> Result<(), ManifestError> {
-        self.lines.try_for_each(|entry| entry.map(drop))
-    }
-}
+use super::walk::{Visitor, WalkError, walk};
 
 /// What happens to one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -316,7 +111,7 @@ pub async fn reconcile(
     options: &PlanOptions,
     directory: &Path,
 ) -> Result<(Reconciliation, Planned), WalkError<Error, ReconcileError>> {
-    let (head, base) = Base::open(manifest).map_err(|error| WalkError::Visit(error.into()))?;
+    let (head, index) = open(manifest).map_err(|error| WalkError::Visit(error.into()))?;
     if head.manifest != dr.place().to_string() {
         return Err(WalkError::Visit(ReconcileError::OtherBucket {
             manifest: head.manifest,
@@ -329,14 +124,12 @@ pub async fn reconcile(
             .map_err(|error| WalkError::Visit(error.into()))
     };
     let (copies, deletions) = (spool("copies.jsonl")?, spool("deletions.jsonl")?);
-    let mut base = Some(base);
     let planners = walk(
         Arc::new(dr.clone()),
         Arc::new(primary.clone()),
-        // One range: keys have to come in the order of the manifest.
-        1,
+        options.listings,
         || Reconciler {
-            base: base.take(),
+            base: Reader::new(index.clone()),
             examiner: Examiner {
                 source: dr.clone(),
                 destination: primary.clone(),
@@ -353,11 +146,9 @@ pub async fn reconcile(
     .await?;
     let mut found = Reconciliation::default();
     for planner in planners {
-        if let Some(base) = planner.base {
-            base.finish()
-                .map_err(|error| WalkError::Visit(error.into()))?;
-        }
-        found = planner.found;
+        found.plan.merge(planner.found.plan);
+        found.primary_only.merge(planner.found.primary_only);
+        found.conflicts.merge(planner.found.conflicts);
     }
     let planned = Planned {
         plan: found.plan.clone(),
@@ -368,7 +159,7 @@ pub async fn reconcile(
 }
 
 struct Reconciler {
-    base: Option<Base>,
+    base: Reader,
     examiner: Examiner,
     delete: bool,
     copies: Arc<Spool>,
@@ -441,10 +232,7 @@ impl Visitor for Reconciler {
         let mut steps = (Vec::new(), Vec::new());
         let (mut questions, mut bases) = (Vec::new(), std::collections::HashMap::new());
         for (key, dr, primary) in pending {
-            let base = match &mut self.base {
-                Some(base) => base.find(&key)?,
-                None => None,
-            };
+            let base = self.base.find(&key)?;
             match (dr, primary) {
                 (Some(source), Some(destination)) => {
                     match self.examiner.listed(&source, &destination) {
@@ -495,14 +283,6 @@ impl Visitor for Reconciler {
     }
 }
 
-impl std::fmt::Debug for Base {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Base")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -541,32 +321,5 @@ mod tests {
                 prop_assert!(matches!(decide(b.as_ref(), d.as_ref(), p.as_ref(), equal), Fate::Copy(_)));
             }
         }
-    }
-
-    #[test]
-    fn a_manifest_that_is_cut_short_is_refused() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let entry = |key: &str| {
-            let entry = Entry {
-                key: key.to_owned(),
-                facts: facts(1),
-            };
-            serde_json::to_string(&entry).unwrap()
-        };
-        let head = r#"{"manifest":"s3://dr/","captured":"2026-11-22T18:57:19Z"}"#;
-        let read = |lines: &[&str]| {
-            std::fs::write(file.path(), lines.join("\n")).unwrap();
-            let (_, mut base) = Base::open(file.path())?;
-            let found = (base.find("a")?, base.find("b")?, base.find("c")?);
-            base.finish()?;
-            Ok::<_, ManifestError>((found.0.is_some(), found.1.is_some(), found.2.is_some()))
-        };
-        let (a, c) = (entry("a"), entry("c"));
-        let found = read(&[head, &a, &c, r#"{"end":2}"#]).unwrap();
-        assert_eq!(found, (true, false, true));
-        assert!(read(&[head, &a, &c]).is_err());
-        assert!(read(&[head, &a, r#"{"end":2}"#]).is_err());
-        assert!(read(&[head, &c, &a, r#"{"end":2}"#]).is_err());
-        assert!(read(&["{}"]).is_err());
     }
 }

@@ -1,0 +1,326 @@
+//! What a bucket held at one moment, as a file that can be asked about any key.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_env::Error;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::bucket::Bucket;
+use super::entry::Facts;
+use super::walk::Lister as _;
+
+/// Entries between two that are found without reading.
+const BLOCK: usize = 1_000;
+
+/// The first line of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The bucket that it lists.
+    pub manifest: String,
+    /// When.
+    pub captured: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    key: String,
+    #[serde(flatten)]
+    facts: Facts,
+}
+
+/// A manifest cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// The bucket cannot be listed.
+    #[error("list the bucket")]
+    List(#[from] Error),
+    /// The file cannot be used.
+    #[error("use the manifest {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is not a manifest, or it was cut short or reordered.
+    #[error("read the manifest {}: line {line} is wrong", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
+}
+
+/// The last line: without it the manifest is not complete.
+#[derive(Debug, Serialize, Deserialize)]
+struct End {
+    end: u64,
+}
+
+/// Writes down what `bucket` holds. Returns how many objects.
+///
+/// # Errors
+/// When the bucket or the file fails.
+pub async fn capture(
+    bucket: &Bucket,
+    captured: Timestamp,
+    path: &Path,
+) -> Result<u64, ManifestError> {
+    let failed = |source| ManifestError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+    let mut write = |line: serde_json::Result<String>| {
+        line.map_err(io::Error::from)
+            .and_then(|line| writeln!(file, "{line}"))
+            .map_err(failed)
+    };
+    write(serde_json::to_string(&Manifest {
+        manifest: bucket.place().to_string(),
+        captured,
+    }))?;
+    let (mut after, mut objects) = (String::new(), 0);
+    loop {
+        let page = bucket.page(&after, 1_000).await?;
+        for (key, facts) in page.iter() {
+            objects += 1;
+            write(serde_json::to_string(&Entry {
+                key: key.to_owned(),
+                facts: facts.clone(),
+            }))?;
+        }
+        match page.resume_after {
+            Some(key) => after = key,
+            None => break,
+        }
+    }
+    write(serde_json::to_string(&End { end: objects }))?;
+    file.flush().map_err(failed)?;
+    Ok(objects)
+}
+
+/// Where keys stand in a manifest: every thousandth is known, so that any is found by reading a thousand.
+#[derive(Debug)]
+pub(super) struct Index {
+    path: PathBuf,
+    /// First key, and offset of its line.
+    blocks: Vec<(String, u64)>,
+}
+
+/// Reads a manifest from end to end, which shows that it is whole and in order.
+pub(super) fn open(path: &Path) -> Result<(Manifest, Arc<Index>), ManifestError> {
+    let failed = |source| ManifestError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let wrong = |line| ManifestError::Line {
+        path: path.to_owned(),
+        line,
+    };
+    let mut reader = BufReader::new(File::open(path).map_err(failed)?);
+    let mut text = String::new();
+    let mut offset = reader.read_line(&mut text).map_err(failed)? as u64;
+    let manifest = serde_json::from_str(&text).map_err(|_| wrong(1))?;
+    let mut blocks = Vec::new();
+    let mut last: Option<String> = None;
+    let mut entries = 0;
+    loop {
+        let line = entries + 2;
+        text.clear();
+        let length = reader.read_line(&mut text).map_err(failed)?;
+        let Ok(entry) = serde_json::from_str::<Entry>(&text) else {
+            // Anything else than the last line, or none, is what a file has that was cut short.
+            let end: End = serde_json::from_str(&text).map_err(|_| wrong(line))?;
+            if usize::try_from(end.end) != Ok(entries) {
+                return Err(wrong(line));
+            }
+            let path = path.to_owned();
+            return Ok((manifest, Arc::new(Index { path, blocks })));
+        };
+        if last.as_ref().is_some_and(|last| *last >= entry.key) {
+            return Err(wrong(line));
+        }
+        if entries % BLOCK == 0 {
+            blocks.push((entry.key.clone(), offset));
+        }
+        last = Some(entry.key);
+        entries += 1;
+        offset += length as u64;
+    }
+}
+
+/// Answers about keys; quickest in ascending order.
+#[derive(Debug)]
+pub(super) struct Reader {
+    index: Arc<Index>,
+    lines: Option<BufReader<File>>,
+    block: usize,
+    /// The entry that was read last and not asked for yet.
+    ahead: Option<Entry>,
+    last: String,
+}
+
+impl Reader {
+    pub(super) fn new(index: Arc<Index>) -> Self {
+        Self {
+            index,
+            lines: None,
+            block: 0,
+            ahead: None,
+            last: String::new(),
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> ManifestError {
+        ManifestError::File {
+            path: self.index.path.clone(),
+            source,
+        }
+    }
+
+    /// What the manifest says about `key`.
+    pub(super) fn find(&mut self, key: &str) -> Result<Option<Facts>, ManifestError> {
+        let after = self
+            .index
+            .blocks
+            .partition_point(|(first, _)| first.as_str() <= key);
+        // Before the first.
+        let Some(block) = after.checked_sub(1) else {
+            return Ok(None);
+        };
+        if self.lines.is_none() || block != self.block || *key < *self.last {
+            self.seek(block)?;
+        }
+        key.clone_into(&mut self.last);
+        loop {
+            let entry = match self.ahead.take() {
+                Some(entry) => entry,
+                None => match self.read()? {
+                    Some(entry) => entry,
+                    None => return Ok(None),
+                },
+            };
+            match entry.key.as_str().cmp(key) {
+                std::cmp::Ordering::Less => {}
+                std::cmp::Ordering::Equal => {
+                    let facts = entry.facts.clone();
+                    // The same key may be asked for again.
+                    self.ahead = Some(entry);
+                    return Ok(Some(facts));
+                }
+                std::cmp::Ordering::Greater => {
+                    self.ahead = Some(entry);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn seek(&mut self, block: usize) -> Result<(), ManifestError> {
+        let mut lines = match self.lines.take() {
+            Some(lines) => lines,
+            None => {
+                let file = File::open(&self.index.path).map_err(|error| self.failed(error))?;
+                BufReader::new(file)
+            }
+        };
+        let offset = self
+            .index
+            .blocks
+            .get(block)
+            .map_or(0, |(_, offset)| *offset);
+        lines
+            .seek(SeekFrom::Start(offset))
+            .map_err(|error| self.failed(error))?;
+        self.lines = Some(lines);
+        self.block = block;
+        self.ahead = None;
+        Ok(())
+    }
+
+    /// The next entry; `None` at the end of the manifest.
+    fn read(&mut self) -> Result<Option<Entry>, ManifestError> {
+        let mut text = String::new();
+        if let Some(lines) = &mut self.lines {
+            let read = lines.read_line(&mut text);
+            read.map_err(|error| self.failed(error))?;
+        }
+        Ok(serde_json::from_str(&text).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::entry::{ETag, Modified, StorageClass};
+    use super::*;
+
+    const HEAD: &str = r#"{"manifest":"s3://dr/","captured":"2026-11-22T18:57:19Z"}"#;
+
+    fn facts(size: u64) -> Facts {
+        Facts {
+            size,
+            etag: ETag::Single([1; 16]),
+            modified: Modified::default(),
+            class: StorageClass::Standard,
+        }
+    }
+
+    fn entry(key: &str, size: u64) -> String {
+        let (key, facts) = (key.to_owned(), facts(size));
+        serde_json::to_string(&Entry { key, facts }).unwrap()
+    }
+
+    #[test]
+    fn a_manifest_that_is_cut_short_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |lines: &[&str]| {
+            std::fs::write(file.path(), lines.join("\n")).unwrap();
+            open(file.path()).map(|(_, index)| index.blocks.len())
+        };
+        let (a, c) = (entry("a", 1), entry("c", 1));
+        assert_eq!(read(&[HEAD, &a, &c, r#"{"end":2}"#]).unwrap(), 1);
+        assert_eq!(read(&[HEAD, r#"{"end":0}"#]).unwrap(), 0);
+        assert!(read(&[HEAD, &a, &c]).is_err());
+        assert!(read(&[HEAD, &a, r#"{"end":2}"#]).is_err());
+        assert!(read(&[HEAD, &c, &a, r#"{"end":2}"#]).is_err());
+        assert!(read(&["{}"]).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        // Ranges are asked for in any order, each in ascending order.
+        #[test]
+        fn every_key_is_found_wherever_one_begins(
+            numbers in proptest::collection::btree_set(0_u64..6_000, 0..3_500),
+            starts in proptest::collection::vec(0_u64..6_000, 1..8),
+        ) {
+            let entries: BTreeMap<String, u64> =
+                numbers.into_iter().map(|n| (format!("{n:05}"), n)).collect();
+            let mut lines = vec![HEAD.to_owned()];
+            lines.extend(entries.iter().map(|(key, size)| entry(key, *size)));
+            lines.push(format!("{{\"end\":{}}}", entries.len()));
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), lines.join("\n")).unwrap();
+            let (_, index) = open(file.path()).unwrap();
+            let mut reader = Reader::new(index);
+            for start in starts {
+                for number in (start..start + 1_500).step_by(7) {
+                    let key = format!("{number:05}");
+                    let found = reader.find(&key).unwrap().map(|facts| facts.size);
+                    prop_assert_eq!(found, entries.get(&key).copied(), "{}", key);
+                }
+            }
+        }
+    }
+}
