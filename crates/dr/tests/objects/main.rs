@@ -4,5 +4,6 @@
 mod batch;
 mod inventory;
 mod model;
+mod parts;
 mod stage;
 mod traps;
