@@ -141,7 +141,36 @@ def environment(folder, variables):
     changed, second = shown(folder, "second", ok=(0, 2))
     if changed:
         raise Failed(f"{folder}: the second plan is not empty")
+    wiring(second)
     return first, second
+
+
+def wiring(plan):
+    """Which module's output goes where: known once everything is applied."""
+    outputs = {name: output.get("value") for name, output in plan["planned_values"]["outputs"].items()}
+    private = set(outputs["private_subnet_ids"])
+    wanted = {
+        "aws_db_instance": ("vpc_security_group_ids", {outputs["rds_security_group_id"]}),
+        "aws_elasticache_replication_group": ("security_group_ids", {outputs["redis_security_group_id"]}),
+        "aws_db_subnet_group": ("subnet_ids", private),
+        "aws_elasticache_subnet_group": ("subnet_ids", private),
+    }
+    wrong = [
+        f"{resource['address']}.{wanted[resource['type']][0]} is {resource['values'][wanted[resource['type']][0]]}"
+        for resource in resources(plan)
+        if resource["type"] in wanted and set(resource["values"][wanted[resource["type"]][0]]) != wanted[resource["type"]][1]
+    ]
+    for resource in resources(plan):
+        key = resource["values"].get("kms_key_id")
+        if resource["type"] in ("aws_db_instance", "aws_elasticache_replication_group", "aws_cloudwatch_log_group") and key != outputs["kms_key_arn"]:
+            wrong.append(f"{resource['address']} is encrypted with {key}")
+        if resource["type"] == "aws_db_instance":
+            recovery = plan["variables"].get("recovery", {}).get("value") or {}
+            restored = resource["values"].get("restore_to_point_in_time") or [{}]
+            if restored[0].get("source_db_instance_automated_backups_arn") != recovery.get("automated_backup_arn"):
+                wrong.append(f"{resource['address']} is not made from {recovery}")
+    if wrong:
+        raise Failed("wiring: " + "\n        ".join(wrong))
 
 
 def resources(plan):
@@ -209,7 +238,7 @@ def findings(programs, plan, folder):
         raise Failed("checkov looked at nothing")
     found = {("checkov", f["check_id"], f["resource"]) for f in report["results"]["failed_checks"]}
     nag = json.loads(run(programs / "tf-nag", "scan", "--plan-json", path, "--format", "json", "--fail-on", "never", cwd=folder).stdout)
-    found |= {("tf-nag", f["rule_id"], f["address"]) for f in nag["findings"]}
+    found |= {("tf-nag", f["rule_id"], f["address"]) for f in nag}
     return found
 
 

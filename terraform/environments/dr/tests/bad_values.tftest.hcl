@@ -26,13 +26,11 @@ run "refused_1" {
     aws_region = "us-east-1"
     # empty
     bucket_suffix = ""
-    # unknown
-    mode = "warm"
     # sixteen
     db_engine_version = "16"
   }
 
-  expect_failures = [var.project_name, var.environment, var.owner, var.aws_region, var.bucket_suffix, var.mode, var.db_engine_version]
+  expect_failures = [var.project_name, var.environment, var.owner, var.aws_region, var.bucket_suffix, var.db_engine_version]
 }
 
 # aws-behaviour: 8
@@ -107,4 +105,15 @@ run "refused_6" {
   }
 
   expect_failures = [var.recovery]
+}
+
+run "refused_7" {
+  command = plan
+
+  variables {
+    # unknown
+    mode = "warm"
+  }
+
+  expect_failures = [var.mode]
 }

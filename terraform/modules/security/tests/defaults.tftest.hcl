@@ -138,6 +138,17 @@ run "groups" {
   }
 }
 
+run "outputs" {
+  assert {
+    condition     = [output.alb_security_group_id, output.ecs_tasks_security_group_id, output.rds_security_group_id, output.redis_security_group_id] == [aws_security_group.alb.id, aws_security_group.ecs_tasks.id, aws_security_group.rds.id, aws_security_group.redis.id]
+    error_message = "each group under its name"
+  }
+  assert {
+    condition     = output.ecs_task_execution_role_arn == aws_iam_role.execution.arn && output.ecs_task_role_arn == aws_iam_role.task.arn && output.kms_key_arn == aws_kms_key.this.arn
+    error_message = "roles and key"
+  }
+}
+
 run "narrower" {
   variables {
     alb_ingress_cidrs        = ["203.0.113.0/24", "198.51.100.0/24"]

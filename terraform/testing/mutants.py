@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Breaks the Terraform code in one way at a time, and sees whether the tests notice.
+
+    terraform/testing/mutants.py [--jobs N] [--only NAME[,NAME]]
+
+Each mutant is a replacement in one file of a copy; the tests of that module run, or those and the plan of the
+environment. Fails when fewer than 95 % are noticed, or when a mutant no longer applies. Survivors are listed with
+their reasons.
+"""
+
+import argparse
+import concurrent.futures
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+
+import check
+
+# name, file below terraform/, what is replaced, by what
+MUTANTS = [
+    ("vpc-other-range", "modules/networking/variables.tf", '"10.0.0.0/16"', '"10.9.0.0/16"'),
+    ("subnets-public-address", "modules/networking/main.tf", "map_public_ip_on_launch = false", "map_public_ip_on_launch = true"),
+    ("one-nat-for-two-zones", "modules/networking/main.tf", '"per-az" = local.subnets', '"per-az" = { "0" = local.zones[0] }'),
+    ("nat-in-private-subnet", "modules/networking/main.tf", "subnet_id         = aws_subnet.public[each.key].id", "subnet_id         = aws_subnet.private[each.key].id"),
+    ("private-route-to-internet", "modules/networking/main.tf", 'nat_gateway_id         = aws_nat_gateway.this[var.nat_gateways == "single" ? "0" : each.key].id', "gateway_id             = aws_internet_gateway.this.id"),
+    ("private-subnets-in-public-table", "modules/networking/main.tf", "route_table_id = aws_route_table.private[each.key].id\n}\n\n# Free", "route_table_id = aws_route_table.public.id\n}\n\n# Free"),
+    ("flow-logs-rejects-only", "modules/networking/main.tf", 'traffic_type             = "ALL"', 'traffic_type             = "REJECT"'),
+    ("flow-logs-unencrypted", "modules/networking/main.tf", "  kms_key_id        = var.kms_key_arn\n", ""),
+    ("no-dynamodb-endpoint", "modules/networking/main.tf", 'toset(["s3", "dynamodb"])', 'toset(["s3"])'),
+    ("vpc-cidr-unchecked", "modules/networking/variables.tf", "condition     = can(regex(\"^(10\\\\.|172", "condition     = true || can(regex(\"^(10\\\\.|172"),
+    ("key-not-rotated", "modules/security/kms.tf", "enable_key_rotation     = true", "enable_key_rotation     = false"),
+    ("key-open-to-anyone", "modules/security/kms.tf", 'Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }', 'Principal = { AWS = "*" }'),
+    ("key-for-any-log-group", "modules/security/kms.tf", ":log-group:*\" }", ":*\" }"),
+    ("tasks-role-for-anyone", "modules/security/iam.tf", 'Principal = { Service = "ecs-tasks.amazonaws.com" }', 'Principal = { AWS = "*" }'),
+    ("tasks-any-bucket", "modules/security/iam.tf", 'Resource = [for bucket in var.bucket_names : "arn:${local.partition}:s3:::${bucket}/*"]', 'Resource = ["*"]'),
+    ("tasks-all-of-s3", "modules/security/iam.tf", '["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]', '["s3:*"]'),
+    ("database-open-to-vpc", "modules/security/groups.tf", 'description                  = "PostgreSQL from the tasks"\n  referenced_security_group_id = aws_security_group.ecs_tasks.id', 'description                  = "PostgreSQL from the tasks"\n  cidr_ipv4                    = "10.0.0.0/16"'),
+    ("redis-open-to-world", "modules/security/groups.tf", 'description                  = "Redis from the tasks"\n  referenced_security_group_id = aws_security_group.ecs_tasks.id', 'description                  = "Redis from the tasks"\n  cidr_ipv4                    = "0.0.0.0/0"'),
+    ("ssh-on-load-balancer", "modules/security/groups.tf", "[80, 443]", "[22, 80, 443]"),
+    ("tasks-from-any-port", "modules/security/groups.tf", 'description                  = "HTTP from the load balancer"\n  referenced_security_group_id = aws_security_group.alb.id\n  ip_protocol                  = "tcp"\n  from_port                    = var.app_port', 'description                  = "HTTP from the load balancer"\n  referenced_security_group_id = aws_security_group.alb.id\n  ip_protocol                  = "tcp"\n  from_port                    = 0'),
+    ("database-unencrypted", "modules/database/main.tf", "storage_encrypted     = true", "storage_encrypted     = false"),
+    ("database-single-az", "modules/database/variables.tf", 'description = "A standby in a second zone."\n  type        = bool\n  default     = true', 'description = "A standby in a second zone."\n  type        = bool\n  default     = false'),
+    ("database-public", "modules/database/main.tf", "publicly_accessible    = false", "publicly_accessible    = true"),
+    ("database-gp2", "modules/database/main.tf", '"gp3"', '"gp2"'),
+    ("database-one-day-of-backups", "modules/database/variables.tf", "default     = 7\n\n  # 0 would", "default     = 1\n\n  # 0 would"),
+    ("database-no-backups-let-through", "modules/database/variables.tf", "var.backup_retention_days >= 1", "var.backup_retention_days >= 0"),
+    ("database-without-tls", "modules/database/main.tf", '"rds.force_ssl"              = { value = "1"', '"rds.force_ssl"              = { value = "0"'),
+    ("database-no-insights", "modules/database/main.tf", "performance_insights_enabled          = true", "performance_insights_enabled          = false"),
+    ("database-password-in-state", "modules/database/main.tf", "manage_master_user_password   = true", 'password                      = "in the state"'),
+    ("database-unprotected", "modules/database/main.tf", "deletion_protection       = var.deletion_protection", "deletion_protection       = false"),
+    ("database-no-final-snapshot", "modules/database/main.tf", "skip_final_snapshot       = var.skip_final_snapshot\n", "skip_final_snapshot       = true\n"),
+    ("database-logs-all-statements", "modules/database/main.tf", 'value = "ddl"', 'value = "all"'),
+    ("recovery-both-let-through", "modules/database/variables.tf", "(var.recovery.snapshot_identifier == null) != (var.recovery.automated_backup_arn == null)", "(var.recovery.snapshot_identifier == null) != (var.recovery.automated_backup_arn == null) || var.recovery.snapshot_identifier != null"),
+    ("recovery-backup-ignored", "modules/database/main.tf", "for_each = try(var.recovery.automated_backup_arn, null) == null ? [] : [var.recovery]", "for_each = []"),
+    ("recovery-replaces-instance", "modules/database/main.tf", "ignore_changes = [snapshot_identifier, restore_to_point_in_time, db_name, username]", "ignore_changes = [db_name]"),
+    ("cache-one-node", "modules/cache/variables.tf", 'description = "Primary and replicas."\n  type        = number\n  default     = 2', 'description = "Primary and replicas."\n  type        = number\n  default     = 3'),
+    ("cache-no-failover", "modules/cache/main.tf", "automatic_failover_enabled = true", "automatic_failover_enabled = false"),
+    ("cache-without-tls", "modules/cache/main.tf", "transit_encryption_enabled = true", "transit_encryption_enabled = false"),
+    ("cache-tls-preferred", "modules/cache/main.tf", '"required"', '"preferred"'),
+    ("cache-unencrypted", "modules/cache/main.tf", "at_rest_encryption_enabled = true", "at_rest_encryption_enabled = false"),
+    ("cache-without-token", "modules/cache/main.tf", "  auth_token                 = random_password.auth_token.result\n", ""),
+    ("cache-no-snapshots", "modules/cache/main.tf", "snapshot_retention_limit   = var.snapshot_retention_days", "snapshot_retention_limit   = 0"),
+    ("bucket-no-versions", "modules/storage/main.tf", 'versioning_configuration {\n    status = "Enabled"', 'versioning_configuration {\n    status = "Suspended"'),
+    ("bucket-public", "modules/storage/main.tf", "restrict_public_buckets = true", "restrict_public_buckets = false"),
+    ("bucket-aes-only", "modules/storage/main.tf", '"aws:kms"', '"AES256"'),
+    ("bucket-acls", "modules/storage/main.tf", '"BucketOwnerEnforced"', '"ObjectWriter"'),
+    ("bucket-glacier-after-a-month", "modules/storage/variables.tf", "default     = 365", "default     = 30"),
+    ("bucket-expires-data", "modules/storage/main.tf", "expired_object_delete_marker = true", "days = 365"),
+    ("bucket-noncurrent-week", "modules/storage/variables.tf", "default     = 90", "default     = 7"),
+    ("bucket-no-deep-archive", "modules/storage/main.tf", '"DEEP_ARCHIVE"', '"GLACIER_IR"'),
+    ("bucket-without-tls-rule", "modules/storage/main.tf", 'Condition = { Bool = { "aws:SecureTransport" = "false" } }', 'Condition = { Bool = { "aws:SecureTransport" = "true" } }'),
+    ("bucket-old-tls", "modules/storage/main.tf", '"s3:TlsVersion" = "1.2"', '"s3:TlsVersion" = "1.0"'),
+    ("bucket-access-unlogged", "modules/storage/main.tf", 'resource "aws_s3_bucket_logging" "this" {\n  for_each = local.data_kinds', 'resource "aws_s3_bucket_logging" "this" {\n  for_each = toset(["photos"])'),
+    ("bucket-read-by-any-distribution", "modules/storage/main.tf", 'Condition = { StringEquals = { "aws:SourceArn" = try(var.cloudfront.distribution_arn, null) } }', 'Condition = { StringEquals = { "aws:SourceAccount" = local.account } }'),
+    ("replication-without-tags", "modules/storage/replication.tf", ', "s3:ReplicateTags"]', "]"),
+    ("replication-without-markers", "modules/storage/replication.tf", 'delete_marker_replication {\n      status = "Enabled"', 'delete_marker_replication {\n      status = "Disabled"'),
+    ("replication-unnamed-rule", "modules/storage/replication.tf", "    id       = local.rule_ids[each.key]\n", ""),
+    ("replication-role-for-any-bucket", "modules/storage/replication.tf", '        ArnEquals    = { "aws:SourceArn" = [for kind in local.data_kinds : local.arns[kind]] }\n', ""),
+    ("replication-lag-in-source-region", "modules/storage/replication.tf", "  region = var.replication.region\n\n", ""),
+    ("replication-lag-silent", "modules/storage/replication.tf", 'threshold           = var.replication_lag_minutes * 60\n  period              = 300\n  evaluation_periods  = 3\n  treat_missing_data  = "missing"', 'threshold           = var.replication_lag_minutes * 60\n  period              = 300\n  evaluation_periods  = 3\n  treat_missing_data  = "notBreaching"'),
+    ("cdn-http", "modules/cdn/main.tf", '"redirect-to-https"', '"allow-all"'),
+    ("cdn-tls-1.0", "modules/cdn/main.tf", '"TLSv1.2_2021"', '"TLSv1"'),
+    ("cdn-whole-world", "modules/cdn/main.tf", 'restriction_type = "whitelist"\n      locations        = var.countries', 'restriction_type = "none"'),
+    ("cdn-unsigned-origin", "modules/cdn/main.tf", 'signing_behavior                  = "always"', 'signing_behavior                  = "never"'),
+    ("cdn-uncompressed", "modules/cdn/main.tf", "compress                   = true", "compress                   = false"),
+    ("cdn-logs-in-home-region", "modules/cdn/main.tf", '  region = "us-east-1"\n\n  name         = local.delivery_source', "  name         = local.delivery_source"),
+    ("cdn-signature-optional", "modules/cdn/main.tf", "count = local.signed ? 1 : 0", "count = 0"),
+    ("alarm-missing", "modules/monitoring/alarms.tf", '"rds-free-storage" = {', '"rds-free-storage" = null, "x" = {'),
+    ("alarm-cpu-95", "modules/monitoring/variables.tf", "db_cpu_percent         = optional(number, 80)", "db_cpu_percent         = optional(number, 95)"),
+    ("alarm-memory-in-mib", "modules/monitoring/alarms.tf", "var.thresholds.db_free_memory_mib * local.mib", "var.thresholds.db_free_memory_mib"),
+    ("alarm-storage-wrong-way", "modules/monitoring/alarms.tf", 'metric      = "FreeStorageSpace"\n      comparison  = "LessThanThreshold"', 'metric      = "FreeStorageSpace"\n      comparison  = "GreaterThanThreshold"'),
+    ("alarm-first-node-only", "modules/monitoring/alarms.tf", "for node in var.cache_node_ids : {", "for node in slice(var.cache_node_ids, 0, min(1, length(var.cache_node_ids))) : {"),
+    ("alarm-cloudfront-at-home", "modules/monitoring/alarms.tf", '  region = "us-east-1"\n\n', ""),
+    ("alarm-tells-nobody", "modules/monitoring/alarms.tf", 'treat_missing_data  = "missing"\n\n  alarm_actions = [aws_sns_topic.alerts.arn]', 'treat_missing_data  = "missing"\n\n  alarm_actions = []'),
+    ("alarm-backup-age-unknown-is-fine", "modules/monitoring/alarms.tf", '"breaching"', '"notBreaching"'),
+    ("topic-unencrypted", "modules/monitoring/main.tf", "  kms_master_key_id = var.kms_key_arn\n", ""),
+    ("topic-open", "modules/monitoring/main.tf", 'Principal = { Service = "cloudwatch.amazonaws.com" }\n        Action    = "sns:Publish"\n        Resource  = arn\n        Condition = { StringEquals = { "aws:SourceAccount" = local.account } }', 'Principal = "*"\n        Action    = "sns:Publish"\n        Resource  = arn\n        Condition = {}'),
+    ("backups-not-replicated-to-dr", "modules/dr/main.tf", "  region = var.dr_region\n\n", ""),
+    ("backups-without-dr-key", "modules/dr/main.tf", "  kms_key_id             = var.dr_kms_key_arn\n", ""),
+    ("copier-removes-originals", "modules/dr/copier.tf", 'Action   = ["rds:DeleteDBSnapshot"]\n        Resource = [for identifier in var.database_identifiers : "arn:${local.partition}:rds:${var.dr_region}:', 'Action   = ["rds:DeleteDBSnapshot"]\n        Resource = [for identifier in var.database_identifiers : "arn:${local.partition}:rds:${local.region}:'),
+    ("copier-listens-to-starts", "modules/dr/copier.tf", '["RDS-EVENT-0091"]', '["RDS-EVENT-0090"]'),
+    ("copier-without-dead-letters", "modules/dr/copier.tf", "  dead_letter_config {\n    target_arn = aws_sqs_queue.failed[each.key].arn\n  }\n", ""),
+    ("copier-twice-at-once", "modules/dr/copier.tf", "  reserved_concurrent_executions = 1\n", ""),
+    ("copier-wrong-region", "modules/dr/copier.tf", "TARGET_REGION  = var.dr_region", "TARGET_REGION  = local.region"),
+    ("off-hours-utc", "modules/off-hours/variables.tf", 'default     = "America/Toronto"', 'default     = "UTC"'),
+    ("off-hours-seven-days-forgotten", "modules/off-hours/keep-stopped.tf", "keeper = var.start == null ? { this = true } : {}", "keeper = {}"),
+    ("off-hours-stops-while-starting", "modules/off-hours/keep-stopped.tf", 'Default = "Wait"', 'Default = "Stop"'),
+    ("staging-tag-missing", "environments/staging/main.tf", '    Owner       = var.owner\n', ""),
+    ("staging-default-tags-missing", "environments/staging/versions.tf", "  default_tags {\n    tags = local.tags\n  }\n", ""),
+    ("staging-residency-let-through", "environments/staging/variables.tf", 'try(contains(["ca-central-1", "ca-west-1"], var.dr.region), false)', "true"),
+    ("staging-database-in-public-subnets", "environments/staging/main.tf", "subnet_ids               = module.networking.private_subnet_ids", "subnet_ids               = module.networking.public_subnet_ids"),
+    ("staging-database-behind-alb-group", "environments/staging/main.tf", "[module.security.rds_security_group_id]", "[module.security.alb_security_group_id]"),
+    ("dr-full-with-empty-database", "environments/dr/variables.tf", 'var.mode == "pilot-light" || var.recovery != null', "true"),
+    ("dr-recovery-not-passed-on", "environments/dr/main.tf", "  recovery                 = var.recovery\n", ""),
+    ("dr-residency-let-through", "environments/dr/variables.tf", 'contains(["ca-central-1", "ca-west-1"], var.aws_region) || var.residency_exception != null', "true"),
+    ("dr-backup-of-dead-region", "environments/dr/variables.tf", "rds:${var.aws_region}:[0-9]{12}:auto-backup", "rds:[a-z0-9-]+:[0-9]{12}:auto-backup"),
+    ("dr-pilot-light-with-nat", "environments/dr/main.tf", 'local.full ? "per-az" : "none"', '"per-az"'),
+]
+
+# Survivors that are let be, and why.
+REASONS = {}
+
+
+def noticed(mutant, folder):
+    """Whether anything fails, and what."""
+    name, path, old, new = mutant
+    copy = check.copy_to(folder / name)
+    file = copy / path
+    text = file.read_text()
+    if old not in text:
+        return None, "does not apply"
+    file.write_text(text.replace(old, new))
+    under = file.parent
+    try:
+        check.terraform(under, "init", "-backend=false")
+        check.tests(under)
+        if under.parent.name == "environments":
+            for environment, label, variables in check.PLANS:
+                if environment != under.name:
+                    continue
+                fresh = check.copy_to(folder / f"{name}-{label}") / "environments" / environment
+                (fresh.parent.parent / path).write_text(text.replace(old, new))
+                check.environment(fresh, variables)
+    except check.Failed as failed:
+        return True, str(failed)
+    finally:
+        shutil.rmtree(copy)
+    return False, ""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only")
+    arguments = parser.parse_args()
+    wanted = [m for m in MUTANTS if not arguments.only or m[0] in arguments.only.split(",")]
+    started, killed, survived, broken = time.monotonic(), [], [], []
+    with tempfile.TemporaryDirectory() as temporary, concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        root = pathlib.Path(temporary)
+        check.prerequisites(check.copy_to(root / "probe"))
+        for mutant, (dead, why) in zip(wanted, pool.map(lambda m: noticed(m, root), wanted)):
+            (broken if dead is None else killed if dead else survived).append(mutant[0])
+            reason = next((line.strip() for line in why.splitlines() if line.startswith(("Error", "Test", "plan:", "wiring:"))), why[:100])
+            print(f"{'?' if dead is None else 'killed' if dead else 'SURVIVED'}  {mutant[0]}: {reason}", flush=True)
+    rate = 100 * len(killed) / max(1, len(wanted))
+    print(f"{len(killed)} of {len(wanted)} killed, {rate:.1f} %, in {time.monotonic() - started:.0f} s")
+    for name in survived:
+        print(f"survivor {name}: {REASONS.get(name, 'no reason is written down')}")
+    for name in broken:
+        print(f"does not apply: {name}")
+    sys.exit(1 if rate < 95 or broken or any(name not in REASONS for name in survived) else 0)
+
+
+if __name__ == "__main__":
+    main()
