@@ -364,25 +364,18 @@ impl Front {
 
     /// A key as the KMS of this region knows it.
     async fn kms_key(&self, place: &Place, name: &str, call: &Call) -> KmsKey {
-        let unusable = KmsKey::Unusable(name.to_owned());
-        if let Some(region) = name
-            .strip_prefix("arn:")
-            .and_then(|rest| rest.split(':').nth(2))
-            && region != place.region
-        {
-            return unusable;
-        }
         // AWS makes this one when it is first used.
-        if name.ends_with("alias/aws/rds") {
-            return KmsKey::Usable(format!(
-                "arn:aws:kms:{}:{}:alias/aws/rds",
-                place.region, place.account
-            ));
+        let default = format!(
+            "arn:aws:kms:{}:{}:alias/aws/rds",
+            place.region, place.account
+        );
+        if name == "alias/aws/rds" || name == default {
+            return KmsKey::Usable(default);
         }
         let access_key = call.access_key.as_deref().unwrap_or("test");
         match self.upstream.kms_key(&place.region, name, access_key).await {
             Some(arn) => KmsKey::Usable(arn),
-            None => unusable,
+            None => KmsKey::Unusable(name.to_owned()),
         }
     }
 }

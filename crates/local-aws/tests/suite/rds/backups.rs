@@ -65,6 +65,8 @@ async fn a_replicated_backup_follows_late_and_outlives_its_region() {
     rds.step(minutes(1)).await;
     assert_eq!(latest(&backups(&dr).await[0]), here);
 
+    // Uploaded a minute ago, and on its way.
+    rds.step(minutes(4)).await;
     aws.set_region(PRIMARY, RegionState::BlackHole);
     rds.step(minutes(60)).await;
     assert_eq!(latest(&backups(&dr).await[0]), here, "nothing more arrives");
