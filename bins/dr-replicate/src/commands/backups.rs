@@ -8,7 +8,7 @@ use dr::database::{
 use report::{Document, Report};
 use serde::Serialize;
 
-use super::databases::{Stage, joined, refused, show, show_plan, worse};
+use super::databases::{LeftOut, Stage, joined, refused, show, show_plan, worse};
 use crate::args::database::{BackupsChangeArgs, BackupsCommand, BackupsStatusArgs};
 
 /// A replication that was begun is shown within moments.
@@ -21,6 +21,9 @@ const SETTLED: Patience = Patience {
 #[derive(Serialize)]
 struct Enabled {
     plans: Vec<EnablePlan>,
+    /// Databases that nothing is done for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<LeftOut>,
     /// Whether the plans were carried out.
     applied: bool,
 }
@@ -35,7 +38,9 @@ struct Disabled {
 
 impl Report for Enabled {
     fn document(&self) -> Document {
-        joined(self.plans.iter())
+        let document = joined(self.plans.iter());
+        let left = self.left_out.iter();
+        left.fold(document, |document, left| left.add_to(document))
     }
 }
 
@@ -63,14 +68,18 @@ async fn start(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Fa
     let failed = |error| Failure::aws("look at the automated backups", error);
     let backups = dr.backups().await.map_err(failed)?;
     let regions = (primary.region(), dr.region());
-    let mut plans = Vec::new();
+    let (mut plans, mut left_out) = (Vec::new(), Vec::new());
     for database in &databases {
         let instance = primary
             .instance(database.id.as_str())
             .await
             .map_err(failed)?;
-        let plan = plan_enable(database, instance.as_ref(), &backups, regions);
-        plans.push(plan.map_err(|refusal| refused(&refusal))?);
+        match plan_enable(database, instance.as_ref(), &backups, regions) {
+            Ok(plan) => plans.push(plan),
+            // One database alone fails as a whole; of several the others go on.
+            Err(refusal) if databases.len() == 1 => return Err(refused(&refusal)),
+            Err(refusal) => left_out.push(LeftOut::new(database, &refusal)),
+        }
     }
     let differs = |plan: &EnablePlan| matches!(plan.step, EnableStep::Differs(_));
     let exit = if plans.iter().any(differs) {
@@ -82,8 +91,10 @@ async fn start(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Fa
         .iter()
         .filter(|plan| plan.step == EnableStep::Start)
         .count();
+    let exit = left_out.iter().map(LeftOut::exit).fold(exit, worse);
     let mut enabled = Enabled {
         plans,
+        left_out,
         applied: false,
     };
     if args.dry_run || starts == 0 {

@@ -5,6 +5,7 @@ use aws_env::AwsEnv;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use dr::database::{Patience, Refusal, Site};
 use report::{Document, Report, Section};
+use serde::Serialize;
 use settings::{Database, DbIdentifier, Settings};
 use tokio::sync::watch;
 
@@ -89,6 +90,38 @@ pub(super) fn refused(refusal: &Refusal) -> Failure {
     Failure::new(exit(refusal), error).hint(hint)
 }
 
+/// A database that nothing is done for, while the others go on.
+#[derive(Serialize)]
+pub(super) struct LeftOut {
+    database: String,
+    why: String,
+    hint: String,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+impl LeftOut {
+    pub(super) fn new(database: &Database, refusal: &Refusal) -> Self {
+        Self {
+            database: database.id.to_string(),
+            why: refusal.to_string(),
+            hint: refusal.hint(),
+            exit: exit(refusal),
+        }
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    pub(super) fn add_to(&self, document: Document) -> Document {
+        document.text(format!(
+            "{}: {}\nhint: {}",
+            self.database, self.why, self.hint
+        ))
+    }
+}
+
 /// How a refusal ends the program.
 fn exit(refusal: &Refusal) -> Exit {
     if refusal.is_configuration() {
@@ -128,7 +161,7 @@ pub(super) async fn until_stopped<T>(
 ) -> Result<T, Failure> {
     tokio::select! {
         ended = work => ended,
-        _ = stop.wait_for(|stop| *stop) => Err(Failure::new(
+        Ok(_) = stop.wait_for(|stop| *stop) => Err(Failure::new(
             Exit::Interrupted,
             anyhow!("interrupted"),
         )

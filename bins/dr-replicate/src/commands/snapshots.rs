@@ -8,7 +8,9 @@ use serde::Serialize;
 use settings::CopiesKept;
 use tokio::sync::watch;
 
-use super::databases::{Stage, append, patience, refused, show, show_plan, until_stopped, worse};
+use super::databases::{
+    LeftOut, Stage, append, patience, refused, show, show_plan, until_stopped, worse,
+};
 use crate::args::database::{
     SnapshotsCommand, SnapshotsCopyArgs, SnapshotsListArgs, SnapshotsPruneArgs,
 };
@@ -17,6 +19,9 @@ use crate::args::database::{
 #[derive(Serialize)]
 struct Entries<P, D> {
     databases: Vec<Entry<P, D>>,
+    /// Databases that nothing is done for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<LeftOut>,
 }
 
 #[derive(Serialize)]
@@ -33,7 +38,9 @@ impl<P: Report, D: Report> Report for Entries<P, D> {
             None => entry.plan.document(),
         };
         let add = |document, entry| append(document, &one(entry));
-        self.databases.iter().fold(Document::new(), add)
+        let document = self.databases.iter().fold(Document::new(), add);
+        let left = self.left_out.iter();
+        left.fold(document, |document, left| left.add_to(document))
     }
 }
 
@@ -85,16 +92,24 @@ async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit,
     let regions = (primary.region(), dr.region());
     let mut result: Entries<CopyPlan, Copied> = Entries {
         databases: Vec::new(),
+        left_out: Vec::new(),
     };
+    let mut planned = Vec::new();
     for database in &databases {
         let id = database.id.as_str();
         let (sources, present) =
             tokio::try_join!(primary.snapshots(Some(id)), dr.snapshots(Some(id)))
                 .map_err(failed)?;
         let (last, only) = (usize::from(args.last), args.snapshot.as_deref());
-        let plan = plan_copies(&sources, &present, id, regions, last, only)
-            .map_err(|refusal| refused(&refusal))?;
-        result.databases.push(Entry { plan, done: None });
+        match plan_copies(&sources, &present, id, regions, last, only) {
+            Ok(plan) => {
+                result.databases.push(Entry { plan, done: None });
+                planned.push(database);
+            }
+            // One database alone fails as a whole; of several the others go on.
+            Err(refusal) if databases.len() == 1 => return Err(refused(&refusal)),
+            Err(refusal) => result.left_out.push(LeftOut::new(database, &refusal)),
+        }
     }
     let missing: usize = result
         .databases
@@ -104,7 +119,11 @@ async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit,
     let is_done = result.databases.iter().all(|entry| entry.plan.is_done());
     if args.dry_run || is_done {
         cli::print(global, &result)?;
-        return Ok(Exit::Fine);
+        return Ok(result
+            .left_out
+            .iter()
+            .map(LeftOut::exit)
+            .fold(Exit::Fine, worse));
     }
     show_plan(global, &result)?;
     if missing > 0 {
@@ -115,7 +134,7 @@ async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit,
     }
     let progress = Progress::new();
     let mut exit = Exit::Fine;
-    for (entry, database) in result.databases.iter_mut().zip(&databases) {
+    for (entry, database) in result.databases.iter_mut().zip(planned) {
         let options = CopyOptions {
             key: database.kms.as_ref().map(ToString::to_string),
             tags: stage.settings.tags.clone(),
@@ -127,13 +146,18 @@ async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit,
             .map_err(|error| {
                 Failure::aws("copy the snapshots", error)
                     .hint("copies that were begun go on in AWS; the same command takes them up")
-            })?
-            .map_err(|refusal| refused(&refusal))?;
-        exit = worse(exit, end(&copied));
-        entry.done = Some(copied);
+            })?;
+        match copied {
+            Ok(copied) => {
+                exit = worse(exit, end(&copied));
+                entry.done = Some(copied);
+            }
+            Err(refusal) if databases.len() == 1 => return Err(refused(&refusal)),
+            Err(refusal) => result.left_out.push(LeftOut::new(database, &refusal)),
+        }
     }
     cli::print(global, &result)?;
-    Ok(exit)
+    Ok(result.left_out.iter().map(LeftOut::exit).fold(exit, worse))
 }
 
 fn end(copied: &Copied) -> Exit {
@@ -158,6 +182,7 @@ async fn prune_all(global: &GlobalArgs, args: &SnapshotsPruneArgs) -> Result<Exi
     };
     let mut result: Entries<PrunePlan, Pruned> = Entries {
         databases: Vec::new(),
+        left_out: Vec::new(),
     };
     for database in &databases {
         let id = database.id.as_str();

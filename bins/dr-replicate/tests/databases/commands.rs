@@ -141,3 +141,27 @@ async fn a_deadline_ends_the_wait_and_not_the_restore() {
     let markdown = String::from_utf8_lossy(&markdown.stdout).into_owned();
     assert!(markdown.contains("| RPO | Data of |"), "{markdown}");
 }
+
+#[tokio::test]
+async fn a_database_without_a_snapshot_does_not_hold_up_the_others() {
+    let Some(stage) = stage().await else {
+        return;
+    };
+    stage.take("seed").await;
+    stage.add_settings("[[databases]]\nid = \"new\"\ndr_id = \"new\"\n");
+    let done = stage
+        .json(1, &[&["snapshots", "copy"][..], &POLL].concat())
+        .await;
+    let copied = &done["databases"][0]["done"]["snapshots"][0];
+    assert_eq!(copied["outcome"], "copied");
+    let left = done["left_out"][0]["why"].as_str().unwrap();
+    assert!(left.contains("no snapshot of new"), "{done}");
+    let alone = ["snapshots", "copy", "--database", "new", "--yes"];
+    let told = stage.told(1, &alone).await;
+    assert!(
+        told.contains("hint: make one: aws rds create-db-snapshot"),
+        "{told}"
+    );
+    let planned = stage.json(2, &["backups", "enable", "--dry-run"]).await;
+    assert_eq!(planned["plans"].as_array().unwrap().len(), 1);
+}

@@ -101,6 +101,13 @@ impl Stage {
         Some(stage)
     }
 
+    /// Adds to the settings.
+    pub(crate) fn add_settings(&self, text: &str) {
+        let path = self.folder.path().join("infra.toml");
+        let settings = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, format!("{settings}\n{text}")).unwrap();
+    }
+
     /// A manual snapshot, available; its ARN.
     pub(crate) async fn take(&self, id: &str) -> String {
         let create = self.from.create_db_snapshot().db_instance_identifier(ID);

@@ -1,5 +1,9 @@
 //! The real program against Lambda's runtime API on loopback and a local AWS.
-#![expect(clippy::unwrap_used, reason = "a check that fails ends its test")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a check that fails ends its test"
+)]
 
 mod runtime;
 

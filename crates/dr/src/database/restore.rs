@@ -75,6 +75,21 @@ impl RestoreError {
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>).
 fn next_step(target: &str, region: Region, status: &str) -> String {
     let why = match status {
+        "stopping" | "stopped" => {
+            return format!(
+                "something stopped it: aws rds start-db-instance --region {region} \
+                 --db-instance-identifier {target}, and run the same command again"
+            );
+        }
+        "deleting" | "deleted" => {
+            return "something deletes it; once it is gone, run the same command again".to_owned();
+        }
+        "storage-full" => {
+            return format!(
+                "its storage is full: aws rds modify-db-instance --region {region} \
+                 --db-instance-identifier {target} --allocated-storage … --apply-immediately"
+            );
+        }
         "incompatible-parameters" => {
             "a parameter does not go with its class or engine: correct the parameter group, or \
              name another one in [databases.restore]"

@@ -30,7 +30,7 @@ pub struct Instance {
     pub endpoint: Option<String>,
     /// The class.
     pub class: Option<String>,
-    /// Whether it has a standby; what is pending counts.
+    /// Whether it has a standby; one that is still to come does not count.
     pub multi_az: Option<bool>,
     /// The DB subnet group.
     pub subnet_group: Option<String>,
@@ -222,7 +222,6 @@ fn text(text: Option<&str>) -> Option<String> {
 
 impl Instance {
     fn read(instance: &aws_sdk_rds::types::DbInstance) -> Option<Self> {
-        let pending = instance.pending_modified_values();
         let endpoint = instance.endpoint().and_then(|endpoint| {
             let port = endpoint.port()?;
             Some(format!("{}:{port}", text(endpoint.address())?))
@@ -252,9 +251,7 @@ impl Instance {
                 .unwrap_or_else(|| "without a status".to_owned()),
             endpoint,
             class: text(instance.db_instance_class()),
-            multi_az: pending
-                .and_then(|pending| pending.multi_az())
-                .or(instance.multi_az()),
+            multi_az: instance.multi_az(),
             subnet_group: instance
                 .db_subnet_group()
                 .and_then(|group| text(group.db_subnet_group_name())),

@@ -183,12 +183,16 @@ pub fn plan_restore(
     let Some(wanted) = request.database.restore.clone() else {
         return Err(Refusal::NoRestoreSettings { database });
     };
+    // What is written after a restore has begun is written elsewhere: the loss does not grow with the time
+    // at which one looks again.
+    let as_of =
+        |begun: Option<Timestamp>| begun.map_or(request.as_of, |begun| begun.min(request.as_of));
     let plan = |step, choice: Choice, key, begun| RestorePlan {
         database: database.clone(),
         target: request.target.to_owned(),
         region: request.region,
         step,
-        rpo_seconds: show::age(choice.data_time, request.as_of).as_secs(),
+        rpo_seconds: show::age(choice.data_time, as_of(begun)).as_secs(),
         choice,
         wanted: wanted.clone(),
         key,

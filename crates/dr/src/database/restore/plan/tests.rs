@@ -185,7 +185,10 @@ fn a_name_that_is_taken_is_left_alone_unless_it_is_this_restore() {
     };
     assert!(taken(&there, time).is_err());
     there.status = "available".to_owned();
-    assert_eq!(taken(&there, LATEST).unwrap().step, RestoreStep::Verify);
+    let again = taken(&there, LATEST).unwrap();
+    assert_eq!(again.step, RestoreStep::Verify);
+    // From the data to the begin of the restore, not to the time of asking again.
+    assert_eq!(again.rpo_seconds, (32 * 60 + 50) * 60);
     there
         .tags
         .insert(marks::DATABASE.to_owned(), "db2".to_owned());
