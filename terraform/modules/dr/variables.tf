@@ -92,7 +92,7 @@ variable "snapshot_copier" {
     error_message = "snapshot_copier: architecture is arm64 or x86_64, as the program was built."
   }
 
-  # The alarm on the age of backups wants a data point every hour.
+  # The alarm on silence rings after three hours.
   validation {
     condition     = var.snapshot_copier == null || can(regex("^rate\\((1 hour|[1-9][0-9]? minutes)\\)$", var.snapshot_copier.schedule_expression))
     error_message = "snapshot_copier: schedule_expression is rate(1 hour) or rate(N minutes)."

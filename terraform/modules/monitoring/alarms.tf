@@ -99,8 +99,8 @@ resource "aws_cloudwatch_metric_alarm" "cloudfront_5xx" {
   ok_actions    = [aws_sns_topic.global[0].arn]
 }
 
-# The snapshot copier publishes the age at every run. When it does not run, nobody knows how old the newest recovery
-# point is, and that is as bad as an old one.
+# RDS has no metric for it: somebody has to look and publish. When nobody does, nobody knows how old the newest
+# recovery point is, and that is as bad as an old one.
 resource "aws_cloudwatch_metric_alarm" "backup_age" {
   for_each = toset(var.backup_age_databases)
 

@@ -93,7 +93,7 @@ variable "thresholds" {
 }
 
 variable "backup_age_databases" {
-  description = "Instances whose newest recovery point in the DR region is watched; the snapshot copier publishes its age."
+  description = "Instances whose newest recovery point in the DR region is watched. Its age has to be published, see docs/terraform.md."
   type        = list(string)
   default     = []
 }

@@ -81,6 +81,7 @@ resource "aws_iam_role_policy" "scheduler" {
 }
 
 resource "aws_sqs_queue" "failed" {
+  #tf-nag:skip=AwsSolutions-SQS4:aws_sqs_queue_policy.failed has DenyWithoutTls; the rule looks at the queue alone.
   name                      = "${var.name}-off-hours-failed"
   message_retention_seconds = 1209600
   sqs_managed_sse_enabled   = true

@@ -2,6 +2,7 @@
 # touches no other, and none of the groups has rules inside.
 
 resource "aws_security_group" "alb" {
+  #checkov:skip=CKV2_AWS_5:The load balancer is deployed with the application, not with this stack.
   name        = "${var.name}-alb"
   description = "Load balancer: HTTP and HTTPS from outside"
   vpc_id      = var.vpc_id
@@ -10,6 +11,7 @@ resource "aws_security_group" "alb" {
 }
 
 resource "aws_security_group" "ecs_tasks" {
+  #checkov:skip=CKV2_AWS_5:The tasks are deployed with the application, not with this stack.
   name        = "${var.name}-ecs-tasks"
   description = "Application tasks: HTTP from the load balancer"
   vpc_id      = var.vpc_id
@@ -18,6 +20,7 @@ resource "aws_security_group" "ecs_tasks" {
 }
 
 resource "aws_security_group" "rds" {
+  #checkov:skip=CKV2_AWS_5:The database is in another module, which the check does not follow.
   name        = "${var.name}-rds"
   description = "PostgreSQL from the application tasks"
   vpc_id      = var.vpc_id
@@ -26,6 +29,7 @@ resource "aws_security_group" "rds" {
 }
 
 resource "aws_security_group" "redis" {
+  #checkov:skip=CKV2_AWS_5:Redis is in another module, which the check does not follow.
   name        = "${var.name}-redis"
   description = "Redis from the application tasks"
   vpc_id      = var.vpc_id
@@ -34,6 +38,8 @@ resource "aws_security_group" "redis" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "alb" {
+  #checkov:skip=CKV_AWS_260:The load balancer answers on 80 to send clients to HTTPS; alb_ingress_cidrs narrows it.
+  #tf-nag:skip=AwsSolutions-EC23:The one group that is open, on 80 and 443, as the guide has it; alb_ingress_cidrs narrows it.
   for_each = { for pair in setproduct(var.alb_ingress_cidrs, [80, 443]) : "${pair[0]}-${pair[1]}" => { cidr = pair[0], port = pair[1] } }
 
   security_group_id = aws_security_group.alb.id

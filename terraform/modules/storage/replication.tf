@@ -6,6 +6,7 @@ locals {
 }
 
 resource "aws_iam_role" "replication" {
+  #tf-nag:skip=AwsSolutions-IAM5:The star stands for the objects of named buckets.
   count = var.replication == null ? 0 : 1
 
   name        = join("-", compact([var.project_name, var.environment, var.bucket_suffix, "s3-replication"]))
@@ -27,6 +28,7 @@ resource "aws_iam_role" "replication" {
 }
 
 resource "aws_iam_role_policy" "replication" {
+  #tf-nag:skip=AwsSolutions-IAM5:The star stands for the objects of named buckets.
   count = var.replication == null ? 0 : 1
 
   name = "replicate"

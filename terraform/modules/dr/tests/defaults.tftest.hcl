@@ -96,6 +96,10 @@ run "copier" {
     error_message = "and so does what was given up"
   }
   assert {
+    condition     = aws_cloudwatch_metric_alarm.copier_silent["this"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.copier_silent["this"].threshold == 1 && aws_cloudwatch_metric_alarm.copier_silent["this"].comparison_operator == "LessThanThreshold" && aws_cloudwatch_metric_alarm.copier_silent["this"].alarm_actions == toset(["arn:aws:sns:ca-central-1:111122223333:alerts"])
+    error_message = "and so does silence"
+  }
+  assert {
     condition     = aws_cloudwatch_log_group.copier["this"].name == "/aws/lambda/berthcare-staging-snapshot-copier" && aws_cloudwatch_log_group.copier["this"].kms_key_id == var.kms_key_arn && aws_cloudwatch_log_group.copier["this"].retention_in_days == 365
     error_message = "its log is encrypted, and ends"
   }
