@@ -193,10 +193,27 @@ impl Rds {
             }
             (_, Some(Then::Stop)) => servers.stop(id).await,
             (_, Some(Then::Promote)) => servers.promote(id).await?,
-            (_, Some(Then::Vanish)) => servers.remove(id).await,
+            (_, Some(Then::Vanish)) => {
+                // What follows it goes on by itself.
+                for replica in self.replicas(key) {
+                    servers.promote(&replica).await?;
+                }
+                servers.remove(id).await;
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Resource ids of an instance's replicas that are there.
+    fn replicas(&self, key: &Key) -> Vec<String> {
+        let model = self.model();
+        let replicas = model.instances.values().filter(|instance| {
+            instance.replica_of.as_ref() == Some(key) && instance.endpoint.is_some()
+        });
+        replicas
+            .map(|replica| replica.resource_id.clone())
+            .collect()
     }
 
     async fn create(

@@ -334,13 +334,9 @@ impl Model {
                 return self.report(key, "db-instance", "notification", "DB instance stopped");
             }
             Then::Start => {
-                let by_itself = instance.status == "stopped";
                 instance.begin("starting", Phase::new(now, CHANGE, Then::Available));
-                if by_itself {
-                    let message = "DB instance is being started due to it exceeding the maximum allowed time being stopped.";
-                    self.report(key, "db-instance", "notification", message);
-                }
-                return;
+                let message = "DB instance is being started due to it exceeding the maximum allowed time being stopped.";
+                return self.report(key, "db-instance", "notification", message);
             }
             Then::Promote => instance.replica_of = None,
             Then::BackUp | Then::Available => {}

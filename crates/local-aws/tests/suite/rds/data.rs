@@ -296,3 +296,30 @@ async fn a_replica_follows_and_is_promoted() {
     write(&open(&promoted).await, 3).await;
     assert_eq!(rows(&promoted).await, [1, 2, 3]);
 }
+
+#[tokio::test]
+async fn a_replica_outlives_its_source() {
+    let (aws, rds) = start_or_return!();
+    let (primary, dr) = (client(&aws, PRIMARY), client(&aws, DR));
+    let made = created(&primary, &rds, "app").await;
+    write(&open(&made).await, 1).await;
+    dr.create_db_instance_read_replica()
+        .source_db_instance_identifier(made.db_instance_arn().unwrap())
+        .db_instance_identifier("app-replica")
+        .send()
+        .await
+        .unwrap();
+    rds.step(minutes(6)).await;
+    primary
+        .delete_db_instance()
+        .db_instance_identifier("app")
+        .skip_final_snapshot(true)
+        .send()
+        .await
+        .unwrap();
+    rds.step(minutes(2)).await;
+    let alone = available(&dr, "app-replica").await;
+    assert_eq!(alone.read_replica_source_db_instance_identifier(), None);
+    write(&open(&alone).await, 2).await;
+    assert_eq!(rows(&alone).await, [1, 2]);
+}
