@@ -14,9 +14,12 @@ fn root() -> PathBuf {
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.is_dir() && !path.ends_with("target") {
+        if path.is_dir() && !path.ends_with("target") && !path.ends_with(".terraform") {
             sources(&path, found)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "rs" || extension == "hcl")
+        {
             found.push(path);
         }
     }
@@ -27,14 +30,18 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 fn in_code() -> Result<Shown> {
     let root = root();
     let mut files = Vec::new();
-    for folder in ["crates", "bins", "tests"] {
+    for folder in ["crates", "bins", "tests", "terraform"] {
         sources(&root.join(folder), &mut files)?;
     }
     let mut shown = Shown::new();
     for file in files {
         let name = file.strip_prefix(&root)?.to_string_lossy().into_owned();
         for line in std::fs::read_to_string(&file)?.lines() {
-            let Some(number) = line.trim().strip_prefix("// aws-behaviour: ") else {
+            let line = line.trim();
+            let comment = ["// aws-behaviour: ", "# aws-behaviour: "]
+                .into_iter()
+                .find_map(|mark| line.strip_prefix(mark));
+            let Some(number) = comment else {
                 continue;
             };
             let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
