@@ -29,7 +29,6 @@ async fn connect(endpoint: &str) -> Client {
 // aws-behaviour: 5
 // aws-behaviour: 6
 #[tokio::test]
-#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 async fn the_printed_rpo_is_the_measured_loss() {
     let Some(stage) = Stage::open(RdsData::WhereInstalled, false).await else {
         return;
