@@ -27,8 +27,8 @@ pub use estimate::{
 pub use inventory::{Attributes, Inventory, InventoryError, Resource, Source};
 pub use money::{Usd, UsdRange};
 pub use prices::{
-    Allowance, BookError, Caveat, Confidence, Finding, FindingKind, Portion, Price, PriceBook,
-    PriceCheck, PriceKey, Priced, Scope, Service, Tier,
+    Allowance, BookError, Caveat, Confidence, Finding, FindingKind, ListedPrice, Portion, Price,
+    PriceBook, PriceCheck, PriceKey, PriceList, Priced, Scope, Service, Tier, UnknownService,
 };
 pub use quantity::{Quantity, QuantityError, QuantityRange, Scenario, Unit};
 pub use recovery::{Choice, DRILL_HOURS, Recovery, RecoveryError};

@@ -3,9 +3,13 @@
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Sub};
+use std::str::FromStr;
 
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Serialize, Serializer};
+
+use crate::QuantityError;
+use crate::quantity::parse_number;
 
 /// An exact amount of US dollars.
 ///
@@ -90,6 +94,15 @@ pub(crate) fn grouped(number: &str) -> String {
         out.push(digit);
     }
     format!("{sign}{out}{rest}")
+}
+
+impl FromStr for Usd {
+    type Err = QuantityError;
+
+    /// A number of dollars that is not negative, as in `300` or `0.141`.
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        parse_number(text).map(Self)
+    }
 }
 
 impl Serialize for Usd {

@@ -2,6 +2,7 @@
 
 mod book;
 mod check;
+mod list;
 mod service;
 mod tier;
 
@@ -10,7 +11,8 @@ use serde::Serialize;
 
 pub use book::{BookError, PriceBook};
 pub use check::{Finding, FindingKind, PriceCheck};
-pub use service::{PriceKey, Scope, Service};
+pub use list::{ListedPrice, PriceList};
+pub use service::{PriceKey, Scope, Service, UnknownService};
 pub use tier::{Portion, Price, Priced, Tier};
 
 use crate::Quantity;

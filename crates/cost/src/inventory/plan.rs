@@ -161,6 +161,9 @@ impl Inventory {
             incomplete: false,
         };
         inventory.add(values.root_module, &providers)?;
+        if inventory.region.is_none() {
+            inventory.region = most_common(&inventory.resources);
+        }
         if root.complete == Some(false) {
             inventory.incomplete = true;
             inventory
@@ -204,6 +207,16 @@ fn parse(name: &str, address: &str) -> Result<Region, InventoryError> {
         address: address.to_owned(),
         source,
     })
+}
+
+/// The region that most resources are in: a state does not say which is that of the stack.
+fn most_common(resources: &[Resource]) -> Option<Region> {
+    let mut counts: BTreeMap<Region, usize> = BTreeMap::new();
+    for region in resources.iter().filter_map(|resource| resource.region) {
+        *counts.entry(region).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    most.map(|(region, _)| region)
 }
 
 /// `arn:aws:rds:REGION:…`; global resources have an empty one.

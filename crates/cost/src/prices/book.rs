@@ -244,8 +244,7 @@ fn told(error: impl std::fmt::Display) -> String {
 }
 
 fn service(code: &str) -> Result<Service, String> {
-    code.parse()
-        .map_err(|()| format!("{code:?} is not a service of the price book"))
+    code.parse().map_err(told)
 }
 
 fn date(text: &str) -> Result<Option<Date>, String> {

@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 use settings::{NameError, Region};
+use thiserror::Error;
 
 macro_rules! services {
     ($($(#[$doc:meta])* $name:ident = $code:literal,)*) => {
@@ -68,15 +69,20 @@ services! {
     Waf = "awswaf",
 }
 
-impl FromStr for Service {
-    type Err = ();
+/// Not a code of a service that the price book has.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0:?} is not a service of the price book; one is AmazonRDS")]
+pub struct UnknownService(String);
 
-    fn from_str(text: &str) -> Result<Self, ()> {
+impl FromStr for Service {
+    type Err = UnknownService;
+
+    fn from_str(text: &str) -> Result<Self, UnknownService> {
         Self::ALL
             .iter()
             .find(|service| service.code() == text)
             .copied()
-            .ok_or(())
+            .ok_or_else(|| UnknownService(text.to_owned()))
     }
 }
 

@@ -88,6 +88,13 @@ fn a_state_is_read_as_well() {
     assert_eq!(inventory.source, Source::State);
     assert_eq!(inventory.of_kind("aws_eip").count(), 2);
     assert_eq!(inventory.resources[0].region, None);
+    assert_eq!(inventory.region, None);
+    let state = json!({"format_version": "1.0", "values": {"root_module": {"resources": [
+        instance("aws_eip.a", json!({"region": "us-east-1"})),
+        instance("aws_eip.b", json!({"region": "ca-central-1"})),
+        instance("aws_eip.c", json!({"region": "ca-central-1"})),
+    ]}}});
+    assert_eq!(read(&state).unwrap().region, Some(region("ca-central-1")));
 }
 
 #[test]

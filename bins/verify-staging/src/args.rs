@@ -1,0 +1,44 @@
+pub(crate) mod cost;
+
+use clap::{Parser, Subcommand};
+use cli::{CompletionArgs, GlobalArgs};
+
+use cost::CostCommand;
+
+/// Checks a staging environment; so far, what it costs
+#[derive(Debug, Parser)]
+#[command(name = "verify-staging", version, after_long_help = EXAMPLES)]
+pub struct Cli {
+    /// Flags of every program.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  verify-staging cost estimate
+  terraform show -json tfplan | verify-staging cost estimate --plan - --usage infracost-usage.yml
+  verify-staging cost guide
+  verify-staging cost recovery
+  verify-staging cost tips --plan plan.json
+  verify-staging cost diff before.json after.json --markdown
+  verify-staging cost budget --plan plan.json --limit 300 --scenario high
+  verify-staging cost prices check --region ca-west-1
+
+Exit codes:
+  0 fine · 1 checked and found wrong: over the budget, prices missing or doubtful
+  2 usage or configuration · 3 could not check: the budget, when something has no price
+  130 interrupted";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// What the stack and its recovery cost; nothing is called
+    #[command(subcommand)]
+    Cost(CostCommand),
+    /// Print a completion script
+    Completion(CompletionArgs),
+}

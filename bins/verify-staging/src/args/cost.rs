@@ -1,0 +1,166 @@
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use cost::{Scenario, Service, Usd};
+use settings::Region;
+
+/// `cost`.
+#[derive(Debug, Subcommand)]
+pub enum CostCommand {
+    /// Price a month, line by line
+    Estimate(EstimateArgs),
+    /// Put the estimate beside the staging guide's cost table
+    Guide(EstimateArgs),
+    /// Price recovery in the DR region: choices, strategies, a failover day, a drill
+    Recovery(RecoveryArgs),
+    /// Say what could be saved, and what that gives up
+    Tips(EstimateArgs),
+    /// Compare two plans or states
+    Diff(DiffArgs),
+    /// Hold the estimate against a limit: exit 1 above it, 3 when something has no price
+    Budget(BudgetArgs),
+    /// The price book
+    #[command(subcommand)]
+    Prices(PricesCommand),
+}
+
+/// `cost prices`.
+#[derive(Debug, Subcommand)]
+pub enum PricesCommand {
+    /// List prices, with their age and confidence
+    Show(ShowArgs),
+    /// Look for prices that are missing, derived, assumed or old: exit 1 when there are any
+    Check(CheckArgs),
+}
+
+/// What is priced, and how.
+#[derive(Debug, Args)]
+pub struct EstimateArgs {
+    /// What `terraform show -json` wrote of a plan or state, - for standard input; the guide's stack with
+    /// the names of the settings unless given
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// What it is priced with.
+    #[command(flatten)]
+    pub pricing: PricingArgs,
+}
+
+/// What a stack is priced with.
+#[derive(Debug, Args)]
+pub struct PricingArgs {
+    /// Usage, as an infracost-usage.yml
+    #[arg(long, value_name = "FILE")]
+    pub usage: Option<PathBuf>,
+    /// Another price book
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
+    /// Region of resources that do not say theirs; that of the plan or the settings unless given
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<Region>,
+    /// Region to recover in; that of the settings unless given
+    #[arg(long, value_name = "REGION")]
+    pub dr_region: Option<Region>,
+    /// Price the stack as if it were in this region
+    #[arg(long, value_name = "REGION")]
+    pub move_to: Option<Region>,
+    /// Take off what an account gets for nothing every month
+    #[arg(long)]
+    pub free_tier: bool,
+    /// Hours a week that databases run
+    #[arg(long, value_name = "HOURS", default_value_t = 168, value_parser = clap::value_parser!(u8).range(0..=168))]
+    pub database_hours: u8,
+    /// Days after which a price counts as old
+    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub max_price_age: u16,
+    /// Print Markdown instead of a table
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+/// `cost recovery`.
+#[derive(Debug, Args)]
+pub struct RecoveryArgs {
+    /// What is priced, and how.
+    #[command(flatten)]
+    pub estimate: EstimateArgs,
+    /// How long a drill takes
+    #[arg(long, value_name = "HOURS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=730))]
+    pub drill_hours: u16,
+}
+
+/// `cost diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The plan or state before
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+    /// The plan or state after
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+    /// What they are priced with.
+    #[command(flatten)]
+    pub pricing: PricingArgs,
+}
+
+/// `cost budget`.
+#[derive(Debug, Args)]
+pub struct BudgetArgs {
+    /// What is priced, and how.
+    #[command(flatten)]
+    pub estimate: EstimateArgs,
+    /// Dollars a month, at most
+    #[arg(long, value_name = "USD")]
+    pub limit: Usd,
+    /// With how much usage
+    #[arg(long, value_enum, default_value = "expected")]
+    pub scenario: ScenarioArg,
+}
+
+/// How much is used.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ScenarioArg {
+    /// Little
+    Low,
+    /// As much as the usage file or the defaults say
+    Expected,
+    /// Much
+    High,
+}
+
+impl From<ScenarioArg> for Scenario {
+    fn from(scenario: ScenarioArg) -> Self {
+        match scenario {
+            ScenarioArg::Low => Self::Low,
+            ScenarioArg::Expected => Self::Expected,
+            ScenarioArg::High => Self::High,
+        }
+    }
+}
+
+/// `cost prices show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Only of this region, and those that hold everywhere; may be repeated
+    #[arg(long, value_name = "REGION")]
+    pub region: Vec<Region>,
+    /// Only of this service, as in AmazonRDS
+    #[arg(long, value_name = "CODE")]
+    pub service: Option<Service>,
+    /// Another price book
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
+}
+
+/// `cost prices check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// In this region; may be repeated; those of the settings unless given
+    #[arg(long, value_name = "REGION")]
+    pub region: Vec<Region>,
+    /// Days after which a price counts as old
+    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    pub max_price_age: u16,
+    /// Another price book
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
+}

@@ -1,0 +1,16 @@
+mod cost;
+
+use cli::{Exit, Failure};
+
+use crate::{Cli, Command};
+
+pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Cost(command) => cost::run(&global, &command),
+        Command::Completion(args) => {
+            cli::print_completion::<Cli>(&args);
+            Ok(Exit::Fine)
+        }
+    }
+}

@@ -1,0 +1,34 @@
+mod budget;
+mod diff;
+mod estimate;
+mod prices;
+mod recovery;
+mod source;
+mod tips;
+
+use cli::{Exit, Failure, GlobalArgs};
+use report::Report;
+
+use crate::args::cost::{CostCommand, PricesCommand};
+
+pub(super) fn run(global: &GlobalArgs, command: &CostCommand) -> Result<Exit, Failure> {
+    match command {
+        CostCommand::Estimate(args) => estimate::run(global, args),
+        CostCommand::Guide(args) => estimate::against_guide(global, args),
+        CostCommand::Recovery(args) => recovery::run(global, args),
+        CostCommand::Tips(args) => tips::run(global, args),
+        CostCommand::Diff(args) => diff::run(global, args),
+        CostCommand::Budget(args) => budget::run(global, args),
+        CostCommand::Prices(PricesCommand::Show(args)) => prices::show(global, args),
+        CostCommand::Prices(PricesCommand::Check(args)) => prices::check(global, args),
+    }
+}
+
+/// As a table, JSON, or Markdown.
+fn show<R: Report>(global: &GlobalArgs, result: &R, markdown: bool) -> Result<(), Failure> {
+    if markdown {
+        cli::print_text(&result.document().to_markdown());
+        return Ok(());
+    }
+    cli::print(global, result)
+}

@@ -1,0 +1,16 @@
+use cli::{Exit, Failure, GlobalArgs};
+use cost::{Budget, Verdict};
+
+use super::{estimate, show};
+use crate::args::cost::BudgetArgs;
+
+pub(super) fn run(global: &GlobalArgs, args: &BudgetArgs) -> Result<Exit, Failure> {
+    let estimate = estimate::of(global, &args.estimate)?;
+    let budget = Budget::new(&estimate, args.limit, args.scenario.into());
+    show(global, &budget, args.estimate.pricing.markdown)?;
+    Ok(match budget.verdict {
+        Verdict::Within => Exit::Fine,
+        Verdict::Over => Exit::Wrong,
+        Verdict::Unknown => Exit::Unchecked,
+    })
+}

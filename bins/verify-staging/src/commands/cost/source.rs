@@ -1,0 +1,150 @@
+//! Files and settings on their way to what is priced.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::Context as _;
+use cli::{Exit, Failure, GlobalArgs};
+use cost::{Estimate, Inventory, InventoryError, Options, PriceBook, Usage};
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+
+use crate::args::cost::PricingArgs;
+
+/// A price book or usage file is never this large.
+const MOST_TEXT: u64 = 16 << 20;
+
+/// Everything that an estimate is made of.
+pub(super) struct Pricing {
+    pub(super) usage: Usage,
+    pub(super) book: PriceBook,
+    pub(super) options: Options,
+}
+
+impl Pricing {
+    pub(super) fn new(args: &PricingArgs) -> Result<Self, Failure> {
+        let usage = match &args.usage {
+            None => Usage::default(),
+            Some(path) => {
+                let text = text(path)?;
+                Usage::parse(&text).map_err(|error| told(error, path))?
+            }
+        };
+        let mut options = Options::on(today());
+        options.oldest = oldest(args.max_price_age);
+        options.free_tier = args.free_tier;
+        options.database_hours_a_week = Decimal::from(args.database_hours);
+        Ok(Self {
+            usage,
+            book: book(args.prices.as_deref())?,
+            options,
+        })
+    }
+
+    pub(super) fn estimate(&self, inventory: &Inventory) -> Estimate {
+        Estimate::new(inventory, &self.usage, &self.book, self.options)
+    }
+}
+
+/// The price book of this release, or the one in a file.
+pub(super) fn book(path: Option<&Path>) -> Result<PriceBook, Failure> {
+    match path {
+        None => PriceBook::builtin().map_err(|error| {
+            Failure::new(
+                Exit::Usage,
+                anyhow::Error::new(error).context("failed to use the price book"),
+            )
+        }),
+        Some(path) => PriceBook::with_prices(&text(path)?).map_err(|error| told(error, path)),
+    }
+}
+
+/// The inventory of a plan or state, or of the settings.
+pub(super) fn inventory(
+    global: &GlobalArgs,
+    plan: Option<&Path>,
+    args: &PricingArgs,
+) -> Result<Inventory, Failure> {
+    let mut inventory = match plan {
+        Some(path) => {
+            let mut dr_region = args.dr_region;
+            // The settings may know the DR region; a plan can be priced without them.
+            if dr_region.is_none() && global.config.exists() {
+                dr_region = Some(cli::load_settings(global)?.regions.dr);
+            }
+            let json = bytes(path, Inventory::MOST_BYTES)?;
+            Inventory::from_terraform(&json, args.region, dr_region).map_err(|error| {
+                let hint = match &error {
+                    InventoryError::Format { .. } => {
+                        "write it with the terraform this project needs: `terraform show -json`"
+                    }
+                    InventoryError::TooLarge { .. } => {
+                        "split the stack, or price one environment at a time"
+                    }
+                    _ => "write it with `terraform show -json FILE`",
+                };
+                told(error, path).hint(hint)
+            })?
+        }
+        None => {
+            let settings = cli::load_settings(global)?;
+            let mut inventory = Inventory::from_settings(&settings);
+            if let (Some(from), Some(to)) = (inventory.region, args.region) {
+                inventory = inventory.moved(from, to);
+            }
+            inventory.dr_region = args.dr_region.or(inventory.dr_region);
+            inventory
+        }
+    };
+    if let Some(to) = args.move_to {
+        let from = inventory.region.ok_or_else(|| {
+            let error = anyhow::anyhow!("failed to move the stack: its region is not known");
+            Failure::new(Exit::Usage, error).hint("name it with --region")
+        })?;
+        inventory = inventory.moved(from, to);
+    }
+    Ok(inventory)
+}
+
+pub(super) fn oldest(days: u16) -> Date {
+    today().saturating_sub(i32::from(days).days())
+}
+
+fn today() -> Date {
+    cli::now().to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+/// An error of what a file holds: exit 2.
+fn told(error: impl std::error::Error + Send + Sync + 'static, path: &Path) -> Failure {
+    let context = format!("failed to use {}", path.display());
+    Failure::new(Exit::Usage, anyhow::Error::new(error).context(context))
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    let bytes = bytes(path, MOST_TEXT)?;
+    String::from_utf8(bytes).map_err(|error| told(error.utf8_error(), path))
+}
+
+/// What a file holds, - being standard input, and of a larger one than `most` as much as shows that it is.
+fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
+    let read = || -> anyhow::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        if path == Path::new("-") {
+            io::stdin().lock().take(most + 1).read_to_end(&mut bytes)?;
+        } else {
+            let file = File::open(path)?;
+            let size = file.metadata()?.len();
+            anyhow::ensure!(
+                size <= most,
+                "it has {size} bytes, and at most {most} are read"
+            );
+            file.take(most + 1).read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    };
+    read()
+        .with_context(|| format!("failed to read {}", path.display()))
+        .map_err(|error| Failure::new(Exit::Usage, error))
+}

@@ -1,0 +1,119 @@
+use report::{Document, Mark, Report};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use settings::Region;
+
+use super::{Confidence, PriceBook, PriceKey, Scope, Service};
+use crate::quantity::{as_text, shown};
+use crate::{Unit, Usd};
+use jiff::civil::Date;
+
+/// A tier of a price, with what is known about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListedPrice {
+    /// What it is for.
+    #[serde(flatten)]
+    pub key: PriceKey,
+    /// Of so many units,
+    #[serde(serialize_with = "as_text")]
+    pub per: Decimal,
+    /// of these.
+    pub unit: Unit,
+    /// Above this many units a month.
+    #[serde(serialize_with = "as_text")]
+    pub from: Decimal,
+    /// The price.
+    pub usd: Usd,
+    /// When it was read.
+    pub as_of: Option<Date>,
+    /// How it is known.
+    pub confidence: Confidence,
+    /// Where it was read.
+    pub source: String,
+}
+
+/// Prices of a book.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PriceList {
+    /// The book's edition.
+    pub version: Date,
+    /// The prices.
+    pub prices: Vec<ListedPrice>,
+}
+
+impl PriceBook {
+    /// The prices of some regions, with those that hold everywhere, or of all when `regions` is empty; of
+    /// one service, or of all.
+    pub fn list(&self, regions: &[Region], service: Option<Service>) -> PriceList {
+        let wanted = |key: &PriceKey| {
+            let here = match key.scope {
+                Scope::Global => true,
+                Scope::Region(region) => regions.is_empty() || regions.contains(&region),
+            };
+            here && service.is_none_or(|service| key.service == service)
+        };
+        let prices = self
+            .prices()
+            .filter(|(key, _)| wanted(key))
+            .flat_map(|(key, price)| {
+                price.tiers().iter().map(|tier| ListedPrice {
+                    key: key.clone(),
+                    per: price.per(),
+                    unit: price.unit(),
+                    from: tier.from,
+                    usd: tier.usd,
+                    as_of: tier.as_of,
+                    confidence: tier.confidence,
+                    source: tier.source.clone(),
+                })
+            })
+            .collect();
+        PriceList {
+            version: self.version(),
+            prices,
+        }
+    }
+}
+
+impl Report for PriceList {
+    fn document(&self) -> Document {
+        let rows = self
+            .prices
+            .iter()
+            .map(|price| {
+                let (mark, confidence) = match price.confidence {
+                    Confidence::Quoted(count) => (Mark::Plain, format!("quoted by {count}")),
+                    Confidence::Derived => (Mark::Unknown, "derived".to_owned()),
+                    Confidence::Assumed => (Mark::Unknown, "assumed".to_owned()),
+                };
+                let cells = vec![
+                    price.key.scope.to_string(),
+                    price.key.service.code().to_owned(),
+                    price.key.item.clone(),
+                    shown(price.from),
+                    format!("${}", price.usd.exact()),
+                    format!("{} {}", shown(price.per), price.unit),
+                    price.as_of.map_or("–".to_owned(), |date| date.to_string()),
+                    confidence,
+                ];
+                (mark, cells)
+            })
+            .collect();
+        Document::new()
+            .heading(format!("Price book of {}", self.version))
+            .table(
+                [
+                    "Region",
+                    "Service",
+                    "Item",
+                    "From",
+                    "USD",
+                    "For",
+                    "As of",
+                    "Confidence",
+                ],
+                rows,
+            )
+            .text(format!("{} prices", self.prices.len()))
+    }
+}
