@@ -124,6 +124,8 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut Instance);
+
     // aws-behaviour: 29
     #[test]
     fn each_default_that_aws_would_choose_is_found() {
@@ -136,18 +138,18 @@ mod tests {
         good.security_groups = vec![pair("sg-0a1b2c3d", "active"), pair("sg-0b1b2c3d", "active")];
         good.key = Some("the-key".to_owned());
         assert_eq!(differences(&plan(), &good), []);
-        let changes: [(&str, fn(&mut Instance)); 8] = [
+        let changes: [(&str, Change); 8] = [
             ("class", |i| i.class = Some("db.t3.micro".to_owned())),
             ("Multi-AZ", |i| i.multi_az = Some(false)),
             ("Multi-AZ", |i| i.multi_az = None),
             ("subnet group", |i| {
-                i.subnet_group = Some("default".to_owned())
+                i.subnet_group = Some("default".to_owned());
             }),
             ("parameter group", |i| {
-                i.parameter_groups[0].0 = "default.postgres15".to_owned()
+                i.parameter_groups[0].0 = "default.postgres15".to_owned();
             }),
             ("parameter group", |i| {
-                i.parameter_groups[0].1 = "pending-reboot".to_owned()
+                i.parameter_groups[0].1 = "pending-reboot".to_owned();
             }),
             ("security groups", |i| {
                 i.security_groups.pop();
