@@ -289,7 +289,7 @@ impl Place<'_> {
                 "database: seconds to minutes; objects: 15 minutes",
                 "a promotion",
                 join([
-                    self.duplicate(),
+                    self.replicating_duplicate(),
                     self.objects(true),
                     self.copies("standard"),
                 ]),

@@ -107,13 +107,18 @@ impl Place<'_> {
                 .with("publicly_accessible", false);
         }
         let mut asked = self.fixed_of(&inventory);
-        for database in self.here(DATABASE) {
-            let moved = self.of(database, BACKUPS, "monthly_data_transferred_gb");
-            asked
-                .demands
-                .push(self.transfer(database, self.primary, self.dr, moved));
-        }
+        asked.demands.extend(self.changes());
         asked
+    }
+
+    /// What a replica of the databases has to be sent.
+    fn changes(&self) -> Vec<Demand> {
+        self.here(DATABASE)
+            .map(|database| {
+                let moved = self.of(database, BACKUPS, "monthly_data_transferred_gb");
+                self.transfer(database, self.primary, self.dr, moved)
+            })
+            .collect()
     }
 
     /// Traffic, requests and, with Replication Time Control, its price by the GB.
@@ -244,6 +249,13 @@ impl Place<'_> {
     /// Everything of the stack once more in the DR region, without usage.
     pub(super) fn duplicate(&self) -> Asked {
         self.fixed_of(&self.moved())
+    }
+
+    /// The same, with its databases replicating.
+    pub(super) fn replicating_duplicate(&self) -> Asked {
+        let mut asked = self.duplicate();
+        asked.demands.extend(self.changes());
+        asked
     }
 
     /// Everything of the stack in the DR region, with its usage.

@@ -62,7 +62,14 @@ fn more_readiness_costs_more_and_a_full_duplicate_does_not_double() {
     // The guide says that a duplicate doubles costs; usage moves and is not paid twice.
     assert!(of("Full duplicate") < recovery.stack.expected);
     assert!(of("Full duplicate").times(Decimal::TWO) > recovery.stack.expected);
-    // 0.34 more than the pilot light's: 730 × (0.045 + 0.005 + 0.016)
+    // What keeps its database up to date is in it: 57.5 GB × 0.02.
+    let full = &recovery.strategies[4];
+    let sent = full
+        .lines
+        .iter()
+        .find(|line| line.key.item == "to us-east-1");
+    assert_eq!(sent.unwrap().usd.unwrap().expected, usd("1.15"));
+    // 730 × (0.045 + 0.005 + 0.016)
     assert_eq!(of("Warm standby") - of("Pilot light"), usd("48.18"));
 }
 
