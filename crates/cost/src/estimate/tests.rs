@@ -499,3 +499,33 @@ fn what_the_services_are_called_is_what_the_book_calls_them() {
     };
     assert_eq!(key.to_string(), "AmazonRDS x in global");
 }
+
+#[test]
+fn tiers_count_over_all_headings() {
+    let of = |heading: Heading| Demand {
+        address: "a".to_owned(),
+        heading,
+        key: PriceKey {
+            scope: Scope::Region(region("ca-central-1")),
+            service: Service::DataTransfer,
+            item: "out to internet".to_owned(),
+        },
+        unit: Unit::Gb,
+        basis: Basis::Usage,
+        quantity: QuantityRange::fixed(Decimal::from(10_240)),
+        told: Told::File,
+    };
+    let asked = Asked {
+        demands: vec![of(Heading::DataTransfer), of(Heading::Recovery)],
+        ..Asked::default()
+    };
+    let book = PriceBook::builtin().unwrap();
+    let estimate = Estimate::of_demands(asked, &book, options());
+    let amounts: Vec<Usd> = estimate
+        .lines
+        .iter()
+        .map(|line| line.usd.unwrap().expected)
+        .collect();
+    // 10,240 × 0.09, then 10,240 × 0.085.
+    assert_eq!(amounts, [usd("921.60"), usd("870.40")]);
+}
