@@ -33,7 +33,6 @@ run "refused_1" {
   expect_failures = [var.project_name, var.environment, var.owner, var.aws_region, var.bucket_suffix, var.db_engine_version]
 }
 
-# aws-behaviour: 8
 run "refused_2" {
   command = plan
 
@@ -46,11 +45,9 @@ run "refused_2" {
     owner = "a\nb"
     # zone
     aws_region = "ca-west-1a"
-    # full without recovery
-    mode = "full"
   }
 
-  expect_failures = [var.project_name, var.environment, var.owner, var.aws_region, var.mode]
+  expect_failures = [var.project_name, var.environment, var.owner, var.aws_region]
 }
 
 run "refused_3" {
@@ -59,13 +56,11 @@ run "refused_3" {
   variables {
     # same
     primary_region = "ca-west-1"
-    # blank reason
-    residency_exception = { reason = " ", approved_by = "x", expires = "2099-12-31" }
     # neither
     recovery = {}
   }
 
-  expect_failures = [var.primary_region, var.residency_exception, var.recovery]
+  expect_failures = [var.primary_region, var.recovery]
 }
 
 # aws-behaviour: 8
@@ -73,13 +68,11 @@ run "refused_4" {
   command = plan
 
   variables {
-    # nobody approved
-    residency_exception = { reason = "x", approved_by = "", expires = "2099-12-31" }
     # both
     recovery = { snapshot_identifier = "copy-1", automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abc" }
   }
 
-  expect_failures = [var.residency_exception, var.recovery]
+  expect_failures = [var.recovery]
 }
 
 # aws-behaviour: 5
@@ -87,13 +80,11 @@ run "refused_5" {
   command = plan
 
   variables {
-    # expired
-    residency_exception = { reason = "x", approved_by = "x", expires = "2020-12-31" }
     # backup of the primary region
     recovery = { automated_backup_arn = "arn:aws:rds:ca-central-1:111122223333:auto-backup:ab-abc" }
   }
 
-  expect_failures = [var.residency_exception, var.recovery]
+  expect_failures = [var.recovery]
 }
 
 run "refused_6" {
@@ -111,8 +102,53 @@ run "refused_7" {
   command = plan
 
   variables {
+    # blank reason
+    residency_exception = { reason = " ", approved_by = "x", expires = "2099-12-31" }
+  }
+
+  expect_failures = [var.residency_exception]
+}
+
+run "refused_8" {
+  command = plan
+
+  variables {
+    # nobody approved
+    residency_exception = { reason = "x", approved_by = "", expires = "2099-12-31" }
+  }
+
+  expect_failures = [var.residency_exception]
+}
+
+run "refused_9" {
+  command = plan
+
+  variables {
+    # expired
+    residency_exception = { reason = "x", approved_by = "x", expires = "2020-12-31" }
+  }
+
+  expect_failures = [var.residency_exception]
+}
+
+run "refused_10" {
+  command = plan
+
+  variables {
     # unknown
     mode = "warm"
+  }
+
+  expect_failures = [var.mode]
+}
+
+# aws-behaviour: 8
+run "refused_11" {
+  command = plan
+
+  variables {
+    # full without recovery
+    mode = "full"
   }
 
   expect_failures = [var.mode]
