@@ -8,7 +8,7 @@ use settings::Tags;
 /// AWS's limit on a resource.
 const MOST_TAGS: usize = 50;
 
-/// The tag of everything that is made here; nothing without it is ever deleted. Its value is [`OURS`].
+/// The tag of everything that is made here; nothing without it is ever deleted. Its value is `dr-replicate`.
 pub const MADE_BY: &str = "dr-replicate:made-by";
 /// The value of [`MADE_BY`].
 pub(super) const OURS: &str = "dr-replicate";
