@@ -112,9 +112,9 @@ MUTANTS = [
     ("staging-residency-let-through", "environments/staging/variables.tf", 'try(contains(["ca-central-1", "ca-west-1"], var.dr.region), false)', "true"),
     ("staging-database-in-public-subnets", "environments/staging/main.tf", "subnet_ids               = module.networking.private_subnet_ids", "subnet_ids               = module.networking.public_subnet_ids"),
     ("staging-database-behind-alb-group", "environments/staging/main.tf", "[module.security.rds_security_group_id]", "[module.security.alb_security_group_id]"),
-    ("dr-full-with-empty-database", "environments/dr/variables.tf", 'var.mode == "pilot-light" || var.recovery != null', "true"),
+    ("dr-full-with-empty-database", "environments/dr/variables.tf", 'var.mode == "pilot-light" || var.recovery != null', 'var.mode != "" || var.recovery != null'),
     ("dr-recovery-not-passed-on", "environments/dr/main.tf", "  recovery                 = var.recovery\n", ""),
-    ("dr-residency-let-through", "environments/dr/variables.tf", 'contains(["ca-central-1", "ca-west-1"], var.aws_region) || var.residency_exception != null', "true"),
+    ("dr-residency-let-through", "environments/dr/variables.tf", 'contains(["ca-central-1", "ca-west-1"], var.aws_region) || var.residency_exception != null', 'var.aws_region != "" || var.residency_exception != null'),
     ("dr-backup-of-dead-region", "environments/dr/variables.tf", "rds:${var.aws_region}:[0-9]{12}:auto-backup", "rds:[a-z0-9-]+:[0-9]{12}:auto-backup"),
     ("dr-pilot-light-with-nat", "environments/dr/main.tf", 'local.full ? "per-az" : "none"', '"per-az"'),
 ]
