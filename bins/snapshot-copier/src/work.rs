@@ -2,13 +2,14 @@ use std::time::Duration;
 
 use aws_env::AwsEnv;
 use dr::database::{
-    Copied, CopyOptions, Patience, Pruned, Site, Snapshot, copy, plan_copies, plan_prune, prune,
+    Copied, CopyOptions, Patience, Pruned, Site, Snapshot, SnapshotState, copy, plan_copies,
+    plan_prune, prune,
 };
 use jiff::Timestamp;
 use report::Silent;
 use serde::Serialize;
 use serde_json::Value;
-use settings::Tags;
+use settings::{Region, Tags};
 
 use crate::{Configuration, Wish};
 
@@ -177,6 +178,13 @@ impl Work {
             Err(error) => return done.errors.push(told(&error)),
         };
         let regions = (self.source.region(), self.target.region());
+        // No invocation waits, so that only a later one can see that a copy failed; pruning removes the copy,
+        // and with it the only sign.
+        let ours = |copy: &&Snapshot| copy.is_ours() && copy.is_copy_from(regions.0);
+        let failed = present.iter().filter(ours);
+        let failed = failed.filter(|copy| copy.state == SnapshotState::Failed);
+        done.errors
+            .extend(failed.map(|copy| failure(copy, regions.1)));
         let plan = match plan_copies(sources, &present, &database, regions, 1, None) {
             Ok(plan) => plan,
             Err(refusal) => return done.errors.push(refusal.to_string()),
@@ -207,6 +215,15 @@ impl Work {
         let plan = plan_prune(&present, database, regions, kept, now);
         prune(&self.target, &plan, primary, kept, now).await
     }
+}
+
+/// Which copy failed, and where RDS says why: a snapshot itself has no reason.
+fn failure(copy: &Snapshot, target: Region) -> String {
+    format!(
+        "{}, a copy of {}, failed: see its RDS events in {target}, and both keys if it is encrypted",
+        copy.id,
+        copy.source.as_deref().unwrap_or("an unknown snapshot"),
+    )
 }
 
 /// An error with AWS's own words.

@@ -253,3 +253,37 @@ async fn what_goes_wrong_is_an_error_for_the_alarm() {
     lambda.invoke(&tick()).await.unwrap();
     assert_eq!(stage.begun(), 1);
 }
+
+#[tokio::test]
+async fn a_copy_that_failed_after_its_invocation_is_an_error_of_the_next() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let arn = stage.take("seed").await;
+    stage.rds.end_snapshot_as(DR, "*", "failed");
+    let mut lambda = stage.lambda().await;
+    lambda.invoke(&tick()).await.unwrap();
+    stage.minutes(11).await;
+    let [(failed, status)] = &stage.copies().await[..] else {
+        panic!("one copy")
+    };
+    assert_eq!(status, "failed");
+    // Whichever comes next: an event, or the schedule, which prunes it.
+    for event in [finished(&arn, "RDS-EVENT-0042"), tick()] {
+        let error = lambda.invoke(&event).await.unwrap_err();
+        let done: Value = serde_json::from_str(error["errorMessage"].as_str().unwrap()).unwrap();
+        let told = done["databases"][0]["errors"].to_string();
+        assert!(
+            told.contains(&format!("{failed}, a copy of {arn}, failed")),
+            "{told}"
+        );
+    }
+    // Another was begun at once, and the failed one is not told again once it is gone.
+    let left = stage.copies().await;
+    assert!(left.len() == 1 && left[0].0 != *failed, "{left:?}");
+    lambda.invoke(&tick()).await.unwrap();
+    stage.minutes(11).await;
+    lambda.invoke(&tick()).await.unwrap();
+    assert_eq!(stage.copies().await[0].1, "available");
+    assert_eq!(stage.begun(), 2);
+}
