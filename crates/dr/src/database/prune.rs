@@ -275,6 +275,9 @@ mod tests {
     fn what_something_else_made_stays_and_keeps_nothing_alive() {
         let mut others = copy(1, "theirs");
         others.tags.clear();
+        // A copy of one of ours, with its tags: somebody wants to keep it.
+        let mut kept = copy(900, "kept");
+        kept.source = Some(copy(900, "ours").arn);
         let mut unknown = copy(900, "unknown");
         unknown.taken = None;
         let mut elsewhere = copy(900, "elsewhere");
@@ -283,6 +286,7 @@ mod tests {
         another.database = "db2".to_owned();
         let copies = [
             others,
+            kept,
             unknown,
             elsewhere,
             another,

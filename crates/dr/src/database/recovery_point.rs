@@ -289,6 +289,7 @@ pub(super) mod tests {
             endpoint: None,
             class: None,
             multi_az: None,
+            public: None,
             subnet_group: None,
             parameter_groups: Vec::new(),
             security_groups: Vec::new(),

@@ -215,7 +215,7 @@ impl Report for Restored {
             .table(["Objective", "Found", "Wanted"], rows)
             .table(["Setting", "Found", "Wanted"], differences.collect());
         if self.differences.is_empty() {
-            document.text("Subnet group, security groups, parameter group, Multi-AZ, class and key are as wanted.")
+            document.text("Subnet group, security groups, parameter group, Multi-AZ, class, key and private access are as wanted.")
         } else {
             document
         }
@@ -322,6 +322,8 @@ async fn begin(
                 .db_parameter_group_name(wanted.parameter_group.as_str())
                 .set_vpc_security_group_ids(Some(groups))
                 .multi_az(wanted.multi_az)
+                // With a subnet group whose VPC has an internet gateway AWS may choose otherwise.
+                .publicly_accessible(false)
                 .set_tags(Some(tags));
             let operation = "RestoreDBInstanceFromDBSnapshot";
             let call = site.call(operation, &plan.target);
@@ -340,6 +342,8 @@ async fn begin(
                 .db_parameter_group_name(wanted.parameter_group.as_str())
                 .set_vpc_security_group_ids(Some(groups))
                 .multi_az(wanted.multi_az)
+                // With a subnet group whose VPC has an internet gateway AWS may choose otherwise.
+                .publicly_accessible(false)
                 .set_tags(Some(tags));
             let request = match choice.at {
                 At::Latest => request.use_latest_restorable_time(true),

@@ -32,6 +32,8 @@ pub struct Instance {
     pub class: Option<String>,
     /// Whether it has a standby; one that is still to come does not count.
     pub multi_az: Option<bool>,
+    /// Whether it has an address on the internet, when RDS says so.
+    pub public: Option<bool>,
     /// The DB subnet group.
     pub subnet_group: Option<String>,
     /// DB parameter groups, each with its apply status.
@@ -127,12 +129,15 @@ impl Site {
             Ok(found) => Ok(found.iter().filter_map(Snapshot::read).collect()),
             Err(error) => {
                 let error = self.call("DescribeDBSnapshots", resource).failed(error);
-                // moto and AWS's own older endpoints answer so for an instance that is gone.
-                absent(
-                    error,
-                    &["DBSnapshotNotFound", "DBInstanceNotFound"],
-                    Vec::new(),
-                )
+                match database {
+                    // Where no such instance is, as in the DR region, its copies are still there.
+                    Some(database) if is_any(&error, &["DBInstanceNotFound"]) => {
+                        let mut all = Box::pin(self.snapshots(None)).await?;
+                        all.retain(|snapshot| snapshot.database == database);
+                        Ok(all)
+                    }
+                    _ => absent(error, &["DBSnapshotNotFound"], Vec::new()),
+                }
             }
         }
     }
@@ -142,7 +147,12 @@ impl Site {
     /// # Errors
     /// When RDS does not answer or refuses.
     pub async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>, Error> {
-        let request = self.rds.describe_db_snapshots().db_snapshot_identifier(id);
+        // RDS wants to be told the type of automated ones.
+        let request = self
+            .rds
+            .describe_db_snapshots()
+            .db_snapshot_identifier(id)
+            .set_snapshot_type(id.starts_with("rds:").then(|| "automated".to_owned()));
         match request.send().await {
             Ok(answer) => Ok(answer.db_snapshots().iter().find_map(Snapshot::read)),
             Err(error) => {
@@ -252,6 +262,7 @@ impl Instance {
             endpoint,
             class: text(instance.db_instance_class()),
             multi_az: instance.multi_az(),
+            public: instance.publicly_accessible(),
             subnet_group: instance
                 .db_subnet_group()
                 .and_then(|group| text(group.db_subnet_group_name())),

@@ -127,9 +127,12 @@ impl Snapshot {
             && self.taken.map(Timestamp::as_second) == source.taken.map(Timestamp::as_second)
     }
 
-    /// Whether it was made here, as its tags say.
+    /// Whether it was made here, as its tags say. Tags can travel with a copy that somebody makes of one:
+    /// the source that they name has to be its own.
     pub fn is_ours(&self) -> bool {
         marks::ours(&self.tags)
+            && self.source.is_some()
+            && self.source.as_ref() == self.tags.get(marks::SOURCE)
     }
 
     /// How it stands, for progress.
@@ -244,7 +247,10 @@ pub(super) mod tests {
             kind: "manual".to_owned(),
             source: Some(source.arn.clone()),
             source_region: Some(PRIMARY.to_owned()),
-            tags: BTreeMap::from([(marks::MADE_BY.to_owned(), marks::OURS.to_owned())]),
+            tags: BTreeMap::from([
+                (marks::MADE_BY.to_owned(), marks::OURS.to_owned()),
+                (marks::SOURCE.to_owned(), source.arn.clone()),
+            ]),
             ..source.clone()
         }
     }

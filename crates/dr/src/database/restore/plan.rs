@@ -109,6 +109,9 @@ pub struct RestorePlan {
     pub key: Option<String>,
     /// When it was begun, if it was.
     pub begun: Option<Timestamp>,
+    /// It is restored, and there is data by now that was written after that was begun: what was restored is
+    /// not what would be restored today.
+    pub newer: Option<Timestamp>,
     /// What would be lost, in seconds.
     pub rpo_seconds: u64,
     /// What may be lost by the settings, in seconds.
@@ -187,18 +190,22 @@ pub fn plan_restore(
     // at which one looks again.
     let as_of =
         |begun: Option<Timestamp>| begun.map_or(request.as_of, |begun| begun.min(request.as_of));
-    let plan = |step, choice: Choice, key, begun| RestorePlan {
-        database: database.clone(),
-        target: request.target.to_owned(),
-        region: request.region,
-        step,
-        rpo_seconds: show::age(choice.data_time, as_of(begun)).as_secs(),
-        choice,
-        wanted: wanted.clone(),
-        key,
-        begun,
-        rpo_objective_seconds: request.objectives.rpo_database.as_secs(),
-        rto_objective_seconds: request.objectives.rto.as_secs(),
+    let plan = |step, choice: Choice, key, begun: Option<Timestamp>, newer: Option<Timestamp>| {
+        RestorePlan {
+            database: database.clone(),
+            target: request.target.to_owned(),
+            region: request.region,
+            step,
+            rpo_seconds: show::age(choice.data_time, as_of(begun.filter(|_| newer.is_none())))
+                .as_secs(),
+            choice,
+            wanted: wanted.clone(),
+            key,
+            begun,
+            newer,
+            rpo_objective_seconds: request.objectives.rpo_database.as_secs(),
+            rto_objective_seconds: request.objectives.rto.as_secs(),
+        }
     };
     if let Some(there) = there {
         let Some(choice) = begun_choice(there, &database) else {
@@ -218,7 +225,16 @@ pub fn plan_restore(
             .tags
             .get(marks::BEGUN)
             .and_then(|time| time.parse().ok());
-        return Ok(plan(step, choice, there.key.clone(), begun));
+        // An instance that a drill left is no recovery from today's loss.
+        let written_since =
+            |point: &RecoveryPoint| point.latest.filter(|latest| Some(*latest) > begun);
+        let newer = points
+            .iter()
+            .filter(|point| {
+                step == RestoreStep::Verify && request.from.is_none() && point.is_usable()
+            })
+            .find_map(written_since);
+        return Ok(plan(step, choice, there.key.clone(), begun, newer));
     }
     let (point, data_time) = choose(request, &database, points)?;
     let choice = Choice {
@@ -227,7 +243,13 @@ pub fn plan_restore(
         at: request.at,
         data_time,
     };
-    Ok(plan(RestoreStep::Begin, choice, point.key.clone(), None))
+    Ok(plan(
+        RestoreStep::Begin,
+        choice,
+        point.key.clone(),
+        None,
+        None,
+    ))
 }
 
 /// The recovery point, and the time of its data. `points` are freshest first.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::RestorePlan;
-use crate::database::Instance;
+use crate::database::{Instance, show};
 
 /// A setting that is not as wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,6 +20,13 @@ pub struct Difference {
 pub(super) fn differences(plan: &RestorePlan, instance: &Instance) -> Vec<Difference> {
     let wanted = &plan.wanted;
     let mut differences = Vec::new();
+    if let Some(newer) = plan.newer {
+        differences.push(Difference {
+            setting: "data",
+            wanted: show::time(newer),
+            found: show::time(plan.choice.data_time),
+        });
+    }
     let mut expect = |setting, wanted: String, found: Option<String>| {
         let found = found.unwrap_or_else(|| "not shown".to_owned());
         if wanted != found {
@@ -37,6 +44,11 @@ pub(super) fn differences(plan: &RestorePlan, instance: &Instance) -> Vec<Differ
         "Multi-AZ",
         wanted.multi_az.to_string(),
         instance.multi_az.map(|multi_az| multi_az.to_string()),
+    );
+    expect(
+        "public access",
+        false.to_string(),
+        instance.public.map(|public| public.to_string()),
     );
     expect(
         "subnet group",
@@ -118,6 +130,7 @@ mod tests {
             },
             key: Some("the-key".to_owned()),
             begun: None,
+            newer: None,
             rpo_seconds: 0,
             rpo_objective_seconds: 0,
             rto_objective_seconds: 0,
@@ -133,12 +146,15 @@ mod tests {
         let mut good = instance("db-dr");
         good.class = Some("db.t4g.medium".to_owned());
         good.multi_az = Some(true);
+        good.public = Some(false);
         good.subnet_group = Some("dr".to_owned());
         good.parameter_groups = vec![pair("dr-postgres15", "in-sync")];
         good.security_groups = vec![pair("sg-0a1b2c3d", "active"), pair("sg-0b1b2c3d", "active")];
         good.key = Some("the-key".to_owned());
         assert_eq!(differences(&plan(), &good), []);
-        let changes: [(&str, Change); 8] = [
+        let changes: [(&str, Change); 10] = [
+            ("public access", |i| i.public = Some(true)),
+            ("public access", |i| i.public = None),
             ("class", |i| i.class = Some("db.t3.micro".to_owned())),
             ("Multi-AZ", |i| i.multi_az = Some(false)),
             ("Multi-AZ", |i| i.multi_az = None),

@@ -38,6 +38,7 @@ fn points() -> Vec<RecoveryPoint> {
     order(found, at("2026-11-22T12:00:00Z"))
 }
 
+#[derive(Clone, Copy)]
 struct Ask<'a> {
     at: At,
     from: Option<&'a str>,
@@ -187,8 +188,18 @@ fn a_name_that_is_taken_is_left_alone_unless_it_is_this_restore() {
     there.status = "available".to_owned();
     let again = taken(&there, LATEST).unwrap();
     assert_eq!(again.step, RestoreStep::Verify);
-    // From the data to the begin of the restore, not to the time of asking again.
-    assert_eq!(again.rpo_seconds, (32 * 60 + 50) * 60);
+    // There is data of 11:55, written since: that restore is an old one.
+    assert_eq!(again.newer, Some(at("2026-11-22T11:55:00Z")));
+    assert_eq!(again.rpo_seconds, 33 * 60 * 60);
+    assert_eq!(taken(&there, same).unwrap().newer, None);
+    // Nothing was: from the data to the begin of the restore, not to the time of asking again.
+    let begun = "2026-11-22T11:56:00Z".to_owned();
+    there.tags.insert(marks::BEGUN.to_owned(), begun);
+    let again = taken(&there, LATEST).unwrap();
+    assert_eq!(
+        (again.newer, again.rpo_seconds),
+        (None, (32 * 60 + 56) * 60)
+    );
     there
         .tags
         .insert(marks::DATABASE.to_owned(), "db2".to_owned());
