@@ -6,9 +6,11 @@
 //! the destination's region, copies up to 5 GB, checks no ETags, and has one storage class.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_env::{Call, Error};
 use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
+use aws_sdk_s3::types::ServerSideEncryption;
 use aws_sdk_s3control::Client;
 use aws_sdk_s3control::types::{
     JobManifest, JobManifestFieldName, JobManifestFormat, JobManifestLocation, JobManifestSpec,
@@ -19,7 +21,7 @@ use report::{Document, Mark};
 use settings::KmsKeyArn;
 
 use super::bucket::Bucket;
-use super::copy::LARGEST_COPY;
+use super::copy::{LARGEST_COPY, patience};
 use super::entry::StorageClass;
 use super::journal::{Journal, JournalError, Record, Run};
 use super::place::{JOURNAL, Place};
@@ -33,6 +35,11 @@ use manifests::Manifests;
 
 /// Bytes of one manifest: PutObject takes 5 GB at once.
 const LARGEST_MANIFEST: u64 = 4 << 30;
+
+/// The time of a small upload with all its retries.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(40);
+/// Bytes a second; an upload that is slower hangs.
+const SLOWEST_UPLOAD: u64 = 256 << 10;
 
 /// Who runs jobs, and how.
 #[derive(Clone, Debug)]
@@ -273,13 +280,19 @@ async fn upload(destination: &Bucket, key: &str, path: &Path) -> Result<String, 
             path: path.to_owned(),
             source,
         })?;
+    let length = body.size_hint().1.unwrap_or(LARGEST_MANIFEST);
+    let time = UPLOAD_TIMEOUT + Duration::from_secs(length / SLOWEST_UPLOAD);
     let answer = destination
         .s3
         .put_object()
         .bucket(destination.name())
         .key(key)
         .content_type("text/csv")
+        // Jobs read no manifest that is encrypted with KMS, which may be the bucket's default.
+        .server_side_encryption(ServerSideEncryption::Aes256)
         .body(body)
+        .customize()
+        .config_override(patience(time))
         .send()
         .await
         .map_err(|error| destination.call("PutObject", key).failed(error))?;
@@ -327,10 +340,8 @@ async fn create(
         .role_arn(&options.role)
         // A request that is sent twice makes one job.
         .client_request_token(format!("{}-{number}", run.run))
-        .description(format!(
-            "{} to {}, run {}",
-            run.source, run.destination, run.run
-        ))
+        // At most 256 characters, which the names of two places may pass.
+        .description(format!("dr-replicate {}", run.run))
         .send()
         .await
         .map_err(|error| call(destination, "CreateJob", &run.run).failed(error))?;

@@ -52,14 +52,16 @@ impl Bucket {
             .config()
             .to_builder()
             .interceptor(refusals.clone())
-            // Its bookkeeping costs more than reading a page; pages have a limit of their own.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
         let timeouts = config
             .timeout_config()
             .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder)
             .read_timeout(PAGE_WAIT);
-        let listing = config.to_builder().timeout_config(timeouts.build());
+        let listing = config
+            .to_builder()
+            .timeout_config(timeouts.build())
+            // Its bookkeeping costs more than reading a page; pages have a limit of their own.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         Self {
             place,
             region: clients.region,

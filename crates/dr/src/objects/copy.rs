@@ -491,7 +491,8 @@ fn conditions(expected: &Expected) -> (Option<String>, Option<String>) {
     }
 }
 
-fn patience(time: Duration) -> aws_sdk_s3::config::Builder {
+/// Time-outs of a call that takes long.
+pub(super) fn patience(time: Duration) -> aws_sdk_s3::config::Builder {
     let timeouts = aws_sdk_s3::config::timeout::TimeoutConfig::builder()
         .operation_timeout(time)
         .read_timeout(time)

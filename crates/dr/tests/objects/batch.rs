@@ -241,6 +241,7 @@ async fn what_somebody_else_has_written_is_not_in_the_manifest() {
         stage.put_source(key, b"source").await;
         stage.put_destination(key, b"old").await;
     }
+    stage.put_source("c", b"source").await;
     let planned = stage
         .plan(&PlanOptions {
             leave_unproven: true,
@@ -248,6 +249,7 @@ async fn what_somebody_else_has_written_is_not_in_the_manifest() {
         })
         .await;
     stage.put_destination("b", b"somebody else").await;
+    stage.put_destination("c", b"somebody else").await;
     let create = mock!(aws_sdk_s3control::Client::create_job)
         .then_output(|| CreateJobOutput::builder().job_id("job-1").build());
     let directory = tempfile::tempdir().unwrap();
@@ -262,7 +264,8 @@ async fn what_somebody_else_has_written_is_not_in_the_manifest() {
     )
     .await
     .unwrap();
-    assert_eq!(plan.left.examples[0].key, "b");
+    let left: Vec<_> = plan.left.examples.iter().map(|left| &*left.key).collect();
+    assert_eq!(left, ["b", "c"]);
     assert_eq!(perform(&stage, ".dr-journal/r1/batch-0.csv").await, ["a"]);
 
     let from = Bucket::new(&stage.from, "s3://photos/x".parse().unwrap());

@@ -149,18 +149,17 @@ fn intent(destination: &Bucket, step: &Step) -> Record {
     })
 }
 
-/// Fills in versions that will be overwritten; `false` for what is not any more as it was listed.
+/// Fills in versions that will be overwritten; `false` for what is not any more as it was listed, also where
+/// nothing was: a job overwrites without asking.
 async fn look(
     destination: &Bucket,
     steps: Vec<(Step, S3StorageClass)>,
 ) -> Result<Vec<(Step, S3StorageClass, bool)>, Error> {
     futures::stream::iter(steps)
         .map(|(mut step, class)| async move {
-            let Some(facts) = &step.destination else {
-                return Ok((step, class, true));
-            };
             let there = destination.detail(&step.key).await?;
-            let same = there.as_ref().is_some_and(|there| there.etag == facts.etag);
+            let listed = step.destination.as_ref().map(|facts| &facts.etag);
+            let same = there.as_ref().map(|there| &there.etag) == listed;
             step.version = there.and_then(|there| there.version);
             Ok((step, class, same))
         })
