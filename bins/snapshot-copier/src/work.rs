@@ -200,6 +200,8 @@ impl Work {
                 if copied.has_failed() {
                     done.errors.push("a copy failed".to_owned());
                 }
+                // Unlike a wait, an invocation has no next look that could make up for it.
+                done.errors.extend(copied.last_error.clone());
                 done.errors.extend(copied.blocked.clone());
                 done.copied = Some(copied);
             }

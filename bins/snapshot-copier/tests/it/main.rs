@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_env::{AwsEnv, Options};
-use local_aws::{LocalAws, Rds, RdsClock, RdsOptions, RegionState};
+use local_aws::{Fault, FaultKind, LocalAws, Rds, RdsClock, RdsOptions, RegionState};
 use serde_json::{Value, json};
 
 use runtime::Lambda;
@@ -286,4 +286,34 @@ async fn a_copy_that_failed_after_its_invocation_is_an_error_of_the_next() {
     lambda.invoke(&tick()).await.unwrap();
     assert_eq!(stage.copies().await[0].1, "available");
     assert_eq!(stage.begun(), 2);
+}
+
+#[tokio::test]
+async fn what_could_not_be_begun_is_an_error_although_it_may_pass() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.take("seed").await;
+    let mut lambda = stage.lambda().await;
+    for (kind, word) in [
+        (FaultKind::SlowDown, "throttled"),
+        (FaultKind::InternalError, "cannot be reached"),
+    ] {
+        let fault = Fault::new(kind).service("rds").operation("CopyDBSnapshot");
+        let fault = stage.aws.add_fault(fault);
+        let error = lambda.invoke(&tick()).await.unwrap_err();
+        let done: Value = serde_json::from_str(error["errorMessage"].as_str().unwrap()).unwrap();
+        let done = &done["databases"][0];
+        assert_eq!(done["copied"]["snapshots"][0]["outcome"], "queued");
+        let told = done["errors"].to_string();
+        assert!(
+            told.contains("CopyDBSnapshot") && told.contains(word),
+            "{told}"
+        );
+        stage.aws.remove_fault(fault);
+    }
+    let answer = lambda.invoke(&tick()).await.unwrap();
+    let copied = &answer["databases"][0]["copied"];
+    assert_eq!(copied["snapshots"][0]["outcome"], "in-progress");
+    assert_eq!(copied["last_error"], Value::Null);
 }

@@ -259,6 +259,9 @@ pub struct Copied {
     pub most_in_progress: usize,
     /// Why no more could be begun although nothing is in progress.
     pub blocked: Option<String>,
+    /// Why the last look did not come to its end although the next may: throttled, or no answer. What is
+    /// unfinished is then told as it was before. None when that look went well.
+    pub last_error: Option<String>,
     /// How long it took.
     #[serde(serialize_with = "super::show::seconds")]
     pub took: Duration,
@@ -301,10 +304,11 @@ impl Report for Copied {
                 show::length(self.took),
                 self.most_in_progress
             ));
-        match &self.blocked {
-            Some(blocked) => document.text(blocked.clone()),
-            None => document,
-        }
+        let reasons = [&self.blocked, &self.last_error];
+        reasons
+            .into_iter()
+            .flatten()
+            .fold(document, |document, why| document.text(why.clone()))
     }
 }
 
@@ -335,12 +339,22 @@ pub async fn copy(
     let waiting = Waiting::begin(options.patience);
     let label = format!("copy snapshots of {} to {}", plan.database, plan.region);
     observer.started(&label);
+    let mut last_error = None;
     let outcome = loop {
-        match queue.round().await {
+        last_error = match queue.round().await {
             Err(error) if !Waiting::may_pass(&error) => break Err(error),
-            Err(error) => observer.waiting(&label, &error.to_string()),
-            Ok(()) => observer.waiting(&label, &queue.progress()),
-        }
+            Err(error) => {
+                observer.waiting(&label, &error.to_string());
+                Some(match &error.message {
+                    Some(message) => format!("{error}: {message}"),
+                    None => error.to_string(),
+                })
+            }
+            Ok(()) => {
+                observer.waiting(&label, &queue.progress());
+                None
+            }
+        };
         if queue.is_over() || !waiting.pause().await {
             break Ok(());
         }
@@ -350,6 +364,7 @@ pub async fn copy(
         region: plan.region,
         most_in_progress: queue.most,
         blocked: queue.blocked.take(),
+        last_error,
         snapshots: queue.steps.into_iter().map(Item::end).collect(),
         took: waiting.elapsed(),
     };

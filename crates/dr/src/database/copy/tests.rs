@@ -87,3 +87,26 @@ fn only_one_may_be_asked_for() {
     assert_eq!(plan.steps.len(), 1);
     assert_eq!(plan.steps[0].source.id, "rds:db-11");
 }
+
+#[test]
+fn the_error_that_a_wait_ended_with_is_shown() {
+    let source = snapshot("rds:db-10", at("2026-11-10T03:00:00Z"));
+    let copied = Copied {
+        database: "db".to_owned(),
+        region: regions().1,
+        snapshots: vec![CopiedOne {
+            source: source.id,
+            target: "db-copy".to_owned(),
+            outcome: CopyOutcome::Queued,
+        }],
+        most_in_progress: 0,
+        blocked: None,
+        last_error: Some("CopyDBSnapshot: throttled: Rate exceeded".to_owned()),
+        took: Duration::ZERO,
+    };
+    let shown = copied.document().to_markdown();
+    assert!(
+        shown.contains("CopyDBSnapshot: throttled: Rate exceeded"),
+        "{shown}"
+    );
+}
