@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use clap::Args;
 use dr::objects::ManifestUrl;
 
-use super::PlaceArgs;
+use super::{LISTINGS, PlaceArgs};
 
 /// What a sync would take.
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub struct EstimateArgs {
     #[arg(long, value_name = "S3URL", requires = "inventory_from")]
     pub inventory_to: Option<ManifestUrl>,
     /// Ranges of keys that are listed at once
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = LISTINGS, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub listings: u16,
     /// Copy requests that this machine makes in a second; 1,500 were measured against a server of two cores
     #[arg(long, value_name = "N", default_value = "1500")]

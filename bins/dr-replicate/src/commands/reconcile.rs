@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::connect;
 use super::sync::{carry_out, journal_failure, refuse, rest, scratch, walk_failure};
-use crate::args::{ManifestArgs, PlaceArgs, ReconcileArgs};
+use crate::args::{LISTINGS, ManifestArgs, PlaceArgs, ReconcileArgs};
 
 /// What `manifest` prints.
 #[derive(Serialize)]
@@ -105,7 +105,7 @@ pub(crate) async fn run(
         headers: false,
         delete: args.delete,
         leave_unproven: true,
-        listings: 8,
+        listings: usize::from(LISTINGS),
     };
     let (found, planned) = reconcile(&dr, &primary, &args.manifest, &options, directory.path())
         .await
