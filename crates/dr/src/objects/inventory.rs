@@ -159,10 +159,12 @@ pub async fn parity_of_inventories(
     destination: &Inventory,
     directory: &Path,
 ) -> Result<Parity, (Side, InventoryError)> {
-    let (ours, theirs) = tokio::try_join!(
+    // Both to their ends, so that of two problems the same one is told every time.
+    let (ours, theirs) = tokio::join!(
         open(source, directory, Side::Source),
         open(destination, directory, Side::Destination),
-    )?;
+    );
+    let (ours, theirs) = (ours?, theirs?);
     if ours.bucket == theirs.bucket {
         let bucket = ours.bucket;
         return Err((Side::Destination, InventoryError::OneBucket { bucket }));
