@@ -10,7 +10,7 @@ use dr::database::{
     RestoreRequest, Restored, Site, Snapshot, copy, plan_copies, plan_restore, recovery_points,
     restore,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use local_aws::{LocalAws, LogEntry, Rds, RdsClock, RdsOptions};
 use report::Silent;
 use settings::{CopiesKept, Database, Objectives, Region, RestoreAs, Tags};
@@ -106,7 +106,8 @@ impl Stage {
             .allocated_storage(20)
             .master_username("app")
             .master_user_password("correct-horse")
-            .backup_retention_period(7);
+            .backup_retention_period(7)
+            .preferred_backup_window(quiet_window(stage.rds.now()));
         if encrypted {
             let at_home = aws_sdk_kms::Client::new(&stage.env.sdk_config(region(PRIMARY)));
             let key = at_home.create_key().send().await.unwrap();
@@ -274,4 +275,11 @@ pub(crate) fn database() -> Database {
             security_groups: vec!["sg-0a1b2c3d".parse().unwrap()],
         }),
     }
+}
+
+/// Half a day ahead, so that no automated snapshot comes in the middle of a test, whatever the time.
+fn quiet_window(now: Timestamp) -> String {
+    let start = now + SignedDuration::from_hours(12);
+    let end = start + SignedDuration::from_mins(30);
+    format!("{}-{}", start.strftime("%H:%M"), end.strftime("%H:%M"))
 }
