@@ -62,6 +62,8 @@ impl Stage {
             aws,
         };
         let mut settings = EXAMPLE.to_owned();
+        // No automated snapshot comes in the middle of a test, whatever the time.
+        let window = stage.rds.now() + Duration::from_secs(12 * 3_600);
         let mut create = stage
             .from
             .create_db_instance()
@@ -72,6 +74,7 @@ impl Stage {
             .master_username("app")
             .master_user_password(PASSWORD)
             .db_name("staging")
+            .preferred_backup_window(window.strftime("%H:00-%H:30").to_string())
             .backup_retention_period(7);
         if encrypted {
             create = create
