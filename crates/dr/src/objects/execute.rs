@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::bucket::Bucket;
 use super::copy::{Copied, Copier, CopyError, Expected, Order};
-use super::journal::{Intent, Journal, JournalError, Record};
+use super::journal::{Journal, JournalError, Record};
 use super::pace::Pace;
 use super::plan::{Listed, SpoolError, Step, Tally, examples};
 use super::versions::marker_over;
@@ -203,7 +203,10 @@ impl Execution<'_> {
             }
             let (batch, changed) = self.look(batch).await?;
             overtaken.extend(changed);
-            let records: Vec<Record> = batch.iter().map(|step| self.intent(step)).collect();
+            let records: Vec<Record> = batch
+                .iter()
+                .map(|step| step.intent(self.destination))
+                .collect();
             self.journal.ahead(&records).await?;
             for step in batch {
                 let Some(source) = step.source.clone() else {
@@ -229,15 +232,6 @@ impl Execution<'_> {
                 }
             }
         }
-    }
-
-    fn intent(&self, step: &Step) -> Record {
-        Record::Intent(Intent {
-            key: self.destination.key(&step.key),
-            action: step.action,
-            etag: step.source.as_ref().map(|facts| facts.etag.clone()),
-            before: step.version.clone(),
-        })
     }
 
     /// Fills in the versions of what will be overwritten or deleted, and takes out what is not any more as
@@ -380,7 +374,10 @@ impl Execution<'_> {
             if batch.is_empty() {
                 continue;
             }
-            let records: Vec<Record> = batch.iter().map(|step| self.intent(step)).collect();
+            let records: Vec<Record> = batch
+                .iter()
+                .map(|step| step.intent(self.destination))
+                .collect();
             self.journal.ahead(&records).await?;
             self.delete_batch(&batch, done).await?;
         }

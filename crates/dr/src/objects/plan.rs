@@ -16,7 +16,7 @@ use super::bucket::Bucket;
 use super::compare::{Mode, Unprovable, Verdict};
 use super::comparison::{Outcome, Take, Terms, compare};
 use super::entry::Facts;
-use super::journal::Action;
+use super::journal::{Action, Intent, Record};
 use super::walk::WalkError;
 
 /// Keys shown of each kind.
@@ -231,6 +231,18 @@ pub(super) struct Step {
     /// The destination's version; `None` also where it keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<String>,
+}
+
+impl Step {
+    /// What the journal says before the step is taken.
+    pub(super) fn intent(&self, destination: &Bucket) -> Record {
+        Record::Intent(Intent {
+            key: destination.key(&self.key),
+            action: self.action,
+            etag: self.source.as_ref().map(|facts| facts.etag.clone()),
+            before: self.version.clone(),
+        })
+    }
 }
 
 /// The file of steps.

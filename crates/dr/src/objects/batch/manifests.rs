@@ -11,7 +11,7 @@ use percent_encoding::utf8_percent_encode;
 
 use super::super::bucket::Bucket;
 use super::super::copy::KEY;
-use super::super::journal::{Intent, Journal, Record};
+use super::super::journal::{Journal, Record};
 use super::super::plan::{Listed, Planned, Step, Tally};
 use super::{BatchError, LARGEST_MANIFEST, assign};
 
@@ -96,7 +96,7 @@ impl Manifests {
             let records: Vec<Record> = looked
                 .iter()
                 .filter(|(_, _, same)| *same)
-                .map(|(step, ..)| intent(destination, step))
+                .map(|(step, ..)| step.intent(destination))
                 .collect();
             journal.ahead(&records).await?;
             for (step, class, same) in looked {
@@ -138,15 +138,6 @@ impl Manifests {
 fn leave(left: &mut Listed, step: &Step, reason: &str) {
     let size = step.source.as_ref().map_or(0, |facts| facts.size);
     left.add(&step.key, size, Some(reason));
-}
-
-fn intent(destination: &Bucket, step: &Step) -> Record {
-    Record::Intent(Intent {
-        key: destination.key(&step.key),
-        action: step.action,
-        etag: step.source.as_ref().map(|facts| facts.etag.clone()),
-        before: step.version.clone(),
-    })
 }
 
 /// Fills in versions that will be overwritten; `false` for what is not any more as it was listed, also where
