@@ -27,8 +27,9 @@ pub use estimate::{
 pub use inventory::{Attributes, Inventory, InventoryError, Resource, Source};
 pub use money::{Usd, UsdRange};
 pub use prices::{
-    Allowance, BookError, Caveat, Confidence, Finding, FindingKind, ListedPrice, Portion, Price,
-    PriceBook, PriceCheck, PriceKey, PriceList, Priced, Scope, Service, Tier, UnknownService,
+    Allowance, BookError, Caveat, Confidence, Finding, FindingKind, ListedPrice, OfferError,
+    OfferFile, Portion, Price, PriceBook, PriceChange, PriceCheck, PriceKey, PriceList, PriceQuery,
+    Priced, Product, Refresh, Scope, Service, Tier, TierPrice, UnknownService, Unmatched, Wanted,
 };
 pub use quantity::{Quantity, QuantityError, QuantityRange, Scenario, Unit};
 pub use recovery::{Choice, DRILL_HOURS, Recovery, RecoveryError};

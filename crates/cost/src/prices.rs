@@ -3,6 +3,8 @@
 mod book;
 mod check;
 mod list;
+mod offer;
+mod refresh;
 mod service;
 mod tier;
 
@@ -12,6 +14,8 @@ use serde::Serialize;
 pub use book::{BookError, PriceBook};
 pub use check::{Finding, FindingKind, PriceCheck};
 pub use list::{ListedPrice, PriceList};
+pub use offer::{OfferError, OfferFile, PriceQuery, Product};
+pub use refresh::{PriceChange, Refresh, TierPrice, Unmatched, Wanted};
 pub use service::{PriceKey, Scope, Service, UnknownService};
 pub use tier::{Portion, Price, Priced, Tier};
 
@@ -21,6 +25,8 @@ use crate::Quantity;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
+    /// Read from AWS's own price list.
+    Aws,
     /// That many public documents quote it from AWS.
     Quoted(u8),
     /// Calculated from other prices.

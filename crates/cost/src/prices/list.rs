@@ -82,6 +82,7 @@ impl Report for PriceList {
             .iter()
             .map(|price| {
                 let (mark, confidence) = match price.confidence {
+                    Confidence::Aws => (Mark::Plain, "AWS's price list".to_owned()),
                     Confidence::Quoted(count) => (Mark::Plain, format!("quoted by {count}")),
                     Confidence::Derived => (Mark::Unknown, "derived".to_owned()),
                     Confidence::Assumed => (Mark::Unknown, "assumed".to_owned()),
