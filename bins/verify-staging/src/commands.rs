@@ -10,7 +10,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     match command {
         Command::Check(args) => check::run(&global, &args).await,
-        Command::Cost(command) => cost::run(&global, &command),
+        Command::Cost(command) => cost::run(&global, &command).await,
         Command::Completion(args) => {
             cli::print_completion::<Cli>(&args);
             Ok(Exit::Fine)

@@ -31,6 +31,8 @@ pub enum PricesCommand {
     Show(ShowArgs),
     /// Look for prices that are missing, derived, assumed or old: exit 1 when there are any
     Check(CheckArgs),
+    /// Ask AWS, or read its bulk offer files, and write a new edition; shows what changes first
+    Refresh(RefreshArgs),
 }
 
 /// What is priced, and how.
@@ -163,4 +165,25 @@ pub struct CheckArgs {
     /// Another price book
     #[arg(long, value_name = "FILE")]
     pub prices: Option<PathBuf>,
+}
+
+/// `cost prices refresh`.
+#[derive(Debug, Args)]
+pub struct RefreshArgs {
+    /// Of this region; may be repeated; those of the settings unless given, those of the file with --offer
+    #[arg(long, value_name = "REGION")]
+    pub region: Vec<Region>,
+    /// Read a bulk offer file (offers/v1.0/aws/CODE/current/REGION/index.json) instead of asking AWS; may be
+    /// repeated
+    #[arg(long, value_name = "FILE")]
+    pub offer: Vec<PathBuf>,
+    /// The price book to begin with; that of this release unless given
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
+    /// Where to write the new edition, which --prices reads; nothing is written unless given
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    /// Print Markdown instead of a table
+    #[arg(long)]
+    pub markdown: bool,
 }

@@ -3,6 +3,7 @@ mod diff;
 mod estimate;
 mod prices;
 mod recovery;
+mod refresh;
 mod source;
 mod tips;
 
@@ -11,7 +12,7 @@ use report::Report;
 
 use crate::args::cost::{CostCommand, PricesCommand};
 
-pub(super) fn run(global: &GlobalArgs, command: &CostCommand) -> Result<Exit, Failure> {
+pub(super) async fn run(global: &GlobalArgs, command: &CostCommand) -> Result<Exit, Failure> {
     match command {
         CostCommand::Estimate(args) => estimate::run(global, args),
         CostCommand::Guide(args) => estimate::against_guide(global, args),
@@ -21,6 +22,7 @@ pub(super) fn run(global: &GlobalArgs, command: &CostCommand) -> Result<Exit, Fa
         CostCommand::Budget(args) => budget::run(global, args),
         CostCommand::Prices(PricesCommand::Show(args)) => prices::show(global, args),
         CostCommand::Prices(PricesCommand::Check(args)) => prices::check(global, args),
+        CostCommand::Prices(PricesCommand::Refresh(args)) => refresh::run(global, args).await,
     }
 }
 

@@ -1,9 +1,13 @@
+use std::time::Instant;
+
 use aws_env::{Call, Error};
 use aws_sdk_pricing::types::{Filter, FilterType};
+use jiff::civil::Date;
+use report::{Observer, Outcome};
 use settings::Region;
 use thiserror::Error;
 
-use crate::{OfferError, PriceQuery, Product};
+use crate::{OfferError, PriceBook, PriceQuery, Product, Refresh};
 
 /// GetProducts answers so many at most at once.
 /// <https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_pricing_GetProducts.html>
@@ -53,18 +57,55 @@ pub fn pricing_region(near: Region) -> Region {
     home.parse().unwrap_or(near)
 }
 
+/// Asks for everything that `book` has, in `regions`, one item after the other, from `asked`, the region of
+/// the client.
+///
+/// # Errors
+/// When AWS does not answer, or with something else: a book that is half new would say nothing of its other half.
+pub async fn refresh(
+    client: &aws_sdk_pricing::Client,
+    asked: Region,
+    book: &PriceBook,
+    regions: &[Region],
+    today: Date,
+    observer: &dyn Observer,
+) -> Result<Refresh, PriceListError> {
+    const LABEL: &str = "ask for prices";
+    let started = Instant::now();
+    let mut refresh = Refresh::new(book, today);
+    let all = book.wanted(regions);
+    observer.started(LABEL);
+    for (at, wanted) in all.iter().enumerate() {
+        let found = match wanted.query() {
+            None => Ok(Vec::new()),
+            Some(query) => products(client, asked, query).await,
+        };
+        let found = found.inspect_err(|_| {
+            observer.finished(LABEL, Outcome::Failed, started.elapsed());
+        })?;
+        refresh.take(wanted, &found, "AWS Price List", today);
+        observer.waiting(LABEL, &format!("{} of {}", at + 1, all.len()));
+    }
+    observer.finished(LABEL, Outcome::Done, started.elapsed());
+    Ok(refresh)
+}
+
 /// The products that a query may be about, from `asked`, the region of the client.
 ///
 /// # Errors
 /// When AWS does not answer, or with something else.
-pub async fn products(
+async fn products(
     client: &aws_sdk_pricing::Client,
     asked: Region,
     query: &PriceQuery,
 ) -> Result<Vec<Product>, PriceListError> {
     let item = || query.key().to_string();
     let filter = |kind, field: &str, value: &str| {
-        Filter::builder().r#type(kind).field(field).value(value).build()
+        Filter::builder()
+            .r#type(kind)
+            .field(field)
+            .value(value)
+            .build()
     };
     let filters: Result<Vec<Filter>, _> = query
         .attributes()

@@ -8,7 +8,7 @@ use serde::Serialize;
 use settings::Region;
 
 use super::offer::Step;
-use super::{Confidence, Price, PriceBook, PriceKey, PriceQuery, Product, Scope, Tier};
+use super::{Confidence, OfferFile, Price, PriceBook, PriceKey, PriceQuery, Product, Scope, Tier};
 use crate::quantity::{as_text, shown};
 use crate::{Unit, Usd};
 use rust_decimal::Decimal;
@@ -26,6 +26,16 @@ impl Wanted {
     /// What it is for.
     pub fn key(&self) -> &PriceKey {
         &self.key
+    }
+
+    /// An item counted in `unit`, whose price is for `per` of them.
+    pub fn new(key: PriceKey, unit: Unit, per: Decimal) -> Self {
+        Self {
+            query: PriceQuery::of(&key, unit),
+            key,
+            unit,
+            per,
+        }
     }
 
     /// The product to look for; `None` when nothing says which it is.
@@ -113,12 +123,7 @@ impl PriceBook {
         }
         wanted
             .into_iter()
-            .map(|(key, (unit, per))| Wanted {
-                query: PriceQuery::of(&key, unit),
-                key,
-                unit,
-                per,
-            })
+            .map(|(key, (unit, per))| Wanted::new(key, unit, per))
             .collect()
     }
 }
@@ -135,6 +140,31 @@ impl Refresh {
             unmatched: Vec::new(),
             book: next,
         }
+    }
+
+    /// Takes what a bulk offer file has for `regions`, or for all that it has products of; false when it has
+    /// none for them.
+    pub fn take_file(&mut self, file: &OfferFile, regions: &[Region]) -> bool {
+        let here: Vec<Region> = file
+            .regions()
+            .into_iter()
+            .filter(|region| regions.is_empty() || regions.contains(region))
+            .collect();
+        let everywhere = file.regions().is_empty();
+        if here.is_empty() && !everywhere {
+            return false;
+        }
+        let list = format!("AWS bulk offer {} of {}", file.code, file.published);
+        let wanted = self.book.wanted(&here).into_iter();
+        let mut any = false;
+        for wanted in wanted.filter(|wanted| wanted.key.service.code() == file.code) {
+            // A region's file says nothing of what has one price everywhere.
+            if everywhere == (wanted.key.scope == Scope::Global) {
+                self.take(&wanted, &file.products, &list, file.published);
+                any = true;
+            }
+        }
+        any
     }
 
     /// Takes the price of an item from products, read from `list` and right on `as_of`. What nothing or

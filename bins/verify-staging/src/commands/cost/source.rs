@@ -10,6 +10,7 @@ use cost::{Estimate, Inventory, InventoryError, Options, PriceBook, Usage};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
+use settings::Region;
 
 use crate::args::cost::PricingArgs;
 
@@ -112,12 +113,12 @@ pub(super) fn oldest(days: u16) -> Date {
     today().saturating_sub(i32::from(days).days())
 }
 
-fn today() -> Date {
+pub(super) fn today() -> Date {
     cli::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
 /// An error of what a file holds: exit 2.
-fn told(error: impl std::error::Error + Send + Sync + 'static, path: &Path) -> Failure {
+pub(super) fn told(error: impl std::error::Error + Send + Sync + 'static, path: &Path) -> Failure {
     let context = format!("failed to use {}", path.display());
     Failure::new(Exit::Usage, anyhow::Error::new(error).context(context))
 }
@@ -146,5 +147,25 @@ fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     };
     read()
         .with_context(|| format!("failed to read {}", path.display()))
+        .map_err(|error| Failure::new(Exit::Usage, error))
+}
+
+/// Those given, or those of the settings.
+pub(super) fn regions(global: &GlobalArgs, given: &[Region]) -> Result<Vec<Region>, Failure> {
+    if given.is_empty() {
+        let regions = cli::load_settings(global)?.regions;
+        return Ok(vec![regions.primary, regions.dr]);
+    }
+    Ok(given.to_vec())
+}
+
+/// Writes a file as a whole or not at all.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = Path::new(&name);
+    std::fs::write(new, text)
+        .and_then(|()| std::fs::rename(new, path))
+        .with_context(|| format!("failed to write {}", path.display()))
         .map_err(|error| Failure::new(Exit::Usage, error))
 }

@@ -1,6 +1,6 @@
 //! Bulk offer files. That of EC2 has hundreds of megabytes, so that only products asked for are kept.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::io::Read;
 
@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use settings::Region;
 
 use super::query::bare;
 use super::{OfferError, PriceQuery, Product, Sold, Term};
+use crate::prices::Wanted;
 
 /// Products of a bulk offer file, `offers/v1.0/aws/CODE/current/REGION/index.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +26,24 @@ pub struct OfferFile {
 }
 
 impl OfferFile {
-    /// Reads those products of a file that `queries` may be about.
+    /// The regions that its products are sold in; none for what has one price everywhere.
+    pub fn regions(&self) -> BTreeSet<Region> {
+        let told = |product: &Product| {
+            let region = product
+                .attribute("regionCode")
+                .or(product.attribute("fromRegionCode"));
+            region.and_then(|region| region.parse().ok())
+        };
+        self.products.iter().filter_map(told).collect()
+    }
+
+    /// Reads those products of a file that `wanted` may be about.
     ///
     /// # Errors
     /// When it is not such a file.
-    pub fn read(file: impl Read, queries: &[PriceQuery]) -> Result<Self, OfferError> {
-        let wanted: HashSet<&str> = queries.iter().map(PriceQuery::usage).collect();
+    pub fn read(file: impl Read, wanted: &[Wanted]) -> Result<Self, OfferError> {
+        let wanted = wanted.iter().filter_map(Wanted::query);
+        let wanted: HashSet<&str> = wanted.map(PriceQuery::usage).collect();
         let mut found = Found {
             wanted,
             code: None,

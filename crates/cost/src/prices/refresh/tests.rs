@@ -2,25 +2,18 @@ use jiff::civil::date;
 use report::Report as _;
 
 use super::*;
-use crate::prices::{OfferFile, Service};
+use crate::prices::Service;
 
 const RDS: &str = include_str!("../../../tests/fixtures/offers/AmazonRDS-ca-central-1.json");
 const DYNAMODB: &str = include_str!("../../../tests/fixtures/offers/AmazonDynamoDB-us-east-1.json");
 
-/// Takes everything of the file's service in a region.
-fn refreshed(region: &str, file: &str, service: Service) -> Refresh {
+fn refreshed(file: &str) -> Refresh {
     let book = PriceBook::builtin().unwrap();
-    let wanted: Vec<Wanted> = book
-        .wanted(&[region.parse().unwrap()])
-        .into_iter()
-        .filter(|wanted| wanted.key.service == service)
-        .collect();
-    let queries: Vec<PriceQuery> = wanted.iter().filter_map(|w| w.query.clone()).collect();
-    let file = OfferFile::read(file.as_bytes(), &queries).unwrap();
+    let regions: Vec<Region> = Region::all().collect();
+    let file = OfferFile::read(file.as_bytes(), &book.wanted(&regions)).unwrap();
     let mut refresh = Refresh::new(&book, date(2026, 11, 26));
-    for wanted in &wanted {
-        refresh.take(wanted, &file.products, "AWS Price List", file.published);
-    }
+    assert!(!refresh.take_file(&file, &["eu-west-1".parse().unwrap()]));
+    assert!(refresh.take_file(&file, &[]));
     refresh
 }
 
@@ -37,7 +30,7 @@ fn usd(refresh: &Refresh, scope: &str, service: Service, item: &str) -> (String,
 
 #[test]
 fn changes_are_shown_confirmations_counted_and_the_rest_kept() {
-    let refresh = refreshed("ca-central-1", RDS, Service::Rds);
+    let refresh = refreshed(RDS);
     let text = refresh.document().to_terminal(None, false);
     assert!(
         text.contains("instance postgresql db.t4g.medium multi-az")
@@ -78,12 +71,14 @@ fn changes_are_shown_confirmations_counted_and_the_rest_kept() {
         "{written}"
     );
     assert_eq!(PriceBook::with_prices(&written).unwrap(), refresh.book);
-    assert!(written.contains("0.142,2026-11-12,aws,\"AWS Price List, SKU MULTIAZPG0000001\""));
+    assert!(written.contains(
+        "0.142,2026-11-12,aws,\"AWS bulk offer AmazonRDS of 2026-11-12, SKU MULTIAZPG0000001\""
+    ));
 }
 
 #[test]
 fn prices_are_for_as_many_units_as_in_the_book_and_free_tiers_are_not_prices() {
-    let refresh = refreshed("us-east-1", DYNAMODB, Service::DynamoDb);
+    let refresh = refreshed(DYNAMODB);
     let of = |item| usd(&refresh, "us-east-1", Service::DynamoDb, item).0;
     // 0.000000625 a unit is 0.625 a million.
     assert_eq!(of("write"), "0.625");

@@ -1,6 +1,6 @@
 use super::*;
-use crate::prices::PriceBook;
 use crate::prices::offer::{OfferError, OfferFile};
+use crate::prices::{PriceBook, Wanted};
 
 const RDS: &str = include_str!("../../../../tests/fixtures/offers/AmazonRDS-ca-central-1.json");
 
@@ -11,6 +11,11 @@ fn query(scope: &str, service: Service, item: &str, unit: Unit) -> PriceQuery {
         item: item.to_owned(),
     };
     PriceQuery::of(&key, unit).unwrap_or_else(|| panic!("no rule for {item}"))
+}
+
+fn wanted(queries: &[PriceQuery]) -> Vec<Wanted> {
+    let wanted = |query: &PriceQuery| Wanted::new(query.key.clone(), query.unit, Decimal::ONE);
+    queries.iter().map(wanted).collect()
 }
 
 /// The only tier's price.
@@ -45,7 +50,7 @@ fn engines_zones_and_reservations_are_told_apart() {
         of("storage gp3 multi-az", Unit::GbMonth),
         of("backup storage", Unit::GbMonth),
     ];
-    let file = OfferFile::read(RDS.as_bytes(), &queries).unwrap();
+    let file = OfferFile::read(RDS.as_bytes(), &wanted(&queries)).unwrap();
     assert_eq!(
         (file.code.as_str(), file.published.to_string().as_str()),
         ("AmazonRDS", "2026-11-12")
@@ -64,7 +69,7 @@ fn what_does_not_agree_or_is_counted_otherwise_is_not_guessed() {
         of("storage io1 single-az"),
         of("storage gp2 single-az"),
     ];
-    let file = OfferFile::read(RDS.as_bytes(), &queries).unwrap();
+    let file = OfferFile::read(RDS.as_bytes(), &wanted(&queries)).unwrap();
     let [gp3, io1, gp2] = queries
         .each_ref()
         .map(|query| query.price(&file.products).unwrap_err());
@@ -98,7 +103,7 @@ fn only_what_is_asked_for_is_kept_of_a_file() {
         "backup storage",
         Unit::GbMonth,
     )];
-    let file = OfferFile::read(RDS.as_bytes(), &queries).unwrap();
+    let file = OfferFile::read(RDS.as_bytes(), &wanted(&queries)).unwrap();
     assert_eq!(file.products.len(), 1);
 }
 

@@ -1,0 +1,230 @@
+//! What was measured, as a usage file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use report::{Document, Mark, Report};
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+use super::Unmeasured;
+use crate::quantity::{as_text, shown};
+
+/// How much of a key a resource used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Measured {
+    /// The resource.
+    pub address: String,
+    /// The key of the usage file.
+    pub key: String,
+    /// How much.
+    #[serde(serialize_with = "as_text")]
+    pub amount: Decimal,
+    /// On how many days there was data.
+    pub days: usize,
+    /// What the number does not say.
+    pub remark: Option<String>,
+}
+
+/// The usage of some days, as a month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Measurement {
+    /// The first day.
+    pub from: Date,
+    /// The last day.
+    pub to: Date,
+    /// How many days that is.
+    pub days: u32,
+    /// What is known.
+    pub measured: Vec<Measured>,
+    /// What is not, and is left out of the file: nobody says that it is nothing.
+    pub unmeasured: Vec<Unmeasured>,
+}
+
+impl Measurement {
+    /// An `infracost-usage.yml`, which [`crate::Usage::parse`] reads. What is not known stands in comments.
+    pub fn to_yaml(&self) -> String {
+        let mut out = format!(
+            "# Usage from {} to {}, {} days, as a month of 730 hours.\n\
+             # What has no data is left out, so that its default counts.\n\
+             version: 0.1\n",
+            self.from, self.to, self.days
+        );
+        if self.measured.is_empty() {
+            out.push_str("resource_usage: {}\n");
+        } else {
+            out.push_str("resource_usage:\n");
+        }
+        let mut measured: BTreeMap<&str, Vec<&Measured>> = BTreeMap::new();
+        for of in &self.measured {
+            measured.entry(&of.address).or_default().push(of);
+        }
+        let mut missing: BTreeMap<&str, Vec<&Unmeasured>> = BTreeMap::new();
+        for of in &self.unmeasured {
+            missing.entry(&of.address).or_default().push(of);
+        }
+        let addresses: BTreeSet<&str> = measured.keys().chain(missing.keys()).copied().collect();
+        for address in addresses {
+            let values = measured.get(address).map_or(&[][..], Vec::as_slice);
+            if values.is_empty() {
+                out.push_str(&format!("  # {}:\n", one_line(address)));
+            } else {
+                out.push_str(&format!("  {}:\n", quoted(address)));
+            }
+            for of in missing.get(address).into_iter().flatten() {
+                out.push_str(&format!("    # {}: {}\n", of.key, one_line(&of.why)));
+            }
+            let mut values = values.to_vec();
+            values.sort_by(|a, b| a.key.cmp(&b.key));
+            let mut group = None;
+            for of in values {
+                let (of_group, name) = match of.key.split_once('.') {
+                    Some((group, name)) => (Some(group), name),
+                    None => (None, of.key.as_str()),
+                };
+                if let Some(name) = of_group.filter(|_| of_group != group) {
+                    out.push_str(&format!("    {name}:\n"));
+                }
+                group = of_group;
+                let indent = if of_group.is_some() { "      " } else { "    " };
+                out.push_str(&format!("{indent}{name}: {}", of.amount.normalize()));
+                out.push_str(&comment(of, self.days));
+            }
+        }
+        out
+    }
+}
+
+fn comment(of: &Measured, days: u32) -> String {
+    let mut parts = Vec::new();
+    if of.days < days as usize {
+        parts.push(format!("data on {} of {days} days", of.days));
+    }
+    parts.extend(of.remark.clone());
+    if parts.is_empty() {
+        "\n".to_owned()
+    } else {
+        format!(" # {}\n", one_line(&parts.join("; ")))
+    }
+}
+
+/// For a comment, which ends with its line.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+/// A key of YAML; addresses hold brackets and quotes.
+fn quoted(text: &str) -> String {
+    format!("'{}'", one_line(text).replace('\'', "''"))
+}
+
+impl Report for Measurement {
+    fn document(&self) -> Document {
+        let measured = self
+            .measured
+            .iter()
+            .map(|of| {
+                let cells = vec![
+                    of.address.clone(),
+                    of.key.clone(),
+                    shown(of.amount),
+                    format!("{} of {}", of.days, self.days),
+                    of.remark.clone().unwrap_or_default(),
+                ];
+                (Mark::Plain, cells)
+            })
+            .collect();
+        let unmeasured = self
+            .unmeasured
+            .iter()
+            .map(|of| {
+                let cells = vec![of.address.clone(), of.key.clone(), of.why.clone()];
+                (Mark::Unknown, cells)
+            })
+            .collect();
+        Document::new()
+            .heading(format!("Usage from {} to {}", self.from, self.to))
+            .table(["Resource", "Key", "A month", "Days", "Remarks"], measured)
+            .heading("Without data, so that defaults count")
+            .table(["Resource", "Key", "Why"], unmeasured)
+            .text(format!(
+                "{} numbers measured, {} not",
+                self.measured.len(),
+                self.unmeasured.len()
+            ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::{Told, Usage};
+
+    fn of(address: &str, key: &str, amount: i64, days: usize) -> Measured {
+        Measured {
+            address: address.to_owned(),
+            key: key.to_owned(),
+            amount: Decimal::new(amount, 1),
+            days,
+            remark: None,
+        }
+    }
+
+    fn measurement(measured: Vec<Measured>) -> Measurement {
+        Measurement {
+            from: date(2026, 10, 27),
+            to: date(2026, 11, 25),
+            days: 30,
+            measured,
+            unmeasured: vec![Unmeasured {
+                address: "aws_kms_key.x".to_owned(),
+                key: "monthly_requests".to_owned(),
+                why: "AWS publishes\nno metric of it".to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn the_file_is_one_that_can_be_read_and_what_is_missing_has_its_default() {
+        let bucket = "module.s3[\"it's a: key\"].aws_s3_bucket.x";
+        let yaml = measurement(vec![
+            of("aws_nat_gateway.x[0]", "monthly_data_processed_gb", 123, 30),
+            of(bucket, "standard.storage_gb", 5, 12),
+            of(bucket, "standard.monthly_tier_1_requests", 70, 30),
+        ])
+        .to_yaml();
+        let usage = Usage::parse(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+        let amount = |address: &str, kind, key| {
+            let (range, told) = usage.of(address, kind, key);
+            (range.expected, told)
+        };
+        let nat = amount(
+            "aws_nat_gateway.x[0]",
+            "aws_nat_gateway",
+            "monthly_data_processed_gb",
+        );
+        assert_eq!(nat, (Decimal::new(123, 1), Told::File));
+        assert_eq!(
+            amount(bucket, "aws_s3_bucket", "standard.storage_gb").0,
+            Decimal::new(5, 1)
+        );
+        assert!(
+            yaml.contains("storage_gb: 0.5 # data on 12 of 30 days"),
+            "{yaml}"
+        );
+        let key = amount("aws_kms_key.x", "aws_kms_key", "monthly_requests");
+        assert_eq!(key, (Decimal::from(20_000), Told::Default));
+        assert!(
+            yaml.contains("# monthly_requests: AWS publishes no metric of it"),
+            "{yaml}"
+        );
+    }
+
+    #[test]
+    fn nothing_measured_is_a_file_too() {
+        let yaml = measurement(Vec::new()).to_yaml();
+        assert_eq!(Usage::parse(&yaml).unwrap(), Usage::default());
+    }
+}
