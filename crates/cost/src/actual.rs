@@ -93,19 +93,15 @@ impl Actual {
     /// Puts a bill beside an estimate.
     pub fn new(estimate: &Estimate, bill: Bill) -> Self {
         let mut rows: BTreeMap<String, ActualRow> = BTreeMap::new();
-        let mut row = |name: &str| -> &mut ActualRow {
-            rows.entry(name.to_owned())
-                .or_insert_with(|| ActualRow::new(name))
-        };
         for line in &estimate.lines {
-            let row = row(name(line.key.service));
+            let row = entry(&mut rows, name(line.key.service));
             let before = row.estimate.unwrap_or_default();
             row.estimate = Some(before + line.usd.unwrap_or_default());
             row.lower_bound |= line.missing.is_some();
         }
         let mut billed = Usd::ZERO;
         for part in &bill.parts {
-            let row = row(billed_as(part));
+            let row = entry(&mut rows, billed_as(part));
             row.billed = Some(row.billed.unwrap_or_default() + part.usd);
             billed += part.usd;
         }
@@ -176,6 +172,11 @@ impl ActualRow {
             _ => Mark::Unknown,
         }
     }
+}
+
+fn entry<'r>(rows: &'r mut BTreeMap<String, ActualRow>, name: &str) -> &'r mut ActualRow {
+    rows.entry(name.to_owned())
+        .or_insert_with(|| ActualRow::new(name))
 }
 
 fn name(service: Service) -> &'static str {
