@@ -39,6 +39,6 @@ pub use quantity::{Quantity, QuantityError, QuantityRange, Scenario, Unit};
 pub use recovery::{Choice, DRILL_HOURS, Recovery, RecoveryError};
 pub use tips::{Tip, Tips, Trust};
 pub use usage::{
-    Measure, Measured, Measurement, Statistic, Told, Unmeasured, Usage, UsageError, UsageKey,
-    measures, usage_keys,
+    Measure, Measured, Measurement, Period, Statistic, Told, Unmeasured, Usage, UsageError,
+    UsageKey, measures, usage_keys,
 };

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 pub use keys::{UsageKey, usage_keys};
 pub use measure::{Measure, Statistic, Unmeasured, measures};
-pub use measured::{Measured, Measurement};
+pub use measured::{Measured, Measurement, Period};
 
 use crate::quantity::parse_number;
 use crate::{Inventory, QuantityRange};

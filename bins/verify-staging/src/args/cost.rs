@@ -19,6 +19,10 @@ pub enum CostCommand {
     Diff(DiffArgs),
     /// Hold the estimate against a limit: exit 1 above it, 3 when something has no price
     Budget(BudgetArgs),
+    /// Write a usage file: what CloudWatch measured, or the defaults
+    Usage(UsageArgs),
+    /// Put what AWS billed in a month beside the estimate; every request to Cost Explorer costs $0.01
+    Actual(ActualArgs),
     /// The price book
     #[command(subcommand)]
     Prices(PricesCommand),
@@ -186,4 +190,39 @@ pub struct RefreshArgs {
     /// Print Markdown instead of a table
     #[arg(long)]
     pub markdown: bool,
+}
+
+/// `cost usage`.
+#[derive(Debug, Args)]
+pub struct UsageArgs {
+    /// Ask CloudWatch what was used; AWS charges for the metrics asked for ($0.01 for 1,000)
+    #[arg(long)]
+    pub from_cloudwatch: bool,
+    /// Days before today that are made a month
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=92))]
+    pub days: u16,
+    /// What `terraform show -json` wrote of a state, - for standard input, which has the names that AWS gave;
+    /// the guide's stack with the names of the settings unless given
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Region of resources that do not say theirs; that of the state or the settings unless given
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<Region>,
+    /// Where to write the usage file, which --usage reads; standard output unless given
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+}
+
+/// `cost actual`.
+#[derive(Debug, Args)]
+pub struct ActualArgs {
+    /// What is priced, and how.
+    #[command(flatten)]
+    pub estimate: EstimateArgs,
+    /// A month that is over; the last one unless given
+    #[arg(long, value_name = "YYYY-MM")]
+    pub month: Option<String>,
+    /// Only what carries this tag; may be repeated; Project and Environment of the settings unless given
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub tag: Vec<String>,
 }

@@ -1,3 +1,4 @@
+mod actual;
 mod budget;
 mod diff;
 mod estimate;
@@ -6,6 +7,7 @@ mod recovery;
 mod refresh;
 mod source;
 mod tips;
+mod usage;
 
 use cli::{Exit, Failure, GlobalArgs};
 use report::Report;
@@ -20,6 +22,8 @@ pub(super) async fn run(global: &GlobalArgs, command: &CostCommand) -> Result<Ex
         CostCommand::Tips(args) => tips::run(global, args),
         CostCommand::Diff(args) => diff::run(global, args),
         CostCommand::Budget(args) => budget::run(global, args),
+        CostCommand::Usage(args) => usage::run(global, args).await,
+        CostCommand::Actual(args) => actual::run(global, args).await,
         CostCommand::Prices(PricesCommand::Show(args)) => prices::show(global, args),
         CostCommand::Prices(PricesCommand::Check(args)) => prices::check(global, args),
         CostCommand::Prices(PricesCommand::Refresh(args)) => refresh::run(global, args).await,

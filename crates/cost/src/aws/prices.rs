@@ -124,7 +124,8 @@ async fn products(
         item: item(),
         source: Box::new(source),
     };
-    let filters = filters.map_err(|error| aws(call.clone().failed(error.into())))?;
+    let filters =
+        filters.map_err(|error| aws(Error::unexpected(call.clone(), error.to_string())))?;
     let mut found = Vec::new();
     let mut pages = client
         .get_products()

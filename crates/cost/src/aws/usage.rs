@@ -7,14 +7,13 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
     Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat, StatusCode,
 };
-use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use report::{Observer, Outcome};
 use rust_decimal::Decimal;
 use settings::Region;
 
-use crate::{Inventory, Measure, Measured, Measurement, Unmeasured, measures};
+use crate::{Inventory, Measure, Measured, Measurement, Period, Unmeasured, measures};
 
 /// GetMetricData takes so many metrics at once.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>
@@ -38,7 +37,7 @@ pub async fn measure(
     observer: &dyn Observer,
 ) -> Result<Measurement, Error> {
     let (wanted, mut unmeasured) = measures(inventory);
-    let from = today.saturating_sub(i64::from(days).days());
+    let period = Period::before(today, days);
     let mut by_region: BTreeMap<Region, Vec<&Measure>> = BTreeMap::new();
     for measure in &wanted {
         by_region.entry(measure.region).or_default().push(measure);
@@ -48,7 +47,7 @@ pub async fn measure(
         let label = format!("ask CloudWatch in {region}");
         let started = std::time::Instant::now();
         observer.started(&label);
-        let found = ask(&client(region), region, &wanted, from, today).await;
+        let found = ask(&client(region), region, &wanted, period.from, today).await;
         let outcome = match &found {
             Ok(_) => Outcome::Done,
             Err(_) => Outcome::Failed,
@@ -79,9 +78,7 @@ pub async fn measure(
     }
     unmeasured.sort();
     Ok(Measurement {
-        from,
-        to: today.saturating_sub(1.day()),
-        days,
+        period: Some(period),
         measured,
         unmeasured,
     })

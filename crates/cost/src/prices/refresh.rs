@@ -121,6 +121,13 @@ impl PriceBook {
                     .or_insert(of);
             }
         }
+        // What a reservation of each class costs, so that a tip can say what it saves.
+        for (key, of) in wanted.clone() {
+            if let Some(class) = key.item.strip_prefix("instance ") {
+                let item = format!("reserved {class} 1yr no-upfront");
+                wanted.entry(PriceKey { item, ..key }).or_insert(of);
+            }
+        }
         wanted
             .into_iter()
             .map(|(key, (unit, per))| Wanted::new(key, unit, per))

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::ToSpan as _;
 use jiff::civil::Date;
 use report::{Document, Mark, Report};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::Unmeasured;
+use super::{Unmeasured, usage_keys};
+use crate::Inventory;
 use crate::quantity::{as_text, shown};
 
 /// How much of a key a resource used.
@@ -26,15 +28,33 @@ pub struct Measured {
     pub remark: Option<String>,
 }
 
+/// Whole days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Period {
+    /// The first.
+    pub from: Date,
+    /// The last.
+    pub to: Date,
+    /// How many.
+    pub days: u32,
+}
+
+impl Period {
+    /// So many days before `today`.
+    pub fn before(today: Date, days: u32) -> Self {
+        Self {
+            from: today.saturating_sub(i64::from(days).days()),
+            to: today.saturating_sub(1.day()),
+            days,
+        }
+    }
+}
+
 /// The usage of some days, as a month.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Measurement {
-    /// The first day.
-    pub from: Date,
-    /// The last day.
-    pub to: Date,
-    /// How many days that is.
-    pub days: u32,
+    /// When; null when nothing was measured and these are the defaults.
+    pub period: Option<Period>,
     /// What is known.
     pub measured: Vec<Measured>,
     /// What is not, and is left out of the file: nobody says that it is nothing.
@@ -42,14 +62,38 @@ pub struct Measurement {
 }
 
 impl Measurement {
+    /// The defaults of everything that the resources of an inventory can use, to begin a usage file with.
+    pub fn of_defaults(inventory: &Inventory) -> Self {
+        let keys = inventory.resources.iter().flat_map(|resource| {
+            let keys = usage_keys().iter().filter(|key| key.kind == resource.kind);
+            keys.map(|key| (resource.address.clone(), key))
+        });
+        let measured = keys
+            .map(|(address, key)| Measured {
+                address,
+                key: key.name.to_owned(),
+                amount: key.default_range().expected,
+                days: 0,
+                remark: None,
+            })
+            .collect();
+        Self {
+            period: None,
+            measured,
+            unmeasured: Vec::new(),
+        }
+    }
+
     /// An `infracost-usage.yml`, which [`crate::Usage::parse`] reads. What is not known stands in comments.
     pub fn to_yaml(&self) -> String {
-        let mut out = format!(
-            "# Usage from {} to {}, {} days, as a month of 730 hours.\n\
-             # What has no data is left out, so that its default counts.\n\
-             version: 0.1\n",
-            self.from, self.to, self.days
-        );
+        let mut out = match self.period {
+            Some(Period { from, to, days }) => format!(
+                "# Usage from {from} to {to}, {days} days, as a month of 730 hours.\n\
+                 # What has no data is left out, so that its default counts.\n"
+            ),
+            None => "# The defaults: nothing was measured.\n".to_owned(),
+        };
+        out.push_str("version: 0.1\n");
         if self.measured.is_empty() {
             out.push_str("resource_usage: {}\n");
         } else {
@@ -88,16 +132,18 @@ impl Measurement {
                 group = of_group;
                 let indent = if of_group.is_some() { "      " } else { "    " };
                 out.push_str(&format!("{indent}{name}: {}", of.amount.normalize()));
-                out.push_str(&comment(of, self.days));
+                out.push_str(&comment(of, self.period));
             }
         }
         out
     }
 }
 
-fn comment(of: &Measured, days: u32) -> String {
+fn comment(of: &Measured, period: Option<Period>) -> String {
     let mut parts = Vec::new();
-    if of.days < days as usize {
+    if let Some(Period { days, .. }) = period
+        && of.days < days as usize
+    {
         parts.push(format!("data on {} of {days} days", of.days));
     }
     parts.extend(of.remark.clone());
@@ -128,7 +174,9 @@ impl Report for Measurement {
                     of.address.clone(),
                     of.key.clone(),
                     shown(of.amount),
-                    format!("{} of {}", of.days, self.days),
+                    self.period.map_or("default".to_owned(), |period| {
+                        format!("{} of {}", of.days, period.days)
+                    }),
                     of.remark.clone().unwrap_or_default(),
                 ];
                 (Mark::Plain, cells)
@@ -142,8 +190,12 @@ impl Report for Measurement {
                 (Mark::Unknown, cells)
             })
             .collect();
+        let title = match self.period {
+            Some(Period { from, to, .. }) => format!("Usage from {from} to {to}"),
+            None => "The defaults".to_owned(),
+        };
         Document::new()
-            .heading(format!("Usage from {} to {}", self.from, self.to))
+            .heading(title)
             .table(["Resource", "Key", "A month", "Days", "Remarks"], measured)
             .heading("Without data, so that defaults count")
             .table(["Resource", "Key", "Why"], unmeasured)
@@ -174,9 +226,7 @@ mod tests {
 
     fn measurement(measured: Vec<Measured>) -> Measurement {
         Measurement {
-            from: date(2026, 10, 27),
-            to: date(2026, 11, 25),
-            days: 30,
+            period: Some(Period::before(date(2026, 11, 26), 30)),
             measured,
             unmeasured: vec![Unmeasured {
                 address: "aws_kms_key.x".to_owned(),

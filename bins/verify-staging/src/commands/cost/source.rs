@@ -62,21 +62,44 @@ pub(super) fn book(path: Option<&Path>) -> Result<PriceBook, Failure> {
     }
 }
 
-/// The inventory of a plan or state, or of the settings.
+/// The inventory of a plan or state, or of the settings, in the region to price it in.
 pub(super) fn inventory(
     global: &GlobalArgs,
     plan: Option<&Path>,
     args: &PricingArgs,
 ) -> Result<Inventory, Failure> {
-    let mut inventory = match plan {
+    let inventory = read(global, plan, args.region, args.dr_region)?;
+    match args.move_to {
+        None => Ok(inventory),
+        Some(to) => moved(&inventory, to),
+    }
+}
+
+/// The inventory elsewhere.
+pub(super) fn moved(inventory: &Inventory, to: Region) -> Result<Inventory, Failure> {
+    let from = inventory.region.ok_or_else(|| {
+        let error = anyhow::anyhow!("failed to move the stack: its region is not known");
+        Failure::new(Exit::Usage, error).hint("name it with --region")
+    })?;
+    Ok(inventory.moved(from, to))
+}
+
+/// The inventory of a plan or state, or of the settings.
+pub(super) fn read(
+    global: &GlobalArgs,
+    plan: Option<&Path>,
+    region: Option<Region>,
+    dr_region: Option<Region>,
+) -> Result<Inventory, Failure> {
+    let inventory = match plan {
         Some(path) => {
-            let mut dr_region = args.dr_region;
+            let mut dr_region = dr_region;
             // The settings may know the DR region; a plan can be priced without them.
             if dr_region.is_none() && global.config.exists() {
                 dr_region = Some(cli::load_settings(global)?.regions.dr);
             }
             let json = bytes(path, Inventory::MOST_BYTES)?;
-            Inventory::from_terraform(&json, args.region, dr_region).map_err(|error| {
+            Inventory::from_terraform(&json, region, dr_region).map_err(|error| {
                 let hint = match &error {
                     InventoryError::Format { .. } => {
                         "write it with the terraform this project needs: `terraform show -json`"
@@ -92,20 +115,13 @@ pub(super) fn inventory(
         None => {
             let settings = cli::load_settings(global)?;
             let mut inventory = Inventory::from_settings(&settings);
-            if let (Some(from), Some(to)) = (inventory.region, args.region) {
+            if let (Some(from), Some(to)) = (inventory.region, region) {
                 inventory = inventory.moved(from, to);
             }
-            inventory.dr_region = args.dr_region.or(inventory.dr_region);
+            inventory.dr_region = dr_region.or(inventory.dr_region);
             inventory
         }
     };
-    if let Some(to) = args.move_to {
-        let from = inventory.region.ok_or_else(|| {
-            let error = anyhow::anyhow!("failed to move the stack: its region is not known");
-            Failure::new(Exit::Usage, error).hint("name it with --region")
-        })?;
-        inventory = inventory.moved(from, to);
-    }
     Ok(inventory)
 }
 

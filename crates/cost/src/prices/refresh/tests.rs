@@ -54,6 +54,9 @@ fn changes_are_shown_confirmations_counted_and_the_rest_kept() {
             .iter()
             .any(|key| key.item == "storage gp3 multi-az")
     );
+    // What a reservation costs was not known anywhere.
+    let reserved = "reserved postgresql db.t4g.medium multi-az 1yr no-upfront";
+    assert_eq!(of(reserved), ("0.099".to_owned(), Confidence::Aws));
     // Two products do not agree: as it was.
     assert_eq!(
         of("storage gp3 single-az"),
