@@ -23,7 +23,7 @@ mod usage;
 
 pub use actual::{Actual, ActualRow, Bill, Billed};
 pub use budget::{Budget, Verdict};
-pub use diff::{Diff, DiffRow, Side};
+pub use diff::{Diff, DiffRow, ServiceChange, Side};
 pub use estimate::{
     AgainstGuide, Basis, Estimate, GuideRow, HOURS, Heading, Line, Missing, OLD_DAYS, Options,
     Problem, ResourceCost, Unpriced, WEEK,

@@ -35,6 +35,17 @@ pub enum Confidence {
     Assumed,
 }
 
+impl std::fmt::Display for Confidence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Aws => f.write_str("AWS's price list"),
+            Self::Quoted(count) => write!(f, "quoted by {count}"),
+            Self::Derived => f.write_str("derived"),
+            Self::Assumed => f.write_str("assumed"),
+        }
+    }
+}
+
 /// Why a figure deserves less trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -15,7 +15,7 @@ pub enum CostCommand {
     Recovery(RecoveryArgs),
     /// Say what could be saved, and what that gives up
     Tips(EstimateArgs),
-    /// Compare two plans or states
+    /// Compare two plans or states, or one stack in two regions
     Diff(DiffArgs),
     /// Hold the estimate against a limit: exit 1 above it, 3 when something has no price
     Budget(BudgetArgs),
@@ -98,11 +98,24 @@ pub struct RecoveryArgs {
 #[derive(Debug, Args)]
 pub struct DiffArgs {
     /// The plan or state before
-    #[arg(value_name = "BEFORE")]
-    pub before: PathBuf,
+    #[arg(
+        value_name = "BEFORE",
+        requires = "after",
+        required_unless_present = "regions"
+    )]
+    pub before: Option<PathBuf>,
     /// The plan or state after
     #[arg(value_name = "AFTER")]
-    pub after: PathBuf,
+    pub after: Option<PathBuf>,
+    /// Two regions for one stack, instead of two plans
+    #[arg(long, value_names = ["REGION", "OTHER"], num_args = 2, conflicts_with_all = ["before", "move_to", "region"])]
+    pub regions: Vec<Region>,
+    /// The stack for --regions; the guide's, with the names of the settings, unless given
+    #[arg(long, value_name = "FILE", requires = "regions")]
+    pub plan: Option<PathBuf>,
+    /// Where to write the picture; the Markdown then shows it, for places that take images beside it
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
     /// What they are priced with.
     #[command(flatten)]
     pub pricing: PricingArgs,
