@@ -46,6 +46,9 @@ pub struct EstimateArgs {
     /// the names of the settings unless given
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
+    /// What AWS shows of the guide's stack in both regions of the settings, by their tags and names
+    #[arg(long, conflicts_with_all = ["plan", "region"])]
+    pub live: bool,
     /// What it is priced with.
     #[command(flatten)]
     pub pricing: PricingArgs,
@@ -218,6 +221,9 @@ pub struct UsageArgs {
     /// the guide's stack with the names of the settings unless given
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
+    /// What AWS shows of the guide's stack in both regions of the settings, by their tags and names
+    #[arg(long, conflicts_with_all = ["plan", "region"])]
+    pub live: bool,
     /// Region of resources that do not say theirs; that of the state or the settings unless given
     #[arg(long, value_name = "REGION")]
     pub region: Option<Region>,

@@ -20,7 +20,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &ActualArgs) -> Result<Exit, 
         month: month(args.month.as_deref())?,
         tags: tags(global, &args.tag)?,
     };
-    let estimate = estimate::of(global, &args.estimate)?;
+    let estimate = estimate::of(global, &args.estimate).await?;
     let home: Region = HOME
         .parse()
         .map_err(|error| Failure::new(Exit::Usage, anyhow::Error::new(error)))?;

@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 use settings::Region;
 
-use crate::args::cost::PricingArgs;
+use crate::args::cost::{EstimateArgs, PricingArgs};
 
 /// A price book or usage file is never this large.
 const MOST_TEXT: u64 = 16 << 20;
@@ -62,6 +62,24 @@ pub(super) fn book(path: Option<&Path>) -> Result<PriceBook, Failure> {
     }
 }
 
+/// What is to be priced, in the region to price it in.
+pub(super) async fn stack(global: &GlobalArgs, of: &EstimateArgs) -> Result<Inventory, Failure> {
+    if of.live {
+        let inventory = live(global).await?;
+        return in_region(inventory, &of.pricing);
+    }
+    inventory(global, of.plan.as_deref(), &of.pricing)
+}
+
+/// What AWS shows.
+pub(super) async fn live(global: &GlobalArgs) -> Result<Inventory, Failure> {
+    let settings = cli::load_settings(global)?;
+    let env = cli::aws_env().await?;
+    crate::live::inventory(&env, &settings)
+        .await
+        .map_err(|error| Failure::aws("ask what there is", error))
+}
+
 /// The inventory of a plan or state, or of the settings, in the region to price it in.
 pub(super) fn inventory(
     global: &GlobalArgs,
@@ -69,6 +87,11 @@ pub(super) fn inventory(
     args: &PricingArgs,
 ) -> Result<Inventory, Failure> {
     let inventory = read(global, plan, args.region, args.dr_region)?;
+    in_region(inventory, args)
+}
+
+fn in_region(mut inventory: Inventory, args: &PricingArgs) -> Result<Inventory, Failure> {
+    inventory.dr_region = args.dr_region.or(inventory.dr_region);
     match args.move_to {
         None => Ok(inventory),
         Some(to) => moved(&inventory, to),

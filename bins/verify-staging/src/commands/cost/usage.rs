@@ -5,7 +5,11 @@ use super::source;
 use crate::args::cost::UsageArgs;
 
 pub(super) async fn run(global: &GlobalArgs, args: &UsageArgs) -> Result<Exit, Failure> {
-    let inventory = source::read(global, args.plan.as_deref(), args.region, None)?;
+    let inventory = if args.live {
+        source::live(global).await?
+    } else {
+        source::read(global, args.plan.as_deref(), args.region, None)?
+    };
     let measured = if args.from_cloudwatch {
         let env = cli::aws_env().await?;
         let client = |region| aws_sdk_cloudwatch::Client::new(&env.sdk_config(region));
