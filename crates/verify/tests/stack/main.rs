@@ -1,6 +1,10 @@
 //! The guide's stack on a local AWS, made by API calls from what terraform planned; right, and then broken in
 //! one way at a time.
 
+mod groups;
+mod keys;
+mod mutation;
+mod network;
 mod state;
 
 use aws_env::{AwsEnv, Options};
@@ -11,6 +15,9 @@ use verify::{Checked, Outputs, Selection, Sites, Wanted};
 use state::State;
 
 const SETTINGS: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
+
+/// The account of the state; an access key of twelve digits is an account of its own.
+const ACCOUNT: &str = "123456789012";
 
 /// The stack, and clients to look at it and to break it.
 pub(crate) struct Stack {
@@ -29,7 +36,7 @@ impl Stack {
         let env = AwsEnv::load(Options {
             endpoint_url: Some(aws.endpoint().to_owned()),
             credentials: Some(aws_credential_types::Credentials::new(
-                "test", "test", None, None, "test",
+                ACCOUNT, "test", None, None, "test",
             )),
             ..Options::default()
         })
@@ -46,7 +53,11 @@ impl Stack {
 
     /// The whole stack, area by area, in the order of what refers to what.
     pub(crate) async fn built() -> Option<Self> {
-        Self::empty().await
+        let mut stack = Self::empty().await?;
+        keys::build(&mut stack).await;
+        network::build(&mut stack).await;
+        groups::build(&mut stack).await;
+        Some(stack)
     }
 
     pub(crate) async fn check(&self) -> Checked {
@@ -58,7 +69,7 @@ impl Stack {
             &outputs,
             &wanted,
             &Selection::default(),
-            jiff::Timestamp::UNIX_EPOCH,
+            jiff::Timestamp::now(),
         )
         .await
     }
