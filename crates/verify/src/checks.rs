@@ -3,6 +3,7 @@
 //! An area has a list of its checks and a function that asks AWS and answers them. Asking gives a picture
 //! whose parts are each seen or not ([`crate::check::Seen`]); judging a picture calls nothing.
 
+mod buckets;
 mod network;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,8 @@ pub(crate) struct Question<'a> {
     pub(crate) sites: &'a Sites,
     pub(crate) outputs: &'a Outputs,
     pub(crate) wanted: &'a Wanted,
+    /// The account that answers.
+    pub(crate) account: &'a str,
 }
 
 /// An area: its checks, and how to answer them.
@@ -31,10 +34,16 @@ struct Area {
     answer: for<'a> fn(Question<'a>) -> BoxFuture<'a, Vec<Answer>>,
 }
 
-static AREAS: &[Area] = &[Area {
-    checks: network::CHECKS,
-    answer: |question| network::answers(question).boxed(),
-}];
+static AREAS: &[Area] = &[
+    Area {
+        checks: network::CHECKS,
+        answer: |question| network::answers(question).boxed(),
+    },
+    Area {
+        checks: buckets::CHECKS,
+        answer: |question| buckets::answers(question).boxed(),
+    },
+];
 
 /// Every check there is.
 pub fn all() -> impl Iterator<Item = &'static Check> {
@@ -51,21 +60,24 @@ pub async fn check(
     selection: &Selection,
     at: Timestamp,
 ) -> Checked {
-    let question = Question {
-        sites,
-        outputs,
-        wanted,
-    };
     let asked = |area: &&Area| area.checks.iter().any(|check| selection.takes(check));
     let areas: Vec<&Area> = AREAS.iter().filter(asked).collect();
     let account = sites.home.account_id().await;
     let mut answers: Vec<Answer> = match &account {
-        Ok(_) => join_all(areas.iter().map(|area| (area.answer)(question)))
-            .await
-            .into_iter()
-            .flatten()
-            .filter(|answer| selection.takes(answer.check))
-            .collect(),
+        Ok(account) => {
+            let question = Question {
+                sites,
+                outputs,
+                wanted,
+                account,
+            };
+            join_all(areas.iter().map(|area| (area.answer)(question)))
+                .await
+                .into_iter()
+                .flatten()
+                .filter(|answer| selection.takes(answer.check))
+                .collect()
+        }
         Err(_) => Vec::new(),
     };
     let reason = match &account {

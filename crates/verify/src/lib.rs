@@ -4,6 +4,7 @@
 mod check;
 mod checks;
 mod outputs;
+mod policy;
 mod selection;
 mod sites;
 mod wanted;

@@ -65,6 +65,40 @@ impl Policy {
         found
     }
 
+    /// Whether a service may put an object on behalf of a source of the account; conditions on anything but
+    /// account and source are taken to hold.
+    pub(crate) fn may_deliver(
+        &self,
+        service: &str,
+        object_arn: &str,
+        account: &str,
+        source_arn: &str,
+    ) -> bool {
+        self.allowing().any(|statement| {
+            let named = match &statement.principals {
+                Some(Terms::Only(principals)) => principals
+                    .iter()
+                    .any(|principal| principal.kind == "Service" && principal.name == service),
+                Some(Terms::AllBut(_)) | None => false,
+            };
+            let there = match &statement.resources {
+                Some(Terms::Only(resources)) => {
+                    resources.iter().any(|wide| covers(wide, object_arn))
+                }
+                Some(Terms::AllBut(_)) | None => false,
+            };
+            let held = statement.conditions.iter().all(|condition| {
+                let is = match condition.key.as_str() {
+                    "aws:sourceaccount" => account,
+                    "aws:sourcearn" => source_arn,
+                    _ => return true,
+                };
+                condition.values.iter().any(|value| covers(value, is))
+            });
+            named && there && held && statement.names("s3:PutObject")
+        })
+    }
+
     /// Whether CloudFront may read every object of a bucket for the distribution and for no other: `Ok`, or what
     /// is there instead.
     pub(crate) fn reads_for(&self, bucket_arn: &str, distribution_arn: &str) -> Result<(), String> {
