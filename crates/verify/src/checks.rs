@@ -4,7 +4,10 @@
 //! whose parts are each seen or not ([`crate::check::Seen`]); judging a picture calls nothing.
 
 mod buckets;
+mod cdn;
 mod network;
+mod practices;
+mod roles;
 
 use std::collections::BTreeSet;
 
@@ -42,6 +45,18 @@ static AREAS: &[Area] = &[
     Area {
         checks: buckets::CHECKS,
         answer: |question| buckets::answers(question).boxed(),
+    },
+    Area {
+        checks: cdn::CHECKS,
+        answer: |question| cdn::answers(question).boxed(),
+    },
+    Area {
+        checks: roles::CHECKS,
+        answer: |question| roles::answers(question).boxed(),
+    },
+    Area {
+        checks: practices::CHECKS,
+        answer: |question| practices::answers(question).boxed(),
     },
 ];
 

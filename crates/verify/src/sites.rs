@@ -92,7 +92,7 @@ fn s3control(config: &aws_types::SdkConfig) -> aws_sdk_s3control::Client {
     let Some(url) = address else {
         return aws_sdk_s3control::Client::new(config);
     };
-    let endpoint = Endpoint::builder().url(url).build();
+    let endpoint = Endpoint::builder().url(url.to_owned()).build();
     aws_sdk_s3control::Client::from_conf(
         aws_sdk_s3control::config::Builder::from(config)
             .endpoint_resolver(As(endpoint))

@@ -1,9 +1,9 @@
 //! Item 5: the buckets of photos, documents, signatures and logs.
 
 mod catalog;
+mod judge;
 mod lifecycle;
 mod observe;
-mod judge;
 
 use futures::future::join_all;
 
@@ -61,7 +61,9 @@ pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
     let mut answers = Vec::new();
     for (kind, picture) in &buckets {
         match picture {
-            Ok(picture) => answers.extend(judge::bucket(question, *kind, picture, &account, &alarms)),
+            Ok(picture) => {
+                answers.extend(judge::bucket(question, *kind, picture, &account, &alarms))
+            }
             Err(blind) => answers.extend(nothing(*kind, blind)),
         }
     }
@@ -74,7 +76,14 @@ fn nothing(kind: Kind, blind: &Blind) -> Vec<Answer> {
     CHECKS
         .iter()
         .filter(|check| judge::applies(check, kind))
-        .map(|check| check.answer(format!("{} bucket", kind.name), check.title, None, Err(blind.clone())))
+        .map(|check| {
+            check.answer(
+                format!("{} bucket", kind.name),
+                check.title,
+                None,
+                Err(blind.clone()),
+            )
+        })
         .collect()
 }
 

@@ -71,6 +71,11 @@ impl Policy {
         found
     }
 
+    /// Whether it allows `action` on something.
+    pub(crate) fn names_allowed(&self, action: &str) -> bool {
+        self.allowing().any(|statement| statement.names(action))
+    }
+
     /// Whether it may allow `action` on `resource`; conditions are taken to hold.
     pub(crate) fn may_allow(&self, action: &str, resource: &str) -> bool {
         let applies = |statement: &&Statement| {

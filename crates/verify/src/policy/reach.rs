@@ -35,8 +35,7 @@ impl Principal {
 
     /// Of this account: its root, a user or a role by ARN, or its number.
     fn is_of(&self, account: &str) -> bool {
-        self.kind == "AWS"
-            && (self.name == account || self.name.split(':').nth(4) == Some(account))
+        self.kind == "AWS" && (self.name == account || self.name.split(':').nth(4) == Some(account))
     }
 }
 
@@ -59,7 +58,12 @@ impl Policy {
                 !principal.is_of(account) && !public && !statement.is_held_to(account)
             });
             found.extend(open.map(|principal| {
-                format!("{}: {} {}", statement.name(), principal.kind, principal.name)
+                format!(
+                    "{}: {} {}",
+                    statement.name(),
+                    principal.kind,
+                    principal.name
+                )
             }));
         }
         found

@@ -14,8 +14,9 @@ fn allow(actions: Value, resources: Value) -> Policy {
 #[test]
 fn one_text_is_a_list_of_one_and_one_statement_too() {
     let one = allow(json!("s3:GetObject"), json!("arn:aws:s3:::b/*"));
-    let list =
-        policy(json!([{"Effect": "Allow", "Action": ["S3:getobject"], "Resource": ["arn:aws:s3:::b/*"]}]));
+    let list = policy(
+        json!([{"Effect": "Allow", "Action": ["S3:getobject"], "Resource": ["arn:aws:s3:::b/*"]}]),
+    );
     assert_eq!(one, list);
 }
 
@@ -46,8 +47,10 @@ fn what_is_not_understood_is_unknown() {
 #[test]
 fn whole_services_and_not_action_are_too_broad_whatever_the_condition() {
     for action in ["*", "*:*", "s3:*", "S3:**", "iam:?*", "s*:GetObject"] {
-        let broad = policy(json!({"Effect": "Allow", "Action": action, "Resource": "arn:aws:s3:::b/*",
-            "Condition": {"StringEquals": {"aws:RequestedRegion": "ca-central-1"}}}));
+        let broad = policy(
+            json!({"Effect": "Allow", "Action": action, "Resource": "arn:aws:s3:::b/*",
+            "Condition": {"StringEquals": {"aws:RequestedRegion": "ca-central-1"}}}),
+        );
         assert_eq!(broad.broad_actions().len(), 1, "{action}");
     }
     let but = policy(json!({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}));
@@ -75,23 +78,41 @@ fn everything_is_no_resource_unless_aws_knows_none_or_a_tag_tells() {
         "arn:aws:logs:ca-central-1:123456789012:*",
         "arn:aws:*:*:*:x",
     ] {
-        assert_eq!(broad(json!("s3:GetObject"), json!(resource)), 1, "{resource}");
+        assert_eq!(
+            broad(json!("s3:GetObject"), json!(resource)),
+            1,
+            "{resource}"
+        );
     }
     assert_eq!(broad(json!("ECR:GetAuthorizationToken"), json!("*")), 0);
-    assert_eq!(broad(json!(["ecr:GetAuthorizationToken", "ecr:BatchGetImage"]), json!(["*"])), 1);
+    assert_eq!(
+        broad(
+            json!(["ecr:GetAuthorizationToken", "ecr:BatchGetImage"]),
+            json!(["*"])
+        ),
+        1
+    );
     assert_eq!(broad(json!("s3:GetObject"), json!("arn:aws:s3:::b/*")), 0);
     let tagged = |operator: &str, value: &str| {
-        policy(json!({"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*",
-            "Condition": {operator: {"secretsmanager:ResourceTag/Project": value}}}))
+        policy(
+            json!({"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*",
+            "Condition": {operator: {"secretsmanager:ResourceTag/Project": value}}}),
+        )
         .broad_resources()
         .len()
     };
     assert_eq!(tagged("StringEquals", "berthcare"), 0);
     assert_eq!(tagged("StringLike", "*"), 1);
-    for operator in ["StringNotEquals", "StringEqualsIfExists", "ForAllValues:StringEquals"] {
+    for operator in [
+        "StringNotEquals",
+        "StringEqualsIfExists",
+        "ForAllValues:StringEquals",
+    ] {
         assert_eq!(tagged(operator, "berthcare"), 1, "{operator}");
     }
-    let but = policy(json!({"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "arn:aws:s3:::b/*"}));
+    let but = policy(
+        json!({"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "arn:aws:s3:::b/*"}),
+    );
     assert_eq!(but.broad_resources().len(), 1);
 }
 
@@ -106,7 +127,11 @@ fn roles_are_handed_out_by_name_only() {
         ("iam:GetRole", "arn:aws:iam::123456789012:role/*", 0),
     ] {
         let found_here = allow(json!(action), json!(resource)).broad_resources();
-        assert_eq!(found_here.len(), found, "{action} {resource}: {found_here:?}");
+        assert_eq!(
+            found_here.len(),
+            found,
+            "{action} {resource}: {found_here:?}"
+        );
     }
 }
 
@@ -120,7 +145,10 @@ fn what_is_needed_is_allowed_unless_it_is_denied() {
     ]);
     let policy = policy(statements);
     assert!(policy.may_allow("s3:GetObject", "arn:aws:s3:::b/key"));
-    assert!(!policy.may_allow("s3:PutObject", "arn:aws:s3:::b/key"), "denied");
+    assert!(
+        !policy.may_allow("s3:PutObject", "arn:aws:s3:::b/key"),
+        "denied"
+    );
     assert!(!policy.may_allow("s3:GetObject", "arn:aws:s3:::c/key"));
     assert!(!policy.may_allow("s3:DeleteObject", "arn:aws:s3:::b/key"));
 }
@@ -150,18 +178,42 @@ fn trust_is_one_service_for_one_account() {
     assert!(trusting(service.clone(), "sts:AssumeRole", narrower).is_empty());
     for (principal, action, condition) in [
         (json!("*"), "sts:AssumeRole", right.clone()),
-        (json!({"AWS": "arn:aws:iam::123456789012:root"}), "sts:AssumeRole", right.clone()),
-        (json!({"Service": ["ecs-tasks.amazonaws.com", "ec2.amazonaws.com"]}), "sts:AssumeRole", right.clone()),
+        (
+            json!({"AWS": "arn:aws:iam::123456789012:root"}),
+            "sts:AssumeRole",
+            right.clone(),
+        ),
+        (
+            json!({"Service": ["ecs-tasks.amazonaws.com", "ec2.amazonaws.com"]}),
+            "sts:AssumeRole",
+            right.clone(),
+        ),
         (service.clone(), "sts:*", right),
-        (service.clone(), "sts:AssumeRole", json!({"StringEquals": {"aws:SourceAccount": "123456789012"}})),
-        (service.clone(), "sts:AssumeRole", json!({
+        (
+            service.clone(),
+            "sts:AssumeRole",
+            json!({"StringEquals": {"aws:SourceAccount": "123456789012"}}),
+        ),
+        (
+            service.clone(),
+            "sts:AssumeRole",
+            json!({
             "StringEqualsIfExists": {"aws:SourceAccount": "123456789012"},
-            "ArnLike": {"aws:SourceArn": "arn:aws:ecs:ca-central-1:123456789012:*"}})),
-        (service, "sts:AssumeRole", json!({"StringEquals": {"aws:SourceAccount": "123456789012"},
-            "ArnLike": {"aws:SourceArn": "arn:aws:ecs:*:123456789012:*"}})),
+            "ArnLike": {"aws:SourceArn": "arn:aws:ecs:ca-central-1:123456789012:*"}}),
+        ),
+        (
+            service,
+            "sts:AssumeRole",
+            json!({"StringEquals": {"aws:SourceAccount": "123456789012"},
+            "ArnLike": {"aws:SourceArn": "arn:aws:ecs:*:123456789012:*"}}),
+        ),
     ] {
         let flaws = trusting(principal.clone(), action, condition.clone());
-        assert_eq!(flaws.len(), 1, "{principal} {action} {condition}: {flaws:?}");
+        assert_eq!(
+            flaws.len(),
+            1,
+            "{principal} {action} {condition}: {flaws:?}"
+        );
     }
     let second = policy(json!([]));
     assert_eq!(ecs().flaws(&second), ["trusts nobody"]);
@@ -170,8 +222,10 @@ fn trust_is_one_service_for_one_account() {
 const BUCKET: &str = "arn:aws:s3:::b";
 
 fn denies(action: &str, principal: Value, resources: Value, condition: Value) -> bool {
-    let policy = policy(json!({"Effect": "Deny", "Principal": principal, "Action": action, "Resource": resources,
-        "Condition": condition}));
+    let policy = policy(
+        json!({"Effect": "Deny", "Principal": principal, "Action": action, "Resource": resources,
+        "Condition": condition}),
+    );
     is_denied_to_all(&policy, BUCKET, |condition| {
         condition.operator == "Bool" && condition.key == "aws:securetransport"
     })
@@ -185,42 +239,87 @@ fn a_denial_with_a_gap_is_none() {
     assert!(denies("*", json!({"AWS": "*"}), json!("*"), plain.clone()));
     for (action, principal, resources, condition) in [
         ("s3:GetObject", json!("*"), both.clone(), plain.clone()),
-        ("s3:*", json!({"AWS": "123456789012"}), both.clone(), plain.clone()),
+        (
+            "s3:*",
+            json!({"AWS": "123456789012"}),
+            both.clone(),
+            plain.clone(),
+        ),
         ("s3:*", json!("*"), json!("arn:aws:s3:::b/*"), plain.clone()),
         ("s3:*", json!("*"), json!(BUCKET), plain),
-        ("s3:*", json!("*"), both.clone(), json!({"Bool": {"aws:SecureTransport": "false", "aws:ViaAWSService": "false"}})),
-        ("s3:*", json!("*"), both, json!({"StringEquals": {"aws:SecureTransport": "false"}})),
+        (
+            "s3:*",
+            json!("*"),
+            both.clone(),
+            json!({"Bool": {"aws:SecureTransport": "false", "aws:ViaAWSService": "false"}}),
+        ),
+        (
+            "s3:*",
+            json!("*"),
+            both,
+            json!({"StringEquals": {"aws:SecureTransport": "false"}}),
+        ),
     ] {
-        assert!(!denies(action, principal.clone(), resources.clone(), condition.clone()),
-            "{action} {principal} {resources} {condition}");
+        assert!(
+            !denies(
+                action,
+                principal.clone(),
+                resources.clone(),
+                condition.clone()
+            ),
+            "{action} {principal} {resources} {condition}"
+        );
     }
 }
 
 #[test]
 fn outsiders_are_those_who_are_not_held_to_the_account() {
     let outside = |principal: Value, condition: Value| {
-        policy(json!({"Sid": "S", "Effect": "Allow", "Principal": principal, "Action": "s3:GetObject",
-            "Resource": "arn:aws:s3:::b/*", "Condition": condition}))
+        policy(
+            json!({"Sid": "S", "Effect": "Allow", "Principal": principal, "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::b/*", "Condition": condition}),
+        )
         .outsiders("123456789012")
     };
     for (principal, condition) in [
-        (json!({"AWS": ["123456789012", "arn:aws:iam::123456789012:role/app"]}), json!({})),
-        (json!({"Service": "logging.s3.amazonaws.com"}), json!({"StringEquals": {"aws:SourceAccount": "123456789012"}})),
-        (json!({"Service": "cloudfront.amazonaws.com"}),
-            json!({"StringEquals": {"aws:SourceArn": "arn:aws:cloudfront::123456789012:distribution/E1"}})),
-        (json!("*"), json!({"StringEquals": {"aws:PrincipalAccount": "123456789012"}})),
+        (
+            json!({"AWS": ["123456789012", "arn:aws:iam::123456789012:role/app"]}),
+            json!({}),
+        ),
+        (
+            json!({"Service": "logging.s3.amazonaws.com"}),
+            json!({"StringEquals": {"aws:SourceAccount": "123456789012"}}),
+        ),
+        (
+            json!({"Service": "cloudfront.amazonaws.com"}),
+            json!({"StringEquals": {"aws:SourceArn": "arn:aws:cloudfront::123456789012:distribution/E1"}}),
+        ),
+        (
+            json!("*"),
+            json!({"StringEquals": {"aws:PrincipalAccount": "123456789012"}}),
+        ),
         // Public: AWS says so itself.
         (json!("*"), json!({})),
     ] {
-        assert!(outside(principal.clone(), condition.clone()).is_empty(), "{principal} {condition}");
+        assert!(
+            outside(principal.clone(), condition.clone()).is_empty(),
+            "{principal} {condition}"
+        );
     }
     for (principal, condition) in [
         (json!({"AWS": "arn:aws:iam::210987654321:root"}), json!({})),
         (json!({"Service": "logging.s3.amazonaws.com"}), json!({})),
         (json!({"Federated": "accounts.example.org"}), json!({})),
-        (json!("*"), json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}})),
+        (
+            json!("*"),
+            json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}),
+        ),
     ] {
-        assert_eq!(outside(principal.clone(), condition.clone()).len(), 1, "{principal} {condition}");
+        assert_eq!(
+            outside(principal.clone(), condition.clone()).len(),
+            1,
+            "{principal} {condition}"
+        );
     }
 }
 
@@ -233,7 +332,10 @@ fn cloudfront_reads_for_one_distribution() {
         .reads_for(BUCKET, arn)
     };
     let own = json!({"StringEquals": {"aws:SourceArn": arn}});
-    assert_eq!(reads("s3:GetObject", "arn:aws:s3:::b/*", own.clone()), Ok(()));
+    assert_eq!(
+        reads("s3:GetObject", "arn:aws:s3:::b/*", own.clone()),
+        Ok(())
+    );
     assert!(reads("s3:GetObject", "arn:aws:s3:::b/photos/*", own.clone()).is_err());
     assert!(reads("s3:PutObject", "arn:aws:s3:::b/*", own).is_err());
     for condition in [
@@ -242,20 +344,29 @@ fn cloudfront_reads_for_one_distribution() {
         json!({"StringLike": {"aws:SourceArn": "arn:aws:cloudfront::123456789012:distribution/*"}}),
         json!({"StringEquals": {"aws:SourceArn": [arn, "arn:aws:cloudfront::123456789012:distribution/E2"]}}),
     ] {
-        assert!(reads("s3:GetObject", "arn:aws:s3:::b/*", condition.clone()).is_err(), "{condition}");
+        assert!(
+            reads("s3:GetObject", "arn:aws:s3:::b/*", condition.clone()).is_err(),
+            "{condition}"
+        );
     }
 }
 
 #[test]
 fn logs_are_delivered_where_and_for_whom_the_policy_says() {
-    let policy = policy(json!({"Effect": "Allow", "Principal": {"Service": "logging.s3.amazonaws.com"},
+    let policy = policy(
+        json!({"Effect": "Allow", "Principal": {"Service": "logging.s3.amazonaws.com"},
         "Action": ["s3:PutObject"], "Resource": ["arn:aws:s3:::logs/s3/*"], "Condition": {
             "ArnLike": {"aws:SourceArn": ["arn:aws:s3:::a", "arn:aws:s3:::b"]},
-            "StringEquals": {"aws:SourceAccount": "123456789012"}}}));
+            "StringEquals": {"aws:SourceAccount": "123456789012"}}}),
+    );
     let may = |service: &str, object: &str, account: &str, source: &str| {
         policy.may_deliver(service, object, account, source)
     };
-    let (service, object, account) = ("logging.s3.amazonaws.com", "arn:aws:s3:::logs/s3/b/x", "123456789012");
+    let (service, object, account) = (
+        "logging.s3.amazonaws.com",
+        "arn:aws:s3:::logs/s3/b/x",
+        "123456789012",
+    );
     assert!(may(service, object, account, BUCKET));
     assert!(!may("delivery.logs.amazonaws.com", object, account, BUCKET));
     assert!(!may(service, "arn:aws:s3:::logs/other/x", account, BUCKET));

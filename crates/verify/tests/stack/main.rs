@@ -1,10 +1,13 @@
 //! The guide's stack on a local AWS, made by API calls from what terraform planned; right, and then broken in
 //! one way at a time.
 
+mod buckets;
+mod cdn;
 mod groups;
 mod keys;
 mod mutation;
 mod network;
+mod roles;
 mod state;
 
 use aws_env::{AwsEnv, Options};
@@ -57,6 +60,11 @@ impl Stack {
         keys::build(&mut stack).await;
         network::build(&mut stack).await;
         groups::build(&mut stack).await;
+        roles::build(&mut stack).await;
+        buckets::build(&mut stack).await;
+        cdn::build(&mut stack).await;
+        buckets::policies(&mut stack).await;
+        roles::account(&mut stack).await;
         Some(stack)
     }
 
@@ -77,4 +85,51 @@ impl Stack {
 
 pub(crate) fn region() -> Region {
     "ca-central-1".parse().expect("a region")
+}
+
+/// What is not as it should be, in lines.
+fn amiss(checked: &Checked) -> Vec<String> {
+    let amiss = checked.answers.iter().filter(|answer| {
+        matches!(
+            answer.status,
+            verify::Status::Wrong | verify::Status::Unknown
+        )
+    });
+    amiss
+        .map(|answer| {
+            let (check, resource) = (answer.check.id, &answer.resource);
+            let shown = [&answer.aws, &answer.reason];
+            format!("{:?} {check} {resource}: {shown:?}", answer.status)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stack_as_terraform_makes_it_is_right() {
+    let Some(stack) = Stack::built().await else {
+        return;
+    };
+    let began = stack.aws.log().len();
+    let checked = stack.check().await;
+    eprintln!(
+        "{} answers, {} calls",
+        checked.answers.len(),
+        stack.aws.log().len() - began
+    );
+    assert_eq!(amiss(&checked), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_of_breaking_the_buckets_is_noticed() {
+    mutation::show(buckets::mutations()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_of_breaking_the_distribution_is_noticed() {
+    mutation::show(cdn::mutations()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_of_breaking_roles_and_account_is_noticed() {
+    mutation::show(roles::mutations()).await;
 }

@@ -31,20 +31,24 @@ pub(super) fn bucket(
 ) -> Vec<Answer> {
     let name = picture.name.as_str();
     let region = question.wanted.region.as_str();
-    let found = picture
-        .region
-        .clone()
-        .map(|found| (found == region, found));
-    let gone = matches!(&found, Err(blind) if blind.absent);
+    let found = picture.region.clone().map(|found| (found == region, found));
+    let gone = match &found {
+        Err(blind) => blind.absent.then_some("the bucket does not exist"),
+        Ok((here, _)) => (!here).then_some("the bucket is in another region, which is not asked"),
+    };
     let exists = EXISTS.answer(name, region, Some(name.to_owned()), found);
-    if gone {
+    if let Some(reason) = gone {
         let others = CHECKS
             .iter()
             .filter(|check| applies(check, kind) && **check != &EXISTS && **check != &LOG_DELIVERY)
-            .map(|check| check.skipped(name, "the bucket does not exist"));
+            .map(|check| check.skipped(name, reason));
         return std::iter::once(exists).chain(others).collect();
     }
-    let mut answers = vec![exists, versioning(picture), encryption(question, kind, picture)];
+    let mut answers = vec![
+        exists,
+        versioning(picture),
+        encryption(question, kind, picture),
+    ];
     answers.extend(rules(question, picture));
     answers.extend(access(question, picture, account));
     if kind != LOGS {
@@ -135,7 +139,10 @@ fn rules(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
             name,
             after(wanted.deep_archive_days),
             None,
-            archives(TransitionStorageClass::DeepArchive, wanted.deep_archive_days),
+            archives(
+                TransitionStorageClass::DeepArchive,
+                wanted.deep_archive_days,
+            ),
         ),
         NONCURRENT.answer(
             name,
@@ -169,7 +176,10 @@ fn access(question: Question<'_>, picture: &Picture, account: &Account) -> Vec<A
         } else {
             format!("off: {off}")
         };
-        Ok((off.is_empty(), format!("{shown}; {}", account_note(account))))
+        Ok((
+            off.is_empty(),
+            format!("{shown}; {}", account_note(account)),
+        ))
     });
     let public = picture.public.clone().map(|public| match public {
         Some(true) => (false, "public".to_owned()),
@@ -196,7 +206,11 @@ fn access(question: Question<'_>, picture: &Picture, account: &Account) -> Vec<A
     let denies = |when: fn(&Condition) -> bool| {
         picture.policy.clone().map(|policy| {
             let denied = is_denied_to_all(&policy, &arn, when);
-            let shown = if denied { "denied" } else { "not denied, or not for all" };
+            let shown = if denied {
+                "denied"
+            } else {
+                "not denied, or not for all"
+            };
             (denied, shown.to_owned())
         })
     };
@@ -288,14 +302,16 @@ pub(super) fn log_delivery(question: Question<'_>, buckets: &Buckets) -> Vec<Ans
     each.filter_map(|(_, picture)| picture.as_ref().ok())
         .filter_map(|picture| {
             let name = picture.name.as_str();
+            // What is wrong here already is told once, by the other checks.
+            if picture.region.as_ref().ok().map(String::as_str)
+                != Some(question.wanted.region.as_str())
+            {
+                return Some(LOG_DELIVERY.skipped(name, "the bucket is not there"));
+            }
             let target = match &picture.logging {
-                // It is told once, by the check of logging.
                 Ok(Some(found)) if found.target_bucket == logs.name => found,
                 Ok(_) => {
                     return Some(LOG_DELIVERY.skipped(name, "it does not log to the log bucket"));
-                }
-                Err(blind) if blind.absent => {
-                    return Some(LOG_DELIVERY.skipped(name, "the bucket does not exist"));
                 }
                 Err(blind) => {
                     let aws = Err(blind.clone());
@@ -306,7 +322,10 @@ pub(super) fn log_delivery(question: Question<'_>, buckets: &Buckets) -> Vec<Ans
             let source = arn(question, name);
             let found = logs.policy.clone().map(|policy| {
                 let may = policy.may_deliver("logging.s3.amazonaws.com", &object, account, &source);
-                (may, if may { "may write" } else { "may not write" }.to_owned())
+                (
+                    may,
+                    if may { "may write" } else { "may not write" }.to_owned(),
+                )
             });
             Some(LOG_DELIVERY.answer(name, "may write", None, found))
         })
@@ -322,7 +341,9 @@ pub(super) fn rule_id(question: Question<'_>, kind: Kind) -> Seen<Option<&str>> 
         )),
         Some(None) => Ok(None),
         Some(Some(id)) => id.as_str().map(Some).ok_or_else(|| {
-            Blind::because("terraform's output s3_replication_rule_ids has something else than texts")
+            Blind::because(
+                "terraform's output s3_replication_rule_ids has something else than texts",
+            )
         }),
     }
 }

@@ -132,16 +132,25 @@ mod tests {
             rule.filter(LifecycleRuleFilter::builder().build())
                 .transitions(glacier(365))
         });
-        assert!(to_glacier(&[year.clone()]) && to_glacier(&[empty]) && to_glacier(&[part("", 365)]));
+        assert!(
+            to_glacier(&[year.clone()]) && to_glacier(&[empty]) && to_glacier(&[part("", 365)])
+        );
         assert!(to_glacier(&[year.clone(), part("old/", 400)]));
         assert!(!to_glacier(&[]));
         assert!(!to_glacier(&[on(|rule| rule.transitions(glacier(366)))]));
         assert!(!to_glacier(&[part("photos/", 365)]));
         assert!(!to_glacier(&[year.clone(), part("photos/", 30)]));
-        let small = LifecycleRuleFilter::builder().object_size_less_than(9).build();
-        assert!(!to_glacier(&[on(|rule| rule.filter(small).transitions(glacier(365)))]));
+        let small = LifecycleRuleFilter::builder()
+            .object_size_less_than(9)
+            .build();
+        assert!(!to_glacier(&[on(|rule| rule
+            .filter(small)
+            .transitions(glacier(365)))]));
         let off = LifecycleRule::builder().status(ExpirationStatus::Disabled);
-        assert!(!to_glacier(&[off.transitions(glacier(365)).build().unwrap()]));
+        assert!(!to_glacier(&[off
+            .transitions(glacier(365))
+            .build()
+            .unwrap()]));
         let dated = Transition::builder()
             .storage_class(TransitionStorageClass::Glacier)
             .date(DateTime::from_secs(0))
@@ -172,11 +181,18 @@ mod tests {
         };
         let builder = LifecycleExpiration::builder;
         assert!(keeps_objects(&[]).0);
-        assert!(expiring(builder().expired_object_delete_marker(true).build()));
+        assert!(expiring(
+            builder().expired_object_delete_marker(true).build()
+        ));
         assert!(!expiring(builder().days(3650).build()));
         assert!(!expiring(builder().date(DateTime::from_secs(0)).build()));
         let abort = AbortIncompleteMultipartUpload::builder().days_after_initiation(7);
-        assert!(aborts_uploads(&[on(|rule| rule.abort_incomplete_multipart_upload(abort.build()))]).0);
+        assert!(
+            aborts_uploads(&[on(
+                |rule| rule.abort_incomplete_multipart_upload(abort.build())
+            )])
+            .0
+        );
         assert!(!aborts_uploads(&[]).0);
     }
 }

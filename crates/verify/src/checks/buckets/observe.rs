@@ -37,11 +37,19 @@ pub(super) async fn bucket(question: Question<'_>, name: &str) -> Picture {
     let s3 = &question.sites.home.s3;
     // With the owner, a bucket of the same name that somebody else has is denied, not taken for ours.
     let account = question.account;
-    let call = |operation| question.sites.call("S3", operation, format!("bucket {name}"));
+    let call = |operation| {
+        question
+            .sites
+            .call("S3", operation, format!("bucket {name}"))
+    };
     let region = async {
         let request = s3.get_bucket_location().bucket(name);
         let answer = request.expected_bucket_owner(account).send().await;
-        let answer = answer.map_err(|error| call("GetBucketLocation").failed(error))?;
+        let answer = match answer.map_err(|error| call("GetBucketLocation").failed(error)) {
+            Ok(answer) => answer,
+            Err(error) if is_elsewhere(&error) => return Ok("another region".to_owned()),
+            Err(error) => return Err(error.into()),
+        };
         Ok(match answer.location_constraint() {
             // Names from before there were regions.
             None => "us-east-1".to_owned(),
@@ -62,7 +70,10 @@ pub(super) async fn bucket(question: Question<'_>, name: &str) -> Picture {
         let found = answer
             .map(|answer| {
                 let rules = answer.server_side_encryption_configuration?.rules;
-                rules.into_iter().next()?.apply_server_side_encryption_by_default
+                rules
+                    .into_iter()
+                    .next()?
+                    .apply_server_side_encryption_by_default
             })
             .map_err(|error| call("GetBucketEncryption").failed(error));
         said(found, "a default encryption")
@@ -123,7 +134,15 @@ pub(super) async fn bucket(question: Question<'_>, name: &str) -> Picture {
     };
     let (first, second) = tokio::join!(
         async { tokio::join!(region, versioning, encryption, lifecycle, block) },
-        async { tokio::join!(policy(question, name), public, ownership, logging, replication) },
+        async {
+            tokio::join!(
+                policy(question, name),
+                public,
+                ownership,
+                logging,
+                replication
+            )
+        },
     );
     let (region, versioning, encryption, lifecycle, block) = first;
     let (policy, public, ownership, logging, replication) = second;
@@ -144,13 +163,21 @@ pub(super) async fn bucket(question: Question<'_>, name: &str) -> Picture {
 
 /// The policy of a bucket.
 pub(crate) async fn policy(question: Question<'_>, bucket: &str) -> Seen<Policy> {
-    let call = question.sites.call("S3", "GetBucketPolicy", format!("bucket {bucket}"));
+    let call = question
+        .sites
+        .call("S3", "GetBucketPolicy", format!("bucket {bucket}"));
     let request = question.sites.home.s3.get_bucket_policy().bucket(bucket);
     let answer = request.expected_bucket_owner(question.account).send().await;
-    let found = answer
-        .map(|answer| answer.policy)
-        .map_err(|error| call.failed(error));
-    Policy::parse(&said(found, "a policy")?)
+    match answer.map_err(|error| call.failed(error)) {
+        Ok(answer) => Policy::parse(&said(Ok(answer.policy), "a policy")?),
+        Err(error) if is_elsewhere(&error) => Err(Blind::absent(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// S3 says so of a bucket of another region, and no call follows it there.
+fn is_elsewhere(error: &aws_env::Error) -> bool {
+    error.is_code("PermanentRedirect")
 }
 
 /// The account's own block of public access, which counts for all its buckets; `None`: it is not set.
@@ -196,9 +223,11 @@ pub(super) async fn failure_alarms(question: Question<'_>) -> Seen<BTreeMap<Stri
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let call = question
-        .sites
-        .call("CloudWatch", "DescribeAlarms", "the alarms on failed replication");
+    let call = question.sites.call(
+        "CloudWatch",
+        "DescribeAlarms",
+        "the alarms on failed replication",
+    );
     let request = question.sites.home.cloudwatch.describe_alarms();
     let answer = request.set_alarm_names(Some(names)).send().await;
     let answer = answer.map_err(|error| call.failed(error))?;
