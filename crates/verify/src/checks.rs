@@ -5,9 +5,14 @@
 
 mod buckets;
 mod cdn;
+mod flow_logs;
+mod groups;
+mod keys;
 mod network;
 mod practices;
+mod residency;
 mod roles;
+mod tags;
 
 use std::collections::BTreeSet;
 
@@ -29,7 +34,17 @@ pub(crate) struct Question<'a> {
     pub(crate) wanted: &'a Wanted,
     /// The account that answers.
     pub(crate) account: &'a str,
+    /// Now.
+    pub(crate) at: Timestamp,
 }
+
+/// The outputs that name the buckets.
+const BUCKETS: [&str; 4] = [
+    "s3_bucket_photos",
+    "s3_bucket_documents",
+    "s3_bucket_signatures",
+    "s3_bucket_logs",
+];
 
 /// An area: its checks, and how to answer them.
 struct Area {
@@ -58,6 +73,26 @@ static AREAS: &[Area] = &[
         checks: practices::CHECKS,
         answer: |question| practices::answers(question).boxed(),
     },
+    Area {
+        checks: groups::CHECKS,
+        answer: |question| groups::answers(question).boxed(),
+    },
+    Area {
+        checks: keys::CHECKS,
+        answer: |question| keys::answers(question).boxed(),
+    },
+    Area {
+        checks: flow_logs::CHECKS,
+        answer: |question| flow_logs::answers(question).boxed(),
+    },
+    Area {
+        checks: tags::CHECKS,
+        answer: |question| tags::answers(question).boxed(),
+    },
+    Area {
+        checks: residency::CHECKS,
+        answer: |question| residency::answers(question).boxed(),
+    },
 ];
 
 /// Every check there is.
@@ -85,6 +120,7 @@ pub async fn check(
                 outputs,
                 wanted,
                 account,
+                at,
             };
             join_all(areas.iter().map(|area| (area.answer)(question)))
                 .await

@@ -71,6 +71,11 @@ impl Sites {
         self.home.call(service, operation, resource)
     }
 
+    /// The region of the global services.
+    pub(crate) fn global(&self) -> Region {
+        self.global
+    }
+
     /// A name for errors of calls to the global services.
     pub(crate) fn global_call(
         &self,
