@@ -1,11 +1,13 @@
+pub(crate) mod check;
 pub(crate) mod cost;
 
 use clap::{Parser, Subcommand};
 use cli::{CompletionArgs, GlobalArgs};
 
+use check::CheckArgs;
 use cost::CostCommand;
 
-/// Checks a staging environment; so far, what it costs
+/// Checks a staging environment: what AWS shows beside what was promised, and what it costs
 #[derive(Debug, Parser)]
 #[command(name = "verify-staging", version, after_long_help = EXAMPLES)]
 pub struct Cli {
@@ -19,6 +21,8 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  verify-staging check
+  terraform output -json | verify-staging check --outputs - --only rds,4
   verify-staging cost estimate
   terraform show -json tfplan | verify-staging cost estimate --plan - --usage infracost-usage.yml
   verify-staging cost guide
@@ -29,13 +33,15 @@ Examples:
   verify-staging cost prices check --region ca-west-1
 
 Exit codes:
-  0 fine · 1 checked and found wrong: over the budget, prices missing or doubtful
-  2 usage or configuration · 3 could not check: the budget, when something has no price
+  0 fine · 1 checked and found wrong: a failed check, over the budget, prices missing or doubtful
+  2 usage or configuration · 3 could not check: unreachable, denied, no data; the budget, when something has no price
   130 interrupted";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Ask AWS whether the environment is what was promised; changes nothing
+    Check(CheckArgs),
     /// What the stack and its recovery cost; nothing is called
     #[command(subcommand)]
     Cost(CostCommand),

@@ -1,4 +1,6 @@
+mod check;
 mod cost;
+mod terraform;
 
 use cli::{Exit, Failure};
 
@@ -7,6 +9,7 @@ use crate::{Cli, Command};
 pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     match command {
+        Command::Check(args) => check::run(&global, &args).await,
         Command::Cost(command) => cost::run(&global, &command),
         Command::Completion(args) => {
             cli::print_completion::<Cli>(&args);

@@ -1,4 +1,4 @@
-//! Checks a staging environment; so far, what it costs.
+//! Checks a staging environment: what AWS shows, and what it costs.
 
 use std::process::ExitCode;
 

@@ -1,0 +1,79 @@
+//! Terraform's outputs, from a file or from terraform itself.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context as _, anyhow};
+use cli::{Exit, Failure};
+use tokio::process::Command;
+use verify::Outputs;
+
+use crate::args::check::OutputsArgs;
+
+/// The outputs that `args` name.
+pub(super) async fn outputs(args: &OutputsArgs) -> Result<Outputs, Failure> {
+    let (json, from) = match &args.outputs {
+        Some(path) => (file(path)?, path.display().to_string()),
+        None => (ask(&args.chdir).await?, args.chdir.display().to_string()),
+    };
+    Outputs::parse(&json).map_err(|error| {
+        let context = format!("failed to use the outputs of {from}");
+        Failure::new(Exit::Usage, anyhow::Error::new(error).context(context)).hint(
+            "write them with `terraform output -json > FILE` in the environment's folder, after an apply",
+        )
+    })
+}
+
+fn file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let read = || -> anyhow::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let most = Outputs::MOST_BYTES;
+        if path == Path::new("-") {
+            std::io::stdin()
+                .lock()
+                .take(most + 1)
+                .read_to_end(&mut bytes)?;
+        } else {
+            std::fs::File::open(path)?
+                .take(most + 1)
+                .read_to_end(&mut bytes)?;
+        }
+        anyhow::ensure!(bytes.len() as u64 <= most, "it has more than {most} bytes");
+        Ok(bytes)
+    };
+    read()
+        .with_context(|| format!("failed to read {}", path.display()))
+        .map_err(|error| Failure::new(Exit::Usage, error))
+}
+
+/// Terraform's own words stay off the terminal: an error may quote a sensitive value.
+async fn ask(folder: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error: anyhow::Error| {
+        Failure::new(
+            Exit::Usage,
+            error.context(format!("failed to ask terraform in {}", folder.display())),
+        )
+        .hint("name the environment's folder with --chdir, or give --outputs FILE")
+    };
+    if !folder.is_dir() {
+        return Err(failed(anyhow!("there is no such folder")));
+    }
+    let done = Command::new("terraform")
+        .args(["output", "-json", "-no-color"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| failed(error.into()))?;
+    if done.status.success() {
+        return Ok(done.stdout);
+    }
+    let said = String::from_utf8_lossy(&done.stderr);
+    let first = said
+        .lines()
+        .find(|line| line.contains("Error"))
+        .unwrap_or("it gave no reason");
+    Err(failed(anyhow!("{}: {first}", done.status)))
+}

@@ -1,0 +1,317 @@
+use aws_env::{Error, ErrorClass};
+use jiff::Timestamp;
+use report::{Document, Mark, Report};
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+
+/// How bad it is when a check fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Untidy.
+    Low,
+    /// Weakens the environment, or what is known of it.
+    Medium,
+    /// Something will not survive a fault, or a fault will not be noticed.
+    High,
+    /// Data can be read or lost.
+    Critical,
+}
+
+/// A question that is asked of AWS.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Its name: area, hyphen, what is asked: `rds-multi-az`. Never reused for another question.
+    pub id: &'static str,
+    /// The item of the guide's checklist, 1 to 15; `None` for its security practices.
+    pub item: Option<u8>,
+    /// How bad it is when the answer is wrong.
+    pub severity: Severity,
+    /// What has to hold, in a few words.
+    pub title: &'static str,
+    /// What happens when it does not.
+    pub why: &'static str,
+    /// What to do then.
+    pub fix: &'static str,
+}
+
+/// What came out of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// AWS shows something else than what should be.
+    Wrong,
+    /// Nobody could tell; never the same as [`Status::Ok`].
+    Unknown,
+    /// There was nothing to ask, for a reason.
+    Skipped,
+}
+
+impl Status {
+    /// The status in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Wrong => "wrong",
+            Self::Unknown => "unknown",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    fn mark(self) -> Mark {
+        match self {
+            Self::Ok => Mark::Ok,
+            Self::Wrong => Mark::Wrong,
+            Self::Unknown => Mark::Unknown,
+            Self::Skipped => Mark::Plain,
+        }
+    }
+}
+
+/// Why one cannot tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blind {
+    /// Whether it is known that the resource does not exist.
+    pub absent: bool,
+    /// Why, in words.
+    pub reason: String,
+}
+
+impl Blind {
+    /// For a reason of our own.
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self {
+            absent: false,
+            reason: reason.into(),
+        }
+    }
+
+    /// The resource is known not to exist.
+    pub fn absent(reason: impl Into<String>) -> Self {
+        Self {
+            absent: true,
+            reason: reason.into(),
+        }
+    }
+}
+
+impl From<&Error> for Blind {
+    /// AWS's own message is left out: it may repeat what was sent.
+    fn from(error: &Error) -> Self {
+        Self {
+            absent: error.class == ErrorClass::Absent,
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl From<Error> for Blind {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+/// What was seen, or why nothing was.
+pub type Seen<T> = Result<T, Blind>;
+
+/// The answer to a check for one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The question.
+    pub check: &'static Check,
+    /// Which resource was asked about.
+    pub resource: String,
+    /// What came out.
+    pub status: Status,
+    /// What should be.
+    pub expected: String,
+    /// What terraform says of it, where it says anything.
+    pub terraform: Option<String>,
+    /// What AWS says, where it says anything.
+    pub aws: Option<String>,
+    /// Why it is unknown or was skipped.
+    pub reason: Option<String>,
+}
+
+impl Check {
+    /// The answer about `resource`, from what AWS showed and whether that is as `expected`.
+    ///
+    /// A resource that is known to be absent is wrong; one that could not be seen is unknown.
+    pub fn answer(
+        &'static self,
+        resource: impl Into<String>,
+        expected: impl Into<String>,
+        terraform: Option<String>,
+        aws: Seen<(bool, String)>,
+    ) -> Answer {
+        let (status, aws, reason) = match aws {
+            Ok((true, aws)) => (Status::Ok, Some(aws), None),
+            Ok((false, aws)) => (Status::Wrong, Some(aws), None),
+            Err(blind) if blind.absent => {
+                (Status::Wrong, Some("absent".into()), Some(blind.reason))
+            }
+            Err(blind) => (Status::Unknown, None, Some(blind.reason)),
+        };
+        Answer {
+            check: self,
+            resource: resource.into(),
+            status,
+            expected: expected.into(),
+            terraform,
+            aws,
+            reason,
+        }
+    }
+
+    /// Nothing was asked about `resource`, because of `reason`.
+    pub fn skipped(
+        &'static self,
+        resource: impl Into<String>,
+        reason: impl Into<String>,
+    ) -> Answer {
+        Answer {
+            check: self,
+            resource: resource.into(),
+            status: Status::Skipped,
+            expected: self.title.to_owned(),
+            terraform: None,
+            aws: None,
+            reason: Some(reason.into()),
+        }
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("Answer", 12)?;
+        out.serialize_field("id", self.check.id)?;
+        out.serialize_field("item", &self.check.item)?;
+        out.serialize_field("severity", &self.check.severity)?;
+        out.serialize_field("title", self.check.title)?;
+        out.serialize_field("status", &self.status)?;
+        out.serialize_field("resource", &self.resource)?;
+        out.serialize_field("expected", &self.expected)?;
+        out.serialize_field("terraform", &self.terraform)?;
+        out.serialize_field("aws", &self.aws)?;
+        out.serialize_field("reason", &self.reason)?;
+        out.serialize_field("why", self.check.why)?;
+        out.serialize_field("fix", self.check.fix)?;
+        out.end()
+    }
+}
+
+/// The answers of one run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Checked {
+    /// The environment: project and environment, with a hyphen between.
+    pub environment: String,
+    /// Where it runs.
+    pub region: String,
+    /// The account that answered.
+    pub account: Option<String>,
+    /// When it was asked.
+    pub at: Timestamp,
+    /// Exceptions from the residency policy that are in use.
+    pub residency: Vec<String>,
+    /// The answers, by item, then by id, then by resource.
+    pub answers: Vec<Answer>,
+}
+
+impl Checked {
+    /// How many answers have `status`.
+    pub fn count(&self, status: Status) -> usize {
+        self.answers
+            .iter()
+            .filter(|answer| answer.status == status)
+            .count()
+    }
+}
+
+impl Report for Checked {
+    fn document(&self) -> Document {
+        let rows = |answers: &mut dyn Iterator<Item = &Answer>| {
+            answers
+                .map(|answer| {
+                    let item = answer.check.item.map(|item| item.to_string());
+                    let aws = [answer.aws.clone(), answer.reason.clone()];
+                    let cells = vec![
+                        answer.status.word().to_owned(),
+                        item.unwrap_or_default(),
+                        answer.check.id.to_owned(),
+                        answer.resource.clone(),
+                        answer.expected.clone(),
+                        answer.terraform.clone().unwrap_or_default(),
+                        aws.into_iter().flatten().collect::<Vec<_>>().join(": "),
+                    ];
+                    (answer.status.mark(), cells)
+                })
+                .collect::<Vec<_>>()
+        };
+        let columns = [
+            "Status",
+            "Item",
+            "Check",
+            "Resource",
+            "Expected",
+            "Terraform",
+            "AWS",
+        ];
+        let mut document = Document::new().heading(format!(
+            "{} in {}: {} ok, {} wrong, {} unknown, {} skipped",
+            self.environment,
+            self.region,
+            self.count(Status::Ok),
+            self.count(Status::Wrong),
+            self.count(Status::Unknown),
+            self.count(Status::Skipped),
+        ));
+        for exception in &self.residency {
+            document = document.text(format!("note: {exception}"));
+        }
+        document = document.table(columns, rows(&mut self.answers.iter()));
+        let mut failed: Vec<&Check> = Vec::new();
+        for answer in &self.answers {
+            if answer.status == Status::Wrong && !failed.contains(&answer.check) {
+                failed.push(answer.check);
+            }
+        }
+        failed.sort_by_key(|check| std::cmp::Reverse(check.severity));
+        let fixes = failed
+            .into_iter()
+            .map(|check| {
+                let severity = format!("{:?}", check.severity).to_lowercase();
+                let cells = [severity.as_str(), check.id, check.why, check.fix];
+                (Mark::Wrong, cells.map(str::to_owned).to_vec())
+            })
+            .collect::<Vec<_>>();
+        if !fixes.is_empty() {
+            document = document.heading("What to do");
+        }
+        document.table(["Severity", "Check", "Why", "Fix"], fixes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static CHECK: Check = Check {
+        id: "rds-multi-az",
+        item: Some(3),
+        severity: Severity::High,
+        title: "the database has a standby",
+        why: "w",
+        fix: "f",
+    };
+
+    #[test]
+    fn what_cannot_be_seen_is_unknown_and_what_is_not_there_is_wrong() {
+        let status = |aws| CHECK.answer("db", "true", None, aws).status;
+        assert_eq!(status(Ok((true, "true".into()))), Status::Ok);
+        assert_eq!(status(Ok((false, "false".into()))), Status::Wrong);
+        assert_eq!(status(Err(Blind::because("denied"))), Status::Unknown);
+        assert_eq!(status(Err(Blind::absent("404"))), Status::Wrong);
+    }
+}

