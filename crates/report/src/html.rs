@@ -206,7 +206,7 @@ fn numbers<'a>(cells: impl Iterator<Item = &'a String>) -> bool {
             });
         let unit = words.next().is_none_or(|unit| {
             unit.chars()
-                .all(|character| character.is_alphabetic() || character == '/')
+                .all(|character| character.is_alphabetic() || "/%".contains(character))
         });
         if !number || !unit || words.next().is_some() {
             return false;
