@@ -78,10 +78,10 @@ enum Part<'a> {
 
 fn groups<'a>(document: &'a Document, page: &'a Page) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
-    let (mut tables, mut charts) = (0, 0);
+    let (mut tables, mut charts, mut below) = (0, 0, 0);
     for section in document.sections() {
         if let Section::Heading(text) = section {
-            tables = 0;
+            below = 0;
             groups.push(Group {
                 number: groups.len() + 1,
                 heading: Some(text),
@@ -105,13 +105,14 @@ fn groups<'a>(document: &'a Document, page: &'a Page) -> Vec<Group<'a>> {
             Section::Facts(facts) => Part::Facts(facts),
             Section::Table { columns, rows } => {
                 tables += 1;
+                below += 1;
                 let name = group.heading.unwrap_or(&page.title);
-                let caption = if tables == 1 {
+                let caption = if below == 1 {
                     name.to_owned()
                 } else {
-                    format!("{name}, table {tables}")
+                    format!("{name}, continued: {below}")
                 };
-                Part::Table(Table::new(caption, columns, rows))
+                Part::Table(Table::new(tables, caption, columns, rows))
             }
             Section::Chart(chart) => {
                 charts += 1;
@@ -126,6 +127,7 @@ fn groups<'a>(document: &'a Document, page: &'a Page) -> Vec<Group<'a>> {
 }
 
 struct Table<'a> {
+    number: usize,
     caption: String,
     columns: Vec<Column<'a>>,
     rows: &'a [(Mark, Vec<String>)],
@@ -138,7 +140,12 @@ struct Column<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn new(caption: String, columns: &'a [String], rows: &'a [(Mark, Vec<String>)]) -> Self {
+    fn new(
+        number: usize,
+        caption: String,
+        columns: &'a [String],
+        rows: &'a [(Mark, Vec<String>)],
+    ) -> Self {
         let columns = columns
             .iter()
             .enumerate()
@@ -148,6 +155,7 @@ impl<'a> Table<'a> {
             })
             .collect();
         Self {
+            number,
             caption,
             columns,
             rows,

@@ -51,23 +51,25 @@ const DECORATION: &[&str] = &[
 type Colours = BTreeMap<&'static str, [f64; 3]>;
 
 fn declared(block: &'static str) -> Colours {
-    block
-        .lines()
-        .filter_map(|line| {
-            let (name, value) = line.trim().strip_prefix("--")?.split_once(": #")?;
-            let channel = |at: usize| {
-                u8::from_str_radix(&value[at..at + 2], 16)
-                    .map(f64::from)
-                    .unwrap()
-            };
-            Some((name, [channel(0), channel(2), channel(4)]))
-        })
-        .collect()
+    block.lines().filter_map(colour).collect()
 }
 
+fn colour(line: &'static str) -> Option<(&'static str, [f64; 3])> {
+    let (name, value) = line.trim().strip_prefix("--")?.split_once(": #")?;
+    let channel = |at: usize| {
+        Some(f64::from(
+            u8::from_str_radix(value.get(at..at + 2)?, 16).ok()?,
+        ))
+    };
+    Some((name, [channel(0)?, channel(2)?, channel(4)?]))
+}
+
+/// The colours of each scheme; a style sheet without dark ones has none for it.
 fn schemes() -> [(&'static str, Colours); 2] {
-    let (light, rest) = STYLES.split_once("(prefers-color-scheme: dark)").unwrap();
-    let (dark, _) = rest.split_once("\n}\n").unwrap();
+    let (light, rest) = STYLES
+        .split_once("(prefers-color-scheme: dark)")
+        .unwrap_or((STYLES, ""));
+    let (dark, _) = rest.split_once("\n}\n").unwrap_or((rest, ""));
     [("light", declared(light)), ("dark", declared(dark))]
 }
 
