@@ -14,7 +14,11 @@ pub struct Picture {
 }
 
 impl Picture {
-    pub(crate) fn read(png: Vec<u8>) -> Result<Self, png::DecodingError> {
+    /// The picture in a PNG file.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(png: Vec<u8>) -> Result<Self, png::DecodingError> {
         let mut decoder = png::Decoder::new(Cursor::new(&png));
         decoder.set_transformations(png::Transformations::normalize_to_color8());
         let mut reader = decoder.read_info()?;

@@ -171,7 +171,7 @@ impl<'a> Table<'a> {
         if self.column(index).number {
             class.push("number");
         }
-        if whole(text) {
+        if whole(text) || (*index == 0 && text.chars().count() <= 16) {
             class.push("whole");
         }
         class.join(" ")
@@ -224,6 +224,9 @@ fn numbers<'a>(cells: impl Iterator<Item = &'a String>) -> bool {
     any
 }
 
+/// The least of a width, in percent, that is seen.
+const SEEN: f64 = 0.75;
+
 struct Picture<'a> {
     number: usize,
     chart: &'a Chart,
@@ -241,20 +244,34 @@ struct Line<'a> {
 
 impl<'a> Picture<'a> {
     fn percent(&self, size: &f64) -> String {
-        short(self.chart.share(*size) * 100.0)
+        let share = self.chart.share(*size) * 100.0;
+        short(if share > 0.0 { share.max(SEEN) } else { 0.0 })
     }
 
-    /// Left edge, width and mark of each part.
+    /// Whether the number fits beside its bar.
+    fn brief(&self, value: &Value) -> bool {
+        value.shown.chars().count() <= 24
+    }
+
+    /// Left edge, width and mark of each part; also one of thousands is wide enough to be seen.
     fn stack(&self) -> Vec<(String, String, Mark)> {
-        let mut left = 0.0;
-        self.chart
+        let parts: Vec<(f64, Mark)> = self
+            .chart
             .values()
             .iter()
-            .filter_map(|value| {
-                let share = self.chart.share(value.size?) * 100.0;
-                let part = (short(left), short(share), value.mark);
-                left += share;
-                Some(part)
+            .filter_map(|value| Some((value.size?, value.mark)))
+            .filter(|(size, _)| *size > 0.0)
+            .map(|(size, mark)| ((self.chart.share(size) * 100.0).max(SEEN), mark))
+            .collect();
+        let whole: f64 = parts.iter().map(|(share, _)| share).sum();
+        let mut left = 0.0;
+        parts
+            .into_iter()
+            .map(|(share, mark)| {
+                let width = share / whole * 100.0;
+                let part = (short(left), short(width), mark);
+                left += width;
+                part
             })
             .collect()
     }

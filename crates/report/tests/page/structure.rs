@@ -372,3 +372,59 @@ fn columns_of_numbers_are_marked_as_such() {
         .collect();
     assert_eq!(numbers, ["Took", "Value", "Requests", "Errors", "Share"]);
 }
+
+/// The rectangles of the first picture.
+fn widths(document: &report::Document) -> Vec<(String, f64)> {
+    let (elements, _) = parse(&document.to_html(&report::Page::new("Widths")));
+    let figure = elements
+        .iter()
+        .find(|element| element.name == "figure")
+        .unwrap();
+    elements[figure.within.clone()]
+        .iter()
+        .filter(|element| element.name == "rect" && element.get("fill").starts_with("url(#fill-"))
+        .map(|rect| {
+            (
+                rect.get("fill").to_owned(),
+                rect.get("width").trim_end_matches('%').parse().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn one_wrong_answer_of_thousands_is_wide_enough_to_be_seen() {
+    let tally = report::Tally {
+        ok: 40_000,
+        wrong: 1,
+        ..report::Tally::default()
+    };
+    let document = report::Document::new().chart(report::Chart::tally("Checks", tally));
+    let widths = widths(&document);
+    // The first two are those of the bar, the others those of the legend.
+    assert_eq!(widths[1].0, "url(#fill-wrong)");
+    assert!(widths[1].1 > 0.7, "{widths:?}");
+    assert!(
+        (widths[0].1 + widths[1].1 - 100.0).abs() < 0.02,
+        "{widths:?}"
+    );
+}
+
+#[test]
+fn bars_are_as_long_as_their_values() {
+    let value = |size| report::Value::new(report::Mark::Plain, "x", size, "x");
+    let values = vec![
+        value(50.0),
+        value(0.0),
+        value(0.001),
+        report::Value::unknown("x", "x"),
+        value(f64::NAN),
+    ];
+    let document =
+        report::Document::new().chart(report::Chart::bars("Times", values).limit(200.0, "limit"));
+    let widths: Vec<f64> = widths(&document)
+        .into_iter()
+        .map(|(_, width)| width)
+        .collect();
+    assert_eq!(widths, [25.0, 0.0, 0.75]);
+}
