@@ -174,7 +174,7 @@ pub(super) async fn alarms(question: Question<'_>) -> Tagged {
         Ok(names) => names,
         Err(blind) => return vec![("alarms".to_owned(), Err(blind))],
     };
-    let tagged = names.into_iter().map(async |name| {
+    let tagged = names.into_iter().map(|name| async move {
         let tags = match alarm(question, name, false).await {
             Err(blind) if blind.absent => alarm(question, name, true).await,
             tags => tags,
