@@ -1,7 +1,7 @@
 # What the emulator answers otherwise than AWS, and what tests of whole stacks would notice.
 import json
 
-from ministack.services import elasticache, s3, secretsmanager, sns
+from ministack.services import elasticache, iam, s3, secretsmanager, sns
 
 
 def changed(answer, change):
@@ -150,3 +150,30 @@ def policy_status(name, query_params):
 
 
 s3._list_objects_v1 = policy_status
+
+# IAM: a policy of AWS's own that RDS wants for enhanced monitoring.
+iam._aws_managed_policies[f"{iam._AWS_MANAGED_POLICY_PREFIX}service-role/AmazonRDSEnhancedMonitoringRole"] = (
+    iam._make_aws_managed_record(
+        "service-role/AmazonRDSEnhancedMonitoringRole",
+        json.dumps({"Version": "2012-10-17", "Statement": [
+            {
+                "Sid": "EnableCreationAndManagementOfRDSCloudwatchLogGroups",
+                "Effect": "Allow",
+                "Action": ["logs:CreateLogGroup", "logs:PutRetentionPolicy"],
+                "Resource": ["arn:aws:logs:*:*:log-group:RDS*"],
+            },
+            {
+                "Sid": "EnableCreationAndManagementOfRDSCloudwatchLogStreams",
+                "Effect": "Allow",
+                "Action": [
+                    "logs:CreateLogStream",
+                    "logs:PutLogEvents",
+                    "logs:DescribeLogStreams",
+                    "logs:GetLogEvents",
+                ],
+                "Resource": ["arn:aws:logs:*:*:log-group:RDS*:log-stream:*"],
+            },
+        ]}),
+        "Provides access to Cloudwatch for RDS Enhanced Monitoring",
+    )
+)

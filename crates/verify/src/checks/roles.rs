@@ -247,10 +247,10 @@ fn permissions(role: &Role, picture: &Picture) -> Answer {
         let together = Policy {
             statements: statements.collect(),
         };
-        let lacking: Vec<&str> = needs
+        let lacking: Vec<String> = needs
             .iter()
             .filter(|need| !need.is_met(&together))
-            .map(|need| need.action)
+            .map(Need::words)
             .collect();
         let unread = grants.iter().find_map(|grant| grant.policy.as_ref().err());
         match unread {
@@ -271,6 +271,13 @@ fn permissions(role: &Role, picture: &Picture) -> Answer {
 }
 
 impl Need {
+    fn words(&self) -> String {
+        match &self.on {
+            Some(resource) => format!("{} on {resource}", self.action),
+            None => self.action.to_owned(),
+        }
+    }
+
     fn is_met(&self, policy: &Policy) -> bool {
         match &self.on {
             Some(resource) => policy.may_allow(self.action, resource),

@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 
 use crate::Stack;
 use crate::mutation::Mutation;
-use crate::state::Resource;
 
 pub(crate) async fn build(stack: &mut Stack) {
     let s3 = stack.sites.home.s3.clone();

@@ -45,7 +45,7 @@ pub(crate) async fn build(stack: &mut Stack) {
             .distribution_config(config(&distribution))
             .tags(Tags::builder().set_items(Some(tags.collect())).build());
         let made = cloudfront.create_distribution_with_tags();
-        let config = config.build().expect("a configuration");
+        let config = config.build();
         let made = made.distribution_config_with_tags(config).send().await;
         let made = made.expect("a distribution").distribution;
         let made = made.expect("what was made");

@@ -174,12 +174,13 @@ pub(super) async fn alarms(question: Question<'_>) -> Tagged {
         Ok(names) => names,
         Err(blind) => return vec![("alarms".to_owned(), Err(blind))],
     };
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
     let tagged = names.into_iter().map(|name| async move {
-        let tags = match alarm(question, name, false).await {
-            Err(blind) if blind.absent => alarm(question, name, true).await,
+        let tags = match alarm(question, &name, false).await {
+            Err(blind) if blind.absent => alarm(question, &name, true).await,
             tags => tags,
         };
-        (name.to_owned(), tags)
+        (name, tags)
     });
     futures::stream::iter(tagged)
         .buffered(AT_ONCE)
