@@ -3,7 +3,13 @@
 //! An area has a list of its checks and a function that asks AWS and answers them. Asking gives a picture
 //! whose parts are each seen or not ([`crate::check::Seen`]); judging a picture calls nothing.
 
+mod alarms;
+mod cache;
+mod dashboard;
+mod database;
 mod network;
+mod secrets;
+mod topics;
 
 use std::collections::BTreeSet;
 
@@ -11,7 +17,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;
 
-use crate::check::{Answer, Check, Checked, Status};
+use crate::check::{Answer, Blind, Check, Checked, Seen, Status};
 use crate::outputs::Outputs;
 use crate::selection::Selection;
 use crate::sites::Sites;
@@ -23,6 +29,8 @@ pub(crate) struct Question<'a> {
     pub(crate) sites: &'a Sites,
     pub(crate) outputs: &'a Outputs,
     pub(crate) wanted: &'a Wanted,
+    /// Now.
+    pub(crate) at: Timestamp,
 }
 
 /// An area: its checks, and how to answer them.
@@ -31,10 +39,69 @@ struct Area {
     answer: for<'a> fn(Question<'a>) -> BoxFuture<'a, Vec<Answer>>,
 }
 
-static AREAS: &[Area] = &[Area {
-    checks: network::CHECKS,
-    answer: |question| network::answers(question).boxed(),
-}];
+static AREAS: &[Area] = &[
+    Area {
+        checks: network::CHECKS,
+        answer: |question| network::answers(question).boxed(),
+    },
+    Area {
+        checks: database::CHECKS,
+        answer: |question| database::answers(question).boxed(),
+    },
+    Area {
+        checks: cache::CHECKS,
+        answer: |question| cache::answers(question).boxed(),
+    },
+    Area {
+        checks: secrets::CHECKS,
+        answer: |question| secrets::answers(question).boxed(),
+    },
+    Area {
+        checks: dashboard::CHECKS,
+        answer: |question| dashboard::answers(question).boxed(),
+    },
+    Area {
+        checks: alarms::CHECKS,
+        answer: |question| alarms::answers(question).boxed(),
+    },
+    Area {
+        checks: topics::CHECKS,
+        answer: |question| topics::answers(question).boxed(),
+    },
+];
+
+/// Answers about something that could not be looked at. Where it is known to be absent the first check, which
+/// asks for it, is wrong, and nothing is left to be asked by the others.
+fn unseen(checks: &[&'static Check], resource: &str, blind: &Blind) -> Vec<Answer> {
+    checks
+        .iter()
+        .enumerate()
+        .map(|(place, check)| {
+            if blind.absent && place > 0 {
+                check.skipped(resource, "it does not exist")
+            } else {
+                check.answer(resource, check.title, None, Err(blind.clone()))
+            }
+        })
+        .collect()
+}
+
+/// The nodes of Redis, as ElastiCache numbers those of a group with one shard.
+fn redis_nodes(question: Question<'_>) -> Seen<Vec<String>> {
+    let group = question.outputs.text("redis_replication_group_id")?;
+    let numbers = 1..=question.wanted.redis_nodes;
+    Ok(numbers
+        .map(|number| format!("{group}-{number:03}"))
+        .collect())
+}
+
+/// Names, for people.
+fn listed(names: &BTreeSet<&str>) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.iter().copied().collect::<Vec<_>>().join(", ")
+}
 
 /// Every check there is.
 pub fn all() -> impl Iterator<Item = &'static Check> {
@@ -55,6 +122,7 @@ pub async fn check(
         sites,
         outputs,
         wanted,
+        at,
     };
     let asked = |area: &&Area| area.checks.iter().any(|check| selection.takes(check));
     let areas: Vec<&Area> = AREAS.iter().filter(asked).collect();

@@ -62,6 +62,11 @@ impl Sites {
         self.home.call(service, operation, resource)
     }
 
+    /// Where the global services keep their metrics.
+    pub(crate) fn global_region(&self) -> Region {
+        self.global
+    }
+
     /// A name for errors of calls to the global services.
     pub(crate) fn global_call(
         &self,
