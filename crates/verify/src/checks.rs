@@ -7,8 +7,13 @@ mod alarms;
 mod cache;
 mod dashboard;
 mod database;
+mod flow_logs;
+mod groups;
+mod keys;
 mod network;
+mod residency;
 mod secrets;
+mod tags;
 mod topics;
 
 use std::collections::BTreeSet;
@@ -29,9 +34,19 @@ pub(crate) struct Question<'a> {
     pub(crate) sites: &'a Sites,
     pub(crate) outputs: &'a Outputs,
     pub(crate) wanted: &'a Wanted,
+    /// The account that answers.
+    pub(crate) account: &'a str,
     /// Now.
     pub(crate) at: Timestamp,
 }
+
+/// The outputs that name the buckets.
+const BUCKETS: [&str; 4] = [
+    "s3_bucket_photos",
+    "s3_bucket_documents",
+    "s3_bucket_signatures",
+    "s3_bucket_logs",
+];
 
 /// An area: its checks, and how to answer them.
 struct Area {
@@ -43,6 +58,26 @@ static AREAS: &[Area] = &[
     Area {
         checks: network::CHECKS,
         answer: |question| network::answers(question).boxed(),
+    },
+    Area {
+        checks: groups::CHECKS,
+        answer: |question| groups::answers(question).boxed(),
+    },
+    Area {
+        checks: keys::CHECKS,
+        answer: |question| keys::answers(question).boxed(),
+    },
+    Area {
+        checks: flow_logs::CHECKS,
+        answer: |question| flow_logs::answers(question).boxed(),
+    },
+    Area {
+        checks: tags::CHECKS,
+        answer: |question| tags::answers(question).boxed(),
+    },
+    Area {
+        checks: residency::CHECKS,
+        answer: |question| residency::answers(question).boxed(),
     },
     Area {
         checks: database::CHECKS,
@@ -118,22 +153,25 @@ pub async fn check(
     selection: &Selection,
     at: Timestamp,
 ) -> Checked {
-    let question = Question {
-        sites,
-        outputs,
-        wanted,
-        at,
-    };
     let asked = |area: &&Area| area.checks.iter().any(|check| selection.takes(check));
     let areas: Vec<&Area> = AREAS.iter().filter(asked).collect();
     let account = sites.home.account_id().await;
     let mut answers: Vec<Answer> = match &account {
-        Ok(_) => join_all(areas.iter().map(|area| (area.answer)(question)))
-            .await
-            .into_iter()
-            .flatten()
-            .filter(|answer| selection.takes(answer.check))
-            .collect(),
+        Ok(account) => {
+            let question = Question {
+                sites,
+                outputs,
+                wanted,
+                account,
+                at,
+            };
+            join_all(areas.iter().map(|area| (area.answer)(question)))
+                .await
+                .into_iter()
+                .flatten()
+                .filter(|answer| selection.takes(answer.check))
+                .collect()
+        }
         Err(_) => Vec::new(),
     };
     let reason = match &account {

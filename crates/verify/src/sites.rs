@@ -62,8 +62,8 @@ impl Sites {
         self.home.call(service, operation, resource)
     }
 
-    /// Where the global services keep their metrics.
-    pub(crate) fn global_region(&self) -> Region {
+    /// The region of the global services.
+    pub(crate) fn global(&self) -> Region {
         self.global
     }
 

@@ -130,14 +130,13 @@ static KINDS: [Kind; 8] = [
         Of::Nodes,
     ),
     Kind {
+        name: "redis-evictions",
+        namespace: "AWS/ElastiCache",
+        metric: "Evictions",
         statistic: Statistic::Sum,
-        ..above(
-            "redis-evictions",
-            "AWS/ElastiCache",
-            "Evictions",
-            Some(1000.0),
-            Of::Nodes,
-        )
+        comparison: ComparisonOperator::GreaterThanThreshold,
+        threshold: Some(1000.0),
+        of: Of::Nodes,
     },
     above(
         "cloudfront-5xx",

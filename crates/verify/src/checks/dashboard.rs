@@ -220,7 +220,7 @@ fn covers(question: Question<'_>, service: &Service, metrics: &[Metric]) -> Answ
             .map(|id| vec![id.to_owned()]),
     };
     let region = if service.global {
-        question.sites.global_region()
+        question.sites.global()
     } else {
         question.wanted.region
     };
