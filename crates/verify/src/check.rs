@@ -100,6 +100,11 @@ impl Blind {
         }
     }
 
+    /// AWS's answer lacks a field that it should have.
+    pub(crate) fn missing(service: &str, field: &str) -> Self {
+        Self::because(format!("{service} shows no {field}"))
+    }
+
     /// The resource is known not to exist.
     pub fn absent(reason: impl Into<String>) -> Self {
         Self {

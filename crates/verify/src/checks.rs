@@ -3,8 +3,12 @@
 //! An area has a list of its checks and a function that asks AWS and answers them. Asking gives a picture
 //! whose parts are each seen or not ([`crate::check::Seen`]); judging a picture calls nothing.
 
+mod alarms;
 mod buckets;
+mod cache;
 mod cdn;
+mod dashboard;
+mod database;
 mod flow_logs;
 mod groups;
 mod keys;
@@ -12,7 +16,9 @@ mod network;
 mod practices;
 mod residency;
 mod roles;
+mod secrets;
 mod tags;
+mod topics;
 
 use std::collections::BTreeSet;
 
@@ -20,7 +26,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;
 
-use crate::check::{Answer, Check, Checked, Status};
+use crate::check::{Answer, Blind, Check, Checked, Seen, Status};
 use crate::outputs::Outputs;
 use crate::selection::Selection;
 use crate::sites::Sites;
@@ -93,7 +99,64 @@ static AREAS: &[Area] = &[
         checks: residency::CHECKS,
         answer: |question| residency::answers(question).boxed(),
     },
+    Area {
+        checks: database::CHECKS,
+        answer: |question| database::answers(question).boxed(),
+    },
+    Area {
+        checks: cache::CHECKS,
+        answer: |question| cache::answers(question).boxed(),
+    },
+    Area {
+        checks: secrets::CHECKS,
+        answer: |question| secrets::answers(question).boxed(),
+    },
+    Area {
+        checks: dashboard::CHECKS,
+        answer: |question| dashboard::answers(question).boxed(),
+    },
+    Area {
+        checks: alarms::CHECKS,
+        answer: |question| alarms::answers(question).boxed(),
+    },
+    Area {
+        checks: topics::CHECKS,
+        answer: |question| topics::answers(question).boxed(),
+    },
 ];
+
+/// Answers about something that could not be looked at. Where it is known to be absent the first check, which
+/// asks for it, is wrong, and nothing is left to be asked by the others.
+fn unseen(checks: &[&'static Check], resource: &str, blind: &Blind) -> Vec<Answer> {
+    checks
+        .iter()
+        .enumerate()
+        .map(|(place, check)| {
+            if blind.absent && place > 0 {
+                check.skipped(resource, "it does not exist")
+            } else {
+                check.answer(resource, check.title, None, Err(blind.clone()))
+            }
+        })
+        .collect()
+}
+
+/// The nodes of Redis, as ElastiCache numbers those of a group with one shard.
+fn redis_nodes(question: Question<'_>) -> Seen<Vec<String>> {
+    let group = question.outputs.text("redis_replication_group_id")?;
+    let numbers = 1..=question.wanted.redis_nodes;
+    Ok(numbers
+        .map(|number| format!("{group}-{number:03}"))
+        .collect())
+}
+
+/// Names, for people.
+fn listed(names: &BTreeSet<&str>) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.iter().copied().collect::<Vec<_>>().join(", ")
+}
 
 /// Every check there is.
 pub fn all() -> impl Iterator<Item = &'static Check> {

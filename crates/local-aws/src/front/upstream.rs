@@ -171,7 +171,9 @@ impl Upstream {
         let answer = self.client.request(request).await.ok()?;
         let success = answer.status().is_success();
         let body = answer.into_body().collect().await.ok()?.to_bytes();
-        success.then(|| serde_json::from_slice(&body).ok()).flatten()
+        success
+            .then(|| serde_json::from_slice(&body).ok())
+            .flatten()
     }
 
     fn uri(&self, path: Option<PathAndQuery>) -> Result<Uri, http::uri::InvalidUriParts> {

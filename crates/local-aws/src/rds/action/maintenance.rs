@@ -45,6 +45,9 @@ pub(super) fn describe(model: &mut Model, request: &Request<'_>) -> Outcome<Repl
             },
         );
     };
-    let (actions, resource) = ("PendingMaintenanceActions", "ResourcePendingMaintenanceActions");
+    let (actions, resource) = (
+        "PendingMaintenanceActions",
+        "ResourcePendingMaintenanceActions",
+    );
     Ok(page.xml(actions, resource, content).into())
 }

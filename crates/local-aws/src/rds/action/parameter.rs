@@ -90,9 +90,7 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         let known = catalog::PARAMETERS
             .iter()
             .find(|known| known.name == name)
-            .ok_or_else(|| {
-                Refusal::value(format!("Could not find parameter with name: {name}"))
-            })?;
+            .ok_or_else(|| Refusal::value(format!("Could not find parameter with name: {name}")))?;
         if known.waits && parameter.text("ApplyMethod") == Some("immediate") {
             return Err(Refusal::combination(
                 "cannot use immediate apply method for static parameter",

@@ -60,7 +60,10 @@ pub(super) fn instance(xml: &mut Xml, model: &Model, key: &Key, instance: &Insta
         .text("ActivityStreamStatus", "stopped");
     if settings.insights {
         xml.text("PerformanceInsightsRetentionPeriod", settings.insights_days)
-            .maybe("PerformanceInsightsKMSKeyId", settings.insights_key.as_ref());
+            .maybe(
+                "PerformanceInsightsKMSKeyId",
+                settings.insights_key.as_ref(),
+            );
     }
     if let Some(secret) = &instance.secret {
         xml.within("MasterUserSecret", |xml| {
