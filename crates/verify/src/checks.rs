@@ -3,6 +3,8 @@
 //! An area has a list of its checks and a function that asks AWS and answers them. Asking gives a picture
 //! whose parts are each seen or not ([`crate::check::Seen`]); judging a picture calls nothing.
 
+#[cfg(test)]
+mod asked;
 mod flow_logs;
 mod groups;
 mod keys;

@@ -3,6 +3,7 @@
 
 mod groups;
 mod keys;
+mod logs;
 mod mutation;
 mod network;
 mod state;
@@ -57,6 +58,7 @@ impl Stack {
         keys::build(&mut stack).await;
         network::build(&mut stack).await;
         groups::build(&mut stack).await;
+        logs::build(&mut stack).await;
         Some(stack)
     }
 
