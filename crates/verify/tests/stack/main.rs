@@ -5,6 +5,7 @@ mod buckets;
 mod cdn;
 mod groups;
 mod keys;
+mod logs;
 mod mutation;
 mod network;
 mod roles;
@@ -61,6 +62,7 @@ impl Stack {
         network::build(&mut stack).await;
         groups::build(&mut stack).await;
         roles::build(&mut stack).await;
+        logs::build(&mut stack).await;
         buckets::build(&mut stack).await;
         cdn::build(&mut stack).await;
         buckets::policies(&mut stack).await;
