@@ -329,10 +329,9 @@ fn regions_in(value: &Value) -> BTreeSet<String> {
     found
 }
 
-/// Whether a word is built as regions are, known or not: `ca-central-1`, `us-gov-west-1`.
+/// Whether a word is a region, or built as one that this release does not know: `xx-central-1`.
 fn is_region(word: &str) -> bool {
-    let parts: Vec<&str> = word.split('-').collect();
-    let directions = [
+    const DIRECTIONS: [&str; 9] = [
         "north",
         "south",
         "east",
@@ -343,16 +342,17 @@ fn is_region(word: &str) -> bool {
         "northwest",
         "southwest",
     ];
-    match parts[..] {
+    let parts: Vec<&str> = word.split('-').collect();
+    let built = match parts[..] {
         [place, .., direction, number] => {
-            place.len() >= 2
+            place.len() == 2
                 && place.chars().all(|c| c.is_ascii_lowercase())
-                && directions.contains(&direction)
-                && !number.is_empty()
-                && number.chars().all(|c| c.is_ascii_digit())
+                && DIRECTIONS.contains(&direction)
+                && number.parse::<u8>().is_ok()
         }
         _ => false,
-    }
+    };
+    built || word.parse::<Region>().is_ok()
 }
 
 #[cfg(test)]
