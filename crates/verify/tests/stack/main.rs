@@ -1,14 +1,18 @@
 //! The guide's stack on a local AWS, made by API calls from what terraform planned; right, and then broken in
 //! one way at a time.
 
+mod cache;
+mod database;
 mod groups;
 mod keys;
+mod monitoring;
 mod mutation;
 mod network;
+mod secrets;
 mod state;
 
 use aws_env::{AwsEnv, Options};
-use local_aws::LocalAws;
+use local_aws::{LocalAws, RdsClock, RdsOptions};
 use settings::{Region, Settings};
 use verify::{Checked, Outputs, Selection, Sites, Wanted};
 
@@ -30,7 +34,16 @@ pub(crate) struct Stack {
 impl Stack {
     /// A local AWS without a stack; `None` where this machine cannot run one, and then the reason has been printed.
     pub(crate) async fn empty() -> Option<Self> {
-        let aws = LocalAws::start_or_skip()
+        let rds = RdsOptions {
+            clock: RdsClock::Stepped,
+            ..RdsOptions::default()
+        };
+        let mut builder = LocalAws::builder().rds(rds);
+        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
+            builder = builder.cache_dir(path);
+        }
+        let aws = builder
+            .start_or_skip()
             .await
             .expect("the local AWS starts")?;
         let env = AwsEnv::load(Options {
@@ -57,6 +70,10 @@ impl Stack {
         keys::build(&mut stack).await;
         network::build(&mut stack).await;
         groups::build(&mut stack).await;
+        database::build(&mut stack).await;
+        cache::build(&mut stack).await;
+        secrets::build(&mut stack).await;
+        monitoring::build(&mut stack).await;
         Some(stack)
     }
 
@@ -69,7 +86,8 @@ impl Stack {
             &outputs,
             &wanted,
             &Selection::default(),
-            jiff::Timestamp::now(),
+            // RDS's: its clock is moved, not waited for.
+            self.aws.rds().expect("RDS").now(),
         )
         .await
     }
