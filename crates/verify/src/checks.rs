@@ -4,6 +4,8 @@
 //! whose parts are each seen or not ([`crate::check::Seen`]); judging a picture calls nothing.
 
 mod alarms;
+#[cfg(test)]
+mod asked;
 mod cache;
 mod dashboard;
 mod database;

@@ -28,6 +28,7 @@ impl Package {
         bootstrap: &[
             include_str!("replication.py"),
             include_str!("corrections.py"),
+            include_str!("ec2.py"),
             include_str!("ministack.py"),
         ],
     };

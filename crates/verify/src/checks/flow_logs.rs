@@ -259,3 +259,85 @@ fn group(question: Question<'_>, name: &str, picture: &Picture) -> Vec<Answer> {
         ENCRYPTED.answer(name, key, Some(key.to_owned()), encrypted),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::TrafficType;
+
+    use super::super::asked::Asked;
+    use super::*;
+    use crate::check::Status;
+
+    const KEY: &str = "arn:aws:kms:ca-central-1:123456789012:key/1";
+
+    fn picture() -> Picture {
+        let log = FlowLog::builder()
+            .flow_log_id("fl-1")
+            .flow_log_status("ACTIVE")
+            .traffic_type(TrafficType::All)
+            .log_destination("arn:aws:logs:ca-central-1:123456789012:log-group:/vpc/x:*")
+            .deliver_logs_status("SUCCESS");
+        let group = LogGroup::builder()
+            .log_group_name("/vpc/x")
+            .retention_in_days(365);
+        Picture {
+            log: Ok(log.build()),
+            group: Ok(group.kms_key_id(KEY).build()),
+            newest: Ok(Some("2026-11-01T11:50:00Z".parse().unwrap())),
+        }
+    }
+
+    /// The checks that are not ok, with what they are instead.
+    async fn not_ok(change: impl FnOnce(&mut Picture)) -> Vec<(&'static str, Status)> {
+        let outputs = [
+            ("flow_log_id", "fl-1".into()),
+            ("flow_log_group_name", "/vpc/x".into()),
+            ("kms_key_arn", KEY.into()),
+        ];
+        let asked = Asked::new(&outputs).await;
+        let mut picture = picture();
+        change(&mut picture);
+        let answers = judge(asked.question(), &picture);
+        assert_eq!(answers.len(), CHECKS.len());
+        let answers = answers
+            .into_iter()
+            .map(|answer| (answer.check.id, answer.status));
+        answers
+            .filter(|(_, status)| *status != Status::Ok)
+            .collect()
+    }
+
+    fn log(picture: &mut Picture) -> &mut FlowLog {
+        picture.log.as_mut().unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_part_of_a_flow_log_has_its_check() {
+        assert_eq!(not_ok(|_| ()).await, []);
+        let rejected = |picture: &mut _| log(picture).traffic_type = Some(TrafficType::Reject);
+        assert_eq!(not_ok(rejected).await, [(TRAFFIC.id, Status::Wrong)]);
+        let other = |picture: &mut _| log(picture).log_group_name = Some("/vpc/y".to_owned());
+        assert_eq!(not_ok(other).await, [(DESTINATION.id, Status::Wrong)]);
+        let failed = |picture: &mut _| {
+            log(picture).deliver_logs_status = Some("FAILED".to_owned());
+        };
+        assert_eq!(not_ok(failed).await, [(DELIVERING.id, Status::Wrong)]);
+        let old = |picture: &mut Picture| {
+            picture.newest = Ok(Some("2026-11-01T09:00:00Z".parse().unwrap()));
+        };
+        assert_eq!(not_ok(old).await, [(RECENT.id, Status::Wrong)]);
+    }
+
+    #[tokio::test]
+    async fn no_data_is_unknown() {
+        let silent = |picture: &mut Picture| {
+            log(picture).deliver_logs_status = None;
+            picture.newest = Ok(None);
+        };
+        let unknown = [
+            (DELIVERING.id, Status::Unknown),
+            (RECENT.id, Status::Unknown),
+        ];
+        assert_eq!(not_ok(silent).await, unknown);
+    }
+}

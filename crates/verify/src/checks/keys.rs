@@ -256,7 +256,85 @@ fn many(value: &Value) -> Vec<&Value> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::asked::Asked;
     use super::*;
+    use crate::check::Status;
+
+    const ARN: &str = "arn:aws:kms:ca-central-1:123456789012:key/1";
+
+    fn picture() -> Picture {
+        let key = KeyMetadata::builder()
+            .key_id("1")
+            .arn(ARN)
+            .key_state(KeyState::Enabled)
+            .key_manager(KeyManagerType::Customer);
+        Picture {
+            key: Ok(key.build().unwrap()),
+            rotation: Ok((true, Some(365))),
+            aliases: Ok(vec!["alias/berthcare-staging".to_owned()]),
+            policy: Ok(r#"{"Statement": []}"#.to_owned()),
+        }
+    }
+
+    async fn statuses(picture: &Picture) -> Vec<(&'static str, Status)> {
+        let asked = Asked::new(&[("kms_key_arn", ARN.into())]).await;
+        let answers = judge(asked.question(), ARN, picture).into_iter();
+        answers
+            .map(|answer| (answer.check.id, answer.status))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_gone_is_told_once() {
+        let mut picture = picture();
+        for (id, status) in statuses(&picture).await {
+            assert_eq!(status, Status::Ok, "{id}");
+        }
+        picture.key = Err(Blind::absent("KMS DescribeKey: not found"));
+        for (id, status) in statuses(&picture).await {
+            let expected = if id == EXISTS.id {
+                Status::Wrong
+            } else {
+                Status::Skipped
+            };
+            assert_eq!(status, expected, "{id}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_of_aws_is_not_ours() {
+        let mut picture = picture();
+        if let Ok(key) = &mut picture.key {
+            key.key_manager = Some(KeyManagerType::Aws);
+        }
+        for (id, status) in statuses(&picture).await {
+            let expected = if id == MANAGED.id {
+                Status::Wrong
+            } else {
+                Status::Ok
+            };
+            assert_eq!(status, expected, "{id}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_kms_does_not_say_is_unknown() {
+        let mut picture = picture();
+        if let Ok(key) = &mut picture.key {
+            (key.key_state, key.key_manager) = (None, None);
+        }
+        picture.rotation = Ok((true, None));
+        picture.policy = Err(Blind::because("denied"));
+        let unknown = [ENABLED.id, MANAGED.id, ROTATION.id, POLICY.id];
+        for (id, status) in statuses(&picture).await {
+            let expected = if unknown.contains(&id) {
+                Status::Unknown
+            } else {
+                Status::Ok
+            };
+            assert_eq!(status, expected, "{id}");
+        }
+    }
 
     #[test]
     fn a_policy_that_lets_others_in_is_seen_in_every_form() {

@@ -5,6 +5,7 @@ mod cache;
 mod database;
 mod groups;
 mod keys;
+mod logs;
 mod monitoring;
 mod mutation;
 mod network;
@@ -70,6 +71,7 @@ impl Stack {
         keys::build(&mut stack).await;
         network::build(&mut stack).await;
         groups::build(&mut stack).await;
+        logs::build(&mut stack).await;
         database::build(&mut stack).await;
         cache::build(&mut stack).await;
         secrets::build(&mut stack).await;

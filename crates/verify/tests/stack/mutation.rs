@@ -14,8 +14,8 @@ pub(crate) struct Mutation {
     pub(crate) name: &'static str,
     /// The item of the guide's checklist.
     pub(crate) item: Option<u8>,
-    /// Ids of the checks that notice. The first is wrong afterwards; the others are wrong too, or skipped
-    /// because what they ask about is gone.
+    /// Ids of the checks that notice. The first is wrong afterwards; the others are wrong too, or not asked any
+    /// more because what they ask about is gone.
     pub(crate) breaks: &'static [&'static str],
     /// Does it.
     pub(crate) apply: for<'a> fn(&'a Stack) -> BoxFuture<'a, ()>,
@@ -99,8 +99,8 @@ fn compare(mutation: &Mutation, before: &Answers, after: &Answers) -> Result<(),
     for (place, id) in mutation.breaks.iter().enumerate() {
         let noticed = changed.iter().any(|key @ (changed, _)| {
             let status = after.get(key).map(|is| is.0);
-            changed == id
-                && (status == Some(Status::Wrong) || place > 0 && status == Some(Status::Skipped))
+            let gone = matches!(status, None | Some(Status::Skipped));
+            changed == id && (status == Some(Status::Wrong) || place > 0 && gone)
         });
         if !noticed {
             let is: Vec<_> = after.iter().filter(|((found, _), _)| found == id).collect();

@@ -174,17 +174,20 @@ pub(super) async fn alarms(question: Question<'_>) -> Tagged {
         Ok(names) => names,
         Err(blind) => return vec![("alarms".to_owned(), Err(blind))],
     };
-    let tagged = names.into_iter().map(async |name| {
-        let tags = match alarm(question, name, false).await {
-            Err(blind) if blind.absent => alarm(question, name, true).await,
-            tags => tags,
-        };
-        (name.to_owned(), tags)
-    });
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let tagged = names.into_iter().map(|name| anywhere(question, name));
     futures::stream::iter(tagged)
         .buffered(AT_ONCE)
         .collect()
         .await
+}
+
+async fn anywhere(question: Question<'_>, name: String) -> (String, Seen<Tags>) {
+    let tags = match alarm(question, &name, false).await {
+        Err(blind) if blind.absent => alarm(question, &name, true).await,
+        tags => tags,
+    };
+    (name, tags)
 }
 
 async fn alarm(question: Question<'_>, name: &str, global: bool) -> Seen<Tags> {
