@@ -2,17 +2,21 @@
 //! one way at a time.
 
 mod buckets;
+mod cache;
 mod cdn;
+mod database;
 mod groups;
 mod keys;
 mod logs;
+mod monitoring;
 mod mutation;
 mod network;
 mod roles;
+mod secrets;
 mod state;
 
 use aws_env::{AwsEnv, Options};
-use local_aws::LocalAws;
+use local_aws::{LocalAws, RdsClock, RdsOptions};
 use settings::{Region, Settings};
 use verify::{Checked, Outputs, Selection, Sites, Wanted};
 
@@ -34,7 +38,16 @@ pub(crate) struct Stack {
 impl Stack {
     /// A local AWS without a stack; `None` where this machine cannot run one, and then the reason has been printed.
     pub(crate) async fn empty() -> Option<Self> {
-        let aws = LocalAws::start_or_skip()
+        let rds = RdsOptions {
+            clock: RdsClock::Stepped,
+            ..RdsOptions::default()
+        };
+        let mut builder = LocalAws::builder().rds(rds);
+        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
+            builder = builder.cache_dir(path);
+        }
+        let aws = builder
+            .start_or_skip()
             .await
             .expect("the local AWS starts")?;
         let env = AwsEnv::load(Options {
@@ -67,6 +80,10 @@ impl Stack {
         cdn::build(&mut stack).await;
         buckets::policies(&mut stack).await;
         roles::account(&mut stack).await;
+        database::build(&mut stack).await;
+        cache::build(&mut stack).await;
+        secrets::build(&mut stack).await;
+        monitoring::build(&mut stack).await;
         Some(stack)
     }
 
@@ -79,7 +96,8 @@ impl Stack {
             &outputs,
             &wanted,
             &Selection::default(),
-            jiff::Timestamp::now(),
+            // RDS's: its clock is moved, not waited for.
+            self.aws.rds().expect("RDS").now(),
         )
         .await
     }
