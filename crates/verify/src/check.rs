@@ -18,6 +18,18 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// The severity in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// A question that is asked of AWS.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Check {
@@ -86,6 +98,11 @@ impl Blind {
             absent: false,
             reason: reason.into(),
         }
+    }
+
+    /// AWS's answer lacks a field that it should have.
+    pub(crate) fn missing(service: &str, field: &str) -> Self {
+        Self::because(format!("{service} shows no {field}"))
     }
 
     /// The resource is known not to exist.
@@ -281,8 +298,7 @@ impl Report for Checked {
         let fixes = failed
             .into_iter()
             .map(|check| {
-                let severity = format!("{:?}", check.severity).to_lowercase();
-                let cells = [severity.as_str(), check.id, check.why, check.fix];
+                let cells = [check.severity.word(), check.id, check.why, check.fix];
                 (Mark::Wrong, cells.map(str::to_owned).to_vec())
             })
             .collect::<Vec<_>>();

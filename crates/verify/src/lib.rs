@@ -3,14 +3,21 @@
 
 mod check;
 mod checks;
+mod junit;
 mod outputs;
+mod policy;
+#[cfg(test)]
+mod sample;
+mod sarif;
 mod selection;
 mod sites;
 mod wanted;
 
 pub use check::{Answer, Blind, Check, Checked, Seen, Severity, Status};
 pub use checks::{all, check};
+pub use junit::JunitError;
 pub use outputs::{Output, Outputs, OutputsError};
+pub use sarif::SarifScope;
 pub use selection::{Pattern, PatternError, Selection};
 pub use sites::Sites;
 pub use wanted::Wanted;
