@@ -380,7 +380,7 @@ fn unknown_types_classes_and_regions_are_listed_and_never_free() {
     let huge = line(&estimate, "instance postgresql db.x99.huge single-az");
     assert_eq!((huge.usd, huge.missing), (None, Some(Missing::Price)));
     assert_eq!(estimate.problems[0].address, "aws_elasticache_cluster.x[2]");
-    let text = estimate.document().to_markdown();
+    let text = estimate.document().to_terminal(None, false);
     for told in [
         "aws_instance.x[0]",
         "db.x99.huge",
