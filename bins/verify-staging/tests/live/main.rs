@@ -7,8 +7,10 @@
 )]
 
 mod certificates;
+mod doctor;
 mod env;
 mod hunt;
+mod maintenance;
 mod probe;
 mod servers;
 mod stage;

@@ -341,8 +341,20 @@ async fn a_replica_of_redis_is_wrong() {
 async fn make_buckets(stage: &Stage, versioned: bool) {
     use aws_sdk_s3::types::{
         BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
-        VersioningConfiguration,
+        ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+        ServerSideEncryptionRule, VersioningConfiguration,
     };
+    let aes = ServerSideEncryptionByDefault::builder()
+        .sse_algorithm(ServerSideEncryption::Aes256)
+        .build()
+        .unwrap();
+    let rule = ServerSideEncryptionRule::builder()
+        .apply_server_side_encryption_by_default(aes)
+        .build();
+    let encrypted = ServerSideEncryptionConfiguration::builder()
+        .rules(rule)
+        .build()
+        .unwrap();
     let here = CreateBucketConfiguration::builder()
         .location_constraint(BucketLocationConstraint::CaCentral1)
         .build();
@@ -351,6 +363,8 @@ async fn make_buckets(stage: &Stage, versioned: bool) {
         let s3 = &stage.sites.home.s3;
         let make = s3.create_bucket().bucket(bucket);
         make.create_bucket_configuration(here.clone()).send().await.unwrap();
+        let put = s3.put_bucket_encryption().bucket(bucket);
+        put.server_side_encryption_configuration(encrypted.clone()).send().await.unwrap();
         let dr = format!("{bucket}-dr");
         there.s3.create_bucket().bucket(&dr).send().await.unwrap();
         if versioned {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aws_credential_types::Credentials;
 use aws_env::{AwsEnv, Options};
-use local_aws::LocalAws;
+use local_aws::{LocalAws, RdsClock, RdsOptions};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use verify::Sites;
@@ -33,7 +33,6 @@ pub(crate) struct Stage {
 }
 
 /// How the program ended and what it said; clean of secrets.
-#[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -43,7 +42,11 @@ pub(crate) struct Ran {
 impl Stage {
     /// With secrets as RDS and the cache's module keep them.
     pub(crate) async fn open() -> Option<Self> {
-        let mut builder = LocalAws::builder();
+        // Time stands still for instances of RDS unless it is moved.
+        let mut builder = LocalAws::builder().rds(RdsOptions {
+            clock: RdsClock::Stepped,
+            ..RdsOptions::default()
+        });
         if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
             builder = builder.cache_dir(path);
         }
@@ -132,8 +135,22 @@ impl Stage {
 
     /// Runs the program where secrets are meant to be seen. It tells all it can, at the level of traces.
     pub(crate) async fn run_revealing(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, "").await
+    }
+
+    /// Runs the program with a text on its standard input, and looks for secrets.
+    pub(crate) async fn run_reading(&self, arguments: &[&str], text: &str) -> Ran {
+        let ran = self.run_with(arguments, text).await;
+        assert_clean("standard output", ran.stdout.as_bytes());
+        assert_clean("standard error", ran.stderr.as_bytes());
+        ran
+    }
+
+    async fn run_with(&self, arguments: &[&str], text: &str) -> Ran {
         let outputs = self.folder("outputs").join("outputs.json");
         std::fs::write(&outputs, Value::Object(self.outputs.clone()).to_string()).unwrap();
+        let stdin = self.folder("outputs").join("stdin");
+        std::fs::write(&stdin, text).unwrap();
         let done = tokio::process::Command::new(env!("CARGO_BIN_EXE_verify-staging"))
             .args(arguments)
             .args(["--config", SETTINGS, "-vv", "--outputs"])
@@ -144,6 +161,7 @@ impl Stage {
             .env("RUST_LOG", "trace")
             .envs(self.aws.environment())
             .current_dir(self.work())
+            .stdin(std::fs::File::open(&stdin).unwrap())
             .output()
             .await
             .unwrap();
@@ -152,6 +170,15 @@ impl Stage {
             stdout: String::from_utf8(done.stdout).unwrap(),
             stderr: String::from_utf8_lossy(&done.stderr).into_owned(),
         }
+    }
+}
+
+/// Without its traces, which are long.
+impl std::fmt::Debug for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let traced = |line: &&str| ["TRACE ", "DEBUG ", " INFO "].iter().any(|level| line.starts_with(level));
+        let told: Vec<&str> = self.stderr.lines().filter(|line| !traced(line)).collect();
+        write!(f, "exit {:?}\n{}\n{}", self.code, self.stdout, told.join("\n"))
     }
 }
 
@@ -164,9 +191,14 @@ impl Ran {
     pub(crate) fn found(&self, what: &str) -> Vec<(String, String)> {
         let json = self.json();
         let text = |finding: &Value, name: &str| finding[name].as_str().map(str::to_owned);
-        json["findings"]
-            .as_array()
-            .unwrap()
+        let findings: Vec<Value> = match json["diagnoses"].as_array() {
+            Some(diagnoses) => diagnoses
+                .iter()
+                .flat_map(|diagnosis| diagnosis["findings"].as_array().unwrap().clone())
+                .collect(),
+            None => json["findings"].as_array().unwrap().clone(),
+        };
+        findings
             .iter()
             .filter(|finding| finding["what"] == what)
             .map(|finding| {

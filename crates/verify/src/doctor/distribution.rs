@@ -209,7 +209,7 @@ async fn object(ward: Ward<'_>, config: &DistributionConfig, path: &str) -> Find
     let Some((origin, bucket)) = origin.and_then(|origin| Some((origin, bucket(origin)?))) else {
         return unseen("cdn-object", path, Blind::because("no bucket is behind this path"));
     };
-    let prefix = origin.origin_path().trim_matches('/');
+    let prefix = origin.origin_path().unwrap_or_default().trim_matches('/');
     let decoded = percent_encoding::percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy();
     let key = match prefix {
         "" => decoded.into_owned(),

@@ -40,14 +40,18 @@ async fn database(care: Care<'_>) -> Seen<(bool, String)> {
     let engine = instance.engine().ok_or_else(tells)?;
     let running = instance.engine_version().ok_or_else(tells)?;
     let call = care.sites.call("RDS", "DescribeDBEngineVersions", format!("{engine} {running}"));
-    let pages = rds.describe_db_engine_versions().engine(engine).engine_version(running);
+    // Retired versions too: one of them may be what runs.
+    let pages = rds
+        .describe_db_engine_versions()
+        .engine(engine)
+        .engine_version(running)
+        .include_all(true);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
     let found = found.map_err(|error| Blind::from(call.failed(error)))?;
-    // A version that is retired is not listed any more: then nobody can say where it leads.
     let version = found
         .iter()
         .find(|version| version.engine_version() == Some(running))
-        .ok_or_else(|| Blind::because(format!("RDS does not list {running}, which it may have retired")))?;
+        .ok_or_else(|| Blind::because(format!("RDS does not list {running}")))?;
     let newest = version
         .valid_upgrade_target()
         .iter()

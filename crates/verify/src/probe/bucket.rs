@@ -110,6 +110,7 @@ async fn exercise(
         }
         read = self::read(clients, bucket, key, version.as_deref(), deadline, &mut took).await;
     }
+    let answered = read.is_ok();
     let same = read.map(|found| {
         let same = found == body.as_bytes();
         let shown = if same { "what was written" } else { "something else" };
@@ -117,7 +118,10 @@ async fn exercise(
     });
     out.findings
         .push(Finding::new(GET, bucket, "what was written is read", same));
-    out.measured(GET, bucket, "GetObject", Latency::new(format!("{bucket} GetObject"), took), count);
+    if answered {
+        let latency = Latency::new(format!("{bucket} GetObject"), took);
+        out.measured(GET, bucket, "GetObject", latency, count);
+    }
 
     let delete = clients
         .s3
