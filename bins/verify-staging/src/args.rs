@@ -1,11 +1,19 @@
 pub(crate) mod check;
 pub(crate) mod cost;
+pub(crate) mod doctor;
+pub(crate) mod env;
+pub(crate) mod maintenance;
+pub(crate) mod probe;
 
 use clap::{Parser, Subcommand};
 use cli::{CompletionArgs, GlobalArgs};
 
 use check::CheckArgs;
 use cost::CostCommand;
+use doctor::DoctorArgs;
+use env::EnvArgs;
+use maintenance::MaintenanceArgs;
+use probe::ProbeArgs;
 
 /// Checks a staging environment: what AWS shows beside what was promised, and what it costs
 #[derive(Debug, Parser)]
@@ -23,6 +31,10 @@ const EXAMPLES: &str = "\
 Examples:
   verify-staging check
   terraform output -json | verify-staging check --outputs - --only rds,4
+  verify-staging probe --via database=127.0.0.1:15432 --ca global-bundle.pem --only database --count 100
+  verify-staging env --format ecs
+  terraform apply 2>&1 | tee apply.log; verify-staging doctor --last apply.log
+  verify-staging maintenance quarterly --drills docs/drills
   verify-staging cost estimate
   terraform show -json tfplan | verify-staging cost estimate --plan - --usage infracost-usage.yml
   verify-staging cost guide
@@ -42,6 +54,14 @@ Exit codes:
 pub enum Command {
     /// Ask AWS whether the environment is what was promised; changes nothing
     Check(CheckArgs),
+    /// Ask database, Redis, buckets and health pages as the application does; leaves nothing behind
+    Probe(ProbeArgs),
+    /// Write the application's environment; secrets by reference
+    Env(EnvArgs),
+    /// Find out what is behind an error: looks, and gives the fix as a command; changes nothing
+    Doctor(DoctorArgs),
+    /// The guide's weekly, monthly and quarterly tasks as reports; changes nothing
+    Maintenance(MaintenanceArgs),
     /// What the stack and its recovery cost; nothing is called
     #[command(subcommand)]
     Cost(CostCommand),

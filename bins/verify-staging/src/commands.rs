@@ -1,5 +1,10 @@
 mod check;
 mod cost;
+mod doctor;
+mod env;
+mod exit;
+mod maintenance;
+mod probe;
 mod terraform;
 
 use cli::{Exit, Failure};
@@ -10,6 +15,10 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     match command {
         Command::Check(args) => check::run(&global, &args).await,
+        Command::Doctor(args) => doctor::run(&global, &args).await,
+        Command::Env(args) => env::run(&global, &args).await,
+        Command::Maintenance(args) => maintenance::run(&global, &args).await,
+        Command::Probe(args) => probe::run(&global, &args).await,
         Command::Cost(command) => cost::run(&global, &command),
         Command::Completion(args) => {
             cli::print_completion::<Cli>(&args);

@@ -72,7 +72,7 @@ impl Status {
         }
     }
 
-    fn mark(self) -> Mark {
+    pub(crate) fn mark(self) -> Mark {
         match self {
             Self::Ok => Mark::Ok,
             Self::Wrong => Mark::Wrong,

@@ -3,20 +3,36 @@
 
 mod check;
 mod checks;
+mod connection;
+mod doctor;
+mod environment_file;
+mod finding;
 mod junit;
+mod maintenance;
 mod outputs;
 mod policy;
+mod probe;
 #[cfg(test)]
 mod sample;
 mod sarif;
 mod selection;
 mod sites;
+mod version;
 mod wanted;
 
 pub use check::{Answer, Blind, Check, Checked, Seen, Severity, Status};
 pub use checks::{all, check};
+pub use connection::{DatabaseLogin, Place, RedisLogin, Secret, database_login, redis_login};
+pub use doctor::{Diagnosed, Diagnosis, MOST_ERROR_BYTES, Ward, diagnose};
+pub use environment_file::{EnvironmentError, EnvironmentFile, EnvironmentFormat, Logins};
+pub use finding::Finding;
 pub use junit::JunitError;
+pub use maintenance::{Care, DrillRecord, Maintained, Period, Series, maintain};
 pub use outputs::{Output, Outputs, OutputsError};
+pub use probe::{
+    HealthUrl, HealthUrlError, Latency, ProbeOptions, Probed, Target, TargetError, Trust,
+    TrustError, probe,
+};
 pub use sarif::SarifScope;
 pub use selection::{Pattern, PatternError, Selection};
 pub use sites::Sites;
