@@ -3,6 +3,8 @@
 
 mod check;
 mod checks;
+pub mod drift;
+pub mod evidence;
 mod outputs;
 mod selection;
 mod sites;
