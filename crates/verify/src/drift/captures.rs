@@ -204,3 +204,175 @@ fn answers(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Severity;
+    use crate::evidence::{Draft, Hiding, Origin, Salt, StateHead, Treatment};
+    use crate::outputs::Outputs;
+
+    fn capture(salt: &Salt, hiding: Hiding, outputs: &str) -> Capture {
+        let outputs = Outputs::parse(outputs.as_bytes()).unwrap();
+        let at = "2026-11-26T17:30:00Z".parse().unwrap();
+        Draft::new(
+            "e",
+            "ca-central-1",
+            at,
+            "t",
+            Origin::default(),
+            &outputs,
+            None,
+            (salt, hiding),
+        )
+        .capture()
+        .clone()
+    }
+
+    fn drift(before: &Capture, after: &Capture) -> Vec<String> {
+        let today = "2026-11-26".parse().unwrap();
+        let drift = Drift::between(("A", before), ("B", after), true, &Rules::default(), today);
+        drift
+            .differences
+            .iter()
+            .map(|one| format!("{} {}: {}", one.kind.word(), one.place, one.meaning))
+            .collect()
+    }
+
+    #[test]
+    fn outputs_differ_by_meaning() {
+        let salt = Salt::random();
+        let of = |json| capture(&salt, Hiding::default(), json);
+        let before = of(
+            r#"{"db_endpoint": {"value": "a:5432"}, "auth": {"sensitive": true, "value": "one-secret"},
+            "s3_bucket_photos": {"value": "p1"}, "private_subnet_ids": {"value": ["subnet-1", "subnet-2"]},
+            "gone": {"value": 1}, "null": {"value": null}, "port": {"value": 5432}}"#,
+        );
+        let after = of(
+            r#"{"db_endpoint": {"value": "b:5432"}, "auth": {"sensitive": true, "value": "other-secret"},
+            "s3_bucket_photos": {"value": "p2"}, "private_subnet_ids": {"value": ["subnet-2"]},
+            "new": {"value": 1}, "port": {"value": 5432.0}}"#,
+        );
+        assert_eq!(
+            drift(&before, &after),
+            [
+                "changed outputs.auth: secret rotated",
+                "changed outputs.db_endpoint: endpoint changed",
+                "removed outputs.gone: value removed",
+                "added outputs.new: value added",
+                "removed outputs.private_subnet_ids[subnet-1]: subnet lost, and with it perhaps its zone",
+                "changed outputs.s3_bucket_photos: bucket replaced",
+            ]
+        );
+        assert_eq!(drift(&before, &before), [""; 0]);
+    }
+
+    #[test]
+    fn with_another_salt_secrets_are_unknown_and_the_rest_is_compared() {
+        let json = r#"{"auth": {"sensitive": true, "value": "one-secret"}, "vpc_id": {"value": "vpc-1"},
+            "topic_arn": {"value": "arn:aws:sns:r:123456789012:t"}}"#;
+        let before = capture(&Salt::random(), Hiding::default(), json);
+        let after = capture(
+            &Salt::random(),
+            Hiding::default(),
+            &json.replace("vpc-1", "vpc-2"),
+        );
+        let found = drift(&before, &after);
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found[0].starts_with("changed outputs.vpc_id"));
+        assert!(found[1].starts_with("unknown outputs.auth"));
+        assert!(found[2].starts_with("unknown outputs.topic_arn"));
+        // Hidden in another way, with the same salt.
+        let salt = Salt::random();
+        let keep = Hiding {
+            account_ids: Treatment::Keep,
+            endpoints: Treatment::Keep,
+        };
+        let found = drift(
+            &capture(&salt, keep, json),
+            &capture(&salt, Hiding::default(), json),
+        );
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("unknown outputs.topic_arn"));
+    }
+
+    #[test]
+    fn answers_of_aws_and_the_state_are_compared() {
+        let salt = Salt::random();
+        let answer = |id: &str, status| CheckResult {
+            id: id.to_owned(),
+            item: Some(1),
+            severity: Severity::High,
+            status,
+            resource: "r".to_owned(),
+            expected: String::new(),
+            terraform: None,
+            aws: None,
+            reason: None,
+        };
+        use Status::{Ok, Skipped, Unknown, Wrong};
+        let with = |answers: &[(&str, Status)], serial, lineage: &str| {
+            let mut capture = capture(&salt, Hiding::default(), r#"{"a": {"value": 1}}"#);
+            capture.checks = Some(CheckResults {
+                at: capture.captured_at,
+                account: None,
+                answers: answers
+                    .iter()
+                    .map(|(id, status)| answer(id, *status))
+                    .collect(),
+            });
+            capture.origin.state = Some(StateHead {
+                serial,
+                lineage: lineage.to_owned(),
+                terraform_version: "1.11.4".to_owned(),
+            });
+            capture
+        };
+        let before = with(
+            &[
+                ("a", Ok),
+                ("b", Ok),
+                ("c", Wrong),
+                ("d", Unknown),
+                ("e", Ok),
+                ("f", Ok),
+                ("g", Ok),
+            ],
+            5,
+            "x",
+        );
+        let after = with(
+            &[
+                ("a", Wrong),
+                ("b", Unknown),
+                ("c", Ok),
+                ("d", Ok),
+                ("e", Skipped),
+                ("g", Ok),
+                ("h", Wrong),
+            ],
+            4,
+            "x",
+        );
+        assert_eq!(
+            drift(&before, &after),
+            [
+                "changed checks.a[r]: was ok, is wrong now",
+                "changed checks.c[r]: was wrong, is ok now",
+                "changed checks.h[r]: is wrong, and was not known to be",
+                "changed state.serial: an older state: it was set back",
+                "unknown checks.b[r]: cannot be told now",
+                "unknown checks.e[r]: was answered, is skipped now",
+                "unknown checks.f[r]: was answered, is not asked now",
+            ]
+        );
+        let anew = with(&[], 9, "y");
+        assert!(drift(&anew, &with(&[], 1, "z"))[0].starts_with("changed state.lineage"));
+        let mut none = before.clone();
+        none.checks = None;
+        assert_eq!(
+            drift(&before, &none),
+            ["unknown checks: AWS was asked on one side only"]
+        );
+    }
+}

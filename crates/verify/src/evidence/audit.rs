@@ -1,5 +1,8 @@
 //! Whether the chain is as it was written.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use report::{Document, Mark, Report};
