@@ -1,5 +1,12 @@
+mod audit;
+mod capture;
 mod check;
 mod cost;
+mod drift;
+mod evidence;
+mod log;
+mod origin;
+mod sign;
 mod terraform;
 
 use cli::{Exit, Failure};
@@ -10,6 +17,11 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     match command {
         Command::Check(args) => check::run(&global, &args).await,
+        Command::Capture(args) => capture::run(&global, &args).await,
+        Command::Log(args) => log::run(&global, &args),
+        Command::Sign(args) => sign::run(&global, &args),
+        Command::Audit(args) => audit::run(&global, &args),
+        Command::Drift(args) => drift::run(&global, &args).await,
         Command::Cost(command) => cost::run(&global, &command),
         Command::Completion(args) => {
             cli::print_completion::<Cli>(&args);

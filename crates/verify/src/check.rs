@@ -4,6 +4,8 @@ use report::{Document, Mark, Report};
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::evidence::Secrets;
+
 /// How bad it is when a check fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -226,6 +228,20 @@ impl Checked {
             .iter()
             .filter(|answer| answer.status == status)
             .count()
+    }
+}
+
+impl Checked {
+    /// Takes out what is a secret, or has one in it: terraform's own column shows outputs that nobody has marked.
+    pub fn hide(&mut self, secrets: &Secrets) {
+        for answer in &mut self.answers {
+            for text in [&mut answer.resource, &mut answer.expected] {
+                *text = secrets.hide(text);
+            }
+            for text in [&mut answer.terraform, &mut answer.aws, &mut answer.reason] {
+                *text = text.take().map(|text| secrets.hide(&text));
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! same way and bound to the capture that was reviewed. [`Folder::audit`] checks all of it.
 
 mod audit;
+mod bucket;
 mod capture;
 mod folder;
 mod hiding;
@@ -14,6 +15,7 @@ mod seal;
 mod secrets;
 
 pub use audit::{Audit, Finding};
+pub use bucket::{Place, Retention, StoreError, Stored, store};
 pub use capture::{
     Capture, CheckResult, CheckResults, Commit, Draft, FORMAT, Hidden, Link, NoState, Origin,
     Recorded, StateHead,
