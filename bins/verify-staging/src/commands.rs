@@ -31,7 +31,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Sign(args) => sign::run(&global, &args),
         Command::Audit(args) => audit::run(&global, &args),
         Command::Drift(args) => drift::run(&global, &args).await,
-        Command::Cost(command) => cost::run(&global, &command),
+        Command::Cost(command) => cost::run(&global, &command).await,
         Command::Completion(args) => {
             cli::print_completion::<Cli>(&args);
             Ok(Exit::Fine)

@@ -42,7 +42,7 @@ pub use compare::{
 pub use copy::{Copied, Copier, CopyError, Expected, Order};
 pub use digest::TreeDigest;
 pub use entry::{ETag, Facts, Modified, Page, StorageClass};
-pub use estimate::{Engine, Estimate, Line, Rates, Usd, Way, Workload, estimate};
+pub use estimate::{Engine, Estimate, Line, Rates, Way, Workload, estimate};
 pub use execute::{Done, ExecuteError};
 pub use guard::{Intended, MaxDelete, Refusal, check, check_places};
 pub use inventory::{Inventory, InventoryError, ManifestUrl, parity_of_inventories};

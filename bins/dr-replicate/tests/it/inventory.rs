@@ -106,7 +106,7 @@ async fn an_estimate_says_what_a_sync_would_copy_and_changes_nothing() {
     assert_eq!(found["own"]["lower_bound"], false);
     // Two copies at $0.005 for 1,000, a page each listed, and two bytes.
     let requests = &found["own"]["lines"][2];
-    assert_eq!(requests["usd"], "0.000010000", "{found}");
+    assert_eq!(requests["usd"], "0.00001", "{found}");
     let log = stage.aws.log();
     assert!(!log.iter().any(local_aws::LogEntry::is_mutation), "{log:?}");
     let output = stage.run(&["estimate", "--bucket", FROM]);
