@@ -1,9 +1,11 @@
 //! Versions of one key.
 
 use aws_env::Error;
+use aws_sdk_s3::types::EncodingType;
 
 use super::bucket::{Bucket, time};
 use super::entry::{ETag, Modified};
+use super::list_xml::decode_key;
 
 /// A version or delete marker of one key.
 #[derive(Clone, Debug)]
@@ -23,9 +25,16 @@ pub(super) async fn versions(bucket: &Bucket, key: &str) -> Result<Vec<Version>,
         .bucket(bucket.name())
         .prefix(key)
         .max_keys(20)
+        // XML cannot carry every key.
+        .encoding_type(EncodingType::Url)
         .send()
         .await
         .map_err(|error| bucket.call("ListObjectVersions", key).failed(error))?;
+    let encoded = answer.encoding_type() == Some(&EncodingType::Url);
+    let is_key = |of: Option<&str>| match of {
+        Some(of) if encoded => decode_key(of).is_ok_and(|of| of == key),
+        of => of == Some(key),
+    };
     let objects = answer.versions().iter().map(|version| {
         (
             version.key(),
@@ -50,7 +59,7 @@ pub(super) async fn versions(bucket: &Bucket, key: &str) -> Result<Vec<Version>,
     });
     let mut versions: Vec<Version> = objects
         .chain(markers)
-        .filter(|(of, _)| *of == Some(key))
+        .filter(|(of, _)| is_key(*of))
         .map(|(_, version)| version)
         .collect();
     versions.sort_by_key(|version| std::cmp::Reverse((version.latest, version.modified)));
