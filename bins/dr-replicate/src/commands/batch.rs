@@ -5,8 +5,8 @@ use std::time::Duration;
 use aws_env::AwsEnv;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use dr::objects::{
-    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, Jobs, Plan, Planned, follow, plan_batch,
-    submit,
+    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, Jobs, Plan, Planned, follow,
+    plan_batch, submit,
 };
 use report::{Document, Report};
 use serde::Serialize;

@@ -91,10 +91,15 @@ async fn refuse_while_it_writes(
         "failed to undo: batch jobs of run {run} have not ended: {}",
         states.join(", ")
     );
-    let ids: String = jobs.iter().map(|job| format!(" --job {}", job.id)).collect();
+    let ids: String = jobs
+        .iter()
+        .map(|job| format!(" --job {}", job.id))
+        .collect();
     Err(Failure::new(Exit::Refused, error)
         .hint(format!("wait for their end with `sync{ids}`"))
-        .hint("or end them with `aws s3control update-job-status --requested-job-status Cancelled`"))
+        .hint(
+            "or end them with `aws s3control update-job-status --requested-job-status Cancelled`",
+        ))
 }
 
 fn failure(error: UndoError) -> Failure {

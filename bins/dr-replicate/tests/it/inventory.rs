@@ -74,7 +74,10 @@ async fn configure(stage: &Stage, bucket: &str) {
         .unwrap();
     let put = clients.s3.put_bucket_inventory_configuration();
     let put = put.bucket(bucket).id("daily");
-    put.inventory_configuration(configuration).send().await.unwrap();
+    put.inventory_configuration(configuration)
+        .send()
+        .await
+        .unwrap();
 }
 
 /// gzip that stores, so that nothing is needed to make it.

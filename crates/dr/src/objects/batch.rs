@@ -154,7 +154,9 @@ impl BatchPlan {
             &self.left,
         );
         if self.interrupted {
-            document.text("Interrupted before all jobs were made: run the same command again for the rest.")
+            document.text(
+                "Interrupted before all jobs were made: run the same command again for the rest.",
+            )
         } else {
             document
         }

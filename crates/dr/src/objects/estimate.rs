@@ -10,7 +10,8 @@ use settings::Region;
 use super::copy::{LARGEST_COPY, PART};
 use super::entry::ETag;
 use super::parity::Parity;
-use super::plan::{Planned, SpoolError, Tally};
+use super::plan::{Planned, Tally};
+use super::spool::SpoolError;
 
 mod prices;
 

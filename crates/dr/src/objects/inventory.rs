@@ -131,7 +131,9 @@ pub enum InventoryError {
         destination_part: String,
     },
     /// A row is none of what the inventory's configuration names.
-    #[error("use {key:?}: the inventory's configuration lists only keys that begin with {prefix:?}")]
+    #[error(
+        "use {key:?}: the inventory's configuration lists only keys that begin with {prefix:?}"
+    )]
     OutOfPart {
         /// The key in the row.
         key: String,
@@ -205,7 +207,13 @@ pub async fn parity_of_inventories(
         source: ours.covers.clone(),
         destination: theirs.covers.clone(),
     };
-    let place = |of: &Opened| format!("s3://{}/{}", of.bucket, of.covers.prefix().unwrap_or_default());
+    let place = |of: &Opened| {
+        format!(
+            "s3://{}/{}",
+            of.bucket,
+            of.covers.prefix().unwrap_or_default()
+        )
+    };
     let (from, to) = (place(&ours), place(&theirs));
     let tallies = tokio::task::spawn_blocking(move || compare(ours, theirs, as_of))
         .await
@@ -263,11 +271,7 @@ async fn open(
     read.await.map_err(|error| (side, error))
 }
 
-fn compare(
-    ours: Opened,
-    theirs: Opened,
-    as_of: AsOf,
-) -> Result<Tallies, (Side, InventoryError)> {
+fn compare(ours: Opened, theirs: Opened, as_of: AsOf) -> Result<Tallies, (Side, InventoryError)> {
     let mut tallies = Tallies::new(0, 0);
     let (mut ours, mut theirs) = (ours, theirs);
     let mut next = |side: Side| match side {

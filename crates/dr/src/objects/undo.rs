@@ -187,6 +187,10 @@ fn decide(change: &Change, versions: &[Version]) -> Found {
     if intent.before.as_deref() == Some(NULL) && is_before(current) {
         return decide_unversioned(change, versions);
     }
+    let kept_before = intent.before.as_ref().is_some_and(|id| id != NULL);
+    if intent.action == Action::Delete && !kept_before && left_null(outcome) {
+        return Found::Impossible(NOT_KEPT);
+    }
     if is_before(current) {
         return Found::Nothing;
     }
@@ -198,7 +202,7 @@ fn decide(change: &Change, versions: &[Version]) -> Found {
             after: Some(after), ..
         } => current.id == *after,
         Outcome::Made { after: None, .. } => {
-            return Found::Impossible("the bucket kept no versions");
+            return Found::Impossible(NOT_KEPT);
         }
         // Killed in between: ours when it is what the run meant to write, right on top of what was there.
         _ => current.etag == intent.etag && is_before(versions.get(1)),
@@ -217,7 +221,7 @@ fn decide(change: &Change, versions: &[Version]) -> Found {
                 version: before.clone(),
             }
         }
-        (Action::Replace, None, _) => return Found::Impossible("the bucket kept no versions"),
+        (Action::Replace, None, _) => return Found::Impossible(NOT_KEPT),
         _ => return Found::Overtaken,
     };
     Found::Step(Step {
@@ -227,12 +231,18 @@ fn decide(change: &Change, versions: &[Version]) -> Found {
     })
 }
 
+const NOT_KEPT: &str = "the bucket kept no versions";
+
+fn left_null(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Made { after, .. } if after.as_deref() == Some(NULL))
+}
+
 /// Before and now the version is `null`, which need not be the same object.
 fn decide_unversioned(change: &Change, versions: &[Version]) -> Found {
-    let lost = Found::Impossible("the bucket kept no versions");
+    let lost = Found::Impossible(NOT_KEPT);
     let current = versions.first().and_then(|version| version.etag.as_ref());
     match &change.outcome {
-        Outcome::Made { after, .. } if after.as_deref() == Some(NULL) => lost,
+        outcome if left_null(outcome) => lost,
         // What the run wrote lies below: somebody has written since, while versions were suspended.
         Outcome::Made {
             after: Some(after), ..
@@ -530,6 +540,18 @@ mod tests {
             decide(&deleted, &[null(None)]),
             Found::Impossible(_)
         ));
+        let deleted = change(Action::Delete, None, made(NULL));
+        assert!(matches!(
+            decide(&deleted, &[null(None)]),
+            Found::Impossible(_)
+        ));
+        // Its old version lies below the marker.
+        let deleted = change(Action::Delete, Some("v1"), made(NULL));
+        let v1 = version("v1", Some("old"), false);
+        assert_eq!(
+            work(decide(&deleted, &[null(None), v1])),
+            Some(Work::Revive)
+        );
         // Killed in between: only the content tells.
         let killed = replaced(Outcome::Unknown);
         let found = decide(&killed, &[null(Some("new"))]);

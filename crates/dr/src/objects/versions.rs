@@ -84,3 +84,36 @@ pub(super) async fn marker_over(
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
+    use aws_sdk_s3::types::ObjectVersion;
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_that_xml_cannot_name_is_asked_for_encoded() {
+        let version = |key: &str| ObjectVersion::builder().key(key).version_id(key).build();
+        let rule = mock!(aws_sdk_s3::Client::list_object_versions)
+            .match_requests(|request| {
+                request.encoding_type() == Some(&EncodingType::Url)
+                    && request.prefix() == Some("a \u{1}%+")
+            })
+            .then_output(move || {
+                ListObjectVersionsOutput::builder()
+                    .encoding_type(EncodingType::Url)
+                    .versions(version("a+%01%25%2B"))
+                    .versions(version("a+%01%25%2Bc"))
+                    .build()
+            });
+        let env = aws_env::AwsEnv::load(aws_env::Options::default()).await;
+        let clients = env.unwrap().region("us-east-1".parse().unwrap());
+        let mut bucket = Bucket::new(&clients, "s3://photos".parse().unwrap());
+        bucket.s3 = mock_client!(aws_sdk_s3, RuleMode::Sequential, &[&rule]);
+        let found = versions(&bucket, "a \u{1}%+").await.unwrap();
+        let ids: Vec<_> = found.iter().map(|version| version.id.as_str()).collect();
+        assert_eq!(ids, ["a+%01%25%2B"]);
+    }
+}

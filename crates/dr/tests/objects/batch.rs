@@ -9,8 +9,8 @@ use aws_sdk_s3control::operation::list_jobs::ListJobsOutput;
 use aws_sdk_s3control::types::{JobDescriptor, JobListDescriptor, JobProgressSummary, JobStatus};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use dr::objects::{
-    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, JobState, PastJob, PlanOptions, follow,
-    plan_batch, recall, submit, unfinished_jobs,
+    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, JobState, PastJob, PlanOptions,
+    follow, plan_batch, recall, submit, unfinished_jobs,
 };
 use settings::KmsKeyArn;
 use tokio::sync::watch;
@@ -290,7 +290,10 @@ async fn an_interrupt_leaves_jobs_unmade() {
         .unwrap();
     let create = || {
         mock!(aws_sdk_s3control::Client::create_job)
-            .then_output(|| CreateJobOutput::builder().job_id("job-1").build())
+            .sequence()
+            .output(|| CreateJobOutput::builder().job_id("job-1").build())
+            .times(2)
+            .build()
     };
     let none = create();
     let plan = interrupted_after(&stage, "r1", 0, &none).await;
@@ -362,7 +365,12 @@ async fn a_job_that_has_not_ended_is_known() {
             .build()
     };
     // Forgotten, and not to be told.
-    assert!(unfinished(Some("job-1"), &[&refused(404)]).await.unwrap().is_empty());
+    assert!(
+        unfinished(Some("job-1"), &[&refused(404)])
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert!(unfinished(Some("job-1"), &[&refused(403)]).await.is_err());
 }
 

@@ -12,8 +12,8 @@ use aws_sdk_s3::types::{
     VersioningConfiguration,
 };
 use dr::objects::{
-    ApplyOptions, Bucket, Done, ExecuteError, Lister as _, Mode, Parity, ParityOptions, Plan, PlanOptions,
-    Planned, Run, apply, parity, plan, plan_undo, recall, undo,
+    ApplyOptions, Bucket, Done, ExecuteError, Lister as _, Mode, Parity, ParityOptions, Plan,
+    PlanOptions, Planned, Run, apply, parity, plan, plan_undo, recall, undo,
 };
 use local_aws::{Base, LocalAws};
 use tokio::sync::watch;

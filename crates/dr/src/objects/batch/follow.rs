@@ -224,9 +224,15 @@ pub async fn unfinished_jobs(
     }
     if !nameless.is_empty() {
         for job in jobs_under_way(destination, control).await? {
-            if job.description().is_some_and(|text| nameless.iter().any(|name| name == text)) {
+            if job
+                .description()
+                .is_some_and(|text| nameless.iter().any(|name| name == text))
+            {
                 unfinished.push(JobState {
-                    status: job.status().map_or("not known", JobStatus::as_str).to_owned(),
+                    status: job
+                        .status()
+                        .map_or("not known", JobStatus::as_str)
+                        .to_owned(),
                     ..JobState::unknown(job.job_id().unwrap_or_default())
                 });
             }

@@ -100,7 +100,10 @@ pub(super) async fn ask(inventory: &Inventory, listed: &str) -> Result<Covers, I
     match answer {
         Ok(answer) => Ok(match answer.inventory_configuration {
             Some(configuration) => Covers::Keys {
-                prefix: configuration.filter.map(|filter| filter.prefix).unwrap_or_default(),
+                prefix: configuration
+                    .filter
+                    .map(|filter| filter.prefix)
+                    .unwrap_or_default(),
                 old_versions: configuration.included_object_versions
                     == InventoryIncludedObjectVersions::All,
             },

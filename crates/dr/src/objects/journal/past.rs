@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use aws_env::Error;
@@ -280,6 +280,8 @@ pub(super) fn is_locked(lock: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufRead as _;
+
     use super::super::Action;
     use super::*;
 

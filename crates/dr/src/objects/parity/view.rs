@@ -39,8 +39,10 @@ impl Report for Parity {
         }
         if let Some(both) = &self.inventories {
             for (side, covers) in [("source", &both.source), ("destination", &both.destination)] {
-                document =
-                    document.text(format!("The {side}'s inventory lists: {}.", covers.describe()));
+                document = document.text(format!(
+                    "The {side}'s inventory lists: {}.",
+                    covers.describe()
+                ));
             }
         }
         document = document.table(

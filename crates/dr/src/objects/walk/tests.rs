@@ -21,9 +21,10 @@ impl Lister for Model {
         tokio::task::yield_now().await;
         let limit = usize::from(limit).min(self.page);
         let mut page = Page::default();
-        let mut rest = self
-            .keys
-            .range::<str, _>((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
+        let mut rest = self.keys.range::<str, _>((
+            after.map_or(Bound::Unbounded, Bound::Excluded),
+            Bound::Unbounded,
+        ));
         let mut last = None;
         for (key, size) in rest.by_ref().take(limit) {
             last = Some(key.clone());
