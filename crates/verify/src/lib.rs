@@ -1,6 +1,7 @@
 //! Whether an environment is what the guide promises: checks that AWS answers, each with what should be,
 //! what terraform says and what AWS says.
 
+mod changes;
 mod check;
 mod checks;
 mod junit;
@@ -11,10 +12,12 @@ mod sample;
 mod sarif;
 mod selection;
 mod sites;
+mod summary;
 mod wanted;
 
+pub use changes::{Change, Changes};
 pub use check::{Answer, Blind, Check, Checked, Seen, Severity, Status};
-pub use checks::{all, check};
+pub use checks::{all, check, check_observed};
 pub use junit::JunitError;
 pub use outputs::{Output, Outputs, OutputsError};
 pub use sarif::SarifScope;
