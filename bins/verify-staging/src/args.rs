@@ -23,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   verify-staging check
   terraform output -json | verify-staging check --outputs - --only rds,4
+  verify-staging check --list
   verify-staging cost estimate
   terraform show -json tfplan | verify-staging cost estimate --plan - --usage infracost-usage.yml
   verify-staging cost guide

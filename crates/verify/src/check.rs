@@ -18,8 +18,20 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// The severity in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// A question that is asked of AWS.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// Its name: area, hyphen, what is asked: `rds-multi-az`. Never reused for another question.
     pub id: &'static str,
@@ -281,8 +293,7 @@ impl Report for Checked {
         let fixes = failed
             .into_iter()
             .map(|check| {
-                let severity = format!("{:?}", check.severity).to_lowercase();
-                let cells = [severity.as_str(), check.id, check.why, check.fix];
+                let cells = [check.severity.word(), check.id, check.why, check.fix];
                 (Mark::Wrong, cells.map(str::to_owned).to_vec())
             })
             .collect::<Vec<_>>();

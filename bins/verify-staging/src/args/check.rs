@@ -34,4 +34,8 @@ pub struct CheckArgs {
     /// Not these
     #[arg(long, value_name = "CHECK", value_delimiter = ',')]
     pub skip: Vec<Pattern>,
+
+    /// Say which checks there are, and call nothing
+    #[arg(long, conflicts_with_all = ["outputs", "chdir"])]
+    pub list: bool,
 }

@@ -1,18 +1,22 @@
 use cli::{Exit, Failure, GlobalArgs};
-use verify::{Checked, Selection, Sites, Status, Wanted};
+use verify::{Catalog, Checked, Selection, Sites, Status, Wanted};
 
 use super::terraform;
 use crate::args::check::CheckArgs;
 
 pub(super) async fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, Failure> {
-    let settings = cli::load_settings(global)?;
-    let outputs = terraform::outputs(&args.source).await?;
-    let env = cli::aws_env().await?;
-    let sites = Sites::new(&env, settings.regions.primary);
     let selection = Selection {
         only: args.only.clone(),
         skip: args.skip.clone(),
     };
+    if args.list {
+        cli::print(global, &Catalog::new(&selection))?;
+        return Ok(Exit::Fine);
+    }
+    let settings = cli::load_settings(global)?;
+    let outputs = terraform::outputs(&args.source).await?;
+    let env = cli::aws_env().await?;
+    let sites = Sites::new(&env, settings.regions.primary);
     let wanted = Wanted::new(&settings);
     let mut checked = verify::check(&sites, &outputs, &wanted, &selection, cli::now()).await;
     checked.residency = settings

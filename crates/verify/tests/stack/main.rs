@@ -6,7 +6,10 @@ mod keys;
 mod logs;
 mod mutation;
 mod network;
+mod residency;
 mod state;
+mod table;
+mod tags;
 
 use aws_env::{AwsEnv, Options};
 use local_aws::LocalAws;
