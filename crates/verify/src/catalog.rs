@@ -22,7 +22,7 @@ impl Catalog {
 
 impl Report for Catalog {
     fn document(&self) -> Document {
-        let rows = self.0.iter().map(|check| {
+        let row = |check: &&Check| {
             let item = check.item.map(|item| item.to_string());
             let cells = [
                 item.unwrap_or_default(),
@@ -31,7 +31,8 @@ impl Report for Catalog {
                 check.title.to_owned(),
             ];
             (Mark::Plain, cells.to_vec())
-        });
+        };
+        let rows = self.0.iter().map(row).collect();
         Document::new().table(["Item", "Check", "Severity", "What has to hold"], rows)
     }
 }
