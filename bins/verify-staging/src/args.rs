@@ -25,6 +25,7 @@ Examples:
   terraform output -json | verify-staging check --outputs - --only rds,4
   verify-staging check --format junit --out checks.xml --fail-on high
   verify-staging check --watch 5m
+  verify-staging check --list
   verify-staging cost estimate
   terraform show -json tfplan | verify-staging cost estimate --plan - --usage infracost-usage.yml
   verify-staging cost guide

@@ -31,7 +31,7 @@ impl Severity {
 }
 
 /// A question that is asked of AWS.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// Its name: area, hyphen, what is asked: `rds-multi-az`. Never reused for another question.
     pub id: &'static str,

@@ -2,6 +2,7 @@
 //! what terraform says and what AWS says.
 
 mod changes;
+mod catalog;
 mod check;
 mod checks;
 mod junit;
@@ -16,6 +17,7 @@ mod summary;
 mod wanted;
 
 pub use changes::{Change, Changes};
+pub use catalog::Catalog;
 pub use check::{Answer, Blind, Check, Checked, Seen, Severity, Status};
 pub use checks::{all, check, check_observed};
 pub use junit::JunitError;

@@ -51,6 +51,10 @@ pub struct CheckArgs {
     /// Exit 1 only for failed checks of this severity or a worse one; unknown stays exit 3
     #[arg(long, value_enum, value_name = "SEVERITY", default_value = "low")]
     pub fail_on: SeverityArg,
+
+    /// Say which checks there are, and call nothing
+    #[arg(long, conflicts_with_all = ["outputs", "chdir", "format", "watch"])]
+    pub list: bool,
 }
 
 /// Forms of the result besides a table and JSON.

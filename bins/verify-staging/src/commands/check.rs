@@ -6,7 +6,7 @@ use report::{Document, Report};
 use serde::Serialize;
 use settings::Settings;
 use tokio::sync::watch::Sender;
-use verify::{Checked, Outputs, Selection, Severity, Sites, Status, Wanted};
+use verify::{Catalog, Checked, Outputs, Selection, Severity, Sites, Status, Wanted};
 
 use super::terraform;
 use crate::args::check::CheckArgs;
@@ -16,6 +16,14 @@ pub(super) async fn run(
     args: &CheckArgs,
     so_far: &Sender<Option<Exit>>,
 ) -> Result<Exit, Failure> {
+    let selection = Selection {
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+    };
+    if args.list {
+        cli::print(global, &Catalog::new(&selection))?;
+        return Ok(Exit::Fine);
+    }
     if args.watch.is_some() && args.format.is_some() && args.out.is_none() {
         let error = anyhow::anyhow!("--format prints one document, and --watch has many");
         return Err(Failure::new(Exit::Usage, error).hint("write each to a file with --out FILE"));
@@ -26,10 +34,7 @@ pub(super) async fn run(
     let asking = Asking {
         sites: Sites::new(&env, settings.regions.primary),
         wanted: Wanted::new(&settings),
-        selection: Selection {
-            only: args.only.clone(),
-            skip: args.skip.clone(),
-        },
+        selection,
         settings,
         outputs,
     };

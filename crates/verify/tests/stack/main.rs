@@ -9,7 +9,10 @@ mod logs;
 mod mutation;
 mod network;
 mod roles;
+mod residency;
 mod state;
+mod table;
+mod tags;
 
 use aws_env::{AwsEnv, Options};
 use local_aws::LocalAws;
