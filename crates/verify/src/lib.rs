@@ -1,8 +1,8 @@
 //! Whether an environment is what the guide promises: checks that AWS answers, each with what should be,
 //! what terraform says and what AWS says.
 
-mod changes;
 mod catalog;
+mod changes;
 mod check;
 mod checks;
 mod junit;
@@ -16,8 +16,8 @@ mod sites;
 mod summary;
 mod wanted;
 
-pub use changes::{Change, Changes};
 pub use catalog::Catalog;
+pub use changes::{Change, Changes};
 pub use check::{Answer, Blind, Check, Checked, Seen, Severity, Status};
 pub use checks::{all, check, check_observed};
 pub use junit::JunitError;
