@@ -41,6 +41,9 @@ const EXAMPLES: &str = "\
 Examples:
   verify-staging check
   terraform output -json | verify-staging check --outputs - --only rds,4
+  verify-staging check --format junit --out checks.xml --fail-on high
+  verify-staging check --watch 5m
+  verify-staging check --list
   verify-staging probe --via database=127.0.0.1:15432 --ca global-bundle.pem --only database --count 100
   verify-staging env --format ecs
   terraform apply 2>&1 | tee apply.log; verify-staging doctor --last apply.log
@@ -63,7 +66,8 @@ Exit codes:
   0 fine · 1 checked and found wrong: a failed check, drift, a broken chain, an unsigned row, over the budget,
   prices missing or doubtful
   2 usage or configuration · 3 could not check: unreachable, denied, no data; the budget, when something has no price
-  4 refused by a guard: a chain that is not whole is not continued · 130 interrupted";
+  4 refused by a guard: a chain that is not whole is not continued
+  130 interrupted; check --watch: as the last run ended";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]

@@ -33,7 +33,7 @@ impl Severity {
 }
 
 /// A question that is asked of AWS.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// Its name: area, hyphen, what is asked: `rds-multi-az`. Never reused for another question.
     pub id: &'static str,
@@ -79,7 +79,7 @@ impl Status {
             Self::Ok => Mark::Ok,
             Self::Wrong => Mark::Wrong,
             Self::Unknown => Mark::Unknown,
-            Self::Skipped => Mark::Plain,
+            Self::Skipped => Mark::Skipped,
         }
     }
 }
@@ -202,6 +202,14 @@ impl Check {
     }
 }
 
+impl Answer {
+    /// What AWS shows, and why that is all.
+    pub(crate) fn shown(&self) -> String {
+        let shown = [self.aws.as_deref(), self.reason.as_deref()];
+        shown.into_iter().flatten().collect::<Vec<_>>().join(": ")
+    }
+}
+
 impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("Answer", 12)?;
@@ -268,7 +276,6 @@ impl Report for Checked {
             answers
                 .map(|answer| {
                     let item = answer.check.item.map(|item| item.to_string());
-                    let aws = [answer.aws.clone(), answer.reason.clone()];
                     let cells = vec![
                         answer.status.word().to_owned(),
                         item.unwrap_or_default(),
@@ -276,7 +283,7 @@ impl Report for Checked {
                         answer.resource.clone(),
                         answer.expected.clone(),
                         answer.terraform.clone().unwrap_or_default(),
-                        aws.into_iter().flatten().collect::<Vec<_>>().join(": "),
+                        answer.shown(),
                     ];
                     (answer.status.mark(), cells)
                 })

@@ -1,6 +1,8 @@
 //! Whether an environment is what the guide promises: checks that AWS answers, each with what should be,
 //! what terraform says and what AWS says.
 
+mod catalog;
+mod changes;
 mod check;
 mod checks;
 mod connection;
@@ -20,14 +22,18 @@ mod sarif;
 mod selection;
 mod sites;
 mod version;
+mod summary;
 mod wanted;
 
+pub use catalog::Catalog;
+pub use changes::{Change, Changes};
 pub use check::{Answer, Blind, Check, Checked, Seen, Severity, Status};
 pub use checks::{all, check};
 pub use connection::{DatabaseLogin, Place, RedisLogin, Secret, database_login, redis_login};
 pub use doctor::{Diagnosed, Diagnosis, MOST_ERROR_BYTES, Ward, diagnose};
 pub use environment_file::{EnvironmentError, EnvironmentFile, EnvironmentFormat, Logins};
 pub use finding::Finding;
+pub use checks::{all, check, check_observed};
 pub use junit::JunitError;
 pub use maintenance::{Care, DrillRecord, Maintained, Period, Series, maintain};
 pub use outputs::{Output, Outputs, OutputsError};

@@ -11,9 +11,12 @@ mod logs;
 mod monitoring;
 mod mutation;
 mod network;
+mod residency;
 mod roles;
 mod secrets;
 mod state;
+mod table;
+mod tags;
 
 use aws_env::{AwsEnv, Options};
 use local_aws::{LocalAws, RdsClock, RdsOptions};
@@ -83,7 +86,10 @@ impl Stack {
         database::build(&mut stack).await;
         cache::build(&mut stack).await;
         secrets::build(&mut stack).await;
+        cdn::build(&mut stack).await;
+        buckets::policies(&mut stack).await;
         monitoring::build(&mut stack).await;
+        roles::account(&mut stack).await;
         Some(stack)
     }
 
@@ -137,19 +143,4 @@ async fn the_stack_as_terraform_makes_it_is_right() {
         stack.aws.log().len() - began
     );
     assert_eq!(amiss(&checked), Vec::<String>::new());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_way_of_breaking_the_buckets_is_noticed() {
-    mutation::show(buckets::mutations()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_way_of_breaking_the_distribution_is_noticed() {
-    mutation::show(cdn::mutations()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_way_of_breaking_roles_and_account_is_noticed() {
-    mutation::show(roles::mutations()).await;
 }
