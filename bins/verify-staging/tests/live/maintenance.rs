@@ -98,7 +98,7 @@ async fn trends_come_from_data_and_no_data_is_unknown() {
     measured(&stage, "AWS/S3", "BucketSizeBytes", &photos, &[gib, 3.0 * gib]).await;
     let ran = maintenance(&stage, "weekly").await;
     let trends = ran.found("trend");
-    assert!(trends[0].1.starts_with("30.0 % at last, 10.0 to 30.0 over 2 days"), "{trends:?}");
+    assert!(trends[1].1.starts_with("30.0 % at last, 10.0 to 30.0 over 2 days"), "{trends:?}");
     ran.assert("storage-lasts", "wrong", "22 days");
     let grown = ran.found("growth");
     assert!(grown[0].1.contains("3.00 GiB") && grown[0].1.contains("+2.00 GiB"), "{grown:?}");

@@ -39,27 +39,20 @@ async fn database(care: Care<'_>) -> Seen<(bool, String)> {
     let tells = || Blind::because("RDS tells no engine version");
     let engine = instance.engine().ok_or_else(tells)?;
     let running = instance.engine_version().ok_or_else(tells)?;
-    let call = care.sites.call("RDS", "DescribeDBEngineVersions", format!("{engine} {running}"));
-    // Retired versions too: one of them may be what runs.
-    let pages = rds
-        .describe_db_engine_versions()
-        .engine(engine)
-        .engine_version(running)
-        .include_all(true);
+    let call = care.sites.call("RDS", "DescribeDBEngineVersions", engine);
+    let pages = rds.describe_db_engine_versions().engine(engine);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
     let found = found.map_err(|error| Blind::from(call.failed(error)))?;
-    let version = found
+    // Every minor of a major can be upgraded to every later one.
+    let major = numbers(running).first().copied();
+    let newest = found
         .iter()
-        .find(|version| version.engine_version() == Some(running))
-        .ok_or_else(|| Blind::because(format!("RDS does not list {running}")))?;
-    let newest = version
-        .valid_upgrade_target()
-        .iter()
-        .filter(|target| target.is_major_version_upgrade() == Some(false))
-        .filter_map(|target| target.engine_version().map(str::to_owned))
-        .filter(|target| numbers(target) > numbers(running))
-        .max_by_key(|target| numbers(target));
-    Ok(judge(running, newest))
+        .filter_map(|version| version.engine_version())
+        .filter(|version| numbers(version).first().copied() == major)
+        .max_by_key(|version| numbers(version))
+        .ok_or_else(|| Blind::because(format!("RDS lists no version like {running}")))?;
+    let newer = numbers(newest) > numbers(running);
+    Ok(judge(running, newer.then(|| newest.to_owned())))
 }
 
 async fn redis(care: Care<'_>) -> Seen<(bool, String)> {
