@@ -2,10 +2,12 @@ use aws_env::{Error, ErrorClass};
 use jiff::Timestamp;
 use report::{Document, Mark, Report};
 use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::evidence::Secrets;
 
 /// How bad it is when a check fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Untidy.
@@ -16,6 +18,18 @@ pub enum Severity {
     High,
     /// Data can be read or lost.
     Critical,
+}
+
+impl Severity {
+    /// The severity in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 /// A question that is asked of AWS.
@@ -36,7 +50,7 @@ pub struct Check {
 }
 
 /// What came out of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// As it should be.
@@ -86,6 +100,11 @@ impl Blind {
             absent: false,
             reason: reason.into(),
         }
+    }
+
+    /// AWS's answer lacks a field that it should have.
+    pub(crate) fn missing(service: &str, field: &str) -> Self {
+        Self::because(format!("{service} shows no {field}"))
     }
 
     /// The resource is known not to exist.
@@ -229,6 +248,20 @@ impl Checked {
     }
 }
 
+impl Checked {
+    /// Takes out what is a secret, or has one in it: terraform's own column shows outputs that nobody has marked.
+    pub fn hide(&mut self, secrets: &Secrets) {
+        for answer in &mut self.answers {
+            for text in [&mut answer.resource, &mut answer.expected] {
+                *text = secrets.hide(text);
+            }
+            for text in [&mut answer.terraform, &mut answer.aws, &mut answer.reason] {
+                *text = text.take().map(|text| secrets.hide(&text));
+            }
+        }
+    }
+}
+
 impl Report for Checked {
     fn document(&self) -> Document {
         let rows = |answers: &mut dyn Iterator<Item = &Answer>| {
@@ -281,8 +314,7 @@ impl Report for Checked {
         let fixes = failed
             .into_iter()
             .map(|check| {
-                let severity = format!("{:?}", check.severity).to_lowercase();
-                let cells = [severity.as_str(), check.id, check.why, check.fix];
+                let cells = [check.severity.word(), check.id, check.why, check.fix];
                 (Mark::Wrong, cells.map(str::to_owned).to_vec())
             })
             .collect::<Vec<_>>();

@@ -3,7 +3,24 @@
 //! An area has a list of its checks and a function that asks AWS and answers them. Asking gives a picture
 //! whose parts are each seen or not ([`crate::check::Seen`]); judging a picture calls nothing.
 
+mod alarms;
+#[cfg(test)]
+mod asked;
+mod buckets;
+mod cache;
+mod cdn;
+mod dashboard;
+mod database;
+mod flow_logs;
+mod groups;
+mod keys;
 mod network;
+mod practices;
+mod residency;
+mod roles;
+mod secrets;
+mod tags;
+mod topics;
 
 use std::collections::BTreeSet;
 
@@ -11,7 +28,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;
 
-use crate::check::{Answer, Check, Checked, Status};
+use crate::check::{Answer, Blind, Check, Checked, Seen, Status};
 use crate::outputs::Outputs;
 use crate::selection::Selection;
 use crate::sites::Sites;
@@ -23,7 +40,19 @@ pub(crate) struct Question<'a> {
     pub(crate) sites: &'a Sites,
     pub(crate) outputs: &'a Outputs,
     pub(crate) wanted: &'a Wanted,
+    /// The account that answers.
+    pub(crate) account: &'a str,
+    /// Now.
+    pub(crate) at: Timestamp,
 }
+
+/// The outputs that name the buckets.
+const BUCKETS: [&str; 4] = [
+    "s3_bucket_photos",
+    "s3_bucket_documents",
+    "s3_bucket_signatures",
+    "s3_bucket_logs",
+];
 
 /// An area: its checks, and how to answer them.
 struct Area {
@@ -31,10 +60,105 @@ struct Area {
     answer: for<'a> fn(Question<'a>) -> BoxFuture<'a, Vec<Answer>>,
 }
 
-static AREAS: &[Area] = &[Area {
-    checks: network::CHECKS,
-    answer: |question| network::answers(question).boxed(),
-}];
+static AREAS: &[Area] = &[
+    Area {
+        checks: network::CHECKS,
+        answer: |question| network::answers(question).boxed(),
+    },
+    Area {
+        checks: buckets::CHECKS,
+        answer: |question| buckets::answers(question).boxed(),
+    },
+    Area {
+        checks: cdn::CHECKS,
+        answer: |question| cdn::answers(question).boxed(),
+    },
+    Area {
+        checks: roles::CHECKS,
+        answer: |question| roles::answers(question).boxed(),
+    },
+    Area {
+        checks: practices::CHECKS,
+        answer: |question| practices::answers(question).boxed(),
+    },
+    Area {
+        checks: groups::CHECKS,
+        answer: |question| groups::answers(question).boxed(),
+    },
+    Area {
+        checks: keys::CHECKS,
+        answer: |question| keys::answers(question).boxed(),
+    },
+    Area {
+        checks: flow_logs::CHECKS,
+        answer: |question| flow_logs::answers(question).boxed(),
+    },
+    Area {
+        checks: tags::CHECKS,
+        answer: |question| tags::answers(question).boxed(),
+    },
+    Area {
+        checks: residency::CHECKS,
+        answer: |question| residency::answers(question).boxed(),
+    },
+    Area {
+        checks: database::CHECKS,
+        answer: |question| database::answers(question).boxed(),
+    },
+    Area {
+        checks: cache::CHECKS,
+        answer: |question| cache::answers(question).boxed(),
+    },
+    Area {
+        checks: secrets::CHECKS,
+        answer: |question| secrets::answers(question).boxed(),
+    },
+    Area {
+        checks: dashboard::CHECKS,
+        answer: |question| dashboard::answers(question).boxed(),
+    },
+    Area {
+        checks: alarms::CHECKS,
+        answer: |question| alarms::answers(question).boxed(),
+    },
+    Area {
+        checks: topics::CHECKS,
+        answer: |question| topics::answers(question).boxed(),
+    },
+];
+
+/// Answers about something that could not be looked at. Where it is known to be absent the first check, which
+/// asks for it, is wrong, and nothing is left to be asked by the others.
+fn unseen(checks: &[&'static Check], resource: &str, blind: &Blind) -> Vec<Answer> {
+    checks
+        .iter()
+        .enumerate()
+        .map(|(place, check)| {
+            if blind.absent && place > 0 {
+                check.skipped(resource, "it does not exist")
+            } else {
+                check.answer(resource, check.title, None, Err(blind.clone()))
+            }
+        })
+        .collect()
+}
+
+/// The nodes of Redis, as ElastiCache numbers those of a group with one shard.
+fn redis_nodes(question: Question<'_>) -> Seen<Vec<String>> {
+    let group = question.outputs.text("redis_replication_group_id")?;
+    let numbers = 1..=question.wanted.redis_nodes;
+    Ok(numbers
+        .map(|number| format!("{group}-{number:03}"))
+        .collect())
+}
+
+/// Names, for people.
+fn listed(names: &BTreeSet<&str>) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.iter().copied().collect::<Vec<_>>().join(", ")
+}
 
 /// Every check there is.
 pub fn all() -> impl Iterator<Item = &'static Check> {
@@ -51,21 +175,25 @@ pub async fn check(
     selection: &Selection,
     at: Timestamp,
 ) -> Checked {
-    let question = Question {
-        sites,
-        outputs,
-        wanted,
-    };
     let asked = |area: &&Area| area.checks.iter().any(|check| selection.takes(check));
     let areas: Vec<&Area> = AREAS.iter().filter(asked).collect();
     let account = sites.home.account_id().await;
     let mut answers: Vec<Answer> = match &account {
-        Ok(_) => join_all(areas.iter().map(|area| (area.answer)(question)))
-            .await
-            .into_iter()
-            .flatten()
-            .filter(|answer| selection.takes(answer.check))
-            .collect(),
+        Ok(account) => {
+            let question = Question {
+                sites,
+                outputs,
+                wanted,
+                account,
+                at,
+            };
+            join_all(areas.iter().map(|area| (area.answer)(question)))
+                .await
+                .into_iter()
+                .flatten()
+                .filter(|answer| selection.takes(answer.check))
+                .collect()
+        }
         Err(_) => Vec::new(),
     };
     let reason = match &account {

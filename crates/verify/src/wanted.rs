@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use settings::{Region, Settings};
+use settings::{Region, Residency, Settings};
 
 /// What the guide and the settings ask of the environment.
 ///
@@ -11,6 +11,8 @@ pub struct Wanted {
     pub name: String,
     /// Where everything lies that is not global.
     pub region: Region,
+    /// Where data may lie.
+    pub residency: Residency,
     /// Tags that everything has.
     pub tags: BTreeMap<String, String>,
     /// Availability zones; in each a public and a private subnet and a NAT gateway.
@@ -23,25 +25,48 @@ pub struct Wanted {
     pub countries: Vec<String>,
     /// Days for which noncurrent versions of objects are kept, at least.
     pub noncurrent_days: i32,
+    /// Days after which objects go to Glacier.
+    pub glacier_days: i32,
+    /// Days after which objects go to Deep Archive: seven years.
+    pub deep_archive_days: i32,
+    /// The bucket that each bucket of data replicates to, where there is DR.
+    pub replicas: BTreeMap<String, String>,
+    /// Port on which the application's tasks listen.
+    pub app_port: u16,
+    /// Networks from which the load balancer is reached.
+    pub alb_ingress: Vec<String>,
+    /// Days for which flow logs are kept, at least.
+    pub flow_log_days: i32,
 }
 
 impl Wanted {
+    /// Tags that everything has, whatever their values.
+    pub(crate) const TAG_KEYS: [&str; 4] = ["Project", "Environment", "ManagedBy", "Owner"];
+
     /// The guide's numbers, with the names and tags of the settings.
     pub fn new(settings: &Settings) -> Self {
-        let tags = settings
-            .tags
-            .iter()
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect();
+        let tags = settings.tags.iter().chain([("ManagedBy", "terraform")]);
+        let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned()));
         Self {
             name: format!("{}-{}", settings.project, settings.environment),
             region: settings.regions.primary,
-            tags,
+            residency: settings.residency.clone(),
+            tags: tags.collect(),
             zones: 2,
             backup_days: 7,
             redis_nodes: 2,
             countries: vec!["CA".to_owned(), "US".to_owned()],
             noncurrent_days: 90,
+            glacier_days: 365,
+            deep_archive_days: 2555,
+            replicas: settings
+                .buckets
+                .iter()
+                .map(|bucket| (bucket.name.to_string(), bucket.dr.to_string()))
+                .collect(),
+            app_port: 3000,
+            alb_ingress: vec!["0.0.0.0/0".to_owned()],
+            flow_log_days: 365,
         }
     }
 }

@@ -1,4 +1,5 @@
 use cli::{Exit, Failure, GlobalArgs};
+use verify::evidence::Secrets;
 use verify::{Checked, Selection, Sites, Status, Wanted};
 
 use super::terraform;
@@ -20,6 +21,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, F
         .iter()
         .map(ToString::to_string)
         .collect();
+    checked.hide(&Secrets::of(&outputs));
     cli::print(global, &checked)?;
     Ok(exit(&checked))
 }

@@ -1,5 +1,7 @@
-//! The program on files: what it prints, how it ends, and what it says of bad input. Nothing is called.
+//! The program on files: what it prints, how it ends, and what it says of bad input; and on a local AWS.
 #![expect(clippy::unwrap_used, reason = "a check that fails ends its test")]
+
+mod live;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,6 +37,7 @@ impl Stage {
         Command::new(env!("CARGO_BIN_EXE_verify-staging"))
             .current_dir(self.0.path())
             .env_clear()
+            .env("AWS_EC2_METADATA_DISABLED", "true")
             .arg("cost")
             .args(arguments)
             .write_stdin(stdin)
@@ -172,6 +175,130 @@ fn a_diff_shows_what_a_pull_request_changes() {
         told.contains("| NAT Gateways | ca-central-1 | nat gateway | $36.50 | $73.00 | +$36.50 |"),
         "{told}"
     );
+}
+
+#[test]
+fn two_regions_are_compared_and_drawn() {
+    let stage = Stage::new();
+    let svg = stage.0.path().join("month.svg");
+    let regions = [
+        "diff",
+        "--config",
+        SETTINGS,
+        "--regions",
+        "ca-central-1",
+        "us-east-1",
+    ];
+    let output = stage.run(&[&regions[..], &["--markdown", "--svg", "month.svg"]].concat());
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        told.starts_with("![A month by service, before and after](month.svg)\n\n## "),
+        "{told}"
+    );
+    assert!(
+        told.contains("| NAT Gateways | $78.00 | $70.20 | -$7.80 |"),
+        "{told}"
+    );
+    let svg = fs::read_to_string(svg).unwrap();
+    assert!(
+        svg.starts_with("<svg xmlns=") && svg.contains("$70.20"),
+        "{svg}"
+    );
+    let json = json_of(&stage.run(&[&regions[..], &["--output", "json"]].concat()));
+    assert_eq!(json["regions"], json!(["ca-central-1", "us-east-1"]));
+    let neither = stage.run(&["diff", "--config", SETTINGS]);
+    assert_eq!(neither.status.code(), Some(2));
+}
+
+#[test]
+fn a_price_book_is_refreshed_from_a_bulk_offer_file() {
+    let stage = Stage::new();
+    let offer = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../crates/cost/tests/fixtures/offers/AmazonRDS-ca-central-1.json"
+    );
+    let book = stage.0.path().join("prices.csv");
+    let refresh = ["prices", "refresh", "--offer", offer];
+    let output = stage.run(&refresh);
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(told.contains("$0.141") && told.contains("$0.142"), "{told}");
+    assert!(!book.exists());
+    // Nobody is there to say yes, after the changes were shown.
+    let asked = stage.run(&[&refresh[..], &["--write", path(&book)]].concat());
+    assert_eq!((asked.status.code(), book.exists()), (Some(4), false));
+    assert!(text(&asked.stdout).contains("$0.142"));
+    let written = stage.run(&[&refresh[..], &["--write", path(&book), "--yes"]].concat());
+    assert_eq!(written.status.code(), Some(0), "{}", text(&written.stderr));
+    let estimate = json_of(&stage.run(&[
+        "estimate",
+        "--config",
+        SETTINGS,
+        "--prices",
+        path(&book),
+        "--output",
+        "json",
+    ]));
+    let lines = estimate["lines"].as_array().unwrap();
+    let line = lines
+        .iter()
+        .find(|line| line["item"] == "instance postgresql db.t4g.medium multi-az");
+    // 730 × 0.142
+    assert_eq!(line.unwrap()["usd"]["expected"], "103.66");
+    for (arguments, problem) in [
+        (vec!["--offer", SETTINGS], "line 1, column"),
+        (
+            vec!["--offer", "nowhere.json"],
+            "failed to read nowhere.json",
+        ),
+        (
+            vec!["--offer", offer, "--region", "eu-west-1"],
+            "nothing of AmazonRDS",
+        ),
+    ] {
+        let output = stage.run(&[&["prices", "refresh"], &arguments[..]].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let told = text(&output.stderr);
+        assert!(told.contains(problem), "{told}");
+    }
+}
+
+#[test]
+fn cost_explorer_is_not_asked_without_a_yes() {
+    let stage = Stage::new();
+    let output = stage.run(&["actual", "--config", SETTINGS]);
+    assert_eq!(output.status.code(), Some(4));
+    let told = text(&output.stderr);
+    assert!(told.contains("$0.01 for every request"), "{told}");
+    for (arguments, problem) in [
+        (vec!["--month", "2026-13"], "it is no month"),
+        (vec!["--month", "9999-01"], "not over yet"),
+        (vec!["--tag", "Project"], "the tag \"Project\""),
+    ] {
+        let output =
+            stage.run(&[&["actual", "--yes", "--config", SETTINGS], &arguments[..]].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let told = text(&output.stderr);
+        assert!(told.contains(problem), "{told}");
+    }
+    // Without credentials nothing is known.
+    let output = stage.run(&["actual", "--yes", "--config", SETTINGS]);
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn the_defaults_are_a_usage_file_that_changes_nothing() {
+    let stage = Stage::new();
+    let yaml = text(&stage.run(&["usage", "--config", SETTINGS]).stdout);
+    let file = stage.file("usage.yml", &yaml);
+    let run = |more: &[&str]| {
+        let estimate = ["estimate", "--config", SETTINGS, "--output", "json"];
+        json_of(&stage.run(&[&estimate[..], more].concat()))
+    };
+    let (without, with) = (run(&[]), run(&["--usage", path(&file)]));
+    assert_eq!(without["total"]["expected"], with["total"]["expected"]);
+    assert_eq!(with["notes"], json!([]));
 }
 
 #[test]

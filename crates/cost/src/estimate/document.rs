@@ -74,6 +74,7 @@ impl Report for Estimate {
             Source::Plan => "from a plan",
             Source::State => "from a state",
             Source::Settings => "from the settings",
+            Source::Live => "from a live account",
         };
         let mut document = Document::new()
             .heading(format!("Cost of a month, {source}"))

@@ -25,7 +25,12 @@ impl Package {
     pub(super) const MINISTACK: Self = Self {
         name: "ministack-1.5.33",
         requirements: include_str!("ministack.txt"),
-        bootstrap: &[include_str!("replication.py"), include_str!("ministack.py")],
+        bootstrap: &[
+            include_str!("replication.py"),
+            include_str!("corrections.py"),
+            include_str!("ec2.py"),
+            include_str!("ministack.py"),
+        ],
     };
     pub(super) const MOTO: Self = Self {
         name: "moto-5.2.5",

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::{Filter, NatGateway, NatGatewayState, RouteTable, Subnet, Vpc};
+use aws_sdk_ec2::types::{
+    ConnectivityType, Filter, NatGateway, NatGatewayState, Route, RouteState, RouteTable, Subnet,
+    Vpc, VpcAttributeName, VpcEndpoint,
+};
 
 use super::Question;
 use crate::check::{Answer, Blind, Check, Seen, Severity};
@@ -39,6 +42,30 @@ static PUBLIC: Check = Check {
     why: "load balancer and NAT gateways answer nobody",
     fix: "terraform apply",
 };
+static ADDRESSES: Check = Check {
+    id: "vpc-public-addresses",
+    item: Some(1),
+    severity: Severity::Medium,
+    title: "no subnet gives what starts in it a public address",
+    why: "a machine that nobody meant to be public can be reached from the internet",
+    fix: "terraform apply",
+};
+static DNS: Check = Check {
+    id: "vpc-dns",
+    item: Some(1),
+    severity: Severity::Medium,
+    title: "names are resolved and given in the VPC",
+    why: "the endpoints of database and Redis are not found",
+    fix: "terraform apply",
+};
+static ENDPOINTS: Check = Check {
+    id: "vpc-endpoints",
+    item: Some(1),
+    severity: Severity::Low,
+    title: "private subnets reach S3 and DynamoDB past the NAT gateways",
+    why: "every photo is paid for once more, by the gigabyte",
+    fix: "terraform apply",
+};
 static NAT: Check = Check {
     id: "nat-available",
     item: Some(2),
@@ -56,7 +83,17 @@ static NAT_ROUTES: Check = Check {
     fix: "terraform apply",
 };
 
-pub(super) static CHECKS: &[&Check] = &[&VPC, &SUBNETS, &PRIVATE, &PUBLIC, &NAT, &NAT_ROUTES];
+pub(super) static CHECKS: &[&Check] = &[
+    &VPC,
+    &SUBNETS,
+    &PRIVATE,
+    &PUBLIC,
+    &ADDRESSES,
+    &DNS,
+    &ENDPOINTS,
+    &NAT,
+    &NAT_ROUTES,
+];
 
 /// What AWS shows of the network.
 struct Picture {
@@ -64,6 +101,9 @@ struct Picture {
     subnets: Seen<Vec<Subnet>>,
     nat: Seen<Vec<NatGateway>>,
     routes: Seen<Vec<RouteTable>>,
+    endpoints: Seen<Vec<VpcEndpoint>>,
+    /// Whether names are resolved, and given to machines.
+    dns: Seen<(bool, bool)>,
 }
 
 pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
@@ -112,18 +152,44 @@ async fn observe(question: Question<'_>, id: &str) -> Picture {
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
         found.map_err(|error| Blind::from(call("DescribeRouteTables").failed(error)))
     };
-    let (vpc, subnets, nat, routes) = tokio::join!(vpc, subnets, nat, routes);
+    let endpoints = async {
+        let pages = ec2.describe_vpc_endpoints().filters(of_vpc());
+        let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
+        found.map_err(|error| Blind::from(call("DescribeVpcEndpoints").failed(error)))
+    };
+    let (vpc, subnets, nat, routes, endpoints, dns) =
+        tokio::join!(vpc, subnets, nat, routes, endpoints, dns(question, id));
     Picture {
         vpc,
         subnets,
         nat,
         routes,
+        endpoints,
+        dns,
     }
 }
 
+async fn dns(question: Question<'_>, id: &str) -> Seen<(bool, bool)> {
+    let attribute = async |name: VpcAttributeName| {
+        let asked = question.sites.ec2.describe_vpc_attribute().vpc_id(id);
+        let answer = asked.attribute(name).send().await;
+        let call = || question.sites.call("EC2", "DescribeVpcAttribute", id);
+        answer.map_err(|error| Blind::from(call().failed(error)))
+    };
+    let support = attribute(VpcAttributeName::EnableDnsSupport);
+    let names = attribute(VpcAttributeName::EnableDnsHostnames);
+    let (support, names) = tokio::try_join!(support, names)?;
+    let on = |value: Option<aws_sdk_ec2::types::AttributeBooleanValue>| {
+        let lacks = || Blind::because("EC2's answer has no such attribute in it");
+        value.and_then(|value| value.value).ok_or_else(lacks)
+    };
+    Ok((
+        on(support.enable_dns_support)?,
+        on(names.enable_dns_hostnames)?,
+    ))
+}
+
 fn judge(question: Question<'_>, id: &str, picture: &Picture) -> Vec<Answer> {
-    let outputs = question.outputs;
-    let listed = |name: &str| outputs.texts(name).map(|ids| ids.join(", ")).ok();
     let vpc = picture.vpc.clone().map(|vpc| {
         let state = vpc
             .state
@@ -131,7 +197,26 @@ fn judge(question: Question<'_>, id: &str, picture: &Picture) -> Vec<Answer> {
         (state == "available", state)
     });
     let mut answers = vec![VPC.answer(id, "available", Some(id.to_owned()), vpc)];
+    if picture.vpc.as_ref().is_err_and(|blind| blind.absent) {
+        let others = CHECKS.iter().filter(|check| check.id != VPC.id);
+        answers.extend(others.map(|check| check.skipped(id, "the VPC does not exist")));
+        return answers;
+    }
+    answers.extend(spread(question, picture));
+    answers.extend(ways(question, picture));
+    answers.push(nat(question, id, picture));
+    let dns = picture.dns.clone().map(|(support, names)| {
+        let shown = format!("resolved: {support}, given: {names}");
+        (support && names, shown)
+    });
+    answers.push(DNS.answer(id, "resolved: true, given: true", None, dns));
+    answers.push(endpoints(question, id, picture));
+    answers
+}
 
+fn spread(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
+    let outputs = question.outputs;
+    let mut answers = Vec::new();
     for (kind, output) in [
         ("public", "public_subnet_ids"),
         ("private", "private_subnet_ids"),
@@ -163,10 +248,49 @@ fn judge(question: Question<'_>, id: &str, picture: &Picture) -> Vec<Answer> {
             ))
         });
         let expected = format!("{zones}, each in a zone of its own");
-        answers.push(SUBNETS.answer(format!("{kind} subnets"), expected, listed(output), spread));
+        let terraform = listed(question, output);
+        answers.push(SUBNETS.answer(format!("{kind} subnets"), expected, terraform, spread));
+        for id in outputs.texts(output).unwrap_or_default() {
+            answers.push(addresses(id, picture));
+        }
     }
+    answers
+}
 
+fn addresses(id: &str, picture: &Picture) -> Answer {
+    if picture.lacks(id) {
+        return ADDRESSES.skipped(id, "the subnet is not in the VPC");
+    }
+    let given = picture.subnets.as_ref().map_err(Clone::clone);
+    let given = given.and_then(|subnets| {
+        let subnet = subnets.iter().find(|subnet| subnet.subnet_id() == Some(id));
+        let given = subnet.and_then(Subnet::map_public_ip_on_launch);
+        let lacks = || Blind::because("EC2 does not say whether it gives public addresses");
+        let given = given.ok_or_else(lacks)?;
+        let shown = if given {
+            "gives public addresses"
+        } else {
+            "gives none"
+        };
+        Ok((!given, shown.to_owned()))
+    });
+    ADDRESSES.answer(id, "gives none", None, given)
+}
+
+fn listed(question: Question<'_>, output: &str) -> Option<String> {
+    let ids = question.outputs.texts(output);
+    ids.map(|ids| ids.join(", ")).ok()
+}
+
+fn ways(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
+    let outputs = question.outputs;
+    let mut answers = Vec::new();
     for subnet in outputs.texts("private_subnet_ids").unwrap_or_default() {
+        if picture.lacks(subnet) {
+            let gone = "the subnet is not in the VPC";
+            answers.extend([&PRIVATE, &NAT_ROUTES].map(|check| check.skipped(subnet, gone)));
+            continue;
+        }
         let open = picture.routes_of(subnet).map(|table| {
             let ways: Vec<&str> = table
                 .routes()
@@ -185,49 +309,112 @@ fn judge(question: Question<'_>, id: &str, picture: &Picture) -> Vec<Answer> {
         answers.push(NAT_ROUTES.answer(
             subnet,
             "the NAT gateway of its zone",
-            listed("nat_gateway_ids"),
+            listed(question, "nat_gateway_ids"),
             picture.way_out(subnet),
         ));
     }
     for subnet in outputs.texts("public_subnet_ids").unwrap_or_default() {
+        if picture.lacks(subnet) {
+            answers.push(PUBLIC.skipped(subnet, "the subnet is not in the VPC"));
+            continue;
+        }
         let way = picture.routes_of(subnet).map(|table| {
-            let way = default_route(table).and_then(|route| route.gateway_id());
-            let shown = way.unwrap_or("no default route to a gateway").to_owned();
-            (way.is_some_and(|way| way.starts_with("igw-")), shown)
+            let route = default_route(table);
+            let way = route.and_then(|route| route.gateway_id());
+            let shown = way.unwrap_or("no default route to a gateway");
+            if nowhere(route) {
+                return (false, format!("{shown}, which is gone"));
+            }
+            let open = way.is_some_and(|way| way.starts_with("igw-"));
+            (open, shown.to_owned())
         });
         answers.push(PUBLIC.answer(subnet, "an internet gateway", None, way));
     }
-
-    let nat = outputs.texts("public_subnet_ids").and_then(|public| {
-        let gateways = picture.nat.as_ref().map_err(Clone::clone)?;
-        let available: Vec<&NatGateway> = gateways
-            .iter()
-            .filter(|gateway| gateway.state() == Some(&NatGatewayState::Available))
-            .filter(|gateway| {
-                gateway
-                    .subnet_id()
-                    .is_some_and(|subnet| public.contains(&subnet))
-            })
-            .collect();
-        let subnets: BTreeSet<&str> = available
-            .iter()
-            .filter_map(|gateway| gateway.subnet_id())
-            .collect();
-        let shown = gateways
-            .iter()
-            .map(|gateway| {
-                let state = gateway.state().map_or("?", NatGatewayState::as_str);
-                format!("{} {state}", gateway.nat_gateway_id().unwrap_or("?"))
-            })
-            .collect::<Vec<_>>();
-        Ok((subnets.len() >= question.wanted.zones, shown.join(", ")))
-    });
-    let expected = format!("{}, one in each public subnet", question.wanted.zones);
-    answers.push(NAT.answer(id, expected, listed("nat_gateway_ids"), nat));
     answers
 }
 
+fn nat(question: Question<'_>, id: &str, picture: &Picture) -> Answer {
+    let nat = question
+        .outputs
+        .texts("public_subnet_ids")
+        .and_then(|public| {
+            let gateways = picture.nat.as_ref().map_err(Clone::clone)?;
+            let available: Vec<&NatGateway> = gateways
+                .iter()
+                .filter(|gateway| gateway.state() == Some(&NatGatewayState::Available))
+                // A private one translates between networks, and reaches no internet.
+                .filter(|gateway| gateway.connectivity_type() == Some(&ConnectivityType::Public))
+                .filter(|gateway| {
+                    gateway
+                        .subnet_id()
+                        .is_some_and(|subnet| public.contains(&subnet))
+                })
+                .collect();
+            let subnets: BTreeSet<&str> = available
+                .iter()
+                .filter_map(|gateway| gateway.subnet_id())
+                .collect();
+            let shown = gateways
+                .iter()
+                .map(|gateway| {
+                    let state = gateway.state().map_or("?", NatGatewayState::as_str);
+                    format!("{} {state}", gateway.nat_gateway_id().unwrap_or("?"))
+                })
+                .collect::<Vec<_>>();
+            Ok((subnets.len() >= question.wanted.zones, shown.join(", ")))
+        });
+    let expected = format!("{}, one in each public subnet", question.wanted.zones);
+    NAT.answer(id, expected, listed(question, "nat_gateway_ids"), nat)
+}
+
+/// Gateway endpoints of both services, with a way to them from each private subnet.
+fn endpoints(question: Question<'_>, id: &str, picture: &Picture) -> Answer {
+    let private = question.outputs.texts("private_subnet_ids");
+    let seen = private.and_then(|subnets| {
+        let found = picture.endpoints.as_ref().map_err(Clone::clone)?;
+        let mut missing = Vec::new();
+        for service in ["s3", "dynamodb"] {
+            let name = format!("com.amazonaws.{}.{service}", question.wanted.region);
+            // The state is written in other letters for gateway endpoints than for the others.
+            let state = |endpoint: &VpcEndpoint| {
+                let state = endpoint.state().map(|state| state.as_str());
+                state.is_some_and(|state| state.eq_ignore_ascii_case("available"))
+            };
+            let there: Vec<&VpcEndpoint> = found
+                .iter()
+                .filter(|endpoint| endpoint.vpc_id() == Some(id))
+                .filter(|endpoint| endpoint.service_name() == Some(&name) && state(endpoint))
+                .collect();
+            for subnet in subnets.iter().filter(|subnet| !picture.lacks(subnet)) {
+                let table = picture
+                    .routes_of(subnet)?
+                    .route_table_id()
+                    .unwrap_or_default();
+                let mut tables = there.iter().flat_map(|endpoint| endpoint.route_table_ids());
+                if !tables.any(|found| found == table) {
+                    missing.push(format!("{service} from {subnet}"));
+                }
+            }
+        }
+        let shown = if missing.is_empty() {
+            "from each private subnet".to_owned()
+        } else {
+            format!("not reached: {}", missing.join(", "))
+        };
+        Ok((missing.is_empty(), shown))
+    });
+    ENDPOINTS.answer(id, "from each private subnet", None, seen)
+}
+
 impl Picture {
+    /// Whether EC2 shows the subnets, and this one is not among them.
+    fn lacks(&self, subnet: &str) -> bool {
+        let is = |found: &Subnet| found.subnet_id() == Some(subnet);
+        self.subnets
+            .as_ref()
+            .is_ok_and(|subnets| !subnets.iter().any(is))
+    }
+
     /// The route table that counts for a subnet: its own, else the VPC's main one.
     fn routes_of(&self, subnet: &str) -> Seen<&RouteTable> {
         let tables = self.routes.as_ref().map_err(Clone::clone)?;
@@ -252,9 +439,13 @@ impl Picture {
     /// Whether the default route of a private subnet is a NAT gateway of its zone.
     fn way_out(&self, subnet: &str) -> Seen<(bool, String)> {
         let table = self.routes_of(subnet)?;
-        let Some(nat) = default_route(table).and_then(|route| route.nat_gateway_id()) else {
+        let route = default_route(table);
+        let Some(nat) = route.and_then(|route| route.nat_gateway_id()) else {
             return Ok((false, "no default route to a NAT gateway".to_owned()));
         };
+        if nowhere(route) {
+            return Ok((false, format!("{nat}, which is gone")));
+        }
         let subnets = self.subnets.as_ref().map_err(Clone::clone)?;
         let zone = |id: &str| {
             subnets
@@ -263,18 +454,28 @@ impl Picture {
                 .and_then(Subnet::availability_zone)
         };
         let gateways = self.nat.as_ref().map_err(Clone::clone)?;
-        let of = gateways
-            .iter()
-            .find(|gateway| gateway.nat_gateway_id() == Some(nat))
-            .and_then(NatGateway::subnet_id)
-            .and_then(zone);
+        // One that was deleted is shown for an hour.
+        let there = |gateway: &&NatGateway| {
+            gateway.nat_gateway_id() == Some(nat)
+                && gateway.state() == Some(&NatGatewayState::Available)
+        };
+        let gateway = gateways.iter().find(there);
+        let of = gateway.and_then(NatGateway::subnet_id).and_then(zone);
         let own = zone(subnet);
-        let shown = format!("{nat} of {}", of.unwrap_or("no zone of this VPC"));
+        let shown = format!(
+            "{nat}, available in {}",
+            of.unwrap_or("no zone of this VPC")
+        );
         Ok((of.is_some() && of == own, shown))
     }
 }
 
-fn default_route(table: &RouteTable) -> Option<&aws_sdk_ec2::types::Route> {
+/// What it led to is gone, or attached no more.
+fn nowhere(route: Option<&Route>) -> bool {
+    route.and_then(|route| route.state()) == Some(&RouteState::Blackhole)
+}
+
+fn default_route(table: &RouteTable) -> Option<&Route> {
     table
         .routes()
         .iter()
@@ -286,4 +487,98 @@ fn join(words: &BTreeSet<&str>) -> String {
         return "no zone".to_owned();
     }
     words.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::{RouteTableAssociation, VpcState};
+    use serde_json::json;
+
+    use super::super::asked::Asked;
+    use super::*;
+    use crate::check::Status;
+
+    fn picture() -> Picture {
+        let subnet = Subnet::builder()
+            .subnet_id("subnet-1")
+            .availability_zone("ca-central-1a");
+        let route = Route::builder()
+            .destination_cidr_block("0.0.0.0/0")
+            .gateway_id("igw-1")
+            .state(RouteState::Active);
+        let table = RouteTable::builder().routes(route.build()).associations(
+            RouteTableAssociation::builder()
+                .subnet_id("subnet-1")
+                .build(),
+        );
+        let nat = NatGateway::builder()
+            .nat_gateway_id("nat-1")
+            .subnet_id("subnet-1")
+            .state(NatGatewayState::Available)
+            .connectivity_type(ConnectivityType::Public);
+        Picture {
+            vpc: Ok(Vpc::builder()
+                .vpc_id("vpc-1")
+                .state(VpcState::Available)
+                .build()),
+            subnets: Ok(vec![subnet.map_public_ip_on_launch(false).build()]),
+            nat: Ok(vec![nat.build()]),
+            routes: Ok(vec![table.build()]),
+            endpoints: Ok(Vec::new()),
+            dns: Ok((true, true)),
+        }
+    }
+
+    async fn status(picture: &Picture, check: &Check) -> Vec<Status> {
+        let outputs = [
+            ("public_subnet_ids", json!(["subnet-1"])),
+            ("private_subnet_ids", json!([])),
+            ("nat_gateway_ids", json!(["nat-1"])),
+        ];
+        let mut asked = Asked::new(&outputs).await;
+        asked.wanted.zones = 1;
+        let answers = judge(asked.question(), "vpc-1", picture).into_iter();
+        answers
+            .filter(|answer| answer.check.id == check.id)
+            .map(|answer| answer.status)
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_vpc_that_is_gone_is_told_once() {
+        let mut picture = picture();
+        assert_eq!(status(&picture, &VPC).await, [Status::Ok]);
+        picture.vpc = Err(Blind::absent("EC2 knows no VPC vpc-1"));
+        assert_eq!(status(&picture, &VPC).await, [Status::Wrong]);
+        for check in CHECKS.iter().filter(|check| check.id != VPC.id) {
+            assert_eq!(
+                status(&picture, check).await,
+                [Status::Skipped],
+                "{}",
+                check.id
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_route_that_leads_nowhere_is_no_way() {
+        let mut picture = picture();
+        assert_eq!(status(&picture, &PUBLIC).await, [Status::Ok]);
+        if let Ok(tables) = &mut picture.routes
+            && let Some(routes) = &mut tables[0].routes
+        {
+            routes[0].state = Some(RouteState::Blackhole);
+        }
+        assert_eq!(status(&picture, &PUBLIC).await, [Status::Wrong]);
+    }
+
+    #[tokio::test]
+    async fn a_private_nat_gateway_does_not_count() {
+        let mut picture = picture();
+        assert_eq!(status(&picture, &NAT).await, [Status::Ok]);
+        if let Ok(gateways) = &mut picture.nat {
+            gateways[0].connectivity_type = Some(ConnectivityType::Private);
+        }
+        assert_eq!(status(&picture, &NAT).await, [Status::Wrong]);
+    }
 }

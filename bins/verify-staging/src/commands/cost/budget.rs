@@ -4,8 +4,8 @@ use cost::{Budget, Verdict};
 use super::{estimate, show};
 use crate::args::cost::BudgetArgs;
 
-pub(super) fn run(global: &GlobalArgs, args: &BudgetArgs) -> Result<Exit, Failure> {
-    let estimate = estimate::of(global, &args.estimate)?;
+pub(super) async fn run(global: &GlobalArgs, args: &BudgetArgs) -> Result<Exit, Failure> {
+    let estimate = estimate::of(global, &args.estimate).await?;
     let budget = Budget::new(&estimate, args.limit, args.scenario.into());
     show(global, &budget, args.estimate.pricing.markdown)?;
     Ok(match budget.verdict {

@@ -1,0 +1,47 @@
+//! A question for tests that judge without asking.
+
+use aws_env::{AwsEnv, Options};
+use serde_json::{Map, Value, json};
+use settings::Settings;
+
+use super::Question;
+use crate::outputs::Outputs;
+use crate::sites::Sites;
+use crate::wanted::Wanted;
+
+pub(crate) struct Asked {
+    sites: Sites,
+    outputs: Outputs,
+    pub(crate) wanted: Wanted,
+}
+
+impl Asked {
+    /// Outputs by name, as terraform would give them.
+    pub(crate) async fn new(outputs: &[(&str, Value)]) -> Self {
+        let text = include_str!("../../../../examples/berthcare-staging/infra.toml");
+        let settings = Settings::parse(text, jiff::civil::date(2026, 11, 1)).unwrap();
+        let outputs: Map<String, Value> = outputs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!({"value": value})))
+            .collect();
+        let env = AwsEnv::load(Options {
+            endpoint_url: Some("http://127.0.0.1:9".to_owned()),
+            ..Options::default()
+        });
+        Self {
+            sites: Sites::new(&env.await.unwrap(), settings.regions.primary),
+            outputs: Outputs::parse(&serde_json::to_vec(&outputs).unwrap()).unwrap(),
+            wanted: Wanted::new(&settings),
+        }
+    }
+
+    pub(crate) fn question(&self) -> Question<'_> {
+        Question {
+            sites: &self.sites,
+            outputs: &self.outputs,
+            wanted: &self.wanted,
+            account: "123456789012",
+            at: "2026-11-01T12:00:00Z".parse().unwrap(),
+        }
+    }
+}

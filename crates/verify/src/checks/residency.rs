@@ -1,0 +1,405 @@
+//! Where data lies: every region that the stack names or replicates to is one that the settings allow.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use settings::{Region, Residency};
+
+use super::{BUCKETS, Question};
+use crate::check::{Answer, Blind, Check, Seen, Severity};
+
+const FIX: &str =
+    "move it to an allowed region, or have an exception written into [residency] of infra.toml";
+
+static OUTPUTS: Check = Check {
+    id: "residency-outputs",
+    item: None,
+    severity: Severity::High,
+    title: "every region in terraform's outputs is one where data may lie",
+    why: "a part of the environment is in a country that the data must not leave for",
+    fix: FIX,
+};
+static BUCKET: Check = Check {
+    id: "residency-buckets",
+    item: None,
+    severity: Severity::Critical,
+    title: "every bucket lies where data may lie",
+    why: "personal health information is in another country",
+    fix: FIX,
+};
+static REPLICATION: Check = Check {
+    id: "residency-replication",
+    item: None,
+    severity: Severity::Critical,
+    title: "buckets replicate to where data may lie, and nowhere else",
+    why: "copies of personal health information are made in another country",
+    fix: FIX,
+};
+static SECRETS: Check = Check {
+    id: "residency-secrets",
+    item: None,
+    severity: Severity::High,
+    title: "secrets are replicated to where data may lie, and nowhere else",
+    why: "what opens the data is kept in another country",
+    fix: FIX,
+};
+static DATABASE: Check = Check {
+    id: "residency-database",
+    item: None,
+    severity: Severity::Critical,
+    title: "backups and replicas of the database are where data may lie, and nowhere else",
+    why: "copies of personal health information are made in another country",
+    fix: FIX,
+};
+static KEY: Check = Check {
+    id: "residency-key",
+    item: None,
+    severity: Severity::High,
+    title: "the key has replicas where data may lie, and nowhere else",
+    why: "what was encrypted can be read in another country",
+    fix: FIX,
+};
+
+pub(super) static CHECKS: &[&Check] = &[&OUTPUTS, &BUCKET, &REPLICATION, &SECRETS, &DATABASE, &KEY];
+
+/// CloudFront's alarms are in us-east-1 whatever the policy; nothing but their state is sent there.
+const GLOBAL_OUTPUTS: [&str; 1] = ["sns_global_alerts_topic_arn"];
+
+pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
+    let buckets = join_all(BUCKETS.map(|output| bucket(question, output)));
+    let secrets = [
+        "db_credentials_secret_arn",
+        "db_connection_secret_arn",
+        "redis_credentials_secret_arn",
+    ];
+    let secrets = join_all(secrets.map(|output| secret(question, output)));
+    let (buckets, secrets, database, key) =
+        tokio::join!(buckets, secrets, database(question), key(question));
+    let mut answers = vec![outputs(question)];
+    answers.extend(buckets.into_iter().flatten());
+    answers.extend(secrets);
+    answers.extend([database, key]);
+    answers
+}
+
+fn outputs(question: Question<'_>) -> Answer {
+    let places = question
+        .outputs
+        .iter()
+        .filter(|(name, _)| !GLOBAL_OUTPUTS.contains(name))
+        .flat_map(|(name, output)| {
+            let regions = regions_in(&output.value).into_iter();
+            regions.map(move |region| (name.to_owned(), region))
+        })
+        .collect();
+    let seen = Ok(places);
+    judge(&OUTPUTS, question, "terraform's outputs", seen)
+}
+
+/// A bucket's own region, and those that it replicates to.
+async fn bucket(question: Question<'_>, output: &str) -> [Answer; 2] {
+    let bucket = question.outputs.text(output);
+    let name = bucket.clone().unwrap_or(output);
+    let own = async {
+        let bucket = bucket.clone()?;
+        let region = location(question, bucket).await?;
+        Ok(vec![(bucket.to_owned(), region)])
+    };
+    let replicas = async {
+        let bucket = bucket.clone()?;
+        let mut places = Vec::new();
+        for target in targets(question, bucket).await? {
+            let region = location(question, &target).await?;
+            places.push((target, region));
+        }
+        Ok(places)
+    };
+    let (own, replicas) = tokio::join!(own, replicas);
+    let place = gone(&BUCKET, name, own, |own| {
+        judge(&BUCKET, question, name, own)
+    });
+    let copies = gone(&REPLICATION, name, replicas, |replicas| {
+        judge(&REPLICATION, question, name, replicas)
+    });
+    [place, copies]
+}
+
+/// Whether a thing is there is for others to tell.
+fn gone<T>(
+    check: &'static Check,
+    resource: &str,
+    seen: Seen<T>,
+    judge: impl FnOnce(Seen<T>) -> Answer,
+) -> Answer {
+    match seen {
+        Err(blind) if blind.absent => check.skipped(resource, "it does not exist"),
+        seen => judge(seen),
+    }
+}
+
+/// S3 leaves the region out for us-east-1, and has an old name for eu-west-1:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html>.
+async fn location(question: Question<'_>, bucket: &str) -> Seen<String> {
+    let asked = question.sites.home.s3.get_bucket_location();
+    let answer = asked.bucket(bucket).send().await;
+    let call = || question.sites.call("S3", "GetBucketLocation", bucket);
+    let answer = answer.map_err(|error| Blind::from(call().failed(error)))?;
+    let region = answer.location_constraint.map(|at| at.as_str().to_owned());
+    Ok(match region.as_deref() {
+        None | Some("") => "us-east-1".to_owned(),
+        Some("EU") => "eu-west-1".to_owned(),
+        Some(region) => region.to_owned(),
+    })
+}
+
+/// Buckets of the rules that are in force.
+async fn targets(question: Question<'_>, bucket: &str) -> Seen<BTreeSet<String>> {
+    let asked = question.sites.home.s3.get_bucket_replication();
+    let answer = match asked.bucket(bucket).send().await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let call = question.sites.call("S3", "GetBucketReplication", bucket);
+            let error = call.failed(error);
+            if error.is_code("ReplicationConfigurationNotFoundError") {
+                return Ok(BTreeSet::new());
+            }
+            return Err(Blind::from(error));
+        }
+    };
+    let lacks = || Blind::because("S3's answer has no replication in it");
+    let rules = answer.replication_configuration.ok_or_else(lacks)?.rules;
+    let arns = rules.into_iter().filter_map(|rule| rule.destination);
+    let names = arns.map(|to| to.bucket.rsplit(':').next().unwrap_or_default().to_owned());
+    Ok(names.collect())
+}
+
+async fn secret(question: Question<'_>, output: &str) -> Answer {
+    let arn = question.outputs.text(output);
+    let seen = async {
+        let arn = arn.clone()?;
+        let answer = question.sites.secrets.describe_secret();
+        let answer = answer.secret_id(arn).send().await;
+        let call = || {
+            question
+                .sites
+                .call("Secrets Manager", "DescribeSecret", arn)
+        };
+        let answer = answer.map_err(|error| Blind::from(call().failed(error)))?;
+        if answer.arn().is_none() {
+            return Err(Blind::because(
+                "Secrets Manager's answer has no secret in it",
+            ));
+        }
+        let replicas = answer.replication_status().iter();
+        let places = replicas.map(|to| ("replica".to_owned(), known(to.region())));
+        Ok(places.collect())
+    };
+    let resource = format!("{} ({output})", arn.clone().unwrap_or("secret"));
+    gone(&SECRETS, &resource, seen.await, |seen| {
+        judge(&SECRETS, question, &resource, seen)
+    })
+}
+
+async fn database(question: Question<'_>) -> Answer {
+    let id = question.outputs.text("db_identifier");
+    let seen = async {
+        let id = id.clone()?;
+        let asked = question.sites.rds.describe_db_instances();
+        let answer = asked.db_instance_identifier(id).send().await;
+        let call = || question.sites.call("RDS", "DescribeDBInstances", id);
+        let answer = answer.map_err(|error| Blind::from(call().failed(error)))?;
+        let instance = answer.db_instances().first();
+        let instance =
+            instance.ok_or_else(|| Blind::because("RDS's answer has no instance in it"))?;
+        let backups = instance.db_instance_automated_backups_replications().iter();
+        let backups = backups.map(|to| {
+            let arn = to.db_instance_automated_backups_arn();
+            ("backups".to_owned(), known(arn.and_then(region_of)))
+        });
+        // Replicas in the same region are named without an ARN.
+        let replicas = instance.read_replica_db_instance_identifiers().iter();
+        let replicas = replicas
+            .filter(|replica| replica.contains(':'))
+            .map(|replica| ("replica".to_owned(), known(region_of(replica))));
+        Ok(backups.chain(replicas).collect())
+    };
+    let resource = id.clone().unwrap_or("database");
+    gone(&DATABASE, resource, seen.await, |seen| {
+        judge(&DATABASE, question, resource, seen)
+    })
+}
+
+async fn key(question: Question<'_>) -> Answer {
+    let arn = question.outputs.text("kms_key_arn");
+    let seen = async {
+        let arn = arn.clone()?;
+        let answer = question.sites.kms.describe_key().key_id(arn).send().await;
+        let call = || question.sites.call("KMS", "DescribeKey", arn);
+        let answer = answer.map_err(|error| Blind::from(call().failed(error)))?;
+        let lacks = || Blind::because("KMS's answer has no key in it");
+        let key = answer.key_metadata.ok_or_else(lacks)?;
+        let replicas = key.multi_region_configuration.as_ref();
+        let keys = replicas
+            .into_iter()
+            .flat_map(|keys| keys.primary_key.iter().chain(keys.replica_keys()));
+        let places = keys.map(|key| ("key".to_owned(), known(key.region())));
+        Ok(places.collect())
+    };
+    let resource = arn.clone().unwrap_or("key");
+    gone(&KEY, resource, seen.await, |seen| {
+        judge(&KEY, question, resource, seen)
+    })
+}
+
+/// The region of an ARN.
+fn region_of(arn: &str) -> Option<&str> {
+    arn.split(':').nth(3).filter(|region| !region.is_empty())
+}
+
+/// A copy whose region is not told is in none that is allowed.
+fn known(region: Option<&str>) -> String {
+    region.unwrap_or("an unknown region").to_owned()
+}
+
+/// Things and their regions.
+type Places = Vec<(String, String)>;
+
+fn judge(
+    check: &'static Check,
+    question: Question<'_>,
+    resource: &str,
+    places: Seen<Places>,
+) -> Answer {
+    let residency = &question.wanted.residency;
+    let today = question.at.to_zoned(TimeZone::UTC).date();
+    let countries: Vec<String> = residency
+        .countries
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let shown = places.map(|places| {
+        let elsewhere: BTreeSet<String> = places
+            .iter()
+            .filter(|(_, region)| !allowed(residency, region, today))
+            .map(|(what, region)| format!("{what} in {region}"))
+            .collect();
+        let all: BTreeSet<&str> = places.iter().map(|(_, region)| region.as_str()).collect();
+        if !elsewhere.is_empty() {
+            (false, elsewhere.into_iter().collect::<Vec<_>>().join(", "))
+        } else if all.is_empty() {
+            (true, "nowhere else".to_owned())
+        } else {
+            (true, all.into_iter().collect::<Vec<_>>().join(", "))
+        }
+    });
+    let exceptions = residency.exceptions.iter();
+    let exceptions = exceptions.filter(|exception| exception.expires >= today);
+    let exceptions: String = exceptions
+        .map(|exception| format!(", or {} by exception", exception.region))
+        .collect();
+    let expected = format!("in {}{exceptions}", countries.join(", "));
+    check.answer(resource, expected, None, shown)
+}
+
+/// A region that this release does not know is in no country that is allowed.
+fn allowed(residency: &Residency, region: &str, today: Date) -> bool {
+    let Ok(region) = region.parse::<Region>() else {
+        return false;
+    };
+    let mut exceptions = residency.exceptions.iter();
+    residency.countries.contains(&region.country())
+        || exceptions.any(|exception| exception.region == region && exception.expires >= today)
+}
+
+/// Every region that a value names: in ARNs, host names, addresses of consoles, alone.
+fn regions_in(value: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    match value {
+        Value::String(text) => {
+            let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+            found.extend(words.filter(|word| is_region(word)).map(str::to_owned));
+        }
+        Value::Array(values) => found.extend(values.iter().flat_map(regions_in)),
+        Value::Object(fields) => found.extend(fields.values().flat_map(regions_in)),
+        _ => {}
+    }
+    found
+}
+
+/// Whether a word is a region, or built as one that this release does not know: `xx-central-1`.
+fn is_region(word: &str) -> bool {
+    const DIRECTIONS: [&str; 9] = [
+        "north",
+        "south",
+        "east",
+        "west",
+        "central",
+        "northeast",
+        "southeast",
+        "northwest",
+        "southwest",
+    ];
+    let parts: Vec<&str> = word.split('-').collect();
+    let built = match parts[..] {
+        [place, .., direction, number] => {
+            place.len() == 2
+                && place.chars().all(|c| c.is_ascii_lowercase())
+                && DIRECTIONS.contains(&direction)
+                && number.parse::<u8>().is_ok()
+        }
+        _ => false,
+    };
+    built || word.parse::<Region>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use settings::Settings;
+
+    use super::*;
+
+    // aws-behaviour: 36
+    #[test]
+    fn a_region_outside_the_policy_wants_an_exception_that_has_not_passed() {
+        let text = include_str!("../../../../examples/berthcare-staging/infra.toml");
+        let day = |year, month, day| jiff::civil::date(year, month, day);
+        let settings = Settings::parse(text, day(2026, 11, 1)).unwrap();
+        let residency = settings.residency;
+        for (region, today, may) in [
+            ("ca-central-1", day(2026, 11, 1), true),
+            ("ca-west-1", day(2030, 1, 1), true),
+            ("us-east-1", day(2027, 6, 30), true),
+            ("us-east-1", day(2027, 7, 1), false),
+            ("us-west-2", day(2026, 11, 1), false),
+            ("ca-nowhere-1", day(2026, 11, 1), false),
+        ] {
+            assert_eq!(allowed(&residency, region, today), may, "{region} {today}");
+        }
+    }
+
+    #[test]
+    fn regions_are_found_wherever_a_value_names_them() {
+        let value = json!({
+            "arn": "arn:aws:rds:ca-central-1:123456789012:db:x",
+            "hosts": ["a.b.us-east-1.rds.amazonaws.com:5432"],
+            "url": "https://eu-west-1.console.aws.amazon.com/cloudwatch/home?region=eu-west-2#x",
+            "unknown": "xx-central-9",
+            "not": ["arn:aws:s3:::logs-ca-central-1", "berthcare-db-1", "arn:aws:iam::1:role/a", 3],
+        });
+        let found: Vec<String> = regions_in(&value).into_iter().collect();
+        assert_eq!(
+            found,
+            [
+                "ca-central-1",
+                "eu-west-1",
+                "eu-west-2",
+                "us-east-1",
+                "xx-central-9"
+            ]
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! Item 15: the tags of everything in the stack that takes tags.
+
+mod data;
+mod network;
+mod services;
+
+use std::collections::BTreeMap;
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, join_all};
+
+use super::Question;
+use crate::check::{Answer, Check, Seen, Severity};
+use crate::wanted::Wanted;
+
+macro_rules! tags {
+    ($id:literal, $title:literal) => {
+        Check {
+            id: $id,
+            item: Some(15),
+            severity: Severity::Low,
+            title: $title,
+            why: "costs cannot be told apart, nobody answers for it, and clean-ups may take it",
+            fix: "terraform apply; for further tags: variable tags, and [tags] of infra.toml",
+        }
+    };
+}
+
+static NETWORK: Check = tags!("tags-network", "everything of the network has its tags");
+static GROUPS: Check = tags!("tags-groups", "every security group has its tags");
+static KEY: Check = tags!("tags-key", "the key has its tags");
+static LOGS: Check = tags!("tags-logs", "every log group has its tags");
+static ROLES: Check = tags!("tags-roles", "every role has its tags");
+static BUCKETS: Check = tags!("tags-buckets", "every bucket has its tags");
+static DATABASE: Check = tags!(
+    "tags-database",
+    "the database and its groups have their tags"
+);
+static CACHE: Check = tags!("tags-cache", "Redis and its groups have their tags");
+static SECRETS: Check = tags!("tags-secrets", "every secret of the stack has its tags");
+static CDN: Check = tags!("tags-cdn", "the distribution has its tags");
+static TOPICS: Check = tags!("tags-topics", "every topic has its tags");
+static ALARMS: Check = tags!("tags-alarms", "every alarm has its tags");
+
+pub(super) static CHECKS: &[&Check] = &[
+    &NETWORK, &GROUPS, &KEY, &LOGS, &ROLES, &BUCKETS, &DATABASE, &CACHE, &SECRETS, &CDN, &TOPICS,
+    &ALARMS,
+];
+
+type Tags = BTreeMap<String, String>;
+
+/// A resource, and its tags. One that does not exist is for another check to tell.
+type Tagged = Vec<(String, Seen<Tags>)>;
+
+/// A check, and how to see all that it asks about.
+type Ask = (
+    &'static Check,
+    for<'a> fn(Question<'a>) -> BoxFuture<'a, Tagged>,
+);
+
+static ASKED: [Ask; 12] = [
+    (&NETWORK, |question| network::network(question).boxed()),
+    (&GROUPS, |question| network::groups(question).boxed()),
+    (&KEY, |question| services::key(question).boxed()),
+    (&LOGS, |question| services::logs(question).boxed()),
+    (&ROLES, |question| services::roles(question).boxed()),
+    (&BUCKETS, |question| data::buckets(question).boxed()),
+    (&DATABASE, |question| data::database(question).boxed()),
+    (&CACHE, |question| data::cache(question).boxed()),
+    (&SECRETS, |question| data::secrets(question).boxed()),
+    (&CDN, |question| services::cdn(question).boxed()),
+    (&TOPICS, |question| services::topics(question).boxed()),
+    (&ALARMS, |question| services::alarms(question).boxed()),
+];
+
+pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
+    let asked = ASKED.iter().map(async |(check, ask)| {
+        let tagged = ask(question).await.into_iter();
+        let judged = tagged.map(|(resource, tags)| judge(check, resource, tags, question.wanted));
+        judged.collect::<Vec<_>>()
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+fn judge(check: &'static Check, resource: String, tags: Seen<Tags>, wanted: &Wanted) -> Answer {
+    if let Err(blind) = &tags
+        && blind.absent
+    {
+        return check.skipped(resource, "it does not exist");
+    }
+    let expected: Vec<String> = wanted
+        .tags
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .chain(any_value(wanted).map(|key| format!("{key}=…")))
+        .collect();
+    let shown = tags.map(|tags| {
+        let differ = wanted
+            .tags
+            .iter()
+            .filter_map(|(key, value)| match tags.get(key) {
+                Some(found) if found == value => None,
+                Some(found) => Some(format!("{key}={found}")),
+                None => Some(format!("no {key}")),
+            });
+        let lack = any_value(wanted).filter(|key| tags.get(*key).is_none_or(String::is_empty));
+        let lack = lack.map(|key| format!("no {key}"));
+        let differ: Vec<String> = differ.chain(lack).collect();
+        if differ.is_empty() {
+            (true, "as expected".to_owned())
+        } else {
+            (false, differ.join(", "))
+        }
+    });
+    check.answer(resource, expected.join(", "), None, shown)
+}
+
+/// Keys that the guide wants and whose values the settings do not say.
+fn any_value(wanted: &Wanted) -> impl Iterator<Item = &'static str> {
+    Wanted::TAG_KEYS
+        .into_iter()
+        .filter(|key| !wanted.tags.contains_key(*key))
+}
+
+/// Tags as most services give them: key and value, either of which might be missing.
+fn pairs<K, V>(tags: impl IntoIterator<Item = (K, V)>) -> Tags
+where
+    K: Into<Option<String>>,
+    V: Into<Option<String>>,
+{
+    tags.into_iter()
+        .filter_map(|(key, value)| Some((key.into()?, value.into().unwrap_or_default())))
+        .collect()
+}

@@ -1,0 +1,183 @@
+//! Tags of what keeps data: buckets, database, Redis, secrets.
+
+use futures::future::join_all;
+
+use super::super::Question;
+use super::{Tagged, Tags, pairs};
+use crate::check::{Blind, Seen};
+
+pub(super) async fn buckets(question: Question<'_>) -> Tagged {
+    let asked = super::super::BUCKETS.into_iter().map(async |output| {
+        let bucket = question.outputs.text(output);
+        let tags = async {
+            let bucket = bucket.clone()?;
+            let answer = question.sites.home.s3.get_bucket_tagging();
+            match answer.bucket(bucket).send().await {
+                Ok(answer) => {
+                    let tags = answer.tag_set.into_iter();
+                    Ok(pairs(tags.map(|tag| (tag.key, tag.value))))
+                }
+                Err(error) => {
+                    let call = question.sites.call("S3", "GetBucketTagging", bucket);
+                    let error = call.failed(error);
+                    // A bucket without tags has no set of tags either.
+                    if error.is_code("NoSuchTagSet") {
+                        return Ok(Tags::new());
+                    }
+                    Err(Blind::from(error))
+                }
+            }
+        };
+        let tags = tags.await;
+        (bucket.unwrap_or(output).to_owned(), tags)
+    });
+    join_all(asked).await
+}
+
+/// The instance, its subnet group, and its parameter group unless that is AWS's own.
+pub(super) async fn database(question: Question<'_>) -> Tagged {
+    let id = question.outputs.text("db_identifier");
+    let seen = async {
+        let id = id.clone()?;
+        let asked = question.sites.rds.describe_db_instances();
+        let answer = asked.db_instance_identifier(id).send().await;
+        let call = || question.sites.call("RDS", "DescribeDBInstances", id);
+        let answer = answer.map_err(|error| Blind::from(call().failed(error)))?;
+        let instance = answer
+            .db_instances
+            .and_then(|found| found.into_iter().next());
+        let instance =
+            instance.ok_or_else(|| Blind::because("RDS's answer has no instance in it"))?;
+        let mut named = vec![arn(question, "rds", "db", id)];
+        let group = instance.db_subnet_group();
+        if let Some(name) = group.and_then(|group| group.db_subnet_group_name()) {
+            named.push(arn(question, "rds", "subgrp", name));
+        }
+        for group in instance.db_parameter_groups() {
+            let name = group.db_parameter_group_name().unwrap_or_default();
+            if !name.starts_with("default.") {
+                named.push(arn(question, "rds", "pg", name));
+            }
+        }
+        Ok(named)
+    };
+    let named = match seen.await {
+        Ok(named) => named,
+        Err(blind) => return vec![(id.clone().unwrap_or("database").to_owned(), Err(blind))],
+    };
+    let tagged = named.into_iter().map(async |arn| {
+        let asked = question.sites.rds.list_tags_for_resource();
+        let answer = asked.resource_name(&arn).send().await;
+        let tags = match answer {
+            Ok(answer) => {
+                let tags = answer.tag_list.unwrap_or_default().into_iter();
+                Ok(pairs(tags.map(|tag| (tag.key, tag.value))))
+            }
+            Err(error) => {
+                let call = question.sites.call("RDS", "ListTagsForResource", &arn);
+                Err(Blind::from(call.failed(error)))
+            }
+        };
+        (arn, tags)
+    });
+    join_all(tagged).await
+}
+
+/// The replication group, and the groups that its nodes are in unless they are AWS's own.
+pub(super) async fn cache(question: Question<'_>) -> Tagged {
+    let id = question.outputs.text("redis_replication_group_id");
+    let named = match id.clone() {
+        Ok(id) => cache_names(question, id).await,
+        Err(blind) => Err(blind),
+    };
+    let named = match named {
+        Ok(named) => named,
+        Err(blind) => return vec![(id.unwrap_or("Redis").to_owned(), Err(blind))],
+    };
+    let tagged = named.into_iter().map(async |arn| {
+        let asked = question.sites.elasticache.list_tags_for_resource();
+        let answer = asked.resource_name(&arn).send().await;
+        let tags = match answer {
+            Ok(answer) => {
+                let tags = answer.tag_list.unwrap_or_default().into_iter();
+                Ok(pairs(tags.map(|tag| (tag.key, tag.value))))
+            }
+            Err(error) => {
+                let sites = question.sites;
+                let call = sites.call("ElastiCache", "ListTagsForResource", &arn);
+                Err(Blind::from(call.failed(error)))
+            }
+        };
+        (arn, tags)
+    });
+    join_all(tagged).await
+}
+
+async fn cache_names(question: Question<'_>, id: &str) -> Seen<Vec<String>> {
+    let cache = &question.sites.elasticache;
+    let call = |operation| question.sites.call("ElastiCache", operation, id);
+    let answer = cache
+        .describe_replication_groups()
+        .replication_group_id(id)
+        .send()
+        .await;
+    let answer =
+        answer.map_err(|error| Blind::from(call("DescribeReplicationGroups").failed(error)))?;
+    let node = answer
+        .replication_groups()
+        .iter()
+        .flat_map(|group| group.member_clusters())
+        .next()
+        .ok_or_else(|| Blind::because("ElastiCache shows no node of it"))?;
+    let answer = cache
+        .describe_cache_clusters()
+        .cache_cluster_id(node)
+        .send()
+        .await;
+    let answer =
+        answer.map_err(|error| Blind::from(call("DescribeCacheClusters").failed(error)))?;
+    let mut named = vec![arn(question, "elasticache", "replicationgroup", id)];
+    for node in answer.cache_clusters() {
+        if let Some(name) = node.cache_subnet_group_name() {
+            named.push(arn(question, "elasticache", "subnetgroup", name));
+        }
+        let group = node.cache_parameter_group();
+        if let Some(name) = group.and_then(|group| group.cache_parameter_group_name())
+            && !name.starts_with("default.")
+        {
+            named.push(arn(question, "elasticache", "parametergroup", name));
+        }
+    }
+    Ok(named)
+}
+
+/// An ARN of the environment's account and region.
+fn arn(question: Question<'_>, service: &str, kind: &str, name: &str) -> String {
+    let region = question.wanted.region;
+    let (partition, account) = (region.partition(), question.account);
+    format!("arn:{partition}:{service}:{region}:{account}:{kind}:{name}")
+}
+
+/// The secrets that terraform made; the database's master secret is RDS's.
+pub(super) async fn secrets(question: Question<'_>) -> Tagged {
+    let outputs = ["db_connection_secret_arn", "redis_credentials_secret_arn"];
+    let asked = outputs.into_iter().map(async |output| {
+        let arn = question.outputs.text(output);
+        let tags = async {
+            let arn = arn.clone()?;
+            let answer = question.sites.secrets.describe_secret();
+            let answer = answer.secret_id(arn).send().await;
+            let call = || {
+                question
+                    .sites
+                    .call("Secrets Manager", "DescribeSecret", arn)
+            };
+            let answer = answer.map_err(|error| Blind::from(call().failed(error)))?;
+            let tags = answer.tags.unwrap_or_default().into_iter();
+            Ok(pairs(tags.map(|tag| (tag.key, tag.value))))
+        };
+        let tags = tags.await;
+        (arn.unwrap_or(output).to_owned(), tags)
+    });
+    join_all(asked).await
+}

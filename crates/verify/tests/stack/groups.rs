@@ -1,0 +1,416 @@
+//! The security groups and their rules.
+
+use aws_sdk_ec2::types::{
+    IpPermission, IpRange, Ipv6Range, PrefixListId, ResourceType, UserIdGroupPair,
+};
+use futures::FutureExt as _;
+
+use crate::Stack;
+use crate::mutation::{Mutation, show};
+use crate::network::{id, tags};
+use crate::state::Resource;
+
+pub(crate) async fn build(stack: &mut Stack) {
+    let ec2 = stack.sites.ec2.clone();
+    for group in stack.state.of("aws_security_group") {
+        let made = ec2
+            .create_security_group()
+            .group_name(group.text("name"))
+            .description(group.text("description"))
+            .vpc_id(group.text("vpc_id"))
+            .tag_specifications(tags(&group, ResourceType::SecurityGroup))
+            .send()
+            .await
+            .expect("a group")
+            .group_id
+            .expect("its id");
+        // AWS lets a new group out everywhere; terraform takes that away.
+        let everywhere = IpPermission::builder()
+            .ip_protocol("-1")
+            .ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build())
+            .build();
+        let revoked = ec2.revoke_security_group_egress().group_id(&made);
+        let revoked = revoked.ip_permissions(everywhere).send().await;
+        revoked.expect("no egress");
+        stack.state.became(&group, "id", made);
+    }
+    for rule in stack.state.of("aws_vpc_security_group_ingress_rule") {
+        let group = rule.text("security_group_id");
+        let made = ec2.authorize_security_group_ingress().group_id(group);
+        let made = made.ip_permissions(permission(&rule)).send().await;
+        made.expect("an ingress rule");
+    }
+    for rule in stack.state.of("aws_vpc_security_group_egress_rule") {
+        let group = rule.text("security_group_id");
+        let made = ec2.authorize_security_group_egress().group_id(group);
+        let made = made.ip_permissions(permission(&rule)).send().await;
+        made.expect("an egress rule");
+    }
+}
+
+fn permission(rule: &Resource) -> IpPermission {
+    let text = |attribute| rule.maybe(attribute).map(str::to_owned);
+    let range = text("cidr_ipv4").map(|cidr| {
+        let range = IpRange::builder().cidr_ip(cidr);
+        range.set_description(text("description")).build()
+    });
+    let group = text("referenced_security_group_id").map(|group| {
+        let pair = UserIdGroupPair::builder().group_id(group);
+        pair.set_description(text("description")).build()
+    });
+    IpPermission::builder()
+        .ip_protocol(rule.text("ip_protocol"))
+        .from_port(rule.number("from_port"))
+        .to_port(rule.number("to_port"))
+        .set_ip_ranges(range.map(|range| vec![range]))
+        .set_user_id_group_pairs(group.map(|group| vec![group]))
+        .build()
+}
+
+/// Who is at the other end of a rule.
+enum Peer {
+    Four(&'static str),
+    Six(&'static str),
+    List(&'static str),
+    Group(String),
+}
+
+fn rule(protocol: &str, ports: Option<(i32, i32)>, peer: Peer) -> IpPermission {
+    let rule = IpPermission::builder()
+        .ip_protocol(protocol)
+        .set_from_port(ports.map(|ports| ports.0))
+        .set_to_port(ports.map(|ports| ports.1));
+    match peer {
+        Peer::Four(cidr) => rule.ip_ranges(IpRange::builder().cidr_ip(cidr).build()),
+        Peer::Six(cidr) => rule.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(cidr).build()),
+        Peer::List(list) => {
+            rule.prefix_list_ids(PrefixListId::builder().prefix_list_id(list).build())
+        }
+        Peer::Group(group) => {
+            rule.user_id_group_pairs(UserIdGroupPair::builder().group_id(group).build())
+        }
+    }
+    .build()
+}
+
+async fn takes(stack: &Stack, group: &str, rule: IpPermission) {
+    let group = id(stack, group);
+    let made = stack.sites.ec2.authorize_security_group_ingress();
+    let made = made.group_id(group).ip_permissions(rule).send().await;
+    made.expect("a rule");
+}
+
+async fn reaches(stack: &Stack, group: &str, rule: IpPermission) {
+    let group = id(stack, group);
+    let made = stack.sites.ec2.authorize_security_group_egress();
+    let made = made.group_id(group).ip_permissions(rule).send().await;
+    made.expect("a rule");
+}
+
+/// Takes a rule of the state away.
+async fn without(stack: &Stack, kind: &str, name: &str) {
+    let gone = stack.state.one(kind, name);
+    let (group, rule) = (gone.text("security_group_id"), permission(&gone));
+    if kind.contains("ingress") {
+        let revoked = stack.sites.ec2.revoke_security_group_ingress();
+        let revoked = revoked.group_id(group).ip_permissions(rule).send().await;
+        revoked.expect("no rule");
+    } else {
+        let revoked = stack.sites.ec2.revoke_security_group_egress();
+        let revoked = revoked.group_id(group).ip_permissions(rule).send().await;
+        revoked.expect("no rule");
+    }
+}
+
+/// A group that terraform does not know, open to everybody.
+async fn stranger(stack: &Stack) {
+    let made = stack.sites.ec2.create_security_group();
+    let made = made.group_name("by-hand").description("by hand");
+    let made = made.vpc_id(id(stack, "vpc_id")).send().await;
+    let made = made.expect("a group").group_id.expect("its id");
+    let open = stack
+        .sites
+        .ec2
+        .authorize_security_group_ingress()
+        .group_id(made);
+    let ssh = rule("tcp", Some((22, 22)), Peer::Four("0.0.0.0/0"));
+    open.ip_permissions(ssh).send().await.expect("a rule");
+}
+
+async fn members_talk(stack: &Stack) {
+    let default = stack.state.one("aws_default_security_group", "networking");
+    let group = default.text("id").to_owned();
+    let open = stack
+        .sites
+        .ec2
+        .authorize_security_group_ingress()
+        .group_id(&group);
+    let open = open.ip_permissions(rule("-1", None, Peer::Group(group)));
+    open.send().await.expect("a rule");
+}
+
+async fn no_redis_group(stack: &Stack) {
+    let gone = stack.sites.ec2.delete_security_group();
+    let gone = gone
+        .group_id(id(stack, "redis_security_group_id"))
+        .send()
+        .await;
+    gone.expect("no group");
+}
+
+pub(crate) fn mutations() -> Vec<Mutation> {
+    vec![
+        Mutation {
+            name: "the database takes PostgreSQL from the internet",
+            item: Some(8),
+            breaks: &["groups-rds-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "rds_security_group_id",
+                    rule("tcp", Some((5432, 5432)), Peer::Four("0.0.0.0/0")),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the database takes PostgreSQL from a prefix list",
+            item: Some(8),
+            breaks: &["groups-rds-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "rds_security_group_id",
+                    rule(
+                        "tcp",
+                        Some((5432, 5432)),
+                        Peer::List("pl-0123456789abcdef0"),
+                    ),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the database takes every protocol from the tasks",
+            item: Some(8),
+            breaks: &["groups-rds-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "rds_security_group_id",
+                    rule(
+                        "-1",
+                        None,
+                        Peer::Group(id(stack, "ecs_tasks_security_group_id")),
+                    ),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the database takes more ports than its own from the tasks",
+            item: Some(8),
+            breaks: &["groups-rds-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "rds_security_group_id",
+                    rule(
+                        "tcp",
+                        Some((5432, 5439)),
+                        Peer::Group(id(stack, "ecs_tasks_security_group_id")),
+                    ),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the database takes PostgreSQL from the load balancer",
+            item: Some(8),
+            breaks: &["groups-rds-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "rds_security_group_id",
+                    rule(
+                        "tcp",
+                        Some((5432, 5432)),
+                        Peer::Group(id(stack, "alb_security_group_id")),
+                    ),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the tasks do not reach the database's group any more",
+            item: Some(8),
+            breaks: &["groups-rds-ingress"],
+            apply: |stack| {
+                without(
+                    stack,
+                    "aws_vpc_security_group_ingress_rule",
+                    "rds_from_tasks",
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the database reaches HTTPS",
+            item: Some(8),
+            breaks: &["groups-rds-egress"],
+            apply: |stack| {
+                reaches(
+                    stack,
+                    "rds_security_group_id",
+                    rule("tcp", Some((443, 443)), Peer::Four("0.0.0.0/0")),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "Redis takes its port from every IPv6 address",
+            item: Some(8),
+            breaks: &["groups-redis-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "redis_security_group_id",
+                    rule("tcp", Some((6379, 6379)), Peer::Six("::/0")),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "Redis takes its port from the VPC's range",
+            item: Some(8),
+            breaks: &["groups-redis-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "redis_security_group_id",
+                    rule("tcp", Some((6379, 6379)), Peer::Four("10.0.0.0/16")),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "Redis reaches every IPv6 address",
+            item: Some(8),
+            breaks: &["groups-redis-egress"],
+            apply: |stack| {
+                reaches(
+                    stack,
+                    "redis_security_group_id",
+                    rule("-1", None, Peer::Six("::/0")),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the load balancer takes SSH",
+            item: Some(8),
+            breaks: &["groups-alb-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "alb_security_group_id",
+                    rule("tcp", Some((22, 22)), Peer::Four("0.0.0.0/0")),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the load balancer does not take HTTPS",
+            item: Some(8),
+            breaks: &["groups-alb-ingress"],
+            apply: |stack| {
+                without(
+                    stack,
+                    "aws_vpc_security_group_ingress_rule",
+                    "0.0.0.0/0-443",
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the load balancer reaches everything",
+            item: Some(8),
+            breaks: &["groups-alb-egress"],
+            apply: |stack| {
+                reaches(
+                    stack,
+                    "alb_security_group_id",
+                    rule("-1", None, Peer::Four("0.0.0.0/0")),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the tasks take requests past the load balancer",
+            item: Some(8),
+            breaks: &["groups-tasks-ingress"],
+            apply: |stack| {
+                takes(
+                    stack,
+                    "ecs_tasks_security_group_id",
+                    rule("tcp", Some((3000, 3000)), Peer::Four("0.0.0.0/0")),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the tasks reach everything",
+            item: Some(8),
+            breaks: &["groups-tasks-egress"],
+            apply: |stack| {
+                reaches(
+                    stack,
+                    "ecs_tasks_security_group_id",
+                    rule("-1", None, Peer::Four("0.0.0.0/0")),
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "the tasks do not reach Redis",
+            item: Some(8),
+            breaks: &["groups-tasks-egress"],
+            apply: |stack| {
+                without(
+                    stack,
+                    "aws_vpc_security_group_egress_rule",
+                    "tasks_to_redis",
+                )
+                .boxed()
+            },
+        },
+        Mutation {
+            name: "members of the default group talk to each other",
+            item: Some(8),
+            breaks: &["groups-default"],
+            apply: |stack| members_talk(stack).boxed(),
+        },
+        Mutation {
+            name: "a group made by hand takes SSH from the internet",
+            item: Some(8),
+            breaks: &["groups-others"],
+            apply: |stack| stranger(stack).boxed(),
+        },
+        Mutation {
+            name: "the group of Redis is deleted",
+            item: Some(8),
+            breaks: &[
+                "groups-exist",
+                "groups-redis-ingress",
+                "groups-redis-egress",
+                "tags-groups",
+            ],
+            apply: |stack| no_redis_group(stack).boxed(),
+        },
+    ]
+}
+
+#[tokio::test]
+async fn each_way_of_breaking_the_groups_is_noticed() {
+    show(mutations()).await;
+}
