@@ -223,9 +223,17 @@ mod tests {
 
     #[test]
     fn a_secret_of_another_shape_is_told_without_its_content() {
-        for text in ["hunter2", "\"hunter2\"", "[\"hunter2\"]", "{\"password\":\"hunter2\""] {
+        for text in [
+            "hunter2",
+            "\"hunter2\"",
+            "[\"hunter2\"]",
+            "{\"password\":\"hunter2\"",
+        ] {
             let blind = Fields::parse("arn", text).err().unwrap();
-            assert!(!blind.reason.contains("hunter2") && !blind.absent, "{blind:?}");
+            assert!(
+                !blind.reason.contains("hunter2") && !blind.absent,
+                "{blind:?}"
+            );
         }
         let fields = Fields::parse("arn", r#"{"password":{"is":"hunter2"},"host":""}"#).unwrap();
         for field in ["password", "host", "user"] {
@@ -236,12 +244,20 @@ mod tests {
 
     #[test]
     fn the_port_of_a_secret_is_a_number_or_text() {
-        let port = |json: &str| Fields::parse("arn", json).unwrap().place(5432).map(|at| at.port);
+        let port = |json: &str| {
+            Fields::parse("arn", json)
+                .unwrap()
+                .place(5432)
+                .map(|at| at.port)
+        };
         assert_eq!(port(r#"{"host":"h"}"#), Ok(5432));
         assert_eq!(port(r#"{"host":"h","port":6000}"#), Ok(6000));
         assert_eq!(port(r#"{"host":"h","port":"6000"}"#), Ok(6000));
         for bad in ["\"x\"", "0", "70000", "null", "-1"] {
-            assert!(port(&format!(r#"{{"host":"h","port":{bad}}}"#)).is_err(), "{bad}");
+            assert!(
+                port(&format!(r#"{{"host":"h","port":{bad}}}"#)).is_err(),
+                "{bad}"
+            );
         }
     }
 
@@ -250,8 +266,9 @@ mod tests {
         let place = |json: &str| database_place(&Outputs::parse(json.as_bytes()).unwrap());
         let there = place(r#"{"db_endpoint":{"value":"db.example:6000"}}"#).unwrap();
         assert_eq!((there.host.as_str(), there.port), ("db.example", 6000));
-        let there =
-            place(r#"{"db_endpoint":{"value":"a:1"},"db_address":{"value":"b"},"db_port":{"value":2}}"#);
+        let there = place(
+            r#"{"db_endpoint":{"value":"a:1"},"db_address":{"value":"b"},"db_port":{"value":2}}"#,
+        );
         assert_eq!(there.unwrap().to_string(), "b:2");
         assert!(place(r#"{"vpc_id":{"value":"v"}}"#).is_err());
     }

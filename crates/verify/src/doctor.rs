@@ -80,7 +80,12 @@ impl Ward<'_> {
 
     /// The identifier of the database: what terraform says, else what the settings say.
     fn database(&self) -> String {
-        let configured = || self.settings.databases.first().map(|database| database.id.to_string());
+        let configured = || {
+            self.settings
+                .databases
+                .first()
+                .map(|database| database.id.to_string())
+        };
         self.output("db_identifier")
             .map(str::to_owned)
             .or_else(configured)
@@ -95,7 +100,11 @@ impl Ward<'_> {
 /// Recognises the troubles of `text` and looks at each. A text of which nothing is known gives no diagnosis.
 pub async fn diagnose(ward: Ward<'_>, text: &str) -> Diagnosed {
     let symptoms = symptom::recognise(text);
-    let clues = if symptoms.is_empty() { clues(text) } else { Vec::new() };
+    let clues = if symptoms.is_empty() {
+        clues(text)
+    } else {
+        Vec::new()
+    };
     let mut diagnoses = Vec::new();
     for symptom in symptoms {
         diagnoses.push(look(ward, symptom).await);

@@ -50,7 +50,10 @@ fn reasons(blind: &[Blind]) -> String {
 enum Content {
     Plain(String),
     /// A field of a secret.
-    Reference { arn: String, field: &'static str },
+    Reference {
+        arn: String,
+        field: &'static str,
+    },
     Revealed(Secret),
     /// A URL with a secret in it, which is there only when values are.
     Withheld,
@@ -90,7 +93,10 @@ impl EnvironmentFile {
             text("redis_credentials_secret_arn"),
         );
         let (name, user) = match logins {
-            Some(logins) => (logins.database.database.clone(), logins.database.user.clone()),
+            Some(logins) => (
+                logins.database.database.clone(),
+                logins.database.user.clone(),
+            ),
             None => (text("db_name"), text("db_username")),
         };
         let buckets = [
@@ -107,7 +113,10 @@ impl EnvironmentFile {
             }
         };
         let (database, redis) = match logins {
-            Some(logins) => (Ok(logins.database.place.clone()), Ok(logins.redis.place.clone())),
+            Some(logins) => (
+                Ok(logins.database.place.clone()),
+                Ok(logins.redis.place.clone()),
+            ),
             None => (
                 connection::database_place(outputs),
                 connection::redis_place(outputs),
@@ -127,8 +136,10 @@ impl EnvironmentFile {
                     url(&name),
                 );
                 // rediss: TLS, without which the cache answers nobody.
-                let redis_url =
-                    format!("rediss://:{}@{redis_host}:{redis_port}/0", url(redis.token.reveal()));
+                let redis_url = format!(
+                    "rediss://:{}@{redis_host}:{redis_port}/0",
+                    url(redis.token.reveal())
+                );
                 (
                     Content::Revealed(database.password.clone()),
                     Content::Revealed(Secret::new(database_url)),
@@ -315,9 +326,15 @@ mod tests {
             "AWS_REGION=ca-central-1",
             "CLOUDFRONT_DOMAIN=d1.cloudfront.net",
         ] {
-            assert!(dotenv.lines().any(|found| found == line), "{line}: {dotenv}");
+            assert!(
+                dotenv.lines().any(|found| found == line),
+                "{line}: {dotenv}"
+            );
         }
-        assert!(!dotenv.contains("\nDATABASE_URL=") && !dotenv.contains("\nREDIS_URL="), "{dotenv}");
+        assert!(
+            !dotenv.contains("\nDATABASE_URL=") && !dotenv.contains("\nREDIS_URL="),
+            "{dotenv}"
+        );
         let ecs: Value = serde_json::from_str(&text(None, EnvironmentFormat::Ecs)).unwrap();
         assert_eq!(
             ecs["secrets"],
@@ -356,7 +373,12 @@ mod tests {
             .err()
             .unwrap()
             .to_string();
-        for name in ["db_username", "db_endpoint", "redis_endpoint", "s3_bucket_photos"] {
+        for name in [
+            "db_username",
+            "db_endpoint",
+            "redis_endpoint",
+            "s3_bucket_photos",
+        ] {
             assert!(error.contains(name), "{name}: {error}");
         }
     }
@@ -377,7 +399,10 @@ mod tests {
             "ca-central-1".parse().unwrap(),
             Some(&logins("a\0b")),
         );
-        assert!(matches!(file, Err(EnvironmentError::ZeroByte("POSTGRES_PASSWORD"))));
+        assert!(matches!(
+            file,
+            Err(EnvironmentError::ZeroByte("POSTGRES_PASSWORD"))
+        ));
     }
 
     proptest! {

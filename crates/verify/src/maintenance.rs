@@ -111,7 +111,10 @@ pub async fn maintain(care: Care<'_>, period: Period) -> Maintained {
             findings.push(Finding::skipped(
                 "modules",
                 care.folder,
-                format!("terraform -chdir={0} init -upgrade && terraform -chdir={0} plan", care.folder),
+                format!(
+                    "terraform -chdir={0} init -upgrade && terraform -chdir={0} plan",
+                    care.folder
+                ),
             ));
             findings.extend(groups::review(care).await);
         }
@@ -141,13 +144,20 @@ impl Report for Maintained {
         let counts = finding::counts(&self.findings);
         let mut document = Document::new()
             .heading(format!("{}, {period}: {counts}", self.environment))
-            .table(Finding::COLUMNS, self.findings.iter().map(Finding::row).collect());
+            .table(
+                Finding::COLUMNS,
+                self.findings.iter().map(Finding::row).collect(),
+            );
         document = finding::fixes(document, &self.findings);
         if !self.series.is_empty() {
             document = document.heading("Day by day, oldest first");
         }
         let rows = self.series.iter().map(|series| {
-            let values: Vec<String> = series.points.iter().map(|(_, value)| format!("{value:.1}")).collect();
+            let values: Vec<String> = series
+                .points
+                .iter()
+                .map(|(_, value)| format!("{value:.1}"))
+                .collect();
             let cells = vec![
                 series.what.clone(),
                 series.resource.clone(),

@@ -144,8 +144,12 @@ impl Outcome {
         if done < wanted {
             let why = format!("{done} of {wanted} times: the server answered no more in time");
             let expected = format!("{repeated}, {wanted} times");
-            self.findings
-                .push(Finding::new(what, resource, expected, Err(Blind::because(why))));
+            self.findings.push(Finding::new(
+                what,
+                resource,
+                expected,
+                Err(Blind::because(why)),
+            ));
         }
         self.latencies.extend(latency);
     }

@@ -57,7 +57,9 @@ impl FromStr for Via {
         let wrong = || "as in database=127.0.0.1:15432 or redis=127.0.0.1:16379".to_owned();
         let (target, address) = text.split_once('=').ok_or_else(wrong)?;
         let target = target.parse().map_err(|_| wrong())?;
-        let port = address.rsplit_once(':').map(|(host, port)| (host.is_empty(), port.parse()));
+        let port = address
+            .rsplit_once(':')
+            .map(|(host, port)| (host.is_empty(), port.parse()));
         match (target, port) {
             (Target::Database | Target::Redis, Some((false, Ok(1u16..)))) => Ok(Self {
                 target,

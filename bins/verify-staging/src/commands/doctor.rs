@@ -27,7 +27,10 @@ pub(super) async fn run(global: &GlobalArgs, args: &DoctorArgs) -> Result<Exit, 
     if diagnosed.diagnoses.is_empty() {
         return Ok(Exit::Unchecked);
     }
-    let findings = diagnosed.diagnoses.iter().flat_map(|diagnosis| &diagnosis.findings);
+    let findings = diagnosed
+        .diagnoses
+        .iter()
+        .flat_map(|diagnosis| &diagnosis.findings);
     Ok(exit::of(findings.map(|finding| finding.status)))
 }
 
@@ -43,7 +46,8 @@ fn text(args: &DoctorArgs) -> anyhow::Result<String> {
             let mut file = std::fs::File::open(path).with_context(read)?;
             let length = file.metadata().with_context(read)?.len();
             // Of a long log the end counts.
-            file.seek(SeekFrom::Start(length.saturating_sub(most))).with_context(read)?;
+            file.seek(SeekFrom::Start(length.saturating_sub(most)))
+                .with_context(read)?;
             file.take(most).read_to_end(&mut bytes).with_context(read)?;
         }
         None => {

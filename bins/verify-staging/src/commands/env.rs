@@ -11,7 +11,9 @@ use crate::args::env::{EnvArgs, Format};
 
 pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Failure> {
     if args.reveal && args.format == Format::Ecs {
-        let why = anyhow!("failed to write values: ECS shows them to everybody who may read a task definition");
+        let why = anyhow!(
+            "failed to write values: ECS shows them to everybody who may read a task definition"
+        );
         return Err(Failure::new(Exit::Usage, why)
             .hint("leave --reveal out: ECS takes the values out of the secrets itself"));
     }
@@ -48,7 +50,9 @@ async fn logins(sites: &Sites, outputs: &Outputs) -> Result<Logins, Failure> {
         Failure::new(Exit::Unchecked, error)
     };
     Ok(Logins {
-        database: verify::database_login(sites, outputs).await.map_err(failed)?,
+        database: verify::database_login(sites, outputs)
+            .await
+            .map_err(failed)?,
         redis: verify::redis_login(sites, outputs).await.map_err(failed)?,
     })
 }
@@ -62,7 +66,8 @@ fn keep(path: &Path, text: &Secret) -> anyhow::Result<()> {
     let write = || format!("failed to write {}", path.display());
     // A temporary file has mode 0600.
     let mut file = NamedTempFile::new_in(folder).with_context(write)?;
-    file.write_all(text.reveal().as_bytes()).with_context(write)?;
+    file.write_all(text.reveal().as_bytes())
+        .with_context(write)?;
     file.as_file().sync_all().with_context(write)?;
     file.persist(path).with_context(write)?;
     Ok(())

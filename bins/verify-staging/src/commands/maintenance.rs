@@ -40,7 +40,9 @@ pub(super) async fn run(global: &GlobalArgs, args: &MaintenanceArgs) -> Result<E
     } else {
         cli::print(global, &maintained)?;
     }
-    Ok(exit::of(maintained.findings.iter().map(|finding| finding.status)))
+    Ok(exit::of(
+        maintained.findings.iter().map(|finding| finding.status),
+    ))
 }
 
 fn drills(folder: &Path) -> anyhow::Result<Vec<DrillRecord>> {

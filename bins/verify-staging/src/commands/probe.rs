@@ -41,7 +41,9 @@ pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, F
     let name = format!("{}-{}", settings.project, settings.environment);
     let probed = verify::probe(&sites, &outputs, &name, &options, cli::now()).await;
     cli::print(global, &probed)?;
-    Ok(exit::of(probed.findings.iter().map(|finding| finding.status)))
+    Ok(exit::of(
+        probed.findings.iter().map(|finding| finding.status),
+    ))
 }
 
 /// The system's authorities, and those of a file.
@@ -51,8 +53,11 @@ fn trust(file: Option<&Path>) -> Result<Trust, Failure> {
         authorities.extend(bundle(path).map_err(|error| Failure::new(Exit::Usage, error))?);
     }
     Trust::new(authorities).map_err(|error| {
-        Failure::new(Exit::Usage, anyhow::Error::new(error).context("failed to set up TLS"))
-            .hint("install the system's certificates (Debian: ca-certificates), or give --ca FILE")
+        Failure::new(
+            Exit::Usage,
+            anyhow::Error::new(error).context("failed to set up TLS"),
+        )
+        .hint("install the system's certificates (Debian: ca-certificates), or give --ca FILE")
     })
 }
 

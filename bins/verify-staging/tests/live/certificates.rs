@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData as _, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
+    PublicKeyData as _, date_time_ymd,
+};
 
 /// The names under which the servers are known; nobody resolves them.
 pub(crate) const DATABASE: &str = "db.staging.invalid";

@@ -7,13 +7,17 @@ use crate::stage::{Stage, text};
 
 #[tokio::test]
 async fn references_need_no_aws_and_hold_no_secret() {
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     stage.aws.clear_log();
     for format in ["dotenv", "json", "ecs"] {
         let ran = stage.run(&["env", "--format", format]).await;
         assert_eq!(ran.code, Some(0), "{ran:?}");
         assert!(ran.stdout.contains("secretsmanager"), "{ran:?}");
-        let ran = stage.run(&["env", "--format", format, "--out", "environment"]).await;
+        let ran = stage
+            .run(&["env", "--format", format, "--out", "environment"])
+            .await;
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{ran:?}");
     }
     assert!(stage.aws.log().is_empty(), "{:?}", stage.aws.log());
@@ -21,7 +25,9 @@ async fn references_need_no_aws_and_hold_no_secret() {
 
 #[tokio::test]
 async fn values_are_written_for_the_owner_alone() {
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     // A file that others may read becomes one that they may not.
     let file = stage.folder("revealed").join("environment.json");
     std::fs::write(&file, "old").unwrap();
@@ -45,10 +51,14 @@ async fn values_are_written_for_the_owner_alone() {
 
 #[tokio::test]
 async fn what_cannot_be_written_leaves_the_old_file() {
-    let Some(mut stage) = Stage::open().await else { return };
+    let Some(mut stage) = Stage::open().await else {
+        return;
+    };
     let file = stage.work().join("environment");
     std::fs::write(&file, "old").unwrap();
-    let ran = stage.run(&["env", "--format", "ecs", "--reveal", "--out", text(&file)]).await;
+    let ran = stage
+        .run(&["env", "--format", "ecs", "--reveal", "--out", text(&file)])
+        .await;
     assert_eq!(ran.code, Some(2), "{ran:?}");
     let denied = local_aws::Fault::new(local_aws::FaultKind::Denied).service("secretsmanager");
     stage.aws.add_fault(denied);

@@ -32,7 +32,17 @@ impl Signed {
 async fn probe(stage: &Stage, target: &str, via: &str, ca: &std::path::Path) -> Ran {
     let via = format!("{target}={via}");
     let arguments = [
-        "probe", "--only", target, "--via", &via, "--ca", text(ca), "--output", "json", "--count", "5",
+        "probe",
+        "--only",
+        target,
+        "--via",
+        &via,
+        "--ca",
+        text(ca),
+        "--output",
+        "json",
+        "--count",
+        "5",
     ];
     stage.run(&arguments).await
 }
@@ -60,9 +70,13 @@ fn assert_all(ran: &Ran, target: &str, status: &str) {
 
 #[tokio::test]
 async fn a_database_as_it_should_be_is_ok_and_measured() {
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     let signed = Signed::new(&stage, DATABASE, false);
-    let Some(server) = postgres::start(&signed.pair, postgres::How::default()) else { return };
+    let Some(server) = postgres::start(&signed.pair, postgres::How::default()) else {
+        return;
+    };
     let ran = probe(&stage, "database", &server.via(), &signed.ca).await;
     assert_all(&ran, "database", "ok");
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -78,9 +92,13 @@ async fn a_database_as_it_should_be_is_ok_and_measured() {
 
 #[tokio::test]
 async fn a_secret_with_everything_in_it_is_understood() {
-    let Some(mut stage) = Stage::open().await else { return };
+    let Some(mut stage) = Stage::open().await else {
+        return;
+    };
     let signed = Signed::new(&stage, DATABASE, false);
-    let Some(server) = postgres::start(&signed.pair, postgres::How::default()) else { return };
+    let Some(server) = postgres::start(&signed.pair, postgres::How::default()) else {
+        return;
+    };
     let whole = serde_json::json!({"username": postgres::USER, "password": PASSWORD, "engine": "postgres",
         "host": DATABASE, "port": 5432, "dbname": "postgres"});
     let arn = stage.secret("whole", &whole.to_string()).await;
@@ -104,9 +122,13 @@ async fn a_secret_with_everything_in_it_is_understood() {
 
 #[tokio::test]
 async fn a_database_that_refuses_us_is_wrong() {
-    let Some(mut stage) = Stage::open().await else { return };
+    let Some(mut stage) = Stage::open().await else {
+        return;
+    };
     let signed = Signed::new(&stage, DATABASE, false);
-    let Some(server) = postgres::start(&signed.pair, postgres::How::default()) else { return };
+    let Some(server) = postgres::start(&signed.pair, postgres::How::default()) else {
+        return;
+    };
     stage.output("db_name", "nothing");
     let ran = probe(&stage, "database", &server.via(), &signed.ca).await;
     ran.assert("database-login", "wrong", "3D000");
@@ -125,9 +147,13 @@ async fn a_database_that_refuses_us_is_wrong() {
 
 #[tokio::test]
 async fn a_certificate_that_is_not_to_be_trusted_is_wrong_and_gets_no_password() {
-    let Some(mut stage) = Stage::open().await else { return };
+    let Some(mut stage) = Stage::open().await else {
+        return;
+    };
     let signed = Signed::new(&stage, DATABASE, false);
-    let Some(server) = postgres::start(&signed.pair, postgres::How::default()) else { return };
+    let Some(server) = postgres::start(&signed.pair, postgres::How::default()) else {
+        return;
+    };
     stage.output("db_address", "other.staging.invalid");
     let ran = probe(&stage, "database", &server.via(), &signed.ca).await;
     assert_refused(&ran, "another name");
@@ -138,7 +164,9 @@ async fn a_certificate_that_is_not_to_be_trusted_is_wrong_and_gets_no_password()
     let told = ran.json().to_string();
     assert!(told.contains("global-bundle.pem"), "{told}");
     drop(server);
-    let pair = signed.authority.issue(&stage.folder("expired"), DATABASE, true);
+    let pair = signed
+        .authority
+        .issue(&stage.folder("expired"), DATABASE, true);
     let server = postgres::start(&pair, postgres::How::default()).unwrap();
     let ran = probe(&stage, "database", &server.via(), &signed.ca).await;
     assert_refused(&ran, "expired");
@@ -153,13 +181,17 @@ fn assert_refused(ran: &Ran, why: &str) {
 
 #[tokio::test]
 async fn a_database_without_tls_is_wrong_and_gets_no_password() {
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     let signed = Signed::new(&stage, DATABASE, false);
     let how = postgres::How {
         without_tls: true,
         ..postgres::How::default()
     };
-    let Some(server) = postgres::start(&signed.pair, how) else { return };
+    let Some(server) = postgres::start(&signed.pair, how) else {
+        return;
+    };
     let ran = probe(&stage, "database", &server.via(), &signed.ca).await;
     ran.assert("database-plain", "wrong", "accepted");
     ran.assert("database-tls", "wrong", "not offered");
@@ -178,13 +210,17 @@ async fn a_database_without_tls_is_wrong_and_gets_no_password() {
 
 #[tokio::test]
 async fn a_database_that_takes_no_writes_is_wrong() {
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     let signed = Signed::new(&stage, DATABASE, false);
     let how = postgres::How {
         replica: true,
         ..postgres::How::default()
     };
-    let Some(server) = postgres::start(&signed.pair, how) else { return };
+    let Some(server) = postgres::start(&signed.pair, how) else {
+        return;
+    };
     let ran = probe(&stage, "database", &server.via(), &signed.ca).await;
     ran.assert("database-role", "wrong", "a replica");
     drop(server);
@@ -200,9 +236,13 @@ async fn a_database_that_takes_no_writes_is_wrong() {
 
 #[tokio::test]
 async fn credentials_that_cannot_be_read_leave_the_rest_to_be_seen() {
-    let Some(mut stage) = Stage::open().await else { return };
+    let Some(mut stage) = Stage::open().await else {
+        return;
+    };
     let signed = Signed::new(&stage, DATABASE, false);
-    let Some(server) = postgres::start(&signed.pair, postgres::How::default()) else { return };
+    let Some(server) = postgres::start(&signed.pair, postgres::How::default()) else {
+        return;
+    };
     let broken = stage.secret("broken", &format!("no json {PASSWORD}")).await;
     stage.output("db_credentials_secret_arn", broken);
     let ran = probe(&stage, "database", &server.via(), &signed.ca).await;
@@ -218,7 +258,9 @@ async fn credentials_that_cannot_be_read_leave_the_rest_to_be_seen() {
 /// What every target must say when nobody, or nobody who speaks, is there.
 #[tokio::test]
 async fn nobody_there_is_unknown() {
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     let signed = Signed::new(&stage, DATABASE, false);
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closing = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -238,8 +280,17 @@ async fn nobody_there_is_unknown() {
         ] {
             let via = format!("{target}={address}");
             let arguments = [
-                "probe", "--only", target, "--via", &via, "--ca", text(&signed.ca), "--output", "json",
-                "--timeout", "300ms",
+                "probe",
+                "--only",
+                target,
+                "--via",
+                &via,
+                "--ca",
+                text(&signed.ca),
+                "--output",
+                "json",
+                "--timeout",
+                "300ms",
             ];
             let ran = stage.run(&arguments).await;
             assert_all(&ran, target, "unknown");
@@ -258,8 +309,12 @@ fn redis_server(stage: &Stage, how: redis::How) -> Option<(Signed, Server)> {
 
 #[tokio::test]
 async fn redis_as_it_should_be_is_ok_and_nothing_stays_in_it() {
-    let Some(stage) = Stage::open().await else { return };
-    let Some((signed, server)) = redis_server(&stage, redis::How::default()) else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let Some((signed, server)) = redis_server(&stage, redis::How::default()) else {
+        return;
+    };
     let ran = probe(&stage, "redis", &server.via(), &signed.ca).await;
     assert_all(&ran, "redis", "ok");
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -271,8 +326,12 @@ async fn redis_as_it_should_be_is_ok_and_nothing_stays_in_it() {
 
 #[tokio::test]
 async fn redis_with_another_token_or_none_is_wrong() {
-    let Some(mut stage) = Stage::open().await else { return };
-    let Some((signed, server)) = redis_server(&stage, redis::How::default()) else { return };
+    let Some(mut stage) = Stage::open().await else {
+        return;
+    };
+    let Some((signed, server)) = redis_server(&stage, redis::How::default()) else {
+        return;
+    };
     let other = serde_json::json!({"auth_token": format!("{}x", crate::hunt::TOKEN)});
     let arn = stage.secret("other", &other.to_string()).await;
     stage.output("redis_credentials_secret_arn", arn);
@@ -294,15 +353,28 @@ async fn redis_with_another_token_or_none_is_wrong() {
 
 #[tokio::test]
 async fn redis_without_tls_is_wrong_and_gets_no_token() {
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     let how = redis::How {
         without_tls: true,
         ..redis::How::default()
     };
-    let Some((signed, server)) = redis_server(&stage, how) else { return };
+    let Some((signed, server)) = redis_server(&stage, how) else {
+        return;
+    };
     let via = format!("redis={}", server.via());
     let arguments = [
-        "probe", "--only", "redis", "--via", &via, "--ca", text(&signed.ca), "--output", "json", "--timeout",
+        "probe",
+        "--only",
+        "redis",
+        "--via",
+        &via,
+        "--ca",
+        text(&signed.ca),
+        "--output",
+        "json",
+        "--timeout",
         "1s",
     ];
     let ran = stage.run(&arguments).await;
@@ -314,9 +386,13 @@ async fn redis_without_tls_is_wrong_and_gets_no_token() {
 
 #[tokio::test]
 async fn a_certificate_of_redis_is_checked_for_its_host() {
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     let signed = Signed::new(&stage, "other.staging.invalid", false);
-    let Some(server) = redis::start(&signed.pair, redis::How::default()) else { return };
+    let Some(server) = redis::start(&signed.pair, redis::How::default()) else {
+        return;
+    };
     let ran = probe(&stage, "redis", &server.via(), &signed.ca).await;
     ran.assert("redis-tls", "wrong", "another name");
     ran.assert("redis-auth", "unknown", "not tried");
@@ -326,12 +402,16 @@ async fn a_certificate_of_redis_is_checked_for_its_host() {
 
 #[tokio::test]
 async fn a_replica_of_redis_is_wrong() {
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     let how = redis::How {
         replica: true,
         ..redis::How::default()
     };
-    let Some((signed, server)) = redis_server(&stage, how) else { return };
+    let Some((signed, server)) = redis_server(&stage, how) else {
+        return;
+    };
     let ran = probe(&stage, "redis", &server.via(), &signed.ca).await;
     ran.assert("redis-role", "wrong", "a replica");
     ran.assert("redis-canary", "wrong", "no writes");
@@ -362,9 +442,15 @@ async fn make_buckets(stage: &Stage, versioned: bool) {
     for (_, bucket) in BUCKETS {
         let s3 = &stage.sites.home.s3;
         let make = s3.create_bucket().bucket(bucket);
-        make.create_bucket_configuration(here.clone()).send().await.unwrap();
+        make.create_bucket_configuration(here.clone())
+            .send()
+            .await
+            .unwrap();
         let put = s3.put_bucket_encryption().bucket(bucket);
-        put.server_side_encryption_configuration(encrypted.clone()).send().await.unwrap();
+        put.server_side_encryption_configuration(encrypted.clone())
+            .send()
+            .await
+            .unwrap();
         let dr = format!("{bucket}-dr");
         there.s3.create_bucket().bucket(&dr).send().await.unwrap();
         if versioned {
@@ -373,7 +459,10 @@ async fn make_buckets(stage: &Stage, versioned: bool) {
                 .build();
             for (s3, bucket) in [(s3, bucket), (&there.s3, dr.as_str())] {
                 let put = s3.put_bucket_versioning().bucket(bucket);
-                put.versioning_configuration(enabled.clone()).send().await.unwrap();
+                put.versioning_configuration(enabled.clone())
+                    .send()
+                    .await
+                    .unwrap();
             }
         }
     }
@@ -388,18 +477,27 @@ async fn versions(stage: &Stage) -> usize {
             (&stage.sites.home.s3, bucket.to_owned()),
             (&there.s3, format!("{bucket}-dr")),
         ] {
-            let list = s3.list_object_versions().bucket(bucket).send().await.unwrap();
+            let list = s3
+                .list_object_versions()
+                .bucket(bucket)
+                .send()
+                .await
+                .unwrap();
             count += list.versions().len() + list.delete_markers().len();
         }
     }
     count
 }
 
-const PROBE_BUCKETS: [&str; 7] = ["probe", "--only", "buckets", "--output", "json", "--count", "3"];
+const PROBE_BUCKETS: [&str; 7] = [
+    "probe", "--only", "buckets", "--output", "json", "--count", "3",
+];
 
 #[tokio::test]
 async fn buckets_are_written_read_and_left_as_they_were() {
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     make_buckets(&stage, true).await;
     // What a run left that was killed: old enough to be nobody's.
     stage
@@ -417,13 +515,19 @@ async fn buckets_are_written_read_and_left_as_they_were() {
     assert_eq!(all(&ran, "bucket-delete").len(), 4);
     // Three of the four have a copy in the DR region.
     assert_eq!(all(&ran, "bucket-clean").len(), 7);
-    assert_eq!(versions(&stage).await, 1, "what is not ours stays, and nothing else");
+    assert_eq!(
+        versions(&stage).await,
+        1,
+        "what is not ours stays, and nothing else"
+    );
     assert_eq!(ran.json()["latencies"][0]["count"], 3);
 }
 
 #[tokio::test]
 async fn a_bucket_without_versions_is_left_as_it_was_too() {
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     make_buckets(&stage, false).await;
     let ran = stage.run(&PROBE_BUCKETS).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -433,11 +537,15 @@ async fn a_bucket_without_versions_is_left_as_it_was_too() {
 #[tokio::test]
 async fn a_canary_whose_removal_was_lost_is_swept_up() {
     use local_aws::{Fault, FaultKind};
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     make_buckets(&stage, true).await;
     let photos = format!("{}/*", BUCKETS[0].1);
     // The put arrives, its answer does not: the retry writes a second version, or none.
-    let lost = Fault::new(FaultKind::ResetAfter).operation("PutObject").times(1);
+    let lost = Fault::new(FaultKind::ResetAfter)
+        .operation("PutObject")
+        .times(1);
     stage.aws.add_fault(lost.resource(photos));
     let ran = stage.run(&PROBE_BUCKETS).await;
     assert_eq!(versions(&stage).await, 0, "{ran:?}");
@@ -446,7 +554,9 @@ async fn a_canary_whose_removal_was_lost_is_swept_up() {
 #[tokio::test]
 async fn what_a_bucket_does_not_answer_is_unknown() {
     use local_aws::{Fault, FaultKind};
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     make_buckets(&stage, true).await;
     for (operation, what, rest) in [
         ("PutObject", "bucket-put", "unknown"),
@@ -454,25 +564,43 @@ async fn what_a_bucket_does_not_answer_is_unknown() {
         ("ListObjectVersions", "bucket-clean", "ok"),
     ] {
         stage.aws.clear_faults();
-        let denied = Fault::new(FaultKind::Denied).service("s3").operation(operation);
+        let denied = Fault::new(FaultKind::Denied)
+            .service("s3")
+            .operation(operation);
         stage.aws.add_fault(denied);
         let ran = stage.run(&PROBE_BUCKETS).await;
         assert_eq!(ran.code, Some(3), "{operation}: {ran:?}");
         for (status, why) in ran.found(what) {
-            assert!(status == "unknown" && why.contains("access denied"), "{operation}: {status} {why}");
+            assert!(
+                status == "unknown" && why.contains("access denied"),
+                "{operation}: {status} {why}"
+            );
         }
-        assert!(all(&ran, "bucket-delete").iter().all(|(_, status)| status == rest), "{operation}");
+        assert!(
+            all(&ran, "bucket-delete")
+                .iter()
+                .all(|(_, status)| status == rest),
+            "{operation}"
+        );
     }
-    let ran = stage.run(&["probe", "--only", "buckets", "--output", "json"]).await;
+    let ran = stage
+        .run(&["probe", "--only", "buckets", "--output", "json"])
+        .await;
     assert_eq!(ran.code, Some(3), "{ran:?}");
 }
 
 #[tokio::test]
 async fn a_bucket_that_is_not_there_is_wrong() {
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     let ran = stage.run(&PROBE_BUCKETS).await;
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.found("bucket-put").iter().all(|(status, _)| status == "wrong"));
+    assert!(
+        ran.found("bucket-put")
+            .iter()
+            .all(|(status, _)| status == "wrong")
+    );
 }
 
 /// Answers every request with `status`.
@@ -483,7 +611,8 @@ async fn page(status: u16) -> u16 {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = [0; 4096];
             let _ = stream.read(&mut request).await;
-            let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
+            let answer =
+                format!("HTTP/1.1 {status} X\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
             let _ = stream.write_all(answer.as_bytes()).await;
         }
     });
@@ -492,29 +621,56 @@ async fn page(status: u16) -> u16 {
 
 #[tokio::test]
 async fn a_health_page_is_judged_by_its_status() {
-    let Some(stage) = Stage::open().await else { return };
-    let ran = stage.run(&["probe", "--only", "http", "--output", "json"]).await;
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let ran = stage
+        .run(&["probe", "--only", "http", "--output", "json"])
+        .await;
     ran.assert("http", "skipped", "--http");
-    let token = percent_encoding::utf8_percent_encode(crate::hunt::TOKEN, percent_encoding::NON_ALPHANUMERIC);
-    for (status, found, code) in [(200, "ok", 0), (204, "ok", 0), (301, "wrong", 1), (503, "wrong", 1)] {
-        let url = format!("http://127.0.0.1:{}/health?token={token}", page(status).await);
-        let arguments = ["probe", "--only", "http", "--http", &url, "--output", "json", "--count", "3"];
+    let token = percent_encoding::utf8_percent_encode(
+        crate::hunt::TOKEN,
+        percent_encoding::NON_ALPHANUMERIC,
+    );
+    for (status, found, code) in [
+        (200, "ok", 0),
+        (204, "ok", 0),
+        (301, "wrong", 1),
+        (503, "wrong", 1),
+    ] {
+        let url = format!(
+            "http://127.0.0.1:{}/health?token={token}",
+            page(status).await
+        );
+        let arguments = [
+            "probe", "--only", "http", "--http", &url, "--output", "json", "--count", "3",
+        ];
         let ran = stage.run(&arguments).await;
         ran.assert("http", found, &status.to_string());
         assert_eq!(ran.code, Some(code), "{ran:?}");
     }
     let url = format!("http://127.0.0.1:{}/", free_port());
-    let ran = stage.run(&["probe", "--only", "http", "--http", &url, "--output", "json"]).await;
+    let ran = stage
+        .run(&[
+            "probe", "--only", "http", "--http", &url, "--output", "json",
+        ])
+        .await;
     ran.assert("http", "unknown", "refused");
     // Speaks something else than TLS.
     let url = format!("https://127.0.0.1:{}/", page(200).await);
-    let ran = stage.run(&["probe", "--only", "http", "--http", &url, "--output", "json"]).await;
+    let ran = stage
+        .run(&[
+            "probe", "--only", "http", "--http", &url, "--output", "json",
+        ])
+        .await;
     ran.assert("http", "wrong", "TLS");
 }
 
 #[tokio::test]
 async fn names_lead_into_the_vpc_or_are_unknown() {
-    let Some(mut stage) = Stage::open().await else { return };
+    let Some(mut stage) = Stage::open().await else {
+        return;
+    };
     // Names that no resolver is asked for.
     for (name, value) in [
         ("db_address", "localhost"),
@@ -524,15 +680,23 @@ async fn names_lead_into_the_vpc_or_are_unknown() {
     ] {
         stage.output(name, value);
     }
-    let ran = stage.run(&["probe", "--only", "dns", "--output", "json"]).await;
-    let found: Vec<String> = ran.found("dns").into_iter().map(|(status, _)| status).collect();
+    let ran = stage
+        .run(&["probe", "--only", "dns", "--output", "json"])
+        .await;
+    let found: Vec<String> = ran
+        .found("dns")
+        .into_iter()
+        .map(|(status, _)| status)
+        .collect();
     assert_eq!(found, ["ok", "wrong", "unknown", "ok"], "{ran:?}");
     assert_eq!(ran.code, Some(1));
 }
 
 #[tokio::test]
 async fn what_a_bundle_and_a_tunnel_must_be_is_told() {
-    let Some(stage) = Stage::open().await else { return };
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
     let empty = stage.folder("certificates").join("empty.pem");
     std::fs::write(&empty, "no certificate").unwrap();
     for arguments in [

@@ -97,7 +97,10 @@ fn wait_for(port: u16, child: &mut Child, log: &Path) {
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let debian = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
     folders.extend(debian.map(|entry| entry.path().join("bin")));
     folders
         .iter()

@@ -79,7 +79,10 @@ impl Stage {
             ("db_username", json!(USER)),
             ("redis_endpoint", json!(REDIS)),
             ("redis_port", json!(6379)),
-            ("cloudfront_domain_name", json!("d111111abcdef8.cloudfront.net")),
+            (
+                "cloudfront_domain_name",
+                json!("d111111abcdef8.cloudfront.net"),
+            ),
         ] {
             stage.output(name, value);
         }
@@ -176,9 +179,19 @@ impl Stage {
 /// Without its traces, which are long.
 impl std::fmt::Debug for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let traced = |line: &&str| ["TRACE ", "DEBUG ", " INFO "].iter().any(|level| line.starts_with(level));
+        let traced = |line: &&str| {
+            ["TRACE ", "DEBUG ", " INFO "]
+                .iter()
+                .any(|level| line.starts_with(level))
+        };
         let told: Vec<&str> = self.stderr.lines().filter(|line| !traced(line)).collect();
-        write!(f, "exit {:?}\n{}\n{}", self.code, self.stdout, told.join("\n"))
+        write!(
+            f,
+            "exit {:?}\n{}\n{}",
+            self.code,
+            self.stdout,
+            told.join("\n")
+        )
     }
 }
 

@@ -12,9 +12,7 @@ use crate::finding::Finding;
 async fn caller(ward: Ward<'_>) -> Finding {
     let seen = match ward.sites.home.account_id().await {
         Ok(account) => Ok((true, format!("account {account}"))),
-        Err(error) if error.class == ErrorClass::Credentials => {
-            Ok((false, error.to_string()))
-        }
+        Err(error) if error.class == ErrorClass::Credentials => Ok((false, error.to_string())),
         Err(error) => Err(error.into()),
     };
     Finding::new("credentials", ward.region(), "AWS takes them", seen).fix(format!(
@@ -38,7 +36,10 @@ pub(super) async fn throttled(ward: Ward<'_>) -> Diagnosis {
         trouble: "throttled",
         meaning: "AWS asked to slow down. Calls are counted for the whole account: another program may be calling.",
         findings: vec![caller(ward).await],
-        next: vec![format!("terraform -chdir={} apply -parallelism=3", ward.folder)],
+        next: vec![format!(
+            "terraform -chdir={} apply -parallelism=3",
+            ward.folder
+        )],
     }
 }
 
@@ -50,13 +51,22 @@ pub(super) async fn denied(
     encoded: bool,
 ) -> Diagnosis {
     let mut findings = vec![caller(ward).await];
-    let what = action.clone().unwrap_or_else(|| "an action that the error does not name".to_owned());
+    let what = action
+        .clone()
+        .unwrap_or_else(|| "an action that the error does not name".to_owned());
     match (&action, who.as_deref().and_then(principal)) {
         (Some(action), Some(principal)) => {
             let seen = simulate(ward, &principal, action, resource.as_deref()).await;
             findings.push(
-                Finding::new("permission", format!("{action} by {principal}"), "allowed", seen)
-                    .fix(format!("allow {action} in a policy of {principal}, or use a role that has it")),
+                Finding::new(
+                    "permission",
+                    format!("{action} by {principal}"),
+                    "allowed",
+                    seen,
+                )
+                .fix(format!(
+                    "allow {action} in a policy of {principal}, or use a role that has it"
+                )),
             );
         }
         _ => {
@@ -88,7 +98,9 @@ fn principal(arn: &str) -> Option<String> {
     };
     match (*service, rest.split('/').collect::<Vec<_>>().as_slice()) {
         // The path of the role is not in the session's ARN.
-        ("sts", ["assumed-role", role, _]) => Some(format!("arn:{partition}:iam::{account}:role/{role}")),
+        ("sts", ["assumed-role", role, _]) => {
+            Some(format!("arn:{partition}:iam::{account}:role/{role}"))
+        }
         ("iam", [kind, ..]) if ["user", "role"].contains(kind) => Some(arn.to_owned()),
         _ => None,
     }
@@ -100,7 +112,10 @@ async fn simulate(
     action: &str,
     resource: Option<&str>,
 ) -> Seen<(bool, String)> {
-    let call = ward.sites.home.iam_call("SimulatePrincipalPolicy", principal);
+    let call = ward
+        .sites
+        .home
+        .iam_call("SimulatePrincipalPolicy", principal);
     let answer = ward
         .sites
         .home
@@ -117,9 +132,11 @@ async fn simulate(
         .first()
         .ok_or_else(|| Blind::because("IAM gave no decision"))?;
     Ok(match result.eval_decision() {
-        PolicyEvaluationDecisionType::Allowed => {
-            (true, "its policies allow it: a policy of the resource or of the organisation denies".to_owned())
-        }
+        PolicyEvaluationDecisionType::Allowed => (
+            true,
+            "its policies allow it: a policy of the resource or of the organisation denies"
+                .to_owned(),
+        ),
         PolicyEvaluationDecisionType::ExplicitDeny => (false, "a policy denies it".to_owned()),
         PolicyEvaluationDecisionType::ImplicitDeny => (false, "no policy allows it".to_owned()),
         other => return Err(Blind::because(format!("IAM decided {}", other.as_str()))),
@@ -158,10 +175,16 @@ pub(super) async fn quota(ward: Ward<'_>, code: &'static str) -> Diagnosis {
     let region = ward.region();
     let next = match quota_code(code) {
         Some((service, quota)) => vec![
-            format!("aws service-quotas get-service-quota --service-code {service} --quota-code {quota} --region {region}"),
-            format!("aws service-quotas request-service-quota-increase --service-code {service} --quota-code {quota} --region {region} --desired-value N"),
+            format!(
+                "aws service-quotas get-service-quota --service-code {service} --quota-code {quota} --region {region}"
+            ),
+            format!(
+                "aws service-quotas request-service-quota-increase --service-code {service} --quota-code {quota} --region {region} --desired-value N"
+            ),
         ],
-        None => vec![format!("aws service-quotas list-service-quotas --service-code elasticache --region {region}")],
+        None => vec![format!(
+            "aws service-quotas list-service-quotas --service-code elasticache --region {region}"
+        )],
     };
     Diagnosis {
         trouble: "quota",
@@ -176,7 +199,9 @@ pub(super) async fn quota(ward: Ward<'_>, code: &'static str) -> Diagnosis {
 
 /// EC2 tells no limit of addresses that holds for VPCs; those that nobody uses are what can be given back.
 async fn addresses(ward: Ward<'_>) -> Seen<(bool, String)> {
-    let call = ward.sites.call("EC2", "DescribeAddresses", "elastic addresses");
+    let call = ward
+        .sites
+        .call("EC2", "DescribeAddresses", "elastic addresses");
     let answer = ward.sites.ec2.describe_addresses().send().await;
     let answer = answer.map_err(|error| Blind::from(call.failed(error)))?;
     let all = answer.addresses();
@@ -230,7 +255,11 @@ pub(super) async fn key(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
                 });
             Finding::new("key", id, "Enabled", seen).fix("see below, before its last day")
         }
-        None => unseen("key", "a key", Blind::because("neither the error nor terraform names a key")),
+        None => unseen(
+            "key",
+            "a key",
+            Blind::because("neither the error nor terraform names a key"),
+        ),
     };
     Diagnosis {
         trouble: "kms-key",
@@ -270,7 +299,8 @@ pub(super) async fn region(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
         .and_then(|answer| {
             let region = answer.regions().first();
             let status = region.and_then(|region| region.opt_in_status());
-            let status = status.ok_or_else(|| Blind::because("EC2 tells nothing of this region"))?;
+            let status =
+                status.ok_or_else(|| Blind::because("EC2 tells nothing of this region"))?;
             Ok((status != "not-opted-in", status.to_owned()))
         });
     Diagnosis {
@@ -281,7 +311,9 @@ pub(super) async fn region(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
                 "aws account enable-region --region-name {name}, which takes minutes to hours"
             )),
         ],
-        next: vec![format!("aws account get-region-opt-status --region-name {name}")],
+        next: vec![format!(
+            "aws account get-region-opt-status --region-name {name}"
+        )],
     }
 }
 
@@ -292,7 +324,10 @@ mod tests {
     #[test]
     fn a_session_is_of_its_role() {
         for (arn, of) in [
-            ("arn:aws:sts::1:assumed-role/ci/run-7", Some("arn:aws:iam::1:role/ci")),
+            (
+                "arn:aws:sts::1:assumed-role/ci/run-7",
+                Some("arn:aws:iam::1:role/ci"),
+            ),
             ("arn:aws:iam::1:user/jo", Some("arn:aws:iam::1:user/jo")),
             ("arn:aws:iam::1:root", None),
             ("arn:aws:s3:::b", None),

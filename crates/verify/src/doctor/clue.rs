@@ -56,7 +56,10 @@ mod tests {
     #[test]
     fn names_are_taken_out_and_nothing_else() {
         let text = "creating S3 Bucket (berthcare-photos-staging): BucketAlreadyExists, password: 'hunter2!x'";
-        assert_eq!(after(text, "S3 Bucket (", name), Some("berthcare-photos-staging"));
+        assert_eq!(
+            after(text, "S3 Bucket (", name),
+            Some("berthcare-photos-staging")
+        );
         assert_eq!(after(text, "password:", name), None);
         assert_eq!(after(text, "nothing", name), None);
         let text = "deleting subnet-0a1, then sg-1b. Again sg-1b, not xsg-2c or sg-";

@@ -31,12 +31,15 @@ async fn instance(ward: Ward<'_>, id: &str) -> Seen<DbInstance> {
 }
 
 fn status(id: &str, instance: &Seen<DbInstance>, why: &str) -> Finding {
-    let seen = instance.as_ref().map_err(Clone::clone).and_then(|instance| {
-        let status = instance
-            .db_instance_status()
-            .ok_or_else(|| Blind::because("RDS tells no status"))?;
-        Ok((status == "available", status.to_owned()))
-    });
+    let seen = instance
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|instance| {
+            let status = instance
+                .db_instance_status()
+                .ok_or_else(|| Blind::because("RDS tells no status"))?;
+            Ok((status == "available", status.to_owned()))
+        });
     Finding::new("db-status", id, "available", seen).fix(why)
 }
 
@@ -57,7 +60,10 @@ pub(super) async fn slow(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
         if instance.db_instance_status() == Some("available") {
             // What timed out is tainted: the next apply would destroy the instance that is there now.
             next = vec![
-                format!("terraform -chdir={} untaint module.database.aws_db_instance.this", ward.folder),
+                format!(
+                    "terraform -chdir={} untaint module.database.aws_db_instance.this",
+                    ward.folder
+                ),
                 format!("terraform -chdir={} plan", ward.folder),
             ];
         }
@@ -120,9 +126,14 @@ fn groups(id: &str, instance: &DbInstance) -> Finding {
                 .collect();
             zones.sort_unstable();
             zones.dedup();
-            let status = group.subnet_group_status().unwrap_or("of an unknown status");
+            let status = group
+                .subnet_group_status()
+                .unwrap_or("of an unknown status");
             let right = status == "Complete" && zones.len() >= 2;
-            (right, format!("{status}, in {} zones: {}", zones.len(), zones.join(", ")))
+            (
+                right,
+                format!("{status}, in {} zones: {}", zones.len(), zones.join(", ")),
+            )
         });
     Finding::new("db-subnet-group", id, "complete, with subnets in two zones", seen)
         .fix("look at availability_zones and at the private subnets: an instance finds no place without them")
@@ -145,7 +156,11 @@ pub(super) async fn unreachable(ward: Ward<'_>) -> Diagnosis {
                 .ok_or_else(|| Blind::because("RDS does not tell"))
                 .map(|public| match public {
                     true => (false, "it has a public address".to_owned()),
-                    false => (true, "private, as it should be: it is reached from inside the VPC only".to_owned()),
+                    false => (
+                        true,
+                        "private, as it should be: it is reached from inside the VPC only"
+                            .to_owned(),
+                    ),
                 });
             findings.push(
                 Finding::new("db-public", &id, "no public address", public)
@@ -167,7 +182,17 @@ pub(super) async fn unreachable(ward: Ward<'_>) -> Diagnosis {
                 .filter_map(|subnet| subnet.subnet_identifier())
                 .collect();
             findings.push(groups(&id, instance));
-            findings.extend(network::way_in(ward, &Side { security, subnets, port }).await);
+            findings.extend(
+                network::way_in(
+                    ward,
+                    &Side {
+                        security,
+                        subnets,
+                        port,
+                    },
+                )
+                .await,
+            );
         }
         Err(blind) => {
             for what in ["db-public", "security-group", "route", "network-acl"] {
@@ -192,9 +217,17 @@ pub(super) async fn unreachable(ward: Ward<'_>) -> Diagnosis {
 }
 
 pub(super) async fn version(ward: Ward<'_>, wanted: Option<&str>) -> Diagnosis {
-    let call = ward.sites.call("RDS", "DescribeDBEngineVersions", "postgres");
-    let request = ward.sites.rds.describe_db_engine_versions().engine("postgres");
-    let major = wanted.and_then(|version| version.split('.').next()).unwrap_or("15");
+    let call = ward
+        .sites
+        .call("RDS", "DescribeDBEngineVersions", "postgres");
+    let request = ward
+        .sites
+        .rds
+        .describe_db_engine_versions()
+        .engine("postgres");
+    let major = wanted
+        .and_then(|version| version.split('.').next())
+        .unwrap_or("15");
     let found: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
     let offered: Seen<Vec<String>> = found
         .map_err(|error| Blind::from(call.failed(error)))
@@ -209,10 +242,15 @@ pub(super) async fn version(ward: Ward<'_>, wanted: Option<&str>) -> Diagnosis {
             names
         })
         .and_then(|names| match names.is_empty() {
-            true => Err(Blind::because(format!("RDS lists no version {major} at all"))),
+            true => Err(Blind::because(format!(
+                "RDS lists no version {major} at all"
+            ))),
             false => Ok(names),
         });
-    let newest = offered.as_ref().ok().and_then(|names| names.last().cloned());
+    let newest = offered
+        .as_ref()
+        .ok()
+        .and_then(|names| names.last().cloned());
     let shown = wanted.unwrap_or("the wanted version").to_owned();
     let seen = offered.map(|names| {
         let there = wanted.is_some_and(|wanted| names.iter().any(|name| name == wanted));

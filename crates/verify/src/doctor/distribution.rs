@@ -13,7 +13,8 @@ pub(super) async fn forbidden(ward: Ward<'_>, path: Option<&str>) -> Diagnosis {
     match ward.output("cloudfront_distribution_id") {
         Some(id) => look(ward, id, path, &mut findings).await,
         None => {
-            let why = Blind::because("terraform names no distribution: give its outputs with --outputs");
+            let why =
+                Blind::because("terraform names no distribution: give its outputs with --outputs");
             findings.push(unseen("cdn-status", "the distribution", why));
         }
     }
@@ -47,28 +48,57 @@ async fn look(ward: Ward<'_>, id: &str, path: Option<&str>, findings: &mut Vec<F
         }
     };
     let Some(config) = distribution.distribution_config() else {
-        findings.push(unseen("cdn-status", id, Blind::because("CloudFront shows no configuration")));
+        findings.push(unseen(
+            "cdn-status",
+            id,
+            Blind::because("CloudFront shows no configuration"),
+        ));
         return;
     };
     let (status, enabled) = (distribution.status(), config.enabled());
     let seen = format!("{status}, {}", if enabled { "enabled" } else { "disabled" });
     findings.push(
-        Finding::new("cdn-status", id, "Deployed, enabled", Ok((status == "Deployed" && enabled, seen)))
-            .fix(format!("aws cloudfront wait distribution-deployed --id {id}")),
+        Finding::new(
+            "cdn-status",
+            id,
+            "Deployed, enabled",
+            Ok((status == "Deployed" && enabled, seen)),
+        )
+        .fix(format!(
+            "aws cloudfront wait distribution-deployed --id {id}"
+        )),
     );
     if let Some(countries) = config
         .restrictions()
         .and_then(|restrictions| restrictions.geo_restriction())
     {
-        let seen = format!("{}: {}", countries.restriction_type(), countries.items().join(", "));
-        findings.push(Finding::new("cdn-countries", id, "the country of the viewer", Ok((true, seen))));
+        let seen = format!(
+            "{}: {}",
+            countries.restriction_type(),
+            countries.items().join(", ")
+        );
+        findings.push(Finding::new(
+            "cdn-countries",
+            id,
+            "the country of the viewer",
+            Ok((true, seen)),
+        ));
     }
-    let origins = config.origins().map(|origins| origins.items()).unwrap_or_default();
+    let origins = config
+        .origins()
+        .map(|origins| origins.items())
+        .unwrap_or_default();
     if origins.is_empty() {
-        findings.push(unseen("cdn-oac", id, Blind::because("CloudFront shows no origin")));
+        findings.push(unseen(
+            "cdn-oac",
+            id,
+            Blind::because("CloudFront shows no origin"),
+        ));
     }
     for origin in origins {
-        let oac = origin.origin_access_control_id().filter(|id| !id.is_empty());
+        let oac = origin
+            .origin_access_control_id()
+            .filter(|id| !id.is_empty());
         let seen = match oac {
             Some(oac) => (true, oac.to_owned()),
             None => (false, "none".to_owned()),
@@ -104,13 +134,25 @@ async fn access(ward: Ward<'_>, bucket: &str, distribution: &str, findings: &mut
             }),
             _ => Err(Blind::because("S3 shows no policy that can be read")),
         },
-        Err(error) => Err(Blind::from(home.call("S3", "GetBucketPolicy", bucket).failed(error))),
+        Err(error) => Err(Blind::from(
+            home.call("S3", "GetBucketPolicy", bucket).failed(error),
+        )),
     };
     findings.push(
-        Finding::new("cdn-policy", bucket, "cloudfront.amazonaws.com may s3:GetObject for this distribution", seen)
-            .fix("terraform apply: the policy names the distribution that it was made for"),
+        Finding::new(
+            "cdn-policy",
+            bucket,
+            "cloudfront.amazonaws.com may s3:GetObject for this distribution",
+            seen,
+        )
+        .fix("terraform apply: the policy names the distribution that it was made for"),
     );
-    let block = home.s3.get_public_access_block().bucket(bucket).send().await;
+    let block = home
+        .s3
+        .get_public_access_block()
+        .bucket(bucket)
+        .send()
+        .await;
     let seen = match block {
         Ok(answer) => answer
             .public_access_block_configuration()
@@ -125,11 +167,19 @@ async fn access(ward: Ward<'_>, bucket: &str, distribution: &str, findings: &mut
                 let on = all.iter().filter(|one| **one == Some(true)).count();
                 (on == 4, format!("{on} of 4 on"))
             }),
-        Err(error) => Err(Blind::from(home.call("S3", "GetPublicAccessBlock", bucket).failed(error))),
+        Err(error) => Err(Blind::from(
+            home.call("S3", "GetPublicAccessBlock", bucket)
+                .failed(error),
+        )),
     };
     findings.push(
-        Finding::new("bucket-public-block", bucket, "on: an access control needs no public bucket", seen)
-            .fix("terraform apply; do not open the bucket to cure a 403"),
+        Finding::new(
+            "bucket-public-block",
+            bucket,
+            "on: an access control needs no public bucket",
+            seen,
+        )
+        .fix("terraform apply; do not open the bucket to cure a 403"),
     );
     findings.push(key(ward, bucket).await);
 }
@@ -146,16 +196,23 @@ async fn key(ward: Ward<'_>, bucket: &str) -> Finding {
         }
     };
     let key = rules.as_ref().and_then(|rules| {
-        rules
-            .rules()
-            .iter()
-            .find_map(|rule| rule.apply_server_side_encryption_by_default()?.kms_master_key_id())
+        rules.rules().iter().find_map(|rule| {
+            rule.apply_server_side_encryption_by_default()?
+                .kms_master_key_id()
+        })
     });
     let Some(key) = key else {
         let seen = Ok((true, "no key of KMS".to_owned()));
         return Finding::new("cdn-key", bucket, expected, seen);
     };
-    let policy = ward.sites.kms.get_key_policy().key_id(key).policy_name("default").send().await;
+    let policy = ward
+        .sites
+        .kms
+        .get_key_policy()
+        .key_id(key)
+        .policy_name("default")
+        .send()
+        .await;
     let seen = match policy {
         Ok(answer) => match answer.policy().map(serde_json::from_str::<Value>) {
             Some(Ok(policy)) => Ok(match allows(&policy, "kms:Decrypt", None) {
@@ -164,7 +221,9 @@ async fn key(ward: Ward<'_>, bucket: &str) -> Finding {
             }),
             _ => Err(Blind::because("KMS shows no policy that can be read")),
         },
-        Err(error) => Err(Blind::from(ward.sites.call("KMS", "GetKeyPolicy", key).failed(error))),
+        Err(error) => Err(Blind::from(
+            ward.sites.call("KMS", "GetKeyPolicy", key).failed(error),
+        )),
     };
     Finding::new("cdn-key", bucket, expected, seen)
         .fix("terraform apply: the key's policy allows kms:Decrypt to cloudfront.amazonaws.com")
@@ -187,9 +246,15 @@ fn allows(policy: &Value, action: &str, distribution: Option<&str>) -> bool {
     };
     statements.iter().any(|statement| {
         statement["Effect"] == "Allow"
-            && holds(&statement["Principal"]["Service"], &|text| text == "cloudfront.amazonaws.com")
+            && holds(&statement["Principal"]["Service"], &|text| {
+                text == "cloudfront.amazonaws.com"
+            })
             && holds(&statement["Action"], &allowed)
-            && distribution.is_none_or(|arn| statement["Condition"].to_string().contains(&format!("\"{arn}\"")))
+            && distribution.is_none_or(|arn| {
+                statement["Condition"]
+                    .to_string()
+                    .contains(&format!("\"{arn}\""))
+            })
     })
 }
 
@@ -203,14 +268,26 @@ async fn object(ward: Ward<'_>, config: &DistributionConfig, path: &str) -> Find
         .iter()
         .find(|behaviour| fits(behaviour.path_pattern(), path))
         .map(|behaviour| behaviour.target_origin_id())
-        .or_else(|| config.default_cache_behavior().map(|default| default.target_origin_id()));
-    let origins = config.origins().map(|origins| origins.items()).unwrap_or_default();
+        .or_else(|| {
+            config
+                .default_cache_behavior()
+                .map(|default| default.target_origin_id())
+        });
+    let origins = config
+        .origins()
+        .map(|origins| origins.items())
+        .unwrap_or_default();
     let origin = origins.iter().find(|origin| Some(origin.id()) == target);
     let Some((origin, bucket)) = origin.and_then(|origin| Some((origin, bucket(origin)?))) else {
-        return unseen("cdn-object", path, Blind::because("no bucket is behind this path"));
+        return unseen(
+            "cdn-object",
+            path,
+            Blind::because("no bucket is behind this path"),
+        );
     };
     let prefix = origin.origin_path().unwrap_or_default().trim_matches('/');
-    let decoded = percent_encoding::percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy();
+    let decoded =
+        percent_encoding::percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy();
     let key = match prefix {
         "" => decoded.into_owned(),
         prefix => format!("{prefix}/{decoded}"),
@@ -219,7 +296,10 @@ async fn object(ward: Ward<'_>, config: &DistributionConfig, path: &str) -> Find
     let head = home.s3.head_object().bucket(bucket).key(&key).send().await;
     let seen: Seen<_> = match head {
         Ok(_) => Ok((true, "it is there".to_owned())),
-        Err(error) => match home.call("S3", "HeadObject", format!("{bucket}/{key}")).failed(error) {
+        Err(error) => match home
+            .call("S3", "HeadObject", format!("{bucket}/{key}"))
+            .failed(error)
+        {
             error if error.class == ErrorClass::Absent => Ok((false, "it is not there".to_owned())),
             error => Err(error.into()),
         },
@@ -239,7 +319,10 @@ fn fits(pattern: &str, path: &str) -> bool {
             _ => false,
         }
     }
-    let (pattern, path) = (pattern.trim_start_matches('/'), path.trim_start_matches('/'));
+    let (pattern, path) = (
+        pattern.trim_start_matches('/'),
+        path.trim_start_matches('/'),
+    );
     // A pattern with many stars would take long on a long path.
     if pattern.bytes().filter(|byte| *byte == b'*').count() > 4 {
         return false;
@@ -270,11 +353,26 @@ mod tests {
         };
         let cloudfront = "cloudfront.amazonaws.com";
         let may = |policy: &Value| allows(policy, "s3:GetObject", Some("arn:d/E1"));
-        assert!(may(&policy("Allow", cloudfront, json!("s3:GetObject"), "arn:d/E1")));
-        assert!(may(&policy("Allow", cloudfront, json!(["s3:Get*"]), "arn:d/E1")));
+        assert!(may(&policy(
+            "Allow",
+            cloudfront,
+            json!("s3:GetObject"),
+            "arn:d/E1"
+        )));
+        assert!(may(&policy(
+            "Allow",
+            cloudfront,
+            json!(["s3:Get*"]),
+            "arn:d/E1"
+        )));
         for wrong in [
             policy("Deny", cloudfront, json!("s3:GetObject"), "arn:d/E1"),
-            policy("Allow", "ec2.amazonaws.com", json!("s3:GetObject"), "arn:d/E1"),
+            policy(
+                "Allow",
+                "ec2.amazonaws.com",
+                json!("s3:GetObject"),
+                "arn:d/E1",
+            ),
             policy("Allow", cloudfront, json!("s3:PutObject"), "arn:d/E1"),
             policy("Allow", cloudfront, json!("s3:GetObject"), "arn:d/E12"),
             json!({}),

@@ -14,7 +14,8 @@ pub(super) struct Side<'a> {
 }
 
 pub(super) async fn way_in(ward: Ward<'_>, side: &Side<'_>) -> Vec<Finding> {
-    let (rules, routes, acls) = tokio::join!(rules(ward, side), routes(ward, side), acls(ward, side));
+    let (rules, routes, acls) =
+        tokio::join!(rules(ward, side), routes(ward, side), acls(ward, side));
     let groups = side.security.join(", ");
     let subnets = side.subnets.join(", ");
     vec![
@@ -31,10 +32,14 @@ async fn rules(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
     if side.security.is_empty() {
         return Err(Blind::because("no security group is known"));
     }
-    let call = ward.sites.call("EC2", "DescribeSecurityGroups", side.security.join(", "));
+    let call = ward
+        .sites
+        .call("EC2", "DescribeSecurityGroups", side.security.join(", "));
     let ids = Filter::builder()
         .name("group-id")
-        .set_values(Some(side.security.iter().map(|id| (*id).to_owned()).collect()))
+        .set_values(Some(
+            side.security.iter().map(|id| (*id).to_owned()).collect(),
+        ))
         .build();
     let found: Result<Vec<_>, _> = ward
         .sites
@@ -60,9 +65,21 @@ async fn rules(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
             continue;
         }
         from.extend(rule.ip_ranges().iter().filter_map(|range| range.cidr_ip()));
-        from.extend(rule.ipv6_ranges().iter().filter_map(|range| range.cidr_ipv6()));
-        from.extend(rule.user_id_group_pairs().iter().filter_map(|pair| pair.group_id()));
-        from.extend(rule.prefix_list_ids().iter().filter_map(|list| list.prefix_list_id()));
+        from.extend(
+            rule.ipv6_ranges()
+                .iter()
+                .filter_map(|range| range.cidr_ipv6()),
+        );
+        from.extend(
+            rule.user_id_group_pairs()
+                .iter()
+                .filter_map(|pair| pair.group_id()),
+        );
+        from.extend(
+            rule.prefix_list_ids()
+                .iter()
+                .filter_map(|list| list.prefix_list_id()),
+        );
     }
     if from.is_empty() {
         return Ok((false, "nobody is let in on it".to_owned()));
@@ -75,10 +92,14 @@ async fn routes(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
     if side.subnets.is_empty() {
         return Err(Blind::because("no subnet is known"));
     }
-    let call = ward.sites.call("EC2", "DescribeRouteTables", side.subnets.join(", "));
+    let call = ward
+        .sites
+        .call("EC2", "DescribeRouteTables", side.subnets.join(", "));
     let of_subnets = Filter::builder()
         .name("association.subnet-id")
-        .set_values(Some(side.subnets.iter().map(|id| (*id).to_owned()).collect()))
+        .set_values(Some(
+            side.subnets.iter().map(|id| (*id).to_owned()).collect(),
+        ))
         .build();
     let found: Result<Vec<_>, _> = ward
         .sites
@@ -92,7 +113,9 @@ async fn routes(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
         .await;
     let tables = found.map_err(|error| Blind::from(call.failed(error)))?;
     if tables.is_empty() {
-        return Err(Blind::because("its subnets use the main route table, which is not looked at"));
+        return Err(Blind::because(
+            "its subnets use the main route table, which is not looked at",
+        ));
     }
     let open: Vec<&str> = tables
         .iter()
@@ -110,10 +133,14 @@ async fn acls(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
     if side.subnets.is_empty() {
         return Err(Blind::because("no subnet is known"));
     }
-    let call = ward.sites.call("EC2", "DescribeNetworkAcls", side.subnets.join(", "));
+    let call = ward
+        .sites
+        .call("EC2", "DescribeNetworkAcls", side.subnets.join(", "));
     let of_subnets = Filter::builder()
         .name("association.subnet-id")
-        .set_values(Some(side.subnets.iter().map(|id| (*id).to_owned()).collect()))
+        .set_values(Some(
+            side.subnets.iter().map(|id| (*id).to_owned()).collect(),
+        ))
         .build();
     let found: Result<Vec<_>, _> = ward
         .sites
@@ -154,7 +181,8 @@ fn denies(entries: &[NetworkAclEntry], egress: bool, port: i32) -> Option<i32> {
         .filter(|entry| {
             let range = entry.port_range();
             let within = range.is_none_or(|range| {
-                range.from().is_none_or(|first| first <= port) && range.to().is_none_or(|last| last >= port)
+                range.from().is_none_or(|first| first <= port)
+                    && range.to().is_none_or(|last| last >= port)
             });
             match entry.protocol() {
                 Some("-1") => true,
@@ -165,7 +193,8 @@ fn denies(entries: &[NetworkAclEntry], egress: bool, port: i32) -> Option<i32> {
         .collect();
     covering.sort_by_key(|entry| entry.rule_number());
     let first = covering.first()?;
-    (first.rule_action() == Some(&RuleAction::Deny)).then(|| first.rule_number().unwrap_or_default())
+    (first.rule_action() == Some(&RuleAction::Deny))
+        .then(|| first.rule_number().unwrap_or_default())
 }
 
 pub(super) async fn in_use(ward: Ward<'_>, ids: &[String]) -> Diagnosis {
@@ -182,7 +211,10 @@ pub(super) async fn in_use(ward: Ward<'_>, ids: &[String]) -> Diagnosis {
         meaning: "A part of a network is not deleted while something lies in it. Often that is a network interface \
                   of a load balancer, a function or a task that Terraform does not know, or that is just going.",
         findings,
-        next: vec![format!("terraform -chdir={} plan -destroy  # what Terraform itself would still remove", ward.folder)],
+        next: vec![format!(
+            "terraform -chdir={} plan -destroy  # what Terraform itself would still remove",
+            ward.folder
+        )],
     }
 }
 
@@ -208,21 +240,26 @@ async fn holders(ward: Ward<'_>, id: &str) -> Finding {
         .send()
         .collect()
         .await;
-    let seen = found.map_err(|error| Blind::from(call.failed(error))).map(|interfaces| {
-        let held: Vec<String> = interfaces
-            .iter()
-            .map(|interface| {
-                let id = interface.network_interface_id().unwrap_or("?");
-                let kind = interface.interface_type().map_or("?", |kind| kind.as_str());
-                let words = interface.description().unwrap_or_default();
-                format!("{id} ({kind}) {words}").trim_end().to_owned()
-            })
-            .collect();
-        match held.is_empty() {
-            true => (true, "no network interface lies in it now: run the command again".to_owned()),
-            false => (false, held.join("\n")),
-        }
-    });
+    let seen = found
+        .map_err(|error| Blind::from(call.failed(error)))
+        .map(|interfaces| {
+            let held: Vec<String> = interfaces
+                .iter()
+                .map(|interface| {
+                    let id = interface.network_interface_id().unwrap_or("?");
+                    let kind = interface.interface_type().map_or("?", |kind| kind.as_str());
+                    let words = interface.description().unwrap_or_default();
+                    format!("{id} ({kind}) {words}").trim_end().to_owned()
+                })
+                .collect();
+            match held.is_empty() {
+                true => (
+                    true,
+                    "no network interface lies in it now: run the command again".to_owned(),
+                ),
+                false => (false, held.join("\n")),
+            }
+        });
     Finding::new("in-use", id, "nothing lies in it", seen)
         .fix("delete what owns the interface (load balancer, function, task); an interface that nobody owns: aws ec2 delete-network-interface --network-interface-id ID")
 }
@@ -233,7 +270,12 @@ mod tests {
 
     use super::*;
 
-    fn entry(number: i32, action: RuleAction, egress: bool, ports: Option<(i32, i32)>) -> NetworkAclEntry {
+    fn entry(
+        number: i32,
+        action: RuleAction,
+        egress: bool,
+        ports: Option<(i32, i32)>,
+    ) -> NetworkAclEntry {
         let range = ports.map(|(first, last)| PortRange::builder().from(first).to(last).build());
         NetworkAclEntry::builder()
             .rule_number(number)
@@ -254,7 +296,10 @@ mod tests {
         let entries = [last.clone(), allow.clone(), deny];
         assert_eq!(denies(&entries, false, 5432), Some(50));
         assert_eq!(denies(&entries, false, 443), None);
-        assert_eq!(denies(std::slice::from_ref(&last), false, 5432), Some(32_767));
+        assert_eq!(
+            denies(std::slice::from_ref(&last), false, 5432),
+            Some(32_767)
+        );
         assert_eq!(denies(&[last], true, 5432), None);
     }
 }

@@ -94,7 +94,12 @@ fn same(locks: &[Lock], id: &str) -> Finding {
     } else {
         "it is gone; the lock above is another one"
     };
-    Finding::new("lock-of-error", id, "the lock that the error names", Ok((true, seen.to_owned())))
+    Finding::new(
+        "lock-of-error",
+        id,
+        "the lock that the error names",
+        Ok((true, seen.to_owned())),
+    )
 }
 
 /// Whether the holder has written since it took the lock.
@@ -112,12 +117,22 @@ fn activity(locks: &[Lock], state: Seen<Option<StateCopy>>) -> Finding {
             .map_or_else(|| "at an unknown time".to_owned(), |time| time.to_string());
         let since = match (state.modified, taken) {
             (Some(modified), Some(taken)) if modified > taken => ": since the lock was taken",
-            (Some(_), Some(_)) => ": nothing since the lock was taken, which an apply need not do until its end",
+            (Some(_), Some(_)) => {
+                ": nothing since the lock was taken, which an apply need not do until its end"
+            }
             _ => "",
         };
-        (true, format!("serial {}, written {written}{since}", state.serial))
+        (
+            true,
+            format!("serial {}, written {written}{since}", state.serial),
+        )
     });
-    Finding::new("state-activity", "the state", "when it was written last", seen)
+    Finding::new(
+        "state-activity",
+        "the state",
+        "when it was written last",
+        seen,
+    )
 }
 
 pub(super) async fn digest(ward: Ward<'_>) -> Diagnosis {

@@ -27,7 +27,10 @@ pub(super) async fn exists(ward: Ward<'_>, mut buckets: Vec<String>) -> Diagnosi
             next.push("set bucket_suffix in terraform.tfvars, to the account ID for example, then terraform apply".to_owned());
         }
         let seen = owner.map(|owner| match owner {
-            Owner::Us => (false, "it is this account's: Terraform does not know of it".to_owned()),
+            Owner::Us => (
+                false,
+                "it is this account's: Terraform does not know of it".to_owned(),
+            ),
             Owner::Other => (false, "it is somebody else's".to_owned()),
             Owner::Nobody => (true, "nobody has it now: run the command again".to_owned()),
         });
@@ -79,7 +82,11 @@ async fn owner(ward: Ward<'_>, bucket: &str, account: Seen<&str>) -> Seen<Owner>
             let error = home.call("S3", "ListBuckets", "this account").failed(error);
             Blind::because(format!("it is taken, by whom is not known: {error}"))
         })?;
-        if page.buckets().iter().any(|found| found.name() == Some(bucket)) {
+        if page
+            .buckets()
+            .iter()
+            .any(|found| found.name() == Some(bucket))
+        {
             return Ok(Owner::Us);
         }
     }

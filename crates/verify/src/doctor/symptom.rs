@@ -78,21 +78,35 @@ pub(super) fn recognise(text: &str) -> Vec<Symptom> {
     ]) {
         found.push(Symptom::Credentials);
     }
-    if any(&["acquiring the state lock", "releasing the state lock", "state already locked"]) {
+    if any(&[
+        "acquiring the state lock",
+        "releasing the state lock",
+        "state already locked",
+    ]) {
         let id = clue::after(text, "ID:", clue::id).filter(|id| id.len() == 36);
         found.push(Symptom::StateLock { id: owned(id) });
     }
-    if any(&["does not have the expected content", "state checksum mismatch"]) {
+    if any(&[
+        "does not have the expected content",
+        "state checksum mismatch",
+    ]) {
         found.push(Symptom::StateDigest);
     }
-    if any(&["timeout while waiting for state to become", "unexpected state 'incompatible", "unexpected state 'failed"])
-        && any(&["db instance", "rds"])
+    if any(&[
+        "timeout while waiting for state to become",
+        "unexpected state 'incompatible",
+        "unexpected state 'failed",
+    ]) && any(&["db instance", "rds"])
     {
         let instance = clue::after(text, "DB Instance (", clue::name);
-        found.push(Symptom::DatabaseSlow { instance: owned(instance) });
+        found.push(Symptom::DatabaseSlow {
+            instance: owned(instance),
+        });
     }
     if any(&["bucketalreadyexists", "bucketalreadyownedbyyou"]) {
-        let buckets = clue::words(text, "S3 Bucket (", |char| char == '(' || char == ' ' || clue::name(char));
+        let buckets = clue::words(text, "S3 Bucket (", |char| {
+            char == '(' || char == ' ' || clue::name(char)
+        });
         let buckets = buckets
             .iter()
             .filter_map(|word| clue::after(word, "S3 Bucket (", clue::name))
@@ -103,10 +117,12 @@ pub(super) fn recognise(text: &str) -> Vec<Symptom> {
     // An API's own refusal carries its status in another form.
     let refused_by_api = lower.contains("statuscode: 403");
     if (any(&["403 forbidden"]) || (any(&["cloudfront"]) && any(&["403"]))) && !refused_by_api {
-        let path = clue::words(text, "https://", clue::path).into_iter().find_map(|url| {
-            let rest = url.strip_prefix("https://")?;
-            rest.find('/').map(|at| rest[at..].to_owned())
-        });
+        let path = clue::words(text, "https://", clue::path)
+            .into_iter()
+            .find_map(|url| {
+                let rest = url.strip_prefix("https://")?;
+                rest.find('/').map(|at| rest[at..].to_owned())
+            });
         found.push(Symptom::Forbidden { path });
     }
     let told = any(&[
@@ -120,7 +136,14 @@ pub(super) fn recognise(text: &str) -> Vec<Symptom> {
         "econnrefused",
         "connection refused",
     ]);
-    let of_database = any(&["5432", "postgres", "psql", "rds.amazonaws.com", "database", "db_endpoint"]);
+    let of_database = any(&[
+        "5432",
+        "postgres",
+        "psql",
+        "rds.amazonaws.com",
+        "database",
+        "db_endpoint",
+    ]);
     if told && (of_database || !any(&["amazonaws.com", "api error", "6379", "redis"])) {
         found.push(Symptom::NoConnection);
     }
@@ -129,13 +152,26 @@ pub(super) fn recognise(text: &str) -> Vec<Symptom> {
             found.push(Symptom::Quota { code });
         }
     }
-    if any(&["accessdenied", "access denied", "unauthorizedoperation", "is not authorized to perform", "api error forbidden"])
-        && !found.iter().any(|symptom| matches!(symptom, Symptom::Forbidden { .. }))
+    if any(&[
+        "accessdenied",
+        "access denied",
+        "unauthorizedoperation",
+        "is not authorized to perform",
+        "api error forbidden",
+    ]) && !found
+        .iter()
+        .any(|symptom| matches!(symptom, Symptom::Forbidden { .. }))
     {
         found.push(Symptom::Denied {
-            action: owned(clue::after(text, "not authorized to perform:", clue::arn).filter(|action| action.contains(':'))),
+            action: owned(
+                clue::after(text, "not authorized to perform:", clue::arn)
+                    .filter(|action| action.contains(':')),
+            ),
             who: owned(clue::after(text, "User:", clue::arn).filter(|who| who.starts_with("arn:"))),
-            resource: owned(clue::after(text, "on resource:", clue::arn).filter(|what| what.starts_with("arn:"))),
+            resource: owned(
+                clue::after(text, "on resource:", clue::arn)
+                    .filter(|what| what.starts_with("arn:")),
+            ),
             encoded: any(&["encoded authorization failure message"]),
         });
     }
@@ -148,27 +184,64 @@ pub(super) fn recognise(text: &str) -> Vec<Symptom> {
         "inaccessible-encryption-credentials",
     ]) || (any(&["kms"]) && any(&["disabledexception", "is disabled"]))
     {
-        let id = clue::words(text, "arn:aws:kms:", clue::arn).first().copied();
+        let id = clue::words(text, "arn:aws:kms:", clue::arn)
+            .first()
+            .copied();
         found.push(Symptom::Key { id: owned(id) });
     }
-    if any(&["cannot find version", "cannot find upgrade target", "cannot upgrade postgres from"]) {
+    if any(&[
+        "cannot find version",
+        "cannot find upgrade target",
+        "cannot upgrade postgres from",
+    ]) {
         let version = clue::after(text, "Cannot find version", clue::id);
-        found.push(Symptom::EngineVersion { version: owned(version) });
+        found.push(Symptom::EngineVersion {
+            version: owned(version),
+        });
     }
-    if any(&["optinrequired", "not subscribed to this service", "region is not enabled", "invalid aws region", "regiondisabled"]) {
+    if any(&[
+        "optinrequired",
+        "not subscribed to this service",
+        "region is not enabled",
+        "invalid aws region",
+        "regiondisabled",
+    ]) {
         let known = |word: &&str| word.parse::<settings::Region>().is_ok();
-        let region = text
-            .split(|char: char| !clue::id(char))
-            .find(known);
-        found.push(Symptom::Region { region: owned(region) });
+        let region = text.split(|char: char| !clue::id(char)).find(known);
+        found.push(Symptom::Region {
+            region: owned(region),
+        });
     }
-    if any(&["throttl", "rate exceeded", "requestlimitexceeded", "slowdown", "toomanyrequests"]) {
+    if any(&[
+        "throttl",
+        "rate exceeded",
+        "requestlimitexceeded",
+        "slowdown",
+        "toomanyrequests",
+    ]) {
         found.push(Symptom::Throttled);
     }
-    if any(&["dependencyviolation", "has a dependent object", "has dependencies and cannot be deleted", "is currently in use"]) {
-        let kinds = ["vpc-", "subnet-", "sg-", "igw-", "eni-", "rtb-", "eipalloc-"];
-        let ids = kinds.iter().flat_map(|kind| clue::words(text, kind, clue::id));
-        found.push(Symptom::InUse { ids: ids.map(str::to_owned).collect() });
+    if any(&[
+        "dependencyviolation",
+        "has a dependent object",
+        "has dependencies and cannot be deleted",
+        "is currently in use",
+    ]) {
+        let kinds = [
+            "vpc-",
+            "subnet-",
+            "sg-",
+            "igw-",
+            "eni-",
+            "rtb-",
+            "eipalloc-",
+        ];
+        let ids = kinds
+            .iter()
+            .flat_map(|kind| clue::words(text, kind, clue::id));
+        found.push(Symptom::InUse {
+            ids: ids.map(str::to_owned).collect(),
+        });
     }
     found
 }
@@ -184,9 +257,14 @@ mod tests {
         let rows = [
             (
                 "Error: Error acquiring the state lock\n\nError message: operation error DynamoDB: PutItem, ConditionalCheckFailedException\nLock Info:\n  ID:        9db590f1-b6fe-c5f2-2678-8804f089deba\n  Path:      b/staging/terraform.tfstate\n",
-                Symptom::StateLock { id: some("9db590f1-b6fe-c5f2-2678-8804f089deba") },
+                Symptom::StateLock {
+                    id: some("9db590f1-b6fe-c5f2-2678-8804f089deba"),
+                },
             ),
-            ("Error acquiring the state lock", Symptom::StateLock { id: None }),
+            (
+                "Error acquiring the state lock",
+                Symptom::StateLock { id: None },
+            ),
             (
                 "Error refreshing state: state data in S3 does not have the expected content.",
                 Symptom::StateDigest,
@@ -197,17 +275,26 @@ mod tests {
             ),
             (
                 "Error: waiting for RDS DB Instance (berthcare-staging-postgres) create: timeout while waiting for state to become 'available, storage-optimization' (last state: 'creating', timeout: 40m0s)",
-                Symptom::DatabaseSlow { instance: some("berthcare-staging-postgres") },
+                Symptom::DatabaseSlow {
+                    instance: some("berthcare-staging-postgres"),
+                },
             ),
-            ("Error creating S3 bucket: BucketAlreadyExists", Symptom::BucketExists { buckets: vec![] }),
+            (
+                "Error creating S3 bucket: BucketAlreadyExists",
+                Symptom::BucketExists { buckets: vec![] },
+            ),
             (
                 "Error: creating S3 Bucket (berthcare-photos-staging): operation error S3: CreateBucket, https response error StatusCode: 409, BucketAlreadyExists:",
-                Symptom::BucketExists { buckets: vec!["berthcare-photos-staging".into()] },
+                Symptom::BucketExists {
+                    buckets: vec!["berthcare-photos-staging".into()],
+                },
             ),
             ("403 Forbidden", Symptom::Forbidden { path: None }),
             (
                 "GET https://d111.cloudfront.net/photos/a.jpg?sig=hunter2: 403",
-                Symptom::Forbidden { path: some("/photos/a.jpg") },
+                Symptom::Forbidden {
+                    path: some("/photos/a.jpg"),
+                },
             ),
             ("Connection timeout", Symptom::NoConnection),
             (
@@ -220,7 +307,9 @@ mod tests {
             ),
             (
                 "creating EC2 EIP: operation error EC2: AllocateAddress, AddressLimitExceeded: The maximum number of addresses has been reached.",
-                Symptom::Quota { code: "AddressLimitExceeded" },
+                Symptom::Quota {
+                    code: "AddressLimitExceeded",
+                },
             ),
             (
                 "api error AccessDenied: User: arn:aws:sts::1:assumed-role/ci/x is not authorized to perform: rds:CreateDBInstance on resource: arn:aws:rds:ca-central-1:1:db:x because no identity-based policy allows it",
@@ -233,24 +322,37 @@ mod tests {
             ),
             (
                 "UnauthorizedOperation: You are not authorized. Encoded authorization failure message: hunter2",
-                Symptom::Denied { action: None, who: None, resource: None, encoded: true },
+                Symptom::Denied {
+                    action: None,
+                    who: None,
+                    resource: None,
+                    encoded: true,
+                },
             ),
             (
                 "KMSInvalidStateException: arn:aws:kms:ca-central-1:1:key/12ab is pending deletion.",
-                Symptom::Key { id: some("arn:aws:kms:ca-central-1:1:key/12ab") },
+                Symptom::Key {
+                    id: some("arn:aws:kms:ca-central-1:1:key/12ab"),
+                },
             ),
             (
                 "InvalidParameterCombination: Cannot find version 15.5 for postgres",
-                Symptom::EngineVersion { version: some("15.5") },
+                Symptom::EngineVersion {
+                    version: some("15.5"),
+                },
             ),
             (
                 "OptInRequired: You are not subscribed to this service in ca-west-1.",
-                Symptom::Region { region: some("ca-west-1") },
+                Symptom::Region {
+                    region: some("ca-west-1"),
+                },
             ),
             ("ThrottlingException: Rate exceeded", Symptom::Throttled),
             (
                 "deleting EC2 Subnet (subnet-0a1b): DependencyViolation: The subnet 'subnet-0a1b' has dependencies and cannot be deleted.",
-                Symptom::InUse { ids: vec!["subnet-0a1b".into()] },
+                Symptom::InUse {
+                    ids: vec!["subnet-0a1b".into()],
+                },
             ),
         ];
         for (text, symptom) in rows {
@@ -260,7 +362,12 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_not_guessed() {
-        for text in ["", "Error: Invalid function argument", "something else, hunter2", "Apply complete!"] {
+        for text in [
+            "",
+            "Error: Invalid function argument",
+            "something else, hunter2",
+            "Apply complete!",
+        ] {
             assert_eq!(recognise(text), [], "{text}");
         }
     }

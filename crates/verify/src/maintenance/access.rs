@@ -28,8 +28,15 @@ pub(super) async fn review(care: Care<'_>) -> Vec<Finding> {
         );
         let policies = policies(care, &role).await;
         findings.push(
-            Finding::new("role-policies", &role, "no policy of an administrator", policies)
-                .fix(format!("aws iam list-attached-role-policies --role-name {role}, then detach it")),
+            Finding::new(
+                "role-policies",
+                &role,
+                "no policy of an administrator",
+                policies,
+            )
+            .fix(format!(
+                "aws iam list-attached-role-policies --role-name {role}, then detach it"
+            )),
         );
     }
     findings
@@ -55,12 +62,17 @@ async fn used(care: Care<'_>, name: &str) -> Seen<(bool, String)> {
     let call = home.iam_call("GetRole", name);
     let answer = home.iam.get_role().role_name(name).send().await;
     let answer = answer.map_err(|error| Blind::from(call.failed(error)))?;
-    let role = answer.role.ok_or_else(|| Blind::because("IAM shows no role"))?;
+    let role = answer
+        .role
+        .ok_or_else(|| Blind::because("IAM shows no role"))?;
     judge(care, &role)
 }
 
 fn judge(care: Care<'_>, role: &Role) -> Seen<(bool, String)> {
-    let last = role.role_last_used().and_then(|used| used.last_used_date()).and_then(time);
+    let last = role
+        .role_last_used()
+        .and_then(|used| used.last_used_date())
+        .and_then(time);
     let since = care.ago(DAYS);
     Ok(match (last, time(role.create_date())) {
         (Some(last), _) => (last >= since, format!("last on {last}")),
@@ -76,11 +88,17 @@ async fn policies(care: Care<'_>, name: &str) -> Seen<(bool, String)> {
     let pages = home.iam.list_attached_role_policies().role_name(name);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
     let found = found.map_err(|error| Blind::from(call.failed(error)))?;
-    let names: Vec<&str> = found.iter().filter_map(|policy| policy.policy_name()).collect();
+    let names: Vec<&str> = found
+        .iter()
+        .filter_map(|policy| policy.policy_name())
+        .collect();
     let wide = ["AdministratorAccess", "PowerUserAccess", "IAMFullAccess"];
     let right = !names.iter().any(|name| wide.contains(name));
-    Ok((right, match names.is_empty() {
-        true => "none attached".to_owned(),
-        false => names.join(", "),
-    }))
+    Ok((
+        right,
+        match names.is_empty() {
+            true => "none attached".to_owned(),
+            false => names.join(", "),
+        },
+    ))
 }

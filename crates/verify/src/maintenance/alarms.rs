@@ -24,8 +24,9 @@ pub(super) async fn review(care: Care<'_>) -> Vec<Finding> {
     };
     // Those of CloudFront are in us-east-1.
     let sites = care.sites;
-    let (here, there): (Vec<&str>, Vec<&str>) =
-        names.iter().partition(|name| !name.contains("-cloudfront-"));
+    let (here, there): (Vec<&str>, Vec<&str>) = names
+        .iter()
+        .partition(|name| !name.contains("-cloudfront-"));
     let home = Desk {
         client: &sites.home.cloudwatch,
         call: &|operation, name| sites.call("CloudWatch", operation, name),
@@ -57,12 +58,16 @@ async fn of(care: Care<'_>, desk: &Desk<'_>, names: &[&str]) -> Vec<Finding> {
                     .ok_or_else(|| Blind::absent("CloudWatch knows no such alarm"))
             });
             let state = alarm.and_then(state);
-            findings.push(
-                Finding::new("alarm", *name, "OK", state)
-                    .fix(format!("aws cloudwatch describe-alarm-history --alarm-name {name}")),
-            );
+            findings.push(Finding::new("alarm", *name, "OK", state).fix(format!(
+                "aws cloudwatch describe-alarm-history --alarm-name {name}"
+            )));
             let rang = rang(care, desk, name).await;
-            findings.push(Finding::new("alarm-history", *name, format!("quiet for {DAYS} days"), rang));
+            findings.push(Finding::new(
+                "alarm-history",
+                *name,
+                format!("quiet for {DAYS} days"),
+                rang,
+            ));
         }
     }
     findings
@@ -116,13 +121,19 @@ async fn rang(care: Care<'_>, desk: &Desk<'_>, name: &str) -> Seen<(bool, String
         for item in page.alarm_history_items() {
             changes += 1;
             // "Alarm updated from OK to ALARM"
-            if item.history_summary().is_some_and(|text| text.ends_with("to ALARM")) {
+            if item
+                .history_summary()
+                .is_some_and(|text| text.ends_with("to ALARM"))
+            {
                 times.extend(item.timestamp().map(ToString::to_string));
             }
         }
     }
     Ok(match times.is_empty() {
         true => (true, format!("{changes} changes, none to ALARM")),
-        false => (false, format!("rang {} times: {}", times.len(), times.join(", "))),
+        false => (
+            false,
+            format!("rang {} times: {}", times.len(), times.join(", ")),
+        ),
     })
 }

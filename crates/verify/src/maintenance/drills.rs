@@ -56,8 +56,13 @@ fn in_name(name: &str) -> Option<Timestamp> {
 
 pub(super) fn review(care: Care<'_>) -> Finding {
     let expected = format!("a drill that went well within {} days", DAYS);
-    Finding::new("last-drill", care.name(), expected, judge(care.drills, care.at))
-        .fix("cargo drill; docs/dr-replicate.md has the steps against AWS")
+    Finding::new(
+        "last-drill",
+        care.name(),
+        expected,
+        judge(care.drills, care.at),
+    )
+    .fix("cargo drill; docs/dr-replicate.md has the steps against AWS")
 }
 
 fn judge(drills: &[DrillRecord], now: Timestamp) -> Seen<(bool, String)> {
@@ -103,10 +108,20 @@ mod tests {
         let lost = r#"{"rto": 12.5, "rto_objective": 2700.0, "writes_lost": 3}"#;
         assert!(of(&[("drill-20261001-101500.json", good)]).unwrap().0);
         assert!(!of(&[("drill-20260101-101500.json", good)]).unwrap().0);
-        let both = [("drill-20261001-101500.json", good), ("drill-20261101T101500Z.json", lost)];
+        let both = [
+            ("drill-20261001-101500.json", good),
+            ("drill-20261101T101500Z.json", lost),
+        ];
         let (right, shown) = of(&both).unwrap();
         assert!(!right && shown.contains("which failed"), "{shown}");
-        assert!(of(&[("x.json", r#"{"at": "2026-11-01T00:00:00Z", "passed": true}"#)]).unwrap().0);
+        assert!(
+            of(&[(
+                "x.json",
+                r#"{"at": "2026-11-01T00:00:00Z", "passed": true}"#
+            )])
+            .unwrap()
+            .0
+        );
     }
 
     #[test]

@@ -33,14 +33,23 @@ pub(super) async fn review(care: Care<'_>) -> Vec<Finding> {
         Err(blind) => return vec![Finding::new("group-rules", vpc, "groups", Err(blind))],
     };
     let balancer = care.outputs.text("alb_security_group_id").ok();
-    let ours: Vec<&str> = OURS.iter().filter_map(|name| care.outputs.text(name).ok()).collect();
+    let ours: Vec<&str> = OURS
+        .iter()
+        .filter_map(|name| care.outputs.text(name).ok())
+        .collect();
     let mut findings = Vec::new();
     for group in &groups {
         let id = group.group_id().unwrap_or("?");
         let name = format!("{id} {}", group.group_name().unwrap_or_default());
         let open = world(group.ip_permissions(), balancer == Some(id));
         let seen = match open.is_empty() {
-            true => (true, format!("{} rules, none open to the world", group.ip_permissions().len())),
+            true => (
+                true,
+                format!(
+                    "{} rules, none open to the world",
+                    group.ip_permissions().len()
+                ),
+            ),
             false => (false, format!("open to the world: {}", open.join(", "))),
         };
         findings.push(
@@ -51,7 +60,9 @@ pub(super) async fn review(care: Care<'_>) -> Vec<Finding> {
             continue;
         }
         let used = used.as_ref().map_err(Clone::clone).map(|used| {
-            let named = groups.iter().any(|other| other.group_id() != Some(id) && names(other, id));
+            let named = groups
+                .iter()
+                .any(|other| other.group_id() != Some(id) && names(other, id));
             match (used.contains(id), named, ours.contains(&id)) {
                 (true, ..) => (true, "by network interfaces".to_owned()),
                 (_, true, _) => (true, "by rules of other groups".to_owned()),
@@ -119,20 +130,32 @@ fn world(rules: &[IpPermission], balancer: bool) -> Vec<String> {
     rules
         .iter()
         .filter(|rule| {
-            let v4 = rule.ip_ranges().iter().any(|range| range.cidr_ip() == Some("0.0.0.0/0"));
-            let v6 = rule.ipv6_ranges().iter().any(|range| range.cidr_ipv6() == Some("::/0"));
+            let v4 = rule
+                .ip_ranges()
+                .iter()
+                .any(|range| range.cidr_ip() == Some("0.0.0.0/0"));
+            let v6 = rule
+                .ipv6_ranges()
+                .iter()
+                .any(|range| range.cidr_ipv6() == Some("::/0"));
             v4 || v6
         })
         .filter(|rule| {
-            let one = rule.from_port().filter(|port| rule.to_port() == Some(*port));
+            let one = rule
+                .from_port()
+                .filter(|port| rule.to_port() == Some(*port));
             !(balancer && one.is_some_and(|port| PUBLIC.contains(&port)))
         })
-        .map(|rule| match (rule.ip_protocol(), rule.from_port(), rule.to_port()) {
-            (Some("-1"), ..) => "everything".to_owned(),
-            (Some(protocol), Some(first), Some(last)) if first == last => format!("{protocol} {first}"),
-            (Some(protocol), Some(first), Some(last)) => format!("{protocol} {first}-{last}"),
-            _ => "a rule that is not understood".to_owned(),
-        })
+        .map(
+            |rule| match (rule.ip_protocol(), rule.from_port(), rule.to_port()) {
+                (Some("-1"), ..) => "everything".to_owned(),
+                (Some(protocol), Some(first), Some(last)) if first == last => {
+                    format!("{protocol} {first}")
+                }
+                (Some(protocol), Some(first), Some(last)) => format!("{protocol} {first}-{last}"),
+                _ => "a rule that is not understood".to_owned(),
+            },
+        )
         .collect()
 }
 
@@ -142,7 +165,12 @@ mod tests {
 
     use super::*;
 
-    fn rule(protocol: &str, ports: Option<(i32, i32)>, v4: Option<&str>, v6: Option<&str>) -> IpPermission {
+    fn rule(
+        protocol: &str,
+        ports: Option<(i32, i32)>,
+        v4: Option<&str>,
+        v6: Option<&str>,
+    ) -> IpPermission {
         IpPermission::builder()
             .ip_protocol(protocol)
             .set_from_port(ports.map(|ports| ports.0))
@@ -157,10 +185,25 @@ mod tests {
         let world_of = |rule: IpPermission, balancer| world(&[rule], balancer).join("");
         let any = Some("0.0.0.0/0");
         assert_eq!(world_of(rule("tcp", Some((443, 443)), any, None), true), "");
-        assert_eq!(world_of(rule("tcp", Some((443, 443)), any, None), false), "tcp 443");
-        assert_eq!(world_of(rule("tcp", Some((80, 443)), any, None), true), "tcp 80-443");
-        assert_eq!(world_of(rule("tcp", Some((22, 22)), None, Some("::/0")), true), "tcp 22");
+        assert_eq!(
+            world_of(rule("tcp", Some((443, 443)), any, None), false),
+            "tcp 443"
+        );
+        assert_eq!(
+            world_of(rule("tcp", Some((80, 443)), any, None), true),
+            "tcp 80-443"
+        );
+        assert_eq!(
+            world_of(rule("tcp", Some((22, 22)), None, Some("::/0")), true),
+            "tcp 22"
+        );
         assert_eq!(world_of(rule("-1", None, any, None), true), "everything");
-        assert_eq!(world_of(rule("tcp", Some((22, 22)), Some("10.0.0.0/16"), None), false), "");
+        assert_eq!(
+            world_of(
+                rule("tcp", Some((22, 22)), Some("10.0.0.0/16"), None),
+                false
+            ),
+            ""
+        );
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, ScanBy, StatusCode};
+use aws_sdk_cloudwatch::types::{
+    Dimension, Metric, MetricDataQuery, MetricStat, ScanBy, StatusCode,
+};
 use jiff::Timestamp;
 
 use super::{Care, Series, sdk, time};
@@ -56,7 +58,10 @@ impl Wanted {
 /// The values of each metric, or why it has none.
 async fn measure(care: Care<'_>, wanted: &[Wanted]) -> Vec<Seen<Series>> {
     let call = care.sites.call("CloudWatch", "GetMetricData", care.name());
-    let queries = wanted.iter().enumerate().map(|(id, wanted)| wanted.query(id));
+    let queries = wanted
+        .iter()
+        .enumerate()
+        .map(|(id, wanted)| wanted.query(id));
     let mut pages = care
         .sites
         .home
@@ -78,10 +83,16 @@ async fn measure(care: Care<'_>, wanted: &[Wanted]) -> Vec<Seen<Series>> {
             }
         };
         for result in page.metric_data_results() {
-            let (points, status) = found.entry(result.id().unwrap_or_default().to_owned()).or_default();
+            let (points, status) = found
+                .entry(result.id().unwrap_or_default().to_owned())
+                .or_default();
             let times = result.timestamps().iter().map(time);
             let values = result.values().iter().copied();
-            points.extend(times.zip(values).filter_map(|(time, value)| Some((time?, value))));
+            points.extend(
+                times
+                    .zip(values)
+                    .filter_map(|(time, value)| Some((time?, value))),
+            );
             // Partial data goes on on another page; what the last one says counts.
             *status = result.status_code().cloned();
         }
@@ -96,7 +107,10 @@ async fn measure(care: Care<'_>, wanted: &[Wanted]) -> Vec<Seen<Series>> {
             match status {
                 None | Some(StatusCode::Complete) => {}
                 Some(status) => {
-                    return Err(Blind::because(format!("CloudWatch answered {}", status.as_str())));
+                    return Err(Blind::because(format!(
+                        "CloudWatch answered {}",
+                        status.as_str()
+                    )));
                 }
             }
             if points.is_empty() {
@@ -107,7 +121,12 @@ async fn measure(care: Care<'_>, wanted: &[Wanted]) -> Vec<Seen<Series>> {
                 *value /= wanted.scale;
             }
             Ok(Series {
-                what: format!("{} {}, {}", wanted.what, wanted.metric, wanted.statistic.to_lowercase()),
+                what: format!(
+                    "{} {}, {}",
+                    wanted.what,
+                    wanted.metric,
+                    wanted.statistic.to_lowercase()
+                ),
                 resource: wanted.resource.clone(),
                 unit: wanted.unit,
                 points,
@@ -171,13 +190,23 @@ pub(super) async fn performance(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
     for (wanted, measured) in wanted.iter().zip(measured) {
         let what = format!("{} {}", wanted.metric, wanted.statistic.to_lowercase());
         let resource = format!("{}: {what}", wanted.resource);
-        let seen = measured.as_ref().map_err(Clone::clone).map(|series| (true, summary(series)));
+        let seen = measured
+            .as_ref()
+            .map_err(Clone::clone)
+            .map(|series| (true, summary(series)));
         findings.push(Finding::new("trend", resource, "data", seen));
         if wanted.metric == "FreeStorageSpace" {
             let lasts = measured.as_ref().map_err(Clone::clone).and_then(lasts);
             findings.push(
-                Finding::new("storage-lasts", &wanted.resource, format!("{STORAGE_DAYS} days at this rate"), lasts)
-                    .fix("raise db_max_allocated_storage_gb before it is used up, then terraform apply"),
+                Finding::new(
+                    "storage-lasts",
+                    &wanted.resource,
+                    format!("{STORAGE_DAYS} days at this rate"),
+                    lasts,
+                )
+                .fix(
+                    "raise db_max_allocated_storage_gb before it is used up, then terraform apply",
+                ),
             );
         }
         series.extend(measured);
@@ -188,7 +217,9 @@ pub(super) async fn performance(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
 /// The nodes of the replication group, by which CloudWatch knows them.
 async fn nodes(care: Care<'_>) -> Seen<Vec<String>> {
     let id = care.outputs.text("redis_replication_group_id")?;
-    let call = care.sites.call("ElastiCache", "DescribeReplicationGroups", id);
+    let call = care
+        .sites
+        .call("ElastiCache", "DescribeReplicationGroups", id);
     let answer = care
         .sites
         .elasticache
@@ -218,7 +249,10 @@ fn summary(series: &Series) -> String {
         "" => String::new(),
         unit => format!(" {unit}"),
     };
-    format!("{last:.1}{unit} at last, {least:.1} to {most:.1} over {} days", values.len())
+    format!(
+        "{last:.1}{unit} at last, {least:.1} to {most:.1} over {} days",
+        values.len()
+    )
 }
 
 /// Value a day, by the line through all points with the least squares.
@@ -249,10 +283,16 @@ fn lasts(series: &Series) -> Seen<(bool, String)> {
     match (slope(&series.points), last) {
         (Some(slope), Some(last)) if slope < 0.0 => {
             let days = last / -slope;
-            let shown = format!("{last:.1} GiB free, {:.2} GiB less each day: {days:.0} days", -slope);
+            let shown = format!(
+                "{last:.1} GiB free, {:.2} GiB less each day: {days:.0} days",
+                -slope
+            );
             Ok((days >= STORAGE_DAYS, shown))
         }
-        (Some(_), Some(last)) => Ok((true, format!("{last:.1} GiB free, and it does not get less"))),
+        (Some(_), Some(last)) => Ok((
+            true,
+            format!("{last:.1} GiB free, and it does not get less"),
+        )),
         _ => Err(Blind::because("one day alone shows no trend")),
     }
 }
@@ -261,7 +301,12 @@ fn lasts(series: &Series) -> Seen<(bool, String)> {
 const CLASSES: [&str; 3] = ["StandardStorage", "GlacierStorage", "DeepArchiveStorage"];
 
 pub(super) async fn growth(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
-    let outputs = ["s3_bucket_photos", "s3_bucket_documents", "s3_bucket_signatures", "s3_bucket_logs"];
+    let outputs = [
+        "s3_bucket_photos",
+        "s3_bucket_documents",
+        "s3_bucket_signatures",
+        "s3_bucket_logs",
+    ];
     let mut findings = Vec::new();
     let mut wanted = Vec::new();
     let mut buckets = Vec::new();
@@ -274,14 +319,19 @@ pub(super) async fn growth(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
     for bucket in &buckets {
         let sizes = CLASSES.map(|class| ("BucketSizeBytes", class, "GiB", GIB));
         for (metric, class, unit, scale) in
-            sizes.into_iter().chain([("NumberOfObjects", "AllStorageTypes", "", 1.0)])
+            sizes
+                .into_iter()
+                .chain([("NumberOfObjects", "AllStorageTypes", "", 1.0)])
         {
             wanted.push(Wanted {
                 what: class,
                 resource: (*bucket).to_owned(),
                 namespace: "AWS/S3",
                 metric,
-                dimensions: vec![("BucketName", (*bucket).to_owned()), ("StorageType", class.to_owned())],
+                dimensions: vec![
+                    ("BucketName", (*bucket).to_owned()),
+                    ("StorageType", class.to_owned()),
+                ],
                 statistic: "Average",
                 unit,
                 scale,
@@ -298,20 +348,38 @@ pub(super) async fn growth(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
 /// What a bucket has gained. A class without objects has no data; a bucket without any is unknown.
 fn grown(measured: &[Seen<Series>]) -> Seen<(bool, String)> {
     let sizes = &measured[..measured.len().saturating_sub(1)];
-    let known: Vec<&Series> = sizes.iter().filter_map(|series| series.as_ref().ok()).collect();
+    let known: Vec<&Series> = sizes
+        .iter()
+        .filter_map(|series| series.as_ref().ok())
+        .collect();
     if known.is_empty() {
-        let why = sizes.iter().find_map(|series| series.as_ref().err().cloned());
+        let why = sizes
+            .iter()
+            .find_map(|series| series.as_ref().err().cloned());
         return Err(why.unwrap_or_else(|| Blind::because("nothing was asked")));
     }
-    let total = |point: fn(&Series) -> Option<f64>| known.iter().filter_map(|series| point(series)).sum::<f64>();
+    let total = |point: fn(&Series) -> Option<f64>| {
+        known.iter().filter_map(|series| point(series)).sum::<f64>()
+    };
     let now = total(|series| series.points.last().map(|(_, value)| *value));
     let then = total(|series| series.points.first().map(|(_, value)| *value));
     let objects = measured.last().and_then(|series| series.as_ref().ok());
-    let objects = objects
-        .and_then(|series| series.points.last())
-        .map_or_else(|| "an unknown number of".to_owned(), |(_, value)| format!("{value:.0}"));
-    let days = known.iter().map(|series| series.points.len()).max().unwrap_or_default();
-    Ok((true, format!("{now:.2} GiB in {objects} objects, {:+.2} GiB over {days} days", now - then)))
+    let objects = objects.and_then(|series| series.points.last()).map_or_else(
+        || "an unknown number of".to_owned(),
+        |(_, value)| format!("{value:.0}"),
+    );
+    let days = known
+        .iter()
+        .map(|series| series.points.len())
+        .max()
+        .unwrap_or_default();
+    Ok((
+        true,
+        format!(
+            "{now:.2} GiB in {objects} objects, {:+.2} GiB over {days} days",
+            now - then
+        ),
+    ))
 }
 
 #[cfg(test)]
@@ -324,7 +392,11 @@ mod tests {
             what: "x".into(),
             resource: "x".into(),
             unit: "GiB",
-            points: values.iter().enumerate().map(|(day, value)| (at(day), *value)).collect(),
+            points: values
+                .iter()
+                .enumerate()
+                .map(|(day, value)| (at(day), *value))
+                .collect(),
         }
     }
 
@@ -342,7 +414,8 @@ mod tests {
     fn a_bucket_without_data_is_unknown_and_one_class_is_enough() {
         let none = || Err(Blind::because("no data"));
         assert!(grown(&[none(), none(), none()]).is_err());
-        let (_, shown) = grown(&[Ok(series(&[1.0, 3.0])), none(), Ok(series(&[7.0, 9.0]))]).unwrap();
+        let (_, shown) =
+            grown(&[Ok(series(&[1.0, 3.0])), none(), Ok(series(&[7.0, 9.0]))]).unwrap();
         assert_eq!(shown, "3.00 GiB in 9 objects, +2.00 GiB over 2 days");
     }
 }

@@ -28,7 +28,11 @@ async fn database(care: Care<'_>) -> Seen<(bool, String)> {
     let id = care.outputs.text("db_identifier")?;
     let rds = &care.sites.rds;
     let call = care.sites.call("RDS", "DescribeDBInstances", id);
-    let answer = rds.describe_db_instances().db_instance_identifier(id).send().await;
+    let answer = rds
+        .describe_db_instances()
+        .db_instance_identifier(id)
+        .send()
+        .await;
     let instance = answer
         .map_err(|error| Blind::from(call.failed(error)))?
         .db_instances
@@ -39,34 +43,33 @@ async fn database(care: Care<'_>) -> Seen<(bool, String)> {
     let tells = || Blind::because("RDS tells no engine version");
     let engine = instance.engine().ok_or_else(tells)?;
     let running = instance.engine_version().ok_or_else(tells)?;
-    let call = care.sites.call("RDS", "DescribeDBEngineVersions", format!("{engine} {running}"));
-    // Retired versions too: one of them may be what runs.
-    let pages = rds
-        .describe_db_engine_versions()
-        .engine(engine)
-        .engine_version(running)
-        .include_all(true);
+    let call = care.sites.call("RDS", "DescribeDBEngineVersions", engine);
+    let pages = rds.describe_db_engine_versions().engine(engine);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
     let found = found.map_err(|error| Blind::from(call.failed(error)))?;
-    let version = found
+    // Every minor of a major can be upgraded to every later one.
+    let major = numbers(running).first().copied();
+    let newest = found
         .iter()
-        .find(|version| version.engine_version() == Some(running))
-        .ok_or_else(|| Blind::because(format!("RDS does not list {running}")))?;
-    let newest = version
-        .valid_upgrade_target()
-        .iter()
-        .filter(|target| target.is_major_version_upgrade() == Some(false))
-        .filter_map(|target| target.engine_version().map(str::to_owned))
-        .filter(|target| numbers(target) > numbers(running))
-        .max_by_key(|target| numbers(target));
-    Ok(judge(running, newest))
+        .filter_map(|version| version.engine_version())
+        .filter(|version| numbers(version).first().copied() == major)
+        .max_by_key(|version| numbers(version))
+        .ok_or_else(|| Blind::because(format!("RDS lists no version like {running}")))?;
+    let newer = numbers(newest) > numbers(running);
+    Ok(judge(running, newer.then(|| newest.to_owned())))
 }
 
 async fn redis(care: Care<'_>) -> Seen<(bool, String)> {
     let id = care.outputs.text("redis_replication_group_id")?;
     let cache = &care.sites.elasticache;
-    let call = care.sites.call("ElastiCache", "DescribeReplicationGroups", id);
-    let answer = cache.describe_replication_groups().replication_group_id(id).send().await;
+    let call = care
+        .sites
+        .call("ElastiCache", "DescribeReplicationGroups", id);
+    let answer = cache
+        .describe_replication_groups()
+        .replication_group_id(id)
+        .send()
+        .await;
     let node = answer
         .map_err(|error| Blind::from(call.failed(error)))?
         .replication_groups()
@@ -75,14 +78,22 @@ async fn redis(care: Care<'_>) -> Seen<(bool, String)> {
         .next()
         .cloned()
         .ok_or_else(|| Blind::because("ElastiCache shows no node of it"))?;
-    let call = care.sites.call("ElastiCache", "DescribeCacheClusters", &node);
-    let answer = cache.describe_cache_clusters().cache_cluster_id(&node).send().await;
+    let call = care
+        .sites
+        .call("ElastiCache", "DescribeCacheClusters", &node);
+    let answer = cache
+        .describe_cache_clusters()
+        .cache_cluster_id(&node)
+        .send()
+        .await;
     let answer = answer.map_err(|error| Blind::from(call.failed(error)))?;
     let tells = || Blind::because("ElastiCache tells no engine version");
     let cluster = answer.cache_clusters().first().ok_or_else(tells)?;
     let engine = cluster.engine().unwrap_or("redis");
     let running = cluster.engine_version().ok_or_else(tells)?;
-    let call = care.sites.call("ElastiCache", "DescribeCacheEngineVersions", engine);
+    let call = care
+        .sites
+        .call("ElastiCache", "DescribeCacheEngineVersions", engine);
     let pages = cache.describe_cache_engine_versions().engine(engine);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
     let found = found.map_err(|error| Blind::from(call.failed(error)))?;
@@ -93,7 +104,9 @@ async fn redis(care: Care<'_>) -> Seen<(bool, String)> {
         .filter(|version| numbers(version).first().copied() == major)
         .collect();
     if of_major.is_empty() {
-        return Err(Blind::because(format!("ElastiCache lists no version like {running}")));
+        return Err(Blind::because(format!(
+            "ElastiCache lists no version like {running}"
+        )));
     }
     // Within 7.1 AWS chooses the patch: only the part that is listed is compared.
     let newest = of_major
@@ -101,7 +114,10 @@ async fn redis(care: Care<'_>) -> Seen<(bool, String)> {
         .filter(|version| {
             let listed = numbers(version);
             let depth = listed.len().min(2);
-            listed.iter().take(depth).gt(numbers(running).iter().take(depth))
+            listed
+                .iter()
+                .take(depth)
+                .gt(numbers(running).iter().take(depth))
         })
         .max_by_key(|version| numbers(version))
         .map(str::to_owned);

@@ -82,7 +82,9 @@ async fn exercise(
         Err(blind) => Err(blind),
     };
     let encrypted = put.as_ref().map_err(Clone::clone).map(|put| {
-        let shown = put.server_side_encryption().map(ServerSideEncryption::as_str);
+        let shown = put
+            .server_side_encryption()
+            .map(ServerSideEncryption::as_str);
         match shown {
             Some(shown) => (true, format!("written, encrypted by {shown}")),
             None => (false, "written, but S3 tells of no encryption".to_owned()),
@@ -103,17 +105,37 @@ async fn exercise(
     };
     let version = put.version_id;
     let mut took = Vec::with_capacity(count);
-    let mut read = read(clients, bucket, key, version.as_deref(), deadline, &mut took).await;
+    let mut read = read(
+        clients,
+        bucket,
+        key,
+        version.as_deref(),
+        deadline,
+        &mut took,
+    )
+    .await;
     for _ in 1..count {
         if !matches!(&read, Ok(found) if *found == body.as_bytes()) {
             break;
         }
-        read = self::read(clients, bucket, key, version.as_deref(), deadline, &mut took).await;
+        read = self::read(
+            clients,
+            bucket,
+            key,
+            version.as_deref(),
+            deadline,
+            &mut took,
+        )
+        .await;
     }
     let answered = read.is_ok();
     let same = read.map(|found| {
         let same = found == body.as_bytes();
-        let shown = if same { "what was written" } else { "something else" };
+        let shown = if same {
+            "what was written"
+        } else {
+            "something else"
+        };
         (same, shown.to_owned())
     });
     out.findings

@@ -27,14 +27,15 @@ pub(super) async fn probe(
 ) -> Outcome {
     let at = way.place.to_string();
     let mut out = Outcome::default();
-    let user = login.as_ref().map_or("postgres", |login| login.user.as_str());
+    let user = login
+        .as_ref()
+        .map_or("postgres", |login| login.user.as_str());
     let plain = plain(way, user).await;
     let handshake = handshake(way, trust).await;
 
     out.findings.push(
-        Finding::new(PLAIN, &at, "connections without TLS are refused", plain).fix(
-            "set rds.force_ssl = 1 in the parameter group and reboot, then terraform apply",
-        ),
+        Finding::new(PLAIN, &at, "connections without TLS are refused", plain)
+            .fix("set rds.force_ssl = 1 in the parameter group and reboot, then terraform apply"),
     );
     let stream = match tls(&mut out, &at, handshake) {
         Ok(stream) => stream,
@@ -167,7 +168,10 @@ async fn handshake(way: Way<'_>, trust: &Trust) -> Seen<Handshake> {
 
 enum Refused {
     /// The server answered.
-    Server { why: String, fix: &'static str },
+    Server {
+        why: String,
+        fix: &'static str,
+    },
     Blind(Blind),
 }
 
@@ -208,15 +212,17 @@ fn refused(error: &tokio_postgres::Error) -> Refused {
     let (why, fix) = match *code {
         SqlState::INVALID_PASSWORD => ("the password is not accepted", credentials),
         SqlState::INVALID_AUTHORIZATION_SPECIFICATION => ("the user may not log in", credentials),
-        SqlState::INVALID_CATALOG_NAME => (
-            "there is no such database",
-            "create it, or correct db_name",
-        ),
+        SqlState::INVALID_CATALOG_NAME => {
+            ("there is no such database", "create it, or correct db_name")
+        }
         SqlState::TOO_MANY_CONNECTIONS => (
             "the server has no connection left",
             "see who holds them: SELECT usename, state, count(*) FROM pg_stat_activity GROUP BY 1, 2",
         ),
-        SqlState::CANNOT_CONNECT_NOW => ("the server is starting or stopping", "try again in a minute"),
+        SqlState::CANNOT_CONNECT_NOW => (
+            "the server is starting or stopping",
+            "try again in a minute",
+        ),
         _ => ("the server refuses the session", "look at the server's log"),
     };
     Refused::Server {
@@ -235,7 +241,11 @@ async fn ask(out: &mut Outcome, at: &str, way: Way<'_>, client: &Client, count: 
     let sql = "SELECT current_setting('server_version'), pg_is_in_recovery(), \
                current_setting('transaction_read_only') = 'on'";
     let seen: Seen<(String, bool, bool)> = async {
-        let row = way.deadline.within(client.query_one(sql, &[])).await?.map_err(failed)?;
+        let row = way
+            .deadline
+            .within(client.query_one(sql, &[]))
+            .await?
+            .map_err(failed)?;
         let (version, replica, read_only) = (row.try_get(0), row.try_get(1), row.try_get(2));
         Ok((
             version.map_err(failed)?,
@@ -245,8 +255,11 @@ async fn ask(out: &mut Outcome, at: &str, way: Way<'_>, client: &Client, count: 
     }
     .await;
     let answers = seen.as_ref().map_err(Clone::clone);
-    let version = answers.clone().map(|(version, ..)| (true, format!("PostgreSQL {version}")));
-    out.findings.push(Finding::new(QUERY, at, "it answers", version));
+    let version = answers
+        .clone()
+        .map(|(version, ..)| (true, format!("PostgreSQL {version}")));
+    out.findings
+        .push(Finding::new(QUERY, at, "it answers", version));
     let role = answers.map(|(_, replica, read_only)| match (replica, read_only) {
         (true, _) => (false, "a replica, which takes no writes".to_owned()),
         (false, true) => (false, "a primary, but it takes no writes".to_owned()),
@@ -267,7 +280,13 @@ async fn ask(out: &mut Outcome, at: &str, way: Way<'_>, client: &Client, count: 
             _ => break,
         }
     }
-    out.measured(QUERY, at, "SELECT 1", Latency::new(format!("{at} SELECT 1"), took), count);
+    out.measured(
+        QUERY,
+        at,
+        "SELECT 1",
+        Latency::new(format!("{at} SELECT 1"), took),
+        count,
+    );
 }
 
 #[cfg(test)]
@@ -285,7 +304,10 @@ mod tests {
     #[test]
     fn a_startup_message_has_its_own_length() {
         let message = startup("a\0b");
-        assert_eq!(message[..4], u32::try_from(message.len()).unwrap().to_be_bytes());
+        assert_eq!(
+            message[..4],
+            u32::try_from(message.len()).unwrap().to_be_bytes()
+        );
         assert!(message.ends_with(b"database\0postgres\0\0"));
     }
 }

@@ -53,7 +53,10 @@ impl FromStr for HealthUrl {
         if authority.as_str().contains('@') {
             return Err(HealthUrlError::Credentials);
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']');
         if host.is_empty() {
             return Err(HealthUrlError::NotHttp);
         }
@@ -115,7 +118,13 @@ pub(super) async fn probe(
             }
         }
         let what = "connection and answer";
-        out.measured("http", &shown, what, Latency::new(format!("{shown} {what}"), took), count);
+        out.measured(
+            "http",
+            &shown,
+            what,
+            Latency::new(format!("{shown} {what}"), took),
+            count,
+        );
     }
     out
 }
@@ -128,12 +137,14 @@ enum Answered {
 async fn ask(way: Way<'_>, url: &HealthUrl, trust: &Trust) -> Seen<Answered> {
     let stream = way.connect().await?;
     if !url.tls {
-        return Ok(Answered::Status(way.deadline.within(get(url, stream)).await??));
+        return Ok(Answered::Status(
+            way.deadline.within(get(url, stream)).await??,
+        ));
     }
     match Handshake::with(way, trust, stream).await? {
-        Handshake::Trusted { stream, .. } => {
-            Ok(Answered::Status(way.deadline.within(get(url, stream)).await??))
-        }
+        Handshake::Trusted { stream, .. } => Ok(Answered::Status(
+            way.deadline.within(get(url, stream)).await??,
+        )),
         Handshake::Refused { why, fix } => Ok(Answered::Refused { why, fix }),
     }
 }
@@ -144,7 +155,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let failed = |_| Blind::because("what answers does not speak HTTP, or broke off");
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(failed)?;
     tokio::spawn(connection);
     let target = match &url.query {
         Some(query) => format!("{}?{query}", url.path),
@@ -188,7 +201,10 @@ mod tests {
             ("app.example/health", HealthUrlError::NotHttp),
             ("ftp://app.example/", HealthUrlError::NotHttp),
             ("https://", HealthUrlError::NotHttp),
-            ("https://jo:hunter2@app.example/", HealthUrlError::Credentials),
+            (
+                "https://jo:hunter2@app.example/",
+                HealthUrlError::Credentials,
+            ),
         ] {
             assert_eq!(text.parse::<HealthUrl>().unwrap_err(), error, "{text}");
         }

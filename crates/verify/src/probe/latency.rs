@@ -48,7 +48,12 @@ mod tests {
         let of = |times: &[u64]| {
             let took = times.iter().map(|ms| Duration::from_millis(*ms)).collect();
             let latency = Latency::new("x", took)?;
-            Some([latency.p50_ms, latency.p95_ms, latency.p99_ms, latency.max_ms])
+            Some([
+                latency.p50_ms,
+                latency.p95_ms,
+                latency.p99_ms,
+                latency.max_ms,
+            ])
         };
         let hundred: Vec<u64> = (1..=100).rev().collect();
         assert_eq!(of(&hundred), Some([50.0, 95.0, 99.0, 100.0]));

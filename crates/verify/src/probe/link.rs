@@ -122,14 +122,11 @@ const NO_TLS: &str =
     "enforce TLS on the server: rds.force_ssl = 1, transit_encryption_mode = \"required\"";
 
 impl Handshake {
-    pub(super) async fn with(
-        way: Way<'_>,
-        trust: &Trust,
-        stream: TcpStream,
-    ) -> Seen<Handshake> {
+    pub(super) async fn with(way: Way<'_>, trust: &Trust, stream: TcpStream) -> Seen<Handshake> {
         let host = way.place.host.as_str();
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| Blind::because(format!("{host} is no name that a certificate can have")))?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+            Blind::because(format!("{host} is no name that a certificate can have"))
+        })?;
         let connector = TlsConnector::from(trust.0.clone());
         match way.deadline.within(connector.connect(name, stream)).await? {
             Ok(stream) => {

@@ -110,7 +110,10 @@ async fn ping<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Pinged {
 
 /// Both together: a server that answers in plain has no TLS, whatever its silence to a handshake looks like;
 /// and an end of a plain connection proves a refusal only where TLS shows that somebody is there.
-fn judge(handshake: Seen<Handshake>, plain: Seen<Pinged>) -> (Seen<Handshake>, Seen<(bool, String)>) {
+fn judge(
+    handshake: Seen<Handshake>,
+    plain: Seen<Pinged>,
+) -> (Seen<Handshake>, Seen<(bool, String)>) {
     let plain = match plain {
         Ok(Pinged::Served | Pinged::Error(_)) => {
             let seen = (false, "accepted: the server answers without TLS".to_owned());
@@ -132,7 +135,10 @@ fn judge(handshake: Seen<Handshake>, plain: Seen<Pinged>) -> (Seen<Handshake>, S
     (handshake, plain)
 }
 
-#[expect(clippy::too_many_arguments, reason = "one caller, and no two of them belong together")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one caller, and no two of them belong together"
+)]
 async fn inside(
     out: &mut Outcome,
     at: &str,
@@ -159,7 +165,10 @@ async fn inside(
     let connection = async {
         let login = login.map_err(Refused::Blind)?;
         let stream = way.connect().await.map_err(Refused::Blind)?;
-        match Handshake::with(way, trust, stream).await.map_err(Refused::Blind)? {
+        match Handshake::with(way, trust, stream)
+            .await
+            .map_err(Refused::Blind)?
+        {
             Handshake::Trusted { stream, .. } => log_in(way, stream, login).await,
             Handshake::Refused { why, .. } => Err(Refused::Blind(Blind::because(why))),
         }
@@ -187,8 +196,12 @@ async fn inside(
         }
     };
     let canary = canary(way, &mut connection).await;
-    out.findings
-        .push(Finding::new(CANARY, at, "a key is written, read back and removed", canary));
+    out.findings.push(Finding::new(
+        CANARY,
+        at,
+        "a key is written, read back and removed",
+        canary,
+    ));
     let role = role(way, &mut connection).await;
     out.findings.push(
         Finding::new(ROLE, at, "the primary, which takes writes", role)
@@ -198,12 +211,22 @@ async fn inside(
     for _ in 0..count {
         let begun = Instant::now();
         let ping = redis::cmd("PING");
-        match way.deadline.within(ping.query_async::<String>(&mut connection)).await {
+        match way
+            .deadline
+            .within(ping.query_async::<String>(&mut connection))
+            .await
+        {
             Ok(Ok(_)) => took.push(begun.elapsed()),
             _ => break,
         }
     }
-    out.measured(AUTH, at, "PING", Latency::new(format!("{at} PING"), took), count);
+    out.measured(
+        AUTH,
+        at,
+        "PING",
+        Latency::new(format!("{at} PING"), took),
+        count,
+    );
 }
 
 enum Refused {
@@ -226,7 +249,9 @@ async fn log_in(
         let (mut connection, driver) = connecting.await?;
         // It ends when the connection goes.
         tokio::spawn(driver);
-        redis::cmd("PING").query_async::<String>(&mut connection).await?;
+        redis::cmd("PING")
+            .query_async::<String>(&mut connection)
+            .await?;
         Ok::<_, RedisError>(connection)
     });
     match connected.await.map_err(Refused::Blind)? {
@@ -259,7 +284,10 @@ async fn canary(way: Way<'_>, connection: &mut MultiplexedConnection) -> Seen<(b
         .arg("EX")
         .arg(CANARY_SECONDS)
         .to_owned();
-    let written = way.deadline.within(set.query_async::<String>(connection)).await?;
+    let written = way
+        .deadline
+        .within(set.query_async::<String>(connection))
+        .await?;
     match written {
         Ok(_) => {}
         Err(error) => {

@@ -46,14 +46,31 @@ pub(crate) fn start(pair: &Pair, how: How) -> Option<Server> {
     let made = command(&initdb)
         .arg("-D")
         .arg(at("data"))
-        .args(["-U", USER, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"])
+        .args([
+            "-U",
+            USER,
+            "-A",
+            "scram-sha-256",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ])
         .arg("--pwfile")
         .arg(at("password"))
         .output()
         .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
     // Like rds.force_ssl: no entry fits a session without TLS.
-    let kind = if how.plain_accepted || how.without_tls { "host" } else { "hostssl" };
+    let kind = if how.plain_accepted || how.without_tls {
+        "host"
+    } else {
+        "hostssl"
+    };
     let rules = format!("{kind} all all 127.0.0.1/32 scram-sha-256\n");
     fs::write(at("data").join("pg_hba.conf"), rules).unwrap();
     if how.replica {
@@ -73,7 +90,10 @@ pub(crate) fn start(pair: &Pair, how: How) -> Option<Server> {
         format!("ssl={}", if how.without_tls { "off" } else { "on" }),
         format!("ssl_cert_file={}", at("server.pem").display()),
         format!("ssl_key_file={}", at("server.key").display()),
-        format!("default_transaction_read_only={}", if how.read_only { "on" } else { "off" }),
+        format!(
+            "default_transaction_read_only={}",
+            if how.read_only { "on" } else { "off" }
+        ),
     ];
     for setting in &settings {
         server.args(["-c", setting]);
@@ -85,7 +105,10 @@ pub(crate) fn start(pair: &Pair, how: How) -> Option<Server> {
         .unwrap();
     wait_for(port, &mut child, &at("log"));
     // It listens before it serves.
-    while !fs::read_to_string(at("log")).unwrap().contains("ready to accept") {
+    while !fs::read_to_string(at("log"))
+        .unwrap()
+        .contains("ready to accept")
+    {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     Some(Server {
