@@ -154,3 +154,82 @@ fn what_was_never_captured_cannot_be_compared() {
     let output = stage.run(&["drift", "--from", "now.json", "--no-check"]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
 }
+
+/// What terraform itself writes: outputs, the state's head, a plan.
+#[test]
+fn terraforms_own_outputs_state_and_plan_are_understood() {
+    let mut stage = Stage::new();
+    let home = stage.path("home").to_str().unwrap().to_owned();
+    fs::create_dir(&home).unwrap();
+    stage.set("HOME", &home);
+    stage.file(
+        "env/main.tf",
+        r#"variable "size" { default = 1 }
+        variable "password" {
+          default   = "planted-in-terraform"
+          sensitive = true
+        }
+        resource "terraform_data" "database" { input = { size = var.size, password = var.password } }
+        output "db_size" { value = terraform_data.database.output.size }
+        output "db_password" {
+          value     = terraform_data.database.output.password
+          sensitive = true
+        }"#,
+    );
+    let terraform = |arguments: &[&str]| {
+        let mut terraform = std::process::Command::new("terraform");
+        terraform.current_dir(stage.path("env")).env("HOME", &home);
+        terraform
+            .env_remove("TF_CLI_CONFIG_FILE")
+            .args(arguments)
+            .output()
+    };
+    match terraform(&["init", "-no-color"]) {
+        Ok(done) if done.status.success() => {}
+        _ => {
+            eprintln!("skipped: terraform does not run here");
+            return;
+        }
+    }
+    let done = |arguments: &[&str]| {
+        let output = terraform(arguments).unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    };
+    done(&["apply", "-auto-approve", "-no-color"]);
+    let told = stage.json(0, &["capture", "--chdir", "env", "--no-check"]);
+    let capture = stage.read(told["file"].as_str().unwrap());
+    assert!(capture["origin"]["state"]["serial"].as_u64().unwrap() > 0);
+    assert!(
+        capture["origin"]["terraform"]
+            .as_str()
+            .unwrap()
+            .contains('.')
+    );
+    assert_eq!(capture["outputs"]["db_size"]["value"], 1);
+    assert!(!capture.to_string().contains("planted-in-terraform"));
+    stage.text(0, &["drift", "--chdir", "env", "--no-check"]);
+
+    let plan = |size: &str| {
+        done(&["plan", "-no-color", "-out=tfplan", "-var", size]);
+        let json = done(&["show", "-json", "tfplan"]);
+        stage.file("plan.json", &String::from_utf8(json).unwrap());
+    };
+    plan("size=1");
+    assert_eq!(
+        differences(&stage.json(0, &["drift", "--plan", "plan.json"])),
+        [""; 0]
+    );
+    plan("size=2");
+    let drift = stage.json(1, &["drift", "--plan", "plan.json"]);
+    let told = differences(&drift);
+    let place = "changed plan.terraform_data.database.input.size: value changed";
+    assert!(told.contains(&place.to_owned()), "{told:?}");
+    assert!(!drift.to_string().contains("planted-in-terraform"));
+    done(&["apply", "-auto-approve", "-no-color", "-var", "size=2"]);
+    let drift = stage.json(1, &["drift", "--chdir", "env", "--no-check"]);
+    assert_eq!(
+        differences(&drift),
+        ["changed outputs.db_size: value changed"]
+    );
+}

@@ -79,8 +79,8 @@ const fn thing_of(name: &'static str, changed: &'static str, removed: &'static s
     }
 }
 
-/// By words of names, the first that fits.
-static THINGS: [(&str, Thing); 22] = [
+/// By what words of names begin with, the first that fits.
+static THINGS: [(&str, Thing); 23] = [
     (
         "secret_arn",
         thing_of("secret", "replaced by another secret", "lost"),
@@ -127,15 +127,26 @@ static THINGS: [(&str, Thing); 22] = [
     ),
     ("alarm", thing_of("alarm", "changed", "lost")),
     ("dashboard", thing_of("dashboard", "changed", "lost")),
-    ("db_", thing_of("database", "replaced or renamed", "lost")),
-    ("redis_", thing_of("cache", "replaced or renamed", "lost")),
+    (
+        "db_identifier",
+        thing_of("database", "replaced or renamed", "lost"),
+    ),
+    (
+        "db_arn",
+        thing_of("database", "replaced or renamed", "lost"),
+    ),
+    (
+        "redis_replication_group",
+        thing_of("cache", "replaced or renamed", "lost"),
+    ),
 ];
 
 fn thing(name: &str) -> &'static Thing {
     static OTHER: Thing = thing_of("value", "changed", "removed");
+    let name = format!("_{name}");
     THINGS
         .iter()
-        .find(|(word, _)| name.contains(word))
+        .find(|(word, _)| name.contains(&format!("_{word}")))
         .map_or(&OTHER, |(_, thing)| thing)
 }
 
@@ -247,6 +258,8 @@ mod tests {
                 "database replaced",
             ),
             ("kms_key_arn", Changed, "x", "y", "key replaced"),
+            ("db_size", Changed, "1", "2", "value changed"),
+            ("report", Changed, "1", "2", "value changed"),
             ("whatever", Removed, "x", "", "value removed"),
         ] {
             let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
