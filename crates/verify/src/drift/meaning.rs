@@ -3,32 +3,38 @@
 use super::compare::Raw;
 use super::{Difference, Kind};
 
-/// `raw` with its meaning; of secrets not even the fingerprints are shown.
+/// `raw` with its meaning. Of a secret not even the fingerprint is shown, and nothing of what was one on one
+/// side: it may still be.
 pub(super) fn explained(raw: Raw) -> Difference {
     let meaning = meaning(&raw);
+    let secret = raw.has_secret();
+    let veiled =
+        |text: Option<String>| text.map(|text| if secret { VEIL.to_owned() } else { text });
+    let place = match raw.place.split_once("[{hidden:") {
+        Some((list, _)) => format!("{list}[{VEIL}]"),
+        None => raw.place,
+    };
     Difference {
         meaning,
-        place: raw.place,
+        place,
         kind: raw.kind,
-        before: raw.before.map(veiled),
-        after: raw.after.map(veiled),
+        before: veiled(raw.before),
+        after: veiled(raw.after),
         ignored: None,
     }
 }
 
-fn veiled(text: String) -> String {
-    if text.starts_with("{hidden:") {
-        "(a secret)".to_owned()
-    } else {
-        text
+const VEIL: &str = "(a secret)";
+
+impl Raw {
+    fn has_secret(&self) -> bool {
+        let mut texts = [&self.before, &self.after].into_iter().flatten();
+        texts.any(|text| text.contains("{hidden:"))
     }
 }
 
 fn meaning(raw: &Raw) -> String {
-    let secret = [&raw.before, &raw.after]
-        .into_iter()
-        .flatten()
-        .any(|text| text.starts_with("{hidden:"));
+    let secret = raw.has_secret();
     match (raw.kind, secret) {
         (Kind::Unknown, true) => {
             return "a secret that cannot be compared: it was hidden with another salt, or on one side only"
@@ -39,6 +45,8 @@ fn meaning(raw: &Raw) -> String {
                 .to_owned();
         }
         (Kind::Changed, true) => return "secret rotated".to_owned(),
+        (Kind::Added, true) => return "secret added".to_owned(),
+        (Kind::Removed, true) => return "secret removed".to_owned(),
         _ => {}
     }
     if let (Some(before), Some(after)) = (&raw.before, &raw.after)
@@ -71,8 +79,8 @@ const fn thing_of(name: &'static str, changed: &'static str, removed: &'static s
     }
 }
 
-/// By words of names, the first that fits.
-static THINGS: [(&str, Thing); 22] = [
+/// By what words of names begin with, the first that fits.
+static THINGS: [(&str, Thing); 23] = [
     (
         "secret_arn",
         thing_of("secret", "replaced by another secret", "lost"),
@@ -119,15 +127,26 @@ static THINGS: [(&str, Thing); 22] = [
     ),
     ("alarm", thing_of("alarm", "changed", "lost")),
     ("dashboard", thing_of("dashboard", "changed", "lost")),
-    ("db_", thing_of("database", "replaced or renamed", "lost")),
-    ("redis_", thing_of("cache", "replaced or renamed", "lost")),
+    (
+        "db_identifier",
+        thing_of("database", "replaced or renamed", "lost"),
+    ),
+    (
+        "db_arn",
+        thing_of("database", "replaced or renamed", "lost"),
+    ),
+    (
+        "redis_replication_group",
+        thing_of("cache", "replaced or renamed", "lost"),
+    ),
 ];
 
 fn thing(name: &str) -> &'static Thing {
     static OTHER: Thing = thing_of("value", "changed", "removed");
+    let name = format!("_{name}");
     THINGS
         .iter()
-        .find(|(word, _)| name.contains(word))
+        .find(|(word, _)| name.contains(&format!("_{word}")))
         .map_or(&OTHER, |(_, thing)| thing)
 }
 
@@ -239,6 +258,8 @@ mod tests {
                 "database replaced",
             ),
             ("kms_key_arn", Changed, "x", "y", "key replaced"),
+            ("db_size", Changed, "1", "2", "value changed"),
+            ("report", Changed, "1", "2", "value changed"),
             ("whatever", Removed, "x", "", "value removed"),
         ] {
             let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());

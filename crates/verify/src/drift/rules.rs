@@ -101,7 +101,7 @@ impl Rules {
                     rule.path
                 )),
                 None if !fits => {
-                    notes.push(format!("note: the rule for {} fits nothing", rule.path))
+                    notes.push(format!("note: the rule for {} fits nothing", rule.path));
                 }
                 None => {}
             }

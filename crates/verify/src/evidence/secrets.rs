@@ -42,8 +42,11 @@ impl Secrets {
                 }
             }
             Value::String(text) => {
-                if sensitive || looks_like_secret(name, text) {
+                if sensitive {
                     self.add(text);
+                }
+                for secret in shape::secrets_in(name, text) {
+                    self.add(&secret);
                 }
             }
             Value::Array(values) => {
@@ -142,6 +145,7 @@ mod tests {
     fn outputs() -> Outputs {
         Outputs::parse(
             br#"{"a": {"sensitive": true, "value": {"user": "someone", "key": "hunter2/+\"x"}},
+                "url": {"value": "amqp://app:in-a-url@host"}, "text": {"value": "{\"token\": \"in-json\"}"},
                 "b": {"value": {"db_password": "plain-word", "list": [{"token": 1234567}]}},
                 "vpc_id": {"value": "vpc-0a1b2c3d"}}"#,
         )
@@ -159,6 +163,8 @@ mod tests {
             "a=hunter2%2f%2b%22x&b".to_owned(),
             "plain-word!".to_owned(),
             "pin 1234567".to_owned(),
+            "the in-a-url of it".to_owned(),
+            "the in-json of it".to_owned(),
         ] {
             assert!(secrets.found_in(&text), "{text}");
         }

@@ -82,10 +82,19 @@ fn snake(name: &str) -> String {
 
 /// Whether `text`, which is called `name`, is a secret or has one in it.
 pub(in crate::evidence) fn looks_like_secret(name: &str, text: &str) -> bool {
-    if speaks_of_secret(name) && !text.is_empty() && !is_reference(text) {
-        return true;
-    }
-    has_secret(text)
+    !secrets_in(name, text).is_empty()
+}
+
+/// Whether there is a secret in `text`, whatever it is called.
+pub(super) fn has_secret(text: &str) -> bool {
+    looks_like_secret("", text)
+}
+
+/// The secrets in `text`, which is called `name`: all of it, or what is a secret about it.
+pub(super) fn secrets_in(name: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    in_text(name, text, 0, &mut found);
+    found
 }
 
 /// A pointer to a secret is none.
@@ -93,50 +102,58 @@ fn is_reference(text: &str) -> bool {
     text.starts_with("arn:aws")
 }
 
-/// Whether there is a secret in `text`, whatever it is called.
-pub(super) fn has_secret(text: &str) -> bool {
-    within(text, 0)
-}
-
-fn within(text: &str, depth: usize) -> bool {
-    if text.contains("PRIVATE KEY-----")
-        || has_login(text)
-        || has_assignment(text)
-        || text.split(|c: char| !is_token(c)).any(is_key)
-    {
-        return true;
+fn in_text(name: &str, text: &str, depth: usize, found: &mut Vec<String>) {
+    if speaks_of_secret(name) && !text.is_empty() && !is_reference(text) {
+        found.push(text.to_owned());
     }
+    if text.contains("PRIVATE KEY-----") {
+        found.push(text.to_owned());
+    }
+    found.extend(logins(text).map(str::to_owned));
+    found.extend(assignments(text).map(str::to_owned));
+    let words = text.split(|c: char| !is_token(c));
+    found.extend(words.filter(|word| is_key(word)).map(str::to_owned));
     if depth == DEEPEST {
-        return false;
+        return;
     }
     let trimmed = text.trim_start();
     if (trimmed.starts_with('{') || trimmed.starts_with('['))
         && let Ok(value) = serde_json::from_str::<Value>(text)
     {
-        return in_value("", &value, depth + 1);
+        in_value("", &value, depth + 1, found);
     }
     let unescaped = percent_decode_str(text).decode_utf8_lossy();
-    if unescaped != text && within(&unescaped, depth + 1) {
-        return true;
+    if unescaped != text {
+        in_text("", &unescaped, depth + 1, found);
     }
     text.split(|c: char| !is_token(c) && c != '=')
         .filter(|part| part.len() >= 16)
         .filter_map(decoded)
-        .any(|decoded| within(&decoded, depth + 1))
+        .for_each(|decoded| in_text("", &decoded, depth + 1, found));
 }
 
-fn in_value(name: &str, value: &Value, depth: usize) -> bool {
+fn in_value(name: &str, value: &Value, depth: usize, found: &mut Vec<String>) {
     match value {
-        Value::Null | Value::Bool(_) => false,
-        Value::Number(_) => speaks_of_secret(name),
-        Value::String(text) => {
-            speaks_of_secret(name) && !text.is_empty() && !is_reference(text) || within(text, depth)
+        Value::Null | Value::Bool(_) => {}
+        Value::Number(number) => {
+            if speaks_of_secret(name) {
+                found.push(number.to_string());
+            }
         }
-        Value::Array(values) => values.iter().any(|value| in_value(name, value, depth)),
-        Value::Object(members) => members.iter().any(|(key, value)| {
-            let inner = if speaks_of_secret(name) { name } else { key };
-            within(key, depth) || in_value(inner, value, depth)
-        }),
+        Value::String(text) => in_text(name, text, depth, found),
+        Value::Array(values) => {
+            for value in values {
+                in_value(name, value, depth, found);
+            }
+        }
+        Value::Object(members) => {
+            for (key, value) in members {
+                // What is under a name that speaks of secrets is one, however deep.
+                let inner = if speaks_of_secret(name) { name } else { key };
+                in_text("", key, depth, found);
+                in_value(inner, value, depth, found);
+            }
+        }
     }
 }
 
@@ -152,54 +169,51 @@ fn decoded(text: &str) -> Option<String> {
     text.chars().all(readable).then_some(text)
 }
 
-/// `scheme://user:password@host`.
-fn has_login(text: &str) -> bool {
-    text.match_indices("://").any(|(at, mark)| {
+/// The passwords of `scheme://user:password@host`.
+fn logins(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("://").filter_map(|(at, mark)| {
         let rest = &text[at + mark.len()..];
         let end = rest
             .find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\''))
             .unwrap_or(rest.len());
         // A password may hold a slash that nobody has encoded: then an at sign comes later.
-        let authority = rest[..end].rsplit_once('@').or_else(|| {
+        let (login, _) = rest[..end].rsplit_once('@').or_else(|| {
             let word = rest.split_whitespace().next().unwrap_or_default();
             word.rsplit_once('@')
-        });
-        authority.is_some_and(|(login, _)| {
-            login
-                .split_once(':')
-                .is_some_and(|(_, password)| !password.is_empty())
-        })
+        })?;
+        let (_, password) = login.split_once(':')?;
+        (!password.is_empty()).then_some(password)
     })
 }
 
-/// `password=…`, `"token": "…"`; not `token: required`, which is a sentence.
-fn has_assignment(text: &str) -> bool {
-    text.char_indices()
-        .filter(|(_, c)| matches!(c, '=' | ':'))
-        .any(|(at, sign)| {
-            let name = text[..at].trim_end_matches(['"', '\'', '\\', ' ']);
-            let begin = name
-                .rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')))
-                .map_or(0, |at| {
-                    at + name[at..].chars().next().map_or(1, char::len_utf8)
-                });
-            let rest = &text[at + sign.len_utf8()..];
-            let quoted = rest
-                .trim_start_matches([' ', '\\'])
-                .starts_with(['"', '\'']);
-            let value = rest.trim_start_matches([' ', '\\', '"', '\'']);
-            let value = value
-                .split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '&' | ';' | ','))
-                .next()
-                .unwrap_or_default();
-            let given = sign == '=' || quoted || !rest.starts_with(' ');
-            given
-                && value.len() >= 4
-                && !is_reference(value)
-                // An ARN has `secret:NAME`.
-                && !text[..at].contains("arn:aws")
-                && speaks_of_secret(&name[begin..])
-        })
+/// The values of `password=…`, `"token": "…"`; not of `token: required`, which is a sentence.
+fn assignments(text: &str) -> impl Iterator<Item = &str> {
+    let signs = text.char_indices().filter(|(_, c)| matches!(c, '=' | ':'));
+    signs.filter_map(|(at, sign)| {
+        let name = text[..at].trim_end_matches(['"', '\'', '\\', ' ']);
+        let begin = name
+            .rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')))
+            .map_or(0, |at| {
+                at + name[at..].chars().next().map_or(1, char::len_utf8)
+            });
+        let rest = &text[at + sign.len_utf8()..];
+        let quoted = rest
+            .trim_start_matches([' ', '\\'])
+            .starts_with(['"', '\'']);
+        let value = rest.trim_start_matches([' ', '\\', '"', '\'']);
+        let value = value
+            .split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '&' | ';' | ','))
+            .next()
+            .unwrap_or_default();
+        let given = sign == '=' || quoted || !rest.starts_with(' ');
+        let secret = given
+            && value.len() >= 4
+            && !is_reference(value)
+            // An ARN has `secret:NAME`.
+            && !text[..at].contains("arn:aws")
+            && speaks_of_secret(&name[begin..]);
+        secret.then_some(value)
+    })
 }
 
 fn is_token(c: char) -> bool {
