@@ -139,6 +139,14 @@ impl Diff {
         }
     }
 
+    /// What the two sides are called.
+    pub(crate) fn sides(&self) -> (String, String) {
+        match self.regions {
+            None => ("before".to_owned(), "after".to_owned()),
+            Some((from, to)) => (from.to_string(), to.to_string()),
+        }
+    }
+
     /// How much dearer it gets; negative when it gets cheaper.
     pub fn change(&self) -> UsdRange {
         self.after - self.before
@@ -232,9 +240,10 @@ impl Report for Diff {
             })
             .collect();
         let change = self.change();
+        let (from, to) = self.sides();
         let (from, to) = match self.regions {
             None => ("Before".to_owned(), "After".to_owned()),
-            Some((from, to)) => (from.to_string(), to.to_string()),
+            Some(_) => (from, to),
         };
         let title = match self.regions {
             None => "Change of a month's cost".to_owned(),

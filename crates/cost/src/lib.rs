@@ -11,6 +11,7 @@ mod actual;
 #[cfg(feature = "aws")]
 pub mod aws;
 mod budget;
+mod charts;
 mod diff;
 mod estimate;
 mod inventory;
@@ -23,6 +24,7 @@ mod usage;
 
 pub use actual::{Actual, ActualRow, Bill, Billed};
 pub use budget::{Budget, Verdict};
+pub use charts::Charted;
 pub use diff::{Diff, DiffRow, ServiceChange, Side};
 pub use estimate::{
     AgainstGuide, Basis, Estimate, GuideRow, HOURS, Heading, Line, Missing, OLD_DAYS, Options,

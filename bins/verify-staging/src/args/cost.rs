@@ -82,8 +82,11 @@ pub struct PricingArgs {
     #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub max_price_age: u16,
     /// Print Markdown instead of a table
-    #[arg(long)]
+    #[arg(long, conflicts_with = "html")]
     pub markdown: bool,
+    /// Print a page of HTML with charts instead of a table; it needs nothing else
+    #[arg(long)]
+    pub html: bool,
 }
 
 /// `cost recovery`.

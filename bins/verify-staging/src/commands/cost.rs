@@ -10,9 +10,10 @@ mod tips;
 mod usage;
 
 use cli::{Exit, Failure, GlobalArgs};
+use cost::Charted;
 use report::Report;
 
-use crate::args::cost::{CostCommand, PricesCommand};
+use crate::args::cost::{CostCommand, PricesCommand, PricingArgs};
 
 pub(super) async fn run(global: &GlobalArgs, command: &CostCommand) -> Result<Exit, Failure> {
     match command {
@@ -37,4 +38,21 @@ fn show<R: Report>(global: &GlobalArgs, result: &R, markdown: bool) -> Result<()
         return Ok(());
     }
     cli::print(global, result)
+}
+
+/// As a table, JSON, Markdown, or a page with charts.
+fn show_charted<R: Charted>(
+    global: &GlobalArgs,
+    result: &R,
+    pricing: &PricingArgs,
+) -> Result<(), Failure> {
+    if pricing.html {
+        let about = [
+            ("Made".to_owned(), source::today().to_string()),
+            ("Version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ];
+        cli::print_text(&result.to_html(about));
+        return Ok(());
+    }
+    show(global, result, pricing.markdown)
 }

@@ -24,10 +24,7 @@ impl Diff {
     /// Bars of every service before and after, as an SVG image that needs nothing else. What has no price is a
     /// dashed frame, not a short bar.
     pub fn to_svg(&self) -> String {
-        let (from, to) = match self.regions {
-            None => ("before".to_owned(), "after".to_owned()),
-            Some((from, to)) => (from.to_string(), to.to_string()),
-        };
+        let (from, to) = self.sides();
         let sides = || self.services.iter().flat_map(|of| [of.before, of.after]);
         let most = sides().flatten().max().unwrap_or_default();
         let rows = u32::try_from(self.services.len()).unwrap_or(u32::MAX);

@@ -183,6 +183,29 @@ impl PriceBook {
         self.prices.get(key)
     }
 
+    /// What the book has instead of a price that it has not: the same item elsewhere, or one whose name is
+    /// nearly the same, as a misspelt class is.
+    pub fn near(&self, key: &PriceKey) -> Option<String> {
+        /// One wrong letter of a class is about 0.98, another class of the same family less.
+        const NEAR: f64 = 0.97;
+        let of_service = || {
+            self.prices
+                .keys()
+                .filter(|known| known.service == key.service)
+        };
+        let elsewhere: Vec<String> = of_service()
+            .filter(|known| known.item == key.item)
+            .map(|known| known.scope.to_string())
+            .collect();
+        if !elsewhere.is_empty() {
+            return Some(format!("known in {}", elsewhere.join(", ")));
+        }
+        let nearest = of_service()
+            .map(|known| (strsim::jaro_winkler(&known.item, &key.item), &known.item))
+            .max_by(|a, b| a.0.total_cmp(&b.0))?;
+        (nearest.0 >= NEAR).then(|| format!("did you mean {}?", nearest.1))
+    }
+
     /// Every price, in order.
     pub fn prices(&self) -> impl Iterator<Item = (&PriceKey, &Price)> {
         self.prices.iter()

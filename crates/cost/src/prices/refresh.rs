@@ -107,7 +107,7 @@ impl PriceBook {
                 wanted.insert(key.clone(), of);
                 continue;
             };
-            let pair = Region::all().any(|region| key.item.ends_with(region.as_str()));
+            let pair = key.is_of_a_pair();
             for here in regions {
                 if pair && *here != region {
                     continue;

@@ -5,7 +5,7 @@ use jiff::ToSpan as _;
 use jiff::civil::Date;
 use settings::Region;
 
-use super::{estimate, show, source};
+use super::{estimate, show_charted, source};
 use crate::args::cost::ActualArgs;
 
 /// Where Cost Explorer is, for all regions.
@@ -31,7 +31,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &ActualArgs) -> Result<Exit, 
         .await
         .map_err(|error| Failure::aws("ask what was billed", error))?;
     let actual = Actual::new(&estimate, bill);
-    show(global, &actual, args.estimate.pricing.markdown)?;
+    show_charted(global, &actual, &args.estimate.pricing)?;
     if actual.is_empty() {
         let error =
             anyhow::anyhow!("failed to compare: nothing was billed under the tags in that month");

@@ -2,13 +2,13 @@ use cli::{Exit, Failure, GlobalArgs};
 use cost::Diff;
 use report::Report as _;
 
-use super::{show, source};
+use super::{show_charted, source};
 use crate::args::cost::DiffArgs;
 
 pub(super) fn run(global: &GlobalArgs, args: &DiffArgs) -> Result<Exit, Failure> {
     let diff = diff(global, args)?;
     let Some(path) = &args.svg else {
-        show(global, &diff, args.pricing.markdown)?;
+        show_charted(global, &diff, &args.pricing)?;
         return Ok(Exit::Fine);
     };
     source::write(path, &diff.to_svg())?;
@@ -17,7 +17,7 @@ pub(super) fn run(global: &GlobalArgs, args: &DiffArgs) -> Result<Exit, Failure>
         let picture = format!("![A month by service, before and after]({name})\n\n");
         cli::print_text(&(picture + &diff.document().to_markdown()));
     } else {
-        show(global, &diff, false)?;
+        show_charted(global, &diff, &args.pricing)?;
     }
     Ok(Exit::Fine)
 }

@@ -1,11 +1,11 @@
 use cli::{Exit, Failure, GlobalArgs};
 use cost::Estimate;
 
-use super::{show, source};
+use super::{show_charted, source};
 use crate::args::cost::EstimateArgs;
 
 pub(super) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit, Failure> {
-    show(global, &of(global, args).await?, args.pricing.markdown)?;
+    show_charted(global, &of(global, args).await?, &args.pricing)?;
     Ok(Exit::Fine)
 }
 
@@ -14,7 +14,7 @@ pub(super) async fn against_guide(
     args: &EstimateArgs,
 ) -> Result<Exit, Failure> {
     let beside = of(global, args).await?.against_guide();
-    show(global, &beside, args.pricing.markdown)?;
+    show_charted(global, &beside, &args.pricing)?;
     Ok(Exit::Fine)
 }
 

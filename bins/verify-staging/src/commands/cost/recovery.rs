@@ -2,7 +2,7 @@ use cli::{Exit, Failure, GlobalArgs};
 use cost::Recovery;
 use rust_decimal::Decimal;
 
-use super::{show, source};
+use super::{show_charted, source};
 use crate::args::cost::RecoveryArgs;
 
 pub(super) async fn run(global: &GlobalArgs, args: &RecoveryArgs) -> Result<Exit, Failure> {
@@ -18,6 +18,6 @@ pub(super) async fn run(global: &GlobalArgs, args: &RecoveryArgs) -> Result<Exit
         let error = anyhow::anyhow!("failed to {error}");
         Failure::new(Exit::Usage, error).hint("name the regions with --region and --dr-region")
     })?;
-    show(global, &recovery, of.pricing.markdown)?;
+    show_charted(global, &recovery, &of.pricing)?;
     Ok(Exit::Fine)
 }

@@ -1,7 +1,7 @@
 use cli::{Exit, Failure, GlobalArgs};
 use cost::Tips;
 
-use super::{show, source};
+use super::{show_charted, source};
 use crate::args::cost::EstimateArgs;
 
 pub(super) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit, Failure> {
@@ -12,6 +12,6 @@ pub(super) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit
     } = source::Pricing::new(&args.pricing)?;
     let inventory = source::stack(global, args).await?;
     let tips = Tips::new(&inventory, &usage, &book, options);
-    show(global, &tips, args.pricing.markdown)?;
+    show_charted(global, &tips, &args.pricing)?;
     Ok(Exit::Fine)
 }
