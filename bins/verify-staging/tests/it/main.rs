@@ -1,6 +1,8 @@
 //! The program on files: what it prints, how it ends, and what it says of bad input. Nothing is called.
 #![expect(clippy::unwrap_used, reason = "a check that fails ends its test")]
 
+mod check;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
