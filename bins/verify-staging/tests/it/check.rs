@@ -202,12 +202,6 @@ async fn asked_again_it_tells_what_changed_and_ends_as_the_last_run_did() {
     let Some(stage) = Stage::open().await else {
         return;
     };
-    let outputs: Value = ["photos", "documents", "signatures", "logs"]
-        .iter()
-        .map(|kind| (format!("s3_bucket_{kind}"), json!({"value": PHOTOS})))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
-    std::fs::write(stage.path("outputs.json"), outputs.to_string()).unwrap();
     let mut command = stage.command(&["--only", "s3-exists", "--watch", "1s", "--output", "json"]);
     let mut program = command.stdout(Stdio::piped()).spawn().unwrap();
     let stdout = BufReader::new(program.stdout.take().unwrap());
@@ -225,7 +219,13 @@ async fn asked_again_it_tells_what_changed_and_ends_as_the_last_run_did() {
         }
     });
     let first = told.recv().await.unwrap();
-    assert_eq!(first["answers"][0]["status"], "wrong");
+    assert!(
+        first["answers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|answer| answer["status"] == "wrong")
+    );
     stage.make_bucket().await;
     let second = told.recv().await.unwrap();
     let change = &second["changes"][0];
@@ -233,15 +233,17 @@ async fn asked_again_it_tells_what_changed_and_ends_as_the_last_run_did() {
         (&change["before"]["status"], &change["now"]["status"]),
         (&json!("wrong"), &json!("ok"))
     );
-    // The change is told before the run counts as ended, so that another one is waited for.
+    assert_eq!(second["changes"].as_array().unwrap().len(), 1, "{second}");
+    // The change is told before the run counts as ended: the next one has begun then.
     let calls = stage.aws.log().len();
-    while stage.aws.log().len() < calls + 2 {
+    while stage.aws.log().len() == calls {
         tokio::task::yield_now().await;
     }
     let id = rustix::process::Pid::from_child(&program);
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     let status = tokio::task::spawn_blocking(move || program.wait());
-    assert_eq!(status.await.unwrap().unwrap().code(), Some(0));
+    // Not 1, as the first run would have: of the other buckets there is no output, so they are unknown.
+    assert_eq!(status.await.unwrap().unwrap().code(), Some(3));
     reader.join().unwrap();
     assert!(told.recv().await.is_none(), "nothing changed any more");
 }
