@@ -9,6 +9,8 @@ use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use local_aws::{LocalAws, REMOVED_VARIABLES, RegionState};
 use serde_json::{Value, json};
 
+use crate::cost::SETTINGS;
+
 const HOME: &str = "ca-central-1";
 const PHOTOS: &str = "berthcare-photos-staging";
 
@@ -39,7 +41,7 @@ impl Stage {
         }
         command
             .envs(self.aws.environment())
-            .env("INFRA_CONFIG", super::SETTINGS)
+            .env("INFRA_CONFIG", SETTINGS)
             .current_dir(self.folder.path())
             .args(["check", "--outputs", "outputs.json"])
             .args(arguments);
@@ -253,7 +255,7 @@ fn what_does_not_go_together_is_refused_before_anything_is_called() {
     let run = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_verify-staging"))
             .env_clear()
-            .env("INFRA_CONFIG", super::SETTINGS)
+            .env("INFRA_CONFIG", SETTINGS)
             .arg("check")
             .args(arguments)
             .output()
