@@ -3,8 +3,8 @@
 
     terraform/testing/check.py [--only STEP[,STEP]] [--jobs N]
 
-Steps: format, readmes, modules (init, validate, plan and test of each alone), environments (the same, then apply and a
-second plan), scan (checkov and tf-nag). Works on copies; the tree stays as it is. `terraform init` must reach the
+Steps: format, readmes, fixture (the staging environment that crates/verify is tested with), modules (init, validate, plan
+and test of each alone), environments (the same, then apply and a second plan), scan (checkov and tf-nag). Works on copies; the tree stays as it is. `terraform init` must reach the
 providers, through TF_CLI_CONFIG_FILE if need be; where it cannot, or terraform is missing, the run says
 "skipped: why" and ends with 0. Scanners come from the Python package index into a private environment in the cache
 folder; where they cannot be had, that step is skipped.
@@ -308,7 +308,7 @@ def prerequisites(folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="format,readmes,modules,environments,scan")
+    parser.add_argument("--only", default="format,readmes,fixture,modules,environments,scan")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     steps = arguments.only.split(",")
@@ -339,6 +339,10 @@ def main():
                     raise Failed(f"stale, run testing/readmes.py: {', '.join(stale)}")
                 return "inputs and outputs are those of the code"
             step("readmes", check_readmes)
+        if "fixture" in steps:
+            def check_fixture():
+                return run(sys.executable, TERRAFORM / "testing/fixture.py", "--check", cwd=TERRAFORM).stdout.strip()
+            step("fixture", check_fixture)
         if "modules" in steps:
             copy, since = copy_to(root / "modules"), time.monotonic()
             jobs = {pool.submit(module, folder): folder.name for folder in sorted((copy / "modules").iterdir())}

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod live;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -10,5 +11,5 @@ pub use args::{Cli, Command};
 
 /// Runs the program with `arguments`, of which the first is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    cli::run(arguments, |cli: &Cli| &cli.global, commands::run)
+    cli::run_repeating(arguments, |cli: &Cli| &cli.global, commands::run)
 }

@@ -1,7 +1,7 @@
 # What the emulator answers otherwise than AWS, and what tests of whole stacks would notice.
 import json
 
-from ministack.services import elasticache, secretsmanager, sns
+from ministack.services import elasticache, iam, s3, secretsmanager, sns
 
 
 def changed(answer, change):
@@ -133,3 +133,47 @@ def describe_owner(data):
 
 
 secretsmanager._describe_secret = describe_owner
+
+# S3: whether a bucket's policy is public; the emulator knows, but is not asked.
+list_objects = s3._list_objects_v1
+
+
+def policy_status(name, query_params):
+    if "policyStatus" not in query_params:
+        return list_objects(name, query_params)
+    answer = s3._get_bucket_policy(name)
+    if answer[0] != 200:
+        return answer
+    public = str(s3._policy_is_public(answer[2].decode())).lower()
+    body = f'<PolicyStatus xmlns="{s3.S3_NS}"><IsPublic>{public}</IsPublic></PolicyStatus>'
+    return 200, {"Content-Type": "application/xml"}, body.encode()
+
+
+s3._list_objects_v1 = policy_status
+
+# IAM: a policy of AWS's own that RDS wants for enhanced monitoring.
+iam._aws_managed_policies[f"{iam._AWS_MANAGED_POLICY_PREFIX}service-role/AmazonRDSEnhancedMonitoringRole"] = (
+    iam._make_aws_managed_record(
+        "service-role/AmazonRDSEnhancedMonitoringRole",
+        json.dumps({"Version": "2012-10-17", "Statement": [
+            {
+                "Sid": "EnableCreationAndManagementOfRDSCloudwatchLogGroups",
+                "Effect": "Allow",
+                "Action": ["logs:CreateLogGroup", "logs:PutRetentionPolicy"],
+                "Resource": ["arn:aws:logs:*:*:log-group:RDS*"],
+            },
+            {
+                "Sid": "EnableCreationAndManagementOfRDSCloudwatchLogStreams",
+                "Effect": "Allow",
+                "Action": [
+                    "logs:CreateLogStream",
+                    "logs:PutLogEvents",
+                    "logs:DescribeLogStreams",
+                    "logs:GetLogEvents",
+                ],
+                "Resource": ["arn:aws:logs:*:*:log-group:RDS*:log-stream:*"],
+            },
+        ]}),
+        "Provides access to Cloudwatch for RDS Enhanced Monitoring",
+    )
+)

@@ -1,7 +1,9 @@
 //! The guide's stack on a local AWS, made by API calls from what terraform planned; right, and then broken in
 //! one way at a time.
 
+mod buckets;
 mod cache;
+mod cdn;
 mod database;
 mod groups;
 mod keys;
@@ -9,8 +11,12 @@ mod logs;
 mod monitoring;
 mod mutation;
 mod network;
+mod residency;
+mod roles;
 mod secrets;
 mod state;
+mod table;
+mod tags;
 
 use aws_env::{AwsEnv, Options};
 use local_aws::{LocalAws, RdsClock, RdsOptions};
@@ -71,11 +77,19 @@ impl Stack {
         keys::build(&mut stack).await;
         network::build(&mut stack).await;
         groups::build(&mut stack).await;
+        roles::build(&mut stack).await;
         logs::build(&mut stack).await;
+        buckets::build(&mut stack).await;
+        cdn::build(&mut stack).await;
+        buckets::policies(&mut stack).await;
+        roles::account(&mut stack).await;
         database::build(&mut stack).await;
         cache::build(&mut stack).await;
         secrets::build(&mut stack).await;
+        cdn::build(&mut stack).await;
+        buckets::policies(&mut stack).await;
         monitoring::build(&mut stack).await;
+        roles::account(&mut stack).await;
         Some(stack)
     }
 
@@ -97,4 +111,36 @@ impl Stack {
 
 pub(crate) fn region() -> Region {
     "ca-central-1".parse().expect("a region")
+}
+
+/// What is not as it should be, in lines.
+fn amiss(checked: &Checked) -> Vec<String> {
+    let amiss = checked.answers.iter().filter(|answer| {
+        matches!(
+            answer.status,
+            verify::Status::Wrong | verify::Status::Unknown
+        )
+    });
+    amiss
+        .map(|answer| {
+            let (check, resource) = (answer.check.id, &answer.resource);
+            let shown = [&answer.aws, &answer.reason];
+            format!("{:?} {check} {resource}: {shown:?}", answer.status)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stack_as_terraform_makes_it_is_right() {
+    let Some(stack) = Stack::built().await else {
+        return;
+    };
+    let began = stack.aws.log().len();
+    let checked = stack.check().await;
+    eprintln!(
+        "{} answers, {} calls",
+        checked.answers.len(),
+        stack.aws.log().len() - began
+    );
+    assert_eq!(amiss(&checked), Vec::<String>::new());
 }
