@@ -28,7 +28,6 @@ mod wanted;
 pub use catalog::Catalog;
 pub use changes::{Change, Changes};
 pub use check::{Answer, Blind, Check, Checked, Seen, Severity, Status};
-pub use checks::{all, check};
 pub use checks::{all, check, check_observed};
 pub use connection::{DatabaseLogin, Place, RedisLogin, Secret, database_login, redis_login};
 pub use doctor::{Diagnosed, Diagnosis, MOST_ERROR_BYTES, Ward, diagnose};

@@ -6,6 +6,5 @@ mod bucket;
 mod cost;
 mod drift;
 mod evidence;
-
 mod secrets;
 mod stage;
