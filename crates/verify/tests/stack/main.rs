@@ -80,9 +80,6 @@ impl Stack {
         roles::build(&mut stack).await;
         logs::build(&mut stack).await;
         buckets::build(&mut stack).await;
-        cdn::build(&mut stack).await;
-        buckets::policies(&mut stack).await;
-        roles::account(&mut stack).await;
         database::build(&mut stack).await;
         cache::build(&mut stack).await;
         secrets::build(&mut stack).await;
