@@ -7,6 +7,5 @@ mod check;
 mod cost;
 mod drift;
 mod evidence;
-mod list;
 mod secrets;
 mod stage;
