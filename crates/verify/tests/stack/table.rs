@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::mutation::{ByUnitTest, Mutation};
-use crate::{buckets, cdn, groups, keys, logs, network, residency, roles, tags};
+use crate::{
+    buckets, cache, cdn, database, groups, keys, logs, monitoring, network, residency, roles,
+    secrets, tags,
+};
 
 struct Area {
     name: &'static str,
@@ -21,12 +24,16 @@ fn areas() -> Vec<Area> {
     };
     vec![
         area("Network", network::mutations(), network::ELSEWHERE),
+        area("Database", database::mutations(), database::ELSEWHERE),
+        area("Redis", cache::mutations(), cache::ELSEWHERE),
         area("Buckets", buckets::mutations(), buckets::ELSEWHERE),
         area("Distribution", cdn::mutations(), cdn::ELSEWHERE),
         area("Roles", roles::mutations(), roles::ELSEWHERE),
         area("Account", roles::of_account(), roles::ACCOUNT_ELSEWHERE),
         area("Security groups", groups::mutations(), &[]),
         area("Key", keys::mutations(), keys::ELSEWHERE),
+        area("Secrets", secrets::mutations(), secrets::ELSEWHERE),
+        area("Dashboard, alarms, topics", monitoring::mutations(), &[]),
         area("Flow logs", logs::mutations(), logs::ELSEWHERE),
         area("Tags", tags::mutations(), &[]),
         area("Residency", residency::mutations(), residency::ELSEWHERE),
