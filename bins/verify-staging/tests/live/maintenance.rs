@@ -53,6 +53,7 @@ async fn measured(
     }
 }
 
+// aws-behaviour: 35
 #[tokio::test]
 async fn alarms_are_told_by_their_state_and_history() {
     let Some(mut stage) = Stage::open().await else {
