@@ -2,10 +2,12 @@ use aws_env::{Error, ErrorClass};
 use jiff::Timestamp;
 use report::{Document, Mark, Report};
 use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::evidence::Secrets;
 
 /// How bad it is when a check fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Untidy.
@@ -31,7 +33,7 @@ impl Severity {
 }
 
 /// A question that is asked of AWS.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// Its name: area, hyphen, what is asked: `rds-multi-az`. Never reused for another question.
     pub id: &'static str,
@@ -48,7 +50,7 @@ pub struct Check {
 }
 
 /// What came out of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// As it should be.
@@ -72,12 +74,12 @@ impl Status {
         }
     }
 
-    fn mark(self) -> Mark {
+    pub(crate) fn mark(self) -> Mark {
         match self {
             Self::Ok => Mark::Ok,
             Self::Wrong => Mark::Wrong,
             Self::Unknown => Mark::Unknown,
-            Self::Skipped => Mark::Plain,
+            Self::Skipped => Mark::Skipped,
         }
     }
 }
@@ -200,6 +202,14 @@ impl Check {
     }
 }
 
+impl Answer {
+    /// What AWS shows, and why that is all.
+    pub(crate) fn shown(&self) -> String {
+        let shown = [self.aws.as_deref(), self.reason.as_deref()];
+        shown.into_iter().flatten().collect::<Vec<_>>().join(": ")
+    }
+}
+
 impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("Answer", 12)?;
@@ -246,13 +256,26 @@ impl Checked {
     }
 }
 
+impl Checked {
+    /// Takes out what is a secret, or has one in it: terraform's own column shows outputs that nobody has marked.
+    pub fn hide(&mut self, secrets: &Secrets) {
+        for answer in &mut self.answers {
+            for text in [&mut answer.resource, &mut answer.expected] {
+                *text = secrets.hide(text);
+            }
+            for text in [&mut answer.terraform, &mut answer.aws, &mut answer.reason] {
+                *text = text.take().map(|text| secrets.hide(&text));
+            }
+        }
+    }
+}
+
 impl Report for Checked {
     fn document(&self) -> Document {
         let rows = |answers: &mut dyn Iterator<Item = &Answer>| {
             answers
                 .map(|answer| {
                     let item = answer.check.item.map(|item| item.to_string());
-                    let aws = [answer.aws.clone(), answer.reason.clone()];
                     let cells = vec![
                         answer.status.word().to_owned(),
                         item.unwrap_or_default(),
@@ -260,7 +283,7 @@ impl Report for Checked {
                         answer.resource.clone(),
                         answer.expected.clone(),
                         answer.terraform.clone().unwrap_or_default(),
-                        aws.into_iter().flatten().collect::<Vec<_>>().join(": "),
+                        answer.shown(),
                     ];
                     (answer.status.mark(), cells)
                 })

@@ -23,16 +23,22 @@ mod tags;
 mod topics;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;
+use report::{Observer, Outcome, Silent};
 
 use crate::check::{Answer, Blind, Check, Checked, Seen, Status};
 use crate::outputs::Outputs;
 use crate::selection::Selection;
 use crate::sites::Sites;
 use crate::wanted::Wanted;
+
+/// For the observer.
+const ASKING: &str = "asking AWS";
 
 /// What every area is handed.
 #[derive(Debug, Clone, Copy)]
@@ -175,8 +181,22 @@ pub async fn check(
     selection: &Selection,
     at: Timestamp,
 ) -> Checked {
+    check_observed(sites, outputs, wanted, selection, at, &Silent).await
+}
+
+/// Like [`check`], and tells `observer` how many areas have answered.
+pub async fn check_observed(
+    sites: &Sites,
+    outputs: &Outputs,
+    wanted: &Wanted,
+    selection: &Selection,
+    at: Timestamp,
+    observer: &dyn Observer,
+) -> Checked {
     let asked = |area: &&Area| area.checks.iter().any(|check| selection.takes(check));
     let areas: Vec<&Area> = AREAS.iter().filter(asked).collect();
+    let begun = Instant::now();
+    observer.started(ASKING);
     let account = sites.home.account_id().await;
     let mut answers: Vec<Answer> = match &account {
         Ok(account) => {
@@ -187,7 +207,14 @@ pub async fn check(
                 account,
                 at,
             };
-            join_all(areas.iter().map(|area| (area.answer)(question)))
+            let (all, done) = (areas.len(), AtomicUsize::new(0));
+            let asked = areas.iter().map(async |area| {
+                let answers = (area.answer)(question).await;
+                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                observer.waiting(ASKING, &format!("{done} of {all} areas have answered"));
+                answers
+            });
+            join_all(asked)
                 .await
                 .into_iter()
                 .flatten()
@@ -196,6 +223,11 @@ pub async fn check(
         }
         Err(_) => Vec::new(),
     };
+    let outcome = match &account {
+        Ok(_) => Outcome::Done,
+        Err(_) => Outcome::Failed,
+    };
+    observer.finished(ASKING, outcome, begun.elapsed());
     let reason = match &account {
         Ok(_) => "nothing was found to ask about".to_owned(),
         Err(error) => error.to_string(),

@@ -13,7 +13,8 @@ use settings::Region;
 use super::copy::{LARGEST_COPY, PART};
 use super::entry::ETag;
 use super::parity::Parity;
-use super::plan::{Planned, SpoolError, Tally};
+use super::plan::{Planned, Tally};
+use super::spool::SpoolError;
 
 /// Traffic is billed in GB of 2^30 bytes.
 const GIB: Decimal = Decimal::from_parts(1_073_741_824, 0, 0, false, 0);

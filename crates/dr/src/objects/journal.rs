@@ -15,12 +15,13 @@ use serde::{Deserialize, Serialize};
 use super::bucket::Bucket;
 use super::entry::ETag;
 use super::place::JOURNAL;
+use super::spool::SpoolError;
 
 mod leftovers;
 mod past;
 
 pub(super) use leftovers::{forget, leftovers};
-pub use past::{Change, Outcome, Past, recall};
+pub use past::{Change, Outcome, Past, PastJob, recall};
 
 /// What happens to one object of the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -89,6 +90,18 @@ pub enum Record {
         /// Why.
         problem: String,
     },
+    /// A batch job is about to be asked for.
+    JobAsked {
+        /// S3 makes one job for it, however often it is asked.
+        token: String,
+    },
+    /// The batch job was made.
+    Job {
+        /// As it was asked for.
+        token: String,
+        /// S3's id of it.
+        id: String,
+    },
     /// A multipart upload was begun.
     Upload {
         /// The whole key.
@@ -134,6 +147,17 @@ pub enum JournalError {
         #[source]
         source: serde_json::Error,
     },
+    /// An outcome of something that was not begun.
+    #[error("read the journal: {place} tells what became of {key:?}, which the run had not begun")]
+    Stray {
+        /// File or key.
+        place: String,
+        /// The object.
+        key: String,
+    },
+    /// Changes cannot be kept on this machine.
+    #[error("keep what the journal tells")]
+    Spool(#[from] SpoolError),
     /// There is no journal of this run.
     #[error("find run {run} in {place}")]
     Absent {
@@ -166,11 +190,12 @@ const FILE: &str = "journal.jsonl";
 const LOCK: &str = "lock";
 
 impl Journal {
-    /// Begins the journal of `run` below `runs` and in the bucket of `destination`.
+    /// Begins the journal of `run` below `runs`; it comes to the bucket of `destination` with the first
+    /// [`Journal::ahead`].
     ///
     /// # Errors
-    /// When it cannot be written in both places: without a journal nothing may be changed.
-    pub async fn begin(runs: &Path, destination: &Bucket, run: &Run) -> Result<Self, JournalError> {
+    /// When it cannot be written: without a journal nothing may be changed.
+    pub fn begin(runs: &Path, destination: &Bucket, run: &Run) -> Result<Self, JournalError> {
         let directory = runs.join(&run.run);
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -198,7 +223,7 @@ impl Journal {
             part: AtomicU32::new(0),
             _lock: lock,
         };
-        journal.ahead(&[Record::Run(run.clone())]).await?;
+        journal.note(&Record::Run(run.clone()))?;
         Ok(journal)
     }
 
@@ -216,15 +241,19 @@ impl Journal {
     /// # Errors
     /// When the disk does not take them.
     pub fn note(&self, record: &Record) -> Result<(), JournalError> {
-        self.write(std::slice::from_ref(record), false)
+        self.write(std::slice::from_ref(record))
     }
 
-    fn write(&self, records: &[Record], sync: bool) -> Result<(), JournalError> {
-        let mut lines = Vec::new();
-        let failed = |source| JournalError::File {
+    fn failed(&self, source: io::Error) -> JournalError {
+        JournalError::File {
             path: self.directory.join(FILE),
             source,
-        };
+        }
+    }
+
+    fn write(&self, records: &[Record]) -> Result<(), JournalError> {
+        let mut lines = Vec::new();
+        let failed = |source| self.failed(source);
         for record in records {
             serde_json::to_writer(&mut lines, record)
                 .map_err(io::Error::from)
@@ -233,9 +262,6 @@ impl Journal {
         }
         let mut local = self.local();
         local.file.write_all(&lines).map_err(failed)?;
-        if sync {
-            local.file.sync_data().map_err(failed)?;
-        }
         local.pending.extend_from_slice(&lines);
         Ok(())
     }
@@ -245,7 +271,32 @@ impl Journal {
     /// # Errors
     /// When one of the two does not take them.
     pub async fn ahead(&self, records: &[Record]) -> Result<(), JournalError> {
-        self.write(records, true)?;
+        self.write(records)?;
+        let file = self.local().file.try_clone();
+        let file = file.map_err(|error| self.failed(error))?;
+        // A disk takes its time, and so does the bucket.
+        let (synced, put) = tokio::join!(
+            tokio::task::spawn_blocking(move || file.sync_data()),
+            self.put()
+        );
+        synced
+            .map_err(io::Error::from)
+            .and_then(|synced| synced)
+            .map_err(|error| self.failed(error))?;
+        put
+    }
+
+    /// Writes the last line.
+    ///
+    /// # Errors
+    /// When disk or bucket do not take it.
+    pub async fn end(&self, complete: bool) -> Result<(), JournalError> {
+        self.write(&[Record::End { complete }])?;
+        self.put().await
+    }
+
+    /// Brings to the bucket what is not there yet.
+    async fn put(&self) -> Result<(), JournalError> {
         let lines = std::mem::take(&mut self.local().pending);
         let part = self.part.fetch_add(1, Ordering::Relaxed);
         let key = format!("{JOURNAL}{}/{part:06}.jsonl", self.run);

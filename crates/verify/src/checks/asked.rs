@@ -10,7 +10,7 @@ use crate::sites::Sites;
 use crate::wanted::Wanted;
 
 pub(crate) struct Asked {
-    sites: Sites,
+    pub(crate) sites: Sites,
     outputs: Outputs,
     pub(crate) wanted: Wanted,
 }

@@ -357,10 +357,80 @@ fn is_region(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_kms::types::{MultiRegionConfiguration, MultiRegionKey};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
     use serde_json::json;
     use settings::Settings;
 
+    use super::super::asked::Asked;
     use super::*;
+    use crate::check::Status;
+
+    const ARN: &str = "arn:aws:kms:ca-central-1:123456789012:key/1";
+
+    #[tokio::test]
+    async fn an_output_abroad_is_wrong() {
+        for (name, value, status) in [
+            ("kms_key_arn", ARN, Status::Ok),
+            ("db_address", "x.ca-west-1.rds.amazonaws.com", Status::Ok),
+            ("db_address", "x.us-west-2.rds.amazonaws.com", Status::Wrong),
+            (
+                "sns_global_alerts_topic_arn",
+                "arn:aws:sns:us-west-2:1:x",
+                Status::Ok,
+            ),
+        ] {
+            let asked = Asked::new(&[(name, value.into())]).await;
+            assert_eq!(outputs(asked.question()).status, status, "{name} {value}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bucket_abroad_is_wrong() {
+        for (place, status) in [
+            (Some("ca-central-1"), Status::Ok),
+            (Some("us-west-2"), Status::Wrong),
+            (Some("EU"), Status::Wrong),
+        ] {
+            let mut asked = Asked::new(&[("s3_bucket_photos", "photos".into())]).await;
+            let located = mock!(aws_sdk_s3::Client::get_bucket_location).then_output(move || {
+                let place = place.map(aws_sdk_s3::types::BucketLocationConstraint::from);
+                aws_sdk_s3::operation::get_bucket_location::GetBucketLocationOutput::builder()
+                    .set_location_constraint(place)
+                    .build()
+            });
+            let alone = mock!(aws_sdk_s3::Client::get_bucket_replication).then_output(|| {
+                aws_sdk_s3::operation::get_bucket_replication::GetBucketReplicationOutput::builder()
+                    .build()
+            });
+            asked.sites.home.s3 = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&located, &alone]);
+            let [own, copies] = bucket(asked.question(), "s3_bucket_photos").await;
+            assert_eq!(own.status, status, "{place:?}");
+            // An answer without a configuration is none that S3 gives.
+            assert_eq!(copies.status, Status::Unknown);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_abroad_is_wrong() {
+        for (region, status) in [("ca-west-1", Status::Ok), ("us-west-2", Status::Wrong)] {
+            let mut asked = Asked::new(&[("kms_key_arn", ARN.into())]).await;
+            let described = mock!(aws_sdk_kms::Client::describe_key).then_output(move || {
+                let replica = MultiRegionKey::builder().region(region).build();
+                let keys = MultiRegionConfiguration::builder().replica_keys(replica);
+                let key = aws_sdk_kms::types::KeyMetadata::builder().key_id("1");
+                let key = key
+                    .multi_region_configuration(keys.build())
+                    .build()
+                    .unwrap();
+                aws_sdk_kms::operation::describe_key::DescribeKeyOutput::builder()
+                    .key_metadata(key)
+                    .build()
+            });
+            asked.sites.kms = mock_client!(aws_sdk_kms, [&described]);
+            assert_eq!(key(asked.question()).await.status, status, "{region}");
+        }
+    }
 
     // aws-behaviour: 36
     #[test]

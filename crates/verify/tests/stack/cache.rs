@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 
 use crate::Stack;
 use crate::database::another_key;
-use crate::mutation::Mutation;
+use crate::mutation::{ByUnitTest, Mutation};
 use crate::state::Resource;
 
 pub(crate) async fn build(stack: &mut Stack) {
@@ -292,6 +292,14 @@ pub(crate) fn mutations() -> Vec<Mutation> {
         ),
     ]
 }
+
+/// What the local AWS does not show.
+pub(crate) const ELSEWHERE: &[ByUnitTest] = &[ByUnitTest {
+    name: "both nodes of Redis are in one zone",
+    item: Some(4),
+    breaks: &["redis-nodes"],
+    test: "two_nodes_in_one_zone_are_lost_together",
+}];
 
 #[tokio::test]
 async fn every_way_of_breaking_redis_is_noticed() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_rds::operation::create_db_instance::builders::CreateDbInstanceFluentBuilder;
+use aws_sdk_rds::operation::create_db_instance::builders::CreateDBInstanceFluentBuilder;
 use aws_sdk_rds::types::{
     ApplyMethod, CloudwatchLogsExportConfiguration, DbInstance, Parameter, Tag,
 };
@@ -71,7 +71,7 @@ async fn parameters(stack: &mut Stack) {
 }
 
 /// The instance as terraform makes it.
-fn create(stack: &Stack) -> CreateDbInstanceFluentBuilder {
+fn create(stack: &Stack) -> CreateDBInstanceFluentBuilder {
     let it = stack.state.one("aws_db_instance", "module.database");
     let key = it.text("kms_key_id");
     stack
@@ -156,7 +156,7 @@ macro_rules! change {
 /// The instance is deleted, and made anew in another way.
 async fn anew(
     stack: &Stack,
-    otherwise: impl FnOnce(CreateDbInstanceFluentBuilder) -> CreateDbInstanceFluentBuilder,
+    otherwise: impl FnOnce(CreateDBInstanceFluentBuilder) -> CreateDBInstanceFluentBuilder,
 ) {
     delete(stack).await;
     let made = otherwise(create(stack)).send().await.expect("an instance");
@@ -244,7 +244,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "secrets-key",
                 "secrets-shape",
                 "secrets-rotation",
-                "secrets-replicas",
+                // What the alarm should be set to is not known.
+                "alarm-threshold",
                 "tags-database",
             ],
             |stack| delete(stack).boxed(),
@@ -465,7 +466,6 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     "secrets-key",
                     "secrets-shape",
                     "secrets-rotation",
-                    "secrets-replicas",
                 ],
                 |stack| {
                     async move {
@@ -487,14 +487,21 @@ pub(crate) fn mutations() -> Vec<Mutation> {
     ]
 }
 
-pub(crate) fn by_unit_tests() -> Vec<ByUnitTest> {
-    vec![ByUnitTest {
+/// What the local AWS does not show.
+pub(crate) const ELSEWHERE: &[ByUnitTest] = &[
+    ByUnitTest {
         name: "RDS has not uploaded the database's log for an hour",
         item: Some(3),
         breaks: &["rds-restorable"],
         test: "a_log_that_is_not_uploaded_is_noticed",
-    }]
-}
+    },
+    ByUnitTest {
+        name: "RDS cannot rotate the master password",
+        item: Some(10),
+        breaks: &["rds-password-managed"],
+        test: "a_secret_that_rds_cannot_rotate_is_noticed",
+    },
+];
 
 #[tokio::test]
 async fn every_way_of_breaking_the_database_is_noticed() {

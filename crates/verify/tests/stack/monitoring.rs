@@ -522,6 +522,7 @@ fn topics() -> Vec<Mutation> {
     ]
 }
 
+// aws-behaviour: 35
 #[tokio::test]
 async fn every_way_of_breaking_dashboard_and_alarms_is_noticed() {
     crate::mutation::show(dashboard().into_iter().chain(alarms()).collect()).await;

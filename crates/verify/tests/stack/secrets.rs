@@ -77,7 +77,6 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "secrets-key",
                 "secrets-shape",
                 "secrets-address",
-                "secrets-replicas",
                 "tags-secrets",
             ],
             |stack| {
@@ -97,7 +96,6 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "secrets-key",
                 "secrets-shape",
                 "secrets-address",
-                "secrets-replicas",
             ],
             |stack| {
                 async move {
@@ -154,31 +152,27 @@ pub(crate) fn mutations() -> Vec<Mutation> {
     ]
 }
 
-pub(crate) fn by_unit_tests() -> Vec<ByUnitTest> {
-    let it = |name, breaks, test| ByUnitTest {
-        name,
+/// What the local AWS does not show.
+pub(crate) const ELSEWHERE: &[ByUnitTest] = &[
+    ByUnitTest {
+        name: "the master password's rotation is off",
         item: Some(10),
-        breaks,
-        test,
-    };
-    vec![
-        it(
-            "the master password's rotation is off",
-            &["secrets-rotation"],
-            "a_secret_that_is_not_rotated_or_not_in_sync_is_noticed",
-        ),
-        it(
-            "a secret's copy in another region is not in sync",
-            &["secrets-replicas"],
-            "a_secret_that_is_not_rotated_or_not_in_sync_is_noticed",
-        ),
-        it(
-            "a secret's value is no JSON",
-            &["secrets-shape"],
-            "a_value_is_told_by_its_fields_alone",
-        ),
-    ]
-}
+        breaks: &["secrets-rotation"],
+        test: "a_secret_that_is_not_rotated_or_not_in_sync_is_noticed",
+    },
+    ByUnitTest {
+        name: "a secret's copy in another region is not in sync",
+        item: Some(10),
+        breaks: &["secrets-replicas"],
+        test: "a_secret_that_is_not_rotated_or_not_in_sync_is_noticed",
+    },
+    ByUnitTest {
+        name: "a secret's value is no JSON",
+        item: Some(10),
+        breaks: &["secrets-shape"],
+        test: "a_value_is_told_by_its_fields_alone",
+    },
+];
 
 #[tokio::test]
 async fn every_way_of_breaking_a_secret_is_noticed() {

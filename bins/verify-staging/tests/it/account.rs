@@ -12,7 +12,7 @@ use local_aws::{Fault, FaultKind, LocalAws, REMOVED_VARIABLES};
 use serde_json::Value;
 use verify::Sites;
 
-use crate::{SETTINGS, json_of, text};
+use crate::cost::{SETTINGS, json_of, text};
 
 struct Account {
     aws: LocalAws,
