@@ -175,7 +175,7 @@ impl Folder {
         fs::create_dir_all(&self.path).map_err(|source| write_failed(&self.path, source))?;
         let _lock = self.lock()?;
         self.keep_out_of_git()?;
-        let newest = self.newest_or_none()?;
+        let newest = self.end()?;
         if let Some(newest) = &newest {
             let of = &newest.capture;
             let draft = draft.capture();
@@ -218,7 +218,7 @@ impl Folder {
     /// or written.
     pub fn sign(&self, item: &'static Item, signature: Signature) -> Result<Review, EvidenceError> {
         let _lock = self.lock()?;
-        let newest = self.newest()?;
+        let newest = self.end()?.ok_or_else(|| self.empty())?;
         let mut reviews = self.reviews()?;
         let value = item
             .value(&newest.capture)
@@ -256,9 +256,24 @@ impl Folder {
     /// # Errors
     /// When there is none, or it is not as it was written.
     pub fn newest(&self) -> Result<Kept, EvidenceError> {
-        self.newest_or_none()?.ok_or_else(|| EvidenceError::Empty {
-            path: self.path.clone(),
+        self.newest_or_none()?.ok_or_else(|| self.empty())
+    }
+
+    /// Where the chain is continued.
+    fn end(&self) -> Result<Option<Kept>, EvidenceError> {
+        self.newest_or_none().map_err(|error| match error {
+            EvidenceError::Edited { path, what } => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                self.broken(format!("{name}: {what}"))
+            }
+            other => other,
         })
+    }
+
+    fn empty(&self) -> EvidenceError {
+        EvidenceError::Empty {
+            path: self.path.clone(),
+        }
     }
 
     /// A capture at `path`, in this folder or another.
@@ -402,9 +417,7 @@ impl Folder {
     /// One run at a time. The lock is the folder's own, and ends with the process.
     fn lock(&self) -> Result<File, EvidenceError> {
         let folder = File::open(&self.path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => EvidenceError::Empty {
-                path: self.path.clone(),
-            },
+            ErrorKind::NotFound => self.empty(),
             _ => read_failed(&self.path, error),
         })?;
         folder
