@@ -21,7 +21,7 @@ mod tags;
 use aws_env::{AwsEnv, Options};
 use local_aws::{LocalAws, RdsClock, RdsOptions};
 use settings::{Region, Settings};
-use verify::{Checked, Outputs, Selection, Sites, Wanted};
+use verify::{Checked, Outputs, Pattern, Selection, Sites, Wanted};
 
 use state::State;
 
@@ -91,14 +91,22 @@ impl Stack {
     }
 
     pub(crate) async fn check(&self) -> Checked {
-        let outputs = Outputs::parse(&self.state.outputs()).expect("outputs");
+        self.check_only(&self.state.outputs(), Vec::new()).await
+    }
+
+    /// With these outputs; only these checks, or all.
+    pub(crate) async fn check_only(&self, outputs: &[u8], only: Vec<Pattern>) -> Checked {
+        let outputs = Outputs::parse(outputs).expect("outputs");
         let today = jiff::civil::date(2026, 11, 1);
         let wanted = Wanted::new(&Settings::parse(SETTINGS, today).expect("settings"));
         verify::check(
             &self.sites,
             &outputs,
             &wanted,
-            &Selection::default(),
+            &Selection {
+                only,
+                ..Selection::default()
+            },
             // RDS's: its clock is moved, not waited for.
             self.aws.rds().expect("RDS").now(),
         )
