@@ -441,8 +441,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 statements.push(json!({"Sid": "Partner", "Effect": "Allow",
                     "Principal": {"AWS": "arn:aws:iam::210987654321:root"},
                     "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{PHOTOS}/*")}));
-            });
-            .await
+            })
+            .await;
         }),
         mutation!(
             "CloudFront reads for every distribution of the account",

@@ -229,8 +229,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 async move {
                     change!(
                         stack,
-                        transit_encryption_mode(TransitEncryptionMode::Preferred);
-                    )
+                        transit_encryption_mode(TransitEncryptionMode::Preferred)
+                    );
                 }
                 .boxed()
             },
@@ -252,8 +252,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             async move {
                 change!(
                     stack,
-                    auth_token_update_strategy(AuthTokenUpdateStrategyType::Delete);
-                )
+                    auth_token_update_strategy(AuthTokenUpdateStrategyType::Delete)
+                );
             }
             .boxed()
         }),

@@ -158,8 +158,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     "AWS": "arn:aws:iam::123456789012:root"}, "Action": "sts:AssumeRole", "Condition": {
                     "StringEquals": {"aws:SourceAccount": "123456789012"},
                     "ArnLike": {"aws:SourceArn": "arn:aws:ecs:ca-central-1:123456789012:*"}}})
-            );
-            .await
+            )
+            .await;
             }
         ),
         mutation!(
@@ -192,8 +192,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 FLOW,
                 json!({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole",
                     "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}})
-            );
-            .await
+            )
+            .await;
             }
         ),
         mutation!(
@@ -216,8 +216,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 stack,
                 TASK,
                 json!({"Effect": "Allow", "Action": "S3:*", "Resource": "arn:aws:s3:::berthcare-photos-staging/*"})
-            );
-            .await
+            )
+            .await;
             }
         ),
         mutation!(
@@ -229,8 +229,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 stack,
                 EXECUTION,
                 json!([{"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": ["*"]}])
-            );
-            .await
+            )
+            .await;
             }
         ),
         mutation!(
@@ -253,8 +253,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 stack,
                 TASK,
                 json!({"Effect": "Allow", "Action": "iam:PassRole", "Resource": "arn:aws:iam::123456789012:role/*"})
-            );
-            .await
+            )
+            .await;
             }
         ),
         mutation!(
@@ -315,8 +315,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 stack,
                 TASK,
                 json!({"Effect": "Deny", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::berthcare-photos-*"})
-            );
-            .await
+            )
+            .await;
             }
         ),
         mutation!(
