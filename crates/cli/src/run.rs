@@ -115,7 +115,9 @@ where
         (global.verbose, global.output)
     };
     trace(verbose);
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
+    // Programs wait for AWS nearly all the time. One thread serves some thousand calls a second, without waking
+    // others for each of them, and memory is not spread over an allocator's arena for each thread.
+    let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
     {

@@ -1,5 +1,10 @@
 //! The guide's stack on a local AWS, made by API calls from what terraform planned; right, and then broken in
 //! one way at a time.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a check that fails ends its test"
+)]
 
 mod buckets;
 mod cache;
@@ -21,7 +26,7 @@ mod tags;
 use aws_env::{AwsEnv, Options};
 use local_aws::{LocalAws, RdsClock, RdsOptions};
 use settings::{Region, Settings};
-use verify::{Checked, Outputs, Selection, Sites, Wanted};
+use verify::{Checked, Outputs, Pattern, Selection, Sites, Wanted};
 
 use state::State;
 
@@ -91,14 +96,22 @@ impl Stack {
     }
 
     pub(crate) async fn check(&self) -> Checked {
-        let outputs = Outputs::parse(&self.state.outputs()).expect("outputs");
+        self.check_only(&self.state.outputs(), Vec::new()).await
+    }
+
+    /// With these outputs; only these checks, or all.
+    pub(crate) async fn check_only(&self, outputs: &[u8], only: Vec<Pattern>) -> Checked {
+        let outputs = Outputs::parse(outputs).expect("outputs");
         let today = jiff::civil::date(2026, 11, 1);
         let wanted = Wanted::new(&Settings::parse(SETTINGS, today).expect("settings"));
         verify::check(
             &self.sites,
             &outputs,
             &wanted,
-            &Selection::default(),
+            &Selection {
+                only,
+                ..Selection::default()
+            },
             // RDS's: its clock is moved, not waited for.
             self.aws.rds().expect("RDS").now(),
         )
@@ -133,11 +146,13 @@ async fn the_stack_as_terraform_makes_it_is_right() {
         return;
     };
     let began = stack.aws.log().len();
+    let asked = std::time::Instant::now();
     let checked = stack.check().await;
     eprintln!(
-        "{} answers, {} calls",
+        "{} answers, {} calls, {:.1} s",
         checked.answers.len(),
-        stack.aws.log().len() - began
+        stack.aws.log().len() - began,
+        asked.elapsed().as_secs_f64()
     );
     assert_eq!(amiss(&checked), Vec::<String>::new());
 }
