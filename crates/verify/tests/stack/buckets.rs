@@ -441,7 +441,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 statements.push(json!({"Sid": "Partner", "Effect": "Allow",
                     "Principal": {"AWS": "arn:aws:iam::210987654321:root"},
                     "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{PHOTOS}/*")}));
-            })
+            });
             .await
         }),
         mutation!(

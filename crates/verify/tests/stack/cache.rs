@@ -229,7 +229,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 async move {
                     change!(
                         stack,
-                        transit_encryption_mode(TransitEncryptionMode::Preferred)
+                        transit_encryption_mode(TransitEncryptionMode::Preferred);
                     )
                 }
                 .boxed()
@@ -252,7 +252,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             async move {
                 change!(
                     stack,
-                    auth_token_update_strategy(AuthTokenUpdateStrategyType::Delete)
+                    auth_token_update_strategy(AuthTokenUpdateStrategyType::Delete);
                 )
             }
             .boxed()
@@ -285,7 +285,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             |stack| {
                 async move {
                     let other = stack.state.one("aws_security_group", ".alb");
-                    change!(stack, security_group_ids(other.text("id")))
+                    change!(stack, security_group_ids(other.text("id")));
                 }
                 .boxed()
             },

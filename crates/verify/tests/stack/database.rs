@@ -247,6 +247,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 // What the alarm should be set to is not known.
                 "alarm-threshold",
                 "tags-database",
+                "residency-database",
+                "residency-secrets",
             ],
             |stack| delete(stack).boxed(),
         ),
@@ -346,7 +348,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     let own = stack.state.one("aws_security_group", ".rds");
                     let other = stack.state.one("aws_security_group", ".alb");
                     let both = [own.text("id"), other.text("id")].map(str::to_owned);
-                    change!(stack, set_vpc_security_group_ids(Some(both.to_vec())))
+                    change!(stack, set_vpc_security_group_ids(Some(both.to_vec())));
                 }
                 .boxed()
             },
@@ -357,7 +359,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             |stack| {
                 async move {
                     let other = stack.state.one("aws_security_group", ".alb");
-                    change!(stack, vpc_security_group_ids(other.text("id")))
+                    change!(stack, vpc_security_group_ids(other.text("id")));
                 }
                 .boxed()
             },
@@ -405,7 +407,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 async move {
                     let fewer = CloudwatchLogsExportConfiguration::builder();
                     let fewer = fewer.disable_log_types("upgrade").build();
-                    change!(stack, cloudwatch_logs_export_configuration(fewer))
+                    change!(stack, cloudwatch_logs_export_configuration(fewer));
                 }
                 .boxed()
             },
@@ -466,6 +468,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     "secrets-key",
                     "secrets-shape",
                     "secrets-rotation",
+                    "residency-secrets",
                 ],
                 |stack| {
                     async move {

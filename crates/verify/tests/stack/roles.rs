@@ -158,7 +158,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     "AWS": "arn:aws:iam::123456789012:root"}, "Action": "sts:AssumeRole", "Condition": {
                     "StringEquals": {"aws:SourceAccount": "123456789012"},
                     "ArnLike": {"aws:SourceArn": "arn:aws:ecs:ca-central-1:123456789012:*"}}})
-            )
+            );
             .await
             }
         ),
@@ -192,7 +192,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 FLOW,
                 json!({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole",
                     "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}})
-            )
+            );
             .await
             }
         ),
@@ -216,7 +216,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 stack,
                 TASK,
                 json!({"Effect": "Allow", "Action": "S3:*", "Resource": "arn:aws:s3:::berthcare-photos-staging/*"})
-            )
+            );
             .await
             }
         ),
@@ -229,7 +229,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 stack,
                 EXECUTION,
                 json!([{"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": ["*"]}])
-            )
+            );
             .await
             }
         ),
@@ -253,7 +253,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 stack,
                 TASK,
                 json!({"Effect": "Allow", "Action": "iam:PassRole", "Resource": "arn:aws:iam::123456789012:role/*"})
-            )
+            );
             .await
             }
         ),
@@ -315,7 +315,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 stack,
                 TASK,
                 json!({"Effect": "Deny", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::berthcare-photos-*"})
-            )
+            );
             .await
             }
         ),
