@@ -1,11 +1,21 @@
 //! What a page about a run shows.
 
-use report::{Chart, Document, Mark, Tally};
+use report::{Chart, Document, Mark, Page, Tally};
 
 use crate::check::{Answer, Check, Checked, Status};
 use crate::summary::name;
 
 impl Checked {
+    /// The result as one self-contained page of HTML.
+    pub fn to_html(&self) -> String {
+        let mut page = Page::new(format!("{} in {}", self.environment, self.region))
+            .about("Checked", self.at.to_string());
+        if let Some(account) = &self.account {
+            page = page.about("Account", account);
+        }
+        self.page().to_html(&page)
+    }
+
     /// The result for a page: the verdict in figures, what to do, the items of the checklist, and every answer below
     /// its item.
     pub fn page(&self) -> Document {

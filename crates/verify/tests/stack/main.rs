@@ -16,6 +16,7 @@ mod logs;
 mod monitoring;
 mod mutation;
 mod network;
+mod picture;
 mod residency;
 mod roles;
 mod secrets;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use cli::{Exit, Failure};
-use report::{Page, Report as _};
+use report::Report as _;
 use verify::{Checked, SarifScope};
 
 use crate::args::check::Format;
@@ -18,15 +18,7 @@ pub(super) fn render(
     let unwritten = |error: anyhow::Error| Failure::new(Exit::Unchecked, error);
     match format {
         Format::Markdown => Ok(checked.document().to_markdown()),
-        Format::Html => {
-            let page = Page::new(format!("{} in {}", checked.environment, checked.region))
-                .about("Checked", checked.at.to_string());
-            let page = match &checked.account {
-                Some(account) => page.about("Account", account),
-                None => page,
-            };
-            Ok(checked.page().to_html(&page))
-        }
+        Format::Html => Ok(checked.to_html()),
         Format::Junit => checked.to_junit().map_err(|error| unwritten(error.into())),
         Format::Sarif => {
             let settings = settings.display().to_string();
