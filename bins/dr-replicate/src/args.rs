@@ -99,7 +99,7 @@ pub struct PlaceArgs {
 }
 
 /// Ranges of keys that are listed at once: each keeps a page of either side in memory. Four compare 100,000
-/// objects in 19.7 MiB, eight in 22.1 (benches/compare), and four pages in flight are 40,000 keys a second at 100 ms.
+/// objects in 16 MiB (benches/compare), and four pages in flight are 40,000 keys a second at 100 ms.
 pub(crate) const LISTINGS: u16 = 4;
 
 /// How to compare.

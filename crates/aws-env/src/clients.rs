@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -31,7 +32,7 @@ pub struct RegionClients {
     /// ([AWS fault isolation boundaries](https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/global-services.html)),
     /// so this client does not call [`RegionClients::region`].
     pub iam: aws_sdk_iam::Client,
-    tls: TlsContext,
+    tls: Arc<TlsContext>,
 }
 
 impl RegionClients {
@@ -117,7 +118,7 @@ impl RegionClients {
 
 /// Makes connections of its own. The connections of [`RegionClients`] live as long as the program.
 #[derive(Debug, Clone)]
-pub struct Connections(TlsContext);
+pub struct Connections(Arc<TlsContext>);
 
 impl Connections {
     /// An HTTP client that closes its connections when its last clone is dropped.

@@ -1,5 +1,5 @@
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -66,7 +66,7 @@ pub enum LoadError {
 #[derive(Debug, Clone)]
 pub struct AwsEnv {
     config: SdkConfig,
-    tls: TlsContext,
+    tls: Arc<TlsContext>,
 }
 
 /// The endpoints that stand in for AWS's own, if any.
@@ -90,7 +90,8 @@ impl AwsEnv {
     /// When the certificate bundle cannot be read or has no certificate in it, or an endpoint that
     /// is set is no URL.
     pub async fn load(options: Options) -> Result<Self, LoadError> {
-        let tls = tls(options.ca_bundle)?;
+        // Shared, since it holds every certificate that is trusted.
+        let tls = Arc::new(tls(options.ca_bundle)?);
         let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
             // Each client gets its own region; this one keeps the loader from asking the
             // instance metadata service.
@@ -145,7 +146,7 @@ impl AwsEnv {
             .build()
     }
 
-    pub(crate) fn tls(&self) -> &TlsContext {
+    pub(crate) fn tls(&self) -> &Arc<TlsContext> {
         &self.tls
     }
 
@@ -185,7 +186,7 @@ fn tls(ca_bundle: Option<PathBuf>) -> Result<TlsContext, LoadError> {
         .map_err(|error| LoadError::Tls(error.into()))
 }
 
-pub(crate) fn http_client(tls: TlsContext) -> SharedHttpClient {
+pub(crate) fn http_client(tls: Arc<TlsContext>) -> SharedHttpClient {
     // One pool of connections for all clients that share time-outs. The credential chain has its
     // own, short ones for the metadata services.
     let pools: Mutex<Vec<(Timeouts, SharedHttpConnector)>> = Mutex::new(Vec::new());
@@ -195,7 +196,7 @@ pub(crate) fn http_client(tls: TlsContext) -> SharedHttpClient {
         if let Some((_, pool)) = pools.iter().find(|(known, _)| *known == timeouts) {
             return pool.clone();
         }
-        let pool = connector(settings.clone(), tls.clone());
+        let pool = connector(settings.clone(), TlsContext::clone(&tls));
         pools.push((timeouts, pool.clone()));
         pool
     })

@@ -135,7 +135,7 @@ impl Report for Done {
 /// Everything that doing needs.
 pub(super) struct Execution<'a> {
     /// Copies.
-    pub(super) copier: Copier,
+    pub(super) copier: Arc<Copier>,
     /// What is changed.
     pub(super) destination: &'a Bucket,
     /// Where changes are written down.
@@ -409,7 +409,7 @@ fn cause(error: &CopyError) -> String {
 }
 
 async fn copy_one(
-    copier: Copier,
+    copier: Arc<Copier>,
     journal: Arc<Journal>,
     ready: Ready,
 ) -> (Ready, Result<Copied, CopyError>) {

@@ -40,7 +40,11 @@ pub async fn apply(
 ) -> Result<Done, ExecuteError> {
     let journal = Arc::new(Journal::begin(&options.runs, destination, run)?);
     let execution = Execution {
-        copier: Copier::new(source.clone(), destination.clone(), options.kms_key.clone()),
+        copier: Arc::new(Copier::new(
+            source.clone(),
+            destination.clone(),
+            options.kms_key.clone(),
+        )),
         destination,
         journal: journal.clone(),
         concurrency: options.concurrency,
