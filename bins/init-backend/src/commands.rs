@@ -49,7 +49,7 @@ impl<R: Report> Report for Proven<R> {
             .iter()
             .fold(document, |document, section| match section {
                 Section::Text(text) => document.text(text.clone()),
-                Section::Heading(_) | Section::Table { .. } => document,
+                _ => document,
             })
     }
 }

@@ -24,6 +24,8 @@ Examples:
   verify-staging check
   terraform output -json | verify-staging check --outputs - --only rds,4
   verify-staging check --list
+  verify-staging check --format junit --out checks.xml --fail-on high
+  verify-staging check --watch 5m
   verify-staging cost estimate
   terraform show -json tfplan | verify-staging cost estimate --plan - --usage infracost-usage.yml
   verify-staging cost guide
@@ -36,7 +38,7 @@ Examples:
 Exit codes:
   0 fine · 1 checked and found wrong: a failed check, over the budget, prices missing or doubtful
   2 usage or configuration · 3 could not check: unreachable, denied, no data; the budget, when something has no price
-  130 interrupted";
+  130 interrupted; check --watch: as the last run ended";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]

@@ -14,4 +14,4 @@ pub use environment::{aws_env, load_settings, now};
 pub use failure::{Exit, Failure};
 pub use output::{confirm, confirm_name, print, print_text, residency_notes, tell};
 pub use progress::Progress;
-pub use run::{run, run_draining};
+pub use run::{run, run_draining, run_repeating};

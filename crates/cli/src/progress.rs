@@ -9,6 +9,8 @@ use report::{Amount, Observer, Outcome};
 /// Progress on standard error: spinners on a terminal, plain lines otherwise.
 pub struct Progress {
     bars: Option<Mutex<Bars>>,
+    /// Whether ends of steps are told where there is no terminal.
+    lines: bool,
 }
 
 struct Bars {
@@ -25,7 +27,15 @@ impl Progress {
                 running: HashMap::new(),
             })
         });
-        Self { bars }
+        Self { bars, lines: true }
+    }
+
+    /// On a terminal the same, otherwise nothing: for what is over in seconds and changes nothing.
+    pub fn on_terminal() -> Self {
+        Self {
+            lines: false,
+            ..Self::new()
+        }
     }
 
     fn with_bars(&self, change: impl FnOnce(&mut Bars)) -> bool {
@@ -110,7 +120,7 @@ impl Observer for Progress {
             }
             let _ = bars.all.println(&line);
         });
-        if !drawn {
+        if !drawn && self.lines {
             let _ = writeln!(std::io::stderr(), "{line}");
         }
     }

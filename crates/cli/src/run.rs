@@ -27,6 +27,28 @@ where
     })
 }
 
+/// Like [`run`], for a program that repeats: once it has said how it ends so far, an interrupt ends it that way.
+pub fn run_repeating<C, F>(
+    arguments: impl IntoIterator<Item = OsString>,
+    global: impl FnOnce(&C) -> &GlobalArgs,
+    program: impl FnOnce(C, watch::Sender<Option<Exit>>) -> F,
+) -> ExitCode
+where
+    C: Parser,
+    F: Future<Output = Result<Exit, Failure>>,
+{
+    run_until(arguments, global, |parsed| async {
+        let (so_far, last) = watch::channel(None);
+        tokio::select! {
+            outcome = program(parsed, so_far) => outcome,
+            signal = interrupted() => {
+                let ended = *last.borrow();
+                ended.ok_or_else(|| interruption(signal))
+            }
+        }
+    })
+}
+
 /// Like [`run`], but the first interrupt only sets the flag that the program gets, for it to end what is
 /// under way; the second ends it at once.
 pub fn run_draining<C, F>(

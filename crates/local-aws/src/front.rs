@@ -17,18 +17,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::answer::{self, Problem};
+use crate::answer::Problem;
 use crate::base::{Base, Running};
 use crate::bucket::{self, Buckets, Home, Rules};
 use crate::control;
 use crate::fault::{FaultKind, Faults};
 use crate::log::{Log, Record};
-use crate::rds::{Fields, KmsKey, Place, Rds};
+use crate::rds::Rds;
 use crate::region::{Cut, Gate, RegionState, Regions};
-use crate::request::{Call, Protocol, Read, form_fields};
+use crate::request::{Call, Read};
 
 mod body;
 mod connection;
+mod rds;
 mod upstream;
 
 use body::Gated;
@@ -309,73 +310,6 @@ impl Front {
                 record.status(answer.status());
                 Ok(answer.map(|body| Gated::new(body, gate).boxed_unsync()))
             }
-        }
-    }
-}
-
-/// RDS, in the front.
-impl Front {
-    /// RDS and the place of a request to it, if it is the front's.
-    fn own_rds(&self, call: &Call) -> Option<(Rds, Place)> {
-        let rds = self.rds.as_ref()?;
-        let own = call.service == "rds"
-            && call.protocol == Protocol::Query
-            && Rds::knows(&call.operation);
-        let place = Place {
-            region: call.region.clone()?,
-            account: bucket::account(call).to_owned(),
-        };
-        own.then(|| (rds.clone(), place))
-    }
-
-    async fn answer_rds(
-        &self,
-        rds: Rds,
-        place: Place,
-        call: &Call,
-        request: Request<Body>,
-    ) -> Response<Full<Bytes>> {
-        let (parts, body) = request.into_parts();
-        // It is in memory already.
-        let body = body.collect().await;
-        let body = body
-            .map(http_body_util::Collected::to_bytes)
-            .unwrap_or_default();
-        let query = parts.uri.query().unwrap_or_default();
-        let fields = [form_fields(query.as_bytes()), form_fields(&body)].concat();
-        let fields = Fields::new(fields);
-        let key = match fields.text("KmsKeyId") {
-            Some(name) => Some(self.kms_key(&place, name, call).await),
-            None => None,
-        };
-        let action = call.operation.clone();
-        // A client that goes away does not leave half of it undone.
-        let work =
-            tokio::spawn(async move { rds.answer(&action, &place, &fields, key.as_ref()).await });
-        match work.await {
-            Ok(Ok(body)) => answer::xml(body),
-            Ok(Err((status, code, message))) => answer::error(call, status, code, &message, &[]),
-            Err(error) => {
-                tracing::warn!(%error, "an RDS request was not finished");
-                Problem::Internal.answer(call)
-            }
-        }
-    }
-
-    /// A key as the KMS of this region knows it.
-    async fn kms_key(&self, place: &Place, name: &str, call: &Call) -> KmsKey {
-        // AWS makes this one when it is first used.
-        let default = format!(
-            "arn:aws:kms:{}:{}:alias/aws/rds",
-            place.region, place.account
-        );
-        if name == "alias/aws/rds" || name == default {
-            return KmsKey::Usable(default);
-        }
-        let access_key = call.access_key.as_deref().unwrap_or("test");
-        match self.upstream.kms_key(&place.region, name, access_key).await {
-            Some(arn) => KmsKey::Usable(arn),
-            None => KmsKey::Unusable(name.to_owned()),
         }
     }
 }

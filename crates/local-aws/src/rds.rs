@@ -22,14 +22,15 @@ mod xml;
 pub use clock::RdsClock;
 pub use model::{RdsEnding, RdsKind, RdsQuotas};
 
-pub(crate) use action::KmsKey;
+pub(crate) use action::{Asked, KmsKey, MasterSecret};
 pub(crate) use fields::Fields;
+pub(crate) use model::instance::Password;
 pub(crate) use name::Place;
 
 use action::{Reply, Request};
 use clock::Clock;
 use data::{Servers, Tools};
-use model::Model;
+use model::{Model, Planned};
 use refusal::{Outcome, Refusal};
 
 /// Whether instances are real servers.
@@ -235,6 +236,29 @@ impl Rds {
         self.model().retired.insert(version.to_owned());
     }
 
+    /// Announces maintenance of an instance, which happens at a time, or when somebody wants it to; `false`
+    /// when there is none of this id.
+    pub fn plan_maintenance(
+        &self,
+        region: &str,
+        id: &str,
+        action: &str,
+        at: Option<Timestamp>,
+    ) -> bool {
+        let mut model = self.model();
+        let mut keys = model.instances.keys();
+        let found = keys.find(|(place, at)| place.region == region && at.eq_ignore_ascii_case(id));
+        let Some(key) = found.cloned() else {
+            return false;
+        };
+        let planned = Planned {
+            action: action.to_owned(),
+            at,
+        };
+        model.maintenance.entry(key).or_default().push(planned);
+        true
+    }
+
     /// What it says of itself.
     pub fn status(&self) -> RdsStatus {
         let model = self.model();
@@ -266,15 +290,33 @@ impl Rds {
         action::named(action).is_some()
     }
 
+    /// The secret of an instance's master user, if RDS keeps one.
+    pub(crate) fn master_secret(&self, place: &Place, id: &str) -> Option<String> {
+        let key = (place.clone(), id.to_ascii_lowercase());
+        let model = self.model();
+        Some(model.instances.get(&key)?.secret.as_ref()?.arn.clone())
+    }
+
+    /// For a secret about to be made: a password, and the user of an instance that is there.
+    pub(crate) fn new_password(&self, place: &Place, id: &str) -> (Password, Option<String>) {
+        let key = (place.clone(), id.to_ascii_lowercase());
+        let mut model = self.model();
+        let user = model
+            .instances
+            .get(&key)
+            .map(|instance| instance.settings.user.clone());
+        (Password(model.draw()), user)
+    }
+
     /// Answers a request: status, code and message of a refusal, or the answer's body.
     pub(crate) async fn answer(
         &self,
         action: &str,
         place: &Place,
         fields: &Fields,
-        key: Option<&KmsKey>,
+        asked: &Asked,
     ) -> Result<String, (StatusCode, &'static str, String)> {
-        let outcome = self.outcome(action, place, fields, key).await;
+        let outcome = self.outcome(action, place, fields, asked).await;
         let number = self.0.requests.fetch_add(1, Ordering::Relaxed);
         match outcome {
             Ok(reply) => Ok(reply.xml.document(action, number)),
@@ -287,9 +329,13 @@ impl Rds {
         action: &str,
         place: &Place,
         fields: &Fields,
-        key: Option<&KmsKey>,
+        asked: &Asked,
     ) -> Outcome<Reply> {
-        let request = Request { place, fields, key };
+        let request = Request {
+            place,
+            fields,
+            asked,
+        };
         let Some(act) = action::named(action) else {
             return Err(Refusal::new(
                 "InvalidAction",

@@ -1,6 +1,6 @@
-use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
+use crate::{Chart, Page, html, markdown, terminal};
 
-/// What a table cell or line means, shown as a word and, on a terminal, as a colour.
+/// What a table cell, a line or a number means, shown as a word and, where that can be, as a symbol and a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     /// As it should be.
@@ -9,28 +9,76 @@ pub enum Mark {
     Wrong,
     /// Could not be checked; never the same as [`Mark::Ok`].
     Unknown,
+    /// Left out on purpose; the result says why.
+    Skipped,
     /// Neither good nor bad.
     Plain,
 }
 
+impl Mark {
+    /// The word for it; empty for [`Mark::Plain`].
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Wrong => "wrong",
+            Self::Unknown => "unknown",
+            Self::Skipped => "skipped",
+            Self::Plain => "",
+        }
+    }
+
+    /// The word, if `text` does not say it already.
+    pub(crate) fn unsaid(self, text: &str) -> Option<&'static str> {
+        let word = self.word();
+        let said = || {
+            text.split(|character: char| !character.is_alphabetic())
+                .any(|part| part.eq_ignore_ascii_case(word))
+        };
+        (!word.is_empty() && !said()).then_some(word)
+    }
+
+    /// Its name in the style sheet.
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            other => other.word(),
+        }
+    }
+}
+
+/// One of the few things that a reader wants to know first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// What it is.
+    pub label: String,
+    /// Its value, short.
+    pub value: String,
+    /// What it means.
+    pub mark: Mark,
+}
+
 /// A part of a [`Document`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Section {
     /// A heading.
     Heading(String),
-    /// A paragraph.
+    /// A paragraph; what stands between backticks is code.
     Text(String),
-    /// A table; the mark of a row colours its first cell.
+    /// Key facts.
+    Facts(Vec<Fact>),
+    /// A table; the mark of a row is that of its first cell.
     Table {
         /// Column titles.
         columns: Vec<String>,
         /// Rows of cells, as many as there are columns.
         rows: Vec<(Mark, Vec<String>)>,
     },
+    /// A picture of numbers.
+    Chart(Chart),
 }
 
 /// A result in a form that can be rendered anywhere.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
     sections: Vec<Section>,
 }
@@ -43,31 +91,65 @@ impl Document {
 
     /// Adds a heading.
     #[must_use]
-    pub fn heading(mut self, text: impl Into<String>) -> Self {
-        self.sections.push(Section::Heading(text.into()));
-        self
+    pub fn heading(self, text: impl Into<String>) -> Self {
+        self.section(Section::Heading(text.into()))
     }
 
-    /// Adds a paragraph.
+    /// Adds a paragraph; what stands between backticks is code.
     #[must_use]
-    pub fn text(mut self, text: impl Into<String>) -> Self {
-        self.sections.push(Section::Text(text.into()));
-        self
+    pub fn text(self, text: impl Into<String>) -> Self {
+        self.section(Section::Text(text.into()))
+    }
+
+    /// Adds a key fact, next to those right before it.
+    #[must_use]
+    pub fn fact(mut self, mark: Mark, label: impl Into<String>, value: impl Into<String>) -> Self {
+        let fact = Fact {
+            label: label.into(),
+            value: value.into(),
+            mark,
+        };
+        if let Some(Section::Facts(facts)) = self.sections.last_mut() {
+            facts.push(fact);
+            return self;
+        }
+        self.section(Section::Facts(vec![fact]))
     }
 
     /// Adds a table; one without rows is left out.
     #[must_use]
     pub fn table<C: Into<String>>(
-        mut self,
+        self,
         columns: impl IntoIterator<Item = C>,
         rows: Vec<(Mark, Vec<String>)>,
     ) -> Self {
-        if !rows.is_empty() {
-            self.sections.push(Section::Table {
-                columns: columns.into_iter().map(Into::into).collect(),
-                rows,
-            });
+        if rows.is_empty() {
+            return self;
         }
+        let columns = columns.into_iter().map(Into::into).collect();
+        self.section(Section::Table { columns, rows })
+    }
+
+    /// Adds a chart; one without values is left out.
+    #[must_use]
+    pub fn chart(self, chart: Chart) -> Self {
+        if chart.values().is_empty() {
+            return self;
+        }
+        self.section(Section::Chart(chart))
+    }
+
+    /// Adds a part.
+    #[must_use]
+    pub fn section(mut self, section: Section) -> Self {
+        self.sections.push(section);
+        self
+    }
+
+    /// Adds all parts of another document.
+    #[must_use]
+    pub fn append(mut self, more: Self) -> Self {
+        self.sections.extend(more.sections);
         self
     }
 
@@ -78,123 +160,43 @@ impl Document {
 
     /// Text for a terminal, `width` columns wide when given, with colours when `colour`.
     pub fn to_terminal(&self, width: Option<u16>, colour: bool) -> String {
-        let mut out = String::new();
-        for section in &self.sections {
-            match section {
-                Section::Heading(text) => {
-                    if !out.is_empty() {
-                        out.push('\n');
-                    }
-                    out.push_str(text);
-                    out.push('\n');
-                }
-                Section::Text(text) => {
-                    out.push_str(text);
-                    out.push('\n');
-                }
-                Section::Table { columns, rows } => {
-                    let mut table = Table::new();
-                    table.load_style(presets::NOTHING);
-                    if let Some(width) = width {
-                        table.set_content_arrangement(ContentArrangement::Dynamic);
-                        table.set_width(width);
-                    } else {
-                        table.set_content_arrangement(ContentArrangement::Disabled);
-                    }
-                    if colour {
-                        table.enforce_styling();
-                    } else {
-                        table.force_no_tty();
-                    }
-                    table.set_header(columns.clone());
-                    for (mark, cells) in rows {
-                        let mut cells: Vec<Cell> = cells.iter().map(Cell::new).collect();
-                        if let Some(first) = cells.first_mut() {
-                            let cell = first.clone();
-                            *first = match mark {
-                                Mark::Ok => cell.fg(Color::Green),
-                                Mark::Wrong => cell.fg(Color::Red),
-                                Mark::Unknown => cell.fg(Color::Yellow),
-                                Mark::Plain => cell,
-                            };
-                        }
-                        table.add_row(cells);
-                    }
-                    out.push_str(&table.trim_fmt());
-                    out.push('\n');
-                }
-            }
-        }
-        out
+        terminal::render(self, width, colour)
     }
 
     /// GitHub-flavoured Markdown.
     pub fn to_markdown(&self) -> String {
-        let mut out = String::new();
-        for section in &self.sections {
-            match section {
-                Section::Heading(text) => out.push_str(&format!("## {text}\n\n")),
-                Section::Text(text) => out.push_str(&format!("{text}\n\n")),
-                Section::Table { columns, rows } => {
-                    out.push_str(&markdown_row(columns));
-                    out.push_str(&markdown_row(&vec!["---".to_owned(); columns.len()]));
-                    for (_, cells) in rows {
-                        out.push_str(&markdown_row(cells));
-                    }
-                    out.push('\n');
-                }
-            }
-        }
-        out
+        markdown::render(self)
     }
-}
 
-fn markdown_row(cells: &[String]) -> String {
-    let cells: Vec<String> = cells
-        .iter()
-        .map(|cell| cell.replace('|', "\\|").replace('\n', "<br>"))
-        .collect();
-    format!("| {} |\n", cells.join(" | "))
+    /// One page of HTML that needs nothing else: no network, no script.
+    pub fn to_html(&self, page: &Page) -> String {
+        html::render(self, page)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sample() -> Document {
-        Document::new()
-            .heading("State backend")
-            .table(
-                ["Status", "Resource"],
-                vec![
-                    (Mark::Ok, vec!["ok".into(), "bucket a|b".into()]),
-                    (Mark::Unknown, vec!["unknown".into(), "table".into()]),
-                ],
-            )
-            .text("2 items")
-    }
-
-    #[test]
-    fn markdown_escapes_the_column_separator() {
-        assert_eq!(
-            sample().to_markdown(),
-            "## State backend\n\n| Status | Resource |\n| --- | --- |\n| ok | bucket a\\|b |\n| unknown | table |\n\n2 items\n\n"
-        );
-    }
-
-    #[test]
-    fn terminal_text_has_colours_only_when_asked() {
-        let plain = sample().to_terminal(None, false);
-        assert!(
-            plain.contains("unknown") && !plain.contains('\u{1b}'),
-            "{plain}"
-        );
-        assert!(sample().to_terminal(Some(80), true).contains('\u{1b}'));
-    }
-
     #[test]
     fn a_table_without_rows_is_left_out() {
         let document = Document::new().table(["a"], Vec::new());
         assert!(document.sections().is_empty());
+    }
+
+    #[test]
+    fn a_chart_without_values_is_left_out() {
+        let document = Document::new().chart(Chart::tally("Checks", crate::Tally::default()));
+        assert!(document.sections().is_empty());
+    }
+
+    #[test]
+    fn facts_after_one_another_are_one_part() {
+        let document = Document::new()
+            .fact(Mark::Ok, "a", "1")
+            .fact(Mark::Plain, "b", "2")
+            .text("between")
+            .fact(Mark::Plain, "c", "3");
+        assert_eq!(document.sections().len(), 3);
     }
 }

@@ -1,13 +1,20 @@
 //! One view of every result.
 //!
 //! A library returns typed results that serialise themselves to JSON and describe themselves as a
-//! [`Document`]; this crate renders a document as terminal text or Markdown. Libraries tell how
+//! [`Document`]; this crate renders a document as terminal text, Markdown or a page of HTML. Libraries tell how
 //! far they are through an [`Observer`]; nothing here prints.
 
+mod chart;
 mod document;
+mod html;
+mod markdown;
 mod progress;
+mod terminal;
+mod text;
 
-pub use document::{Document, Mark, Section};
+pub use chart::{Chart, Limit, Shape, Tally, Value};
+pub use document::{Document, Fact, Mark, Section};
+pub use html::Page;
 pub use progress::{Amount, Observer, Outcome, Silent};
 
 /// A result that can be shown to a person; its JSON is its [`serde::Serialize`].

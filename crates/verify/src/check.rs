@@ -72,12 +72,12 @@ impl Status {
         }
     }
 
-    fn mark(self) -> Mark {
+    pub(crate) fn mark(self) -> Mark {
         match self {
             Self::Ok => Mark::Ok,
             Self::Wrong => Mark::Wrong,
             Self::Unknown => Mark::Unknown,
-            Self::Skipped => Mark::Plain,
+            Self::Skipped => Mark::Skipped,
         }
     }
 }
@@ -98,6 +98,11 @@ impl Blind {
             absent: false,
             reason: reason.into(),
         }
+    }
+
+    /// AWS's answer lacks a field that it should have.
+    pub(crate) fn missing(service: &str, field: &str) -> Self {
+        Self::because(format!("{service} shows no {field}"))
     }
 
     /// The resource is known not to exist.
@@ -195,6 +200,14 @@ impl Check {
     }
 }
 
+impl Answer {
+    /// What AWS shows, and why that is all.
+    pub(crate) fn shown(&self) -> String {
+        let shown = [self.aws.as_deref(), self.reason.as_deref()];
+        shown.into_iter().flatten().collect::<Vec<_>>().join(": ")
+    }
+}
+
 impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("Answer", 12)?;
@@ -247,7 +260,6 @@ impl Report for Checked {
             answers
                 .map(|answer| {
                     let item = answer.check.item.map(|item| item.to_string());
-                    let aws = [answer.aws.clone(), answer.reason.clone()];
                     let cells = vec![
                         answer.status.word().to_owned(),
                         item.unwrap_or_default(),
@@ -255,7 +267,7 @@ impl Report for Checked {
                         answer.resource.clone(),
                         answer.expected.clone(),
                         answer.terraform.clone().unwrap_or_default(),
-                        aws.into_iter().flatten().collect::<Vec<_>>().join(": "),
+                        answer.shown(),
                     ];
                     (answer.status.mark(), cells)
                 })

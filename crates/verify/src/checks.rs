@@ -3,26 +3,42 @@
 //! An area has a list of its checks and a function that asks AWS and answers them. Asking gives a picture
 //! whose parts are each seen or not ([`crate::check::Seen`]); judging a picture calls nothing.
 
+mod alarms;
 #[cfg(test)]
 mod asked;
+mod buckets;
+mod cache;
+mod cdn;
+mod dashboard;
+mod database;
 mod flow_logs;
 mod groups;
 mod keys;
 mod network;
+mod practices;
 mod residency;
+mod roles;
+mod secrets;
 mod tags;
+mod topics;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;
+use report::{Observer, Outcome, Silent};
 
-use crate::check::{Answer, Check, Checked, Status};
+use crate::check::{Answer, Blind, Check, Checked, Seen, Status};
 use crate::outputs::Outputs;
 use crate::selection::Selection;
 use crate::sites::Sites;
 use crate::wanted::Wanted;
+
+/// For the observer.
+const ASKING: &str = "asking AWS";
 
 /// What every area is handed.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +72,22 @@ static AREAS: &[Area] = &[
         answer: |question| network::answers(question).boxed(),
     },
     Area {
+        checks: buckets::CHECKS,
+        answer: |question| buckets::answers(question).boxed(),
+    },
+    Area {
+        checks: cdn::CHECKS,
+        answer: |question| cdn::answers(question).boxed(),
+    },
+    Area {
+        checks: roles::CHECKS,
+        answer: |question| roles::answers(question).boxed(),
+    },
+    Area {
+        checks: practices::CHECKS,
+        answer: |question| practices::answers(question).boxed(),
+    },
+    Area {
         checks: groups::CHECKS,
         answer: |question| groups::answers(question).boxed(),
     },
@@ -75,7 +107,64 @@ static AREAS: &[Area] = &[
         checks: residency::CHECKS,
         answer: |question| residency::answers(question).boxed(),
     },
+    Area {
+        checks: database::CHECKS,
+        answer: |question| database::answers(question).boxed(),
+    },
+    Area {
+        checks: cache::CHECKS,
+        answer: |question| cache::answers(question).boxed(),
+    },
+    Area {
+        checks: secrets::CHECKS,
+        answer: |question| secrets::answers(question).boxed(),
+    },
+    Area {
+        checks: dashboard::CHECKS,
+        answer: |question| dashboard::answers(question).boxed(),
+    },
+    Area {
+        checks: alarms::CHECKS,
+        answer: |question| alarms::answers(question).boxed(),
+    },
+    Area {
+        checks: topics::CHECKS,
+        answer: |question| topics::answers(question).boxed(),
+    },
 ];
+
+/// Answers about something that could not be looked at. Where it is known to be absent the first check, which
+/// asks for it, is wrong, and nothing is left to be asked by the others.
+fn unseen(checks: &[&'static Check], resource: &str, blind: &Blind) -> Vec<Answer> {
+    checks
+        .iter()
+        .enumerate()
+        .map(|(place, check)| {
+            if blind.absent && place > 0 {
+                check.skipped(resource, "it does not exist")
+            } else {
+                check.answer(resource, check.title, None, Err(blind.clone()))
+            }
+        })
+        .collect()
+}
+
+/// The nodes of Redis, as ElastiCache numbers those of a group with one shard.
+fn redis_nodes(question: Question<'_>) -> Seen<Vec<String>> {
+    let group = question.outputs.text("redis_replication_group_id")?;
+    let numbers = 1..=question.wanted.redis_nodes;
+    Ok(numbers
+        .map(|number| format!("{group}-{number:03}"))
+        .collect())
+}
+
+/// Names, for people.
+fn listed(names: &BTreeSet<&str>) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.iter().copied().collect::<Vec<_>>().join(", ")
+}
 
 /// Every check there is.
 pub fn all() -> impl Iterator<Item = &'static Check> {
@@ -92,8 +181,22 @@ pub async fn check(
     selection: &Selection,
     at: Timestamp,
 ) -> Checked {
+    check_observed(sites, outputs, wanted, selection, at, &Silent).await
+}
+
+/// Like [`check`], and tells `observer` how many areas have answered.
+pub async fn check_observed(
+    sites: &Sites,
+    outputs: &Outputs,
+    wanted: &Wanted,
+    selection: &Selection,
+    at: Timestamp,
+    observer: &dyn Observer,
+) -> Checked {
     let asked = |area: &&Area| area.checks.iter().any(|check| selection.takes(check));
     let areas: Vec<&Area> = AREAS.iter().filter(asked).collect();
+    let begun = Instant::now();
+    observer.started(ASKING);
     let account = sites.home.account_id().await;
     let mut answers: Vec<Answer> = match &account {
         Ok(account) => {
@@ -104,7 +207,14 @@ pub async fn check(
                 account,
                 at,
             };
-            join_all(areas.iter().map(|area| (area.answer)(question)))
+            let (all, done) = (areas.len(), AtomicUsize::new(0));
+            let asked = areas.iter().map(async |area| {
+                let answers = (area.answer)(question).await;
+                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                observer.waiting(ASKING, &format!("{done} of {all} areas have answered"));
+                answers
+            });
+            join_all(asked)
                 .await
                 .into_iter()
                 .flatten()
@@ -113,6 +223,11 @@ pub async fn check(
         }
         Err(_) => Vec::new(),
     };
+    let outcome = match &account {
+        Ok(_) => Outcome::Done,
+        Err(_) => Outcome::Failed,
+    };
+    observer.finished(ASKING, outcome, begun.elapsed());
     let reason = match &account {
         Ok(_) => "nothing was found to ask about".to_owned(),
         Err(error) => error.to_string(),

@@ -1,4 +1,7 @@
 use aws_env::{AwsEnv, Call, RegionClients};
+use aws_sdk_s3control::config::endpoint::{Params, ResolveEndpoint};
+use aws_smithy_runtime_api::client::endpoint::EndpointFuture;
+use aws_smithy_types::endpoint::Endpoint;
 use settings::Region;
 
 /// The clients of an environment: those of its region, and those of us-east-1, where CloudFront keeps
@@ -21,12 +24,16 @@ pub struct Sites {
     pub logs: aws_sdk_cloudwatchlogs::Client,
     /// SNS.
     pub sns: aws_sdk_sns::Client,
+    /// What S3 keeps for accounts rather than for buckets.
+    pub s3control: aws_sdk_s3control::Client,
     /// CloudFront, a global service.
     pub cloudfront: aws_sdk_cloudfront::Client,
     /// CloudWatch of us-east-1.
     pub global_cloudwatch: aws_sdk_cloudwatch::Client,
     /// SNS of us-east-1.
     pub global_sns: aws_sdk_sns::Client,
+    /// CloudWatch Logs of us-east-1, which delivers CloudFront's access logs.
+    pub global_logs: aws_sdk_cloudwatchlogs::Client,
     global: Region,
 }
 
@@ -45,9 +52,11 @@ impl Sites {
             secrets: aws_sdk_secretsmanager::Client::new(&here),
             logs: aws_sdk_cloudwatchlogs::Client::new(&here),
             sns: aws_sdk_sns::Client::new(&here),
+            s3control: s3control(&here),
             cloudfront: aws_sdk_cloudfront::Client::new(&there),
             global_cloudwatch: aws_sdk_cloudwatch::Client::new(&there),
             global_sns: aws_sdk_sns::Client::new(&there),
+            global_logs: aws_sdk_cloudwatchlogs::Client::new(&there),
             global,
         }
     }
@@ -78,5 +87,47 @@ impl Sites {
             region: self.global,
             ..self.call(service, operation, resource)
         }
+    }
+}
+
+/// AWS puts the account before the host's name. An address of an endpoint that stands in for AWS's own has no room
+/// for that.
+fn s3control(config: &aws_types::SdkConfig) -> aws_sdk_s3control::Client {
+    let address = config.endpoint_url().filter(|url| has_address(url));
+    let Some(url) = address else {
+        return aws_sdk_s3control::Client::new(config);
+    };
+    let endpoint = Endpoint::builder().url(url.to_owned()).build();
+    aws_sdk_s3control::Client::from_conf(
+        aws_sdk_s3control::config::Builder::from(config)
+            .endpoint_resolver(As(endpoint))
+            .build(),
+    )
+}
+
+fn has_address(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok()
+}
+
+/// An endpoint as it is, whatever is asked of it.
+#[derive(Debug)]
+struct As(Endpoint);
+
+impl ResolveEndpoint for As {
+    fn resolve_endpoint<'a>(&'a self, _: &'a Params) -> EndpointFuture<'a> {
+        EndpointFuture::ready(Ok(self.0.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_no_room_for_an_account() {
+        assert!(has_address("http://127.0.0.1:4566") && has_address("https://[::1]:9/"));
+        assert!(!has_address("http://localhost:4566") && !has_address("https://s3.example.org/a"));
     }
 }

@@ -25,6 +25,12 @@ pub struct Wanted {
     pub countries: Vec<String>,
     /// Days for which noncurrent versions of objects are kept, at least.
     pub noncurrent_days: i32,
+    /// Days after which objects go to Glacier.
+    pub glacier_days: i32,
+    /// Days after which objects go to Deep Archive: seven years.
+    pub deep_archive_days: i32,
+    /// The bucket that each bucket of data replicates to, where there is DR.
+    pub replicas: BTreeMap<String, String>,
     /// Port on which the application's tasks listen.
     pub app_port: u16,
     /// Networks from which the load balancer is reached.
@@ -51,6 +57,13 @@ impl Wanted {
             redis_nodes: 2,
             countries: vec!["CA".to_owned(), "US".to_owned()],
             noncurrent_days: 90,
+            glacier_days: 365,
+            deep_archive_days: 2555,
+            replicas: settings
+                .buckets
+                .iter()
+                .map(|bucket| (bucket.name.to_string(), bucket.dr.to_string()))
+                .collect(),
             app_port: 3000,
             alb_ingress: vec!["0.0.0.0/0".to_owned()],
             flow_log_days: 365,

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use aws_env::AwsEnv;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use dr::database::{Patience, Refusal, Site};
-use report::{Document, Report, Section};
+use report::{Document, Report};
 use serde::Serialize;
 use settings::{Database, DbIdentifier, Settings};
 use tokio::sync::watch;
@@ -186,19 +186,7 @@ pub(super) fn worse(a: Exit, b: Exit) -> Exit {
 pub(super) fn joined<'a, R: Report + 'a>(results: impl Iterator<Item = &'a R>) -> Document {
     let mut document = Document::new();
     for result in results {
-        document = append(document, &result.document());
-    }
-    document
-}
-
-/// One document after another.
-pub(super) fn append(mut document: Document, more: &Document) -> Document {
-    for section in more.sections() {
-        document = match section.clone() {
-            Section::Heading(text) => document.heading(text),
-            Section::Text(text) => document.text(text),
-            Section::Table { columns, rows } => document.table(columns, rows),
-        };
+        document = document.append(result.document());
     }
     document
 }

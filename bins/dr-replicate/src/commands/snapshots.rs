@@ -8,9 +8,7 @@ use serde::Serialize;
 use settings::CopiesKept;
 use tokio::sync::watch;
 
-use super::databases::{
-    LeftOut, Stage, append, patience, refused, show, show_plan, until_stopped, worse,
-};
+use super::databases::{LeftOut, Stage, patience, refused, show, show_plan, until_stopped, worse};
 use crate::args::database::{
     SnapshotsCommand, SnapshotsCopyArgs, SnapshotsListArgs, SnapshotsPruneArgs,
 };
@@ -37,7 +35,7 @@ impl<P: Report, D: Report> Report for Entries<P, D> {
             Some(done) => done.document(),
             None => entry.plan.document(),
         };
-        let add = |document, entry| append(document, &one(entry));
+        let add = |document: Document, entry| document.append(one(entry));
         let document = self.databases.iter().fold(Document::new(), add);
         let left = self.left_out.iter();
         left.fold(document, |document, left| left.add_to(document))

@@ -1,7 +1,8 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::Args;
-use verify::Pattern;
+use clap::{Args, ValueEnum};
+use verify::{Pattern, Severity};
 
 /// Where terraform's outputs come from.
 #[derive(Debug, Clone, Args)]
@@ -36,6 +37,73 @@ pub struct CheckArgs {
     pub skip: Vec<Pattern>,
 
     /// Say which checks there are, and call nothing
-    #[arg(long, conflicts_with_all = ["outputs", "chdir"])]
+    #[arg(long, conflicts_with_all = ["outputs", "chdir", "format", "watch"])]
     pub list: bool,
+
+    /// Another form than --output has: for a pull request, a browser, a CI system, code scanning
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<Format>,
+
+    /// Write what --format says to FILE, and print as --output says
+    #[arg(long, value_name = "FILE", requires = "format")]
+    pub out: Option<PathBuf>,
+
+    /// Ask again every INTERVAL until interrupted, and print only what changed; ends as the last run did
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1m", value_parser = interval)]
+    pub watch: Option<Duration>,
+
+    /// Exit 1 only for failed checks of this severity or a worse one; unknown stays exit 3
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value = "low")]
+    pub fail_on: SeverityArg,
+}
+
+/// Forms of the result besides a table and JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// GitHub-flavoured Markdown
+    Markdown,
+    /// One page that needs nothing else
+    Html,
+    /// JUnit XML: wrong is a failure, unknown an error
+    Junit,
+    /// SARIF 2.1.0, of what is wrong or unknown
+    Sarif,
+}
+
+/// How bad a failed check is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SeverityArg {
+    /// Untidy
+    Low,
+    /// Weakens the environment, or what is known of it
+    Medium,
+    /// Something will not survive a fault, or a fault will not be noticed
+    High,
+    /// Data can be read or lost
+    Critical,
+}
+
+impl From<SeverityArg> for Severity {
+    fn from(arg: SeverityArg) -> Self {
+        match arg {
+            SeverityArg::Low => Self::Low,
+            SeverityArg::Medium => Self::Medium,
+            SeverityArg::High => Self::High,
+            SeverityArg::Critical => Self::Critical,
+        }
+    }
+}
+
+/// A check makes some 200 calls: AWS is not asked more often than every five seconds.
+const SHORTEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|error: jiff::Error| error.to_string())?;
+    match Duration::try_from(span) {
+        Ok(time) if (SHORTEST..=LONGEST).contains(&time) => Ok(time),
+        _ => Err("not between 5 seconds and a day".to_owned()),
+    }
 }

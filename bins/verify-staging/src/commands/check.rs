@@ -1,10 +1,21 @@
-use cli::{Exit, Failure, GlobalArgs};
-use verify::{Catalog, Checked, Selection, Sites, Status, Wanted};
+mod format;
+mod watch;
+
+use cli::{Exit, Failure, GlobalArgs, Progress};
+use report::{Document, Report};
+use serde::Serialize;
+use settings::Settings;
+use tokio::sync::watch::Sender;
+use verify::{Catalog, Checked, Outputs, Selection, Severity, Sites, Status, Wanted};
 
 use super::terraform;
 use crate::args::check::CheckArgs;
 
-pub(super) async fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    global: &GlobalArgs,
+    args: &CheckArgs,
+    so_far: &Sender<Option<Exit>>,
+) -> Result<Exit, Failure> {
     let selection = Selection {
         only: args.only.clone(),
         skip: args.skip.clone(),
@@ -13,23 +24,88 @@ pub(super) async fn run(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, F
         cli::print(global, &Catalog::new(&selection))?;
         return Ok(Exit::Fine);
     }
+    if args.watch.is_some() && args.format.is_some() && args.out.is_none() {
+        let error = anyhow::anyhow!("--format prints one document, and --watch has many");
+        return Err(Failure::new(Exit::Usage, error).hint("write each to a file with --out FILE"));
+    }
     let settings = cli::load_settings(global)?;
     let outputs = terraform::outputs(&args.source).await?;
     let env = cli::aws_env().await?;
-    let sites = Sites::new(&env, settings.regions.primary);
-    let wanted = Wanted::new(&settings);
-    let mut checked = verify::check(&sites, &outputs, &wanted, &selection, cli::now()).await;
-    checked.residency = settings
-        .exceptions_in_use()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    cli::print(global, &checked)?;
-    Ok(exit(&checked))
+    let asking = Asking {
+        sites: Sites::new(&env, settings.regions.primary),
+        wanted: Wanted::new(&settings),
+        selection,
+        settings,
+        outputs,
+    };
+    if let Some(interval) = args.watch {
+        return watch::run(global, args, &asking, interval, so_far).await;
+    }
+    let checked = asking.once(&Progress::on_terminal()).await;
+    show(global, args, &checked)?;
+    Ok(exit(&checked, args.fail_on.into()))
 }
 
-fn exit(checked: &Checked) -> Exit {
-    if checked.count(Status::Wrong) > 0 {
+/// All that a run needs; the same for each of several.
+struct Asking {
+    settings: Settings,
+    sites: Sites,
+    outputs: Outputs,
+    wanted: Wanted,
+    selection: Selection,
+}
+
+impl Asking {
+    async fn once(&self, progress: &Progress) -> Checked {
+        let (sites, outputs, wanted) = (&self.sites, &self.outputs, &self.wanted);
+        let now = cli::now();
+        let mut checked =
+            verify::check_observed(sites, outputs, wanted, &self.selection, now, progress).await;
+        checked.residency = self
+            .settings
+            .exceptions_in_use()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        checked
+    }
+}
+
+/// To the file, if there is one, in one form; to standard output in the other.
+fn show(global: &GlobalArgs, args: &CheckArgs, checked: &Checked) -> Result<(), Failure> {
+    if let Some(format) = args.format {
+        let text = format::render(format, &global.config, checked)?;
+        match &args.out {
+            Some(path) => format::write(path, &text)?,
+            None => {
+                cli::print_text(&text);
+                return Ok(());
+            }
+        }
+    }
+    let all = global.verbose > 0;
+    cli::print(global, &Shown { checked, all })
+}
+
+/// For people only what needs them, unless they want everything; for programs everything.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Shown<'a> {
+    checked: &'a Checked,
+    #[serde(skip)]
+    all: bool,
+}
+
+impl Report for Shown<'_> {
+    fn document(&self) -> Document {
+        self.checked.summary(self.all)
+    }
+}
+
+fn exit(checked: &Checked, least: Severity) -> Exit {
+    let failed =
+        |answer: &verify::Answer| answer.status == Status::Wrong && answer.check.severity >= least;
+    if checked.answers.iter().any(failed) {
         Exit::Wrong
     } else if checked.count(Status::Unknown) > 0 {
         Exit::Unchecked

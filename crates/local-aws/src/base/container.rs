@@ -49,6 +49,7 @@ impl Container {
             include_str!("listen.py"),
             include_str!("container_life.py"),
             include_str!("replication.py"),
+            include_str!("corrections.py"),
             include_str!("ec2.py"),
             include_str!("ministack.py"),
         ];

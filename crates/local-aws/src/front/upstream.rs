@@ -10,9 +10,11 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use serde_json::{Value, json};
 
 use super::{Body, Error, full};
 use crate::base::Running;
+use crate::rds::Place;
 use crate::region::Down;
 
 /// Tells the base which regions are down: see `replication.py`.
@@ -92,26 +94,86 @@ impl Upstream {
         name: &str,
         access_key: &str,
     ) -> Option<String> {
-        let credential = format!(
-            "AWS4-HMAC-SHA256 Credential={access_key}/20260101/{region}/kms/aws4_request, \
-             SignedHeaders=host, Signature=0"
-        );
-        let body = serde_json::json!({ "KeyId": name }).to_string();
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(self.uri(None).ok()?)
-            .header(AUTHORIZATION, credential)
-            .header("x-amz-target", "TrentService.DescribeKey")
-            .header(CONTENT_TYPE, "application/x-amz-json-1.1")
-            .body(full(bytes::Bytes::from(body)))
-            .ok()?;
-        let answer = self.client.request(request).await.ok()?;
-        let body = answer.into_body().collect().await.ok()?.to_bytes();
-        let key: serde_json::Value = serde_json::from_slice(&body).ok()?;
+        let to = (region, "kms", "TrentService.DescribeKey");
+        let key = self.ask(to, json!({ "KeyId": name }), access_key).await?;
         let metadata = key.get("KeyMetadata")?;
         let usable = metadata.get("KeyState")?.as_str()? == "Enabled";
         let arn = metadata.get("Arn")?.as_str()?;
         usable.then(|| arn.to_owned())
+    }
+
+    /// Makes the secret of a master user in the base's Secrets Manager, as RDS does: its own, rotated every
+    /// week. Returns its ARN.
+    pub(super) async fn master_secret(
+        &self,
+        place: &Place,
+        instance: &str,
+        key: Option<&str>,
+        (user, password): (&str, &str),
+        access_key: &str,
+    ) -> Option<String> {
+        let instance = place.arn("db", instance);
+        let mut secret = json!({
+            "Name": format!("rds!db-{password}"),
+            "Description": format!("Secret associated with primary RDS DB instance: {instance}"),
+            "SecretString": json!({ "username": user, "password": password }).to_string(),
+            "Tags": [
+                { "Key": "aws:secretsmanager:owningService", "Value": "rds" },
+                { "Key": "aws:rds:primaryDBInstanceArn", "Value": instance },
+            ],
+        });
+        if let Some(key) = key {
+            secret["KmsKeyId"] = key.into();
+        }
+        let to = |operation| (place.region.as_str(), "secretsmanager", operation);
+        let made = self
+            .ask(to("secretsmanager.CreateSecret"), secret, access_key)
+            .await?;
+        let arn = made.get("ARN")?.as_str()?.to_owned();
+        let weekly = json!({
+            "SecretId": arn,
+            "RotationRules": { "AutomaticallyAfterDays": 7 },
+            "RotateImmediately": false,
+        });
+        self.ask(to("secretsmanager.RotateSecret"), weekly, access_key)
+            .await?;
+        Some(arn)
+    }
+
+    /// Deletes a secret at once.
+    pub(super) async fn delete_secret(&self, region: &str, arn: &str, access_key: &str) {
+        let to = (region, "secretsmanager", "secretsmanager.DeleteSecret");
+        let body = json!({ "SecretId": arn, "ForceDeleteWithoutRecovery": true });
+        if self.ask(to, body, access_key).await.is_none() {
+            tracing::warn!(arn, "a secret stays that RDS no longer needs");
+        }
+    }
+
+    /// The base's answer to a request in AWS JSON, if it is a success.
+    async fn ask(
+        &self,
+        (region, service, target): (&str, &str, &str),
+        body: Value,
+        access_key: &str,
+    ) -> Option<Value> {
+        let credential = format!(
+            "AWS4-HMAC-SHA256 Credential={access_key}/20260101/{region}/{service}/aws4_request, \
+             SignedHeaders=host, Signature=0"
+        );
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(self.uri(None).ok()?)
+            .header(AUTHORIZATION, credential)
+            .header("x-amz-target", target)
+            .header(CONTENT_TYPE, "application/x-amz-json-1.1")
+            .body(full(bytes::Bytes::from(body.to_string())))
+            .ok()?;
+        let answer = self.client.request(request).await.ok()?;
+        let success = answer.status().is_success();
+        let body = answer.into_body().collect().await.ok()?.to_bytes();
+        success
+            .then(|| serde_json::from_slice(&body).ok())
+            .flatten()
     }
 
     fn uri(&self, path: Option<PathAndQuery>) -> Result<Uri, http::uri::InvalidUriParts> {

@@ -1,6 +1,7 @@
 //! The actions: each checks as AWS does, changes the model, and answers.
 
 use super::fields::Fields;
+use super::model::instance::Password;
 use super::model::{Birth, Instance, Key, Model, Settings, Snapshot};
 use super::name::{Arn, Place, id_here};
 use super::refusal::{Outcome, Refusal};
@@ -10,7 +11,9 @@ mod backup;
 mod group;
 mod instance;
 mod list;
+mod maintenance;
 mod offer;
+mod parameter;
 mod replica;
 mod restore;
 mod snapshot;
@@ -26,21 +29,42 @@ pub(crate) enum KmsKey {
     Unusable(String),
 }
 
+/// A secret that was made for a master user, as RDS makes it when it is to look after the password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MasterSecret {
+    pub(crate) arn: String,
+    /// ARN of the key that encrypts it.
+    pub(crate) key: String,
+    pub(crate) password: Password,
+}
+
+/// What has been asked of other services before RDS answers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// `KmsKeyId`.
+    pub(crate) key: Option<KmsKey>,
+    /// `PerformanceInsightsKMSKeyId`.
+    pub(crate) insights_key: Option<KmsKey>,
+    /// `ManageMasterUserPassword`; `None` also where there is no Secrets Manager.
+    pub(crate) secret: Option<MasterSecret>,
+}
+
 /// A request.
 pub(crate) struct Request<'request> {
     pub(crate) place: &'request Place,
     pub(crate) fields: &'request Fields,
-    pub(crate) key: Option<&'request KmsKey>,
+    pub(crate) asked: &'request Asked,
 }
 
 impl Request<'_> {
     /// The ARN of the key that the request names, if any.
     fn key(&self) -> Outcome<Option<String>> {
-        match self.key {
-            None => Ok(None),
-            Some(KmsKey::Usable(arn)) => Ok(Some(arn.clone())),
-            Some(KmsKey::Unusable(name)) => Err(Refusal::key(name)),
-        }
+        usable(self.asked.key.as_ref())
+    }
+
+    /// The ARN of the key that the request names for Performance Insights, if any.
+    fn insights_key(&self) -> Outcome<Option<String>> {
+        usable(self.asked.insights_key.as_ref())
     }
 
     fn at(&self, id: String) -> Key {
@@ -58,6 +82,14 @@ impl Request<'_> {
         Arn::read(text)
             .filter(|arn| arn.kind == kind)
             .ok_or_else(|| Refusal::value(format!("{name} must be an ARN: {text}")))
+    }
+}
+
+fn usable(key: Option<&KmsKey>) -> Outcome<Option<String>> {
+    match key {
+        None => Ok(None),
+        Some(KmsKey::Usable(arn)) => Ok(Some(arn.clone())),
+        Some(KmsKey::Unusable(name)) => Err(Refusal::key(name)),
     }
 }
 
@@ -117,10 +149,13 @@ pub(crate) fn named(name: &str) -> Option<Action> {
         "PromoteReadReplica" => replica::promote,
         "CreateDBSubnetGroup" => group::create_subnet_group,
         "DescribeDBSubnetGroups" => group::describe_subnet_groups,
+        "ModifyDBSubnetGroup" => group::modify_subnet_group,
         "DeleteDBSubnetGroup" => group::delete_subnet_group,
         "CreateDBParameterGroup" => group::create_parameter_group,
         "DescribeDBParameterGroups" => group::describe_parameter_groups,
         "DeleteDBParameterGroup" => group::delete_parameter_group,
+        "DescribeDBParameters" => parameter::describe,
+        "ModifyDBParameterGroup" => parameter::modify,
         "AddTagsToResource" => tag::add,
         "RemoveTagsFromResource" => tag::remove,
         "ListTagsForResource" => tag::list,
@@ -128,6 +163,7 @@ pub(crate) fn named(name: &str) -> Option<Action> {
         "DescribeSourceRegions" => offer::source_regions,
         "DescribeAccountAttributes" => offer::account_attributes,
         "DescribeEvents" => offer::events,
+        "DescribePendingMaintenanceActions" => maintenance::describe,
         _ => return None,
     })
 }
@@ -224,6 +260,7 @@ struct Newborn {
     settings: Settings,
     birth: Birth,
     tags: super::model::Tags,
+    secret: Option<MasterSecret>,
 }
 
 impl Newborn {

@@ -56,6 +56,68 @@ pub(crate) const REGIONS: [&str; 18] = [
     "us-west-2",
 ];
 
+/// A parameter of PostgreSQL's parameter groups.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    /// A change counts after a reboot only.
+    pub(crate) waits: bool,
+    /// What RDS sets, where it sets anything.
+    system: Option<&'static str>,
+}
+
+/// The few of some four hundred that this simulation has.
+pub(crate) const PARAMETERS: [Parameter; 8] = [
+    dynamic("log_connections"),
+    dynamic("log_disconnections"),
+    dynamic("log_min_duration_statement"),
+    dynamic("log_statement"),
+    Parameter {
+        name: "max_connections",
+        waits: true,
+        system: Some("LEAST({DBInstanceClassMemory/9531392},5000)"),
+    },
+    Parameter {
+        name: "rds.force_ssl",
+        waits: false,
+        system: Some("1"),
+    },
+    Parameter {
+        name: "shared_preload_libraries",
+        waits: true,
+        system: Some("pg_stat_statements"),
+    },
+    dynamic("work_mem"),
+];
+
+const fn dynamic(name: &'static str) -> Parameter {
+    Parameter {
+        name,
+        waits: false,
+        system: None,
+    }
+}
+
+impl Parameter {
+    /// What RDS sets it to in groups of this family. TLS is demanded from PostgreSQL 15 on.
+    /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html>
+    pub(crate) fn default(&self, family: &str) -> Option<&'static str> {
+        if self.name == "rds.force_ssl" && family == "postgres14" {
+            return Some("0");
+        }
+        self.system
+    }
+}
+
+/// Families of the versions that are offered, oldest first.
+pub(crate) fn families() -> impl Iterator<Item = String> {
+    let mut families: Vec<String> = offered(&BTreeSet::new())
+        .map(|version| family("postgres", version))
+        .collect();
+    families.dedup();
+    families.into_iter()
+}
+
 pub(crate) fn major(version: &str) -> &str {
     version.split('.').next().unwrap_or(version)
 }

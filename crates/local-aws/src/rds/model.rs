@@ -67,6 +67,17 @@ pub(crate) struct ParameterGroup {
     pub(crate) family: String,
     pub(crate) description: String,
     pub(crate) tags: Tags,
+    /// What was set, by name.
+    pub(crate) set: BTreeMap<&'static str, String>,
+}
+
+/// A maintenance that was announced.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    /// `system-update`, `db-upgrade`, …
+    pub(crate) action: String,
+    /// When RDS does it whatever anybody says; `None`: never by itself.
+    pub(crate) at: Option<Timestamp>,
 }
 
 /// Something that RDS reports as an event.
@@ -117,6 +128,8 @@ pub(crate) struct Model {
     pub(crate) backups: BTreeMap<String, Backup>,
     pub(crate) subnet_groups: BTreeMap<Key, SubnetGroup>,
     pub(crate) parameter_groups: BTreeMap<Key, ParameterGroup>,
+    /// Announced maintenance of instances.
+    pub(crate) maintenance: BTreeMap<Key, Vec<Planned>>,
     pub(crate) happenings: Vec<Happening>,
     /// Engine versions that are no longer offered, besides those of the catalog.
     pub(crate) retired: BTreeSet<String>,
@@ -136,6 +149,7 @@ impl Model {
             backups: BTreeMap::new(),
             subnet_groups: BTreeMap::new(),
             parameter_groups: BTreeMap::new(),
+            maintenance: BTreeMap::new(),
             happenings: Vec::new(),
             retired: BTreeSet::new(),
             endings: Vec::new(),

@@ -1,8 +1,11 @@
 //! Subnet groups and parameter groups.
 
+use std::collections::BTreeMap;
+
 use super::list::{Filters, Page};
 use super::{Reply, Request, view};
 use crate::rds::catalog;
+use crate::rds::fields::Fields;
 use crate::rds::model::{Key, Model, ParameterGroup, SubnetGroup};
 use crate::rds::name::{Place, snapshot_id};
 use crate::rds::refusal::{Outcome, Refusal};
@@ -18,19 +21,9 @@ pub(super) fn create_subnet_group(model: &mut Model, request: &Request<'_>) -> O
             "The parameter DBSubnetGroupName is not valid: {name}"
         )));
     }
-    let subnets = fields
-        .list("SubnetIds")
-        .ok_or_else(|| Refusal::missing("SubnetIds"))?;
-    if subnets.len() < 2 {
-        return Err(Refusal::new(
-            "DBSubnetGroupDoesNotCoverEnoughAZs",
-            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Add subnets to cover at \
-             least 2 AZs.",
-        ));
-    }
     let group = SubnetGroup {
         description,
-        subnets,
+        subnets: subnets(fields)?,
         tags: fields.tags()?,
     };
     let key = request.at(name.clone());
@@ -46,6 +39,40 @@ pub(super) fn create_subnet_group(model: &mut Model, request: &Request<'_>) -> O
     });
     model.subnet_groups.insert(key, group);
     Ok(xml.into())
+}
+
+pub(super) fn modify_subnet_group(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
+    let fields = request.fields;
+    let name = fields.required("DBSubnetGroupName")?.to_ascii_lowercase();
+    let subnets = subnets(fields)?;
+    let description = fields.text("DBSubnetGroupDescription");
+    let group = model
+        .subnet_groups
+        .get_mut(&request.at(name.clone()))
+        .ok_or_else(|| Refusal::no_subnet_group(&name))?;
+    group.subnets = subnets;
+    if let Some(description) = description {
+        description.clone_into(&mut group.description);
+    }
+    let mut xml = Xml::default();
+    xml.within("DBSubnetGroup", |xml| {
+        view::subnet_group(xml, request.place, &name, Some(group));
+    });
+    Ok(xml.into())
+}
+
+fn subnets(fields: &Fields) -> Outcome<Vec<String>> {
+    let subnets = fields
+        .list("SubnetIds")
+        .ok_or_else(|| Refusal::missing("SubnetIds"))?;
+    if subnets.len() < 2 {
+        return Err(Refusal::new(
+            "DBSubnetGroupDoesNotCoverEnoughAZs",
+            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Add subnets to cover at \
+             least 2 AZs.",
+        ));
+    }
+    Ok(subnets)
 }
 
 pub(super) fn describe_subnet_groups(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
@@ -117,7 +144,7 @@ pub(super) fn create_parameter_group(model: &mut Model, request: &Request<'_>) -
         fields.required("DBParameterGroupName")?,
     )?;
     let family = fields.required("DBParameterGroupFamily")?.to_owned();
-    if !families().any(|known| known == family) {
+    if !catalog::families().any(|known| known == family) {
         return Err(Refusal::value(format!(
             "ParameterGroupFamily {family} is not a valid parameter group family"
         )));
@@ -126,6 +153,7 @@ pub(super) fn create_parameter_group(model: &mut Model, request: &Request<'_>) -
         description: fields.required("Description")?.to_owned(),
         family,
         tags: fields.tags()?,
+        set: BTreeMap::new(),
     };
     let key = request.at(name.clone());
     if model.parameter_groups.contains_key(&key) {
@@ -140,14 +168,6 @@ pub(super) fn create_parameter_group(model: &mut Model, request: &Request<'_>) -
     });
     model.parameter_groups.insert(key, group);
     Ok(xml.into())
-}
-
-fn families() -> impl Iterator<Item = String> {
-    let mut families: Vec<String> = catalog::offered(&std::collections::BTreeSet::new())
-        .map(|version| catalog::family("postgres", version))
-        .collect();
-    families.dedup();
-    families.into_iter()
 }
 
 pub(super) fn describe_parameter_groups(
@@ -170,7 +190,7 @@ pub(super) fn describe_parameter_groups(
                 group.description.clone(),
             )
         });
-    let defaults = families().map(|family| {
+    let defaults = catalog::families().map(|family| {
         let description = format!("Default parameter group for {family}");
         (format!("default.{family}"), family, description)
     });

@@ -50,8 +50,11 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         plain_name(name)?;
     }
     let password = match fields.flag("ManageMasterUserPassword")? {
-        // Nobody is told it: this simulation keeps no secrets.
-        Some(true) => model.draw(),
+        Some(true) => match &request.asked.secret {
+            Some(secret) => secret.password.0.clone(),
+            // Nobody is told it: there is no Secrets Manager.
+            None => model.draw(),
+        },
         _ => checked_password(fields.required("MasterUserPassword")?)?.to_owned(),
     };
     let key = request.key()?;
@@ -64,15 +67,31 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         }
         _ => None,
     };
+    take_insights_key(&mut settings, request)?;
     let key = request.at(id);
     let newborn = Newborn {
         key: key.clone(),
         settings,
         birth: Birth::New(Password(password)),
         tags: fields.tags()?,
+        secret: request.asked.secret.clone(),
     };
     newborn.create(model, time::CREATE)?;
     one_instance(model, &key)
+}
+
+/// Performance Insights is encrypted, with RDS's own key unless told otherwise, and keeps its key.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>
+fn take_insights_key(settings: &mut Settings, request: &Request<'_>) -> Outcome<()> {
+    let asked = request.insights_key()?;
+    if settings.insights && settings.insights_key.is_none() {
+        settings.insights_key = Some(asked.unwrap_or_else(|| default_key(request)));
+    } else if asked.is_some() && asked != settings.insights_key {
+        return Err(Refusal::combination(
+            "You can't change the Performance Insights KMS key.",
+        ));
+    }
+    Ok(())
 }
 
 /// Letters, digits and underscores, beginning with a letter.
@@ -119,6 +138,7 @@ pub(super) fn insert(model: &mut Model, newborn: Newborn, takes: SignedDuration)
         settings,
         birth,
         tags,
+        secret,
     } = newborn;
     let now = model.now;
     let resource_id = format!("db-{}", model.draw().to_ascii_uppercase());
@@ -139,6 +159,8 @@ pub(super) fn insert(model: &mut Model, newborn: Newborn, takes: SignedDuration)
         birth: Some(birth),
         endpoint: None,
         replica_of,
+        secret,
+        awaits_reboot: false,
     };
     let writes_backups = instance.settings.retention_days > 0 && !instance.is_replica();
     model.instances.insert(key.clone(), instance);
@@ -247,6 +269,7 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     let before = instance.settings.clone();
     let mut wanted = instance.pending.clone().unwrap_or_else(|| before.clone());
     wanted.take(fields)?;
+    take_insights_key(&mut wanted, request)?;
     if wanted.storage_gib < before.storage_gib {
         return Err(Refusal::combination(
             "You can't reduce the allocated storage of an instance.",
@@ -280,6 +303,14 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
             password: checked_password(password)?.to_owned(),
         });
     }
+    let managed = fields.flag("ManageMasterUserPassword")?;
+    if let Some(secret) = &request.asked.secret {
+        reply_work.push(Work::Password {
+            resource_id: instance.resource_id.clone(),
+            user: before.user.clone(),
+            password: secret.password.0.clone(),
+        });
+    }
     // These wait for the maintenance window unless they are to be applied at once; the rest never waits.
     let soft = Settings {
         class: before.class.clone(),
@@ -301,6 +332,12 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         instance.next_backup = time::next_daily(now, &soft.backup_window);
     }
     let retention = soft.retention_days;
+    match (managed, &request.asked.secret) {
+        (Some(true), Some(secret)) => instance.secret = Some(secret.clone()),
+        (Some(false), _) => instance.secret = None,
+        _ => {}
+    }
+    instance.awaits_reboot |= soft.parameter_group != before.parameter_group;
     instance.settings = soft;
     instance.pending = waits.then_some(wanted);
     let then = if backups_begin && !instance.is_replica() {
@@ -459,6 +496,7 @@ pub(super) fn reboot(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     available(model.find(&key)?, &key, "rebooted")?;
     let now = model.now;
     let instance = model.find_mut(&key)?;
+    instance.awaits_reboot = false;
     instance.begin("rebooting", Phase::new(now, time::CHANGE, Then::Available));
     one_instance(model, &key)
 }

@@ -76,6 +76,7 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         settings,
         birth: Birth::Replica(source, resource_id),
         tags: fields.tags()?,
+        secret: None,
     };
     newborn.create(model, time::RESTORE)?;
     one_instance(model, &key)

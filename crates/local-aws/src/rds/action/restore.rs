@@ -154,6 +154,7 @@ fn restore(
         settings,
         birth: Birth::Restored(recovery),
         tags,
+        secret: None,
     };
     newborn.create(model, time::RESTORE)?;
     one_instance(model, &key)

@@ -59,7 +59,19 @@ pub(super) fn instance(xml: &mut Xml, model: &Model, key: &Key, instance: &Insta
         .text("CustomerOwnedIpEnabled", false)
         .text("ActivityStreamStatus", "stopped");
     if settings.insights {
-        xml.text("PerformanceInsightsRetentionPeriod", settings.insights_days);
+        xml.text("PerformanceInsightsRetentionPeriod", settings.insights_days)
+            .maybe(
+                "PerformanceInsightsKMSKeyId",
+                settings.insights_key.as_ref(),
+            );
+    }
+    if let Some(secret) = &instance.secret {
+        xml.within("MasterUserSecret", |xml| {
+            let made = instance.status != "creating";
+            xml.text("SecretArn", &secret.arn)
+                .text("SecretStatus", if made { "active" } else { "creating" })
+                .text("KmsKeyId", &secret.key);
+        });
     }
     if settings.multi_az {
         xml.text("SecondaryAvailabilityZone", format!("{}b", place.region));
@@ -85,8 +97,13 @@ pub(super) fn instance(xml: &mut Xml, model: &Model, key: &Key, instance: &Insta
         "DBParameterGroup",
         [&settings.parameter_group],
         |xml, group| {
+            let status = if instance.awaits_reboot {
+                "pending-reboot"
+            } else {
+                "in-sync"
+            };
             xml.text("DBParameterGroupName", group)
-                .text("ParameterApplyStatus", "in-sync");
+                .text("ParameterApplyStatus", status);
         },
     );
     xml.list(

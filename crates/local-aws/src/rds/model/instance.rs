@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::backup::Recovery;
 use super::{Key, Phase, Tags};
+use crate::rds::action::MasterSecret;
 use crate::rds::catalog;
 use crate::rds::fields::Fields;
 use crate::rds::name::Place;
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) iam_authentication: bool,
     pub(crate) insights: bool,
     pub(crate) insights_days: u32,
+    /// ARN of the KMS key of Performance Insights.
+    pub(crate) insights_key: Option<String>,
     pub(crate) monitoring_seconds: u32,
     pub(crate) monitoring_role: Option<String>,
     pub(crate) log_exports: Vec<String>,
@@ -74,6 +77,7 @@ impl Settings {
             iam_authentication: false,
             insights: false,
             insights_days: 7,
+            insights_key: None,
             monitoring_seconds: 0,
             monitoring_role: None,
             log_exports: Vec::new(),
@@ -94,6 +98,7 @@ impl Settings {
         self.public = new.public;
         self.max_storage_gib = None;
         self.insights = new.insights;
+        self.insights_key = None;
         self.monitoring_seconds = new.monitoring_seconds;
         self.monitoring_role = None;
         self.log_exports = Vec::new();
@@ -205,7 +210,7 @@ impl Settings {
 }
 
 /// A password that no debug output shows.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Password(pub(crate) String);
 
 impl std::fmt::Debug for Password {
@@ -255,6 +260,10 @@ pub(crate) struct Instance {
     pub(crate) replica_of: Option<Key>,
     pub(crate) next_backup: Timestamp,
     pub(crate) next_maintenance: Timestamp,
+    /// The secret in which RDS keeps the master password.
+    pub(crate) secret: Option<MasterSecret>,
+    /// Its parameter group has changed in a way that waits for a reboot.
+    pub(crate) awaits_reboot: bool,
 }
 
 impl Instance {

@@ -392,6 +392,7 @@ impl Model {
         let Some(instance) = self.instances.remove(key) else {
             return;
         };
+        self.maintenance.remove(key);
         let kept = self
             .own_backup(&instance.resource_id)
             .is_some_and(|backup| backup.status == "retained");

@@ -1,0 +1,41 @@
+use std::time::Duration;
+
+use cli::{Exit, Failure, GlobalArgs, Progress};
+use tokio::sync::watch::Sender;
+use tokio::time::MissedTickBehavior;
+use verify::Checked;
+
+use super::{Asking, exit, format, show};
+use crate::args::check::CheckArgs;
+
+/// Asks again and again; only an interrupt ends it.
+pub(super) async fn run(
+    global: &GlobalArgs,
+    args: &CheckArgs,
+    asking: &Asking,
+    interval: Duration,
+    so_far: &Sender<Option<Exit>>,
+) -> Result<Exit, Failure> {
+    let mut ticks = tokio::time::interval(interval);
+    // A run that took longer than the interval is not made up for.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last: Option<Checked> = None;
+    loop {
+        ticks.tick().await;
+        let checked = asking.once(&Progress::on_terminal()).await;
+        match &last {
+            None => show(global, args, &checked)?,
+            Some(last) => {
+                if let (Some(form), Some(path)) = (args.format, &args.out) {
+                    format::write(path, &format::render(form, &global.config, &checked)?)?;
+                }
+                let changes = checked.since(last);
+                if !changes.is_empty() {
+                    cli::print(global, &changes)?;
+                }
+            }
+        }
+        so_far.send_replace(Some(exit(&checked, args.fail_on.into())));
+        last = Some(checked);
+    }
+}

@@ -1,0 +1,327 @@
+use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
+
+use crate::text::without_controls;
+use crate::{Chart, Document, Mark, Section, Shape, Value};
+
+const WIDEST_BAR: u16 = 40;
+
+/// Text for a terminal, `width` columns wide when given, with colours when `colour`.
+pub(crate) fn render(document: &Document, width: Option<u16>, colour: bool) -> String {
+    let screen = Screen { width, colour };
+    let mut out = String::new();
+    for section in document.sections() {
+        match section {
+            Section::Heading(text) => {
+                if !out.is_empty() {
+                    out.push('\n');
+                }
+                out.push_str(&without_controls(text));
+            }
+            Section::Text(text) => out.push_str(&without_controls(text)),
+            Section::Facts(facts) => {
+                let mut table = screen.table();
+                for fact in facts {
+                    let value = said(&fact.value, fact.mark);
+                    table.add_row([plain(&fact.label), marked(&value, fact.mark)]);
+                }
+                out.push_str(&table.trim_fmt());
+            }
+            Section::Table { columns, rows } => {
+                let mut table = screen.table();
+                table.set_header(columns.iter().map(|title| plain(title)));
+                for (mark, cells) in rows {
+                    table.add_row(cells.iter().enumerate().map(|(index, cell)| match index {
+                        0 => marked(cell, *mark),
+                        _ => plain(cell),
+                    }));
+                }
+                out.push_str(&table.trim_fmt());
+            }
+            Section::Chart(chart) => out.push_str(&screen.chart(chart)),
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn plain(text: &str) -> Cell {
+    Cell::new(without_controls(text))
+}
+
+fn said(text: &str, mark: Mark) -> String {
+    match mark.unsaid(text) {
+        Some(word) => format!("{text} ({word})"),
+        None => text.to_owned(),
+    }
+}
+
+fn marked(text: &str, mark: Mark) -> Cell {
+    let cell = plain(text);
+    match mark {
+        Mark::Ok => cell.fg(Color::Green),
+        Mark::Wrong => cell.fg(Color::Red),
+        Mark::Unknown => cell.fg(Color::Yellow),
+        Mark::Skipped => cell.fg(Color::DarkGrey),
+        Mark::Plain => cell,
+    }
+}
+
+struct Screen {
+    width: Option<u16>,
+    colour: bool,
+}
+
+impl Screen {
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        if let Some(width) = self.width {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_width(width);
+        } else {
+            table.set_content_arrangement(ContentArrangement::Disabled);
+        }
+        if self.colour {
+            table.enforce_styling();
+        } else {
+            table.force_no_tty();
+        }
+        table
+    }
+
+    fn bar_width(&self) -> u16 {
+        self.width
+            .map_or(WIDEST_BAR, |width| (width / 3).clamp(8, WIDEST_BAR))
+    }
+
+    fn chart(&self, chart: &Chart) -> String {
+        let title = without_controls(chart.title());
+        let drawn = match chart.shape() {
+            Shape::Bars => self.bars(chart),
+            Shape::Stack => self.stack(chart),
+            Shape::Series => self.series(chart),
+        };
+        format!("{title}\n{drawn}")
+    }
+
+    fn bars(&self, chart: &Chart) -> String {
+        let mut table = self.table();
+        for value in chart.values() {
+            let bar = value
+                .size
+                .map_or_else(String::new, |size| bar(chart.share(size), self.bar_width()));
+            let shown = said(&value.shown, value.mark);
+            table.add_row([plain(&value.label), marked(&bar, value.mark), plain(&shown)]);
+        }
+        if let Some(column) = table.column_mut(1) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+        let mut out = table.trim_fmt();
+        if let Some(limit) = chart.line() {
+            out.push_str(&format!("\n {}", without_controls(&limit.shown)));
+        }
+        out
+    }
+
+    /// The kinds differ in how they are filled, not only in colour.
+    fn stack(&self, chart: &Chart) -> String {
+        let cells = cells(chart, self.bar_width());
+        let mut table = self.table();
+        for (value, cells) in chart.values().iter().zip(cells) {
+            let fill = match value.mark {
+                Mark::Ok => '█',
+                Mark::Wrong => '▓',
+                Mark::Unknown => '▒',
+                Mark::Skipped | Mark::Plain => '░',
+            };
+            let bar: String = std::iter::repeat_n(fill, cells).collect();
+            table.add_row([
+                plain(&value.label),
+                plain(&value.shown),
+                marked(&bar, value.mark),
+            ]);
+        }
+        table.trim_fmt()
+    }
+
+    fn series(&self, chart: &Chart) -> String {
+        const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+        let most = usize::from(self.width.unwrap_or(80).saturating_sub(2).max(1));
+        let each = chart.values().len().div_ceil(most).max(1);
+        let line: String = chart
+            .values()
+            .chunks(each)
+            .map(|values| {
+                // Of moments that share a column, the highest; those that are not known are told below.
+                let high = values
+                    .iter()
+                    .filter_map(|value| value.size)
+                    .reduce(f64::max);
+                high.map_or('?', |size| {
+                    let level = (chart.share(size) * LEVELS.len() as f64).ceil() as usize;
+                    LEVELS[level.clamp(1, LEVELS.len()) - 1]
+                })
+            })
+            .collect();
+        format!(" {line}\n {}", without_controls(&chart.summary()))
+    }
+}
+
+/// `width` columns wide when `share` is 1, to an eighth of a column.
+fn bar(share: f64, width: u16) -> String {
+    const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (share.clamp(0.0, 1.0) * f64::from(width) * 8.0).round() as usize;
+    // More than nothing is seen to be more than nothing.
+    let eighths = if share > 0.0 { eighths.max(1) } else { 0 };
+    format!("{}{}", "█".repeat(eighths / 8), PARTS[eighths % 8])
+}
+
+/// How many columns each value of a stack gets; one that is not zero gets at least one.
+fn cells(chart: &Chart, width: u16) -> Vec<usize> {
+    let share = |value: &Value| value.size.map_or(0.0, |size| chart.share(size));
+    chart
+        .values()
+        .iter()
+        .map(|value| match share(value) {
+            share if share > 0.0 => ((share * f64::from(width)).round() as usize).max(1),
+            _ => 0,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tally;
+
+    fn sample() -> Document {
+        Document::new()
+            .heading("State backend")
+            .table(
+                ["Status", "Resource"],
+                vec![
+                    (Mark::Ok, vec!["ok".into(), "bucket a|b".into()]),
+                    (Mark::Unknown, vec!["unknown".into(), "table".into()]),
+                ],
+            )
+            .text("2 items")
+    }
+
+    #[test]
+    fn text_has_colours_only_when_asked() {
+        let plain = sample().to_terminal(None, false);
+        assert!(
+            plain.contains("unknown") && !plain.contains('\u{1b}'),
+            "{plain}"
+        );
+        assert!(sample().to_terminal(Some(80), true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn what_comes_from_elsewhere_does_not_steer_the_terminal() {
+        let text = Document::new()
+            .heading("\u{1b}[2J")
+            .text("a\u{1b}[31mb\r\u{7}")
+            .fact(Mark::Ok, "\u{1b}", "\u{9b}0m")
+            .table(
+                ["\u{1b}"],
+                vec![(Mark::Wrong, vec!["\u{1b}]0;x\u{7}".into()])],
+            )
+            .chart(Chart::bars(
+                "\u{1b}",
+                vec![Value::new(Mark::Ok, "\u{1b}", 1.0, "\u{1b}")],
+            ))
+            .to_terminal(Some(60), false);
+        let steering: Vec<char> = text
+            .chars()
+            .filter(|character| character.is_control() && *character != '\n')
+            .collect();
+        assert!(steering.is_empty(), "{steering:?}");
+    }
+
+    #[test]
+    fn bars_are_as_long_as_their_values() {
+        let chart = Chart::bars(
+            "Restore",
+            vec![
+                Value::new(Mark::Ok, "first", 10.0, "10 min"),
+                Value::new(Mark::Wrong, "second", 80.0, "80 min"),
+                Value::unknown("third", "no answer"),
+            ],
+        )
+        .limit(40.0, "objective 40 min");
+        let text = Document::new().chart(chart).to_terminal(None, false);
+        assert_eq!(
+            text,
+            format!(
+                "Restore\n first   {:40}  10 min (ok)\n second  {}  80 min (wrong)\n third   {:40}  no answer (unknown)\n \
+                 objective 40 min\n",
+                "█".repeat(5),
+                "█".repeat(40),
+                "",
+            )
+        );
+    }
+
+    #[test]
+    fn a_single_wrong_answer_of_many_is_seen() {
+        let tally = Tally {
+            ok: 4000,
+            wrong: 1,
+            ..Tally::default()
+        };
+        let text = Document::new()
+            .chart(Chart::tally("Checks", tally))
+            .to_terminal(Some(60), false);
+        let row = text.lines().find(|line| line.contains("wrong")).unwrap();
+        assert!(row.ends_with("1     ▓"), "{text}");
+        assert!(!text.contains("unknown"), "{text}");
+    }
+
+    #[test]
+    fn a_series_shows_gaps_and_fits_the_terminal() {
+        let mut values: Vec<Value> = (0..300)
+            .map(|minute| {
+                Value::new(
+                    Mark::Plain,
+                    format!("minute {minute}"),
+                    f64::from(minute),
+                    format!("{minute} ms"),
+                )
+            })
+            .collect();
+        for value in &mut values[100..130] {
+            *value = Value::unknown("then", "no data");
+        }
+        let text = Document::new()
+            .chart(Chart::series("Latency", values))
+            .to_terminal(Some(60), false);
+        let line = text.lines().nth(1).unwrap();
+        assert!(
+            line.chars().count() <= 60 && line.contains('?') && line.ends_with('█'),
+            "{text}"
+        );
+        assert!(
+            text.contains("highest 299 ms at minute 299") && text.contains("30 of 300 not known"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn no_line_is_longer_than_the_terminal() {
+        let chart = Chart::bars(
+            "Restore",
+            vec![Value::new(
+                Mark::Ok,
+                "a label of several words that does not fit beside a bar",
+                10.0,
+                "10 min",
+            )],
+        );
+        let text = Document::new().chart(chart).to_terminal(Some(40), false);
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 40),
+            "{text}"
+        );
+    }
+}

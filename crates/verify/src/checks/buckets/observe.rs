@@ -1,0 +1,243 @@
+use std::collections::BTreeMap;
+
+use aws_env::{Call, ErrorClass};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, LifecycleRule, LoggingEnabled, ObjectOwnership,
+    PublicAccessBlockConfiguration, ReplicationRule, ServerSideEncryptionByDefault,
+};
+
+use super::super::Question;
+use super::DATA;
+use crate::check::{Blind, Seen};
+use crate::policy::Policy;
+
+/// What AWS shows of a bucket.
+pub(super) struct Picture {
+    pub(super) name: String,
+    pub(super) region: Seen<String>,
+    /// `None`: never turned on, which S3 says by saying nothing.
+    pub(super) versioning: Seen<Option<BucketVersioningStatus>>,
+    pub(super) encryption: Seen<ServerSideEncryptionByDefault>,
+    pub(super) lifecycle: Seen<Vec<LifecycleRule>>,
+    pub(super) block: Seen<PublicAccessBlockConfiguration>,
+    pub(super) policy: Seen<Policy>,
+    pub(super) public: Seen<Option<bool>>,
+    pub(super) ownership: Seen<ObjectOwnership>,
+    /// `None`: not logged, which S3 says by saying nothing.
+    pub(super) logging: Seen<Option<LoggingEnabled>>,
+    pub(super) replication: Seen<Vec<ReplicationRule>>,
+}
+
+/// The error of a call, or that an answer lacks what it should have.
+fn said<T>(answer: Result<Option<T>, aws_env::Error>, what: &str) -> Seen<T> {
+    answer?.ok_or_else(|| Blind::because(format!("S3 answered without {what}")))
+}
+
+pub(super) async fn bucket(question: Question<'_>, name: &str) -> Picture {
+    let s3 = &question.sites.home.s3;
+    // With the owner, a bucket of the same name that somebody else has is denied, not taken for ours.
+    let account = question.account;
+    let call = |operation| {
+        question
+            .sites
+            .call("S3", operation, format!("bucket {name}"))
+    };
+    let region = async {
+        let request = s3.get_bucket_location().bucket(name);
+        let answer = request.expected_bucket_owner(account).send().await;
+        let answer = match answer.map_err(|error| call("GetBucketLocation").failed(error)) {
+            Ok(answer) => answer,
+            Err(error) if is_elsewhere(&error) => return Ok("another region".to_owned()),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(match answer.location_constraint() {
+            // Names from before there were regions.
+            None => "us-east-1".to_owned(),
+            Some(place) if place.as_str().is_empty() => "us-east-1".to_owned(),
+            Some(place) if place.as_str() == "EU" => "eu-west-1".to_owned(),
+            Some(place) => place.as_str().to_owned(),
+        })
+    };
+    let versioning = async {
+        let request = s3.get_bucket_versioning().bucket(name);
+        let answer = request.expected_bucket_owner(account).send().await;
+        let answer = answer.map_err(|error| call("GetBucketVersioning").failed(error))?;
+        Ok(answer.status)
+    };
+    let encryption = async {
+        let request = s3.get_bucket_encryption().bucket(name);
+        let answer = request.expected_bucket_owner(account).send().await;
+        let found = answer
+            .map(|answer| {
+                let rules = answer.server_side_encryption_configuration?.rules;
+                rules
+                    .into_iter()
+                    .next()?
+                    .apply_server_side_encryption_by_default
+            })
+            .map_err(|error| call("GetBucketEncryption").failed(error));
+        said(found, "a default encryption")
+    };
+    let lifecycle = async {
+        let request = s3.get_bucket_lifecycle_configuration().bucket(name);
+        let answer = request.expected_bucket_owner(account).send().await;
+        let found = answer
+            .map(|answer| answer.rules)
+            .map_err(|error| call("GetBucketLifecycleConfiguration").failed(error));
+        said(found, "lifecycle rules")
+    };
+    let block = async {
+        let request = s3.get_public_access_block().bucket(name);
+        let answer = request.expected_bucket_owner(account).send().await;
+        let found = answer
+            .map(|answer| answer.public_access_block_configuration)
+            .map_err(|error| call("GetPublicAccessBlock").failed(error));
+        said(found, "the settings")
+    };
+    let public = async {
+        let request = s3.get_bucket_policy_status().bucket(name);
+        let answer = request.expected_bucket_owner(account).send().await;
+        match answer.map_err(|error| call("GetBucketPolicyStatus").failed(error)) {
+            Ok(answer) => {
+                let status = answer.policy_status.and_then(|status| status.is_public);
+                said(Ok(status), "whether the policy is public").map(Some)
+            }
+            // No policy opens nothing.
+            Err(error) if error.is_code("NoSuchBucketPolicy") => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    };
+    let ownership = async {
+        let request = s3.get_bucket_ownership_controls().bucket(name);
+        let answer = request.expected_bucket_owner(account).send().await;
+        let found = answer
+            .map(|answer| {
+                let rules = answer.ownership_controls?.rules;
+                rules.into_iter().next().map(|rule| rule.object_ownership)
+            })
+            .map_err(|error| call("GetBucketOwnershipControls").failed(error));
+        said(found, "a rule")
+    };
+    let logging = async {
+        let request = s3.get_bucket_logging().bucket(name);
+        let answer = request.expected_bucket_owner(account).send().await;
+        let answer = answer.map_err(|error| call("GetBucketLogging").failed(error))?;
+        Ok(answer.logging_enabled)
+    };
+    let replication = async {
+        let request = s3.get_bucket_replication().bucket(name);
+        let answer = request.expected_bucket_owner(account).send().await;
+        let found = answer
+            .map(|answer| Some(answer.replication_configuration?.rules))
+            .map_err(|error| call("GetBucketReplication").failed(error));
+        said(found, "rules")
+    };
+    let (first, second) = tokio::join!(
+        async { tokio::join!(region, versioning, encryption, lifecycle, block) },
+        async {
+            tokio::join!(
+                policy(question, name),
+                public,
+                ownership,
+                logging,
+                replication
+            )
+        },
+    );
+    let (region, versioning, encryption, lifecycle, block) = first;
+    let (policy, public, ownership, logging, replication) = second;
+    Picture {
+        name: name.to_owned(),
+        region,
+        versioning,
+        encryption,
+        lifecycle,
+        block,
+        policy,
+        public,
+        ownership,
+        logging,
+        replication,
+    }
+}
+
+/// The policy of a bucket.
+pub(crate) async fn policy(question: Question<'_>, bucket: &str) -> Seen<Policy> {
+    let call = question
+        .sites
+        .call("S3", "GetBucketPolicy", format!("bucket {bucket}"));
+    let request = question.sites.home.s3.get_bucket_policy().bucket(bucket);
+    let answer = request.expected_bucket_owner(question.account).send().await;
+    match answer.map_err(|error| call.failed(error)) {
+        Ok(answer) => Policy::parse(&said(Ok(answer.policy), "a policy")?),
+        Err(error) if is_elsewhere(&error) => Err(Blind::absent(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// S3 says so of a bucket of another region, and no call follows it there.
+fn is_elsewhere(error: &aws_env::Error) -> bool {
+    error.is_code("PermanentRedirect")
+}
+
+/// The account's own block of public access, which counts for all its buckets; `None`: it is not set.
+pub(super) async fn account_block(
+    question: Question<'_>,
+) -> Seen<Option<aws_sdk_s3control::types::PublicAccessBlockConfiguration>> {
+    let sites = question.sites;
+    let call = sites.call("S3Control", "GetPublicAccessBlock", "this account");
+    let request = sites.s3control.get_public_access_block();
+    match request.account_id(question.account).send().await {
+        Ok(answer) => said(Ok(answer.public_access_block_configuration), "the settings").map(Some),
+        Err(error) => absent(call, error),
+    }
+}
+
+fn absent<T, E>(
+    call: Call,
+    error: aws_sdk_s3control::error::SdkError<E, aws_sdk_s3control::config::http::HttpResponse>,
+) -> Seen<Option<T>>
+where
+    E: aws_smithy_types::error::metadata::ProvideErrorMetadata
+        + std::error::Error
+        + Send
+        + Sync
+        + 'static,
+{
+    let error = call.failed(error);
+    if error.class == ErrorClass::Absent {
+        return Ok(None);
+    }
+    Err(error.into())
+}
+
+/// The state of the alarm on failed replication of each data bucket, by the alarm's name; asks nothing when no
+/// bucket replicates.
+pub(super) async fn failure_alarms(question: Question<'_>) -> Seen<BTreeMap<String, String>> {
+    let names: Vec<String> = DATA
+        .iter()
+        .filter(|kind| matches!(super::judge::rule_id(question, **kind), Ok(Some(_))))
+        .filter_map(|kind| question.outputs.text(kind.output).ok())
+        .map(failure_alarm)
+        .collect();
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let call = question.sites.call(
+        "CloudWatch",
+        "DescribeAlarms",
+        "the alarms on failed replication",
+    );
+    let request = question.sites.home.cloudwatch.describe_alarms();
+    let answer = request.set_alarm_names(Some(names)).send().await;
+    let answer = answer.map_err(|error| call.failed(error))?;
+    let alarms = answer.metric_alarms.unwrap_or_default().into_iter();
+    Ok(alarms
+        .filter_map(|alarm| Some((alarm.alarm_name?, alarm.state_value?.as_str().to_owned())))
+        .collect())
+}
+
+/// As `terraform/modules/storage` names it.
+pub(super) fn failure_alarm(bucket: &str) -> String {
+    format!("{bucket}-replication-failures")
+}

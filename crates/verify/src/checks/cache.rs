@@ -1,0 +1,390 @@
+//! Item 4: Redis.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_elasticache::types::{
+    AutomaticFailoverStatus, CacheCluster, MultiAzStatus, ReplicationGroup, TransitEncryptionMode,
+};
+
+use super::{Question, listed};
+use crate::check::{Answer, Blind, Check, Seen, Severity};
+
+const fn redis(
+    id: &'static str,
+    severity: Severity,
+    title: &'static str,
+    why: &'static str,
+    fix: &'static str,
+) -> Check {
+    Check {
+        id,
+        item: Some(4),
+        severity,
+        title,
+        why,
+        fix,
+    }
+}
+
+static AVAILABLE: Check = redis(
+    "redis-available",
+    Severity::Critical,
+    "the replication group is there and serves",
+    "the application has no cache and no sessions",
+    "look at its events: aws elasticache describe-events --source-type replication-group",
+);
+static NODES: Check = redis(
+    "redis-nodes",
+    Severity::High,
+    "all nodes are available, and not in one zone",
+    "losing a node or a zone loses the cache",
+    "terraform apply; look at node_count of modules/cache",
+);
+static MULTI_AZ: Check = redis(
+    "redis-multi-az",
+    Severity::High,
+    "Multi-AZ is on",
+    "the replica may land in the zone of the primary, and is lost with it",
+    "terraform apply",
+);
+static FAILOVER: Check = redis(
+    "redis-failover",
+    Severity::High,
+    "automatic failover is on",
+    "a dead primary stays dead until somebody acts",
+    "terraform apply",
+);
+static AT_REST: Check = redis(
+    "redis-encrypted-at-rest",
+    Severity::Critical,
+    "encrypted at rest with the stack's key",
+    "what is swapped and saved lies open, or under a key that the stack does not control",
+    "it cannot be changed: rebuild the replication group from terraform",
+);
+static IN_TRANSIT: Check = redis(
+    "redis-encrypted-in-transit",
+    Severity::Critical,
+    "TLS, and nothing else",
+    "tokens and sessions can travel in the clear",
+    "terraform apply; transit_encryption_mode has to be \"required\"",
+);
+static AUTH: Check = redis(
+    "redis-auth",
+    Severity::Critical,
+    "an AUTH token is wanted",
+    "whoever reaches the port reads everything",
+    "terraform apply",
+);
+static SNAPSHOTS: Check = redis(
+    "redis-snapshots",
+    Severity::Medium,
+    "daily snapshots are kept long enough",
+    "damage that is noticed late cannot be undone",
+    "terraform apply; look at snapshot_retention_days of modules/cache",
+);
+static SUBNETS: Check = redis(
+    "redis-subnets",
+    Severity::High,
+    "in the private subnets, and in no others",
+    "it lies, or fails over, where the application or the internet can reach it otherwise than planned",
+    "terraform apply; look at the subnet group",
+);
+static GROUPS: Check = redis(
+    "redis-security-groups",
+    Severity::Critical,
+    "its own security group, and no other",
+    "others than the application's tasks can connect, or the tasks cannot",
+    "terraform apply",
+);
+
+/// All but the first are asked only of a group that is there.
+pub(super) static CHECKS: &[&Check] = &[
+    &AVAILABLE,
+    &NODES,
+    &MULTI_AZ,
+    &FAILOVER,
+    &AT_REST,
+    &IN_TRANSIT,
+    &AUTH,
+    &SNAPSHOTS,
+    &SUBNETS,
+    &GROUPS,
+];
+
+/// In these the group serves: a snapshot is being taken.
+const SERVES: [&str; 2] = ["available", "snapshotting"];
+
+/// The guide's "automated daily snapshots (5-day retention)".
+const SNAPSHOT_DAYS: i32 = 5;
+
+type Shown = Seen<(bool, String)>;
+
+/// What ElastiCache shows besides the group.
+struct Picture {
+    nodes: Seen<Vec<CacheCluster>>,
+    /// Subnets, by the name of their group.
+    subnets: Seen<BTreeMap<String, BTreeSet<String>>>,
+}
+
+pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
+    let (id, group) = match question.outputs.text("redis_replication_group_id") {
+        Ok(id) => (id, group(question, id).await),
+        Err(blind) => ("Redis", Err(blind)),
+    };
+    match group {
+        Ok(group) => {
+            let picture = observe(question, id).await;
+            judge(question, id, &group, &picture)
+        }
+        Err(blind) => super::unseen(CHECKS, id, &blind),
+    }
+}
+
+async fn group(question: Question<'_>, id: &str) -> Seen<ReplicationGroup> {
+    question
+        .sites
+        .elasticache
+        .describe_replication_groups()
+        .replication_group_id(id)
+        .send()
+        .await
+        .map_err(|error| {
+            let call = question
+                .sites
+                .call("ElastiCache", "DescribeReplicationGroups", id);
+            Blind::from(call.failed(error))
+        })?
+        .replication_groups
+        .unwrap_or_default()
+        .into_iter()
+        .find(|group| group.replication_group_id() == Some(id))
+        .ok_or_else(|| Blind::because("ElastiCache answers, but not about this group"))
+}
+
+async fn observe(question: Question<'_>, id: &str) -> Picture {
+    let cache = &question.sites.elasticache;
+    let call = |operation| question.sites.call("ElastiCache", operation, id);
+    // One list of all nodes of the region, of which there are some hundred at most, and not a call for each.
+    let pages = cache.describe_cache_clusters();
+    let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
+    let nodes = found
+        .map_err(|error| Blind::from(call("DescribeCacheClusters").failed(error)))
+        .map(|nodes| {
+            nodes
+                .into_iter()
+                .filter(|node| node.replication_group_id() == Some(id))
+                .collect::<Vec<_>>()
+        });
+    let names: Seen<BTreeSet<&str>> = match &nodes {
+        Ok(nodes) => Ok(nodes
+            .iter()
+            .filter_map(CacheCluster::cache_subnet_group_name)
+            .collect()),
+        Err(blind) => Err(blind.clone()),
+    };
+    let subnets = async {
+        let mut subnets = BTreeMap::new();
+        for name in names? {
+            let pages = cache
+                .describe_cache_subnet_groups()
+                .cache_subnet_group_name(name);
+            let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
+            let found = found
+                .map_err(|error| Blind::from(call("DescribeCacheSubnetGroups").failed(error)))?;
+            let ids = found
+                .into_iter()
+                .flat_map(|group| group.subnets.unwrap_or_default())
+                .filter_map(|subnet| subnet.subnet_identifier)
+                .collect();
+            subnets.insert(name.to_owned(), ids);
+        }
+        Ok(subnets)
+    };
+    let subnets = subnets.await;
+    Picture { nodes, subnets }
+}
+
+fn judge(
+    question: Question<'_>,
+    id: &str,
+    group: &ReplicationGroup,
+    picture: &Picture,
+) -> Vec<Answer> {
+    let outputs = question.outputs;
+    let said = |name: &str| outputs.text(name).ok().map(str::to_owned);
+    let is = |check: &'static Check, expected: &str, terraform, shown| {
+        check.answer(id, expected, terraform, shown)
+    };
+    let none = || None::<String>;
+    let wanted = question.wanted.redis_nodes;
+    let subnets = outputs.texts("private_subnet_ids");
+    vec![
+        is(
+            &AVAILABLE,
+            "available",
+            said("redis_replication_group_id"),
+            status(group),
+        ),
+        is(
+            &NODES,
+            &format!("{wanted}, available, in more than one zone"),
+            none(),
+            nodes(group, picture, wanted),
+        ),
+        is(&MULTI_AZ, "enabled", none(), multi_az(group)),
+        is(&FAILOVER, "enabled", none(), failover(group)),
+        is(
+            &AT_REST,
+            "with the stack's key",
+            said("kms_key_arn"),
+            outputs
+                .text("kms_key_arn")
+                .and_then(|key| at_rest(group, key)),
+        ),
+        is(&IN_TRANSIT, "required", none(), in_transit(group)),
+        is(
+            &AUTH,
+            "true",
+            none(),
+            group
+                .auth_token_enabled
+                .map(|on| (on, on.to_string()))
+                .ok_or_else(|| Blind::missing("ElastiCache", "AuthTokenEnabled")),
+        ),
+        is(
+            &SNAPSHOTS,
+            &format!("at least {SNAPSHOT_DAYS} days"),
+            none(),
+            group
+                .snapshot_retention_limit
+                .map(|days| (days >= SNAPSHOT_DAYS, format!("{days} days")))
+                .ok_or_else(|| Blind::missing("ElastiCache", "SnapshotRetentionLimit")),
+        ),
+        is(
+            &SUBNETS,
+            "the private subnets",
+            subnets.as_ref().ok().map(|subnets| subnets.join(", ")),
+            subnets.and_then(|subnets| in_subnets(picture, subnets)),
+        ),
+        is(
+            &GROUPS,
+            "the group of Redis",
+            said("redis_security_group_id"),
+            outputs
+                .text("redis_security_group_id")
+                .and_then(|group| in_group(picture, group)),
+        ),
+    ]
+}
+
+fn status(group: &ReplicationGroup) -> Shown {
+    let status = group
+        .status()
+        .ok_or_else(|| Blind::missing("ElastiCache", "Status"))?;
+    let shards: Vec<&str> = group
+        .node_groups()
+        .iter()
+        .filter_map(|shard| shard.status())
+        .filter(|shard| !SERVES.contains(shard))
+        .collect();
+    let fine = SERVES.contains(&status) && shards.is_empty();
+    let shown = [&[status], &shards[..]].concat().join(", shard ");
+    Ok((fine, shown))
+}
+
+fn nodes(group: &ReplicationGroup, picture: &Picture, wanted: usize) -> Shown {
+    let nodes = picture.nodes.as_ref().map_err(Clone::clone)?;
+    let members: BTreeSet<&str> = group.member_clusters().iter().map(String::as_str).collect();
+    let mut zones = BTreeSet::new();
+    let mut fine = members.len() == wanted;
+    let mut shown = Vec::new();
+    for id in members {
+        let node = nodes
+            .iter()
+            .find(|node| node.cache_cluster_id() == Some(id))
+            .ok_or_else(|| Blind::because(format!("ElastiCache does not list node {id}")))?;
+        let zone = node
+            .preferred_availability_zone()
+            .ok_or_else(|| Blind::missing("ElastiCache", "PreferredAvailabilityZone"))?;
+        let status = node
+            .cache_cluster_status()
+            .ok_or_else(|| Blind::missing("ElastiCache", "CacheClusterStatus"))?;
+        zones.insert(zone);
+        fine &= SERVES.contains(&status);
+        shown.push(format!("{id} {status} in {zone}"));
+    }
+    if shown.is_empty() {
+        return Err(Blind::missing("ElastiCache", "MemberClusters"));
+    }
+    Ok((fine && (wanted < 2 || zones.len() > 1), shown.join(", ")))
+}
+
+fn multi_az(group: &ReplicationGroup) -> Shown {
+    let on = group
+        .multi_az()
+        .ok_or_else(|| Blind::missing("ElastiCache", "MultiAZ"))?;
+    Ok((*on == MultiAzStatus::Enabled, on.to_string()))
+}
+
+fn failover(group: &ReplicationGroup) -> Shown {
+    let on = group
+        .automatic_failover()
+        .ok_or_else(|| Blind::missing("ElastiCache", "AutomaticFailover"))?;
+    Ok((*on == AutomaticFailoverStatus::Enabled, on.to_string()))
+}
+
+fn at_rest(group: &ReplicationGroup, wanted: &str) -> Shown {
+    let on = group
+        .at_rest_encryption_enabled
+        .ok_or_else(|| Blind::missing("ElastiCache", "AtRestEncryptionEnabled"))?;
+    if !on {
+        return Ok((false, "not encrypted".to_owned()));
+    }
+    // ElastiCache shows no key where it uses its own.
+    // <https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/at-rest-encryption.html>
+    let key = group.kms_key_id().unwrap_or("with ElastiCache's own key");
+    Ok((key == wanted, key.to_owned()))
+}
+
+fn in_transit(group: &ReplicationGroup) -> Shown {
+    let on = group
+        .transit_encryption_enabled
+        .ok_or_else(|| Blind::missing("ElastiCache", "TransitEncryptionEnabled"))?;
+    if !on {
+        return Ok((false, "off".to_owned()));
+    }
+    let mode = group
+        .transit_encryption_mode()
+        .ok_or_else(|| Blind::missing("ElastiCache", "TransitEncryptionMode"))?;
+    Ok((*mode == TransitEncryptionMode::Required, mode.to_string()))
+}
+
+fn in_subnets(picture: &Picture, wanted: Vec<&str>) -> Shown {
+    let groups = picture.subnets.as_ref().map_err(Clone::clone)?;
+    let found: BTreeSet<&str> = groups.values().flatten().map(String::as_str).collect();
+    if found.is_empty() {
+        return Err(Blind::missing("ElastiCache", "subnet"));
+    }
+    let wanted: BTreeSet<&str> = wanted.into_iter().collect();
+    let all = groups
+        .values()
+        .all(|group| group.iter().map(String::as_str).eq(wanted.iter().copied()));
+    Ok((all, listed(&found)))
+}
+
+/// Every node has exactly this group.
+fn in_group(picture: &Picture, wanted: &str) -> Shown {
+    let nodes = picture.nodes.as_ref().map_err(Clone::clone)?;
+    let of = |node: &CacheCluster| -> Vec<String> {
+        let groups = node.security_groups().iter();
+        groups
+            .filter_map(|group| group.security_group_id().map(str::to_owned))
+            .collect()
+    };
+    let groups: Vec<Vec<String>> = nodes.iter().map(of).collect();
+    if groups.is_empty() || groups.iter().any(Vec::is_empty) {
+        return Err(Blind::missing("ElastiCache", "SecurityGroups"));
+    }
+    let found: BTreeSet<&str> = groups.iter().flatten().map(String::as_str).collect();
+    Ok((groups.iter().all(|of| of == &[wanted]), listed(&found)))
+}

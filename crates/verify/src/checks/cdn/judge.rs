@@ -1,0 +1,307 @@
+use std::collections::BTreeSet;
+
+use aws_sdk_cloudfront::types::{
+    DistributionConfig, GeoRestrictionType, MinimumProtocolVersion, Origin,
+    OriginAccessControlOriginTypes, OriginAccessControlSigningBehaviors,
+    OriginAccessControlSigningProtocols, ViewerProtocolPolicy,
+};
+
+use super::super::Question;
+use super::super::buckets;
+use super::Picture;
+use super::catalog::*;
+use crate::check::{Answer, Blind, Seen};
+
+/// Answers without a picture: the distribution does not exist, or could not be seen.
+pub(super) fn nothing(resource: &str, terraform: Option<&str>, blind: &Blind) -> Vec<Answer> {
+    CHECKS
+        .iter()
+        .map(|check| {
+            if blind.absent && *check != &DEPLOYED {
+                return check.skipped(resource, "the distribution does not exist");
+            }
+            let terraform = terraform.map(str::to_owned);
+            check.answer(resource, check.title, terraform, Err(blind.clone()))
+        })
+        .collect()
+}
+
+pub(super) fn all(question: Question<'_>, id: &str, picture: &Picture) -> Vec<Answer> {
+    let distribution = &picture.distribution;
+    let status = distribution.status.as_str();
+    let deployed = (status == "Deployed", status.to_owned());
+    let mut answers = vec![DEPLOYED.answer(id, "Deployed", Some(id.to_owned()), Ok(deployed))];
+    let Some(config) = &distribution.distribution_config else {
+        let blind = Blind::because("CloudFront answered without the distribution's settings");
+        let others = nothing(id, None, &blind).into_iter();
+        answers.extend(others.filter(|answer| answer.check != &DEPLOYED));
+        return answers;
+    };
+    let enabled = if config.enabled {
+        "enabled"
+    } else {
+        "disabled"
+    };
+    answers.push(ENABLED.answer(
+        id,
+        "enabled",
+        None,
+        Ok((config.enabled, enabled.to_owned())),
+    ));
+    answers.push(HTTPS.answer(id, "redirect-to-https or https-only", None, https(config)));
+    answers.push(tls(id, config));
+    answers.push(countries(question, id, config));
+    answers.push(COMPRESSION.answer(id, "on", None, compression(config)));
+    answers.extend(origins(question, id, config, picture));
+    answers.push(logs(question, id, picture));
+    answers.extend(bucket_access(question, picture));
+    answers
+}
+
+/// Each behaviour with the path it is for.
+fn behaviours(
+    config: &DistributionConfig,
+) -> Seen<Vec<(&str, &ViewerProtocolPolicy, Option<bool>)>> {
+    let default = config
+        .default_cache_behavior
+        .as_ref()
+        .ok_or_else(|| Blind::because("CloudFront answered without the default behaviour"))?;
+    let others = config.cache_behaviors.as_ref();
+    let items = others
+        .and_then(|others| others.items.as_deref())
+        .unwrap_or_default();
+    // CloudFront says how many there are.
+    if others.is_some_and(|others| usize::try_from(others.quantity) != Ok(items.len())) {
+        return Err(Blind::because("CloudFront answered without all behaviours"));
+    }
+    let mut all = vec![("default", &default.viewer_protocol_policy, default.compress)];
+    all.extend(items.iter().map(|item| {
+        (
+            item.path_pattern.as_str(),
+            &item.viewer_protocol_policy,
+            item.compress,
+        )
+    }));
+    Ok(all)
+}
+
+fn https(config: &DistributionConfig) -> Seen<(bool, String)> {
+    let open: Vec<String> = behaviours(config)?
+        .into_iter()
+        .filter(|(_, policy, _)| {
+            !matches!(
+                policy,
+                ViewerProtocolPolicy::HttpsOnly | ViewerProtocolPolicy::RedirectToHttps
+            )
+        })
+        .map(|(path, policy, _)| format!("{path}: {policy}"))
+        .collect();
+    Ok(if open.is_empty() {
+        (true, "every behaviour".to_owned())
+    } else {
+        (false, open.join(", "))
+    })
+}
+
+fn compression(config: &DistributionConfig) -> Seen<(bool, String)> {
+    let mut off = Vec::new();
+    for (path, _, compress) in behaviours(config)? {
+        match compress {
+            Some(true) => {}
+            Some(false) => off.push(path),
+            None => {
+                return Err(Blind::because(format!(
+                    "CloudFront does not say whether {path} compresses"
+                )));
+            }
+        }
+    }
+    Ok(if off.is_empty() {
+        (true, "every behaviour".to_owned())
+    } else {
+        (false, format!("off: {}", off.join(", ")))
+    })
+}
+
+fn tls(id: &str, config: &DistributionConfig) -> Answer {
+    let Some(certificate) = &config.viewer_certificate else {
+        let blind = Blind::because("CloudFront answered without the certificate");
+        return TLS.answer(id, "TLS 1.2 at least", None, Err(blind));
+    };
+    if certificate.cloud_front_default_certificate == Some(true) {
+        // CloudFront takes no lowest version with its own certificate and answers TLSv1 whatever is asked for:
+        // docs.aws.amazon.com/cloudfront/latest/APIReference/API_ViewerCertificate.html.
+        return TLS.skipped(
+            id,
+            "with CloudFront's own certificate (*.cloudfront.net) the lowest version is CloudFront's choice, TLSv1, and cannot \
+             be set; an own domain with a certificate is held to TLS 1.2",
+        );
+    }
+    let found = certificate.minimum_protocol_version.as_ref();
+    let found = found
+        .ok_or_else(|| Blind::because("CloudFront answered without the lowest version"))
+        .map(|version| {
+            let fine = matches!(
+                version,
+                MinimumProtocolVersion::TlSv122018
+                    | MinimumProtocolVersion::TlSv122019
+                    | MinimumProtocolVersion::TlSv122021
+                    | MinimumProtocolVersion::TlSv122025
+                    | MinimumProtocolVersion::TlSv132025
+            );
+            (fine, version.as_str().to_owned())
+        });
+    TLS.answer(id, "TLS 1.2 at least", None, found)
+}
+
+fn countries(question: Question<'_>, id: &str, config: &DistributionConfig) -> Answer {
+    let wanted: BTreeSet<&str> = question
+        .wanted
+        .countries
+        .iter()
+        .map(String::as_str)
+        .collect();
+    let restriction = config
+        .restrictions
+        .as_ref()
+        .and_then(|restrictions| restrictions.geo_restriction.as_ref());
+    let found = restriction
+        .ok_or_else(|| Blind::because("CloudFront answered without restrictions"))
+        .map(|restriction| {
+            let items = restriction.items.as_deref().unwrap_or_default();
+            let items: BTreeSet<&str> = items.iter().map(String::as_str).collect();
+            let kind = &restriction.restriction_type;
+            let fine = *kind == GeoRestrictionType::Whitelist && items == wanted;
+            (fine, format!("{kind}: {}", list(&items)))
+        });
+    let expected = format!("whitelist: {}", list(&wanted));
+    COUNTRIES.answer(id, expected, None, found)
+}
+
+fn list(words: &BTreeSet<&str>) -> String {
+    let words: Vec<&str> = words.iter().copied().collect();
+    words.join(", ")
+}
+
+fn origins(
+    question: Question<'_>,
+    id: &str,
+    config: &DistributionConfig,
+    picture: &Picture,
+) -> [Answer; 2] {
+    let origins = config
+        .origins
+        .as_ref()
+        .map(|origins| origins.items.as_slice())
+        .ok_or_else(|| Blind::because("CloudFront answered without origins"));
+    let wanted: Seen<BTreeSet<&str>> = buckets::DATA
+        .iter()
+        .map(|kind| question.outputs.text(kind.output))
+        .collect();
+    let terraform = wanted.as_ref().ok().map(list);
+    let region = question.wanted.region.as_str();
+    let found = origins.clone().and_then(|origins| {
+        let wanted = wanted?;
+        let served: BTreeSet<&str> = origins
+            .iter()
+            .map(|origin| bucket(origin, region).unwrap_or(&origin.domain_name))
+            .collect();
+        Ok((served == wanted, list(&served)))
+    });
+    let signed = origins.and_then(|origins| {
+        let mut flaws = Vec::new();
+        for origin in origins {
+            if let Some(flaw) = unsigned(origin, picture)? {
+                flaws.push(format!("{}: {flaw}", origin.id));
+            }
+        }
+        Ok(if flaws.is_empty() {
+            (true, "every origin".to_owned())
+        } else {
+            (false, flaws.join(", "))
+        })
+    });
+    [
+        ORIGINS.answer(id, "the data buckets", terraform, found),
+        OAC.answer(id, "sigv4, always", None, signed),
+    ]
+}
+
+/// The bucket of an origin in the environment's region: `NAME.s3.REGION.amazonaws.com`.
+fn bucket<'a>(origin: &'a Origin, region: &str) -> Option<&'a str> {
+    let (name, host) = origin.domain_name.split_once(".s3.")?;
+    let place = host.strip_suffix(".cn").unwrap_or(host);
+    let place = place.strip_suffix(".amazonaws.com")?;
+    (place == region).then_some(name)
+}
+
+/// Why CloudFront does not sign its requests to an origin; nothing when it does.
+fn unsigned(origin: &Origin, picture: &Picture) -> Seen<Option<String>> {
+    let id = origin
+        .origin_access_control_id
+        .as_deref()
+        .unwrap_or_default();
+    if id.is_empty() {
+        return Ok(Some("no origin access control".to_owned()));
+    }
+    let control = match picture.controls.get(id) {
+        Some(Ok(control)) => control,
+        Some(Err(blind)) if blind.absent => return Ok(Some(format!("{id} does not exist"))),
+        Some(Err(blind)) => return Err(blind.clone()),
+        None => return Err(Blind::because(format!("{id} was not asked about"))),
+    };
+    let always = control.signing_behavior == OriginAccessControlSigningBehaviors::Always
+        && control.signing_protocol == OriginAccessControlSigningProtocols::Sigv4
+        && control.origin_access_control_origin_type == OriginAccessControlOriginTypes::S3;
+    let shown = format!(
+        "{} {} for {}",
+        control.signing_behavior,
+        control.signing_protocol,
+        control.origin_access_control_origin_type
+    );
+    Ok((!always).then_some(shown))
+}
+
+fn logs(question: Question<'_>, id: &str, picture: &Picture) -> Answer {
+    let bucket = question.outputs.text(buckets::LOGS.output);
+    let terraform = bucket.as_ref().ok().map(|bucket| (*bucket).to_owned());
+    let partition = question.wanted.region.partition();
+    let found = bucket.and_then(|bucket| {
+        let targets = picture.logs.clone()?;
+        let wanted = format!("arn:{partition}:s3:::{bucket}");
+        // A prefix may follow the bucket.
+        let fine = targets.iter().any(|target| {
+            target
+                .strip_prefix(&wanted)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        let shown = if targets.is_empty() {
+            "not logged".to_owned()
+        } else {
+            targets.into_iter().collect::<Vec<_>>().join(", ")
+        };
+        Ok((fine, shown))
+    });
+    LOGS.answer(id, "to the log bucket", terraform, found)
+}
+
+fn bucket_access(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
+    let arn = picture.distribution.arn.as_str();
+    let partition = question.wanted.region.partition();
+    picture
+        .policies
+        .iter()
+        .map(|(bucket, policy)| {
+            let found = match policy {
+                Ok(policy) => Ok(
+                    match policy.reads_for(&format!("arn:{partition}:s3:::{bucket}"), arn) {
+                        Ok(()) => (true, "reads for it".to_owned()),
+                        Err(flaw) => (false, flaw),
+                    },
+                ),
+                Err(blind) => Err(blind.clone()),
+            };
+            BUCKETS.answer(bucket, format!("CloudFront reads for {arn}"), None, found)
+        })
+        .collect()
+}

@@ -1,0 +1,327 @@
+//! Item 3: the database.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_rds::types::{DbEngineVersion, DbInstance, Filter, PendingMaintenanceAction};
+
+use super::Question;
+use crate::check::{Answer, Blind, Check, Seen, Severity};
+
+mod judge;
+
+const fn rds(
+    id: &'static str,
+    severity: Severity,
+    title: &'static str,
+    why: &'static str,
+    fix: &'static str,
+) -> Check {
+    Check {
+        id,
+        item: Some(3),
+        severity,
+        title,
+        why,
+        fix,
+    }
+}
+
+static AVAILABLE: Check = rds(
+    "rds-available",
+    Severity::Critical,
+    "the database is there and serves",
+    "the application has no data",
+    "look at the events of the instance: aws rds describe-events --source-type db-instance",
+);
+static MULTI_AZ: Check = rds(
+    "rds-multi-az",
+    Severity::High,
+    "a standby in a second zone",
+    "losing one zone loses the database until somebody restores it",
+    "terraform apply; it happens in the maintenance window unless applied immediately",
+);
+static ENCRYPTED: Check = rds(
+    "rds-encrypted",
+    Severity::Critical,
+    "storage encrypted with the stack's key",
+    "health data lies open, or under a key that the stack does not control",
+    "an instance cannot be encrypted later: copy a snapshot with the key, restore it, import it",
+);
+static RETENTION: Check = rds(
+    "rds-backup-retention",
+    Severity::High,
+    "automated backups are kept long enough",
+    "damage that is noticed late cannot be undone",
+    "terraform apply; look at backup_retention_days of modules/database",
+);
+static RESTORABLE: Check = rds(
+    "rds-restorable",
+    Severity::High,
+    "the database can be restored to a moment ago",
+    "everything since then is lost when it has to be restored",
+    "look at the events of the instance; RDS uploads its log every 5 minutes",
+);
+static INSIGHTS: Check = rds(
+    "rds-performance-insights",
+    Severity::Low,
+    "Performance Insights is on and keeps a week",
+    "nobody can tell afterwards what made the database slow",
+    "terraform apply; look at insights_retention_days of modules/database",
+);
+static INSIGHTS_KEY: Check = rds(
+    "rds-performance-insights-key",
+    Severity::Medium,
+    "Performance Insights is encrypted with the stack's key",
+    "texts of statements, which may hold health data, lie under a key that the stack does not control",
+    "the key cannot be changed: switch Performance Insights off, apply, and on again with the key",
+);
+static PRIVATE: Check = rds(
+    "rds-private",
+    Severity::Critical,
+    "no public address",
+    "the database can be reached from the internet",
+    "terraform apply",
+);
+static SUBNETS: Check = rds(
+    "rds-subnets",
+    Severity::High,
+    "in the private subnets, and in no others",
+    "it lies, or fails over, where the application or the internet can reach it otherwise than planned",
+    "terraform apply; look at the subnet group",
+);
+static GROUPS: Check = rds(
+    "rds-security-groups",
+    Severity::Critical,
+    "its own security group, and no other",
+    "others than the application's tasks can connect, or the tasks cannot",
+    "terraform apply",
+);
+static PROTECTED: Check = rds(
+    "rds-deletion-protection",
+    Severity::High,
+    "protected from deletion",
+    "one call, or one mistaken plan, deletes the database",
+    "terraform apply; look at deletion_protection of environments/staging",
+);
+static AUTOSCALING: Check = rds(
+    "rds-storage-autoscaling",
+    Severity::Medium,
+    "storage grows by itself as far as planned",
+    "a full disk stops the database",
+    "terraform apply; look at max_allocated_storage_gb of modules/database",
+);
+static OFFERED: Check = rds(
+    "rds-version-offered",
+    Severity::Medium,
+    "RDS still offers its minor version for new instances",
+    "a rebuild or a restore elsewhere fails, and AWS upgrades at a time of its own choice",
+    "upgrade to a newer minor: engine_version of environments/staging",
+);
+static UPGRADES: Check = rds(
+    "rds-minor-upgrades",
+    Severity::Low,
+    "minor versions are upgraded by themselves",
+    "fixes of PostgreSQL do not arrive",
+    "terraform apply",
+);
+static TLS: Check = rds(
+    "rds-tls",
+    Severity::Critical,
+    "connections without TLS are refused",
+    "passwords and health data can travel in the clear",
+    "set rds.force_ssl to 1 in the parameter group: terraform apply",
+);
+static LOGS: Check = rds(
+    "rds-log-exports",
+    Severity::Medium,
+    "logs go to CloudWatch",
+    "the logs are gone with the instance, and nobody watches them",
+    "terraform apply",
+);
+static COPY_TAGS: Check = rds(
+    "rds-copy-tags",
+    Severity::Low,
+    "snapshots get its tags",
+    "snapshots belong to nobody, in bills and in rules",
+    "terraform apply",
+);
+static PENDING: Check = rds(
+    "rds-nothing-pending",
+    Severity::Low,
+    "no change waits to be applied",
+    "what was applied does not hold yet, and will change at the next window or restart",
+    "wait for the maintenance window, or apply with apply_immediately; a static parameter wants a reboot",
+);
+static MAINTENANCE: Check = rds(
+    "rds-maintenance",
+    Severity::Low,
+    "no maintenance that AWS starts by itself",
+    "the database restarts at a time that nobody chose",
+    "choose the time: aws rds apply-pending-maintenance-action",
+);
+static PASSWORD: Check = Check {
+    item: Some(10),
+    ..rds(
+        "rds-password-managed",
+        Severity::High,
+        "RDS keeps and rotates the master password in the secret that terraform names",
+        "the password is never changed, or is not the one in the secret",
+        "terraform apply; a secret that is impaired wants its KMS key back",
+    )
+};
+
+/// All but the first are asked only of an instance that is there.
+pub(super) static CHECKS: &[&Check] = &[
+    &AVAILABLE,
+    &MULTI_AZ,
+    &ENCRYPTED,
+    &RETENTION,
+    &RESTORABLE,
+    &INSIGHTS,
+    &INSIGHTS_KEY,
+    &PRIVATE,
+    &SUBNETS,
+    &GROUPS,
+    &PROTECTED,
+    &AUTOSCALING,
+    &OFFERED,
+    &UPGRADES,
+    &TLS,
+    &LOGS,
+    &COPY_TAGS,
+    &PENDING,
+    &MAINTENANCE,
+    &PASSWORD,
+];
+
+/// What RDS shows besides the instance.
+struct Picture {
+    versions: Seen<Vec<DbEngineVersion>>,
+    parameters: Seen<BTreeMap<String, String>>,
+    maintenance: Seen<Vec<PendingMaintenanceAction>>,
+}
+
+pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
+    let (id, instance) = match question.outputs.text("db_identifier") {
+        Ok(id) => (id, instance(question, id).await),
+        Err(blind) => ("database", Err(blind)),
+    };
+    match instance {
+        Ok(instance) => {
+            let picture = observe(question, &instance).await;
+            judge::judge(question, id, &instance, &picture)
+        }
+        Err(blind) => super::unseen(CHECKS, id, &blind),
+    }
+}
+
+async fn instance(question: Question<'_>, id: &str) -> Seen<DbInstance> {
+    question
+        .sites
+        .rds
+        .describe_db_instances()
+        .db_instance_identifier(id)
+        .send()
+        .await
+        .map_err(|error| {
+            let call = question.sites.call("RDS", "DescribeDBInstances", id);
+            Blind::from(call.failed(error))
+        })?
+        .db_instances
+        .unwrap_or_default()
+        .into_iter()
+        .find(|instance| instance.db_instance_identifier() == Some(id))
+        .ok_or_else(|| Blind::because("RDS answers, but not about this instance"))
+}
+
+async fn observe(question: Question<'_>, instance: &DbInstance) -> Picture {
+    let rds = &question.sites.rds;
+    let id = instance.db_instance_identifier().unwrap_or_default();
+    let call = |operation| question.sites.call("RDS", operation, id);
+    let versions = async {
+        let pages = rds
+            .describe_db_engine_versions()
+            .set_engine(instance.engine.clone())
+            .set_engine_version(instance.engine_version.clone())
+            // Those that are no longer offered as well: not to be listed would say nothing.
+            .include_all(true);
+        let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
+        found.map_err(|error| Blind::from(call("DescribeDBEngineVersions").failed(error)))
+    };
+    let maintenance = async {
+        let arn = instance
+            .db_instance_arn()
+            .ok_or_else(|| Blind::missing("RDS", "DBInstanceArn"))?;
+        let pages = rds
+            .describe_pending_maintenance_actions()
+            .resource_identifier(arn);
+        let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
+        let found = found.map_err(|error| {
+            Blind::from(call("DescribePendingMaintenanceActions").failed(error))
+        })?;
+        let details = found
+            .into_iter()
+            .filter(|found| found.resource_identifier() == Some(arn))
+            .flat_map(|found| found.pending_maintenance_action_details.unwrap_or_default());
+        Ok(details.collect())
+    };
+    let parameters = parameters(question, instance, &[FORCE_SSL]);
+    let (versions, parameters, maintenance) = tokio::join!(versions, parameters, maintenance);
+    Picture {
+        versions,
+        parameters,
+        maintenance,
+    }
+}
+
+const FORCE_SSL: &str = "rds.force_ssl";
+const MAX_CONNECTIONS: &str = "max_connections";
+
+/// The values of some parameters of an instance's parameter group; one without a value is left out.
+async fn parameters(
+    question: Question<'_>,
+    instance: &DbInstance,
+    names: &[&str],
+) -> Seen<BTreeMap<String, String>> {
+    let group = instance
+        .db_parameter_groups()
+        .first()
+        .and_then(|group| group.db_parameter_group_name())
+        .ok_or_else(|| Blind::missing("RDS", "DBParameterGroups"))?;
+    let filter = Filter::builder()
+        .name("parameter-name")
+        .set_values(Some(names.iter().map(|name| (*name).to_owned()).collect()))
+        .build();
+    let pages = question
+        .sites
+        .rds
+        .describe_db_parameters()
+        .db_parameter_group_name(group)
+        .filters(filter);
+    let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
+    let found = found.map_err(|error| {
+        let call = question.sites.call("RDS", "DescribeDBParameters", group);
+        Blind::from(call.failed(error))
+    })?;
+    Ok(found
+        .into_iter()
+        .filter_map(|parameter| Some((parameter.parameter_name?, parameter.parameter_value?)))
+        .collect())
+}
+
+/// How many connections the database takes.
+pub(super) async fn max_connections(question: Question<'_>) -> Seen<i64> {
+    let id = question.outputs.text("db_identifier")?;
+    let instance = instance(question, id).await.map_err(|blind| Blind {
+        // It is the alarm that is asked about.
+        absent: false,
+        ..blind
+    })?;
+    let parameters = parameters(question, &instance, &[MAX_CONNECTIONS]).await?;
+    let value = parameters
+        .get(MAX_CONNECTIONS)
+        .ok_or_else(|| Blind::because("the parameter group shows no max_connections"))?;
+    value
+        .parse()
+        .map_err(|_| Blind::because(format!("max_connections is no number but {value}")))
+}

@@ -1,0 +1,287 @@
+//! Item 7: the roles of the stack, whom they trust and what they may do.
+
+mod observe;
+
+use futures::future::join_all;
+
+use super::Question;
+use crate::check::{Answer, Blind, Check, Seen, Severity};
+use crate::policy::{Policy, Trust};
+
+use observe::{Grant, Picture};
+
+static EXISTS: Check = Check {
+    id: "iam-role-exists",
+    item: Some(7),
+    severity: Severity::Critical,
+    title: "the role exists",
+    why: "what runs with it does not start, or does not write its logs",
+    fix: "terraform apply",
+};
+static TRUST: Check = Check {
+    id: "iam-trust",
+    item: Some(7),
+    severity: Severity::Critical,
+    title: "the role trusts its service alone, on behalf of this account",
+    why: "others can take on the role, or have the service do it for them, and read secrets and records",
+    fix: "terraform apply, which puts the trust policy back; look in CloudTrail for AssumeRole meanwhile",
+};
+static ACTIONS: Check = Check {
+    id: "iam-actions",
+    item: Some(7),
+    severity: Severity::High,
+    title: "no policy of the role allows all actions, all of a service, or all but some",
+    why: "whoever gets into a task can do far more than the task needs",
+    fix: "name the actions; terraform apply puts inline policies back, policies that somebody attached have to be detached",
+};
+static RESOURCES: Check = Check {
+    id: "iam-resources",
+    item: Some(7),
+    severity: Severity::High,
+    title: "no policy of the role allows anything on all resources, or hands out any role",
+    why: "whoever gets into a task reaches other data, or takes on a role with more rights",
+    fix: "name the resources; terraform apply puts inline policies back, policies that somebody attached have to be detached",
+};
+static MANAGED: Check = Check {
+    id: "iam-managed-policies",
+    item: Some(7),
+    severity: Severity::Critical,
+    title: "the role has no policy of AWS for administrators, power users or full access",
+    why: "whoever gets into a task owns the account, or all of a service",
+    fix: "aws iam detach-role-policy --role-name ROLE --policy-arn ARN",
+};
+static PERMISSIONS: Check = Check {
+    id: "iam-permissions",
+    item: Some(7),
+    severity: Severity::High,
+    title: "the role may do what it is for",
+    why: "tasks do not start, the application fails, or logs are not written",
+    fix: "terraform apply",
+};
+
+pub(super) static CHECKS: &[&Check] = &[
+    &EXISTS,
+    &TRUST,
+    &ACTIONS,
+    &RESOURCES,
+    &MANAGED,
+    &PERMISSIONS,
+];
+
+/// A role as it should be.
+struct Role {
+    what: &'static str,
+    /// Its name, and what terraform says of it.
+    name: Seen<String>,
+    terraform: Option<String>,
+    trust: Trust,
+    needs: Seen<Vec<Need>>,
+}
+
+/// An action that a role is for, on a resource, or on whatever resource it names.
+struct Need {
+    action: &'static str,
+    on: Option<String>,
+}
+
+pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
+    let roles = roles(question);
+    let pictures = join_all(roles.iter().map(async |role| match &role.name {
+        Ok(name) => Ok(observe::role(question, name).await),
+        Err(blind) => Err(blind.clone()),
+    }));
+    let pictures = pictures.await;
+    let each = roles.iter().zip(&pictures);
+    each.flat_map(|(role, picture)| match picture {
+        Ok(picture) => judge(role, picture),
+        Err(blind) => CHECKS
+            .iter()
+            .map(|check| check.answer(role.what, check.title, None, Err(blind.clone())))
+            .collect(),
+    })
+    .collect()
+}
+
+fn roles(question: Question<'_>) -> [Role; 4] {
+    let outputs = question.outputs;
+    let (account, region) = (question.account, question.wanted.region);
+    let partition = region.partition();
+    let trust = |service, source: Option<String>| Trust {
+        service,
+        account: account.to_owned(),
+        source,
+    };
+    let tasks = || {
+        trust(
+            "ecs-tasks.amazonaws.com",
+            Some(format!("arn:{partition}:ecs:{region}:{account}:*")),
+        )
+    };
+    let stream = |group: &str| {
+        format!("arn:{partition}:logs:{region}:{account}:log-group:{group}:log-stream:any")
+    };
+    let writes = |group: &str| {
+        ["logs:CreateLogStream", "logs:PutLogEvents"].map(|action| Need {
+            action,
+            on: Some(stream(group)),
+        })
+    };
+    let of_output = |what, output: &str, needs| Role {
+        what,
+        name: outputs.text(output).and_then(|arn| {
+            let name = arn.split_once(":role/").map(|(_, path)| path);
+            let name = name.and_then(|path| path.rsplit('/').next());
+            let name = name.map(str::to_owned);
+            name.ok_or_else(|| Blind::because(format!("terraform's output {output} is no role")))
+        }),
+        terraform: outputs.text(output).ok().map(str::to_owned),
+        trust: tasks(),
+        needs,
+    };
+    let mut starts: Vec<Need> = [
+        "ecr:GetAuthorizationToken",
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+    ]
+    .map(|action| Need { action, on: None })
+    .into();
+    starts.extend(writes(&format!("/ecs/{}", question.wanted.name)));
+    let identifier = outputs.text("db_identifier").map(str::to_owned);
+    let flow = outputs.text("flow_log_group_name");
+    [
+        of_output(
+            "task execution role",
+            "ecs_task_execution_role_arn",
+            Ok(starts),
+        ),
+        of_output("task role", "ecs_task_role_arn", runs(question)),
+        Role {
+            what: "flow log role",
+            name: Ok(format!("{}-flow-logs", question.wanted.name)),
+            terraform: None,
+            trust: trust("vpc-flow-logs.amazonaws.com", None),
+            needs: flow.map(|group| writes(group).into()),
+        },
+        Role {
+            what: "database monitoring role",
+            name: identifier.map(|identifier| format!("{identifier}-monitoring")),
+            terraform: None,
+            trust: trust("monitoring.rds.amazonaws.com", None),
+            needs: Ok(writes("RDSOSMetrics").into()),
+        },
+    ]
+}
+
+/// What the application does.
+fn runs(question: Question<'_>) -> Seen<Vec<Need>> {
+    let outputs = question.outputs;
+    let partition = question.wanted.region.partition();
+    let mut needs = Vec::new();
+    for kind in super::buckets::DATA {
+        let bucket = outputs.text(kind.output)?;
+        needs.extend(["s3:GetObject", "s3:PutObject"].map(|action| Need {
+            action,
+            on: Some(format!("arn:{partition}:s3:::{bucket}/any")),
+        }));
+    }
+    for (action, output) in [
+        (
+            "secretsmanager:GetSecretValue",
+            "redis_credentials_secret_arn",
+        ),
+        ("secretsmanager:GetSecretValue", "db_connection_secret_arn"),
+        ("kms:Decrypt", "kms_key_arn"),
+    ] {
+        needs.push(Need {
+            action,
+            on: Some(outputs.text(output)?.to_owned()),
+        });
+    }
+    Ok(needs)
+}
+
+fn judge(role: &Role, picture: &Picture) -> Vec<Answer> {
+    let name = picture.name.as_str();
+    let found = picture.exists.clone();
+    let gone = matches!(&found, Err(blind) if blind.absent);
+    let found = found.map(|()| (true, "exists".to_owned()));
+    let mut answers = vec![EXISTS.answer(name, role.what, role.terraform.clone(), found)];
+    if gone {
+        let others = CHECKS.iter().filter(|check| **check != &EXISTS);
+        answers.extend(others.map(|check| check.skipped(name, "the role does not exist")));
+        return answers;
+    }
+    let trust = picture.trust.clone().map(|policy| {
+        let flaws = role.trust.flaws(&policy);
+        let shown = if flaws.is_empty() {
+            "as expected".to_owned()
+        } else {
+            flaws.join(", ")
+        };
+        (flaws.is_empty(), shown)
+    });
+    answers.push(TRUST.answer(name, role.trust.words(), None, trust));
+    let broad = |of: fn(&Policy) -> Vec<String>| picture.none(|grant| grant.judged(of));
+    answers.push(ACTIONS.answer(name, "none", None, broad(Policy::broad_actions)));
+    answers.push(RESOURCES.answer(name, "none", None, broad(Policy::broad_resources)));
+    let managed = picture.none(|grant| {
+        let found = grant.is_for_administrators();
+        Ok(found.then(|| grant.name.clone()).into_iter().collect())
+    });
+    answers.push(MANAGED.answer(name, "none", None, managed));
+    answers.push(permissions(role, picture));
+    answers
+}
+
+fn permissions(role: &Role, picture: &Picture) -> Answer {
+    let lacks = role.needs.as_ref().map_err(Clone::clone).and_then(|needs| {
+        let grants = picture.grants.as_ref().map_err(Clone::clone)?;
+        // Of one that may do anything, the other checks tell.
+        if grants.iter().any(Grant::is_for_administrators) {
+            return Ok((true, "everything".to_owned()));
+        }
+        let statements = grants
+            .iter()
+            .filter_map(|grant| grant.policy.as_ref().ok())
+            .flat_map(|policy| policy.statements.clone());
+        let together = Policy {
+            statements: statements.collect(),
+        };
+        let lacking: Vec<String> = needs
+            .iter()
+            .filter(|need| !need.is_met(&together))
+            .map(Need::words)
+            .collect();
+        let unread = grants.iter().find_map(|grant| grant.policy.as_ref().err());
+        match unread {
+            // It may be in the policy that could not be read.
+            Some(blind) if !lacking.is_empty() => Err(blind.clone()),
+            _ if lacking.is_empty() => Ok((true, "as expected".to_owned())),
+            _ => Ok((false, format!("may not {}", lacking.join(", ")))),
+        }
+    });
+    let expected: Seen<Vec<&str>> = role
+        .needs
+        .as_ref()
+        .map(|needs| needs.iter().map(|need| need.action).collect())
+        .map_err(Clone::clone);
+    let mut expected = expected.unwrap_or_default();
+    expected.dedup();
+    PERMISSIONS.answer(&picture.name, expected.join(", "), None, lacks)
+}
+
+impl Need {
+    fn words(&self) -> String {
+        match &self.on {
+            Some(resource) => format!("{} on {resource}", self.action),
+            None => self.action.to_owned(),
+        }
+    }
+
+    fn is_met(&self, policy: &Policy) -> bool {
+        match &self.on {
+            Some(resource) => policy.may_allow(self.action, resource),
+            None => policy.names_allowed(self.action),
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Item 10: the secrets. Values are read for their shape only and leave `look` in no form.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
+use aws_sdk_secretsmanager::types::StatusType;
+use futures::future::join_all;
+use serde_json::{Map, Value};
+
+use super::{Question, listed};
+use crate::check::{Answer, Blind, Check, Seen, Severity};
+
+const fn secret(
+    id: &'static str,
+    severity: Severity,
+    title: &'static str,
+    why: &'static str,
+    fix: &'static str,
+) -> Check {
+    Check {
+        id,
+        item: Some(10),
+        severity,
+        title,
+        why,
+        fix,
+    }
+}
+
+static EXISTS: Check = secret(
+    "secrets-exist",
+    Severity::Critical,
+    "the secret is there and is not scheduled for deletion",
+    "tasks do not start: they have no credentials",
+    "aws secretsmanager restore-secret, or terraform apply",
+);
+static KEY: Check = secret(
+    "secrets-key",
+    Severity::High,
+    "encrypted with the stack's key",
+    "it is under a key that the stack does not control",
+    "terraform apply",
+);
+static SHAPE: Check = secret(
+    "secrets-shape",
+    Severity::High,
+    "it has every field that the application reads, none of them empty",
+    "tasks start and cannot connect",
+    "terraform apply; docs/terraform.md has the fields",
+);
+static ADDRESS: Check = secret(
+    "secrets-address",
+    Severity::High,
+    "it leads to this stack's database or Redis",
+    "the application talks to another one",
+    "terraform apply",
+);
+static ROTATION: Check = secret(
+    "secrets-rotation",
+    Severity::High,
+    "it is rotated",
+    "a password that was once seen is good for ever",
+    "terraform apply; RDS rotates a secret that it manages",
+);
+static REPLICAS: Check = secret(
+    "secrets-replicas",
+    Severity::High,
+    "its copies in other regions are in sync",
+    "after a region is lost the application has an old secret, or none",
+    "aws secretsmanager replicate-secret-to-regions; look at the key of the copy",
+);
+
+pub(super) static CHECKS: &[&Check] = &[&EXISTS, &KEY, &SHAPE, &ADDRESS, &ROTATION, &REPLICAS];
+
+/// A secret of the stack. <../../../../docs/terraform.md#secrets>
+struct Kind {
+    /// The output that names it.
+    output: &'static str,
+    fields: &'static [&'static str],
+    /// Outputs with the host and port that it has to have.
+    address: Option<(&'static str, &'static str)>,
+    rotated: bool,
+}
+
+static KINDS: [Kind; 3] = [
+    Kind {
+        output: "db_credentials_secret_arn",
+        fields: &["username", "password"],
+        address: None,
+        rotated: true,
+    },
+    Kind {
+        output: "db_connection_secret_arn",
+        fields: &[
+            "engine",
+            "host",
+            "port",
+            "dbname",
+            "username",
+            "password_secret_arn",
+        ],
+        address: Some(("db_address", "db_port")),
+        rotated: false,
+    },
+    Kind {
+        output: "redis_credentials_secret_arn",
+        fields: &["auth_token", "host", "port", "engine"],
+        address: Some(("redis_endpoint", "redis_port")),
+        rotated: false,
+    },
+];
+
+/// What may be known of a secret's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Shape {
+    /// No JSON object.
+    Formless,
+    Fields {
+        /// Wanted, and not there or empty.
+        lacks: Vec<&'static str>,
+        /// Of these it is said that they are not the stack's.
+        elsewhere: Vec<&'static str>,
+    },
+}
+
+/// What Secrets Manager shows of a secret.
+struct Picture {
+    secret: DescribeSecretOutput,
+    shape: Seen<Shape>,
+}
+
+pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
+    let all = KINDS.iter().map(|kind| async move {
+        match observe(question, kind).await {
+            Ok(picture) => judge(question, kind, &picture),
+            Err(blind) => {
+                let checks: Vec<&'static Check> = CHECKS
+                    .iter()
+                    .copied()
+                    .filter(|check| kind.is_asked(check))
+                    .collect();
+                super::unseen(&checks, kind.name(), &blind)
+            }
+        }
+    });
+    join_all(all).await.into_iter().flatten().collect()
+}
+
+impl Kind {
+    /// The secret in words, the same whether it is there or not.
+    fn name(&self) -> &'static str {
+        self.output.trim_end_matches("_arn")
+    }
+
+    fn is_asked(&self, check: &Check) -> bool {
+        match check.id {
+            id if id == ADDRESS.id => self.address.is_some(),
+            id if id == ROTATION.id => self.rotated,
+            _ => true,
+        }
+    }
+}
+
+async fn observe(question: Question<'_>, kind: &Kind) -> Seen<Picture> {
+    let arn = question.outputs.text(kind.output)?;
+    let secrets = &question.sites.secrets;
+    let call = |operation| question.sites.call("Secrets Manager", operation, arn);
+    let secret = secrets
+        .describe_secret()
+        .secret_id(arn)
+        .send()
+        .await
+        .map_err(|error| Blind::from(call("DescribeSecret").failed(error)))?;
+    if let Some(date) = secret.deleted_date() {
+        return Err(Blind::absent(format!(
+            "it is scheduled for deletion: {date}"
+        )));
+    }
+    let shape = match secrets.get_secret_value().secret_id(arn).send().await {
+        Ok(value) => Ok(look(question, kind, value.secret_string())),
+        Err(error) => Err(Blind {
+            // The secret itself is there.
+            absent: false,
+            ..Blind::from(call("GetSecretValue").failed(error))
+        }),
+    };
+    Ok(Picture { secret, shape })
+}
+
+/// Whether a value has the wanted fields, and leads where it should.
+fn look(question: Question<'_>, kind: &Kind, value: Option<&str>) -> Shape {
+    let fields: Option<Map<String, Value>> =
+        value.and_then(|value| serde_json::from_str(value).ok());
+    let Some(fields) = fields else {
+        return Shape::Formless;
+    };
+    let filled = |name: &&str| match fields.get(*name) {
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Number(_)) => true,
+        _ => false,
+    };
+    let lacks: Vec<&'static str> = kind
+        .fields
+        .iter()
+        .copied()
+        .filter(|name| !filled(name))
+        .collect();
+    let mut elsewhere = Vec::new();
+    if let Some((host, port)) = kind.address {
+        for (name, output) in [("host", host), ("port", port)] {
+            let text = |value: &Value| match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let wanted = question.outputs.value(output).ok().map(text);
+            if filled(&name) && wanted.is_some() && fields.get(name).map(text) != wanted {
+                elsewhere.push(name);
+            }
+        }
+    }
+    Shape::Fields { lacks, elsewhere }
+}
+
+fn judge(question: Question<'_>, kind: &Kind, picture: &Picture) -> Vec<Answer> {
+    let outputs = question.outputs;
+    let name = kind.name();
+    let secret = &picture.secret;
+    let said = |name: &str| outputs.text(name).ok().map(str::to_owned);
+    let mut answers = vec![
+        EXISTS.answer(
+            name,
+            "there",
+            said(kind.output),
+            secret
+                .arn()
+                .map(|arn| (Some(arn) == outputs.text(kind.output).ok(), arn.to_owned()))
+                .ok_or_else(|| Blind::missing("Secrets Manager", "ARN")),
+        ),
+    ];
+    let key = outputs.text("kms_key_arn").map(|wanted| {
+        // Left out where it is Secrets Manager's own key.
+        let key = secret
+            .kms_key_id()
+            .unwrap_or("with Secrets Manager's own key");
+        (is_key(key, wanted), key.to_owned())
+    });
+    answers.push(KEY.answer(name, "the stack's key", said("kms_key_arn"), key));
+    let shape = picture.shape.clone().map(|shape| match shape {
+        Shape::Formless => (false, "no JSON object".to_owned()),
+        Shape::Fields { lacks, .. } if lacks.is_empty() => (true, "all of them".to_owned()),
+        Shape::Fields { lacks, .. } => (
+            false,
+            format!("without {}", listed(&lacks.into_iter().collect())),
+        ),
+    });
+    answers.push(SHAPE.answer(name, kind.fields.join(", "), None, shape));
+    if let Some((host, port)) = kind.address {
+        answers.push(address(question, kind, picture, host, port));
+    }
+    if kind.rotated {
+        answers.push(ROTATION.answer(name, "rotated", None, Ok(rotation(secret))));
+    }
+    answers.push(replicas(name, secret));
+    answers
+}
+
+/// A key may be shown by its id alone.
+fn is_key(key: &str, wanted: &str) -> bool {
+    key == wanted || wanted.rsplit('/').next() == Some(key)
+}
+
+fn address(
+    question: Question<'_>,
+    kind: &Kind,
+    picture: &Picture,
+    host: &str,
+    port: &str,
+) -> Answer {
+    let known = question
+        .outputs
+        .value(host)
+        .and(question.outputs.value(port));
+    let shown = known
+        .and(picture.shape.clone())
+        .and_then(|shape| match shape {
+            Shape::Formless => Err(Blind::because("it is no JSON object")),
+            Shape::Fields { lacks, .. }
+                if lacks.iter().any(|lack| ["host", "port"].contains(lack)) =>
+            {
+                Err(Blind::because("it has no host or no port"))
+            }
+            Shape::Fields { elsewhere, .. } if elsewhere.is_empty() => {
+                Ok((true, "as terraform says".to_owned()))
+            }
+            Shape::Fields { elsewhere, .. } => Ok((
+                false,
+                format!("another {}", listed(&elsewhere.into_iter().collect())),
+            )),
+        });
+    let terraform = question.outputs.text(host).ok().map(str::to_owned);
+    ADDRESS.answer(kind.name(), format!("{host}, {port}"), terraform, shown)
+}
+
+fn rotation(secret: &DescribeSecretOutput) -> (bool, String) {
+    let days = secret
+        .rotation_rules()
+        .and_then(|rules| rules.automatically_after_days);
+    // Left out where rotation was never on.
+    match (secret.rotation_enabled, days) {
+        (Some(true), Some(days)) => (true, format!("every {days} days")),
+        (Some(true), None) => (true, "on a schedule".to_owned()),
+        _ => (false, "off".to_owned()),
+    }
+}
+
+fn replicas(name: &str, secret: &DescribeSecretOutput) -> Answer {
+    let replicas = secret.replication_status();
+    if replicas.is_empty() {
+        return REPLICAS.skipped(name, "it has no copies in other regions");
+    }
+    let mut fine = true;
+    let mut shown = BTreeSet::new();
+    for replica in replicas {
+        let status = replica.status().map_or("?", StatusType::as_str);
+        fine &= replica.status() == Some(&StatusType::InSync);
+        shown.insert(format!("{} {status}", replica.region().unwrap_or("?")));
+    }
+    let shown: BTreeSet<&str> = shown.iter().map(String::as_str).collect();
+    REPLICAS.answer(name, "in sync", None, Ok((fine, listed(&shown))))
+}

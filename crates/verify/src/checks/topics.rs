@@ -1,0 +1,196 @@
+//! Item 13: the topics that alarms are told to, in the environment's region and, for CloudFront's, in us-east-1.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_sns::types::Subscription;
+
+use super::Question;
+use crate::check::{Answer, Blind, Check, Seen, Severity};
+
+mod policy;
+
+static EXISTS: Check = Check {
+    id: "sns-exists",
+    item: Some(13),
+    severity: Severity::High,
+    title: "the topic is there",
+    why: "no alarm reaches anybody",
+    fix: "terraform apply",
+};
+static ENCRYPTED: Check = Check {
+    id: "sns-encrypted",
+    item: Some(13),
+    severity: Severity::Medium,
+    title: "encrypted with a key that alarms may use",
+    why: "messages lie open, or alarms cannot publish: they may not use SNS's own key",
+    fix: "terraform apply",
+};
+static SUBSCRIBED: Check = Check {
+    id: "sns-subscribed",
+    item: Some(13),
+    severity: Severity::High,
+    title: "somebody has confirmed to get its e-mail",
+    why: "alarms ring and nobody hears them",
+    fix: "confirm the link in the e-mail; after three days: terraform apply -replace the subscription",
+};
+static PUBLISHES: Check = Check {
+    id: "sns-alarms-publish",
+    item: Some(13),
+    severity: Severity::High,
+    title: "its policy lets CloudWatch publish",
+    why: "no alarm reaches anybody",
+    fix: "terraform apply",
+};
+static NOBODY_ELSE: Check = Check {
+    id: "sns-nobody-else",
+    item: Some(13),
+    severity: Severity::Medium,
+    title: "its policy lets nobody but this account's alarms in",
+    why: "others send false alarms, or listen",
+    fix: "terraform apply",
+};
+
+/// All but the first are asked only of a topic that is there.
+pub(super) static CHECKS: &[&Check] = &[&EXISTS, &ENCRYPTED, &SUBSCRIBED, &PUBLISHES, &NOBODY_ELSE];
+
+/// What SNS shows of a topic.
+struct Picture {
+    attributes: BTreeMap<String, String>,
+    subscriptions: Seen<Vec<Subscription>>,
+}
+
+pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
+    let (home, global) = tokio::join!(topic(question, false), topic(question, true));
+    [home, global].concat()
+}
+
+async fn topic(question: Question<'_>, global: bool) -> Vec<Answer> {
+    let (resource, output) = if global {
+        ("topic of us-east-1", "sns_global_alerts_topic_arn")
+    } else {
+        ("topic", "sns_alerts_topic_arn")
+    };
+    let arn = match question.outputs.text(output) {
+        Ok(arn) => arn,
+        Err(blind) => return super::unseen(CHECKS, resource, &blind),
+    };
+    match observe(question, arn, global).await {
+        Ok(picture) => judge(question, arn, global, &picture),
+        Err(blind) => super::unseen(CHECKS, arn, &blind),
+    }
+}
+
+async fn observe(question: Question<'_>, arn: &str, global: bool) -> Seen<Picture> {
+    let sites = question.sites;
+    let (client, call) = if global {
+        let call = sites.global_call("SNS", "GetTopicAttributes", arn);
+        (&sites.global_sns, call)
+    } else {
+        (&sites.sns, sites.call("SNS", "GetTopicAttributes", arn))
+    };
+    let attributes = client.get_topic_attributes().topic_arn(arn).send();
+    let pages = client.list_subscriptions_by_topic().topic_arn(arn);
+    let subscriptions = pages.into_paginator().items().send().collect();
+    let (attributes, subscriptions): (_, Result<Vec<_>, _>) =
+        tokio::join!(attributes, subscriptions);
+    let attributes = attributes
+        .map_err(|error| Blind::from(call.clone().failed(error)))?
+        .attributes
+        .ok_or_else(|| Blind::missing("SNS", "Attributes"))?;
+    let subscriptions = subscriptions.map_err(|error| {
+        let call = aws_env::Call {
+            operation: "ListSubscriptionsByTopic",
+            ..call
+        };
+        Blind::from(call.failed(error))
+    });
+    Ok(Picture {
+        attributes: attributes.into_iter().collect(),
+        subscriptions,
+    })
+}
+
+fn judge(question: Question<'_>, arn: &str, global: bool, picture: &Picture) -> Vec<Answer> {
+    let terraform = Some(arn.to_owned());
+    let attribute = |name: &str| picture.attributes.get(name).map(String::as_str);
+    // Left out where the topic is not encrypted.
+    let key = attribute("KmsMasterKeyId").filter(|key| !key.is_empty());
+    let key_arn = question.outputs.text("kms_key_arn");
+    let encrypted = if global {
+        // A key is of one region; names of alarms and numbers are all that is in there.
+        let own = key.is_some_and(|key| key.ends_with("alias/aws/sns"));
+        let shown = key.unwrap_or("not encrypted: names of alarms and numbers only");
+        let terraform = None;
+        ENCRYPTED.answer(
+            arn,
+            "not with SNS's own key",
+            terraform,
+            Ok((!own, shown.to_owned())),
+        )
+    } else {
+        let shown = key_arn.clone().map(|wanted| {
+            let shown = key.unwrap_or("not encrypted");
+            (shown == wanted, shown.to_owned())
+        });
+        let terraform = key_arn.ok().map(str::to_owned);
+        ENCRYPTED.answer(arn, "with the stack's key", terraform, shown)
+    };
+    let policy = attribute("Policy")
+        .ok_or_else(|| Blind::missing("SNS", "Policy"))
+        .and_then(|text| policy::Policy::read(text, arn));
+    let subscribed = picture.subscriptions.as_ref().map_err(Clone::clone);
+    vec![
+        EXISTS.answer(arn, "there", terraform, Ok((true, "there".to_owned()))),
+        encrypted,
+        SUBSCRIBED.answer(
+            arn,
+            "one or more, none pending",
+            None,
+            subscribed.and_then(|all| subscriptions(all)),
+        ),
+        PUBLISHES.answer(
+            arn,
+            "cloudwatch.amazonaws.com",
+            None,
+            policy
+                .as_ref()
+                .map_err(Clone::clone)
+                .and_then(policy::Policy::alarms_publish),
+        ),
+        NOBODY_ELSE.answer(
+            arn,
+            "alarms of this account only",
+            None,
+            policy
+                .as_ref()
+                .map_err(Clone::clone)
+                .and_then(policy::Policy::nobody_else),
+        ),
+    ]
+}
+
+/// Counts only: whose address it is does not matter here.
+fn subscriptions(all: &[Subscription]) -> Seen<(bool, String)> {
+    let (mut confirmed, mut pending) = (0, 0);
+    for subscription in all {
+        let arn = subscription
+            .subscription_arn()
+            .ok_or_else(|| Blind::missing("SNS", "SubscriptionArn"))?;
+        let protocol = subscription
+            .protocol()
+            .ok_or_else(|| Blind::missing("SNS", "Protocol"))?;
+        if !matches!(protocol, "email" | "email-json") {
+            continue;
+        }
+        // In the place of an ARN: not confirmed yet, or on its way out.
+        match arn {
+            "PendingConfirmation" => pending += 1,
+            "Deleted" => {}
+            _ => confirmed += 1,
+        }
+    }
+    Ok((
+        confirmed > 0 && pending == 0,
+        format!("{confirmed} confirmed, {pending} pending"),
+    ))
+}

@@ -1,0 +1,536 @@
+//! The buckets, and the ways of breaking them.
+
+use aws_sdk_s3::types::{
+    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint,
+    BucketLoggingStatus, BucketVersioningStatus, CreateBucketConfiguration, ExpirationStatus,
+    LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, LoggingEnabled,
+    NoncurrentVersionExpiration, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
+    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, Transition,
+    VersioningConfiguration,
+};
+use futures::FutureExt as _;
+use serde_json::{Value, json};
+
+use crate::Stack;
+use crate::mutation::Mutation;
+
+pub(crate) async fn build(stack: &mut Stack) {
+    let s3 = stack.sites.home.s3.clone();
+    for bucket in stack.state.of("aws_s3_bucket") {
+        let name = bucket.text("bucket").to_owned();
+        let place = BucketLocationConstraint::from(bucket.text("region"));
+        let place = CreateBucketConfiguration::builder().location_constraint(place);
+        let made = s3.create_bucket().bucket(&name);
+        let made = made.create_bucket_configuration(place.build()).send().await;
+        made.expect("a bucket");
+        let tags = bucket.tags().into_iter().map(|(key, value)| {
+            let tag = Tag::builder().key(key).value(value);
+            tag.build().expect("a tag")
+        });
+        let tags = Tagging::builder().set_tag_set(Some(tags.collect()));
+        let tagged = s3.put_bucket_tagging().bucket(&name);
+        let tagged = tagged.tagging(tags.build().expect("tags")).send().await;
+        tagged.expect("tags");
+        let host = format!("{name}.s3.{}.amazonaws.com", bucket.text("region"));
+        stack
+            .state
+            .became(&bucket, "bucket_regional_domain_name", host);
+        stack
+            .state
+            .became(&bucket, "arn", format!("arn:aws:s3:::{name}"));
+        stack.state.became(&bucket, "id", name);
+    }
+    for ownership in stack.state.of("aws_s3_bucket_ownership_controls") {
+        let rule = ownership.block("rule")["object_ownership"].as_str();
+        own(
+            stack,
+            ownership.text("bucket"),
+            rule.expect("a rule").into(),
+        )
+        .await;
+    }
+    for block in stack.state.of("aws_s3_bucket_public_access_block") {
+        let settings = PublicAccessBlockConfiguration::builder()
+            .block_public_acls(block.flag("block_public_acls"))
+            .block_public_policy(block.flag("block_public_policy"))
+            .ignore_public_acls(block.flag("ignore_public_acls"))
+            .restrict_public_buckets(block.flag("restrict_public_buckets"))
+            .build();
+        let put = s3.put_public_access_block().bucket(block.text("bucket"));
+        let put = put.public_access_block_configuration(settings).send().await;
+        put.expect("a block");
+    }
+    for versioning in stack.state.of("aws_s3_bucket_versioning") {
+        let status = versioning.block("versioning_configuration")["status"].as_str();
+        let status = BucketVersioningStatus::from(status.expect("a status"));
+        keep_versions(stack, versioning.text("bucket"), status).await;
+    }
+    for encryption in stack
+        .state
+        .of("aws_s3_bucket_server_side_encryption_configuration")
+    {
+        let default = &encryption.block("rule")["apply_server_side_encryption_by_default"][0];
+        let algorithm = default["sse_algorithm"].as_str().expect("an algorithm");
+        let key = default["kms_master_key_id"].as_str();
+        encrypt(stack, encryption.text("bucket"), algorithm.into(), key).await;
+    }
+    for lifecycle in stack.state.of("aws_s3_bucket_lifecycle_configuration") {
+        let rules = lifecycle.values["rule"].as_array().expect("rules");
+        let rules = rules.iter().map(rule).collect();
+        put_rules(stack, lifecycle.text("bucket"), rules).await;
+    }
+    for logging in stack.state.of("aws_s3_bucket_logging") {
+        let target = logging.text("target_bucket");
+        log_to(
+            stack,
+            logging.text("bucket"),
+            target,
+            logging.text("target_prefix"),
+        )
+        .await;
+    }
+}
+
+/// The policies name the distribution, so they come after it.
+pub(crate) async fn policies(stack: &mut Stack) {
+    for policy in stack.state.of("aws_s3_bucket_policy") {
+        put_policy(stack, policy.text("bucket"), policy.text("policy")).await;
+    }
+}
+
+fn rule(of: &Value) -> LifecycleRule {
+    let days = |value: &Value| {
+        value
+            .as_i64()
+            .map(|days| i32::try_from(days).expect("days"))
+    };
+    let transitions = of["transition"].as_array().into_iter().flatten();
+    let transitions = transitions.map(|transition| {
+        let class = transition["storage_class"].as_str().expect("a class");
+        Transition::builder()
+            .set_days(days(&transition["days"]))
+            .storage_class(class.into())
+            .build()
+    });
+    let noncurrent = of["noncurrent_version_expiration"]
+        .get(0)
+        .map(|expiration| {
+            NoncurrentVersionExpiration::builder()
+                .set_noncurrent_days(days(&expiration["noncurrent_days"]))
+                .build()
+        });
+    let abort = of["abort_incomplete_multipart_upload"].get(0).map(|abort| {
+        AbortIncompleteMultipartUpload::builder()
+            .set_days_after_initiation(days(&abort["days_after_initiation"]))
+            .build()
+    });
+    let expiration = of["expiration"].get(0).map(|expiration| {
+        LifecycleExpiration::builder()
+            .set_expired_object_delete_marker(expiration["expired_object_delete_marker"].as_bool())
+            .build()
+    });
+    let transitions: Vec<Transition> = transitions.collect();
+    LifecycleRule::builder()
+        .id(of["id"].as_str().expect("an id"))
+        .status(of["status"].as_str().expect("a status").into())
+        .filter(LifecycleRuleFilter::builder().prefix("").build())
+        .set_transitions((!transitions.is_empty()).then_some(transitions))
+        .set_noncurrent_version_expiration(noncurrent)
+        .set_abort_incomplete_multipart_upload(abort)
+        .set_expiration(expiration)
+        .build()
+        .expect("a rule")
+}
+
+async fn put_rules(stack: &Stack, bucket: &str, rules: Vec<LifecycleRule>) {
+    let rules = BucketLifecycleConfiguration::builder().set_rules(Some(rules));
+    let put = stack.sites.home.s3.put_bucket_lifecycle_configuration();
+    let put = put.bucket(bucket);
+    let put = put.lifecycle_configuration(rules.build().expect("rules"));
+    put.send().await.expect("lifecycle rules");
+}
+
+async fn rules(stack: &Stack, bucket: &str) -> Vec<LifecycleRule> {
+    let get = stack.sites.home.s3.get_bucket_lifecycle_configuration();
+    let rules = get.bucket(bucket).send().await.expect("rules").rules;
+    rules.expect("rules")
+}
+
+async fn own(stack: &Stack, bucket: &str, ownership: ObjectOwnership) {
+    let rule = OwnershipControlsRule::builder().object_ownership(ownership);
+    let controls = OwnershipControls::builder().rules(rule.build().expect("a rule"));
+    let put = stack.sites.home.s3.put_bucket_ownership_controls();
+    let put = put.bucket(bucket);
+    let put = put.ownership_controls(controls.build().expect("controls"));
+    put.send().await.expect("ownership");
+}
+
+async fn keep_versions(stack: &Stack, bucket: &str, status: BucketVersioningStatus) {
+    let versioning = VersioningConfiguration::builder().status(status).build();
+    let put = stack.sites.home.s3.put_bucket_versioning().bucket(bucket);
+    let put = put.versioning_configuration(versioning).send().await;
+    put.expect("versioning");
+}
+
+async fn encrypt(stack: &Stack, bucket: &str, algorithm: ServerSideEncryption, key: Option<&str>) {
+    let default = ServerSideEncryptionByDefault::builder()
+        .sse_algorithm(algorithm)
+        .set_kms_master_key_id(key.map(str::to_owned))
+        .build()
+        .expect("an encryption");
+    let rule = ServerSideEncryptionRule::builder()
+        .apply_server_side_encryption_by_default(default)
+        .bucket_key_enabled(false);
+    let rules = ServerSideEncryptionConfiguration::builder().rules(rule.build());
+    let put = stack.sites.home.s3.put_bucket_encryption().bucket(bucket);
+    let put = put.server_side_encryption_configuration(rules.build().expect("rules"));
+    put.send().await.expect("an encryption");
+}
+
+async fn log_to(stack: &Stack, bucket: &str, target: &str, prefix: &str) {
+    let enabled = LoggingEnabled::builder()
+        .target_bucket(target)
+        .target_prefix(prefix);
+    let status = BucketLoggingStatus::builder();
+    let status = status.logging_enabled(enabled.build().expect("logging"));
+    let put = stack.sites.home.s3.put_bucket_logging().bucket(bucket);
+    let put = put.bucket_logging_status(status.build()).send().await;
+    put.expect("logging");
+}
+
+async fn put_policy(stack: &Stack, bucket: &str, policy: &str) {
+    let put = stack.sites.home.s3.put_bucket_policy().bucket(bucket);
+    put.policy(policy).send().await.expect("a policy");
+}
+
+async fn policy(stack: &Stack, bucket: &str) -> Value {
+    let get = stack.sites.home.s3.get_bucket_policy().bucket(bucket);
+    let policy = get.send().await.expect("a policy").policy;
+    serde_json::from_str(&policy.expect("a policy")).expect("JSON")
+}
+
+/// Changes the statements of a bucket's policy.
+async fn restate(stack: &Stack, bucket: &str, change: impl FnOnce(&mut Vec<Value>)) {
+    let mut document = policy(stack, bucket).await;
+    change(document["Statement"].as_array_mut().expect("statements"));
+    put_policy(stack, bucket, &document.to_string()).await;
+}
+
+async fn without_statement(stack: &Stack, bucket: &str, sid: &str) {
+    restate(stack, bucket, |statements| {
+        let before = statements.len();
+        statements.retain(|statement| statement["Sid"] != sid);
+        assert_eq!(statements.len() + 1, before, "{sid}");
+    })
+    .await;
+}
+
+/// Changes the lifecycle rules of a bucket, which are `archive` and `expire-noncurrent`.
+async fn rerule(stack: &Stack, bucket: &str, change: impl Fn(&mut LifecycleRule)) {
+    let mut rules = rules(stack, bucket).await;
+    rules.iter_mut().for_each(change);
+    put_rules(stack, bucket, rules).await;
+}
+
+fn transition(rule: &mut LifecycleRule, class: &str, days: i32) {
+    for transition in rule.transitions.iter_mut().flatten() {
+        if transition.storage_class == Some(class.into()) {
+            transition.days = Some(days);
+        }
+    }
+}
+
+const PHOTOS: &str = "berthcare-photos-staging";
+const DOCUMENTS: &str = "berthcare-documents-staging";
+const SIGNATURES: &str = "berthcare-signatures-staging";
+const LOGS: &str = "berthcare-logs-staging";
+
+/// All that is asked of a data bucket besides whether it exists.
+const GONE: &[&str] = &[
+    "s3-exists",
+    "s3-versioning",
+    "s3-encryption",
+    "s3-lifecycle-glacier",
+    "s3-lifecycle-deep-archive",
+    "s3-lifecycle-noncurrent",
+    "s3-lifecycle-multipart",
+    "s3-lifecycle-current",
+    "s3-public-block",
+    "s3-not-public",
+    "s3-outsiders",
+    "s3-ownership",
+    "s3-tls",
+    "s3-tls-version",
+    "s3-logging",
+    "s3-log-delivery",
+    "cloudfront-bucket-access",
+];
+
+macro_rules! mutation {
+    ($name:literal, $breaks:expr, |$stack:ident| $body:expr) => {
+        Mutation {
+            name: $name,
+            item: Some(5),
+            breaks: $breaks,
+            apply: |$stack| async move { $body }.boxed(),
+        }
+    };
+}
+
+pub(crate) fn mutations() -> Vec<Mutation> {
+    vec![
+        mutation!("a data bucket is deleted", GONE, |stack| {
+            let delete = stack.sites.home.s3.delete_bucket().bucket(SIGNATURES);
+            delete.send().await.expect("deleted");
+        }),
+        mutation!(
+            "a data bucket is made anew in another region",
+            GONE,
+            |stack| elsewhere(stack).await
+        ),
+        mutation!("versioning is suspended", &["s3-versioning"], |stack| {
+            keep_versions(stack, PHOTOS, BucketVersioningStatus::Suspended).await;
+        }),
+        mutation!(
+            "a data bucket is encrypted with S3's own keys",
+            &["s3-encryption"],
+            |stack| encrypt(stack, PHOTOS, ServerSideEncryption::Aes256, None).await
+        ),
+        mutation!(
+            "a data bucket is encrypted with another key",
+            &["s3-encryption"],
+            |stack| {
+                let made = stack.sites.kms.create_key().send().await.expect("a key");
+                let arn = made.key_metadata.and_then(|key| key.arn).expect("its ARN");
+                encrypt(stack, DOCUMENTS, ServerSideEncryption::AwsKms, Some(&arn)).await;
+            }
+        ),
+        mutation!(
+            "a data bucket is encrypted with AWS's key for S3",
+            &["s3-encryption"],
+            |stack| encrypt(stack, DOCUMENTS, ServerSideEncryption::AwsKms, None).await
+        ),
+        mutation!(
+            "the log bucket is encrypted with a KMS key",
+            &["s3-encryption"],
+            |stack| {
+                let key = stack.state.one("aws_kms_key", "module.security");
+                let key = key.text("arn");
+                encrypt(stack, LOGS, ServerSideEncryption::AwsKms, Some(key)).await;
+            }
+        ),
+        mutation!(
+            "objects go to Glacier after 30 days",
+            &["s3-lifecycle-glacier"],
+            |stack| rerule(stack, PHOTOS, |rule| transition(rule, "GLACIER", 30)).await
+        ),
+        mutation!(
+            "objects go to Deep Archive after five years",
+            &["s3-lifecycle-deep-archive"],
+            |stack| rerule(stack, PHOTOS, |rule| transition(rule, "DEEP_ARCHIVE", 1825)).await
+        ),
+        mutation!(
+            "the archive rule is disabled",
+            &["s3-lifecycle-glacier", "s3-lifecycle-deep-archive"],
+            |stack| rerule(stack, DOCUMENTS, |rule| {
+                if rule.id.as_deref() == Some("archive") {
+                    rule.status = ExpirationStatus::Disabled;
+                }
+            })
+            .await
+        ),
+        mutation!(
+            "the archive rule is for a part of the bucket",
+            &["s3-lifecycle-glacier", "s3-lifecycle-deep-archive"],
+            |stack| rerule(stack, DOCUMENTS, |rule| {
+                if rule.id.as_deref() == Some("archive") {
+                    let part = LifecycleRuleFilter::builder().prefix("old/").build();
+                    rule.filter = Some(part);
+                }
+            })
+            .await
+        ),
+        mutation!(
+            "old versions expire after 30 days",
+            &["s3-lifecycle-noncurrent"],
+            |stack| rerule(stack, SIGNATURES, |rule| {
+                if let Some(expiration) = &mut rule.noncurrent_version_expiration {
+                    expiration.noncurrent_days = Some(30);
+                }
+            })
+            .await
+        ),
+        mutation!(
+            "unfinished uploads stay",
+            &["s3-lifecycle-multipart"],
+            |stack| rerule(stack, LOGS, |rule| {
+                rule.abort_incomplete_multipart_upload = None;
+            })
+            .await
+        ),
+        mutation!(
+            "a rule deletes objects after a year",
+            &["s3-lifecycle-current"],
+            |stack| {
+                let mut rules = rules(stack, PHOTOS).await;
+                let more = LifecycleRule::builder()
+                    .id("tidy-up")
+                    .status(ExpirationStatus::Enabled)
+                    .filter(LifecycleRuleFilter::builder().prefix("visits/").build())
+                    .expiration(LifecycleExpiration::builder().days(366).build());
+                rules.push(more.build().expect("a rule"));
+                put_rules(stack, PHOTOS, rules).await;
+            }
+        ),
+        mutation!(
+            "the lifecycle rules are deleted",
+            &[
+                "s3-lifecycle-noncurrent",
+                "s3-lifecycle-glacier",
+                "s3-lifecycle-deep-archive",
+                "s3-lifecycle-multipart",
+            ],
+            |stack| {
+                let delete = stack.sites.home.s3.delete_bucket_lifecycle();
+                delete.bucket(LOGS).send().await.expect("deleted");
+            }
+        ),
+        mutation!(
+            "one setting of the public access block is off",
+            &["s3-public-block"],
+            |stack| {
+                let settings = PublicAccessBlockConfiguration::builder()
+                    .block_public_acls(true)
+                    .block_public_policy(true)
+                    .ignore_public_acls(true)
+                    .restrict_public_buckets(false)
+                    .build();
+                let put = stack.sites.home.s3.put_public_access_block();
+                let put = put.bucket(PHOTOS);
+                let put = put.public_access_block_configuration(settings);
+                put.send().await.expect("a block");
+            }
+        ),
+        mutation!(
+            "the public access block is deleted",
+            &["s3-public-block"],
+            |stack| open(stack, DOCUMENTS).await
+        ),
+        mutation!(
+            "everybody may read",
+            &["s3-not-public", "s3-public-block"],
+            |stack| {
+                open(stack, PHOTOS).await;
+                restate(stack, PHOTOS, |statements| {
+                    statements.push(
+                        json!({"Sid": "Everybody", "Effect": "Allow", "Principal": "*",
+                        "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{PHOTOS}/*")}),
+                    );
+                })
+                .await;
+            }
+        ),
+        mutation!("another account may read", &["s3-outsiders"], |stack| {
+            restate(stack, PHOTOS, |statements| {
+                statements.push(json!({"Sid": "Partner", "Effect": "Allow",
+                    "Principal": {"AWS": "arn:aws:iam::210987654321:root"},
+                    "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{PHOTOS}/*")}));
+            })
+            .await
+        }),
+        mutation!(
+            "CloudFront reads for every distribution of the account",
+            &["cloudfront-bucket-access"],
+            |stack| restate(stack, DOCUMENTS, |statements| {
+                for statement in statements {
+                    if statement["Sid"] == "CloudFrontReads" {
+                        statement["Condition"] = json!({"StringLike": {
+                            "aws:SourceArn": "arn:aws:cloudfront::123456789012:distribution/*"}});
+                    }
+                }
+            })
+            .await
+        ),
+        mutation!(
+            "CloudFront reads for every distribution there is",
+            &["cloudfront-bucket-access", "s3-outsiders"],
+            |stack| restate(stack, DOCUMENTS, |statements| {
+                for statement in statements {
+                    if statement["Sid"] == "CloudFrontReads" {
+                        statement["Condition"] = json!({});
+                    }
+                }
+            })
+            .await
+        ),
+        mutation!("ACLs count again", &["s3-ownership"], |stack| {
+            own(stack, PHOTOS, ObjectOwnership::BucketOwnerPreferred).await;
+        }),
+        mutation!("plain HTTP is let in", &["s3-tls"], |stack| {
+            without_statement(stack, SIGNATURES, "DenyWithoutTls").await;
+        }),
+        mutation!(
+            "plain HTTP is denied for reading only",
+            &["s3-tls"],
+            |stack| restate(stack, SIGNATURES, |statements| {
+                for statement in statements {
+                    if statement["Sid"] == "DenyWithoutTls" {
+                        statement["Action"] = json!("s3:GetObject");
+                    }
+                }
+            })
+            .await
+        ),
+        mutation!("TLS 1.0 is let in", &["s3-tls-version"], |stack| {
+            without_statement(stack, LOGS, "DenyOldTls").await;
+        }),
+        mutation!(
+            "the policy of a data bucket is deleted",
+            &["s3-tls", "s3-tls-version", "cloudfront-bucket-access"],
+            |stack| {
+                let delete = stack.sites.home.s3.delete_bucket_policy();
+                delete.bucket(DOCUMENTS).send().await.expect("deleted");
+            }
+        ),
+        mutation!(
+            "access to a bucket is not logged",
+            &["s3-logging", "s3-log-delivery"],
+            |stack| {
+                let put = stack.sites.home.s3.put_bucket_logging().bucket(PHOTOS);
+                let none = BucketLoggingStatus::builder().build();
+                let put = put.bucket_logging_status(none).send().await;
+                put.expect("no logging");
+            }
+        ),
+        mutation!(
+            "access is logged to the bucket itself",
+            &["s3-logging", "s3-log-delivery"],
+            |stack| log_to(stack, PHOTOS, PHOTOS, "s3/").await
+        ),
+        mutation!(
+            "access is logged to where S3 may not write",
+            &["s3-log-delivery"],
+            |stack| log_to(stack, PHOTOS, LOGS, "access/").await
+        ),
+        mutation!(
+            "S3 may not write access logs",
+            &["s3-log-delivery"],
+            |stack| without_statement(stack, LOGS, "S3DeliversAccessLogs").await
+        ),
+    ]
+}
+
+async fn open(stack: &Stack, bucket: &str) {
+    let delete = stack.sites.home.s3.delete_public_access_block();
+    delete.bucket(bucket).send().await.expect("deleted");
+}
+
+/// As somebody does who makes it by hand.
+async fn elsewhere(stack: &Stack) {
+    let delete = stack.sites.home.s3.delete_bucket().bucket(DOCUMENTS);
+    delete.send().await.expect("deleted");
+    let there = stack.env.region("us-east-1".parse().expect("a region")).s3;
+    let made = there.create_bucket().bucket(DOCUMENTS).send().await;
+    made.expect("a bucket");
+}

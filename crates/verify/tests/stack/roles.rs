@@ -1,0 +1,394 @@
+//! The roles and their policies, and the ways of breaking them.
+
+use aws_sdk_iam::types::Tag;
+use futures::FutureExt as _;
+use serde_json::{Value, json};
+
+use crate::Stack;
+use crate::mutation::Mutation;
+
+pub(crate) async fn build(stack: &mut Stack) {
+    let iam = stack.sites.home.iam.clone();
+    for role in stack.state.of("aws_iam_role") {
+        let name = role.text("name").to_owned();
+        let tags = role.tags().into_iter().map(|(key, value)| {
+            let tag = Tag::builder().key(key).value(value);
+            tag.build().expect("a tag")
+        });
+        let made = iam
+            .create_role()
+            .role_name(&name)
+            .description(role.text("description"))
+            .assume_role_policy_document(role.text("assume_role_policy"))
+            .set_tags(Some(tags.collect()))
+            .send()
+            .await
+            .expect("a role")
+            .role
+            .expect("what was made");
+        stack.state.became(&role, "arn", made.arn);
+        stack.state.became(&role, "id", name);
+    }
+    for policy in stack.state.of("aws_iam_role_policy") {
+        put(
+            stack,
+            policy.text("role"),
+            policy.text("name"),
+            policy.text("policy"),
+        )
+        .await;
+    }
+    for attachment in stack.state.of("aws_iam_role_policy_attachment") {
+        attach(
+            stack,
+            attachment.text("role"),
+            attachment.text("policy_arn"),
+        )
+        .await;
+    }
+}
+
+/// What nobody's Terraform code has: the account's own settings, as they should be.
+pub(crate) async fn account(stack: &mut Stack) {
+    let iam = &stack.sites.home.iam;
+    iam.create_user()
+        .user_name(ADA)
+        .send()
+        .await
+        .expect("a user");
+    let password = iam.create_login_profile().user_name(ADA);
+    let password = password.password("correct horse battery").send().await;
+    password.expect("a password");
+    let device = iam.create_virtual_mfa_device();
+    let device = device.virtual_mfa_device_name(ADA).send().await;
+    let device = device.expect("a device").virtual_mfa_device;
+    let enable = iam
+        .enable_mfa_device()
+        .user_name(ADA)
+        .serial_number(device.expect("a device").serial_number)
+        .authentication_code1("123456")
+        .authentication_code2("234567");
+    enable.send().await.expect("a second factor");
+    least(stack, 14).await;
+}
+
+const ADA: &str = "ada";
+
+async fn least(stack: &Stack, length: i32) {
+    let update = stack.sites.home.iam.update_account_password_policy();
+    let update = update.minimum_password_length(length).send().await;
+    update.expect("a password policy");
+}
+
+async fn put(stack: &Stack, role: &str, name: &str, policy: &str) {
+    let put = stack.sites.home.iam.put_role_policy();
+    let put = put.role_name(role).policy_name(name);
+    put.policy_document(policy).send().await.expect("a policy");
+}
+
+async fn attach(stack: &Stack, role: &str, arn: &str) {
+    let attach = stack.sites.home.iam.attach_role_policy();
+    let attach = attach.role_name(role).policy_arn(arn);
+    attach.send().await.expect("an attachment");
+}
+
+/// A further inline policy with one statement.
+async fn allow(stack: &Stack, role: &str, statement: Value) {
+    let policy = json!({"Version": "2012-10-17", "Statement": statement}).to_string();
+    put(stack, role, "more", &policy).await;
+}
+
+async fn trust(stack: &Stack, role: &str, statement: Value) {
+    let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+    let update = stack.sites.home.iam.update_assume_role_policy();
+    let update = update.role_name(role).policy_document(policy);
+    update.send().await.expect("a trust policy");
+}
+
+const EXECUTION: &str = "berthcare-staging-ecs-execution";
+const TASK: &str = "berthcare-staging-ecs-task";
+const FLOW: &str = "berthcare-staging-flow-logs";
+const MONITORING: &str = "berthcare-staging-postgres-monitoring";
+
+fn of_tasks(condition: Value) -> Value {
+    json!({"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole",
+        "Condition": condition})
+}
+
+const GONE: &[&str] = &[
+    "iam-role-exists",
+    "iam-trust",
+    "iam-actions",
+    "iam-resources",
+    "iam-managed-policies",
+    "iam-permissions",
+];
+
+macro_rules! mutation {
+    ($item:expr, $name:literal, $breaks:expr, |$stack:ident| $body:expr) => {
+        Mutation {
+            name: $name,
+            item: $item,
+            breaks: $breaks,
+            apply: |$stack| async move { $body }.boxed(),
+        }
+    };
+}
+
+pub(crate) fn mutations() -> Vec<Mutation> {
+    let mut all = of_roles();
+    all.extend(of_account());
+    all
+}
+
+fn of_roles() -> Vec<Mutation> {
+    vec![
+        mutation!(Some(7), "the task role is deleted", GONE, |stack| {
+            let iam = &stack.sites.home.iam;
+            let delete = iam.delete_role_policy().role_name(TASK);
+            let delete = delete.policy_name("run-application").send().await;
+            delete.expect("deleted");
+            let delete = iam.delete_role().role_name(TASK).send().await;
+            delete.expect("deleted");
+        }),
+        mutation!(
+            Some(7),
+            "the task role trusts the whole account as well",
+            &["iam-trust"],
+            |stack| {
+                trust(
+                stack,
+                TASK,
+                json!({"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com",
+                    "AWS": "arn:aws:iam::123456789012:root"}, "Action": "sts:AssumeRole", "Condition": {
+                    "StringEquals": {"aws:SourceAccount": "123456789012"},
+                    "ArnLike": {"aws:SourceArn": "arn:aws:ecs:ca-central-1:123456789012:*"}}})
+            )
+            .await
+            }
+        ),
+        mutation!(
+            Some(7),
+            "the execution role trusts ECS on behalf of any account",
+            &["iam-trust"],
+            |stack| trust(stack, EXECUTION, of_tasks(json!({}))).await
+        ),
+        mutation!(
+            Some(7),
+            "the execution role trusts ECS of any region",
+            &["iam-trust"],
+            |stack| trust(
+                stack,
+                EXECUTION,
+                of_tasks(
+                    json!({"StringEquals": {"aws:SourceAccount": "123456789012"},
+                    "ArnLike": {"aws:SourceArn": "arn:aws:ecs:*:123456789012:*"}})
+                )
+            )
+            .await
+        ),
+        mutation!(
+            Some(7),
+            "the flow log role trusts EC2",
+            &["iam-trust"],
+            |stack| {
+                trust(
+                stack,
+                FLOW,
+                json!({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole",
+                    "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}})
+            )
+            .await
+            }
+        ),
+        mutation!(
+            Some(7),
+            "a further inline policy allows everything",
+            &["iam-actions", "iam-resources"],
+            |stack| allow(
+                stack,
+                TASK,
+                json!({"Effect": "Allow", "Action": "*", "Resource": "*"})
+            )
+            .await
+        ),
+        mutation!(
+            Some(7),
+            "a further inline policy allows all of S3 on one bucket",
+            &["iam-actions"],
+            |stack| {
+                allow(
+                stack,
+                TASK,
+                json!({"Effect": "Allow", "Action": "S3:*", "Resource": "arn:aws:s3:::berthcare-photos-staging/*"})
+            )
+            .await
+            }
+        ),
+        mutation!(
+            Some(7),
+            "a further inline policy reads every secret",
+            &["iam-resources"],
+            |stack| {
+                allow(
+                stack,
+                EXECUTION,
+                json!([{"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": ["*"]}])
+            )
+            .await
+            }
+        ),
+        mutation!(
+            Some(7),
+            "a further inline policy allows all but IAM",
+            &["iam-actions", "iam-resources"],
+            |stack| allow(
+                stack,
+                EXECUTION,
+                json!({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"})
+            )
+            .await
+        ),
+        mutation!(
+            Some(7),
+            "a further inline policy hands out any role",
+            &["iam-resources"],
+            |stack| {
+                allow(
+                stack,
+                TASK,
+                json!({"Effect": "Allow", "Action": "iam:PassRole", "Resource": "arn:aws:iam::123456789012:role/*"})
+            )
+            .await
+            }
+        ),
+        mutation!(
+            Some(7),
+            "AdministratorAccess is attached to the task role",
+            &["iam-managed-policies"],
+            |stack| attach(stack, TASK, "arn:aws:iam::aws:policy/AdministratorAccess").await
+        ),
+        mutation!(
+            Some(7),
+            "AmazonS3FullAccess is attached to the execution role",
+            &["iam-managed-policies"],
+            |stack| attach(
+                stack,
+                EXECUTION,
+                "arn:aws:iam::aws:policy/AmazonS3FullAccess"
+            )
+            .await
+        ),
+        mutation!(
+            Some(7),
+            "a policy of the account whose second version allows everything is attached",
+            &["iam-actions", "iam-resources"],
+            |stack| {
+                let iam = &stack.sites.home.iam;
+                let harmless = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+                    "Action": "s3:GetObject", "Resource": "arn:aws:s3:::berthcare-photos-staging/*"}});
+                let made = iam.create_policy().policy_name("extra");
+                let made = made.policy_document(harmless.to_string()).send().await;
+                let arn = made.expect("a policy").policy.and_then(|policy| policy.arn);
+                let arn = arn.expect("its ARN");
+                let all = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*:*",
+                    "Resource": "*"}});
+                let version = iam.create_policy_version().policy_arn(&arn);
+                let version = version
+                    .policy_document(all.to_string())
+                    .set_as_default(true);
+                version.send().await.expect("a version");
+                attach(stack, MONITORING, &arn).await;
+            }
+        ),
+        mutation!(
+            Some(7),
+            "the policy of the execution role is deleted",
+            &["iam-permissions"],
+            |stack| {
+                let delete = stack.sites.home.iam.delete_role_policy();
+                let delete = delete.role_name(EXECUTION).policy_name("start-tasks");
+                delete.send().await.expect("deleted");
+            }
+        ),
+        mutation!(
+            Some(7),
+            "the task role may not write photos",
+            &["iam-permissions"],
+            |stack| {
+                allow(
+                stack,
+                TASK,
+                json!({"Effect": "Deny", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::berthcare-photos-*"})
+            )
+            .await
+            }
+        ),
+        mutation!(
+            Some(7),
+            "the database may not write its monitoring",
+            &["iam-permissions"],
+            |stack| {
+                let detach = stack
+                    .sites
+                    .home
+                    .iam
+                    .detach_role_policy()
+                    .role_name(MONITORING);
+                let arn = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole";
+                detach.policy_arn(arn).send().await.expect("detached");
+            }
+        ),
+    ]
+}
+
+fn of_account() -> Vec<Mutation> {
+    vec![
+        mutation!(
+            None,
+            "a user with a password has no second factor",
+            &["account-console-mfa"],
+            |stack| {
+                let iam = &stack.sites.home.iam;
+                iam.create_user()
+                    .user_name("bob")
+                    .send()
+                    .await
+                    .expect("a user");
+                let password = iam.create_login_profile().user_name("bob");
+                let password = password.password("hunter2hunter2").send().await;
+                password.expect("a password");
+            }
+        ),
+        mutation!(
+            None,
+            "passwords may have eight characters",
+            &["account-password-policy"],
+            |stack| least(stack, 8).await
+        ),
+        mutation!(
+            None,
+            "the password policy is deleted",
+            &["account-password-policy"],
+            |stack| {
+                let delete = stack.sites.home.iam.delete_account_password_policy();
+                delete.send().await.expect("deleted");
+            }
+        ),
+        // The emulator takes the second factor of any user for root's.
+        mutation!(
+            None,
+            "the second factors are taken away",
+            &["account-root-mfa", "account-console-mfa"],
+            |stack| {
+                let iam = &stack.sites.home.iam;
+                let devices = iam.list_mfa_devices().user_name(ADA).send().await;
+                for device in devices.expect("devices").mfa_devices {
+                    let off = iam.deactivate_mfa_device().user_name(ADA);
+                    let off = off.serial_number(device.serial_number).send().await;
+                    off.expect("off");
+                }
+            }
+        ),
+    ]
+}
