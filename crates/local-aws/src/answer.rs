@@ -161,6 +161,30 @@ pub(crate) fn xml(body: String) -> Response<Full<Bytes>> {
     response
 }
 
+/// A successful answer without anything in it, as a service would write it that knows of nothing.
+pub(crate) fn empty(call: &Call) -> Response<Full<Bytes>> {
+    let (kind, body) = match call.protocol {
+        // What their clients take an answer without a body for.
+        Protocol::S3 | Protocol::RestXml => ("application/xml", Vec::new()),
+        Protocol::Query => {
+            let name = escape(&call.operation);
+            let text = format!("<{name}Response><{name}Result/></{name}Response>");
+            ("text/xml", text.into_bytes())
+        }
+        Protocol::Json => ("application/x-amz-json-1.0", b"{}".to_vec()),
+        Protocol::RestJson => ("application/json", b"{}".to_vec()),
+        Protocol::Cbor => ("application/cbor", cbor_map(&[])),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if call.protocol == Protocol::Cbor {
+        let protocol = HeaderName::from_static("smithy-protocol");
+        headers.insert(protocol, HeaderValue::from_static("rpc-v2-cbor"));
+    }
+    response
+}
+
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -219,6 +243,29 @@ mod tests {
         assert_eq!(text(Problem::Denied, Protocol::Json).await.0, 400);
         assert_eq!(text(Problem::Denied, Protocol::Query).await.0, 403);
         assert_eq!(text(Problem::Internal, Protocol::Query).await.0, 500);
+    }
+
+    #[tokio::test]
+    async fn an_empty_answer_is_one_of_the_protocol() {
+        for (protocol, expected) in [
+            (Protocol::S3, ""),
+            (Protocol::Json, "{}"),
+            (
+                Protocol::Query,
+                "<ListResponse><ListResult/></ListResponse>",
+            ),
+            (Protocol::Cbor, "\u{a0}"),
+        ] {
+            let response = empty(&Call {
+                protocol,
+                operation: "List".into(),
+                ..Call::default()
+            });
+            assert_eq!(response.status().as_u16(), 200);
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let text: String = body.iter().map(|byte| char::from(*byte)).collect();
+            assert_eq!(text, expected, "{protocol:?}");
+        }
     }
 
     #[test]

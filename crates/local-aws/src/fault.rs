@@ -15,6 +15,8 @@ pub enum FaultKind {
     SlowDown,
     /// 500 `InternalError`, `InternalServerError` or `InternalFailure`.
     InternalError,
+    /// 200 with nothing in it: no list, no value.
+    Empty,
     /// `AccessDenied` (403), `AccessDeniedException` (400) for services that speak JSON.
     Denied,
     /// The connection is reset before the request reaches the base.
@@ -32,6 +34,7 @@ impl FaultKind {
         match self {
             Self::SlowDown => "slow-down",
             Self::InternalError => "internal-error",
+            Self::Empty => "empty",
             Self::Denied => "denied",
             Self::Reset => "reset",
             Self::ResetAfter => "reset-after",

@@ -247,6 +247,7 @@ impl Front {
                 FaultKind::SlowDown => Hit::Problem(Problem::Throttled),
                 FaultKind::InternalError => Hit::Problem(Problem::Internal),
                 FaultKind::Denied => Hit::Problem(Problem::Denied),
+                FaultKind::Empty => Hit::Empty,
             });
         }
         Ok(Hit::Nothing)
@@ -275,6 +276,7 @@ impl Front {
         let early = match hit {
             Hit::Reset => return Err(cut(reset)),
             Hit::Problem(problem) => Some(problem.answer(call)),
+            Hit::Empty => Some(answer::empty(call)),
             Hit::ResetAfter | Hit::Nothing => self.refusal(record, call).await,
         };
         if let Some(answer) = early {
@@ -318,6 +320,7 @@ impl Front {
 enum Hit {
     Nothing,
     Problem(Problem),
+    Empty,
     Reset,
     ResetAfter,
 }

@@ -477,3 +477,66 @@ fn state(name: &str, alarm: &MetricAlarm) -> Answer {
     });
     STATES.answer(name, "OK", None, shown)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::asked::Asked;
+    use super::*;
+    use crate::check::Status;
+
+    async fn asked() -> Asked {
+        Asked::new(&[
+            ("db_identifier", "db".into()),
+            ("redis_replication_group_id", "app".into()),
+            ("cloudfront_distribution_id", "E1".into()),
+            ("sns_alerts_topic_arn", "arn:topic".into()),
+            ("sns_global_alerts_topic_arn", "arn:global".into()),
+        ])
+        .await
+    }
+
+    #[tokio::test]
+    async fn the_eight_alarms_of_the_guide_are_eleven_with_two_nodes() {
+        let asked = asked().await;
+        let names: Vec<String> = wanted(asked.question())
+            .into_iter()
+            .map(|alarm| alarm.name)
+            .collect();
+        assert_eq!(KINDS.len(), 8);
+        assert_eq!(names.len(), 11);
+        for name in ["rds-cpu", "redis-evictions-002", "cloudfront-5xx"] {
+            let name = format!("berthcare-staging-{name}");
+            assert!(names.contains(&name), "{name}: {names:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cloudwatch_does_not_show_is_unknown() {
+        let asked = asked().await;
+        let empty = MetricAlarm::builder().build();
+        let unknown = Err(Blind::because("denied"));
+        for alarm in wanted(asked.question()) {
+            for answer in judge(asked.question(), &alarm, &empty, &unknown) {
+                let expected = match answer.check.id {
+                    "alarm-exists" => Status::Ok,
+                    // CloudWatch leaves them out of an alarm on an expression.
+                    "alarm-metric" => Status::Wrong,
+                    _ => Status::Unknown,
+                };
+                assert_eq!(answer.status, expected, "{}", answer.check.id);
+            }
+        }
+    }
+
+    #[test]
+    fn no_data_is_unknown_and_never_well() {
+        let status = |value| {
+            let alarm = MetricAlarm::builder().state_value(value).build();
+            state("a", &alarm).status
+        };
+        assert_eq!(status(StateValue::Ok), Status::Ok);
+        assert_eq!(status(StateValue::Alarm), Status::Wrong);
+        assert_eq!(status(StateValue::InsufficientData), Status::Unknown);
+        assert_eq!(status(StateValue::from("ELSE")), Status::Unknown);
+    }
+}

@@ -388,3 +388,65 @@ fn in_group(picture: &Picture, wanted: &str) -> Shown {
     let found: BTreeSet<&str> = groups.iter().flatten().map(String::as_str).collect();
     Ok((groups.iter().all(|of| of == &[wanted]), listed(&found)))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::asked::Asked;
+    use super::*;
+    use crate::check::Status;
+
+    #[tokio::test]
+    async fn what_elasticache_does_not_show_is_unknown() {
+        let outputs = [
+            ("redis_replication_group_id", "app".into()),
+            ("kms_key_arn", "arn:k".into()),
+            ("private_subnet_ids", json!(["subnet-a"])),
+            ("redis_security_group_id", "sg-1".into()),
+        ];
+        let asked = Asked::new(&outputs).await;
+        let empty = ReplicationGroup::builder().build();
+        let seen = Picture {
+            nodes: Ok(Vec::new()),
+            subnets: Ok(BTreeMap::new()),
+        };
+        let unseen = Picture {
+            nodes: Err(Blind::because("denied")),
+            subnets: Err(Blind::because("denied")),
+        };
+        for picture in [seen, unseen] {
+            let answers = judge(asked.question(), "app", &empty, &picture);
+            assert_eq!(answers.len(), CHECKS.len());
+            for answer in answers {
+                assert_eq!(answer.status, Status::Unknown, "{}", answer.check.id);
+            }
+        }
+    }
+
+    #[test]
+    fn two_nodes_in_one_zone_are_lost_together() {
+        let group = ReplicationGroup::builder()
+            .member_clusters("app-001")
+            .member_clusters("app-002")
+            .build();
+        let picture = |zones: [&str; 2], status: &str| {
+            let nodes = ["app-001", "app-002"].into_iter().zip(zones);
+            let nodes = nodes.map(|(id, zone)| {
+                CacheCluster::builder()
+                    .cache_cluster_id(id)
+                    .cache_cluster_status(status)
+                    .preferred_availability_zone(zone)
+                    .build()
+            });
+            Picture {
+                nodes: Ok(nodes.collect()),
+                subnets: Ok(BTreeMap::new()),
+            }
+        };
+        let fine = |picture| nodes(&group, &picture, 2).unwrap().0;
+        assert!(fine(picture(["a", "b"], "available")));
+        assert!(!fine(picture(["a", "a"], "available")));
+        assert!(!fine(picture(["a", "b"], "rebooting cache cluster nodes")));
+    }
+}

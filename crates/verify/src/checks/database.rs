@@ -8,6 +8,8 @@ use super::Question;
 use crate::check::{Answer, Blind, Check, Seen, Severity};
 
 mod judge;
+#[cfg(test)]
+mod tests;
 
 const fn rds(
     id: &'static str,

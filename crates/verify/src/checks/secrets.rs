@@ -328,3 +328,99 @@ fn replicas(name: &str, secret: &DescribeSecretOutput) -> Answer {
     let shown: BTreeSet<&str> = shown.iter().map(String::as_str).collect();
     REPLICAS.answer(name, "in sync", None, Ok((fine, listed(&shown))))
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_secretsmanager::types::{ReplicationStatusType, RotationRulesType};
+    use serde_json::json;
+
+    use super::super::asked::Asked;
+    use super::*;
+    use crate::check::Status;
+
+    const KEY: &str = "arn:aws:kms:ca-central-1:123456789012:key/1";
+
+    async fn asked() -> Asked {
+        Asked::new(&[
+            ("db_credentials_secret_arn", "arn:db".into()),
+            ("redis_credentials_secret_arn", "arn:redis".into()),
+            ("redis_endpoint", "redis.example.ca".into()),
+            ("redis_port", json!(6379)),
+            ("kms_key_arn", KEY.into()),
+        ])
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_value_is_told_by_its_fields_alone() {
+        let asked = asked().await;
+        let look = |value| look(asked.question(), &KINDS[2], value);
+        let fields = |lacks: &[&'static str], elsewhere: &[&'static str]| Shape::Fields {
+            lacks: lacks.to_vec(),
+            elsewhere: elsewhere.to_vec(),
+        };
+        let whole = r#"{"auth_token": "hunter2", "host": "redis.example.ca", "port": 6379, "engine": "redis"}"#;
+        assert_eq!(look(Some(whole)), fields(&[], &[]));
+        let text = r#"{"auth_token": "hunter2", "host": "other", "port": "6379", "engine": ""}"#;
+        assert_eq!(look(Some(text)), fields(&["engine"], &["host"]));
+        for value in [None, Some("hunter2"), Some("[\"hunter2\"]")] {
+            assert_eq!(look(value), Shape::Formless);
+        }
+        let all = format!("{:?}", [look(Some(whole)), look(Some(text))]);
+        assert!(!all.contains("hunter2"), "{all}");
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_not_rotated_or_not_in_sync_is_noticed() {
+        let asked = asked().await;
+        let status = |rotated: Option<bool>, copy: Option<StatusType>, shape| {
+            let rules = RotationRulesType::builder().automatically_after_days(7);
+            let copy = copy.map(|status| {
+                let copy = ReplicationStatusType::builder().region("ca-west-1");
+                copy.status(status).build()
+            });
+            let secret = DescribeSecretOutput::builder()
+                .arn("arn:db")
+                .kms_key_id(KEY)
+                .set_rotation_enabled(rotated)
+                .rotation_rules(rules.build())
+                .set_replication_status(copy.map(|copy| vec![copy]));
+            let picture = Picture {
+                secret: secret.build(),
+                shape,
+            };
+            judge(asked.question(), &KINDS[0], &picture)
+                .into_iter()
+                .filter(|answer| answer.status != Status::Ok)
+                .map(|answer| (answer.check.id, answer.status))
+                .collect::<Vec<_>>()
+        };
+        let whole = || {
+            Ok(Shape::Fields {
+                lacks: Vec::new(),
+                elsewhere: Vec::new(),
+            })
+        };
+        let alone = ("secrets-replicas", Status::Skipped);
+        assert_eq!(status(Some(true), None, whole()), [alone]);
+        for off in [None, Some(false)] {
+            let off = status(off, None, whole());
+            assert_eq!(off, [("secrets-rotation", Status::Wrong), alone]);
+        }
+        assert_eq!(status(Some(true), Some(StatusType::InSync), whole()), []);
+        for bad in [StatusType::Failed, StatusType::InProgress] {
+            let bad = status(Some(true), Some(bad), whole());
+            assert_eq!(bad, [("secrets-replicas", Status::Wrong)]);
+        }
+        let denied = status(Some(true), None, Err(Blind::because("denied")));
+        assert_eq!(denied, [("secrets-shape", Status::Unknown), alone]);
+    }
+
+    #[test]
+    fn a_key_may_be_shown_by_its_id() {
+        assert!(is_key(KEY, KEY));
+        assert!(is_key("1", KEY));
+        assert!(!is_key("2", KEY));
+        assert!(!is_key("", KEY));
+    }
+}

@@ -194,3 +194,54 @@ fn subscriptions(all: &[Subscription]) -> Seen<(bool, String)> {
         format!("{confirmed} confirmed, {pending} pending"),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::asked::Asked;
+    use super::*;
+    use crate::check::Status;
+
+    const ARN: &str = "arn:aws:sns:ca-central-1:123456789012:alerts";
+
+    #[tokio::test]
+    async fn what_sns_does_not_show_is_unknown() {
+        let asked = Asked::new(&[("sns_alerts_topic_arn", ARN.into())]).await;
+        let picture = Picture {
+            attributes: BTreeMap::new(),
+            subscriptions: Err(Blind::because("denied")),
+        };
+        for answer in judge(asked.question(), ARN, false, &picture) {
+            let expected = match answer.check.id {
+                "sns-exists" => Status::Ok,
+                _ => Status::Unknown,
+            };
+            assert_eq!(answer.status, expected, "{}", answer.check.id);
+        }
+    }
+
+    #[test]
+    fn only_a_confirmed_e_mail_counts() {
+        let counted = |arns: &[(&str, &str)]| {
+            let all: Vec<Subscription> = arns
+                .iter()
+                .map(|(protocol, arn)| {
+                    let subscription = Subscription::builder().protocol(*protocol);
+                    subscription.subscription_arn(*arn).build()
+                })
+                .collect();
+            subscriptions(&all).unwrap().0
+        };
+        let arn = "arn:aws:sns:ca-central-1:123456789012:alerts:1";
+        assert!(counted(&[("email", arn)]));
+        assert!(counted(&[("email", arn), ("email", "Deleted")]));
+        assert!(!counted(&[]));
+        assert!(!counted(&[("email", "Deleted")]));
+        assert!(!counted(&[("sqs", arn)]));
+        assert!(!counted(&[
+            ("email", arn),
+            ("email-json", "PendingConfirmation")
+        ]));
+        let unshown = Subscription::builder().protocol("email").build();
+        assert!(subscriptions(&[unshown]).is_err());
+    }
+}

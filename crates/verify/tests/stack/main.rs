@@ -2,20 +2,25 @@
 //! one way at a time.
 
 mod buckets;
+mod cache;
 mod cdn;
+mod database;
+mod faults;
 mod groups;
 mod keys;
 mod logs;
+mod monitoring;
 mod mutation;
 mod network;
 mod residency;
 mod roles;
+mod secrets;
 mod state;
 mod table;
 mod tags;
 
 use aws_env::{AwsEnv, Options};
-use local_aws::LocalAws;
+use local_aws::{LocalAws, RdsClock, RdsOptions};
 use settings::{Region, Settings};
 use verify::{Checked, Outputs, Selection, Sites, Wanted};
 
@@ -37,18 +42,19 @@ pub(crate) struct Stack {
 impl Stack {
     /// A local AWS without a stack; `None` where this machine cannot run one, and then the reason has been printed.
     pub(crate) async fn empty() -> Option<Self> {
-        let aws = LocalAws::start_or_skip()
+        let rds = RdsOptions {
+            clock: RdsClock::Stepped,
+            ..RdsOptions::default()
+        };
+        let mut builder = LocalAws::builder().rds(rds);
+        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
+            builder = builder.cache_dir(path);
+        }
+        let aws = builder
+            .start_or_skip()
             .await
             .expect("the local AWS starts")?;
-        let env = AwsEnv::load(Options {
-            endpoint_url: Some(aws.endpoint().to_owned()),
-            credentials: Some(aws_credential_types::Credentials::new(
-                ACCOUNT, "test", None, None, "test",
-            )),
-            ..Options::default()
-        })
-        .await
-        .expect("an environment");
+        let env = environment(&aws, None).await;
         let sites = Sites::new(&env, region());
         Some(Self {
             aws,
@@ -66,43 +72,52 @@ impl Stack {
         groups::build(&mut stack).await;
         roles::build(&mut stack).await;
         logs::build(&mut stack).await;
+        database::build(&mut stack).await;
+        cache::build(&mut stack).await;
+        secrets::build(&mut stack).await;
         buckets::build(&mut stack).await;
         cdn::build(&mut stack).await;
         buckets::policies(&mut stack).await;
         roles::account(&mut stack).await;
-        for secret in stack.state.of("aws_secretsmanager_secret") {
-            let made = stack
-                .sites
-                .secrets
-                .create_secret()
-                .name(secret.text("name"))
-                .secret_string("{}")
-                .send()
-                .await
-                .expect("s");
-            stack.state.became(&secret, "arn", made.arn.expect("a"));
-        }
+        monitoring::build(&mut stack).await;
         Some(stack)
     }
 
     pub(crate) async fn check(&self) -> Checked {
+        self.check_with(&self.sites).await
+    }
+
+    /// Clients that do not try again.
+    pub(crate) async fn impatient(&self) -> Sites {
+        Sites::new(&environment(&self.aws, Some(1)).await, region())
+    }
+
+    pub(crate) async fn check_with(&self, sites: &Sites) -> Checked {
         let outputs = Outputs::parse(&self.state.outputs()).expect("outputs");
         let today = jiff::civil::date(2026, 11, 1);
         let wanted = Wanted::new(&Settings::parse(SETTINGS, today).expect("settings"));
         verify::check(
-            &self.sites,
+            sites,
             &outputs,
             &wanted,
-            &Selection {
-                only: Vec::new(),
-                skip: std::env::var("CK3").map_or(Vec::new(), |v| {
-                    v.split(',').map(|p| p.parse().expect("pattern")).collect()
-                }),
-            },
-            jiff::Timestamp::now(),
+            &Selection::default(),
+            // RDS's: its clock is moved, not waited for.
+            self.aws.rds().expect("RDS").now(),
         )
         .await
     }
+}
+
+async fn environment(aws: &LocalAws, attempts: Option<u32>) -> AwsEnv {
+    let loaded = AwsEnv::load(Options {
+        endpoint_url: Some(aws.endpoint().to_owned()),
+        credentials: Some(aws_credential_types::Credentials::new(
+            ACCOUNT, "test", None, None, "test",
+        )),
+        attempts,
+        ..Options::default()
+    });
+    loaded.await.expect("an environment")
 }
 
 pub(crate) fn region() -> Region {

@@ -2,6 +2,7 @@
 //! the code has it, and made-up ids. Building the stack replaces each made-up id by the real one.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -26,6 +27,8 @@ pub(crate) struct State {
     resources: Vec<Resource>,
     outputs: Value,
     became: BTreeMap<String, String>,
+    /// Outputs that are not what the schemas make of them.
+    named: Mutex<BTreeMap<String, String>>,
 }
 
 impl State {
@@ -36,6 +39,7 @@ impl State {
             resources,
             outputs,
             became: BTreeMap::new(),
+            named: Mutex::default(),
         }
     }
 
@@ -71,10 +75,19 @@ impl State {
         self.became.insert(stub, real.into());
     }
 
+    /// From here on an output is this.
+    pub(crate) fn set_output(&self, name: &str, value: &str) {
+        let mut named = self.named.lock().expect("outputs");
+        named.insert(name.to_owned(), value.to_owned());
+    }
+
     /// What `terraform output -json` would say of the stack that was built.
     pub(crate) fn outputs(&self) -> Vec<u8> {
         let mut outputs = self.outputs.clone();
         self.replace(&mut outputs);
+        for (name, value) in self.named.lock().expect("outputs").iter() {
+            outputs[name]["value"] = value.as_str().into();
+        }
         serde_json::to_vec(&outputs).expect("JSON")
     }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::mutation::{ByUnitTest, Mutation};
-use crate::{groups, keys, logs, network, residency, tags};
+use crate::{
+    buckets, cache, cdn, database, groups, keys, logs, monitoring, network, residency, roles,
+    secrets, tags,
+};
 
 struct Area {
     name: &'static str,
@@ -21,8 +24,15 @@ fn areas() -> Vec<Area> {
     };
     vec![
         area("Network", network::mutations(), network::ELSEWHERE),
+        area("Database", database::mutations(), database::ELSEWHERE),
+        area("Redis", cache::mutations(), cache::ELSEWHERE),
+        area("Buckets", buckets::mutations(), &[]),
+        area("Distribution", cdn::mutations(), &[]),
+        area("Roles and account", roles::mutations(), &[]),
         area("Security groups", groups::mutations(), &[]),
         area("Key", keys::mutations(), keys::ELSEWHERE),
+        area("Secrets", secrets::mutations(), secrets::ELSEWHERE),
+        area("Dashboard, alarms and topics", monitoring::mutations(), &[]),
         area("Flow logs", logs::mutations(), logs::ELSEWHERE),
         area("Tags", tags::mutations(), &[]),
         area("Residency", residency::mutations(), residency::ELSEWHERE),

@@ -341,6 +341,8 @@ pub(crate) enum Kind {
     SlowDown,
     /// 500.
     InternalError,
+    /// 200 with nothing in it.
+    Empty,
     /// AccessDenied.
     Denied,
     /// The connection is reset before the request is carried out.

@@ -1,0 +1,307 @@
+//! Redis, and ways of breaking it.
+
+use aws_sdk_elasticache::operation::create_replication_group::builders::CreateReplicationGroupFluentBuilder;
+use aws_sdk_elasticache::types::{
+    AuthTokenUpdateStrategyType, ParameterNameValue, ReplicationGroup, Tag, TransitEncryptionMode,
+};
+use futures::FutureExt as _;
+
+use crate::Stack;
+use crate::database::another_key;
+use crate::mutation::{ByUnitTest, Mutation};
+use crate::state::Resource;
+
+pub(crate) async fn build(stack: &mut Stack) {
+    let cache = stack.sites.elasticache.clone();
+    let subnets = stack
+        .state
+        .one("aws_elasticache_subnet_group", "module.cache");
+    cache
+        .create_cache_subnet_group()
+        .cache_subnet_group_name(subnets.text("name"))
+        .cache_subnet_group_description(subnets.text("description"))
+        .set_subnet_ids(Some(subnets.texts("subnet_ids")))
+        .set_tags(Some(tags(&subnets)))
+        .send()
+        .await
+        .expect("a subnet group");
+    let group = stack
+        .state
+        .one("aws_elasticache_parameter_group", "module.cache");
+    cache
+        .create_cache_parameter_group()
+        .cache_parameter_group_name(group.text("name"))
+        .cache_parameter_group_family(group.text("family"))
+        .description(group.text("description"))
+        .set_tags(Some(tags(&group)))
+        .send()
+        .await
+        .expect("a parameter group");
+    let set = group.values["parameter"].as_array().expect("parameters");
+    let set = set.iter().map(|parameter| {
+        let text = |name: &str| parameter[name].as_str().expect("a text");
+        ParameterNameValue::builder()
+            .parameter_name(text("name"))
+            .parameter_value(text("value"))
+            .build()
+    });
+    cache
+        .modify_cache_parameter_group()
+        .cache_parameter_group_name(group.text("name"))
+        .set_parameter_name_values(Some(set.collect()))
+        .send()
+        .await
+        .expect("parameters");
+    let it = stack
+        .state
+        .one("aws_elasticache_replication_group", "module.cache");
+    let made = create(stack).send().await.expect("a replication group");
+    let made = made.replication_group.expect("what was made");
+    let host = address(&made);
+    stack.state.became(&it, "primary_endpoint_address", host);
+    stack.state.became(&it, "arn", made.arn.expect("its ARN"));
+}
+
+fn address(group: &ReplicationGroup) -> String {
+    let endpoint = group.node_groups()[0].primary_endpoint();
+    let host = endpoint.and_then(|endpoint| endpoint.address());
+    host.expect("a host").to_owned()
+}
+
+/// The group as terraform makes it.
+fn create(stack: &Stack) -> CreateReplicationGroupFluentBuilder {
+    let it = stack
+        .state
+        .one("aws_elasticache_replication_group", "module.cache");
+    stack
+        .sites
+        .elasticache
+        .create_replication_group()
+        .replication_group_id(it.text("replication_group_id"))
+        .replication_group_description(it.text("description"))
+        .engine(it.text("engine"))
+        .engine_version(it.text("engine_version"))
+        .cache_node_type(it.text("node_type"))
+        .num_cache_clusters(it.number("num_cache_clusters"))
+        .port(it.number("port"))
+        .cache_parameter_group_name(it.text("parameter_group_name"))
+        .automatic_failover_enabled(it.flag("automatic_failover_enabled"))
+        .multi_az_enabled(it.flag("multi_az_enabled"))
+        .cache_subnet_group_name(it.text("subnet_group_name"))
+        .set_security_group_ids(Some(it.texts("security_group_ids")))
+        .at_rest_encryption_enabled(it.text("at_rest_encryption_enabled") == "true")
+        .kms_key_id(it.text("kms_key_id"))
+        .transit_encryption_enabled(it.flag("transit_encryption_enabled"))
+        .transit_encryption_mode(TransitEncryptionMode::from(
+            it.text("transit_encryption_mode"),
+        ))
+        .auth_token(it.text("auth_token"))
+        .auto_minor_version_upgrade(it.text("auto_minor_version_upgrade") == "true")
+        .preferred_maintenance_window(it.text("maintenance_window"))
+        .snapshot_window(it.text("snapshot_window"))
+        .snapshot_retention_limit(it.number("snapshot_retention_limit"))
+        .set_tags(Some(tags(&it)))
+}
+
+fn tags(resource: &Resource) -> Vec<Tag> {
+    let tags = resource.tags().into_iter();
+    tags.map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect()
+}
+
+fn id(stack: &Stack) -> String {
+    let it = stack
+        .state
+        .one("aws_elasticache_replication_group", "module.cache");
+    it.text("replication_group_id").to_owned()
+}
+
+/// A change of the group, at once.
+macro_rules! change {
+    ($stack:ident, $($call:tt)*) => {{
+        let change = $stack.sites.elasticache.modify_replication_group();
+        let change = change.replication_group_id(id($stack)).apply_immediately(true);
+        change.$($call)*.send().await.expect("a change");
+    }};
+}
+
+async fn delete(stack: &Stack) {
+    let gone = stack.sites.elasticache.delete_replication_group();
+    let gone = gone.replication_group_id(id(stack)).send().await;
+    gone.expect("a deletion");
+}
+
+/// The group is deleted, and made anew in another way.
+async fn anew(
+    stack: &Stack,
+    otherwise: impl FnOnce(CreateReplicationGroupFluentBuilder) -> CreateReplicationGroupFluentBuilder,
+) {
+    delete(stack).await;
+    let made = otherwise(create(stack)).send().await;
+    made.expect("a replication group");
+}
+
+pub(crate) fn mutations() -> Vec<Mutation> {
+    let it = |name, breaks, apply| Mutation {
+        name,
+        item: Some(4),
+        breaks,
+        apply,
+    };
+    vec![
+        it(
+            "Redis is deleted",
+            &[
+                "redis-available",
+                "redis-nodes",
+                "redis-multi-az",
+                "redis-failover",
+                "redis-encrypted-at-rest",
+                "redis-encrypted-in-transit",
+                "redis-auth",
+                "redis-snapshots",
+                "redis-subnets",
+                "redis-security-groups",
+                "tags-cache",
+            ],
+            |stack| delete(stack).boxed(),
+        ),
+        it("Redis has one node", &["redis-nodes"], |stack| {
+            async move {
+                let fewer = stack.sites.elasticache.decrease_replica_count();
+                let fewer = fewer.replication_group_id(id(stack)).new_replica_count(0);
+                fewer
+                    .apply_immediately(true)
+                    .send()
+                    .await
+                    .expect("a change");
+            }
+            .boxed()
+        }),
+        it("Redis has a third node", &["redis-nodes"], |stack| {
+            async move {
+                let more = stack.sites.elasticache.increase_replica_count();
+                let more = more.replication_group_id(id(stack)).new_replica_count(2);
+                more.apply_immediately(true).send().await.expect("a change");
+            }
+            .boxed()
+        }),
+        it("Multi-AZ of Redis is off", &["redis-multi-az"], |stack| {
+            async move { change!(stack, multi_az_enabled(false)) }.boxed()
+        }),
+        it(
+            "automatic failover of Redis is off",
+            &["redis-failover"],
+            |stack| async move { change!(stack, automatic_failover_enabled(false)) }.boxed(),
+        ),
+        it(
+            "Redis is not encrypted at rest",
+            &["redis-encrypted-at-rest"],
+            |stack| {
+                anew(stack, |create| {
+                    create
+                        .at_rest_encryption_enabled(false)
+                        .set_kms_key_id(None)
+                })
+                .boxed()
+            },
+        ),
+        it(
+            "Redis is encrypted with another key",
+            &["redis-encrypted-at-rest"],
+            |stack| {
+                async move {
+                    let key = another_key(stack).await;
+                    anew(stack, |create| create.kms_key_id(key)).await;
+                }
+                .boxed()
+            },
+        ),
+        it(
+            "Redis is encrypted with ElastiCache's own key",
+            &["redis-encrypted-at-rest"],
+            |stack| anew(stack, |create| create.set_kms_key_id(None)).boxed(),
+        ),
+        it(
+            "Redis takes connections without TLS as well",
+            &["redis-encrypted-in-transit"],
+            |stack| {
+                async move {
+                    change!(
+                        stack,
+                        transit_encryption_mode(TransitEncryptionMode::Preferred)
+                    )
+                }
+                .boxed()
+            },
+        ),
+        it(
+            "Redis has neither TLS nor a token",
+            &["redis-encrypted-in-transit", "redis-auth"],
+            |stack| {
+                anew(stack, |create| {
+                    create
+                        .transit_encryption_enabled(false)
+                        .set_transit_encryption_mode(None)
+                        .set_auth_token(None)
+                })
+                .boxed()
+            },
+        ),
+        it("Redis wants no token", &["redis-auth"], |stack| {
+            async move {
+                change!(
+                    stack,
+                    auth_token_update_strategy(AuthTokenUpdateStrategyType::Delete)
+                )
+            }
+            .boxed()
+        }),
+        it("Redis keeps no snapshots", &["redis-snapshots"], |stack| {
+            async move { change!(stack, snapshot_retention_limit(0)) }.boxed()
+        }),
+        it(
+            "the subnet group of Redis has a public subnet",
+            &["redis-subnets"],
+            |stack| {
+                async move {
+                    let group = stack
+                        .state
+                        .one("aws_elasticache_subnet_group", "module.cache");
+                    let public = stack.state.one("aws_subnet", "public[\"0\"]");
+                    let mut subnets = group.texts("subnet_ids");
+                    subnets.push(public.text("id").to_owned());
+                    let change = stack.sites.elasticache.modify_cache_subnet_group();
+                    let change = change.cache_subnet_group_name(group.text("name"));
+                    let change = change.set_subnet_ids(Some(subnets)).send().await;
+                    change.expect("a subnet group");
+                }
+                .boxed()
+            },
+        ),
+        it(
+            "Redis has the load balancer's security group",
+            &["redis-security-groups"],
+            |stack| {
+                async move {
+                    let other = stack.state.one("aws_security_group", ".alb");
+                    change!(stack, security_group_ids(other.text("id")))
+                }
+                .boxed()
+            },
+        ),
+    ]
+}
+
+/// What the local AWS does not show.
+pub(crate) const ELSEWHERE: &[ByUnitTest] = &[ByUnitTest {
+    name: "both nodes of Redis are in one zone",
+    item: Some(4),
+    breaks: &["redis-nodes"],
+    test: "two_nodes_in_one_zone_are_lost_together",
+}];
+
+#[tokio::test]
+async fn every_way_of_breaking_redis_is_noticed() {
+    crate::mutation::show(mutations()).await;
+}

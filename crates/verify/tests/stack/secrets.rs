@@ -1,0 +1,182 @@
+//! The secrets that terraform makes, and ways of breaking them.
+
+use aws_sdk_secretsmanager::types::Tag;
+use futures::FutureExt as _;
+use serde_json::{Value, json};
+
+use crate::Stack;
+use crate::database::another_key;
+use crate::mutation::{ByUnitTest, Mutation};
+
+/// After database and Redis, whose addresses are in them.
+pub(crate) async fn build(stack: &mut Stack) {
+    for secret in stack.state.of("aws_secretsmanager_secret") {
+        let tags = secret.tags().into_iter();
+        let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let made = stack
+            .sites
+            .secrets
+            .create_secret()
+            .name(secret.text("name"))
+            .description(secret.text("description"))
+            .kms_key_id(secret.text("kms_key_id"))
+            .set_tags(Some(tags.collect()))
+            .send()
+            .await
+            .expect("a secret")
+            .arn
+            .expect("its ARN");
+        stack.state.became(&secret, "arn", &made);
+        stack.state.became(&secret, "id", made);
+    }
+    let outputs: Value = serde_json::from_slice(&stack.state.outputs()).expect("outputs");
+    let password = &outputs["db_credentials_secret_arn"]["value"];
+    for version in stack.state.of("aws_secretsmanager_secret_version") {
+        let mut value: Value = serde_json::from_str(version.text("secret_string")).expect("JSON");
+        // The schemas of the state do not tell it.
+        if value.get("password_secret_arn").is_some() {
+            value["password_secret_arn"] = password.clone();
+        }
+        put(stack, version.text("secret_id"), &value.to_string()).await;
+    }
+}
+
+async fn put(stack: &Stack, id: &str, value: &str) {
+    let put = stack.sites.secrets.put_secret_value().secret_id(id);
+    put.secret_string(value).send().await.expect("a value");
+}
+
+fn id(stack: &Stack, module: &str) -> String {
+    let secret = stack.state.one("aws_secretsmanager_secret", module);
+    // `_version` is a type of its own.
+    secret.text("arn").to_owned()
+}
+
+/// Changes fields of a secret's value.
+async fn edit(stack: &Stack, module: &str, change: impl FnOnce(&mut Value)) {
+    let id = id(stack, module);
+    let value = stack.sites.secrets.get_secret_value().secret_id(&id);
+    let value = value.send().await.expect("a value").secret_string;
+    let mut value = serde_json::from_str(&value.expect("a text")).expect("JSON");
+    change(&mut value);
+    put(stack, &id, &value.to_string()).await;
+}
+
+pub(crate) fn mutations() -> Vec<Mutation> {
+    let it = |name, breaks, apply| Mutation {
+        name,
+        item: Some(10),
+        breaks,
+        apply,
+    };
+    vec![
+        it(
+            "Redis's secret is deleted",
+            &[
+                "secrets-exist",
+                "secrets-key",
+                "secrets-shape",
+                "secrets-address",
+                "secrets-replicas",
+                "tags-secrets",
+            ],
+            |stack| {
+                async move {
+                    let gone = stack.sites.secrets.delete_secret();
+                    let gone = gone.secret_id(id(stack, "module.cache"));
+                    let gone = gone.force_delete_without_recovery(true).send().await;
+                    gone.expect("a deletion");
+                }
+                .boxed()
+            },
+        ),
+        it(
+            "the connection's secret is scheduled for deletion",
+            &[
+                "secrets-exist",
+                "secrets-key",
+                "secrets-shape",
+                "secrets-address",
+                "secrets-replicas",
+            ],
+            |stack| {
+                async move {
+                    let gone = stack.sites.secrets.delete_secret();
+                    let gone = gone.secret_id(id(stack, "module.database"));
+                    gone.recovery_window_in_days(7)
+                        .send()
+                        .await
+                        .expect("a deletion");
+                }
+                .boxed()
+            },
+        ),
+        it("a secret is under another key", &["secrets-key"], |stack| {
+            async move {
+                let key = another_key(stack).await;
+                let change = stack.sites.secrets.update_secret();
+                let change = change.secret_id(id(stack, "module.cache"));
+                change.kms_key_id(key).send().await.expect("a change");
+            }
+            .boxed()
+        }),
+        it("Redis's secret has no token", &["secrets-shape"], |stack| {
+            edit(stack, "module.cache", |value| {
+                value.as_object_mut().expect("fields").remove("auth_token");
+            })
+            .boxed()
+        }),
+        it(
+            "the name of the database is empty in its secret",
+            &["secrets-shape"],
+            |stack| {
+                edit(stack, "module.database", |value| {
+                    value["dbname"] = json!("")
+                })
+                .boxed()
+            },
+        ),
+        it(
+            "the connection's secret leads to another database",
+            &["secrets-address"],
+            |stack| {
+                edit(stack, "module.database", |value| {
+                    value["host"] = json!("old.example.ca");
+                })
+                .boxed()
+            },
+        ),
+        it(
+            "Redis's secret has another port",
+            &["secrets-address"],
+            |stack| edit(stack, "module.cache", |value| value["port"] = json!(6380)).boxed(),
+        ),
+    ]
+}
+
+/// What the local AWS does not show.
+pub(crate) const ELSEWHERE: &[ByUnitTest] = &[
+    ByUnitTest {
+        name: "the master password's rotation is off",
+        item: Some(10),
+        breaks: &["secrets-rotation"],
+        test: "a_secret_that_is_not_rotated_or_not_in_sync_is_noticed",
+    },
+    ByUnitTest {
+        name: "a secret's copy in another region is not in sync",
+        item: Some(10),
+        breaks: &["secrets-replicas"],
+        test: "a_secret_that_is_not_rotated_or_not_in_sync_is_noticed",
+    },
+    ByUnitTest {
+        name: "a secret's value is no JSON",
+        item: Some(10),
+        breaks: &["secrets-shape"],
+        test: "a_value_is_told_by_its_fields_alone",
+    },
+];
+
+#[tokio::test]
+async fn every_way_of_breaking_a_secret_is_noticed() {
+    crate::mutation::show(mutations()).await;
+}
