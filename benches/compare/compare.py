@@ -9,10 +9,12 @@ import argparse
 import hashlib
 import hmac
 import http.client
+import itertools
 import os
 import resource
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -211,6 +213,42 @@ def row(name, what, garage, folder, ours, a, b, runs, prepare=None):
         print(f"| {tool} | {wall:.2f} | {cpu:.2f} | {peak:.0f} | {ratios} |", flush=True)
 
 
+def pin(process, cores):
+    """Keeps a process, with all its threads, on these cores."""
+    for thread in os.listdir(f"/proc/{process}/task"):
+        os.sched_setaffinity(int(thread), cores)
+
+
+def against_the_limit(garage, folder, ours, source, names, pairs, concurrency):
+    """First sync beside raw CopyObject requests, each into a fresh bucket, in turns: a server's rate changes while
+    it fills. Server and clients have cores of their own, or else the clients' work would count as the server's limit.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        return print("\nFirst sync against the server's limit: skipped: one core for both")
+    pin(garage.process.pid, cores[:len(cores) // 2])
+    os.sched_setaffinity(0, cores[len(cores) // 2:])
+    command = tools(garage, folder, ours)["dr-replicate"]
+    print(f"\n### first sync of {len(names)} objects against the server's limit, server and client on cores of their "
+          "own\n\n| pair | raw CopyObject/s | own copies/s | share | own CPU s |\n|---|---|---|---|---|")
+    shares = []
+    for pair in range(pairs):
+        rates = {}
+        for who in ["raw", "own"] if pair % 2 else ["own", "raw"]:
+            bucket = f"limit-{who}-{pair}"
+            garage.bucket(bucket)
+            if who == "raw":
+                rates[who] = raw_copies(garage, bucket, source, names, workers=concurrency)
+            else:
+                wall, cpu, _ = measure(*command("sync", source, bucket))
+                rates[who] = len(names) / wall
+        shares.append(rates["own"] / rates["raw"])
+        print(f"| {pair + 1} | {rates['raw']:.0f} | {rates['own']:.0f} | {shares[-1]:.2f} | {cpu:.2f} |", flush=True)
+    print(f"\nMedian share: {statistics.median(shares):.2f}")
+    pin(garage.process.pid, cores)
+    os.sched_setaffinity(0, cores)
+
+
 def raw_copies(garage, bucket, source, names, workers=16):
     """The server's own limit: signed CopyObject requests and nothing else."""
     def work(connection, key):
@@ -224,18 +262,21 @@ def raw_copies(garage, bucket, source, names, workers=16):
 
 def memory(ours, counts, runs):
     """Peak memory by the number of objects, on a server that makes its listings up."""
-    print("\n### parity of synthetic listings\n\n| layout | objects | wall s | CPU s | peak MB |\n|---|---|---|---|---|")
+    print("\n### synthetic listings\n\n| what | layout | objects | wall s | CPU s | peak MB |\n|---|---|---|---|---|---|")
     server = Synthetic()
     env = dict(os.environ, AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET, AWS_REGION=REGION,
                AWS_EC2_METADATA_DISABLED="true", AWS_ENDPOINT_URL=server.endpoint)
-    for layout in ["flat", "nested"]:
-        for count in counts:
-            command = [ours, "parity", "--from", f"s3://{layout}-{count}", "--to", f"s3://{layout}-{count}-dr",
-                       "--from-region", REGION, "--to-region", REGION]
-            results = [measure(command, env) for _ in range(runs)]
-            # The highest peak, not the best: memory that is flat only now and then is not flat.
-            wall, cpu, peak = min(r[0] for r in results), min(r[1] for r in results), max(r[2] for r in results)
-            print(f"| {layout} | {count} | {wall:.2f} | {cpu:.2f} | {peak:.1f} |", flush=True)
+    kinds = {"nothing changed": (["sync", "--yes"], "-dr"), "parity": (["parity"], "-dr"),
+             "1 % changed": (["sync", "--yes"], "-dr-changed")}
+    with tempfile.TemporaryDirectory() as folder:
+        for (what, (command, other)), layout in itertools.product(kinds.items(), ["flat", "nested"]):
+            for count in counts:
+                full = [ours, *command, "--from", f"s3://{layout}-{count}", "--to", f"s3://{layout}-{count}{other}",
+                        "--from-region", REGION, "--to-region", REGION]
+                results = [measure(full, dict(env, DR_REPLICATE_RUNS=folder)) for _ in range(runs)]
+                # The highest peak, not the best: memory that is flat only now and then is not flat.
+                wall, cpu, peak = min(r[0] for r in results), min(r[1] for r in results), max(r[2] for r in results)
+                print(f"| {what} | {layout} | {count} | {wall:.2f} | {cpu:.2f} | {peak:.1f} |", flush=True)
     server.stop()
 
 
@@ -290,6 +331,7 @@ def main():
     parser.add_argument("--size", type=int, default=4096, help="bytes of each object")
     parser.add_argument("--runs", type=int, default=3, help="the best of so many")
     parser.add_argument("--first-sync", type=int, default=10_000, help="objects of the first sync; 0 leaves it out")
+    parser.add_argument("--pairs", type=int, default=5, help="raw and own first syncs in turns")
     parser.add_argument("--synthetic", type=int, nargs="*", default=[100_000, 1_000_000],
                         help="objects of the made-up listings")
     parser.add_argument("--local-aws", default="local-aws", help="the program that delays calls; left out if not there")
@@ -334,8 +376,7 @@ def main():
                 empty.bucket = f"first-dr-{serial[0]}"
                 garage.bucket(empty.bucket)
             row(f"first sync: {args.first_sync} objects", "sync", garage, folder, ours, a, None, args.runs, empty)
-            garage.bucket("raw")
-            print(f"\nraw CopyObject, signed in Python: {raw_copies(garage, 'raw', a, names):.0f}/s")
+            against_the_limit(garage, folder, ours, a, names, args.pairs, 16)
     finally:
         garage.stop()
         shutil.rmtree(folder)

@@ -1,6 +1,8 @@
 """An S3 server with nothing behind it: every bucket named flat-N or nested-N (and whatever follows) lists N keys.
 
 For the memory of a listing of a million objects, which a real server on the same machine would take an hour to hold.
+In a bucket whose name ends with -changed every hundredth object has other content. Copies and other writes are taken
+and forgotten.
 """
 
 import re
@@ -14,8 +16,8 @@ FOLDERS, INNER = 50, 20
 class Keys:
     """The keys of one bucket, in order, without holding them."""
 
-    def __init__(self, layout, count):
-        self.nested, self.count = layout == "nested", count
+    def __init__(self, layout, count, changed):
+        self.nested, self.count, self.changed = layout == "nested", count, changed
         self.per_folder = -(-count // (FOLDERS * INNER)) if self.nested else count
 
     def key(self, n):
@@ -34,12 +36,20 @@ class Keys:
                 low = middle + 1
         return low
 
+    def etag(self, n):
+        return n + (1 << 64 if self.changed and n % 100 == 0 else 0)
+
+    def number(self, key):
+        """The object of a key; None when there is none."""
+        n = self.first_after(key) - 1
+        return n if n >= 0 and self.key(n) == key else None
+
     def page(self, after, limit):
         first = self.first_after(after) if after else 0
         last = min(first + limit, self.count)
         objects = "".join(
             f"<Contents><Key>{urllib.parse.quote(self.key(n))}</Key><LastModified>2026-11-22T18:57:19.000Z</LastModified>"
-            f"<ETag>&quot;{n:032x}&quot;</ETag><Size>{4096 + n % 7}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+            f"<ETag>&quot;{self.etag(n):032x}&quot;</ETag><Size>{4096 + n % 7}</Size><StorageClass>STANDARD</StorageClass></Contents>"
             for n in range(first, last))
         truncated = "true" if last < self.count else "false"
         return (f'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
@@ -53,25 +63,54 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def answer(self, body, status=200):
+    def answer(self, body, status=200, headers=None):
         self.send_response(status)
-        self.send_header("content-length", str(len(body)))
-        self.send_header("content-type", "application/xml")
+        headers = {"content-length": len(body), "content-type": "application/xml", **(headers or {})}
+        for name, value in headers.items():
+            self.send_header(name, str(value))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def keys(self):
+        """The bucket's keys, and the key that is asked for."""
+        path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
+        match = re.match(r"/(flat|nested)-(\d+)([^/]*)/?(.*)", path, re.DOTALL)
+        if match is None:
+            return None, ""
+        return Keys(match[1], int(match[2]), match[3].endswith("-changed")), match[4]
 
     def do_HEAD(self):
-        self.answer(b"")
+        keys, key = self.keys()
+        if keys is None or not key:
+            return self.answer(b"", 200 if keys else 404)
+        n = keys.number(key)
+        if n is None:
+            return self.answer(b"", 404)
+        self.answer(b"", headers={"content-length": 4096 + n % 7, "etag": f'"{keys.etag(n):032x}"',
+                                  "last-modified": "Sun, 22 Nov 2026 18:57:19 GMT", "x-amz-version-id": f"v{n}"})
+
+    def do_PUT(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        keys, key = self.keys()
+        n = keys and keys.number(key)
+        if self.headers.get("x-amz-copy-source") is None or n is None:
+            return self.answer(b"", headers={"etag": f'"{0:032x}"', "x-amz-version-id": "v"})
+        self.answer(f'<CopyObjectResult><LastModified>2026-11-22T18:57:19.000Z</LastModified>'
+                    f"<ETag>&quot;{n:032x}&quot;</ETag></CopyObjectResult>".encode(),
+                    headers={"x-amz-version-id": f"w{n}"})
 
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         query = urllib.parse.parse_qs(url.query, keep_blank_values=True)
-        bucket = re.match(r"/(flat|nested)-(\d+)", url.path)
-        if bucket is None or "list-type" not in query:
+        keys, _ = self.keys()
+        if "versioning" in query:
+            return self.answer(b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+        if keys is None or "list-type" not in query:
             return self.answer(b"<Error><Code>NotImplemented</Code></Error>", 501)
         after = query.get("start-after", [""])[0]
         limit = int(query.get("max-keys", ["1000"])[0])
-        self.answer(Keys(bucket[1], int(bucket[2])).page(after, limit))
+        self.answer(keys.page(after, limit))
 
 
 class Synthetic:

@@ -1,11 +1,29 @@
+pub(crate) mod audit;
+pub(crate) mod capture;
 pub(crate) mod check;
 pub(crate) mod cost;
+pub(crate) mod doctor;
+pub(crate) mod drift;
+pub(crate) mod env;
+pub(crate) mod log;
+pub(crate) mod maintenance;
+pub(crate) mod probe;
+pub(crate) mod sign;
 
 use clap::{Parser, Subcommand};
 use cli::{CompletionArgs, GlobalArgs};
 
+use audit::AuditArgs;
+use capture::CaptureArgs;
 use check::CheckArgs;
 use cost::CostCommand;
+use doctor::DoctorArgs;
+use drift::DriftArgs;
+use env::EnvArgs;
+use log::LogArgs;
+use maintenance::MaintenanceArgs;
+use probe::ProbeArgs;
+use sign::SignArgs;
 
 /// Checks a staging environment: what AWS shows beside what was promised, and what it costs
 #[derive(Debug, Parser)]
@@ -23,9 +41,18 @@ const EXAMPLES: &str = "\
 Examples:
   verify-staging check
   terraform output -json | verify-staging check --outputs - --only rds,4
-  verify-staging check --list
   verify-staging check --format junit --out checks.xml --fail-on high
   verify-staging check --watch 5m
+  verify-staging check --list
+  verify-staging probe --via database=127.0.0.1:15432 --ca global-bundle.pem --only database --count 100
+  verify-staging env --format ecs
+  terraform apply 2>&1 | tee apply.log; verify-staging doctor --last apply.log
+  verify-staging maintenance quarterly --drills docs/drills
+  verify-staging capture --to s3://my-evidence/staging
+  verify-staging sign \"RDS endpoint\" --by \"Ada Lovelace\"
+  verify-staging drift
+  terraform show -json tfplan | verify-staging drift --plan -
+  verify-staging audit
   verify-staging cost estimate
   terraform show -json tfplan | verify-staging cost estimate --plan - --usage infracost-usage.yml
   verify-staging cost guide
@@ -36,8 +63,10 @@ Examples:
   verify-staging cost prices check --region ca-west-1
 
 Exit codes:
-  0 fine · 1 checked and found wrong: a failed check, over the budget, prices missing or doubtful
+  0 fine · 1 checked and found wrong: a failed check, drift, a broken chain, an unsigned row, over the budget,
+  prices missing or doubtful
   2 usage or configuration · 3 could not check: unreachable, denied, no data; the budget, when something has no price
+  4 refused by a guard: a chain that is not whole is not continued
   130 interrupted; check --watch: as the last run ended";
 
 /// The subcommands.
@@ -45,6 +74,24 @@ Exit codes:
 pub enum Command {
     /// Ask AWS whether the environment is what was promised; changes nothing
     Check(CheckArgs),
+    /// Ask database, Redis, buckets and health pages as the application does; leaves nothing behind
+    Probe(ProbeArgs),
+    /// Write the application's environment; secrets by reference
+    Env(EnvArgs),
+    /// Find out what is behind an error: looks, and gives the fix as a command; changes nothing
+    Doctor(DoctorArgs),
+    /// The guide's weekly, monthly and quarterly tasks as reports; changes nothing
+    Maintenance(MaintenanceArgs),
+    /// Keep what terraform and AWS say now, without secrets, in a chain that shows every later edit
+    Capture(CaptureArgs),
+    /// Show the table of recorded values and who has reviewed each: exit 1 when a review is missing or outdated
+    Log(LogArgs),
+    /// Record that somebody has reviewed a recorded value
+    Sign(SignArgs),
+    /// Check that captures and reviews are as they were written: exit 1 with the place when one is not
+    Audit(AuditArgs),
+    /// Show what has changed between captures, since the newest, or in a plan: exit 1 when something has
+    Drift(DriftArgs),
     /// What the stack and its recovery cost; nothing is called
     #[command(subcommand)]
     Cost(CostCommand),

@@ -1,5 +1,17 @@
+mod audit;
+mod capture;
 mod check;
 mod cost;
+mod doctor;
+mod drift;
+mod env;
+mod evidence;
+mod exit;
+mod log;
+mod maintenance;
+mod origin;
+mod probe;
+mod sign;
 mod terraform;
 
 use cli::{Exit, Failure};
@@ -12,7 +24,16 @@ pub(crate) async fn run(cli: Cli, so_far: Sender<Option<Exit>>) -> Result<Exit, 
     let Cli { global, command } = cli;
     match command {
         Command::Check(args) => check::run(&global, &args, &so_far).await,
-        Command::Cost(command) => cost::run(&global, &command),
+        Command::Doctor(args) => doctor::run(&global, &args).await,
+        Command::Env(args) => env::run(&global, &args).await,
+        Command::Maintenance(args) => maintenance::run(&global, &args).await,
+        Command::Probe(args) => probe::run(&global, &args).await,
+        Command::Capture(args) => capture::run(&global, &args).await,
+        Command::Log(args) => log::run(&global, &args),
+        Command::Sign(args) => sign::run(&global, &args),
+        Command::Audit(args) => audit::run(&global, &args),
+        Command::Drift(args) => drift::run(&global, &args).await,
+        Command::Cost(command) => cost::run(&global, &command).await,
         Command::Completion(args) => {
             cli::print_completion::<Cli>(&args);
             Ok(Exit::Fine)

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod live;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

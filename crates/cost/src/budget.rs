@@ -3,7 +3,7 @@
 use report::{Document, Mark, Report};
 use serde::Serialize;
 
-use crate::{Estimate, Scenario, Usd};
+use crate::{Estimate, Scenario, Usd, UsdRange};
 
 /// Whether an estimate keeps a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +26,10 @@ pub struct Budget {
     pub scenario: Scenario,
     /// A month.
     pub usd: Usd,
+    /// With little, expected and much usage.
+    pub total: UsdRange,
+    /// Something has no price, so that it costs more than this.
+    pub lower_bound: bool,
     /// Whether it is kept.
     pub verdict: Verdict,
 }
@@ -44,6 +48,8 @@ impl Budget {
             limit,
             scenario,
             usd,
+            total: estimate.total,
+            lower_bound: estimate.lower_bound,
             verdict,
         }
     }

@@ -1,21 +1,26 @@
 //! Two estimates side by side: before and after, one region and another.
 
+mod picture;
+
 use std::collections::BTreeMap;
 
 use report::{Document, Mark, Report};
 use serde::Serialize;
+use settings::Region;
 
 use crate::estimate::cells;
-use crate::{Basis, Caveat, Estimate, Heading, Line, PriceKey, Usd, UsdRange};
+use crate::{Basis, Caveat, Estimate, Heading, Line, PriceKey, Scope, Usd, UsdRange};
 
 /// A line that is not the same in both.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DiffRow {
     /// Where it is shown.
     pub heading: Heading,
-    /// The price.
+    /// The price; of two regions the one before.
     #[serde(flatten)]
     pub key: PriceKey,
+    /// The region after, when two are compared.
+    pub to: Option<Region>,
     /// Null when it is only after.
     pub before: Option<Side>,
     /// Null when it is only before.
@@ -35,9 +40,24 @@ pub struct Side {
     pub arithmetic: String,
 }
 
+/// What a heading costs on either side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ServiceChange {
+    /// Which.
+    pub heading: Heading,
+    /// Expected before; null when something of it has no price.
+    pub before: Option<Usd>,
+    /// Expected after; null when something of it has no price.
+    pub after: Option<Usd>,
+}
+
 /// What changes from one estimate to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diff {
+    /// The regions, when two are compared.
+    pub regions: Option<(Region, Region)>,
+    /// By heading, before and after; null where there is nothing, or no price.
+    pub services: Vec<ServiceChange>,
     /// Lines that change, in order.
     pub rows: Vec<DiffRow>,
     /// The total before.
@@ -51,7 +71,21 @@ pub struct Diff {
 impl Diff {
     /// What changes from `before` to `after`.
     pub fn new(before: &Estimate, after: &Estimate) -> Self {
-        let (old, new) = (sides(before), sides(after));
+        Self::of(before, after, None)
+    }
+
+    /// What changes when a stack is moved: the same item in either region is one row.
+    pub fn of_regions(before: &Estimate, after: &Estimate, from: Region, to: Region) -> Self {
+        Self::of(before, after, Some((from, to)))
+    }
+
+    fn of(before: &Estimate, after: &Estimate, regions: Option<(Region, Region)>) -> Self {
+        // In the region before, for both sides.
+        let home = |scope: Scope| match regions {
+            Some((from, to)) if scope == Scope::Region(to) => Scope::Region(from),
+            _ => scope,
+        };
+        let (old, new) = (sides(before, |scope| scope), sides(after, home));
         let mut keys: Vec<&Key> = old.keys().chain(new.keys()).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -71,20 +105,45 @@ impl Diff {
                     .collect();
                 caveats.sort_unstable();
                 caveats.dedup();
+                let moved = regions.filter(|(from, _)| key.1.scope == Scope::Region(*from));
                 Some(DiffRow {
                     heading: key.0,
                     key: key.1.clone(),
+                    to: moved.map(|(_, to)| to),
                     before,
                     after,
                     caveats,
                 })
             })
             .collect();
+        let under = |estimate: &Estimate, heading| match estimate.under(heading) {
+            None => Some(Usd::ZERO),
+            Some((_, true)) => None,
+            Some((usd, false)) => Some(usd.expected),
+        };
+        let services = Heading::ALL.into_iter().map(|heading| ServiceChange {
+            heading,
+            before: under(before, heading),
+            after: under(after, heading),
+        });
+        let nothing = Some(Usd::ZERO);
         Self {
+            regions,
+            services: services
+                .filter(|change| (change.before, change.after) != (nothing, nothing))
+                .collect(),
             rows,
             before: before.total,
             after: after.total,
             uncertain: before.lower_bound || after.lower_bound,
+        }
+    }
+
+    /// What the two sides are called.
+    pub(crate) fn sides(&self) -> (String, String) {
+        match self.regions {
+            None => ("before".to_owned(), "after".to_owned()),
+            Some((from, to)) => (from.to_string(), to.to_string()),
         }
     }
 
@@ -96,11 +155,14 @@ impl Diff {
 
 type Key = (Heading, PriceKey, Basis);
 
-fn sides(estimate: &Estimate) -> BTreeMap<Key, &Line> {
-    estimate
-        .lines
-        .iter()
-        .map(|line| ((line.heading, line.key.clone(), line.basis), line))
+fn sides(estimate: &Estimate, scope: impl Fn(Scope) -> Scope) -> BTreeMap<Key, &Line> {
+    let key = |line: &Line| PriceKey {
+        scope: scope(line.key.scope),
+        ..line.key.clone()
+    };
+    let lines = estimate.lines.iter();
+    lines
+        .map(|line| ((line.heading, key(line), line.basis), line))
         .collect()
 }
 
@@ -164,7 +226,10 @@ impl Report for Diff {
                 };
                 let cells = vec![
                     row.heading.title().to_owned(),
-                    row.key.scope.to_string(),
+                    match row.to {
+                        None => row.key.scope.to_string(),
+                        Some(to) => format!("{} → {to}", row.key.scope),
+                    },
                     row.key.item.clone(),
                     told(before),
                     told(after),
@@ -175,13 +240,44 @@ impl Report for Diff {
             })
             .collect();
         let change = self.change();
-        let document = Document::new().heading("Change of a month's cost").table(
+        let (from, to) = self.sides();
+        let (from, to) = match self.regions {
+            None => ("Before".to_owned(), "After".to_owned()),
+            Some(_) => (from, to),
+        };
+        let title = match self.regions {
+            None => "Change of a month's cost".to_owned(),
+            Some((from, to)) => format!("A month's cost in {from} and in {to}"),
+        };
+        let expected = |usd: Option<Usd>| usd.map_or("unknown".to_owned(), |usd| usd.to_string());
+        let services = self.services.iter().map(|of| {
+            let change = of
+                .before
+                .zip(of.after)
+                .map(|(before, after)| after - before);
+            let mark = if change.is_some() {
+                Mark::Plain
+            } else {
+                Mark::Unknown
+            };
+            let cells = vec![
+                of.heading.title().to_owned(),
+                expected(of.before),
+                expected(of.after),
+                change.map_or("unknown".to_owned(), signed),
+            ];
+            (mark, cells)
+        });
+        let document = Document::new()
+            .heading(title)
+            .table(["Service", &from, &to, "Change"], services.collect());
+        let document = document.heading("Lines that change").table(
             [
                 "Service",
                 "Region",
                 "Item",
-                "Before",
-                "After",
+                &from,
+                &to,
                 "Change",
                 "Arithmetic",
             ],
@@ -264,6 +360,42 @@ mod tests {
         assert_eq!(nat.len(), 2);
         assert!(nat[0].after.is_none() && nat[1].before.is_none());
         assert!(diff.change().expected < Usd::ZERO);
+    }
+
+    #[test]
+    fn the_same_item_in_two_regions_is_one_row() {
+        let (from, to) = (
+            "ca-central-1".parse().unwrap(),
+            "us-east-1".parse().unwrap(),
+        );
+        let diff = Diff::of_regions(
+            &estimate(None, 168),
+            &estimate(Some("us-east-1"), 168),
+            from,
+            to,
+        );
+        let text = diff.document().to_markdown();
+        assert!(
+            text.contains("| NAT Gateways | ca-central-1 → us-east-1 | nat gateway | $73.00 | $65.70 | -$7.30 |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| Service | ca-central-1 | us-east-1 | Change |"),
+            "{text}"
+        );
+        // The distribution's edges are the same.
+        assert!(diff.rows.iter().all(|row| row.key.item != "to internet us"));
+        let cdn = diff
+            .services
+            .iter()
+            .find(|of| of.heading == Heading::CloudFront)
+            .unwrap();
+        assert_eq!(cdn.before, cdn.after);
+        let sum = |side: fn(&ServiceChange) -> Option<Usd>| -> Usd {
+            diff.services.iter().filter_map(side).sum()
+        };
+        assert_eq!(sum(|of| of.before), diff.before.expected);
+        assert_eq!(sum(|of| of.after), diff.after.expected);
     }
 
     #[test]

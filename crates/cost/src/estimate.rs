@@ -102,6 +102,8 @@ pub struct Line {
     pub usd: Option<UsdRange>,
     /// What is not known.
     pub missing: Option<Missing>,
+    /// What the price book has instead of a price that it has not.
+    pub near: Option<String>,
     /// What is to be said about the prices.
     pub caveats: Vec<Caveat>,
     /// The resources that it is for.
@@ -327,8 +329,10 @@ impl Meter<'_> {
             *before = *before + paid;
             usd
         });
+        let mut near = None;
         if usd.is_none() {
             missing = Some(Missing::Price);
+            near = self.book.near(&key);
         }
         let mut resources = BTreeSet::new();
         for demand in demands {
@@ -363,6 +367,7 @@ impl Meter<'_> {
             portions,
             usd: usd.map(UsdRange::rounded),
             missing,
+            near,
             caveats: caveats.into_iter().collect(),
             resources: resources.into_iter().collect(),
         }

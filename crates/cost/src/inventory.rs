@@ -20,6 +20,8 @@ pub enum Source {
     State,
     /// The staging guide's stack, with the names and regions of the settings.
     Settings,
+    /// What AWS shows.
+    Live,
 }
 
 /// A managed resource.

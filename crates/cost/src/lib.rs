@@ -2,12 +2,16 @@
 //!
 //! An [`Inventory`] says which resources there are, from a Terraform plan or state or from the settings
 //! alone. [`Usage`] says how much they do, and a [`PriceBook`] what that costs; an [`Estimate`] multiplies.
-//! Nothing is called and no key is needed.
+//! Nothing is called and no key is needed; the feature `aws` adds a module with what can be asked of AWS.
 //!
 //! Money is decimal and never a float. A price that is not known is an error on its line and makes the total
 //! a lower bound; a price that is derived, assumed or old says so on the line.
 
+mod actual;
+#[cfg(feature = "aws")]
+pub mod aws;
 mod budget;
+mod charts;
 mod diff;
 mod estimate;
 mod inventory;
@@ -18,8 +22,10 @@ mod recovery;
 mod tips;
 mod usage;
 
+pub use actual::{Actual, ActualRow, Bill, Billed};
 pub use budget::{Budget, Verdict};
-pub use diff::{Diff, DiffRow, Side};
+pub use charts::Charted;
+pub use diff::{Diff, DiffRow, ServiceChange, Side};
 pub use estimate::{
     AgainstGuide, Basis, Estimate, GuideRow, HOURS, Heading, Line, Missing, OLD_DAYS, Options,
     Problem, ResourceCost, Unpriced, WEEK,
@@ -27,10 +33,14 @@ pub use estimate::{
 pub use inventory::{Attributes, Inventory, InventoryError, Resource, Source};
 pub use money::{Usd, UsdRange};
 pub use prices::{
-    Allowance, BookError, Caveat, Confidence, Finding, FindingKind, ListedPrice, Portion, Price,
-    PriceBook, PriceCheck, PriceKey, PriceList, Priced, Scope, Service, Tier, UnknownService,
+    Allowance, BookError, Caveat, Confidence, Finding, FindingKind, ListedPrice, OfferError,
+    OfferFile, Portion, Price, PriceBook, PriceChange, PriceCheck, PriceKey, PriceList, PriceQuery,
+    Priced, Product, Refresh, Scope, Service, Tier, TierPrice, UnknownService, Unmatched, Wanted,
 };
 pub use quantity::{Quantity, QuantityError, QuantityRange, Scenario, Unit};
 pub use recovery::{Choice, DRILL_HOURS, Recovery, RecoveryError};
 pub use tips::{Tip, Tips, Trust};
-pub use usage::{Told, Usage, UsageError, UsageKey, usage_keys};
+pub use usage::{
+    Measure, Measured, Measurement, Period, Statistic, Told, Unmeasured, Usage, UsageError,
+    UsageKey, measures, usage_keys,
+};

@@ -3,6 +3,8 @@
 mod book;
 mod check;
 mod list;
+mod offer;
+mod refresh;
 mod service;
 mod tier;
 
@@ -12,6 +14,8 @@ use serde::Serialize;
 pub use book::{BookError, PriceBook};
 pub use check::{Finding, FindingKind, PriceCheck};
 pub use list::{ListedPrice, PriceList};
+pub use offer::{OfferError, OfferFile, PriceQuery, Product};
+pub use refresh::{PriceChange, Refresh, TierPrice, Unmatched, Wanted};
 pub use service::{PriceKey, Scope, Service, UnknownService};
 pub use tier::{Portion, Price, Priced, Tier};
 
@@ -21,12 +25,25 @@ use crate::Quantity;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
+    /// Read from AWS's own price list.
+    Aws,
     /// That many public documents quote it from AWS.
     Quoted(u8),
     /// Calculated from other prices.
     Derived,
     /// From memory, or taken over from another region.
     Assumed,
+}
+
+impl std::fmt::Display for Confidence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Aws => f.write_str("AWS's price list"),
+            Self::Quoted(count) => write!(f, "quoted by {count}"),
+            Self::Derived => f.write_str("derived"),
+            Self::Assumed => f.write_str("assumed"),
+        }
+    }
 }
 
 /// Why a figure deserves less trust.

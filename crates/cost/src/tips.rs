@@ -2,6 +2,7 @@
 
 mod databases;
 mod document;
+mod graviton;
 mod network;
 mod storage;
 
@@ -67,6 +68,7 @@ impl Tips {
         };
         finder.off_hours();
         finder.reservations();
+        finder.graviton();
         finder.gp3();
         finder.one_nat();
         finder.gateway_endpoints();

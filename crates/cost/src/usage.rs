@@ -1,6 +1,8 @@
 //! How much the resources do, in the format that people already have: `infracost-usage.yml`.
 
 mod keys;
+mod measure;
+mod measured;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +12,8 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use keys::{UsageKey, usage_keys};
+pub use measure::{Measure, Statistic, Unmeasured, measures};
+pub use measured::{Measured, Measurement, Period};
 
 use crate::quantity::parse_number;
 use crate::{Inventory, QuantityRange};

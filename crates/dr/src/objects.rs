@@ -9,6 +9,7 @@ mod bucket;
 mod compare;
 mod comparison;
 mod copy;
+mod deletion;
 mod digest;
 mod entry;
 mod estimate;
@@ -19,6 +20,7 @@ mod intercept;
 mod inventory;
 mod journal;
 mod list_xml;
+mod look;
 mod manifest;
 mod pace;
 mod parity;
@@ -26,13 +28,15 @@ mod place;
 mod plan;
 mod reconcile;
 mod split;
+mod spool;
 mod sync;
 mod undo;
 mod versions;
 mod walk;
 
 pub use batch::{
-    BatchError, BatchJob, BatchOptions, BatchPlan, JobState, Jobs, follow, plan_batch, submit,
+    BatchError, BatchJob, BatchOptions, BatchPlan, JobControl, JobState, Jobs, follow, plan_batch,
+    submit, unfinished_jobs,
 };
 pub use bucket::Bucket;
 pub use compare::{
@@ -42,20 +46,23 @@ pub use compare::{
 pub use copy::{Copied, Copier, CopyError, Expected, Order};
 pub use digest::TreeDigest;
 pub use entry::{ETag, Facts, Modified, Page, StorageClass};
-pub use estimate::{Engine, Estimate, Line, Rates, Usd, Way, Workload, estimate};
+pub use estimate::{Engine, Estimate, Line, Rates, Way, Workload, estimate};
 pub use execute::{Done, ExecuteError};
 pub use guard::{Intended, MaxDelete, Refusal, check, check_places};
-pub use inventory::{Inventory, InventoryError, ManifestUrl, parity_of_inventories};
+pub use inventory::{
+    Covers, CoversBoth, Inventory, InventoryError, ManifestUrl, parity_of_inventories,
+};
 pub use journal::{
-    Action, Change, Intent, Journal, JournalError, Outcome, Past, Record, Run, recall,
+    Action, Change, Intent, Journal, JournalError, Outcome, Past, PastJob, Record, Run, recall,
 };
 pub use list_xml::{ListingError, ListingReader};
 pub use manifest::{Manifest, ManifestError, capture};
 pub use pace::Pace;
 pub use parity::{AsOf, Finding, Folder, Parity, ParityOptions, Sample, Sum, parity};
 pub use place::{JOURNAL, Place, PlaceError};
-pub use plan::{Example, Listed, Plan, PlanError, PlanOptions, Planned, SpoolError, Tally, plan};
+pub use plan::{Example, Listed, Plan, PlanError, PlanOptions, Planned, Tally, plan};
 pub use reconcile::{ReconcileError, Reconciliation, reconcile};
+pub use spool::SpoolError;
 pub use sync::{ApplyOptions, abort_leftovers, apply};
-pub use undo::{UndoPlan, Undone, plan_undo, undo};
+pub use undo::{PlannedUndo, UndoError, UndoPlan, Undone, plan_undo, undo};
 pub use walk::{Lister, Side, Visitor, WalkError, walk};

@@ -2,10 +2,12 @@ use aws_env::{Error, ErrorClass};
 use jiff::Timestamp;
 use report::{Document, Mark, Report};
 use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::evidence::Secrets;
 
 /// How bad it is when a check fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Untidy.
@@ -48,7 +50,7 @@ pub struct Check {
 }
 
 /// What came out of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// As it should be.
@@ -251,6 +253,20 @@ impl Checked {
             .iter()
             .filter(|answer| answer.status == status)
             .count()
+    }
+}
+
+impl Checked {
+    /// Takes out what is a secret, or has one in it: terraform's own column shows outputs that nobody has marked.
+    pub fn hide(&mut self, secrets: &Secrets) {
+        for answer in &mut self.answers {
+            for text in [&mut answer.resource, &mut answer.expected] {
+                *text = secrets.hide(text);
+            }
+            for text in [&mut answer.terraform, &mut answer.aws, &mut answer.reason] {
+                *text = text.take().map(|text| secrets.hide(&text));
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `estimate`.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use clap::Args;
 use dr::objects::ManifestUrl;
@@ -34,4 +35,7 @@ pub struct EstimateArgs {
     /// Take a job when this machine would need more hours, and the job fewer
     #[arg(long, value_name = "HOURS", default_value_t = 8)]
     pub longest: u32,
+    /// Another price book, as `verify-staging cost prices refresh` writes it
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
 }

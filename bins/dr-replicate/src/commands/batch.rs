@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use aws_env::AwsEnv;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use dr::objects::{
-    BatchError, BatchOptions, BatchPlan, Jobs, Plan, Planned, follow, plan_batch, submit,
+    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, Jobs, Plan, Planned, follow,
+    plan_batch, submit,
 };
 use report::{Document, Report};
 use serde::Serialize;
@@ -37,17 +39,23 @@ impl Report for Outcome<'_> {
     }
 }
 
-async fn options(args: &SyncArgs, pair: &Pair) -> Result<BatchOptions, Failure> {
-    let region = pair.destination.region();
-    let account = pair
-        .env
+/// Where jobs that write to `destination` are.
+pub(super) async fn control(env: &AwsEnv, destination: &Bucket) -> Result<JobControl, Failure> {
+    let region = destination.region();
+    let account = env
         .region(region)
         .account_id()
         .await
         .map_err(|error| Failure::aws("ask which account this is", error))?;
-    Ok(BatchOptions {
-        control: aws_sdk_s3control::Client::new(&pair.env.sdk_config(region)),
+    Ok(JobControl {
+        client: aws_sdk_s3control::Client::new(&env.sdk_config(region)),
         account,
+    })
+}
+
+async fn options(args: &SyncArgs, pair: &Pair) -> Result<BatchOptions, Failure> {
+    Ok(BatchOptions {
+        control: control(&pair.env, &pair.destination).await?,
         role: args.batch.role_arn.clone().unwrap_or_default(),
         priority: args.batch.priority,
         kms_key: args.kms_key.clone(),
@@ -100,6 +108,7 @@ pub(super) async fn run(
         &run,
         (runs, directory),
         &options,
+        &stop,
         |job| {
             if let Some(id) = &job.id {
                 note(&format!("job {id} copies {} objects", job.copies.objects));
@@ -114,7 +123,7 @@ pub(super) async fn run(
         .iter()
         .filter_map(|job| job.id.clone())
         .collect();
-    outcome.jobs = Some(watch_jobs(args, pair, &options, &ids, stop.clone()).await?);
+    outcome.jobs = Some(watch_jobs(args, pair, &options.control, &ids, stop.clone()).await?);
     outcome.run = Some(run.run);
     cli::print(global, &outcome)?;
     Ok(if *stop.borrow() {
@@ -131,8 +140,8 @@ pub(super) async fn resume(
     pair: &Pair,
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
-    let options = options(args, pair).await?;
-    let jobs = watch_jobs(args, pair, &options, &args.batch.job, stop.clone()).await?;
+    let control = control(&pair.env, &pair.destination).await?;
+    let jobs = watch_jobs(args, pair, &control, &args.batch.job, stop.clone()).await?;
     cli::print(global, &jobs)?;
     Ok(if *stop.borrow() {
         Exit::Interrupted
@@ -144,14 +153,14 @@ pub(super) async fn resume(
 async fn watch_jobs(
     args: &SyncArgs,
     pair: &Pair,
-    options: &BatchOptions,
+    control: &JobControl,
     ids: &[String],
     stop: watch::Receiver<bool>,
 ) -> Result<Jobs, Failure> {
     let deadline = Duration::from_secs(u64::from(args.batch.wait) * 60);
     let progress = Progress::new();
     let again: String = ids.iter().map(|id| format!(" --job {id}")).collect();
-    let jobs = follow(&pair.destination, ids, options, deadline, stop, &progress)
+    let jobs = follow(&pair.destination, ids, control, deadline, stop, &progress)
         .await
         .map_err(|error| {
             Failure::aws("follow the jobs", error)

@@ -90,13 +90,13 @@ pub(super) async fn inventories(
     ))
 }
 
-/// The bucket that a run changed.
+/// The bucket that a run changed, and the way to other services of its region.
 pub(super) async fn destination(
     global: &GlobalArgs,
     bucket: Option<&BucketName>,
     to: Option<&Place>,
     to_region: Option<Region>,
-) -> Result<Bucket, Failure> {
+) -> Result<(Bucket, AwsEnv), Failure> {
     let settings = settings(global, to_region.is_some() && bucket.is_none())?;
     let pairs = pairs(settings.as_ref());
     let place = match (bucket, to) {
@@ -117,7 +117,7 @@ pub(super) async fn destination(
         .reach()
         .await
         .map_err(|error| Failure::aws("reach the bucket", error))?;
-    Ok(bucket)
+    Ok((bucket, env))
 }
 
 /// Settings; none when everything is on the command line and there is no file.

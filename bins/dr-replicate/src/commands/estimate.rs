@@ -1,10 +1,14 @@
+use std::path::Path;
+
 use cli::{Exit, Failure, GlobalArgs};
+use cost::PriceBook;
 use dr::objects::{Mode, PlanOptions, Rates, Workload, estimate, plan};
 
 use super::{connect, parity};
 use crate::args::estimate::EstimateArgs;
 
 pub(crate) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit, Failure> {
+    let book = book(args.prices.as_deref())?;
     let directory = connect::temporary()?;
     let inventories = args.inventory_from.as_ref().zip(args.inventory_to.as_ref());
     let (workload, from, to) = match inventories {
@@ -40,6 +44,19 @@ pub(crate) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit
         mebibytes_per_second: args.throughput,
         longest_hours: args.longest,
     };
-    cli::print(global, &estimate(workload, from, to, rates))?;
+    cli::print(global, &estimate(workload, from, to, rates, &book))?;
     Ok(Exit::Fine)
+}
+
+/// The price book of this release, or the one in a file.
+fn book(path: Option<&Path>) -> Result<PriceBook, Failure> {
+    let Some(path) = path else {
+        return PriceBook::builtin().map_err(|error| Failure::new(Exit::Usage, error));
+    };
+    let context = |error: anyhow::Error| {
+        let error = error.context(format!("failed to use {}", path.display()));
+        Failure::new(Exit::Usage, error)
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| context(error.into()))?;
+    PriceBook::with_prices(&text).map_err(|error| context(error.into()))
 }

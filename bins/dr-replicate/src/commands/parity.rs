@@ -62,7 +62,9 @@ fn failure(side: Side, error: InventoryError) -> Failure {
     let what = format!("read the inventory of the {side}");
     let exit = match error {
         InventoryError::Call(error) => return Failure::aws(&what, error),
-        InventoryError::OneBucket { .. } | InventoryError::Unusable { .. } => Exit::Usage,
+        InventoryError::OneBucket { .. }
+        | InventoryError::OtherParts { .. }
+        | InventoryError::Unusable { .. } => Exit::Usage,
         _ => Exit::Unchecked,
     };
     Failure::new(

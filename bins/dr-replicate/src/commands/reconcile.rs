@@ -38,7 +38,7 @@ pub(crate) async fn capture(global: &GlobalArgs, args: &ManifestArgs) -> Result<
         )
         .hint("the manifest of the failover cannot be made again later; give another name"));
     }
-    let dr = connect::destination(global, Some(&args.bucket), None, None).await?;
+    let (dr, _) = connect::destination(global, Some(&args.bucket), None, None).await?;
     let objects = dr::objects::capture(&dr, cli::now(), &args.out)
         .await
         .map_err(|error| match error {

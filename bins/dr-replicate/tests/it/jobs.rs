@@ -92,7 +92,7 @@ fn request(stream: &mut TcpStream) -> (String, String) {
 async fn a_sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
     let stage = stage!();
     stage.put(&stage.from, FROM, &["a", "b"]).await;
-    let control = Control::open(&["Active", "Suspended", "Complete"]);
+    let control = Control::open(&["Active", "Suspended", "Suspended", "Complete"]);
     let sync = ["sync", "--bucket", FROM, "--engine", "batch"];
     let output = control.run(&stage, &sync);
     assert_eq!(output.status.code(), Some(2), "without a role: {output:?}");
@@ -144,6 +144,14 @@ async fn a_sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
     let rows = format!("{FROM},a\n{FROM},b\n");
     assert_eq!(manifest.to_vec(), rows.as_bytes());
 
+    // What is put back while the job goes on would be overwritten again.
+    let undo = ["undo", run, "--bucket", FROM, "--yes"];
+    let output = control.run(&stage, &undo);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("job-1 is Suspended"), "{text}");
+    assert!(text.contains("sync --job job-1"), "{text}");
+
     let again = ["sync", "--bucket", FROM, "--job", "job-1", "--wait", "0"];
     let output = control.run(&stage, &again);
     assert_eq!(output.status.code(), Some(3), "it waits: {output:?}");
@@ -152,6 +160,8 @@ async fn a_sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
     let jobs: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(jobs[0]["succeeded"], 2);
     // The job copied nothing here, and `undo` tells that from the versions.
-    let undone = stage.json(0, &["undo", run, "--bucket", FROM, "--yes"]);
+    let output = control.run(&stage, &undo);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let undone: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(undone["nothing"]["objects"], 2, "{undone}");
 }

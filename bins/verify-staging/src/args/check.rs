@@ -36,10 +36,6 @@ pub struct CheckArgs {
     #[arg(long, value_name = "CHECK", value_delimiter = ',')]
     pub skip: Vec<Pattern>,
 
-    /// Say which checks there are, and call nothing
-    #[arg(long, conflicts_with_all = ["outputs", "chdir", "format", "watch"])]
-    pub list: bool,
-
     /// Another form than --output has: for a pull request, a browser, a CI system, code scanning
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
@@ -55,6 +51,10 @@ pub struct CheckArgs {
     /// Exit 1 only for failed checks of this severity or a worse one; unknown stays exit 3
     #[arg(long, value_enum, value_name = "SEVERITY", default_value = "low")]
     pub fail_on: SeverityArg,
+
+    /// Say which checks there are, and call nothing
+    #[arg(long, conflicts_with_all = ["outputs", "chdir", "format", "watch"])]
+    pub list: bool,
 }
 
 /// Forms of the result besides a table and JSON.

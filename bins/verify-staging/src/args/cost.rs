@@ -15,10 +15,14 @@ pub enum CostCommand {
     Recovery(RecoveryArgs),
     /// Say what could be saved, and what that gives up
     Tips(EstimateArgs),
-    /// Compare two plans or states
+    /// Compare two plans or states, or one stack in two regions
     Diff(DiffArgs),
     /// Hold the estimate against a limit: exit 1 above it, 3 when something has no price
     Budget(BudgetArgs),
+    /// Write a usage file: what CloudWatch measured, or the defaults
+    Usage(UsageArgs),
+    /// Put what AWS billed in a month beside the estimate; every request to Cost Explorer costs $0.01
+    Actual(ActualArgs),
     /// The price book
     #[command(subcommand)]
     Prices(PricesCommand),
@@ -31,6 +35,8 @@ pub enum PricesCommand {
     Show(ShowArgs),
     /// Look for prices that are missing, derived, assumed or old: exit 1 when there are any
     Check(CheckArgs),
+    /// Ask AWS, or read its bulk offer files, and write a new edition; shows what changes first
+    Refresh(RefreshArgs),
 }
 
 /// What is priced, and how.
@@ -40,6 +46,9 @@ pub struct EstimateArgs {
     /// the names of the settings unless given
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
+    /// What AWS shows of the guide's stack in both regions of the settings, by their tags and names
+    #[arg(long, conflicts_with_all = ["plan", "region"])]
+    pub live: bool,
     /// What it is priced with.
     #[command(flatten)]
     pub pricing: PricingArgs,
@@ -73,8 +82,11 @@ pub struct PricingArgs {
     #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=3650))]
     pub max_price_age: u16,
     /// Print Markdown instead of a table
-    #[arg(long)]
+    #[arg(long, conflicts_with = "html")]
     pub markdown: bool,
+    /// Print a page of HTML with charts instead of a table; it needs nothing else
+    #[arg(long)]
+    pub html: bool,
 }
 
 /// `cost recovery`.
@@ -92,11 +104,24 @@ pub struct RecoveryArgs {
 #[derive(Debug, Args)]
 pub struct DiffArgs {
     /// The plan or state before
-    #[arg(value_name = "BEFORE")]
-    pub before: PathBuf,
+    #[arg(
+        value_name = "BEFORE",
+        requires = "after",
+        required_unless_present = "regions"
+    )]
+    pub before: Option<PathBuf>,
     /// The plan or state after
     #[arg(value_name = "AFTER")]
-    pub after: PathBuf,
+    pub after: Option<PathBuf>,
+    /// Two regions for one stack, instead of two plans
+    #[arg(long, value_names = ["REGION", "OTHER"], num_args = 2, conflicts_with_all = ["before", "move_to", "region"])]
+    pub regions: Vec<Region>,
+    /// The stack for --regions; the guide's, with the names of the settings, unless given
+    #[arg(long, value_name = "FILE", requires = "regions")]
+    pub plan: Option<PathBuf>,
+    /// Where to write the picture; the Markdown then shows it, for places that take images beside it
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
     /// What they are priced with.
     #[command(flatten)]
     pub pricing: PricingArgs,
@@ -163,4 +188,63 @@ pub struct CheckArgs {
     /// Another price book
     #[arg(long, value_name = "FILE")]
     pub prices: Option<PathBuf>,
+}
+
+/// `cost prices refresh`.
+#[derive(Debug, Args)]
+pub struct RefreshArgs {
+    /// Of this region; may be repeated; those of the settings unless given, those of the file with --offer
+    #[arg(long, value_name = "REGION")]
+    pub region: Vec<Region>,
+    /// Read a bulk offer file (offers/v1.0/aws/CODE/current/REGION/index.json) instead of asking AWS; may be
+    /// repeated
+    #[arg(long, value_name = "FILE")]
+    pub offer: Vec<PathBuf>,
+    /// The price book to begin with; that of this release unless given
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
+    /// Where to write the new edition, which --prices reads; nothing is written unless given
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    /// Print Markdown instead of a table
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+/// `cost usage`.
+#[derive(Debug, Args)]
+pub struct UsageArgs {
+    /// Ask CloudWatch what was used; AWS charges for the metrics asked for ($0.01 for 1,000)
+    #[arg(long)]
+    pub from_cloudwatch: bool,
+    /// Days before today that are made a month
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=92))]
+    pub days: u16,
+    /// What `terraform show -json` wrote of a state, - for standard input, which has the names that AWS gave;
+    /// the guide's stack with the names of the settings unless given
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// What AWS shows of the guide's stack in both regions of the settings, by their tags and names
+    #[arg(long, conflicts_with_all = ["plan", "region"])]
+    pub live: bool,
+    /// Region of resources that do not say theirs; that of the state or the settings unless given
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<Region>,
+    /// Where to write the usage file, which --usage reads; standard output unless given
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+}
+
+/// `cost actual`.
+#[derive(Debug, Args)]
+pub struct ActualArgs {
+    /// What is priced, and how.
+    #[command(flatten)]
+    pub estimate: EstimateArgs,
+    /// A month that is over; the last one unless given
+    #[arg(long, value_name = "YYYY-MM")]
+    pub month: Option<String>,
+    /// Only what carries this tag; may be repeated; Project and Environment of the settings unless given
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub tag: Vec<String>,
 }

@@ -6,6 +6,7 @@ use report::{Document, Report};
 use serde::Serialize;
 use settings::Settings;
 use tokio::sync::watch::Sender;
+use verify::evidence::Secrets;
 use verify::{Catalog, Checked, Outputs, Selection, Severity, Sites, Status, Wanted};
 
 use super::terraform;
@@ -67,6 +68,7 @@ impl Asking {
             .iter()
             .map(ToString::to_string)
             .collect();
+        checked.hide(&Secrets::of(&self.outputs));
         checked
     }
 }

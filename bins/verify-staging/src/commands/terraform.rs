@@ -71,9 +71,19 @@ async fn ask(folder: &Path) -> Result<Vec<u8>, Failure> {
         return Ok(done.stdout);
     }
     let said = String::from_utf8_lossy(&done.stderr);
-    let first = said
-        .lines()
-        .find(|line| line.contains("Error"))
-        .unwrap_or("it gave no reason");
-    Err(failed(anyhow!("{}: {first}", done.status)))
+    let known = KNOWN_ERRORS.iter().find(|known| said.contains(**known));
+    let reason = known.map_or("run `terraform output` there to see why", |known| known);
+    Err(failed(anyhow!("{}: {reason}", done.status)))
 }
+
+/// What terraform complains of most. Other words of it are not repeated, not even a line.
+const KNOWN_ERRORS: [&str; 8] = [
+    "Backend initialization required",
+    "Backend configuration changed",
+    "Module not installed",
+    "Error acquiring the state lock",
+    "No valid credential sources found",
+    "Unable to access object",
+    "state data in S3 does not have the expected content",
+    "Unsupported Terraform Core version",
+];

@@ -74,6 +74,7 @@ impl Report for Estimate {
             Source::Plan => "from a plan",
             Source::State => "from a state",
             Source::Settings => "from the settings",
+            Source::Live => "from a live account",
         };
         let mut document = Document::new()
             .heading(format!("Cost of a month, {source}"))
@@ -104,6 +105,12 @@ impl Report for Estimate {
         document = document
             .heading("Resources")
             .table(["Resource", "Low", "Expected", "High"], resources);
+        let without = self.without_price();
+        if !without.is_empty() {
+            document = document
+                .heading("Without a price")
+                .table(["Item", "Region", "Resources", "The price book"], without);
+        }
         if !self.unpriced.is_empty() {
             let rows = self
                 .unpriced
@@ -159,6 +166,29 @@ impl Estimate {
             rows.push((Mark::Plain, row));
         }
         rows
+    }
+
+    /// What has no price, and where.
+    fn without_price(&self) -> Vec<(Mark, Vec<String>)> {
+        let missing = self.lines.iter().filter(|line| line.missing.is_some());
+        missing
+            .map(|line| {
+                let near = match line.missing {
+                    Some(Missing::Tier) => "ends before this quantity".to_owned(),
+                    _ => line
+                        .near
+                        .clone()
+                        .unwrap_or("has nothing like it".to_owned()),
+                };
+                let cells = vec![
+                    line.key.item.clone(),
+                    line.key.scope.to_string(),
+                    line.resources.join("\n"),
+                    near,
+                ];
+                (Mark::Wrong, cells)
+            })
+            .collect()
     }
 
     fn line_rows(&self) -> Vec<(Mark, Vec<String>)> {

@@ -402,6 +402,29 @@ fn unknown_types_classes_and_regions_are_listed_and_never_free() {
 }
 
 #[test]
+fn a_misspelt_class_is_told_with_its_resource_and_the_nearest_name() {
+    let database = json!({"engine": "postgres", "instance_class": "db.t4g.mediun", "multi_az": true,
+        "storage_type": "gp3", "allocated_storage": 20});
+    let misspelt = estimate(&stack(&[("aws_db_instance", database)]), "");
+    let of = line(&misspelt, "instance postgresql db.t4g.mediun multi-az");
+    assert_eq!(
+        of.near.as_deref(),
+        Some("did you mean instance postgresql db.t4g.medium multi-az?")
+    );
+    let text = misspelt.document().to_terminal(None, false);
+    let told = text.lines().find(|line| line.contains("did you mean"));
+    assert!(
+        told.is_some_and(|line| line.contains("aws_db_instance.x[0]")),
+        "{text}"
+    );
+    // Right, but nobody quotes its price here.
+    let cache = json!({"engine": "redis", "node_type": "cache.r6g.large"});
+    let elsewhere = estimate(&stack(&[("aws_elasticache_cluster", cache)]), "");
+    let of = line(&elsewhere, "node redis cache.r6g.large");
+    assert_eq!(of.near.as_deref(), Some("known in us-east-1"));
+}
+
+#[test]
 fn a_reservation_is_paid_whether_it_runs_or_not() {
     let database = |engine: &str| json!({"engine": engine, "instance_class": "db.t3.large", "allocated_storage": 20});
     let usage = |payment: &str| {

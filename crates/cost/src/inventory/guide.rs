@@ -36,6 +36,7 @@ impl Inventory {
                 "aws_db_instance",
                 &id,
                 [
+                    ("identifier", json!(id)),
                     ("engine", json!("postgres")),
                     ("instance_class", json!("db.t4g.medium")),
                     ("multi_az", json!(true)),
@@ -56,15 +57,19 @@ impl Inventory {
         );
         stack.add("aws_secretsmanager_secret", &format!("{name}-redis"), []);
         for bucket in &settings.buckets {
-            stack.add("aws_s3_bucket", bucket.name.as_str(), []);
+            let named = [("bucket", json!(bucket.name.as_str()))];
+            stack.add("aws_s3_bucket", bucket.name.as_str(), named);
         }
         let logs = format!("{}-logs-{}", settings.project, settings.environment);
-        stack.add("aws_s3_bucket", &logs, []);
+        stack.add("aws_s3_bucket", &logs, [("bucket", json!(logs))]);
         stack.add("aws_cloudfront_distribution", &name, []);
         stack.add("aws_kms_key", &name, []);
         stack.monitoring(&name);
         if let Some(table) = &settings.state.lock_table {
-            let mode = [("billing_mode", json!("PAY_PER_REQUEST"))];
+            let mode = [
+                ("billing_mode", json!("PAY_PER_REQUEST")),
+                ("name", json!(table.as_str())),
+            ];
             stack.add("aws_dynamodb_table", table.as_str(), mode);
         }
         Self {

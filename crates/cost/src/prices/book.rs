@@ -19,6 +19,11 @@ const DEAREST: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
 
 /// The first line of a price book, up to its version.
 const HEAD: &str = "# Price book: format 1, version ";
+/// What follows the version: the rest of the first line, and the names of the columns.
+const COLUMNS: &str =
+    "USD for `per` units, from `from` to `to` units a month. docs/cost.md says more.
+region,service,item,unit,per,from,to,usd,as_of,confidence,source
+";
 const FREE_HEAD: &str = "# Free allowances: format 1, version ";
 
 /// Why a price book cannot be used.
@@ -51,8 +56,8 @@ pub enum BookError {
 /// All prices that are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PriceBook {
-    version: Date,
-    prices: BTreeMap<PriceKey, Price>,
+    pub(super) version: Date,
+    pub(super) prices: BTreeMap<PriceKey, Price>,
     allowances: BTreeMap<(Service, String), Allowance>,
 }
 
@@ -178,6 +183,29 @@ impl PriceBook {
         self.prices.get(key)
     }
 
+    /// What the book has instead of a price that it has not: the same item elsewhere, or one whose name is
+    /// nearly the same, as a misspelt class is.
+    pub fn near(&self, key: &PriceKey) -> Option<String> {
+        /// One wrong letter of a class is about 0.98, another class of the same family less.
+        const NEAR: f64 = 0.97;
+        let of_service = || {
+            self.prices
+                .keys()
+                .filter(|known| known.service == key.service)
+        };
+        let elsewhere: Vec<String> = of_service()
+            .filter(|known| known.item == key.item)
+            .map(|known| known.scope.to_string())
+            .collect();
+        if !elsewhere.is_empty() {
+            return Some(format!("known in {}", elsewhere.join(", ")));
+        }
+        let nearest = of_service()
+            .map(|known| (strsim::jaro_winkler(&known.item, &key.item), &known.item))
+            .max_by(|a, b| a.0.total_cmp(&b.0))?;
+        (nearest.0 >= NEAR).then(|| format!("did you mean {}?", nearest.1))
+    }
+
     /// Every price, in order.
     pub fn prices(&self) -> impl Iterator<Item = (&PriceKey, &Price)> {
         self.prices.iter()
@@ -259,13 +287,52 @@ fn date(text: &str) -> Result<Option<Date>, String> {
 
 fn confidence(text: &str) -> Result<Confidence, String> {
     match text {
+        "aws" => Ok(Confidence::Aws),
         "derived" => Ok(Confidence::Derived),
         "assumed" => Ok(Confidence::Assumed),
         text => text
             .strip_prefix("quoted:")
             .and_then(|count| count.parse().ok())
             .map(Confidence::Quoted)
-            .ok_or_else(|| format!("{text:?} is not quoted:N, derived or assumed")),
+            .ok_or_else(|| format!("{text:?} is not aws, quoted:N, derived or assumed")),
+    }
+}
+
+impl PriceBook {
+    /// The book as a file that [`PriceBook::with_prices`] reads.
+    pub fn to_csv(&self) -> String {
+        let mut lines: Vec<(&PriceKey, &Price, &Tier)> = self
+            .prices
+            .iter()
+            .flat_map(|(key, price)| price.tiers.iter().map(move |tier| (key, price, tier)))
+            .collect();
+        // As the book of this release: one item in all its regions together.
+        lines.sort_by_key(|(key, _, tier)| (key.service.code(), &key.item, key.scope, tier.from));
+        let mut out = format!("{HEAD}{}. {COLUMNS}", self.version);
+        for (key, price, tier) in lines {
+            let to = tier
+                .to
+                .map_or("Inf".to_owned(), |to| to.normalize().to_string());
+            let confidence = match tier.confidence {
+                Confidence::Aws => "aws".to_owned(),
+                Confidence::Quoted(count) => format!("quoted:{count}"),
+                Confidence::Derived => "derived".to_owned(),
+                Confidence::Assumed => "assumed".to_owned(),
+            };
+            let as_of = tier.as_of.map_or(String::new(), |date| date.to_string());
+            let source = tier.source.replace('"', "\"\"");
+            out.push_str(&format!(
+                "{},{},{},{},{},{},{to},{},{as_of},{confidence},\"{source}\"\n",
+                key.scope,
+                key.service.code(),
+                key.item,
+                price.unit,
+                price.per.normalize(),
+                tier.from.normalize(),
+                tier.usd.exact(),
+            ));
+        }
+        out
     }
 }
 
@@ -322,7 +389,7 @@ mod tests {
             (",0.1,", ",1000001,", "more than anything costs"),
             (",1,0,", ",0,0,", "`per` is zero"),
             ("2026-01-01", "2026-13-01", "not a date"),
-            ("quoted:1", "heard", "not quoted:N"),
+            ("quoted:1", "heard", "not aws, quoted:N"),
         ] {
             let error = book(&format!("{good}{}", good.replacen(from, to, 1))).unwrap_err();
             let text = error.to_string();
@@ -350,6 +417,15 @@ mod tests {
             );
         }
         assert!(book(&(line("10", "Inf") + &line("0", "10"))).is_ok());
+    }
+
+    #[test]
+    fn a_book_is_read_as_it_was_written() {
+        let book = PriceBook::builtin().unwrap();
+        let written = book.to_csv();
+        assert_eq!(PriceBook::with_prices(&written).unwrap(), book);
+        let lines = |text: &str| text.lines().count();
+        assert_eq!(lines(&written), lines(PRICES));
     }
 
     #[test]

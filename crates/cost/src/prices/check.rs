@@ -62,8 +62,7 @@ impl PriceBook {
         }
         for (key, _) in self.prices() {
             // Prices to or from a named region are no gap elsewhere.
-            let pair = Region::all().any(|region| key.item.ends_with(region.as_str()));
-            if key.scope == Scope::Global || pair {
+            if key.scope == Scope::Global || key.is_of_a_pair() {
                 continue;
             }
             for region in regions {

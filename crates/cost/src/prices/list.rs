@@ -81,10 +81,9 @@ impl Report for PriceList {
             .prices
             .iter()
             .map(|price| {
-                let (mark, confidence) = match price.confidence {
-                    Confidence::Quoted(count) => (Mark::Plain, format!("quoted by {count}")),
-                    Confidence::Derived => (Mark::Unknown, "derived".to_owned()),
-                    Confidence::Assumed => (Mark::Unknown, "assumed".to_owned()),
+                let mark = match price.confidence {
+                    Confidence::Aws | Confidence::Quoted(_) => Mark::Plain,
+                    Confidence::Derived | Confidence::Assumed => Mark::Unknown,
                 };
                 let cells = vec![
                     price.key.scope.to_string(),
@@ -94,7 +93,7 @@ impl Report for PriceList {
                     format!("${}", price.usd.exact()),
                     format!("{} {}", shown(price.per), price.unit),
                     price.as_of.map_or("–".to_owned(), |date| date.to_string()),
-                    confidence,
+                    price.confidence.to_string(),
                 ];
                 (mark, cells)
             })

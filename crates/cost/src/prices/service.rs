@@ -138,6 +138,13 @@ pub struct PriceKey {
     pub item: String,
 }
 
+impl PriceKey {
+    /// Whether it is to or from a named region, so that another region has no such price.
+    pub(super) fn is_of_a_pair(&self) -> bool {
+        Region::all().any(|region| self.item.ends_with(region.as_str()))
+    }
+}
+
 impl fmt::Display for PriceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} in {}", self.service.code(), self.item, self.scope)

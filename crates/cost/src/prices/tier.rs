@@ -29,9 +29,11 @@ impl Tier {
         match (self.confidence, self.as_of) {
             (Confidence::Derived, _) => Some(Caveat::Derived),
             (Confidence::Assumed, _) => Some(Caveat::Assumed),
-            (Confidence::Quoted(_), None) => Some(Caveat::Undated),
-            (Confidence::Quoted(_), Some(date)) if date < oldest => Some(Caveat::Stale(date)),
-            (Confidence::Quoted(_), Some(_)) => None,
+            (Confidence::Aws | Confidence::Quoted(_), None) => Some(Caveat::Undated),
+            (Confidence::Aws | Confidence::Quoted(_), Some(date)) if date < oldest => {
+                Some(Caveat::Stale(date))
+            }
+            (Confidence::Aws | Confidence::Quoted(_), Some(_)) => None,
         }
     }
 }

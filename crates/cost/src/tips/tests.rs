@@ -91,6 +91,24 @@ fn the_guides_stack_by_hand() {
 }
 
 #[test]
+fn graviton_is_a_tip_where_both_prices_are_known() {
+    let database = json!({"engine": "postgres", "instance_class": "db.t3.large", "storage_type": "gp3",
+        "allocated_storage": 20});
+    let tips = tips(&in_us_east_1("aws_db_instance", database));
+    // 730 × (0.145 - 0.129)
+    assert_eq!(
+        of(&tips, "Run databases and caches on Graviton")
+            .saves
+            .expected,
+        usd("11.68")
+    );
+    let already = json!({"engine": "postgres", "instance_class": "db.t4g.medium", "storage_type": "gp3",
+        "allocated_storage": 20});
+    let tips = self::tips(&in_us_east_1("aws_db_instance", already));
+    assert!(tips.tips.iter().all(|tip| !tip.name.contains("Graviton")));
+}
+
+#[test]
 fn a_reservation_has_a_break_even() {
     let database = json!({"engine": "mysql", "instance_class": "db.t3.large", "multi_az": true,
         "storage_type": "gp2", "allocated_storage": 20});

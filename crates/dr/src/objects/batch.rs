@@ -19,18 +19,20 @@ use aws_sdk_s3control::types::{
 };
 use report::{Document, Mark};
 use settings::KmsKeyArn;
+use tokio::sync::watch;
 
 use super::bucket::Bucket;
 use super::copy::{LARGEST_COPY, patience};
 use super::entry::StorageClass;
 use super::journal::{Journal, JournalError, Record, Run};
 use super::place::{JOURNAL, Place};
-use super::plan::{Listed, Planned, SpoolError, Step, Tally, examples};
+use super::plan::{Listed, Planned, Step, Tally, examples};
+use super::spool::SpoolError;
 
 mod follow;
 mod manifests;
 
-pub use follow::{JobState, Jobs, follow};
+pub use follow::{JobState, Jobs, follow, unfinished_jobs};
 use manifests::Manifests;
 
 /// Bytes of one manifest: PutObject takes 5 GB at once.
@@ -41,13 +43,20 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(40);
 /// Bytes a second; an upload that is slower hangs.
 const SLOWEST_UPLOAD: u64 = 256 << 10;
 
+/// Where jobs are.
+#[derive(Clone, Debug)]
+pub struct JobControl {
+    /// S3 Control in the destination's region.
+    pub client: Client,
+    /// The account in which jobs run: 12 digits.
+    pub account: String,
+}
+
 /// Who runs jobs, and how.
 #[derive(Clone, Debug)]
 pub struct BatchOptions {
-    /// S3 Control in the destination's region.
-    pub control: Client,
-    /// The account in which jobs run: 12 digits.
-    pub account: String,
+    /// Where jobs are made.
+    pub control: JobControl,
     /// The role that S3 takes on: it reads the source and the manifest, and writes the destination.
     pub role: String,
     /// Higher runs first.
@@ -120,6 +129,8 @@ pub struct BatchPlan {
     pub jobs: Vec<BatchJob>,
     /// Not for a job: too large, or of a class that jobs do not write. A sync by the own engine copies these.
     pub left: Listed,
+    /// The run was interrupted before all jobs were made.
+    pub interrupted: bool,
 }
 
 impl BatchPlan {
@@ -137,11 +148,18 @@ impl BatchPlan {
         let document = document
             .heading("Copies by jobs")
             .table(["Storage class", "Objects", "Bytes", "Job"], rows.collect());
-        examples(
+        let document = examples(
             document,
             "Not for a job: sync these with the own engine",
             &self.left,
-        )
+        );
+        if self.interrupted {
+            document.text(
+                "Interrupted before all jobs were made: run the same command again for the rest.",
+            )
+        } else {
+            document
+        }
     }
 
     fn add(&mut self, class: &str, bytes: u64) {
@@ -221,6 +239,7 @@ pub fn plan_batch(
 ///
 /// # Errors
 /// When a call, the journal or a file fails. Jobs that were made already run on; `made` is told each id.
+#[expect(clippy::too_many_arguments, reason = "what a run is made of")]
 pub async fn submit(
     planned: &Planned,
     source: &Bucket,
@@ -228,16 +247,21 @@ pub async fn submit(
     run: &Run,
     (runs, directory): (&Path, &Path),
     options: &BatchOptions,
+    stop: &watch::Receiver<bool>,
     mut made: impl FnMut(&BatchJob),
 ) -> Result<BatchPlan, BatchError> {
     let prefix = target_prefix(source.place(), destination.place())?;
     let journal = Journal::begin(runs, destination, run).await?;
-    let manifests = Manifests::write(planned, source, destination, &journal, directory).await?;
-    let mut plan = BatchPlan {
-        jobs: Vec::new(),
-        left: manifests.left,
-    };
+    let mut plan = BatchPlan::default();
+    let manifests =
+        Manifests::write(planned, source, destination, &journal, directory, stop).await?;
+    plan.left = manifests.left;
+    plan.interrupted = *stop.borrow();
     for (number, manifest) in manifests.files.into_iter().enumerate() {
+        if *stop.borrow() {
+            plan.interrupted = true;
+            break;
+        }
         let key = format!("{JOURNAL}{}/batch-{number}.csv", run.run);
         let etag = upload(destination, &key, &manifest.path).await?;
         let copies = S3CopyObjectOperation::builder()
@@ -250,14 +274,21 @@ pub async fn submit(
             .object_arn(format!("arn:aws:s3:::{}/{key}", destination.name()))
             .e_tag(etag)
             .build();
-        let id = create(destination, run, number, copies, location, options).await?;
+        // Whoever undoes the run has to know of the job, also when its id never arrives.
+        let token = format!("{}-{number}", run.run);
+        let asked = Record::JobAsked {
+            token: token.clone(),
+        };
+        journal.ahead(&[asked]).await?;
+        let id = create(destination, run, &token, copies, location, options).await?;
         let job = BatchJob {
             class: manifest.class.as_str().to_owned(),
             copies: manifest.copies,
-            id: Some(id),
+            id: Some(id.clone()),
         };
         made(&job);
         plan.jobs.push(job);
+        journal.ahead(&[Record::Job { token, id }]).await?;
     }
     // Nothing of the run is left on this machine, so that no later one needs to look for it.
     journal.ahead(&[Record::End { complete: false }]).await?;
@@ -302,7 +333,7 @@ async fn upload(destination: &Bucket, key: &str, path: &Path) -> Result<String, 
 async fn create(
     destination: &Bucket,
     run: &Run,
-    number: usize,
+    token: &str,
     copies: S3CopyObjectOperation,
     location: Result<JobManifestLocation, aws_sdk_s3control::error::BuildError>,
     options: &BatchOptions,
@@ -327,10 +358,11 @@ async fn create(
         .report_scope(JobReportScope::FailedTasksOnly)
         .enabled(true)
         .build();
-    let answer = options
-        .control
+    let control = &options.control;
+    let answer = control
+        .client
         .create_job()
-        .account_id(&options.account)
+        .account_id(&control.account)
         // It was confirmed here.
         .confirmation_required(false)
         .operation(JobOperation::builder().s3_put_object_copy(copies).build())
@@ -339,9 +371,9 @@ async fn create(
         .priority(options.priority)
         .role_arn(&options.role)
         // A request that is sent twice makes one job.
-        .client_request_token(format!("{}-{number}", run.run))
+        .client_request_token(token)
         // At most 256 characters, which the names of two places may pass.
-        .description(format!("dr-replicate {}", run.run))
+        .description(follow::description(token))
         .send()
         .await
         .map_err(|error| call(destination, "CreateJob", &run.run).failed(error))?;

@@ -247,13 +247,13 @@ impl Bucket {
         Ok(object.body)
     }
 
-    async fn page_once(&self, after: &str, limit: u16) -> Result<Page, PageError> {
+    async fn page_once(&self, after: Option<&str>, limit: u16) -> Result<Page, PageError> {
         let capture = Capture::default();
         self.listing
             .list_objects_v2()
             .bucket(self.name())
             .set_prefix((!self.place.prefix.is_empty()).then(|| self.place.prefix.clone()))
-            .set_start_after((!after.is_empty()).then(|| self.key(after)))
+            .set_start_after(after.map(|after| self.key(after)))
             .max_keys(i32::from(limit))
             .encoding_type(EncodingType::Url)
             .customize()
@@ -288,7 +288,7 @@ enum PageError {
 impl Lister for Bucket {
     type Error = Error;
 
-    async fn page(&self, after: &str, limit: u16) -> Result<Page, Error> {
+    async fn page(&self, after: Option<&str>, limit: u16) -> Result<Page, Error> {
         let mut attempt = 1;
         loop {
             match self.page_once(after, limit).await {

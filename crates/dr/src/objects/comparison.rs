@@ -104,6 +104,14 @@ struct Comparer<T> {
 }
 
 impl<T: Take> Comparer<T> {
+    /// Whether the object without a key of its own only marks the folder, as consoles make them: where the
+    /// other side is a whole bucket, there is no place for it, and nothing is lost.
+    fn marks_a_folder(&self, facts: Option<&Facts>) -> bool {
+        let whole = |bucket: &Bucket| bucket.place().prefix.is_empty();
+        let one_is_whole = whole(&self.examiner.source) || whole(&self.examiner.destination);
+        one_is_whole && facts.is_some_and(|facts| facts.size == 0)
+    }
+
     /// Waits for an answer, when one is still to come.
     async fn next_answer(&mut self) -> Result<bool, T::Error> {
         match self.asked.join_next().await {
@@ -178,6 +186,9 @@ impl<T: Take> Visitor for Comparer<T> {
     type Error = T::Error;
 
     fn visit(&mut self, key: &str, source: Option<&Facts>, destination: Option<&Facts>) {
+        if key.is_empty() && self.marks_a_folder(source.or(destination)) {
+            return;
+        }
         let outcome = match (source, destination) {
             (Some(source), Some(destination)) => match self.examiner.listed(source, destination) {
                 Some(verdict) => Outcome::Both {

@@ -92,6 +92,12 @@ pub enum CopyError {
     /// The source object must be restored first.
     #[error("copy the object: it is archived; restore it first")]
     Archived,
+    /// S3 refused it.
+    #[error("delete the object: S3 answers {0}")]
+    Refused(String),
+    /// It is the object of a folder itself, and the destination is a whole bucket.
+    #[error("copy the object: its key would be empty")]
+    NoKey,
     /// S3 answered something that cannot be used.
     #[error("copy the object: {0}")]
     Answer(&'static str),
@@ -139,6 +145,9 @@ impl Copier {
         expected: &Expected,
         journal: &Journal,
     ) -> Result<Copied, CopyError> {
+        if self.destination.key(&order.to).is_empty() {
+            return Err(CopyError::NoKey);
+        }
         let mut order = order.clone();
         for _ in 0..CHANGES {
             let parts = self.parts(&order).await?;

@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+use cost::{PriceBook, PriceKey, Scope, Service, Unit, Usd};
+use jiff::civil::Date;
 use report::{Document, Mark, Report};
+use rust_decimal::Decimal;
 use serde::Serialize;
 use settings::Region;
 
 use super::copy::{LARGEST_COPY, PART};
 use super::entry::ETag;
 use super::parity::Parity;
-use super::plan::{Planned, SpoolError, Tally};
+use super::plan::{Planned, Tally};
+use super::spool::SpoolError;
 
-mod prices;
-
-pub use prices::Usd;
-use prices::{Item, Price};
+/// Traffic is billed in GB of 2^30 bytes.
+const GIB: Decimal = Decimal::from_parts(1_073_741_824, 0, 0, false, 0);
 
 /// S3's largest page.
 const PAGE: u64 = 1_000;
@@ -176,11 +178,17 @@ pub struct Estimate {
     pub rates: Rates,
 }
 
-/// Estimates a sync from `from` to `to`. Pure.
-pub fn estimate(workload: Workload, from: Region, to: Region, rates: Rates) -> Estimate {
+/// Estimates a sync from `from` to `to`, at the prices of `book`. Pure.
+pub fn estimate(
+    workload: Workload,
+    from: Region,
+    to: Region,
+    rates: Rates,
+    book: &PriceBook,
+) -> Estimate {
     let own = way(
         &workload,
-        (from, to),
+        Prices { book, from, to },
         &workload.requests,
         0,
         (
@@ -197,7 +205,7 @@ pub fn estimate(workload: Workload, from: Region, to: Region, rates: Rates) -> E
     let objects: u64 = workload.jobs.values().sum();
     let batch = way(
         &workload,
-        (from, to),
+        Prices { book, from, to },
         &batch_requests,
         objects,
         (objects, rates.batch_copies_per_second),
@@ -225,9 +233,80 @@ pub fn estimate(workload: Workload, from: Region, to: Region, rates: Rates) -> E
     }
 }
 
+/// What copies between two regions cost.
+#[derive(Clone, Copy)]
+struct Prices<'b> {
+    book: &'b PriceBook,
+    from: Region,
+    to: Region,
+}
+
+impl Prices<'_> {
+    /// `quantity` of something of S3.
+    fn s3(self, what: &str, region: Region, item: String, unit: Unit, quantity: u64) -> Line {
+        let key = PriceKey {
+            scope: Scope::Region(region),
+            service: Service::S3,
+            item,
+        };
+        self.line(what, &key, unit, quantity, Decimal::from(quantity))
+    }
+
+    fn requests(self, what: &str, region: Region, class: &str, quantity: u64) -> Line {
+        let class = match class {
+            "STANDARD" => "standard",
+            "STANDARD_IA" => "standard-ia",
+            "ONEZONE_IA" => "onezone-ia",
+            "INTELLIGENT_TIERING" => "intelligent-tiering",
+            "GLACIER_IR" => "glacier-ir",
+            "GLACIER" => "glacier",
+            "DEEP_ARCHIVE" => "deep-archive",
+            other => other,
+        };
+        let item = format!("requests tier 1 {class}");
+        self.s3(what, region, item, Unit::Request, quantity)
+    }
+
+    fn transfer(self, bytes: u64) -> Line {
+        let what = format!("bytes from {} to {}", self.from, self.to);
+        if self.from == self.to {
+            return Line {
+                what,
+                quantity: bytes,
+                usd: Some(Usd::ZERO),
+                // <https://aws.amazon.com/s3/pricing/>
+                price: Some("nothing is charged within a region".to_owned()),
+            };
+        }
+        let key = self.book.transfer(self.from, self.to);
+        self.line(&what, &key, Unit::Gb, bytes, Decimal::from(bytes) / GIB)
+    }
+
+    fn line(self, what: &str, key: &PriceKey, unit: Unit, quantity: u64, amount: Decimal) -> Line {
+        let price = self.book.price(key).filter(|price| price.unit() == unit);
+        // How old a price is stands beside it.
+        let priced = price.map(|price| price.of(Decimal::ZERO, amount, Date::MIN));
+        let known = priced.filter(|priced| priced.beyond.is_zero());
+        Line {
+            what: what.to_owned(),
+            quantity,
+            usd: known.as_ref().map(cost::Priced::known),
+            price: known
+                .and(price)
+                .and_then(|price| price.tiers().first())
+                .map(|tier| {
+                    let date = tier
+                        .as_of
+                        .map_or("undated".to_owned(), |date| date.to_string());
+                    format!("{date}, {}", tier.confidence)
+                }),
+        }
+    }
+}
+
 fn way(
     workload: &Workload,
-    (from, to): (Region, Region),
+    prices: Prices<'_>,
     requests: &BTreeMap<String, u64>,
     job_objects: u64,
     (calls, per_second): (u64, NonZeroU32),
@@ -237,34 +316,27 @@ fn way(
     let seconds = calls
         .div_ceil(u64::from(per_second.get()))
         .max(workload.copies.bytes.div_ceil(moved));
+    let Prices { from, to, .. } = prices;
+    let pages = |tally: Tally| tally.objects.div_ceil(PAGE);
     let mut lines = vec![
-        line(
-            "list the source",
-            from,
-            Item::Request("STANDARD"),
-            workload.source.objects.div_ceil(PAGE),
-        ),
-        line(
+        prices.requests("list the source", from, "STANDARD", pages(workload.source)),
+        prices.requests(
             "list the destination",
             to,
-            Item::Request("STANDARD"),
-            workload.destination.objects.div_ceil(PAGE),
+            "STANDARD",
+            pages(workload.destination),
         ),
     ];
     for (class, number) in requests {
         let what = format!("copy requests, {class}");
-        lines.push(line(&what, to, Item::Request(class), *number));
+        lines.push(prices.requests(&what, to, class, *number));
     }
-    let what = format!("bytes from {from} to {to}");
-    lines.push(line(
-        &what,
-        from,
-        Item::Transfer(to.as_str()),
-        workload.copies.bytes,
-    ));
+    lines.push(prices.transfer(workload.copies.bytes));
     if job_objects > 0 {
-        lines.push(line("jobs", to, Item::Job, workload.jobs.len() as u64));
-        lines.push(line("objects of jobs", to, Item::JobObject, job_objects));
+        let jobs = workload.jobs.len() as u64;
+        lines.push(prices.s3("jobs", to, "batch job".to_owned(), Unit::Job, jobs));
+        let item = "batch objects".to_owned();
+        lines.push(prices.s3("objects of jobs", to, item, Unit::Object, job_objects));
     }
     lines.retain(|line| line.quantity > 0);
     Way {
@@ -272,16 +344,6 @@ fn way(
         usd: lines.iter().filter_map(|line| line.usd).sum(),
         lower_bound: workload.rough || lines.iter().any(|line| line.usd.is_none()),
         lines,
-    }
-}
-
-fn line(what: &str, region: Region, item: Item<'_>, quantity: u64) -> Line {
-    let price = Price::find(region.as_str(), item);
-    Line {
-        what: what.to_owned(),
-        quantity,
-        usd: price.map(|price| price.of(quantity)),
-        price: price.map(|price| format!("{}, {}", price.as_of, price.confidence)),
     }
 }
 
@@ -380,6 +442,10 @@ mod tests {
         }
     }
 
+    fn estimated(workload: Workload, from: Region, to: Region, rates: Rates) -> Estimate {
+        estimate(workload, from, to, rates, &PriceBook::builtin().unwrap())
+    }
+
     fn region(name: &str) -> Region {
         name.parse().unwrap()
     }
@@ -412,7 +478,7 @@ mod tests {
         assert_eq!(workload.jobs["STANDARD"], 2);
         // A job copies in one piece; what it cannot copy goes in parts as well.
         let (from, to) = (region("ca-central-1"), region("us-east-1"));
-        let found = estimate(workload, from, to, rates());
+        let found = estimated(workload, from, to, rates());
         let requests = |way: &Way| {
             let mut lines = way.lines.iter();
             let line = lines.find(|line| line.what.starts_with("copy requests"));
@@ -425,7 +491,7 @@ mod tests {
     #[test]
     fn a_million_small_objects_cost_what_the_table_says() {
         let (from, to) = (region("ca-central-1"), region("us-east-1"));
-        let found = estimate(many(1_000_000, 1 << 40), from, to, rates());
+        let found = estimated(many(1_000_000, 1 << 40), from, to, rates());
         // 5.00 for requests and 20.48 for 1,024 GiB.
         assert_eq!(found.own.usd.to_string(), "$25.48");
         assert_eq!(found.batch.usd.to_string(), "$26.73");
@@ -438,11 +504,11 @@ mod tests {
     #[test]
     fn an_unknown_price_makes_the_sum_a_lower_bound() {
         let (from, to) = (region("ca-central-1"), region("eu-west-1"));
-        let found = estimate(many(1_000, 1 << 30), from, to, rates());
-        assert!(found.own.lower_bound && found.own.usd == Usd::default());
+        let found = estimated(many(1_000, 1 << 30), from, to, rates());
+        assert!(found.own.lower_bound && found.own.usd.to_string() == "$0.02");
         let text = found.document().to_terminal(None, false);
         assert!(
-            text.contains("price unknown") && text.contains("at least $0.00"),
+            text.contains("price unknown") && text.contains("at least $0.02"),
             "{text}"
         );
     }
@@ -450,7 +516,7 @@ mod tests {
     #[test]
     fn a_job_is_taken_where_it_is_faster_than_too_long() {
         let (from, to) = (region("ca-central-1"), region("us-east-1"));
-        let take = |rates| estimate(many(10_000_000, 1), from, to, rates).take;
+        let take = |rates| estimated(many(10_000_000, 1), from, to, rates).take;
         assert_eq!(take(rates()), Engine::Own);
         let faster = Rates {
             batch_copies_per_second: NonZeroU32::new(2_000).unwrap(),

@@ -1,12 +1,9 @@
 //! Does what was planned: copies first, then deletions, each written down before.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_env::{Error, ErrorClass};
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use futures::{StreamExt as _, TryStreamExt as _};
 use report::{Amount, Document, Mark, Observer, Report};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
@@ -14,15 +11,15 @@ use tokio::task::JoinSet;
 
 use super::bucket::Bucket;
 use super::copy::{Copied, Copier, CopyError, Expected, Order};
+use super::deletion::{Deleted, MOST, Target, delete};
 use super::journal::{Journal, JournalError, Record};
+use super::look::look;
 use super::pace::Pace;
-use super::plan::{Listed, SpoolError, Step, Tally, examples};
-use super::versions::marker_over;
+use super::plan::{Listed, Step, Tally, examples};
+use super::spool::SpoolError;
 
-/// Steps that are written down at once; also what DeleteObjects takes.
-const BATCH: usize = 1_000;
-/// Destination objects that are looked at at once before they are changed.
-const LOOKS_AT_ONCE: usize = 64;
+/// Steps that are written down at once.
+const BATCH: usize = MOST;
 /// Rounds in which a copy that failed for want of an answer is tried again, beside the SDK's retries.
 const ROUNDS: u32 = 4;
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(500);
@@ -234,25 +231,13 @@ impl Execution<'_> {
         }
     }
 
-    /// Fills in the versions of what will be overwritten or deleted, and takes out what is not any more as
-    /// it was listed.
+    /// Takes out what is not any more as it was listed. A copy to an empty place is looked at by S3, on the
+    /// condition that comes with it.
     async fn look(&self, batch: Vec<Step>) -> Result<(Vec<Step>, Vec<Step>), Error> {
-        let looked: Vec<(Step, bool)> = futures::stream::iter(batch)
-            .map(|mut step| async move {
-                let Some(facts) = &step.destination else {
-                    return Ok::<_, Error>((step, true));
-                };
-                if step.asked {
-                    return Ok((step, true));
-                }
-                let there = self.destination.detail(&step.key).await?;
-                let same = there.as_ref().is_some_and(|there| there.etag == facts.etag);
-                step.version = there.and_then(|there| there.version);
-                Ok((step, same))
-            })
-            .buffered(LOOKS_AT_ONCE)
-            .try_collect()
-            .await?;
+        let looked = look(self.destination, batch, |step| {
+            step.destination.is_some() && !step.asked
+        })
+        .await?;
         let (same, changed): (Vec<_>, Vec<_>) = looked.into_iter().partition(|(_, same)| *same);
         let steps = |pairs: Vec<(Step, bool)>| pairs.into_iter().map(|(step, _)| step).collect();
         Ok((steps(same), steps(changed)))
@@ -384,76 +369,31 @@ impl Execution<'_> {
     }
 
     async fn delete_batch(&self, batch: &[Step], done: &mut Done) -> Result<(), ExecuteError> {
-        let sizes: HashMap<String, (&str, u64)> = batch
+        let targets: Vec<Target> = batch
             .iter()
-            .map(|step| {
-                let size = step.destination.as_ref().map_or(0, |facts| facts.size);
-                (self.destination.key(&step.key), (step.key.as_str(), size))
+            .filter_map(|step| {
+                Some(Target {
+                    key: self.destination.key(&step.key),
+                    etag: step.destination.as_ref()?.etag.clone(),
+                    version: step.version.clone(),
+                })
             })
             .collect();
-        let objects = batch
-            .iter()
-            .map(|step| {
-                // A delete marker, and only on the object that was listed.
-                ObjectIdentifier::builder()
-                    .key(self.destination.key(&step.key))
-                    .set_e_tag(step.destination.as_ref().map(|facts| facts.etag.quoted()))
-                    .build()
-                    .map_err(|error| {
-                        let call = self.destination.call("DeleteObjects", &step.key);
-                        Error::unexpected(call, error.to_string())
-                    })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let delete = Delete::builder()
-            .set_objects(Some(objects))
-            .build()
-            .map_err(|error| {
-                let call = self.destination.call("DeleteObjects", "");
-                Error::unexpected(call, error.to_string())
-            })?;
-        let answer = self
-            .destination
-            .s3
-            .delete_objects()
-            .bucket(self.destination.name())
-            .delete(delete)
-            .send()
-            .await
-            .map_err(|error| self.destination.call("DeleteObjects", "").failed(error))?;
-        for object in answer.deleted() {
-            let key = object.key().unwrap_or_default().to_owned();
-            let (_, size) = sizes.get(&key).copied().unwrap_or_default();
-            done.deleted.add(size);
-            self.journal.note(&Record::Done {
-                key,
-                after: object.delete_marker_version_id().map(str::to_owned),
-                etag: None,
-            })?;
-        }
-        for error in answer.errors() {
-            let key = error.key().unwrap_or_default().to_owned();
-            let (relative, size) = sizes.get(&key).copied().unwrap_or_default();
-            let version = batch
-                .iter()
-                .find(|step| step.key == relative)
-                .and_then(|step| step.version.as_deref());
-            if let Some(marker) = marker_over(self.destination, &key, version).await? {
-                done.deleted.add(size);
-                self.journal.note(&Record::Done {
-                    key,
-                    after: Some(marker),
-                    etag: None,
-                })?;
-                continue;
-            }
-            let problem = error.code().unwrap_or("unknown error").to_owned();
-            let list = if problem == "PreconditionFailed" {
-                &mut done.overtaken
-            } else {
-                &mut done.failed
+        let outcomes = delete(self.destination, &targets).await?;
+        for ((step, target), outcome) in batch.iter().zip(targets).zip(outcomes) {
+            let size = step.destination.as_ref().map_or(0, |facts| facts.size);
+            let key = target.key;
+            let (list, problem) = match outcome {
+                Deleted::Made(after) => {
+                    done.deleted.add(size);
+                    let etag = None;
+                    self.journal.note(&Record::Done { key, after, etag })?;
+                    continue;
+                }
+                Deleted::Overtaken => (&mut done.overtaken, "PreconditionFailed".to_owned()),
+                Deleted::Refused(code) => (&mut done.failed, code),
             };
-            list.add(relative, size, Some(&problem));
+            list.add(&step.key, size, Some(&problem));
             self.journal.note(&Record::Failed { key, problem })?;
         }
         Ok(())

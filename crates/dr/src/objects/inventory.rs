@@ -18,13 +18,15 @@ use super::bucket::Bucket;
 use super::compare::{Detail, Encryption, Mode, Unprovable, Verdict, compare_details};
 use super::comparison::{Outcome, Take as _};
 use super::entry::Modified;
-use super::parity::{AsOf, Parity, Tallies};
+use super::parity::{AsOf, Finding, Parity, Tallies};
 use super::place::{PlaceError, split_url};
 use super::walk::Side;
 
+mod covers;
 mod manifest;
 mod rows;
 
+pub use covers::{Covers, CoversBoth};
 use rows::{Row, Rows};
 
 /// `s3://BUCKET/…/manifest.json`.
@@ -120,6 +122,24 @@ pub enum InventoryError {
         /// What.
         problem: String,
     },
+    /// They list other parts of their buckets.
+    #[error("compare an inventory of {source_part} with one of {destination_part}")]
+    OtherParts {
+        /// What the source's lists.
+        source_part: String,
+        /// What the destination's lists.
+        destination_part: String,
+    },
+    /// A row is none of what the inventory's configuration names.
+    #[error(
+        "use {key:?}: the inventory's configuration lists only keys that begin with {prefix:?}"
+    )]
+    OutOfPart {
+        /// The key in the row.
+        key: String,
+        /// The configuration's prefix.
+        prefix: String,
+    },
     /// Both list the same bucket.
     #[error("compare two inventories of one bucket, {bucket}")]
     OneBucket {
@@ -169,25 +189,65 @@ pub async fn parity_of_inventories(
         let bucket = ours.bucket;
         return Err((Side::Destination, InventoryError::OneBucket { bucket }));
     }
+    if let (Some(source), Some(destination)) = (ours.covers.prefix(), theirs.covers.prefix())
+        && source != destination
+    {
+        let part = |bucket: &str, prefix: &str| format!("s3://{bucket}/{prefix}*");
+        let error = InventoryError::OtherParts {
+            source_part: part(&ours.bucket, source),
+            destination_part: part(&theirs.bucket, destination),
+        };
+        return Err((Side::Destination, error));
+    }
     let as_of = AsOf {
         source: ours.created,
         destination: theirs.created,
     };
-    let (from, to) = (&ours.bucket, &theirs.bucket);
-    let (from, to) = (format!("s3://{from}/"), format!("s3://{to}/"));
-    let (ours, theirs) = (ours.rows, theirs.rows);
+    let covers = CoversBoth {
+        source: ours.covers.clone(),
+        destination: theirs.covers.clone(),
+    };
+    let place = |of: &Opened| {
+        format!(
+            "s3://{}/{}",
+            of.bucket,
+            of.covers.prefix().unwrap_or_default()
+        )
+    };
+    let (from, to) = (place(&ours), place(&theirs));
     let tallies = tokio::task::spawn_blocking(move || compare(ours, theirs, as_of))
         .await
         .map_err(|error| (Side::Source, error.into()))??;
     let mut parity = tallies.conclude(from, to, None);
     parity.as_of = Some(as_of);
+    // What an inventory leaves out may be different.
+    if parity.finding == Finding::Same && !covers.are_known() {
+        parity.finding = Finding::Unknown;
+    }
+    parity.inventories = Some(covers);
     Ok(parity)
 }
 
 struct Opened {
     bucket: String,
     created: Timestamp,
+    covers: Covers,
     rows: Rows,
+}
+
+impl Opened {
+    fn next(&mut self) -> Result<Option<Row>, InventoryError> {
+        let row = self.rows.next().transpose()?;
+        match (&row, self.covers.prefix()) {
+            (Some(row), Some(prefix)) if !row.key.starts_with(prefix) => {
+                Err(InventoryError::OutOfPart {
+                    key: row.key.clone(),
+                    prefix: prefix.to_owned(),
+                })
+            }
+            _ => Ok(row),
+        }
+    }
 }
 
 async fn open(
@@ -198,23 +258,25 @@ async fn open(
     let directory = directory.join(side.to_string());
     let read = async {
         let manifest = manifest::read(inventory).await?;
+        let covers = covers::ask(inventory, &manifest.bucket).await?;
         std::fs::create_dir_all(&directory).map_err(InventoryError::keep(&directory))?;
         let rows = rows::sort(inventory, &manifest, &directory).await?;
         Ok(Opened {
             bucket: manifest.bucket,
             created: manifest.created,
+            covers,
             rows,
         })
     };
     read.await.map_err(|error| (side, error))
 }
 
-fn compare(ours: Rows, theirs: Rows, as_of: AsOf) -> Result<Tallies, (Side, InventoryError)> {
+fn compare(ours: Opened, theirs: Opened, as_of: AsOf) -> Result<Tallies, (Side, InventoryError)> {
     let mut tallies = Tallies::new(0, 0);
     let (mut ours, mut theirs) = (ours, theirs);
     let mut next = |side: Side| match side {
-        Side::Source => ours.next().transpose().map_err(|error| (side, error)),
-        Side::Destination => theirs.next().transpose().map_err(|error| (side, error)),
+        Side::Source => ours.next().map_err(|error| (side, error)),
+        Side::Destination => theirs.next().map_err(|error| (side, error)),
     };
     let (mut a, mut b) = (next(Side::Source)?, next(Side::Destination)?);
     loop {

@@ -15,12 +15,13 @@ use serde::{Deserialize, Serialize};
 use super::bucket::Bucket;
 use super::entry::ETag;
 use super::place::JOURNAL;
+use super::spool::SpoolError;
 
 mod leftovers;
 mod past;
 
 pub(super) use leftovers::{forget, leftovers};
-pub use past::{Change, Outcome, Past, recall};
+pub use past::{Change, Outcome, Past, PastJob, recall};
 
 /// What happens to one object of the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -89,6 +90,18 @@ pub enum Record {
         /// Why.
         problem: String,
     },
+    /// A batch job is about to be asked for.
+    JobAsked {
+        /// S3 makes one job for it, however often it is asked.
+        token: String,
+    },
+    /// The batch job was made.
+    Job {
+        /// As it was asked for.
+        token: String,
+        /// S3's id of it.
+        id: String,
+    },
     /// A multipart upload was begun.
     Upload {
         /// The whole key.
@@ -134,6 +147,17 @@ pub enum JournalError {
         #[source]
         source: serde_json::Error,
     },
+    /// An outcome of something that was not begun.
+    #[error("read the journal: {place} tells what became of {key:?}, which the run had not begun")]
+    Stray {
+        /// File or key.
+        place: String,
+        /// The object.
+        key: String,
+    },
+    /// Changes cannot be kept on this machine.
+    #[error("keep what the journal tells")]
+    Spool(#[from] SpoolError),
     /// There is no journal of this run.
     #[error("find run {run} in {place}")]
     Absent {

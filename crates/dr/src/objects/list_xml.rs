@@ -205,9 +205,7 @@ impl<'a> ListingReader<'a> {
         };
         let out_of_order = || ListingError::OutOfOrder { key: key.clone() };
         let relative = key.strip_prefix(self.prefix).ok_or_else(out_of_order)?;
-        // The object whose key is the prefix itself, as consoles make for "folders", is no content of it.
-        let hidden =
-            relative.is_empty() || (!self.hidden.is_empty() && key.starts_with(self.hidden));
+        let hidden = !self.hidden.is_empty() && key.starts_with(self.hidden);
         if self
             .last_key
             .as_deref()
@@ -308,7 +306,7 @@ fn unescape(text: &str) -> Result<std::borrow::Cow<'_, str>, ListingError> {
 
 /// Keys are asked for with `encoding-type=url`: percent-encoded, a space as `+` (AWS) or `%20` (others), a
 /// plus always as `%2B`.
-fn decode_key(text: &str) -> Result<String, ListingError> {
+pub(super) fn decode_key(text: &str) -> Result<String, ListingError> {
     let decode = |text: &str| {
         percent_decode_str(text)
             .decode_utf8()
@@ -393,6 +391,15 @@ mod tests {
             (page.len(), page.resume_after.as_deref()),
             (0, Some(".dr-journal/x"))
         );
+    }
+
+    #[test]
+    fn an_object_whose_key_is_the_prefix_is_one_of_the_objects() {
+        let objects = ["p/", "p/a"].map(|key| object(key, 1)).concat();
+        let page = read("p/", &answer(&objects, false), 64).unwrap();
+        assert_eq!(keys(&page), ["", "a"]);
+        let page = read("p/", &answer(&object("p/", 1), true), 64).unwrap();
+        assert_eq!(page.resume_after.as_deref(), Some(""));
     }
 
     #[test]

@@ -86,9 +86,9 @@ pub async fn capture(
         manifest: bucket.place().to_string(),
         captured,
     }))?;
-    let (mut after, mut objects) = (String::new(), 0);
+    let (mut after, mut objects) = (None::<String>, 0);
     loop {
-        let page = bucket.page(&after, 1_000).await?;
+        let page = bucket.page(after.as_deref(), 1_000).await?;
         for (key, facts) in page.iter() {
             objects += 1;
             write(serde_json::to_string(&Entry {
@@ -97,7 +97,7 @@ pub async fn capture(
             }))?;
         }
         match page.resume_after {
-            Some(key) => after = key,
+            Some(key) => after = Some(key),
             None => break,
         }
     }

@@ -10,6 +10,7 @@ use super::bucket::Bucket;
 use super::compare::Mode;
 use super::comparison::{Terms, compare};
 use super::digest::TreeDigest;
+use super::inventory::CoversBoth;
 use super::plan::{Listed, Tally};
 use super::walk::WalkError;
 
@@ -120,6 +121,8 @@ pub struct Parity {
     pub finding: Finding,
     /// The times of which it speaks; null when both buckets were listed now.
     pub as_of: Option<AsOf>,
+    /// What the inventories list; null when both buckets were listed now.
+    pub inventories: Option<CoversBoth>,
     /// Where the source is.
     pub from: String,
     /// Where the destination is.

@@ -3,10 +3,8 @@
 //! The steps go to a file, so that a plan of a million copies takes no memory; the plan itself has counts,
 //! and some examples of each.
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 
 use aws_env::Error;
 use report::{Document, Mark, Report};
@@ -17,6 +15,7 @@ use super::compare::{Mode, Unprovable, Verdict};
 use super::comparison::{Outcome, Take, Terms, compare};
 use super::entry::Facts;
 use super::journal::{Action, Intent, Record};
+use super::spool::{Spool, SpoolError};
 use super::walk::WalkError;
 
 /// Keys shown of each kind.
@@ -245,69 +244,6 @@ impl Step {
     }
 }
 
-/// The file of steps.
-#[derive(Debug)]
-pub(super) struct Spool {
-    path: PathBuf,
-    file: Mutex<BufWriter<File>>,
-}
-
-impl Spool {
-    pub(super) fn create(path: PathBuf) -> Result<Self, SpoolError> {
-        match File::create(&path) {
-            Ok(file) => Ok(Self {
-                path,
-                file: Mutex::new(BufWriter::new(file)),
-            }),
-            Err(source) => Err(SpoolError { path, source }),
-        }
-    }
-
-    fn failed(&self, source: io::Error) -> SpoolError {
-        SpoolError {
-            path: self.path.clone(),
-            source,
-        }
-    }
-
-    pub(super) fn write(&self, steps: &[Step]) -> Result<(), SpoolError> {
-        let mut lines = Vec::new();
-        for step in steps {
-            serde_json::to_writer(&mut lines, step).map_err(|error| self.failed(error.into()))?;
-            lines.push(b'\n');
-        }
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(&lines).map_err(|error| self.failed(error))
-    }
-
-    /// Every step, in the order in which they were written.
-    pub(super) fn read(
-        &self,
-    ) -> Result<impl Iterator<Item = Result<Step, SpoolError>> + Send + use<>, SpoolError> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.flush().map_err(|error| self.failed(error))?;
-        let reader = File::open(&self.path).map_err(|error| self.failed(error))?;
-        let path = self.path.clone();
-        let failed = move |source| SpoolError {
-            path: path.clone(),
-            source,
-        };
-        Ok(BufReader::new(reader).lines().map(move |line| {
-            let line = line.map_err(&failed)?;
-            serde_json::from_str(&line).map_err(|error| failed(error.into()))
-        }))
-    }
-}
-
-/// The file of steps cannot be written or read.
-#[derive(Debug, thiserror::Error)]
-#[error("use the plan's file {}", path.display())]
-pub struct SpoolError {
-    path: PathBuf,
-    #[source]
-    source: io::Error,
-}
-
 /// What planning hands on went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -324,8 +260,8 @@ pub enum PlanError {
 pub struct Planned {
     /// The numbers.
     pub plan: Plan,
-    pub(super) copies: Arc<Spool>,
-    pub(super) deletions: Arc<Spool>,
+    pub(super) copies: Arc<Spool<Step>>,
+    pub(super) deletions: Arc<Spool<Step>>,
 }
 
 /// Compares two buckets completely and writes the steps to files in `directory`.
@@ -373,8 +309,8 @@ pub async fn plan(
 struct Planner {
     delete: bool,
     leave_unproven: bool,
-    copies: Arc<Spool>,
-    deletions: Arc<Spool>,
+    copies: Arc<Spool<Step>>,
+    deletions: Arc<Spool<Step>>,
     plan: Plan,
     steps: Vec<Step>,
     deleted: Vec<Step>,

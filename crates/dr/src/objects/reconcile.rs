@@ -18,7 +18,8 @@ use super::entry::Facts;
 use super::examine::{Examination, Examiner, Question};
 use super::journal::Action;
 use super::manifest::{ManifestError, Reader, open};
-use super::plan::{Listed, Plan, PlanOptions, Planned, Spool, SpoolError, Step, examples};
+use super::plan::{Listed, Plan, PlanOptions, Planned, Step, examples};
+use super::spool::{Spool, SpoolError};
 use super::walk::{Visitor, WalkError, walk};
 
 /// What happens to one key.
@@ -162,8 +163,8 @@ struct Reconciler {
     base: Reader,
     examiner: Examiner,
     delete: bool,
-    copies: Arc<Spool>,
-    deletions: Arc<Spool>,
+    copies: Arc<Spool<Step>>,
+    deletions: Arc<Spool<Step>>,
     found: Reconciliation,
     pending: Vec<(String, Option<Facts>, Option<Facts>)>,
 }

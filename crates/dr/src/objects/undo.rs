@@ -4,19 +4,22 @@
 //! forward from the old version, and a delete marker that it left is taken away. What somebody else has
 //! written since stays as it is.
 
+use std::path::Path;
+
 use aws_env::Error;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use report::{Document, Mark, Observer, Report};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
 use super::copy::{Copier, CopyError, Expected, Order};
+use super::deletion::{Deleted, Target, delete};
 use super::entry::ETag;
 use super::journal::{Action, Change, Intent, Journal, JournalError, Outcome, Past, Record, Run};
 use super::plan::{Listed, Tally, examples};
+use super::spool::{Spool, SpoolError};
 use super::sync::ApplyOptions;
-use super::versions::{Version, marker_over, versions};
+use super::versions::{Version, versions};
 
 /// Keys that are looked at at once.
 const AT_ONCE: usize = 32;
@@ -40,12 +43,38 @@ pub struct UndoPlan {
     pub overtaken: Listed,
     /// The old version is gone, or the bucket keeps none.
     pub impossible: Listed,
-    #[serde(skip)]
-    steps: Vec<Step>,
+}
+
+/// A plan, and the file with its steps.
+#[derive(Debug)]
+pub struct PlannedUndo {
+    /// The numbers.
+    pub plan: UndoPlan,
+    steps: Spool<Step>,
+}
+
+/// Why nothing more was undone.
+#[derive(Debug, thiserror::Error)]
+pub enum UndoError {
+    /// A call failed.
+    #[error("look at the versions")]
+    Call(#[from] Error),
+    /// The journal cannot be kept.
+    #[error("keep the journal")]
+    Journal(#[from] JournalError),
+    /// The steps cannot be kept or read.
+    #[error("keep the plan")]
+    Spool(#[from] SpoolError),
+    /// Putting something back would remove what is there for good.
+    #[error("undo in {bucket}, which keeps no versions now")]
+    Unversioned {
+        /// The bucket.
+        bucket: String,
+    },
 }
 
 /// One thing to undo. Keys are whole keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Step {
     key: String,
     /// What is there now: what the run left.
@@ -53,7 +82,7 @@ struct Step {
     work: Work,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Work {
     /// Take away the delete marker.
     Revive,
@@ -66,7 +95,7 @@ enum Work {
 impl UndoPlan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.revive.objects + self.restore.objects + self.remove.objects == 0
     }
 }
 
@@ -138,6 +167,9 @@ enum Found {
     Impossible(&'static str),
 }
 
+/// The id of what was written while the bucket kept no versions: the next write of that kind replaces it.
+const NULL: &str = "null";
+
 /// Decides about one change. Pure.
 fn decide(change: &Change, versions: &[Version]) -> Found {
     let Change { intent, outcome } = change;
@@ -149,10 +181,18 @@ fn decide(change: &Change, versions: &[Version]) -> Found {
         (Some(version), None) => version.etag.is_none() && intent.action == Action::Create,
         (None, Some(_)) => false,
     };
-    match outcome {
-        Outcome::NotMade => return Found::Nothing,
-        _ if is_before(current) => return Found::Nothing,
-        _ => {}
+    if *outcome == Outcome::NotMade {
+        return Found::Nothing;
+    }
+    if intent.before.as_deref() == Some(NULL) && is_before(current) {
+        return decide_unversioned(change, versions);
+    }
+    let kept_before = intent.before.as_ref().is_some_and(|id| id != NULL);
+    if intent.action == Action::Delete && !kept_before && left_null(outcome) {
+        return Found::Impossible(NOT_KEPT);
+    }
+    if is_before(current) {
+        return Found::Nothing;
     }
     let Some(current) = current else {
         return Found::Overtaken;
@@ -162,7 +202,7 @@ fn decide(change: &Change, versions: &[Version]) -> Found {
             after: Some(after), ..
         } => current.id == *after,
         Outcome::Made { after: None, .. } => {
-            return Found::Impossible("the bucket kept no versions");
+            return Found::Impossible(NOT_KEPT);
         }
         // Killed in between: ours when it is what the run meant to write, right on top of what was there.
         _ => current.etag == intent.etag && is_before(versions.get(1)),
@@ -181,7 +221,7 @@ fn decide(change: &Change, versions: &[Version]) -> Found {
                 version: before.clone(),
             }
         }
-        (Action::Replace, None, _) => return Found::Impossible("the bucket kept no versions"),
+        (Action::Replace, None, _) => return Found::Impossible(NOT_KEPT),
         _ => return Found::Overtaken,
     };
     Found::Step(Step {
@@ -191,29 +231,58 @@ fn decide(change: &Change, versions: &[Version]) -> Found {
     })
 }
 
-/// Finds out what undoing `past` would do. `bucket` is the whole destination bucket.
+const NOT_KEPT: &str = "the bucket kept no versions";
+
+fn left_null(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Made { after, .. } if after.as_deref() == Some(NULL))
+}
+
+/// Before and now the version is `null`, which need not be the same object.
+fn decide_unversioned(change: &Change, versions: &[Version]) -> Found {
+    let lost = Found::Impossible(NOT_KEPT);
+    let current = versions.first().and_then(|version| version.etag.as_ref());
+    match &change.outcome {
+        outcome if left_null(outcome) => lost,
+        // What the run wrote lies below: somebody has written since, while versions were suspended.
+        Outcome::Made {
+            after: Some(after), ..
+        } if versions.iter().any(|version| version.id == *after) => Found::Overtaken,
+        Outcome::Unknown if current == change.intent.etag.as_ref() => lost,
+        _ => Found::Nothing,
+    }
+}
+
+/// Finds out what undoing `past` would do; steps are kept in `directory`. `bucket` is the whole destination
+/// bucket.
 ///
 /// # Errors
-/// When the bucket does not tell.
-pub async fn plan_undo(bucket: &Bucket, run: &str, past: &Past) -> Result<UndoPlan, Error> {
+/// When the bucket does not tell, or the steps cannot be kept.
+pub async fn plan_undo(
+    bucket: &Bucket,
+    run: &str,
+    past: &Past,
+    directory: &Path,
+) -> Result<PlannedUndo, UndoError> {
     let mut plan = UndoPlan {
         run: run.to_owned(),
         ..UndoPlan::default()
     };
-    let found: Vec<(&Change, Found)> = futures::stream::iter(past.changes.iter().rev())
+    let steps = Spool::create(directory.join("undo.jsonl"))?;
+    let mut batch = Vec::new();
+    let mut decided = futures::stream::iter(past.changes.read()?)
         .map(|change| async move {
+            let change = change?;
             let versions = versions(bucket, &change.intent.key).await?;
-            Ok::<_, Error>((change, decide(change, &versions)))
+            let found = decide(&change, &versions);
+            Ok::<_, UndoError>((change.intent.key, found))
         })
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
-    for (change, found) in found {
-        let key = &change.intent.key;
+        .buffered(AT_ONCE);
+    while let Some(decided) = decided.next().await {
+        let (key, found) = decided?;
         match found {
             Found::Nothing => plan.nothing.add(0),
-            Found::Overtaken => plan.overtaken.add(key, 0, None),
-            Found::Impossible(why) => plan.impossible.add(key, 0, Some(why)),
+            Found::Overtaken => plan.overtaken.add(&key, 0, None),
+            Found::Impossible(why) => plan.impossible.add(&key, 0, Some(why)),
             Found::Step(step) => {
                 let tally = match step.work {
                     Work::Revive => &mut plan.revive,
@@ -221,39 +290,57 @@ pub async fn plan_undo(bucket: &Bucket, run: &str, past: &Past) -> Result<UndoPl
                     Work::Remove { .. } => &mut plan.remove,
                 };
                 tally.add(0);
-                plan.steps.push(step);
+                batch.push(step);
             }
         }
+        if batch.len() >= BATCH {
+            steps.write(&batch)?;
+            batch.clear();
+        }
     }
-    Ok(plan)
+    steps.write(&batch)?;
+    drop(decided);
+    Ok(PlannedUndo { plan, steps })
 }
 
 /// Undoes what was planned, with a journal of its own.
 ///
 /// # Errors
-/// When the journal cannot be kept. A step that fails is in the result.
+/// When the bucket keeps no versions, so that nothing would be put back but by removing something else, and
+/// when the journal cannot be kept. A step that fails is in the result.
 pub async fn undo(
-    plan: &UndoPlan,
+    planned: &PlannedUndo,
     bucket: &Bucket,
     run: &Run,
     options: &ApplyOptions,
     observer: &dyn Observer,
-) -> Result<Undone, JournalError> {
+) -> Result<Undone, UndoError> {
+    if !bucket.keeps_versions().await? {
+        return Err(UndoError::Unversioned {
+            bucket: bucket.name().to_owned(),
+        });
+    }
     let journal = Journal::begin(&options.runs, bucket, run).await?;
     let copier = Copier::new(bucket.clone(), bucket.clone(), options.kms_key.clone());
     let mut undone = Undone {
         run: run.run.clone(),
         ..Undone::default()
     };
+    let plan = &planned.plan;
     let total = report::Amount {
-        objects: plan.steps.len() as u64,
+        objects: plan.revive.objects + plan.restore.objects + plan.remove.objects,
         bytes: 0,
     };
-    for batch in plan.steps.chunks(BATCH) {
+    let mut steps = planned.steps.read()?;
+    loop {
+        let batch: Vec<Step> = steps.by_ref().take(BATCH).collect::<Result<_, _>>()?;
+        if batch.is_empty() {
+            break;
+        }
         let records: Vec<Record> = batch.iter().map(intent).collect();
         journal.ahead(&records).await?;
         let (copier, journal) = (&copier, &journal);
-        let mut running = futures::stream::iter(batch)
+        let mut running = futures::stream::iter(&batch)
             .map(|step| async move {
                 let outcome = perform(step, bucket, copier, journal).await;
                 (step, outcome)
@@ -321,29 +408,15 @@ async fn perform(
             Ok((there.version, Some(there.etag)))
         }
         Work::Remove { etag } => {
-            let object = ObjectIdentifier::builder()
-                .key(key)
-                .e_tag(etag.quoted())
-                .build()
-                .map_err(|_| CopyError::Answer("the key is empty"))?;
-            let delete = Delete::builder()
-                .objects(object)
-                .build()
-                .map_err(|_| CopyError::Answer("the key is empty"))?;
-            let answer = bucket
-                .s3
-                .delete_objects()
-                .bucket(bucket.name())
-                .delete(delete)
-                .send()
-                .await
-                .map_err(|error| bucket.call("DeleteObjects", key).failed(error))?;
-            match answer.deleted().first() {
-                Some(deleted) => Ok((deleted.delete_marker_version_id().map(str::to_owned), None)),
-                None => match marker_over(bucket, key, Some(&step.current)).await? {
-                    Some(marker) => Ok((Some(marker), None)),
-                    None => Err(CopyError::DestinationChanged),
-                },
+            let target = Target {
+                key: key.clone(),
+                etag: etag.clone(),
+                version: Some(step.current.clone()),
+            };
+            match delete(bucket, &[target]).await?.pop() {
+                Some(Deleted::Made(marker)) => Ok((marker, None)),
+                Some(Deleted::Refused(code)) => Err(CopyError::Refused(code)),
+                Some(Deleted::Overtaken) | None => Err(CopyError::DestinationChanged),
             }
         }
         Work::Restore { version } => {
@@ -454,6 +527,47 @@ mod tests {
             work(decide(&deleted, &[version("m", None, true), v1])),
             Some(Work::Revive)
         );
+    }
+
+    #[test]
+    fn what_was_overwritten_while_no_versions_were_kept_is_not_called_undone() {
+        let null = |etag: Option<&str>| version(NULL, etag, true);
+        let replaced = |outcome| change(Action::Replace, Some(NULL), outcome);
+        let found = decide(&replaced(made(NULL)), &[null(Some("new"))]);
+        assert!(matches!(found, Found::Impossible(_)));
+        let deleted = change(Action::Delete, Some(NULL), made(NULL));
+        assert!(matches!(
+            decide(&deleted, &[null(None)]),
+            Found::Impossible(_)
+        ));
+        let deleted = change(Action::Delete, None, made(NULL));
+        assert!(matches!(
+            decide(&deleted, &[null(None)]),
+            Found::Impossible(_)
+        ));
+        // Its old version lies below the marker.
+        let deleted = change(Action::Delete, Some("v1"), made(NULL));
+        let v1 = version("v1", Some("old"), false);
+        assert_eq!(
+            work(decide(&deleted, &[null(None), v1])),
+            Some(Work::Revive)
+        );
+        // Killed in between: only the content tells.
+        let killed = replaced(Outcome::Unknown);
+        let found = decide(&killed, &[null(Some("new"))]);
+        assert!(matches!(found, Found::Impossible(_)));
+        let found = decide(&killed, &[null(Some("old"))]);
+        assert!(matches!(found, Found::Nothing));
+        // Versions were kept then and are suspended now, and somebody has written since.
+        let ours = version("v2", Some("new"), false);
+        let found = decide(&replaced(made("v2")), &[null(Some("theirs")), ours]);
+        assert!(matches!(found, Found::Overtaken));
+        // Versions are kept: what was there before them is still there.
+        let (ours, before) = (
+            version("v2", Some("new"), true),
+            version(NULL, Some("old"), false),
+        );
+        assert!(work(decide(&replaced(made("v2")), &[ours, before])).is_some());
     }
 
     #[test]

@@ -37,10 +37,11 @@ pub trait Lister: Send + Sync + 'static {
     /// What can go wrong.
     type Error: std::error::Error + Send + Sync + 'static;
 
-    /// Up to `limit` objects whose keys come after `after`.
+    /// Up to `limit` objects whose keys come after `after`; the first ones when that is `None`. An object may
+    /// have an empty key, where keys are those below a prefix: it comes before all others.
     fn page(
         &self,
-        after: &str,
+        after: Option<&str>,
         limit: u16,
     ) -> impl Future<Output = Result<Page, Self::Error>> + Send;
 }
@@ -374,7 +375,7 @@ async fn first_cut<L: Lister, V>(
     find_cut(after, end, async |point: String| {
         let mut point = point;
         loop {
-            let page = fetch(lister, side, &point, 1).await?;
+            let page = fetch(lister, side, Some(&point), 1).await?;
             match (page.get(0), page.resume_after.clone()) {
                 (Some((key, _)), _) => return Ok(Some(key.to_owned())),
                 (None, Some(hidden)) => point = hidden,
@@ -388,7 +389,7 @@ async fn first_cut<L: Lister, V>(
 async fn fetch<L: Lister, V>(
     lister: &L,
     side: Side,
-    after: &str,
+    after: Option<&str>,
     limit: u16,
 ) -> Result<Page, WalkError<L::Error, V>> {
     let page = lister
@@ -400,11 +401,11 @@ async fn fetch<L: Lister, V>(
     let stuck = [first, page.resume_after.as_deref()]
         .into_iter()
         .flatten()
-        .find(|key| *key <= after && !(after.is_empty() && Some(*key) == first));
+        .find(|key| after.is_some_and(|after| *key <= after));
     match stuck {
         Some(key) => Err(WalkError::OutOfOrder {
             side,
-            after: after.to_owned(),
+            after: after.unwrap_or_default().to_owned(),
             key: key.to_owned(),
         }),
         None => Ok(page),
@@ -415,16 +416,27 @@ async fn fetch<L: Lister, V>(
 struct Cursor {
     page: Page,
     next: usize,
-    /// Where the next page begins; `None` when there is none.
-    resume: Option<String>,
+    next_page: NextPage,
+}
+
+enum NextPage {
+    First,
+    After(String),
+    None,
 }
 
 impl Cursor {
+    /// Before the first key after `after`; at the very first when that is empty, since ranges are never cut
+    /// there.
     fn at(after: String) -> Self {
         Self {
             page: Page::default(),
             next: 0,
-            resume: Some(after),
+            next_page: if after.is_empty() {
+                NextPage::First
+            } else {
+                NextPage::After(after)
+            },
         }
     }
 
@@ -434,15 +446,24 @@ impl Cursor {
         lister: &L,
         side: Side,
     ) -> Result<Option<String>, WalkError<L::Error, V>> {
-        while self.next >= self.page.len()
-            && let Some(after) = &self.resume
-        {
+        while self.next >= self.page.len() {
+            let after = match &self.next_page {
+                NextPage::First => None,
+                NextPage::After(key) => Some(key.as_str()),
+                NextPage::None => break,
+            };
             let mut page = fetch(lister, side, after, PAGE).await?;
-            self.resume = page.resume_after.take();
+            self.next_page = match page.resume_after.take() {
+                Some(key) => NextPage::After(key),
+                None => NextPage::None,
+            };
             self.page = page;
             self.next = 0;
         }
-        Ok(self.resume.clone())
+        Ok(match &self.next_page {
+            NextPage::After(key) => Some(key.clone()),
+            NextPage::First | NextPage::None => None,
+        })
     }
 
     fn peek(&self, limit: Option<&str>) -> Option<(&str, &Facts)> {

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use aws_sdk_s3control::operation::create_job::{CreateJobInput, CreateJobOutput};
 use aws_sdk_s3control::operation::describe_job::DescribeJobOutput;
-use aws_sdk_s3control::types::{JobDescriptor, JobProgressSummary, JobStatus};
+use aws_sdk_s3control::operation::list_jobs::ListJobsOutput;
+use aws_sdk_s3control::types::{JobDescriptor, JobListDescriptor, JobProgressSummary, JobStatus};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use dr::objects::{
-    BatchError, BatchOptions, Bucket, JobState, PlanOptions, follow, plan_batch, submit,
+    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, JobState, PastJob, PlanOptions,
+    follow, plan_batch, recall, submit, unfinished_jobs,
 };
 use settings::KmsKeyArn;
 use tokio::sync::watch;
@@ -19,8 +21,10 @@ const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56e
 
 fn control(rules: &[&Rule]) -> BatchOptions {
     BatchOptions {
-        control: mock_client!(aws_sdk_s3control, RuleMode::Sequential, rules),
-        account: "123456789012".to_owned(),
+        control: JobControl {
+            client: mock_client!(aws_sdk_s3control, RuleMode::Sequential, rules),
+            account: "123456789012".to_owned(),
+        },
         role: "arn:aws:iam::123456789012:role/batch".to_owned(),
         priority: 7,
         kms_key: None,
@@ -60,7 +64,8 @@ async fn followed(rules: &[&Rule], deadline: u64, stopped: bool) -> JobState {
     let (_keep, stop) = watch::channel(stopped);
     let (bucket, ids, options) = (nowhere().await, ["job-1".to_owned()], control(rules));
     let deadline = Duration::from_secs(deadline);
-    let jobs = follow(&bucket, &ids, &options, deadline, stop, &report::Silent);
+    let control = &options.control;
+    let jobs = follow(&bucket, &ids, control, deadline, stop, &report::Silent);
     jobs.await.unwrap().0.remove(0)
 }
 
@@ -113,6 +118,11 @@ async fn a_region_that_does_not_answer_for_a_while_is_asked_again() {
     // However often the SDK tries by itself, the deadline ends it.
     let job = followed(&[&busy], 60, false).await;
     assert_eq!((job.ended, job.status.as_str()), (false, "not known"));
+}
+
+/// Nobody interrupts.
+fn going_on() -> watch::Receiver<bool> {
+    watch::channel(false).1
 }
 
 /// What S3 does with a manifest.
@@ -189,6 +199,7 @@ async fn a_job_copies_what_was_planned_and_can_be_undone() {
         &stage.run("r1"),
         (stage.runs.path(), directory.path()),
         &batch,
+        &going_on(),
         |job| made.extend(job.id.clone()),
     )
     .await
@@ -232,6 +243,160 @@ async fn a_job_copies_what_was_planned_and_can_be_undone() {
     assert_eq!(stage.destination().await, before);
 }
 
+async fn past_jobs(stage: &Stage, run: &str) -> Vec<(String, Option<String>)> {
+    let directory = tempfile::tempdir().unwrap();
+    let past = recall(stage.runs.path(), &stage.destination, run, directory.path())
+        .await
+        .unwrap();
+    let jobs = past.jobs.into_iter();
+    jobs.map(|job| (job.token, job.id)).collect()
+}
+
+/// Makes jobs for two objects of two classes; interrupted after so many of them.
+async fn interrupted_after(stage: &Stage, run: &str, jobs: usize, create: &Rule) -> BatchPlan {
+    let planned = stage.plan(&options()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let (interrupt, stop) = watch::channel(jobs == 0);
+    let mut made = 0;
+    submit(
+        &planned,
+        &stage.source,
+        &stage.destination,
+        &stage.run(run),
+        (stage.runs.path(), directory.path()),
+        &control(&[create]),
+        &stop,
+        |_| {
+            made += 1;
+            interrupt.send_replace(made >= jobs);
+        },
+    )
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn an_interrupt_leaves_jobs_unmade() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.put_source("a", b"a").await;
+    let cold = stage.from.s3.put_object().bucket("photos").key("cold");
+    let class = aws_sdk_s3::types::StorageClass::StandardIa;
+    cold.storage_class(class)
+        .body(b"c".to_vec().into())
+        .send()
+        .await
+        .unwrap();
+    let create = || {
+        mock!(aws_sdk_s3control::Client::create_job)
+            .sequence()
+            .output(|| CreateJobOutput::builder().job_id("job-1").build())
+            .times(2)
+            .build()
+    };
+    let none = create();
+    let plan = interrupted_after(&stage, "r1", 0, &none).await;
+    assert_eq!((none.num_calls(), plan.jobs.len()), (0, 0));
+    assert!(plan.interrupted);
+    assert_eq!(past_jobs(&stage, "r1").await, []);
+    let one = create();
+    let plan = interrupted_after(&stage, "r2", 1, &one).await;
+    assert_eq!((one.num_calls(), plan.jobs.len()), (1, 1));
+    assert!(plan.interrupted);
+    let known = [("r2-0".to_owned(), Some("job-1".to_owned()))];
+    assert_eq!(past_jobs(&stage, "r2").await, known);
+    let two = create();
+    let plan = interrupted_after(&stage, "r3", 9, &two).await;
+    assert_eq!((two.num_calls(), plan.interrupted), (2, false));
+}
+
+#[tokio::test]
+async fn a_job_that_may_have_been_made_is_in_the_journal() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.put_source("a", b"a").await;
+    let planned = stage.plan(&options()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let lost = mock!(aws_sdk_s3control::Client::create_job)
+        .sequence()
+        .http_status(400, None)
+        .build();
+    let ended = submit(
+        &planned,
+        &stage.source,
+        &stage.destination,
+        &stage.run("r1"),
+        (stage.runs.path(), directory.path()),
+        &control(&[&lost]),
+        &going_on(),
+        |_| {},
+    )
+    .await;
+    assert!(matches!(ended, Err(BatchError::Call(_))), "{ended:?}");
+    assert_eq!(past_jobs(&stage, "r1").await, [("r1-0".to_owned(), None)]);
+}
+
+async fn unfinished(id: Option<&str>, rules: &[&Rule]) -> Result<Vec<String>, aws_env::Error> {
+    let jobs = [PastJob {
+        token: "r1-0".to_owned(),
+        id: id.map(str::to_owned),
+    }];
+    let control = control(rules).control;
+    let unfinished = unfinished_jobs(&nowhere().await, &jobs, &control).await?;
+    Ok(unfinished.into_iter().map(|job| job.id).collect())
+}
+
+#[tokio::test]
+async fn a_job_that_has_not_ended_is_known() {
+    for status in [JobStatus::Active, JobStatus::Suspended, JobStatus::New] {
+        let found = unfinished(Some("job-1"), &[&describe(status, 0, 0)]).await;
+        assert_eq!(found.unwrap(), ["job-1"]);
+    }
+    for status in [JobStatus::Complete, JobStatus::Failed, JobStatus::Cancelled] {
+        let found = unfinished(Some("job-1"), &[&describe(status, 1, 0)]).await;
+        assert!(found.unwrap().is_empty());
+    }
+    let refused = |code: u16| {
+        mock!(aws_sdk_s3control::Client::describe_job)
+            .sequence()
+            .http_status(code, None)
+            .build()
+    };
+    // Forgotten, and not to be told.
+    assert!(
+        unfinished(Some("job-1"), &[&refused(404)])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(unfinished(Some("job-1"), &[&refused(403)]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_job_without_an_id_is_found_by_its_description() {
+    let list = |description: &'static str| {
+        mock!(aws_sdk_s3control::Client::list_jobs)
+            .match_requests(|request| {
+                let statuses = request.job_statuses();
+                statuses.contains(&JobStatus::Suspended) && !statuses.contains(&JobStatus::Complete)
+            })
+            .then_output(move || {
+                let job = JobListDescriptor::builder()
+                    .job_id("job-7")
+                    .status(JobStatus::Active)
+                    .description(description)
+                    .build();
+                ListJobsOutput::builder().jobs(job).build()
+            })
+    };
+    let found = unfinished(None, &[&list("dr-replicate r1-0")]).await;
+    assert_eq!(found.unwrap(), ["job-7"]);
+    let found = unfinished(None, &[&list("dr-replicate r1-01")]).await;
+    assert!(found.unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn what_somebody_else_has_written_is_not_in_the_manifest() {
     let Some(stage) = Stage::open().await else {
@@ -260,6 +425,7 @@ async fn what_somebody_else_has_written_is_not_in_the_manifest() {
         &stage.run("r1"),
         (stage.runs.path(), directory.path()),
         &control(&[&create]),
+        &going_on(),
         |_| {},
     )
     .await

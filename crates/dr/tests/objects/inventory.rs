@@ -4,12 +4,20 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use aws_env::RegionClients;
+use aws_sdk_s3::types::{
+    InventoryConfiguration, InventoryDestination, InventoryFilter, InventoryFormat,
+    InventoryFrequency, InventoryIncludedObjectVersions, InventoryS3BucketDestination,
+    InventorySchedule,
+};
 use dr::objects::{
-    Bucket, Finding, Inventory, InventoryError, Parity, Side, parity_of_inventories,
+    Bucket, Covers, Finding, Inventory, InventoryError, Parity, Side, parity_of_inventories,
 };
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use md5::{Digest as _, Md5};
+
+use local_aws::{Base, Fault, FaultKind};
+use report::Report as _;
 
 use crate::stage::Stage;
 
@@ -93,15 +101,58 @@ async fn publish(
     } else {
         md5(&manifest)
     };
-    let key = "inventory/2026-11-20T00-00Z/manifest.json";
-    put(key, manifest).await;
-    let beside = "inventory/2026-11-20T00-00Z/manifest.checksum";
-    put(beside, format!("{checksum}\n").into_bytes()).await;
+    let folder = format!("inventory/{bucket}/daily/2026-11-20T00-00Z");
+    let key = format!("{folder}/manifest.json");
+    put(&key, manifest).await;
+    let beside = format!("{folder}/manifest.checksum");
+    put(&beside, format!("{checksum}\n").into_bytes()).await;
     Inventory {
         bucket: Bucket::new(clients, format!("s3://{bucket}").parse().unwrap()),
-        manifest: key.to_owned(),
+        manifest: key,
         lists: Some(bucket.parse().unwrap()),
     }
+}
+
+/// The configuration by which S3 made it.
+async fn configure(clients: &RegionClients, bucket: &str, prefix: Option<&str>) {
+    let destination = InventoryS3BucketDestination::builder()
+        .bucket(format!("arn:aws:s3:::{bucket}"))
+        .format(InventoryFormat::Csv)
+        .prefix("inventory")
+        .build()
+        .unwrap();
+    let schedule = InventorySchedule::builder()
+        .frequency(InventoryFrequency::Daily)
+        .build()
+        .unwrap();
+    let filter = prefix.map(|prefix| InventoryFilter::builder().prefix(prefix).build().unwrap());
+    let configuration = InventoryConfiguration::builder()
+        .id("daily")
+        .is_enabled(true)
+        .included_object_versions(InventoryIncludedObjectVersions::Current)
+        .schedule(schedule)
+        .set_filter(filter)
+        .destination(
+            InventoryDestination::builder()
+                .s3_bucket_destination(destination)
+                .build(),
+        )
+        .build()
+        .unwrap();
+    let put = clients.s3.put_bucket_inventory_configuration();
+    let put = put.bucket(bucket).id("daily");
+    put.inventory_configuration(configuration)
+        .send()
+        .await
+        .unwrap();
+}
+
+/// Configurations of inventories are kept by moto, not by ministack.
+async fn open() -> Option<Stage> {
+    let stage = Stage::on(Base::Moto).await?;
+    configure(&stage.from, "photos", None).await;
+    configure(&stage.to, "photos-dr", None).await;
+    Some(stage)
 }
 
 async fn compare(a: &Inventory, b: &Inventory) -> Result<Parity, (Side, InventoryError)> {
@@ -112,7 +163,7 @@ async fn compare(a: &Inventory, b: &Inventory) -> Result<Parity, (Side, Inventor
 // aws-behaviour: 11
 #[tokio::test]
 async fn two_inventories_are_compared_whatever_the_order_of_their_rows() {
-    let Some(stage) = Stage::open().await else {
+    let Some(stage) = open().await else {
         return;
     };
     let source = [
@@ -159,8 +210,92 @@ async fn two_inventories_are_compared_whatever_the_order_of_their_rows() {
 }
 
 #[tokio::test]
+async fn an_inventory_of_a_part_is_told_and_never_taken_for_the_whole() {
+    let Some(stage) = open().await else {
+        return;
+    };
+    let none = Defect::default();
+    let ours = publish(
+        &stage.from,
+        "photos",
+        &[rows("photos", &[("a/b", b"1")])],
+        &none,
+    )
+    .await;
+    let files = [rows("photos-dr", &[("a/b", b"1")])];
+    let theirs = publish(&stage.to, "photos-dr", &files, &none).await;
+    let text = |parity: &Parity| parity.document().to_markdown();
+    let parity = compare(&ours, &theirs).await.unwrap();
+    assert_eq!(parity.finding, Finding::Same);
+    let told = text(&parity);
+    assert!(
+        told.contains("source's inventory lists: all keys"),
+        "{told}"
+    );
+
+    // The rows are the same, and nobody knows what is not in them.
+    configure(&stage.from, "photos", Some("a/")).await;
+    let (_, error) = compare(&ours, &theirs).await.unwrap_err();
+    assert!(
+        matches!(error, InventoryError::OtherParts { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("s3://photos/a/*"), "{error}");
+
+    configure(&stage.to, "photos-dr", Some("a/")).await;
+    let parity = compare(&ours, &theirs).await.unwrap();
+    assert_eq!(parity.finding, Finding::Same);
+    assert_eq!(parity.from, "s3://photos/a/");
+    let told = text(&parity);
+    assert!(told.contains("ONLY keys that begin with \"a/\""), "{told}");
+
+    // The configuration was changed since.
+    configure(&stage.from, "photos", Some("b/")).await;
+    configure(&stage.to, "photos-dr", Some("b/")).await;
+    let (_, error) = compare(&ours, &theirs).await.unwrap_err();
+    assert!(matches!(error, InventoryError::OutOfPart { .. }), "{error}");
+
+    // It may not be seen.
+    configure(&stage.from, "photos", None).await;
+    configure(&stage.to, "photos-dr", None).await;
+    let denied = Fault::new(FaultKind::Denied).operation("GetBucketInventoryConfiguration");
+    stage
+        .aws
+        .add_fault(denied.region(stage.from.region.as_str()));
+    let parity = compare(&ours, &theirs).await.unwrap();
+    assert_eq!(parity.finding, Finding::Unknown, "{parity:?}");
+    let covers = parity.inventories.clone().unwrap();
+    assert!(
+        matches!(covers.source, Covers::Unknown { .. }),
+        "{covers:?}"
+    );
+    let told = text(&parity);
+    assert!(
+        told.contains("source's inventory lists: not known"),
+        "{told}"
+    );
+
+    // A copy of it elsewhere does not say of which configuration it is.
+    stage.aws.clear_faults();
+    let copy = stage
+        .from
+        .s3
+        .copy_object()
+        .bucket("photos")
+        .key("manifest.json");
+    let copy = copy.copy_source(format!("photos/{}", ours.manifest));
+    copy.send().await.unwrap();
+    let ours = Inventory {
+        manifest: "manifest.json".to_owned(),
+        ..ours
+    };
+    let parity = compare(&ours, &theirs).await.unwrap();
+    assert_eq!(parity.finding, Finding::Unknown, "{parity:?}");
+}
+
+#[tokio::test]
 async fn an_inventory_that_cannot_be_trusted_is_refused() {
-    let Some(stage) = Stage::open().await else {
+    let Some(stage) = open().await else {
         return;
     };
     let none = Defect::default();

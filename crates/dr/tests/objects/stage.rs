@@ -12,8 +12,8 @@ use aws_sdk_s3::types::{
     VersioningConfiguration,
 };
 use dr::objects::{
-    ApplyOptions, Bucket, Done, ExecuteError, Mode, Parity, ParityOptions, Plan, PlanOptions,
-    Planned, Run, apply, parity, plan, plan_undo, recall, undo,
+    ApplyOptions, Bucket, Done, ExecuteError, Lister as _, Mode, Parity, ParityOptions, Plan,
+    PlanOptions, Planned, Run, apply, parity, plan, plan_undo, recall, undo,
 };
 use local_aws::{Base, LocalAws};
 use tokio::sync::watch;
@@ -136,6 +136,23 @@ impl Stage {
         self.put(&self.to, "photos-dr", key, body).await;
     }
 
+    /// What the destination does with old versions.
+    pub(crate) async fn versioning(&self, status: BucketVersioningStatus) {
+        let configuration = VersioningConfiguration::builder().status(status).build();
+        let put = self.to.s3.put_bucket_versioning().bucket("photos-dr");
+        put.versioning_configuration(configuration)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Keys of the destination but journals, also such that XML cannot name.
+    pub(crate) async fn keys(&self) -> Vec<String> {
+        let whole = Bucket::new(&self.to, "s3://photos-dr".parse().unwrap());
+        let page = whole.page(None, 1_000).await.unwrap();
+        page.iter().map(|(key, _)| key.to_owned()).collect()
+    }
+
     /// Everything in the destination but journals.
     pub(crate) async fn destination(&self) -> BTreeMap<String, Seen> {
         see(&self.to, "photos-dr").await
@@ -197,14 +214,18 @@ impl Stage {
 
     /// Undoes `run` as `name`; returns how many objects were put back.
     pub(crate) async fn undo(&self, run: &str, name: &str) -> u64 {
-        let past = recall(self.runs.path(), &self.destination, run)
+        let directory = tempfile::tempdir().unwrap();
+        let past = recall(self.runs.path(), &self.destination, run, directory.path())
             .await
             .unwrap();
-        let plan = plan_undo(&self.destination, run, &past).await.unwrap();
+        let planned = plan_undo(&self.destination, run, &past, directory.path())
+            .await
+            .unwrap();
+        let plan = &planned.plan;
         assert_eq!(plan.overtaken.tally.objects, 0, "{plan:?}");
         assert_eq!(plan.impossible.tally.objects, 0, "{plan:?}");
         let undone = undo(
-            &plan,
+            &planned,
             &self.destination,
             &self.run(name),
             &self.options(),

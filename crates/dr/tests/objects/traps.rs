@@ -5,11 +5,12 @@ use std::time::Duration;
 use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    CompletedMultipartUpload, CompletedPart, RestoreRequest, ServerSideEncryption, StorageClass,
+    BucketVersioningStatus, CompletedMultipartUpload, CompletedPart, RestoreRequest,
+    ServerSideEncryption, StorageClass,
 };
 use dr::objects::{
-    ApplyOptions, Finding, Intended, MaxDelete, Mode, PlanOptions, Refusal, abort_leftovers, apply,
-    check, check_places,
+    ApplyOptions, Bucket, Finding, Intended, MaxDelete, Mode, PlanOptions, Refusal, UndoError,
+    abort_leftovers, apply, check, check_places, plan_undo, recall, undo,
 };
 use local_aws::{Base, Fault, FaultKind};
 use tokio::sync::watch;
@@ -389,6 +390,107 @@ async fn keys_of_every_kind_come_through() {
     assert_eq!(parity.finding, Finding::Same, "{parity:?}");
     assert_eq!(stage.undo("r1", "r2").await, keys.len() as u64);
     assert_eq!(stage.destination().await.len(), 0);
+}
+
+#[tokio::test]
+async fn keys_that_xml_cannot_name_are_copied_and_deleted() {
+    let stage = stage!();
+    let keys = ["a\u{1}b", "\u{1b}[31m", "plain", "\u{ffff}"];
+    for key in keys {
+        stage.put_source(key, key.as_bytes()).await;
+        stage.put_destination(&format!("old {key}"), b"x").await;
+    }
+    let (plan, done) = stage.sync("r1", &deleting()).await;
+    assert_eq!(plan.delete.tally.objects, 4);
+    assert!(done.is_complete(), "{done:?}");
+    assert_eq!((done.copied.objects, done.deleted.objects), (4, 4));
+    assert_eq!(stage.parity(Mode::Auto).await.finding, Finding::Same);
+    let one_by_one = |entry: &local_aws::LogEntry| entry.operation == "DeleteObject";
+    assert_eq!(stage.aws.log().into_iter().filter(one_by_one).count(), 3);
+}
+
+#[tokio::test]
+async fn an_object_whose_key_is_the_prefix_is_copied_and_compared() {
+    let mut stage = stage!();
+    stage.put_source("2026/", b"what the folder is about").await;
+    stage.put_source("2026/a", b"a").await;
+    stage.put_source("2026", b"beside it").await;
+    stage.source = Bucket::new(&stage.from, "s3://photos/2026".parse().unwrap());
+    stage.destination = Bucket::new(&stage.to, "s3://photos-dr/old/2026".parse().unwrap());
+    let parity = stage.parity(Mode::Auto).await;
+    assert_eq!(parity.only_source.tally.objects, 2, "{parity:?}");
+    let (_, done) = stage.sync("r1", &options()).await;
+    assert_eq!(done.copied.objects, 2, "{done:?}");
+    assert_eq!(stage.keys().await, ["old/2026/", "old/2026/a"]);
+    assert_eq!(stage.parity(Mode::Auto).await.finding, Finding::Same);
+    // It is deleted like any other.
+    let gone = stage.from.s3.delete_object().bucket("photos").key("2026/");
+    gone.send().await.unwrap();
+    let (plan, done) = stage.sync("r2", &deleting()).await;
+    assert_eq!((plan.delete.tally.objects, done.deleted.objects), (1, 1));
+    assert_eq!(stage.keys().await, ["old/2026/a"]);
+}
+
+#[tokio::test]
+async fn a_folders_mark_has_no_place_in_a_whole_bucket_and_its_content_is_not_lost_silently() {
+    let mut stage = stage!();
+    stage.put_source("2026/", b"").await;
+    stage.put_source("2026/a", b"a").await;
+    stage.source = Bucket::new(&stage.from, "s3://photos/2026".parse().unwrap());
+    let (_, done) = stage.sync("r1", &options()).await;
+    assert!(done.is_complete() && done.copied.objects == 1, "{done:?}");
+    assert_eq!(stage.parity(Mode::Auto).await.finding, Finding::Same);
+    stage.put_source("2026/", b"content").await;
+    assert_eq!(stage.parity(Mode::Auto).await.finding, Finding::Different);
+    let (_, done) = stage.sync("r2", &options()).await;
+    assert_eq!(done.failed.tally.objects, 1, "{done:?}");
+    let reason = done.failed.examples[0].reason.as_deref().unwrap();
+    assert!(reason.contains("key would be empty"), "{reason}");
+}
+
+#[tokio::test]
+async fn nothing_is_undone_where_versions_are_suspended() {
+    let stage = stage!();
+    stage.put_source("a", b"new").await;
+    stage.put_destination("a", b"old").await;
+    stage.sync("r1", &options()).await;
+    stage.versioning(BucketVersioningStatus::Suspended).await;
+    let after = stage.destination().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (runs, bucket) = (stage.runs.path(), &stage.destination);
+    let past = recall(runs, bucket, "r1", directory.path()).await.unwrap();
+    let planned = plan_undo(bucket, "r1", &past, directory.path()).await;
+    let planned = planned.unwrap();
+    assert_eq!(planned.plan.restore.objects, 1);
+    let run = stage.run("r2");
+    let undone = undo(&planned, bucket, &run, &stage.options(), &report::Silent).await;
+    assert!(
+        matches!(undone, Err(UndoError::Unversioned { .. })),
+        "{undone:?}"
+    );
+    assert_eq!(stage.destination().await, after);
+    stage.versioning(BucketVersioningStatus::Enabled).await;
+    assert_eq!(stage.undo("r1", "r3").await, 1);
+    assert_eq!(stage.destination().await["a"].body, b"old");
+}
+
+#[tokio::test]
+async fn what_was_written_while_versions_were_suspended_is_not_called_undone() {
+    let stage = stage!();
+    stage.versioning(BucketVersioningStatus::Suspended).await;
+    stage.put_source("a", b"new").await;
+    stage.put_destination("a", b"old").await;
+    stage.put_destination("stray", b"x").await;
+    let (_, done) = stage.sync("r1", &deleting()).await;
+    assert_eq!((done.copied.objects, done.deleted.objects), (1, 1));
+    stage.versioning(BucketVersioningStatus::Enabled).await;
+    let directory = tempfile::tempdir().unwrap();
+    let (runs, bucket) = (stage.runs.path(), &stage.destination);
+    let past = recall(runs, bucket, "r1", directory.path()).await.unwrap();
+    let planned = plan_undo(bucket, "r1", &past, directory.path()).await;
+    let plan = planned.unwrap().plan;
+    assert_eq!(plan.impossible.tally.objects, 2, "{plan:?}");
+    assert_eq!(plan.nothing.objects, 0);
 }
 
 #[tokio::test]

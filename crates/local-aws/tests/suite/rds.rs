@@ -12,6 +12,7 @@ use crate::clients;
 mod backups;
 mod cli;
 mod data;
+mod groups;
 mod instances;
 mod program;
 mod snapshots;

@@ -328,12 +328,17 @@ fn judge(
                 .map_err(Clone::clone)
                 .and_then(|dimensions| metric(kind, dimensions, alarm)),
         ),
-        THRESHOLD.answer(
-            name,
-            limit,
-            None,
-            threshold.and_then(|threshold| rings_at(kind, threshold, alarm)),
-        ),
+        match &threshold {
+            Err(blind) if blind.absent => THRESHOLD.skipped(name, "the database does not exist"),
+            threshold => THRESHOLD.answer(
+                name,
+                limit,
+                None,
+                threshold
+                    .clone()
+                    .and_then(|threshold| rings_at(kind, threshold, alarm)),
+            ),
+        },
         EVALUATION.answer(
             name,
             format!("within {WITHIN_SECONDS} s, no data is not good"),

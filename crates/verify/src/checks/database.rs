@@ -311,15 +311,16 @@ async fn parameters(
         .collect())
 }
 
-/// How many connections the database takes.
+/// How many connections the database takes; absent where there is no database.
 pub(super) async fn max_connections(question: Question<'_>) -> Seen<i64> {
     let id = question.outputs.text("db_identifier")?;
-    let instance = instance(question, id).await.map_err(|blind| Blind {
-        // It is the alarm that is asked about.
+    let instance = instance(question, id).await?;
+    let parameters = parameters(question, &instance, &[MAX_CONNECTIONS]).await;
+    let parameters = parameters.map_err(|blind| Blind {
+        // It is the database that may be absent.
         absent: false,
         ..blind
     })?;
-    let parameters = parameters(question, &instance, &[MAX_CONNECTIONS]).await?;
     let value = parameters
         .get(MAX_CONNECTIONS)
         .ok_or_else(|| Blind::because("the parameter group shows no max_connections"))?;

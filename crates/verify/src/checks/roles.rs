@@ -285,3 +285,6 @@ impl Need {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use futures::FutureExt as _;
 use serde_json::{Value, json};
 
 use crate::Stack;
-use crate::mutation::Mutation;
+use crate::mutation::{ByUnitTest, Mutation, show};
 
 pub(crate) async fn build(stack: &mut Stack) {
     let s3 = stack.sites.home.s3.clone();
@@ -265,6 +265,8 @@ const GONE: &[&str] = &[
     "s3-logging",
     "s3-log-delivery",
     "cloudfront-bucket-access",
+    "tags-buckets",
+    "residency-buckets",
 ];
 
 macro_rules! mutation {
@@ -533,4 +535,30 @@ async fn elsewhere(stack: &Stack) {
     let there = stack.env.region("us-east-1".parse().expect("a region")).s3;
     let made = there.create_bucket().bucket(DOCUMENTS).send().await;
     made.expect("a bucket");
+}
+
+pub(crate) const ELSEWHERE: &[ByUnitTest] = &[
+    ByUnitTest {
+        name: "a data bucket's key is an alias, which may become any key",
+        item: Some(5),
+        breaks: &["s3-encryption"],
+        test: "the_key_is_the_stacks_and_an_alias_may_be_any",
+    },
+    ByUnitTest {
+        name: "the replication rule is disabled, for a part, without deletions, or to another bucket",
+        item: Some(5),
+        breaks: &["s3-replication"],
+        test: "replication_is_of_everything_to_the_wanted_bucket",
+    },
+    ByUnitTest {
+        name: "S3 failed to replicate objects",
+        item: Some(5),
+        breaks: &["s3-replication-failures"],
+        test: "an_alarm_without_data_does_not_say_that_nothing_failed",
+    },
+];
+
+#[tokio::test]
+async fn each_way_of_breaking_the_buckets_is_noticed() {
+    show(mutations()).await;
 }

@@ -12,7 +12,7 @@ use futures::FutureExt as _;
 use serde_json::Value;
 
 use crate::Stack;
-use crate::mutation::Mutation;
+use crate::mutation::{ByUnitTest, Mutation, show};
 use crate::state::Resource;
 
 pub(crate) async fn build(stack: &mut Stack) {
@@ -256,6 +256,7 @@ const GONE: &[&str] = &[
     "cloudfront-compression",
     "cloudfront-logs",
     "cloudfront-bucket-access",
+    "tags-cdn",
 ];
 
 macro_rules! mutation {
@@ -428,4 +429,16 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             }
         ),
     ]
+}
+
+pub(crate) const ELSEWHERE: &[ByUnitTest] = &[ByUnitTest {
+    name: "a change of the distribution is still under way",
+    item: Some(6),
+    breaks: &["cloudfront-deployed"],
+    test: "a_distribution_that_is_being_changed_is_not_deployed",
+}];
+
+#[tokio::test]
+async fn each_way_of_breaking_the_distribution_is_noticed() {
+    show(mutations()).await;
 }

@@ -244,7 +244,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "secrets-key",
                 "secrets-shape",
                 "secrets-rotation",
-                "secrets-replicas",
+                // What the alarm should be set to is not known.
+                "alarm-threshold",
                 "tags-database",
             ],
             |stack| delete(stack).boxed(),
@@ -465,7 +466,6 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     "secrets-key",
                     "secrets-shape",
                     "secrets-rotation",
-                    "secrets-replicas",
                 ],
                 |stack| {
                     async move {

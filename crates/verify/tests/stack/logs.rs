@@ -124,7 +124,16 @@ pub(crate) fn mutations() -> Vec<Mutation> {
         Mutation {
             name: "the flow log's role is deleted",
             item: Some(14),
-            breaks: &["flow-logs-delivering", "tags-roles"],
+            breaks: &[
+                "flow-logs-delivering",
+                "tags-roles",
+                "iam-role-exists",
+                "iam-trust",
+                "iam-actions",
+                "iam-resources",
+                "iam-managed-policies",
+                "iam-permissions",
+            ],
             apply: |stack| {
                 async {
                     let role = stack.state.one("aws_iam_role", "module.networking");

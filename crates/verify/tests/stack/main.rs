@@ -72,14 +72,14 @@ impl Stack {
         groups::build(&mut stack).await;
         roles::build(&mut stack).await;
         logs::build(&mut stack).await;
+        buckets::build(&mut stack).await;
         database::build(&mut stack).await;
         cache::build(&mut stack).await;
         secrets::build(&mut stack).await;
-        buckets::build(&mut stack).await;
         cdn::build(&mut stack).await;
         buckets::policies(&mut stack).await;
-        roles::account(&mut stack).await;
         monitoring::build(&mut stack).await;
+        roles::account(&mut stack).await;
         Some(stack)
     }
 
@@ -154,19 +154,4 @@ async fn the_stack_as_terraform_makes_it_is_right() {
         stack.aws.log().len() - began
     );
     assert_eq!(amiss(&checked), Vec::<String>::new());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_way_of_breaking_the_buckets_is_noticed() {
-    mutation::show(buckets::mutations()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_way_of_breaking_the_distribution_is_noticed() {
-    mutation::show(cdn::mutations()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_way_of_breaking_roles_and_account_is_noticed() {
-    mutation::show(roles::mutations()).await;
 }

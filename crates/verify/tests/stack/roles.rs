@@ -5,7 +5,7 @@ use futures::FutureExt as _;
 use serde_json::{Value, json};
 
 use crate::Stack;
-use crate::mutation::Mutation;
+use crate::mutation::{ByUnitTest, Mutation, show};
 
 pub(crate) async fn build(stack: &mut Stack) {
     let iam = stack.sites.home.iam.clone();
@@ -122,6 +122,7 @@ const GONE: &[&str] = &[
     "iam-resources",
     "iam-managed-policies",
     "iam-permissions",
+    "tags-roles",
 ];
 
 macro_rules! mutation {
@@ -136,12 +137,6 @@ macro_rules! mutation {
 }
 
 pub(crate) fn mutations() -> Vec<Mutation> {
-    let mut all = of_roles();
-    all.extend(of_account());
-    all
-}
-
-fn of_roles() -> Vec<Mutation> {
     vec![
         mutation!(Some(7), "the task role is deleted", GONE, |stack| {
             let iam = &stack.sites.home.iam;
@@ -342,7 +337,8 @@ fn of_roles() -> Vec<Mutation> {
     ]
 }
 
-fn of_account() -> Vec<Mutation> {
+/// Ways of breaking the account's own settings.
+pub(crate) fn of_account() -> Vec<Mutation> {
     vec![
         mutation!(
             None,
@@ -391,4 +387,36 @@ fn of_account() -> Vec<Mutation> {
             }
         ),
     ]
+}
+
+pub(crate) const ELSEWHERE: &[ByUnitTest] = &[ByUnitTest {
+    name: "a policy that allows all of S3 is on the second page",
+    item: Some(7),
+    breaks: &["iam-actions"],
+    test: "policies_on_the_second_page_and_default_versions_count",
+}];
+
+pub(crate) const ACCOUNT_ELSEWHERE: &[ByUnitTest] = &[ByUnitTest {
+    name: "the root user has access keys",
+    item: None,
+    breaks: &["account-root-keys"],
+    test: "root_is_judged_by_what_iam_says",
+}];
+
+/// Checks that say only where to look: nothing breaks them.
+pub(crate) const NOT_ASKED: [&str; 4] = [
+    "account-cloudtrail",
+    "account-guardduty",
+    "account-config",
+    "account-code-secrets",
+];
+
+#[tokio::test]
+async fn each_way_of_breaking_a_role_is_noticed() {
+    show(mutations()).await;
+}
+
+#[tokio::test]
+async fn each_way_of_breaking_the_account_is_noticed() {
+    show(of_account()).await;
 }

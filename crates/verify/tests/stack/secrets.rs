@@ -77,7 +77,6 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "secrets-key",
                 "secrets-shape",
                 "secrets-address",
-                "secrets-replicas",
                 "tags-secrets",
             ],
             |stack| {
@@ -97,7 +96,6 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "secrets-key",
                 "secrets-shape",
                 "secrets-address",
-                "secrets-replicas",
             ],
             |stack| {
                 async move {

@@ -11,12 +11,7 @@ pub(super) fn show(global: &GlobalArgs, args: &ShowArgs) -> Result<Exit, Failure
 
 pub(super) fn check(global: &GlobalArgs, args: &CheckArgs) -> Result<Exit, Failure> {
     let book = source::book(args.prices.as_deref())?;
-    let regions = if args.region.is_empty() {
-        let regions = cli::load_settings(global)?.regions;
-        vec![regions.primary, regions.dr]
-    } else {
-        args.region.clone()
-    };
+    let regions = source::regions(global, &args.region)?;
     let check = book.check(&regions, source::oldest(args.max_price_age));
     cli::print(global, &check)?;
     Ok(if check.is_fine() {

@@ -10,8 +10,9 @@ use cost::{Estimate, Inventory, InventoryError, Options, PriceBook, Usage};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
+use settings::Region;
 
-use crate::args::cost::PricingArgs;
+use crate::args::cost::{EstimateArgs, PricingArgs};
 
 /// A price book or usage file is never this large.
 const MOST_TEXT: u64 = 16 << 20;
@@ -61,21 +62,67 @@ pub(super) fn book(path: Option<&Path>) -> Result<PriceBook, Failure> {
     }
 }
 
-/// The inventory of a plan or state, or of the settings.
+/// What is to be priced, in the region to price it in.
+pub(super) async fn stack(global: &GlobalArgs, of: &EstimateArgs) -> Result<Inventory, Failure> {
+    if of.live {
+        let inventory = live(global).await?;
+        return in_region(inventory, &of.pricing);
+    }
+    inventory(global, of.plan.as_deref(), &of.pricing)
+}
+
+/// What AWS shows.
+pub(super) async fn live(global: &GlobalArgs) -> Result<Inventory, Failure> {
+    let settings = cli::load_settings(global)?;
+    let env = cli::aws_env().await?;
+    crate::live::inventory(&env, &settings)
+        .await
+        .map_err(|error| Failure::aws("ask what there is", error))
+}
+
+/// The inventory of a plan or state, or of the settings, in the region to price it in.
 pub(super) fn inventory(
     global: &GlobalArgs,
     plan: Option<&Path>,
     args: &PricingArgs,
 ) -> Result<Inventory, Failure> {
-    let mut inventory = match plan {
+    let inventory = read(global, plan, args.region, args.dr_region)?;
+    in_region(inventory, args)
+}
+
+fn in_region(mut inventory: Inventory, args: &PricingArgs) -> Result<Inventory, Failure> {
+    inventory.dr_region = args.dr_region.or(inventory.dr_region);
+    match args.move_to {
+        None => Ok(inventory),
+        Some(to) => moved(&inventory, to),
+    }
+}
+
+/// The inventory elsewhere.
+pub(super) fn moved(inventory: &Inventory, to: Region) -> Result<Inventory, Failure> {
+    let from = inventory.region.ok_or_else(|| {
+        let error = anyhow::anyhow!("failed to move the stack: its region is not known");
+        Failure::new(Exit::Usage, error).hint("name it with --region")
+    })?;
+    Ok(inventory.moved(from, to))
+}
+
+/// The inventory of a plan or state, or of the settings.
+pub(super) fn read(
+    global: &GlobalArgs,
+    plan: Option<&Path>,
+    region: Option<Region>,
+    dr_region: Option<Region>,
+) -> Result<Inventory, Failure> {
+    let inventory = match plan {
         Some(path) => {
-            let mut dr_region = args.dr_region;
+            let mut dr_region = dr_region;
             // The settings may know the DR region; a plan can be priced without them.
             if dr_region.is_none() && global.config.exists() {
                 dr_region = Some(cli::load_settings(global)?.regions.dr);
             }
             let json = bytes(path, Inventory::MOST_BYTES)?;
-            Inventory::from_terraform(&json, args.region, dr_region).map_err(|error| {
+            Inventory::from_terraform(&json, region, dr_region).map_err(|error| {
                 let hint = match &error {
                     InventoryError::Format { .. } => {
                         "write it with the terraform this project needs: `terraform show -json`"
@@ -91,20 +138,13 @@ pub(super) fn inventory(
         None => {
             let settings = cli::load_settings(global)?;
             let mut inventory = Inventory::from_settings(&settings);
-            if let (Some(from), Some(to)) = (inventory.region, args.region) {
+            if let (Some(from), Some(to)) = (inventory.region, region) {
                 inventory = inventory.moved(from, to);
             }
-            inventory.dr_region = args.dr_region.or(inventory.dr_region);
+            inventory.dr_region = dr_region.or(inventory.dr_region);
             inventory
         }
     };
-    if let Some(to) = args.move_to {
-        let from = inventory.region.ok_or_else(|| {
-            let error = anyhow::anyhow!("failed to move the stack: its region is not known");
-            Failure::new(Exit::Usage, error).hint("name it with --region")
-        })?;
-        inventory = inventory.moved(from, to);
-    }
     Ok(inventory)
 }
 
@@ -112,12 +152,12 @@ pub(super) fn oldest(days: u16) -> Date {
     today().saturating_sub(i32::from(days).days())
 }
 
-fn today() -> Date {
+pub(super) fn today() -> Date {
     cli::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
 /// An error of what a file holds: exit 2.
-fn told(error: impl std::error::Error + Send + Sync + 'static, path: &Path) -> Failure {
+pub(super) fn told(error: impl std::error::Error + Send + Sync + 'static, path: &Path) -> Failure {
     let context = format!("failed to use {}", path.display());
     Failure::new(Exit::Usage, anyhow::Error::new(error).context(context))
 }
@@ -146,5 +186,25 @@ fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     };
     read()
         .with_context(|| format!("failed to read {}", path.display()))
+        .map_err(|error| Failure::new(Exit::Usage, error))
+}
+
+/// Those given, or those of the settings.
+pub(super) fn regions(global: &GlobalArgs, given: &[Region]) -> Result<Vec<Region>, Failure> {
+    if given.is_empty() {
+        let regions = cli::load_settings(global)?.regions;
+        return Ok(vec![regions.primary, regions.dr]);
+    }
+    Ok(given.to_vec())
+}
+
+/// Writes a file as a whole or not at all.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = Path::new(&name);
+    std::fs::write(new, text)
+        .and_then(|()| std::fs::rename(new, path))
+        .with_context(|| format!("failed to write {}", path.display()))
         .map_err(|error| Failure::new(Exit::Usage, error))
 }

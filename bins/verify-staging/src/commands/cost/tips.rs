@@ -1,17 +1,17 @@
 use cli::{Exit, Failure, GlobalArgs};
 use cost::Tips;
 
-use super::{show, source};
+use super::{show_charted, source};
 use crate::args::cost::EstimateArgs;
 
-pub(super) fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit, Failure> {
     let source::Pricing {
         usage,
         book,
         options,
     } = source::Pricing::new(&args.pricing)?;
-    let inventory = source::inventory(global, args.plan.as_deref(), &args.pricing)?;
+    let inventory = source::stack(global, args).await?;
     let tips = Tips::new(&inventory, &usage, &book, options);
-    show(global, &tips, args.pricing.markdown)?;
+    show_charted(global, &tips, &args.pricing)?;
     Ok(Exit::Fine)
 }

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use aws_env::{Error, ErrorClass};
-use aws_sdk_s3control::types::{JobDescriptor, JobStatus};
+use aws_sdk_s3control::types::{JobDescriptor, JobListDescriptor, JobStatus};
 use report::{Amount, Document, Mark, Observer, Report};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::super::bucket::Bucket;
-use super::{BatchOptions, call};
+use super::super::journal::PastJob;
+use super::{JobControl, call};
 
 /// A job takes minutes to be prepared; asking more often only costs calls.
 const BETWEEN: Duration = Duration::from_secs(10);
@@ -68,10 +69,7 @@ impl JobState {
         Self {
             id: id.to_owned(),
             status: status.map_or("not known", JobStatus::as_str).to_owned(),
-            ended: matches!(
-                status,
-                Some(JobStatus::Complete | JobStatus::Failed | JobStatus::Cancelled)
-            ),
+            ended: has_ended(status),
             objects: number(progress.and_then(|progress| progress.total_number_of_tasks)),
             succeeded: number(progress.and_then(|progress| progress.number_of_tasks_succeeded)),
             failed: number(progress.and_then(|progress| progress.number_of_tasks_failed)),
@@ -123,7 +121,7 @@ impl Report for Jobs {
 pub async fn follow(
     destination: &Bucket,
     ids: &[String],
-    options: &BatchOptions,
+    control: &JobControl,
     deadline: Duration,
     mut stop: watch::Receiver<bool>,
     observer: &dyn Observer,
@@ -132,7 +130,7 @@ pub async fn follow(
     let mut states: Vec<JobState> = ids.iter().map(|id| JobState::unknown(id)).collect();
     loop {
         for state in states.iter_mut().filter(|state| !state.ended) {
-            if let Some(job) = describe(destination, &state.id, options).await? {
+            if let Some(job) = describe(destination, &state.id, control).await? {
                 *state = JobState::of(&state.id, &job);
             }
         }
@@ -164,21 +162,113 @@ pub async fn follow(
 async fn describe(
     destination: &Bucket,
     id: &str,
-    options: &BatchOptions,
+    control: &JobControl,
 ) -> Result<Option<JobDescriptor>, Error> {
-    let answer = options
-        .control
-        .describe_job()
-        .account_id(&options.account)
-        .job_id(id)
-        .send()
-        .await
-        .map_err(|error| call(destination, "DescribeJob", id).failed(error));
-    match answer {
-        Ok(answer) => Ok(answer.job),
+    match ask(destination, id, control).await {
+        Ok(job) => Ok(job),
         Err(error) if matches!(error.class, ErrorClass::Unreachable | ErrorClass::Throttled) => {
             Ok(None)
         }
         Err(error) => Err(error),
     }
+}
+
+async fn ask(
+    destination: &Bucket,
+    id: &str,
+    control: &JobControl,
+) -> Result<Option<JobDescriptor>, Error> {
+    let answer = control
+        .client
+        .describe_job()
+        .account_id(&control.account)
+        .job_id(id)
+        .send()
+        .await
+        .map_err(|error| call(destination, "DescribeJob", id).failed(error))?;
+    Ok(answer.job)
+}
+
+/// What a job says about itself, so that it is found without its id.
+pub(super) fn description(token: &str) -> String {
+    format!("dr-replicate {token}")
+}
+
+/// Those of a run's jobs that may still write to the destination. A job whose id the run did not come to tell
+/// is looked for by its description.
+///
+/// # Errors
+/// When S3 does not tell about a job; nothing is known about the destination then.
+pub async fn unfinished_jobs(
+    destination: &Bucket,
+    jobs: &[PastJob],
+    control: &JobControl,
+) -> Result<Vec<JobState>, Error> {
+    let mut unfinished = Vec::new();
+    let mut nameless = Vec::new();
+    for job in jobs {
+        let Some(id) = &job.id else {
+            nameless.push(description(&job.token));
+            continue;
+        };
+        let state = match ask(destination, id, control).await {
+            Ok(Some(job)) => JobState::of(id, &job),
+            Ok(None) => JobState::unknown(id),
+            // S3 forgets a job some months after its end.
+            Err(error) if error.class == ErrorClass::Absent => continue,
+            Err(error) => return Err(error),
+        };
+        if !state.ended {
+            unfinished.push(state);
+        }
+    }
+    if !nameless.is_empty() {
+        for job in jobs_under_way(destination, control).await? {
+            if job
+                .description()
+                .is_some_and(|text| nameless.iter().any(|name| name == text))
+            {
+                unfinished.push(JobState {
+                    status: job
+                        .status()
+                        .map_or("not known", JobStatus::as_str)
+                        .to_owned(),
+                    ..JobState::unknown(job.job_id().unwrap_or_default())
+                });
+            }
+        }
+    }
+    Ok(unfinished)
+}
+
+async fn jobs_under_way(
+    destination: &Bucket,
+    control: &JobControl,
+) -> Result<Vec<JobListDescriptor>, Error> {
+    let mut pages = control
+        .client
+        .list_jobs()
+        .account_id(&control.account)
+        .set_job_statuses(Some(
+            JobStatus::values()
+                .iter()
+                .map(|status| JobStatus::from(*status))
+                .filter(|status| !has_ended(Some(status)))
+                .collect(),
+        ))
+        .into_paginator()
+        .send();
+    let mut jobs = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| call(destination, "ListJobs", "").failed(error))?;
+        jobs.extend(page.jobs.unwrap_or_default());
+    }
+    Ok(jobs)
+}
+
+fn has_ended(status: Option<&JobStatus>) -> bool {
+    matches!(
+        status,
+        Some(JobStatus::Complete | JobStatus::Failed | JobStatus::Cancelled)
+    )
 }

@@ -4,21 +4,19 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use aws_env::Error;
 use aws_sdk_s3control::types::S3StorageClass;
-use futures::{StreamExt as _, TryStreamExt as _};
 use percent_encoding::utf8_percent_encode;
+use tokio::sync::watch;
 
 use super::super::bucket::Bucket;
 use super::super::copy::KEY;
 use super::super::journal::{Journal, Record};
+use super::super::look::look;
 use super::super::plan::{Listed, Planned, Step, Tally};
 use super::{BatchError, LARGEST_MANIFEST, assign};
 
 /// Steps that are written down at once.
 const BATCH: usize = 1_000;
-/// Destination objects that are looked at at once before they are overwritten.
-const LOOKS_AT_ONCE: usize = 64;
 
 /// What a job reads.
 pub(super) struct Manifest {
@@ -67,13 +65,15 @@ impl Open {
 }
 
 impl Manifests {
-    /// Writes every copy that a job can make into the journal and into a manifest in `directory`.
+    /// Writes every copy that a job can make into the journal and into a manifest in `directory`, until `stop`
+    /// becomes true.
     pub(super) async fn write(
         planned: &Planned,
         source: &Bucket,
         destination: &Bucket,
         journal: &Journal,
         directory: &Path,
+        stop: &watch::Receiver<bool>,
     ) -> Result<Self, BatchError> {
         let mut left = Listed::default();
         let mut open: HashMap<String, Open> = HashMap::new();
@@ -82,24 +82,28 @@ impl Manifests {
         let mut steps = planned.copies.read()?;
         loop {
             let batch: Vec<Step> = steps.by_ref().take(BATCH).collect::<Result<_, _>>()?;
-            if batch.is_empty() {
+            if batch.is_empty() || *stop.borrow() {
                 break;
             }
-            let mut assigned = Vec::new();
+            let (mut assigned, mut classes) = (Vec::new(), Vec::new());
             for step in batch {
                 match assign(&step) {
-                    Ok(class) => assigned.push((step, class)),
+                    Ok(class) => {
+                        assigned.push(step);
+                        classes.push(class);
+                    }
                     Err(reason) => leave(&mut left, &step, reason),
                 }
             }
-            let looked = look(destination, assigned).await?;
+            // Also where nothing was: a job overwrites without asking.
+            let looked = look(destination, assigned, |_| true).await?;
             let records: Vec<Record> = looked
                 .iter()
-                .filter(|(_, _, same)| *same)
-                .map(|(step, ..)| step.intent(destination))
+                .filter(|(_, same)| *same)
+                .map(|(step, _)| step.intent(destination))
                 .collect();
             journal.ahead(&records).await?;
-            for (step, class, same) in looked {
+            for ((step, same), class) in looked.into_iter().zip(classes) {
                 if !same {
                     leave(&mut left, &step, "written by somebody else meanwhile");
                     continue;
@@ -138,23 +142,4 @@ impl Manifests {
 fn leave(left: &mut Listed, step: &Step, reason: &str) {
     let size = step.source.as_ref().map_or(0, |facts| facts.size);
     left.add(&step.key, size, Some(reason));
-}
-
-/// Fills in versions that will be overwritten; `false` for what is not any more as it was listed, also where
-/// nothing was: a job overwrites without asking.
-async fn look(
-    destination: &Bucket,
-    steps: Vec<(Step, S3StorageClass)>,
-) -> Result<Vec<(Step, S3StorageClass, bool)>, Error> {
-    futures::stream::iter(steps)
-        .map(|(mut step, class)| async move {
-            let there = destination.detail(&step.key).await?;
-            let listed = step.destination.as_ref().map(|facts| &facts.etag);
-            let same = there.as_ref().map(|there| &there.etag) == listed;
-            step.version = there.and_then(|there| there.version);
-            Ok((step, class, same))
-        })
-        .buffered(LOOKS_AT_ONCE)
-        .try_collect()
-        .await
 }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
+use super::past::is_locked;
 use super::{FILE, JournalError, LOCK, Record};
 
 /// Multipart uploads to `bucket` that runs of this machine left open when they were killed: key and id. A
@@ -21,10 +22,7 @@ pub(in super::super) fn leftovers(
     };
     let destination = format!("s3://{bucket}/");
     for directory in directories.flatten().map(|entry| entry.path()) {
-        let alive = match File::open(directory.join(LOCK)) {
-            Ok(lock) => lock.try_lock().is_err(),
-            Err(_) => false,
-        };
+        let alive = is_locked(&directory.join(LOCK));
         let path = directory.join(FILE);
         let Ok(file) = File::open(&path) else {
             continue;

@@ -1,19 +1,27 @@
-//! Journals read back.
+//! Journals read back, in memory that does not grow with them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufReader};
-use std::path::Path;
+use std::io::{self, BufReader, Read as _};
+use std::path::{Path, PathBuf};
 
 use aws_env::Error;
+use serde::{Deserialize, Serialize};
 
 use super::super::bucket::Bucket;
 use super::super::entry::ETag;
 use super::super::place::JOURNAL;
-use super::{FILE, Intent, JournalError, Record, Run};
+use super::super::spool::Spool;
+use super::{FILE, Intent, JournalError, LOCK, Record, Run};
+
+/// Intents that may be without an outcome yet. A run writes a thousand steps ahead while it takes a thousand
+/// others, so that an outcome comes long before so many more intents.
+const WINDOW: usize = 10_000;
+/// Changes that are written at once.
+const BATCH: usize = 1_000;
 
 /// What a run did to one object, as far as its journal tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// What it meant to do.
     pub intent: Intent,
@@ -22,7 +30,7 @@ pub struct Change {
 }
 
 /// How a change ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// Made; it left this version and ETag.
     Made {
@@ -37,86 +45,179 @@ pub enum Outcome {
     Unknown,
 }
 
+/// A batch job that a run has asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastJob {
+    /// What the run called it; its description ends with it.
+    pub token: String,
+    /// S3's id of it; `None` when the run ended before it could tell.
+    pub id: Option<String>,
+}
+
 /// A journal as it was read back.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Past {
     /// The run; `None` when its first line is missing.
     pub run: Option<Run>,
-    /// Its changes, in the order in which they were begun.
-    pub changes: Vec<Change>,
-    /// Multipart uploads that were neither completed nor aborted: key and id.
-    pub uploads: Vec<(String, String)>,
+    /// Jobs that it has asked for.
+    pub jobs: Vec<PastJob>,
     /// It wrote its last line.
     pub ended: bool,
+    /// It is under way on this machine.
+    pub alive: bool,
+    /// Its changes, on disk.
+    pub(in super::super) changes: Spool<Change>,
 }
 
-impl Past {
-    /// Puts lines together. The same line may come twice.
-    pub fn collect(records: impl IntoIterator<Item = Record>) -> Self {
-        let mut past = Self::default();
-        let mut index: HashMap<String, usize> = HashMap::new();
-        for record in records {
-            match record {
-                Record::Run(run) => past.run = Some(run),
-                Record::Intent(intent) => {
-                    index.entry(intent.key.clone()).or_insert_with(|| {
-                        past.changes.push(Change {
-                            intent,
-                            outcome: Outcome::Unknown,
-                        });
-                        past.changes.len() - 1
+/// Puts lines together as they come.
+struct Collector {
+    past: Past,
+    /// Intents without an outcome.
+    open: HashMap<String, Intent>,
+    /// The keys of the last intents.
+    window: VecDeque<String>,
+    ready: Vec<Change>,
+    lines: usize,
+}
+
+impl Collector {
+    fn new(changes: PathBuf) -> Result<Self, JournalError> {
+        Ok(Self {
+            past: Past {
+                run: None,
+                jobs: Vec::new(),
+                ended: false,
+                alive: false,
+                changes: Spool::create(changes)?,
+            },
+            open: HashMap::new(),
+            window: VecDeque::new(),
+            ready: Vec::new(),
+            lines: 0,
+        })
+    }
+
+    fn take(&mut self, place: &str, record: Record) -> Result<(), JournalError> {
+        self.lines += 1;
+        match record {
+            Record::Run(run) => self.past.run = Some(run),
+            Record::Intent(intent) => {
+                if self.window.len() >= WINDOW {
+                    self.forget_oldest()?;
+                }
+                self.window.push_back(intent.key.clone());
+                self.open.insert(intent.key.clone(), intent);
+            }
+            Record::Done { key, after, etag } => {
+                self.ended(place, key, Outcome::Made { after, etag })?;
+            }
+            Record::Failed { key, .. } => self.ended(place, key, Outcome::NotMade)?,
+            Record::JobAsked { token } => self.past.jobs.push(PastJob { token, id: None }),
+            Record::Job { token, id } => {
+                let mut jobs = self.past.jobs.iter_mut();
+                if let Some(job) = jobs.find(|job| job.token == token) {
+                    job.id = Some(id);
+                }
+            }
+            // About these only the next run on the same machine wants to know.
+            Record::Upload { .. } | Record::UploadEnd { .. } => {}
+            Record::End { .. } => self.past.ended = true,
+        }
+        Ok(())
+    }
+
+    fn forget_oldest(&mut self) -> Result<(), JournalError> {
+        let oldest = self.window.pop_front();
+        match oldest.and_then(|key| self.open.remove(&key)) {
+            Some(intent) => self.known(intent, Outcome::Unknown),
+            None => Ok(()),
+        }
+    }
+
+    fn ended(&mut self, place: &str, key: String, outcome: Outcome) -> Result<(), JournalError> {
+        match self.open.remove(&key) {
+            Some(intent) => self.known(intent, outcome),
+            None => Err(JournalError::Stray {
+                place: place.to_owned(),
+                key,
+            }),
+        }
+    }
+
+    fn known(&mut self, intent: Intent, outcome: Outcome) -> Result<(), JournalError> {
+        self.ready.push(Change { intent, outcome });
+        if self.ready.len() >= BATCH {
+            self.past.changes.write(&self.ready)?;
+            self.ready.clear();
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Past, JournalError> {
+        while !self.window.is_empty() {
+            self.forget_oldest()?;
+        }
+        self.past.changes.write(&self.ready)?;
+        Ok(self.past)
+    }
+
+    fn read(
+        &mut self,
+        place: &str,
+        reader: impl io::BufRead,
+        whole: bool,
+    ) -> Result<(), JournalError> {
+        for (line, text) in reader.lines().enumerate() {
+            let text = text.map_err(|source| JournalError::File {
+                path: place.into(),
+                source,
+            })?;
+            match serde_json::from_str(&text) {
+                Ok(record) => self.take(place, record)?,
+                // A run that was killed may leave half a line.
+                Err(_) if !whole => {}
+                Err(source) => {
+                    return Err(JournalError::Line {
+                        place: place.to_owned(),
+                        line: line + 1,
+                        source,
                     });
                 }
-                Record::Done { key, after, etag } => {
-                    if let Some(change) = index.get(&key).and_then(|at| past.changes.get_mut(*at)) {
-                        change.outcome = Outcome::Made { after, etag };
-                    }
-                }
-                Record::Failed { key, .. } => {
-                    if let Some(change) = index.get(&key).and_then(|at| past.changes.get_mut(*at))
-                        && change.outcome == Outcome::Unknown
-                    {
-                        change.outcome = Outcome::NotMade;
-                    }
-                }
-                Record::Upload { key, upload } => past.uploads.push((key, upload)),
-                Record::UploadEnd { upload } => past.uploads.retain(|(_, id)| *id != upload),
-                Record::End { .. } => past.ended = true,
             }
         }
-        past
+        Ok(())
     }
 }
 
-fn parse(place: &str, reader: impl io::BufRead, whole: bool) -> Result<Vec<Record>, JournalError> {
-    let mut records = Vec::new();
-    for (line, text) in reader.lines().enumerate() {
-        let text = text.map_err(|source| JournalError::File {
-            path: place.into(),
-            source,
-        })?;
-        match serde_json::from_str(&text) {
-            Ok(record) => records.push(record),
-            // A run that was killed may leave half a line.
-            Err(_) if !whole => {}
-            Err(source) => {
-                return Err(JournalError::Line {
-                    place: place.to_owned(),
-                    line: line + 1,
-                    source,
-                });
+/// The journal on this machine: what is in the bucket, byte for byte, and what had not come there yet.
+struct Local(Option<BufReader<File>>);
+
+impl Local {
+    /// Passes over bytes that are in the bucket; a journal that says something else is left alone.
+    fn pass(&mut self, bytes: &[u8]) {
+        if let Some(file) = &mut self.0 {
+            let mut own = vec![0; bytes.len()];
+            if file.read_exact(&mut own).is_err() || own != bytes {
+                self.0 = None;
             }
         }
     }
-    Ok(records)
 }
 
-/// Reads the journal of `run` from the bucket, and what this machine knows beyond that.
+/// Reads the journal of `run` from the bucket, and what this machine knows beyond that. Its changes are kept in
+/// `directory`.
 ///
 /// # Errors
 /// When there is none, or it cannot be read.
-pub async fn recall(runs: &Path, bucket: &Bucket, run: &str) -> Result<Past, JournalError> {
-    let mut records = Vec::new();
+pub async fn recall(
+    runs: &Path,
+    bucket: &Bucket,
+    run: &str,
+    directory: &Path,
+) -> Result<Past, JournalError> {
+    let mut collector = Collector::new(directory.join("changes.jsonl"))?;
+    let path = runs.join(run).join(FILE);
+    let mut local = Local(File::open(&path).ok().map(BufReader::new));
     let prefix = format!("{JOURNAL}{run}/");
     let mut after: Option<String> = None;
     loop {
@@ -150,28 +251,37 @@ pub async fn recall(runs: &Path, bucket: &Bucket, run: &str) -> Result<Past, Jou
                     error.to_string(),
                 ))
             })?;
-            records.extend(parse(key, io::Cursor::new(bytes.into_bytes()), true)?);
+            let bytes = bytes.into_bytes();
+            local.pass(&bytes);
+            collector.read(key, io::Cursor::new(bytes), true)?;
         }
         if page.is_truncated() != Some(true) || after.is_none() {
             break;
         }
     }
-    let path = runs.join(run).join(FILE);
-    if let Ok(file) = File::open(&path) {
-        let place = path.display().to_string();
-        records.extend(parse(&place, BufReader::new(file), false)?);
+    if let Some(file) = local.0 {
+        collector.read(&path.display().to_string(), file, false)?;
     }
-    if records.is_empty() {
+    if collector.lines == 0 {
         return Err(JournalError::Absent {
             run: run.to_owned(),
             place: format!("s3://{}/{JOURNAL}", bucket.name()),
         });
     }
-    Ok(Past::collect(records))
+    let mut past = collector.finish()?;
+    past.alive = is_locked(&runs.join(run).join(LOCK));
+    Ok(past)
+}
+
+/// Whether a run that is alive holds this lock.
+pub(super) fn is_locked(lock: &Path) -> bool {
+    File::open(lock).is_ok_and(|lock| lock.try_lock().is_err())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufRead as _;
+
     use super::super::Action;
     use super::*;
 
@@ -184,37 +294,87 @@ mod tests {
         })
     }
 
+    fn done(key: &str) -> Record {
+        Record::Done {
+            key: key.to_owned(),
+            after: Some("v2".to_owned()),
+            etag: None,
+        }
+    }
+
+    fn collect(records: impl IntoIterator<Item = Record>) -> Result<(Past, usize), JournalError> {
+        let directory = tempfile::tempdir().unwrap();
+        let mut collector = Collector::new(directory.path().join("changes.jsonl"))?;
+        let mut most = 0;
+        for record in records {
+            collector.take("here", record)?;
+            most = most.max(collector.open.len() + collector.window.len() + collector.ready.len());
+        }
+        Ok((collector.finish()?, most))
+    }
+
+    fn outcomes(past: &Past) -> Vec<(String, Outcome)> {
+        let changes = past.changes.read().unwrap();
+        let changes = changes.map(|change| change.unwrap());
+        changes
+            .map(|change| (change.intent.key, change.outcome))
+            .collect()
+    }
+
     #[test]
     fn what_is_not_known_stays_unknown() {
-        let done = Record::Done {
-            key: "a".into(),
-            after: Some("v2".into()),
-            etag: None,
-        };
         let failed = Record::Failed {
             key: "b".into(),
             problem: "x".into(),
         };
-        let lines = [
-            intent("a"),
-            intent("b"),
-            intent("c"),
-            done,
-            failed,
-            intent("a"),
-        ];
-        let past = Past::collect(lines);
-        let outcomes: Vec<_> = past
-            .changes
-            .iter()
-            .map(|change| change.outcome.clone())
-            .collect();
+        let directory = tempfile::tempdir().unwrap();
+        let mut collector = Collector::new(directory.path().join("changes.jsonl")).unwrap();
+        for record in [intent("a"), intent("b"), intent("c"), done("a"), failed] {
+            collector.take("here", record).unwrap();
+        }
+        let past = collector.finish().unwrap();
         let made = Outcome::Made {
             after: Some("v2".into()),
             etag: None,
         };
-        assert_eq!(outcomes, [made, Outcome::NotMade, Outcome::Unknown]);
+        let expected = [
+            ("a".to_owned(), made),
+            ("b".to_owned(), Outcome::NotMade),
+            ("c".to_owned(), Outcome::Unknown),
+        ];
+        assert_eq!(outcomes(&past), expected);
         assert!(!past.ended);
+    }
+
+    #[test]
+    fn an_outcome_without_an_intent_is_no_journal() {
+        let ended = collect([intent("a"), done("b")]);
+        assert!(matches!(ended, Err(JournalError::Stray { key, .. }) if key == "b"));
+    }
+
+    // A batch job tells no outcomes, so that every change of its run stays open to the end.
+    #[test]
+    fn memory_does_not_grow_with_the_number_of_changes() {
+        let number = 5 * WINDOW;
+        let (_, most) = collect((0..number).map(|n| intent(&n.to_string()))).unwrap();
+        assert!(most <= 2 * WINDOW + BATCH, "{most}");
+        let both = |n: usize| [intent(&n.to_string()), done(&n.to_string())];
+        let (_, most) = collect((0..number).flat_map(both)).unwrap();
+        assert!(most <= WINDOW + BATCH + 1, "{most}");
+    }
+
+    #[test]
+    fn jobs_are_known_by_their_tokens() {
+        let asked = |token: &str| Record::JobAsked {
+            token: token.to_owned(),
+        };
+        let made = Record::Job {
+            token: "r-0".to_owned(),
+            id: "job".to_owned(),
+        };
+        let (past, _) = collect([asked("r-0"), made, asked("r-1")]).unwrap();
+        let ids: Vec<_> = past.jobs.iter().map(|job| job.id.as_deref()).collect();
+        assert_eq!(ids, [Some("job"), None]);
     }
 
     #[test]
@@ -223,10 +383,35 @@ mod tests {
             "{}\n{{\"record\":\"int",
             serde_json::to_string(&intent("a")).unwrap()
         );
-        assert_eq!(parse("f", text.as_bytes(), false).unwrap().len(), 1);
+        let directory = tempfile::tempdir().unwrap();
+        let mut collector = Collector::new(directory.path().join("changes.jsonl")).unwrap();
+        collector.read("f", text.as_bytes(), false).unwrap();
+        assert_eq!(collector.lines, 1);
         assert!(matches!(
-            parse("f", text.as_bytes(), true),
+            collector.read("f", text.as_bytes(), true),
             Err(JournalError::Line { line: 2, .. })
         ));
+    }
+
+    #[test]
+    fn what_the_bucket_has_is_not_read_twice() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
+        std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
+        let open = || Local(Some(BufReader::new(File::open(&path).unwrap())));
+        let rest = |local: Local| {
+            let lines = local.0.into_iter().flat_map(|file| file.lines());
+            lines.map(Result::unwrap).collect::<Vec<_>>()
+        };
+        let mut local = open();
+        local.pass(b"one\n");
+        local.pass(b"two\n");
+        assert_eq!(rest(local), ["three"]);
+        // Another run's, or one that lost its end.
+        for bytes in ["uno\n", "one\ntwo\nthree\nfour\n"] {
+            let mut local = open();
+            local.pass(bytes.as_bytes());
+            assert!(rest(local).is_empty());
+        }
     }
 }

@@ -35,6 +35,7 @@ impl Tallies {
             parity: Parity {
                 finding: Finding::Same,
                 as_of: None,
+                inventories: None,
                 from: String::new(),
                 to: String::new(),
                 source: Sum::default(),

@@ -37,6 +37,14 @@ impl Report for Parity {
                 as_of.source, as_of.destination
             ));
         }
+        if let Some(both) = &self.inventories {
+            for (side, covers) in [("source", &both.source), ("destination", &both.destination)] {
+                document = document.text(format!(
+                    "The {side}'s inventory lists: {}.",
+                    covers.describe()
+                ));
+            }
+        }
         document = document.table(
             ["Side", "Bucket", "Objects", "Bytes", "Digest"],
             vec![

@@ -442,3 +442,6 @@ fn flaws(question: Question<'_>, rule: &ReplicationRule, wanted: Option<&str>) -
 fn arn(question: Question<'_>, bucket: &str) -> String {
     format!("arn:{}:s3:::{bucket}", question.wanted.region.partition())
 }
+
+#[cfg(test)]
+mod tests;

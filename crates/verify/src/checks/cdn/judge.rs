@@ -305,3 +305,6 @@ fn bucket_access(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::check::OutputsArgs;
+
+/// `env`.
+#[derive(Debug, Clone, Args)]
+pub struct EnvArgs {
+    /// Where names come from.
+    #[command(flatten)]
+    pub source: OutputsArgs,
+
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Format::Dotenv)]
+    pub format: Format,
+
+    /// Write it to this file, which nobody else may read, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// Write the values of secrets, not where they are; not for ecs
+    #[arg(long)]
+    pub reveal: bool,
+}
+
+/// How an environment is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// NAME=value, a line each
+    Dotenv,
+    /// One object
+    Json,
+    /// "environment" and "secrets" of a container definition
+    Ecs,
+}

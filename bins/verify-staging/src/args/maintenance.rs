@@ -1,0 +1,36 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::check::OutputsArgs;
+
+/// `maintenance`.
+#[derive(Debug, Clone, Args)]
+pub struct MaintenanceArgs {
+    /// Which of the guide's tasks
+    #[arg(value_enum)]
+    pub period: PeriodArg,
+
+    /// Where names come from.
+    #[command(flatten)]
+    pub source: OutputsArgs,
+
+    /// A folder with records of drills (JSON), for quarterly
+    #[arg(long, value_name = "DIR")]
+    pub drills: Option<PathBuf>,
+
+    /// Print Markdown instead of a table
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+/// How often a task comes around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PeriodArg {
+    /// Alarms and their history, CPU, storage and connections, growth of the buckets
+    Weekly,
+    /// Rules of security groups; where costs and modules are looked at
+    Monthly,
+    /// Roles and their use, the last drill, minor versions
+    Quarterly,
+}

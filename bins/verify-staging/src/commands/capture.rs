@@ -1,0 +1,181 @@
+use cli::{Exit, Failure, GlobalArgs, OutputFormat};
+use report::{Document, Mark, Report};
+use serde::Serialize;
+use verify::evidence::{
+    CheckResults, Draft, Folder, Hiding, Kept, Place, Salt, StoreError, Stored,
+};
+use verify::{Checked, Selection, Sites, Status, Wanted};
+
+use super::{evidence, origin, terraform};
+use crate::args::capture::{CaptureArgs, Destination, SourceArgs};
+use crate::args::check::OutputsArgs;
+
+pub(super) async fn run(global: &GlobalArgs, args: &CaptureArgs) -> Result<Exit, Failure> {
+    let folder = Folder::new(&args.evidence.dir);
+    let salt_path = args.source.salt.clone().unwrap_or(folder.salt_path());
+    let salt = Folder::salt_or_new(&salt_path).map_err(evidence::failed)?;
+    let draft = draft(global, &args.source, &salt, args.hiding()).await?;
+    let kept = folder.keep(draft).map_err(evidence::failed)?;
+    let mut captured = Captured::new(&kept, &folder);
+    if let Some(to) = &args.to {
+        match put(global, args, to, &kept).await {
+            Ok(stored) => captured.stored = Some(stored),
+            Err(failure) => {
+                // With JSON, the failure is the one document.
+                if global.output != OutputFormat::Json {
+                    cli::print(global, &captured)?;
+                }
+                return Err(failure);
+            }
+        }
+    }
+    cli::print(global, &captured)?;
+    Ok(exit(kept.capture.checks.as_ref()))
+}
+
+async fn put(
+    global: &GlobalArgs,
+    args: &CaptureArgs,
+    to: &Destination,
+    kept: &Kept,
+) -> Result<Stored, Failure> {
+    let region = cli::load_settings(global)?.regions.primary;
+    let clients = cli::aws_env().await?.region(region);
+    let place = Place {
+        bucket: &to.bucket,
+        prefix: &to.prefix,
+        retain_days: args.retain_days,
+    };
+    let stored = verify::evidence::store(&clients, place, kept, cli::now()).await;
+    let here = args.evidence.dir.join(&kept.link.file);
+    let kept_here = format!("the capture is kept in {}", here.display());
+    stored.map_err(|error| match error {
+        StoreError::Aws(error) => Failure::aws("put the capture in S3", error).hint(kept_here),
+        StoreError::Differs { .. } | StoreError::Unlocked { .. } => {
+            Failure::new(Exit::Wrong, anyhow::anyhow!("failed to {error}")).hint(kept_here)
+        }
+    })
+}
+
+/// What there is now, as it may be written down.
+pub(super) async fn draft(
+    global: &GlobalArgs,
+    args: &SourceArgs,
+    salt: &Salt,
+    hiding: Hiding,
+) -> Result<Draft, Failure> {
+    let settings = cli::load_settings(global)?;
+    let wanted = Wanted::new(&settings);
+    let at = cli::now();
+    let outputs = terraform::outputs(&OutputsArgs {
+        outputs: args.from.clone(),
+        chdir: args.chdir.clone(),
+    })
+    .await?;
+    let checked: Option<Checked> = if args.no_check {
+        None
+    } else {
+        let sites = Sites::new(&cli::aws_env().await?, settings.regions.primary);
+        let all = Selection::default();
+        Some(verify::check(&sites, &outputs, &wanted, &all, at).await)
+    };
+    Ok(Draft::new(
+        &wanted.name,
+        wanted.region.as_str(),
+        at,
+        concat!("verify-staging ", env!("CARGO_PKG_VERSION")),
+        origin::find(args).await,
+        &outputs,
+        checked.as_ref(),
+        (salt, hiding),
+    ))
+}
+
+/// A capture is evidence of what is wrong, too: it is kept, and the program ends as `check` does.
+fn exit(checks: Option<&CheckResults>) -> Exit {
+    let count = |status| checks.map_or(0, |checks| checks.count(status));
+    if count(Status::Wrong) > 0 {
+        Exit::Wrong
+    } else if count(Status::Unknown) > 0 {
+        Exit::Unchecked
+    } else {
+        Exit::Fine
+    }
+}
+
+/// What was kept.
+#[derive(Debug, Serialize)]
+struct Captured {
+    file: String,
+    sha256: String,
+    number: u64,
+    outputs: usize,
+    hidden: Vec<(String, String)>,
+    checks: Option<Counts>,
+    unknown: Vec<String>,
+    stored: Option<Stored>,
+}
+
+#[derive(Debug, Serialize)]
+struct Counts {
+    ok: usize,
+    wrong: usize,
+    unknown: usize,
+    skipped: usize,
+}
+
+impl Captured {
+    fn new(kept: &Kept, folder: &Folder) -> Self {
+        let capture = &kept.capture;
+        let hidden = capture
+            .outputs
+            .values()
+            .flat_map(|output| &output.hidden)
+            .map(|hidden| (hidden.at.clone(), hidden.why.clone()));
+        Self {
+            file: folder.path().join(&kept.link.file).display().to_string(),
+            sha256: kept.link.sha256.clone(),
+            number: capture.number,
+            outputs: capture.outputs.len(),
+            hidden: hidden.collect(),
+            checks: capture.checks.as_ref().map(|checks| Counts {
+                ok: checks.count(Status::Ok),
+                wrong: checks.count(Status::Wrong),
+                unknown: checks.count(Status::Unknown),
+                skipped: checks.count(Status::Skipped),
+            }),
+            unknown: capture.origin.unknown.clone(),
+            stored: None,
+        }
+    }
+}
+
+impl Report for Captured {
+    fn document(&self) -> Document {
+        let mut document = Document::new()
+            .heading(format!("Capture {}: {}", self.number, self.file))
+            .text(format!("SHA-256 {}", self.sha256));
+        document = document.text(match &self.checks {
+            Some(checks) => format!(
+                "{} outputs; checks: {} ok, {} wrong, {} unknown, {} skipped",
+                self.outputs, checks.ok, checks.wrong, checks.unknown, checks.skipped
+            ),
+            None => format!("{} outputs; AWS was not asked", self.outputs),
+        });
+        if let Some(stored) = &self.stored {
+            let locked = match &stored.locked {
+                Some(lock) => format!("locked until {} ({})", lock.until, lock.mode),
+                None => "not locked: the bucket has no Object Lock".to_owned(),
+            };
+            document = document.text(format!("{}, read back; {locked}", stored.url));
+        }
+        for unknown in &self.unknown {
+            document = document.text(format!("not known: {unknown}"));
+        }
+        let rows = self
+            .hidden
+            .iter()
+            .map(|(at, why)| (Mark::Plain, vec![at.clone(), why.clone()]));
+        document.table(["Hidden", "Why"], rows.collect())
+    }
+}

@@ -1,0 +1,71 @@
+use std::io::{Read, Seek as _, SeekFrom};
+
+use anyhow::Context as _;
+use cli::{Exit, Failure, GlobalArgs};
+use verify::{Outputs, Sites, Ward};
+
+use super::{exit, terraform};
+use crate::args::doctor::DoctorArgs;
+
+pub(super) async fn run(global: &GlobalArgs, args: &DoctorArgs) -> Result<Exit, Failure> {
+    let settings = cli::load_settings(global)?;
+    let text = text(args).map_err(|error| Failure::new(Exit::Usage, error))?;
+    let outputs = outputs(args).await?;
+    let env = cli::aws_env().await?;
+    let sites = Sites::new(&env, settings.regions.primary);
+    let folder = args.source.chdir.display().to_string();
+    let ward = Ward {
+        sites: &sites,
+        env: &env,
+        settings: &settings,
+        outputs: outputs.as_ref(),
+        folder: &folder,
+        at: cli::now(),
+    };
+    let diagnosed = verify::diagnose(ward, &text).await;
+    cli::print(global, &diagnosed)?;
+    if diagnosed.diagnoses.is_empty() {
+        return Ok(Exit::Unchecked);
+    }
+    let findings = diagnosed
+        .diagnoses
+        .iter()
+        .flat_map(|diagnosis| &diagnosis.findings);
+    Ok(exit::of(findings.map(|finding| finding.status)))
+}
+
+fn text(args: &DoctorArgs) -> anyhow::Result<String> {
+    if let Some(text) = &args.text {
+        return Ok(text.clone());
+    }
+    let most = verify::MOST_ERROR_BYTES;
+    let mut bytes = Vec::new();
+    match &args.last {
+        Some(path) => {
+            let read = || format!("failed to read {}", path.display());
+            let mut file = std::fs::File::open(path).with_context(read)?;
+            let length = file.metadata().with_context(read)?.len();
+            // Of a long log the end counts.
+            file.seek(SeekFrom::Start(length.saturating_sub(most)))
+                .with_context(read)?;
+            file.take(most).read_to_end(&mut bytes).with_context(read)?;
+        }
+        None => {
+            std::io::stdin()
+                .lock()
+                .take(most)
+                .read_to_end(&mut bytes)
+                .context("failed to read standard input")?;
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// After an apply that failed terraform may have none; a file that was named has to be good.
+async fn outputs(args: &DoctorArgs) -> Result<Option<Outputs>, Failure> {
+    match terraform::outputs(&args.source).await {
+        Ok(outputs) => Ok(Some(outputs)),
+        Err(failure) if args.source.outputs.is_some() => Err(failure),
+        Err(_) => Ok(None),
+    }
+}

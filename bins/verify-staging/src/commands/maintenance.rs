@@ -1,0 +1,61 @@
+use std::path::Path;
+
+use anyhow::Context as _;
+use cli::{Exit, Failure, GlobalArgs};
+use report::Report as _;
+use verify::{Care, DrillRecord, Period, Sites};
+
+use super::{exit, terraform};
+use crate::args::maintenance::{MaintenanceArgs, PeriodArg};
+
+/// A record is small; what is larger is something else.
+const MOST_BYTES: u64 = 4 << 20;
+
+pub(super) async fn run(global: &GlobalArgs, args: &MaintenanceArgs) -> Result<Exit, Failure> {
+    let settings = cli::load_settings(global)?;
+    let drills = match &args.drills {
+        Some(folder) => drills(folder).map_err(|error| Failure::new(Exit::Usage, error))?,
+        None => Vec::new(),
+    };
+    let outputs = terraform::outputs(&args.source).await?;
+    let env = cli::aws_env().await?;
+    let sites = Sites::new(&env, settings.regions.primary);
+    let folder = args.source.chdir.display().to_string();
+    let care = Care {
+        sites: &sites,
+        outputs: &outputs,
+        settings: &settings,
+        folder: &folder,
+        drills: &drills,
+        at: cli::now(),
+    };
+    let period = match args.period {
+        PeriodArg::Weekly => Period::Weekly,
+        PeriodArg::Monthly => Period::Monthly,
+        PeriodArg::Quarterly => Period::Quarterly,
+    };
+    let maintained = verify::maintain(care, period).await;
+    if args.markdown {
+        cli::print_text(&maintained.document().to_markdown());
+    } else {
+        cli::print(global, &maintained)?;
+    }
+    Ok(exit::of(
+        maintained.findings.iter().map(|finding| finding.status),
+    ))
+}
+
+fn drills(folder: &Path) -> anyhow::Result<Vec<DrillRecord>> {
+    let read = || format!("failed to read the records in {}", folder.display());
+    let mut records = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(read)? {
+        let entry = entry.with_context(read)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let data = entry.metadata().with_context(read)?;
+        if data.is_file() && name.ends_with(".json") && data.len() <= MOST_BYTES {
+            let json = std::fs::read(entry.path()).with_context(read)?;
+            records.push(DrillRecord::read(name, &json));
+        }
+    }
+    Ok(records)
+}

@@ -1,0 +1,77 @@
+use std::path::Path;
+
+use anyhow::Context as _;
+use cli::{Exit, Failure, GlobalArgs};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use verify::{ProbeOptions, Sites, Target, Trust};
+
+use super::{exit, terraform};
+use crate::args::probe::ProbeArgs;
+
+pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, Failure> {
+    let settings = cli::load_settings(global)?;
+    let trust = trust(args.ca.as_deref())?;
+    let outputs = terraform::outputs(&args.source).await?;
+    let env = cli::aws_env().await?;
+    let sites = Sites::new(&env, settings.regions.primary);
+    let via = |target| {
+        let found = args.via.iter().find(|via| via.target == target);
+        found.map(|via| via.address.clone())
+    };
+    let replicas = settings
+        .buckets
+        .iter()
+        .map(|pair| (pair.name.to_string(), pair.dr.to_string()));
+    let options = ProbeOptions {
+        targets: if args.only.is_empty() {
+            Target::ALL.to_vec()
+        } else {
+            args.only.clone()
+        },
+        database_via: via(Target::Database),
+        redis_via: via(Target::Redis),
+        trust,
+        timeout: args.timeout,
+        count: args.count.into(),
+        urls: args.http.clone(),
+        replicas: replicas.collect(),
+        dr: Some(env.region(settings.regions.dr)),
+    };
+    let name = format!("{}-{}", settings.project, settings.environment);
+    let probed = verify::probe(&sites, &outputs, &name, &options, cli::now()).await;
+    cli::print(global, &probed)?;
+    Ok(exit::of(
+        probed.findings.iter().map(|finding| finding.status),
+    ))
+}
+
+/// The system's authorities, and those of a file.
+fn trust(file: Option<&Path>) -> Result<Trust, Failure> {
+    let mut authorities = rustls_native_certs::load_native_certs().certs;
+    if let Some(path) = file {
+        authorities.extend(bundle(path).map_err(|error| Failure::new(Exit::Usage, error))?);
+    }
+    Trust::new(authorities).map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            anyhow::Error::new(error).context("failed to set up TLS"),
+        )
+        .hint("install the system's certificates (Debian: ca-certificates), or give --ca FILE")
+    })
+}
+
+fn bundle(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let read = || format!("failed to read {}", path.display());
+    let pem = std::fs::read(path).with_context(read)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates = certificates.with_context(read)?;
+    anyhow::ensure!(
+        !certificates.is_empty(),
+        "{} has no PEM certificate in it",
+        path.display()
+    );
+    // One that cannot serve would be left out silently, and its servers be refused.
+    Trust::new(certificates.iter().cloned()).with_context(read)?;
+    Ok(certificates)
+}

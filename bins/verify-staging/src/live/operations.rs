@@ -1,0 +1,182 @@
+use std::collections::BTreeSet;
+
+use aws_env::Error;
+use serde_json::json;
+
+use super::{Asked, each_page};
+
+impl Asked {
+    pub(super) async fn distributions(&mut self) -> Result<(), Error> {
+        let client = self.sites.cloudfront.clone();
+        let request = client.list_distributions();
+        each_page!(self, "CloudFront", "ListDistributions", request, |page| {
+            let all = page
+                .distribution_list()
+                .map_or(&[][..], |list| list.items());
+            for of in all {
+                let tags = client
+                    .list_tags_for_resource()
+                    .resource(of.arn())
+                    .send()
+                    .await
+                    .map_err(|error| {
+                        self.call("CloudFront", "ListTagsForResource").failed(error)
+                    })?;
+                let tags = tags.tags().map_or(&[][..], |tags| tags.items());
+                if self.is_ours(tags.iter().map(|tag| (Some(tag.key()), tag.value()))) {
+                    self.add(
+                        "aws_cloudfront_distribution",
+                        of.id(),
+                        [("id", json!(of.id()))],
+                    );
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Keys by their alias, since the tags of a key can be closed to its account.
+    pub(super) async fn keys_and_secrets(&mut self) -> Result<(), Error> {
+        let mut keys = BTreeSet::new();
+        let request = self.sites.kms.clone().list_aliases();
+        each_page!(self, "KMS", "ListAliases", request, |page| {
+            for alias in page.aliases() {
+                if self.is_named(alias.alias_name().unwrap_or_default()) {
+                    keys.extend(alias.target_key_id().map(str::to_owned));
+                }
+            }
+        });
+        for key in keys {
+            self.add("aws_kms_key", &key, []);
+        }
+        let client = self.sites.secrets.clone();
+        let request = client.list_secrets();
+        each_page!(self, "Secrets Manager", "ListSecrets", request, |page| {
+            for secret in page.secret_list() {
+                let tags = secret.tags().iter().map(|tag| (tag.key(), tag.value()));
+                // RDS's own secrets are counted with their database; a replica with the secret it is of.
+                let managed = secret.owning_service().is_some();
+                let elsewhere = secret
+                    .primary_region()
+                    .is_some_and(|region| region != self.region.as_str());
+                if managed || elsewhere || !self.is_ours(tags) {
+                    continue;
+                }
+                let arn = secret.arn().unwrap_or_default();
+                let more = client
+                    .describe_secret()
+                    .secret_id(arn)
+                    .send()
+                    .await
+                    .map_err(|error| {
+                        self.call("Secrets Manager", "DescribeSecret").failed(error)
+                    })?;
+                let replicas = more.replication_status().iter();
+                let replicas: Vec<_> = replicas
+                    .map(|replica| json!({"region": replica.region()}))
+                    .collect();
+                let name = secret.name().unwrap_or(arn);
+                self.add(
+                    "aws_secretsmanager_secret",
+                    name,
+                    [("replica", json!(replicas))],
+                );
+            }
+        });
+        Ok(())
+    }
+
+    /// Alarms, dashboards, log groups. Alarms of CloudFront are in its own region.
+    pub(super) async fn monitoring(&mut self) -> Result<(), Error> {
+        let here = self.sites.home.cloudwatch.clone();
+        let there = self.sites.global_cloudwatch.clone();
+        let global = aws_env::iam_region(self.region);
+        let mut places = vec![(here.clone(), self.region)];
+        if global != self.region {
+            places.push((there, global));
+        }
+        for (client, region) in places {
+            let request = client.describe_alarms();
+            each_page!(self, "CloudWatch", "DescribeAlarms", request, |page| {
+                for alarm in page.metric_alarms() {
+                    let name = alarm.alarm_name().unwrap_or_default();
+                    if !self.is_named(name) {
+                        continue;
+                    }
+                    let metric = |period: Option<i32>| json!({"metric": [{"period": period}]});
+                    let queries: Vec<_> = alarm
+                        .metrics()
+                        .iter()
+                        .filter_map(|query| query.metric_stat())
+                        .map(|stat| metric(stat.period()))
+                        .collect();
+                    let attributes = [
+                        ("period", json!(alarm.period())),
+                        ("metric_query", json!(queries)),
+                    ];
+                    self.add("aws_cloudwatch_metric_alarm", name, attributes);
+                    if let Some(last) = self.found.last_mut() {
+                        last.region = Some(region);
+                    }
+                }
+            });
+        }
+        let request = here.list_dashboards();
+        each_page!(self, "CloudWatch", "ListDashboards", request, |page| {
+            for dashboard in page.dashboard_entries() {
+                let name = dashboard.dashboard_name().unwrap_or_default();
+                if self.is_named(name) {
+                    self.add("aws_cloudwatch_dashboard", name, []);
+                }
+            }
+        });
+        let request = self.sites.logs.clone().describe_log_groups();
+        each_page!(
+            self,
+            "CloudWatch Logs",
+            "DescribeLogGroups",
+            request,
+            |page| {
+                for group in page.log_groups() {
+                    let name = group.log_group_name().unwrap_or_default();
+                    if self.is_named(name) {
+                        let attributes = [
+                            ("name", json!(name)),
+                            ("retention_in_days", json!(group.retention_in_days())),
+                        ];
+                        self.add("aws_cloudwatch_log_group", name, attributes);
+                    }
+                }
+            }
+        );
+        Ok(())
+    }
+
+    pub(super) async fn topics(&mut self) -> Result<(), Error> {
+        let client = self.sites.sns.clone();
+        let mut topics = Vec::new();
+        each_page!(self, "SNS", "ListTopics", client.list_topics(), |page| {
+            let arns = page.topics().iter().filter_map(|topic| topic.topic_arn());
+            topics.extend(arns.filter(|arn| self.is_named(arn)).map(str::to_owned));
+        });
+        for topic in topics {
+            let name = topic.rsplit(':').next().unwrap_or_default().to_owned();
+            self.add("aws_sns_topic", &name, [("name", json!(name))]);
+            let request = client.list_subscriptions_by_topic().topic_arn(&topic);
+            let mut protocols = Vec::new();
+            each_page!(self, "SNS", "ListSubscriptionsByTopic", request, |page| {
+                let all = page.subscriptions().iter();
+                protocols.extend(all.filter_map(|of| of.protocol()).map(str::to_owned));
+            });
+            for (at, protocol) in protocols.iter().enumerate() {
+                let attributes = [("protocol", json!(protocol))];
+                self.add(
+                    "aws_sns_topic_subscription",
+                    &format!("{name}-{at}"),
+                    attributes,
+                );
+            }
+        }
+        Ok(())
+    }
+}

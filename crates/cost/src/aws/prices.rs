@@ -1,0 +1,157 @@
+use std::time::Instant;
+
+use aws_env::{Call, Error};
+use aws_sdk_pricing::types::{Filter, FilterType};
+use jiff::civil::Date;
+use report::{Observer, Outcome};
+use settings::Region;
+use thiserror::Error;
+
+use crate::{OfferError, PriceBook, PriceQuery, Product, Refresh};
+
+/// GetProducts answers so many at most at once.
+/// <https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_pricing_GetProducts.html>
+const PAGE: i32 = 100;
+
+/// A usage type in a region is a handful of products; a filter that lets more through is wrong.
+const MOST_PAGES: usize = 20;
+
+/// Why products cannot be read.
+#[derive(Debug, Error)]
+pub enum PriceListError {
+    /// AWS did not answer.
+    #[error("ask for {item}")]
+    Aws {
+        /// What for.
+        item: String,
+        /// Why not.
+        source: Box<Error>,
+    },
+    /// What AWS answered is not of the Price List.
+    #[error("read the products for {item}")]
+    Answer {
+        /// What for.
+        item: String,
+        /// What is wrong.
+        source: OfferError,
+    },
+    /// More products fit than can be.
+    #[error("ask for {item}: more than {most} products fit")]
+    TooMany {
+        /// What for.
+        item: String,
+        /// As many are read.
+        most: usize,
+    },
+}
+
+/// The region to ask for prices from `near`: the service answers in three, for all regions.
+/// <https://docs.aws.amazon.com/general/latest/gr/billing.html#billing-pricing>
+pub fn pricing_region(near: Region) -> Region {
+    let home = match near.as_str().split('-').next() {
+        Some("ap") => "ap-south-1",
+        Some("af" | "eu" | "il" | "me") => "eu-central-1",
+        _ => "us-east-1",
+    };
+    // Regions that settings know.
+    home.parse().unwrap_or(near)
+}
+
+/// Asks for everything that `book` has, in `regions`, one item after the other, from `asked`, the region of
+/// the client.
+///
+/// # Errors
+/// When AWS does not answer, or with something else: a book that is half new would say nothing of its other half.
+pub async fn refresh(
+    client: &aws_sdk_pricing::Client,
+    asked: Region,
+    book: &PriceBook,
+    regions: &[Region],
+    today: Date,
+    observer: &dyn Observer,
+) -> Result<Refresh, PriceListError> {
+    const LABEL: &str = "ask for prices";
+    let started = Instant::now();
+    let mut refresh = Refresh::new(book, today);
+    let all = book.wanted(regions);
+    observer.started(LABEL);
+    for (at, wanted) in all.iter().enumerate() {
+        let found = match wanted.query() {
+            None => Ok(Vec::new()),
+            Some(query) => products(client, asked, query).await,
+        };
+        let found = found.inspect_err(|_| {
+            observer.finished(LABEL, Outcome::Failed, started.elapsed());
+        })?;
+        refresh.take(wanted, &found, "AWS Price List", today);
+        observer.waiting(LABEL, &format!("{} of {}", at + 1, all.len()));
+    }
+    observer.finished(LABEL, Outcome::Done, started.elapsed());
+    Ok(refresh)
+}
+
+/// The products that a query may be about, from `asked`, the region of the client.
+///
+/// # Errors
+/// When AWS does not answer, or with something else.
+async fn products(
+    client: &aws_sdk_pricing::Client,
+    asked: Region,
+    query: &PriceQuery,
+) -> Result<Vec<Product>, PriceListError> {
+    let item = || query.key().to_string();
+    let filter = |kind, field: &str, value: &str| {
+        Filter::builder()
+            .r#type(kind)
+            .field(field)
+            .value(value)
+            .build()
+    };
+    let filters: Result<Vec<Filter>, _> = query
+        .attributes()
+        // Storage of all engines is of engine Any.
+        .filter(|(name, _)| *name != "databaseEngine" || !query.usage().starts_with("RDS:"))
+        .map(|(name, value)| filter(FilterType::TermMatch, name, value))
+        .chain([filter(FilterType::Contains, "usagetype", query.usage())])
+        .collect();
+    let call = Call {
+        region: asked,
+        service: "Pricing",
+        operation: "GetProducts",
+        resource: item(),
+    };
+    let aws = |source: Error| PriceListError::Aws {
+        item: item(),
+        source: Box::new(source),
+    };
+    let filters =
+        filters.map_err(|error| aws(Error::unexpected(call.clone(), error.to_string())))?;
+    let mut found = Vec::new();
+    let mut pages = client
+        .get_products()
+        .service_code(query.key().service.code())
+        .format_version("aws_v1")
+        .max_results(PAGE)
+        .set_filters(Some(filters))
+        .into_paginator()
+        .send();
+    let mut read = 0;
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| aws(call.clone().failed(error)))?;
+        for entry in page.price_list() {
+            let product = Product::parse(entry).map_err(|source| PriceListError::Answer {
+                item: item(),
+                source,
+            })?;
+            found.push(product);
+        }
+        read += 1;
+        if read == MOST_PAGES && page.next_token().is_some() {
+            return Err(PriceListError::TooMany {
+                item: item(),
+                most: MOST_PAGES * PAGE as usize,
+            });
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,98 @@
+use jiff::civil::date;
+use report::Report as _;
+
+use super::*;
+use crate::prices::Service;
+
+const RDS: &str = include_str!("../../../tests/fixtures/offers/AmazonRDS-ca-central-1.json");
+const DYNAMODB: &str = include_str!("../../../tests/fixtures/offers/AmazonDynamoDB-us-east-1.json");
+
+fn refreshed(file: &str) -> Refresh {
+    let book = PriceBook::builtin().unwrap();
+    let regions: Vec<Region> = Region::all().collect();
+    let file = OfferFile::read(file.as_bytes(), &book.wanted(&regions)).unwrap();
+    let mut refresh = Refresh::new(&book, date(2026, 11, 26));
+    assert!(!refresh.take_file(&file, &["eu-west-1".parse().unwrap()]));
+    assert!(refresh.take_file(&file, &[]));
+    refresh
+}
+
+fn usd(refresh: &Refresh, scope: &str, service: Service, item: &str) -> (String, Confidence) {
+    let key = PriceKey {
+        scope: scope.parse().unwrap(),
+        service,
+        item: item.to_owned(),
+    };
+    let price = refresh.book.price(&key).unwrap();
+    let tier = &price.tiers()[0];
+    (tier.usd.exact().to_string(), tier.confidence)
+}
+
+#[test]
+fn changes_are_shown_confirmations_counted_and_the_rest_kept() {
+    let refresh = refreshed(RDS);
+    let text = refresh.document().to_terminal(None, false);
+    assert!(
+        text.contains("instance postgresql db.t4g.medium multi-az")
+            && text.contains("$0.141")
+            && text.contains("$0.142"),
+        "{text}"
+    );
+    let of = |item| usd(&refresh, "ca-central-1", Service::Rds, item);
+    assert_eq!(
+        of("instance postgresql db.t4g.medium multi-az"),
+        ("0.142".to_owned(), Confidence::Aws)
+    );
+    // As it was, and now from AWS.
+    assert_eq!(
+        of("storage gp3 multi-az"),
+        ("0.254".to_owned(), Confidence::Aws)
+    );
+    assert!(
+        refresh
+            .confirmed
+            .iter()
+            .any(|key| key.item == "storage gp3 multi-az")
+    );
+    // What a reservation costs was not known anywhere.
+    let reserved = "reserved postgresql db.t4g.medium multi-az 1yr no-upfront";
+    assert_eq!(of(reserved), ("0.099".to_owned(), Confidence::Aws));
+    // Two products do not agree: as it was.
+    assert_eq!(
+        of("storage gp3 single-az"),
+        ("0.127".to_owned(), Confidence::Quoted(4))
+    );
+    let kept = refresh
+        .unmatched
+        .iter()
+        .find(|item| item.key.item == "storage gp3 single-az");
+    assert!(kept.is_some_and(|item| item.known));
+    // The book that is written is the one that is read.
+    let written = refresh.book.to_csv();
+    assert!(
+        written.starts_with("# Price book: format 1, version 2026-11-26"),
+        "{written}"
+    );
+    assert_eq!(PriceBook::with_prices(&written).unwrap(), refresh.book);
+    assert!(written.contains(
+        "0.142,2026-11-12,aws,\"AWS bulk offer AmazonRDS of 2026-11-12, SKU MULTIAZPG0000001\""
+    ));
+}
+
+#[test]
+fn prices_are_for_as_many_units_as_in_the_book_and_free_tiers_are_not_prices() {
+    let refresh = refreshed(DYNAMODB);
+    let of = |item| usd(&refresh, "us-east-1", Service::DynamoDb, item).0;
+    // 0.000000625 a unit is 0.625 a million.
+    assert_eq!(of("write"), "0.625");
+    // 25 GB are free in the list and in free-tier.csv: one tier from 0.
+    assert_eq!(of("storage standard"), "0.25");
+    // 18,600 hours are free in the list, and not here: left alone.
+    let kept = refresh
+        .unmatched
+        .iter()
+        .find(|item| item.key.item == "provisioned read");
+    let why = &kept.unwrap().why;
+    assert!(why.contains("first 18,600 are free"), "{why}");
+    assert_eq!(of("provisioned read"), "0.00013");
+}

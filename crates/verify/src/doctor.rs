@@ -1,0 +1,192 @@
+//! From an error text to what is behind it: recognised by its words, then looked at in AWS, with the fix as a
+//! command. Nothing is changed, and the text itself is never repeated.
+
+mod account;
+mod clue;
+mod database;
+mod distribution;
+mod network;
+mod state;
+mod storage;
+mod symptom;
+
+use aws_env::AwsEnv;
+use jiff::Timestamp;
+use report::{Document, Report};
+use serde::Serialize;
+use settings::Settings;
+
+use crate::check::Blind;
+use crate::finding::{self, Finding};
+use crate::outputs::Outputs;
+use crate::sites::Sites;
+
+use symptom::Symptom;
+
+/// Longer texts are logs, of which the end is what matters.
+pub const MOST_ERROR_BYTES: u64 = 4 << 20;
+
+/// What a diagnosis may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Ward<'a> {
+    /// The environment's clients.
+    pub sites: &'a Sites,
+    /// The clients of the state's backend are made of it.
+    pub env: &'a AwsEnv,
+    /// What the environment is called.
+    pub settings: &'a Settings,
+    /// Terraform's outputs, where there are any: an apply that failed may have left none.
+    pub outputs: Option<&'a Outputs>,
+    /// The environment's folder, for commands.
+    pub folder: &'a str,
+    /// The time.
+    pub at: Timestamp,
+}
+
+/// A trouble that was recognised, and what is behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnosis {
+    /// Its name: `state-lock`.
+    pub trouble: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What was seen.
+    pub findings: Vec<Finding>,
+    /// What to do, as commands to be run by a person.
+    pub next: Vec<String>,
+}
+
+/// What is behind an error text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnosed {
+    /// The environment.
+    pub environment: String,
+    /// When it was looked at.
+    pub at: Timestamp,
+    /// The troubles, most basic first; none when the text is not known.
+    pub diagnoses: Vec<Diagnosis>,
+    /// Names of AWS and Terraform in a text that is not known.
+    pub clues: Vec<String>,
+}
+
+impl Ward<'_> {
+    fn output(&self, name: &str) -> Option<&str> {
+        self.outputs.and_then(|outputs| outputs.text(name).ok())
+    }
+
+    fn name(&self) -> String {
+        format!("{}-{}", self.settings.project, self.settings.environment)
+    }
+
+    /// The identifier of the database: what terraform says, else what the settings say.
+    fn database(&self) -> String {
+        let configured = || {
+            self.settings
+                .databases
+                .first()
+                .map(|database| database.id.to_string())
+        };
+        self.output("db_identifier")
+            .map(str::to_owned)
+            .or_else(configured)
+            .unwrap_or_else(|| format!("{}-postgres", self.name()))
+    }
+
+    fn region(&self) -> &'static str {
+        self.settings.regions.primary.as_str()
+    }
+}
+
+/// Recognises the troubles of `text` and looks at each. A text of which nothing is known gives no diagnosis.
+pub async fn diagnose(ward: Ward<'_>, text: &str) -> Diagnosed {
+    let symptoms = symptom::recognise(text);
+    let clues = if symptoms.is_empty() {
+        clues(text)
+    } else {
+        Vec::new()
+    };
+    let mut diagnoses = Vec::new();
+    for symptom in symptoms {
+        diagnoses.push(look(ward, symptom).await);
+    }
+    Diagnosed {
+        environment: ward.name(),
+        at: ward.at,
+        diagnoses,
+        clues,
+    }
+}
+
+async fn look(ward: Ward<'_>, symptom: Symptom) -> Diagnosis {
+    match symptom {
+        Symptom::StateLock { id } => state::lock(ward, id.as_deref()).await,
+        Symptom::StateDigest => state::digest(ward).await,
+        Symptom::DatabaseSlow { instance } => database::slow(ward, instance).await,
+        Symptom::NoConnection => database::unreachable(ward).await,
+        Symptom::EngineVersion { version } => database::version(ward, version.as_deref()).await,
+        Symptom::BucketExists { buckets } => storage::exists(ward, buckets).await,
+        Symptom::Forbidden { path } => distribution::forbidden(ward, path.as_deref()).await,
+        Symptom::Credentials => account::credentials(ward).await,
+        Symptom::Denied {
+            action,
+            who,
+            resource,
+            encoded,
+        } => account::denied(ward, action, who, resource, encoded).await,
+        Symptom::Quota { code } => account::quota(ward, code).await,
+        Symptom::Key { id } => account::key(ward, id).await,
+        Symptom::Region { region } => account::region(ward, region).await,
+        Symptom::Throttled => account::throttled(ward).await,
+        Symptom::InUse { ids } => network::in_use(ward, &ids).await,
+    }
+}
+
+/// Resources of Terraform and errors of AWS that an unknown text names.
+fn clues(text: &str) -> Vec<String> {
+    let address = |char: char| clue::name(char) || char == '[' || char == ']';
+    let starts = ["module.", "aws_"];
+    let mut found: Vec<String> = starts
+        .iter()
+        .flat_map(|start| clue::words(text, start, address))
+        .map(str::to_owned)
+        .collect();
+    let code = clue::after(text, "api error ", clue::name);
+    found.extend(code.map(|code| format!("api error {code}")));
+    found.truncate(20);
+    found
+}
+
+impl Report for Diagnosed {
+    fn document(&self) -> Document {
+        let mut document = Document::new();
+        if self.diagnoses.is_empty() {
+            document = document
+                .heading("The error is not known")
+                .text("Nothing was looked at: none of the known errors is in the text.");
+            for clue in &self.clues {
+                document = document.text(format!("it names {clue}"));
+            }
+            return document;
+        }
+        for diagnosis in &self.diagnoses {
+            let counts = finding::counts(&diagnosis.findings);
+            document = document
+                .heading(format!("{}: {counts}", diagnosis.trouble))
+                .text(diagnosis.meaning)
+                .table(
+                    Finding::COLUMNS,
+                    diagnosis.findings.iter().map(Finding::row).collect(),
+                );
+            document = finding::fixes(document, &diagnosis.findings);
+            for command in &diagnosis.next {
+                document = document.text(format!("next: {command}"));
+            }
+        }
+        document
+    }
+}
+
+/// A finding about something that could not be seen.
+fn unseen(what: &'static str, resource: impl Into<String>, blind: impl Into<Blind>) -> Finding {
+    Finding::new(what, resource, "an answer", Err(blind.into()))
+}

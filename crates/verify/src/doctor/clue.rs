@@ -1,0 +1,69 @@
+//! What an error text names. Only what looks like a name of AWS or of Terraform is taken out of it: the rest
+//! may be anything, a secret too, and is never repeated.
+
+/// The first word behind `mark`, without quotes, brackets and full stops, if all of it is `allowed`.
+pub(super) fn after<'a>(text: &'a str, mark: &str, allowed: fn(char) -> bool) -> Option<&'a str> {
+    let rest = text[text.find(mark)? + mark.len()..].trim_start();
+    let end = rest
+        .find(|char: char| char.is_whitespace() || "()\"'`,;<>".contains(char))
+        .unwrap_or(rest.len());
+    let word = rest[..end].trim_end_matches(['.', ':']);
+    (!word.is_empty() && word.len() <= 512 && word.chars().all(allowed)).then_some(word)
+}
+
+/// The words that begin with `start`, each once, as far as they are `allowed`.
+pub(super) fn words<'a>(text: &'a str, start: &str, allowed: fn(char) -> bool) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices(start) {
+        let before = text[..at].chars().next_back();
+        if before.is_some_and(|char| char.is_alphanumeric() || char == '-') {
+            continue;
+        }
+        let rest = &text[at..];
+        let end = rest.find(|char| !allowed(char)).unwrap_or(rest.len());
+        let word = rest[..end].trim_end_matches(['.', ':', '-', '/']);
+        if word.len() > start.len() && !found.contains(&word) {
+            found.push(word);
+        }
+    }
+    found
+}
+
+/// Letters of names of buckets and instances.
+pub(super) fn name(char: char) -> bool {
+    char.is_ascii_alphanumeric() || "-_.".contains(char)
+}
+
+/// Letters of ids: `sg-0a1b`, UUIDs, versions.
+pub(super) fn id(char: char) -> bool {
+    char.is_ascii_alphanumeric() || "-.".contains(char)
+}
+
+/// Letters of ARNs and of actions: `s3:PutObject`.
+pub(super) fn arn(char: char) -> bool {
+    char.is_ascii_alphanumeric() || "-_.:/*@+=".contains(char)
+}
+
+/// Letters of the path of a URL, without its query.
+pub(super) fn path(char: char) -> bool {
+    char.is_ascii_alphanumeric() || "-_.:/%".contains(char)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_taken_out_and_nothing_else() {
+        let text = "creating S3 Bucket (berthcare-photos-staging): BucketAlreadyExists, password: 'hunter2!x'";
+        assert_eq!(
+            after(text, "S3 Bucket (", name),
+            Some("berthcare-photos-staging")
+        );
+        assert_eq!(after(text, "password:", name), None);
+        assert_eq!(after(text, "nothing", name), None);
+        let text = "deleting subnet-0a1, then sg-1b. Again sg-1b, not xsg-2c or sg-";
+        assert_eq!(words(text, "sg-", id), ["sg-1b"]);
+        assert_eq!(words(text, "subnet-", id), ["subnet-0a1"]);
+    }
+}

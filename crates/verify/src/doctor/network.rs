@@ -1,0 +1,305 @@
+//! The way to a server inside the VPC, and what holds on to a part of a network.
+
+use aws_sdk_ec2::types::{Filter, NetworkAclEntry, RuleAction};
+
+use super::{Diagnosis, Ward, unseen};
+use crate::check::{Blind, Seen};
+use crate::finding::Finding;
+
+/// A server's end of the way.
+pub(super) struct Side<'a> {
+    pub(super) security: Vec<&'a str>,
+    pub(super) subnets: Vec<&'a str>,
+    pub(super) port: i32,
+}
+
+pub(super) async fn way_in(ward: Ward<'_>, side: &Side<'_>) -> Vec<Finding> {
+    let (rules, routes, acls) =
+        tokio::join!(rules(ward, side), routes(ward, side), acls(ward, side));
+    let groups = side.security.join(", ");
+    let subnets = side.subnets.join(", ");
+    vec![
+        Finding::new("security-group", groups, format!("port {} is open to the application", side.port), rules)
+            .fix("terraform apply: module.security opens it to the group of the tasks"),
+        Finding::new("route", &subnets, "no way from the internet", routes)
+            .fix("remove the route to igw-… from the route table, then terraform apply"),
+        Finding::new("network-acl", subnets, "the port, and answers to it, are not denied", acls)
+            .fix("remove the entry that denies it: aws ec2 delete-network-acl-entry --network-acl-id ID --rule-number N --ingress"),
+    ]
+}
+
+async fn rules(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
+    if side.security.is_empty() {
+        return Err(Blind::because("no security group is known"));
+    }
+    let call = ward
+        .sites
+        .call("EC2", "DescribeSecurityGroups", side.security.join(", "));
+    let ids = Filter::builder()
+        .name("group-id")
+        .set_values(Some(
+            side.security.iter().map(|id| (*id).to_owned()).collect(),
+        ))
+        .build();
+    let found: Result<Vec<_>, _> = ward
+        .sites
+        .ec2
+        .describe_security_groups()
+        .filters(ids)
+        .into_paginator()
+        .items()
+        .send()
+        .collect()
+        .await;
+    let groups = found.map_err(|error| Blind::from(call.failed(error)))?;
+    if groups.is_empty() {
+        return Err(Blind::absent("EC2 knows none of its security groups"));
+    }
+    let mut from = Vec::new();
+    for rule in groups.iter().flat_map(|group| group.ip_permissions()) {
+        let all = rule.ip_protocol() == Some("-1");
+        let tcp = rule.ip_protocol() == Some("tcp")
+            && rule.from_port().is_some_and(|first| first <= side.port)
+            && rule.to_port().is_some_and(|last| last >= side.port);
+        if !all && !tcp {
+            continue;
+        }
+        from.extend(rule.ip_ranges().iter().filter_map(|range| range.cidr_ip()));
+        from.extend(
+            rule.ipv6_ranges()
+                .iter()
+                .filter_map(|range| range.cidr_ipv6()),
+        );
+        from.extend(
+            rule.user_id_group_pairs()
+                .iter()
+                .filter_map(|pair| pair.group_id()),
+        );
+        from.extend(
+            rule.prefix_list_ids()
+                .iter()
+                .filter_map(|list| list.prefix_list_id()),
+        );
+    }
+    if from.is_empty() {
+        return Ok((false, "nobody is let in on it".to_owned()));
+    }
+    let world = from.iter().any(|from| ["0.0.0.0/0", "::/0"].contains(from));
+    Ok((!world, format!("open to {}", from.join(", "))))
+}
+
+async fn routes(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
+    if side.subnets.is_empty() {
+        return Err(Blind::because("no subnet is known"));
+    }
+    let call = ward
+        .sites
+        .call("EC2", "DescribeRouteTables", side.subnets.join(", "));
+    let of_subnets = Filter::builder()
+        .name("association.subnet-id")
+        .set_values(Some(
+            side.subnets.iter().map(|id| (*id).to_owned()).collect(),
+        ))
+        .build();
+    let found: Result<Vec<_>, _> = ward
+        .sites
+        .ec2
+        .describe_route_tables()
+        .filters(of_subnets)
+        .into_paginator()
+        .items()
+        .send()
+        .collect()
+        .await;
+    let tables = found.map_err(|error| Blind::from(call.failed(error)))?;
+    if tables.is_empty() {
+        return Err(Blind::because(
+            "its subnets use the main route table, which is not looked at",
+        ));
+    }
+    let open: Vec<&str> = tables
+        .iter()
+        .flat_map(|table| table.routes())
+        .filter_map(|route| route.gateway_id())
+        .filter(|gateway| gateway.starts_with("igw-"))
+        .collect();
+    Ok(match open.is_empty() {
+        true => (true, "inside the VPC only".to_owned()),
+        false => (false, format!("a route to {}", open.join(", "))),
+    })
+}
+
+async fn acls(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
+    if side.subnets.is_empty() {
+        return Err(Blind::because("no subnet is known"));
+    }
+    let call = ward
+        .sites
+        .call("EC2", "DescribeNetworkAcls", side.subnets.join(", "));
+    let of_subnets = Filter::builder()
+        .name("association.subnet-id")
+        .set_values(Some(
+            side.subnets.iter().map(|id| (*id).to_owned()).collect(),
+        ))
+        .build();
+    let found: Result<Vec<_>, _> = ward
+        .sites
+        .ec2
+        .describe_network_acls()
+        .filters(of_subnets)
+        .into_paginator()
+        .items()
+        .send()
+        .collect()
+        .await;
+    let acls = found.map_err(|error| Blind::from(call.failed(error)))?;
+    if acls.is_empty() {
+        return Err(Blind::because("EC2 shows no network ACL for its subnets"));
+    }
+    let mut denied = Vec::new();
+    for acl in &acls {
+        // Answers go to a port that the client chose: 32768 is one that every system may.
+        for (egress, port, way) in [(false, side.port, "in"), (true, 32_768, "out")] {
+            if let Some(rule) = denies(acl.entries(), egress, port) {
+                let id = acl.network_acl_id().unwrap_or("?");
+                denied.push(format!("{id} rule {rule} denies port {port} {way}"));
+            }
+        }
+    }
+    Ok(match denied.is_empty() {
+        true => (true, "allowed".to_owned()),
+        false => (false, denied.join("; ")),
+    })
+}
+
+/// The number of the first entry that covers `port`, if it denies: the lowest number counts. Entries for some
+/// addresses only are counted as if they were for the one in question.
+fn denies(entries: &[NetworkAclEntry], egress: bool, port: i32) -> Option<i32> {
+    let mut covering: Vec<&NetworkAclEntry> = entries
+        .iter()
+        .filter(|entry| entry.egress() == Some(egress))
+        .filter(|entry| {
+            let range = entry.port_range();
+            let within = range.is_none_or(|range| {
+                range.from().is_none_or(|first| first <= port)
+                    && range.to().is_none_or(|last| last >= port)
+            });
+            match entry.protocol() {
+                Some("-1") => true,
+                Some("6") => within,
+                _ => false,
+            }
+        })
+        .collect();
+    covering.sort_by_key(|entry| entry.rule_number());
+    let first = covering.first()?;
+    (first.rule_action() == Some(&RuleAction::Deny))
+        .then(|| first.rule_number().unwrap_or_default())
+}
+
+pub(super) async fn in_use(ward: Ward<'_>, ids: &[String]) -> Diagnosis {
+    let mut findings = Vec::new();
+    if ids.is_empty() {
+        let why = Blind::because("the error names no vpc-…, subnet-… or sg-…");
+        findings.push(unseen("in-use", "a network", why));
+    }
+    for id in ids {
+        findings.push(holders(ward, id).await);
+    }
+    Diagnosis {
+        trouble: "dependency-violation",
+        meaning: "A part of a network is not deleted while something lies in it. Often that is a network interface \
+                  of a load balancer, a function or a task that Terraform does not know, or that is just going.",
+        findings,
+        next: vec![format!(
+            "terraform -chdir={} plan -destroy  # what Terraform itself would still remove",
+            ward.folder
+        )],
+    }
+}
+
+async fn holders(ward: Ward<'_>, id: &str) -> Finding {
+    let filter = match id.split('-').next() {
+        Some("vpc") => "vpc-id",
+        Some("subnet") => "subnet-id",
+        Some("sg") => "group-id",
+        Some("eni") => "network-interface-id",
+        _ => {
+            let why = Blind::because("what holds it is not looked at for this kind");
+            return unseen("in-use", id, why);
+        }
+    };
+    let call = ward.sites.call("EC2", "DescribeNetworkInterfaces", id);
+    let found: Result<Vec<_>, _> = ward
+        .sites
+        .ec2
+        .describe_network_interfaces()
+        .filters(Filter::builder().name(filter).values(id).build())
+        .into_paginator()
+        .items()
+        .send()
+        .collect()
+        .await;
+    let seen = found
+        .map_err(|error| Blind::from(call.failed(error)))
+        .map(|interfaces| {
+            let held: Vec<String> = interfaces
+                .iter()
+                .map(|interface| {
+                    let id = interface.network_interface_id().unwrap_or("?");
+                    let kind = interface.interface_type().map_or("?", |kind| kind.as_str());
+                    let words = interface.description().unwrap_or_default();
+                    format!("{id} ({kind}) {words}").trim_end().to_owned()
+                })
+                .collect();
+            match held.is_empty() {
+                true => (
+                    true,
+                    "no network interface lies in it now: run the command again".to_owned(),
+                ),
+                false => (false, held.join("\n")),
+            }
+        });
+    Finding::new("in-use", id, "nothing lies in it", seen)
+        .fix("delete what owns the interface (load balancer, function, task); an interface that nobody owns: aws ec2 delete-network-interface --network-interface-id ID")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::PortRange;
+
+    use super::*;
+
+    fn entry(
+        number: i32,
+        action: RuleAction,
+        egress: bool,
+        ports: Option<(i32, i32)>,
+    ) -> NetworkAclEntry {
+        let range = ports.map(|(first, last)| PortRange::builder().from(first).to(last).build());
+        NetworkAclEntry::builder()
+            .rule_number(number)
+            .rule_action(action)
+            .egress(egress)
+            .protocol(if ports.is_some() { "6" } else { "-1" })
+            .set_port_range(range)
+            .build()
+    }
+
+    #[test]
+    fn the_lowest_entry_that_covers_the_port_counts() {
+        let last = entry(32_767, RuleAction::Deny, false, None);
+        let allow = entry(100, RuleAction::Allow, false, None);
+        let entries = [last.clone(), allow.clone()];
+        assert_eq!(denies(&entries, false, 5432), None);
+        let deny = entry(50, RuleAction::Deny, false, Some((5000, 6000)));
+        let entries = [last.clone(), allow.clone(), deny];
+        assert_eq!(denies(&entries, false, 5432), Some(50));
+        assert_eq!(denies(&entries, false, 443), None);
+        assert_eq!(
+            denies(std::slice::from_ref(&last), false, 5432),
+            Some(32_767)
+        );
+        assert_eq!(denies(&[last], true, 5432), None);
+    }
+}

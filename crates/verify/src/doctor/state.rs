@@ -1,0 +1,184 @@
+//! The lock and the digest of Terraform's state.
+
+use jiff::{SignedDuration, Timestamp};
+use state_backend::{Backend, Digest, Lock, SideName, StateCopy};
+
+use super::{Diagnosis, Ward, unseen};
+use crate::check::{Blind, Seen};
+use crate::finding::Finding;
+
+pub(super) async fn lock(ward: Ward<'_>, id: Option<&str>) -> Diagnosis {
+    let mut findings = Vec::new();
+    let mut next = Vec::new();
+    match Backend::connect(ward.settings, ward.env).await {
+        Ok(backend) => {
+            let (locks, state) = tokio::join!(
+                backend.locks(SideName::Primary),
+                backend.state(SideName::Primary)
+            );
+            let state: Seen<Option<StateCopy>> = state.map_err(Blind::from);
+            match locks {
+                Ok(locks) => {
+                    findings.extend(locks.iter().map(|lock| held(ward, lock)));
+                    next.extend(locks.iter().filter_map(|lock| unlock(ward, lock)));
+                    if locks.is_empty() {
+                        let seen = Ok((true, "none is held now: run the command again".to_owned()));
+                        findings.push(Finding::new("lock", "the state", "no lock", seen));
+                    } else if let Some(id) = id {
+                        findings.push(same(&locks, id));
+                    }
+                    findings.push(activity(&locks, state));
+                }
+                Err(error) => {
+                    findings.push(unseen("lock", "the state", error));
+                    findings.push(activity(&[], state));
+                }
+            }
+        }
+        Err(error) => findings.push(unseen("lock", "the state", error)),
+    }
+    Diagnosis {
+        trouble: "state-lock",
+        meaning: "Another run holds the state's lock, or one died while it held it. An apply may take 20 minutes \
+                  and more, so that age alone proves nothing: ask who holds it.",
+        findings,
+        next,
+    }
+}
+
+fn held(ward: Ward<'_>, lock: &Lock) -> Finding {
+    let seen = match &lock.info {
+        Some(info) => {
+            let since = info.created.map_or_else(
+                || "an unknown time".to_owned(),
+                |created| format!("{created} ({})", age(ward.at, created)),
+            );
+            let operation = info.operation.trim_start_matches("OperationType");
+            format!(
+                "held by {} since {since} for {operation}, in {}, id {}",
+                info.who, lock.kind, info.id
+            )
+        }
+        None => format!("held in {}, by something that is not Terraform", lock.kind),
+    };
+    Finding::new("lock", &lock.place, "no lock", Ok((false, seen)))
+        .fix("wait for the holder; only when that run is certainly dead, release it as shown below")
+}
+
+/// In minutes, which is what a lock's age is judged by.
+fn age(now: Timestamp, then: Timestamp) -> String {
+    let age = now.duration_since(then);
+    if age < SignedDuration::ZERO {
+        return "in the future: one clock is wrong".to_owned();
+    }
+    match (age.as_hours(), age.as_mins() % 60) {
+        (0, minutes) => format!("{minutes} min ago"),
+        (hours, minutes) => format!("{hours} h {minutes} min ago"),
+    }
+}
+
+fn unlock(ward: Ward<'_>, lock: &Lock) -> Option<String> {
+    let info = lock.info.as_ref()?;
+    Some(format!(
+        "terraform -chdir={} force-unlock {}",
+        ward.folder, info.id
+    ))
+}
+
+fn same(locks: &[Lock], id: &str) -> Finding {
+    let held = locks
+        .iter()
+        .any(|lock| lock.info.as_ref().is_some_and(|info| info.id == id));
+    let seen = if held {
+        "it is held still"
+    } else {
+        "it is gone; the lock above is another one"
+    };
+    Finding::new(
+        "lock-of-error",
+        id,
+        "the lock that the error names",
+        Ok((true, seen.to_owned())),
+    )
+}
+
+/// Whether the holder has written since it took the lock.
+fn activity(locks: &[Lock], state: Seen<Option<StateCopy>>) -> Finding {
+    let taken = locks
+        .iter()
+        .filter_map(|lock| lock.info.as_ref()?.created)
+        .min();
+    let seen = state.map(|state| {
+        let Some(state) = state else {
+            return (true, "nothing was written yet".to_owned());
+        };
+        let written = state
+            .modified
+            .map_or_else(|| "at an unknown time".to_owned(), |time| time.to_string());
+        let since = match (state.modified, taken) {
+            (Some(modified), Some(taken)) if modified > taken => ": since the lock was taken",
+            (Some(_), Some(_)) => {
+                ": nothing since the lock was taken, which an apply need not do until its end"
+            }
+            _ => "",
+        };
+        (
+            true,
+            format!("serial {}, written {written}{since}", state.serial),
+        )
+    });
+    Finding::new(
+        "state-activity",
+        "the state",
+        "when it was written last",
+        seen,
+    )
+}
+
+pub(super) async fn digest(ward: Ward<'_>) -> Diagnosis {
+    let expected = "the digest of the lock table is that of the state";
+    let mut next = Vec::new();
+    let finding = match Backend::connect(ward.settings, ward.env).await {
+        Ok(backend) => match backend.state(SideName::Primary).await {
+            Ok(Some(state)) => {
+                let side = &backend.spec().primary;
+                let place = format!("{}/{}", side.bucket, backend.spec().key);
+                let (right, seen) = match state.digest {
+                    Digest::Matches => (true, "they are the same: run the command again"),
+                    Digest::Absent => (true, "there is none: Terraform reads without comparing"),
+                    Digest::NotUsed => (true, "no lock table is used"),
+                    Digest::Differs => (false, "they differ"),
+                };
+                if let (Digest::Differs, Some(table)) = (state.digest, &side.table) {
+                    next.push(format!(
+                        "aws s3api list-object-versions --bucket {} --prefix {} --region {}  # is serial {} of {} the state you want?",
+                        side.bucket,
+                        backend.spec().key,
+                        side.region,
+                        state.serial,
+                        state.modified.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string()),
+                    ));
+                    next.push(format!(
+                        "aws dynamodb put-item --table-name {table} --region {} --item '{{\"LockID\":{{\"S\":\"{place}-md5\"}},\"Digest\":{{\"S\":\"{}\"}}}}'",
+                        side.region, state.md5
+                    ));
+                }
+                Finding::new("state-digest", place, expected, Ok((right, seen.to_owned())))
+                    .fix("wait a minute and try again; then make sure which state is the right one, and only then write its digest")
+            }
+            Ok(None) => {
+                let seen = Err(Blind::absent("there is no state in the bucket"));
+                Finding::new("state-digest", "the state", expected, seen)
+            }
+            Err(error) => unseen("state-digest", "the state", error),
+        },
+        Err(error) => unseen("state-digest", "the state", error),
+    };
+    Diagnosis {
+        trouble: "state-digest",
+        meaning: "The state that S3 has is not the one whose digest Terraform noted: a write was cut off between the \
+                  two, or one of them was replaced by hand or by a failover.",
+        findings: vec![finding],
+        next,
+    }
+}

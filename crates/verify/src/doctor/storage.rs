@@ -1,0 +1,105 @@
+//! A bucket whose name is taken.
+
+use aws_env::ErrorClass;
+
+use super::{Diagnosis, Ward};
+use crate::check::{Blind, Seen};
+use crate::finding::Finding;
+
+pub(super) async fn exists(ward: Ward<'_>, mut buckets: Vec<String>) -> Diagnosis {
+    if buckets.is_empty() {
+        let kinds = ["photos", "documents", "signatures", "logs"];
+        let settings = ward.settings;
+        buckets = kinds
+            .iter()
+            .map(|kind| format!("{}-{kind}-{}", settings.project, settings.environment))
+            .collect();
+    }
+    let account = ward.sites.home.account_id().await.map_err(Blind::from);
+    let mut findings = Vec::new();
+    let mut next = Vec::new();
+    for bucket in &buckets {
+        let owner = owner(ward, bucket, account.as_deref().map_err(Clone::clone)).await;
+        if owner == Ok(Owner::Us) {
+            next.push(import(ward, bucket));
+        }
+        if owner == Ok(Owner::Other) {
+            next.push("set bucket_suffix in terraform.tfvars, to the account ID for example, then terraform apply".to_owned());
+        }
+        let seen = owner.map(|owner| match owner {
+            Owner::Us => (
+                false,
+                "it is this account's: Terraform does not know of it".to_owned(),
+            ),
+            Owner::Other => (false, "it is somebody else's".to_owned()),
+            Owner::Nobody => (true, "nobody has it now: run the command again".to_owned()),
+        });
+        findings.push(
+            Finding::new("bucket-owner", bucket, "a name that is free", seen).fix("see below"),
+        );
+    }
+    next.dedup();
+    Diagnosis {
+        trouble: "bucket-exists",
+        meaning: "Names of buckets are unique in the world. This one is taken, by this account or by another.",
+        findings,
+        next,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Owner {
+    Us,
+    Other,
+    Nobody,
+}
+
+/// With the owner named in the request, S3 answers 403 when it is another one; but it also does when we may
+/// not look, and then our own list decides.
+async fn owner(ward: Ward<'_>, bucket: &str, account: Seen<&str>) -> Seen<Owner> {
+    let account = account?;
+    let home = &ward.sites.home;
+    let head = home
+        .s3
+        .head_bucket()
+        .bucket(bucket)
+        .expected_bucket_owner(account)
+        .send()
+        .await;
+    let error = match head {
+        Ok(_) => return Ok(Owner::Us),
+        Err(error) => home.call("S3", "HeadBucket", bucket).failed(error),
+    };
+    match (error.class, error.status) {
+        (ErrorClass::Absent, _) => return Ok(Owner::Nobody),
+        // In another region, denied, or not ours.
+        (ErrorClass::Denied, _) | (_, Some(301 | 400)) => {}
+        _ => return Err(error.into()),
+    }
+    let mut pages = home.s3.list_buckets().into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| {
+            let error = home.call("S3", "ListBuckets", "this account").failed(error);
+            Blind::because(format!("it is taken, by whom is not known: {error}"))
+        })?;
+        if page
+            .buckets()
+            .iter()
+            .any(|found| found.name() == Some(bucket))
+        {
+            return Ok(Owner::Us);
+        }
+    }
+    Ok(Owner::Other)
+}
+
+fn import(ward: Ward<'_>, bucket: &str) -> String {
+    let kind = ["photos", "documents", "signatures", "logs"]
+        .into_iter()
+        .find(|kind| bucket.contains(kind))
+        .unwrap_or("KIND");
+    format!(
+        "terraform -chdir={} import 'module.storage.aws_s3_bucket.this[\"{kind}\"]' {bucket}",
+        ward.folder
+    )
+}

@@ -1,0 +1,291 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::hiding::{Hider, Hiding};
+use super::salt::Salt;
+use crate::check::{Checked, Severity, Status};
+use crate::outputs::Outputs;
+
+/// The version of captures that this release writes, and reads.
+pub const FORMAT: u32 = 1;
+
+/// What was seen at one time, as it may be written down.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capture {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Its place in the chain, from 1.
+    pub number: u64,
+    /// The capture before; the first has none.
+    pub previous: Option<Link>,
+    /// Project and environment, with a hyphen between.
+    pub environment: String,
+    /// Where it runs.
+    pub region: String,
+    /// When, to the millisecond.
+    pub captured_at: Timestamp,
+    /// The program and its version.
+    pub tool: String,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What was hidden, and how.
+    pub hiding: Hiding,
+    /// Name of the salt of its fingerprints: those of another salt cannot be compared.
+    pub salt: String,
+    /// Terraform's outputs.
+    pub outputs: BTreeMap<String, Recorded>,
+    /// What AWS answered, when it was asked.
+    pub checks: Option<CheckResults>,
+}
+
+/// A file, by its name in the folder and the SHA-256 of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// Its name.
+    pub file: String,
+    /// As `sha256sum` prints it.
+    pub sha256: String,
+}
+
+/// Where a capture comes from. What could not be found out is `None`, and `unknown` says why.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Version of terraform.
+    pub terraform: Option<String>,
+    /// Commit of the environment's folder.
+    pub commit: Option<Commit>,
+    /// Which state the outputs are of.
+    pub state: Option<StateHead>,
+    /// Why something is not there.
+    pub unknown: Vec<String>,
+}
+
+/// A commit of a git repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commit {
+    /// Its hash.
+    pub id: String,
+    /// Whether something in the folder was not committed.
+    pub dirty: bool,
+}
+
+/// The head of a terraform state; everything else in a state is left unread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateHead {
+    /// Counts the changes of the state.
+    pub serial: u64,
+    /// Stays the same as long as it is the same state.
+    pub lineage: String,
+    /// The terraform that wrote it.
+    pub terraform_version: String,
+}
+
+impl StateHead {
+    /// From the JSON of `terraform state pull`, of which nothing else is kept in memory.
+    ///
+    /// # Errors
+    /// When it is something else. The text is not repeated.
+    pub fn read(state: impl std::io::Read) -> Result<Self, NoState> {
+        let head: Self =
+            serde_json::from_reader(state).map_err(|error| NoState { line: error.line() })?;
+        // They are written down and shown, so that nothing else may hide in them.
+        let plain = |text: &str| {
+            text.len() <= 64
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-.+".contains(&byte))
+        };
+        if plain(&head.lineage) && plain(&head.terraform_version) {
+            Ok(head)
+        } else {
+            Err(NoState { line: 1 })
+        }
+    }
+}
+
+/// Text that is no terraform state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it is no terraform state: line {line}")]
+pub struct NoState {
+    /// The line at which that shows.
+    pub line: usize,
+}
+
+/// An output, as it may be written down.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recorded {
+    /// Whether terraform hides it.
+    pub sensitive: bool,
+    /// Its value, with marks in place of what is hidden.
+    pub value: Value,
+    /// Which parts of it are secrets, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<Hidden>,
+}
+
+/// A secret that a fingerprint stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hidden {
+    /// Where: the name of the output, then keys; `[]` is a place in a list.
+    pub at: String,
+    /// Why it is taken for a secret.
+    pub why: String,
+}
+
+/// What AWS answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckResults {
+    /// When it was asked.
+    pub at: Timestamp,
+    /// The account that answered.
+    pub account: Option<String>,
+    /// By item, then by id, then by resource.
+    pub answers: Vec<CheckResult>,
+}
+
+/// The answer to a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckResult {
+    /// The check.
+    pub id: String,
+    /// The item of the guide's checklist.
+    pub item: Option<u8>,
+    /// How bad it is when it is wrong.
+    pub severity: Severity,
+    /// What came out.
+    pub status: Status,
+    /// Which resource.
+    pub resource: String,
+    /// What should be.
+    pub expected: String,
+    /// What terraform says.
+    pub terraform: Option<String>,
+    /// What AWS says.
+    pub aws: Option<String>,
+    /// Why it is unknown or was skipped.
+    pub reason: Option<String>,
+}
+
+impl CheckResults {
+    /// `checked` as it may be written down.
+    pub fn new(checked: &Checked, hider: &Hider<'_>) -> Self {
+        let hide = |text: &Option<String>| text.as_deref().map(|text| hider.sentence(text));
+        Self {
+            at: checked.at,
+            account: hide(&checked.account),
+            answers: checked
+                .answers
+                .iter()
+                .map(|answer| CheckResult {
+                    id: answer.check.id.to_owned(),
+                    item: answer.check.item,
+                    severity: answer.check.severity,
+                    status: answer.status,
+                    resource: hider.sentence(&answer.resource),
+                    expected: hider.sentence(&answer.expected),
+                    terraform: hide(&answer.terraform),
+                    aws: hide(&answer.aws),
+                    reason: hide(&answer.reason),
+                })
+                .collect(),
+        }
+    }
+
+    /// How many answers have `status`.
+    pub fn count(&self, status: Status) -> usize {
+        self.answers
+            .iter()
+            .filter(|answer| answer.status == status)
+            .count()
+    }
+}
+
+/// A capture that has no place in a chain yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft(Capture);
+
+impl Draft {
+    /// From outputs and what AWS answered about them.
+    #[expect(clippy::too_many_arguments, reason = "each is one line of the capture")]
+    pub fn new(
+        environment: &str,
+        region: &str,
+        at: Timestamp,
+        tool: &str,
+        origin: Origin,
+        outputs: &Outputs,
+        checked: Option<&Checked>,
+        (salt, hiding): (&Salt, Hiding),
+    ) -> Self {
+        let hider = Hider::new(salt, hiding, outputs);
+        Self(Capture {
+            format: FORMAT,
+            number: 1,
+            previous: None,
+            environment: environment.to_owned(),
+            region: region.to_owned(),
+            captured_at: Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at),
+            tool: tool.to_owned(),
+            origin,
+            hiding,
+            salt: salt.id(),
+            outputs: hider.outputs(outputs),
+            checks: checked.map(|checked| CheckResults::new(checked, &hider)),
+        })
+    }
+
+    /// What it says.
+    pub fn capture(&self) -> &Capture {
+        &self.0
+    }
+
+    /// It as the one after `previous`, whose number is given.
+    pub(super) fn after(mut self, previous: Option<(u64, Link)>) -> Capture {
+        if let Some((number, link)) = previous {
+            self.0.number = number + 1;
+            self.0.previous = Some(link);
+        }
+        self.0
+    }
+}
+
+impl Capture {
+    /// The name of its file: environment and time.
+    pub fn file_name(&self) -> String {
+        let at = self.captured_at.strftime("%Y%m%dT%H%M%S%.3fZ");
+        format!("{}-{at}.json", self.environment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_state_only_its_head_is_read() {
+        let state = br#"{"version": 4, "terraform_version": "1.11.4", "serial": 7, "lineage": "0a1b-2c",
+            "outputs": {"p": {"value": "hunter2"}}, "resources": [{"instances": [{"a": "hunter2"}]}]}"#;
+        let head = StateHead::read(&state[..]).unwrap();
+        assert_eq!((head.serial, head.lineage.as_str()), (7, "0a1b-2c"));
+        assert!(!serde_json::to_string(&head).unwrap().contains("hunter2"));
+        for bad in [
+            "hunter2",
+            r#"{"serial": "hunter2", "lineage": "a", "terraform_version": "1"}"#,
+            r#"{"serial": 1, "lineage": "p=hunter2", "terraform_version": "1"}"#,
+        ] {
+            let error = StateHead::read(bad.as_bytes()).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
+        }
+    }
+}

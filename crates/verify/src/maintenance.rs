@@ -1,0 +1,181 @@
+//! The guide's regular tasks as reports: what was looked at, and the data that it rests on.
+
+mod access;
+mod alarms;
+mod drills;
+mod groups;
+mod metrics;
+mod versions;
+
+use jiff::{SignedDuration, Timestamp};
+use report::{Document, Mark, Report};
+use serde::Serialize;
+use settings::Settings;
+
+use crate::finding::{self, Finding};
+use crate::outputs::Outputs;
+use crate::sites::Sites;
+
+pub use drills::DrillRecord;
+
+/// How often a task comes around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Period {
+    /// Alarms, performance, growth of the buckets.
+    Weekly,
+    /// Costs, modules, rules of security groups.
+    Monthly,
+    /// IAM, disaster recovery, minor versions.
+    Quarterly,
+}
+
+/// What maintenance looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Care<'a> {
+    /// The environment's clients.
+    pub sites: &'a Sites,
+    /// Terraform's outputs.
+    pub outputs: &'a Outputs,
+    /// What the environment is called.
+    pub settings: &'a Settings,
+    /// The environment's folder, for commands.
+    pub folder: &'a str,
+    /// Records of drills.
+    pub drills: &'a [DrillRecord],
+    /// The time.
+    pub at: Timestamp,
+}
+
+impl Care<'_> {
+    fn name(&self) -> String {
+        format!("{}-{}", self.settings.project, self.settings.environment)
+    }
+
+    fn ago(&self, days: i64) -> Timestamp {
+        let span = SignedDuration::from_hours(24 * days);
+        self.at.checked_sub(span).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+/// What CloudWatch measured, a value a day.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Series {
+    /// What was measured: `RDS CPUUtilization, average`.
+    pub what: String,
+    /// Of which resource.
+    pub resource: String,
+    /// `%`, `GiB`, or nothing for counts.
+    pub unit: &'static str,
+    /// Time and value, oldest first.
+    pub points: Vec<(Timestamp, f64)>,
+}
+
+/// What maintenance found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Maintained {
+    /// The environment.
+    pub environment: String,
+    /// Which tasks.
+    pub period: Period,
+    /// When it was looked at.
+    pub at: Timestamp,
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// The data.
+    pub series: Vec<Series>,
+}
+
+/// Does the looking of the guide's tasks of `period`; changes nothing. No data is unknown.
+pub async fn maintain(care: Care<'_>, period: Period) -> Maintained {
+    let (mut findings, mut series) = (Vec::new(), Vec::new());
+    match period {
+        Period::Weekly => {
+            let (alarms, (measured, measures), (grown, growth)) = tokio::join!(
+                alarms::review(care),
+                metrics::performance(care),
+                metrics::growth(care)
+            );
+            findings.extend(alarms);
+            findings.extend(measured);
+            findings.extend(grown);
+            series.extend(measures);
+            series.extend(growth);
+        }
+        Period::Monthly => {
+            findings.push(Finding::skipped(
+                "costs",
+                care.name(),
+                "they come from the plan and the price book: verify-staging cost estimate, cost tips, cost budget",
+            ));
+            findings.push(Finding::skipped(
+                "modules",
+                care.folder,
+                format!(
+                    "terraform -chdir={0} init -upgrade && terraform -chdir={0} plan",
+                    care.folder
+                ),
+            ));
+            findings.extend(groups::review(care).await);
+        }
+        Period::Quarterly => {
+            let (roles, versions) = tokio::join!(access::review(care), versions::review(care));
+            findings.extend(roles);
+            findings.push(drills::review(care));
+            findings.extend(versions);
+        }
+    }
+    Maintained {
+        environment: care.name(),
+        period,
+        at: care.at,
+        findings,
+        series,
+    }
+}
+
+impl Report for Maintained {
+    fn document(&self) -> Document {
+        let period = match self.period {
+            Period::Weekly => "weekly",
+            Period::Monthly => "monthly",
+            Period::Quarterly => "quarterly",
+        };
+        let counts = finding::counts(&self.findings);
+        let mut document = Document::new()
+            .heading(format!("{}, {period}: {counts}", self.environment))
+            .table(
+                Finding::COLUMNS,
+                self.findings.iter().map(Finding::row).collect(),
+            );
+        document = finding::fixes(document, &self.findings);
+        if !self.series.is_empty() {
+            document = document.heading("Day by day, oldest first");
+        }
+        let rows = self.series.iter().map(|series| {
+            let values: Vec<String> = series
+                .points
+                .iter()
+                .map(|(_, value)| format!("{value:.1}"))
+                .collect();
+            let cells = vec![
+                series.what.clone(),
+                series.resource.clone(),
+                series.unit.to_owned(),
+                values.join(" "),
+            ];
+            (Mark::Plain, cells)
+        });
+        document.table(["What", "Resource", "Unit", "Values"], rows.collect())
+    }
+}
+
+/// A time of the SDK.
+fn time(time: &aws_smithy_types::DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(time.secs()).ok()
+}
+
+/// A time for the SDK.
+fn sdk(time: Timestamp) -> aws_smithy_types::DateTime {
+    aws_smithy_types::DateTime::from_secs(time.as_second())
+}

@@ -1,0 +1,125 @@
+//! Minor versions that could be installed.
+
+use super::Care;
+use crate::check::{Blind, Seen};
+use crate::finding::Finding;
+use crate::version::numbers;
+
+pub(super) async fn review(care: Care<'_>) -> Vec<Finding> {
+    let (database, redis) = tokio::join!(database(care), redis(care));
+    let expected = "the newest minor version";
+    vec![
+        Finding::new("db-minor", care.outputs.text("db_identifier").unwrap_or("the database"), expected, database)
+            .fix("make a snapshot, then set db_engine_version in terraform.tfvars and terraform apply in the maintenance window"),
+        Finding::new("redis-minor", care.outputs.text("redis_replication_group_id").unwrap_or("Redis"), expected, redis)
+            .fix("set the engine version of module.cache, then terraform apply in the maintenance window"),
+    ]
+}
+
+/// What runs, and the newest that could.
+fn judge(running: &str, newest: Option<String>) -> (bool, String) {
+    match newest {
+        Some(newest) => (false, format!("{running} runs, {newest} is there")),
+        None => (true, format!("{running} is the newest")),
+    }
+}
+
+async fn database(care: Care<'_>) -> Seen<(bool, String)> {
+    let id = care.outputs.text("db_identifier")?;
+    let rds = &care.sites.rds;
+    let call = care.sites.call("RDS", "DescribeDBInstances", id);
+    let answer = rds
+        .describe_db_instances()
+        .db_instance_identifier(id)
+        .send()
+        .await;
+    let instance = answer
+        .map_err(|error| Blind::from(call.failed(error)))?
+        .db_instances
+        .unwrap_or_default()
+        .into_iter()
+        .next()
+        .ok_or_else(|| Blind::absent(format!("RDS knows no instance {id}")))?;
+    let tells = || Blind::because("RDS tells no engine version");
+    let engine = instance.engine().ok_or_else(tells)?;
+    let running = instance.engine_version().ok_or_else(tells)?;
+    let call = care.sites.call("RDS", "DescribeDBEngineVersions", engine);
+    let pages = rds.describe_db_engine_versions().engine(engine);
+    let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
+    let found = found.map_err(|error| Blind::from(call.failed(error)))?;
+    // Every minor of a major can be upgraded to every later one.
+    let major = numbers(running).first().copied();
+    let newest = found
+        .iter()
+        .filter_map(|version| version.engine_version())
+        .filter(|version| numbers(version).first().copied() == major)
+        .max_by_key(|version| numbers(version))
+        .ok_or_else(|| Blind::because(format!("RDS lists no version like {running}")))?;
+    let newer = numbers(newest) > numbers(running);
+    Ok(judge(running, newer.then(|| newest.to_owned())))
+}
+
+async fn redis(care: Care<'_>) -> Seen<(bool, String)> {
+    let id = care.outputs.text("redis_replication_group_id")?;
+    let cache = &care.sites.elasticache;
+    let call = care
+        .sites
+        .call("ElastiCache", "DescribeReplicationGroups", id);
+    let answer = cache
+        .describe_replication_groups()
+        .replication_group_id(id)
+        .send()
+        .await;
+    let node = answer
+        .map_err(|error| Blind::from(call.failed(error)))?
+        .replication_groups()
+        .iter()
+        .flat_map(|group| group.member_clusters())
+        .next()
+        .cloned()
+        .ok_or_else(|| Blind::because("ElastiCache shows no node of it"))?;
+    let call = care
+        .sites
+        .call("ElastiCache", "DescribeCacheClusters", &node);
+    let answer = cache
+        .describe_cache_clusters()
+        .cache_cluster_id(&node)
+        .send()
+        .await;
+    let answer = answer.map_err(|error| Blind::from(call.failed(error)))?;
+    let tells = || Blind::because("ElastiCache tells no engine version");
+    let cluster = answer.cache_clusters().first().ok_or_else(tells)?;
+    let engine = cluster.engine().unwrap_or("redis");
+    let running = cluster.engine_version().ok_or_else(tells)?;
+    let call = care
+        .sites
+        .call("ElastiCache", "DescribeCacheEngineVersions", engine);
+    let pages = cache.describe_cache_engine_versions().engine(engine);
+    let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
+    let found = found.map_err(|error| Blind::from(call.failed(error)))?;
+    let major = numbers(running).first().copied();
+    let of_major: Vec<&str> = found
+        .iter()
+        .filter_map(|version| version.engine_version())
+        .filter(|version| numbers(version).first().copied() == major)
+        .collect();
+    if of_major.is_empty() {
+        return Err(Blind::because(format!(
+            "ElastiCache lists no version like {running}"
+        )));
+    }
+    // Within 7.1 AWS chooses the patch: only the part that is listed is compared.
+    let newest = of_major
+        .into_iter()
+        .filter(|version| {
+            let listed = numbers(version);
+            let depth = listed.len().min(2);
+            listed
+                .iter()
+                .take(depth)
+                .gt(numbers(running).iter().take(depth))
+        })
+        .max_by_key(|version| numbers(version))
+        .map(str::to_owned);
+    Ok(judge(running, newest))
+}
