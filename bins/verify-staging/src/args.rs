@@ -58,9 +58,13 @@ Examples:
   verify-staging cost guide
   verify-staging cost recovery
   verify-staging cost tips --plan plan.json
-  verify-staging cost diff before.json after.json --markdown
+  verify-staging cost diff before.json after.json --markdown --svg month.svg
+  verify-staging cost diff --regions ca-central-1 us-east-1
   verify-staging cost budget --plan plan.json --limit 300 --scenario high
   verify-staging cost prices check --region ca-west-1
+  verify-staging cost prices refresh --write prices.csv
+  verify-staging cost usage --from-cloudwatch --live --write infracost-usage.yml
+  verify-staging cost actual --month 2026-10
 
 Exit codes:
   0 fine · 1 checked and found wrong: a failed check, drift, a broken chain, an unsigned row, over the budget,
@@ -92,7 +96,7 @@ pub enum Command {
     Audit(AuditArgs),
     /// Show what has changed between captures, since the newest, or in a plan: exit 1 when something has
     Drift(DriftArgs),
-    /// What the stack and its recovery cost; nothing is called
+    /// What the stack and its recovery cost; calls AWS only where it says so
     #[command(subcommand)]
     Cost(CostCommand),
     /// Print a completion script

@@ -6,6 +6,8 @@
 mod audit;
 mod bucket;
 mod capture;
+mod error;
+mod files;
 mod folder;
 mod hiding;
 mod log;
@@ -20,7 +22,8 @@ pub use capture::{
     Capture, CheckResult, CheckResults, Commit, Draft, FORMAT, Hidden, Link, NoState, Origin,
     Recorded, StateHead,
 };
-pub use folder::{EvidenceError, Folder, Kept};
+pub use error::EvidenceError;
+pub use folder::{Folder, Kept};
 pub use hiding::{Hider, Hiding, Treatment};
 pub(crate) use hiding::{canonical, mark, skeleton};
 pub use log::{Item, Log, Row, Standing, UnknownItem};

@@ -14,6 +14,7 @@ mod finding;
 mod junit;
 mod maintenance;
 mod outputs;
+mod page;
 mod policy;
 mod probe;
 #[cfg(test)]

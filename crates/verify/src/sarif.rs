@@ -1,5 +1,6 @@
 //! Answers as SARIF 2.1.0, which code scanning shows.
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -8,6 +9,25 @@ use crate::junit::found;
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+
+/// What a path cannot keep in a URI; a colon in the first part would be a scheme.
+const NOT_IN_PATHS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b':')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// Which answers a SARIF log holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +45,7 @@ impl Checked {
     /// Wrong and unknown both fail; the level of unknown is always a warning. SARIF has the kind `open` for
     /// what could not be decided, but with it no level other than `none`, which is shown like a pass.
     pub fn to_sarif(&self, settings: &str, scope: SarifScope) -> Value {
+        let settings = utf8_percent_encode(settings, NOT_IN_PATHS).to_string();
         let taken: Vec<&Answer> = self
             .answers
             .iter()
@@ -45,7 +66,7 @@ impl Checked {
             .iter()
             .map(|answer| {
                 let index = checks.iter().position(|check| *check == answer.check);
-                self.result(answer, index, settings)
+                self.result(answer, index, &settings)
             })
             .collect();
         json!({
@@ -308,6 +329,16 @@ mod tests {
         assert_eq!(
             log["runs"][0]["invocations"][0]["executionSuccessful"],
             false
+        );
+    }
+
+    #[test]
+    fn a_path_becomes_a_uri() {
+        let log = sample().to_sarif("my envs/staging#1.toml", SarifScope::All);
+        let location = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+        assert_eq!(
+            location["artifactLocation"]["uri"],
+            "my%20envs/staging%231.toml"
         );
     }
 

@@ -94,8 +94,8 @@ impl From<SeverityArg> for Severity {
     }
 }
 
-/// A check makes some 200 calls: AWS is not asked more often than every five seconds.
-const SHORTEST: Duration = Duration::from_secs(5);
+/// All checks together make some 250 calls.
+const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -104,6 +104,6 @@ fn interval(text: &str) -> Result<Duration, String> {
         .map_err(|error: jiff::Error| error.to_string())?;
     match Duration::try_from(span) {
         Ok(time) if (SHORTEST..=LONGEST).contains(&time) => Ok(time),
-        _ => Err("not between 5 seconds and a day".to_owned()),
+        _ => Err("not between a second and a day".to_owned()),
     }
 }

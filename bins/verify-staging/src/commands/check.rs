@@ -7,9 +7,9 @@ use serde::Serialize;
 use settings::Settings;
 use tokio::sync::watch::Sender;
 use verify::evidence::Secrets;
-use verify::{Catalog, Checked, Outputs, Selection, Severity, Sites, Status, Wanted};
+use verify::{Answer, Catalog, Checked, Outputs, Selection, Severity, Sites, Status, Wanted};
 
-use super::terraform;
+use super::{exit, terraform};
 use crate::args::check::CheckArgs;
 
 pub(super) async fn run(
@@ -44,7 +44,7 @@ pub(super) async fn run(
     }
     let checked = asking.once(&Progress::on_terminal()).await;
     show(global, args, &checked)?;
-    Ok(exit(&checked, args.fail_on.into()))
+    Ok(ends(&checked, args.fail_on.into()))
 }
 
 /// All that a run needs; the same for each of several.
@@ -104,14 +104,10 @@ impl Report for Shown<'_> {
     }
 }
 
-fn exit(checked: &Checked, least: Severity) -> Exit {
-    let failed =
-        |answer: &verify::Answer| answer.status == Status::Wrong && answer.check.severity >= least;
-    if checked.answers.iter().any(failed) {
-        Exit::Wrong
-    } else if checked.count(Status::Unknown) > 0 {
-        Exit::Unchecked
-    } else {
-        Exit::Fine
-    }
+/// Failed checks of a lower severity than `least` do not count.
+fn ends(checked: &Checked, least: Severity) -> Exit {
+    let counts =
+        |answer: &&Answer| answer.status != Status::Wrong || answer.check.severity >= least;
+    let answers = checked.answers.iter().filter(counts);
+    exit::of(answers.map(|answer| answer.status))
 }

@@ -209,6 +209,30 @@ fn two_regions_are_compared_and_drawn() {
 }
 
 #[test]
+fn a_result_is_a_page_with_charts() {
+    let stage = Stage::new();
+    let plan = stage.file("plan.json", &plan(1));
+    let of_plan = ["--plan", path(&plan), "--html"];
+    for arguments in [
+        [&["estimate"], &of_plan[..]].concat(),
+        [&["tips"], &of_plan[..]].concat(),
+        [&["budget", "--limit", "60"], &of_plan[..]].concat(),
+        vec!["diff", path(&plan), path(&plan), "--html"],
+    ] {
+        let output = stage.run(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let html = text(&output.stdout);
+        assert!(
+            html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"),
+            "{html}"
+        );
+        assert!(html.contains("$49.00"), "{arguments:?}: {html}");
+    }
+    let both = stage.run(&["estimate", "--plan", path(&plan), "--html", "--markdown"]);
+    assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
 fn a_price_book_is_refreshed_from_a_bulk_offer_file() {
     let stage = Stage::new();
     let offer = concat!(

@@ -164,7 +164,10 @@ fn terraforms_own_outputs_state_and_plan_are_understood() {
     stage.set("HOME", &home);
     stage.file(
         "env/main.tf",
-        r#"variable "size" { default = 1 }
+        r#"variable "size" {
+          type    = number
+          default = 1
+        }
         variable "password" {
           default   = "planted-in-terraform"
           sensitive = true

@@ -3,6 +3,7 @@
 
 mod account;
 mod bucket;
+mod check;
 mod cost;
 mod drift;
 mod evidence;

@@ -184,6 +184,11 @@ async fn no_secret_reaches_a_file_a_stream_or_a_trace() {
         }
     };
 
+    let traced = stage.run(&["check", "--outputs", "in/outputs.json", "-vv"]);
+    assert!(
+        String::from_utf8_lossy(&traced.stderr).contains("DEBUG"),
+        "{traced:?}"
+    );
     all(&["check", "--outputs", "in/outputs.json"]);
     all(&["check", "--chdir", "env"]);
     // AWS is asked, and answers that there is nothing: evidence of that.

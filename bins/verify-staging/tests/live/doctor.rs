@@ -226,6 +226,7 @@ async fn a_database_that_is_slow_is_told_by_its_status_and_events() {
     assert_eq!(ran.code, Some(3));
 }
 
+// aws-behaviour: 33
 #[tokio::test]
 async fn a_version_that_is_not_offered_is_told_with_those_that_are() {
     let Some(stage) = Stage::open().await else {

@@ -1,6 +1,7 @@
 //! The program against what runs: a local AWS, and real PostgreSQL and Redis servers with TLS. Whatever it
 //! prints, and every file that it writes, is searched for the secrets that were planted.
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::print_stderr,
     reason = "a check that fails ends its test, and a test that cannot run says so"

@@ -251,7 +251,7 @@ pub async fn submit(
     mut made: impl FnMut(&BatchJob),
 ) -> Result<BatchPlan, BatchError> {
     let prefix = target_prefix(source.place(), destination.place())?;
-    let journal = Journal::begin(runs, destination, run).await?;
+    let journal = Journal::begin(runs, destination, run)?;
     let mut plan = BatchPlan::default();
     let manifests =
         Manifests::write(planned, source, destination, &journal, directory, stop).await?;
@@ -291,7 +291,7 @@ pub async fn submit(
         journal.ahead(&[Record::Job { token, id }]).await?;
     }
     // Nothing of the run is left on this machine, so that no later one needs to look for it.
-    journal.ahead(&[Record::End { complete: false }]).await?;
+    journal.end(false).await?;
     Ok(plan)
 }
 

@@ -9,8 +9,9 @@ use super::compare::{
 };
 use super::entry::Facts;
 
-/// Objects that are asked about at once: two connections each.
-pub(super) const AT_ONCE: usize = 64;
+/// Objects that are asked about at once: two connections each, and a connection with its request is some
+/// 20 KB.
+pub(super) const AT_ONCE: usize = 32;
 
 /// A pair of objects and what came out.
 #[derive(Clone, Debug)]

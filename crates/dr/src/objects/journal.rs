@@ -190,11 +190,12 @@ const FILE: &str = "journal.jsonl";
 const LOCK: &str = "lock";
 
 impl Journal {
-    /// Begins the journal of `run` below `runs` and in the bucket of `destination`.
+    /// Begins the journal of `run` below `runs`; it comes to the bucket of `destination` with the first
+    /// [`Journal::ahead`].
     ///
     /// # Errors
-    /// When it cannot be written in both places: without a journal nothing may be changed.
-    pub async fn begin(runs: &Path, destination: &Bucket, run: &Run) -> Result<Self, JournalError> {
+    /// When it cannot be written: without a journal nothing may be changed.
+    pub fn begin(runs: &Path, destination: &Bucket, run: &Run) -> Result<Self, JournalError> {
         let directory = runs.join(&run.run);
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -222,7 +223,7 @@ impl Journal {
             part: AtomicU32::new(0),
             _lock: lock,
         };
-        journal.ahead(&[Record::Run(run.clone())]).await?;
+        journal.note(&Record::Run(run.clone()))?;
         Ok(journal)
     }
 
@@ -240,15 +241,19 @@ impl Journal {
     /// # Errors
     /// When the disk does not take them.
     pub fn note(&self, record: &Record) -> Result<(), JournalError> {
-        self.write(std::slice::from_ref(record), false)
+        self.write(std::slice::from_ref(record))
     }
 
-    fn write(&self, records: &[Record], sync: bool) -> Result<(), JournalError> {
-        let mut lines = Vec::new();
-        let failed = |source| JournalError::File {
+    fn failed(&self, source: io::Error) -> JournalError {
+        JournalError::File {
             path: self.directory.join(FILE),
             source,
-        };
+        }
+    }
+
+    fn write(&self, records: &[Record]) -> Result<(), JournalError> {
+        let mut lines = Vec::new();
+        let failed = |source| self.failed(source);
         for record in records {
             serde_json::to_writer(&mut lines, record)
                 .map_err(io::Error::from)
@@ -257,9 +262,6 @@ impl Journal {
         }
         let mut local = self.local();
         local.file.write_all(&lines).map_err(failed)?;
-        if sync {
-            local.file.sync_data().map_err(failed)?;
-        }
         local.pending.extend_from_slice(&lines);
         Ok(())
     }
@@ -269,7 +271,32 @@ impl Journal {
     /// # Errors
     /// When one of the two does not take them.
     pub async fn ahead(&self, records: &[Record]) -> Result<(), JournalError> {
-        self.write(records, true)?;
+        self.write(records)?;
+        let file = self.local().file.try_clone();
+        let file = file.map_err(|error| self.failed(error))?;
+        // A disk takes its time, and so does the bucket.
+        let (synced, put) = tokio::join!(
+            tokio::task::spawn_blocking(move || file.sync_data()),
+            self.put()
+        );
+        synced
+            .map_err(io::Error::from)
+            .and_then(|synced| synced)
+            .map_err(|error| self.failed(error))?;
+        put
+    }
+
+    /// Writes the last line.
+    ///
+    /// # Errors
+    /// When disk or bucket do not take it.
+    pub async fn end(&self, complete: bool) -> Result<(), JournalError> {
+        self.write(&[Record::End { complete }])?;
+        self.put().await
+    }
+
+    /// Brings to the bucket what is not there yet.
+    async fn put(&self) -> Result<(), JournalError> {
         let lines = std::mem::take(&mut self.local().pending);
         let part = self.part.fetch_add(1, Ordering::Relaxed);
         let key = format!("{JOURNAL}{}/{part:06}.jsonl", self.run);

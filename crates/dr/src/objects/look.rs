@@ -7,7 +7,7 @@ use super::bucket::Bucket;
 use super::plan::Step;
 
 /// Destination objects that are looked at at once.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 32;
 
 /// Looks at the destination of those steps that `wanted` picks, and fills in the versions found. Returns all
 /// steps in their order, with `false` where the destination is not any more as it was listed.

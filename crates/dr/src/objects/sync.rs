@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::bucket::Bucket;
 use super::copy::{Copier, abort};
 use super::execute::{Done, ExecuteError, Execution};
-use super::journal::{Journal, JournalError, Record, Run, forget, leftovers};
+use super::journal::{Journal, JournalError, Run, forget, leftovers};
 use super::plan::Planned;
 
 /// How a plan is carried out.
@@ -38,7 +38,7 @@ pub async fn apply(
     stop: watch::Receiver<bool>,
     observer: &dyn Observer,
 ) -> Result<Done, ExecuteError> {
-    let journal = Arc::new(Journal::begin(&options.runs, destination, run).await?);
+    let journal = Arc::new(Journal::begin(&options.runs, destination, run)?);
     let execution = Execution {
         copier: Copier::new(source.clone(), destination.clone(), options.kms_key.clone()),
         destination,
@@ -68,7 +68,7 @@ pub async fn apply(
         }
     }
     let complete = done.is_complete();
-    journal.ahead(&[Record::End { complete }]).await?;
+    journal.end(complete).await?;
     Ok(done)
 }
 

@@ -320,7 +320,7 @@ pub async fn undo(
             bucket: bucket.name().to_owned(),
         });
     }
-    let journal = Journal::begin(&options.runs, bucket, run).await?;
+    let journal = Journal::begin(&options.runs, bucket, run)?;
     let copier = Copier::new(bucket.clone(), bucket.clone(), options.kms_key.clone());
     let mut undone = Undone {
         run: run.run.clone(),
@@ -367,7 +367,7 @@ pub async fn undo(
         }
     }
     let complete = undone.failed.tally.objects == 0;
-    journal.ahead(&[Record::End { complete }]).await?;
+    journal.end(complete).await?;
     Ok(undone)
 }
 

@@ -104,9 +104,7 @@ async fn an_object_that_changes_between_two_parts_is_copied_anew_and_not_mixed()
         source: source.place().to_string(),
         destination: destination.place().to_string(),
     };
-    let journal = Journal::begin(runs.path(), &destination, &run)
-        .await
-        .unwrap();
+    let journal = Journal::begin(runs.path(), &destination, &run).unwrap();
     let order = Order {
         key: "big".to_owned(),
         to: "big".to_owned(),

@@ -235,6 +235,7 @@ fn judge(role: &Role, picture: &Picture) -> Vec<Answer> {
 
 fn permissions(role: &Role, picture: &Picture) -> Answer {
     let lacks = role.needs.as_ref().map_err(Clone::clone).and_then(|needs| {
+        picture.exists.clone()?;
         let grants = picture.grants.as_ref().map_err(Clone::clone)?;
         // Of one that may do anything, the other checks tell.
         if grants.iter().any(Grant::is_for_administrators) {

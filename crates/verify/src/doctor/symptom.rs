@@ -206,8 +206,10 @@ pub(super) fn recognise(text: &str) -> Vec<Symptom> {
         "invalid aws region",
         "regiondisabled",
     ]) {
-        let known = |word: &&str| word.parse::<settings::Region>().is_ok();
-        let region = text.split(|char: char| !clue::id(char)).find(known);
+        let region = text
+            .split(|char: char| !clue::id(char))
+            .map(|word| word.trim_matches('.'))
+            .find(|word| word.parse::<settings::Region>().is_ok());
         found.push(Symptom::Region {
             region: owned(region),
         });

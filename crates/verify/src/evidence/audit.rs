@@ -9,9 +9,9 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 
 use super::capture::Capture;
+use super::error::EvidenceError;
 use super::folder::{
-    EvidenceError, Folder, HEAD, LOG, LOG_BEGIN, LOG_END, REVIEWS, log_section, parse, parse_head,
-    parse_line,
+    Folder, HEAD, LOG, LOG_BEGIN, LOG_END, REVIEWS, log_section, parse, parse_head, parse_line,
 };
 use super::log::{Item, Log};
 use super::review::Review;

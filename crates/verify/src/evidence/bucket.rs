@@ -1,5 +1,8 @@
 //! A capture in S3, where nobody can put another in its place.
 
+#[cfg(test)]
+mod tests;
+
 use aws_env::{Error, RegionClients};
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ObjectLockEnabled, ObjectLockMode};

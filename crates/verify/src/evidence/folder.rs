@@ -1,11 +1,13 @@
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use report::Report as _;
 use serde::{Deserialize, Serialize};
 
 use super::capture::{Capture, Draft, FORMAT, Link};
+use super::error::{EvidenceError, read_failed, write_failed};
+use super::files::{make_parent, replace, write_new};
 use super::log::{Item, Log};
 use super::review::{Review, Signature};
 use super::salt::{Salt, SaltError};
@@ -20,66 +22,6 @@ const SALT: &str = ".verify-salt";
 pub(super) const LOG_BEGIN: &str =
     "<!-- verify-staging log: what is below, up to the next such line, is written anew -->\n";
 pub(super) const LOG_END: &str = "<!-- verify-staging log: end -->\n";
-
-/// Why evidence cannot be kept or read. No message repeats what a file holds.
-#[derive(Debug, thiserror::Error)]
-pub enum EvidenceError {
-    /// A file cannot be read.
-    #[error("read {}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file cannot be written.
-    #[error("write {}", path.display())]
-    Write {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// There is not one capture.
-    #[error("find a capture in {}", path.display())]
-    Empty {
-        /// Where.
-        path: PathBuf,
-    },
-    /// A file is not as it was written, or was not written by this program.
-    #[error("use {}: {what}", path.display())]
-    Edited {
-        /// Which.
-        path: PathBuf,
-        /// What is not as it was written.
-        what: String,
-    },
-    /// A capture or review would continue a chain that is not whole.
-    #[error("continue the chain in {}: {what}", path.display())]
-    Chain {
-        /// Where.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// The salt's file holds something else.
-    #[error("use the salt in {}", path.display())]
-    Salt {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: SaltError,
-    },
-    /// The item has no value that could be reviewed.
-    #[error("sign {item}: the newest capture has no value for it")]
-    NoValue {
-        /// The item's title.
-        item: &'static str,
-    },
-    /// Something cannot be written as JSON.
-    #[error("write JSON")]
-    Json(#[source] serde_json::Error),
-}
 
 /// A capture in its file.
 #[derive(Debug, Clone, PartialEq)]
@@ -175,7 +117,7 @@ impl Folder {
         fs::create_dir_all(&self.path).map_err(|source| write_failed(&self.path, source))?;
         let _lock = self.lock()?;
         self.keep_out_of_git()?;
-        let newest = self.newest_or_none()?;
+        let newest = self.end()?;
         if let Some(newest) = &newest {
             let of = &newest.capture;
             let draft = draft.capture();
@@ -218,7 +160,7 @@ impl Folder {
     /// or written.
     pub fn sign(&self, item: &'static Item, signature: Signature) -> Result<Review, EvidenceError> {
         let _lock = self.lock()?;
-        let newest = self.newest()?;
+        let newest = self.end()?.ok_or_else(|| self.empty())?;
         let mut reviews = self.reviews()?;
         let value = item
             .value(&newest.capture)
@@ -256,9 +198,24 @@ impl Folder {
     /// # Errors
     /// When there is none, or it is not as it was written.
     pub fn newest(&self) -> Result<Kept, EvidenceError> {
-        self.newest_or_none()?.ok_or_else(|| EvidenceError::Empty {
-            path: self.path.clone(),
+        self.newest_or_none()?.ok_or_else(|| self.empty())
+    }
+
+    /// Where the chain is continued.
+    fn end(&self) -> Result<Option<Kept>, EvidenceError> {
+        self.newest_or_none().map_err(|error| match error {
+            EvidenceError::Edited { path, what } => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                self.broken(format!("{name}: {what}"))
+            }
+            other => other,
         })
+    }
+
+    fn empty(&self) -> EvidenceError {
+        EvidenceError::Empty {
+            path: self.path.clone(),
+        }
     }
 
     /// A capture at `path`, in this folder or another.
@@ -402,9 +359,7 @@ impl Folder {
     /// One run at a time. The lock is the folder's own, and ends with the process.
     fn lock(&self) -> Result<File, EvidenceError> {
         let folder = File::open(&self.path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => EvidenceError::Empty {
-                path: self.path.clone(),
-            },
+            ErrorKind::NotFound => self.empty(),
             _ => read_failed(&self.path, error),
         })?;
         folder
@@ -487,75 +442,4 @@ fn bytes_without_seal(bytes: &[u8]) -> Option<String> {
     let body = &text[..text.rfind("\"sha256\":")?];
     let body = body.trim_end().strip_suffix(',')?;
     Some(format!("{body}}}"))
-}
-
-fn read_failed(path: &Path, source: io::Error) -> EvidenceError {
-    EvidenceError::Read {
-        path: path.to_owned(),
-        source,
-    }
-}
-
-fn write_failed(path: &Path, source: io::Error) -> EvidenceError {
-    EvidenceError::Write {
-        path: path.to_owned(),
-        source,
-    }
-}
-
-fn make_parent(path: &Path) -> Result<(), EvidenceError> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => {
-            fs::create_dir_all(parent).map_err(|source| write_failed(parent, source))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A new file, for its owner alone, whole or not at all.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), EvidenceError> {
-    let failed = |source| write_failed(path, source);
-    let part = written_beside(path, bytes)?;
-    // A link, unlike a renaming, never takes the place of another file.
-    let linked = fs::hard_link(&part, path);
-    fs::remove_file(&part).map_err(failed)?;
-    linked.map_err(failed)?;
-    settle(path)
-}
-
-/// A file in the place of an older one, for its owner alone, whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), EvidenceError> {
-    let part = written_beside(path, bytes)?;
-    fs::rename(&part, path).map_err(|source| write_failed(path, source))?;
-    settle(path)
-}
-
-fn written_beside(path: &Path, bytes: &[u8]) -> Result<PathBuf, EvidenceError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let part = path.with_file_name(format!(".{name}.part"));
-    let write = || -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(|source| write_failed(path, source))?;
-    Ok(part)
-}
-
-/// The name is on the disk, too.
-fn settle(path: &Path) -> Result<(), EvidenceError> {
-    #[cfg(unix)]
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|source| write_failed(path, source))?;
-    }
-    Ok(())
 }

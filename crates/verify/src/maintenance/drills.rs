@@ -44,9 +44,12 @@ impl DrillRecord {
 
 /// A date and a time with nothing but a hyphen or a T between them.
 fn in_name(name: &str) -> Option<Timestamp> {
-    let bytes = name.as_bytes();
-    (0..bytes.len()).find_map(|at| {
+    (0..name.len()).find_map(|at| {
         let part = name.get(at..at + 15)?;
+        // A hyphen before the year would be its sign.
+        if !part.starts_with(|char: char| char.is_ascii_digit()) {
+            return None;
+        }
         let time = DateTime::strptime("%Y%m%d-%H%M%S", part)
             .or_else(|_| DateTime::strptime("%Y%m%dT%H%M%S", part))
             .ok()?;

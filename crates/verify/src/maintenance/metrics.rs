@@ -55,6 +55,9 @@ impl Wanted {
     }
 }
 
+/// What was answered about a metric: time and value, and what became of the question.
+type Answered = (Vec<(Timestamp, f64)>, Option<StatusCode>);
+
 /// The values of each metric, or why it has none.
 async fn measure(care: Care<'_>, wanted: &[Wanted]) -> Vec<Seen<Series>> {
     let call = care.sites.call("CloudWatch", "GetMetricData", care.name());
@@ -73,7 +76,7 @@ async fn measure(care: Care<'_>, wanted: &[Wanted]) -> Vec<Seen<Series>> {
         .scan_by(ScanBy::TimestampAscending)
         .into_paginator()
         .send();
-    let mut found: BTreeMap<String, (Vec<(Timestamp, f64)>, Option<StatusCode>)> = BTreeMap::new();
+    let mut found: BTreeMap<String, Answered> = BTreeMap::new();
     while let Some(page) = pages.next().await {
         let page = match page {
             Ok(page) => page,

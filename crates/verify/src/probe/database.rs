@@ -76,7 +76,7 @@ pub(super) async fn probe(
 }
 
 /// The finding about TLS, and the stream if there is one.
-fn tls(out: &mut Outcome, at: &str, handshake: Seen<Handshake>) -> Seen<TlsStream<TcpStream>> {
+fn tls(out: &mut Outcome, at: &str, handshake: Seen<Handshake>) -> Seen<Box<TlsStream<TcpStream>>> {
     let expected = "TLS with a certificate for this host from a trusted authority";
     let (finding, stream) = match handshake {
         Ok(Handshake::Trusted { stream, version }) => (
@@ -177,7 +177,7 @@ enum Refused {
 
 async fn log_in(
     way: Way<'_>,
-    stream: TlsStream<TcpStream>,
+    stream: Box<TlsStream<TcpStream>>,
     login: &DatabaseLogin,
 ) -> Result<Client, Refused> {
     let mut config = tokio_postgres::Config::new();

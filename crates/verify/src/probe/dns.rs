@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::link::{Deadline, kind};
+use super::link::Deadline;
 use crate::check::{Blind, Seen};
 use crate::connection::Place;
 use crate::finding::Finding;
@@ -36,7 +36,7 @@ async fn addresses(place: &Place, deadline: Deadline) -> Seen<Vec<IpAddr>> {
         .within(tokio::net::lookup_host((host.as_str(), *port)))
         .await?
         // The resolver does not tell an unknown name from a server that does not answer.
-        .map_err(|error| Blind::because(format!("the name is not resolved: {}", kind(&error))))?;
+        .map_err(|_| Blind::because("the name is not resolved"))?;
     let mut addresses: Vec<IpAddr> = found.map(|address| address.ip()).collect();
     addresses.sort_unstable();
     addresses.dedup();

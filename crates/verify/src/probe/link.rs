@@ -108,7 +108,7 @@ impl Way<'_> {
 pub(super) enum Handshake {
     /// The certificate is for the real host, whatever way was taken to it.
     Trusted {
-        stream: TlsStream<TcpStream>,
+        stream: Box<TlsStream<TcpStream>>,
         version: String,
     },
     /// The server is not to be spoken to.
@@ -136,7 +136,10 @@ impl Handshake {
                     .and_then(|version| version.as_str())
                     .unwrap_or("TLS of an unknown version")
                     .replace("TLSv1_", "TLS 1.");
-                Ok(Self::Trusted { stream, version })
+                Ok(Self::Trusted {
+                    stream: Box::new(stream),
+                    version,
+                })
             }
             Err(error) => Self::failed(&error),
         }

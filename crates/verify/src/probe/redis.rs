@@ -135,16 +135,12 @@ fn judge(
     (handshake, plain)
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one caller, and no two of them belong together"
-)]
 async fn inside(
     out: &mut Outcome,
     at: &str,
     way: Way<'_>,
     trust: &Trust,
-    mut stream: TlsStream<TcpStream>,
+    mut stream: Box<TlsStream<TcpStream>>,
     login: Seen<&RedisLogin>,
     count: usize,
 ) {
@@ -236,7 +232,7 @@ enum Refused {
 
 async fn log_in(
     way: Way<'_>,
-    stream: TlsStream<TcpStream>,
+    stream: Box<TlsStream<TcpStream>>,
     login: &RedisLogin,
 ) -> Result<MultiplexedConnection, Refused> {
     let info = RedisConnectionInfo::default()

@@ -1,5 +1,6 @@
 //! The buckets, and the ways of breaking them.
 
+use aws_sdk_cloudwatch::types::{ComparisonOperator, StateValue, Statistic};
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint,
     BucketLoggingStatus, BucketVersioningStatus, CreateBucketConfiguration, ExpirationStatus,
@@ -9,8 +10,14 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging, Transition,
     VersioningConfiguration,
 };
+use aws_sdk_s3::types::{
+    DeleteMarkerReplication, DeleteMarkerReplicationStatus, Destination, Metrics, MetricsStatus,
+    ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
+};
 use futures::FutureExt as _;
 use serde_json::{Value, json};
+
+use verify::Status;
 
 use crate::Stack;
 use crate::mutation::{ByUnitTest, Mutation, show};
@@ -267,6 +274,7 @@ const GONE: &[&str] = &[
     "cloudfront-bucket-access",
     "tags-buckets",
     "residency-buckets",
+    "residency-replication",
 ];
 
 macro_rules! mutation {
@@ -286,11 +294,6 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             let delete = stack.sites.home.s3.delete_bucket().bucket(SIGNATURES);
             delete.send().await.expect("deleted");
         }),
-        mutation!(
-            "a data bucket is made anew in another region",
-            GONE,
-            |stack| elsewhere(stack).await
-        ),
         mutation!("versioning is suspended", &["s3-versioning"], |stack| {
             keep_versions(stack, PHOTOS, BucketVersioningStatus::Suspended).await;
         }),
@@ -528,16 +531,13 @@ async fn open(stack: &Stack, bucket: &str) {
     delete.bucket(bucket).send().await.expect("deleted");
 }
 
-/// As somebody does who makes it by hand.
-async fn elsewhere(stack: &Stack) {
-    let delete = stack.sites.home.s3.delete_bucket().bucket(DOCUMENTS);
-    delete.send().await.expect("deleted");
-    let there = stack.env.region("us-east-1".parse().expect("a region")).s3;
-    let made = there.create_bucket().bucket(DOCUMENTS).send().await;
-    made.expect("a bucket");
-}
-
 pub(crate) const ELSEWHERE: &[ByUnitTest] = &[
+    ByUnitTest {
+        name: "a data bucket is made anew in another region",
+        item: Some(5),
+        breaks: &["s3-exists"],
+        test: "what_is_not_seen_is_unknown_and_what_is_gone_is_wrong_once",
+    },
     ByUnitTest {
         name: "a data bucket's key is an alias, which may become any key",
         item: Some(5),
@@ -561,4 +561,88 @@ pub(crate) const ELSEWHERE: &[ByUnitTest] = &[
 #[tokio::test]
 async fn each_way_of_breaking_the_buckets_is_noticed() {
     show(mutations()).await;
+}
+
+/// The staging environment as it is described has no DR; this one bucket gets it.
+async fn replicate(stack: &Stack) {
+    let there = stack.env.region("us-east-1".parse().expect("a region")).s3;
+    let copy = format!("{PHOTOS}-dr");
+    let made = there.create_bucket().bucket(&copy).send().await;
+    made.expect("a bucket");
+    let versioning = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled);
+    let put = there.put_bucket_versioning().bucket(&copy);
+    let put = put
+        .versioning_configuration(versioning.build())
+        .send()
+        .await;
+    put.expect("versioning");
+    let metrics = Metrics::builder().status(MetricsStatus::Enabled);
+    let destination = Destination::builder()
+        .bucket(format!("arn:aws:s3:::{copy}"))
+        .metrics(metrics.build().expect("metrics"));
+    let markers = DeleteMarkerReplication::builder();
+    let rule = ReplicationRule::builder()
+        .id("photos-to-dr")
+        .priority(1)
+        .status(ReplicationRuleStatus::Enabled)
+        .filter(ReplicationRuleFilter::builder().prefix("").build())
+        .delete_marker_replication(
+            markers
+                .status(DeleteMarkerReplicationStatus::Enabled)
+                .build(),
+        )
+        .destination(destination.build().expect("a destination"));
+    let rules = ReplicationConfiguration::builder()
+        .role(stack.state.one("aws_iam_role", "execution").text("arn"))
+        .rules(rule.build().expect("a rule"));
+    let put = stack.sites.home.s3.put_bucket_replication().bucket(PHOTOS);
+    let put = put.replication_configuration(rules.build().expect("rules"));
+    put.send().await.expect("replication");
+    let alarm = format!("{PHOTOS}-replication-failures");
+    let cloudwatch = &stack.sites.home.cloudwatch;
+    let put = cloudwatch
+        .put_metric_alarm()
+        .alarm_name(&alarm)
+        .namespace("AWS/S3")
+        .metric_name("OperationsFailedReplication")
+        .statistic(Statistic::Sum)
+        .comparison_operator(ComparisonOperator::GreaterThanThreshold)
+        .threshold(0.0)
+        .period(300)
+        .evaluation_periods(1);
+    put.send().await.expect("an alarm");
+    let state = cloudwatch.set_alarm_state().alarm_name(alarm);
+    let state = state
+        .state_value(StateValue::Ok)
+        .state_reason("nothing failed");
+    state.send().await.expect("a state");
+}
+
+#[tokio::test]
+async fn replication_is_asked_about_where_terraform_says_that_there_is_dr() {
+    let Some(stack) = Stack::built().await else {
+        return;
+    };
+    let asked = async || {
+        let mut outputs: Value =
+            serde_json::from_slice(&stack.state.outputs()).expect("the outputs");
+        outputs["s3_replication_rule_ids"]["value"] = json!({"photos": "photos-to-dr"});
+        let only = vec!["s3-replication".parse().expect("a pattern")];
+        let checked = stack
+            .check_only(&outputs.to_string().into_bytes(), only)
+            .await;
+        let answers = checked.answers.into_iter();
+        answers
+            .filter(|answer| answer.status != Status::Skipped)
+            .map(|answer| (answer.check.id, answer.resource, answer.status))
+            .collect::<Vec<_>>()
+    };
+    let both = |status: Status| {
+        ["s3-replication", "s3-replication-failures"]
+            .map(|id| (id, PHOTOS.to_owned(), status))
+            .to_vec()
+    };
+    assert_eq!(asked().await, both(Status::Wrong));
+    replicate(&stack).await;
+    assert_eq!(asked().await, both(Status::Ok));
 }

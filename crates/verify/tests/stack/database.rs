@@ -247,6 +247,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 // What the alarm should be set to is not known.
                 "alarm-threshold",
                 "tags-database",
+                "residency-database",
+                "residency-secrets",
             ],
             |stack| delete(stack).boxed(),
         ),
@@ -466,6 +468,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     "secrets-key",
                     "secrets-shape",
                     "secrets-rotation",
+                    "residency-secrets",
                 ],
                 |stack| {
                     async move {

@@ -22,7 +22,7 @@ mod tags;
 use aws_env::{AwsEnv, Options};
 use local_aws::{LocalAws, RdsClock, RdsOptions};
 use settings::{Region, Settings};
-use verify::{Checked, Outputs, Selection, Sites, Wanted};
+use verify::{Checked, Outputs, Pattern, Selection, Sites, Wanted};
 
 use state::State;
 
@@ -84,7 +84,13 @@ impl Stack {
     }
 
     pub(crate) async fn check(&self) -> Checked {
-        self.check_with(&self.sites).await
+        let outputs = self.state.outputs();
+        self.asked(&self.sites, &outputs, Vec::new()).await
+    }
+
+    /// With these outputs; only these checks, or all.
+    pub(crate) async fn check_only(&self, outputs: &[u8], only: Vec<Pattern>) -> Checked {
+        self.asked(&self.sites, outputs, only).await
     }
 
     /// Clients that do not try again.
@@ -93,14 +99,21 @@ impl Stack {
     }
 
     pub(crate) async fn check_with(&self, sites: &Sites) -> Checked {
-        let outputs = Outputs::parse(&self.state.outputs()).expect("outputs");
+        self.asked(sites, &self.state.outputs(), Vec::new()).await
+    }
+
+    async fn asked(&self, sites: &Sites, outputs: &[u8], only: Vec<Pattern>) -> Checked {
+        let outputs = Outputs::parse(outputs).expect("outputs");
         let today = jiff::civil::date(2026, 11, 1);
         let wanted = Wanted::new(&Settings::parse(SETTINGS, today).expect("settings"));
         verify::check(
             sites,
             &outputs,
             &wanted,
-            &Selection::default(),
+            &Selection {
+                only,
+                ..Selection::default()
+            },
             // RDS's: its clock is moved, not waited for.
             self.aws.rds().expect("RDS").now(),
         )
@@ -147,11 +160,13 @@ async fn the_stack_as_terraform_makes_it_is_right() {
         return;
     };
     let began = stack.aws.log().len();
+    let asked = std::time::Instant::now();
     let checked = stack.check().await;
     eprintln!(
-        "{} answers, {} calls",
+        "{} answers, {} calls, {:.1} s",
         checked.answers.len(),
-        stack.aws.log().len() - began
+        stack.aws.log().len() - began,
+        asked.elapsed().as_secs_f64()
     );
     assert_eq!(amiss(&checked), Vec::<String>::new());
 }

@@ -78,6 +78,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "secrets-shape",
                 "secrets-address",
                 "tags-secrets",
+                "residency-secrets",
             ],
             |stack| {
                 async move {

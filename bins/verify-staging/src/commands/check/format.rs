@@ -25,7 +25,7 @@ pub(super) fn render(
                 Some(account) => page.about("Account", account),
                 None => page,
             };
-            Ok(checked.document().to_html(&page))
+            Ok(checked.page().to_html(&page))
         }
         Format::Junit => checked.to_junit().map_err(|error| unwritten(error.into())),
         Format::Sarif => {

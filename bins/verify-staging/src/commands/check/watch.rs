@@ -5,7 +5,7 @@ use tokio::sync::watch::Sender;
 use tokio::time::MissedTickBehavior;
 use verify::Checked;
 
-use super::{Asking, exit, format, show};
+use super::{Asking, ends, format, show};
 use crate::args::check::CheckArgs;
 
 /// Asks again and again; only an interrupt ends it.
@@ -35,7 +35,7 @@ pub(super) async fn run(
                 }
             }
         }
-        so_far.send_replace(Some(exit(&checked, args.fail_on.into())));
+        so_far.send_replace(Some(ends(&checked, args.fail_on.into())));
         last = Some(checked);
     }
 }

@@ -95,7 +95,7 @@ impl Plan {
                 "RDS publishes no metric of billed backups",
             ),
             "aws_db_instance_automated_backups_replication" => {
-                self.replicated(resource, attributes, inventory)
+                self.replicated(resource, attributes, inventory);
             }
             "aws_cloudwatch_log_group" => {
                 let incoming = ask(

@@ -138,11 +138,12 @@ mod tests {
 
     #[test]
     fn a_configuration_is_named_by_the_place_of_its_manifest() {
-        let id = |key| configuration(key, "photos");
+        let id = |key: &str| configuration(key, "photos").map(str::to_owned);
+        let daily = Some("daily".to_owned());
         let time = "2026-11-22T01-00Z/manifest.json";
-        assert_eq!(id(&*format!("photos/daily/{time}")), Some("daily"));
-        assert_eq!(id(&*format!("in/a/photos/daily/{time}")), Some("daily"));
-        assert_eq!(id(&*format!("other/daily/{time}")), None);
+        assert_eq!(id(&format!("photos/daily/{time}")), daily);
+        assert_eq!(id(&format!("in/a/photos/daily/{time}")), daily);
+        assert_eq!(id(&format!("other/daily/{time}")), None);
         assert_eq!(id(time), None);
         assert_eq!(id("photos/manifest.json"), None);
     }

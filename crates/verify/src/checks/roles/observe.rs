@@ -48,6 +48,8 @@ impl Grant {
 impl Picture {
     /// Whether nothing is wrong with any policy. What is wrong is wrong, even if another policy cannot be read.
     pub(super) fn none(&self, judge: impl Fn(&Grant) -> Seen<Vec<String>>) -> Seen<(bool, String)> {
+        // An answer with nothing in it may be that of a role without policies, or no answer at all.
+        self.exists.clone()?;
         let grants = self.grants.as_ref().map_err(Clone::clone)?;
         let (mut found, mut unread) = (Vec::new(), None);
         for grant in grants {

@@ -221,6 +221,26 @@ async fn a_policy_that_cannot_be_read_is_unknown_unless_another_is_wrong() {
 }
 
 #[tokio::test]
+async fn answers_with_nothing_in_them_are_not_those_of_a_harmless_role() {
+    let empty: Vec<Rule> = vec![
+        mock!(aws_sdk_iam::Client::get_role).then_output(|| GetRoleOutput::builder().build()),
+        mock!(aws_sdk_iam::Client::list_role_policies).then_output(|| {
+            let empty = ListRolePoliciesOutput::builder();
+            empty.set_policy_names(Some(Vec::new())).build().unwrap()
+        }),
+        attached(&[]),
+    ];
+    let statuses = statuses(empty).await;
+    assert_eq!(statuses.len(), CHECKS.len(), "{statuses:?}");
+    assert!(
+        statuses
+            .iter()
+            .all(|(_, status)| *status == Status::Unknown),
+        "{statuses:?}"
+    );
+}
+
+#[tokio::test]
 async fn policies_of_aws_for_administrators_are_told_by_name_without_reading_them() {
     let harmless = allow(
         "logs:CreateLogStream",

@@ -1,0 +1,236 @@
+//! Whatever AWS does instead of answering, nothing that was asked of it is ok: denied, broken, throttled, cut off,
+//! or with nothing in the answer.
+#![expect(clippy::unwrap_used, reason = "a check that fails ends its test")]
+
+use aws_config_of::without_retries;
+use aws_credential_types::Credentials;
+use aws_env::{AwsEnv, Options};
+use jiff::Timestamp;
+use local_aws::{Fault, FaultKind, LocalAws};
+use settings::Settings;
+use verify::{
+    Care, Finding, Outputs, Period, ProbeOptions, Sites, Status, Target, Trust, Ward, diagnose,
+    maintain, probe,
+};
+
+const SETTINGS: &str = include_str!("../../../examples/berthcare-staging/infra.toml");
+const OUTPUTS: &str = r#"{"vpc_id": {"value": "vpc-1"}, "db_identifier": {"value": "db"},
+    "redis_replication_group_id": {"value": "redis"}, "cloudfront_distribution_id": {"value": "E1"},
+    "kms_key_arn": {"value": "arn:aws:kms:ca-central-1:000000000000:key/1"},
+    "cloudwatch_alarm_names": {"value": ["berthcare-staging-db-cpu", "berthcare-staging-cloudfront-5xx"]},
+    "s3_bucket_photos": {"value": "p"}, "s3_bucket_documents": {"value": "d"},
+    "s3_bucket_signatures": {"value": "s"}, "s3_bucket_logs": {"value": "l"}}"#;
+
+/// A text for each trouble that is looked at through the environment's own clients.
+const ERRORS: [&str; 13] = [
+    "timeout while waiting for state to become 'available' of DB Instance",
+    "Connection timeout",
+    "Cannot find version 15.5 for postgres",
+    "creating S3 Bucket (p): BucketAlreadyExists",
+    "https://d1.cloudfront.net/photos/a.jpg 403 Forbidden",
+    "ExpiredToken",
+    "AccessDenied: User: arn:aws:iam::000000000000:user/jo is not authorized to perform: s3:PutObject",
+    "AddressLimitExceeded",
+    "InstanceQuotaExceeded",
+    "KMSInvalidStateException",
+    "OptInRequired in ca-west-1",
+    "Rate exceeded",
+    "DependencyViolation: vpc-0a1 and subnet-0b2 and sg-0c3",
+];
+
+mod aws_config_of {
+    use super::*;
+
+    /// The same clients, which give up at once: what they say then is what counts.
+    macro_rules! rebuilt {
+        ($module:ident, $client:expr) => {{
+            let config = $client
+                .config()
+                .to_builder()
+                .retry_config($module::config::retry::RetryConfig::disabled())
+                .build();
+            $client = $module::Client::from_conf(config);
+        }};
+    }
+
+    pub(super) fn without_retries(mut sites: Sites) -> Sites {
+        rebuilt!(aws_sdk_ec2, sites.ec2);
+        rebuilt!(aws_sdk_rds, sites.rds);
+        rebuilt!(aws_sdk_elasticache, sites.elasticache);
+        rebuilt!(aws_sdk_kms, sites.kms);
+        rebuilt!(aws_sdk_secretsmanager, sites.secrets);
+        rebuilt!(aws_sdk_cloudfront, sites.cloudfront);
+        rebuilt!(aws_sdk_cloudwatch, sites.global_cloudwatch);
+        rebuilt!(aws_sdk_cloudwatch, sites.home.cloudwatch);
+        rebuilt!(aws_sdk_s3, sites.home.s3);
+        rebuilt!(aws_sdk_iam, sites.home.iam);
+        sites
+    }
+}
+
+struct Stage {
+    aws: LocalAws,
+    env: AwsEnv,
+    sites: Sites,
+    settings: Settings,
+    outputs: Outputs,
+}
+
+impl Stage {
+    async fn open() -> Option<Self> {
+        let mut builder = LocalAws::builder();
+        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
+            builder = builder.cache_dir(path);
+        }
+        let aws = builder.start_or_skip().await.unwrap()?;
+        let env = AwsEnv::load(Options {
+            endpoint_url: Some(aws.endpoint().to_owned()),
+            credentials: Some(Credentials::new("test", "test", None, None, "test")),
+            ..Options::default()
+        })
+        .await
+        .unwrap();
+        let region = "ca-central-1".parse().unwrap();
+        let sites = without_retries(Sites::new(&env, region));
+        let today = "2026-11-22".parse().unwrap();
+        Some(Self {
+            aws,
+            env,
+            sites,
+            settings: Settings::parse(SETTINGS, today).unwrap(),
+            outputs: Outputs::parse(OUTPUTS.as_bytes()).unwrap(),
+        })
+    }
+
+    /// Everything that is looked at, each with the question that led to it.
+    async fn look(&self) -> Vec<(String, Finding)> {
+        let at = Timestamp::now();
+        let mut found = Vec::new();
+        let ward = Ward {
+            sites: &self.sites,
+            env: &self.env,
+            settings: &self.settings,
+            outputs: Some(&self.outputs),
+            folder: "f",
+            at,
+        };
+        for error in ERRORS {
+            let diagnosed = diagnose(ward, error).await;
+            assert!(!diagnosed.diagnoses.is_empty(), "{error}");
+            for finding in diagnosed.diagnoses.into_iter().flat_map(|one| one.findings) {
+                found.push((error.to_owned(), finding));
+            }
+        }
+        let care = Care {
+            sites: &self.sites,
+            outputs: &self.outputs,
+            settings: &self.settings,
+            folder: "f",
+            drills: &[],
+            at,
+        };
+        for period in [Period::Weekly, Period::Monthly, Period::Quarterly] {
+            for finding in maintain(care, period).await.findings {
+                found.push((format!("{period:?}"), finding));
+            }
+        }
+        let authority = rcgen::generate_simple_self_signed(vec!["x".to_owned()]).unwrap();
+        let options = ProbeOptions {
+            targets: vec![Target::Buckets, Target::Database, Target::Redis],
+            database_via: None,
+            redis_via: None,
+            trust: Trust::new([authority.cert.der().clone()]).unwrap(),
+            timeout: std::time::Duration::from_secs(30),
+            count: 1,
+            urls: Vec::new(),
+            replicas: std::collections::BTreeMap::new(),
+            dr: None,
+        };
+        let probed = probe(&self.sites, &self.outputs, "x", &options, at).await;
+        found.extend(
+            probed
+                .findings
+                .into_iter()
+                .map(|finding| ("probe".to_owned(), finding)),
+        );
+        found
+    }
+}
+
+#[tokio::test]
+async fn what_aws_does_not_answer_is_unknown() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    for kind in [
+        FaultKind::Denied,
+        FaultKind::InternalError,
+        FaultKind::SlowDown,
+        FaultKind::Reset,
+    ] {
+        stage.aws.clear_faults();
+        // Who we are is asked with retries of its own, which would take long.
+        let services = [
+            "ec2",
+            "rds",
+            "elasticache",
+            "kms",
+            "secretsmanager",
+            "cloudfront",
+            "monitoring",
+            "s3",
+            "iam",
+        ];
+        for service in services {
+            stage
+                .aws
+                .add_fault(Fault::new(kind.clone()).service(service));
+        }
+        for (question, finding) in stage.look().await {
+            let told = finding.reason.clone().unwrap_or_default();
+            // What the caller is was answered.
+            if finding.what == "credentials" {
+                continue;
+            }
+            let expected = [Status::Unknown, Status::Skipped].contains(&finding.status);
+            assert!(
+                expected && !told.is_empty(),
+                "{kind:?}, {question}: {finding:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_with_nothing_in_it_is_never_ok() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    for (question, finding) in stage.look().await {
+        let allowed = match finding.what {
+            // AWS does take them.
+            "credentials" => true,
+            // Nobody having the name, and no interface holding the network, is what the look is for.
+            "bucket-owner" | "in-use" => true,
+            // None of 40 instances.
+            "quota" => question == "InstanceQuotaExceeded",
+            "region" => true,
+            _ => false,
+        };
+        assert!(
+            allowed || finding.status != Status::Ok,
+            "{question}: {finding:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_ask_who_he_is_knows_nothing() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.aws.add_fault(Fault::new(FaultKind::Denied));
+    for (question, finding) in stage.look().await {
+        assert_ne!(finding.status, Status::Ok, "{question}: {finding:?}");
+    }
+}
