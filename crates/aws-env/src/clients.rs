@@ -2,8 +2,11 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_smithy_http_client::tls::TlsContext;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use settings::Region;
 
+use crate::environment::http_client;
 use crate::{AwsEnv, Call, Error};
 
 /// The whole time given to the first call to a region. A command must say within ten seconds that
@@ -28,6 +31,7 @@ pub struct RegionClients {
     /// ([AWS fault isolation boundaries](https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/global-services.html)),
     /// so this client does not call [`RegionClients::region`].
     pub iam: aws_sdk_iam::Client,
+    tls: TlsContext,
 }
 
 impl RegionClients {
@@ -43,7 +47,13 @@ impl RegionClients {
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             sts: aws_sdk_sts::Client::new(&config),
             iam: aws_sdk_iam::Client::new(&env.sdk_config(iam_region(region))),
+            tls: env.tls().clone(),
         }
+    }
+
+    /// What makes connections that no other client uses, and that are closed when they are not needed any more.
+    pub fn connections(&self) -> Connections {
+        Connections(self.tls.clone())
     }
 
     /// A name for errors of this region.
@@ -102,6 +112,17 @@ impl RegionClients {
         identity
             .account
             .ok_or_else(|| Error::unexpected(call, "the answer names no account"))
+    }
+}
+
+/// Makes connections of its own. The connections of [`RegionClients`] live as long as the program.
+#[derive(Debug, Clone)]
+pub struct Connections(TlsContext);
+
+impl Connections {
+    /// An HTTP client that closes its connections when its last clone is dropped.
+    pub fn http_client(&self) -> SharedHttpClient {
+        http_client(self.0.clone())
     }
 }
 

@@ -68,6 +68,7 @@ pub enum LoadError {
 #[derive(Debug, Clone)]
 pub struct AwsEnv {
     config: SdkConfig,
+    tls: TlsContext,
 }
 
 /// The endpoints that stand in for AWS's own, if any.
@@ -91,11 +92,12 @@ impl AwsEnv {
     /// When the certificate bundle cannot be read or has no certificate in it, or an endpoint that
     /// is set is no URL.
     pub async fn load(options: Options) -> Result<Self, LoadError> {
+        let tls = tls(options.ca_bundle)?;
         let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
             // Each client gets its own region; this one keeps the loader from asking the
             // instance metadata service.
             .region(aws_config::Region::from_static("us-east-1"))
-            .http_client(http_client(options.ca_bundle)?)
+            .http_client(http_client(tls.clone()))
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT_TIMEOUT)
@@ -120,6 +122,7 @@ impl AwsEnv {
         }
         let env = Self {
             config: loader.load().await,
+            tls,
         };
         for service in ["S3", "DynamoDB", "IAM", "STS", "CloudWatch"] {
             if let Some(url) = env.endpoint(service)
@@ -142,6 +145,10 @@ impl AwsEnv {
             .to_builder()
             .region(aws_config::Region::new(region.as_str().to_owned()))
             .build()
+    }
+
+    pub(crate) fn tls(&self) -> &TlsContext {
+        &self.tls
     }
 
     /// The endpoints that were set for the services of a Terraform backend.
@@ -169,19 +176,22 @@ impl AwsEnv {
     }
 }
 
-fn http_client(ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, LoadError> {
+fn tls(ca_bundle: Option<PathBuf>) -> Result<TlsContext, LoadError> {
     let trust = match ca_bundle {
         Some(path) => trust_bundle(&path)?,
         None => TrustStore::default(),
     };
-    let tls = TlsContext::builder()
+    TlsContext::builder()
         .with_trust_store(trust)
         .build()
-        .map_err(|error| LoadError::Tls(error.into()))?;
+        .map_err(|error| LoadError::Tls(error.into()))
+}
+
+pub(crate) fn http_client(tls: TlsContext) -> SharedHttpClient {
     // One pool of connections for all clients that share time-outs. The credential chain has its
     // own, short ones for the metadata services.
     let pools: Mutex<Vec<(Timeouts, SharedHttpConnector)>> = Mutex::new(Vec::new());
-    Ok(http_client_fn(move |settings, _| {
+    http_client_fn(move |settings, _| {
         let timeouts = (settings.connect_timeout(), settings.read_timeout());
         let mut pools = pools.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, pool)) = pools.iter().find(|(known, _)| *known == timeouts) {
@@ -190,7 +200,7 @@ fn http_client(ca_bundle: Option<PathBuf>) -> Result<SharedHttpClient, LoadError
         let pool = connector(settings.clone(), tls.clone());
         pools.push((timeouts, pool.clone()));
         pool
-    }))
+    })
 }
 
 /// Connect and read time-out.

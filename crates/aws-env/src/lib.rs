@@ -11,7 +11,7 @@ mod environment;
 mod error;
 mod trust;
 
-pub use clients::{RegionClients, iam_region};
+pub use clients::{Connections, RegionClients, iam_region};
 pub use environment::{AwsEnv, Endpoints, LoadError, Options};
 pub use error::{Call, Error, ErrorClass};
 pub use trust::CaBundleError;

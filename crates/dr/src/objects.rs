@@ -38,7 +38,7 @@ pub use batch::{
     BatchError, BatchJob, BatchOptions, BatchPlan, JobControl, JobState, Jobs, follow, plan_batch,
     submit, unfinished_jobs,
 };
-pub use bucket::Bucket;
+pub use bucket::{Bucket, Pages};
 pub use compare::{
     Checksum, Detail, Difference, Encryption, Mode, Proof, Unprovable, Verdict, compare_details,
     compare_listed,

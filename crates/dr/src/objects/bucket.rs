@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_env::{Call, Error, ErrorClass, RegionClients};
+use aws_env::{Call, Connections, Error, ErrorClass, RegionClients};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::StalledStreamProtectionConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -12,6 +12,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumMode, ChecksumType, EncodingType, ServerSideEncryption,
 };
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::date_time::Format;
 use settings::Region;
 
@@ -24,9 +25,7 @@ use super::walk::Lister;
 
 /// A region that is off must be known within ten seconds.
 const REACH_TIMEOUT: Duration = Duration::from_secs(8);
-/// The longest wait for a page to begin: S3 may have to pass over many delete markers. Other than the calls'
-/// own time, so that listings get connections of their own: these keep read buffers of the size of a page,
-/// which the many connections of small calls must not come to have.
+/// The longest wait for a page to begin: S3 may have to pass over many delete markers.
 const PAGE_WAIT: Duration = Duration::from_secs(25);
 /// The longest silence in the middle of a page.
 const PAGE_SILENCE: Duration = Duration::from_secs(15);
@@ -39,8 +38,15 @@ pub struct Bucket {
     place: Place,
     region: Region,
     pub(super) s3: Client,
-    listing: Client,
+    connections: Connections,
     refusals: Refusals,
+}
+
+/// Lists a bucket.
+#[derive(Debug, Clone)]
+pub struct Pages {
+    bucket: Bucket,
+    client: Client,
 }
 
 impl Bucket {
@@ -53,21 +59,44 @@ impl Bucket {
             .to_builder()
             .interceptor(refusals.clone())
             .build();
+        Self {
+            place,
+            region: clients.region,
+            s3: Client::from_conf(config),
+            connections: clients.connections(),
+            refusals,
+        }
+    }
+
+    /// Its pages, over connections that are closed when this and its clones are dropped: they come to have read
+    /// buffers of the size of a page, which copies have no use for.
+    pub fn pages(&self) -> Pages {
+        self.pages_over(self.connections.http_client())
+    }
+
+    /// Its pages, over the connections of another listing.
+    pub(super) fn pages_beside(&self, other: &Pages) -> Pages {
+        match other.client.config().http_client() {
+            Some(connections) => self.pages_over(connections),
+            None => self.pages(),
+        }
+    }
+
+    fn pages_over(&self, connections: SharedHttpClient) -> Pages {
+        let config = self.s3.config();
         let timeouts = config
             .timeout_config()
             .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder)
             .read_timeout(PAGE_WAIT);
         let listing = config
             .to_builder()
+            .http_client(connections)
             .timeout_config(timeouts.build())
             // Its bookkeeping costs more than reading a page; pages have a limit of their own.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        Self {
-            place,
-            region: clients.region,
-            s3: Client::from_conf(config.clone()),
-            listing: Client::from_conf(listing.build()),
-            refusals,
+        Pages {
+            bucket: self.clone(),
+            client: Client::from_conf(listing.build()),
         }
     }
 
@@ -246,22 +275,26 @@ impl Bucket {
             .map_err(|error| self.call("GetObject", &key).failed(error))?;
         Ok(object.body)
     }
+}
 
+impl Pages {
     async fn page_once(&self, after: Option<&str>, limit: u16) -> Result<Page, PageError> {
         let capture = Capture::default();
-        self.listing
+        let bucket = &self.bucket;
+        let prefix = &bucket.place.prefix;
+        self.client
             .list_objects_v2()
-            .bucket(self.name())
-            .set_prefix((!self.place.prefix.is_empty()).then(|| self.place.prefix.clone()))
-            .set_start_after(after.map(|after| self.key(after)))
+            .bucket(bucket.name())
+            .set_prefix((!prefix.is_empty()).then(|| prefix.clone()))
+            .set_start_after(after.map(|after| bucket.key(after)))
             .max_keys(i32::from(limit))
             .encoding_type(EncodingType::Url)
             .customize()
             .interceptor(capture.clone())
             .send()
             .await
-            .map_err(|error| PageError::Call(self.call("ListObjectsV2", "").failed(error)))?;
-        let mut reader = ListingReader::new(&self.place.prefix, JOURNAL);
+            .map_err(|error| PageError::Call(bucket.call("ListObjectsV2", "").failed(error)))?;
+        let mut reader = ListingReader::new(prefix, JOURNAL);
         let mut body = ByteStream::new(capture.take());
         loop {
             match tokio::time::timeout(PAGE_SILENCE, body.next()).await {
@@ -285,7 +318,7 @@ enum PageError {
     Listing(#[from] super::list_xml::ListingError),
 }
 
-impl Lister for Bucket {
+impl Lister for Pages {
     type Error = Error;
 
     async fn page(&self, after: Option<&str>, limit: u16) -> Result<Page, Error> {
@@ -295,7 +328,7 @@ impl Lister for Bucket {
                 Ok(page) => return Ok(page),
                 Err(PageError::Call(error)) => return Err(error),
                 Err(error) if attempt >= PAGE_ATTEMPTS => {
-                    let call = self.call("ListObjectsV2", "");
+                    let call = self.bucket.call("ListObjectsV2", "");
                     return Err(Error::unexpected(call, error.to_string()));
                 }
                 Err(_) => attempt += 1,

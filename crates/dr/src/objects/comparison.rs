@@ -73,18 +73,17 @@ pub(super) async fn compare<T: Take>(
         mode: terms.mode,
         headers: terms.headers,
     });
-    let comparers = walk(
-        Arc::new(source.clone()),
-        Arc::new(destination.clone()),
-        terms.listings,
-        || Comparer {
+    let pages = source.pages();
+    let beside = destination.pages_beside(&pages);
+    let comparers = walk(Arc::new(pages), Arc::new(beside), terms.listings, || {
+        Comparer {
             examiner: examiner.clone(),
             questions: Vec::new(),
             asked: JoinSet::new(),
             at_once: (AT_ONCE / terms.listings.max(1)).max(1),
             taker: taker(),
-        },
-    )
+        }
+    })
     .await?;
     let mut takers = Vec::with_capacity(comparers.len());
     for comparer in comparers {

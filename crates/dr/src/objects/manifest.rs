@@ -86,9 +86,10 @@ pub async fn capture(
         manifest: bucket.place().to_string(),
         captured,
     }))?;
+    let pages = bucket.pages();
     let (mut after, mut objects) = (None::<String>, 0);
     loop {
-        let page = bucket.page(after.as_deref(), 1_000).await?;
+        let page = pages.page(after.as_deref(), 1_000).await?;
         for (key, facts) in page.iter() {
             objects += 1;
             write(serde_json::to_string(&Entry {

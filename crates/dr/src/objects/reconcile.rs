@@ -125,11 +125,10 @@ pub async fn reconcile(
             .map_err(|error| WalkError::Visit(error.into()))
     };
     let (copies, deletions) = (spool("copies.jsonl")?, spool("deletions.jsonl")?);
-    let planners = walk(
-        Arc::new(dr.clone()),
-        Arc::new(primary.clone()),
-        options.listings,
-        || Reconciler {
+    let pages = dr.pages();
+    let beside = primary.pages_beside(&pages);
+    let planners = walk(Arc::new(pages), Arc::new(beside), options.listings, || {
+        Reconciler {
             base: Reader::new(index.clone()),
             examiner: Examiner {
                 source: dr.clone(),
@@ -142,8 +141,8 @@ pub async fn reconcile(
             deletions: deletions.clone(),
             found: Reconciliation::default(),
             pending: Vec::new(),
-        },
-    )
+        }
+    })
     .await?;
     let mut found = Reconciliation::default();
     for planner in planners {

@@ -149,7 +149,7 @@ impl Stage {
     /// Keys of the destination but journals, also such that XML cannot name.
     pub(crate) async fn keys(&self) -> Vec<String> {
         let whole = Bucket::new(&self.to, "s3://photos-dr".parse().unwrap());
-        let page = whole.page(None, 1_000).await.unwrap();
+        let page = whole.pages().page(None, 1_000).await.unwrap();
         page.iter().map(|(key, _)| key.to_owned()).collect()
     }
 

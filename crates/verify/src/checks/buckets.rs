@@ -62,7 +62,7 @@ pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
     for (kind, picture) in &buckets {
         match picture {
             Ok(picture) => {
-                answers.extend(judge::bucket(question, *kind, picture, &account, &alarms))
+                answers.extend(judge::bucket(question, *kind, picture, &account, &alarms));
             }
             Err(blind) => answers.extend(nothing(*kind, blind)),
         }

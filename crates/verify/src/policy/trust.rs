@@ -58,10 +58,10 @@ impl Trust {
             if !demands("aws:sourceaccount", &|value| value == self.account) {
                 found.push("does not demand this SourceAccount".to_owned());
             }
-            if let Some(source) = &self.source {
-                if !demands("aws:sourcearn", &|value| covers(source, value)) {
-                    found.push("does not demand this SourceArn".to_owned());
-                }
+            if let Some(source) = &self.source
+                && !demands("aws:sourcearn", &|value| covers(source, value))
+            {
+                found.push("does not demand this SourceArn".to_owned());
             }
         }
         if policy.allowing().next().is_none() {

@@ -442,7 +442,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     "Principal": {"AWS": "arn:aws:iam::210987654321:root"},
                     "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{PHOTOS}/*")}));
             })
-            .await
+            .await;
         }),
         mutation!(
             "CloudFront reads for every distribution of the account",

@@ -230,7 +230,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     change!(
                         stack,
                         transit_encryption_mode(TransitEncryptionMode::Preferred)
-                    )
+                    );
                 }
                 .boxed()
             },
@@ -253,7 +253,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 change!(
                     stack,
                     auth_token_update_strategy(AuthTokenUpdateStrategyType::Delete)
-                )
+                );
             }
             .boxed()
         }),
@@ -285,7 +285,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             |stack| {
                 async move {
                     let other = stack.state.one("aws_security_group", ".alb");
-                    change!(stack, security_group_ids(other.text("id")))
+                    change!(stack, security_group_ids(other.text("id")));
                 }
                 .boxed()
             },

@@ -347,7 +347,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             &["cloudfront-countries"],
             |stack| {
                 change(stack, |config| {
-                    limit(config, GeoRestrictionType::Blacklist, &["CA"])
+                    limit(config, GeoRestrictionType::Blacklist, &["CA"]);
                 })
                 .await;
             }

@@ -153,14 +153,14 @@ macro_rules! change {
     }};
 }
 
-/// The instance is deleted, and made anew in another way.
+/// The instance is deleted, and made anew in another way, past terraform: its secret is another one.
 async fn anew(
     stack: &Stack,
     otherwise: impl FnOnce(CreateDBInstanceFluentBuilder) -> CreateDBInstanceFluentBuilder,
 ) {
     delete(stack).await;
-    let made = otherwise(create(stack)).send().await.expect("an instance");
-    name_secret(stack, made.db_instance);
+    let made = otherwise(create(stack)).send().await;
+    made.expect("an instance");
     settled(stack).await;
 }
 
@@ -207,6 +207,17 @@ async fn parameter(stack: &Stack, name: &str, value: &str, how: ApplyMethod) {
         .await
         .expect("a parameter");
 }
+
+const ANEW_OTHERWISE_ENCRYPTED: &[&str] = &[
+    "rds-encrypted",
+    // The secret that terraform knows went with the instance that it knew.
+    "rds-password-managed",
+    "secrets-exist",
+    "secrets-key",
+    "secrets-shape",
+    "secrets-rotation",
+    "residency-secrets",
+];
 
 pub(crate) fn mutations() -> Vec<Mutation> {
     let it = |name, breaks, apply| Mutation {
@@ -267,8 +278,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             async move { change!(stack, multi_az(false)) }.boxed()
         }),
         it(
-            "the database is encrypted with another key",
-            &["rds-encrypted"],
+            "the database is made anew, encrypted with another key",
+            ANEW_OTHERWISE_ENCRYPTED,
             |stack| {
                 async move {
                     let key = another_key(stack).await;
@@ -278,8 +289,8 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             },
         ),
         it(
-            "the database is not encrypted",
-            &["rds-encrypted"],
+            "the database is made anew, not encrypted",
+            ANEW_OTHERWISE_ENCRYPTED,
             |stack| {
                 async move {
                     anew(stack, |create| {
@@ -306,8 +317,16 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             |stack| async move { change!(stack, enable_performance_insights(false)) }.boxed(),
         ),
         it(
-            "Performance Insights is under RDS's own key",
-            &["rds-performance-insights-key"],
+            "the database is made anew, Performance Insights under RDS's own key",
+            &[
+                "rds-performance-insights-key",
+                "rds-password-managed",
+                "secrets-exist",
+                "secrets-key",
+                "secrets-shape",
+                "secrets-rotation",
+                "residency-secrets",
+            ],
             |stack| {
                 async move {
                     anew(stack, |create| {
@@ -348,7 +367,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     let own = stack.state.one("aws_security_group", ".rds");
                     let other = stack.state.one("aws_security_group", ".alb");
                     let both = [own.text("id"), other.text("id")].map(str::to_owned);
-                    change!(stack, set_vpc_security_group_ids(Some(both.to_vec())))
+                    change!(stack, set_vpc_security_group_ids(Some(both.to_vec())));
                 }
                 .boxed()
             },
@@ -359,7 +378,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             |stack| {
                 async move {
                     let other = stack.state.one("aws_security_group", ".alb");
-                    change!(stack, vpc_security_group_ids(other.text("id")))
+                    change!(stack, vpc_security_group_ids(other.text("id")));
                 }
                 .boxed()
             },
@@ -407,7 +426,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 async move {
                     let fewer = CloudwatchLogsExportConfiguration::builder();
                     let fewer = fewer.disable_log_types("upgrade").build();
-                    change!(stack, cloudwatch_logs_export_configuration(fewer))
+                    change!(stack, cloudwatch_logs_export_configuration(fewer));
                 }
                 .boxed()
             },

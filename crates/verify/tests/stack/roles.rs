@@ -159,7 +159,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     "StringEquals": {"aws:SourceAccount": "123456789012"},
                     "ArnLike": {"aws:SourceArn": "arn:aws:ecs:ca-central-1:123456789012:*"}}})
             )
-            .await
+            .await;
             }
         ),
         mutation!(
@@ -193,7 +193,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 json!({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole",
                     "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}})
             )
-            .await
+            .await;
             }
         ),
         mutation!(
@@ -217,7 +217,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 TASK,
                 json!({"Effect": "Allow", "Action": "S3:*", "Resource": "arn:aws:s3:::berthcare-photos-staging/*"})
             )
-            .await
+            .await;
             }
         ),
         mutation!(
@@ -230,7 +230,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 EXECUTION,
                 json!([{"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"], "Resource": ["*"]}])
             )
-            .await
+            .await;
             }
         ),
         mutation!(
@@ -254,7 +254,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 TASK,
                 json!({"Effect": "Allow", "Action": "iam:PassRole", "Resource": "arn:aws:iam::123456789012:role/*"})
             )
-            .await
+            .await;
             }
         ),
         mutation!(
@@ -316,7 +316,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 TASK,
                 json!({"Effect": "Deny", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::berthcare-photos-*"})
             )
-            .await
+            .await;
             }
         ),
         mutation!(

@@ -130,7 +130,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             &["secrets-shape"],
             |stack| {
                 edit(stack, "module.database", |value| {
-                    value["dbname"] = json!("")
+                    value["dbname"] = json!("");
                 })
                 .boxed()
             },

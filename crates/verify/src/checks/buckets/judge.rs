@@ -300,25 +300,25 @@ pub(super) fn log_delivery(question: Question<'_>, buckets: &Buckets) -> Vec<Ans
     let account = question.account;
     let each = buckets.iter().filter(|(kind, _)| *kind != LOGS);
     each.filter_map(|(_, picture)| picture.as_ref().ok())
-        .filter_map(|picture| {
+        .map(|picture| {
             let name = picture.name.as_str();
             // What is wrong here already is told once, by the other checks.
             match &picture.region {
                 Ok(region) if region == question.wanted.region.as_str() => {}
                 Err(blind) if !blind.absent => {
                     let aws = Err(blind.clone());
-                    return Some(LOG_DELIVERY.answer(name, "may write", None, aws));
+                    return LOG_DELIVERY.answer(name, "may write", None, aws);
                 }
-                _ => return Some(LOG_DELIVERY.skipped(name, "the bucket is not there")),
+                _ => return LOG_DELIVERY.skipped(name, "the bucket is not there"),
             }
             let target = match &picture.logging {
                 Ok(Some(found)) if found.target_bucket == logs.name => found,
                 Ok(_) => {
-                    return Some(LOG_DELIVERY.skipped(name, "it does not log to the log bucket"));
+                    return LOG_DELIVERY.skipped(name, "it does not log to the log bucket");
                 }
                 Err(blind) => {
                     let aws = Err(blind.clone());
-                    return Some(LOG_DELIVERY.answer(name, "may write", None, aws));
+                    return LOG_DELIVERY.answer(name, "may write", None, aws);
                 }
             };
             let object = format!("{}/{}x", arn(question, &logs.name), target.target_prefix);
@@ -330,7 +330,7 @@ pub(super) fn log_delivery(question: Question<'_>, buckets: &Buckets) -> Vec<Ans
                     if may { "may write" } else { "may not write" }.to_owned(),
                 )
             });
-            Some(LOG_DELIVERY.answer(name, "may write", None, found))
+            LOG_DELIVERY.answer(name, "may write", None, found)
         })
         .collect()
 }

@@ -137,7 +137,9 @@ mod tests {
                 .transitions(glacier(365))
         });
         assert!(
-            to_glacier(&[year.clone()]) && to_glacier(&[empty]) && to_glacier(&[part("", 365)])
+            to_glacier(std::slice::from_ref(&year))
+                && to_glacier(&[empty])
+                && to_glacier(&[part("", 365)])
         );
         assert!(to_glacier(&[year.clone(), part("old/", 400)]));
         assert!(!to_glacier(&[]));
