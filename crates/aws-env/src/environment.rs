@@ -41,6 +41,8 @@ pub struct Options {
     pub ca_bundle: Option<PathBuf>,
     /// A profile, instead of `AWS_PROFILE`.
     pub profile: Option<String>,
+    /// Attempts for each call, instead of ten.
+    pub attempts: Option<u32>,
 }
 
 /// Why the environment could not be loaded.
@@ -106,7 +108,7 @@ impl AwsEnv {
             )
             .retry_config(
                 RetryConfig::standard()
-                    .with_max_attempts(MAX_ATTEMPTS)
+                    .with_max_attempts(options.attempts.unwrap_or(MAX_ATTEMPTS))
                     .with_initial_backoff(Duration::from_millis(200))
                     .with_max_backoff(Duration::from_secs(2)),
             );

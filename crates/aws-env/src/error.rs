@@ -199,7 +199,7 @@ fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// Codes as listed in the API references of S3, DynamoDB, IAM, STS and CloudWatch ("Errors",
+/// Codes as listed in the API references of S3, DynamoDB, IAM, KMS, STS and CloudWatch ("Errors",
 /// "Common errors"); a code that is not here is judged by its HTTP status.
 fn classify(code: Option<&str>, status: Option<u16>) -> ErrorClass {
     let by_code = match code.unwrap_or_default() {
@@ -231,6 +231,7 @@ fn classify(code: Option<&str>, status: Option<u16>) -> ErrorClass {
         | "NoSuchVersion"
         | "NoSuchUpload"
         | "NotFound"
+        | "NotFoundException"
         | "NoSuchEntity"
         | "ResourceNotFoundException"
         | "NoSuchTagSet"
@@ -297,6 +298,8 @@ mod tests {
             (None, Some(403), ErrorClass::Denied),
             (Some("ExpiredToken"), Some(400), ErrorClass::Credentials),
             (Some("NoSuchBucket"), Some(404), ErrorClass::Absent),
+            // KMS.
+            (Some("NotFoundException"), Some(400), ErrorClass::Absent),
             (None, Some(404), ErrorClass::Absent),
             (Some("BucketAlreadyExists"), Some(409), ErrorClass::Conflict),
             (Some("MalformedXML"), Some(400), ErrorClass::Invalid),

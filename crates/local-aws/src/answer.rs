@@ -5,7 +5,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::request::{Call, Protocol};
+use crate::request::{Call, EMPTY_PAGE, Protocol};
 
 /// An error as AWS writes it.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +67,13 @@ impl Problem {
 
     /// The whole answer.
     pub(crate) fn answer(self, call: &Call) -> Response<Full<Bytes>> {
-        let (status, code) = self.code(call.protocol);
+        let (status, code) = match (self, call.service.as_str()) {
+            // <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>
+            (Self::Throttled, "ec2") => (StatusCode::SERVICE_UNAVAILABLE, "RequestLimitExceeded"),
+            (Self::Internal, "ec2") => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+            (Self::Denied, "ec2") => (StatusCode::FORBIDDEN, "UnauthorizedOperation"),
+            _ => self.code(call.protocol),
+        };
         error(call, status, code, self.message(call.protocol), &[])
     }
 }
@@ -94,6 +100,15 @@ pub(crate) fn error(
                 escape(message)
             );
             ("application/xml", text.into_bytes())
+        }
+        // EC2 has a form of its own.
+        Protocol::Query if call.service == "ec2" => {
+            let text = format!(
+                "<Response><Errors><Error><Code>{code}</Code><Message>{}</Message></Error></Errors>\
+                 <RequestID>{id}</RequestID></Response>",
+                escape(message)
+            );
+            ("text/xml", text.into_bytes())
         }
         Protocol::Query | Protocol::RestXml => {
             let fault = if status.is_server_error() {
@@ -161,6 +176,56 @@ pub(crate) fn xml(body: String) -> Response<Full<Bytes>> {
     response
 }
 
+/// A successful answer without anything in it, as a service would write it that knows of nothing.
+pub(crate) fn empty(call: &Call) -> Response<Full<Bytes>> {
+    let (kind, body) = match call.protocol {
+        // What their clients take an answer without a body for.
+        Protocol::S3 | Protocol::RestXml => ("application/xml", Vec::new()),
+        Protocol::Query => {
+            let name = escape(&call.operation);
+            let text = format!("<{name}Response><{name}Result/></{name}Response>");
+            ("text/xml", text.into_bytes())
+        }
+        Protocol::Json => ("application/x-amz-json-1.0", b"{}".to_vec()),
+        Protocol::RestJson => ("application/json", b"{}".to_vec()),
+        Protocol::Cbor => ("application/cbor", cbor_map(&[])),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if call.protocol == Protocol::Cbor {
+        let protocol = HeaderName::from_static("smithy-protocol");
+        headers.insert(protocol, HeaderValue::from_static("rpc-v2-cbor"));
+    }
+    response
+}
+
+/// A page of a list with nothing on it, and the token of the next one under each name that services have for it.
+pub(crate) fn empty_page(call: &Call) -> Response<Full<Bytes>> {
+    let (name, token) = (escape(&call.operation), EMPTY_PAGE);
+    let (kind, text) = match call.protocol {
+        Protocol::Json => (
+            "application/x-amz-json-1.0",
+            serde_json::json!({
+                "nextToken": token, "NextToken": token, "NextMarker": token, "Truncated": true,
+            })
+            .to_string(),
+        ),
+        Protocol::Query => (
+            "text/xml",
+            format!(
+                "<{name}Response><nextToken>{token}</nextToken><{name}Result><Marker>{token}</Marker>\
+                 <NextToken>{token}</NextToken><IsTruncated>true</IsTruncated></{name}Result></{name}Response>"
+            ),
+        ),
+        _ => return empty(call),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -219,6 +284,49 @@ mod tests {
         assert_eq!(text(Problem::Denied, Protocol::Json).await.0, 400);
         assert_eq!(text(Problem::Denied, Protocol::Query).await.0, 403);
         assert_eq!(text(Problem::Internal, Protocol::Query).await.0, 500);
+    }
+
+    #[tokio::test]
+    async fn ec2_has_codes_and_a_form_of_its_own() {
+        for (problem, status, code) in [
+            (Problem::Throttled, 503, "RequestLimitExceeded"),
+            (Problem::Internal, 500, "InternalError"),
+            (Problem::Denied, 403, "UnauthorizedOperation"),
+        ] {
+            let response = problem.answer(&Call {
+                protocol: Protocol::Query,
+                service: "ec2".into(),
+                ..Call::default()
+            });
+            assert_eq!(response.status().as_u16(), status);
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let text = String::from_utf8_lossy(&body);
+            let start = format!("<Response><Errors><Error><Code>{code}</Code>");
+            assert!(text.starts_with(&start), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_empty_answer_is_one_of_the_protocol() {
+        for (protocol, expected) in [
+            (Protocol::S3, ""),
+            (Protocol::Json, "{}"),
+            (
+                Protocol::Query,
+                "<ListResponse><ListResult/></ListResponse>",
+            ),
+            (Protocol::Cbor, "\u{a0}"),
+        ] {
+            let response = empty(&Call {
+                protocol,
+                operation: "List".into(),
+                ..Call::default()
+            });
+            assert_eq!(response.status().as_u16(), 200);
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let text: String = body.iter().map(|byte| char::from(*byte)).collect();
+            assert_eq!(text, expected, "{protocol:?}");
+        }
     }
 
     #[test]

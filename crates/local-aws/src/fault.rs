@@ -15,6 +15,11 @@ pub enum FaultKind {
     SlowDown,
     /// 500 `InternalError`, `InternalServerError` or `InternalFailure`.
     InternalError,
+    /// 200 with nothing in it: no list, no value.
+    Empty,
+    /// A list begins with an empty page, whose token brings the rest. For calls of Query and JSON services that
+    /// have pages.
+    EmptyPage,
     /// `AccessDenied` (403), `AccessDeniedException` (400) for services that speak JSON.
     Denied,
     /// The connection is reset before the request reaches the base.
@@ -32,6 +37,8 @@ impl FaultKind {
         match self {
             Self::SlowDown => "slow-down",
             Self::InternalError => "internal-error",
+            Self::Empty => "empty",
+            Self::EmptyPage => "empty-page",
             Self::Denied => "denied",
             Self::Reset => "reset",
             Self::ResetAfter => "reset-after",

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::answer::Problem;
+use crate::answer::{self, Problem};
 use crate::base::{Base, Running};
 use crate::bucket::{self, Buckets, Home, Rules};
 use crate::control;
@@ -163,7 +163,7 @@ impl Front {
         request: Request<Incoming>,
         reset: &Arc<AtomicBool>,
     ) -> Result<Response<Body>, Cut> {
-        let (parts, incoming) = request.into_parts();
+        let (mut parts, incoming) = request.into_parts();
         let (mut call, whole) = match Call::read(&parts) {
             Read::Complete(call) => (call, false),
             Read::Body(call) => (call, true),
@@ -173,7 +173,11 @@ impl Front {
         let body = if whole {
             match Limited::new(incoming, KEPT_IN_MEMORY).collect().await {
                 Ok(collected) => {
-                    let bytes = collected.to_bytes();
+                    let mut bytes = collected.to_bytes();
+                    if let Some(first) = call.without_token(&bytes) {
+                        parts.headers.insert(CONTENT_LENGTH, first.len().into());
+                        bytes = first;
+                    }
                     call.read_body(&bytes);
                     record.describe(&call);
                     full(bytes)
@@ -247,6 +251,9 @@ impl Front {
                 FaultKind::SlowDown => Hit::Problem(Problem::Throttled),
                 FaultKind::InternalError => Hit::Problem(Problem::Internal),
                 FaultKind::Denied => Hit::Problem(Problem::Denied),
+                FaultKind::Empty => Hit::Empty,
+                FaultKind::EmptyPage if call.continued => continue,
+                FaultKind::EmptyPage => Hit::EmptyPage,
             });
         }
         Ok(Hit::Nothing)
@@ -275,6 +282,8 @@ impl Front {
         let early = match hit {
             Hit::Reset => return Err(cut(reset)),
             Hit::Problem(problem) => Some(problem.answer(call)),
+            Hit::Empty => Some(answer::empty(call)),
+            Hit::EmptyPage => Some(answer::empty_page(call)),
             Hit::ResetAfter | Hit::Nothing => self.refusal(record, call).await,
         };
         if let Some(answer) = early {
@@ -318,6 +327,8 @@ impl Front {
 enum Hit {
     Nothing,
     Problem(Problem),
+    Empty,
+    EmptyPage,
     Reset,
     ResetAfter,
 }

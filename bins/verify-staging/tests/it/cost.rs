@@ -431,24 +431,10 @@ fn every_check_is_listed_and_the_document_has_the_same_list() {
     let all: Vec<Vec<String>> = listed(&[]).iter().map(cells).collect();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/verification.md");
     let document = fs::read_to_string(path).unwrap();
-    if std::env::var_os("WRITE_DOCS").is_some() {
-        let row = |cells: &Vec<String>| {
-            let [item, id, severity, title] = [0, 1, 2, 3].map(|at| &cells[at]);
-            format!("| {item} | `{id}` | {severity} | {title} |\n")
-        };
-        let rows = all.iter().map(row);
-        let (before, rest) = document.split_once("## What is asked").unwrap();
-        let after = rest.find("\n## ").map_or("", |at| &rest[at..]);
-        let head = "| Item | Check | Severity | What has to hold |\n| --- | --- | --- | --- |\n";
-        let rows: String = rows.collect();
-        let written = format!("{before}## What is asked\n\n{head}{rows}{after}");
-        fs::write(path, written).unwrap();
-        return;
-    }
     assert_eq!(
         table(&document, "## What is asked"),
         all,
-        "run this test with WRITE_DOCS=1"
+        "WRITE_DOCS=1 cargo nextest run -p verify table_of_checks"
     );
     for check in listed(&["--only", "nat"]) {
         assert!(check["id"].as_str().unwrap().starts_with("nat-"), "{check}");

@@ -125,14 +125,11 @@ async fn observe(question: Question<'_>, id: &str) -> Picture {
     let call = |operation| question.sites.call("EC2", operation, id);
     let of_vpc = || Filter::builder().name("vpc-id").values(id).build();
     let vpc = async {
-        // By filter: an unknown id is then an empty list, not an error.
-        ec2.describe_vpcs()
-            .filters(of_vpc())
-            .send()
-            .await
+        // By filter: an unknown id is then an empty list, not an error. A page may be empty and not the last.
+        let pages = ec2.describe_vpcs().filters(of_vpc());
+        let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
+        found
             .map_err(|error| Blind::from(call("DescribeVpcs").failed(error)))?
-            .vpcs
-            .unwrap_or_default()
             .into_iter()
             .find(|vpc| vpc.vpc_id() == Some(id))
             .ok_or_else(|| Blind::absent(format!("EC2 knows no VPC {id}")))

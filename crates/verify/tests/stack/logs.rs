@@ -100,6 +100,22 @@ pub(crate) async fn record(stack: &Stack, at: jiff::Timestamp) {
     put.expect("a record");
 }
 
+/// The group is made anew without a key, and the flow log goes on writing to it.
+async fn plain(stack: &Stack) {
+    let (logs, name) = (&stack.sites.logs, id(stack, "flow_log_group_name"));
+    let group = stack.state.one("aws_cloudwatch_log_group", "networking");
+    let gone = logs.delete_log_group().log_group_name(&name).send().await;
+    gone.expect("no group");
+    let tags: HashMap<String, String> = group.tags().into_iter().collect();
+    let made = logs.create_log_group().log_group_name(&name);
+    let made = made.set_tags(Some(tags)).send().await;
+    made.expect("a group");
+    let kept = logs.put_retention_policy().log_group_name(&name);
+    let kept = kept.retention_in_days(group.number("retention_in_days"));
+    kept.send().await.expect("a retention");
+    record(stack, jiff::Timestamp::now()).await;
+}
+
 pub(crate) fn mutations() -> Vec<Mutation> {
     vec![
         Mutation {
@@ -202,14 +218,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             name: "flow logs are not encrypted with the key",
             item: Some(14),
             breaks: &["flow-logs-encrypted"],
-            apply: |stack| {
-                async {
-                    let (logs, group) = (&stack.sites.logs, id(stack, "flow_log_group_name"));
-                    let plain = logs.disassociate_kms_key().log_group_name(group);
-                    plain.send().await.expect("no key");
-                }
-                .boxed()
-            },
+            apply: |stack| plain(stack).boxed(),
         },
         Mutation {
             name: "no record has arrived for a day",

@@ -10,6 +10,7 @@ mod buckets;
 mod cache;
 mod cdn;
 mod database;
+mod faults;
 mod groups;
 mod keys;
 mod logs;
@@ -59,15 +60,7 @@ impl Stack {
             .start_or_skip()
             .await
             .expect("the local AWS starts")?;
-        let env = AwsEnv::load(Options {
-            endpoint_url: Some(aws.endpoint().to_owned()),
-            credentials: Some(aws_credential_types::Credentials::new(
-                ACCOUNT, "test", None, None, "test",
-            )),
-            ..Options::default()
-        })
-        .await
-        .expect("an environment");
+        let env = environment(&aws, None).await;
         let sites = Sites::new(&env, region());
         Some(Self {
             aws,
@@ -97,16 +90,30 @@ impl Stack {
     }
 
     pub(crate) async fn check(&self) -> Checked {
-        self.check_only(&self.state.outputs(), Vec::new()).await
+        let outputs = self.state.outputs();
+        self.asked(&self.sites, &outputs, Vec::new()).await
     }
 
     /// With these outputs; only these checks, or all.
     pub(crate) async fn check_only(&self, outputs: &[u8], only: Vec<Pattern>) -> Checked {
+        self.asked(&self.sites, outputs, only).await
+    }
+
+    /// Clients that do not try again.
+    pub(crate) async fn impatient(&self) -> Sites {
+        Sites::new(&environment(&self.aws, Some(1)).await, region())
+    }
+
+    pub(crate) async fn check_with(&self, sites: &Sites) -> Checked {
+        self.asked(sites, &self.state.outputs(), Vec::new()).await
+    }
+
+    async fn asked(&self, sites: &Sites, outputs: &[u8], only: Vec<Pattern>) -> Checked {
         let outputs = Outputs::parse(outputs).expect("outputs");
         let today = jiff::civil::date(2026, 11, 1);
         let wanted = Wanted::new(&Settings::parse(SETTINGS, today).expect("settings"));
         verify::check(
-            &self.sites,
+            sites,
             &outputs,
             &wanted,
             &Selection {
@@ -118,6 +125,18 @@ impl Stack {
         )
         .await
     }
+}
+
+async fn environment(aws: &LocalAws, attempts: Option<u32>) -> AwsEnv {
+    let loaded = AwsEnv::load(Options {
+        endpoint_url: Some(aws.endpoint().to_owned()),
+        credentials: Some(aws_credential_types::Credentials::new(
+            ACCOUNT, "test", None, None, "test",
+        )),
+        attempts,
+        ..Options::default()
+    });
+    loaded.await.expect("an environment")
 }
 
 pub(crate) fn region() -> Region {

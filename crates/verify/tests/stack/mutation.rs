@@ -85,7 +85,12 @@ fn compare(mutation: &Mutation, before: &Answers, after: &Answers) -> Result<(),
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let changed: Vec<_> = keys
         .into_iter()
-        .filter(|key| before.get(key).map(|was| was.0) != after.get(key).map(|is| is.0))
+        .filter(|key| {
+            let (was, is) = (before.get(key), after.get(key));
+            let (was, is) = (was.map(|was| was.0), is.map(|is| is.0));
+            // There may be something to ask about that was not there before.
+            was != is && (was, is) != (Some(Status::Skipped), Some(Status::Ok))
+        })
         .collect();
     let mut problems = Vec::new();
     for key @ (id, resource) in &changed {
@@ -147,4 +152,9 @@ fn a_change_that_is_missed_or_one_too_many_is_told() {
     }
     let gone = all(&[("a-b", Wrong), ("a-c", Wrong)]);
     assert!(compare(&mutation, &before, &gone).is_err());
+    let before = all(&[("a-b", Fine), ("a-c", Fine), ("a-d", Skipped)]);
+    for (d, right) in [(Fine, true), (Wrong, false), (Unknown, false)] {
+        let after = all(&[("a-b", Wrong), ("a-c", Wrong), ("a-d", d)]);
+        assert_eq!(compare(&mutation, &before, &after).is_ok(), right, "{d:?}");
+    }
 }

@@ -1,7 +1,10 @@
-//! The table of mutations, `docs/mutations.md`. `WRITE_DOCS=1` writes it.
+//! The tables of mutations, `docs/mutations.md`, and of checks, in `docs/verification.md`. `WRITE_DOCS=1` writes
+//! them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
+
+use verify::{Catalog, Selection};
 
 use crate::mutation::{ByUnitTest, Mutation};
 use crate::{
@@ -100,6 +103,35 @@ fn the_table_of_mutations_is_that_of_the_code() {
         std::fs::write(&path, &text).expect("the document is written");
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == text, "run this test with WRITE_DOCS=1");
+}
+
+#[test]
+fn the_table_of_checks_is_that_of_the_code() {
+    const HEADING: &str = "## What is asked\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/verification.md");
+    let found = std::fs::read_to_string(&path).expect("the document");
+    let (before, rest) = found.split_once(HEADING).expect("its heading");
+    let after = rest.find("\n## ").map_or("", |at| &rest[at..]);
+    let catalog = Catalog::new(&Selection::default());
+    let checks = serde_json::to_value(catalog).expect("JSON");
+    let row = |check: &serde_json::Value| {
+        let text = |field: &str| check[field].as_str().unwrap_or_default();
+        let item = check["item"].as_u64().map(|item| item.to_string());
+        let (item, severity) = (item.unwrap_or_default(), text("severity"));
+        format!(
+            "| {item} | `{}` | {severity} | {} |\n",
+            text("id"),
+            text("title")
+        )
+    };
+    let rows: String = checks.as_array().into_iter().flatten().map(row).collect();
+    let head = "| Item | Check | Severity | What has to hold |\n| --- | --- | --- | --- |\n";
+    let text = format!("{before}{HEADING}\n{head}{rows}{after}");
+    if std::env::var_os("WRITE_DOCS").is_some() {
+        std::fs::write(&path, &text).expect("the document is written");
+        return;
+    }
     assert!(found == text, "run this test with WRITE_DOCS=1");
 }
 

@@ -341,6 +341,10 @@ pub(crate) enum Kind {
     SlowDown,
     /// 500.
     InternalError,
+    /// 200 with nothing in it.
+    Empty,
+    /// A list begins with an empty page; its token brings the rest.
+    EmptyPage,
     /// AccessDenied.
     Denied,
     /// The connection is reset before the request is carried out.

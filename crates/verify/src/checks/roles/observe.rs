@@ -79,6 +79,7 @@ pub(super) async fn role(question: Question<'_>, name: &str) -> Picture {
         let answer = answer.map_err(|error| Blind::from(call("GetRole").failed(error)))?;
         let role = answer
             .role
+            .filter(|role| role.role_name == name)
             .ok_or_else(|| Blind::because("IAM answered without a role"))?;
         Ok(role
             .assume_role_policy_document

@@ -38,6 +38,8 @@ impl From<AddFault> for local_aws::Fault {
             kind: match arguments.kind {
                 Kind::SlowDown => FaultKind::SlowDown,
                 Kind::InternalError => FaultKind::InternalError,
+                Kind::Empty => FaultKind::Empty,
+                Kind::EmptyPage => FaultKind::EmptyPage,
                 Kind::Denied => FaultKind::Denied,
                 Kind::Reset => FaultKind::Reset,
                 Kind::ResetAfter => FaultKind::ResetAfter,
