@@ -26,8 +26,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use futures::FutureExt as _;
-use futures::future::{BoxFuture, join_all};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use report::{Observer, Outcome, Silent};
 
@@ -36,6 +36,10 @@ use crate::outputs::Outputs;
 use crate::selection::Selection;
 use crate::sites::Sites;
 use crate::wanted::Wanted;
+
+/// Areas that are asked at once. Each has up to a few dozen calls under way: all areas together would wait for one
+/// another longer than a call may take.
+const AT_ONCE: usize = 6;
 
 /// For the observer.
 const ASKING: &str = "asking AWS";
@@ -171,7 +175,7 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
     AREAS.iter().flat_map(|area| area.checks).copied()
 }
 
-/// Asks AWS the checks of `selection`, all areas at once.
+/// Asks AWS the checks of `selection`, several areas at once.
 ///
 /// A check that got no answer is unknown. A region that does not answer makes everything unknown, at once.
 pub async fn check(
@@ -208,14 +212,20 @@ pub async fn check_observed(
                 at,
             };
             let (all, done) = (areas.len(), AtomicUsize::new(0));
-            let asked = areas.iter().map(async |area| {
-                let answers = (area.answer)(question).await;
-                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                observer.waiting(ASKING, &format!("{done} of {all} areas have answered"));
-                answers
+            let asked = areas.iter().map(|area| {
+                let (answers, done) = ((area.answer)(question), &done);
+                async move {
+                    let answers = answers.await;
+                    let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                    observer.waiting(ASKING, &format!("{done} of {all} areas have answered"));
+                    answers
+                }
             });
-            join_all(asked)
-                .await
+            let answers: Vec<Vec<Answer>> = futures::stream::iter(asked)
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await;
+            answers
                 .into_iter()
                 .flatten()
                 .filter(|answer| selection.takes(answer.check))

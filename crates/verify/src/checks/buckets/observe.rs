@@ -132,17 +132,14 @@ pub(super) async fn bucket(question: Question<'_>, name: &str) -> Picture {
             .map_err(|error| call("GetBucketReplication").failed(error));
         said(found, "rules")
     };
-    let (first, second) = tokio::join!(
-        async { tokio::join!(region, versioning, encryption, lifecycle, block) },
-        async {
-            tokio::join!(
-                policy(question, name),
-                public,
-                ownership,
-                logging,
-                replication
-            )
-        },
+    // One half after the other: with four buckets, two dozen calls at once are enough.
+    let first = tokio::join!(region, versioning, encryption, lifecycle, block);
+    let second = tokio::join!(
+        policy(question, name),
+        public,
+        ownership,
+        logging,
+        replication
     );
     let (region, versioning, encryption, lifecycle, block) = first;
     let (policy, public, ownership, logging, replication) = second;
