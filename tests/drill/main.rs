@@ -30,9 +30,14 @@ async fn drill(args: Args) -> Result<Exit, Failure> {
     if let Some(missing) = end_to_end::missing_tool() {
         return Err(Failure::new(Exit::Usage, anyhow::anyhow!(missing)));
     }
-    let drilled = steps::run(&cli::Progress::new())
-        .await
-        .map_err(|error| Failure::new(Exit::Wrong, error))?;
+    // The drill serves the local AWS while it waits for programs: that takes threads of its own.
+    let drilled = tokio::task::spawn_blocking(|| {
+        tokio::runtime::Runtime::new()?.block_on(steps::run(&cli::Progress::new()))
+    })
+    .await
+    .map_err(anyhow::Error::from)
+    .flatten()
+    .map_err(|error| Failure::new(Exit::Wrong, error))?;
     cli::print(&args.global, &drilled)?;
     Ok(if drilled.passed() {
         Exit::Fine

@@ -235,7 +235,7 @@ impl Report for Log {
             };
             let cells = vec![
                 row.item.to_owned(),
-                format!("`{}`", row.command),
+                row.command.to_owned(),
                 row.value.clone().unwrap_or_default(),
                 who,
                 when.unwrap_or_default(),

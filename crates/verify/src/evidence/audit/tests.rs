@@ -248,7 +248,7 @@ fn a_log_that_says_something_else_is_named_with_the_line() {
         "{text}"
     );
     assert!(text.contains(
-        "| VPC ID | `terraform output -raw vpc_id` | vpc-1 | Ada | 2026-11-26T17:39:00.123Z |"
+        "| VPC ID | terraform output -raw vpc_id | vpc-1 | Ada | 2026-11-26T17:39:00.123Z |"
     ));
 }
 
