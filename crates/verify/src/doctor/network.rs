@@ -88,19 +88,23 @@ async fn rules(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
     Ok((!world, format!("open to {}", from.join(", "))))
 }
 
-async fn routes(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
+/// What is associated with the subnets.
+fn associated(side: &Side<'_>) -> Seen<Filter> {
     if side.subnets.is_empty() {
         return Err(Blind::because("no subnet is known"));
     }
+    let subnets = side.subnets.iter().map(|id| (*id).to_owned()).collect();
+    Ok(Filter::builder()
+        .name("association.subnet-id")
+        .set_values(Some(subnets))
+        .build())
+}
+
+async fn routes(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
+    let of_subnets = associated(side)?;
     let call = ward
         .sites
         .call("EC2", "DescribeRouteTables", side.subnets.join(", "));
-    let of_subnets = Filter::builder()
-        .name("association.subnet-id")
-        .set_values(Some(
-            side.subnets.iter().map(|id| (*id).to_owned()).collect(),
-        ))
-        .build();
     let found: Result<Vec<_>, _> = ward
         .sites
         .ec2
@@ -130,18 +134,10 @@ async fn routes(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
 }
 
 async fn acls(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
-    if side.subnets.is_empty() {
-        return Err(Blind::because("no subnet is known"));
-    }
+    let of_subnets = associated(side)?;
     let call = ward
         .sites
         .call("EC2", "DescribeNetworkAcls", side.subnets.join(", "));
-    let of_subnets = Filter::builder()
-        .name("association.subnet-id")
-        .set_values(Some(
-            side.subnets.iter().map(|id| (*id).to_owned()).collect(),
-        ))
-        .build();
     let found: Result<Vec<_>, _> = ward
         .sites
         .ec2
