@@ -1,20 +1,23 @@
 //! Terraform's outputs, from a file or from terraform itself.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use cli::{Exit, Failure};
 use tokio::process::Command;
 use verify::Outputs;
 
+use super::evidence::bytes;
 use crate::args::check::OutputsArgs;
 
 /// The outputs that `args` name.
 pub(super) async fn outputs(args: &OutputsArgs) -> Result<Outputs, Failure> {
     let (json, from) = match &args.outputs {
-        Some(path) => (file(path)?, path.display().to_string()),
+        Some(path) => (
+            bytes(path, Outputs::MOST_BYTES)?,
+            path.display().to_string(),
+        ),
         None => (ask(&args.chdir).await?, args.chdir.display().to_string()),
     };
     Outputs::parse(&json).map_err(|error| {
@@ -23,28 +26,6 @@ pub(super) async fn outputs(args: &OutputsArgs) -> Result<Outputs, Failure> {
             "write them with `terraform output -json > FILE` in the environment's folder, after an apply",
         )
     })
-}
-
-fn file(path: &Path) -> Result<Vec<u8>, Failure> {
-    let read = || -> anyhow::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let most = Outputs::MOST_BYTES;
-        if path == Path::new("-") {
-            std::io::stdin()
-                .lock()
-                .take(most + 1)
-                .read_to_end(&mut bytes)?;
-        } else {
-            std::fs::File::open(path)?
-                .take(most + 1)
-                .read_to_end(&mut bytes)?;
-        }
-        anyhow::ensure!(bytes.len() as u64 <= most, "it has more than {most} bytes");
-        Ok(bytes)
-    };
-    read()
-        .with_context(|| format!("failed to read {}", path.display()))
-        .map_err(|error| Failure::new(Exit::Usage, error))
 }
 
 /// Terraform's own words stay off the terminal: an error may quote a sensitive value.
