@@ -5,7 +5,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
-use crate::request::{Call, EMPTY_PAGE, Protocol};
+use crate::request::{Call, Protocol};
 
 /// An error as AWS writes it.
 #[derive(Clone, Copy, Debug)]
@@ -197,32 +197,6 @@ pub(crate) fn empty(call: &Call) -> Response<Full<Bytes>> {
         let protocol = HeaderName::from_static("smithy-protocol");
         headers.insert(protocol, HeaderValue::from_static("rpc-v2-cbor"));
     }
-    response
-}
-
-/// A page of a list with nothing on it, and the token of the next one under each name that services have for it.
-pub(crate) fn empty_page(call: &Call) -> Response<Full<Bytes>> {
-    let (name, token) = (escape(&call.operation), EMPTY_PAGE);
-    let (kind, text) = match call.protocol {
-        Protocol::Json => (
-            "application/x-amz-json-1.0",
-            serde_json::json!({
-                "nextToken": token, "NextToken": token, "NextMarker": token, "Truncated": true,
-            })
-            .to_string(),
-        ),
-        Protocol::Query => (
-            "text/xml",
-            format!(
-                "<{name}Response><nextToken>{token}</nextToken><{name}Result><Marker>{token}</Marker>\
-                 <NextToken>{token}</NextToken><IsTruncated>true</IsTruncated></{name}Result></{name}Response>"
-            ),
-        ),
-        _ => return empty(call),
-    };
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    let kind = HeaderValue::from_static(kind);
-    response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
 

@@ -17,9 +17,9 @@ pub enum FaultKind {
     InternalError,
     /// 200 with nothing in it: no list, no value.
     Empty,
-    /// A list begins with an empty page, whose token brings the rest. For calls of Query and JSON services that
-    /// have pages.
-    EmptyPage,
+    /// A list comes in pages of one item, after a first page without any. For calls of Query, JSON and CBOR
+    /// services that have pages.
+    Pages,
     /// `AccessDenied` (403), `AccessDeniedException` (400) for services that speak JSON.
     Denied,
     /// The connection is reset before the request reaches the base.
@@ -38,7 +38,7 @@ impl FaultKind {
             Self::SlowDown => "slow-down",
             Self::InternalError => "internal-error",
             Self::Empty => "empty",
-            Self::EmptyPage => "empty-page",
+            Self::Pages => "pages",
             Self::Denied => "denied",
             Self::Reset => "reset",
             Self::ResetAfter => "reset-after",

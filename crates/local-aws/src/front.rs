@@ -23,6 +23,7 @@ use crate::bucket::{self, Buckets, Home, Rules};
 use crate::control;
 use crate::fault::{FaultKind, Faults};
 use crate::log::{Log, Record};
+use crate::pages;
 use crate::rds::Rds;
 use crate::region::{Cut, Gate, RegionState, Regions};
 use crate::request::{Call, Read};
@@ -36,7 +37,7 @@ use body::Gated;
 use connection::Stream;
 use upstream::Upstream;
 
-/// JSON and Query requests are read whole, up to this size. AWS's own limits are lower: a DynamoDB batch
+/// JSON, CBOR and Query requests are read whole, up to this size. AWS's own limits are lower: a DynamoDB batch
 /// may have 16 MB. S3 and REST services are never read whole.
 const KEPT_IN_MEMORY: usize = 32 * 1024 * 1024;
 
@@ -174,9 +175,10 @@ impl Front {
             match Limited::new(incoming, KEPT_IN_MEMORY).collect().await {
                 Ok(collected) => {
                     let mut bytes = collected.to_bytes();
-                    if let Some(first) = call.without_token(&bytes) {
-                        parts.headers.insert(CONTENT_LENGTH, first.len().into());
-                        bytes = first;
+                    if let Some((page, rest)) = pages::asked(call.protocol, &bytes) {
+                        call.page = Some(page);
+                        parts.headers.insert(CONTENT_LENGTH, rest.len().into());
+                        bytes = rest;
                     }
                     call.read_body(&bytes);
                     record.describe(&call);
@@ -252,8 +254,7 @@ impl Front {
                 FaultKind::InternalError => Hit::Problem(Problem::Internal),
                 FaultKind::Denied => Hit::Problem(Problem::Denied),
                 FaultKind::Empty => Hit::Empty,
-                FaultKind::EmptyPage if call.continued => continue,
-                FaultKind::EmptyPage => Hit::EmptyPage,
+                FaultKind::Pages => Hit::Pages,
             });
         }
         Ok(Hit::Nothing)
@@ -283,13 +284,13 @@ impl Front {
             Hit::Reset => return Err(cut(reset)),
             Hit::Problem(problem) => Some(problem.answer(call)),
             Hit::Empty => Some(answer::empty(call)),
-            Hit::EmptyPage => Some(answer::empty_page(call)),
-            Hit::ResetAfter | Hit::Nothing => self.refusal(record, call).await,
+            Hit::ResetAfter | Hit::Pages | Hit::Nothing => self.refusal(record, call).await,
         };
         if let Some(answer) = early {
             discard(request).await;
             return Ok(finish(record, answer));
         }
+        let page = call.page.or(matches!(hit, Hit::Pages).then_some(0));
         if let Some((rds, place)) = self.own_rds(call) {
             let answer = gate
                 .during(self.answer_rds(rds, place, call, request))
@@ -300,7 +301,7 @@ impl Front {
             }
             return match hit {
                 Hit::ResetAfter => Err(cut(reset)),
-                _ => Ok(finish(record, answer)),
+                _ => Ok(finish(record, paged(call, page, answer).await)),
             };
         }
         let down = self.regions.down();
@@ -316,8 +317,12 @@ impl Front {
                 if matches!(hit, Hit::ResetAfter) {
                     return Err(cut(reset));
                 }
+                let answer = answer.map(|body| Gated::new(body, gate));
+                if page.is_some() {
+                    return Ok(finish(record, paged(call, page, answer).await));
+                }
                 record.status(answer.status());
-                Ok(answer.map(|body| Gated::new(body, gate).boxed_unsync()))
+                Ok(answer.map(|body| body.boxed_unsync()))
             }
         }
     }
@@ -328,9 +333,26 @@ enum Hit {
     Nothing,
     Problem(Problem),
     Empty,
-    EmptyPage,
+    Pages,
     Reset,
     ResetAfter,
+}
+
+/// A page of the answer, where one is wanted and AWS would have pages.
+async fn paged<B>(call: &Call, page: Option<usize>, answer: Response<B>) -> Response<Full<Bytes>>
+where
+    B: hyper::body::Body<Data = Bytes>,
+{
+    let (mut parts, body) = answer.into_parts();
+    let Ok(whole) = body.collect().await else {
+        return Problem::BaseUnreachable.answer(call);
+    };
+    let whole = whole.to_bytes();
+    let page = page.filter(|_| parts.status.is_success());
+    let body = page.and_then(|page| pages::page(call.protocol, &whole, page));
+    let body = body.unwrap_or(whole);
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, Full::new(body))
 }
 
 /// In the log: another region that the request needs is down.

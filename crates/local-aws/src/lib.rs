@@ -23,6 +23,7 @@ mod fault;
 mod front;
 mod instance;
 mod log;
+mod pages;
 mod rds;
 mod region;
 mod request;

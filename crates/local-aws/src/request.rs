@@ -1,6 +1,5 @@
 //! What a request asks for: service, region, operation and resource.
 
-use bytes::Bytes;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
@@ -40,8 +39,8 @@ pub(crate) struct Call {
     pub(crate) target: Option<Target>,
     /// Bucket that a copy reads from.
     pub(crate) source_bucket: Option<String>,
-    /// Whether it asks for what comes after an empty page.
-    pub(crate) continued: bool,
+    /// The page of a list that it asks for, by a token of the fault `pages`.
+    pub(crate) page: Option<usize>,
     /// Region that CreateBucket names in its body.
     pub(crate) location: Option<String>,
 }
@@ -51,9 +50,6 @@ pub(crate) enum Read {
     Complete(Call),
     Body(Call),
 }
-
-/// The token of an empty page.
-pub(crate) const EMPTY_PAGE: &str = "local-aws-after-an-empty-page";
 
 impl Call {
     /// Reads the head of a request.
@@ -83,7 +79,7 @@ impl Call {
             call.protocol = Protocol::Cbor;
             call.service = service.unwrap_or_else(|| named.to_ascii_lowercase());
             call.operation = operation.to_owned();
-            return Read::Complete(call);
+            return Read::Body(call);
         }
         let object_store = match service.as_deref() {
             Some("s3" | "s3express" | "s3-object-lambda") => !is_s3_control(parts),
@@ -129,29 +125,6 @@ impl Call {
     /// The bucket of an S3 request.
     pub(crate) fn bucket(&self) -> Option<&str> {
         self.target.as_ref()?.bucket.as_deref()
-    }
-
-    /// The body of the same call without the token of an empty page, if it has that.
-    pub(crate) fn without_token(&mut self, body: &[u8]) -> Option<Bytes> {
-        let text = std::str::from_utf8(body).ok()?;
-        if !text.contains(EMPTY_PAGE) {
-            return None;
-        }
-        let first = match self.protocol {
-            Protocol::Json => {
-                let mut fields: serde_json::Map<String, serde_json::Value> =
-                    serde_json::from_str(text).ok()?;
-                fields.retain(|_, value| value.as_str() != Some(EMPTY_PAGE));
-                serde_json::to_string(&fields).ok()?
-            }
-            _ => ["NextToken", "Marker"]
-                .into_iter()
-                .fold(text.to_owned(), |text, name| {
-                    text.replace(&format!("&{name}={EMPTY_PAGE}"), "")
-                }),
-        };
-        self.continued = true;
-        Some(first.into())
     }
 
     /// Adds what the body tells.

@@ -13,6 +13,7 @@ pub mod evidence;
 mod finding;
 mod junit;
 mod maintenance;
+mod named;
 mod outputs;
 mod page;
 mod policy;

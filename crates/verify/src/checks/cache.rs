@@ -8,6 +8,7 @@ use aws_sdk_elasticache::types::{
 
 use super::{Question, listed};
 use crate::check::{Answer, Blind, Check, Seen, Severity};
+use crate::named;
 
 const fn redis(
     id: &'static str,
@@ -128,7 +129,7 @@ struct Picture {
 
 pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
     let (id, group) = match question.outputs.text("redis_replication_group_id") {
-        Ok(id) => (id, group(question, id).await),
+        Ok(id) => (id, named::replication_group(question.sites, id).await),
         Err(blind) => ("Redis", Err(blind)),
     };
     match group {
@@ -138,27 +139,6 @@ pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
         }
         Err(blind) => super::unseen(CHECKS, id, &blind),
     }
-}
-
-async fn group(question: Question<'_>, id: &str) -> Seen<ReplicationGroup> {
-    question
-        .sites
-        .elasticache
-        .describe_replication_groups()
-        .replication_group_id(id)
-        .send()
-        .await
-        .map_err(|error| {
-            let call = question
-                .sites
-                .call("ElastiCache", "DescribeReplicationGroups", id);
-            Blind::from(call.failed(error))
-        })?
-        .replication_groups
-        .unwrap_or_default()
-        .into_iter()
-        .find(|group| group.replication_group_id() == Some(id))
-        .ok_or_else(|| Blind::because("ElastiCache answers, but not about this group"))
 }
 
 async fn observe(question: Question<'_>, id: &str) -> Picture {

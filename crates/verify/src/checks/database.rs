@@ -6,6 +6,7 @@ use aws_sdk_rds::types::{DbEngineVersion, DbInstance, Filter, PendingMaintenance
 
 use super::Question;
 use crate::check::{Answer, Blind, Check, Seen, Severity};
+use crate::named;
 
 mod judge;
 #[cfg(test)]
@@ -205,7 +206,7 @@ struct Picture {
 
 pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
     let (id, instance) = match question.outputs.text("db_identifier") {
-        Ok(id) => (id, instance(question, id).await),
+        Ok(id) => (id, named::database(question.sites, id).await),
         Err(blind) => ("database", Err(blind)),
     };
     match instance {
@@ -215,25 +216,6 @@ pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
         }
         Err(blind) => super::unseen(CHECKS, id, &blind),
     }
-}
-
-async fn instance(question: Question<'_>, id: &str) -> Seen<DbInstance> {
-    question
-        .sites
-        .rds
-        .describe_db_instances()
-        .db_instance_identifier(id)
-        .send()
-        .await
-        .map_err(|error| {
-            let call = question.sites.call("RDS", "DescribeDBInstances", id);
-            Blind::from(call.failed(error))
-        })?
-        .db_instances
-        .unwrap_or_default()
-        .into_iter()
-        .find(|instance| instance.db_instance_identifier() == Some(id))
-        .ok_or_else(|| Blind::because("RDS answers, but not about this instance"))
 }
 
 async fn observe(question: Question<'_>, instance: &DbInstance) -> Picture {
@@ -314,7 +296,7 @@ async fn parameters(
 /// How many connections the database takes; absent where there is no database.
 pub(super) async fn max_connections(question: Question<'_>) -> Seen<i64> {
     let id = question.outputs.text("db_identifier")?;
-    let instance = instance(question, id).await?;
+    let instance = named::database(question.sites, id).await?;
     let parameters = parameters(question, &instance, &[MAX_CONNECTIONS]).await;
     let parameters = parameters.map_err(|blind| Blind {
         // It is the database that may be absent.

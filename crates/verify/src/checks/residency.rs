@@ -10,6 +10,7 @@ use settings::{Region, Residency};
 
 use super::{BUCKETS, Question};
 use crate::check::{Answer, Blind, Check, Seen, Severity};
+use crate::named;
 
 const FIX: &str =
     "move it to an allowed region, or have an exception written into [residency] of infra.toml";
@@ -207,13 +208,7 @@ async fn database(question: Question<'_>) -> Answer {
     let id = question.outputs.text("db_identifier");
     let seen = async {
         let id = id.clone()?;
-        let asked = question.sites.rds.describe_db_instances();
-        let answer = asked.db_instance_identifier(id).send().await;
-        let call = || question.sites.call("RDS", "DescribeDBInstances", id);
-        let answer = answer.map_err(|error| Blind::from(call().failed(error)))?;
-        let instance = answer.db_instances().first();
-        let instance =
-            instance.ok_or_else(|| Blind::because("RDS's answer has no instance in it"))?;
+        let instance = named::database(question.sites, id).await?;
         let backups = instance.db_instance_automated_backups_replications().iter();
         let backups = backups.map(|to| {
             let arn = to.db_instance_automated_backups_arn();

@@ -6,29 +6,12 @@ use super::network::{self, Side};
 use super::{Diagnosis, Ward, unseen};
 use crate::check::{Blind, Seen};
 use crate::finding::Finding;
+use crate::named;
 
 /// What RDS remembers: events of the last day.
 const EVENT_MINUTES: i32 = 24 * 60;
 /// The newest of them are enough.
 const EVENTS: usize = 10;
-
-async fn instance(ward: Ward<'_>, id: &str) -> Seen<DbInstance> {
-    let call = ward.sites.call("RDS", "DescribeDBInstances", id);
-    let answer = ward
-        .sites
-        .rds
-        .describe_db_instances()
-        .db_instance_identifier(id)
-        .send()
-        .await;
-    answer
-        .map_err(|error| Blind::from(call.failed(error)))?
-        .db_instances
-        .unwrap_or_default()
-        .into_iter()
-        .next()
-        .ok_or_else(|| Blind::absent(format!("RDS knows no instance {id}")))
-}
 
 fn status(id: &str, instance: &Seen<DbInstance>, why: &str) -> Finding {
     let seen = instance
@@ -45,7 +28,7 @@ fn status(id: &str, instance: &Seen<DbInstance>, why: &str) -> Finding {
 
 pub(super) async fn slow(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
     let id = named.unwrap_or_else(|| ward.database());
-    let (instance, events) = tokio::join!(instance(ward, &id), events(ward, &id));
+    let (instance, events) = tokio::join!(named::database(ward.sites, &id), events(ward, &id));
     let mut findings = vec![status(
         &id,
         &instance,
@@ -141,7 +124,7 @@ fn groups(id: &str, instance: &DbInstance) -> Finding {
 
 pub(super) async fn unreachable(ward: Ward<'_>) -> Diagnosis {
     let id = ward.database();
-    let instance = instance(ward, &id).await;
+    let instance = named::database(ward.sites, &id).await;
     let mut findings = vec![status(
         &id,
         &instance,

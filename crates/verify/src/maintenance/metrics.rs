@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::{Care, Series, sdk, time};
 use crate::check::{Blind, Seen};
 use crate::finding::Finding;
+use crate::named;
 
 const DAY_SECONDS: i32 = 24 * 60 * 60;
 /// Days that are looked back.
@@ -220,23 +221,8 @@ pub(super) async fn performance(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
 /// The nodes of the replication group, by which CloudWatch knows them.
 async fn nodes(care: Care<'_>) -> Seen<Vec<String>> {
     let id = care.outputs.text("redis_replication_group_id")?;
-    let call = care
-        .sites
-        .call("ElastiCache", "DescribeReplicationGroups", id);
-    let answer = care
-        .sites
-        .elasticache
-        .describe_replication_groups()
-        .replication_group_id(id)
-        .send()
-        .await
-        .map_err(|error| Blind::from(call.failed(error)))?;
-    let nodes: Vec<String> = answer
-        .replication_groups()
-        .iter()
-        .flat_map(|group| group.member_clusters())
-        .cloned()
-        .collect();
+    let group = named::replication_group(care.sites, id).await?;
+    let nodes = group.member_clusters.unwrap_or_default();
     match nodes.is_empty() {
         true => Err(Blind::because("ElastiCache shows no node of it")),
         false => Ok(nodes),

@@ -3,6 +3,7 @@
 use super::Care;
 use crate::check::{Blind, Seen};
 use crate::finding::Finding;
+use crate::named;
 use crate::version::numbers;
 
 pub(super) async fn review(care: Care<'_>) -> Vec<Finding> {
@@ -26,25 +27,12 @@ fn judge(running: &str, newest: Option<String>) -> (bool, String) {
 
 async fn database(care: Care<'_>) -> Seen<(bool, String)> {
     let id = care.outputs.text("db_identifier")?;
-    let rds = &care.sites.rds;
-    let call = care.sites.call("RDS", "DescribeDBInstances", id);
-    let answer = rds
-        .describe_db_instances()
-        .db_instance_identifier(id)
-        .send()
-        .await;
-    let instance = answer
-        .map_err(|error| Blind::from(call.failed(error)))?
-        .db_instances
-        .unwrap_or_default()
-        .into_iter()
-        .next()
-        .ok_or_else(|| Blind::absent(format!("RDS knows no instance {id}")))?;
+    let instance = named::database(care.sites, id).await?;
     let tells = || Blind::because("RDS tells no engine version");
     let engine = instance.engine().ok_or_else(tells)?;
     let running = instance.engine_version().ok_or_else(tells)?;
     let call = care.sites.call("RDS", "DescribeDBEngineVersions", engine);
-    let pages = rds.describe_db_engine_versions().engine(engine);
+    let pages = care.sites.rds.describe_db_engine_versions().engine(engine);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
     let found = found.map_err(|error| Blind::from(call.failed(error)))?;
     // Every minor of a major can be upgraded to every later one.
@@ -61,40 +49,16 @@ async fn database(care: Care<'_>) -> Seen<(bool, String)> {
 
 async fn redis(care: Care<'_>) -> Seen<(bool, String)> {
     let id = care.outputs.text("redis_replication_group_id")?;
-    let cache = &care.sites.elasticache;
-    let call = care
-        .sites
-        .call("ElastiCache", "DescribeReplicationGroups", id);
-    let answer = cache
-        .describe_replication_groups()
-        .replication_group_id(id)
-        .send()
-        .await;
-    let node = answer
-        .map_err(|error| Blind::from(call.failed(error)))?
-        .replication_groups()
-        .iter()
-        .flat_map(|group| group.member_clusters())
-        .next()
-        .cloned()
-        .ok_or_else(|| Blind::because("ElastiCache shows no node of it"))?;
-    let call = care
-        .sites
-        .call("ElastiCache", "DescribeCacheClusters", &node);
-    let answer = cache
-        .describe_cache_clusters()
-        .cache_cluster_id(&node)
-        .send()
-        .await;
-    let answer = answer.map_err(|error| Blind::from(call.failed(error)))?;
+    let group = named::replication_group(care.sites, id).await?;
+    let cluster = named::first_node(care.sites, &group).await?;
     let tells = || Blind::because("ElastiCache tells no engine version");
-    let cluster = answer.cache_clusters().first().ok_or_else(tells)?;
     let engine = cluster.engine().unwrap_or("redis");
     let running = cluster.engine_version().ok_or_else(tells)?;
     let call = care
         .sites
         .call("ElastiCache", "DescribeCacheEngineVersions", engine);
-    let pages = cache.describe_cache_engine_versions().engine(engine);
+    let asked = care.sites.elasticache.describe_cache_engine_versions();
+    let pages = asked.engine(engine);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
     let found = found.map_err(|error| Blind::from(call.failed(error)))?;
     let major = numbers(running).first().copied();

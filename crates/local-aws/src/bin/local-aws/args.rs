@@ -343,8 +343,8 @@ pub(crate) enum Kind {
     InternalError,
     /// 200 with nothing in it.
     Empty,
-    /// A list begins with an empty page; its token brings the rest.
-    EmptyPage,
+    /// A list comes in pages of one item, after a first page without any.
+    Pages,
     /// AccessDenied.
     Denied,
     /// The connection is reset before the request is carried out.

@@ -5,6 +5,7 @@ use futures::future::join_all;
 use super::super::Question;
 use super::{Tagged, Tags, pairs};
 use crate::check::{Blind, Seen};
+use crate::named;
 
 pub(super) async fn buckets(question: Question<'_>) -> Tagged {
     let asked = super::super::BUCKETS.into_iter().map(async |output| {
@@ -39,15 +40,7 @@ pub(super) async fn database(question: Question<'_>) -> Tagged {
     let id = question.outputs.text("db_identifier");
     let seen = async {
         let id = id.clone()?;
-        let asked = question.sites.rds.describe_db_instances();
-        let answer = asked.db_instance_identifier(id).send().await;
-        let call = || question.sites.call("RDS", "DescribeDBInstances", id);
-        let answer = answer.map_err(|error| Blind::from(call().failed(error)))?;
-        let instance = answer
-            .db_instances
-            .and_then(|found| found.into_iter().next());
-        let instance =
-            instance.ok_or_else(|| Blind::because("RDS's answer has no instance in it"))?;
+        let instance = named::database(question.sites, id).await?;
         let mut named = vec![arn(question, "rds", "db", id)];
         let group = instance.db_subnet_group();
         if let Some(name) = group.and_then(|group| group.db_subnet_group_name()) {
@@ -114,39 +107,17 @@ pub(super) async fn cache(question: Question<'_>) -> Tagged {
 }
 
 async fn cache_names(question: Question<'_>, id: &str) -> Seen<Vec<String>> {
-    let cache = &question.sites.elasticache;
-    let call = |operation| question.sites.call("ElastiCache", operation, id);
-    let answer = cache
-        .describe_replication_groups()
-        .replication_group_id(id)
-        .send()
-        .await;
-    let answer =
-        answer.map_err(|error| Blind::from(call("DescribeReplicationGroups").failed(error)))?;
-    let node = answer
-        .replication_groups()
-        .iter()
-        .flat_map(|group| group.member_clusters())
-        .next()
-        .ok_or_else(|| Blind::because("ElastiCache shows no node of it"))?;
-    let answer = cache
-        .describe_cache_clusters()
-        .cache_cluster_id(node)
-        .send()
-        .await;
-    let answer =
-        answer.map_err(|error| Blind::from(call("DescribeCacheClusters").failed(error)))?;
+    let group = named::replication_group(question.sites, id).await?;
+    let node = named::first_node(question.sites, &group).await?;
     let mut named = vec![arn(question, "elasticache", "replicationgroup", id)];
-    for node in answer.cache_clusters() {
-        if let Some(name) = node.cache_subnet_group_name() {
-            named.push(arn(question, "elasticache", "subnetgroup", name));
-        }
-        let group = node.cache_parameter_group();
-        if let Some(name) = group.and_then(|group| group.cache_parameter_group_name())
-            && !name.starts_with("default.")
-        {
-            named.push(arn(question, "elasticache", "parametergroup", name));
-        }
+    if let Some(name) = node.cache_subnet_group_name() {
+        named.push(arn(question, "elasticache", "subnetgroup", name));
+    }
+    let group = node.cache_parameter_group();
+    if let Some(name) = group.and_then(|group| group.cache_parameter_group_name())
+        && !name.starts_with("default.")
+    {
+        named.push(arn(question, "elasticache", "parametergroup", name));
     }
     Ok(named)
 }

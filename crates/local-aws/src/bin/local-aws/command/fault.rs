@@ -39,7 +39,7 @@ impl From<AddFault> for local_aws::Fault {
                 Kind::SlowDown => FaultKind::SlowDown,
                 Kind::InternalError => FaultKind::InternalError,
                 Kind::Empty => FaultKind::Empty,
-                Kind::EmptyPage => FaultKind::EmptyPage,
+                Kind::Pages => FaultKind::Pages,
                 Kind::Denied => FaultKind::Denied,
                 Kind::Reset => FaultKind::Reset,
                 Kind::ResetAfter => FaultKind::ResetAfter,
