@@ -29,6 +29,7 @@ pub(crate) struct Step {
 /// What the drill measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct Drilled {
+    pub(crate) finished: jiff::Timestamp,
     pub(crate) primary: &'static str,
     pub(crate) dr: &'static str,
     pub(crate) steps: Vec<Step>,
@@ -242,6 +243,7 @@ fn play(log: &mut Log<'_>, aws: &LocalAws) -> Result<Drilled> {
         );
     }
     Ok(Drilled {
+        finished: jiff::Timestamp::now(),
         primary: PRIMARY,
         dr: DR,
         steps: std::mem::take(&mut log.steps),

@@ -16,7 +16,7 @@ pub struct EvidenceArgs {
 #[derive(Debug, Clone, Args)]
 pub struct SourceArgs {
     /// What `terraform output -json` wrote; - for standard input. Without it terraform is asked
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "outputs", value_name = "FILE")]
     pub from: Option<PathBuf>,
 
     /// The environment's folder: terraform is asked there, and git for its commit
