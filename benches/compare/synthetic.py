@@ -113,12 +113,17 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(keys.page(after, limit))
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # Of more connections at once the system would drop some, and a client would wait for a second.
+    request_queue_size = 1024
+
+
 class Synthetic:
     """Serves on loopback until it is stopped."""
 
     def __init__(self):
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

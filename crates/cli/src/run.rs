@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::{Exit, Failure, GlobalArgs, OutputFormat};
 
@@ -172,19 +174,27 @@ async fn interrupted() -> &'static str {
 
 /// `RUST_LOG` wins. The SDK's own events carry no credentials at these levels.
 fn trace(verbose: u8) {
+    let default = Targets::new();
     let default = match verbose {
         // The credential chain warns of every source that has none.
-        0 => "warn,aws_config=error",
-        1 => "info",
-        _ => "info,aws_smithy_runtime=debug,aws_env=debug,state_backend=debug,dr=debug",
+        0 => default
+            .with_default(LevelFilter::WARN)
+            .with_target("aws_config", LevelFilter::ERROR),
+        1 => default.with_default(LevelFilter::INFO),
+        _ => default.with_default(LevelFilter::INFO).with_targets(
+            ["aws_smithy_runtime", "aws_env", "state_backend", "dr"]
+                .map(|target| (target, LevelFilter::DEBUG)),
+        ),
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let named = std::env::var("RUST_LOG").ok();
+    let named = named.and_then(|targets| targets.parse::<Targets>().ok());
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .without_time()
-        .finish();
+        .without_time();
+    let subscriber = tracing_subscriber::registry()
+        .with(lines)
+        .with(named.unwrap_or(default));
     // In one process only the first program sets it.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

@@ -60,6 +60,9 @@ pub(super) struct Terms {
     pub(super) listings: usize,
 }
 
+/// One object in so many that has to be asked about is few.
+const FEW: usize = 16;
+
 /// Compares every key of the two. Returns all takers.
 pub(super) async fn compare<T: Take>(
     source: &Bucket,
@@ -217,8 +220,11 @@ impl<T: Take> Visitor for Comparer<T> {
     }
 
     async fn settle(&mut self) -> Result<(), T::Error> {
-        for question in std::mem::take(&mut self.questions) {
-            if self.asked.len() >= self.at_once {
+        let questions = std::mem::take(&mut self.questions);
+        // Each has two connections: of few, few at once are as fast as the listing.
+        let at_once = (questions.len() / FEW).clamp(self.at_once.div_ceil(2), self.at_once);
+        for question in questions {
+            while self.asked.len() >= at_once {
                 self.next_answer().await?;
             }
             let examiner = self.examiner.clone();

@@ -153,7 +153,8 @@ impl Copier {
             let parts = self.parts(&order).await?;
             let tried = match parts {
                 None => self.in_one_piece(&order, expected).await?,
-                Some(parts) => self.in_parts(&order, &parts, expected, journal).await?,
+                // Boxed, or else each small copy under way would have the room of a large one.
+                Some(parts) => Box::pin(self.in_parts(&order, &parts, expected, journal)).await?,
             };
             if let Try::Done(copied) = tried {
                 return Ok(copied);

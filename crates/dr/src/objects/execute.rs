@@ -18,8 +18,8 @@ use super::pace::Pace;
 use super::plan::{Listed, Step, Tally, examples};
 use super::spool::SpoolError;
 
-/// Steps that are written down at once.
-const BATCH: usize = MOST;
+/// Copies that are written down at once: a second's work or less, which is all that is held in memory.
+const COPIES: usize = 250;
 /// Rounds in which a copy that failed for want of an answer is tried again, beside the SDK's retries.
 const ROUNDS: u32 = 4;
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(500);
@@ -194,7 +194,7 @@ impl Execution<'_> {
         let mut overtaken = Vec::new();
         let mut steps = steps;
         loop {
-            let batch: Vec<Step> = steps.by_ref().take(BATCH).collect::<Result<_, _>>()?;
+            let batch: Vec<Step> = steps.by_ref().take(COPIES).collect::<Result<_, _>>()?;
             if batch.is_empty() || self.stopping() {
                 return Ok(overtaken);
             }
@@ -344,7 +344,7 @@ impl Execution<'_> {
     ) -> Result<(), ExecuteError> {
         let mut steps = steps;
         loop {
-            let batch: Vec<Step> = steps.by_ref().take(BATCH).collect::<Result<_, _>>()?;
+            let batch: Vec<Step> = steps.by_ref().take(MOST).collect::<Result<_, _>>()?;
             if batch.is_empty() {
                 return Ok(());
             }

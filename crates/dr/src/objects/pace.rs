@@ -1,26 +1,41 @@
 //! How many copies are under way at once.
 //!
-//! Doubles while that makes things faster, stops where it does not, and gives way when S3 answers
+//! Doubles while that makes things faster, goes back where it does not, and gives way when S3 answers
 //! `503 SlowDown`: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html>.
+//! Each copy under way has a connection and memory: more of them than help are not for nothing.
 
 use std::time::Duration;
 
-/// Where it begins: little enough for a small server, and three doublings from a large one's limit.
+/// Where it begins: little enough for a small server, and four doublings from a large one's limit.
 const FIRST: usize = 16;
-/// Doubling must bring this much to go on.
+/// Doubling must bring this much to stay.
 const WORTH: f64 = 1.15;
+/// Rates over less time say little.
+const WINDOW: Duration = Duration::from_millis(200);
+/// After so many windows it tries again whether more would help: servers become faster, too.
+const AGAIN: u32 = 32;
 
 /// Decides the number of copies under way. Pure: time is handed in.
 #[derive(Debug)]
 pub struct Pace {
     limit: usize,
     most: usize,
-    growing: bool,
+    mode: Mode,
     /// Copies a second in the window before.
     rate: f64,
     done: usize,
     window: Duration,
     refused: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// More than before, which was so many.
+    Trying(usize),
+    /// Stays, for so many windows.
+    Holding(u32),
+    /// S3 has asked to slow down: comes back slowly.
+    Careful,
 }
 
 impl Pace {
@@ -30,7 +45,7 @@ impl Pace {
         Self {
             limit: FIRST.min(most),
             most,
-            growing: true,
+            mode: Mode::Trying(FIRST.min(most)),
             rate: 0.0,
             done: 0,
             window: Duration::ZERO,
@@ -47,31 +62,47 @@ impl Pace {
     /// since then.
     pub fn ended(&mut self, now: Duration, refused: u64) {
         self.done += 1;
-        if self.done < self.limit * 2 {
+        let length = now.saturating_sub(self.window);
+        if self.done < self.limit * 2 || length < WINDOW {
             return;
         }
-        let seconds = now.saturating_sub(self.window).as_secs_f64().max(1e-6);
         #[expect(
             clippy::cast_precision_loss,
             reason = "a window has some thousand copies at most"
         )]
-        let rate = self.done as f64 / seconds;
+        let rate = self.done as f64 / length.as_secs_f64();
         if refused > self.refused {
             self.limit = (self.limit / 2).max(1);
-            self.growing = false;
-        } else if self.growing && rate > self.rate * WORTH {
-            self.limit = (self.limit * 2).min(self.most);
+            self.mode = Mode::Careful;
         } else {
-            self.growing = false;
-            self.limit = (self.limit + self.limit.div_ceil(16)).min(self.most);
-            if rate < self.rate / WORTH {
-                self.limit = (self.limit * 3 / 4).max(1);
-            }
+            self.step(rate);
         }
         self.rate = rate;
         self.done = 0;
         self.window = now;
         self.refused = refused;
+    }
+
+    fn step(&mut self, rate: f64) {
+        match self.mode {
+            Mode::Trying(_) if rate > self.rate * WORTH => self.try_more(),
+            Mode::Trying(before) => {
+                self.limit = before;
+                self.mode = Mode::Holding(1);
+            }
+            Mode::Holding(AGAIN) => self.try_more(),
+            Mode::Holding(windows) => self.mode = Mode::Holding(windows + 1),
+            Mode::Careful => self.limit = (self.limit + self.limit.div_ceil(16)).min(self.most),
+        }
+    }
+
+    fn try_more(&mut self) {
+        let before = self.limit;
+        self.limit = (before * 2).min(self.most);
+        self.mode = match self.limit > before {
+            true => Mode::Trying(before),
+            false => Mode::Holding(1),
+        };
     }
 }
 
@@ -81,7 +112,7 @@ mod tests {
 
     /// Runs `copies` against a server that serves `slots` at once, each in `latency`; returns the limit.
     fn run(pace: &mut Pace, slots: usize, latency: Duration, copies: u32) -> usize {
-        let mut now = Duration::ZERO;
+        let mut now = pace.window;
         for _ in 0..copies {
             let at_once = pace.limit().min(slots);
             now += latency / u32::try_from(at_once).unwrap();
@@ -93,15 +124,30 @@ mod tests {
     #[test]
     fn grows_to_the_most_where_that_helps() {
         let mut pace = Pace::new(256);
-        assert_eq!(run(&mut pace, 1_000, Duration::from_millis(30), 1_100), 256);
+        assert_eq!(run(&mut pace, 1_000, Duration::from_millis(30), 1_700), 256);
         assert_eq!(Pace::new(4).limit(), 4);
     }
 
     #[test]
-    fn stops_near_the_servers_limit() {
+    fn goes_back_to_what_the_server_makes_use_of() {
         let mut pace = Pace::new(4_096);
-        let limit = run(&mut pace, 32, Duration::from_millis(30), 1_000);
-        assert!((32..=256).contains(&limit), "{limit}");
+        let latency = Duration::from_millis(30);
+        assert_eq!(run(&mut pace, 32, latency, 1_000), 32);
+        // And is not far from it whenever it tries again.
+        for _ in 0..200 {
+            assert!((32..=64).contains(&run(&mut pace, 32, latency, 100)));
+        }
+        let mut pace = Pace::new(40);
+        assert_eq!(run(&mut pace, 1_000, latency, 2_000), 40);
+        assert_eq!(run(&mut pace, 32, latency, 10_000), 40);
+    }
+
+    #[test]
+    fn finds_out_that_a_server_has_become_faster() {
+        let mut pace = Pace::new(256);
+        let latency = Duration::from_millis(30);
+        assert_eq!(run(&mut pace, 32, latency, 1_000), 32);
+        assert_eq!(run(&mut pace, 1_000, latency, 20_000), 256);
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::{Arguments, Command};
 use crate::command::{detached, exec, fault, log, rds, region, status, up};
@@ -33,17 +36,20 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn trace(verbose: u8) {
-    let level = match verbose {
-        0 => "local_aws=info",
-        1 => "local_aws=debug",
-        _ => "trace",
+    let own = |level| Targets::new().with_target("local_aws", level);
+    let shown = match verbose {
+        0 => own(LevelFilter::INFO),
+        1 => own(LevelFilter::DEBUG),
+        _ => Targets::new().with_default(LevelFilter::TRACE),
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(level))
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .without_time()
+        .without_time();
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(shown)
         .init();
 }
 
