@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use aws_env::Error;
+use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
 use super::bucket::Bucket;
@@ -60,8 +61,11 @@ pub(super) struct Terms {
     pub(super) listings: usize,
 }
 
-/// One object in so many that has to be asked about is few.
-const FEW: usize = 16;
+/// Fewer questions than these at a time are few: few at once of them are as fast as the listing, and each has
+/// two connections.
+const FEW: usize = 64;
+/// Questions of one range that wait for their turn while the listing goes on.
+const WAITING: usize = 64;
 
 /// Compares every key of the two. Returns all takers.
 pub(super) async fn compare<T: Take>(
@@ -83,7 +87,7 @@ pub(super) async fn compare<T: Take>(
             examiner: examiner.clone(),
             questions: Vec::new(),
             asked: JoinSet::new(),
-            at_once: (AT_ONCE / terms.listings.max(1)).max(1),
+            turns: Arc::new(Semaphore::new((AT_ONCE / terms.listings.max(1)).max(2))),
             taker: taker(),
         }
     })
@@ -100,8 +104,8 @@ struct Comparer<T> {
     questions: Vec<Question>,
     /// Asked while listing goes on.
     asked: JoinSet<Result<Examined, Error>>,
-    /// At most so many.
-    at_once: usize,
+    /// At most so many at once.
+    turns: Arc<Semaphore>,
     taker: T,
 }
 
@@ -221,15 +225,17 @@ impl<T: Take> Visitor for Comparer<T> {
 
     async fn settle(&mut self) -> Result<(), T::Error> {
         let questions = std::mem::take(&mut self.questions);
-        // Each has two connections: of few, few at once are as fast as the listing.
-        let at_once = (questions.len() / FEW).clamp(self.at_once.div_ceil(2), self.at_once);
+        let turns = if questions.len() < FEW { 2 } else { 1 };
         for question in questions {
-            while self.asked.len() >= at_once {
+            while self.asked.len() >= WAITING {
                 self.next_answer().await?;
             }
-            let examiner = self.examiner.clone();
-            self.asked
-                .spawn(async move { examiner.examine(question).await });
+            let (examiner, turn) = (self.examiner.clone(), self.turns.clone());
+            self.asked.spawn(async move {
+                let _turn = turn.acquire_many_owned(turns).await;
+                // Boxed: what waits is small.
+                Box::pin(examiner.examine(question)).await
+            });
         }
         while let Some(answer) = self.asked.try_join_next() {
             self.joined(answer)?;
