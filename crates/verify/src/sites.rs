@@ -18,6 +18,8 @@ pub struct Sites {
     pub elasticache: aws_sdk_elasticache::Client,
     /// KMS.
     pub kms: aws_sdk_kms::Client,
+    /// CloudTrail.
+    pub cloudtrail: aws_sdk_cloudtrail::Client,
     /// Secrets Manager.
     pub secrets: aws_sdk_secretsmanager::Client,
     /// CloudWatch Logs.
@@ -49,6 +51,7 @@ impl Sites {
             rds: aws_sdk_rds::Client::new(&here),
             elasticache: aws_sdk_elasticache::Client::new(&here),
             kms: aws_sdk_kms::Client::new(&here),
+            cloudtrail: aws_sdk_cloudtrail::Client::new(&here),
             secrets: aws_sdk_secretsmanager::Client::new(&here),
             logs: aws_sdk_cloudwatchlogs::Client::new(&here),
             sns: aws_sdk_sns::Client::new(&here),

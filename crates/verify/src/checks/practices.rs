@@ -1,5 +1,7 @@
 //! The guide's security practices that no item of its checklist has: those of the account.
 
+mod trail;
+
 use std::collections::BTreeMap;
 
 use aws_env::ErrorClass;
@@ -45,8 +47,8 @@ static TRAIL: Check = Check {
     item: None,
     severity: Severity::High,
     title: "CloudTrail records calls to AWS",
-    why: "nobody can tell who changed or read what",
-    fix: "aws cloudtrail describe-trails, get-trail-status",
+    why: "nobody can tell who changed what",
+    fix: "aws cloudtrail create-trail --is-multi-region-trail, then start-logging; the bucket's policy has to let CloudTrail in",
 };
 static GUARD: Check = Check {
     id: "account-guardduty",
@@ -91,8 +93,12 @@ type Summary = BTreeMap<SummaryKeyType, i32>;
 
 pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
     let account = format!("account {}", question.account);
-    let (summary, users, passwords) =
-        tokio::join!(summary(question), users(question), passwords(question));
+    let (summary, users, passwords, trail) = tokio::join!(
+        summary(question),
+        users(question),
+        passwords(question),
+        trail::look(question)
+    );
     let mut answers = vec![
         ROOT_MFA.answer(
             &account,
@@ -120,11 +126,8 @@ pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
             passwords.and_then(|policy| judge_passwords(policy.as_ref())),
         ),
     });
+    answers.push(TRAIL.answer(&account, "a trail that records changes", None, trail));
     let unasked = [
-        (
-            &TRAIL,
-            "not asked: this program calls no CloudTrail; the fix has the command that shows it",
-        ),
         (
             &GUARD,
             "not asked: this program calls no GuardDuty; the fix has the command that shows it",

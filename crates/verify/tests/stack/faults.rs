@@ -17,7 +17,8 @@ const EMPTY_IS_GOOD: [&str; 3] = ["iam-actions", "iam-managed-policies", "iam-re
 const NOT_NEEDED: [&str; 1] = ["s3-control"];
 
 /// What AWS gives whole: its answers have no token, or describe one thing.
-const WHOLE: [(&str, &str); 11] = [
+const WHOLE: [(&str, &str); 12] = [
+    ("cloudtrail", "DescribeTrails"),
     ("ec2", "DescribeAddresses"),
     ("ec2", "DescribeVpcAttribute"),
     ("elasticache", "ListTagsForResource"),

@@ -70,7 +70,19 @@ pub(crate) async fn account(stack: &mut Stack) {
         .authentication_code2("234567");
     enable.send().await.expect("a second factor");
     least(stack, 14).await;
+    let bucket = stack.sites.home.s3.create_bucket().bucket(TRAIL);
+    let place = aws_sdk_s3::types::CreateBucketConfiguration::builder();
+    let place = place.location_constraint("ca-central-1".into()).build();
+    let bucket = bucket.create_bucket_configuration(place).send().await;
+    bucket.expect("a bucket");
+    let trail = stack.sites.cloudtrail.create_trail().name(TRAIL);
+    let trail = trail.s3_bucket_name(TRAIL).is_multi_region_trail(true);
+    trail.send().await.expect("a trail");
+    let log = stack.sites.cloudtrail.start_logging().name(TRAIL);
+    log.send().await.expect("logging");
 }
+
+const TRAIL: &str = "organization-trail";
 
 const ADA: &str = "ada";
 
@@ -371,6 +383,38 @@ pub(crate) fn of_account() -> Vec<Mutation> {
                 delete.send().await.expect("deleted");
             }
         ),
+        mutation!(
+            None,
+            "CloudTrail is stopped",
+            &["account-cloudtrail"],
+            |stack| {
+                let stop = stack.sites.cloudtrail.stop_logging().name(TRAIL);
+                stop.send().await.expect("stopped");
+            }
+        ),
+        mutation!(
+            None,
+            "the trail is deleted",
+            &["account-cloudtrail"],
+            |stack| {
+                let delete = stack.sites.cloudtrail.delete_trail().name(TRAIL);
+                delete.send().await.expect("deleted");
+            }
+        ),
+        mutation!(
+            None,
+            "the trail records reading alone",
+            &["account-cloudtrail"],
+            |stack| {
+                let reading = aws_sdk_cloudtrail::types::EventSelector::builder()
+                    .read_write_type(aws_sdk_cloudtrail::types::ReadWriteType::ReadOnly)
+                    .include_management_events(true)
+                    .build();
+                let put = stack.sites.cloudtrail.put_event_selectors();
+                let put = put.trail_name(TRAIL).event_selectors(reading);
+                put.send().await.expect("selectors");
+            }
+        ),
         // The emulator takes the second factor of any user for root's.
         mutation!(
             None,
@@ -404,8 +448,7 @@ pub(crate) const ACCOUNT_ELSEWHERE: &[ByUnitTest] = &[ByUnitTest {
 }];
 
 /// Checks that say only where to look: nothing breaks them.
-pub(crate) const NOT_ASKED: [&str; 4] = [
-    "account-cloudtrail",
+pub(crate) const NOT_ASKED: [&str; 3] = [
     "account-guardduty",
     "account-config",
     "account-code-secrets",
