@@ -186,8 +186,13 @@ fn trace(verbose: u8) {
                 .map(|target| (target, LevelFilter::DEBUG)),
         ),
     };
-    let named = std::env::var("RUST_LOG").ok();
-    let named = named.and_then(|targets| targets.parse::<Targets>().ok());
+    // Targets and levels, without spans and fields.
+    let named = std::env::var("RUST_LOG").unwrap_or_default();
+    let named: Vec<&str> = named.split(',').filter(|part| !part.is_empty()).collect();
+    let named = match named.is_empty() {
+        true => None,
+        false => named.join(",").parse::<Targets>().ok(),
+    };
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())

@@ -17,8 +17,8 @@ pub enum FaultKind {
     InternalError,
     /// 200 with nothing in it: no list, no value.
     Empty,
-    /// A list comes in pages of one item, after a first page without any. For calls of Query, JSON and CBOR
-    /// services that have pages.
+    /// A list comes in pages of one item, after a first page without any: `List…` and `Describe…` of Query, JSON
+    /// and CBOR services but DynamoDB and Cost Explorer. Calls that AWS answers in one page are cut as well.
     Pages,
     /// `AccessDenied` (403), `AccessDeniedException` (400) for services that speak JSON.
     Denied,

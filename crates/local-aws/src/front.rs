@@ -290,7 +290,9 @@ impl Front {
             discard(request).await;
             return Ok(finish(record, answer));
         }
-        let page = call.page.or(matches!(hit, Hit::Pages).then_some(0));
+        let page = call
+            .page
+            .or((matches!(hit, Hit::Pages) && pages::has(call)).then_some(0));
         if let Some((rds, place)) = self.own_rds(call) {
             let answer = gate
                 .during(self.answer_rds(rds, place, call, request))

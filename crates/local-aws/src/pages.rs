@@ -1,11 +1,12 @@
-//! Lists in pages of one item, after a first page without any.
+//! Lists in pages of one item, after a first page without any. The base is asked for its first page each time: what
+//! lies behind it is not there.
 
 use bytes::Bytes;
 use ciborium::Value as Cbor;
 use roxmltree::{Document, Node};
 use serde_json::{Map, Value as Json};
 
-use crate::request::{Protocol, form_fields};
+use crate::request::{Call, Protocol, form_fields};
 
 /// What a token of ours begins with. The number of its page follows.
 const TOKEN: &str = "local-aws-page-";
@@ -16,8 +17,25 @@ const NEXT: [&str; 4] = ["NextToken", "nextToken", "NextMarker", "Marker"];
 /// Where they say that there is one.
 const MORE: [&str; 2] = ["IsTruncated", "Truncated"];
 
+/// Whose tokens have names of their own.
+const OTHER_TOKENS: [&str; 2] = ["dynamodb", "ce"];
+
+/// Whether a call is for a list that can be cut into pages here.
+pub(crate) fn has(call: &Call) -> bool {
+    let lists = ["List", "Describe"]
+        .iter()
+        .any(|verb| call.operation.starts_with(verb));
+    lists && !OTHER_TOKENS.contains(&call.service.as_str())
+}
+
 /// The page that a request asks for, and its body without the token, which the base does not know.
 pub(crate) fn asked(protocol: Protocol, body: &[u8]) -> Option<(usize, Bytes)> {
+    if !body
+        .windows(TOKEN.len())
+        .any(|part| part == TOKEN.as_bytes())
+    {
+        return None;
+    }
     match protocol {
         Protocol::Json => {
             let mut fields: Map<String, Json> = serde_json::from_slice(body).ok()?;

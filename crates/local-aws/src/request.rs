@@ -45,7 +45,7 @@ pub(crate) struct Call {
     pub(crate) location: Option<String>,
 }
 
-/// What the head alone tells. `Rest::Body` means that operation or resource are in the body.
+/// What the head alone tells. `Read::Body` means that operation, resource or the token of a page may be in the body.
 pub(crate) enum Read {
     Complete(Call),
     Body(Call),

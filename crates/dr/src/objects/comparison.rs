@@ -61,9 +61,9 @@ pub(super) struct Terms {
     pub(super) listings: usize,
 }
 
-/// Fewer questions than these at a time are few: few at once of them are as fast as the listing, and each has
-/// two connections.
-const FEW: usize = 64;
+/// Fewer questions than these about a page are few: half as many at once are as fast as the listing, and each
+/// has two connections.
+const FEW: usize = 16;
 /// Questions of one range that wait for their turn while the listing goes on.
 const WAITING: usize = 64;
 
@@ -80,6 +80,7 @@ pub(super) async fn compare<T: Take>(
         mode: terms.mode,
         headers: terms.headers,
     });
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
     let pages = source.pages();
     let beside = destination.pages_beside(&pages);
     let comparers = walk(Arc::new(pages), Arc::new(beside), terms.listings, || {
@@ -87,7 +88,7 @@ pub(super) async fn compare<T: Take>(
             examiner: examiner.clone(),
             questions: Vec::new(),
             asked: JoinSet::new(),
-            turns: Arc::new(Semaphore::new((AT_ONCE / terms.listings.max(1)).max(2))),
+            turns: turns.clone(),
             taker: taker(),
         }
     })
@@ -104,7 +105,7 @@ struct Comparer<T> {
     questions: Vec<Question>,
     /// Asked while listing goes on.
     asked: JoinSet<Result<Examined, Error>>,
-    /// At most so many at once.
+    /// How many of all ranges may be asked at once.
     turns: Arc<Semaphore>,
     taker: T,
 }

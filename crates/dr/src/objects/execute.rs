@@ -18,7 +18,7 @@ use super::pace::Pace;
 use super::plan::{Listed, Step, Tally, examples};
 use super::spool::SpoolError;
 
-/// Copies that are written down at once: a second's work or less, which is all that is held in memory.
+/// Copies that are written down at once. While they are made, the next ones are looked at.
 const COPIES: usize = 250;
 /// Rounds in which a copy that failed for want of an answer is tried again, beside the SDK's retries.
 const ROUNDS: u32 = 4;
@@ -170,7 +170,7 @@ impl Execution<'_> {
         total: Tally,
         done: &mut Done,
     ) -> Result<(), ExecuteError> {
-        let (sender, receiver) = mpsc::channel::<Ready>(self.concurrency.max(1));
+        let (sender, receiver) = mpsc::channel::<Ready>(self.concurrency.max(COPIES));
         let (overtaken, copied) = tokio::join!(
             self.prepare(steps, sender),
             self.make(receiver, total, done)
@@ -254,30 +254,23 @@ impl Execution<'_> {
         let mut running: JoinSet<(Ready, Result<Copied, CopyError>)> = JoinSet::new();
         let mut more = true;
         loop {
-            while more && running.len() < pace.limit() {
-                // With nothing under way there is nothing to do but wait for the next.
-                let next = if running.is_empty() {
-                    receiver.recv().await
-                } else {
-                    match receiver.try_recv() {
-                        Ok(ready) => Some(ready),
-                        Err(mpsc::error::TryRecvError::Empty) => break,
-                        Err(mpsc::error::TryRecvError::Disconnected) => None,
-                    }
-                };
-                match next {
-                    Some(ready) if !self.stopping() => {
-                        running.spawn(copy_one(self.copier.clone(), self.journal.clone(), ready));
-                    }
-                    Some(_) => {}
-                    None => more = false,
-                }
+            if running.is_empty() && !more {
+                return Ok(());
             }
-            let Some(ended) = running.join_next().await else {
-                if more {
+            let room = self.stopping() || running.len() < pace.limit();
+            let ended = tokio::select! {
+                next = receiver.recv(), if more && room => {
+                    match next {
+                        Some(ready) if !self.stopping() => {
+                            let work = copy_one(self.copier.clone(), self.journal.clone(), ready);
+                            running.spawn(work);
+                        }
+                        Some(_) => {}
+                        None => more = false,
+                    }
                     continue;
                 }
-                return Ok(());
+                Some(ended) = running.join_next(), if !running.is_empty() => ended,
             };
             let (ready, outcome) = ended?;
             pace.ended(started.elapsed(), self.destination.refusals());

@@ -10,9 +10,13 @@ use std::time::Duration;
 const FIRST: usize = 16;
 /// Doubling must bring this much to stay.
 const WORTH: f64 = 1.15;
+/// Fewer may cost this much: the time that a window takes is never quite the same.
+const SAME: f64 = 0.95;
 /// Rates over less time say little.
 const WINDOW: Duration = Duration::from_millis(200);
-/// After so many windows it tries again whether more would help: servers become faster, too.
+/// Windows of a try, once it has found its place.
+const TRIAL: u32 = 4;
+/// After so many windows it tries again whether more would help, or fewer would do: servers change.
 const AGAIN: u32 = 32;
 
 /// Decides the number of copies under way. Pure: time is handed in.
@@ -21,8 +25,13 @@ pub struct Pace {
     limit: usize,
     most: usize,
     mode: Mode,
-    /// Copies a second in the window before.
+    /// Windows in this mode, and the sum of their rates.
+    windows: u32,
+    rates: f64,
+    /// Copies a second before the mode: what a try is compared with.
     rate: f64,
+    /// Whether fewer are tried next.
+    fewer: bool,
     done: usize,
     window: Duration,
     refused: u64,
@@ -30,23 +39,38 @@ pub struct Pace {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
-    /// More than before, which was so many.
-    Trying(usize),
-    /// Stays, for so many windows.
-    Holding(u32),
-    /// S3 has asked to slow down: comes back slowly.
-    Careful,
+    /// More than before, which was so many, for so many windows.
+    More {
+        before: usize,
+        windows: u32,
+    },
+    /// Fewer than before.
+    Fewer {
+        before: usize,
+    },
+    Holding,
+    /// S3 has asked to slow down at so many: comes back slowly.
+    Careful {
+        before: usize,
+    },
 }
 
 impl Pace {
     /// Never more than `most` at once.
     pub fn new(most: usize) -> Self {
         let most = most.max(1);
+        let limit = FIRST.min(most);
         Self {
-            limit: FIRST.min(most),
+            limit,
             most,
-            mode: Mode::Trying(FIRST.min(most)),
+            mode: Mode::More {
+                before: limit,
+                windows: 1,
+            },
+            windows: 0,
+            rates: 0.0,
             rate: 0.0,
+            fewer: false,
             done: 0,
             window: Duration::ZERO,
             refused: 0,
@@ -71,38 +95,67 @@ impl Pace {
             reason = "a window has some thousand copies at most"
         )]
         let rate = self.done as f64 / length.as_secs_f64();
+        self.windows += 1;
+        self.rates += rate;
         if refused > self.refused {
-            self.limit = (self.limit / 2).max(1);
-            self.mode = Mode::Careful;
+            let before = match self.mode {
+                Mode::Careful { before } => before,
+                _ => self.limit,
+            };
+            self.turn(Mode::Careful { before }, (self.limit / 2).max(1));
         } else {
-            self.step(rate);
+            self.step(self.rates / f64::from(self.windows));
         }
-        self.rate = rate;
         self.done = 0;
         self.window = now;
         self.refused = refused;
     }
 
-    fn step(&mut self, rate: f64) {
+    /// `mean` is the rate of this mode.
+    fn step(&mut self, mean: f64) {
         match self.mode {
-            Mode::Trying(_) if rate > self.rate * WORTH => self.try_more(),
-            Mode::Trying(before) => {
-                self.limit = before;
-                self.mode = Mode::Holding(1);
+            Mode::More { windows, .. } if self.windows < windows => {}
+            Mode::More { windows, .. } if mean > self.rate * WORTH => self.more(mean, windows),
+            Mode::More { before, .. } => self.turn(Mode::Holding, before),
+            Mode::Fewer { .. } if self.windows < TRIAL => {}
+            Mode::Fewer { before } => {
+                let enough = mean >= self.rate * SAME;
+                self.turn(Mode::Holding, if enough { self.limit } else { before });
             }
-            Mode::Holding(AGAIN) => self.try_more(),
-            Mode::Holding(windows) => self.mode = Mode::Holding(windows + 1),
-            Mode::Careful => self.limit = (self.limit + self.limit.div_ceil(16)).min(self.most),
+            Mode::Holding if self.windows < AGAIN => {}
+            Mode::Holding => {
+                self.fewer = !self.fewer;
+                if self.fewer {
+                    self.more(mean, TRIAL);
+                } else {
+                    self.rate = mean;
+                    let before = self.limit;
+                    self.turn(Mode::Fewer { before }, (before * 7 / 8).max(1));
+                }
+            }
+            Mode::Careful { before } if self.limit >= before => self.turn(Mode::Holding, before),
+            Mode::Careful { before } => {
+                self.limit = (self.limit + self.limit.div_ceil(16)).min(before);
+            }
         }
     }
 
-    fn try_more(&mut self) {
+    fn more(&mut self, rate: f64, windows: u32) {
+        self.rate = rate;
         let before = self.limit;
-        self.limit = (before * 2).min(self.most);
-        self.mode = match self.limit > before {
-            true => Mode::Trying(before),
-            false => Mode::Holding(1),
+        let limit = (before * 2).min(self.most);
+        let mode = match limit > before {
+            true => Mode::More { before, windows },
+            false => Mode::Holding,
         };
+        self.turn(mode, limit);
+    }
+
+    fn turn(&mut self, mode: Mode, limit: usize) {
+        self.mode = mode;
+        self.limit = limit;
+        self.windows = 0;
+        self.rates = 0.0;
     }
 }
 
@@ -116,7 +169,7 @@ mod tests {
         for _ in 0..copies {
             let at_once = pace.limit().min(slots);
             now += latency / u32::try_from(at_once).unwrap();
-            pace.ended(now, 0);
+            pace.ended(now, pace.refused);
         }
         pace.limit()
     }
@@ -135,11 +188,38 @@ mod tests {
         assert_eq!(run(&mut pace, 32, latency, 1_000), 32);
         // And is not far from it whenever it tries again.
         for _ in 0..200 {
-            assert!((32..=64).contains(&run(&mut pace, 32, latency, 100)));
+            assert!((24..=64).contains(&run(&mut pace, 32, latency, 100)));
         }
         let mut pace = Pace::new(40);
         assert_eq!(run(&mut pace, 1_000, latency, 2_000), 40);
-        assert_eq!(run(&mut pace, 32, latency, 10_000), 40);
+        // What no longer helps goes, an eighth at a time.
+        assert!((28..40).contains(&run(&mut pace, 32, latency, 50_000)));
+    }
+
+    /// Ten minutes beside others: each window is faster or slower than the one before.
+    #[test]
+    fn a_rate_that_sways_does_not_lead_away() {
+        for seed in 0..20_u64 {
+            let mut pace = Pace::new(256);
+            let (mut now, mut state) = (Duration::ZERO, seed);
+            let mut average = 0.0;
+            while now < Duration::from_secs(600) {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                // 85 to 115 %.
+                let sway = u32::try_from(85 + (state >> 33) % 31).unwrap();
+                let copies = u32::try_from(pace.limit() * 2).unwrap().max(200);
+                let at_once = u32::try_from(pace.limit().min(32)).unwrap();
+                let begun = (now, u32::try_from(pace.limit()).unwrap());
+                for _ in 0..copies {
+                    now += Duration::from_millis(30) * 100 / at_once / sway;
+                    pace.ended(now, 0);
+                }
+                average += f64::from(begun.1) * (now - begun.0).as_secs_f64() / 600.0;
+            }
+            assert!((28.0..48.0).contains(&average), "{average}");
+        }
     }
 
     #[test]
@@ -166,5 +246,21 @@ mod tests {
             pace.ended(now, 5);
         }
         assert_eq!(pace.limit(), 64);
+    }
+
+    #[test]
+    fn comes_back_to_where_it_was_and_no_further_than_helps() {
+        let mut pace = Pace::new(4_096);
+        let latency = Duration::from_millis(30);
+        assert_eq!(run(&mut pace, 32, latency, 1_000), 32);
+        let now = pace.window + Duration::from_secs(1);
+        for _ in 0..64 {
+            pace.ended(now, 1);
+        }
+        assert_eq!(pace.limit(), 16);
+        for _ in 0..200 {
+            let limit = run(&mut pace, 32, latency, 100);
+            assert!((16..=64).contains(&limit), "{limit}");
+        }
     }
 }

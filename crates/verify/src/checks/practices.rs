@@ -46,7 +46,7 @@ static TRAIL: Check = Check {
     id: "account-cloudtrail",
     item: None,
     severity: Severity::High,
-    title: "CloudTrail records calls to AWS",
+    title: "CloudTrail records changes in every region",
     why: "nobody can tell who changed what",
     fix: "aws cloudtrail create-trail --is-multi-region-trail, then start-logging; the bucket's policy has to let CloudTrail in",
 };
@@ -126,7 +126,12 @@ pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
             passwords.and_then(|policy| judge_passwords(policy.as_ref())),
         ),
     });
-    answers.push(TRAIL.answer(&account, "a trail that records changes", None, trail));
+    answers.push(TRAIL.answer(
+        &account,
+        "a trail of all regions that records changes",
+        None,
+        trail,
+    ));
     let unasked = [
         (
             &GUARD,

@@ -394,6 +394,16 @@ pub(crate) fn of_account() -> Vec<Mutation> {
         ),
         mutation!(
             None,
+            "the trail is of one region",
+            &["account-cloudtrail"],
+            |stack| {
+                let update = stack.sites.cloudtrail.update_trail().name(TRAIL);
+                let update = update.is_multi_region_trail(false);
+                update.send().await.expect("a trail");
+            }
+        ),
+        mutation!(
+            None,
             "the trail is deleted",
             &["account-cloudtrail"],
             |stack| {

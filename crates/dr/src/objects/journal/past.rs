@@ -14,8 +14,8 @@ use super::super::place::JOURNAL;
 use super::super::spool::Spool;
 use super::{FILE, Intent, JournalError, LOCK, Record, Run};
 
-/// Intents that may be without an outcome yet. A run writes a thousand steps ahead while it takes a thousand
-/// others, so that an outcome comes long before so many more intents.
+/// Intents that may be without an outcome yet. A run writes some hundred steps ahead of those that are queued and
+/// under way, at most 4,096 each, so that an outcome comes before so many more intents.
 const WINDOW: usize = 10_000;
 /// Changes that are written at once.
 const BATCH: usize = 1_000;

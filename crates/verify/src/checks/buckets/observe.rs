@@ -226,10 +226,14 @@ pub(super) async fn failure_alarms(question: Question<'_>) -> Seen<BTreeMap<Stri
         "the alarms on failed replication",
     );
     let request = question.sites.home.cloudwatch.describe_alarms();
-    let answer = request.set_alarm_names(Some(names)).send().await;
-    let answer = answer.map_err(|error| call.failed(error))?;
-    let alarms = answer.metric_alarms.unwrap_or_default().into_iter();
+    let mut pages = request.set_alarm_names(Some(names)).into_paginator().send();
+    let mut alarms = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| call.clone().failed(error))?;
+        alarms.extend(page.metric_alarms.unwrap_or_default());
+    }
     Ok(alarms
+        .into_iter()
         .filter_map(|alarm| Some((alarm.alarm_name?, alarm.state_value?.as_str().to_owned())))
         .collect())
 }

@@ -1,109 +1,276 @@
 //! Whether CloudTrail records who changes what.
 
-use aws_sdk_cloudtrail::types::{EventSelector, ReadWriteType, Trail};
+use aws_sdk_cloudtrail::operation::get_event_selectors::GetEventSelectorsOutput;
+use aws_sdk_cloudtrail::operation::get_trail_status::GetTrailStatusOutput;
+use aws_sdk_cloudtrail::types::{AdvancedEventSelector, EventSelector, ReadWriteType, Trail};
 
 use super::super::Question;
 use crate::check::{Blind, Seen};
 
-/// What a trail that counts for this region does.
-#[derive(Debug, PartialEq, Eq)]
+/// Without the calls for keys a trail does not tell who lets the data be lost.
+const KEYS: &str = "kms.amazonaws.com";
+
+/// What a trail that records this region does.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     Records,
     Stopped,
     /// The bucket does not take the records: CloudTrail's word for why.
     Undelivered(String),
-    /// Only calls for data, or only those that read.
+    /// Only calls for data, or only those that read, or none for keys.
     Partial,
+    /// Not those of IAM and CloudFront, nor those of the DR region.
+    OneRegion,
 }
 
 pub(super) async fn look(question: Question<'_>) -> Seen<(bool, String)> {
-    let client = &question.sites.cloudtrail;
-    let call = |operation, of: &str| question.sites.call("CloudTrail", operation, of);
-    // Trails of other regions that record this one are among them.
-    let answer = client.describe_trails().send().await;
-    let answer = answer
-        .map_err(|error| Blind::from(call("DescribeTrails", "this account").failed(error)))?;
-    let here = |trail: &&Trail| {
-        trail.is_multi_region_trail() == Some(true)
-            || trail.home_region() == Some(question.wanted.region.as_str())
-    };
-    let mut found = Vec::new();
-    for trail in answer.trail_list().iter().filter(here) {
-        let arn = trail.trail_arn();
-        let arn = arn.ok_or_else(|| Blind::missing("CloudTrail", "TrailARN"))?;
-        let name = trail.name().unwrap_or(arn);
-        let status = client.get_trail_status().name(arn).send().await;
-        let status =
-            status.map_err(|error| Blind::from(call("GetTrailStatus", name).failed(error)))?;
-        let logging = status.is_logging();
-        let logging = logging.ok_or_else(|| Blind::missing("CloudTrail", "IsLogging"))?;
-        let undelivered = status.latest_delivery_error().unwrap_or_default();
-        let state = if !logging {
-            State::Stopped
-        } else if !undelivered.is_empty() {
-            State::Undelivered(undelivered.to_owned())
-        // Without selectors of its own a trail records every change.
-        } else if trail.has_custom_event_selectors() == Some(true)
-            && !selects_changes(question, arn, name).await?
-        {
-            State::Partial
-        } else {
-            State::Records
-        };
-        found.push((name.to_owned(), state));
-    }
-    Ok(judge(&found))
-}
-
-/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html>
-async fn selects_changes(question: Question<'_>, arn: &str, name: &str) -> Seen<bool> {
-    let asked = question.sites.cloudtrail.get_event_selectors();
-    let answer = asked.trail_name(arn).send().await.map_err(|error| {
-        let call = question.sites.call("CloudTrail", "GetEventSelectors", name);
+    let answer = question.sites.cloudtrail.describe_trails().send().await;
+    let answer = answer.map_err(|error| {
+        let call = question
+            .sites
+            .call("CloudTrail", "DescribeTrails", "this account");
         Blind::from(call.failed(error))
     })?;
-    let classic = |selector: &EventSelector| {
-        selector.include_management_events() != Some(false)
-            && selector.read_write_type() != Some(&ReadWriteType::ReadOnly)
-    };
-    let advanced = answer.advanced_event_selectors().iter().any(|selector| {
-        let fields = selector.field_selectors();
-        let named = |name: &str, value: &str| {
-            let mut fields = fields.iter().filter(|field| field.field() == name);
-            fields.any(|field| field.equals().iter().any(|found| found == value))
-        };
-        named("eventCategory", "Management") && !named("readOnly", "true")
-    });
-    Ok(advanced || answer.event_selectors().iter().any(classic))
+    let mut found = Vec::new();
+    // Trails of other regions that record this one are among them.
+    for trail in answer.trail_list() {
+        let name = trail.name().unwrap_or("a trail without a name");
+        found.push((name.to_owned(), state(question, trail, name).await));
+    }
+    judge(&found)
 }
 
-fn judge(trails: &[(String, State)]) -> (bool, String) {
-    let recording = trails.iter().find(|(_, state)| *state == State::Records);
-    if let Some((name, _)) = recording {
-        return (true, format!("{name} does"));
+async fn state(question: Question<'_>, trail: &Trail, name: &str) -> Seen<State> {
+    let client = &question.sites.cloudtrail;
+    let call = |operation| question.sites.call("CloudTrail", operation, name);
+    let arn = trail.trail_arn();
+    let arn = arn.ok_or_else(|| Blind::missing("CloudTrail", "TrailARN"))?;
+    let status = client.get_trail_status().name(arn).send().await;
+    let status = status.map_err(|error| Blind::from(call("GetTrailStatus").failed(error)))?;
+    let selectors = client.get_event_selectors().trail_name(arn).send().await;
+    let selectors =
+        selectors.map_err(|error| Blind::from(call("GetEventSelectors").failed(error)))?;
+    told(trail, &status, &selectors)
+}
+
+fn told(
+    trail: &Trail,
+    status: &GetTrailStatusOutput,
+    selectors: &GetEventSelectorsOutput,
+) -> Seen<State> {
+    let missing = |field| move || Blind::missing("CloudTrail", field);
+    let everywhere = trail.is_multi_region_trail();
+    let everywhere = everywhere.ok_or_else(missing("IsMultiRegionTrail"))?;
+    let logging = status.is_logging().ok_or_else(missing("IsLogging"))?;
+    let undelivered = status.latest_delivery_error().unwrap_or_default();
+    let classic = selectors.event_selectors();
+    let advanced = selectors.advanced_event_selectors();
+    if classic.is_empty() && advanced.is_empty() {
+        return Err(missing("EventSelectors")());
     }
-    let told: Vec<String> = trails
-        .iter()
-        .map(|(name, state)| match state {
+    let changes = classic.iter().any(selects) || advanced.iter().any(selects_in_detail);
+    Ok(if !logging {
+        State::Stopped
+    } else if !undelivered.is_empty() {
+        State::Undelivered(undelivered.to_owned())
+    } else if !changes {
+        State::Partial
+    } else if !everywhere {
+        State::OneRegion
+    } else {
+        State::Records
+    })
+}
+
+/// Whether changes are recorded, those of keys too:
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html>
+fn selects(selector: &EventSelector) -> bool {
+    let excluded = selector.exclude_management_event_sources();
+    selector.include_management_events() == Some(true)
+        && selector.read_write_type() != Some(&ReadWriteType::ReadOnly)
+        && !excluded.iter().any(|source| source == KEYS)
+}
+
+/// The same by fields. What narrows in a way that is not understood is taken for too narrow.
+fn selects_in_detail(selector: &AdvancedEventSelector) -> bool {
+    let mut management = false;
+    for field in selector.field_selectors() {
+        let is = |value: &str| field.equals() == [value];
+        let whole = match field.field() {
+            "eventCategory" => {
+                management = is("Management");
+                management
+            }
+            "readOnly" => is("false"),
+            // Only with these left out can something be recorded of all others.
+            "eventSource" => {
+                let out = field.not_equals();
+                !out.is_empty() && field.equals().is_empty() && !out.iter().any(|out| out == KEYS)
+            }
+            _ => false,
+        };
+        if !whole {
+            return false;
+        }
+    }
+    management
+}
+
+fn judge(trails: &[(String, Seen<State>)]) -> Seen<(bool, String)> {
+    let records = |state: &Seen<State>| matches!(state, Ok(State::Records));
+    if let Some((name, _)) = trails.iter().find(|(_, state)| records(state)) {
+        return Ok((true, format!("{name} does")));
+    }
+    let mut told = Vec::new();
+    for (name, state) in trails {
+        told.push(match state.clone()? {
             State::Records => format!("{name} does"),
             State::Stopped => format!("{name} is stopped"),
             State::Undelivered(error) => format!("{name} cannot deliver: {error}"),
             State::Partial => format!("{name} leaves changes out"),
-        })
-        .collect();
+            State::OneRegion => {
+                format!("{name} records one region, and nothing of IAM and CloudFront")
+            }
+        });
+    }
     match told.is_empty() {
-        true => (false, "no trail".to_owned()),
-        false => (false, told.join(", ")),
+        true => Ok((false, "no trail".to_owned())),
+        false => Ok((false, told.join(", "))),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_cloudtrail::types::AdvancedFieldSelector;
+
     use super::*;
+
+    fn trail() -> Trail {
+        Trail::builder().is_multi_region_trail(true).build()
+    }
+
+    fn status() -> GetTrailStatusOutput {
+        GetTrailStatusOutput::builder().is_logging(true).build()
+    }
+
+    fn classic(change: impl Fn(EventSelector) -> EventSelector) -> GetEventSelectorsOutput {
+        let usual = EventSelector::builder()
+            .read_write_type(ReadWriteType::All)
+            .include_management_events(true)
+            .build();
+        GetEventSelectorsOutput::builder()
+            .event_selectors(change(usual))
+            .build()
+    }
+
+    fn field(name: &str, equals: &[&str], not_equals: &[&str]) -> AdvancedFieldSelector {
+        let texts = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            (!texts.is_empty()).then_some(texts)
+        };
+        AdvancedFieldSelector::builder()
+            .field(name)
+            .set_equals(texts(equals))
+            .set_not_equals(texts(not_equals))
+            .build()
+            .unwrap()
+    }
+
+    fn advanced(fields: &[AdvancedFieldSelector]) -> GetEventSelectorsOutput {
+        let selector = AdvancedEventSelector::builder()
+            .set_field_selectors(Some(fields.to_vec()))
+            .build()
+            .unwrap();
+        GetEventSelectorsOutput::builder()
+            .advanced_event_selectors(selector)
+            .build()
+    }
+
+    fn of(selectors: &GetEventSelectorsOutput) -> State {
+        told(&trail(), &status(), selectors).unwrap()
+    }
+
+    #[test]
+    fn changes_and_keys_have_to_be_recorded() {
+        assert_eq!(of(&classic(|usual| usual)), State::Records);
+        for narrow in [
+            |mut usual: EventSelector| {
+                usual.read_write_type = Some(ReadWriteType::ReadOnly);
+                usual
+            },
+            |mut usual: EventSelector| {
+                usual.include_management_events = Some(false);
+                usual
+            },
+            |mut usual: EventSelector| {
+                usual.exclude_management_event_sources = Some(vec![KEYS.to_owned()]);
+                usual
+            },
+        ] {
+            assert_eq!(of(&classic(narrow)), State::Partial);
+        }
+        let management = || field("eventCategory", &["Management"], &[]);
+        let rds = "rdsdata.amazonaws.com";
+        for (fields, expected) in [
+            (vec![management()], State::Records),
+            (
+                vec![management(), field("readOnly", &["false"], &[])],
+                State::Records,
+            ),
+            (
+                vec![management(), field("eventSource", &[], &[rds])],
+                State::Records,
+            ),
+            (vec![field("eventCategory", &["Data"], &[])], State::Partial),
+            (
+                vec![management(), field("readOnly", &["true"], &[])],
+                State::Partial,
+            ),
+            (
+                vec![management(), field("eventSource", &[], &[KEYS])],
+                State::Partial,
+            ),
+            (
+                vec![management(), field("eventSource", &[rds], &[])],
+                State::Partial,
+            ),
+            (
+                vec![management(), field("eventName", &["PutKeyPolicy"], &[])],
+                State::Partial,
+            ),
+        ] {
+            assert_eq!(of(&advanced(&fields)), expected, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_trail_has_to_log_deliver_and_be_of_all_regions() {
+        let usual = classic(|usual| usual);
+        let one = Trail::builder().is_multi_region_trail(false).build();
+        assert_eq!(told(&one, &status(), &usual).unwrap(), State::OneRegion);
+        let stopped = GetTrailStatusOutput::builder().is_logging(false).build();
+        assert_eq!(told(&trail(), &stopped, &usual).unwrap(), State::Stopped);
+        let denied = GetTrailStatusOutput::builder()
+            .is_logging(true)
+            .latest_delivery_error("AccessDenied")
+            .build();
+        let denied = told(&trail(), &denied, &usual).unwrap();
+        assert_eq!(denied, State::Undelivered("AccessDenied".to_owned()));
+    }
+
+    #[test]
+    fn what_cloudtrail_does_not_show_is_unknown() {
+        let usual = classic(|usual| usual);
+        assert!(told(&Trail::builder().build(), &status(), &usual).is_err());
+        let silent = GetTrailStatusOutput::builder().build();
+        assert!(told(&trail(), &silent, &usual).is_err());
+        let nothing = GetEventSelectorsOutput::builder().build();
+        assert!(told(&trail(), &status(), &nothing).is_err());
+    }
 
     #[test]
     fn one_trail_that_records_is_enough() {
-        let of = |states: Vec<State>| {
+        let of = |states: Vec<Seen<State>>| {
             let named = states.into_iter().enumerate();
             judge(
                 &named
@@ -111,18 +278,11 @@ mod tests {
                     .collect::<Vec<_>>(),
             )
         };
-        assert_eq!(of(vec![]), (false, "no trail".to_owned()));
-        assert_eq!(
-            of(vec![State::Stopped, State::Records]),
-            (true, "t1 does".to_owned())
-        );
-        let denied = State::Undelivered("AccessDenied".to_owned());
-        assert_eq!(
-            of(vec![State::Stopped, denied, State::Partial]),
-            (
-                false,
-                "t0 is stopped, t1 cannot deliver: AccessDenied, t2 leaves changes out".to_owned()
-            )
-        );
+        let blind = || Err(Blind::because("denied"));
+        assert_eq!(of(vec![]).unwrap(), (false, "no trail".to_owned()));
+        assert!(of(vec![blind(), Ok(State::Records)]).unwrap().0);
+        assert!(of(vec![Ok(State::Stopped), blind()]).is_err());
+        let (right, shown) = of(vec![Ok(State::Stopped), Ok(State::OneRegion)]).unwrap();
+        assert!(!right && shown.starts_with("t0 is stopped, t1 records one region"));
     }
 }
