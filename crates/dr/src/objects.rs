@@ -30,6 +30,7 @@ mod reconcile;
 mod split;
 mod spool;
 mod sync;
+mod under_way;
 mod undo;
 mod versions;
 mod walk;

@@ -7,7 +7,6 @@ use aws_env::{Error, ErrorClass};
 use report::{Amount, Document, Mark, Observer, Report};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 
 use super::bucket::Bucket;
 use super::copy::{Copied, Copier, CopyError, Expected, Order};
@@ -17,6 +16,7 @@ use super::look::look;
 use super::pace::Pace;
 use super::plan::{Listed, Step, Tally, examples};
 use super::spool::SpoolError;
+use super::under_way::UnderWay;
 
 /// Copies that are written down at once. While they are made, the next ones are looked at.
 const COPIES: usize = 250;
@@ -251,26 +251,19 @@ impl Execution<'_> {
     ) -> Result<(), ExecuteError> {
         let started = Instant::now();
         let mut pace = Pace::new(self.concurrency);
-        let mut running: JoinSet<(Ready, Result<Copied, CopyError>)> = JoinSet::new();
-        let mut more = true;
+        let mut copies = UnderWay::new();
         loop {
-            if running.is_empty() && !more {
+            // What still comes then is let go, however much is under way.
+            let limit = match self.stopping() {
+                true => usize::MAX,
+                false => pace.limit(),
+            };
+            let begin = |ready| {
+                (!self.stopping())
+                    .then(|| copy_one(self.copier.clone(), self.journal.clone(), ready))
+            };
+            let Some(ended) = copies.next(&mut receiver, limit, begin).await else {
                 return Ok(());
-            }
-            let room = self.stopping() || running.len() < pace.limit();
-            let ended = tokio::select! {
-                next = receiver.recv(), if more && room => {
-                    match next {
-                        Some(ready) if !self.stopping() => {
-                            let work = copy_one(self.copier.clone(), self.journal.clone(), ready);
-                            running.spawn(work);
-                        }
-                        Some(_) => {}
-                        None => more = false,
-                    }
-                    continue;
-                }
-                Some(ended) = running.join_next(), if !running.is_empty() => ended,
             };
             let (ready, outcome) = ended?;
             pace.ended(started.elapsed(), self.destination.refusals());
