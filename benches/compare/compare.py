@@ -68,6 +68,12 @@ class Garage:
         self.cli("bucket", "create", name)
         self.cli("bucket", "allow", "--read", "--write", "--owner", name, "--key", KEY)
 
+    def cpu(self):
+        """Seconds of processor time that it has used."""
+        with open(f"/proc/{self.process.pid}/stat") as f:
+            user, system = f.read().rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def stop(self):
         self.process.terminate()
         self.process.wait()
@@ -230,20 +236,24 @@ def against_the_limit(garage, folder, ours, source, names, pairs, concurrency):
     os.sched_setaffinity(0, cores[len(cores) // 2:])
     command = tools(garage, folder, ours)["dr-replicate"]
     print(f"\n### first sync of {len(names)} objects against the server's limit, server and client on cores of their "
-          "own\n\n| pair | raw CopyObject/s | own copies/s | share | own CPU s |\n|---|---|---|---|---|")
+          "own\n\n| pair | raw CopyObject/s | own copies/s | share | server busy, raw | own | own CPU s |\n"
+          "|---|---|---|---|---|---|---|")
     shares = []
     for pair in range(pairs):
-        rates = {}
+        rates, busy = {}, {}
         for who in ["raw", "own"] if pair % 2 else ["own", "raw"]:
             bucket = f"limit-{who}-{pair}"
             garage.bucket(bucket)
+            used, begin = garage.cpu(), time.perf_counter()
             if who == "raw":
                 rates[who] = raw_copies(garage, bucket, source, names, workers=concurrency)
             else:
                 wall, cpu, _ = measure(*command("sync", source, bucket))
                 rates[who] = len(names) / wall
+            busy[who] = (garage.cpu() - used) / (time.perf_counter() - begin)
         shares.append(rates["own"] / rates["raw"])
-        print(f"| {pair + 1} | {rates['raw']:.0f} | {rates['own']:.0f} | {shares[-1]:.2f} | {cpu:.2f} |", flush=True)
+        print(f"| {pair + 1} | {rates['raw']:.0f} | {rates['own']:.0f} | {shares[-1]:.2f} | {busy['raw']:.2f} | "
+              f"{busy['own']:.2f} | {cpu:.2f} |", flush=True)
     print(f"\nMedian share: {statistics.median(shares):.2f}")
     pin(garage.process.pid, cores)
     os.sched_setaffinity(0, cores)
