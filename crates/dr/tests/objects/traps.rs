@@ -429,6 +429,11 @@ async fn an_object_whose_key_is_the_prefix_is_copied_and_compared() {
     let (plan, done) = stage.sync("r2", &deleting()).await;
     assert_eq!((plan.delete.tally.objects, done.deleted.objects), (1, 1));
     assert_eq!(stage.keys().await, ["old/2026/a"]);
+    // Empty, it marks the folder, and between two folders there is a place for that.
+    stage.put_source("2026/", b"").await;
+    let (_, done) = stage.sync("r3", &options()).await;
+    assert_eq!(done.copied.objects, 1, "{done:?}");
+    assert_eq!(stage.keys().await, ["old/2026/", "old/2026/a"]);
 }
 
 #[tokio::test]
