@@ -11,7 +11,7 @@ use crate::check::{Blind, Seen};
 const KEYS: &str = "kms.amazonaws.com";
 
 /// What a trail that records this region does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum State {
     Records,
     Stopped,
@@ -116,23 +116,30 @@ fn selects_in_detail(selector: &AdvancedEventSelector) -> bool {
     management
 }
 
-fn judge(trails: &[(String, Seen<State>)]) -> Seen<(bool, String)> {
-    let records = |state: &Seen<State>| matches!(state, Ok(State::Records));
-    if let Some((name, _)) = trails.iter().find(|(_, state)| records(state)) {
-        return Ok((true, format!("{name} does")));
-    }
-    let mut told = Vec::new();
-    for (name, state) in trails {
-        told.push(match state.clone()? {
-            State::Records => format!("{name} does"),
-            State::Stopped => format!("{name} is stopped"),
-            State::Undelivered(error) => format!("{name} cannot deliver: {error}"),
-            State::Partial => format!("{name} leaves changes out"),
-            State::OneRegion => {
+impl State {
+    fn told(&self, name: &str) -> String {
+        match self {
+            Self::Records => format!("{name} does"),
+            Self::Stopped => format!("{name} is stopped"),
+            Self::Undelivered(error) => format!("{name} cannot deliver: {error}"),
+            Self::Partial => format!("{name} leaves changes out"),
+            Self::OneRegion => {
                 format!("{name} records one region, and nothing of IAM and CloudFront")
             }
-        });
+        }
     }
+}
+
+fn judge(trails: &[(String, Seen<State>)]) -> Seen<(bool, String)> {
+    for (name, state) in trails {
+        if let Ok(state @ State::Records) = state {
+            return Ok((true, state.told(name)));
+        }
+    }
+    let told: Vec<String> = trails
+        .iter()
+        .map(|(name, state)| Ok(state.as_ref().map_err(Clone::clone)?.told(name)))
+        .collect::<Seen<_>>()?;
     match told.is_empty() {
         true => Ok((false, "no trail".to_owned())),
         false => Ok((false, told.join(", "))),
