@@ -1,4 +1,6 @@
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::Shell;
@@ -30,7 +32,7 @@ pub struct GlobalArgs {
     #[arg(long, short = 'y', global = true)]
     pub yes: bool,
 
-    /// Tell more on standard error: -v what is done, -vv every call
+    /// Tell more on standard error: -v each step that is applied, -vv each call to AWS, -vvv what libraries say
     #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
@@ -43,6 +45,28 @@ pub enum OutputFormat {
     Table,
     /// One JSON document and nothing else
     Json,
+}
+
+/// A length of time on the command line ([`settings::parse_duration`]).
+///
+/// # Errors
+/// When it is not written as in `90s`, `15m`, `1h30m` or `7d`.
+pub fn duration(text: &str) -> Result<Duration, settings::DurationError> {
+    settings::parse_duration(text)
+}
+
+/// As [`duration`], within bounds.
+pub fn duration_within(
+    bounds: RangeInclusive<Duration>,
+) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let length = duration(text).map_err(|error| error.to_string())?;
+        if bounds.contains(&length) {
+            return Ok(length);
+        }
+        let [least, most] = [bounds.start(), bounds.end()].map(|bound| report::duration(*bound));
+        Err(format!("{text} is not between {least} and {most}"))
+    }
 }
 
 /// `completion SHELL`.

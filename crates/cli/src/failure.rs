@@ -20,6 +20,35 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// The one order in which ends are combined, in every program: interrupted, then what must be put right by the
+    /// user first (usage, refused), then what is known to be wrong, then what is not known. That something is wrong is
+    /// certain, whatever else could not be checked; and what could not be checked is never fine.
+    fn rank(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Unchecked => 1,
+            Self::Wrong => 2,
+            Self::Refused => 3,
+            Self::Usage => 4,
+            Self::Interrupted => 5,
+        }
+    }
+
+    /// The worse of two ends.
+    #[must_use]
+    pub fn worst(self, other: Self) -> Self {
+        std::cmp::max_by_key(self, other, |exit| exit.rank())
+    }
+}
+
+/// The worst of all; [`Exit::Fine`] of none.
+impl FromIterator<Self> for Exit {
+    fn from_iter<I: IntoIterator<Item = Self>>(ends: I) -> Self {
+        ends.into_iter().fold(Self::Fine, Self::worst)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -180,6 +209,18 @@ mod tests {
         assert_eq!(causes(aws(ErrorClass::Unreachable, None, None)), 2);
         assert_eq!(causes(aws(ErrorClass::Unreachable, None, Some(500))), 1);
         assert_eq!(causes(aws(ErrorClass::Credentials, None, None)), 1);
+    }
+
+    #[test]
+    fn worst_of_several_ends_is_wrong_before_unknown_and_never_fine() {
+        use Exit::{Fine, Interrupted, Refused, Unchecked, Usage, Wrong};
+        let worst = |ends: &[Exit]| ends.iter().copied().collect::<Exit>();
+        assert_eq!(worst(&[]), Fine);
+        assert_eq!(worst(&[Fine, Unchecked]), Unchecked);
+        assert_eq!(worst(&[Wrong, Unchecked, Fine]), Wrong);
+        assert_eq!(worst(&[Wrong, Refused]), Refused);
+        assert_eq!(worst(&[Usage, Refused]), Usage);
+        assert_eq!(worst(&[Interrupted, Usage]), Interrupted);
     }
 
     #[test]

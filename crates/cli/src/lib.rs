@@ -5,13 +5,17 @@
 mod args;
 mod environment;
 mod failure;
+mod file;
 mod output;
 mod progress;
 mod run;
 
-pub use args::{CompletionArgs, GlobalArgs, OutputFormat, print_completion};
+pub use args::{
+    CompletionArgs, GlobalArgs, OutputFormat, duration, duration_within, print_completion,
+};
 pub use environment::{aws_env, load_settings, now};
 pub use failure::{Exit, Failure};
+pub use file::{Secrecy, read_input, write_file};
 pub use output::{confirm, confirm_name, print, print_text, residency_notes, tell};
 pub use progress::Progress;
 pub use run::{run, run_draining, run_repeating};

@@ -16,6 +16,7 @@ pub use chart::{Chart, Limit, Shape, Tally, Value};
 pub use document::{Document, Fact, Mark, Section};
 pub use html::Page;
 pub use progress::{Amount, Observer, Outcome, Silent};
+pub use text::duration;
 
 /// A result that can be shown to a person; its JSON is its [`serde::Serialize`].
 pub trait Report: serde::Serialize {

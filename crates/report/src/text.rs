@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 /// A piece of a paragraph.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Span<'a> {
@@ -43,9 +45,46 @@ pub(crate) fn without_controls(text: &str) -> String {
         .collect()
 }
 
+/// A length of time as people read it, with two units at most: `340ms`, `4.5s`, `12m 3s`, `2h 5m`, `3d 4h`. What
+/// settings and command lines take is written alike.
+pub fn duration(length: Duration) -> String {
+    let (days, hours) = (length.as_secs() / 86_400, length.as_secs() / 3600 % 24);
+    let (minutes, seconds) = (length.as_secs() / 60 % 60, length.as_secs() % 60);
+    let two = |large: u64, unit: &str, small: u64, part: &str| match small {
+        0 => format!("{large}{unit}"),
+        _ => format!("{large}{unit} {small}{part}"),
+    };
+    match (days, hours, minutes, seconds) {
+        (0, 0, 0, 0) => format!("{}ms", length.as_millis()),
+        (0, 0, 0, _) if length.subsec_millis() < 50 => format!("{seconds}s"),
+        (0, 0, 0, _) => format!("{:.1}s", length.as_secs_f64()),
+        (0, 0, ..) => two(minutes, "m", seconds, "s"),
+        (0, ..) => two(hours, "h", minutes, "m"),
+        _ => two(days, "d", hours, "h"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn duration_has_two_units_at_most() {
+        let rows = [
+            (0, "0ms"),
+            (340, "340ms"),
+            (4_000, "4s"),
+            (4_520, "4.5s"),
+            (60_000, "1m"),
+            (723_000, "12m 3s"),
+            (7_500_000, "2h 5m"),
+            (7_203_000, "2h"),
+            (273_600_000, "3d 4h"),
+        ];
+        for (milliseconds, text) in rows {
+            assert_eq!(duration(Duration::from_millis(milliseconds)), text);
+        }
+    }
 
     #[test]
     fn code_is_what_stands_between_two_backticks() {

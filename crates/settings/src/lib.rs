@@ -10,6 +10,7 @@
 
 mod databases;
 mod document;
+mod duration;
 mod error;
 mod names;
 mod objectives;
@@ -21,6 +22,7 @@ mod state;
 mod tags;
 
 pub use databases::{CopiesKept, Database, RestoreAs};
+pub use duration::{DurationError, parse_duration};
 pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
 pub use names::{
     BucketName, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use jiff::fmt::serde::unsigned_duration::friendly::compact;
 use serde::Serialize;
 
 use crate::document::{Field, Section};
+use crate::parse_duration;
 
 /// Recovery objectives. By default an RTO of 45 minutes, and an RPO of 24 hours for databases, what the last
 /// daily backup gives, and of 15 minutes for objects, the time that S3 commits to replicate in.
@@ -56,15 +56,15 @@ impl Objectives {
 
 fn read_duration(field: &Field<'_>) -> Option<Duration> {
     let text = field.string()?;
-    let Ok(duration) = text.parse::<SignedDuration>() else {
-        let fix = "write hours, minutes and seconds, as in \"45m\" or \"1h 30m\"";
-        return field.invalid(format!("{text:?} is not a length of time"), fix);
-    };
-    match Duration::try_from(duration) {
+    match parse_duration(text) {
         Ok(duration) if !duration.is_zero() => Some(duration),
-        _ => field.invalid(
+        Ok(_) => field.invalid(
             format!("{text:?} is not more than zero"),
             "write a positive time, as in \"45m\"",
+        ),
+        Err(error) => field.invalid(
+            error.to_string(),
+            "write days, hours, minutes and seconds, as in \"45m\", \"1h30m\" or \"7d\"",
         ),
     }
 }

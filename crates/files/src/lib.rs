@@ -1,0 +1,219 @@
+//! Files that are there whole or not at all, on the disk when the call returns, and for their owner alone where they
+//! hold secrets; and reading that has a limit.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Read, Write as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// Who may read a file that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrecy {
+    /// Its owner alone (mode 0600), from its first byte on.
+    Secret,
+    /// Whom the user's umask lets.
+    Public,
+}
+
+/// Why a file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It has more bytes than are read.
+    #[error("{} has more than {limit} bytes, and no more are read", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes are read at most.
+        limit: u64,
+    },
+    /// It cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is there already.
+    #[error("{} is there already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Writes a file in the place of an older one, or none. Whoever reads it meanwhile sees the old one or the new one.
+///
+/// # Errors
+/// When it cannot be written; what was there before is unchanged then.
+pub fn write_file(path: &Path, bytes: &[u8], secrecy: Secrecy) -> Result<(), FileError> {
+    let failed = |source| FileError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    let part = written_beside(path, bytes, secrecy).map_err(failed)?;
+    part.persist(path).map_err(|error| failed(error.error))?;
+    sync_folder(path).map_err(failed)
+}
+
+/// Writes a file that is not there yet.
+///
+/// # Errors
+/// When it is there, or cannot be written.
+pub fn write_new_file(path: &Path, bytes: &[u8], secrecy: Secrecy) -> Result<(), FileError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AlreadyExists => FileError::Exists {
+            path: path.to_owned(),
+        },
+        _ => FileError::Write {
+            path: path.to_owned(),
+            source,
+        },
+    };
+    let part = written_beside(path, bytes, secrecy).map_err(failed)?;
+    part.persist_noclobber(path)
+        .map_err(|error| failed(error.error))?;
+    sync_folder(path).map_err(failed)
+}
+
+/// The bytes of a file, if it has no more than `limit` of them.
+///
+/// # Errors
+/// When it cannot be read, or is larger.
+pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let file = File::open(path).map_err(|source| FileError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    read_limited_from(file, path, limit)
+}
+
+/// As [`read_limited`], from a reader that `path` is the name of: `-` for standard input.
+///
+/// # Errors
+/// When it cannot be read, or has more.
+pub fn read_limited_from(reader: impl Read, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let path = path.to_owned();
+    let mut bytes = Vec::new();
+    match reader.take(limit + 1).read_to_end(&mut bytes) {
+        Ok(_) if bytes.len() as u64 <= limit => Ok(bytes),
+        Ok(_) => Err(FileError::TooLarge { path, limit }),
+        Err(source) => Err(FileError::Read { path, source }),
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn written_beside(path: &Path, bytes: &[u8], secrecy: Secrecy) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".").suffix(".part");
+    // A temporary file has mode 0600 unless told otherwise.
+    if let (Secrecy::Public, Some(permissions)) = (secrecy, all_that_umask_lets()) {
+        builder.permissions(permissions);
+    }
+    let mut part = builder.tempfile_in(folder(path))?;
+    part.write_all(bytes)?;
+    part.as_file().sync_all()?;
+    Ok(part)
+}
+
+#[cfg(unix)]
+fn all_that_umask_lets() -> Option<Permissions> {
+    Some(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+}
+
+#[cfg(not(unix))]
+fn all_that_umask_lets() -> Option<Permissions> {
+    None
+}
+
+/// So that the name is on the disk, too.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder(path))?.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn names(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn write_file_secret_is_for_its_owner_alone_whatever_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "open").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        write_file(&path, b"hidden", Secrecy::Secret).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(fs::read(&path).unwrap(), b"hidden");
+        assert_eq!(names(folder.path()), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn write_file_public_is_as_umask_lets() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("a"), folder.path().join("b"));
+        write_file(&path, b"1", Secrecy::Public).unwrap();
+        fs::write(&other, "1").unwrap();
+        assert_eq!(mode(&path), mode(&other));
+    }
+
+    #[test]
+    fn write_new_file_does_not_take_the_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_new_file(&path, b"1", Secrecy::Secret).unwrap();
+        let refused = write_new_file(&path, b"2", Secrecy::Secret).unwrap_err();
+        assert!(matches!(refused, FileError::Exists { .. }), "{refused}");
+        assert_eq!(fs::read(&path).unwrap(), b"1");
+        assert_eq!(names(folder.path()), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn write_file_where_no_folder_is_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("none/a");
+        let error = write_file(&path, b"1", Secrecy::Public).unwrap_err();
+        assert!(error.to_string().contains("none/a"), "{error}");
+    }
+
+    #[test]
+    fn read_limited_at_the_limit_reads_and_past_it_refuses() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "1234").unwrap();
+        assert_eq!(read_limited(&path, 4).unwrap(), b"1234");
+        let refused = read_limited(&path, 3).unwrap_err();
+        assert!(
+            matches!(refused, FileError::TooLarge { limit: 3, .. }),
+            "{refused}"
+        );
+    }
+}
