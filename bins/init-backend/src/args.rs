@@ -84,23 +84,12 @@ pub struct VerifyArgs {
 #[derive(Debug, Args)]
 pub struct CanaryArgs {
     /// How long the canary may take to replicate
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = cli::duration_within(Duration::ZERO..=LONGEST))]
     pub canary_timeout: Duration,
 }
 
 /// Replication that takes longer than this is broken.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text
-        .parse()
-        .map_err(|error: jiff::Error| error.to_string())?;
-    let time = Duration::try_from(span).map_err(|_| "a time must not be negative".to_owned())?;
-    if time > LONGEST {
-        return Err("longer than a day".to_owned());
-    }
-    Ok(time)
-}
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// `render`.
 #[derive(Debug, Args)]

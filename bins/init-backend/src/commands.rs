@@ -58,7 +58,10 @@ async fn connect(global: &GlobalArgs) -> Result<Backend, Failure> {
     let settings = cli::load_settings(global)?;
     cli::residency_notes(&settings);
     let env = cli::aws_env().await?;
-    Backend::connect(&settings, &env)
-        .await
-        .map_err(|error| Failure::aws("reach AWS", error))
+    Backend::connect(
+        &settings,
+        &env.both(settings.regions.primary, settings.regions.dr),
+    )
+    .await
+    .map_err(|error| Failure::aws("reach AWS", error))
 }

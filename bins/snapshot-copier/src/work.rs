@@ -74,8 +74,8 @@ impl Work {
     /// With the clients of both regions.
     pub fn new(env: &AwsEnv, configuration: Configuration) -> Self {
         Self {
-            source: Site::new(env, configuration.source),
-            target: Site::new(env, configuration.target),
+            source: Site::new(&env.access(configuration.source)),
+            target: Site::new(&env.access(configuration.target)),
             configuration,
         }
     }

@@ -25,7 +25,7 @@ const NOT_LOOKED_FOR: &str = "only what the guide's stack has was looked for in 
 pub(crate) async fn inventory(env: &AwsEnv, settings: &Settings) -> Result<Inventory, Error> {
     let (primary, dr) = (settings.regions.primary, settings.regions.dr);
     let mut asked = Asked {
-        sites: Sites::new(env, primary),
+        sites: Sites::new(&env.access(primary), &env.global(primary)),
         region: primary,
         name: format!("{}-{}", settings.project, settings.environment),
         tags: tags(settings),
@@ -41,7 +41,7 @@ pub(crate) async fn inventory(env: &AwsEnv, settings: &Settings) -> Result<Inven
     asked.monitoring().await?;
     asked.topics().await?;
     // The DR region has copies, and whatever is kept ready there.
-    asked.sites = Sites::new(env, dr);
+    asked.sites = Sites::new(&env.access(dr), &env.global(dr));
     asked.region = dr;
     asked.replicated_backups().await?;
     asked.network().await?;

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,11 +15,15 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
+use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::service_config::ServiceConfigKey;
 use settings::Region;
+use tokio::sync::OnceCell;
 
+use crate::CaBundleError;
+use crate::credentials::RegionalCredentials;
 use crate::trust::trust_bundle;
-use crate::{CaBundleError, RegionClients};
+use crate::wall::RegionWall;
 
 /// A TCP and TLS handshake across an ocean takes well under a second; three seconds without one
 /// means that nobody is there.
@@ -37,6 +42,8 @@ pub struct Options {
     pub endpoint_url: Option<String>,
     /// Credentials, instead of the standard chain.
     pub credentials: Option<Credentials>,
+    /// Where credentials come from, instead of the standard chain.
+    pub credentials_provider: Option<SharedCredentialsProvider>,
     /// Certificates to trust instead of the system's (`AWS_CA_BUNDLE`).
     pub ca_bundle: Option<PathBuf>,
     /// A profile, instead of `AWS_PROFILE`.
@@ -49,18 +56,32 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The certificate bundle cannot be used.
-    #[error("load the trusted certificates")]
+    #[error("cannot load the trusted certificates")]
     CaBundle(#[from] CaBundleError),
     /// An endpoint is no URL.
-    #[error("use {url:?} as an endpoint of {service}")]
+    #[error("{url:?} is no URL, and cannot be an endpoint of {service}")]
     Endpoint {
         /// The service.
         service: &'static str,
         /// What was set.
         url: String,
     },
+    /// The profile that is asked for is not in the AWS configuration files.
+    #[error(
+        "the profile {name:?} is not in the AWS configuration files, which have {}",
+        listed(known)
+    )]
+    NoSuchProfile {
+        /// The name.
+        name: String,
+        /// The profiles that are there.
+        known: Vec<String>,
+    },
+    /// The AWS configuration files cannot be read.
+    #[error("cannot read the AWS configuration files")]
+    Profiles(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The TLS library refuses its configuration.
-    #[error("set up TLS")]
+    #[error("cannot set up TLS")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -69,6 +90,11 @@ pub enum LoadError {
 pub struct AwsEnv {
     config: SdkConfig,
     tls: Arc<TlsContext>,
+    http_client: SharedHttpClient,
+    given: Option<SharedCredentialsProvider>,
+    profile: Option<String>,
+    /// One source for each region, so that its clients share what it caches.
+    credentials: Arc<Mutex<HashMap<Region, SharedCredentialsProvider>>>,
 }
 
 /// The endpoints that stand in for AWS's own, if any.
@@ -94,11 +120,20 @@ impl AwsEnv {
     pub async fn load(options: Options) -> Result<Self, LoadError> {
         // Shared, since it holds every certificate that is trusted.
         let tls = Arc::new(tls(options.ca_bundle)?);
+        let given = options
+            .credentials_provider
+            .or_else(|| options.credentials.map(SharedCredentialsProvider::new));
+        if let (Some(profile), None) = (&options.profile, &given) {
+            check_profile(profile).await?;
+        }
+        let http_client = http_client(tls.clone());
         let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest())
             // Each client gets its own region; this one keeps the loader from asking the
             // instance metadata service.
             .region(aws_config::Region::from_static("us-east-1"))
-            .http_client(http_client(tls.clone()))
+            .http_client(http_client.clone())
+            // Each region has its own: see `walled_config`.
+            .no_credentials()
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(CONNECT_TIMEOUT)
@@ -115,15 +150,16 @@ impl AwsEnv {
         if let Some(url) = options.endpoint_url {
             loader = loader.endpoint_url(url);
         }
-        if let Some(credentials) = options.credentials {
-            loader = loader.credentials_provider(SharedCredentialsProvider::new(credentials));
-        }
-        if let Some(profile) = options.profile {
+        if let Some(profile) = &options.profile {
             loader = loader.profile_name(profile);
         }
         let env = Self {
             config: loader.load().await,
             tls,
+            http_client,
+            given,
+            profile: options.profile,
+            credentials: Arc::default(),
         };
         for service in ["S3", "DynamoDB", "IAM", "STS", "CloudWatch"] {
             if let Some(url) = env.endpoint(service)
@@ -135,17 +171,48 @@ impl AwsEnv {
         Ok(env)
     }
 
-    /// The clients of `region`.
-    pub fn region(&self, region: Region) -> RegionClients {
-        RegionClients::new(self, region)
-    }
-
-    /// The SDK's configuration for `region`, for services that have no client here.
-    pub fn sdk_config(&self, region: Region) -> SdkConfig {
+    /// The SDK's configuration for `region`, whose HTTP client reaches that region alone.
+    pub(crate) fn walled_config(&self, region: Region) -> SdkConfig {
         self.config
             .to_builder()
             .region(aws_config::Region::new(region.as_str().to_owned()))
+            .credentials_provider(self.credentials(region))
+            .http_client(RegionWall {
+                allowed: region,
+                inner: self.http_client.clone(),
+            })
             .build()
+    }
+
+    fn credentials(&self, region: Region) -> SharedCredentialsProvider {
+        if let Some(given) = &self.given {
+            return given.clone();
+        }
+        let mut known = self
+            .credentials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let source = known.entry(region).or_insert_with(|| {
+            SharedCredentialsProvider::new(RegionalCredentials {
+                region: aws_config::Region::new(region.as_str().to_owned()),
+                profile: self.profile.clone(),
+                http_client: self.http_client.clone(),
+                timeouts: self
+                    .config
+                    .timeout_config()
+                    .cloned()
+                    .unwrap_or_else(TimeoutConfig::disabled),
+                retries: self
+                    .config
+                    .retry_config()
+                    .cloned()
+                    .unwrap_or_else(RetryConfig::standard),
+                use_fips: self.config.use_fips(),
+                use_dual_stack: self.config.use_dual_stack(),
+                chain: OnceCell::new(),
+            })
+        });
+        source.clone()
     }
 
     pub(crate) fn tls(&self) -> &Arc<TlsContext> {
@@ -174,6 +241,31 @@ impl AwsEnv {
             .service_config()
             .and_then(|service| service.load_config(key))
             .or_else(|| self.config.endpoint_url().map(str::to_owned))
+    }
+}
+
+async fn check_profile(name: &str) -> Result<(), LoadError> {
+    let profiles = aws_config::profile::load(
+        &Fs::real(),
+        &Env::real(),
+        &Default::default(),
+        Some(name.to_owned().into()),
+    )
+    .await
+    .map_err(|error| LoadError::Profiles(error.into()))?;
+    if profiles.get_profile(name).is_some() {
+        return Ok(());
+    }
+    Err(LoadError::NoSuchProfile {
+        name: name.to_owned(),
+        known: profiles.profiles().map(str::to_owned).collect(),
+    })
+}
+
+fn listed(names: &[String]) -> String {
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
     }
 }
 

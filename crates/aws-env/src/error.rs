@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 use settings::Region;
+
+use crate::wall::OutsideRegion;
 
 /// What kind of answer, or lack of one, an error is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -44,6 +46,14 @@ impl ErrorClass {
             Self::Invalid => "invalid request",
             Self::Other => "failed",
         }
+    }
+}
+
+impl ErrorClass {
+    /// Whether the same call may succeed a moment later, without anybody having changed anything. A refusal will not
+    /// go away by asking again.
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Throttled)
     }
 }
 
@@ -91,6 +101,7 @@ pub struct Error {
     pub request_id: Option<String>,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
+    not_settled: bool,
     source: Box<dyn StdError + Send + Sync>,
 }
 
@@ -106,8 +117,9 @@ impl Error {
             None => (None, None),
         };
         let class = match &error {
-            SdkError::ServiceError(_) => classify(code, status),
+            SdkError::ServiceError(_) => classify(call.operation, code, status),
             _ if lacks_credentials(&error) => ErrorClass::Credentials,
+            _ if caused_by::<OutsideRegion>(&error) => ErrorClass::Invalid,
             SdkError::TimeoutError(_)
             | SdkError::DispatchFailure(_)
             | SdkError::ResponseError(_) => ErrorClass::Unreachable,
@@ -120,6 +132,7 @@ impl Error {
             message: message.map(str::to_owned),
             request_id,
             status,
+            not_settled: false,
             source: Box::new(error),
         }
     }
@@ -134,19 +147,32 @@ impl Error {
             message: Some(what.clone()),
             request_id: None,
             status: None,
+            not_settled: false,
             source: what.into(),
         }
     }
 
     /// Something that AWS accepted but did not show within `waited`.
     pub fn not_settled(call: Call, waited: Duration, last_seen: impl fmt::Display) -> Self {
-        Self::unexpected(
+        let mut error = Self::unexpected(
             call,
             format!(
                 "not as requested after {} s, last seen: {last_seen}",
                 waited.as_secs()
             ),
-        )
+        );
+        error.not_settled = true;
+        error
+    }
+
+    /// Whether the same call may succeed a moment later ([`ErrorClass::is_transient`]).
+    pub fn is_transient(&self) -> bool {
+        self.class.is_transient()
+    }
+
+    /// Whether AWS accepted a change that it did not show in time ([`Error::not_settled`]).
+    pub fn is_not_settled(&self) -> bool {
+        self.not_settled
     }
 
     /// Whether AWS's error code is `code`.
@@ -188,10 +214,15 @@ impl StdError for Error {
     }
 }
 
+/// Not when the source of credentials, such as STS, could not be reached: that says nothing about them.
 fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
+    caused_by::<CredentialsError>(error) && !caused_by::<ConnectorError>(error)
+}
+
+fn caused_by<C: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<CredentialsError>() {
+        if error.is::<C>() {
             return true;
         }
         next = error.source();
@@ -201,7 +232,10 @@ fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
 
 /// Codes as listed in the API references of S3, DynamoDB, IAM, KMS, STS and CloudWatch ("Errors",
 /// "Common errors"); a code that is not here is judged by its HTTP status.
-fn classify(code: Option<&str>, status: Option<u16>) -> ErrorClass {
+///
+/// A 404 without a code says "absent" only in answer to HEAD, which has no body to put a code in. Anywhere else it
+/// was not AWS that answered, but a proxy or an endpoint that knows no such address.
+fn classify(operation: &str, code: Option<&str>, status: Option<u16>) -> ErrorClass {
     let by_code = match code.unwrap_or_default() {
         "SlowDown"
         | "Throttling"
@@ -264,7 +298,8 @@ fn classify(code: Option<&str>, status: Option<u16>) -> ErrorClass {
     };
     by_code.unwrap_or(match status {
         Some(401 | 403) => ErrorClass::Denied,
-        Some(404) => ErrorClass::Absent,
+        Some(404) if code.is_some() || operation.starts_with("Head") => ErrorClass::Absent,
+        Some(404) => ErrorClass::Other,
         Some(409 | 412) => ErrorClass::Conflict,
         Some(429) => ErrorClass::Throttled,
         Some(400..=499) => ErrorClass::Invalid,
@@ -300,13 +335,27 @@ mod tests {
             (Some("NoSuchBucket"), Some(404), ErrorClass::Absent),
             // KMS.
             (Some("NotFoundException"), Some(400), ErrorClass::Absent),
-            (None, Some(404), ErrorClass::Absent),
+            (
+                Some("DashboardNotFoundError"),
+                Some(404),
+                ErrorClass::Absent,
+            ),
+            (None, Some(404), ErrorClass::Other),
             (Some("BucketAlreadyExists"), Some(409), ErrorClass::Conflict),
             (Some("MalformedXML"), Some(400), ErrorClass::Invalid),
             (Some("PermanentRedirect"), Some(301), ErrorClass::Other),
         ];
         for (code, status, class) in rows {
-            assert_eq!(classify(code, status), class, "{code:?} {status:?}");
+            assert_eq!(
+                classify("GetObject", code, status),
+                class,
+                "{code:?} {status:?}"
+            );
         }
+        assert_eq!(
+            classify("HeadObject", None, Some(404)),
+            ErrorClass::Absent,
+            "HEAD has no body to put a code in"
+        );
     }
 }

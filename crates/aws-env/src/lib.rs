@@ -2,16 +2,30 @@
 //!
 //! [`AwsEnv::load`] takes the standard credential chain and endpoint settings
 //! (`AWS_PROFILE`, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`, profile `services`), and
-//! [`AwsEnv::region`] gives the clients of one region. Errors of every client become [`Error`],
+//! [`AwsEnv::access`] gives access to one region and to no other ([`Both`], [`DrOnly`]). One pager ([`pages`]), one
+//! waiter ([`wait`]) and one log of calls ([`CallLog`]) serve all of them. Errors of every client become [`Error`],
 //! whose [`ErrorClass`] says whether the region could not be reached, the call was refused, or the
 //! resource is not there: three things that a tool used in an outage must not confuse.
 
+mod access;
+mod call_log;
 mod clients;
+mod credentials;
 mod environment;
 mod error;
+mod pages;
 mod trust;
+mod waiter;
+mod wall;
 
-pub use clients::{Connections, RegionClients, iam_region};
+pub use access::{Both, DrOnly, RegionAccess};
+pub use call_log::{CALL_LOG_TARGET, CallLog};
+pub use clients::{
+    ConnectionPool, Connections, GlobalClients, Reachability, RegionClients, iam_region,
+};
 pub use environment::{AwsEnv, Endpoints, LoadError, Options};
 pub use error::{Call, Error, ErrorClass};
+pub use pages::pages;
 pub use trust::CaBundleError;
+pub use waiter::{Poll, Waiter, WaiterConfig, wait};
+pub use wall::OutsideRegion;

@@ -42,13 +42,17 @@ pub fn load_settings(args: &GlobalArgs) -> Result<Settings, Failure> {
 /// AWS as the environment of the process describes it.
 ///
 /// # Errors
-/// Exit 2 when the certificate bundle of `AWS_CA_BUNDLE` cannot be used.
+/// Exit 2 when the certificate bundle of `AWS_CA_BUNDLE` or the profile of `AWS_PROFILE` cannot be used.
 pub async fn aws_env() -> Result<AwsEnv, Failure> {
     let ca_bundle = std::env::var_os("AWS_CA_BUNDLE")
         .filter(|value| !value.is_empty())
         .map(PathBuf::from);
+    let profile = std::env::var("AWS_PROFILE")
+        .ok()
+        .filter(|name| !name.is_empty());
     AwsEnv::load(Options {
         ca_bundle,
+        profile,
         ..Options::default()
     })
     .await
@@ -56,6 +60,8 @@ pub async fn aws_env() -> Result<AwsEnv, Failure> {
         let hint = match &error {
             LoadError::Endpoint { .. } => "an endpoint is a URL such as https://s3.example.com:9000; check AWS_ENDPOINT_URL and the profile",
             LoadError::CaBundle(_) | LoadError::Tls(_) => "check AWS_CA_BUNDLE",
+            LoadError::NoSuchProfile { .. } => "set AWS_PROFILE to one of them, or unset it; `aws configure` makes one",
+            LoadError::Profiles(_) => "check AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE",
         };
         Failure::new(
             Exit::Usage,

@@ -172,19 +172,37 @@ async fn interrupted() -> &'static str {
     "Ctrl-C"
 }
 
+/// The targets of this project: what its own crates tell. `-v` shows the steps that are applied, `-vv` every call to
+/// AWS, `-vvv` whatever the libraries below say as well.
+const OWN: [&str; 15] = [
+    "aws_env",
+    "cli",
+    "cost",
+    "dr",
+    "dr_replicate",
+    "evidence",
+    "init_backend",
+    "probe",
+    "runbook",
+    "settings",
+    "snapshot_copier",
+    "state_backend",
+    "terraform",
+    "verify",
+    "verify_staging",
+];
+
 /// `RUST_LOG` wins. The SDK's own events carry no credentials at these levels.
 fn trace(verbose: u8) {
-    let default = Targets::new();
+    let own = |level| Targets::new().with_targets(OWN.map(|target| (target, level)));
     let default = match verbose {
         // The credential chain warns of every source that has none.
-        0 => default
+        0 => Targets::new()
             .with_default(LevelFilter::WARN)
             .with_target("aws_config", LevelFilter::ERROR),
-        1 => default.with_default(LevelFilter::INFO),
-        _ => default.with_default(LevelFilter::INFO).with_targets(
-            ["aws_smithy_runtime", "aws_env", "state_backend", "dr"]
-                .map(|target| (target, LevelFilter::DEBUG)),
-        ),
+        1 => own(LevelFilter::INFO).with_default(LevelFilter::WARN),
+        2 => own(LevelFilter::DEBUG).with_default(LevelFilter::WARN),
+        _ => Targets::new().with_default(LevelFilter::DEBUG),
     };
     // Targets and levels, without spans and fields.
     let named = std::env::var("RUST_LOG").unwrap_or_default();

@@ -218,7 +218,9 @@ impl Backend {
                 match facet.resource.kind {
                     Kind::Bucket => bucket::apply(clients, self.spec(), facet).await,
                     Kind::Table => table::apply(clients, self.spec(), facet).await,
-                    Kind::Role => role::apply(clients, self.spec(), facet, found.is_some()).await,
+                    Kind::Role => {
+                        role::apply(self.global(), self.spec(), facet, found.is_some()).await
+                    }
                 }
             };
             change

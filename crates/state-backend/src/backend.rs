@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use aws_env::{AwsEnv, Error, ErrorClass, RegionClients};
+use aws_env::{Both, Error, GlobalClients, Reachability, RegionClients};
 use futures::future::join_all;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -80,8 +80,28 @@ pub struct Observed {
 #[derive(Debug)]
 struct Access {
     clients: RegionClients,
-    /// Why the region is not called, if it did not answer at the start.
-    lost: Option<Problem>,
+    /// The services that did not answer at the start, which are not called again, with their errors.
+    silent: Vec<Problem>,
+    /// Whether that is all of them.
+    is_lost: bool,
+}
+
+impl Access {
+    /// With the account ID, unless STS is silent.
+    fn new(clients: RegionClients, reached: Reachability) -> Result<(Self, Option<String>), Error> {
+        let is_lost = reached.is_lost();
+        let access = Self {
+            clients,
+            is_lost,
+            silent: reached.silent.into_iter().map(Problem::from).collect(),
+        };
+        Ok((access, reached.account?))
+    }
+
+    fn silent(&self, service: &str) -> Option<&Problem> {
+        let mut silent = self.silent.iter();
+        silent.find(|problem| problem.error().call.service == service)
+    }
 }
 
 /// The backend that settings describe, with clients for its regions.
@@ -90,57 +110,45 @@ pub struct Backend {
     spec: Spec,
     primary: Access,
     dr: Option<Access>,
+    global: GlobalClients,
 }
 
 impl Backend {
-    /// Asks both regions who we are. One region that does not answer is noted and not called
-    /// again; its part of every result is unknown.
+    /// Asks both regions who we are. A service that does not answer is noted and not called again; its part of every
+    /// result is unknown. A region is lost when none of its services answers.
     ///
     /// # Errors
-    /// When no region answers, or the credentials are not good in the one that does.
-    pub async fn connect(settings: &Settings, env: &AwsEnv) -> Result<Self, Error> {
+    /// When no region's STS answers, or the credentials are not good in one that does.
+    pub async fn connect(settings: &Settings, regions: &Both) -> Result<Self, Error> {
         let draft = Spec::new(settings, "");
-        let primary = env.region(draft.primary.region);
-        let dr = draft.dr.as_ref().map(|side| env.region(side.region));
-        let (first, second) = tokio::join!(primary.account_id(), async {
+        let primary = regions.primary.clients();
+        let dr = draft.dr.as_ref().map(|_| regions.dr.clients());
+        let (first, second) = tokio::join!(primary.reachability(), async {
             match &dr {
-                Some(clients) => Some(clients.account_id().await),
+                Some(clients) => Some(clients.reachability().await),
                 None => None,
             }
         });
-        let mut account = None;
-        let mut keep = |answer: Result<String, Error>| match answer {
-            Ok(id) => {
-                account.get_or_insert(id);
-                Ok(None)
-            }
-            Err(error) if error.class == ErrorClass::Unreachable => Ok(Some(error)),
-            Err(error) => Err(error),
+        let (primary, account_of_primary) = Access::new(primary, first)?;
+        let dr = match dr.zip(second) {
+            Some((clients, reached)) => Some(Access::new(clients, reached)?),
+            None => None,
         };
-        let primary_lost = keep(first)?;
-        let dr_lost = second.map(&mut keep).transpose()?.flatten();
-        match (account, primary_lost) {
-            (Some(account), lost) => {
-                let primary = Access {
-                    clients: primary,
-                    lost: lost.map(Problem::from),
-                };
-                let dr = dr.map(|clients| Access {
-                    clients,
-                    lost: dr_lost.map(Problem::from),
-                });
-                Ok(Self {
-                    spec: Spec::new(settings, account),
-                    primary,
-                    dr,
-                })
-            }
-            (None, Some(error)) => Err(error),
-            (None, None) => Err(Error::unexpected(
-                primary.call("STS", "GetCallerIdentity", "this account"),
+        let (dr, account_of_dr) = dr.unzip();
+        let Some(account) = account_of_primary.or(account_of_dr.flatten()) else {
+            return Err(Error::unexpected(
+                primary
+                    .clients
+                    .call("STS", "GetCallerIdentity", "this account"),
                 "no region answered",
-            )),
-        }
+            ));
+        };
+        Ok(Self {
+            spec: Spec::new(settings, account),
+            primary,
+            dr,
+            global: GlobalClients::new(&regions.global),
+        })
     }
 
     /// What is wanted, with the account's names and ARNs.
@@ -148,9 +156,10 @@ impl Backend {
         &self.spec
     }
 
-    /// Why a side's region is not called, if it did not answer.
+    /// Why a side's region is not called, if none of its services answered.
     pub fn lost(&self, side: SideName) -> Option<&Problem> {
-        self.access(side).lost.as_ref()
+        let access = self.access(side);
+        access.silent.first().filter(|_| access.is_lost)
     }
 
     fn access(&self, side: SideName) -> &Access {
@@ -158,6 +167,10 @@ impl Backend {
             (SideName::Dr, Some(dr)) => dr,
             _ => &self.primary,
         }
+    }
+
+    pub(crate) fn global(&self) -> &GlobalClients {
+        &self.global
     }
 
     pub(crate) fn clients(&self, side: SideName) -> &RegionClients {
@@ -168,7 +181,8 @@ impl Backend {
     fn not_asked(&self, resource: &Resource) -> Option<&Problem> {
         match resource.kind {
             Kind::Role => None,
-            Kind::Bucket | Kind::Table => self.lost(resource.side),
+            Kind::Bucket => self.access(resource.side).silent("S3"),
+            Kind::Table => self.access(resource.side).silent("DynamoDB"),
         }
     }
 
@@ -223,7 +237,7 @@ impl Backend {
         match facet.resource.kind {
             Kind::Bucket => bucket::observe(clients, &self.spec, facet).await,
             Kind::Table => table::observe(clients, facet).await,
-            Kind::Role => role::observe(clients, facet).await,
+            Kind::Role => role::observe(&self.global, facet).await,
         }
     }
 }

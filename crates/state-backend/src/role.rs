@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_env::{Error, ErrorClass, RegionClients};
+use aws_env::{Error, ErrorClass, GlobalClients};
 use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
 use settings::RoleName;
@@ -36,7 +36,7 @@ pub(crate) fn facets(spec: &Spec, role: &RoleName, dr: &Side) -> Vec<Facet> {
 
 /// The value of one aspect of a role; `None` when it is not set, or the role does not exist.
 pub(crate) async fn observe(
-    clients: &RegionClients,
+    clients: &GlobalClients,
     facet: &Facet,
 ) -> Result<Option<Value>, Error> {
     let role = facet.resource.name.as_str();
@@ -112,7 +112,7 @@ fn decode(document: Option<&str>, call: aws_env::Call) -> Result<Value, Error> {
 
 /// Makes one aspect as wanted; other inline policies and tags of the role are left alone.
 pub(crate) async fn apply(
-    clients: &RegionClients,
+    clients: &GlobalClients,
     spec: &Spec,
     facet: &Facet,
     exists: bool,

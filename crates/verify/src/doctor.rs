@@ -10,7 +10,7 @@ mod state;
 mod storage;
 mod symptom;
 
-use aws_env::AwsEnv;
+use aws_env::Both;
 use jiff::Timestamp;
 use report::{Document, Report};
 use serde::Serialize;
@@ -31,8 +31,8 @@ pub const MOST_ERROR_BYTES: u64 = 4 << 20;
 pub struct Ward<'a> {
     /// The environment's clients.
     pub sites: &'a Sites,
-    /// The clients of the state's backend are made of it.
-    pub env: &'a AwsEnv,
+    /// The regions of the state's backend.
+    pub regions: &'a Both,
     /// What the environment is called.
     pub settings: &'a Settings,
     /// Terraform's outputs, where there are any: an apply that failed may have left none.

@@ -1,4 +1,4 @@
-use aws_env::{AwsEnv, Call, RegionClients};
+use aws_env::{Call, GlobalClients, RegionAccess, RegionClients};
 use aws_sdk_s3control::config::endpoint::{Params, ResolveEndpoint};
 use aws_smithy_runtime_api::client::endpoint::EndpointFuture;
 use aws_smithy_types::endpoint::Endpoint;
@@ -8,8 +8,10 @@ use settings::Region;
 /// its metrics, alarms and certificates whatever the region.
 #[derive(Debug, Clone)]
 pub struct Sites {
-    /// S3, CloudWatch, IAM and STS of the environment's region.
+    /// S3, CloudWatch and STS of the environment's region.
     pub home: RegionClients,
+    /// IAM, a global service.
+    pub iam: aws_sdk_iam::Client,
     /// EC2.
     pub ec2: aws_sdk_ec2::Client,
     /// RDS.
@@ -40,27 +42,25 @@ pub struct Sites {
 }
 
 impl Sites {
-    /// The clients of the environment in `region`.
-    pub fn new(env: &AwsEnv, region: Region) -> Self {
-        // CloudFront's home in a partition is IAM's.
-        let global = aws_env::iam_region(region);
-        let (here, there) = (env.sdk_config(region), env.sdk_config(global));
+    /// The clients of an environment in the region of `here`, and of the global services in that of `global`.
+    pub fn new(here: &RegionAccess, global: &RegionAccess) -> Self {
         Self {
-            home: env.region(region),
-            ec2: aws_sdk_ec2::Client::new(&here),
-            rds: aws_sdk_rds::Client::new(&here),
-            elasticache: aws_sdk_elasticache::Client::new(&here),
-            kms: aws_sdk_kms::Client::new(&here),
-            cloudtrail: aws_sdk_cloudtrail::Client::new(&here),
-            secrets: aws_sdk_secretsmanager::Client::new(&here),
-            logs: aws_sdk_cloudwatchlogs::Client::new(&here),
-            sns: aws_sdk_sns::Client::new(&here),
-            s3control: s3control(&here),
-            cloudfront: aws_sdk_cloudfront::Client::new(&there),
-            global_cloudwatch: aws_sdk_cloudwatch::Client::new(&there),
-            global_sns: aws_sdk_sns::Client::new(&there),
-            global_logs: aws_sdk_cloudwatchlogs::Client::new(&there),
-            global,
+            home: here.clients(),
+            iam: GlobalClients::new(global).iam,
+            ec2: aws_env::client!(aws_sdk_ec2, here),
+            rds: aws_env::client!(aws_sdk_rds, here),
+            elasticache: aws_env::client!(aws_sdk_elasticache, here),
+            kms: aws_env::client!(aws_sdk_kms, here),
+            cloudtrail: aws_env::client!(aws_sdk_cloudtrail, here),
+            secrets: aws_env::client!(aws_sdk_secretsmanager, here),
+            logs: aws_env::client!(aws_sdk_cloudwatchlogs, here),
+            sns: aws_env::client!(aws_sdk_sns, here),
+            s3control: s3control(here),
+            cloudfront: aws_env::client!(aws_sdk_cloudfront, global),
+            global_cloudwatch: aws_env::client!(aws_sdk_cloudwatch, global),
+            global_sns: aws_env::client!(aws_sdk_sns, global),
+            global_logs: aws_env::client!(aws_sdk_cloudwatchlogs, global),
+            global: global.region(),
         }
     }
 
@@ -72,6 +72,11 @@ impl Sites {
         resource: impl Into<String>,
     ) -> Call {
         self.home.call(service, operation, resource)
+    }
+
+    /// A name for errors of IAM.
+    pub(crate) fn iam_call(&self, operation: &'static str, resource: impl Into<String>) -> Call {
+        self.global_call("IAM", operation, resource)
     }
 
     /// The region of the global services.
@@ -95,17 +100,17 @@ impl Sites {
 
 /// AWS puts the account before the host's name. An address of an endpoint that stands in for AWS's own has no room
 /// for that.
-fn s3control(config: &aws_types::SdkConfig) -> aws_sdk_s3control::Client {
-    let address = config.endpoint_url().filter(|url| has_address(url));
+fn s3control(access: &RegionAccess) -> aws_sdk_s3control::Client {
+    let address = access
+        .sdk_config()
+        .endpoint_url()
+        .filter(|url| has_address(url));
     let Some(url) = address else {
-        return aws_sdk_s3control::Client::new(config);
+        return aws_env::client!(aws_sdk_s3control, access);
     };
     let endpoint = Endpoint::builder().url(url.to_owned()).build();
-    aws_sdk_s3control::Client::from_conf(
-        aws_sdk_s3control::config::Builder::from(config)
-            .endpoint_resolver(As(endpoint))
-            .build(),
-    )
+    aws_env::client!(aws_sdk_s3control, access, |config| config
+        .endpoint_resolver(As(endpoint)))
 }
 
 fn has_address(url: &str) -> bool {

@@ -4,7 +4,7 @@
 
 use aws_config_of::without_retries;
 use aws_credential_types::Credentials;
-use aws_env::{AwsEnv, Options};
+use aws_env::{AwsEnv, Both, Options};
 use jiff::Timestamp;
 use local_aws::{Fault, FaultKind, LocalAws};
 use settings::Settings;
@@ -63,14 +63,14 @@ mod aws_config_of {
         rebuilt!(aws_sdk_cloudwatch, sites.global_cloudwatch);
         rebuilt!(aws_sdk_cloudwatch, sites.home.cloudwatch);
         rebuilt!(aws_sdk_s3, sites.home.s3);
-        rebuilt!(aws_sdk_iam, sites.home.iam);
+        rebuilt!(aws_sdk_iam, sites.iam);
         sites
     }
 }
 
 struct Stage {
     aws: LocalAws,
-    env: AwsEnv,
+    regions: Both,
     sites: Sites,
     settings: Settings,
     outputs: Outputs,
@@ -91,11 +91,11 @@ impl Stage {
         .await
         .unwrap();
         let region = "ca-central-1".parse().unwrap();
-        let sites = without_retries(Sites::new(&env, region));
+        let sites = without_retries(Sites::new(&env.access(region), &env.global(region)));
         let today = "2026-11-22".parse().unwrap();
         Some(Self {
             aws,
-            env,
+            regions: env.both(region, "us-east-1".parse().unwrap()),
             sites,
             settings: Settings::parse(SETTINGS, today).unwrap(),
             outputs: Outputs::parse(OUTPUTS.as_bytes()).unwrap(),
@@ -108,7 +108,7 @@ impl Stage {
         let mut found = Vec::new();
         let ward = Ward {
             sites: &self.sites,
-            env: &self.env,
+            regions: &self.regions,
             settings: &self.settings,
             outputs: Some(&self.outputs),
             folder: "f",

@@ -48,7 +48,7 @@ pub(super) async fn control(env: &AwsEnv, destination: &Bucket) -> Result<JobCon
         .await
         .map_err(|error| Failure::aws("ask which account this is", error))?;
     Ok(JobControl {
-        client: aws_sdk_s3control::Client::new(&env.sdk_config(region)),
+        client: aws_env::client!(aws_sdk_s3control, &env.access(region)),
         account,
     })
 }

@@ -60,7 +60,7 @@ impl Stage {
     async fn site(&self, region: settings::Region) -> Result<Site, Failure> {
         let reached = self.env.region(region).account_id().await;
         reached.map_err(|error| Failure::aws(&format!("reach {region}"), error))?;
-        Ok(Site::new(&self.env, region))
+        Ok(Site::new(&self.env.access(region)))
     }
 }
 

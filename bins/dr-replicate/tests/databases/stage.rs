@@ -48,16 +48,16 @@ impl Stage {
         })
         .await
         .unwrap();
-        let config = |region: &str| env.sdk_config(region.parse().unwrap());
+        let access = |region: &str| env.access(region.parse().unwrap());
         let key = async |region: &str| {
-            let kms = aws_sdk_kms::Client::new(&config(region));
+            let kms = aws_env::client!(aws_sdk_kms, &access(region));
             let key = kms.create_key().send().await.unwrap();
             key.key_metadata().unwrap().arn().unwrap().to_owned()
         };
         let stage = Self {
             rds: aws.rds().unwrap().clone(),
-            from: aws_sdk_rds::Client::new(&config(PRIMARY)),
-            to: aws_sdk_rds::Client::new(&config(DR)),
+            from: aws_env::client!(aws_sdk_rds, &access(PRIMARY)),
+            to: aws_env::client!(aws_sdk_rds, &access(DR)),
             folder: tempfile::tempdir().unwrap(),
             aws,
         };

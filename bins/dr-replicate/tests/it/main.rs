@@ -8,6 +8,7 @@
 #[macro_use]
 mod stage;
 
+mod calls;
 mod interrupts;
 mod inventory;
 mod jobs;

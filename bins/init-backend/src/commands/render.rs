@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use cli::{Exit, Failure, GlobalArgs, OutputFormat};
+use cli::{Exit, Failure, GlobalArgs, OutputFormat, Secrecy};
 use report::{Document, Report};
 use serde::Serialize;
 use state_backend::{BackendFile, SideName};
@@ -49,7 +49,7 @@ impl Report for Rendered<'_> {
     }
 }
 
-/// Writes beside the target and renames, so that Terraform never reads half a file.
+/// Asks before another file is overwritten.
 fn write(global: &GlobalArgs, path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         let error =
@@ -65,12 +65,5 @@ fn write(global: &GlobalArgs, path: &Path, text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    cli::write_file(path, text.as_bytes(), Secrecy::Public)
 }

@@ -204,8 +204,8 @@ async fn with_kms_the_rule_the_role_and_the_tables_name_the_keys() {
         rule.contains(dr) && rule.contains("SseKmsEncryptedObjects"),
         "{rule}"
     );
-    let policy = clients
-        .iam
+    let iam = stage.iam().await;
+    let policy = iam
         .get_role_policy()
         .role_name("S3TerraformStateReplicationRole")
         .policy_name("ReplicationPolicy")

@@ -293,10 +293,9 @@ async fn what_serves_others_is_kept() {
     let Some(stage) = Stage::open().await else {
         return;
     };
-    let clients = stage.clients(PRIMARY).await;
     let role = "S3TerraformStateReplicationRole";
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
-    let iam = &clients.iam;
+    let iam = stage.iam().await;
     iam.create_role()
         .role_name(role)
         .assume_role_policy_document(trust)

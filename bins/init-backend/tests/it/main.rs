@@ -7,6 +7,7 @@
 
 mod apply;
 mod bad_input;
+mod credentials;
 mod faults;
 mod locks;
 mod stage;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use aws_env::{AwsEnv, Options, RegionClients};
+use aws_env::{AwsEnv, GlobalClients, Options, RegionClients};
 use local_aws::{LocalAws, REMOVED_VARIABLES};
 use serde_json::Value;
 
@@ -90,7 +90,18 @@ impl Stage {
 
     /// Clients with an access key of their own; twelve digits are another account.
     pub(crate) async fn clients_of(&self, key: &str, region: &str) -> RegionClients {
-        let env = AwsEnv::load(Options {
+        let env = self.env_of(key).await;
+        env.region(region.parse().expect("a region"))
+    }
+
+    /// IAM, to look past the program.
+    pub(crate) async fn iam(&self) -> aws_sdk_iam::Client {
+        let env = self.env_of("test").await;
+        GlobalClients::new(&env.global(PRIMARY.parse().expect("a region"))).iam
+    }
+
+    async fn env_of(&self, key: &str) -> AwsEnv {
+        AwsEnv::load(Options {
             endpoint_url: Some(self.aws.endpoint().to_owned()),
             credentials: Some(aws_credential_types::Credentials::new(
                 key, "test", None, None, "test",
@@ -98,8 +109,7 @@ impl Stage {
             ..Options::default()
         })
         .await
-        .expect("an environment");
-        env.region(region.parse().expect("a region"))
+        .expect("an environment")
     }
 
     /// Requests that could have changed something since the log was cleared.

@@ -40,7 +40,7 @@ impl Stage {
         .await
         .unwrap();
         let client =
-            |region: &str| aws_sdk_rds::Client::new(&env.sdk_config(region.parse().unwrap()));
+            |region: &str| aws_env::client!(aws_sdk_rds, &env.access(region.parse().unwrap()));
         let stage = Self {
             rds: aws.rds().unwrap().clone(),
             from: client(PRIMARY),

@@ -45,7 +45,7 @@ pub struct CheckArgs {
     pub out: Option<PathBuf>,
 
     /// Ask again every INTERVAL until interrupted, and print only what changed; ends as the last run did
-    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1m", value_parser = interval)]
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1m", value_parser = cli::duration_within(SHORTEST..=LONGEST))]
     pub watch: Option<Duration>,
 
     /// Exit 1 only for failed checks of this severity or a worse one; unknown stays exit 3
@@ -96,14 +96,4 @@ impl From<SeverityArg> for Severity {
 
 /// All checks together make some 250 calls.
 const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-fn interval(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text
-        .parse()
-        .map_err(|error: jiff::Error| error.to_string())?;
-    match Duration::try_from(span) {
-        Ok(time) if (SHORTEST..=LONGEST).contains(&time) => Ok(time),
-        _ => Err("not between a second and a day".to_owned()),
-    }
-}
+const LONGEST: Duration = Duration::from_hours(24);

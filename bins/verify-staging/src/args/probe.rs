@@ -3,7 +3,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::SignedDuration;
 use verify::{HealthUrl, Target};
 
 use super::check::OutputsArgs;
@@ -33,7 +32,7 @@ pub struct ProbeArgs {
     pub ca: Option<PathBuf>,
 
     /// The time that each probe is given
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = timeout)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = cli::duration_within(SHORTEST..=LONGEST))]
     pub timeout: Duration,
 
     /// How often latency is measured
@@ -70,12 +69,6 @@ impl FromStr for Via {
     }
 }
 
-fn timeout(text: &str) -> Result<Duration, String> {
-    let length: SignedDuration = text
-        .parse()
-        .map_err(|_| "a time such as 10s or 1m".to_owned())?;
-    match Duration::try_from(length) {
-        Ok(length) if !length.is_zero() && length <= Duration::from_secs(3600) => Ok(length),
-        _ => Err("more than nothing and at most an hour".to_owned()),
-    }
-}
+/// Nobody waits longer for one answer.
+const LONGEST: Duration = Duration::from_hours(1);
+const SHORTEST: Duration = Duration::from_millis(1);

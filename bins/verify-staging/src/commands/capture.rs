@@ -75,7 +75,9 @@ pub(super) async fn draft(
     let checked: Option<Checked> = if args.no_check {
         None
     } else {
-        let sites = Sites::new(&cli::aws_env().await?, settings.regions.primary);
+        let env = cli::aws_env().await?;
+        let primary = settings.regions.primary;
+        let sites = Sites::new(&env.access(primary), &env.global(primary));
         let all = Selection::default();
         Some(verify::check(&sites, &outputs, &wanted, &all, at).await)
     };
@@ -93,14 +95,12 @@ pub(super) async fn draft(
 
 /// A capture is evidence of what is wrong, too: it is kept, and the program ends as `check` does.
 fn exit(checks: Option<&CheckResults>) -> Exit {
-    let count = |status| checks.map_or(0, |checks| checks.count(status));
-    if count(Status::Wrong) > 0 {
-        Exit::Wrong
-    } else if count(Status::Unknown) > 0 {
-        Exit::Unchecked
-    } else {
-        Exit::Fine
-    }
+    let found = |status| checks.is_some_and(|checks| checks.count(status) > 0);
+    super::exit::of(
+        [Status::Wrong, Status::Unknown]
+            .into_iter()
+            .filter(|status| found(*status)),
+    )
 }
 
 /// What was kept.

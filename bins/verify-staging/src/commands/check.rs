@@ -1,7 +1,7 @@
 mod format;
 mod watch;
 
-use cli::{Exit, Failure, GlobalArgs, Progress};
+use cli::{Exit, Failure, GlobalArgs, Progress, Secrecy};
 use report::{Document, Report};
 use serde::Serialize;
 use settings::Settings;
@@ -33,7 +33,10 @@ pub(super) async fn run(
     let outputs = terraform::outputs(&args.source).await?;
     let env = cli::aws_env().await?;
     let asking = Asking {
-        sites: Sites::new(&env, settings.regions.primary),
+        sites: Sites::new(
+            &env.access(settings.regions.primary),
+            &env.global(settings.regions.primary),
+        ),
         wanted: Wanted::new(&settings),
         selection,
         settings,
@@ -78,7 +81,7 @@ fn show(global: &GlobalArgs, args: &CheckArgs, checked: &Checked) -> Result<(), 
     if let Some(format) = args.format {
         let text = format::render(format, &global.config, checked)?;
         match &args.out {
-            Some(path) => format::write(path, &text)?,
+            Some(path) => cli::write_file(path, text.as_bytes(), Secrecy::Public)?,
             None => {
                 cli::print_text(&text);
                 return Ok(());

@@ -12,11 +12,12 @@ pub(super) async fn run(global: &GlobalArgs, args: &DoctorArgs) -> Result<Exit, 
     let text = text(args).map_err(|error| Failure::new(Exit::Usage, error))?;
     let outputs = outputs(args).await?;
     let env = cli::aws_env().await?;
-    let sites = Sites::new(&env, settings.regions.primary);
+    let regions = env.both(settings.regions.primary, settings.regions.dr);
+    let sites = Sites::new(&regions.primary, &regions.global);
     let folder = args.source.chdir.display().to_string();
     let ward = Ward {
         sites: &sites,
-        env: &env,
+        regions: &regions,
         settings: &settings,
         outputs: outputs.as_ref(),
         folder: &folder,

@@ -30,7 +30,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &DriftArgs) -> Result<Exit, F
 }
 
 fn of_plan(path: &Path, rules: &Rules, today: Date) -> Result<Drift, Failure> {
-    let json = evidence::bytes(path, Drift::MOST_PLAN_BYTES)?;
+    let json = cli::read_input(path, Drift::MOST_PLAN_BYTES)?;
     let name = path.display().to_string();
     Drift::of_plan(&name, &json, rules, today)
         .with_context(|| format!("failed to use {name}"))

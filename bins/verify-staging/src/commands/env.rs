@@ -1,10 +1,6 @@
-use std::io::Write as _;
-use std::path::Path;
-
-use anyhow::{Context as _, anyhow};
-use cli::{Exit, Failure, GlobalArgs};
-use tempfile::NamedTempFile;
-use verify::{EnvironmentFile, EnvironmentFormat, Logins, Outputs, Secret, Sites};
+use anyhow::anyhow;
+use cli::{Exit, Failure, GlobalArgs, Secrecy};
+use verify::{EnvironmentFile, EnvironmentFormat, Logins, Outputs, Sites};
 
 use super::terraform;
 use crate::args::env::{EnvArgs, Format};
@@ -22,7 +18,13 @@ pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Fai
     let region = settings.regions.primary;
     let logins = if args.reveal {
         let env = cli::aws_env().await?;
-        Some(logins(&Sites::new(&env, region), &outputs).await?)
+        Some(
+            logins(
+                &Sites::new(&env.access(region), &env.global(region)),
+                &outputs,
+            )
+            .await?,
+        )
     } else {
         None
     };
@@ -38,7 +40,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Fai
             Failure::new(Exit::Usage, error)
         })?;
     match &args.out {
-        Some(path) => keep(path, &text).map_err(|error| Failure::new(Exit::Unchecked, error))?,
+        Some(path) => cli::write_file(path, text.reveal().as_bytes(), Secrecy::Secret)?,
         None => cli::print_text(text.reveal()),
     }
     Ok(Exit::Fine)
@@ -55,20 +57,4 @@ async fn logins(sites: &Sites, outputs: &Outputs) -> Result<Logins, Failure> {
             .map_err(failed)?,
         redis: verify::redis_login(sites, outputs).await.map_err(failed)?,
     })
-}
-
-/// Whole or not at all, and for nobody else's eyes from its first byte on.
-fn keep(path: &Path, text: &Secret) -> anyhow::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let write = || format!("failed to write {}", path.display());
-    // A temporary file has mode 0600.
-    let mut file = NamedTempFile::new_in(folder).with_context(write)?;
-    file.write_all(text.reveal().as_bytes())
-        .with_context(write)?;
-    file.as_file().sync_all().with_context(write)?;
-    file.persist(path).with_context(write)?;
-    Ok(())
 }

@@ -1,9 +1,5 @@
 //! What the commands of evidence share.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
-
 use cli::{Exit, Failure, GlobalArgs};
 use report::Report;
 use verify::evidence::EvidenceError;
@@ -55,24 +51,4 @@ pub(super) fn failed(error: EvidenceError) -> Failure {
         _ => anyhow::anyhow!(told),
     };
     Failure::new(exit, error).hint(hint)
-}
-
-/// What a file holds, - being standard input; at most `most` bytes.
-pub(super) fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
-    let read = || -> anyhow::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        if path == Path::new("-") {
-            io::stdin().lock().take(most + 1).read_to_end(&mut bytes)?;
-        } else {
-            File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-        }
-        anyhow::ensure!(bytes.len() as u64 <= most, "it has more than {most} bytes");
-        Ok(bytes)
-    };
-    read().map_err(|error| {
-        Failure::new(
-            Exit::Usage,
-            error.context(format!("failed to read {}", path.display())),
-        )
-    })
 }

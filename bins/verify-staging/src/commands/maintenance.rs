@@ -19,7 +19,10 @@ pub(super) async fn run(global: &GlobalArgs, args: &MaintenanceArgs) -> Result<E
     };
     let outputs = terraform::outputs(&args.source).await?;
     let env = cli::aws_env().await?;
-    let sites = Sites::new(&env, settings.regions.primary);
+    let sites = Sites::new(
+        &env.access(settings.regions.primary),
+        &env.global(settings.regions.primary),
+    );
     let folder = args.source.chdir.display().to_string();
     let care = Care {
         sites: &sites,

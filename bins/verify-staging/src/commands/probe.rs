@@ -14,7 +14,10 @@ pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, F
     let trust = trust(args.ca.as_deref())?;
     let outputs = terraform::outputs(&args.source).await?;
     let env = cli::aws_env().await?;
-    let sites = Sites::new(&env, settings.regions.primary);
+    let sites = Sites::new(
+        &env.access(settings.regions.primary),
+        &env.global(settings.regions.primary),
+    );
     let via = |target| {
         let found = args.via.iter().find(|via| via.target == target);
         found.map(|via| via.address.clone())

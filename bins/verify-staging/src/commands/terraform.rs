@@ -8,14 +8,13 @@ use cli::{Exit, Failure};
 use tokio::process::Command;
 use verify::Outputs;
 
-use super::evidence::bytes;
 use crate::args::check::OutputsArgs;
 
 /// The outputs that `args` name.
 pub(super) async fn outputs(args: &OutputsArgs) -> Result<Outputs, Failure> {
     let (json, from) = match &args.outputs {
         Some(path) => (
-            bytes(path, Outputs::MOST_BYTES)?,
+            cli::read_input(path, Outputs::MOST_BYTES)?,
             path.display().to_string(),
         ),
         None => (ask(&args.chdir).await?, args.chdir.display().to_string()),

@@ -29,7 +29,8 @@ impl Account {
         })
         .await
         .unwrap();
-        let sites = Sites::new(&env, "ca-central-1".parse().unwrap());
+        let region = "ca-central-1".parse().unwrap();
+        let sites = Sites::new(&env.access(region), &env.global(region));
         Some(Self { aws, sites })
     }
 

@@ -281,7 +281,7 @@ async fn roles_drills_and_versions_are_told() {
             .await
             .unwrap();
     }
-    let iam = &stage.sites.home.iam;
+    let iam = &stage.sites.iam;
     let role = iam.create_role().role_name("berthcare-staging-ecs-task");
     role.assume_role_policy_document("{}").send().await.unwrap();
     let attach = iam

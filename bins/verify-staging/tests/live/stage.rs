@@ -58,7 +58,8 @@ impl Stage {
         })
         .await
         .unwrap();
-        let sites = Sites::new(&env, "ca-central-1".parse().unwrap());
+        let region = "ca-central-1".parse().unwrap();
+        let sites = Sites::new(&env.access(region), &env.global(region));
         let mut stage = Self {
             aws,
             sites,

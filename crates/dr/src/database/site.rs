@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_env::{AwsEnv, Call, Error};
+use aws_env::{Call, Error, RegionAccess};
 use jiff::Timestamp;
 use serde::Serialize;
 use settings::Region;
@@ -83,11 +83,10 @@ pub struct Backup {
 }
 
 impl Site {
-    /// The clients of `region`.
-    pub fn new(env: &AwsEnv, region: Region) -> Self {
-        let config = env.sdk_config(region);
-        let rds = aws_sdk_rds::Client::new(&config);
-        Self::with_clients(region, rds, aws_sdk_kms::Client::new(&config))
+    /// The clients of one region.
+    pub fn new(access: &RegionAccess) -> Self {
+        let rds = aws_env::client!(aws_sdk_rds, access);
+        Self::with_clients(access.region(), rds, aws_env::client!(aws_sdk_kms, access))
     }
 
     /// With clients that are there already.

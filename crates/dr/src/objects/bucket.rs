@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_env::{Call, Connections, Error, ErrorClass, RegionClients};
+use aws_env::{Call, ConnectionPool, Connections, Error, ErrorClass, RegionClients};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::StalledStreamProtectionConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -12,7 +12,6 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumMode, ChecksumType, EncodingType, ServerSideEncryption,
 };
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::date_time::Format;
 use settings::Region;
 
@@ -47,6 +46,7 @@ pub struct Bucket {
 pub struct Pages {
     bucket: Bucket,
     client: Client,
+    pool: ConnectionPool,
 }
 
 impl Bucket {
@@ -63,7 +63,7 @@ impl Bucket {
             place,
             region: clients.region,
             s3: Client::from_conf(config),
-            connections: clients.connections(),
+            connections: clients.access().connections(),
             refusals,
         }
     }
@@ -71,18 +71,15 @@ impl Bucket {
     /// Its pages, over connections that are closed when this and its clones are dropped: they come to have read
     /// buffers of the size of a page, which copies have no use for.
     pub fn pages(&self) -> Pages {
-        self.pages_over(self.connections.http_client())
+        self.pages_over(self.connections.pool())
     }
 
     /// Its pages, over the connections of another listing.
     pub(super) fn pages_beside(&self, other: &Pages) -> Pages {
-        match other.client.config().http_client() {
-            Some(connections) => self.pages_over(connections),
-            None => self.pages(),
-        }
+        self.pages_over(other.pool.clone())
     }
 
-    fn pages_over(&self, connections: SharedHttpClient) -> Pages {
+    fn pages_over(&self, pool: ConnectionPool) -> Pages {
         let config = self.s3.config();
         let timeouts = config
             .timeout_config()
@@ -90,13 +87,14 @@ impl Bucket {
             .read_timeout(PAGE_WAIT);
         let listing = config
             .to_builder()
-            .http_client(connections)
+            .http_client(self.connections.http_client(&pool))
             .timeout_config(timeouts.build())
             // Its bookkeeping costs more than reading a page; pages have a limit of their own.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         Pages {
             bucket: self.clone(),
             client: Client::from_conf(listing.build()),
+            pool,
         }
     }
 

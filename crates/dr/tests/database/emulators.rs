@@ -40,8 +40,8 @@ async fn copy_and_restore(aws: &LocalAws, shows_source: bool) {
     .await
     .unwrap();
     let (primary, dr) = (PRIMARY.parse().unwrap(), DR.parse().unwrap());
-    let from = aws_sdk_rds::Client::new(&env.sdk_config(primary));
-    let to = aws_sdk_rds::Client::new(&env.sdk_config(dr));
+    let from = aws_env::client!(aws_sdk_rds, &env.access(primary));
+    let to = aws_env::client!(aws_sdk_rds, &env.access(dr));
     let create = from.create_db_instance().db_instance_identifier(ID);
     create
         .engine("postgres")
@@ -59,7 +59,7 @@ async fn copy_and_restore(aws: &LocalAws, shows_source: bool) {
         .db_parameter_group_family("postgres18")
         .description("dr");
     group.send().await.unwrap();
-    let (source, target) = (Site::new(&env, primary), Site::new(&env, dr));
+    let (source, target) = (Site::new(&env.access(primary)), Site::new(&env.access(dr)));
     let patience = Patience {
         deadline: Duration::from_secs(60),
         interval: Duration::from_millis(20),

@@ -84,14 +84,14 @@ impl Stage {
         .await
         .unwrap();
         let region = |name: &str| name.parse::<Region>().unwrap();
-        let config = env.sdk_config(region(DR));
+        let access = env.access(region(DR));
         let mut stage = Self {
             rds: aws.rds().unwrap().clone(),
-            primary: Site::new(&env, region(PRIMARY)),
-            dr: Site::new(&env, region(DR)),
-            from: aws_sdk_rds::Client::new(&env.sdk_config(region(PRIMARY))),
-            to: aws_sdk_rds::Client::new(&config),
-            kms: aws_sdk_kms::Client::new(&config),
+            primary: Site::new(&env.access(region(PRIMARY))),
+            dr: Site::new(&env.access(region(DR))),
+            from: aws_env::client!(aws_sdk_rds, &env.access(region(PRIMARY))),
+            to: aws_env::client!(aws_sdk_rds, &access),
+            kms: aws_env::client!(aws_sdk_kms, &access),
             database: database(),
             quota: 20,
             aws,
@@ -109,7 +109,7 @@ impl Stage {
             .backup_retention_period(7)
             .preferred_backup_window(quiet_window(stage.rds.now()));
         if encrypted {
-            let at_home = aws_sdk_kms::Client::new(&stage.env.sdk_config(region(PRIMARY)));
+            let at_home = aws_env::client!(aws_sdk_kms, &stage.env.access(region(PRIMARY)));
             let key = at_home.create_key().send().await.unwrap();
             let key = key.key_metadata().unwrap().arn().unwrap().to_owned();
             create = create.storage_encrypted(true).kms_key_id(key);

@@ -1,6 +1,6 @@
 //! A backend whose S3 answers as a test says; nothing else of it is called.
 
-use aws_env::{AwsEnv, Options};
+use aws_env::{AwsEnv, GlobalClients, Options};
 use jiff::civil::date;
 use settings::Settings;
 
@@ -25,13 +25,15 @@ pub(crate) async fn backend(primary: aws_sdk_s3::Client, dr: aws_sdk_s3::Client)
         clients.s3 = s3;
         Access {
             clients,
-            lost: None,
+            silent: Vec::new(),
+            is_lost: false,
         }
     };
     let dr = spec.dr.as_ref().map(|side| access(dr, side.region));
     Backend {
         primary: access(primary, spec.primary.region),
         dr,
+        global: GlobalClients::new(&env.global(spec.primary.region)),
         spec,
     }
 }

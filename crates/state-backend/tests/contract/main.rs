@@ -42,9 +42,12 @@ impl Stage {
 
     pub(crate) async fn backend_of(&self, config: &str) -> Backend {
         let settings = Settings::parse(config, date(2026, 11, 22)).expect("valid settings");
-        Backend::connect(&settings, &self.env)
-            .await
-            .expect("both regions answer")
+        Backend::connect(
+            &settings,
+            &self.env.both(settings.regions.primary, settings.regions.dr),
+        )
+        .await
+        .expect("both regions answer")
     }
 }
 

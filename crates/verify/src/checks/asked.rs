@@ -28,8 +28,9 @@ impl Asked {
             endpoint_url: Some("http://127.0.0.1:9".to_owned()),
             ..Options::default()
         });
+        let (env, region) = (env.await.unwrap(), settings.regions.primary);
         Self {
-            sites: Sites::new(&env.await.unwrap(), settings.regions.primary),
+            sites: Sites::new(&env.access(region), &env.global(region)),
             outputs: Outputs::parse(&serde_json::to_vec(&outputs).unwrap()).unwrap(),
             wanted: Wanted::new(&settings),
         }

@@ -148,9 +148,9 @@ pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
 }
 
 async fn summary(question: Question<'_>) -> Seen<Summary> {
-    let home = &question.sites.home;
-    let call = home.iam_call("GetAccountSummary", "this account");
-    let answer = home.iam.get_account_summary().send().await;
+    let sites = &question.sites;
+    let call = sites.iam_call("GetAccountSummary", "this account");
+    let answer = sites.iam.get_account_summary().send().await;
     let answer = answer.map_err(|error| Blind::from(call.failed(error)))?;
     Ok(answer.summary_map.unwrap_or_default().into_iter().collect())
 }
@@ -186,13 +186,13 @@ fn root_keys(summary: &Summary) -> Seen<(bool, String)> {
 /// IAM's credential report has all of them in one answer. Asking for it changes nothing; IAM makes a new one when the
 /// last is older than four hours, which takes some seconds.
 async fn users(question: Question<'_>) -> Seen<Vec<(String, bool)>> {
-    let home = &question.sites.home;
-    let call = |operation| home.iam_call(operation, "this account");
-    let asked = home.iam.generate_credential_report().send().await;
+    let sites = &question.sites;
+    let call = |operation| sites.iam_call(operation, "this account");
+    let asked = sites.iam.generate_credential_report().send().await;
     let state = asked
         .map_err(|error| Blind::from(call("GenerateCredentialReport").failed(error)))?
         .state;
-    let answer = home.iam.get_credential_report().send().await;
+    let answer = sites.iam.get_credential_report().send().await;
     let answer = answer.map_err(|error| {
         let error = call("GetCredentialReport").failed(error);
         // It has been asked for just now.
@@ -258,9 +258,9 @@ fn judge_users(users: &[(String, bool)]) -> (bool, String) {
 
 /// `None`: none was made, and IAM asks for eight characters.
 async fn passwords(question: Question<'_>) -> Seen<Option<PasswordPolicy>> {
-    let home = &question.sites.home;
-    let call = home.iam_call("GetAccountPasswordPolicy", "this account");
-    match home.iam.get_account_password_policy().send().await {
+    let sites = &question.sites;
+    let call = sites.iam_call("GetAccountPasswordPolicy", "this account");
+    match sites.iam.get_account_password_policy().send().await {
         Ok(answer) => answer
             .password_policy
             .map(Some)

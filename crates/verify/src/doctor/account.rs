@@ -112,13 +112,9 @@ async fn simulate(
     action: &str,
     resource: Option<&str>,
 ) -> Seen<(bool, String)> {
-    let call = ward
-        .sites
-        .home
-        .iam_call("SimulatePrincipalPolicy", principal);
+    let call = ward.sites.iam_call("SimulatePrincipalPolicy", principal);
     let answer = ward
         .sites
-        .home
         .iam
         .simulate_principal_policy()
         .policy_source_arn(principal)

@@ -10,7 +10,7 @@ use crate::finding::Finding;
 pub(super) async fn lock(ward: Ward<'_>, id: Option<&str>) -> Diagnosis {
     let mut findings = Vec::new();
     let mut next = Vec::new();
-    match Backend::connect(ward.settings, ward.env).await {
+    match Backend::connect(ward.settings, ward.regions).await {
         Ok(backend) => {
             let (locks, state) = tokio::join!(
                 backend.locks(SideName::Primary),
@@ -138,7 +138,7 @@ fn activity(locks: &[Lock], state: Seen<Option<StateCopy>>) -> Finding {
 pub(super) async fn digest(ward: Ward<'_>) -> Diagnosis {
     let expected = "the digest of the lock table is that of the state";
     let mut next = Vec::new();
-    let finding = match Backend::connect(ward.settings, ward.env).await {
+    let finding = match Backend::connect(ward.settings, ward.regions).await {
         Ok(backend) => match backend.state(SideName::Primary).await {
             Ok(Some(state)) => {
                 let side = &backend.spec().primary;

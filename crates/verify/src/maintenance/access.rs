@@ -43,9 +43,9 @@ pub(super) async fn review(care: Care<'_>) -> Vec<Finding> {
 }
 
 async fn roles(care: Care<'_>, name: &str) -> Seen<Vec<String>> {
-    let home = &care.sites.home;
-    let call = home.iam_call("ListRoles", format!("{name}*"));
-    let mut pages = home.iam.list_roles().into_paginator().items().send();
+    let sites = &care.sites;
+    let call = sites.iam_call("ListRoles", format!("{name}*"));
+    let mut pages = sites.iam.list_roles().into_paginator().items().send();
     let mut found = Vec::new();
     while let Some(role) = pages.next().await {
         let role = role.map_err(|error| Blind::from(call.clone().failed(error)))?;
@@ -58,9 +58,9 @@ async fn roles(care: Care<'_>, name: &str) -> Seen<Vec<String>> {
 
 /// The list of roles does not tell when they were used.
 async fn used(care: Care<'_>, name: &str) -> Seen<(bool, String)> {
-    let home = &care.sites.home;
-    let call = home.iam_call("GetRole", name);
-    let answer = home.iam.get_role().role_name(name).send().await;
+    let sites = &care.sites;
+    let call = sites.iam_call("GetRole", name);
+    let answer = sites.iam.get_role().role_name(name).send().await;
     let answer = answer.map_err(|error| Blind::from(call.failed(error)))?;
     let role = answer
         .role
@@ -83,9 +83,9 @@ fn judge(care: Care<'_>, role: &Role) -> Seen<(bool, String)> {
 }
 
 async fn policies(care: Care<'_>, name: &str) -> Seen<(bool, String)> {
-    let home = &care.sites.home;
-    let call = home.iam_call("ListAttachedRolePolicies", name);
-    let pages = home.iam.list_attached_role_policies().role_name(name);
+    let sites = &care.sites;
+    let call = sites.iam_call("ListAttachedRolePolicies", name);
+    let pages = sites.iam.list_attached_role_policies().role_name(name);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
     let found = found.map_err(|error| Blind::from(call.failed(error)))?;
     let names: Vec<&str> = found

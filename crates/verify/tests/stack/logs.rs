@@ -55,7 +55,7 @@ pub(crate) async fn build(stack: &mut Stack) {
 /// The role that flow logs write with, unless it has been made with the others.
 async fn role(stack: &mut Stack) {
     let role = stack.state.one("aws_iam_role", "module.networking");
-    let iam = stack.sites.home.iam.clone();
+    let iam = stack.sites.iam.clone();
     if iam
         .get_role()
         .role_name(role.text("name"))
@@ -153,7 +153,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             apply: |stack| {
                 async {
                     let role = stack.state.one("aws_iam_role", "module.networking");
-                    let iam = &stack.sites.home.iam;
+                    let iam = &stack.sites.iam;
                     let policy = iam
                         .delete_role_policy()
                         .role_name(role.text("name"))

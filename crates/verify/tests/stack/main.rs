@@ -61,7 +61,7 @@ impl Stack {
             .await
             .expect("the local AWS starts")?;
         let env = environment(&aws, None).await;
-        let sites = Sites::new(&env, region());
+        let sites = Sites::new(&env.access(region()), &env.global(region()));
         Some(Self {
             aws,
             env,
@@ -101,7 +101,8 @@ impl Stack {
 
     /// Clients that do not try again.
     pub(crate) async fn impatient(&self) -> Sites {
-        Sites::new(&environment(&self.aws, Some(1)).await, region())
+        let env = environment(&self.aws, Some(1)).await;
+        Sites::new(&env.access(region()), &env.global(region()))
     }
 
     pub(crate) async fn check_with(&self, sites: &Sites) -> Checked {

@@ -70,10 +70,13 @@ async fn photos(stack: &Stack) {
 
 /// A key abroad, under which the database's backups are kept there.
 async fn backups(stack: &Stack) {
-    let config = stack.env.sdk_config(ABROAD.parse().expect("a region"));
-    let key = aws_sdk_kms::Client::new(&config).create_key().send().await;
+    let access = stack.env.access(ABROAD.parse().expect("a region"));
+    let key = aws_env::client!(aws_sdk_kms, &access)
+        .create_key()
+        .send()
+        .await;
     let key = key.expect("a key").key_metadata.expect("what was made");
-    let started = aws_sdk_rds::Client::new(&config)
+    let started = aws_env::client!(aws_sdk_rds, &access)
         .start_db_instance_automated_backups_replication()
         .source_db_instance_arn(id(stack, "db_arn"))
         .kms_key_id(key.arn.expect("an ARN"));

@@ -41,12 +41,7 @@ async fn log_group(stack: &Stack) {
 
 async fn role(stack: &Stack) {
     let role = stack.state.one("aws_iam_role", "module.networking");
-    let gone = stack
-        .sites
-        .home
-        .iam
-        .untag_role()
-        .role_name(role.text("name"));
+    let gone = stack.sites.iam.untag_role().role_name(role.text("name"));
     gone.tag_keys(OWNER).send().await.expect("no tag");
 }
 

@@ -1,8 +1,5 @@
-use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::Context as _;
 use cli::{Exit, Failure};
 use report::Report as _;
 use verify::{Checked, SarifScope};
@@ -28,25 +25,4 @@ pub(super) fn render(
                 .map_err(|error| unwritten(error.into()))
         }
     }
-}
-
-/// Whoever reads the file meanwhile sees the old one or the new one, never a half.
-pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let written = || -> anyhow::Result<()> {
-        let name = path.file_name().context("it is no file name")?;
-        let mut beside = name.to_owned();
-        beside.push(format!(".{}", std::process::id()));
-        let beside = path.with_file_name(beside);
-        let mut file = fs::File::create(&beside)?;
-        let moved = file
-            .write_all(text.as_bytes())
-            .and_then(|()| fs::rename(&beside, path));
-        if moved.is_err() {
-            let _ = fs::remove_file(&beside);
-        }
-        Ok(moved?)
-    };
-    written()
-        .with_context(|| format!("failed to write {}", path.display()))
-        .map_err(|error| Failure::new(Exit::Usage, error))
 }

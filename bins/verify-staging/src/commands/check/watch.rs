@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use cli::{Exit, Failure, GlobalArgs, Progress};
+use cli::{Exit, Failure, GlobalArgs, Progress, Secrecy};
 use tokio::sync::watch::Sender;
 use tokio::time::MissedTickBehavior;
 use verify::Checked;
@@ -27,7 +27,11 @@ pub(super) async fn run(
             None => show(global, args, &checked)?,
             Some(last) => {
                 if let (Some(form), Some(path)) = (args.format, &args.out) {
-                    format::write(path, &format::render(form, &global.config, &checked)?)?;
+                    cli::write_file(
+                        path,
+                        format::render(form, &global.config, &checked)?.as_bytes(),
+                        Secrecy::Public,
+                    )?;
                 }
                 let changes = checked.since(last);
                 if !changes.is_empty() {

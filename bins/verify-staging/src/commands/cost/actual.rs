@@ -26,7 +26,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &ActualArgs) -> Result<Exit, 
         .map_err(|error| Failure::new(Exit::Usage, anyhow::Error::new(error)))?;
     cli::confirm(global, QUESTION)?;
     let env = cli::aws_env().await?;
-    let client = aws_sdk_costexplorer::Client::new(&env.sdk_config(home));
+    let client = aws_env::client!(aws_sdk_costexplorer, &env.access(home));
     let bill = cost::aws::billed(&client, home, query)
         .await
         .map_err(|error| Failure::aws("ask what was billed", error))?;

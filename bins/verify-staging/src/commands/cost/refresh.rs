@@ -37,7 +37,7 @@ async fn asked(
     };
     let home = cost::aws::pricing_region(*near);
     let env = cli::aws_env().await?;
-    let client = aws_sdk_pricing::Client::new(&env.sdk_config(home));
+    let client = aws_env::client!(aws_sdk_pricing, &env.access(home));
     let today = source::today();
     cost::aws::refresh(&client, home, book, &regions, today, &Progress::new())
         .await

@@ -1,11 +1,8 @@
 //! Files and settings on their way to what is priced.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
-use anyhow::Context as _;
-use cli::{Exit, Failure, GlobalArgs};
+use cli::{Exit, Failure, GlobalArgs, Secrecy};
 use cost::{Estimate, Inventory, InventoryError, Options, PriceBook, Usage};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
@@ -121,7 +118,7 @@ pub(super) fn read(
             if dr_region.is_none() && global.config.exists() {
                 dr_region = Some(cli::load_settings(global)?.regions.dr);
             }
-            let json = bytes(path, Inventory::MOST_BYTES)?;
+            let json = cli::read_input(path, Inventory::MOST_BYTES)?;
             Inventory::from_terraform(&json, region, dr_region).map_err(|error| {
                 let hint = match &error {
                     InventoryError::Format { .. } => {
@@ -163,30 +160,8 @@ pub(super) fn told(error: impl std::error::Error + Send + Sync + 'static, path: 
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
-    let bytes = bytes(path, MOST_TEXT)?;
+    let bytes = cli::read_input(path, MOST_TEXT)?;
     String::from_utf8(bytes).map_err(|error| told(error.utf8_error(), path))
-}
-
-/// What a file holds, - being standard input, and of a larger one than `most` as much as shows that it is.
-fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
-    let read = || -> anyhow::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        if path == Path::new("-") {
-            io::stdin().lock().take(most + 1).read_to_end(&mut bytes)?;
-        } else {
-            let file = File::open(path)?;
-            let size = file.metadata()?.len();
-            anyhow::ensure!(
-                size <= most,
-                "it has {size} bytes, and at most {most} are read"
-            );
-            file.take(most + 1).read_to_end(&mut bytes)?;
-        }
-        Ok(bytes)
-    };
-    read()
-        .with_context(|| format!("failed to read {}", path.display()))
-        .map_err(|error| Failure::new(Exit::Usage, error))
 }
 
 /// Those given, or those of the settings.
@@ -198,13 +173,7 @@ pub(super) fn regions(global: &GlobalArgs, given: &[Region]) -> Result<Vec<Regio
     Ok(given.to_vec())
 }
 
-/// Writes a file as a whole or not at all.
+/// Writes a file whole or not at all.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = Path::new(&name);
-    std::fs::write(new, text)
-        .and_then(|()| std::fs::rename(new, path))
-        .with_context(|| format!("failed to write {}", path.display()))
-        .map_err(|error| Failure::new(Exit::Usage, error))
+    cli::write_file(path, text.as_bytes(), Secrecy::Public)
 }

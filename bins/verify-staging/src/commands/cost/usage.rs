@@ -12,7 +12,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &UsageArgs) -> Result<Exit, F
     };
     let measured = if args.from_cloudwatch {
         let env = cli::aws_env().await?;
-        let client = |region| aws_sdk_cloudwatch::Client::new(&env.sdk_config(region));
+        let client = |region| env.region(region).cloudwatch;
         let days = u32::from(args.days);
         cost::aws::measure(client, &inventory, days, source::today(), &Progress::new())
             .await

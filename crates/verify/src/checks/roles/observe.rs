@@ -67,13 +67,8 @@ impl Picture {
 }
 
 pub(super) async fn role(question: Question<'_>, name: &str) -> Picture {
-    let iam = &question.sites.home.iam;
-    let call = |operation| {
-        question
-            .sites
-            .home
-            .iam_call(operation, format!("role {name}"))
-    };
+    let iam = &question.sites.iam;
+    let call = |operation| question.sites.iam_call(operation, format!("role {name}"));
     let trust = async {
         let answer = iam.get_role().role_name(name).send().await;
         let answer = answer.map_err(|error| Blind::from(call("GetRole").failed(error)))?;
@@ -102,8 +97,8 @@ pub(super) async fn role(question: Question<'_>, name: &str) -> Picture {
 }
 
 async fn inline(question: Question<'_>, role: &str) -> Seen<Vec<Grant>> {
-    let iam = &question.sites.home.iam;
-    let call = |operation, of: &str| question.sites.home.iam_call(operation, of);
+    let iam = &question.sites.iam;
+    let call = |operation, of: &str| question.sites.iam_call(operation, of);
     let pages = iam.list_role_policies().role_name(role).into_paginator();
     let names: Result<Vec<String>, _> = pages.items().send().collect().await;
     let names = names.map_err(|error| {
@@ -126,10 +121,9 @@ async fn inline(question: Question<'_>, role: &str) -> Seen<Vec<Grant>> {
 }
 
 async fn attached(question: Question<'_>, role: &str) -> Seen<Vec<Grant>> {
-    let iam = &question.sites.home.iam;
+    let iam = &question.sites.iam;
     let call = question
         .sites
-        .home
         .iam_call("ListAttachedRolePolicies", format!("role {role}"));
     let pages = iam.list_attached_role_policies().role_name(role);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
@@ -158,13 +152,8 @@ async fn attached(question: Question<'_>, role: &str) -> Seen<Vec<Grant>> {
 
 /// The default version of a managed policy.
 async fn document(question: Question<'_>, arn: &str) -> Seen<Policy> {
-    let iam = &question.sites.home.iam;
-    let call = |operation| {
-        question
-            .sites
-            .home
-            .iam_call(operation, format!("policy {arn}"))
-    };
+    let iam = &question.sites.iam;
+    let call = |operation| question.sites.iam_call(operation, format!("policy {arn}"));
     let answer = iam.get_policy().policy_arn(arn).send().await;
     let answer = answer.map_err(|error| unseen(call("GetPolicy").failed(error)))?;
     let version = answer

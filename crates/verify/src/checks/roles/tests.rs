@@ -121,7 +121,7 @@ fn denied() -> Rule {
 async fn statuses(rules: Vec<Rule>) -> Vec<(&'static str, Status)> {
     let mut asked = Asked::new(&[("flow_log_group_name", json!("g"))]).await;
     let rules: Vec<&Rule> = rules.iter().collect();
-    asked.sites.home.iam = mock_client!(aws_sdk_iam, RuleMode::MatchAny, &rules);
+    asked.sites.iam = mock_client!(aws_sdk_iam, RuleMode::MatchAny, &rules);
     let question = asked.question();
     let role = Role {
         what: "flow log role",

@@ -99,9 +99,9 @@ pub(super) async fn roles(question: Question<'_>) -> Tagged {
     let tagged = roles.into_iter().map(async |role| {
         let tags = async {
             let role = role.clone()?;
-            let pages = question.sites.home.iam.list_role_tags().role_name(&role);
+            let pages = question.sites.iam.list_role_tags().role_name(&role);
             let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-            let call = || question.sites.home.iam_call("ListRoleTags", &role);
+            let call = || question.sites.iam_call("ListRoleTags", &role);
             let found = found.map_err(|error| Blind::from(call().failed(error)))?;
             Ok(pairs(found.into_iter().map(|tag| (tag.key, tag.value))))
         };

@@ -1,0 +1,67 @@
+//! What is made from the access to one region calls no other.
+
+use aws_config::Region;
+use aws_credential_types::Credentials;
+use aws_env::{AwsEnv, Call, ErrorClass, Options};
+
+const DR: &str = "ca-west-1";
+const LOST: &str = "ca-central-1";
+
+async fn env() -> AwsEnv {
+    AwsEnv::load(Options {
+        // Port 9 is "discard": what gets past the wall is refused by the machine itself.
+        endpoint_url: Some("http://127.0.0.1:9".to_owned()),
+        credentials: Some(Credentials::new("test", "test", None, None, "test")),
+        attempts: Some(1),
+        ..Options::default()
+    })
+    .await
+    .unwrap()
+}
+
+fn call() -> Call {
+    Call {
+        region: DR.parse().unwrap(),
+        service: "STS",
+        operation: "GetCallerIdentity",
+        resource: "this account".to_owned(),
+    }
+}
+
+// aws-behaviour: 5
+#[tokio::test]
+async fn client_turned_to_the_lost_region_is_refused_before_it_calls() {
+    let dr_only = env().await.dr_only(DR.parse().unwrap());
+    let turned = aws_env::client!(aws_sdk_sts, dr_only.region(), |config| config
+        .region(Region::new(LOST)));
+    let refused = turned.get_caller_identity().send().await.unwrap_err();
+    let refused = call().failed(refused);
+    assert_eq!(refused.class, ErrorClass::Invalid, "{refused}");
+    let causes = std::iter::successors(Some(&refused as &dyn std::error::Error), |e| e.source());
+    let told: Vec<String> = causes.map(ToString::to_string).collect();
+    let wanted = "the request is signed for ca-central-1, and only ca-west-1 may be called here";
+    assert!(told.iter().any(|cause| cause == wanted), "{told:?}");
+}
+
+#[tokio::test]
+async fn client_of_its_own_region_calls() {
+    let dr_only = env().await.dr_only(DR.parse().unwrap());
+    let own = aws_env::client!(aws_sdk_sts, dr_only.region());
+    let unreached = own.get_caller_identity().send().await.unwrap_err();
+    assert_eq!(call().failed(unreached).class, ErrorClass::Unreachable);
+}
+
+// aws-behaviour: 42
+#[tokio::test]
+async fn iam_is_outside_a_region_that_is_not_its_own() {
+    // With AWS's own endpoints IAM signs for the region of its control plane, whatever its configuration names.
+    let env = AwsEnv::load(Options {
+        credentials: Some(Credentials::new("test", "test", None, None, "test")),
+        attempts: Some(1),
+        ..Options::default()
+    });
+    let dr_only = env.await.unwrap().dr_only(DR.parse().unwrap());
+    let iam = aws_env::client!(aws_sdk_iam, dr_only.region());
+    let refused = iam.get_role().role_name("r").send().await.unwrap_err();
+    assert_eq!(call().failed(refused).class, ErrorClass::Invalid);
+}
