@@ -119,7 +119,7 @@ impl Error {
         let class = match &error {
             SdkError::ServiceError(_) => classify(call.operation, code, status),
             _ if lacks_credentials(&error) => ErrorClass::Credentials,
-            _ if caused_by::<OutsideRegion>(&error) => ErrorClass::Invalid,
+            _ if cause::<OutsideRegion>(&error).is_some() => ErrorClass::Invalid,
             SdkError::TimeoutError(_)
             | SdkError::DispatchFailure(_)
             | SdkError::ResponseError(_) => ErrorClass::Unreachable,
@@ -214,20 +214,25 @@ impl StdError for Error {
     }
 }
 
-/// Not when the source of credentials, such as STS, could not be reached: that says nothing about them.
+/// Not when the one source of credentials, such as STS for a role, could not be reached: that says nothing about them.
+/// Where no source has any, that the metadata service cannot be reached either is no news.
 fn lacks_credentials(error: &(dyn StdError + 'static)) -> bool {
-    caused_by::<CredentialsError>(error) && !caused_by::<ConnectorError>(error)
+    match cause::<CredentialsError>(error) {
+        None => false,
+        Some(CredentialsError::ProviderError(_)) => cause::<ConnectorError>(error).is_none(),
+        Some(_) => true,
+    }
 }
 
-fn caused_by<C: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+fn cause<'e, C: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e C> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<C>() {
-            return true;
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         next = error.source();
     }
-    false
+    None
 }
 
 /// Codes as listed in the API references of S3, DynamoDB, IAM, KMS, STS and CloudWatch ("Errors",

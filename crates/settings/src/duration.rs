@@ -10,6 +10,13 @@ pub struct DurationError {
     why: &'static str,
 }
 
+impl DurationError {
+    /// What is wrong with it, or how it is written.
+    pub fn why(&self) -> &'static str {
+        self.why
+    }
+}
+
 /// A length of time as people write it, the same in settings and on every command line: `90s`, `15m`, `1h30m`, `7d`,
 /// `1h 30m`. A day has 24 hours.
 ///

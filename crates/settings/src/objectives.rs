@@ -62,9 +62,6 @@ fn read_duration(field: &Field<'_>) -> Option<Duration> {
             format!("{text:?} is not more than zero"),
             "write a positive time, as in \"45m\"",
         ),
-        Err(error) => field.invalid(
-            error.to_string(),
-            "write days, hours, minutes and seconds, as in \"45m\", \"1h30m\" or \"7d\"",
-        ),
+        Err(error) => field.invalid(format!("{text:?} is not a length of time"), error.why()),
     }
 }

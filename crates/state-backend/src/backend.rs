@@ -98,6 +98,17 @@ impl Access {
         Ok((access, reached.account?))
     }
 
+    /// Why nothing is known when no STS answers.
+    fn into_silence(self) -> Error {
+        let call = self
+            .clients
+            .call("STS", "GetCallerIdentity", "this account");
+        let first = self.silent.into_iter().next();
+        first
+            .and_then(|problem| Arc::into_inner(problem.0))
+            .unwrap_or_else(|| Error::unexpected(call, "the answer names no account"))
+    }
+
     fn silent(&self, service: &str) -> Option<&Problem> {
         let mut silent = self.silent.iter();
         silent.find(|problem| problem.error().call.service == service)
@@ -136,12 +147,7 @@ impl Backend {
         };
         let (dr, account_of_dr) = dr.unzip();
         let Some(account) = account_of_primary.or(account_of_dr.flatten()) else {
-            return Err(Error::unexpected(
-                primary
-                    .clients
-                    .call("STS", "GetCallerIdentity", "this account"),
-                "no region answered",
-            ));
+            return Err(primary.into_silence());
         };
         Ok(Self {
             spec: Spec::new(settings, account),

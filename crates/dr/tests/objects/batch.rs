@@ -358,20 +358,25 @@ async fn a_job_that_has_not_ended_is_known() {
         let found = unfinished(Some("job-1"), &[&describe(status, 1, 0)]).await;
         assert!(found.unwrap().is_empty());
     }
-    let refused = |code: u16| {
+    let refused = |code: u16, told: &str| {
+        let body = format!("<ErrorResponse><Error><Code>{told}</Code></Error></ErrorResponse>");
         mock!(aws_sdk_s3control::Client::describe_job)
             .sequence()
-            .http_status(code, None)
+            .http_status(code, Some(body))
             .build()
     };
     // Forgotten, and not to be told.
     assert!(
-        unfinished(Some("job-1"), &[&refused(404)])
+        unfinished(Some("job-1"), &[&refused(404, "NotFoundException")])
             .await
             .unwrap()
             .is_empty()
     );
-    assert!(unfinished(Some("job-1"), &[&refused(403)]).await.is_err());
+    assert!(
+        unfinished(Some("job-1"), &[&refused(403, "AccessDenied")])
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]

@@ -91,6 +91,7 @@ fn objectives_are_positive_lengths_of_time() {
         ("\"1h 30m\"", 5400),
         ("\"24h\"", 86_400),
         ("\"90 seconds\"", 90),
+        ("\"1d\"", 86_400),
     ] {
         assert_eq!(
             accepted(&rto(value)).objectives.rto.as_secs(),
@@ -100,11 +101,11 @@ fn objectives_are_positive_lengths_of_time() {
     }
     for (value, part) in [
         ("\"soon\"", "not a length of time"),
-        ("\"1d\"", "not a length of time"),
+        ("\"1mo\"", "not a length of time"),
         ("\"\"", "not a length of time"),
         ("\"45\"", "not a length of time"),
         ("\"0s\"", "not more than zero"),
-        ("\"-5m\"", "not more than zero"),
+        ("\"-5m\"", "less than nothing"),
         ("45", "must be a string"),
     ] {
         refused(&rto(value), ErrorKind::Invalid, "objectives.rto", 17, part);
