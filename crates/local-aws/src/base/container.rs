@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::process::environment;
+use super::venv::Package;
 use crate::StartError;
 
 const IMAGE: &str = "ministackorg/ministack";
@@ -45,14 +46,8 @@ impl Container {
             .await
             .map_err(|error| no_engine(error.to_string()))?;
 
-        let program = [
-            include_str!("listen.py"),
-            include_str!("container_life.py"),
-            include_str!("replication.py"),
-            include_str!("corrections.py"),
-            include_str!("ec2.py"),
-            include_str!("ministack.py"),
-        ];
+        let life_of_container = [include_str!("listen.py"), include_str!("container_life.py")];
+        let program = [&life_of_container, Package::MINISTACK.bootstrap].concat();
         let (port, life) = (PORT.tcp(), LIFE.tcp());
         let request = GenericImage::new(IMAGE, TAG)
             .with_entrypoint("python3")

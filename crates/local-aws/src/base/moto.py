@@ -1,20 +1,44 @@
+import hashlib
+
 os.environ["MOTO_PORT"] = str(port)
 
 from moto.server import DomainDispatcherApplication, create_backend_app
 from moto.moto_server.werkzeug_app import MotoRequestHandler
+from moto.s3.models import FakeKey
 from moto.s3.responses import S3Response
 from werkzeug.serving import make_server
 
-# moto names the root element of this one answer after the operation; AWS and its SDKs do not.
-answer = S3Response.get_bucket_versioning
+
+def named(original, wrong, right):
+    def answer(self, *rest):
+        status, headers, body = original(self, *rest)
+        return status, headers, body.replace(wrong, right)
+
+    return answer
 
 
-def get_bucket_versioning(self):
-    status, headers, body = answer(self)
-    return status, headers, body.replace("GetBucketVersioningResponse", "VersioningConfiguration")
+# moto names the root element of these answers after the operation; AWS and its SDKs do not.
+for operation, wrong, right in [
+    ("get_bucket_versioning", "GetBucketVersioningResponse", "VersioningConfiguration"),
+    ("list_parts", "ListPartsResponse", "ListPartsResult"),
+    ("list_multipart_uploads", "ListMultipartUploadsResponse", "ListMultipartUploadsResult"),
+]:
+    setattr(S3Response, operation, named(getattr(S3Response, operation), wrong, right))
+
+# Under a KMS key an ETag is no MD5. Objects are copied for lists, so that it must follow from what stays the same.
+plain_etag = FakeKey.etag.fget
 
 
-S3Response.get_bucket_versioning = get_bucket_versioning
+def opaque_etag(self):
+    plain = plain_etag(self)
+    if not (self.encryption or "").startswith("aws:kms"):
+        return plain
+    digest, dash, parts = plain.strip('"').partition("-")
+    of = f"{self.bucket_name}/{self.name}/{self._version_id}/{self.last_modified}/{digest}"
+    return f'"{hashlib.md5(of.encode()).hexdigest()}{dash}{parts}"'
+
+
+FakeKey.etag = property(opaque_etag)
 
 app = DomainDispatcherApplication(create_backend_app)
 make_server(

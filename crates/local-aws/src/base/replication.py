@@ -1,6 +1,8 @@
 # While a region is down, nothing replicates into it or out of it, as on AWS: S3 objects stay PENDING, writes
 # to global tables wait, and what waited is written in order when both regions are up. The front names the
 # regions that are down with every request; a number tells which of two requests under way at once knows more.
+import copy
+
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import dynamodb, s3
 
@@ -39,7 +41,48 @@ async def app_with_regions(scope, receive, send):
 
 
 # S3
-replicate_object, replicate_marker = s3._maybe_replicate, s3._maybe_replicate_delete_marker
+replicate_marker = s3._maybe_replicate_delete_marker
+
+
+def replicate_object(bucket, key, obj, data, tags=None):
+    """Writes the replica, with its source's version ID and an encryption and ETag of its own."""
+    rule, role = s3._replication_rule_for(bucket, key, tags)
+    if rule is None:
+        return
+    target = s3._replication_destination(bucket, key, rule, role)
+    if target is None:
+        obj["replication_status"] = "FAILED"
+        return
+    name, account, destination = target
+    wanted = rule.get("Destination") or {}
+    replica = copy.deepcopy(obj)
+    replica["replication_status"] = "REPLICA"
+    replica["version_to_be"] = obj.get("version_id") or obj.get("version_to_be")
+    for internal in ("version_id", "_replica"):
+        replica.pop(internal, None)
+    if wanted.get("StorageClass"):
+        replica["storage_class"] = wanted["StorageClass"]
+    encrypt_replica(replica, name, wanted)
+    prior = destination["objects"].get(key)
+    destination["objects"][key] = replica
+    with s3._in_account(account):
+        version = s3._record_object_version(name, key, prior, replica, data)
+    obj["_replica"] = (name, version, account)
+    obj["replication_status"] = "COMPLETED"
+
+
+def encrypt_replica(replica, bucket, wanted):
+    """The rule's key for what has one, the bucket's default for what has none."""
+    headers = replica["preserved_headers"]
+    name = "x-amz-server-side-encryption"
+    key = (wanted.get("EncryptionConfiguration") or {}).get("ReplicaKmsKeyID")
+    if headers.get(name, "").startswith("aws:kms"):
+        if key:
+            headers[f"{name}-aws-kms-key-id"] = key
+    elif f"{name}-customer-algorithm" not in headers:
+        headers.pop(name, None)
+        headers.update(s3._bucket_default_sse_headers(bucket))
+    give_etag(replica, replica["plain_etag"])
 
 
 def both(bucket, target):

@@ -27,6 +27,7 @@ impl Package {
         requirements: include_str!("ministack.txt"),
         bootstrap: &[
             include_str!("replication.py"),
+            include_str!("s3.py"),
             include_str!("corrections.py"),
             include_str!("ec2.py"),
             include_str!("ministack.py"),

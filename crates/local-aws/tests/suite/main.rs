@@ -5,6 +5,7 @@
 mod buckets;
 mod clients;
 mod docker;
+mod encryption;
 mod faults;
 mod program;
 mod rds;

@@ -195,6 +195,67 @@ async fn replication_waits_for_the_other_region() {
     assert_eq!(replica.replication_status().unwrap().as_str(), "REPLICA");
 }
 
+// aws-behaviour: 38, 61
+#[tokio::test]
+async fn replica_keeps_the_version_id_of_its_source() {
+    let Some(pair) = Replicated::start().await else {
+        return;
+    };
+    let mut written = vec![pair.put("k", "1").await, pair.put("k", "2").await];
+    // Also one that had to wait.
+    pair.aws.set_region("us-east-1", RegionState::Refuse);
+    written.push(pair.put("k", "3").await);
+    pair.aws.set_region("us-east-1", RegionState::Up);
+    let versions = |client: &aws_sdk_s3::Client, bucket: &str| {
+        let list = client
+            .list_object_versions()
+            .bucket(bucket)
+            .prefix("k")
+            .send();
+        async move {
+            let mut found: Vec<(String, String)> = Vec::new();
+            for version in list.await.unwrap().versions() {
+                found.push((
+                    version.version_id.clone().unwrap(),
+                    version.e_tag.clone().unwrap(),
+                ));
+            }
+            found
+        }
+    };
+    let source = versions(&pair.primary, "state").await;
+    assert_eq!(versions(&pair.dr, "state-dr").await, source);
+    let ids: Vec<&String> = source.iter().rev().map(|(id, _)| id).collect();
+    assert_eq!(ids, written.iter().collect::<Vec<_>>());
+    for version in &written {
+        assert_eq!(pair.source_status("k", version).await, "COMPLETED");
+        let head = pair.dr.head_object().bucket("state-dr").key("k");
+        let head = head.version_id(version).send().await.unwrap();
+        assert_eq!(head.replication_status().unwrap().as_str(), "REPLICA");
+        assert_eq!(head.version_id(), Some(version.as_str()));
+    }
+    // What is written there itself is no replica.
+    let put = pair.dr.put_object().bucket("state-dr").key("own");
+    let own = put.send().await.unwrap().version_id.unwrap();
+    let head = pair
+        .dr
+        .head_object()
+        .bucket("state-dr")
+        .key("own")
+        .version_id(own);
+    assert_eq!(head.send().await.unwrap().replication_status(), None);
+
+    // Under keys the ETags of source and replica never match; the version ID still does.
+    let put = pair.primary.put_object().bucket("state").key("keyed");
+    let put = put.server_side_encryption(aws_sdk_s3::types::ServerSideEncryption::AwsKms);
+    let put = put.ssekms_key_id("arn:aws:kms:ca-central-1:000000000000:key/1");
+    let put = put.send().await.unwrap();
+    let replica = pair.dr.head_object().bucket("state-dr").key("keyed");
+    let replica = replica.send().await.unwrap();
+    assert_eq!(replica.version_id(), put.version_id());
+    assert_ne!(replica.e_tag(), put.e_tag());
+}
+
 async fn put(client: &aws_sdk_dynamodb::Client, value: &str) {
     let request = client
         .put_item()
