@@ -22,6 +22,16 @@ pub(crate) enum Problem {
     TooLarge,
     /// The emulator behind the front does not answer.
     BaseUnreachable,
+    /// The object that is there is not the one that a write may replace.
+    PreconditionFailed,
+    /// There is no object to replace.
+    NoSuchKey,
+    /// The bucket was made a moment ago, and is not seen everywhere yet.
+    NoSuchBucket,
+    /// The bucket to replicate to was made a moment ago.
+    NoReplicationDestination,
+    /// The table was made a moment ago, and its backups are still being switched on.
+    BackupsUnavailable,
 }
 
 impl Problem {
@@ -50,6 +60,16 @@ impl Problem {
             (Self::OtherRegionDown, _) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
             (Self::TooLarge, _) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
             (Self::BaseUnreachable, _) => (StatusCode::BAD_GATEWAY, "BaseUnreachable"),
+            (Self::PreconditionFailed, _) => {
+                (StatusCode::PRECONDITION_FAILED, "PreconditionFailed")
+            }
+            (Self::NoSuchKey, _) => (StatusCode::NOT_FOUND, "NoSuchKey"),
+            (Self::NoSuchBucket, _) => (StatusCode::NOT_FOUND, "NoSuchBucket"),
+            (Self::NoReplicationDestination, _) => (StatusCode::BAD_REQUEST, "InvalidRequest"),
+            (Self::BackupsUnavailable, _) => (
+                StatusCode::BAD_REQUEST,
+                "ContinuousBackupsUnavailableException",
+            ),
         }
     }
 
@@ -62,6 +82,15 @@ impl Problem {
             (Self::OtherRegionDown, _) => "A region that this request needs cannot be reached.",
             (Self::TooLarge, _) => "The request is larger than local-aws keeps in memory.",
             (Self::BaseUnreachable, _) => "The emulator behind local-aws does not answer.",
+            (Self::PreconditionFailed, _) => {
+                "At least one of the pre-conditions you specified did not hold"
+            }
+            (Self::NoSuchKey, _) => "The specified key does not exist.",
+            (Self::NoSuchBucket, _) => "The specified bucket does not exist",
+            (Self::NoReplicationDestination, _) => "Destination bucket must exist.",
+            (Self::BackupsUnavailable, _) => {
+                "Backups are being enabled for the table. Please retry later"
+            }
         }
     }
 

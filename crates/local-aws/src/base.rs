@@ -150,6 +150,7 @@ impl Base {
                 let rules = Rules {
                     redirects: true,
                     accounts: true,
+                    copy_conditions: true,
                 };
                 (process(Package::MOTO).await?, "/moto-api/", rules)
             }
@@ -159,6 +160,7 @@ impl Base {
                 Rules {
                     redirects: true,
                     accounts: false,
+                    copy_conditions: true,
                 },
             ),
         };

@@ -21,6 +21,8 @@ pub(crate) struct Rules {
     pub(crate) redirects: bool,
     /// Accounts, told apart by access keys of twelve digits, that own their buckets.
     pub(crate) accounts: bool,
+    /// `If-Match` and `If-None-Match` of CopyObject.
+    pub(crate) copy_conditions: bool,
 }
 
 /// Where a bucket is, and whose it is, if the front saw it being made.
@@ -162,6 +164,7 @@ mod tests {
     const ALL: Rules = Rules {
         redirects: true,
         accounts: true,
+        copy_conditions: true,
     };
 
     fn call(operation: &str, region: &str, key: &str) -> Call {

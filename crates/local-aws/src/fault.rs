@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Problem;
+use crate::pages;
 use crate::request::Call;
+
+mod propagation;
+
+use propagation::Propagation;
 
 /// What happens to a request that a fault hits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,14 +25,22 @@ pub enum FaultKind {
     /// 200 with nothing in it: no list, no value.
     Empty,
     /// A list comes in pages of one item, after a first page without any: `List…` and `Describe…` of Query, JSON
-    /// and CBOR services but DynamoDB and Cost Explorer. Calls that AWS answers in one page are cut as well.
+    /// and CBOR services but DynamoDB and Cost Explorer, and S3's lists of objects, versions, uploads, parts and, where
+    /// the request has `max-buckets`, buckets. Calls that AWS answers in one page are cut as well. What cannot be cut
+    /// is refused by [`Fault::check`].
     Pages,
     /// `AccessDenied` (403), `AccessDeniedException` (400) for services that speak JSON.
     Denied,
-    /// The connection is reset before the request reaches the base.
-    Reset,
-    /// The request reaches the base, then the connection is reset: the answer is lost.
-    ResetAfter,
+    /// The request never arrives: the connection is reset, and the base has not seen it.
+    #[serde(alias = "reset")]
+    RequestLost,
+    /// The request is carried out and its response is lost: the connection is reset instead.
+    #[serde(alias = "reset-after")]
+    ResponseLost,
+    /// Each bucket and table that is made from now on answers its first calls, as many as this, as AWS does while
+    /// it propagates: any call to the bucket 404 `NoSuchBucket`; PutBucketReplication to it 400 `InvalidRequest`, its
+    /// destination must exist; UpdateContinuousBackups of the table 400 `ContinuousBackupsUnavailableException`.
+    Propagating(u64),
     /// The request waits this long, then goes on. Later faults still apply to it.
     #[serde(with = "milliseconds")]
     Latency(Duration),
@@ -40,8 +55,9 @@ impl FaultKind {
             Self::Empty => "empty",
             Self::Pages => "pages",
             Self::Denied => "denied",
-            Self::Reset => "reset",
-            Self::ResetAfter => "reset-after",
+            Self::RequestLost => "request-lost",
+            Self::ResponseLost => "response-lost",
+            Self::Propagating(_) => "propagating",
             Self::Latency(_) => "latency",
         }
     }
@@ -90,6 +106,49 @@ pub struct Fault {
     /// How many requests are hit at most.
     #[serde(default)]
     pub times: Option<u64>,
+    /// Only the request of this number among those that match, counted from 1 and from the moment when the fault was
+    /// added. `times` of the listed fault is 1 until it has been hit.
+    #[serde(default)]
+    pub nth: Option<u64>,
+}
+
+/// Why a fault can never do what it says.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnfitFault {
+    /// The share is no share.
+    #[error("the share {share} is not a number from 0 to 1")]
+    Share {
+        /// As given.
+        share: f64,
+    },
+    /// There is no request before the first one.
+    #[error("requests are counted from 1, there is none of number 0")]
+    NthZero,
+    /// One request cannot be chosen in two ways.
+    #[error(
+        "request number {nth} is one request: neither a share nor a number of times goes with it"
+    )]
+    NthAndShare {
+        /// As given.
+        nth: u64,
+    },
+    /// `pages` for what cannot be cut into pages.
+    #[error("{what} cannot be cut into pages: {why}")]
+    Pages {
+        /// Service or operation, as given.
+        what: String,
+        /// The reason.
+        why: &'static str,
+    },
+    /// `propagating` for what is there at once.
+    #[error(
+        "{what} shows nothing of propagation: only S3's buckets and UpdateContinuousBackups of DynamoDB do here"
+    )]
+    Propagating {
+        /// Service or operation, as given.
+        what: String,
+    },
 }
 
 fn always() -> f64 {
@@ -107,6 +166,7 @@ impl Fault {
             kind,
             share: 1.0,
             times: None,
+            nth: None,
         }
     }
 
@@ -152,6 +212,43 @@ impl Fault {
         self
     }
 
+    /// Only request number `nth` of those that match, counted from 1.
+    #[must_use]
+    pub fn nth(mut self, nth: u64) -> Self {
+        self.nth = Some(nth);
+        self
+    }
+
+    /// Whether it can hit anything at all.
+    ///
+    /// # Errors
+    /// What about it cannot be.
+    pub fn check(&self) -> Result<(), UnfitFault> {
+        if !(0.0..=1.0).contains(&self.share) {
+            return Err(UnfitFault::Share { share: self.share });
+        }
+        match self.nth {
+            Some(0) => return Err(UnfitFault::NthZero),
+            // What is listed has its one time.
+            Some(nth) if self.share < 1.0 || self.times.is_some_and(|times| times > 1) => {
+                return Err(UnfitFault::NthAndShare { nth });
+            }
+            _ => {}
+        }
+        let (service, operation) = (self.service.as_deref(), self.operation.as_deref());
+        match self.kind {
+            FaultKind::Pages => match pages::uncuttable(service, operation) {
+                Some((what, why)) => Err(UnfitFault::Pages { what, why }),
+                None => Ok(()),
+            },
+            FaultKind::Propagating(_) => match propagation::nothing_of(service, operation) {
+                Some(what) => Err(UnfitFault::Propagating { what }),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
     fn matches(&self, call: &Call) -> bool {
         let name = |filter: &Option<String>, value: Option<&str>| {
             filter
@@ -165,7 +262,19 @@ impl Fault {
     }
 }
 
-fn matches(filter: &str, value: &str) -> bool {
+/// Whether a filter may match one of the names that begin with `start`.
+pub(crate) fn may_begin_with(filter: &str, start: &str) -> bool {
+    let stem = filter.trim_end_matches('*');
+    let shorter = if filter.ends_with('*') {
+        stem.len().min(start.len())
+    } else {
+        start.len()
+    };
+    matches!((stem.get(..shorter), start.get(..shorter)), (Some(a), Some(b)) if a.eq_ignore_ascii_case(b))
+}
+
+/// Whether a filter lets a name through.
+pub(crate) fn matches(filter: &str, value: &str) -> bool {
     match filter.strip_suffix('*') {
         Some(start) => value
             .get(..start.len())
@@ -184,6 +293,42 @@ struct Active {
     id: FaultId,
     fault: Fault,
     random: Random,
+    /// Requests that matched so far.
+    matched: u64,
+    propagation: Propagation,
+}
+
+impl Active {
+    /// What it does to a request that matches; counts the request as hit then.
+    fn hit(&mut self, call: &Call) -> Option<Drawn> {
+        if self.fault.times == Some(0) {
+            return None;
+        }
+        let chosen = match self.fault.nth {
+            Some(nth) => self.matched == nth,
+            None => self.random.share() < self.fault.share,
+        };
+        let problem = match (chosen, &self.fault.kind) {
+            (false, _) => return None,
+            (true, FaultKind::Propagating(_)) => Some(self.propagation.next(call)?),
+            (true, _) => None,
+        };
+        if let Some(times) = &mut self.fault.times {
+            *times -= 1;
+        }
+        Some(Drawn {
+            kind: self.fault.kind.clone(),
+            problem,
+        })
+    }
+}
+
+/// What hits a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Drawn {
+    pub(crate) kind: FaultKind,
+    /// What is answered, where the kind alone does not tell.
+    pub(crate) problem: Option<Problem>,
 }
 
 /// The faults of an instance.
@@ -203,12 +348,21 @@ impl Faults {
         }
     }
 
-    pub(crate) fn add(&mut self, fault: Fault) -> FaultId {
+    pub(crate) fn add(&mut self, mut fault: Fault) -> FaultId {
+        if fault.nth.is_some() {
+            fault.times = Some(1);
+        }
         let id = FaultId(self.next);
         self.next += 1;
         // Each fault draws from its own sequence, so that adding one does not change another.
         let random = Random(self.seed ^ id.0.wrapping_mul(0xA076_1D64_78BD_642F));
-        self.active.push(Active { id, fault, random });
+        self.active.push(Active {
+            id,
+            fault,
+            random,
+            matched: 0,
+            propagation: Propagation::default(),
+        });
         id
     }
 
@@ -230,19 +384,31 @@ impl Faults {
             .collect()
     }
 
+    /// Takes note of what is made: faults that speak of young resources have begun for it.
+    pub(crate) fn observe(&mut self, call: &Call, status: StatusCode) {
+        for active in &mut self.active {
+            if let FaultKind::Propagating(calls) = active.fault.kind {
+                active.propagation.observe(call, status, calls);
+            }
+        }
+    }
+
     /// What hits this request: any latencies, then at most one other fault.
-    pub(crate) fn draw(&mut self, call: &Call) -> Vec<FaultKind> {
+    pub(crate) fn draw(&mut self, call: &Call) -> Vec<Drawn> {
         let mut hits = Vec::new();
-        for Active { fault, random, .. } in &mut self.active {
-            if fault.times == Some(0) || !fault.matches(call) || random.share() >= fault.share {
+        let mut decided = false;
+        for active in &mut self.active {
+            if !active.fault.matches(call) {
                 continue;
             }
-            if let Some(times) = &mut fault.times {
-                *times -= 1;
+            // Also when another fault hits: the number of a request does not depend on other faults.
+            active.matched += 1;
+            if decided {
+                continue;
             }
-            hits.push(fault.kind.clone());
-            if !matches!(fault.kind, FaultKind::Latency(_)) {
-                break;
+            if let Some(hit) = active.hit(call) {
+                decided = !matches!(hit.kind, FaultKind::Latency(_));
+                hits.push(hit);
             }
         }
         hits
@@ -280,6 +446,10 @@ mod tests {
         }
     }
 
+    fn draw(faults: &mut Faults, call: &Call) -> Vec<FaultKind> {
+        faults.draw(call).into_iter().map(|hit| hit.kind).collect()
+    }
+
     fn hits(seed: u64, fault: Fault, requests: usize) -> Vec<bool> {
         let mut faults = Faults::new(seed);
         faults.add(fault);
@@ -304,10 +474,13 @@ mod tests {
     #[test]
     fn share_and_times_bound_the_hits() {
         let count = |fault: Fault| hits(1, fault, 100).into_iter().filter(|hit| *hit).count();
-        assert_eq!(count(Fault::new(FaultKind::Reset)), 100);
-        assert_eq!(count(Fault::new(FaultKind::Reset).share(0.0)), 0);
-        assert_eq!(count(Fault::new(FaultKind::Reset).times(3)), 3);
-        assert_eq!(count(Fault::new(FaultKind::Reset).share(0.5).times(3)), 3);
+        assert_eq!(count(Fault::new(FaultKind::RequestLost)), 100);
+        assert_eq!(count(Fault::new(FaultKind::RequestLost).share(0.0)), 0);
+        assert_eq!(count(Fault::new(FaultKind::RequestLost).times(3)), 3);
+        assert_eq!(
+            count(Fault::new(FaultKind::RequestLost).share(0.5).times(3)),
+            3
+        );
     }
 
     #[test]
@@ -342,15 +515,98 @@ mod tests {
         let slow = FaultKind::Latency(Duration::from_millis(5));
         faults.add(Fault::new(slow.clone()));
         let denied = faults.add(Fault::new(FaultKind::Denied));
-        faults.add(Fault::new(FaultKind::Reset));
+        faults.add(Fault::new(FaultKind::RequestLost));
         assert_eq!(
-            faults.draw(&call("GetObject")),
+            draw(&mut faults, &call("GetObject")),
             [slow.clone(), FaultKind::Denied]
         );
         assert!(faults.remove(denied) && !faults.remove(denied));
-        assert_eq!(faults.draw(&call("GetObject")), [slow, FaultKind::Reset]);
+        assert_eq!(
+            draw(&mut faults, &call("GetObject")),
+            [slow, FaultKind::RequestLost]
+        );
         faults.clear();
-        assert_eq!(faults.draw(&call("GetObject")), []);
+        assert_eq!(draw(&mut faults, &call("GetObject")), []);
+    }
+
+    #[test]
+    fn nth_hits_that_request_and_no_other_whatever_else_hits() {
+        let mut faults = Faults::new(1);
+        faults.add(Fault::new(FaultKind::Denied).times(1));
+        let lost = faults.add(Fault::new(FaultKind::ResponseLost).operation("Put*").nth(3));
+        let hit = [
+            "PutObject",
+            "GetObject",
+            "PutObject",
+            "PutObjectAcl",
+            "PutObject",
+        ]
+        .map(|operation| draw(&mut faults, &call(operation)));
+        assert_eq!(
+            hit,
+            [
+                vec![FaultKind::Denied],
+                vec![],
+                vec![],
+                vec![FaultKind::ResponseLost],
+                vec![]
+            ]
+        );
+        let left = faults.list().into_iter().find(|(id, _)| *id == lost);
+        assert_eq!(
+            left.unwrap().1.times,
+            Some(0),
+            "a test sees that it was hit"
+        );
+    }
+
+    #[test]
+    fn check_refuses_what_cannot_hit_with_its_reason() {
+        let pages = || Fault::new(FaultKind::Pages);
+        let propagating = || Fault::new(FaultKind::Propagating(2));
+        for fault in [
+            pages(),
+            pages().service("s3"),
+            pages().service("S3").operation("listobjectsv2"),
+            pages().service("s3").operation("List*"),
+            pages().service("s3").operation("L*"),
+            pages().service("iam").operation("ListRoles"),
+            pages().operation("ListParts"),
+            propagating(),
+            propagating().service("s3").operation("Put*"),
+            propagating().service("dynamodb"),
+            Fault::new(FaultKind::RequestLost).nth(1),
+        ] {
+            assert_eq!(fault.check(), Ok(()), "{fault:?}");
+        }
+        for (fault, part) in [
+            (pages().service("dynamodb"), "dynamodb cannot be cut"),
+            (pages().service("lambda"), "lambda cannot be cut"),
+            (pages().service("cloudfront"), "cloudfront cannot be cut"),
+            (pages().operation("PutItem"), "PutItem cannot be cut"),
+            (
+                pages()
+                    .service("s3")
+                    .operation("ListBucketMetricsConfigurations"),
+                "ListBucketMetricsConfigurations cannot be cut",
+            ),
+            (
+                pages().service("s3").operation("Describe*"),
+                "Describe* cannot be cut",
+            ),
+            (propagating().service("iam"), "iam shows nothing"),
+            (
+                propagating().service("dynamodb").operation("PutItem"),
+                "PutItem shows nothing",
+            ),
+            (pages().share(1.5), "share 1.5"),
+            (Fault::new(FaultKind::Denied).nth(0), "number 0"),
+            (Fault::new(FaultKind::Denied).nth(2).times(3), "number 2"),
+            (Fault::new(FaultKind::Denied).nth(2).share(0.5), "number 2"),
+        ] {
+            let error = fault.check().unwrap_err().to_string();
+            assert!(error.contains(part), "{fault:?}: {error}");
+        }
     }
 
     #[test]
@@ -362,6 +618,8 @@ mod tests {
         let text = serde_json::to_string(&fault).unwrap();
         assert!(text.contains(r#""kind":{"latency":250}"#), "{text}");
         assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), fault);
+        let old: Fault = serde_json::from_str(r#"{"kind":"reset-after","nth":2}"#).unwrap();
+        assert_eq!(old, Fault::new(FaultKind::ResponseLost).nth(2));
         let short: Fault = serde_json::from_str(r#"{"kind":"slow-down"}"#).unwrap();
         assert_eq!(short, Fault::new(FaultKind::SlowDown));
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::answer::{self, Problem};
 use crate::base::{Base, Running};
 use crate::bucket::{self, Buckets, Home, Rules};
+use crate::condition::{Condition, Turns};
 use crate::control;
 use crate::fault::{FaultKind, Faults};
 use crate::log::{Log, Record};
@@ -60,6 +61,7 @@ pub(crate) struct Front {
     pub(crate) stop: Notify,
     faults: Mutex<Faults>,
     buckets: Buckets,
+    turns: Turns,
     rules: Rules,
     upstream: Upstream,
 }
@@ -83,6 +85,7 @@ impl Front {
             rds,
             faults: Mutex::new(Faults::new(seed)),
             buckets: Buckets::default(),
+            turns: Turns::default(),
             rules: running.rules,
             upstream: Upstream::new(running),
         }
@@ -169,7 +172,7 @@ impl Front {
             Read::Complete(call) => (call, false),
             Read::Body(call) => (call, true),
         };
-        let gate = self.regions.gate(call.region.as_deref(), reset);
+        let gate = self.regions.gate(call.needed_region(), reset);
         let mut record = self.log.record(&call);
         let body = if whole {
             match Limited::new(incoming, KEPT_IN_MEMORY).collect().await {
@@ -238,23 +241,53 @@ impl Front {
         bucket::refusal(self.rules, call, &home)
     }
 
+    /// Sends a request to the base. One with a condition waits for its turn; that of a copy is looked at here where
+    /// the base does not.
+    async fn send(&self, call: &Call, mut request: Request<Body>) -> Result<Sent, Error> {
+        let mut turn = None;
+        if self.rules.copy_conditions
+            && ["CopyObject", "PutObject", "CompleteMultipartUpload"]
+                .contains(&call.operation.as_str())
+            && let Some(condition) = Condition::read(request.headers())
+        {
+            turn = self.turns.take(call).await;
+            if call.operation == "CopyObject" {
+                let (path, from) = (request.uri().path().to_owned(), request.headers().clone());
+                let there = self.upstream.etag(&path, from).await?;
+                if let Some(problem) = condition.refusal(there.as_deref()) {
+                    return Ok(Sent::Refused(problem));
+                }
+                request.headers_mut().remove(IF_MATCH);
+                request.headers_mut().remove(IF_NONE_MATCH);
+            }
+        }
+        let answer = self.upstream.send(request, &self.regions.down()).await;
+        drop(turn);
+        answer.map(Sent::Answered)
+    }
+
     /// Lets the faults hit, latencies first.
     async fn hit(&self, record: &mut Record<'_>, call: &Call, gate: &mut Gate) -> Result<Hit, Cut> {
-        for fault in self.faults(|faults| faults.draw(call)) {
-            record.fault(fault.name());
-            return Ok(match fault {
+        for drawn in self.faults(|faults| faults.draw(call)) {
+            record.fault(drawn.kind.name());
+            if let Some(problem) = drawn.problem {
+                return Ok(Hit::Problem(problem));
+            }
+            return Ok(match drawn.kind {
                 FaultKind::Latency(duration) => {
                     let wait = gate.during(tokio::time::sleep(duration)).await;
                     wait.inspect_err(|_| record.fault(REFUSED))?;
                     continue;
                 }
-                FaultKind::Reset => Hit::Reset,
-                FaultKind::ResetAfter => Hit::ResetAfter,
+                FaultKind::RequestLost => Hit::RequestLost,
+                FaultKind::ResponseLost => Hit::ResponseLost,
                 FaultKind::SlowDown => Hit::Problem(Problem::Throttled),
                 FaultKind::InternalError => Hit::Problem(Problem::Internal),
                 FaultKind::Denied => Hit::Problem(Problem::Denied),
                 FaultKind::Empty => Hit::Empty,
                 FaultKind::Pages => Hit::Pages,
+                // Drawn with its problem.
+                FaultKind::Propagating(_) => continue,
             });
         }
         Ok(Hit::Nothing)
@@ -266,12 +299,11 @@ impl Front {
         record: &mut Record<'_>,
         call: &Call,
         mut gate: Gate,
-        request: Request<Body>,
+        mut request: Request<Body>,
         reset: &AtomicBool,
     ) -> Result<Response<Body>, Cut> {
         match call
-            .region
-            .as_deref()
+            .needed_region()
             .map(|region| self.regions.state(region))
         {
             Some(RegionState::Refuse) => record.fault(REFUSED),
@@ -281,10 +313,10 @@ impl Front {
         gate.open().await?;
         let hit = self.hit(record, call, &mut gate).await?;
         let early = match hit {
-            Hit::Reset => return Err(cut(reset)),
+            Hit::RequestLost => return Err(cut(reset)),
             Hit::Problem(problem) => Some(problem.answer(call)),
             Hit::Empty => Some(answer::empty(call)),
-            Hit::ResetAfter | Hit::Pages | Hit::Nothing => self.refusal(record, call).await,
+            Hit::ResponseLost | Hit::Pages | Hit::Nothing => self.refusal(record, call).await,
         };
         if let Some(answer) = early {
             discard(request).await;
@@ -302,24 +334,38 @@ impl Front {
                 record.fault(OTHER_REGION);
             }
             return match hit {
-                Hit::ResetAfter => Err(cut(reset)),
+                Hit::ResponseLost => Err(cut(reset)),
                 _ => Ok(finish(record, paged(call, page, answer).await)),
             };
         }
-        let down = self.regions.down();
-        let answer = gate.during(self.upstream.send(request, &down)).await;
+        let mut s3_page = None;
+        if let Some(list) = pages::s3_list(call) {
+            let (uri, page) = list.request(request.uri(), matches!(hit, Hit::Pages));
+            if let Some(uri) = uri {
+                *request.uri_mut() = uri;
+            }
+            s3_page = page;
+        }
+        let answer = gate.during(self.send(call, request)).await;
         match answer.inspect_err(|_| record.fault(REFUSED))? {
             Err(error) => {
                 tracing::warn!(%error, "the base does not answer");
                 record.fault("base-unreachable");
                 Ok(finish(record, Problem::BaseUnreachable.answer(call)))
             }
-            Ok(answer) => {
+            Ok(Sent::Refused(problem)) => Ok(finish(record, problem.answer(call))),
+            Ok(Sent::Answered(answer)) => {
                 self.buckets.observe(call, answer.status());
-                if matches!(hit, Hit::ResetAfter) {
+                self.faults(|faults| faults.observe(call, answer.status()));
+                if matches!(hit, Hit::ResponseLost) {
                     return Err(cut(reset));
                 }
                 let answer = answer.map(|body| Gated::new(body, gate));
+                if let Some(page) = s3_page {
+                    let cut =
+                        |whole: &[u8]| Some(page.of(std::str::from_utf8(whole).ok()?)?.into());
+                    return Ok(finish(record, rewritten(call, answer, cut).await));
+                }
                 if page.is_some() {
                     return Ok(finish(record, paged(call, page, answer).await));
                 }
@@ -330,18 +376,37 @@ impl Front {
     }
 }
 
+/// What came of a request to the base.
+enum Sent {
+    Answered(Response<Incoming>),
+    Refused(Problem),
+}
+
 /// What faults do to a request.
 enum Hit {
     Nothing,
     Problem(Problem),
     Empty,
     Pages,
-    Reset,
-    ResetAfter,
+    RequestLost,
+    ResponseLost,
 }
 
 /// A page of the answer, where one is wanted and AWS would have pages.
 async fn paged<B>(call: &Call, page: Option<usize>, answer: Response<B>) -> Response<Full<Bytes>>
+where
+    B: hyper::body::Body<Data = Bytes>,
+{
+    let cut = |whole: &[u8]| pages::page(call.protocol, whole, page?);
+    rewritten(call, answer, cut).await
+}
+
+/// The answer with another body, if it is a success and `change` makes one of it.
+async fn rewritten<B>(
+    call: &Call,
+    answer: Response<B>,
+    change: impl FnOnce(&[u8]) -> Option<Bytes>,
+) -> Response<Full<Bytes>>
 where
     B: hyper::body::Body<Data = Bytes>,
 {
@@ -350,11 +415,13 @@ where
         return Problem::BaseUnreachable.answer(call);
     };
     let whole = whole.to_bytes();
-    let page = page.filter(|_| parts.status.is_success());
-    let body = page.and_then(|page| pages::page(call.protocol, &whole, page));
-    let body = body.unwrap_or(whole);
+    let body = if parts.status.is_success() {
+        change(&whole)
+    } else {
+        None
+    };
     parts.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(parts, Full::new(body))
+    Response::from_parts(parts, Full::new(body.unwrap_or(whole)))
 }
 
 /// In the log: another region that the request needs is down.

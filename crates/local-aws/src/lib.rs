@@ -18,6 +18,7 @@
 mod answer;
 mod base;
 mod bucket;
+mod condition;
 mod control;
 mod fault;
 mod front;
@@ -30,8 +31,8 @@ mod request;
 
 pub use base::{Base, UnknownBase};
 pub use control::{Control, ControlError, ListedFault, LogPage, Status};
-pub use fault::{Fault, FaultId, FaultKind};
+pub use fault::{Fault, FaultId, FaultKind, UnfitFault};
 pub use instance::{Builder, LocalAws, REMOVED_VARIABLES, StartError};
 pub use log::LogEntry;
 pub use rds::{Rds, RdsClock, RdsData, RdsEnding, RdsKind, RdsOptions, RdsQuotas, RdsStatus};
-pub use region::RegionState;
+pub use region::{RegionState, UnknownRegion, known_region};

@@ -6,7 +6,12 @@ use ciborium::Value as Cbor;
 use roxmltree::{Document, Node};
 use serde_json::{Map, Value as Json};
 
+use crate::fault::{matches, may_begin_with};
 use crate::request::{Call, Protocol, form_fields};
+
+mod s3;
+
+pub(crate) use s3::list as s3_list;
 
 /// What a token of ours begins with. The number of its page follows.
 const TOKEN: &str = "local-aws-page-";
@@ -19,6 +24,60 @@ const MORE: [&str; 2] = ["IsTruncated", "Truncated"];
 
 /// Whose tokens have names of their own.
 const OTHER_TOKENS: [&str; 2] = ["dynamodb", "ce"];
+
+/// Services whose operations are told by method and path.
+const BY_PATH: [&str; 16] = [
+    "apigateway",
+    "appconfig",
+    "backup",
+    "batch",
+    "cloudfront",
+    "eks",
+    "elasticfilesystem",
+    "es",
+    "iot",
+    "kafka",
+    "lambda",
+    "route53",
+    "s3-control",
+    "scheduler",
+    "ses",
+    "xray",
+];
+
+/// The filter that names something that cannot be cut, and why it cannot.
+pub(crate) fn uncuttable(
+    service: Option<&str>,
+    operation: Option<&str>,
+) -> Option<(String, &'static str)> {
+    let is = |name: &&str| service.is_some_and(|service| matches(service, name));
+    if let (Some(service), Some(_)) = (service, OTHER_TOKENS.iter().find(|name| is(name))) {
+        let why = "where its lists go on is not told by the names of tokens that local-aws knows";
+        return Some((service.to_owned(), why));
+    }
+    if let (Some(service), Some(_)) = (service, BY_PATH.iter().find(|name| is(name))) {
+        let why = "its requests are told by method and path, not by the name of an operation";
+        return Some((service.to_owned(), why));
+    }
+    let operation = operation?;
+    let of_s3 = || {
+        let mut lists = s3::LISTS.iter();
+        lists.any(|list| matches(operation, list.operation))
+    };
+    let other = || {
+        ["List", "Describe"]
+            .iter()
+            .any(|verb| may_begin_with(operation, verb))
+    };
+    let why = match service {
+        Some(_) if is(&"s3") => (!of_s3()).then_some(
+            "the lists of S3 with pages are those of objects, versions, uploads, parts and buckets",
+        ),
+        Some(_) => (!other()).then_some("only List… and Describe… answer with lists"),
+        None => (!of_s3() && !other()).then_some("only List… and Describe… answer with lists"),
+    };
+    why.map(|why| (operation.to_owned(), why))
+}
 
 /// Whether a call is for a list that can be cut into pages here.
 pub(crate) fn has(call: &Call) -> bool {

@@ -10,6 +10,10 @@ use std::task::{Context, Poll, ready};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+mod known;
+
+pub use known::{UnknownRegion, known_region};
+
 /// How clients see a region.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -43,6 +43,8 @@ pub(crate) struct Call {
     pub(crate) page: Option<usize>,
     /// Region that CreateBucket names in its body.
     pub(crate) location: Option<String>,
+    /// Buckets that PutBucketReplication names in its body.
+    pub(crate) destinations: Vec<String>,
 }
 
 /// What the head alone tells. `Read::Body` means that operation, resource or the token of a page may be in the body.
@@ -94,8 +96,8 @@ impl Call {
             call.resource = target.name();
             call.source_bucket = s3::source_bucket(parts);
             call.target = Some(target);
-            let whole = call.operation == "CreateBucket";
-            return if whole {
+            let told_by_body = ["CreateBucket", "PutBucketReplication"];
+            return if told_by_body.contains(&call.operation.as_str()) {
                 Read::Body(call)
             } else {
                 Read::Complete(call)
@@ -127,11 +129,24 @@ impl Call {
         self.target.as_ref()?.bucket.as_deref()
     }
 
+    /// The region without which there is no answer: that of the signature, but for services whose API is in one
+    /// region for all. An SDK with an endpoint of its own signs those for the client's region.
+    /// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/global-services.html>
+    pub(crate) fn needed_region(&self) -> Option<&str> {
+        match self.service.as_str() {
+            "iam" | "cloudfront" | "route53" => Some("us-east-1"),
+            _ => self.region.as_deref(),
+        }
+    }
+
     /// Adds what the body tells.
     pub(crate) fn read_body(&mut self, body: &[u8]) {
         match self.protocol {
             Protocol::Json => self.resource = resource::in_json(body),
             Protocol::Query => self.fields(body),
+            Protocol::S3 if self.operation == "PutBucketReplication" => {
+                self.destinations = s3::replication_destinations(body);
+            }
             Protocol::S3 => self.location = s3::location_constraint(body),
             _ => {}
         }

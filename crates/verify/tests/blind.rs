@@ -166,7 +166,7 @@ async fn what_aws_does_not_answer_is_unknown() {
         FaultKind::Denied,
         FaultKind::InternalError,
         FaultKind::SlowDown,
-        FaultKind::Reset,
+        FaultKind::RequestLost,
     ] {
         stage.aws.clear_faults();
         // Who we are is asked with retries of its own, which would take long.

@@ -114,7 +114,7 @@ async fn answers_that_are_lost_do_no_harm() {
         "PutBucketReplication",
     ] {
         stage.aws.add_fault(
-            Fault::new(FaultKind::ResetAfter)
+            Fault::new(FaultKind::ResponseLost)
                 .operation(operation)
                 .times(1),
         );

@@ -105,7 +105,7 @@ async fn a_run_that_died_is_taken_up_without_a_second_copy() {
 async fn a_lost_answer_makes_no_second_copy() {
     let stage = stage!();
     stage.take("seed").await;
-    let lost = Fault::new(FaultKind::ResetAfter)
+    let lost = Fault::new(FaultKind::ResponseLost)
         .service("rds")
         .operation("CopyDBSnapshot");
     stage.aws.add_fault(lost.times(1));

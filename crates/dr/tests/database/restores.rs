@@ -105,7 +105,7 @@ async fn a_lost_answer_and_throttling_make_no_second_restore() {
         return;
     };
     let plan = stage.plan(None).await.unwrap();
-    let lost = Fault::new(FaultKind::ResetAfter).operation("RestoreDBInstanceFromDBSnapshot");
+    let lost = Fault::new(FaultKind::ResponseLost).operation("RestoreDBInstanceFromDBSnapshot");
     stage.aws.add_fault(lost.times(1));
     let throttled = Fault::new(FaultKind::SlowDown).operation("DescribeDBInstances");
     stage.aws.add_fault(throttled.share(0.5));

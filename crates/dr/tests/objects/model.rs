@@ -59,8 +59,8 @@ fn fault(number: usize) -> (FaultKind, &'static str) {
     let kinds = [
         FaultKind::SlowDown,
         FaultKind::InternalError,
-        FaultKind::Reset,
-        FaultKind::ResetAfter,
+        FaultKind::RequestLost,
+        FaultKind::ResponseLost,
         TOO_LONG,
     ];
     let others = ["HeadObject", "PutObject", "ListObjectsV2", "DeleteObjects"];
@@ -243,8 +243,8 @@ async fn after_a_sync_the_destination_is_the_model_and_undo_brings_back_what_was
     let all = [
         "internal-error",
         "latency",
-        "reset",
-        "reset-after",
+        "request-lost",
+        "response-lost",
         "slow-down",
     ];
     assert_eq!(hit.iter().collect::<Vec<_>>(), all);

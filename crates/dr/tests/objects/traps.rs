@@ -539,7 +539,7 @@ async fn a_deletion_whose_answer_is_lost_is_known_and_can_be_undone() {
     stage.put_destination("stray", b"x").await;
     let before = stage.destination().await;
     let lost = || {
-        let fault = Fault::new(FaultKind::ResetAfter).operation("DeleteObjects");
+        let fault = Fault::new(FaultKind::ResponseLost).operation("DeleteObjects");
         stage.aws.add_fault(fault.times(1));
     };
     lost();
@@ -551,7 +551,7 @@ async fn a_deletion_whose_answer_is_lost_is_known_and_can_be_undone() {
     lost();
     assert_eq!(stage.undo("r1", "r2").await, 2);
     assert_eq!(stage.destination().await, before);
-    let hit = |entry: &local_aws::LogEntry| entry.fault.as_deref() == Some("reset-after");
+    let hit = |entry: &local_aws::LogEntry| entry.fault.as_deref() == Some("response-lost");
     assert_eq!(stage.aws.log().into_iter().filter(hit).count(), 2);
 }
 

@@ -14,6 +14,7 @@ use super::{ListedFault, LogPage, RegionChange, Retired, Status, Step, parse};
 use crate::fault::{Fault, FaultId, Faults};
 use crate::front::Front;
 use crate::rds::Rds;
+use crate::region::known_region;
 
 /// `_` begins no bucket's name.
 pub(crate) const PREFIX: &str = "/_local-aws/";
@@ -39,19 +40,20 @@ pub(crate) async fn answer(front: &Front, parts: &Parts, body: &[u8]) -> Respons
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match (parts.method.as_str(), &path[..]) {
         ("GET", ["status"]) => json(&status(front)),
-        ("PUT", ["regions", region]) => match parse::<RegionChange>(body) {
-            Ok(change) => {
+        ("PUT", ["regions", region]) => match (known_region(region), parse::<RegionChange>(body)) {
+            (Ok(()), Ok(change)) => {
                 front.set_region(region, change.state);
                 json(&front.regions.down().regions)
             }
-            Err(error) => text(StatusCode::BAD_REQUEST, &error.to_string()),
+            (Err(unknown), _) => text(StatusCode::BAD_REQUEST, &unknown.to_string()),
+            (_, Err(error)) => text(StatusCode::BAD_REQUEST, &error.to_string()),
         },
         ("GET", ["faults"]) => json(&faults(front)),
         ("POST", ["faults"]) => match parse::<Fault>(body) {
-            Ok(fault) if !(0.0..=1.0).contains(&fault.share) => {
-                text(StatusCode::BAD_REQUEST, "a share is a number from 0 to 1")
-            }
-            Ok(fault) => json(&front.faults(|faults| faults.add(fault))),
+            Ok(fault) => match fault.check() {
+                Ok(()) => json(&front.faults(|faults| faults.add(fault))),
+                Err(unfit) => text(StatusCode::BAD_REQUEST, &unfit.to_string()),
+            },
             Err(error) => text(StatusCode::BAD_REQUEST, &error.to_string()),
         },
         ("DELETE", ["faults"]) => {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, EXPECT, HeaderName};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, ETAG, EXPECT, HOST, HeaderName};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderValue, Method, Request, Response, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
@@ -85,6 +85,30 @@ impl Upstream {
         let answer = self.client.request(request).await.ok()?;
         let region = answer.headers().get("x-amz-bucket-region")?;
         region.to_str().ok().map(str::to_owned)
+    }
+
+    /// The ETag of the object that a write is about to replace, asked for in the name of who writes it.
+    pub(super) async fn etag(&self, path: &str, from: HeaderMap) -> Result<Option<String>, Error> {
+        let mut head = Request::builder()
+            .method(Method::HEAD)
+            .uri(self.uri(Some(PathAndQuery::try_from(path)?))?);
+        for name in [HOST, AUTHORIZATION] {
+            if let Some(value) = from.get(&name) {
+                head = head.header(name, value);
+            }
+        }
+        let answer = self
+            .client
+            .request(head.body(full(bytes::Bytes::new()))?)
+            .await?;
+        let etag = answer.headers().get(ETAG).cloned();
+        match (answer.status(), etag) {
+            (StatusCode::OK, Some(etag)) => Ok(Some(etag.to_str()?.to_owned())),
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (status, _) => {
+                Err(format!("the base answers {status} about what a copy would replace").into())
+            }
+        }
     }
 
     /// Asks the base's KMS for a key that can be used in `region`; returns its ARN.

@@ -95,6 +95,22 @@ pub(super) fn location_constraint(body: &[u8]) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
+/// The buckets in PutBucketReplication's body: `<Bucket>arn:aws:s3:::name</Bucket>`.
+pub(super) fn replication_destinations(body: &[u8]) -> Vec<String> {
+    let Some(document) = std::str::from_utf8(body)
+        .ok()
+        .and_then(|text| roxmltree::Document::parse(text).ok())
+    else {
+        return Vec::new();
+    };
+    document
+        .descendants()
+        .filter(|node| node.tag_name().name() == "Bucket")
+        .filter_map(|node| node.text()?.rsplit(':').next())
+        .map(str::to_owned)
+        .collect()
+}
+
 fn bucket_operation(parts: &Parts) -> String {
     let has = |name| query(parts, name).is_some();
     let subresource = || {

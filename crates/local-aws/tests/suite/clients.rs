@@ -85,7 +85,12 @@ pub(crate) fn kms(aws: &LocalAws, region: &str) -> aws_sdk_kms::Client {
 }
 
 pub(crate) fn iam(aws: &LocalAws) -> aws_sdk_iam::Client {
-    client!(aws_sdk_iam, aws, "us-east-1", "test")
+    iam_in(aws, "us-east-1")
+}
+
+/// As a client of another region: with an endpoint of its own the SDK signs for that one.
+pub(crate) fn iam_in(aws: &LocalAws, region: &str) -> aws_sdk_iam::Client {
+    client!(aws_sdk_iam, aws, region, "test")
 }
 
 pub(crate) async fn create_bucket(client: &aws_sdk_s3::Client, region: &str, bucket: &str) {

@@ -106,10 +106,14 @@ async fn a_lost_answer_has_done_its_work_and_a_reset_has_not() {
             .send()
     };
 
-    aws.add_fault(Fault::new(FaultKind::Reset).operation("PutObject").times(1));
-    put("reset").await.unwrap_err();
     aws.add_fault(
-        Fault::new(FaultKind::ResetAfter)
+        Fault::new(FaultKind::RequestLost)
+            .operation("PutObject")
+            .times(1),
+    );
+    put("request-lost").await.unwrap_err();
+    aws.add_fault(
+        Fault::new(FaultKind::ResponseLost)
             .resource("objects/lost")
             .times(1),
     );
@@ -137,12 +141,67 @@ async fn a_lost_answer_has_done_its_work_and_a_reset_has_not() {
     assert_eq!(
         seen,
         [
-            (None, Some("reset".into())),
-            (None, Some("reset-after".into())),
+            (None, Some("request-lost".into())),
+            (None, Some("response-lost".into())),
             (Some(200), None)
         ]
     );
     assert!(aws.faults().iter().all(|(_, fault)| fault.times == Some(0)));
+}
+
+#[tokio::test]
+async fn nth_loses_exactly_that_request_or_its_response() {
+    let aws = start_or_return!();
+    let client = s3(&aws, "us-east-1");
+    create_bucket(&client, "us-east-1", "objects").await;
+    for (kind, name, kept) in [
+        (FaultKind::RequestLost, "request-lost", vec!["0", "2"]),
+        (
+            FaultKind::ResponseLost,
+            "response-lost",
+            vec!["0", "1", "2"],
+        ),
+    ] {
+        aws.clear_log();
+        aws.clear_faults();
+        let second = Fault::new(kind)
+            .service("s3")
+            .operation("PutObject")
+            .region("us-east-1");
+        aws.add_fault(second.resource(format!("objects/{name}/*")).nth(2));
+        let mut failed = Vec::new();
+        for key in ["0", "1", "2"] {
+            // Neither of these matches, and so neither is counted.
+            s3(&aws, "us-east-1").list_buckets().send().await.unwrap();
+            let put = |key| client.put_object().bucket("objects").key(key).send();
+            put(format!("elsewhere/{key}")).await.unwrap();
+            let left = aws.faults()[0].1.times;
+            assert_eq!(left, Some(u64::from(failed.is_empty())), "{name} {key}");
+            if put(format!("{name}/{key}")).await.is_err() {
+                failed.push(key);
+            }
+        }
+        assert_eq!(failed, ["1"], "{name}");
+        let list = client
+            .list_objects_v2()
+            .bucket("objects")
+            .prefix(format!("{name}/"));
+        let list = list.send().await.unwrap();
+        let keys: Vec<_> = list
+            .contents()
+            .iter()
+            .filter_map(|object| object.key())
+            .collect();
+        let expected: Vec<_> = kept.iter().map(|key| format!("{name}/{key}")).collect();
+        assert_eq!(keys, expected);
+        let hit: Vec<_> = aws
+            .log()
+            .into_iter()
+            .filter(|entry| entry.fault.is_some())
+            .collect();
+        assert_eq!(hit.len(), 1, "{hit:?}");
+        assert_eq!((hit[0].status, hit[0].fault.as_deref()), (None, Some(name)));
+    }
 }
 
 #[tokio::test]
@@ -171,7 +230,7 @@ async fn a_conditional_write_whose_answer_is_lost_is_refused_the_second_time() {
         .await
         .unwrap();
     aws.add_fault(
-        Fault::new(FaultKind::ResetAfter)
+        Fault::new(FaultKind::ResponseLost)
             .service("dynamodb")
             .operation("PutItem")
             .times(1),

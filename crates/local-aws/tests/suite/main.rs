@@ -4,10 +4,13 @@
 
 mod buckets;
 mod clients;
+mod conditions;
 mod docker;
 mod encryption;
 mod faults;
+mod pagination;
 mod program;
+mod propagation;
 mod rds;
 mod regions;
 mod replication;

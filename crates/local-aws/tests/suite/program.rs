@@ -417,6 +417,69 @@ async fn a_port_that_is_taken_is_said_so() {
     assert_eq!(place.run(&["up", "--nonsense"]).status.code(), Some(2));
 }
 
+// The program is waited for in this thread, the instance answers in another.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_prove_nothing_is_wrong_usage() {
+    let Some(place) = Place::new().await else {
+        return;
+    };
+    let aws = start_or_return!();
+    for (arguments, part) in [
+        (
+            &["region", "ca-centrl-1", "down"][..],
+            "AWS has no region \"ca-centrl-1\"; the nearest name is ca-central-1",
+        ),
+        (
+            &["fault", "add", "denied", "--region", "us-eats-1"],
+            "us-east-1",
+        ),
+        (
+            &["fault", "add", "pages", "--service", "lambda"],
+            "caused by: lambda cannot be cut into pages: ",
+        ),
+        (&["fault", "add", "request-lost", "--nth", "0"], "--nth"),
+    ] {
+        let mut command = place.command(arguments);
+        let output = command
+            .env("LOCAL_AWS_URL", aws.endpoint())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains(part), "{output:?}");
+    }
+    let added = [
+        "fault",
+        "add",
+        "response-lost",
+        "--service",
+        "s3",
+        "--nth",
+        "2",
+    ];
+    for (arguments, shown) in [
+        (&added[..], "1"),
+        (
+            &["fault", "list"],
+            "1  response-lost  service=s3  nth=2  times left=1",
+        ),
+        (&["fault", "add", "propagating", "--calls", "3"], "2"),
+        (&["fault", "remove", "1"], ""),
+        (&["fault", "list"], "2  propagating 3 calls"),
+    ] {
+        let mut command = place.command(arguments);
+        let output = command
+            .env("LOCAL_AWS_URL", aws.endpoint())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), shown);
+    }
+    let control = Control::new(aws.endpoint());
+    let unknown = control.set_region("ca-centrl-1", RegionState::Refuse).await;
+    assert!(unknown.unwrap_err().to_string().contains("ca-central-1"));
+    assert!(control.status().await.unwrap().regions.is_empty());
+}
+
 #[tokio::test]
 async fn the_control_client_says_what_it_cannot_do() {
     let aws = start_or_return!();
@@ -437,7 +500,7 @@ async fn the_control_client_says_what_it_cannot_do() {
         error.to_string(),
         "remove the fault: there is no fault of this id (404)"
     );
-    let wrong = local_aws::Fault::new(local_aws::FaultKind::Reset).share(1.5);
+    let wrong = local_aws::Fault::new(local_aws::FaultKind::RequestLost).share(1.5);
     assert!(control.add_fault(&wrong).await.is_err() && aws.faults().is_empty());
     assert!(
         Control::new("no url")

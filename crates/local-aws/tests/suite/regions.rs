@@ -1,11 +1,11 @@
 //! Regions that go away and come back.
 
 use aws_sdk_s3::primitives::ByteStream;
-use local_aws::RegionState;
+use local_aws::{LocalAws, RegionState};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::clients::{create_bucket, dynamodb, iam, s3, start_or_return};
+use crate::clients::{create_bucket, dynamodb, iam, iam_in, s3, start_or_return};
 
 #[tokio::test]
 async fn a_refused_region_looks_like_a_network_failure() {
@@ -179,11 +179,66 @@ async fn an_answer_on_its_way_is_cut_when_the_region_goes() {
     assert!(received < 64 << 20);
 }
 
+/// The status of an answer to a request without a body; 0 where the connection was reset.
+async fn status(aws: &LocalAws, request: &str, scope: &str) -> u16 {
+    let address = aws.endpoint().trim_start_matches("http://").to_owned();
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "{request} HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\nconnection: close\r\n\
+         authorization: AWS4-HMAC-SHA256 Credential=k/20261122/{scope}/aws4_request\r\n\r\n"
+    );
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    match client.read_to_end(&mut answer).await {
+        Ok(_) => String::from_utf8_lossy(&answer)[9..12].parse().unwrap(),
+        Err(error) => {
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+            0
+        }
+    }
+}
+
+// aws-behaviour: 42
 #[tokio::test]
-async fn global_services_follow_us_east_1() {
+async fn us_east_1_off_takes_the_apis_of_global_services_with_it_whatever_region_signed() {
     let aws = start_or_return!();
+    let global = [
+        ("GET /2020-05-31/distribution", "cloudfront"),
+        ("GET /2013-04-01/hostedzone", "route53"),
+        ("POST /?Action=ListRoles&Version=2010-05-08", "iam"),
+    ];
+    let identity = "POST /?Action=GetCallerIdentity&Version=2011-06-15";
+    let primary = s3(&aws, "ca-central-1");
+    create_bucket(&primary, "ca-central-1", "state").await;
+    let role = |name: &str| {
+        let role = iam_in(&aws, "ca-central-1").create_role().role_name(name);
+        role.assume_role_policy_document("{}").send()
+    };
     aws.set_region("ca-central-1", RegionState::Refuse);
-    iam(&aws).list_roles().send().await.unwrap();
+    // A lost region takes none of them, though it is the one that was signed for.
+    role("before").await.unwrap();
+    for (request, service) in global {
+        assert_eq!(
+            status(&aws, request, &format!("ca-central-1/{service}")).await,
+            200,
+            "{service}"
+        );
+    }
+    aws.set_region("ca-central-1", RegionState::Up);
     aws.set_region("us-east-1", RegionState::Refuse);
-    iam(&aws).list_roles().send().await.unwrap_err();
+    for region in ["us-east-1", "ca-central-1", "ca-west-1"] {
+        for (request, service) in global {
+            let got = status(&aws, request, &format!("{region}/{service}")).await;
+            assert_eq!(got, 0, "{service} of {region}");
+        }
+    }
+    role("late").await.unwrap_err();
+    // The data planes go on: signed requests, and STS in a region that is up. Its global endpoint does not.
+    primary.head_bucket().bucket("state").send().await.unwrap();
+    assert_eq!(status(&aws, identity, "ca-central-1/sts").await, 200);
+    assert_eq!(status(&aws, identity, "us-east-1/sts").await, 0);
+    aws.set_region("us-east-1", RegionState::Up);
+    let roles = iam(&aws).list_roles().send().await.unwrap();
+    let mut names = roles.roles().iter().map(|role| role.role_name());
+    assert!(names.any(|name| name == "before") && !names.any(|name| name == "late"));
 }

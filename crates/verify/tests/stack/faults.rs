@@ -80,7 +80,7 @@ async fn when_aws_gives_no_answer_everything_is_unknown() {
         FaultKind::Denied,
         FaultKind::InternalError,
         FaultKind::SlowDown,
-        FaultKind::Reset,
+        FaultKind::RequestLost,
     ] {
         for service in &services {
             stack

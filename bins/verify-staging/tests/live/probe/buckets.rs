@@ -129,7 +129,7 @@ async fn a_canary_whose_removal_was_lost_is_swept_up() {
     make_buckets(&stage, true).await;
     let photos = format!("{}/*", BUCKETS[0].1);
     // The put arrives, its answer does not: the retry writes a second version, or none.
-    let lost = Fault::new(FaultKind::ResetAfter)
+    let lost = Fault::new(FaultKind::ResponseLost)
         .operation("PutObject")
         .times(1);
     stage.aws.add_fault(lost.resource(photos));

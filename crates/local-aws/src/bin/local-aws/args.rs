@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use local_aws::{Base, FaultId, RdsClock, RegionState};
+use local_aws::{Base, FaultId, RdsClock, RegionState, UnknownRegion, known_region};
 
 /// AWS on one loopback port, for drills and tests: regions that can be switched off, faults, a request log.
 ///
@@ -180,7 +180,9 @@ pub(crate) enum FaultAction {
     #[command(after_help = "\
 Examples:
   local-aws fault add slow-down --service s3 --share 0.3
-  local-aws fault add reset-after --operation PutItem --times 1
+  local-aws fault add response-lost --operation PutItem --times 1
+  local-aws fault add request-lost --service rds --nth 3
+  local-aws fault add propagating --calls 2
   local-aws fault add latency --ms 250 --region ca-central-1")]
     Add(AddFault),
     /// List the faults.
@@ -207,6 +209,9 @@ pub(crate) struct AddFault {
     /// Milliseconds, for `latency`.
     #[arg(long, value_name = "N", required_if_eq("kind", "latency"))]
     pub(crate) ms: Option<NonZeroU64>,
+    /// For how many calls a new bucket or table is young, for `propagating`.
+    #[arg(long, value_name = "N", required_if_eq("kind", "propagating"))]
+    pub(crate) calls: Option<NonZeroU64>,
     /// Only requests to this service, as it is signed: s3, dynamodb, iam.
     #[arg(long)]
     pub(crate) service: Option<String>,
@@ -214,7 +219,7 @@ pub(crate) struct AddFault {
     #[arg(long)]
     pub(crate) operation: Option<String>,
     /// Only requests to this region.
-    #[arg(long)]
+    #[arg(long, value_parser = region)]
     pub(crate) region: Option<String>,
     /// Only this resource, as in the log: bucket/key, table, role; `bucket/*` for a beginning.
     #[arg(long)]
@@ -225,6 +230,9 @@ pub(crate) struct AddFault {
     /// Only this many requests.
     #[arg(long, value_name = "N")]
     pub(crate) times: Option<u64>,
+    /// Only request number N of those that match, counted from 1 and from now.
+    #[arg(long, value_name = "N", conflicts_with_all = ["share", "times"])]
+    pub(crate) nth: Option<NonZeroU64>,
 }
 
 #[derive(Debug, Args)]
@@ -313,19 +321,9 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(u64::from(number) * unit))
 }
 
-/// A region's name ends in a number, after at least two words: ca-central-1, us-gov-west-1.
-fn region(text: &str) -> Result<String, String> {
-    let parts: Vec<&str> = text.split('-').collect();
-    let words =
-        |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
-    match parts.split_last() {
-        Some((number, rest))
-            if rest.len() >= 2 && number.parse::<u8>().is_ok() && rest.iter().all(words) =>
-        {
-            Ok(text.to_owned())
-        }
-        _ => Err("a region is named as in ca-central-1".into()),
-    }
+/// A region that AWS has: one that does not exist is never down, and a drill with it would prove nothing.
+fn region(text: &str) -> Result<String, UnknownRegion> {
+    known_region(text).map(|()| text.to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -347,10 +345,14 @@ pub(crate) enum Kind {
     Pages,
     /// AccessDenied.
     Denied,
-    /// The connection is reset before the request is carried out.
-    Reset,
-    /// The request is carried out and its answer is lost.
-    ResetAfter,
+    /// The request never arrives: the connection is reset before anything is carried out.
+    #[value(alias = "reset")]
+    RequestLost,
+    /// The request is carried out and its response is lost.
+    #[value(alias = "reset-after")]
+    ResponseLost,
+    /// Each new bucket and table answers its first --calls calls as a young one does.
+    Propagating,
     /// The request waits first.
     Latency,
 }
@@ -403,12 +405,20 @@ mod tests {
         parse("local-aws fault add latency --ms 5").unwrap();
         parse("local-aws fault add latency").unwrap_err();
         parse("local-aws fault add latency --ms 0").unwrap_err();
-        parse("local-aws fault add reset --share 0.5").unwrap();
-        parse("local-aws fault add reset --share 1.5").unwrap_err();
+        parse("local-aws fault add request-lost --share 0.5").unwrap();
+        parse("local-aws fault add request-lost --share 1.5").unwrap_err();
+        parse("local-aws fault add reset-after --nth 2").unwrap();
+        parse("local-aws fault add response-lost --nth 0").unwrap_err();
+        parse("local-aws fault add response-lost --nth 2 --times 2").unwrap_err();
+        parse("local-aws fault add response-lost --region ca-centrl-1").unwrap_err();
+        parse("local-aws fault add propagating").unwrap_err();
+        parse("local-aws fault add propagating --calls 2").unwrap();
         parse("local-aws up --base ftp://x").unwrap_err();
         parse("local-aws region ca-central-1 down").unwrap();
         parse("local-aws region us-gov-west-1 up").unwrap();
-        parse("local-aws region canada down").unwrap_err();
+        let unknown = parse("local-aws region ca-centrl-1 down").unwrap_err();
+        assert_eq!(unknown.exit_code(), 2);
+        assert!(unknown.to_string().contains("ca-central-1"), "{unknown}");
         parse("local-aws rds step 5m").unwrap();
         parse("local-aws rds step 5").unwrap_err();
         parse("local-aws rds step -5m").unwrap_err();

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use local_aws::{ControlError, StartError};
 
+/// Wrong usage, the number that clap exits with.
+pub(crate) const USAGE: u8 = 2;
 /// Could not be done; the same number in every program of this workspace.
 pub(crate) const FAILED: u8 = 3;
 /// `exec` itself failed, as with env(1) and timeout(1).

@@ -10,7 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::{Arguments, Command};
 use crate::command::{detached, exec, fault, log, rds, region, status, up};
-use crate::outcome::{EXEC_FAILED, FAILED, report};
+use crate::outcome::{EXEC_FAILED, FAILED, USAGE, report};
 
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -32,7 +32,11 @@ pub(crate) fn main() -> ExitCode {
         }
         Err(error) => Err(anyhow::Error::from(error).context("start the runtime")),
     };
-    ExitCode::from(result.unwrap_or_else(|error| report(&error, failed)))
+    ExitCode::from(result.unwrap_or_else(|error| {
+        // What clap cannot know, but is wrong usage all the same.
+        let unfit = error.is::<local_aws::UnfitFault>();
+        report(&error, if unfit { USAGE } else { failed })
+    }))
 }
 
 fn trace(verbose: u8) {

@@ -1,7 +1,9 @@
 //! `fault add`, `list`, `remove`, `clear`.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
+use anyhow::Context;
 use local_aws::{FaultKind, ListedFault};
 
 use crate::args::{AddFault, Fault, FaultAction, Kind, Output};
@@ -11,7 +13,11 @@ use crate::outcome::print;
 pub(crate) async fn act(arguments: Fault) -> anyhow::Result<()> {
     let control = instance::find(&arguments.at)?;
     match arguments.action {
-        FaultAction::Add(fault) => print(control.add_fault(&fault.into()).await?.0),
+        FaultAction::Add(fault) => {
+            let fault = local_aws::Fault::from(fault);
+            fault.check().context("add the fault")?;
+            print(control.add_fault(&fault).await?.0)
+        }
         FaultAction::List {
             output: Output::Json,
         } => print(serde_json::to_string_pretty(&control.faults().await?)?),
@@ -29,7 +35,7 @@ pub(crate) async fn act(arguments: Fault) -> anyhow::Result<()> {
 
 impl From<AddFault> for local_aws::Fault {
     fn from(arguments: AddFault) -> Self {
-        let ms = arguments.ms.map_or(0, std::num::NonZeroU64::get);
+        let number = |number: Option<NonZeroU64>| number.map_or(0, NonZeroU64::get);
         Self {
             service: arguments.service,
             operation: arguments.operation,
@@ -41,12 +47,14 @@ impl From<AddFault> for local_aws::Fault {
                 Kind::Empty => FaultKind::Empty,
                 Kind::Pages => FaultKind::Pages,
                 Kind::Denied => FaultKind::Denied,
-                Kind::Reset => FaultKind::Reset,
-                Kind::ResetAfter => FaultKind::ResetAfter,
-                Kind::Latency => FaultKind::Latency(Duration::from_millis(ms)),
+                Kind::RequestLost => FaultKind::RequestLost,
+                Kind::ResponseLost => FaultKind::ResponseLost,
+                Kind::Propagating => FaultKind::Propagating(number(arguments.calls)),
+                Kind::Latency => FaultKind::Latency(Duration::from_millis(number(arguments.ms))),
             },
             share: arguments.share,
             times: arguments.times,
+            nth: arguments.nth.map(NonZeroU64::get),
         }
     }
 }
@@ -55,8 +63,10 @@ impl From<AddFault> for local_aws::Fault {
 pub(crate) fn line(listed: &ListedFault) -> String {
     let fault = &listed.fault;
     let mut line = format!("{}  {}", listed.id.0, fault.kind.name());
-    if let FaultKind::Latency(duration) = fault.kind {
-        line.push_str(&format!(" {} ms", duration.as_millis()));
+    match fault.kind {
+        FaultKind::Latency(duration) => line.push_str(&format!(" {} ms", duration.as_millis())),
+        FaultKind::Propagating(calls) => line.push_str(&format!(" {calls} calls")),
+        _ => {}
     }
     for (name, value) in [
         ("service", fault.service.clone()),
@@ -67,6 +77,7 @@ pub(crate) fn line(listed: &ListedFault) -> String {
             "share",
             (fault.share < 1.0).then(|| fault.share.to_string()),
         ),
+        ("nth", fault.nth.map(|nth| nth.to_string())),
         ("times left", fault.times.map(|times| times.to_string())),
     ] {
         if let Some(value) = value {
