@@ -1,0 +1,122 @@
+use std::io;
+use std::path::PathBuf;
+
+use crate::diagnostic::Diagnostic;
+use crate::document::DocumentError;
+use crate::json::JsonError;
+use crate::lock::LockInfo;
+use crate::state_file::StateFileError;
+use crate::version::Version;
+
+/// Why terraform did not do what it was asked.
+///
+/// Terraform's own words may quote sensitive values. They are in `diagnostics`, for who can redact them, and in the text
+/// of an error only where they are fixed ([`Diagnostic::fixed_words`]).
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No folder of `PATH` has the program.
+    #[error("terraform is not installed: no folder of PATH has it")]
+    NotInstalled,
+    /// Older than [`Terraform::OLDEST`](crate::Terraform::OLDEST).
+    #[error("{} is terraform {found}, and {oldest} is the oldest that this works with", program.display())]
+    TooOld {
+        /// The program.
+        program: PathBuf,
+        /// What it says that it is.
+        found: Version,
+        /// What is needed.
+        oldest: Version,
+    },
+    /// The program says no version that is understood.
+    #[error("{} does not say which terraform it is", program.display())]
+    NoVersion {
+        /// The program.
+        program: PathBuf,
+    },
+    /// The folder in which it was to run.
+    #[error("{} is no folder", folder.display())]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The system could not run it.
+    #[error("`terraform {command}` cannot be run")]
+    Run {
+        /// Its command.
+        command: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Another run holds the lock of the state.
+    #[error("`terraform {command}` found the state locked: {} by {} since {}, lock ID {}",
+        lock.operation, lock.who, since(lock), lock.id)]
+    Locked {
+        /// Its command.
+        command: &'static str,
+        /// Who holds it.
+        lock: Box<LockInfo>,
+    },
+    /// It was interrupted, and ended before it was done. What it had done is in the state.
+    #[error("`terraform {command}` was interrupted")]
+    Interrupted {
+        /// Its command.
+        command: &'static str,
+        /// What it complained of.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// It failed.
+    #[error("`terraform {command}` failed ({status}){}", words(diagnostics))]
+    Failed {
+        /// Its command.
+        command: &'static str,
+        /// How it ended, as in `exit status: 1`.
+        status: String,
+        /// What it complained of.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// It wrote more than is read.
+    #[error("`terraform {command}` wrote more than {max_bytes} bytes")]
+    TooLong {
+        /// Its command.
+        command: &'static str,
+        /// How many are read.
+        max_bytes: u64,
+    },
+    /// It wrote something else than JSON.
+    #[error("what `terraform {command}` wrote cannot be read")]
+    Json {
+        /// Its command.
+        command: &'static str,
+        /// What is wrong with it.
+        source: JsonError,
+    },
+    /// It wrote something else than a plan or a state.
+    #[error("what `terraform {command}` wrote cannot be read")]
+    Document {
+        /// Its command.
+        command: &'static str,
+        /// What is wrong with it.
+        source: DocumentError,
+    },
+    /// It wrote something else than a state.
+    #[error("what `terraform {command}` wrote cannot be read")]
+    StateFile {
+        /// Its command.
+        command: &'static str,
+        /// What is wrong with it.
+        source: StateFileError,
+    },
+}
+
+fn since(lock: &LockInfo) -> String {
+    lock.created
+        .map_or_else(|| "an unknown time".to_owned(), |time| time.to_string())
+}
+
+fn words(diagnostics: &[Diagnostic]) -> String {
+    let errors = || diagnostics.iter().filter(|one| one.is_error());
+    match errors().find_map(Diagnostic::fixed_words) {
+        Some(words) => format!(": {words}"),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,43 @@
+//! The terraform program, and what it writes.
+//!
+//! [`Terraform`] is the program in the folder of one environment. It runs as a child that ends when this process
+//! ends, gracefully if it can; what it does arrives as [`Event`]s, what it complains of as [`Diagnostic`]s.
+//! [`Document`] is a plan or a state as `terraform show -json` writes it, [`Outputs`] what `terraform output -json`
+//! does, [`StateFile`] a state as a backend keeps it. All of them read files that were written on Windows or by a
+//! wrapper script, and tell what else was found in JSON's place ([`JsonError`]).
+//!
+//! Plans, states, outputs and diagnostics may hold secrets. No error of this crate repeats their text, and values are
+//! kept only as far as a reader asks for them ([`Keep`]).
+
+mod child;
+mod command;
+mod diagnostic;
+mod document;
+mod environment;
+mod error;
+mod event;
+mod json;
+mod lock;
+mod outputs;
+mod plan;
+mod state_file;
+mod values;
+mod version;
+
+pub use child::{ChildId, Finished, Running};
+pub use command::{InitOptions, PlanOptions, Terraform, Validation};
+pub use diagnostic::{Diagnostic, Position, Severity, SourceRange};
+pub use document::{Document, DocumentError};
+pub use environment::Environment;
+pub use error::Error;
+pub use event::{ChangeCounts, Event, observe};
+pub use json::{Found, JsonError, decode};
+pub use lock::{LockId, LockIdError, LockInfo};
+pub use outputs::{Output, Outputs};
+pub use plan::{
+    Action, Change, Configuration, ConfiguredModule, ConfiguredResource, Expression, ModuleCall,
+    Plan, Provider, ProviderExpressions, ResourceChange, Variable,
+};
+pub use state_file::{StateFile, StateFileError, StateSummary};
+pub use values::{All, Keep, Module, Resource, State, Values};
+pub use version::{Version, VersionError};
