@@ -17,17 +17,31 @@ pub fn print<R: Report>(args: &GlobalArgs, result: &R) -> Result<(), Failure> {
             print_text(&format!("{text}\n"));
         }
         OutputFormat::Table => {
-            let stdout = std::io::stdout();
-            let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            let width = stdout
-                .is_terminal()
-                .then(|| console::Term::stdout().size_checked())
-                .flatten()
-                .map(|(_, columns)| columns);
+            let (width, colour) = screen();
             print_text(&result.document().to_terminal(width, colour));
         }
     }
     Ok(())
+}
+
+/// How wide standard output is, and whether it shows colours. `COLUMNS` counts before the terminal's own width, also
+/// where there is no terminal; `NO_COLOR` and `TERM=dumb` mean no colours.
+fn screen() -> (Option<u16>, bool) {
+    let named = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok())
+        .filter(|columns| *columns > 0);
+    if !std::io::stdout().is_terminal() {
+        return (named, false);
+    }
+    let own = console::Term::stdout().size_checked();
+    let colour = std::env::var_os("NO_COLOR").is_none() && !is_dumb();
+    (named.or(own.map(|(_, columns)| columns)), colour)
+}
+
+/// Whether the terminal knows nothing but lines of text: no colours, and no line that is written anew.
+pub(crate) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Shows a result on standard error: what a question is about, when standard output is for JSON.

@@ -21,7 +21,7 @@ struct Bars {
 impl Progress {
     /// For this process's standard error.
     pub fn new() -> Self {
-        let bars = std::io::stderr().is_terminal().then(|| {
+        let bars = (std::io::stderr().is_terminal() && !crate::output::is_dumb()).then(|| {
             Mutex::new(Bars {
                 all: MultiProgress::new(),
                 running: HashMap::new(),

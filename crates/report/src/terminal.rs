@@ -1,4 +1,4 @@
-use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
 use crate::text::without_controls;
 use crate::{Chart, Document, Mark, Section, Shape, Value};
@@ -26,17 +26,7 @@ pub(crate) fn render(document: &Document, width: Option<u16>, colour: bool) -> S
                 }
                 out.push_str(&table.trim_fmt());
             }
-            Section::Table { columns, rows } => {
-                let mut table = screen.table();
-                table.set_header(columns.iter().map(|title| plain(title)));
-                for (mark, cells) in rows {
-                    table.add_row(cells.iter().enumerate().map(|(index, cell)| match index {
-                        0 => marked(cell, *mark),
-                        _ => plain(cell),
-                    }));
-                }
-                out.push_str(&table.trim_fmt());
-            }
+            Section::Table { columns, rows } => out.push_str(&screen.rows(columns, rows)),
             Section::Chart(chart) => out.push_str(&screen.chart(chart)),
         }
         out.push('\n');
@@ -66,6 +56,40 @@ fn marked(text: &str, mark: Mark) -> Cell {
     }
 }
 
+/// A space on either side of a cell.
+const PADDING: usize = 2;
+
+/// The widest word of each column.
+fn widest_words(columns: &[String], rows: &[(Mark, Vec<String>)]) -> Vec<usize> {
+    let widest = |text: &str| {
+        let words = text.split_whitespace();
+        words.map(|word| word.chars().count()).max().unwrap_or(0)
+    };
+    let mut widths: Vec<usize> = columns.iter().map(|title| widest(title)).collect();
+    for (_, cells) in rows {
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = (*width).max(widest(cell));
+        }
+    }
+    widths
+}
+
+/// Lines of at most `width` columns, broken between words; all but the first are indented.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.trim().is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::replace(&mut line, "  ".to_owned()));
+        } else if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push(line);
+    lines
+}
+
 struct Screen {
     width: Option<u16>,
     colour: bool,
@@ -87,6 +111,53 @@ impl Screen {
             table.force_no_tty();
         }
         table
+    }
+
+    /// A table, in which no name is cut in two: where the names do not fit beside each other, a block of lines for
+    /// each row.
+    fn rows(&self, columns: &[String], rows: &[(Mark, Vec<String>)]) -> String {
+        let widths = widest_words(columns, rows);
+        let needed: usize = widths.iter().map(|width| width + PADDING).sum();
+        if self.width.is_some_and(|width| usize::from(width) < needed) {
+            return self.blocks(columns, rows);
+        }
+        let mut table = self.table();
+        table.set_header(columns.iter().map(|title| plain(title)));
+        for (mark, cells) in rows {
+            table.add_row(cells.iter().enumerate().map(|(index, cell)| match index {
+                0 => marked(cell, *mark),
+                _ => plain(cell),
+            }));
+        }
+        for (column, width) in table.column_iter_mut().zip(widths) {
+            let least = u16::try_from(width + PADDING).unwrap_or(u16::MAX);
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+        }
+        table.trim_fmt()
+    }
+
+    /// Each cell on lines of its own, after the title of its column. A single name that is wider than the terminal
+    /// stays whole, so that it can be copied.
+    fn blocks(&self, columns: &[String], rows: &[(Mark, Vec<String>)]) -> String {
+        let width = self.width.map_or(usize::MAX, usize::from);
+        let mut blocks = Vec::new();
+        for (_, cells) in rows {
+            let mut lines = Vec::new();
+            for (index, cell) in cells
+                .iter()
+                .enumerate()
+                .filter(|(_, cell)| !cell.is_empty())
+            {
+                let title = columns.get(index).map_or("", String::as_str);
+                let text = match title {
+                    "" => without_controls(cell),
+                    title => format!("{}: {}", without_controls(title), without_controls(cell)),
+                };
+                lines.extend(wrapped(&text, width));
+            }
+            blocks.push(lines.join("\n"));
+        }
+        blocks.join("\n\n")
     }
 
     fn bar_width(&self) -> u16 {
@@ -305,6 +376,37 @@ mod tests {
             text.contains("highest 299 ms at minute 299") && text.contains("30 of 300 not known"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn names_are_not_cut_in_two_whatever_the_width() {
+        let name = "berthcare-terraform-state";
+        let document = Document::new().table(
+            ["Region", "Resource", "Setting", "Wanted"],
+            vec![(
+                Mark::Ok,
+                vec![
+                    "ca-central-1".to_owned(),
+                    format!("bucket {name}"),
+                    "encryption at rest".to_owned(),
+                    "AES256, with a key of the account's own".to_owned(),
+                ],
+            )],
+        );
+        for width in [20, 40, 60, 70, 80, 100, 200] {
+            let text = document.to_terminal(Some(width), false);
+            for word in [name, "ca-central-1", "encryption"] {
+                assert!(text.contains(word), "{width}: {text}");
+            }
+            let most = usize::from(width).max(name.len() + 2);
+            let longest = text.lines().map(|line| line.chars().count()).max();
+            assert!(
+                longest.is_some_and(|longest| longest <= most),
+                "{width}: {text}"
+            );
+        }
+        let narrow = document.to_terminal(Some(40), false);
+        assert!(narrow.contains("Region: ca-central-1\n"), "{narrow}");
     }
 
     #[test]
