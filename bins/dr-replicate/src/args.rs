@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cli::{CompletionArgs, GlobalArgs};
-use dr::objects::{ManifestUrl, MaxDelete, Mode, Place};
+use dr::objects::{ChangeLimit, ManifestUrl, Mode, Place};
 use settings::{BucketName, KmsKeyArn, Region};
 
 use batch::BatchArgs;
@@ -158,7 +158,11 @@ pub struct SyncArgs {
     /// Refuse to delete more than this: a number of objects or a percentage of the destination
     /// [default: 10% or 1000, whichever is less]
     #[arg(long, value_name = "N|P%", requires = "delete")]
-    pub max_delete: Option<MaxDelete>,
+    pub max_delete: Option<ChangeLimit>,
+    /// Refuse to overwrite more than this: a number of objects or a percentage of the destination
+    /// [default: 10% or 10000, whichever is less, and one at any rate]
+    #[arg(long, value_name = "N|P%")]
+    pub max_replace: Option<ChangeLimit>,
     /// Leave objects alone that are neither provably equal nor provably different
     #[arg(long)]
     pub leave_unproven: bool,
@@ -271,7 +275,11 @@ pub struct ReconcileArgs {
     /// Refuse to delete more than this: a number of objects or a percentage of the primary
     /// [default: 10% or 1000, whichever is less]
     #[arg(long, value_name = "N|P%", requires = "delete")]
-    pub max_delete: Option<MaxDelete>,
+    pub max_delete: Option<ChangeLimit>,
+    /// Refuse to overwrite more than this: a number of objects or a percentage of the primary
+    /// [default: 10% or 10000, whichever is less, and one at any rate]
+    #[arg(long, value_name = "N|P%")]
+    pub max_replace: Option<ChangeLimit>,
     /// How it is carried out.
     #[command(flatten)]
     pub apply: ApplyArgs,

@@ -1,7 +1,9 @@
 mod backups;
 mod batch;
+mod carry_out;
 mod connect;
 mod databases;
+mod errors;
 mod estimate;
 mod parity;
 mod reconcile;

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use aws_env::AwsEnv;
 use dr::database::{
-    Copied, CopyOptions, Patience, Pruned, Site, Snapshot, SnapshotState, copy, plan_copies,
-    plan_prune, prune,
+    Copied, CopyOptions, Patience, Pruned, Refusal, Site, Snapshot, SnapshotState, copy,
+    plan_copies, plan_prune, prune,
 };
 use jiff::Timestamp;
 use report::Silent;
@@ -160,11 +160,12 @@ impl Work {
         }
         // Old copies take places of the quota also while nothing new can be copied.
         match self.prune(database, now).await {
-            Ok(pruned) => {
+            Ok(Ok(pruned)) => {
                 let left = pruned.snapshots.iter().filter_map(|one| one.left.clone());
                 done.errors.extend(left);
                 done.pruned = Some(pruned);
             }
+            Ok(Err(refusal)) => done.errors.push(refusal.to_string()),
             Err(error) => done.errors.push(told(&error)),
         }
         done
@@ -210,12 +211,18 @@ impl Work {
         }
     }
 
-    async fn prune(&self, database: &str, now: Timestamp) -> Result<Pruned, aws_env::Error> {
+    async fn prune(
+        &self,
+        database: &str,
+        now: Timestamp,
+    ) -> Result<Result<Pruned, Refusal>, aws_env::Error> {
         let present = self.target.snapshots(Some(database)).await?;
-        let (primary, kept) = (self.source.region(), self.configuration.kept);
-        let regions = (primary, self.target.region());
-        let plan = plan_prune(&present, database, regions, kept, now);
-        prune(&self.target, &plan, primary, kept, now).await
+        let regions = (self.source.region(), self.target.region());
+        let plan = plan_prune(&present, database, regions, self.configuration.kept, now);
+        match plan.approve() {
+            Ok(approved) => Ok(Ok(prune(&self.target, &approved, now).await?)),
+            Err(refusal) => Ok(Err(refusal)),
+        }
     }
 }
 

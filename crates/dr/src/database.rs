@@ -34,7 +34,7 @@ pub use key::{KeyProblem, check_key};
 pub use marks::MADE_BY;
 pub use name::{copy_id, is_legal_snapshot_id};
 pub use patience::Patience;
-pub use prune::{Kept, PrunePlan, Pruned, PrunedOne, plan_prune, prune};
+pub use prune::{ApprovedPrune, Kept, PrunePlan, Pruned, PrunedOne, plan_prune, prune};
 pub use recovery_point::{Kind, RecoveryPoint, RecoveryPoints, judge, order, recovery_points};
 pub use refusal::Refusal;
 pub use restore::{

@@ -1,8 +1,9 @@
 //! Objects of a bucket and of its copy in another region.
 //!
-//! Pure modules know nothing of the SDK: [`ListingReader`], [`compare_details`], [`check`], [`Pace`]. Around
-//! them: [`walk`] lists two buckets side by side, [`plan`] compares them and writes down the steps, and
-//! [`apply`] takes the steps, each in the [`Journal`] before it is done, so that it can be undone.
+//! Pure modules know nothing of the SDK: [`ListingReader`], [`compare_details`], [`Pace`], the rules of
+//! [`Planned::approve`]. Around them: [`walk`] lists two buckets side by side, [`plan`] compares them and writes
+//! down the steps, the guard makes the plan an [`Approved`] one, and [`apply`] takes its steps, each in the journal
+//! before it is done, so that [`undo`] can take it back. Nothing else here changes an object.
 
 mod batch;
 mod bucket;
@@ -20,12 +21,12 @@ mod intercept;
 mod inventory;
 mod journal;
 mod list_xml;
-mod look;
 mod manifest;
 mod pace;
 mod parity;
 mod place;
 mod plan;
+mod recheck;
 mod reconcile;
 mod split;
 mod spool;
@@ -44,18 +45,15 @@ pub use compare::{
     Checksum, Detail, Difference, Encryption, Mode, Proof, Unprovable, Verdict, compare_details,
     compare_listed,
 };
-pub use copy::{Copied, Copier, CopyError, Expected, Order};
 pub use digest::TreeDigest;
 pub use entry::{ETag, Facts, Modified, Page, StorageClass};
 pub use estimate::{Engine, Estimate, Line, Rates, Way, Workload, estimate};
 pub use execute::{Done, ExecuteError};
-pub use guard::{Intended, MaxDelete, Refusal, check, check_places};
+pub use guard::{Approved, ChangeLimit, Policy, Refusal, Refusals, check_places};
 pub use inventory::{
     Covers, CoversBoth, Inventory, InventoryError, ManifestUrl, parity_of_inventories,
 };
-pub use journal::{
-    Action, Change, Intent, Journal, JournalError, Outcome, Past, PastJob, Record, Run, recall,
-};
+pub use journal::{JournalError, ReplayedJob, ReplayedRun, Run, replay};
 pub use list_xml::{ListingError, ListingReader};
 pub use manifest::{Manifest, ManifestError, capture};
 pub use pace::Pace;
@@ -64,6 +62,8 @@ pub use place::{JOURNAL, Place, PlaceError};
 pub use plan::{Example, Listed, Plan, PlanError, PlanOptions, Planned, Tally, plan};
 pub use reconcile::{ReconcileError, Reconciliation, reconcile};
 pub use spool::SpoolError;
-pub use sync::{ApplyOptions, abort_leftovers, apply};
-pub use undo::{PlannedUndo, UndoError, UndoPlan, Undone, plan_undo, undo};
+pub use sync::{ApplyOptions, abort_open_uploads, apply};
+pub use undo::{
+    ApprovedUndo, PlannedUndo, UndoError, UndoPlan, UndoRefusal, Undone, plan_undo, undo,
+};
 pub use walk::{Lister, Side, Visitor, WalkError, walk};

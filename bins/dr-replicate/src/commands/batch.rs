@@ -1,25 +1,26 @@
 //! `sync --engine batch`, and `sync --job`.
 
+use std::path::Path;
 use std::time::Duration;
 
-use aws_env::AwsEnv;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use dr::objects::{
-    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, Jobs, Plan, Planned, follow,
+    Approved, BatchError, BatchJob, BatchOptions, BatchPlan, JobControl, Jobs, Plan, follow,
     plan_batch, submit,
 };
 use report::{Document, Report};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::carry_out::{exit, note};
 use super::connect::{self, Pair};
-use super::sync::{journal_failure, note};
+use super::errors;
 use crate::args::SyncArgs;
 
 /// What `sync --engine batch` prints.
 #[derive(Serialize)]
-struct Outcome<'a> {
-    plan: &'a Plan,
+struct Outcome {
+    plan: Plan,
     batch: BatchPlan,
     /// For `undo`; null when nothing was done.
     run: Option<String>,
@@ -27,7 +28,7 @@ struct Outcome<'a> {
     jobs: Option<Jobs>,
 }
 
-impl Report for Outcome<'_> {
+impl Report for Outcome {
     fn document(&self) -> Document {
         match (&self.jobs, &self.run) {
             (Some(jobs), Some(run)) => {
@@ -39,43 +40,27 @@ impl Report for Outcome<'_> {
     }
 }
 
-/// Where jobs that write to `destination` are.
-pub(super) async fn control(env: &AwsEnv, destination: &Bucket) -> Result<JobControl, Failure> {
-    let region = destination.region();
-    let account = env
-        .region(region)
-        .account_id()
-        .await
-        .map_err(|error| Failure::aws("ask which account this is", error))?;
-    Ok(JobControl {
-        client: aws_env::client!(aws_sdk_s3control, &env.access(region)),
-        account,
-    })
-}
-
 async fn options(args: &SyncArgs, pair: &Pair) -> Result<BatchOptions, Failure> {
     Ok(BatchOptions {
-        control: control(&pair.env, &pair.destination).await?,
+        control: connect::job_control(&pair.env, &pair.destination).await?,
         role: args.batch.role_arn.clone().unwrap_or_default(),
         priority: args.batch.priority,
         kms_key: args.kms_key.clone(),
     })
 }
 
-/// Makes jobs for what was planned, and follows them.
+/// Makes jobs for what was approved, and follows them.
 pub(super) async fn run(
     global: &GlobalArgs,
     args: &SyncArgs,
     pair: &Pair,
-    planned: &Planned,
-    (runs, directory): (&std::path::Path, &std::path::Path),
+    approved: Approved,
+    folders: (&Path, &Path),
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
-    let (source, destination) = (&pair.source, &pair.destination);
-    let batch = plan_batch(planned, source, destination).map_err(failure)?;
     let mut outcome = Outcome {
-        plan: &planned.plan,
-        batch,
+        plan: approved.plan().clone(),
+        batch: plan_batch(&approved).map_err(failure)?,
         run: None,
         jobs: None,
     };
@@ -87,42 +72,18 @@ pub(super) async fn run(
         return Ok(rest(&outcome));
     }
     let options = options(args, pair).await?;
-    let copies: u64 = outcome
-        .batch
-        .jobs
-        .iter()
-        .map(|job| job.copies.objects)
-        .sum();
-    let question = format!(
-        "Have S3 copy {copies} objects to {} by {} jobs, as {}?",
-        destination.place(),
-        outcome.batch.jobs.len(),
-        options.role,
-    );
-    cli::confirm_name(global, &question, destination.name())?;
-    let run = connect::new_run("sync --engine batch", source, destination);
-    outcome.batch = submit(
-        planned,
-        source,
-        destination,
-        &run,
-        (runs, directory),
-        &options,
-        &stop,
-        |job| {
-            if let Some(id) = &job.id {
-                note(&format!("job {id} copies {} objects", job.copies.objects));
-            }
-        },
-    )
-    .await
-    .map_err(failure)?;
-    let ids: Vec<String> = outcome
-        .batch
-        .jobs
-        .iter()
-        .filter_map(|job| job.id.clone())
-        .collect();
+    confirm(global, &outcome.batch, pair, &options.role)?;
+    let run = connect::new_run("sync --engine batch", &pair.source, &pair.destination);
+    let made = |job: &BatchJob| {
+        if let Some(id) = &job.id {
+            note(&format!("job {id} copies {} objects", job.copies.objects));
+        }
+    };
+    outcome.batch = submit(approved, &run, folders, &options, &stop, made)
+        .await
+        .map_err(failure)?;
+    let jobs = outcome.batch.jobs.iter();
+    let ids: Vec<String> = jobs.filter_map(|job| job.id.clone()).collect();
     outcome.jobs = Some(watch_jobs(args, pair, &options.control, &ids, stop.clone()).await?);
     outcome.run = Some(run.run);
     cli::print(global, &outcome)?;
@@ -133,6 +94,16 @@ pub(super) async fn run(
     })
 }
 
+fn confirm(global: &GlobalArgs, batch: &BatchPlan, pair: &Pair, role: &str) -> Result<(), Failure> {
+    let copies: u64 = batch.jobs.iter().map(|job| job.copies.objects).sum();
+    let question = format!(
+        "Have S3 copy {copies} objects to {} by {} jobs, as {role}?",
+        pair.destination.place(),
+        batch.jobs.len(),
+    );
+    cli::confirm_name(global, &question, pair.destination.name())
+}
+
 /// Follows jobs of an earlier run.
 pub(super) async fn resume(
     global: &GlobalArgs,
@@ -140,7 +111,7 @@ pub(super) async fn resume(
     pair: &Pair,
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
-    let control = control(&pair.env, &pair.destination).await?;
+    let control = connect::job_control(&pair.env, &pair.destination).await?;
     let jobs = watch_jobs(args, pair, &control, &args.batch.job, stop.clone()).await?;
     cli::print(global, &jobs)?;
     Ok(if *stop.borrow() {
@@ -183,26 +154,28 @@ fn end(jobs: &Jobs) -> Exit {
     }
 }
 
-fn rest(outcome: &Outcome<'_>) -> Exit {
+fn rest(outcome: &Outcome) -> Exit {
     match &outcome.jobs {
         Some(jobs) if end(jobs) != Exit::Fine => Exit::Unchecked,
         _ if outcome.batch.left.tally.objects > 0 => Exit::Wrong,
-        _ => super::sync::rest(outcome.plan, None),
+        _ => exit(&outcome.plan, None),
     }
 }
 
 fn failure(error: BatchError) -> Failure {
     match error {
         BatchError::Call(error) => Failure::aws("run a batch job", error),
-        BatchError::Journal(error) => journal_failure("keep the journal", error),
+        BatchError::Journal(error) => errors::journal("keep the journal", error),
         error @ BatchError::Folders { .. } => Failure::new(
             Exit::Usage,
             anyhow::Error::new(error).context("failed to plan"),
         )
         .hint("use --engine own, or folders of the same name"),
-        error => Failure::new(
-            Exit::Unchecked,
-            anyhow::Error::new(error).context("failed to run a batch job"),
-        ),
+        error @ BatchError::Unversioned { .. } => Failure::new(
+            Exit::Refused,
+            anyhow::Error::msg(format!("failed to {error}")),
+        )
+        .hint("switch versioning on again: without it nothing can be put back"),
+        error => errors::unchecked("run a batch job", error),
     }
 }

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use aws_env::AwsEnv;
 use cli::{Exit, Failure, GlobalArgs};
 use directories::ProjectDirs;
-use dr::objects::{Bucket, Inventory, ManifestUrl, Place, Run};
+use dr::objects::{Bucket, Inventory, JobControl, ManifestUrl, Place, Run};
 use settings::{BucketName, Region, Settings};
 
 use crate::args::PlaceArgs;
@@ -118,6 +118,20 @@ pub(super) async fn destination(
         .await
         .map_err(|error| Failure::aws("reach the bucket", error))?;
     Ok((bucket, env))
+}
+
+/// Where batch jobs that write to `destination` are.
+pub(super) async fn job_control(env: &AwsEnv, destination: &Bucket) -> Result<JobControl, Failure> {
+    let region = destination.region();
+    let account = env
+        .region(region)
+        .account_id()
+        .await
+        .map_err(|error| Failure::aws("ask which account this is", error))?;
+    Ok(JobControl {
+        client: aws_env::client!(aws_sdk_s3control, &env.access(region)),
+        account,
+    })
 }
 
 /// Settings; none when everything is on the command line and there is no file.

@@ -4,7 +4,7 @@ use cli::{Exit, Failure, GlobalArgs};
 use cost::PriceBook;
 use dr::objects::{Mode, PlanOptions, Rates, Workload, estimate, plan};
 
-use super::{connect, parity};
+use super::{connect, errors, parity};
 use crate::args::estimate::EstimateArgs;
 
 pub(crate) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit, Failure> {
@@ -30,7 +30,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit
             };
             let planned = plan(&pair.source, &pair.destination, &options, directory.path())
                 .await
-                .map_err(|error| super::sync::walk_failure("compare the buckets", error))?;
+                .map_err(|error| errors::walk("compare the buckets", error))?;
             let workload = Workload::of_plan(&planned).map_err(|error| {
                 let error = anyhow::Error::new(error).context("failed to read the plan");
                 Failure::new(Exit::Unchecked, error)

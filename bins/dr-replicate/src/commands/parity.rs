@@ -6,7 +6,7 @@ use dr::objects::{
 };
 use report::Report as _;
 
-use super::connect;
+use super::{connect, errors};
 use crate::args::ParityArgs;
 
 pub(crate) async fn run(global: &GlobalArgs, args: &ParityArgs) -> Result<Exit, Failure> {
@@ -43,7 +43,7 @@ async fn of_buckets(global: &GlobalArgs, args: &ParityArgs) -> Result<Parity, Fa
     };
     parity(&pair.source, &pair.destination, &options)
         .await
-        .map_err(|error| super::sync::walk_failure("compare the buckets", error))
+        .map_err(|error| errors::walk("compare the buckets", error))
 }
 
 /// Compares two inventories; rows are sorted in `directory`.

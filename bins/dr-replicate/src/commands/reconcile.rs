@@ -1,16 +1,16 @@
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use dr::objects::{
-    ApplyOptions, Bucket, Done, Intended, ManifestError, Mode, PlanOptions, Reconciliation,
-    Refusal, abort_leftovers, check, reconcile,
+    ApplyOptions, Bucket, Done, ManifestError, Mode, Plan, PlanOptions, Policy, Reconciliation,
+    Refusal, Refusals, abort_open_uploads, reconcile,
 };
 use report::{Document, Report};
 use serde::Serialize;
 use settings::BucketName;
 use tokio::sync::watch;
 
-use super::connect;
-use super::sync::{carry_out, journal_failure, refuse, rest, scratch, walk_failure};
+use super::carry_out::{carry_out, exit, scratch};
+use super::{connect, errors};
 use crate::args::{LISTINGS, ManifestArgs, PlaceArgs, ReconcileArgs};
 
 /// What `manifest` prints.
@@ -43,10 +43,7 @@ pub(crate) async fn capture(global: &GlobalArgs, args: &ManifestArgs) -> Result<
         .await
         .map_err(|error| match error {
             ManifestError::List(error) => Failure::aws("list the bucket", error),
-            other => Failure::new(
-                Exit::Unchecked,
-                anyhow::Error::new(other).context("failed to write the manifest"),
-            ),
+            other => errors::unchecked("write the manifest", other),
         })?;
     let captured = Captured {
         bucket: dr.place().to_string(),
@@ -96,9 +93,9 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     let (dr, primary) = pair(global, &args.bucket).await?;
     let runs = connect::runs(args.apply.runs.as_ref())?;
-    abort_leftovers(&runs, &primary)
+    abort_open_uploads(&runs, &primary)
         .await
-        .map_err(|error| journal_failure("abort what an earlier run left open", error))?;
+        .map_err(|error| errors::journal("abort what an earlier run left open", error))?;
     let directory = scratch(&runs)?;
     let options = PlanOptions {
         mode: Mode::Auto,
@@ -109,60 +106,46 @@ pub(crate) async fn run(
     };
     let (found, planned) = reconcile(&dr, &primary, &args.manifest, &options, directory.path())
         .await
-        .map_err(|error| walk_failure("compare the buckets", error))?;
-    let keeps_versions = primary
-        .keeps_versions()
-        .await
-        .map_err(|error| Failure::aws("look at the primary's versioning", error))?;
-    let refused = check(&Intended {
-        source: dr.place(),
-        destination: primary.place(),
-        // This is the one command that goes from DR to primary.
-        pairs: &[],
-        source_objects: planned.plan.source.objects,
-        destination_objects: planned.plan.destination.objects,
-        replaced: planned.plan.replace.tally.objects,
-        deleted: planned.plan.delete.tally.objects,
-        keeps_versions,
-        overwrite_unversioned: false,
-        max_delete: args.max_delete.unwrap_or_default(),
-    });
+        .map_err(|error| errors::walk("compare the buckets", error))?;
     let conflicts = found.conflicts.tally.objects > 0;
-    let mut outcome = Outcome {
-        found,
-        done: None,
-        refused,
-    };
-    let exit = |exit: Exit| match exit {
+    let ended = |plan: &Plan, done: Option<&Done>| match exit(plan, done) {
         Exit::Fine if conflicts => Exit::Wrong,
         exit => exit,
     };
-    if planned.plan.is_empty() || args.dry_run || !outcome.refused.is_empty() {
-        if global.output == OutputFormat::Table || outcome.refused.is_empty() {
-            cli::print(global, &outcome)?;
-        }
-        refuse(&outcome.refused)?;
-        return Ok(exit(rest(&planned.plan, None)));
-    }
-    if global.output == OutputFormat::Table {
+    let default = Policy::default();
+    let policy = Policy {
+        max_delete: args.max_delete.unwrap_or(default.max_delete),
+        max_replace: args.max_replace.unwrap_or(default.max_replace),
+        ..default
+    };
+    let approved = planned.approve(&policy);
+    let refused = approved.as_ref().err();
+    let mut outcome = Outcome {
+        refused: refused
+            .into_iter()
+            .flat_map(Refusals::iter)
+            .cloned()
+            .collect(),
+        found,
+        done: None,
+    };
+    let ends = outcome.found.plan.is_empty() || args.dry_run;
+    // Of JSON there is one document: the result, the plan where nothing is done, or the error.
+    if global.output == OutputFormat::Table || (ends && refused.is_none()) {
         cli::print(global, &outcome)?;
+    }
+    let approved = approved.map_err(|refusals| errors::refused(&refusals))?;
+    if ends {
+        return Ok(ended(&outcome.found.plan, None));
     }
     let options = ApplyOptions {
         runs,
         kms_key: None,
         concurrency: usize::from(args.apply.concurrency),
     };
-    let done = carry_out(
-        global,
-        &planned,
-        (&dr, &primary),
-        "reconcile",
-        &options,
-        stop,
-    )
-    .await?;
-    let ended = exit(rest(&planned.plan, Some(&done)));
+    let done = carry_out(global, approved, "reconcile", &options, stop).await?;
+    let exit = ended(&outcome.found.plan, Some(&done));
     outcome.done = Some(done);
     cli::print(global, &outcome)?;
-    Ok(ended)
+    Ok(exit)
 }

@@ -172,28 +172,27 @@ async fn prune_all(global: &GlobalArgs, args: &SnapshotsPruneArgs) -> Result<Exi
     let stage = Stage::open(global).await?;
     let databases = stage.databases(args.database.database.as_ref())?;
     let dr = stage.dr().await?;
-    let primary = stage.settings.regions.primary;
+    let regions = (stage.settings.regions.primary, dr.region());
     let failed = |error| Failure::aws("list the snapshots", error);
-    let policy = |kept: CopiesKept| CopiesKept {
-        keep_last: args.keep_last.unwrap_or(kept.keep_last),
-        keep_days: args.keep_days.unwrap_or(kept.keep_days),
-    };
     let mut result: Entries<PrunePlan, Pruned> = Entries {
         databases: Vec::new(),
         left_out: Vec::new(),
     };
+    let mut approved = Vec::new();
     for database in &databases {
         let id = database.id.as_str();
+        let policy = CopiesKept {
+            keep_last: args.keep_last.unwrap_or(database.copies.keep_last),
+            keep_days: args.keep_days.unwrap_or(database.copies.keep_days),
+        };
         let present = dr.snapshots(Some(id)).await.map_err(failed)?;
-        let regions = (primary, dr.region());
-        let plan = plan_prune(&present, id, regions, policy(database.copies), cli::now());
+        let plan = plan_prune(&present, id, regions, policy, cli::now());
+        let pass = plan.clone().approve();
+        approved.push(pass.map_err(|refusal| refused(&refusal))?);
         result.databases.push(Entry { plan, done: None });
     }
-    let count: usize = result
-        .databases
-        .iter()
-        .map(|entry| entry.plan.delete.len())
-        .sum();
+    let deletions = |entry: &Entry<PrunePlan, Pruned>| entry.plan.deletions().len();
+    let count: usize = result.databases.iter().map(deletions).sum();
     if args.dry_run || count == 0 {
         cli::print(global, &result)?;
         return Ok(Exit::Fine);
@@ -202,16 +201,8 @@ async fn prune_all(global: &GlobalArgs, args: &SnapshotsPruneArgs) -> Result<Exi
     let question = format!("Delete {count} snapshots in {}?", dr.region());
     cli::confirm_name(global, &question, "delete")?;
     let mut exit = Exit::Fine;
-    for (entry, database) in result.databases.iter_mut().zip(&databases) {
-        let pruned = prune(
-            &dr,
-            &entry.plan,
-            primary,
-            policy(database.copies),
-            cli::now(),
-        )
-        .await
-        .map_err(failed)?;
+    for (entry, approved) in result.databases.iter_mut().zip(&approved) {
+        let pruned = prune(&dr, approved, cli::now()).await.map_err(failed)?;
         if !pruned.is_complete() {
             exit = Exit::Unchecked;
         }

@@ -102,6 +102,78 @@ async fn the_guard_refuses_with_exit_4_and_nothing_is_changed() {
     assert_eq!(stage.keys().await, ["a", "b", "c"]);
 }
 
+// aws-behaviour: 10
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_of_a_source_that_was_overwritten_with_junk_is_refused_with_exit_4() {
+    let stage = stage!();
+    let keys = ["a", "b", "c"];
+    stage.put(&stage.to, TO, &keys).await;
+    for key in keys {
+        let put = stage.from.s3.put_object().bucket(FROM).key(key);
+        let junk = ByteStream::from_static(b"junk");
+        put.body(junk).send().await.unwrap();
+    }
+    stage.aws.clear_log();
+    let sync = ["sync", "--bucket", FROM, "--yes"];
+    let refused: [&[&str]; 4] = [
+        &[],
+        &["--max-replace", "2"],
+        &["--max-replace", "99%"],
+        &[
+            "--engine",
+            "batch",
+            "--role-arn",
+            "arn:aws:iam::123456789012:role/batch",
+        ],
+    ];
+    for arguments in refused {
+        let output = stage.run(&[&sync[..], arguments].concat());
+        assert_eq!(output.status.code(), Some(4), "{arguments:?} {output:?}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("3 objects would be overwritten"), "{text}");
+        assert!(text.contains("--max-replace"), "{text}");
+    }
+    let log = stage.aws.log();
+    assert!(!log.iter().any(local_aws::LogEntry::is_mutation), "{log:?}");
+    // A dry run says the same, and one that is right can be allowed.
+    let output = stage.run(&["sync", "--bucket", FROM, "--dry-run"]);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let done = stage.json(0, &[&sync[..], &["--max-replace", "3"]].concat());
+    assert_eq!(done["done"]["copied"]["objects"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reconcile_of_a_copy_that_was_overwritten_with_junk_is_refused_with_exit_4() {
+    let stage = stage!();
+    let versioning = VersioningConfiguration::builder()
+        .status(BucketVersioningStatus::Enabled)
+        .build();
+    let put = stage.from.s3.put_bucket_versioning().bucket(FROM);
+    let put = put.versioning_configuration(versioning);
+    put.send().await.unwrap();
+    let keys = ["a", "b", "c"];
+    stage.put(&stage.from, FROM, &keys).await;
+    stage.put(&stage.to, TO, &keys).await;
+    stage.json(0, &["manifest", "--bucket", FROM, "--out", "manifest"]);
+    for key in keys {
+        let put = stage.to.s3.put_object().bucket(TO).key(key);
+        let junk = ByteStream::from_static(b"junk");
+        put.body(junk).send().await.unwrap();
+    }
+    let reconcile = [
+        "reconcile",
+        "--bucket",
+        FROM,
+        "--manifest",
+        "manifest",
+        "--yes",
+    ];
+    let output = stage.run(&reconcile);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let done = stage.json(0, &[&reconcile[..], &["--max-replace", "100%"]].concat());
+    assert_eq!(done["done"]["copied"]["objects"], 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_source_region_is_said_within_ten_seconds_and_deletes_nothing() {
     let stage = stage!();

@@ -9,7 +9,7 @@ use serde::Serialize;
 use settings::{CopiesKept, Region};
 
 use super::site::is_any;
-use super::{Site, Snapshot, SnapshotState, show};
+use super::{Refusal, Site, Snapshot, SnapshotState, show};
 
 /// Why a snapshot stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -39,18 +39,76 @@ impl Kept {
     }
 }
 
-/// What would be deleted and what stays, of one database in the DR region.
+/// What would be deleted and what stays, of one database in the DR region. [`PrunePlan::approve`] makes it one
+/// that can be carried out.
 #[derive(Debug, Clone, Serialize)]
 pub struct PrunePlan {
-    /// The database.
-    pub database: String,
-    /// Where the copies are.
-    pub region: Region,
-    /// To be deleted, oldest last.
-    pub delete: Vec<Snapshot>,
-    /// To stay, and why.
-    pub keep: Vec<(Snapshot, Kept)>,
+    database: String,
+    region: Region,
+    #[serde(skip)]
+    primary: Region,
+    #[serde(skip)]
+    policy: CopiesKept,
+    delete: Vec<Snapshot>,
+    keep: Vec<(Snapshot, Kept)>,
 }
+
+impl PrunePlan {
+    /// The database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// To be deleted, oldest last.
+    pub fn deletions(&self) -> &[Snapshot] {
+        &self.delete
+    }
+
+    /// To stay, and why.
+    pub fn kept(&self) -> &[(Snapshot, Kept)] {
+        &self.keep
+    }
+
+    /// Lets the plan pass.
+    ///
+    /// # Errors
+    /// When it would delete what was not made here, or the last good copy.
+    pub fn approve(self) -> Result<ApprovedPrune, Refusal> {
+        let region = self.region;
+        if let Some(other) = self.delete.iter().find(|copy| !copy.is_ours()) {
+            return Err(Refusal::NotMadeHere {
+                snapshot: other.id.clone(),
+                region,
+            });
+        }
+        let is_good = |copy: &Snapshot| copy.state == SnapshotState::Available;
+        let deletes_good = self.delete.iter().any(is_good);
+        if deletes_good && !self.keep.iter().any(|(copy, _)| is_good(copy)) {
+            let database = self.database;
+            return Err(Refusal::LastCopy { database, region });
+        }
+        Ok(ApprovedPrune(self))
+    }
+}
+
+/// A plan to delete snapshots that the guard has let pass. Nothing else can be carried out:
+///
+/// ```no_run
+/// # use dr::database::{PrunePlan, Site, prune};
+/// # async fn f(site: &Site, plan: PrunePlan, now: jiff::Timestamp) {
+/// let approved = plan.approve().expect("refused");
+/// let pruned = prune(site, &approved, now).await;
+/// # }
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use dr::database::{PrunePlan, Site, prune};
+/// # async fn f(site: &Site, plan: PrunePlan, now: jiff::Timestamp) {
+/// let pruned = prune(site, &plan, now).await;
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ApprovedPrune(PrunePlan);
 
 /// What the policy says about `present`, the snapshots of `database` in the DR region. Only copies from
 /// `primary` that were made here are ever deleted: good ones that neither rule keeps, and failed ones. At
@@ -73,6 +131,8 @@ pub fn plan_prune(
     let mut plan = PrunePlan {
         database: database.to_owned(),
         region: dr,
+        primary,
+        policy,
         delete: Vec::new(),
         keep: Vec::new(),
     };
@@ -179,21 +239,19 @@ impl Report for Pruned {
     }
 }
 
-/// Deletes what `plan` says and a plan of now would delete as well: since it was made, a newer copy may have
-/// failed or been deleted, which makes an older one the last.
+/// Deletes what was approved and a plan of now, by the same policy, would delete as well: since it was made, a
+/// newer copy may have failed or been deleted, which makes an older one the last.
 ///
 /// # Errors
 /// When the snapshots cannot be looked at again. What cannot be deleted is told in the result.
 pub async fn prune(
     site: &Site,
-    plan: &PrunePlan,
-    primary: Region,
-    policy: CopiesKept,
+    ApprovedPrune(plan): &ApprovedPrune,
     now: Timestamp,
 ) -> Result<Pruned, Error> {
     let present = site.snapshots(Some(&plan.database)).await?;
-    let regions = (primary, site.region());
-    let again = plan_prune(&present, &plan.database, regions, policy, now);
+    let regions = (plan.primary, site.region());
+    let again = plan_prune(&present, &plan.database, regions, plan.policy, now);
     let mut pruned = Pruned {
         database: plan.database.clone(),
         snapshots: Vec::new(),
@@ -294,6 +352,29 @@ mod tests {
             copy(600, "b"),
         ];
         assert_eq!(deleted(&copies, 1, 0), ["b"]);
+    }
+
+    #[test]
+    fn approve_of_a_plan_that_deletes_the_last_good_copy_or_anothers_is_refused() {
+        let policy = CopiesKept {
+            keep_last: 1,
+            keep_days: 0,
+        };
+        let copies = [copy(1, "new"), copy(2, "old")];
+        let plan = plan_prune(&copies, "db", regions(), policy, at(NOW));
+        assert!(plan.clone().approve().is_ok());
+        let mut last = plan.clone();
+        last.keep.clear();
+        assert!(matches!(last.approve(), Err(Refusal::LastCopy { .. })));
+        let mut theirs = plan;
+        theirs.delete[0].tags.clear();
+        assert!(matches!(theirs.approve(), Err(Refusal::NotMadeHere { .. })));
+        // A failed copy is nothing that could be the last one.
+        let mut failed = copy(1, "failed");
+        failed.state = SnapshotState::Failed;
+        let plan = plan_prune(&[failed], "db", regions(), policy, at(NOW));
+        assert_eq!(plan.deletions().len(), 1);
+        assert!(plan.approve().is_ok());
     }
 
     fn any_copy() -> impl Strategy<Value = (i64, u8, bool, bool)> {

@@ -96,6 +96,20 @@ pub enum Refusal {
         /// The database.
         database: String,
     },
+    /// The last good copy would be deleted.
+    LastCopy {
+        /// The database.
+        database: String,
+        /// Where the copy is.
+        region: Region,
+    },
+    /// A snapshot would be deleted that something else made.
+    NotMadeHere {
+        /// The snapshot.
+        snapshot: String,
+        /// Where it is.
+        region: Region,
+    },
     /// As many backups are replicated as AWS allows.
     BackupQuota {
         /// Where.
@@ -178,6 +192,13 @@ impl fmt::Display for Refusal {
             Self::NoBackups { database } => {
                 write!(f, "{database} makes no automated backups (retention 0)")
             }
+            Self::LastCopy { database, region } => {
+                write!(f, "no good copy of {database} would be left in {region}")
+            }
+            Self::NotMadeHere { snapshot, region } => write!(
+                f,
+                "{snapshot} in {region} does not have the tag of what dr-replicate makes"
+            ),
             Self::BackupQuota { region, there } => write!(
                 f,
                 "{there} automated backups are replicated to {region}, as many as AWS allows"
@@ -247,6 +268,13 @@ impl Refusal {
             Self::NoBackups { database } => format!(
                 "aws rds modify-db-instance --db-instance-identifier {database} \
                  --backup-retention-period 7 --apply-immediately"
+            ),
+            Self::LastCopy { .. } => {
+                "copy a newer one first: dr-replicate snapshots copy".to_owned()
+            }
+            Self::NotMadeHere { snapshot, region } => format!(
+                "aws rds delete-db-snapshot --region {region} --db-snapshot-identifier {snapshot} \
+                 deletes it, if nobody needs it"
             ),
             Self::BackupQuota { .. } => {
                 "ask AWS for a higher quota, or disable one that is not needed".to_owned()

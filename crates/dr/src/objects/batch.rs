@@ -24,9 +24,10 @@ use tokio::sync::watch;
 use super::bucket::Bucket;
 use super::copy::{LARGEST_COPY, patience};
 use super::entry::StorageClass;
+use super::guard::Approved;
 use super::journal::{Journal, JournalError, Record, Run};
 use super::place::{JOURNAL, Place};
-use super::plan::{Listed, Planned, Step, Tally, examples};
+use super::plan::{Listed, Step, Tally, examples};
 use super::spool::SpoolError;
 
 mod follow;
@@ -104,6 +105,12 @@ pub enum BatchError {
         from: String,
         /// The destination.
         to: String,
+    },
+    /// The destination kept versions when the plan was approved and keeps none now.
+    #[error("copy to {bucket} by a batch job, since it keeps no versions any more")]
+    Unversioned {
+        /// The destination bucket.
+        bucket: String,
     },
     /// S3 names no job.
     #[error("run a batch job: S3 answered without its {0}")]
@@ -211,16 +218,13 @@ fn target_prefix(source: &Place, destination: &Place) -> Result<Option<String>, 
     }
 }
 
-/// Says what jobs would do with a plan; changes nothing.
+/// Says what jobs would do with an approved plan; changes nothing.
 ///
 /// # Errors
 /// When the plan cannot be read, or keys would have to change.
-pub fn plan_batch(
-    planned: &Planned,
-    source: &Bucket,
-    destination: &Bucket,
-) -> Result<BatchPlan, BatchError> {
-    target_prefix(source.place(), destination.place())?;
+pub fn plan_batch(approved: &Approved) -> Result<BatchPlan, BatchError> {
+    let planned = approved.planned();
+    target_prefix(planned.source().place(), planned.destination().place())?;
     let mut plan = BatchPlan::default();
     for step in planned.copies.read()? {
         let step = step?;
@@ -235,52 +239,56 @@ pub fn plan_batch(
 
 /// Writes manifests into the destination's journal and makes the jobs, which begin at once. Every copy is in
 /// the journal of `run` before, so that `undo` knows what was there. What somebody else has written to the
-/// destination since it was listed is left.
+/// destination since it was listed is left. Deletions are left out: a job cannot make any.
 ///
 /// # Errors
-/// When a call, the journal or a file fails. Jobs that were made already run on; `made` is told each id.
-#[expect(clippy::too_many_arguments, reason = "what a run is made of")]
+/// When the destination keeps no versions any more, and when a call, the journal or a file fails. Jobs that were
+/// made already run on; `made` is told each id.
 pub async fn submit(
-    planned: &Planned,
-    source: &Bucket,
-    destination: &Bucket,
+    approved: Approved,
     run: &Run,
     (runs, directory): (&Path, &Path),
     options: &BatchOptions,
     stop: &watch::Receiver<bool>,
     mut made: impl FnMut(&BatchJob),
 ) -> Result<BatchPlan, BatchError> {
-    let prefix = target_prefix(source.place(), destination.place())?;
+    let (planned, destination) = (approved.planned(), approved.destination());
+    let prefix = target_prefix(approved.source().place(), destination.place())?;
+    if !approved.still_holds().await? {
+        return Err(BatchError::Unversioned {
+            bucket: destination.name().to_owned(),
+        });
+    }
     let journal = Journal::begin(runs, destination, run)?;
-    let mut plan = BatchPlan::default();
-    let manifests =
-        Manifests::write(planned, source, destination, &journal, directory, stop).await?;
-    plan.left = manifests.left;
-    plan.interrupted = *stop.borrow();
+    let manifests = Manifests::write(planned, &journal, directory, stop).await?;
+    let mut plan = BatchPlan {
+        left: manifests.left,
+        interrupted: *stop.borrow(),
+        jobs: Vec::new(),
+    };
     for (number, manifest) in manifests.files.into_iter().enumerate() {
         if *stop.borrow() {
             plan.interrupted = true;
             break;
         }
-        let key = format!("{JOURNAL}{}/batch-{number}.csv", run.run);
-        let etag = upload(destination, &key, &manifest.path).await?;
-        let copies = S3CopyObjectOperation::builder()
-            .target_resource(format!("arn:aws:s3:::{}", destination.name()))
-            .set_target_key_prefix(prefix.clone())
-            .storage_class(manifest.class.clone())
-            .set_sse_aws_kms_key_id(options.kms_key.as_ref().map(ToString::to_string))
-            .build();
-        let location = JobManifestLocation::builder()
-            .object_arn(format!("arn:aws:s3:::{}/{key}", destination.name()))
-            .e_tag(etag)
-            .build();
         // Whoever undoes the run has to know of the job, also when its id never arrives.
         let token = format!("{}-{number}", run.run);
-        let asked = Record::JobAsked {
-            token: token.clone(),
+        let key = format!("{JOURNAL}{}/batch-{number}.csv", run.run);
+        let etag = upload(destination, &key, &manifest.path).await?;
+        journal
+            .append_intents(&[Record::JobAsked {
+                token: token.clone(),
+            }])
+            .await?;
+        let request = JobRequest {
+            destination,
+            run,
+            token: &token,
+            prefix: prefix.as_deref(),
+            class: &manifest.class,
+            manifest: (&key, etag),
         };
-        journal.ahead(&[asked]).await?;
-        let id = create(destination, run, &token, copies, location, options).await?;
+        let id = request.create(options).await?;
         let job = BatchJob {
             class: manifest.class.as_str().to_owned(),
             copies: manifest.copies,
@@ -288,7 +296,7 @@ pub async fn submit(
         };
         made(&job);
         plan.jobs.push(job);
-        journal.ahead(&[Record::Job { token, id }]).await?;
+        journal.append_intents(&[Record::Job { token, id }]).await?;
     }
     // Nothing of the run is left on this machine, so that no later one needs to look for it.
     journal.end(false).await?;
@@ -330,54 +338,85 @@ async fn upload(destination: &Bucket, key: &str, path: &Path) -> Result<String, 
     answer.e_tag.ok_or(BatchError::Answer("manifest's ETag"))
 }
 
-async fn create(
-    destination: &Bucket,
-    run: &Run,
-    token: &str,
-    copies: S3CopyObjectOperation,
-    location: Result<JobManifestLocation, aws_sdk_s3control::error::BuildError>,
-    options: &BatchOptions,
-) -> Result<String, BatchError> {
-    let unexpected = |error: aws_sdk_s3control::error::BuildError| {
-        Error::unexpected(call(destination, "CreateJob", &run.run), error.to_string())
-    };
-    let spec = JobManifestSpec::builder()
-        .format(JobManifestFormat::S3BatchOperationsCsv20180820)
-        .fields(JobManifestFieldName::Bucket)
-        .fields(JobManifestFieldName::Key)
-        .build()
-        .map_err(unexpected)?;
-    let manifest = JobManifest::builder()
-        .spec(spec)
-        .location(location.map_err(unexpected)?)
-        .build();
-    let report = JobReport::builder()
-        .bucket(format!("arn:aws:s3:::{}", destination.name()))
-        .prefix(format!("{JOURNAL}{}", run.run))
-        .format(JobReportFormat::ReportCsv20180820)
-        .report_scope(JobReportScope::FailedTasksOnly)
-        .enabled(true)
-        .build();
-    let control = &options.control;
-    let answer = control
-        .client
-        .create_job()
-        .account_id(&control.account)
-        // It was confirmed here.
-        .confirmation_required(false)
-        .operation(JobOperation::builder().s3_put_object_copy(copies).build())
-        .manifest(manifest)
-        .report(report)
-        .priority(options.priority)
-        .role_arn(&options.role)
-        // A request that is sent twice makes one job.
-        .client_request_token(token)
-        // At most 256 characters, which the names of two places may pass.
-        .description(follow::description(token))
-        .send()
-        .await
-        .map_err(|error| call(destination, "CreateJob", &run.run).failed(error))?;
-    answer.job_id.ok_or(BatchError::Answer("id"))
+/// A job that S3 is asked for.
+struct JobRequest<'a> {
+    destination: &'a Bucket,
+    run: &'a Run,
+    /// S3 makes one job for it, however often it is asked.
+    token: &'a str,
+    /// The folder that is put in front of keys.
+    prefix: Option<&'a str>,
+    class: &'a S3StorageClass,
+    /// Key and ETag.
+    manifest: (&'a str, String),
+}
+
+impl JobRequest<'_> {
+    async fn create(self, options: &BatchOptions) -> Result<String, BatchError> {
+        let BatchOptions { control, .. } = options;
+        let operation = JobOperation::builder().s3_put_object_copy(self.copies(options));
+        let answer = control
+            .client
+            .create_job()
+            .account_id(&control.account)
+            // It was confirmed here.
+            .confirmation_required(false)
+            .operation(operation.build())
+            .manifest(self.manifest()?)
+            .report(self.report())
+            .priority(options.priority)
+            .role_arn(&options.role)
+            // A request that is sent twice makes one job.
+            .client_request_token(self.token)
+            // At most 256 characters, which the names of two places may pass.
+            .description(follow::description(self.token))
+            .send()
+            .await
+            .map_err(|error| self.call().failed(error))?;
+        answer.job_id.ok_or(BatchError::Answer("id"))
+    }
+
+    fn call(&self) -> Call {
+        call(self.destination, "CreateJob", &self.run.run)
+    }
+
+    fn copies(&self, options: &BatchOptions) -> S3CopyObjectOperation {
+        S3CopyObjectOperation::builder()
+            .target_resource(format!("arn:aws:s3:::{}", self.destination.name()))
+            .set_target_key_prefix(self.prefix.map(str::to_owned))
+            .storage_class(self.class.clone())
+            .set_sse_aws_kms_key_id(options.kms_key.as_ref().map(ToString::to_string))
+            .build()
+    }
+
+    fn manifest(&self) -> Result<JobManifest, Error> {
+        let unexpected = |error: aws_sdk_s3control::error::BuildError| {
+            Error::unexpected(self.call(), error.to_string())
+        };
+        let (key, etag) = &self.manifest;
+        let spec = JobManifestSpec::builder()
+            .format(JobManifestFormat::S3BatchOperationsCsv20180820)
+            .fields(JobManifestFieldName::Bucket)
+            .fields(JobManifestFieldName::Key)
+            .build()
+            .map_err(unexpected)?;
+        let location = JobManifestLocation::builder()
+            .object_arn(format!("arn:aws:s3:::{}/{key}", self.destination.name()))
+            .e_tag(etag)
+            .build()
+            .map_err(unexpected)?;
+        Ok(JobManifest::builder().spec(spec).location(location).build())
+    }
+
+    fn report(&self) -> JobReport {
+        JobReport::builder()
+            .bucket(format!("arn:aws:s3:::{}", self.destination.name()))
+            .prefix(format!("{JOURNAL}{}", self.run.run))
+            .format(JobReportFormat::ReportCsv20180820)
+            .report_scope(JobReportScope::FailedTasksOnly)
+            .enabled(true)
+            .build()
+    }
 }
 
 #[cfg(test)]

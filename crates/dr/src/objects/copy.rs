@@ -36,24 +36,24 @@ const LARGE: u64 = 64 << 20;
 
 /// What to copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub(super) struct Order {
     /// Key below the source's prefix.
-    pub key: String,
+    pub(super) key: String,
     /// Key below the destination's prefix.
-    pub to: String,
+    pub(super) to: String,
     /// An old version instead of the current one.
-    pub version: Option<String>,
+    pub(super) version: Option<String>,
     /// The ETag that was listed; an object that has another by now is looked at again.
-    pub etag: ETag,
+    pub(super) etag: ETag,
     /// Length in bytes.
-    pub size: u64,
+    pub(super) size: u64,
     /// Storage class to keep.
-    pub class: StorageClass,
+    pub(super) class: StorageClass,
 }
 
 /// What must be in the destination's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub(super) enum Expected {
     /// Nothing.
     Absent,
     /// An object with this ETag.
@@ -62,18 +62,18 @@ pub enum Expected {
 
 /// A copy that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Copied {
+pub(super) struct Copied {
     /// The new version in the destination.
-    pub version: Option<String>,
+    pub(super) version: Option<String>,
     /// Its ETag.
-    pub etag: Option<ETag>,
+    pub(super) etag: Option<ETag>,
     /// Bytes.
-    pub size: u64,
+    pub(super) size: u64,
 }
 
 /// Why a copy was not made.
 #[derive(Debug, thiserror::Error)]
-pub enum CopyError {
+pub(super) enum CopyError {
     /// A call failed.
     #[error("copy the object")]
     Call(#[from] Error),
@@ -105,7 +105,7 @@ pub enum CopyError {
 
 /// Copies between two buckets.
 #[derive(Debug, Clone)]
-pub struct Copier {
+pub(super) struct Copier {
     source: Bucket,
     destination: Bucket,
     kms_key: Option<KmsKeyArn>,
@@ -127,7 +127,7 @@ enum Try {
 
 impl Copier {
     /// A copier; `kms_key` encrypts the copies, else the destination bucket's default does.
-    pub fn new(source: Bucket, destination: Bucket, kms_key: Option<KmsKeyArn>) -> Self {
+    pub(super) fn new(source: Bucket, destination: Bucket, kms_key: Option<KmsKeyArn>) -> Self {
         Self {
             source,
             destination,
@@ -139,7 +139,7 @@ impl Copier {
     ///
     /// # Errors
     /// When it could not be done, and when source or destination are not what they were.
-    pub async fn copy(
+    pub(super) async fn copy(
         &self,
         order: &Order,
         expected: &Expected,
@@ -303,7 +303,7 @@ impl Copier {
         }
         let key = self.destination.key(&order.to);
         let upload = self.begin(order, &key, &head).await?;
-        let noted = journal.note(&Record::Upload {
+        let noted = journal.append_outcome(&Record::Upload {
             key: key.clone(),
             upload: upload.clone(),
         });
@@ -317,7 +317,7 @@ impl Copier {
         if !matches!(tried, Ok(Try::Done(_))) {
             abort(&self.destination, &key, &upload).await?;
         }
-        journal.note(&Record::UploadEnd { upload })?;
+        journal.append_outcome(&Record::UploadEnd { upload })?;
         tried
     }
 
@@ -570,6 +570,9 @@ fn ranges(parts: &[u64]) -> Vec<(i32, String, u64)> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod overwritten;
 
 #[cfg(test)]
 mod tests {

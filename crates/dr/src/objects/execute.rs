@@ -12,9 +12,9 @@ use super::bucket::Bucket;
 use super::copy::{Copied, Copier, CopyError, Expected, Order};
 use super::deletion::{Deleted, MOST, Target, delete};
 use super::journal::{Journal, JournalError, Record};
-use super::look::look;
 use super::pace::Pace;
 use super::plan::{Listed, Step, Tally, examples};
+use super::recheck::recheck;
 use super::spool::SpoolError;
 use super::under_way::UnderWay;
 
@@ -36,6 +36,12 @@ pub enum ExecuteError {
     /// A call failed.
     #[error("look at the destination")]
     Call(#[from] Error),
+    /// The destination kept versions when the plan was approved and keeps none now.
+    #[error("change {bucket}, which keeps no versions any more")]
+    Unversioned {
+        /// The destination bucket.
+        bucket: String,
+    },
     /// A task ended without an answer.
     #[error("finish a copy")]
     Task(#[from] tokio::task::JoinError),
@@ -198,13 +204,13 @@ impl Execution<'_> {
             if batch.is_empty() || self.stopping() {
                 return Ok(overtaken);
             }
-            let (batch, changed) = self.look(batch).await?;
+            let (batch, changed) = self.recheck(batch).await?;
             overtaken.extend(changed);
             let records: Vec<Record> = batch
                 .iter()
                 .map(|step| step.intent(self.destination))
                 .collect();
-            self.journal.ahead(&records).await?;
+            self.journal.append_intents(&records).await?;
             for step in batch {
                 let Some(source) = step.source.clone() else {
                     continue;
@@ -233,12 +239,12 @@ impl Execution<'_> {
 
     /// Takes out what is not any more as it was listed. A copy to an empty place is looked at by S3, on the
     /// condition that comes with it.
-    async fn look(&self, batch: Vec<Step>) -> Result<(Vec<Step>, Vec<Step>), Error> {
-        let looked = look(self.destination, batch, |step| {
+    async fn recheck(&self, batch: Vec<Step>) -> Result<(Vec<Step>, Vec<Step>), Error> {
+        let rechecked = recheck(self.destination, batch, |step| {
             step.destination.is_some() && !step.asked
         })
         .await?;
-        let (same, changed): (Vec<_>, Vec<_>) = looked.into_iter().partition(|(_, same)| *same);
+        let (same, changed): (Vec<_>, Vec<_>) = rechecked.into_iter().partition(|(_, same)| *same);
         let steps = |pairs: Vec<(Step, bool)>| pairs.into_iter().map(|(step, _)| step).collect();
         Ok((steps(same), steps(changed)))
     }
@@ -293,7 +299,7 @@ impl Execution<'_> {
         let error = match outcome {
             Ok(copied) => {
                 done.copied.add(copied.size);
-                return self.journal.note(&Record::Done {
+                return self.journal.append_outcome(&Record::Done {
                     key,
                     after: copied.version,
                     etag: copied.etag,
@@ -316,7 +322,8 @@ impl Execution<'_> {
         if unanswered {
             return Ok(());
         }
-        self.journal.note(&Record::Failed { key, problem })
+        self.journal
+            .append_outcome(&Record::Failed { key, problem })
     }
 
     /// Puts delete markers on what only the destination has.
@@ -338,7 +345,7 @@ impl Execution<'_> {
                 done.interrupted = true;
                 return Ok(());
             }
-            let (batch, changed) = self.look(batch).await?;
+            let (batch, changed) = self.recheck(batch).await?;
             for step in &changed {
                 done.overtaken.add(&step.key, 0, None);
             }
@@ -349,7 +356,7 @@ impl Execution<'_> {
                 .iter()
                 .map(|step| step.intent(self.destination))
                 .collect();
-            self.journal.ahead(&records).await?;
+            self.journal.append_intents(&records).await?;
             self.delete_batch(&batch, done).await?;
         }
     }
@@ -373,14 +380,16 @@ impl Execution<'_> {
                 Deleted::Made(after) => {
                     done.deleted.add(size);
                     let etag = None;
-                    self.journal.note(&Record::Done { key, after, etag })?;
+                    self.journal
+                        .append_outcome(&Record::Done { key, after, etag })?;
                     continue;
                 }
                 Deleted::Overtaken => (&mut done.overtaken, "PreconditionFailed".to_owned()),
                 Deleted::Refused(code) => (&mut done.failed, code),
             };
             list.add(&step.key, size, Some(&problem));
-            self.journal.note(&Record::Failed { key, problem })?;
+            self.journal
+                .append_outcome(&Record::Failed { key, problem })?;
         }
         Ok(())
     }

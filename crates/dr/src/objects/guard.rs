@@ -1,42 +1,74 @@
 //! What must not be done, decided before anything is.
+//!
+//! A [`Planned`] becomes an [`Approved`] here and nowhere else, and only an `Approved` is carried out: by
+//! [`super::apply`] or, as batch jobs, by [`super::submit`].
 
 use std::fmt;
 use std::str::FromStr;
 
+use aws_env::Error;
 use serde::Serialize;
 use settings::BucketName;
 
+use super::bucket::Bucket;
 use super::place::Place;
+use super::plan::{Direction, Plan, Planned};
 
-/// How much a run may delete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MaxDelete {
-    /// 10 % of the destination's objects or 1,000, whichever is less.
-    #[default]
-    Default,
-    /// This many objects.
-    Objects(u64),
-    /// This share of the destination's objects.
-    Percent(u8),
+/// How many of the destination's objects a run may change in one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChangeLimit {
+    objects: Option<u64>,
+    percent: Option<u8>,
+    least: u64,
 }
 
-impl MaxDelete {
+impl ChangeLimit {
+    /// Deletions unless said otherwise: 10 % of the destination's objects or 1,000, whichever is less.
+    pub const DELETIONS: Self = Self {
+        objects: Some(1_000),
+        percent: Some(10),
+        least: 0,
+    };
+
+    /// Overwriting unless said otherwise: 10 % of the destination's objects or 10,000, whichever is less, and
+    /// one object at any rate. More than for deletions: objects change in everyday use, and the old versions
+    /// are kept.
+    pub const REPLACEMENTS: Self = Self {
+        objects: Some(10_000),
+        percent: Some(10),
+        least: 1,
+    };
+
+    /// This many objects.
+    pub const fn objects(number: u64) -> Self {
+        Self {
+            objects: Some(number),
+            percent: None,
+            least: 0,
+        }
+    }
+
+    /// This share of the destination's objects, rounded down.
+    pub const fn percent(percent: u8) -> Self {
+        Self {
+            objects: None,
+            percent: Some(percent),
+            least: 0,
+        }
+    }
+
     /// As a number of objects, for a destination that has `objects`.
     pub fn limit(self, objects: u64) -> u64 {
-        let share = |percent: u8| {
+        let share = self.percent.map(|percent| {
             let limit = u128::from(objects) * u128::from(percent) / 100;
             u64::try_from(limit).unwrap_or(u64::MAX)
-        };
-        match self {
-            Self::Default => share(10).min(1_000),
-            Self::Objects(limit) => limit,
-            Self::Percent(percent) => share(percent),
-        }
+        });
+        let limits = self.objects.into_iter().chain(share);
+        limits.min().unwrap_or(0).max(self.least)
     }
 }
 
-impl FromStr for MaxDelete {
+impl FromStr for ChangeLimit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -46,36 +78,170 @@ impl FromStr for MaxDelete {
                 .parse()
                 .ok()
                 .filter(|percent| *percent <= 100)
-                .map(Self::Percent)
+                .map(Self::percent)
                 .ok_or_else(wrong),
-            None => text.parse().map(Self::Objects).map_err(|_| wrong()),
+            None => text.parse().map(Self::objects).map_err(|_| wrong()),
         }
     }
 }
 
-/// Everything that the guard looks at.
-#[derive(Clone, Debug)]
-pub struct Intended<'a> {
-    /// What is copied from.
-    pub source: &'a Place,
-    /// What is copied to.
-    pub destination: &'a Place,
+/// What a run may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy<'a> {
     /// Buckets and their copies in the DR region, as settings pair them.
     pub pairs: &'a [(BucketName, BucketName)],
-    /// Objects that the source has.
-    pub source_objects: u64,
-    /// Objects that the destination has.
-    pub destination_objects: u64,
-    /// Objects that would be overwritten.
-    pub replaced: u64,
-    /// Objects that would be deleted.
-    pub deleted: u64,
-    /// The destination keeps versions.
-    pub keeps_versions: bool,
-    /// Overwriting was allowed although the destination keeps no versions.
+    /// How many objects may be deleted.
+    pub max_delete: ChangeLimit,
+    /// How many objects may be overwritten.
+    pub max_replace: ChangeLimit,
+    /// Overwriting is allowed although the destination keeps no versions.
     pub overwrite_unversioned: bool,
-    /// How much may be deleted.
-    pub max_delete: MaxDelete,
+}
+
+impl Default for Policy<'_> {
+    fn default() -> Self {
+        Self {
+            pairs: &[],
+            max_delete: ChangeLimit::DELETIONS,
+            max_replace: ChangeLimit::REPLACEMENTS,
+            overwrite_unversioned: false,
+        }
+    }
+}
+
+/// A plan that the guard has let pass, with the buckets that it was made for.
+///
+/// Nothing else can be applied, and nothing else makes one:
+///
+/// ```no_run
+/// # use dr::objects::{ApplyOptions, Planned, Policy, Run, apply};
+/// # async fn f(planned: Planned, run: Run, options: ApplyOptions) {
+/// # let (_stop, stop) = tokio::sync::watch::channel(false);
+/// let approved = planned.approve(&Policy::default()).expect("refused");
+/// let done = apply(approved, &run, &options, stop, &report::Silent).await;
+/// # }
+/// ```
+///
+/// A plan alone is not enough:
+///
+/// ```compile_fail,E0308
+/// # use dr::objects::{ApplyOptions, Planned, Policy, Run, apply};
+/// # async fn f(planned: Planned, run: Run, options: ApplyOptions) {
+/// # let (_stop, stop) = tokio::sync::watch::channel(false);
+/// let done = apply(planned, &run, &options, stop, &report::Silent).await;
+/// # }
+/// ```
+///
+/// ```compile_fail,E0451
+/// # use dr::objects::{Approved, Planned};
+/// fn approve_all(planned: Planned) -> Approved {
+///     Approved { planned, overwrite_unversioned: true }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Approved {
+    planned: Planned,
+    overwrite_unversioned: bool,
+}
+
+impl Approved {
+    /// What was planned, in numbers.
+    pub fn plan(&self) -> &Plan {
+        self.planned.plan()
+    }
+
+    /// What is copied from.
+    pub fn source(&self) -> &Bucket {
+        self.planned.source()
+    }
+
+    /// What is changed.
+    pub fn destination(&self) -> &Bucket {
+        self.planned.destination()
+    }
+
+    pub(super) fn planned(&self) -> &Planned {
+        &self.planned
+    }
+
+    /// Asks again what was approved because the destination keeps versions: `false` when it keeps none by now.
+    ///
+    /// # Errors
+    /// When the destination does not tell.
+    pub(super) async fn still_holds(&self) -> Result<bool, Error> {
+        let Plan {
+            replace, delete, ..
+        } = self.plan();
+        let overwrites = replace.tally.objects > 0 && !self.overwrite_unversioned;
+        if delete.tally.objects == 0 && !overwrites {
+            return Ok(true);
+        }
+        self.destination().keeps_versions().await
+    }
+}
+
+impl Planned {
+    /// Lets the plan pass, or says everything that speaks against it.
+    ///
+    /// # Errors
+    /// When it would change more than `policy` allows, or lose something for good.
+    pub fn approve(self, policy: &Policy<'_>) -> Result<Approved, Refusals> {
+        let plan = self.plan();
+        let intended = Intended {
+            source: self.source().place(),
+            destination: self.destination().place(),
+            direction: self.direction,
+            source_objects: plan.source.objects,
+            destination_objects: plan.destination.objects,
+            replaced: plan.replace.tally.objects,
+            deleted: plan.delete.tally.objects,
+            keeps_versions: self.keeps_versions,
+        };
+        Refusals::none_in(check(&intended, policy))?;
+        Ok(Approved {
+            planned: self,
+            overwrite_unversioned: policy.overwrite_unversioned,
+        })
+    }
+}
+
+/// Everything that the guard looks at, beside the policy.
+#[derive(Clone, Debug)]
+struct Intended<'a> {
+    source: &'a Place,
+    destination: &'a Place,
+    direction: Direction,
+    source_objects: u64,
+    destination_objects: u64,
+    replaced: u64,
+    deleted: u64,
+    keeps_versions: bool,
+}
+
+/// Everything that speaks against a run: at least one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(transparent)]
+#[error("{}", self.joined())]
+pub struct Refusals(Vec<Refusal>);
+
+impl Refusals {
+    fn none_in(refusals: Vec<Refusal>) -> Result<(), Self> {
+        if refusals.is_empty() {
+            Ok(())
+        } else {
+            Err(Self(refusals))
+        }
+    }
+
+    /// The reasons, the gravest first.
+    pub fn iter(&self) -> std::slice::Iter<'_, Refusal> {
+        self.0.iter()
+    }
+
+    fn joined(&self) -> String {
+        let reasons: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        reasons.join("; ")
+    }
 }
 
 /// Why a run is refused.
@@ -100,6 +266,13 @@ pub enum Refusal {
     TooManyDeletions {
         /// How many objects.
         deleted: u64,
+        /// How many are allowed.
+        limit: u64,
+    },
+    /// More would be overwritten than allowed.
+    TooManyReplacements {
+        /// How many objects.
+        replaced: u64,
         /// How many are allowed.
         limit: u64,
     },
@@ -128,6 +301,10 @@ impl Refusal {
             Self::TooManyDeletions { .. } => {
                 "look at the plan; if it is right, allow it with --max-delete"
             }
+            Self::TooManyReplacements { .. } => {
+                "look at the plan: was the source overwritten by mistake? If it is right, allow it with \
+                 --max-replace; --leave-unproven leaves out what is not provably different"
+            }
             Self::NoVersions { .. } => {
                 "turn versioning on for the destination; --overwrite-unversioned allows overwriting, never deleting"
             }
@@ -155,6 +332,10 @@ impl fmt::Display for Refusal {
                     "{deleted} objects would be deleted, and {limit} are allowed"
                 )
             }
+            Self::TooManyReplacements { replaced, limit } => write!(
+                f,
+                "{replaced} objects would be overwritten, and {limit} are allowed"
+            ),
             Self::NoVersions { deleted, replaced } => write!(
                 f,
                 "the destination keeps no versions, and {deleted} objects would be deleted and {replaced} overwritten for good"
@@ -163,12 +344,19 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Refusals that need no listing.
+/// What speaks against a run before anything is listed.
+///
+/// # Errors
+/// When source and destination are the same, or swapped against `pairs`.
 pub fn check_places(
     source: &Place,
     destination: &Place,
     pairs: &[(BucketName, BucketName)],
-) -> Vec<Refusal> {
+) -> Result<(), Refusals> {
+    Refusals::none_in(places(source, destination, pairs))
+}
+
+fn places(source: &Place, destination: &Place, pairs: &[(BucketName, BucketName)]) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     if source.overlaps(destination) {
         refusals.push(Refusal::SamePlace);
@@ -185,22 +373,32 @@ pub fn check_places(
     refusals
 }
 
-/// Everything that speaks against the run; nothing when it may go on.
-pub fn check(intended: &Intended<'_>) -> Vec<Refusal> {
-    let mut refusals = check_places(intended.source, intended.destination, intended.pairs);
+/// Everything that speaks against the run; nothing when it may go on. Pure.
+fn check(intended: &Intended<'_>, policy: &Policy<'_>) -> Vec<Refusal> {
+    let pairs = match intended.direction {
+        Direction::Replication => policy.pairs,
+        Direction::Failback => &[],
+    };
+    let mut refusals = places(intended.source, intended.destination, pairs);
     let Intended {
-        deleted, replaced, ..
+        deleted,
+        replaced,
+        destination_objects,
+        ..
     } = *intended;
     if deleted > 0 && intended.source_objects == 0 {
         refusals.push(Refusal::EmptySource { deleted });
     }
-    let limit = intended.max_delete.limit(intended.destination_objects);
+    let limit = policy.max_delete.limit(destination_objects);
     if deleted > limit {
         refusals.push(Refusal::TooManyDeletions { deleted, limit });
     }
-    if !intended.keeps_versions
-        && (deleted > 0 || (replaced > 0 && !intended.overwrite_unversioned))
-    {
+    let limit = policy.max_replace.limit(destination_objects);
+    if replaced > limit {
+        refusals.push(Refusal::TooManyReplacements { replaced, limit });
+    }
+    let overwritten = replaced > 0 && !policy.overwrite_unversioned;
+    if !intended.keeps_versions && (deleted > 0 || overwritten) {
         refusals.push(Refusal::NoVersions { deleted, replaced });
     }
     refusals
@@ -216,106 +414,141 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn intended<'a>(
-        source: &'a Place,
-        destination: &'a Place,
-        pairs: &'a [(BucketName, BucketName)],
-    ) -> Intended<'a> {
+    fn intended<'a>(source: &'a Place, destination: &'a Place) -> Intended<'a> {
         Intended {
             source,
             destination,
-            pairs,
+            direction: Direction::Replication,
             source_objects: 100,
             destination_objects: 100,
             replaced: 5,
             deleted: 10,
             keeps_versions: true,
-            overwrite_unversioned: false,
-            max_delete: MaxDelete::Default,
         }
     }
 
     // aws-behaviour: 10
     #[test]
-    fn each_rule_refuses_and_nothing_else_does() {
+    fn check_of_a_run_that_breaks_one_rule_names_that_rule_alone() {
         let (a, b) = (place("s3://photos"), place("s3://photos-dr"));
         let pairs = [("photos".parse().unwrap(), "photos-dr".parse().unwrap())];
-        let fine = intended(&a, &b, &pairs);
-        assert_eq!(check(&fine), []);
+        let policy = Policy {
+            pairs: &pairs,
+            ..Policy::default()
+        };
+        let fine = intended(&a, &b);
+        assert_eq!(check(&fine, &policy), []);
 
-        assert_eq!(check(&intended(&a, &a, &pairs)), [Refusal::SamePlace]);
+        assert_eq!(check(&intended(&a, &a), &policy), [Refusal::SamePlace]);
+        let swapped = intended(&b, &a);
         assert!(matches!(
-            check(&intended(&b, &a, &pairs))[..],
+            check(&swapped, &policy)[..],
             [Refusal::Swapped { .. }]
         ));
+        let failback = Intended {
+            direction: Direction::Failback,
+            ..swapped
+        };
+        assert_eq!(check(&failback, &policy), []);
         let empty = Intended {
             source_objects: 0,
             ..fine.clone()
         };
-        assert_eq!(check(&empty), [Refusal::EmptySource { deleted: 10 }]);
-        let many = Intended {
+        assert_eq!(
+            check(&empty, &policy),
+            [Refusal::EmptySource { deleted: 10 }]
+        );
+        let deleting = Intended {
             deleted: 11,
             ..fine.clone()
         };
+        let (deleted, limit) = (11, 10);
         assert_eq!(
-            check(&many),
-            [Refusal::TooManyDeletions {
-                deleted: 11,
-                limit: 10
-            }]
+            check(&deleting, &policy),
+            [Refusal::TooManyDeletions { deleted, limit }]
         );
-        let allowed = Intended {
-            max_delete: MaxDelete::Objects(11),
-            ..many
+        let allowed = Policy {
+            max_delete: ChangeLimit::objects(11),
+            ..policy
         };
-        assert_eq!(check(&allowed), []);
-        let unversioned = Intended {
-            keeps_versions: false,
+        assert_eq!(check(&deleting, &allowed), []);
+        let overwriting = Intended {
+            replaced: 11,
+            ..fine
+        };
+        let replaced = 11;
+        assert_eq!(
+            check(&overwriting, &policy),
+            [Refusal::TooManyReplacements { replaced, limit }]
+        );
+        let allowed = Policy {
+            max_replace: ChangeLimit::percent(11),
+            ..policy
+        };
+        assert_eq!(check(&overwriting, &allowed), []);
+    }
+
+    // aws-behaviour: 10
+    #[test]
+    fn check_of_a_destination_without_versions_refuses_what_cannot_be_undone() {
+        let (a, b) = (place("s3://photos"), place("s3://photos-dr"));
+        let careful = Policy::default();
+        let reckless = Policy {
             overwrite_unversioned: true,
-            ..fine.clone()
+            ..careful
         };
-        assert!(matches!(
-            check(&unversioned)[..],
-            [Refusal::NoVersions { .. }]
-        ));
-        let only_overwriting = Intended {
+        let deleting = Intended {
+            keeps_versions: false,
+            ..intended(&a, &b)
+        };
+        let refused = |intended: &Intended<'_>, policy: &Policy<'_>| {
+            matches!(check(intended, policy)[..], [Refusal::NoVersions { .. }])
+        };
+        assert!(refused(&deleting, &reckless));
+        let overwriting = Intended {
             deleted: 0,
-            ..unversioned
+            ..deleting
         };
-        assert_eq!(check(&only_overwriting), []);
-        let unversioned = Intended {
-            overwrite_unversioned: false,
-            ..only_overwriting
-        };
-        assert!(matches!(
-            check(&unversioned)[..],
-            [Refusal::NoVersions { .. }]
-        ));
+        assert!(refused(&overwriting, &careful));
+        assert_eq!(check(&overwriting, &reckless), []);
     }
 
     #[test]
-    fn limits_are_read_and_counted() {
-        assert_eq!(MaxDelete::Default.limit(100), 10);
-        assert_eq!(MaxDelete::Default.limit(1_000_000), 1_000);
-        assert_eq!("5%".parse::<MaxDelete>().unwrap().limit(40), 2);
-        assert_eq!("7".parse::<MaxDelete>().unwrap().limit(40), 7);
-        assert!("101%".parse::<MaxDelete>().is_err());
-        assert!("-1".parse::<MaxDelete>().is_err());
+    fn limit_of_a_destination_is_the_least_that_is_given() {
+        assert_eq!(ChangeLimit::DELETIONS.limit(100), 10);
+        assert_eq!(ChangeLimit::DELETIONS.limit(1_000_000), 1_000);
+        assert_eq!(ChangeLimit::REPLACEMENTS.limit(100), 10);
+        assert_eq!(ChangeLimit::REPLACEMENTS.limit(1_000_000), 10_000);
+        // One object of a handful may change.
+        assert_eq!(ChangeLimit::REPLACEMENTS.limit(3), 1);
+        assert_eq!(ChangeLimit::DELETIONS.limit(3), 0);
+        assert_eq!("5%".parse::<ChangeLimit>().unwrap().limit(40), 2);
+        assert_eq!("7".parse::<ChangeLimit>().unwrap().limit(40), 7);
+        assert_eq!("0".parse::<ChangeLimit>().unwrap().limit(40), 0);
+    }
+
+    #[test]
+    fn change_limit_that_is_neither_number_nor_percentage_is_refused() {
+        for text in ["101%", "-1", "", "%", "many"] {
+            assert!(text.parse::<ChangeLimit>().is_err(), "{text:?}");
+        }
     }
 
     proptest! {
         #[test]
-        fn whatever_passes_loses_little_and_can_be_undone(
+        fn check_that_passes_loses_little_and_can_be_undone(
             source_objects in 0_u64..5_000, destination_objects in 0_u64..50_000,
-            deleted in 0_u64..50_000, replaced in 0_u64..100, keeps_versions in any::<bool>(),
+            deleted in 0_u64..50_000, replaced in 0_u64..50_000, keeps_versions in any::<bool>(),
         ) {
             let (a, b) = (place("s3://photos"), place("s3://photos-dr"));
             let intended = Intended {
                 source_objects, destination_objects, deleted, replaced, keeps_versions,
-                ..intended(&a, &b, &[])
+                ..intended(&a, &b)
             };
-            if check(&intended).is_empty() {
+            if check(&intended, &Policy::default()).is_empty() {
                 prop_assert!(deleted <= 1_000 && deleted * 10 <= destination_objects);
+                prop_assert!(replaced <= 10_000);
+                prop_assert!(replaced <= 1 || replaced * 10 <= destination_objects);
                 prop_assert!(deleted == 0 || source_objects > 0);
                 prop_assert!(keeps_versions || deleted + replaced == 0);
             }

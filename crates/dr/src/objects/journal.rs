@@ -17,16 +17,17 @@ use super::entry::ETag;
 use super::place::JOURNAL;
 use super::spool::SpoolError;
 
-mod leftovers;
-mod past;
+mod open_uploads;
+mod replay;
 
-pub(super) use leftovers::{forget, leftovers};
-pub use past::{Change, Outcome, Past, PastJob, recall};
+pub(super) use open_uploads::{note_aborted, open_uploads};
+pub(super) use replay::{Change, Outcome};
+pub use replay::{ReplayedJob, ReplayedRun, replay};
 
 /// What happens to one object of the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Action {
+pub(super) enum Action {
     /// It was not there, and is copied.
     Create,
     /// It is overwritten.
@@ -52,23 +53,23 @@ pub struct Run {
 
 /// A change that is about to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
+pub(super) struct Intent {
     /// The whole key in the destination bucket.
-    pub key: String,
+    pub(super) key: String,
     /// What.
-    pub action: Action,
+    pub(super) action: Action,
     /// ETag of what is copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub etag: Option<ETag>,
+    pub(super) etag: Option<ETag>,
     /// The current version before; `None` when there is none, or the bucket keeps no versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<String>,
+    pub(super) before: Option<String>,
 }
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "record")]
-pub enum Record {
+pub(super) enum Record {
     /// The first line.
     Run(Run),
     /// Written before the change.
@@ -170,7 +171,7 @@ pub enum JournalError {
 
 /// The journal of a run that is under way. While it lives, its directory is locked.
 #[derive(Debug)]
-pub struct Journal {
+pub(super) struct Journal {
     directory: PathBuf,
     run: String,
     bucket: Bucket,
@@ -191,11 +192,15 @@ const LOCK: &str = "lock";
 
 impl Journal {
     /// Begins the journal of `run` below `runs`; it comes to the bucket of `destination` with the first
-    /// [`Journal::ahead`].
+    /// [`Journal::append_intents`].
     ///
     /// # Errors
     /// When it cannot be written: without a journal nothing may be changed.
-    pub fn begin(runs: &Path, destination: &Bucket, run: &Run) -> Result<Self, JournalError> {
+    pub(super) fn begin(
+        runs: &Path,
+        destination: &Bucket,
+        run: &Run,
+    ) -> Result<Self, JournalError> {
         let directory = runs.join(&run.run);
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -223,24 +228,19 @@ impl Journal {
             part: AtomicU32::new(0),
             _lock: lock,
         };
-        journal.note(&Record::Run(run.clone()))?;
+        journal.append_outcome(&Record::Run(run.clone()))?;
         Ok(journal)
-    }
-
-    /// Where the run keeps its files.
-    pub fn directory(&self) -> &Path {
-        &self.directory
     }
 
     fn local(&self) -> MutexGuard<'_, Local> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes lines on this machine; they go to the bucket with the next [`Journal::ahead`].
+    /// Writes lines on this machine; they go to the bucket with the next [`Journal::append_intents`].
     ///
     /// # Errors
     /// When the disk does not take them.
-    pub fn note(&self, record: &Record) -> Result<(), JournalError> {
+    pub(super) fn append_outcome(&self, record: &Record) -> Result<(), JournalError> {
         self.write(std::slice::from_ref(record))
     }
 
@@ -270,7 +270,7 @@ impl Journal {
     ///
     /// # Errors
     /// When one of the two does not take them.
-    pub async fn ahead(&self, records: &[Record]) -> Result<(), JournalError> {
+    pub(super) async fn append_intents(&self, records: &[Record]) -> Result<(), JournalError> {
         self.write(records)?;
         let file = self.local().file.try_clone();
         let file = file.map_err(|error| self.failed(error))?;
@@ -290,7 +290,7 @@ impl Journal {
     ///
     /// # Errors
     /// When disk or bucket do not take it.
-    pub async fn end(&self, complete: bool) -> Result<(), JournalError> {
+    pub(super) async fn end(&self, complete: bool) -> Result<(), JournalError> {
         self.write(&[Record::End { complete }])?;
         self.put().await
     }

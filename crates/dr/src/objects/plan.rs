@@ -247,7 +247,7 @@ impl Step {
 /// What planning hands on went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// HeadObject failed.
+    /// HeadObject failed, or the destination does not tell whether it keeps versions.
     #[error("compare an object")]
     Ask(#[from] Error),
     /// The file of steps failed.
@@ -255,13 +255,43 @@ pub enum PlanError {
     Spool(#[from] SpoolError),
 }
 
-/// A plan, and the files with its steps.
+/// Which way objects go between a bucket and its copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// As settings pair them, never the other way round.
+    Replication,
+    /// Back to the primary, which only a reconciliation plans.
+    Failback,
+}
+
+/// A plan for two buckets, and the files with its steps. [`Planned::approve`] makes it one that can be applied.
 #[derive(Debug)]
 pub struct Planned {
-    /// The numbers.
-    pub plan: Plan,
+    pub(super) plan: Plan,
+    pub(super) source: Bucket,
+    pub(super) destination: Bucket,
+    pub(super) direction: Direction,
+    /// Whether the destination kept versions when it was planned.
+    pub(super) keeps_versions: bool,
     pub(super) copies: Arc<Spool<Step>>,
     pub(super) deletions: Arc<Spool<Step>>,
+}
+
+impl Planned {
+    /// The numbers.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What is copied from.
+    pub fn source(&self) -> &Bucket {
+        &self.source
+    }
+
+    /// What would be changed.
+    pub fn destination(&self) -> &Bucket {
+        &self.destination
+    }
 }
 
 /// Compares two buckets completely and writes the steps to files in `directory`.
@@ -293,14 +323,22 @@ pub async fn plan(
         plan: Plan::default(),
         steps: Vec::new(),
         deleted: Vec::new(),
-    })
-    .await?;
+    });
+    let versions = async {
+        let keeps_versions = destination.keeps_versions().await;
+        keeps_versions.map_err(|error| WalkError::Visit(error.into()))
+    };
+    let (planners, keeps_versions) = tokio::try_join!(planners, versions)?;
     let mut plan = Plan::default();
     for planner in planners {
         plan.merge(planner.plan);
     }
     Ok(Planned {
         plan,
+        source: source.clone(),
+        destination: destination.clone(),
+        direction: Direction::Replication,
+        keeps_versions,
         copies,
         deletions,
     })

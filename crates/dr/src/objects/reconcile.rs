@@ -18,7 +18,7 @@ use super::entry::Facts;
 use super::examine::{Examination, Examiner, Question};
 use super::journal::Action;
 use super::manifest::{ManifestError, Reader, open};
-use super::plan::{Listed, Plan, PlanOptions, Planned, Step, examples};
+use super::plan::{Direction, Listed, Plan, PlanOptions, Planned, Step, examples};
 use super::spool::{Spool, SpoolError};
 use super::walk::{Visitor, WalkError, walk};
 
@@ -82,7 +82,7 @@ impl Report for Reconciliation {
 /// Why a reconciliation could not be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
-    /// HeadObject failed.
+    /// HeadObject failed, or the primary does not tell whether it keeps versions.
     #[error("compare an object")]
     Ask(#[from] Error),
     /// The file of steps failed.
@@ -101,7 +101,7 @@ pub enum ReconcileError {
     },
 }
 
-/// Plans the failback from `dr` to `primary`; [`super::apply`] carries it out.
+/// Plans the failback from `dr` to `primary`: the only plan that may go that way.
 ///
 /// # Errors
 /// When a listing, a question or a file fails, or the manifest is incomplete; nothing has been changed then.
@@ -142,8 +142,12 @@ pub async fn reconcile(
             found: Reconciliation::default(),
             pending: Vec::new(),
         }
-    })
-    .await?;
+    });
+    let versions = async {
+        let keeps_versions = primary.keeps_versions().await;
+        keeps_versions.map_err(|error| WalkError::Visit(error.into()))
+    };
+    let (planners, keeps_versions) = tokio::try_join!(planners, versions)?;
     let mut found = Reconciliation::default();
     for planner in planners {
         found.plan.merge(planner.found.plan);
@@ -152,6 +156,10 @@ pub async fn reconcile(
     }
     let planned = Planned {
         plan: found.plan.clone(),
+        source: dr.clone(),
+        destination: primary.clone(),
+        direction: Direction::Failback,
+        keeps_versions,
         copies,
         deletions,
     };

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use super::bucket::Bucket;
 use super::copy::{Copier, abort};
 use super::execute::{Done, ExecuteError, Execution};
-use super::journal::{Journal, JournalError, Run, forget, leftovers};
-use super::plan::Planned;
+use super::guard::Approved;
+use super::journal::{Journal, JournalError, Run, note_aborted, open_uploads};
 
 /// How a plan is carried out.
 #[derive(Clone, Debug)]
@@ -24,24 +24,31 @@ pub struct ApplyOptions {
     pub concurrency: usize,
 }
 
-/// Does what was planned. Copies come first; when one of them fails, or the run is interrupted, nothing is
+/// Does what was approved. Copies come first; when one of them fails, or the run is interrupted, nothing is
 /// deleted.
 ///
 /// # Errors
-/// When the journal, the plan or the destination fail; what was done until then is in the journal.
+/// When the destination keeps no versions any more although that is why the plan was approved, and when the
+/// journal, the plan or the destination fail; what was done until then is in the journal.
 pub async fn apply(
-    planned: &Planned,
-    source: &Bucket,
-    destination: &Bucket,
+    approved: Approved,
     run: &Run,
     options: &ApplyOptions,
     stop: watch::Receiver<bool>,
     observer: &dyn Observer,
 ) -> Result<Done, ExecuteError> {
+    let (planned, destination) = (approved.planned(), approved.destination());
+    let recheck = async || match approved.still_holds().await? {
+        true => Ok(()),
+        false => Err(ExecuteError::Unversioned {
+            bucket: destination.name().to_owned(),
+        }),
+    };
+    recheck().await?;
     let journal = Arc::new(Journal::begin(&options.runs, destination, run)?);
     let execution = Execution {
         copier: Arc::new(Copier::new(
-            source.clone(),
+            approved.source().clone(),
             destination.clone(),
             options.kms_key.clone(),
         )),
@@ -64,6 +71,8 @@ pub async fn apply(
     let deletions = planned.plan.delete.tally.objects;
     if deletions > 0 {
         if done.is_complete() {
+            // Copies may have taken hours.
+            recheck().await?;
             execution
                 .delete(planned.deletions.read()?, &mut done)
                 .await?;
@@ -81,11 +90,11 @@ pub async fn apply(
 ///
 /// # Errors
 /// When a journal or S3 fails.
-pub async fn abort_leftovers(runs: &Path, destination: &Bucket) -> Result<usize, JournalError> {
-    let uploads = leftovers(runs, destination.name())?;
+pub async fn abort_open_uploads(runs: &Path, destination: &Bucket) -> Result<usize, JournalError> {
+    let uploads = open_uploads(runs, destination.name())?;
     for (key, upload) in &uploads {
         abort(destination, key, upload).await?;
-        forget(runs, upload)?;
+        note_aborted(runs, upload)?;
     }
     Ok(uploads.len())
 }

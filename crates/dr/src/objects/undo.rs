@@ -3,6 +3,9 @@
 //! Nothing is removed for good: what the run created gets a delete marker, what it overwrote is copied
 //! forward from the old version, and a delete marker that it left is taken away. What somebody else has
 //! written since stays as it is.
+//!
+//! An undo is a plan that has to be approved, as a sync is. A run that may still write is not undone at all: what
+//! is put back would be overwritten again.
 
 use std::path::Path;
 
@@ -11,11 +14,14 @@ use futures::StreamExt as _;
 use report::{Document, Mark, Observer, Report};
 use serde::{Deserialize, Serialize};
 
+use super::batch::{JobControl, JobState, unfinished_jobs};
 use super::bucket::Bucket;
 use super::copy::{Copier, CopyError, Expected, Order};
 use super::deletion::{Deleted, Target, delete};
 use super::entry::ETag;
-use super::journal::{Action, Change, Intent, Journal, JournalError, Outcome, Past, Record, Run};
+use super::journal::{
+    Action, Change, Intent, Journal, JournalError, Outcome, Record, ReplayedRun, Run,
+};
 use super::plan::{Listed, Tally, examples};
 use super::spool::{Spool, SpoolError};
 use super::sync::ApplyOptions;
@@ -45,17 +51,103 @@ pub struct UndoPlan {
     pub impossible: Listed,
 }
 
-/// A plan, and the file with its steps.
+/// A plan, and the file with its steps. [`PlannedUndo::approve`] makes it one that can be carried out.
 #[derive(Debug)]
 pub struct PlannedUndo {
-    /// The numbers.
-    pub plan: UndoPlan,
+    plan: UndoPlan,
+    bucket: Bucket,
+    keeps_versions: bool,
     steps: Spool<Step>,
+}
+
+impl PlannedUndo {
+    /// The numbers.
+    pub fn plan(&self) -> &UndoPlan {
+        &self.plan
+    }
+
+    /// Lets the plan pass.
+    ///
+    /// # Errors
+    /// When the bucket keeps no versions: what is put back would remove something else for good.
+    pub fn approve(self) -> Result<ApprovedUndo, UndoRefusal> {
+        if self.keeps_versions {
+            Ok(ApprovedUndo(self))
+        } else {
+            Err(UndoRefusal::Unversioned {
+                bucket: self.bucket.name().to_owned(),
+            })
+        }
+    }
+}
+
+/// An undo that the guard has let pass. Nothing else can be carried out:
+///
+/// ```no_run
+/// # use dr::objects::{ApplyOptions, PlannedUndo, Run, undo};
+/// # async fn f(planned: PlannedUndo, run: Run, options: ApplyOptions) {
+/// let approved = planned.approve().expect("refused");
+/// let undone = undo(approved, &run, &options, &report::Silent).await;
+/// # }
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use dr::objects::{ApplyOptions, PlannedUndo, Run, undo};
+/// # async fn f(planned: PlannedUndo, run: Run, options: ApplyOptions) {
+/// let undone = undo(planned, &run, &options, &report::Silent).await;
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ApprovedUndo(PlannedUndo);
+
+/// Why a run is not undone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UndoRefusal {
+    /// It is under way on this machine.
+    #[error("run {run} is under way on this machine")]
+    UnderWay {
+        /// The run.
+        run: String,
+    },
+    /// Some of its batch jobs may still write.
+    #[error("batch jobs of run {run} have not ended: {}", states(jobs))]
+    JobsUnfinished {
+        /// The run.
+        run: String,
+        /// Those jobs.
+        jobs: Vec<JobState>,
+    },
+    /// Putting something back would remove what is there for good.
+    #[error("{bucket} keeps no versions now")]
+    Unversioned {
+        /// The bucket.
+        bucket: String,
+    },
+}
+
+fn states(jobs: &[JobState]) -> String {
+    let states: Vec<String> = jobs
+        .iter()
+        .map(|job| format!("{} is {}", job.id, job.status))
+        .collect();
+    states.join(", ")
 }
 
 /// Why nothing more was undone.
 #[derive(Debug, thiserror::Error)]
 pub enum UndoError {
+    /// It must not be.
+    #[error("undo the run: {0}")]
+    Refused(UndoRefusal),
+    /// The run has made batch jobs, and there is no way to ask about them.
+    #[error("undo run {run}: whether its batch jobs have ended is not known")]
+    JobsUnknown {
+        /// The run.
+        run: String,
+    },
+    /// S3 does not tell whether the run's batch jobs have ended.
+    #[error("ask whether the run's batch jobs have ended")]
+    Jobs(#[source] Error),
     /// A call failed.
     #[error("look at the versions")]
     Call(#[from] Error),
@@ -65,12 +157,6 @@ pub enum UndoError {
     /// The steps cannot be kept or read.
     #[error("keep the plan")]
     Spool(#[from] SpoolError),
-    /// Putting something back would remove what is there for good.
-    #[error("undo in {bucket}, which keeps no versions now")]
-    Unversioned {
-        /// The bucket.
-        bucket: String,
-    },
 }
 
 /// One thing to undo. Keys are whole keys.
@@ -96,6 +182,25 @@ impl UndoPlan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.revive.objects + self.restore.objects + self.remove.objects == 0
+    }
+
+    /// Counts what was found out about a key; returns what is to be done.
+    fn add(&mut self, key: &str, found: Found) -> Option<Step> {
+        match found {
+            Found::Nothing => self.nothing.add(0),
+            Found::Overtaken => self.overtaken.add(key, 0, None),
+            Found::Impossible(why) => self.impossible.add(key, 0, Some(why)),
+            Found::Step(step) => {
+                let tally = match step.work {
+                    Work::Revive => &mut self.revive,
+                    Work::Restore { .. } => &mut self.restore,
+                    Work::Remove { .. } => &mut self.remove,
+                };
+                tally.add(0);
+                return Some(step);
+            }
+        }
+        None
     }
 }
 
@@ -142,6 +247,27 @@ pub struct Undone {
     /// Not put back.
     pub failed: Listed,
 }
+
+impl Undone {
+    /// Counts how a step ended; returns what the journal says of it.
+    fn add(&mut self, step: &Step, outcome: Result<Left, CopyError>) -> Record {
+        let key = step.key.clone();
+        match outcome {
+            Ok((after, etag)) => {
+                self.undone.add(0);
+                Record::Done { key, after, etag }
+            }
+            Err(error) => {
+                let problem = error.to_string();
+                self.failed.add(&key, 0, Some(&problem));
+                Record::Failed { key, problem }
+            }
+        }
+    }
+}
+
+/// The version that is current after a step, and its ETag.
+type Left = (Option<String>, Option<ETag>);
 
 impl Report for Undone {
     fn document(&self) -> Document {
@@ -252,24 +378,26 @@ fn decide_unversioned(change: &Change, versions: &[Version]) -> Found {
     }
 }
 
-/// Finds out what undoing `past` would do; steps are kept in `directory`. `bucket` is the whole destination
-/// bucket.
+/// Finds out what undoing a run would do; steps are kept in `directory`. `control` is where the run's batch jobs
+/// are, and needed when it has made any.
 ///
 /// # Errors
-/// When the bucket does not tell, or the steps cannot be kept.
+/// When the run may still write, the bucket does not tell, or the steps cannot be kept.
 pub async fn plan_undo(
-    bucket: &Bucket,
-    run: &str,
-    past: &Past,
+    replayed: &ReplayedRun,
+    control: Option<&JobControl>,
     directory: &Path,
 ) -> Result<PlannedUndo, UndoError> {
+    refuse_while_it_writes(replayed, control).await?;
+    let bucket = replayed.bucket();
     let mut plan = UndoPlan {
-        run: run.to_owned(),
+        run: replayed.name().to_owned(),
         ..UndoPlan::default()
     };
+    let keeps_versions = bucket.keeps_versions().await?;
     let steps = Spool::create(directory.join("undo.jsonl"))?;
     let mut batch = Vec::new();
-    let mut decided = futures::stream::iter(past.changes.read()?)
+    let mut decided = futures::stream::iter(replayed.changes.read()?)
         .map(|change| async move {
             let change = change?;
             let versions = versions(bucket, &change.intent.key).await?;
@@ -279,20 +407,7 @@ pub async fn plan_undo(
         .buffered(AT_ONCE);
     while let Some(decided) = decided.next().await {
         let (key, found) = decided?;
-        match found {
-            Found::Nothing => plan.nothing.add(0),
-            Found::Overtaken => plan.overtaken.add(&key, 0, None),
-            Found::Impossible(why) => plan.impossible.add(&key, 0, Some(why)),
-            Found::Step(step) => {
-                let tally = match step.work {
-                    Work::Revive => &mut plan.revive,
-                    Work::Restore { .. } => &mut plan.restore,
-                    Work::Remove { .. } => &mut plan.remove,
-                };
-                tally.add(0);
-                batch.push(step);
-            }
-        }
+        batch.extend(plan.add(&key, found));
         if batch.len() >= BATCH {
             steps.write(&batch)?;
             batch.clear();
@@ -300,46 +415,81 @@ pub async fn plan_undo(
     }
     steps.write(&batch)?;
     drop(decided);
-    Ok(PlannedUndo { plan, steps })
+    Ok(PlannedUndo {
+        plan,
+        bucket: bucket.clone(),
+        keeps_versions,
+        steps,
+    })
 }
 
-/// Undoes what was planned, with a journal of its own.
+/// What is put back while the run goes on would be overwritten again.
+async fn refuse_while_it_writes(
+    replayed: &ReplayedRun,
+    control: Option<&JobControl>,
+) -> Result<(), UndoError> {
+    let run = replayed.name().to_owned();
+    if replayed.is_alive() {
+        return Err(UndoError::Refused(UndoRefusal::UnderWay { run }));
+    }
+    if replayed.jobs().is_empty() {
+        return Ok(());
+    }
+    let Some(control) = control else {
+        return Err(UndoError::JobsUnknown { run });
+    };
+    let jobs = unfinished_jobs(replayed.bucket(), replayed.jobs(), control)
+        .await
+        .map_err(UndoError::Jobs)?;
+    if jobs.is_empty() {
+        Ok(())
+    } else {
+        Err(UndoError::Refused(UndoRefusal::JobsUnfinished {
+            run,
+            jobs,
+        }))
+    }
+}
+
+/// Undoes what was approved, with a journal of its own.
 ///
 /// # Errors
-/// When the bucket keeps no versions, so that nothing would be put back but by removing something else, and
-/// when the journal cannot be kept. A step that fails is in the result.
+/// When the bucket keeps no versions by now, and when the journal cannot be kept. A step that fails is in the
+/// result.
 pub async fn undo(
-    planned: &PlannedUndo,
-    bucket: &Bucket,
+    approved: ApprovedUndo,
     run: &Run,
     options: &ApplyOptions,
     observer: &dyn Observer,
 ) -> Result<Undone, UndoError> {
+    let ApprovedUndo(PlannedUndo {
+        plan,
+        bucket,
+        steps,
+        ..
+    }) = approved;
     if !bucket.keeps_versions().await? {
-        return Err(UndoError::Unversioned {
+        return Err(UndoError::Refused(UndoRefusal::Unversioned {
             bucket: bucket.name().to_owned(),
-        });
+        }));
     }
-    let journal = Journal::begin(&options.runs, bucket, run)?;
+    let journal = Journal::begin(&options.runs, &bucket, run)?;
     let copier = Copier::new(bucket.clone(), bucket.clone(), options.kms_key.clone());
     let mut undone = Undone {
         run: run.run.clone(),
         ..Undone::default()
     };
-    let plan = &planned.plan;
-    let total = report::Amount {
-        objects: plan.revive.objects + plan.restore.objects + plan.remove.objects,
-        bytes: 0,
-    };
-    let mut steps = planned.steps.read()?;
+    let amount = |objects| report::Amount { objects, bytes: 0 };
+    let total = plan.revive.objects + plan.restore.objects + plan.remove.objects;
+    let mut steps = steps.read()?;
     loop {
         let batch: Vec<Step> = steps.by_ref().take(BATCH).collect::<Result<_, _>>()?;
         if batch.is_empty() {
             break;
         }
         let records: Vec<Record> = batch.iter().map(intent).collect();
-        journal.ahead(&records).await?;
-        let (copier, journal) = (&copier, &journal);
+        journal.append_intents(&records).await?;
+        let (bucket, copier, journal) = (&bucket, &copier, &journal);
         let mut running = futures::stream::iter(&batch)
             .map(|step| async move {
                 let outcome = perform(step, bucket, copier, journal).await;
@@ -347,23 +497,8 @@ pub async fn undo(
             })
             .buffer_unordered(AT_ONCE.min(options.concurrency.max(1)));
         while let Some((step, outcome)) = running.next().await {
-            let key = step.key.clone();
-            match outcome {
-                Ok((after, etag)) => {
-                    undone.undone.add(0);
-                    journal.note(&Record::Done { key, after, etag })?;
-                }
-                Err(error) => {
-                    let problem = error.to_string();
-                    undone.failed.add(&key, 0, Some(&problem));
-                    journal.note(&Record::Failed { key, problem })?;
-                }
-            }
-            let done = report::Amount {
-                objects: undone.undone.objects,
-                bytes: 0,
-            };
-            observer.advanced("undo", done, total);
+            journal.append_outcome(&undone.add(step, outcome))?;
+            observer.advanced("undo", amount(undone.undone.objects), amount(total));
         }
     }
     let complete = undone.failed.tally.objects == 0;
@@ -385,13 +520,12 @@ fn intent(step: &Step) -> Record {
     })
 }
 
-/// Returns the version that is current then, and its ETag.
 async fn perform(
     step: &Step,
     bucket: &Bucket,
     copier: &Copier,
     journal: &Journal,
-) -> Result<(Option<String>, Option<ETag>), CopyError> {
+) -> Result<Left, CopyError> {
     let key = &step.key;
     match &step.work {
         Work::Revive => {

@@ -44,7 +44,8 @@ async fn fifty_snapshots_are_copied_twenty_at_a_time() {
         keep_days: 0,
     };
     let plan = plan_prune(&copies, ID, stage.regions(), policy, stage.rds.now());
-    let pruned = prune(&stage.dr, &plan, stage.regions().0, policy, stage.rds.now()).await;
+    let approved = plan.approve().unwrap();
+    let pruned = prune(&stage.dr, &approved, stage.rds.now()).await;
     assert!(pruned.unwrap().is_complete());
     let mut left: Vec<_> = stage.copies().await.iter().map(|copy| copy.taken).collect();
     left.sort();
@@ -190,7 +191,11 @@ async fn a_copy_that_fails_is_made_again_under_another_name() {
         policy,
         stage.rds.now(),
     );
-    let gone: Vec<_> = plan.delete.iter().map(|copy| copy.id.clone()).collect();
+    let gone: Vec<_> = plan
+        .deletions()
+        .iter()
+        .map(|copy| copy.id.clone())
+        .collect();
     assert_eq!(gone, [failed.snapshots[0].target.clone()]);
 }
 

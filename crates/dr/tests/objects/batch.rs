@@ -9,13 +9,13 @@ use aws_sdk_s3control::operation::list_jobs::ListJobsOutput;
 use aws_sdk_s3control::types::{JobDescriptor, JobListDescriptor, JobProgressSummary, JobStatus};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use dr::objects::{
-    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, JobState, PastJob, PlanOptions,
-    follow, plan_batch, recall, submit, unfinished_jobs,
+    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, JobState, PlanOptions, ReplayedJob,
+    UndoError, UndoRefusal, follow, plan, plan_batch, plan_undo, submit, undo, unfinished_jobs,
 };
 use settings::KmsKeyArn;
 use tokio::sync::watch;
 
-use crate::stage::{DR, Stage, options};
+use crate::stage::{DR, Stage, approve, options};
 
 const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
@@ -166,8 +166,8 @@ async fn a_job_copies_what_was_planned_and_can_be_undone() {
         .await
         .unwrap();
     let before = stage.destination().await;
-    let planned = stage.plan(&options()).await;
-    let plan = plan_batch(&planned, &stage.source, &stage.destination).unwrap();
+    let approved = approve(stage.plan(&options()).await);
+    let plan = plan_batch(&approved).unwrap();
     let number = |class: &str| {
         let job = plan.jobs.iter().find(|job| job.class == class);
         job.map(|job| job.copies.objects)
@@ -193,9 +193,7 @@ async fn a_job_copies_what_was_planned_and_can_be_undone() {
     let directory = tempfile::tempdir().unwrap();
     let mut made = Vec::new();
     let plan = submit(
-        &planned,
-        &stage.source,
-        &stage.destination,
+        approved,
         &stage.run("r1"),
         (stage.runs.path(), directory.path()),
         &batch,
@@ -239,29 +237,56 @@ async fn a_job_copies_what_was_planned_and_can_be_undone() {
     assert_eq!(keys, ["a", "b c/d,e\n+%2B\"", "cold"]);
     assert_eq!(stage.destination().await, stage.source().await);
     // The journal knows what was there, although no process saw the copies.
-    assert_eq!(stage.undo("r1", "r2").await, 3);
+    let directory = tempfile::tempdir().unwrap();
+    let replayed = stage.replay("r1", directory.path()).await;
+    let unknown = plan_undo(&replayed, None, directory.path()).await;
+    assert!(
+        matches!(unknown, Err(UndoError::JobsUnknown { .. })),
+        "{unknown:?}"
+    );
+    // Of two jobs one goes on.
+    let [first, second] = [JobStatus::Complete, JobStatus::Active].map(any_job);
+    let under_way = control(&[&first, &second]).control;
+    let refused = plan_undo(&replayed, Some(&under_way), directory.path()).await;
+    assert!(
+        matches!(
+            refused,
+            Err(UndoError::Refused(UndoRefusal::JobsUnfinished { .. }))
+        ),
+        "{refused:?}"
+    );
+    let [first, second] = [JobStatus::Complete, JobStatus::Cancelled].map(any_job);
+    let ended = control(&[&first, &second]).control;
+    let planned = plan_undo(&replayed, Some(&ended), directory.path()).await;
+    let approved = planned.unwrap().approve().unwrap();
+    let (run, options) = (stage.run("r2"), stage.options());
+    let undone = undo(approved, &run, &options, &report::Silent).await;
+    assert_eq!(undone.unwrap().undone.objects, 3);
     assert_eq!(stage.destination().await, before);
 }
 
-async fn past_jobs(stage: &Stage, run: &str) -> Vec<(String, Option<String>)> {
+fn any_job(status: JobStatus) -> Rule {
+    mock!(aws_sdk_s3control::Client::describe_job).then_output(move || {
+        let job = JobDescriptor::builder().status(status.clone());
+        DescribeJobOutput::builder().job(job.build()).build()
+    })
+}
+
+async fn replayed_jobs(stage: &Stage, run: &str) -> Vec<(String, Option<String>)> {
     let directory = tempfile::tempdir().unwrap();
-    let past = recall(stage.runs.path(), &stage.destination, run, directory.path())
-        .await
-        .unwrap();
-    let jobs = past.jobs.into_iter();
+    let replayed = stage.replay(run, directory.path()).await;
+    let jobs = replayed.jobs().iter().cloned();
     jobs.map(|job| (job.token, job.id)).collect()
 }
 
 /// Makes jobs for two objects of two classes; interrupted after so many of them.
 async fn interrupted_after(stage: &Stage, run: &str, jobs: usize, create: &Rule) -> BatchPlan {
-    let planned = stage.plan(&options()).await;
+    let approved = approve(stage.plan(&options()).await);
     let directory = tempfile::tempdir().unwrap();
     let (interrupt, stop) = watch::channel(jobs == 0);
     let mut made = 0;
     submit(
-        &planned,
-        &stage.source,
-        &stage.destination,
+        approved,
         &stage.run(run),
         (stage.runs.path(), directory.path()),
         &control(&[create]),
@@ -299,13 +324,13 @@ async fn an_interrupt_leaves_jobs_unmade() {
     let plan = interrupted_after(&stage, "r1", 0, &none).await;
     assert_eq!((none.num_calls(), plan.jobs.len()), (0, 0));
     assert!(plan.interrupted);
-    assert_eq!(past_jobs(&stage, "r1").await, []);
+    assert_eq!(replayed_jobs(&stage, "r1").await, []);
     let one = create();
     let plan = interrupted_after(&stage, "r2", 1, &one).await;
     assert_eq!((one.num_calls(), plan.jobs.len()), (1, 1));
     assert!(plan.interrupted);
     let known = [("r2-0".to_owned(), Some("job-1".to_owned()))];
-    assert_eq!(past_jobs(&stage, "r2").await, known);
+    assert_eq!(replayed_jobs(&stage, "r2").await, known);
     let two = create();
     let plan = interrupted_after(&stage, "r3", 9, &two).await;
     assert_eq!((two.num_calls(), plan.interrupted), (2, false));
@@ -317,16 +342,14 @@ async fn a_job_that_may_have_been_made_is_in_the_journal() {
         return;
     };
     stage.put_source("a", b"a").await;
-    let planned = stage.plan(&options()).await;
+    let approved = approve(stage.plan(&options()).await);
     let directory = tempfile::tempdir().unwrap();
     let lost = mock!(aws_sdk_s3control::Client::create_job)
         .sequence()
         .http_status(400, None)
         .build();
     let ended = submit(
-        &planned,
-        &stage.source,
-        &stage.destination,
+        approved,
         &stage.run("r1"),
         (stage.runs.path(), directory.path()),
         &control(&[&lost]),
@@ -335,11 +358,14 @@ async fn a_job_that_may_have_been_made_is_in_the_journal() {
     )
     .await;
     assert!(matches!(ended, Err(BatchError::Call(_))), "{ended:?}");
-    assert_eq!(past_jobs(&stage, "r1").await, [("r1-0".to_owned(), None)]);
+    assert_eq!(
+        replayed_jobs(&stage, "r1").await,
+        [("r1-0".to_owned(), None)]
+    );
 }
 
 async fn unfinished(id: Option<&str>, rules: &[&Rule]) -> Result<Vec<String>, aws_env::Error> {
-    let jobs = [PastJob {
+    let jobs = [ReplayedJob {
         token: "r1-0".to_owned(),
         id: id.map(str::to_owned),
     }];
@@ -412,21 +438,18 @@ async fn what_somebody_else_has_written_is_not_in_the_manifest() {
         stage.put_destination(key, b"old").await;
     }
     stage.put_source("c", b"source").await;
-    let planned = stage
-        .plan(&PlanOptions {
-            leave_unproven: true,
-            ..options()
-        })
-        .await;
+    let options = PlanOptions {
+        leave_unproven: true,
+        ..options()
+    };
+    let approved = approve(stage.plan(&options).await);
     stage.put_destination("b", b"somebody else").await;
     stage.put_destination("c", b"somebody else").await;
     let create = mock!(aws_sdk_s3control::Client::create_job)
         .then_output(|| CreateJobOutput::builder().job_id("job-1").build());
     let directory = tempfile::tempdir().unwrap();
-    let plan = submit(
-        &planned,
-        &stage.source,
-        &stage.destination,
+    let made = submit(
+        approved,
         &stage.run("r1"),
         (stage.runs.path(), directory.path()),
         &control(&[&create]),
@@ -435,11 +458,12 @@ async fn what_somebody_else_has_written_is_not_in_the_manifest() {
     )
     .await
     .unwrap();
-    let left: Vec<_> = plan.left.examples.iter().map(|left| &*left.key).collect();
+    let left: Vec<_> = made.left.examples.iter().map(|left| &*left.key).collect();
     assert_eq!(left, ["b", "c"]);
     assert_eq!(perform(&stage, ".dr-journal/r1/batch-0.csv").await, ["a"]);
 
     let from = Bucket::new(&stage.from, "s3://photos/x".parse().unwrap());
-    let error = plan_batch(&planned, &from, &stage.destination).unwrap_err();
+    let planned = plan(&from, &stage.destination, &options, directory.path()).await;
+    let error = plan_batch(&approve(planned.unwrap())).unwrap_err();
     assert!(matches!(error, BatchError::Folders { .. }), "{error}");
 }

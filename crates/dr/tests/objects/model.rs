@@ -78,11 +78,24 @@ fn case() -> impl Strategy<Value = Case> {
         1 => proptest::collection::vec(any::<u8>(), 1..4),
     ];
     (tree(), tree(), any::<bool>(), meanwhile).prop_map(
-        |(source, destination, delete, meanwhile)| Case {
-            source,
-            destination,
-            delete,
-            meanwhile,
+        |(mut source, destination, delete, meanwhile)| {
+            // The guard lets no plan pass that deletes while the source lists nothing.
+            if delete && source.is_empty() {
+                let (body, metadata, tag, twice) = (vec![1], None, None, false);
+                let object = Object {
+                    body,
+                    metadata,
+                    tag,
+                    twice,
+                };
+                source.insert("only".to_owned(), object);
+            }
+            Case {
+                source,
+                destination,
+                delete,
+                meanwhile,
+            }
         },
     )
 }

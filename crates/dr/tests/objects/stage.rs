@@ -12,8 +12,9 @@ use aws_sdk_s3::types::{
     VersioningConfiguration,
 };
 use dr::objects::{
-    ApplyOptions, Bucket, Done, ExecuteError, Lister as _, Mode, Parity, ParityOptions, Plan,
-    PlanOptions, Planned, Run, apply, parity, plan, plan_undo, recall, undo,
+    ApplyOptions, Approved, Bucket, ChangeLimit, Done, ExecuteError, Lister as _, Mode, Parity,
+    ParityOptions, Plan, PlanOptions, Planned, PlannedUndo, Policy, ReplayedRun, Run, UndoError,
+    apply, parity, plan, plan_undo, replay, undo,
 };
 use local_aws::{Base, LocalAws};
 use tokio::sync::watch;
@@ -37,6 +38,22 @@ pub(crate) fn options() -> PlanOptions {
         delete: false,
         leave_unproven: false,
         listings: 4,
+    }
+}
+
+macro_rules! stage {
+    () => {
+        match crate::stage::Stage::open().await {
+            Some(stage) => stage,
+            None => return,
+        }
+    };
+}
+
+pub(crate) fn deleting() -> PlanOptions {
+    PlanOptions {
+        delete: true,
+        ..options()
     }
 }
 
@@ -169,34 +186,26 @@ impl Stage {
             .unwrap()
     }
 
-    pub(crate) async fn apply(&self, run: &str, planned: &Planned) -> Result<Done, ExecuteError> {
+    pub(crate) async fn apply(&self, run: &str, planned: Planned) -> Result<Done, ExecuteError> {
         let (_keep, stop) = watch::channel(false);
-        self.apply_until(run, planned, stop).await
+        self.apply_until(run, approve(planned), stop).await
     }
 
     pub(crate) async fn apply_until(
         &self,
         run: &str,
-        planned: &Planned,
+        approved: Approved,
         stop: watch::Receiver<bool>,
     ) -> Result<Done, ExecuteError> {
-        apply(
-            planned,
-            &self.source,
-            &self.destination,
-            &self.run(run),
-            &self.options(),
-            stop,
-            &report::Silent,
-        )
-        .await
+        let (run, options) = (self.run(run), self.options());
+        apply(approved, &run, &options, stop, &report::Silent).await
     }
 
     /// Plans and applies.
     pub(crate) async fn sync(&self, run: &str, options: &PlanOptions) -> (Plan, Done) {
         let planned = self.plan(options).await;
-        let done = self.apply(run, &planned).await.unwrap();
-        (planned.plan, done)
+        let plan = planned.plan().clone();
+        (plan, self.apply(run, planned).await.unwrap())
     }
 
     pub(crate) async fn parity(&self, mode: Mode) -> Parity {
@@ -214,27 +223,29 @@ impl Stage {
 
     /// Undoes `run` as `name`; returns how many objects were put back.
     pub(crate) async fn undo(&self, run: &str, name: &str) -> u64 {
-        let directory = tempfile::tempdir().unwrap();
-        let past = recall(self.runs.path(), &self.destination, run, directory.path())
-            .await
-            .unwrap();
-        let planned = plan_undo(&self.destination, run, &past, directory.path())
-            .await
-            .unwrap();
-        let plan = &planned.plan;
+        let planned = self.plan_undo(run).await.unwrap();
+        let plan = planned.plan();
         assert_eq!(plan.overtaken.tally.objects, 0, "{plan:?}");
         assert_eq!(plan.impossible.tally.objects, 0, "{plan:?}");
-        let undone = undo(
-            &planned,
-            &self.destination,
-            &self.run(name),
-            &self.options(),
-            &report::Silent,
-        )
-        .await
-        .unwrap();
+        let approved = planned.approve().unwrap();
+        let (run, options) = (self.run(name), self.options());
+        let undone = undo(approved, &run, &options, &report::Silent).await;
+        let undone = undone.unwrap();
         assert_eq!(undone.failed.tally.objects, 0, "{undone:?}");
         undone.undone.objects
+    }
+
+    /// What undoing `run` would do; its jobs are not asked about.
+    pub(crate) async fn plan_undo(&self, run: &str) -> Result<PlannedUndo, UndoError> {
+        let directory = tempfile::tempdir().unwrap();
+        let replayed = self.replay(run, directory.path()).await;
+        // The steps are read from the open directory of the runs.
+        plan_undo(&replayed, None, self.runs.path()).await
+    }
+
+    pub(crate) async fn replay(&self, run: &str, directory: &std::path::Path) -> ReplayedRun {
+        let replayed = replay(self.runs.path(), &self.destination, run, directory).await;
+        replayed.unwrap()
     }
 
     /// Whether an archived object of the source can be read.
@@ -261,6 +272,17 @@ impl Stage {
             concurrency: 8,
         }
     }
+}
+
+/// Approved whatever it changes: guards have tests of their own.
+pub(crate) fn approve(planned: Planned) -> Approved {
+    let policy = Policy {
+        max_delete: ChangeLimit::percent(100),
+        max_replace: ChangeLimit::percent(100),
+        overwrite_unversioned: true,
+        ..Policy::default()
+    };
+    planned.approve(&policy).unwrap()
 }
 
 /// What a reader sees of an object.

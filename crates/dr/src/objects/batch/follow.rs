@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::super::bucket::Bucket;
-use super::super::journal::PastJob;
+use super::super::journal::ReplayedJob;
 use super::{JobControl, call};
 
 /// A job takes minutes to be prepared; asking more often only costs calls.
@@ -201,7 +201,7 @@ pub(super) fn description(token: &str) -> String {
 /// When S3 does not tell about a job; nothing is known about the destination then.
 pub async fn unfinished_jobs(
     destination: &Bucket,
-    jobs: &[PastJob],
+    jobs: &[ReplayedJob],
     control: &JobControl,
 ) -> Result<Vec<JobState>, Error> {
     let mut unfinished = Vec::new();

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use super::super::bucket::Bucket;
 use super::super::copy::KEY;
 use super::super::journal::{Journal, Record};
-use super::super::look::look;
 use super::super::plan::{Listed, Planned, Step, Tally};
+use super::super::recheck::recheck;
 use super::{BatchError, LARGEST_MANIFEST, assign};
 
 /// Steps that are written down at once.
@@ -69,21 +69,17 @@ impl Manifests {
     /// becomes true.
     pub(super) async fn write(
         planned: &Planned,
-        source: &Bucket,
-        destination: &Bucket,
         journal: &Journal,
         directory: &Path,
         stop: &watch::Receiver<bool>,
     ) -> Result<Self, BatchError> {
-        let mut left = Listed::default();
-        let mut open: HashMap<String, Open> = HashMap::new();
-        let mut files = Vec::new();
-        let mut number = 0;
+        let destination = planned.destination();
+        let mut writer = Writer::new(planned.source(), directory);
         let mut steps = planned.copies.read()?;
         loop {
             let batch: Vec<Step> = steps.by_ref().take(BATCH).collect::<Result<_, _>>()?;
             if batch.is_empty() || *stop.borrow() {
-                break;
+                return writer.finish();
             }
             let (mut assigned, mut classes) = (Vec::new(), Vec::new());
             for step in batch {
@@ -92,54 +88,92 @@ impl Manifests {
                         assigned.push(step);
                         classes.push(class);
                     }
-                    Err(reason) => leave(&mut left, &step, reason),
+                    Err(reason) => writer.leave(&step, reason),
                 }
             }
             // Also where nothing was: a job overwrites without asking.
-            let looked = look(destination, assigned, |_| true).await?;
-            let records: Vec<Record> = looked
+            let rechecked = recheck(destination, assigned, |_| true).await?;
+            let records: Vec<Record> = rechecked
                 .iter()
                 .filter(|(_, same)| *same)
                 .map(|(step, _)| step.intent(destination))
                 .collect();
-            journal.ahead(&records).await?;
-            for ((step, same), class) in looked.into_iter().zip(classes) {
-                if !same {
-                    leave(&mut left, &step, "written by somebody else meanwhile");
-                    continue;
+            journal.append_intents(&records).await?;
+            for ((step, same), class) in rechecked.into_iter().zip(classes) {
+                if same {
+                    writer.add(&step, class)?;
+                } else {
+                    writer.leave(&step, "written by somebody else meanwhile");
                 }
-                let name = class.as_str().to_owned();
-                let mut file = match open.remove(&name) {
-                    Some(file) if file.bytes < LARGEST_MANIFEST => file,
-                    full => {
-                        files.extend(full.map(Open::close).transpose()?);
-                        number += 1;
-                        Open::create(directory, number, class)?
-                    }
-                };
-                let key = source.key(&step.key);
-                let key = utf8_percent_encode(&key, KEY).to_string();
-                let written = file.writer.write_record([source.name(), &key]);
-                if let Err(source) = written {
-                    let path = file.manifest.path;
-                    return Err(BatchError::Manifest { path, source });
-                }
-                file.bytes += (source.name().len() + key.len() + 2) as u64;
-                let size = step.source.as_ref().map_or(0, |facts| facts.size);
-                file.manifest.copies.add(size);
-                open.insert(name, file);
             }
         }
-        for file in open.into_values() {
+    }
+}
+
+/// Writes the manifests of all classes side by side.
+struct Writer<'a> {
+    source: &'a Bucket,
+    directory: &'a Path,
+    /// Each class's manifest that has room.
+    open: HashMap<String, Open>,
+    full: Vec<Manifest>,
+    number: usize,
+    left: Listed,
+}
+
+impl<'a> Writer<'a> {
+    fn new(source: &'a Bucket, directory: &'a Path) -> Self {
+        Self {
+            source,
+            directory,
+            open: HashMap::new(),
+            full: Vec::new(),
+            number: 0,
+            left: Listed::default(),
+        }
+    }
+
+    fn add(&mut self, step: &Step, class: S3StorageClass) -> Result<(), BatchError> {
+        let name = class.as_str().to_owned();
+        let mut file = match self.open.remove(&name) {
+            Some(file) if file.bytes < LARGEST_MANIFEST => file,
+            full => {
+                self.full.extend(full.map(Open::close).transpose()?);
+                self.number += 1;
+                Open::create(self.directory, self.number, class)?
+            }
+        };
+        let bucket = self.source.name();
+        let key = self.source.key(&step.key);
+        let key = utf8_percent_encode(&key, KEY).to_string();
+        if let Err(source) = file.writer.write_record([bucket, &key]) {
+            let path = file.manifest.path;
+            return Err(BatchError::Manifest { path, source });
+        }
+        file.bytes += (bucket.len() + key.len() + 2) as u64;
+        file.manifest.copies.add(size(step));
+        self.open.insert(name, file);
+        Ok(())
+    }
+
+    fn leave(&mut self, step: &Step, reason: &str) {
+        self.left.add(&step.key, size(step), Some(reason));
+    }
+
+    fn finish(self) -> Result<Manifests, BatchError> {
+        let mut files = self.full;
+        for file in self.open.into_values() {
             files.push(file.close()?);
         }
         // In the same order every time.
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Self { files, left })
+        Ok(Manifests {
+            files,
+            left: self.left,
+        })
     }
 }
 
-fn leave(left: &mut Listed, step: &Step, reason: &str) {
-    let size = step.source.as_ref().map_or(0, |facts| facts.size);
-    left.add(&step.key, size, Some(reason));
+fn size(step: &Step) -> u64 {
+    step.source.as_ref().map_or(0, |facts| facts.size)
 }

@@ -15,9 +15,11 @@ use aws_sdk_s3::types::CopyPartResult;
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
-use dr::objects::{Bucket, Copier, ETag, Expected, Journal, Order, Run, StorageClass};
 
-use crate::stage::DR;
+use super::super::journal::Run;
+use super::*;
+
+const DR: &str = "us-east-1";
 
 const OLD: &str = "11111111111111111111111111111111-2";
 const NEW: &str = "22222222222222222222222222222222-2";
@@ -27,7 +29,7 @@ fn quoted(etag: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_object_that_changes_between_two_parts_is_copied_anew_and_not_mixed() {
+async fn copy_of_an_object_that_changes_between_two_parts_begins_anew_and_mixes_nothing() {
     let overwritten = Arc::new(AtomicBool::new(false));
     // Condition and number of each part.
     let parts = Arc::new(Mutex::new(Vec::new()));

@@ -22,16 +22,16 @@ const BATCH: usize = 1_000;
 
 /// What a run did to one object, as far as its journal tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+pub(in super::super) struct Change {
     /// What it meant to do.
-    pub intent: Intent,
+    pub(in super::super) intent: Intent,
     /// What is known about the outcome.
-    pub outcome: Outcome,
+    pub(in super::super) outcome: Outcome,
 }
 
 /// How a change ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
+pub(in super::super) enum Outcome {
     /// Made; it left this version and ETag.
     Made {
         /// Version of the object or delete marker.
@@ -47,31 +47,64 @@ pub enum Outcome {
 
 /// A batch job that a run has asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PastJob {
+pub struct ReplayedJob {
     /// What the run called it; its description ends with it.
     pub token: String,
     /// S3's id of it; `None` when the run ended before it could tell.
     pub id: Option<String>,
 }
 
-/// A journal as it was read back.
+/// A run whose journal was read back.
 #[derive(Debug)]
-pub struct Past {
-    /// The run; `None` when its first line is missing.
-    pub run: Option<Run>,
-    /// Jobs that it has asked for.
-    pub jobs: Vec<PastJob>,
-    /// It wrote its last line.
-    pub ended: bool,
-    /// It is under way on this machine.
-    pub alive: bool,
+pub struct ReplayedRun {
+    name: String,
+    bucket: Bucket,
+    begun: Option<Run>,
+    jobs: Vec<ReplayedJob>,
+    ended: bool,
+    alive: bool,
     /// Its changes, on disk.
     pub(in super::super) changes: Spool<Change>,
 }
 
+impl ReplayedRun {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole bucket that it changed.
+    pub fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    /// What it wrote down about itself; `None` when its first line is missing.
+    pub fn begun(&self) -> Option<&Run> {
+        self.begun.as_ref()
+    }
+
+    /// Batch jobs that it has asked for.
+    pub fn jobs(&self) -> &[ReplayedJob] {
+        &self.jobs
+    }
+
+    /// Whether it wrote its last line.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether it was under way on this machine when its journal was read.
+    pub fn is_alive(&self) -> bool {
+        self.alive
+    }
+}
+
 /// Puts lines together as they come.
 struct Collector {
-    past: Past,
+    begun: Option<Run>,
+    jobs: Vec<ReplayedJob>,
+    has_ended: bool,
+    changes: Spool<Change>,
     /// Intents without an outcome.
     open: HashMap<String, Intent>,
     /// The keys of the last intents.
@@ -83,13 +116,10 @@ struct Collector {
 impl Collector {
     fn new(changes: PathBuf) -> Result<Self, JournalError> {
         Ok(Self {
-            past: Past {
-                run: None,
-                jobs: Vec::new(),
-                ended: false,
-                alive: false,
-                changes: Spool::create(changes)?,
-            },
+            begun: None,
+            jobs: Vec::new(),
+            has_ended: false,
+            changes: Spool::create(changes)?,
             open: HashMap::new(),
             window: VecDeque::new(),
             ready: Vec::new(),
@@ -100,10 +130,10 @@ impl Collector {
     fn take(&mut self, place: &str, record: Record) -> Result<(), JournalError> {
         self.lines += 1;
         match record {
-            Record::Run(run) => self.past.run = Some(run),
+            Record::Run(run) => self.begun = Some(run),
             Record::Intent(intent) => {
                 if self.window.len() >= WINDOW {
-                    self.forget_oldest()?;
+                    self.give_up_oldest()?;
                 }
                 self.window.push_back(intent.key.clone());
                 self.open.insert(intent.key.clone(), intent);
@@ -112,21 +142,21 @@ impl Collector {
                 self.ended(place, key, Outcome::Made { after, etag })?;
             }
             Record::Failed { key, .. } => self.ended(place, key, Outcome::NotMade)?,
-            Record::JobAsked { token } => self.past.jobs.push(PastJob { token, id: None }),
+            Record::JobAsked { token } => self.jobs.push(ReplayedJob { token, id: None }),
             Record::Job { token, id } => {
-                let mut jobs = self.past.jobs.iter_mut();
+                let mut jobs = self.jobs.iter_mut();
                 if let Some(job) = jobs.find(|job| job.token == token) {
                     job.id = Some(id);
                 }
             }
             // About these only the next run on the same machine wants to know.
             Record::Upload { .. } | Record::UploadEnd { .. } => {}
-            Record::End { .. } => self.past.ended = true,
+            Record::End { .. } => self.has_ended = true,
         }
         Ok(())
     }
 
-    fn forget_oldest(&mut self) -> Result<(), JournalError> {
+    fn give_up_oldest(&mut self) -> Result<(), JournalError> {
         let oldest = self.window.pop_front();
         match oldest.and_then(|key| self.open.remove(&key)) {
             Some(intent) => self.known(intent, Outcome::Unknown),
@@ -147,18 +177,20 @@ impl Collector {
     fn known(&mut self, intent: Intent, outcome: Outcome) -> Result<(), JournalError> {
         self.ready.push(Change { intent, outcome });
         if self.ready.len() >= BATCH {
-            self.past.changes.write(&self.ready)?;
+            self.changes.write(&self.ready)?;
             self.ready.clear();
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Past, JournalError> {
+    /// Writes what is left: nothing more will be told about it.
+    fn finish(&mut self) -> Result<(), JournalError> {
         while !self.window.is_empty() {
-            self.forget_oldest()?;
+            self.give_up_oldest()?;
         }
-        self.past.changes.write(&self.ready)?;
-        Ok(self.past)
+        self.changes.write(&self.ready)?;
+        self.ready.clear();
+        Ok(())
     }
 
     fn read(
@@ -209,12 +241,14 @@ impl Local {
 ///
 /// # Errors
 /// When there is none, or it cannot be read.
-pub async fn recall(
+pub async fn replay(
     runs: &Path,
     bucket: &Bucket,
     run: &str,
     directory: &Path,
-) -> Result<Past, JournalError> {
+) -> Result<ReplayedRun, JournalError> {
+    // Asked first: a run that ends while its journal is read has written lines that were not read.
+    let alive = is_locked(&runs.join(run).join(LOCK));
     let mut collector = Collector::new(directory.join("changes.jsonl"))?;
     let path = runs.join(run).join(FILE);
     let mut local = Local(File::open(&path).ok().map(BufReader::new));
@@ -233,27 +267,11 @@ pub async fn recall(
         for key in page.contents().iter().filter_map(|object| object.key()) {
             after = Some(key.to_owned());
             // Manifests and reports of batch jobs lie beside the journal.
-            if !key.ends_with(".jsonl") {
-                continue;
+            if key.ends_with(".jsonl") {
+                let bytes = part(bucket, key).await?;
+                local.pass(&bytes);
+                collector.read(key, io::Cursor::new(bytes), true)?;
             }
-            let failed = |error| JournalError::Bucket(error);
-            let object = bucket
-                .s3
-                .get_object()
-                .bucket(bucket.name())
-                .key(key)
-                .send()
-                .await
-                .map_err(|error| failed(bucket.call("GetObject", key).failed(error)))?;
-            let bytes = object.body.collect().await.map_err(|error| {
-                failed(Error::unexpected(
-                    bucket.call("GetObject", key),
-                    error.to_string(),
-                ))
-            })?;
-            let bytes = bytes.into_bytes();
-            local.pass(&bytes);
-            collector.read(key, io::Cursor::new(bytes), true)?;
         }
         if page.is_truncated() != Some(true) || after.is_none() {
             break;
@@ -268,9 +286,32 @@ pub async fn recall(
             place: format!("s3://{}/{JOURNAL}", bucket.name()),
         });
     }
-    let mut past = collector.finish()?;
-    past.alive = is_locked(&runs.join(run).join(LOCK));
-    Ok(past)
+    collector.finish()?;
+    Ok(ReplayedRun {
+        name: run.to_owned(),
+        bucket: bucket.clone(),
+        begun: collector.begun,
+        jobs: collector.jobs,
+        ended: collector.has_ended,
+        alive,
+        changes: collector.changes,
+    })
+}
+
+/// One object of a journal.
+async fn part(bucket: &Bucket, key: &str) -> Result<Vec<u8>, Error> {
+    let call = || bucket.call("GetObject", key);
+    let object = bucket
+        .s3
+        .get_object()
+        .bucket(bucket.name())
+        .key(key)
+        .send()
+        .await
+        .map_err(|error| call().failed(error))?;
+    let bytes = object.body.collect().await;
+    let bytes = bytes.map_err(|error| Error::unexpected(call(), error.to_string()))?;
+    Ok(bytes.to_vec())
 }
 
 /// Whether a run that is alive holds this lock.
@@ -302,7 +343,9 @@ mod tests {
         }
     }
 
-    fn collect(records: impl IntoIterator<Item = Record>) -> Result<(Past, usize), JournalError> {
+    fn collect(
+        records: impl IntoIterator<Item = Record>,
+    ) -> Result<(Collector, usize), JournalError> {
         let directory = tempfile::tempdir().unwrap();
         let mut collector = Collector::new(directory.path().join("changes.jsonl"))?;
         let mut most = 0;
@@ -310,11 +353,12 @@ mod tests {
             collector.take("here", record)?;
             most = most.max(collector.open.len() + collector.window.len() + collector.ready.len());
         }
-        Ok((collector.finish()?, most))
+        collector.finish()?;
+        Ok((collector, most))
     }
 
-    fn outcomes(past: &Past) -> Vec<(String, Outcome)> {
-        let changes = past.changes.read().unwrap();
+    fn outcomes(replayed: &Collector) -> Vec<(String, Outcome)> {
+        let changes = replayed.changes.read().unwrap();
         let changes = changes.map(|change| change.unwrap());
         changes
             .map(|change| (change.intent.key, change.outcome))
@@ -322,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_stays_unknown() {
+    fn collector_of_a_run_that_was_killed_leaves_its_last_outcomes_unknown() {
         let failed = Record::Failed {
             key: "b".into(),
             problem: "x".into(),
@@ -332,7 +376,7 @@ mod tests {
         for record in [intent("a"), intent("b"), intent("c"), done("a"), failed] {
             collector.take("here", record).unwrap();
         }
-        let past = collector.finish().unwrap();
+        collector.finish().unwrap();
         let made = Outcome::Made {
             after: Some("v2".into()),
             etag: None,
@@ -342,19 +386,19 @@ mod tests {
             ("b".to_owned(), Outcome::NotMade),
             ("c".to_owned(), Outcome::Unknown),
         ];
-        assert_eq!(outcomes(&past), expected);
-        assert!(!past.ended);
+        assert_eq!(outcomes(&collector), expected);
+        assert!(!collector.has_ended);
     }
 
     #[test]
-    fn an_outcome_without_an_intent_is_no_journal() {
+    fn collector_of_an_outcome_without_an_intent_fails() {
         let ended = collect([intent("a"), done("b")]);
         assert!(matches!(ended, Err(JournalError::Stray { key, .. }) if key == "b"));
     }
 
     // A batch job tells no outcomes, so that every change of its run stays open to the end.
     #[test]
-    fn memory_does_not_grow_with_the_number_of_changes() {
+    fn collector_of_many_changes_keeps_few_in_memory() {
         let number = 5 * WINDOW;
         let (_, most) = collect((0..number).map(|n| intent(&n.to_string()))).unwrap();
         assert!(most <= 2 * WINDOW + BATCH, "{most}");
@@ -364,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_are_known_by_their_tokens() {
+    fn collector_of_jobs_knows_them_by_their_tokens() {
         let asked = |token: &str| Record::JobAsked {
             token: token.to_owned(),
         };
@@ -372,13 +416,13 @@ mod tests {
             token: "r-0".to_owned(),
             id: "job".to_owned(),
         };
-        let (past, _) = collect([asked("r-0"), made, asked("r-1")]).unwrap();
-        let ids: Vec<_> = past.jobs.iter().map(|job| job.id.as_deref()).collect();
+        let (replayed, _) = collect([asked("r-0"), made, asked("r-1")]).unwrap();
+        let ids: Vec<_> = replayed.jobs.iter().map(|job| job.id.as_deref()).collect();
         assert_eq!(ids, [Some("job"), None]);
     }
 
     #[test]
-    fn half_a_line_is_passed_over_on_disk_only() {
+    fn read_of_half_a_line_passes_over_it_on_disk_only() {
         let text = format!(
             "{}\n{{\"record\":\"int",
             serde_json::to_string(&intent("a")).unwrap()
@@ -394,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_bucket_has_is_not_read_twice() {
+    fn pass_of_what_the_bucket_has_leaves_the_rest_of_the_local_journal() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE);
         std::fs::write(&path, "one\ntwo\nthree\n").unwrap();

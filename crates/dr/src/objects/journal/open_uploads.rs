@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use super::past::is_locked;
+use super::replay::is_locked;
 use super::{FILE, JournalError, LOCK, Record};
 
 /// Multipart uploads to `bucket` that runs of this machine left open when they were killed: key and id. A
@@ -12,7 +12,7 @@ use super::{FILE, JournalError, LOCK, Record};
 ///
 /// # Errors
 /// When a journal cannot be read.
-pub(in super::super) fn leftovers(
+pub(in super::super) fn open_uploads(
     runs: &Path,
     bucket: &str,
 ) -> Result<Vec<(String, String)>, JournalError> {
@@ -72,7 +72,7 @@ fn has_ended(mut file: &File) -> io::Result<bool> {
 ///
 /// # Errors
 /// When the journal does not take the line.
-pub(in super::super) fn forget(runs: &Path, upload: &str) -> Result<(), JournalError> {
+pub(in super::super) fn note_aborted(runs: &Path, upload: &str) -> Result<(), JournalError> {
     let Ok(directories) = std::fs::read_dir(runs) else {
         return Ok(());
     };
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_uploads_of_dead_runs_to_this_bucket_are_leftovers() {
+    fn open_uploads_of_this_machine_are_those_of_dead_runs_to_the_bucket() {
         let runs = tempfile::tempdir().unwrap();
         let write = |run: &str, destination: &str| {
             let directory = runs.path().join(run);
@@ -152,9 +152,9 @@ mod tests {
         drop(write("other", "s3://bb/"));
         let alive = write("alive", "s3://b/");
         alive.try_lock().unwrap();
-        let left = leftovers(runs.path(), "b").unwrap();
+        let left = open_uploads(runs.path(), "b").unwrap();
         assert_eq!(left, [("k".to_owned(), "dead-open".to_owned())]);
-        forget(runs.path(), "dead-open").unwrap();
-        assert_eq!(leftovers(runs.path(), "b").unwrap(), []);
+        note_aborted(runs.path(), "dead-open").unwrap();
+        assert_eq!(open_uploads(runs.path(), "b").unwrap(), []);
     }
 }

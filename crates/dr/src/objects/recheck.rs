@@ -11,7 +11,7 @@ const AT_ONCE: usize = 32;
 
 /// Looks at the destination of those steps that `wanted` picks, and fills in the versions found. Returns all
 /// steps in their order, with `false` where the destination is not any more as it was listed.
-pub(super) async fn look(
+pub(super) async fn recheck(
     destination: &Bucket,
     steps: Vec<Step>,
     wanted: fn(&Step) -> bool,

@@ -1,0 +1,64 @@
+//! What `sync` and `reconcile` do with a plan that was approved.
+
+use std::path::Path;
+
+use cli::{Exit, Failure, GlobalArgs, Progress};
+use dr::objects::{ApplyOptions, Approved, Done, Plan, apply};
+use tokio::sync::watch;
+
+use super::{connect, errors};
+
+/// Asks, and does what was approved.
+pub(super) async fn carry_out(
+    global: &GlobalArgs,
+    approved: Approved,
+    command: &str,
+    options: &ApplyOptions,
+    stop: watch::Receiver<bool>,
+) -> Result<Done, Failure> {
+    let (plan, destination) = (approved.plan(), approved.destination());
+    let copies = plan.copies();
+    let question = format!(
+        "Copy {} objects ({} bytes, overwriting {}) to {} and delete {} there?",
+        copies.objects,
+        copies.bytes,
+        plan.replace.tally.objects,
+        destination.place(),
+        plan.delete.tally.objects,
+    );
+    cli::confirm_name(global, &question, destination.name())?;
+    let run = connect::new_run(command, approved.source(), destination);
+    apply(approved, &run, options, stop, &Progress::new())
+        .await
+        .map_err(|error| errors::execute(&run.run, error))
+}
+
+/// How it ends: what is archived or left unproven was not made equal.
+pub(super) fn exit(plan: &Plan, done: Option<&Done>) -> Exit {
+    match done {
+        Some(done) if done.interrupted => Exit::Interrupted,
+        Some(done) if done.failed.tally.objects > 0 || done.withheld > 0 => Exit::Unchecked,
+        Some(done) if !done.is_complete() => Exit::Wrong,
+        _ if plan.archived.tally.objects > 0 => Exit::Wrong,
+        // Those that were copied are part of what is replaced.
+        _ if plan.unproven.tally.objects > plan.replace.tally.objects => Exit::Unchecked,
+        _ => Exit::Fine,
+    }
+}
+
+/// A directory for the steps of a plan: many of them are kept beside the journal, not in memory.
+pub(super) fn scratch(runs: &Path) -> Result<tempfile::TempDir, Failure> {
+    std::fs::create_dir_all(runs)
+        .and_then(|()| tempfile::Builder::new().prefix("plan-").tempdir_in(runs))
+        .map_err(|error| {
+            let context = format!("failed to write below {}", runs.display());
+            Failure::new(Exit::Usage, anyhow::Error::new(error).context(context))
+                .hint("give another directory with --runs")
+        })
+}
+
+/// A line for the user beside the result.
+pub(super) fn note(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "note: {text}");
+}

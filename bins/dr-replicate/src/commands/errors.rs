@@ -1,0 +1,133 @@
+//! Errors and refusals of the library, as ends of the program.
+
+use anyhow::anyhow;
+use cli::{Exit, Failure};
+use dr::objects::{
+    ExecuteError, JournalError, PlanError, ReconcileError, Refusals, UndoError, UndoRefusal,
+    WalkError,
+};
+
+const NOTHING_CHANGED: &str = "refused, and nothing was changed";
+const SWITCH_ON: &str = "switch versioning on again: without it nothing can be put back";
+
+/// What the guard says.
+pub(super) fn refused(refusals: &Refusals) -> Failure {
+    let failure = Failure::new(Exit::Refused, anyhow!("{NOTHING_CHANGED}: {refusals}"));
+    match refusals.iter().next() {
+        Some(first) => failure.hint(first.hint()),
+        None => failure,
+    }
+}
+
+/// An error of AWS, wherever it is in the chain, ends the program with its class and hint.
+pub(super) fn walk<V>(what: &str, error: WalkError<aws_env::Error, V>) -> Failure
+where
+    V: Into<Visit> + std::error::Error + Send + Sync + 'static,
+{
+    match error {
+        WalkError::List { side, source } => Failure::aws(&format!("list the {side}"), source),
+        WalkError::Visit(error) => match error.into() {
+            Visit::Aws(error) => Failure::aws(what, error),
+            Visit::Other(error) => {
+                Failure::new(Exit::Unchecked, error.context(format!("failed to {what}")))
+            }
+        },
+        other => unchecked(what, other),
+    }
+}
+
+/// What went wrong while two listings were compared.
+pub(super) enum Visit {
+    Aws(aws_env::Error),
+    Other(anyhow::Error),
+}
+
+impl From<aws_env::Error> for Visit {
+    fn from(error: aws_env::Error) -> Self {
+        Self::Aws(error)
+    }
+}
+
+impl From<PlanError> for Visit {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Ask(error) => Self::Aws(error),
+            PlanError::Spool(error) => Self::Other(error.into()),
+        }
+    }
+}
+
+impl From<ReconcileError> for Visit {
+    fn from(error: ReconcileError) -> Self {
+        match error {
+            ReconcileError::Ask(error) => Self::Aws(error),
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+/// An error that says nothing about usage: it could not be done.
+pub(super) fn unchecked(
+    what: &str,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Failure {
+    let error = anyhow::Error::new(error).context(format!("failed to {what}"));
+    Failure::new(Exit::Unchecked, error)
+}
+
+pub(super) fn journal(what: &str, error: JournalError) -> Failure {
+    match error {
+        JournalError::Bucket(error) => Failure::aws(what, error),
+        other => unchecked(what, other),
+    }
+}
+
+/// Of a plan that was being carried out as `run`.
+pub(super) fn execute(run: &str, error: ExecuteError) -> Failure {
+    let failure = match error {
+        ExecuteError::Journal(error) => journal("keep the journal", error),
+        ExecuteError::Call(error) => Failure::aws("copy the objects", error),
+        error @ ExecuteError::Unversioned { .. } => Failure::new(
+            Exit::Refused,
+            anyhow::Error::msg(format!("failed to {error}")),
+        )
+        .hint(SWITCH_ON),
+        other => unchecked("copy the objects", other),
+    };
+    failure.hint(format!(
+        "what was done stays done, and is in the journal of run {run}"
+    ))
+}
+
+pub(super) fn undo(error: UndoError) -> Failure {
+    match error {
+        UndoError::Refused(refusal) => undo_refused(&refusal),
+        UndoError::Jobs(error) => {
+            Failure::aws("ask whether the run's batch jobs have ended", error)
+        }
+        UndoError::Call(error) => Failure::aws("look at the versions", error),
+        UndoError::Journal(error) => journal("keep the journal", error),
+        error @ (UndoError::JobsUnknown { .. } | UndoError::Spool(_)) => unchecked("undo", error),
+    }
+}
+
+pub(super) fn undo_refused(refusal: &UndoRefusal) -> Failure {
+    let failure = Failure::new(Exit::Refused, anyhow!("{NOTHING_CHANGED}: {refusal}"));
+    match refusal {
+        UndoRefusal::UnderWay { .. } => failure.hint("interrupt it, or wait for its end"),
+        UndoRefusal::JobsUnfinished { jobs, .. } => {
+            let ids: String = jobs
+                .iter()
+                .map(|job| format!(" --job {}", job.id))
+                .collect();
+            failure
+                .hint(format!("wait for their end with `sync{ids}`"))
+                .hint(
+                    "or end them with `aws s3control update-job-status --requested-job-status Cancelled`",
+                )
+        }
+        UndoRefusal::Unversioned { .. } => {
+            failure.hint("switch versioning on again: undo removes nothing for good")
+        }
+    }
+}

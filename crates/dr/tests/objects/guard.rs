@@ -1,0 +1,213 @@
+//! What must not be done is not done, whoever asks: the guard is in the library, and in its types.
+
+use std::time::Duration;
+
+use aws_sdk_s3::types::BucketVersioningStatus;
+use dr::objects::{
+    ChangeLimit, ExecuteError, Mode, PlanOptions, Policy, Refusal, UndoError, UndoRefusal, capture,
+    check_places, reconcile,
+};
+use local_aws::{Fault, FaultKind};
+use tokio::sync::watch;
+
+use crate::stage::{Stage, approve, deleting, options};
+
+/// Whatever is a number is allowed.
+const ALL: Policy<'static> = Policy {
+    pairs: &[],
+    max_delete: ChangeLimit::percent(100),
+    max_replace: ChangeLimit::percent(100),
+    overwrite_unversioned: false,
+};
+
+/// Nothing but listings, questions and journals has been asked of S3.
+fn assert_unchanged(stage: &Stage) {
+    let changes = |entry: &local_aws::LogEntry| {
+        entry.operation.starts_with("Delete") || entry.operation == "CopyObject"
+    };
+    let log = stage.aws.log();
+    assert!(!log.iter().any(changes), "{log:?}");
+}
+
+// aws-behaviour: 10
+#[tokio::test]
+async fn approve_of_deletions_under_an_emptied_source_is_refused() {
+    let stage = stage!();
+    for n in 0..30 {
+        stage.put_destination(&format!("k{n}"), b"x").await;
+    }
+    let planned = stage.plan(&deleting()).await;
+    assert_eq!(planned.plan().delete.tally.objects, 30);
+    let refused = planned.approve(&ALL).unwrap_err();
+    let refused: Vec<_> = refused.iter().collect();
+    assert_eq!(refused, [&Refusal::EmptySource { deleted: 30 }]);
+    // Planning has changed nothing.
+    assert_eq!(stage.destination().await.len(), 30);
+    assert_unchanged(&stage);
+}
+
+// aws-behaviour: 10
+#[tokio::test]
+async fn approve_of_a_source_that_was_overwritten_with_junk_is_refused() {
+    let stage = stage!();
+    for n in 0..30 {
+        let key = format!("k{n}");
+        stage.put_source(&key, b"junk").await;
+        stage.put_destination(&key, b"a photo").await;
+    }
+    let planned = stage.plan(&options()).await;
+    let refused = planned.approve(&Policy::default()).unwrap_err();
+    let (replaced, limit) = (30, 3);
+    let refused: Vec<_> = refused.iter().collect();
+    assert_eq!(refused, [&Refusal::TooManyReplacements { replaced, limit }]);
+    assert_unchanged(&stage);
+    let allowed = Policy {
+        max_replace: ChangeLimit::objects(30),
+        ..Policy::default()
+    };
+    assert!(stage.plan(&options()).await.approve(&allowed).is_ok());
+}
+
+// aws-behaviour: 10
+#[tokio::test]
+async fn approve_of_a_destination_without_versions_is_refused() {
+    let stage = stage!();
+    stage.versioning(BucketVersioningStatus::Suspended).await;
+    stage.put_source("a", b"new").await;
+    stage.put_destination("a", b"old").await;
+    stage.put_destination("stray", b"old").await;
+    let refused = stage.plan(&deleting()).await.approve(&ALL).unwrap_err();
+    let (deleted, replaced) = (1, 1);
+    let refused: Vec<_> = refused.iter().collect();
+    assert_eq!(refused, [&Refusal::NoVersions { deleted, replaced }]);
+}
+
+// aws-behaviour: 10
+#[tokio::test]
+async fn check_places_of_swapped_buckets_is_refused() {
+    let stage = stage!();
+    let pairs = [("photos".parse().unwrap(), "photos-dr".parse().unwrap())];
+    let refused = check_places(stage.destination.place(), stage.source.place(), &pairs);
+    let refused = refused.unwrap_err();
+    assert!(matches!(
+        refused.iter().next(),
+        Some(Refusal::Swapped { .. })
+    ));
+    assert!(check_places(stage.source.place(), stage.destination.place(), &pairs).is_ok());
+}
+
+#[tokio::test]
+async fn approve_of_a_failback_may_go_from_the_copy_to_the_primary_and_a_sync_may_not() {
+    let mut stage = stage!();
+    stage.put_destination("a", b"written in DR").await;
+    let pairs = [("photos".parse().unwrap(), "photos-dr".parse().unwrap())];
+    let policy = Policy {
+        pairs: &pairs,
+        ..ALL
+    };
+    let manifest = stage.runs.path().join("manifest");
+    let time = jiff::Timestamp::UNIX_EPOCH;
+    capture(&stage.destination, time, &manifest).await.unwrap();
+    let (dr, primary) = (stage.destination.clone(), stage.source.clone());
+    let options = PlanOptions {
+        mode: Mode::Auto,
+        ..options()
+    };
+    let directory = stage.runs.path();
+    let planned = reconcile(&dr, &primary, &manifest, &options, directory).await;
+    let (_, planned) = planned.unwrap();
+    assert!(planned.approve(&policy).is_ok());
+    (stage.source, stage.destination) = (dr, primary);
+    let refused = stage.plan(&options).await.approve(&policy).unwrap_err();
+    assert!(matches!(
+        refused.iter().next(),
+        Some(Refusal::Swapped { .. })
+    ));
+}
+
+#[tokio::test]
+async fn apply_where_versions_were_suspended_since_the_approval_is_refused() {
+    let stage = stage!();
+    stage.put_source("a", b"new").await;
+    stage.put_destination("a", b"old").await;
+    let planned = stage.plan(&options()).await;
+    let approved = planned.approve(&ALL).unwrap();
+    stage.versioning(BucketVersioningStatus::Suspended).await;
+    let (_keep, stop) = watch::channel(false);
+    let done = stage.apply_until("r1", approved, stop).await;
+    assert!(
+        matches!(done, Err(ExecuteError::Unversioned { .. })),
+        "{done:?}"
+    );
+    assert_eq!(stage.destination().await["a"].body, b"old");
+    assert_unchanged(&stage);
+}
+
+#[tokio::test]
+async fn apply_whose_versions_are_suspended_while_it_copies_deletes_nothing() {
+    let stage = stage!();
+    stage.put_source("new", b"x").await;
+    stage.put_destination("stray", b"x").await;
+    let approved = stage.plan(&deleting()).await.approve(&ALL).unwrap();
+    let slow = FaultKind::Latency(Duration::from_millis(200));
+    let fault = Fault::new(slow).operation("CopyObject");
+    stage.aws.add_fault(fault);
+    let suspend = async {
+        while !stage
+            .aws
+            .log()
+            .iter()
+            .any(|entry| entry.operation == "CopyObject")
+        {
+            tokio::task::yield_now().await;
+        }
+        stage.versioning(BucketVersioningStatus::Suspended).await;
+    };
+    let (_keep, stop) = watch::channel(false);
+    let (done, ()) = tokio::join!(stage.apply_until("r1", approved, stop), suspend);
+    assert!(
+        matches!(done, Err(ExecuteError::Unversioned { .. })),
+        "{done:?}"
+    );
+    let there = stage.destination().await;
+    assert_eq!(there.keys().collect::<Vec<_>>(), ["new", "stray"]);
+}
+
+#[tokio::test]
+async fn undo_of_a_run_that_is_under_way_is_refused() {
+    let stage = stage!();
+    for n in 0..20 {
+        stage.put_source(&format!("k{n:02}"), b"x").await;
+    }
+    let approved = approve(stage.plan(&options()).await);
+    let slow = FaultKind::Latency(Duration::from_millis(50));
+    stage
+        .aws
+        .add_fault(Fault::new(slow).operation("CopyObject"));
+    let (interrupt, stop) = watch::channel(false);
+    let undo = async {
+        while !stage
+            .aws
+            .log()
+            .iter()
+            .any(|entry| entry.operation == "CopyObject")
+        {
+            tokio::task::yield_now().await;
+        }
+        let refused = stage.plan_undo("r1").await.err();
+        interrupt.send(true).unwrap();
+        refused
+    };
+    let (done, refused) = tokio::join!(stage.apply_until("r1", approved, stop), undo);
+    assert!(
+        matches!(
+            refused,
+            Some(UndoError::Refused(UndoRefusal::UnderWay { .. }))
+        ),
+        "{refused:?}"
+    );
+    // Once it has ended it can be undone.
+    stage.aws.clear_faults();
+    assert_eq!(stage.undo("r1", "r2").await, done.unwrap().copied.objects);
+    assert!(stage.destination().await.is_empty());
+}
