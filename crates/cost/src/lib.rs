@@ -20,6 +20,7 @@ mod prices;
 mod quantity;
 mod recovery;
 mod tips;
+pub mod transfer;
 mod usage;
 
 pub use actual::{Actual, ActualRow, Bill, Billed};

@@ -13,7 +13,6 @@ mod copy;
 mod deletion;
 mod digest;
 mod entry;
-mod estimate;
 mod examine;
 mod execute;
 mod guard;
@@ -47,7 +46,6 @@ pub use compare::{
 };
 pub use digest::TreeDigest;
 pub use entry::{ETag, Facts, Modified, Page, StorageClass};
-pub use estimate::{Engine, Estimate, Line, Rates, Way, Workload, estimate};
 pub use execute::{Done, ExecuteError};
 pub use guard::{Approved, ChangeLimit, Policy, Refusal, Refusals, check_places};
 pub use inventory::{
@@ -59,7 +57,7 @@ pub use manifest::{Manifest, ManifestError, capture};
 pub use pace::Pace;
 pub use parity::{AsOf, Finding, Folder, Parity, ParityOptions, Sample, Sum, parity};
 pub use place::{JOURNAL, Place, PlaceError};
-pub use plan::{Example, Listed, Plan, PlanError, PlanOptions, Planned, Tally, plan};
+pub use plan::{Example, Listed, Plan, PlanError, PlanOptions, Planned, PlannedCopy, Tally, plan};
 pub use reconcile::{ReconcileError, Reconciliation, reconcile};
 pub use spool::SpoolError;
 pub use sync::{ApplyOptions, abort_open_uploads, apply};

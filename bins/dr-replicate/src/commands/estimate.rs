@@ -2,7 +2,8 @@ use std::path::Path;
 
 use cli::{Exit, Failure, GlobalArgs};
 use cost::PriceBook;
-use dr::objects::{Mode, PlanOptions, Rates, Workload, estimate, plan};
+use cost::transfer::{Copy, Rates, Volume, Workload, estimate};
+use dr::objects::{Mode, Parity, PlanOptions, Planned, SpoolError, Sum, Tally, plan};
 
 use super::{connect, errors, parity};
 use crate::args::estimate::EstimateArgs;
@@ -16,7 +17,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit
             let pair = connect::inventories(global, &args.places, from, to).await?;
             let parity = parity::of_inventories(&pair, directory.path()).await?;
             let (from, to) = (pair.0.bucket.region(), pair.1.bucket.region());
-            (Workload::of_parity(&parity), from, to)
+            (of_parity(&parity), from, to)
         }
         None => {
             let pair = connect::pair(global, &args.places).await?;
@@ -31,10 +32,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit
             let planned = plan(&pair.source, &pair.destination, &options, directory.path())
                 .await
                 .map_err(|error| errors::walk("compare the buckets", error))?;
-            let workload = Workload::of_plan(&planned).map_err(|error| {
-                let error = anyhow::Error::new(error).context("failed to read the plan");
-                Failure::new(Exit::Unchecked, error)
-            })?;
+            let workload =
+                of_plan(&planned).map_err(|error| errors::unchecked("read the plan", error))?;
             (workload, pair.source.region(), pair.destination.region())
         }
     };
@@ -46,6 +45,42 @@ pub(crate) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit
     };
     cli::print(global, &estimate(workload, from, to, rates, &book))?;
     Ok(Exit::Fine)
+}
+
+fn of_plan(planned: &Planned) -> Result<Workload, SpoolError> {
+    let plan = planned.plan();
+    let mut workload = Workload::new(volume(plan.source), volume(plan.destination));
+    for copy in planned.copies()? {
+        let copy = copy?;
+        workload.add(Copy {
+            class: copy.class.as_str(),
+            bytes: copy.bytes,
+            requests: copy.requests,
+            fits_job: copy.fits_job,
+        });
+    }
+    Ok(workload)
+}
+
+/// From what a comparison of inventories says.
+fn of_parity(parity: &Parity) -> Workload {
+    let lists = [&parity.only_source, &parity.different, &parity.unproven];
+    let copies = Volume {
+        objects: lists.iter().map(|list| list.tally.objects).sum(),
+        bytes: lists.iter().map(|list| list.tally.bytes).sum(),
+    };
+    let side = |sum: &Sum| Volume {
+        objects: sum.objects,
+        bytes: sum.bytes,
+    };
+    Workload::rough(side(&parity.source), side(&parity.destination), copies)
+}
+
+fn volume(tally: Tally) -> Volume {
+    Volume {
+        objects: tally.objects,
+        bytes: tally.bytes,
+    }
 }
 
 /// The price book of this release, or the one in a file.

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::bucket::Bucket;
 use super::compare::{Mode, Unprovable, Verdict};
 use super::comparison::{Outcome, Take, Terms, compare};
-use super::entry::Facts;
+use super::copy::{LARGEST_COPY, PART};
+use super::entry::{ETag, Facts, StorageClass};
 use super::journal::{Action, Intent, Record};
 use super::spool::{Spool, SpoolError};
 use super::walk::WalkError;
@@ -292,6 +293,47 @@ impl Planned {
     pub fn destination(&self) -> &Bucket {
         &self.destination
     }
+
+    /// Every copy that was planned, in its order.
+    ///
+    /// # Errors
+    /// When the file of steps cannot be read.
+    pub fn copies(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<PlannedCopy, SpoolError>>, SpoolError> {
+        let steps = self.copies.read()?;
+        Ok(steps.filter_map(|step| {
+            let source = step.map(|step| step.source).transpose()?;
+            Some(source.map(|source| PlannedCopy {
+                requests: requests(&source),
+                fits_job: source.size <= LARGEST_COPY,
+                class: source.class,
+                bytes: source.size,
+            }))
+        }))
+    }
+}
+
+/// What copying one object takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedCopy {
+    /// Its storage class.
+    pub class: StorageClass,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Requests of the own engine: of an object in parts one for each part, and two around them.
+    pub requests: u64,
+    /// A batch job can copy it, as far as its size goes.
+    pub fits_job: bool,
+}
+
+/// One for an object in one piece; else one for each part, and two around them.
+fn requests(source: &Facts) -> u64 {
+    match &source.etag {
+        ETag::Multipart { parts, .. } => u64::from(*parts) + 2,
+        _ if source.size > LARGEST_COPY => source.size.div_ceil(PART) + 2,
+        _ => 1,
+    }
 }
 
 /// Compares two buckets completely and writes the steps to files in `directory`.
@@ -462,5 +504,27 @@ impl Take for Planner {
             self.deleted.clear();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::entry::Modified;
+    use super::*;
+
+    #[test]
+    fn requests_of_an_object_in_parts_are_its_parts_and_two() {
+        let of = |size, etag: &str| {
+            requests(&Facts {
+                size,
+                etag: ETag::parse(etag),
+                modified: Modified::default(),
+                class: StorageClass::Standard,
+            })
+        };
+        let whole = "d41d8cd98f00b204e9800998ecf8427e";
+        assert_eq!(of(1, whole), 1);
+        assert_eq!(of(1 << 30, &format!("{whole}-100")), 102);
+        assert_eq!(of(6 << 30, whole), 98);
     }
 }

@@ -1,20 +1,18 @@
-//! What a sync would take: objects, bytes, hours, dollars, by this machine and by a batch job.
+//! What copying objects to another region takes: objects, bytes, hours, dollars, by this machine and by a job of
+//! S3 Batch Operations.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use cost::{PriceBook, PriceKey, Scope, Service, Unit, Usd};
 use jiff::civil::Date;
 use report::{Document, Mark, Report};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use settings::Region;
 
-use super::copy::{LARGEST_COPY, PART};
-use super::entry::ETag;
-use super::parity::Parity;
-use super::plan::{Planned, Tally};
-use super::spool::SpoolError;
+use crate::money::Usd;
+use crate::prices::{PriceBook, PriceKey, Priced, Scope, Service};
+use crate::quantity::Unit;
 
 /// Traffic is billed in GB of 2^30 bytes.
 const GIB: Decimal = Decimal::from_parts(1_073_741_824, 0, 0, false, 0);
@@ -22,17 +20,39 @@ const GIB: Decimal = Decimal::from_parts(1_073_741_824, 0, 0, false, 0);
 /// S3's largest page.
 const PAGE: u64 = 1_000;
 
+/// Objects and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Volume {
+    /// Objects.
+    pub objects: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// An object that would be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copy<'a> {
+    /// Its storage class, by its name in the API.
+    pub class: &'a str,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Requests that copy it; of one in parts one for each part, and two around them.
+    pub requests: u64,
+    /// A batch job can copy it, by one request.
+    pub fits_job: bool,
+}
+
 /// What would be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Workload {
     /// Objects on the source side, which are listed.
-    pub source: Tally,
+    pub source: Volume,
     /// Objects on the destination side.
-    pub destination: Tally,
+    pub destination: Volume,
     /// To be copied.
-    pub copies: Tally,
+    pub copies: Volume,
     /// To be copied, and too large for a job.
-    pub too_large: Tally,
+    pub too_large: Volume,
     /// Requests that copy, by storage class; parts count one each.
     pub requests: BTreeMap<String, u64>,
     /// Objects that a job copies, by storage class; each is one request.
@@ -44,71 +64,50 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Reads a plan.
-    ///
-    /// # Errors
-    /// When its file cannot be read.
-    pub fn of_plan(planned: &Planned) -> Result<Self, SpoolError> {
-        let mut workload = Self {
-            source: planned.plan.source,
-            destination: planned.plan.destination,
+    /// Of two sides that would be listed; nothing is copied yet.
+    pub fn new(source: Volume, destination: Volume) -> Self {
+        Self {
+            source,
+            destination,
             ..Self::default()
-        };
-        for step in planned.copies.read()? {
-            if let Some(facts) = step?.source {
-                workload.add(
-                    facts.class.as_str(),
-                    facts.size,
-                    requests(facts.size, &facts.etag),
-                );
-            }
         }
-        Ok(workload)
     }
 
-    /// From what a comparison of inventories says; all copies are taken for small ones in STANDARD.
-    pub fn of_parity(parity: &Parity) -> Self {
-        let mut copies = parity.only_source.tally;
-        copies.merge(parity.different.tally);
-        copies.merge(parity.unproven.tally);
-        let sum = |sum: &super::parity::Sum| Tally {
-            objects: sum.objects,
-            bytes: sum.bytes,
-        };
-        let by_class: BTreeMap<String, u64> = (copies.objects > 0)
-            .then(|| ("STANDARD".to_owned(), copies.objects))
-            .into_iter()
-            .collect();
+    /// Of copies whose sizes and classes are not known: all are taken for small ones in STANDARD.
+    pub fn rough(source: Volume, destination: Volume, copies: Volume) -> Self {
+        let mut by_class = BTreeMap::new();
+        if copies.objects > 0 {
+            by_class.insert("STANDARD".to_owned(), copies.objects);
+        }
         Self {
-            source: sum(&parity.source),
-            destination: sum(&parity.destination),
             copies,
-            too_large: Tally::default(),
             requests: by_class.clone(),
             jobs: by_class,
-            beside_jobs: BTreeMap::new(),
             rough: true,
+            ..Self::new(source, destination)
         }
     }
 
-    fn add(&mut self, class: &str, size: u64, requests: u64) {
-        self.copies.add(size);
+    /// Adds an object that would be copied.
+    pub fn add(&mut self, copy: Copy<'_>) {
+        let Copy {
+            class,
+            bytes,
+            requests,
+            fits_job,
+        } = copy;
+        let one = |volume: &mut Volume| {
+            volume.objects += 1;
+            volume.bytes += bytes;
+        };
+        one(&mut self.copies);
         *self.requests.entry(class.to_owned()).or_default() += requests;
-        if size > LARGEST_COPY {
-            self.too_large.add(size);
-            *self.beside_jobs.entry(class.to_owned()).or_default() += requests;
-        } else {
+        if fits_job {
             *self.jobs.entry(class.to_owned()).or_default() += 1;
+        } else {
+            one(&mut self.too_large);
+            *self.beside_jobs.entry(class.to_owned()).or_default() += requests;
         }
-    }
-}
-
-/// One for an object in one piece; else one for each part, and two around them.
-fn requests(size: u64, etag: &ETag) -> u64 {
-    match etag {
-        ETag::Multipart { parts, .. } => u64::from(*parts) + 2,
-        _ if size > LARGEST_COPY => size.div_ceil(PART) + 2,
-        _ => 1,
     }
 }
 
@@ -290,7 +289,7 @@ impl Prices<'_> {
         Line {
             what: what.to_owned(),
             quantity,
-            usd: known.as_ref().map(cost::Priced::known),
+            usd: known.as_ref().map(Priced::known),
             price: known
                 .and(price)
                 .and_then(|price| price.tiers().first())
@@ -317,7 +316,7 @@ fn way(
         .div_ceil(u64::from(per_second.get()))
         .max(workload.copies.bytes.div_ceil(moved));
     let Prices { from, to, .. } = prices;
-    let pages = |tally: Tally| tally.objects.div_ceil(PAGE);
+    let pages = |tally: Volume| tally.objects.div_ceil(PAGE);
     let mut lines = vec![
         prices.requests("list the source", from, "STANDARD", pages(workload.source)),
         prices.requests(
@@ -349,7 +348,7 @@ fn way(
 
 impl Report for Estimate {
     fn document(&self) -> Document {
-        let count = |name: &str, tally: Tally| {
+        let count = |name: &str, tally: Volume| {
             let cells = [tally.objects, tally.bytes].map(|number| number.to_string());
             let cells = std::iter::once(name.to_owned()).chain(cells).collect();
             (Mark::Plain, cells)
@@ -450,18 +449,10 @@ mod tests {
         name.parse().unwrap()
     }
 
-    fn of(objects: &[(u64, &str)]) -> Workload {
-        let mut workload = Workload::default();
-        for (size, etag) in objects {
-            workload.add("STANDARD", *size, requests(*size, &ETag::parse(etag)));
-        }
-        workload
-    }
-
     fn many(objects: u64, bytes: u64) -> Workload {
         let by_class = BTreeMap::from([("STANDARD".to_owned(), objects)]);
         Workload {
-            copies: Tally { objects, bytes },
+            copies: Volume { objects, bytes },
             requests: by_class.clone(),
             jobs: by_class,
             ..Workload::default()
@@ -469,10 +460,19 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_requests_of_their_own() {
-        let parts = "d41d8cd98f00b204e9800998ecf8427e-100";
-        let whole = "d41d8cd98f00b204e9800998ecf8427e";
-        let workload = of(&[(1, whole), (1 << 30, parts), (6 << 30, whole)]);
+    fn estimate_of_objects_in_parts_counts_each_part_as_a_request() {
+        let mut workload = Workload::default();
+        for (bytes, requests, fits_job) in
+            [(1, 1, true), (1 << 30, 102, true), (6 << 30, 98, false)]
+        {
+            let class = "STANDARD";
+            workload.add(Copy {
+                class,
+                bytes,
+                requests,
+                fits_job,
+            });
+        }
         assert_eq!(workload.requests["STANDARD"], 1 + 102 + 98);
         assert_eq!(workload.too_large.objects, 1);
         assert_eq!(workload.jobs["STANDARD"], 2);
@@ -489,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_small_objects_cost_what_the_table_says() {
+    fn estimate_of_a_million_small_objects_costs_what_the_table_says() {
         let (from, to) = (region("ca-central-1"), region("us-east-1"));
         let found = estimated(many(1_000_000, 1 << 40), from, to, rates());
         // 5.00 for requests and 20.48 for 1,024 GiB.
@@ -502,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_price_makes_the_sum_a_lower_bound() {
+    fn estimate_with_an_unknown_price_is_a_lower_bound() {
         let (from, to) = (region("ca-central-1"), region("eu-west-1"));
         let found = estimated(many(1_000, 1 << 30), from, to, rates());
         assert!(found.own.lower_bound && found.own.usd.to_string() == "$0.02");
@@ -514,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_taken_where_it_is_faster_than_too_long() {
+    fn estimate_of_a_copy_that_takes_too_long_takes_a_job_if_it_is_faster() {
         let (from, to) = (region("ca-central-1"), region("us-east-1"));
         let take = |rates| estimated(many(10_000_000, 1), from, to, rates).take;
         assert_eq!(take(rates()), Engine::Own);
