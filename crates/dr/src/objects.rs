@@ -10,6 +10,7 @@ mod bucket;
 mod compare;
 mod comparison;
 mod copy;
+mod coverage;
 mod deletion;
 mod digest;
 mod entry;
@@ -44,13 +45,12 @@ pub use compare::{
     Checksum, Detail, Difference, Encryption, Mode, Proof, Unprovable, Verdict, compare_details,
     compare_listed,
 };
+pub use coverage::{Covers, CoversBoth};
 pub use digest::TreeDigest;
 pub use entry::{ETag, Facts, Modified, Page, StorageClass};
 pub use execute::{Done, ExecuteError};
 pub use guard::{Approved, ChangeLimit, Policy, Refusal, Refusals, check_places};
-pub use inventory::{
-    Covers, CoversBoth, Inventory, InventoryError, ManifestUrl, parity_of_inventories,
-};
+pub use inventory::{Inventory, InventoryError, ManifestUrl, parity_of_inventories};
 pub use journal::{JournalError, ReplayedJob, ReplayedRun, Run, replay};
 pub use list_xml::{ListingError, ListingReader};
 pub use manifest::{Manifest, ManifestError, capture};

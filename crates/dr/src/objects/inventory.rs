@@ -17,6 +17,7 @@ use settings::BucketName;
 use super::bucket::Bucket;
 use super::compare::{Detail, Encryption, Mode, Unprovable, Verdict, compare_details};
 use super::comparison::{Outcome, Take as _};
+use super::coverage::{Covers, CoversBoth};
 use super::entry::Modified;
 use super::parity::{AsOf, Finding, Parity, Tallies};
 use super::place::{PlaceError, split_url};
@@ -26,7 +27,6 @@ mod covers;
 mod manifest;
 mod rows;
 
-pub use covers::{Covers, CoversBoth};
 use rows::{Row, Rows};
 
 /// `s3://BUCKET/…/manifest.json`.

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::bucket::Bucket;
 use super::compare::Mode;
 use super::comparison::{Terms, compare};
+use super::coverage::CoversBoth;
 use super::digest::TreeDigest;
-use super::inventory::CoversBoth;
 use super::plan::{Listed, Tally};
 use super::walk::WalkError;
 

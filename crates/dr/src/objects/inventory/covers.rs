@@ -3,74 +3,9 @@
 
 use aws_env::{Error, ErrorClass};
 use aws_sdk_s3::types::InventoryIncludedObjectVersions;
-use serde::Serialize;
 
+use super::super::coverage::Covers;
 use super::{Inventory, InventoryError};
-
-/// The part of a bucket that an inventory lists. Old versions are never compared, whether listed or not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Covers {
-    /// Keys that begin with the prefix; all, when it is empty.
-    Keys {
-        /// How they begin.
-        prefix: String,
-        /// Old versions are listed as well.
-        old_versions: bool,
-    },
-    /// Nobody knows, so that objects may be missing in it.
-    Unknown {
-        /// Why.
-        why: String,
-    },
-}
-
-impl Covers {
-    pub(super) fn prefix(&self) -> Option<&str> {
-        match self {
-            Self::Keys { prefix, .. } => Some(prefix),
-            Self::Unknown { .. } => None,
-        }
-    }
-
-    /// In words.
-    pub(in super::super) fn describe(&self) -> String {
-        match self {
-            Self::Keys {
-                prefix,
-                old_versions,
-            } => {
-                let keys = if prefix.is_empty() {
-                    "all keys".to_owned()
-                } else {
-                    format!("ONLY keys that begin with \"{}\"", prefix.escape_debug())
-                };
-                let versions = if *old_versions {
-                    "all versions, of which the current ones are compared"
-                } else {
-                    "current versions only"
-                };
-                format!("{keys}, {versions}")
-            }
-            Self::Unknown { why } => format!("not known, objects may be missing in it: {why}"),
-        }
-    }
-}
-
-/// What two inventories list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CoversBoth {
-    /// The source's.
-    pub source: Covers,
-    /// The destination's.
-    pub destination: Covers,
-}
-
-impl CoversBoth {
-    pub(super) fn are_known(&self) -> bool {
-        self.source.prefix().is_some() && self.destination.prefix().is_some()
-    }
-}
 
 /// Asks the bucket that is listed for the configuration of this inventory.
 ///
