@@ -1,3 +1,5 @@
+use std::str::FromStr;
+
 use settings::{CopiesKept, DbIdentifier, KmsKeyArn, Region};
 
 /// What the function's environment variables say.
@@ -31,68 +33,101 @@ impl Configuration {
     /// # Errors
     /// At the first variable that is missing or wrong.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
-        let text = |name: &str| {
-            let value = variable(name)?.trim().to_owned();
-            (!value.is_empty()).then_some(value)
-        };
-        let wrong = |name, problem: String| ConfigurationError { name, problem };
-        let required = |name| text(name).ok_or_else(|| wrong(name, "it is not set".to_owned()));
-        let region = |name| -> Result<Region, ConfigurationError> {
-            let value = required(name)?;
-            value
-                .parse()
-                .map_err(|error: settings::NameError| wrong(name, error.to_string()))
-        };
-        let (source, target) = (region("SOURCE_REGION")?, region("TARGET_REGION")?);
+        let variables = Variables(variable);
+        let source: Region = variables.parsed("SOURCE_REGION")?;
+        let target: Region = variables.parsed("TARGET_REGION")?;
         if source == target {
             let problem = format!("it is {target}, as SOURCE_REGION");
             return Err(wrong("TARGET_REGION", problem));
         }
-        let key = match text("TARGET_KMS_KEY") {
-            None => None,
-            Some(key) => {
-                let key: KmsKeyArn = key.parse().map_err(|error: settings::NameError| {
-                    wrong("TARGET_KMS_KEY", error.to_string())
-                })?;
-                if key.region() != target {
-                    let problem = format!("the key lies in {}, not in {target}", key.region());
-                    return Err(wrong("TARGET_KMS_KEY", problem));
-                }
-                Some(key)
-            }
-        };
-        let databases = required("DATABASES")?
+        let default = CopiesKept::default();
+        Ok(Self {
+            source,
+            target,
+            key: variables.key("TARGET_KMS_KEY", target)?,
+            databases: variables.databases("DATABASES")?,
+            kept: CopiesKept {
+                keep_last: variables.number("KEEP_LAST", 1, default.keep_last)?,
+                keep_days: variables.number("KEEP_DAYS", 0, default.keep_days)?,
+            },
+        })
+    }
+}
+
+fn wrong(name: &'static str, problem: impl ToString) -> ConfigurationError {
+    let problem = problem.to_string();
+    ConfigurationError { name, problem }
+}
+
+/// Environment variables, one by one.
+struct Variables<V>(V);
+
+impl<V: Fn(&str) -> Option<String>> Variables<V> {
+    /// One that is empty is not set.
+    fn text(&self, name: &str) -> Option<String> {
+        let value = self.0(name)?.trim().to_owned();
+        (!value.is_empty()).then_some(value)
+    }
+
+    fn required(&self, name: &'static str) -> Result<String, ConfigurationError> {
+        self.text(name).ok_or_else(|| wrong(name, "it is not set"))
+    }
+
+    fn parsed<T: FromStr<Err: ToString>>(
+        &self,
+        name: &'static str,
+    ) -> Result<T, ConfigurationError> {
+        let value = self.required(name)?;
+        value.parse().map_err(|error: T::Err| wrong(name, error))
+    }
+
+    fn key(
+        &self,
+        name: &'static str,
+        target: Region,
+    ) -> Result<Option<KmsKeyArn>, ConfigurationError> {
+        if self.text(name).is_none() {
+            return Ok(None);
+        }
+        let key: KmsKeyArn = self.parsed(name)?;
+        if key.region() != target {
+            let problem = format!("the key lies in {}, not in {target}", key.region());
+            return Err(wrong(name, problem));
+        }
+        Ok(Some(key))
+    }
+
+    fn databases(&self, name: &'static str) -> Result<Vec<DbIdentifier>, ConfigurationError> {
+        let databases = self
+            .required(name)?
             .split(',')
             .map(str::trim)
             .filter(|id| !id.is_empty())
             .map(str::parse)
-            .collect::<Result<Vec<DbIdentifier>, _>>()
-            .map_err(|error: settings::NameError| wrong("DATABASES", error.to_string()))?;
+            .collect::<Result<Vec<DbIdentifier>, settings::NameError>>()
+            .map_err(|error| wrong(name, error))?;
         if databases.is_empty() {
-            return Err(wrong("DATABASES", "it names none".to_owned()));
+            return Err(wrong(name, "it names none"));
         }
-        let number = |name, least: u32, default: u32| match text(name) {
-            None => Ok(default),
-            Some(value) => match value.parse::<u32>() {
-                Ok(number) if number >= least => Ok(number),
-                _ => Err(wrong(
-                    name,
-                    format!("{value:?} is not a number from {least}"),
-                )),
-            },
+        Ok(databases)
+    }
+
+    fn number(
+        &self,
+        name: &'static str,
+        least: u32,
+        default: u32,
+    ) -> Result<u32, ConfigurationError> {
+        let Some(value) = self.text(name) else {
+            return Ok(default);
         };
-        let default = CopiesKept::default();
-        let kept = CopiesKept {
-            keep_last: number("KEEP_LAST", 1, default.keep_last)?,
-            keep_days: number("KEEP_DAYS", 0, default.keep_days)?,
-        };
-        Ok(Self {
-            source,
-            target,
-            key,
-            databases,
-            kept,
-        })
+        match value.parse::<u32>() {
+            Ok(number) if number >= least => Ok(number),
+            _ => Err(wrong(
+                name,
+                format!("{value:?} is not a number from {least}"),
+            )),
+        }
     }
 }
 

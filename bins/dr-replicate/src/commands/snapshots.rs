@@ -1,11 +1,11 @@
 use cli::{Exit, Failure, GlobalArgs, Progress};
 use dr::database::{
-    Copied, CopyOptions, CopyPlan, PrunePlan, Pruned, SnapshotList, copy, plan_copies, plan_prune,
-    prune,
+    Copied, CopyOptions, CopyPlan, PrunePlan, Pruned, Site, SnapshotList, copy, plan_copies,
+    plan_prune, prune,
 };
 use report::{Document, Report};
 use serde::Serialize;
-use settings::CopiesKept;
+use settings::{CopiesKept, Database};
 use tokio::sync::watch;
 
 use super::databases::{LeftOut, Stage, patience, refused, show, show_plan, until_stopped, worse};
@@ -86,29 +86,7 @@ async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit,
     let stage = Stage::open(global).await?;
     let databases = stage.databases(args.database.database.as_ref())?;
     let (primary, dr) = tokio::try_join!(stage.primary(), stage.dr())?;
-    let failed = |error| Failure::aws("list the snapshots", error);
-    let regions = (primary.region(), dr.region());
-    let mut result: Entries<CopyPlan, Copied> = Entries {
-        databases: Vec::new(),
-        left_out: Vec::new(),
-    };
-    let mut planned = Vec::new();
-    for database in &databases {
-        let id = database.id.as_str();
-        let (sources, present) =
-            tokio::try_join!(primary.snapshots(Some(id)), dr.snapshots(Some(id)))
-                .map_err(failed)?;
-        let (last, only) = (usize::from(args.last), args.snapshot.as_deref());
-        match plan_copies(&sources, &present, id, regions, last, only) {
-            Ok(plan) => {
-                result.databases.push(Entry { plan, done: None });
-                planned.push(database);
-            }
-            // One database alone fails as a whole; of several the others go on.
-            Err(refusal) if databases.len() == 1 => return Err(refused(&refusal)),
-            Err(refusal) => result.left_out.push(LeftOut::new(database, &refusal)),
-        }
-    }
+    let (mut result, planned) = plan_all(args, &databases, &primary, &dr).await?;
     let missing: usize = result
         .databases
         .iter()
@@ -117,18 +95,12 @@ async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit,
     let is_done = result.databases.iter().all(|entry| entry.plan.is_done());
     if args.dry_run || is_done {
         cli::print(global, &result)?;
-        return Ok(result
-            .left_out
-            .iter()
-            .map(LeftOut::exit)
-            .fold(Exit::Fine, worse));
+        return Ok(left_out(&result, Exit::Fine));
     }
     show_plan(global, &result)?;
     if missing > 0 {
-        cli::confirm(
-            global,
-            &format!("Copy {missing} snapshots to {}?", dr.region()),
-        )?;
+        let question = format!("Copy {missing} snapshots to {}?", dr.region());
+        cli::confirm(global, &question)?;
     }
     let progress = Progress::new();
     let mut exit = Exit::Fine;
@@ -155,7 +127,44 @@ async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit,
         }
     }
     cli::print(global, &result)?;
-    Ok(result.left_out.iter().map(LeftOut::exit).fold(exit, worse))
+    Ok(left_out(&result, exit))
+}
+
+/// The plan of each database, and those that have one.
+async fn plan_all<'a>(
+    args: &SnapshotsCopyArgs,
+    databases: &'a [Database],
+    primary: &Site,
+    dr: &Site,
+) -> Result<(Entries<CopyPlan, Copied>, Vec<&'a Database>), Failure> {
+    let regions = (primary.region(), dr.region());
+    let (last, only) = (usize::from(args.last), args.snapshot.as_deref());
+    let mut result = Entries {
+        databases: Vec::new(),
+        left_out: Vec::new(),
+    };
+    let mut planned = Vec::new();
+    for database in databases {
+        let id = database.id.as_str();
+        let (sources, present) =
+            tokio::try_join!(primary.snapshots(Some(id)), dr.snapshots(Some(id)))
+                .map_err(|error| Failure::aws("list the snapshots", error))?;
+        match plan_copies(&sources, &present, id, regions, last, only) {
+            Ok(plan) => {
+                result.databases.push(Entry { plan, done: None });
+                planned.push(database);
+            }
+            // One database alone fails as a whole; of several the others go on.
+            Err(refusal) if databases.len() == 1 => return Err(refused(&refusal)),
+            Err(refusal) => result.left_out.push(LeftOut::new(database, &refusal)),
+        }
+    }
+    Ok((result, planned))
+}
+
+/// The worst of `exit` and of what was left out.
+fn left_out<P, D>(result: &Entries<P, D>, exit: Exit) -> Exit {
+    result.left_out.iter().map(LeftOut::exit).fold(exit, worse)
 }
 
 fn end(copied: &Copied) -> Exit {

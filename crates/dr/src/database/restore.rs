@@ -6,6 +6,7 @@ mod verify;
 use std::time::Duration;
 
 use aws_env::Error;
+use aws_sdk_rds::types::Tag;
 use jiff::Timestamp;
 use report::{Document, Mark, Observer, Outcome, Report};
 use serde::Serialize;
@@ -293,6 +294,29 @@ async fn begin(
             problem,
         }));
     }
+    let tags = provenance(plan, tags, now);
+    let sent = match plan.choice.kind {
+        Kind::CopiedSnapshot => from_snapshot(site, plan, tags).await,
+        // Replicas are promoted; a plan never chooses one.
+        Kind::ReplicatedBackup | Kind::Replica => from_backup(site, plan, tags).await,
+    };
+    let Err(error) = sent else {
+        return Ok(false);
+    };
+    if !is_any(&error, &["DBInstanceAlreadyExists"]) {
+        return Err(error.into());
+    }
+    let Some(there) = site.instance(&plan.target).await? else {
+        return Err(Error::unexpected(error.call, "it exists and is not shown").into());
+    };
+    match plan::begun_choice(&there, &plan.database) {
+        Some(begun) if begun == plan.choice => Ok(true),
+        _ => Err(RestoreError::Refused(plan::taken(plan.region, &there))),
+    }
+}
+
+/// What the instance says of where it comes from, for a run that takes the restore up.
+fn provenance(plan: &RestorePlan, tags: &Tags, now: Timestamp) -> Vec<Tag> {
     let choice = &plan.choice;
     let own = [
         (marks::DATABASE, plan.database.clone()),
@@ -302,73 +326,56 @@ async fn begin(
         (marks::DATA_TIME, choice.data_time.to_string()),
         (marks::BEGUN, now.to_string()),
     ];
-    let tags = marks::tags(&own, tags);
+    marks::tags(&own, tags)
+}
+
+fn security_groups(plan: &RestorePlan) -> Vec<String> {
+    let groups = plan.wanted.security_groups.iter();
+    groups.map(ToString::to_string).collect()
+}
+
+async fn from_snapshot(site: &Site, plan: &RestorePlan, tags: Vec<Tag>) -> Result<(), Error> {
     let wanted = &plan.wanted;
-    let class = wanted.class.as_ref().map(ToString::to_string);
-    let groups = wanted
-        .security_groups
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let (operation, failed) = match choice.kind {
-        Kind::CopiedSnapshot => {
-            let request = site
-                .rds
-                .restore_db_instance_from_db_snapshot()
-                .db_instance_identifier(&plan.target)
-                .db_snapshot_identifier(&choice.point)
-                .set_db_instance_class(class)
-                .db_subnet_group_name(wanted.subnet_group.as_str())
-                .db_parameter_group_name(wanted.parameter_group.as_str())
-                .set_vpc_security_group_ids(Some(groups))
-                .multi_az(wanted.multi_az)
-                // With a subnet group whose VPC has an internet gateway AWS may choose otherwise.
-                .publicly_accessible(false)
-                .set_tags(Some(tags));
-            let operation = "RestoreDBInstanceFromDBSnapshot";
-            let call = site.call(operation, &plan.target);
-            let sent = request.send().await;
-            (operation, sent.err().map(|error| call.failed(error)))
-        }
-        // Replicas are promoted; a plan never chooses one.
-        Kind::ReplicatedBackup | Kind::Replica => {
-            let request = site
-                .rds
-                .restore_db_instance_to_point_in_time()
-                .source_db_instance_automated_backups_arn(&choice.point)
-                .target_db_instance_identifier(&plan.target)
-                .set_db_instance_class(class)
-                .db_subnet_group_name(wanted.subnet_group.as_str())
-                .db_parameter_group_name(wanted.parameter_group.as_str())
-                .set_vpc_security_group_ids(Some(groups))
-                .multi_az(wanted.multi_az)
-                // With a subnet group whose VPC has an internet gateway AWS may choose otherwise.
-                .publicly_accessible(false)
-                .set_tags(Some(tags));
-            let request = match choice.at {
-                At::Latest => request.use_latest_restorable_time(true),
-                At::Time(time) => request.restore_time(show::date_time(time)),
-            };
-            let operation = "RestoreDBInstanceToPointInTime";
-            let call = site.call(operation, &plan.target);
-            let sent = request.send().await;
-            (operation, sent.err().map(|error| call.failed(error)))
-        }
+    let request = site
+        .rds
+        .restore_db_instance_from_db_snapshot()
+        .db_instance_identifier(&plan.target)
+        .db_snapshot_identifier(&plan.choice.point)
+        .set_db_instance_class(wanted.class.as_ref().map(ToString::to_string))
+        .db_subnet_group_name(wanted.subnet_group.as_str())
+        .db_parameter_group_name(wanted.parameter_group.as_str())
+        .set_vpc_security_group_ids(Some(security_groups(plan)))
+        .multi_az(wanted.multi_az)
+        // With a subnet group whose VPC has an internet gateway AWS may choose otherwise.
+        .publicly_accessible(false)
+        .set_tags(Some(tags));
+    let call = site.call("RestoreDBInstanceFromDBSnapshot", &plan.target);
+    request.send().await.map_err(|error| call.failed(error))?;
+    Ok(())
+}
+
+async fn from_backup(site: &Site, plan: &RestorePlan, tags: Vec<Tag>) -> Result<(), Error> {
+    let wanted = &plan.wanted;
+    let request = site
+        .rds
+        .restore_db_instance_to_point_in_time()
+        .source_db_instance_automated_backups_arn(&plan.choice.point)
+        .target_db_instance_identifier(&plan.target)
+        .set_db_instance_class(wanted.class.as_ref().map(ToString::to_string))
+        .db_subnet_group_name(wanted.subnet_group.as_str())
+        .db_parameter_group_name(wanted.parameter_group.as_str())
+        .set_vpc_security_group_ids(Some(security_groups(plan)))
+        .multi_az(wanted.multi_az)
+        // With a subnet group whose VPC has an internet gateway AWS may choose otherwise.
+        .publicly_accessible(false)
+        .set_tags(Some(tags));
+    let request = match plan.choice.at {
+        At::Latest => request.use_latest_restorable_time(true),
+        At::Time(time) => request.restore_time(show::date_time(time)),
     };
-    let Some(error) = failed else {
-        return Ok(false);
-    };
-    if !is_any(&error, &["DBInstanceAlreadyExists"]) {
-        return Err(error.into());
-    }
-    let Some(there) = site.instance(&plan.target).await? else {
-        let call = site.call(operation, &plan.target);
-        return Err(Error::unexpected(call, "it exists and is not shown").into());
-    };
-    match plan::begun_choice(&there, &plan.database) {
-        Some(begun) if begun == *choice => Ok(true),
-        _ => Err(RestoreError::Refused(plan::taken(plan.region, &there))),
-    }
+    let call = site.call("RestoreDBInstanceToPointInTime", &plan.target);
+    request.send().await.map_err(|error| call.failed(error))?;
+    Ok(())
 }
 
 /// Waits until the instance is available.

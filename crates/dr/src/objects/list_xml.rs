@@ -161,48 +161,7 @@ impl<'a> ListingReader<'a> {
     }
 
     fn object(&mut self, xml: &[u8]) -> Result<(), ListingError> {
-        let xml = std::str::from_utf8(xml).map_err(|_| malformed(xml))?;
-        let (mut key, mut size, mut etag, mut modified) = (None, None, None, None);
-        let mut class = StorageClass::default();
-        let mut at = 0;
-        while let Some(open) = position(xml.as_bytes(), at, b'<') {
-            let close =
-                position(xml.as_bytes(), open, b'>').ok_or_else(|| malformed(xml.as_bytes()))?;
-            let tag = &xml.as_bytes()[open + 1..close];
-            at = close + 1;
-            if tag.last() == Some(&b'/') {
-                continue;
-            }
-            let text = || {
-                let end = position(xml.as_bytes(), close, b'<').unwrap_or(xml.len());
-                xml.get(close + 1..end).unwrap_or_default()
-            };
-            match name(tag) {
-                b"Key" => key = Some(decode_key(&unescape(text())?)?),
-                b"Size" => size = text().trim().parse().ok(),
-                b"ETag" => etag = Some(read_etag(text())?),
-                b"LastModified" => modified = Modified::parse(text().trim()),
-                b"StorageClass" => class = StorageClass::from(text().trim()),
-                // Their children bear names that are also those of an object.
-                b"Owner" | b"RestoreStatus" => {
-                    at = find_end(xml.as_bytes(), at, name(tag))
-                        .ok_or_else(|| malformed(xml.as_bytes()))?
-                        .1;
-                }
-                _ => {}
-            }
-        }
-        let key = key.ok_or_else(|| malformed(xml.as_bytes()))?;
-        let missing = |field| ListingError::Missing {
-            key: key.clone(),
-            field,
-        };
-        let facts = Facts {
-            size: size.ok_or_else(|| missing("a size"))?,
-            etag: etag.ok_or_else(|| missing("an ETag"))?,
-            modified: modified.ok_or_else(|| missing("a time"))?,
-            class,
-        };
+        let (key, facts) = read_object(xml)?;
         let out_of_order = || ListingError::OutOfOrder { key: key.clone() };
         let relative = key.strip_prefix(self.prefix).ok_or_else(out_of_order)?;
         let hidden = !self.hidden.is_empty() && key.starts_with(self.hidden);
@@ -225,6 +184,53 @@ impl<'a> ListingReader<'a> {
         }
         Ok(())
     }
+}
+
+/// What stands between `<Contents>` and its end: the whole key, and what is said about it.
+fn read_object(xml: &[u8]) -> Result<(String, Facts), ListingError> {
+    let xml = std::str::from_utf8(xml).map_err(|_| malformed(xml))?;
+    let (mut key, mut size, mut etag, mut modified) = (None, None, None, None);
+    let mut class = StorageClass::default();
+    let mut at = 0;
+    while let Some(open) = position(xml.as_bytes(), at, b'<') {
+        let close =
+            position(xml.as_bytes(), open, b'>').ok_or_else(|| malformed(xml.as_bytes()))?;
+        let tag = &xml.as_bytes()[open + 1..close];
+        at = close + 1;
+        if tag.last() == Some(&b'/') {
+            continue;
+        }
+        let text = || {
+            let end = position(xml.as_bytes(), close, b'<').unwrap_or(xml.len());
+            xml.get(close + 1..end).unwrap_or_default()
+        };
+        match name(tag) {
+            b"Key" => key = Some(decode_key(&unescape(text())?)?),
+            b"Size" => size = text().trim().parse().ok(),
+            b"ETag" => etag = Some(read_etag(text())?),
+            b"LastModified" => modified = Modified::parse(text().trim()),
+            b"StorageClass" => class = StorageClass::from(text().trim()),
+            // Their children bear names that are also those of an object.
+            b"Owner" | b"RestoreStatus" => {
+                at = find_end(xml.as_bytes(), at, name(tag))
+                    .ok_or_else(|| malformed(xml.as_bytes()))?
+                    .1;
+            }
+            _ => {}
+        }
+    }
+    let key = key.ok_or_else(|| malformed(xml.as_bytes()))?;
+    let missing = |field| ListingError::Missing {
+        key: key.clone(),
+        field,
+    };
+    let facts = Facts {
+        size: size.ok_or_else(|| missing("a size"))?,
+        etag: etag.ok_or_else(|| missing("an ETag"))?,
+        modified: modified.ok_or_else(|| missing("a time"))?,
+        class,
+    };
+    Ok((key, facts))
 }
 
 fn malformed(near: &[u8]) -> ListingError {

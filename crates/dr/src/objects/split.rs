@@ -21,37 +21,35 @@ const LONGEST_STEM: usize = 1_016;
 pub(super) async fn find_cut<E, F>(
     after: &str,
     end: Option<&str>,
-    mut first_after: impl FnMut(String) -> F,
+    first_after: impl FnMut(String) -> F,
 ) -> Result<Option<String>, E>
 where
     F: Future<Output = Result<Option<String>, E>>,
 {
-    let inside = |key: Option<String>| key.filter(|key| end.is_none_or(|end| key.as_str() <= end));
-    let stems: Vec<usize> = after
+    let mut keys = Keys { end, first_after };
+    let stems: Vec<&str> = after
         .char_indices()
         .map(|(at, character)| at + character.len_utf8())
         .take_while(|end| *end <= LONGEST_STEM)
+        .map(|end| &after[..end])
         .collect();
+    let stem = |n: usize| match n.checked_sub(1).and_then(|index| stems.get(index)) {
+        Some(stem) => stem,
+        None => "",
+    };
     // Keys beyond all that share the first `n` characters with `after`: there are none for n = 0, and the
     // more characters, the more keys.
-    let (mut none, mut some) = (0, None);
-    let mut upper = stems.len();
-    let beyond = |n: usize| match n.checked_sub(1).and_then(|index| stems.get(index)) {
-        Some(end) => format!("{}{LAST}", &after[..*end]),
-        None => LAST.to_string(),
-    };
+    let beyond = |n: usize| format!("{}{LAST}", stem(n));
+    let (mut none, mut upper) = (0, stems.len());
     if stems.is_empty() {
         return Ok(None);
     }
-    if let Some(key) = inside(first_after(beyond(upper)).await?) {
-        some = Some(key);
-    }
-    let Some(mut found) = some else {
+    let Some(mut found) = keys.first_after(beyond(upper)).await? else {
         return Ok(None);
     };
     while upper - none > 1 {
         let middle = none.midpoint(upper);
-        match inside(first_after(beyond(middle)).await?) {
+        match keys.first_after(beyond(middle)).await? {
             Some(key) => {
                 upper = middle;
                 found = key;
@@ -60,37 +58,66 @@ where
         }
     }
     // All remaining keys share the first `none` characters, and some differ from `after` in the next.
-    let stem = match none.checked_sub(1).and_then(|index| stems.get(index)) {
-        Some(end) => &after[..*end],
-        None => "",
-    };
-    let (Some(low), Some(next)) = (
-        after[stem.len()..].chars().next(),
-        found
-            .strip_prefix(stem)
-            .and_then(|rest| rest.chars().next()),
-    ) else {
+    let stem = stem(none);
+    let next = found
+        .strip_prefix(stem)
+        .and_then(|rest| rest.chars().next());
+    let (Some(low), Some(next)) = (after[stem.len()..].chars().next(), next) else {
         return Ok(None);
     };
-    let mut high = next;
-    for run in RUNS.into_iter().filter(|run| *run >= next) {
-        high = run;
-        if run == LAST || inside(first_after(format!("{stem}{run}{LAST}")).await?).is_none() {
-            break;
-        }
+    let cut = keys.cut_between(stem, low, next).await?;
+    Ok(Some(cut.unwrap_or_else(|| beyond(upper))))
+}
+
+/// Keys up to `end`, of which only the first after any point is known.
+struct Keys<'a, P> {
+    end: Option<&'a str>,
+    first_after: P,
+}
+
+impl<P> Keys<'_, P> {
+    async fn first_after<E, F>(&mut self, point: String) -> Result<Option<String>, E>
+    where
+        P: FnMut(String) -> F,
+        F: Future<Output = Result<Option<String>, E>>,
+    {
+        let key = (self.first_after)(point).await?;
+        Ok(key.filter(|key| self.end.is_none_or(|end| key.as_str() <= end)))
     }
-    // A cut right before `next` always has keys on its far side.
-    while let Some(middle) = between(low, high) {
-        if middle < next {
-            break;
+
+    /// A cut behind `stem`, between the character `low` and the highest that occurs there; `next` is the first
+    /// that does after `low`.
+    async fn cut_between<E, F>(
+        &mut self,
+        stem: &str,
+        low: char,
+        next: char,
+    ) -> Result<Option<String>, E>
+    where
+        P: FnMut(String) -> F,
+        F: Future<Output = Result<Option<String>, E>>,
+    {
+        let mut high = next;
+        for run in RUNS.into_iter().filter(|run| *run >= next) {
+            high = run;
+            let beyond = format!("{stem}{run}{LAST}");
+            if run == LAST || self.first_after(beyond).await?.is_none() {
+                break;
+            }
         }
-        let cut = format!("{stem}{middle}");
-        if inside(first_after(cut.clone()).await?).is_some() {
-            return Ok(Some(cut));
+        // A cut right before `next` always has keys on its far side.
+        while let Some(middle) = between(low, high) {
+            if middle < next {
+                break;
+            }
+            let cut = format!("{stem}{middle}");
+            if self.first_after(cut.clone()).await?.is_some() {
+                return Ok(Some(cut));
+            }
+            high = middle;
         }
-        high = middle;
+        Ok(None)
     }
-    Ok(Some(beyond(upper)))
 }
 
 /// The character half-way, when there is one strictly between the two.

@@ -186,70 +186,107 @@ pub fn plan_restore(
     let Some(wanted) = request.database.restore.clone() else {
         return Err(Refusal::NoRestoreSettings { database });
     };
+    let found = match there {
+        Some(there) => take_up(request, &database, points, there)?,
+        None => Found::new(request, &database, points)?,
+    };
+    let Found {
+        step,
+        choice,
+        key,
+        begun,
+        newer,
+    } = found;
     // What is written after a restore has begun is written elsewhere: the loss does not grow with the time
     // at which one looks again.
-    let as_of =
-        |begun: Option<Timestamp>| begun.map_or(request.as_of, |begun| begun.min(request.as_of));
-    let plan = |step, choice: Choice, key, begun: Option<Timestamp>, newer: Option<Timestamp>| {
-        RestorePlan {
-            database: database.clone(),
-            target: request.target.to_owned(),
-            region: request.region,
-            step,
-            rpo_seconds: show::age(choice.data_time, as_of(begun.filter(|_| newer.is_none())))
-                .as_secs(),
-            choice,
-            wanted: wanted.clone(),
-            key,
-            begun,
-            newer,
-            rpo_objective_seconds: request.objectives.rpo_database.as_secs(),
-            rto_objective_seconds: request.objectives.rto.as_secs(),
-        }
+    let as_of = match begun.filter(|_| newer.is_none()) {
+        Some(begun) => begun.min(request.as_of),
+        None => request.as_of,
     };
-    if let Some(there) = there {
-        let Some(choice) = begun_choice(there, &database) else {
-            return Err(taken(request.region, there));
-        };
-        let asked_otherwise = request.from.is_some_and(|from| from != choice.point)
-            || matches!(request.at, At::Time(_)) && request.at != choice.at;
-        if asked_otherwise {
-            return Err(taken(request.region, there));
-        }
-        let step = if there.status == "available" {
-            RestoreStep::Verify
-        } else {
-            RestoreStep::Resume
-        };
-        let begun = there
-            .tags
-            .get(marks::BEGUN)
-            .and_then(|time| time.parse().ok());
-        // An instance that a drill left is no recovery from today's loss.
-        let written_since =
-            |point: &RecoveryPoint| point.latest.filter(|latest| Some(*latest) > begun);
-        let newer = points
-            .iter()
-            .filter(|point| {
-                step == RestoreStep::Verify && request.from.is_none() && point.is_usable()
-            })
-            .find_map(written_since);
-        return Ok(plan(step, choice, there.key.clone(), begun, newer));
-    }
-    let (point, data_time) = choose(request, &database, points)?;
-    let choice = Choice {
-        kind: point.kind,
-        point: point.id.clone(),
-        at: request.at,
-        data_time,
-    };
-    Ok(plan(
-        RestoreStep::Begin,
+    Ok(RestorePlan {
+        database,
+        target: request.target.to_owned(),
+        region: request.region,
+        step,
+        rpo_seconds: show::age(choice.data_time, as_of).as_secs(),
         choice,
-        point.key.clone(),
-        None,
-        None,
-    ))
+        wanted,
+        key,
+        begun,
+        newer,
+        rpo_objective_seconds: request.objectives.rpo_database.as_secs(),
+        rto_objective_seconds: request.objectives.rto.as_secs(),
+    })
+}
+
+/// What a plan is made of, beside what is asked for.
+struct Found {
+    step: RestoreStep,
+    choice: Choice,
+    key: Option<String>,
+    begun: Option<Timestamp>,
+    newer: Option<Timestamp>,
+}
+
+impl Found {
+    /// A restore that is yet to begin.
+    fn new(
+        request: &RestoreRequest<'_>,
+        database: &str,
+        points: &[RecoveryPoint],
+    ) -> Result<Self, Refusal> {
+        let (point, data_time) = choose(request, database, points)?;
+        Ok(Self {
+            step: RestoreStep::Begin,
+            choice: Choice {
+                kind: point.kind,
+                point: point.id.clone(),
+                at: request.at,
+                data_time,
+            },
+            key: point.key.clone(),
+            begun: None,
+            newer: None,
+        })
+    }
+}
+
+/// The restore that `there` comes from, if it is the one that is asked for.
+fn take_up(
+    request: &RestoreRequest<'_>,
+    database: &str,
+    points: &[RecoveryPoint],
+    there: &Instance,
+) -> Result<Found, Refusal> {
+    let Some(choice) = begun_choice(there, database) else {
+        return Err(taken(request.region, there));
+    };
+    let asked_otherwise = request.from.is_some_and(|from| from != choice.point)
+        || matches!(request.at, At::Time(_)) && request.at != choice.at;
+    if asked_otherwise {
+        return Err(taken(request.region, there));
+    }
+    let step = if there.status == "available" {
+        RestoreStep::Verify
+    } else {
+        RestoreStep::Resume
+    };
+    let begun = there.tags.get(marks::BEGUN);
+    let begun = begun.and_then(|time| time.parse().ok());
+    // An instance that a drill left is no recovery from today's loss.
+    let written_since = |point: &RecoveryPoint| point.latest.filter(|latest| Some(*latest) > begun);
+    let may_be_newer = step == RestoreStep::Verify && request.from.is_none();
+    let newer = points
+        .iter()
+        .filter(|point| may_be_newer && point.is_usable())
+        .find_map(written_since);
+    Ok(Found {
+        step,
+        choice,
+        key: there.key.clone(),
+        begun,
+        newer,
+    })
 }
 
 /// The recovery point, and the time of its data. `points` are freshest first.
@@ -258,47 +295,20 @@ fn choose<'a>(
     database: &str,
     points: &'a [RecoveryPoint],
 ) -> Result<(&'a RecoveryPoint, Timestamp), Refusal> {
-    let of = |points: &[RecoveryPoint]| -> Vec<String> {
-        let say = |point: &RecoveryPoint| match &point.problem {
-            Some(problem) => format!("{}: {problem}", point.id),
-            None => point.id.clone(),
-        };
-        points.iter().map(say).collect()
+    let none = || Refusal::NoRecoveryPoint {
+        database: database.to_owned(),
+        region: request.region,
+        seen: described(points),
     };
-    let usable: Vec<&RecoveryPoint> = match request.from {
-        None => points.iter().filter(|point| point.is_usable()).collect(),
-        Some(from) => {
-            let Some(point) = points.iter().find(|point| point.id == from) else {
-                return Err(Refusal::PointUnknown {
-                    point: from.to_owned(),
-                    known: of(points),
-                });
-            };
-            if let Some(problem) = &point.problem {
-                return Err(Refusal::PointUnusable {
-                    point: from.to_owned(),
-                    problem: problem.clone(),
-                });
-            }
-            vec![point]
-        }
-    };
+    let usable = usable(request, points)?;
     if usable.is_empty() {
-        return Err(Refusal::NoRecoveryPoint {
-            database: database.to_owned(),
-            region: request.region,
-            seen: of(points),
-        });
+        return Err(none());
     }
     let At::Time(at) = request.at else {
-        return usable
-            .iter()
+        let mut fresh = usable.iter();
+        return fresh
             .find_map(|point| Some((*point, point.latest?)))
-            .ok_or_else(|| Refusal::NoRecoveryPoint {
-                database: database.to_owned(),
-                region: request.region,
-                seen: of(points),
-            });
+            .ok_or_else(none);
     };
     // A snapshot is of one time only: a point in time needs a backup and its logs.
     let windows: Vec<(&RecoveryPoint, Timestamp, Timestamp)> = usable
@@ -306,16 +316,47 @@ fn choose<'a>(
         .filter(|point| point.kind == Kind::ReplicatedBackup)
         .filter_map(|point| Some((*point, point.earliest?, point.latest?)))
         .collect();
-    match windows
-        .iter()
-        .find(|(_, earliest, latest)| (*earliest..=*latest).contains(&at))
-    {
+    let covers =
+        |(_, earliest, latest): &&(_, Timestamp, Timestamp)| (*earliest..=*latest).contains(&at);
+    match windows.iter().find(covers) {
         Some((point, _, _)) => Ok((point, at)),
         None => Err(Refusal::TimeOutside {
             at,
             windows: windows.iter().map(|(_, from, to)| (*from, *to)).collect(),
         }),
     }
+}
+
+/// Those that can be restored from: all of them, or the one that is asked for.
+fn usable<'a>(
+    request: &RestoreRequest<'_>,
+    points: &'a [RecoveryPoint],
+) -> Result<Vec<&'a RecoveryPoint>, Refusal> {
+    let Some(from) = request.from else {
+        return Ok(points.iter().filter(|point| point.is_usable()).collect());
+    };
+    let Some(point) = points.iter().find(|point| point.id == from) else {
+        return Err(Refusal::PointUnknown {
+            point: from.to_owned(),
+            known: described(points),
+        });
+    };
+    match &point.problem {
+        Some(problem) => Err(Refusal::PointUnusable {
+            point: from.to_owned(),
+            problem: problem.clone(),
+        }),
+        None => Ok(vec![point]),
+    }
+}
+
+/// What is there, and why it does not do.
+fn described(points: &[RecoveryPoint]) -> Vec<String> {
+    let say = |point: &RecoveryPoint| match &point.problem {
+        Some(problem) => format!("{}: {problem}", point.id),
+        None => point.id.clone(),
+    };
+    points.iter().map(say).collect()
 }
 
 /// What the instance was restored from, if it was restored from `database` here.

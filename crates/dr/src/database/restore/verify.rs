@@ -40,60 +40,42 @@ pub(super) fn differences(plan: &RestorePlan, instance: &Instance) -> Vec<Differ
     if let Some(class) = &wanted.class {
         expect("class", class.to_string(), instance.class.clone());
     }
-    expect(
-        "Multi-AZ",
-        wanted.multi_az.to_string(),
-        instance.multi_az.map(|multi_az| multi_az.to_string()),
-    );
-    expect(
-        "public access",
-        false.to_string(),
-        instance.public.map(|public| public.to_string()),
-    );
-    expect(
-        "subnet group",
-        wanted.subnet_group.to_string(),
-        instance.subnet_group.clone(),
-    );
+    let text = |found: Option<bool>| found.map(|found| found.to_string());
+    let multi_az = wanted.multi_az.to_string();
+    expect("Multi-AZ", multi_az, text(instance.multi_az));
+    expect("public access", false.to_string(), text(instance.public));
+    let subnets = wanted.subnet_group.to_string();
+    expect("subnet group", subnets, instance.subnet_group.clone());
     // A group that waits for a reboot is not in force.
-    let parameters =
-        instance
-            .parameter_groups
-            .iter()
-            .map(|(group, status)| match status.as_str() {
-                "in-sync" => group.clone(),
-                status => format!("{group} ({status})"),
-            });
-    let parameters: Vec<String> = parameters.collect();
-    expect(
-        "parameter group",
-        wanted.parameter_group.to_string(),
-        (!parameters.is_empty()).then(|| parameters.join(", ")),
-    );
-    let mut groups: Vec<String> = wanted
-        .security_groups
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let parameters = in_force(&instance.parameter_groups, "in-sync");
+    let group = wanted.parameter_group.to_string();
+    expect("parameter group", group, joined(parameters));
+    let groups = wanted.security_groups.iter();
+    let mut groups: Vec<String> = groups.map(ToString::to_string).collect();
     groups.sort();
-    let mut found: Vec<String> = instance
-        .security_groups
-        .iter()
-        .map(|(group, status)| match status.as_str() {
-            "active" => group.clone(),
-            status => format!("{group} ({status})"),
-        })
-        .collect();
+    let mut found = in_force(&instance.security_groups, "active");
     found.sort();
-    expect(
-        "security groups",
-        groups.join(", "),
-        (!found.is_empty()).then(|| found.join(", ")),
-    );
+    expect("security groups", groups.join(", "), joined(found));
     if let Some(key) = &plan.key {
         expect("key", key.clone(), instance.key.clone());
     }
     differences
+}
+
+/// Names of groups, with their status where it is not `good`.
+fn in_force(groups: &[(String, String)], good: &str) -> Vec<String> {
+    let name = |(group, status): &(String, String)| {
+        if status == good {
+            group.clone()
+        } else {
+            format!("{group} ({status})")
+        }
+    };
+    groups.iter().map(name).collect()
+}
+
+fn joined(names: Vec<String>) -> Option<String> {
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 #[cfg(test)]
