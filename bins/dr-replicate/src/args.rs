@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cli::{CompletionArgs, GlobalArgs};
-use dr::objects::{ChangeLimit, ManifestUrl, Mode, Place};
+use dr::objects::{ChangeLimit, ManifestUrl, Mode, S3Location};
 use settings::{BucketName, KmsKeyArn, Region};
 
 use batch::BatchArgs;
@@ -80,16 +80,16 @@ pub enum Command {
 
 /// Which two buckets.
 #[derive(Debug, Args)]
-pub struct PlaceArgs {
+pub struct LocationArgs {
     /// A bucket of the settings: from it to its DR counterpart
     #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "to"])]
     pub bucket: Option<BucketName>,
     /// The source
     #[arg(long, value_name = "S3URL", requires = "to")]
-    pub from: Option<Place>,
+    pub from: Option<S3Location>,
     /// The destination
     #[arg(long, value_name = "S3URL", requires = "from")]
-    pub to: Option<Place>,
+    pub to: Option<S3Location>,
     /// Region of the source; the settings' primary region unless given
     #[arg(long, value_name = "REGION")]
     pub from_region: Option<Region>,
@@ -145,7 +145,7 @@ impl From<CompareArg> for Mode {
 pub struct SyncArgs {
     /// Which two buckets.
     #[command(flatten)]
-    pub places: PlaceArgs,
+    pub locations: LocationArgs,
     /// How to compare.
     #[command(flatten)]
     pub compare: CompareArgs,
@@ -196,7 +196,7 @@ pub struct ApplyArgs {
 pub struct ParityArgs {
     /// Which two buckets.
     #[command(flatten)]
-    pub places: PlaceArgs,
+    pub locations: LocationArgs,
     /// How to compare.
     #[command(flatten)]
     pub compare: CompareArgs,
@@ -234,7 +234,7 @@ pub struct UndoArgs {
     pub bucket: Option<BucketName>,
     /// The bucket that the run changed
     #[arg(long, value_name = "S3URL")]
-    pub to: Option<Place>,
+    pub to: Option<S3Location>,
     /// Its region; the settings' DR region unless given
     #[arg(long, value_name = "REGION")]
     pub to_region: Option<Region>,

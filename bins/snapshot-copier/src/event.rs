@@ -6,7 +6,7 @@ const FINISHED: [&str; 2] = ["RDS-EVENT-0042", "RDS-EVENT-0091"];
 
 /// What an event asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum Event {
     /// Copy the snapshot of this ARN.
     Snapshot(String),
     /// Copy the newest of every database, and prune.
@@ -15,7 +15,7 @@ pub enum Wish {
     Nothing(String),
 }
 
-impl Wish {
+impl Event {
     /// Reads an event of EventBridge: of RDS, of a scheduled rule, or of EventBridge Scheduler.
     pub fn read(event: &Value) -> Self {
         let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or("");
@@ -56,7 +56,7 @@ mod tests {
             })
         };
         for id in FINISHED {
-            assert_eq!(Wish::read(&snapshot(id)), Wish::Snapshot(arn.to_owned()));
+            assert_eq!(Event::read(&snapshot(id)), Event::Snapshot(arn.to_owned()));
         }
         for ignored in [
             snapshot("RDS-EVENT-0041"),
@@ -69,13 +69,13 @@ mod tests {
             json!([1, "x"]),
         ] {
             assert!(
-                matches!(Wish::read(&ignored), Wish::Nothing(_)),
+                matches!(Event::read(&ignored), Event::Nothing(_)),
                 "{ignored}"
             );
         }
         for source in ["aws.events", "aws.scheduler"] {
             let tick = json!({"detail-type": "Scheduled Event", "source": source, "detail": {}});
-            assert_eq!(Wish::read(&tick), Wish::Tick);
+            assert_eq!(Event::read(&tick), Event::Tick);
         }
     }
 }

@@ -14,7 +14,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 
 pub use configuration::{Configuration, ConfigurationError};
-pub use event::Wish;
+pub use event::Event;
 pub use work::{Done, Work};
 
 /// Serves invocations until Lambda ends the process. `variable` reads an environment variable.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use aws_env::AwsEnv;
 use dr::database::{
-    Copied, CopyOptions, Patience, Pruned, Refusal, Site, Snapshot, SnapshotState, copy,
+    Copied, CopyOptions, Patience, Pruned, RdsClients, Refusal, Snapshot, SnapshotState, copy,
     plan_copies, plan_prune, prune,
 };
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use settings::{Region, Tags};
 
-use crate::{Configuration, Wish};
+use crate::{Configuration, Event};
 
 /// AWS's default for copies in progress in one destination.
 const QUOTA: usize = 20;
@@ -25,8 +25,8 @@ const NO_WAIT: Patience = Patience {
 #[derive(Debug)]
 pub struct Work {
     configuration: Configuration,
-    source: Site,
-    target: Site,
+    source: RdsClients,
+    target: RdsClients,
 }
 
 /// What an invocation did.
@@ -74,18 +74,18 @@ impl Work {
     /// With the clients of both regions.
     pub fn new(env: &AwsEnv, configuration: Configuration) -> Self {
         Self {
-            source: Site::new(&env.access(configuration.source)),
-            target: Site::new(&env.access(configuration.target)),
+            source: RdsClients::new(&env.access(configuration.source)),
+            target: RdsClients::new(&env.access(configuration.target)),
             configuration,
         }
     }
 
     /// Does what `event` asks for. An event that comes twice finds the copy that it asks for.
     pub async fn invoke(&self, event: &Value, now: Timestamp) -> Done {
-        match Wish::read(event) {
-            Wish::Nothing(why) => Done::nothing(why),
-            Wish::Snapshot(arn) => self.one(&arn).await,
-            Wish::Tick => {
+        match Event::read(event) {
+            Event::Nothing(why) => Done::nothing(why),
+            Event::Snapshot(arn) => self.one(&arn).await,
+            Event::Tick => {
                 let mut databases = Vec::new();
                 for database in &self.configuration.databases {
                     databases.push(self.tick(database.as_str(), now).await);
@@ -115,7 +115,7 @@ impl Work {
             Ok(Some(source)) => Some(source),
             Ok(None) => return Done::nothing(format!("{arn} is not there any more")),
             Err(error) => {
-                errors.push(told(&error));
+                errors.push(reported(&error));
                 None
             }
         };
@@ -156,7 +156,7 @@ impl Work {
         };
         match self.source.snapshots(Some(database)).await {
             Ok(sources) => self.copy(&mut done, &sources).await,
-            Err(error) => done.errors.push(told(&error)),
+            Err(error) => done.errors.push(reported(&error)),
         }
         // Old copies take places of the quota also while nothing new can be copied.
         match self.prune(database, now).await {
@@ -166,7 +166,7 @@ impl Work {
                 done.pruned = Some(pruned);
             }
             Ok(Err(refusal)) => done.errors.push(refusal.to_string()),
-            Err(error) => done.errors.push(told(&error)),
+            Err(error) => done.errors.push(reported(&error)),
         }
         done
     }
@@ -176,7 +176,7 @@ impl Work {
         let database = done.database.clone();
         let present = match self.target.snapshots(Some(&database)).await {
             Ok(present) => present,
-            Err(error) => return done.errors.push(told(&error)),
+            Err(error) => return done.errors.push(reported(&error)),
         };
         let regions = (self.source.region(), self.target.region());
         // No invocation waits, so that only a later one can see that a copy failed; pruning removes the copy,
@@ -207,7 +207,7 @@ impl Work {
                 done.copied = Some(copied);
             }
             Ok(Err(refusal)) => done.errors.push(format!("{refusal}; {}", refusal.hint())),
-            Err(error) => done.errors.push(told(&error)),
+            Err(error) => done.errors.push(reported(&error)),
         }
     }
 
@@ -236,7 +236,7 @@ fn failure(copy: &Snapshot, target: Region) -> String {
 }
 
 /// An error with AWS's own words.
-fn told(error: &aws_env::Error) -> String {
+fn reported(error: &aws_env::Error) -> String {
     match &error.message {
         Some(message) => format!("{error}: {message}"),
         None => error.to_string(),

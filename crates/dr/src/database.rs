@@ -1,6 +1,6 @@
 //! Databases of a region and what of them survives in another one.
 //!
-//! *Observe* is [`Site`] and [`recovery_points`]; *plan* is pure: [`plan_copies`], [`plan_prune`],
+//! *Observe* is [`RdsClients`] and [`recovery_points`]; *plan* is pure: [`plan_copies`], [`plan_prune`],
 //! [`plan_restore`], [`plan_enable`], [`plan_disable`]; *apply* makes a plan true and can be repeated: what
 //! was begun is found again by its identifier and tags, so that nothing is kept outside AWS and a run may
 //! be killed at any moment.
@@ -9,37 +9,37 @@
 //! region only.
 
 mod backups;
+mod clients;
 mod copy;
 mod key;
-mod marks;
 mod name;
 mod patience;
+mod provenance_tags;
 mod prune;
 mod recovery_point;
 mod refusal;
 mod restore;
 mod show;
-mod site;
 mod snapshot;
 
 pub use backups::{
     BackupStatus, BackupsReport, DisablePlan, EnablePlan, EnableStep, Health, disable, enable,
     plan_disable, plan_enable, status,
 };
+pub use clients::{Backup, Instance, RdsClients};
 pub use copy::{
     Copied, CopiedOne, CopyOptions, CopyOutcome, CopyPlan, CopyState, CopyStep, LeftOut, copy,
     plan_copies,
 };
 pub use key::{KeyProblem, check_key};
-pub use marks::MADE_BY;
 pub use name::{copy_id, is_legal_snapshot_id};
 pub use patience::Patience;
+pub use provenance_tags::MADE_BY;
 pub use prune::{ApprovedPrune, Kept, PrunePlan, Pruned, PrunedOne, plan_prune, prune};
 pub use recovery_point::{Kind, RecoveryPoint, RecoveryPoints, judge, order, recovery_points};
 pub use refusal::Refusal;
 pub use restore::{
-    At, Choice, Difference, RestoreError, RestorePlan, RestoreRequest, RestoreStep, Restored,
-    plan_restore, restore,
+    At, AtError, Choice, Difference, RestoreError, RestorePlan, RestoreRequest, RestoreStep,
+    Restored, plan_restore, restore,
 };
-pub use site::{Backup, Instance, Site};
 pub use snapshot::{Snapshot, SnapshotList, SnapshotState};

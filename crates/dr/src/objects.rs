@@ -1,6 +1,6 @@
 //! Objects of a bucket and of its copy in another region.
 //!
-//! Pure modules know nothing of the SDK: [`ListingReader`], [`compare_details`], [`Pace`], the rules of
+//! Pure modules know nothing of the SDK: [`ListingReader`], [`compare_details`], [`ConcurrencyLimiter`], the rules of
 //! [`Planned::approve`]. Around them: [`walk`] lists two buckets side by side, [`plan`] compares them and writes
 //! down the steps, the guard makes the plan an [`Approved`] one, and [`apply`] takes its steps, each in the journal
 //! before it is done, so that [`undo`] can take it back. Nothing else here changes an object.
@@ -9,6 +9,7 @@ mod batch;
 mod bucket;
 mod compare;
 mod comparison;
+mod concurrency;
 mod copy;
 mod coverage;
 mod deletion;
@@ -21,10 +22,9 @@ mod intercept;
 mod inventory;
 mod journal;
 mod list_xml;
+mod location;
 mod manifest;
-mod pace;
 mod parity;
-mod place;
 mod plan;
 mod recheck;
 mod reconcile;
@@ -45,18 +45,18 @@ pub use compare::{
     Checksum, Detail, Difference, Encryption, Mode, Proof, Unprovable, Verdict, compare_details,
     compare_listed,
 };
+pub use concurrency::ConcurrencyLimiter;
 pub use coverage::{Covers, CoversBoth};
 pub use digest::TreeDigest;
-pub use entry::{ETag, Facts, Modified, Page, StorageClass};
+pub use entry::{ETag, Modified, ObjectMeta, Page, StorageClass};
 pub use execute::{Done, ExecuteError};
-pub use guard::{Approved, ChangeLimit, Policy, Refusal, Refusals, check_places};
+pub use guard::{Approved, ChangeLimit, Policy, Refusal, Refusals, check_locations};
 pub use inventory::{Inventory, InventoryError, ManifestUrl, parity_of_inventories};
 pub use journal::{JournalError, ReplayedJob, ReplayedRun, Run, replay};
 pub use list_xml::{ListingError, ListingReader};
+pub use location::{JOURNAL, S3Location, S3LocationError};
 pub use manifest::{Manifest, ManifestError, capture};
-pub use pace::Pace;
 pub use parity::{AsOf, Finding, Folder, Parity, ParityOptions, Sample, Sum, parity};
-pub use place::{JOURNAL, Place, PlaceError};
 pub use plan::{Example, Listed, Plan, PlanError, PlanOptions, Planned, PlannedCopy, Tally, plan};
 pub use reconcile::{ReconcileError, Reconciliation, reconcile};
 pub use spool::SpoolError;

@@ -20,10 +20,10 @@ pub struct DatabaseArgs {
 pub struct PatienceArgs {
     /// Stop waiting after this long, as in 45m; what is under way goes on, and the same command takes it up
     /// [default: the objective in the settings]
-    #[arg(long, value_name = "TIME", value_parser = length)]
+    #[arg(long, value_name = "DURATION", value_parser = length)]
     pub deadline: Option<Duration>,
     /// The pause between two looks at AWS
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = length)]
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = length)]
     pub poll: Duration,
 }
 

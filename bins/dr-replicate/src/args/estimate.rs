@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use clap::Args;
 use dr::objects::ManifestUrl;
 
-use super::{LISTINGS, PlaceArgs};
+use super::{LISTINGS, LocationArgs};
 
 /// What a sync would take.
 #[derive(Debug, Args)]
 pub struct EstimateArgs {
     /// Which two buckets.
     #[command(flatten)]
-    pub places: PlaceArgs,
+    pub locations: LocationArgs,
     /// manifest.json of an S3 Inventory (CSV) of the source, instead of listing
     #[arg(long, value_name = "S3URL", requires = "inventory_to", conflicts_with_all = ["from", "to", "listings"])]
     pub inventory_from: Option<ManifestUrl>,

@@ -8,7 +8,7 @@ use dr::database::{
 use report::{Document, Report};
 use serde::Serialize;
 
-use super::databases::{LeftOut, Stage, joined, refused, show, show_plan, worse};
+use super::databases::{DatabaseContext, LeftOut, joined, refused, show, show_plan, worse};
 use crate::args::database::{BackupsChangeArgs, BackupsCommand, BackupsStatusArgs};
 
 /// A replication that was begun is shown within moments.
@@ -56,15 +56,15 @@ impl Report for Disabled {
 pub(crate) async fn run(global: &GlobalArgs, command: &BackupsCommand) -> Result<Exit, Failure> {
     match command {
         BackupsCommand::Enable(args) => start(global, args).await,
-        BackupsCommand::Status(args) => look(global, args).await,
+        BackupsCommand::Status(args) => show_status(global, args).await,
         BackupsCommand::Disable(args) => stop(global, args).await,
     }
 }
 
 async fn start(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Failure> {
-    let stage = Stage::open(global).await?;
-    let databases = stage.databases(args.database.database.as_ref())?;
-    let (primary, dr) = tokio::try_join!(stage.primary(), stage.dr())?;
+    let context = DatabaseContext::open(global).await?;
+    let databases = context.databases(args.database.database.as_ref())?;
+    let (primary, dr) = tokio::try_join!(context.primary(), context.dr())?;
     let failed = |error| Failure::aws("look at the automated backups", error);
     let backups = dr.backups().await.map_err(failed)?;
     let regions = (primary.region(), dr.region());
@@ -106,7 +106,7 @@ async fn start(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Fa
     let question = format!("Replicate the automated backups of {starts} databases to {region}?");
     cli::confirm(global, &question)?;
     for plan in &enabled.plans {
-        let ended = enable(&dr, plan, &stage.settings.tags, SETTLED).await;
+        let ended = enable(&dr, plan, &context.settings.tags, SETTLED).await;
         ended
             .map_err(|error| Failure::aws("replicate the automated backups", error))?
             .map_err(|refusal| refused(&refusal))?;
@@ -121,18 +121,18 @@ async fn start(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Fa
     Ok(exit)
 }
 
-async fn look(global: &GlobalArgs, args: &BackupsStatusArgs) -> Result<Exit, Failure> {
-    let stage = Stage::open(global).await?;
-    let databases = stage.databases(args.database.database.as_ref())?;
-    let dr = stage.dr().await?;
+async fn show_status(global: &GlobalArgs, args: &BackupsStatusArgs) -> Result<Exit, Failure> {
+    let context = DatabaseContext::open(global).await?;
+    let databases = context.databases(args.database.database.as_ref())?;
+    let dr = context.dr().await?;
     let backups = dr
         .backups()
         .await
         .map_err(|error| Failure::aws("look at the automated backups", error))?;
     let as_of = args.as_of.unwrap_or_else(cli::now);
     let (primary, objective) = (
-        stage.settings.regions.primary,
-        stage.settings.objectives.rpo_database,
+        context.settings.regions.primary,
+        context.settings.objectives.rpo_database,
     );
     let report = BackupsReport {
         region: dr.region(),
@@ -154,14 +154,14 @@ async fn look(global: &GlobalArgs, args: &BackupsStatusArgs) -> Result<Exit, Fai
 }
 
 async fn stop(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Failure> {
-    let stage = Stage::open(global).await?;
-    let databases = stage.databases(args.database.database.as_ref())?;
-    let dr = stage.dr().await?;
+    let context = DatabaseContext::open(global).await?;
+    let databases = context.databases(args.database.database.as_ref())?;
+    let dr = context.dr().await?;
     let backups = dr
         .backups()
         .await
         .map_err(|error| Failure::aws("look at the automated backups", error))?;
-    let regions = (stage.settings.regions.primary, dr.region());
+    let regions = (context.settings.regions.primary, dr.region());
     let plans: Vec<DisablePlan> = databases
         .iter()
         .filter_map(|database| plan_disable(database.id.as_str(), &backups, regions))

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::carry_out::{exit, note};
-use super::connect::{self, Pair};
+use super::connect::{self, BucketClients};
 use super::errors;
 use crate::args::SyncArgs;
 
@@ -40,7 +40,7 @@ impl Report for Outcome {
     }
 }
 
-async fn options(args: &SyncArgs, pair: &Pair) -> Result<BatchOptions, Failure> {
+async fn options(args: &SyncArgs, pair: &BucketClients) -> Result<BatchOptions, Failure> {
     Ok(BatchOptions {
         control: connect::job_control(&pair.env, &pair.destination).await?,
         role: args.batch.role_arn.clone().unwrap_or_default(),
@@ -53,7 +53,7 @@ async fn options(args: &SyncArgs, pair: &Pair) -> Result<BatchOptions, Failure> 
 pub(super) async fn run(
     global: &GlobalArgs,
     args: &SyncArgs,
-    pair: &Pair,
+    pair: &BucketClients,
     approved: Approved,
     folders: (&Path, &Path),
     stop: watch::Receiver<bool>,
@@ -94,11 +94,16 @@ pub(super) async fn run(
     })
 }
 
-fn confirm(global: &GlobalArgs, batch: &BatchPlan, pair: &Pair, role: &str) -> Result<(), Failure> {
+fn confirm(
+    global: &GlobalArgs,
+    batch: &BatchPlan,
+    pair: &BucketClients,
+    role: &str,
+) -> Result<(), Failure> {
     let copies: u64 = batch.jobs.iter().map(|job| job.copies.objects).sum();
     let question = format!(
         "Have S3 copy {copies} objects to {} by {} jobs, as {role}?",
-        pair.destination.place(),
+        pair.destination.location(),
         batch.jobs.len(),
     );
     cli::confirm_name(global, &question, pair.destination.name())
@@ -108,7 +113,7 @@ fn confirm(global: &GlobalArgs, batch: &BatchPlan, pair: &Pair, role: &str) -> R
 pub(super) async fn resume(
     global: &GlobalArgs,
     args: &SyncArgs,
-    pair: &Pair,
+    pair: &BucketClients,
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
     let control = connect::job_control(&pair.env, &pair.destination).await?;
@@ -123,7 +128,7 @@ pub(super) async fn resume(
 
 async fn watch_jobs(
     args: &SyncArgs,
-    pair: &Pair,
+    pair: &BucketClients,
     control: &JobControl,
     ids: &[String],
     stop: watch::Receiver<bool>,

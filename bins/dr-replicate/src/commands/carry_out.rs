@@ -23,7 +23,7 @@ pub(super) async fn carry_out(
         copies.objects,
         copies.bytes,
         plan.replace.tally.objects,
-        destination.place(),
+        destination.location(),
         plan.delete.tally.objects,
     );
     cli::confirm_name(global, &question, destination.name())?;
@@ -37,7 +37,9 @@ pub(super) async fn carry_out(
 pub(super) fn exit(plan: &Plan, done: Option<&Done>) -> Exit {
     match done {
         Some(done) if done.interrupted => Exit::Interrupted,
-        Some(done) if done.failed.tally.objects > 0 || done.withheld > 0 => Exit::Unchecked,
+        Some(done) if done.failed.tally.objects > 0 || done.skipped_deletions > 0 => {
+            Exit::Unchecked
+        }
         Some(done) if !done.is_complete() => Exit::Wrong,
         _ if plan.archived.tally.objects > 0 => Exit::Wrong,
         // Those that were copied are part of what is replaced.

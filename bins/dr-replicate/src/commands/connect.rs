@@ -6,13 +6,13 @@ use anyhow::anyhow;
 use aws_env::AwsEnv;
 use cli::{Exit, Failure, GlobalArgs};
 use directories::ProjectDirs;
-use dr::objects::{Bucket, Inventory, JobControl, ManifestUrl, Place, Run};
+use dr::objects::{Bucket, Inventory, JobControl, ManifestUrl, Run, S3Location};
 use settings::{BucketName, Region, Settings};
 
-use crate::args::PlaceArgs;
+use crate::args::LocationArgs;
 
 /// Two buckets, and what settings say about all of them.
-pub(super) struct Pair {
+pub(super) struct BucketClients {
     pub(super) source: Bucket,
     pub(super) destination: Bucket,
     pub(super) pairs: Vec<(BucketName, BucketName)>,
@@ -20,14 +20,17 @@ pub(super) struct Pair {
 }
 
 /// Source and destination, before anybody has asked whether they answer.
-pub(super) async fn pair(global: &GlobalArgs, args: &PlaceArgs) -> Result<Pair, Failure> {
+pub(super) async fn pair(
+    global: &GlobalArgs,
+    args: &LocationArgs,
+) -> Result<BucketClients, Failure> {
     let named = args.from_region.is_some() && args.to_region.is_some() && args.bucket.is_none();
     let settings = settings(global, named)?;
     let pairs = pairs(settings.as_ref());
     let (from, to) = match (&args.bucket, &args.from, &args.to) {
         (Some(bucket), _, _) => {
             let dr = counterpart(&pairs, bucket)?;
-            (Place::whole(bucket.clone()), Place::whole(dr))
+            (S3Location::whole(bucket.clone()), S3Location::whole(dr))
         }
         (None, Some(from), Some(to)) => (from.clone(), to.clone()),
         _ => {
@@ -41,7 +44,7 @@ pub(super) async fn pair(global: &GlobalArgs, args: &PlaceArgs) -> Result<Pair, 
     let from_region = region(args.from_region, settings, &pairs, &from, Role::Primary)?;
     let to_region = region(args.to_region, settings, &pairs, &to, Role::Dr)?;
     let env = cli::aws_env().await?;
-    Ok(Pair {
+    Ok(BucketClients {
         source: Bucket::new(&env.region(from_region), from),
         destination: Bucket::new(&env.region(to_region), to),
         pairs,
@@ -49,7 +52,7 @@ pub(super) async fn pair(global: &GlobalArgs, args: &PlaceArgs) -> Result<Pair, 
     })
 }
 
-impl Pair {
+impl BucketClients {
     /// Asks both whether they answer: within seconds, before anything else is tried.
     pub(super) async fn reach(&self) -> Result<(), Failure> {
         tokio::try_join!(self.source.reach(), self.destination.reach())
@@ -61,7 +64,7 @@ impl Pair {
 /// Two inventories, each in the region of the bucket that it lists.
 pub(super) async fn inventories(
     global: &GlobalArgs,
-    args: &PlaceArgs,
+    args: &LocationArgs,
     from: &ManifestUrl,
     to: &ManifestUrl,
 ) -> Result<(Inventory, Inventory), Failure> {
@@ -76,7 +79,7 @@ pub(super) async fn inventories(
     let (lists_from, lists_to) = lists.unzip();
     let env = cli::aws_env().await?;
     let inventory = |url: &ManifestUrl, given, role, lists: Option<BucketName>| {
-        let place = Place::whole(url.bucket.clone());
+        let place = S3Location::whole(url.bucket.clone());
         let region = region(given, settings, &pairs, &place, role)?;
         Ok::<_, Failure>(Inventory {
             bucket: Bucket::new(&env.region(region), place),
@@ -94,15 +97,15 @@ pub(super) async fn inventories(
 pub(super) async fn destination(
     global: &GlobalArgs,
     bucket: Option<&BucketName>,
-    to: Option<&Place>,
+    to: Option<&S3Location>,
     to_region: Option<Region>,
 ) -> Result<(Bucket, AwsEnv), Failure> {
     let settings = settings(global, to_region.is_some() && bucket.is_none())?;
     let pairs = pairs(settings.as_ref());
     let place = match (bucket, to) {
-        (Some(bucket), _) => Place::whole(counterpart(&pairs, bucket)?),
+        (Some(bucket), _) => S3Location::whole(counterpart(&pairs, bucket)?),
         // Journals hold whole keys.
-        (None, Some(to)) => Place::whole(to.bucket.clone()),
+        (None, Some(to)) => S3Location::whole(to.bucket.clone()),
         (None, None) => {
             return Err(Failure::new(
                 Exit::Usage,
@@ -179,7 +182,7 @@ fn region(
     given: Option<Region>,
     settings: Option<&Settings>,
     pairs: &[(BucketName, BucketName)],
-    place: &Place,
+    place: &S3Location,
     role: Role,
 ) -> Result<Region, Failure> {
     if let Some(region) = given {
@@ -240,8 +243,8 @@ pub(super) fn new_run(command: &str, source: &Bucket, destination: &Bucket) -> R
         run: run_name(),
         command: command.to_owned(),
         started: cli::now(),
-        source: source.place().to_string(),
-        destination: destination.place().to_string(),
+        source: source.location().to_string(),
+        destination: destination.location().to_string(),
     }
 }
 

@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use aws_env::AwsEnv;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
-use dr::database::{Patience, Refusal, Site};
+use dr::database::{Patience, RdsClients, Refusal};
 use report::{Document, Report};
 use serde::Serialize;
 use settings::{Database, DbIdentifier, Settings};
@@ -12,12 +12,12 @@ use tokio::sync::watch;
 use crate::args::database::PatienceArgs;
 
 /// What settings say, and the way to AWS.
-pub(super) struct Stage {
+pub(super) struct DatabaseContext {
     pub(super) settings: Settings,
     env: AwsEnv,
 }
 
-impl Stage {
+impl DatabaseContext {
     pub(super) async fn open(global: &GlobalArgs) -> Result<Self, Failure> {
         let settings = cli::load_settings(global)?;
         cli::residency_notes(&settings);
@@ -47,20 +47,20 @@ impl Stage {
     }
 
     /// RDS in the DR region, which answers.
-    pub(super) async fn dr(&self) -> Result<Site, Failure> {
+    pub(super) async fn dr(&self) -> Result<RdsClients, Failure> {
         self.site(self.settings.regions.dr).await
     }
 
     /// RDS in the primary region, which answers. Nothing that is done after its loss may ask for it.
-    pub(super) async fn primary(&self) -> Result<Site, Failure> {
+    pub(super) async fn primary(&self) -> Result<RdsClients, Failure> {
         self.site(self.settings.regions.primary).await
     }
 
     /// Asks first whether the region answers: within seconds, before anything else is tried.
-    async fn site(&self, region: settings::Region) -> Result<Site, Failure> {
+    async fn site(&self, region: settings::Region) -> Result<RdsClients, Failure> {
         let reached = self.env.region(region).account_id().await;
         reached.map_err(|error| Failure::aws(&format!("reach {region}"), error))?;
-        Ok(Site::new(&self.env.access(region)))
+        Ok(RdsClients::new(&self.env.access(region)))
     }
 }
 

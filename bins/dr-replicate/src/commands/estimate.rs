@@ -14,13 +14,13 @@ pub(crate) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit
     let inventories = args.inventory_from.as_ref().zip(args.inventory_to.as_ref());
     let (workload, from, to) = match inventories {
         Some((from, to)) => {
-            let pair = connect::inventories(global, &args.places, from, to).await?;
+            let pair = connect::inventories(global, &args.locations, from, to).await?;
             let parity = parity::of_inventories(&pair, directory.path()).await?;
             let (from, to) = (pair.0.bucket.region(), pair.1.bucket.region());
             (of_parity(&parity), from, to)
         }
         None => {
-            let pair = connect::pair(global, &args.places).await?;
+            let pair = connect::pair(global, &args.locations).await?;
             pair.reach().await?;
             let options = PlanOptions {
                 mode: Mode::Auto,

@@ -12,7 +12,7 @@ use crate::args::ParityArgs;
 pub(crate) async fn run(global: &GlobalArgs, args: &ParityArgs) -> Result<Exit, Failure> {
     let parity = match args.inventory_from.as_ref().zip(args.inventory_to.as_ref()) {
         Some((from, to)) => {
-            let pair = connect::inventories(global, &args.places, from, to).await?;
+            let pair = connect::inventories(global, &args.locations, from, to).await?;
             let directory = connect::temporary()?;
             of_inventories(&pair, directory.path()).await?
         }
@@ -31,7 +31,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ParityArgs) -> Result<Exit, 
 }
 
 async fn of_buckets(global: &GlobalArgs, args: &ParityArgs) -> Result<Parity, Failure> {
-    let pair = connect::pair(global, &args.places).await?;
+    let pair = connect::pair(global, &args.locations).await?;
     pair.reach().await?;
     let options = ParityOptions {
         mode: args.compare.compare.into(),

@@ -1,4 +1,3 @@
-use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use dr::objects::{
     ApplyOptions, Bucket, Done, ManifestError, Mode, Plan, PlanOptions, Policy, Reconciliation,
@@ -11,7 +10,7 @@ use tokio::sync::watch;
 
 use super::carry_out::{carry_out, exit, scratch};
 use super::{connect, errors};
-use crate::args::{LISTINGS, ManifestArgs, PlaceArgs, ReconcileArgs};
+use crate::args::{LISTINGS, LocationArgs, ManifestArgs, ReconcileArgs};
 
 /// What `manifest` prints.
 #[derive(Serialize)]
@@ -31,22 +30,17 @@ impl Report for Captured {
 }
 
 pub(crate) async fn capture(global: &GlobalArgs, args: &ManifestArgs) -> Result<Exit, Failure> {
-    if args.out.exists() {
-        return Err(Failure::new(
-            Exit::Refused,
-            anyhow!("{} exists and is not overwritten", args.out.display()),
-        )
-        .hint("the manifest of the failover cannot be made again later; give another name"));
-    }
     let (dr, _) = connect::destination(global, Some(&args.bucket), None, None).await?;
     let objects = dr::objects::capture(&dr, cli::now(), &args.out)
         .await
         .map_err(|error| match error {
             ManifestError::List(error) => Failure::aws("list the bucket", error),
+            error @ ManifestError::Exists { .. } => Failure::new(Exit::Refused, error)
+                .hint("the manifest of the failover cannot be made again later; give another name"),
             other => errors::unchecked("write the manifest", other),
         })?;
     let captured = Captured {
-        bucket: dr.place().to_string(),
+        bucket: dr.location().to_string(),
         objects,
         file: args.out.display().to_string(),
     };
@@ -74,7 +68,7 @@ impl Report for Outcome {
 
 /// The DR bucket and the primary: the other way round than everywhere else.
 async fn pair(global: &GlobalArgs, bucket: &BucketName) -> Result<(Bucket, Bucket), Failure> {
-    let places = PlaceArgs {
+    let places = LocationArgs {
         bucket: Some(bucket.clone()),
         from: None,
         to: None,

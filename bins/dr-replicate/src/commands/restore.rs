@@ -8,7 +8,9 @@ use serde::Serialize;
 use settings::Database;
 use tokio::sync::watch;
 
-use super::databases::{Stage, patience, refused, show, show_plan, unknown, until_stopped};
+use super::databases::{
+    DatabaseContext, patience, refused, show, show_plan, unknown, until_stopped,
+};
 use crate::args::database::RestoreArgs;
 
 /// What `restore` prints.
@@ -34,13 +36,13 @@ pub(crate) async fn run(
     args: &RestoreArgs,
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
-    let stage = Stage::open(global).await?;
-    let database = chosen(&stage, args)?;
-    let dr = stage.dr().await?;
+    let context = DatabaseContext::open(global).await?;
+    let database = chosen(&context, args)?;
+    let dr = context.dr().await?;
     let begun = cli::now();
     let as_of = args.as_of.unwrap_or(begun);
-    let objectives = stage.settings.objectives;
-    let primary = stage.settings.regions.primary;
+    let objectives = context.settings.objectives;
+    let primary = context.settings.regions.primary;
     let failed = |error| Failure::aws("find the recovery points", error);
     let found = recovery_points(&dr, &database, primary, objectives.rpo_database, as_of)
         .await
@@ -68,7 +70,7 @@ pub(crate) async fn run(
         cli::confirm(global, &question)?;
     }
     let patience = patience(&args.patience, objectives.rto);
-    let tags = &stage.settings.tags;
+    let tags = &context.settings.tags;
     let work = async {
         let progress = Progress::new();
         restore(&dr, &outcome.plan, tags, patience, cli::now(), &progress)
@@ -87,14 +89,14 @@ pub(crate) async fn run(
 }
 
 /// The database that is named, else the one that is restored as the target.
-fn chosen(stage: &Stage, args: &RestoreArgs) -> Result<Database, Failure> {
+fn chosen(context: &DatabaseContext, args: &RestoreArgs) -> Result<Database, Failure> {
     if args.database.is_some() {
-        let databases = stage.databases(args.database.as_ref())?;
+        let databases = context.databases(args.database.as_ref())?;
         if let Some(database) = databases.into_iter().next() {
             return Ok(database);
         }
     }
-    let all = &stage.settings.databases;
+    let all = &context.settings.databases;
     let found = all.iter().find(|database| database.dr_id == args.target);
     found.cloned().ok_or_else(|| {
         let known: Vec<&str> = all.iter().map(|database| database.dr_id.as_str()).collect();

@@ -1,6 +1,6 @@
 use cli::{Exit, Failure, GlobalArgs, Progress};
 use dr::database::{
-    Copied, CopyOptions, CopyPlan, PrunePlan, Pruned, Site, SnapshotList, copy, plan_copies,
+    Copied, CopyOptions, CopyPlan, PrunePlan, Pruned, RdsClients, SnapshotList, copy, plan_copies,
     plan_prune, prune,
 };
 use report::{Document, Report};
@@ -8,7 +8,9 @@ use serde::Serialize;
 use settings::{CopiesKept, Database};
 use tokio::sync::watch;
 
-use super::databases::{LeftOut, Stage, patience, refused, show, show_plan, until_stopped, worse};
+use super::databases::{
+    DatabaseContext, LeftOut, patience, refused, show, show_plan, until_stopped, worse,
+};
 use crate::args::database::{
     SnapshotsCommand, SnapshotsCopyArgs, SnapshotsListArgs, SnapshotsPruneArgs,
 };
@@ -55,10 +57,10 @@ pub(crate) async fn run(
 }
 
 async fn list(global: &GlobalArgs, args: &SnapshotsListArgs) -> Result<Exit, Failure> {
-    let stage = Stage::open(global).await?;
-    let databases = stage.databases(args.database.database.as_ref())?;
+    let context = DatabaseContext::open(global).await?;
+    let databases = context.databases(args.database.database.as_ref())?;
     let failed = |error| Failure::aws("list the snapshots", error);
-    let dr = stage.dr().await?;
+    let dr = context.dr().await?;
     let mut list = SnapshotList {
         region: dr.region(),
         copies: Vec::new(),
@@ -69,7 +71,7 @@ async fn list(global: &GlobalArgs, args: &SnapshotsListArgs) -> Result<Exit, Fai
         list.copies.extend(found.map_err(failed)?);
     }
     if let Some(sources) = &mut list.sources {
-        let primary = stage.primary().await?;
+        let primary = context.primary().await?;
         for database in &databases {
             let found = primary.snapshots(Some(database.id.as_str())).await;
             sources.extend(found.map_err(failed)?);
@@ -83,9 +85,9 @@ async fn list(global: &GlobalArgs, args: &SnapshotsListArgs) -> Result<Exit, Fai
 }
 
 async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit, Failure> {
-    let stage = Stage::open(global).await?;
-    let databases = stage.databases(args.database.database.as_ref())?;
-    let (primary, dr) = tokio::try_join!(stage.primary(), stage.dr())?;
+    let context = DatabaseContext::open(global).await?;
+    let databases = context.databases(args.database.database.as_ref())?;
+    let (primary, dr) = tokio::try_join!(context.primary(), context.dr())?;
     let (mut result, planned) = plan_all(args, &databases, &primary, &dr).await?;
     let missing: usize = result
         .databases
@@ -107,9 +109,9 @@ async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit,
     for (entry, database) in result.databases.iter_mut().zip(planned) {
         let options = CopyOptions {
             key: database.kms.as_ref().map(ToString::to_string),
-            tags: stage.settings.tags.clone(),
+            tags: context.settings.tags.clone(),
             quota: usize::from(args.quota),
-            patience: patience(&args.patience, stage.settings.objectives.rpo_database),
+            patience: patience(&args.patience, context.settings.objectives.rpo_database),
         };
         let copied = copy(&dr, &entry.plan, &options, &progress)
             .await
@@ -134,8 +136,8 @@ async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit,
 async fn plan_all<'a>(
     args: &SnapshotsCopyArgs,
     databases: &'a [Database],
-    primary: &Site,
-    dr: &Site,
+    primary: &RdsClients,
+    dr: &RdsClients,
 ) -> Result<(Entries<CopyPlan, Copied>, Vec<&'a Database>), Failure> {
     let regions = (primary.region(), dr.region());
     let (last, only) = (usize::from(args.last), args.snapshot.as_deref());
@@ -178,10 +180,10 @@ fn end(copied: &Copied) -> Exit {
 }
 
 async fn prune_all(global: &GlobalArgs, args: &SnapshotsPruneArgs) -> Result<Exit, Failure> {
-    let stage = Stage::open(global).await?;
-    let databases = stage.databases(args.database.database.as_ref())?;
-    let dr = stage.dr().await?;
-    let regions = (stage.settings.regions.primary, dr.region());
+    let context = DatabaseContext::open(global).await?;
+    let databases = context.databases(args.database.database.as_ref())?;
+    let dr = context.dr().await?;
+    let regions = (context.settings.regions.primary, dr.region());
     let failed = |error| Failure::aws("list the snapshots", error);
     let mut result: Entries<PrunePlan, Pruned> = Entries {
         databases: Vec::new(),

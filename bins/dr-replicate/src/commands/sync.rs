@@ -2,14 +2,14 @@ use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use dr::objects::{
     ApplyOptions, Approved, Bucket, Done, Plan, PlanOptions, Policy, Refusal, Refusals,
-    abort_open_uploads, check_places, plan,
+    abort_open_uploads, check_locations, plan,
 };
 use report::{Document, Report};
 use serde::Serialize;
 use tokio::sync::watch;
 
 use super::carry_out::{carry_out, exit, note, scratch};
-use super::connect::{self, Pair};
+use super::connect::{self, BucketClients};
 use super::errors;
 use crate::args::SyncArgs;
 use crate::args::batch::EngineArg;
@@ -37,7 +37,7 @@ pub(crate) async fn run(
     args: &SyncArgs,
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
-    let pair = connect::pair(global, &args.places).await?;
+    let pair = connect::pair(global, &args.locations).await?;
     check_arguments(args, &pair)?;
     pair.reach().await?;
     if !args.batch.job.is_empty() {
@@ -109,7 +109,7 @@ fn go_on(
 }
 
 /// What can be refused before anything is listed.
-fn check_arguments(args: &SyncArgs, pair: &Pair) -> Result<(), Failure> {
+fn check_arguments(args: &SyncArgs, pair: &BucketClients) -> Result<(), Failure> {
     let (source, destination) = (&pair.source, &pair.destination);
     check_key(args, destination.region())?;
     if args.delete && args.batch.engine == EngineArg::Batch {
@@ -117,11 +117,11 @@ fn check_arguments(args: &SyncArgs, pair: &Pair) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Usage, error)
             .hint("let the job copy, then run `sync --delete` without --engine batch"));
     }
-    check_places(source.place(), destination.place(), &pair.pairs)
+    check_locations(source.location(), destination.location(), &pair.pairs)
         .map_err(|refusals| errors::refused(&refusals))
 }
 
-fn policy<'a>(args: &SyncArgs, pair: &'a Pair) -> Policy<'a> {
+fn policy<'a>(args: &SyncArgs, pair: &'a BucketClients) -> Policy<'a> {
     let default = Policy::default();
     Policy {
         pairs: &pair.pairs,

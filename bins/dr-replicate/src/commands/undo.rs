@@ -34,7 +34,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
         .await
         .map_err(errors::undo)?;
     let plan = planned.plan();
-    let left = plan.overtaken.tally.objects + plan.impossible.tally.objects;
+    let left = plan.conflicts.tally.objects + plan.impossible.tally.objects;
     let rest = if left > 0 { Exit::Wrong } else { Exit::Fine };
     let ends = plan.is_empty() || args.dry_run;
     if ends || global.output == OutputFormat::Table {

@@ -51,59 +51,60 @@ async fn each_end_has_its_exit_code_and_next_step() {
         return;
     };
     // Nothing to restore from.
-    let told = stage
-        .told(1, &["restore", "--target", TARGET, "--yes"])
+    let stderr = stage
+        .stderr(1, &["restore", "--target", TARGET, "--yes"])
         .await;
     assert!(
-        told.contains("us-east-1 has nothing that berthcare-staging-postgres can be restored from")
+        stderr
+            .contains("us-east-1 has nothing that berthcare-staging-postgres can be restored from")
     );
     assert!(
-        told.contains("hint: while the primary region answers"),
-        "{told}"
+        stderr.contains("hint: while the primary region answers"),
+        "{stderr}"
     );
     let found = stage.json(1, &["recovery-points"]).await;
     assert_eq!(found["databases"][0]["points"], json!([]));
     // Usage.
-    let told = stage
-        .told(2, &["recovery-points", "--database", "other"])
+    let stderr = stage
+        .stderr(2, &["recovery-points", "--database", "other"])
         .await;
     assert!(
-        told.contains("settings have: berthcare-staging-postgres"),
-        "{told}"
+        stderr.contains("settings have: berthcare-staging-postgres"),
+        "{stderr}"
     );
-    stage.told(2, &["restore", "--target", "other"]).await;
+    stage.stderr(2, &["restore", "--target", "other"]).await;
     stage
-        .told(2, &["restore", "--target", TARGET, "--at", "yesterday"])
+        .stderr(2, &["restore", "--target", TARGET, "--at", "yesterday"])
         .await;
     // A plan changes nothing, and without --yes nobody is there to ask.
     stage.aws.clear_log();
-    stage.told(0, &["snapshots", "copy", "--dry-run"]).await;
-    let told = stage.told(4, &["snapshots", "copy"]).await;
-    assert!(told.contains("give --yes"), "{told}");
-    let told = stage.told(4, &["backups", "enable"]).await;
-    assert!(told.contains("give --yes"), "{told}");
+    stage.stderr(0, &["snapshots", "copy", "--dry-run"]).await;
+    let stderr = stage.stderr(4, &["snapshots", "copy"]).await;
+    assert!(stderr.contains("give --yes"), "{stderr}");
+    let stderr = stage.stderr(4, &["backups", "enable"]).await;
+    assert!(stderr.contains("give --yes"), "{stderr}");
     assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
     // No replication is wrong, and one whose first backup has not arrived is unknown.
-    stage.told(1, &["backups", "status"]).await;
+    stage.stderr(1, &["backups", "status"]).await;
     let enabled = stage.output(PROGRAM, &["backups", "enable", "--yes"]).await;
     assert!(enabled.status.success(), "{enabled:?}");
     let early = stage.output(PROGRAM, &["backups", "status"]).await;
     assert_eq!(early.status.code(), Some(3), "{early:?}");
     stage.rds.step(minutes(20)).await;
-    stage.told(0, &["backups", "status"]).await;
-    stage.told(4, &["backups", "disable"]).await;
-    stage.told(0, &["backups", "disable", "--yes"]).await;
-    stage.told(1, &["backups", "status"]).await;
+    stage.stderr(0, &["backups", "status"]).await;
+    stage.stderr(4, &["backups", "disable"]).await;
+    stage.stderr(0, &["backups", "disable", "--yes"]).await;
+    stage.stderr(1, &["backups", "status"]).await;
     // Throttled, and then not there at all.
     let throttled = Fault::new(FaultKind::SlowDown).service("rds").share(0.3);
     stage.aws.add_fault(throttled);
     stage
-        .told(0, &[&["snapshots", "copy"][..], &POLL].concat())
+        .stderr(0, &[&["snapshots", "copy"][..], &POLL].concat())
         .await;
     stage.aws.clear_faults();
     stage.aws.set_region(DR, RegionState::Refuse);
-    let told = stage.told(3, &["recovery-points"]).await;
-    assert!(told.contains("cannot be reached"), "{told}");
+    let stderr = stage.stderr(3, &["recovery-points"]).await;
+    assert!(stderr.contains("cannot be reached"), "{stderr}");
 }
 
 // aws-behaviour: 30
@@ -127,9 +128,9 @@ async fn a_deadline_ends_the_wait_and_not_the_restore() {
     ];
     let hasty = [&restore[..], &["0s"]].concat();
     let output = stage.output(PROGRAM, &hasty).await;
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{told}");
-    assert!(told.contains("it goes on by itself"), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("it goes on by itself"), "{stderr}");
     let patient = [&restore[..], &["1h"]].concat();
     let done = stage.json(0, &patient).await;
     assert_eq!(done["plan"]["step"], "resume");
@@ -157,10 +158,10 @@ async fn a_database_without_a_snapshot_does_not_hold_up_the_others() {
     let left = done["left_out"][0]["why"].as_str().unwrap();
     assert!(left.contains("no snapshot of new"), "{done}");
     let alone = ["snapshots", "copy", "--database", "new", "--yes"];
-    let told = stage.told(1, &alone).await;
+    let stderr = stage.stderr(1, &alone).await;
     assert!(
-        told.contains("hint: make one: aws rds create-db-snapshot"),
-        "{told}"
+        stderr.contains("hint: make one: aws rds create-db-snapshot"),
+        "{stderr}"
     );
     let planned = stage.json(2, &["backups", "enable", "--dry-run"]).await;
     assert_eq!(planned["plans"].as_array().unwrap().len(), 1);

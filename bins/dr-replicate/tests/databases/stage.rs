@@ -175,7 +175,7 @@ impl Stage {
     }
 
     /// Its standard error, when it ends with `exit`.
-    pub(crate) async fn told(&self, exit: i32, arguments: &[&str]) -> String {
+    pub(crate) async fn stderr(&self, exit: i32, arguments: &[&str]) -> String {
         let output = self.run(arguments).await;
         assert_eq!(output.status.code(), Some(exit), "{output:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()

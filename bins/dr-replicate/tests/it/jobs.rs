@@ -25,15 +25,15 @@ impl Control {
         let shared = seen.clone();
         // It ends with the test's process.
         std::thread::spawn(move || {
-            let mut asked = 0;
+            let mut described = 0;
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let (line, body) = request(&mut stream);
                 let answer = if line.starts_with("POST") {
                     "<CreateJobResult><JobId>job-1</JobId></CreateJobResult>".to_owned()
                 } else {
-                    let status = statuses[asked.min(statuses.len() - 1)];
-                    asked += 1;
+                    let status = statuses[described.min(statuses.len() - 1)];
+                    described += 1;
                     format!(
                         "<DescribeJobResult><Job><JobId>job-1</JobId><Status>{status}</Status><ProgressSummary>\
                          <TotalNumberOfTasks>2</TotalNumberOfTasks>\

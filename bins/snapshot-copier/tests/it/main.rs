@@ -272,13 +272,13 @@ async fn a_copy_that_failed_after_its_invocation_is_an_error_of_the_next() {
     for event in [finished(&arn, "RDS-EVENT-0042"), tick()] {
         let error = lambda.invoke(&event).await.unwrap_err();
         let done: Value = serde_json::from_str(error["errorMessage"].as_str().unwrap()).unwrap();
-        let told = done["databases"][0]["errors"].to_string();
+        let reported = done["databases"][0]["errors"].to_string();
         assert!(
-            told.contains(&format!("{failed}, a copy of {arn}, failed")),
-            "{told}"
+            reported.contains(&format!("{failed}, a copy of {arn}, failed")),
+            "{reported}"
         );
     }
-    // Another was begun at once, and the failed one is not told again once it is gone.
+    // Another was begun at once, and the failed one is not reported again once it is gone.
     let left = stage.copies().await;
     assert!(left.len() == 1 && left[0].0 != *failed, "{left:?}");
     lambda.invoke(&tick()).await.unwrap();
@@ -305,10 +305,10 @@ async fn what_could_not_be_begun_is_an_error_although_it_may_pass() {
         let done: Value = serde_json::from_str(error["errorMessage"].as_str().unwrap()).unwrap();
         let done = &done["databases"][0];
         assert_eq!(done["copied"]["snapshots"][0]["outcome"], "queued");
-        let told = done["errors"].to_string();
+        let reported = done["errors"].to_string();
         assert!(
-            told.contains("CopyDBSnapshot") && told.contains(word),
-            "{told}"
+            reported.contains("CopyDBSnapshot") && reported.contains(word),
+            "{reported}"
         );
         stage.aws.remove_fault(fault);
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use settings::{Database, Region, Tags};
 
 use super::patience::Waiting;
-use super::{Backup, Instance, Patience, Refusal, Site, check_key, marks, show};
+use super::{Backup, Instance, Patience, RdsClients, Refusal, check_key, provenance_tags, show};
 
 /// Replicated automated backups that an account may have in one destination region, by default
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html>).
@@ -154,7 +154,7 @@ fn differences(backup: &Backup, key: Option<&str>, retention_days: u32) -> Vec<S
 /// # Errors
 /// A [`Refusal`] when the key does not do; an error of AWS otherwise.
 pub async fn enable(
-    site: &Site,
+    site: &RdsClients,
     plan: &EnablePlan,
     tags: &Tags,
     patience: Patience,
@@ -178,7 +178,7 @@ pub async fn enable(
         .source_db_instance_arn(&plan.instance_arn)
         .backup_retention_period(retention)
         .set_kms_key_id(plan.key.clone())
-        .set_tags(Some(marks::tags(&[], tags)));
+        .set_tags(Some(provenance_tags::tags(&[], tags)));
     let call = site.call("StartDBInstanceAutomatedBackupsReplication", &plan.database);
     let failed = match request.send().await {
         Ok(_) => None,
@@ -284,7 +284,7 @@ fn find<'a>(database: &str, backups: &'a [Backup], primary: Region) -> Option<&'
 ///
 /// # Errors
 /// When AWS does not answer or refuses.
-pub async fn disable(site: &Site, plan: &DisablePlan) -> Result<(), Error> {
+pub async fn disable(site: &RdsClients, plan: &DisablePlan) -> Result<(), Error> {
     let request = site
         .rds
         .stop_db_instance_automated_backups_replication()

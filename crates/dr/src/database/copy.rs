@@ -9,10 +9,11 @@ use report::{Document, Mark, Observer, Outcome, Report};
 use serde::Serialize;
 use settings::{Region, Tags};
 
+use super::clients::is_any;
 use super::patience::Waiting;
-use super::site::is_any;
 use super::{
-    KeyProblem, Patience, Refusal, Site, Snapshot, SnapshotState, check_key, copy_id, marks, show,
+    KeyProblem, Patience, RdsClients, Refusal, Snapshot, SnapshotState, check_key, copy_id,
+    provenance_tags, show,
 };
 
 /// How many identifiers are tried for one copy: every failed copy holds one until it is pruned.
@@ -260,7 +261,7 @@ pub struct Copied {
     /// Why no more could be begun although nothing is in progress.
     pub blocked: Option<String>,
     /// Why the last look did not come to its end although the next may: throttled, or no answer. What is
-    /// unfinished is then told as it was before. None when that look went well.
+    /// unfinished is then reported as it was before. None when that look went well.
     pub last_error: Option<String>,
     /// How long it took.
     #[serde(serialize_with = "super::show::seconds")]
@@ -319,7 +320,7 @@ impl Report for Copied {
 /// # Errors
 /// A [`Refusal`] before anything is begun when the key does not do; an error of AWS that will not pass.
 pub async fn copy(
-    site: &Site,
+    site: &RdsClients,
     plan: &CopyPlan,
     options: &CopyOptions,
     observer: &dyn Observer,
@@ -368,19 +369,19 @@ pub async fn copy(
         snapshots: queue.steps.into_iter().map(Item::end).collect(),
         took: waiting.elapsed(),
     };
-    let told = match &outcome {
+    let reported = match &outcome {
         Ok(()) if plan.is_done() => Outcome::Unchanged,
         Ok(()) if copied.is_complete() => Outcome::Done,
         Ok(()) if !copied.has_failed() => Outcome::Skipped,
         _ => Outcome::Failed,
     };
-    observer.finished(&label, told, copied.took);
+    observer.finished(&label, reported, copied.took);
     outcome.map(|()| Ok(copied))
 }
 
 /// The key, asked for once and before anything is begun.
 async fn check(
-    site: &Site,
+    site: &RdsClients,
     plan: &CopyPlan,
     options: &CopyOptions,
 ) -> Result<Option<Refusal>, Error> {
@@ -464,7 +465,7 @@ impl<'a> Item<'a> {
 
 /// The sources of a plan, some under way and some waiting for a place.
 struct Queue<'a> {
-    site: &'a Site,
+    site: &'a RdsClients,
     options: &'a CopyOptions,
     steps: Vec<Item<'a>>,
     most: usize,
@@ -567,15 +568,15 @@ enum Begun {
 }
 
 /// Begins one copy. The source is named by its ARN, without which RDS looks for it in its own region.
-async fn begin(site: &Site, step: &CopyStep, options: &CopyOptions) -> Result<Begun, Error> {
+async fn begin(site: &RdsClients, step: &CopyStep, options: &CopyOptions) -> Result<Begun, Error> {
     let source = &step.source;
     let taken = source
         .taken
         .map(|taken| taken.to_string())
         .unwrap_or_default();
     let own = [
-        (marks::SOURCE, source.arn.clone()),
-        (marks::SOURCE_TIME, taken),
+        (provenance_tags::SOURCE, source.arn.clone()),
+        (provenance_tags::SOURCE_TIME, taken),
     ];
     let request = site
         .rds
@@ -583,7 +584,7 @@ async fn begin(site: &Site, step: &CopyStep, options: &CopyOptions) -> Result<Be
         .source_db_snapshot_identifier(&source.arn)
         .target_db_snapshot_identifier(&step.target)
         .set_kms_key_id(options.key.clone())
-        .set_tags(Some(marks::tags(&own, &options.tags)));
+        .set_tags(Some(provenance_tags::tags(&own, &options.tags)));
     let Err(error) = request.send().await else {
         return Ok(Begun::Yes);
     };

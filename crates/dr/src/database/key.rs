@@ -5,8 +5,8 @@ use std::fmt;
 use aws_env::{Call, Error};
 use aws_sdk_kms::types::{KeySpec, KeyState, KeyUsageType};
 
-use super::Site;
-use super::site::is_any;
+use super::RdsClients;
+use super::clients::is_any;
 
 /// Why a key cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl fmt::Display for KeyProblem {
 ///
 /// # Errors
 /// When KMS does not answer, or refuses to say.
-pub async fn check_key(site: &Site, arn: &str) -> Result<Result<(), KeyProblem>, Error> {
+pub async fn check_key(site: &RdsClients, arn: &str) -> Result<Result<(), KeyProblem>, Error> {
     if let Some(region) = super::snapshot::arn_region(arn)
         && region != site.region().as_str()
     {

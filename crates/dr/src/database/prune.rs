@@ -8,8 +8,8 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::{CopiesKept, Region};
 
-use super::site::is_any;
-use super::{Refusal, Site, Snapshot, SnapshotState, show};
+use super::clients::is_any;
+use super::{RdsClients, Refusal, Snapshot, SnapshotState, show};
 
 /// Why a snapshot stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -94,16 +94,16 @@ impl PrunePlan {
 /// A plan to delete snapshots that the guard has let pass. Nothing else can be carried out:
 ///
 /// ```no_run
-/// # use dr::database::{PrunePlan, Site, prune};
-/// # async fn f(site: &Site, plan: PrunePlan, now: jiff::Timestamp) {
+/// # use dr::database::{PrunePlan, RdsClients, prune};
+/// # async fn f(site: &RdsClients, plan: PrunePlan, now: jiff::Timestamp) {
 /// let approved = plan.approve().expect("refused");
 /// let pruned = prune(site, &approved, now).await;
 /// # }
 /// ```
 ///
 /// ```compile_fail,E0308
-/// # use dr::database::{PrunePlan, Site, prune};
-/// # async fn f(site: &Site, plan: PrunePlan, now: jiff::Timestamp) {
+/// # use dr::database::{PrunePlan, RdsClients, prune};
+/// # async fn f(site: &RdsClients, plan: PrunePlan, now: jiff::Timestamp) {
 /// let pruned = prune(site, &plan, now).await;
 /// # }
 /// ```
@@ -245,7 +245,7 @@ impl Report for Pruned {
 /// # Errors
 /// When the snapshots cannot be looked at again. What cannot be deleted is told in the result.
 pub async fn prune(
-    site: &Site,
+    site: &RdsClients,
     ApprovedPrune(plan): &ApprovedPrune,
     now: Timestamp,
 ) -> Result<Pruned, Error> {
@@ -272,7 +272,7 @@ pub async fn prune(
 }
 
 /// Why it is left; none when it is gone.
-async fn delete(site: &Site, id: &str) -> Option<String> {
+async fn delete(site: &RdsClients, id: &str) -> Option<String> {
     let request = site.rds.delete_db_snapshot().db_snapshot_identifier(id);
     let error = request.send().await.err()?;
     let error = site.call("DeleteDBSnapshot", id).failed(error);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use settings::{Database, Region};
 
 use super::snapshot::arn_region;
-use super::{Backup, Instance, Site, Snapshot, SnapshotState, show};
+use super::{Backup, Instance, RdsClients, Snapshot, SnapshotState, show};
 
 /// What sort of recovery point it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,7 +136,7 @@ impl Report for RecoveryPoints {
 /// # Errors
 /// When RDS does not answer or refuses: then nothing is known, also not that there is nothing.
 pub async fn recovery_points(
-    site: &Site,
+    site: &RdsClients,
     database: &Database,
     primary: Region,
     objective: std::time::Duration,

@@ -12,12 +12,12 @@ use report::{Document, Mark, Observer, Outcome, Report};
 use serde::Serialize;
 use settings::{Region, Tags};
 
-pub use plan::{At, Choice, RestorePlan, RestoreRequest, RestoreStep, plan_restore};
+pub use plan::{At, AtError, Choice, RestorePlan, RestoreRequest, RestoreStep, plan_restore};
 pub use verify::Difference;
 
+use super::clients::is_any;
 use super::patience::Waiting;
-use super::site::is_any;
-use super::{Instance, Kind, Patience, Refusal, Site, check_key, marks, show};
+use super::{Instance, Kind, Patience, RdsClients, Refusal, check_key, provenance_tags, show};
 
 /// Why a restore did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -229,7 +229,7 @@ impl Report for Restored {
 /// # Errors
 /// See [`RestoreError`]. Nothing that was begun is undone; the same plan takes it up again.
 pub async fn restore(
-    site: &Site,
+    site: &RdsClients,
     plan: &RestorePlan,
     tags: &Tags,
     patience: Patience,
@@ -280,7 +280,7 @@ pub async fn restore(
 /// Begins the restore; whether it had been begun already, by a call whose answer was lost or a run at the
 /// same time.
 async fn begin(
-    site: &Site,
+    site: &RdsClients,
     plan: &RestorePlan,
     tags: &Tags,
     now: Timestamp,
@@ -319,14 +319,14 @@ async fn begin(
 fn provenance(plan: &RestorePlan, tags: &Tags, now: Timestamp) -> Vec<Tag> {
     let choice = &plan.choice;
     let own = [
-        (marks::DATABASE, plan.database.clone()),
-        (marks::POINT, choice.point.clone()),
-        (marks::POINT_KIND, choice.kind.name().to_owned()),
-        (marks::AT, choice.at.to_string()),
-        (marks::DATA_TIME, choice.data_time.to_string()),
-        (marks::BEGUN, now.to_string()),
+        (provenance_tags::DATABASE, plan.database.clone()),
+        (provenance_tags::POINT, choice.point.clone()),
+        (provenance_tags::POINT_KIND, choice.kind.name().to_owned()),
+        (provenance_tags::AT, choice.at.to_string()),
+        (provenance_tags::DATA_TIME, choice.data_time.to_string()),
+        (provenance_tags::BEGUN, now.to_string()),
     ];
-    marks::tags(&own, tags)
+    provenance_tags::tags(&own, tags)
 }
 
 fn security_groups(plan: &RestorePlan) -> Vec<String> {
@@ -334,7 +334,7 @@ fn security_groups(plan: &RestorePlan) -> Vec<String> {
     groups.map(ToString::to_string).collect()
 }
 
-async fn from_snapshot(site: &Site, plan: &RestorePlan, tags: Vec<Tag>) -> Result<(), Error> {
+async fn from_snapshot(site: &RdsClients, plan: &RestorePlan, tags: Vec<Tag>) -> Result<(), Error> {
     let wanted = &plan.wanted;
     let request = site
         .rds
@@ -354,7 +354,7 @@ async fn from_snapshot(site: &Site, plan: &RestorePlan, tags: Vec<Tag>) -> Resul
     Ok(())
 }
 
-async fn from_backup(site: &Site, plan: &RestorePlan, tags: Vec<Tag>) -> Result<(), Error> {
+async fn from_backup(site: &RdsClients, plan: &RestorePlan, tags: Vec<Tag>) -> Result<(), Error> {
     let wanted = &plan.wanted;
     let request = site
         .rds
@@ -380,13 +380,13 @@ async fn from_backup(site: &Site, plan: &RestorePlan, tags: Vec<Tag>) -> Result<
 
 /// Waits until the instance is available.
 async fn wait(
-    site: &Site,
+    site: &RdsClients,
     plan: &RestorePlan,
     waiting: &Waiting,
     label: &str,
     observer: &dyn Observer,
 ) -> Result<Instance, RestoreError> {
-    let mut was_shown = false;
+    let mut was_observed = false;
     loop {
         let last = match site.instance(&plan.target).await {
             Ok(Some(instance)) if instance.status == "available" => return Ok(instance),
@@ -398,10 +398,10 @@ async fn wait(
                 });
             }
             Ok(Some(instance)) => {
-                was_shown = true;
+                was_observed = true;
                 instance.status
             }
-            Ok(None) if was_shown => {
+            Ok(None) if was_observed => {
                 return Err(RestoreError::Ended {
                     target: plan.target.clone(),
                     region: plan.region,

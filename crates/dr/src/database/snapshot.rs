@@ -8,7 +8,7 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::Region;
 
-use super::{marks, show};
+use super::{provenance_tags, show};
 
 /// What a snapshot is good for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -87,13 +87,13 @@ pub struct Snapshot {
 impl Snapshot {
     pub(super) fn read(snapshot: &aws_sdk_rds::types::DbSnapshot) -> Option<Self> {
         let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
-        let tags = marks::read(snapshot.tag_list());
+        let tags = provenance_tags::read(snapshot.tag_list());
         let source = text(snapshot.source_db_snapshot_identifier());
         let source_region = text(snapshot.source_region())
             .or_else(|| source.as_deref().and_then(arn_region).map(str::to_owned));
         let original = show::timestamp(snapshot.original_snapshot_create_time());
         let taken = if source.is_some() || source_region.is_some() {
-            original.or_else(|| tags.get(marks::SOURCE_TIME)?.parse().ok())
+            original.or_else(|| tags.get(provenance_tags::SOURCE_TIME)?.parse().ok())
         } else {
             original.or_else(|| show::timestamp(snapshot.snapshot_create_time()))
         };
@@ -130,9 +130,9 @@ impl Snapshot {
     /// Whether it was made here, as its tags say. Tags can travel with a copy that somebody makes of one:
     /// the source that they name has to be its own.
     pub fn is_ours(&self) -> bool {
-        marks::ours(&self.tags)
+        provenance_tags::ours(&self.tags)
             && self.source.is_some()
-            && self.source.as_ref() == self.tags.get(marks::SOURCE)
+            && self.source.as_ref() == self.tags.get(provenance_tags::SOURCE)
     }
 
     /// How it stands, for progress.
@@ -248,8 +248,11 @@ pub(super) mod tests {
             source: Some(source.arn.clone()),
             source_region: Some(PRIMARY.to_owned()),
             tags: BTreeMap::from([
-                (marks::MADE_BY.to_owned(), marks::OURS.to_owned()),
-                (marks::SOURCE.to_owned(), source.arn.clone()),
+                (
+                    provenance_tags::MADE_BY.to_owned(),
+                    provenance_tags::OURS.to_owned(),
+                ),
+                (provenance_tags::SOURCE.to_owned(), source.arn.clone()),
             ]),
             ..source.clone()
         }

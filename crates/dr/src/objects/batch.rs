@@ -22,11 +22,11 @@ use settings::KmsKeyArn;
 use tokio::sync::watch;
 
 use super::bucket::Bucket;
-use super::copy::{LARGEST_COPY, patience};
+use super::copy::{LARGEST_COPY, timeout_override};
 use super::entry::StorageClass;
 use super::guard::Approved;
 use super::journal::{Journal, JournalError, Record, Run};
-use super::place::{JOURNAL, Place};
+use super::location::{JOURNAL, S3Location};
 use super::plan::{Listed, Step, Tally, examples};
 use super::spool::SpoolError;
 
@@ -205,7 +205,10 @@ fn assign(step: &Step) -> Result<S3StorageClass, &'static str> {
 }
 
 /// The folder that a job puts in front of keys.
-fn target_prefix(source: &Place, destination: &Place) -> Result<Option<String>, BatchError> {
+fn target_prefix(
+    source: &S3Location,
+    destination: &S3Location,
+) -> Result<Option<String>, BatchError> {
     match destination.prefix.strip_suffix(&source.prefix) {
         // S3 puts a slash behind it.
         Some(front) if front.is_empty() || front.ends_with('/') => {
@@ -224,11 +227,14 @@ fn target_prefix(source: &Place, destination: &Place) -> Result<Option<String>, 
 /// When the plan cannot be read, or keys would have to change.
 pub fn plan_batch(approved: &Approved) -> Result<BatchPlan, BatchError> {
     let planned = approved.planned();
-    target_prefix(planned.source().place(), planned.destination().place())?;
+    target_prefix(
+        planned.source().location(),
+        planned.destination().location(),
+    )?;
     let mut plan = BatchPlan::default();
     for step in planned.copies.read()? {
         let step = step?;
-        let size = step.source.as_ref().map_or(0, |facts| facts.size);
+        let size = step.source.as_ref().map_or(0, |meta| meta.size);
         match assign(&step) {
             Ok(class) => plan.add(class.as_str(), size),
             Err(reason) => plan.left.add(&step.key, size, Some(reason)),
@@ -253,7 +259,7 @@ pub async fn submit(
     mut made: impl FnMut(&BatchJob),
 ) -> Result<BatchPlan, BatchError> {
     let (planned, destination) = (approved.planned(), approved.destination());
-    let prefix = target_prefix(approved.source().place(), destination.place())?;
+    let prefix = target_prefix(approved.source().location(), destination.location())?;
     if !approved.still_holds().await? {
         return Err(BatchError::Unversioned {
             bucket: destination.name().to_owned(),
@@ -276,7 +282,7 @@ pub async fn submit(
         let key = format!("{JOURNAL}{}/batch-{number}.csv", run.run);
         let etag = upload(destination, &key, &manifest.path).await?;
         journal
-            .append_intents(&[Record::JobAsked {
+            .append_intents(&[Record::JobRequested {
                 token: token.clone(),
             }])
             .await?;
@@ -331,7 +337,7 @@ async fn upload(destination: &Bucket, key: &str, path: &Path) -> Result<String, 
         .server_side_encryption(ServerSideEncryption::Aes256)
         .body(body)
         .customize()
-        .config_override(patience(time))
+        .config_override(timeout_override(time))
         .send()
         .await
         .map_err(|error| destination.call("PutObject", key).failed(error))?;

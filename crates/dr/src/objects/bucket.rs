@@ -19,7 +19,7 @@ use super::compare::{Checksum, Detail, Encryption};
 use super::entry::{ETag, Modified, Page, StorageClass};
 use super::intercept::{Capture, Refusals};
 use super::list_xml::ListingReader;
-use super::place::{JOURNAL, Place};
+use super::location::{JOURNAL, S3Location};
 use super::walk::Lister;
 
 /// A region that is off must be known within ten seconds.
@@ -34,7 +34,7 @@ const PAGE_ATTEMPTS: usize = 4;
 /// A bucket or a folder of it, in its region.
 #[derive(Debug, Clone)]
 pub struct Bucket {
-    place: Place,
+    place: S3Location,
     region: Region,
     pub(super) s3: Client,
     connections: Connections,
@@ -51,7 +51,7 @@ pub struct Pages {
 
 impl Bucket {
     /// `place`, which lies in the region of `clients`.
-    pub fn new(clients: &RegionClients, place: Place) -> Self {
+    pub fn new(clients: &RegionClients, place: S3Location) -> Self {
         let refusals = Refusals::default();
         let config = clients
             .s3
@@ -99,7 +99,7 @@ impl Bucket {
     }
 
     /// Where.
-    pub fn place(&self) -> &Place {
+    pub fn location(&self) -> &S3Location {
         &self.place
     }
 

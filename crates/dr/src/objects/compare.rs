@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{ETag, Facts, Modified, StorageClass};
+use super::entry::{ETag, Modified, ObjectMeta, StorageClass};
 
 /// What counts as proof.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,7 +137,11 @@ pub enum Verdict {
 }
 
 /// The outcome of a comparison of listings: `None` when HeadObject must be asked.
-pub fn compare_listed(mode: Mode, source: &Facts, destination: &Facts) -> Option<Verdict> {
+pub fn compare_listed(
+    mode: Mode,
+    source: &ObjectMeta,
+    destination: &ObjectMeta,
+) -> Option<Verdict> {
     let same_size = source.size == destination.size;
     let same_etag = same_size && source.etag == destination.etag && !is_void(&source.etag);
     let verdict = match mode {

@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::bucket::Bucket;
 use super::compare::{Mode, Verdict};
-use super::entry::Facts;
+use super::entry::ObjectMeta;
 use super::examine::{AT_ONCE, Examination, Examined, Examiner, Question};
 use super::walk::{Visitor, WalkError, walk};
 
@@ -17,8 +17,8 @@ use super::walk::{Visitor, WalkError, walk};
 pub(super) enum Outcome<'a> {
     /// It is on both sides.
     Both {
-        source: &'a Facts,
-        destination: &'a Facts,
+        source: &'a ObjectMeta,
+        destination: &'a ObjectMeta,
         verdict: Verdict,
         /// It was asked, and this is the destination's version, if it keeps any.
         version: Option<Option<String>>,
@@ -27,25 +27,25 @@ pub(super) enum Outcome<'a> {
     },
     /// The source only.
     SourceOnly {
-        source: &'a Facts,
+        source: &'a ObjectMeta,
         /// It cannot be read before a restore.
         archived: bool,
     },
     /// The destination only.
     DestinationOnly {
-        destination: &'a Facts,
-        /// The source had it when it was listed, and not when it was asked.
-        vanished: bool,
+        destination: &'a ObjectMeta,
+        /// The source had it when it was listed, and not when it was requests.
+        source_deleted: bool,
     },
 }
 
-/// Takes what keys came to. One for each range that is listed at once.
-pub(super) trait Take: Send + 'static {
+/// Records what keys came to. One for each range that is listed at once.
+pub(super) trait OutcomeSink: Send + 'static {
     /// What can go wrong.
     type Error: From<Error> + std::error::Error + Send + Sync + 'static;
 
-    /// Takes one key.
-    fn take(&mut self, key: &str, outcome: Outcome<'_>);
+    /// Records one key.
+    fn record(&mut self, key: &str, outcome: Outcome<'_>);
 
     /// Called after some keys.
     fn flush(&mut self) -> Result<(), Self::Error>;
@@ -67,12 +67,12 @@ const FEW: usize = 16;
 /// Questions of one range that wait for their turn while the listing goes on.
 const WAITING: usize = 64;
 
-/// Compares every key of the two. Returns all takers.
-pub(super) async fn compare<T: Take>(
+/// Compares every key of the two. Returns all sinks.
+pub(super) async fn compare<T: OutcomeSink>(
     source: &Bucket,
     destination: &Bucket,
     terms: Terms,
-    mut taker: impl FnMut() -> T,
+    mut sink: impl FnMut() -> T,
 ) -> Result<Vec<T>, WalkError<Error, T::Error>> {
     let examiner = Arc::new(Examiner {
         source: source.clone(),
@@ -87,41 +87,41 @@ pub(super) async fn compare<T: Take>(
         Comparer {
             examiner: examiner.clone(),
             questions: Vec::new(),
-            asked: JoinSet::new(),
+            requests: JoinSet::new(),
             turns: turns.clone(),
-            taker: taker(),
+            sink: sink(),
         }
     })
     .await?;
-    let mut takers = Vec::with_capacity(comparers.len());
+    let mut sinks = Vec::with_capacity(comparers.len());
     for comparer in comparers {
-        takers.push(comparer.finish().await.map_err(WalkError::Visit)?);
+        sinks.push(comparer.finish().await.map_err(WalkError::Visit)?);
     }
-    Ok(takers)
+    Ok(sinks)
 }
 
 struct Comparer<T> {
     examiner: Arc<Examiner>,
     questions: Vec<Question>,
-    /// Asked while listing goes on.
-    asked: JoinSet<Result<Examined, Error>>,
+    /// Under way while listing goes on.
+    requests: JoinSet<Result<Examined, Error>>,
     /// How many of all ranges may be asked at once.
     turns: Arc<Semaphore>,
-    taker: T,
+    sink: T,
 }
 
-impl<T: Take> Comparer<T> {
+impl<T: OutcomeSink> Comparer<T> {
     /// Whether the object without a key of its own only marks the folder, as consoles make them: where the
     /// other side is a whole bucket, there is no place for it, and nothing is lost.
-    fn marks_a_folder(&self, facts: Option<&Facts>) -> bool {
-        let whole = |bucket: &Bucket| bucket.place().prefix.is_empty();
+    fn marks_a_folder(&self, meta: Option<&ObjectMeta>) -> bool {
+        let whole = |bucket: &Bucket| bucket.location().prefix.is_empty();
         let one_is_whole = whole(&self.examiner.source) || whole(&self.examiner.destination);
-        one_is_whole && facts.is_some_and(|facts| facts.size == 0)
+        one_is_whole && meta.is_some_and(|meta| meta.size == 0)
     }
 
     /// Waits for an answer, when one is still to come.
     async fn next_answer(&mut self) -> Result<bool, T::Error> {
-        match self.asked.join_next().await {
+        match self.requests.join_next().await {
             Some(answer) => self.joined(answer),
             None => Ok(false),
         }
@@ -142,11 +142,11 @@ impl<T: Take> Comparer<T> {
     /// Waits for the last answers.
     async fn finish(mut self) -> Result<T, T::Error> {
         while self.next_answer().await? {}
-        self.taker.flush()?;
-        Ok(self.taker)
+        self.sink.flush()?;
+        Ok(self.sink)
     }
 
-    fn ask(&mut self, key: &str, source: &Facts, destination: Option<&Facts>) {
+    fn ask(&mut self, key: &str, source: &ObjectMeta, destination: Option<&ObjectMeta>) {
         self.questions.push(Question {
             key: key.to_owned(),
             source: source.clone(),
@@ -181,18 +181,18 @@ impl<T: Take> Comparer<T> {
             },
             (Examination::DestinationOnly, Some(destination)) => Outcome::DestinationOnly {
                 destination,
-                vanished: true,
+                source_deleted: true,
             },
             _ => return,
         };
-        self.taker.take(&key, outcome);
+        self.sink.record(&key, outcome);
     }
 }
 
-impl<T: Take> Visitor for Comparer<T> {
+impl<T: OutcomeSink> Visitor for Comparer<T> {
     type Error = T::Error;
 
-    fn visit(&mut self, key: &str, source: Option<&Facts>, destination: Option<&Facts>) {
+    fn visit(&mut self, key: &str, source: Option<&ObjectMeta>, destination: Option<&ObjectMeta>) {
         if key.is_empty() && self.marks_a_folder(source.or(destination)) {
             return;
         }
@@ -217,30 +217,30 @@ impl<T: Take> Visitor for Comparer<T> {
             },
             (None, Some(destination)) => Outcome::DestinationOnly {
                 destination,
-                vanished: false,
+                source_deleted: false,
             },
             (None, None) => return,
         };
-        self.taker.take(key, outcome);
+        self.sink.record(key, outcome);
     }
 
-    async fn settle(&mut self) -> Result<(), T::Error> {
+    async fn flush(&mut self) -> Result<(), T::Error> {
         let questions = std::mem::take(&mut self.questions);
         let turns = if questions.len() < FEW { 2 } else { 1 };
         for question in questions {
-            while self.asked.len() >= WAITING {
+            while self.requests.len() >= WAITING {
                 self.next_answer().await?;
             }
             let (examiner, turn) = (self.examiner.clone(), self.turns.clone());
-            self.asked.spawn(async move {
+            self.requests.spawn(async move {
                 let _turn = turn.acquire_many_owned(turns).await;
                 // Boxed: what waits is small.
                 Box::pin(examiner.examine(question)).await
             });
         }
-        while let Some(answer) = self.asked.try_join_next() {
+        while let Some(answer) = self.requests.try_join_next() {
             self.joined(answer)?;
         }
-        self.taker.flush()
+        self.sink.flush()
     }
 }

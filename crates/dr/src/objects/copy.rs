@@ -258,7 +258,7 @@ impl Copier {
             let more = Duration::from_secs(order.size / SLOWEST_BYTES_PER_SECOND);
             request
                 .customize()
-                .config_override(patience(COPY_TIMEOUT + more))
+                .config_override(timeout_override(COPY_TIMEOUT + more))
                 .send()
                 .await
         } else {
@@ -401,7 +401,7 @@ impl Copier {
                     .build(),
             )
             .customize()
-            .config_override(patience(Duration::from_secs(600)))
+            .config_override(timeout_override(Duration::from_secs(600)))
             .send()
             .await
             .map_err(|error| self.call("CompleteMultipartUpload", key).failed(error));
@@ -437,7 +437,7 @@ impl Copier {
             .copy_source_if_match(order.etag.quoted())
             .copy_source_range(range)
             .customize()
-            .config_override(patience(COPY_TIMEOUT + more))
+            .config_override(timeout_override(COPY_TIMEOUT + more))
             .send()
             .await
             .map_err(|error| self.call("UploadPartCopy", key).failed(error));
@@ -502,7 +502,7 @@ fn conditions(expected: &Expected) -> (Option<String>, Option<String>) {
 }
 
 /// Time-outs of a call that takes long.
-pub(super) fn patience(time: Duration) -> aws_sdk_s3::config::Builder {
+pub(super) fn timeout_override(time: Duration) -> aws_sdk_s3::config::Builder {
     let timeouts = aws_sdk_s3::config::timeout::TimeoutConfig::builder()
         .operation_timeout(time)
         .read_timeout(time)

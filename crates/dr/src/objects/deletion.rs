@@ -32,7 +32,7 @@ pub(super) enum Deleted {
     /// It has this delete marker, where the bucket makes any.
     Made(Option<String>),
     /// It is not any more what it was.
-    Overtaken,
+    Conflict,
     /// S3 did not do it, and says why.
     Refused(String),
 }
@@ -98,11 +98,11 @@ async fn delete_together<'a>(
         .send()
         .await
         .map_err(|error| bucket.call("DeleteObjects", "").failed(error))?;
-    let asked: HashMap<&str, &'a Target> = targets
+    let requested: HashMap<&str, &'a Target> = targets
         .iter()
         .map(|target| (target.key.as_str(), *target))
         .collect();
-    let find = |key: Option<&str>| asked.get(key.unwrap_or_default()).copied();
+    let find = |key: Option<&str>| requested.get(key.unwrap_or_default()).copied();
     for object in answer.deleted() {
         if let Some(target) = find(object.key()) {
             let marker = object.delete_marker_version_id().map(str::to_owned);
@@ -147,7 +147,7 @@ async fn not_deleted(bucket: &Bucket, target: &Target, code: &str) -> Result<Del
     let version = target.version.as_deref();
     Ok(match marker_over(bucket, &target.key, version).await? {
         Some(marker) => Deleted::Made(Some(marker)),
-        None if code == "PreconditionFailed" => Deleted::Overtaken,
+        None if code == "PreconditionFailed" => Deleted::Conflict,
         None => Deleted::Refused(code.to_owned()),
     })
 }

@@ -237,7 +237,7 @@ impl<'de> Deserialize<'de> for StorageClass {
 
 /// What a listing says about one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {
+pub struct ObjectMeta {
     /// Length in bytes.
     pub size: u64,
     /// ETag.
@@ -253,7 +253,7 @@ pub struct Facts {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     keys: String,
-    rows: Vec<(u32, Facts)>,
+    rows: Vec<(u32, ObjectMeta)>,
     /// The key to go on after; `None` at the end of the listing. Not the last key of the page when keys were
     /// left out of it.
     pub resume_after: Option<String>,
@@ -262,26 +262,26 @@ pub struct Page {
 impl Page {
     /// Adds an object. `false`, and nothing added, when `key` does not come after the last one.
     #[must_use]
-    pub fn push(&mut self, key: &str, facts: Facts) -> bool {
+    pub fn push(&mut self, key: &str, meta: ObjectMeta) -> bool {
         if self.last().is_some_and(|(last, _)| last >= key) {
             return false;
         }
         self.keys.push_str(key);
         match u32::try_from(self.keys.len()) {
-            Ok(end) => self.rows.push((end, facts)),
+            Ok(end) => self.rows.push((end, meta)),
             Err(_) => return false,
         }
         true
     }
 
     /// The object at `index`.
-    pub fn get(&self, index: usize) -> Option<(&str, &Facts)> {
-        let (end, facts) = self.rows.get(index)?;
+    pub fn get(&self, index: usize) -> Option<(&str, &ObjectMeta)> {
+        let (end, meta) = self.rows.get(index)?;
         let start = match index.checked_sub(1) {
             Some(before) => self.rows.get(before)?.0,
             None => 0,
         };
-        Some((self.keys.get(start as usize..*end as usize)?, facts))
+        Some((self.keys.get(start as usize..*end as usize)?, meta))
     }
 
     /// How many objects.
@@ -295,12 +295,12 @@ impl Page {
     }
 
     /// The last object.
-    pub fn last(&self) -> Option<(&str, &Facts)> {
+    pub fn last(&self) -> Option<(&str, &ObjectMeta)> {
         self.get(self.rows.len().checked_sub(1)?)
     }
 
     /// All objects.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Facts)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &ObjectMeta)> {
         (0..self.len()).filter_map(|index| self.get(index))
     }
 }
@@ -347,19 +347,19 @@ mod tests {
 
     #[test]
     fn a_page_refuses_what_is_out_of_order() {
-        let facts = Facts {
+        let meta = ObjectMeta {
             size: 1,
             etag: ETag::parse("x"),
             modified: Modified::default(),
             class: StorageClass::default(),
         };
         let mut page = Page::default();
-        assert!(page.push("b", facts.clone()));
-        assert!(!page.push("b", facts.clone()));
-        assert!(!page.push("a", facts.clone()));
+        assert!(page.push("b", meta.clone()));
+        assert!(!page.push("b", meta.clone()));
+        assert!(!page.push("a", meta.clone()));
         // U+FF61 sorts before U+1F600 in UTF-8 and after it in UTF-16.
-        assert!(page.push("\u{ff61}", facts.clone()));
-        assert!(page.push("\u{1f600}", facts));
+        assert!(page.push("\u{ff61}", meta.clone()));
+        assert!(page.push("\u{1f600}", meta));
         assert_eq!(
             page.iter().map(|(key, _)| key).collect::<Vec<_>>(),
             ["b", "\u{ff61}", "\u{1f600}"]

@@ -7,7 +7,7 @@ use super::bucket::Bucket;
 use super::compare::{
     Detail, Difference, Mode, Unprovable, Verdict, compare_details, compare_listed, wants_parts,
 };
-use super::entry::Facts;
+use super::entry::ObjectMeta;
 
 /// Objects that are asked about at once: two connections each, and a connection with its request is some
 /// 20 KB.
@@ -17,8 +17,8 @@ pub(super) const AT_ONCE: usize = 32;
 #[derive(Clone, Debug)]
 pub(super) struct Examined {
     pub(super) key: String,
-    pub(super) source: Facts,
-    pub(super) destination: Option<Facts>,
+    pub(super) source: ObjectMeta,
+    pub(super) destination: Option<ObjectMeta>,
     pub(super) verdict: Examination,
     /// The destination's version when it was asked.
     pub(super) version: Option<String>,
@@ -45,8 +45,8 @@ pub(super) enum Examination {
 #[derive(Clone, Debug)]
 pub(super) struct Question {
     pub(super) key: String,
-    pub(super) source: Facts,
-    pub(super) destination: Option<Facts>,
+    pub(super) source: ObjectMeta,
+    pub(super) destination: Option<ObjectMeta>,
 }
 
 /// Asks about keys.
@@ -61,7 +61,7 @@ pub(super) struct Examiner {
 
 impl Examiner {
     /// The verdict that the listings give, unless a question has to be asked.
-    pub(super) fn listed(&self, source: &Facts, destination: &Facts) -> Option<Verdict> {
+    pub(super) fn listed(&self, source: &ObjectMeta, destination: &ObjectMeta) -> Option<Verdict> {
         let verdict = compare_listed(self.mode, source, destination);
         match verdict {
             Some(Verdict::Equal(_)) if self.headers => None,
@@ -105,7 +105,7 @@ impl Examiner {
             }
         };
         // What was seen last counts, not what was listed.
-        let facts = |detail: Detail| Facts {
+        let meta = |detail: Detail| ObjectMeta {
             size: detail.size,
             etag: detail.etag,
             modified: detail.modified,
@@ -113,8 +113,8 @@ impl Examiner {
         };
         Ok(Examined {
             key,
-            source: ours.map_or(source, facts),
-            destination: theirs.map(facts),
+            source: ours.map_or(source, meta),
+            destination: theirs.map(meta),
             verdict,
             version,
             identities,

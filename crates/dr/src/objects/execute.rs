@@ -9,10 +9,10 @@ use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
 use super::bucket::Bucket;
+use super::concurrency::ConcurrencyLimiter;
 use super::copy::{Copied, Copier, CopyError, Expected, Order};
 use super::deletion::{Deleted, MOST, Target, delete};
 use super::journal::{Journal, JournalError, Record};
-use super::pace::Pace;
 use super::plan::{Listed, Step, Tally, examples};
 use super::recheck::recheck;
 use super::spool::SpoolError;
@@ -57,15 +57,15 @@ pub struct Done {
     /// Deleted.
     pub deleted: Tally,
     /// Not done, because somebody else has written there since it was listed.
-    pub overtaken: Listed,
+    pub conflicts: Listed,
     /// Archived in the source.
     pub archived: Listed,
     /// Gone from the source since it was listed.
-    pub vanished: Listed,
+    pub source_deleted: Listed,
     /// Not done, because a call failed.
     pub failed: Listed,
     /// Deletions that were left out because something else failed.
-    pub withheld: u64,
+    pub skipped_deletions: u64,
     /// The run was interrupted; the rest is for the next run.
     pub interrupted: bool,
 }
@@ -73,8 +73,10 @@ pub struct Done {
 impl Done {
     /// Whether everything was done that was planned.
     pub fn is_complete(&self) -> bool {
-        let left = [&self.overtaken, &self.archived, &self.failed];
-        !self.interrupted && self.withheld == 0 && left.iter().all(|list| list.tally.objects == 0)
+        let left = [&self.conflicts, &self.archived, &self.failed];
+        !self.interrupted
+            && self.skipped_deletions == 0
+            && left.iter().all(|list| list.tally.objects == 0)
     }
 }
 
@@ -100,13 +102,13 @@ impl Report for Done {
             (
                 Mark::Unknown,
                 "written by somebody else meanwhile",
-                &self.overtaken,
+                &self.conflicts,
             ),
             (Mark::Unknown, "archived, not copyable", &self.archived),
             (
                 Mark::Plain,
                 "gone from the source meanwhile",
-                &self.vanished,
+                &self.source_deleted,
             ),
         ];
         for (mark, name, listed) in lists {
@@ -115,15 +117,20 @@ impl Report for Done {
                 rows.push(row(mark, name, tally.objects, tally.bytes));
             }
         }
-        if self.withheld > 0 {
-            rows.push(row(Mark::Unknown, "deletions withheld", self.withheld, 0));
+        if self.skipped_deletions > 0 {
+            rows.push(row(
+                Mark::Unknown,
+                "deletions skipped_deletions",
+                self.skipped_deletions,
+                0,
+            ));
         }
         let mut document = Document::new()
             .heading("Done")
             .table(["Objects", "Number", "Bytes"], rows);
         for (heading, listed) in [
             ("Failed", &self.failed),
-            ("Written by somebody else meanwhile", &self.overtaken),
+            ("Written by somebody else meanwhile", &self.conflicts),
             ("Archived: restore these first", &self.archived),
         ] {
             document = examples(document, heading, listed);
@@ -177,14 +184,14 @@ impl Execution<'_> {
         done: &mut Done,
     ) -> Result<(), ExecuteError> {
         let (sender, receiver) = mpsc::channel::<Ready>(self.concurrency.max(COPIES));
-        let (overtaken, copied) = tokio::join!(
+        let (conflicts, copied) = tokio::join!(
             self.prepare(steps, sender),
             self.make(receiver, total, done)
         );
         copied?;
-        for step in overtaken? {
-            let size = step.source.as_ref().map_or(0, |facts| facts.size);
-            done.overtaken.add(&step.key, size, None);
+        for step in conflicts? {
+            let size = step.source.as_ref().map_or(0, |meta| meta.size);
+            done.conflicts.add(&step.key, size, None);
         }
         done.interrupted |= self.stopping();
         Ok(())
@@ -197,15 +204,15 @@ impl Execution<'_> {
         steps: impl Iterator<Item = Result<Step, SpoolError>> + Send,
         sender: mpsc::Sender<Ready>,
     ) -> Result<Vec<Step>, ExecuteError> {
-        let mut overtaken = Vec::new();
+        let mut conflicts = Vec::new();
         let mut steps = steps;
         loop {
             let batch: Vec<Step> = steps.by_ref().take(COPIES).collect::<Result<_, _>>()?;
             if batch.is_empty() || self.stopping() {
-                return Ok(overtaken);
+                return Ok(conflicts);
             }
             let (batch, changed) = self.recheck(batch).await?;
-            overtaken.extend(changed);
+            conflicts.extend(changed);
             let records: Vec<Record> = batch
                 .iter()
                 .map(|step| step.intent(self.destination))
@@ -225,13 +232,13 @@ impl Execution<'_> {
                         class: source.class,
                     },
                     expected: match &step.destination {
-                        Some(facts) => Expected::Object(facts.etag.clone()),
+                        Some(meta) => Expected::Object(meta.etag.clone()),
                         None => Expected::Absent,
                     },
                     step,
                 };
                 if sender.send(ready).await.is_err() {
-                    return Ok(overtaken);
+                    return Ok(conflicts);
                 }
             }
         }
@@ -241,7 +248,7 @@ impl Execution<'_> {
     /// condition that comes with it.
     async fn recheck(&self, batch: Vec<Step>) -> Result<(Vec<Step>, Vec<Step>), Error> {
         let rechecked = recheck(self.destination, batch, |step| {
-            step.destination.is_some() && !step.asked
+            step.destination.is_some() && !step.observed
         })
         .await?;
         let (same, changed): (Vec<_>, Vec<_>) = rechecked.into_iter().partition(|(_, same)| *same);
@@ -256,13 +263,13 @@ impl Execution<'_> {
         done: &mut Done,
     ) -> Result<(), ExecuteError> {
         let started = Instant::now();
-        let mut pace = Pace::new(self.concurrency);
+        let mut limiter = ConcurrencyLimiter::new(self.concurrency);
         let mut copies = UnderWay::new();
         loop {
             // What still comes then is let go, however much is under way.
             let limit = match self.stopping() {
                 true => usize::MAX,
-                false => pace.limit(),
+                false => limiter.limit(),
             };
             let begin = |ready| {
                 (!self.stopping())
@@ -272,7 +279,7 @@ impl Execution<'_> {
                 return Ok(());
             };
             let (ready, outcome) = ended?;
-            pace.ended(started.elapsed(), self.destination.refusals());
+            limiter.ended(started.elapsed(), self.destination.refusals());
             self.ended(&ready.step, outcome, done)?;
             self.observer.advanced(
                 "copy",
@@ -295,7 +302,7 @@ impl Execution<'_> {
         done: &mut Done,
     ) -> Result<(), JournalError> {
         let key = self.destination.key(&step.key);
-        let size = step.source.as_ref().map_or(0, |facts| facts.size);
+        let size = step.source.as_ref().map_or(0, |meta| meta.size);
         let error = match outcome {
             Ok(copied) => {
                 done.copied.add(copied.size);
@@ -310,8 +317,8 @@ impl Execution<'_> {
         };
         let problem = cause(&error);
         let list = match &error {
-            CopyError::SourceGone => &mut done.vanished,
-            CopyError::DestinationChanged => &mut done.overtaken,
+            CopyError::SourceGone => &mut done.source_deleted,
+            CopyError::DestinationChanged => &mut done.conflicts,
             CopyError::Archived => &mut done.archived,
             _ => &mut done.failed,
         };
@@ -347,7 +354,7 @@ impl Execution<'_> {
             }
             let (batch, changed) = self.recheck(batch).await?;
             for step in &changed {
-                done.overtaken.add(&step.key, 0, None);
+                done.conflicts.add(&step.key, 0, None);
             }
             if batch.is_empty() {
                 continue;
@@ -374,7 +381,7 @@ impl Execution<'_> {
             .collect();
         let outcomes = delete(self.destination, &targets).await?;
         for ((step, target), outcome) in batch.iter().zip(targets).zip(outcomes) {
-            let size = step.destination.as_ref().map_or(0, |facts| facts.size);
+            let size = step.destination.as_ref().map_or(0, |meta| meta.size);
             let key = target.key;
             let (list, problem) = match outcome {
                 Deleted::Made(after) => {
@@ -384,7 +391,7 @@ impl Execution<'_> {
                         .append_outcome(&Record::Done { key, after, etag })?;
                     continue;
                 }
-                Deleted::Overtaken => (&mut done.overtaken, "PreconditionFailed".to_owned()),
+                Deleted::Conflict => (&mut done.conflicts, "PreconditionFailed".to_owned()),
                 Deleted::Refused(code) => (&mut done.failed, code),
             };
             list.add(&step.key, size, Some(&problem));

@@ -11,7 +11,7 @@ use serde::Serialize;
 use settings::BucketName;
 
 use super::bucket::Bucket;
-use super::place::Place;
+use super::location::S3Location;
 use super::plan::{Direction, Plan, Planned};
 
 /// How many of the destination's objects a run may change in one way.
@@ -188,8 +188,8 @@ impl Planned {
     pub fn approve(self, policy: &Policy<'_>) -> Result<Approved, Refusals> {
         let plan = self.plan();
         let intended = Intended {
-            source: self.source().place(),
-            destination: self.destination().place(),
+            source: self.source().location(),
+            destination: self.destination().location(),
             direction: self.direction,
             source_objects: plan.source.objects,
             destination_objects: plan.destination.objects,
@@ -208,8 +208,8 @@ impl Planned {
 /// Everything that the guard looks at, beside the policy.
 #[derive(Clone, Debug)]
 struct Intended<'a> {
-    source: &'a Place,
-    destination: &'a Place,
+    source: &'a S3Location,
+    destination: &'a S3Location,
     direction: Direction,
     source_objects: u64,
     destination_objects: u64,
@@ -348,15 +348,19 @@ impl fmt::Display for Refusal {
 ///
 /// # Errors
 /// When source and destination are the same, or swapped against `pairs`.
-pub fn check_places(
-    source: &Place,
-    destination: &Place,
+pub fn check_locations(
+    source: &S3Location,
+    destination: &S3Location,
     pairs: &[(BucketName, BucketName)],
 ) -> Result<(), Refusals> {
     Refusals::none_in(places(source, destination, pairs))
 }
 
-fn places(source: &Place, destination: &Place, pairs: &[(BucketName, BucketName)]) -> Vec<Refusal> {
+fn places(
+    source: &S3Location,
+    destination: &S3Location,
+    pairs: &[(BucketName, BucketName)],
+) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     if source.overlaps(destination) {
         refusals.push(Refusal::SamePlace);
@@ -410,11 +414,11 @@ mod tests {
 
     use super::*;
 
-    fn place(text: &str) -> Place {
+    fn place(text: &str) -> S3Location {
         text.parse().unwrap()
     }
 
-    fn intended<'a>(source: &'a Place, destination: &'a Place) -> Intended<'a> {
+    fn intended<'a>(source: &'a S3Location, destination: &'a S3Location) -> Intended<'a> {
         Intended {
             source,
             destination,

@@ -16,11 +16,11 @@ use settings::BucketName;
 
 use super::bucket::Bucket;
 use super::compare::{Detail, Encryption, Mode, Unprovable, Verdict, compare_details};
-use super::comparison::{Outcome, Take as _};
+use super::comparison::{Outcome, OutcomeSink as _};
 use super::coverage::{Covers, CoversBoth};
 use super::entry::Modified;
+use super::location::{S3LocationError, split_url};
 use super::parity::{AsOf, Finding, Parity, Tallies};
-use super::place::{PlaceError, split_url};
 use super::walk::Side;
 
 mod covers;
@@ -39,12 +39,12 @@ pub struct ManifestUrl {
 }
 
 impl FromStr for ManifestUrl {
-    type Err = PlaceError;
+    type Err = S3LocationError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (bucket, key) = split_url(text)?;
         if key.is_empty() || key.ends_with('/') {
-            return Err(PlaceError::NoKey {
+            return Err(S3LocationError::NoKey {
                 text: text.to_owned(),
             });
         }
@@ -300,7 +300,7 @@ fn compare(ours: Opened, theirs: Opened, as_of: AsOf) -> Result<Tallies, (Side, 
 
 fn tally(tallies: &mut Tallies, source: Option<&Row>, destination: Option<&Row>, as_of: AsOf) {
     let newer = |row: &Row, other: Timestamp| {
-        Modified::from_timestamp(other).is_none_or(|other| row.facts.modified >= other)
+        Modified::from_timestamp(other).is_none_or(|other| row.meta.modified >= other)
     };
     match (source, destination) {
         (Some(source), Some(destination)) => {
@@ -311,11 +311,11 @@ fn tally(tallies: &mut Tallies, source: Option<&Row>, destination: Option<&Row>,
                 _ if meanwhile => Verdict::NotProvable(Unprovable::Newer),
                 _ => verdict,
             };
-            tallies.take(
+            tallies.record(
                 &source.key,
                 Outcome::Both {
-                    source: &source.facts,
-                    destination: &destination.facts,
+                    source: &source.meta,
+                    destination: &destination.meta,
                     verdict,
                     version: None,
                     identities: None,
@@ -323,23 +323,23 @@ fn tally(tallies: &mut Tallies, source: Option<&Row>, destination: Option<&Row>,
             );
         }
         (Some(row), None) if newer(row, as_of.destination) => {
-            tallies.newer(Side::Source, &row.key, &row.facts);
+            tallies.newer(Side::Source, &row.key, &row.meta);
         }
-        (Some(row), None) => tallies.take(
+        (Some(row), None) => tallies.record(
             &row.key,
             Outcome::SourceOnly {
-                source: &row.facts,
-                archived: row.facts.class.is_archive(),
+                source: &row.meta,
+                archived: row.meta.class.is_archive(),
             },
         ),
         (None, Some(row)) if newer(row, as_of.source) => {
-            tallies.newer(Side::Destination, &row.key, &row.facts);
+            tallies.newer(Side::Destination, &row.key, &row.meta);
         }
-        (None, Some(row)) => tallies.take(
+        (None, Some(row)) => tallies.record(
             &row.key,
             Outcome::DestinationOnly {
-                destination: &row.facts,
-                vanished: false,
+                destination: &row.meta,
+                source_deleted: false,
             },
         ),
         (None, None) => {}
@@ -348,13 +348,13 @@ fn tally(tallies: &mut Tallies, source: Option<&Row>, destination: Option<&Row>,
 
 /// A row as HeadObject would say it: an inventory names the algorithm of a checksum, not its value.
 fn detail(row: &Row) -> Detail {
-    let facts = row.facts.clone();
+    let meta = row.meta.clone();
     Detail {
-        size: facts.size,
-        etag: facts.etag,
-        modified: facts.modified,
-        archived: facts.class.is_archive(),
-        class: facts.class,
+        size: meta.size,
+        etag: meta.etag,
+        modified: meta.modified,
+        archived: meta.class.is_archive(),
+        class: meta.class,
         version: None,
         encryption: if row.plain {
             Encryption::Plain

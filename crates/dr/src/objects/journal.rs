@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
 use super::entry::ETag;
-use super::place::JOURNAL;
+use super::location::JOURNAL;
 use super::spool::SpoolError;
 
 mod open_uploads;
@@ -92,7 +92,8 @@ pub(super) enum Record {
         problem: String,
     },
     /// A batch job is about to be asked for.
-    JobAsked {
+    #[serde(rename = "job-asked")]
+    JobRequested {
         /// S3 makes one job for it, however often it is asked.
         token: String,
     },

@@ -6,7 +6,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::entry::{ETag, Facts, Modified, Page, StorageClass};
+use super::entry::{ETag, Modified, ObjectMeta, Page, StorageClass};
 
 /// The answer is not a listing.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl<'a> ListingReader<'a> {
     }
 
     fn object(&mut self, xml: &[u8]) -> Result<(), ListingError> {
-        let (key, facts) = read_object(xml)?;
+        let (key, meta) = read_object(xml)?;
         let out_of_order = || ListingError::OutOfOrder { key: key.clone() };
         let relative = key.strip_prefix(self.prefix).ok_or_else(out_of_order)?;
         let hidden = !self.hidden.is_empty() && key.starts_with(self.hidden);
@@ -172,7 +172,7 @@ impl<'a> ListingReader<'a> {
         {
             return Err(out_of_order());
         }
-        if !hidden && !self.page.push(relative, facts) {
+        if !hidden && !self.page.push(relative, meta) {
             return Err(out_of_order());
         }
         match &mut self.last_key {
@@ -187,7 +187,7 @@ impl<'a> ListingReader<'a> {
 }
 
 /// What stands between `<Contents>` and its end: the whole key, and what is said about it.
-fn read_object(xml: &[u8]) -> Result<(String, Facts), ListingError> {
+fn read_object(xml: &[u8]) -> Result<(String, ObjectMeta), ListingError> {
     let xml = std::str::from_utf8(xml).map_err(|_| malformed(xml))?;
     let (mut key, mut size, mut etag, mut modified) = (None, None, None, None);
     let mut class = StorageClass::default();
@@ -224,13 +224,13 @@ fn read_object(xml: &[u8]) -> Result<(String, Facts), ListingError> {
         key: key.clone(),
         field,
     };
-    let facts = Facts {
+    let meta = ObjectMeta {
         size: size.ok_or_else(|| missing("a size"))?,
         etag: etag.ok_or_else(|| missing("an ETag"))?,
         modified: modified.ok_or_else(|| missing("a time"))?,
         class,
     };
-    Ok((key, facts))
+    Ok((key, meta))
 }
 
 fn malformed(near: &[u8]) -> ListingError {
@@ -374,7 +374,7 @@ mod tests {
             let objects: String = keys.iter().map(|key| object(&format!("p/{key}"), 7)).collect();
             let page = read("p/", &answer(&objects, false), chunk).unwrap();
             prop_assert_eq!(page.iter().map(|(key, _)| key.to_owned()).collect::<Vec<_>>(), keys.into_iter().collect::<Vec<_>>());
-            prop_assert!(page.iter().all(|(_, facts)| facts.size == 7 && facts.class.as_str() == "STANDARD_IA"));
+            prop_assert!(page.iter().all(|(_, meta)| meta.size == 7 && meta.class.as_str() == "STANDARD_IA"));
         }
 
         #[test]

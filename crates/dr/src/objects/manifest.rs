@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
-use super::entry::Facts;
+use super::entry::ObjectMeta;
 use super::walk::Lister as _;
 
 /// Entries between two that are found without reading.
@@ -29,7 +29,7 @@ pub struct Manifest {
 struct Entry {
     key: String,
     #[serde(flatten)]
-    facts: Facts,
+    meta: ObjectMeta,
 }
 
 /// A manifest cannot be written or read.
@@ -47,6 +47,12 @@ pub enum ManifestError {
         #[source]
         source: io::Error,
     },
+    /// There is a file of this name, and the manifest of a failover cannot be made again later.
+    #[error("{} exists and is not overwritten", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is not a manifest, or it was cut short or reordered.
     #[error("read the manifest {}: line {line} is wrong", path.display())]
     Line {
@@ -63,38 +69,61 @@ struct End {
     end: u64,
 }
 
-/// Writes down what `bucket` holds. Returns how many objects.
+/// Writes down what `bucket` holds, in a file that must not exist. Returns how many objects.
 ///
 /// # Errors
-/// When the bucket or the file fails.
+/// When the bucket or the file fails; then there is no file either.
 pub async fn capture(
     bucket: &Bucket,
     captured: Timestamp,
     path: &Path,
 ) -> Result<u64, ManifestError> {
+    let file = File::create_new(path).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => ManifestError::Exists {
+            path: path.to_owned(),
+        },
+        _ => ManifestError::File {
+            path: path.to_owned(),
+            source,
+        },
+    })?;
+    let written = write(bucket, captured, path, file).await;
+    if written.is_err() {
+        // What was begun is no manifest, and would be in the way of the next attempt.
+        let _ = std::fs::remove_file(path);
+    }
+    written
+}
+
+async fn write(
+    bucket: &Bucket,
+    captured: Timestamp,
+    path: &Path,
+    file: File,
+) -> Result<u64, ManifestError> {
     let failed = |source| ManifestError::File {
         path: path.to_owned(),
         source,
     };
-    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+    let mut file = BufWriter::new(file);
     let mut write = |line: serde_json::Result<String>| {
         line.map_err(io::Error::from)
             .and_then(|line| writeln!(file, "{line}"))
             .map_err(failed)
     };
     write(serde_json::to_string(&Manifest {
-        manifest: bucket.place().to_string(),
+        manifest: bucket.location().to_string(),
         captured,
     }))?;
     let pages = bucket.pages();
     let (mut after, mut objects) = (None::<String>, 0);
     loop {
         let page = pages.page(after.as_deref(), 1_000).await?;
-        for (key, facts) in page.iter() {
+        for (key, meta) in page.iter() {
             objects += 1;
             write(serde_json::to_string(&Entry {
                 key: key.to_owned(),
-                facts: facts.clone(),
+                meta: meta.clone(),
             }))?;
         }
         match page.resume_after {
@@ -103,7 +132,11 @@ pub async fn capture(
         }
     }
     write(serde_json::to_string(&End { end: objects }))?;
-    file.flush().map_err(failed)?;
+    // There is no second chance: it has to be on the disk.
+    let file = file
+        .into_inner()
+        .map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)?;
     Ok(objects)
 }
 
@@ -187,7 +220,7 @@ impl Reader {
     }
 
     /// What the manifest says about `key`.
-    pub(super) fn find(&mut self, key: &str) -> Result<Option<Facts>, ManifestError> {
+    pub(super) fn find(&mut self, key: &str) -> Result<Option<ObjectMeta>, ManifestError> {
         let after = self
             .index
             .blocks
@@ -211,10 +244,10 @@ impl Reader {
             match entry.key.as_str().cmp(key) {
                 std::cmp::Ordering::Less => {}
                 std::cmp::Ordering::Equal => {
-                    let facts = entry.facts.clone();
+                    let meta = entry.meta.clone();
                     // The same key may be asked for again.
                     self.ahead = Some(entry);
-                    return Ok(Some(facts));
+                    return Ok(Some(meta));
                 }
                 std::cmp::Ordering::Greater => {
                     self.ahead = Some(entry);
@@ -268,8 +301,8 @@ mod tests {
 
     const HEAD: &str = r#"{"manifest":"s3://dr/","captured":"2026-11-22T18:57:19Z"}"#;
 
-    fn facts(size: u64) -> Facts {
-        Facts {
+    fn meta(size: u64) -> ObjectMeta {
+        ObjectMeta {
             size,
             etag: ETag::Single([1; 16]),
             modified: Modified::default(),
@@ -278,8 +311,8 @@ mod tests {
     }
 
     fn entry(key: &str, size: u64) -> String {
-        let (key, facts) = (key.to_owned(), facts(size));
-        serde_json::to_string(&Entry { key, facts }).unwrap()
+        let (key, meta) = (key.to_owned(), meta(size));
+        serde_json::to_string(&Entry { key, meta }).unwrap()
     }
 
     #[test]
@@ -318,7 +351,7 @@ mod tests {
             for start in starts {
                 for number in (start..start + 1_500).step_by(7) {
                     let key = format!("{number:05}");
-                    let found = reader.find(&key).unwrap().map(|facts| facts.size);
+                    let found = reader.find(&key).unwrap().map(|meta| meta.size);
                     prop_assert_eq!(found, entries.get(&key).copied(), "{}", key);
                 }
             }

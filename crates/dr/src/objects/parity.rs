@@ -177,8 +177,8 @@ pub async fn parity(
         None
     };
     Ok(found.conclude(
-        source.place().to_string(),
-        destination.place().to_string(),
+        source.location().to_string(),
+        destination.location().to_string(),
         sample,
     ))
 }

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
 use super::compare::{Mode, Unprovable, Verdict};
-use super::comparison::{Outcome, Take, Terms, compare};
+use super::comparison::{Outcome, OutcomeSink, Terms, compare};
 use super::copy::{LARGEST_COPY, PART};
-use super::entry::{ETag, Facts, StorageClass};
+use super::entry::{ETag, ObjectMeta, StorageClass};
 use super::journal::{Action, Intent, Record};
 use super::spool::{Spool, SpoolError};
 use super::walk::WalkError;
@@ -222,12 +222,12 @@ pub(super) struct Step {
     pub(super) key: String,
     pub(super) action: Action,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) source: Option<Facts>,
+    pub(super) source: Option<ObjectMeta>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) destination: Option<Facts>,
+    pub(super) destination: Option<ObjectMeta>,
     /// The destination was asked, so that `version` is known.
     #[serde(default)]
-    pub(super) asked: bool,
+    pub(super) observed: bool,
     /// The destination's version; `None` also where it keeps none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<String>,
@@ -239,7 +239,7 @@ impl Step {
         Record::Intent(Intent {
             key: destination.key(&self.key),
             action: self.action,
-            etag: self.source.as_ref().map(|facts| facts.etag.clone()),
+            etag: self.source.as_ref().map(|meta| meta.etag.clone()),
             before: self.version.clone(),
         })
     }
@@ -328,7 +328,7 @@ pub struct PlannedCopy {
 }
 
 /// One for an object in one piece; else one for each part, and two around them.
-fn requests(source: &Facts) -> u64 {
+fn requests(source: &ObjectMeta) -> u64 {
     match &source.etag {
         ETag::Multipart { parts, .. } => u64::from(*parts) + 2,
         _ if source.size > LARGEST_COPY => source.size.div_ceil(PART) + 2,
@@ -397,22 +397,22 @@ struct Planner {
 }
 
 impl Planner {
-    fn create(&mut self, key: &str, source: &Facts) {
+    fn create(&mut self, key: &str, source: &ObjectMeta) {
         self.plan.create.add(key, source.size, None);
         self.steps.push(Step {
             key: key.to_owned(),
             action: Action::Create,
             source: Some(source.clone()),
             destination: None,
-            asked: false,
+            observed: false,
             version: None,
         });
     }
 
-    fn only_destination(&mut self, key: &str, destination: &Facts, vanished: bool) {
+    fn only_destination(&mut self, key: &str, destination: &ObjectMeta, source_deleted: bool) {
         // A deletion that was not listed is left to the next run.
-        if vanished || !self.delete {
-            let reason = vanished.then_some("deleted meanwhile");
+        if source_deleted || !self.delete {
+            let reason = source_deleted.then_some("deleted meanwhile");
             self.plan.kept.add(key, destination.size, reason);
             return;
         }
@@ -422,7 +422,7 @@ impl Planner {
             action: Action::Delete,
             source: None,
             destination: Some(destination.clone()),
-            asked: false,
+            observed: false,
             version: None,
         });
     }
@@ -430,8 +430,8 @@ impl Planner {
     fn both(
         &mut self,
         key: &str,
-        source: &Facts,
-        destination: &Facts,
+        source: &ObjectMeta,
+        destination: &ObjectMeta,
         verdict: Verdict,
         version: Option<Option<String>>,
     ) {
@@ -454,16 +454,16 @@ impl Planner {
             action: Action::Replace,
             source: Some(source.clone()),
             destination: Some(destination.clone()),
-            asked: version.is_some(),
+            observed: version.is_some(),
             version: version.flatten(),
         });
     }
 }
 
-impl Take for Planner {
+impl OutcomeSink for Planner {
     type Error = PlanError;
 
-    fn take(&mut self, key: &str, outcome: Outcome<'_>) {
+    fn record(&mut self, key: &str, outcome: Outcome<'_>) {
         match outcome {
             Outcome::Both {
                 source,
@@ -486,10 +486,10 @@ impl Take for Planner {
             }
             Outcome::DestinationOnly {
                 destination,
-                vanished,
+                source_deleted,
             } => {
                 self.plan.destination.add(destination.size);
-                self.only_destination(key, destination, vanished);
+                self.only_destination(key, destination, source_deleted);
             }
         }
     }
@@ -515,7 +515,7 @@ mod tests {
     #[test]
     fn requests_of_an_object_in_parts_are_its_parts_and_two() {
         let of = |size, etag: &str| {
-            requests(&Facts {
+            requests(&ObjectMeta {
                 size,
                 etag: ETag::parse(etag),
                 modified: Modified::default(),

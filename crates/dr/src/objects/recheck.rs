@@ -22,7 +22,7 @@ pub(super) async fn recheck(
                 return Ok((step, true));
             }
             let there = destination.detail(&step.key).await?;
-            let listed = step.destination.as_ref().map(|facts| &facts.etag);
+            let listed = step.destination.as_ref().map(|meta| &meta.etag);
             let same = there.as_ref().map(|there| &there.etag) == listed;
             step.version = there.and_then(|there| there.version);
             Ok((step, same))

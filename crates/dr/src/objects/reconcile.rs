@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::bucket::Bucket;
 use super::compare::Verdict;
-use super::entry::Facts;
+use super::entry::ObjectMeta;
 use super::examine::{Examination, Examiner, Question};
 use super::journal::Action;
 use super::manifest::{ManifestError, Reader, open};
@@ -33,12 +33,17 @@ enum Fate {
     Conflict(&'static str),
 }
 
-fn unchanged(now: &Facts, base: Option<&Facts>) -> bool {
+fn unchanged(now: &ObjectMeta, base: Option<&ObjectMeta>) -> bool {
     base.is_some_and(|base| base.size == now.size && base.etag == now.etag)
 }
 
 /// The three-way decision. `equal` says whether the two that are there now are proven equal. Pure.
-fn decide(base: Option<&Facts>, dr: Option<&Facts>, primary: Option<&Facts>, equal: bool) -> Fate {
+fn decide(
+    base: Option<&ObjectMeta>,
+    dr: Option<&ObjectMeta>,
+    primary: Option<&ObjectMeta>,
+    equal: bool,
+) -> Fate {
     match (dr, primary) {
         (None, None) => Fate::InSync,
         (Some(_), Some(_)) if equal => Fate::InSync,
@@ -113,10 +118,10 @@ pub async fn reconcile(
     directory: &Path,
 ) -> Result<(Reconciliation, Planned), WalkError<Error, ReconcileError>> {
     let (head, index) = open(manifest).map_err(|error| WalkError::Visit(error.into()))?;
-    if head.manifest != dr.place().to_string() {
+    if head.manifest != dr.location().to_string() {
         return Err(WalkError::Visit(ReconcileError::OtherBucket {
             manifest: head.manifest,
-            dr: dr.place().to_string(),
+            dr: dr.location().to_string(),
         }));
     }
     let spool = |name: &str| {
@@ -173,30 +178,27 @@ struct Reconciler {
     copies: Arc<Spool<Step>>,
     deletions: Arc<Spool<Step>>,
     found: Reconciliation,
-    pending: Vec<(String, Option<Facts>, Option<Facts>)>,
+    pending: Vec<(String, Option<ObjectMeta>, Option<ObjectMeta>)>,
 }
 
 impl Reconciler {
-    fn settle_one(
+    fn add(
         &mut self,
         key: &str,
-        base: Option<&Facts>,
-        dr: Option<Facts>,
-        primary: Option<Facts>,
+        base: Option<&ObjectMeta>,
+        dr: Option<ObjectMeta>,
+        primary: Option<ObjectMeta>,
         equal: bool,
         steps: &mut (Vec<Step>, Vec<Step>),
     ) {
-        let size = dr
-            .as_ref()
-            .or(primary.as_ref())
-            .map_or(0, |facts| facts.size);
+        let size = dr.as_ref().or(primary.as_ref()).map_or(0, |meta| meta.size);
         let plan = &mut self.found.plan;
         let step = |action| Step {
             key: key.to_owned(),
             action,
             source: dr.clone(),
             destination: primary.clone(),
-            asked: false,
+            observed: false,
             version: None,
         };
         match decide(base, dr.as_ref(), primary.as_ref(), equal) {
@@ -224,18 +226,18 @@ impl Reconciler {
 impl Visitor for Reconciler {
     type Error = ReconcileError;
 
-    fn visit(&mut self, key: &str, source: Option<&Facts>, destination: Option<&Facts>) {
-        if let Some(facts) = source {
-            self.found.plan.source.add(facts.size);
+    fn visit(&mut self, key: &str, source: Option<&ObjectMeta>, destination: Option<&ObjectMeta>) {
+        if let Some(meta) = source {
+            self.found.plan.source.add(meta.size);
         }
-        if let Some(facts) = destination {
-            self.found.plan.destination.add(facts.size);
+        if let Some(meta) = destination {
+            self.found.plan.destination.add(meta.size);
         }
         let pair = (key.to_owned(), source.cloned(), destination.cloned());
         self.pending.push(pair);
     }
 
-    async fn settle(&mut self) -> Result<(), ReconcileError> {
+    async fn flush(&mut self) -> Result<(), ReconcileError> {
         let pending = std::mem::take(&mut self.pending);
         let mut steps = (Vec::new(), Vec::new());
         let (mut questions, mut bases) = (Vec::new(), std::collections::HashMap::new());
@@ -246,7 +248,7 @@ impl Visitor for Reconciler {
                     match self.examiner.listed(&source, &destination) {
                         Some(Verdict::Equal(_)) => {
                             let both = (Some(source), Some(destination));
-                            self.settle_one(&key, base.as_ref(), both.0, both.1, true, &mut steps);
+                            self.add(&key, base.as_ref(), both.0, both.1, true, &mut steps);
                         }
                         _ => {
                             bases.insert(key.clone(), base);
@@ -259,7 +261,7 @@ impl Visitor for Reconciler {
                     }
                 }
                 (dr, primary) => {
-                    self.settle_one(&key, base.as_ref(), dr, primary, false, &mut steps);
+                    self.add(&key, base.as_ref(), dr, primary, false, &mut steps);
                 }
             }
         }
@@ -276,7 +278,7 @@ impl Visitor for Reconciler {
                 _ => Some(examined.source),
             };
             let key = examined.key;
-            self.settle_one(
+            self.add(
                 &key,
                 base.as_ref(),
                 dr,
@@ -298,8 +300,8 @@ mod tests {
     use super::*;
     use crate::objects::entry::{ETag, Modified, StorageClass};
 
-    fn facts(content: u8) -> Facts {
-        Facts {
+    fn meta(content: u8) -> ObjectMeta {
+        ObjectMeta {
             size: 1,
             etag: ETag::Single([content; 16]),
             modified: Modified::default(),
@@ -315,7 +317,7 @@ mod tests {
             primary in proptest::option::of(0_u8..3),
         ) {
             let equal = dr.is_some() && dr == primary;
-            let [b, d, p] = [base, dr, primary].map(|content| content.map(facts));
+            let [b, d, p] = [base, dr, primary].map(|content| content.map(meta));
             match decide(b.as_ref(), d.as_ref(), p.as_ref(), equal) {
                 Fate::Delete | Fate::Copy(Action::Replace) => prop_assert_eq!(primary, base),
                 Fate::Copy(Action::Create) => prop_assert_eq!(primary, None),

@@ -139,26 +139,26 @@ mod tests {
     use super::*;
 
     fn cut(keys: &BTreeSet<String>, after: &str, end: Option<&str>) -> (Option<String>, usize) {
-        let mut asked = 0;
+        let mut requests = 0;
         let answer = find_cut(after, end, |point| {
-            asked += 1;
+            requests += 1;
             let key = keys
                 .range((Bound::Excluded(point), Bound::Unbounded))
                 .next();
             std::future::ready(Ok::<_, Infallible>(key.cloned()))
         });
         let answer = futures::executor::block_on(answer).unwrap();
-        (answer, asked)
+        (answer, requests)
     }
 
     fn shares(keys: &BTreeSet<String>, after: &str) -> (usize, usize, usize) {
-        let (point, asked) = cut(keys, after, None);
+        let (point, requests) = cut(keys, after, None);
         let point = point.unwrap();
         let left = keys
             .iter()
             .filter(|key| key.as_str() > after && **key <= point);
         let right = keys.iter().filter(|key| **key > point);
-        (left.count(), right.count(), asked)
+        (left.count(), right.count(), requests)
     }
 
     #[test]
@@ -166,19 +166,19 @@ mod tests {
         let flat: BTreeSet<String> = (0..100_000)
             .map(|n| format!("photos/obj-{n:08}.jpg"))
             .collect();
-        let (left, right, asked) = shares(&flat, "photos/obj-00000999.jpg");
+        let (left, right, requests) = shares(&flat, "photos/obj-00000999.jpg");
         assert!(
-            left > 30_000 && right > 30_000 && asked < 12,
-            "{left} {right} {asked}"
+            left > 30_000 && right > 30_000 && requests < 12,
+            "{left} {right} {requests}"
         );
 
         let nested: BTreeSet<String> = (0..100_000)
             .map(|n| format!("{:02x}/{}/{n}", n % 256, n % 7))
             .collect();
-        let (left, right, asked) = shares(&nested, "00/0/1000");
+        let (left, right, requests) = shares(&nested, "00/0/1000");
         assert!(
-            left > 20_000 && right > 20_000 && asked < 16,
-            "{left} {right} {asked}"
+            left > 20_000 && right > 20_000 && requests < 16,
+            "{left} {right} {requests}"
         );
     }
 
@@ -198,10 +198,10 @@ mod tests {
         ) {
             let all: Vec<&String> = keys.iter().collect();
             let after = at.get(&all).as_str();
-            if let (Some(point), asked) = cut(&keys, after, None) {
+            if let (Some(point), requests) = cut(&keys, after, None) {
                 prop_assert!(point.as_str() > after);
                 prop_assert!(keys.iter().any(|key| *key > point));
-                prop_assert!(asked < 60);
+                prop_assert!(requests < 60);
             }
         }
     }

@@ -77,7 +77,7 @@ pub async fn apply(
                 .delete(planned.deletions.read()?, &mut done)
                 .await?;
         } else {
-            done.withheld = deletions;
+            done.skipped_deletions = deletions;
         }
     }
     let complete = done.is_complete();

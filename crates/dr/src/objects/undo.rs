@@ -46,7 +46,7 @@ pub struct UndoPlan {
     /// Changes that the run did not get to, or that are undone already.
     pub nothing: Tally,
     /// Written by somebody else since; left as they are.
-    pub overtaken: Listed,
+    pub conflicts: Listed,
     /// The old version is gone, or the bucket keeps none.
     pub impossible: Listed,
 }
@@ -188,7 +188,7 @@ impl UndoPlan {
     fn add(&mut self, key: &str, found: Found) -> Option<Step> {
         match found {
             Found::Nothing => self.nothing.add(0),
-            Found::Overtaken => self.overtaken.add(key, 0, None),
+            Found::Conflict => self.conflicts.add(key, 0, None),
             Found::Impossible(why) => self.impossible.add(key, 0, Some(why)),
             Found::Step(step) => {
                 let tally = match step.work {
@@ -221,7 +221,7 @@ impl Report for UndoPlan {
         for (name, listed) in [
             (
                 "written by somebody else since, left alone",
-                &self.overtaken,
+                &self.conflicts,
             ),
             ("cannot be undone", &self.impossible),
         ] {
@@ -232,7 +232,7 @@ impl Report for UndoPlan {
         let document = Document::new()
             .heading(format!("Undo of run {}", self.run))
             .table(["Objects", "Number"], rows);
-        let document = examples(document, "Written by somebody else since", &self.overtaken);
+        let document = examples(document, "Written by somebody else since", &self.conflicts);
         examples(document, "Cannot be undone", &self.impossible)
     }
 }
@@ -289,7 +289,7 @@ impl Report for Undone {
 enum Found {
     Step(Step),
     Nothing,
-    Overtaken,
+    Conflict,
     Impossible(&'static str),
 }
 
@@ -321,7 +321,7 @@ fn decide(change: &Change, versions: &[Version]) -> Found {
         return Found::Nothing;
     }
     let Some(current) = current else {
-        return Found::Overtaken;
+        return Found::Conflict;
     };
     let ours = match outcome {
         Outcome::Made {
@@ -334,7 +334,7 @@ fn decide(change: &Change, versions: &[Version]) -> Found {
         _ => current.etag == intent.etag && is_before(versions.get(1)),
     };
     if !ours {
-        return Found::Overtaken;
+        return Found::Conflict;
     }
     let work = match (intent.action, &intent.before, &current.etag) {
         (Action::Create, _, Some(etag)) => Work::Remove { etag: etag.clone() },
@@ -348,7 +348,7 @@ fn decide(change: &Change, versions: &[Version]) -> Found {
             }
         }
         (Action::Replace, None, _) => return Found::Impossible(NOT_KEPT),
-        _ => return Found::Overtaken,
+        _ => return Found::Conflict,
     };
     Found::Step(Step {
         key: intent.key.clone(),
@@ -372,7 +372,7 @@ fn decide_unversioned(change: &Change, versions: &[Version]) -> Found {
         // What the run wrote lies below: somebody has written since, while versions were suspended.
         Outcome::Made {
             after: Some(after), ..
-        } if versions.iter().any(|version| version.id == *after) => Found::Overtaken,
+        } if versions.iter().any(|version| version.id == *after) => Found::Conflict,
         Outcome::Unknown if current == change.intent.etag.as_ref() => lost,
         _ => Found::Nothing,
     }
@@ -550,7 +550,7 @@ async fn perform(
             match delete(bucket, &[target]).await?.pop() {
                 Some(Deleted::Made(marker)) => Ok((marker, None)),
                 Some(Deleted::Refused(code)) => Err(CopyError::Refused(code)),
-                Some(Deleted::Overtaken) | None => Err(CopyError::DestinationChanged),
+                Some(Deleted::Conflict) | None => Err(CopyError::DestinationChanged),
             }
         }
         Work::Restore { version } => {
@@ -637,10 +637,10 @@ mod tests {
         let older = version("v2", Some("new"), false);
         assert!(matches!(
             decide(&replaced, &[v3, older, v1.clone()]),
-            Found::Overtaken
+            Found::Conflict
         ));
         assert!(matches!(decide(&replaced, &[v2]), Found::Impossible(_)));
-        assert!(matches!(decide(&replaced, &[]), Found::Overtaken));
+        assert!(matches!(decide(&replaced, &[]), Found::Conflict));
         assert!(matches!(
             decide(&replaced, &[version("v1", Some("old"), true)]),
             Found::Nothing
@@ -654,7 +654,7 @@ mod tests {
         let ours = version("v2", Some("new"), true);
         let theirs = version("v2", Some("other"), true);
         assert!(work(decide(&replaced, &[ours, v1.clone()])).is_some());
-        assert!(matches!(decide(&replaced, &[theirs, v1]), Found::Overtaken));
+        assert!(matches!(decide(&replaced, &[theirs, v1]), Found::Conflict));
         let deleted = change(Action::Delete, Some("v1"), Outcome::Unknown);
         let v1 = version("v1", Some("old"), false);
         assert_eq!(
@@ -695,7 +695,7 @@ mod tests {
         // Versions were kept then and are suspended now, and somebody has written since.
         let ours = version("v2", Some("new"), false);
         let found = decide(&replaced(made("v2")), &[null(Some("theirs")), ours]);
-        assert!(matches!(found, Found::Overtaken));
+        assert!(matches!(found, Found::Conflict));
         // Versions are kept: what was there before them is still there.
         let (ours, before) = (
             version("v2", Some("new"), true),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::entry::{Facts, Page};
+use super::entry::{ObjectMeta, Page};
 use super::split::find_cut;
 
 /// Source or destination.
@@ -53,10 +53,10 @@ pub trait Visitor: Send + 'static {
     type Error: std::error::Error + Send + Sync + 'static;
 
     /// A key that is on at least one side.
-    fn visit(&mut self, key: &str, source: Option<&Facts>, destination: Option<&Facts>);
+    fn visit(&mut self, key: &str, source: Option<&ObjectMeta>, destination: Option<&ObjectMeta>);
 
     /// Called after some keys: the place to hand them on, and to wait when that takes time.
-    fn settle(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn flush(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
 /// Why a walk ended early.
@@ -147,7 +147,7 @@ struct Ranges {
     changed: Notify,
 }
 
-enum Offer {
+enum Steal {
     /// Look for a cut in this range.
     Probe {
         victim: usize,
@@ -180,10 +180,10 @@ impl Ranges {
     }
 
     /// The range that has been worked on longest without being cut.
-    fn offer(&self) -> Offer {
+    fn steal(&self) -> Steal {
         let mut slots = self.slots();
         if slots.iter().all(Option::is_none) {
-            return Offer::Done;
+            return Steal::Done;
         }
         let best = slots
             .iter_mut()
@@ -194,18 +194,18 @@ impl Ranges {
         match best {
             Some((victim, range)) => {
                 range.probed = true;
-                Offer::Probe {
+                Steal::Probe {
                     victim,
                     after: range.after.clone(),
                     end: range.end.clone(),
                 }
             }
-            None => Offer::Wait,
+            None => Steal::Wait,
         }
     }
 
     /// Moves what lies behind `cut` from `victim` to `slot`, unless the victim has gone past it.
-    fn take(&self, victim: usize, slot: usize, cut: Option<String>) -> bool {
+    fn split(&self, victim: usize, slot: usize, cut: Option<String>) -> bool {
         let mut slots = self.slots();
         let Some(range) = slots.get_mut(victim).and_then(Option::as_mut) else {
             return false;
@@ -230,54 +230,54 @@ impl Ranges {
     }
 
     /// What is left of the range in `slot`: where it goes on, and where it ends.
-    fn rest(&self, slot: usize) -> Option<String> {
+    fn remaining(&self, slot: usize) -> Option<String> {
         let slots = self.slots();
         Some(slots.get(slot)?.as_ref()?.after.clone())
     }
 
     /// Takes everything up to `bound` out of the range in `slot`, so that nobody else will; returns the end
     /// of the range when that is before `bound`. The range is over then, or when `last`.
-    fn claim(&self, slot: usize, bound: Option<&str>) -> Claim {
+    fn advance(&self, slot: usize, bound: Option<&str>) -> Advance {
         let mut slots = self.slots();
         let Some(entry) = slots.get_mut(slot) else {
-            return Claim {
+            return Advance {
                 end: None,
                 over: true,
             };
         };
         let Some(range) = entry.as_mut() else {
-            return Claim {
+            return Advance {
                 end: None,
                 over: true,
             };
         };
-        let claim = match (bound, &range.end) {
-            (Some(bound), Some(end)) if bound < end.as_str() => Claim {
+        let advance = match (bound, &range.end) {
+            (Some(bound), Some(end)) if bound < end.as_str() => Advance {
                 end: None,
                 over: false,
             },
-            (Some(_), None) => Claim {
+            (Some(_), None) => Advance {
                 end: None,
                 over: false,
             },
-            (_, end) => Claim {
+            (_, end) => Advance {
                 end: end.clone(),
                 over: true,
             },
         };
-        if claim.over {
+        if advance.over {
             *entry = None;
         } else {
             range.after.clear();
             range.after.push_str(bound.unwrap_or_default());
             range.rounds += 1;
         }
-        let tell = claim.over || range_is_ripe(entry.as_ref());
+        let tell = advance.over || range_is_ripe(entry.as_ref());
         drop(slots);
         if tell {
             self.changed.notify_waiters();
         }
-        claim
+        advance
     }
 }
 
@@ -286,7 +286,7 @@ fn range_is_ripe(range: Option<&Range>) -> bool {
 }
 
 /// What a worker may show to its visitor.
-struct Claim {
+struct Advance {
     /// Keys after this belong to somebody else.
     end: Option<String>,
     /// Nothing is left in the range.
@@ -312,17 +312,17 @@ where
     async fn run(mut self) -> Result<V, Failure<S, V>> {
         let ranges = self.ranges.clone();
         loop {
-            if let Some(after) = ranges.rest(self.slot) {
+            if let Some(after) = ranges.remaining(self.slot) {
                 self.list(after).await?;
             }
             let changed = ranges.changed.notified();
             tokio::pin!(changed);
             // Before looking, so that a change between looking and waiting is not missed.
             changed.as_mut().enable();
-            match ranges.offer() {
-                Offer::Done => return Ok(self.visitor),
-                Offer::Wait => changed.await,
-                Offer::Probe { victim, after, end } => {
+            match ranges.steal() {
+                Steal::Done => return Ok(self.visitor),
+                Steal::Wait => changed.await,
+                Steal::Probe { victim, after, end } => {
                     let (source, destination) = (self.source.clone(), self.destination.clone());
                     let end = end.as_deref();
                     // On the destination only what the source does not tell.
@@ -330,7 +330,7 @@ where
                         Some(cut) => Some(cut),
                         None => first_cut(&*destination, Side::Destination, &after, end).await?,
                     };
-                    ranges.take(victim, self.slot, cut);
+                    ranges.split(victim, self.slot, cut);
                 }
             }
         }
@@ -350,16 +350,16 @@ where
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             };
-            let claim = self.ranges.claim(self.slot, bound.as_deref());
-            let limit = if claim.over { claim.end } else { bound };
+            let advance = self.ranges.advance(self.slot, bound.as_deref());
+            let limit = if advance.over { advance.end } else { bound };
             merge(
                 &mut source,
                 &mut destination,
                 limit.as_deref(),
                 &mut self.visitor,
             );
-            self.visitor.settle().await.map_err(WalkError::Visit)?;
-            if claim.over {
+            self.visitor.flush().await.map_err(WalkError::Visit)?;
+            if advance.over {
                 return Ok(());
             }
         }
@@ -466,7 +466,7 @@ impl Cursor {
         })
     }
 
-    fn peek(&self, limit: Option<&str>) -> Option<(&str, &Facts)> {
+    fn peek(&self, limit: Option<&str>) -> Option<(&str, &ObjectMeta)> {
         self.page
             .get(self.next)
             .filter(|(key, _)| limit.is_none_or(|limit| *key <= limit))
@@ -483,12 +483,12 @@ fn merge<V: Visitor>(
         let (a, b) = (source.peek(limit), destination.peek(limit));
         let (in_source, in_destination) = match (a, b) {
             (None, None) => return,
-            (Some((a, facts)), None) => {
-                visitor.visit(a, Some(facts), None);
+            (Some((a, meta)), None) => {
+                visitor.visit(a, Some(meta), None);
                 (true, false)
             }
-            (None, Some((b, facts))) => {
-                visitor.visit(b, None, Some(facts));
+            (None, Some((b, meta))) => {
+                visitor.visit(b, None, Some(meta));
                 (false, true)
             }
             (Some((a, from)), Some((b, to))) => match a.cmp(b) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_env::{AwsEnv, Options};
 use dr::database::{
-    At, CopyOptions, CopyOutcome, Kind, Patience, RecoveryPoint, RestoreError, RestoreRequest,
-    Site, Snapshot, SnapshotState, copy, order, plan_copies, plan_restore, recovery_points,
-    restore,
+    At, CopyOptions, CopyOutcome, Kind, Patience, RdsClients, RecoveryPoint, RestoreError,
+    RestoreRequest, Snapshot, SnapshotState, copy, order, plan_copies, plan_restore,
+    recovery_points, restore,
 };
 use local_aws::{Base, LocalAws, RdsClock, RdsOptions};
 use report::Silent;
@@ -59,7 +59,10 @@ async fn copy_and_restore(aws: &LocalAws, shows_source: bool) {
         .db_parameter_group_family("postgres18")
         .description("dr");
     group.send().await.unwrap();
-    let (source, target) = (Site::new(&env.access(primary)), Site::new(&env.access(dr)));
+    let (source, target) = (
+        RdsClients::new(&env.access(primary)),
+        RdsClients::new(&env.access(dr)),
+    );
     let patience = Patience {
         deadline: Duration::from_secs(60),
         interval: Duration::from_millis(20),

@@ -92,10 +92,10 @@ async fn a_run_that_died_is_taken_up_with_what_it_had_chosen() {
     assert_eq!(again.choice, plan.choice);
     let restored = stage.restore(&again, PATIENCE).await.unwrap();
     assert!(restored.resumed);
-    // Time goes on beside the test. Where the restore was through by then, data that has arrived since is told.
-    let told: Vec<_> = restored.differences.iter().map(|one| one.setting).collect();
+    // Time goes on beside the test. Where the restore was through by then, data that has arrived since is differing.
+    let differing: Vec<_> = restored.differences.iter().map(|one| one.setting).collect();
     let since = again.newer.is_some();
-    assert_eq!(told, if since { vec!["data"] } else { Vec::new() });
+    assert_eq!(differing, if since { vec!["data"] } else { Vec::new() });
     assert_eq!(stage.calls("RestoreDBInstanceFromDBSnapshot").len(), 1);
 }
 

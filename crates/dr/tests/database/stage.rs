@@ -6,9 +6,9 @@ use aws_credential_types::Credentials;
 use aws_env::{AwsEnv, Options};
 use aws_sdk_rds::types::DbSnapshot;
 use dr::database::{
-    Copied, CopyOptions, CopyOutcome, Patience, RecoveryPoints, Refusal, RestoreError, RestorePlan,
-    RestoreRequest, Restored, Site, Snapshot, copy, plan_copies, plan_restore, recovery_points,
-    restore,
+    Copied, CopyOptions, CopyOutcome, Patience, RdsClients, RecoveryPoints, Refusal, RestoreError,
+    RestorePlan, RestoreRequest, Restored, Snapshot, copy, plan_copies, plan_restore,
+    recovery_points, restore,
 };
 use jiff::{SignedDuration, Timestamp};
 use local_aws::{LocalAws, LogEntry, Rds, RdsClock, RdsOptions};
@@ -35,8 +35,8 @@ pub(crate) struct Stage {
     pub(crate) aws: LocalAws,
     pub(crate) rds: Rds,
     pub(crate) env: AwsEnv,
-    pub(crate) primary: Site,
-    pub(crate) dr: Site,
+    pub(crate) primary: RdsClients,
+    pub(crate) dr: RdsClients,
     pub(crate) from: aws_sdk_rds::Client,
     pub(crate) to: aws_sdk_rds::Client,
     pub(crate) kms: aws_sdk_kms::Client,
@@ -87,8 +87,8 @@ impl Stage {
         let access = env.access(region(DR));
         let mut stage = Self {
             rds: aws.rds().unwrap().clone(),
-            primary: Site::new(&env.access(region(PRIMARY))),
-            dr: Site::new(&env.access(region(DR))),
+            primary: RdsClients::new(&env.access(region(PRIMARY))),
+            dr: RdsClients::new(&env.access(region(DR))),
             from: aws_env::client!(aws_sdk_rds, &env.access(region(PRIMARY))),
             to: aws_env::client!(aws_sdk_rds, &access),
             kms: aws_env::client!(aws_sdk_kms, &access),

@@ -177,8 +177,8 @@ async fn a_job_copies_what_was_planned_and_can_be_undone() {
         (Some(2), Some(1))
     );
 
-    let asked = Arc::new(Mutex::new(Vec::<CreateJobInput>::new()));
-    let seen = asked.clone();
+    let requested = Arc::new(Mutex::new(Vec::<CreateJobInput>::new()));
+    let seen = requested.clone();
     let create = mock!(aws_sdk_s3control::Client::create_job)
         .match_requests(move |request| {
             seen.lock().unwrap().push(request.clone());
@@ -205,10 +205,10 @@ async fn a_job_copies_what_was_planned_and_can_be_undone() {
     assert_eq!(made, ["job-1", "job-2"]);
     assert_eq!(plan.left.tally.objects, 0);
 
-    let asked = std::mem::take(&mut *asked.lock().unwrap());
+    let requested = std::mem::take(&mut *requested.lock().unwrap());
     let mut keys = Vec::new();
     let mut classes = Vec::new();
-    for (number, request) in asked.iter().enumerate() {
+    for (number, request) in requested.iter().enumerate() {
         let operation = request.operation().unwrap().s3_put_object_copy().unwrap();
         assert_eq!(operation.target_resource(), Some("arn:aws:s3:::photos-dr"));
         assert_eq!(operation.sse_aws_kms_key_id(), Some(KEY));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_s3::types::BucketVersioningStatus;
 use dr::objects::{
-    ChangeLimit, ExecuteError, Mode, PlanOptions, Policy, Refusal, UndoError, UndoRefusal, capture,
-    check_places, reconcile,
+    ChangeLimit, ExecuteError, ManifestError, Mode, PlanOptions, Policy, Refusal, UndoError,
+    UndoRefusal, capture, check_locations, reconcile,
 };
 use local_aws::{Fault, FaultKind};
 use tokio::sync::watch;
@@ -87,13 +87,24 @@ async fn approve_of_a_destination_without_versions_is_refused() {
 async fn check_places_of_swapped_buckets_is_refused() {
     let stage = stage!();
     let pairs = [("photos".parse().unwrap(), "photos-dr".parse().unwrap())];
-    let refused = check_places(stage.destination.place(), stage.source.place(), &pairs);
+    let refused = check_locations(
+        stage.destination.location(),
+        stage.source.location(),
+        &pairs,
+    );
     let refused = refused.unwrap_err();
     assert!(matches!(
         refused.iter().next(),
         Some(Refusal::Swapped { .. })
     ));
-    assert!(check_places(stage.source.place(), stage.destination.place(), &pairs).is_ok());
+    assert!(
+        check_locations(
+            stage.source.location(),
+            stage.destination.location(),
+            &pairs
+        )
+        .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -210,4 +221,30 @@ async fn undo_of_a_run_that_is_under_way_is_refused() {
     stage.aws.clear_faults();
     assert_eq!(stage.undo("r1", "r2").await, done.unwrap().copied.objects);
     assert!(stage.destination().await.is_empty());
+}
+
+#[tokio::test]
+async fn capture_to_a_file_that_exists_is_refused_and_one_that_fails_leaves_none() {
+    let stage = stage!();
+    stage.put_destination("a", b"x").await;
+    let manifest = stage.runs.path().join("manifest");
+    let time = jiff::Timestamp::UNIX_EPOCH;
+    let denied = Fault::new(FaultKind::Denied).operation("ListObjectsV2");
+    stage.aws.add_fault(denied);
+    let failed = capture(&stage.destination, time, &manifest).await;
+    assert!(matches!(failed, Err(ManifestError::List(_))), "{failed:?}");
+    assert!(!manifest.exists());
+    stage.aws.clear_faults();
+    assert_eq!(
+        capture(&stage.destination, time, &manifest).await.unwrap(),
+        1
+    );
+    let before = std::fs::read(&manifest).unwrap();
+    stage.put_destination("b", b"written since").await;
+    let again = capture(&stage.destination, time, &manifest).await;
+    assert!(
+        matches!(again, Err(ManifestError::Exists { .. })),
+        "{again:?}"
+    );
+    assert_eq!(std::fs::read(&manifest).unwrap(), before);
 }

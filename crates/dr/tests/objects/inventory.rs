@@ -227,10 +227,10 @@ async fn an_inventory_of_a_part_is_told_and_never_taken_for_the_whole() {
     let text = |parity: &Parity| parity.document().to_markdown();
     let parity = compare(&ours, &theirs).await.unwrap();
     assert_eq!(parity.finding, Finding::Same);
-    let told = text(&parity);
+    let report = text(&parity);
     assert!(
-        told.contains("source's inventory lists: all keys"),
-        "{told}"
+        report.contains("source's inventory lists: all keys"),
+        "{report}"
     );
 
     // The rows are the same, and nobody knows what is not in them.
@@ -246,8 +246,11 @@ async fn an_inventory_of_a_part_is_told_and_never_taken_for_the_whole() {
     let parity = compare(&ours, &theirs).await.unwrap();
     assert_eq!(parity.finding, Finding::Same);
     assert_eq!(parity.from, "s3://photos/a/");
-    let told = text(&parity);
-    assert!(told.contains("ONLY keys that begin with \"a/\""), "{told}");
+    let report = text(&parity);
+    assert!(
+        report.contains("ONLY keys that begin with \"a/\""),
+        "{report}"
+    );
 
     // The configuration was changed since.
     configure(&stage.from, "photos", Some("b/")).await;
@@ -269,10 +272,10 @@ async fn an_inventory_of_a_part_is_told_and_never_taken_for_the_whole() {
         matches!(covers.source, Covers::Unknown { .. }),
         "{covers:?}"
     );
-    let told = text(&parity);
+    let report = text(&parity);
     assert!(
-        told.contains("source's inventory lists: not known"),
-        "{told}"
+        report.contains("source's inventory lists: not known"),
+        "{report}"
     );
 
     // A copy of it elsewhere does not say of which configuration it is.

@@ -76,7 +76,7 @@ impl Stage {
             let mut clients = clients.clone();
             let config = config.timeout_config(patience.clone()).build();
             clients.s3 = aws_sdk_s3::Client::from_conf(config);
-            *bucket = Bucket::new(&clients, bucket.place().clone());
+            *bucket = Bucket::new(&clients, bucket.location().clone());
         }
         Some(stage)
     }
@@ -225,7 +225,7 @@ impl Stage {
     pub(crate) async fn undo(&self, run: &str, name: &str) -> u64 {
         let planned = self.plan_undo(run).await.unwrap();
         let plan = planned.plan();
-        assert_eq!(plan.overtaken.tally.objects, 0, "{plan:?}");
+        assert_eq!(plan.conflicts.tally.objects, 0, "{plan:?}");
         assert_eq!(plan.impossible.tally.objects, 0, "{plan:?}");
         let approved = planned.approve().unwrap();
         let (run, options) = (self.run(name), self.options());

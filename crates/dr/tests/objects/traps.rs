@@ -472,9 +472,9 @@ async fn what_somebody_else_has_written_meanwhile_is_neither_overwritten_nor_del
     stage.put_destination("both", b"written in DR").await;
     stage.put_destination("stray", b"written in DR").await;
     let done = stage.apply("r1", planned).await.unwrap();
-    assert_eq!(done.overtaken.tally.objects, 1, "{done:?}");
+    assert_eq!(done.conflicts.tally.objects, 1, "{done:?}");
     // One thing was not as planned, so nothing is deleted.
-    assert_eq!((done.withheld, done.deleted.objects), (1, 0));
+    assert_eq!((done.skipped_deletions, done.deleted.objects), (1, 0));
     let there = stage.destination().await;
     assert_eq!(there["both"].body, b"written in DR");
     assert_eq!(there["stray"].body, b"written in DR");
@@ -533,7 +533,7 @@ async fn the_first_interrupt_drains_and_the_next_run_finishes() {
     let (done, ()) = tokio::join!(stage.apply_until("r1", approve(planned), stop), wait);
     let done = done.unwrap();
     assert!(done.interrupted && done.copied.objects < 40, "{done:?}");
-    assert_eq!((done.withheld, done.deleted.objects), (1, 0));
+    assert_eq!((done.skipped_deletions, done.deleted.objects), (1, 0));
     assert_eq!(
         stage.destination().await.len() as u64,
         done.copied.objects + 1

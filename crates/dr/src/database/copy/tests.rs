@@ -104,9 +104,9 @@ fn the_error_that_a_wait_ended_with_is_shown() {
         last_error: Some("CopyDBSnapshot: throttled: Rate exceeded".to_owned()),
         took: Duration::ZERO,
     };
-    let shown = copied.document().to_markdown();
+    let text = copied.document().to_markdown();
     assert!(
-        shown.contains("CopyDBSnapshot: throttled: Rate exceeded"),
-        "{shown}"
+        text.contains("CopyDBSnapshot: throttled: Rate exceeded"),
+        "{text}"
     );
 }

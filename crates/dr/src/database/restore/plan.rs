@@ -8,7 +8,7 @@ use report::{Document, Mark, Report};
 use serde::{Serialize, Serializer};
 use settings::{Database, Objectives, Region, RestoreAs};
 
-use crate::database::{Instance, Kind, RecoveryPoint, Refusal, marks, show};
+use crate::database::{Instance, Kind, RecoveryPoint, Refusal, provenance_tags, show};
 
 /// Which time is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +28,27 @@ impl fmt::Display for At {
     }
 }
 
-impl std::str::FromStr for At {
-    type Err = jiff::Error;
+/// Neither `latest` nor a time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is neither \"latest\" nor a time such as 2026-11-22T11:50:00Z: {problem}")]
+pub struct AtError {
+    text: String,
+    problem: String,
+}
 
-    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+impl std::str::FromStr for At {
+    type Err = AtError;
+
+    fn from_str(text: &str) -> Result<Self, AtError> {
         match text {
             "latest" => Ok(Self::Latest),
-            time => time.parse().map(Self::Time),
+            time => time
+                .parse()
+                .map(Self::Time)
+                .map_err(|error: jiff::Error| AtError {
+                    text: text.to_owned(),
+                    problem: error.to_string(),
+                }),
         }
     }
 }
@@ -261,9 +275,9 @@ fn take_up(
     let Some(choice) = begun_choice(there, database) else {
         return Err(taken(request.region, there));
     };
-    let asked_otherwise = request.from.is_some_and(|from| from != choice.point)
+    let requests_another = request.from.is_some_and(|from| from != choice.point)
         || matches!(request.at, At::Time(_)) && request.at != choice.at;
-    if asked_otherwise {
+    if requests_another {
         return Err(taken(request.region, there));
     }
     let step = if there.status == "available" {
@@ -271,7 +285,7 @@ fn take_up(
     } else {
         RestoreStep::Resume
     };
-    let begun = there.tags.get(marks::BEGUN);
+    let begun = there.tags.get(provenance_tags::BEGUN);
     let begun = begun.and_then(|time| time.parse().ok());
     // An instance that a drill left is no recovery from today's loss.
     let written_since = |point: &RecoveryPoint| point.latest.filter(|latest| Some(*latest) > begun);
@@ -362,25 +376,28 @@ fn described(points: &[RecoveryPoint]) -> Vec<String> {
 /// What the instance was restored from, if it was restored from `database` here.
 pub(super) fn begun_choice(there: &Instance, database: &str) -> Option<Choice> {
     let tag = |key: &str| there.tags.get(key).map(String::as_str);
-    if !marks::ours(&there.tags) || tag(marks::DATABASE) != Some(database) {
+    if !provenance_tags::ours(&there.tags) || tag(provenance_tags::DATABASE) != Some(database) {
         return None;
     }
     let kinds = [Kind::ReplicatedBackup, Kind::CopiedSnapshot];
     Some(Choice {
         kind: kinds
             .into_iter()
-            .find(|kind| tag(marks::POINT_KIND) == Some(kind.name()))?,
-        point: tag(marks::POINT)?.to_owned(),
-        at: tag(marks::AT)?.parse().ok()?,
-        data_time: tag(marks::DATA_TIME)?.parse().ok()?,
+            .find(|kind| tag(provenance_tags::POINT_KIND) == Some(kind.name()))?,
+        point: tag(provenance_tags::POINT)?.to_owned(),
+        at: tag(provenance_tags::AT)?.parse().ok()?,
+        data_time: tag(provenance_tags::DATA_TIME)?.parse().ok()?,
     })
 }
 
 /// The refusal for an instance that is in the way.
 pub(super) fn taken(region: Region, there: &Instance) -> Refusal {
-    let what = match there.tags.get(marks::POINT) {
-        Some(point) if marks::ours(&there.tags) => {
-            let at = there.tags.get(marks::AT).map_or("latest", String::as_str);
+    let what = match there.tags.get(provenance_tags::POINT) {
+        Some(point) if provenance_tags::ours(&there.tags) => {
+            let at = there
+                .tags
+                .get(provenance_tags::AT)
+                .map_or("latest", String::as_str);
             format!("restored from {point} ({at}), {}", there.status)
         }
         _ => format!("not restored by this program, {}", there.status),

@@ -175,5 +175,5 @@ impl<'a> Writer<'a> {
 }
 
 fn size(step: &Step) -> u64 {
-    step.source.as_ref().map_or(0, |facts| facts.size)
+    step.source.as_ref().map_or(0, |meta| meta.size)
 }

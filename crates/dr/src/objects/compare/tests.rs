@@ -5,8 +5,8 @@ use super::*;
 const A: &str = "d41d8cd98f00b204e9800998ecf8427e";
 const B: &str = "00000000000000000000000000000000";
 
-fn facts(size: u64, etag: &str, modified: &str, class: &str) -> Facts {
-    Facts {
+fn meta(size: u64, etag: &str, modified: &str, class: &str) -> ObjectMeta {
+    ObjectMeta {
         size,
         etag: ETag::parse(etag),
         modified: Modified::parse(modified).unwrap(),
@@ -44,10 +44,10 @@ const NEW: &str = "2026-02-01T00:00:00Z";
 #[test]
 fn equal_size_is_never_enough() {
     for mode in [Mode::Auto, Mode::Checksum] {
-        let verdict = compare_listed(mode, &facts(5, A, OLD, ""), &facts(5, B, NEW, ""));
+        let verdict = compare_listed(mode, &meta(5, A, OLD, ""), &meta(5, B, NEW, ""));
         assert_eq!(verdict, None, "{mode:?}");
     }
-    let verdict = compare_listed(Mode::Etag, &facts(5, A, OLD, ""), &facts(5, B, NEW, ""));
+    let verdict = compare_listed(Mode::Etag, &meta(5, A, OLD, ""), &meta(5, B, NEW, ""));
     assert_eq!(verdict, Some(Verdict::Differs(Difference::Content)));
     assert_eq!(
         compare_details(Mode::Auto, &detail(5, A), &detail(5, B)),
@@ -121,13 +121,13 @@ fn checksums_decide_where_etags_do_not() {
 // aws-behaviour: 13
 #[test]
 fn an_archived_source_is_neither_equal_nor_copyable() {
-    let archived = facts(5, A, OLD, "DEEP_ARCHIVE");
+    let archived = meta(5, A, OLD, "DEEP_ARCHIVE");
     assert_eq!(
-        compare_listed(Mode::Auto, &archived, &facts(6, B, NEW, "")),
+        compare_listed(Mode::Auto, &archived, &meta(6, B, NEW, "")),
         None
     );
     assert_eq!(
-        compare_listed(Mode::Auto, &archived, &facts(5, A, NEW, "")),
+        compare_listed(Mode::Auto, &archived, &meta(5, A, NEW, "")),
         Some(Verdict::Equal(Proof::ETag))
     );
     let mut source = detail(5, A);
@@ -142,13 +142,8 @@ fn an_archived_source_is_neither_equal_nor_copyable() {
 
 #[test]
 fn size_and_time_are_taken_for_equal_only_when_asked_for() {
-    let verdict = |from, to| {
-        compare_listed(
-            Mode::SizeMtime,
-            &facts(5, A, from, ""),
-            &facts(5, B, to, ""),
-        )
-    };
+    let verdict =
+        |from, to| compare_listed(Mode::SizeMtime, &meta(5, A, from, ""), &meta(5, B, to, ""));
     assert_eq!(verdict(OLD, NEW), Some(Verdict::Equal(Proof::SizeAndTime)));
     assert_eq!(verdict(NEW, OLD), Some(Verdict::Differs(Difference::Time)));
 }

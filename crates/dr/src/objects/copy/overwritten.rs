@@ -103,8 +103,8 @@ async fn copy_of_an_object_that_changes_between_two_parts_begins_anew_and_mixes_
         run: "r1".to_owned(),
         command: "sync".to_owned(),
         started: jiff::Timestamp::UNIX_EPOCH,
-        source: source.place().to_string(),
-        destination: destination.place().to_string(),
+        source: source.location().to_string(),
+        destination: destination.location().to_string(),
     };
     let journal = Journal::begin(runs.path(), &destination, &run).unwrap();
     let order = Order {

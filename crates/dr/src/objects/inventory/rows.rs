@@ -15,8 +15,8 @@ use md5::{Digest as _, Md5};
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 
-use super::super::entry::{ETag, Facts, Modified, StorageClass};
-use super::super::place::JOURNAL;
+use super::super::entry::{ETag, Modified, ObjectMeta, StorageClass};
+use super::super::location::JOURNAL;
 use super::manifest::{Columns, DataFile, Manifest, hex};
 use super::{Inventory, InventoryError};
 
@@ -32,7 +32,7 @@ const ATTEMPTS: usize = 4;
 pub(super) struct Row {
     pub(super) key: String,
     #[serde(flatten)]
-    pub(super) facts: Facts,
+    pub(super) meta: ObjectMeta,
     /// Not encrypted with a key, so that the ETag speaks of the content. `false` also when that is not known.
     pub(super) plain: bool,
 }
@@ -40,7 +40,7 @@ pub(super) struct Row {
 impl Row {
     /// Of two rows for one key the newer one counts: an inventory takes hours, and may see both.
     fn order(&self) -> (&str, Modified) {
-        (&self.key, self.facts.modified)
+        (&self.key, self.meta.modified)
     }
 }
 
@@ -216,14 +216,14 @@ pub(super) fn row(
     }
     let size = field(columns.size);
     let modified = field(columns.modified);
-    let facts = Facts {
+    let meta = ObjectMeta {
         size: size.parse().map_err(|_| format!("{size:?} is no size"))?,
         etag: ETag::parse(field(columns.etag)),
         modified: Modified::parse(modified).ok_or_else(|| format!("{modified:?} is no time"))?,
         class: StorageClass::from(optional(columns.class).unwrap_or_default()),
     };
     let plain = matches!(optional(columns.encryption), Some("SSE-S3" | "NOT-SSE"));
-    Ok(Some(Row { key, facts, plain }))
+    Ok(Some(Row { key, meta, plain }))
 }
 
 /// Keys in CSV are URL-encoded as forms are: a space is `+` or `%20`, a plus is `%2B`.

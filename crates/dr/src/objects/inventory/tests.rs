@@ -30,7 +30,7 @@ fn listed(key: &str, size: &str, etag: &str, day: u8, encryption: &str) -> Row {
 fn a_row_is_read_as_s3_writes_it() {
     let row = listed("a+b%2Bc%0A%C3%A9", "3", A, 1, "SSE-S3");
     assert_eq!(row.key, "a b+c\n\u{e9}");
-    assert!(row.plain && row.facts.size == 3);
+    assert!(row.plain && row.meta.size == 3);
     assert!(!listed("a", "3", A, 1, "SSE-KMS").plain);
     let time = "2026-11-01T00:00:00.000Z";
     for (latest, marker) in [("false", "false"), ("true", "true")] {
@@ -152,14 +152,14 @@ proptest! {
         let mut expected = BTreeMap::new();
         for (key, day) in &keys {
             let row = listed(key, "1", A, *day, "SSE-S3");
-            let newest = expected.entry(key.clone()).or_insert(row.facts.modified);
-            *newest = (*newest).max(row.facts.modified);
+            let newest = expected.entry(key.clone()).or_insert(row.meta.modified);
+            *newest = (*newest).max(row.meta.modified);
             runs.push(row).unwrap();
         }
         let found: Vec<_> = runs
             .finish()
             .unwrap()
-            .map(|row| row.map(|row| (row.key, row.facts.modified)).unwrap())
+            .map(|row| row.map(|row| (row.key, row.meta.modified)).unwrap())
             .collect();
         prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
     }

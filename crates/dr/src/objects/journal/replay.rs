@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::bucket::Bucket;
 use super::super::entry::ETag;
-use super::super::place::JOURNAL;
+use super::super::location::JOURNAL;
 use super::super::spool::Spool;
 use super::{FILE, Intent, JournalError, LOCK, Record, Run};
 
@@ -142,7 +142,7 @@ impl Collector {
                 self.ended(place, key, Outcome::Made { after, etag })?;
             }
             Record::Failed { key, .. } => self.ended(place, key, Outcome::NotMade)?,
-            Record::JobAsked { token } => self.jobs.push(ReplayedJob { token, id: None }),
+            Record::JobRequested { token } => self.jobs.push(ReplayedJob { token, id: None }),
             Record::Job { token, id } => {
                 let mut jobs = self.jobs.iter_mut();
                 if let Some(job) = jobs.find(|job| job.token == token) {
@@ -409,14 +409,14 @@ mod tests {
 
     #[test]
     fn collector_of_jobs_knows_them_by_their_tokens() {
-        let asked = |token: &str| Record::JobAsked {
+        let requested = |token: &str| Record::JobRequested {
             token: token.to_owned(),
         };
         let made = Record::Job {
             token: "r-0".to_owned(),
             id: "job".to_owned(),
         };
-        let (replayed, _) = collect([asked("r-0"), made, asked("r-1")]).unwrap();
+        let (replayed, _) = collect([requested("r-0"), made, requested("r-1")]).unwrap();
         let ids: Vec<_> = replayed.jobs.iter().map(|job| job.id.as_deref()).collect();
         assert_eq!(ids, [Some("job"), None]);
     }

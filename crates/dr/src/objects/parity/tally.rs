@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use aws_env::Error;
 
 use super::super::compare::{Unprovable, Verdict};
-use super::super::comparison::{Outcome, Take};
-use super::super::entry::Facts;
+use super::super::comparison::{Outcome, OutcomeSink};
+use super::super::entry::ObjectMeta;
 use super::super::plan::{Listed, Tally};
 use super::super::walk::Side;
 use super::{Finding, Folder, Parity, Sample, Sum};
@@ -111,44 +111,44 @@ impl Tallies {
         }
     }
 
-    fn only_source(&mut self, key: &str, facts: &Facts, archived: bool) {
+    fn only_source(&mut self, key: &str, meta: &ObjectMeta, archived: bool) {
         self.current
             .source
-            .add(key, facts.size, &facts.etag.to_string());
+            .add(key, meta.size, &meta.etag.to_string());
         self.current.different += 1;
         let reason = archived.then_some("archived");
-        self.parity.only_source.add(key, facts.size, reason);
+        self.parity.only_source.add(key, meta.size, reason);
         if archived {
-            self.parity.archived.add(key, facts.size, None);
+            self.parity.archived.add(key, meta.size, None);
         }
     }
 
-    fn only_destination(&mut self, key: &str, facts: &Facts) {
+    fn only_destination(&mut self, key: &str, meta: &ObjectMeta) {
         self.current
             .destination
-            .add(key, facts.size, &facts.etag.to_string());
+            .add(key, meta.size, &meta.etag.to_string());
         self.current.different += 1;
-        self.parity.only_destination.add(key, facts.size, None);
+        self.parity.only_destination.add(key, meta.size, None);
     }
 
     /// A key of one side that the other could not have yet.
-    pub(in super::super) fn newer(&mut self, side: Side, key: &str, facts: &Facts) {
+    pub(in super::super) fn newer(&mut self, side: Side, key: &str, meta: &ObjectMeta) {
         self.enter(key);
         let sum = match side {
             Side::Source => &mut self.current.source,
             Side::Destination => &mut self.current.destination,
         };
-        sum.add(key, facts.size, &facts.etag.to_string());
+        sum.add(key, meta.size, &meta.etag.to_string());
         self.current.unproven += 1;
         let reason = Unprovable::Newer.reason();
-        self.parity.unproven.add(key, facts.size, Some(reason));
+        self.parity.unproven.add(key, meta.size, Some(reason));
     }
 
     fn both(
         &mut self,
         key: &str,
-        source: &Facts,
-        destination: &Facts,
+        source: &ObjectMeta,
+        destination: &ObjectMeta,
         verdict: Verdict,
         identities: Option<(String, String)>,
     ) {
@@ -263,10 +263,10 @@ fn merge_folder(folders: &mut BTreeMap<String, Folder>, name: String, folder: Fo
     entry.unproven += folder.unproven;
 }
 
-impl Take for Tallies {
+impl OutcomeSink for Tallies {
     type Error = Error;
 
-    fn take(&mut self, key: &str, outcome: Outcome<'_>) {
+    fn record(&mut self, key: &str, outcome: Outcome<'_>) {
         self.enter(key);
         match outcome {
             Outcome::Both {

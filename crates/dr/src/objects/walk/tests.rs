@@ -29,7 +29,7 @@ impl Lister for Model {
         for (key, size) in rest.by_ref().take(limit) {
             last = Some(key.clone());
             if !key.starts_with('#') {
-                assert!(page.push(key, facts(*size)));
+                assert!(page.push(key, meta(*size)));
             }
         }
         page.resume_after = rest.next().and(last);
@@ -37,8 +37,8 @@ impl Lister for Model {
     }
 }
 
-fn facts(size: u64) -> Facts {
-    Facts {
+fn meta(size: u64) -> ObjectMeta {
+    ObjectMeta {
         size,
         etag: ETag::Single([0; 16]),
         modified: Modified::default(),
@@ -52,13 +52,13 @@ struct Seen(Vec<(String, Option<u64>, Option<u64>)>);
 impl Visitor for Seen {
     type Error = Infallible;
 
-    fn visit(&mut self, key: &str, source: Option<&Facts>, destination: Option<&Facts>) {
-        let size = |facts: Option<&Facts>| facts.map(|facts| facts.size);
+    fn visit(&mut self, key: &str, source: Option<&ObjectMeta>, destination: Option<&ObjectMeta>) {
+        let size = |meta: Option<&ObjectMeta>| meta.map(|meta| meta.size);
         self.0
             .push((key.to_owned(), size(source), size(destination)));
     }
 
-    async fn settle(&mut self) -> Result<(), Infallible> {
+    async fn flush(&mut self) -> Result<(), Infallible> {
         Ok(())
     }
 }
@@ -116,7 +116,7 @@ impl Lister for Stuck {
 
     async fn page(&self, _after: Option<&str>, _limit: u16) -> Result<Page, Infallible> {
         let mut page = Page::default();
-        assert!(page.push("a", facts(1)));
+        assert!(page.push("a", meta(1)));
         page.resume_after = Some("a".to_owned());
         Ok(page)
     }

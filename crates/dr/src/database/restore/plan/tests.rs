@@ -71,11 +71,11 @@ fn the_freshest_is_taken_unless_another_is_asked_for() {
     let chosen = plan(&LATEST, &points()).unwrap();
     assert_eq!(chosen.choice.kind, Kind::ReplicatedBackup);
     assert_eq!((chosen.step, chosen.rpo_seconds), (RestoreStep::Begin, 300));
-    let asked = Ask {
+    let requested = Ask {
         from: Some("copy-21"),
         ..LATEST
     };
-    let chosen = plan(&asked, &points()).unwrap();
+    let chosen = plan(&requested, &points()).unwrap();
     assert_eq!(
         (chosen.choice.kind, chosen.rpo_seconds),
         (Kind::CopiedSnapshot, 33 * 3600)
@@ -121,12 +121,12 @@ fn nothing_to_restore_from_is_said_with_what_was_seen() {
     }
     let seen = plan(&LATEST, &failed).unwrap_err().to_string();
     assert!(seen.contains("copy-22: failed"), "{seen}");
-    let asked = Ask {
+    let requested = Ask {
         from: Some("copy-22"),
         ..LATEST
     };
     assert!(matches!(
-        plan(&asked, &failed).unwrap_err(),
+        plan(&requested, &failed).unwrap_err(),
         Refusal::PointUnusable { .. }
     ));
 }
@@ -147,13 +147,13 @@ fn a_name_that_is_taken_is_left_alone_unless_it_is_this_restore() {
         "{refused}"
     );
     let tags = [
-        (marks::MADE_BY, marks::OURS),
-        (marks::DATABASE, "db"),
-        (marks::POINT, "copy-21"),
-        (marks::POINT_KIND, "copied-snapshot"),
-        (marks::AT, "latest"),
-        (marks::DATA_TIME, "2026-11-21T03:00:00Z"),
-        (marks::BEGUN, "2026-11-22T11:50:00Z"),
+        (provenance_tags::MADE_BY, provenance_tags::OURS),
+        (provenance_tags::DATABASE, "db"),
+        (provenance_tags::POINT, "copy-21"),
+        (provenance_tags::POINT_KIND, "copied-snapshot"),
+        (provenance_tags::AT, "latest"),
+        (provenance_tags::DATA_TIME, "2026-11-21T03:00:00Z"),
+        (provenance_tags::BEGUN, "2026-11-22T11:50:00Z"),
     ];
     there.tags = tags
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -194,7 +194,7 @@ fn a_name_that_is_taken_is_left_alone_unless_it_is_this_restore() {
     assert_eq!(taken(&there, same).unwrap().newer, None);
     // Nothing was: from the data to the begin of the restore, not to the time of asking again.
     let begun = "2026-11-22T11:56:00Z".to_owned();
-    there.tags.insert(marks::BEGUN.to_owned(), begun);
+    there.tags.insert(provenance_tags::BEGUN.to_owned(), begun);
     let again = taken(&there, LATEST).unwrap();
     assert_eq!(
         (again.newer, again.rpo_seconds),
@@ -202,7 +202,7 @@ fn a_name_that_is_taken_is_left_alone_unless_it_is_this_restore() {
     );
     there
         .tags
-        .insert(marks::DATABASE.to_owned(), "db2".to_owned());
+        .insert(provenance_tags::DATABASE.to_owned(), "db2".to_owned());
     assert!(taken(&there, LATEST).is_err());
 }
 
@@ -222,4 +222,14 @@ fn nothing_is_restored_with_the_defaults_of_aws() {
     };
     let refused = plan_restore(&request, &points(), None).unwrap_err();
     assert!(refused.is_configuration() && refused.hint().contains("[databases.restore]"));
+}
+
+#[test]
+fn from_str_of_what_is_no_time_tells_what_is_and_why() {
+    let error = "yesterday".parse::<At>().unwrap_err().to_string();
+    assert!(
+        error.starts_with("\"yesterday\" is neither \"latest\" nor a time"),
+        "{error}"
+    );
+    assert_eq!("latest".parse(), Ok(At::Latest));
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 const FIRST: usize = 16;
 /// Doubling must bring this much to stay.
 const WORTH: f64 = 1.15;
-/// Fewer may cost this much: the time that a window takes is never quite the same.
+/// ProbeDown may cost this much: the time that a window takes is never quite the same.
 const SAME: f64 = 0.95;
 /// Rates over less time say little.
 const WINDOW: Duration = Duration::from_millis(200);
@@ -21,7 +21,7 @@ const AGAIN: u32 = 32;
 
 /// Decides the number of copies under way. Pure: time is handed in.
 #[derive(Debug)]
-pub struct Pace {
+pub struct ConcurrencyLimiter {
     limit: usize,
     most: usize,
     mode: Mode,
@@ -40,22 +40,22 @@ pub struct Pace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     /// More than before, which was so many, for so many windows.
-    More {
+    ProbeUp {
         before: usize,
         windows: u32,
     },
     /// Fewer than before.
-    Fewer {
+    ProbeDown {
         before: usize,
     },
-    Holding,
+    Steady,
     /// S3 has asked to slow down at so many: comes back slowly.
-    Careful {
+    BackOff {
         before: usize,
     },
 }
 
-impl Pace {
+impl ConcurrencyLimiter {
     /// Never more than `most` at once.
     pub fn new(most: usize) -> Self {
         let most = most.max(1);
@@ -63,7 +63,7 @@ impl Pace {
         Self {
             limit,
             most,
-            mode: Mode::More {
+            mode: Mode::ProbeUp {
                 before: limit,
                 windows: 1,
             },
@@ -99,10 +99,10 @@ impl Pace {
         self.rates += rate;
         if refused > self.refused {
             let before = match self.mode {
-                Mode::Careful { before } => before,
+                Mode::BackOff { before } => before,
                 _ => self.limit,
             };
-            self.turn(Mode::Careful { before }, (self.limit / 2).max(1));
+            self.turn(Mode::BackOff { before }, (self.limit / 2).max(1));
         } else {
             self.step(self.rates / f64::from(self.windows));
         }
@@ -114,27 +114,27 @@ impl Pace {
     /// `mean` is the rate of this mode.
     fn step(&mut self, mean: f64) {
         match self.mode {
-            Mode::More { windows, .. } if self.windows < windows => {}
-            Mode::More { windows, .. } if mean > self.rate * WORTH => self.more(mean, windows),
-            Mode::More { before, .. } => self.turn(Mode::Holding, before),
-            Mode::Fewer { .. } if self.windows < TRIAL => {}
-            Mode::Fewer { before } => {
+            Mode::ProbeUp { windows, .. } if self.windows < windows => {}
+            Mode::ProbeUp { windows, .. } if mean > self.rate * WORTH => self.more(mean, windows),
+            Mode::ProbeUp { before, .. } => self.turn(Mode::Steady, before),
+            Mode::ProbeDown { .. } if self.windows < TRIAL => {}
+            Mode::ProbeDown { before } => {
                 let enough = mean >= self.rate * SAME;
-                self.turn(Mode::Holding, if enough { self.limit } else { before });
+                self.turn(Mode::Steady, if enough { self.limit } else { before });
             }
-            Mode::Holding if self.windows < AGAIN => {}
-            Mode::Holding => {
+            Mode::Steady if self.windows < AGAIN => {}
+            Mode::Steady => {
                 self.fewer = !self.fewer;
                 if self.fewer {
                     self.more(mean, TRIAL);
                 } else {
                     self.rate = mean;
                     let before = self.limit;
-                    self.turn(Mode::Fewer { before }, (before * 7 / 8).max(1));
+                    self.turn(Mode::ProbeDown { before }, (before * 7 / 8).max(1));
                 }
             }
-            Mode::Careful { before } if self.limit >= before => self.turn(Mode::Holding, before),
-            Mode::Careful { before } => {
+            Mode::BackOff { before } if self.limit >= before => self.turn(Mode::Steady, before),
+            Mode::BackOff { before } => {
                 self.limit = (self.limit + self.limit.div_ceil(16)).min(before);
             }
         }
@@ -145,8 +145,8 @@ impl Pace {
         let before = self.limit;
         let limit = (before * 2).min(self.most);
         let mode = match limit > before {
-            true => Mode::More { before, windows },
-            false => Mode::Holding,
+            true => Mode::ProbeUp { before, windows },
+            false => Mode::Steady,
         };
         self.turn(mode, limit);
     }
@@ -164,43 +164,51 @@ mod tests {
     use super::*;
 
     /// Runs `copies` against a server that serves `slots` at once, each in `latency`; returns the limit.
-    fn run(pace: &mut Pace, slots: usize, latency: Duration, copies: u32) -> usize {
-        let mut now = pace.window;
+    fn run(
+        limiter: &mut ConcurrencyLimiter,
+        slots: usize,
+        latency: Duration,
+        copies: u32,
+    ) -> usize {
+        let mut now = limiter.window;
         for _ in 0..copies {
-            let at_once = pace.limit().min(slots);
+            let at_once = limiter.limit().min(slots);
             now += latency / u32::try_from(at_once).unwrap();
-            pace.ended(now, pace.refused);
+            limiter.ended(now, limiter.refused);
         }
-        pace.limit()
+        limiter.limit()
     }
 
     #[test]
     fn grows_to_the_most_where_that_helps() {
-        let mut pace = Pace::new(256);
-        assert_eq!(run(&mut pace, 1_000, Duration::from_millis(30), 1_700), 256);
-        assert_eq!(Pace::new(4).limit(), 4);
+        let mut limiter = ConcurrencyLimiter::new(256);
+        assert_eq!(
+            run(&mut limiter, 1_000, Duration::from_millis(30), 1_700),
+            256
+        );
+        assert_eq!(ConcurrencyLimiter::new(4).limit(), 4);
     }
 
     #[test]
     fn goes_back_to_what_the_server_makes_use_of() {
-        let mut pace = Pace::new(4_096);
+        let mut limiter = ConcurrencyLimiter::new(4_096);
         let latency = Duration::from_millis(30);
-        assert_eq!(run(&mut pace, 32, latency, 1_000), 32);
+        assert_eq!(run(&mut limiter, 32, latency, 1_000), 32);
         // And is not far from it whenever it tries again.
         for _ in 0..200 {
-            assert!((24..=64).contains(&run(&mut pace, 32, latency, 100)));
+            assert!((24..=64).contains(&run(&mut limiter, 32, latency, 100)));
         }
-        let mut pace = Pace::new(40);
-        assert_eq!(run(&mut pace, 1_000, latency, 2_000), 40);
+        let mut limiter = ConcurrencyLimiter::new(40);
+        assert_eq!(run(&mut limiter, 1_000, latency, 2_000), 40);
         // What no longer helps goes, an eighth at a time.
-        assert!((28..40).contains(&run(&mut pace, 32, latency, 50_000)));
+        assert!((28..40).contains(&run(&mut limiter, 32, latency, 50_000)));
     }
 
     /// Ten minutes beside others: each window is faster or slower than the one before.
     #[test]
     fn a_rate_that_sways_does_not_lead_away() {
         for seed in 0..20_u64 {
-            let mut pace = Pace::new(256);
+            let mut limiter = ConcurrencyLimiter::new(256);
             let (mut now, mut state) = (Duration::ZERO, seed);
             let mut average = 0.0;
             while now < Duration::from_secs(600) {
@@ -209,12 +217,12 @@ mod tests {
                     .wrapping_add(1);
                 // 85 to 115 %.
                 let sway = u32::try_from(85 + (state >> 33) % 31).unwrap();
-                let copies = u32::try_from(pace.limit() * 2).unwrap().max(200);
-                let at_once = u32::try_from(pace.limit().min(32)).unwrap();
-                let begun = (now, u32::try_from(pace.limit()).unwrap());
+                let copies = u32::try_from(limiter.limit() * 2).unwrap().max(200);
+                let at_once = u32::try_from(limiter.limit().min(32)).unwrap();
+                let begun = (now, u32::try_from(limiter.limit()).unwrap());
                 for _ in 0..copies {
                     now += Duration::from_millis(30) * 100 / at_once / sway;
-                    pace.ended(now, 0);
+                    limiter.ended(now, 0);
                 }
                 average += f64::from(begun.1) * (now - begun.0).as_secs_f64() / 600.0;
             }
@@ -224,42 +232,42 @@ mod tests {
 
     #[test]
     fn finds_out_that_a_server_has_become_faster() {
-        let mut pace = Pace::new(256);
+        let mut limiter = ConcurrencyLimiter::new(256);
         let latency = Duration::from_millis(30);
-        assert_eq!(run(&mut pace, 32, latency, 1_000), 32);
-        assert_eq!(run(&mut pace, 1_000, latency, 20_000), 256);
+        assert_eq!(run(&mut limiter, 32, latency, 1_000), 32);
+        assert_eq!(run(&mut limiter, 1_000, latency, 20_000), 256);
     }
 
     #[test]
     fn halves_when_asked_to_slow_down_and_comes_back() {
-        let mut pace = Pace::new(64);
-        run(&mut pace, 1_000, Duration::from_millis(30), 500);
-        assert_eq!(pace.limit(), 64);
+        let mut limiter = ConcurrencyLimiter::new(64);
+        run(&mut limiter, 1_000, Duration::from_millis(30), 500);
+        assert_eq!(limiter.limit(), 64);
         let mut now = Duration::from_secs(60);
         for _ in 0..128 {
             now += Duration::from_millis(1);
-            pace.ended(now, 5);
+            limiter.ended(now, 5);
         }
-        assert_eq!(pace.limit(), 32);
+        assert_eq!(limiter.limit(), 32);
         for _ in 0..3_000 {
             now += Duration::from_millis(1);
-            pace.ended(now, 5);
+            limiter.ended(now, 5);
         }
-        assert_eq!(pace.limit(), 64);
+        assert_eq!(limiter.limit(), 64);
     }
 
     #[test]
     fn comes_back_to_where_it_was_and_no_further_than_helps() {
-        let mut pace = Pace::new(4_096);
+        let mut limiter = ConcurrencyLimiter::new(4_096);
         let latency = Duration::from_millis(30);
-        assert_eq!(run(&mut pace, 32, latency, 1_000), 32);
-        let now = pace.window + Duration::from_secs(1);
+        assert_eq!(run(&mut limiter, 32, latency, 1_000), 32);
+        let now = limiter.window + Duration::from_secs(1);
         for _ in 0..64 {
-            pace.ended(now, 1);
+            limiter.ended(now, 1);
         }
-        assert_eq!(pace.limit(), 16);
+        assert_eq!(limiter.limit(), 16);
         for _ in 0..200 {
-            let limit = run(&mut pace, 32, latency, 100);
+            let limit = run(&mut limiter, 32, latency, 100);
             assert!((16..=64).contains(&limit), "{limit}");
         }
     }

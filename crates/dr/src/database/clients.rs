@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use settings::Region;
 
-use super::{Snapshot, marks, show};
+use super::{Snapshot, provenance_tags, show};
 
 /// RDS and KMS of one region.
 #[derive(Debug, Clone)]
-pub struct Site {
+pub struct RdsClients {
     region: Region,
     pub(super) rds: aws_sdk_rds::Client,
     pub(super) kms: aws_sdk_kms::Client,
@@ -82,7 +82,7 @@ pub struct Backup {
     pub retention_days: Option<i32>,
 }
 
-impl Site {
+impl RdsClients {
     /// The clients of one region.
     pub fn new(access: &RegionAccess) -> Self {
         let rds = aws_env::client!(aws_sdk_rds, access);
@@ -273,7 +273,7 @@ impl Instance {
             retention_days: instance.backup_retention_period(),
             replica_of: text(instance.read_replica_source_db_instance_identifier()),
             latest_restorable: show::timestamp(instance.latest_restorable_time()),
-            tags: marks::read(instance.tag_list()),
+            tags: provenance_tags::read(instance.tag_list()),
         })
     }
 }
