@@ -6,6 +6,7 @@ mod plan;
 
 use serde::Serialize;
 use settings::Region;
+use terraform::DocumentError;
 use thiserror::Error;
 
 pub use attributes::Attributes;
@@ -59,35 +60,13 @@ pub struct Inventory {
 #[derive(Debug, Error)]
 pub enum InventoryError {
     /// Not what `terraform show -json` writes.
-    #[error("read the plan or state at line {line}, column {column}")]
-    Json {
-        /// From 1.
-        line: usize,
-        /// From 1; 0 at the end of a line.
-        column: usize,
-        /// What the parser says.
-        source: serde_json::Error,
-    },
-    /// JSON of something else.
-    #[error(
-        "read the plan or state: it has neither planned_values nor values, as the JSON of `terraform show -json` has"
-    )]
-    Neither,
-    /// Of a Terraform that came later, or long before.
-    #[error(
-        "read the plan or state: its format_version is {found:?}, and this release knows {known}"
-    )]
-    Format {
-        /// What it says.
-        found: String,
-        /// What is known.
-        known: &'static str,
-    },
+    #[error("the plan or state cannot be read")]
+    Document(#[from] DocumentError),
     /// Terraform could not finish the plan.
-    #[error("read the plan: Terraform marked it as errored, so resources are missing from it")]
+    #[error("Terraform marked the plan as errored, so resources are missing from it")]
     Errored,
     /// More than is read.
-    #[error("read the plan or state: it has {bytes} bytes, and at most {most} are read")]
+    #[error("the plan or state has {bytes} bytes, and at most {most} are read")]
     TooLarge {
         /// How many it has.
         bytes: u64,
@@ -95,7 +74,7 @@ pub enum InventoryError {
         most: u64,
     },
     /// A resource in a region that does not exist.
-    #[error("read the region of {address}")]
+    #[error("the region of {address} cannot be used")]
     Region {
         /// The resource.
         address: String,

@@ -122,10 +122,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'_, str>, JsonErr
 /// When there is none, or more than one, or it is no `T`.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     let text = decode(bytes)?;
-    let start = object_start(&text).ok_or_else(|| match text.trim().is_empty() {
-        true => JsonError::Empty,
-        false => JsonError::Other(found(&text)),
-    })?;
+    let start = object_start(&text).ok_or_else(|| no_object(&text))?;
     let lines_before = lines(&text[..start]);
     let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<T>();
     let value = match values.next() {
@@ -149,6 +146,19 @@ fn object_start(text: &str) -> Option<usize> {
         start += line.len();
     }
     None
+}
+
+fn no_object(text: &str) -> JsonError {
+    let trimmed = text.trim_start();
+    if trimmed.is_empty() {
+        return JsonError::Empty;
+    }
+    if serde_json::from_str::<IgnoredAny>(text).is_ok() {
+        // A list, a string, a number.
+        let line = lines(&text[..text.len() - trimmed.len()]) + 1;
+        return JsonError::Shape { line, column: 1 };
+    }
+    JsonError::Other(found(text))
 }
 
 /// What follows the JSON that ends at `end` may be lines of a wrapper, and no more JSON.
@@ -307,7 +317,9 @@ mod tests {
         assert_eq!(other(b"<html><body>502</body></html>"), Found::Markup);
         assert_eq!(other(b"'{\"a\": 1}'"), Found::Quoted);
         assert_eq!(other(b"\xff\xfe\x41"), Found::Binary);
-        assert_eq!(other(b"[1, 2]"), Found::Text);
+        assert_eq!(other(b"[command]/opt/terraform-bin"), Found::Text);
+        let (line, column) = (2, 1);
+        assert_eq!(read(b"\n[1, 2]"), Err(JsonError::Shape { line, column }));
         let warning = "\n\u{1b}[33m╷\u{1b}[0m\n\u{1b}[33m│\u{1b}[0m \u{1b}[1mWarning: No outputs";
         assert_eq!(other(warning.as_bytes()), Found::Message);
     }

@@ -81,15 +81,14 @@ struct Root {
     format_version: Option<IgnoredAny>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Block {
-    #[serde(default)]
     module: Option<String>,
     mode: String,
     #[serde(rename = "type")]
     kind: String,
     name: String,
-    #[serde(default)]
     instances: Vec<IgnoredAny>,
 }
 
@@ -181,7 +180,7 @@ impl StateFile {
 }
 
 fn addresses(blocks: &[Block]) -> (BTreeSet<String>, usize) {
-    let managed = || blocks.iter().filter(|block| block.mode == "managed");
+    let managed = || blocks.iter().filter(|block| block.mode != "data");
     let addresses = managed().map(|block| match &block.module {
         Some(module) => format!("{module}.{}.{}", block.kind, block.name),
         None => format!("{}.{}", block.kind, block.name),

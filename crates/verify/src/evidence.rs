@@ -19,8 +19,8 @@ mod secrets;
 pub use audit::{Audit, Finding};
 pub use bucket::{Place, Retention, StoreError, Stored, store};
 pub use capture::{
-    Capture, CheckResult, CheckResults, Commit, Draft, FORMAT, Hidden, Link, NoState, Origin,
-    Recorded, StateHead,
+    Capture, CheckResult, CheckResults, Commit, Draft, FORMAT, Hidden, Link, Origin, Recorded,
+    StateHead, StateHeadError,
 };
 pub use error::EvidenceError;
 pub use folder::{Folder, Kept};

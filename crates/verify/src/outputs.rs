@@ -1,36 +1,19 @@
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::check::{Blind, Seen};
 
-/// What `terraform output -json` says.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(transparent)]
-pub struct Outputs(BTreeMap<String, Output>);
+pub use terraform::Output;
 
-/// One output.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Output {
-    /// Whether terraform hides it from people.
-    #[serde(default)]
-    pub sensitive: bool,
-    /// Its value.
-    pub value: Value,
-}
+/// What `terraform output -json` says.
+#[derive(Debug, Clone, Default)]
+pub struct Outputs(terraform::Outputs);
 
 /// Outputs that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputsError {
     /// It is no JSON, or not what `terraform output -json` writes. The text itself is not repeated.
-    #[error("outputs are not what `terraform output -json` writes: line {line}, column {column}")]
-    Malformed {
-        /// The line, from 1.
-        line: usize,
-        /// The column, from 1.
-        column: usize,
-    },
+    #[error("outputs are not what `terraform output -json` writes")]
+    Malformed(#[from] terraform::JsonError),
     /// There is not one output.
     #[error("there are no outputs: nothing has been applied, or this is another folder")]
     Empty,
@@ -40,25 +23,31 @@ impl Outputs {
     /// More than this is no list of outputs.
     pub const MOST_BYTES: u64 = 16 << 20;
 
+    /// Outputs that terraform gave.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn new(outputs: terraform::Outputs) -> Result<Self, OutputsError> {
+        match outputs.0.is_empty() {
+            true => Err(OutputsError::Empty),
+            false => Ok(Self(outputs)),
+        }
+    }
+
     /// From the JSON of `terraform output -json`.
     ///
     /// # Errors
     /// When it is something else, or empty.
     pub fn parse(json: &[u8]) -> Result<Self, OutputsError> {
-        let outputs: Self =
-            serde_json::from_slice(json).map_err(|error| OutputsError::Malformed {
-                line: error.line(),
-                column: error.column(),
-            })?;
-        if outputs.0.is_empty() {
-            return Err(OutputsError::Empty);
-        }
-        Ok(outputs)
+        Self::new(terraform::Outputs::parse(json)?)
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Output)> {
-        self.0.iter().map(|(name, output)| (name.as_str(), output))
+        self.0
+            .0
+            .iter()
+            .map(|(name, output)| (name.as_str(), output))
     }
 
     /// An output that is a string.
@@ -100,7 +89,7 @@ impl Outputs {
     /// # Errors
     /// When it is not there, or null.
     pub fn value(&self, name: &str) -> Seen<&Value> {
-        match self.0.get(name).map(|output| &output.value) {
+        match self.0.0.get(name).map(|output| &output.value) {
             None => Err(Blind::because(format!("terraform has no output {name}"))),
             Some(Value::Null) => Err(Blind::because(format!("terraform's output {name} is null"))),
             Some(value) => Ok(value),
@@ -131,7 +120,8 @@ mod tests {
     #[test]
     fn bad_text_is_told_by_its_place_without_repeating_it() {
         let error = Outputs::parse(b"{\"a\": {\"value\": \"hunter2\"\n").unwrap_err();
-        let text = format!("{error} {error:?}");
+        let source = std::error::Error::source(&error).unwrap();
+        let text = format!("{error} {error:?} {source}");
         assert!(text.contains("line") && !text.contains("hunter2"), "{text}");
         assert!(matches!(Outputs::parse(b"{}"), Err(OutputsError::Empty)));
     }

@@ -8,7 +8,6 @@ use verify::{Checked, Selection, Sites, Status, Wanted};
 
 use super::{evidence, origin, terraform};
 use crate::args::capture::{CaptureArgs, Destination, SourceArgs};
-use crate::args::check::OutputsArgs;
 
 pub(super) async fn run(global: &GlobalArgs, args: &CaptureArgs) -> Result<Exit, Failure> {
     let folder = Folder::new(&args.evidence.dir);
@@ -67,11 +66,14 @@ pub(super) async fn draft(
     let settings = cli::load_settings(global)?;
     let wanted = Wanted::new(&settings);
     let at = cli::now();
-    let outputs = terraform::outputs(&OutputsArgs {
-        outputs: args.from.clone(),
-        chdir: args.chdir.clone(),
-    })
-    .await?;
+    let (outputs, terraform) = match &args.from {
+        Some(path) => (terraform::of_file(path)?, None),
+        None => {
+            let terraform = terraform::find(&args.chdir).await?;
+            let outputs = terraform::of_folder(&terraform, &args.chdir).await?;
+            (outputs, Some(terraform))
+        }
+    };
     let checked: Option<Checked> = if args.no_check {
         None
     } else {
@@ -86,7 +88,7 @@ pub(super) async fn draft(
         wanted.region.as_str(),
         at,
         concat!("verify-staging ", env!("CARGO_PKG_VERSION")),
-        origin::find(args).await,
+        origin::find(args, terraform.as_ref()).await,
         &outputs,
         checked.as_ref(),
         (salt, hiding),

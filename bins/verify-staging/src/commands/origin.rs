@@ -1,148 +1,83 @@
 //! Where a capture comes from: terraform's version, its state, and the commit of the environment's folder.
 
-use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use serde::Deserialize;
+use terraform::{StateFile, Terraform};
+use tokio::process::Command;
 use verify::evidence::{Commit, Origin, StateHead};
 
 use crate::args::capture::SourceArgs;
 
-/// Everything that can be found out. What cannot be is named with its reason.
-pub(super) async fn find(args: &SourceArgs) -> Origin {
-    let args = args.clone();
-    let found = tokio::task::spawn_blocking(move || Finder::default().find(&args)).await;
-    found.unwrap_or_default()
-}
-
-#[derive(Default)]
-struct Finder {
-    unknown: Vec<String>,
-}
-
-impl Finder {
-    fn find(mut self, args: &SourceArgs) -> Origin {
-        let state = self.state(args);
-        let terraform = match (&args.from, &state) {
-            (None, _) => self.terraform(&args.chdir),
-            (Some(_), Some(state)) => Some(state.terraform_version.clone()),
-            (Some(_), None) => {
-                self.miss("terraform's version", "outputs come from a file");
-                None
-            }
-        };
-        let commit = self.commit(&args.chdir);
-        Origin {
-            terraform,
-            commit,
-            state,
-            unknown: self.unknown,
-        }
+/// Everything that can be found out. What cannot be is named with its reason. `terraform` is the one that was asked
+/// for the outputs; without it they come from a file.
+pub(super) async fn find(args: &SourceArgs, terraform: Option<&Terraform>) -> Origin {
+    let mut unknown = Vec::new();
+    let mut known = |what: &str, found: Result<_, String>| {
+        found
+            .map_err(|why| unknown.push(format!("{what}: {why}")))
+            .ok()
+    };
+    let state = known("serial and lineage", state(args, terraform).await);
+    let version = match (terraform, &state) {
+        (Some(terraform), _) => Some(terraform.version().to_string()),
+        (None, Some(state)) => Some(state.terraform_version.clone()),
+        (None, None) => None,
+    };
+    if version.is_none() {
+        unknown.push("terraform's version: outputs come from a file".to_owned());
     }
-
-    fn miss(&mut self, what: &str, why: &str) {
-        self.unknown.push(format!("{what}: {why}"));
+    let commit = commit(&args.chdir).await;
+    if commit.is_none() {
+        let why = "the environment's folder is in no git repository with a commit";
+        unknown.push(format!("commit: {why}"));
     }
-
-    fn state(&mut self, args: &SourceArgs) -> Option<StateHead> {
-        let what = "serial and lineage";
-        if let Some(path) = &args.state {
-            let file = std::fs::File::open(path);
-            let head = file.map(|file| StateHead::read(std::io::BufReader::new(file)));
-            return match head {
-                Ok(Ok(head)) => Some(head),
-                Ok(Err(_)) => {
-                    self.miss(what, "the file holds no terraform state");
-                    None
-                }
-                Err(error) => {
-                    self.miss(what, &format!("the file cannot be read ({})", error.kind()));
-                    None
-                }
-            };
-        }
-        if args.from.is_some() {
-            self.miss(what, "outputs come from a file");
-            return None;
-        }
-        let pulled = pull(&args.chdir);
-        if pulled.is_none() {
-            self.miss(what, "`terraform state pull` gave no state");
-        }
-        pulled
-    }
-
-    fn terraform(&mut self, folder: &Path) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Version {
-            terraform_version: String,
-        }
-        let told = output(folder, "terraform", ["version", "-json"]);
-        let version = told.and_then(|json| serde_json::from_slice::<Version>(&json).ok());
-        let plain = |text: &str| {
-            text.len() < 32
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte))
-        };
-        match version {
-            Some(version) if plain(&version.terraform_version) => Some(version.terraform_version),
-            _ => {
-                self.miss("terraform's version", "`terraform version` did not tell it");
-                None
-            }
-        }
-    }
-
-    fn commit(&mut self, folder: &Path) -> Option<Commit> {
-        let id = output(folder, "git", ["rev-parse", "--verify", "HEAD"])
-            .and_then(|text| String::from_utf8(text).ok())
-            .map(|text| text.trim().to_owned())
-            .filter(|id| id.len() >= 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let status = output(folder, "git", ["status", "--porcelain", "--", "."]);
-        match id.zip(status) {
-            Some((id, status)) => Some(Commit {
-                id,
-                dirty: !status.is_empty(),
-            }),
-            None => {
-                self.miss(
-                    "commit",
-                    "the environment's folder is in no git repository with a commit",
-                );
-                None
-            }
-        }
+    Origin {
+        terraform: version,
+        commit,
+        state,
+        unknown,
     }
 }
 
-/// The head of the state; the rest goes by without being kept.
-fn pull(folder: &Path) -> Option<StateHead> {
-    let mut child = command(folder, "terraform")
-        .args(["state", "pull"])
-        .spawn()
-        .ok()?;
-    let head = child
-        .stdout
-        .take()
-        .map(|pipe| StateHead::read(std::io::BufReader::new(pipe)));
-    let ended = child.wait().ok()?;
-    head?.ok().filter(|_| ended.success())
+/// The head of the state; nothing else of it is kept.
+async fn state(args: &SourceArgs, terraform: Option<&Terraform>) -> Result<StateHead, String> {
+    let state = match (&args.state, terraform) {
+        (Some(path), _) => cli::read_input(path, StateFile::MAX_BYTES)
+            .map_err(|_| "the file cannot be read, or is too long".to_owned())?,
+        (None, Some(terraform)) => match terraform.state_pull().await {
+            Ok(Some(state)) => state,
+            Ok(None) => return Err("there is no state yet".to_owned()),
+            Err(_) => return Err("`terraform state pull` gave no state".to_owned()),
+        },
+        (None, None) => return Err("outputs come from a file".to_owned()),
+    };
+    let state = StateFile::parse(&state).map_err(|error| error.to_string())?;
+    StateHead::new(&state).map_err(|error| error.to_string())
 }
 
-fn output<const N: usize>(folder: &Path, program: &str, arguments: [&str; N]) -> Option<Vec<u8>> {
-    let done = command(folder, program).args(arguments).output().ok()?;
-    done.status.success().then_some(done.stdout)
+async fn commit(folder: &Path) -> Option<Commit> {
+    let id = git(folder, &["rev-parse", "--verify", "HEAD"]).await?;
+    let id = String::from_utf8(id).ok()?.trim().to_owned();
+    if id.len() < 40 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let status = git(folder, &["status", "--porcelain", "--", "."]).await?;
+    Some(Commit {
+        id,
+        dirty: !status.is_empty(),
+    })
 }
 
-/// What programs complain of stays off the terminal: it may quote a sensitive value.
-fn command(folder: &Path, program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new(program);
-    command
+/// What git complains of stays off the terminal: it may quote a sensitive value.
+async fn git(folder: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
+    let done = Command::new("git")
+        .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    command
+        .kill_on_drop(true)
+        .output()
+        .await
+        .ok()?;
+    done.status.success().then_some(done.stdout)
 }

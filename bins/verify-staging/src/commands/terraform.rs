@@ -1,69 +1,81 @@
 //! Terraform's outputs, from a file or from terraform itself.
 
 use std::path::Path;
-use std::process::Stdio;
 
-use anyhow::anyhow;
 use cli::{Exit, Failure};
-use tokio::process::Command;
+use terraform::{Environment, Error, Terraform};
 use verify::Outputs;
 
 use crate::args::check::OutputsArgs;
 
 /// The outputs that `args` name.
 pub(super) async fn outputs(args: &OutputsArgs) -> Result<Outputs, Failure> {
-    let (json, from) = match &args.outputs {
-        Some(path) => (
-            cli::read_input(path, Outputs::MOST_BYTES)?,
-            path.display().to_string(),
+    match &args.outputs {
+        Some(path) => of_file(path),
+        None => of_folder(&find(&args.chdir).await?, &args.chdir).await,
+    }
+}
+
+/// The outputs that `terraform output -json` wrote into a file.
+pub(super) fn of_file(path: &Path) -> Result<Outputs, Failure> {
+    let json = cli::read_input(path, Outputs::MOST_BYTES)?;
+    Outputs::parse(&json).map_err(|error| unusable(error, path))
+}
+
+/// The outputs of the environment's folder.
+pub(super) async fn of_folder(terraform: &Terraform, folder: &Path) -> Result<Outputs, Failure> {
+    let outputs = terraform.output().await;
+    let outputs = outputs.map_err(|error| failure(error, folder))?;
+    Outputs::new(outputs).map_err(|error| unusable(error, folder))
+}
+
+/// The terraform of this machine, for the environment's folder.
+pub(super) async fn find(folder: &Path) -> Result<Terraform, Failure> {
+    let environment = Environment::new(std::env::vars_os());
+    let found = Terraform::find(folder, environment).await;
+    found.map_err(|error| failure(error, folder))
+}
+
+fn unusable(error: verify::OutputsError, from: &Path) -> Failure {
+    let context = format!("failed to use the outputs of {}", from.display());
+    Failure::new(Exit::Usage, anyhow::Error::new(error).context(context)).hint(
+        "write them with `terraform output -json > FILE` in the environment's folder, after an apply",
+    )
+}
+
+/// Terraform's own words stay off the terminal, but for those that quote nothing.
+fn failure(error: Error, folder: &Path) -> Failure {
+    let shown = folder.display();
+    let hint = match &error {
+        Error::NotInstalled | Error::TooOld { .. } | Error::NoVersion { .. } => {
+            let oldest = Terraform::OLDEST;
+            format!(
+                "install terraform {oldest} or later (https://developer.hashicorp.com/terraform/install), or give --outputs FILE"
+            )
+        }
+        Error::NoFolder { .. } => {
+            "name the environment's folder with --chdir, or give --outputs FILE".to_owned()
+        }
+        Error::Failed { diagnostics, .. } if diagnostics.iter().any(wants_init) => {
+            format!("run `terraform -chdir={shown} init`, or give --outputs FILE")
+        }
+        _ => format!(
+            "run `terraform -chdir={shown} output` to see what terraform says, or give --outputs FILE"
         ),
-        None => (ask(&args.chdir).await?, args.chdir.display().to_string()),
     };
-    Outputs::parse(&json).map_err(|error| {
-        let context = format!("failed to use the outputs of {from}");
-        Failure::new(Exit::Usage, anyhow::Error::new(error).context(context)).hint(
-            "write them with `terraform output -json > FILE` in the environment's folder, after an apply",
-        )
-    })
+    let context = format!("failed to ask terraform in {shown}");
+    Failure::new(Exit::Usage, anyhow::Error::new(error).context(context)).hint(hint)
 }
 
-/// Terraform's own words stay off the terminal: an error may quote a sensitive value.
-async fn ask(folder: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error: anyhow::Error| {
-        Failure::new(
-            Exit::Usage,
-            error.context(format!("failed to ask terraform in {}", folder.display())),
+fn wants_init(diagnostic: &terraform::Diagnostic) -> bool {
+    matches!(
+        diagnostic.fixed_words(),
+        Some(
+            "Backend initialization required"
+                | "Backend configuration changed"
+                | "Inconsistent dependency lock file"
+                | "Module not installed"
+                | "Required plugins are not installed"
         )
-        .hint("name the environment's folder with --chdir, or give --outputs FILE")
-    };
-    if !folder.is_dir() {
-        return Err(failed(anyhow!("there is no such folder")));
-    }
-    let done = Command::new("terraform")
-        .args(["output", "-json", "-no-color"])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(|error| failed(error.into()))?;
-    if done.status.success() {
-        return Ok(done.stdout);
-    }
-    let said = String::from_utf8_lossy(&done.stderr);
-    let known = KNOWN_ERRORS.iter().find(|known| said.contains(**known));
-    let reason = known.map_or("run `terraform output` there to see why", |known| known);
-    Err(failed(anyhow!("{}: {reason}", done.status)))
+    )
 }
-
-/// What terraform complains of most. Other words of it are not repeated, not even a line.
-const KNOWN_ERRORS: [&str; 8] = [
-    "Backend initialization required",
-    "Backend configuration changed",
-    "Module not installed",
-    "Error acquiring the state lock",
-    "No valid credential sources found",
-    "Unable to access object",
-    "state data in S3 does not have the expected content",
-    "Unsupported Terraform Core version",
-];

@@ -9,3 +9,4 @@ mod drift;
 mod evidence;
 mod secrets;
 mod stage;
+mod terraform;

@@ -170,7 +170,7 @@ async fn no_secret_reaches_a_file_a_stream_or_a_trace() {
         &format!(
             "echo 'Error: {ERROR}' >&2\ncase \"$1 $2\" in\n\
             'output -json') cat ../in/outputs.json ;;\n'state pull') cat ../in/state.json ;;\n\
-            *) echo '{{\"terraform_version\": \"password={ERROR}\"}}' ;;\nesac"
+            *) echo '{{\"terraform_version\": \"1.11.4\", \"password\": \"{ERROR}\"}}' ;;\nesac"
         ),
     );
     let run = |arguments: &[&str]| {
@@ -241,12 +241,21 @@ async fn no_secret_reaches_a_file_a_stream_or_a_trace() {
     search_files(&stage);
 
     // Errors: what terraform complains of, and text that is not what it should be.
-    stage.script(
-        "terraform",
-        &format!("echo 'Error: {ERROR}' >&2\necho '{ERROR}'\nexit 1"),
-    );
-    all(&["capture", "--chdir", "env"]);
-    all(&["check", "--chdir", "env"]);
+    for words in [
+        format!("echo '{ERROR}'; exit 1"),
+        format!("echo '{{\"terraform_version\": \"password={ERROR}\"}}'"),
+        // It says which version it is, and fails at everything else.
+        format!(
+            "[ \"$1\" = version ] && echo '{{\"terraform_version\": \"1.11.4\"}}' && exit; echo '{ERROR}'; exit 1"
+        ),
+        format!(
+            "[ \"$1\" = version ] && echo '{{\"terraform_version\": \"1.11.4\"}}' && exit; echo '{ERROR}'"
+        ),
+    ] {
+        stage.script("terraform", &format!("echo 'Error: {ERROR}' >&2\n{words}"));
+        all(&["capture", "--chdir", "env"]);
+        all(&["check", "--chdir", "env"]);
+    }
     stage.file(
         "in/bad.json",
         &format!("{{\"a\": {{\"value\": \"{ERROR}\"}}, \"{ERROR}\": [}}"),

@@ -2,106 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use settings::Region;
+use terraform::{Configuration, ConfiguredModule, Document, Expression, Keep, Module, Variable};
 
 use super::{Attributes, Inventory, InventoryError, Resource, Source, with_keys};
 
-/// Terraform raises the major version when a reader of the old one would misunderstand it.
-/// <https://developer.hashicorp.com/terraform/internals/json-format>
-const KNOWN: &str = "1.x";
+/// Of a plan or a state only the attributes that prices depend on are kept.
+#[derive(Debug, Clone)]
+struct Priced;
 
-#[derive(Deserialize)]
-struct Root {
-    format_version: Option<String>,
-    planned_values: Option<Values>,
-    values: Option<Values>,
-    configuration: Option<Configuration>,
-    #[serde(default)]
-    variables: BTreeMap<String, Variable>,
-    #[serde(default)]
-    errored: bool,
-    complete: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct Variable {
-    #[serde(default)]
-    value: Value,
-}
-
-#[derive(Deserialize, Default)]
-struct Values {
-    #[serde(default)]
-    root_module: Module,
-}
-
-#[derive(Deserialize, Default)]
-struct Module {
-    #[serde(default)]
-    address: String,
-    #[serde(default)]
-    resources: Vec<Instance>,
-    #[serde(default)]
-    child_modules: Vec<Module>,
-}
-
-#[derive(Deserialize)]
-struct Instance {
-    address: String,
-    mode: String,
-    #[serde(rename = "type")]
-    kind: String,
-    name: String,
-    #[serde(default)]
-    values: Option<Attributes>,
-}
-
-#[derive(Deserialize, Default)]
-struct Configuration {
-    #[serde(default)]
-    provider_config: BTreeMap<String, Provider>,
-    #[serde(default)]
-    root_module: ConfiguredModule,
-}
-
-#[derive(Deserialize)]
-struct Provider {
-    #[serde(default)]
-    expressions: ProviderExpressions,
-}
-
-#[derive(Deserialize, Default)]
-struct ProviderExpressions {
-    region: Option<Expression>,
-}
-
-#[derive(Deserialize)]
-struct Expression {
-    constant_value: Option<Value>,
-    #[serde(default)]
-    references: Vec<String>,
-}
-
-#[derive(Deserialize, Default)]
-struct ConfiguredModule {
-    #[serde(default)]
-    resources: Vec<ConfiguredResource>,
-    #[serde(default)]
-    module_calls: BTreeMap<String, Call>,
-}
-
-#[derive(Deserialize)]
-struct ConfiguredResource {
-    address: String,
-    provider_config_key: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Call {
-    #[serde(default)]
-    module: ConfiguredModule,
+impl Keep for Priced {
+    type Values = Attributes;
+    type Marks = IgnoredAny;
+    type Output = IgnoredAny;
 }
 
 impl Inventory {
@@ -122,31 +37,14 @@ impl Inventory {
                 most: Self::MOST_BYTES,
             });
         }
-        let root: Root = serde_json::from_slice(json).map_err(|source| InventoryError::Json {
-            line: source.line(),
-            column: source.column(),
-            source,
-        })?;
-        match root.format_version.as_deref() {
-            Some(version) if version.starts_with("1.") => {}
-            // JSON that is of something else altogether.
-            None => return Err(InventoryError::Neither),
-            Some(found) => {
-                return Err(InventoryError::Format {
-                    found: found.to_owned(),
-                    known: KNOWN,
-                });
+        let (source, values, providers, complete) = match Document::<Priced>::parse(json)? {
+            Document::Plan(plan) if plan.errored => return Err(InventoryError::Errored),
+            Document::Plan(plan) => {
+                let providers = Providers::new(plan.configuration, &plan.variables);
+                (Source::Plan, plan.planned_values, providers, plan.complete)
             }
-        }
-        if root.errored {
-            return Err(InventoryError::Errored);
-        }
-        let (source, values) = match (root.planned_values, root.values) {
-            (Some(values), _) => (Source::Plan, values),
-            (None, Some(values)) => (Source::State, values),
-            (None, None) => return Err(InventoryError::Neither),
+            Document::State(state) => (Source::State, state.values, Providers::default(), None),
         };
-        let providers = Providers::new(root.configuration.unwrap_or_default(), &root.variables);
         let region = match (region, providers.of_key("aws")) {
             (Some(region), _) => Some(region),
             (None, Some(name)) => Some(parse(name, "provider aws")?),
@@ -164,7 +62,7 @@ impl Inventory {
         if inventory.region.is_none() {
             inventory.region = most_common(&inventory.resources);
         }
-        if root.complete == Some(false) {
+        if complete == Some(false) {
             inventory.incomplete = true;
             inventory
                 .notes
@@ -173,12 +71,10 @@ impl Inventory {
         Ok(inventory)
     }
 
-    fn add(&mut self, module: Module, providers: &Providers) -> Result<(), InventoryError> {
+    fn add(&mut self, module: Module<Priced>, providers: &Providers) -> Result<(), InventoryError> {
         let path = with_keys(&module.address, "");
-        for instance in module.resources {
-            if instance.mode != "managed" {
-                continue;
-            }
+        let managed = module.resources.into_iter();
+        for instance in managed.filter(terraform::Resource::is_managed) {
             let attributes = instance.values.unwrap_or_default();
             let told = attributes
                 .text("region")
@@ -225,6 +121,7 @@ fn region_of_arn(arn: &str) -> Option<&str> {
 }
 
 /// Which provider each resource is configured with, and its region.
+#[derive(Default)]
 struct Providers {
     regions: BTreeMap<String, String>,
     keys: BTreeMap<(String, String), String>,

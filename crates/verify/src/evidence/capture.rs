@@ -88,13 +88,14 @@ pub struct StateHead {
 }
 
 impl StateHead {
-    /// From the JSON of `terraform state pull`, of which nothing else is kept in memory.
+    /// Of a state.
     ///
     /// # Errors
-    /// When it is something else. The text is not repeated.
-    pub fn read(state: impl std::io::Read) -> Result<Self, NoState> {
-        let head: Self =
-            serde_json::from_reader(state).map_err(|error| NoState { line: error.line() })?;
+    /// When the state is encrypted, or its lineage or version is not what terraform writes there.
+    pub fn new(state: &terraform::StateFile) -> Result<Self, StateHeadError> {
+        let terraform::StateFile::Plain(state) = state else {
+            return Err(StateHeadError::Encrypted);
+        };
         // They are written down and shown, so that nothing else may hide in them.
         let plain = |text: &str| {
             text.len() <= 64
@@ -102,20 +103,26 @@ impl StateHead {
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || b"-.+".contains(&byte))
         };
-        if plain(&head.lineage) && plain(&head.terraform_version) {
-            Ok(head)
-        } else {
-            Err(NoState { line: 1 })
+        if !(plain(&state.lineage) && plain(&state.terraform_version)) {
+            return Err(StateHeadError::Strange);
         }
+        Ok(Self {
+            serial: state.serial,
+            lineage: state.lineage.clone(),
+            terraform_version: state.terraform_version.clone(),
+        })
     }
 }
 
-/// Text that is no terraform state.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("it is no terraform state: line {line}")]
-pub struct NoState {
-    /// The line at which that shows.
-    pub line: usize,
+/// A state whose head cannot be written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StateHeadError {
+    /// OpenTofu encrypted it.
+    #[error("the state is encrypted by OpenTofu")]
+    Encrypted,
+    /// The text itself is not repeated.
+    #[error("the lineage or version in the state is not what terraform writes there")]
+    Strange,
 }
 
 /// An output, as it may be written down.
@@ -276,16 +283,19 @@ mod tests {
     fn of_a_state_only_its_head_is_read() {
         let state = br#"{"version": 4, "terraform_version": "1.11.4", "serial": 7, "lineage": "0a1b-2c",
             "outputs": {"p": {"value": "hunter2"}}, "resources": [{"instances": [{"a": "hunter2"}]}]}"#;
-        let head = StateHead::read(&state[..]).unwrap();
-        assert_eq!((head.serial, head.lineage.as_str()), (7, "0a1b-2c"));
-        assert!(!serde_json::to_string(&head).unwrap().contains("hunter2"));
-        for bad in [
-            "hunter2",
-            r#"{"serial": "hunter2", "lineage": "a", "terraform_version": "1"}"#,
-            r#"{"serial": 1, "lineage": "p=hunter2", "terraform_version": "1"}"#,
-        ] {
-            let error = StateHead::read(bad.as_bytes()).unwrap_err();
-            assert!(!format!("{error} {error:?}").contains("hunter2"));
-        }
+        let head = |json: &[u8]| StateHead::new(&terraform::StateFile::parse(json).unwrap());
+        let of_state = head(state).unwrap();
+        assert_eq!((of_state.serial, of_state.lineage.as_str()), (7, "0a1b-2c"));
+        assert!(
+            !serde_json::to_string(&of_state)
+                .unwrap()
+                .contains("hunter2")
+        );
+        let strange =
+            br#"{"version": 4, "serial": 1, "lineage": "p=hunter2", "terraform_version": "1"}"#;
+        assert_eq!(head(strange), Err(StateHeadError::Strange));
+        let encrypted =
+            br#"{"serial": 1, "lineage": "a", "encrypted_data": "AA", "encryption_version": "v0"}"#;
+        assert_eq!(head(encrypted), Err(StateHeadError::Encrypted));
     }
 }

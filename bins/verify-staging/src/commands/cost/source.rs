@@ -8,6 +8,7 @@ use jiff::ToSpan as _;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use settings::Region;
+use terraform::DocumentError;
 
 use crate::args::cost::{EstimateArgs, PricingArgs};
 
@@ -121,7 +122,7 @@ pub(super) fn read(
             let json = cli::read_input(path, Inventory::MOST_BYTES)?;
             Inventory::from_terraform(&json, region, dr_region).map_err(|error| {
                 let hint = match &error {
-                    InventoryError::Format { .. } => {
+                    InventoryError::Document(DocumentError::Format { .. }) => {
                         "write it with the terraform this project needs: `terraform show -json`"
                     }
                     InventoryError::TooLarge { .. } => {

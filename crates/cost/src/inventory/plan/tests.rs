@@ -1,4 +1,4 @@
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 
@@ -98,17 +98,41 @@ fn a_state_is_read_as_well() {
 }
 
 #[test]
+fn from_terraform_reads_what_windows_and_wrappers_have_touched() {
+    let plan = json!({"format_version": "1.2", "planned_values": {"root_module": {
+        "resources": [instance("aws_eip.a", json!({"region": "ca-central-1"}))]}}})
+    .to_string();
+    let utf16 = plan.encode_utf16().flat_map(u16::to_le_bytes);
+    for bytes in [
+        format!("\u{feff}{plan}").into_bytes(),
+        [0xff, 0xfe].into_iter().chain(utf16).collect(),
+        format!("[command]/opt/terraform-bin show -json tfplan\n{plan}\n").into_bytes(),
+        format!("{plan}\n\n::debug::Terraform exited with code 0.\n").into_bytes(),
+    ] {
+        let inventory = Inventory::from_terraform(&bytes, None, None).unwrap();
+        assert_eq!(inventory.of_kind("aws_eip").count(), 1);
+    }
+}
+
+#[test]
+fn from_terraform_of_an_empty_state_is_an_empty_stack() {
+    let inventory = read(&json!({"format_version": "1.0"})).unwrap();
+    assert_eq!(inventory.source, Source::State);
+    assert!(inventory.resources.is_empty());
+}
+
+#[test]
 fn what_is_not_a_plan_is_refused_with_its_place() {
     let told = |json: &str| {
-        Inventory::from_terraform(json.as_bytes(), None, None)
-            .unwrap_err()
-            .to_string()
+        let error = Inventory::from_terraform(json.as_bytes(), None, None).unwrap_err();
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        format!("{error}: {}", cause.unwrap_or_default())
     };
     assert!(told("{\n  \"format_version\": 1}").contains("line 2, column 21"));
     assert!(told("{").contains("line 1"));
     assert!(told("[]").contains("line 1"));
     assert!(told("{}").contains("neither planned_values nor values"));
-    assert!(told(r#"{"format_version": "1.0"}"#).contains("neither"));
+    assert!(told(r#"{"format_version": "1.0", "valid": true}"#).contains("neither"));
     for version in ["0.2", "2.0", "10.0", ""] {
         let text = told(&json!({"format_version": version, "planned_values": {}}).to_string());
         assert!(
@@ -130,7 +154,7 @@ fn a_region_that_does_not_exist_is_named_with_its_resource() {
     let plan = json!({"format_version": "1.2", "planned_values": {"root_module": {
         "resources": [instance("aws_eip.a", json!({"region": "ca-centrall-1"}))]}}});
     let error = read(&plan).unwrap_err();
-    assert_eq!(error.to_string(), "read the region of aws_eip.a");
+    assert_eq!(error.to_string(), "the region of aws_eip.a cannot be used");
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains("did you mean \"ca-central-1\""), "{source}");
 }
@@ -141,7 +165,7 @@ fn fifty_megabytes_are_refused_before_they_are_read() {
     let error = Inventory::from_terraform(&json, None, None).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "read the plan or state: it has 50000000 bytes, and at most 41943040 are read"
+        "the plan or state has 50000000 bytes, and at most 41943040 are read"
     );
 }
 
