@@ -7,7 +7,9 @@ use report::{Document, Mark, Report};
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 
-use crate::{Estimate, Service, Usd, UsdRange};
+use crate::estimate::Estimate;
+use crate::money::{Usd, UsdRange};
+use crate::prices::Service;
 
 /// What Cost Explorer calls the services. <https://docs.aws.amazon.com/cost-management/latest/userguide/ce-filtering.html>
 const NAMES: &[(&str, Service)] = &[
@@ -257,7 +259,10 @@ mod tests {
     use settings::Settings;
 
     use super::*;
-    use crate::{Inventory, Options, PriceBook, Usage};
+    use crate::estimate::Options;
+    use crate::inventory::Inventory;
+    use crate::prices::PriceBook;
+    use crate::usage::Usage;
 
     const GUIDE: &str = include_str!("../../../examples/berthcare-staging/infra.toml");
 

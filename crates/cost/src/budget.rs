@@ -3,7 +3,9 @@
 use report::{Document, Mark, Report};
 use serde::Serialize;
 
-use crate::{Estimate, Scenario, Usd, UsdRange};
+use crate::estimate::Estimate;
+use crate::money::{Usd, UsdRange};
+use crate::quantity::Scenario;
 
 /// Whether an estimate keeps a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -87,7 +89,10 @@ mod tests {
     use settings::Settings;
 
     use super::*;
-    use crate::{Inventory, Options, PriceBook, Usage};
+    use crate::estimate::Options;
+    use crate::inventory::Inventory;
+    use crate::prices::PriceBook;
+    use crate::usage::Usage;
 
     #[test]
     fn a_lower_bound_is_over_or_unknown_and_never_within() {

@@ -3,10 +3,13 @@
 use report::{Chart, Document, Mark, Page, Report, Value};
 use rust_decimal::prelude::ToPrimitive as _;
 
-use crate::estimate::cells;
-use crate::{
-    Actual, AgainstGuide, Budget, Diff, Estimate, Heading, Recovery, Tips, Usd, UsdRange, Verdict,
-};
+use crate::actual::Actual;
+use crate::budget::{Budget, Verdict};
+use crate::diff::Diff;
+use crate::estimate::{AgainstGuide, Estimate, Heading, cells};
+use crate::money::{Usd, UsdRange};
+use crate::recovery::Recovery;
+use crate::tips::Tips;
 
 /// A result that pictures say more of than words.
 pub trait Charted: Report {
@@ -129,7 +132,7 @@ impl Charted for Recovery {
     }
 
     fn charts(&self) -> Document {
-        let bars = |choices: &[crate::Choice]| {
+        let bars = |choices: &[crate::recovery::Choice]| {
             let bars = choices.iter();
             bars.map(|of| {
                 bar(
@@ -259,7 +262,12 @@ mod tests {
     use settings::Settings;
 
     use super::*;
-    use crate::{DRILL_HOURS, Inventory, Options, PriceBook, Scenario, Usage};
+    use crate::estimate::Options;
+    use crate::inventory::Inventory;
+    use crate::prices::PriceBook;
+    use crate::quantity::Scenario;
+    use crate::recovery::DRILL_HOURS;
+    use crate::usage::Usage;
 
     fn stack() -> Inventory {
         let settings = include_str!("../../../examples/berthcare-staging/infra.toml");

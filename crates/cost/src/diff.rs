@@ -8,8 +8,9 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::Region;
 
-use crate::estimate::cells;
-use crate::{Basis, Caveat, Estimate, Heading, Line, PriceKey, Scope, Usd, UsdRange};
+use crate::estimate::{Basis, Estimate, Heading, Line, cells};
+use crate::money::{Usd, UsdRange};
+use crate::prices::{Caveat, PriceKey, Scope};
 
 /// A line that is not the same in both.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -307,7 +308,10 @@ mod tests {
     use settings::Settings;
 
     use super::*;
-    use crate::{Inventory, Options, PriceBook, Usage};
+    use crate::estimate::Options;
+    use crate::inventory::Inventory;
+    use crate::prices::PriceBook;
+    use crate::usage::Usage;
 
     fn estimate(region: Option<&str>, hours: i64) -> Estimate {
         let today = date(2026, 11, 22);

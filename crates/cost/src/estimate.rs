@@ -17,20 +17,14 @@ use serde::Serialize;
 pub use guide::{AgainstGuide, GuideRow};
 pub use heading::Heading;
 
-use crate::quantity::as_text;
-use crate::{
-    Caveat, Inventory, Portion, PriceBook, PriceKey, QuantityRange, Scenario, Source, Told, Unit,
-    Usage, Usd, UsdRange,
-};
+use crate::inventory::{Inventory, Source};
+use crate::money::{Usd, UsdRange};
+use crate::prices::{Caveat, Portion, PriceBook, PriceKey, Service};
+use crate::quantity::{HOURS_PER_WEEK, QuantityRange, Scenario, Unit, as_text};
+use crate::usage::{Told, Usage};
 pub(crate) use demand::{Asked, Demand};
 pub(crate) use document::cells;
 pub(crate) use rules::ask;
-
-/// Hours that AWS and everybody else count in a month.
-pub const HOURS: Decimal = Decimal::from_parts(730, 0, 0, false, 0);
-
-/// Hours of a week.
-pub const WEEK: Decimal = Decimal::from_parts(168, 0, 0, false, 0);
 
 /// A price read longer ago than this many days is called old, unless the caller says otherwise.
 pub const OLD_DAYS: i32 = 365;
@@ -53,7 +47,7 @@ impl Options {
         Self {
             oldest: today.saturating_sub(OLD_DAYS.days()),
             free_tier: false,
-            database_hours_a_week: WEEK,
+            database_hours_a_week: HOURS_PER_WEEK,
         }
     }
 }
@@ -280,7 +274,7 @@ struct Meter<'b> {
     book: &'b PriceBook,
     options: Options,
     used: BTreeMap<PriceKey, QuantityRange>,
-    taken: BTreeMap<(crate::Service, String), QuantityRange>,
+    taken: BTreeMap<(Service, String), QuantityRange>,
 }
 
 impl Meter<'_> {

@@ -28,8 +28,8 @@ pub use budget::{Budget, Verdict};
 pub use charts::Charted;
 pub use diff::{Diff, DiffRow, ServiceChange, Side};
 pub use estimate::{
-    AgainstGuide, Basis, Estimate, GuideRow, HOURS, Heading, Line, Missing, OLD_DAYS, Options,
-    Problem, ResourceCost, Unpriced, WEEK,
+    AgainstGuide, Basis, Estimate, GuideRow, Heading, Line, Missing, OLD_DAYS, Options, Problem,
+    ResourceCost, Unpriced,
 };
 pub use inventory::{Attributes, Inventory, InventoryError, Resource, Source};
 pub use money::{Usd, UsdRange};
@@ -38,7 +38,9 @@ pub use prices::{
     OfferFile, Portion, Price, PriceBook, PriceChange, PriceCheck, PriceKey, PriceList, PriceQuery,
     Priced, Product, Refresh, Scope, Service, Tier, TierPrice, UnknownService, Unmatched, Wanted,
 };
-pub use quantity::{Quantity, QuantityError, QuantityRange, Scenario, Unit};
+pub use quantity::{
+    HOURS_PER_MONTH, HOURS_PER_WEEK, Quantity, QuantityError, QuantityRange, Scenario, Unit,
+};
 pub use recovery::{Choice, DRILL_HOURS, Recovery, RecoveryError};
 pub use tips::{Tip, Tips, Trust};
 pub use usage::{

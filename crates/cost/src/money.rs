@@ -8,8 +8,7 @@ use std::str::FromStr;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Serialize, Serializer};
 
-use crate::QuantityError;
-use crate::quantity::parse_number;
+use crate::quantity::{QuantityError, Scenario, grouped, parse_number};
 
 /// An exact amount of US dollars.
 ///
@@ -76,26 +75,6 @@ impl fmt::Display for Usd {
     }
 }
 
-/// Commas between thousands of a plain decimal number.
-pub(crate) fn grouped(number: &str) -> String {
-    let (sign, number) = match number.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", number),
-    };
-    let (whole, rest) = match number.split_once('.') {
-        Some((whole, rest)) => (whole, format!(".{rest}")),
-        None => (number, String::new()),
-    };
-    let mut out = String::with_capacity(number.len() + 4);
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    format!("{sign}{out}{rest}")
-}
-
 impl FromStr for Usd {
     type Err = QuantityError;
 
@@ -153,20 +132,20 @@ pub struct UsdRange {
 
 impl UsdRange {
     /// Each of the three from the scenario.
-    pub(crate) fn of(mut amount: impl FnMut(crate::Scenario) -> Usd) -> Self {
+    pub(crate) fn of(mut amount: impl FnMut(Scenario) -> Usd) -> Self {
         Self {
-            low: amount(crate::Scenario::Low),
-            expected: amount(crate::Scenario::Expected),
-            high: amount(crate::Scenario::High),
+            low: amount(Scenario::Low),
+            expected: amount(Scenario::Expected),
+            high: amount(Scenario::High),
         }
     }
 
     /// The amount of a scenario.
-    pub fn get(&self, scenario: crate::Scenario) -> Usd {
+    pub fn get(&self, scenario: Scenario) -> Usd {
         match scenario {
-            crate::Scenario::Low => self.low,
-            crate::Scenario::Expected => self.expected,
-            crate::Scenario::High => self.high,
+            Scenario::Low => self.low,
+            Scenario::Expected => self.expected,
+            Scenario::High => self.high,
         }
     }
 

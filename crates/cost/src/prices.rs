@@ -19,7 +19,7 @@ pub use refresh::{PriceChange, Refresh, TierPrice, Unmatched, Wanted};
 pub use service::{PriceKey, Scope, Service, UnknownService};
 pub use tier::{Portion, Price, Priced, Tier};
 
-use crate::Quantity;
+use crate::quantity::Quantity;
 
 /// How a price is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

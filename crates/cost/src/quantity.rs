@@ -8,7 +8,11 @@ use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-use crate::money::grouped;
+/// Hours of a month, as AWS bills it.
+pub const HOURS_PER_MONTH: Decimal = Decimal::from_parts(730, 0, 0, false, 0);
+
+/// Hours of a week.
+pub const HOURS_PER_WEEK: Decimal = Decimal::from_parts(168, 0, 0, false, 0);
 
 /// No account uses more than this of anything in a month (10^15: an exabyte is 10^9 GB), and every product
 /// with a price stays exact below it.
@@ -190,6 +194,26 @@ impl fmt::Display for Quantity {
 /// A number with commas, at most four digits after the point and no zeros at its end.
 pub(crate) fn shown(number: Decimal) -> String {
     grouped(&number.round_dp(4).normalize().to_string())
+}
+
+/// Commas between thousands of a plain decimal number.
+pub(crate) fn grouped(number: &str) -> String {
+    let (sign, number) = match number.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", number),
+    };
+    let (whole, rest) = match number.split_once('.') {
+        Some((whole, rest)) => (whole, format!(".{rest}")),
+        None => (number, String::new()),
+    };
+    let mut out = String::with_capacity(number.len() + 4);
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    format!("{sign}{out}{rest}")
 }
 
 /// Decimals are strings in JSON, since numbers would be read as floats.

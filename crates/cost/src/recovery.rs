@@ -8,12 +8,12 @@ use serde::Serialize;
 use settings::Region;
 use thiserror::Error;
 
-use crate::estimate::{Asked, Demand, ask};
-use crate::quantity::as_text;
-use crate::{
-    Basis, Estimate, HOURS, Heading, Inventory, Line, Options, PriceBook, Scope, Told, Unit, Usage,
-    UsdRange,
-};
+use crate::estimate::{Asked, Estimate, Heading, Line, Options};
+use crate::inventory::Inventory;
+use crate::money::UsdRange;
+use crate::prices::PriceBook;
+use crate::quantity::{HOURS_PER_MONTH, as_text};
+use crate::usage::Usage;
 
 /// Hours that a drill takes, unless the caller says otherwise.
 pub const DRILL_HOURS: Decimal = Decimal::from_parts(4, 0, 0, false, 0);
@@ -304,14 +304,17 @@ impl Place<'_> {
                 None,
                 "–",
                 "the stack for 24 hours with its usage, and what has to come back",
-                join([scaled(self.running(), DAY / HOURS), self.coming_back()]),
+                join([
+                    scaled(self.running(), DAY / HOURS_PER_MONTH),
+                    self.coming_back(),
+                ]),
             ),
             self.choice(
                 &format!("A drill of {} hours", drill_hours.normalize()),
                 None,
                 "–",
                 "the stack without usage, thrown away afterwards",
-                scaled(self.duplicate(), drill_hours / HOURS),
+                scaled(self.duplicate(), drill_hours / HOURS_PER_MONTH),
             ),
         ]
     }

@@ -9,7 +9,12 @@ mod storage;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use crate::{Diff, Estimate, Inventory, Options, PriceBook, Resource, Usage, Usd, UsdRange};
+use crate::diff::Diff;
+use crate::estimate::{Estimate, Options};
+use crate::inventory::{Inventory, Resource};
+use crate::money::{Usd, UsdRange};
+use crate::prices::PriceBook;
+use crate::usage::Usage;
 
 /// How sure a saving is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -114,7 +119,8 @@ impl Finder<'_> {
         let after = Estimate::new(changed, self.usage, self.book, options);
         let diff = Diff::new(&self.base, &after);
         let unknown = diff.rows.iter().find(|row| {
-            let missing = |side: &Option<crate::Side>| side.as_ref().is_some_and(|s| s.lower_bound);
+            let missing =
+                |side: &Option<crate::diff::Side>| side.as_ref().is_some_and(|s| s.lower_bound);
             missing(&row.before) || missing(&row.after)
         });
         if let Some(row) = unknown {

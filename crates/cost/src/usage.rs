@@ -15,8 +15,8 @@ pub use keys::{UsageKey, usage_keys};
 pub use measure::{Measure, Statistic, Unmeasured, measures};
 pub use measured::{Measured, Measurement, Period};
 
-use crate::quantity::parse_number;
-use crate::{Inventory, QuantityRange};
+use crate::inventory::Inventory;
+use crate::quantity::{QuantityRange, parse_number};
 use keys::{Choice, key, knows};
 use yaml::{Node, Place, Value};
 

@@ -10,7 +10,8 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 use settings::Region;
 
-use crate::{Bill, Billed, Usd};
+use crate::actual::{Bill, Billed};
+use crate::money::Usd;
 
 /// A page has some 5,000 groups; every page is a request that costs a cent.
 /// <https://aws.amazon.com/aws-cost-management/aws-cost-explorer/pricing/>

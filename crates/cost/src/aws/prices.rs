@@ -7,7 +7,7 @@ use report::{Observer, Outcome};
 use settings::Region;
 use thiserror::Error;
 
-use crate::{OfferError, PriceBook, PriceQuery, Product, Refresh};
+use crate::prices::{OfferError, PriceBook, PriceQuery, Product, Refresh};
 
 /// GetProducts answers so many at most at once.
 /// <https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_pricing_GetProducts.html>

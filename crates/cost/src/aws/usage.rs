@@ -13,7 +13,8 @@ use report::{Observer, Outcome};
 use rust_decimal::Decimal;
 use settings::Region;
 
-use crate::{Inventory, Measure, Measured, Measurement, Period, Unmeasured, measures};
+use crate::inventory::Inventory;
+use crate::usage::{Measure, Measured, Measurement, Period, Unmeasured, measures};
 
 /// GetMetricData takes so many metrics at once.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html>

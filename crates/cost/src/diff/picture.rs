@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 
 use super::Diff;
-use crate::Usd;
+use crate::money::Usd;
 
 const WIDTH: u32 = 760;
 /// Where bars begin, and how long the longest is.
@@ -89,7 +89,10 @@ mod tests {
     use settings::Settings;
 
     use super::*;
-    use crate::{Estimate, Inventory, Options, PriceBook, Usage};
+    use crate::estimate::{Estimate, Options};
+    use crate::inventory::Inventory;
+    use crate::prices::PriceBook;
+    use crate::usage::Usage;
 
     fn diff(to: &str) -> Diff {
         let today = date(2026, 11, 22);

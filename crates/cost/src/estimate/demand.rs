@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use settings::Region;
 
-use super::{Basis, HOURS, Heading, Options, Problem};
-use crate::{
-    Inventory, PriceBook, PriceKey, QuantityRange, Resource, Scope, Service, Told, Unit, Usage,
-};
+use super::{Basis, Heading, Options, Problem};
+use crate::inventory::{Inventory, Resource};
+use crate::prices::{PriceBook, PriceKey, Scope, Service};
+use crate::quantity::{HOURS_PER_MONTH, QuantityRange, Unit};
+use crate::usage::{Told, Usage};
 
 /// So much of something, for a resource.
 #[derive(Clone, Debug)]
@@ -80,7 +81,7 @@ impl Asker<'_> {
         unit: Unit,
         count: Decimal,
     ) {
-        self.fixed(service, item, unit, count * HOURS);
+        self.fixed(service, item, unit, count * HOURS_PER_MONTH);
     }
 
     /// Something that costs what it is used, as the usage of this resource says under `name`.

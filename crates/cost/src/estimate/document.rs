@@ -1,8 +1,11 @@
 use report::{Document, Mark, Report};
 
-use super::{Basis, Estimate, Heading, Line, Missing, Source};
+use super::{Basis, Estimate, Heading, Line, Missing};
+use crate::inventory::Source;
+use crate::money::{Usd, UsdRange};
+use crate::prices::Portion;
 use crate::quantity::shown;
-use crate::{Portion, Told, Usd, UsdRange};
+use crate::usage::Told;
 
 impl Portion {
     /// As in `100 × $0.09` or `1,000,000 × $0.44/1,000,000`.

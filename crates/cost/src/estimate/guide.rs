@@ -4,7 +4,7 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 
 use super::{Estimate, Heading};
-use crate::Usd;
+use crate::money::Usd;
 
 /// What one heading costs here and in the guide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

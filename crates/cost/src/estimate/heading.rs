@@ -3,7 +3,7 @@ use std::fmt;
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 
-use crate::Usd;
+use crate::money::Usd;
 
 /// Where a line is shown: the rows of the staging guide's cost table, then what that table leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,7 +8,10 @@ use rust_decimal::Decimal;
 
 use super::demand::{Asked, Asker};
 use super::{Heading, Options, free};
-use crate::{Attributes, Inventory, PriceBook, Resource, Service, Unit, Usage};
+use crate::inventory::{Attributes, Inventory, Resource};
+use crate::prices::{PriceBook, Service};
+use crate::quantity::Unit;
+use crate::usage::Usage;
 
 /// Asks for every resource.
 pub(crate) fn ask(

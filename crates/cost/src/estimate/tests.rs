@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use settings::{Region, Settings};
 
 use super::*;
-use crate::{Scope, Service};
+use crate::prices::{Scope, Service};
 
 mod properties;
 

@@ -8,8 +8,8 @@ use settings::Region;
 use thiserror::Error;
 
 use super::{Allowance, Confidence, Price, PriceKey, Scope, Service, Tier};
-use crate::quantity::parse_number;
-use crate::{Quantity, Unit, Usd};
+use crate::money::Usd;
+use crate::quantity::{Quantity, Unit, parse_number};
 
 const PRICES: &str = include_str!("../../data/prices.csv");
 const FREE: &str = include_str!("../../data/free-tier.csv");

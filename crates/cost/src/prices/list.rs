@@ -4,8 +4,8 @@ use serde::Serialize;
 use settings::Region;
 
 use super::{Confidence, PriceBook, PriceKey, Scope, Service};
-use crate::quantity::{as_text, shown};
-use crate::{Unit, Usd};
+use crate::money::Usd;
+use crate::quantity::{Unit, as_text, shown};
 use jiff::civil::Date;
 
 /// A tier of a price, with what is known about it.

@@ -9,8 +9,8 @@ use settings::Region;
 
 use super::offer::Step;
 use super::{Confidence, OfferFile, Price, PriceBook, PriceKey, PriceQuery, Product, Scope, Tier};
-use crate::quantity::{as_text, shown};
-use crate::{Unit, Usd};
+use crate::money::Usd;
+use crate::quantity::{Unit, as_text, shown};
 use rust_decimal::Decimal;
 
 /// An item to look for.

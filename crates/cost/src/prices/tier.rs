@@ -3,8 +3,8 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::{Caveat, Confidence};
-use crate::quantity::as_text;
-use crate::{Unit, Usd};
+use crate::money::Usd;
+use crate::quantity::{Unit, as_text};
 
 /// A step of a graduated price.
 #[derive(Clone, Debug, PartialEq, Eq)]

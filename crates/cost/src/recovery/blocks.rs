@@ -2,8 +2,12 @@
 
 use settings::Region;
 
-use super::{Asked, Basis, Demand, HOURS, Heading, Place, Scope, Told, Unit, ask};
-use crate::{PriceKey, QuantityRange, Resource, Service};
+use super::Place;
+use crate::estimate::{Asked, Basis, Demand, Heading, ask};
+use crate::inventory::{Inventory, Resource};
+use crate::prices::{PriceKey, Scope, Service};
+use crate::quantity::{HOURS_PER_MONTH, QuantityRange, Unit};
+use crate::usage::Told;
 use rust_decimal::Decimal;
 
 const DATABASE: &str = "aws_db_instance";
@@ -211,7 +215,7 @@ impl Place<'_> {
     /// One NAT gateway with its address, and one node of every cache.
     pub(super) fn half_network_and_cache(&self) -> Asked {
         let mut asked = Asked::default();
-        let hours = (QuantityRange::fixed(HOURS), Told::Default);
+        let hours = (QuantityRange::fixed(HOURS_PER_MONTH), Told::Default);
         let mut add = |of: &Resource, service, item: String, unit| {
             let demand = self.demand(of, (self.dr, service, item), unit, Basis::Fixed, hours);
             asked.demands.push(demand);
@@ -281,7 +285,7 @@ impl Place<'_> {
         }
         for bucket in self.data_buckets() {
             let (month, told) = self.of(bucket, REPLICATION, "monthly_replicated_gb");
-            let day = month.times(super::DAY / HOURS);
+            let day = month.times(super::DAY / HOURS_PER_MONTH);
             asked
                 .demands
                 .push(self.transfer(bucket, self.dr, self.primary, (day, told)));
@@ -290,7 +294,7 @@ impl Place<'_> {
     }
 
     /// The stack's own resources, in the DR region.
-    fn moved(&self) -> crate::Inventory {
+    fn moved(&self) -> Inventory {
         let mut moved = self.inventory.clone();
         moved
             .resources
@@ -298,7 +302,7 @@ impl Place<'_> {
         moved.moved(self.primary, self.dr)
     }
 
-    fn fixed_of(&self, inventory: &crate::Inventory) -> Asked {
+    fn fixed_of(&self, inventory: &Inventory) -> Asked {
         let mut asked = ask(inventory, self.usage, self.book, self.options);
         asked.demands.retain(|demand| {
             demand.basis == Basis::Fixed

@@ -1,8 +1,8 @@
 use report::{Document, Mark, Report};
 
 use super::{Choice, Recovery};
-use crate::estimate::cells;
-use crate::{Line, Usd};
+use crate::estimate::{Line, cells};
+use crate::money::Usd;
 
 impl Report for Recovery {
     fn document(&self) -> Document {

@@ -3,7 +3,8 @@ use report::Report as _;
 use settings::Settings;
 
 use super::*;
-use crate::{Missing, Usd};
+use crate::estimate::{Basis, Missing};
+use crate::money::Usd;
 
 const GUIDE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
 const WEST: &str = include_str!("../../../../examples/berthcare-ca-west/infra.toml");

@@ -1,7 +1,11 @@
 use rust_decimal::Decimal;
 
 use super::{Finder, Saving, Tip, Trust, addresses, percent};
-use crate::{HOURS, Heading, PriceKey, Resource, Scope, Service, Usd, UsdRange, WEEK};
+use crate::estimate::Heading;
+use crate::inventory::Resource;
+use crate::money::{Usd, UsdRange};
+use crate::prices::{PriceKey, Scope, Service};
+use crate::quantity::{HOURS_PER_MONTH, HOURS_PER_WEEK};
 
 const DATABASE: &str = "aws_db_instance";
 
@@ -19,7 +23,7 @@ impl Finder<'_> {
     /// Databases stopped at night and at weekends.
     pub(super) fn off_hours(&mut self) {
         let name = "Stop databases at night and at weekends";
-        let stopped_already = self.options.database_hours_a_week < WEEK;
+        let stopped_already = self.options.database_hours_a_week < HOURS_PER_WEEK;
         let scheduled = self
             .inventory
             .of_kind("aws_scheduler_schedule")
@@ -48,8 +52,8 @@ impl Finder<'_> {
             saves,
             trust,
             how: format!(
-                "{} of {WEEK} hours a week stopped save {} of instance hours, {} % of the databases' {all}: storage and backups are paid for all the same",
-                WEEK - OPEN_HOURS,
+                "{} of {HOURS_PER_WEEK} hours a week stopped save {} of instance hours, {} % of the databases' {all}: storage and backups are paid for all the same",
+                HOURS_PER_WEEK - OPEN_HOURS,
                 saves.expected,
                 percent(saves.expected, all),
             ),
@@ -103,12 +107,12 @@ impl Finder<'_> {
                 ));
                 continue;
             };
-            let running = HOURS * self.options.database_hours_a_week / WEEK;
-            let saves = on_demand.times(running) - reserved.times(HOURS);
+            let running = HOURS_PER_MONTH * self.options.database_hours_a_week / HOURS_PER_WEEK;
+            let saves = on_demand.times(running) - reserved.times(HOURS_PER_MONTH);
             let even = if on_demand == Usd::ZERO {
-                HOURS
+                HOURS_PER_MONTH
             } else {
-                reserved.dollars() / on_demand.dollars() * HOURS
+                reserved.dollars() / on_demand.dollars() * HOURS_PER_MONTH
             };
             if saves <= Usd::ZERO {
                 continue;
@@ -128,7 +132,7 @@ impl Finder<'_> {
                     Trust::High
                 },
                 how: format!(
-                    "{HOURS} × ${} instead of {} × ${}; worth it from {} hours a month on",
+                    "{HOURS_PER_MONTH} × ${} instead of {} × ${}; worth it from {} hours a month on",
                     reserved.exact(),
                     running.round_dp(0),
                     on_demand.exact(),

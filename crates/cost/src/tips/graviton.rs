@@ -1,5 +1,5 @@
 use super::{Finder, Saving, Tip, addresses};
-use crate::Resource;
+use crate::inventory::Resource;
 
 const DATABASE: &str = "aws_db_instance";
 

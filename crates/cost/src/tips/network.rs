@@ -1,7 +1,10 @@
 use rust_decimal::Decimal;
 
 use super::{Finder, Saving, Tip, Trust, addresses};
-use crate::{PriceKey, Resource, Scenario, Scope, Service, Usd, UsdRange};
+use crate::inventory::Resource;
+use crate::money::{Usd, UsdRange};
+use crate::prices::{PriceKey, Scope, Service};
+use crate::quantity::{HOURS_PER_MONTH, Scenario};
 
 const NAT: &str = "aws_nat_gateway";
 const BYTES: &str = "monthly_data_processed_gb";
@@ -69,7 +72,7 @@ impl Finder<'_> {
             ));
             return;
         };
-        let fixed = (hour + ipv4).times(crate::HOURS * Decimal::from(rest.len()));
+        let fixed = (hour + ipv4).times(HOURS_PER_MONTH * Decimal::from(rest.len()));
         let crossing = |scenario| cross.times(self.bytes(rest, scenario) * Decimal::TWO);
         // Little saving where much crosses.
         let saves = UsdRange {
@@ -89,7 +92,7 @@ impl Finder<'_> {
             how: format!(
                 "{} × {} × (${} + ${}) less, and {} for traffic that then crosses zones",
                 rest.len(),
-                crate::HOURS,
+                HOURS_PER_MONTH,
                 hour.exact(),
                 ipv4.exact(),
                 crossing(Scenario::Expected),

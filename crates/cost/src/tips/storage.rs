@@ -1,7 +1,10 @@
 use rust_decimal::Decimal;
 
 use super::{Finder, Tip, Trust, addresses};
-use crate::{PriceKey, Resource, Scenario, Scope, Service, Usd, UsdRange};
+use crate::inventory::Resource;
+use crate::money::{Usd, UsdRange};
+use crate::prices::{PriceKey, Scope, Service};
+use crate::quantity::Scenario;
 
 const BUCKET: &str = "aws_s3_bucket";
 const GROUP: &str = "aws_cloudwatch_log_group";

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::yaml::Node;
-use crate::QuantityRange;
+use crate::quantity::QuantityRange;
 
 /// A number that a usage file can give for a type of resource.
 ///

@@ -1,13 +1,14 @@
 //! Which CloudWatch metrics say how much a resource is used.
 
-mod plan;
+mod rules;
 
 use rust_decimal::Decimal;
 use serde::Serialize;
 use settings::Region;
 
-use crate::Inventory;
-use plan::Plan;
+use crate::inventory::Inventory;
+use crate::quantity::HOURS_PER_MONTH;
+use rules::Collector;
 
 /// What becomes of a metric's days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -76,11 +77,11 @@ pub struct Unmeasured {
 
 /// What to ask CloudWatch, and what it cannot say.
 pub fn measures(inventory: &Inventory) -> (Vec<Measure>, Vec<Unmeasured>) {
-    let mut plan = Plan::default();
+    let mut collector = Collector::default();
     for resource in &inventory.resources {
-        plan.of(resource, &resource.attributes, inventory);
+        collector.add(resource, inventory);
     }
-    (plan.measures, plan.unmeasured)
+    (collector.measures, collector.unmeasured)
 }
 
 const DAY_SECONDS: Decimal = Decimal::from_parts(86_400, 0, 0, false, 0);
@@ -100,7 +101,7 @@ impl Statistic {
         let sum = values
             .iter()
             .try_fold(Decimal::ZERO, |sum, value| sum.checked_add(*value))?;
-        let month = crate::HOURS / DAY_HOURS;
+        let month = HOURS_PER_MONTH / DAY_HOURS;
         let amount = match self {
             Self::MonthlySum => sum.checked_mul(month)? / days,
             Self::MonthlyGb => (sum / GB).checked_mul(month)? / days,

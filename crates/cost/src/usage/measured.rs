@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::{Unmeasured, usage_keys};
-use crate::Inventory;
+use crate::inventory::Inventory;
 use crate::quantity::{as_text, shown};
 
 /// How much of a key a resource used.
@@ -212,7 +212,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::{Told, Usage};
+    use crate::usage::{Told, Usage};
 
     fn of(address: &str, key: &str, amount: i64, days: usize) -> Measured {
         Measured {

@@ -4,10 +4,12 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use settings::Region;
 
-use super::super::{Basis, Heading, WEEK};
+use super::super::{Basis, Heading};
 use super::Asker;
 use super::network::public_ipv4;
-use crate::{Attributes, QuantityRange, Scope, Service, Unit};
+use crate::inventory::Attributes;
+use crate::prices::{Scope, Service};
+use crate::quantity::{HOURS_PER_MONTH, HOURS_PER_WEEK, QuantityRange, Unit};
 
 /// gp3 storage of PostgreSQL and MySQL includes 3,000 operations a second, and 12,000 from 400 GB on.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html>
@@ -81,7 +83,7 @@ fn instance(ask: &mut Asker<'_>, engine: &str, class: &str, zones: &str) {
     });
     let payment = word("reserved_instance_payment_option").unwrap_or("no_upfront");
     let Some(term) = term else {
-        let hours = super::super::HOURS * ask.options.database_hours_a_week / WEEK;
+        let hours = HOURS_PER_MONTH * ask.options.database_hours_a_week / HOURS_PER_WEEK;
         let item = format!("instance {engine} {class} {zones}");
         ask.fixed(Service::Rds, item, Unit::InstanceHour, hours);
         return;

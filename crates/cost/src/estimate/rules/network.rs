@@ -3,11 +3,12 @@
 use rust_decimal::Decimal;
 use settings::Region;
 
-use super::super::{Basis, HOURS, Heading};
+use super::super::{Basis, Heading};
 use super::{Asker, made_up};
-use crate::{
-    Attributes, Inventory, QuantityRange, Resource, Scenario, Scope, Service, Unit, Usage,
-};
+use crate::inventory::{Attributes, Inventory, Resource};
+use crate::prices::{Scope, Service};
+use crate::quantity::{HOURS_PER_MONTH, QuantityRange, Scenario, Unit};
+use crate::usage::{Told, Usage};
 
 /// Infracost's name for traffic, which Terraform has no resource for.
 pub(super) const TRAFFIC: &str = "aws_data_transfer";
@@ -42,7 +43,7 @@ pub(super) fn balancer(ask: &mut Asker<'_>, attributes: &Attributes) {
         let most = (new.get(scenario) / LCU_NEW)
             .max(active.get(scenario) / LCU_ACTIVE)
             .max(bytes.get(scenario));
-        most * HOURS
+        most * HOURS_PER_MONTH
     };
     let units = QuantityRange {
         low: units(Scenario::Low),
@@ -159,7 +160,7 @@ pub(super) fn zone(ask: &mut Asker<'_>) {
         Unit::ZoneMonth,
         Basis::Fixed,
         QuantityRange::fixed(Decimal::ONE),
-        crate::Told::Default,
+        Told::Default,
     );
 }
 

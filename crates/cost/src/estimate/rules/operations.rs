@@ -4,7 +4,10 @@ use rust_decimal::Decimal;
 
 use super::super::{Basis, Heading};
 use super::Asker;
-use crate::{Attributes, QuantityRange, Scenario, Scope, Service, Told, Unit};
+use crate::inventory::Attributes;
+use crate::prices::{Scope, Service};
+use crate::quantity::{QuantityRange, Scenario, Unit};
+use crate::usage::Told;
 
 const MILLISECONDS: Decimal = Decimal::ONE_THOUSAND;
 

@@ -2,7 +2,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::{estimate, guide, stack};
-use crate::{Heading, Usd, UsdRange};
+use crate::estimate::Heading;
+use crate::money::{Usd, UsdRange};
 use rust_decimal::Decimal;
 
 proptest! {

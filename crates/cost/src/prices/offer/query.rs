@@ -7,8 +7,7 @@ use rust_decimal::Decimal;
 
 use super::{Dimension, Product, Step, Term};
 use crate::prices::{PriceKey, Scope, Service};
-use crate::quantity::parse_number;
-use crate::{Quantity, Unit};
+use crate::quantity::{Quantity, Unit, parse_number};
 
 /// Service, item, usage type without its region, and an attribute where that is the usage type of several
 /// products. What is neither here nor has a variable part is not looked for: it is told, and keeps its price.

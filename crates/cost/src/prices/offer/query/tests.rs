@@ -1,6 +1,9 @@
 use super::*;
+use crate::estimate::{Estimate, Options};
+use crate::inventory::Inventory;
 use crate::prices::offer::{OfferError, OfferFile};
 use crate::prices::{PriceBook, Wanted};
+use crate::usage::Usage;
 
 const RDS: &str = include_str!("../../../../tests/fixtures/offers/AmazonRDS-ca-central-1.json");
 
@@ -141,11 +144,11 @@ fn every_item_of_the_guides_stack_can_be_looked_for() {
     const GUIDE: &str = include_str!("../../../../../../examples/berthcare-staging/infra.toml");
     let today = jiff::civil::date(2026, 11, 26);
     let settings = settings::Settings::parse(GUIDE, today).unwrap();
-    let estimate = crate::Estimate::new(
-        &crate::Inventory::from_settings(&settings),
-        &crate::Usage::default(),
+    let estimate = Estimate::new(
+        &Inventory::from_settings(&settings),
+        &Usage::default(),
         &PriceBook::builtin().unwrap(),
-        crate::Options::on(today),
+        Options::on(today),
     );
     assert!(estimate.lines.len() > 20);
     for line in &estimate.lines {
