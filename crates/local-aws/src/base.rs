@@ -31,6 +31,9 @@ pub enum Base {
     Ministack,
     /// moto server 5.2.5 as a child process, state in memory only.
     Moto,
+    /// LocalStack 4.7.0, the Community edition, as a child process: S3, IAM, KMS, STS, SNS, Secrets Manager, logs and
+    /// EC2, but no RDS, no replication, and no DynamoDB unless it finds a way to download it.
+    Localstack,
     /// ministack 1.5.33 in a container of the local engine that `DOCKER_HOST` names.
     Docker,
     /// Something that already runs, `http://HOST:PORT`.
@@ -42,6 +45,7 @@ impl fmt::Display for Base {
         formatter.write_str(match self {
             Self::Ministack => "ministack",
             Self::Moto => "moto",
+            Self::Localstack => "localstack",
             Self::Docker => "docker",
             Self::Url(url) => url,
         })
@@ -50,7 +54,7 @@ impl fmt::Display for Base {
 
 /// Neither the name of a base nor an `http://` URL.
 #[derive(Debug, thiserror::Error)]
-#[error("read the base {0:?}: give ministack, moto, docker or http://HOST:PORT")]
+#[error("{0:?} is no base: those are ministack, moto, localstack, docker and http://HOST:PORT")]
 pub struct UnknownBase(String);
 
 impl FromStr for Base {
@@ -60,6 +64,7 @@ impl FromStr for Base {
         match text {
             "ministack" => Ok(Self::Ministack),
             "moto" => Ok(Self::Moto),
+            "localstack" => Ok(Self::Localstack),
             "docker" => Ok(Self::Docker),
             url if url.starts_with("http://") => Ok(Self::Url(url.to_owned())),
             other => Err(UnknownBase(other.to_owned())),
@@ -153,6 +158,15 @@ impl Base {
                     copy_conditions: true,
                 };
                 (process(Package::MOTO).await?, "/moto-api/", rules)
+            }
+            Self::Localstack => {
+                let rules = Rules {
+                    redirects: true,
+                    accounts: true,
+                    copy_conditions: true,
+                };
+                let kept = process(Package::LOCALSTACK).await?;
+                (kept, "/_localstack/health", rules)
             }
             Self::Url(_) => (
                 Kept::Nothing,

@@ -110,9 +110,9 @@ pub(crate) fn refusal(rules: Rules, call: &Call, home: &Home) -> Option<Response
                 &[("BucketName", bucket)],
             ));
         }
-        // Only a request to us-east-1 itself is answered 200 again.
+        // A request to the bucket's own region is the base's: us-east-1 answers 200 again.
         let own = home.owner.as_deref() == Some(account(call));
-        return (own && home.region == "us-east-1" && signed != "us-east-1").then(|| {
+        return (own && home.region != signed).then(|| {
             error(
                 call,
                 StatusCode::CONFLICT,
@@ -201,7 +201,6 @@ mod tests {
             ("HeadBucket", "us-east-1", "test", Some(301)),
             ("PutObject", "us-east-1", "test", Some(301)),
             ("GetBucketLocation", "us-east-1", "test", None),
-            ("CreateBucket", "us-east-1", "test", None),
             ("CreateBucket", "ca-central-1", "test", None),
             ("HeadBucket", "ca-central-1", other, Some(403)),
             ("CreateBucket", "us-east-1", other, Some(409)),
@@ -216,6 +215,11 @@ mod tests {
                 None,
                 "the base does this itself"
             );
+        }
+        // Whatever the base does.
+        for rules in [ALL, Rules::default()] {
+            let again = status(rules, "CreateBucket", "us-east-1", "test");
+            assert_eq!(again, Some(409));
         }
         buckets.observe(
             &call("DeleteBucket", "ca-central-1", "test"),

@@ -452,7 +452,8 @@ impl Drop for LocalAws {
 }
 
 impl Builder {
-    /// Starts it, or returns `None` after a line `skipped: …` on stderr if this machine cannot run it.
+    /// Starts it, or returns `None` after a line `skipped: …` on stderr if this machine cannot run it. LocalStack is
+    /// left out unless `LOCAL_AWS_LOCALSTACK` is set: it takes 570 MB.
     ///
     /// # Errors
     /// Everything that is not this machine's lack.
@@ -461,6 +462,12 @@ impl Builder {
         reason = "a test that cannot run must say so; there is no other way to tell"
     )]
     pub async fn start_or_skip(self) -> Result<Option<LocalAws>, StartError> {
+        if self.base == Base::Localstack && std::env::var_os("LOCAL_AWS_LOCALSTACK").is_none() {
+            eprintln!(
+                "skipped: localstack is 570 MB to install, LOCAL_AWS_LOCALSTACK=1 asks for it"
+            );
+            return Ok(None);
+        }
         match self.start().await {
             Ok(aws) => Ok(Some(aws)),
             Err(error) if error.cannot_run_here() => {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
 
 use crate::StartError;
 
@@ -17,6 +18,9 @@ pub(super) struct Process {
     child: Child,
     port: u16,
     output: File,
+    /// What the emulator writes, if it writes files. Removed with this value; the child does it if this process is
+    /// killed.
+    _folder: TempDir,
 }
 
 /// A command that runs `parts` one after the other in a group of its own, tied to this process's life.
@@ -53,11 +57,13 @@ impl Process {
         front_port: u16,
     ) -> Result<Self, StartError> {
         let output = tempfile::tempfile().map_err(|source| StartError::Child { source })?;
+        let folder = tempfile::tempdir().map_err(|source| StartError::Child { source })?;
         let parts = [&[include_str!("listen.py")], bootstrap].concat();
         let mut child = command(python, &parts)
             .env_clear()
             .envs(inherited())
             .envs(environment(front_port))
+            .env("LOCAL_AWS_FOLDER", folder.path())
             .stdout(Stdio::piped())
             .stderr(
                 output
@@ -71,6 +77,7 @@ impl Process {
             child,
             port: 0,
             output,
+            _folder: folder,
         };
         let line = tokio::task::spawn_blocking(move || {
             let mut line = String::new();

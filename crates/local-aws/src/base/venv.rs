@@ -38,6 +38,11 @@ impl Package {
         requirements: include_str!("moto.txt"),
         bootstrap: &[include_str!("moto.py")],
     };
+    pub(super) const LOCALSTACK: Self = Self {
+        name: "localstack-4.7.0",
+        requirements: include_str!("localstack.txt"),
+        bootstrap: &[include_str!("localstack.py")],
+    };
 }
 
 /// The oldest Python that the emulators run on.

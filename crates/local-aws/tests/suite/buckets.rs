@@ -160,6 +160,11 @@ async fn names_are_as_on_aws_with_moto() {
 }
 
 #[tokio::test]
+async fn names_are_as_on_aws_with_localstack() {
+    names_are_as_on_aws(Base::Localstack).await;
+}
+
+#[tokio::test]
 async fn nothing_is_copied_out_of_a_region_that_is_down() {
     let aws = start_or_return!();
     let (primary, dr) = (s3(&aws, "ca-central-1"), s3(&aws, "us-east-1"));

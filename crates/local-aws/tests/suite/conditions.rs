@@ -74,3 +74,8 @@ async fn copy_has_conditions_on_what_it_replaces_with_ministack() {
 async fn copy_has_conditions_on_what_it_replaces_with_moto() {
     copy_has_conditions_on_what_it_replaces(Base::Moto).await;
 }
+
+#[tokio::test]
+async fn copy_has_conditions_on_what_it_replaces_with_localstack() {
+    copy_has_conditions_on_what_it_replaces(Base::Localstack).await;
+}

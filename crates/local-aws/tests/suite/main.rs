@@ -8,6 +8,7 @@ mod conditions;
 mod docker;
 mod encryption;
 mod faults;
+mod localstack;
 mod pagination;
 mod program;
 mod propagation;

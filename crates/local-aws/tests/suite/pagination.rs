@@ -214,6 +214,11 @@ async fn s3_lists_come_in_pages_of_one_with_moto() {
     s3_lists_come_in_pages_of_one(Base::Moto).await;
 }
 
+#[tokio::test]
+async fn s3_lists_come_in_pages_of_one_with_localstack() {
+    s3_lists_come_in_pages_of_one(Base::Localstack).await;
+}
+
 /// XML has no way to write some characters that a key may have.
 #[tokio::test]
 async fn versions_of_odd_keys_are_listed_in_the_encoding_that_was_asked_for() {

@@ -73,7 +73,7 @@ pub(crate) enum Command {
 /// How to start.
 #[derive(Debug, Args)]
 pub(crate) struct Start {
-    /// Emulator: ministack, moto, docker (ministack in a container), or http://HOST:PORT of one that runs already.
+    /// Emulator: ministack, moto, localstack, docker (ministack in a container), or http://HOST:PORT of one that runs already.
     #[arg(long, default_value_t = Base::Ministack, value_name = "BASE")]
     pub(crate) base: Base,
     /// Port on 127.0.0.1; 0 takes any that is free.

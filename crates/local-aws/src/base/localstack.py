@@ -1,0 +1,32 @@
+# LocalStack's runtime on the listening socket that is bound already, in a folder of its own.
+folder = os.environ["LOCAL_AWS_FOLDER"]
+leftovers.append(folder)
+os.environ.update(
+    GATEWAY_SERVER="hypercorn",
+    GATEWAY_LISTEN=f"127.0.0.1:{port}",
+    # URLs in answers lead through the front.
+    LOCALSTACK_HOST=f"127.0.0.1:{os.environ['GATEWAY_PORT']}",
+    HOME=folder,
+    TMPDIR=folder,
+    FILESYSTEM_ROOT=folder,
+    ACTIVATE_PRO="0",
+    DISABLE_EVENTS="1",
+    DISABLE_CORS_HEADERS="1",
+    DNS_ADDRESS="0",
+    SKIP_SSL_CERT_DOWNLOAD="1",
+)
+
+from localstack.runtime.server import hypercorn
+
+
+class Listening(hypercorn.Config):
+    bind = property(lambda self: [f"fd://{listener.fileno()}"], lambda self, value: None)
+    # Longer than the front keeps an idle connection.
+    keep_alive_timeout = 3600
+
+
+hypercorn.Config = Listening
+
+from localstack.runtime.main import main
+
+main()
