@@ -29,7 +29,7 @@ Exit codes:
   0 fine · 1 checked and found wrong · 2 usage or configuration · 3 could not check
   4 refused by a guard · 130 interrupted";
 
-/// The subcommands.
+/// The subcommands, in the order in which a backend is set up and lived with.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show what exists, what is missing and what differs; change nothing
@@ -50,7 +50,7 @@ pub enum Command {
     Completion(CompletionArgs),
 }
 
-/// `plan`.
+/// What `plan` takes.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     /// Exit 1 when something is pending
@@ -58,7 +58,7 @@ pub struct PlanArgs {
     pub check: bool,
 }
 
-/// `apply`.
+/// What `apply` takes.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
     /// Do not prove replication with a canary object
@@ -66,32 +66,32 @@ pub struct ApplyArgs {
     pub skip_canary: bool,
     /// How the canary runs.
     #[command(flatten)]
-    pub canary: CanaryArgs,
+    pub canary_options: CanaryArgs,
 }
 
-/// `verify`.
+/// What `verify` takes.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// Also prove replication with a canary object, which is removed again
-    #[arg(long = "canary")]
-    pub fly: bool,
+    #[arg(long)]
+    pub canary: bool,
     /// How the canary runs.
     #[command(flatten)]
-    pub canary: CanaryArgs,
+    pub canary_options: CanaryArgs,
 }
 
-/// The canary.
+/// What every command that runs the canary takes.
 #[derive(Debug, Args)]
 pub struct CanaryArgs {
     /// How long the canary may take to replicate
-    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = cli::duration_within(Duration::ZERO..=LONGEST))]
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = cli::duration_within(Duration::ZERO..=LONGEST))]
     pub canary_timeout: Duration,
 }
 
 /// Replication that takes longer than this is broken.
 const LONGEST: Duration = Duration::from_hours(24);
 
-/// `render`.
+/// What `render` takes.
 #[derive(Debug, Args)]
 pub struct RenderArgs {
     /// Which region
@@ -102,7 +102,7 @@ pub struct RenderArgs {
     pub out: Option<PathBuf>,
 }
 
-/// `unlock`.
+/// What `unlock` takes.
 #[derive(Debug, Args)]
 pub struct UnlockArgs {
     /// The lock's ID, as `locks` and Terraform's error message show it

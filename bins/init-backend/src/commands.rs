@@ -5,10 +5,12 @@ mod render;
 mod status;
 mod verify;
 
-use cli::{Exit, Failure, GlobalArgs};
+use std::time::Duration;
+
+use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use report::{Document, Report, Section};
 use serde::Serialize;
-use state_backend::{Backend, Canary};
+use state_backend::{Backend, Canary, CanaryError, CanaryOptions};
 
 use crate::{Cli, Command};
 
@@ -29,7 +31,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
     }
 }
 
-/// A result, and the canary that was flown for it: null when none was.
+/// A result, and the canary that was run for it: null when none was.
 #[derive(Serialize)]
 struct Proven<R> {
     #[serde(flatten)]
@@ -52,6 +54,63 @@ impl<R: Report> Report for Proven<R> {
                 _ => document,
             })
     }
+}
+
+/// Proves replication, with bytes that no other run has written.
+async fn run_canary(
+    backend: &Backend,
+    timeout: Duration,
+    progress: &Progress,
+) -> Result<Canary, Failure> {
+    let options = CanaryOptions {
+        timeout,
+        token: format!("replication canary {} {}\n", cli::now(), std::process::id()),
+    };
+    backend.canary(&options, progress).await.map_err(|error| {
+        let (exit, hint) = match &error {
+            CanaryError::Failed => (
+                Exit::Wrong,
+                "`init-backend verify` checks the role's permissions and the DR bucket",
+            ),
+            CanaryError::Altered => (
+                Exit::Wrong,
+                "something else writes to the DR bucket; `init-backend verify` checks what may",
+            ),
+            CanaryError::KeyOfState => (
+                Exit::Usage,
+                "set another state.key in the configuration, or run `init-backend apply --skip-canary`",
+            ),
+            CanaryError::NoDrRegion => (Exit::Unchecked, "set [state.dr] in the configuration"),
+            CanaryError::RegionLost { .. } => (
+                Exit::Unchecked,
+                "`init-backend status` shows what answers; prove replication with \
+                 `init-backend verify --canary` when both regions do",
+            ),
+            CanaryError::Call(_) | CanaryError::TimedOut { .. } => (
+                Exit::Unchecked,
+                "the backend itself is in place; `init-backend verify --canary` tries again",
+            ),
+        };
+        let error = anyhow::Error::new(error).context("failed to prove replication");
+        Failure::new(exit, error).hint(hint)
+    })
+}
+
+/// Prints a result with its canary. A canary that failed ends the program after that; of two JSON documents only the
+/// error is printed.
+fn print_with_canary<R: Report>(
+    global: &GlobalArgs,
+    result: R,
+    canary: Option<Result<Canary, Failure>>,
+) -> Result<(), Failure> {
+    let (canary, failure) = match canary.transpose() {
+        Ok(canary) => (canary, None),
+        Err(failure) => (None, Some(failure)),
+    };
+    if failure.is_none() || global.output != OutputFormat::Json {
+        cli::print(global, &Proven { result, canary })?;
+    }
+    failure.map_or(Ok(()), Err)
 }
 
 async fn connect(global: &GlobalArgs) -> Result<Backend, Failure> {

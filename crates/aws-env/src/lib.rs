@@ -15,6 +15,7 @@ mod environment;
 mod error;
 mod pages;
 mod trust;
+mod versions;
 mod waiter;
 mod wall;
 
@@ -27,5 +28,6 @@ pub use environment::{AwsEnv, Endpoints, LoadError, Options};
 pub use error::{Call, Error, ErrorClass};
 pub use pages::pages;
 pub use trust::CaBundleError;
+pub use versions::{ObjectVersion, delete_versions, list_versions};
 pub use waiter::{Poll, Waiter, WaiterConfig, wait};
 pub use wall::OutsideRegion;

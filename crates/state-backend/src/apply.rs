@@ -197,7 +197,7 @@ impl Backend {
         observer: &dyn Observer,
     ) -> Result<StepOutcome, Error> {
         let clients = self.clients(facet.resource.side);
-        let (verdict, found) = self.look(facet).await?;
+        let (verdict, found) = self.recheck(facet).await?;
         match verdict {
             Verdict::Ok => return Ok(StepOutcome::Unchanged),
             Verdict::Refused(refusal) => {
@@ -230,7 +230,7 @@ impl Backend {
                 .await?;
         }
         let read_back = || async {
-            match self.look(facet).await? {
+            match self.recheck(facet).await? {
                 (Verdict::Ok, _) => Ok(()),
                 (_, found) => Err(Error::not_settled(
                     clients.call(
@@ -256,7 +256,7 @@ impl Backend {
         Ok(StepOutcome::Done)
     }
 
-    async fn look(&self, facet: &Facet) -> Result<(Verdict, Option<Value>), Error> {
+    async fn recheck(&self, facet: &Facet) -> Result<(Verdict, Option<Value>), Error> {
         let found = self.read(facet).await?;
         let as_found = found.clone().map_or(Found::Absent, Found::Value);
         Ok((crate::plan::judge(facet, &as_found), found))

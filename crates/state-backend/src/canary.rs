@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use aws_env::{Call, Error, ErrorClass, RegionClients};
+use aws_env::{
+    Call, Error, ErrorClass, ObjectVersion, Poll, RegionClients, Waiter, WaiterConfig,
+    delete_versions, list_versions,
+};
 use aws_sdk_s3::types::ReplicationStatus;
-use report::{Document, Observer, Outcome, Report};
+use report::{Document, Observer, Outcome, Report, duration};
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
+use settings::Region;
+use tokio::time::Instant;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Problem};
 use crate::spec::{Side, SideName};
 
 /// One key for all canaries, so that a run finds what an interrupted one left behind.
@@ -42,25 +46,40 @@ pub struct Canary {
     pub bytes: usize,
 }
 
+/// The canary's last write.
+struct Written {
+    version: Option<String>,
+    at: Instant,
+}
+
 /// Why a canary did not come through.
 #[derive(Debug, thiserror::Error)]
 pub enum CanaryError {
-    /// There is no DR side, or it does not answer.
-    #[error("run the canary: there is no DR region that answers")]
+    /// There is no DR side.
+    #[error("the settings name no DR region")]
     NoDrRegion,
     /// The state has the canary's own key, and the canary removes every version of it.
-    #[error("run the canary: {KEY} is the key of the state itself")]
+    #[error("{KEY}, the canary's key, is the key of the state itself")]
     KeyOfState,
+    /// A region did not answer when the backend was connected, and is not asked again.
+    #[error("no service of {region} answers: {problem}")]
+    RegionLost {
+        /// The region.
+        region: Region,
+        /// The first service's error.
+        problem: Problem,
+    },
     /// A call failed.
-    #[error("run the canary")]
+    #[error(transparent)]
     Call(#[from] Error),
     /// S3 says that it failed to replicate the object.
-    #[error(
-        "replicate the canary: S3 answers FAILED; check the role's permissions and the DR bucket"
-    )]
+    #[error("S3 answers FAILED for the replication of the canary")]
     Failed,
     /// It took longer than allowed.
-    #[error("see the canary in the DR region within {} s, last status {last}", timeout.as_secs())]
+    #[error(
+        "the canary is not in the DR region after {}, last replication status {last}",
+        duration(*timeout)
+    )]
     TimedOut {
         /// The time allowed.
         timeout: Duration,
@@ -68,7 +87,7 @@ pub enum CanaryError {
         last: String,
     },
     /// What came out is not what went in.
-    #[error("find the canary's bytes unchanged in the DR region")]
+    #[error("the canary's bytes in the DR region are not those that were written")]
     Altered,
 }
 
@@ -87,12 +106,13 @@ impl Backend {
         let Some(dr) = self.spec().dr.as_ref() else {
             return Err(CanaryError::NoDrRegion);
         };
-        if self
-            .lost(SideName::Primary)
-            .or(self.lost(SideName::Dr))
-            .is_some()
-        {
-            return Err(CanaryError::NoDrRegion);
+        for side in [SideName::Primary, SideName::Dr] {
+            if let Some(problem) = self.lost(side) {
+                return Err(CanaryError::RegionLost {
+                    region: self.spec().side(side).region,
+                    problem: problem.clone(),
+                });
+            }
         }
         if self.spec().key == KEY {
             return Err(CanaryError::KeyOfState);
@@ -100,7 +120,7 @@ impl Backend {
         let label = format!("canary {} → {}", self.spec().primary.bucket, dr.bucket);
         let begun = Instant::now();
         observer.started(&label);
-        let result = match self.fly(options, &label, observer).await {
+        let result = match self.run_canary(options, &label, observer).await {
             Ok(canary) => self
                 .sweep()
                 .await
@@ -130,58 +150,118 @@ impl Backend {
         Ok(!left.is_empty())
     }
 
-    async fn fly(
+    async fn run_canary(
         &self,
         options: &CanaryOptions,
         label: &str,
         observer: &dyn Observer,
     ) -> Result<Canary, CanaryError> {
         self.sweep().await?;
-        let primary = self.clients(SideName::Primary);
-        let source = self.spec().primary.bucket.as_str();
+        let mut waiter = Waiter::begin(WaiterConfig {
+            deadline: options.timeout,
+            interval: POLL,
+            max_interval: LONGEST_POLL,
+        });
         let body = options.token.as_bytes();
-        let begun = Instant::now();
-        let mut version = write(primary, source, body).await?;
-        let mut written = Instant::now();
-        let first_written = written;
-        let mut pause = POLL;
+        let mut written = self.write(body).await?;
+        let first_written = written.at;
         loop {
-            let status = replication_status(primary, source, version.as_deref()).await?;
-            let last = match status {
-                Some(ReplicationStatus::Completed) => {
-                    if self.arrived(body).await? {
-                        return Ok(Canary {
-                            key: KEY.to_owned(),
-                            version,
-                            replicated_ms: first_written.elapsed().as_millis(),
-                            bytes: body.len(),
-                        });
-                    }
-                    "COMPLETED, not yet readable in the DR region".to_owned()
+            let last = match self.check_canary(&mut written, body).await {
+                Ok(Poll::Ready(())) => {
+                    return Ok(Canary {
+                        key: KEY.to_owned(),
+                        version: written.version,
+                        replicated_ms: first_written.elapsed().as_millis(),
+                        bytes: body.len(),
+                    });
                 }
-                // S3 never tries again by itself; the role may just not be known everywhere yet.
-                Some(ReplicationStatus::Failed) | None if written.elapsed() >= WRITE_AGAIN => {
-                    version = write(primary, source, body).await?;
-                    written = Instant::now();
-                    "none, written again".to_owned()
-                }
-                Some(other) => other.as_str().to_owned(),
-                None => "none".to_owned(),
+                Ok(Poll::Pending(status)) => Ok(status),
+                // Replication goes on while a region does not answer for a moment.
+                Err(CanaryError::Call(error)) if error.is_transient() => Err(error),
+                Err(error) => return Err(error),
             };
-            if begun.elapsed() + pause > options.timeout {
-                return Err(if last == ReplicationStatus::Failed.as_str() {
-                    CanaryError::Failed
-                } else {
-                    CanaryError::TimedOut {
+            observer.waiting(
+                label,
+                &match &last {
+                    Ok(status) => format!("replication status {status}"),
+                    Err(error) => error.to_string(),
+                },
+            );
+            if !waiter.pause().await {
+                return Err(match last {
+                    Ok(last) if last == ReplicationStatus::Failed.as_str() => CanaryError::Failed,
+                    Ok(last) => CanaryError::TimedOut {
                         timeout: options.timeout,
                         last,
-                    }
+                    },
+                    Err(error) => error.into(),
                 });
             }
-            observer.waiting(label, &format!("replication status {last}"));
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_POLL);
         }
+    }
+
+    /// Whether the canary has come through; writes it anew where S3 will not try again.
+    async fn check_canary(
+        &self,
+        written: &mut Written,
+        body: &[u8],
+    ) -> Result<Poll<()>, CanaryError> {
+        let status = self.replication_status(written.version.as_deref()).await?;
+        Ok(match status {
+            Some(ReplicationStatus::Completed) if self.arrived(body).await? => Poll::Ready(()),
+            Some(ReplicationStatus::Completed) => {
+                Poll::Pending("COMPLETED, not yet readable in the DR region".to_owned())
+            }
+            // S3 never tries again by itself; the role may just not be known everywhere yet.
+            Some(ReplicationStatus::Failed) | None if written.at.elapsed() >= WRITE_AGAIN => {
+                *written = self.write(body).await?;
+                Poll::Pending("none, written again".to_owned())
+            }
+            Some(other) => Poll::Pending(other.as_str().to_owned()),
+            None => Poll::Pending("none".to_owned()),
+        })
+    }
+
+    async fn write(&self, body: &[u8]) -> Result<Written, Error> {
+        let clients = self.clients(SideName::Primary);
+        let bucket = self.spec().primary.bucket.as_str();
+        let answer = clients
+            .s3
+            .put_object()
+            .bucket(bucket)
+            .key(KEY)
+            .body(body.to_vec().into())
+            .send()
+            .await
+            .map_err(|error| call(clients, "PutObject", bucket).failed(error))?;
+        Ok(Written {
+            version: answer.version_id,
+            at: Instant::now(),
+        })
+    }
+
+    async fn replication_status(
+        &self,
+        version: Option<&str>,
+    ) -> Result<Option<ReplicationStatus>, Error> {
+        let clients = self.clients(SideName::Primary);
+        let bucket = self.spec().primary.bucket.as_str();
+        let answer = clients
+            .s3
+            .head_object()
+            .bucket(bucket)
+            .key(KEY)
+            .set_version_id(version.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| call(clients, "HeadObject", bucket).failed(error))?;
+        // S3 has answered both COMPLETE and COMPLETED over time; they mean the same.
+        Ok(answer
+            .replication_status
+            .map(|status| match status.as_str() {
+                "COMPLETE" => ReplicationStatus::Completed,
+                _ => status,
+            }))
     }
 
     /// Reads the object back in the DR region. Only this run can have written it: what was there
@@ -214,90 +294,24 @@ impl Backend {
     /// is not replicated, and the key is nobody else's.
     async fn sweep(&self) -> Result<(), Error> {
         for side in self.spec().sides() {
+            let versions = self.versions(side).await?;
             let clients = self.clients(side.name);
-            let bucket = side.bucket.as_str();
-            for version in self.versions(side).await? {
-                clients
-                    .s3
-                    .delete_object()
-                    .bucket(bucket)
-                    .key(KEY)
-                    .set_version_id(version)
-                    .send()
-                    .await
-                    .map_err(|error| call(clients, "DeleteObject", bucket).failed(error))?;
-            }
+            delete_versions(clients, side.bucket.as_str(), &versions).await?;
         }
         Ok(())
     }
 
-    /// The versions and delete markers of the canary.
-    async fn versions(&self, side: &Side) -> Result<Vec<Option<String>>, Error> {
+    /// The versions and delete markers of the canary, and of no key that merely begins like it.
+    async fn versions(&self, side: &Side) -> Result<Vec<ObjectVersion>, Error> {
         let clients = self.clients(side.name);
-        let bucket = side.bucket.as_str();
-        let listed = clients
-            .s3
-            .list_object_versions()
-            .bucket(bucket)
-            .prefix(KEY)
-            .send()
-            .await
-            .map_err(|error| call(clients, "ListObjectVersions", bucket).failed(error))?;
-        let versions = listed.versions().iter().map(|v| (v.key(), v.version_id()));
-        let markers = listed
-            .delete_markers()
-            .iter()
-            .map(|m| (m.key(), m.version_id()));
-        Ok(versions
-            .chain(markers)
-            .filter(|(key, _)| *key == Some(KEY))
-            .map(|(_, version)| version.map(str::to_owned))
-            .collect())
+        let mut versions = list_versions(clients, side.bucket.as_str(), KEY).await?;
+        versions.retain(|version| version.key == KEY);
+        Ok(versions)
     }
 }
 
 fn call(clients: &RegionClients, operation: &'static str, bucket: &str) -> Call {
     clients.call("S3", operation, format!("{bucket}/{KEY}"))
-}
-
-async fn write(
-    clients: &RegionClients,
-    bucket: &str,
-    body: &[u8],
-) -> Result<Option<String>, Error> {
-    let answer = clients
-        .s3
-        .put_object()
-        .bucket(bucket)
-        .key(KEY)
-        .body(body.to_vec().into())
-        .send()
-        .await
-        .map_err(|error| call(clients, "PutObject", bucket).failed(error))?;
-    Ok(answer.version_id)
-}
-
-async fn replication_status(
-    clients: &RegionClients,
-    bucket: &str,
-    version: Option<&str>,
-) -> Result<Option<ReplicationStatus>, Error> {
-    let answer = clients
-        .s3
-        .head_object()
-        .bucket(bucket)
-        .key(KEY)
-        .set_version_id(version.map(str::to_owned))
-        .send()
-        .await
-        .map_err(|error| call(clients, "HeadObject", bucket).failed(error))?;
-    // S3 has answered both COMPLETE and COMPLETED over time; they mean the same.
-    Ok(answer
-        .replication_status
-        .map(|status| match status.as_str() {
-            "COMPLETE" => ReplicationStatus::Completed,
-            _ => status,
-        }))
 }
 
 impl Report for Canary {

@@ -168,7 +168,7 @@ async fn killed_at_any_moment_it_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_canary_that_does_not_arrive_is_told_and_flown_again_by_the_next_apply() {
+async fn apply_after_a_canary_that_did_not_arrive_runs_it_again() {
     let Some(stage) = Stage::open().await else {
         return;
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_env::RegionClients;
+use aws_env::{ObjectVersion, RegionClients};
 use aws_sdk_s3::types::ServerSideEncryption;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -204,57 +204,21 @@ async fn sweep(
     deadline: Deadline,
     now: Timestamp,
 ) -> Seen<usize> {
-    let call = |operation| clients.call("S3", operation, format!("{bucket}/{PREFIX}*"));
-    let mut found = Vec::new();
-    let (mut next_key, mut next_version) = (None, None);
-    loop {
-        let list = clients
-            .s3
-            .list_object_versions()
-            .bucket(bucket)
-            .prefix(PREFIX)
-            .set_key_marker(next_key)
-            .set_version_id_marker(next_version)
-            .send();
-        let page = deadline
-            .within(list)
-            .await?
-            .map_err(|error| Blind::from(call("ListObjectVersions").failed(error)))?;
-        let versions = page
-            .versions()
-            .iter()
-            .map(|at| (at.key(), at.version_id(), at.last_modified()));
-        let markers = page
-            .delete_markers()
-            .iter()
-            .map(|at| (at.key(), at.version_id(), at.last_modified()));
-        for (found_key, version, modified) in versions.chain(markers) {
-            let Some(found_key) = found_key else { continue };
-            let old = modified
-                .and_then(|time| Timestamp::from_second(time.secs()).ok())
-                .is_some_and(|time| now.duration_since(time) > FORGOTTEN);
-            if found_key == key || old {
-                found.push((found_key.to_owned(), version.map(str::to_owned)));
-            }
-        }
-        if page.is_truncated() != Some(true) || page.next_key_marker().is_none() {
-            break;
-        }
-        (next_key, next_version) = (page.next_key_marker, page.next_version_id_marker);
-    }
-    let count = found.len();
-    for (key, version) in found {
-        let delete = clients
-            .s3
-            .delete_object()
-            .bucket(bucket)
-            .key(key)
-            .set_version_id(version)
-            .send();
-        deadline
-            .within(delete)
-            .await?
-            .map_err(|error| Blind::from(call("DeleteObject").failed(error)))?;
-    }
-    Ok(count)
+    let listed = deadline
+        .within(aws_env::list_versions(clients, bucket, PREFIX))
+        .await??;
+    let left: Vec<ObjectVersion> = listed
+        .into_iter()
+        .filter(|version| {
+            let written = version
+                .modified
+                .and_then(|time| Timestamp::from_second(time.secs()).ok());
+            let old = written.is_some_and(|time| now.duration_since(time) > FORGOTTEN);
+            version.key == key || old
+        })
+        .collect();
+    deadline
+        .within(aws_env::delete_versions(clients, bucket, &left))
+        .await??;
+    Ok(left.len())
 }
