@@ -143,19 +143,48 @@ impl Failure {
     }
 }
 
+/// The next step for a cause that AWS names, else for the class of the error.
 fn aws_hint(error: &aws_env::Error) -> String {
     let region = error.call.region;
-    match error.class {
-        ErrorClass::Credentials => {
-            format!(
-                "check them with `aws sts get-caller-identity --region {region}`; set AWS_PROFILE or log in again; \
-                 if only {region} refuses them, enable that region for the account"
-            )
+    match error.code.as_deref().unwrap_or_default() {
+        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => {
+            return "the session has ended: log in again, with `aws sso login` or as your company does".to_owned();
         }
+        "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => {
+            return format!(
+                "the access key is unknown in {region}: check AWS_PROFILE, and whether the account has enabled {region} \
+                 with `aws account get-region-opt-status --region-name {region}`"
+            );
+        }
+        "SignatureDoesNotMatch" | "InvalidSignatureException" => {
+            return "the secret access key does not belong to the access key; enter both again"
+                .to_owned();
+        }
+        "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => {
+            return "this machine's clock is wrong: compare `date -u` with another machine's"
+                .to_owned();
+        }
+        "OptInRequired" | "RegionDisabledException" => {
+            return format!(
+                "enable {region} for the account: `aws account enable-region --region-name {region}`"
+            );
+        }
+        "KMS.DisabledException" | "KMSInvalidStateException" | "DisabledException" => {
+            return "a KMS key is disabled or scheduled for deletion: `aws kms describe-key --key-id KEY` tells, \
+                    `aws kms enable-key` or `cancel-key-deletion` brings it back"
+                .to_owned();
+        }
+        _ => {}
+    }
+    match error.class {
+        ErrorClass::Credentials => format!(
+            "check them with `aws sts get-caller-identity --region {region}`; set AWS_PROFILE or log in again; \
+             if only {region} refuses them, enable that region for the account"
+        ),
         ErrorClass::Unreachable => "check the network and, if set, AWS_ENDPOINT_URL".to_owned(),
         ErrorClass::Throttled => "AWS asks to slow down; try again in a minute".to_owned(),
         ErrorClass::Denied => format!(
-            "the caller may not call {} {}",
+            "the caller may not call {} {}: `aws sts get-caller-identity` tells who it is",
             error.call.service, error.call.operation
         ),
         ErrorClass::Conflict => {
@@ -196,11 +225,25 @@ mod tests {
                 "error: failed to apply",
                 "caused by: S3 PutBucketPolicy of bucket b in ca-central-1: access denied",
                 "caused by: no way",
-                "hint: the caller may not call S3 PutBucketPolicy",
+                "hint: the caller may not call S3 PutBucketPolicy: `aws sts get-caller-identity` tells who it is",
             ]
         );
         assert_eq!(failure.to_json()["exit"], 3);
         assert_eq!(failure.to_json()["error"][2], "no way");
+    }
+
+    #[test]
+    fn hint_of_a_named_cause_is_more_than_that_of_its_class() {
+        let hint = |code: &str| {
+            let mut error = aws(ErrorClass::Credentials, None, Some(403));
+            error.code = Some(code.to_owned());
+            aws_hint(&error)
+        };
+        assert!(hint("ExpiredToken").contains("aws sso login"));
+        assert!(hint("RequestTimeTooSkewed").contains("clock"));
+        assert!(hint("OptInRequired").contains("enable-region --region-name ca-central-1"));
+        assert!(hint("SignatureDoesNotMatch").contains("secret access key"));
+        assert!(hint("unheard-of").contains("get-caller-identity"));
     }
 
     #[test]
