@@ -28,10 +28,12 @@ pub enum FileError {
         source: io::Error,
     },
     /// It has more bytes than are read.
-    #[error("{} has more than {limit} bytes, and no more are read", path.display())]
+    #[error("{} has {} bytes, and at most {limit} are read", path.display(), size(*bytes, *limit))]
     TooLarge {
         /// The file.
         path: PathBuf,
+        /// How many it has, where that is known without reading them all.
+        bytes: Option<u64>,
         /// How many bytes are read at most.
         limit: u64,
     },
@@ -49,6 +51,10 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
     },
+}
+
+fn size(bytes: Option<u64>, limit: u64) -> String {
+    bytes.map_or_else(|| format!("more than {limit}"), |bytes| bytes.to_string())
 }
 
 /// Writes a file in the place of an older one, or none. Whoever reads it meanwhile sees the old one or the new one.
@@ -90,10 +96,19 @@ pub fn write_new_file(path: &Path, bytes: &[u8], secrecy: Secrecy) -> Result<(),
 /// # Errors
 /// When it cannot be read, or is larger.
 pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
-    let file = File::open(path).map_err(|source| FileError::Read {
+    let failed = |source| FileError::Read {
         path: path.to_owned(),
         source,
-    })?;
+    };
+    let file = File::open(path).map_err(failed)?;
+    let bytes = file.metadata().map_err(failed)?.len();
+    if bytes > limit {
+        return Err(FileError::TooLarge {
+            path: path.to_owned(),
+            bytes: Some(bytes),
+            limit,
+        });
+    }
     read_limited_from(file, path, limit)
 }
 
@@ -106,7 +121,11 @@ pub fn read_limited_from(reader: impl Read, path: &Path, limit: u64) -> Result<V
     let mut bytes = Vec::new();
     match reader.take(limit + 1).read_to_end(&mut bytes) {
         Ok(_) if bytes.len() as u64 <= limit => Ok(bytes),
-        Ok(_) => Err(FileError::TooLarge { path, limit }),
+        Ok(_) => Err(FileError::TooLarge {
+            path,
+            bytes: None,
+            limit,
+        }),
         Err(source) => Err(FileError::Read { path, source }),
     }
 }
@@ -212,8 +231,20 @@ mod tests {
         assert_eq!(read_limited(&path, 4).unwrap(), b"1234");
         let refused = read_limited(&path, 3).unwrap_err();
         assert!(
-            matches!(refused, FileError::TooLarge { limit: 3, .. }),
+            matches!(
+                refused,
+                FileError::TooLarge {
+                    bytes: Some(4),
+                    limit: 3,
+                    ..
+                }
+            ),
             "{refused}"
+        );
+        let endless = read_limited_from(io::repeat(0), Path::new("-"), 3).unwrap_err();
+        assert_eq!(
+            endless.to_string(),
+            "- has more than 3 bytes, and at most 3 are read"
         );
     }
 }

@@ -342,7 +342,7 @@ fn bad_input_ends_with_two_and_names_the_place() {
         (vec!["estimate", "--plan", path(&cut)], "line 1, column"),
         (
             vec!["estimate", "--plan", "nowhere.json"],
-            "failed to read nowhere.json",
+            "cannot read nowhere.json",
         ),
         (vec!["estimate"], "infra.toml"),
         (
