@@ -18,4 +18,4 @@ pub use failure::{Exit, Failure};
 pub use file::{Secrecy, read_input, write_file};
 pub use output::{confirm, confirm_name, print, print_text, residency_notes, tell};
 pub use progress::Progress;
-pub use run::{run, run_draining, run_repeating};
+pub use run::{redact_log, run, run_draining, run_repeating};

@@ -2,6 +2,7 @@ use std::ffi::OsString;
 use std::future::Future;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::Parser;
 use tokio::sync::watch;
@@ -192,6 +193,35 @@ const OWN: [&str; 15] = [
     "verify_staging",
 ];
 
+/// What every line of the log goes through before it is shown.
+type Redaction = Box<dyn Fn(&str) -> String + Send + Sync>;
+
+static REDACTION: OnceLock<Redaction> = OnceLock::new();
+
+/// Has every line of the log go through `redact` from now on, for secrets that only the program knows: a resource can be
+/// called what an output marks as sensitive, and the log of calls names resources. The first one given counts.
+pub fn redact_log(redact: impl Fn(&str) -> String + Send + Sync + 'static) {
+    let _ = REDACTION.set(Box::new(redact));
+}
+
+/// Standard error, for one event of the log, which is written as a whole.
+struct LogLine;
+
+impl std::io::Write for LogLine {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let mut stderr = std::io::stderr().lock();
+        match (REDACTION.get(), std::str::from_utf8(line)) {
+            (Some(redact), Ok(text)) => stderr.write_all(redact(text).as_bytes())?,
+            _ => stderr.write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
 /// `RUST_LOG` wins. The SDK's own events carry no credentials at these levels.
 fn trace(verbose: u8) {
     let own = |level| Targets::new().with_targets(OWN.map(|target| (target, level)));
@@ -212,7 +242,7 @@ fn trace(verbose: u8) {
         false => named.join(",").parse::<Targets>().ok(),
     };
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| LogLine)
         .with_ansi(std::io::stderr().is_terminal())
         .without_time();
     let subscriber = tracing_subscriber::registry()
