@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use aws_env::{Error, ErrorClass};
-use backon::{ExponentialBuilder, Retryable as _};
+use aws_env::{Error, ErrorClass, Waiter, WaiterConfig};
 use report::{Document, Mark, Observer, Outcome, Report};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -15,9 +14,17 @@ use crate::spec::{Aspect, Facet, Kind, Resource, SideName};
 use crate::{bucket, role, table};
 
 /// Bucket and role settings show within seconds; S3 speaks of a minute at most for most of them.
-const SETTLE: Duration = Duration::from_secs(60);
+const SETTLE: WaiterConfig = settle(Duration::from_secs(60));
 /// A table is created, encrypted anew or given a replica in minutes.
-const TABLE_SETTLE: Duration = Duration::from_secs(600);
+const SETTLE_TABLE: WaiterConfig = settle(Duration::from_secs(600));
+
+const fn settle(deadline: Duration) -> WaiterConfig {
+    WaiterConfig {
+        deadline,
+        interval: Duration::from_millis(100),
+        max_interval: Duration::from_secs(3),
+    }
+}
 
 /// How a step of [`Backend::apply`] ended.
 #[derive(Debug, Clone)]
@@ -84,6 +91,18 @@ struct Broken {
 }
 
 impl Broken {
+    /// Why `item` is not tried, if so.
+    fn not_tried(&mut self, item: &Change) -> Option<String> {
+        match &item.found {
+            // It was asked moments ago, and nobody answered.
+            Found::Unknown(problem) if problem.error().class == ErrorClass::Unreachable => {
+                self.resources.insert(item.facet.resource.clone());
+                Some(problem.to_string())
+            }
+            _ => self.stops(&item.facet),
+        }
+    }
+
     fn stops(&self, facet: &Facet) -> Option<String> {
         let resource = &facet.resource;
         if resource.kind != Kind::Role && self.sides.contains(&resource.side) {
@@ -103,9 +122,9 @@ impl Broken {
             .then(|| format!("{resource} failed before"))
     }
 
-    fn note(&mut self, facet: &Facet, class: Option<ErrorClass>) {
+    fn note(&mut self, facet: &Facet, class: ErrorClass) {
         self.resources.insert(facet.resource.clone());
-        if class == Some(ErrorClass::Unreachable) && facet.resource.kind != Kind::Role {
+        if class == ErrorClass::Unreachable && facet.resource.kind != Kind::Role {
             self.sides.insert(facet.resource.side);
         }
     }
@@ -153,35 +172,30 @@ impl Backend {
             "{} {}: {}",
             facet.resource.region, facet.resource, facet.aspect
         );
-        let unread = match &item.found {
-            // It was asked moments ago, and nobody answered.
-            Found::Unknown(problem) if problem.error().class == ErrorClass::Unreachable => {
-                broken.resources.insert(facet.resource.clone());
-                Some(problem.to_string())
-            }
-            _ => None,
-        };
-        if let Some(why) = unread.or_else(|| broken.stops(facet)) {
-            observer.finished(&label, Outcome::Skipped, Duration::ZERO);
-            return skipped(item, why);
-        }
         let begun = Instant::now();
-        observer.started(&label);
-        let outcome = match self.make_true(facet, &label, observer).await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                broken.note(facet, Some(error.class));
-                StepOutcome::Failed(error.into())
+        let outcome = match broken.not_tried(item) {
+            Some(why) => StepOutcome::Skipped(why),
+            None => {
+                observer.started(&label);
+                match self.make_true(facet, &label, observer).await {
+                    Ok(outcome) => outcome,
+                    Err(error) => {
+                        broken.note(facet, error.class);
+                        StepOutcome::Failed(error.into())
+                    }
+                }
             }
         };
         let took = begun.elapsed();
-        let shown = match outcome {
-            StepOutcome::Done => Outcome::Done,
-            StepOutcome::Unchanged => Outcome::Unchanged,
-            StepOutcome::Failed(_) => Outcome::Failed,
-            StepOutcome::Skipped(_) => Outcome::Skipped,
-        };
-        observer.finished(&label, shown, took);
+        observer.finished(&label, outcome.shown(), took);
+        tracing::info!(
+            region = %facet.resource.region,
+            resource = facet.resource.to_string(),
+            step = facet.aspect.to_string(),
+            outcome = outcome.word(),
+            ms = took.as_millis(),
+            "applied"
+        );
         Step {
             facet: facet.clone(),
             outcome,
@@ -196,64 +210,53 @@ impl Backend {
         label: &str,
         observer: &dyn Observer,
     ) -> Result<StepOutcome, Error> {
-        let clients = self.clients(facet.resource.side);
+        let resource = &facet.resource;
+        let call = |operation| {
+            let service = service(resource.kind);
+            self.clients(resource.side)
+                .call(service, operation, resource.to_string())
+        };
         let (verdict, found) = self.recheck(facet).await?;
         match verdict {
             Verdict::Ok => return Ok(StepOutcome::Unchanged),
             Verdict::Refused(refusal) => {
-                return Err(Error::unexpected(
-                    clients.call("-", "compare", facet.resource.to_string()),
-                    refusal.why,
-                ));
+                return Err(Error::unexpected(call("compare"), refusal.why));
             }
             _ => {}
         }
-        let settle = if facet.resource.kind == Kind::Table {
-            TABLE_SETTLE
-        } else {
-            SETTLE
+        let config = match resource.kind {
+            Kind::Table => SETTLE_TABLE,
+            Kind::Bucket | Kind::Role => SETTLE,
         };
         if !self.comes_by_itself(facet, found.as_ref()) {
-            let change = || async {
-                match facet.resource.kind {
-                    Kind::Bucket => bucket::apply(clients, self.spec(), facet).await,
-                    Kind::Table => table::apply(clients, self.spec(), facet).await,
-                    Kind::Role => {
-                        role::apply(self.global(), self.spec(), facet, found.is_some()).await
-                    }
-                }
-            };
-            change
-                .retry(polling(settle))
-                .when(is_passing)
-                .notify(|error, _| observer.waiting(label, &error.to_string()))
-                .await?;
+            let progress = |error: &Error| observer.waiting(label, &error.to_string());
+            retry(config, is_under_change, progress, || {
+                self.change(facet, found.is_some())
+            })
+            .await?;
         }
-        let read_back = || async {
+        let progress = |_: &Error| observer.waiting(label, "waiting until AWS shows it");
+        retry(config, may_show_later, progress, || async {
             match self.recheck(facet).await? {
                 (Verdict::Ok, _) => Ok(()),
                 (_, found) => Err(Error::not_settled(
-                    clients.call(
-                        service(facet.resource.kind),
-                        "read back",
-                        facet.resource.to_string(),
-                    ),
-                    settle,
+                    call("read back"),
+                    config.deadline,
                     found.unwrap_or(Value::Null),
                 )),
             }
-        };
-        read_back
-            .retry(polling(settle))
-            .when(|error| {
-                !matches!(
-                    error.class,
-                    ErrorClass::Denied | ErrorClass::Credentials | ErrorClass::Unreachable
-                )
-            })
-            .notify(|_, _| observer.waiting(label, "waiting until AWS shows it"))
-            .await?;
+        })
+        .await?;
         Ok(StepOutcome::Done)
+    }
+
+    async fn change(&self, facet: &Facet, exists: bool) -> Result<(), Error> {
+        let clients = self.clients(facet.resource.side);
+        match facet.resource.kind {
+            Kind::Bucket => bucket::apply(clients, self.spec(), facet).await,
+            Kind::Table => table::apply(clients, self.spec(), facet).await,
+            Kind::Role => role::apply(self.global(), self.spec(), facet, exists).await,
+        }
     }
 
     async fn recheck(&self, facet: &Facet) -> Result<(Verdict, Option<Value>), Error> {
@@ -280,18 +283,33 @@ fn service(kind: Kind) -> &'static str {
     }
 }
 
-fn polling(total: Duration) -> ExponentialBuilder {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(100))
-        .with_max_delay(Duration::from_secs(3))
-        .with_jitter()
-        .without_max_times()
-        .with_total_delay(Some(total))
+/// Does something until it is done, or an error is not one to wait for, or the time is over.
+///
+/// That a region does not answer is not waited for, as [`aws_env::wait`] would: the SDK has tried again by then, every
+/// further step would wait as long, and the next run goes on where this one ended.
+async fn retry<F: Future<Output = Result<(), Error>>>(
+    config: WaiterConfig,
+    may_pass: impl Fn(&Error) -> bool,
+    progress: impl Fn(&Error),
+    mut action: impl FnMut() -> F,
+) -> Result<(), Error> {
+    let mut waiter = Waiter::begin(config);
+    loop {
+        match action().await {
+            Err(error) if may_pass(&error) => {
+                progress(&error);
+                if !waiter.pause().await {
+                    return Err(error);
+                }
+            }
+            ended => return ended,
+        }
+    }
 }
 
 /// Refusals that pass: another change to the same resource is still under way, or S3 has not yet
 /// seen everywhere that a bucket is versioned.
-fn is_passing(error: &Error) -> bool {
+fn is_under_change(error: &Error) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
     matches!(
         code,
@@ -305,6 +323,14 @@ fn is_passing(error: &Error) -> bool {
             .message
             .as_deref()
             .is_some_and(|message| message.contains("ersioning")))
+}
+
+/// AWS accepts a change before it shows it. What it refuses to show will not come by waiting.
+fn may_show_later(error: &Error) -> bool {
+    !matches!(
+        error.class,
+        ErrorClass::Denied | ErrorClass::Credentials | ErrorClass::Unreachable
+    )
 }
 
 fn skipped(item: &Change, why: String) -> Step {
@@ -337,6 +363,15 @@ impl Serialize for Step {
 }
 
 impl StepOutcome {
+    fn shown(&self) -> Outcome {
+        match self {
+            Self::Done => Outcome::Done,
+            Self::Unchanged => Outcome::Unchanged,
+            Self::Failed(_) => Outcome::Failed,
+            Self::Skipped(_) => Outcome::Skipped,
+        }
+    }
+
     fn word(&self) -> &'static str {
         match self {
             Self::Done => "done",

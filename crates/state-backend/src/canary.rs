@@ -133,7 +133,16 @@ impl Backend {
         } else {
             Outcome::Failed
         };
-        observer.finished(&label, outcome, begun.elapsed());
+        let took = begun.elapsed();
+        observer.finished(&label, outcome, took);
+        tracing::info!(
+            region = %dr.region,
+            resource = format!("bucket {}", dr.bucket),
+            step = "canary",
+            outcome = if result.is_ok() { "done" } else { "failed" },
+            ms = took.as_millis(),
+            "applied"
+        );
         result
     }
 

@@ -102,10 +102,7 @@ impl Backend {
                 format!("the object is no Terraform state (at {place})"),
             )
         })?;
-        let md5: String = Md5::digest(&body)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let md5 = format!("{:032x}", u128::from_be_bytes(Md5::digest(&body).into()));
         let digest = digest(clients, side, key, &md5).await?;
         Ok(Some(StateCopy {
             side: name,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_env::{Error, ErrorClass, RegionClients};
+use aws_env::{Error, ErrorClass, RegionClients, pages};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -168,10 +168,18 @@ impl Backend {
     /// When it has changed hands meanwhile, or the region cannot be asked.
     pub async fn release_exactly(&self, lock: &Lock) -> Result<(), ReleaseError> {
         let clients = self.clients(lock.side);
-        match lock.kind {
+        let released = match lock.kind {
             LockKind::DynamoDb => self.release_row(clients, lock).await,
             LockKind::S3 => self.release_object(clients, lock).await,
-        }
+        };
+        tracing::info!(
+            region = %clients.region,
+            resource = lock.place,
+            step = "release lock",
+            outcome = if released.is_ok() { "done" } else { "failed" },
+            "applied"
+        );
+        released
     }
 
     async fn release_row(&self, clients: &RegionClients, lock: &Lock) -> Result<(), ReleaseError> {
@@ -224,32 +232,27 @@ fn changed_hands(error: Error, lock: &Lock) -> ReleaseError {
 
 async fn rows(clients: &RegionClients, side: SideName, table: &str) -> Result<Vec<Lock>, Error> {
     let call = clients.call("DynamoDB", "Scan", format!("table {table}"));
-    let mut pages = clients
+    let scan = clients
         .dynamodb
         .scan()
         .table_name(table)
-        .consistent_read(true)
-        .into_paginator()
-        .items()
-        .send();
-    let mut locks = Vec::new();
-    while let Some(row) = pages.next().await {
-        let row = row.map_err(|error| call.clone().failed(error))?;
-        let text = |name: &str| row.get(name).and_then(|value| value.as_s().ok()).cloned();
-        // A digest row has no Info; a path may itself end in -md5, so the name alone says nothing.
-        let (Some(place), Some(witness)) = (text(LOCK_ID), text("Info")) else {
-            continue;
-        };
-        let info = serde_json::from_str(&witness).ok();
-        locks.push(Lock {
-            side,
-            kind: LockKind::DynamoDb,
-            place,
-            info,
-            witness,
-        });
-    }
-    Ok(locks)
+        .consistent_read(true);
+    let rows = pages(call, scan.into_paginator().items().send()).await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| {
+            let text = |name: &str| row.get(name).and_then(|value| value.as_s().ok()).cloned();
+            // A digest row has no Info; a path may itself end in -md5, so the name alone says nothing.
+            let (place, witness) = (text(LOCK_ID)?, text("Info")?);
+            Some(Lock {
+                side,
+                kind: LockKind::DynamoDb,
+                place,
+                info: serde_json::from_str(&witness).ok(),
+                witness,
+            })
+        })
+        .collect())
 }
 
 async fn objects(
@@ -257,48 +260,50 @@ async fn objects(
     side: SideName,
     bucket: &str,
 ) -> Result<Vec<Lock>, Error> {
-    let call = |operation| clients.call("S3", operation, format!("bucket {bucket}"));
+    let call = clients.call("S3", "ListObjectsV2", format!("bucket {bucket}"));
+    let list = clients.s3.list_objects_v2().bucket(bucket);
     let mut locks = Vec::new();
-    let mut pages = clients
-        .s3
-        .list_objects_v2()
-        .bucket(bucket)
-        .into_paginator()
-        .send();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| call("ListObjectsV2").failed(error))?;
-        for object in page.contents() {
-            let Some(key) = object.key().filter(|key| key.ends_with(LOCK_OBJECT_SUFFIX)) else {
-                continue;
-            };
-            let answer = match clients.s3.get_object().bucket(bucket).key(key).send().await {
-                Ok(answer) => answer,
-                Err(error) => match call("GetObject").failed(error) {
-                    // Released while we were listing.
-                    error if error.class == ErrorClass::Absent => continue,
-                    error => return Err(error),
-                },
-            };
-            // Without an ETag a release would not be conditional.
-            let witness = answer.e_tag.ok_or_else(|| {
-                Error::unexpected(call("GetObject"), format!("{key} has no ETag"))
-            })?;
-            let body = answer
-                .body
-                .collect()
-                .await
-                .map_err(|error| Error::unexpected(call("GetObject"), error.to_string()))?;
-            let info = serde_json::from_slice(&body.into_bytes()).ok();
-            locks.push(Lock {
-                side,
-                kind: LockKind::S3,
-                place: key.to_owned(),
-                info,
-                witness,
-            });
+    for page in pages(call, list.into_paginator().send()).await? {
+        let keys = page.contents.into_iter().flatten().filter_map(|at| at.key);
+        for key in keys.filter(|key| key.ends_with(LOCK_OBJECT_SUFFIX)) {
+            locks.extend(object(clients, side, bucket, key).await?);
         }
     }
     Ok(locks)
+}
+
+/// `None` when the lock was released while it was listed.
+async fn object(
+    clients: &RegionClients,
+    side: SideName,
+    bucket: &str,
+    key: String,
+) -> Result<Option<Lock>, Error> {
+    let call = clients.call("S3", "GetObject", format!("{bucket}/{key}"));
+    let get = clients.s3.get_object().bucket(bucket).key(&key).send();
+    let answer = match get.await {
+        Ok(answer) => answer,
+        Err(error) => match call.failed(error) {
+            error if error.class == ErrorClass::Absent => return Ok(None),
+            error => return Err(error),
+        },
+    };
+    // Without an ETag a release would not be conditional.
+    let Some(witness) = answer.e_tag else {
+        return Err(Error::unexpected(call, "the answer has no ETag"));
+    };
+    let body = answer
+        .body
+        .collect()
+        .await
+        .map_err(|error| Error::unexpected(call, format!("the body broke off: {error}")))?;
+    Ok(Some(Lock {
+        side,
+        kind: LockKind::S3,
+        place: key,
+        info: serde_json::from_slice(&body.into_bytes()).ok(),
+        witness,
+    }))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_env::{Error, ErrorClass, GlobalClients};
+use aws_env::{Error, ErrorClass, GlobalClients, pages};
 use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
 use settings::RoleName;
@@ -67,24 +67,13 @@ pub(crate) async fn observe(
             }
         }
         Aspect::Tags => {
-            let call = call("ListRoleTags");
-            let mut tags = BTreeMap::new();
-            let mut marker = None;
-            loop {
-                let request = clients
-                    .iam
-                    .list_role_tags()
-                    .role_name(role)
-                    .set_marker(marker);
-                let page = match request.send().await {
-                    Ok(page) => page,
-                    Err(error) => return absent(call.failed(error)),
-                };
-                tags.extend(page.tags.into_iter().map(|tag| (tag.key, tag.value)));
-                marker = page.marker.filter(|_| page.is_truncated);
-                if marker.is_none() {
-                    return Ok(Some(json!(tags)));
+            let list = clients.iam.list_role_tags().role_name(role);
+            match pages(call("ListRoleTags"), list.into_paginator().items().send()).await {
+                Ok(tags) => {
+                    let tags = tags.into_iter().map(|tag| (tag.key, tag.value));
+                    Ok(Some(json!(tags.collect::<BTreeMap<_, _>>())))
                 }
+                Err(error) => absent(error),
             }
         }
         other => Err(Error::unexpected(

@@ -210,6 +210,7 @@ async fn tags(
     let call = clients.call("DynamoDB", "ListTagsOfResource", arn);
     let mut tags = BTreeMap::new();
     let mut next = None;
+    // The SDK has no paginator for this list.
     loop {
         let page = clients
             .dynamodb
@@ -219,12 +220,8 @@ async fn tags(
             .send()
             .await
             .map_err(|error| call.clone().failed(error))?;
-        tags.extend(
-            page.tags
-                .unwrap_or_default()
-                .into_iter()
-                .map(|tag| (tag.key, tag.value)),
-        );
+        let listed = page.tags.into_iter().flatten();
+        tags.extend(listed.map(|tag| (tag.key, tag.value)));
         next = page.next_token;
         if next.is_none() {
             return Ok(tags);

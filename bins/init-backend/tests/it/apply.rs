@@ -47,6 +47,27 @@ async fn apply_makes_everything_and_a_second_one_changes_nothing() {
     stage.run(&["plan", "--check"]).await.exits(0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn apply_verbose_tells_every_step_and_no_call() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let ran = stage.run(&["apply", "--yes", "-v"]).await.exits(0);
+    let stderr = ran.stderr();
+    let steps: Vec<&str> = stderr
+        .lines()
+        .filter(|line| line.contains("state_backend") && line.contains("outcome="))
+        .collect();
+    assert_eq!(steps.len(), 33, "32 settings and the canary: {stderr}");
+    let versioning =
+        r#"region=ca-central-1 resource="bucket berthcare-terraform-state" step="versioning""#;
+    assert!(
+        steps.iter().any(|step| step.contains(versioning)),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("PutBucketVersioning"), "{stderr}");
+}
+
 // aws-behaviour: 14
 #[tokio::test(flavor = "multi_thread")]
 async fn the_canary_leaves_nothing_behind() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_env::{Error, ErrorClass, RegionClients};
+use aws_env::{Error, ErrorClass, RegionClients, pages};
 use aws_sdk_s3::types::{
     LifecycleRule, ReplicationConfiguration, TransitionDefaultMinimumObjectSize,
 };
@@ -137,26 +137,19 @@ async fn locate(
         _ => return Err(error),
     }
     let call = clients.call("S3", "ListBuckets", "this account");
-    let mut pages = clients
-        .s3
-        .list_buckets()
-        .prefix(bucket)
-        .into_paginator()
-        .send();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| call.clone().failed(error))?;
-        if let Some(ours) = page
-            .buckets()
-            .iter()
-            .find(|ours| ours.name() == Some(bucket))
-        {
-            return match ours.bucket_region() {
-                // In this region and ours, and still denied: nothing more can be said about it.
-                Some(region) if region == clients.region.as_str() => Err(error),
-                Some(region) => Ok(Some(json!({"region": region}))),
-                None => Ok(Some(json!({"region": location(clients, bucket).await?}))),
-            };
-        }
+    let list = clients.s3.list_buckets().prefix(bucket);
+    let listed = pages(call, list.into_paginator().send()).await?;
+    let ours = listed
+        .iter()
+        .flat_map(|page| page.buckets())
+        .find(|ours| ours.name() == Some(bucket));
+    if let Some(ours) = ours {
+        return match ours.bucket_region() {
+            // In this region and ours, and still denied: nothing more can be said about it.
+            Some(region) if region == clients.region.as_str() => Err(error),
+            Some(region) => Ok(Some(json!({"region": region}))),
+            None => Ok(Some(json!({"region": location(clients, bucket).await?}))),
+        };
     }
     Ok(Some(json!({"owner": "another account"})))
 }
