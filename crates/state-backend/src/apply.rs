@@ -8,8 +8,9 @@ use report::{Document, Mark, Observer, Outcome, Report};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::backend::{Backend, Found, Problem};
-use crate::plan::{Change, Plan, Verdict};
+use crate::backend::Backend;
+use crate::plan::{Change, Found, Plan, Verdict, judge};
+use crate::problem::Problem;
 use crate::spec::{Aspect, Facet, Kind, Resource, SideName};
 use crate::{bucket, role, table};
 
@@ -262,7 +263,7 @@ impl Backend {
     async fn recheck(&self, facet: &Facet) -> Result<(Verdict, Option<Value>), Error> {
         let found = self.read(facet).await?;
         let as_found = found.clone().map_or(Found::Absent, Found::Value);
-        Ok((crate::plan::judge(facet, &as_found), found))
+        Ok((judge(facet, &as_found), found))
     }
 
     /// A table that is being created or changed becomes active without us, and so does a global

@@ -1,84 +1,21 @@
 //! A connection to the backend in both regions.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::Arc;
 
 use aws_env::{Both, Error, GlobalClients, Reachability, RegionClients};
 use futures::future::join_all;
-use serde::{Serialize, Serializer};
 use serde_json::Value;
 use settings::Settings;
 
-use crate::plan::Plan;
+use crate::plan::{Found, Observed, Plan};
+use crate::problem::Problem;
 use crate::spec::{Aspect, Facet, Kind, Resource, SideName, Spec};
+use crate::wanted::wanted;
 use crate::{bucket, role, table};
 
-/// An error of AWS, in results that are kept, copied and serialised.
-#[derive(Debug, Clone)]
-pub struct Problem(Arc<Error>);
-
-impl Problem {
-    /// The error itself.
-    pub fn error(&self) -> &Error {
-        &self.0
-    }
-}
-
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
-        Self(Arc::new(error))
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        match &self.0.message {
-            Some(message) => write!(f, ": {message}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Serialize for Problem {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap as _;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("class", &self.0.class)?;
-        map.serialize_entry("region", &self.0.call.region)?;
-        map.serialize_entry("service", self.0.call.service)?;
-        map.serialize_entry("operation", self.0.call.operation)?;
-        map.serialize_entry("resource", &self.0.call.resource)?;
-        map.serialize_entry("code", &self.0.code)?;
-        map.serialize_entry("message", &self.0.message)?;
-        map.serialize_entry("request_id", &self.0.request_id)?;
-        map.end()
-    }
-}
-
-/// What AWS has for a facet.
-#[derive(Debug, Clone)]
-pub enum Found {
-    /// This value.
-    Value(Value),
-    /// Nothing.
-    Absent,
-    /// It could not be read.
-    Unknown(Problem),
-}
-
-/// A facet and what AWS has for it.
-#[derive(Debug, Clone)]
-pub struct Observed {
-    /// What is wanted.
-    pub facet: Facet,
-    /// What is there.
-    pub found: Found,
-}
-
+/// The clients of one side.
 #[derive(Debug)]
-struct Access {
+struct SideClients {
     clients: RegionClients,
     /// The services that did not answer at the start, which are not called again, with their errors.
     silent: Vec<Problem>,
@@ -86,7 +23,7 @@ struct Access {
     is_lost: bool,
 }
 
-impl Access {
+impl SideClients {
     /// With the account ID, unless STS is silent.
     fn new(clients: RegionClients, reached: Reachability) -> Result<(Self, Option<String>), Error> {
         let is_lost = reached.is_lost();
@@ -105,7 +42,7 @@ impl Access {
             .call("STS", "GetCallerIdentity", "this account");
         let first = self.silent.into_iter().next();
         first
-            .and_then(|problem| Arc::into_inner(problem.0))
+            .and_then(Problem::into_error)
             .unwrap_or_else(|| Error::unexpected(call, "the answer names no account"))
     }
 
@@ -119,8 +56,8 @@ impl Access {
 #[derive(Debug)]
 pub struct Backend {
     spec: Spec,
-    primary: Access,
-    dr: Option<Access>,
+    primary: SideClients,
+    dr: Option<SideClients>,
     global: GlobalClients,
 }
 
@@ -140,9 +77,9 @@ impl Backend {
                 None => None,
             }
         });
-        let (primary, account_of_primary) = Access::new(primary, first)?;
+        let (primary, account_of_primary) = SideClients::new(primary, first)?;
         let dr = match dr.zip(second) {
-            Some((clients, reached)) => Some(Access::new(clients, reached)?),
+            Some((clients, reached)) => Some(SideClients::new(clients, reached)?),
             None => None,
         };
         let (dr, account_of_dr) = dr.unzip();
@@ -164,11 +101,11 @@ impl Backend {
 
     /// Why a side's region is not called, if none of its services answered.
     pub fn lost(&self, side: SideName) -> Option<&Problem> {
-        let access = self.access(side);
-        access.silent.first().filter(|_| access.is_lost)
+        let clients = self.of(side);
+        clients.silent.first().filter(|_| clients.is_lost)
     }
 
-    fn access(&self, side: SideName) -> &Access {
+    fn of(&self, side: SideName) -> &SideClients {
         match (side, &self.dr) {
             (SideName::Dr, Some(dr)) => dr,
             _ => &self.primary,
@@ -180,21 +117,21 @@ impl Backend {
     }
 
     pub(crate) fn clients(&self, side: SideName) -> &RegionClients {
-        &self.access(side).clients
+        &self.of(side).clients
     }
 
     /// Why a resource is not asked for. IAM is not part of either region.
     fn not_asked(&self, resource: &Resource) -> Option<&Problem> {
         match resource.kind {
             Kind::Role => None,
-            Kind::Bucket => self.access(resource.side).silent("S3"),
-            Kind::Table => self.access(resource.side).silent("DynamoDB"),
+            Kind::Bucket => self.of(resource.side).silent("S3"),
+            Kind::Table => self.of(resource.side).silent("DynamoDB"),
         }
     }
 
     /// Reads every facet from AWS; changes nothing.
     pub async fn observe(&self) -> Vec<Observed> {
-        let facets = self.spec.facets();
+        let facets = wanted(&self.spec);
         let existence = join_all(
             facets
                 .iter()

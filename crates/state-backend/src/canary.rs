@@ -12,7 +12,8 @@ use serde::Serialize;
 use settings::Region;
 use tokio::time::Instant;
 
-use crate::backend::{Backend, Problem};
+use crate::backend::Backend;
+use crate::problem::Problem;
 use crate::spec::{Side, SideName};
 
 /// One key for all canaries, so that a run finds what an interrupted one left behind.

@@ -1,10 +1,10 @@
 //! The Terraform state backend in two regions.
 //!
 //! One bucket and one lock table per region, hardened alike, with the state replicated from the
-//! primary to the DR region. Every setting of every resource is a [`Facet`]; [`Backend::observe`]
-//! reads them from AWS, [`Plan::new`] decides without calling anything what has to change,
-//! [`Backend::apply`] does it step by step, each read back, and the same facets observed once more
-//! are the verification.
+//! primary to the DR region. Every setting of every resource is a [`Facet`]: [`wanted`] says what
+//! each has to be, [`Backend::observe`] reads what it is, [`Plan::new`] decides without calling
+//! anything what has to change, [`Backend::apply`] does it step by step, each read back, and the
+//! same facets observed once more are the verification.
 //!
 //! Nothing is deleted and nothing is weakened: what cannot be made right without either is
 //! refused, with the reason.
@@ -18,19 +18,23 @@ mod lock;
 mod metrics;
 mod plan;
 mod policy;
+mod problem;
 mod render;
 mod role;
 mod spec;
 mod status;
 mod table;
+mod wanted;
 
 pub use apply::{Applied, Step, StepOutcome};
-pub use backend::{Backend, Found, Observed, Problem};
+pub use backend::Backend;
 pub use canary::{Canary, CanaryError, CanaryOptions};
 pub use integrity::{Digest, StateCopy};
 pub use lock::{Lock, LockInfo, LockKind, Release, ReleaseError};
 pub use metrics::{Health, Metric, ReplicationMetrics};
-pub use plan::{Change, Plan, Refusal, RefusalKind, Verdict, Verification};
+pub use plan::{Change, Found, Observed, Plan, Refusal, RefusalKind, Verdict, Verification};
+pub use problem::Problem;
 pub use render::BackendFile;
 pub use spec::{Aspect, Facet, Kind, RULE_ID, Resource, Side, SideName, Spec};
 pub use status::{Answer, SideStatus, Status};
+pub use wanted::wanted;

@@ -8,7 +8,8 @@ use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::backend::{Backend, Problem};
+use crate::backend::Backend;
+use crate::problem::Problem;
 use crate::spec::{RULE_ID, SideName};
 
 /// What S3 counts as late with replication time control.

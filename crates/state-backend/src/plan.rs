@@ -4,9 +4,29 @@ use report::{Document, Mark, Report};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::backend::{Found, Observed};
 use crate::policy;
+use crate::problem::Problem;
 use crate::spec::{Aspect, Facet, Kind};
+
+/// What AWS has for a facet.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// This value.
+    Value(Value),
+    /// Nothing.
+    Absent,
+    /// It could not be read.
+    Unknown(Problem),
+}
+
+/// A facet and what AWS has for it.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// What is wanted.
+    pub facet: Facet,
+    /// What is there.
+    pub found: Found,
+}
 
 /// What kind of obstacle a [`Refusal`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

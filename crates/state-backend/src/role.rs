@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use aws_env::{Error, ErrorClass, GlobalClients, pages};
 use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
-use settings::RoleName;
+use settings::{Encryption, RoleName};
 
-use crate::spec::{Aspect, Facet, Kind, ROLE_POLICY, Resource, Side, SideName, Spec};
+use crate::spec::{Aspect, Facet, Kind, Resource, Side, SideName, Spec};
+
+/// The inline policy of the replication role; the guide's name for it.
+const ROLE_POLICY: &str = "ReplicationPolicy";
 
 /// What the replication role has to be.
-pub(crate) fn facets(spec: &Spec, role: &RoleName, dr: &Side) -> Vec<Facet> {
+pub(crate) fn wanted(spec: &Spec, role: &RoleName, dr: &Side) -> Vec<Facet> {
     let resource = Resource {
         kind: Kind::Role,
         name: role.to_string(),
@@ -20,9 +23,9 @@ pub(crate) fn facets(spec: &Spec, role: &RoleName, dr: &Side) -> Vec<Facet> {
     [
         (
             Aspect::Exists,
-            json!({"arn": spec.role_arn(role), "trust": spec.trust_policy()}),
+            json!({"arn": spec.role_arn(role), "trust": trust_policy(spec)}),
         ),
-        (Aspect::Permissions, spec.role_policy(dr)),
+        (Aspect::Permissions, permissions(spec, dr)),
         (Aspect::Tags, json!(spec.tags)),
     ]
     .into_iter()
@@ -32,6 +35,74 @@ pub(crate) fn facets(spec: &Spec, role: &RoleName, dr: &Side) -> Vec<Facet> {
         wanted,
     })
     .collect()
+}
+
+/// Who may assume the replication role: S3, on behalf of this bucket of this account only
+/// (the [confused deputy](https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html) guard).
+fn trust_policy(spec: &Spec) -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Sid": "S3ReplicatesTheStateBucket",
+            "Effect": "Allow",
+            "Principal": {"Service": "s3.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {
+                "StringEquals": {"aws:SourceAccount": spec.account},
+                "ArnLike": {"aws:SourceArn": spec.bucket_arn(&spec.primary)},
+            },
+        }],
+    })
+}
+
+/// What the replication role may do, no more: see
+/// [replication permissions](https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html).
+fn permissions(spec: &Spec, dr: &Side) -> Value {
+    let source = spec.bucket_arn(&spec.primary);
+    let target = spec.bucket_arn(dr);
+    let mut statements = vec![
+        json!({
+            "Sid": "ReadConfiguration",
+            "Effect": "Allow",
+            "Action": ["s3:GetReplicationConfiguration", "s3:ListBucket"],
+            "Resource": source,
+        }),
+        json!({
+            "Sid": "ReadVersions",
+            "Effect": "Allow",
+            "Action": [
+                "s3:GetObjectVersionForReplication",
+                "s3:GetObjectVersionAcl",
+                "s3:GetObjectVersionTagging",
+            ],
+            "Resource": format!("{source}/*"),
+        }),
+        json!({
+            "Sid": "WriteReplicas",
+            "Effect": "Allow",
+            "Action": ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"],
+            "Resource": format!("{target}/*"),
+        }),
+    ];
+    let grants = [
+        ("DecryptSource", "kms:Decrypt", &spec.primary, source),
+        ("EncryptReplicas", "kms:Encrypt", dr, target),
+    ];
+    for (sid, action, side, bucket) in grants {
+        if let Encryption::Kms(key) = &side.encryption {
+            statements.push(json!({
+                "Sid": sid,
+                "Effect": "Allow",
+                "Action": [action],
+                "Resource": key.as_str(),
+                "Condition": {"StringLike": {
+                    "kms:ViaService": format!("s3.{}.amazonaws.com", side.region),
+                    "kms:EncryptionContext:aws:s3:arn": [format!("{bucket}/*")],
+                }},
+            }));
+        }
+    }
+    json!({"Version": "2012-10-17", "Statement": statements})
 }
 
 /// The value of one aspect of a role; `None` when it is not set, or the role does not exist.
@@ -120,7 +191,7 @@ pub(crate) async fn apply(
         Aspect::Exists if exists => iam
             .update_assume_role_policy()
             .role_name(role)
-            .policy_document(spec.trust_policy().to_string())
+            .policy_document(trust_policy(spec).to_string())
             .send()
             .await
             .map(drop)
@@ -131,7 +202,7 @@ pub(crate) async fn apply(
                 .create_role()
                 .role_name(role)
                 .description("S3 replicates the Terraform state to the DR region with this role")
-                .assume_role_policy_document(spec.trust_policy().to_string())
+                .assume_role_policy_document(trust_policy(spec).to_string())
                 .set_tags(Some(tags(&call)?));
             match request.send().await {
                 Ok(_) => Ok(()),
@@ -147,7 +218,7 @@ pub(crate) async fn apply(
             iam.put_role_policy()
                 .role_name(role)
                 .policy_name(ROLE_POLICY)
-                .policy_document(spec.role_policy(dr).to_string())
+                .policy_document(permissions(spec, dr).to_string())
                 .send()
                 .await
                 .map(drop)

@@ -1,25 +1,16 @@
-//! What is wanted: the backend as settings describe it, with every name and ARN in place.
+//! The words of this crate, and the names and ARNs of the backend that settings describe.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use settings::{
     BucketName, Encryption, Region, ReplicaLocks, RoleName, Settings, StateDr, TableName,
 };
 
 /// The id of the replication rule. Explicit, because metrics are published under it.
 pub const RULE_ID: &str = "terraform-state-to-dr";
-/// The lifecycle rule that expires old versions of the state.
-pub(crate) const LIFECYCLE_ID: &str = "expire-noncurrent-state";
-/// The statement that refuses requests without TLS.
-pub(crate) const TLS_SID: &str = "DenyInsecureTransport";
-/// The inline policy of the replication role; the guide's name for it.
-pub(crate) const ROLE_POLICY: &str = "ReplicationPolicy";
-/// Days after which an upload that was never completed is removed.
-pub(crate) const ABORT_UPLOAD_DAYS: i32 = 7;
-
 /// Which of the two regions a resource belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -261,103 +252,5 @@ impl Spec {
             self.primary.region.partition(),
             self.account
         )
-    }
-
-    /// Who may assume the replication role: S3, on behalf of this bucket of this account only
-    /// (the [confused deputy](https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html) guard).
-    pub fn trust_policy(&self) -> Value {
-        json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Sid": "S3ReplicatesTheStateBucket",
-                "Effect": "Allow",
-                "Principal": {"Service": "s3.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-                "Condition": {
-                    "StringEquals": {"aws:SourceAccount": self.account},
-                    "ArnLike": {"aws:SourceArn": self.bucket_arn(&self.primary)},
-                },
-            }],
-        })
-    }
-
-    /// What the replication role may do, no more: see
-    /// [replication permissions](https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html).
-    pub fn role_policy(&self, dr: &Side) -> Value {
-        let source = self.bucket_arn(&self.primary);
-        let target = self.bucket_arn(dr);
-        let mut statements = vec![
-            json!({
-                "Sid": "ReadConfiguration",
-                "Effect": "Allow",
-                "Action": ["s3:GetReplicationConfiguration", "s3:ListBucket"],
-                "Resource": source,
-            }),
-            json!({
-                "Sid": "ReadVersions",
-                "Effect": "Allow",
-                "Action": [
-                    "s3:GetObjectVersionForReplication",
-                    "s3:GetObjectVersionAcl",
-                    "s3:GetObjectVersionTagging",
-                ],
-                "Resource": format!("{source}/*"),
-            }),
-            json!({
-                "Sid": "WriteReplicas",
-                "Effect": "Allow",
-                "Action": ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"],
-                "Resource": format!("{target}/*"),
-            }),
-        ];
-        let grants = [
-            ("DecryptSource", "kms:Decrypt", &self.primary, source),
-            ("EncryptReplicas", "kms:Encrypt", dr, target),
-        ];
-        for (sid, action, side, bucket) in grants {
-            if let Encryption::Kms(key) = &side.encryption {
-                statements.push(json!({
-                    "Sid": sid,
-                    "Effect": "Allow",
-                    "Action": [action],
-                    "Resource": key.as_str(),
-                    "Condition": {"StringLike": {
-                        "kms:ViaService": format!("s3.{}.amazonaws.com", side.region),
-                        "kms:EncryptionContext:aws:s3:arn": [format!("{bucket}/*")],
-                    }},
-                }));
-            }
-        }
-        json!({"Version": "2012-10-17", "Statement": statements})
-    }
-
-    /// The bucket policy statement that refuses plain HTTP.
-    pub fn tls_statement(&self, side: &Side) -> Value {
-        let bucket = self.bucket_arn(side);
-        json!({
-            "Sid": TLS_SID,
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [bucket, format!("{bucket}/*")],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        })
-    }
-
-    /// Every facet, in the order in which it can be made true: replication last, since it needs
-    /// both buckets, versioned, and the role.
-    pub fn facets(&self) -> Vec<Facet> {
-        let mut facets = Vec::new();
-        for side in self.sides() {
-            facets.extend(crate::bucket::facets(self, side));
-            if let Some(table) = &side.table {
-                facets.extend(crate::table::facets(self, side, table));
-            }
-        }
-        if let (Some(role), Some(dr)) = (&self.role, &self.dr) {
-            facets.extend(crate::role::facets(self, role, dr));
-            facets.push(crate::bucket::replication_facet(self, role, dr));
-        }
-        facets
     }
 }

@@ -5,11 +5,12 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::Region;
 
-use crate::backend::{Backend, Problem};
+use crate::backend::Backend;
 use crate::integrity::{Digest, StateCopy};
 use crate::lock::Lock;
 use crate::metrics::{Health, ReplicationMetrics};
-use crate::plan::{Plan, Verdict};
+use crate::plan::{Change, Plan, Verdict};
+use crate::problem::Problem;
 use crate::spec::{Aspect, Kind, SideName};
 
 /// An answer, or why there is none.
@@ -171,7 +172,7 @@ fn answer<T>(result: Result<T, aws_env::Error>) -> Answer<T> {
     }
 }
 
-fn health(plan: &Plan, of: impl Fn(&crate::plan::Change) -> bool) -> Health {
+fn health(plan: &Plan, of: impl Fn(&Change) -> bool) -> Health {
     let mut health = Health::Ok;
     for item in plan.items().iter().filter(|item| of(item)) {
         match item.verdict {

@@ -20,7 +20,7 @@ pub(crate) const LOCK_ID: &str = "LockID";
 
 /// What a lock table has to be. Of a global table, the DR side is made by the primary one's
 /// replica; what DynamoDB does not copy to a replica is asked for there too.
-pub(crate) fn facets(spec: &Spec, side: &Side, table: &TableName) -> Vec<Facet> {
+pub(crate) fn wanted(spec: &Spec, side: &Side, table: &TableName) -> Vec<Facet> {
     let replica_of_primary = spec.global_table && side.name == SideName::Dr;
     let mut wanted = vec![(Aspect::Exists, wanted_shape())];
     if !replica_of_primary {

@@ -4,7 +4,7 @@ use aws_env::{AwsEnv, GlobalClients, Options};
 use jiff::civil::date;
 use settings::Settings;
 
-use super::{Access, Backend};
+use super::{Backend, SideClients};
 use crate::spec::Spec;
 
 /// With the names of the example.
@@ -20,18 +20,18 @@ pub(crate) async fn backend(primary: aws_sdk_s3::Client, dr: aws_sdk_s3::Client)
     })
     .await
     .unwrap();
-    let access = |s3, region| {
-        let mut clients = env.region(region);
-        clients.s3 = s3;
-        Access {
-            clients,
+    let clients = |s3, region| {
+        let mut of_region = env.region(region);
+        of_region.s3 = s3;
+        SideClients {
+            clients: of_region,
             silent: Vec::new(),
             is_lost: false,
         }
     };
-    let dr = spec.dr.as_ref().map(|side| access(dr, side.region));
+    let dr = spec.dr.as_ref().map(|side| clients(dr, side.region));
     Backend {
-        primary: access(primary, spec.primary.region),
+        primary: clients(primary, spec.primary.region),
         dr,
         global: GlobalClients::new(&env.global(spec.primary.region)),
         spec,

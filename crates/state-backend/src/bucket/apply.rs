@@ -10,13 +10,17 @@ use aws_sdk_s3::types::{
 };
 use settings::Encryption;
 
-use super::observe::{bucket_policy, lifecycle, replication, tags};
-use super::{
-    ACCOUNT_NAMESPACE_SUFFIX, REGION_WITHOUT_CONSTRAINT, all_blocked, expiry_rule, is_ours,
-    not_of_a_bucket, wanted_rule,
+use super::observe::{bucket_policy, lifecycle, not_of_a_bucket, replication, tags};
+use super::wanted::{
+    LIFECYCLE_ID, REGION_WITHOUT_CONSTRAINT, all_blocked, expiry_rule, is_ours, our_rule,
+    tls_statement,
 };
 use crate::policy;
-use crate::spec::{Aspect, Facet, LIFECYCLE_ID, Spec};
+use crate::spec::{Aspect, Facet, Spec};
+
+/// Names in an account's own namespace end so:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html>.
+const ACCOUNT_NAMESPACE_SUFFIX: &str = "-an";
 
 /// Makes one aspect as wanted, keeping what others have put there: policy statements, lifecycle
 /// rules and tags are added to, never replaced as a whole.
@@ -114,7 +118,7 @@ pub(crate) async fn apply(
         }
         Aspect::TlsOnly => {
             let current = bucket_policy(clients, bucket).await?;
-            let merged = policy::with_statement(current, &spec.tls_statement(side));
+            let merged = policy::with_statement(current, &tls_statement(spec, side));
             s3.put_bucket_policy()
                 .bucket(bucket)
                 .policy(merged.to_string())
@@ -168,7 +172,7 @@ pub(crate) async fn apply(
             rules.retain(|rule| !is_ours(rule));
             let highest = rules.iter().filter_map(|rule| rule.priority()).max();
             let priority = highest.map_or(1, |highest| highest.saturating_add(1));
-            rules.extend(wanted_rule(spec, dr, priority));
+            rules.extend(our_rule(spec, dr, priority));
             let config = ReplicationConfiguration::builder()
                 .role(spec.role_arn(role))
                 .set_rules(Some(rules));

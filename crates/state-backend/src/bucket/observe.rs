@@ -8,11 +8,11 @@ use aws_sdk_s3::types::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    REGION_WITHOUT_CONSTRAINT, endangers_state, is_ours, lifecycle_rule, not_of_a_bucket,
+use super::wanted::{
+    LIFECYCLE_ID, REGION_WITHOUT_CONSTRAINT, endangers_state, is_ours, lifecycle_rule,
     public_access, replication_rule,
 };
-use crate::spec::{Aspect, Facet, LIFECYCLE_ID, Spec};
+use crate::spec::{Aspect, Facet, Spec};
 
 /// The value of one aspect of a bucket; `None` when it is not set, or the bucket does not exist.
 pub(crate) async fn observe(
@@ -270,4 +270,9 @@ where
         Err(error) if error.class == ErrorClass::Absent => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+pub(super) fn not_of_a_bucket(clients: &RegionClients, bucket: &str, aspect: Aspect) -> Error {
+    let call = clients.call("S3", "(none)", format!("bucket {bucket}"));
+    Error::unexpected(call, format!("a bucket has no {aspect}"))
 }

@@ -6,11 +6,12 @@ use settings::Settings;
 
 use super::*;
 use crate::spec::Spec;
+use crate::wanted::wanted;
 
 fn facets() -> Vec<Facet> {
     let example = include_str!("../../../../examples/berthcare-staging/infra.toml");
     let settings = Settings::parse(example, date(2026, 11, 22)).unwrap();
-    Spec::new(&settings, "000000000000").facets()
+    wanted(&Spec::new(&settings, "000000000000"))
 }
 
 fn unknown(facet: &Facet) -> Found {

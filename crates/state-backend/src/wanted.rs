@@ -1,0 +1,21 @@
+//! What is wanted of every resource.
+
+use crate::spec::{Facet, Spec};
+use crate::{bucket, role, table};
+
+/// Every facet of the backend, in the order in which it can be made true: replication last, since it needs both
+/// buckets, versioned, and the role.
+pub fn wanted(spec: &Spec) -> Vec<Facet> {
+    let mut facets = Vec::new();
+    for side in spec.sides() {
+        facets.extend(bucket::wanted(spec, side));
+        if let Some(table) = &side.table {
+            facets.extend(table::wanted(spec, side, table));
+        }
+    }
+    if let (Some(role), Some(dr)) = (&spec.role, &spec.dr) {
+        facets.extend(role::wanted(spec, role, dr));
+        facets.push(bucket::wanted_replication(spec, role, dr));
+    }
+    facets
+}
