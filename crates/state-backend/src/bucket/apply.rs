@@ -1,6 +1,8 @@
 //! Changing buckets, one setting at a time.
 
-use aws_env::{Error, RegionClients};
+use std::collections::BTreeMap;
+
+use aws_env::{Call, Error, RegionClients};
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, BucketLocationConstraint, BucketNamespace,
     BucketVersioningStatus, CreateBucketConfiguration, LifecycleRule, LifecycleRuleFilter,
@@ -8,7 +10,8 @@ use aws_sdk_s3::types::{
     ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
     ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
 };
-use settings::Encryption;
+use serde_json::Value;
+use settings::{Encryption, RoleName};
 
 use super::observe::{bucket_policy, lifecycle, not_of_a_bucket, replication, tags};
 use super::wanted::{
@@ -16,7 +19,7 @@ use super::wanted::{
     tls_statement,
 };
 use crate::policy;
-use crate::spec::{Aspect, Facet, Spec};
+use crate::spec::{Aspect, Facet, Side, Spec};
 
 /// Names in an account's own namespace end so:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html>.
@@ -29,162 +32,202 @@ pub(crate) async fn apply(
     spec: &Spec,
     facet: &Facet,
 ) -> Result<(), Error> {
-    let bucket = facet.resource.name.as_str();
-    let s3 = &clients.s3;
+    let target = Target {
+        clients,
+        bucket: facet.resource.name.as_str(),
+    };
     let side = spec.side(facet.resource.side);
-    let call = |operation| clients.call("S3", operation, format!("bucket {bucket}"));
     match facet.aspect {
-        Aspect::Exists => {
-            let mut request = s3
-                .create_bucket()
-                .bucket(bucket)
-                .object_ownership(ObjectOwnership::BucketOwnerEnforced);
-            if side.region.as_str() != REGION_WITHOUT_CONSTRAINT {
-                request = request.create_bucket_configuration(
-                    CreateBucketConfiguration::builder()
-                        .location_constraint(BucketLocationConstraint::from(side.region.as_str()))
-                        .build(),
-                );
-            }
-            if bucket.ends_with(ACCOUNT_NAMESPACE_SUFFIX) {
-                request = request.bucket_namespace(BucketNamespace::AccountRegional);
-            }
-            match request.send().await {
-                Ok(_) => Ok(()),
-                Err(error) => match call("CreateBucket").failed(error) {
-                    // An earlier try got through, and only its answer was lost.
-                    error if error.is_code("BucketAlreadyOwnedByYou") => Ok(()),
-                    error => Err(error),
-                },
-            }
-        }
-        Aspect::Versioning => s3
-            .put_bucket_versioning()
-            .bucket(bucket)
-            .versioning_configuration(
-                VersioningConfiguration::builder()
-                    .status(BucketVersioningStatus::Enabled)
+        Aspect::Exists => target.create(side).await,
+        Aspect::Versioning => target.enable_versioning().await,
+        Aspect::Encryption => target.encrypt(&side.encryption).await,
+        Aspect::PublicAccess => target.block_public_access().await,
+        Aspect::Ownership => target.disable_acls().await,
+        Aspect::TlsOnly => target.require_tls(&tls_statement(spec, side)).await,
+        Aspect::NoncurrentExpiry => target.expire_noncurrent(spec).await,
+        Aspect::Tags => target.add_tags(&spec.tags).await,
+        Aspect::Replication => match (&spec.dr, &spec.role) {
+            (Some(dr), Some(role)) => target.replicate(spec, role, dr).await,
+            _ => Ok(()),
+        },
+        other => Err(not_of_a_bucket(clients, target.bucket, other)),
+    }
+}
+
+/// The bucket that is changed.
+struct Target<'a> {
+    clients: &'a RegionClients,
+    bucket: &'a str,
+}
+
+impl Target<'_> {
+    fn s3(&self) -> &aws_sdk_s3::Client {
+        &self.clients.s3
+    }
+
+    fn call(&self, operation: &'static str) -> Call {
+        self.clients
+            .call("S3", operation, format!("bucket {}", self.bucket))
+    }
+
+    async fn create(&self, side: &Side) -> Result<(), Error> {
+        let mut request = self
+            .s3()
+            .create_bucket()
+            .bucket(self.bucket)
+            .object_ownership(ObjectOwnership::BucketOwnerEnforced);
+        if side.region.as_str() != REGION_WITHOUT_CONSTRAINT {
+            request = request.create_bucket_configuration(
+                CreateBucketConfiguration::builder()
+                    .location_constraint(BucketLocationConstraint::from(side.region.as_str()))
                     .build(),
-            )
+            );
+        }
+        if self.bucket.ends_with(ACCOUNT_NAMESPACE_SUFFIX) {
+            request = request.bucket_namespace(BucketNamespace::AccountRegional);
+        }
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match self.call("CreateBucket").failed(error) {
+                // An earlier try got through, and only its answer was lost.
+                error if error.is_code("BucketAlreadyOwnedByYou") => Ok(()),
+                error => Err(error),
+            },
+        }
+    }
+
+    async fn enable_versioning(&self) -> Result<(), Error> {
+        let enabled = VersioningConfiguration::builder()
+            .status(BucketVersioningStatus::Enabled)
+            .build();
+        let put = self.s3().put_bucket_versioning().bucket(self.bucket);
+        put.versioning_configuration(enabled)
             .send()
             .await
             .map(drop)
-            .map_err(|error| call("PutBucketVersioning").failed(error)),
-        Aspect::Encryption => {
-            let call = call("PutBucketEncryption");
-            let (algorithm, key) = match &side.encryption {
-                Encryption::Aes256 => (ServerSideEncryption::Aes256, None),
-                Encryption::Kms(key) => (ServerSideEncryption::AwsKms, Some(key.to_string())),
-            };
-            let default = ServerSideEncryptionByDefault::builder()
-                .sse_algorithm(algorithm)
-                .set_kms_master_key_id(key);
-            let rule = ServerSideEncryptionRule::builder()
-                .apply_server_side_encryption_by_default(built(default.build(), &call)?)
-                .bucket_key_enabled(false)
-                .build();
-            let config = ServerSideEncryptionConfiguration::builder().rules(rule);
-            s3.put_bucket_encryption()
-                .bucket(bucket)
-                .server_side_encryption_configuration(built(config.build(), &call)?)
-                .send()
-                .await
-                .map(drop)
-                .map_err(|error| call.failed(error))
-        }
-        Aspect::PublicAccess => s3
-            .put_public_access_block()
-            .bucket(bucket)
-            .public_access_block_configuration(all_blocked())
+            .map_err(|error| self.call("PutBucketVersioning").failed(error))
+    }
+
+    async fn encrypt(&self, encryption: &Encryption) -> Result<(), Error> {
+        let call = self.call("PutBucketEncryption");
+        let (algorithm, key) = match encryption {
+            Encryption::Aes256 => (ServerSideEncryption::Aes256, None),
+            Encryption::Kms(key) => (ServerSideEncryption::AwsKms, Some(key.to_string())),
+        };
+        let default = ServerSideEncryptionByDefault::builder()
+            .sse_algorithm(algorithm)
+            .set_kms_master_key_id(key);
+        let rule = ServerSideEncryptionRule::builder()
+            .apply_server_side_encryption_by_default(built(default.build(), &call)?)
+            // A bucket key changes the encryption context, which the role's KMS permissions name.
+            .bucket_key_enabled(false)
+            .build();
+        let config = ServerSideEncryptionConfiguration::builder().rules(rule);
+        let put = self.s3().put_bucket_encryption().bucket(self.bucket);
+        put.server_side_encryption_configuration(built(config.build(), &call)?)
             .send()
             .await
             .map(drop)
-            .map_err(|error| call("PutPublicAccessBlock").failed(error)),
-        Aspect::Ownership => {
-            let call = call("PutBucketOwnershipControls");
-            let rule = OwnershipControlsRule::builder()
-                .object_ownership(ObjectOwnership::BucketOwnerEnforced)
-                .build();
-            let controls = OwnershipControls::builder()
-                .rules(built(rule, &call)?)
-                .build();
-            s3.put_bucket_ownership_controls()
-                .bucket(bucket)
-                .ownership_controls(built(controls, &call)?)
-                .send()
-                .await
-                .map(drop)
-                .map_err(|error| call.failed(error))
-        }
-        Aspect::TlsOnly => {
-            let current = bucket_policy(clients, bucket).await?;
-            let merged = policy::with_statement(current, &tls_statement(spec, side));
-            s3.put_bucket_policy()
-                .bucket(bucket)
-                .policy(merged.to_string())
-                .send()
-                .await
-                .map(drop)
-                .map_err(|error| call("PutBucketPolicy").failed(error))
-        }
-        Aspect::NoncurrentExpiry => {
-            let call = call("PutBucketLifecycleConfiguration");
-            let (mut rules, smallest) = lifecycle(clients, bucket).await?.unwrap_or_default();
-            rules.retain(|rule| rule.id() != Some(LIFECYCLE_ID));
-            rules.iter_mut().for_each(prefix_as_filter);
-            rules.extend(expiry_rule(spec));
-            let config = BucketLifecycleConfiguration::builder().set_rules(Some(rules));
-            s3.put_bucket_lifecycle_configuration()
-                .bucket(bucket)
-                .lifecycle_configuration(built(config.build(), &call)?)
-                .set_transition_default_minimum_object_size(smallest)
-                .send()
-                .await
-                .map(drop)
-                .map_err(|error| call.failed(error))
-        }
-        Aspect::Tags => {
-            let call = call("PutBucketTagging");
-            let mut merged = tags(clients, bucket).await?.unwrap_or_default();
-            merged.extend(spec.tags.clone());
-            let tags: Result<Vec<Tag>, _> = merged
-                .into_iter()
-                .map(|(key, value)| Tag::builder().key(key).value(value).build())
-                .collect();
-            let tagging = Tagging::builder().set_tag_set(Some(built(tags, &call)?));
-            s3.put_bucket_tagging()
-                .bucket(bucket)
-                .tagging(built(tagging.build(), &call)?)
-                .send()
-                .await
-                .map(drop)
-                .map_err(|error| call.failed(error))
-        }
-        Aspect::Replication => {
-            let call = call("PutBucketReplication");
-            let (Some(dr), Some(role)) = (&spec.dr, &spec.role) else {
-                return Ok(());
-            };
-            let mut rules = replication(clients, bucket)
-                .await?
-                .map(|config| config.rules)
-                .unwrap_or_default();
-            rules.retain(|rule| !is_ours(rule));
-            let highest = rules.iter().filter_map(|rule| rule.priority()).max();
-            let priority = highest.map_or(1, |highest| highest.saturating_add(1));
-            rules.extend(our_rule(spec, dr, priority));
-            let config = ReplicationConfiguration::builder()
-                .role(spec.role_arn(role))
-                .set_rules(Some(rules));
-            s3.put_bucket_replication()
-                .bucket(bucket)
-                .replication_configuration(built(config.build(), &call)?)
-                .send()
-                .await
-                .map(drop)
-                .map_err(|error| call.failed(error))
-        }
-        other => Err(not_of_a_bucket(clients, bucket, other)),
+            .map_err(|error| call.failed(error))
+    }
+
+    async fn block_public_access(&self) -> Result<(), Error> {
+        let put = self.s3().put_public_access_block().bucket(self.bucket);
+        put.public_access_block_configuration(all_blocked())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| self.call("PutPublicAccessBlock").failed(error))
+    }
+
+    async fn disable_acls(&self) -> Result<(), Error> {
+        let call = self.call("PutBucketOwnershipControls");
+        let rule = OwnershipControlsRule::builder()
+            .object_ownership(ObjectOwnership::BucketOwnerEnforced)
+            .build();
+        let controls = OwnershipControls::builder().rules(built(rule, &call)?);
+        let put = self
+            .s3()
+            .put_bucket_ownership_controls()
+            .bucket(self.bucket);
+        put.ownership_controls(built(controls.build(), &call)?)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| call.failed(error))
+    }
+
+    async fn require_tls(&self, statement: &Value) -> Result<(), Error> {
+        // S3 takes a policy as a whole: read, added to, written.
+        let current = bucket_policy(self.clients, self.bucket).await?;
+        let merged = policy::with_statement(current, statement);
+        let put = self.s3().put_bucket_policy().bucket(self.bucket);
+        put.policy(merged.to_string())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| self.call("PutBucketPolicy").failed(error))
+    }
+
+    async fn expire_noncurrent(&self, spec: &Spec) -> Result<(), Error> {
+        let call = self.call("PutBucketLifecycleConfiguration");
+        let (mut rules, smallest) = lifecycle(self.clients, self.bucket)
+            .await?
+            .unwrap_or_default();
+        rules.retain(|rule| rule.id() != Some(LIFECYCLE_ID));
+        rules.iter_mut().for_each(prefix_as_filter);
+        rules.extend(expiry_rule(spec));
+        let config = BucketLifecycleConfiguration::builder().set_rules(Some(rules));
+        let put = self
+            .s3()
+            .put_bucket_lifecycle_configuration()
+            .bucket(self.bucket);
+        put.lifecycle_configuration(built(config.build(), &call)?)
+            // Without it the PUT would reset what somebody has chosen.
+            .set_transition_default_minimum_object_size(smallest)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| call.failed(error))
+    }
+
+    async fn add_tags(&self, wanted: &BTreeMap<String, String>) -> Result<(), Error> {
+        let call = self.call("PutBucketTagging");
+        let mut merged = tags(self.clients, self.bucket).await?.unwrap_or_default();
+        merged.extend(wanted.clone());
+        let tags: Result<Vec<Tag>, _> = merged
+            .into_iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build())
+            .collect();
+        let tagging = Tagging::builder().set_tag_set(Some(built(tags, &call)?));
+        let put = self.s3().put_bucket_tagging().bucket(self.bucket);
+        put.tagging(built(tagging.build(), &call)?)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| call.failed(error))
+    }
+
+    async fn replicate(&self, spec: &Spec, role: &RoleName, dr: &Side) -> Result<(), Error> {
+        let call = self.call("PutBucketReplication");
+        let mut rules = replication(self.clients, self.bucket)
+            .await?
+            .map(|config| config.rules)
+            .unwrap_or_default();
+        rules.retain(|rule| !is_ours(rule));
+        // Above all others, so that none of theirs decides for the state.
+        let highest = rules.iter().filter_map(|rule| rule.priority()).max();
+        let priority = highest.map_or(1, |highest| highest.saturating_add(1));
+        rules.extend(our_rule(spec, dr, priority));
+        let config = ReplicationConfiguration::builder()
+            .role(spec.role_arn(role))
+            .set_rules(Some(rules));
+        let put = self.s3().put_bucket_replication().bucket(self.bucket);
+        put.replication_configuration(built(config.build(), &call)?)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| call.failed(error))
     }
 }
 
@@ -201,9 +244,6 @@ fn prefix_as_filter(rule: &mut LifecycleRule) {
 }
 
 /// The SDK's builders refuse what lacks a required member; everything required is given here.
-fn built<T>(
-    built: Result<T, aws_sdk_s3::error::BuildError>,
-    call: &aws_env::Call,
-) -> Result<T, Error> {
+fn built<T>(built: Result<T, aws_sdk_s3::error::BuildError>, call: &Call) -> Result<T, Error> {
     built.map_err(|error| Error::unexpected(call.clone(), error.to_string()))
 }
