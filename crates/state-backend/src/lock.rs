@@ -20,13 +20,13 @@ const LOCK_OBJECT_SUFFIX: &str = ".tflock";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct LockInfo {
-    /// The id that `terraform force-unlock` asks for.
+    /// The ID that `terraform force-unlock` asks for.
     #[serde(rename = "ID")]
     pub id: String,
     /// What is being done, such as `OperationTypeApply`.
     #[serde(default)]
     pub operation: String,
-    /// Anything more.
+    /// What the caller added; Terraform itself leaves it empty.
     #[serde(default)]
     pub info: String,
     /// User and host.
@@ -65,9 +65,9 @@ impl fmt::Display for LockKind {
 /// A lock that is held.
 #[derive(Debug, Clone, Serialize)]
 pub struct Lock {
-    /// Primary or DR.
+    /// Whose bucket or table holds it.
     pub side: SideName,
-    /// Where it is kept.
+    /// In which of the two it is kept.
     pub kind: LockKind,
     /// The row's `LockID`, or the object's key.
     pub place: String,
@@ -81,35 +81,35 @@ pub struct Lock {
 /// A lock that was released.
 #[derive(Debug, Clone, Serialize)]
 pub struct Release {
-    /// The lock.
+    /// The lock as it was held.
     pub lock: Lock,
 }
 
 /// Why a lock was not released.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
-    /// No lock has this id.
-    #[error("find a lock with the id {id}")]
+    /// No lock of this side has this ID.
+    #[error("no lock has the ID {id}")]
     NoSuchLock {
-        /// The id that was asked for.
+        /// The ID that was asked for.
         id: String,
     },
-    /// The lock changed between looking and releasing.
-    #[error("release the lock at {place}: it has changed hands since it was looked at")]
+    /// The lock changed between listing and releasing.
+    #[error("the lock at {place} has changed hands since it was listed")]
     ChangedHands {
         /// The row or object.
         place: String,
     },
-    /// One lock with this id was released, the next one was not.
-    #[error("release every lock with this id; released: {}", released.join(", "))]
+    /// One lock with this ID was released, the next one was not.
+    #[error("released {}, and not the next lock with this ID", released.join(", "))]
     Partly {
         /// The rows and objects that are released.
         released: Vec<String>,
         /// Why the next one was not.
         source: Box<ReleaseError>,
     },
-    /// A call failed.
-    #[error("release the lock")]
+    /// AWS was asked and did not do it.
+    #[error(transparent)]
     Call(#[from] Error),
 }
 
@@ -129,7 +129,7 @@ impl Backend {
         Ok(locks)
     }
 
-    /// Releases the lock whose id is `id`, on one side. The id proves that somebody looked at this
+    /// Releases the lock whose ID is `id`, on one side. The ID proves that somebody looked at this
     /// very lock, and AWS removes it only if it is still the one that was looked at. Age is no
     /// argument: an apply can take longer than any limit.
     ///

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use aws_env::{Error, RegionClients};
+use aws_env::Error;
 use aws_sdk_cloudwatch::types::{Dimension, Statistic};
 use aws_smithy_types::DateTime;
+use futures::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::backend::Backend;
+use crate::health::Health;
 use crate::problem::Problem;
 use crate::spec::{RULE_ID, SideName};
 
@@ -17,17 +19,41 @@ const LATE: Duration = Duration::from_secs(15 * 60);
 /// The window that is looked at.
 const WINDOW: Duration = Duration::from_secs(3600);
 
-/// How something does. No data is [`Health::Unknown`], never [`Health::Ok`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Health {
-    /// Data says that all is well.
-    Ok,
-    /// Data says that it is not.
-    Degraded,
-    /// There is no data.
-    Unknown,
+/// A metric, and who publishes it: latency and what is pending where the replicas go, failures where the objects come
+/// from (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html>).
+struct Published {
+    name: &'static str,
+    side: SideName,
+    statistic: Statistic,
+    unit: &'static str,
 }
+
+const METRICS: [Published; 4] = [
+    Published {
+        name: "ReplicationLatency",
+        side: SideName::Dr,
+        statistic: Statistic::Maximum,
+        unit: "s",
+    },
+    Published {
+        name: "OperationsPendingReplication",
+        side: SideName::Dr,
+        statistic: Statistic::Maximum,
+        unit: "operations",
+    },
+    Published {
+        name: "BytesPendingReplication",
+        side: SideName::Dr,
+        statistic: Statistic::Maximum,
+        unit: "bytes",
+    },
+    Published {
+        name: "OperationsFailedReplication",
+        side: SideName::Primary,
+        statistic: Statistic::Sum,
+        unit: "operations",
+    },
+];
 
 /// One replication metric over the last hour.
 #[derive(Debug, Clone, Serialize)]
@@ -49,78 +75,46 @@ pub struct Metric {
 /// The replication metrics of the rule.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReplicationMetrics {
-    /// Each metric.
+    /// Each of the four that S3 publishes.
     pub metrics: Vec<Metric>,
     /// The worst of them; unknown outranks ok.
     pub health: Health,
 }
 
 impl Backend {
-    /// Asks each metric in the region that publishes it: latency and what is pending where the
-    /// replicas go, failures where the objects come from
-    /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html>).
+    /// Asks each metric in the region that publishes it.
     /// `None` without a DR side. `now` ends the hour that is looked at.
     pub async fn replication_metrics(&self, now: Timestamp) -> Option<ReplicationMetrics> {
         self.spec().dr.as_ref()?;
-        let wanted = [
-            ("ReplicationLatency", SideName::Dr, Statistic::Maximum, "s"),
-            (
-                "OperationsPendingReplication",
-                SideName::Dr,
-                Statistic::Maximum,
-                "operations",
-            ),
-            (
-                "BytesPendingReplication",
-                SideName::Dr,
-                Statistic::Maximum,
-                "bytes",
-            ),
-            (
-                "OperationsFailedReplication",
-                SideName::Primary,
-                Statistic::Sum,
-                "operations",
-            ),
-        ];
-        let metrics =
-            futures::future::join_all(wanted.map(|(name, side, statistic, unit)| async move {
-                let clients = self.clients(side);
-                let answer = match self.lost(side) {
-                    Some(problem) => Err(problem.clone()),
-                    None => self
-                        .metric(clients, name, statistic, now)
-                        .await
-                        .map_err(Problem::from),
-                };
-                let (value, problem) = match answer {
-                    Ok(value) => (value, None),
-                    Err(problem) => (None, Some(problem)),
-                };
-                Metric {
-                    name,
-                    region: clients.region,
-                    value,
-                    unit,
-                    health: judge(name, value),
-                    problem,
-                }
-            }))
-            .await;
-        let health = metrics
-            .iter()
-            .map(|metric| metric.health)
-            .fold(Health::Ok, worse);
+        let metrics = join_all(METRICS.map(|published| self.metric(published, now))).await;
+        let health = metrics.iter().map(|metric| metric.health).collect();
         Some(ReplicationMetrics { metrics, health })
     }
 
-    async fn metric(
-        &self,
-        clients: &RegionClients,
-        name: &'static str,
-        statistic: Statistic,
-        now: Timestamp,
-    ) -> Result<Option<f64>, Error> {
+    async fn metric(&self, published: Published, now: Timestamp) -> Metric {
+        let asked = match self.lost(published.side) {
+            Some(problem) => Err(problem.clone()),
+            None => self.value(&published, now).await.map_err(Problem::from),
+        };
+        let (value, problem) = match asked {
+            Ok(value) => (value, None),
+            Err(problem) => (None, Some(problem)),
+        };
+        Metric {
+            name: published.name,
+            region: self.spec().side(published.side).region,
+            value,
+            unit: published.unit,
+            health: judge(published.name, value),
+            problem,
+        }
+    }
+
+    async fn value(&self, published: &Published, now: Timestamp) -> Result<Option<f64>, Error> {
+        let Published {
+            name, statistic, ..
+        } = published;
+        let clients = self.clients(published.side);
         let spec = self.spec();
         let target = spec.side(SideName::Dr);
         let dimension =
@@ -131,7 +125,7 @@ impl Backend {
             .cloudwatch
             .get_metric_statistics()
             .namespace("AWS/S3")
-            .metric_name(name)
+            .metric_name(*name)
             .dimensions(dimension("SourceBucket", spec.primary.bucket.as_str()))
             .dimensions(dimension("DestinationBucket", target.bucket.as_str()))
             .dimensions(dimension("RuleId", RULE_ID))
@@ -143,7 +137,7 @@ impl Backend {
             .await
             .map_err(|error| {
                 clients
-                    .call("CloudWatch", "GetMetricStatistics", name)
+                    .call("CloudWatch", "GetMetricStatistics", *name)
                     .failed(error)
             })?;
         let points = answer.datapoints();
@@ -169,21 +163,13 @@ fn judge(name: &str, value: Option<f64>) -> Health {
     }
 }
 
-fn worse(a: Health, b: Health) -> Health {
-    match (a, b) {
-        (Health::Degraded, _) | (_, Health::Degraded) => Health::Degraded,
-        (Health::Unknown, _) | (_, Health::Unknown) => Health::Unknown,
-        _ => Health::Ok,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     // aws-behaviour: 16
     #[test]
-    fn no_data_is_unknown() {
+    fn judge_without_data_is_unknown() {
         assert_eq!(judge("ReplicationLatency", None), Health::Unknown);
         assert_eq!(judge("ReplicationLatency", Some(900.0)), Health::Ok);
         assert_eq!(judge("ReplicationLatency", Some(901.0)), Health::Degraded);
@@ -192,7 +178,5 @@ mod tests {
             judge("OperationsFailedReplication", Some(1.0)),
             Health::Degraded
         );
-        assert_eq!(worse(Health::Ok, Health::Unknown), Health::Unknown);
-        assert_eq!(worse(Health::Unknown, Health::Degraded), Health::Degraded);
     }
 }

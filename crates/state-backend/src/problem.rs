@@ -1,4 +1,4 @@
-//! Why something could not be read or done.
+//! Why something could not be read or done, and what is known in spite of that.
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,5 +51,33 @@ impl Serialize for Problem {
         map.serialize_entry("message", &self.0.message)?;
         map.serialize_entry("request_id", &self.0.request_id)?;
         map.end()
+    }
+}
+
+/// What AWS was asked for, or why it is not known.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Observation<T> {
+    /// What AWS answered.
+    Known(T),
+    /// AWS did not answer, or refused to.
+    Unknown {
+        /// The error of the call.
+        problem: Problem,
+    },
+}
+
+impl<T> From<Result<T, Error>> for Observation<T> {
+    fn from(asked: Result<T, Error>) -> Self {
+        match asked {
+            Ok(known) => Self::Known(known),
+            Err(error) => Problem::from(error).into(),
+        }
+    }
+}
+
+impl<T> From<Problem> for Observation<T> {
+    fn from(problem: Problem) -> Self {
+        Self::Unknown { problem }
     }
 }

@@ -6,43 +6,31 @@ use serde::Serialize;
 use settings::Region;
 
 use crate::backend::Backend;
+use crate::health::Health;
 use crate::integrity::{Digest, StateCopy};
 use crate::lock::Lock;
-use crate::metrics::{Health, ReplicationMetrics};
+use crate::metrics::{Metric, ReplicationMetrics};
 use crate::plan::{Change, Plan, Verdict};
-use crate::problem::Problem;
-use crate::spec::{Aspect, Kind, SideName};
-
-/// An answer, or why there is none.
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-pub enum Answer<T> {
-    /// The answer.
-    Known(T),
-    /// Why there is none.
-    Unknown {
-        /// The error.
-        problem: Problem,
-    },
-}
+use crate::problem::Observation;
+use crate::spec::{Aspect, Kind, Side, SideName};
 
 /// One side of the backend.
 #[derive(Debug, Clone, Serialize)]
 pub struct SideStatus {
-    /// Primary or DR.
+    /// Which of the two.
     pub side: SideName,
-    /// The region.
+    /// Where its bucket and table are.
     pub region: Region,
-    /// The state bucket.
+    /// The bucket with the state.
     pub bucket: String,
-    /// The lock table.
+    /// The lock table; null when DynamoDB does not lock.
     pub table: Option<String>,
     /// Whether bucket and table are as wanted.
     pub health: Health,
-    /// The locks held.
-    pub locks: Answer<Vec<Lock>>,
+    /// The locks that are held now.
+    pub locks: Observation<Vec<Lock>>,
     /// The state; null when nothing was written yet.
-    pub state: Answer<Option<StateCopy>>,
+    pub state: Observation<Option<StateCopy>>,
 }
 
 /// The backend at a glance.
@@ -50,7 +38,7 @@ pub struct SideStatus {
 pub struct Status {
     /// When it was asked.
     pub time: Timestamp,
-    /// Each side.
+    /// The primary side, then the DR side if there is one.
     pub sides: Vec<SideStatus>,
     /// Whether the replication rule is as wanted; null without a DR side.
     pub rule: Option<Health>,
@@ -67,34 +55,7 @@ impl Backend {
         let plan = self.plan().await;
         let mut sides = Vec::new();
         for side in self.spec().sides() {
-            let name = side.name;
-            let (locks, state) = match self.lost(name) {
-                Some(problem) => (
-                    Answer::Unknown {
-                        problem: problem.clone(),
-                    },
-                    Answer::Unknown {
-                        problem: problem.clone(),
-                    },
-                ),
-                None => {
-                    let (locks, state) = tokio::join!(self.locks(name), self.state(name));
-                    (answer(locks), answer(state))
-                }
-            };
-            sides.push(SideStatus {
-                side: name,
-                region: side.region,
-                bucket: side.bucket.to_string(),
-                table: side.table.as_ref().map(ToString::to_string),
-                health: health(&plan, |item| {
-                    item.facet.resource.side == name
-                        && item.facet.resource.kind != Kind::Role
-                        && item.facet.aspect != Aspect::Replication
-                }),
-                locks,
-                state,
-            });
+            sides.push(self.side_status(side, &plan).await);
         }
         let rule = self.spec().dr.as_ref().map(|_| {
             health(&plan, |item| {
@@ -102,14 +63,7 @@ impl Backend {
             })
         });
         let in_sync = match sides.as_slice() {
-            [primary, dr] => match (&primary.state, &dr.state) {
-                (Answer::Known(Some(a)), Answer::Known(Some(b))) => {
-                    Some(a.md5 == b.md5 && a.lineage == b.lineage && a.serial == b.serial)
-                }
-                (Answer::Known(None), Answer::Known(None)) => Some(true),
-                (Answer::Known(_), Answer::Known(_)) => Some(false),
-                _ => None,
-            },
+            [primary, dr] => same_state(&primary.state, &dr.state),
             _ => None,
         };
         let replication = self.replication_metrics(now).await;
@@ -121,29 +75,72 @@ impl Backend {
             in_sync,
         }
     }
+
+    async fn side_status(&self, side: &Side, plan: &Plan) -> SideStatus {
+        let (locks, state) = match self.lost(side.name) {
+            Some(problem) => (problem.clone().into(), problem.clone().into()),
+            None => {
+                let (locks, state) = tokio::join!(self.locks(side.name), self.state(side.name));
+                (locks.into(), state.into())
+            }
+        };
+        SideStatus {
+            side: side.name,
+            region: side.region,
+            bucket: side.bucket.to_string(),
+            table: side.table.as_ref().map(ToString::to_string),
+            // The role and the replication belong to both sides, and are told of once.
+            health: health(plan, |item| {
+                item.facet.resource.side == side.name
+                    && item.facet.resource.kind != Kind::Role
+                    && item.facet.aspect != Aspect::Replication
+            }),
+            locks,
+            state,
+        }
+    }
+}
+
+/// Whether both sides have the very same state; `None` when one of them is not known.
+fn same_state(
+    primary: &Observation<Option<StateCopy>>,
+    dr: &Observation<Option<StateCopy>>,
+) -> Option<bool> {
+    let (Observation::Known(primary), Observation::Known(dr)) = (primary, dr) else {
+        return None;
+    };
+    Some(match (primary, dr) {
+        (Some(a), Some(b)) => a.md5 == b.md5 && a.lineage == b.lineage && a.serial == b.serial,
+        (None, None) => true,
+        _ => false,
+    })
+}
+
+impl SideStatus {
+    /// Of the resources, the locks and the state together: what Terraform would meet here.
+    fn overall(&self) -> Health {
+        let locks = match self.locks {
+            Observation::Known(_) => Health::Ok,
+            Observation::Unknown { .. } => Health::Unknown,
+        };
+        let state = match &self.state {
+            // Terraform refuses to read a state that its digest does not match.
+            Observation::Known(Some(state)) if state.digest == Digest::Differs => Health::Degraded,
+            Observation::Known(_) => Health::Ok,
+            Observation::Unknown { .. } => Health::Unknown,
+        };
+        self.health.worst(locks).worst(state)
+    }
 }
 
 impl Status {
     /// Whether something is known to be wrong, or not known.
     pub fn health(&self) -> Health {
-        let sides = self.sides.iter().map(|side| {
-            let unknown = matches!(side.locks, Answer::Unknown { .. })
-                || matches!(side.state, Answer::Unknown { .. });
-            let stale_digest = matches!(
-                &side.state,
-                Answer::Known(Some(state)) if state.digest == Digest::Differs
-            );
-            if side.health == Health::Degraded || stale_digest {
-                Health::Degraded
-            } else if unknown {
-                Health::Unknown
-            } else {
-                side.health
-            }
+        let sides = self.sides.iter().map(SideStatus::overall);
+        let sync = self.in_sync.map(|same| match same {
+            true => Health::Ok,
+            false => Health::Degraded,
         });
-        let sync = self
-            .in_sync
-            .map(|same| if same { Health::Ok } else { Health::Degraded });
         // Metrics appear only after traffic, so that their absence alone is no fault of the backend;
         // a question that was not answered is.
         let metrics = self
@@ -152,37 +149,20 @@ impl Status {
             .flat_map(|replication| &replication.metrics)
             .filter(|metric| metric.health == Health::Degraded || metric.problem.is_some())
             .map(|metric| metric.health);
-        let all: Vec<Health> = sides.chain(self.rule).chain(sync).chain(metrics).collect();
-        if all.contains(&Health::Degraded) {
-            Health::Degraded
-        } else if all.contains(&Health::Unknown) {
-            Health::Unknown
-        } else {
-            Health::Ok
-        }
+        sides.chain(self.rule).chain(sync).chain(metrics).collect()
     }
 }
 
-fn answer<T>(result: Result<T, aws_env::Error>) -> Answer<T> {
-    match result {
-        Ok(known) => Answer::Known(known),
-        Err(error) => Answer::Unknown {
-            problem: error.into(),
-        },
-    }
-}
-
+/// Of the items of a plan that belong together.
 fn health(plan: &Plan, of: impl Fn(&Change) -> bool) -> Health {
-    let mut health = Health::Ok;
-    for item in plan.items().iter().filter(|item| of(item)) {
-        match item.verdict {
-            Verdict::Ok => {}
-            Verdict::Unknown if health == Health::Ok => health = Health::Unknown,
-            Verdict::Unknown => {}
-            _ => health = Health::Degraded,
-        }
-    }
-    health
+    let items = plan.items().iter().filter(|item| of(item));
+    items
+        .map(|item| match item.verdict {
+            Verdict::Ok => Health::Ok,
+            Verdict::Unknown => Health::Unknown,
+            Verdict::Missing | Verdict::Differs | Verdict::Refused(_) => Health::Degraded,
+        })
+        .collect()
 }
 
 fn mark(health: Health) -> (Mark, &'static str) {
@@ -197,59 +177,13 @@ impl Report for Status {
     fn document(&self) -> Document {
         let mut document = Document::new().heading("Backend").table(
             ["", "Region", "Bucket", "Lock table", "Locks", "State"],
-            self.sides
-                .iter()
-                .map(|side| {
-                    let (mark, word) = mark(side.health);
-                    let cells = vec![
-                        word.to_owned(),
-                        side.region.to_string(),
-                        side.bucket.clone(),
-                        side.table.clone().unwrap_or_else(|| "-".to_owned()),
-                        match &side.locks {
-                            Answer::Known(locks) => locks.len().to_string(),
-                            Answer::Unknown { problem } => problem.to_string(),
-                        },
-                        match &side.state {
-                            Answer::Known(None) => "none yet".to_owned(),
-                            Answer::Known(Some(state)) => describe(state),
-                            Answer::Unknown { .. } => "unknown".to_owned(),
-                        },
-                    ];
-                    (mark, cells)
-                })
-                .collect(),
+            self.sides.iter().map(SideStatus::row).collect(),
         );
         if let (Some(rule), Some(replication)) = (self.rule, &self.replication) {
-            let mut rows = vec![{
-                let (mark, word) = mark(rule);
-                (
-                    mark,
-                    vec![
-                        word.to_owned(),
-                        "rule and role".to_owned(),
-                        String::new(),
-                        String::new(),
-                    ],
-                )
-            }];
-            rows.extend(replication.metrics.iter().map(|metric| {
-                let (mark, word) = mark(metric.health);
-                let value = match (metric.value, &metric.problem) {
-                    (Some(value), _) => format!("{value} {}", metric.unit),
-                    (None, Some(problem)) => problem.to_string(),
-                    (None, None) => "no data in the last hour".to_owned(),
-                };
-                (
-                    mark,
-                    vec![
-                        word.to_owned(),
-                        metric.name.to_owned(),
-                        metric.region.to_string(),
-                        value,
-                    ],
-                )
-            }));
+            let (mark, word) = mark(rule);
+            let cells = [word, "rule and role", "", ""].map(str::to_owned);
+            let mut rows = vec![(mark, cells.to_vec())];
+            rows.extend(replication.metrics.iter().map(Metric::row));
             document = document
                 .heading("Replication")
                 .table(["", "What", "Region", "Value"], rows);
@@ -259,6 +193,46 @@ impl Report for Status {
             Some(false) => "The DR region does not have the primary region's latest state.",
             None => "Whether the DR region has the latest state is not known.",
         })
+    }
+}
+
+impl SideStatus {
+    fn row(&self) -> (Mark, Vec<String>) {
+        let (mark, word) = mark(self.health);
+        let cells = vec![
+            word.to_owned(),
+            self.region.to_string(),
+            self.bucket.clone(),
+            self.table.clone().unwrap_or_else(|| "-".to_owned()),
+            match &self.locks {
+                Observation::Known(locks) => locks.len().to_string(),
+                Observation::Unknown { problem } => problem.to_string(),
+            },
+            match &self.state {
+                Observation::Known(None) => "none yet".to_owned(),
+                Observation::Known(Some(state)) => describe(state),
+                Observation::Unknown { .. } => "unknown".to_owned(),
+            },
+        ];
+        (mark, cells)
+    }
+}
+
+impl Metric {
+    fn row(&self) -> (Mark, Vec<String>) {
+        let (mark, word) = mark(self.health);
+        let value = match (self.value, &self.problem) {
+            (Some(value), _) => format!("{value} {}", self.unit),
+            (None, Some(problem)) => problem.to_string(),
+            (None, None) => "no data in the last hour".to_owned(),
+        };
+        let cells = vec![
+            word.to_owned(),
+            self.name.to_owned(),
+            self.region.to_string(),
+            value,
+        ];
+        (mark, cells)
     }
 }
 

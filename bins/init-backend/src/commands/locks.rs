@@ -1,8 +1,11 @@
+use std::time::Duration;
+
 use cli::{Exit, Failure, GlobalArgs};
 use jiff::Timestamp;
-use report::{Document, Mark, Report};
+use report::{Document, Mark, Report, duration};
 use serde::Serialize;
-use state_backend::{Answer, Lock, ReleaseError, SideName};
+use settings::Region;
+use state_backend::{Backend, Lock, LockInfo, Observation, ReleaseError, SideName};
 
 use crate::args::UnlockArgs;
 
@@ -17,8 +20,8 @@ struct Held {
 #[derive(Serialize)]
 struct HeldOn {
     side: SideName,
-    region: settings::Region,
-    locks: Answer<Vec<Lock>>,
+    region: Region,
+    locks: Observation<Vec<Lock>>,
 }
 
 impl Report for Held {
@@ -26,38 +29,25 @@ impl Report for Held {
         let mut rows = Vec::new();
         for side in &self.sides {
             match &side.locks {
-                Answer::Known(locks) => rows.extend(
+                Observation::Known(locks) => rows.extend(
                     locks
                         .iter()
-                        .map(|lock| (Mark::Plain, cells(side.region.to_string(), lock, self.now))),
+                        .map(|lock| (Mark::Plain, cells(side.region, lock, self.now))),
                 ),
-                Answer::Unknown { problem } => rows.push((
-                    Mark::Unknown,
-                    vec![
+                Observation::Unknown { problem } => {
+                    let told = [
                         side.region.to_string(),
                         "unknown".into(),
                         problem.to_string(),
-                        String::new(),
-                        String::new(),
-                        String::new(),
-                        String::new(),
-                    ],
-                )),
+                    ];
+                    let mut cells = Vec::from(told);
+                    cells.resize(HEADINGS.len(), String::new());
+                    rows.push((Mark::Unknown, cells));
+                }
             }
         }
         let empty = rows.is_empty();
-        let document = Document::new().heading("Locks").table(
-            [
-                "Region",
-                "Kept in",
-                "State",
-                "ID",
-                "Who",
-                "Operation",
-                "Age",
-            ],
-            rows,
-        );
+        let document = Document::new().heading("Locks").table(HEADINGS, rows);
         if empty {
             document.text("None is held.")
         } else {
@@ -66,40 +56,40 @@ impl Report for Held {
     }
 }
 
-fn cells(region: String, lock: &Lock, now: Timestamp) -> Vec<String> {
-    let (id, who, operation, age) = match &lock.info {
-        None => (
-            "not Terraform's",
-            String::new(),
-            String::new(),
-            String::new(),
-        ),
-        Some(info) => (
-            info.id.as_str(),
+const HEADINGS: [&str; 7] = [
+    "Region",
+    "Kept in",
+    "State",
+    "ID",
+    "Who",
+    "Operation",
+    "Age",
+];
+
+fn cells(region: Region, lock: &Lock, now: Timestamp) -> Vec<String> {
+    let holder = match &lock.info {
+        Some(info) => [
+            info.id.clone(),
             info.who.clone(),
             info.operation.clone(),
             info.created
                 .map(|created| age(created, now))
                 .unwrap_or_default(),
-        ),
+        ],
+        None => ["not Terraform's", "", "", ""].map(str::to_owned),
     };
-    vec![
-        region,
+    let place = [
+        region.to_string(),
         lock.kind.to_string(),
         lock.place.clone(),
-        id.to_owned(),
-        who,
-        operation,
-        age,
-    ]
+    ];
+    place.into_iter().chain(holder).collect()
 }
 
-fn age(created: Timestamp, now: Timestamp) -> String {
-    let minutes = now.duration_since(created).as_mins();
-    if minutes < 60 {
-        format!("{minutes} min")
-    } else {
-        format!("{} h {} min", minutes / 60, minutes % 60)
+fn age(then: Timestamp, now: Timestamp) -> String {
+    match Duration::try_from(now.duration_since(then)) {
+        Ok(age) => duration(age),
+        Err(_) => "less than nothing (a clock is wrong)".to_owned(),
     }
 }
 
@@ -108,15 +98,8 @@ pub(crate) async fn list(global: &GlobalArgs) -> Result<Exit, Failure> {
     let mut sides = Vec::new();
     for side in backend.spec().sides() {
         let locks = match backend.lost(side.name) {
-            Some(problem) => Answer::Unknown {
-                problem: problem.clone(),
-            },
-            None => match backend.locks(side.name).await {
-                Ok(locks) => Answer::Known(locks),
-                Err(error) => Answer::Unknown {
-                    problem: error.into(),
-                },
-            },
+            Some(problem) => problem.clone().into(),
+            None => backend.locks(side.name).await.into(),
         };
         sides.push(HeldOn {
             side: side.name,
@@ -126,7 +109,7 @@ pub(crate) async fn list(global: &GlobalArgs) -> Result<Exit, Failure> {
     }
     let unknown = sides
         .iter()
-        .any(|side| matches!(side.locks, Answer::Unknown { .. }));
+        .any(|side| matches!(side.locks, Observation::Unknown { .. }));
     cli::print(
         global,
         &Held {
@@ -162,59 +145,91 @@ pub(crate) async fn release(global: &GlobalArgs, args: &UnlockArgs) -> Result<Ex
     if side == SideName::Dr && backend.spec().dr.is_none() {
         return Err(Failure::new(
             Exit::Usage,
-            anyhow::anyhow!("failed to release the lock: there is no DR side"),
-        ));
+            anyhow::anyhow!("failed to release the lock: the settings name no DR region"),
+        )
+        .hint("`init-backend locks` shows what is held, and where"));
     }
     if let Some(problem) = backend.lost(side) {
         return Err(Failure::new(
             Exit::Unchecked,
             anyhow::anyhow!("failed to release the lock: {problem}"),
-        ));
+        )
+        .hint("`init-backend status` shows which regions answer"));
     }
     let held = backend
         .locks(side)
         .await
         .map_err(|error| Failure::aws("list the locks", error))?;
-    if let Some(info) = held
+    let asked = held
         .iter()
         .filter_map(|lock| lock.info.as_ref())
-        .find(|info| info.id == args.id)
-    {
-        let age = info
-            .created
-            .map(|created| age(created, cli::now()))
-            .unwrap_or_default();
-        let written = match backend.state(side).await {
-            Ok(Some(state)) => state.modified.map_or_else(
-                || "when the state was last written is not known".to_owned(),
-                |time| {
-                    format!(
-                        "the state was last written {} ago",
-                        self::age(time, cli::now())
-                    )
-                },
-            ),
-            Ok(None) => "the state was never written".to_owned(),
-            Err(error) => format!("the state could not be read ({error})"),
-        };
+        .find(|info| info.id == args.id);
+    if let Some(info) = asked {
         // Age alone never unlocks: the guide's own apply takes longer than its 15 minutes.
-        cli::confirm(
-            global,
-            &format!(
-                "{} holds this lock for {} since {age}; {written}. If that Terraform still runs, releasing it can corrupt the state. Release it?",
-                info.who, info.operation,
-            ),
-        )?;
+        cli::confirm(global, &question(&backend, side, info).await)?;
     }
-    let released = backend.release(side, &args.id).await.map_err(|error| {
-        let exit = match &error {
-            ReleaseError::NoSuchLock { .. } => Exit::Usage,
-            ReleaseError::ChangedHands { .. } => Exit::Refused,
-            ReleaseError::Partly { .. } | ReleaseError::Call(_) => Exit::Unchecked,
-        };
-        Failure::new(exit, anyhow::Error::new(error))
-            .hint("`init-backend locks` shows what is held")
-    })?;
+    let released = backend
+        .release(side, &args.id)
+        .await
+        .map_err(|error| not_released(&args.id, error))?;
     cli::print(global, &Released { released })?;
     Ok(Exit::Fine)
+}
+
+/// What somebody has to know before releasing a lock that another holds.
+async fn question(backend: &Backend, side: SideName, info: &LockInfo) -> String {
+    let now = cli::now();
+    let held = match info.created {
+        Some(created) => age(created, now),
+        None => "an unknown time".to_owned(),
+    };
+    let written = match backend.state(side).await {
+        Ok(Some(state)) => match state.modified {
+            Some(time) => format!("the state was last written {} ago", age(time, now)),
+            None => "when the state was last written is not known".to_owned(),
+        },
+        Ok(None) => "the state was never written".to_owned(),
+        Err(error) => format!("the state could not be read ({error})"),
+    };
+    format!(
+        "{} has held this lock for {held}, for {}; {written}. If that Terraform still runs, releasing it can corrupt the state. Release it?",
+        info.who, info.operation,
+    )
+}
+
+fn not_released(id: &str, error: ReleaseError) -> Failure {
+    let (exit, hint) = match &error {
+        ReleaseError::NoSuchLock { .. } => (
+            Exit::Usage,
+            "`init-backend locks` shows the IDs that are held; `--side dr` is for those of the DR region"
+                .to_owned(),
+        ),
+        ReleaseError::ChangedHands { .. } => (
+            Exit::Refused,
+            "`init-backend locks` shows who holds it now".to_owned(),
+        ),
+        ReleaseError::Partly { .. } => (
+            Exit::Unchecked,
+            format!("`init-backend unlock {id}` again releases the rest"),
+        ),
+        ReleaseError::Call(_) => (
+            Exit::Unchecked,
+            format!("`init-backend unlock {id} -vv` shows what AWS answers to each call"),
+        ),
+    };
+    let error = anyhow::Error::new(error).context("failed to release the lock");
+    Failure::new(exit, error).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn age_of_a_time_to_come_says_that_a_clock_is_wrong() {
+        let taken: Timestamp = "2026-11-22T09:00:00Z".parse().unwrap();
+        let later: Timestamp = "2026-11-22T11:05:00Z".parse().unwrap();
+        assert_eq!(age(taken, later), "2h 5m");
+        assert!(age(later, taken).contains("a clock is wrong"));
+    }
 }

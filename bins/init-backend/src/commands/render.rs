@@ -14,9 +14,9 @@ pub(crate) async fn run(global: &GlobalArgs, args: &RenderArgs) -> Result<Exit, 
     let file = BackendFile::new(&settings, side, &endpoints).ok_or_else(|| {
         Failure::new(
             Exit::Usage,
-            anyhow::anyhow!("failed to render: there is no DR side"),
+            anyhow::anyhow!("failed to render: the settings name no DR region"),
         )
-        .hint("set [state.dr] in the configuration")
+        .hint("set [state.dr] in the configuration, or run `init-backend render primary`")
     })?;
     if let Some(path) = &args.out {
         write(global, path, file.as_str())?;

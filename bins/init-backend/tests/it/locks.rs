@@ -92,7 +92,7 @@ async fn both_kinds_of_lock_are_listed_and_digests_are_none() {
 
 // aws-behaviour: 22
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_is_released_by_its_id_only_and_with_consent() {
+async fn unlock_releases_by_id_only_and_with_consent() {
     let Some(stage) = Stage::open().await else {
         return;
     };
@@ -106,7 +106,12 @@ async fn a_lock_is_released_by_its_id_only_and_with_consent() {
     .await;
 
     let ran = stage.run(&["unlock", "no-such-id", "--yes"]).await.exits(2);
-    assert!(ran.stderr().contains("no-such-id"), "{}", ran.stderr());
+    let told = ran.stderr();
+    assert!(
+        told.contains("caused by: no lock has the ID no-such-id"),
+        "{told}"
+    );
+    assert!(told.contains("hint: `init-backend locks`"), "{told}");
     let ran = stage.run(&["unlock", "11111111-aaaa"]).await.exits(4);
     assert!(ran.stderr().contains("jo@laptop"), "{}", ran.stderr());
 
