@@ -16,13 +16,13 @@ use estimate::EstimateArgs;
 /// Keeps a second region ready: objects compared, copied and put back; databases copied and restored
 #[derive(Debug, Parser)]
 #[command(name = "dr-replicate", version, after_long_help = EXAMPLES)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Flags of every program.
     #[command(flatten)]
-    pub global: GlobalArgs,
+    pub(crate) global: GlobalArgs,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 const EXAMPLES: &str = "\
@@ -49,9 +49,8 @@ Exit codes:
   0 fine · 1 checked and found wrong · 2 usage or configuration · 3 could not check
   4 refused by a guard · 130 interrupted";
 
-/// The subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Make the destination hold what the source holds
     Sync(SyncArgs),
     /// Compare the two, change nothing: counts, bytes, digests, differences
@@ -80,22 +79,22 @@ pub enum Command {
 
 /// Which two buckets.
 #[derive(Debug, Args)]
-pub struct LocationArgs {
+pub(crate) struct LocationArgs {
     /// A bucket of the settings: from it to its DR counterpart
     #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "to"])]
-    pub bucket: Option<BucketName>,
-    /// The source
+    pub(crate) bucket: Option<BucketName>,
+    /// The source: s3://BUCKET or s3://BUCKET/FOLDER
     #[arg(long, value_name = "S3URL", requires = "to")]
-    pub from: Option<S3Location>,
-    /// The destination
+    pub(crate) from: Option<S3Location>,
+    /// The destination: s3://BUCKET or s3://BUCKET/FOLDER
     #[arg(long, value_name = "S3URL", requires = "from")]
-    pub to: Option<S3Location>,
+    pub(crate) to: Option<S3Location>,
     /// Region of the source; the settings' primary region unless given
     #[arg(long, value_name = "REGION")]
-    pub from_region: Option<Region>,
+    pub(crate) from_region: Option<Region>,
     /// Region of the destination; the settings' DR region unless given
     #[arg(long, value_name = "REGION")]
-    pub to_region: Option<Region>,
+    pub(crate) to_region: Option<Region>,
 }
 
 /// Ranges of keys that are listed at once: each keeps a page of either side in memory. Four compare 100,000
@@ -104,21 +103,21 @@ pub(crate) const LISTINGS: u16 = 4;
 
 /// How to compare.
 #[derive(Debug, Args)]
-pub struct CompareArgs {
+pub(crate) struct CompareArgs {
     /// What proves that two objects are the same
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
-    pub compare: CompareArg,
+    pub(crate) compare: CompareArg,
     /// Compare metadata, content headers and tags as well: four calls for every object
     #[arg(long)]
-    pub headers: bool,
+    pub(crate) headers: bool,
     /// Ranges of keys that are listed at once
     #[arg(long, value_name = "N", default_value_t = LISTINGS, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub listings: u16,
+    pub(crate) listings: u16,
 }
 
 /// What proves that two objects are the same.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum CompareArg {
+pub(crate) enum CompareArg {
     /// ETags where they prove something, else checksums
     Auto,
     /// ETags of the listing only
@@ -140,69 +139,66 @@ impl From<CompareArg> for Mode {
     }
 }
 
-/// `sync`.
 #[derive(Debug, Args)]
-pub struct SyncArgs {
+pub(crate) struct SyncArgs {
     /// Which two buckets.
     #[command(flatten)]
-    pub locations: LocationArgs,
+    pub(crate) locations: LocationArgs,
     /// How to compare.
     #[command(flatten)]
-    pub compare: CompareArgs,
+    pub(crate) compare: CompareArgs,
     /// Print the plan and stop
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Delete what the source does not have (by delete markers)
     #[arg(long)]
-    pub delete: bool,
+    pub(crate) delete: bool,
     /// Refuse to delete more than this: a number of objects or a percentage of the destination
     /// [default: 10% or 1000, whichever is less]
     #[arg(long, value_name = "N|P%", requires = "delete")]
-    pub max_delete: Option<ChangeLimit>,
+    pub(crate) max_delete: Option<ChangeLimit>,
     /// Refuse to overwrite more than this: a number of objects or a percentage of the destination
     /// [default: 10% or 10000, whichever is less, and one at any rate]
     #[arg(long, value_name = "N|P%")]
-    pub max_replace: Option<ChangeLimit>,
+    pub(crate) max_replace: Option<ChangeLimit>,
     /// Leave objects alone that are neither provably equal nor provably different
     #[arg(long)]
-    pub leave_unproven: bool,
+    pub(crate) leave_unproven: bool,
     /// Overwrite objects although the destination keeps no versions: this cannot be undone
     #[arg(long)]
-    pub overwrite_unversioned: bool,
+    pub(crate) overwrite_unversioned: bool,
     /// KMS key of the destination region for the copies; the destination bucket's default unless given
     #[arg(long, value_name = "ARN")]
-    pub kms_key: Option<KmsKeyArn>,
-    /// Who copies.
+    pub(crate) kms_key: Option<KmsKeyArn>,
     #[command(flatten)]
-    pub batch: BatchArgs,
+    pub(crate) batch: BatchArgs,
     /// How it is carried out.
     #[command(flatten)]
-    pub apply: ApplyArgs,
+    pub(crate) apply: ApplyArgs,
 }
 
 /// How a plan is carried out.
 #[derive(Debug, Args)]
-pub struct ApplyArgs {
+pub(crate) struct ApplyArgs {
     /// Copies under way at once, at most
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub concurrency: u16,
+    pub(crate) concurrency: u16,
     /// Where runs keep their files on this machine [default: the user's state directory]
     #[arg(long, value_name = "DIR", env = "DR_REPLICATE_RUNS")]
-    pub runs: Option<PathBuf>,
+    pub(crate) runs: Option<PathBuf>,
 }
 
-/// `parity`.
 #[derive(Debug, Args)]
-pub struct ParityArgs {
+pub(crate) struct ParityArgs {
     /// Which two buckets.
     #[command(flatten)]
-    pub locations: LocationArgs,
+    pub(crate) locations: LocationArgs,
     /// How to compare.
     #[command(flatten)]
-    pub compare: CompareArgs,
+    pub(crate) compare: CompareArgs,
     /// Read this many objects on both sides and compare their bytes
     #[arg(long, value_name = "N", default_value_t = 0)]
-    pub sample: usize,
+    pub(crate) sample: usize,
     /// Compare what two S3 Inventory lists (CSV) say instead of listing: manifest.json of the source's
     #[arg(
         long,
@@ -210,20 +206,19 @@ pub struct ParityArgs {
         requires = "inventory_to",
         conflicts_with_all = ["from", "to", "compare", "headers", "listings", "sample"],
     )]
-    pub inventory_from: Option<ManifestUrl>,
+    pub(crate) inventory_from: Option<ManifestUrl>,
     /// manifest.json of the destination's inventory
     #[arg(long, value_name = "S3URL", requires = "inventory_from")]
-    pub inventory_to: Option<ManifestUrl>,
+    pub(crate) inventory_to: Option<ManifestUrl>,
     /// Print Markdown instead of a table
     #[arg(long)]
-    pub markdown: bool,
+    pub(crate) markdown: bool,
 }
 
-/// `undo`.
 #[derive(Debug, Args)]
-pub struct UndoArgs {
+pub(crate) struct UndoArgs {
     /// The run, as `sync` printed it
-    pub run: String,
+    pub(crate) run: String,
     /// The bucket of the settings whose DR counterpart the run changed
     #[arg(
         long,
@@ -231,56 +226,54 @@ pub struct UndoArgs {
         required_unless_present = "to",
         conflicts_with = "to"
     )]
-    pub bucket: Option<BucketName>,
+    pub(crate) bucket: Option<BucketName>,
     /// The bucket that the run changed
     #[arg(long, value_name = "S3URL")]
-    pub to: Option<S3Location>,
+    pub(crate) to: Option<S3Location>,
     /// Its region; the settings' DR region unless given
     #[arg(long, value_name = "REGION")]
-    pub to_region: Option<Region>,
+    pub(crate) to_region: Option<Region>,
     /// Print the plan and stop
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Where runs keep their files on this machine [default: the user's state directory]
     #[arg(long, value_name = "DIR", env = "DR_REPLICATE_RUNS")]
-    pub runs: Option<PathBuf>,
+    pub(crate) runs: Option<PathBuf>,
 }
 
-/// `manifest`.
 #[derive(Debug, Args)]
-pub struct ManifestArgs {
+pub(crate) struct ManifestArgs {
     /// The bucket of the settings whose DR counterpart is written down
     #[arg(long, value_name = "NAME")]
-    pub bucket: BucketName,
+    pub(crate) bucket: BucketName,
     /// The file; it must not exist
     #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
 }
 
-/// `reconcile`.
 #[derive(Debug, Args)]
-pub struct ReconcileArgs {
+pub(crate) struct ReconcileArgs {
     /// The bucket of the settings: from its DR counterpart to it
     #[arg(long, value_name = "NAME")]
-    pub bucket: BucketName,
+    pub(crate) bucket: BucketName,
     /// What the DR bucket held at the moment of the failover, as `manifest` wrote it
     #[arg(long, value_name = "FILE")]
-    pub manifest: PathBuf,
+    pub(crate) manifest: PathBuf,
     /// Print the plan and stop
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Delete in the primary what was deleted in the DR region and not written in the primary since
     #[arg(long)]
-    pub delete: bool,
+    pub(crate) delete: bool,
     /// Refuse to delete more than this: a number of objects or a percentage of the primary
     /// [default: 10% or 1000, whichever is less]
     #[arg(long, value_name = "N|P%", requires = "delete")]
-    pub max_delete: Option<ChangeLimit>,
+    pub(crate) max_delete: Option<ChangeLimit>,
     /// Refuse to overwrite more than this: a number of objects or a percentage of the primary
     /// [default: 10% or 10000, whichever is less, and one at any rate]
     #[arg(long, value_name = "N|P%")]
-    pub max_replace: Option<ChangeLimit>,
+    pub(crate) max_replace: Option<ChangeLimit>,
     /// How it is carried out.
     #[command(flatten)]
-    pub apply: ApplyArgs,
+    pub(crate) apply: ApplyArgs,
 }

@@ -6,7 +6,7 @@ mod commands;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub use args::{Cli, Command};
+use args::{Cli, Command};
 
 /// Runs the program with `arguments`, of which the first is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {

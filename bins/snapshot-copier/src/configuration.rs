@@ -21,7 +21,7 @@ pub struct Configuration {
 #[derive(Debug, thiserror::Error)]
 #[error("read the environment variable {name}: {problem}")]
 pub struct ConfigurationError {
-    /// The variable.
+    /// Name of the variable.
     pub name: &'static str,
     /// What is wrong with it.
     pub problem: String,

@@ -11,7 +11,7 @@ pub enum Event {
     Snapshot(String),
     /// Copy the newest of every database, and prune.
     Tick,
-    /// Nothing; why.
+    /// Nothing is asked for, for this reason.
     Nothing(String),
 }
 

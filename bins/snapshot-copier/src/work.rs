@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use aws_env::AwsEnv;
+use aws_env::{AwsEnv, WaiterConfig};
 use dr::database::{
-    Copied, CopyOptions, Patience, Pruned, RdsClients, Refusal, Snapshot, SnapshotState, copy,
-    plan_copies, plan_prune, prune,
+    Copied, CopyOptions, Pruned, RdsClients, Refusal, Snapshot, SnapshotState, copy, plan_copies,
+    plan_prune, prune,
 };
 use jiff::Timestamp;
 use report::Silent;
@@ -16,10 +16,7 @@ use crate::{Configuration, Event};
 /// AWS's default for copies in progress in one destination.
 const QUOTA: usize = 20;
 /// One look: what is begun goes on without the function, and the next invocation sees how it ended.
-const NO_WAIT: Patience = Patience {
-    deadline: Duration::ZERO,
-    interval: Duration::ZERO,
-};
+const NO_WAIT: WaiterConfig = WaiterConfig::every(Duration::ZERO, Duration::ZERO);
 
 /// The regions, and what is done in them.
 #[derive(Debug)]
@@ -37,14 +34,14 @@ pub struct Done {
     /// Why nothing was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignored: Option<String>,
-    /// Each database.
+    /// One entry for each database that was asked about.
     pub databases: Vec<DatabaseDone>,
 }
 
 /// What an invocation did for one database.
 #[derive(Debug, Serialize)]
 pub struct DatabaseDone {
-    /// The database.
+    /// Identifier of the database, as the settings have it.
     pub database: String,
     /// The copies, begun or under way or there before.
     pub copied: Option<Copied>,
@@ -194,7 +191,7 @@ impl Work {
             key: self.configuration.key.as_ref().map(ToString::to_string),
             tags: Tags::default(),
             quota: QUOTA,
-            patience: NO_WAIT,
+            waiter: NO_WAIT,
         };
         match copy(&self.target, &plan, &options, &Silent).await {
             Ok(Ok(copied)) => {

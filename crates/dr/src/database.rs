@@ -13,7 +13,6 @@ mod clients;
 mod copy;
 mod key;
 mod name;
-mod patience;
 mod provenance_tags;
 mod prune;
 mod recovery_point;
@@ -33,7 +32,6 @@ pub use copy::{
 };
 pub use key::{KeyProblem, check_key};
 pub use name::{copy_id, is_legal_snapshot_id};
-pub use patience::Patience;
 pub use provenance_tags::MADE_BY;
 pub use prune::{ApprovedPrune, Kept, PrunePlan, Pruned, PrunedOne, plan_prune, prune};
 pub use recovery_point::{Kind, RecoveryPoint, RecoveryPoints, judge, order, recovery_points};

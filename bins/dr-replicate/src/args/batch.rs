@@ -2,9 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
-/// Who copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum EngineArg {
+pub(crate) enum EngineArg {
     /// This machine asks S3 for each copy
     Own,
     /// A job of S3 Batch Operations in the destination's region
@@ -13,22 +12,22 @@ pub enum EngineArg {
 
 /// How jobs are made and followed.
 #[derive(Debug, Args)]
-pub struct BatchArgs {
-    /// Who copies
+pub(crate) struct BatchArgs {
+    /// Who copies: this machine, or jobs of S3 Batch Operations
     #[arg(long, value_enum, default_value = "own", value_name = "WHO")]
-    pub engine: EngineArg,
+    pub(crate) engine: EngineArg,
     /// The role that S3 takes on for a job
     #[arg(long, value_name = "ARN", required_if_eq("engine", "batch"), value_parser = role)]
-    pub role_arn: Option<String>,
+    pub(crate) role_arn: Option<String>,
     /// Jobs of a higher priority run first
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(i32).range(0..))]
-    pub priority: i32,
+    pub(crate) priority: i32,
     /// Only follow this job of an earlier run; may be given more than once
     #[arg(long, value_name = "ID", conflicts_with_all = ["engine", "delete", "dry_run"])]
-    pub job: Vec<String>,
+    pub(crate) job: Vec<String>,
     /// Follow jobs for this many minutes, then leave them running
     #[arg(long, value_name = "MINUTES", default_value_t = 720)]
-    pub wait: u32,
+    pub(crate) wait: u32,
 }
 
 fn role(text: &str) -> Result<String, String> {

@@ -4,32 +4,30 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use dr::database::At;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use settings::DbIdentifier;
 
-/// Which database.
 #[derive(Debug, Args)]
-pub struct DatabaseArgs {
+pub(crate) struct DatabaseArgs {
     /// A database of the settings, by its identifier in the primary region [default: all of them]
     #[arg(long, value_name = "ID")]
-    pub database: Option<DbIdentifier>,
+    pub(crate) database: Option<DbIdentifier>,
 }
 
 /// How long to wait.
 #[derive(Debug, Args)]
-pub struct PatienceArgs {
+pub(crate) struct WaiterArgs {
     /// Stop waiting after this long, as in 45m; what is under way goes on, and the same command takes it up
     /// [default: the objective in the settings]
-    #[arg(long, value_name = "DURATION", value_parser = length)]
-    pub deadline: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = cli::duration)]
+    pub(crate) deadline: Option<Duration>,
     /// The pause between two looks at AWS
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = length)]
-    pub poll: Duration,
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = cli::duration)]
+    pub(crate) poll: Duration,
 }
 
-/// `backups`.
 #[derive(Debug, Subcommand)]
-pub enum BackupsCommand {
+pub(crate) enum BackupsCommand {
     /// Replicate automated backups to the DR region: minutes of RPO
     Enable(BackupsChangeArgs),
     /// Show how far the replicated backups are behind
@@ -40,32 +38,28 @@ pub enum BackupsCommand {
 
 /// `backups enable` and `backups disable`.
 #[derive(Debug, Args)]
-pub struct BackupsChangeArgs {
-    /// Which database.
+pub(crate) struct BackupsChangeArgs {
     #[command(flatten)]
-    pub database: DatabaseArgs,
+    pub(crate) database: DatabaseArgs,
     /// Print the plan and stop
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
-/// `backups status`.
 #[derive(Debug, Args)]
-pub struct BackupsStatusArgs {
-    /// Which database.
+pub(crate) struct BackupsStatusArgs {
     #[command(flatten)]
-    pub database: DatabaseArgs,
+    pub(crate) database: DatabaseArgs,
     /// The moment that the lag is counted to [default: now]
     #[arg(long, value_name = "TIME")]
-    pub as_of: Option<Timestamp>,
+    pub(crate) as_of: Option<Timestamp>,
     /// Print Markdown instead of a table
     #[arg(long)]
-    pub markdown: bool,
+    pub(crate) markdown: bool,
 }
 
-/// `snapshots`.
 #[derive(Debug, Subcommand)]
-pub enum SnapshotsCommand {
+pub(crate) enum SnapshotsCommand {
     /// List the snapshots in the DR region
     List(SnapshotsListArgs),
     /// Copy the newest snapshots of the primary region to the DR region
@@ -74,106 +68,90 @@ pub enum SnapshotsCommand {
     Prune(SnapshotsPruneArgs),
 }
 
-/// `snapshots list`.
 #[derive(Debug, Args)]
-pub struct SnapshotsListArgs {
-    /// Which database.
+pub(crate) struct SnapshotsListArgs {
     #[command(flatten)]
-    pub database: DatabaseArgs,
+    pub(crate) database: DatabaseArgs,
     /// Those in the primary region too, and which of them have a copy
     #[arg(long)]
-    pub source: bool,
+    pub(crate) source: bool,
     /// Print Markdown instead of a table
     #[arg(long)]
-    pub markdown: bool,
+    pub(crate) markdown: bool,
 }
 
-/// `snapshots copy`.
 #[derive(Debug, Args)]
-pub struct SnapshotsCopyArgs {
-    /// Which database.
+pub(crate) struct SnapshotsCopyArgs {
     #[command(flatten)]
-    pub database: DatabaseArgs,
+    pub(crate) database: DatabaseArgs,
     /// How many of the newest
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub last: u16,
+    pub(crate) last: u16,
     /// Only this one: its identifier or ARN
     #[arg(long, value_name = "ID", conflicts_with = "last")]
-    pub snapshot: Option<String>,
+    pub(crate) snapshot: Option<String>,
     /// Copies that may be in progress in the DR region at once, those of others included
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub quota: u16,
+    pub(crate) quota: u16,
     /// Print the plan and stop
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// How long to wait.
     #[command(flatten)]
-    pub patience: PatienceArgs,
+    pub(crate) waiter: WaiterArgs,
 }
 
-/// `snapshots prune`.
 #[derive(Debug, Args)]
-pub struct SnapshotsPruneArgs {
-    /// Which database.
+pub(crate) struct SnapshotsPruneArgs {
     #[command(flatten)]
-    pub database: DatabaseArgs,
+    pub(crate) database: DatabaseArgs,
     /// Keep at least this many of the newest good ones [default: the settings]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub keep_last: Option<u32>,
+    pub(crate) keep_last: Option<u32>,
     /// Keep all that are younger than this many days [default: the settings]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=3650))]
-    pub keep_days: Option<u32>,
+    pub(crate) keep_days: Option<u32>,
     /// Print the plan and stop
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
-/// `recovery-points`.
 #[derive(Debug, Args)]
-pub struct RecoveryPointsArgs {
-    /// Which database.
+pub(crate) struct RecoveryPointsArgs {
     #[command(flatten)]
-    pub database: DatabaseArgs,
+    pub(crate) database: DatabaseArgs,
     /// The moment that the RPO is counted to, such as that of the loss [default: now]
     #[arg(long, value_name = "TIME")]
-    pub as_of: Option<Timestamp>,
+    pub(crate) as_of: Option<Timestamp>,
     /// Print Markdown instead of a table
     #[arg(long)]
-    pub markdown: bool,
+    pub(crate) markdown: bool,
 }
 
-/// `restore`.
 #[derive(Debug, Args)]
-pub struct RestoreArgs {
+pub(crate) struct RestoreArgs {
     /// The instance to restore as, in the DR region
     #[arg(long, value_name = "ID")]
-    pub target: DbIdentifier,
+    pub(crate) target: DbIdentifier,
     /// The database of the settings [default: the one whose dr_id is the target]
     #[arg(long, value_name = "ID")]
-    pub database: Option<DbIdentifier>,
+    pub(crate) database: Option<DbIdentifier>,
     /// The time to restore: latest, or a time such as 2026-11-22T11:50:00Z
     #[arg(long, value_name = "TIME", default_value = "latest")]
-    pub at: At,
+    pub(crate) at: At,
     /// Only from this recovery point, as `recovery-points` shows it [default: the freshest]
     #[arg(long, value_name = "RECOVERY_POINT")]
-    pub from: Option<String>,
+    pub(crate) from: Option<String>,
     /// The moment that the RPO is counted to, such as that of the loss [default: now]
     #[arg(long, value_name = "TIME")]
-    pub as_of: Option<Timestamp>,
+    pub(crate) as_of: Option<Timestamp>,
     /// Print the plan and stop
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// How long to wait.
     #[command(flatten)]
-    pub patience: PatienceArgs,
+    pub(crate) waiter: WaiterArgs,
     /// Print Markdown instead of a table
     #[arg(long)]
-    pub markdown: bool,
-}
-
-fn length(text: &str) -> Result<Duration, String> {
-    let length: SignedDuration = text
-        .parse()
-        .map_err(|_| "write hours, minutes and seconds, as in 45m or 1h 30m".to_owned())?;
-    Duration::try_from(length).map_err(|_| "it is less than nothing".to_owned())
+    pub(crate) markdown: bool,
 }

@@ -1,21 +1,19 @@
 use std::time::Duration;
 
+use aws_env::WaiterConfig;
 use cli::{Exit, Failure, GlobalArgs};
 use dr::database::{
-    BackupsReport, DisablePlan, EnablePlan, EnableStep, Health, Patience, disable, enable,
-    plan_disable, plan_enable, status,
+    BackupsReport, DisablePlan, EnablePlan, EnableStep, Health, disable, enable, plan_disable,
+    plan_enable, status,
 };
 use report::{Document, Report};
 use serde::Serialize;
 
-use super::databases::{DatabaseContext, LeftOut, joined, refused, show, show_plan, worse};
+use super::databases::{DatabaseContext, LeftOut, joined, refused, show, show_plan};
 use crate::args::database::{BackupsChangeArgs, BackupsCommand, BackupsStatusArgs};
 
 /// A replication that was begun is shown within moments.
-const SETTLED: Patience = Patience {
-    deadline: Duration::from_secs(120),
-    interval: Duration::from_secs(2),
-};
+const SETTLED: WaiterConfig = WaiterConfig::every(Duration::from_secs(2), Duration::from_secs(120));
 
 /// What `enable` prints.
 #[derive(Serialize)]
@@ -91,7 +89,7 @@ async fn start(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Fa
         .iter()
         .filter(|plan| plan.step == EnableStep::Start)
         .count();
-    let exit = left_out.iter().map(LeftOut::exit).fold(exit, worse);
+    let exit = left_out.iter().map(LeftOut::exit).fold(exit, Exit::worst);
     let mut enabled = Enabled {
         plans,
         left_out,
@@ -150,7 +148,7 @@ async fn show_status(global: &GlobalArgs, args: &BackupsStatusArgs) -> Result<Ex
             Health::Wrong => Exit::Wrong,
             Health::Unknown => Exit::Unchecked,
         });
-    Ok(exits.fold(Exit::Fine, worse))
+    Ok(exits.collect())
 }
 
 async fn stop(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Failure> {

@@ -160,11 +160,14 @@ fn end(jobs: &Jobs) -> Exit {
 }
 
 fn rest(outcome: &Outcome) -> Exit {
-    match &outcome.jobs {
-        Some(jobs) if end(jobs) != Exit::Fine => Exit::Unchecked,
-        _ if outcome.batch.left.tally.objects > 0 => Exit::Wrong,
-        _ => exit(&outcome.plan, None),
-    }
+    let jobs = outcome.jobs.as_ref().map_or(Exit::Fine, end);
+    let left = match outcome.batch.left.tally.objects {
+        0 => Exit::Fine,
+        _ => Exit::Wrong,
+    };
+    [jobs, left, exit(&outcome.plan, None)]
+        .into_iter()
+        .collect()
 }
 
 fn failure(error: BatchError) -> Failure {

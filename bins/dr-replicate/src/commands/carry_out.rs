@@ -35,17 +35,28 @@ pub(super) async fn carry_out(
 
 /// How it ends: what is archived or left unproven was not made equal.
 pub(super) fn exit(plan: &Plan, done: Option<&Done>) -> Exit {
-    match done {
-        Some(done) if done.interrupted => Exit::Interrupted,
-        Some(done) if done.failed.tally.objects > 0 || done.skipped_deletions > 0 => {
-            Exit::Unchecked
-        }
-        Some(done) if !done.is_complete() => Exit::Wrong,
-        _ if plan.archived.tally.objects > 0 => Exit::Wrong,
+    let when = |is: bool, exit: Exit| if is { exit } else { Exit::Fine };
+    let planned = [
+        when(plan.archived.tally.objects > 0, Exit::Wrong),
         // Those that were copied are part of what is replaced.
-        _ if plan.unproven.tally.objects > plan.replace.tally.objects => Exit::Unchecked,
-        _ => Exit::Fine,
-    }
+        when(
+            plan.unproven.tally.objects > plan.replace.tally.objects,
+            Exit::Unchecked,
+        ),
+    ];
+    let done = done.map(|done| {
+        let not_done = done.failed.tally.objects + done.skipped_deletions;
+        let otherwise = done.conflicts.tally.objects + done.archived.tally.objects;
+        [
+            when(done.interrupted, Exit::Interrupted),
+            when(not_done > 0, Exit::Unchecked),
+            when(otherwise > 0, Exit::Wrong),
+        ]
+    });
+    planned
+        .into_iter()
+        .chain(done.into_iter().flatten())
+        .collect()
 }
 
 /// A directory for the steps of a plan: many of them are kept beside the journal, not in memory.

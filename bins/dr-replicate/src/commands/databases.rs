@@ -1,15 +1,15 @@
 //! From settings to the databases and to RDS in the regions that a command needs.
 
 use anyhow::anyhow;
-use aws_env::AwsEnv;
+use aws_env::{AwsEnv, WaiterConfig};
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
-use dr::database::{Patience, RdsClients, Refusal};
+use dr::database::{RdsClients, Refusal};
 use report::{Document, Report};
 use serde::Serialize;
 use settings::{Database, DbIdentifier, Settings};
 use tokio::sync::watch;
 
-use crate::args::database::PatienceArgs;
+use crate::args::database::WaiterArgs;
 
 /// What settings say, and the way to AWS.
 pub(super) struct DatabaseContext {
@@ -73,11 +73,8 @@ pub(super) fn unknown(what: &str, known: &[&str]) -> Failure {
     Failure::new(Exit::Usage, anyhow!("{what} in the settings")).hint(hint)
 }
 
-pub(super) fn patience(args: &PatienceArgs, objective: std::time::Duration) -> Patience {
-    Patience {
-        deadline: args.deadline.unwrap_or(objective),
-        interval: args.poll,
-    }
+pub(super) fn waiter(args: &WaiterArgs, objective: std::time::Duration) -> WaiterConfig {
+    WaiterConfig::every(args.poll, args.deadline.unwrap_or(objective))
 }
 
 /// A refusal, as the end of the program.
@@ -167,19 +164,6 @@ pub(super) async fn until_stopped<T>(
         )
         .hint("what was begun goes on in AWS; run the same command again to continue")),
     }
-}
-
-/// The worse of two ends.
-pub(super) fn worse(a: Exit, b: Exit) -> Exit {
-    let rank = |exit: Exit| match exit {
-        Exit::Fine => 0,
-        Exit::Wrong => 1,
-        Exit::Unchecked => 2,
-        Exit::Refused => 3,
-        Exit::Usage => 4,
-        Exit::Interrupted => 5,
-    };
-    if rank(a) >= rank(b) { a } else { b }
 }
 
 /// Several results as one.

@@ -101,11 +101,11 @@ pub(crate) async fn run(
     let (found, planned) = reconcile(&dr, &primary, &args.manifest, &options, directory.path())
         .await
         .map_err(|error| errors::walk("compare the buckets", error))?;
-    let conflicts = found.conflicts.tally.objects > 0;
-    let ended = |plan: &Plan, done: Option<&Done>| match exit(plan, done) {
-        Exit::Fine if conflicts => Exit::Wrong,
-        exit => exit,
+    let conflicts = match found.conflicts.tally.objects {
+        0 => Exit::Fine,
+        _ => Exit::Wrong,
     };
+    let ended = |plan: &Plan, done: Option<&Done>| conflicts.worst(exit(plan, done));
     let default = Policy::default();
     let policy = Policy {
         max_delete: args.max_delete.unwrap_or(default.max_delete),

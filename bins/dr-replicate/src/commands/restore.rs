@@ -8,9 +8,7 @@ use serde::Serialize;
 use settings::Database;
 use tokio::sync::watch;
 
-use super::databases::{
-    DatabaseContext, patience, refused, show, show_plan, unknown, until_stopped,
-};
+use super::databases::{DatabaseContext, refused, show, show_plan, unknown, until_stopped, waiter};
 use crate::args::database::RestoreArgs;
 
 /// What `restore` prints.
@@ -69,11 +67,11 @@ pub(crate) async fn run(
         let question = format!("Restore {} as {}?", database.id, args.target);
         cli::confirm(global, &question)?;
     }
-    let patience = patience(&args.patience, objectives.rto);
+    let waiter = waiter(&args.waiter, objectives.rto);
     let tags = &context.settings.tags;
     let work = async {
         let progress = Progress::new();
-        restore(&dr, &outcome.plan, tags, patience, cli::now(), &progress)
+        restore(&dr, &outcome.plan, tags, waiter, cli::now(), &progress)
             .await
             .map_err(failure)
     };

@@ -8,9 +8,7 @@ use serde::Serialize;
 use settings::{CopiesKept, Database};
 use tokio::sync::watch;
 
-use super::databases::{
-    DatabaseContext, LeftOut, patience, refused, show, show_plan, until_stopped, worse,
-};
+use super::databases::{DatabaseContext, LeftOut, refused, show, show_plan, until_stopped, waiter};
 use crate::args::database::{
     SnapshotsCommand, SnapshotsCopyArgs, SnapshotsListArgs, SnapshotsPruneArgs,
 };
@@ -111,7 +109,7 @@ async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit,
             key: database.kms.as_ref().map(ToString::to_string),
             tags: context.settings.tags.clone(),
             quota: usize::from(args.quota),
-            patience: patience(&args.patience, context.settings.objectives.rpo_database),
+            waiter: waiter(&args.waiter, context.settings.objectives.rpo_database),
         };
         let copied = copy(&dr, &entry.plan, &options, &progress)
             .await
@@ -121,7 +119,7 @@ async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit,
             })?;
         match copied {
             Ok(copied) => {
-                exit = worse(exit, end(&copied));
+                exit = exit.worst(end(&copied));
                 entry.done = Some(copied);
             }
             Err(refusal) if databases.len() == 1 => return Err(refused(&refusal)),
@@ -166,7 +164,11 @@ async fn plan_all<'a>(
 
 /// The worst of `exit` and of what was left out.
 fn left_out<P, D>(result: &Entries<P, D>, exit: Exit) -> Exit {
-    result.left_out.iter().map(LeftOut::exit).fold(exit, worse)
+    result
+        .left_out
+        .iter()
+        .map(LeftOut::exit)
+        .fold(exit, Exit::worst)
 }
 
 fn end(copied: &Copied) -> Exit {

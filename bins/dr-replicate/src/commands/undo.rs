@@ -57,9 +57,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
         .await
         .map_err(errors::undo)?;
     cli::print(global, &undone)?;
-    Ok(if undone.failed.tally.objects > 0 {
-        Exit::Unchecked
-    } else {
-        rest
+    Ok(match undone.failed.tally.objects {
+        0 => rest,
+        _ => rest.worst(Exit::Unchecked),
     })
 }

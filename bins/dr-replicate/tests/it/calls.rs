@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use local_aws::{Fault, FaultKind};
 
-use crate::stage::{FROM, Stage};
+use crate::stage::{DR, FROM, Stage, TO};
 
 /// Service, operation and region of a call, as often as it was made.
 type Calls = BTreeMap<(String, String, String), usize>;
@@ -83,4 +83,27 @@ async fn sync_once_verbose_tells_nothing_of_the_sdk() {
             "{stderr}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_once_verbose_logs_every_step_that_it_applied() {
+    let stage = stage!();
+    stage.put(&stage.from, FROM, &["a", "b/c"]).await;
+    stage.put(&stage.to, TO, &["a", "stray"]).await;
+    let sync = ["sync", "--bucket", FROM, "--delete", "--max-delete", "1"];
+    let output = stage.run(&[&sync[..], &["--yes", "-v"]].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    let steps: Vec<_> = stderr
+        .lines()
+        .filter(|line| line.contains(" applied "))
+        .map(|line| ["step", "resource", "region"].map(|name| field(line, name)))
+        .collect();
+    let resource = |key: &str| format!("s3://{TO}/{key}");
+    let (copied, deleted) = (resource("b/c"), resource("stray"));
+    let expected = [["copy", &copied, DR], ["delete", &deleted, DR]];
+    assert_eq!(steps, expected, "{stderr}");
+    let output = stage.run(&["sync", "--bucket", FROM, "--yes"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("applied"), "{stderr}");
 }

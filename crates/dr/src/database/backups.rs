@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use aws_env::Error;
+use aws_env::{Error, Waiter, WaiterConfig};
 use jiff::Timestamp;
 use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::{Database, Region, Tags};
 
-use super::patience::Waiting;
-use super::{Backup, Instance, Patience, RdsClients, Refusal, check_key, provenance_tags, show};
+use super::{Backup, Instance, RdsClients, Refusal, check_key, provenance_tags, show};
 
 /// Replicated automated backups that an account may have in one destination region, by default
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html>).
@@ -31,11 +30,11 @@ pub enum EnableStep {
 /// What `enable` would do for one database.
 #[derive(Debug, Clone, Serialize)]
 pub struct EnablePlan {
-    /// The database.
+    /// Identifier of the database, as the settings have it.
     pub database: String,
     /// The ARN of the instance.
     pub instance_arn: String,
-    /// Where to.
+    /// The region that receives it.
     pub region: Region,
     /// The key of the DR region.
     pub key: Option<String>,
@@ -157,7 +156,7 @@ pub async fn enable(
     site: &RdsClients,
     plan: &EnablePlan,
     tags: &Tags,
-    patience: Patience,
+    waiter: WaiterConfig,
 ) -> Result<Result<(), Refusal>, Error> {
     if plan.step != EnableStep::Start {
         return Ok(Ok(()));
@@ -181,14 +180,17 @@ pub async fn enable(
         .set_tags(Some(provenance_tags::tags(&[], tags)));
     let call = site.call("StartDBInstanceAutomatedBackupsReplication", &plan.database);
     let failed = match request.send().await {
-        Ok(_) => None,
+        Ok(_) => {
+            site.applied("start replication of backups", &plan.database);
+            None
+        }
         Err(error) => Some(call.clone().failed(error)),
     };
-    let waiting = Waiting::begin(patience);
+    let mut waiting = Waiter::begin(waiter);
     loop {
         let backups = match site.backups().await {
             Ok(backups) => backups,
-            Err(error) if Waiting::may_pass(&error) => Vec::new(),
+            Err(error) if error.is_transient() => Vec::new(),
             Err(error) => return Err(error),
         };
         if backups
@@ -211,7 +213,7 @@ pub async fn enable(
 /// What `disable` would do, and give up.
 #[derive(Debug, Clone, Serialize)]
 pub struct DisablePlan {
-    /// The database.
+    /// Identifier of the database, as the settings have it.
     pub database: String,
     /// The ARN of the instance.
     pub instance_arn: String,
@@ -290,11 +292,9 @@ pub async fn disable(site: &RdsClients, plan: &DisablePlan) -> Result<(), Error>
         .stop_db_instance_automated_backups_replication()
         .source_db_instance_arn(&plan.instance_arn);
     let call = site.call("StopDBInstanceAutomatedBackupsReplication", &plan.database);
-    request
-        .send()
-        .await
-        .map(|_| ())
-        .map_err(|error| call.failed(error))
+    request.send().await.map_err(|error| call.failed(error))?;
+    site.applied("stop replication of backups", &plan.database);
+    Ok(())
 }
 
 /// How it stands with the backups of one database.
@@ -312,7 +312,7 @@ pub enum Health {
 /// The replication of one database's backups.
 #[derive(Debug, Clone, Serialize)]
 pub struct BackupStatus {
-    /// The database.
+    /// Identifier of the database, as the settings have it.
     pub database: String,
     /// How it stands.
     pub health: Health,
@@ -335,7 +335,7 @@ pub struct BackupStatus {
 pub struct BackupsReport {
     /// Where the backups are.
     pub region: Region,
-    /// Each database.
+    /// One entry for each database that was asked about.
     pub databases: Vec<BackupStatus>,
 }
 
@@ -347,7 +347,7 @@ impl Report for BackupsReport {
                 Health::Wrong => (Mark::Wrong, "wrong"),
                 Health::Unknown => (Mark::Unknown, "unknown"),
             };
-            let lag = |seconds| show::length(Duration::from_secs(seconds));
+            let lag = |seconds| report::duration(Duration::from_secs(seconds));
             let cells = [
                 word.to_owned(),
                 one.database.clone(),
@@ -390,7 +390,7 @@ pub fn status(
             Health::Wrong,
             Some(format!(
                 "more than the objective of {}",
-                show::length(objective)
+                report::duration(objective)
             )),
         ),
         (Some("active" | "replicating" | "pending" | "creating"), None) => {

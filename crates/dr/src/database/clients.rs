@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_env::{Call, Error, RegionAccess};
+use aws_env::{Call, Error, RegionAccess, pages};
 use jiff::Timestamp;
 use serde::Serialize;
 use settings::Region;
@@ -20,15 +20,15 @@ pub struct RdsClients {
 /// A DB instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Instance {
-    /// Its identifier.
+    /// Its identifier, unique in region and account.
     pub id: String,
-    /// Its ARN.
+    /// Its ARN, which names region and account as well.
     pub arn: String,
     /// The status that RDS gives.
     pub status: String,
     /// `HOST:PORT`, once it has one.
     pub endpoint: Option<String>,
-    /// The class.
+    /// Its class, such as `db.t4g.medium`.
     pub class: Option<String>,
     /// Whether it has a standby; one that is still to come does not count.
     pub multi_az: Option<bool>,
@@ -52,7 +52,6 @@ pub struct Instance {
     pub replica_of: Option<String>,
     /// To which time its own backups reach.
     pub latest_restorable: Option<Timestamp>,
-    /// Its tags.
     #[serde(skip)]
     pub(super) tags: BTreeMap<String, String>,
 }
@@ -98,9 +97,15 @@ impl RdsClients {
         Self { region, rds, kms }
     }
 
-    /// The region.
+    /// Where these clients call.
     pub fn region(&self) -> Region {
         self.region
+    }
+
+    /// Tells that a step was taken.
+    pub(super) fn applied(&self, step: &'static str, resource: &str) {
+        let region = self.region.as_str();
+        tracing::info!(region, resource, step, "applied");
     }
 
     pub(super) fn call(&self, operation: &'static str, resource: impl Into<String>) -> Call {
@@ -122,22 +127,18 @@ impl RdsClients {
             Some(database) => request.db_instance_identifier(database),
             None => request.snapshot_type("manual"),
         };
-        let found: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-        let resource = database.unwrap_or("all databases");
-        match found {
+        let call = self.call("DescribeDBSnapshots", database.unwrap_or("all databases"));
+        match pages(call, request.into_paginator().items().send()).await {
             Ok(found) => Ok(found.iter().filter_map(Snapshot::read).collect()),
-            Err(error) => {
-                let error = self.call("DescribeDBSnapshots", resource).failed(error);
-                match database {
-                    // Where no such instance is, as in the DR region, its copies are still there.
-                    Some(database) if is_any(&error, &["DBInstanceNotFound"]) => {
-                        let mut all = Box::pin(self.snapshots(None)).await?;
-                        all.retain(|snapshot| snapshot.database == database);
-                        Ok(all)
-                    }
-                    _ => absent(error, &["DBSnapshotNotFound"], Vec::new()),
+            Err(error) => match database {
+                // Where no such instance is, as in the DR region, its copies are still there.
+                Some(database) if is_any(&error, &["DBInstanceNotFound"]) => {
+                    let mut all = Box::pin(self.snapshots(None)).await?;
+                    all.retain(|snapshot| snapshot.database == database);
+                    Ok(all)
                 }
-            }
+                _ => absent(error, &["DBSnapshotNotFound"], Vec::new()),
+            },
         }
     }
 
@@ -181,9 +182,9 @@ impl RdsClients {
     /// # Errors
     /// When RDS does not answer or refuses.
     pub async fn instances(&self) -> Result<Vec<Instance>, Error> {
-        let pages = self.rds.describe_db_instances().into_paginator().items();
-        let found: Result<Vec<_>, _> = pages.send().collect().await;
-        let found = found.map_err(|error| self.call("DescribeDBInstances", "all").failed(error))?;
+        let request = self.rds.describe_db_instances().into_paginator();
+        let call = self.call("DescribeDBInstances", "all");
+        let found = pages(call, request.items().send()).await?;
         Ok(found.iter().filter_map(Instance::read).collect())
     }
 
@@ -193,16 +194,10 @@ impl RdsClients {
     /// When RDS does not answer or refuses.
     pub async fn backups(&self) -> Result<Vec<Backup>, Error> {
         let request = self.rds.describe_db_instance_automated_backups();
-        let pages = request.into_paginator().items();
-        let found: Result<Vec<_>, _> = pages.send().collect().await;
-        match found {
+        let call = self.call("DescribeDBInstanceAutomatedBackups", "all");
+        match pages(call, request.into_paginator().items().send()).await {
             Ok(found) => Ok(found.iter().filter_map(Backup::read).collect()),
-            Err(error) => {
-                let error = self
-                    .call("DescribeDBInstanceAutomatedBackups", "all")
-                    .failed(error);
-                absent(error, &["DBInstanceAutomatedBackupNotFound"], Vec::new())
-            }
+            Err(error) => absent(error, &["DBInstanceAutomatedBackupNotFound"], Vec::new()),
         }
     }
 }

@@ -4,16 +4,15 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_env::Error;
+use aws_env::{Error, Waiter, WaiterConfig};
 use report::{Document, Mark, Observer, Outcome, Report};
 use serde::Serialize;
 use settings::{Region, Tags};
 
 use super::clients::is_any;
-use super::patience::Waiting;
 use super::{
-    KeyProblem, Patience, RdsClients, Refusal, Snapshot, SnapshotState, check_key, copy_id,
-    provenance_tags, show,
+    KeyProblem, RdsClients, Refusal, Snapshot, SnapshotState, check_key, copy_id, provenance_tags,
+    show,
 };
 
 /// How many identifiers are tried for one copy: every failed copy holds one until it is pruned.
@@ -45,20 +44,20 @@ pub struct CopyStep {
 /// A source that is not copied, and why.
 #[derive(Debug, Clone, Serialize)]
 pub struct LeftOut {
-    /// The snapshot.
+    /// Identifier of the snapshot.
     pub snapshot: String,
-    /// Why.
+    /// Its type or status, which rules a copy out.
     pub why: String,
 }
 
 /// What is to be copied, newest first.
 #[derive(Debug, Clone, Serialize)]
 pub struct CopyPlan {
-    /// The database.
+    /// Identifier of the database, as the settings have it.
     pub database: String,
-    /// Where to.
+    /// The region that receives it.
     pub region: Region,
-    /// The sources.
+    /// One step for each source, newest first.
     pub steps: Vec<CopyStep>,
     /// Newer ones than those, or the one that was asked for, that cannot be copied.
     pub left_out: Vec<LeftOut>,
@@ -217,7 +216,7 @@ pub struct CopyOptions {
     /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html>.
     pub quota: usize,
     /// How long to wait for them.
-    pub patience: Patience,
+    pub waiter: WaiterConfig,
 }
 
 /// How one copy ended.
@@ -232,16 +231,16 @@ pub enum CopyOutcome {
     InProgress,
     /// It was not begun, since as many are under way as AWS allows; the next run begins it.
     Queued,
-    /// It failed.
+    /// It failed, or is of no use; in words.
     Failed(String),
 }
 
 /// What became of one source.
 #[derive(Debug, Clone, Serialize)]
 pub struct CopiedOne {
-    /// The source.
+    /// Identifier of the snapshot in the primary region.
     pub source: String,
-    /// The copy.
+    /// Identifier of its copy in the DR region.
     pub target: String,
     /// How it ended.
     pub outcome: CopyOutcome,
@@ -250,9 +249,9 @@ pub struct CopiedOne {
 /// What became of a plan.
 #[derive(Debug, Clone, Serialize)]
 pub struct Copied {
-    /// The database.
+    /// Identifier of the database, as the settings have it.
     pub database: String,
-    /// Where to.
+    /// The region that receives it.
     pub region: Region,
     /// Each source, newest first.
     pub snapshots: Vec<CopiedOne>,
@@ -302,7 +301,7 @@ impl Report for Copied {
             .text(format!(
                 "{} snapshots in {}, at most {} copies in progress at once",
                 self.snapshots.len(),
-                show::length(self.took),
+                report::duration(self.took),
                 self.most_in_progress
             ));
         let reasons = [&self.blocked, &self.last_error];
@@ -337,13 +336,13 @@ pub async fn copy(
         most: 0,
         blocked: None,
     };
-    let waiting = Waiting::begin(options.patience);
+    let mut waiting = Waiter::begin(options.waiter);
     let label = format!("copy snapshots of {} to {}", plan.database, plan.region);
     observer.started(&label);
     let mut last_error = None;
     let outcome = loop {
         last_error = match queue.round().await {
-            Err(error) if !Waiting::may_pass(&error) => break Err(error),
+            Err(error) if !error.is_transient() => break Err(error),
             Err(error) => {
                 observer.waiting(&label, &error.to_string());
                 Some(match &error.message {
@@ -586,6 +585,7 @@ async fn begin(site: &RdsClients, step: &CopyStep, options: &CopyOptions) -> Res
         .set_kms_key_id(options.key.clone())
         .set_tags(Some(provenance_tags::tags(&own, &options.tags)));
     let Err(error) = request.send().await else {
+        site.applied("begin copy of snapshot", &step.target);
         return Ok(Begun::Yes);
     };
     let error = site.call("CopyDBSnapshot", &step.target).failed(error);

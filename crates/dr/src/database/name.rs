@@ -26,8 +26,8 @@ pub fn is_legal_snapshot_id(id: &str) -> bool {
 pub fn copy_id(source: &Snapshot, attempt: usize) -> Option<String> {
     let time = source.taken?.strftime("%Y%m%dt%H%M%Sz").to_string();
     let region = super::snapshot::arn_region(&source.arn).unwrap_or("unknown-region");
-    let digest = Sha256::digest(source.arn.as_bytes());
-    let digest: String = digest[..4].iter().map(|b| format!("{b:02x}")).collect();
+    let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(source.arn.as_bytes()).into();
+    let digest = format!("{:08x}", u32::from_be_bytes([a, b, c, d]));
     let mut id = legal_part(&source.database);
     if !id.starts_with(|c: char| c.is_ascii_alphabetic()) {
         id = format!("db-{id}");

@@ -54,7 +54,7 @@ pub struct PrunePlan {
 }
 
 impl PrunePlan {
-    /// The database.
+    /// Identifier of the database, as the settings have it.
     pub fn database(&self) -> &str {
         &self.database
     }
@@ -199,7 +199,7 @@ impl Report for PrunePlan {
 /// What became of one.
 #[derive(Debug, Clone, Serialize)]
 pub struct PrunedOne {
-    /// The snapshot.
+    /// Identifier of the snapshot.
     pub snapshot: String,
     /// Why it is still there; none when it was deleted.
     pub left: Option<String>,
@@ -208,7 +208,7 @@ pub struct PrunedOne {
 /// What was deleted.
 #[derive(Debug, Clone, Serialize)]
 pub struct Pruned {
-    /// The database.
+    /// Identifier of the database, as the settings have it.
     pub database: String,
     /// Each that was to be deleted.
     pub snapshots: Vec<PrunedOne>,
@@ -274,7 +274,10 @@ pub async fn prune(
 /// Why it is left; none when it is gone.
 async fn delete(site: &RdsClients, id: &str) -> Option<String> {
     let request = site.rds.delete_db_snapshot().db_snapshot_identifier(id);
-    let error = request.send().await.err()?;
+    let Err(error) = request.send().await else {
+        site.applied("delete snapshot", id);
+        return None;
+    };
     let error = site.call("DeleteDBSnapshot", id).failed(error);
     if is_any(&error, &["DBSnapshotNotFound"]) {
         return None;

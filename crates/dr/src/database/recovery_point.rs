@@ -65,7 +65,7 @@ impl RecoveryPoint {
 /// The recovery points of one database in one region.
 #[derive(Debug, Clone, Serialize)]
 pub struct RecoveryPoints {
-    /// The database.
+    /// Identifier of the database, as the settings have it.
     pub database: String,
     /// Where they are.
     pub region: Region,
@@ -99,7 +99,7 @@ impl Report for RecoveryPoints {
                 (None, true) => Mark::Ok,
                 (None, false) => Mark::Plain,
             };
-            let length = |seconds| show::length(std::time::Duration::from_secs(seconds));
+            let length = |seconds| report::duration(std::time::Duration::from_secs(seconds));
             let rpo = point.rpo_seconds.map_or("unknown".to_owned(), length);
             let latest = point.latest.map_or("unknown".to_owned(), show::time);
             let note = point.problem.clone().unwrap_or_default();
@@ -121,7 +121,7 @@ impl Report for RecoveryPoints {
                 ["RPO", "Data of", "Kind", "Recovery point", "Problem"],
                 rows.collect(),
             );
-        let objective = show::length(std::time::Duration::from_secs(self.objective_seconds));
+        let objective = report::duration(std::time::Duration::from_secs(self.objective_seconds));
         let verdict = match self.meets_objective() {
             Some(true) => format!("the freshest meets the objective of {objective}"),
             Some(false) => format!("the freshest does not meet the objective of {objective}"),

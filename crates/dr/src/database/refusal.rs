@@ -12,7 +12,7 @@ use super::{KeyProblem, show};
 pub enum Refusal {
     /// No snapshot can be copied.
     NoSnapshot {
-        /// The database.
+        /// Identifier of the database, as the settings have it.
         database: String,
         /// Where it was looked for.
         region: Region,
@@ -21,35 +21,35 @@ pub enum Refusal {
     },
     /// There is no such instance.
     NoInstance {
-        /// The instance.
+        /// Identifier of the instance.
         database: String,
         /// Where it was looked for.
         region: Region,
     },
     /// The source is encrypted and settings name no key.
     KeyMissing {
-        /// The database.
+        /// Identifier of the database, as the settings have it.
         database: String,
         /// Where a key is needed.
         region: Region,
     },
     /// The key cannot be used.
     Key {
-        /// Its ARN.
+        /// ARN of the key, from the settings.
         key: String,
         /// Where it is needed.
         region: Region,
-        /// Why not.
+        /// What KMS or RDS has against it.
         problem: KeyProblem,
     },
     /// AWS wants a request that is signed for the other region as well.
     PreSignedUrl {
-        /// The partition.
+        /// Name of the partition, such as `aws-us-gov`.
         partition: &'static str,
     },
     /// Nothing to restore from.
     NoRecoveryPoint {
-        /// The database.
+        /// Identifier of the database, as the settings have it.
         database: String,
         /// Where it was looked for.
         region: Region,
@@ -67,7 +67,7 @@ pub enum Refusal {
     PointUnusable {
         /// What was asked for.
         point: String,
-        /// Why not.
+        /// What KMS or RDS has against it.
         problem: String,
     },
     /// No backup covers the time.
@@ -79,40 +79,40 @@ pub enum Refusal {
     },
     /// An instance has the name already.
     TargetTaken {
-        /// The name.
+        /// Identifier that was to be given to the restored instance.
         target: String,
-        /// Where.
+        /// The DR region.
         region: Region,
         /// What it is.
         what: String,
     },
     /// Settings do not say how to restore it.
     NoRestoreSettings {
-        /// The database.
+        /// Identifier of the database, as the settings have it.
         database: String,
     },
     /// The instance makes no automated backups.
     NoBackups {
-        /// The database.
+        /// Identifier of the database, as the settings have it.
         database: String,
     },
     /// The last good copy would be deleted.
     LastCopy {
-        /// The database.
+        /// Identifier of the database, as the settings have it.
         database: String,
         /// Where the copy is.
         region: Region,
     },
     /// A snapshot would be deleted that something else made.
     NotMadeHere {
-        /// The snapshot.
+        /// Identifier of the snapshot.
         snapshot: String,
         /// Where it is.
         region: Region,
     },
     /// As many backups are replicated as AWS allows.
     BackupQuota {
-        /// Where.
+        /// The DR region.
         region: Region,
         /// How many there are.
         there: usize,

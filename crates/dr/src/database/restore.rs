@@ -5,7 +5,7 @@ mod verify;
 
 use std::time::Duration;
 
-use aws_env::Error;
+use aws_env::{Error, Waiter, WaiterConfig};
 use aws_sdk_rds::types::Tag;
 use jiff::Timestamp;
 use report::{Document, Mark, Observer, Outcome, Report};
@@ -16,13 +16,12 @@ pub use plan::{At, AtError, Choice, RestorePlan, RestoreRequest, RestoreStep, pl
 pub use verify::Difference;
 
 use super::clients::is_any;
-use super::patience::Waiting;
-use super::{Instance, Kind, Patience, RdsClients, Refusal, check_key, provenance_tags, show};
+use super::{Instance, Kind, RdsClients, Refusal, check_key, provenance_tags, show};
 
 /// Why a restore did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// Not begun.
+    /// It was not begun, and nothing was changed.
     #[error("{0}")]
     Refused(Refusal),
     /// AWS did not answer or refused.
@@ -31,20 +30,20 @@ pub enum RestoreError {
     /// It ended in a status that it does not leave by itself.
     #[error("bring {target} up in {region}: it ended {status}")]
     Ended {
-        /// The instance.
+        /// Identifier of the instance.
         target: String,
-        /// Where.
+        /// The DR region.
         region: Region,
-        /// The status.
+        /// The status in which it stays.
         status: String,
     },
     /// It is still going on; the next run takes it up.
     #[error(
         "have {target} available within {}: it is {last}",
-        show::length(*waited)
+        report::duration(*waited)
     )]
     Deadline {
-        /// The instance.
+        /// Identifier of the instance.
         target: String,
         /// How long was waited.
         waited: Duration,
@@ -136,9 +135,9 @@ const DEAD_ENDS: [&str; 15] = [
 pub struct Restored {
     /// The instance in the DR region.
     pub target: String,
-    /// Where.
+    /// The DR region.
     pub region: Region,
-    /// `HOST:PORT`.
+    /// Its endpoint as `HOST:PORT`.
     pub endpoint: Option<String>,
     /// What it was restored from.
     pub choice: Choice,
@@ -171,7 +170,7 @@ impl Restored {
 
 impl Report for Restored {
     fn document(&self) -> Document {
-        let length = |seconds: u64| show::length(Duration::from_secs(seconds));
+        let length = |seconds: u64| report::duration(Duration::from_secs(seconds));
         let met = |found: u64, objective: u64| {
             let mark = if found <= objective {
                 Mark::Ok
@@ -232,11 +231,11 @@ pub async fn restore(
     site: &RdsClients,
     plan: &RestorePlan,
     tags: &Tags,
-    patience: Patience,
+    waiter: WaiterConfig,
     now: Timestamp,
     observer: &dyn Observer,
 ) -> Result<Restored, RestoreError> {
-    let waiting = Waiting::begin(patience);
+    let mut waiting = Waiter::begin(waiter);
     let label = format!("restore {} in {}", plan.target, plan.region);
     observer.started(&label);
     let ended = async {
@@ -244,7 +243,7 @@ pub async fn restore(
         if plan.step == RestoreStep::Begin {
             resumed = begin(site, plan, tags, now).await?;
         }
-        let instance = wait(site, plan, &waiting, &label, observer).await?;
+        let instance = wait(site, plan, &mut waiting, &label, observer).await?;
         Ok((resumed, instance))
     }
     .await;
@@ -301,6 +300,7 @@ async fn begin(
         Kind::ReplicatedBackup | Kind::Replica => from_backup(site, plan, tags).await,
     };
     let Err(error) = sent else {
+        site.applied("begin restore", &plan.target);
         return Ok(false);
     };
     if !is_any(&error, &["DBInstanceAlreadyExists"]) {
@@ -382,7 +382,7 @@ async fn from_backup(site: &RdsClients, plan: &RestorePlan, tags: Vec<Tag>) -> R
 async fn wait(
     site: &RdsClients,
     plan: &RestorePlan,
-    waiting: &Waiting,
+    waiting: &mut Waiter,
     label: &str,
     observer: &dyn Observer,
 ) -> Result<Instance, RestoreError> {
@@ -410,7 +410,7 @@ async fn wait(
             }
             // Right after the call it may not be shown yet.
             Ok(None) => "not shown yet".to_owned(),
-            Err(error) if Waiting::may_pass(&error) => format!("not known: {error}"),
+            Err(error) if error.is_transient() => format!("not known: {error}"),
             Err(error) => return Err(error.into()),
         };
         observer.waiting(label, &last);

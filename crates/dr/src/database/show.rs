@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_smithy_types::DateTime;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// AWS's time as this project's.
 pub(super) fn timestamp(time: Option<&DateTime>) -> Option<Timestamp> {
@@ -17,17 +17,9 @@ pub(super) fn date_time(time: Timestamp) -> DateTime {
         .unwrap_or_else(|_| DateTime::from_secs(time.as_second()))
 }
 
-/// `2026-11-22 03:15:12Z`.
+/// A time as in `2026-11-22 03:15:12Z`.
 pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
-}
-
-/// `1h 5m 12s`, to the second.
-pub(super) fn length(length: Duration) -> String {
-    match SignedDuration::try_from(Duration::from_secs(length.as_secs())) {
-        Ok(length) => format!("{length:#}"),
-        Err(_) => format!("{} s", length.as_secs()),
-    }
 }
 
 /// What lies between the data and the moment of the loss; nothing when AWS's clock is ahead of ours.

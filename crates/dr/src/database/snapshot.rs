@@ -56,7 +56,7 @@ impl fmt::Display for SnapshotState {
 pub struct Snapshot {
     /// Its identifier, `rds:…` for an automated one.
     pub id: String,
-    /// Its ARN.
+    /// Its ARN, by which a copy is asked for from another region.
     pub arn: String,
     /// The instance that it is of; a copy keeps that of its source.
     pub database: String,
@@ -79,7 +79,7 @@ pub struct Snapshot {
     pub key: Option<String>,
     /// Percent copied, while that goes on.
     pub percent: Option<i32>,
-    /// Its tags.
+    /// Its tags, which say what made it and of which snapshot it is a copy.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
 }

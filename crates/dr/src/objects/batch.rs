@@ -81,18 +81,18 @@ pub enum BatchError {
     /// A manifest cannot be written on this machine.
     #[error("write the manifest {}", path.display())]
     Manifest {
-        /// The file.
+        /// The manifest on this machine.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         #[source]
         source: csv::Error,
     },
     /// A manifest that was written cannot be read.
     #[error("read the manifest {}", path.display())]
     Upload {
-        /// The file.
+        /// The manifest on this machine.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         #[source]
         source: ByteStreamError,
     },
@@ -101,9 +101,9 @@ pub enum BatchError {
         "copy {from} to {to} by a batch job, which can put a folder in front of keys but take none away"
     )]
     Folders {
-        /// The source.
+        /// URL of the source.
         from: String,
-        /// The destination.
+        /// URL of the destination.
         to: String,
     },
     /// The destination kept versions when the plan was approved and keeps none now.
@@ -300,6 +300,8 @@ pub async fn submit(
             copies: manifest.copies,
             id: Some(id.clone()),
         };
+        let region = destination.region().as_str();
+        tracing::info!(region, resource = id, step = "create job", "applied");
         made(&job);
         plan.jobs.push(job);
         journal.append_intents(&[Record::Job { token, id }]).await?;

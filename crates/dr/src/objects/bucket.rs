@@ -98,12 +98,12 @@ impl Bucket {
         }
     }
 
-    /// Where.
+    /// The bucket, and the folder of it that is meant.
     pub fn location(&self) -> &S3Location {
         &self.place
     }
 
-    /// Its region.
+    /// The region that is called for it.
     pub fn region(&self) -> Region {
         self.region
     }

@@ -15,7 +15,7 @@ pub enum Mode {
     Auto,
     /// ETags of the listing only; asks nothing else. Wrong for objects under SSE-KMS.
     Etag,
-    /// Checksums only.
+    /// Checksums that both sides keep; ETags prove nothing.
     Checksum,
     /// Size, and a destination that is not older: what other tools do by default. No proof.
     SizeMtime,
@@ -46,15 +46,15 @@ pub struct Checksum {
 pub struct Detail {
     /// Length in bytes.
     pub size: u64,
-    /// ETag.
+    /// ETag, without its quotation marks.
     pub etag: ETag,
     /// When it was written.
     pub modified: Modified,
-    /// Storage class.
+    /// Storage class, STANDARD where S3 names none.
     pub class: StorageClass,
     /// Version, where the bucket has versions.
     pub version: Option<String>,
-    /// Encryption.
+    /// Whether the ETag can be the MD5 of the content.
     pub encryption: Encryption,
     /// Every checksum that is kept.
     pub checksums: Vec<Checksum>,
@@ -84,7 +84,7 @@ pub enum Proof {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Difference {
-    /// Length.
+    /// They have different lengths.
     Size,
     /// Content, by comparable ETags or checksums.
     Content,
@@ -111,7 +111,7 @@ pub enum Unprovable {
 }
 
 impl Unprovable {
-    /// In words.
+    /// The reason as reports give it.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Keyed => "encrypted with a key, so the ETag says nothing, and no common checksum",
@@ -126,11 +126,11 @@ impl Unprovable {
 /// The outcome of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Proven equal.
+    /// Proven equal, and by what.
     Equal(Proof),
-    /// Proven different.
+    /// Proven different, and in what.
     Differs(Difference),
-    /// Neither.
+    /// Neither equal nor different can be proven; why not.
     NotProvable(Unprovable),
     /// The source is archived and cannot be read; it is not proven equal.
     Archived,

@@ -54,7 +54,7 @@ pub(super) struct Order {
 /// What must be in the destination's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// Nothing.
+    /// No object of this key.
     Absent,
     /// An object with this ETag.
     Object(ETag),
@@ -65,9 +65,7 @@ pub(super) enum Expected {
 pub(super) struct Copied {
     /// The new version in the destination.
     pub(super) version: Option<String>,
-    /// Its ETag.
     pub(super) etag: Option<ETag>,
-    /// Bytes.
     pub(super) size: u64,
 }
 

@@ -15,7 +15,7 @@ pub enum Covers {
     },
     /// Nobody knows, so that objects may be missing in it.
     Unknown {
-        /// Why.
+        /// What stands in the way of knowing.
         why: String,
     },
 }
@@ -28,7 +28,7 @@ impl Covers {
         }
     }
 
-    /// In words.
+    /// As the report says it.
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Keys {
@@ -55,9 +55,9 @@ impl Covers {
 /// What two inventories list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CoversBoth {
-    /// The source's.
+    /// What the source's inventory lists.
     pub source: Covers,
-    /// The destination's.
+    /// What the destination's inventory lists.
     pub destination: Covers,
 }
 

@@ -16,7 +16,7 @@ pub enum ETag {
     Single([u8; 16]),
     /// Put in parts: a digest over the digests of the parts.
     Multipart {
-        /// The digest.
+        /// MD5 of the MD5s of all parts.
         digest: [u8; 16],
         /// How many parts.
         parts: u32,
@@ -240,11 +240,11 @@ impl<'de> Deserialize<'de> for StorageClass {
 pub struct ObjectMeta {
     /// Length in bytes.
     pub size: u64,
-    /// ETag.
+    /// ETag, without its quotation marks.
     pub etag: ETag,
     /// When it was written.
     pub modified: Modified,
-    /// Storage class.
+    /// Storage class, STANDARD where S3 names none.
     #[serde(default)]
     pub class: StorageClass,
 }
@@ -299,7 +299,7 @@ impl Page {
         self.get(self.rows.len().checked_sub(1)?)
     }
 
-    /// All objects.
+    /// Keys and what is known of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &ObjectMeta)> {
         (0..self.len()).filter_map(|index| self.get(index))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aws_env::{Error, ErrorClass};
+use aws_env::Error;
 use report::{Amount, Document, Mark, Observer, Report};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
@@ -52,9 +52,9 @@ pub enum ExecuteError {
 pub struct Done {
     /// The run's name, for `undo`.
     pub run: String,
-    /// Copied.
+    /// Objects that were copied, new ones and overwritten ones.
     pub copied: Tally,
-    /// Deleted.
+    /// Objects that got a delete marker.
     pub deleted: Tally,
     /// Not done, because somebody else has written there since it was listed.
     pub conflicts: Listed,
@@ -147,7 +147,6 @@ impl Report for Done {
 
 /// Everything that doing needs.
 pub(super) struct Execution<'a> {
-    /// Copies.
     pub(super) copier: Arc<Copier>,
     /// What is changed.
     pub(super) destination: &'a Bucket,
@@ -157,7 +156,6 @@ pub(super) struct Execution<'a> {
     pub(super) concurrency: usize,
     /// Becomes true when the run is to end soon.
     pub(super) stop: watch::Receiver<bool>,
-    /// Who watches.
     pub(super) observer: &'a dyn Observer,
 }
 
@@ -169,6 +167,11 @@ struct Ready {
 }
 
 impl Execution<'_> {
+    /// One event for each step that was taken.
+    fn applied(&self, step: &'static str, key: &str) {
+        applied(self.destination, step, key);
+    }
+
     fn stopping(&self) -> bool {
         *self.stop.borrow()
     }
@@ -306,6 +309,7 @@ impl Execution<'_> {
         let error = match outcome {
             Ok(copied) => {
                 done.copied.add(copied.size);
+                self.applied("copy", &key);
                 return self.journal.append_outcome(&Record::Done {
                     key,
                     after: copied.version,
@@ -324,8 +328,7 @@ impl Execution<'_> {
         };
         list.add(&step.key, size, Some(&problem));
         // Without an answer it is not known whether the object was copied.
-        let unanswered = matches!(&error, CopyError::Call(error)
-            if matches!(error.class, ErrorClass::Unreachable | ErrorClass::Throttled));
+        let unanswered = matches!(&error, CopyError::Call(error) if error.is_transient());
         if unanswered {
             return Ok(());
         }
@@ -386,6 +389,7 @@ impl Execution<'_> {
             let (list, problem) = match outcome {
                 Deleted::Made(after) => {
                     done.deleted.add(size);
+                    self.applied("delete", &key);
                     let etag = None;
                     self.journal
                         .append_outcome(&Record::Done { key, after, etag })?;
@@ -400,6 +404,17 @@ impl Execution<'_> {
         }
         Ok(())
     }
+}
+
+/// Tells that a step was taken for an object of `bucket`.
+pub(super) fn applied(bucket: &Bucket, step: &'static str, key: &str) {
+    let region = bucket.region().as_str();
+    tracing::info!(
+        region,
+        resource = format!("s3://{}/{key}", bucket.name()),
+        step,
+        "applied"
+    );
 }
 
 /// The cause that says something.
@@ -418,8 +433,7 @@ async fn copy_one(
     let mut round = 1;
     loop {
         let outcome = copier.copy(&ready.order, &ready.expected, &journal).await;
-        let again = matches!(&outcome, Err(CopyError::Call(error))
-            if matches!(error.class, ErrorClass::Unreachable | ErrorClass::Throttled));
+        let again = matches!(&outcome, Err(CopyError::Call(error)) if error.is_transient());
         if !again || round >= ROUNDS {
             return (ready, outcome);
         }

@@ -254,7 +254,7 @@ pub enum Refusal {
     Swapped {
         /// The primary bucket.
         primary: String,
-        /// Its copy.
+        /// Its copy in the DR region.
         dr: String,
     },
     /// Something would be deleted because the source lists nothing.

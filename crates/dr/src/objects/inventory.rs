@@ -29,7 +29,7 @@ mod rows;
 
 use rows::{Row, Rows};
 
-/// `s3://BUCKET/…/manifest.json`.
+/// URL of an inventory: `s3://BUCKET/…/manifest.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestUrl {
     /// The bucket in which the inventory was published.
@@ -59,7 +59,7 @@ impl fmt::Display for ManifestUrl {
     }
 }
 
-/// One inventory.
+/// An S3 Inventory list that was published in a bucket.
 #[derive(Clone, Debug)]
 pub struct Inventory {
     /// The bucket in which it was published, as a whole.
@@ -79,18 +79,18 @@ pub enum InventoryError {
     /// The manifest is not one.
     #[error("read the inventory's manifest {key}")]
     Manifest {
-        /// Its key.
+        /// Key of the `manifest.json`.
         key: String,
-        /// Why.
+        /// What the parser or the system says.
         #[source]
         source: serde_json::Error,
     },
     /// The manifest says something that cannot be used.
     #[error("use the inventory's manifest {key}: {problem}")]
     Unusable {
-        /// Its key.
+        /// Key of the `manifest.json`.
         key: String,
-        /// What.
+        /// What cannot be used, in words.
         problem: String,
     },
     /// Bytes do not have the checksum that was published with them.
@@ -108,7 +108,7 @@ pub enum InventoryError {
     Unpack {
         /// Key of the file.
         key: String,
-        /// Why.
+        /// What the parser or the system says.
         #[source]
         source: io::Error,
     },
@@ -119,7 +119,7 @@ pub enum InventoryError {
         key: String,
         /// Counted from 1.
         row: u64,
-        /// What.
+        /// What cannot be used, in words.
         problem: String,
     },
     /// They list other parts of their buckets.
@@ -143,7 +143,7 @@ pub enum InventoryError {
     /// Both list the same bucket.
     #[error("compare two inventories of one bucket, {bucket}")]
     OneBucket {
-        /// The bucket.
+        /// Name of the bucket that both list.
         bucket: String,
     },
     /// Rows cannot be kept on this machine.
@@ -151,7 +151,7 @@ pub enum InventoryError {
     Keep {
         /// File or directory.
         path: PathBuf,
-        /// Why.
+        /// What the parser or the system says.
         #[source]
         source: io::Error,
     },

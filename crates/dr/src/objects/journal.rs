@@ -36,7 +36,7 @@ pub(super) enum Action {
     Delete,
 }
 
-/// One run.
+/// A run as its journal names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// Its name, unique in time.
@@ -56,7 +56,6 @@ pub struct Run {
 pub(super) struct Intent {
     /// The whole key in the destination bucket.
     pub(super) key: String,
-    /// What.
     pub(super) action: Action,
     /// ETag of what is copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,7 +87,7 @@ pub(super) enum Record {
     Failed {
         /// The whole key.
         key: String,
-        /// Why.
+        /// S3's code, or the error in words.
         problem: String,
     },
     /// A batch job is about to be asked for.
@@ -131,7 +130,7 @@ pub enum JournalError {
     File {
         /// File or directory.
         path: PathBuf,
-        /// Why.
+        /// What the system or the parser says.
         #[source]
         source: io::Error,
     },
@@ -145,7 +144,7 @@ pub enum JournalError {
         place: String,
         /// Counted from 1.
         line: usize,
-        /// Why.
+        /// What the system or the parser says.
         #[source]
         source: serde_json::Error,
     },
@@ -154,7 +153,7 @@ pub enum JournalError {
     Stray {
         /// File or key.
         place: String,
-        /// The object.
+        /// The whole key.
         key: String,
     },
     /// Changes cannot be kept on this machine.
@@ -163,7 +162,7 @@ pub enum JournalError {
     /// There is no journal of this run.
     #[error("find run {run} in {place}")]
     Absent {
-        /// The run.
+        /// Name of the run.
         run: String,
         /// Where it was looked for.
         place: String,

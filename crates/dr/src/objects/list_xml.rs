@@ -14,7 +14,7 @@ pub enum ListingError {
     /// A tag or an entity is not as XML wants it, or the text is not UTF-8.
     #[error("read the listing: malformed at {near:?}")]
     Malformed {
-        /// Where.
+        /// What stands there, up to 80 bytes.
         near: String,
     },
     /// An object lacks a key, size or time.

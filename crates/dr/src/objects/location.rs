@@ -11,7 +11,7 @@ pub const JOURNAL: &str = ".dr-journal/";
 /// A bucket, or a folder of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct S3Location {
-    /// The bucket.
+    /// Name of the bucket.
     pub bucket: BucketName,
     /// Empty, or ends with `/`: `s3://b/photos` means `photos/…` and not `photos-old/…`.
     pub prefix: String,
@@ -23,19 +23,19 @@ pub enum S3LocationError {
     /// It does not begin with `s3://`.
     #[error("{text:?} is not s3://BUCKET or s3://BUCKET/PREFIX")]
     Form {
-        /// As given.
+        /// The text that was to be read.
         text: String,
     },
     /// Nothing follows the bucket.
     #[error("{text:?} is not s3://BUCKET/KEY")]
     NoKey {
-        /// As given.
+        /// The text that was to be read.
         text: String,
     },
     /// The bucket's name is none.
     #[error("{text:?} names no bucket: {problem}")]
     Bucket {
-        /// As given.
+        /// The text that was to be read.
         text: String,
         /// What is wrong with its name. Not a source: a parser of arguments shows nothing else.
         problem: settings::NameError,

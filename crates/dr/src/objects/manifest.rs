@@ -21,7 +21,7 @@ const BLOCK: usize = 1_000;
 pub struct Manifest {
     /// The bucket that it lists.
     pub manifest: String,
-    /// When.
+    /// When the bucket was listed.
     pub captured: Timestamp,
 }
 
@@ -41,22 +41,22 @@ pub enum ManifestError {
     /// The file cannot be used.
     #[error("use the manifest {}", path.display())]
     File {
-        /// The file.
+        /// Path of the manifest.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         #[source]
         source: io::Error,
     },
     /// There is a file of this name, and the manifest of a failover cannot be made again later.
     #[error("{} exists and is not overwritten", path.display())]
     Exists {
-        /// The file.
+        /// Path of the manifest.
         path: PathBuf,
     },
     /// It is not a manifest, or it was cut short or reordered.
     #[error("read the manifest {}: line {line} is wrong", path.display())]
     Line {
-        /// The file.
+        /// Path of the manifest.
         path: PathBuf,
         /// Counted from 1.
         line: usize,

@@ -39,9 +39,9 @@ pub struct ParityOptions {
 /// One side, or one folder of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Sum {
-    /// Objects.
+    /// Number of objects.
     pub objects: u64,
-    /// Bytes.
+    /// Sum of their lengths in bytes.
     pub bytes: u64,
     /// Over key, size and content of every object.
     pub digest: TreeDigest,
@@ -72,9 +72,9 @@ impl Sum {
 /// Both sides of a folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Folder {
-    /// The source.
+    /// What the source holds.
     pub source: Sum,
-    /// The destination.
+    /// What the destination holds.
     pub destination: Sum,
     /// Objects that differ or are on one side only.
     pub different: u64,
@@ -127,13 +127,13 @@ pub struct Parity {
     pub from: String,
     /// Where the destination is.
     pub to: String,
-    /// The source.
+    /// What the source holds.
     pub source: Sum,
-    /// The destination.
+    /// What the destination holds.
     pub destination: Sum,
-    /// Proven equal.
+    /// Objects that are proven equal.
     pub equal: Tally,
-    /// Proven different.
+    /// Objects that are proven different; in what is the reason.
     pub different: Listed,
     /// Not in the destination.
     pub only_source: Listed,

@@ -40,9 +40,9 @@ pub struct PlanOptions {
 /// Objects and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// Objects.
+    /// Number of objects.
     pub objects: u64,
-    /// Bytes.
+    /// Sum of their lengths in bytes.
     pub bytes: u64,
 }
 
@@ -73,7 +73,7 @@ pub struct Listed {
 pub struct Example {
     /// The key below the prefix.
     pub key: String,
-    /// Why.
+    /// Why it is listed, where that is not the same for all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -104,7 +104,7 @@ pub struct Plan {
     pub source: Tally,
     /// Everything that the destination has.
     pub destination: Tally,
-    /// Proven equal.
+    /// Objects that are proven equal and left alone.
     pub equal: Tally,
     /// To be copied: not there yet.
     pub create: Listed,
@@ -279,7 +279,7 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// The numbers.
+    /// What was planned, in numbers and some examples.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }

@@ -19,6 +19,7 @@ use super::bucket::Bucket;
 use super::copy::{Copier, CopyError, Expected, Order};
 use super::deletion::{Deleted, Target, delete};
 use super::entry::ETag;
+use super::execute::applied;
 use super::journal::{
     Action, Change, Intent, Journal, JournalError, Outcome, Record, ReplayedRun, Run,
 };
@@ -35,7 +36,7 @@ const BATCH: usize = 1_000;
 /// What undoing a run would do, in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct UndoPlan {
-    /// The run.
+    /// Name of the run that is to be undone.
     pub run: String,
     /// Deleted objects that come back.
     pub revive: Tally,
@@ -61,7 +62,7 @@ pub struct PlannedUndo {
 }
 
 impl PlannedUndo {
-    /// The numbers.
+    /// What was planned, in numbers and some examples.
     pub fn plan(&self) -> &UndoPlan {
         &self.plan
     }
@@ -106,21 +107,21 @@ pub enum UndoRefusal {
     /// It is under way on this machine.
     #[error("run {run} is under way on this machine")]
     UnderWay {
-        /// The run.
+        /// Name of the run that is to be undone.
         run: String,
     },
     /// Some of its batch jobs may still write.
     #[error("batch jobs of run {run} have not ended: {}", states(jobs))]
     JobsUnfinished {
-        /// The run.
+        /// Name of the run that is to be undone.
         run: String,
-        /// Those jobs.
+        /// Those jobs, as far as S3 tells about them.
         jobs: Vec<JobState>,
     },
     /// Putting something back would remove what is there for good.
     #[error("{bucket} keeps no versions now")]
     Unversioned {
-        /// The bucket.
+        /// Name of the bucket.
         bucket: String,
     },
 }
@@ -142,7 +143,7 @@ pub enum UndoError {
     /// The run has made batch jobs, and there is no way to ask about them.
     #[error("undo run {run}: whether its batch jobs have ended is not known")]
     JobsUnknown {
-        /// The run.
+        /// Name of the run that is to be undone.
         run: String,
     },
     /// S3 does not tell whether the run's batch jobs have ended.
@@ -176,6 +177,17 @@ enum Work {
     Restore { version: String },
     /// Put a delete marker on it.
     Remove { etag: ETag },
+}
+
+impl Work {
+    /// As the log calls it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Revive => "undo deletion",
+            Self::Restore { .. } => "undo overwriting",
+            Self::Remove { .. } => "undo creation",
+        }
+    }
 }
 
 impl UndoPlan {
@@ -242,7 +254,7 @@ impl Report for UndoPlan {
 pub struct Undone {
     /// The run that undid; it can be undone in turn.
     pub run: String,
-    /// Put back.
+    /// Objects that were put back.
     pub undone: Tally,
     /// Not put back.
     pub failed: Listed,
@@ -497,6 +509,9 @@ pub async fn undo(
             })
             .buffer_unordered(AT_ONCE.min(options.concurrency.max(1)));
         while let Some((step, outcome)) = running.next().await {
+            if outcome.is_ok() {
+                applied(bucket, step.work.name(), &step.key);
+            }
             journal.append_outcome(&undone.add(step, outcome))?;
             observer.advanced("undo", amount(undone.undone.objects), amount(total));
         }

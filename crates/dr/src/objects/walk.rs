@@ -65,16 +65,16 @@ pub enum WalkError<L, V> {
     /// A listing failed.
     #[error("list the {side}")]
     List {
-        /// Which.
+        /// The side whose listing it is.
         side: Side,
-        /// Why.
+        /// What the lister says.
         #[source]
         source: L,
     },
     /// The server does not list in the order of UTF-8 bytes, so that a missing key could not be told.
     #[error("list the {side}: a page after {after:?} begins with {key:?}")]
     OutOfOrder {
-        /// Which.
+        /// The side whose listing it is.
         side: Side,
         /// Where the page should begin.
         after: String,

@@ -8,7 +8,7 @@ use dr::database::{
 use settings::Tags;
 
 use crate::restores::replicate;
-use crate::stage::{DR, ID, PATIENCE, PRIMARY, minutes, stage};
+use crate::stage::{DR, ID, PRIMARY, WAITER, minutes, stage};
 
 #[tokio::test]
 async fn from_enabled_to_disabled() {
@@ -61,7 +61,7 @@ async fn a_disabled_key_is_found_before_the_replication_begins() {
     stage.kms.disable_key().key_id(&key).send().await.unwrap();
     let instance = stage.primary.instance(ID).await.unwrap();
     let plan = plan_enable(&stage.database, instance.as_ref(), &[], stage.regions()).unwrap();
-    let refused = enable(&stage.dr, &plan, &Tags::default(), PATIENCE)
+    let refused = enable(&stage.dr, &plan, &Tags::default(), WAITER)
         .await
         .unwrap();
     assert!(matches!(refused, Err(Refusal::Key { .. })), "{refused:?}");

@@ -4,7 +4,7 @@ use dr::database::{CopyOutcome, KeyProblem, Refusal, is_legal_snapshot_id, plan_
 use local_aws::{Fault, FaultKind, RdsQuotas};
 use settings::CopiesKept;
 
-use crate::stage::{DR, ID, NONE, PATIENCE, minutes, outcomes, stage};
+use crate::stage::{DR, ID, NONE, WAITER, minutes, outcomes, stage};
 
 // aws-behaviour: 31
 #[tokio::test]
@@ -14,7 +14,7 @@ async fn fifty_snapshots_are_copied_twenty_at_a_time() {
         stage.take(&format!("manual-{n}")).await;
     }
     stage.aws.clear_log();
-    let copied = stage.copied(50, PATIENCE).await;
+    let copied = stage.copied(50, WAITER).await;
     assert_eq!(copied.snapshots.len(), 50);
     assert!(copied.is_complete(), "{copied:?}");
     assert_eq!(copied.most_in_progress, 20);
@@ -31,7 +31,7 @@ async fn fifty_snapshots_are_copied_twenty_at_a_time() {
     );
     // Again: nothing to do, and nothing is called that changes anything.
     stage.aws.clear_log();
-    let again = stage.copied(50, PATIENCE).await;
+    let again = stage.copied(50, WAITER).await;
     assert!(
         outcomes(&again)
             .iter()
@@ -65,7 +65,7 @@ async fn the_quota_that_aws_has_counts_whatever_we_believe() {
         copies_in_progress: 2,
         ..stage.rds.quotas()
     });
-    let copied = stage.copied(5, PATIENCE).await;
+    let copied = stage.copied(5, WAITER).await;
     assert!(copied.is_complete(), "{copied:?}");
     let calls = stage.calls("CopyDBSnapshot");
     assert!(
@@ -79,13 +79,13 @@ async fn the_quota_that_aws_has_counts_whatever_we_believe() {
 async fn a_full_region_is_said_and_not_waited_for() {
     let stage = stage!();
     stage.take("first").await;
-    assert!(stage.copied(1, PATIENCE).await.is_complete());
+    assert!(stage.copied(1, WAITER).await.is_complete());
     stage.take("second").await;
     stage.rds.set_quotas(RdsQuotas {
         manual_snapshots: 1,
         ..stage.rds.quotas()
     });
-    let copied = stage.copied(1, PATIENCE).await;
+    let copied = stage.copied(1, WAITER).await;
     assert_eq!(outcomes(&copied), [CopyOutcome::Queued]);
     assert!(copied.blocked.is_some(), "{copied:?}");
 }
@@ -96,7 +96,7 @@ async fn a_run_that_died_is_taken_up_without_a_second_copy() {
     stage.take("seed").await;
     let begun = stage.copied(1, NONE).await;
     assert_eq!(outcomes(&begun), [CopyOutcome::InProgress]);
-    let copied = stage.copied(1, PATIENCE).await;
+    let copied = stage.copied(1, WAITER).await;
     assert_eq!(outcomes(&copied), [CopyOutcome::Copied]);
     assert_eq!(stage.calls("CopyDBSnapshot").len(), 1);
     assert_eq!(stage.copies().await.len(), 1);
@@ -111,7 +111,7 @@ async fn a_lost_answer_makes_no_second_copy() {
         .operation("CopyDBSnapshot");
     stage.aws.add_fault(lost.times(1));
     assert_eq!(
-        outcomes(&stage.copied(1, PATIENCE).await),
+        outcomes(&stage.copied(1, WAITER).await),
         [CopyOutcome::Copied]
     );
     assert_eq!(stage.copies().await.len(), 1);
@@ -126,7 +126,7 @@ async fn throttling_through_a_whole_wait_is_survived() {
     let throttled = Fault::new(FaultKind::SlowDown).service("rds").region(DR);
     stage.aws.add_fault(throttled.share(0.5));
     assert_eq!(
-        outcomes(&stage.copied(1, PATIENCE).await),
+        outcomes(&stage.copied(1, WAITER).await),
         [CopyOutcome::Copied]
     );
     let log = stage.calls("DescribeDBSnapshots");
@@ -164,7 +164,7 @@ async fn the_key_is_checked_before_anything_is_begun() {
     }
     assert!(stage.calls("CopyDBSnapshot").is_empty());
     stage.database.kms = good.clone();
-    assert!(stage.copied(1, PATIENCE).await.is_complete());
+    assert!(stage.copied(1, WAITER).await.is_complete());
     let key = stage.copies().await[0].key.clone();
     assert_eq!(key, good.map(|key| key.to_string()));
 }
@@ -174,9 +174,9 @@ async fn a_copy_that_fails_is_made_again_under_another_name() {
     let stage = stage!();
     stage.take("seed").await;
     stage.rds.end_snapshot_as(DR, "app-*", "failed");
-    let failed = stage.copied(1, PATIENCE).await;
+    let failed = stage.copied(1, WAITER).await;
     assert!(failed.has_failed(), "{failed:?}");
-    let again = stage.copied(1, PATIENCE).await;
+    let again = stage.copied(1, WAITER).await;
     assert_eq!(outcomes(&again), [CopyOutcome::Copied]);
     assert_eq!(
         again.snapshots[0].target,
@@ -215,7 +215,7 @@ async fn only_good_snapshots_are_copied() {
             .rds
             .set_snapshot_status(crate::stage::PRIMARY, "going", "deleting")
     );
-    let copied = stage.copied(1, PATIENCE).await;
+    let copied = stage.copied(1, WAITER).await;
     assert_eq!(copied.snapshots[0].source, "good");
 }
 
@@ -237,7 +237,7 @@ async fn a_source_that_goes_before_its_turn_fails_alone() {
         key: None,
         tags: settings::Tags::default(),
         quota: 1,
-        patience: PATIENCE,
+        waiter: WAITER,
     };
     let copied = dr::database::copy(&stage.dr, &plan, &options, &report::Silent).await;
     let copied = copied.unwrap().unwrap();
@@ -254,7 +254,7 @@ async fn a_source_that_goes_before_its_turn_fails_alone() {
 async fn a_stale_copy_of_the_same_name_is_not_taken_for_a_new_one() {
     let stage = stage!();
     stage.take("seed").await;
-    let first = stage.copied(1, PATIENCE).await;
+    let first = stage.copied(1, WAITER).await;
     // The name is used again for a newer snapshot: the guide's script would restore the older one.
     let old = stage
         .from
@@ -263,7 +263,7 @@ async fn a_stale_copy_of_the_same_name_is_not_taken_for_a_new_one() {
     old.send().await.unwrap();
     stage.rds.step(minutes(60)).await;
     stage.take("seed").await;
-    let second = stage.copied(1, PATIENCE).await;
+    let second = stage.copied(1, WAITER).await;
     assert_eq!(outcomes(&second), [CopyOutcome::Copied]);
     assert_ne!(first.snapshots[0].target, second.snapshots[0].target);
     let freshest = stage.points(stage.rds.now()).await;

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_env::{AwsEnv, Options};
+use aws_env::{AwsEnv, Options, WaiterConfig};
 use dr::database::{
-    At, CopyOptions, CopyOutcome, Kind, Patience, RdsClients, RecoveryPoint, RestoreError,
-    RestoreRequest, Snapshot, SnapshotState, copy, order, plan_copies, plan_restore,
-    recovery_points, restore,
+    At, CopyOptions, CopyOutcome, Kind, RdsClients, RecoveryPoint, RestoreError, RestoreRequest,
+    Snapshot, SnapshotState, copy, order, plan_copies, plan_restore, recovery_points, restore,
 };
 use local_aws::{Base, LocalAws, RdsClock, RdsOptions};
 use report::Silent;
@@ -63,10 +62,7 @@ async fn copy_and_restore(aws: &LocalAws, shows_source: bool) {
         RdsClients::new(&env.access(primary)),
         RdsClients::new(&env.access(dr)),
     );
-    let patience = Patience {
-        deadline: Duration::from_secs(60),
-        interval: Duration::from_millis(20),
-    };
+    let waiter = WaiterConfig::every(Duration::from_millis(20), Duration::from_secs(60));
     while source.instance(ID).await.unwrap().unwrap().status != "available" {
         tokio::task::yield_now().await;
     }
@@ -87,11 +83,11 @@ async fn copy_and_restore(aws: &LocalAws, shows_source: bool) {
         key: None,
         tags: Tags::default(),
         quota: 20,
-        patience,
+        waiter,
     };
-    let patience_of_copy = if shows_source { patience } else { NONE };
+    let waiter_of_copy = if shows_source { waiter } else { NONE };
     let options = CopyOptions {
-        patience: patience_of_copy,
+        waiter: waiter_of_copy,
         ..options
     };
     let copied = copy(&target, &plan, &options, &Silent)
@@ -127,7 +123,7 @@ async fn copy_and_restore(aws: &LocalAws, shows_source: bool) {
         objectives: Objectives::default(),
     };
     let plan = plan_restore(&request, &points, None).unwrap();
-    let restored = restore(&target, &plan, &Tags::default(), patience, as_of, &Silent).await;
+    let restored = restore(&target, &plan, &Tags::default(), waiter, as_of, &Silent).await;
     if shows_source {
         assert_eq!(restored.unwrap().target, TARGET);
         return;

@@ -4,13 +4,13 @@ use dr::database::{Kind, Refusal, RestoreError, RestoreStep, enable, plan_enable
 use local_aws::{Fault, FaultKind, RegionState};
 use settings::Tags;
 
-use crate::stage::{DR, NONE, PATIENCE, PRIMARY, Stage, TARGET, minutes};
+use crate::stage::{DR, NONE, PRIMARY, Stage, TARGET, WAITER, minutes};
 
 /// A copied snapshot, and no replicated backup.
 async fn with_copy(encrypted: bool) -> Option<Stage> {
     let stage = Stage::open(encrypted).await?;
     stage.take("seed").await;
-    assert!(stage.copied(1, PATIENCE).await.is_complete());
+    assert!(stage.copied(1, WAITER).await.is_complete());
     Some(stage)
 }
 
@@ -25,7 +25,7 @@ pub(crate) async fn replicate(stage: &Stage) {
         stage.regions(),
     )
     .unwrap();
-    let ended = enable(&stage.dr, &plan, &Tags::default(), PATIENCE).await;
+    let ended = enable(&stage.dr, &plan, &Tags::default(), WAITER).await;
     ended.unwrap().unwrap();
     stage.rds.step(minutes(20)).await;
 }
@@ -51,7 +51,7 @@ async fn the_freshest_point_is_restored_without_the_primary_region() {
     assert!(rpo <= 7 * 60, "{rpo}");
     let plan = stage.plan(None).await.unwrap();
     assert_eq!(plan.choice.kind, Kind::ReplicatedBackup);
-    let restored = stage.restore(&plan, PATIENCE).await.unwrap();
+    let restored = stage.restore(&plan, WAITER).await.unwrap();
     assert_eq!(restored.differences, []);
     assert!(restored.rto_seconds.is_some() && restored.endpoint.is_some());
     let there = stage.dr.instance(TARGET).await.unwrap().unwrap();
@@ -67,7 +67,7 @@ async fn the_freshest_point_is_restored_without_the_primary_region() {
     // Once more: it is there, and nothing is begun.
     let plan = stage.plan(None).await.unwrap();
     assert_eq!(plan.step, RestoreStep::Verify);
-    let again = stage.restore(&plan, PATIENCE).await.unwrap();
+    let again = stage.restore(&plan, WAITER).await.unwrap();
     assert!(again.resumed && again.rto_seconds.is_none());
     assert_eq!(stage.calls("RestoreDBInstanceToPointInTime").len(), 1);
 }
@@ -86,11 +86,11 @@ async fn a_run_that_died_is_taken_up_with_what_it_had_chosen() {
     );
     // A fresher one arrives meanwhile: the restore that has begun goes on.
     stage.take("fresher").await;
-    assert!(stage.copied(1, PATIENCE).await.is_complete());
+    assert!(stage.copied(1, WAITER).await.is_complete());
     let again = stage.plan(None).await.unwrap();
     assert_ne!(again.step, RestoreStep::Begin);
     assert_eq!(again.choice, plan.choice);
-    let restored = stage.restore(&again, PATIENCE).await.unwrap();
+    let restored = stage.restore(&again, WAITER).await.unwrap();
     assert!(restored.resumed);
     // Time goes on beside the test. Where the restore was through by then, data that has arrived since is differing.
     let differing: Vec<_> = restored.differences.iter().map(|one| one.setting).collect();
@@ -109,7 +109,7 @@ async fn a_lost_answer_and_throttling_make_no_second_restore() {
     stage.aws.add_fault(lost.times(1));
     let throttled = Fault::new(FaultKind::SlowDown).operation("DescribeDBInstances");
     stage.aws.add_fault(throttled.share(0.5));
-    let restored = stage.restore(&plan, PATIENCE).await.unwrap();
+    let restored = stage.restore(&plan, WAITER).await.unwrap();
     assert_eq!(restored.differences, []);
     assert!(restored.resumed);
 }
@@ -126,7 +126,7 @@ async fn a_restore_that_ends_badly_says_what_to_do() {
         stage.rds.end_instance_as(DR, TARGET, status);
         let plan = stage.plan(None).await.unwrap();
         assert_eq!(plan.step, RestoreStep::Begin);
-        let ended = stage.restore(&plan, PATIENCE).await.unwrap_err();
+        let ended = stage.restore(&plan, WAITER).await.unwrap_err();
         assert!(matches!(&ended, RestoreError::Ended { status: found, .. } if found == status));
         let hint = ended.hint().unwrap();
         assert!(
@@ -136,13 +136,13 @@ async fn a_restore_that_ends_badly_says_what_to_do() {
         // The same command says the same, and restores nothing over it.
         let plan = stage.plan(None).await.unwrap();
         assert_eq!(plan.step, RestoreStep::Resume);
-        assert!(stage.restore(&plan, PATIENCE).await.is_err());
+        assert!(stage.restore(&plan, WAITER).await.is_err());
         let delete = stage.to.delete_db_instance().db_instance_identifier(TARGET);
         delete.skip_final_snapshot(true).send().await.unwrap();
         stage.rds.step(minutes(10)).await;
     }
     let plan = stage.plan(None).await.unwrap();
-    assert!(stage.restore(&plan, PATIENCE).await.is_ok());
+    assert!(stage.restore(&plan, WAITER).await.is_ok());
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn a_key_that_was_disabled_is_found_before_the_restore() {
     let key = stage.database.kms.as_ref().unwrap().to_string();
     stage.kms.disable_key().key_id(&key).send().await.unwrap();
     let plan = stage.plan(None).await.unwrap();
-    let refused = stage.restore(&plan, PATIENCE).await.unwrap_err();
+    let refused = stage.restore(&plan, WAITER).await.unwrap_err();
     assert!(
         matches!(&refused, RestoreError::Refused(Refusal::Key { .. })),
         "{refused}"

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_env::{AwsEnv, Options};
+use aws_env::{AwsEnv, Options, WaiterConfig};
 use aws_sdk_rds::types::DbSnapshot;
 use dr::database::{
-    Copied, CopyOptions, CopyOutcome, Patience, RdsClients, RecoveryPoints, Refusal, RestoreError,
+    Copied, CopyOptions, CopyOutcome, RdsClients, RecoveryPoints, Refusal, RestoreError,
     RestorePlan, RestoreRequest, Restored, Snapshot, copy, plan_copies, plan_restore,
     recovery_points, restore,
 };
@@ -21,15 +21,10 @@ pub(crate) const ID: &str = "app";
 pub(crate) const TARGET: &str = "app-dr";
 
 /// Soon enough for a clock that runs a thousand times as fast.
-pub(crate) const PATIENCE: Patience = Patience {
-    deadline: Duration::from_secs(60),
-    interval: Duration::from_millis(50),
-};
+pub(crate) const WAITER: WaiterConfig =
+    WaiterConfig::every(Duration::from_millis(50), Duration::from_secs(60));
 /// One look and no wait: what a killed run has done.
-pub(crate) const NONE: Patience = Patience {
-    deadline: Duration::ZERO,
-    interval: Duration::ZERO,
-};
+pub(crate) const NONE: WaiterConfig = WaiterConfig::every(Duration::ZERO, Duration::ZERO);
 
 pub(crate) struct Stage {
     pub(crate) aws: LocalAws,
@@ -174,7 +169,7 @@ impl Stage {
     pub(crate) async fn copy(
         &self,
         last: usize,
-        patience: Patience,
+        waiter: WaiterConfig,
     ) -> Result<Result<Copied, Refusal>, aws_env::Error> {
         let sources = self.primary.snapshots(Some(ID)).await?;
         let present = self.dr.snapshots(Some(ID)).await?;
@@ -186,14 +181,14 @@ impl Stage {
             key: self.database.kms.as_ref().map(ToString::to_string),
             tags: Tags::default(),
             quota: self.quota,
-            patience,
+            waiter,
         };
         copy(&self.dr, &plan, &options, &Silent).await
     }
 
     /// The same, where nothing is refused.
-    pub(crate) async fn copied(&self, last: usize, patience: Patience) -> Copied {
-        self.copy(last, patience).await.unwrap().unwrap()
+    pub(crate) async fn copied(&self, last: usize, waiter: WaiterConfig) -> Copied {
+        self.copy(last, waiter).await.unwrap().unwrap()
     }
 
     pub(crate) async fn points(&self, as_of: Timestamp) -> RecoveryPoints {
@@ -228,10 +223,10 @@ impl Stage {
     pub(crate) async fn restore(
         &self,
         plan: &RestorePlan,
-        patience: Patience,
+        waiter: WaiterConfig,
     ) -> Result<Restored, RestoreError> {
         let now = self.rds.now();
-        restore(&self.dr, plan, &Tags::default(), patience, now, &Silent).await
+        restore(&self.dr, plan, &Tags::default(), waiter, now, &Silent).await
     }
 
     /// The log's entries of an operation.

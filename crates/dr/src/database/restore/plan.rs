@@ -67,7 +67,7 @@ pub struct Choice {
     pub kind: Kind,
     /// Its name: a snapshot's identifier, a backup's ARN.
     pub point: String,
-    /// Which time.
+    /// The time that is restored.
     pub at: At,
     /// The time of the data, as far as it is known beforehand.
     pub data_time: Timestamp,
@@ -76,13 +76,13 @@ pub struct Choice {
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct RestoreRequest<'a> {
-    /// The database.
+    /// Identifier of the database, as the settings have it.
     pub database: &'a Database,
     /// The instance to restore it as.
     pub target: &'a str,
     /// The DR region.
     pub region: Region,
-    /// Which time.
+    /// The time that is restored.
     pub at: At,
     /// Only from this recovery point.
     pub from: Option<&'a str>,
@@ -107,11 +107,11 @@ pub enum RestoreStep {
 /// What a restore would do.
 #[derive(Debug, Clone, Serialize)]
 pub struct RestorePlan {
-    /// The database.
+    /// Identifier of the database, as the settings have it.
     pub database: String,
     /// The instance that it is restored as.
     pub target: String,
-    /// Where.
+    /// The DR region.
     pub region: Region,
     /// What has to be done.
     pub step: RestoreStep,
@@ -149,7 +149,7 @@ impl Report for RestorePlan {
             .iter()
             .map(AsRef::as_ref)
             .collect();
-        let length = |seconds| show::length(Duration::from_secs(seconds));
+        let length = |seconds| report::duration(Duration::from_secs(seconds));
         let rows = vec![
             row(
                 "from",

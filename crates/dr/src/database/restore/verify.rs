@@ -8,7 +8,7 @@ use crate::database::{Instance, show};
 /// A setting that is not as wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// The setting.
+    /// Name of the setting, as the report shows it.
     pub setting: &'static str,
     /// What was asked for.
     pub wanted: String,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_env::{Error, ErrorClass};
+use aws_env::{Error, ErrorClass, pages};
 use aws_sdk_s3control::types::{JobDescriptor, JobListDescriptor, JobStatus};
 use report::{Amount, Document, Mark, Observer, Report};
 use serde::Serialize;
@@ -166,9 +166,7 @@ async fn describe(
 ) -> Result<Option<JobDescriptor>, Error> {
     match ask(destination, id, control).await {
         Ok(job) => Ok(job),
-        Err(error) if matches!(error.class, ErrorClass::Unreachable | ErrorClass::Throttled) => {
-            Ok(None)
-        }
+        Err(error) if error.is_transient() => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -245,7 +243,7 @@ async fn jobs_under_way(
     destination: &Bucket,
     control: &JobControl,
 ) -> Result<Vec<JobListDescriptor>, Error> {
-    let mut pages = control
+    let request = control
         .client
         .list_jobs()
         .account_id(&control.account)
@@ -256,14 +254,12 @@ async fn jobs_under_way(
                 .filter(|status| !has_ended(Some(status)))
                 .collect(),
         ))
-        .into_paginator()
-        .send();
-    let mut jobs = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| call(destination, "ListJobs", "").failed(error))?;
-        jobs.extend(page.jobs.unwrap_or_default());
-    }
-    Ok(jobs)
+        .into_paginator();
+    let found = pages(call(destination, "ListJobs", ""), request.send()).await?;
+    Ok(found
+        .into_iter()
+        .flat_map(|page| page.jobs.unwrap_or_default())
+        .collect())
 }
 
 fn has_ended(status: Option<&JobStatus>) -> bool {

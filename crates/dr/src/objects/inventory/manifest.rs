@@ -54,13 +54,9 @@ struct Published {
     files: Vec<DataFile>,
 }
 
-/// Hexadecimal, lower case.
-pub(super) fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+/// An MD5 as it is published: 32 digits, lower case.
+pub(super) fn hex(md5: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(md5))
 }
 
 async fn bytes(inventory: &Inventory, key: &str) -> Result<Vec<u8>, InventoryError> {
@@ -92,7 +88,7 @@ pub(super) async fn read(inventory: &Inventory) -> Result<Manifest, InventoryErr
         match bytes(inventory, &format!("{folder}manifest.checksum")).await {
             Ok(expected) => {
                 let expected = String::from_utf8_lossy(&expected).trim().to_lowercase();
-                let found = hex(Md5::digest(&text));
+                let found = hex(Md5::digest(&text).into());
                 if expected != found {
                     let key = key.clone();
                     return Err(InventoryError::Checksum {

@@ -133,7 +133,7 @@ async fn fetch_once(
         }
     }
     to.flush().map_err(&failed)?;
-    let found = hex(md5.finalize());
+    let found = hex(md5.finalize().into());
     if found == file.md5.to_lowercase() {
         return Ok(Ok(()));
     }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use aws_env::Error;
+use aws_env::{Error, pages};
 use serde::{Deserialize, Serialize};
 
 use super::super::bucket::Bucket;
@@ -36,10 +36,10 @@ pub(in super::super) enum Outcome {
     Made {
         /// Version of the object or delete marker.
         after: Option<String>,
-        /// ETag.
+        /// ETag, without its quotation marks.
         etag: Option<ETag>,
     },
-    /// Not made.
+    /// It was tried and not made.
     NotMade,
     /// The run ended before it could tell.
     Unknown,
@@ -68,7 +68,7 @@ pub struct ReplayedRun {
 }
 
 impl ReplayedRun {
-    /// Its name.
+    /// Its name, as `sync` printed it.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -253,28 +253,16 @@ pub async fn replay(
     let path = runs.join(run).join(FILE);
     let mut local = Local(File::open(&path).ok().map(BufReader::new));
     let prefix = format!("{JOURNAL}{run}/");
-    let mut after: Option<String> = None;
-    loop {
-        let page = bucket
-            .s3
-            .list_objects_v2()
-            .bucket(bucket.name())
-            .prefix(&prefix)
-            .set_start_after(after.take())
-            .send()
-            .await
-            .map_err(|error| bucket.call("ListObjectsV2", &prefix).failed(error))?;
+    let list = bucket.s3.list_objects_v2().bucket(bucket.name());
+    let list = list.prefix(&prefix).into_paginator();
+    for page in pages(bucket.call("ListObjectsV2", &prefix), list.send()).await? {
         for key in page.contents().iter().filter_map(|object| object.key()) {
-            after = Some(key.to_owned());
             // Manifests and reports of batch jobs lie beside the journal.
             if key.ends_with(".jsonl") {
                 let bytes = part(bucket, key).await?;
                 local.pass(&bytes);
                 collector.read(key, io::Cursor::new(bytes), true)?;
             }
-        }
-        if page.is_truncated() != Some(true) || after.is_none() {
-            break;
         }
     }
     if let Some(file) = local.0 {
