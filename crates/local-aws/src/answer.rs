@@ -1,4 +1,4 @@
-//! Answers that the front gives itself, in the form that each protocol's clients understand.
+//! Answers that the proxy gives itself, in the form that each protocol's clients understand.
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
@@ -14,13 +14,13 @@ pub(crate) enum Problem {
     Throttled,
     /// The service's own failure.
     Internal,
-    /// Not allowed.
+    /// The caller has no permission for this.
     Denied,
     /// Another region that the request needs cannot be reached: a copy's source, a new bucket's home.
     OtherRegionDown,
-    /// The request is larger than what the front keeps in memory.
+    /// The request is larger than what the proxy keeps in memory.
     TooLarge,
-    /// The emulator behind the front does not answer.
+    /// The emulator behind the proxy does not answer.
     BaseUnreachable,
     /// The object that is there is not the one that a write may replace.
     PreconditionFailed,

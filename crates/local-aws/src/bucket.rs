@@ -14,7 +14,7 @@ use http_body_util::Full;
 use crate::answer::error;
 use crate::request::Call;
 
-/// Which of AWS's rules the base leaves to the front.
+/// Which of AWS's rules the base leaves to the proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rules {
     /// 301 for a bucket of another region.
@@ -25,7 +25,7 @@ pub(crate) struct Rules {
     pub(crate) copy_conditions: bool,
 }
 
-/// Where a bucket is, and whose it is, if the front saw it being made.
+/// Where a bucket is, and whose it is, if the proxy saw it being made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Home {
     pub(crate) region: String,

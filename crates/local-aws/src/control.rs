@@ -1,4 +1,4 @@
-//! The instance's own pages under `/_local-aws/`, and a client for them.
+//! The control routes under `/_local-aws/`, and a client for them.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,9 @@ use crate::rds::RdsStatus;
 use crate::region::RegionState;
 
 mod client;
-mod pages;
+pub(crate) mod routes;
 
 pub use client::{Control, ControlError};
-pub(crate) use pages::{PREFIX, answer, asks_to_stop};
 
 /// What an instance says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,7 +42,7 @@ pub struct Status {
 pub struct ListedFault {
     /// For removing it.
     pub id: FaultId,
-    /// The fault.
+    /// What it does and to which requests, `times` counted down.
     #[serde(flatten)]
     pub fault: Fault,
 }
@@ -51,11 +50,14 @@ pub struct ListedFault {
 /// A piece of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogPage {
-    /// Oldest first.
+    /// The requests that were asked for, oldest first.
     pub entries: Vec<LogEntry>,
     /// Where to go on.
     pub next: u64,
 }
+
+/// What the paths of all routes begin with: `_` begins no bucket's name.
+pub(crate) const PREFIX: &str = "/_local-aws/";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct RegionChange {

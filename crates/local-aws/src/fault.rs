@@ -6,7 +6,8 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Problem;
-use crate::pages;
+use crate::filter::matches;
+use crate::pagination;
 use crate::request::Call;
 
 mod propagation;
@@ -98,7 +99,7 @@ pub struct Fault {
     /// Bucket and key, table, role …, as in the log; `state-bucket/*` matches a beginning.
     #[serde(default)]
     pub resource: Option<String>,
-    /// What happens.
+    /// What happens to a request that is hit.
     pub kind: FaultKind,
     /// Share of the matching requests that are hit, 0 to 1.
     #[serde(default = "always")]
@@ -119,7 +120,7 @@ pub enum UnfitFault {
     /// The share is no share.
     #[error("the share {share} is not a number from 0 to 1")]
     Share {
-        /// As given.
+        /// The number that is none.
         share: f64,
     },
     /// There is no request before the first one.
@@ -130,7 +131,7 @@ pub enum UnfitFault {
         "request number {nth} is one request: neither a share nor a number of times goes with it"
     )]
     NthAndShare {
-        /// As given.
+        /// The number of the request.
         nth: u64,
     },
     /// `pages` for what cannot be cut into pages.
@@ -138,7 +139,7 @@ pub enum UnfitFault {
     Pages {
         /// Service or operation, as given.
         what: String,
-        /// The reason.
+        /// What about its answers makes that impossible here.
         why: &'static str,
     },
     /// `propagating` for what is there at once.
@@ -237,7 +238,7 @@ impl Fault {
         }
         let (service, operation) = (self.service.as_deref(), self.operation.as_deref());
         match self.kind {
-            FaultKind::Pages => match pages::uncuttable(service, operation) {
+            FaultKind::Pages => match pagination::uncuttable(service, operation) {
                 Some((what, why)) => Err(UnfitFault::Pages { what, why }),
                 None => Ok(()),
             },
@@ -259,27 +260,6 @@ impl Fault {
             && name(&self.operation, Some(&call.operation))
             && name(&self.region, call.region.as_deref())
             && name(&self.resource, call.resource.as_deref())
-    }
-}
-
-/// Whether a filter may match one of the names that begin with `start`.
-pub(crate) fn may_begin_with(filter: &str, start: &str) -> bool {
-    let stem = filter.trim_end_matches('*');
-    let shorter = if filter.ends_with('*') {
-        stem.len().min(start.len())
-    } else {
-        start.len()
-    };
-    matches!((stem.get(..shorter), start.get(..shorter)), (Some(a), Some(b)) if a.eq_ignore_ascii_case(b))
-}
-
-/// Whether a filter lets a name through.
-pub(crate) fn matches(filter: &str, value: &str) -> bool {
-    match filter.strip_suffix('*') {
-        Some(start) => value
-            .get(..start.len())
-            .is_some_and(|beginning| beginning.eq_ignore_ascii_case(start)),
-        None => filter.eq_ignore_ascii_case(value),
     }
 }
 

@@ -1,172 +1,19 @@
 //! One running local AWS.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use directories::ProjectDirs;
 use tokio::task::JoinHandle;
 
-use crate::base::{Base, Places, Running};
-use crate::fault::{Fault, FaultId};
-use crate::front::{self, Front};
+use crate::emulator::{Base, Places, Running};
+use crate::error::StartError;
+use crate::fault::{Fault, FaultId, Faults};
 use crate::log::{Log, LogEntry};
+use crate::proxy::{self, Proxy};
 use crate::rds::{Rds, RdsOptions};
 use crate::region::RegionState;
-
-/// Why a local AWS could not be started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// No Python.
-    #[error("run {} (Python 3.10 or newer is needed)", python.display())]
-    PythonMissing {
-        /// What was tried.
-        python: PathBuf,
-        /// Why it did not run.
-        source: io::Error,
-    },
-    /// Python before 3.10.
-    #[error("use {} {major}.{minor}: Python 3.10 or newer is needed", python.display())]
-    PythonTooOld {
-        /// What was tried.
-        python: PathBuf,
-        /// Major version.
-        major: u32,
-        /// Minor version.
-        minor: u32,
-    },
-    /// `python -m venv` failed.
-    #[error("make a Python environment: {output}")]
-    Venv {
-        /// What it wrote.
-        output: String,
-    },
-    /// The emulator could not be installed.
-    #[error("install {name} from the Python package index: {output}")]
-    Packages {
-        /// Package and version.
-        name: &'static str,
-        /// What the installer wrote.
-        output: String,
-    },
-    /// There is no home directory, thus no cache directory.
-    #[error("find a cache directory")]
-    NoCache,
-    /// A file of the cache directory could not be written.
-    #[error("write {}", path.display())]
-    Cache {
-        /// File or directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The port could not be had.
-    #[error("listen on 127.0.0.1:{port}")]
-    Port {
-        /// The port asked for.
-        port: u16,
-        /// Why.
-        source: io::Error,
-    },
-    /// The log file could not be opened.
-    #[error("open the log file {}", path.display())]
-    LogFile {
-        /// Its path.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The child process could not be run.
-    #[error("run the emulator")]
-    Child {
-        /// Why.
-        source: io::Error,
-    },
-    /// The child process ended before it had a port.
-    #[error("get a port for the emulator: {output}")]
-    NoPort {
-        /// What it wrote.
-        output: String,
-    },
-    /// The base did not begin to answer.
-    #[error("get an answer from the base {base}: {why}{}", after(output))]
-    NotReady {
-        /// As [`Base`] prints it.
-        base: String,
-        /// What was seen.
-        why: String,
-        /// What it wrote.
-        output: String,
-    },
-    /// No container engine answers.
-    #[error("reach a container engine: {why}")]
-    NoEngine {
-        /// What was seen.
-        why: String,
-    },
-    /// The image could not be fetched.
-    #[error("fetch the image {image}: {why}")]
-    Image {
-        /// Name and tag.
-        image: String,
-        /// What was seen.
-        why: String,
-    },
-    /// The engine answers, but the container does not run.
-    #[error("run the emulator in a container")]
-    Container {
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The base's URL is not `http://HOST:PORT`.
-    #[error("use {url:?} as the base: it must be http://HOST:PORT")]
-    Url {
-        /// As given.
-        url: String,
-    },
-}
-
-/// Output on lines of its own.
-fn after(output: &str) -> String {
-    if output.is_empty() {
-        String::new()
-    } else {
-        format!("\n{output}")
-    }
-}
-
-impl StartError {
-    /// Whether this machine lacks something that a test may be skipped for: Python, `venv`, the way to
-    /// the package index, a container engine, its image.
-    pub fn cannot_run_here(&self) -> bool {
-        matches!(
-            self,
-            Self::PythonMissing { .. }
-                | Self::PythonTooOld { .. }
-                | Self::Venv { .. }
-                | Self::Packages { .. }
-                | Self::NoEngine { .. }
-                | Self::Image { .. }
-        )
-    }
-
-    /// What to do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::PythonMissing { .. } | Self::PythonTooOld { .. } => {
-                Some("install Python 3.10 or newer")
-            }
-            Self::Venv { .. } => Some("on Debian and Ubuntu: apt-get install python3-venv"),
-            Self::Packages { .. } => {
-                Some("the package index must be reachable once; pip's own settings apply")
-            }
-            Self::NoEngine { .. } => Some("DOCKER_HOST names the engine's socket"),
-            Self::Port { .. } => Some("another program has the port: choose another, or 0 for any"),
-            _ => None,
-        }
-    }
-}
+use crate::state::State;
 
 /// How a local AWS is started.
 #[derive(Clone, Debug, Default)]
@@ -183,11 +30,11 @@ pub struct Builder {
 /// Whose RDS it is.
 #[derive(Clone, Copy, Debug, Default)]
 enum RdsChoice {
-    /// The front's where the base's was seen to lack most of it.
+    /// Simulated where the emulator's was seen to lack most of it.
     #[default]
     ByBase,
-    Front(RdsOptions),
-    Base,
+    Simulated(RdsOptions),
+    Emulator,
 }
 
 impl Builder {
@@ -195,14 +42,14 @@ impl Builder {
     /// ministack and docker, and the base's own on moto and a URL.
     #[must_use]
     pub fn rds(mut self, options: RdsOptions) -> Self {
-        self.rds = RdsChoice::Front(options);
+        self.rds = RdsChoice::Simulated(options);
         self
     }
 
     /// RDS is the base's.
     #[must_use]
     pub fn without_rds(mut self) -> Self {
-        self.rds = RdsChoice::Base;
+        self.rds = RdsChoice::Emulator;
         self
     }
 
@@ -272,7 +119,7 @@ impl Builder {
             }
             None => None,
         };
-        let (listener, address) = front::bind(self.port).map_err(|source| StartError::Port {
+        let (listener, address) = proxy::bind(self.port).map_err(|source| StartError::Port {
             port: self.port,
             source,
         })?;
@@ -281,13 +128,13 @@ impl Builder {
             .start(&Places { cache, python }, address.port())
             .await?;
         let options = match (self.rds, &self.base) {
-            (RdsChoice::Front(options), _) => Some(options),
+            (RdsChoice::Simulated(options), _) => Some(options),
             (RdsChoice::ByBase, Base::Ministack | Base::Docker) => Some(RdsOptions::default()),
-            (RdsChoice::ByBase | RdsChoice::Base, _) => None,
+            (RdsChoice::ByBase | RdsChoice::Emulator, _) => None,
         };
         let rds = options.map(Rds::new);
         let rds_runs = rds.clone().map(|rds| tokio::spawn(rds.run()));
-        let front = Arc::new(Front::new(
+        let state = Arc::new(State::new(
             format!("http://{address}"),
             &self.base,
             &running,
@@ -295,9 +142,10 @@ impl Builder {
             Log::new(file),
             rds,
         ));
-        let server = tokio::spawn(front.clone().serve(listener));
+        let proxy = Arc::new(Proxy::new(state.clone(), &running));
+        let server = tokio::spawn(proxy.serve(listener));
         Ok(LocalAws {
-            front,
+            state,
             server,
             rds_runs,
             running,
@@ -320,7 +168,7 @@ pub const REMOVED_VARIABLES: [&str; 8] = [
 
 /// A running local AWS. Dropping it ends the emulator and closes the port.
 pub struct LocalAws {
-    front: Arc<Front>,
+    state: Arc<State>,
     server: JoinHandle<()>,
     rds_runs: Option<JoinHandle<()>>,
     running: Running,
@@ -330,7 +178,7 @@ impl std::fmt::Debug for LocalAws {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("LocalAws")
-            .field("endpoint", &self.front.endpoint)
+            .field("endpoint", &self.state.endpoint)
             .finish_non_exhaustive()
     }
 }
@@ -364,60 +212,60 @@ impl LocalAws {
 
     /// `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> &str {
-        &self.front.endpoint
+        &self.state.endpoint
     }
 
     /// Variables for programs under test. They must not inherit [`REMOVED_VARIABLES`].
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
-            ("AWS_ENDPOINT_URL", self.front.endpoint.clone()),
+            ("AWS_ENDPOINT_URL", self.state.endpoint.clone()),
             ("AWS_ACCESS_KEY_ID", "test".into()),
             ("AWS_SECRET_ACCESS_KEY", "test".into()),
             // Without it a program that finds no credentials waits for a machine's metadata service.
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
-            ("LOCAL_AWS_URL", self.front.endpoint.clone()),
+            ("LOCAL_AWS_URL", self.state.endpoint.clone()),
         ]
     }
 
     /// Switches a region off or on, for new requests and for those on their way. Requests of global
     /// services (IAM, CloudFront, Route 53) are signed for `us-east-1` and follow that region.
     pub fn set_region(&self, region: &str, state: RegionState) {
-        self.front.set_region(region, state);
+        self.state.set_region(region, state);
     }
 
     /// RDS, if it is simulated here.
     pub fn rds(&self) -> Option<&Rds> {
-        self.front.rds.as_ref()
+        self.state.rds.as_ref()
     }
 
     /// Adds a fault.
     pub fn add_fault(&self, fault: Fault) -> FaultId {
-        self.front.faults(|faults| faults.add(fault))
+        self.state.faults(|faults| faults.add(fault))
     }
 
     /// Removes a fault; `false` when there is none of this id.
     pub fn remove_fault(&self, id: FaultId) -> bool {
-        self.front.faults(|faults| faults.remove(id))
+        self.state.faults(|faults| faults.remove(id))
     }
 
     /// Removes all faults.
     pub fn clear_faults(&self) {
-        self.front.faults(crate::fault::Faults::clear);
+        self.state.faults(Faults::clear);
     }
 
     /// The faults, with `times` counted down.
     pub fn faults(&self) -> Vec<(FaultId, Fault)> {
-        self.front.faults(|faults| faults.list())
+        self.state.faults(|faults| faults.list())
     }
 
     /// The requests so far, in the order in which their answers began. The last million are kept.
     pub fn log(&self) -> Vec<LogEntry> {
-        self.front.log.entries()
+        self.state.log.entries()
     }
 
     /// Forgets the requests so far; a log file keeps them.
     pub fn clear_log(&self) {
-        self.front.log.clear();
+        self.state.log.clear();
     }
 
     /// Id of the emulator's process, if it is a child of this one.
@@ -427,7 +275,7 @@ impl LocalAws {
 
     /// Waits until somebody asks it to stop, [`crate::Control::stop`].
     pub async fn stop_requested(&self) {
-        self.front.stop.notified().await;
+        self.state.stop.notified().await;
     }
 
     /// Closes the port and ends the emulator.
@@ -445,7 +293,7 @@ impl Drop for LocalAws {
             runs.abort();
         }
         // Others may still hold a handle on it.
-        if let Some(rds) = &self.front.rds {
+        if let Some(rds) = &self.state.rds {
             rds.end();
         }
     }

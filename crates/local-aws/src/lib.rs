@@ -16,23 +16,27 @@
 //! ```
 
 mod answer;
-mod base;
 mod bucket;
 mod condition;
 mod control;
+mod emulator;
+mod error;
 mod fault;
-mod front;
+mod filter;
 mod instance;
 mod log;
-mod pages;
+mod pagination;
+mod proxy;
 mod rds;
 mod region;
 mod request;
+mod state;
 
-pub use base::{Base, UnknownBase};
 pub use control::{Control, ControlError, ListedFault, LogPage, Status};
+pub use emulator::{Base, UnknownBase};
+pub use error::StartError;
 pub use fault::{Fault, FaultId, FaultKind, UnfitFault};
-pub use instance::{Builder, LocalAws, REMOVED_VARIABLES, StartError};
+pub use instance::{Builder, LocalAws, REMOVED_VARIABLES};
 pub use log::LogEntry;
 pub use rds::{Rds, RdsClock, RdsData, RdsEnding, RdsKind, RdsOptions, RdsQuotas, RdsStatus};
 pub use region::{RegionState, UnknownRegion, known_region};

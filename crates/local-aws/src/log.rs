@@ -15,7 +15,7 @@ use crate::request::Call;
 /// More entries than this and the oldest are dropped from memory (not from the log file).
 const KEPT: usize = 1_000_000;
 
-/// One request.
+/// A request to the instance, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogEntry {
     /// When the request arrived.

@@ -12,11 +12,11 @@ mod action;
 mod catalog;
 mod clock;
 mod data;
-mod drive;
 mod fields;
 mod model;
 mod name;
 mod refusal;
+mod scheduler;
 mod xml;
 
 pub use clock::RdsClock;
@@ -58,13 +58,13 @@ pub struct RdsOptions {
 /// What the simulated RDS says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RdsStatus {
-    /// Simulated time.
+    /// The simulated time, which the states of instances follow.
     pub now: Timestamp,
     /// How it passes.
     pub clock: RdsClock,
     /// Why there are no real servers; `None` where there are.
     pub data_missing: Option<String>,
-    /// Limits.
+    /// What may be had of each thing in an account and region.
     pub quotas: RdsQuotas,
     /// Instances in all regions.
     pub instances: usize,
@@ -157,7 +157,7 @@ impl Rds {
         self.0.data_missing.as_deref()
     }
 
-    /// The limits.
+    /// What may be had of each thing in an account and region, as last set.
     pub fn quotas(&self) -> RdsQuotas {
         self.model().quotas
     }

@@ -12,7 +12,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ListedFault, LogPage, RegionChange, Retired, Status, Step, parse};
+use super::{ListedFault, LogPage, PREFIX, RegionChange, Retired, Status, Step, parse};
 use crate::fault::{Fault, FaultId};
 use crate::rds::{RdsEnding, RdsQuotas, RdsStatus};
 use crate::region::RegionState;
@@ -27,17 +27,17 @@ pub enum ControlError {
     /// The URL is not one.
     #[error("read the URL {url:?}")]
     Url {
-        /// As given.
+        /// What was given for one.
         url: String,
-        /// Why.
+        /// What about it is no URL.
         source: http::Error,
     },
     /// Nothing answers there.
     #[error("reach a local AWS at {url}")]
     Unreachable {
-        /// As given.
+        /// Where the instance was expected.
         url: String,
-        /// Why.
+        /// How the attempt to reach it ended.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// It answered, but not with what was asked for.
@@ -233,7 +233,7 @@ impl Control {
         path: &str,
         body: &B,
     ) -> Result<T, ControlError> {
-        let url = format!("{}{}{path}", self.url, super::PREFIX);
+        let url = format!("{}{}{path}", self.url, PREFIX);
         let bad = |source: http::Error| ControlError::Url {
             url: self.url.clone(),
             source,

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use http::StatusCode;
 
-use super::{matches, may_begin_with};
 use crate::answer::Problem;
+use crate::filter::{matches, may_begin_with};
 use crate::request::Call;
 
 /// What is young, and in which respect.

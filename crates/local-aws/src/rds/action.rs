@@ -23,9 +23,9 @@ mod view;
 /// A KMS key that a request names, as the KMS of the request's region knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum KmsKey {
-    /// Its ARN.
+    /// Enabled in this region; its ARN.
     Usable(String),
-    /// As named.
+    /// Not there, disabled, or of another region; the name that the request has for it.
     Unusable(String),
 }
 

@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-mod keeper;
 mod server;
 mod servers;
 mod tools;
+mod watchdog;
 
 pub(crate) use servers::{Servers, Start};
 pub(crate) use tools::Tools;

@@ -29,7 +29,7 @@ pub struct RdsQuotas {
     pub copies_in_progress: usize,
     /// Automated backups replicated into one region.
     pub replicated_backups: usize,
-    /// Instances.
+    /// Instances of an account in one region, replicas among them.
     pub instances: usize,
     /// Storage of all instances, in GiB.
     pub storage_gib: u64,
@@ -108,9 +108,9 @@ pub enum RdsKind {
 pub struct RdsEnding {
     /// Instance or snapshot.
     pub kind: RdsKind,
-    /// Its region.
+    /// The region that the instance or snapshot is in.
     pub region: String,
-    /// Its id, or `beginning*`.
+    /// Its identifier, or `beginning*`.
     pub id: String,
     /// `failed`, `incompatible-parameters`, …
     pub status: String,

@@ -49,7 +49,7 @@ const REGIONS: [&str; 39] = [
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("AWS has no region {name:?}; the nearest name is {nearest}")]
 pub struct UnknownRegion {
-    /// As given.
+    /// The name that no region has.
     pub name: String,
     /// The region whose name takes the fewest changes.
     pub nearest: &'static str,

@@ -105,7 +105,7 @@ pub(crate) struct Up {
     pub(crate) background: bool,
 }
 
-/// Which instance.
+/// The instance that a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct At {
     /// The instance's URL; otherwise LOCAL_AWS_URL, otherwise what `up --detach` started.
@@ -203,7 +203,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct AddFault {
-    /// What happens.
+    /// What happens to a request that is hit.
     #[arg(value_enum)]
     pub(crate) kind: Kind,
     /// Milliseconds, for `latency`.
@@ -255,7 +255,7 @@ pub(crate) enum RdsAction {
     },
     /// Change one of the quotas.
     Quota {
-        /// Which.
+        /// The quota, by the name that `rds status` has for it.
         #[arg(value_enum)]
         name: Quota,
         /// The new limit.
@@ -269,7 +269,7 @@ Example:
         /// Instance or snapshot.
         #[arg(value_enum)]
         kind: Resource,
-        /// Its region.
+        /// The region that the instance or snapshot is in.
         #[arg(value_parser = region)]
         region: String,
         /// Its id, or `beginning*`; it need not exist yet.

@@ -252,7 +252,6 @@ fn available<'model>(
 }
 
 pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
-    let fields = request.fields;
     let key = request.instance("DBInstanceIdentifier")?;
     let instance = model.find(&key)?;
     if !matches!(
@@ -261,12 +260,32 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     ) {
         available(instance, &key, "modified")?;
     }
+    let wanted = wanted_settings(model, request, &key)?;
+    let work = password_changes(model.find(&key)?, request)?;
+    let at_once = request.fields.flag("ApplyImmediately")? == Some(true);
+    let managed = request.fields.flag("ManageMasterUserPassword")?;
+    change(model, &key, wanted, at_once)?;
+    let instance = model.find_mut(&key)?;
+    match (managed, &request.asked.secret) {
+        (Some(true), Some(secret)) => instance.secret = Some(secret.clone()),
+        (Some(false), _) => instance.secret = None,
+        _ => {}
+    }
+    let mut reply = one_instance(model, &key)?;
+    reply.work = work;
+    Ok(reply)
+}
+
+/// What a ModifyDBInstance asks for, over what is pending already; refuses what AWS refuses.
+fn wanted_settings(model: &Model, request: &Request<'_>, key: &Key) -> Outcome<Settings> {
+    let fields = request.fields;
     if fields.text("NewDBInstanceIdentifier").is_some() {
         return Err(Refusal::value(
             "NewDBInstanceIdentifier: this simulation does not rename",
         ));
     }
-    let before = instance.settings.clone();
+    let instance = model.find(key)?;
+    let before = &instance.settings;
     let mut wanted = instance.pending.clone().unwrap_or_else(|| before.clone());
     wanted.take(fields)?;
     take_insights_key(&mut wanted, request)?;
@@ -287,31 +306,40 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         }
         version.clone_into(&mut wanted.version);
     }
-    check_groups(
-        model,
-        &key.0,
-        &Settings {
-            version: before.version.clone(),
-            ..wanted.clone()
-        },
-    )?;
-    let mut reply_work = Vec::new();
-    if let Some(password) = fields.text("MasterUserPassword") {
-        reply_work.push(Work::Password {
-            resource_id: instance.resource_id.clone(),
-            user: before.user.clone(),
-            password: checked_password(password)?.to_owned(),
-        });
+    // A parameter group fits the version that runs, not the one that waits.
+    let running = Settings {
+        version: before.version.clone(),
+        ..wanted.clone()
+    };
+    check_groups(model, &key.0, &running)?;
+    Ok(wanted)
+}
+
+/// A new master password reaches the server at once: one that is given, or that of the secret that was made.
+fn password_changes(instance: &Instance, request: &Request<'_>) -> Outcome<Vec<Work>> {
+    let change = |password: &str| Work::Password {
+        resource_id: instance.resource_id.clone(),
+        user: instance.settings.user.clone(),
+        password: password.to_owned(),
+    };
+    let mut changes = Vec::new();
+    if let Some(password) = request.fields.text("MasterUserPassword") {
+        changes.push(change(checked_password(password)?));
     }
-    let managed = fields.flag("ManageMasterUserPassword")?;
     if let Some(secret) = &request.asked.secret {
-        reply_work.push(Work::Password {
-            resource_id: instance.resource_id.clone(),
-            user: before.user.clone(),
-            password: secret.password.0.clone(),
-        });
+        changes.push(change(&secret.password.0));
     }
-    // These wait for the maintenance window unless they are to be applied at once; the rest never waits.
+    Ok(changes)
+}
+
+/// Changes what does not wait, keeps the rest for the maintenance window unless it is to be applied at once, and begins
+/// or ends the automated backups.
+fn change(model: &mut Model, key: &Key, wanted: Settings, at_once: bool) -> Outcome<()> {
+    let now = model.now;
+    let instance = model.find_mut(key)?;
+    let before = instance.settings.clone();
+    let resource_id = instance.resource_id.clone();
+    // These wait; the rest never does.
     let soft = Settings {
         class: before.class.clone(),
         version: before.version.clone(),
@@ -322,43 +350,26 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         ..wanted.clone()
     };
     let waits = soft != wanted;
-    let at_once = fields.flag("ApplyImmediately")? == Some(true);
-    let backups_begin = before.retention_days == 0 && soft.retention_days > 0;
-    let backups_end = before.retention_days > 0 && soft.retention_days == 0;
-    let resource_id = instance.resource_id.clone();
-    let now = model.now;
-    let instance = model.find_mut(&key)?;
+    let retention = soft.retention_days;
     if soft.backup_window != before.backup_window {
         instance.next_backup = time::next_daily(now, &soft.backup_window);
-    }
-    let retention = soft.retention_days;
-    match (managed, &request.asked.secret) {
-        (Some(true), Some(secret)) => instance.secret = Some(secret.clone()),
-        (Some(false), _) => instance.secret = None,
-        _ => {}
     }
     instance.awaits_reboot |= soft.parameter_group != before.parameter_group;
     instance.settings = soft;
     instance.pending = waits.then_some(wanted);
-    let then = if backups_begin && !instance.is_replica() {
-        Then::BackUp
-    } else {
-        Then::Available
-    };
-    if (waits && at_once) || then == Then::BackUp {
-        instance.begin("modifying", Phase::new(now, time::CHANGE, then));
+    let backups_begin = before.retention_days == 0 && retention > 0 && !instance.is_replica();
+    if backups_begin {
+        instance.begin("modifying", Phase::new(now, time::CHANGE, Then::BackUp));
+        begin_backup(model, key);
+    } else if waits && at_once {
+        instance.begin("modifying", Phase::new(now, time::CHANGE, Then::Available));
     }
-    if then == Then::BackUp {
-        begin_backup(model, &key);
-    }
-    if backups_end {
-        drop_backups(model, &key, &resource_id);
+    if before.retention_days > 0 && retention == 0 {
+        drop_backups(model, key, &resource_id);
     } else if let Some(backup) = model.own_backup_mut(&resource_id) {
         backup.retention_days = retention;
     }
-    let mut reply = one_instance(model, &key)?;
-    reply.work = reply_work;
-    Ok(reply)
+    Ok(())
 }
 
 /// A retention of 0 deletes the automated backups, and ends their replication.

@@ -48,7 +48,7 @@ pub(super) struct Running {
 /// How a server is stopped.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stop {
-    /// In order.
+    /// Once running transactions have ended, with a checkpoint.
     Orderly,
     /// As by a loss of power; what was committed is there at the next start.
     AtOnce,

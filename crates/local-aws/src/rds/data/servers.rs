@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::keeper::Keeper;
 use super::server::{ADMIN, Server, Stop, recovery_settings};
+use super::watchdog::Watchdog;
 use super::{DataError, Directory, Tools, at, ship};
 
 /// The servers, by the resource id of their instance.
@@ -23,7 +23,7 @@ pub(crate) struct Servers {
     template: OnceCell<PathBuf>,
     servers: Mutex<BTreeMap<String, Server>>,
     made: AtomicU64,
-    keeper: std::sync::Mutex<Option<Keeper>>,
+    watchdog: std::sync::Mutex<Option<Watchdog>>,
 }
 
 /// From what a server starts.
@@ -51,7 +51,7 @@ impl Servers {
             .tempdir()
             .map_err(at(&std::env::temp_dir()))?
             .keep();
-        let keeper = Keeper::start(&root).map_err(|source| DataError::Run {
+        let watchdog = Watchdog::start(&root).map_err(|source| DataError::Run {
             program: "sh",
             source,
         })?;
@@ -63,13 +63,13 @@ impl Servers {
             template: OnceCell::new(),
             servers: Mutex::default(),
             made: AtomicU64::new(0),
-            keeper: std::sync::Mutex::new(Some(keeper)),
+            watchdog: std::sync::Mutex::new(Some(watchdog)),
         })
     }
 
     /// Ends all servers and removes their files.
     pub(crate) fn end(&self) {
-        drop(super::super::lock(&self.keeper).take());
+        drop(super::super::lock(&self.watchdog).take());
     }
 
     /// A new directory in a region, of the servers' user.

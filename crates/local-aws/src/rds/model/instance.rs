@@ -242,7 +242,7 @@ pub(crate) enum Then {
     Vanish,
 }
 
-/// An instance.
+/// A database instance as RDS knows it; its server, if it has one, is found by `resource_id`.
 #[derive(Clone, Debug)]
 pub(crate) struct Instance {
     pub(crate) status: String,

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::process::environment;
 use super::venv::Package;
-use crate::StartError;
+use crate::error::StartError;
 
 const IMAGE: &str = "ministackorg/ministack";
 const TAG: &str = "1.5.33";
@@ -36,7 +36,7 @@ pub(super) struct Container {
 }
 
 impl Container {
-    pub(super) async fn start(front_port: u16) -> Result<Self, StartError> {
+    pub(super) async fn start(proxy_port: u16) -> Result<Self, StartError> {
         let no_engine = |error: String| StartError::NoEngine { why: error };
         let engine = docker_client_instance()
             .await
@@ -59,14 +59,14 @@ impl Container {
                 host.publish_all_ports = Some(false);
                 host.port_bindings = Some(HashMap::from([loopback(port), loopback(life)]));
             });
-        let request = environment(front_port)
+        let request = environment(proxy_port)
             .into_iter()
             .fold(request, |request, (name, value)| {
                 request.with_env_var(name, value)
             })
             .with_env_var("LOCAL_AWS_LISTEN", format!("0.0.0.0:{PORT}"))
             // Tells the container of one instance from those of others.
-            .with_label("local-aws.front-port", front_port.to_string());
+            .with_label("local-aws.proxy-port", proxy_port.to_string());
         let container = request.start().await.map_err(failed)?;
         let host_port = |port: ContainerPort| container.get_host_port_ipv4(port);
         let (port, life_port) = (

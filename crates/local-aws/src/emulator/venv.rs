@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use super::Places;
 use super::process::run_module;
-use crate::StartError;
+use crate::error::StartError;
 
 /// An emulator from the Python package index.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! The server's side.
+//! The server's side: the routes below `/_local-aws/`.
 
 use std::time::Duration;
 
@@ -10,22 +10,20 @@ use http_body_util::Full;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::{ListedFault, LogPage, RegionChange, Retired, Status, Step, parse};
+use super::{ListedFault, LogPage, PREFIX, RegionChange, Retired, Status, Step, parse};
 use crate::fault::{Fault, FaultId, Faults};
-use crate::front::Front;
+use crate::log::Log;
 use crate::rds::Rds;
 use crate::region::known_region;
-
-/// `_` begins no bucket's name.
-pub(crate) const PREFIX: &str = "/_local-aws/";
+use crate::state::State;
 
 const STOP: &str = "stop";
 
 /// How long a follower of the log waits at most before it asks again.
 const FOLLOW: Duration = Duration::from_secs(20);
 
-/// Answers a request for one of the pages.
-pub(crate) async fn answer(front: &Front, parts: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
+/// Answers a request below [`PREFIX`].
+pub(crate) async fn answer(state: &State, parts: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
     // A page in somebody's browser may send requests here, but it cannot leave this header out.
     if parts.headers.contains_key(ORIGIN) {
         return text(StatusCode::FORBIDDEN, "not for browsers");
@@ -39,47 +37,47 @@ pub(crate) async fn answer(front: &Front, parts: &Parts, body: &[u8]) -> Respons
         .collect();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match (parts.method.as_str(), &path[..]) {
-        ("GET", ["status"]) => json(&status(front)),
+        ("GET", ["status"]) => json(&status(state)),
         ("PUT", ["regions", region]) => match (known_region(region), parse::<RegionChange>(body)) {
             (Ok(()), Ok(change)) => {
-                front.set_region(region, change.state);
-                json(&front.regions.down().regions)
+                state.set_region(region, change.state);
+                json(&state.regions.down().regions)
             }
             (Err(unknown), _) => text(StatusCode::BAD_REQUEST, &unknown.to_string()),
             (_, Err(error)) => text(StatusCode::BAD_REQUEST, &error.to_string()),
         },
-        ("GET", ["faults"]) => json(&faults(front)),
+        ("GET", ["faults"]) => json(&faults(state)),
         ("POST", ["faults"]) => match parse::<Fault>(body) {
             Ok(fault) => match fault.check() {
-                Ok(()) => json(&front.faults(|faults| faults.add(fault))),
+                Ok(()) => json(&state.faults(|faults| faults.add(fault))),
                 Err(unfit) => text(StatusCode::BAD_REQUEST, &unfit.to_string()),
             },
             Err(error) => text(StatusCode::BAD_REQUEST, &error.to_string()),
         },
         ("DELETE", ["faults"]) => {
-            front.faults(Faults::clear);
-            json(&faults(front))
+            state.faults(Faults::clear);
+            json(&faults(state))
         }
         ("DELETE", ["faults", id]) => match id.parse() {
-            Ok(id) if front.faults(|faults| faults.remove(FaultId(id))) => json(&faults(front)),
+            Ok(id) if state.faults(|faults| faults.remove(FaultId(id))) => json(&faults(state)),
             _ => text(StatusCode::NOT_FOUND, "there is no fault of this id"),
         },
-        ("GET", ["log"]) => log(front, parts.uri.query().unwrap_or_default()).await,
+        ("GET", ["log"]) => log(state, parts.uri.query().unwrap_or_default()).await,
         ("DELETE", ["log"]) => {
-            front.log.clear();
-            json(&front.log.page(u64::MAX))
+            state.log.clear();
+            json(&state.log.page(u64::MAX))
         }
-        (method, ["rds", page @ ..]) => match &front.rds {
-            Some(rds) => rds_page(rds, method, page, body).await,
+        (method, ["rds", page @ ..]) => match &state.rds {
+            Some(rds) => rds_route(rds, method, page, body).await,
             None => text(StatusCode::NOT_FOUND, "RDS is the base's here"),
         },
-        // The front stops once this answer has been sent.
-        ("POST", [STOP]) => json(&status(front)),
-        _ => text(StatusCode::NOT_FOUND, "there is no such page"),
+        // The proxy stops once this answer has been sent.
+        ("POST", [STOP]) => json(&status(state)),
+        _ => text(StatusCode::NOT_FOUND, "there is no such route"),
     }
 }
 
-async fn rds_page(rds: &Rds, method: &str, page: &[&str], body: &[u8]) -> Response<Full<Bytes>> {
+async fn rds_route(rds: &Rds, method: &str, page: &[&str], body: &[u8]) -> Response<Full<Bytes>> {
     let done = match (method, page) {
         ("GET", []) => Ok(()),
         ("POST", ["step"]) => match parse::<Step>(body) {
@@ -94,7 +92,7 @@ async fn rds_page(rds: &Rds, method: &str, page: &[&str], body: &[u8]) -> Respon
         ("POST", ["retire"]) => {
             parse::<Retired>(body).map(|retired| rds.retire_version(&retired.version))
         }
-        _ => return text(StatusCode::NOT_FOUND, "there is no such page"),
+        _ => return text(StatusCode::NOT_FOUND, "there is no such route"),
     };
     match done {
         Ok(()) => json(&rds.status()),
@@ -107,7 +105,7 @@ pub(crate) fn asks_to_stop(parts: &Parts, status: StatusCode) -> bool {
     parts.uri.path().strip_prefix(PREFIX) == Some(STOP) && status == StatusCode::OK
 }
 
-async fn log(front: &Front, query: &str) -> Response<Full<Bytes>> {
+async fn log(state: &State, query: &str) -> Response<Full<Bytes>> {
     let first = query
         .split('&')
         .find_map(|pair| pair.strip_prefix("from="))
@@ -115,28 +113,28 @@ async fn log(front: &Front, query: &str) -> Response<Full<Bytes>> {
         .unwrap_or(0);
     if query.split('&').any(|pair| pair == "wait") {
         // Nothing new is an answer too.
-        let _ = tokio::time::timeout(FOLLOW, front.log.reach(first)).await;
+        let _ = tokio::time::timeout(FOLLOW, state.log.reach(first)).await;
     }
-    json(&front.log.page(first))
+    json(&state.log.page(first))
 }
 
-fn faults(front: &Front) -> Vec<ListedFault> {
-    let list = front.faults(|faults| faults.list());
+fn faults(state: &State) -> Vec<ListedFault> {
+    let list = state.faults(|faults| faults.list());
     list.into_iter()
         .map(|(id, fault)| ListedFault { id, fault })
         .collect()
 }
 
-fn status(front: &Front) -> Status {
+fn status(state: &State) -> Status {
     Status {
-        endpoint: front.endpoint.clone(),
-        base: front.base.clone(),
+        endpoint: state.endpoint.clone(),
+        base: state.base.clone(),
         process: std::process::id(),
-        emulator: front.emulator,
-        regions: front.regions.down().regions,
-        faults: faults(front),
-        requests: front.log.page(u64::MAX).next,
-        rds: front.rds.as_ref().map(Rds::status),
+        emulator: state.emulator,
+        regions: state.regions.down().regions,
+        faults: faults(state),
+        requests: state.log.page(u64::MAX).next,
+        rds: state.rds.as_ref().map(Rds::status),
     }
 }
 
@@ -164,7 +162,7 @@ fn response(status: StatusCode, kind: &'static str, body: Vec<u8>) -> Response<F
     response
 }
 
-impl crate::log::Log {
+impl Log {
     fn page(&self, first: u64) -> LogPage {
         let (entries, next) = self.since(first);
         LogPage { entries, next }

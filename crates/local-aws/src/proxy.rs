@@ -1,8 +1,8 @@
 //! The proxy on the loopback port: each request passes region state and faults, then goes to the base.
 
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,20 +14,19 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::answer::{self, Problem};
-use crate::base::{Base, Running};
 use crate::bucket::{self, Buckets, Home, Rules};
 use crate::condition::{Condition, Turns};
-use crate::control;
-use crate::fault::{FaultKind, Faults};
-use crate::log::{Log, Record};
-use crate::pages;
-use crate::rds::Rds;
-use crate::region::{Cut, Gate, RegionState, Regions};
+use crate::control::{PREFIX, routes};
+use crate::emulator::Running;
+use crate::fault::FaultKind;
+use crate::log::Record;
+use crate::pagination;
+use crate::region::{Cut, Gate, RegionState};
 use crate::request::{Call, Read};
+use crate::state::State;
 
 mod body;
 mod connection;
@@ -45,60 +44,23 @@ const KEPT_IN_MEMORY: usize = 32 * 1024 * 1024;
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Body = UnsyncBoxBody<Bytes, Error>;
 
-/// All that the requests of one instance share.
-pub(crate) struct Front {
-    /// `http://127.0.0.1:PORT`.
-    pub(crate) endpoint: String,
-    /// Name of the base.
-    pub(crate) base: String,
-    /// Id of the base's process.
-    pub(crate) emulator: Option<u32>,
-    pub(crate) regions: Regions,
-    pub(crate) log: Log,
-    /// RDS, unless it is the base's.
-    pub(crate) rds: Option<Rds>,
-    /// Somebody asked for the end.
-    pub(crate) stop: Notify,
-    faults: Mutex<Faults>,
+/// Takes requests, and hands them on to the emulator where nothing speaks against it.
+pub(crate) struct Proxy {
+    state: Arc<State>,
     buckets: Buckets,
     turns: Turns,
     rules: Rules,
     upstream: Upstream,
 }
 
-impl Front {
-    pub(crate) fn new(
-        endpoint: String,
-        base: &Base,
-        running: &Running,
-        seed: u64,
-        log: Log,
-        rds: Option<Rds>,
-    ) -> Self {
+impl Proxy {
+    pub(crate) fn new(state: Arc<State>, running: &Running) -> Self {
         Self {
-            endpoint,
-            base: base.to_string(),
-            emulator: running.process_id(),
-            stop: Notify::new(),
-            regions: Regions::default(),
-            log,
-            rds,
-            faults: Mutex::new(Faults::new(seed)),
+            state,
             buckets: Buckets::default(),
             turns: Turns::default(),
             rules: running.rules,
             upstream: Upstream::new(running),
-        }
-    }
-
-    pub(crate) fn faults<R>(&self, work: impl FnOnce(&mut Faults) -> R) -> R {
-        work(&mut self.faults.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(crate) fn set_region(&self, region: &str, state: RegionState) {
-        self.regions.set(region, state);
-        if let Some(rds) = &self.rds {
-            rds.set_region(region, state != RegionState::Up);
         }
     }
 
@@ -127,13 +89,13 @@ impl Front {
         let last = Arc::new(AtomicBool::new(false));
         let io = TokioIo::new(Stream::new(stream, reset.clone()));
         let service = hyper::service::service_fn(|request| {
-            let front = self.clone();
+            let proxy = self.clone();
             let (reset, last) = (reset.clone(), last.clone());
             async move {
-                if request.uri().path().starts_with(control::PREFIX) {
-                    return Ok(front.own_page(request, &last).await);
+                if request.uri().path().starts_with(PREFIX) {
+                    return Ok(proxy.control(request, &last).await);
                 }
-                front.answer(request, &reset).await
+                proxy.answer(request, &reset).await
             }
         });
         // An error here is a client that went away, or a connection that was to be cut.
@@ -142,18 +104,18 @@ impl Front {
         }
         // Whoever asked for the end has read the answer first.
         if last.load(Ordering::Acquire) {
-            self.stop.notify_one();
+            self.state.stop.notify_one();
         }
     }
 
-    async fn own_page(&self, request: Request<Incoming>, last: &AtomicBool) -> Response<Body> {
+    async fn control(&self, request: Request<Incoming>, last: &AtomicBool) -> Response<Body> {
         let (parts, incoming) = request.into_parts();
         let body = Limited::new(incoming, KEPT_IN_MEMORY).collect().await;
         let body = body
             .map(http_body_util::Collected::to_bytes)
             .unwrap_or_default();
-        let mut answer = control::answer(self, &parts, &body).await;
-        if control::asks_to_stop(&parts, answer.status()) {
+        let mut answer = routes::answer(&self.state, &parts, &body).await;
+        if routes::asks_to_stop(&parts, answer.status()) {
             answer
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -172,13 +134,13 @@ impl Front {
             Read::Complete(call) => (call, false),
             Read::Body(call) => (call, true),
         };
-        let gate = self.regions.gate(call.needed_region(), reset);
-        let mut record = self.log.record(&call);
+        let gate = self.state.regions.gate(call.needed_region(), reset);
+        let mut record = self.state.log.record(&call);
         let body = if whole {
             match Limited::new(incoming, KEPT_IN_MEMORY).collect().await {
                 Ok(collected) => {
                     let mut bytes = collected.to_bytes();
-                    if let Some((page, rest)) = pages::asked(call.protocol, &bytes) {
+                    if let Some((page, rest)) = pagination::asked(call.protocol, &bytes) {
                         call.page = Some(page);
                         parts.headers.insert(CONTENT_LENGTH, rest.len().into());
                         bytes = rest;
@@ -224,7 +186,7 @@ impl Front {
             (None, Some(location)) => location.clone(),
             (None, None) => return None,
         };
-        (self.regions.state(&needed) != RegionState::Up).then_some(needed)
+        (self.state.regions.state(&needed) != RegionState::Up).then_some(needed)
     }
 
     /// What AWS answers before it looks any further, or nothing.
@@ -261,14 +223,17 @@ impl Front {
                 request.headers_mut().remove(IF_NONE_MATCH);
             }
         }
-        let answer = self.upstream.send(request, &self.regions.down()).await;
+        let answer = self
+            .upstream
+            .send(request, &self.state.regions.down())
+            .await;
         drop(turn);
         answer.map(Sent::Answered)
     }
 
     /// Lets the faults hit, latencies first.
     async fn hit(&self, record: &mut Record<'_>, call: &Call, gate: &mut Gate) -> Result<Hit, Cut> {
-        for drawn in self.faults(|faults| faults.draw(call)) {
+        for drawn in self.state.faults(|faults| faults.draw(call)) {
             record.fault(drawn.kind.name());
             if let Some(problem) = drawn.problem {
                 return Ok(Hit::Problem(problem));
@@ -304,7 +269,7 @@ impl Front {
     ) -> Result<Response<Body>, Cut> {
         match call
             .needed_region()
-            .map(|region| self.regions.state(region))
+            .map(|region| self.state.regions.state(region))
         {
             Some(RegionState::Refuse) => record.fault(REFUSED),
             Some(RegionState::BlackHole) => record.fault("region-black-hole"),
@@ -324,7 +289,7 @@ impl Front {
         }
         let page = call
             .page
-            .or((matches!(hit, Hit::Pages) && pages::has(call)).then_some(0));
+            .or((matches!(hit, Hit::Pages) && pagination::has(call)).then_some(0));
         if let Some((rds, place)) = self.own_rds(call) {
             let answer = gate
                 .during(self.answer_rds(rds, place, call, request))
@@ -339,7 +304,7 @@ impl Front {
             };
         }
         let mut s3_page = None;
-        if let Some(list) = pages::s3_list(call) {
+        if let Some(list) = pagination::s3_list(call) {
             let (uri, page) = list.request(request.uri(), matches!(hit, Hit::Pages));
             if let Some(uri) = uri {
                 *request.uri_mut() = uri;
@@ -356,7 +321,8 @@ impl Front {
             Ok(Sent::Refused(problem)) => Ok(finish(record, problem.answer(call))),
             Ok(Sent::Answered(answer)) => {
                 self.buckets.observe(call, answer.status());
-                self.faults(|faults| faults.observe(call, answer.status()));
+                self.state
+                    .faults(|faults| faults.observe(call, answer.status()));
                 if matches!(hit, Hit::ResponseLost) {
                     return Err(cut(reset));
                 }
@@ -397,7 +363,7 @@ async fn paged<B>(call: &Call, page: Option<usize>, answer: Response<B>) -> Resp
 where
     B: hyper::body::Body<Data = Bytes>,
 {
-    let cut = |whole: &[u8]| pages::page(call.protocol, whole, page?);
+    let cut = |whole: &[u8]| pagination::page(call.protocol, whole, page?);
     rewritten(call, answer, cut).await
 }
 

@@ -1,4 +1,4 @@
-//! The way from the front to the base.
+//! The way from the proxy to the base.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::{Value, json};
 
 use super::{Body, Error, full};
-use crate::base::Running;
+use crate::emulator::Running;
 use crate::rds::Place;
 use crate::region::Down;
 
@@ -52,7 +52,7 @@ impl Upstream {
         parts.uri = self.uri(parts.uri.path_and_query().cloned())?;
         parts.version = Version::HTTP_11;
         parts.headers.remove(CONNECTION);
-        // The front has asked for the body itself.
+        // The proxy has asked for the body itself.
         parts.headers.remove(EXPECT);
         if self.holds_replication {
             let names: Vec<&str> = down.regions.keys().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! The emulator behind the front.
+//! The emulator behind the proxy.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ use http_body_util::Empty;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
-use crate::StartError;
 use crate::bucket::Rules;
+use crate::error::StartError;
 
 mod container;
 mod process;
@@ -23,7 +23,7 @@ use container::Container;
 use process::Process;
 use venv::Package;
 
-/// What answers behind the front.
+/// What answers behind the proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Base {
     /// ministack 1.5.33 as a child process, state in memory only.
@@ -79,7 +79,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// A base that answers.
 pub(crate) struct Running {
     pub(crate) authority: Authority,
-    /// What the front has to add.
+    /// What the proxy has to add.
     pub(crate) rules: Rules,
     /// Whether it wants to know which regions are down: see `replication.py`.
     pub(crate) holds_replication: bool,
@@ -127,15 +127,15 @@ pub(crate) struct Places {
 }
 
 impl Base {
-    /// Starts the base and waits until it answers. URLs that it hands out shall lead to `front_port`.
+    /// Starts the base and waits until it answers. URLs that it hands out shall lead to `proxy_port`.
     pub(crate) async fn start(
         &self,
         places: &Places,
-        front_port: u16,
+        proxy_port: u16,
     ) -> Result<Running, StartError> {
         let process = async |package: Package| {
             let python = venv::prepare(package, places).await?;
-            Process::start(&python, package.bootstrap, front_port)
+            Process::start(&python, package.bootstrap, proxy_port)
                 .await
                 .map(Kept::Process)
         };
@@ -147,7 +147,7 @@ impl Base {
                 Rules::default(),
             ),
             Self::Docker => (
-                Kept::Container(Box::new(Container::start(front_port).await?)),
+                Kept::Container(Box::new(Container::start(proxy_port).await?)),
                 MINISTACK_READY,
                 Rules::default(),
             ),

@@ -1,5 +1,5 @@
 # While a region is down, nothing replicates into it or out of it, as on AWS: S3 objects stay PENDING, writes
-# to global tables wait, and what waited is written in order when both regions are up. The front names the
+# to global tables wait, and what waited is written in order when both regions are up. The proxy names the
 # regions that are down with every request; a number tells which of two requests under way at once knows more.
 import copy
 

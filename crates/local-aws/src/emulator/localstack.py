@@ -4,7 +4,7 @@ leftovers.append(folder)
 os.environ.update(
     GATEWAY_SERVER="hypercorn",
     GATEWAY_LISTEN=f"127.0.0.1:{port}",
-    # URLs in answers lead through the front.
+    # URLs in answers lead through the proxy.
     LOCALSTACK_HOST=f"127.0.0.1:{os.environ['GATEWAY_PORT']}",
     HOME=folder,
     TMPDIR=folder,
@@ -21,7 +21,7 @@ from localstack.runtime.server import hypercorn
 
 class Listening(hypercorn.Config):
     bind = property(lambda self: [f"fd://{listener.fileno()}"], lambda self, value: None)
-    # Longer than the front keeps an idle connection.
+    # Longer than the proxy keeps an idle connection.
     keep_alive_timeout = 3600
 
 

@@ -133,7 +133,8 @@ impl S3List {
         let mut left: Vec<String> = pairs
             .iter()
             .filter(|(name, value)| {
-                !name.is_empty() && !ours(value) && !(cut && *name == self.limit.0)
+                let replaced = cut && *name == self.limit.0;
+                !(name.is_empty() || ours(value) || replaced)
             })
             .map(|(name, value)| format!("{name}={value}"))
             .collect();

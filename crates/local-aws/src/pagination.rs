@@ -6,7 +6,7 @@ use ciborium::Value as Cbor;
 use roxmltree::{Document, Node};
 use serde_json::{Map, Value as Json};
 
-use crate::fault::{matches, may_begin_with};
+use crate::filter::{matches, may_begin_with};
 use crate::request::{Call, Protocol, form_fields};
 
 mod s3;

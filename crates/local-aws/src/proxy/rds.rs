@@ -1,19 +1,19 @@
-//! RDS, in the front.
+//! RDS, in the proxy.
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 
-use super::{Body, Front};
+use super::{Body, Proxy};
 use crate::answer::{self, Problem};
 use crate::bucket;
 use crate::rds::{Asked, Fields, KmsKey, MasterSecret, Place, Rds};
 use crate::request::{Call, Protocol, form_fields};
 
-impl Front {
-    /// RDS and the place of a request to it, if it is the front's.
+impl Proxy {
+    /// RDS and the place of a request to it, if it is the proxy's.
     pub(super) fn own_rds(&self, call: &Call) -> Option<(Rds, Place)> {
-        let rds = self.rds.as_ref()?;
+        let rds = self.state.rds.as_ref()?;
         let own = call.service == "rds"
             && call.protocol == Protocol::Query
             && Rds::knows(&call.operation);

@@ -7,6 +7,6 @@ from ministack.app import app
 config = Config()
 config.bind = [f"fd://{listener.fileno()}"]
 config.loglevel = "WARNING"
-# Longer than the front keeps an idle connection, so that none is closed while a request is on its way.
+# Longer than the proxy keeps an idle connection, so that none is closed while a request is on its way.
 config.keep_alive_timeout = 3600
 asyncio.run(serve(app_with_regions, config))

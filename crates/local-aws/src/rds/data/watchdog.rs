@@ -20,9 +20,9 @@ done
 
 /// A process that waits for the end of this one.
 #[derive(Debug)]
-pub(super) struct Keeper(Child);
+pub(super) struct Watchdog(Child);
 
-impl Keeper {
+impl Watchdog {
     pub(super) fn start(root: &Path) -> io::Result<Self> {
         Command::new("sh")
             .args(["-c", PROGRAM, "local-aws-rds"])
@@ -38,7 +38,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Watchdog {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
         // It does its work in some milliseconds.

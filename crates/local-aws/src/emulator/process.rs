@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use crate::StartError;
+use crate::error::StartError;
 
 /// A child that dies with this value, and with this process however it ends: it reads a pipe that only
 /// this process holds open (the standard library opens it close-on-exec) and exits at its end.
@@ -54,7 +54,7 @@ impl Process {
     pub(super) async fn start(
         python: &Path,
         bootstrap: &[&str],
-        front_port: u16,
+        proxy_port: u16,
     ) -> Result<Self, StartError> {
         let output = tempfile::tempfile().map_err(|source| StartError::Child { source })?;
         let folder = tempfile::tempdir().map_err(|source| StartError::Child { source })?;
@@ -62,7 +62,7 @@ impl Process {
         let mut child = command(python, &parts)
             .env_clear()
             .envs(inherited())
-            .envs(environment(front_port))
+            .envs(environment(proxy_port))
             .env("LOCAL_AWS_FOLDER", folder.path())
             .stdout(Stdio::piped())
             .stderr(
@@ -149,10 +149,10 @@ fn inherited() -> impl Iterator<Item = (&'static str, std::ffi::OsString)> {
 }
 
 /// Settings for the emulator.
-pub(super) fn environment(front_port: u16) -> [(&'static str, String); 9] {
+pub(super) fn environment(proxy_port: u16) -> [(&'static str, String); 9] {
     [
-        // URLs in answers (queues, functions) lead through the front.
-        ("GATEWAY_PORT", front_port.to_string()),
+        // URLs in answers (queues, functions) lead through the proxy.
+        ("GATEWAY_PORT", proxy_port.to_string()),
         ("LOG_LEVEL", "WARNING".into()),
         ("PERSIST_STATE", "0".into()),
         ("S3_PERSIST", "0".into()),
