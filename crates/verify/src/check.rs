@@ -4,7 +4,7 @@ use report::{Document, Mark, Report};
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::evidence::Secrets;
+use crate::evidence::{Redact, Redactor};
 
 /// How bad it is when a check fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -256,16 +256,25 @@ impl Checked {
     }
 }
 
-impl Checked {
-    /// Takes out what is a secret, or has one in it: terraform's own column shows outputs that nobody has marked.
-    pub fn hide(&mut self, secrets: &Secrets) {
-        for answer in &mut self.answers {
-            for text in [&mut answer.resource, &mut answer.expected] {
-                *text = secrets.hide(text);
-            }
-            for text in [&mut answer.terraform, &mut answer.aws, &mut answer.reason] {
-                *text = text.take().map(|text| secrets.hide(&text));
-            }
+impl Redact for Answer {
+    /// Terraform's own column shows outputs that nobody has marked, and AWS's whatever somebody has written there.
+    fn redact(self, redactor: &Redactor<'_>) -> Self {
+        Self {
+            resource: self.resource.redact(redactor),
+            expected: self.expected.redact(redactor),
+            terraform: self.terraform.redact(redactor),
+            aws: self.aws.redact(redactor),
+            reason: self.reason.redact(redactor),
+            ..self
+        }
+    }
+}
+
+impl Redact for Checked {
+    fn redact(self, redactor: &Redactor<'_>) -> Self {
+        Self {
+            answers: self.answers.redact(redactor),
+            ..self
         }
     }
 }

@@ -32,6 +32,7 @@ use jiff::Timestamp;
 use report::{Observer, Outcome, Silent};
 
 use crate::check::{Answer, Blind, Check, Checked, Seen, Status};
+use crate::evidence::{Redacted, Redactor};
 use crate::outputs::Outputs;
 use crate::selection::Selection;
 use crate::sites::Sites;
@@ -184,7 +185,7 @@ pub async fn check(
     wanted: &Wanted,
     selection: &Selection,
     at: Timestamp,
-) -> Checked {
+) -> Redacted<Checked> {
     check_observed(sites, outputs, wanted, selection, at, &Silent).await
 }
 
@@ -196,7 +197,7 @@ pub async fn check_observed(
     selection: &Selection,
     at: Timestamp,
     observer: &dyn Observer,
-) -> Checked {
+) -> Redacted<Checked> {
     let asked = |area: &&Area| area.checks.iter().any(|check| selection.takes(check));
     let areas: Vec<&Area> = AREAS.iter().filter(asked).collect();
     let begun = Instant::now();
@@ -261,14 +262,14 @@ pub async fn check_observed(
         )
     };
     answers.sort_by_key(place);
-    Checked {
+    Redactor::for_display(Some(outputs)).apply(Checked {
         environment: wanted.name.clone(),
         region: wanted.region.to_string(),
         account: account.ok(),
         at,
-        residency: Vec::new(),
+        residency: wanted.exceptions.clone(),
         answers,
-    }
+    })
 }
 
 #[cfg(test)]

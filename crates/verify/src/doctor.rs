@@ -17,6 +17,7 @@ use serde::Serialize;
 use settings::Settings;
 
 use crate::check::Blind;
+use crate::evidence::{Redact, Redacted, Redactor};
 use crate::finding::{self, Finding};
 use crate::outputs::Outputs;
 use crate::sites::Sites;
@@ -98,7 +99,7 @@ impl Ward<'_> {
 }
 
 /// Recognises the troubles of `text` and looks at each. A text of which nothing is known gives no diagnosis.
-pub async fn diagnose(ward: Ward<'_>, text: &str) -> Diagnosed {
+pub async fn diagnose(ward: Ward<'_>, text: &str) -> Redacted<Diagnosed> {
     let symptoms = symptom::recognise(text);
     let clues = if symptoms.is_empty() {
         clues(text)
@@ -109,11 +110,32 @@ pub async fn diagnose(ward: Ward<'_>, text: &str) -> Diagnosed {
     for symptom in symptoms {
         diagnoses.push(look(ward, symptom).await);
     }
-    Diagnosed {
+    Redactor::for_display(ward.outputs).apply(Diagnosed {
         environment: ward.name(),
         at: ward.at,
         diagnoses,
         clues,
+    })
+}
+
+impl Redact for Diagnosed {
+    /// The text of an error may have had anything in it.
+    fn redact(self, redactor: &Redactor<'_>) -> Self {
+        Self {
+            diagnoses: self.diagnoses.redact(redactor),
+            clues: self.clues.redact(redactor),
+            ..self
+        }
+    }
+}
+
+impl Redact for Diagnosis {
+    fn redact(self, redactor: &Redactor<'_>) -> Self {
+        Self {
+            findings: self.findings.redact(redactor),
+            next: self.next.redact(redactor),
+            ..self
+        }
     }
 }
 

@@ -5,6 +5,8 @@ mod compare;
 mod meaning;
 mod plan;
 mod rules;
+#[cfg(test)]
+mod secrets;
 
 use jiff::civil::Date;
 use report::{Document, Mark, Report};

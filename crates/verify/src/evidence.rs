@@ -9,24 +9,26 @@ mod capture;
 mod error;
 mod files;
 mod folder;
-mod hiding;
 mod log;
+mod redaction;
 mod review;
 mod salt;
 mod seal;
-mod secrets;
 
 pub use audit::{Audit, Finding};
 pub use bucket::{Place, Retention, StoreError, Stored, store};
 pub use capture::{
-    Capture, CheckResult, CheckResults, Commit, Draft, FORMAT, Hidden, Link, Origin, Recorded,
-    StateHead, StateHeadError,
+    Capture, CheckResult, CheckResults, Commit, Draft, FORMAT, Link, Origin, Recorded, StateHead,
+    StateHeadError,
 };
 pub use error::EvidenceError;
 pub use folder::{Folder, Kept};
-pub use hiding::{Hider, Hiding, Treatment};
-pub(crate) use hiding::{canonical, mark, skeleton};
 pub use log::{Item, Log, Row, Standing, UnknownItem};
+#[cfg(test)]
+pub(crate) use redaction::planted;
+pub use redaction::{Hidden, Redacted, Redaction, RedactionPolicy, Redactor};
+pub(crate) use redaction::{
+    Redact, canonical, has_name_mark, is_hidden, secret_kinds, skeleton, veiled,
+};
 pub use review::{BadReview, Review, Signature};
 pub use salt::{Salt, SaltError};
-pub use secrets::Secrets;

@@ -2,6 +2,7 @@ use report::{Document, Mark};
 use serde::Serialize;
 
 use crate::check::{Seen, Status};
+use crate::evidence::{Redact, Redactor};
 
 /// Something that was looked at: what it should be, and what was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,6 +92,19 @@ impl Finding {
 
     /// The columns of [`Finding::row`].
     pub(crate) const COLUMNS: [&str; 5] = ["Status", "What", "Resource", "Expected", "Seen"];
+}
+
+impl Redact for Finding {
+    fn redact(self, redactor: &Redactor<'_>) -> Self {
+        Self {
+            resource: self.resource.redact(redactor),
+            expected: self.expected.redact(redactor),
+            seen: self.seen.redact(redactor),
+            reason: self.reason.redact(redactor),
+            fix: self.fix.redact(redactor),
+            ..self
+        }
+    }
 }
 
 /// How many of `findings` have each status, in words.

@@ -12,6 +12,7 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::Settings;
 
+use crate::evidence::{Redact, Redacted, Redactor};
 use crate::finding::{self, Finding};
 use crate::outputs::Outputs;
 use crate::sites::Sites;
@@ -87,7 +88,7 @@ pub struct Maintained {
 }
 
 /// Does the looking of the guide's tasks of `period`; changes nothing. No data is unknown.
-pub async fn maintain(care: Care<'_>, period: Period) -> Maintained {
+pub async fn maintain(care: Care<'_>, period: Period) -> Redacted<Maintained> {
     let (mut findings, mut series) = (Vec::new(), Vec::new());
     match period {
         Period::Weekly => {
@@ -125,12 +126,21 @@ pub async fn maintain(care: Care<'_>, period: Period) -> Maintained {
             findings.extend(versions);
         }
     }
-    Maintained {
+    Redactor::for_display(Some(care.outputs)).apply(Maintained {
         environment: care.name(),
         period,
         at: care.at,
         findings,
         series,
+    })
+}
+
+impl Redact for Maintained {
+    fn redact(self, redactor: &Redactor<'_>) -> Self {
+        Self {
+            findings: self.findings.redact(redactor),
+            ..self
+        }
     }
 }
 

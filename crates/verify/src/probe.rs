@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use crate::check::{Blind, Status};
 use crate::connection::{self, Place};
+use crate::evidence::{Redact, Redacted, Redactor};
 use crate::finding::{self, Finding};
 use crate::outputs::Outputs;
 use crate::sites::Sites;
@@ -169,7 +170,7 @@ pub async fn probe(
     environment: &str,
     options: &ProbeOptions,
     at: Timestamp,
-) -> Probed {
+) -> Redacted<Probed> {
     let mut targets = options.targets.clone();
     targets.sort_unstable();
     targets.dedup();
@@ -192,7 +193,16 @@ pub async fn probe(
         probed.findings.extend(outcome.findings);
         probed.latencies.extend(outcome.latencies);
     }
-    probed
+    Redactor::for_display(Some(outputs)).apply(probed)
+}
+
+impl Redact for Probed {
+    fn redact(self, redactor: &Redactor<'_>) -> Self {
+        Self {
+            findings: self.findings.redact(redactor),
+            ..self
+        }
+    }
 }
 
 async fn names(outputs: &Outputs, options: &ProbeOptions) -> Outcome {

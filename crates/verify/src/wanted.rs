@@ -13,6 +13,8 @@ pub struct Wanted {
     pub region: Region,
     /// Where data may lie.
     pub residency: Residency,
+    /// Exceptions from that which are in use, in words.
+    pub exceptions: Vec<String>,
     /// Tags that everything has.
     pub tags: BTreeMap<String, String>,
     /// Availability zones; in each a public and a private subnet and a NAT gateway.
@@ -51,6 +53,11 @@ impl Wanted {
             name: format!("{}-{}", settings.project, settings.environment),
             region: settings.regions.primary,
             residency: settings.residency.clone(),
+            exceptions: settings
+                .exceptions_in_use()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             tags: tags.collect(),
             zones: 2,
             backup_days: 7,

@@ -115,7 +115,7 @@ impl Stage {
             at,
         };
         for error in ERRORS {
-            let diagnosed = diagnose(ward, error).await;
+            let diagnosed = diagnose(ward, error).await.into_inner();
             assert!(!diagnosed.diagnoses.is_empty(), "{error}");
             for finding in diagnosed.diagnoses.into_iter().flat_map(|one| one.findings) {
                 found.push((error.to_owned(), finding));
@@ -130,7 +130,7 @@ impl Stage {
             at,
         };
         for period in [Period::Weekly, Period::Monthly, Period::Quarterly] {
-            for finding in maintain(care, period).await.findings {
+            for finding in maintain(care, period).await.into_inner().findings {
                 found.push((format!("{period:?}"), finding));
             }
         }
@@ -149,6 +149,7 @@ impl Stage {
         let probed = probe(&self.sites, &self.outputs, "x", &options, at).await;
         found.extend(
             probed
+                .into_inner()
                 .findings
                 .into_iter()
                 .map(|finding| ("probe".to_owned(), finding)),

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use verify::evidence::{Hiding, Treatment};
+use verify::evidence::{Redaction, RedactionPolicy};
 
 /// Where evidence is kept.
 #[derive(Debug, Clone, Args)]
@@ -52,11 +52,11 @@ pub struct CaptureArgs {
 
     /// What becomes of account ids
     #[arg(long, value_enum, value_name = "HOW", default_value = "fingerprint")]
-    pub account_ids: TreatmentArg,
+    pub account_ids: RedactionArg,
 
     /// What becomes of host names of AWS and of addresses
     #[arg(long, value_enum, value_name = "HOW", default_value = "keep")]
-    pub endpoints: TreatmentArg,
+    pub endpoints: RedactionArg,
 
     /// Put it there too, never over an object that is there, and with Object Lock where the bucket has it
     #[arg(long, value_name = "s3://BUCKET/PREFIX")]
@@ -68,8 +68,8 @@ pub struct CaptureArgs {
 }
 
 impl CaptureArgs {
-    pub(crate) fn hiding(&self) -> Hiding {
-        Hiding {
+    pub(crate) fn redaction(&self) -> RedactionPolicy {
+        RedactionPolicy {
             account_ids: self.account_ids.into(),
             endpoints: self.endpoints.into(),
         }
@@ -78,7 +78,7 @@ impl CaptureArgs {
 
 /// What becomes of something.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum TreatmentArg {
+pub enum RedactionArg {
     /// It stays
     Keep,
     /// It goes, and whether it changed does not show
@@ -87,12 +87,12 @@ pub enum TreatmentArg {
     Fingerprint,
 }
 
-impl From<TreatmentArg> for Treatment {
-    fn from(arg: TreatmentArg) -> Self {
+impl From<RedactionArg> for Redaction {
+    fn from(arg: RedactionArg) -> Self {
         match arg {
-            TreatmentArg::Keep => Self::Keep,
-            TreatmentArg::Mask => Self::Mask,
-            TreatmentArg::Fingerprint => Self::Fingerprint,
+            RedactionArg::Keep => Self::Keep,
+            RedactionArg::Mask => Self::Mask,
+            RedactionArg::Fingerprint => Self::Fingerprint,
         }
     }
 }

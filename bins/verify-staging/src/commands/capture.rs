@@ -2,7 +2,7 @@ use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use report::{Document, Mark, Report};
 use serde::Serialize;
 use verify::evidence::{
-    CheckResults, Draft, Folder, Hiding, Kept, Place, Salt, StoreError, Stored,
+    CheckResults, Draft, Folder, Kept, Place, Redacted, RedactionPolicy, Salt, StoreError, Stored,
 };
 use verify::{Checked, Selection, Sites, Status, Wanted};
 
@@ -13,7 +13,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &CaptureArgs) -> Result<Exit,
     let folder = Folder::new(&args.evidence.dir);
     let salt_path = args.source.salt.clone().unwrap_or(folder.salt_path());
     let salt = Folder::salt_or_new(&salt_path).map_err(evidence::failed)?;
-    let draft = draft(global, &args.source, &salt, args.hiding()).await?;
+    let draft = draft(global, &args.source, &salt, args.redaction()).await?;
     let kept = folder.keep(draft).map_err(evidence::failed)?;
     let mut captured = Captured::new(&kept, &folder);
     if let Some(to) = &args.to {
@@ -61,7 +61,7 @@ pub(super) async fn draft(
     global: &GlobalArgs,
     args: &SourceArgs,
     salt: &Salt,
-    hiding: Hiding,
+    redaction: RedactionPolicy,
 ) -> Result<Draft, Failure> {
     let settings = cli::load_settings(global)?;
     let wanted = Wanted::new(&settings);
@@ -74,7 +74,7 @@ pub(super) async fn draft(
             (outputs, Some(terraform))
         }
     };
-    let checked: Option<Checked> = if args.no_check {
+    let checked: Option<Redacted<Checked>> = if args.no_check {
         None
     } else {
         let env = cli::aws_env().await?;
@@ -91,7 +91,7 @@ pub(super) async fn draft(
         origin::find(args, terraform.as_ref()).await,
         &outputs,
         checked.as_ref(),
-        (salt, hiding),
+        (salt, redaction),
     ))
 }
 

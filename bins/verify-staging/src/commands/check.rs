@@ -4,9 +4,8 @@ mod watch;
 use cli::{Exit, Failure, GlobalArgs, Progress, Secrecy};
 use report::{Document, Report};
 use serde::Serialize;
-use settings::Settings;
 use tokio::sync::watch::Sender;
-use verify::evidence::Secrets;
+use verify::evidence::Redacted;
 use verify::{Answer, Catalog, Checked, Outputs, Selection, Severity, Sites, Status, Wanted};
 
 use super::{exit, terraform};
@@ -39,7 +38,6 @@ pub(super) async fn run(
         ),
         wanted: Wanted::new(&settings),
         selection,
-        settings,
         outputs,
     };
     if let Some(interval) = args.watch {
@@ -52,7 +50,6 @@ pub(super) async fn run(
 
 /// All that a run needs; the same for each of several.
 struct Asking {
-    settings: Settings,
     sites: Sites,
     outputs: Outputs,
     wanted: Wanted,
@@ -60,19 +57,10 @@ struct Asking {
 }
 
 impl Asking {
-    async fn once(&self, progress: &Progress) -> Checked {
+    async fn once(&self, progress: &Progress) -> Redacted<Checked> {
         let (sites, outputs, wanted) = (&self.sites, &self.outputs, &self.wanted);
         let now = cli::now();
-        let mut checked =
-            verify::check_observed(sites, outputs, wanted, &self.selection, now, progress).await;
-        checked.residency = self
-            .settings
-            .exceptions_in_use()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        checked.hide(&Secrets::of(&self.outputs));
-        checked
+        verify::check_observed(sites, outputs, wanted, &self.selection, now, progress).await
     }
 }
 

@@ -9,7 +9,7 @@ use super::compare::{Raw, Sides};
 use super::meaning::explained;
 use super::{Difference, Drift, Kind, Rules};
 use crate::check::Status;
-use crate::evidence::{Capture, CheckResult, CheckResults};
+use crate::evidence::{Capture, CheckResult, CheckResults, RedactionPolicy, Redactor, Salt};
 
 impl Drift {
     /// From one capture to a later one, each with a name for people. `checks`: whether the answers of AWS are
@@ -23,10 +23,21 @@ impl Drift {
     ) -> Self {
         let sides = Sides {
             same_salt: before.salt == after.salt,
-            same_hiding: before.hiding == after.hiding,
+            same_policy: before.redaction == after.redaction,
+            one_redactor: false,
         };
+        // An older program may have written down in clear what is known to be a secret now.
+        let salt = Salt::random();
+        let mut redactor = Redactor::salted(&salt, RedactionPolicy::SECRETS);
+        for capture in [before, after] {
+            for (name, output) in &capture.outputs {
+                redactor.learn(name, &output.value, &Value::Null);
+            }
+        }
         let mut found = Vec::new();
         let mut compare = |place: &str, before: Option<Value>, after: Option<Value>| {
+            let [before, after] =
+                [before, after].map(|side| side.map(|side| redactor.again(place, "", &side)));
             sides.compare(place, place, before.as_ref(), after.as_ref(), &mut found);
         };
         let text = |text: &str| Some(Value::from(text));
@@ -51,6 +62,7 @@ impl Drift {
             answers(
                 before.checks.as_ref(),
                 after.checks.as_ref(),
+                &redactor,
                 &mut differences,
             );
         }
@@ -139,6 +151,7 @@ fn state(before: &Capture, after: &Capture, differences: &mut Vec<Difference>) {
 fn answers(
     before: Option<&CheckResults>,
     after: Option<&CheckResults>,
+    redactor: &Redactor<'_>,
     differences: &mut Vec<Difference>,
 ) {
     let difference = |place: String, kind, meaning: &str, before, after| Difference {
@@ -172,7 +185,7 @@ fn answers(
     let shown = |one: &CheckResult| {
         let said = one.aws.as_ref().or(one.reason.as_ref());
         Some(match said {
-            Some(said) => format!("{}: {said}", one.status.word()),
+            Some(said) => format!("{}: {}", one.status.word(), redactor.sentence(said)),
             None => one.status.word().to_owned(),
         })
     };
@@ -191,14 +204,14 @@ fn answers(
             }
             _ => continue,
         };
-        let place = format!("checks.{}[{}]", now.id, now.resource);
+        let place = format!("checks.{}[{}]", now.id, redactor.sentence(&now.resource));
         let was = was.and_then(shown);
         differences.push(difference(place, told.0, told.1, was, shown(now)));
     }
     for was in &before.answers {
         let gone = !after.answers.iter().any(|now| now.id == was.id);
         if gone && matches!(was.status, Status::Ok | Status::Wrong) {
-            let place = format!("checks.{}[{}]", was.id, was.resource);
+            let place = format!("checks.{}[{}]", was.id, redactor.sentence(&was.resource));
             let meaning = "was answered, is not asked now";
             differences.push(difference(place, Kind::Unknown, meaning, shown(was), None));
         }
@@ -209,10 +222,10 @@ fn answers(
 mod tests {
     use super::*;
     use crate::check::Severity;
-    use crate::evidence::{Draft, Hiding, Origin, Salt, StateHead, Treatment};
+    use crate::evidence::{Draft, Origin, Redaction, StateHead};
     use crate::outputs::Outputs;
 
-    fn capture(salt: &Salt, hiding: Hiding, outputs: &str) -> Capture {
+    fn capture(salt: &Salt, policy: RedactionPolicy, outputs: &str) -> Capture {
         let outputs = Outputs::parse(outputs.as_bytes()).unwrap();
         let at = "2026-11-26T17:30:00Z".parse().unwrap();
         Draft::new(
@@ -223,7 +236,7 @@ mod tests {
             Origin::default(),
             &outputs,
             None,
-            (salt, hiding),
+            (salt, policy),
         )
         .capture()
         .clone()
@@ -242,7 +255,7 @@ mod tests {
     #[test]
     fn outputs_differ_by_meaning() {
         let salt = Salt::random();
-        let of = |json| capture(&salt, Hiding::default(), json);
+        let of = |json| capture(&salt, RedactionPolicy::default(), json);
         let before = of(
             r#"{"db_endpoint": {"value": "a:5432"}, "auth": {"sensitive": true, "value": "one-secret"},
             "s3_bucket_photos": {"value": "p1"}, "private_subnet_ids": {"value": ["subnet-1", "subnet-2"]},
@@ -271,10 +284,10 @@ mod tests {
     fn with_another_salt_secrets_are_unknown_and_the_rest_is_compared() {
         let json = r#"{"auth": {"sensitive": true, "value": "one-secret"}, "vpc_id": {"value": "vpc-1"},
             "topic_arn": {"value": "arn:aws:sns:r:123456789012:t"}}"#;
-        let before = capture(&Salt::random(), Hiding::default(), json);
+        let before = capture(&Salt::random(), RedactionPolicy::default(), json);
         let after = capture(
             &Salt::random(),
-            Hiding::default(),
+            RedactionPolicy::default(),
             &json.replace("vpc-1", "vpc-2"),
         );
         let found = drift(&before, &after);
@@ -284,13 +297,13 @@ mod tests {
         assert!(found[2].starts_with("unknown outputs.topic_arn"));
         // Hidden in another way, with the same salt.
         let salt = Salt::random();
-        let keep = Hiding {
-            account_ids: Treatment::Keep,
-            endpoints: Treatment::Keep,
+        let keep = RedactionPolicy {
+            account_ids: Redaction::Keep,
+            endpoints: Redaction::Keep,
         };
         let found = drift(
             &capture(&salt, keep, json),
-            &capture(&salt, Hiding::default(), json),
+            &capture(&salt, RedactionPolicy::default(), json),
         );
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("unknown outputs.topic_arn"));
@@ -312,7 +325,7 @@ mod tests {
         };
         use Status::{Ok, Skipped, Unknown, Wrong};
         let with = |answers: &[(&str, Status)], serial, lineage: &str| {
-            let mut capture = capture(&salt, Hiding::default(), r#"{"a": {"value": 1}}"#);
+            let mut capture = capture(&salt, RedactionPolicy::default(), r#"{"a": {"value": 1}}"#);
             capture.checks = Some(CheckResults {
                 at: capture.captured_at,
                 account: None,

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::Kind;
-use crate::evidence::{canonical, mark, skeleton};
+use super::rules::matches_with;
+use crate::evidence::{
+    Redacted, canonical, has_name_mark, is_hidden, secret_kinds, skeleton, veiled,
+};
 
 /// Longer values are cut in reports.
 const LONGEST: usize = 160;
@@ -21,6 +24,9 @@ const NAMES: [&str; 7] = [
     "cidr_block",
 ];
 
+/// What stands for a secret; not even its fingerprint is shown.
+pub(super) const VEIL: &str = "(a secret)";
+
 /// A difference without its meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Raw {
@@ -30,6 +36,10 @@ pub(super) struct Raw {
     pub(super) kind: Kind,
     pub(super) before: Option<String>,
     pub(super) after: Option<String>,
+    /// Whether a secret is in it, on one side at least.
+    pub(super) secret: bool,
+    /// Whether something beside the secrets differs.
+    pub(super) around: bool,
 }
 
 /// How two sides were written down.
@@ -37,26 +47,38 @@ pub(super) struct Raw {
 pub(super) struct Sides {
     /// Whether their fingerprints were made with the same salt.
     pub(super) same_salt: bool,
-    /// Whether the same things were hidden in the same way.
-    pub(super) same_hiding: bool,
+    /// Whether the same things were redacted in the same way.
+    pub(super) same_policy: bool,
+    /// Whether one redactor made both from values with the same marks: then equal values look equal.
+    pub(super) one_redactor: bool,
 }
 
 impl Sides {
     pub(super) const ALIKE: Self = Self {
         same_salt: true,
-        same_hiding: true,
+        same_policy: true,
+        one_redactor: false,
     };
+
+    /// Two sides of one document, of which terraform marks the same as sensitive or not.
+    pub(super) fn of_one_document(same_marks: bool) -> Self {
+        Self {
+            one_redactor: same_marks,
+            ..Self::ALIKE
+        }
+    }
 
     /// Adds what differs between `before` and `after` at `place` to `found`.
     pub(super) fn compare(
         self,
         place: &str,
         name: &str,
-        before: Option<&Value>,
-        after: Option<&Value>,
+        before: Option<&Redacted<Value>>,
+        after: Option<&Redacted<Value>>,
         found: &mut Vec<Raw>,
     ) {
         let mut walk = Walk { sides: self, found };
+        let (before, after) = (before.map(|one| &**one), after.map(|one| &**one));
         walk.values(place, name, before, after, false);
     }
 }
@@ -180,11 +202,11 @@ impl Walk<'_> {
             return;
         }
         for value in left {
-            let place = format!("{place}[{}]", short(&text(value)));
+            let place = format!("{place}[{}]", short(&veiled(&text(value), VEIL)));
             self.tell(&place, name, Kind::Removed, Some(value.clone()), None);
         }
         for value in right {
-            let place = format!("{place}[{}]", short(&text(value)));
+            let place = format!("{place}[{}]", short(&veiled(&text(value), VEIL)));
             self.tell(&place, name, Kind::Added, None, Some(value.clone()));
         }
     }
@@ -200,6 +222,9 @@ impl Walk<'_> {
     }
 
     fn texts(&self, before: &str, after: &str) -> Verdict {
+        if before != after && self.sides.one_redactor {
+            return Verdict::Different;
+        }
         let hides = [before, after].map(is_hidden);
         if hides[0] != hides[1] {
             // Whether what was shown is what is hidden now, nobody can tell.
@@ -208,14 +233,30 @@ impl Walk<'_> {
         if before == after {
             return Verdict::Same;
         }
-        let marked = [before, after].map(has_mark).contains(&true);
-        let comparable = self.sides.same_salt && self.sides.same_hiding;
-        if marked && !comparable && (hides[0] || skeleton(before) == skeleton(after)) {
-            // With one salt, fingerprints of secrets say it whatever else is hidden.
-            if hides[0] && self.sides.same_salt {
-                return Verdict::Different;
+        let secrets = [before, after].map(secret_kinds);
+        if secrets[0] != secrets[1] {
+            // What is a secret on one side may stand in clear on the other, where nothing told that it is one.
+            let [before, after] = [before, after].map(skeleton);
+            let may_be = match (secrets[0].is_empty(), secrets[1].is_empty()) {
+                (true, false) => fits(&after, &before),
+                (false, true) => fits(&before, &after),
+                _ => true,
+            };
+            return if may_be {
+                Verdict::Unknown
+            } else {
+                Verdict::Different
+            };
+        }
+        let names = [before, after].map(has_name_mark).contains(&true);
+        if (names || !secrets[0].is_empty()) && skeleton(before) == skeleton(after) {
+            // Fingerprints alone differ: with one salt, those of secrets say it whatever else is redacted.
+            let clear = secrets[0].iter().all(|kind| kind.ends_with("unredacted"));
+            let secrets_tell = self.sides.same_salt || clear;
+            let names_tell = !names || (self.sides.same_salt && self.sides.same_policy);
+            if !(secrets_tell && names_tell) {
+                return Verdict::Unknown;
             }
-            return Verdict::Unknown;
         }
         Verdict::Different
     }
@@ -228,13 +269,24 @@ impl Walk<'_> {
         before: Option<Value>,
         after: Option<Value>,
     ) {
-        let shown = |value: Option<Value>| value.map(|value| short(&text(&value)));
+        let [before, after] = [before, after].map(|value| value.map(|value| text(&value)));
+        let secret = [&before, &after]
+            .into_iter()
+            .flatten()
+            .any(|text| !secret_kinds(text).is_empty());
+        let around = match (&before, &after) {
+            (Some(before), Some(after)) => skeleton(before) != skeleton(after),
+            _ => false,
+        };
+        let shown = |text: Option<String>| text.map(|text| short(&text));
         self.found.push(Raw {
-            place: place.to_owned(),
+            place: veiled(place, VEIL),
             name: name.to_owned(),
             kind,
             before: shown(before),
             after: shown(after),
+            secret,
+            around,
         });
     }
 }
@@ -285,13 +337,9 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn is_hidden(text: &str) -> bool {
-    text.starts_with("{hidden:") && mark(text).is_some_and(|(_, after)| after.is_empty())
-}
-
-fn has_mark(text: &str) -> bool {
-    text.match_indices('{')
-        .any(|(at, _)| mark(&text[at..]).is_some())
+/// Whether `text` can be what `redacted` was before its secrets went.
+fn fits(redacted: &str, text: &str) -> bool {
+    matches_with('\0', &veiled(redacted, "\0"), text)
 }
 
 fn short(text: &str) -> String {
@@ -305,6 +353,7 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Redactor;
     use serde_json::json;
 
     fn differ(before: &Value, after: &Value) -> Vec<String> {
@@ -313,7 +362,9 @@ mod tests {
 
     fn with(sides: Sides, before: &Value, after: &Value) -> Vec<String> {
         let mut found = Vec::new();
-        sides.compare("v", "v", Some(before), Some(after), &mut found);
+        let [before, after] =
+            [before, after].map(|value| Redactor::for_display(None).trusted(value));
+        sides.compare("v", "v", Some(&before), Some(&after), &mut found);
         found
             .iter()
             .map(|raw| format!("{} {}", raw.kind.word(), raw.place))
@@ -393,15 +444,15 @@ mod tests {
     fn fingerprints_of_another_salt_are_unknown_and_never_changed() {
         let other_salt = Sides {
             same_salt: false,
-            same_hiding: true,
+            ..Sides::ALIKE
         };
-        let other_hiding = Sides {
-            same_salt: true,
-            same_hiding: false,
+        let other_policy = Sides {
+            same_policy: false,
+            ..Sides::ALIKE
         };
         let (a, b) = (json!("{hidden:aa}"), json!("{hidden:bb}"));
         assert_eq!(differ(&a, &b), ["changed v"]);
-        assert_eq!(with(other_hiding, &a, &b), ["changed v"]);
+        assert_eq!(with(other_policy, &a, &b), ["changed v"]);
         assert_eq!(with(other_salt, &a, &b), ["unknown v"]);
         let (a, b) = (json!("arn:{account:aa}:x"), json!("arn:{account:bb}:x"));
         assert_eq!(differ(&a, &b), ["changed v"]);
@@ -415,9 +466,49 @@ mod tests {
             ["unknown v[]"]
         );
         let plain = json!("arn:123456789012:x");
-        assert_eq!(with(other_hiding, &a, &plain), ["unknown v"]);
+        assert_eq!(with(other_policy, &a, &plain), ["unknown v"]);
         assert_eq!(with(other_salt, &plain, &plain), [""; 0]);
         // Hidden since, or no longer.
         assert_eq!(differ(&json!("{hidden:aa}"), &json!("x")), ["unknown v"]);
+        // In clear on one side, hidden on the other; in clear on both.
+        let clear = json!("{unredacted:cc}");
+        assert_eq!(differ(&a_secret(), &clear), ["unknown v"]);
+        assert_eq!(with(other_salt, &clear, &clear), [""; 0]);
+        assert_eq!(
+            with(other_salt, &clear, &json!("{unredacted:dd}")),
+            ["changed v"]
+        );
+    }
+
+    fn a_secret() -> Value {
+        json!("{hidden:aa}")
+    }
+
+    #[test]
+    fn secrets_within_text_are_compared_as_far_as_their_fingerprints_can_be() {
+        let other_salt = Sides {
+            same_salt: false,
+            ..Sides::ALIKE
+        };
+        let of =
+            |host: &str, print: &str| json!(format!("host={host} password={{hidden:{print}}}"));
+        assert_eq!(differ(&of("a", "aa"), &of("a", "bb")), ["changed v"]);
+        assert_eq!(
+            with(other_salt, &of("a", "aa"), &of("a", "bb")),
+            ["unknown v"]
+        );
+        assert_eq!(
+            with(other_salt, &of("a", "aa"), &of("b", "bb")),
+            ["changed v"]
+        );
+        // A secret on one side that nothing told to be one on the other.
+        let shown = json!("host=a password=x");
+        assert_eq!(differ(&shown, &of("a", "aa")), ["unknown v"]);
+        assert_eq!(differ(&of("a", "aa"), &shown), ["unknown v"]);
+        assert_eq!(differ(&shown, &of("b", "aa")), ["changed v"]);
+        assert_eq!(
+            differ(&json!(["x-{hidden:aa}", "y"]), &json!(["x-z", "y"])),
+            ["unknown v[]"]
+        );
     }
 }

@@ -1,22 +1,17 @@
 //! What a difference means to those who run the environment.
 
-use super::compare::Raw;
+use super::compare::{Raw, VEIL};
 use super::{Difference, Kind};
 
 /// `raw` with its meaning. Of a secret not even the fingerprint is shown, and nothing of what was one on one
 /// side: it may still be.
 pub(super) fn explained(raw: Raw) -> Difference {
     let meaning = meaning(&raw);
-    let secret = raw.has_secret();
     let veiled =
-        |text: Option<String>| text.map(|text| if secret { VEIL.to_owned() } else { text });
-    let place = match raw.place.split_once("[{hidden:") {
-        Some((list, _)) => format!("{list}[{VEIL}]"),
-        None => raw.place,
-    };
+        |text: Option<String>| text.map(|text| if raw.secret { VEIL.to_owned() } else { text });
     Difference {
         meaning,
-        place,
+        place: raw.place,
         kind: raw.kind,
         before: veiled(raw.before),
         after: veiled(raw.after),
@@ -24,18 +19,8 @@ pub(super) fn explained(raw: Raw) -> Difference {
     }
 }
 
-const VEIL: &str = "(a secret)";
-
-impl Raw {
-    fn has_secret(&self) -> bool {
-        let mut texts = [&self.before, &self.after].into_iter().flatten();
-        texts.any(|text| text.contains("{hidden:"))
-    }
-}
-
 fn meaning(raw: &Raw) -> String {
-    let secret = raw.has_secret();
-    match (raw.kind, secret) {
+    match (raw.kind, raw.secret) {
         (Kind::Unknown, true) => {
             return "a secret that cannot be compared: it was hidden with another salt, or on one side only"
                 .to_owned();
@@ -43,6 +28,9 @@ fn meaning(raw: &Raw) -> String {
         (Kind::Unknown, false) => {
             return "cannot be compared: it was hidden with another salt, or in another way"
                 .to_owned();
+        }
+        (Kind::Changed, true) if raw.around => {
+            return "text with a secret in it changed".to_owned();
         }
         (Kind::Changed, true) => return "secret rotated".to_owned(),
         (Kind::Added, true) => return "secret added".to_owned(),
@@ -269,6 +257,8 @@ mod tests {
                 kind,
                 before: text(before),
                 after: text(after),
+                secret: before.contains("{hidden"),
+                around: false,
             });
             assert!(
                 difference.meaning.starts_with(told),

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::compare::{Raw, Sides};
+use super::compare::Sides;
 use super::meaning::explained;
 use super::{Difference, Drift, Kind, Rules};
-use crate::evidence::{Hider, Hiding, Salt, Secrets, Treatment};
+use crate::evidence::{Redacted, RedactionPolicy, Redactor, Salt};
 
 /// A plan that cannot be used. Its text is not repeated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,14 @@ struct Plan {
     format_version: String,
     // Both are there in every plan, and tell one from a state.
     terraform_version: String,
-    planned_values: serde::de::IgnoredAny,
+    planned_values: Value,
+    // Data sources and variables have secrets that turn up in attributes without a mark.
+    #[serde(default)]
+    prior_state: Value,
+    #[serde(default)]
+    variables: Value,
+    #[serde(default)]
+    configuration: Value,
     #[serde(default)]
     resource_changes: Vec<Change>,
     #[serde(default)]
@@ -90,23 +97,13 @@ impl Drift {
         if !plan.format_version.starts_with("1.") {
             return Err(PlanError::Format);
         }
-        let _ = plan.planned_values;
         let mut differences = Vec::new();
-        // Both sides are hidden here, so that a salt for this once will do.
+        // Both sides are redacted here, so that a salt for this once will do. Whoever reads a plan sees account ids
+        // and endpoints anyway.
         let salt = Salt::random();
-        let mut secrets = Secrets::default();
-        for delta in plan.deltas() {
-            secrets.learn_marked(&delta.before, &delta.before_sensitive);
-            secrets.learn_marked(&delta.after, &delta.after_sensitive);
-        }
-        // Whoever reads a plan sees these anyway.
-        let hiding = Hiding {
-            account_ids: Treatment::Keep,
-            endpoints: Treatment::Keep,
-        };
-        let teller = Teller {
-            hider: Hider::knowing(&salt, hiding, secrets),
-        };
+        let mut redactor = Redactor::salted(&salt, RedactionPolicy::SECRETS);
+        plan.teach(&mut redactor);
+        let teller = Teller { redactor };
         for change in &plan.resource_drift {
             teller.outside(change, &mut differences);
         }
@@ -149,6 +146,26 @@ impl Drift {
 }
 
 impl Plan {
+    /// Shows `redactor` every secret of the plan, wherever it is recognised.
+    fn teach(&self, redactor: &mut Redactor<'_>) {
+        for delta in self.deltas() {
+            redactor.learn("", &delta.before, &delta.before_sensitive);
+            redactor.learn("", &delta.after, &delta.after_sensitive);
+        }
+        for (name, delta) in &self.output_changes {
+            redactor.learn(name, &delta.before, &delta.before_sensitive);
+            redactor.learn(name, &delta.after, &delta.after_sensitive);
+        }
+        for part in [&self.planned_values, &self.prior_state] {
+            redactor.learn("", part, &Value::Null);
+        }
+        let declared = &self.configuration["root_module"]["variables"];
+        for (name, variable) in self.variables.as_object().into_iter().flatten() {
+            let sensitive = declared[name]["sensitive"].as_bool().unwrap_or_default();
+            redactor.learn(name, &variable["value"], &Value::Bool(sensitive));
+        }
+    }
+
     fn deltas(&self) -> impl Iterator<Item = &Delta> {
         let changes = self.resource_changes.iter().chain(&self.resource_drift);
         changes
@@ -158,18 +175,22 @@ impl Plan {
 }
 
 impl Delta {
+    fn sides(&self) -> Sides {
+        Sides::of_one_document(self.before_sensitive == self.after_sensitive)
+    }
+
     fn does(&self, action: &str) -> bool {
         self.actions.iter().any(|one| one == action)
     }
 }
 
 struct Teller<'a> {
-    hider: Hider<'a>,
+    redactor: Redactor<'a>,
 }
 
 impl Teller<'_> {
     fn outside(&self, change: &Change, differences: &mut Vec<Difference>) {
-        let place = format!("outside.{}", change.address);
+        let place = format!("outside.{}", self.redactor.sentence(&change.address));
         if change.change.does("delete") {
             let meaning = format!("{} deleted outside terraform", thing(&change.kind));
             differences.push(whole(&place, Kind::Removed, &meaning));
@@ -187,7 +208,8 @@ impl Teller<'_> {
     }
 
     fn planned(&self, change: &Change, differences: &mut Vec<Difference>) {
-        let (delta, place) = (&change.change, format!("plan.{}", change.address));
+        let address = self.redactor.sentence(&change.address);
+        let (delta, place) = (&change.change, format!("plan.{address}"));
         let thing = thing(&change.kind);
         let (kind, meaning) = if delta.does("create") && delta.does("delete") {
             (
@@ -224,87 +246,56 @@ impl Teller<'_> {
             return;
         }
         let place = format!("plan.output.{name}");
-        let before = self.hidden(&place, name, &delta.before, &delta.before_sensitive);
+        let before = self.redacted(&place, name, &delta.before, &delta.before_sensitive);
+        let mut found = Vec::new();
         if delta.after_unknown == Value::Bool(true) {
             let meaning = "known after an apply";
+            delta
+                .sides()
+                .compare(&place, name, Some(&before), None, &mut found);
+            let before = found
+                .into_iter()
+                .next()
+                .and_then(|raw| explained(raw).before);
             differences.push(Difference {
-                before: explained(raw(&place, name, Some(text(&before)))).before,
+                before,
                 ..whole(&place, Kind::Changed, meaning)
             });
             return;
         }
-        let after = self.hidden(&place, name, &delta.after, &delta.after_sensitive);
-        let mut found = Vec::new();
-        Sides::ALIKE.compare(&place, name, Some(&before), Some(&after), &mut found);
+        let after = self.redacted(&place, name, &delta.after, &delta.after_sensitive);
+        delta
+            .sides()
+            .compare(&place, name, Some(&before), Some(&after), &mut found);
         differences.extend(found.into_iter().map(explained));
     }
 
     /// What differs between the two sides of an update, as far as it is known.
     fn attributes(&self, place: &str, delta: &Delta) -> Vec<Difference> {
-        let mut before = self.hidden(place, "", &delta.before, &delta.before_sensitive);
-        let mut after = self.hidden(place, "", &delta.after, &delta.after_sensitive);
-        if let (Value::Object(before), Some(unknown)) =
-            (&mut before, delta.after_unknown.as_object())
-        {
-            for name in unknown
+        // What is not known yet is left out on both sides.
+        let unknown = |name: &str| has_true(&delta.after_unknown[name]);
+        let known = |value: &Value| match value {
+            Value::Object(members) => members
                 .iter()
-                .filter(|(_, is)| has_true(is))
-                .map(|(name, _)| name)
-            {
-                before.remove(name);
-                if let Value::Object(after) = &mut after {
-                    after.remove(name);
-                }
-            }
-        }
+                .filter(|(name, _)| !unknown(name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            other => other.clone(),
+        };
+        let (before, after) = (known(&delta.before), known(&delta.after));
+        let before = self.redacted(place, "", &before, &delta.before_sensitive);
+        let after = self.redacted(place, "", &after, &delta.after_sensitive);
         let mut found = Vec::new();
-        Sides::ALIKE.compare(place, "", Some(&before), Some(&after), &mut found);
+        delta
+            .sides()
+            .compare(place, "", Some(&before), Some(&after), &mut found);
         found.into_iter().map(explained).collect()
     }
 
     /// `value` without what terraform marks as sensitive, and what looks like a secret.
-    fn hidden(&self, place: &str, name: &str, value: &Value, sensitive: &Value) -> Value {
-        let mut notes = Vec::new();
-        match (value, sensitive) {
-            (_, Value::Bool(true)) => self.hider.secret(place, value, "", &mut notes),
-            (Value::Object(members), Value::Object(marks))
-                if !members.keys().any(|key| self.hider.has_secret(key)) =>
-            {
-                let mut out = Map::new();
-                for (key, value) in members {
-                    let mark = marks.get(key).unwrap_or(&Value::Null);
-                    let value = self.hidden(&format!("{place}.{key}"), key, value, mark);
-                    out.insert(key.clone(), value);
-                }
-                Value::Object(out)
-            }
-            (Value::Array(values), Value::Array(marks)) => {
-                let place = format!("{place}[]");
-                let values = values.iter().enumerate().map(|(at, value)| {
-                    let mark = marks.get(at).unwrap_or(&Value::Null);
-                    self.hidden(&place, name, value, mark)
-                });
-                Value::Array(values.collect())
-            }
-            _ => self.hider.value(place, name, value, &mut notes),
-        }
-    }
-}
-
-fn raw(place: &str, name: &str, before: Option<String>) -> Raw {
-    Raw {
-        place: place.to_owned(),
-        name: name.to_owned(),
-        kind: Kind::Changed,
-        before,
-        after: None,
-    }
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+    fn redacted(&self, place: &str, name: &str, value: &Value, marks: &Value) -> Redacted<Value> {
+        self.redactor
+            .value(place, name, value, marks, &mut Vec::new())
     }
 }
 

@@ -112,7 +112,12 @@ impl Rules {
 
 /// Whether `text` is as `pattern`, in which `*` stands for any characters.
 fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
+    matches_with('*', pattern, text)
+}
+
+/// Whether `text` is as `pattern`, in which `wildcard` stands for any characters.
+pub(super) fn matches_with(wildcard: char, pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split(wildcard);
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else {
         return false;

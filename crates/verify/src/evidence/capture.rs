@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::hiding::{Hider, Hiding};
+use super::redaction::{Hidden, Redacted, RedactionPolicy, Redactor};
 use super::salt::Salt;
 use crate::check::{Checked, Severity, Status};
 use crate::outputs::Outputs;
@@ -32,8 +32,9 @@ pub struct Capture {
     pub tool: String,
     /// Where it comes from.
     pub origin: Origin,
-    /// What was hidden, and how.
-    pub hiding: Hiding,
+    /// What was redacted beside secrets, and how. It was called `hiding` once.
+    #[serde(alias = "hiding")]
+    pub redaction: RedactionPolicy,
     /// Name of the salt of its fingerprints: those of another salt cannot be compared.
     pub salt: String,
     /// Terraform's outputs.
@@ -138,16 +139,6 @@ pub struct Recorded {
     pub hidden: Vec<Hidden>,
 }
 
-/// A secret that a fingerprint stands for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hidden {
-    /// Where: the name of the output, then keys; `[]` is a place in a list.
-    pub at: String,
-    /// Why it is taken for a secret.
-    pub why: String,
-}
-
 /// What AWS answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -185,12 +176,12 @@ pub struct CheckResult {
 }
 
 impl CheckResults {
-    /// `checked` as it may be written down.
-    pub fn new(checked: &Checked, hider: &Hider<'_>) -> Self {
-        let hide = |text: &Option<String>| text.as_deref().map(|text| hider.sentence(text));
+    /// `checked` as it may be written down: its secrets are gone, and with `redactor` so are account ids and endpoints.
+    fn new(checked: &Redacted<Checked>, redactor: &Redactor<'_>) -> Self {
+        let text = |text: &Option<String>| text.as_deref().map(|text| redactor.sentence(text));
         Self {
             at: checked.at,
-            account: hide(&checked.account),
+            account: text(&checked.account),
             answers: checked
                 .answers
                 .iter()
@@ -199,11 +190,11 @@ impl CheckResults {
                     item: answer.check.item,
                     severity: answer.check.severity,
                     status: answer.status,
-                    resource: hider.sentence(&answer.resource),
-                    expected: hider.sentence(&answer.expected),
-                    terraform: hide(&answer.terraform),
-                    aws: hide(&answer.aws),
-                    reason: hide(&answer.reason),
+                    resource: redactor.sentence(&answer.resource),
+                    expected: redactor.sentence(&answer.expected),
+                    terraform: text(&answer.terraform),
+                    aws: text(&answer.aws),
+                    reason: text(&answer.reason),
                 })
                 .collect(),
         }
@@ -232,10 +223,20 @@ impl Draft {
         tool: &str,
         origin: Origin,
         outputs: &Outputs,
-        checked: Option<&Checked>,
-        (salt, hiding): (&Salt, Hiding),
+        checked: Option<&Redacted<Checked>>,
+        (salt, redaction): (&Salt, RedactionPolicy),
     ) -> Self {
-        let hider = Hider::new(salt, hiding, outputs);
+        let redactor = Redactor::new(salt, redaction, outputs);
+        let recorded = redactor.outputs(outputs).into_iter();
+        let recorded = recorded.map(|(name, (sensitive, value, hidden))| {
+            let value = value.into_inner();
+            let recorded = Recorded {
+                sensitive,
+                value,
+                hidden,
+            };
+            (name, recorded)
+        });
         Self(Capture {
             format: FORMAT,
             number: 1,
@@ -245,10 +246,10 @@ impl Draft {
             captured_at: Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at),
             tool: tool.to_owned(),
             origin,
-            hiding,
+            redaction,
             salt: salt.id(),
-            outputs: hider.outputs(outputs),
-            checks: checked.map(|checked| CheckResults::new(checked, &hider)),
+            outputs: recorded.collect(),
+            checks: checked.map(|checked| CheckResults::new(checked, &redactor)),
         })
     }
 
@@ -297,5 +298,19 @@ mod tests {
         let encrypted =
             br#"{"serial": 1, "lineage": "a", "encrypted_data": "AA", "encryption_version": "v0"}"#;
         assert_eq!(head(encrypted), Err(StateHeadError::Encrypted));
+    }
+
+    #[test]
+    fn a_capture_of_an_older_release_is_read() {
+        let outputs = Outputs::parse(br#"{"vpc_id": {"value": "vpc-1"}}"#).unwrap();
+        let (salt, policy) = (Salt::random(), RedactionPolicy::default());
+        let at = Timestamp::UNIX_EPOCH;
+        let parts = (&salt, policy);
+        let draft = Draft::new("e", "r", at, "t", Origin::default(), &outputs, None, parts);
+        let text = serde_json::to_string(draft.capture()).unwrap();
+        assert!(text.contains("\"redaction\":"), "{text}");
+        let older = text.replace("\"redaction\":", "\"hiding\":");
+        let read: Capture = serde_json::from_str(&older).unwrap();
+        assert_eq!(&read, draft.capture());
     }
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::capture::{Capture, Link};
+use super::redaction::Redactor;
 use super::review::Review;
 
 /// A row of the guide's table "Recording Verification Evidence".
@@ -164,6 +165,7 @@ pub struct Log {
 impl Log {
     /// From the newest capture and all reviews, the oldest first.
     pub(super) fn new(link: Link, capture: &Capture, reviews: &[Review]) -> Self {
+        let redactor = Redactor::for_display(None);
         let rows = ITEMS.iter().map(|item| {
             let value = item.value(capture);
             // The newest of this value, else the newest of all.
@@ -181,12 +183,18 @@ impl Log {
                 (Some(_), None, Some(_)) => Standing::Outdated,
                 (Some(_), None, None) => Standing::Unsigned,
             };
+            // An older program may have recorded in clear what is known to be a secret now.
+            let shown = |text: String| redactor.sentence(&text);
+            let review = review.cloned().map(|review| Review {
+                value: shown(review.value),
+                ..review
+            });
             Row {
                 item: item.title,
                 command: item.command,
-                value,
+                value: value.map(shown),
                 standing,
-                review: review.cloned(),
+                review,
             }
         });
         Self {

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capture::Link;
 use super::log::Item;
-use super::secrets::Secrets;
+use super::redaction::Redactor;
 
 /// Longer ones are no names, and no notes.
 const LONGEST_NAME: usize = 100;
@@ -50,11 +50,11 @@ impl Signature {
         if note.is_some_and(|note| !fits(note, LONGEST_NOTE)) {
             return Err(BadReview::Note);
         }
-        let secrets = Secrets::default();
+        let redactor = Redactor::for_display(None);
         if [Some(by), note]
             .into_iter()
             .flatten()
-            .any(|text| secrets.hide(text) != text)
+            .any(|text| redactor.has_secret(text))
         {
             return Err(BadReview::Secret);
         }

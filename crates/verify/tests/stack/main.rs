@@ -125,6 +125,7 @@ impl Stack {
             self.aws.rds().expect("RDS").now(),
         )
         .await
+        .into_inner()
     }
 }
 

@@ -4,6 +4,7 @@ use cli::{Exit, Failure, GlobalArgs, Progress, Secrecy};
 use tokio::sync::watch::Sender;
 use tokio::time::MissedTickBehavior;
 use verify::Checked;
+use verify::evidence::Redacted;
 
 use super::{Asking, ends, format, show};
 use crate::args::check::CheckArgs;
@@ -19,7 +20,7 @@ pub(super) async fn run(
     let mut ticks = tokio::time::interval(interval);
     // A run that took longer than the interval is not made up for.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last: Option<Checked> = None;
+    let mut last: Option<Redacted<Checked>> = None;
     loop {
         ticks.tick().await;
         let checked = asking.once(&Progress::on_terminal()).await;

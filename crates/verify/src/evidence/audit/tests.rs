@@ -6,7 +6,7 @@ use jiff::{Timestamp, ToSpan as _};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::super::{Draft, Hiding, Kept, Origin, Signature};
+use super::super::{Draft, Kept, Origin, RedactionPolicy, Signature};
 use super::*;
 use crate::outputs::Outputs;
 
@@ -35,7 +35,7 @@ fn draft(folder: &Folder, minutes: i64, endpoint: &str) -> Draft {
         Origin::default(),
         &outputs,
         None,
-        (&salt, Hiding::default()),
+        (&salt, RedactionPolicy::default()),
     )
 }
 

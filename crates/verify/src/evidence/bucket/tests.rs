@@ -12,7 +12,7 @@ use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
 use aws_sdk_s3::types::{ObjectLockConfiguration, ObjectLockRetention, ObjectLockRetentionMode};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 
-use super::super::{Draft, Folder, Hiding, Link, Origin, Salt};
+use super::super::{Draft, Folder, Link, Origin, RedactionPolicy, Salt};
 use super::*;
 use crate::outputs::Outputs;
 
@@ -31,7 +31,7 @@ fn kept() -> Kept {
         origin,
         &outputs,
         None,
-        (&salt, Hiding::default()),
+        (&salt, RedactionPolicy::default()),
     );
     let dir = tempfile::tempdir().unwrap();
     Folder::new(dir.path()).keep(draft).unwrap()

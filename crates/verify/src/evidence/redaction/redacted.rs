@@ -1,0 +1,71 @@
+use std::ops::Deref;
+
+use report::{Document, Report};
+use serde::Serialize;
+
+use super::Redactor;
+
+/// What has been through a [`Redactor`]. There is no other way to one: whoever asks for answers, findings or a
+/// drift gets them without secrets.
+///
+/// ```compile_fail,E0423
+/// use verify::Checked;
+/// use verify::evidence::Redacted;
+///
+/// fn as_if(checked: Checked) -> Redacted<Checked> {
+///     Redacted(checked)
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Redacted<T>(T);
+
+impl<T> Redacted<T> {
+    pub(super) fn new(redacted: T) -> Self {
+        Self(redacted)
+    }
+
+    /// The value itself, which nothing says of any more that it is redacted.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> Deref for Redacted<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Report> Report for Redacted<T> {
+    fn document(&self) -> Document {
+        self.0.document()
+    }
+}
+
+/// What a [`Redactor`] can go through.
+pub(crate) trait Redact {
+    /// It without secrets.
+    #[must_use]
+    fn redact(self, redactor: &Redactor<'_>) -> Self;
+}
+
+impl<T: Redact> Redact for Vec<T> {
+    fn redact(self, redactor: &Redactor<'_>) -> Self {
+        self.into_iter().map(|one| one.redact(redactor)).collect()
+    }
+}
+
+impl Redact for String {
+    fn redact(self, redactor: &Redactor<'_>) -> Self {
+        redactor.sentence(&self)
+    }
+}
+
+impl Redact for Option<String> {
+    fn redact(self, redactor: &Redactor<'_>) -> Self {
+        self.map(|text| text.redact(redactor))
+    }
+}

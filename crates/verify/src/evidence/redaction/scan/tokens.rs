@@ -1,0 +1,256 @@
+//! Secrets by their own form: private keys, logins of URLs, keys of known makers, words of chance.
+
+use std::ops::Range;
+
+use super::Span;
+
+pub(super) fn private_keys(text: &str, found: &mut Vec<Span>) {
+    const MARK: &str = "PRIVATE KEY-----";
+    const BEGIN: &str = "-----BEGIN";
+    let mut from = 0;
+    while let Some(at) = text[from..].find(MARK).map(|at| at + from) {
+        let start = text[from..at]
+            .rfind(BEGIN)
+            .map_or(from, |begin| begin + from);
+        let after = at + MARK.len();
+        // Without its end, the rest of the text is the key.
+        let end = text[after..]
+            .find(MARK)
+            .map_or(text.len(), |end| after + end + MARK.len());
+        let mut span = Span::plain(text, start..end);
+        let lines = text[start..end].split(['\n', '\r']).map(str::trim);
+        let lines = lines.filter(|line| !line.starts_with('-') && !line.is_empty());
+        span.secrets.extend(lines.map(str::to_owned));
+        found.push(span);
+        from = end;
+    }
+}
+
+/// The passwords of `scheme://user:password@host`.
+pub(super) fn logins(text: &str, found: &mut Vec<Span>) {
+    for (at, mark) in text.match_indices("://") {
+        let begin = at + mark.len();
+        // No password is longer.
+        let rest = &text[begin..text.floor_char_boundary(begin + 4096)];
+        let whole = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\''))
+            .unwrap_or(rest.len());
+        // A password may hold a slash that nobody has encoded: then an at sign comes later.
+        let Some(login) = rest[..end].rfind('@').or_else(|| rest[..whole].rfind('@')) else {
+            continue;
+        };
+        let Some(colon) = rest[..login].find(':') else {
+            continue;
+        };
+        // A port, and a path with an at sign in it.
+        let host_first = rest[..colon].contains(['/', '?', '#']);
+        let password = begin + colon + 1..begin + login;
+        if !host_first && !password.is_empty() && !super::super::is_marks(&text[password.clone()]) {
+            found.push(Span::plain(text, password));
+        }
+    }
+    for place in [
+        "hooks.slack.com/services/",
+        "discord.com/api/webhooks/",
+        "webhook.office.com/",
+    ] {
+        for (at, mark) in text.match_indices(place) {
+            let begin = at + mark.len();
+            let ends =
+                |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '\\');
+            let end = text[begin..]
+                .find(ends)
+                .map_or(text.len(), |end| begin + end);
+            if !super::super::is_marks(&text[begin..end]) {
+                found.push(Span::plain(text, begin..end));
+            }
+        }
+    }
+}
+
+/// What follows `Bearer` and `Basic` in a header.
+pub(super) fn schemes(text: &str, found: &mut Vec<Span>) {
+    let lower = text.to_ascii_lowercase();
+    for scheme in ["bearer", "basic"] {
+        for (at, _) in lower.match_indices(scheme) {
+            let begins = text[..at]
+                .chars()
+                .next_back()
+                .is_none_or(|c| !c.is_alphanumeric());
+            let after = at + scheme.len();
+            let rest = &text[after..];
+            let gap = rest.len() - rest.trim_start_matches([' ', '\t', '+']).len();
+            if !begins || gap == 0 {
+                continue;
+            }
+            let begin = after + gap;
+            let letter = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
+            let end = text[begin..]
+                .find(|c| !letter(c))
+                .map_or(text.len(), |end| begin + end);
+            let word = text[begin..end].trim_end_matches('.');
+            let end = begin + word.len();
+            // `Basic` is a word of English: what follows has to be a login.
+            let login = super::encodings::decoded(word).filter(|login| login.contains(':'));
+            let secret = if scheme == "basic" {
+                login.is_some()
+            } else {
+                is_bearer(word)
+            };
+            if secret {
+                let mut span = Span::plain(text, begin..end);
+                let password = login.as_deref().and_then(|login| login.split_once(':'));
+                span.secrets
+                    .extend(password.map(|(_, password)| password.to_owned()));
+                found.push(span);
+            }
+        }
+    }
+}
+
+/// A sentence goes on with such words.
+fn is_bearer(word: &str) -> bool {
+    const WORDS: [&str; 9] = [
+        "auth",
+        "authentication",
+        "authorization",
+        "format",
+        "of",
+        "scheme",
+        "token",
+        "tokens",
+        "type",
+    ];
+    word.len() >= 6 && !WORDS.contains(&word.to_ascii_lowercase().as_str())
+}
+
+fn is_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '-' | '.')
+}
+
+/// Keys and tokens by their form, and words of chance.
+pub(super) fn keys(text: &str, found: &mut Vec<Span>) {
+    for range in runs(text, is_token) {
+        let word = &text[range.clone()];
+        // Base64 of a text is judged by that text.
+        let encodes_text = || {
+            super::encodings::decoded(word).is_some_and(|text| text.contains(char::is_whitespace))
+        };
+        if is_key(word) && !encodes_text() {
+            found.push(Span::plain(text, range));
+        }
+    }
+}
+
+/// The longest runs of characters that `belongs` takes.
+pub(super) fn runs(text: &str, belongs: impl Fn(char) -> bool) -> Vec<Range<usize>> {
+    let mut runs = Vec::new();
+    let mut begin = None;
+    for (at, c) in text.char_indices() {
+        match (belongs(c), begin) {
+            (true, None) => begin = Some(at),
+            (false, Some(from)) => {
+                runs.push(from..at);
+                begin = None;
+            }
+            _ => {}
+        }
+    }
+    if let Some(from) = begin {
+        runs.push(from..text.len());
+    }
+    runs
+}
+
+/// What keys of known makers begin with, where they say so.
+const PREFIXES: [&str; 24] = [
+    "AIza",
+    "SG.",
+    "dop_v1_",
+    "gho_",
+    "ghp_",
+    "ghr_",
+    "ghs_",
+    "ghu_",
+    "github_pat_",
+    "glpat-",
+    "hvb.",
+    "hvs.",
+    "npm_",
+    "rk_live_",
+    "rk_test_",
+    "shpat_",
+    "sk-ant-",
+    "sk-proj-",
+    "sk_live_",
+    "sk_test_",
+    "xapp-",
+    "xoxa-",
+    "xoxb-",
+    "xoxp-",
+];
+
+/// A key or token by its form.
+fn is_key(word: &str) -> bool {
+    let word = word.trim_matches(['.', '-']);
+    if word.len() >= 20 && PREFIXES.iter().any(|prefix| word.starts_with(prefix)) {
+        return true;
+    }
+    // Also within a credential scope: KEY/20261126/ca-central-1/s3/aws4_request.
+    if word.split('/').any(is_access_key) {
+        return true;
+    }
+    // A JSON Web Token: three parts, of which the first begins as `{"` does in base64.
+    let parts: Vec<&str> = word.split('.').collect();
+    if parts.len() == 3 && parts[0].starts_with("eyJ") && parts.iter().all(|part| part.len() > 8) {
+        return true;
+    }
+    // Ids of AWS have many hyphens, the alphabet of base64 for URLs has one.
+    let whole = (word.matches('-').count() < 3).then_some(word);
+    word.split(['.', '-']).chain(whole).any(is_random)
+}
+
+fn is_access_key(word: &str) -> bool {
+    word.len() == 20
+        && ["AKIA", "ASIA"]
+            .iter()
+            .any(|prefix| word.starts_with(prefix))
+        && word
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+/// 20 characters or more that change between capitals, small letters and digits as often as chance makes them;
+/// words in camel case do so half as often, and the ids of AWS have no capitals, or nothing else.
+fn is_random(word: &str) -> bool {
+    word.len() >= 20 && !word.contains('.') && changes_by_chance(word)
+}
+
+fn changes_by_chance(word: &str) -> bool {
+    let class = |byte: u8| match byte {
+        b'A'..=b'Z' => 0,
+        b'a'..=b'z' => 1,
+        b'0'..=b'9' => 2,
+        _ => 3,
+    };
+    let classes: Vec<u8> = word.bytes().map(class).collect();
+    let all = (0..3).all(|wanted| classes.contains(&wanted));
+    let changes = classes.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    all && 5 * changes >= 2 * word.len()
+}
+
+/// Whether `word` is made up as passwords are: three kinds of characters in eight or more, none of them as in a name,
+/// a path, a time or an address.
+pub(super) fn is_made_up(word: &str) -> bool {
+    let kinds = [
+        word.bytes().any(|b| b.is_ascii_uppercase()),
+        word.bytes().any(|b| b.is_ascii_lowercase()),
+        word.bytes().any(|b| b.is_ascii_digit()),
+        word.contains(|c: char| "!#$%^&*+?~|<>(){}".contains(c)),
+    ];
+    let kinds = kinds.into_iter().filter(|has| *has).count();
+    let symbols = word.contains(|c: char| "!#$%^&*?~|".contains(c));
+    let place = word.contains("://") || word.starts_with("arn:") || word.contains("{hidden");
+    word.len() >= 8 && kinds >= 3 && !place && (symbols || changes_by_chance(word))
+}
