@@ -7,6 +7,7 @@ mod check;
 mod cost;
 mod drift;
 mod evidence;
+mod redaction;
 mod secrets;
 mod stage;
 mod terraform;
