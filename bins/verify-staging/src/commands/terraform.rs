@@ -5,6 +5,7 @@ use std::path::Path;
 use cli::{Exit, Failure};
 use terraform::{Environment, Error, Terraform};
 use verify::Outputs;
+use verify::evidence::Redactor;
 
 use crate::args::check::OutputsArgs;
 
@@ -19,14 +20,24 @@ pub(super) async fn outputs(args: &OutputsArgs) -> Result<Outputs, Failure> {
 /// The outputs that `terraform output -json` wrote into a file.
 pub(super) fn of_file(path: &Path) -> Result<Outputs, Failure> {
     let json = cli::read_input(path, Outputs::MOST_BYTES)?;
-    Outputs::parse(&json).map_err(|error| unusable(error, path))
+    let outputs = Outputs::parse(&json).map_err(|error| unusable(error, path))?;
+    redact_log(&outputs);
+    Ok(outputs)
 }
 
 /// The outputs of the environment's folder.
 pub(super) async fn of_folder(terraform: &Terraform, folder: &Path) -> Result<Outputs, Failure> {
     let outputs = terraform.output().await;
     let outputs = outputs.map_err(|error| failure(error, folder))?;
-    Outputs::new(outputs).map_err(|error| unusable(error, folder))
+    let outputs = Outputs::new(outputs).map_err(|error| unusable(error, folder))?;
+    redact_log(&outputs);
+    Ok(outputs)
+}
+
+/// A sensitive output may be the name of what is asked for, and the log of calls shows names.
+fn redact_log(outputs: &Outputs) {
+    let redactor = Redactor::for_display(Some(outputs));
+    cli::redact_log(move |line| redactor.sentence(line));
 }
 
 /// The terraform of this machine, for the environment's folder.
