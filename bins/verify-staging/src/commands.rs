@@ -1,11 +1,11 @@
 mod audit;
 mod capture;
+mod chain;
 mod check;
 mod cost;
 mod doctor;
 mod drift;
 mod env;
-mod evidence;
 mod exit;
 mod log;
 mod maintenance;

@@ -10,7 +10,7 @@ use aws_env::{AwsEnv, Call, Error};
 use cost::{Attributes, Inventory, Resource, Source};
 use serde_json::Value;
 use settings::{Region, Settings};
-use verify::Sites;
+use verify::EnvironmentClients;
 
 /// More pages of one list than this are not read.
 const MOST_PAGES: usize = 100;
@@ -25,7 +25,7 @@ const NOT_LOOKED_FOR: &str = "only what the guide's stack has was looked for in 
 pub(crate) async fn inventory(env: &AwsEnv, settings: &Settings) -> Result<Inventory, Error> {
     let (primary, dr) = (settings.regions.primary, settings.regions.dr);
     let mut asked = Asked {
-        sites: Sites::new(&env.access(primary), &env.global(primary)),
+        clients: EnvironmentClients::new(&env.access(primary), &env.global(primary)),
         region: primary,
         name: format!("{}-{}", settings.project, settings.environment),
         tags: tags(settings),
@@ -41,7 +41,7 @@ pub(crate) async fn inventory(env: &AwsEnv, settings: &Settings) -> Result<Inven
     asked.monitoring().await?;
     asked.topics().await?;
     // The DR region has copies, and whatever is kept ready there.
-    asked.sites = Sites::new(&env.access(dr), &env.global(dr));
+    asked.clients = EnvironmentClients::new(&env.access(dr), &env.global(dr));
     asked.region = dr;
     asked.replicated_backups().await?;
     asked.network().await?;
@@ -72,7 +72,7 @@ fn tags(settings: &Settings) -> Vec<(String, String)> {
 }
 
 struct Asked {
-    sites: Sites,
+    clients: EnvironmentClients,
     region: Region,
     name: String,
     tags: Vec<(String, String)>,
@@ -81,7 +81,7 @@ struct Asked {
 
 impl Asked {
     fn call(&self, service: &'static str, operation: &'static str) -> Call {
-        self.sites.home.call(service, operation, "the stack")
+        self.clients.home.call(service, operation, "the stack")
     }
 
     /// Whether a resource with these tags is of the stack.

@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
+use report::finding::Unobserved;
 use settings::Region;
 
 use crate::wall::OutsideRegion;
@@ -311,6 +312,22 @@ fn classify(operation: &str, code: Option<&str>, status: Option<u16>) -> ErrorCl
         Some(500..=599) => ErrorClass::Unreachable,
         _ => ErrorClass::Other,
     })
+}
+
+/// What a failed call says of what it was to show. AWS's own message is left out: it may repeat what was sent.
+impl From<&Error> for Unobserved {
+    fn from(error: &Error) -> Self {
+        match error.class {
+            ErrorClass::Absent => Self::absent(error.to_string()),
+            _ => Self::because(error.to_string()),
+        }
+    }
+}
+
+impl From<Error> for Unobserved {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
 }
 
 #[cfg(test)]

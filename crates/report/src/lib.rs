@@ -6,6 +6,7 @@
 
 mod chart;
 mod document;
+pub mod finding;
 mod html;
 mod markdown;
 mod progress;

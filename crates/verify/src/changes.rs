@@ -109,8 +109,9 @@ impl Report for Changes {
 
 #[cfg(test)]
 mod tests {
+    use report::finding::Unobserved;
+
     use super::*;
-    use crate::check::Blind;
     use crate::sample::sample;
 
     #[test]
@@ -129,8 +130,12 @@ mod tests {
             Ok((true, "yes".into())),
         );
         let gone = now.answers.remove(1);
-        now.answers
-            .push(check.answer("db-9", "a standby", None, Err(Blind::because("denied"))));
+        now.answers.push(check.answer(
+            "db-9",
+            "a standby",
+            None,
+            Err(Unobserved::because("denied")),
+        ));
         let changes = now.since(&before);
         let told: Vec<_> = changes
             .changes

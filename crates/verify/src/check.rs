@@ -1,36 +1,9 @@
-use aws_env::{Error, ErrorClass};
+use evidence::{CheckResult, CheckResults, Redact, Redactor};
 use jiff::Timestamp;
+use report::finding::{Observation, Severity, Status};
 use report::{Document, Mark, Report};
 use serde::ser::SerializeStruct as _;
-use serde::{Deserialize, Serialize, Serializer};
-
-use crate::evidence::{Redact, Redactor};
-
-/// How bad it is when a check fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Untidy.
-    Low,
-    /// Weakens the environment, or what is known of it.
-    Medium,
-    /// Something will not survive a fault, or a fault will not be noticed.
-    High,
-    /// Data can be read or lost.
-    Critical,
-}
-
-impl Severity {
-    /// The severity in a word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Critical => "critical",
-        }
-    }
-}
+use serde::{Serialize, Serializer};
 
 /// A question that is asked of AWS.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -48,92 +21,6 @@ pub struct Check {
     /// What to do then.
     pub fix: &'static str,
 }
-
-/// What came out of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// As it should be.
-    Ok,
-    /// AWS shows something else than what should be.
-    Wrong,
-    /// Nobody could tell; never the same as [`Status::Ok`].
-    Unknown,
-    /// There was nothing to ask, for a reason.
-    Skipped,
-}
-
-impl Status {
-    /// The status in a word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Wrong => "wrong",
-            Self::Unknown => "unknown",
-            Self::Skipped => "skipped",
-        }
-    }
-
-    pub(crate) fn mark(self) -> Mark {
-        match self {
-            Self::Ok => Mark::Ok,
-            Self::Wrong => Mark::Wrong,
-            Self::Unknown => Mark::Unknown,
-            Self::Skipped => Mark::Skipped,
-        }
-    }
-}
-
-/// Why one cannot tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Blind {
-    /// Whether it is known that the resource does not exist.
-    pub absent: bool,
-    /// Why, in words.
-    pub reason: String,
-}
-
-impl Blind {
-    /// For a reason of our own.
-    pub fn because(reason: impl Into<String>) -> Self {
-        Self {
-            absent: false,
-            reason: reason.into(),
-        }
-    }
-
-    /// AWS's answer lacks a field that it should have.
-    pub(crate) fn missing(service: &str, field: &str) -> Self {
-        Self::because(format!("{service} shows no {field}"))
-    }
-
-    /// The resource is known not to exist.
-    pub fn absent(reason: impl Into<String>) -> Self {
-        Self {
-            absent: true,
-            reason: reason.into(),
-        }
-    }
-}
-
-impl From<&Error> for Blind {
-    /// AWS's own message is left out: it may repeat what was sent.
-    fn from(error: &Error) -> Self {
-        Self {
-            absent: error.class == ErrorClass::Absent,
-            reason: error.to_string(),
-        }
-    }
-}
-
-impl From<Error> for Blind {
-    fn from(error: Error) -> Self {
-        Self::from(&error)
-    }
-}
-
-/// What was seen, or why nothing was.
-pub type Seen<T> = Result<T, Blind>;
 
 /// The answer to a check for one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,15 +50,17 @@ impl Check {
         resource: impl Into<String>,
         expected: impl Into<String>,
         terraform: Option<String>,
-        aws: Seen<(bool, String)>,
+        aws: Observation<(bool, String)>,
     ) -> Answer {
         let (status, aws, reason) = match aws {
             Ok((true, aws)) => (Status::Ok, Some(aws), None),
             Ok((false, aws)) => (Status::Wrong, Some(aws), None),
-            Err(blind) if blind.absent => {
-                (Status::Wrong, Some("absent".into()), Some(blind.reason))
-            }
-            Err(blind) => (Status::Unknown, None, Some(blind.reason)),
+            Err(unobserved) if unobserved.absent => (
+                Status::Wrong,
+                Some("absent".into()),
+                Some(unobserved.reason),
+            ),
+            Err(unobserved) => (Status::Unknown, None, Some(unobserved.reason)),
         };
         Answer {
             check: self,
@@ -341,8 +230,37 @@ impl Report for Checked {
     }
 }
 
+/// The answers as evidence keeps them.
+impl From<&Checked> for CheckResults {
+    fn from(checked: &Checked) -> Self {
+        Self {
+            at: checked.at,
+            account: checked.account.clone(),
+            answers: checked.answers.iter().map(CheckResult::from).collect(),
+        }
+    }
+}
+
+impl From<&Answer> for CheckResult {
+    fn from(answer: &Answer) -> Self {
+        Self {
+            id: answer.check.id.to_owned(),
+            item: answer.check.item,
+            severity: answer.check.severity,
+            status: answer.status,
+            resource: answer.resource.clone(),
+            expected: answer.expected.clone(),
+            terraform: answer.terraform.clone(),
+            aws: answer.aws.clone(),
+            reason: answer.reason.clone(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use report::finding::Unobserved;
+
     use super::*;
 
     static CHECK: Check = Check {
@@ -359,7 +277,7 @@ mod tests {
         let status = |aws| CHECK.answer("db", "true", None, aws).status;
         assert_eq!(status(Ok((true, "true".into()))), Status::Ok);
         assert_eq!(status(Ok((false, "false".into()))), Status::Wrong);
-        assert_eq!(status(Err(Blind::because("denied"))), Status::Unknown);
-        assert_eq!(status(Err(Blind::absent("404"))), Status::Wrong);
+        assert_eq!(status(Err(Unobserved::because("denied"))), Status::Unknown);
+        assert_eq!(status(Err(Unobserved::absent("404"))), Status::Wrong);
     }
 }

@@ -1,7 +1,7 @@
 //! The checks, one file for each area of the guide's checklist.
 //!
 //! An area has a list of its checks and a function that asks AWS and answers them. Asking gives a picture
-//! whose parts are each seen or not ([`crate::check::Seen`]); judging a picture calls nothing.
+//! whose parts are each seen or not ([`crate::check::Observation`]); judging a picture calls nothing.
 
 mod alarms;
 #[cfg(test)]
@@ -26,16 +26,16 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use evidence::{Outputs, Redacted, Redactor};
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
+use report::finding::{Observation, Status, Unobserved};
 use report::{Observer, Outcome, Silent};
 
-use crate::check::{Answer, Blind, Check, Checked, Seen, Status};
-use crate::evidence::{Redacted, Redactor};
-use crate::outputs::Outputs;
+use crate::check::{Answer, Check, Checked};
+use crate::clients::EnvironmentClients;
 use crate::selection::Selection;
-use crate::sites::Sites;
 use crate::wanted::Wanted;
 
 /// Areas that are asked at once. Each has up to a few dozen calls under way: all areas together would wait for one
@@ -47,8 +47,8 @@ const ASKING: &str = "asking AWS";
 
 /// What every area is handed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Question<'a> {
-    pub(crate) sites: &'a Sites,
+pub(crate) struct Context<'a> {
+    pub(crate) clients: &'a EnvironmentClients,
     pub(crate) outputs: &'a Outputs,
     pub(crate) wanted: &'a Wanted,
     /// The account that answers.
@@ -68,96 +68,96 @@ const BUCKETS: [&str; 4] = [
 /// An area: its checks, and how to answer them.
 struct Area {
     checks: &'static [&'static Check],
-    answer: for<'a> fn(Question<'a>) -> BoxFuture<'a, Vec<Answer>>,
+    answer: for<'a> fn(Context<'a>) -> BoxFuture<'a, Vec<Answer>>,
 }
 
 static AREAS: &[Area] = &[
     Area {
         checks: network::CHECKS,
-        answer: |question| network::answers(question).boxed(),
+        answer: |context| network::answers(context).boxed(),
     },
     Area {
         checks: buckets::CHECKS,
-        answer: |question| buckets::answers(question).boxed(),
+        answer: |context| buckets::answers(context).boxed(),
     },
     Area {
         checks: cdn::CHECKS,
-        answer: |question| cdn::answers(question).boxed(),
+        answer: |context| cdn::answers(context).boxed(),
     },
     Area {
         checks: roles::CHECKS,
-        answer: |question| roles::answers(question).boxed(),
+        answer: |context| roles::answers(context).boxed(),
     },
     Area {
         checks: practices::CHECKS,
-        answer: |question| practices::answers(question).boxed(),
+        answer: |context| practices::answers(context).boxed(),
     },
     Area {
         checks: groups::CHECKS,
-        answer: |question| groups::answers(question).boxed(),
+        answer: |context| groups::answers(context).boxed(),
     },
     Area {
         checks: keys::CHECKS,
-        answer: |question| keys::answers(question).boxed(),
+        answer: |context| keys::answers(context).boxed(),
     },
     Area {
         checks: flow_logs::CHECKS,
-        answer: |question| flow_logs::answers(question).boxed(),
+        answer: |context| flow_logs::answers(context).boxed(),
     },
     Area {
         checks: tags::CHECKS,
-        answer: |question| tags::answers(question).boxed(),
+        answer: |context| tags::answers(context).boxed(),
     },
     Area {
         checks: residency::CHECKS,
-        answer: |question| residency::answers(question).boxed(),
+        answer: |context| residency::answers(context).boxed(),
     },
     Area {
         checks: database::CHECKS,
-        answer: |question| database::answers(question).boxed(),
+        answer: |context| database::answers(context).boxed(),
     },
     Area {
         checks: cache::CHECKS,
-        answer: |question| cache::answers(question).boxed(),
+        answer: |context| cache::answers(context).boxed(),
     },
     Area {
         checks: secrets::CHECKS,
-        answer: |question| secrets::answers(question).boxed(),
+        answer: |context| secrets::answers(context).boxed(),
     },
     Area {
         checks: dashboard::CHECKS,
-        answer: |question| dashboard::answers(question).boxed(),
+        answer: |context| dashboard::answers(context).boxed(),
     },
     Area {
         checks: alarms::CHECKS,
-        answer: |question| alarms::answers(question).boxed(),
+        answer: |context| alarms::answers(context).boxed(),
     },
     Area {
         checks: topics::CHECKS,
-        answer: |question| topics::answers(question).boxed(),
+        answer: |context| topics::answers(context).boxed(),
     },
 ];
 
 /// Answers about something that could not be looked at. Where it is known to be absent the first check, which
 /// asks for it, is wrong, and nothing is left to be asked by the others.
-fn unseen(checks: &[&'static Check], resource: &str, blind: &Blind) -> Vec<Answer> {
+fn unseen(checks: &[&'static Check], resource: &str, unobserved: &Unobserved) -> Vec<Answer> {
     checks
         .iter()
         .enumerate()
         .map(|(place, check)| {
-            if blind.absent && place > 0 {
+            if unobserved.absent && place > 0 {
                 check.skipped(resource, "it does not exist")
             } else {
-                check.answer(resource, check.title, None, Err(blind.clone()))
+                check.answer(resource, check.title, None, Err(unobserved.clone()))
             }
         })
         .collect()
 }
 
 /// The nodes of Redis, as ElastiCache numbers those of a group with one shard.
-fn redis_nodes(question: Question<'_>) -> Seen<Vec<String>> {
-    let group = question.outputs.text("redis_replication_group_id")?;
-    let numbers = 1..=question.wanted.redis_nodes;
+fn redis_nodes(context: Context<'_>) -> Observation<Vec<String>> {
+    let group = context.outputs.text("redis_replication_group_id")?;
+    let numbers = 1..=context.wanted.redis_nodes;
     Ok(numbers
         .map(|number| format!("{group}-{number:03}"))
         .collect())
@@ -180,18 +180,18 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
 ///
 /// A check that got no answer is unknown. A region that does not answer makes everything unknown, at once.
 pub async fn check(
-    sites: &Sites,
+    clients: &EnvironmentClients,
     outputs: &Outputs,
     wanted: &Wanted,
     selection: &Selection,
     at: Timestamp,
 ) -> Redacted<Checked> {
-    check_observed(sites, outputs, wanted, selection, at, &Silent).await
+    check_observed(clients, outputs, wanted, selection, at, &Silent).await
 }
 
 /// Like [`check`], and tells `observer` how many areas have answered.
 pub async fn check_observed(
-    sites: &Sites,
+    clients: &EnvironmentClients,
     outputs: &Outputs,
     wanted: &Wanted,
     selection: &Selection,
@@ -202,11 +202,11 @@ pub async fn check_observed(
     let areas: Vec<&Area> = AREAS.iter().filter(asked).collect();
     let begun = Instant::now();
     observer.started(ASKING);
-    let account = sites.home.account_id().await;
+    let account = clients.home.account_id().await;
     let mut answers: Vec<Answer> = match &account {
         Ok(account) => {
-            let question = Question {
-                sites,
+            let context = Context {
+                clients,
                 outputs,
                 wanted,
                 account,
@@ -214,7 +214,7 @@ pub async fn check_observed(
             };
             let (all, done) = (areas.len(), AtomicUsize::new(0));
             let asked = areas.iter().map(|area| {
-                let (answers, done) = ((area.answer)(question), &done);
+                let (answers, done) = ((area.answer)(context), &done);
                 async move {
                     let answers = answers.await;
                     let done = done.fetch_add(1, Ordering::Relaxed) + 1;

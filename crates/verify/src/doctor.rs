@@ -11,27 +11,24 @@ mod storage;
 mod symptom;
 
 use aws_env::Both;
+use evidence::{Outputs, Redact, Redacted, Redactor};
 use jiff::Timestamp;
+use report::finding::{self, Finding, Unobserved};
 use report::{Document, Report};
 use serde::Serialize;
 use settings::Settings;
-
-use crate::check::Blind;
-use crate::evidence::{Redact, Redacted, Redactor};
-use crate::finding::{self, Finding};
-use crate::outputs::Outputs;
-use crate::sites::Sites;
-
 use symptom::Symptom;
+
+use crate::clients::EnvironmentClients;
 
 /// Longer texts are logs, of which the end is what matters.
 pub const MOST_ERROR_BYTES: u64 = 4 << 20;
 
 /// What a diagnosis may look at.
 #[derive(Debug, Clone, Copy)]
-pub struct Ward<'a> {
+pub struct Context<'a> {
     /// The environment's clients.
-    pub sites: &'a Sites,
+    pub clients: &'a EnvironmentClients,
     /// The regions of the state's backend.
     pub regions: &'a Both,
     /// What the environment is called.
@@ -70,7 +67,7 @@ pub struct Diagnosed {
     pub clues: Vec<String>,
 }
 
-impl Ward<'_> {
+impl Context<'_> {
     fn output(&self, name: &str) -> Option<&str> {
         self.outputs.and_then(|outputs| outputs.text(name).ok())
     }
@@ -99,7 +96,7 @@ impl Ward<'_> {
 }
 
 /// Recognises the troubles of `text` and looks at each. A text of which nothing is known gives no diagnosis.
-pub async fn diagnose(ward: Ward<'_>, text: &str) -> Redacted<Diagnosed> {
+pub async fn diagnose(context: Context<'_>, text: &str) -> Redacted<Diagnosed> {
     let symptoms = symptom::recognise(text);
     let clues = if symptoms.is_empty() {
         clues(text)
@@ -108,11 +105,11 @@ pub async fn diagnose(ward: Ward<'_>, text: &str) -> Redacted<Diagnosed> {
     };
     let mut diagnoses = Vec::new();
     for symptom in symptoms {
-        diagnoses.push(look(ward, symptom).await);
+        diagnoses.push(look(context, symptom).await);
     }
-    Redactor::for_display(ward.outputs).apply(Diagnosed {
-        environment: ward.name(),
-        at: ward.at,
+    Redactor::for_display(context.outputs).apply(Diagnosed {
+        environment: context.name(),
+        at: context.at,
         diagnoses,
         clues,
     })
@@ -139,27 +136,27 @@ impl Redact for Diagnosis {
     }
 }
 
-async fn look(ward: Ward<'_>, symptom: Symptom) -> Diagnosis {
+async fn look(context: Context<'_>, symptom: Symptom) -> Diagnosis {
     match symptom {
-        Symptom::StateLock { id } => state::lock(ward, id.as_deref()).await,
-        Symptom::StateDigest => state::digest(ward).await,
-        Symptom::DatabaseSlow { instance } => database::slow(ward, instance).await,
-        Symptom::NoConnection => database::unreachable(ward).await,
-        Symptom::EngineVersion { version } => database::version(ward, version.as_deref()).await,
-        Symptom::BucketExists { buckets } => storage::exists(ward, buckets).await,
-        Symptom::Forbidden { path } => distribution::forbidden(ward, path.as_deref()).await,
-        Symptom::Credentials => account::credentials(ward).await,
+        Symptom::StateLock { id } => state::lock(context, id.as_deref()).await,
+        Symptom::StateDigest => state::digest(context).await,
+        Symptom::DatabaseSlow { instance } => database::slow(context, instance).await,
+        Symptom::NoConnection => database::unreachable(context).await,
+        Symptom::EngineVersion { version } => database::version(context, version.as_deref()).await,
+        Symptom::BucketExists { buckets } => storage::exists(context, buckets).await,
+        Symptom::Forbidden { path } => distribution::forbidden(context, path.as_deref()).await,
+        Symptom::Credentials => account::credentials(context).await,
         Symptom::Denied {
             action,
             who,
             resource,
             encoded,
-        } => account::denied(ward, action, who, resource, encoded).await,
-        Symptom::Quota { code } => account::quota(ward, code).await,
-        Symptom::Key { id } => account::key(ward, id).await,
-        Symptom::Region { region } => account::region(ward, region).await,
-        Symptom::Throttled => account::throttled(ward).await,
-        Symptom::InUse { ids } => network::in_use(ward, &ids).await,
+        } => account::denied(context, action, who, resource, encoded).await,
+        Symptom::Quota { code } => account::quota(context, code).await,
+        Symptom::Key { id } => account::key(context, id).await,
+        Symptom::Region { region } => account::region(context, region).await,
+        Symptom::Throttled => account::throttled(context).await,
+        Symptom::InUse { ids } => network::in_use(context, &ids).await,
     }
 }
 
@@ -209,6 +206,10 @@ impl Report for Diagnosed {
 }
 
 /// A finding about something that could not be seen.
-fn unseen(what: &'static str, resource: impl Into<String>, blind: impl Into<Blind>) -> Finding {
-    Finding::new(what, resource, "an answer", Err(blind.into()))
+fn unseen(
+    what: &'static str,
+    resource: impl Into<String>,
+    unobserved: impl Into<Unobserved>,
+) -> Finding {
+    Finding::new(what, resource, "an answer", Err(unobserved.into()))
 }

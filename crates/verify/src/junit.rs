@@ -1,8 +1,9 @@
 //! Answers as JUnit XML, which every CI system shows.
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+use report::finding::Status;
 
-use crate::check::{Answer, Checked, Status};
+use crate::check::{Answer, Checked};
 
 /// JUnit XML could not be written.
 #[derive(Debug, thiserror::Error)]

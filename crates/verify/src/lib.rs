@@ -5,44 +5,27 @@ mod catalog;
 mod changes;
 mod check;
 mod checks;
-mod connection;
-mod doctor;
-pub mod drift;
-mod environment_file;
-pub mod evidence;
-mod finding;
+mod clients;
+pub mod doctor;
 mod junit;
-mod maintenance;
+pub mod maintenance;
 mod named;
-mod outputs;
 mod page;
 mod policy;
-mod probe;
 #[cfg(test)]
 mod sample;
 mod sarif;
 mod selection;
-mod sites;
 mod summary;
 mod version;
 mod wanted;
 
 pub use catalog::Catalog;
 pub use changes::{Change, Changes};
-pub use check::{Answer, Blind, Check, Checked, Seen, Severity, Status};
+pub use check::{Answer, Check, Checked};
 pub use checks::{all, check, check_observed};
-pub use connection::{DatabaseLogin, Place, RedisLogin, Secret, database_login, redis_login};
-pub use doctor::{Diagnosed, Diagnosis, MOST_ERROR_BYTES, Ward, diagnose};
-pub use environment_file::{EnvironmentError, EnvironmentFile, EnvironmentFormat, Logins};
-pub use finding::Finding;
+pub use clients::EnvironmentClients;
 pub use junit::JunitError;
-pub use maintenance::{Care, DrillRecord, Maintained, Period, Series, maintain};
-pub use outputs::{Output, Outputs, OutputsError};
-pub use probe::{
-    HealthUrl, HealthUrlError, Latency, ProbeOptions, Probed, Target, TargetError, Trust,
-    TrustError, probe,
-};
 pub use sarif::SarifScope;
 pub use selection::{Pattern, PatternError, Selection};
-pub use sites::Sites;
 pub use wanted::Wanted;

@@ -7,15 +7,14 @@ mod groups;
 mod metrics;
 mod versions;
 
+use evidence::{Outputs, Redact, Redacted, Redactor};
 use jiff::{SignedDuration, Timestamp};
+use report::finding::{self, Finding};
 use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::Settings;
 
-use crate::evidence::{Redact, Redacted, Redactor};
-use crate::finding::{self, Finding};
-use crate::outputs::Outputs;
-use crate::sites::Sites;
+use crate::clients::EnvironmentClients;
 
 pub use drills::DrillRecord;
 
@@ -33,9 +32,9 @@ pub enum Period {
 
 /// What maintenance looks at.
 #[derive(Debug, Clone, Copy)]
-pub struct Care<'a> {
+pub struct Context<'a> {
     /// The environment's clients.
-    pub sites: &'a Sites,
+    pub clients: &'a EnvironmentClients,
     /// Terraform's outputs.
     pub outputs: &'a Outputs,
     /// What the environment is called.
@@ -48,7 +47,7 @@ pub struct Care<'a> {
     pub at: Timestamp,
 }
 
-impl Care<'_> {
+impl Context<'_> {
     fn name(&self) -> String {
         format!("{}-{}", self.settings.project, self.settings.environment)
     }
@@ -88,14 +87,14 @@ pub struct Maintained {
 }
 
 /// Does the looking of the guide's tasks of `period`; changes nothing. No data is unknown.
-pub async fn maintain(care: Care<'_>, period: Period) -> Redacted<Maintained> {
+pub async fn maintain(context: Context<'_>, period: Period) -> Redacted<Maintained> {
     let (mut findings, mut series) = (Vec::new(), Vec::new());
     match period {
         Period::Weekly => {
             let (alarms, (measured, measures), (grown, growth)) = tokio::join!(
-                alarms::review(care),
-                metrics::performance(care),
-                metrics::growth(care)
+                alarms::review(context),
+                metrics::performance(context),
+                metrics::growth(context)
             );
             findings.extend(alarms);
             findings.extend(measured);
@@ -106,30 +105,31 @@ pub async fn maintain(care: Care<'_>, period: Period) -> Redacted<Maintained> {
         Period::Monthly => {
             findings.push(Finding::skipped(
                 "costs",
-                care.name(),
+                context.name(),
                 "they come from the plan and the price book: verify-staging cost estimate, cost tips, cost budget",
             ));
             findings.push(Finding::skipped(
                 "modules",
-                care.folder,
+                context.folder,
                 format!(
                     "terraform -chdir={0} init -upgrade && terraform -chdir={0} plan",
-                    care.folder
+                    context.folder
                 ),
             ));
-            findings.extend(groups::review(care).await);
+            findings.extend(groups::review(context).await);
         }
         Period::Quarterly => {
-            let (roles, versions) = tokio::join!(access::review(care), versions::review(care));
+            let (roles, versions) =
+                tokio::join!(access::review(context), versions::review(context));
             findings.extend(roles);
-            findings.push(drills::review(care));
+            findings.push(drills::review(context));
             findings.extend(versions);
         }
     }
-    Redactor::for_display(Some(care.outputs)).apply(Maintained {
-        environment: care.name(),
+    Redactor::for_display(Some(context.outputs)).apply(Maintained {
+        environment: context.name(),
         period,
-        at: care.at,
+        at: context.at,
         findings,
         series,
     })

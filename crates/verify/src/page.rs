@@ -1,8 +1,9 @@
 //! What a page about a run shows.
 
+use report::finding::Status;
 use report::{Chart, Document, Mark, Page, Tally};
 
-use crate::check::{Answer, Check, Checked, Status};
+use crate::check::{Answer, Check, Checked};
 use crate::summary::name;
 
 impl Checked {

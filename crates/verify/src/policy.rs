@@ -8,9 +8,8 @@ mod grant;
 mod reach;
 mod trust;
 
+use report::finding::{Observation, Unobserved};
 use serde_json::{Map, Value};
-
-use crate::check::{Blind, Seen};
 
 pub(crate) use glob::covers;
 pub(crate) use reach::is_denied_to_all;
@@ -65,9 +64,9 @@ pub(crate) struct Condition {
 
 impl Policy {
     /// Reads a document. What is not understood makes the whole of it unknown.
-    pub(crate) fn parse(text: &str) -> Seen<Self> {
+    pub(crate) fn parse(text: &str) -> Observation<Self> {
         let document: Value =
-            serde_json::from_str(text).map_err(|_| Blind::because("the policy is no JSON"))?;
+            serde_json::from_str(text).map_err(|_| Unobserved::because("the policy is no JSON"))?;
         let fields = document.as_object().ok_or_else(|| odd("it is no object"))?;
         known(fields, &["Version", "Id", "Statement"])?;
         let statements = match fields.get("Statement") {
@@ -79,7 +78,7 @@ impl Policy {
     }
 
     /// As IAM answers it: URL-encoded (RFC 3986).
-    pub(crate) fn parse_encoded(text: &str) -> Seen<Self> {
+    pub(crate) fn parse_encoded(text: &str) -> Observation<Self> {
         let text = percent_encoding::percent_decode_str(text)
             .decode_utf8()
             .map_err(|_| odd("it is no UTF-8"))?;
@@ -120,7 +119,7 @@ impl Condition {
     }
 }
 
-fn statement(value: &Value) -> Seen<Statement> {
+fn statement(value: &Value) -> Observation<Statement> {
     let fields = value
         .as_object()
         .ok_or_else(|| odd("a statement is no object"))?;
@@ -163,8 +162,8 @@ fn terms<T>(
     fields: &Map<String, Value>,
     only: &str,
     all_but: &str,
-    read: impl Fn(&Value) -> Seen<Vec<T>>,
-) -> Seen<Option<Terms<T>>> {
+    read: impl Fn(&Value) -> Observation<Vec<T>>,
+) -> Observation<Option<Terms<T>>> {
     match (fields.get(only), fields.get(all_but)) {
         (Some(_), Some(_)) => Err(odd(&format!("a statement has {only} and {all_but}"))),
         (Some(value), None) => read(value).map(|terms| Some(Terms::Only(terms))),
@@ -173,7 +172,7 @@ fn terms<T>(
     }
 }
 
-fn texts(value: &Value) -> Seen<Vec<String>> {
+fn texts(value: &Value) -> Observation<Vec<String>> {
     let text = |value: &Value| match value {
         Value::String(text) => Ok(text.clone()),
         Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
@@ -185,7 +184,7 @@ fn texts(value: &Value) -> Seen<Vec<String>> {
     }
 }
 
-fn principals(value: &Value) -> Seen<Vec<Principal>> {
+fn principals(value: &Value) -> Observation<Vec<Principal>> {
     match value {
         // `"*"` and `{"AWS": "*"}` are the same.
         Value::String(all) if all == "*" => Ok(vec![Principal {
@@ -207,7 +206,7 @@ fn principals(value: &Value) -> Seen<Vec<Principal>> {
     }
 }
 
-fn conditions(value: Option<&Value>) -> Seen<Vec<Condition>> {
+fn conditions(value: Option<&Value>) -> Observation<Vec<Condition>> {
     let Some(value) = value else {
         return Ok(Vec::new());
     };
@@ -225,22 +224,22 @@ fn conditions(value: Option<&Value>) -> Seen<Vec<Condition>> {
     Ok(found)
 }
 
-fn known_principal(kind: &str) -> Seen<()> {
+fn known_principal(kind: &str) -> Observation<()> {
     if ["AWS", "Service", "Federated", "CanonicalUser"].contains(&kind) {
         return Ok(());
     }
     Err(odd(&format!("it has a principal of the kind {kind}")))
 }
 
-fn known(fields: &Map<String, Value>, names: &[&str]) -> Seen<()> {
+fn known(fields: &Map<String, Value>, names: &[&str]) -> Observation<()> {
     match fields.keys().find(|key| !names.contains(&key.as_str())) {
         None => Ok(()),
         Some(key) => Err(odd(&format!("it has an element {key}"))),
     }
 }
 
-fn odd(what: &str) -> Blind {
-    Blind::because(format!("the policy is not understood: {what}"))
+fn odd(what: &str) -> Unobserved {
+    Unobserved::because(format!("the policy is not understood: {what}"))
 }
 
 #[cfg(test)]

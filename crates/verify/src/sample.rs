@@ -1,6 +1,8 @@
 //! Answers of every status, for tests of what is made of them.
 
-use crate::check::{Answer, Blind, Check, Checked, Severity};
+use report::finding::{Severity, Unobserved};
+
+use crate::check::{Answer, Check, Checked};
 
 static STANDBY: Check = Check {
     id: "rds-multi-az",
@@ -26,7 +28,7 @@ pub(crate) fn sample() -> Checked {
     let answers: Vec<Answer> = vec![
         standby("db-1", Ok((false, "<none> & \"no\"".to_owned()))),
         standby("db-2", Ok((true, "true".to_owned()))),
-        standby("db-3", Err(Blind::because("denied"))),
+        standby("db-3", Err(Unobserved::because("denied"))),
         OPEN.skipped("vpc", "no VPC"),
     ];
     Checked {

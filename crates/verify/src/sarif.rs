@@ -1,10 +1,11 @@
 //! Answers as SARIF 2.1.0, which code scanning shows.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use report::finding::{Severity, Status};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::check::{Answer, Check, Checked, Severity, Status};
+use crate::check::{Answer, Check, Checked};
 use crate::junit::found;
 
 const SCHEMA: &str =

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use report::finding::Status;
 use report::{Document, Mark};
 
-use crate::check::{Answer, Check, Checked, Status};
+use crate::check::{Answer, Check, Checked};
 
 /// The items of the guide's checklist, in its order.
 const ITEMS: [&str; 15] = [

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use verify::evidence::{Redaction, RedactionPolicy};
+use evidence::{Redaction, RedactionPolicy};
 
 /// Where evidence is kept.
 #[derive(Debug, Clone, Args)]

@@ -2,7 +2,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use verify::{Pattern, Severity};
+use report::finding::Severity;
+use verify::Pattern;
 
 /// Where terraform's outputs come from.
 #[derive(Debug, Clone, Args)]

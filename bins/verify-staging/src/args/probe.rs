@@ -2,8 +2,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ::probe::{HealthUrl, Target};
 use clap::Args;
-use verify::{HealthUrl, Target};
 
 use super::check::OutputsArgs;
 

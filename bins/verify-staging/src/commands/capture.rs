@@ -1,20 +1,22 @@
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
+use evidence::{
+    CheckResults, Draft, Folder, Kept, Redacted, RedactionPolicy, S3Location, Salt, StoreError,
+    Stored,
+};
+use report::finding::Status;
 use report::{Document, Mark, Report};
 use serde::Serialize;
-use verify::evidence::{
-    CheckResults, Draft, Folder, Kept, Place, Redacted, RedactionPolicy, Salt, StoreError, Stored,
-};
-use verify::{Checked, Selection, Sites, Status, Wanted};
+use verify::{EnvironmentClients, Selection, Wanted};
 
-use super::{evidence, origin, terraform};
+use super::{chain, origin, terraform};
 use crate::args::capture::{CaptureArgs, Destination, SourceArgs};
 
 pub(super) async fn run(global: &GlobalArgs, args: &CaptureArgs) -> Result<Exit, Failure> {
     let folder = Folder::new(&args.evidence.dir);
     let salt_path = args.source.salt.clone().unwrap_or(folder.salt_path());
-    let salt = Folder::salt_or_new(&salt_path).map_err(evidence::failed)?;
+    let salt = Folder::salt_or_new(&salt_path).map_err(chain::failed)?;
     let draft = draft(global, &args.source, &salt, args.redaction()).await?;
-    let kept = folder.keep(draft).map_err(evidence::failed)?;
+    let kept = folder.keep(draft).map_err(chain::failed)?;
     let mut captured = Captured::new(&kept, &folder);
     if let Some(to) = &args.to {
         match put(global, args, to, &kept).await {
@@ -40,12 +42,12 @@ async fn put(
 ) -> Result<Stored, Failure> {
     let region = cli::load_settings(global)?.regions.primary;
     let clients = cli::aws_env().await?.region(region);
-    let place = Place {
+    let location = S3Location {
         bucket: &to.bucket,
         prefix: &to.prefix,
         retain_days: args.retain_days,
     };
-    let stored = verify::evidence::store(&clients, place, kept, cli::now()).await;
+    let stored = evidence::store(&clients, location, kept, cli::now()).await;
     let here = args.evidence.dir.join(&kept.link.file);
     let kept_here = format!("the capture is kept in {}", here.display());
     stored.map_err(|error| match error {
@@ -74,14 +76,15 @@ pub(super) async fn draft(
             (outputs, Some(terraform))
         }
     };
-    let checked: Option<Redacted<Checked>> = if args.no_check {
+    let checks: Option<Redacted<CheckResults>> = if args.no_check {
         None
     } else {
         let env = cli::aws_env().await?;
         let primary = settings.regions.primary;
-        let sites = Sites::new(&env.access(primary), &env.global(primary));
+        let clients = EnvironmentClients::new(&env.access(primary), &env.global(primary));
         let all = Selection::default();
-        Some(verify::check(&sites, &outputs, &wanted, &all, at).await)
+        let checked = verify::check(&clients, &outputs, &wanted, &all, at).await;
+        Some(checked.converted())
     };
     Ok(Draft::new(
         &wanted.name,
@@ -90,7 +93,7 @@ pub(super) async fn draft(
         concat!("verify-staging ", env!("CARGO_PKG_VERSION")),
         origin::find(args, terraform.as_ref()).await,
         &outputs,
-        checked.as_ref(),
+        checks.as_ref(),
         (salt, redaction),
     ))
 }

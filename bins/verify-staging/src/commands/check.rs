@@ -2,11 +2,12 @@ mod format;
 mod watch;
 
 use cli::{Exit, Failure, GlobalArgs, Progress, Secrecy};
+use evidence::{Outputs, Redacted};
+use report::finding::{Severity, Status};
 use report::{Document, Report};
 use serde::Serialize;
 use tokio::sync::watch::Sender;
-use verify::evidence::Redacted;
-use verify::{Answer, Catalog, Checked, Outputs, Selection, Severity, Sites, Status, Wanted};
+use verify::{Answer, Catalog, Checked, EnvironmentClients, Selection, Wanted};
 
 use super::{exit, terraform};
 use crate::args::check::CheckArgs;
@@ -32,7 +33,7 @@ pub(super) async fn run(
     let outputs = terraform::outputs(&args.source).await?;
     let env = cli::aws_env().await?;
     let asking = Asking {
-        sites: Sites::new(
+        clients: EnvironmentClients::new(
             &env.access(settings.regions.primary),
             &env.global(settings.regions.primary),
         ),
@@ -50,7 +51,7 @@ pub(super) async fn run(
 
 /// All that a run needs; the same for each of several.
 struct Asking {
-    sites: Sites,
+    clients: EnvironmentClients,
     outputs: Outputs,
     wanted: Wanted,
     selection: Selection,
@@ -58,9 +59,9 @@ struct Asking {
 
 impl Asking {
     async fn once(&self, progress: &Progress) -> Redacted<Checked> {
-        let (sites, outputs, wanted) = (&self.sites, &self.outputs, &self.wanted);
+        let (clients, outputs, wanted) = (&self.clients, &self.outputs, &self.wanted);
         let now = cli::now();
-        verify::check_observed(sites, outputs, wanted, &self.selection, now, progress).await
+        verify::check_observed(clients, outputs, wanted, &self.selection, now, progress).await
     }
 }
 

@@ -2,7 +2,9 @@ use std::io::{Read, Seek as _, SeekFrom};
 
 use anyhow::Context as _;
 use cli::{Exit, Failure, GlobalArgs};
-use verify::{Outputs, Sites, Ward};
+use evidence::Outputs;
+use verify::EnvironmentClients;
+use verify::doctor::{Context, MOST_ERROR_BYTES, diagnose};
 
 use super::{exit, terraform};
 use crate::args::doctor::DoctorArgs;
@@ -13,17 +15,17 @@ pub(super) async fn run(global: &GlobalArgs, args: &DoctorArgs) -> Result<Exit, 
     let outputs = outputs(args).await?;
     let env = cli::aws_env().await?;
     let regions = env.both(settings.regions.primary, settings.regions.dr);
-    let sites = Sites::new(&regions.primary, &regions.global);
+    let clients = EnvironmentClients::new(&regions.primary, &regions.global);
     let folder = args.source.chdir.display().to_string();
-    let ward = Ward {
-        sites: &sites,
+    let context = Context {
+        clients: &clients,
         regions: &regions,
         settings: &settings,
         outputs: outputs.as_ref(),
         folder: &folder,
         at: cli::now(),
     };
-    let diagnosed = verify::diagnose(ward, &text).await;
+    let diagnosed = diagnose(context, &text).await;
     cli::print(global, &diagnosed)?;
     if diagnosed.diagnoses.is_empty() {
         return Ok(Exit::Unchecked);
@@ -39,7 +41,7 @@ fn text(args: &DoctorArgs) -> anyhow::Result<String> {
     if let Some(text) = &args.text {
         return Ok(text.clone());
     }
-    let most = verify::MOST_ERROR_BYTES;
+    let most = MOST_ERROR_BYTES;
     let mut bytes = Vec::new();
     match &args.last {
         Some(path) => {

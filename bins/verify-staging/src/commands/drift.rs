@@ -2,11 +2,11 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use cli::{Exit, Failure, GlobalArgs};
+use evidence::drift::{Drift, Rules};
+use evidence::{Folder, Kept, Salt};
 use jiff::civil::Date;
-use verify::drift::{Drift, Rules};
-use verify::evidence::{Folder, Kept, Salt};
 
-use super::{capture, evidence};
+use super::{capture, chain};
 use crate::args::drift::DriftArgs;
 
 /// Rules are never this long.
@@ -19,7 +19,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &DriftArgs) -> Result<Exit, F
         Some(path) => of_plan(path, &rules, today)?,
         None => of_captures(global, args, &rules, today).await?,
     };
-    evidence::show(global, &drift, args.markdown)?;
+    chain::show(global, &drift, args.markdown)?;
     Ok(if drift.found() > 0 {
         Exit::Wrong
     } else if drift.unknown() > 0 {
@@ -52,11 +52,11 @@ async fn of_captures(
         // A name alone is one of the folder.
         let inside = folder.path().join(path);
         let path = if path.exists() { path } else { &inside };
-        Folder::open(path).map_err(evidence::failed)
+        Folder::open(path).map_err(chain::failed)
     };
     let before: Kept = match &args.before {
         Some(path) => open(path)?,
-        None => folder.newest().map_err(evidence::failed)?,
+        None => folder.newest().map_err(chain::failed)?,
     };
     let earlier = (before.link.file.as_str(), &before.capture);
     let checks = !args.source.no_check;
@@ -67,7 +67,7 @@ async fn of_captures(
     }
     let path = args.source.salt.clone().unwrap_or(folder.salt_path());
     // Without the salt, or with one that was made since, secrets cannot be compared, and everything else can.
-    let salt = Folder::salt(&path).map_err(evidence::failed)?;
+    let salt = Folder::salt(&path).map_err(chain::failed)?;
     let salt = salt.unwrap_or_else(Salt::random);
     let now = capture::draft(global, &args.source, &salt, before.capture.redaction).await?;
     let later = ("what there is now", now.capture());

@@ -1,6 +1,8 @@
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, Secrecy};
-use verify::{EnvironmentFile, EnvironmentFormat, Logins, Outputs, Sites};
+use evidence::Outputs;
+use probe::{EnvironmentFile, EnvironmentFormat, Logins, ProbeClients};
+use report::finding::Unobserved;
 
 use super::terraform;
 use crate::args::env::{EnvArgs, Format};
@@ -18,13 +20,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Fai
     let region = settings.regions.primary;
     let logins = if args.reveal {
         let env = cli::aws_env().await?;
-        Some(
-            logins(
-                &Sites::new(&env.access(region), &env.global(region)),
-                &outputs,
-            )
-            .await?,
-        )
+        Some(logins(&ProbeClients::new(&env.access(region)), &outputs).await?)
     } else {
         None
     };
@@ -46,15 +42,15 @@ pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Fai
     Ok(Exit::Fine)
 }
 
-async fn logins(sites: &Sites, outputs: &Outputs) -> Result<Logins, Failure> {
-    let failed = |blind: verify::Blind| {
-        let error = anyhow!(blind.reason).context("failed to read the credentials");
+async fn logins(clients: &ProbeClients, outputs: &Outputs) -> Result<Logins, Failure> {
+    let failed = |unobserved: Unobserved| {
+        let error = anyhow!(unobserved.reason).context("failed to read the credentials");
         Failure::new(Exit::Unchecked, error)
     };
     Ok(Logins {
-        database: verify::database_login(sites, outputs)
+        database: probe::database_login(clients, outputs)
             .await
             .map_err(failed)?,
-        redis: verify::redis_login(sites, outputs).await.map_err(failed)?,
+        redis: probe::redis_login(clients, outputs).await.map_err(failed)?,
     })
 }

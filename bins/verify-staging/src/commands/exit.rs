@@ -1,5 +1,5 @@
 use cli::Exit;
-use verify::Status;
+use report::finding::Status;
 
 /// How the program ends after these.
 pub(super) fn of(statuses: impl IntoIterator<Item = Status>) -> Exit {

@@ -3,7 +3,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use cli::{Exit, Failure, GlobalArgs};
 use report::Report as _;
-use verify::{Care, DrillRecord, Period, Sites};
+use verify::EnvironmentClients;
+use verify::maintenance::{Context, DrillRecord, Period, maintain};
 
 use super::{exit, terraform};
 use crate::args::maintenance::{MaintenanceArgs, PeriodArg};
@@ -19,13 +20,13 @@ pub(super) async fn run(global: &GlobalArgs, args: &MaintenanceArgs) -> Result<E
     };
     let outputs = terraform::outputs(&args.source).await?;
     let env = cli::aws_env().await?;
-    let sites = Sites::new(
+    let clients = EnvironmentClients::new(
         &env.access(settings.regions.primary),
         &env.global(settings.regions.primary),
     );
     let folder = args.source.chdir.display().to_string();
-    let care = Care {
-        sites: &sites,
+    let context = Context {
+        clients: &clients,
         outputs: &outputs,
         settings: &settings,
         folder: &folder,
@@ -37,7 +38,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &MaintenanceArgs) -> Result<E
         PeriodArg::Monthly => Period::Monthly,
         PeriodArg::Quarterly => Period::Quarterly,
     };
-    let maintained = verify::maintain(care, period).await;
+    let maintained = maintain(context, period).await;
     if args.markdown {
         cli::print_text(&maintained.document().to_markdown());
     } else {

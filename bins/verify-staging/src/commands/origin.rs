@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use evidence::{Commit, Origin, StateHead};
 use terraform::{StateFile, Terraform};
 use tokio::process::Command;
-use verify::evidence::{Commit, Origin, StateHead};
 
 use crate::args::capture::SourceArgs;
 

@@ -2,9 +2,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use cli::{Exit, Failure, GlobalArgs};
+use probe::{ProbeClients, ProbeOptions, Target, Trust};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use verify::{ProbeOptions, Sites, Target, Trust};
 
 use super::{exit, terraform};
 use crate::args::probe::ProbeArgs;
@@ -14,10 +14,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, F
     let trust = trust(args.ca.as_deref())?;
     let outputs = terraform::outputs(&args.source).await?;
     let env = cli::aws_env().await?;
-    let sites = Sites::new(
-        &env.access(settings.regions.primary),
-        &env.global(settings.regions.primary),
-    );
+    let clients = ProbeClients::new(&env.access(settings.regions.primary));
     let via = |target| {
         let found = args.via.iter().find(|via| via.target == target);
         found.map(|via| via.address.clone())
@@ -42,7 +39,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, F
         dr: Some(env.region(settings.regions.dr)),
     };
     let name = format!("{}-{}", settings.project, settings.environment);
-    let probed = verify::probe(&sites, &outputs, &name, &options, cli::now()).await;
+    let probed = probe::probe(&clients, &outputs, &name, &options, cli::now()).await;
     cli::print(global, &probed)?;
     Ok(exit::of(
         probed.findings.iter().map(|finding| finding.status),

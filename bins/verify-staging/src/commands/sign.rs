@@ -1,10 +1,10 @@
 use anyhow::Context as _;
 use cli::{Exit, Failure, GlobalArgs};
+use evidence::{Folder, Item, Review, Signature};
 use report::{Document, Report};
 use serde::Serialize;
-use verify::evidence::{Folder, Item, Review, Signature};
 
-use super::evidence;
+use super::chain;
 use crate::args::sign::SignArgs;
 
 pub(super) fn run(global: &GlobalArgs, args: &SignArgs) -> Result<Exit, Failure> {
@@ -16,7 +16,7 @@ pub(super) fn run(global: &GlobalArgs, args: &SignArgs) -> Result<Exit, Failure>
         .context("failed to sign")
         .map_err(told)?;
     let folder = Folder::new(&args.evidence.dir);
-    let review = folder.sign(item, signature).map_err(evidence::failed)?;
+    let review = folder.sign(item, signature).map_err(chain::failed)?;
     cli::print(global, &Signed { review })?;
     Ok(Exit::Fine)
 }

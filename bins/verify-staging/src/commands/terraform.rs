@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use cli::{Exit, Failure};
+use evidence::{Outputs, Redactor};
 use terraform::{Environment, Error, Terraform};
-use verify::Outputs;
-use verify::evidence::Redactor;
 
 use crate::args::check::OutputsArgs;
 
@@ -47,7 +46,7 @@ pub(super) async fn find(folder: &Path) -> Result<Terraform, Failure> {
     found.map_err(|error| failure(error, folder))
 }
 
-fn unusable(error: verify::OutputsError, from: &Path) -> Failure {
+fn unusable(error: evidence::OutputsError, from: &Path) -> Failure {
     let context = format!("failed to use the outputs of {}", from.display());
     Failure::new(Exit::Usage, anyhow::Error::new(error).context(context)).hint(
         "write them with `terraform output -json > FILE` in the environment's folder, after an apply",

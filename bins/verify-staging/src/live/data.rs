@@ -5,7 +5,7 @@ use super::{Asked, each_page};
 
 impl Asked {
     pub(super) async fn databases(&mut self) -> Result<(), Error> {
-        let request = self.sites.rds.clone().describe_db_instances();
+        let request = self.clients.rds.clone().describe_db_instances();
         each_page!(self, "RDS", "DescribeDBInstances", request, |page| {
             for of in page.db_instances() {
                 let tags = of.tag_list().iter().map(|tag| (tag.key(), tag.value()));
@@ -54,7 +54,7 @@ impl Asked {
             .filter_map(|resource| resource.attributes.text("identifier").map(str::to_owned))
             .collect();
         let request = self
-            .sites
+            .clients
             .rds
             .clone()
             .describe_db_instance_automated_backups();
@@ -85,7 +85,7 @@ impl Asked {
     }
 
     pub(super) async fn caches(&mut self) -> Result<(), Error> {
-        let client = self.sites.elasticache.clone();
+        let client = self.clients.elasticache.clone();
         let request = client.describe_replication_groups();
         each_page!(
             self,

@@ -21,7 +21,7 @@ impl Asked {
                     .build()
             })
             .collect();
-        let ec2 = self.sites.ec2.clone();
+        let ec2 = self.clients.ec2.clone();
         let filtered = || Some(filters.clone());
 
         let request = ec2.describe_nat_gateways().set_filter(filtered());

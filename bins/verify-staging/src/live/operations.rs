@@ -7,7 +7,7 @@ use super::{Asked, each_page};
 
 impl Asked {
     pub(super) async fn distributions(&mut self) -> Result<(), Error> {
-        let client = self.sites.cloudfront.clone();
+        let client = self.clients.cloudfront.clone();
         let request = client.list_distributions();
         each_page!(self, "CloudFront", "ListDistributions", request, |page| {
             let all = page
@@ -38,7 +38,7 @@ impl Asked {
     /// Keys by their alias, since the tags of a key can be closed to its account.
     pub(super) async fn keys_and_secrets(&mut self) -> Result<(), Error> {
         let mut keys = BTreeSet::new();
-        let request = self.sites.kms.clone().list_aliases();
+        let request = self.clients.kms.clone().list_aliases();
         each_page!(self, "KMS", "ListAliases", request, |page| {
             for alias in page.aliases() {
                 if self.is_named(alias.alias_name().unwrap_or_default()) {
@@ -49,7 +49,7 @@ impl Asked {
         for key in keys {
             self.add("aws_kms_key", &key, []);
         }
-        let client = self.sites.secrets.clone();
+        let client = self.clients.secrets.clone();
         let request = client.list_secrets();
         each_page!(self, "Secrets Manager", "ListSecrets", request, |page| {
             for secret in page.secret_list() {
@@ -88,8 +88,8 @@ impl Asked {
 
     /// Alarms, dashboards, log groups. Alarms of CloudFront are in its own region.
     pub(super) async fn monitoring(&mut self) -> Result<(), Error> {
-        let here = self.sites.home.cloudwatch.clone();
-        let there = self.sites.global_cloudwatch.clone();
+        let here = self.clients.home.cloudwatch.clone();
+        let there = self.clients.global_cloudwatch.clone();
         let global = aws_env::iam_region(self.region);
         let mut places = vec![(here.clone(), self.region)];
         if global != self.region {
@@ -130,7 +130,7 @@ impl Asked {
                 }
             }
         });
-        let request = self.sites.logs.clone().describe_log_groups();
+        let request = self.clients.logs.clone().describe_log_groups();
         each_page!(
             self,
             "CloudWatch Logs",
@@ -153,7 +153,7 @@ impl Asked {
     }
 
     pub(super) async fn topics(&mut self) -> Result<(), Error> {
-        let client = self.sites.sns.clone();
+        let client = self.clients.sns.clone();
         let mut topics = Vec::new();
         each_page!(self, "SNS", "ListTopics", client.list_topics(), |page| {
             let arns = page.topics().iter().filter_map(|topic| topic.topic_arn());

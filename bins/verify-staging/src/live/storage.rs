@@ -8,7 +8,7 @@ use super::{Asked, each_page};
 impl Asked {
     /// The settings' buckets that are in this region, and those named after the project that carry its tags.
     pub(super) async fn buckets(&mut self, settings: &Settings) -> Result<(), Error> {
-        let s3 = self.sites.home.s3.clone();
+        let s3 = self.clients.home.s3.clone();
         let told: Vec<String> = settings
             .buckets
             .iter()
@@ -41,7 +41,7 @@ impl Asked {
 
     async fn is_tagged(&self, bucket: &str) -> Result<bool, Error> {
         let tags = self
-            .sites
+            .clients
             .home
             .s3
             .get_bucket_tagging()
@@ -54,7 +54,7 @@ impl Asked {
                 Ok(self.is_ours(tags.map(|tag| (Some(tag.key()), Some(tag.value())))))
             }
             Err(error) => {
-                let call = self.sites.home.call("S3", "GetBucketTagging", bucket);
+                let call = self.clients.home.call("S3", "GetBucketTagging", bucket);
                 absent(call.failed(error)).map(|()| false)
             }
         }
@@ -62,7 +62,7 @@ impl Asked {
 
     async fn replication(&mut self, bucket: &str) -> Result<(), Error> {
         let found = self
-            .sites
+            .clients
             .home
             .s3
             .get_bucket_replication()
@@ -78,7 +78,7 @@ impl Asked {
                 Ok(())
             }
             Err(error) => {
-                let call = self.sites.home.call("S3", "GetBucketReplication", bucket);
+                let call = self.clients.home.call("S3", "GetBucketReplication", bucket);
                 absent(call.failed(error))
             }
         }
@@ -89,7 +89,7 @@ impl Asked {
         let Some(name) = &settings.state.lock_table else {
             return Ok(());
         };
-        let client = self.sites.home.dynamodb.clone();
+        let client = self.clients.home.dynamodb.clone();
         let table = match client
             .describe_table()
             .table_name(name.as_str())
@@ -99,7 +99,7 @@ impl Asked {
             Ok(table) => table.table,
             Err(error) => {
                 let call = self
-                    .sites
+                    .clients
                     .home
                     .call("DynamoDB", "DescribeTable", name.as_str());
                 return absent(call.failed(error));

@@ -10,13 +10,13 @@ use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use local_aws::{Fault, FaultKind, LocalAws, REMOVED_VARIABLES};
 use serde_json::Value;
-use verify::Sites;
+use verify::EnvironmentClients;
 
 use crate::cost::{SETTINGS, json_of, text};
 
 struct Account {
     aws: LocalAws,
-    sites: Sites,
+    clients: EnvironmentClients,
 }
 
 impl Account {
@@ -30,8 +30,8 @@ impl Account {
         .await
         .unwrap();
         let region = "ca-central-1".parse().unwrap();
-        let sites = Sites::new(&env.access(region), &env.global(region));
-        Some(Self { aws, sites })
+        let clients = EnvironmentClients::new(&env.access(region), &env.global(region));
+        Some(Self { aws, clients })
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -58,7 +58,7 @@ impl Account {
             ("berthcare-staging-postgres", "staging"),
             ("other", "production"),
         ] {
-            let request = self.sites.rds.create_db_instance();
+            let request = self.clients.rds.create_db_instance();
             request
                 .db_instance_identifier(id)
                 .db_instance_class("db.t4g.medium")
@@ -78,7 +78,7 @@ impl Account {
             .location_constraint(BucketLocationConstraint::from("ca-central-1"))
             .build();
         let bucket = self
-            .sites
+            .clients
             .home
             .s3
             .create_bucket()
@@ -95,7 +95,7 @@ impl Account {
                 .build()
         };
         let secret = self
-            .sites
+            .clients
             .secrets
             .create_secret()
             .name("berthcare-staging-redis");
@@ -112,10 +112,10 @@ impl Account {
             .tags(tag("Project", "berthcare"))
             .tags(tag("Environment", "staging"))
             .build();
-        let address = self.sites.ec2.allocate_address().tag_specifications(tags);
+        let address = self.clients.ec2.allocate_address().tag_specifications(tags);
         address.send().await.unwrap();
         let topic = self
-            .sites
+            .clients
             .sns
             .create_topic()
             .name("berthcare-staging-alerts");
@@ -205,7 +205,7 @@ async fn measured_usage_is_a_usage_file() {
             .build()
     };
     let put = account
-        .sites
+        .clients
         .home
         .cloudwatch
         .put_metric_data()

@@ -45,7 +45,7 @@ async fn create_bucket(stage: &Stage, bucket: &str) {
     let here = CreateBucketConfiguration::builder()
         .location_constraint(BucketLocationConstraint::CaCentral1)
         .build();
-    let make = stage.sites.home.s3.create_bucket().bucket(bucket);
+    let make = stage.clients.home.s3.create_bucket().bucket(bucket);
     make.create_bucket_configuration(here).send().await.unwrap();
 }
 
@@ -53,7 +53,7 @@ async fn create_bucket(stage: &Stage, bucket: &str) {
 async fn backend(stage: &Stage) {
     create_bucket(stage, BUCKET).await;
     stage
-        .sites
+        .clients
         .home
         .dynamodb
         .create_table()
@@ -78,7 +78,7 @@ async fn backend(stage: &Stage) {
         .unwrap();
     let state = json!({"version": 4, "serial": 7, "lineage": "l", "terraform_version": "1.11.4",
         "outputs": {"password": {"value": PASSWORD, "sensitive": true}}, "resources": []});
-    let put = stage.sites.home.s3.put_object().bucket(BUCKET).key(KEY);
+    let put = stage.clients.home.s3.put_object().bucket(BUCKET).key(KEY);
     put.body(state.to_string().into_bytes().into())
         .send()
         .await
@@ -87,7 +87,7 @@ async fn backend(stage: &Stage) {
 
 async fn row(stage: &Stage, id: &str, name: &str, value: &str) {
     stage
-        .sites
+        .clients
         .home
         .dynamodb
         .put_item()
@@ -170,7 +170,7 @@ async fn a_digest_that_differs_is_wrong_and_the_command_has_the_right_one() {
 
 async fn create_database(stage: &Stage) {
     stage
-        .sites
+        .clients
         .rds
         .create_db_instance()
         .db_instance_identifier("berthcare-staging-postgres")
@@ -255,7 +255,7 @@ async fn a_quota_is_told_with_what_is_used() {
     let ran = doctor(&stage, "api error InstanceQuotaExceeded: x").await;
     ran.assert("quota", "ok", "0 of 40 used");
     assert!(next(&ran).contains("--quota-code L-7B6409FD"), "{ran:?}");
-    stage.sites.ec2.allocate_address().send().await.unwrap();
+    stage.clients.ec2.allocate_address().send().await.unwrap();
     let ran = doctor(
         &stage,
         "AddressLimitExceeded: The maximum number of addresses has been reached.",
@@ -297,7 +297,7 @@ async fn a_bucket_that_exists_is_told_with_its_owner() {
 
 /// A VPC with two subnets and a group; the database in them.
 async fn network(stage: &Stage) -> (String, String) {
-    let ec2 = &stage.sites.ec2;
+    let ec2 = &stage.clients.ec2;
     let vpc = ec2
         .create_vpc()
         .cidr_block("10.0.0.0/16")
@@ -324,7 +324,7 @@ async fn network(stage: &Stage) -> (String, String) {
         .group_name("db")
         .description("db");
     let group = group.send().await.unwrap().group_id().unwrap().to_owned();
-    let rds = &stage.sites.rds;
+    let rds = &stage.clients.rds;
     let groups = rds
         .create_db_subnet_group()
         .db_subnet_group_name("g")
@@ -374,7 +374,7 @@ async fn the_way_to_the_database_is_looked_at() {
                     .build(),
             )
             .build();
-        let ec2 = &stage.sites.ec2;
+        let ec2 = &stage.clients.ec2;
         let allow = ec2.authorize_security_group_ingress().group_id(&group);
         allow.ip_permissions(rule).send().await.unwrap();
     };
@@ -398,7 +398,7 @@ async fn what_holds_a_network_is_told() {
     let Some(stage) = Stage::open().await else {
         return;
     };
-    let ec2 = &stage.sites.ec2;
+    let ec2 = &stage.clients.ec2;
     let (vpc, _) = network(&stage).await;
     let error =
         format!("deleting EC2 VPC ({vpc}): DependencyViolation: The vpc '{vpc}' has dependencies");
@@ -434,14 +434,14 @@ async fn credentials_keys_and_regions_are_looked_at() {
     doctor(&stage, expired)
         .await
         .assert("credentials", "ok", "account ");
-    let key = stage.sites.kms.create_key().send().await.unwrap();
+    let key = stage.clients.kms.create_key().send().await.unwrap();
     let key = key.key_metadata().unwrap().clone();
     let arn = key.arn().unwrap().to_owned();
     stage.output("kms_key_arn", arn.clone());
     let error = format!("KMSInvalidStateException: {arn} is pending deletion.");
     doctor(&stage, &error).await.assert("key", "ok", "Enabled");
     let delete = stage
-        .sites
+        .clients
         .kms
         .schedule_key_deletion()
         .key_id(&arn)
@@ -519,7 +519,7 @@ async fn a_forbidden_page_leads_to_distribution_policy_and_object() {
         "Principal": {"Service": "cloudfront.amazonaws.com"}, "Action": "s3:GetObject",
         "Resource": "arn:aws:s3:::berthcare-photos-staging/*",
         "Condition": {"StringEquals": {"AWS:SourceArn": distribution.1}}}]});
-    let s3 = &stage.sites.home.s3;
+    let s3 = &stage.clients.home.s3;
     let put = s3.put_bucket_policy().bucket("berthcare-photos-staging");
     put.policy(policy.to_string()).send().await.unwrap();
     let put = s3
@@ -573,7 +573,7 @@ async fn distribution(stage: &Stage, bucket: &str) -> (String, String) {
         .build()
         .unwrap();
     let made = stage
-        .sites
+        .clients
         .cloudfront
         .create_distribution()
         .distribution_config(config);

@@ -44,7 +44,7 @@ async fn measured(
             datum = datum.dimensions(Dimension::builder().name(*name).value(*value).build());
         }
         let put = stage
-            .sites
+            .clients
             .home
             .cloudwatch
             .put_metric_data()
@@ -59,7 +59,7 @@ async fn alarms_are_told_by_their_state_and_history() {
     let Some(mut stage) = Stage::open().await else {
         return;
     };
-    let cloudwatch = &stage.sites.home.cloudwatch;
+    let cloudwatch = &stage.clients.home.cloudwatch;
     for (name, state) in [
         ("berthcare-staging-quiet", StateValue::Ok),
         ("berthcare-staging-rings", StateValue::Alarm),
@@ -195,7 +195,7 @@ async fn rules_for_the_world_and_groups_of_nobody_are_told() {
     let Some(mut stage) = Stage::open().await else {
         return;
     };
-    let ec2 = &stage.sites.ec2;
+    let ec2 = &stage.clients.ec2;
     let vpc = ec2
         .create_vpc()
         .cidr_block("10.0.0.0/16")
@@ -268,7 +268,7 @@ async fn roles_drills_and_versions_are_told() {
     ran.assert("redis-minor", "unknown", "redis_replication_group_id");
 
     for (version, id) in [("15.12", DATABASE), ("15.15", "newest")] {
-        let rds = &stage.sites.rds;
+        let rds = &stage.clients.rds;
         rds.create_db_instance()
             .db_instance_identifier(id)
             .db_instance_class("db.t4g.medium")
@@ -281,7 +281,7 @@ async fn roles_drills_and_versions_are_told() {
             .await
             .unwrap();
     }
-    let iam = &stage.sites.iam;
+    let iam = &stage.clients.iam;
     let role = iam.create_role().role_name("berthcare-staging-ecs-task");
     role.assume_role_policy_document("{}").send().await.unwrap();
     let attach = iam

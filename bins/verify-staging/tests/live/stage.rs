@@ -7,7 +7,7 @@ use aws_env::{AwsEnv, Options};
 use local_aws::{LocalAws, RdsClock, RdsOptions};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use verify::Sites;
+use verify::EnvironmentClients;
 
 use crate::certificates::{DATABASE, REDIS};
 use crate::hunt::{PASSWORD, TOKEN, assert_clean};
@@ -26,7 +26,7 @@ pub(crate) const BUCKETS: [(&str, &str); 4] = [
 
 pub(crate) struct Stage {
     pub(crate) aws: LocalAws,
-    pub(crate) sites: Sites,
+    pub(crate) clients: EnvironmentClients,
     pub(crate) env: AwsEnv,
     pub(crate) outputs: Map<String, Value>,
     folder: TempDir,
@@ -59,10 +59,10 @@ impl Stage {
         .await
         .unwrap();
         let region = "ca-central-1".parse().unwrap();
-        let sites = Sites::new(&env.access(region), &env.global(region));
+        let clients = EnvironmentClients::new(&env.access(region), &env.global(region));
         let mut stage = Self {
             aws,
-            sites,
+            clients,
             env,
             outputs: Map::new(),
             folder: TempDir::new().unwrap(),
@@ -102,7 +102,7 @@ impl Stage {
     /// Makes a secret; returns its ARN.
     pub(crate) async fn secret(&self, name: &str, text: &str) -> String {
         let made = self
-            .sites
+            .clients
             .secrets
             .create_secret()
             .name(name)

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudwatch::types::{ComparisonOperator, MetricAlarm, StateValue, Statistic};
+use report::finding::{Observation, Severity, Unobserved};
 
-use super::Question;
-use crate::check::{Answer, Blind, Check, Seen, Severity};
+use super::Context;
+use crate::check::{Answer, Check};
 
 const fn alarm(
     id: &'static str,
@@ -181,11 +182,11 @@ const fn below(name: &'static str, metric: &'static str, threshold: f64) -> Kind
 struct Wanted {
     kind: &'static Kind,
     name: String,
-    dimensions: Seen<BTreeMap<&'static str, String>>,
+    dimensions: Observation<BTreeMap<&'static str, String>>,
 }
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
-    let wanted = wanted(question);
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
+    let wanted = wanted(context);
     let names = |global: bool| -> Vec<String> {
         let of = |alarm: &&Wanted| (alarm.kind.of == Of::Distribution) == global;
         wanted
@@ -195,9 +196,9 @@ pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
             .collect()
     };
     let (home, global, connections) = tokio::join!(
-        found(question, false, names(false)),
-        found(question, true, names(true)),
-        super::database::max_connections(question),
+        found(context, false, names(false)),
+        found(context, true, names(true)),
+        super::database::max_connections(context),
     );
     let mut answers = Vec::new();
     for alarm in &wanted {
@@ -211,19 +212,19 @@ pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
             alarms
                 .iter()
                 .find(named)
-                .ok_or_else(|| Blind::absent("CloudWatch knows no alarm of this name"))
+                .ok_or_else(|| Unobserved::absent("CloudWatch knows no alarm of this name"))
         });
         match seen {
-            Ok(seen) => answers.extend(judge(question, alarm, seen, &connections)),
-            Err(blind) => answers.extend(super::unseen(CHECKS, &alarm.name, &blind)),
+            Ok(seen) => answers.extend(judge(context, alarm, seen, &connections)),
+            Err(unobserved) => answers.extend(super::unseen(CHECKS, &alarm.name, &unobserved)),
         }
     }
     answers
 }
 
-fn wanted(question: Question<'_>) -> Vec<Wanted> {
-    let outputs = question.outputs;
-    let prefix = &question.wanted.name;
+fn wanted(context: Context<'_>) -> Vec<Wanted> {
+    let outputs = context.outputs;
+    let prefix = &context.wanted.name;
     let mut wanted = Vec::new();
     for kind in &KINDS {
         match kind.of {
@@ -244,7 +245,7 @@ fn wanted(question: Question<'_>) -> Vec<Wanted> {
                     ])
                 }),
             }),
-            Of::Nodes => match super::redis_nodes(question) {
+            Of::Nodes => match super::redis_nodes(context) {
                 Ok(nodes) => wanted.extend(nodes.into_iter().map(|node| {
                     let number = node.rsplit('-').next().unwrap_or_default();
                     Wanted {
@@ -253,10 +254,10 @@ fn wanted(question: Question<'_>) -> Vec<Wanted> {
                         dimensions: Ok(BTreeMap::from([("CacheClusterId", node)])),
                     }
                 })),
-                Err(blind) => wanted.push(Wanted {
+                Err(unobserved) => wanted.push(Wanted {
                     kind,
                     name: format!("{prefix}-{}", kind.name),
-                    dimensions: Err(blind),
+                    dimensions: Err(unobserved),
                 }),
             },
         }
@@ -265,14 +266,18 @@ fn wanted(question: Question<'_>) -> Vec<Wanted> {
 }
 
 /// The alarms of these names, up to 100 as DescribeAlarms takes them.
-async fn found(question: Question<'_>, global: bool, names: Vec<String>) -> Seen<Vec<MetricAlarm>> {
-    let sites = question.sites;
+async fn found(
+    context: Context<'_>,
+    global: bool,
+    names: Vec<String>,
+) -> Observation<Vec<MetricAlarm>> {
+    let clients = context.clients;
     let (client, call) = if global {
-        let call = sites.global_call("CloudWatch", "DescribeAlarms", &question.wanted.name);
-        (&sites.global_cloudwatch, call)
+        let call = clients.global_call("CloudWatch", "DescribeAlarms", &context.wanted.name);
+        (&clients.global_cloudwatch, call)
     } else {
-        let call = sites.call("CloudWatch", "DescribeAlarms", &question.wanted.name);
-        (&sites.home.cloudwatch, call)
+        let call = clients.call("CloudWatch", "DescribeAlarms", &context.wanted.name);
+        (&clients.home.cloudwatch, call)
     };
     let mut pages = client
         .describe_alarms()
@@ -281,17 +286,17 @@ async fn found(question: Question<'_>, global: bool, names: Vec<String>) -> Seen
         .send();
     let mut alarms = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| Blind::from(call.clone().failed(error)))?;
+        let page = page.map_err(|error| Unobserved::from(call.clone().failed(error)))?;
         alarms.extend(page.metric_alarms.unwrap_or_default());
     }
     Ok(alarms)
 }
 
 fn judge(
-    question: Question<'_>,
+    context: Context<'_>,
     wanted: &Wanted,
     alarm: &MetricAlarm,
-    connections: &Seen<i64>,
+    connections: &Observation<i64>,
 ) -> Vec<Answer> {
     let kind = wanted.kind;
     let name = wanted.name.as_str();
@@ -299,7 +304,7 @@ fn judge(
         |_| kind.metric.to_owned(),
         |dimensions| watched(kind, dimensions),
     );
-    let topic = question.outputs.text(if kind.of == Of::Distribution {
+    let topic = context.outputs.text(if kind.of == Of::Distribution {
         "sns_global_alerts_topic_arn"
     } else {
         "sns_alerts_topic_arn"
@@ -329,7 +334,9 @@ fn judge(
                 .and_then(|dimensions| metric(kind, dimensions, alarm)),
         ),
         match &threshold {
-            Err(blind) if blind.absent => THRESHOLD.skipped(name, "the database does not exist"),
+            Err(unobserved) if unobserved.absent => {
+                THRESHOLD.skipped(name, "the database does not exist")
+            }
             threshold => THRESHOLD.answer(
                 name,
                 limit,
@@ -388,7 +395,7 @@ fn metric(
     kind: &Kind,
     wanted: &BTreeMap<&'static str, String>,
     alarm: &MetricAlarm,
-) -> Seen<(bool, String)> {
+) -> Observation<(bool, String)> {
     // An alarm on an expression shows neither.
     let namespace = alarm.namespace().unwrap_or("no namespace");
     let name = alarm.metric_name().unwrap_or("no metric");
@@ -418,13 +425,13 @@ fn metric(
     ))
 }
 
-fn rings_at(kind: &Kind, wanted: f64, alarm: &MetricAlarm) -> Seen<(bool, String)> {
+fn rings_at(kind: &Kind, wanted: f64, alarm: &MetricAlarm) -> Observation<(bool, String)> {
     let comparison = alarm
         .comparison_operator()
-        .ok_or_else(|| Blind::missing("CloudWatch", "ComparisonOperator"))?;
+        .ok_or_else(|| Unobserved::missing("CloudWatch", "ComparisonOperator"))?;
     let threshold = alarm
         .threshold
-        .ok_or_else(|| Blind::missing("CloudWatch", "Threshold"))?;
+        .ok_or_else(|| Unobserved::missing("CloudWatch", "Threshold"))?;
     // Both are whole numbers.
     let same = (threshold - wanted).abs() < 0.5;
     Ok((
@@ -433,13 +440,13 @@ fn rings_at(kind: &Kind, wanted: f64, alarm: &MetricAlarm) -> Seen<(bool, String
     ))
 }
 
-fn evaluation(kind: &Kind, alarm: &MetricAlarm) -> Seen<(bool, String)> {
+fn evaluation(kind: &Kind, alarm: &MetricAlarm) -> Observation<(bool, String)> {
     let period = alarm
         .period
-        .ok_or_else(|| Blind::missing("CloudWatch", "Period"))?;
+        .ok_or_else(|| Unobserved::missing("CloudWatch", "Period"))?;
     let periods = alarm
         .evaluation_periods
-        .ok_or_else(|| Blind::missing("CloudWatch", "EvaluationPeriods"))?;
+        .ok_or_else(|| Unobserved::missing("CloudWatch", "EvaluationPeriods"))?;
     // Left out where nobody chose it.
     // <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>
     let silence = alarm.treat_missing_data().unwrap_or("missing");
@@ -453,10 +460,10 @@ fn evaluation(kind: &Kind, alarm: &MetricAlarm) -> Seen<(bool, String)> {
     ))
 }
 
-fn actions(topic: &str, alarm: &MetricAlarm) -> Seen<(bool, String)> {
+fn actions(topic: &str, alarm: &MetricAlarm) -> Observation<(bool, String)> {
     let enabled = alarm
         .actions_enabled
-        .ok_or_else(|| Blind::missing("CloudWatch", "ActionsEnabled"))?;
+        .ok_or_else(|| Unobserved::missing("CloudWatch", "ActionsEnabled"))?;
     let told = alarm.alarm_actions();
     let shown = if told.is_empty() {
         "nobody".to_owned()
@@ -474,20 +481,21 @@ fn actions(topic: &str, alarm: &MetricAlarm) -> Seen<(bool, String)> {
 fn state(name: &str, alarm: &MetricAlarm) -> Answer {
     let state = alarm
         .state_value()
-        .ok_or_else(|| Blind::missing("CloudWatch", "StateValue"));
+        .ok_or_else(|| Unobserved::missing("CloudWatch", "StateValue"));
     let shown = state.and_then(|state| match state {
         StateValue::Ok => Ok((true, "OK".to_owned())),
         StateValue::Alarm => Ok((false, "ALARM".to_owned())),
-        other => Err(Blind::because(format!("it is in {other}"))),
+        other => Err(Unobserved::because(format!("it is in {other}"))),
     });
     STATES.answer(name, "OK", None, shown)
 }
 
 #[cfg(test)]
 mod tests {
+    use report::finding::Status;
+
     use super::super::asked::Asked;
     use super::*;
-    use crate::check::Status;
 
     async fn asked() -> Asked {
         Asked::new(&[
@@ -503,7 +511,7 @@ mod tests {
     #[tokio::test]
     async fn the_eight_alarms_of_the_guide_are_eleven_with_two_nodes() {
         let asked = asked().await;
-        let names: Vec<String> = wanted(asked.question())
+        let names: Vec<String> = wanted(asked.context())
             .into_iter()
             .map(|alarm| alarm.name)
             .collect();
@@ -519,9 +527,9 @@ mod tests {
     async fn what_cloudwatch_does_not_show_is_unknown() {
         let asked = asked().await;
         let empty = MetricAlarm::builder().build();
-        let unknown = Err(Blind::because("denied"));
-        for alarm in wanted(asked.question()) {
-            for answer in judge(asked.question(), &alarm, &empty, &unknown) {
+        let unknown = Err(Unobserved::because("denied"));
+        for alarm in wanted(asked.context()) {
+            for answer in judge(asked.context(), &alarm, &empty, &unknown) {
                 let expected = match answer.check.id {
                     "alarm-exists" => Status::Ok,
                     // CloudWatch leaves them out of an alarm on an expression.

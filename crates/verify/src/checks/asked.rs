@@ -1,16 +1,16 @@
-//! A question for tests that judge without asking.
+//! A context for tests that judge without asking.
 
 use aws_env::{AwsEnv, Options};
+use evidence::Outputs;
 use serde_json::{Map, Value, json};
 use settings::Settings;
 
-use super::Question;
-use crate::outputs::Outputs;
-use crate::sites::Sites;
+use super::Context;
+use crate::clients::EnvironmentClients;
 use crate::wanted::Wanted;
 
 pub(crate) struct Asked {
-    pub(crate) sites: Sites,
+    pub(crate) clients: EnvironmentClients,
     outputs: Outputs,
     pub(crate) wanted: Wanted,
 }
@@ -30,15 +30,15 @@ impl Asked {
         });
         let (env, region) = (env.await.unwrap(), settings.regions.primary);
         Self {
-            sites: Sites::new(&env.access(region), &env.global(region)),
+            clients: EnvironmentClients::new(&env.access(region), &env.global(region)),
             outputs: Outputs::parse(&serde_json::to_vec(&outputs).unwrap()).unwrap(),
             wanted: Wanted::new(&settings),
         }
     }
 
-    pub(crate) fn question(&self) -> Question<'_> {
-        Question {
-            sites: &self.sites,
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            clients: &self.clients,
             outputs: &self.outputs,
             wanted: &self.wanted,
             account: "123456789012",

@@ -6,9 +6,10 @@ mod lifecycle;
 mod observe;
 
 use futures::future::join_all;
+use report::finding::{Observation, Unobserved};
 
-use super::Question;
-use crate::check::{Answer, Blind, Seen};
+use super::Context;
+use crate::check::Answer;
 
 pub(super) use catalog::CHECKS;
 pub(super) use observe::policy;
@@ -44,35 +45,35 @@ pub(super) const LOGS: Kind = Kind {
     output: "s3_bucket_logs",
 };
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
     let kinds = DATA.into_iter().chain([LOGS]);
     let buckets = join_all(kinds.map(async |kind| {
-        let picture = match question.outputs.text(kind.output) {
-            Ok(name) => Ok(observe::bucket(question, name).await),
-            Err(blind) => Err(blind),
+        let picture = match context.outputs.text(kind.output) {
+            Ok(name) => Ok(observe::bucket(context, name).await),
+            Err(unobserved) => Err(unobserved),
         };
         (kind, picture)
     }));
     let (buckets, account, alarms) = tokio::join!(
         buckets,
-        observe::account_block(question),
-        observe::failure_alarms(question),
+        observe::account_block(context),
+        observe::failure_alarms(context),
     );
     let mut answers = Vec::new();
     for (kind, picture) in &buckets {
         match picture {
             Ok(picture) => {
-                answers.extend(judge::bucket(question, *kind, picture, &account, &alarms));
+                answers.extend(judge::bucket(context, *kind, picture, &account, &alarms));
             }
-            Err(blind) => answers.extend(nothing(*kind, blind)),
+            Err(unobserved) => answers.extend(nothing(*kind, unobserved)),
         }
     }
-    answers.extend(judge::log_delivery(question, &buckets));
+    answers.extend(judge::log_delivery(context, &buckets));
     answers
 }
 
 /// Without its name nothing can be asked about a bucket.
-fn nothing(kind: Kind, blind: &Blind) -> Vec<Answer> {
+fn nothing(kind: Kind, unobserved: &Unobserved) -> Vec<Answer> {
     CHECKS
         .iter()
         .filter(|check| judge::applies(check, kind))
@@ -81,10 +82,10 @@ fn nothing(kind: Kind, blind: &Blind) -> Vec<Answer> {
                 format!("{} bucket", kind.name),
                 check.title,
                 None,
-                Err(blind.clone()),
+                Err(unobserved.clone()),
             )
         })
         .collect()
 }
 
-type Buckets = [(Kind, Seen<observe::Picture>)];
+type Buckets = [(Kind, Observation<observe::Picture>)];

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_elasticache::types::{
     AutomaticFailoverStatus, CacheCluster, MultiAzStatus, ReplicationGroup, TransitEncryptionMode,
 };
+use report::finding::{Observation, Severity, Unobserved};
 
-use super::{Question, listed};
-use crate::check::{Answer, Blind, Check, Seen, Severity};
+use super::{Context, listed};
+use crate::check::{Answer, Check};
 use crate::named;
 
 const fn redis(
@@ -118,49 +119,49 @@ const SERVES: [&str; 2] = ["available", "snapshotting"];
 /// The guide's "automated daily snapshots (5-day retention)".
 const SNAPSHOT_DAYS: i32 = 5;
 
-type Shown = Seen<(bool, String)>;
+type Shown = Observation<(bool, String)>;
 
 /// What ElastiCache shows besides the group.
 struct Picture {
-    nodes: Seen<Vec<CacheCluster>>,
+    nodes: Observation<Vec<CacheCluster>>,
     /// Subnets, by the name of their group.
-    subnets: Seen<BTreeMap<String, BTreeSet<String>>>,
+    subnets: Observation<BTreeMap<String, BTreeSet<String>>>,
 }
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
-    let (id, group) = match question.outputs.text("redis_replication_group_id") {
-        Ok(id) => (id, named::replication_group(question.sites, id).await),
-        Err(blind) => ("Redis", Err(blind)),
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
+    let (id, group) = match context.outputs.text("redis_replication_group_id") {
+        Ok(id) => (id, named::replication_group(context.clients, id).await),
+        Err(unobserved) => ("Redis", Err(unobserved)),
     };
     match group {
         Ok(group) => {
-            let picture = observe(question, id).await;
-            judge(question, id, &group, &picture)
+            let picture = observe(context, id).await;
+            judge(context, id, &group, &picture)
         }
-        Err(blind) => super::unseen(CHECKS, id, &blind),
+        Err(unobserved) => super::unseen(CHECKS, id, &unobserved),
     }
 }
 
-async fn observe(question: Question<'_>, id: &str) -> Picture {
-    let cache = &question.sites.elasticache;
-    let call = |operation| question.sites.call("ElastiCache", operation, id);
+async fn observe(context: Context<'_>, id: &str) -> Picture {
+    let cache = &context.clients.elasticache;
+    let call = |operation| context.clients.call("ElastiCache", operation, id);
     // One list of all nodes of the region, of which there are some hundred at most, and not a call for each.
     let pages = cache.describe_cache_clusters();
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
     let nodes = found
-        .map_err(|error| Blind::from(call("DescribeCacheClusters").failed(error)))
+        .map_err(|error| Unobserved::from(call("DescribeCacheClusters").failed(error)))
         .map(|nodes| {
             nodes
                 .into_iter()
                 .filter(|node| node.replication_group_id() == Some(id))
                 .collect::<Vec<_>>()
         });
-    let names: Seen<BTreeSet<&str>> = match &nodes {
+    let names: Observation<BTreeSet<&str>> = match &nodes {
         Ok(nodes) => Ok(nodes
             .iter()
             .filter_map(CacheCluster::cache_subnet_group_name)
             .collect()),
-        Err(blind) => Err(blind.clone()),
+        Err(unobserved) => Err(unobserved.clone()),
     };
     let subnets = async {
         let mut subnets = BTreeMap::new();
@@ -169,8 +170,9 @@ async fn observe(question: Question<'_>, id: &str) -> Picture {
                 .describe_cache_subnet_groups()
                 .cache_subnet_group_name(name);
             let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-            let found = found
-                .map_err(|error| Blind::from(call("DescribeCacheSubnetGroups").failed(error)))?;
+            let found = found.map_err(|error| {
+                Unobserved::from(call("DescribeCacheSubnetGroups").failed(error))
+            })?;
             let ids = found
                 .into_iter()
                 .flat_map(|group| group.subnets.unwrap_or_default())
@@ -185,18 +187,18 @@ async fn observe(question: Question<'_>, id: &str) -> Picture {
 }
 
 fn judge(
-    question: Question<'_>,
+    context: Context<'_>,
     id: &str,
     group: &ReplicationGroup,
     picture: &Picture,
 ) -> Vec<Answer> {
-    let outputs = question.outputs;
+    let outputs = context.outputs;
     let said = |name: &str| outputs.text(name).ok().map(str::to_owned);
     let is = |check: &'static Check, expected: &str, terraform, shown| {
         check.answer(id, expected, terraform, shown)
     };
     let none = || None::<String>;
-    let wanted = question.wanted.redis_nodes;
+    let wanted = context.wanted.redis_nodes;
     let subnets = outputs.texts("private_subnet_ids");
     vec![
         is(
@@ -229,7 +231,7 @@ fn judge(
             group
                 .auth_token_enabled
                 .map(|on| (on, on.to_string()))
-                .ok_or_else(|| Blind::missing("ElastiCache", "AuthTokenEnabled")),
+                .ok_or_else(|| Unobserved::missing("ElastiCache", "AuthTokenEnabled")),
         ),
         is(
             &SNAPSHOTS,
@@ -238,7 +240,7 @@ fn judge(
             group
                 .snapshot_retention_limit
                 .map(|days| (days >= SNAPSHOT_DAYS, format!("{days} days")))
-                .ok_or_else(|| Blind::missing("ElastiCache", "SnapshotRetentionLimit")),
+                .ok_or_else(|| Unobserved::missing("ElastiCache", "SnapshotRetentionLimit")),
         ),
         is(
             &SUBNETS,
@@ -260,7 +262,7 @@ fn judge(
 fn status(group: &ReplicationGroup) -> Shown {
     let status = group
         .status()
-        .ok_or_else(|| Blind::missing("ElastiCache", "Status"))?;
+        .ok_or_else(|| Unobserved::missing("ElastiCache", "Status"))?;
     let shards: Vec<&str> = group
         .node_groups()
         .iter()
@@ -282,19 +284,19 @@ fn nodes(group: &ReplicationGroup, picture: &Picture, wanted: usize) -> Shown {
         let node = nodes
             .iter()
             .find(|node| node.cache_cluster_id() == Some(id))
-            .ok_or_else(|| Blind::because(format!("ElastiCache does not list node {id}")))?;
+            .ok_or_else(|| Unobserved::because(format!("ElastiCache does not list node {id}")))?;
         let zone = node
             .preferred_availability_zone()
-            .ok_or_else(|| Blind::missing("ElastiCache", "PreferredAvailabilityZone"))?;
+            .ok_or_else(|| Unobserved::missing("ElastiCache", "PreferredAvailabilityZone"))?;
         let status = node
             .cache_cluster_status()
-            .ok_or_else(|| Blind::missing("ElastiCache", "CacheClusterStatus"))?;
+            .ok_or_else(|| Unobserved::missing("ElastiCache", "CacheClusterStatus"))?;
         zones.insert(zone);
         fine &= SERVES.contains(&status);
         shown.push(format!("{id} {status} in {zone}"));
     }
     if shown.is_empty() {
-        return Err(Blind::missing("ElastiCache", "MemberClusters"));
+        return Err(Unobserved::missing("ElastiCache", "MemberClusters"));
     }
     Ok((fine && (wanted < 2 || zones.len() > 1), shown.join(", ")))
 }
@@ -302,21 +304,21 @@ fn nodes(group: &ReplicationGroup, picture: &Picture, wanted: usize) -> Shown {
 fn multi_az(group: &ReplicationGroup) -> Shown {
     let on = group
         .multi_az()
-        .ok_or_else(|| Blind::missing("ElastiCache", "MultiAZ"))?;
+        .ok_or_else(|| Unobserved::missing("ElastiCache", "MultiAZ"))?;
     Ok((*on == MultiAzStatus::Enabled, on.to_string()))
 }
 
 fn failover(group: &ReplicationGroup) -> Shown {
     let on = group
         .automatic_failover()
-        .ok_or_else(|| Blind::missing("ElastiCache", "AutomaticFailover"))?;
+        .ok_or_else(|| Unobserved::missing("ElastiCache", "AutomaticFailover"))?;
     Ok((*on == AutomaticFailoverStatus::Enabled, on.to_string()))
 }
 
 fn at_rest(group: &ReplicationGroup, wanted: &str) -> Shown {
     let on = group
         .at_rest_encryption_enabled
-        .ok_or_else(|| Blind::missing("ElastiCache", "AtRestEncryptionEnabled"))?;
+        .ok_or_else(|| Unobserved::missing("ElastiCache", "AtRestEncryptionEnabled"))?;
     if !on {
         return Ok((false, "not encrypted".to_owned()));
     }
@@ -329,13 +331,13 @@ fn at_rest(group: &ReplicationGroup, wanted: &str) -> Shown {
 fn in_transit(group: &ReplicationGroup) -> Shown {
     let on = group
         .transit_encryption_enabled
-        .ok_or_else(|| Blind::missing("ElastiCache", "TransitEncryptionEnabled"))?;
+        .ok_or_else(|| Unobserved::missing("ElastiCache", "TransitEncryptionEnabled"))?;
     if !on {
         return Ok((false, "off".to_owned()));
     }
     let mode = group
         .transit_encryption_mode()
-        .ok_or_else(|| Blind::missing("ElastiCache", "TransitEncryptionMode"))?;
+        .ok_or_else(|| Unobserved::missing("ElastiCache", "TransitEncryptionMode"))?;
     Ok((*mode == TransitEncryptionMode::Required, mode.to_string()))
 }
 
@@ -343,7 +345,7 @@ fn in_subnets(picture: &Picture, wanted: Vec<&str>) -> Shown {
     let groups = picture.subnets.as_ref().map_err(Clone::clone)?;
     let found: BTreeSet<&str> = groups.values().flatten().map(String::as_str).collect();
     if found.is_empty() {
-        return Err(Blind::missing("ElastiCache", "subnet"));
+        return Err(Unobserved::missing("ElastiCache", "subnet"));
     }
     let wanted: BTreeSet<&str> = wanted.into_iter().collect();
     let all = groups
@@ -363,7 +365,7 @@ fn in_group(picture: &Picture, wanted: &str) -> Shown {
     };
     let groups: Vec<Vec<String>> = nodes.iter().map(of).collect();
     if groups.is_empty() || groups.iter().any(Vec::is_empty) {
-        return Err(Blind::missing("ElastiCache", "SecurityGroups"));
+        return Err(Unobserved::missing("ElastiCache", "SecurityGroups"));
     }
     let found: BTreeSet<&str> = groups.iter().flatten().map(String::as_str).collect();
     Ok((groups.iter().all(|of| of == &[wanted]), listed(&found)))
@@ -371,11 +373,11 @@ fn in_group(picture: &Picture, wanted: &str) -> Shown {
 
 #[cfg(test)]
 mod tests {
+    use report::finding::Status;
     use serde_json::json;
 
     use super::super::asked::Asked;
     use super::*;
-    use crate::check::Status;
 
     #[tokio::test]
     async fn what_elasticache_does_not_show_is_unknown() {
@@ -392,11 +394,11 @@ mod tests {
             subnets: Ok(BTreeMap::new()),
         };
         let unseen = Picture {
-            nodes: Err(Blind::because("denied")),
-            subnets: Err(Blind::because("denied")),
+            nodes: Err(Unobserved::because("denied")),
+            subnets: Err(Unobserved::because("denied")),
         };
         for picture in [seen, unseen] {
-            let answers = judge(asked.question(), "app", &empty, &picture);
+            let answers = judge(asked.context(), "app", &empty, &picture);
             assert_eq!(answers.len(), CHECKS.len());
             for answer in answers {
                 assert_eq!(answer.status, Status::Unknown, "{}", answer.check.id);

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudfront::types::{Distribution, OriginAccessControlConfig};
 use futures::future::join_all;
+use report::finding::{Observation, Unobserved};
 
-use super::Question;
+use super::Context;
 use super::buckets::{self, DATA};
-use crate::check::{Answer, Blind, Seen};
+use crate::check::Answer;
 use crate::policy::Policy;
 
 pub(super) use catalog::CHECKS;
@@ -20,39 +21,39 @@ pub(super) use catalog::CHECKS;
 struct Picture {
     distribution: Distribution,
     /// How CloudFront signs its requests to origins, by the id that origins name.
-    controls: BTreeMap<String, Seen<OriginAccessControlConfig>>,
+    controls: BTreeMap<String, Observation<OriginAccessControlConfig>>,
     /// Policies of the data buckets, by name.
-    policies: BTreeMap<String, Seen<Policy>>,
+    policies: BTreeMap<String, Observation<Policy>>,
     /// Where access logs are delivered to: ARNs.
-    logs: Seen<BTreeSet<String>>,
+    logs: Observation<BTreeSet<String>>,
 }
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
-    let id = match question.outputs.text("cloudfront_distribution_id") {
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
+    let id = match context.outputs.text("cloudfront_distribution_id") {
         Ok(id) => id,
-        Err(blind) => return judge::nothing("distribution", None, &blind),
+        Err(unobserved) => return judge::nothing("distribution", None, &unobserved),
     };
-    match observe(question, id).await {
-        Ok(picture) => judge::all(question, id, &picture),
-        Err(blind) => judge::nothing(id, Some(id), &blind),
+    match observe(context, id).await {
+        Ok(picture) => judge::all(context, id, &picture),
+        Err(unobserved) => judge::nothing(id, Some(id), &unobserved),
     }
 }
 
-async fn observe(question: Question<'_>, id: &str) -> Seen<Picture> {
-    let cloudfront = &question.sites.cloudfront;
-    let call = |operation, of: String| question.sites.global_call("CloudFront", operation, of);
+async fn observe(context: Context<'_>, id: &str) -> Observation<Picture> {
+    let cloudfront = &context.clients.cloudfront;
+    let call = |operation, of: String| context.clients.global_call("CloudFront", operation, of);
     let policies = join_all(DATA.iter().filter_map(|kind| {
-        let bucket = question.outputs.text(kind.output).ok()?;
-        Some(async move { (bucket.to_owned(), buckets::policy(question, bucket).await) })
+        let bucket = context.outputs.text(kind.output).ok()?;
+        Some(async move { (bucket.to_owned(), buckets::policy(context, bucket).await) })
     }));
     let distribution = async {
         let answer = cloudfront.get_distribution().id(id).send().await;
         let answer = answer.map_err(|error| {
-            Blind::from(call("GetDistribution", format!("distribution {id}")).failed(error))
+            Unobserved::from(call("GetDistribution", format!("distribution {id}")).failed(error))
         })?;
         answer
             .distribution
-            .ok_or_else(|| Blind::because("CloudFront answered without a distribution"))
+            .ok_or_else(|| Unobserved::because("CloudFront answered without a distribution"))
     };
     let (distribution, policies) = tokio::join!(distribution, policies);
     let distribution = distribution?;
@@ -74,18 +75,18 @@ async fn observe(question: Question<'_>, id: &str) -> Seen<Picture> {
                 .origin_access_control
                 .and_then(|control| control.origin_access_control_config)
                 .ok_or_else(|| {
-                    Blind::because("CloudFront answered without the origin access control")
+                    Unobserved::because("CloudFront answered without the origin access control")
                 }),
             Err(error) => {
                 let of = format!("origin access control {id}");
-                Err(Blind::from(
+                Err(Unobserved::from(
                     call("GetOriginAccessControl", of).failed(error),
                 ))
             }
         };
         (id.to_owned(), control)
     }));
-    let (controls, logs) = tokio::join!(controls, logs::targets(question, &distribution));
+    let (controls, logs) = tokio::join!(controls, logs::targets(context, &distribution));
     Ok(Picture {
         controls: controls.into_iter().collect(),
         policies: policies.into_iter().collect(),

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use report::finding::{Observation, Severity, Unobserved};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Question, listed};
-use crate::check::{Answer, Blind, Check, Seen, Severity};
+use super::{Context, listed};
+use crate::check::{Answer, Check};
 
 static EXISTS: Check = Check {
     id: "dashboard-exists",
@@ -109,20 +110,20 @@ struct Metric {
     dimensions: BTreeMap<String, String>,
 }
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
-    let (name, body) = match question.outputs.text("cloudwatch_dashboard_name") {
-        Ok(name) => (name, body(question, name).await),
-        Err(blind) => ("dashboard", Err(blind)),
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
+    let (name, body) = match context.outputs.text("cloudwatch_dashboard_name") {
+        Ok(name) => (name, body(context, name).await),
+        Err(unobserved) => ("dashboard", Err(unobserved)),
     };
     match body {
-        Ok(body) => judge(question, name, &body),
-        Err(blind) => super::unseen(CHECKS, name, &blind),
+        Ok(body) => judge(context, name, &body),
+        Err(unobserved) => super::unseen(CHECKS, name, &unobserved),
     }
 }
 
-async fn body(question: Question<'_>, name: &str) -> Seen<String> {
-    question
-        .sites
+async fn body(context: Context<'_>, name: &str) -> Observation<String> {
+    context
+        .clients
         .home
         .cloudwatch
         .get_dashboard()
@@ -130,14 +131,14 @@ async fn body(question: Question<'_>, name: &str) -> Seen<String> {
         .send()
         .await
         .map_err(|error| {
-            let call = question.sites.call("CloudWatch", "GetDashboard", name);
-            Blind::from(call.failed(error))
+            let call = context.clients.call("CloudWatch", "GetDashboard", name);
+            Unobserved::from(call.failed(error))
         })?
         .dashboard_body
-        .ok_or_else(|| Blind::missing("CloudWatch", "DashboardBody"))
+        .ok_or_else(|| Unobserved::missing("CloudWatch", "DashboardBody"))
 }
 
-fn judge(question: Question<'_>, name: &str, body: &str) -> Vec<Answer> {
+fn judge(context: Context<'_>, name: &str, body: &str) -> Vec<Answer> {
     let terraform = Some(name.to_owned());
     let mut answers = vec![EXISTS.answer(name, "there", terraform, Ok((true, "there".to_owned())))];
     let body: Option<Body> = serde_json::from_str(body).ok();
@@ -159,7 +160,7 @@ fn judge(question: Question<'_>, name: &str, body: &str) -> Vec<Answer> {
     answers.extend(
         SERVICES
             .iter()
-            .map(|service| covers(question, service, &metrics)),
+            .map(|service| covers(context, service, &metrics)),
     );
     answers
 }
@@ -207,22 +208,22 @@ fn metrics(widget: &Widget) -> Vec<Metric> {
     metrics
 }
 
-fn covers(question: Question<'_>, service: &Service, metrics: &[Metric]) -> Answer {
+fn covers(context: Context<'_>, service: &Service, metrics: &[Metric]) -> Answer {
     let resources = match service.name {
-        "RDS" => question
+        "RDS" => context
             .outputs
             .text("db_identifier")
             .map(|id| vec![id.to_owned()]),
-        "Redis" => super::redis_nodes(question),
-        _ => question
+        "Redis" => super::redis_nodes(context),
+        _ => context
             .outputs
             .text("cloudfront_distribution_id")
             .map(|id| vec![id.to_owned()]),
     };
     let region = if service.global {
-        question.sites.global()
+        context.clients.global()
     } else {
-        question.wanted.region
+        context.wanted.region
     };
     let shown = resources.as_ref().map_err(Clone::clone).map(|wanted| {
         let own: Vec<&Metric> = metrics

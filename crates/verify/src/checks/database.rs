@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::{DbEngineVersion, DbInstance, Filter, PendingMaintenanceAction};
+use report::finding::{Observation, Severity, Unobserved};
 
-use super::Question;
-use crate::check::{Answer, Blind, Check, Seen, Severity};
+use super::Context;
+use crate::check::{Answer, Check};
 use crate::named;
 
 mod judge;
@@ -199,29 +200,29 @@ pub(super) static CHECKS: &[&Check] = &[
 
 /// What RDS shows besides the instance.
 struct Picture {
-    versions: Seen<Vec<DbEngineVersion>>,
-    parameters: Seen<BTreeMap<String, String>>,
-    maintenance: Seen<Vec<PendingMaintenanceAction>>,
+    versions: Observation<Vec<DbEngineVersion>>,
+    parameters: Observation<BTreeMap<String, String>>,
+    maintenance: Observation<Vec<PendingMaintenanceAction>>,
 }
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
-    let (id, instance) = match question.outputs.text("db_identifier") {
-        Ok(id) => (id, named::database(question.sites, id).await),
-        Err(blind) => ("database", Err(blind)),
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
+    let (id, instance) = match context.outputs.text("db_identifier") {
+        Ok(id) => (id, named::database(context.clients, id).await),
+        Err(unobserved) => ("database", Err(unobserved)),
     };
     match instance {
         Ok(instance) => {
-            let picture = observe(question, &instance).await;
-            judge::judge(question, id, &instance, &picture)
+            let picture = observe(context, &instance).await;
+            judge::judge(context, id, &instance, &picture)
         }
-        Err(blind) => super::unseen(CHECKS, id, &blind),
+        Err(unobserved) => super::unseen(CHECKS, id, &unobserved),
     }
 }
 
-async fn observe(question: Question<'_>, instance: &DbInstance) -> Picture {
-    let rds = &question.sites.rds;
+async fn observe(context: Context<'_>, instance: &DbInstance) -> Picture {
+    let rds = &context.clients.rds;
     let id = instance.db_instance_identifier().unwrap_or_default();
-    let call = |operation| question.sites.call("RDS", operation, id);
+    let call = |operation| context.clients.call("RDS", operation, id);
     let versions = async {
         let pages = rds
             .describe_db_engine_versions()
@@ -230,18 +231,18 @@ async fn observe(question: Question<'_>, instance: &DbInstance) -> Picture {
             // Those that are no longer offered as well: not to be listed would say nothing.
             .include_all(true);
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-        found.map_err(|error| Blind::from(call("DescribeDBEngineVersions").failed(error)))
+        found.map_err(|error| Unobserved::from(call("DescribeDBEngineVersions").failed(error)))
     };
     let maintenance = async {
         let arn = instance
             .db_instance_arn()
-            .ok_or_else(|| Blind::missing("RDS", "DBInstanceArn"))?;
+            .ok_or_else(|| Unobserved::missing("RDS", "DBInstanceArn"))?;
         let pages = rds
             .describe_pending_maintenance_actions()
             .resource_identifier(arn);
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
         let found = found.map_err(|error| {
-            Blind::from(call("DescribePendingMaintenanceActions").failed(error))
+            Unobserved::from(call("DescribePendingMaintenanceActions").failed(error))
         })?;
         let details = found
             .into_iter()
@@ -249,7 +250,7 @@ async fn observe(question: Question<'_>, instance: &DbInstance) -> Picture {
             .flat_map(|found| found.pending_maintenance_action_details.unwrap_or_default());
         Ok(details.collect())
     };
-    let parameters = parameters(question, instance, &[FORCE_SSL]);
+    let parameters = parameters(context, instance, &[FORCE_SSL]);
     let (versions, parameters, maintenance) = tokio::join!(versions, parameters, maintenance);
     Picture {
         versions,
@@ -263,29 +264,29 @@ const MAX_CONNECTIONS: &str = "max_connections";
 
 /// The values of some parameters of an instance's parameter group; one without a value is left out.
 async fn parameters(
-    question: Question<'_>,
+    context: Context<'_>,
     instance: &DbInstance,
     names: &[&str],
-) -> Seen<BTreeMap<String, String>> {
+) -> Observation<BTreeMap<String, String>> {
     let group = instance
         .db_parameter_groups()
         .first()
         .and_then(|group| group.db_parameter_group_name())
-        .ok_or_else(|| Blind::missing("RDS", "DBParameterGroups"))?;
+        .ok_or_else(|| Unobserved::missing("RDS", "DBParameterGroups"))?;
     let filter = Filter::builder()
         .name("parameter-name")
         .set_values(Some(names.iter().map(|name| (*name).to_owned()).collect()))
         .build();
-    let pages = question
-        .sites
+    let pages = context
+        .clients
         .rds
         .describe_db_parameters()
         .db_parameter_group_name(group)
         .filters(filter);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
     let found = found.map_err(|error| {
-        let call = question.sites.call("RDS", "DescribeDBParameters", group);
-        Blind::from(call.failed(error))
+        let call = context.clients.call("RDS", "DescribeDBParameters", group);
+        Unobserved::from(call.failed(error))
     })?;
     Ok(found
         .into_iter()
@@ -294,19 +295,19 @@ async fn parameters(
 }
 
 /// How many connections the database takes; absent where there is no database.
-pub(super) async fn max_connections(question: Question<'_>) -> Seen<i64> {
-    let id = question.outputs.text("db_identifier")?;
-    let instance = named::database(question.sites, id).await?;
-    let parameters = parameters(question, &instance, &[MAX_CONNECTIONS]).await;
-    let parameters = parameters.map_err(|blind| Blind {
+pub(super) async fn max_connections(context: Context<'_>) -> Observation<i64> {
+    let id = context.outputs.text("db_identifier")?;
+    let instance = named::database(context.clients, id).await?;
+    let parameters = parameters(context, &instance, &[MAX_CONNECTIONS]).await;
+    let parameters = parameters.map_err(|unobserved| Unobserved {
         // It is the database that may be absent.
         absent: false,
-        ..blind
+        ..unobserved
     })?;
     let value = parameters
         .get(MAX_CONNECTIONS)
-        .ok_or_else(|| Blind::because("the parameter group shows no max_connections"))?;
+        .ok_or_else(|| Unobserved::because("the parameter group shows no max_connections"))?;
     value
         .parse()
-        .map_err(|_| Blind::because(format!("max_connections is no number but {value}")))
+        .map_err(|_| Unobserved::because(format!("max_connections is no number but {value}")))
 }

@@ -3,9 +3,10 @@
 use aws_sdk_cloudwatchlogs::types::{LogGroup, OrderBy};
 use aws_sdk_ec2::types::{Filter, FlowLog};
 use jiff::Timestamp;
+use report::finding::{Observation, Severity, Unobserved};
 
-use super::Question;
-use crate::check::{Answer, Blind, Check, Seen, Severity};
+use super::Context;
+use crate::check::{Answer, Check};
 
 static ACTIVE: Check = Check {
     id: "flow-logs-active",
@@ -88,62 +89,62 @@ pub(super) static CHECKS: &[&Check] = &[
 const RECENT_HOURS: i64 = 3;
 
 struct Picture {
-    log: Seen<FlowLog>,
-    group: Seen<LogGroup>,
+    log: Observation<FlowLog>,
+    group: Observation<LogGroup>,
     /// When the newest record was made; `None` while there is none.
-    newest: Seen<Option<Timestamp>>,
+    newest: Observation<Option<Timestamp>>,
 }
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
     let (vpc, id, name) = (
-        question.outputs.text("vpc_id"),
-        question.outputs.text("flow_log_id"),
-        question.outputs.text("flow_log_group_name"),
+        context.outputs.text("vpc_id"),
+        context.outputs.text("flow_log_id"),
+        context.outputs.text("flow_log_group_name"),
     );
-    let log = async { flow_log(question, vpc?, id.clone()?).await };
-    let group = async { log_group(question, name.clone()?).await };
-    let newest = async { newest(question, name.clone()?).await };
+    let log = async { flow_log(context, vpc?, id.clone()?).await };
+    let group = async { log_group(context, name.clone()?).await };
+    let newest = async { newest(context, name.clone()?).await };
     let (log, group, newest) = tokio::join!(log, group, newest);
     let picture = Picture { log, group, newest };
-    judge(question, &picture)
+    judge(context, &picture)
 }
 
-async fn flow_log(question: Question<'_>, vpc: &str, id: &str) -> Seen<FlowLog> {
+async fn flow_log(context: Context<'_>, vpc: &str, id: &str) -> Observation<FlowLog> {
     let of_vpc = Filter::builder().name("resource-id").values(vpc).build();
-    let pages = question.sites.ec2.describe_flow_logs().filter(of_vpc);
+    let pages = context.clients.ec2.describe_flow_logs().filter(of_vpc);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-    let call = || question.sites.call("EC2", "DescribeFlowLogs", id);
+    let call = || context.clients.call("EC2", "DescribeFlowLogs", id);
     found
-        .map_err(|error| Blind::from(call().failed(error)))?
+        .map_err(|error| Unobserved::from(call().failed(error)))?
         .into_iter()
         .find(|log| log.flow_log_id() == Some(id))
-        .ok_or_else(|| Blind::absent(format!("the VPC has no flow log {id}")))
+        .ok_or_else(|| Unobserved::absent(format!("the VPC has no flow log {id}")))
 }
 
 /// Names that begin alike are on the same pages.
-async fn log_group(question: Question<'_>, name: &str) -> Seen<LogGroup> {
-    let pages = question.sites.logs.describe_log_groups();
+async fn log_group(context: Context<'_>, name: &str) -> Observation<LogGroup> {
+    let pages = context.clients.logs.describe_log_groups();
     let pages = pages.log_group_name_prefix(name).into_paginator().items();
     let found: Result<Vec<_>, _> = pages.send().collect().await;
     let call = || {
-        question
-            .sites
+        context
+            .clients
             .call("CloudWatch Logs", "DescribeLogGroups", name)
     };
     found
-        .map_err(|error| Blind::from(call().failed(error)))?
+        .map_err(|error| Unobserved::from(call().failed(error)))?
         .into_iter()
         .find(|group| group.log_group_name() == Some(name))
-        .ok_or_else(|| Blind::absent(format!("there is no log group {name}")))
+        .ok_or_else(|| Unobserved::absent(format!("there is no log group {name}")))
 }
 
 /// The first page has the newest stream first.
-async fn newest(question: Question<'_>, name: &str) -> Seen<Option<Timestamp>> {
+async fn newest(context: Context<'_>, name: &str) -> Observation<Option<Timestamp>> {
     let call = || {
-        let sites = question.sites;
-        sites.call("CloudWatch Logs", "DescribeLogStreams", name)
+        let clients = context.clients;
+        clients.call("CloudWatch Logs", "DescribeLogStreams", name)
     };
-    let streams = question.sites.logs.describe_log_streams();
+    let streams = context.clients.logs.describe_log_streams();
     let answer = streams
         .log_group_name(name)
         .order_by(OrderBy::LastEventTime)
@@ -151,7 +152,7 @@ async fn newest(question: Question<'_>, name: &str) -> Seen<Option<Timestamp>> {
         .limit(1)
         .send()
         .await
-        .map_err(|error| Blind::from(call().failed(error)))?;
+        .map_err(|error| Unobserved::from(call().failed(error)))?;
     let newest = answer
         .log_streams()
         .iter()
@@ -160,23 +161,23 @@ async fn newest(question: Question<'_>, name: &str) -> Seen<Option<Timestamp>> {
     newest
         .map(Timestamp::from_millisecond)
         .transpose()
-        .map_err(|_| Blind::because("CloudWatch Logs shows a time that is none"))
+        .map_err(|_| Unobserved::because("CloudWatch Logs shows a time that is none"))
 }
 
-fn judge(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
-    let outputs = question.outputs;
+fn judge(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
+    let outputs = context.outputs;
     let text = |name| outputs.text(name).ok().map(str::to_owned);
     let id = outputs.text("flow_log_id").unwrap_or("flow log");
     let name = outputs.text("flow_log_group_name").unwrap_or("log group");
     let log = picture.log.as_ref().map_err(Clone::clone);
-    let lacks = |what: &str| Blind::because(format!("EC2's answer has no {what} in it"));
+    let lacks = |what: &str| Unobserved::because(format!("EC2's answer has no {what} in it"));
 
     let active = log.clone().and_then(|log| {
         let status = log.flow_log_status().ok_or_else(|| lacks("status"))?;
         Ok((status == "ACTIVE", status.to_owned()))
     });
     let mut answers = vec![ACTIVE.answer(id, "ACTIVE", text("flow_log_id"), active)];
-    if log.as_ref().is_err_and(|blind| blind.absent) {
+    if log.as_ref().is_err_and(|unobserved| unobserved.absent) {
         for check in [&TRAFFIC, &DESTINATION, &DELIVERING] {
             answers.push(check.skipped(id, "the flow log does not exist"));
         }
@@ -202,7 +203,7 @@ fn judge(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
         });
         answers.push(DELIVERING.answer(id, "SUCCESS", None, delivering));
     }
-    answers.extend(group(question, name, picture));
+    answers.extend(group(context, name, picture));
     answers
 }
 
@@ -215,32 +216,32 @@ fn group_of(log: &FlowLog) -> Option<&str> {
     })
 }
 
-fn group(question: Question<'_>, name: &str, picture: &Picture) -> Vec<Answer> {
+fn group(context: Context<'_>, name: &str, picture: &Picture) -> Vec<Answer> {
     let group = picture.group.as_ref().map_err(Clone::clone);
-    let terraform = question.outputs.text("flow_log_group_name").ok();
+    let terraform = context.outputs.text("flow_log_group_name").ok();
     let there = group.clone().map(|_| (true, "there".to_owned()));
     let exists = GROUP.answer(name, "there", terraform.map(str::to_owned), there);
-    if group.as_ref().is_err_and(|blind| blind.absent) {
+    if group.as_ref().is_err_and(|unobserved| unobserved.absent) {
         let gone = "the log group does not exist";
         let others = [&RECENT, &RETENTION, &ENCRYPTED];
         let skipped = others.into_iter().map(|check| check.skipped(name, gone));
         return std::iter::once(exists).chain(skipped).collect();
     }
     let recent = picture.newest.clone().and_then(|newest| {
-        let newest = newest.ok_or_else(|| Blind::because("no record has arrived yet"))?;
-        let age = question.at.duration_since(newest);
+        let newest = newest.ok_or_else(|| Unobserved::because("no record has arrived yet"))?;
+        let age = context.at.duration_since(newest);
         Ok((
             age.as_hours() < RECENT_HOURS,
             format!("the newest is of {newest}"),
         ))
     });
-    let days = question.wanted.flow_log_days;
+    let days = context.wanted.flow_log_days;
     let retention = group.clone().map(|group| match group.retention_in_days() {
         Some(kept) => (kept >= days, format!("{kept} days")),
         // CloudWatch Logs leaves it out when nothing ever expires.
         None => (false, "for ever".to_owned()),
     });
-    let key = question.outputs.text("kms_key_arn");
+    let key = context.outputs.text("kms_key_arn");
     let encrypted = key.clone().and_then(|key| {
         let used = group?.kms_key_id();
         let shown = used.unwrap_or("the key of CloudWatch Logs");
@@ -263,10 +264,10 @@ fn group(question: Question<'_>, name: &str, picture: &Picture) -> Vec<Answer> {
 #[cfg(test)]
 mod tests {
     use aws_sdk_ec2::types::TrafficType;
+    use report::finding::Status;
 
     use super::super::asked::Asked;
     use super::*;
-    use crate::check::Status;
 
     const KEY: &str = "arn:aws:kms:ca-central-1:123456789012:key/1";
 
@@ -297,7 +298,7 @@ mod tests {
         let asked = Asked::new(&outputs).await;
         let mut picture = picture();
         change(&mut picture);
-        let answers = judge(asked.question(), &picture);
+        let answers = judge(asked.context(), &picture);
         assert_eq!(answers.len(), CHECKS.len());
         let answers = answers
             .into_iter()

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{Filter, IpPermission, SecurityGroup};
+use report::finding::{Observation, Severity, Unobserved};
 
-use super::Question;
-use crate::check::{Answer, Blind, Check, Seen, Severity};
+use super::Context;
+use crate::check::{Answer, Check};
 
 static EXIST: Check = Check {
     id: "groups-exist",
@@ -117,33 +118,33 @@ const GROUPS: [(&str, &str, &Check, &Check); 4] = [
 /// Every address of the internet, and every one of IPv6.
 const EVERYWHERE: [&str; 2] = ["0.0.0.0/0", "::/0"];
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
-    let groups = match question.outputs.text("vpc_id") {
-        Ok(vpc) => observe(question, vpc).await,
-        Err(blind) => Err(blind),
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
+    let groups = match context.outputs.text("vpc_id") {
+        Ok(vpc) => observe(context, vpc).await,
+        Err(unobserved) => Err(unobserved),
     };
-    judge(question, &groups)
+    judge(context, &groups)
 }
 
 /// All groups of the VPC: those of the stack, the default one, and what others have made.
-async fn observe(question: Question<'_>, vpc: &str) -> Seen<Vec<SecurityGroup>> {
+async fn observe(context: Context<'_>, vpc: &str) -> Observation<Vec<SecurityGroup>> {
     let of_vpc = Filter::builder().name("vpc-id").values(vpc).build();
-    let pages = question.sites.ec2.describe_security_groups();
+    let pages = context.clients.ec2.describe_security_groups();
     let pages = pages.filters(of_vpc).into_paginator().items().send();
     let found: Result<Vec<_>, _> = pages.collect().await;
-    let call = || question.sites.call("EC2", "DescribeSecurityGroups", vpc);
-    let found = found.map_err(|error| Blind::from(call().failed(error)))?;
+    let call = || context.clients.call("EC2", "DescribeSecurityGroups", vpc);
+    let found = found.map_err(|error| Unobserved::from(call().failed(error)))?;
     if found.is_empty() {
         // AWS gives every VPC a group that cannot be deleted.
-        return Err(Blind::because(format!(
+        return Err(Unobserved::because(format!(
             "EC2 shows no security group in {vpc}"
         )));
     }
     Ok(found)
 }
 
-fn judge(question: Question<'_>, groups: &Seen<Vec<SecurityGroup>>) -> Vec<Answer> {
-    let outputs = question.outputs;
+fn judge(context: Context<'_>, groups: &Observation<Vec<SecurityGroup>>) -> Vec<Answer> {
+    let outputs = context.outputs;
     let mut answers = Vec::new();
     for (name, output, ingress, egress) in GROUPS {
         let id = outputs.text(output);
@@ -151,16 +152,16 @@ fn judge(question: Question<'_>, groups: &Seen<Vec<SecurityGroup>>) -> Vec<Answe
         let group = id.clone().and_then(|id| {
             let groups = groups.as_ref().map_err(Clone::clone)?;
             let found = groups.iter().find(|group| group.group_id() == Some(id));
-            found.ok_or_else(|| Blind::absent(format!("the VPC has no group {id}")))
+            found.ok_or_else(|| Unobserved::absent(format!("the VPC has no group {id}")))
         });
         let terraform = id.clone().ok().map(str::to_owned);
         let shown = group.clone().map(|_| (true, "there".to_owned()));
         let exists = EXIST.answer(format!("{name}: {named}"), "in the VPC", terraform, shown);
         answers.push(exists);
-        let (taken, reached) = edges(question, output);
+        let (taken, reached) = edges(context, output);
         for (check, expected, way) in [(ingress, taken, Way::In), (egress, reached, Way::Out)] {
-            if let Err(blind) = &group
-                && blind.absent
+            if let Err(unobserved) = &group
+                && unobserved.absent
             {
                 answers.push(check.skipped(&named, "the group does not exist"));
                 continue;
@@ -173,25 +174,29 @@ fn judge(question: Question<'_>, groups: &Seen<Vec<SecurityGroup>>) -> Vec<Answe
                     });
                     check.answer(&named, listed(&expected), None, found)
                 }
-                Err(blind) => check.answer(&named, check.title, None, Err(blind)),
+                Err(unobserved) => check.answer(&named, check.title, None, Err(unobserved)),
             });
         }
     }
     answers.extend(default(groups));
-    answers.push(others(question, groups));
+    answers.push(others(context, groups));
     answers
 }
 
 /// What a group of the stack takes and reaches, as the guide has it.
-fn edges(question: Question<'_>, output: &str) -> (Seen<BTreeSet<String>>, Seen<BTreeSet<String>>) {
-    let Question {
+fn edges(
+    context: Context<'_>,
+    output: &str,
+) -> (Observation<BTreeSet<String>>, Observation<BTreeSet<String>>) {
+    let Context {
         outputs, wanted, ..
-    } = question;
+    } = context;
     let group = |output| outputs.text(output);
     let app = i64::from(wanted.app_port);
     let tasks = || group("ecs_tasks_security_group_id");
     let port = |output| outputs.number(output);
-    let one = |port: Seen<i64>, peer: Seen<&str>| Ok(BTreeSet::from([edge(port?, peer?)]));
+    let one =
+        |port: Observation<i64>, peer: Observation<&str>| Ok(BTreeSet::from([edge(port?, peer?)]));
     let nothing = || Ok(BTreeSet::new());
     match output {
         "alb_security_group_id" => {
@@ -223,12 +228,12 @@ enum Way {
 
 impl Way {
     /// A list that is not in the answer is not an empty one.
-    fn rules(self, group: &SecurityGroup) -> Seen<&[IpPermission]> {
+    fn rules(self, group: &SecurityGroup) -> Observation<&[IpPermission]> {
         let rules = match self {
             Self::In => group.ip_permissions.as_deref(),
             Self::Out => group.ip_permissions_egress.as_deref(),
         };
-        rules.ok_or_else(|| Blind::because("EC2's answer has no rules in it"))
+        rules.ok_or_else(|| Unobserved::because("EC2's answer has no rules in it"))
     }
 }
 
@@ -278,11 +283,11 @@ fn ranges(permission: &IpPermission) -> impl Iterator<Item = &str> {
     four.chain(six)
 }
 
-fn default(groups: &Seen<Vec<SecurityGroup>>) -> Vec<Answer> {
+fn default(groups: &Observation<Vec<SecurityGroup>>) -> Vec<Answer> {
     let is = |group: &&SecurityGroup| group.group_name() == Some("default");
     let found = groups.as_ref().map_err(Clone::clone).and_then(|groups| {
         let found = groups.iter().find(is);
-        found.ok_or_else(|| Blind::because("EC2 shows no default group in the VPC"))
+        found.ok_or_else(|| Unobserved::because("EC2 shows no default group in the VPC"))
     });
     let name = found.clone().ok().and_then(SecurityGroup::group_id);
     let shown = found.and_then(|group| {
@@ -293,15 +298,15 @@ fn default(groups: &Seen<Vec<SecurityGroup>>) -> Vec<Answer> {
     vec![DEFAULT.answer(name.unwrap_or("default group"), "nothing", None, shown)]
 }
 
-fn others(question: Question<'_>, groups: &Seen<Vec<SecurityGroup>>) -> Answer {
-    let own: Vec<Seen<&str>> = GROUPS
+fn others(context: Context<'_>, groups: &Observation<Vec<SecurityGroup>>) -> Answer {
+    let own: Vec<Observation<&str>> = GROUPS
         .iter()
-        .map(|(_, output, ..)| question.outputs.text(output))
+        .map(|(_, output, ..)| context.outputs.text(output))
         .collect();
-    let resource = question.outputs.text("vpc_id").unwrap_or("VPC");
+    let resource = context.outputs.text("vpc_id").unwrap_or("VPC");
     let open = own
         .into_iter()
-        .collect::<Seen<Vec<&str>>>()
+        .collect::<Observation<Vec<&str>>>()
         .and_then(|own| {
             let groups = groups.as_ref().map_err(Clone::clone)?;
             let open: BTreeSet<String> = groups
@@ -315,7 +320,7 @@ fn others(question: Question<'_>, groups: &Seen<Vec<SecurityGroup>>) -> Answer {
                     let name = group.group_name().unwrap_or("?");
                     Ok(open.then(|| format!("{id} ({name})")))
                 })
-                .collect::<Seen<Vec<Option<String>>>>()?
+                .collect::<Observation<Vec<Option<String>>>>()?
                 .into_iter()
                 .flatten()
                 .collect();

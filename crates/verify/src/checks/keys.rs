@@ -1,10 +1,11 @@
 //! Item 9: the key that encrypts data at rest.
 
 use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeyState};
+use report::finding::{Observation, Severity, Unobserved};
 use serde_json::Value;
 
-use super::Question;
-use crate::check::{Answer, Blind, Check, Seen, Severity};
+use super::Context;
+use crate::check::{Answer, Check};
 
 static EXISTS: Check = Check {
     id: "kms-exists",
@@ -61,36 +62,36 @@ pub(super) static CHECKS: &[&Check] = &[&EXISTS, &ENABLED, &MANAGED, &ROTATION, 
 const ROTATION_DAYS: i32 = 365;
 
 struct Picture {
-    key: Seen<KeyMetadata>,
+    key: Observation<KeyMetadata>,
     /// Whether it is rotated, and after how many days.
-    rotation: Seen<(bool, Option<i32>)>,
-    aliases: Seen<Vec<String>>,
-    policy: Seen<String>,
+    rotation: Observation<(bool, Option<i32>)>,
+    aliases: Observation<Vec<String>>,
+    policy: Observation<String>,
 }
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
-    match question.outputs.text("kms_key_arn") {
-        Ok(arn) => judge(question, arn, &observe(question, arn).await),
-        Err(blind) => CHECKS
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
+    match context.outputs.text("kms_key_arn") {
+        Ok(arn) => judge(context, arn, &observe(context, arn).await),
+        Err(unobserved) => CHECKS
             .iter()
-            .map(|check| check.answer("key", check.title, None, Err(blind.clone())))
+            .map(|check| check.answer("key", check.title, None, Err(unobserved.clone())))
             .collect(),
     }
 }
 
-async fn observe(question: Question<'_>, arn: &str) -> Picture {
-    let kms = &question.sites.kms;
-    let call = |operation| question.sites.call("KMS", operation, arn);
+async fn observe(context: Context<'_>, arn: &str) -> Picture {
+    let kms = &context.clients.kms;
+    let call = |operation| context.clients.call("KMS", operation, arn);
     let key = async {
         let answer = kms.describe_key().key_id(arn).send().await;
-        let answer = answer.map_err(|error| Blind::from(call("DescribeKey").failed(error)))?;
+        let answer = answer.map_err(|error| Unobserved::from(call("DescribeKey").failed(error)))?;
         let key = answer.key_metadata;
-        key.ok_or_else(|| Blind::because("KMS's answer has no key in it"))
+        key.ok_or_else(|| Unobserved::because("KMS's answer has no key in it"))
     };
     let rotation = async {
         let answer = kms.get_key_rotation_status().key_id(arn).send().await;
         let answer =
-            answer.map_err(|error| Blind::from(call("GetKeyRotationStatus").failed(error)))?;
+            answer.map_err(|error| Unobserved::from(call("GetKeyRotationStatus").failed(error)))?;
         Ok((answer.key_rotation_enabled, answer.rotation_period_in_days))
     };
     let aliases = async {
@@ -101,15 +102,16 @@ async fn observe(question: Question<'_>, arn: &str) -> Picture {
             .items()
             .send();
         let found: Result<Vec<_>, _> = pages.collect().await;
-        let found = found.map_err(|error| Blind::from(call("ListAliases").failed(error)))?;
+        let found = found.map_err(|error| Unobserved::from(call("ListAliases").failed(error)))?;
         let names = found.into_iter().filter_map(|alias| alias.alias_name);
         Ok(names.collect())
     };
     let policy = async {
         let answer = kms.get_key_policy().key_id(arn).send().await;
-        let answer = answer.map_err(|error| Blind::from(call("GetKeyPolicy").failed(error)))?;
+        let answer =
+            answer.map_err(|error| Unobserved::from(call("GetKeyPolicy").failed(error)))?;
         let policy = answer.policy;
-        policy.ok_or_else(|| Blind::because("KMS's answer has no policy in it"))
+        policy.ok_or_else(|| Unobserved::because("KMS's answer has no policy in it"))
     };
     let (key, rotation, aliases, policy) = tokio::join!(key, rotation, aliases, policy);
     Picture {
@@ -120,20 +122,20 @@ async fn observe(question: Question<'_>, arn: &str) -> Picture {
     }
 }
 
-fn judge(question: Question<'_>, arn: &str, picture: &Picture) -> Vec<Answer> {
+fn judge(context: Context<'_>, arn: &str, picture: &Picture) -> Vec<Answer> {
     let key = picture.key.as_ref().map_err(Clone::clone);
     let there = key
         .clone()
         .map(|key| (key.arn() == Some(arn), shown(key.arn())));
     let exists = EXISTS.answer(arn, "there", Some(arn.to_owned()), there);
-    if let Err(blind) = &key
-        && blind.absent
+    if let Err(unobserved) = &key
+        && unobserved.absent
     {
         let others = CHECKS.iter().filter(|check| check.id != EXISTS.id);
         let skipped = others.map(|check| check.skipped(arn, "the key does not exist"));
         return std::iter::once(exists).chain(skipped).collect();
     }
-    let lacks = |what: &str| Blind::because(format!("KMS's answer has no {what} in it"));
+    let lacks = |what: &str| Unobserved::because(format!("KMS's answer has no {what} in it"));
     let state = key.clone().and_then(|key| {
         let state = key.key_state().ok_or_else(|| lacks("state"))?;
         let until = key
@@ -161,7 +163,7 @@ fn judge(question: Question<'_>, arn: &str, picture: &Picture) -> Vec<Answer> {
         let expected = format!("every {ROTATION_DAYS} days or more often");
         ROTATION.answer(arn, expected, None, rotation)
     };
-    let alias = format!("alias/{}", question.wanted.name);
+    let alias = format!("alias/{}", context.wanted.name);
     let aliases = picture.aliases.clone().map(|found| {
         let shown = if found.is_empty() {
             "no alias".to_owned()
@@ -197,8 +199,8 @@ fn join(foreign: &[String]) -> String {
 }
 
 /// Principals of other accounts, and everybody, whom a statement lets in without asking for this account.
-fn foreign(policy: &str, account: &str) -> Seen<Vec<String>> {
-    let unreadable = || Blind::because("the key's policy is not what IAM policies are");
+fn foreign(policy: &str, account: &str) -> Observation<Vec<String>> {
+    let unreadable = || Unobserved::because("the key's policy is not what IAM policies are");
     let policy: Value = serde_json::from_str(policy).map_err(|_| unreadable())?;
     let statements = policy.get("Statement").ok_or_else(unreadable)?;
     let mut foreign = Vec::new();
@@ -256,9 +258,10 @@ fn many(value: &Value) -> Vec<&Value> {
 
 #[cfg(test)]
 mod tests {
+    use report::finding::Status;
+
     use super::super::asked::Asked;
     use super::*;
-    use crate::check::Status;
 
     const ARN: &str = "arn:aws:kms:ca-central-1:123456789012:key/1";
 
@@ -278,7 +281,7 @@ mod tests {
 
     async fn statuses(picture: &Picture) -> Vec<(&'static str, Status)> {
         let asked = Asked::new(&[("kms_key_arn", ARN.into())]).await;
-        let answers = judge(asked.question(), ARN, picture).into_iter();
+        let answers = judge(asked.context(), ARN, picture).into_iter();
         answers
             .map(|answer| (answer.check.id, answer.status))
             .collect()
@@ -290,7 +293,7 @@ mod tests {
         for (id, status) in statuses(&picture).await {
             assert_eq!(status, Status::Ok, "{id}");
         }
-        picture.key = Err(Blind::absent("KMS DescribeKey: not found"));
+        picture.key = Err(Unobserved::absent("KMS DescribeKey: not found"));
         for (id, status) in statuses(&picture).await {
             let expected = if id == EXISTS.id {
                 Status::Wrong
@@ -324,7 +327,7 @@ mod tests {
             (key.key_state, key.key_manager) = (None, None);
         }
         picture.rotation = Ok((true, None));
-        picture.policy = Err(Blind::because("denied"));
+        picture.policy = Err(Unobserved::because("denied"));
         let unknown = [ENABLED.id, MANAGED.id, ROTATION.id, POLICY.id];
         for (id, status) in statuses(&picture).await {
             let expected = if unknown.contains(&id) {

@@ -6,9 +6,10 @@ use aws_sdk_ec2::types::{
     ConnectivityType, Filter, NatGateway, NatGatewayState, Route, RouteState, RouteTable, Subnet,
     Vpc, VpcAttributeName, VpcEndpoint,
 };
+use report::finding::{Observation, Severity, Unobserved};
 
-use super::Question;
-use crate::check::{Answer, Blind, Check, Seen, Severity};
+use super::Context;
+use crate::check::{Answer, Check};
 
 static VPC: Check = Check {
     id: "vpc-exists",
@@ -97,65 +98,65 @@ pub(super) static CHECKS: &[&Check] = &[
 
 /// What AWS shows of the network.
 struct Picture {
-    vpc: Seen<Vpc>,
-    subnets: Seen<Vec<Subnet>>,
-    nat: Seen<Vec<NatGateway>>,
-    routes: Seen<Vec<RouteTable>>,
-    endpoints: Seen<Vec<VpcEndpoint>>,
+    vpc: Observation<Vpc>,
+    subnets: Observation<Vec<Subnet>>,
+    nat: Observation<Vec<NatGateway>>,
+    routes: Observation<Vec<RouteTable>>,
+    endpoints: Observation<Vec<VpcEndpoint>>,
     /// Whether names are resolved, and given to machines.
-    dns: Seen<(bool, bool)>,
+    dns: Observation<(bool, bool)>,
 }
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
-    let id = match question.outputs.text("vpc_id") {
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
+    let id = match context.outputs.text("vpc_id") {
         Ok(id) => id,
-        Err(blind) => {
+        Err(unobserved) => {
             return CHECKS
                 .iter()
-                .map(|check| check.answer("VPC", check.title, None, Err(blind.clone())))
+                .map(|check| check.answer("VPC", check.title, None, Err(unobserved.clone())))
                 .collect();
         }
     };
-    let picture = observe(question, id).await;
-    judge(question, id, &picture)
+    let picture = observe(context, id).await;
+    judge(context, id, &picture)
 }
 
-async fn observe(question: Question<'_>, id: &str) -> Picture {
-    let ec2 = &question.sites.ec2;
-    let call = |operation| question.sites.call("EC2", operation, id);
+async fn observe(context: Context<'_>, id: &str) -> Picture {
+    let ec2 = &context.clients.ec2;
+    let call = |operation| context.clients.call("EC2", operation, id);
     let of_vpc = || Filter::builder().name("vpc-id").values(id).build();
     let vpc = async {
         // By filter: an unknown id is then an empty list, not an error. A page may be empty and not the last.
         let pages = ec2.describe_vpcs().filters(of_vpc());
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
         found
-            .map_err(|error| Blind::from(call("DescribeVpcs").failed(error)))?
+            .map_err(|error| Unobserved::from(call("DescribeVpcs").failed(error)))?
             .into_iter()
             .find(|vpc| vpc.vpc_id() == Some(id))
-            .ok_or_else(|| Blind::absent(format!("EC2 knows no VPC {id}")))
+            .ok_or_else(|| Unobserved::absent(format!("EC2 knows no VPC {id}")))
     };
     let subnets = async {
         let pages = ec2.describe_subnets().filters(of_vpc());
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-        found.map_err(|error| Blind::from(call("DescribeSubnets").failed(error)))
+        found.map_err(|error| Unobserved::from(call("DescribeSubnets").failed(error)))
     };
     let nat = async {
         let pages = ec2.describe_nat_gateways().filter(of_vpc());
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-        found.map_err(|error| Blind::from(call("DescribeNatGateways").failed(error)))
+        found.map_err(|error| Unobserved::from(call("DescribeNatGateways").failed(error)))
     };
     let routes = async {
         let pages = ec2.describe_route_tables().filters(of_vpc());
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-        found.map_err(|error| Blind::from(call("DescribeRouteTables").failed(error)))
+        found.map_err(|error| Unobserved::from(call("DescribeRouteTables").failed(error)))
     };
     let endpoints = async {
         let pages = ec2.describe_vpc_endpoints().filters(of_vpc());
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-        found.map_err(|error| Blind::from(call("DescribeVpcEndpoints").failed(error)))
+        found.map_err(|error| Unobserved::from(call("DescribeVpcEndpoints").failed(error)))
     };
     let (vpc, subnets, nat, routes, endpoints, dns) =
-        tokio::join!(vpc, subnets, nat, routes, endpoints, dns(question, id));
+        tokio::join!(vpc, subnets, nat, routes, endpoints, dns(context, id));
     Picture {
         vpc,
         subnets,
@@ -166,18 +167,18 @@ async fn observe(question: Question<'_>, id: &str) -> Picture {
     }
 }
 
-async fn dns(question: Question<'_>, id: &str) -> Seen<(bool, bool)> {
+async fn dns(context: Context<'_>, id: &str) -> Observation<(bool, bool)> {
     let attribute = async |name: VpcAttributeName| {
-        let asked = question.sites.ec2.describe_vpc_attribute().vpc_id(id);
+        let asked = context.clients.ec2.describe_vpc_attribute().vpc_id(id);
         let answer = asked.attribute(name).send().await;
-        let call = || question.sites.call("EC2", "DescribeVpcAttribute", id);
-        answer.map_err(|error| Blind::from(call().failed(error)))
+        let call = || context.clients.call("EC2", "DescribeVpcAttribute", id);
+        answer.map_err(|error| Unobserved::from(call().failed(error)))
     };
     let support = attribute(VpcAttributeName::EnableDnsSupport);
     let names = attribute(VpcAttributeName::EnableDnsHostnames);
     let (support, names) = tokio::try_join!(support, names)?;
     let on = |value: Option<aws_sdk_ec2::types::AttributeBooleanValue>| {
-        let lacks = || Blind::because("EC2's answer has no such attribute in it");
+        let lacks = || Unobserved::because("EC2's answer has no such attribute in it");
         value.and_then(|value| value.value).ok_or_else(lacks)
     };
     Ok((
@@ -186,7 +187,7 @@ async fn dns(question: Question<'_>, id: &str) -> Seen<(bool, bool)> {
     ))
 }
 
-fn judge(question: Question<'_>, id: &str, picture: &Picture) -> Vec<Answer> {
+fn judge(context: Context<'_>, id: &str, picture: &Picture) -> Vec<Answer> {
     let vpc = picture.vpc.clone().map(|vpc| {
         let state = vpc
             .state
@@ -194,31 +195,35 @@ fn judge(question: Question<'_>, id: &str, picture: &Picture) -> Vec<Answer> {
         (state == "available", state)
     });
     let mut answers = vec![VPC.answer(id, "available", Some(id.to_owned()), vpc)];
-    if picture.vpc.as_ref().is_err_and(|blind| blind.absent) {
+    if picture
+        .vpc
+        .as_ref()
+        .is_err_and(|unobserved| unobserved.absent)
+    {
         let others = CHECKS.iter().filter(|check| check.id != VPC.id);
         answers.extend(others.map(|check| check.skipped(id, "the VPC does not exist")));
         return answers;
     }
-    answers.extend(spread(question, picture));
-    answers.extend(ways(question, picture));
-    answers.push(nat(question, id, picture));
+    answers.extend(spread(context, picture));
+    answers.extend(ways(context, picture));
+    answers.push(nat(context, id, picture));
     let dns = picture.dns.clone().map(|(support, names)| {
         let shown = format!("resolved: {support}, given: {names}");
         (support && names, shown)
     });
     answers.push(DNS.answer(id, "resolved: true, given: true", None, dns));
-    answers.push(endpoints(question, id, picture));
+    answers.push(endpoints(context, id, picture));
     answers
 }
 
-fn spread(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
-    let outputs = question.outputs;
+fn spread(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
+    let outputs = context.outputs;
     let mut answers = Vec::new();
     for (kind, output) in [
         ("public", "public_subnet_ids"),
         ("private", "private_subnet_ids"),
     ] {
-        let zones = question.wanted.zones;
+        let zones = context.wanted.zones;
         let spread = outputs.texts(output).and_then(|ids| {
             let subnets = picture.subnets.as_ref().map_err(Clone::clone)?;
             let zones_of: BTreeMap<&str, &str> = subnets
@@ -245,7 +250,7 @@ fn spread(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
             ))
         });
         let expected = format!("{zones}, each in a zone of its own");
-        let terraform = listed(question, output);
+        let terraform = listed(context, output);
         answers.push(SUBNETS.answer(format!("{kind} subnets"), expected, terraform, spread));
         for id in outputs.texts(output).unwrap_or_default() {
             answers.push(addresses(id, picture));
@@ -262,7 +267,7 @@ fn addresses(id: &str, picture: &Picture) -> Answer {
     let given = given.and_then(|subnets| {
         let subnet = subnets.iter().find(|subnet| subnet.subnet_id() == Some(id));
         let given = subnet.and_then(Subnet::map_public_ip_on_launch);
-        let lacks = || Blind::because("EC2 does not say whether it gives public addresses");
+        let lacks = || Unobserved::because("EC2 does not say whether it gives public addresses");
         let given = given.ok_or_else(lacks)?;
         let shown = if given {
             "gives public addresses"
@@ -274,13 +279,13 @@ fn addresses(id: &str, picture: &Picture) -> Answer {
     ADDRESSES.answer(id, "gives none", None, given)
 }
 
-fn listed(question: Question<'_>, output: &str) -> Option<String> {
-    let ids = question.outputs.texts(output);
+fn listed(context: Context<'_>, output: &str) -> Option<String> {
+    let ids = context.outputs.texts(output);
     ids.map(|ids| ids.join(", ")).ok()
 }
 
-fn ways(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
-    let outputs = question.outputs;
+fn ways(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
+    let outputs = context.outputs;
     let mut answers = Vec::new();
     for subnet in outputs.texts("private_subnet_ids").unwrap_or_default() {
         if picture.lacks(subnet) {
@@ -306,7 +311,7 @@ fn ways(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
         answers.push(NAT_ROUTES.answer(
             subnet,
             "the NAT gateway of its zone",
-            listed(question, "nat_gateway_ids"),
+            listed(context, "nat_gateway_ids"),
             picture.way_out(subnet),
         ));
     }
@@ -330,8 +335,8 @@ fn ways(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
     answers
 }
 
-fn nat(question: Question<'_>, id: &str, picture: &Picture) -> Answer {
-    let nat = question
+fn nat(context: Context<'_>, id: &str, picture: &Picture) -> Answer {
+    let nat = context
         .outputs
         .texts("public_subnet_ids")
         .and_then(|public| {
@@ -358,20 +363,20 @@ fn nat(question: Question<'_>, id: &str, picture: &Picture) -> Answer {
                     format!("{} {state}", gateway.nat_gateway_id().unwrap_or("?"))
                 })
                 .collect::<Vec<_>>();
-            Ok((subnets.len() >= question.wanted.zones, shown.join(", ")))
+            Ok((subnets.len() >= context.wanted.zones, shown.join(", ")))
         });
-    let expected = format!("{}, one in each public subnet", question.wanted.zones);
-    NAT.answer(id, expected, listed(question, "nat_gateway_ids"), nat)
+    let expected = format!("{}, one in each public subnet", context.wanted.zones);
+    NAT.answer(id, expected, listed(context, "nat_gateway_ids"), nat)
 }
 
 /// Gateway endpoints of both services, with a way to them from each private subnet.
-fn endpoints(question: Question<'_>, id: &str, picture: &Picture) -> Answer {
-    let private = question.outputs.texts("private_subnet_ids");
+fn endpoints(context: Context<'_>, id: &str, picture: &Picture) -> Answer {
+    let private = context.outputs.texts("private_subnet_ids");
     let seen = private.and_then(|subnets| {
         let found = picture.endpoints.as_ref().map_err(Clone::clone)?;
         let mut missing = Vec::new();
         for service in ["s3", "dynamodb"] {
-            let name = format!("com.amazonaws.{}.{service}", question.wanted.region);
+            let name = format!("com.amazonaws.{}.{service}", context.wanted.region);
             // The state is written in other letters for gateway endpoints than for the others.
             let state = |endpoint: &VpcEndpoint| {
                 let state = endpoint.state().map(|state| state.as_str());
@@ -413,7 +418,7 @@ impl Picture {
     }
 
     /// The route table that counts for a subnet: its own, else the VPC's main one.
-    fn routes_of(&self, subnet: &str) -> Seen<&RouteTable> {
+    fn routes_of(&self, subnet: &str) -> Observation<&RouteTable> {
         let tables = self.routes.as_ref().map_err(Clone::clone)?;
         let own = tables.iter().find(|table| {
             table
@@ -430,11 +435,11 @@ impl Picture {
             })
         };
         own.or_else(main)
-            .ok_or_else(|| Blind::because("EC2 shows no route table for it"))
+            .ok_or_else(|| Unobserved::because("EC2 shows no route table for it"))
     }
 
     /// Whether the default route of a private subnet is a NAT gateway of its zone.
-    fn way_out(&self, subnet: &str) -> Seen<(bool, String)> {
+    fn way_out(&self, subnet: &str) -> Observation<(bool, String)> {
         let table = self.routes_of(subnet)?;
         let route = default_route(table);
         let Some(nat) = route.and_then(|route| route.nat_gateway_id()) else {
@@ -489,11 +494,11 @@ fn join(words: &BTreeSet<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use aws_sdk_ec2::types::{RouteTableAssociation, VpcState};
+    use report::finding::Status;
     use serde_json::json;
 
     use super::super::asked::Asked;
     use super::*;
-    use crate::check::Status;
 
     fn picture() -> Picture {
         let subnet = Subnet::builder()
@@ -534,7 +539,7 @@ mod tests {
         ];
         let mut asked = Asked::new(&outputs).await;
         asked.wanted.zones = 1;
-        let answers = judge(asked.question(), "vpc-1", picture).into_iter();
+        let answers = judge(asked.context(), "vpc-1", picture).into_iter();
         answers
             .filter(|answer| answer.check.id == check.id)
             .map(|answer| answer.status)
@@ -545,7 +550,7 @@ mod tests {
     async fn a_vpc_that_is_gone_is_told_once() {
         let mut picture = picture();
         assert_eq!(status(&picture, &VPC).await, [Status::Ok]);
-        picture.vpc = Err(Blind::absent("EC2 knows no VPC vpc-1"));
+        picture.vpc = Err(Unobserved::absent("EC2 knows no VPC vpc-1"));
         assert_eq!(status(&picture, &VPC).await, [Status::Wrong]);
         for check in CHECKS.iter().filter(|check| check.id != VPC.id) {
             assert_eq!(

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use aws_env::ErrorClass;
 use aws_sdk_iam::types::{PasswordPolicy, ReportStateType, SummaryKeyType};
+use report::finding::{Observation, Severity, Unobserved};
 
-use super::Question;
-use crate::check::{Answer, Blind, Check, Seen, Severity};
+use super::Context;
+use crate::check::{Answer, Check};
 
 static ROOT_MFA: Check = Check {
     id: "account-root-mfa",
@@ -91,13 +92,13 @@ const LEAST_LENGTH: i32 = 14;
 
 type Summary = BTreeMap<SummaryKeyType, i32>;
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
-    let account = format!("account {}", question.account);
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
+    let account = format!("account {}", context.account);
     let (summary, users, passwords, trail) = tokio::join!(
-        summary(question),
-        users(question),
-        passwords(question),
-        trail::look(question)
+        summary(context),
+        users(context),
+        passwords(context),
+        trail::look(context)
     );
     let mut answers = vec![
         ROOT_MFA.answer(
@@ -147,22 +148,22 @@ pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
     answers
 }
 
-async fn summary(question: Question<'_>) -> Seen<Summary> {
-    let sites = &question.sites;
-    let call = sites.iam_call("GetAccountSummary", "this account");
-    let answer = sites.iam.get_account_summary().send().await;
-    let answer = answer.map_err(|error| Blind::from(call.failed(error)))?;
+async fn summary(context: Context<'_>) -> Observation<Summary> {
+    let clients = &context.clients;
+    let call = clients.iam_call("GetAccountSummary", "this account");
+    let answer = clients.iam.get_account_summary().send().await;
+    let answer = answer.map_err(|error| Unobserved::from(call.failed(error)))?;
     Ok(answer.summary_map.unwrap_or_default().into_iter().collect())
 }
 
-fn number(summary: &Summary, key: SummaryKeyType) -> Seen<i32> {
+fn number(summary: &Summary, key: SummaryKeyType) -> Observation<i32> {
     summary
         .get(&key)
         .copied()
-        .ok_or_else(|| Blind::because(format!("IAM answered without {key}")))
+        .ok_or_else(|| Unobserved::because(format!("IAM answered without {key}")))
 }
 
-fn root_mfa(summary: &Summary) -> Seen<(bool, String)> {
+fn root_mfa(summary: &Summary) -> Observation<(bool, String)> {
     if number(summary, SummaryKeyType::AccountMfaEnabled)? > 0 {
         return Ok((true, "a second factor".to_owned()));
     }
@@ -175,7 +176,7 @@ fn root_mfa(summary: &Summary) -> Seen<(bool, String)> {
     )
 }
 
-fn root_keys(summary: &Summary) -> Seen<(bool, String)> {
+fn root_keys(summary: &Summary) -> Observation<(bool, String)> {
     let keys = number(summary, SummaryKeyType::AccountAccessKeysPresent)?;
     let shown = if keys == 0 { "none" } else { "there are keys" };
     Ok((keys == 0, shown.to_owned()))
@@ -185,34 +186,36 @@ fn root_keys(summary: &Summary) -> Seen<(bool, String)> {
 ///
 /// IAM's credential report has all of them in one answer. Asking for it changes nothing; IAM makes a new one when the
 /// last is older than four hours, which takes some seconds.
-async fn users(question: Question<'_>) -> Seen<Vec<(String, bool)>> {
-    let sites = &question.sites;
-    let call = |operation| sites.iam_call(operation, "this account");
-    let asked = sites.iam.generate_credential_report().send().await;
+async fn users(context: Context<'_>) -> Observation<Vec<(String, bool)>> {
+    let clients = &context.clients;
+    let call = |operation| clients.iam_call(operation, "this account");
+    let asked = clients.iam.generate_credential_report().send().await;
     let state = asked
-        .map_err(|error| Blind::from(call("GenerateCredentialReport").failed(error)))?
+        .map_err(|error| Unobserved::from(call("GenerateCredentialReport").failed(error)))?
         .state;
-    let answer = sites.iam.get_credential_report().send().await;
+    let answer = clients.iam.get_credential_report().send().await;
     let answer = answer.map_err(|error| {
         let error = call("GetCredentialReport").failed(error);
         // It has been asked for just now.
         if state != Some(ReportStateType::Complete)
             && matches!(error.class, ErrorClass::Invalid | ErrorClass::Absent)
         {
-            return Blind::because("IAM is making its credential report; check again in a minute");
+            return Unobserved::because(
+                "IAM is making its credential report; check again in a minute",
+            );
         }
-        Blind::because(error.to_string())
+        Unobserved::because(error.to_string())
     })?;
     let content = answer
         .content
-        .ok_or_else(|| Blind::because("IAM answered without the credential report"))?;
+        .ok_or_else(|| Unobserved::because("IAM answered without the credential report"))?;
     read_report(content.as_ref())
 }
 
 /// Columns by name: `user`, `password_enabled`, `mfa_active` of
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html>. No field has a comma in it.
-fn read_report(content: &[u8]) -> Seen<Vec<(String, bool)>> {
-    let odd = || Blind::because("IAM's credential report is not understood");
+fn read_report(content: &[u8]) -> Observation<Vec<(String, bool)>> {
+    let odd = || Unobserved::because("IAM's credential report is not understood");
     let text = std::str::from_utf8(content).map_err(|_| odd())?;
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().ok_or_else(odd)?.split(',').collect();
@@ -257,14 +260,14 @@ fn judge_users(users: &[(String, bool)]) -> (bool, String) {
 }
 
 /// `None`: none was made, and IAM asks for eight characters.
-async fn passwords(question: Question<'_>) -> Seen<Option<PasswordPolicy>> {
-    let sites = &question.sites;
-    let call = sites.iam_call("GetAccountPasswordPolicy", "this account");
-    match sites.iam.get_account_password_policy().send().await {
+async fn passwords(context: Context<'_>) -> Observation<Option<PasswordPolicy>> {
+    let clients = &context.clients;
+    let call = clients.iam_call("GetAccountPasswordPolicy", "this account");
+    match clients.iam.get_account_password_policy().send().await {
         Ok(answer) => answer
             .password_policy
             .map(Some)
-            .ok_or_else(|| Blind::because("IAM answered without the password policy")),
+            .ok_or_else(|| Unobserved::because("IAM answered without the password policy")),
         Err(error) => {
             let error = call.failed(error);
             if error.class == ErrorClass::Absent {
@@ -275,13 +278,13 @@ async fn passwords(question: Question<'_>) -> Seen<Option<PasswordPolicy>> {
     }
 }
 
-fn judge_passwords(policy: Option<&PasswordPolicy>) -> Seen<(bool, String)> {
+fn judge_passwords(policy: Option<&PasswordPolicy>) -> Observation<(bool, String)> {
     let Some(policy) = policy else {
         return Ok((false, "no policy: 8".to_owned()));
     };
     let length = policy
         .minimum_password_length
-        .ok_or_else(|| Blind::because("IAM answered without the least length"))?;
+        .ok_or_else(|| Unobserved::because("IAM answered without the least length"))?;
     Ok((length >= LEAST_LENGTH, length.to_string()))
 }
 

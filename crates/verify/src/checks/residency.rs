@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use report::finding::{Observation, Severity, Unobserved};
 use serde_json::Value;
 use settings::{Region, Residency};
 
-use super::{BUCKETS, Question};
-use crate::check::{Answer, Blind, Check, Seen, Severity};
+use super::{BUCKETS, Context};
+use crate::check::{Answer, Check};
 use crate::named;
 
 const FIX: &str =
@@ -69,25 +70,25 @@ pub(super) static CHECKS: &[&Check] = &[&OUTPUTS, &BUCKET, &REPLICATION, &SECRET
 /// CloudFront's alarms are in us-east-1 whatever the policy; nothing but their state is sent there.
 const GLOBAL_OUTPUTS: [&str; 1] = ["sns_global_alerts_topic_arn"];
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
-    let buckets = join_all(BUCKETS.map(|output| bucket(question, output)));
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
+    let buckets = join_all(BUCKETS.map(|output| bucket(context, output)));
     let secrets = [
         "db_credentials_secret_arn",
         "db_connection_secret_arn",
         "redis_credentials_secret_arn",
     ];
-    let secrets = join_all(secrets.map(|output| secret(question, output)));
+    let secrets = join_all(secrets.map(|output| secret(context, output)));
     let (buckets, secrets, database, key) =
-        tokio::join!(buckets, secrets, database(question), key(question));
-    let mut answers = vec![outputs(question)];
+        tokio::join!(buckets, secrets, database(context), key(context));
+    let mut answers = vec![outputs(context)];
     answers.extend(buckets.into_iter().flatten());
     answers.extend(secrets);
     answers.extend([database, key]);
     answers
 }
 
-fn outputs(question: Question<'_>) -> Answer {
-    let places = question
+fn outputs(context: Context<'_>) -> Answer {
+    let places = context
         .outputs
         .iter()
         .filter(|(name, _)| !GLOBAL_OUTPUTS.contains(name))
@@ -97,33 +98,31 @@ fn outputs(question: Question<'_>) -> Answer {
         })
         .collect();
     let seen = Ok(places);
-    judge(&OUTPUTS, question, "terraform's outputs", seen)
+    judge(&OUTPUTS, context, "terraform's outputs", seen)
 }
 
 /// A bucket's own region, and those that it replicates to.
-async fn bucket(question: Question<'_>, output: &str) -> [Answer; 2] {
-    let bucket = question.outputs.text(output);
+async fn bucket(context: Context<'_>, output: &str) -> [Answer; 2] {
+    let bucket = context.outputs.text(output);
     let name = bucket.clone().unwrap_or(output);
     let own = async {
         let bucket = bucket.clone()?;
-        let region = location(question, bucket).await?;
+        let region = location(context, bucket).await?;
         Ok(vec![(bucket.to_owned(), region)])
     };
     let replicas = async {
         let bucket = bucket.clone()?;
         let mut places = Vec::new();
-        for target in targets(question, bucket).await? {
-            let region = location(question, &target).await?;
+        for target in targets(context, bucket).await? {
+            let region = location(context, &target).await?;
             places.push((target, region));
         }
         Ok(places)
     };
     let (own, replicas) = tokio::join!(own, replicas);
-    let place = gone(&BUCKET, name, own, |own| {
-        judge(&BUCKET, question, name, own)
-    });
+    let place = gone(&BUCKET, name, own, |own| judge(&BUCKET, context, name, own));
     let copies = gone(&REPLICATION, name, replicas, |replicas| {
-        judge(&REPLICATION, question, name, replicas)
+        judge(&REPLICATION, context, name, replicas)
     });
     [place, copies]
 }
@@ -132,22 +131,22 @@ async fn bucket(question: Question<'_>, output: &str) -> [Answer; 2] {
 fn gone<T>(
     check: &'static Check,
     resource: &str,
-    seen: Seen<T>,
-    judge: impl FnOnce(Seen<T>) -> Answer,
+    seen: Observation<T>,
+    judge: impl FnOnce(Observation<T>) -> Answer,
 ) -> Answer {
     match seen {
-        Err(blind) if blind.absent => check.skipped(resource, "it does not exist"),
+        Err(unobserved) if unobserved.absent => check.skipped(resource, "it does not exist"),
         seen => judge(seen),
     }
 }
 
 /// S3 leaves the region out for us-east-1, and has an old name for eu-west-1:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html>.
-async fn location(question: Question<'_>, bucket: &str) -> Seen<String> {
-    let asked = question.sites.home.s3.get_bucket_location();
+async fn location(context: Context<'_>, bucket: &str) -> Observation<String> {
+    let asked = context.clients.home.s3.get_bucket_location();
     let answer = asked.bucket(bucket).send().await;
-    let call = || question.sites.call("S3", "GetBucketLocation", bucket);
-    let answer = answer.map_err(|error| Blind::from(call().failed(error)))?;
+    let call = || context.clients.call("S3", "GetBucketLocation", bucket);
+    let answer = answer.map_err(|error| Unobserved::from(call().failed(error)))?;
     let region = answer.location_constraint.map(|at| at.as_str().to_owned());
     Ok(match region.as_deref() {
         None | Some("") => "us-east-1".to_owned(),
@@ -157,40 +156,40 @@ async fn location(question: Question<'_>, bucket: &str) -> Seen<String> {
 }
 
 /// Buckets of the rules that are in force.
-async fn targets(question: Question<'_>, bucket: &str) -> Seen<BTreeSet<String>> {
-    let asked = question.sites.home.s3.get_bucket_replication();
+async fn targets(context: Context<'_>, bucket: &str) -> Observation<BTreeSet<String>> {
+    let asked = context.clients.home.s3.get_bucket_replication();
     let answer = match asked.bucket(bucket).send().await {
         Ok(answer) => answer,
         Err(error) => {
-            let call = question.sites.call("S3", "GetBucketReplication", bucket);
+            let call = context.clients.call("S3", "GetBucketReplication", bucket);
             let error = call.failed(error);
             if error.is_code("ReplicationConfigurationNotFoundError") {
                 return Ok(BTreeSet::new());
             }
-            return Err(Blind::from(error));
+            return Err(Unobserved::from(error));
         }
     };
-    let lacks = || Blind::because("S3's answer has no replication in it");
+    let lacks = || Unobserved::because("S3's answer has no replication in it");
     let rules = answer.replication_configuration.ok_or_else(lacks)?.rules;
     let arns = rules.into_iter().filter_map(|rule| rule.destination);
     let names = arns.map(|to| to.bucket.rsplit(':').next().unwrap_or_default().to_owned());
     Ok(names.collect())
 }
 
-async fn secret(question: Question<'_>, output: &str) -> Answer {
-    let arn = question.outputs.text(output);
+async fn secret(context: Context<'_>, output: &str) -> Answer {
+    let arn = context.outputs.text(output);
     let seen = async {
         let arn = arn.clone()?;
-        let answer = question.sites.secrets.describe_secret();
+        let answer = context.clients.secrets.describe_secret();
         let answer = answer.secret_id(arn).send().await;
         let call = || {
-            question
-                .sites
+            context
+                .clients
                 .call("Secrets Manager", "DescribeSecret", arn)
         };
-        let answer = answer.map_err(|error| Blind::from(call().failed(error)))?;
+        let answer = answer.map_err(|error| Unobserved::from(call().failed(error)))?;
         if answer.arn().is_none() {
-            return Err(Blind::because(
+            return Err(Unobserved::because(
                 "Secrets Manager's answer has no secret in it",
             ));
         }
@@ -200,15 +199,15 @@ async fn secret(question: Question<'_>, output: &str) -> Answer {
     };
     let resource = format!("{} ({output})", arn.clone().unwrap_or("secret"));
     gone(&SECRETS, &resource, seen.await, |seen| {
-        judge(&SECRETS, question, &resource, seen)
+        judge(&SECRETS, context, &resource, seen)
     })
 }
 
-async fn database(question: Question<'_>) -> Answer {
-    let id = question.outputs.text("db_identifier");
+async fn database(context: Context<'_>) -> Answer {
+    let id = context.outputs.text("db_identifier");
     let seen = async {
         let id = id.clone()?;
-        let instance = named::database(question.sites, id).await?;
+        let instance = named::database(context.clients, id).await?;
         let backups = instance.db_instance_automated_backups_replications().iter();
         let backups = backups.map(|to| {
             let arn = to.db_instance_automated_backups_arn();
@@ -223,18 +222,18 @@ async fn database(question: Question<'_>) -> Answer {
     };
     let resource = id.clone().unwrap_or("database");
     gone(&DATABASE, resource, seen.await, |seen| {
-        judge(&DATABASE, question, resource, seen)
+        judge(&DATABASE, context, resource, seen)
     })
 }
 
-async fn key(question: Question<'_>) -> Answer {
-    let arn = question.outputs.text("kms_key_arn");
+async fn key(context: Context<'_>) -> Answer {
+    let arn = context.outputs.text("kms_key_arn");
     let seen = async {
         let arn = arn.clone()?;
-        let answer = question.sites.kms.describe_key().key_id(arn).send().await;
-        let call = || question.sites.call("KMS", "DescribeKey", arn);
-        let answer = answer.map_err(|error| Blind::from(call().failed(error)))?;
-        let lacks = || Blind::because("KMS's answer has no key in it");
+        let answer = context.clients.kms.describe_key().key_id(arn).send().await;
+        let call = || context.clients.call("KMS", "DescribeKey", arn);
+        let answer = answer.map_err(|error| Unobserved::from(call().failed(error)))?;
+        let lacks = || Unobserved::because("KMS's answer has no key in it");
         let key = answer.key_metadata.ok_or_else(lacks)?;
         let replicas = key.multi_region_configuration.as_ref();
         let keys = replicas
@@ -245,7 +244,7 @@ async fn key(question: Question<'_>) -> Answer {
     };
     let resource = arn.clone().unwrap_or("key");
     gone(&KEY, resource, seen.await, |seen| {
-        judge(&KEY, question, resource, seen)
+        judge(&KEY, context, resource, seen)
     })
 }
 
@@ -264,12 +263,12 @@ type Places = Vec<(String, String)>;
 
 fn judge(
     check: &'static Check,
-    question: Question<'_>,
+    context: Context<'_>,
     resource: &str,
-    places: Seen<Places>,
+    places: Observation<Places>,
 ) -> Answer {
-    let residency = &question.wanted.residency;
-    let today = question.at.to_zoned(TimeZone::UTC).date();
+    let residency = &context.wanted.residency;
+    let today = context.at.to_zoned(TimeZone::UTC).date();
     let countries: Vec<String> = residency
         .countries
         .iter()
@@ -354,12 +353,12 @@ fn is_region(word: &str) -> bool {
 mod tests {
     use aws_sdk_kms::types::{MultiRegionConfiguration, MultiRegionKey};
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use report::finding::Status;
     use serde_json::json;
     use settings::Settings;
 
     use super::super::asked::Asked;
     use super::*;
-    use crate::check::Status;
 
     const ARN: &str = "arn:aws:kms:ca-central-1:123456789012:key/1";
 
@@ -376,7 +375,7 @@ mod tests {
             ),
         ] {
             let asked = Asked::new(&[(name, value.into())]).await;
-            assert_eq!(outputs(asked.question()).status, status, "{name} {value}");
+            assert_eq!(outputs(asked.context()).status, status, "{name} {value}");
         }
     }
 
@@ -398,8 +397,9 @@ mod tests {
                 aws_sdk_s3::operation::get_bucket_replication::GetBucketReplicationOutput::builder()
                     .build()
             });
-            asked.sites.home.s3 = mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&located, &alone]);
-            let [own, copies] = bucket(asked.question(), "s3_bucket_photos").await;
+            asked.clients.home.s3 =
+                mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&located, &alone]);
+            let [own, copies] = bucket(asked.context(), "s3_bucket_photos").await;
             assert_eq!(own.status, status, "{place:?}");
             // An answer without a configuration is none that S3 gives.
             assert_eq!(copies.status, Status::Unknown);
@@ -422,8 +422,8 @@ mod tests {
                     .key_metadata(key)
                     .build()
             });
-            asked.sites.kms = mock_client!(aws_sdk_kms, [&described]);
-            assert_eq!(key(asked.question()).await.status, status, "{region}");
+            asked.clients.kms = mock_client!(aws_sdk_kms, [&described]);
+            assert_eq!(key(asked.context()).await.status, status, "{region}");
         }
     }
 

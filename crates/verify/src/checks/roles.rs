@@ -3,12 +3,12 @@
 mod observe;
 
 use futures::future::join_all;
-
-use super::Question;
-use crate::check::{Answer, Blind, Check, Seen, Severity};
-use crate::policy::{Policy, Trust};
-
 use observe::{Grant, Picture};
+use report::finding::{Observation, Severity, Unobserved};
+
+use super::Context;
+use crate::check::{Answer, Check};
+use crate::policy::{Policy, Trust};
 
 static EXISTS: Check = Check {
     id: "iam-role-exists",
@@ -72,10 +72,10 @@ pub(super) static CHECKS: &[&Check] = &[
 struct Role {
     what: &'static str,
     /// Its name, and what terraform says of it.
-    name: Seen<String>,
+    name: Observation<String>,
     terraform: Option<String>,
     trust: Trust,
-    needs: Seen<Vec<Need>>,
+    needs: Observation<Vec<Need>>,
 }
 
 /// An action that a role is for, on a resource, or on whatever resource it names.
@@ -84,27 +84,27 @@ struct Need {
     on: Option<String>,
 }
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
-    let roles = roles(question);
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
+    let roles = roles(context);
     let pictures = join_all(roles.iter().map(async |role| match &role.name {
-        Ok(name) => Ok(observe::role(question, name).await),
-        Err(blind) => Err(blind.clone()),
+        Ok(name) => Ok(observe::role(context, name).await),
+        Err(unobserved) => Err(unobserved.clone()),
     }));
     let pictures = pictures.await;
     let each = roles.iter().zip(&pictures);
     each.flat_map(|(role, picture)| match picture {
         Ok(picture) => judge(role, picture),
-        Err(blind) => CHECKS
+        Err(unobserved) => CHECKS
             .iter()
-            .map(|check| check.answer(role.what, check.title, None, Err(blind.clone())))
+            .map(|check| check.answer(role.what, check.title, None, Err(unobserved.clone())))
             .collect(),
     })
     .collect()
 }
 
-fn roles(question: Question<'_>) -> [Role; 4] {
-    let outputs = question.outputs;
-    let (account, region) = (question.account, question.wanted.region);
+fn roles(context: Context<'_>) -> [Role; 4] {
+    let outputs = context.outputs;
+    let (account, region) = (context.account, context.wanted.region);
     let partition = region.partition();
     let trust = |service, source: Option<String>| Trust {
         service,
@@ -132,7 +132,9 @@ fn roles(question: Question<'_>) -> [Role; 4] {
             let name = arn.split_once(":role/").map(|(_, path)| path);
             let name = name.and_then(|path| path.rsplit('/').next());
             let name = name.map(str::to_owned);
-            name.ok_or_else(|| Blind::because(format!("terraform's output {output} is no role")))
+            name.ok_or_else(|| {
+                Unobserved::because(format!("terraform's output {output} is no role"))
+            })
         }),
         terraform: outputs.text(output).ok().map(str::to_owned),
         trust: tasks(),
@@ -145,7 +147,7 @@ fn roles(question: Question<'_>) -> [Role; 4] {
     ]
     .map(|action| Need { action, on: None })
     .into();
-    starts.extend(writes(&format!("/ecs/{}", question.wanted.name)));
+    starts.extend(writes(&format!("/ecs/{}", context.wanted.name)));
     let identifier = outputs.text("db_identifier").map(str::to_owned);
     let flow = outputs.text("flow_log_group_name");
     [
@@ -154,10 +156,10 @@ fn roles(question: Question<'_>) -> [Role; 4] {
             "ecs_task_execution_role_arn",
             Ok(starts),
         ),
-        of_output("task role", "ecs_task_role_arn", runs(question)),
+        of_output("task role", "ecs_task_role_arn", runs(context)),
         Role {
             what: "flow log role",
-            name: Ok(format!("{}-flow-logs", question.wanted.name)),
+            name: Ok(format!("{}-flow-logs", context.wanted.name)),
             terraform: None,
             trust: trust("vpc-flow-logs.amazonaws.com", None),
             needs: flow.map(|group| writes(group).into()),
@@ -173,9 +175,9 @@ fn roles(question: Question<'_>) -> [Role; 4] {
 }
 
 /// What the application does.
-fn runs(question: Question<'_>) -> Seen<Vec<Need>> {
-    let outputs = question.outputs;
-    let partition = question.wanted.region.partition();
+fn runs(context: Context<'_>) -> Observation<Vec<Need>> {
+    let outputs = context.outputs;
+    let partition = context.wanted.region.partition();
     let mut needs = Vec::new();
     for kind in super::buckets::DATA {
         let bucket = outputs.text(kind.output)?;
@@ -203,7 +205,7 @@ fn runs(question: Question<'_>) -> Seen<Vec<Need>> {
 fn judge(role: &Role, picture: &Picture) -> Vec<Answer> {
     let name = picture.name.as_str();
     let found = picture.exists.clone();
-    let gone = matches!(&found, Err(blind) if blind.absent);
+    let gone = matches!(&found, Err(unobserved) if unobserved.absent);
     let found = found.map(|()| (true, "exists".to_owned()));
     let mut answers = vec![EXISTS.answer(name, role.what, role.terraform.clone(), found)];
     if gone {
@@ -256,12 +258,12 @@ fn permissions(role: &Role, picture: &Picture) -> Answer {
         let unread = grants.iter().find_map(|grant| grant.policy.as_ref().err());
         match unread {
             // It may be in the policy that could not be read.
-            Some(blind) if !lacking.is_empty() => Err(blind.clone()),
+            Some(unobserved) if !lacking.is_empty() => Err(unobserved.clone()),
             _ if lacking.is_empty() => Ok((true, "as expected".to_owned())),
             _ => Ok((false, format!("may not {}", lacking.join(", ")))),
         }
     });
-    let expected: Seen<Vec<&str>> = role
+    let expected: Observation<Vec<&str>> = role
         .needs
         .as_ref()
         .map(|needs| needs.iter().map(|need| need.action).collect())

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::StatusType;
 use futures::future::join_all;
+use report::finding::{Observation, Severity, Unobserved};
 use serde_json::{Map, Value};
 
-use super::{Question, listed};
-use crate::check::{Answer, Blind, Check, Seen, Severity};
+use super::{Context, listed};
+use crate::check::{Answer, Check};
 
 const fn secret(
     id: &'static str,
@@ -126,20 +127,20 @@ enum Shape {
 /// What Secrets Manager shows of a secret.
 struct Picture {
     secret: DescribeSecretOutput,
-    shape: Seen<Shape>,
+    shape: Observation<Shape>,
 }
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
     let all = KINDS.iter().map(|kind| async move {
-        match observe(question, kind).await {
-            Ok(picture) => judge(question, kind, &picture),
-            Err(blind) => {
+        match observe(context, kind).await {
+            Ok(picture) => judge(context, kind, &picture),
+            Err(unobserved) => {
                 let checks: Vec<&'static Check> = CHECKS
                     .iter()
                     .copied()
                     .filter(|check| kind.is_asked(check))
                     .collect();
-                super::unseen(&checks, kind.name(), &blind)
+                super::unseen(&checks, kind.name(), &unobserved)
             }
         }
     });
@@ -161,34 +162,34 @@ impl Kind {
     }
 }
 
-async fn observe(question: Question<'_>, kind: &Kind) -> Seen<Picture> {
-    let arn = question.outputs.text(kind.output)?;
-    let secrets = &question.sites.secrets;
-    let call = |operation| question.sites.call("Secrets Manager", operation, arn);
+async fn observe(context: Context<'_>, kind: &Kind) -> Observation<Picture> {
+    let arn = context.outputs.text(kind.output)?;
+    let secrets = &context.clients.secrets;
+    let call = |operation| context.clients.call("Secrets Manager", operation, arn);
     let secret = secrets
         .describe_secret()
         .secret_id(arn)
         .send()
         .await
-        .map_err(|error| Blind::from(call("DescribeSecret").failed(error)))?;
+        .map_err(|error| Unobserved::from(call("DescribeSecret").failed(error)))?;
     if let Some(date) = secret.deleted_date() {
-        return Err(Blind::absent(format!(
+        return Err(Unobserved::absent(format!(
             "it is scheduled for deletion: {date}"
         )));
     }
     let shape = match secrets.get_secret_value().secret_id(arn).send().await {
-        Ok(value) => Ok(look(question, kind, value.secret_string())),
-        Err(error) => Err(Blind {
+        Ok(value) => Ok(look(context, kind, value.secret_string())),
+        Err(error) => Err(Unobserved {
             // The secret itself is there.
             absent: false,
-            ..Blind::from(call("GetSecretValue").failed(error))
+            ..Unobserved::from(call("GetSecretValue").failed(error))
         }),
     };
     Ok(Picture { secret, shape })
 }
 
 /// Whether a value has the wanted fields, and leads where it should.
-fn look(question: Question<'_>, kind: &Kind, value: Option<&str>) -> Shape {
+fn look(context: Context<'_>, kind: &Kind, value: Option<&str>) -> Shape {
     let fields: Option<Map<String, Value>> =
         value.and_then(|value| serde_json::from_str(value).ok());
     let Some(fields) = fields else {
@@ -212,7 +213,7 @@ fn look(question: Question<'_>, kind: &Kind, value: Option<&str>) -> Shape {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            let wanted = question.outputs.value(output).ok().map(text);
+            let wanted = context.outputs.value(output).ok().map(text);
             if filled(&name) && wanted.is_some() && fields.get(name).map(text) != wanted {
                 elsewhere.push(name);
             }
@@ -221,8 +222,8 @@ fn look(question: Question<'_>, kind: &Kind, value: Option<&str>) -> Shape {
     Shape::Fields { lacks, elsewhere }
 }
 
-fn judge(question: Question<'_>, kind: &Kind, picture: &Picture) -> Vec<Answer> {
-    let outputs = question.outputs;
+fn judge(context: Context<'_>, kind: &Kind, picture: &Picture) -> Vec<Answer> {
+    let outputs = context.outputs;
     let name = kind.name();
     let secret = &picture.secret;
     let said = |name: &str| outputs.text(name).ok().map(str::to_owned);
@@ -234,7 +235,7 @@ fn judge(question: Question<'_>, kind: &Kind, picture: &Picture) -> Vec<Answer> 
             secret
                 .arn()
                 .map(|arn| (Some(arn) == outputs.text(kind.output).ok(), arn.to_owned()))
-                .ok_or_else(|| Blind::missing("Secrets Manager", "ARN")),
+                .ok_or_else(|| Unobserved::missing("Secrets Manager", "ARN")),
         ),
     ];
     let key = outputs.text("kms_key_arn").map(|wanted| {
@@ -255,7 +256,7 @@ fn judge(question: Question<'_>, kind: &Kind, picture: &Picture) -> Vec<Answer> 
     });
     answers.push(SHAPE.answer(name, kind.fields.join(", "), None, shape));
     if let Some((host, port)) = kind.address {
-        answers.push(address(question, kind, picture, host, port));
+        answers.push(address(context, kind, picture, host, port));
     }
     if kind.rotated {
         answers.push(ROTATION.answer(name, "rotated", None, Ok(rotation(secret))));
@@ -269,25 +270,16 @@ fn is_key(key: &str, wanted: &str) -> bool {
     key == wanted || wanted.rsplit('/').next() == Some(key)
 }
 
-fn address(
-    question: Question<'_>,
-    kind: &Kind,
-    picture: &Picture,
-    host: &str,
-    port: &str,
-) -> Answer {
-    let known = question
-        .outputs
-        .value(host)
-        .and(question.outputs.value(port));
+fn address(context: Context<'_>, kind: &Kind, picture: &Picture, host: &str, port: &str) -> Answer {
+    let known = context.outputs.value(host).and(context.outputs.value(port));
     let shown = known
         .and(picture.shape.clone())
         .and_then(|shape| match shape {
-            Shape::Formless => Err(Blind::because("it is no JSON object")),
+            Shape::Formless => Err(Unobserved::because("it is no JSON object")),
             Shape::Fields { lacks, .. }
                 if lacks.iter().any(|lack| ["host", "port"].contains(lack)) =>
             {
-                Err(Blind::because("it has no host or no port"))
+                Err(Unobserved::because("it has no host or no port"))
             }
             Shape::Fields { elsewhere, .. } if elsewhere.is_empty() => {
                 Ok((true, "as terraform says".to_owned()))
@@ -297,7 +289,7 @@ fn address(
                 format!("another {}", listed(&elsewhere.into_iter().collect())),
             )),
         });
-    let terraform = question.outputs.text(host).ok().map(str::to_owned);
+    let terraform = context.outputs.text(host).ok().map(str::to_owned);
     ADDRESS.answer(kind.name(), format!("{host}, {port}"), terraform, shown)
 }
 
@@ -332,11 +324,11 @@ fn replicas(name: &str, secret: &DescribeSecretOutput) -> Answer {
 #[cfg(test)]
 mod tests {
     use aws_sdk_secretsmanager::types::{ReplicationStatusType, RotationRulesType};
+    use report::finding::Status;
     use serde_json::json;
 
     use super::super::asked::Asked;
     use super::*;
-    use crate::check::Status;
 
     const KEY: &str = "arn:aws:kms:ca-central-1:123456789012:key/1";
 
@@ -354,7 +346,7 @@ mod tests {
     #[tokio::test]
     async fn a_value_is_told_by_its_fields_alone() {
         let asked = asked().await;
-        let look = |value| look(asked.question(), &KINDS[2], value);
+        let look = |value| look(asked.context(), &KINDS[2], value);
         let fields = |lacks: &[&'static str], elsewhere: &[&'static str]| Shape::Fields {
             lacks: lacks.to_vec(),
             elsewhere: elsewhere.to_vec(),
@@ -389,7 +381,7 @@ mod tests {
                 secret: secret.build(),
                 shape,
             };
-            judge(asked.question(), &KINDS[0], &picture)
+            judge(asked.context(), &KINDS[0], &picture)
                 .into_iter()
                 .filter(|answer| answer.status != Status::Ok)
                 .map(|answer| (answer.check.id, answer.status))
@@ -412,7 +404,7 @@ mod tests {
             let bad = status(Some(true), Some(bad), whole());
             assert_eq!(bad, [("secrets-replicas", Status::Wrong)]);
         }
-        let denied = status(Some(true), None, Err(Blind::because("denied")));
+        let denied = status(Some(true), None, Err(Unobserved::because("denied")));
         assert_eq!(denied, [("secrets-shape", Status::Unknown), alone]);
     }
 

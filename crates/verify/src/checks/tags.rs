@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
+use report::finding::{Observation, Severity};
 
-use super::Question;
-use crate::check::{Answer, Check, Seen, Severity};
+use super::Context;
+use crate::check::{Answer, Check};
 use crate::wanted::Wanted;
 
 macro_rules! tags {
@@ -50,41 +51,46 @@ pub(super) static CHECKS: &[&Check] = &[
 type Tags = BTreeMap<String, String>;
 
 /// A resource, and its tags. One that does not exist is for another check to tell.
-type Tagged = Vec<(String, Seen<Tags>)>;
+type Tagged = Vec<(String, Observation<Tags>)>;
 
 /// A check, and how to see all that it asks about.
 type Ask = (
     &'static Check,
-    for<'a> fn(Question<'a>) -> BoxFuture<'a, Tagged>,
+    for<'a> fn(Context<'a>) -> BoxFuture<'a, Tagged>,
 );
 
 static ASKED: [Ask; 12] = [
-    (&NETWORK, |question| network::network(question).boxed()),
-    (&GROUPS, |question| network::groups(question).boxed()),
-    (&KEY, |question| services::key(question).boxed()),
-    (&LOGS, |question| services::logs(question).boxed()),
-    (&ROLES, |question| services::roles(question).boxed()),
-    (&BUCKETS, |question| data::buckets(question).boxed()),
-    (&DATABASE, |question| data::database(question).boxed()),
-    (&CACHE, |question| data::cache(question).boxed()),
-    (&SECRETS, |question| data::secrets(question).boxed()),
-    (&CDN, |question| services::cdn(question).boxed()),
-    (&TOPICS, |question| services::topics(question).boxed()),
-    (&ALARMS, |question| services::alarms(question).boxed()),
+    (&NETWORK, |context| network::network(context).boxed()),
+    (&GROUPS, |context| network::groups(context).boxed()),
+    (&KEY, |context| services::key(context).boxed()),
+    (&LOGS, |context| services::logs(context).boxed()),
+    (&ROLES, |context| services::roles(context).boxed()),
+    (&BUCKETS, |context| data::buckets(context).boxed()),
+    (&DATABASE, |context| data::database(context).boxed()),
+    (&CACHE, |context| data::cache(context).boxed()),
+    (&SECRETS, |context| data::secrets(context).boxed()),
+    (&CDN, |context| services::cdn(context).boxed()),
+    (&TOPICS, |context| services::topics(context).boxed()),
+    (&ALARMS, |context| services::alarms(context).boxed()),
 ];
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
     let asked = ASKED.iter().map(async |(check, ask)| {
-        let tagged = ask(question).await.into_iter();
-        let judged = tagged.map(|(resource, tags)| judge(check, resource, tags, question.wanted));
+        let tagged = ask(context).await.into_iter();
+        let judged = tagged.map(|(resource, tags)| judge(check, resource, tags, context.wanted));
         judged.collect::<Vec<_>>()
     });
     join_all(asked).await.into_iter().flatten().collect()
 }
 
-fn judge(check: &'static Check, resource: String, tags: Seen<Tags>, wanted: &Wanted) -> Answer {
-    if let Err(blind) = &tags
-        && blind.absent
+fn judge(
+    check: &'static Check,
+    resource: String,
+    tags: Observation<Tags>,
+    wanted: &Wanted,
+) -> Answer {
+    if let Err(unobserved) = &tags
+        && unobserved.absent
     {
         return check.skipped(resource, "it does not exist");
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_sns::types::Subscription;
+use report::finding::{Observation, Severity, Unobserved};
 
-use super::Question;
-use crate::check::{Answer, Blind, Check, Seen, Severity};
+use super::Context;
+use crate::check::{Answer, Check};
 
 mod policy;
 
@@ -56,37 +57,37 @@ pub(super) static CHECKS: &[&Check] = &[&EXISTS, &ENCRYPTED, &SUBSCRIBED, &PUBLI
 /// What SNS shows of a topic.
 struct Picture {
     attributes: BTreeMap<String, String>,
-    subscriptions: Seen<Vec<Subscription>>,
+    subscriptions: Observation<Vec<Subscription>>,
 }
 
-pub(super) async fn answers(question: Question<'_>) -> Vec<Answer> {
-    let (home, global) = tokio::join!(topic(question, false), topic(question, true));
+pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
+    let (home, global) = tokio::join!(topic(context, false), topic(context, true));
     [home, global].concat()
 }
 
-async fn topic(question: Question<'_>, global: bool) -> Vec<Answer> {
+async fn topic(context: Context<'_>, global: bool) -> Vec<Answer> {
     let (resource, output) = if global {
         ("topic of us-east-1", "sns_global_alerts_topic_arn")
     } else {
         ("topic", "sns_alerts_topic_arn")
     };
-    let arn = match question.outputs.text(output) {
+    let arn = match context.outputs.text(output) {
         Ok(arn) => arn,
-        Err(blind) => return super::unseen(CHECKS, resource, &blind),
+        Err(unobserved) => return super::unseen(CHECKS, resource, &unobserved),
     };
-    match observe(question, arn, global).await {
-        Ok(picture) => judge(question, arn, global, &picture),
-        Err(blind) => super::unseen(CHECKS, arn, &blind),
+    match observe(context, arn, global).await {
+        Ok(picture) => judge(context, arn, global, &picture),
+        Err(unobserved) => super::unseen(CHECKS, arn, &unobserved),
     }
 }
 
-async fn observe(question: Question<'_>, arn: &str, global: bool) -> Seen<Picture> {
-    let sites = question.sites;
+async fn observe(context: Context<'_>, arn: &str, global: bool) -> Observation<Picture> {
+    let clients = context.clients;
     let (client, call) = if global {
-        let call = sites.global_call("SNS", "GetTopicAttributes", arn);
-        (&sites.global_sns, call)
+        let call = clients.global_call("SNS", "GetTopicAttributes", arn);
+        (&clients.global_sns, call)
     } else {
-        (&sites.sns, sites.call("SNS", "GetTopicAttributes", arn))
+        (&clients.sns, clients.call("SNS", "GetTopicAttributes", arn))
     };
     let attributes = client.get_topic_attributes().topic_arn(arn).send();
     let pages = client.list_subscriptions_by_topic().topic_arn(arn);
@@ -94,15 +95,15 @@ async fn observe(question: Question<'_>, arn: &str, global: bool) -> Seen<Pictur
     let (attributes, subscriptions): (_, Result<Vec<_>, _>) =
         tokio::join!(attributes, subscriptions);
     let attributes = attributes
-        .map_err(|error| Blind::from(call.clone().failed(error)))?
+        .map_err(|error| Unobserved::from(call.clone().failed(error)))?
         .attributes
-        .ok_or_else(|| Blind::missing("SNS", "Attributes"))?;
+        .ok_or_else(|| Unobserved::missing("SNS", "Attributes"))?;
     let subscriptions = subscriptions.map_err(|error| {
         let call = aws_env::Call {
             operation: "ListSubscriptionsByTopic",
             ..call
         };
-        Blind::from(call.failed(error))
+        Unobserved::from(call.failed(error))
     });
     Ok(Picture {
         attributes: attributes.into_iter().collect(),
@@ -110,12 +111,12 @@ async fn observe(question: Question<'_>, arn: &str, global: bool) -> Seen<Pictur
     })
 }
 
-fn judge(question: Question<'_>, arn: &str, global: bool, picture: &Picture) -> Vec<Answer> {
+fn judge(context: Context<'_>, arn: &str, global: bool, picture: &Picture) -> Vec<Answer> {
     let terraform = Some(arn.to_owned());
     let attribute = |name: &str| picture.attributes.get(name).map(String::as_str);
     // Left out where the topic is not encrypted.
     let key = attribute("KmsMasterKeyId").filter(|key| !key.is_empty());
-    let key_arn = question.outputs.text("kms_key_arn");
+    let key_arn = context.outputs.text("kms_key_arn");
     let encrypted = if global {
         // A key is of one region; names of alarms and numbers are all that is in there.
         let own = key.is_some_and(|key| key.ends_with("alias/aws/sns"));
@@ -136,7 +137,7 @@ fn judge(question: Question<'_>, arn: &str, global: bool, picture: &Picture) -> 
         ENCRYPTED.answer(arn, "with the stack's key", terraform, shown)
     };
     let policy = attribute("Policy")
-        .ok_or_else(|| Blind::missing("SNS", "Policy"))
+        .ok_or_else(|| Unobserved::missing("SNS", "Policy"))
         .and_then(|text| policy::Policy::read(text, arn));
     let subscribed = picture.subscriptions.as_ref().map_err(Clone::clone);
     vec![
@@ -170,15 +171,15 @@ fn judge(question: Question<'_>, arn: &str, global: bool, picture: &Picture) -> 
 }
 
 /// Counts only: whose address it is does not matter here.
-fn subscriptions(all: &[Subscription]) -> Seen<(bool, String)> {
+fn subscriptions(all: &[Subscription]) -> Observation<(bool, String)> {
     let (mut confirmed, mut pending) = (0, 0);
     for subscription in all {
         let arn = subscription
             .subscription_arn()
-            .ok_or_else(|| Blind::missing("SNS", "SubscriptionArn"))?;
+            .ok_or_else(|| Unobserved::missing("SNS", "SubscriptionArn"))?;
         let protocol = subscription
             .protocol()
-            .ok_or_else(|| Blind::missing("SNS", "Protocol"))?;
+            .ok_or_else(|| Unobserved::missing("SNS", "Protocol"))?;
         if !matches!(protocol, "email" | "email-json") {
             continue;
         }
@@ -197,9 +198,10 @@ fn subscriptions(all: &[Subscription]) -> Seen<(bool, String)> {
 
 #[cfg(test)]
 mod tests {
+    use report::finding::Status;
+
     use super::super::asked::Asked;
     use super::*;
-    use crate::check::Status;
 
     const ARN: &str = "arn:aws:sns:ca-central-1:123456789012:alerts";
 
@@ -208,9 +210,9 @@ mod tests {
         let asked = Asked::new(&[("sns_alerts_topic_arn", ARN.into())]).await;
         let picture = Picture {
             attributes: BTreeMap::new(),
-            subscriptions: Err(Blind::because("denied")),
+            subscriptions: Err(Unobserved::because("denied")),
         };
-        for answer in judge(asked.question(), ARN, false, &picture) {
+        for answer in judge(asked.context(), ARN, false, &picture) {
             let expected = match answer.check.id {
                 "sns-exists" => Status::Ok,
                 _ => Status::Unknown,

@@ -3,60 +3,59 @@
 use aws_env::ErrorClass;
 use aws_sdk_iam::types::PolicyEvaluationDecisionType;
 use aws_sdk_kms::types::KeyState;
+use report::finding::{Finding, Observation, Unobserved};
 
-use super::{Diagnosis, Ward, unseen};
-use crate::check::{Blind, Seen};
-use crate::finding::Finding;
+use super::{Context, Diagnosis, unseen};
 
 /// Whether AWS takes our credentials now.
-async fn caller(ward: Ward<'_>) -> Finding {
-    let seen = match ward.sites.home.account_id().await {
+async fn caller(context: Context<'_>) -> Finding {
+    let seen = match context.clients.home.account_id().await {
         Ok(account) => Ok((true, format!("account {account}"))),
         Err(error) if error.class == ErrorClass::Credentials => Ok((false, error.to_string())),
         Err(error) => Err(error.into()),
     };
-    Finding::new("credentials", ward.region(), "AWS takes them", seen).fix(format!(
+    Finding::new("credentials", context.region(), "AWS takes them", seen).fix(format!(
         "log in again (aws sso login, or new keys), then: aws sts get-caller-identity --region {}",
-        ward.region()
+        context.region()
     ))
 }
 
-pub(super) async fn credentials(ward: Ward<'_>) -> Diagnosis {
+pub(super) async fn credentials(context: Context<'_>) -> Diagnosis {
     Diagnosis {
         trouble: "credentials",
         meaning: "AWS does not take the caller's credentials: they are missing, expired, of another account or \
                   partition, or the clock of this machine is wrong.",
-        findings: vec![caller(ward).await],
+        findings: vec![caller(context).await],
         next: Vec::new(),
     }
 }
 
-pub(super) async fn throttled(ward: Ward<'_>) -> Diagnosis {
+pub(super) async fn throttled(context: Context<'_>) -> Diagnosis {
     Diagnosis {
         trouble: "throttled",
         meaning: "AWS asked to slow down. Calls are counted for the whole account: another program may be calling.",
-        findings: vec![caller(ward).await],
+        findings: vec![caller(context).await],
         next: vec![format!(
             "terraform -chdir={} apply -parallelism=3",
-            ward.folder
+            context.folder
         )],
     }
 }
 
 pub(super) async fn denied(
-    ward: Ward<'_>,
+    context: Context<'_>,
     action: Option<String>,
     who: Option<String>,
     resource: Option<String>,
     encoded: bool,
 ) -> Diagnosis {
-    let mut findings = vec![caller(ward).await];
+    let mut findings = vec![caller(context).await];
     let what = action
         .clone()
         .unwrap_or_else(|| "an action that the error does not name".to_owned());
     match (&action, who.as_deref().and_then(principal)) {
         (Some(action), Some(principal)) => {
-            let seen = simulate(ward, &principal, action, resource.as_deref()).await;
+            let seen = simulate(context, &principal, action, resource.as_deref()).await;
             findings.push(
                 Finding::new(
                     "permission",
@@ -70,7 +69,7 @@ pub(super) async fn denied(
             );
         }
         _ => {
-            let why = Blind::because("the error names no action together with a user or role");
+            let why = Unobserved::because("the error names no action together with a user or role");
             findings.push(unseen("permission", what, why));
         }
     }
@@ -107,14 +106,16 @@ fn principal(arn: &str) -> Option<String> {
 }
 
 async fn simulate(
-    ward: Ward<'_>,
+    context: Context<'_>,
     principal: &str,
     action: &str,
     resource: Option<&str>,
-) -> Seen<(bool, String)> {
-    let call = ward.sites.iam_call("SimulatePrincipalPolicy", principal);
-    let answer = ward
-        .sites
+) -> Observation<(bool, String)> {
+    let call = context
+        .clients
+        .iam_call("SimulatePrincipalPolicy", principal);
+    let answer = context
+        .clients
         .iam
         .simulate_principal_policy()
         .policy_source_arn(principal)
@@ -122,11 +123,11 @@ async fn simulate(
         .set_resource_arns(resource.map(|arn| vec![arn.to_owned()]))
         .send()
         .await
-        .map_err(|error| Blind::because(call.failed(error).to_string()))?;
+        .map_err(|error| Unobserved::because(call.failed(error).to_string()))?;
     let result = answer
         .evaluation_results()
         .first()
-        .ok_or_else(|| Blind::because("IAM gave no decision"))?;
+        .ok_or_else(|| Unobserved::because("IAM gave no decision"))?;
     Ok(match result.eval_decision() {
         PolicyEvaluationDecisionType::Allowed => (
             true,
@@ -135,7 +136,12 @@ async fn simulate(
         ),
         PolicyEvaluationDecisionType::ExplicitDeny => (false, "a policy denies it".to_owned()),
         PolicyEvaluationDecisionType::ImplicitDeny => (false, "no policy allows it".to_owned()),
-        other => return Err(Blind::because(format!("IAM decided {}", other.as_str()))),
+        other => {
+            return Err(Unobserved::because(format!(
+                "IAM decided {}",
+                other.as_str()
+            )));
+        }
     })
 }
 
@@ -159,16 +165,18 @@ fn quota_code(code: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-pub(super) async fn quota(ward: Ward<'_>, code: &'static str) -> Diagnosis {
+pub(super) async fn quota(context: Context<'_>, code: &'static str) -> Diagnosis {
     let seen = match code {
-        "AddressLimitExceeded" => addresses(ward).await,
-        "InstanceQuotaExceeded" => rds(ward, "DBInstances").await,
-        "StorageQuotaExceeded" => rds(ward, "AllocatedStorage").await,
-        "SnapshotQuotaExceeded" => rds(ward, "ManualSnapshots").await,
-        "DBSubnetGroupQuotaExceeded" => rds(ward, "DBSubnetGroups").await,
-        _ => Err(Blind::because("how much of it is used is not looked at")),
+        "AddressLimitExceeded" => addresses(context).await,
+        "InstanceQuotaExceeded" => rds(context, "DBInstances").await,
+        "StorageQuotaExceeded" => rds(context, "AllocatedStorage").await,
+        "SnapshotQuotaExceeded" => rds(context, "ManualSnapshots").await,
+        "DBSubnetGroupQuotaExceeded" => rds(context, "DBSubnetGroups").await,
+        _ => Err(Unobserved::because(
+            "how much of it is used is not looked at",
+        )),
     };
-    let region = ward.region();
+    let region = context.region();
     let next = match quota_code(code) {
         Some((service, quota)) => vec![
             format!(
@@ -194,12 +202,12 @@ pub(super) async fn quota(ward: Ward<'_>, code: &'static str) -> Diagnosis {
 }
 
 /// EC2 tells no limit of addresses that holds for VPCs; those that nobody uses are what can be given back.
-async fn addresses(ward: Ward<'_>) -> Seen<(bool, String)> {
-    let call = ward
-        .sites
+async fn addresses(context: Context<'_>) -> Observation<(bool, String)> {
+    let call = context
+        .clients
         .call("EC2", "DescribeAddresses", "elastic addresses");
-    let answer = ward.sites.ec2.describe_addresses().send().await;
-    let answer = answer.map_err(|error| Blind::from(call.failed(error)))?;
+    let answer = context.clients.ec2.describe_addresses().send().await;
+    let answer = answer.map_err(|error| Unobserved::from(call.failed(error)))?;
     let all = answer.addresses();
     let idle: Vec<&str> = all
         .iter()
@@ -215,37 +223,44 @@ async fn addresses(ward: Ward<'_>) -> Seen<(bool, String)> {
     ))
 }
 
-async fn rds(ward: Ward<'_>, name: &str) -> Seen<(bool, String)> {
-    let call = ward.sites.call("RDS", "DescribeAccountAttributes", name);
-    let answer = ward.sites.rds.describe_account_attributes().send().await;
-    let answer = answer.map_err(|error| Blind::from(call.failed(error)))?;
+async fn rds(context: Context<'_>, name: &str) -> Observation<(bool, String)> {
+    let call = context
+        .clients
+        .call("RDS", "DescribeAccountAttributes", name);
+    let answer = context
+        .clients
+        .rds
+        .describe_account_attributes()
+        .send()
+        .await;
+    let answer = answer.map_err(|error| Unobserved::from(call.failed(error)))?;
     let quota = answer
         .account_quotas()
         .iter()
         .find(|quota| quota.account_quota_name() == Some(name));
     match quota.map(|quota| (quota.used(), quota.max())) {
         Some((Some(used), Some(most))) => Ok((used < most, format!("{used} of {most} used"))),
-        _ => Err(Blind::because(format!("RDS tells no quota of {name}"))),
+        _ => Err(Unobserved::because(format!("RDS tells no quota of {name}"))),
     }
 }
 
-pub(super) async fn key(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
-    let id = named.or_else(|| ward.output("kms_key_arn").map(str::to_owned));
+pub(super) async fn key(context: Context<'_>, named: Option<String>) -> Diagnosis {
+    let id = named.or_else(|| context.output("kms_key_arn").map(str::to_owned));
     let mut next = Vec::new();
     let finding = match &id {
         Some(id) => {
-            let call = ward.sites.call("KMS", "DescribeKey", id);
-            let answer = ward.sites.kms.describe_key().key_id(id).send().await;
+            let call = context.clients.call("KMS", "DescribeKey", id);
+            let answer = context.clients.kms.describe_key().key_id(id).send().await;
             let seen = answer
-                .map_err(|error| Blind::from(call.failed(error)))
+                .map_err(|error| Unobserved::from(call.failed(error)))
                 .and_then(|answer| {
                     let data = answer.key_metadata;
                     let state = data.as_ref().and_then(|data| data.key_state().cloned());
-                    let state = state.ok_or_else(|| Blind::because("KMS tells no state"))?;
+                    let state = state.ok_or_else(|| Unobserved::because("KMS tells no state"))?;
                     let until = data
                         .and_then(|data| data.deletion_date)
                         .map(|date| format!(", deleted on {date}"));
-                    next = revive(ward, id, &state);
+                    next = revive(context, id, &state);
                     let shown = format!("{}{}", state.as_str(), until.unwrap_or_default());
                     Ok((state == KeyState::Enabled, shown))
                 });
@@ -254,7 +269,7 @@ pub(super) async fn key(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
         None => unseen(
             "key",
             "a key",
-            Blind::because("neither the error nor terraform names a key"),
+            Unobserved::because("neither the error nor terraform names a key"),
         ),
     };
     Diagnosis {
@@ -265,8 +280,8 @@ pub(super) async fn key(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
     }
 }
 
-fn revive(ward: Ward<'_>, id: &str, state: &KeyState) -> Vec<String> {
-    let region = ward.region();
+fn revive(context: Context<'_>, id: &str, state: &KeyState) -> Vec<String> {
+    let region = context.region();
     let enable = format!("aws kms enable-key --key-id {id} --region {region}");
     match state {
         // A key that is saved from deletion is disabled.
@@ -279,11 +294,11 @@ fn revive(ward: Ward<'_>, id: &str, state: &KeyState) -> Vec<String> {
     }
 }
 
-pub(super) async fn region(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
-    let name = named.unwrap_or_else(|| ward.region().to_owned());
-    let call = ward.sites.call("EC2", "DescribeRegions", &name);
-    let answer = ward
-        .sites
+pub(super) async fn region(context: Context<'_>, named: Option<String>) -> Diagnosis {
+    let name = named.unwrap_or_else(|| context.region().to_owned());
+    let call = context.clients.call("EC2", "DescribeRegions", &name);
+    let answer = context
+        .clients
         .ec2
         .describe_regions()
         .all_regions(true)
@@ -291,12 +306,12 @@ pub(super) async fn region(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
         .send()
         .await;
     let seen = answer
-        .map_err(|error| Blind::from(call.failed(error)))
+        .map_err(|error| Unobserved::from(call.failed(error)))
         .and_then(|answer| {
             let region = answer.regions().first();
             let status = region.and_then(|region| region.opt_in_status());
             let status =
-                status.ok_or_else(|| Blind::because("EC2 tells nothing of this region"))?;
+                status.ok_or_else(|| Unobserved::because("EC2 tells nothing of this region"))?;
             Ok((status != "not-opted-in", status.to_owned()))
         });
     Diagnosis {

@@ -1,11 +1,10 @@
 //! The database: slow to come, not to be reached, of a version that is not there.
 
 use aws_sdk_rds::types::{DbInstance, SourceType};
+use report::finding::{Finding, Observation, Unobserved};
 
 use super::network::{self, Side};
-use super::{Diagnosis, Ward, unseen};
-use crate::check::{Blind, Seen};
-use crate::finding::Finding;
+use super::{Context, Diagnosis, unseen};
 use crate::named;
 
 /// What RDS remembers: events of the last day.
@@ -13,22 +12,23 @@ const EVENT_MINUTES: i32 = 24 * 60;
 /// The newest of them are enough.
 const EVENTS: usize = 10;
 
-fn status(id: &str, instance: &Seen<DbInstance>, why: &str) -> Finding {
+fn status(id: &str, instance: &Observation<DbInstance>, why: &str) -> Finding {
     let seen = instance
         .as_ref()
         .map_err(Clone::clone)
         .and_then(|instance| {
             let status = instance
                 .db_instance_status()
-                .ok_or_else(|| Blind::because("RDS tells no status"))?;
+                .ok_or_else(|| Unobserved::because("RDS tells no status"))?;
             Ok((status == "available", status.to_owned()))
         });
     Finding::new("db-status", id, "available", seen).fix(why)
 }
 
-pub(super) async fn slow(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
-    let id = named.unwrap_or_else(|| ward.database());
-    let (instance, events) = tokio::join!(named::database(ward.sites, &id), events(ward, &id));
+pub(super) async fn slow(context: Context<'_>, named: Option<String>) -> Diagnosis {
+    let id = named.unwrap_or_else(|| context.database());
+    let (instance, events) =
+        tokio::join!(named::database(context.clients, &id), events(context, &id));
     let mut findings = vec![status(
         &id,
         &instance,
@@ -36,7 +36,7 @@ pub(super) async fn slow(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
     )];
     let mut next = vec![format!(
         "aws rds wait db-instance-available --db-instance-identifier {id} --region {}",
-        ward.region()
+        context.region()
     )];
     if let Ok(instance) = &instance {
         findings.push(groups(&id, instance));
@@ -45,22 +45,22 @@ pub(super) async fn slow(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
             next = vec![
                 format!(
                     "terraform -chdir={} untaint module.database.aws_db_instance.this",
-                    ward.folder
+                    context.folder
                 ),
-                format!("terraform -chdir={} plan", ward.folder),
+                format!("terraform -chdir={} plan", context.folder),
             ];
         }
     }
     match events {
         Ok(events) if events.is_empty() => {
-            let blind = Blind::because("RDS remembers no event of the last day");
-            findings.push(unseen("db-events", &id, blind));
+            let unobserved = Unobserved::because("RDS remembers no event of the last day");
+            findings.push(unseen("db-events", &id, unobserved));
         }
         Ok(events) => {
             let seen = Ok((true, events.join("\n")));
             findings.push(Finding::new("db-events", &id, "what RDS did", seen));
         }
-        Err(blind) => findings.push(unseen("db-events", &id, blind)),
+        Err(unobserved) => findings.push(unseen("db-events", &id, unobserved)),
     }
     Diagnosis {
         trouble: "rds-timeout",
@@ -70,10 +70,10 @@ pub(super) async fn slow(ward: Ward<'_>, named: Option<String>) -> Diagnosis {
     }
 }
 
-async fn events(ward: Ward<'_>, id: &str) -> Seen<Vec<String>> {
-    let call = ward.sites.call("RDS", "DescribeEvents", id);
-    let found: Result<Vec<_>, _> = ward
-        .sites
+async fn events(context: Context<'_>, id: &str) -> Observation<Vec<String>> {
+    let call = context.clients.call("RDS", "DescribeEvents", id);
+    let found: Result<Vec<_>, _> = context
+        .clients
         .rds
         .describe_events()
         .source_identifier(id)
@@ -84,7 +84,7 @@ async fn events(ward: Ward<'_>, id: &str) -> Seen<Vec<String>> {
         .send()
         .collect()
         .await;
-    let found = found.map_err(|error| Blind::from(call.failed(error)))?;
+    let found = found.map_err(|error| Unobserved::from(call.failed(error)))?;
     let newest = found.len().saturating_sub(EVENTS);
     Ok(found[newest..]
         .iter()
@@ -99,7 +99,7 @@ async fn events(ward: Ward<'_>, id: &str) -> Seen<Vec<String>> {
 fn groups(id: &str, instance: &DbInstance) -> Finding {
     let seen = instance
         .db_subnet_group()
-        .ok_or_else(|| Blind::because("RDS tells no subnet group"))
+        .ok_or_else(|| Unobserved::because("RDS tells no subnet group"))
         .map(|group| {
             let mut zones: Vec<&str> = group
                 .subnets()
@@ -122,9 +122,9 @@ fn groups(id: &str, instance: &DbInstance) -> Finding {
         .fix("look at availability_zones and at the private subnets: an instance finds no place without them")
 }
 
-pub(super) async fn unreachable(ward: Ward<'_>) -> Diagnosis {
-    let id = ward.database();
-    let instance = named::database(ward.sites, &id).await;
+pub(super) async fn unreachable(context: Context<'_>) -> Diagnosis {
+    let id = context.database();
+    let instance = named::database(context.clients, &id).await;
     let mut findings = vec![status(
         &id,
         &instance,
@@ -136,7 +136,7 @@ pub(super) async fn unreachable(ward: Ward<'_>) -> Diagnosis {
         Ok(instance) => {
             let public = instance
                 .publicly_accessible()
-                .ok_or_else(|| Blind::because("RDS does not tell"))
+                .ok_or_else(|| Unobserved::because("RDS does not tell"))
                 .map(|public| match public {
                     true => (false, "it has a public address".to_owned()),
                     false => (
@@ -167,7 +167,7 @@ pub(super) async fn unreachable(ward: Ward<'_>) -> Diagnosis {
             findings.push(groups(&id, instance));
             findings.extend(
                 network::way_in(
-                    ward,
+                    context,
                     &Side {
                         security,
                         subnets,
@@ -177,13 +177,13 @@ pub(super) async fn unreachable(ward: Ward<'_>) -> Diagnosis {
                 .await,
             );
         }
-        Err(blind) => {
+        Err(unobserved) => {
             for what in ["db-public", "security-group", "route", "network-acl"] {
-                findings.push(unseen(what, &id, blind.clone()));
+                findings.push(unseen(what, &id, unobserved.clone()));
             }
         }
     }
-    let region = ward.region();
+    let region = context.region();
     let next = vec![
         format!(
             "aws ssm start-session --region {region} --target INSTANCE --document-name AWS-StartPortForwardingSessionToRemoteHost --parameters host={host},portNumber={port},localPortNumber=15432"
@@ -199,12 +199,12 @@ pub(super) async fn unreachable(ward: Ward<'_>) -> Diagnosis {
     }
 }
 
-pub(super) async fn version(ward: Ward<'_>, wanted: Option<&str>) -> Diagnosis {
-    let call = ward
-        .sites
+pub(super) async fn version(context: Context<'_>, wanted: Option<&str>) -> Diagnosis {
+    let call = context
+        .clients
         .call("RDS", "DescribeDBEngineVersions", "postgres");
-    let request = ward
-        .sites
+    let request = context
+        .clients
         .rds
         .describe_db_engine_versions()
         .engine("postgres");
@@ -212,8 +212,8 @@ pub(super) async fn version(ward: Ward<'_>, wanted: Option<&str>) -> Diagnosis {
         .and_then(|version| version.split('.').next())
         .unwrap_or("15");
     let found: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-    let offered: Seen<Vec<String>> = found
-        .map_err(|error| Blind::from(call.failed(error)))
+    let offered: Observation<Vec<String>> = found
+        .map_err(|error| Unobserved::from(call.failed(error)))
         .map(|versions| {
             let mut names: Vec<String> = versions
                 .iter()
@@ -225,7 +225,7 @@ pub(super) async fn version(ward: Ward<'_>, wanted: Option<&str>) -> Diagnosis {
             names
         })
         .and_then(|names| match names.is_empty() {
-            true => Err(Blind::because(format!(
+            true => Err(Unobserved::because(format!(
                 "RDS lists no version {major} at all"
             ))),
             false => Ok(names),
@@ -251,7 +251,7 @@ pub(super) async fn version(ward: Ward<'_>, wanted: Option<&str>) -> Diagnosis {
         findings: vec![finding],
         next: vec![format!(
             "aws rds describe-db-engine-versions --engine postgres --region {} --query 'DBEngineVersions[].EngineVersion'",
-            ward.region()
+            context.region()
         )],
     }
 }

@@ -2,19 +2,19 @@
 
 use aws_env::ErrorClass;
 use aws_sdk_cloudfront::types::{DistributionConfig, Origin};
+use report::finding::{Finding, Observation, Unobserved};
 use serde_json::Value;
 
-use super::{Diagnosis, Ward, unseen};
-use crate::check::{Blind, Seen};
-use crate::finding::Finding;
+use super::{Context, Diagnosis, unseen};
 
-pub(super) async fn forbidden(ward: Ward<'_>, path: Option<&str>) -> Diagnosis {
+pub(super) async fn forbidden(context: Context<'_>, path: Option<&str>) -> Diagnosis {
     let mut findings = Vec::new();
-    match ward.output("cloudfront_distribution_id") {
-        Some(id) => look(ward, id, path, &mut findings).await,
+    match context.output("cloudfront_distribution_id") {
+        Some(id) => look(context, id, path, &mut findings).await,
         None => {
-            let why =
-                Blind::because("terraform names no distribution: give its outputs with --outputs");
+            let why = Unobserved::because(
+                "terraform names no distribution: give its outputs with --outputs",
+            );
             findings.push(unseen("cdn-status", "the distribution", why));
         }
     }
@@ -28,21 +28,29 @@ pub(super) async fn forbidden(ward: Ward<'_>, path: Option<&str>) -> Diagnosis {
     }
 }
 
-async fn look(ward: Ward<'_>, id: &str, path: Option<&str>, findings: &mut Vec<Finding>) {
-    let call = ward.sites.global_call("CloudFront", "GetDistribution", id);
-    let answer = ward.sites.cloudfront.get_distribution().id(id).send().await;
+async fn look(context: Context<'_>, id: &str, path: Option<&str>, findings: &mut Vec<Finding>) {
+    let call = context
+        .clients
+        .global_call("CloudFront", "GetDistribution", id);
+    let answer = context
+        .clients
+        .cloudfront
+        .get_distribution()
+        .id(id)
+        .send()
+        .await;
     let distribution = answer
-        .map_err(|error| Blind::from(call.failed(error)))
+        .map_err(|error| Unobserved::from(call.failed(error)))
         .and_then(|answer| {
             answer
                 .distribution
-                .ok_or_else(|| Blind::because("CloudFront shows no distribution"))
+                .ok_or_else(|| Unobserved::because("CloudFront shows no distribution"))
         });
     let distribution = match distribution {
         Ok(distribution) => distribution,
-        Err(blind) => {
+        Err(unobserved) => {
             for what in ["cdn-status", "cdn-oac", "cdn-policy"] {
-                findings.push(unseen(what, id, blind.clone()));
+                findings.push(unseen(what, id, unobserved.clone()));
             }
             return;
         }
@@ -51,7 +59,7 @@ async fn look(ward: Ward<'_>, id: &str, path: Option<&str>, findings: &mut Vec<F
         findings.push(unseen(
             "cdn-status",
             id,
-            Blind::because("CloudFront shows no configuration"),
+            Unobserved::because("CloudFront shows no configuration"),
         ));
         return;
     };
@@ -92,7 +100,7 @@ async fn look(ward: Ward<'_>, id: &str, path: Option<&str>, findings: &mut Vec<F
         findings.push(unseen(
             "cdn-oac",
             id,
-            Blind::because("CloudFront shows no origin"),
+            Unobserved::because("CloudFront shows no origin"),
         ));
     }
     for origin in origins {
@@ -108,11 +116,11 @@ async fn look(ward: Ward<'_>, id: &str, path: Option<&str>, findings: &mut Vec<F
                 .fix("terraform apply: without it CloudFront asks S3 as nobody"),
         );
         if let Some(bucket) = bucket(origin) {
-            access(ward, bucket, distribution.arn(), findings).await;
+            access(context, bucket, distribution.arn(), findings).await;
         }
     }
     if let Some(path) = path {
-        findings.push(object(ward, config, path).await);
+        findings.push(object(context, config, path).await);
     }
 }
 
@@ -123,8 +131,13 @@ fn bucket(origin: &Origin) -> Option<&str> {
 }
 
 /// Whether CloudFront may read the bucket, and its key.
-async fn access(ward: Ward<'_>, bucket: &str, distribution: &str, findings: &mut Vec<Finding>) {
-    let home = &ward.sites.home;
+async fn access(
+    context: Context<'_>,
+    bucket: &str,
+    distribution: &str,
+    findings: &mut Vec<Finding>,
+) {
+    let home = &context.clients.home;
     let policy = home.s3.get_bucket_policy().bucket(bucket).send().await;
     let seen = match policy {
         Ok(answer) => match answer.policy().map(serde_json::from_str::<Value>) {
@@ -132,9 +145,9 @@ async fn access(ward: Ward<'_>, bucket: &str, distribution: &str, findings: &mut
                 true => (true, "it lets this distribution read".to_owned()),
                 false => (false, "it does not let this distribution read".to_owned()),
             }),
-            _ => Err(Blind::because("S3 shows no policy that can be read")),
+            _ => Err(Unobserved::because("S3 shows no policy that can be read")),
         },
-        Err(error) => Err(Blind::from(
+        Err(error) => Err(Unobserved::from(
             home.call("S3", "GetBucketPolicy", bucket).failed(error),
         )),
     };
@@ -156,7 +169,7 @@ async fn access(ward: Ward<'_>, bucket: &str, distribution: &str, findings: &mut
     let seen = match block {
         Ok(answer) => answer
             .public_access_block_configuration()
-            .ok_or_else(|| Blind::because("S3 shows no configuration"))
+            .ok_or_else(|| Unobserved::because("S3 shows no configuration"))
             .map(|block| {
                 let all = [
                     block.block_public_acls(),
@@ -167,7 +180,7 @@ async fn access(ward: Ward<'_>, bucket: &str, distribution: &str, findings: &mut
                 let on = all.iter().filter(|one| **one == Some(true)).count();
                 (on == 4, format!("{on} of 4 on"))
             }),
-        Err(error) => Err(Blind::from(
+        Err(error) => Err(Unobserved::from(
             home.call("S3", "GetPublicAccessBlock", bucket)
                 .failed(error),
         )),
@@ -181,11 +194,11 @@ async fn access(ward: Ward<'_>, bucket: &str, distribution: &str, findings: &mut
         )
         .fix("terraform apply; do not open the bucket to cure a 403"),
     );
-    findings.push(key(ward, bucket).await);
+    findings.push(key(context, bucket).await);
 }
 
-async fn key(ward: Ward<'_>, bucket: &str) -> Finding {
-    let home = &ward.sites.home;
+async fn key(context: Context<'_>, bucket: &str) -> Finding {
+    let home = &context.clients.home;
     let expected = "CloudFront may use the bucket's key";
     let encryption = home.s3.get_bucket_encryption().bucket(bucket).send().await;
     let rules = match encryption {
@@ -205,8 +218,8 @@ async fn key(ward: Ward<'_>, bucket: &str) -> Finding {
         let seen = Ok((true, "no key of KMS".to_owned()));
         return Finding::new("cdn-key", bucket, expected, seen);
     };
-    let policy = ward
-        .sites
+    let policy = context
+        .clients
         .kms
         .get_key_policy()
         .key_id(key)
@@ -219,10 +232,13 @@ async fn key(ward: Ward<'_>, bucket: &str) -> Finding {
                 true => (true, "it may decrypt".to_owned()),
                 false => (false, format!("{key} does not let it decrypt")),
             }),
-            _ => Err(Blind::because("KMS shows no policy that can be read")),
+            _ => Err(Unobserved::because("KMS shows no policy that can be read")),
         },
-        Err(error) => Err(Blind::from(
-            ward.sites.call("KMS", "GetKeyPolicy", key).failed(error),
+        Err(error) => Err(Unobserved::from(
+            context
+                .clients
+                .call("KMS", "GetKeyPolicy", key)
+                .failed(error),
         )),
     };
     Finding::new("cdn-key", bucket, expected, seen)
@@ -259,7 +275,7 @@ fn allows(policy: &Value, action: &str, distribution: Option<&str>) -> bool {
 }
 
 /// Whether the object of a path is there. To CloudFront S3 answers 403 for one that is not.
-async fn object(ward: Ward<'_>, config: &DistributionConfig, path: &str) -> Finding {
+async fn object(context: Context<'_>, config: &DistributionConfig, path: &str) -> Finding {
     let behaviours = config
         .cache_behaviors()
         .map(|behaviours| behaviours.items())
@@ -282,7 +298,7 @@ async fn object(ward: Ward<'_>, config: &DistributionConfig, path: &str) -> Find
         return unseen(
             "cdn-object",
             path,
-            Blind::because("no bucket is behind this path"),
+            Unobserved::because("no bucket is behind this path"),
         );
     };
     let prefix = origin.origin_path().unwrap_or_default().trim_matches('/');
@@ -292,9 +308,9 @@ async fn object(ward: Ward<'_>, config: &DistributionConfig, path: &str) -> Find
         "" => decoded.into_owned(),
         prefix => format!("{prefix}/{decoded}"),
     };
-    let home = &ward.sites.home;
+    let home = &context.clients.home;
     let head = home.s3.head_object().bucket(bucket).key(&key).send().await;
-    let seen: Seen<_> = match head {
+    let seen: Observation<_> = match head {
         Ok(_) => Ok((true, "it is there".to_owned())),
         Err(error) => match home
             .call("S3", "HeadObject", format!("{bucket}/{key}"))

@@ -1,10 +1,9 @@
 //! The way to a server inside the VPC, and what holds on to a part of a network.
 
 use aws_sdk_ec2::types::{Filter, NetworkAclEntry, RuleAction};
+use report::finding::{Finding, Observation, Unobserved};
 
-use super::{Diagnosis, Ward, unseen};
-use crate::check::{Blind, Seen};
-use crate::finding::Finding;
+use super::{Context, Diagnosis, unseen};
 
 /// A server's end of the way.
 pub(super) struct Side<'a> {
@@ -13,9 +12,12 @@ pub(super) struct Side<'a> {
     pub(super) port: i32,
 }
 
-pub(super) async fn way_in(ward: Ward<'_>, side: &Side<'_>) -> Vec<Finding> {
-    let (rules, routes, acls) =
-        tokio::join!(rules(ward, side), routes(ward, side), acls(ward, side));
+pub(super) async fn way_in(context: Context<'_>, side: &Side<'_>) -> Vec<Finding> {
+    let (rules, routes, acls) = tokio::join!(
+        rules(context, side),
+        routes(context, side),
+        acls(context, side)
+    );
     let groups = side.security.join(", ");
     let subnets = side.subnets.join(", ");
     vec![
@@ -28,12 +30,12 @@ pub(super) async fn way_in(ward: Ward<'_>, side: &Side<'_>) -> Vec<Finding> {
     ]
 }
 
-async fn rules(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
+async fn rules(context: Context<'_>, side: &Side<'_>) -> Observation<(bool, String)> {
     if side.security.is_empty() {
-        return Err(Blind::because("no security group is known"));
+        return Err(Unobserved::because("no security group is known"));
     }
-    let call = ward
-        .sites
+    let call = context
+        .clients
         .call("EC2", "DescribeSecurityGroups", side.security.join(", "));
     let ids = Filter::builder()
         .name("group-id")
@@ -41,8 +43,8 @@ async fn rules(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
             side.security.iter().map(|id| (*id).to_owned()).collect(),
         ))
         .build();
-    let found: Result<Vec<_>, _> = ward
-        .sites
+    let found: Result<Vec<_>, _> = context
+        .clients
         .ec2
         .describe_security_groups()
         .filters(ids)
@@ -51,9 +53,9 @@ async fn rules(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
         .send()
         .collect()
         .await;
-    let groups = found.map_err(|error| Blind::from(call.failed(error)))?;
+    let groups = found.map_err(|error| Unobserved::from(call.failed(error)))?;
     if groups.is_empty() {
-        return Err(Blind::absent("EC2 knows none of its security groups"));
+        return Err(Unobserved::absent("EC2 knows none of its security groups"));
     }
     let mut from = Vec::new();
     for rule in groups.iter().flat_map(|group| group.ip_permissions()) {
@@ -89,9 +91,9 @@ async fn rules(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
 }
 
 /// What is associated with the subnets.
-fn associated(side: &Side<'_>) -> Seen<Filter> {
+fn associated(side: &Side<'_>) -> Observation<Filter> {
     if side.subnets.is_empty() {
-        return Err(Blind::because("no subnet is known"));
+        return Err(Unobserved::because("no subnet is known"));
     }
     let subnets = side.subnets.iter().map(|id| (*id).to_owned()).collect();
     Ok(Filter::builder()
@@ -100,13 +102,13 @@ fn associated(side: &Side<'_>) -> Seen<Filter> {
         .build())
 }
 
-async fn routes(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
+async fn routes(context: Context<'_>, side: &Side<'_>) -> Observation<(bool, String)> {
     let of_subnets = associated(side)?;
-    let call = ward
-        .sites
+    let call = context
+        .clients
         .call("EC2", "DescribeRouteTables", side.subnets.join(", "));
-    let found: Result<Vec<_>, _> = ward
-        .sites
+    let found: Result<Vec<_>, _> = context
+        .clients
         .ec2
         .describe_route_tables()
         .filters(of_subnets)
@@ -115,9 +117,9 @@ async fn routes(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
         .send()
         .collect()
         .await;
-    let tables = found.map_err(|error| Blind::from(call.failed(error)))?;
+    let tables = found.map_err(|error| Unobserved::from(call.failed(error)))?;
     if tables.is_empty() {
-        return Err(Blind::because(
+        return Err(Unobserved::because(
             "its subnets use the main route table, which is not looked at",
         ));
     }
@@ -133,13 +135,13 @@ async fn routes(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
     })
 }
 
-async fn acls(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
+async fn acls(context: Context<'_>, side: &Side<'_>) -> Observation<(bool, String)> {
     let of_subnets = associated(side)?;
-    let call = ward
-        .sites
+    let call = context
+        .clients
         .call("EC2", "DescribeNetworkAcls", side.subnets.join(", "));
-    let found: Result<Vec<_>, _> = ward
-        .sites
+    let found: Result<Vec<_>, _> = context
+        .clients
         .ec2
         .describe_network_acls()
         .filters(of_subnets)
@@ -148,9 +150,11 @@ async fn acls(ward: Ward<'_>, side: &Side<'_>) -> Seen<(bool, String)> {
         .send()
         .collect()
         .await;
-    let acls = found.map_err(|error| Blind::from(call.failed(error)))?;
+    let acls = found.map_err(|error| Unobserved::from(call.failed(error)))?;
     if acls.is_empty() {
-        return Err(Blind::because("EC2 shows no network ACL for its subnets"));
+        return Err(Unobserved::because(
+            "EC2 shows no network ACL for its subnets",
+        ));
     }
     let mut denied = Vec::new();
     for acl in &acls {
@@ -193,14 +197,14 @@ fn denies(entries: &[NetworkAclEntry], egress: bool, port: i32) -> Option<i32> {
         .then(|| first.rule_number().unwrap_or_default())
 }
 
-pub(super) async fn in_use(ward: Ward<'_>, ids: &[String]) -> Diagnosis {
+pub(super) async fn in_use(context: Context<'_>, ids: &[String]) -> Diagnosis {
     let mut findings = Vec::new();
     if ids.is_empty() {
-        let why = Blind::because("the error names no vpc-…, subnet-… or sg-…");
+        let why = Unobserved::because("the error names no vpc-…, subnet-… or sg-…");
         findings.push(unseen("in-use", "a network", why));
     }
     for id in ids {
-        findings.push(holders(ward, id).await);
+        findings.push(holders(context, id).await);
     }
     Diagnosis {
         trouble: "dependency-violation",
@@ -209,25 +213,25 @@ pub(super) async fn in_use(ward: Ward<'_>, ids: &[String]) -> Diagnosis {
         findings,
         next: vec![format!(
             "terraform -chdir={} plan -destroy  # what Terraform itself would still remove",
-            ward.folder
+            context.folder
         )],
     }
 }
 
-async fn holders(ward: Ward<'_>, id: &str) -> Finding {
+async fn holders(context: Context<'_>, id: &str) -> Finding {
     let filter = match id.split('-').next() {
         Some("vpc") => "vpc-id",
         Some("subnet") => "subnet-id",
         Some("sg") => "group-id",
         Some("eni") => "network-interface-id",
         _ => {
-            let why = Blind::because("what holds it is not looked at for this kind");
+            let why = Unobserved::because("what holds it is not looked at for this kind");
             return unseen("in-use", id, why);
         }
     };
-    let call = ward.sites.call("EC2", "DescribeNetworkInterfaces", id);
-    let found: Result<Vec<_>, _> = ward
-        .sites
+    let call = context.clients.call("EC2", "DescribeNetworkInterfaces", id);
+    let found: Result<Vec<_>, _> = context
+        .clients
         .ec2
         .describe_network_interfaces()
         .filters(Filter::builder().name(filter).values(id).build())
@@ -237,7 +241,7 @@ async fn holders(ward: Ward<'_>, id: &str) -> Finding {
         .collect()
         .await;
     let seen = found
-        .map_err(|error| Blind::from(call.failed(error)))
+        .map_err(|error| Unobserved::from(call.failed(error)))
         .map(|interfaces| {
             let held: Vec<String> = interfaces
                 .iter()

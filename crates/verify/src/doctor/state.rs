@@ -1,26 +1,25 @@
 //! The lock and the digest of Terraform's state.
 
 use jiff::{SignedDuration, Timestamp};
+use report::finding::{Finding, Observation, Unobserved};
 use state_backend::{Backend, Digest, Lock, SideName, StateCopy};
 
-use super::{Diagnosis, Ward, unseen};
-use crate::check::{Blind, Seen};
-use crate::finding::Finding;
+use super::{Context, Diagnosis, unseen};
 
-pub(super) async fn lock(ward: Ward<'_>, id: Option<&str>) -> Diagnosis {
+pub(super) async fn lock(context: Context<'_>, id: Option<&str>) -> Diagnosis {
     let mut findings = Vec::new();
     let mut next = Vec::new();
-    match Backend::connect(ward.settings, ward.regions).await {
+    match Backend::connect(context.settings, context.regions).await {
         Ok(backend) => {
             let (locks, state) = tokio::join!(
                 backend.locks(SideName::Primary),
                 backend.state(SideName::Primary)
             );
-            let state: Seen<Option<StateCopy>> = state.map_err(Blind::from);
+            let state: Observation<Option<StateCopy>> = state.map_err(Unobserved::from);
             match locks {
                 Ok(locks) => {
-                    findings.extend(locks.iter().map(|lock| held(ward, lock)));
-                    next.extend(locks.iter().filter_map(|lock| unlock(ward, lock)));
+                    findings.extend(locks.iter().map(|lock| held(context, lock)));
+                    next.extend(locks.iter().filter_map(|lock| unlock(context, lock)));
                     if locks.is_empty() {
                         let seen = Ok((true, "none is held now: run the command again".to_owned()));
                         findings.push(Finding::new("lock", "the state", "no lock", seen));
@@ -46,12 +45,12 @@ pub(super) async fn lock(ward: Ward<'_>, id: Option<&str>) -> Diagnosis {
     }
 }
 
-fn held(ward: Ward<'_>, lock: &Lock) -> Finding {
+fn held(context: Context<'_>, lock: &Lock) -> Finding {
     let seen = match &lock.info {
         Some(info) => {
             let since = info.created.map_or_else(
                 || "an unknown time".to_owned(),
-                |created| format!("{created} ({})", age(ward.at, created)),
+                |created| format!("{created} ({})", age(context.at, created)),
             );
             let operation = info.operation.trim_start_matches("OperationType");
             format!(
@@ -77,11 +76,11 @@ fn age(now: Timestamp, then: Timestamp) -> String {
     }
 }
 
-fn unlock(ward: Ward<'_>, lock: &Lock) -> Option<String> {
+fn unlock(context: Context<'_>, lock: &Lock) -> Option<String> {
     let info = lock.info.as_ref()?;
     Some(format!(
         "terraform -chdir={} force-unlock {}",
-        ward.folder, info.id
+        context.folder, info.id
     ))
 }
 
@@ -103,7 +102,7 @@ fn same(locks: &[Lock], id: &str) -> Finding {
 }
 
 /// Whether the holder has written since it took the lock.
-fn activity(locks: &[Lock], state: Seen<Option<StateCopy>>) -> Finding {
+fn activity(locks: &[Lock], state: Observation<Option<StateCopy>>) -> Finding {
     let taken = locks
         .iter()
         .filter_map(|lock| lock.info.as_ref()?.created)
@@ -135,10 +134,10 @@ fn activity(locks: &[Lock], state: Seen<Option<StateCopy>>) -> Finding {
     )
 }
 
-pub(super) async fn digest(ward: Ward<'_>) -> Diagnosis {
+pub(super) async fn digest(context: Context<'_>) -> Diagnosis {
     let expected = "the digest of the lock table is that of the state";
     let mut next = Vec::new();
-    let finding = match Backend::connect(ward.settings, ward.regions).await {
+    let finding = match Backend::connect(context.settings, context.regions).await {
         Ok(backend) => match backend.state(SideName::Primary).await {
             Ok(Some(state)) => {
                 let side = &backend.spec().primary;
@@ -167,7 +166,7 @@ pub(super) async fn digest(ward: Ward<'_>) -> Diagnosis {
                     .fix("wait a minute and try again; then make sure which state is the right one, and only then write its digest")
             }
             Ok(None) => {
-                let seen = Err(Blind::absent("there is no state in the bucket"));
+                let seen = Err(Unobserved::absent("there is no state in the bucket"));
                 Finding::new("state-digest", "the state", expected, seen)
             }
             Err(error) => unseen("state-digest", "the state", error),

@@ -1,27 +1,31 @@
 //! A bucket whose name is taken.
 
 use aws_env::ErrorClass;
+use report::finding::{Finding, Observation, Unobserved};
 
-use super::{Diagnosis, Ward};
-use crate::check::{Blind, Seen};
-use crate::finding::Finding;
+use super::{Context, Diagnosis};
 
-pub(super) async fn exists(ward: Ward<'_>, mut buckets: Vec<String>) -> Diagnosis {
+pub(super) async fn exists(context: Context<'_>, mut buckets: Vec<String>) -> Diagnosis {
     if buckets.is_empty() {
         let kinds = ["photos", "documents", "signatures", "logs"];
-        let settings = ward.settings;
+        let settings = context.settings;
         buckets = kinds
             .iter()
             .map(|kind| format!("{}-{kind}-{}", settings.project, settings.environment))
             .collect();
     }
-    let account = ward.sites.home.account_id().await.map_err(Blind::from);
+    let account = context
+        .clients
+        .home
+        .account_id()
+        .await
+        .map_err(Unobserved::from);
     let mut findings = Vec::new();
     let mut next = Vec::new();
     for bucket in &buckets {
-        let owner = owner(ward, bucket, account.as_deref().map_err(Clone::clone)).await;
+        let owner = owner(context, bucket, account.as_deref().map_err(Clone::clone)).await;
         if owner == Ok(Owner::Us) {
-            next.push(import(ward, bucket));
+            next.push(import(context, bucket));
         }
         if owner == Ok(Owner::Other) {
             next.push("set bucket_suffix in terraform.tfvars, to the account ID for example, then terraform apply".to_owned());
@@ -56,9 +60,13 @@ enum Owner {
 
 /// With the owner named in the request, S3 answers 403 when it is another one; but it also does when we may
 /// not look, and then our own list decides.
-async fn owner(ward: Ward<'_>, bucket: &str, account: Seen<&str>) -> Seen<Owner> {
+async fn owner(
+    context: Context<'_>,
+    bucket: &str,
+    account: Observation<&str>,
+) -> Observation<Owner> {
     let account = account?;
-    let home = &ward.sites.home;
+    let home = &context.clients.home;
     let head = home
         .s3
         .head_bucket()
@@ -80,7 +88,7 @@ async fn owner(ward: Ward<'_>, bucket: &str, account: Seen<&str>) -> Seen<Owner>
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| {
             let error = home.call("S3", "ListBuckets", "this account").failed(error);
-            Blind::because(format!("it is taken, by whom is not known: {error}"))
+            Unobserved::because(format!("it is taken, by whom is not known: {error}"))
         })?;
         if page
             .buckets()
@@ -93,13 +101,13 @@ async fn owner(ward: Ward<'_>, bucket: &str, account: Seen<&str>) -> Seen<Owner>
     Ok(Owner::Other)
 }
 
-fn import(ward: Ward<'_>, bucket: &str) -> String {
+fn import(context: Context<'_>, bucket: &str) -> String {
     let kind = ["photos", "documents", "signatures", "logs"]
         .into_iter()
         .find(|kind| bucket.contains(kind))
         .unwrap_or("KIND");
     format!(
         "terraform -chdir={} import 'module.storage.aws_s3_bucket.this[\"{kind}\"]' {bucket}",
-        ward.folder
+        context.folder
     )
 }

@@ -1,32 +1,31 @@
 //! IAM: which roles of the environment are used, and what is attached to them.
 
 use aws_sdk_iam::types::Role;
+use report::finding::{Finding, Observation, Unobserved};
 
-use super::{Care, time};
-use crate::check::{Blind, Seen};
-use crate::finding::Finding;
+use super::{Context, time};
 
 /// A role that was not used for this long is not needed, or only for recovery.
 const DAYS: i64 = 90;
 
-pub(super) async fn review(care: Care<'_>) -> Vec<Finding> {
-    let name = care.name();
-    let roles = match roles(care, &name).await {
+pub(super) async fn review(context: Context<'_>) -> Vec<Finding> {
+    let name = context.name();
+    let roles = match roles(context, &name).await {
         Ok(roles) if roles.is_empty() => {
-            let why = Blind::absent(format!("IAM has no role whose name begins with {name}"));
+            let why = Unobserved::absent(format!("IAM has no role whose name begins with {name}"));
             return vec![Finding::new("role-used", name, "roles", Err(why))];
         }
         Ok(roles) => roles,
-        Err(blind) => return vec![Finding::new("role-used", name, "roles", Err(blind))],
+        Err(unobserved) => return vec![Finding::new("role-used", name, "roles", Err(unobserved))],
     };
     let mut findings = Vec::new();
     for role in roles {
-        let used = used(care, &role).await;
+        let used = used(context, &role).await;
         findings.push(
             Finding::new("role-used", &role, format!("used within {DAYS} days"), used)
                 .fix(format!("aws iam generate-service-last-accessed-details --arn ARN of {role}; remove what is not needed")),
         );
-        let policies = policies(care, &role).await;
+        let policies = policies(context, &role).await;
         findings.push(
             Finding::new(
                 "role-policies",
@@ -42,13 +41,13 @@ pub(super) async fn review(care: Care<'_>) -> Vec<Finding> {
     findings
 }
 
-async fn roles(care: Care<'_>, name: &str) -> Seen<Vec<String>> {
-    let sites = &care.sites;
-    let call = sites.iam_call("ListRoles", format!("{name}*"));
-    let mut pages = sites.iam.list_roles().into_paginator().items().send();
+async fn roles(context: Context<'_>, name: &str) -> Observation<Vec<String>> {
+    let clients = &context.clients;
+    let call = clients.iam_call("ListRoles", format!("{name}*"));
+    let mut pages = clients.iam.list_roles().into_paginator().items().send();
     let mut found = Vec::new();
     while let Some(role) = pages.next().await {
-        let role = role.map_err(|error| Blind::from(call.clone().failed(error)))?;
+        let role = role.map_err(|error| Unobserved::from(call.clone().failed(error)))?;
         if role.role_name().starts_with(name) {
             found.push(role.role_name);
         }
@@ -57,23 +56,23 @@ async fn roles(care: Care<'_>, name: &str) -> Seen<Vec<String>> {
 }
 
 /// The list of roles does not tell when they were used.
-async fn used(care: Care<'_>, name: &str) -> Seen<(bool, String)> {
-    let sites = &care.sites;
-    let call = sites.iam_call("GetRole", name);
-    let answer = sites.iam.get_role().role_name(name).send().await;
-    let answer = answer.map_err(|error| Blind::from(call.failed(error)))?;
+async fn used(context: Context<'_>, name: &str) -> Observation<(bool, String)> {
+    let clients = &context.clients;
+    let call = clients.iam_call("GetRole", name);
+    let answer = clients.iam.get_role().role_name(name).send().await;
+    let answer = answer.map_err(|error| Unobserved::from(call.failed(error)))?;
     let role = answer
         .role
-        .ok_or_else(|| Blind::because("IAM shows no role"))?;
-    judge(care, &role)
+        .ok_or_else(|| Unobserved::because("IAM shows no role"))?;
+    judge(context, &role)
 }
 
-fn judge(care: Care<'_>, role: &Role) -> Seen<(bool, String)> {
+fn judge(context: Context<'_>, role: &Role) -> Observation<(bool, String)> {
     let last = role
         .role_last_used()
         .and_then(|used| used.last_used_date())
         .and_then(time);
-    let since = care.ago(DAYS);
+    let since = context.ago(DAYS);
     Ok(match (last, time(role.create_date())) {
         (Some(last), _) => (last >= since, format!("last on {last}")),
         // IAM remembers 400 days.
@@ -82,12 +81,12 @@ fn judge(care: Care<'_>, role: &Role) -> Seen<(bool, String)> {
     })
 }
 
-async fn policies(care: Care<'_>, name: &str) -> Seen<(bool, String)> {
-    let sites = &care.sites;
-    let call = sites.iam_call("ListAttachedRolePolicies", name);
-    let pages = sites.iam.list_attached_role_policies().role_name(name);
+async fn policies(context: Context<'_>, name: &str) -> Observation<(bool, String)> {
+    let clients = &context.clients;
+    let call = clients.iam_call("ListAttachedRolePolicies", name);
+    let pages = clients.iam.list_attached_role_policies().role_name(name);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-    let found = found.map_err(|error| Blind::from(call.failed(error)))?;
+    let found = found.map_err(|error| Unobserved::from(call.failed(error)))?;
     let names: Vec<&str> = found
         .iter()
         .filter_map(|policy| policy.policy_name())

@@ -3,39 +3,46 @@
 use aws_env::Call;
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{HistoryItemType, MetricAlarm, StateValue};
+use report::finding::{Finding, Observation, Unobserved};
 
-use super::{Care, sdk};
-use crate::check::{Blind, Seen};
-use crate::finding::Finding;
+use super::{Context, sdk};
 
 /// Days of history.
 const DAYS: i64 = 7;
 /// As many names as DescribeAlarms takes at once.
 const NAMES: usize = 100;
 
-pub(super) async fn review(care: Care<'_>) -> Vec<Finding> {
-    let names = match care.outputs.texts("cloudwatch_alarm_names") {
+pub(super) async fn review(context: Context<'_>) -> Vec<Finding> {
+    let names = match context.outputs.texts("cloudwatch_alarm_names") {
         Ok(names) if !names.is_empty() => names,
         Ok(_) => {
-            let why = Blind::absent("terraform's output cloudwatch_alarm_names is empty");
+            let why = Unobserved::absent("terraform's output cloudwatch_alarm_names is empty");
             return vec![Finding::new("alarm", "all alarms", "alarms", Err(why))];
         }
-        Err(blind) => return vec![Finding::new("alarm", "all alarms", "alarms", Err(blind))],
+        Err(unobserved) => {
+            return vec![Finding::new(
+                "alarm",
+                "all alarms",
+                "alarms",
+                Err(unobserved),
+            )];
+        }
     };
     // Those of CloudFront are in us-east-1.
-    let sites = care.sites;
+    let clients = context.clients;
     let (here, there): (Vec<&str>, Vec<&str>) = names
         .iter()
         .partition(|name| !name.contains("-cloudfront-"));
     let home = Desk {
-        client: &sites.home.cloudwatch,
-        call: &|operation, name| sites.call("CloudWatch", operation, name),
+        client: &clients.home.cloudwatch,
+        call: &|operation, name| clients.call("CloudWatch", operation, name),
     };
     let global = Desk {
-        client: &sites.global_cloudwatch,
-        call: &|operation, name| sites.global_call("CloudWatch", operation, name),
+        client: &clients.global_cloudwatch,
+        call: &|operation, name| clients.global_call("CloudWatch", operation, name),
     };
-    let (mut findings, more) = tokio::join!(of(care, &home, &here), of(care, &global, &there));
+    let (mut findings, more) =
+        tokio::join!(of(context, &home, &here), of(context, &global, &there));
     findings.extend(more);
     findings
 }
@@ -46,7 +53,7 @@ struct Desk<'a> {
     call: &'a (dyn Fn(&'static str, String) -> Call + Sync),
 }
 
-async fn of(care: Care<'_>, desk: &Desk<'_>, names: &[&str]) -> Vec<Finding> {
+async fn of(context: Context<'_>, desk: &Desk<'_>, names: &[&str]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for names in names.chunks(NAMES) {
         let alarms = alarms(desk, names).await;
@@ -55,7 +62,7 @@ async fn of(care: Care<'_>, desk: &Desk<'_>, names: &[&str]) -> Vec<Finding> {
                 alarms
                     .iter()
                     .find(|alarm| alarm.alarm_name() == Some(name))
-                    .ok_or_else(|| Blind::absent("CloudWatch knows no such alarm"))
+                    .ok_or_else(|| Unobserved::absent("CloudWatch knows no such alarm"))
             });
             let there = alarm.clone().map(drop);
             let state = alarm.and_then(state);
@@ -64,8 +71,8 @@ async fn of(care: Care<'_>, desk: &Desk<'_>, names: &[&str]) -> Vec<Finding> {
             )));
             // Silence of an alarm that is not there says nothing.
             let rang = match there {
-                Ok(()) => rang(care, desk, name).await,
-                Err(blind) => Err(Blind::because(blind.reason)),
+                Ok(()) => rang(context, desk, name).await,
+                Err(unobserved) => Err(Unobserved::because(unobserved.reason)),
             };
             findings.push(Finding::new(
                 "alarm-history",
@@ -78,7 +85,7 @@ async fn of(care: Care<'_>, desk: &Desk<'_>, names: &[&str]) -> Vec<Finding> {
     findings
 }
 
-async fn alarms(desk: &Desk<'_>, names: &[&str]) -> Seen<Vec<MetricAlarm>> {
+async fn alarms(desk: &Desk<'_>, names: &[&str]) -> Observation<Vec<MetricAlarm>> {
     let mut pages = desk
         .client
         .describe_alarms()
@@ -88,7 +95,7 @@ async fn alarms(desk: &Desk<'_>, names: &[&str]) -> Seen<Vec<MetricAlarm>> {
     let mut alarms = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| {
-            Blind::from((desk.call)("DescribeAlarms", names.join(", ")).failed(error))
+            Unobserved::from((desk.call)("DescribeAlarms", names.join(", ")).failed(error))
         })?;
         alarms.extend(page.metric_alarms.unwrap_or_default());
     }
@@ -96,32 +103,32 @@ async fn alarms(desk: &Desk<'_>, names: &[&str]) -> Seen<Vec<MetricAlarm>> {
 }
 
 /// An alarm without data says nothing about what it watches.
-fn state(alarm: &MetricAlarm) -> Seen<(bool, String)> {
+fn state(alarm: &MetricAlarm) -> Observation<(bool, String)> {
     match alarm.state_value() {
         Some(StateValue::Ok) => Ok((true, "OK".to_owned())),
         Some(StateValue::Alarm) => {
             let since = alarm.state_updated_timestamp().map(ToString::to_string);
             Ok((false, format!("ALARM since {}", since.unwrap_or_default())))
         }
-        Some(state) => Err(Blind::because(state.as_str().to_owned())),
-        None => Err(Blind::because("CloudWatch tells no state")),
+        Some(state) => Err(Unobserved::because(state.as_str().to_owned())),
+        None => Err(Unobserved::because("CloudWatch tells no state")),
     }
 }
 
-async fn rang(care: Care<'_>, desk: &Desk<'_>, name: &str) -> Seen<(bool, String)> {
+async fn rang(context: Context<'_>, desk: &Desk<'_>, name: &str) -> Observation<(bool, String)> {
     let mut pages = desk
         .client
         .describe_alarm_history()
         .alarm_name(name)
         .history_item_type(HistoryItemType::StateUpdate)
-        .start_date(sdk(care.ago(DAYS)))
-        .end_date(sdk(care.at))
+        .start_date(sdk(context.ago(DAYS)))
+        .end_date(sdk(context.at))
         .into_paginator()
         .send();
     let (mut changes, mut times) = (0, Vec::new());
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| {
-            Blind::from((desk.call)("DescribeAlarmHistory", name.to_owned()).failed(error))
+            Unobserved::from((desk.call)("DescribeAlarmHistory", name.to_owned()).failed(error))
         })?;
         for item in page.alarm_history_items() {
             changes += 1;

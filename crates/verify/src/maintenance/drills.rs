@@ -3,11 +3,10 @@
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use report::finding::{Finding, Observation, Unobserved};
 use serde_json::Value;
 
-use super::Care;
-use crate::check::{Blind, Seen};
-use crate::finding::Finding;
+use super::Context;
 
 /// A quarter, and a week's grace.
 const DAYS: i64 = 92 + 7;
@@ -57,24 +56,24 @@ fn in_name(name: &str) -> Option<Timestamp> {
     })
 }
 
-pub(super) fn review(care: Care<'_>) -> Finding {
+pub(super) fn review(context: Context<'_>) -> Finding {
     let expected = format!("a drill that went well within {} days", DAYS);
     Finding::new(
         "last-drill",
-        care.name(),
+        context.name(),
         expected,
-        judge(care.drills, care.at),
+        judge(context.drills, context.at),
     )
     .fix("cargo drill; docs/dr-replicate.md has the steps against AWS")
 }
 
-fn judge(drills: &[DrillRecord], now: Timestamp) -> Seen<(bool, String)> {
+fn judge(drills: &[DrillRecord], now: Timestamp) -> Observation<(bool, String)> {
     let newest = drills
         .iter()
         .filter_map(|drill| Some((drill.at?, drill)))
         .max_by_key(|(at, _)| *at);
     let Some((at, drill)) = newest else {
-        return Err(Blind::because(match drills.len() {
+        return Err(Unobserved::because(match drills.len() {
             0 => "no record of a drill was given: name their folder with --drills".to_owned(),
             count => format!("none of {count} records tells when it was"),
         }));
@@ -87,7 +86,9 @@ fn judge(drills: &[DrillRecord], now: Timestamp) -> Seen<(bool, String)> {
             format!("{shown}{}", if passed { "" } else { ", which failed" }),
         )),
         None if late => Ok((false, shown)),
-        None => Err(Blind::because(format!("{shown} does not tell how it went"))),
+        None => Err(Unobserved::because(format!(
+            "{shown} does not tell how it went"
+        ))),
     }
 }
 
@@ -97,7 +98,7 @@ mod tests {
 
     const NOW: &str = "2026-11-22T12:00:00Z";
 
-    fn of(records: &[(&str, &str)]) -> Seen<(bool, String)> {
+    fn of(records: &[(&str, &str)]) -> Observation<(bool, String)> {
         let records: Vec<DrillRecord> = records
             .iter()
             .map(|(name, json)| DrillRecord::read(*name, json.as_bytes()))

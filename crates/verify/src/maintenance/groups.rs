@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{Filter, IpPermission, SecurityGroup};
+use report::finding::{Finding, Observation, Unobserved};
 
-use super::Care;
-use crate::check::{Blind, Seen};
-use crate::finding::Finding;
+use super::Context;
 
 /// The outputs that name a group.
 const OURS: [&str; 4] = [
@@ -18,24 +17,33 @@ const OURS: [&str; 4] = [
 /// What a load balancer may have open.
 const PUBLIC: [i32; 2] = [80, 443];
 
-pub(super) async fn review(care: Care<'_>) -> Vec<Finding> {
-    let vpc = match care.outputs.text("vpc_id") {
+pub(super) async fn review(context: Context<'_>) -> Vec<Finding> {
+    let vpc = match context.outputs.text("vpc_id") {
         Ok(vpc) => vpc,
-        Err(blind) => return vec![Finding::new("group-rules", "the VPC", "groups", Err(blind))],
+        Err(unobserved) => {
+            return vec![Finding::new(
+                "group-rules",
+                "the VPC",
+                "groups",
+                Err(unobserved),
+            )];
+        }
     };
-    let (groups, used) = tokio::join!(groups(care, vpc), used(care, vpc));
+    let (groups, used) = tokio::join!(groups(context, vpc), used(context, vpc));
     let groups = match groups {
         Ok(groups) if groups.is_empty() => {
-            let why = Blind::because("EC2 shows no group, and every VPC has one");
+            let why = Unobserved::because("EC2 shows no group, and every VPC has one");
             return vec![Finding::new("group-rules", vpc, "groups", Err(why))];
         }
         Ok(groups) => groups,
-        Err(blind) => return vec![Finding::new("group-rules", vpc, "groups", Err(blind))],
+        Err(unobserved) => {
+            return vec![Finding::new("group-rules", vpc, "groups", Err(unobserved))];
+        }
     };
-    let balancer = care.outputs.text("alb_security_group_id").ok();
+    let balancer = context.outputs.text("alb_security_group_id").ok();
     let ours: Vec<&str> = OURS
         .iter()
-        .filter_map(|name| care.outputs.text(name).ok())
+        .filter_map(|name| context.outputs.text(name).ok())
         .collect();
     let mut findings = Vec::new();
     for group in &groups {
@@ -79,10 +87,10 @@ pub(super) async fn review(care: Care<'_>) -> Vec<Finding> {
     findings
 }
 
-async fn groups(care: Care<'_>, vpc: &str) -> Seen<Vec<SecurityGroup>> {
-    let call = care.sites.call("EC2", "DescribeSecurityGroups", vpc);
-    let found: Result<Vec<_>, _> = care
-        .sites
+async fn groups(context: Context<'_>, vpc: &str) -> Observation<Vec<SecurityGroup>> {
+    let call = context.clients.call("EC2", "DescribeSecurityGroups", vpc);
+    let found: Result<Vec<_>, _> = context
+        .clients
         .ec2
         .describe_security_groups()
         .filters(Filter::builder().name("vpc-id").values(vpc).build())
@@ -95,10 +103,12 @@ async fn groups(care: Care<'_>, vpc: &str) -> Seen<Vec<SecurityGroup>> {
 }
 
 /// The groups of all network interfaces.
-async fn used(care: Care<'_>, vpc: &str) -> Seen<BTreeSet<String>> {
-    let call = care.sites.call("EC2", "DescribeNetworkInterfaces", vpc);
-    let found: Result<Vec<_>, _> = care
-        .sites
+async fn used(context: Context<'_>, vpc: &str) -> Observation<BTreeSet<String>> {
+    let call = context
+        .clients
+        .call("EC2", "DescribeNetworkInterfaces", vpc);
+    let found: Result<Vec<_>, _> = context
+        .clients
         .ec2
         .describe_network_interfaces()
         .filters(Filter::builder().name("vpc-id").values(vpc).build())
@@ -107,7 +117,7 @@ async fn used(care: Care<'_>, vpc: &str) -> Seen<BTreeSet<String>> {
         .send()
         .collect()
         .await;
-    let interfaces = found.map_err(|error| Blind::from(call.failed(error)))?;
+    let interfaces = found.map_err(|error| Unobserved::from(call.failed(error)))?;
     Ok(interfaces
         .iter()
         .flat_map(|interface| interface.groups())

@@ -6,10 +6,9 @@ use aws_sdk_cloudwatch::types::{
     Dimension, Metric, MetricDataQuery, MetricStat, ScanBy, StatusCode,
 };
 use jiff::Timestamp;
+use report::finding::{Finding, Observation, Unobserved};
 
-use super::{Care, Series, sdk, time};
-use crate::check::{Blind, Seen};
-use crate::finding::Finding;
+use super::{Context, Series, sdk, time};
 use crate::named;
 
 const DAY_SECONDS: i32 = 24 * 60 * 60;
@@ -60,20 +59,22 @@ impl Wanted {
 type Answered = (Vec<(Timestamp, f64)>, Option<StatusCode>);
 
 /// The values of each metric, or why it has none.
-async fn measure(care: Care<'_>, wanted: &[Wanted]) -> Vec<Seen<Series>> {
-    let call = care.sites.call("CloudWatch", "GetMetricData", care.name());
+async fn measure(context: Context<'_>, wanted: &[Wanted]) -> Vec<Observation<Series>> {
+    let call = context
+        .clients
+        .call("CloudWatch", "GetMetricData", context.name());
     let queries = wanted
         .iter()
         .enumerate()
         .map(|(id, wanted)| wanted.query(id));
-    let mut pages = care
-        .sites
+    let mut pages = context
+        .clients
         .home
         .cloudwatch
         .get_metric_data()
         .set_metric_data_queries(Some(queries.collect()))
-        .start_time(sdk(care.ago(DAYS)))
-        .end_time(sdk(care.at))
+        .start_time(sdk(context.ago(DAYS)))
+        .end_time(sdk(context.at))
         .scan_by(ScanBy::TimestampAscending)
         .into_paginator()
         .send();
@@ -82,8 +83,8 @@ async fn measure(care: Care<'_>, wanted: &[Wanted]) -> Vec<Seen<Series>> {
         let page = match page {
             Ok(page) => page,
             Err(error) => {
-                let blind = Blind::from(call.failed(error));
-                return wanted.iter().map(|_| Err(blind.clone())).collect();
+                let unobserved = Unobserved::from(call.failed(error));
+                return wanted.iter().map(|_| Err(unobserved.clone())).collect();
             }
         };
         for result in page.metric_data_results() {
@@ -106,19 +107,21 @@ async fn measure(care: Care<'_>, wanted: &[Wanted]) -> Vec<Seen<Series>> {
         .enumerate()
         .map(|(id, wanted)| {
             let Some((mut points, status)) = found.remove(&format!("m{id}")) else {
-                return Err(Blind::because("CloudWatch gave no answer about it"));
+                return Err(Unobserved::because("CloudWatch gave no answer about it"));
             };
             match status {
                 None | Some(StatusCode::Complete) => {}
                 Some(status) => {
-                    return Err(Blind::because(format!(
+                    return Err(Unobserved::because(format!(
                         "CloudWatch answered {}",
                         status.as_str()
                     )));
                 }
             }
             if points.is_empty() {
-                return Err(Blind::because(format!("no data of the last {DAYS} days")));
+                return Err(Unobserved::because(format!(
+                    "no data of the last {DAYS} days"
+                )));
             }
             points.sort_by_key(|(time, _)| *time);
             for (_, value) in &mut points {
@@ -139,10 +142,10 @@ async fn measure(care: Care<'_>, wanted: &[Wanted]) -> Vec<Seen<Series>> {
         .collect()
 }
 
-pub(super) async fn performance(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
+pub(super) async fn performance(context: Context<'_>) -> (Vec<Finding>, Vec<Series>) {
     let mut wanted = Vec::new();
     let mut findings = Vec::new();
-    match care.outputs.text("db_identifier") {
+    match context.outputs.text("db_identifier") {
         Ok(id) => {
             for (metric, statistic, unit, scale) in [
                 ("CPUUtilization", "Average", "%", 1.0),
@@ -163,9 +166,14 @@ pub(super) async fn performance(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
                 });
             }
         }
-        Err(blind) => findings.push(Finding::new("trend", "the database", "data", Err(blind))),
+        Err(unobserved) => findings.push(Finding::new(
+            "trend",
+            "the database",
+            "data",
+            Err(unobserved),
+        )),
     }
-    match nodes(care).await {
+    match nodes(context).await {
         Ok(nodes) => {
             for node in nodes {
                 for (metric, statistic, unit) in [
@@ -187,9 +195,9 @@ pub(super) async fn performance(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
                 }
             }
         }
-        Err(blind) => findings.push(Finding::new("trend", "Redis", "data", Err(blind))),
+        Err(unobserved) => findings.push(Finding::new("trend", "Redis", "data", Err(unobserved))),
     }
-    let measured = measure(care, &wanted).await;
+    let measured = measure(context, &wanted).await;
     let mut series = Vec::new();
     for (wanted, measured) in wanted.iter().zip(measured) {
         let what = format!("{} {}", wanted.metric, wanted.statistic.to_lowercase());
@@ -219,12 +227,12 @@ pub(super) async fn performance(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
 }
 
 /// The nodes of the replication group, by which CloudWatch knows them.
-async fn nodes(care: Care<'_>) -> Seen<Vec<String>> {
-    let id = care.outputs.text("redis_replication_group_id")?;
-    let group = named::replication_group(care.sites, id).await?;
+async fn nodes(context: Context<'_>) -> Observation<Vec<String>> {
+    let id = context.outputs.text("redis_replication_group_id")?;
+    let group = named::replication_group(context.clients, id).await?;
     let nodes = group.member_clusters.unwrap_or_default();
     match nodes.is_empty() {
-        true => Err(Blind::because("ElastiCache shows no node of it")),
+        true => Err(Unobserved::because("ElastiCache shows no node of it")),
         false => Ok(nodes),
     }
 }
@@ -267,7 +275,7 @@ fn slope(points: &[(Timestamp, f64)]) -> Option<f64> {
 }
 
 /// How long the free storage lasts if it goes on like this.
-fn lasts(series: &Series) -> Seen<(bool, String)> {
+fn lasts(series: &Series) -> Observation<(bool, String)> {
     let last = series.points.last().map(|(_, value)| *value);
     match (slope(&series.points), last) {
         (Some(slope), Some(last)) if slope < 0.0 => {
@@ -282,14 +290,14 @@ fn lasts(series: &Series) -> Seen<(bool, String)> {
             true,
             format!("{last:.1} GiB free, and it does not get less"),
         )),
-        _ => Err(Blind::because("one day alone shows no trend")),
+        _ => Err(Unobserved::because("one day alone shows no trend")),
     }
 }
 
 /// Classes in which the lifecycle rules of the guide keep objects.
 const CLASSES: [&str; 3] = ["StandardStorage", "GlacierStorage", "DeepArchiveStorage"];
 
-pub(super) async fn growth(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
+pub(super) async fn growth(context: Context<'_>) -> (Vec<Finding>, Vec<Series>) {
     let outputs = [
         "s3_bucket_photos",
         "s3_bucket_documents",
@@ -300,9 +308,11 @@ pub(super) async fn growth(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
     let mut wanted = Vec::new();
     let mut buckets = Vec::new();
     for output in outputs {
-        match care.outputs.text(output) {
+        match context.outputs.text(output) {
             Ok(bucket) => buckets.push(bucket),
-            Err(blind) => findings.push(Finding::new("growth", output, "data", Err(blind))),
+            Err(unobserved) => {
+                findings.push(Finding::new("growth", output, "data", Err(unobserved)))
+            }
         }
     }
     for bucket in &buckets {
@@ -327,7 +337,7 @@ pub(super) async fn growth(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
             });
         }
     }
-    let measured = measure(care, &wanted).await;
+    let measured = measure(context, &wanted).await;
     for (bucket, of_bucket) in buckets.iter().zip(measured.chunks(CLASSES.len() + 1)) {
         findings.push(Finding::new("growth", *bucket, "data", grown(of_bucket)));
     }
@@ -335,7 +345,7 @@ pub(super) async fn growth(care: Care<'_>) -> (Vec<Finding>, Vec<Series>) {
 }
 
 /// What a bucket has gained. A class without objects has no data; a bucket without any is unknown.
-fn grown(measured: &[Seen<Series>]) -> Seen<(bool, String)> {
+fn grown(measured: &[Observation<Series>]) -> Observation<(bool, String)> {
     let sizes = &measured[..measured.len().saturating_sub(1)];
     let known: Vec<&Series> = sizes
         .iter()
@@ -345,7 +355,7 @@ fn grown(measured: &[Seen<Series>]) -> Seen<(bool, String)> {
         let why = sizes
             .iter()
             .find_map(|series| series.as_ref().err().cloned());
-        return Err(why.unwrap_or_else(|| Blind::because("nothing was asked")));
+        return Err(why.unwrap_or_else(|| Unobserved::because("nothing was asked")));
     }
     let total = |point: fn(&Series) -> Option<f64>| {
         known.iter().filter_map(|series| point(series)).sum::<f64>()
@@ -401,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_bucket_without_data_is_unknown_and_one_class_is_enough() {
-        let none = || Err(Blind::because("no data"));
+        let none = || Err(Unobserved::because("no data"));
         assert!(grown(&[none(), none(), none()]).is_err());
         let (_, shown) =
             grown(&[Ok(series(&[1.0, 3.0])), none(), Ok(series(&[7.0, 9.0]))]).unwrap();

@@ -1,18 +1,18 @@
 //! Minor versions that could be installed.
 
-use super::Care;
-use crate::check::{Blind, Seen};
-use crate::finding::Finding;
+use report::finding::{Finding, Observation, Unobserved};
+
+use super::Context;
 use crate::named;
 use crate::version::numbers;
 
-pub(super) async fn review(care: Care<'_>) -> Vec<Finding> {
-    let (database, redis) = tokio::join!(database(care), redis(care));
+pub(super) async fn review(context: Context<'_>) -> Vec<Finding> {
+    let (database, redis) = tokio::join!(database(context), redis(context));
     let expected = "the newest minor version";
     vec![
-        Finding::new("db-minor", care.outputs.text("db_identifier").unwrap_or("the database"), expected, database)
+        Finding::new("db-minor", context.outputs.text("db_identifier").unwrap_or("the database"), expected, database)
             .fix("make a snapshot, then set db_engine_version in terraform.tfvars and terraform apply in the maintenance window"),
-        Finding::new("redis-minor", care.outputs.text("redis_replication_group_id").unwrap_or("Redis"), expected, redis)
+        Finding::new("redis-minor", context.outputs.text("redis_replication_group_id").unwrap_or("Redis"), expected, redis)
             .fix("set the engine version of module.cache, then terraform apply in the maintenance window"),
     ]
 }
@@ -25,16 +25,22 @@ fn judge(running: &str, newest: Option<String>) -> (bool, String) {
     }
 }
 
-async fn database(care: Care<'_>) -> Seen<(bool, String)> {
-    let id = care.outputs.text("db_identifier")?;
-    let instance = named::database(care.sites, id).await?;
-    let tells = || Blind::because("RDS tells no engine version");
+async fn database(context: Context<'_>) -> Observation<(bool, String)> {
+    let id = context.outputs.text("db_identifier")?;
+    let instance = named::database(context.clients, id).await?;
+    let tells = || Unobserved::because("RDS tells no engine version");
     let engine = instance.engine().ok_or_else(tells)?;
     let running = instance.engine_version().ok_or_else(tells)?;
-    let call = care.sites.call("RDS", "DescribeDBEngineVersions", engine);
-    let pages = care.sites.rds.describe_db_engine_versions().engine(engine);
+    let call = context
+        .clients
+        .call("RDS", "DescribeDBEngineVersions", engine);
+    let pages = context
+        .clients
+        .rds
+        .describe_db_engine_versions()
+        .engine(engine);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-    let found = found.map_err(|error| Blind::from(call.failed(error)))?;
+    let found = found.map_err(|error| Unobserved::from(call.failed(error)))?;
     // Every minor of a major can be upgraded to every later one.
     let major = numbers(running).first().copied();
     let newest = found
@@ -42,25 +48,25 @@ async fn database(care: Care<'_>) -> Seen<(bool, String)> {
         .filter_map(|version| version.engine_version())
         .filter(|version| numbers(version).first().copied() == major)
         .max_by_key(|version| numbers(version))
-        .ok_or_else(|| Blind::because(format!("RDS lists no version like {running}")))?;
+        .ok_or_else(|| Unobserved::because(format!("RDS lists no version like {running}")))?;
     let newer = numbers(newest) > numbers(running);
     Ok(judge(running, newer.then(|| newest.to_owned())))
 }
 
-async fn redis(care: Care<'_>) -> Seen<(bool, String)> {
-    let id = care.outputs.text("redis_replication_group_id")?;
-    let group = named::replication_group(care.sites, id).await?;
-    let cluster = named::first_node(care.sites, &group).await?;
-    let tells = || Blind::because("ElastiCache tells no engine version");
+async fn redis(context: Context<'_>) -> Observation<(bool, String)> {
+    let id = context.outputs.text("redis_replication_group_id")?;
+    let group = named::replication_group(context.clients, id).await?;
+    let cluster = named::first_node(context.clients, &group).await?;
+    let tells = || Unobserved::because("ElastiCache tells no engine version");
     let engine = cluster.engine().unwrap_or("redis");
     let running = cluster.engine_version().ok_or_else(tells)?;
-    let call = care
-        .sites
+    let call = context
+        .clients
         .call("ElastiCache", "DescribeCacheEngineVersions", engine);
-    let asked = care.sites.elasticache.describe_cache_engine_versions();
+    let asked = context.clients.elasticache.describe_cache_engine_versions();
     let pages = asked.engine(engine);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-    let found = found.map_err(|error| Blind::from(call.failed(error)))?;
+    let found = found.map_err(|error| Unobserved::from(call.failed(error)))?;
     let major = numbers(running).first().copied();
     let of_major: Vec<&str> = found
         .iter()
@@ -68,7 +74,7 @@ async fn redis(care: Care<'_>) -> Seen<(bool, String)> {
         .filter(|version| numbers(version).first().copied() == major)
         .collect();
     if of_major.is_empty() {
-        return Err(Blind::because(format!(
+        return Err(Unobserved::because(format!(
             "ElastiCache lists no version like {running}"
         )));
     }

@@ -36,8 +36,8 @@ fn what_is_not_understood_is_unknown() {
         r#"{"Statement": {"Effect": "Allow", "Action": "a", "Resource": "*", "Condition": ["x"]}}"#,
         r#"{"Statement": {"Effect": "Allow", "Action": "a", "Resource": "*", "Unless": {}}}"#,
     ] {
-        let blind = Policy::parse(text).unwrap_err();
-        assert!(!blind.absent, "{text}");
+        let unobserved = Policy::parse(text).unwrap_err();
+        assert!(!unobserved.absent, "{text}");
     }
     let encoded = "%7B%22Statement%22%3A%5B%5D%7D";
     assert_eq!(Policy::parse_encoded(encoded).unwrap().statements, []);

@@ -15,15 +15,14 @@ use aws_sdk_s3::types::{
     ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
 };
 use futures::FutureExt as _;
+use report::finding::Status;
 use serde_json::{Value, json};
-
-use verify::Status;
 
 use crate::Stack;
 use crate::mutation::{ByUnitTest, Mutation, show};
 
 pub(crate) async fn build(stack: &mut Stack) {
-    let s3 = stack.sites.home.s3.clone();
+    let s3 = stack.clients.home.s3.clone();
     for bucket in stack.state.of("aws_s3_bucket") {
         let name = bucket.text("bucket").to_owned();
         let place = BucketLocationConstraint::from(bucket.text("region"));
@@ -152,14 +151,14 @@ fn rule(of: &Value) -> LifecycleRule {
 
 async fn put_rules(stack: &Stack, bucket: &str, rules: Vec<LifecycleRule>) {
     let rules = BucketLifecycleConfiguration::builder().set_rules(Some(rules));
-    let put = stack.sites.home.s3.put_bucket_lifecycle_configuration();
+    let put = stack.clients.home.s3.put_bucket_lifecycle_configuration();
     let put = put.bucket(bucket);
     let put = put.lifecycle_configuration(rules.build().expect("rules"));
     put.send().await.expect("lifecycle rules");
 }
 
 async fn rules(stack: &Stack, bucket: &str) -> Vec<LifecycleRule> {
-    let get = stack.sites.home.s3.get_bucket_lifecycle_configuration();
+    let get = stack.clients.home.s3.get_bucket_lifecycle_configuration();
     let rules = get.bucket(bucket).send().await.expect("rules").rules;
     rules.expect("rules")
 }
@@ -167,7 +166,7 @@ async fn rules(stack: &Stack, bucket: &str) -> Vec<LifecycleRule> {
 async fn own(stack: &Stack, bucket: &str, ownership: ObjectOwnership) {
     let rule = OwnershipControlsRule::builder().object_ownership(ownership);
     let controls = OwnershipControls::builder().rules(rule.build().expect("a rule"));
-    let put = stack.sites.home.s3.put_bucket_ownership_controls();
+    let put = stack.clients.home.s3.put_bucket_ownership_controls();
     let put = put.bucket(bucket);
     let put = put.ownership_controls(controls.build().expect("controls"));
     put.send().await.expect("ownership");
@@ -175,7 +174,7 @@ async fn own(stack: &Stack, bucket: &str, ownership: ObjectOwnership) {
 
 async fn keep_versions(stack: &Stack, bucket: &str, status: BucketVersioningStatus) {
     let versioning = VersioningConfiguration::builder().status(status).build();
-    let put = stack.sites.home.s3.put_bucket_versioning().bucket(bucket);
+    let put = stack.clients.home.s3.put_bucket_versioning().bucket(bucket);
     let put = put.versioning_configuration(versioning).send().await;
     put.expect("versioning");
 }
@@ -190,7 +189,7 @@ async fn encrypt(stack: &Stack, bucket: &str, algorithm: ServerSideEncryption, k
         .apply_server_side_encryption_by_default(default)
         .bucket_key_enabled(false);
     let rules = ServerSideEncryptionConfiguration::builder().rules(rule.build());
-    let put = stack.sites.home.s3.put_bucket_encryption().bucket(bucket);
+    let put = stack.clients.home.s3.put_bucket_encryption().bucket(bucket);
     let put = put.server_side_encryption_configuration(rules.build().expect("rules"));
     put.send().await.expect("an encryption");
 }
@@ -201,18 +200,18 @@ async fn log_to(stack: &Stack, bucket: &str, target: &str, prefix: &str) {
         .target_prefix(prefix);
     let status = BucketLoggingStatus::builder();
     let status = status.logging_enabled(enabled.build().expect("logging"));
-    let put = stack.sites.home.s3.put_bucket_logging().bucket(bucket);
+    let put = stack.clients.home.s3.put_bucket_logging().bucket(bucket);
     let put = put.bucket_logging_status(status.build()).send().await;
     put.expect("logging");
 }
 
 async fn put_policy(stack: &Stack, bucket: &str, policy: &str) {
-    let put = stack.sites.home.s3.put_bucket_policy().bucket(bucket);
+    let put = stack.clients.home.s3.put_bucket_policy().bucket(bucket);
     put.policy(policy).send().await.expect("a policy");
 }
 
 async fn policy(stack: &Stack, bucket: &str) -> Value {
-    let get = stack.sites.home.s3.get_bucket_policy().bucket(bucket);
+    let get = stack.clients.home.s3.get_bucket_policy().bucket(bucket);
     let policy = get.send().await.expect("a policy").policy;
     serde_json::from_str(&policy.expect("a policy")).expect("JSON")
 }
@@ -291,7 +290,7 @@ macro_rules! mutation {
 pub(crate) fn mutations() -> Vec<Mutation> {
     vec![
         mutation!("a data bucket is deleted", GONE, |stack| {
-            let delete = stack.sites.home.s3.delete_bucket().bucket(SIGNATURES);
+            let delete = stack.clients.home.s3.delete_bucket().bucket(SIGNATURES);
             delete.send().await.expect("deleted");
         }),
         mutation!("versioning is suspended", &["s3-versioning"], |stack| {
@@ -306,7 +305,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             "a data bucket is encrypted with another key",
             &["s3-encryption"],
             |stack| {
-                let made = stack.sites.kms.create_key().send().await.expect("a key");
+                let made = stack.clients.kms.create_key().send().await.expect("a key");
                 let arn = made.key_metadata.and_then(|key| key.arn).expect("its ARN");
                 encrypt(stack, DOCUMENTS, ServerSideEncryption::AwsKms, Some(&arn)).await;
             }
@@ -397,7 +396,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "s3-lifecycle-multipart",
             ],
             |stack| {
-                let delete = stack.sites.home.s3.delete_bucket_lifecycle();
+                let delete = stack.clients.home.s3.delete_bucket_lifecycle();
                 delete.bucket(LOGS).send().await.expect("deleted");
             }
         ),
@@ -411,7 +410,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     .ignore_public_acls(true)
                     .restrict_public_buckets(false)
                     .build();
-                let put = stack.sites.home.s3.put_public_access_block();
+                let put = stack.clients.home.s3.put_public_access_block();
                 let put = put.bucket(PHOTOS);
                 let put = put.public_access_block_configuration(settings);
                 put.send().await.expect("a block");
@@ -494,7 +493,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             "the policy of a data bucket is deleted",
             &["s3-tls", "s3-tls-version", "cloudfront-bucket-access"],
             |stack| {
-                let delete = stack.sites.home.s3.delete_bucket_policy();
+                let delete = stack.clients.home.s3.delete_bucket_policy();
                 delete.bucket(DOCUMENTS).send().await.expect("deleted");
             }
         ),
@@ -502,7 +501,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             "access to a bucket is not logged",
             &["s3-logging", "s3-log-delivery"],
             |stack| {
-                let put = stack.sites.home.s3.put_bucket_logging().bucket(PHOTOS);
+                let put = stack.clients.home.s3.put_bucket_logging().bucket(PHOTOS);
                 let none = BucketLoggingStatus::builder().build();
                 let put = put.bucket_logging_status(none).send().await;
                 put.expect("no logging");
@@ -527,7 +526,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
 }
 
 async fn open(stack: &Stack, bucket: &str) {
-    let delete = stack.sites.home.s3.delete_public_access_block();
+    let delete = stack.clients.home.s3.delete_public_access_block();
     delete.bucket(bucket).send().await.expect("deleted");
 }
 
@@ -595,11 +594,16 @@ async fn replicate(stack: &Stack) {
     let rules = ReplicationConfiguration::builder()
         .role(stack.state.one("aws_iam_role", "execution").text("arn"))
         .rules(rule.build().expect("a rule"));
-    let put = stack.sites.home.s3.put_bucket_replication().bucket(PHOTOS);
+    let put = stack
+        .clients
+        .home
+        .s3
+        .put_bucket_replication()
+        .bucket(PHOTOS);
     let put = put.replication_configuration(rules.build().expect("rules"));
     put.send().await.expect("replication");
     let alarm = format!("{PHOTOS}-replication-failures");
-    let cloudwatch = &stack.sites.home.cloudwatch;
+    let cloudwatch = &stack.clients.home.cloudwatch;
     let put = cloudwatch
         .put_metric_alarm()
         .alarm_name(&alarm)

@@ -12,7 +12,7 @@ use crate::mutation::{ByUnitTest, Mutation};
 use crate::state::Resource;
 
 pub(crate) async fn build(stack: &mut Stack) {
-    let cache = stack.sites.elasticache.clone();
+    let cache = stack.clients.elasticache.clone();
     let subnets = stack
         .state
         .one("aws_elasticache_subnet_group", "module.cache");
@@ -74,7 +74,7 @@ fn create(stack: &Stack) -> CreateReplicationGroupFluentBuilder {
         .state
         .one("aws_elasticache_replication_group", "module.cache");
     stack
-        .sites
+        .clients
         .elasticache
         .create_replication_group()
         .replication_group_id(it.text("replication_group_id"))
@@ -119,14 +119,14 @@ fn id(stack: &Stack) -> String {
 /// A change of the group, at once.
 macro_rules! change {
     ($stack:ident, $($call:tt)*) => {{
-        let change = $stack.sites.elasticache.modify_replication_group();
+        let change = $stack.clients.elasticache.modify_replication_group();
         let change = change.replication_group_id(id($stack)).apply_immediately(true);
         change.$($call)*.send().await.expect("a change");
     }};
 }
 
 async fn delete(stack: &Stack) {
-    let gone = stack.sites.elasticache.delete_replication_group();
+    let gone = stack.clients.elasticache.delete_replication_group();
     let gone = gone.replication_group_id(id(stack)).send().await;
     gone.expect("a deletion");
 }
@@ -168,7 +168,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
         ),
         it("Redis has one node", &["redis-nodes"], |stack| {
             async move {
-                let fewer = stack.sites.elasticache.decrease_replica_count();
+                let fewer = stack.clients.elasticache.decrease_replica_count();
                 let fewer = fewer.replication_group_id(id(stack)).new_replica_count(0);
                 fewer
                     .apply_immediately(true)
@@ -180,7 +180,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
         }),
         it("Redis has a third node", &["redis-nodes"], |stack| {
             async move {
-                let more = stack.sites.elasticache.increase_replica_count();
+                let more = stack.clients.elasticache.increase_replica_count();
                 let more = more.replication_group_id(id(stack)).new_replica_count(2);
                 more.apply_immediately(true).send().await.expect("a change");
             }
@@ -271,7 +271,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     let public = stack.state.one("aws_subnet", "public[\"0\"]");
                     let mut subnets = group.texts("subnet_ids");
                     subnets.push(public.text("id").to_owned());
-                    let change = stack.sites.elasticache.modify_cache_subnet_group();
+                    let change = stack.clients.elasticache.modify_cache_subnet_group();
                     let change = change.cache_subnet_group_name(group.text("name"));
                     let change = change.set_subnet_ids(Some(subnets)).send().await;
                     change.expect("a subnet group");

@@ -16,7 +16,7 @@ use crate::mutation::{ByUnitTest, Mutation, show};
 use crate::state::Resource;
 
 pub(crate) async fn build(stack: &mut Stack) {
-    let cloudfront = stack.sites.cloudfront.clone();
+    let cloudfront = stack.clients.cloudfront.clone();
     for control in stack.state.of("aws_cloudfront_origin_access_control") {
         let config = OriginAccessControlConfig::builder()
             .name(control.text("name"))
@@ -59,7 +59,7 @@ pub(crate) async fn build(stack: &mut Stack) {
 }
 
 async fn delivery(stack: &mut Stack) {
-    let logs = stack.sites.global_logs.clone();
+    let logs = stack.clients.global_logs.clone();
     let source = stack.state.one("aws_cloudwatch_log_delivery_source", "cdn");
     let put = logs.put_delivery_source().name(source.text("name"));
     let put = put.log_type(source.text("log_type"));
@@ -207,7 +207,7 @@ fn restrictions(kind: GeoRestrictionType, countries: &[String]) -> Restrictions 
 
 /// Changes the distribution's settings.
 async fn change(stack: &Stack, change: impl FnOnce(&mut DistributionConfig)) {
-    let cloudfront = &stack.sites.cloudfront;
+    let cloudfront = &stack.clients.cloudfront;
     let distribution = stack.state.one("aws_cloudfront_distribution", "cdn");
     let id = distribution.text("id");
     let found = cloudfront.get_distribution_config().id(id).send().await;
@@ -274,7 +274,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
     vec![
         mutation!("the distribution is deleted", GONE, |stack| {
             change(stack, |config| config.enabled = false).await;
-            let cloudfront = &stack.sites.cloudfront;
+            let cloudfront = &stack.clients.cloudfront;
             let distribution = stack.state.one("aws_cloudfront_distribution", "cdn");
             let id = distribution.text("id");
             let found = cloudfront.get_distribution_config().id(id).send().await;
@@ -393,7 +393,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 .state
                 .one("aws_cloudfront_origin_access_control", "cdn");
             let id = control.text("id");
-            let cloudfront = &stack.sites.cloudfront;
+            let cloudfront = &stack.clients.cloudfront;
             let found = cloudfront
                 .get_origin_access_control_config()
                 .id(id)
@@ -423,7 +423,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             &["cloudfront-logs"],
             |stack| {
                 let delivery = stack.state.one("aws_cloudwatch_log_delivery", "cdn");
-                let delete = stack.sites.global_logs.delete_delivery();
+                let delete = stack.clients.global_logs.delete_delivery();
                 let delete = delete.id(delivery.text("id")).send().await;
                 delete.expect("deleted");
             }

@@ -13,7 +13,7 @@ use crate::state::Resource;
 use crate::{Stack, region};
 
 pub(crate) async fn build(stack: &mut Stack) {
-    let rds = stack.sites.rds.clone();
+    let rds = stack.clients.rds.clone();
     let subnets = stack.state.one("aws_db_subnet_group", "module.database");
     rds.create_db_subnet_group()
         .db_subnet_group_name(subnets.text("name"))
@@ -40,7 +40,7 @@ pub(crate) async fn build(stack: &mut Stack) {
 }
 
 async fn parameters(stack: &mut Stack) {
-    let rds = stack.sites.rds.clone();
+    let rds = stack.clients.rds.clone();
     let group = stack.state.one("aws_db_parameter_group", "module.database");
     // Terraform ends a prefix with a number of its own.
     let name = format!("{}20261101000000000000000001", group.text("name_prefix"));
@@ -75,7 +75,7 @@ fn create(stack: &Stack) -> CreateDBInstanceFluentBuilder {
     let it = stack.state.one("aws_db_instance", "module.database");
     let key = it.text("kms_key_id");
     stack
-        .sites
+        .clients
         .rds
         .create_db_instance()
         .db_instance_identifier(it.text("identifier"))
@@ -130,7 +130,7 @@ async fn settled(stack: &Stack) -> DbInstance {
     // Creation, first backup, first upload; a daily backup may fall into it.
     for _ in 0..12 {
         rds.step(Duration::from_secs(300)).await;
-        let found = stack.sites.rds.describe_db_instances().send().await;
+        let found = stack.clients.rds.describe_db_instances().send().await;
         let found = found.expect("instances").db_instances.unwrap_or_default();
         if let [instance] = &found[..]
             && instance.db_instance_status() == Some("available")
@@ -146,7 +146,7 @@ async fn settled(stack: &Stack) -> DbInstance {
 /// A change of the instance, at once.
 macro_rules! change {
     ($stack:ident, $($call:tt)*) => {{
-        let change = $stack.sites.rds.modify_db_instance();
+        let change = $stack.clients.rds.modify_db_instance();
         let change = change.db_instance_identifier(id($stack)).apply_immediately(true);
         change.$($call)*.send().await.expect("a change");
         settled($stack).await;
@@ -173,7 +173,7 @@ fn name_secret(stack: &Stack, made: Option<DbInstance>) {
 }
 
 async fn delete(stack: &Stack) {
-    let rds = &stack.sites.rds;
+    let rds = &stack.clients.rds;
     let open = rds.modify_db_instance().db_instance_identifier(id(stack));
     let open = open.deletion_protection(false).send().await;
     open.expect("no protection");
@@ -186,7 +186,7 @@ async fn delete(stack: &Stack) {
 
 /// A key that is not the stack's.
 pub(crate) async fn another_key(stack: &Stack) -> String {
-    let made = stack.sites.kms.create_key().send().await.expect("a key");
+    let made = stack.clients.kms.create_key().send().await.expect("a key");
     made.key_metadata.and_then(|key| key.arn).expect("its ARN")
 }
 
@@ -198,7 +198,7 @@ async fn parameter(stack: &Stack, name: &str, value: &str, how: ApplyMethod) {
         .apply_method(how)
         .build();
     stack
-        .sites
+        .clients
         .rds
         .modify_db_parameter_group()
         .db_parameter_group_name(it.text("parameter_group_name"))
@@ -351,7 +351,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     let public = stack.state.one("aws_subnet", "public[\"0\"]");
                     let mut subnets = group.texts("subnet_ids");
                     subnets.push(public.text("id").to_owned());
-                    let change = stack.sites.rds.modify_db_subnet_group();
+                    let change = stack.clients.rds.modify_db_subnet_group();
                     let change = change.db_subnet_group_name(group.text("name"));
                     let change = change.set_subnet_ids(Some(subnets)).send().await;
                     change.expect("a subnet group");
@@ -439,7 +439,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             &["rds-nothing-pending"],
             |stack| {
                 async move {
-                    let change = stack.sites.rds.modify_db_instance();
+                    let change = stack.clients.rds.modify_db_instance();
                     let change = change.db_instance_identifier(id(stack));
                     let change = change.db_instance_class("db.t4g.large").send().await;
                     change.expect("a change");
@@ -491,7 +491,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 ],
                 |stack| {
                     async move {
-                        let change = stack.sites.rds.modify_db_instance();
+                        let change = stack.clients.rds.modify_db_instance();
                         let change = change.db_instance_identifier(id(stack));
                         let change = change.manage_master_user_password(false);
                         let change = change.master_user_password("by-hand-0123456789");

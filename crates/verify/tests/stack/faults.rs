@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use local_aws::{Fault, FaultKind};
-use verify::{Answer, Checked, Status};
+use report::finding::Status;
+use verify::{Answer, Checked};
 
 use crate::Stack;
 

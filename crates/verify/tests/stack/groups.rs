@@ -11,7 +11,7 @@ use crate::network::{id, tags};
 use crate::state::Resource;
 
 pub(crate) async fn build(stack: &mut Stack) {
-    let ec2 = stack.sites.ec2.clone();
+    let ec2 = stack.clients.ec2.clone();
     for group in stack.state.of("aws_security_group") {
         let made = ec2
             .create_security_group()
@@ -95,14 +95,14 @@ fn rule(protocol: &str, ports: Option<(i32, i32)>, peer: Peer) -> IpPermission {
 
 async fn takes(stack: &Stack, group: &str, rule: IpPermission) {
     let group = id(stack, group);
-    let made = stack.sites.ec2.authorize_security_group_ingress();
+    let made = stack.clients.ec2.authorize_security_group_ingress();
     let made = made.group_id(group).ip_permissions(rule).send().await;
     made.expect("a rule");
 }
 
 async fn reaches(stack: &Stack, group: &str, rule: IpPermission) {
     let group = id(stack, group);
-    let made = stack.sites.ec2.authorize_security_group_egress();
+    let made = stack.clients.ec2.authorize_security_group_egress();
     let made = made.group_id(group).ip_permissions(rule).send().await;
     made.expect("a rule");
 }
@@ -112,11 +112,11 @@ async fn without(stack: &Stack, kind: &str, name: &str) {
     let gone = stack.state.one(kind, name);
     let (group, rule) = (gone.text("security_group_id"), permission(&gone));
     if kind.contains("ingress") {
-        let revoked = stack.sites.ec2.revoke_security_group_ingress();
+        let revoked = stack.clients.ec2.revoke_security_group_ingress();
         let revoked = revoked.group_id(group).ip_permissions(rule).send().await;
         revoked.expect("no rule");
     } else {
-        let revoked = stack.sites.ec2.revoke_security_group_egress();
+        let revoked = stack.clients.ec2.revoke_security_group_egress();
         let revoked = revoked.group_id(group).ip_permissions(rule).send().await;
         revoked.expect("no rule");
     }
@@ -124,12 +124,12 @@ async fn without(stack: &Stack, kind: &str, name: &str) {
 
 /// A group that terraform does not know, open to everybody.
 async fn stranger(stack: &Stack) {
-    let made = stack.sites.ec2.create_security_group();
+    let made = stack.clients.ec2.create_security_group();
     let made = made.group_name("by-hand").description("by hand");
     let made = made.vpc_id(id(stack, "vpc_id")).send().await;
     let made = made.expect("a group").group_id.expect("its id");
     let open = stack
-        .sites
+        .clients
         .ec2
         .authorize_security_group_ingress()
         .group_id(made);
@@ -141,7 +141,7 @@ async fn members_talk(stack: &Stack) {
     let default = stack.state.one("aws_default_security_group", "networking");
     let group = default.text("id").to_owned();
     let open = stack
-        .sites
+        .clients
         .ec2
         .authorize_security_group_ingress()
         .group_id(&group);
@@ -150,7 +150,7 @@ async fn members_talk(stack: &Stack) {
 }
 
 async fn no_redis_group(stack: &Stack) {
-    let gone = stack.sites.ec2.delete_security_group();
+    let gone = stack.clients.ec2.delete_security_group();
     let gone = gone
         .group_id(id(stack, "redis_security_group_id"))
         .send()

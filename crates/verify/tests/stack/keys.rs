@@ -14,7 +14,7 @@ pub(crate) async fn build(stack: &mut Stack) {
         tag.build().expect("a tag")
     });
     let made = stack
-        .sites
+        .clients
         .kms
         .create_key()
         .description(key.text("description"))
@@ -26,7 +26,7 @@ pub(crate) async fn build(stack: &mut Stack) {
         .key_metadata
         .expect("what was made");
     if key.flag("enable_key_rotation") {
-        let rotation = stack.sites.kms.enable_key_rotation();
+        let rotation = stack.clients.kms.enable_key_rotation();
         let rotation = rotation.key_id(&made.key_id).send().await;
         rotation.expect("rotation");
     }
@@ -35,7 +35,7 @@ pub(crate) async fn build(stack: &mut Stack) {
     stack.state.became(&key, "key_id", &made.key_id);
     let alias = stack.state.one("aws_kms_alias", "module.security");
     stack
-        .sites
+        .clients
         .kms
         .create_alias()
         .alias_name(alias.text("name"))
@@ -53,7 +53,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             breaks: &["kms-enabled"],
             apply: |stack| {
                 async {
-                    let (kms, key) = (&stack.sites.kms, id(stack, "kms_key_arn"));
+                    let (kms, key) = (&stack.clients.kms, id(stack, "kms_key_arn"));
                     let off = kms.disable_key().key_id(key).send().await;
                     off.expect("disabled");
                 }
@@ -66,7 +66,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             breaks: &["kms-enabled", "kms-rotation"],
             apply: |stack| {
                 async {
-                    let (kms, key) = (&stack.sites.kms, id(stack, "kms_key_arn"));
+                    let (kms, key) = (&stack.clients.kms, id(stack, "kms_key_arn"));
                     let gone = kms
                         .schedule_key_deletion()
                         .key_id(key)
@@ -82,7 +82,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             breaks: &["kms-rotation"],
             apply: |stack| {
                 async {
-                    let (kms, key) = (&stack.sites.kms, id(stack, "kms_key_arn"));
+                    let (kms, key) = (&stack.clients.kms, id(stack, "kms_key_arn"));
                     let off = kms.disable_key_rotation().key_id(key).send().await;
                     off.expect("off");
                 }
@@ -95,7 +95,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             breaks: &["kms-rotation"],
             apply: |stack| {
                 async {
-                    let (kms, key) = (&stack.sites.kms, id(stack, "kms_key_arn"));
+                    let (kms, key) = (&stack.clients.kms, id(stack, "kms_key_arn"));
                     let on = kms
                         .enable_key_rotation()
                         .key_id(key)
@@ -113,7 +113,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 async {
                     let alias = stack.state.one("aws_kms_alias", "security");
                     let gone = stack
-                        .sites
+                        .clients
                         .kms
                         .delete_alias()
                         .alias_name(alias.text("name"));
@@ -129,7 +129,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             apply: |stack| {
                 async {
                     let alias = stack.state.one("aws_kms_alias", "security");
-                    let kms = &stack.sites.kms;
+                    let kms = &stack.clients.kms;
                     let other = kms.create_key().send().await.expect("a key");
                     let other = other.key_metadata.expect("what was made").key_id;
                     let moved = kms
@@ -147,7 +147,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             breaks: &["kms-policy"],
             apply: |stack| {
                 async {
-                    let (kms, key) = (&stack.sites.kms, id(stack, "kms_key_arn"));
+                    let (kms, key) = (&stack.clients.kms, id(stack, "kms_key_arn"));
 let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}]}"#; let put = kms.put_key_policy().key_id(key).policy(policy); put.send().await.expect("a policy");
                 }
                 .boxed()
@@ -159,7 +159,7 @@ let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Pri
             breaks: &["kms-policy"],
             apply: |stack| {
                 async {
-                    let (kms, key) = (&stack.sites.kms, id(stack, "kms_key_arn"));
+                    let (kms, key) = (&stack.clients.kms, id(stack, "kms_key_arn"));
 let policy = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam::123456789012:root", "arn:aws:iam::444455556666:root"]}, "Action": "kms:*", "Resource": "*"}]}"#; let put = kms.put_key_policy().key_id(key).policy(policy); put.send().await.expect("a policy");
                 }
                 .boxed()

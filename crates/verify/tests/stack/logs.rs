@@ -12,7 +12,7 @@ use crate::mutation::{ByUnitTest, Mutation, show};
 use crate::network::{id, tags};
 
 pub(crate) async fn build(stack: &mut Stack) {
-    let logs = stack.sites.logs.clone();
+    let logs = stack.clients.logs.clone();
     for group in stack.state.of("aws_cloudwatch_log_group") {
         let name = group.text("name");
         let tags: HashMap<String, String> = group.tags().into_iter().collect();
@@ -31,7 +31,7 @@ pub(crate) async fn build(stack: &mut Stack) {
     role(stack).await;
     let log = stack.state.one("aws_flow_log", "module.networking");
     let made = stack
-        .sites
+        .clients
         .ec2
         .create_flow_logs()
         .resource_type(FlowLogsResourceType::Vpc)
@@ -55,7 +55,7 @@ pub(crate) async fn build(stack: &mut Stack) {
 /// The role that flow logs write with, unless it has been made with the others.
 async fn role(stack: &mut Stack) {
     let role = stack.state.one("aws_iam_role", "module.networking");
-    let iam = stack.sites.iam.clone();
+    let iam = stack.clients.iam.clone();
     if iam
         .get_role()
         .role_name(role.text("name"))
@@ -85,7 +85,7 @@ async fn role(stack: &mut Stack) {
 /// A record of the flow log that was made `at`.
 pub(crate) async fn record(stack: &Stack, at: jiff::Timestamp) {
     let flow = stack.state.one("aws_cloudwatch_log_group", "networking");
-    let (logs, group) = (&stack.sites.logs, flow.text("name"));
+    let (logs, group) = (&stack.clients.logs, flow.text("name"));
     let stream = format!("eni-{}-all", at.as_millisecond());
     let made = logs.create_log_stream().log_group_name(group);
     let made = made.log_stream_name(&stream).send().await;
@@ -102,7 +102,7 @@ pub(crate) async fn record(stack: &Stack, at: jiff::Timestamp) {
 
 /// The group is made anew without a key, and the flow log goes on writing to it.
 async fn plain(stack: &Stack) {
-    let (logs, name) = (&stack.sites.logs, id(stack, "flow_log_group_name"));
+    let (logs, name) = (&stack.clients.logs, id(stack, "flow_log_group_name"));
     let group = stack.state.one("aws_cloudwatch_log_group", "networking");
     let gone = logs.delete_log_group().log_group_name(&name).send().await;
     gone.expect("no group");
@@ -130,7 +130,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             ],
             apply: |stack| {
                 async {
-                    let gone = stack.sites.ec2.delete_flow_logs();
+                    let gone = stack.clients.ec2.delete_flow_logs();
                     let gone = gone.flow_log_ids(id(stack, "flow_log_id"));
                     gone.send().await.expect("no flow log");
                 }
@@ -153,7 +153,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             apply: |stack| {
                 async {
                     let role = stack.state.one("aws_iam_role", "module.networking");
-                    let iam = &stack.sites.iam;
+                    let iam = &stack.clients.iam;
                     let policy = iam
                         .delete_role_policy()
                         .role_name(role.text("name"))
@@ -178,7 +178,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             ],
             apply: |stack| {
                 async {
-                    let (logs, group) = (&stack.sites.logs, id(stack, "flow_log_group_name"));
+                    let (logs, group) = (&stack.clients.logs, id(stack, "flow_log_group_name"));
                     let gone = logs.delete_log_group().log_group_name(group);
                     gone.send().await.expect("no group");
                 }
@@ -191,7 +191,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             breaks: &["flow-logs-retention"],
             apply: |stack| {
                 async {
-                    let (logs, group) = (&stack.sites.logs, id(stack, "flow_log_group_name"));
+                    let (logs, group) = (&stack.clients.logs, id(stack, "flow_log_group_name"));
                     let kept = logs
                         .put_retention_policy()
                         .log_group_name(group)
@@ -207,7 +207,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             breaks: &["flow-logs-retention"],
             apply: |stack| {
                 async {
-                    let (logs, group) = (&stack.sites.logs, id(stack, "flow_log_group_name"));
+                    let (logs, group) = (&stack.clients.logs, id(stack, "flow_log_group_name"));
                     let kept = logs.delete_retention_policy().log_group_name(group);
                     kept.send().await.expect("no retention");
                 }
@@ -226,7 +226,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             breaks: &["flow-logs-recent"],
             apply: |stack| {
                 async {
-                    let (logs, group) = (&stack.sites.logs, id(stack, "flow_log_group_name"));
+                    let (logs, group) = (&stack.clients.logs, id(stack, "flow_log_group_name"));
                     let found = logs
                         .describe_log_streams()
                         .log_group_name(&group)

@@ -26,11 +26,12 @@ mod table;
 mod tags;
 
 use aws_env::{AwsEnv, Options};
+use evidence::Outputs;
 use local_aws::{LocalAws, RdsClock, RdsOptions};
+use report::finding::Status;
 use settings::{Region, Settings};
-use verify::{Checked, Outputs, Pattern, Selection, Sites, Wanted};
-
 use state::State;
+use verify::{Checked, EnvironmentClients, Pattern, Selection, Wanted};
 
 const SETTINGS: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
 
@@ -41,7 +42,7 @@ const ACCOUNT: &str = "123456789012";
 pub(crate) struct Stack {
     pub(crate) aws: LocalAws,
     pub(crate) env: AwsEnv,
-    pub(crate) sites: Sites,
+    pub(crate) clients: EnvironmentClients,
     pub(crate) state: State,
 }
 
@@ -61,11 +62,11 @@ impl Stack {
             .await
             .expect("the local AWS starts")?;
         let env = environment(&aws, None).await;
-        let sites = Sites::new(&env.access(region()), &env.global(region()));
+        let clients = EnvironmentClients::new(&env.access(region()), &env.global(region()));
         Some(Self {
             aws,
             env,
-            sites,
+            clients,
             state: State::load(),
         })
     }
@@ -91,30 +92,35 @@ impl Stack {
 
     pub(crate) async fn check(&self) -> Checked {
         let outputs = self.state.outputs();
-        self.asked(&self.sites, &outputs, Vec::new()).await
+        self.asked(&self.clients, &outputs, Vec::new()).await
     }
 
     /// With these outputs; only these checks, or all.
     pub(crate) async fn check_only(&self, outputs: &[u8], only: Vec<Pattern>) -> Checked {
-        self.asked(&self.sites, outputs, only).await
+        self.asked(&self.clients, outputs, only).await
     }
 
     /// Clients that do not try again.
-    pub(crate) async fn impatient(&self) -> Sites {
+    pub(crate) async fn impatient(&self) -> EnvironmentClients {
         let env = environment(&self.aws, Some(1)).await;
-        Sites::new(&env.access(region()), &env.global(region()))
+        EnvironmentClients::new(&env.access(region()), &env.global(region()))
     }
 
-    pub(crate) async fn check_with(&self, sites: &Sites) -> Checked {
-        self.asked(sites, &self.state.outputs(), Vec::new()).await
+    pub(crate) async fn check_with(&self, clients: &EnvironmentClients) -> Checked {
+        self.asked(clients, &self.state.outputs(), Vec::new()).await
     }
 
-    async fn asked(&self, sites: &Sites, outputs: &[u8], only: Vec<Pattern>) -> Checked {
+    async fn asked(
+        &self,
+        clients: &EnvironmentClients,
+        outputs: &[u8],
+        only: Vec<Pattern>,
+    ) -> Checked {
         let outputs = Outputs::parse(outputs).expect("outputs");
         let today = jiff::civil::date(2026, 11, 1);
         let wanted = Wanted::new(&Settings::parse(SETTINGS, today).expect("settings"));
         verify::check(
-            sites,
+            clients,
             &outputs,
             &wanted,
             &Selection {
@@ -147,12 +153,10 @@ pub(crate) fn region() -> Region {
 
 /// What is not as it should be, in lines.
 fn amiss(checked: &Checked) -> Vec<String> {
-    let amiss = checked.answers.iter().filter(|answer| {
-        matches!(
-            answer.status,
-            verify::Status::Wrong | verify::Status::Unknown
-        )
-    });
+    let amiss = checked
+        .answers
+        .iter()
+        .filter(|answer| matches!(answer.status, Status::Wrong | Status::Unknown));
     amiss
         .map(|answer| {
             let (check, resource) = (answer.check.id, &answer.resource);

@@ -64,17 +64,17 @@ fn is_global(resource: &Resource) -> bool {
 
 fn sns(stack: &Stack, resource: &Resource) -> aws_sdk_sns::Client {
     if is_global(resource) {
-        stack.sites.global_sns.clone()
+        stack.clients.global_sns.clone()
     } else {
-        stack.sites.sns.clone()
+        stack.clients.sns.clone()
     }
 }
 
 fn cloudwatch(stack: &Stack, resource: &Resource) -> aws_sdk_cloudwatch::Client {
     if is_global(resource) {
-        stack.sites.global_cloudwatch.clone()
+        stack.clients.global_cloudwatch.clone()
     } else {
-        stack.sites.home.cloudwatch.clone()
+        stack.clients.home.cloudwatch.clone()
     }
 }
 
@@ -103,7 +103,7 @@ async fn put_dashboard(stack: &Stack, body: &str) {
     let dashboard = stack
         .state
         .one("aws_cloudwatch_dashboard", "module.monitoring");
-    let put = stack.sites.home.cloudwatch.put_dashboard();
+    let put = stack.clients.home.cloudwatch.put_dashboard();
     let put = put.dashboard_name(dashboard.text("dashboard_name"));
     put.dashboard_body(body).send().await.expect("a dashboard");
 }
@@ -205,7 +205,7 @@ fn dashboard() -> Vec<Mutation> {
             |stack| {
                 async move {
                     let dashboard = stack.state.one("aws_cloudwatch_dashboard", "monitoring");
-                    let gone = stack.sites.home.cloudwatch.delete_dashboards();
+                    let gone = stack.clients.home.cloudwatch.delete_dashboards();
                     let gone = gone.dashboard_names(dashboard.text("dashboard_name"));
                     gone.send().await.expect("a deletion");
                 }
@@ -370,7 +370,7 @@ fn alarms() -> Vec<Mutation> {
             |stack| {
                 async move {
                     let alarm = stack.state.one("aws_cloudwatch_metric_alarm", "rds-cpu");
-                    let off = stack.sites.home.cloudwatch.disable_alarm_actions();
+                    let off = stack.clients.home.cloudwatch.disable_alarm_actions();
                     let off = off.alarm_names(alarm.text("alarm_name")).send().await;
                     off.expect("a change");
                 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
-use verify::{Checked, Status};
+use report::finding::Status;
+use verify::Checked;
 
 use crate::Stack;
 

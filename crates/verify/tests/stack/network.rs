@@ -17,7 +17,7 @@ pub(crate) async fn build(stack: &mut Stack) {
     routes(stack).await;
     for endpoint in stack.state.of("aws_vpc_endpoint") {
         let made = stack
-            .sites
+            .clients
             .ec2
             .create_vpc_endpoint()
             .vpc_id(endpoint.text("vpc_id"))
@@ -49,7 +49,7 @@ fn pairs(resource: &Resource) -> Vec<Tag> {
 }
 
 async fn vpc(stack: &mut Stack) {
-    let ec2 = stack.sites.ec2.clone();
+    let ec2 = stack.clients.ec2.clone();
     let vpc = stack.state.one("aws_vpc", "module.networking");
     let id = ec2
         .create_vpc()
@@ -110,7 +110,7 @@ async fn vpc(stack: &mut Stack) {
 async fn subnets(stack: &mut Stack) {
     for subnet in stack.state.of("aws_subnet") {
         let made = stack
-            .sites
+            .clients
             .ec2
             .create_subnet()
             .vpc_id(subnet.text("vpc_id"))
@@ -128,7 +128,7 @@ async fn subnets(stack: &mut Stack) {
 }
 
 async fn ways_out(stack: &mut Stack) {
-    let ec2 = stack.sites.ec2.clone();
+    let ec2 = stack.clients.ec2.clone();
     let gateway = stack.state.one("aws_internet_gateway", "module.networking");
     let made = ec2
         .create_internet_gateway()
@@ -174,7 +174,7 @@ async fn ways_out(stack: &mut Stack) {
 }
 
 async fn routes(stack: &mut Stack) {
-    let ec2 = stack.sites.ec2.clone();
+    let ec2 = stack.clients.ec2.clone();
     for table in stack.state.of("aws_route_table") {
         let made = ec2
             .create_route_table()
@@ -240,14 +240,14 @@ fn table(stack: &Stack, subnet: &str) -> String {
 
 /// Takes a default route away.
 async fn without_default_route(stack: &Stack, table: &str) {
-    let route = stack.sites.ec2.delete_route().route_table_id(table);
+    let route = stack.clients.ec2.delete_route().route_table_id(table);
     let route = route.destination_cidr_block("0.0.0.0/0").send().await;
     route.expect("no route");
 }
 
 /// Puts a subnet under another route table.
 async fn under(stack: &Stack, subnet: &str, table: &str) {
-    let ec2 = &stack.sites.ec2;
+    let ec2 = &stack.clients.ec2;
     let of = Filter::builder()
         .name("association.subnet-id")
         .values(subnet);
@@ -275,7 +275,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             apply: |stack| {
                 async {
                     let nat = id(stack, "nat_gateway_ids");
-                    let gone = stack.sites.ec2.delete_nat_gateway().nat_gateway_id(nat);
+                    let gone = stack.clients.ec2.delete_nat_gateway().nat_gateway_id(nat);
                     gone.send().await.expect("no gateway");
                 }
                 .boxed()
@@ -289,7 +289,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 async {
                     let table = table(stack, &id(stack, "private_subnet_ids"));
                     let other = ids(stack, "nat_gateway_ids").pop().expect("two gateways");
-                    let route = stack.sites.ec2.replace_route().route_table_id(table);
+                    let route = stack.clients.ec2.replace_route().route_table_id(table);
                     let route = route.destination_cidr_block("0.0.0.0/0");
                     route.nat_gateway_id(other).send().await.expect("a route");
                 }
@@ -316,7 +316,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 async {
                     let table = table(stack, &id(stack, "private_subnet_ids"));
                     let gateway = stack.state.one("aws_internet_gateway", "networking");
-                    let route = stack.sites.ec2.replace_route().route_table_id(table);
+                    let route = stack.clients.ec2.replace_route().route_table_id(table);
                     let route = route.destination_cidr_block("0.0.0.0/0");
                     let route = route.gateway_id(gateway.text("id")).send().await;
                     route.expect("a route");
@@ -332,7 +332,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 async {
                     let table = table(stack, &id(stack, "private_subnet_ids"));
                     let gateway = stack.state.one("aws_internet_gateway", "networking");
-                    let route = stack.sites.ec2.create_route().route_table_id(table);
+                    let route = stack.clients.ec2.create_route().route_table_id(table);
                     let route = route.destination_ipv6_cidr_block("::/0");
                     let route = route.gateway_id(gateway.text("id")).send().await;
                     route.expect("a route");
@@ -389,7 +389,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             apply: |stack| {
                 async {
                     let subnet = id(stack, "private_subnet_ids");
-                    let gone = stack.sites.ec2.delete_subnet().subnet_id(subnet);
+                    let gone = stack.clients.ec2.delete_subnet().subnet_id(subnet);
                     gone.send().await.expect("no subnet");
                 }
                 .boxed()
@@ -403,7 +403,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 async {
                     let subnet = id(stack, "private_subnet_ids");
                     let on = AttributeBooleanValue::builder().value(true).build();
-                    let given = stack.sites.ec2.modify_subnet_attribute();
+                    let given = stack.clients.ec2.modify_subnet_attribute();
                     let given = given.subnet_id(subnet).map_public_ip_on_launch(on);
                     given.send().await.expect("addresses");
                 }
@@ -417,7 +417,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             apply: |stack| {
                 async {
                     let off = AttributeBooleanValue::builder().value(false).build();
-                    let names = stack.sites.ec2.modify_vpc_attribute();
+                    let names = stack.clients.ec2.modify_vpc_attribute();
                     let names = names.vpc_id(id(stack, "vpc_id")).enable_dns_hostnames(off);
                     names.send().await.expect("no names");
                 }
@@ -431,7 +431,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             apply: |stack| {
                 async {
                     let off = AttributeBooleanValue::builder().value(false).build();
-                    let support = stack.sites.ec2.modify_vpc_attribute();
+                    let support = stack.clients.ec2.modify_vpc_attribute();
                     let support = support.vpc_id(id(stack, "vpc_id")).enable_dns_support(off);
                     support.send().await.expect("no names");
                 }
@@ -445,7 +445,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             apply: |stack| {
                 async {
                     let endpoint = stack.state.one("aws_vpc_endpoint", "\"s3\"");
-                    let gone = stack.sites.ec2.delete_vpc_endpoints();
+                    let gone = stack.clients.ec2.delete_vpc_endpoints();
                     let gone = gone.vpc_endpoint_ids(endpoint.text("id")).send().await;
                     gone.expect("no endpoint");
                 }

@@ -16,7 +16,7 @@ use crate::network::id;
 const ABROAD: &str = "us-west-2";
 
 async fn secret(stack: &Stack) {
-    let copied = stack.sites.secrets.replicate_secret_to_regions();
+    let copied = stack.clients.secrets.replicate_secret_to_regions();
     let copied = copied
         .secret_id(id(stack, "redis_credentials_secret_arn"))
         .add_replica_regions(ReplicaRegionType::builder().region(ABROAD).build());
@@ -62,7 +62,7 @@ async fn photos(stack: &Stack) {
         .rules(rule)
         .build()
         .expect("rules");
-    let put = stack.sites.home.s3.put_bucket_replication();
+    let put = stack.clients.home.s3.put_bucket_replication();
     let put = put.bucket(id(stack, "s3_bucket_photos"));
     let put = put.replication_configuration(rules).send().await;
     put.expect("replication");

@@ -8,7 +8,7 @@ use crate::Stack;
 use crate::mutation::{ByUnitTest, Mutation, show};
 
 pub(crate) async fn build(stack: &mut Stack) {
-    let iam = stack.sites.iam.clone();
+    let iam = stack.clients.iam.clone();
     for role in stack.state.of("aws_iam_role") {
         let name = role.text("name").to_owned();
         let tags = role.tags().into_iter().map(|(key, value)| {
@@ -50,7 +50,7 @@ pub(crate) async fn build(stack: &mut Stack) {
 
 /// What nobody's Terraform code has: the account's own settings, as they should be.
 pub(crate) async fn account(stack: &mut Stack) {
-    let iam = &stack.sites.iam;
+    let iam = &stack.clients.iam;
     iam.create_user()
         .user_name(ADA)
         .send()
@@ -70,15 +70,15 @@ pub(crate) async fn account(stack: &mut Stack) {
         .authentication_code2("234567");
     enable.send().await.expect("a second factor");
     least(stack, 14).await;
-    let bucket = stack.sites.home.s3.create_bucket().bucket(TRAIL);
+    let bucket = stack.clients.home.s3.create_bucket().bucket(TRAIL);
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder();
     let place = place.location_constraint("ca-central-1".into()).build();
     let bucket = bucket.create_bucket_configuration(place).send().await;
     bucket.expect("a bucket");
-    let trail = stack.sites.cloudtrail.create_trail().name(TRAIL);
+    let trail = stack.clients.cloudtrail.create_trail().name(TRAIL);
     let trail = trail.s3_bucket_name(TRAIL).is_multi_region_trail(true);
     trail.send().await.expect("a trail");
-    let log = stack.sites.cloudtrail.start_logging().name(TRAIL);
+    let log = stack.clients.cloudtrail.start_logging().name(TRAIL);
     log.send().await.expect("logging");
 }
 
@@ -87,19 +87,19 @@ const TRAIL: &str = "organization-trail";
 const ADA: &str = "ada";
 
 async fn least(stack: &Stack, length: i32) {
-    let update = stack.sites.iam.update_account_password_policy();
+    let update = stack.clients.iam.update_account_password_policy();
     let update = update.minimum_password_length(length).send().await;
     update.expect("a password policy");
 }
 
 async fn put(stack: &Stack, role: &str, name: &str, policy: &str) {
-    let put = stack.sites.iam.put_role_policy();
+    let put = stack.clients.iam.put_role_policy();
     let put = put.role_name(role).policy_name(name);
     put.policy_document(policy).send().await.expect("a policy");
 }
 
 async fn attach(stack: &Stack, role: &str, arn: &str) {
-    let attach = stack.sites.iam.attach_role_policy();
+    let attach = stack.clients.iam.attach_role_policy();
     let attach = attach.role_name(role).policy_arn(arn);
     attach.send().await.expect("an attachment");
 }
@@ -112,7 +112,7 @@ async fn allow(stack: &Stack, role: &str, statement: Value) {
 
 async fn trust(stack: &Stack, role: &str, statement: Value) {
     let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
-    let update = stack.sites.iam.update_assume_role_policy();
+    let update = stack.clients.iam.update_assume_role_policy();
     let update = update.role_name(role).policy_document(policy);
     update.send().await.expect("a trust policy");
 }
@@ -151,7 +151,7 @@ macro_rules! mutation {
 pub(crate) fn mutations() -> Vec<Mutation> {
     vec![
         mutation!(Some(7), "the task role is deleted", GONE, |stack| {
-            let iam = &stack.sites.iam;
+            let iam = &stack.clients.iam;
             let delete = iam.delete_role_policy().role_name(TASK);
             let delete = delete.policy_name("run-application").send().await;
             delete.expect("deleted");
@@ -291,7 +291,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             "a policy of the account whose second version allows everything is attached",
             &["iam-actions", "iam-resources"],
             |stack| {
-                let iam = &stack.sites.iam;
+                let iam = &stack.clients.iam;
                 let harmless = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow",
                     "Action": "s3:GetObject", "Resource": "arn:aws:s3:::berthcare-photos-staging/*"}});
                 let made = iam.create_policy().policy_name("extra");
@@ -313,7 +313,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             "the policy of the execution role is deleted",
             &["iam-permissions"],
             |stack| {
-                let delete = stack.sites.iam.delete_role_policy();
+                let delete = stack.clients.iam.delete_role_policy();
                 let delete = delete.role_name(EXECUTION).policy_name("start-tasks");
                 delete.send().await.expect("deleted");
             }
@@ -336,7 +336,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             "the database may not write its monitoring",
             &["iam-permissions"],
             |stack| {
-                let detach = stack.sites.iam.detach_role_policy().role_name(MONITORING);
+                let detach = stack.clients.iam.detach_role_policy().role_name(MONITORING);
                 let arn = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole";
                 detach.policy_arn(arn).send().await.expect("detached");
             }
@@ -352,7 +352,7 @@ pub(crate) fn of_account() -> Vec<Mutation> {
             "a user with a password has no second factor",
             &["account-console-mfa"],
             |stack| {
-                let iam = &stack.sites.iam;
+                let iam = &stack.clients.iam;
                 iam.create_user()
                     .user_name("bob")
                     .send()
@@ -374,7 +374,7 @@ pub(crate) fn of_account() -> Vec<Mutation> {
             "the password policy is deleted",
             &["account-password-policy"],
             |stack| {
-                let delete = stack.sites.iam.delete_account_password_policy();
+                let delete = stack.clients.iam.delete_account_password_policy();
                 delete.send().await.expect("deleted");
             }
         ),
@@ -383,7 +383,7 @@ pub(crate) fn of_account() -> Vec<Mutation> {
             "CloudTrail is stopped",
             &["account-cloudtrail"],
             |stack| {
-                let stop = stack.sites.cloudtrail.stop_logging().name(TRAIL);
+                let stop = stack.clients.cloudtrail.stop_logging().name(TRAIL);
                 stop.send().await.expect("stopped");
             }
         ),
@@ -392,7 +392,7 @@ pub(crate) fn of_account() -> Vec<Mutation> {
             "the trail is of one region",
             &["account-cloudtrail"],
             |stack| {
-                let update = stack.sites.cloudtrail.update_trail().name(TRAIL);
+                let update = stack.clients.cloudtrail.update_trail().name(TRAIL);
                 let update = update.is_multi_region_trail(false);
                 update.send().await.expect("a trail");
             }
@@ -402,7 +402,7 @@ pub(crate) fn of_account() -> Vec<Mutation> {
             "the trail is deleted",
             &["account-cloudtrail"],
             |stack| {
-                let delete = stack.sites.cloudtrail.delete_trail().name(TRAIL);
+                let delete = stack.clients.cloudtrail.delete_trail().name(TRAIL);
                 delete.send().await.expect("deleted");
             }
         ),
@@ -415,7 +415,7 @@ pub(crate) fn of_account() -> Vec<Mutation> {
                     .read_write_type(aws_sdk_cloudtrail::types::ReadWriteType::ReadOnly)
                     .include_management_events(true)
                     .build();
-                let put = stack.sites.cloudtrail.put_event_selectors();
+                let put = stack.clients.cloudtrail.put_event_selectors();
                 let put = put.trail_name(TRAIL).event_selectors(reading);
                 put.send().await.expect("selectors");
             }
@@ -426,7 +426,7 @@ pub(crate) fn of_account() -> Vec<Mutation> {
             "the second factors are taken away",
             &["account-root-mfa", "account-console-mfa"],
             |stack| {
-                let iam = &stack.sites.iam;
+                let iam = &stack.clients.iam;
                 let devices = iam.list_mfa_devices().user_name(ADA).send().await;
                 for device in devices.expect("devices").mfa_devices {
                     let off = iam.deactivate_mfa_device().user_name(ADA);

@@ -14,7 +14,7 @@ pub(crate) async fn build(stack: &mut Stack) {
         let tags = secret.tags().into_iter();
         let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
         let made = stack
-            .sites
+            .clients
             .secrets
             .create_secret()
             .name(secret.text("name"))
@@ -42,7 +42,7 @@ pub(crate) async fn build(stack: &mut Stack) {
 }
 
 async fn put(stack: &Stack, id: &str, value: &str) {
-    let put = stack.sites.secrets.put_secret_value().secret_id(id);
+    let put = stack.clients.secrets.put_secret_value().secret_id(id);
     put.secret_string(value).send().await.expect("a value");
 }
 
@@ -55,7 +55,7 @@ fn id(stack: &Stack, module: &str) -> String {
 /// Changes fields of a secret's value.
 async fn edit(stack: &Stack, module: &str, change: impl FnOnce(&mut Value)) {
     let id = id(stack, module);
-    let value = stack.sites.secrets.get_secret_value().secret_id(&id);
+    let value = stack.clients.secrets.get_secret_value().secret_id(&id);
     let value = value.send().await.expect("a value").secret_string;
     let mut value = serde_json::from_str(&value.expect("a text")).expect("JSON");
     change(&mut value);
@@ -82,7 +82,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             ],
             |stack| {
                 async move {
-                    let gone = stack.sites.secrets.delete_secret();
+                    let gone = stack.clients.secrets.delete_secret();
                     let gone = gone.secret_id(id(stack, "module.cache"));
                     let gone = gone.force_delete_without_recovery(true).send().await;
                     gone.expect("a deletion");
@@ -100,7 +100,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             ],
             |stack| {
                 async move {
-                    let gone = stack.sites.secrets.delete_secret();
+                    let gone = stack.clients.secrets.delete_secret();
                     let gone = gone.secret_id(id(stack, "module.database"));
                     gone.recovery_window_in_days(7)
                         .send()
@@ -113,7 +113,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
         it("a secret is under another key", &["secrets-key"], |stack| {
             async move {
                 let key = another_key(stack).await;
-                let change = stack.sites.secrets.update_secret();
+                let change = stack.clients.secrets.update_secret();
                 let change = change.secret_id(id(stack, "module.cache"));
                 change.kms_key_id(key).send().await.expect("a change");
             }

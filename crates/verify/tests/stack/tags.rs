@@ -10,14 +10,14 @@ use crate::network::id;
 const OWNER: &str = "Owner";
 
 async fn without_owner(stack: &Stack, id: &str) {
-    let gone = stack.sites.ec2.delete_tags().resources(id);
+    let gone = stack.clients.ec2.delete_tags().resources(id);
     let gone = gone.tags(Tag::builder().key(OWNER).build()).send().await;
     gone.expect("no tag");
 }
 
 async fn with(stack: &Stack, id: String, key: &str, value: &str) {
     let tag = Tag::builder().key(key).value(value).build();
-    let tagged = stack.sites.ec2.create_tags().resources(id);
+    let tagged = stack.clients.ec2.create_tags().resources(id);
     tagged.tags(tag).send().await.expect("a tag");
 }
 
@@ -27,32 +27,36 @@ async fn address(stack: &Stack) {
 }
 
 async fn key(stack: &Stack) {
-    let gone = stack.sites.kms.untag_resource();
+    let gone = stack.clients.kms.untag_resource();
     let gone = gone.key_id(id(stack, "kms_key_arn")).tag_keys(OWNER);
     gone.send().await.expect("no tag");
 }
 
 async fn log_group(stack: &Stack) {
     let group = stack.state.one("aws_cloudwatch_log_group", "networking");
-    let gone = stack.sites.logs.untag_resource().tag_keys(OWNER);
+    let gone = stack.clients.logs.untag_resource().tag_keys(OWNER);
     let gone = gone.resource_arn(group.text("arn")).send().await;
     gone.expect("no tag");
 }
 
 async fn role(stack: &Stack) {
     let role = stack.state.one("aws_iam_role", "module.networking");
-    let gone = stack.sites.iam.untag_role().role_name(role.text("name"));
+    let gone = stack.clients.iam.untag_role().role_name(role.text("name"));
     gone.tag_keys(OWNER).send().await.expect("no tag");
 }
 
 async fn bucket(stack: &Stack) {
-    let gone = stack.sites.home.s3.delete_bucket_tagging();
+    let gone = stack.clients.home.s3.delete_bucket_tagging();
     let gone = gone.bucket(id(stack, "s3_bucket_photos")).send().await;
     gone.expect("no tags");
 }
 
 async fn database(stack: &Stack) {
-    let gone = stack.sites.rds.remove_tags_from_resource().tag_keys(OWNER);
+    let gone = stack
+        .clients
+        .rds
+        .remove_tags_from_resource()
+        .tag_keys(OWNER);
     let gone = gone.resource_name(id(stack, "db_arn")).send().await;
     gone.expect("no tag");
 }
@@ -65,13 +69,13 @@ async fn cache(stack: &Stack) {
         crate::ACCOUNT,
         group.text("name")
     );
-    let gone = stack.sites.elasticache.remove_tags_from_resource();
+    let gone = stack.clients.elasticache.remove_tags_from_resource();
     let gone = gone.resource_name(arn).tag_keys(OWNER).send().await;
     gone.expect("no tag");
 }
 
 async fn secret(stack: &Stack) {
-    let gone = stack.sites.secrets.untag_resource().tag_keys(OWNER);
+    let gone = stack.clients.secrets.untag_resource().tag_keys(OWNER);
     let gone = gone.secret_id(id(stack, "redis_credentials_secret_arn"));
     gone.send().await.expect("no tag");
 }
@@ -80,12 +84,12 @@ async fn distribution(stack: &Stack) {
     let id = id(stack, "cloudfront_distribution_id");
     let arn = format!("arn:aws:cloudfront::{}:distribution/{id}", crate::ACCOUNT);
     let keys = aws_sdk_cloudfront::types::TagKeys::builder().items(OWNER);
-    let gone = stack.sites.cloudfront.untag_resource().resource(arn);
+    let gone = stack.clients.cloudfront.untag_resource().resource(arn);
     gone.tag_keys(keys.build()).send().await.expect("no tag");
 }
 
 async fn topic(stack: &Stack) {
-    let gone = stack.sites.global_sns.untag_resource().tag_keys(OWNER);
+    let gone = stack.clients.global_sns.untag_resource().tag_keys(OWNER);
     let gone = gone.resource_arn(id(stack, "sns_global_alerts_topic_arn"));
     gone.send().await.expect("no tag");
 }
@@ -96,7 +100,7 @@ async fn alarm(stack: &Stack) {
         crate::region(),
         crate::ACCOUNT
     );
-    let gone = stack.sites.home.cloudwatch.untag_resource();
+    let gone = stack.clients.home.cloudwatch.untag_resource();
     let gone = gone.resource_arn(arn).tag_keys(OWNER).send().await;
     gone.expect("no tag");
 }

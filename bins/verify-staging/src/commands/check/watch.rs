@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use cli::{Exit, Failure, GlobalArgs, Progress, Secrecy};
+use evidence::Redacted;
 use tokio::sync::watch::Sender;
 use tokio::time::MissedTickBehavior;
 use verify::Checked;
-use verify::evidence::Redacted;
 
 use super::{Asking, ends, format, show};
 use crate::args::check::CheckArgs;

@@ -26,7 +26,7 @@ async fn make_buckets(stage: &Stage, versioned: bool) {
         .build();
     let there = stage.env.region("us-east-1".parse().unwrap());
     for (_, bucket) in BUCKETS {
-        let s3 = &stage.sites.home.s3;
+        let s3 = &stage.clients.home.s3;
         let make = s3.create_bucket().bucket(bucket);
         make.create_bucket_configuration(here.clone())
             .send()
@@ -60,7 +60,7 @@ async fn versions(stage: &Stage) -> usize {
     let mut count = 0;
     for (_, bucket) in BUCKETS {
         for (s3, bucket) in [
-            (&stage.sites.home.s3, bucket.to_owned()),
+            (&stage.clients.home.s3, bucket.to_owned()),
             (&there.s3, format!("{bucket}-dr")),
         ] {
             let list = s3
@@ -87,7 +87,7 @@ async fn buckets_are_written_read_and_left_as_they_were() {
     make_buckets(&stage, true).await;
     // What a run left that was killed: old enough to be nobody's.
     stage
-        .sites
+        .clients
         .home
         .s3
         .put_object()

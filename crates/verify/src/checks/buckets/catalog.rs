@@ -1,4 +1,6 @@
-use crate::check::{Check, Severity};
+use report::finding::Severity;
+
+use crate::check::Check;
 
 pub(crate) static EXISTS: Check = Check {
     id: "s3-exists",

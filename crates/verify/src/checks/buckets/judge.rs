@@ -5,15 +5,16 @@ use aws_sdk_s3::types::{
     ObjectOwnership, ReplicationRule, ReplicationRuleStatus, ServerSideEncryption,
     ServerSideEncryptionByDefault, TransitionStorageClass,
 };
+use report::finding::{Observation, Unobserved};
 
-use super::super::Question;
+use super::super::Context;
 use super::catalog::*;
 use super::observe::{Picture, failure_alarm};
 use super::{Buckets, Kind, LOGS, lifecycle};
-use crate::check::{Answer, Blind, Check, Seen};
+use crate::check::{Answer, Check};
 use crate::policy::{Condition, is_denied_to_all};
 
-type Account = Seen<Option<aws_sdk_s3control::types::PublicAccessBlockConfiguration>>;
+type Account = Observation<Option<aws_sdk_s3control::types::PublicAccessBlockConfiguration>>;
 
 /// Whether a check is asked of a bucket of this kind.
 pub(super) fn applies(check: &Check, kind: Kind) -> bool {
@@ -23,17 +24,17 @@ pub(super) fn applies(check: &Check, kind: Kind) -> bool {
 }
 
 pub(super) fn bucket(
-    question: Question<'_>,
+    context: Context<'_>,
     kind: Kind,
     picture: &Picture,
     account: &Account,
-    alarms: &Seen<BTreeMap<String, String>>,
+    alarms: &Observation<BTreeMap<String, String>>,
 ) -> Vec<Answer> {
     let name = picture.name.as_str();
-    let region = question.wanted.region.as_str();
+    let region = context.wanted.region.as_str();
     let found = picture.region.clone().map(|found| (found == region, found));
     let gone = match &found {
-        Err(blind) => blind.absent.then_some("the bucket does not exist"),
+        Err(unobserved) => unobserved.absent.then_some("the bucket does not exist"),
         Ok((here, _)) => (!here).then_some("the bucket is in another region, which is not asked"),
     };
     let exists = EXISTS.answer(name, region, Some(name.to_owned()), found);
@@ -47,13 +48,13 @@ pub(super) fn bucket(
     let mut answers = vec![
         exists,
         versioning(picture),
-        encryption(question, kind, picture),
+        encryption(context, kind, picture),
     ];
-    answers.extend(rules(question, picture));
-    answers.extend(access(question, picture, account));
+    answers.extend(rules(context, picture));
+    answers.extend(access(context, picture, account));
     if kind != LOGS {
-        answers.push(logging(question, picture));
-        answers.extend(replication(question, kind, picture, alarms));
+        answers.push(logging(context, picture));
+        answers.extend(replication(context, kind, picture, alarms));
     }
     answers
 }
@@ -71,7 +72,7 @@ fn versioning(picture: &Picture) -> Answer {
     VERSIONING.answer(&picture.name, "Enabled", None, found)
 }
 
-fn encryption(question: Question<'_>, kind: Kind, picture: &Picture) -> Answer {
+fn encryption(context: Context<'_>, kind: Kind, picture: &Picture) -> Answer {
     let name = picture.name.as_str();
     if kind == LOGS {
         let found = picture.encryption.clone().map(|found| {
@@ -80,7 +81,7 @@ fn encryption(question: Question<'_>, kind: Kind, picture: &Picture) -> Answer {
         });
         return ENCRYPTION.answer(name, "AES256", None, found);
     }
-    let key = question.outputs.text("kms_key_arn");
+    let key = context.outputs.text("kms_key_arn");
     let terraform = key.as_ref().ok().map(|key| (*key).to_owned());
     let expected = "aws:kms with the stack's key";
     let found = key.and_then(|key| {
@@ -92,7 +93,7 @@ fn encryption(question: Question<'_>, kind: Kind, picture: &Picture) -> Answer {
         match found.kms_master_key_id.as_deref() {
             // S3 takes its own aws/s3 key then.
             None => Ok((false, shown)),
-            Some(alias) if alias.contains("alias/") => Err(Blind::because(format!(
+            Some(alias) if alias.contains("alias/") => Err(Unobserved::because(format!(
                 "{alias} may be any key: S3 looks it up with each object"
             ))),
             Some(id) => {
@@ -112,12 +113,12 @@ fn algorithm_and_key(found: &ServerSideEncryptionByDefault) -> String {
     }
 }
 
-fn rules(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
-    let wanted = question.wanted;
+fn rules(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
+    let wanted = context.wanted;
     let name = picture.name.as_str();
     let of = |judge: &dyn Fn(&[LifecycleRule]) -> (bool, String)| match &picture.lifecycle {
         Ok(rules) => Ok(judge(rules)),
-        Err(blind) => Err(blind.clone()),
+        Err(unobserved) => Err(unobserved.clone()),
     };
     let archives = |class: TransitionStorageClass, days: i32| {
         of(&|rules| lifecycle::archives(rules, &class, days))
@@ -125,7 +126,7 @@ fn rules(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
     let after = |days: i32| format!("after {days} days");
     // Without rules nothing is deleted.
     let current = match of(&|rules| lifecycle::keeps_objects(rules)) {
-        Err(blind) if blind.absent => Ok((true, "no rules".to_owned())),
+        Err(unobserved) if unobserved.absent => Ok((true, "no rules".to_owned())),
         found => found,
     };
     vec![
@@ -160,9 +161,9 @@ fn rules(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
     ]
 }
 
-fn access(question: Question<'_>, picture: &Picture, account: &Account) -> Vec<Answer> {
+fn access(context: Context<'_>, picture: &Picture, account: &Account) -> Vec<Answer> {
     let name = picture.name.as_str();
-    let arn = arn(question, name);
+    let arn = arn(context, name);
     let block = picture.block.clone().and_then(|found| {
         let settings = [
             ("BlockPublicAcls", found.block_public_acls),
@@ -188,7 +189,7 @@ fn access(question: Question<'_>, picture: &Picture, account: &Account) -> Vec<A
     });
     let outsiders = match &picture.policy {
         Ok(policy) => {
-            let found = policy.outsiders(question.account);
+            let found = policy.outsiders(context.account);
             let shown = if found.is_empty() {
                 "nobody".to_owned()
             } else {
@@ -196,8 +197,8 @@ fn access(question: Question<'_>, picture: &Picture, account: &Account) -> Vec<A
             };
             Ok((found.is_empty(), shown))
         }
-        Err(blind) if blind.absent => Ok((true, "no policy".to_owned())),
-        Err(blind) => Err(blind.clone()),
+        Err(unobserved) if unobserved.absent => Ok((true, "no policy".to_owned())),
+        Err(unobserved) => Err(unobserved.clone()),
     };
     let ownership = picture.ownership.clone().map(|found| {
         let fine = found == ObjectOwnership::BucketOwnerEnforced;
@@ -225,13 +226,13 @@ fn access(question: Question<'_>, picture: &Picture, account: &Account) -> Vec<A
 }
 
 /// The names of settings that are off; one that is not told is unknown.
-fn off(settings: &[(&str, Option<bool>)]) -> Seen<String> {
+fn off(settings: &[(&str, Option<bool>)]) -> Observation<String> {
     let mut off = Vec::new();
     for (name, on) in settings {
         match on {
             Some(true) => {}
             Some(false) => off.push(*name),
-            None => return Err(Blind::because(format!("S3 answered without {name}"))),
+            None => return Err(Unobserved::because(format!("S3 answered without {name}"))),
         }
     }
     Ok(off.join(", "))
@@ -240,7 +241,7 @@ fn off(settings: &[(&str, Option<bool>)]) -> Seen<String> {
 /// The account's own block counts too, but it is not this stack's: said, not judged.
 fn account_note(account: &Account) -> String {
     let found = match account {
-        Err(blind) => return format!("of the account not seen ({})", blind.reason),
+        Err(unobserved) => return format!("of the account not seen ({})", unobserved.reason),
         Ok(None) => return "of the account none".to_owned(),
         Ok(Some(found)) => found,
     };
@@ -255,7 +256,7 @@ fn account_note(account: &Account) -> String {
     match off(&settings) {
         Ok(off) if off.is_empty() => "of the account all on".to_owned(),
         Ok(off) => format!("of the account off: {off}"),
-        Err(blind) => blind.reason,
+        Err(unobserved) => unobserved.reason,
     }
 }
 
@@ -276,8 +277,8 @@ fn is_old_tls(condition: &Condition) -> bool {
             .any(|version| version.parse::<f64>().is_ok_and(|version| version >= 1.2))
 }
 
-fn logging(question: Question<'_>, picture: &Picture) -> Answer {
-    let target = question.outputs.text(LOGS.output);
+fn logging(context: Context<'_>, picture: &Picture) -> Answer {
+    let target = context.outputs.text(LOGS.output);
     let terraform = target.as_ref().ok().map(|target| (*target).to_owned());
     let found = target.and_then(|target| {
         Ok(match picture.logging.clone()? {
@@ -292,21 +293,21 @@ fn logging(question: Question<'_>, picture: &Picture) -> Answer {
 }
 
 /// Whether the log bucket's policy lets in what the data buckets send.
-pub(super) fn log_delivery(question: Question<'_>, buckets: &Buckets) -> Vec<Answer> {
+pub(super) fn log_delivery(context: Context<'_>, buckets: &Buckets) -> Vec<Answer> {
     let logs = buckets.iter().find(|(kind, _)| *kind == LOGS);
     let Some((_, Ok(logs))) = logs else {
         return Vec::new();
     };
-    let account = question.account;
+    let account = context.account;
     let each = buckets.iter().filter(|(kind, _)| *kind != LOGS);
     each.filter_map(|(_, picture)| picture.as_ref().ok())
         .map(|picture| {
             let name = picture.name.as_str();
             // What is wrong here already is told once, by the other checks.
             match &picture.region {
-                Ok(region) if region == question.wanted.region.as_str() => {}
-                Err(blind) if !blind.absent => {
-                    let aws = Err(blind.clone());
+                Ok(region) if region == context.wanted.region.as_str() => {}
+                Err(unobserved) if !unobserved.absent => {
+                    let aws = Err(unobserved.clone());
                     return LOG_DELIVERY.answer(name, "may write", None, aws);
                 }
                 _ => return LOG_DELIVERY.skipped(name, "the bucket is not there"),
@@ -316,13 +317,13 @@ pub(super) fn log_delivery(question: Question<'_>, buckets: &Buckets) -> Vec<Ans
                 Ok(_) => {
                     return LOG_DELIVERY.skipped(name, "it does not log to the log bucket");
                 }
-                Err(blind) => {
-                    let aws = Err(blind.clone());
+                Err(unobserved) => {
+                    let aws = Err(unobserved.clone());
                     return LOG_DELIVERY.answer(name, "may write", None, aws);
                 }
             };
-            let object = format!("{}/{}x", arn(question, &logs.name), target.target_prefix);
-            let source = arn(question, name);
+            let object = format!("{}/{}x", arn(context, &logs.name), target.target_prefix);
+            let source = arn(context, name);
             let found = logs.policy.clone().map(|policy| {
                 let may = policy.may_deliver("logging.s3.amazonaws.com", &object, account, &source);
                 (
@@ -336,15 +337,15 @@ pub(super) fn log_delivery(question: Question<'_>, buckets: &Buckets) -> Vec<Ans
 }
 
 /// The replication rule that terraform says a bucket has; `None` without DR.
-pub(super) fn rule_id(question: Question<'_>, kind: Kind) -> Seen<Option<&str>> {
-    let rules = question.outputs.value("s3_replication_rule_ids")?;
+pub(super) fn rule_id(context: Context<'_>, kind: Kind) -> Observation<Option<&str>> {
+    let rules = context.outputs.value("s3_replication_rule_ids")?;
     match rules.as_object().map(|rules| rules.get(kind.name)) {
-        None => Err(Blind::because(
+        None => Err(Unobserved::because(
             "terraform's output s3_replication_rule_ids is no map",
         )),
         Some(None) => Ok(None),
         Some(Some(id)) => id.as_str().map(Some).ok_or_else(|| {
-            Blind::because(
+            Unobserved::because(
                 "terraform's output s3_replication_rule_ids has something else than texts",
             )
         }),
@@ -352,24 +353,24 @@ pub(super) fn rule_id(question: Question<'_>, kind: Kind) -> Seen<Option<&str>> 
 }
 
 fn replication(
-    question: Question<'_>,
+    context: Context<'_>,
     kind: Kind,
     picture: &Picture,
-    alarms: &Seen<BTreeMap<String, String>>,
+    alarms: &Observation<BTreeMap<String, String>>,
 ) -> [Answer; 2] {
     let name = picture.name.as_str();
-    let id = match rule_id(question, kind) {
+    let id = match rule_id(context, kind) {
         Ok(Some(id)) => id,
         Ok(None) => {
             return [&REPLICATION, &REPLICATION_FAILURES]
                 .map(|check| check.skipped(name, "terraform says that there is no DR"));
         }
-        Err(blind) => {
+        Err(unobserved) => {
             return [&REPLICATION, &REPLICATION_FAILURES]
-                .map(|check| check.answer(name, check.title, None, Err(blind.clone())));
+                .map(|check| check.answer(name, check.title, None, Err(unobserved.clone())));
         }
     };
-    let wanted = question.wanted.replicas.get(name);
+    let wanted = context.wanted.replicas.get(name);
     let expected = match wanted {
         Some(wanted) => format!("all objects and deletions to {wanted}, with metrics"),
         None => "all objects and deletions, with metrics".to_owned(),
@@ -378,7 +379,7 @@ fn replication(
         match rules.iter().find(|rule| rule.id.as_deref() == Some(id)) {
             None => (false, format!("no rule {id}")),
             Some(rule) => {
-                let flaws = flaws(question, rule, wanted.map(String::as_str));
+                let flaws = flaws(context, rule, wanted.map(String::as_str));
                 let shown = if flaws.is_empty() {
                     "as expected".to_owned()
                 } else {
@@ -390,8 +391,8 @@ fn replication(
     });
     let alarm = failure_alarm(name);
     let failures = alarms.clone().and_then(|states| match states.get(&alarm) {
-        None => Err(Blind::absent(format!("there is no alarm {alarm}"))),
-        Some(state) if state == "INSUFFICIENT_DATA" => Err(Blind::because(format!(
+        None => Err(Unobserved::absent(format!("there is no alarm {alarm}"))),
+        Some(state) if state == "INSUFFICIENT_DATA" => Err(Unobserved::because(format!(
             "S3 has published nothing of late: {alarm} has no data"
         ))),
         Some(state) => Ok((state == "OK", format!("{alarm}: {state}"))),
@@ -402,7 +403,7 @@ fn replication(
     ]
 }
 
-fn flaws(question: Question<'_>, rule: &ReplicationRule, wanted: Option<&str>) -> Vec<String> {
+fn flaws(context: Context<'_>, rule: &ReplicationRule, wanted: Option<&str>) -> Vec<String> {
     let mut flaws = Vec::new();
     if rule.status != ReplicationRuleStatus::Enabled {
         flaws.push("disabled".to_owned());
@@ -426,7 +427,7 @@ fn flaws(question: Question<'_>, rule: &ReplicationRule, wanted: Option<&str>) -
         None => flaws.push("to nowhere".to_owned()),
         Some(destination) => {
             let bucket = &destination.bucket;
-            if wanted.is_some_and(|wanted| *bucket != arn(question, wanted)) {
+            if wanted.is_some_and(|wanted| *bucket != arn(context, wanted)) {
                 flaws.push(format!("to {bucket}"));
             }
             let metrics = destination.metrics.as_ref();
@@ -439,8 +440,8 @@ fn flaws(question: Question<'_>, rule: &ReplicationRule, wanted: Option<&str>) -
 }
 
 /// A bucket's ARN: it names neither region nor account.
-fn arn(question: Question<'_>, bucket: &str) -> String {
-    format!("arn:{}:s3:::{bucket}", question.wanted.region.partition())
+fn arn(context: Context<'_>, bucket: &str) -> String {
+    format!("arn:{}:s3:::{bucket}", context.wanted.region.partition())
 }
 
 #[cfg(test)]

@@ -5,41 +5,41 @@ use aws_sdk_s3::types::{
     BucketVersioningStatus, LifecycleRule, LoggingEnabled, ObjectOwnership,
     PublicAccessBlockConfiguration, ReplicationRule, ServerSideEncryptionByDefault,
 };
+use report::finding::{Observation, Unobserved};
 
-use super::super::Question;
+use super::super::Context;
 use super::DATA;
-use crate::check::{Blind, Seen};
 use crate::policy::Policy;
 
 /// What AWS shows of a bucket.
 pub(super) struct Picture {
     pub(super) name: String,
-    pub(super) region: Seen<String>,
+    pub(super) region: Observation<String>,
     /// `None`: never turned on, which S3 says by saying nothing.
-    pub(super) versioning: Seen<Option<BucketVersioningStatus>>,
-    pub(super) encryption: Seen<ServerSideEncryptionByDefault>,
-    pub(super) lifecycle: Seen<Vec<LifecycleRule>>,
-    pub(super) block: Seen<PublicAccessBlockConfiguration>,
-    pub(super) policy: Seen<Policy>,
-    pub(super) public: Seen<Option<bool>>,
-    pub(super) ownership: Seen<ObjectOwnership>,
+    pub(super) versioning: Observation<Option<BucketVersioningStatus>>,
+    pub(super) encryption: Observation<ServerSideEncryptionByDefault>,
+    pub(super) lifecycle: Observation<Vec<LifecycleRule>>,
+    pub(super) block: Observation<PublicAccessBlockConfiguration>,
+    pub(super) policy: Observation<Policy>,
+    pub(super) public: Observation<Option<bool>>,
+    pub(super) ownership: Observation<ObjectOwnership>,
     /// `None`: not logged, which S3 says by saying nothing.
-    pub(super) logging: Seen<Option<LoggingEnabled>>,
-    pub(super) replication: Seen<Vec<ReplicationRule>>,
+    pub(super) logging: Observation<Option<LoggingEnabled>>,
+    pub(super) replication: Observation<Vec<ReplicationRule>>,
 }
 
 /// The error of a call, or that an answer lacks what it should have.
-fn said<T>(answer: Result<Option<T>, aws_env::Error>, what: &str) -> Seen<T> {
-    answer?.ok_or_else(|| Blind::because(format!("S3 answered without {what}")))
+fn said<T>(answer: Result<Option<T>, aws_env::Error>, what: &str) -> Observation<T> {
+    answer?.ok_or_else(|| Unobserved::because(format!("S3 answered without {what}")))
 }
 
-pub(super) async fn bucket(question: Question<'_>, name: &str) -> Picture {
-    let s3 = &question.sites.home.s3;
+pub(super) async fn bucket(context: Context<'_>, name: &str) -> Picture {
+    let s3 = &context.clients.home.s3;
     // With the owner, a bucket of the same name that somebody else has is denied, not taken for ours.
-    let account = question.account;
+    let account = context.account;
     let call = |operation| {
-        question
-            .sites
+        context
+            .clients
             .call("S3", operation, format!("bucket {name}"))
     };
     let region = async {
@@ -135,7 +135,7 @@ pub(super) async fn bucket(question: Question<'_>, name: &str) -> Picture {
     // One half after the other: with four buckets, two dozen calls at once are enough.
     let first = tokio::join!(region, versioning, encryption, lifecycle, block);
     let second = tokio::join!(
-        policy(question, name),
+        policy(context, name),
         public,
         ownership,
         logging,
@@ -159,15 +159,15 @@ pub(super) async fn bucket(question: Question<'_>, name: &str) -> Picture {
 }
 
 /// The policy of a bucket.
-pub(crate) async fn policy(question: Question<'_>, bucket: &str) -> Seen<Policy> {
-    let call = question
-        .sites
+pub(crate) async fn policy(context: Context<'_>, bucket: &str) -> Observation<Policy> {
+    let call = context
+        .clients
         .call("S3", "GetBucketPolicy", format!("bucket {bucket}"));
-    let request = question.sites.home.s3.get_bucket_policy().bucket(bucket);
-    let answer = request.expected_bucket_owner(question.account).send().await;
+    let request = context.clients.home.s3.get_bucket_policy().bucket(bucket);
+    let answer = request.expected_bucket_owner(context.account).send().await;
     match answer.map_err(|error| call.failed(error)) {
         Ok(answer) => Policy::parse(&said(Ok(answer.policy), "a policy")?),
-        Err(error) if is_elsewhere(&error) => Err(Blind::absent(error.to_string())),
+        Err(error) if is_elsewhere(&error) => Err(Unobserved::absent(error.to_string())),
         Err(error) => Err(error.into()),
     }
 }
@@ -179,12 +179,12 @@ fn is_elsewhere(error: &aws_env::Error) -> bool {
 
 /// The account's own block of public access, which counts for all its buckets; `None`: it is not set.
 pub(super) async fn account_block(
-    question: Question<'_>,
-) -> Seen<Option<aws_sdk_s3control::types::PublicAccessBlockConfiguration>> {
-    let sites = question.sites;
-    let call = sites.call("S3Control", "GetPublicAccessBlock", "this account");
-    let request = sites.s3control.get_public_access_block();
-    match request.account_id(question.account).send().await {
+    context: Context<'_>,
+) -> Observation<Option<aws_sdk_s3control::types::PublicAccessBlockConfiguration>> {
+    let clients = context.clients;
+    let call = clients.call("S3Control", "GetPublicAccessBlock", "this account");
+    let request = clients.s3control.get_public_access_block();
+    match request.account_id(context.account).send().await {
         Ok(answer) => said(Ok(answer.public_access_block_configuration), "the settings").map(Some),
         Err(error) => absent(call, error),
     }
@@ -193,7 +193,7 @@ pub(super) async fn account_block(
 fn absent<T, E>(
     call: Call,
     error: aws_sdk_s3control::error::SdkError<E, aws_sdk_s3control::config::http::HttpResponse>,
-) -> Seen<Option<T>>
+) -> Observation<Option<T>>
 where
     E: aws_smithy_types::error::metadata::ProvideErrorMetadata
         + std::error::Error
@@ -210,22 +210,22 @@ where
 
 /// The state of the alarm on failed replication of each data bucket, by the alarm's name; asks nothing when no
 /// bucket replicates.
-pub(super) async fn failure_alarms(question: Question<'_>) -> Seen<BTreeMap<String, String>> {
+pub(super) async fn failure_alarms(context: Context<'_>) -> Observation<BTreeMap<String, String>> {
     let names: Vec<String> = DATA
         .iter()
-        .filter(|kind| matches!(super::judge::rule_id(question, **kind), Ok(Some(_))))
-        .filter_map(|kind| question.outputs.text(kind.output).ok())
+        .filter(|kind| matches!(super::judge::rule_id(context, **kind), Ok(Some(_))))
+        .filter_map(|kind| context.outputs.text(kind.output).ok())
         .map(failure_alarm)
         .collect();
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let call = question.sites.call(
+    let call = context.clients.call(
         "CloudWatch",
         "DescribeAlarms",
         "the alarms on failed replication",
     );
-    let request = question.sites.home.cloudwatch.describe_alarms();
+    let request = context.clients.home.cloudwatch.describe_alarms();
     let mut pages = request.set_alarm_names(Some(names)).into_paginator().send();
     let mut alarms = Vec::new();
     while let Some(page) = pages.next().await {

@@ -1,4 +1,6 @@
-use crate::check::{Check, Severity};
+use report::finding::Severity;
+
+use crate::check::Check;
 
 pub(super) static DEPLOYED: Check = Check {
     id: "cloudfront-deployed",

@@ -5,35 +5,41 @@ use aws_sdk_cloudfront::types::{
     OriginAccessControlOriginTypes, OriginAccessControlSigningBehaviors,
     OriginAccessControlSigningProtocols, ViewerProtocolPolicy,
 };
+use report::finding::{Observation, Unobserved};
 
-use super::super::Question;
+use super::super::Context;
 use super::super::buckets;
 use super::Picture;
 use super::catalog::*;
-use crate::check::{Answer, Blind, Seen};
+use crate::check::Answer;
 
 /// Answers without a picture: the distribution does not exist, or could not be seen.
-pub(super) fn nothing(resource: &str, terraform: Option<&str>, blind: &Blind) -> Vec<Answer> {
+pub(super) fn nothing(
+    resource: &str,
+    terraform: Option<&str>,
+    unobserved: &Unobserved,
+) -> Vec<Answer> {
     CHECKS
         .iter()
         .map(|check| {
-            if blind.absent && *check != &DEPLOYED {
+            if unobserved.absent && *check != &DEPLOYED {
                 return check.skipped(resource, "the distribution does not exist");
             }
             let terraform = terraform.map(str::to_owned);
-            check.answer(resource, check.title, terraform, Err(blind.clone()))
+            check.answer(resource, check.title, terraform, Err(unobserved.clone()))
         })
         .collect()
 }
 
-pub(super) fn all(question: Question<'_>, id: &str, picture: &Picture) -> Vec<Answer> {
+pub(super) fn all(context: Context<'_>, id: &str, picture: &Picture) -> Vec<Answer> {
     let distribution = &picture.distribution;
     let status = distribution.status.as_str();
     let deployed = (status == "Deployed", status.to_owned());
     let mut answers = vec![DEPLOYED.answer(id, "Deployed", Some(id.to_owned()), Ok(deployed))];
     let Some(config) = &distribution.distribution_config else {
-        let blind = Blind::because("CloudFront answered without the distribution's settings");
-        let others = nothing(id, None, &blind).into_iter();
+        let unobserved =
+            Unobserved::because("CloudFront answered without the distribution's settings");
+        let others = nothing(id, None, &unobserved).into_iter();
         answers.extend(others.filter(|answer| answer.check != &DEPLOYED));
         return answers;
     };
@@ -50,29 +56,31 @@ pub(super) fn all(question: Question<'_>, id: &str, picture: &Picture) -> Vec<An
     ));
     answers.push(HTTPS.answer(id, "redirect-to-https or https-only", None, https(config)));
     answers.push(tls(id, config));
-    answers.push(countries(question, id, config));
+    answers.push(countries(context, id, config));
     answers.push(COMPRESSION.answer(id, "on", None, compression(config)));
-    answers.extend(origins(question, id, config, picture));
-    answers.push(logs(question, id, picture));
-    answers.extend(bucket_access(question, picture));
+    answers.extend(origins(context, id, config, picture));
+    answers.push(logs(context, id, picture));
+    answers.extend(bucket_access(context, picture));
     answers
 }
 
 /// Each behaviour with the path it is for.
 fn behaviours(
     config: &DistributionConfig,
-) -> Seen<Vec<(&str, &ViewerProtocolPolicy, Option<bool>)>> {
+) -> Observation<Vec<(&str, &ViewerProtocolPolicy, Option<bool>)>> {
     let default = config
         .default_cache_behavior
         .as_ref()
-        .ok_or_else(|| Blind::because("CloudFront answered without the default behaviour"))?;
+        .ok_or_else(|| Unobserved::because("CloudFront answered without the default behaviour"))?;
     let others = config.cache_behaviors.as_ref();
     let items = others
         .and_then(|others| others.items.as_deref())
         .unwrap_or_default();
     // CloudFront says how many there are.
     if others.is_some_and(|others| usize::try_from(others.quantity) != Ok(items.len())) {
-        return Err(Blind::because("CloudFront answered without all behaviours"));
+        return Err(Unobserved::because(
+            "CloudFront answered without all behaviours",
+        ));
     }
     let mut all = vec![("default", &default.viewer_protocol_policy, default.compress)];
     all.extend(items.iter().map(|item| {
@@ -85,7 +93,7 @@ fn behaviours(
     Ok(all)
 }
 
-fn https(config: &DistributionConfig) -> Seen<(bool, String)> {
+fn https(config: &DistributionConfig) -> Observation<(bool, String)> {
     let open: Vec<String> = behaviours(config)?
         .into_iter()
         .filter(|(_, policy, _)| {
@@ -103,14 +111,14 @@ fn https(config: &DistributionConfig) -> Seen<(bool, String)> {
     })
 }
 
-fn compression(config: &DistributionConfig) -> Seen<(bool, String)> {
+fn compression(config: &DistributionConfig) -> Observation<(bool, String)> {
     let mut off = Vec::new();
     for (path, _, compress) in behaviours(config)? {
         match compress {
             Some(true) => {}
             Some(false) => off.push(path),
             None => {
-                return Err(Blind::because(format!(
+                return Err(Unobserved::because(format!(
                     "CloudFront does not say whether {path} compresses"
                 )));
             }
@@ -125,8 +133,8 @@ fn compression(config: &DistributionConfig) -> Seen<(bool, String)> {
 
 fn tls(id: &str, config: &DistributionConfig) -> Answer {
     let Some(certificate) = &config.viewer_certificate else {
-        let blind = Blind::because("CloudFront answered without the certificate");
-        return TLS.answer(id, "TLS 1.2 at least", None, Err(blind));
+        let unobserved = Unobserved::because("CloudFront answered without the certificate");
+        return TLS.answer(id, "TLS 1.2 at least", None, Err(unobserved));
     };
     if certificate.cloud_front_default_certificate == Some(true) {
         // CloudFront takes no lowest version with its own certificate and answers TLSv1 whatever is asked for:
@@ -139,7 +147,7 @@ fn tls(id: &str, config: &DistributionConfig) -> Answer {
     }
     let found = certificate.minimum_protocol_version.as_ref();
     let found = found
-        .ok_or_else(|| Blind::because("CloudFront answered without the lowest version"))
+        .ok_or_else(|| Unobserved::because("CloudFront answered without the lowest version"))
         .map(|version| {
             let fine = matches!(
                 version,
@@ -154,8 +162,8 @@ fn tls(id: &str, config: &DistributionConfig) -> Answer {
     TLS.answer(id, "TLS 1.2 at least", None, found)
 }
 
-fn countries(question: Question<'_>, id: &str, config: &DistributionConfig) -> Answer {
-    let wanted: BTreeSet<&str> = question
+fn countries(context: Context<'_>, id: &str, config: &DistributionConfig) -> Answer {
+    let wanted: BTreeSet<&str> = context
         .wanted
         .countries
         .iter()
@@ -166,7 +174,7 @@ fn countries(question: Question<'_>, id: &str, config: &DistributionConfig) -> A
         .as_ref()
         .and_then(|restrictions| restrictions.geo_restriction.as_ref());
     let found = restriction
-        .ok_or_else(|| Blind::because("CloudFront answered without restrictions"))
+        .ok_or_else(|| Unobserved::because("CloudFront answered without restrictions"))
         .map(|restriction| {
             let items = restriction.items.as_deref().unwrap_or_default();
             let items: BTreeSet<&str> = items.iter().map(String::as_str).collect();
@@ -184,7 +192,7 @@ fn list(words: &BTreeSet<&str>) -> String {
 }
 
 fn origins(
-    question: Question<'_>,
+    context: Context<'_>,
     id: &str,
     config: &DistributionConfig,
     picture: &Picture,
@@ -193,13 +201,13 @@ fn origins(
         .origins
         .as_ref()
         .map(|origins| origins.items.as_slice())
-        .ok_or_else(|| Blind::because("CloudFront answered without origins"));
-    let wanted: Seen<BTreeSet<&str>> = buckets::DATA
+        .ok_or_else(|| Unobserved::because("CloudFront answered without origins"));
+    let wanted: Observation<BTreeSet<&str>> = buckets::DATA
         .iter()
-        .map(|kind| question.outputs.text(kind.output))
+        .map(|kind| context.outputs.text(kind.output))
         .collect();
     let terraform = wanted.as_ref().ok().map(list);
-    let region = question.wanted.region.as_str();
+    let region = context.wanted.region.as_str();
     let found = origins.clone().and_then(|origins| {
         let wanted = wanted?;
         let served: BTreeSet<&str> = origins
@@ -236,7 +244,7 @@ fn bucket<'a>(origin: &'a Origin, region: &str) -> Option<&'a str> {
 }
 
 /// Why CloudFront does not sign its requests to an origin; nothing when it does.
-fn unsigned(origin: &Origin, picture: &Picture) -> Seen<Option<String>> {
+fn unsigned(origin: &Origin, picture: &Picture) -> Observation<Option<String>> {
     let id = origin
         .origin_access_control_id
         .as_deref()
@@ -246,9 +254,11 @@ fn unsigned(origin: &Origin, picture: &Picture) -> Seen<Option<String>> {
     }
     let control = match picture.controls.get(id) {
         Some(Ok(control)) => control,
-        Some(Err(blind)) if blind.absent => return Ok(Some(format!("{id} does not exist"))),
-        Some(Err(blind)) => return Err(blind.clone()),
-        None => return Err(Blind::because(format!("{id} was not asked about"))),
+        Some(Err(unobserved)) if unobserved.absent => {
+            return Ok(Some(format!("{id} does not exist")));
+        }
+        Some(Err(unobserved)) => return Err(unobserved.clone()),
+        None => return Err(Unobserved::because(format!("{id} was not asked about"))),
     };
     let always = control.signing_behavior == OriginAccessControlSigningBehaviors::Always
         && control.signing_protocol == OriginAccessControlSigningProtocols::Sigv4
@@ -262,10 +272,10 @@ fn unsigned(origin: &Origin, picture: &Picture) -> Seen<Option<String>> {
     Ok((!always).then_some(shown))
 }
 
-fn logs(question: Question<'_>, id: &str, picture: &Picture) -> Answer {
-    let bucket = question.outputs.text(buckets::LOGS.output);
+fn logs(context: Context<'_>, id: &str, picture: &Picture) -> Answer {
+    let bucket = context.outputs.text(buckets::LOGS.output);
     let terraform = bucket.as_ref().ok().map(|bucket| (*bucket).to_owned());
-    let partition = question.wanted.region.partition();
+    let partition = context.wanted.region.partition();
     let found = bucket.and_then(|bucket| {
         let targets = picture.logs.clone()?;
         let wanted = format!("arn:{partition}:s3:::{bucket}");
@@ -285,9 +295,9 @@ fn logs(question: Question<'_>, id: &str, picture: &Picture) -> Answer {
     LOGS.answer(id, "to the log bucket", terraform, found)
 }
 
-fn bucket_access(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
+fn bucket_access(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
     let arn = picture.distribution.arn.as_str();
-    let partition = question.wanted.region.partition();
+    let partition = context.wanted.region.partition();
     picture
         .policies
         .iter()
@@ -299,7 +309,7 @@ fn bucket_access(question: Question<'_>, picture: &Picture) -> Vec<Answer> {
                         Err(flaw) => (false, flaw),
                     },
                 ),
-                Err(blind) => Err(blind.clone()),
+                Err(unobserved) => Err(unobserved.clone()),
             };
             BUCKETS.answer(bucket, format!("CloudFront reads for {arn}"), None, found)
         })

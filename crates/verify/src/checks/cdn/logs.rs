@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_cloudfront::types::Distribution;
+use report::finding::{Observation, Unobserved};
 
-use super::super::Question;
-use crate::check::{Blind, Seen};
+use super::super::Context;
 
 /// Where a distribution's access logs go: ARNs of buckets, log groups or streams.
 ///
@@ -11,47 +11,47 @@ use crate::check::{Blind, Seen};
 /// in us-east-1, made of a source (the distribution), a destination and the delivery between them:
 /// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logging.html>.
 pub(super) async fn targets(
-    question: Question<'_>,
+    context: Context<'_>,
     distribution: &Distribution,
-) -> Seen<BTreeSet<String>> {
+) -> Observation<BTreeSet<String>> {
     let mut targets = BTreeSet::new();
     let config = distribution.distribution_config.as_ref();
     let older = config.and_then(|config| config.logging.as_ref());
     if let Some(older) = older.filter(|older| older.enabled) {
         let bucket = older.bucket.split(".s3.").next().unwrap_or_default();
-        let partition = question.wanted.region.partition();
+        let partition = context.wanted.region.partition();
         targets.insert(format!("arn:{partition}:s3:::{bucket}"));
     }
-    match newer(question, &distribution.arn).await {
+    match newer(context, &distribution.arn).await {
         Ok(newer) => targets.extend(newer),
         // The older kind is enough.
-        Err(blind) if targets.is_empty() => return Err(blind),
+        Err(unobserved) if targets.is_empty() => return Err(unobserved),
         Err(_) => {}
     }
     Ok(targets)
 }
 
-async fn newer(question: Question<'_>, arn: &str) -> Seen<Vec<String>> {
-    let logs = &question.sites.global_logs;
+async fn newer(context: Context<'_>, arn: &str) -> Observation<Vec<String>> {
+    let logs = &context.clients.global_logs;
     let call = |operation| {
-        question
-            .sites
+        context
+            .clients
             .global_call("CloudWatch Logs", operation, arn)
     };
     let sources = async {
         let pages = logs.describe_delivery_sources().into_paginator();
         let found: Result<Vec<_>, _> = pages.items().send().collect().await;
-        found.map_err(|error| Blind::from(call("DescribeDeliverySources").failed(error)))
+        found.map_err(|error| Unobserved::from(call("DescribeDeliverySources").failed(error)))
     };
     let deliveries = async {
         let pages = logs.describe_deliveries().into_paginator();
         let found: Result<Vec<_>, _> = pages.items().send().collect().await;
-        found.map_err(|error| Blind::from(call("DescribeDeliveries").failed(error)))
+        found.map_err(|error| Unobserved::from(call("DescribeDeliveries").failed(error)))
     };
     let destinations = async {
         let pages = logs.describe_delivery_destinations().into_paginator();
         let found: Result<Vec<_>, _> = pages.items().send().collect().await;
-        found.map_err(|error| Blind::from(call("DescribeDeliveryDestinations").failed(error)))
+        found.map_err(|error| Unobserved::from(call("DescribeDeliveryDestinations").failed(error)))
     };
     let (sources, deliveries, destinations) = tokio::join!(sources, deliveries, destinations);
     let (sources, deliveries, destinations) = (sources?, deliveries?, destinations?);

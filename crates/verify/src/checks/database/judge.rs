@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use aws_sdk_rds::types::{DbInstance, PendingModifiedValues};
 use jiff::Timestamp;
+use report::finding::{Observation, Unobserved};
 
-use super::super::{Question, listed};
+use super::super::{Context, listed};
 use super::{
     AUTOSCALING, AVAILABLE, COPY_TAGS, ENCRYPTED, FORCE_SSL, GROUPS, INSIGHTS, INSIGHTS_KEY, LOGS,
     MAINTENANCE, MULTI_AZ, OFFERED, PASSWORD, PENDING, PRIVATE, PROTECTED, Picture, RESTORABLE,
     RETENTION, SUBNETS, TLS, UPGRADES,
 };
-use crate::check::{Answer, Blind, Check, Seen};
+use crate::check::{Answer, Check};
 
 /// In these the database serves: a backup or a small change is under way.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
@@ -38,16 +39,16 @@ const INSIGHTS_DAYS: i32 = 7;
 /// What PostgreSQL on RDS can send to CloudWatch.
 const LOG_TYPES: [&str; 2] = ["postgresql", "upgrade"];
 
-type Shown = Seen<(bool, String)>;
+type Shown = Observation<(bool, String)>;
 
 pub(super) fn judge(
-    question: Question<'_>,
+    context: Context<'_>,
     id: &str,
     db: &DbInstance,
     picture: &Picture,
 ) -> Vec<Answer> {
-    let outputs = question.outputs;
-    let days = question.wanted.backup_days;
+    let outputs = context.outputs;
+    let days = context.wanted.backup_days;
     let said = |name: &str| outputs.text(name).ok().map(str::to_owned);
     let is = |check: &'static Check, expected: &str, terraform, shown| {
         check.answer(id, expected, terraform, shown)
@@ -67,7 +68,7 @@ pub(super) fn judge(
             &ENCRYPTED,
             "with the stack's key",
             key.clone(),
-            encrypted(question, db),
+            encrypted(context, db),
         ),
         is(
             &RETENTION,
@@ -79,7 +80,7 @@ pub(super) fn judge(
             &RESTORABLE,
             &format!("to the last {RESTORABLE_WITHIN_MINUTES} minutes"),
             none(),
-            restorable(db, question.at),
+            restorable(db, context.at),
         ),
         is(
             &INSIGHTS,
@@ -87,7 +88,7 @@ pub(super) fn judge(
             none(),
             insights(db),
         ),
-        insights_key(question, id, db),
+        insights_key(context, id, db),
         is(
             &PRIVATE,
             "false",
@@ -163,35 +164,35 @@ pub(super) fn judge(
 }
 
 fn flag(value: Option<bool>, name: &str, wanted: bool) -> Shown {
-    let value = value.ok_or_else(|| Blind::missing("RDS", name))?;
+    let value = value.ok_or_else(|| Unobserved::missing("RDS", name))?;
     Ok((value == wanted, value.to_string()))
 }
 
 fn status(db: &DbInstance) -> Shown {
     let status = db
         .db_instance_status()
-        .ok_or_else(|| Blind::missing("RDS", "DBInstanceStatus"))?;
+        .ok_or_else(|| Unobserved::missing("RDS", "DBInstanceStatus"))?;
     Ok((SERVES.contains(&status), status.to_owned()))
 }
 
-fn encrypted(question: Question<'_>, db: &DbInstance) -> Shown {
-    let wanted = question.outputs.text("kms_key_arn")?;
+fn encrypted(context: Context<'_>, db: &DbInstance) -> Shown {
+    let wanted = context.outputs.text("kms_key_arn")?;
     if !db
         .storage_encrypted
-        .ok_or_else(|| Blind::missing("RDS", "StorageEncrypted"))?
+        .ok_or_else(|| Unobserved::missing("RDS", "StorageEncrypted"))?
     {
         return Ok((false, "not encrypted".to_owned()));
     }
     let key = db
         .kms_key_id()
-        .ok_or_else(|| Blind::missing("RDS", "KmsKeyId"))?;
+        .ok_or_else(|| Unobserved::missing("RDS", "KmsKeyId"))?;
     Ok((key == wanted, key.to_owned()))
 }
 
 fn retention(db: &DbInstance, wanted: i32) -> Shown {
     let days = db
         .backup_retention_period
-        .ok_or_else(|| Blind::missing("RDS", "BackupRetentionPeriod"))?;
+        .ok_or_else(|| Unobserved::missing("RDS", "BackupRetentionPeriod"))?;
     Ok((days >= wanted, format!("{days} days")))
 }
 
@@ -201,10 +202,10 @@ fn restorable(db: &DbInstance, now: Timestamp) -> Shown {
     }
     let latest = db
         .latest_restorable_time
-        .ok_or_else(|| Blind::missing("RDS", "LatestRestorableTime"))?;
+        .ok_or_else(|| Unobserved::missing("RDS", "LatestRestorableTime"))?;
     let minutes = (now.as_second() - latest.secs()) / 60;
     if minutes < -RESTORABLE_WITHIN_MINUTES {
-        return Err(Blind::because(format!(
+        return Err(Unobserved::because(format!(
             "RDS is {} minutes ahead of this machine's clock",
             -minutes
         )));
@@ -227,19 +228,19 @@ fn insights(db: &DbInstance) -> Shown {
     }
     let days = db
         .performance_insights_retention_period
-        .ok_or_else(|| Blind::missing("RDS", "PerformanceInsightsRetentionPeriod"))?;
+        .ok_or_else(|| Unobserved::missing("RDS", "PerformanceInsightsRetentionPeriod"))?;
     Ok((days >= INSIGHTS_DAYS, format!("on, {days} days")))
 }
 
-fn insights_key(question: Question<'_>, id: &str, db: &DbInstance) -> Answer {
+fn insights_key(context: Context<'_>, id: &str, db: &DbInstance) -> Answer {
     if db.performance_insights_enabled == Some(false) {
         return INSIGHTS_KEY.skipped(id, "Performance Insights is off");
     }
-    let wanted = question.outputs.text("kms_key_arn");
+    let wanted = context.outputs.text("kms_key_arn");
     let shown = wanted.clone().and_then(|wanted| {
         let key = db
             .performance_insights_kms_key_id()
-            .ok_or_else(|| Blind::missing("RDS", "PerformanceInsightsKMSKeyId"))?;
+            .ok_or_else(|| Unobserved::missing("RDS", "PerformanceInsightsKMSKeyId"))?;
         Ok((key == wanted, key.to_owned()))
     });
     let terraform = wanted.ok().map(str::to_owned);
@@ -249,14 +250,14 @@ fn insights_key(question: Question<'_>, id: &str, db: &DbInstance) -> Answer {
 fn in_subnets(db: &DbInstance, wanted: Vec<&str>) -> Shown {
     let group = db
         .db_subnet_group()
-        .ok_or_else(|| Blind::missing("RDS", "DBSubnetGroup"))?;
+        .ok_or_else(|| Unobserved::missing("RDS", "DBSubnetGroup"))?;
     let found: BTreeSet<&str> = group
         .subnets()
         .iter()
         .filter_map(|subnet| subnet.subnet_identifier())
         .collect();
     if found.is_empty() {
-        return Err(Blind::missing("RDS", "DBSubnetGroup.Subnets"));
+        return Err(Unobserved::missing("RDS", "DBSubnetGroup.Subnets"));
     }
     Ok((found == wanted.into_iter().collect(), listed(&found)))
 }
@@ -268,7 +269,7 @@ fn in_group(db: &DbInstance, wanted: &str) -> Shown {
         .filter_map(|group| group.vpc_security_group_id())
         .collect();
     if found.is_empty() {
-        return Err(Blind::missing("RDS", "VpcSecurityGroups"));
+        return Err(Unobserved::missing("RDS", "VpcSecurityGroups"));
     }
     Ok((found == BTreeSet::from([wanted]), listed(&found)))
 }
@@ -277,7 +278,7 @@ fn in_group(db: &DbInstance, wanted: &str) -> Shown {
 fn autoscaling(db: &DbInstance) -> Shown {
     let size = db
         .allocated_storage
-        .ok_or_else(|| Blind::missing("RDS", "AllocatedStorage"))?;
+        .ok_or_else(|| Unobserved::missing("RDS", "AllocatedStorage"))?;
     Ok(match db.max_allocated_storage {
         Some(most) => (
             most >= MAX_STORAGE_GIB && most > size,
@@ -290,14 +291,14 @@ fn autoscaling(db: &DbInstance) -> Shown {
 fn offered(db: &DbInstance, picture: &Picture) -> Shown {
     let running = db
         .engine_version()
-        .ok_or_else(|| Blind::missing("RDS", "EngineVersion"))?;
+        .ok_or_else(|| Unobserved::missing("RDS", "EngineVersion"))?;
     let versions = picture.versions.as_ref().map_err(Clone::clone)?;
     let status = versions
         .iter()
         .find(|version| version.engine_version() == Some(running))
-        .ok_or_else(|| Blind::because(format!("RDS lists no version {running}")))?
+        .ok_or_else(|| Unobserved::because(format!("RDS lists no version {running}")))?
         .status()
-        .ok_or_else(|| Blind::missing("RDS", "Status of the version"))?;
+        .ok_or_else(|| Unobserved::missing("RDS", "Status of the version"))?;
     Ok((status == "available", format!("{running} is {status}")))
 }
 
@@ -305,7 +306,7 @@ fn tls(picture: &Picture) -> Shown {
     let parameters = picture.parameters.as_ref().map_err(Clone::clone)?;
     let value = parameters
         .get(FORCE_SSL)
-        .ok_or_else(|| Blind::because("the parameter group shows no rds.force_ssl"))?;
+        .ok_or_else(|| Unobserved::because("the parameter group shows no rds.force_ssl"))?;
     Ok((value == "1", format!("{FORCE_SSL}={value}")))
 }
 
@@ -328,12 +329,12 @@ fn pending(db: &DbInstance) -> Shown {
     }
     let groups = db.db_parameter_groups();
     if groups.is_empty() {
-        return Err(Blind::missing("RDS", "DBParameterGroups"));
+        return Err(Unobserved::missing("RDS", "DBParameterGroups"));
     }
     for group in groups {
         let status = group
             .parameter_apply_status()
-            .ok_or_else(|| Blind::missing("RDS", "ParameterApplyStatus"))?;
+            .ok_or_else(|| Unobserved::missing("RDS", "ParameterApplyStatus"))?;
         if status != "in-sync" {
             waits.push(format!("parameters: {status}"));
         }
@@ -379,7 +380,7 @@ fn maintenance(picture: &Picture) -> Shown {
     for action in actions {
         let name = action
             .action()
-            .ok_or_else(|| Blind::missing("RDS", "Action of pending maintenance"))?;
+            .ok_or_else(|| Unobserved::missing("RDS", "Action of pending maintenance"))?;
         let date = action
             .forced_apply_date
             .or(action.auto_applied_after_date)
@@ -403,10 +404,10 @@ fn password(db: &DbInstance, wanted: &str) -> Shown {
     };
     let arn = secret
         .secret_arn()
-        .ok_or_else(|| Blind::missing("RDS", "MasterUserSecret.SecretArn"))?;
+        .ok_or_else(|| Unobserved::missing("RDS", "MasterUserSecret.SecretArn"))?;
     let status = secret
         .secret_status()
-        .ok_or_else(|| Blind::missing("RDS", "MasterUserSecret.SecretStatus"))?;
+        .ok_or_else(|| Unobserved::missing("RDS", "MasterUserSecret.SecretStatus"))?;
     let works = matches!(status, "active" | "rotating");
     Ok((works && arn == wanted, format!("{status}, in {arn}")))
 }

@@ -3,11 +3,11 @@ use aws_sdk_rds::types::{
     VpcSecurityGroupMembership,
 };
 use aws_smithy_types::DateTime;
+use report::finding::Status;
 use serde_json::json;
 
 use super::super::asked::Asked;
 use super::*;
-use crate::check::Status;
 
 const KEY: &str = "arn:aws:kms:ca-central-1:123456789012:key/1";
 const SECRET: &str = "arn:aws:secretsmanager:ca-central-1:123456789012:secret:rds!db-1";
@@ -76,7 +76,7 @@ async fn not_ok(change: impl FnOnce(&mut DbInstance, &mut Picture)) -> Vec<(&'st
     let asked = Asked::new(&outputs).await;
     let (mut instance, mut picture) = (instance(), picture());
     change(&mut instance, &mut picture);
-    let answers = judge::judge(asked.question(), "db", &instance, &picture);
+    let answers = judge::judge(asked.context(), "db", &instance, &picture);
     assert_eq!(answers.len(), CHECKS.len());
     answers
         .into_iter()
@@ -90,9 +90,9 @@ async fn what_rds_does_not_show_is_unknown() {
     assert_eq!(not_ok(|_, _| {}).await, []);
     let empty = not_ok(|instance, picture| {
         *instance = DbInstance::builder().build();
-        picture.versions = Err(Blind::because("denied"));
+        picture.versions = Err(Unobserved::because("denied"));
         picture.parameters = Ok(BTreeMap::new());
-        picture.maintenance = Err(Blind::because("denied"));
+        picture.maintenance = Err(Unobserved::because("denied"));
     })
     .await;
     // RDS leaves these out when there are none: no secret of its own, no exports.

@@ -3,9 +3,9 @@
 use aws_sdk_cloudtrail::operation::get_event_selectors::GetEventSelectorsOutput;
 use aws_sdk_cloudtrail::operation::get_trail_status::GetTrailStatusOutput;
 use aws_sdk_cloudtrail::types::{AdvancedEventSelector, EventSelector, ReadWriteType, Trail};
+use report::finding::{Observation, Unobserved};
 
-use super::super::Question;
-use crate::check::{Blind, Seen};
+use super::super::Context;
 
 /// Without the calls for keys a trail does not tell who lets the data be lost.
 const KEYS: &str = "kms.amazonaws.com";
@@ -23,33 +23,33 @@ enum State {
     OneRegion,
 }
 
-pub(super) async fn look(question: Question<'_>) -> Seen<(bool, String)> {
-    let answer = question.sites.cloudtrail.describe_trails().send().await;
+pub(super) async fn look(context: Context<'_>) -> Observation<(bool, String)> {
+    let answer = context.clients.cloudtrail.describe_trails().send().await;
     let answer = answer.map_err(|error| {
-        let call = question
-            .sites
+        let call = context
+            .clients
             .call("CloudTrail", "DescribeTrails", "this account");
-        Blind::from(call.failed(error))
+        Unobserved::from(call.failed(error))
     })?;
     let mut found = Vec::new();
     // Trails of other regions that record this one are among them.
     for trail in answer.trail_list() {
         let name = trail.name().unwrap_or("a trail without a name");
-        found.push((name.to_owned(), state(question, trail, name).await));
+        found.push((name.to_owned(), state(context, trail, name).await));
     }
     judge(&found)
 }
 
-async fn state(question: Question<'_>, trail: &Trail, name: &str) -> Seen<State> {
-    let client = &question.sites.cloudtrail;
-    let call = |operation| question.sites.call("CloudTrail", operation, name);
+async fn state(context: Context<'_>, trail: &Trail, name: &str) -> Observation<State> {
+    let client = &context.clients.cloudtrail;
+    let call = |operation| context.clients.call("CloudTrail", operation, name);
     let arn = trail.trail_arn();
-    let arn = arn.ok_or_else(|| Blind::missing("CloudTrail", "TrailARN"))?;
+    let arn = arn.ok_or_else(|| Unobserved::missing("CloudTrail", "TrailARN"))?;
     let status = client.get_trail_status().name(arn).send().await;
-    let status = status.map_err(|error| Blind::from(call("GetTrailStatus").failed(error)))?;
+    let status = status.map_err(|error| Unobserved::from(call("GetTrailStatus").failed(error)))?;
     let selectors = client.get_event_selectors().trail_name(arn).send().await;
     let selectors =
-        selectors.map_err(|error| Blind::from(call("GetEventSelectors").failed(error)))?;
+        selectors.map_err(|error| Unobserved::from(call("GetEventSelectors").failed(error)))?;
     told(trail, &status, &selectors)
 }
 
@@ -57,8 +57,8 @@ fn told(
     trail: &Trail,
     status: &GetTrailStatusOutput,
     selectors: &GetEventSelectorsOutput,
-) -> Seen<State> {
-    let missing = |field| move || Blind::missing("CloudTrail", field);
+) -> Observation<State> {
+    let missing = |field| move || Unobserved::missing("CloudTrail", field);
     let everywhere = trail.is_multi_region_trail();
     let everywhere = everywhere.ok_or_else(missing("IsMultiRegionTrail"))?;
     let logging = status.is_logging().ok_or_else(missing("IsLogging"))?;
@@ -130,7 +130,7 @@ impl State {
     }
 }
 
-fn judge(trails: &[(String, Seen<State>)]) -> Seen<(bool, String)> {
+fn judge(trails: &[(String, Observation<State>)]) -> Observation<(bool, String)> {
     for (name, state) in trails {
         if let Ok(state @ State::Records) = state {
             return Ok((true, state.told(name)));
@@ -139,7 +139,7 @@ fn judge(trails: &[(String, Seen<State>)]) -> Seen<(bool, String)> {
     let told: Vec<String> = trails
         .iter()
         .map(|(name, state)| Ok(state.as_ref().map_err(Clone::clone)?.told(name)))
-        .collect::<Seen<_>>()?;
+        .collect::<Observation<_>>()?;
     match told.is_empty() {
         true => Ok((false, "no trail".to_owned())),
         false => Ok((false, told.join(", "))),
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn one_trail_that_records_is_enough() {
-        let of = |states: Vec<Seen<State>>| {
+        let of = |states: Vec<Observation<State>>| {
             let named = states.into_iter().enumerate();
             judge(
                 &named
@@ -285,10 +285,10 @@ mod tests {
                     .collect::<Vec<_>>(),
             )
         };
-        let blind = || Err(Blind::because("denied"));
+        let unobserved = || Err(Unobserved::because("denied"));
         assert_eq!(of(vec![]).unwrap(), (false, "no trail".to_owned()));
-        assert!(of(vec![blind(), Ok(State::Records)]).unwrap().0);
-        assert!(of(vec![Ok(State::Stopped), blind()]).is_err());
+        assert!(of(vec![unobserved(), Ok(State::Records)]).unwrap().0);
+        assert!(of(vec![Ok(State::Stopped), unobserved()]).is_err());
         let (right, shown) = of(vec![Ok(State::Stopped), Ok(State::OneRegion)]).unwrap();
         assert!(!right && shown.starts_with("t0 is stopped, t1 records one region"));
     }

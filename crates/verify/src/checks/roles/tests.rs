@@ -6,11 +6,11 @@ use aws_sdk_iam::operation::list_attached_role_policies::ListAttachedRolePolicie
 use aws_sdk_iam::operation::list_role_policies::ListRolePoliciesOutput;
 use aws_sdk_iam::types::{AttachedPolicy, PolicyVersion};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+use report::finding::Status;
 use serde_json::{Value, json};
 
 use super::super::asked::Asked;
 use super::*;
-use crate::check::Status;
 
 const ARN: &str = "arn:aws:iam::123456789012:policy/extra";
 
@@ -121,8 +121,8 @@ fn denied() -> Rule {
 async fn statuses(rules: Vec<Rule>) -> Vec<(&'static str, Status)> {
     let mut asked = Asked::new(&[("flow_log_group_name", json!("g"))]).await;
     let rules: Vec<&Rule> = rules.iter().collect();
-    asked.sites.iam = mock_client!(aws_sdk_iam, RuleMode::MatchAny, &rules);
-    let question = asked.question();
+    asked.clients.iam = mock_client!(aws_sdk_iam, RuleMode::MatchAny, &rules);
+    let context = asked.context();
     let role = Role {
         what: "flow log role",
         name: Ok("r".to_owned()),
@@ -137,7 +137,7 @@ async fn statuses(rules: Vec<Rule>) -> Vec<(&'static str, Status)> {
             on: None,
         }]),
     };
-    let picture = observe::role(question, "r").await;
+    let picture = observe::role(context, "r").await;
     judge(&role, &picture)
         .iter()
         .filter(|answer| answer.status != Status::Ok)
@@ -253,7 +253,7 @@ async fn policies_of_aws_for_administrators_are_told_by_name_without_reading_the
         [("iam-managed-policies", Status::Wrong)]
     );
     let of = |arn: &str| {
-        let policy = Err(Blind::because("not read"));
+        let policy = Err(Unobserved::because("not read"));
         Grant {
             name: arn.to_owned(),
             policy,

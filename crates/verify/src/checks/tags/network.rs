@@ -1,59 +1,59 @@
 //! EC2 shows tags with what it describes.
 
 use aws_sdk_ec2::types::{Filter, Tag};
+use report::finding::{Observation, Unobserved};
 
-use super::super::Question;
+use super::super::Context;
 use super::{Tagged, Tags, pairs};
-use crate::check::{Blind, Seen};
 
 fn tags(tags: Option<Vec<Tag>>) -> Tags {
     let tags = tags.unwrap_or_default().into_iter();
     pairs(tags.map(|tag| (tag.key, tag.value)))
 }
 
-pub(super) async fn network(question: Question<'_>) -> Tagged {
-    match seen(question).await {
+pub(super) async fn network(context: Context<'_>) -> Tagged {
+    match seen(context).await {
         Ok(tagged) => tagged,
-        Err(blind) => vec![("network".to_owned(), Err(blind))],
+        Err(unobserved) => vec![("network".to_owned(), Err(unobserved))],
     }
 }
 
 /// What the VPC holds and terraform made: not the main route table, the network ACL and the options for DHCP,
 /// which AWS makes, nor NAT gateways that are gone and linger.
-async fn seen(question: Question<'_>) -> Seen<Tagged> {
-    let vpc = question.outputs.text("vpc_id")?;
+async fn seen(context: Context<'_>) -> Observation<Tagged> {
+    let vpc = context.outputs.text("vpc_id")?;
     let filter = |name: &str| Filter::builder().name(name).values(vpc).build();
-    let ec2 = &question.sites.ec2;
+    let ec2 = &context.clients.ec2;
     let vpcs = async {
         let pages = ec2.describe_vpcs().filters(filter("vpc-id"));
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-        found.map_err(|error| failed(question, "DescribeVpcs", error))
+        found.map_err(|error| failed(context, "DescribeVpcs", error))
     };
     let subnets = async {
         let pages = ec2.describe_subnets().filters(filter("vpc-id"));
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-        found.map_err(|error| failed(question, "DescribeSubnets", error))
+        found.map_err(|error| failed(context, "DescribeSubnets", error))
     };
     let gateways = async {
         let pages = ec2.describe_internet_gateways();
         let pages = pages.filters(filter("attachment.vpc-id"));
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-        found.map_err(|error| failed(question, "DescribeInternetGateways", error))
+        found.map_err(|error| failed(context, "DescribeInternetGateways", error))
     };
     let tables = async {
         let pages = ec2.describe_route_tables().filters(filter("vpc-id"));
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-        found.map_err(|error| failed(question, "DescribeRouteTables", error))
+        found.map_err(|error| failed(context, "DescribeRouteTables", error))
     };
     let endpoints = async {
         let pages = ec2.describe_vpc_endpoints().filters(filter("vpc-id"));
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-        found.map_err(|error| failed(question, "DescribeVpcEndpoints", error))
+        found.map_err(|error| failed(context, "DescribeVpcEndpoints", error))
     };
     let logs = async {
         let pages = ec2.describe_flow_logs().filter(filter("resource-id"));
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-        found.map_err(|error| failed(question, "DescribeFlowLogs", error))
+        found.map_err(|error| failed(context, "DescribeFlowLogs", error))
     };
     let (vpcs, subnets, gateways, tables, endpoints, logs, nat) = tokio::join!(
         vpcs,
@@ -62,11 +62,11 @@ async fn seen(question: Question<'_>) -> Seen<Tagged> {
         tables,
         endpoints,
         logs,
-        nat(question, filter("vpc-id"))
+        nat(context, filter("vpc-id"))
     );
     let vpcs = vpcs?;
     if vpcs.is_empty() {
-        return Err(Blind::absent(format!("EC2 knows no VPC {vpc}")));
+        return Err(Unobserved::absent(format!("EC2 knows no VPC {vpc}")));
     }
     let main = |table: &aws_sdk_ec2::types::RouteTable| {
         let mut associations = table.associations().iter();
@@ -92,13 +92,13 @@ async fn seen(question: Question<'_>) -> Seen<Tagged> {
 
 /// The NAT gateways, and the addresses that they have.
 async fn nat(
-    question: Question<'_>,
+    context: Context<'_>,
     of_vpc: Filter,
-) -> Seen<Vec<(Option<String>, Option<Vec<Tag>>)>> {
-    let ec2 = &question.sites.ec2;
+) -> Observation<Vec<(Option<String>, Option<Vec<Tag>>)>> {
+    let ec2 = &context.clients.ec2;
     let pages = ec2.describe_nat_gateways().filter(of_vpc);
     let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-    let found = found.map_err(|error| failed(question, "DescribeNatGateways", error))?;
+    let found = found.map_err(|error| failed(context, "DescribeNatGateways", error))?;
     let gone = ["deleting", "deleted", "failed"];
     let there = found.into_iter().filter(|gateway| {
         let state = gateway.state().map(|state| state.as_str());
@@ -117,7 +117,7 @@ async fn nat(
     if !addresses.is_empty() {
         let asked = ec2.describe_addresses().set_allocation_ids(Some(addresses));
         let found = asked.send().await;
-        let found = found.map_err(|error| failed(question, "DescribeAddresses", error))?;
+        let found = found.map_err(|error| failed(context, "DescribeAddresses", error))?;
         let found = found.addresses.unwrap_or_default().into_iter();
         tagged.extend(found.map(|one| (one.allocation_id, one.tags)));
     }
@@ -125,13 +125,13 @@ async fn nat(
 }
 
 fn failed<E>(
-    question: Question<'_>,
+    context: Context<'_>,
     operation: &'static str,
     error: aws_smithy_runtime_api::client::result::SdkError<
         E,
         aws_smithy_runtime_api::client::orchestrator::HttpResponse,
     >,
-) -> Blind
+) -> Unobserved
 where
     E: std::error::Error
         + aws_smithy_types::error::metadata::ProvideErrorMetadata
@@ -139,13 +139,13 @@ where
         + Sync
         + 'static,
 {
-    let call = question.sites.call("EC2", operation, "the VPC");
-    Blind::from(call.failed(error))
+    let call = context.clients.call("EC2", operation, "the VPC");
+    Unobserved::from(call.failed(error))
 }
 
 /// The stack's groups, and the VPC's default one, which terraform tags.
-pub(super) async fn groups(question: Question<'_>) -> Tagged {
-    let outputs = question.outputs;
+pub(super) async fn groups(context: Context<'_>) -> Tagged {
+    let outputs = context.outputs;
     let seen = async {
         let of_vpc = Filter::builder().name("vpc-id");
         let of_vpc = of_vpc.values(outputs.text("vpc_id")?).build();
@@ -158,11 +158,11 @@ pub(super) async fn groups(question: Question<'_>) -> Tagged {
         let own: Vec<&str> = own
             .into_iter()
             .map(|output| outputs.text(output))
-            .collect::<Seen<_>>()?;
-        let pages = question.sites.ec2.describe_security_groups();
+            .collect::<Observation<_>>()?;
+        let pages = context.clients.ec2.describe_security_groups();
         let pages = pages.filters(of_vpc).into_paginator().items().send();
         let found: Result<Vec<_>, _> = pages.collect().await;
-        let found = found.map_err(|error| failed(question, "DescribeSecurityGroups", error))?;
+        let found = found.map_err(|error| failed(context, "DescribeSecurityGroups", error))?;
         let found = found.into_iter().filter_map(|group| {
             let default = group.group_name() == Some("default");
             let id = group.group_id?;
@@ -173,6 +173,6 @@ pub(super) async fn groups(question: Question<'_>) -> Tagged {
     };
     match seen.await {
         Ok(tagged) => tagged,
-        Err(blind) => vec![("security groups".to_owned(), Err(blind))],
+        Err(unobserved) => vec![("security groups".to_owned(), Err(unobserved))],
     }
 }

@@ -2,22 +2,22 @@
 
 use futures::StreamExt as _;
 use futures::future::join_all;
+use report::finding::{Observation, Unobserved};
 
-use super::super::Question;
+use super::super::Context;
 use super::{Tagged, Tags, pairs};
-use crate::check::{Blind, Seen};
 
 /// Calls of one service under way at once.
 const AT_ONCE: usize = 4;
 
-pub(super) async fn key(question: Question<'_>) -> Tagged {
-    let arn = question.outputs.text("kms_key_arn");
+pub(super) async fn key(context: Context<'_>) -> Tagged {
+    let arn = context.outputs.text("kms_key_arn");
     let tags = async {
         let key = arn.clone()?;
-        let pages = question.sites.kms.list_resource_tags().key_id(key);
+        let pages = context.clients.kms.list_resource_tags().key_id(key);
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-        let call = || question.sites.call("KMS", "ListResourceTags", key);
-        let found = found.map_err(|error| Blind::from(call().failed(error)))?;
+        let call = || context.clients.call("KMS", "ListResourceTags", key);
+        let found = found.map_err(|error| Unobserved::from(call().failed(error)))?;
         Ok(pairs(
             found.into_iter().map(|tag| (tag.tag_key, tag.tag_value)),
         ))
@@ -26,37 +26,44 @@ pub(super) async fn key(question: Question<'_>) -> Tagged {
 }
 
 /// The flow logs' group, and those that RDS and ElastiCache write to, whose names begin with theirs.
-pub(super) async fn logs(question: Question<'_>) -> Tagged {
-    let outputs = question.outputs;
+pub(super) async fn logs(context: Context<'_>) -> Tagged {
+    let outputs = context.outputs;
     let group = |prefix: &str, output| Ok(format!("{prefix}{}", outputs.text(output)?));
-    let prefixes: [Seen<String>; 3] = [
+    let prefixes: [Observation<String>; 3] = [
         group("", "flow_log_group_name"),
         group("/aws/rds/instance/", "db_identifier").map(|name| name + "/"),
         group("/elasticache/", "redis_replication_group_id").map(|name| name + "/"),
     ];
     let asked = prefixes
         .into_iter()
-        .map(|prefix| of_prefix(question, prefix));
+        .map(|prefix| of_prefix(context, prefix));
     join_all(asked).await.into_iter().flatten().collect()
 }
 
-async fn of_prefix(question: Question<'_>, prefix: Seen<String>) -> Tagged {
-    let logs = &question.sites.logs;
-    let call = |operation, name: &str| question.sites.call("CloudWatch Logs", operation, name);
+async fn of_prefix(context: Context<'_>, prefix: Observation<String>) -> Tagged {
+    let logs = &context.clients.logs;
+    let call = |operation, name: &str| context.clients.call("CloudWatch Logs", operation, name);
     let groups = async {
         let prefix = prefix.clone()?;
         let pages = logs.describe_log_groups().log_group_name_prefix(&prefix);
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
         let call = || call("DescribeLogGroups", &prefix);
-        let found = found.map_err(|error| Blind::from(call().failed(error)))?;
+        let found = found.map_err(|error| Unobserved::from(call().failed(error)))?;
         if found.is_empty() {
-            return Err(Blind::absent(format!("there is no log group {prefix}")));
+            return Err(Unobserved::absent(format!(
+                "there is no log group {prefix}"
+            )));
         }
         Ok(found)
     };
     let groups = match groups.await {
         Ok(groups) => groups,
-        Err(blind) => return vec![(prefix.unwrap_or_else(|_| "log group".into()), Err(blind))],
+        Err(unobserved) => {
+            return vec![(
+                prefix.unwrap_or_else(|_| "log group".into()),
+                Err(unobserved),
+            )];
+        }
     };
     let tagged = groups.into_iter().map(async |group| {
         let name = group.log_group_name.unwrap_or_default();
@@ -66,7 +73,7 @@ async fn of_prefix(question: Question<'_>, prefix: Seen<String>) -> Tagged {
             let arn = arn.strip_suffix(":*").unwrap_or(&arn);
             let answer = logs.list_tags_for_resource().resource_arn(arn).send().await;
             let call = || call("ListTagsForResource", &name);
-            let answer = answer.map_err(|error| Blind::from(call().failed(error)))?;
+            let answer = answer.map_err(|error| Unobserved::from(call().failed(error)))?;
             Ok(pairs(answer.tags.unwrap_or_default()))
         };
         let tags = tags.await;
@@ -79,18 +86,18 @@ async fn of_prefix(question: Question<'_>, prefix: Seen<String>) -> Tagged {
 }
 
 /// The roles of the outputs, and those that flow logs and the database's monitoring use.
-pub(super) async fn roles(question: Question<'_>) -> Tagged {
-    let outputs = question.outputs;
-    let named = |output: &str| -> Seen<String> {
+pub(super) async fn roles(context: Context<'_>) -> Tagged {
+    let outputs = context.outputs;
+    let named = |output: &str| -> Observation<String> {
         let arn = outputs.text(output)?;
         let name = arn.rsplit('/').next().unwrap_or(arn);
         Ok(name.to_owned())
     };
-    let own = |suffix| Ok(format!("{}-{suffix}", question.wanted.name));
+    let own = |suffix| Ok(format!("{}-{suffix}", context.wanted.name));
     let monitoring = outputs
         .text("db_identifier")
         .map(|id| format!("{id}-monitoring"));
-    let roles: [Seen<String>; 4] = [
+    let roles: [Observation<String>; 4] = [
         named("ecs_task_execution_role_arn"),
         named("ecs_task_role_arn"),
         own("flow-logs"),
@@ -99,10 +106,10 @@ pub(super) async fn roles(question: Question<'_>) -> Tagged {
     let tagged = roles.into_iter().map(async |role| {
         let tags = async {
             let role = role.clone()?;
-            let pages = question.sites.iam.list_role_tags().role_name(&role);
+            let pages = context.clients.iam.list_role_tags().role_name(&role);
             let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
-            let call = || question.sites.iam_call("ListRoleTags", &role);
-            let found = found.map_err(|error| Blind::from(call().failed(error)))?;
+            let call = || context.clients.iam_call("ListRoleTags", &role);
+            let found = found.map_err(|error| Unobserved::from(call().failed(error)))?;
             Ok(pairs(found.into_iter().map(|tag| (tag.key, tag.value))))
         };
         let tags = tags.await;
@@ -114,24 +121,24 @@ pub(super) async fn roles(question: Question<'_>) -> Tagged {
         .await
 }
 
-pub(super) async fn cdn(question: Question<'_>) -> Tagged {
-    let id = question.outputs.text("cloudfront_distribution_id");
+pub(super) async fn cdn(context: Context<'_>) -> Tagged {
+    let id = context.outputs.text("cloudfront_distribution_id");
     let tags = async {
-        let partition = question.wanted.region.partition();
-        let account = question.account;
+        let partition = context.wanted.region.partition();
+        let account = context.account;
         let arn = format!(
             "arn:{partition}:cloudfront::{account}:distribution/{}",
             id.clone()?
         );
-        let asked = question.sites.cloudfront.list_tags_for_resource();
+        let asked = context.clients.cloudfront.list_tags_for_resource();
         let answer = asked.resource(&arn).send().await;
         let call = || {
-            question
-                .sites
+            context
+                .clients
                 .global_call("CloudFront", "ListTagsForResource", &arn)
         };
-        let answer = answer.map_err(|error| Blind::from(call().failed(error)))?;
-        let lacks = || Blind::because("CloudFront's answer has no tags in it");
+        let answer = answer.map_err(|error| Unobserved::from(call().failed(error)))?;
+        let lacks = || Unobserved::because("CloudFront's answer has no tags in it");
         let tags = answer.tags.ok_or_else(lacks)?.items.unwrap_or_default();
         Ok(pairs(tags.into_iter().map(|tag| (tag.key, tag.value))))
     };
@@ -139,25 +146,25 @@ pub(super) async fn cdn(question: Question<'_>) -> Tagged {
 }
 
 /// The topic, and the one of CloudFront's alarms in us-east-1.
-pub(super) async fn topics(question: Question<'_>) -> Tagged {
-    let sites = question.sites;
+pub(super) async fn topics(context: Context<'_>) -> Tagged {
+    let clients = context.clients;
     let asked = [
-        ("sns_alerts_topic_arn", &sites.sns, false),
-        ("sns_global_alerts_topic_arn", &sites.global_sns, true),
+        ("sns_alerts_topic_arn", &clients.sns, false),
+        ("sns_global_alerts_topic_arn", &clients.global_sns, true),
     ];
     let tagged = asked.into_iter().map(async |(output, sns, global)| {
-        let arn = question.outputs.text(output);
+        let arn = context.outputs.text(output);
         let tags = async {
             let arn = arn.clone()?;
             let answer = sns.list_tags_for_resource().resource_arn(arn).send().await;
             let answer = answer.map_err(|error| {
                 let operation = "ListTagsForResource";
                 let call = if global {
-                    sites.global_call("SNS", operation, arn)
+                    clients.global_call("SNS", operation, arn)
                 } else {
-                    sites.call("SNS", operation, arn)
+                    clients.call("SNS", operation, arn)
                 };
-                Blind::from(call.failed(error))
+                Unobserved::from(call.failed(error))
             })?;
             let tags = answer.tags.unwrap_or_default();
             Ok(pairs(tags.into_iter().map(|tag| (tag.key, tag.value))))
@@ -169,35 +176,35 @@ pub(super) async fn topics(question: Question<'_>) -> Tagged {
 }
 
 /// CloudFront's alarms are in us-east-1, the others in the environment's region.
-pub(super) async fn alarms(question: Question<'_>) -> Tagged {
-    let names = match question.outputs.texts("cloudwatch_alarm_names") {
+pub(super) async fn alarms(context: Context<'_>) -> Tagged {
+    let names = match context.outputs.texts("cloudwatch_alarm_names") {
         Ok(names) => names,
-        Err(blind) => return vec![("alarms".to_owned(), Err(blind))],
+        Err(unobserved) => return vec![("alarms".to_owned(), Err(unobserved))],
     };
     let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-    let tagged = names.into_iter().map(|name| anywhere(question, name));
+    let tagged = names.into_iter().map(|name| anywhere(context, name));
     futures::stream::iter(tagged)
         .buffered(AT_ONCE)
         .collect()
         .await
 }
 
-async fn anywhere(question: Question<'_>, name: String) -> (String, Seen<Tags>) {
-    let tags = match alarm(question, &name, false).await {
-        Err(blind) if blind.absent => alarm(question, &name, true).await,
+async fn anywhere(context: Context<'_>, name: String) -> (String, Observation<Tags>) {
+    let tags = match alarm(context, &name, false).await {
+        Err(unobserved) if unobserved.absent => alarm(context, &name, true).await,
         tags => tags,
     };
     (name, tags)
 }
 
-async fn alarm(question: Question<'_>, name: &str, global: bool) -> Seen<Tags> {
-    let sites = question.sites;
+async fn alarm(context: Context<'_>, name: &str, global: bool) -> Observation<Tags> {
+    let clients = context.clients;
     let (cloudwatch, region) = if global {
-        (&sites.global_cloudwatch, sites.global())
+        (&clients.global_cloudwatch, clients.global())
     } else {
-        (&sites.home.cloudwatch, question.wanted.region)
+        (&clients.home.cloudwatch, context.wanted.region)
     };
-    let (partition, account) = (region.partition(), question.account);
+    let (partition, account) = (region.partition(), context.account);
     let arn = format!("arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}");
     let answer = cloudwatch
         .list_tags_for_resource()
@@ -207,11 +214,11 @@ async fn alarm(question: Question<'_>, name: &str, global: bool) -> Seen<Tags> {
     let answer = answer.map_err(|error| {
         let operation = "ListTagsForResource";
         let call = if global {
-            sites.global_call("CloudWatch", operation, name)
+            clients.global_call("CloudWatch", operation, name)
         } else {
-            sites.call("CloudWatch", operation, name)
+            clients.call("CloudWatch", operation, name)
         };
-        Blind::from(call.failed(error))
+        Unobserved::from(call.failed(error))
     })?;
     let tags = answer.tags.unwrap_or_default();
     Ok(pairs(tags.into_iter().map(|tag| (tag.key, tag.value))))

@@ -1,10 +1,9 @@
 //! Who a topic's policy lets in.
 //! <https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html>
 
+use report::finding::{Observation, Unobserved};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-
-use crate::check::{Blind, Seen};
 
 const CLOUDWATCH: &str = "cloudwatch.amazonaws.com";
 
@@ -56,10 +55,10 @@ enum Holds {
 }
 
 impl<'a> Policy<'a> {
-    pub(super) fn read(text: &str, topic: &'a str) -> Seen<Self> {
+    pub(super) fn read(text: &str, topic: &'a str) -> Observation<Self> {
         // The text itself is not repeated.
         let document: Document = serde_json::from_str(text)
-            .map_err(|_| Blind::because("the topic's policy is not what IAM documents"))?;
+            .map_err(|_| Unobserved::because("the topic's policy is not what IAM documents"))?;
         let statements = match document.statements {
             OneOrMany::Many(statements) => statements,
             OneOrMany::One(statement) => vec![statement],
@@ -68,7 +67,7 @@ impl<'a> Policy<'a> {
     }
 
     /// Whether alarms of this account may publish.
-    pub(super) fn alarms_publish(&self) -> Seen<(bool, String)> {
+    pub(super) fn alarms_publish(&self) -> Observation<(bool, String)> {
         let mut allowed = false;
         let mut unclear = None;
         for statement in self
@@ -88,7 +87,7 @@ impl<'a> Policy<'a> {
             }
         }
         match unclear {
-            Some(name) => Err(Blind::because(format!(
+            Some(name) => Err(Unobserved::because(format!(
                 "{name} has conditions that cannot be judged"
             ))),
             None if allowed => Ok((true, CLOUDWATCH.to_owned())),
@@ -97,7 +96,7 @@ impl<'a> Policy<'a> {
     }
 
     /// Whether nobody but alarms of this account is let in.
-    pub(super) fn nobody_else(&self) -> Seen<(bool, String)> {
+    pub(super) fn nobody_else(&self) -> Observation<(bool, String)> {
         let others: Vec<String> = self
             .statements
             .iter()
@@ -237,7 +236,7 @@ mod tests {
     fn judged(statements: &str) -> (Option<bool>, Option<bool>) {
         let text = format!(r#"{{"Version": "2012-10-17", "Statement": {statements}}}"#);
         let policy = Policy::read(&text, TOPIC).unwrap();
-        let right = |shown: Seen<(bool, String)>| shown.ok().map(|(right, _)| right);
+        let right = |shown: Observation<(bool, String)>| shown.ok().map(|(right, _)| right);
         (right(policy.alarms_publish()), right(policy.nobody_else()))
     }
 

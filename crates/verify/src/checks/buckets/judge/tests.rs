@@ -2,11 +2,11 @@ use aws_sdk_s3::types::{
     DeleteMarkerReplication, Destination, Metrics, PublicAccessBlockConfiguration,
     ReplicationRuleFilter,
 };
+use report::finding::Status;
 use serde_json::{Value, json};
 
 use super::super::super::asked::Asked;
 use super::*;
-use crate::check::Status;
 use crate::policy::Policy;
 
 const NAME: &str = "berthcare-photos-staging";
@@ -23,12 +23,12 @@ async fn asked(rules: Value) -> Asked {
     .await
 }
 
-fn unseen<T>() -> Seen<T> {
-    Err(Blind::because("denied"))
+fn unseen<T>() -> Observation<T> {
+    Err(Unobserved::because("denied"))
 }
 
-fn none<T>() -> Seen<T> {
-    Err(Blind::absent("404"))
+fn none<T>() -> Observation<T> {
+    Err(Unobserved::absent("404"))
 }
 
 fn picture() -> Picture {
@@ -51,7 +51,7 @@ const PHOTOS: Kind = super::super::DATA[0];
 
 fn all(asked: &Asked, picture: &Picture) -> Vec<Answer> {
     let states = Ok(BTreeMap::from([(ALARM.to_owned(), "OK".to_owned())]));
-    bucket(asked.question(), PHOTOS, picture, &Ok(None), &states)
+    bucket(asked.context(), PHOTOS, picture, &Ok(None), &states)
 }
 
 fn status(answers: &[Answer], check: &Check) -> Status {
@@ -123,9 +123,9 @@ async fn the_key_is_the_stacks_and_an_alias_may_be_any() {
             encryption,
             ..picture()
         };
-        let logs = super::encryption(asked.question(), LOGS, &picture).status;
+        let logs = super::encryption(asked.context(), LOGS, &picture).status;
         (
-            super::encryption(asked.question(), PHOTOS, &picture).status,
+            super::encryption(asked.context(), PHOTOS, &picture).status,
             logs,
         )
     };
@@ -157,7 +157,7 @@ async fn a_setting_that_is_not_told_is_unknown_and_the_accounts_is_only_said() {
             block: Ok(block.build()),
             ..picture()
         };
-        access(asked.question(), &picture, &account).remove(0)
+        access(asked.context(), &picture, &account).remove(0)
     };
     assert_eq!(block(None, Ok(None)).status, Status::Unknown);
     assert_eq!(block(Some(false), Ok(None)).status, Status::Wrong);
@@ -193,7 +193,7 @@ async fn old_tls_is_below_1_2() {
             "Condition": {operator: {"s3:TlsVersion": version}}}});
         let policy = Policy::parse(&policy.to_string());
         let answers = access(
-            asked.question(),
+            asked.context(),
             &Picture {
                 policy,
                 ..picture()
@@ -231,7 +231,7 @@ async fn replication_is_of_everything_to_the_wanted_bucket() {
             replication: Ok(vec![rule]),
             ..picture()
         };
-        let [rule, _] = replication(asked.question(), PHOTOS, &picture, &Ok(BTreeMap::new()));
+        let [rule, _] = replication(asked.context(), PHOTOS, &picture, &Ok(BTreeMap::new()));
         rule.aws.unwrap()
     };
     assert_eq!(judged(to_dr().build().unwrap()), "as expected");
@@ -277,8 +277,8 @@ async fn replication_is_of_everything_to_the_wanted_bucket() {
 #[tokio::test]
 async fn an_alarm_without_data_does_not_say_that_nothing_failed() {
     let asked = asked(json!({"photos": "photos-to-dr"})).await;
-    let judged = |states: Seen<BTreeMap<String, String>>| {
-        let [_, failures] = replication(asked.question(), PHOTOS, &picture(), &states);
+    let judged = |states: Observation<BTreeMap<String, String>>| {
+        let [_, failures] = replication(asked.context(), PHOTOS, &picture(), &states);
         failures.status
     };
     let is = |state: &str| Ok(BTreeMap::from([(ALARM.to_owned(), state.to_owned())]));
@@ -292,14 +292,14 @@ async fn an_alarm_without_data_does_not_say_that_nothing_failed() {
 #[tokio::test]
 async fn without_outputs_nothing_is_ok() {
     let asked = Asked::new(&[("other", json!(1))]).await;
-    let answers = super::super::nothing(PHOTOS, &Blind::because("no output"));
+    let answers = super::super::nothing(PHOTOS, &Unobserved::because("no output"));
     assert!(
         answers
             .iter()
             .all(|answer| answer.status == Status::Unknown)
             && answers.len() > 10
     );
-    let [rule, failures] = replication(asked.question(), PHOTOS, &picture(), &unseen());
+    let [rule, failures] = replication(asked.context(), PHOTOS, &picture(), &unseen());
     assert_eq!(
         (rule.status, failures.status),
         (Status::Unknown, Status::Unknown)

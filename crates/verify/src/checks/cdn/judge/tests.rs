@@ -5,11 +5,12 @@ use aws_sdk_cloudfront::types::{
     CacheBehavior, CacheBehaviors, DefaultCacheBehavior, Distribution, OriginAccessControlConfig,
     Origins, ViewerCertificate,
 };
+use report::finding::Status;
 use serde_json::json;
 
 use super::super::super::asked::Asked;
 use super::*;
-use crate::check::{Check, Status};
+use crate::check::Check;
 
 const ARN: &str = "arn:aws:cloudfront::123456789012:distribution/E1";
 
@@ -46,7 +47,7 @@ fn picture(config: Option<DistributionConfig>) -> Picture {
         distribution: distribution.build().unwrap(),
         controls: BTreeMap::new(),
         policies: BTreeMap::new(),
-        logs: Err(Blind::because("denied")),
+        logs: Err(Unobserved::because("denied")),
     }
 }
 
@@ -62,7 +63,7 @@ async fn judged(config: DistributionConfigBuilder, check: &Check) -> Answer {
     ])
     .await;
     let picture = picture(Some(config.build().unwrap()));
-    let mut answers = all(asked.question(), "E1", &picture);
+    let mut answers = all(asked.context(), "E1", &picture);
     answers.retain(|answer| answer.check == check);
     answers.remove(0)
 }
@@ -152,7 +153,7 @@ async fn origins_are_buckets_of_the_region_and_signed_for_by_what_exists() {
     ] {
         assert_eq!(name(host), None, "{host}");
     }
-    let signed = |control: Option<Seen<OriginAccessControlConfig>>| {
+    let signed = |control: Option<Observation<OriginAccessControlConfig>>| {
         let mut picture = picture(None);
         picture
             .controls
@@ -175,8 +176,12 @@ async fn origins_are_buckets_of_the_region_and_signed_for_by_what_exists() {
             "{behaviour}"
         );
     }
-    assert!(signed(Some(Err(Blind::absent("404")))).unwrap().is_some());
-    assert!(signed(Some(Err(Blind::because("denied")))).is_err() && signed(None).is_err());
+    assert!(
+        signed(Some(Err(Unobserved::absent("404"))))
+            .unwrap()
+            .is_some()
+    );
+    assert!(signed(Some(Err(Unobserved::because("denied")))).is_err() && signed(None).is_err());
 }
 
 #[tokio::test]
@@ -184,7 +189,7 @@ async fn a_distribution_that_is_being_changed_is_not_deployed() {
     let asked = Asked::new(&[("s3_bucket_logs", json!("logs"))]).await;
     let mut picture = picture(None);
     picture.distribution.status = "InProgress".to_owned();
-    let answers = all(asked.question(), "E1", &picture);
+    let answers = all(asked.context(), "E1", &picture);
     for answer in &answers {
         let expected = if answer.check == &DEPLOYED {
             Status::Wrong
@@ -194,9 +199,9 @@ async fn a_distribution_that_is_being_changed_is_not_deployed() {
         assert_eq!(answer.status, expected, "{}", answer.check.id);
     }
     assert_eq!(answers.len(), CHECKS.len());
-    let gone = nothing("E1", None, &Blind::absent("404"));
+    let gone = nothing("E1", None, &Unobserved::absent("404"));
     let wrong = gone.iter().filter(|answer| answer.status == Status::Wrong);
     assert_eq!(wrong.count(), 1);
-    let unseen = nothing("E1", None, &Blind::because("denied"));
+    let unseen = nothing("E1", None, &Unobserved::because("denied"));
     assert!(unseen.iter().all(|answer| answer.status == Status::Unknown));
 }
