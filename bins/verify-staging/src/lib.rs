@@ -2,7 +2,6 @@
 
 mod args;
 mod commands;
-mod live;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

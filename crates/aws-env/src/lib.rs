@@ -26,7 +26,7 @@ pub use clients::{
 };
 pub use environment::{AwsEnv, Endpoints, LoadError, Options};
 pub use error::{Call, Error, ErrorClass};
-pub use pages::pages;
+pub use pages::{pages, pages_up_to};
 pub use trust::CaBundleError;
 pub use versions::{ObjectVersion, delete_versions, list_versions};
 pub use waiter::{Poll, Waiter, WaiterConfig, wait};

@@ -2,7 +2,8 @@
 //!
 //! An [`Inventory`] says which resources there are, from a Terraform plan or state or from the settings
 //! alone. [`Usage`] says how much they do, and a [`PriceBook`] what that costs; an [`Estimate`] multiplies.
-//! Nothing is called and no key is needed; the feature `aws` adds a module with what can be asked of AWS.
+//! Nothing is called and no key is needed; the feature `aws` adds a module with what can be asked of AWS about prices
+//! and use, the feature `live` one that finds the stack in an account.
 //!
 //! Money is decimal and never a float. A price that is not known is an error on its line and makes the total
 //! a lower bound; a price that is derived, assumed or old says so on the line.
@@ -15,6 +16,8 @@ mod charts;
 mod diff;
 mod estimate;
 mod inventory;
+#[cfg(feature = "live")]
+pub mod live;
 mod money;
 mod prices;
 mod quantity;

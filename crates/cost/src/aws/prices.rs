@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use aws_env::{Call, Error};
+use aws_env::{Call, Error, pages_up_to};
 use aws_sdk_pricing::types::{Filter, FilterType};
 use jiff::civil::Date;
 use report::{Observer, Outcome};
@@ -19,7 +19,7 @@ const MOST_PAGES: usize = 20;
 /// Why products cannot be read.
 #[derive(Debug, Error)]
 pub enum PriceListError {
-    /// AWS did not answer.
+    /// AWS did not answer, or with more products than can be.
     #[error("ask for {item}")]
     Aws {
         /// What for.
@@ -34,14 +34,6 @@ pub enum PriceListError {
         item: String,
         /// What is wrong.
         source: OfferError,
-    },
-    /// More products fit than can be.
-    #[error("ask for {item}: more than {most} products fit")]
-    TooMany {
-        /// What for.
-        item: String,
-        /// As many are read.
-        most: usize,
     },
 }
 
@@ -126,8 +118,7 @@ async fn products(
     };
     let filters =
         filters.map_err(|error| aws(Error::unexpected(call.clone(), error.to_string())))?;
-    let mut found = Vec::new();
-    let mut pages = client
+    let pages = client
         .get_products()
         .service_code(query.key().service.code())
         .format_version("aws_v1")
@@ -135,23 +126,15 @@ async fn products(
         .set_filters(Some(filters))
         .into_paginator()
         .send();
-    let mut read = 0;
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| aws(call.clone().failed(error)))?;
-        for entry in page.price_list() {
-            let product = Product::parse(entry).map_err(|source| PriceListError::Answer {
+    let pages = pages_up_to(call, MOST_PAGES, pages).await.map_err(aws)?;
+    pages
+        .iter()
+        .flat_map(|page| page.price_list())
+        .map(|entry| {
+            Product::parse(entry).map_err(|source| PriceListError::Answer {
                 item: item(),
                 source,
-            })?;
-            found.push(product);
-        }
-        read += 1;
-        if read == MOST_PAGES && page.next_token().is_some() {
-            return Err(PriceListError::TooMany {
-                item: item(),
-                most: MOST_PAGES * PAGE as usize,
-            });
-        }
-    }
-    Ok(found)
+            })
+        })
+        .collect()
 }

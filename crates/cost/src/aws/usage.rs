@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use aws_env::{Call, Error, ErrorClass};
+use aws_env::{Call, Error, ErrorClass, pages_up_to};
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::error::BuildError;
 use aws_sdk_cloudwatch::primitives::DateTime;
@@ -110,29 +110,20 @@ async fn ask(
     }
     let mut found: Vec<Days> = vec![Days::new(); wanted.len()];
     for chunk in queries.chunks(MOST_METRICS) {
-        let mut pages = client
+        let pages = client
             .get_metric_data()
             .set_metric_data_queries(Some(chunk.to_vec()))
             .start_time(midnight(from))
             .end_time(midnight(to))
             .into_paginator()
             .send();
-        let mut read = 0;
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| call().failed(error))?;
+        for page in pages_up_to(call(), MOST_PAGES, pages).await? {
             for result in page.metric_data_results() {
                 add(result, &mut found).map_err(|(class, what)| {
                     let mut error = Error::unexpected(call(), what);
                     error.class = class;
                     error
                 })?;
-            }
-            read += 1;
-            if read == MOST_PAGES && page.next_token().is_some() {
-                return Err(Error::unexpected(
-                    call(),
-                    format!("more than {MOST_PAGES} pages"),
-                ));
             }
         }
     }

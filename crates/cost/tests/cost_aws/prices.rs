@@ -158,8 +158,12 @@ async fn answers_without_end_and_answers_of_something_else_are_refused() {
     });
     let client = mock_client!(aws_sdk_pricing, RuleMode::MatchAny, [&endless]);
     let error = asked(&client).await.unwrap_err();
-    assert!(matches!(error, PriceListError::TooMany { .. }), "{error}");
-    assert_eq!(endless.num_calls(), 20);
+    let PriceListError::Aws { source, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(source.message.as_deref(), Some("more than 20 pages"));
+    // The last one says that there are more.
+    assert_eq!(endless.num_calls(), 21);
     let other = mock!(Client::get_products).then_output(|| page(&["{\"a\": 1}".to_owned()], None));
     let client = mock_client!(aws_sdk_pricing, RuleMode::MatchAny, [&other]);
     let error = asked(&client).await.unwrap_err();

@@ -73,7 +73,8 @@ pub(super) async fn stack(global: &GlobalArgs, of: &EstimateArgs) -> Result<Inve
 pub(super) async fn live(global: &GlobalArgs) -> Result<Inventory, Failure> {
     let settings = cli::load_settings(global)?;
     let env = cli::aws_env().await?;
-    crate::live::inventory(&env, &settings)
+    let regions = settings.regions;
+    cost::live::observe(&env.both(regions.primary, regions.dr), &settings)
         .await
         .map_err(|error| Failure::aws("ask what there is", error))
 }

@@ -1,15 +1,17 @@
 use std::collections::BTreeSet;
 
-use aws_env::Error;
+use aws_env::{Call, Error, pages_up_to};
 use serde_json::json;
 
-use super::{Asked, each_page};
+use super::{MOST_PAGES, Search};
 
-impl Asked {
+impl Search {
     pub(super) async fn distributions(&mut self) -> Result<(), Error> {
         let client = self.clients.cloudfront.clone();
         let request = client.list_distributions();
-        each_page!(self, "CloudFront", "ListDistributions", request, |page| {
+        let call = self.global_call("CloudFront", "ListDistributions");
+        let pages = request.into_paginator().send();
+        for page in pages_up_to(call, MOST_PAGES, pages).await? {
             let all = page
                 .distribution_list()
                 .map_or(&[][..], |list| list.items());
@@ -20,7 +22,8 @@ impl Asked {
                     .send()
                     .await
                     .map_err(|error| {
-                        self.call("CloudFront", "ListTagsForResource").failed(error)
+                        self.global_call("CloudFront", "ListTagsForResource")
+                            .failed(error)
                     })?;
                 let tags = tags.tags().map_or(&[][..], |tags| tags.items());
                 if self.is_ours(tags.iter().map(|tag| (Some(tag.key()), tag.value()))) {
@@ -31,34 +34,48 @@ impl Asked {
                     );
                 }
             }
-        });
+        }
         Ok(())
     }
 
-    /// Keys by their alias, since the tags of a key can be closed to its account.
+    /// Keys that encrypt, and what they keep secret.
     pub(super) async fn keys_and_secrets(&mut self) -> Result<(), Error> {
+        self.keys().await?;
+        self.secrets().await
+    }
+
+    /// By their alias, since the tags of a key can be closed to its account.
+    async fn keys(&mut self) -> Result<(), Error> {
         let mut keys = BTreeSet::new();
-        let request = self.clients.kms.clone().list_aliases();
-        each_page!(self, "KMS", "ListAliases", request, |page| {
+        let request = self.clients.kms.list_aliases();
+        let call = self.call("KMS", "ListAliases");
+        let pages = request.into_paginator().send();
+        for page in pages_up_to(call, MOST_PAGES, pages).await? {
             for alias in page.aliases() {
                 if self.is_named(alias.alias_name().unwrap_or_default()) {
                     keys.extend(alias.target_key_id().map(str::to_owned));
                 }
             }
-        });
+        }
         for key in keys {
             self.add("aws_kms_key", &key, []);
         }
+        Ok(())
+    }
+
+    async fn secrets(&mut self) -> Result<(), Error> {
         let client = self.clients.secrets.clone();
         let request = client.list_secrets();
-        each_page!(self, "Secrets Manager", "ListSecrets", request, |page| {
+        let call = self.call("Secrets Manager", "ListSecrets");
+        let pages = request.into_paginator().send();
+        for page in pages_up_to(call, MOST_PAGES, pages).await? {
             for secret in page.secret_list() {
                 let tags = secret.tags().iter().map(|tag| (tag.key(), tag.value()));
                 // RDS's own secrets are counted with their database; a replica with the secret it is of.
                 let managed = secret.owning_service().is_some();
                 let elsewhere = secret
                     .primary_region()
-                    .is_some_and(|region| region != self.region.as_str());
+                    .is_some_and(|region| region != self.clients.region.as_str());
                 if managed || elsewhere || !self.is_ours(tags) {
                     continue;
                 }
@@ -82,22 +99,32 @@ impl Asked {
                     [("replica", json!(replicas))],
                 );
             }
-        });
+        }
         Ok(())
     }
 
-    /// Alarms, dashboards, log groups. Alarms of CloudFront are in its own region.
+    /// Alarms, dashboards, log groups.
     pub(super) async fn monitoring(&mut self) -> Result<(), Error> {
-        let here = self.clients.home.cloudwatch.clone();
-        let there = self.clients.global_cloudwatch.clone();
-        let global = aws_env::iam_region(self.region);
-        let mut places = vec![(here.clone(), self.region)];
-        if global != self.region {
-            places.push((there, global));
+        self.alarms().await?;
+        self.dashboards().await?;
+        self.log_groups().await
+    }
+
+    /// Alarms of CloudFront are in its own region.
+    async fn alarms(&mut self) -> Result<(), Error> {
+        let (here, global) = (self.clients.region, self.clients.global);
+        let mut regions = vec![(self.clients.cloudwatch.clone(), here)];
+        if global != here {
+            regions.push((self.clients.global_cloudwatch.clone(), global));
         }
-        for (client, region) in places {
+        for (client, region) in regions {
             let request = client.describe_alarms();
-            each_page!(self, "CloudWatch", "DescribeAlarms", request, |page| {
+            let call = Call {
+                region,
+                ..self.call("CloudWatch", "DescribeAlarms")
+            };
+            let pages = request.into_paginator().send();
+            for page in pages_up_to(call, MOST_PAGES, pages).await? {
                 for alarm in page.metric_alarms() {
                     let name = alarm.alarm_name().unwrap_or_default();
                     if !self.is_named(name) {
@@ -119,55 +146,65 @@ impl Asked {
                         last.region = Some(region);
                     }
                 }
-            });
+            }
         }
-        let request = here.list_dashboards();
-        each_page!(self, "CloudWatch", "ListDashboards", request, |page| {
+        Ok(())
+    }
+
+    async fn dashboards(&mut self) -> Result<(), Error> {
+        let request = self.clients.cloudwatch.list_dashboards();
+        let call = self.call("CloudWatch", "ListDashboards");
+        let pages = request.into_paginator().send();
+        for page in pages_up_to(call, MOST_PAGES, pages).await? {
             for dashboard in page.dashboard_entries() {
                 let name = dashboard.dashboard_name().unwrap_or_default();
                 if self.is_named(name) {
                     self.add("aws_cloudwatch_dashboard", name, []);
                 }
             }
-        });
-        let request = self.clients.logs.clone().describe_log_groups();
-        each_page!(
-            self,
-            "CloudWatch Logs",
-            "DescribeLogGroups",
-            request,
-            |page| {
-                for group in page.log_groups() {
-                    let name = group.log_group_name().unwrap_or_default();
-                    if self.is_named(name) {
-                        let attributes = [
-                            ("name", json!(name)),
-                            ("retention_in_days", json!(group.retention_in_days())),
-                        ];
-                        self.add("aws_cloudwatch_log_group", name, attributes);
-                    }
+        }
+        Ok(())
+    }
+
+    async fn log_groups(&mut self) -> Result<(), Error> {
+        let request = self.clients.logs.describe_log_groups();
+        let call = self.call("CloudWatch Logs", "DescribeLogGroups");
+        let pages = request.into_paginator().send();
+        for page in pages_up_to(call, MOST_PAGES, pages).await? {
+            for group in page.log_groups() {
+                let name = group.log_group_name().unwrap_or_default();
+                if self.is_named(name) {
+                    let attributes = [
+                        ("name", json!(name)),
+                        ("retention_in_days", json!(group.retention_in_days())),
+                    ];
+                    self.add("aws_cloudwatch_log_group", name, attributes);
                 }
             }
-        );
+        }
         Ok(())
     }
 
     pub(super) async fn topics(&mut self) -> Result<(), Error> {
         let client = self.clients.sns.clone();
         let mut topics = Vec::new();
-        each_page!(self, "SNS", "ListTopics", client.list_topics(), |page| {
+        let call = self.call("SNS", "ListTopics");
+        let pages = client.list_topics().into_paginator().send();
+        for page in pages_up_to(call, MOST_PAGES, pages).await? {
             let arns = page.topics().iter().filter_map(|topic| topic.topic_arn());
             topics.extend(arns.filter(|arn| self.is_named(arn)).map(str::to_owned));
-        });
+        }
         for topic in topics {
             let name = topic.rsplit(':').next().unwrap_or_default().to_owned();
             self.add("aws_sns_topic", &name, [("name", json!(name))]);
             let request = client.list_subscriptions_by_topic().topic_arn(&topic);
             let mut protocols = Vec::new();
-            each_page!(self, "SNS", "ListSubscriptionsByTopic", request, |page| {
+            let call = self.call("SNS", "ListSubscriptionsByTopic");
+            let pages = request.into_paginator().send();
+            for page in pages_up_to(call, MOST_PAGES, pages).await? {
                 let all = page.subscriptions().iter();
                 protocols.extend(all.filter_map(|of| of.protocol()).map(str::to_owned));
-            });
+            }
             for (at, protocol) in protocols.iter().enumerate() {
                 let attributes = [("protocol", json!(protocol))];
                 self.add(

@@ -1,27 +1,31 @@
-use aws_env::{Error, ErrorClass};
+use aws_env::{Error, ErrorClass, pages_up_to};
 use aws_sdk_s3::types::ReplicationConfiguration;
 use serde_json::{Value, json};
 use settings::Settings;
 
-use super::{Asked, each_page};
+use super::{MOST_PAGES, Search};
 
-impl Asked {
+impl Search {
     /// The settings' buckets that are in this region, and those named after the project that carry its tags.
     pub(super) async fn buckets(&mut self, settings: &Settings) -> Result<(), Error> {
-        let s3 = self.clients.home.s3.clone();
+        let s3 = self.clients.s3.clone();
         let told: Vec<String> = settings
             .buckets
             .iter()
             .flat_map(|pair| [pair.name.to_string(), pair.dr.to_string()])
             .collect();
         let mut names = Vec::new();
-        let request = s3.list_buckets().bucket_region(self.region.as_str());
-        each_page!(self, "S3", "ListBuckets", request, |page| {
+        let request = s3
+            .list_buckets()
+            .bucket_region(self.clients.region.as_str());
+        let call = self.call("S3", "ListBuckets");
+        let pages = request.into_paginator().send();
+        for page in pages_up_to(call, MOST_PAGES, pages).await? {
             for bucket in page.buckets() {
                 let name = bucket.name().unwrap_or_default();
                 let here = bucket
                     .bucket_region()
-                    .is_none_or(|region| region == self.region.as_str());
+                    .is_none_or(|region| region == self.clients.region.as_str());
                 if here
                     && (name.contains(settings.project.as_str())
                         || told.iter().any(|told| told == name))
@@ -29,7 +33,7 @@ impl Asked {
                     names.push(name.to_owned());
                 }
             }
-        });
+        }
         for name in names {
             if told.contains(&name) || self.is_tagged(&name).await? {
                 self.add("aws_s3_bucket", &name, [("bucket", json!(name))]);
@@ -42,7 +46,6 @@ impl Asked {
     async fn is_tagged(&self, bucket: &str) -> Result<bool, Error> {
         let tags = self
             .clients
-            .home
             .s3
             .get_bucket_tagging()
             .bucket(bucket)
@@ -54,7 +57,7 @@ impl Asked {
                 Ok(self.is_ours(tags.map(|tag| (Some(tag.key()), Some(tag.value())))))
             }
             Err(error) => {
-                let call = self.clients.home.call("S3", "GetBucketTagging", bucket);
+                let call = self.clients.call("S3", "GetBucketTagging", bucket);
                 absent(call.failed(error)).map(|()| false)
             }
         }
@@ -63,7 +66,6 @@ impl Asked {
     async fn replication(&mut self, bucket: &str) -> Result<(), Error> {
         let found = self
             .clients
-            .home
             .s3
             .get_bucket_replication()
             .bucket(bucket)
@@ -78,7 +80,7 @@ impl Asked {
                 Ok(())
             }
             Err(error) => {
-                let call = self.clients.home.call("S3", "GetBucketReplication", bucket);
+                let call = self.clients.call("S3", "GetBucketReplication", bucket);
                 absent(call.failed(error))
             }
         }
@@ -89,7 +91,7 @@ impl Asked {
         let Some(name) = &settings.state.lock_table else {
             return Ok(());
         };
-        let client = self.clients.home.dynamodb.clone();
+        let client = self.clients.dynamodb.clone();
         let table = match client
             .describe_table()
             .table_name(name.as_str())
@@ -100,7 +102,6 @@ impl Asked {
             Err(error) => {
                 let call = self
                     .clients
-                    .home
                     .call("DynamoDB", "DescribeTable", name.as_str());
                 return absent(call.failed(error));
             }
@@ -116,7 +117,7 @@ impl Asked {
             .replicas()
             .iter()
             .filter_map(|replica| replica.region_name())
-            .filter(|region| *region != self.region.as_str())
+            .filter(|region| *region != self.clients.region.as_str())
             .map(|region| json!({"region_name": region}))
             .collect();
         let attributes = [
