@@ -177,7 +177,8 @@ impl Side {
     }
 }
 
-fn told(side: Option<&Side>) -> String {
+/// The expected amount of a side, as a cell.
+fn amount(side: Option<&Side>) -> String {
     match side {
         None => "–".to_owned(),
         Some(Side { usd: None, .. }) => "unknown".to_owned(),
@@ -210,80 +211,54 @@ fn signed(usd: Usd) -> String {
     }
 }
 
-impl Report for Diff {
-    fn document(&self) -> Document {
-        let rows = self
-            .rows
-            .iter()
-            .map(|row| {
-                let (before, after) = (row.before.as_ref(), row.after.as_ref());
-                let change = known(before).zip(known(after));
-                let (mark, change) = match change {
-                    Some((before, after)) => (Mark::Plain, signed(after - before)),
-                    None => (Mark::Unknown, "unknown".to_owned()),
-                };
-                let arithmetic = |side: Option<&Side>| {
-                    side.map_or("–".to_owned(), |side| side.arithmetic.clone())
-                };
-                let cells = vec![
-                    row.heading.title().to_owned(),
-                    match row.to {
-                        None => row.key.scope.to_string(),
-                        Some(to) => format!("{} → {to}", row.key.scope),
-                    },
-                    row.key.item.clone(),
-                    told(before),
-                    told(after),
-                    change,
-                    format!("{} → {}", arithmetic(before), arithmetic(after)),
-                ];
-                (mark, cells)
-            })
-            .collect();
-        let change = self.change();
-        let (from, to) = self.sides();
-        let (from, to) = match self.regions {
-            None => ("Before".to_owned(), "After".to_owned()),
-            Some(_) => (from, to),
-        };
-        let title = match self.regions {
-            None => "Change of a month's cost".to_owned(),
-            Some((from, to)) => format!("A month's cost in {from} and in {to}"),
-        };
+impl DiffRow {
+    fn cells(&self) -> (Mark, Vec<String>) {
+        let (before, after) = (self.before.as_ref(), self.after.as_ref());
+        let (mark, change) = change_cell(known(before), known(after));
+        let arithmetic =
+            |side: Option<&Side>| side.map_or("–".to_owned(), |side| side.arithmetic.clone());
+        let cells = vec![
+            self.heading.title().to_owned(),
+            match self.to {
+                None => self.key.scope.to_string(),
+                Some(to) => format!("{} → {to}", self.key.scope),
+            },
+            self.key.item.clone(),
+            amount(before),
+            amount(after),
+            change,
+            format!("{} → {}", arithmetic(before), arithmetic(after)),
+        ];
+        (mark, cells)
+    }
+}
+
+impl ServiceChange {
+    fn cells(&self) -> (Mark, Vec<String>) {
         let expected = |usd: Option<Usd>| usd.map_or("unknown".to_owned(), |usd| usd.to_string());
-        let services = self.services.iter().map(|of| {
-            let change = of
-                .before
-                .zip(of.after)
-                .map(|(before, after)| after - before);
-            let mark = if change.is_some() {
-                Mark::Plain
-            } else {
-                Mark::Unknown
-            };
-            let cells = vec![
-                of.heading.title().to_owned(),
-                expected(of.before),
-                expected(of.after),
-                change.map_or("unknown".to_owned(), signed),
-            ];
-            (mark, cells)
-        });
-        let document = Document::new()
-            .heading(title)
-            .table(["Service", &from, &to, "Change"], services.collect());
-        let document = document.heading("Lines that change").table(
-            [
-                "Service",
-                "Region",
-                "Item",
-                &from,
-                &to,
-                "Change",
-                "Arithmetic",
-            ],
-            rows,
-        );
+        let (mark, change) = change_cell(self.before, self.after);
+        let cells = vec![
+            self.heading.title().to_owned(),
+            expected(self.before),
+            expected(self.after),
+            change,
+        ];
+        (mark, cells)
+    }
+}
+
+/// The difference between two amounts, known only when both are.
+fn change_cell(before: Option<Usd>, after: Option<Usd>) -> (Mark, String) {
+    match before.zip(after) {
+        Some((before, after)) => (Mark::Plain, signed(after - before)),
+        None => (Mark::Unknown, "unknown".to_owned()),
+    }
+}
+
+impl Diff {
+    /// The change of the whole in words.
+    fn sentence(&self) -> String {
+        let change = self.change();
         let [_, before, _] = cells(self.before, self.uncertain);
         let [_, after, _] = cells(self.after, self.uncertain);
         let sentence = format!(
@@ -293,12 +268,48 @@ impl Report for Diff {
             signed(change.high)
         );
         if self.uncertain {
-            document.text(format!(
+            format!(
                 "{sentence}, of what has a price. Something has none, so that the change may be another."
-            ))
+            )
         } else {
-            document.text(format!("{sentence}."))
+            format!("{sentence}.")
         }
+    }
+}
+
+impl Report for Diff {
+    fn document(&self) -> Document {
+        let (title, from, to) = match self.regions {
+            None => (
+                "Change of a month's cost".to_owned(),
+                "Before".to_owned(),
+                "After".to_owned(),
+            ),
+            Some((from, to)) => (
+                format!("A month's cost in {from} and in {to}"),
+                from.to_string(),
+                to.to_string(),
+            ),
+        };
+        let services = self.services.iter().map(ServiceChange::cells).collect();
+        let rows = self.rows.iter().map(DiffRow::cells).collect();
+        Document::new()
+            .heading(title)
+            .table(["Service", &from, &to, "Change"], services)
+            .heading("Lines that change")
+            .table(
+                [
+                    "Service",
+                    "Region",
+                    "Item",
+                    &from,
+                    &to,
+                    "Change",
+                    "Arithmetic",
+                ],
+                rows,
+            )
+            .text(self.sentence())
     }
 }
 

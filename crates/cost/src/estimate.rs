@@ -180,23 +180,14 @@ impl Estimate {
     }
 
     pub(crate) fn of_demands(asked: Asked, book: &PriceBook, options: Options) -> Self {
-        let mut groups: BTreeMap<(Heading, PriceKey, Basis), Vec<Demand>> = BTreeMap::new();
-        for demand in asked.demands {
-            if !demand.quantity.is_zero() {
-                groups
-                    .entry((demand.heading, demand.key.clone(), demand.basis))
-                    .or_default()
-                    .push(demand);
-            }
-        }
         let mut meter = Meter {
             book,
             options,
             used: BTreeMap::new(),
             taken: BTreeMap::new(),
         };
-        let mut shares: BTreeMap<String, (UsdRange, bool)> = BTreeMap::new();
-        let lines: Vec<Line> = groups
+        let mut shares = Shares::new();
+        let lines: Vec<Line> = grouped(asked.demands)
             .into_iter()
             .map(|((heading, key, basis), demands)| {
                 meter.line(heading, key, basis, &demands, &mut shares)
@@ -205,20 +196,6 @@ impl Estimate {
         for problem in &asked.problems {
             shares.entry(problem.address.clone()).or_default().1 = true;
         }
-        let mut resources: Vec<ResourceCost> = shares
-            .into_iter()
-            .map(|(address, (usd, lower_bound))| ResourceCost {
-                address,
-                usd,
-                lower_bound,
-            })
-            .collect();
-        resources.sort_by(|a, b| {
-            b.usd
-                .expected
-                .cmp(&a.usd.expected)
-                .then_with(|| a.address.cmp(&b.address))
-        });
         let sum = |basis: Basis| -> UsdRange {
             lines
                 .iter()
@@ -235,7 +212,7 @@ impl Estimate {
             prices_of: book.version(),
             options,
             lines,
-            resources,
+            resources: dearest_first(shares),
             free_resources: asked.free,
             unpriced: asked
                 .unpriced
@@ -269,6 +246,41 @@ impl Estimate {
     }
 }
 
+/// What each resource costs, by its address, and whether something of it has no price.
+type Shares = BTreeMap<String, (UsdRange, bool)>;
+
+/// Demands that make one line together; what nobody uses makes none.
+fn grouped(demands: Vec<Demand>) -> BTreeMap<(Heading, PriceKey, Basis), Vec<Demand>> {
+    let mut groups: BTreeMap<_, Vec<Demand>> = BTreeMap::new();
+    for demand in demands {
+        if !demand.quantity.is_zero() {
+            groups
+                .entry((demand.heading, demand.key.clone(), demand.basis))
+                .or_default()
+                .push(demand);
+        }
+    }
+    groups
+}
+
+fn dearest_first(shares: Shares) -> Vec<ResourceCost> {
+    let mut resources: Vec<ResourceCost> = shares
+        .into_iter()
+        .map(|(address, (usd, lower_bound))| ResourceCost {
+            address,
+            usd,
+            lower_bound,
+        })
+        .collect();
+    resources.sort_by(|a, b| {
+        b.usd
+            .expected
+            .cmp(&a.usd.expected)
+            .then_with(|| a.address.cmp(&b.address))
+    });
+    resources
+}
+
 /// What has been used up so far, by scenario: tiers and allowances count over the whole account.
 struct Meter<'b> {
     book: &'b PriceBook,
@@ -284,7 +296,7 @@ impl Meter<'_> {
         key: PriceKey,
         basis: Basis,
         demands: &[Demand],
-        shares: &mut BTreeMap<String, (UsdRange, bool)>,
+        shares: &mut Shares,
     ) -> Line {
         let quantity = demands
             .iter()
@@ -297,74 +309,64 @@ impl Meter<'_> {
             expected: quantity.expected - free.expected,
             high: quantity.high - free.high,
         };
-        // An item of another unit is another item.
-        let price = self.book.price(&key).filter(|price| price.unit() == unit);
-        let mut portions = Vec::new();
-        let mut caveats = BTreeSet::new();
-        let mut missing = None;
-        let usd = price.map(|price| {
-            let before = self.used.entry(key.clone()).or_default();
-            let usd = UsdRange::of(|scenario| {
-                let priced = price.of(
-                    before.get(scenario),
-                    paid.get(scenario),
-                    self.options.oldest,
-                );
-                if !priced.beyond.is_zero() {
-                    missing = Some(Missing::Tier);
-                }
-                let known = priced.known();
-                caveats.extend(priced.caveats);
-                if scenario == Scenario::Expected {
-                    portions = priced.portions;
-                }
-                known
-            });
-            *before = *before + paid;
-            usd
-        });
-        let mut near = None;
-        if usd.is_none() {
-            missing = Some(Missing::Price);
-            near = self.book.near(&key);
-        }
-        let mut resources = BTreeSet::new();
-        for demand in demands {
-            let share = shares.entry(demand.address.clone()).or_default();
-            share.0 = share.0
-                + UsdRange::of(|scenario| {
-                    part(
-                        usd.unwrap_or_default().get(scenario),
-                        demand.quantity.get(scenario),
-                        quantity.get(scenario),
-                    )
-                });
-            share.1 |= missing.is_some();
-            resources.insert(demand.address.clone());
-        }
-        let told = match basis {
-            Basis::Fixed => None,
-            // One default makes the line no better than that.
-            Basis::Usage if demands.iter().all(|demand| demand.told == Told::File) => {
-                Some(Told::File)
-            }
-            Basis::Usage => Some(Told::Default),
+        let Charge {
+            usd,
+            portions,
+            caveats,
+            missing,
+        } = self.charge(&key, unit, paid);
+        let near = match usd {
+            None => self.book.near(&key),
+            Some(_) => None,
         };
+        let all = (usd.unwrap_or_default(), quantity);
         Line {
+            resources: share(demands, all, missing.is_some(), shares),
             heading,
             key,
             basis,
             quantity,
             unit,
             free,
-            told,
+            told: worst_told(basis, demands),
             portions,
             usd: usd.map(UsdRange::rounded),
             missing,
             near,
             caveats: caveats.into_iter().collect(),
-            resources: resources.into_iter().collect(),
         }
+    }
+
+    /// What a quantity costs after what has been used up before it, which it adds to.
+    fn charge(&mut self, key: &PriceKey, unit: Unit, paid: QuantityRange) -> Charge {
+        // An item of another unit is another item.
+        let Some(price) = self.book.price(key).filter(|price| price.unit() == unit) else {
+            return Charge {
+                missing: Some(Missing::Price),
+                ..Charge::default()
+            };
+        };
+        let before = self.used.entry(key.clone()).or_default();
+        let mut charge = Charge::default();
+        let usd = UsdRange::of(|scenario| {
+            let priced = price.of(
+                before.get(scenario),
+                paid.get(scenario),
+                self.options.oldest,
+            );
+            if !priced.beyond.is_zero() {
+                charge.missing = Some(Missing::Tier);
+            }
+            let known = priced.known();
+            charge.caveats.extend(priced.caveats);
+            if scenario == Scenario::Expected {
+                charge.portions = priced.portions;
+            }
+            known
+        });
+        *before = *before + paid;
+        charge.usd = Some(usd);
+        charge
     }
 
     /// How much of the quantity the account still gets for nothing.
@@ -387,6 +389,49 @@ impl Meter<'_> {
         };
         *taken = *taken + free;
         free
+    }
+}
+
+/// What the quantity of a line costs.
+#[derive(Default)]
+struct Charge {
+    /// None when there is no price.
+    usd: Option<UsdRange>,
+    portions: Vec<Portion>,
+    caveats: BTreeSet<Caveat>,
+    missing: Option<Missing>,
+}
+
+/// Adds to each resource its part of a line's cost, and names the resources.
+fn share(
+    demands: &[Demand],
+    (usd, quantity): (UsdRange, QuantityRange),
+    lower_bound: bool,
+    shares: &mut Shares,
+) -> Vec<String> {
+    let mut resources = BTreeSet::new();
+    for demand in demands {
+        let share = shares.entry(demand.address.clone()).or_default();
+        share.0 = share.0
+            + UsdRange::of(|scenario| {
+                part(
+                    usd.get(scenario),
+                    demand.quantity.get(scenario),
+                    quantity.get(scenario),
+                )
+            });
+        share.1 |= lower_bound;
+        resources.insert(demand.address.clone());
+    }
+    resources.into_iter().collect()
+}
+
+/// Where the quantity of a line is from: one default makes the line no better than that.
+fn worst_told(basis: Basis, demands: &[Demand]) -> Option<Told> {
+    match basis {
+        Basis::Fixed => None,
+        Basis::Usage if demands.iter().all(|demand| demand.told == Told::File) => Some(Told::File),
+        Basis::Usage => Some(Told::Default),
     }
 }
 

@@ -149,20 +149,16 @@ impl Place<'_> {
     }
 
     fn parts(&self) -> Vec<Choice> {
-        let has = |kind: &str| Some(self.inventory.of_kind(kind).next().is_some());
-        let replication = "aws_s3_bucket_replication_configuration";
-        let with_rtc =
-            self.inventory.of_kind(replication).any(|resource| {
-                resource.attributes.list("rule").iter().any(|rule| {
-                    rule["destination"][0]["replication_time"][0]["status"] == "Enabled"
-                })
-            });
-        let global = self
-            .inventory
-            .of_kind("aws_dynamodb_table")
-            .any(|table| !table.attributes.list("replica").is_empty());
-        let replicated = has(replication) == Some(true);
-        let backups = has("aws_db_instance_automated_backups_replication");
+        let mut parts = self.database_parts();
+        parts.extend(self.object_parts());
+        parts.extend(self.state_parts());
+        parts
+    }
+
+    /// Ways to have the database's data in the DR region.
+    fn database_parts(&self) -> Vec<Choice> {
+        let backups = "aws_db_instance_automated_backups_replication";
+        let backups = Some(self.inventory.of_kind(backups).next().is_some());
         vec![
             self.choice(
                 "Replicated automated backups",
@@ -185,6 +181,20 @@ impl Place<'_> {
                 "a promotion, minutes; Single-AZ until it is modified",
                 self.replicas(),
             ),
+        ]
+    }
+
+    /// Ways to have the objects in the DR region, and classes to keep them in.
+    fn object_parts(&self) -> Vec<Choice> {
+        let replication = "aws_s3_bucket_replication_configuration";
+        let replicated = self.inventory.of_kind(replication).next().is_some();
+        let with_rtc =
+            self.inventory.of_kind(replication).any(|resource| {
+                resource.attributes.list("rule").iter().any(|rule| {
+                    rule["destination"][0]["replication_time"][0]["status"] == "Enabled"
+                })
+            });
+        vec![
             self.choice(
                 "Object replication",
                 Some(replicated && !with_rtc),
@@ -220,6 +230,16 @@ impl Place<'_> {
                 "none; reading costs more by the GB, 90 days and 128 KB are billed at least",
                 self.copies("glacier-ir"),
             ),
+        ]
+    }
+
+    /// What the state and all that is encrypted need in the DR region.
+    fn state_parts(&self) -> Vec<Choice> {
+        let global = self
+            .inventory
+            .of_kind("aws_dynamodb_table")
+            .any(|table| !table.attributes.list("replica").is_empty());
+        vec![
             self.choice(
                 "The lock table as a global table",
                 Some(global),

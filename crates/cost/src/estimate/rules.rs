@@ -9,8 +9,7 @@ use rust_decimal::Decimal;
 use super::demand::{Asked, Asker};
 use super::{Heading, Options, free};
 use crate::inventory::{Attributes, Inventory, Resource};
-use crate::prices::{PriceBook, Service};
-use crate::quantity::Unit;
+use crate::prices::PriceBook;
 use crate::usage::Usage;
 
 /// Asks for every resource.
@@ -63,16 +62,7 @@ fn of(ask: &mut Asker<'_>, kind: &str, attributes: &Attributes) -> bool {
             data::replication(ask.under(Heading::Recovery), attributes);
         }
         "aws_dynamodb_table" => data::table(ask.under(Heading::Tables), attributes),
-        "aws_nat_gateway" => {
-            ask.under(Heading::Nat)
-                .hourly(Service::Ec2, "nat gateway", Unit::Hour, Decimal::ONE);
-            ask.used(
-                Service::Ec2,
-                "nat gateway data",
-                Unit::Gb,
-                "monthly_data_processed_gb",
-            );
-        }
+        "aws_nat_gateway" => network::nat_gateway(ask.under(Heading::Nat)),
         "aws_eip" => network::public_ipv4(ask, Decimal::ONE),
         "aws_lb" | "aws_alb" => network::balancer(ask.under(Heading::Network), attributes),
         "aws_vpc_endpoint" => network::endpoint(ask.under(Heading::Network), attributes),
@@ -86,40 +76,17 @@ fn of(ask: &mut Asker<'_>, kind: &str, attributes: &Attributes) -> bool {
         "aws_cloudwatch_metric_alarm" => {
             operations::alarm(ask.under(Heading::CloudWatch), attributes);
         }
-        "aws_cloudwatch_dashboard" => {
-            let dashboard = (Service::CloudWatch, "dashboard", Unit::DashboardMonth);
-            ask.under(Heading::CloudWatch).fixed(
-                dashboard.0,
-                dashboard.1,
-                dashboard.2,
-                Decimal::ONE,
-            );
-        }
+        "aws_cloudwatch_dashboard" => operations::dashboard(ask.under(Heading::CloudWatch)),
         "aws_cloudwatch_log_group" => {
             operations::log_group(ask.under(Heading::CloudWatch), attributes);
         }
         "aws_flow_log" => operations::flow_log(ask.under(Heading::CloudWatch), attributes),
-        "aws_sns_topic" => ask.under(Heading::Messages).used(
-            Service::Sns,
-            "requests",
-            Unit::Request,
-            "monthly_requests",
-        ),
+        "aws_sns_topic" => operations::topic(ask.under(Heading::Messages)),
         "aws_sns_topic_subscription" => {
             operations::subscription(ask.under(Heading::Messages), attributes);
         }
-        "aws_sqs_queue" => ask.under(Heading::Messages).used(
-            Service::Sqs,
-            "requests",
-            Unit::Request,
-            "monthly_requests",
-        ),
-        "aws_scheduler_schedule" => ask.under(Heading::Messages).used(
-            Service::Events,
-            "scheduler",
-            Unit::Request,
-            "monthly_invocations",
-        ),
+        "aws_sqs_queue" => operations::queue(ask.under(Heading::Messages)),
+        "aws_scheduler_schedule" => operations::schedule(ask.under(Heading::Messages)),
         "aws_sfn_state_machine" => operations::machine(ask.under(Heading::Compute), attributes),
         "aws_lambda_function" => operations::function(ask.under(Heading::Compute), attributes),
         _ => return false,

@@ -6,39 +6,10 @@ use crate::money::Usd;
 
 impl Report for Recovery {
     fn document(&self) -> Document {
-        let mut strategies = Vec::new();
-        for choice in &self.strategies {
-            let mut row = vec![choice.name.clone()];
-            row.extend(cells(choice.usd, choice.lower_bound));
-            row.push(more(choice.usd.expected, self.stack.expected));
-            row.extend([choice.rpo.clone(), choice.rto.clone()]);
-            strategies.push((mark(choice), row));
-        }
-        let parts = self
-            .parts
-            .iter()
-            .map(|choice| {
-                let present = match choice.present {
-                    Some(true) => "yes",
-                    Some(false) => "no",
-                    None => "–",
-                };
-                let mut row = vec![choice.name.clone(), present.to_owned()];
-                row.extend(cells(choice.usd, choice.lower_bound));
-                row.extend([choice.rpo.clone(), choice.rto.clone()]);
-                (mark(choice), row)
-            })
-            .collect();
-        let events = self
-            .events
-            .iter()
-            .map(|choice| {
-                let mut row = vec![choice.name.clone()];
-                row.extend(cells(choice.usd, choice.lower_bound));
-                row.push(choice.rto.clone());
-                (mark(choice), row)
-            })
-            .collect();
+        let stack = self.stack.expected;
+        let strategies = self.strategies.iter().map(|of| strategy(of, stack));
+        let parts = self.parts.iter().map(part);
+        let events = self.events.iter().map(event);
         let lines = self
             .strategies
             .iter()
@@ -61,7 +32,7 @@ impl Report for Recovery {
                     "RPO",
                     "RTO",
                 ],
-                strategies,
+                strategies.collect(),
             )
             .text(format!(
                 "On top of the stack's {} a month.",
@@ -78,16 +49,48 @@ impl Report for Recovery {
                     "RPO",
                     "RTO",
                 ],
-                parts,
+                parts.collect(),
             )
             .heading("Each time")
-            .table(["Event", "Low", "Expected", "High", "Contains"], events)
+            .table(
+                ["Event", "Low", "Expected", "High", "Contains"],
+                events.collect(),
+            )
             .heading("Arithmetic")
             .table(
                 ["For", "Region", "Item", "Arithmetic", "USD", "Remarks"],
                 lines,
             )
     }
+}
+
+/// With what it adds to the cost of the stack.
+fn strategy(choice: &Choice, stack: Usd) -> (Mark, Vec<String>) {
+    let mut row = vec![choice.name.clone()];
+    row.extend(cells(choice.usd, choice.lower_bound));
+    row.push(more(choice.usd.expected, stack));
+    row.extend([choice.rpo.clone(), choice.rto.clone()]);
+    (mark(choice), row)
+}
+
+/// With whether the stack has it.
+fn part(choice: &Choice) -> (Mark, Vec<String>) {
+    let present = match choice.present {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "–",
+    };
+    let mut row = vec![choice.name.clone(), present.to_owned()];
+    row.extend(cells(choice.usd, choice.lower_bound));
+    row.extend([choice.rpo.clone(), choice.rto.clone()]);
+    (mark(choice), row)
+}
+
+fn event(choice: &Choice) -> (Mark, Vec<String>) {
+    let mut row = vec![choice.name.clone()];
+    row.extend(cells(choice.usd, choice.lower_bound));
+    row.push(choice.rto.clone());
+    (mark(choice), row)
 }
 
 fn mark(choice: &Choice) -> Mark {

@@ -1,4 +1,7 @@
+use std::fmt;
+
 use rust_decimal::Decimal;
+use settings::Region;
 
 use super::{Finder, Saving, Tip, Trust, addresses, percent};
 use crate::estimate::Heading;
@@ -18,6 +21,40 @@ const LONGEST_STOP: u32 = 59;
 /// RDS starts a stopped instance after seven days.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_StopInstance.html>
 const RESTART_DAYS: u32 = 7;
+
+/// What the price of an instance depends on; as text what the price book calls it.
+struct Instance<'a> {
+    region: Region,
+    engine: &'a str,
+    class: &'a str,
+    zones: &'static str,
+}
+
+impl<'a> Instance<'a> {
+    fn of(database: &'a Resource) -> Option<Self> {
+        let attributes = &database.attributes;
+        let engine = match attributes.text("engine")? {
+            "postgres" => "postgresql",
+            engine => engine,
+        };
+        Some(Self {
+            region: database.region?,
+            engine,
+            class: attributes.text("instance_class")?,
+            zones: if attributes.flag("multi_az") == Some(true) {
+                "multi-az"
+            } else {
+                "single-az"
+            },
+        })
+    }
+}
+
+impl fmt::Display for Instance<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.engine, self.class, self.zones)
+    }
+}
 
 impl Finder<'_> {
     /// Databases stopped at night and at weekends.
@@ -68,81 +105,79 @@ impl Finder<'_> {
     pub(super) fn reservations(&mut self) {
         let databases: Vec<Resource> = self.inventory.of_kind(DATABASE).cloned().collect();
         for database in databases {
-            let attributes = &database.attributes;
-            let (Some(region), Some(engine), Some(class)) = (
-                database.region,
-                attributes.text("engine"),
-                attributes.text("instance_class"),
-            ) else {
+            let Some(instance) = Instance::of(&database) else {
                 continue;
             };
-            let engine = if engine == "postgres" {
-                "postgresql"
-            } else {
-                engine
-            };
-            let zones = if attributes.flag("multi_az") == Some(true) {
-                "multi-az"
-            } else {
-                "single-az"
-            };
-            let key = |item: String| PriceKey {
-                scope: Scope::Region(region),
-                service: Service::Rds,
-                item,
-            };
-            let hour = |item: String| {
-                let price = self.book.price(&key(item))?;
-                let tier = price.tiers().first()?;
-                let caveat = tier.caveat(self.options.oldest);
-                Some((tier.usd, caveat.is_some()))
-            };
-            let on_demand = hour(format!("instance {engine} {class} {zones}"));
-            let reserved = hour(format!("reserved {engine} {class} {zones} 1yr no-upfront"));
-            let (Some((on_demand, doubt)), Some((reserved, more_doubt))) = (on_demand, reserved)
-            else {
+            let on_demand = self.hour(instance.region, format!("instance {instance}"));
+            let reserved = format!("reserved {instance} 1yr no-upfront");
+            let reserved = self.hour(instance.region, reserved);
+            let (Some(on_demand), Some(reserved)) = (on_demand, reserved) else {
                 self.notes.push(format!(
-                    "Reserve {}: the price of a reservation of {class} {zones} in {region} is not known; the guide says about 30 % less for a year",
-                    database.address
+                    "Reserve {}: the price of a reservation of {} {} in {} is not known; the guide says about 30 % less for a year",
+                    database.address, instance.class, instance.zones, instance.region
                 ));
                 continue;
             };
-            let running = HOURS_PER_MONTH * self.options.database_hours_a_week / HOURS_PER_WEEK;
-            let saves = on_demand.times(running) - reserved.times(HOURS_PER_MONTH);
-            let even = if on_demand == Usd::ZERO {
-                HOURS_PER_MONTH
-            } else {
-                reserved.dollars() / on_demand.dollars() * HOURS_PER_MONTH
-            };
-            if saves <= Usd::ZERO {
-                continue;
+            if let Some(tip) = self.reservation(&database, on_demand, reserved) {
+                self.tip(tip);
             }
-            let saves = saves.rounded();
-            self.tip(Tip {
-                name: "Reserve the database for a year, nothing up front".to_owned(),
-                resources: vec![database.address.clone()],
-                saves: UsdRange {
-                    low: saves,
-                    expected: saves,
-                    high: saves,
-                },
-                trust: if doubt || more_doubt {
-                    Trust::Medium
-                } else {
-                    Trust::High
-                },
-                how: format!(
-                    "{HOURS_PER_MONTH} × ${} instead of {} × ${}; worth it from {} hours a month on",
-                    reserved.exact(),
-                    running.round_dp(0),
-                    on_demand.exact(),
-                    even.round_dp(0),
-                ),
-                risk: "it is paid for a year whether the instance runs or not, so that it does not go with stopping at night; it holds in one region and is worth nothing in the DR region"
-                    .to_owned(),
-                change: "none: a reservation is bought in the account (aws_rds_reserved_instance)".to_owned(),
-            });
         }
+    }
+
+    /// What an item costs by the hour, and whether that is in doubt.
+    fn hour(&self, region: Region, item: String) -> Option<(Usd, bool)> {
+        let price = self.book.price(&PriceKey {
+            scope: Scope::Region(region),
+            service: Service::Rds,
+            item,
+        })?;
+        let tier = price.tiers().first()?;
+        Some((tier.usd, tier.caveat(self.options.oldest).is_some()))
+    }
+
+    /// None when it would save nothing in the hours that the database runs.
+    fn reservation(
+        &self,
+        database: &Resource,
+        (on_demand, doubt): (Usd, bool),
+        (reserved, more_doubt): (Usd, bool),
+    ) -> Option<Tip> {
+        let running = HOURS_PER_MONTH * self.options.database_hours_a_week / HOURS_PER_WEEK;
+        let saves = on_demand.times(running) - reserved.times(HOURS_PER_MONTH);
+        if saves <= Usd::ZERO {
+            return None;
+        }
+        let even = if on_demand == Usd::ZERO {
+            HOURS_PER_MONTH
+        } else {
+            reserved.dollars() / on_demand.dollars() * HOURS_PER_MONTH
+        };
+        let saves = saves.rounded();
+        Some(Tip {
+            name: "Reserve the database for a year, nothing up front".to_owned(),
+            resources: vec![database.address.clone()],
+            saves: UsdRange {
+                low: saves,
+                expected: saves,
+                high: saves,
+            },
+            trust: if doubt || more_doubt {
+                Trust::Medium
+            } else {
+                Trust::High
+            },
+            how: format!(
+                "{HOURS_PER_MONTH} × ${} instead of {} × ${}; worth it from {} hours a month on",
+                reserved.exact(),
+                running.round_dp(0),
+                on_demand.exact(),
+                even.round_dp(0),
+            ),
+            risk: "it is paid for a year whether the instance runs or not, so that it does not go with stopping at night; it holds in one region and is worth nothing in the DR region"
+                .to_owned(),
+            change: "none: a reservation is bought in the account (aws_rds_reserved_instance)"
+                .to_owned(),
+        })
     }
 
     /// gp3 instead of older kinds of storage.

@@ -207,11 +207,10 @@ pub(super) fn bucket(ask: &mut Asker<'_>) {
 /// Traffic to the DR region, the promise of fifteen minutes if there is one, a request there for every
 /// object, and metrics. What the copies cost to keep is the DR bucket's.
 pub(super) fn replication(ask: &mut Asker<'_>, attributes: &Attributes) {
-    let enabled = |block: &Value| block["status"] == "Enabled";
     let rules: Vec<&Value> = attributes
         .list("rule")
         .iter()
-        .filter(|rule| enabled(rule))
+        .filter(|rule| is_enabled(rule))
         .collect();
     let Some(rule) = rules.first() else {
         return;
@@ -226,31 +225,42 @@ pub(super) fn replication(ask: &mut Asker<'_>, attributes: &Attributes) {
         ask.problem("the region it replicates to is not known; name the DR region");
         return;
     };
+    copied_objects(ask, from, to, destination);
+    let metered = rules
+        .iter()
+        .filter(|rule| is_enabled(&rule["destination"][0]["metrics"][0]))
+        .count();
+    if metered > 0 {
+        let metrics = REPLICATION_METRICS * Decimal::from(metered);
+        ask.add(
+            Scope::Region(to),
+            Service::CloudWatch,
+            "metric".to_owned(),
+            Unit::MetricMonth,
+            Basis::Fixed,
+            QuantityRange::fixed(metrics),
+            ask.usage_of("monthly_replicated_gb").1,
+        );
+    }
+}
+
+fn is_enabled(block: &Value) -> bool {
+    block["status"] == "Enabled"
+}
+
+/// What every object costs on its way.
+fn copied_objects(ask: &mut Asker<'_>, from: Region, to: Region, destination: &Value) {
     let (bytes, told) = ask.usage_of("monthly_replicated_gb");
     let (objects, objects_told) = ask.usage_of("monthly_replicated_objects");
     if from != to {
         ask.transfer(from, to, bytes, told);
     }
-    let mut add = |scope, service, item: &str, unit, amount, told| {
-        ask.add(
-            Scope::Region(scope),
-            service,
-            item.to_owned(),
-            unit,
-            Basis::Usage,
-            amount,
-            told,
-        );
+    let mut add = |region, item, unit, amount, told| {
+        let scope = Scope::Region(region);
+        ask.add(scope, Service::S3, item, unit, Basis::Usage, amount, told);
     };
-    if enabled(&destination["replication_time"][0]) {
-        add(
-            from,
-            Service::S3,
-            &format!("rtc {to}"),
-            Unit::Gb,
-            bytes,
-            told,
-        );
+    if is_enabled(&destination["replication_time"][0]) {
+        add(from, format!("rtc {to}"), Unit::Gb, bytes, told);
     }
     let class = match destination["storage_class"].as_str() {
         Some("STANDARD_IA") => "standard-ia",
@@ -260,24 +270,7 @@ pub(super) fn replication(ask: &mut Asker<'_>, attributes: &Attributes) {
         _ => "standard",
     };
     let item = format!("requests tier 1 {class}");
-    add(to, Service::S3, &item, Unit::Request, objects, objects_told);
-    let metered = rules
-        .iter()
-        .filter(|rule| enabled(&rule["destination"][0]["metrics"][0]))
-        .count();
-    if metered > 0 {
-        let metrics = REPLICATION_METRICS * Decimal::from(metered);
-        let item = "metric".to_owned();
-        ask.add(
-            Scope::Region(to),
-            Service::CloudWatch,
-            item,
-            Unit::MetricMonth,
-            Basis::Fixed,
-            QuantityRange::fixed(metrics),
-            told,
-        );
-    }
+    add(to, item, Unit::Request, objects, objects_told);
 }
 
 pub(super) fn table(ask: &mut Asker<'_>, attributes: &Attributes) {

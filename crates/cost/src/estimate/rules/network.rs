@@ -21,6 +21,13 @@ const LEAST_ZONES: usize = 2;
 const LCU_NEW: Decimal = Decimal::from_parts(25, 0, 0, false, 0);
 const LCU_ACTIVE: Decimal = Decimal::from_parts(3_000, 0, 0, false, 0);
 
+/// Its hours, and every byte through it.
+pub(super) fn nat_gateway(ask: &mut Asker<'_>) {
+    ask.hourly(Service::Ec2, "nat gateway", Unit::Hour, Decimal::ONE);
+    let name = "monthly_data_processed_gb";
+    ask.used(Service::Ec2, "nat gateway data", Unit::Gb, name);
+}
+
 pub(super) fn public_ipv4(ask: &mut Asker<'_>, count: Decimal) {
     ask.under(Heading::PublicIpv4)
         .hourly(Service::Vpc, "public ipv4", Unit::AddressHour, count);

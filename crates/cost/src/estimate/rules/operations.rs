@@ -48,6 +48,24 @@ pub(super) fn secret(ask: &mut Asker<'_>, attributes: &Attributes) {
     }
 }
 
+pub(super) fn topic(ask: &mut Asker<'_>) {
+    ask.used(Service::Sns, "requests", Unit::Request, "monthly_requests");
+}
+
+pub(super) fn queue(ask: &mut Asker<'_>) {
+    ask.used(Service::Sqs, "requests", Unit::Request, "monthly_requests");
+}
+
+pub(super) fn schedule(ask: &mut Asker<'_>) {
+    let name = "monthly_invocations";
+    ask.used(Service::Events, "scheduler", Unit::Request, name);
+}
+
+pub(super) fn dashboard(ask: &mut Asker<'_>) {
+    let unit = Unit::DashboardMonth;
+    ask.fixed(Service::CloudWatch, "dashboard", unit, Decimal::ONE);
+}
+
 /// Every metric of an alarm counts.
 pub(super) fn alarm(ask: &mut Asker<'_>, attributes: &Attributes) {
     let queries = attributes.list("metric_query");
