@@ -54,7 +54,7 @@ pub struct Bill {
     pub month: Date,
     /// The tags that it was asked for.
     pub tags: Vec<(String, String)>,
-    /// Its parts.
+    /// By service and usage type.
     pub parts: Vec<Billed>,
     /// AWS may still change it.
     pub provisional: bool,

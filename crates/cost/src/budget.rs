@@ -11,9 +11,9 @@ use crate::quantity::Scenario;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// It does.
+    /// The total is the limit or less.
     Within,
-    /// It does not.
+    /// The total is more than the limit.
     Over,
     /// What has a price does, but something has none.
     Unknown,
@@ -24,9 +24,9 @@ pub enum Verdict {
 pub struct Budget {
     /// At most this much a month.
     pub limit: Usd,
-    /// With how much usage.
+    /// The usage that the limit is for.
     pub scenario: Scenario,
-    /// A month.
+    /// The total that is held against the limit.
     pub usd: Usd,
     /// With little, expected and much usage.
     pub total: UsdRange,

@@ -1,6 +1,6 @@
 //! Two estimates side by side: before and after, one region and another.
 
-mod picture;
+mod svg;
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ pub struct Side {
 /// What a heading costs on either side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ServiceChange {
-    /// Which.
+    /// The row of the table.
     pub heading: Heading,
     /// Expected before; null when something of it has no price.
     pub before: Option<Usd>,

@@ -21,10 +21,10 @@ use crate::inventory::{Inventory, Source};
 use crate::money::{Usd, UsdRange};
 use crate::prices::{Caveat, Portion, PriceBook, PriceKey, Service};
 use crate::quantity::{HOURS_PER_WEEK, QuantityRange, Scenario, Unit, as_text};
-use crate::usage::{Told, Usage};
-pub(crate) use demand::{Asked, Demand};
+use crate::usage::{Usage, UsageSource};
+pub(crate) use demand::{Demand, Demands};
 pub(crate) use document::cells;
-pub(crate) use rules::ask;
+pub(crate) use rules::demands;
 
 /// A price read longer ago than this many days is called old, unless the caller says otherwise.
 pub const OLD_DAYS: i32 = 365;
@@ -77,19 +77,19 @@ pub enum Missing {
 pub struct Line {
     /// Where it is shown.
     pub heading: Heading,
-    /// The price.
+    /// The item of the price book.
     #[serde(flatten)]
     pub key: PriceKey,
     /// Whether it depends on use.
     pub basis: Basis,
-    /// How much.
+    /// All resources together, free and paid.
     pub quantity: QuantityRange,
-    /// Of what.
+    /// What the quantity counts.
     pub unit: Unit,
     /// How much of it is free.
     pub free: QuantityRange,
-    /// Who says how much is used; nobody has to for what is fixed.
-    pub told: Option<Told>,
+    /// Where the quantity is from; null for what is fixed, which depends on no usage.
+    pub usage_source: Option<UsageSource>,
     /// The expected quantity, by tier.
     pub portions: Vec<Portion>,
     /// To whole cents; null when the price is not known, which is not the same as nothing.
@@ -107,7 +107,7 @@ pub struct Line {
 /// What a resource has its part in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ResourceCost {
-    /// Its address.
+    /// The address of the resource, as Terraform writes it.
     pub address: String,
     /// Its part of every line, exactly: cents are rounded where AWS rounds them, on the lines.
     pub usd: UsdRange,
@@ -118,7 +118,7 @@ pub struct ResourceCost {
 /// A resource, or a part of one, that could not be priced.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
-    /// Its address.
+    /// The address of the resource, as Terraform writes it.
     pub address: String,
     /// What is not known.
     pub problem: String,
@@ -127,9 +127,9 @@ pub struct Problem {
 /// Resources of a type that nothing is known about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unpriced {
-    /// The type.
+    /// As in `aws_instance`.
     pub kind: String,
-    /// Their addresses.
+    /// The addresses of all resources of the type.
     pub addresses: Vec<String>,
 }
 
@@ -167,19 +167,19 @@ pub struct Estimate {
 impl Estimate {
     /// Prices an inventory.
     pub fn new(inventory: &Inventory, usage: &Usage, book: &PriceBook, options: Options) -> Self {
-        let asked = ask(inventory, usage, book, options);
+        let demands = demands(inventory, usage, book, options);
         let mut notes = inventory.notes.clone();
         notes.extend(usage.strangers(inventory).into_iter().map(|address| {
             format!("the usage file speaks of {address}, which the inventory does not have")
         }));
-        let mut estimate = Self::of_demands(asked, book, options);
+        let mut estimate = Self::of_demands(demands, book, options);
         estimate.source = inventory.source.clone();
         estimate.notes = notes;
         estimate.lower_bound |= inventory.incomplete;
         estimate
     }
 
-    pub(crate) fn of_demands(asked: Asked, book: &PriceBook, options: Options) -> Self {
+    pub(crate) fn of_demands(demands: Demands, book: &PriceBook, options: Options) -> Self {
         let mut meter = Meter {
             book,
             options,
@@ -187,13 +187,13 @@ impl Estimate {
             taken: BTreeMap::new(),
         };
         let mut shares = Shares::new();
-        let lines: Vec<Line> = grouped(asked.demands)
+        let lines: Vec<Line> = grouped(demands.list)
             .into_iter()
             .map(|((heading, key, basis), demands)| {
                 meter.line(heading, key, basis, &demands, &mut shares)
             })
             .collect();
-        for problem in &asked.problems {
+        for problem in &demands.problems {
             shares.entry(problem.address.clone()).or_default().1 = true;
         }
         let sum = |basis: Basis| -> UsdRange {
@@ -205,21 +205,21 @@ impl Estimate {
         };
         let (fixed, usage) = (sum(Basis::Fixed), sum(Basis::Usage));
         let lower_bound = lines.iter().any(|line| line.missing.is_some())
-            || !asked.unpriced.is_empty()
-            || !asked.problems.is_empty();
+            || !demands.unpriced.is_empty()
+            || !demands.problems.is_empty();
         Self {
             source: Source::Settings,
             prices_of: book.version(),
             options,
             lines,
             resources: dearest_first(shares),
-            free_resources: asked.free,
-            unpriced: asked
+            free_resources: demands.free,
+            unpriced: demands
                 .unpriced
                 .into_iter()
                 .map(|(kind, addresses)| Unpriced { kind, addresses })
                 .collect(),
-            problems: asked.problems,
+            problems: demands.problems,
             notes: Vec::new(),
             fixed,
             usage,
@@ -328,7 +328,7 @@ impl Meter<'_> {
             quantity,
             unit,
             free,
-            told: worst_told(basis, demands),
+            usage_source: worst_source(basis, demands),
             portions,
             usd: usd.map(UsdRange::rounded),
             missing,
@@ -427,11 +427,17 @@ fn share(
 }
 
 /// Where the quantity of a line is from: one default makes the line no better than that.
-fn worst_told(basis: Basis, demands: &[Demand]) -> Option<Told> {
+fn worst_source(basis: Basis, demands: &[Demand]) -> Option<UsageSource> {
     match basis {
         Basis::Fixed => None,
-        Basis::Usage if demands.iter().all(|demand| demand.told == Told::File) => Some(Told::File),
-        Basis::Usage => Some(Told::Default),
+        Basis::Usage
+            if demands
+                .iter()
+                .all(|demand| demand.usage_source == UsageSource::File) =>
+        {
+            Some(UsageSource::File)
+        }
+        Basis::Usage => Some(UsageSource::Default),
     }
 }
 

@@ -76,7 +76,7 @@ pub enum InventoryError {
     /// A resource in a region that does not exist.
     #[error("the region of {address} cannot be used")]
     Region {
-        /// The resource.
+        /// Its address, as Terraform writes it.
         address: String,
         /// What is wrong with it.
         source: settings::NameError,

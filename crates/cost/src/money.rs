@@ -21,7 +21,7 @@ use crate::quantity::{QuantityError, Scenario, grouped, parse_number};
 pub struct Usd(Decimal);
 
 impl Usd {
-    /// Nothing.
+    /// No dollars.
     pub const ZERO: Self = Self(Decimal::ZERO);
 
     /// That many dollars.

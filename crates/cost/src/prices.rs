@@ -74,7 +74,7 @@ impl std::fmt::Display for Caveat {
 /// What an account gets for nothing every month, over all its regions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// How much.
+    /// The amount of a month that costs nothing.
     pub quantity: Quantity,
     /// When that was read.
     pub as_of: Option<Date>,

@@ -68,9 +68,9 @@ units! {
     DashboardMonth = "dashboard-month",
     /// An interface endpoint in one zone for an hour.
     EndpointHour = "endpoint-hour",
-    /// An event.
+    /// An event that a bus takes in.
     Event = "event",
-    /// An hour.
+    /// An hour of what has no unit of its own, as a NAT gateway.
     Hour = "hour",
     /// A database instance for an hour.
     InstanceHour = "instance-hour",
@@ -84,13 +84,13 @@ units! {
     MetricMonth = "metric-month",
     /// A cache node for an hour.
     NodeHour = "node-hour",
-    /// A notification.
+    /// A message that SNS delivers.
     Notification = "notification",
-    /// An object.
+    /// An object of a batch job, of an inventory, or under monitoring.
     Object = "object",
-    /// A path.
+    /// A path that CloudFront forgets before its time.
     Path = "path",
-    /// A request.
+    /// A call to a service.
     Request = "request",
     /// A DynamoDB request unit.
     RequestUnit = "request-unit",
@@ -174,12 +174,12 @@ impl Quantity {
         }
     }
 
-    /// How much.
+    /// The number without its unit.
     pub fn amount(self) -> Decimal {
         self.amount
     }
 
-    /// Of what.
+    /// What the number counts.
     pub fn unit(self) -> Unit {
         self.unit
     }
@@ -187,12 +187,12 @@ impl Quantity {
 
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", shown(self.amount), self.unit)
+        write!(f, "{} {}", format_number(self.amount), self.unit)
     }
 }
 
 /// A number with commas, at most four digits after the point and no zeros at its end.
-pub(crate) fn shown(number: Decimal) -> String {
+pub(crate) fn format_number(number: Decimal) -> String {
     grouped(&number.round_dp(4).normalize().to_string())
 }
 
@@ -237,24 +237,24 @@ pub(crate) fn parse_number(text: &str) -> Result<Decimal, QuantityError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scenario {
-    /// Little.
+    /// A quiet month.
     Low,
-    /// As much as expected.
+    /// A usual month.
     Expected,
-    /// Much.
+    /// A busy month.
     High,
 }
 
 /// How much is used when it is little, as expected, or much.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct QuantityRange {
-    /// Little.
+    /// In a quiet month.
     #[serde(serialize_with = "as_text")]
     pub low: Decimal,
-    /// As expected.
+    /// In a usual month.
     #[serde(serialize_with = "as_text")]
     pub expected: Decimal,
-    /// Much.
+    /// In a busy month.
     #[serde(serialize_with = "as_text")]
     pub high: Decimal,
 }

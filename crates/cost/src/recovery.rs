@@ -8,7 +8,7 @@ use serde::Serialize;
 use settings::Region;
 use thiserror::Error;
 
-use crate::estimate::{Asked, Estimate, Heading, Line, Options};
+use crate::estimate::{Demands, Estimate, Heading, Line, Options};
 use crate::inventory::Inventory;
 use crate::money::UsdRange;
 use crate::prices::PriceBook;
@@ -34,10 +34,10 @@ pub enum RecoveryError {
     Same(Region),
 }
 
-/// What something is worth.
+/// One way to be ready, what it adds to the cost, and what it does to RPO and RTO.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Choice {
-    /// Its name.
+    /// What a reader calls it, as in `Pilot light`.
     pub name: String,
     /// Whether the inventory has it; null for what only a number of parts makes up.
     pub present: Option<bool>,
@@ -90,7 +90,7 @@ impl Recovery {
         if primary == dr {
             return Err(RecoveryError::Same(dr));
         }
-        let place = Place {
+        let context = Context {
             inventory,
             usage,
             book,
@@ -109,16 +109,16 @@ impl Recovery {
             primary,
             dr,
             stack,
-            parts: place.parts(),
-            strategies: place.strategies(),
-            events: place.events(drill_hours),
+            parts: context.parts(),
+            strategies: context.strategies(),
+            events: context.events(drill_hours),
             drill_hours,
         })
     }
 }
 
-/// Everything that a choice depends on.
-struct Place<'a> {
+/// What every choice is priced with.
+struct Context<'a> {
     inventory: &'a Inventory,
     usage: &'a Usage,
     book: &'a PriceBook,
@@ -127,16 +127,16 @@ struct Place<'a> {
     dr: Region,
 }
 
-impl Place<'_> {
+impl Context<'_> {
     fn choice(
         &self,
         name: &str,
         present: Option<bool>,
         rpo: &str,
         rto: &str,
-        asked: Asked,
+        demands: Demands,
     ) -> Choice {
-        let estimate = Estimate::of_demands(asked, self.book, self.options);
+        let estimate = Estimate::of_demands(demands, self.book, self.options);
         Choice {
             name: name.to_owned(),
             present,
@@ -280,7 +280,7 @@ impl Place<'_> {
                 None,
                 "all of it: backups lie in the lost region",
                 "until the region is back",
-                Asked::default(),
+                Demands::default(),
             ),
             self.choice(
                 "Backup and restore",
@@ -340,21 +340,21 @@ impl Place<'_> {
     }
 }
 
-fn join<const N: usize>(all: [Asked; N]) -> Asked {
-    let mut joined = Asked::default();
-    for asked in all {
-        joined.demands.extend(asked.demands);
-        joined.problems.extend(asked.problems);
-        joined.unpriced.extend(asked.unpriced);
+fn join<const N: usize>(all: [Demands; N]) -> Demands {
+    let mut joined = Demands::default();
+    for demands in all {
+        joined.list.extend(demands.list);
+        joined.problems.extend(demands.problems);
+        joined.unpriced.extend(demands.unpriced);
     }
     joined
 }
 
-fn scaled(mut asked: Asked, factor: Decimal) -> Asked {
-    for demand in &mut asked.demands {
+fn scaled(mut demands: Demands, factor: Decimal) -> Demands {
+    for demand in &mut demands.list {
         demand.quantity = demand.quantity.times(factor);
     }
-    asked
+    demands
 }
 
 #[cfg(test)]

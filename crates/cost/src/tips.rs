@@ -52,7 +52,7 @@ pub struct Tip {
 pub struct Tips {
     /// A month of the stack as it is.
     pub total: UsdRange,
-    /// Dearest first.
+    /// What can be saved, the largest saving first.
     pub tips: Vec<Tip>,
     /// Tips that could not be worked out, and why.
     pub notes: Vec<String>,

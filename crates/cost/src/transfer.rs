@@ -23,9 +23,9 @@ const PAGE: u64 = 1_000;
 /// Objects and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Volume {
-    /// Objects.
+    /// The number of objects.
     pub objects: u64,
-    /// Bytes.
+    /// The length of all of them in bytes.
     pub bytes: u64,
 }
 
@@ -42,7 +42,7 @@ pub struct Copy<'a> {
     pub fits_job: bool,
 }
 
-/// What would be done.
+/// The objects that a sync would list and copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Workload {
     /// Objects on the source side, which are listed.
@@ -127,9 +127,9 @@ pub struct Rates {
 /// A line of a bill.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// For what.
+    /// What is paid for, as in `list the source`.
     pub what: String,
-    /// How many.
+    /// The number of requests, objects, jobs or bytes.
     pub quantity: u64,
     /// Null when the price is not known.
     pub usd: Option<Usd>,
@@ -150,11 +150,11 @@ pub struct Way {
     pub lower_bound: bool,
 }
 
-/// Who should copy.
+/// What makes the copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
-    /// This machine.
+    /// `sync` on this machine, over parallel connections.
     Own,
     /// A job of S3 Batch Operations.
     Batch,
@@ -163,15 +163,15 @@ pub enum Engine {
 /// What a sync would take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Estimate {
-    /// What would be done.
+    /// The objects that it would list and copy.
     pub workload: Workload,
     /// By this machine.
     pub own: Way,
     /// By a job.
     pub batch: Way,
-    /// Which to take.
+    /// The engine to take: its own unless that takes too long and a job is faster.
     pub take: Engine,
-    /// Why.
+    /// The reason for that engine, as a clause.
     pub because: String,
     /// What was assumed.
     pub rates: Rates,

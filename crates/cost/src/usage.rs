@@ -18,22 +18,22 @@ pub use measured::{Measured, Measurement, Period};
 use crate::inventory::Inventory;
 use crate::quantity::{QuantityRange, parse_number};
 use keys::{Choice, key, knows};
-use yaml::{Node, Place, Value};
+use yaml::{Node, Position, Value};
 
 /// Why a usage file cannot be used, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("read the usage file at line {line}, column {column}: {problem}")]
 pub struct UsageError {
-    /// From 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// From 1.
+    /// The column, counted from 1.
     pub column: usize,
     /// What is wrong there, and what is right.
     pub problem: String,
 }
 
 impl UsageError {
-    fn new(at: Place, problem: impl Into<String>) -> Self {
+    fn new(at: Position, problem: impl Into<String>) -> Self {
         Self {
             line: at.line,
             column: at.column,
@@ -42,13 +42,13 @@ impl UsageError {
     }
 }
 
-/// Who says how much is used.
+/// Where a quantity is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Told {
+pub enum UsageSource {
     /// The usage file.
     File,
-    /// Nobody: the default.
+    /// The default for the type of resource.
     Default,
 }
 
@@ -122,15 +122,15 @@ impl Usage {
     }
 
     /// How much of `key` a resource uses, and who says so. Nothing for a key that does not exist.
-    pub fn of(&self, address: &str, kind: &str, name: &str) -> (QuantityRange, Told) {
+    pub fn of(&self, address: &str, kind: &str, name: &str) -> (QuantityRange, UsageSource) {
         let given = self
             .entries(address, kind)
             .find_map(|entry| entry.numbers.get(name));
         match given {
-            Some(amount) => (QuantityRange::fixed(*amount), Told::File),
+            Some(amount) => (QuantityRange::fixed(*amount), UsageSource::File),
             None => (
                 key(kind, name).map_or_else(QuantityRange::default, UsageKey::default_range),
-                Told::Default,
+                UsageSource::Default,
             ),
         }
     }
@@ -178,7 +178,7 @@ impl Usage {
 }
 
 impl Entry {
-    fn read(kind: &str, at: Place, node: Node) -> Result<Self, UsageError> {
+    fn read(kind: &str, at: Position, node: Node) -> Result<Self, UsageError> {
         if !knows(kind) {
             return Err(UsageError::new(
                 at,

@@ -22,17 +22,17 @@ pub enum PriceListError {
     /// AWS did not answer, or with more products than can be.
     #[error("ask for {item}")]
     Aws {
-        /// What for.
+        /// The price that was looked for.
         item: String,
-        /// Why not.
+        /// The call that failed.
         source: Box<Error>,
     },
     /// What AWS answered is not of the Price List.
     #[error("read the products for {item}")]
     Answer {
-        /// What for.
+        /// The price that was looked for.
         item: String,
-        /// What is wrong.
+        /// The part that cannot be used.
         source: OfferError,
     },
 }
@@ -49,14 +49,14 @@ pub fn pricing_region(near: Region) -> Region {
     home.parse().unwrap_or(near)
 }
 
-/// Asks for everything that `book` has, in `regions`, one item after the other, from `asked`, the region of
+/// Asks for everything that `book` has, in `regions`, one item after the other, from `client_region`, the region of
 /// the client.
 ///
 /// # Errors
 /// When AWS does not answer, or with something else: a book that is half new would say nothing of its other half.
 pub async fn refresh(
     client: &aws_sdk_pricing::Client,
-    asked: Region,
+    client_region: Region,
     book: &PriceBook,
     regions: &[Region],
     today: Date,
@@ -70,7 +70,7 @@ pub async fn refresh(
     for (at, wanted) in all.iter().enumerate() {
         let found = match wanted.query() {
             None => Ok(Vec::new()),
-            Some(query) => products(client, asked, query).await,
+            Some(query) => products(client, client_region, query).await,
         };
         let found = found.inspect_err(|_| {
             observer.finished(LABEL, Outcome::Failed, started.elapsed());
@@ -82,13 +82,13 @@ pub async fn refresh(
     Ok(refresh)
 }
 
-/// The products that a query may be about, from `asked`, the region of the client.
+/// The products that a query may be about, from `client_region`, the region of the client.
 ///
 /// # Errors
 /// When AWS does not answer, or with something else.
 async fn products(
     client: &aws_sdk_pricing::Client,
-    asked: Region,
+    client_region: Region,
     query: &PriceQuery,
 ) -> Result<Vec<Product>, PriceListError> {
     let item = || query.key().to_string();
@@ -107,7 +107,7 @@ async fn products(
         .chain([filter(FilterType::Contains, "usagetype", query.usage())])
         .collect();
     let call = Call {
-        region: asked,
+        region: client_region,
         service: "Pricing",
         operation: "GetProducts",
         resource: item(),

@@ -48,7 +48,7 @@ pub async fn measure(
         let label = format!("ask CloudWatch in {region}");
         let started = std::time::Instant::now();
         observer.started(&label);
-        let found = ask(&client(region), region, &wanted, period.from, today).await;
+        let found = metric_data(&client(region), region, &wanted, period.from, today).await;
         let outcome = match &found {
             Ok(_) => Outcome::Done,
             Err(_) => Outcome::Failed,
@@ -88,7 +88,7 @@ pub async fn measure(
 /// By second of the epoch, for each measure.
 type Days = BTreeMap<i64, Decimal>;
 
-async fn ask(
+async fn metric_data(
     client: &Client,
     region: Region,
     wanted: &[&Measure],
@@ -194,7 +194,7 @@ fn add(result: &MetricDataResult, found: &mut [Days]) -> Result<(), (ErrorClass,
         .and_then(|at| found.get_mut(at))
         .ok_or((
             ErrorClass::Other,
-            format!("an answer to {id:?}, which nobody asked"),
+            format!("an answer to {id:?}, which no query has"),
         ))?;
     for (time, value) in result.timestamps().iter().zip(result.values()) {
         let value = Decimal::try_from(*value).map_err(|_| {

@@ -1,4 +1,4 @@
-//! What resources ask of the price book.
+//! What resources are billed for, before it has a price.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::{Basis, Heading, Options, Problem};
 use crate::inventory::{Inventory, Resource};
 use crate::prices::{PriceBook, PriceKey, Scope, Service};
 use crate::quantity::{HOURS_PER_MONTH, QuantityRange, Unit};
-use crate::usage::{Told, Usage};
+use crate::usage::{Usage, UsageSource};
 
 /// So much of something, for a resource.
 #[derive(Clone, Debug)]
@@ -20,31 +20,31 @@ pub(crate) struct Demand {
     pub(crate) unit: Unit,
     pub(crate) basis: Basis,
     pub(crate) quantity: QuantityRange,
-    pub(crate) told: Told,
+    pub(crate) usage_source: UsageSource,
 }
 
-/// Everything that an inventory asks for.
+/// Everything that an inventory is billed for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Asked {
-    pub(crate) demands: Vec<Demand>,
+pub(crate) struct Demands {
+    pub(crate) list: Vec<Demand>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) unpriced: BTreeMap<String, Vec<String>>,
     pub(crate) free: usize,
 }
 
-/// Writes down what one resource asks for.
-pub(super) struct Asker<'a> {
+/// Collects what one resource is billed for.
+pub(super) struct DemandBuilder<'a> {
     pub(super) resource: &'a Resource,
     pub(super) inventory: &'a Inventory,
     pub(super) usage: &'a Usage,
     pub(super) book: &'a PriceBook,
     pub(super) options: Options,
-    pub(super) asked: &'a mut Asked,
+    pub(super) demands: &'a mut Demands,
     /// Overrides the heading of everything, for copies of resources in the DR region.
     pub(super) heading: Heading,
 }
 
-impl Asker<'_> {
+impl DemandBuilder<'_> {
     /// Goes on under another heading.
     pub(super) fn under(&mut self, heading: Heading) -> &mut Self {
         self.heading = heading;
@@ -68,7 +68,7 @@ impl Asker<'_> {
                 unit,
                 Basis::Fixed,
                 amount,
-                Told::File,
+                UsageSource::File,
             );
         }
     }
@@ -92,7 +92,7 @@ impl Asker<'_> {
         unit: Unit,
         name: &str,
     ) {
-        let (amount, told) = self.usage_of(name);
+        let (amount, usage_source) = self.usage_of(name);
         if amount.is_zero() {
             return;
         }
@@ -108,12 +108,12 @@ impl Asker<'_> {
                 unit,
                 Basis::Usage,
                 amount,
-                told,
+                usage_source,
             );
         }
     }
 
-    pub(super) fn usage_of(&self, name: &str) -> (QuantityRange, Told) {
+    pub(super) fn usage_of(&self, name: &str) -> (QuantityRange, UsageSource) {
         self.usage
             .of(&self.resource.address, &self.resource.kind, name)
     }
@@ -127,9 +127,9 @@ impl Asker<'_> {
         unit: Unit,
         basis: Basis,
         quantity: QuantityRange,
-        told: Told,
+        usage_source: UsageSource,
     ) {
-        self.asked.demands.push(Demand {
+        self.demands.list.push(Demand {
             address: self.resource.address.clone(),
             heading: self.heading,
             key: PriceKey {
@@ -140,12 +140,18 @@ impl Asker<'_> {
             unit,
             basis,
             quantity,
-            told,
+            usage_source,
         });
     }
 
     /// Traffic from one region to another.
-    pub(super) fn transfer(&mut self, from: Region, to: Region, amount: QuantityRange, told: Told) {
+    pub(super) fn transfer(
+        &mut self,
+        from: Region,
+        to: Region,
+        amount: QuantityRange,
+        usage_source: UsageSource,
+    ) {
         let key = self.book.transfer(from, to);
         self.add(
             key.scope,
@@ -154,7 +160,7 @@ impl Asker<'_> {
             Unit::Gb,
             Basis::Usage,
             amount,
-            told,
+            usage_source,
         );
     }
 
@@ -173,8 +179,8 @@ impl Asker<'_> {
             address: self.resource.address.clone(),
             problem: problem.into(),
         };
-        if !self.asked.problems.contains(&problem) {
-            self.asked.problems.push(problem);
+        if !self.demands.problems.contains(&problem) {
+            self.demands.problems.push(problem);
         }
     }
 }

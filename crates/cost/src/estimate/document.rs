@@ -4,8 +4,8 @@ use super::{Basis, Estimate, Heading, Line, Missing};
 use crate::inventory::Source;
 use crate::money::{Usd, UsdRange};
 use crate::prices::Portion;
-use crate::quantity::shown;
-use crate::usage::Told;
+use crate::quantity::format_number;
+use crate::usage::UsageSource;
 
 impl Portion {
     /// As in `100 × $0.09` or `1,000,000 × $0.44/1,000,000`.
@@ -13,9 +13,13 @@ impl Portion {
         let per = if self.per == rust_decimal::Decimal::ONE {
             String::new()
         } else {
-            format!("/{}", shown(self.per))
+            format!("/{}", format_number(self.per))
         };
-        format!("{} × ${}{per}", shown(self.amount), self.usd.exact())
+        format!(
+            "{} × ${}{per}",
+            format_number(self.amount),
+            self.usd.exact()
+        )
     }
 }
 
@@ -26,7 +30,7 @@ impl Line {
         match self.missing {
             Some(Missing::Price) => parts.push(format!(
                 "{} × a price that is not known",
-                shown(self.quantity.expected)
+                format_number(self.quantity.expected)
             )),
             Some(Missing::Tier) => parts.push("more, at a price that is not known".to_owned()),
             None if parts.is_empty() => parts.push("0".to_owned()),
@@ -44,11 +48,11 @@ impl Line {
             None => {}
         }
         remarks.extend(self.caveats.iter().map(|caveat| format!("price {caveat}")));
-        if self.told == Some(Told::Default) {
+        if self.usage_source == Some(UsageSource::Default) {
             remarks.push("default usage".to_owned());
         }
         if !self.free.is_zero() {
-            remarks.push(format!("{} free", shown(self.free.expected)));
+            remarks.push(format!("{} free", format_number(self.free.expected)));
         }
         remarks.join(", ")
     }

@@ -9,7 +9,7 @@ use crate::money::Usd;
 /// What one heading costs here and in the guide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GuideRow {
-    /// Which.
+    /// The row of the table.
     pub heading: Heading,
     /// How each line of it comes about.
     pub arithmetic: Vec<String>,

@@ -16,7 +16,7 @@ pub enum Heading {
     Nat,
     /// Objects and requests.
     S3,
-    /// Content delivery.
+    /// CloudFront: traffic to viewers, and their requests.
     CloudFront,
     /// Traffic between zones and out to the internet.
     DataTransfer,
@@ -24,9 +24,9 @@ pub enum Heading {
     CloudWatch,
     /// Public IPv4 addresses.
     PublicIpv4,
-    /// KMS keys.
+    /// KMS: keys and the requests that use them.
     Keys,
-    /// Secrets.
+    /// Secrets Manager: secrets, and requests for them.
     Secrets,
     /// Tables, such as that of the locks.
     Tables,

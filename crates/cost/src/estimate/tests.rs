@@ -382,13 +382,13 @@ fn unknown_types_classes_and_regions_are_listed_and_never_free() {
     assert_eq!((huge.usd, huge.missing), (None, Some(Missing::Price)));
     assert_eq!(estimate.problems[0].address, "aws_elasticache_cluster.x[2]");
     let text = estimate.document().to_terminal(None, false);
-    for told in [
+    for wanted in [
         "aws_instance.x[0]",
         "db.x99.huge",
         "node type is not known",
         "≥ $",
     ] {
-        assert!(text.contains(told), "{told}: {text}");
+        assert!(text.contains(wanted), "{wanted}: {text}");
     }
     let mut nowhere = stack.clone();
     nowhere.resources[1].region = None;
@@ -398,8 +398,8 @@ fn unknown_types_classes_and_regions_are_listed_and_never_free() {
         &PriceBook::builtin().unwrap(),
         options(),
     );
-    let told = |of: &Problem| of.problem == "its region is not known";
-    assert!(nowhere.problems.iter().any(told));
+    let unplaced = |of: &Problem| of.problem == "its region is not known";
+    assert!(nowhere.problems.iter().any(unplaced));
 }
 
 #[test]
@@ -413,9 +413,9 @@ fn a_misspelt_class_is_told_with_its_resource_and_the_nearest_name() {
         Some("did you mean instance postgresql db.t4g.medium multi-az?")
     );
     let text = misspelt.document().to_terminal(None, false);
-    let told = text.lines().find(|line| line.contains("did you mean"));
+    let hint = text.lines().find(|line| line.contains("did you mean"));
     assert!(
-        told.is_some_and(|line| line.contains("aws_db_instance.x[0]")),
+        hint.is_some_and(|line| line.contains("aws_db_instance.x[0]")),
         "{text}"
     );
     // Right, but nobody quotes its price here.
@@ -492,14 +492,14 @@ fn tiers_count_over_all_headings() {
         unit: Unit::Gb,
         basis: Basis::Usage,
         quantity: QuantityRange::fixed(Decimal::from(10_240)),
-        told: Told::File,
+        usage_source: UsageSource::File,
     };
-    let asked = Asked {
-        demands: vec![of(Heading::DataTransfer), of(Heading::Recovery)],
-        ..Asked::default()
+    let demands = Demands {
+        list: vec![of(Heading::DataTransfer), of(Heading::Recovery)],
+        ..Demands::default()
     };
     let book = PriceBook::builtin().unwrap();
-    let estimate = Estimate::of_demands(asked, &book, options());
+    let estimate = Estimate::of_demands(demands, &book, options());
     let amounts: Vec<Usd> = estimate
         .lines
         .iter()

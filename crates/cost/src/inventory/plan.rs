@@ -76,11 +76,11 @@ impl Inventory {
         let managed = module.resources.into_iter();
         for instance in managed.filter(terraform::Resource::is_managed) {
             let attributes = instance.values.unwrap_or_default();
-            let told = attributes
+            let named = attributes
                 .text("region")
                 .or_else(|| attributes.text("arn").and_then(region_of_arn))
                 .or_else(|| providers.of(&path, &format!("{}.{}", instance.kind, instance.name)));
-            let region = match told {
+            let region = match named {
                 Some(name) => Some(parse(name, &instance.address)?),
                 None => self.region,
             };

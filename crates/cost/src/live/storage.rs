@@ -9,7 +9,7 @@ impl Search {
     /// The settings' buckets that are in this region, and those named after the project that carry its tags.
     pub(super) async fn buckets(&mut self, settings: &Settings) -> Result<(), Error> {
         let s3 = self.clients.s3.clone();
-        let told: Vec<String> = settings
+        let in_settings: Vec<String> = settings
             .buckets
             .iter()
             .flat_map(|pair| [pair.name.to_string(), pair.dr.to_string()])
@@ -28,14 +28,14 @@ impl Search {
                     .is_none_or(|region| region == self.clients.region.as_str());
                 if here
                     && (name.contains(settings.project.as_str())
-                        || told.iter().any(|told| told == name))
+                        || in_settings.iter().any(|in_settings| in_settings == name))
                 {
                     names.push(name.to_owned());
                 }
             }
         }
         for name in names {
-            if told.contains(&name) || self.is_tagged(&name).await? {
+            if in_settings.contains(&name) || self.is_tagged(&name).await? {
                 self.add("aws_s3_bucket", &name, [("bucket", json!(name))]);
                 self.replication(&name).await?;
             }

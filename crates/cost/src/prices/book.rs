@@ -38,7 +38,7 @@ pub enum BookError {
     /// A line is not as it must be.
     #[error("read line {line} of the price book: {problem}")]
     Line {
-        /// From 1.
+        /// The line, counted from 1.
         line: u64,
         /// What is wrong with it.
         problem: String,
@@ -46,9 +46,9 @@ pub enum BookError {
     /// The tiers of an item leave a hole or overlap.
     #[error("read the price of {item}: its tiers do not join at {at}")]
     Tiers {
-        /// Which.
+        /// The item of the price book.
         item: String,
-        /// Where.
+        /// The number of units at which one tier ends and none begins.
         at: String,
     },
 }
@@ -109,7 +109,7 @@ impl PriceBook {
         head(free, FREE_HEAD)?;
         let mut book: BTreeMap<PriceKey, Price> = BTreeMap::new();
         rows(prices, |record, headers| {
-            let row: Row<'_> = record.deserialize(Some(headers)).map_err(told)?;
+            let row: Row<'_> = record.deserialize(Some(headers)).map_err(to_text)?;
             let key = PriceKey {
                 scope: row
                     .region
@@ -118,20 +118,20 @@ impl PriceBook {
                 service: service(row.service)?,
                 item: row.item.to_owned(),
             };
-            let unit = row.unit.parse::<Unit>().map_err(told)?;
-            let per = parse_number(row.per).map_err(told)?;
+            let unit = row.unit.parse::<Unit>().map_err(to_text)?;
+            let per = parse_number(row.per).map_err(to_text)?;
             if per.is_zero() {
                 return Err("`per` is zero".to_owned());
             }
-            let usd = parse_number(row.usd).map_err(told)?;
+            let usd = parse_number(row.usd).map_err(to_text)?;
             if usd > DEAREST {
                 return Err(format!("${usd} is more than anything costs"));
             }
             let tier = Tier {
-                from: parse_number(row.from).map_err(told)?,
+                from: parse_number(row.from).map_err(to_text)?,
                 to: match row.to {
                     "Inf" => None,
-                    to => Some(parse_number(to).map_err(told)?),
+                    to => Some(parse_number(to).map_err(to_text)?),
                 },
                 usd: Usd::new(usd),
                 as_of: date(row.as_of)?,
@@ -154,11 +154,11 @@ impl PriceBook {
         }
         let mut allowances = BTreeMap::new();
         rows(free, |record, headers| {
-            let row: FreeRow<'_> = record.deserialize(Some(headers)).map_err(told)?;
-            let unit = row.unit.parse::<Unit>().map_err(told)?;
-            let quantity = parse_number(row.amount).map_err(told)?;
+            let row: FreeRow<'_> = record.deserialize(Some(headers)).map_err(to_text)?;
+            let unit = row.unit.parse::<Unit>().map_err(to_text)?;
+            let quantity = parse_number(row.amount).map_err(to_text)?;
             let allowance = Allowance {
-                quantity: Quantity::new(quantity, unit).map_err(told)?,
+                quantity: Quantity::new(quantity, unit).map_err(to_text)?,
                 as_of: date(row.as_of)?,
                 confidence: confidence(row.confidence)?,
                 source: row.source.to_owned(),
@@ -254,7 +254,7 @@ fn rows(
         .from_reader(text.as_bytes());
     let of = |error: &csv::Error| BookError::Line {
         line: error.position().map_or(2, csv::Position::line),
-        problem: told(error),
+        problem: to_text(error),
     };
     let headers = reader.headers().map_err(|error| of(&error))?.clone();
     for record in reader.records() {
@@ -267,12 +267,12 @@ fn rows(
     Ok(())
 }
 
-fn told(error: impl std::fmt::Display) -> String {
+fn to_text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
 fn service(code: &str) -> Result<Service, String> {
-    code.parse().map_err(told)
+    code.parse().map_err(to_text)
 }
 
 fn date(text: &str) -> Result<Option<Date>, String> {

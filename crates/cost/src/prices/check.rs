@@ -22,9 +22,9 @@ pub enum FindingKind {
 /// A price that is not as good as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Which.
+    /// The price that is in doubt.
     pub key: PriceKey,
-    /// What about it.
+    /// Whether it is missing, has no end, or deserves less trust.
     pub kind: FindingKind,
 }
 

@@ -5,7 +5,7 @@ use settings::Region;
 
 use super::{Confidence, PriceBook, PriceKey, Scope, Service};
 use crate::money::Usd;
-use crate::quantity::{Unit, as_text, shown};
+use crate::quantity::{Unit, as_text, format_number};
 use jiff::civil::Date;
 
 /// A tier of a price, with what is known about it.
@@ -22,7 +22,7 @@ pub struct ListedPrice {
     /// Above this many units a month.
     #[serde(serialize_with = "as_text")]
     pub from: Decimal,
-    /// The price.
+    /// What so many units cost.
     pub usd: Usd,
     /// When it was read.
     pub as_of: Option<Date>,
@@ -37,7 +37,7 @@ pub struct ListedPrice {
 pub struct PriceList {
     /// The book's edition.
     pub version: Date,
-    /// The prices.
+    /// One entry for each tier, by region and service.
     pub prices: Vec<ListedPrice>,
 }
 
@@ -89,9 +89,9 @@ impl Report for PriceList {
                     price.key.scope.to_string(),
                     price.key.service.code().to_owned(),
                     price.key.item.clone(),
-                    shown(price.from),
+                    format_number(price.from),
                     format!("${}", price.usd.exact()),
-                    format!("{} {}", shown(price.per), price.unit),
+                    format!("{} {}", format_number(price.per), price.unit),
                     price.as_of.map_or("–".to_owned(), |date| date.to_string()),
                     price.confidence.to_string(),
                 ];

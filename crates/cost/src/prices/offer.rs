@@ -19,7 +19,7 @@ pub enum OfferError {
     /// Not JSON, or not of the Price List.
     #[error("read the price list at line {line}, column {column}")]
     Json {
-        /// From 1.
+        /// The line, counted from 1.
         line: usize,
         /// From 1; 0 at the end of a line.
         column: usize,
@@ -110,7 +110,7 @@ struct Dimension {
     begin_range: Option<String>,
     #[serde(default)]
     end_range: Option<String>,
-    /// By currency.
+    /// The price of a unit, by currency.
     price_per_unit: BTreeMap<String, String>,
 }
 

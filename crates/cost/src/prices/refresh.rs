@@ -10,7 +10,7 @@ use settings::Region;
 use super::offer::Step;
 use super::{Confidence, OfferFile, Price, PriceBook, PriceKey, PriceQuery, Product, Scope, Tier};
 use crate::money::Usd;
-use crate::quantity::{Unit, as_text, shown};
+use crate::quantity::{Unit, as_text, format_number};
 use rust_decimal::Decimal;
 
 /// An item to look for.
@@ -47,7 +47,7 @@ impl Wanted {
 /// A price that is another one now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PriceChange {
-    /// Of what.
+    /// What is bought.
     pub key: PriceKey,
     /// Of so many units,
     #[serde(serialize_with = "as_text")]
@@ -56,7 +56,7 @@ pub struct PriceChange {
     pub unit: Unit,
     /// By tier; none when it was not known.
     pub before: Vec<TierPrice>,
-    /// By tier.
+    /// By tier, as AWS lists it now.
     pub after: Vec<TierPrice>,
 }
 
@@ -66,14 +66,14 @@ pub struct TierPrice {
     /// Above this many units a month.
     #[serde(serialize_with = "as_text")]
     pub from: Decimal,
-    /// The price.
+    /// What so many units cost ([`PriceChange::per`]).
     pub usd: Usd,
 }
 
 /// An item that stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unmatched {
-    /// Which.
+    /// What could not be found.
     pub key: PriceKey,
     /// Why it was not found.
     pub why: String,
@@ -175,7 +175,7 @@ impl Refresh {
     }
 
     /// Takes the price of an item from products, read from `list` and right on `as_of`. What nothing or
-    /// more than one price fits is kept as it is, and told.
+    /// more than one price fits is kept as it is, and listed.
     pub fn take(&mut self, wanted: &Wanted, products: &[Product], list: &str, as_of: Date) {
         let found = match &wanted.query {
             None => Err("nothing says which product of the price list it is".to_owned()),
@@ -231,7 +231,7 @@ impl Refresh {
             if allowance.is_none_or(|free_here| Some(free_here.quantity.amount()) != free.to) {
                 return Err(format!(
                     "its first {} are free in the price list, and not so in the free allowances",
-                    shown(free.to.unwrap_or_default())
+                    format_number(free.to.unwrap_or_default())
                 ));
             }
         }
@@ -274,7 +274,7 @@ impl Report for Refresh {
             [one] => format!("${}", one.usd.exact()),
             many => many
                 .iter()
-                .map(|tier| format!("${} from {}", tier.usd.exact(), shown(tier.from)))
+                .map(|tier| format!("${} from {}", tier.usd.exact(), format_number(tier.from)))
                 .collect::<Vec<_>>()
                 .join(", "),
         };
@@ -293,7 +293,7 @@ impl Report for Refresh {
                 row.extend([
                     tiers(&change.before),
                     tiers(&change.after),
-                    format!("{} {}", shown(change.per), change.unit),
+                    format!("{} {}", format_number(change.per), change.unit),
                 ]);
                 (Mark::Plain, row)
             })

@@ -27,43 +27,43 @@ macro_rules! services {
 }
 
 services! {
-    /// Databases.
+    /// Relational databases, their storage and backups.
     Rds = "AmazonRDS",
-    /// Caches.
+    /// Nodes of Redis, Valkey and Memcached.
     ElastiCache = "AmazonElastiCache",
     /// NAT gateways are billed with EC2.
     Ec2 = "AmazonEC2",
     /// Public addresses and endpoints.
     Vpc = "AmazonVPC",
-    /// Objects.
+    /// Storage of objects, requests, replication and batch jobs.
     S3 = "AmazonS3",
-    /// Tables.
+    /// Tables, their replicas and backups.
     DynamoDb = "AmazonDynamoDB",
-    /// Content delivery.
+    /// Traffic to viewers from the edges, and their requests.
     CloudFront = "AmazonCloudFront",
     /// Traffic between zones, regions and the internet.
     DataTransfer = "AWSDataTransfer",
-    /// Keys.
+    /// Keys of KMS, and requests that use them.
     Kms = "awskms",
-    /// Secrets.
+    /// Secrets Manager.
     Secrets = "AWSSecretsManager",
     /// Logs, metrics, alarms, dashboards.
     CloudWatch = "AmazonCloudWatch",
-    /// Notifications.
+    /// Topics, and deliveries to their subscribers.
     Sns = "AmazonSNS",
-    /// Queues.
+    /// Requests to queues.
     Sqs = "AWSQueueService",
-    /// State machines.
+    /// Step Functions, by the transition.
     States = "AmazonStates",
     /// Event buses and schedules.
     Events = "AWSEvents",
-    /// Containers.
+    /// Fargate, by virtual CPU and memory.
     Ecs = "AmazonECS",
-    /// Load balancers.
+    /// Hours of load balancers, and the capacity they use.
     Elb = "AWSELB",
-    /// Functions.
+    /// Requests to functions, and the memory that they hold.
     Lambda = "AWSLambda",
-    /// Names.
+    /// Hosted zones, and queries of names.
     Route53 = "AmazonRoute53",
     /// Web application firewall.
     Waf = "awswaf",
@@ -95,7 +95,7 @@ impl Serialize for Service {
 /// Where a price holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// Everywhere.
+    /// The same in all regions.
     Global,
     /// In one region.
     Region(Region),
@@ -130,9 +130,9 @@ impl Serialize for Scope {
 /// What a price is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct PriceKey {
-    /// Where.
+    /// The region it holds in, or all.
     pub scope: Scope,
-    /// Of which service.
+    /// The service that bills it.
     pub service: Service,
     /// The price book's name for it, as in `instance postgresql db.t4g.medium multi-az`.
     pub item: String,

@@ -96,7 +96,7 @@ impl Price {
         self.per
     }
 
-    /// The steps.
+    /// The tiers in order, from the first unit of a month on.
     pub fn tiers(&self) -> &[Tier] {
         &self.tiers
     }

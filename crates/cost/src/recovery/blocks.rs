@@ -2,12 +2,12 @@
 
 use settings::Region;
 
-use super::Place;
-use crate::estimate::{Asked, Basis, Demand, Heading, ask};
+use super::Context;
+use crate::estimate::{Basis, Demand, Demands, Heading, demands};
 use crate::inventory::{Inventory, Resource};
 use crate::prices::{PriceKey, Scope, Service};
 use crate::quantity::{HOURS_PER_MONTH, QuantityRange, Unit};
-use crate::usage::Told;
+use crate::usage::UsageSource;
 use rust_decimal::Decimal;
 
 const DATABASE: &str = "aws_db_instance";
@@ -17,7 +17,7 @@ const TABLE: &str = "aws_dynamodb_table";
 const BACKUPS: &str = "aws_db_instance_automated_backups_replication";
 const REPLICATION: &str = "aws_s3_bucket_replication_configuration";
 
-impl Place<'_> {
+impl Context<'_> {
     /// The resources of a type in the region of the stack.
     fn here<'p>(&'p self, kind: &'p str) -> impl Iterator<Item = &'p Resource> {
         self.inventory
@@ -37,7 +37,7 @@ impl Place<'_> {
         (region, service, item): (Region, Service, String),
         unit: Unit,
         basis: Basis,
-        (quantity, told): (QuantityRange, Told),
+        (quantity, usage_source): (QuantityRange, UsageSource),
     ) -> Demand {
         Demand {
             address: of.address.clone(),
@@ -50,7 +50,7 @@ impl Place<'_> {
             unit,
             basis,
             quantity,
-            told,
+            usage_source,
         }
     }
 
@@ -59,45 +59,45 @@ impl Place<'_> {
         of: &Resource,
         from: Region,
         to: Region,
-        amount: (QuantityRange, Told),
+        amount: (QuantityRange, UsageSource),
     ) -> Demand {
         let key = self.book.transfer(from, to);
         let key = (from, key.service, key.item);
         self.demand(of, key, Unit::Gb, Basis::Usage, amount)
     }
 
-    fn of(&self, resource: &Resource, kind: &str, name: &str) -> (QuantityRange, Told) {
+    fn of(&self, resource: &Resource, kind: &str, name: &str) -> (QuantityRange, UsageSource) {
         self.usage.of(&resource.address, kind, name)
     }
 
     /// Backup storage in the DR region, and the traffic to it.
-    pub(super) fn backups(&self) -> Asked {
-        let mut asked = Asked::default();
+    pub(super) fn backups(&self) -> Demands {
+        let mut demands = Demands::default();
         for database in self.here(DATABASE) {
             let kept = self.of(database, BACKUPS, "storage_gb");
             let moved = self.of(database, BACKUPS, "monthly_data_transferred_gb");
-            asked.demands.push(self.demand(
+            demands.list.push(self.demand(
                 database,
                 (self.dr, Service::Rds, "backup storage".to_owned()),
                 Unit::GbMonth,
                 Basis::Usage,
                 kept,
             ));
-            asked
-                .demands
+            demands
+                .list
                 .push(self.transfer(database, self.primary, self.dr, moved));
         }
-        asked
+        demands
     }
 
     /// Copies of one KMS key are incremental, so that a copied snapshot a day moves and keeps what the
     /// automated backups do.
-    pub(super) fn snapshots(&self) -> Asked {
+    pub(super) fn snapshots(&self) -> Demands {
         self.backups()
     }
 
     /// Single-AZ instances of the same class and size in the DR region.
-    pub(super) fn replicas(&self) -> Asked {
+    pub(super) fn replicas(&self) -> Demands {
         let mut inventory = self.inventory.clone();
         inventory.resources = self.here(DATABASE).cloned().collect();
         for database in &mut inventory.resources {
@@ -110,9 +110,9 @@ impl Place<'_> {
                 .with("manage_master_user_password", false)
                 .with("publicly_accessible", false);
         }
-        let mut asked = self.fixed_of(&inventory);
-        asked.demands.extend(self.changes());
-        asked
+        let mut demands = self.fixed_of(&inventory);
+        demands.list.extend(self.changes());
+        demands
     }
 
     /// What a replica of the databases has to be sent.
@@ -126,15 +126,15 @@ impl Place<'_> {
     }
 
     /// Traffic, requests and, with Replication Time Control, its price by the GB.
-    pub(super) fn objects(&self, rtc: bool) -> Asked {
-        let mut asked = Asked::default();
+    pub(super) fn objects(&self, rtc: bool) -> Demands {
+        let mut demands = Demands::default();
         for bucket in self.data_buckets() {
             let bytes = self.of(bucket, REPLICATION, "monthly_replicated_gb");
             let objects = self.of(bucket, REPLICATION, "monthly_replicated_objects");
-            asked
-                .demands
+            demands
+                .list
                 .push(self.transfer(bucket, self.primary, self.dr, bytes));
-            asked.demands.push(self.demand(
+            demands.list.push(self.demand(
                 bucket,
                 (self.dr, Service::S3, "requests tier 1 standard".to_owned()),
                 Unit::Request,
@@ -142,7 +142,7 @@ impl Place<'_> {
                 objects,
             ));
             if rtc {
-                asked.demands.push(self.demand(
+                demands.list.push(self.demand(
                     bucket,
                     (self.primary, Service::S3, format!("rtc {}", self.dr)),
                     Unit::Gb,
@@ -151,14 +151,14 @@ impl Place<'_> {
                 ));
             }
         }
-        asked
+        demands
     }
 
     /// What the source buckets hold in STANDARD, once more in `class`.
-    pub(super) fn copies(&self, class: &str) -> Asked {
-        let mut asked = Asked::default();
+    pub(super) fn copies(&self, class: &str) -> Demands {
+        let mut demands = Demands::default();
         for bucket in self.data_buckets() {
-            asked.demands.push(self.demand(
+            demands.list.push(self.demand(
                 bucket,
                 (self.dr, Service::S3, format!("storage {class}")),
                 Unit::GbMonth,
@@ -166,12 +166,12 @@ impl Place<'_> {
                 self.of(bucket, BUCKET, "standard.storage_gb"),
             ));
         }
-        asked
+        demands
     }
 
     /// Every write once more in the DR region, and what the table holds.
-    pub(super) fn global_table(&self) -> Asked {
-        let mut asked = Asked::default();
+    pub(super) fn global_table(&self) -> Demands {
+        let mut demands = Demands::default();
         for table in self.here(TABLE) {
             for (item, unit, name) in [
                 (
@@ -181,7 +181,7 @@ impl Place<'_> {
                 ),
                 ("storage standard", Unit::GbMonth, "storage_gb"),
             ] {
-                asked.demands.push(self.demand(
+                demands.list.push(self.demand(
                     table,
                     (self.dr, Service::DynamoDb, item.to_owned()),
                     unit,
@@ -190,35 +190,35 @@ impl Place<'_> {
                 ));
             }
         }
-        asked
+        demands
     }
 
     /// A key for the copies, and every secret once more.
-    pub(super) fn key_and_secrets(&self) -> Asked {
-        let mut asked = Asked::default();
-        let one = (QuantityRange::fixed(Decimal::ONE), Told::Default);
+    pub(super) fn key_and_secrets(&self) -> Demands {
+        let mut demands = Demands::default();
+        let one = (QuantityRange::fixed(Decimal::ONE), UsageSource::Default);
         if let Some(key) = self.here("aws_kms_key").next() {
             let of = (self.dr, Service::Kms, "key".to_owned());
-            asked
-                .demands
+            demands
+                .list
                 .push(self.demand(key, of, Unit::KeyMonth, Basis::Fixed, one));
         }
         for secret in self.here("aws_secretsmanager_secret") {
             let of = (self.dr, Service::Secrets, "replica secret".to_owned());
             let mut demand = self.demand(secret, of, Unit::SecretMonth, Basis::Fixed, one);
             demand.key.scope = Scope::Global;
-            asked.demands.push(demand);
+            demands.list.push(demand);
         }
-        asked
+        demands
     }
 
     /// One NAT gateway with its address, and one node of every cache.
-    pub(super) fn half_network_and_cache(&self) -> Asked {
-        let mut asked = Asked::default();
-        let hours = (QuantityRange::fixed(HOURS_PER_MONTH), Told::Default);
+    pub(super) fn half_network_and_cache(&self) -> Demands {
+        let mut demands = Demands::default();
+        let hours = (QuantityRange::fixed(HOURS_PER_MONTH), UsageSource::Default);
         let mut add = |of: &Resource, service, item: String, unit| {
             let demand = self.demand(of, (self.dr, service, item), unit, Basis::Fixed, hours);
-            asked.demands.push(demand);
+            demands.list.push(demand);
         };
         if let Some(nat) = self.here("aws_nat_gateway").next() {
             add(nat, Service::Ec2, "nat gateway".to_owned(), Unit::Hour);
@@ -247,50 +247,50 @@ impl Place<'_> {
                 );
             }
         }
-        asked
+        demands
     }
 
     /// Everything of the stack once more in the DR region, without usage.
-    pub(super) fn duplicate(&self) -> Asked {
+    pub(super) fn duplicate(&self) -> Demands {
         self.fixed_of(&self.moved())
     }
 
     /// The same, with its databases replicating.
-    pub(super) fn replicating_duplicate(&self) -> Asked {
-        let mut asked = self.duplicate();
-        asked.demands.extend(self.changes());
-        asked
+    pub(super) fn replicating_duplicate(&self) -> Demands {
+        let mut demands = self.duplicate();
+        demands.list.extend(self.changes());
+        demands
     }
 
     /// Everything of the stack in the DR region, with its usage.
-    pub(super) fn running(&self) -> Asked {
-        let mut asked = ask(&self.moved(), self.usage, self.book, self.options);
-        asked.demands.retain(|demand| {
+    pub(super) fn running(&self) -> Demands {
+        let mut demands = demands(&self.moved(), self.usage, self.book, self.options);
+        demands.list.retain(|demand| {
             demand.key.scope == Scope::Region(self.dr) && demand.heading != Heading::Recovery
         });
-        for demand in &mut asked.demands {
+        for demand in &mut demands.list {
             demand.heading = Heading::Recovery;
         }
-        asked
+        demands
     }
 
     /// After a failover: the database as a whole, and the objects of a day, back to the primary region.
-    pub(super) fn coming_back(&self) -> Asked {
-        let mut asked = Asked::default();
+    pub(super) fn coming_back(&self) -> Demands {
+        let mut demands = Demands::default();
         for database in self.here(DATABASE) {
             let size = self.of(database, BACKUPS, "storage_gb");
-            asked
-                .demands
+            demands
+                .list
                 .push(self.transfer(database, self.dr, self.primary, size));
         }
         for bucket in self.data_buckets() {
-            let (month, told) = self.of(bucket, REPLICATION, "monthly_replicated_gb");
+            let (month, usage_source) = self.of(bucket, REPLICATION, "monthly_replicated_gb");
             let day = month.times(super::DAY / HOURS_PER_MONTH);
-            asked
-                .demands
-                .push(self.transfer(bucket, self.dr, self.primary, (day, told)));
+            demands
+                .list
+                .push(self.transfer(bucket, self.dr, self.primary, (day, usage_source)));
         }
-        asked
+        demands
     }
 
     /// The stack's own resources, in the DR region.
@@ -302,16 +302,16 @@ impl Place<'_> {
         moved.moved(self.primary, self.dr)
     }
 
-    fn fixed_of(&self, inventory: &Inventory) -> Asked {
-        let mut asked = ask(inventory, self.usage, self.book, self.options);
-        asked.demands.retain(|demand| {
+    fn fixed_of(&self, inventory: &Inventory) -> Demands {
+        let mut demands = demands(inventory, self.usage, self.book, self.options);
+        demands.list.retain(|demand| {
             demand.basis == Basis::Fixed
                 && demand.key.scope == Scope::Region(self.dr)
                 && demand.heading != Heading::Recovery
         });
-        for demand in &mut asked.demands {
+        for demand in &mut demands.list {
             demand.heading = Heading::Recovery;
         }
-        asked
+        demands
     }
 }

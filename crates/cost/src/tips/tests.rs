@@ -180,9 +180,9 @@ fn a_tip_that_needs_an_unknown_price_is_a_note() {
     );
     let tips = tips(&west);
     assert!(tips.tips.is_empty(), "{:#?}", tips.tips);
-    let told = |name: &str| tips.notes.iter().any(|note| note.starts_with(name));
+    let is_noted = |name: &str| tips.notes.iter().any(|note| note.starts_with(name));
     assert!(
-        told("Stop databases") && told("Run one cache node"),
+        is_noted("Stop databases") && is_noted("Run one cache node"),
         "{:?}",
         tips.notes
     );

@@ -42,7 +42,7 @@ impl Statistic {
 /// Metrics whose sum is how much of a key a resource uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measure {
-    /// The resource.
+    /// The address of the resource, as Terraform writes it.
     pub address: String,
     /// The key of the usage file.
     pub key: &'static str,
@@ -67,11 +67,11 @@ pub struct Measure {
 /// A key that no metric says anything about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Unmeasured {
-    /// The resource.
+    /// The address of the resource, as Terraform writes it.
     pub address: String,
     /// The key of the usage file.
     pub key: String,
-    /// Why.
+    /// What AWS lacks or the inventory does not say, for the usage file.
     pub why: String,
 }
 

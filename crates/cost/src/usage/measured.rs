@@ -10,16 +10,16 @@ use serde::Serialize;
 
 use super::{Unmeasured, usage_keys};
 use crate::inventory::Inventory;
-use crate::quantity::{as_text, shown};
+use crate::quantity::{as_text, format_number};
 
 /// How much of a key a resource used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Measured {
-    /// The resource.
+    /// The address of the resource, as Terraform writes it.
     pub address: String,
     /// The key of the usage file.
     pub key: String,
-    /// How much.
+    /// In the unit of the key, by the month where the key says monthly.
     #[serde(serialize_with = "as_text")]
     pub amount: Decimal,
     /// On how many days there was data.
@@ -28,14 +28,14 @@ pub struct Measured {
     pub remark: Option<String>,
 }
 
-/// Whole days.
+/// Whole days in UTC that were measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Period {
-    /// The first.
+    /// The first day.
     pub from: Date,
-    /// The last.
+    /// The last day.
     pub to: Date,
-    /// How many.
+    /// The number of days, both ends among them.
     pub days: u32,
 }
 
@@ -173,7 +173,7 @@ impl Report for Measurement {
                 let cells = vec![
                     of.address.clone(),
                     of.key.clone(),
-                    shown(of.amount),
+                    format_number(of.amount),
                     self.period.map_or("default".to_owned(), |period| {
                         format!("{} of {}", of.days, period.days)
                     }),
@@ -212,7 +212,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::usage::{Told, Usage};
+    use crate::usage::{Usage, UsageSource};
 
     fn of(address: &str, key: &str, amount: i64, days: usize) -> Measured {
         Measured {
@@ -247,15 +247,15 @@ mod tests {
         .to_yaml();
         let usage = Usage::parse(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
         let amount = |address: &str, kind, key| {
-            let (range, told) = usage.of(address, kind, key);
-            (range.expected, told)
+            let (range, source) = usage.of(address, kind, key);
+            (range.expected, source)
         };
         let nat = amount(
             "aws_nat_gateway.x[0]",
             "aws_nat_gateway",
             "monthly_data_processed_gb",
         );
-        assert_eq!(nat, (Decimal::new(123, 1), Told::File));
+        assert_eq!(nat, (Decimal::new(123, 1), UsageSource::File));
         assert_eq!(
             amount(bucket, "aws_s3_bucket", "standard.storage_gb").0,
             Decimal::new(5, 1)
@@ -265,7 +265,7 @@ mod tests {
             "{yaml}"
         );
         let key = amount("aws_kms_key.x", "aws_kms_key", "monthly_requests");
-        assert_eq!(key, (Decimal::from(20_000), Told::Default));
+        assert_eq!(key, (Decimal::from(20_000), UsageSource::Default));
         assert!(
             yaml.contains("# monthly_requests: AWS publishes no metric of it"),
             "{yaml}"

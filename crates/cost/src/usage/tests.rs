@@ -32,7 +32,7 @@ resource_usage:
     let of = |address: &str| usage.of(address, "aws_nat_gateway", "monthly_data_processed_gb");
     assert_eq!(
         of("module.net[\"a\"].aws_nat_gateway.this[0]"),
-        (QuantityRange::fixed(number("1000.5")), Told::File)
+        (QuantityRange::fixed(number("1000.5")), UsageSource::File)
     );
     assert_eq!(
         of("module.net[\"a\"].aws_nat_gateway.this[1]").0,
@@ -45,7 +45,7 @@ resource_usage:
     let photos = |name| usage.of("aws_s3_bucket.photos", "aws_s3_bucket", name);
     assert_eq!(photos("standard.storage_gb").0.low, number("1000"));
     let requests = photos("standard.monthly_tier_1_requests");
-    assert_eq!(requests.1, Told::Default);
+    assert_eq!(requests.1, UsageSource::Default);
     assert_eq!(requests.0.expected, number("25000"));
 }
 
@@ -60,7 +60,7 @@ fn a_file_without_anything_says_nothing() {
 fn what_is_wrong_is_told_with_line_and_column() {
     let with = |lines: &str| problem(&format!("version: 0.1\nresource_usage:\n{lines}"));
     let nat = "  aws_nat_gateway.a:\n    ";
-    for (text, place, told) in [
+    for (text, position, problem) in [
         (
             with(&format!("{nat}monthly_data_processed_gb: -1")),
             "line 4, column 32",
@@ -129,7 +129,7 @@ fn what_is_wrong_is_told_with_line_and_column() {
         ),
         (problem(&"{a: ".repeat(5_000)), "line 1, column", "not YAML"),
     ] {
-        assert!(text.contains(place) && text.contains(told), "{text}");
+        assert!(text.contains(position) && text.contains(problem), "{text}");
     }
 }
 

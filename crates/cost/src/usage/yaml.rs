@@ -12,12 +12,12 @@ const DEEPEST: usize = 16;
 
 /// Where something is, both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) line: usize,
     pub(super) column: usize,
 }
 
-impl From<Marker> for Place {
+impl From<Marker> for Position {
     fn from(marker: Marker) -> Self {
         Self {
             line: marker.line(),
@@ -28,7 +28,7 @@ impl From<Marker> for Place {
 
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) at: Place,
+    pub(super) at: Position,
     pub(super) value: Value,
 }
 
@@ -41,7 +41,7 @@ pub(super) enum Value {
 }
 
 /// A key, where it is, and what it stands for.
-pub(super) type Pair = (String, Place, Node);
+pub(super) type Pair = (String, Position, Node);
 
 impl Node {
     /// The text of a plain value.
@@ -89,18 +89,18 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    fn next(&mut self) -> Result<(Event<'t>, Place), UsageError> {
+    fn next(&mut self) -> Result<(Event<'t>, Position), UsageError> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, span.start.into())),
             Some(Err(error)) => Err(UsageError::new(
                 (*error.marker()).into(),
                 format!("not YAML: {}", error.info()),
             )),
-            None => Ok((Event::StreamEnd, Place { line: 1, column: 1 })),
+            None => Ok((Event::StreamEnd, Position { line: 1, column: 1 })),
         }
     }
 
-    fn node(&mut self, event: Event<'t>, at: Place, depth: usize) -> Result<Node, UsageError> {
+    fn node(&mut self, event: Event<'t>, at: Position, depth: usize) -> Result<Node, UsageError> {
         if depth > DEEPEST {
             return Err(UsageError::new(
                 at,

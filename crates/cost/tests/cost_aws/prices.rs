@@ -45,7 +45,7 @@ fn page(products: &[String], next: Option<&str>) -> GetProductsOutput {
         .build()
 }
 
-async fn asked(client: &Client) -> Result<cost::Refresh, PriceListError> {
+async fn run_refresh(client: &Client) -> Result<cost::Refresh, PriceListError> {
     let (home, here) = (region("us-east-1"), [region("ca-central-1")]);
     refresh(client, home, &book(), &here, date(2026, 11, 26), &Silent).await
 }
@@ -106,7 +106,7 @@ async fn every_item_is_asked_for_with_its_filters_and_all_pages_are_read() {
         )
     });
     let client = mock_client!(aws_sdk_pricing, RuleMode::MatchAny, [&hours, &bytes]);
-    let refresh = asked(&client).await.unwrap();
+    let refresh = run_refresh(&client).await.unwrap();
     assert_eq!((hours.num_calls(), bytes.num_calls()), (2, 1));
     assert_eq!(
         filters.lock().unwrap()[0],
@@ -140,7 +140,7 @@ async fn a_refusal_is_an_error_with_its_class() {
         GetProductsError::generic(meta.build())
     });
     let client = mock_client!(aws_sdk_pricing, [&denied]);
-    let error = asked(&client).await.unwrap_err();
+    let error = run_refresh(&client).await.unwrap_err();
     let PriceListError::Aws { item, source } = error else {
         panic!("{error}");
     };
@@ -157,7 +157,7 @@ async fn answers_without_end_and_answers_of_something_else_are_refused() {
         page(&[], Some(&(at + 1).to_string()))
     });
     let client = mock_client!(aws_sdk_pricing, RuleMode::MatchAny, [&endless]);
-    let error = asked(&client).await.unwrap_err();
+    let error = run_refresh(&client).await.unwrap_err();
     let PriceListError::Aws { source, .. } = error else {
         panic!("{error}");
     };
@@ -166,7 +166,7 @@ async fn answers_without_end_and_answers_of_something_else_are_refused() {
     assert_eq!(endless.num_calls(), 21);
     let other = mock!(Client::get_products).then_output(|| page(&["{\"a\": 1}".to_owned()], None));
     let client = mock_client!(aws_sdk_pricing, RuleMode::MatchAny, [&other]);
-    let error = asked(&client).await.unwrap_err();
+    let error = run_refresh(&client).await.unwrap_err();
     assert!(matches!(error, PriceListError::Answer { .. }), "{error}");
 }
 

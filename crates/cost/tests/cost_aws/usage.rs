@@ -10,7 +10,7 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{MetricDataResult, StatusCode};
 use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use cost::aws::measure;
-use cost::{Inventory, Measurement, Told, Usage};
+use cost::{Inventory, Measurement, Usage, UsageSource};
 use jiff::civil::date;
 use report::Silent;
 use rust_decimal::Decimal;
@@ -32,7 +32,7 @@ fn stack() -> Inventory {
     Inventory::from_terraform(state.to_string().as_bytes(), region, None).unwrap()
 }
 
-async fn asked(client: Client) -> Result<Measurement, aws_env::Error> {
+async fn run_measure(client: Client) -> Result<Measurement, aws_env::Error> {
     measure(
         |_| client.clone(),
         &stack(),
@@ -107,7 +107,7 @@ async fn metrics_become_a_usage_file_and_what_has_no_data_is_left_out() {
             .build()
     });
     let client = mock_client!(aws_sdk_cloudwatch, RuleMode::MatchAny, [&answer]);
-    let measured = asked(client).await.unwrap();
+    let measured = run_measure(client).await.unwrap();
     // Canada twice, Virginia for the distribution.
     assert_eq!(answer.num_calls(), 3);
     let seen = seen.lock().unwrap();
@@ -135,7 +135,7 @@ async fn metrics_become_a_usage_file_and_what_has_no_data_is_left_out() {
     );
     assert_eq!(
         (nat.0.expected, nat.1),
-        (Decimal::new(76_042, 4), Told::File)
+        (Decimal::new(76_042, 4), UsageSource::File)
     );
     let stored = usage.of("aws_s3_bucket.x", "aws_s3_bucket", "standard.storage_gb");
     assert_eq!(stored.0.expected, Decimal::from(15));
@@ -147,7 +147,7 @@ async fn metrics_become_a_usage_file_and_what_has_no_data_is_left_out() {
     );
     assert_eq!(
         (requests.0.expected, requests.1),
-        (Decimal::from(25_000), Told::Default)
+        (Decimal::from(25_000), UsageSource::Default)
     );
     assert!(
         yaml.contains("# standard.monthly_tier_1_requests: CloudWatch has no data of these days; it takes request metrics"),
@@ -164,7 +164,7 @@ async fn a_refusal_is_an_error_and_not_a_month_of_nothing() {
         GetMetricDataError::generic(ErrorMetadata::builder().code("AccessDenied").build())
     });
     let client = mock_client!(aws_sdk_cloudwatch, RuleMode::MatchAny, [&denied]);
-    let error = asked(client).await.unwrap_err();
+    let error = run_measure(client).await.unwrap_err();
     assert_eq!(
         (error.class, error.call.region),
         (ErrorClass::Denied, region("ca-central-1"))
@@ -181,7 +181,10 @@ async fn a_refusal_is_an_error_and_not_a_month_of_nothing() {
             .build()
     });
     let client = mock_client!(aws_sdk_cloudwatch, RuleMode::MatchAny, [&part]);
-    assert_eq!(asked(client).await.unwrap_err().class, ErrorClass::Denied);
+    assert_eq!(
+        run_measure(client).await.unwrap_err().class,
+        ErrorClass::Denied
+    );
 }
 
 #[tokio::test]
@@ -195,6 +198,6 @@ async fn an_answer_without_end_is_an_error() {
             .build()
     });
     let client = mock_client!(aws_sdk_cloudwatch, RuleMode::MatchAny, [&endless]);
-    let error = asked(client).await.unwrap_err();
+    let error = run_measure(client).await.unwrap_err();
     assert!(error.message.unwrap().contains("more than 50 pages"));
 }

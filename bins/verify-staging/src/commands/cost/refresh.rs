@@ -13,7 +13,7 @@ use crate::args::cost::RefreshArgs;
 pub(super) async fn run(global: &GlobalArgs, args: &RefreshArgs) -> Result<Exit, Failure> {
     let book = source::book(args.prices.as_deref())?;
     let refresh = if args.offer.is_empty() {
-        asked(global, args, &book).await?
+        from_price_list(global, args, &book).await?
     } else {
         from_files(args, &book)?
     };
@@ -26,7 +26,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &RefreshArgs) -> Result<Exit,
     Ok(Exit::Fine)
 }
 
-async fn asked(
+async fn from_price_list(
     global: &GlobalArgs,
     args: &RefreshArgs,
     book: &PriceBook,
@@ -60,7 +60,7 @@ fn from_files(args: &RefreshArgs, book: &PriceBook) -> Result<Refresh, Failure> 
     for path in &args.offer {
         let file = open(path)?;
         let offer = OfferFile::read(BufReader::new(file), &wanted).map_err(|error| {
-            source::told(error, path)
+            source::unusable(error, path)
                 .hint("it is the JSON of a service, such as AmazonRDS, not an index of files")
         })?;
         if !refresh.take_file(&offer, &args.region) {

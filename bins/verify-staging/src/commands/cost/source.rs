@@ -28,7 +28,7 @@ impl Pricing {
             None => Usage::default(),
             Some(path) => {
                 let text = text(path)?;
-                Usage::parse(&text).map_err(|error| told(error, path))?
+                Usage::parse(&text).map_err(|error| unusable(error, path))?
             }
         };
         let mut options = Options::on(today());
@@ -56,7 +56,7 @@ pub(super) fn book(path: Option<&Path>) -> Result<PriceBook, Failure> {
                 anyhow::Error::new(error).context("failed to use the price book"),
             )
         }),
-        Some(path) => PriceBook::with_prices(&text(path)?).map_err(|error| told(error, path)),
+        Some(path) => PriceBook::with_prices(&text(path)?).map_err(|error| unusable(error, path)),
     }
 }
 
@@ -131,7 +131,7 @@ pub(super) fn read(
                     }
                     _ => "write it with `terraform show -json FILE`",
                 };
-                told(error, path).hint(hint)
+                unusable(error, path).hint(hint)
             })?
         }
         None => {
@@ -155,15 +155,18 @@ pub(super) fn today() -> Date {
     cli::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
-/// An error of what a file holds: exit 2.
-pub(super) fn told(error: impl std::error::Error + Send + Sync + 'static, path: &Path) -> Failure {
+/// A file whose content cannot be used: exit 2.
+pub(super) fn unusable(
+    error: impl std::error::Error + Send + Sync + 'static,
+    path: &Path,
+) -> Failure {
     let context = format!("failed to use {}", path.display());
     Failure::new(Exit::Usage, anyhow::Error::new(error).context(context))
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
     let bytes = cli::read_input(path, MOST_TEXT)?;
-    String::from_utf8(bytes).map_err(|error| told(error.utf8_error(), path))
+    String::from_utf8(bytes).map_err(|error| unusable(error.utf8_error(), path))
 }
 
 /// Those given, or those of the settings.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use settings::Region;
 
 use super::super::{Basis, Heading};
-use super::Asker;
+use super::DemandBuilder;
 use super::network::public_ipv4;
 use crate::inventory::Attributes;
 use crate::prices::{Scope, Service};
@@ -24,7 +24,7 @@ const FREE_INSIGHTS_DAYS: Decimal = Decimal::from_parts(7, 0, 0, false, 0);
 /// cost what custom metrics do. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html>
 const REPLICATION_METRICS: Decimal = Decimal::from_parts(4, 0, 0, false, 0);
 
-pub(super) fn database(ask: &mut Asker<'_>, attributes: &Attributes) {
+pub(super) fn database(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let zones = if attributes.flag("multi_az").unwrap_or(false) {
         "multi-az"
     } else {
@@ -34,12 +34,12 @@ pub(super) fn database(ask: &mut Asker<'_>, attributes: &Attributes) {
         attributes.text("engine").map(engine),
         attributes.text("instance_class"),
     ) {
-        (Some(engine), Some(class)) => instance(ask, engine, class, zones),
-        (None, _) => ask.problem("its engine is not known before it is there"),
-        (_, None) => ask.problem("its instance class is not known before it is there"),
+        (Some(engine), Some(class)) => instance(demand, engine, class, zones),
+        (None, _) => demand.problem("its engine is not known before it is there"),
+        (_, None) => demand.problem("its instance class is not known before it is there"),
     }
-    storage(ask, attributes, zones);
-    ask.used(
+    storage(demand, attributes, zones);
+    demand.used(
         Service::Rds,
         "backup storage",
         Unit::GbMonth,
@@ -49,13 +49,13 @@ pub(super) fn database(ask: &mut Asker<'_>, attributes: &Attributes) {
         .number("performance_insights_retention_period")
         .is_some_and(|days| days > FREE_INSIGHTS_DAYS);
     if insights || attributes.text("database_insights_mode") == Some("advanced") {
-        ask.problem("the long retention of its performance insights is not priced");
+        demand.problem("the long retention of its performance insights is not priced");
     }
     if attributes.flag("publicly_accessible") == Some(true) {
-        public_ipv4(ask, Decimal::ONE);
+        public_ipv4(demand, Decimal::ONE);
     }
     if attributes.flag("manage_master_user_password") == Some(true) {
-        ask.under(Heading::Secrets).fixed(
+        demand.under(Heading::Secrets).fixed(
             Service::Secrets,
             "secret",
             Unit::SecretMonth,
@@ -72,10 +72,11 @@ fn engine(name: &str) -> &str {
     }
 }
 
-fn instance(ask: &mut Asker<'_>, engine: &str, class: &str, zones: &str) {
+fn instance(demand: &mut DemandBuilder<'_>, engine: &str, class: &str, zones: &str) {
     let word = |name| {
-        ask.usage
-            .word(&ask.resource.address, &ask.resource.kind, name)
+        demand
+            .usage
+            .word(&demand.resource.address, &demand.resource.kind, name)
     };
     let term = word("reserved_instance_term").map(|term| match term {
         "3_year" => "3yr",
@@ -83,30 +84,30 @@ fn instance(ask: &mut Asker<'_>, engine: &str, class: &str, zones: &str) {
     });
     let payment = word("reserved_instance_payment_option").unwrap_or("no_upfront");
     let Some(term) = term else {
-        let hours = HOURS_PER_MONTH * ask.options.database_hours_a_week / HOURS_PER_WEEK;
+        let hours = HOURS_PER_MONTH * demand.options.database_hours_a_week / HOURS_PER_WEEK;
         let item = format!("instance {engine} {class} {zones}");
-        ask.fixed(Service::Rds, item, Unit::InstanceHour, hours);
+        demand.fixed(Service::Rds, item, Unit::InstanceHour, hours);
         return;
     };
     // A reservation is paid for whether the instance runs or not.
     let payment = payment.replace('_', "-");
     if payment != "no-upfront" {
-        ask.problem("what its reservation costs up front is not in the price book");
+        demand.problem("what its reservation costs up front is not in the price book");
     }
     let item = format!("reserved {engine} {class} {zones} {term} {payment}");
-    ask.hourly(Service::Rds, item, Unit::InstanceHour, Decimal::ONE);
+    demand.hourly(Service::Rds, item, Unit::InstanceHour, Decimal::ONE);
 }
 
-fn storage(ask: &mut Asker<'_>, attributes: &Attributes, zones: &str) {
+fn storage(demand: &mut DemandBuilder<'_>, attributes: &Attributes, zones: &str) {
     let iops = attributes.number("iops").unwrap_or_default();
     let kind = attributes
         .text("storage_type")
         .unwrap_or(if iops.is_zero() { "gp2" } else { "io1" });
     let Some(size) = attributes.number("allocated_storage") else {
-        ask.problem("the size of its storage is not known before it is there");
+        demand.problem("the size of its storage is not known before it is there");
         return;
     };
-    ask.fixed(
+    demand.fixed(
         Service::Rds,
         format!("storage {kind} {zones}"),
         Unit::GbMonth,
@@ -120,28 +121,28 @@ fn storage(ask: &mut Asker<'_>, attributes: &Attributes, zones: &str) {
     };
     if iops > included {
         let item = format!("iops {kind} {zones}");
-        ask.fixed(Service::Rds, item, Unit::IopsMonth, iops - included);
+        demand.fixed(Service::Rds, item, Unit::IopsMonth, iops - included);
     }
 }
 
 /// They lie in the resource's region and come from that of the instance.
-pub(super) fn replicated_backups(ask: &mut Asker<'_>, attributes: &Attributes) {
-    ask.used(Service::Rds, "backup storage", Unit::GbMonth, "storage_gb");
+pub(super) fn replicated_backups(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    demand.used(Service::Rds, "backup storage", Unit::GbMonth, "storage_gb");
     let from = attributes
         .text("source_db_instance_arn")
         .and_then(|arn| arn.split(':').nth(3))
         .and_then(|region| region.parse().ok())
-        .or(ask.inventory.region);
-    match (from, ask.resource.region) {
+        .or(demand.inventory.region);
+    match (from, demand.resource.region) {
         (Some(from), Some(to)) => {
-            let (amount, told) = ask.usage_of("monthly_data_transferred_gb");
-            ask.transfer(from, to, amount, told);
+            let (amount, usage_source) = demand.usage_of("monthly_data_transferred_gb");
+            demand.transfer(from, to, amount, usage_source);
         }
-        _ => ask.problem("the region it copies from is not known"),
+        _ => demand.problem("the region it copies from is not known"),
     }
 }
 
-pub(super) fn cache(ask: &mut Asker<'_>, attributes: &Attributes) {
+pub(super) fn cache(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let groups = attributes.number("num_node_groups");
     let replicas = attributes
         .number("replicas_per_node_group")
@@ -153,15 +154,15 @@ pub(super) fn cache(ask: &mut Asker<'_>, attributes: &Attributes) {
         .unwrap_or(Decimal::ONE);
     let engine = attributes.text("engine").unwrap_or("redis");
     match attributes.text("node_type") {
-        Some(class) => ask.hourly(
+        Some(class) => demand.hourly(
             Service::ElastiCache,
             format!("node {engine} {class}"),
             Unit::NodeHour,
             nodes,
         ),
-        None => ask.problem("its node type is not known before it is there"),
+        None => demand.problem("its node type is not known before it is there"),
     }
-    ask.used(
+    demand.used(
         Service::ElastiCache,
         "backup storage",
         Unit::GbMonth,
@@ -169,7 +170,7 @@ pub(super) fn cache(ask: &mut Asker<'_>, attributes: &Attributes) {
     );
 }
 
-pub(super) fn bucket(ask: &mut Asker<'_>) {
+pub(super) fn bucket(demand: &mut DemandBuilder<'_>) {
     for (group, class) in [
         ("standard", "standard"),
         ("standard_infrequent_access", "standard-ia"),
@@ -188,14 +189,14 @@ pub(super) fn bucket(ask: &mut Asker<'_>) {
             ),
             ("monthly_data_retrieval_gb", "retrieval", Unit::Gb),
         ] {
-            ask.used(
+            demand.used(
                 Service::S3,
                 format!("{item} {class}"),
                 unit,
                 &format!("{group}.{name}"),
             );
         }
-        ask.used(
+        demand.used(
             Service::S3,
             format!("retrieval {class} standard"),
             Unit::Gb,
@@ -206,7 +207,7 @@ pub(super) fn bucket(ask: &mut Asker<'_>) {
 
 /// Traffic to the DR region, the promise of fifteen minutes if there is one, a request there for every
 /// object, and metrics. What the copies cost to keep is the DR bucket's.
-pub(super) fn replication(ask: &mut Asker<'_>, attributes: &Attributes) {
+pub(super) fn replication(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let rules: Vec<&Value> = attributes
         .list("rule")
         .iter()
@@ -220,26 +221,26 @@ pub(super) fn replication(ask: &mut Asker<'_>, attributes: &Attributes) {
         .as_str()
         .and_then(|arn| arn.split(':').nth(3))
         .and_then(|region| region.parse::<Region>().ok())
-        .or(ask.inventory.dr_region);
-    let (Some(from), Some(to)) = (ask.resource.region, to) else {
-        ask.problem("the region it replicates to is not known; name the DR region");
+        .or(demand.inventory.dr_region);
+    let (Some(from), Some(to)) = (demand.resource.region, to) else {
+        demand.problem("the region it replicates to is not known; name the DR region");
         return;
     };
-    copied_objects(ask, from, to, destination);
+    copied_objects(demand, from, to, destination);
     let metered = rules
         .iter()
         .filter(|rule| is_enabled(&rule["destination"][0]["metrics"][0]))
         .count();
     if metered > 0 {
         let metrics = REPLICATION_METRICS * Decimal::from(metered);
-        ask.add(
+        demand.add(
             Scope::Region(to),
             Service::CloudWatch,
             "metric".to_owned(),
             Unit::MetricMonth,
             Basis::Fixed,
             QuantityRange::fixed(metrics),
-            ask.usage_of("monthly_replicated_gb").1,
+            demand.usage_of("monthly_replicated_gb").1,
         );
     }
 }
@@ -249,18 +250,26 @@ fn is_enabled(block: &Value) -> bool {
 }
 
 /// What every object costs on its way.
-fn copied_objects(ask: &mut Asker<'_>, from: Region, to: Region, destination: &Value) {
-    let (bytes, told) = ask.usage_of("monthly_replicated_gb");
-    let (objects, objects_told) = ask.usage_of("monthly_replicated_objects");
+fn copied_objects(demand: &mut DemandBuilder<'_>, from: Region, to: Region, destination: &Value) {
+    let (bytes, usage_source) = demand.usage_of("monthly_replicated_gb");
+    let (objects, objects_source) = demand.usage_of("monthly_replicated_objects");
     if from != to {
-        ask.transfer(from, to, bytes, told);
+        demand.transfer(from, to, bytes, usage_source);
     }
-    let mut add = |region, item, unit, amount, told| {
+    let mut add = |region, item, unit, amount, usage_source| {
         let scope = Scope::Region(region);
-        ask.add(scope, Service::S3, item, unit, Basis::Usage, amount, told);
+        demand.add(
+            scope,
+            Service::S3,
+            item,
+            unit,
+            Basis::Usage,
+            amount,
+            usage_source,
+        );
     };
     if is_enabled(&destination["replication_time"][0]) {
-        add(from, format!("rtc {to}"), Unit::Gb, bytes, told);
+        add(from, format!("rtc {to}"), Unit::Gb, bytes, usage_source);
     }
     let class = match destination["storage_class"].as_str() {
         Some("STANDARD_IA") => "standard-ia",
@@ -270,16 +279,16 @@ fn copied_objects(ask: &mut Asker<'_>, from: Region, to: Region, destination: &V
         _ => "standard",
     };
     let item = format!("requests tier 1 {class}");
-    add(to, item, Unit::Request, objects, objects_told);
+    add(to, item, Unit::Request, objects, objects_source);
 }
 
-pub(super) fn table(ask: &mut Asker<'_>, attributes: &Attributes) {
+pub(super) fn table(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     if attributes.text("billing_mode") == Some("PAY_PER_REQUEST") {
         for (item, name) in [
             ("write", "monthly_write_request_units"),
             ("read", "monthly_read_request_units"),
         ] {
-            ask.used(Service::DynamoDb, item, Unit::RequestUnit, name);
+            demand.used(Service::DynamoDb, item, Unit::RequestUnit, name);
         }
     } else {
         for (item, name) in [
@@ -288,44 +297,44 @@ pub(super) fn table(ask: &mut Asker<'_>, attributes: &Attributes) {
         ] {
             match attributes.number(name) {
                 Some(units) => {
-                    ask.hourly(Service::DynamoDb, item, Unit::CapacityUnitHour, units);
+                    demand.hourly(Service::DynamoDb, item, Unit::CapacityUnitHour, units);
                 }
-                None => ask.problem(format!("its {name} is not known")),
+                None => demand.problem(format!("its {name} is not known")),
             }
         }
     }
     let storage = "storage standard";
-    ask.used(Service::DynamoDb, storage, Unit::GbMonth, "storage_gb");
+    demand.used(Service::DynamoDb, storage, Unit::GbMonth, "storage_gb");
     let recovery = attributes.list("point_in_time_recovery");
     if recovery.iter().any(|block| block["enabled"] == true) {
-        ask.used(
+        demand.used(
             Service::DynamoDb,
             "pitr",
             Unit::GbMonth,
             "pitr_backup_storage_gb",
         );
     }
-    let (writes, writes_told) = ask.usage_of("monthly_write_request_units");
-    let (kept, kept_told) = ask.usage_of("storage_gb");
+    let (writes, writes_source) = demand.usage_of("monthly_write_request_units");
+    let (kept, kept_source) = demand.usage_of("storage_gb");
     for replica in attributes.list("replica") {
         let region = replica["region_name"].as_str().map(str::parse::<Region>);
         let Some(Ok(region)) = region else {
-            ask.problem("the region of a replica is not known");
+            demand.problem("the region of a replica is not known");
             continue;
         };
-        let ask = ask.under(Heading::Recovery);
-        for (item, unit, amount, told) in [
-            ("replicated write", Unit::RequestUnit, writes, writes_told),
-            (storage, Unit::GbMonth, kept, kept_told),
+        let demand = demand.under(Heading::Recovery);
+        for (item, unit, amount, usage_source) in [
+            ("replicated write", Unit::RequestUnit, writes, writes_source),
+            (storage, Unit::GbMonth, kept, kept_source),
         ] {
-            ask.add(
+            demand.add(
                 Scope::Region(region),
                 Service::DynamoDb,
                 item.to_owned(),
                 unit,
                 Basis::Usage,
                 amount,
-                told,
+                usage_source,
             );
         }
     }

@@ -4,11 +4,11 @@ use rust_decimal::Decimal;
 use settings::Region;
 
 use super::super::{Basis, Heading};
-use super::{Asker, made_up};
+use super::{DemandBuilder, made_up};
 use crate::inventory::{Attributes, Inventory, Resource};
 use crate::prices::{Scope, Service};
 use crate::quantity::{HOURS_PER_MONTH, QuantityRange, Scenario, Unit};
-use crate::usage::{Told, Usage};
+use crate::usage::{Usage, UsageSource};
 
 /// Infracost's name for traffic, which Terraform has no resource for.
 pub(super) const TRAFFIC: &str = "aws_data_transfer";
@@ -22,18 +22,19 @@ const LCU_NEW: Decimal = Decimal::from_parts(25, 0, 0, false, 0);
 const LCU_ACTIVE: Decimal = Decimal::from_parts(3_000, 0, 0, false, 0);
 
 /// Its hours, and every byte through it.
-pub(super) fn nat_gateway(ask: &mut Asker<'_>) {
-    ask.hourly(Service::Ec2, "nat gateway", Unit::Hour, Decimal::ONE);
+pub(super) fn nat_gateway(demand: &mut DemandBuilder<'_>) {
+    demand.hourly(Service::Ec2, "nat gateway", Unit::Hour, Decimal::ONE);
     let name = "monthly_data_processed_gb";
-    ask.used(Service::Ec2, "nat gateway data", Unit::Gb, name);
+    demand.used(Service::Ec2, "nat gateway data", Unit::Gb, name);
 }
 
-pub(super) fn public_ipv4(ask: &mut Asker<'_>, count: Decimal) {
-    ask.under(Heading::PublicIpv4)
+pub(super) fn public_ipv4(demand: &mut DemandBuilder<'_>, count: Decimal) {
+    demand
+        .under(Heading::PublicIpv4)
         .hourly(Service::Vpc, "public ipv4", Unit::AddressHour, count);
 }
 
-pub(super) fn balancer(ask: &mut Asker<'_>, attributes: &Attributes) {
+pub(super) fn balancer(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let kind = attributes
         .text("load_balancer_type")
         .unwrap_or("application");
@@ -42,10 +43,10 @@ pub(super) fn balancer(ask: &mut Asker<'_>, attributes: &Attributes) {
         "network" => "nlb",
         other => other,
     };
-    ask.hourly(Service::Elb, item, Unit::Hour, Decimal::ONE);
-    let (new, told) = ask.usage_of("new_connections");
-    let (active, _) = ask.usage_of("active_connections");
-    let (bytes, _) = ask.usage_of("processed_bytes_gb");
+    demand.hourly(Service::Elb, item, Unit::Hour, Decimal::ONE);
+    let (new, usage_source) = demand.usage_of("new_connections");
+    let (active, _) = demand.usage_of("active_connections");
+    let (bytes, _) = demand.usage_of("processed_bytes_gb");
     let units = |scenario: Scenario| {
         let most = (new.get(scenario) / LCU_NEW)
             .max(active.get(scenario) / LCU_ACTIVE)
@@ -57,16 +58,16 @@ pub(super) fn balancer(ask: &mut Asker<'_>, attributes: &Attributes) {
         expected: units(Scenario::Expected),
         high: units(Scenario::High),
     };
-    if let Some(scope) = ask.scope() {
+    if let Some(scope) = demand.scope() {
         let item = format!("{item} lcu");
-        ask.add(
+        demand.add(
             scope,
             Service::Elb,
             item,
             Unit::LcuHour,
             Basis::Usage,
             units,
-            told,
+            usage_source,
         );
     }
     if attributes.flag("internal") != Some(true) {
@@ -75,39 +76,39 @@ pub(super) fn balancer(ask: &mut Asker<'_>, attributes: &Attributes) {
             .len()
             .max(attributes.list("subnet_mapping").len())
             .max(LEAST_ZONES);
-        public_ipv4(ask, Decimal::from(zones));
+        public_ipv4(demand, Decimal::from(zones));
     }
 }
 
 /// A gateway endpoint costs nothing; an interface endpoint costs in every zone it is in.
-pub(super) fn endpoint(ask: &mut Asker<'_>, attributes: &Attributes) {
+pub(super) fn endpoint(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     match attributes.text("vpc_endpoint_type").unwrap_or("Gateway") {
         "Gateway" => {}
         "Interface" => {
             let zones = attributes.list("subnet_ids").len();
             if zones == 0 {
-                ask.problem("the number of its zones is not known before it is there");
+                demand.problem("the number of its zones is not known before it is there");
             }
             let zones = Decimal::from(zones.max(1));
-            ask.hourly(
+            demand.hourly(
                 Service::Vpc,
                 "interface endpoint",
                 Unit::EndpointHour,
                 zones,
             );
-            ask.used(
+            demand.used(
                 Service::Vpc,
                 "interface endpoint data",
                 Unit::Gb,
                 "monthly_data_processed_gb",
             );
         }
-        other => ask.problem(format!("endpoints of type {other} are not priced")),
+        other => demand.problem(format!("endpoints of type {other} are not priced")),
     }
 }
 
 /// Prices are those of the edge that answers; the United States, Canada and Mexico have one price.
-pub(super) fn distribution(ask: &mut Asker<'_>) {
+pub(super) fn distribution(demand: &mut DemandBuilder<'_>) {
     for (name, item, unit) in [
         (
             "monthly_data_transfer_to_internet_gb.us",
@@ -155,19 +156,19 @@ pub(super) fn distribution(ask: &mut Asker<'_>) {
             Unit::Path,
         ),
     ] {
-        ask.used(Service::CloudFront, item, unit, name);
+        demand.used(Service::CloudFront, item, unit, name);
     }
 }
 
-pub(super) fn zone(ask: &mut Asker<'_>) {
-    ask.add(
+pub(super) fn zone(demand: &mut DemandBuilder<'_>) {
+    demand.add(
         Scope::Global,
         Service::Route53,
         "hosted zone".to_owned(),
         Unit::ZoneMonth,
         Basis::Fixed,
         QuantityRange::fixed(Decimal::ONE),
-        Told::Default,
+        UsageSource::Default,
     );
 }
 
@@ -185,19 +186,19 @@ pub(super) fn traffic(inventory: &Inventory, usage: &Usage) -> Vec<Resource> {
         })
         .collect();
     if let Some(region) = inventory.region {
-        let told = traffic.iter().any(|of| of.region == Some(region));
+        let has_entry = traffic.iter().any(|of| of.region == Some(region));
         let sends = ["aws_nat_gateway", "aws_lb", "aws_alb"]
             .iter()
             .any(|kind| inventory.of_kind(kind).any(|r| r.region == Some(region)));
-        if sends && !told {
+        if sends && !has_entry {
             traffic.push(made_up(format!("{TRAFFIC}.{region}"), TRAFFIC, region));
         }
     }
     traffic
 }
 
-pub(super) fn traffic_of(ask: &mut Asker<'_>) {
-    let Some(scope) = ask.scope() else {
+pub(super) fn traffic_of(demand: &mut DemandBuilder<'_>) {
+    let Some(scope) = demand.scope() else {
         return;
     };
     for (name, item, factor) in [
@@ -214,15 +215,15 @@ pub(super) fn traffic_of(ask: &mut Asker<'_>) {
             Decimal::ONE,
         ),
     ] {
-        let (amount, told) = ask.usage_of(name);
-        ask.add(
+        let (amount, usage_source) = demand.usage_of(name);
+        demand.add(
             scope,
             Service::DataTransfer,
             item.to_owned(),
             Unit::Gb,
             Basis::Usage,
             amount.times(factor),
-            told,
+            usage_source,
         );
     }
 }

@@ -3,11 +3,11 @@
 use rust_decimal::Decimal;
 
 use super::super::{Basis, Heading};
-use super::Asker;
+use super::DemandBuilder;
 use crate::inventory::Attributes;
 use crate::prices::{Scope, Service};
 use crate::quantity::{QuantityRange, Scenario, Unit};
-use crate::usage::Told;
+use crate::usage::UsageSource;
 
 const MILLISECONDS: Decimal = Decimal::ONE_THOUSAND;
 
@@ -21,14 +21,14 @@ const MOST_SECONDS: Decimal = Decimal::from_parts(2_808_348_672, 232_830_643, 0,
 /// Alarms that look more often than once a minute are of high resolution, and cost more.
 const MINUTE: Decimal = Decimal::from_parts(60, 0, 0, false, 0);
 
-pub(super) fn key(ask: &mut Asker<'_>) {
-    ask.fixed(Service::Kms, "key", Unit::KeyMonth, Decimal::ONE);
-    ask.used(Service::Kms, "requests", Unit::Request, "monthly_requests");
+pub(super) fn key(demand: &mut DemandBuilder<'_>) {
+    demand.fixed(Service::Kms, "key", Unit::KeyMonth, Decimal::ONE);
+    demand.used(Service::Kms, "requests", Unit::Request, "monthly_requests");
 }
 
-pub(super) fn secret(ask: &mut Asker<'_>, attributes: &Attributes) {
-    ask.fixed(Service::Secrets, "secret", Unit::SecretMonth, Decimal::ONE);
-    ask.used(
+pub(super) fn secret(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    demand.fixed(Service::Secrets, "secret", Unit::SecretMonth, Decimal::ONE);
+    demand.used(
         Service::Secrets,
         "requests",
         Unit::Request,
@@ -36,38 +36,38 @@ pub(super) fn secret(ask: &mut Asker<'_>, attributes: &Attributes) {
     );
     let replicas = attributes.list("replica").len();
     if replicas > 0 {
-        ask.under(Heading::Recovery).add(
+        demand.under(Heading::Recovery).add(
             Scope::Global,
             Service::Secrets,
             "replica secret".to_owned(),
             Unit::SecretMonth,
             Basis::Fixed,
             QuantityRange::fixed(Decimal::from(replicas)),
-            Told::Default,
+            UsageSource::Default,
         );
     }
 }
 
-pub(super) fn topic(ask: &mut Asker<'_>) {
-    ask.used(Service::Sns, "requests", Unit::Request, "monthly_requests");
+pub(super) fn topic(demand: &mut DemandBuilder<'_>) {
+    demand.used(Service::Sns, "requests", Unit::Request, "monthly_requests");
 }
 
-pub(super) fn queue(ask: &mut Asker<'_>) {
-    ask.used(Service::Sqs, "requests", Unit::Request, "monthly_requests");
+pub(super) fn queue(demand: &mut DemandBuilder<'_>) {
+    demand.used(Service::Sqs, "requests", Unit::Request, "monthly_requests");
 }
 
-pub(super) fn schedule(ask: &mut Asker<'_>) {
+pub(super) fn schedule(demand: &mut DemandBuilder<'_>) {
     let name = "monthly_invocations";
-    ask.used(Service::Events, "scheduler", Unit::Request, name);
+    demand.used(Service::Events, "scheduler", Unit::Request, name);
 }
 
-pub(super) fn dashboard(ask: &mut Asker<'_>) {
+pub(super) fn dashboard(demand: &mut DemandBuilder<'_>) {
     let unit = Unit::DashboardMonth;
-    ask.fixed(Service::CloudWatch, "dashboard", unit, Decimal::ONE);
+    demand.fixed(Service::CloudWatch, "dashboard", unit, Decimal::ONE);
 }
 
 /// Every metric of an alarm counts.
-pub(super) fn alarm(ask: &mut Asker<'_>, attributes: &Attributes) {
+pub(super) fn alarm(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let queries = attributes.list("metric_query");
     let metrics = queries
         .iter()
@@ -93,7 +93,7 @@ pub(super) fn alarm(ask: &mut Asker<'_>, attributes: &Attributes) {
     } else {
         "alarm standard"
     };
-    ask.fixed(
+    demand.fixed(
         Service::CloudWatch,
         item,
         Unit::AlarmMonth,
@@ -101,20 +101,20 @@ pub(super) fn alarm(ask: &mut Asker<'_>, attributes: &Attributes) {
     );
 }
 
-pub(super) fn log_group(ask: &mut Asker<'_>, attributes: &Attributes) {
+pub(super) fn log_group(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     // What flow logs bring in has a price of its own and is asked for with them.
     let flow = attributes
         .text("name")
         .is_some_and(|name| name.contains("flow-log"));
     if !flow {
-        ask.used(
+        demand.used(
             Service::CloudWatch,
             "log ingestion",
             Unit::Gb,
             "monthly_data_ingested_gb",
         );
     }
-    ask.used(
+    demand.used(
         Service::CloudWatch,
         "log storage",
         Unit::GbMonth,
@@ -122,12 +122,12 @@ pub(super) fn log_group(ask: &mut Asker<'_>, attributes: &Attributes) {
     );
 }
 
-pub(super) fn flow_log(ask: &mut Asker<'_>, attributes: &Attributes) {
+pub(super) fn flow_log(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let item = match attributes.text("log_destination_type") {
         None | Some("cloud-watch-logs") => "vended log ingestion".to_owned(),
         Some(other) => format!("vended log delivery {other}"),
     };
-    ask.used(
+    demand.used(
         Service::CloudWatch,
         item,
         Unit::Gb,
@@ -135,25 +135,25 @@ pub(super) fn flow_log(ask: &mut Asker<'_>, attributes: &Attributes) {
     );
 }
 
-pub(super) fn subscription(ask: &mut Asker<'_>, attributes: &Attributes) {
+pub(super) fn subscription(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let item = match attributes.text("protocol") {
         Some("email" | "email-json") => "email",
         Some("http" | "https") => "http",
         // Delivery to these is free.
         Some("lambda" | "sqs" | "firehose") => return,
         Some(other) => other,
-        None => return ask.problem("its protocol is not known"),
+        None => return demand.problem("its protocol is not known"),
     }
     .to_owned();
-    ask.used(Service::Sns, item, Unit::Notification, "monthly_requests");
+    demand.used(Service::Sns, item, Unit::Notification, "monthly_requests");
 }
 
-pub(super) fn machine(ask: &mut Asker<'_>, attributes: &Attributes) {
+pub(super) fn machine(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     if attributes.text("type") == Some("EXPRESS") {
-        ask.problem("express workflows are not priced");
+        demand.problem("express workflows are not priced");
         return;
     }
-    ask.used(
+    demand.used(
         Service::States,
         "state transitions",
         Unit::Transition,
@@ -161,15 +161,15 @@ pub(super) fn machine(ask: &mut Asker<'_>, attributes: &Attributes) {
     );
 }
 
-pub(super) fn function(ask: &mut Asker<'_>, attributes: &Attributes) {
-    ask.used(
+pub(super) fn function(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    demand.used(
         Service::Lambda,
         "requests",
         Unit::Request,
         "monthly_requests",
     );
-    let (requests, told) = ask.usage_of("monthly_requests");
-    let (duration, _) = ask.usage_of("request_duration_ms");
+    let (requests, usage_source) = demand.usage_of("monthly_requests");
+    let (duration, _) = demand.usage_of("request_duration_ms");
     let memory = attributes.number("memory_size").unwrap_or(DEFAULT_MEMORY);
     let of = |scenario: Scenario| {
         requests
@@ -183,7 +183,7 @@ pub(super) fn function(ask: &mut Asker<'_>, attributes: &Attributes) {
         of(Scenario::Expected),
         of(Scenario::High),
     ) else {
-        ask.problem("it would run longer than can be billed");
+        demand.problem("it would run longer than can be billed");
         return;
     };
     let architecture = attributes
@@ -196,16 +196,16 @@ pub(super) fn function(ask: &mut Asker<'_>, attributes: &Attributes) {
         expected,
         high,
     };
-    if let Some(scope) = ask.scope() {
+    if let Some(scope) = demand.scope() {
         let item = format!("duration {architecture}");
-        ask.add(
+        demand.add(
             scope,
             Service::Lambda,
             item,
             Unit::GbSecond,
             Basis::Usage,
             seconds,
-            told,
+            usage_source,
         );
     }
 }

@@ -123,30 +123,30 @@ fn from_terraform_of_an_empty_state_is_an_empty_stack() {
 
 #[test]
 fn what_is_not_a_plan_is_refused_with_its_place() {
-    let told = |json: &str| {
+    let message = |json: &str| {
         let error = Inventory::from_terraform(json.as_bytes(), None, None).unwrap_err();
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         format!("{error}: {}", cause.unwrap_or_default())
     };
-    assert!(told("{\n  \"format_version\": 1}").contains("line 2, column 21"));
-    assert!(told("{").contains("line 1"));
-    assert!(told("[]").contains("line 1"));
-    assert!(told("{}").contains("neither planned_values nor values"));
-    assert!(told(r#"{"format_version": "1.0", "valid": true}"#).contains("neither"));
+    assert!(message("{\n  \"format_version\": 1}").contains("line 2, column 21"));
+    assert!(message("{").contains("line 1"));
+    assert!(message("[]").contains("line 1"));
+    assert!(message("{}").contains("neither planned_values nor values"));
+    assert!(message(r#"{"format_version": "1.0", "valid": true}"#).contains("neither"));
     for version in ["0.2", "2.0", "10.0", ""] {
-        let text = told(&json!({"format_version": version, "planned_values": {}}).to_string());
+        let text = message(&json!({"format_version": version, "planned_values": {}}).to_string());
         assert!(
             text.contains(&format!("format_version is {version:?}")),
             "{text}"
         );
     }
     let errored = json!({"format_version": "1.2", "errored": true, "planned_values": {}});
-    assert!(told(&errored.to_string()).contains("errored"));
+    assert!(message(&errored.to_string()).contains("errored"));
     let deep = format!(
         r#"{{"format_version":"1.2","planned_values":{}"#,
         r#"{"root_module":{"child_modules":["#.repeat(100_000)
     );
-    assert!(told(&deep).contains("line 1"));
+    assert!(message(&deep).contains("line 1"));
 }
 
 #[test]

@@ -28,13 +28,13 @@ pub struct OfferFile {
 impl OfferFile {
     /// The regions that its products are sold in; none for what has one price everywhere.
     pub fn regions(&self) -> BTreeSet<Region> {
-        let told = |product: &Product| {
+        let region = |product: &Product| {
             let region = product
                 .attribute("regionCode")
                 .or(product.attribute("fromRegionCode"));
             region.and_then(|region| region.parse().ok())
         };
-        self.products.iter().filter_map(told).collect()
+        self.products.iter().filter_map(region).collect()
     }
 
     /// Reads those products of a file that `wanted` may be about.
@@ -127,9 +127,9 @@ map_of!(Whole, "an offer file", |found, key, map| {
 
 map_of!(Products, "products by SKU", |found, key, map| {
     let sold: Sold = map.next_value()?;
-    let asked = found.asks_for(&sold);
+    let is_wanted = found.asks_for(&sold);
     let products = found.products.get_or_insert_default();
-    if asked {
+    if is_wanted {
         let product = Product {
             sku: sold.sku,
             attributes: sold.attributes,

@@ -1,4 +1,4 @@
-//! A diff as a picture, for places that show images beside Markdown.
+//! A diff as an SVG image, for places that show images beside Markdown.
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
@@ -62,13 +62,13 @@ impl Diff {
 }
 
 fn bar(class: &str, y: u32, usd: Option<Usd>, most: Usd) -> String {
-    let (class, width, told) = match usd {
+    let (class, width, label) = match usd {
         None => ("u", LONGEST / 4, "no price".to_owned()),
         Some(usd) => (class, length(usd, most), usd.to_string()),
     };
     format!(
         "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{y}\" width=\"{width}\" height=\"{BAR}\"/>\
-         <text x=\"{}\" y=\"{}\">{told}</text>",
+         <text x=\"{}\" y=\"{}\">{label}</text>",
         LEFT + width + 6,
         y + BAR - 1
     )
