@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn services_are_compared_one_by_one() {
+    fn actual_compares_service_by_service() {
         let actual = actual(&[
             (
                 "Amazon Relational Database Service",
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bill_is_no_bill_of_nothing() {
+    fn actual_without_a_bill_is_no_bill_of_nothing() {
         let actual = actual(&[]);
         assert!(actual.is_empty());
         assert_eq!((actual.total.billed, actual.total.ratio), (None, None));

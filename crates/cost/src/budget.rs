@@ -95,7 +95,7 @@ mod tests {
     use crate::usage::Usage;
 
     #[test]
-    fn a_lower_bound_is_over_or_unknown_and_never_within() {
+    fn budget_of_a_lower_bound_is_over_or_unknown_and_never_within() {
         let today = date(2026, 11, 22);
         let settings = include_str!("../../../examples/berthcare-staging/infra.toml");
         let inventory = Inventory::from_settings(&Settings::parse(settings, today).unwrap());

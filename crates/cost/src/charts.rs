@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn every_result_is_a_page_with_exact_numbers_beside_its_bars() {
+    fn to_html_has_exact_numbers_beside_its_bars() {
         let stack = stack();
         let of = estimate(&stack);
         let html = page(&of);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_price_has_no_bar() {
+    fn to_html_without_a_price_has_no_bar() {
         let stack = stack();
         let there = stack.moved(stack.region.unwrap(), "ca-west-1".parse().unwrap());
         let charts = estimate(&there).charts();

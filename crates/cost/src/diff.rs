@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_changes_is_shown() {
+    fn diff_has_only_lines_that_change() {
         let diff = Diff::new(&estimate(None, 168), &estimate(None, 84));
         let [row] = diff.rows.as_slice() else {
             panic!("{:#?}", diff.rows);
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn two_regions_are_two_sets_of_lines() {
+    fn diff_of_two_estimates_has_a_row_for_each_region() {
         let diff = Diff::new(&estimate(None, 168), &estimate(Some("us-east-1"), 168));
         assert!(!diff.uncertain);
         let nat: Vec<&DiffRow> = diff
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_item_in_two_regions_is_one_row() {
+    fn diff_of_regions_has_one_row_for_the_same_item() {
         let (from, to) = (
             "ca-central-1".parse().unwrap(),
             "us-east-1".parse().unwrap(),
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_to_what_has_no_price_is_unknown() {
+    fn diff_with_an_unknown_price_is_unknown() {
         let diff = Diff::new(&estimate(None, 168), &estimate(Some("ca-west-1"), 168));
         assert!(diff.uncertain);
         let text = diff.document().to_markdown();

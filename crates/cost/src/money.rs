@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_cent_goes_up_and_less_goes_down() {
+    fn usd_rounds_half_a_cent_up_and_less_down() {
         assert_eq!(usd("0.005").rounded(), usd("0.01"));
         assert_eq!(usd("0.00499999").rounded(), usd("0.00"));
         assert_eq!(usd("1.015").rounded(), usd("1.02"));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn shown_with_thousands_and_cents() {
+    fn usd_is_formatted_with_thousands_and_cents() {
         assert_eq!(usd("1234567.5").to_string(), "$1,234,567.50");
         assert_eq!(usd("-3.1").to_string(), "-$3.10");
         assert_eq!(usd("-0.001").to_string(), "$0.00");
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn json_keeps_every_digit_in_a_string() {
+    fn usd_json_keeps_every_digit_in_a_string() {
         assert_eq!(
             serde_json::to_string(&usd("0.0000166667")).unwrap(),
             "\"0.0000166667\""

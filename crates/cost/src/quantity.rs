@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn negative_and_endless_amounts_are_refused() {
+    fn quantity_that_is_negative_or_endless_is_refused() {
         assert_eq!(MOST, "1000000000000000".parse().unwrap());
         assert!(matches!(
             parse_number("-1"),
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn every_unit_is_read_as_it_is_written() {
+    fn unit_is_read_as_it_is_written() {
         for unit in Unit::ALL {
             assert_eq!(unit.as_str().parse(), Ok(*unit));
         }

@@ -26,7 +26,7 @@ fn types(directory: &Path, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_type_of_resource_in_the_tree_is_known() {
+fn is_free_or_priced_is_every_type_of_the_tree() {
     let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../terraform");
     let mut found = BTreeSet::new();
     types(&tree, &mut found);

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_bar_is_the_dearest_and_numbers_stand_beside_bars() {
+    fn to_svg_gives_the_dearest_the_longest_bar_with_its_number() {
         let svg = diff("us-east-1").to_svg();
         assert!(
             svg.contains(&format!(
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_price_is_no_short_bar() {
+    fn to_svg_without_a_price_is_no_short_bar() {
         let svg = diff("ca-west-1").to_svg();
         assert!(
             svg.contains("class=\"u\"") && svg.contains(">no price</text>"),

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_by_name_only() {
+    fn is_free_knows_types_by_name_only() {
         assert!(FREE.is_sorted());
         assert!(is_free("aws_vpc") && is_free("random_password"));
         assert!(!is_free("aws_instance") && !is_free("aws_vpc_endpoint") && !is_free(""));

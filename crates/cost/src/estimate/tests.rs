@@ -68,7 +68,7 @@ fn expected(estimate: &Estimate, item: &str) -> Usd {
 
 // aws-behaviour: 37
 #[test]
-fn the_guides_stack_line_by_line() {
+fn estimate_of_the_guides_stack_line_by_line() {
     let estimate = estimate(&guide(), "");
     for (item, dollars) in [
         // 730 × 0.141 = 102.93; 100 × 0.254: together 128.33, where the guide has 120.
@@ -122,7 +122,7 @@ fn the_guides_stack_line_by_line() {
 
 // aws-behaviour: 37
 #[test]
-fn another_region_has_other_prices_and_unknown_ones_are_not_nothing() {
+fn estimate_of_another_region_has_its_prices_and_unknown_ones_are_not_nothing() {
     let here = region("ca-central-1");
     let us = estimate(&guide().moved(here, region("us-east-1")), "");
     assert_eq!(expected(&us, "nat gateway"), usd("65.70"));
@@ -144,7 +144,7 @@ fn another_region_has_other_prices_and_unknown_ones_are_not_nothing() {
 }
 
 #[test]
-fn a_line_says_what_its_price_is_worth() {
+fn line_says_what_its_price_is_worth() {
     let estimate = estimate(&guide(), "");
     let redis = line(&estimate, "node redis cache.t4g.micro");
     assert_eq!(redis.remarks(), "price derived");
@@ -162,7 +162,7 @@ fn a_line_says_what_its_price_is_worth() {
 }
 
 #[test]
-fn a_bill_rounds_a_line_once_and_resources_add_up_to_it() {
+fn estimate_rounds_a_line_once_and_resources_add_up_to_it() {
     // 40 × 30 × 0.20/1,000,000 of requests is nothing to a resource and 0.00 to the line.
     let lambda = ("aws_lambda_function", json!({}));
     let stack = stack(&[lambda.clone(), lambda.clone(), lambda]);
@@ -176,7 +176,7 @@ fn a_bill_rounds_a_line_once_and_resources_add_up_to_it() {
 }
 
 #[test]
-fn tiers_and_allowances_count_over_all_resources_of_the_account() {
+fn estimate_counts_tiers_and_allowances_over_all_resources() {
     let bucket = ("aws_s3_bucket", json!({}));
     let stack = stack(&[bucket.clone(), bucket]);
     let usage = "version: 0.1\nresource_type_default_usage:\n  aws_s3_bucket:\n    standard:\n      storage_gb: 30000\n";
@@ -197,7 +197,7 @@ fn tiers_and_allowances_count_over_all_resources_of_the_account() {
 }
 
 #[test]
-fn below_at_and_above_the_edges_of_each_type() {
+fn estimate_below_at_and_above_the_edges_of_each_type() {
     let one = |kind: &str, values: Value, usage: &str, item: &str| {
         let usage = format!("version: 0.1\nresource_type_default_usage:\n  {kind}: {{{usage}}}\n");
         expected(&estimate(&stack(&[(kind, values)]), &usage), item)
@@ -251,7 +251,7 @@ fn below_at_and_above_the_edges_of_each_type() {
 }
 
 #[test]
-fn each_type_by_hand() {
+fn estimate_of_each_type_by_hand() {
     let stack = stack(&[
         (
             "aws_db_instance",
@@ -335,7 +335,7 @@ resource_type_default_usage:
 }
 
 #[test]
-fn replication_is_traffic_promise_requests_and_metrics() {
+fn estimate_of_replication_is_traffic_promise_requests_and_metrics() {
     let rule = json!([{"status": "Enabled", "destination": [{"storage_class": "STANDARD",
         "replication_time": [{"status": "Enabled"}], "metrics": [{"status": "Enabled"}]}]}]);
     let kind = "aws_s3_bucket_replication_configuration";
@@ -364,7 +364,7 @@ fn replication_is_traffic_promise_requests_and_metrics() {
 }
 
 #[test]
-fn unknown_types_classes_and_regions_are_listed_and_never_free() {
+fn estimate_lists_unknown_types_classes_and_regions_and_never_takes_them_for_free() {
     let stack = stack(&[
         ("aws_instance", json!({"instance_type": "t3.micro"})),
         (
@@ -403,7 +403,7 @@ fn unknown_types_classes_and_regions_are_listed_and_never_free() {
 }
 
 #[test]
-fn a_misspelt_class_is_told_with_its_resource_and_the_nearest_name() {
+fn estimate_of_a_misspelt_class_names_its_resource_and_the_nearest_class() {
     let database = json!({"engine": "postgres", "instance_class": "db.t4g.mediun", "multi_az": true,
         "storage_type": "gp3", "allocated_storage": 20});
     let misspelt = estimate(&stack(&[("aws_db_instance", database)]), "");
@@ -426,7 +426,7 @@ fn a_misspelt_class_is_told_with_its_resource_and_the_nearest_name() {
 }
 
 #[test]
-fn a_reservation_is_paid_whether_it_runs_or_not() {
+fn estimate_of_a_reservation_is_paid_whether_it_runs_or_not() {
     let database = |engine: &str| json!({"engine": engine, "instance_class": "db.t3.large", "allocated_storage": 20});
     let usage = |payment: &str| {
         Usage::parse(&format!("version: 0.1\nresource_type_default_usage:\n  aws_db_instance: {{reserved_instance_term: 1_year, reserved_instance_payment_option: {payment}}}\n")).unwrap()
@@ -455,7 +455,7 @@ fn a_reservation_is_paid_whether_it_runs_or_not() {
 }
 
 #[test]
-fn json_holds_money_as_text() {
+fn estimate_json_holds_money_as_text() {
     let json = serde_json::to_value(estimate(&guide(), "")).unwrap();
     assert!(json["total"]["expected"].is_string());
     fn floats(value: &Value) -> bool {
@@ -470,7 +470,7 @@ fn json_holds_money_as_text() {
 }
 
 #[test]
-fn what_the_services_are_called_is_what_the_book_calls_them() {
+fn service_codes_are_those_of_the_price_book() {
     let key = PriceKey {
         scope: Scope::Global,
         service: Service::Rds,
@@ -480,7 +480,7 @@ fn what_the_services_are_called_is_what_the_book_calls_them() {
 }
 
 #[test]
-fn tiers_count_over_all_headings() {
+fn estimate_counts_tiers_over_all_headings() {
     let of = |heading: Heading| Demand {
         address: "a".to_owned(),
         heading,

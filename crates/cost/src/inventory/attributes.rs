@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_needed_is_kept() {
+    fn attributes_keep_only_what_is_needed() {
         assert!(KEPT.is_sorted());
         let attributes: Attributes = serde_json::from_str(
             r#"{"password": "secret", "multi_az": "true", "iops": null, "allocated_storage": 100}"#,

@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn the_book_of_this_release_is_whole() {
+    fn price_book_of_this_release_is_whole() {
         let book = PriceBook::builtin().unwrap();
         assert_eq!(book.version().to_string(), "2026-11-22");
         assert!(book.prices().count() > 200);
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
+    fn price_book_error_names_its_line() {
         let good = "us-east-1,AmazonRDS,x,GB,1,0,Inf,0.1,2026-01-01,quoted:1,s\n";
         assert!(book(good).is_ok());
         for (from, to, problem) in [
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn tiers_that_do_not_join_are_refused() {
+    fn price_book_with_tiers_that_do_not_join_is_refused() {
         let line = |from, to| {
             format!("us-east-1,AmazonRDS,x,GB,1,{from},{to},0.1,2026-01-01,quoted:1,s\n")
         };
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_book_is_read_as_it_was_written() {
+    fn price_book_is_read_as_it_was_written() {
         let book = PriceBook::builtin().unwrap();
         let written = book.to_csv();
         assert_eq!(PriceBook::with_prices(&written).unwrap(), book);
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn another_format_is_refused() {
+    fn price_book_of_another_format_is_refused() {
         let error = PriceBook::with_prices(&format!("# Price book: format 2\n{HEADERS}"));
         assert!(matches!(error, Err(BookError::Format { .. })));
     }

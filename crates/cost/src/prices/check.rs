@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gaps_age_and_doubt_are_found() {
+    fn price_check_finds_gaps_age_and_doubt() {
         let book = PriceBook::builtin().unwrap();
         let region: Region = "ca-central-1".parse().unwrap();
         let check = book.check(&[region], date(2025, 11, 22));

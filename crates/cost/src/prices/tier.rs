@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn below_at_and_above_every_edge() {
+    fn price_below_at_and_above_every_edge() {
         let internet = internet();
         for (amount, usd) in [
             ("0", "0"),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beyond_the_last_known_tier_is_not_free() {
+    fn price_beyond_the_last_known_tier_is_not_free() {
         let storage = storage();
         let at = storage.of(Decimal::ZERO, decimal("512000"), OLDEST);
         // 51,200 × 0.025 + 460,800 × 0.024
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_price_says_so() {
+    fn price_that_is_old_says_so() {
         let mut internet = internet();
         internet.tiers[0].as_of = Some(date(2025, 11, 21));
         let priced = internet.of(Decimal::ZERO, Decimal::ONE, OLDEST);
@@ -251,14 +251,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn more_never_costs_less(a in amounts(), b in amounts()) {
+        fn price_of_more_is_never_less(a in amounts(), b in amounts()) {
             let internet = internet();
             let (less, more) = if a < b { (a, b) } else { (b, a) };
             prop_assert!(cost(&internet, &less.to_string()) <= cost(&internet, &more.to_string()));
         }
 
         #[test]
-        fn splitting_is_never_cheaper_than_the_tiers(a in amounts(), b in amounts()) {
+        fn price_of_parts_is_never_below_the_tiers(a in amounts(), b in amounts()) {
             let internet = internet();
             let apart = cost(&internet, &a.to_string()) + cost(&internet, &b.to_string());
             let together = cost(&internet, &(a + b).to_string());
@@ -266,7 +266,7 @@ mod tests {
         }
 
         #[test]
-        fn the_order_of_the_parts_does_not_matter(a in amounts(), b in amounts()) {
+        fn price_of_parts_does_not_depend_on_their_order(a in amounts(), b in amounts()) {
             let internet = internet();
             let first = internet.of(Decimal::ZERO, a, OLDEST).known();
             let second = internet.of(a, b, OLDEST).known();

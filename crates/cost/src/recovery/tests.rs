@@ -27,7 +27,7 @@ fn of<'c>(choices: &'c [Choice], name: &str) -> &'c Choice {
 }
 
 #[test]
-fn each_part_by_hand() {
+fn recovery_parts_by_hand() {
     let recovery = recovery(GUIDE);
     let part = |name| {
         let choice = of(&recovery.parts, name);
@@ -49,7 +49,7 @@ fn each_part_by_hand() {
 }
 
 #[test]
-fn more_readiness_costs_more_and_a_full_duplicate_does_not_double() {
+fn recovery_of_more_readiness_costs_more_and_a_full_duplicate_does_not_double() {
     let recovery = recovery(GUIDE);
     let of = |name| of(&recovery.strategies, name).usd.expected;
     let order = [
@@ -75,7 +75,7 @@ fn more_readiness_costs_more_and_a_full_duplicate_does_not_double() {
 }
 
 #[test]
-fn a_day_and_a_drill() {
+fn recovery_events_are_a_day_and_a_drill() {
     let recovery = recovery(GUIDE);
     let day = of(&recovery.events, "A day in the DR region");
     let item = |choice: &Choice, item: &str| {
@@ -98,7 +98,7 @@ fn a_day_and_a_drill() {
 }
 
 #[test]
-fn where_prices_are_not_known_every_amount_is_a_lower_bound() {
+fn recovery_with_unknown_prices_is_a_lower_bound() {
     let recovery = recovery(WEST);
     let backups = of(&recovery.parts, "Replicated automated backups");
     assert!(backups.lower_bound);
@@ -120,7 +120,7 @@ fn where_prices_are_not_known_every_amount_is_a_lower_bound() {
 }
 
 #[test]
-fn two_regions_are_needed() {
+fn recovery_without_two_regions_is_refused() {
     let today = date(2026, 11, 22);
     let mut inventory = Inventory::from_settings(&Settings::parse(GUIDE, today).unwrap());
     let book = PriceBook::builtin().unwrap();

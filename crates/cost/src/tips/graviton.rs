@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_size_stays_and_what_is_there_already_is_left_alone() {
+    fn graviton_class_keeps_the_size_and_what_is_there_already() {
         assert_eq!(on_graviton("db.t3.large").as_deref(), Some("db.t4g.large"));
         assert_eq!(
             on_graviton("cache.r5.2xlarge").as_deref(),

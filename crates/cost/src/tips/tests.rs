@@ -35,7 +35,7 @@ fn in_us_east_1(kind: &str, values: Value) -> Inventory {
 
 // aws-behaviour: 32
 #[test]
-fn stopping_saves_instance_hours_only_restarts_and_takes_no_backups() {
+fn tip_of_off_hours_saves_instance_hours_only_restarts_and_takes_no_backups() {
     let tips = tips(&guide());
     let tip = of(&tips, "Stop databases");
     // 102.93 - 730 × 65/168 × 0.141 = 102.93 - 39.82
@@ -60,7 +60,7 @@ fn stopping_saves_instance_hours_only_restarts_and_takes_no_backups() {
 }
 
 #[test]
-fn the_guides_stack_by_hand() {
+fn tips_of_the_guides_stack_by_hand() {
     let tips = tips(&guide());
     let saves = |name| of(&tips, name).saves.expected;
     // 730 × (0.05 + 0.005) - 50 GB × 2 × 0.01
@@ -91,7 +91,7 @@ fn the_guides_stack_by_hand() {
 }
 
 #[test]
-fn graviton_is_a_tip_where_both_prices_are_known() {
+fn tip_of_graviton_needs_both_prices() {
     let database = json!({"engine": "postgres", "instance_class": "db.t3.large", "storage_type": "gp3",
         "allocated_storage": 20});
     let tips = tips(&in_us_east_1("aws_db_instance", database));
@@ -109,7 +109,7 @@ fn graviton_is_a_tip_where_both_prices_are_known() {
 }
 
 #[test]
-fn a_reservation_has_a_break_even() {
+fn tip_of_a_reservation_has_a_break_even() {
     let database = json!({"engine": "mysql", "instance_class": "db.t3.large", "multi_az": true,
         "storage_type": "gp2", "allocated_storage": 20});
     // The on-demand price of MySQL is not known there: no tip, and a note.
@@ -150,7 +150,7 @@ us-east-1,AmazonRDS,storage gp3 single-az,GB-month,1,0,Inf,0.1,2026-11-01,quoted
 }
 
 #[test]
-fn older_storage_and_lasting_logs_are_found() {
+fn tips_find_older_storage_and_lasting_logs() {
     let io1 = in_us_east_1(
         "aws_db_instance",
         json!({"engine": "postgres", "instance_class": "db.t4g.medium", "iops": 1000, "allocated_storage": 100}),
@@ -173,7 +173,7 @@ fn older_storage_and_lasting_logs_are_found() {
 }
 
 #[test]
-fn a_tip_that_needs_an_unknown_price_is_a_note() {
+fn tip_with_an_unknown_price_is_a_note() {
     let west = guide().moved(
         "ca-central-1".parse().unwrap(),
         "ca-west-1".parse().unwrap(),

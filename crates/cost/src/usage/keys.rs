@@ -378,7 +378,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_default_is_in_order_and_no_key_is_there_twice() {
+    fn usage_keys_are_there_once_with_defaults_in_order() {
         for (at, key) in KEYS.iter().enumerate() {
             let range = key.default_range();
             assert!(
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn the_guides_buckets_hold_a_hundred_gigabytes() {
+    fn usage_keys_of_the_guides_buckets_hold_a_hundred_gigabytes() {
         let of = |name| key(BUCKET, name).unwrap().default_range().expected * Decimal::from(4);
         assert_eq!(of("standard.storage_gb"), Decimal::from(100));
         assert_eq!(

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_one_that_can_be_read_and_what_is_missing_has_its_default() {
+    fn measurement_yaml_is_a_usage_file_with_defaults_for_what_is_missing() {
         let bucket = "module.s3[\"it's a: key\"].aws_s3_bucket.x";
         let yaml = measurement(vec![
             of("aws_nat_gateway.x[0]", "monthly_data_processed_gb", 123, 30),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_a_file_too() {
+    fn measurement_yaml_of_nothing_measured_is_a_usage_file() {
         let yaml = measurement(Vec::new()).to_yaml();
         assert_eq!(Usage::parse(&yaml).unwrap(), Usage::default());
     }

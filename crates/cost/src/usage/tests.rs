@@ -11,7 +11,7 @@ fn problem(text: &str) -> String {
 }
 
 #[test]
-fn the_most_exact_entry_wins_and_defaults_fill_in() {
+fn usage_of_a_key_takes_the_most_exact_entry_then_the_default() {
     let usage = Usage::parse(
         r#"
 version: 0.1
@@ -50,14 +50,14 @@ resource_usage:
 }
 
 #[test]
-fn a_file_without_anything_says_nothing() {
+fn usage_parse_of_an_empty_file_says_nothing() {
     for text in ["", "# nothing\n", "version: 0.1\nresource_usage:\n"] {
         assert_eq!(Usage::parse(text), Ok(Usage::default()), "{text:?}");
     }
 }
 
 #[test]
-fn what_is_wrong_is_told_with_line_and_column() {
+fn usage_parse_error_has_its_line_and_column() {
     let with = |lines: &str| problem(&format!("version: 0.1\nresource_usage:\n{lines}"));
     let nat = "  aws_nat_gateway.a:\n    ";
     for (text, position, problem) in [
@@ -134,7 +134,7 @@ fn what_is_wrong_is_told_with_line_and_column() {
 }
 
 #[test]
-fn addresses_that_are_not_in_the_inventory_are_found() {
+fn usage_strangers_are_addresses_that_are_not_in_the_inventory() {
     let plan = json!({"format_version": "1.2", "planned_values": {"root_module": {"resources": [
         {"address": "aws_nat_gateway.a[0]", "mode": "managed", "type": "aws_nat_gateway", "name": "a"}]}}});
     let inventory = Inventory::from_terraform(plan.to_string().as_bytes(), None, None).unwrap();

@@ -41,7 +41,7 @@ fn page(service: &str, amount: &str, unit: &str, next: Option<&str>) -> GetCostA
 }
 
 #[tokio::test]
-async fn a_month_is_asked_for_by_tag_and_read_to_its_last_page() {
+async fn billed_filters_a_month_by_tag_and_reads_its_last_page() {
     let asked = Arc::new(Mutex::new(String::new()));
     let seen = Arc::clone(&asked);
     let answers = mock!(Client::get_cost_and_usage)
@@ -81,7 +81,7 @@ async fn a_month_is_asked_for_by_tag_and_read_to_its_last_page() {
 }
 
 #[tokio::test]
-async fn a_refusal_another_currency_and_an_endless_answer_are_errors() {
+async fn billed_without_permission_in_another_currency_or_without_end_is_an_error() {
     let denied = mock!(Client::get_cost_and_usage).then_error(|| {
         GetCostAndUsageError::generic(
             ErrorMetadata::builder()

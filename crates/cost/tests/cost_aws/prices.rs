@@ -51,7 +51,7 @@ async fn run_refresh(client: &Client) -> Result<cost::Refresh, PriceListError> {
 }
 
 #[tokio::test]
-async fn every_item_is_asked_for_with_its_filters_and_all_pages_are_read() {
+async fn refresh_filters_every_item_and_reads_all_pages() {
     let filters = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&filters);
     let hours = mock!(Client::get_products)
@@ -132,7 +132,7 @@ async fn every_item_is_asked_for_with_its_filters_and_all_pages_are_read() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_an_error_with_its_class() {
+async fn refresh_without_permission_is_an_error_with_its_class() {
     let denied = mock!(Client::get_products).then_error(|| {
         let meta = ErrorMetadata::builder()
             .code("AccessDeniedException")
@@ -149,7 +149,7 @@ async fn a_refusal_is_an_error_with_its_class() {
 }
 
 #[tokio::test]
-async fn answers_without_end_and_answers_of_something_else_are_refused() {
+async fn refresh_of_an_endless_answer_or_something_else_is_refused() {
     let endless = mock!(Client::get_products).then_compute_output(|request| {
         let at: u32 = request
             .next_token()
@@ -171,7 +171,7 @@ async fn answers_without_end_and_answers_of_something_else_are_refused() {
 }
 
 #[test]
-fn prices_are_asked_for_where_the_service_answers() {
+fn pricing_region_is_one_where_the_service_answers() {
     for (near, home) in [
         ("ca-central-1", "us-east-1"),
         ("sa-east-1", "us-east-1"),

@@ -79,7 +79,7 @@ fn result(id: &str, values: &[(i64, f64)]) -> MetricDataResult {
 }
 
 #[tokio::test]
-async fn metrics_become_a_usage_file_and_what_has_no_data_is_left_out() {
+async fn measure_writes_a_usage_file_without_what_has_no_data() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let requests = Arc::clone(&seen);
     let answer = mock!(Client::get_metric_data).then_compute_output(move |request| {
@@ -159,7 +159,7 @@ async fn metrics_become_a_usage_file_and_what_has_no_data_is_left_out() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_an_error_and_not_a_month_of_nothing() {
+async fn measure_without_permission_is_an_error_and_not_a_month_of_nothing() {
     let denied = mock!(Client::get_metric_data).then_error(|| {
         GetMetricDataError::generic(ErrorMetadata::builder().code("AccessDenied").build())
     });
@@ -188,7 +188,7 @@ async fn a_refusal_is_an_error_and_not_a_month_of_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_an_error() {
+async fn measure_of_an_endless_answer_is_an_error() {
     let endless = mock!(Client::get_metric_data).then_compute_output(|request| {
         let at: u32 = request
             .next_token()

@@ -10,7 +10,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn the_total_is_the_sum_of_the_lines_and_grows_with_usage(
+    fn estimate_total_is_the_sum_of_the_lines_and_grows_with_usage(
         nat in 0_u64..2_000_000, storage in 0_u64..500_000, more in 1_u64..100_000,
     ) {
         let of = |nat: u64, storage: u64| {
@@ -34,7 +34,7 @@ proptest! {
     }
 
     #[test]
-    fn the_largest_quantities_are_no_overflow(at in 0_usize..60) {
+    fn estimate_of_the_largest_quantities_does_not_overflow(at in 0_usize..60) {
         let keys = crate::usage_keys();
         let key = keys[at % keys.len()];
         let mut usage = String::from("version: 0.1\nresource_type_default_usage:\n");

@@ -21,7 +21,7 @@ fn read(json: &Value) -> Result<Inventory, InventoryError> {
 }
 
 #[test]
-fn a_region_comes_from_the_resource_then_its_provider_then_the_default() {
+fn from_terraform_takes_the_region_of_the_resource_then_its_provider_then_the_default() {
     let plan = json!({
         "format_version": "1.2",
         "variables": {"home": {"value": "ca-central-1"}},
@@ -79,7 +79,7 @@ fn a_region_comes_from_the_resource_then_its_provider_then_the_default() {
 }
 
 #[test]
-fn a_state_is_read_as_well() {
+fn from_terraform_reads_a_state() {
     let state = json!({
         "format_version": "1.0",
         "values": {"root_module": {"resources": [instance("aws_eip.a[0]", json!({})), instance("aws_eip.a[1]", json!({}))]}},
@@ -122,7 +122,7 @@ fn from_terraform_of_an_empty_state_is_an_empty_stack() {
 }
 
 #[test]
-fn what_is_not_a_plan_is_refused_with_its_place() {
+fn from_terraform_of_something_else_is_refused_with_its_position() {
     let message = |json: &str| {
         let error = Inventory::from_terraform(json.as_bytes(), None, None).unwrap_err();
         let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -150,7 +150,7 @@ fn what_is_not_a_plan_is_refused_with_its_place() {
 }
 
 #[test]
-fn a_region_that_does_not_exist_is_named_with_its_resource() {
+fn from_terraform_with_a_region_that_does_not_exist_names_the_resource() {
     let plan = json!({"format_version": "1.2", "planned_values": {"root_module": {
         "resources": [instance("aws_eip.a", json!({"region": "ca-centrall-1"}))]}}});
     let error = read(&plan).unwrap_err();
@@ -160,7 +160,7 @@ fn a_region_that_does_not_exist_is_named_with_its_resource() {
 }
 
 #[test]
-fn fifty_megabytes_are_refused_before_they_are_read() {
+fn from_terraform_of_fifty_megabytes_is_refused_before_they_are_read() {
     let json = vec![b' '; 50_000_000];
     let error = Inventory::from_terraform(&json, None, None).unwrap_err();
     assert_eq!(
@@ -170,7 +170,7 @@ fn fifty_megabytes_are_refused_before_they_are_read() {
 }
 
 #[test]
-fn a_plan_with_parts_put_off_says_so() {
+fn from_terraform_of_a_plan_with_deferred_parts_says_so() {
     let plan = json!({"format_version": "1.2", "complete": false, "planned_values": {}});
     let inventory = read(&plan).unwrap();
     assert!(inventory.incomplete && inventory.notes.len() == 1);

@@ -29,7 +29,7 @@ fn usd(refresh: &Refresh, scope: &str, service: Service, item: &str) -> (String,
 }
 
 #[test]
-fn changes_are_shown_confirmations_counted_and_the_rest_kept() {
+fn refresh_shows_changes_counts_confirmations_and_keeps_the_rest() {
     let refresh = refreshed(RDS);
     let text = refresh.document().to_terminal(None, false);
     assert!(
@@ -80,7 +80,7 @@ fn changes_are_shown_confirmations_counted_and_the_rest_kept() {
 }
 
 #[test]
-fn prices_are_for_as_many_units_as_in_the_book_and_free_tiers_are_not_prices() {
+fn refresh_takes_prices_for_as_many_units_as_in_the_book_and_no_free_tiers() {
     let refresh = refreshed(DYNAMODB);
     let of = |item| usd(&refresh, "us-east-1", Service::DynamoDb, item).0;
     // 0.000000625 a unit is 0.625 a million.

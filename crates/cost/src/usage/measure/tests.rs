@@ -10,7 +10,7 @@ fn state(kind: &str, values: serde_json::Value) -> Inventory {
 }
 
 #[test]
-fn a_month_is_730_hours_and_days_without_data_count() {
+fn statistic_makes_months_of_730_hours_of_all_days() {
     let values: Vec<Decimal> = [1, 2, 3].map(|gb| GB * Decimal::from(gb)).into();
     // 6 GB in 30 days: 6 × 730 / 720.
     assert_eq!(
@@ -32,7 +32,7 @@ fn a_month_is_730_hours_and_days_without_data_count() {
 }
 
 #[test]
-fn the_metrics_of_a_distribution_are_in_virginia() {
+fn measures_of_a_distribution_are_in_virginia() {
     let (measures, _) = measures(&state("aws_cloudfront_distribution", json!({"id": "E1"})));
     assert_eq!(measures.len(), 2);
     for measure in measures {
@@ -42,7 +42,7 @@ fn the_metrics_of_a_distribution_are_in_virginia() {
 }
 
 #[test]
-fn what_no_metric_says_and_what_is_not_there_yet_is_told() {
+fn measures_without_a_metric_or_a_name_are_unmeasured() {
     let (measured, missing) =
         measures(&state("aws_nat_gateway", json!({"region": "ca-central-1"})));
     assert!(measured.is_empty());
@@ -52,7 +52,7 @@ fn what_no_metric_says_and_what_is_not_there_yet_is_told() {
 }
 
 #[test]
-fn every_key_is_one_of_the_usage_file() {
+fn measures_have_keys_of_the_usage_file() {
     for (kind, values) in [
         ("aws_nat_gateway", json!({"id": "nat-1"})),
         ("aws_s3_bucket", json!({"bucket": "b"})),

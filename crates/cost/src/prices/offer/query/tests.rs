@@ -31,7 +31,7 @@ fn one(found: Result<(Vec<Step>, Vec<String>), String>) -> String {
 }
 
 #[test]
-fn engines_zones_and_reservations_are_told_apart() {
+fn query_tells_engines_zones_and_reservations_apart() {
     let of = |item: &str, unit| query("ca-central-1", Service::Rds, item, unit);
     let queries = [
         of(
@@ -65,7 +65,7 @@ fn engines_zones_and_reservations_are_told_apart() {
 }
 
 #[test]
-fn what_does_not_agree_or_is_counted_otherwise_is_not_guessed() {
+fn query_with_products_that_do_not_agree_guesses_nothing() {
     let of = |item: &str| query("ca-central-1", Service::Rds, item, Unit::GbMonth);
     let queries = [
         of("storage gp3 single-az"),
@@ -99,7 +99,7 @@ fn what_does_not_agree_or_is_counted_otherwise_is_not_guessed() {
 }
 
 #[test]
-fn only_what_is_asked_for_is_kept_of_a_file() {
+fn offer_file_keeps_only_wanted_products() {
     let queries = [query(
         "ca-central-1",
         Service::Rds,
@@ -111,7 +111,7 @@ fn only_what_is_asked_for_is_kept_of_a_file() {
 }
 
 #[test]
-fn another_file_is_refused_with_the_place() {
+fn offer_file_of_something_else_is_refused_with_its_position() {
     let read = |text: &str| OfferFile::read(text.as_bytes(), &[]).unwrap_err();
     assert!(matches!(read("{}"), OfferError::Lacks("publicationDate")));
     assert!(matches!(read("[1]"), OfferError::Json { line: 1, .. }));
@@ -123,7 +123,7 @@ fn another_file_is_refused_with_the_place() {
 }
 
 #[test]
-fn a_usage_type_loses_its_region_and_nothing_else() {
+fn usage_type_loses_its_region_and_nothing_else() {
     for (usage, rest) in [
         ("CAN1-NatGateway-Hours", "NatGateway-Hours"),
         ("NatGateway-Hours", "NatGateway-Hours"),
@@ -140,7 +140,7 @@ fn a_usage_type_loses_its_region_and_nothing_else() {
 }
 
 #[test]
-fn every_item_of_the_guides_stack_can_be_looked_for() {
+fn query_exists_for_every_item_of_the_guides_stack() {
     const GUIDE: &str = include_str!("../../../../../../examples/berthcare-staging/infra.toml");
     let today = jiff::civil::date(2026, 11, 26);
     let settings = settings::Settings::parse(GUIDE, today).unwrap();
@@ -162,7 +162,7 @@ fn every_item_of_the_guides_stack_can_be_looked_for() {
 }
 
 #[test]
-fn every_line_of_the_list_is_an_item_of_the_price_book() {
+fn query_lines_are_items_of_the_price_book() {
     let book = PriceBook::builtin().unwrap();
     for line in USAGE_TYPES.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
