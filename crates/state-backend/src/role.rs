@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_env::{Error, ErrorClass, GlobalClients, pages};
+use aws_env::{Call, Error, ErrorClass, GlobalClients, pages};
 use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
 use settings::{Encryption, RoleName};
@@ -163,7 +163,7 @@ fn absent(error: Error) -> Result<Option<Value>, Error> {
 }
 
 /// IAM answers policy documents URL-encoded (RFC 3986).
-fn decode(document: Option<&str>, call: aws_env::Call) -> Result<Value, Error> {
+fn decode(document: Option<&str>, call: Call) -> Result<Value, Error> {
     let encoded = document.unwrap_or_default();
     let text = percent_encoding::percent_decode_str(encoded).decode_utf8_lossy();
     serde_json::from_str(&text)
@@ -180,13 +180,6 @@ pub(crate) async fn apply(
     let role = facet.resource.name.as_str();
     let iam = &clients.iam;
     let call = |operation| clients.iam_call(operation, format!("role {role}"));
-    let tags = |call: &aws_env::Call| -> Result<Vec<Tag>, Error> {
-        spec.tags
-            .iter()
-            .map(|(key, value)| Tag::builder().key(key).value(value).build())
-            .collect::<Result<_, _>>()
-            .map_err(|error| Error::unexpected(call.clone(), error.to_string()))
-    };
     match facet.aspect {
         Aspect::Exists if exists => iam
             .update_assume_role_policy()
@@ -196,23 +189,7 @@ pub(crate) async fn apply(
             .await
             .map(drop)
             .map_err(|error| call("UpdateAssumeRolePolicy").failed(error)),
-        Aspect::Exists => {
-            let call = call("CreateRole");
-            let request = iam
-                .create_role()
-                .role_name(role)
-                .description("S3 replicates the Terraform state to the DR region with this role")
-                .assume_role_policy_document(trust_policy(spec).to_string())
-                .set_tags(Some(tags(&call)?));
-            match request.send().await {
-                Ok(_) => Ok(()),
-                Err(error) => match call.failed(error) {
-                    // An earlier try got through; what it made is read back.
-                    error if error.is_code("EntityAlreadyExists") => Ok(()),
-                    error => Err(error),
-                },
-            }
-        }
+        Aspect::Exists => create(clients, spec, role, call("CreateRole")).await,
         Aspect::Permissions => {
             let Some(dr) = &spec.dr else { return Ok(()) };
             iam.put_role_policy()
@@ -228,7 +205,7 @@ pub(crate) async fn apply(
             let call = call("TagRole");
             iam.tag_role()
                 .role_name(role)
-                .set_tags(Some(tags(&call)?))
+                .set_tags(Some(tags(spec, &call)?))
                 .send()
                 .await
                 .map(drop)
@@ -239,4 +216,30 @@ pub(crate) async fn apply(
             format!("a role has no {other}"),
         )),
     }
+}
+
+async fn create(clients: &GlobalClients, spec: &Spec, role: &str, call: Call) -> Result<(), Error> {
+    let request = clients
+        .iam
+        .create_role()
+        .role_name(role)
+        .description("S3 replicates the Terraform state to the DR region with this role")
+        .assume_role_policy_document(trust_policy(spec).to_string())
+        .set_tags(Some(tags(spec, &call)?));
+    match request.send().await {
+        Ok(_) => Ok(()),
+        Err(error) => match call.failed(error) {
+            // An earlier try got through; what it made is read back.
+            error if error.is_code("EntityAlreadyExists") => Ok(()),
+            error => Err(error),
+        },
+    }
+}
+
+fn tags(spec: &Spec, call: &Call) -> Result<Vec<Tag>, Error> {
+    spec.tags
+        .iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::unexpected(call.clone(), error.to_string()))
 }

@@ -94,23 +94,15 @@ pub(crate) async fn observe(
     facet: &Facet,
 ) -> Result<Option<Value>, Error> {
     let table = facet.resource.name.as_str();
-    match facet.aspect {
-        Aspect::PointInTimeRecovery => return point_in_time_recovery(clients, table).await,
-        Aspect::Tags => {
-            let Some(description) = describe(clients, table).await? else {
-                return Ok(None);
-            };
-            return tags(clients, &description)
-                .await
-                .map(|tags| Some(json!(tags)));
-        }
-        _ => {}
+    if facet.aspect == Aspect::PointInTimeRecovery {
+        return point_in_time_recovery(clients, table).await;
     }
     let Some(found) = describe(clients, table).await? else {
         return Ok(None);
     };
     match facet.aspect {
         Aspect::Exists => Ok(Some(shape(&found))),
+        Aspect::Tags => Ok(Some(json!(tags(clients, &found).await?))),
         Aspect::Billing => Ok(Some(json!(
             found
                 .billing_mode_summary()
@@ -237,39 +229,13 @@ pub(crate) async fn apply(
     facet: &Facet,
 ) -> Result<(), Error> {
     let table = facet.resource.name.as_str();
-    let db = &clients.dynamodb;
     let side = spec.side(facet.resource.side);
-    let call = |operation| clients.call("DynamoDB", operation, format!("table {table}"));
-    let update = db.update_table().table_name(table);
+    let call = clients.call("DynamoDB", "UpdateTable", format!("table {table}"));
+    let update = clients.dynamodb.update_table().table_name(table);
     let update = match facet.aspect {
         Aspect::Exists => return create(clients, spec, side, table).await,
-        Aspect::PointInTimeRecovery => {
-            let call = call("UpdateContinuousBackups");
-            let enabled = PointInTimeRecoverySpecification::builder()
-                .point_in_time_recovery_enabled(true)
-                .build();
-            return db
-                .update_continuous_backups()
-                .table_name(table)
-                .point_in_time_recovery_specification(built(enabled, &call)?)
-                .send()
-                .await
-                .map(drop)
-                .map_err(|error| call.failed(error));
-        }
-        Aspect::Tags => {
-            let call = call("TagResource");
-            let description = describe(clients, table).await?;
-            let arn = description.as_ref().and_then(TableDescription::table_arn);
-            return db
-                .tag_resource()
-                .resource_arn(arn.unwrap_or_default())
-                .set_tags(Some(built(wanted_tags(spec), &call)?))
-                .send()
-                .await
-                .map(drop)
-                .map_err(|error| call.failed(error));
-        }
+        Aspect::PointInTimeRecovery => return enable_recovery(clients, table).await,
+        Aspect::Tags => return add_tags(clients, spec, table).await,
         Aspect::Billing => update.billing_mode(BillingMode::PayPerRequest),
         Aspect::Encryption => update.sse_specification(sse(&side.encryption)),
         Aspect::DeletionProtection => update.deletion_protection_enabled(true),
@@ -278,12 +244,11 @@ pub(crate) async fn apply(
                 .stream_enabled(true)
                 .stream_view_type(StreamViewType::NewAndOldImages)
                 .build();
-            update.stream_specification(built(stream, &call("UpdateTable"))?)
+            update.stream_specification(built(stream, &call)?)
         }
         // The API of 2019; create-global-table is the one of 2017, for empty tables only.
         Aspect::Replica => {
             let Some(dr) = &spec.dr else { return Ok(()) };
-            let call = call("UpdateTable");
             let mut create =
                 CreateReplicationGroupMemberAction::builder().region_name(dr.region.as_str());
             if let Encryption::Kms(key) = &dr.encryption {
@@ -298,7 +263,43 @@ pub(crate) async fn apply(
         .send()
         .await
         .map(drop)
-        .map_err(|error| call("UpdateTable").failed(error))
+        .map_err(|error| call.failed(error))
+}
+
+async fn enable_recovery(clients: &RegionClients, table: &str) -> Result<(), Error> {
+    let call = clients.call(
+        "DynamoDB",
+        "UpdateContinuousBackups",
+        format!("table {table}"),
+    );
+    let enabled = PointInTimeRecoverySpecification::builder()
+        .point_in_time_recovery_enabled(true)
+        .build();
+    clients
+        .dynamodb
+        .update_continuous_backups()
+        .table_name(table)
+        .point_in_time_recovery_specification(built(enabled, &call)?)
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| call.failed(error))
+}
+
+/// Of the tags that are there already, those of other names stay: TagResource adds.
+async fn add_tags(clients: &RegionClients, spec: &Spec, table: &str) -> Result<(), Error> {
+    let call = clients.call("DynamoDB", "TagResource", format!("table {table}"));
+    let description = describe(clients, table).await?;
+    let arn = description.as_ref().and_then(TableDescription::table_arn);
+    clients
+        .dynamodb
+        .tag_resource()
+        .resource_arn(arn.unwrap_or_default())
+        .set_tags(Some(built(wanted_tags(spec), &call)?))
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| call.failed(error))
 }
 
 async fn create(

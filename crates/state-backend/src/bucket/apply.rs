@@ -13,7 +13,7 @@ use aws_sdk_s3::types::{
 use serde_json::Value;
 use settings::{Encryption, RoleName};
 
-use super::observe::{bucket_policy, lifecycle, not_of_a_bucket, replication, tags};
+use super::observe::Target;
 use super::wanted::{
     LIFECYCLE_ID, REGION_WITHOUT_CONSTRAINT, all_blocked, expiry_rule, is_ours, our_rule,
     tls_statement,
@@ -50,26 +50,11 @@ pub(crate) async fn apply(
             (Some(dr), Some(role)) => target.replicate(spec, role, dr).await,
             _ => Ok(()),
         },
-        other => Err(not_of_a_bucket(clients, target.bucket, other)),
+        other => Err(target.has_no(other)),
     }
-}
-
-/// The bucket that is changed.
-struct Target<'a> {
-    clients: &'a RegionClients,
-    bucket: &'a str,
 }
 
 impl Target<'_> {
-    fn s3(&self) -> &aws_sdk_s3::Client {
-        &self.clients.s3
-    }
-
-    fn call(&self, operation: &'static str) -> Call {
-        self.clients
-            .call("S3", operation, format!("bucket {}", self.bucket))
-    }
-
     async fn create(&self, side: &Side) -> Result<(), Error> {
         let mut request = self
             .s3()
@@ -159,7 +144,7 @@ impl Target<'_> {
 
     async fn require_tls(&self, statement: &Value) -> Result<(), Error> {
         // S3 takes a policy as a whole: read, added to, written.
-        let current = bucket_policy(self.clients, self.bucket).await?;
+        let current = self.policy().await?;
         let merged = policy::with_statement(current, statement);
         let put = self.s3().put_bucket_policy().bucket(self.bucket);
         put.policy(merged.to_string())
@@ -171,9 +156,7 @@ impl Target<'_> {
 
     async fn expire_noncurrent(&self, spec: &Spec) -> Result<(), Error> {
         let call = self.call("PutBucketLifecycleConfiguration");
-        let (mut rules, smallest) = lifecycle(self.clients, self.bucket)
-            .await?
-            .unwrap_or_default();
+        let (mut rules, smallest) = self.lifecycle().await?.unwrap_or_default();
         rules.retain(|rule| rule.id() != Some(LIFECYCLE_ID));
         rules.iter_mut().for_each(prefix_as_filter);
         rules.extend(expiry_rule(spec));
@@ -193,7 +176,7 @@ impl Target<'_> {
 
     async fn add_tags(&self, wanted: &BTreeMap<String, String>) -> Result<(), Error> {
         let call = self.call("PutBucketTagging");
-        let mut merged = tags(self.clients, self.bucket).await?.unwrap_or_default();
+        let mut merged = self.tags().await?.unwrap_or_default();
         merged.extend(wanted.clone());
         let tags: Result<Vec<Tag>, _> = merged
             .into_iter()
@@ -210,7 +193,8 @@ impl Target<'_> {
 
     async fn replicate(&self, spec: &Spec, role: &RoleName, dr: &Side) -> Result<(), Error> {
         let call = self.call("PutBucketReplication");
-        let mut rules = replication(self.clients, self.bucket)
+        let mut rules = self
+            .replication()
             .await?
             .map(|config| config.rules)
             .unwrap_or_default();
