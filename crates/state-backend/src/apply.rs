@@ -36,7 +36,7 @@ pub enum StepOutcome {
     Unchanged,
     /// Tried, and failed.
     Failed(Problem),
-    /// Not tried.
+    /// Not tried, and why: something that it needs has failed or does not answer.
     Skipped(String),
 }
 
@@ -45,16 +45,16 @@ pub enum StepOutcome {
 pub struct Step {
     /// What it was to make true.
     pub facet: Facet,
-    /// How it ended.
+    /// How it ended; nothing that it changed is undone when it failed.
     pub outcome: StepOutcome,
-    /// How long it took.
+    /// From the check before it until AWS showed the change.
     pub took: Duration,
 }
 
 /// What [`Backend::apply`] did.
 #[derive(Debug, Clone)]
 pub struct Applied {
-    /// The steps in order.
+    /// What was not as wanted when it was planned, in the plan's order.
     pub steps: Vec<Step>,
     /// Facets that were as wanted from the start.
     pub unchanged: usize,

@@ -37,13 +37,13 @@ pub struct CanaryOptions {
 /// A canary that came through.
 #[derive(Debug, Clone, Serialize)]
 pub struct Canary {
-    /// The object's key.
+    /// The object's key, the same in both buckets.
     pub key: String,
     /// The version in the primary bucket.
     pub version: Option<String>,
     /// Milliseconds from the end of the write until S3 said COMPLETED and the DR copy was read.
     pub replicated_ms: u128,
-    /// Bytes compared.
+    /// How many bytes were compared, all of them.
     pub bytes: usize,
 }
 
@@ -65,12 +65,12 @@ pub enum CanaryError {
     /// A region did not answer when the backend was connected, and is not asked again.
     #[error("no service of {region} answers: {problem}")]
     RegionLost {
-        /// The region.
+        /// The region that is silent.
         region: Region,
         /// The first service's error.
         problem: Problem,
     },
-    /// A call failed.
+    /// AWS refused a call, or did not answer it until the time was over.
     #[error(transparent)]
     Call(#[from] Error),
     /// S3 says that it failed to replicate the object.
@@ -82,7 +82,7 @@ pub enum CanaryError {
         duration(*timeout)
     )]
     TimedOut {
-        /// The time allowed.
+        /// The time that was allowed ([`CanaryOptions::timeout`]).
         timeout: Duration,
         /// The last replication status seen.
         last: String,

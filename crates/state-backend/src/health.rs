@@ -10,7 +10,7 @@ pub enum Health {
     Ok,
     /// Data says that it is not.
     Degraded,
-    /// There is no data.
+    /// There is no data, or it could not be read.
     Unknown,
 }
 

@@ -31,13 +31,13 @@ pub enum Digest {
 /// The state object on one side. Its content is never kept: states hold secrets.
 #[derive(Debug, Clone, Serialize)]
 pub struct StateCopy {
-    /// Primary or DR.
+    /// Whose bucket it is in.
     pub side: SideName,
     /// The object's version.
     pub version: Option<String>,
     /// When S3 wrote it.
     pub modified: Option<Timestamp>,
-    /// Its size in bytes.
+    /// The size of its content in bytes.
     pub bytes: usize,
     /// Terraform's serial: one more with every write.
     pub serial: u64,
@@ -45,7 +45,7 @@ pub struct StateCopy {
     pub lineage: String,
     /// The Terraform that wrote it.
     pub terraform_version: String,
-    /// Resources in it.
+    /// How many resource blocks it holds, each with all its instances.
     pub resources: usize,
     /// MD5 of the content in hex, as Terraform keeps it.
     pub md5: String,

@@ -29,13 +29,13 @@ pub struct LockInfo {
     /// What the caller added; Terraform itself leaves it empty.
     #[serde(default)]
     pub info: String,
-    /// User and host.
+    /// Who holds it, as `user@host`.
     #[serde(default)]
     pub who: String,
     /// Terraform's version.
     #[serde(default)]
     pub version: String,
-    /// When it was taken.
+    /// When it was taken, by the clock of the holder.
     #[serde(default)]
     pub created: Option<Timestamp>,
     /// The state: bucket and key.
@@ -97,7 +97,7 @@ pub enum ReleaseError {
     /// The lock changed between listing and releasing.
     #[error("the lock at {place} has changed hands since it was listed")]
     ChangedHands {
-        /// The row or object.
+        /// The row's `LockID`, or the object's key.
         place: String,
     },
     /// One lock with this ID was released, the next one was not.

@@ -58,7 +58,7 @@ const METRICS: [Published; 4] = [
 /// One replication metric over the last hour.
 #[derive(Debug, Clone, Serialize)]
 pub struct Metric {
-    /// CloudWatch's name.
+    /// CloudWatch's name for it, in the namespace `AWS/S3`.
     pub name: &'static str,
     /// The region that publishes it.
     pub region: settings::Region,
@@ -66,7 +66,7 @@ pub struct Metric {
     pub value: Option<f64>,
     /// Seconds, bytes or operations.
     pub unit: &'static str,
-    /// What it comes to.
+    /// What the value says of replication.
     pub health: Health,
     /// Why there is no data, if asking failed.
     pub problem: Option<Problem>,

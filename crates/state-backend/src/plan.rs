@@ -11,9 +11,9 @@ use crate::spec::{Aspect, Facet, Kind};
 /// What AWS has for a facet.
 #[derive(Debug, Clone)]
 pub enum Found {
-    /// This value.
+    /// This value, in the form of [`Facet::wanted`].
     Value(Value),
-    /// Nothing.
+    /// The setting is not set, or its resource does not exist.
     Absent,
     /// It could not be read.
     Unknown(Problem),
@@ -22,9 +22,9 @@ pub enum Found {
 /// A facet and what AWS has for it.
 #[derive(Debug, Clone)]
 pub struct Observed {
-    /// What is wanted.
+    /// The setting, and its wanted value.
     pub facet: Facet,
-    /// What is there.
+    /// What AWS has for it.
     pub found: Found,
 }
 
@@ -49,7 +49,7 @@ pub enum RefusalKind {
 pub struct Refusal {
     /// The kind of obstacle.
     pub kind: RefusalKind,
-    /// What was found.
+    /// What was found, and why that cannot stay as it is.
     pub why: String,
     /// What to do about it.
     pub fix: String,
@@ -58,26 +58,26 @@ pub struct Refusal {
 /// What a facet comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// As wanted.
+    /// Read, and as wanted.
     Ok,
-    /// Not there.
+    /// Read, and not set or not there.
     Missing,
     /// There, but otherwise than wanted.
     Differs,
     /// Otherwise than wanted, and not to be changed by us.
     Refused(Refusal),
-    /// Could not be read.
+    /// Could not be read: neither as wanted nor otherwise.
     Unknown,
 }
 
 /// One facet, what was found, and what that comes to.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// What is wanted.
+    /// The setting, and its wanted value.
     pub facet: Facet,
-    /// What is there.
+    /// What AWS had for it when it was observed.
     pub found: Found,
-    /// The comparison.
+    /// What the comparison of the two comes to.
     pub verdict: Verdict,
 }
 
@@ -144,7 +144,7 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Every facet.
+    /// Every facet, in the order of the plan.
     pub fn items(&self) -> &[Change] {
         &self.items
     }

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 pub struct Problem(Arc<Error>);
 
 impl Problem {
-    /// The error itself.
+    /// The error, with the call that it belongs to.
     pub fn error(&self) -> &Error {
         &self.0
     }
@@ -58,7 +58,7 @@ impl Serialize for Problem {
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum Observation<T> {
-    /// What AWS answered.
+    /// What AWS answered, which may be that there is none.
     Known(T),
     /// AWS did not answer, or refused to.
     Unknown {

@@ -75,7 +75,7 @@ impl BackendFile {
         Some(Self { text })
     }
 
-    /// The file's content.
+    /// The file's content, in HCL, with a line break at its end.
     pub fn as_str(&self) -> &str {
         &self.text
     }

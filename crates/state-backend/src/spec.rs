@@ -33,11 +33,11 @@ impl fmt::Display for SideName {
 /// The backend in one region.
 #[derive(Debug, Clone)]
 pub struct Side {
-    /// Primary or DR.
+    /// Which of the two.
     pub name: SideName,
-    /// The region.
+    /// Where its bucket and table are.
     pub region: Region,
-    /// The state bucket.
+    /// The bucket that holds the state.
     pub bucket: BucketName,
     /// The lock table, if DynamoDB locks.
     pub table: Option<TableName>,
@@ -50,7 +50,7 @@ pub struct Side {
 pub struct Spec {
     /// The account id, twelve digits.
     pub account: String,
-    /// The primary side.
+    /// The side that Terraform works with every day.
     pub primary: Side,
     /// The DR side, unless the strategy is `none`.
     pub dr: Option<Side>,
@@ -72,18 +72,18 @@ pub struct Spec {
 pub enum Kind {
     /// An S3 bucket.
     Bucket,
-    /// A DynamoDB table.
+    /// A DynamoDB table with Terraform's locks.
     Table,
-    /// An IAM role.
+    /// An IAM role that S3 assumes.
     Role,
 }
 
 /// One bucket, table or role.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Resource {
-    /// What it is.
+    /// Bucket, table or role.
     pub kind: Kind,
-    /// Its name.
+    /// Its name, without region or account.
     pub name: String,
     /// The side whose credentials and region are used.
     pub side: SideName,
@@ -163,10 +163,10 @@ impl fmt::Display for Aspect {
 /// A setting of a resource that is to have a value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Facet {
-    /// Of what.
+    /// The resource whose setting it is.
     #[serde(flatten)]
     pub resource: Resource,
-    /// Which setting.
+    /// Which of the resource's settings.
     pub aspect: Aspect,
     /// Its wanted value, in the form in which it is compared and shown.
     pub wanted: Value,

@@ -36,7 +36,7 @@ pub struct SideStatus {
 /// The backend at a glance.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
-    /// When it was asked.
+    /// The end of the hour whose metrics are shown.
     pub time: Timestamp,
     /// The primary side, then the DR side if there is one.
     pub sides: Vec<SideStatus>,

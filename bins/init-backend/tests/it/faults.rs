@@ -216,6 +216,54 @@ async fn apply_after_a_canary_that_did_not_arrive_runs_it_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn canary_and_locks_with_lists_in_pages_of_one_miss_nothing() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let put = async |key: &str, body: &str| {
+        let s3 = stage.clients(PRIMARY).await.s3;
+        s3.put_object()
+            .bucket("berthcare-terraform-state")
+            .key(key)
+            .body(body.as_bytes().to_vec().into())
+            .send()
+            .await
+            .expect("the object is written");
+    };
+    for leftover in ["1", "2", "3"] {
+        put("init-backend/replication-canary", leftover).await;
+    }
+    for lock in ["a.tflock", "staging/b.tflock"] {
+        put(lock, "{}").await;
+    }
+    stage
+        .aws
+        .add_fault(Fault::new(FaultKind::Pages).service("s3"));
+    stage.run(&["verify", "--canary"]).await.exits(0);
+    let held = stage
+        .run(&["locks", "--output", "json"])
+        .await
+        .exits(0)
+        .json();
+    let locks = held["sides"][0]["locks"].as_array().map(Vec::len);
+    assert_eq!(locks, Some(2), "{held:#}");
+    stage.aws.clear_faults();
+    for (region, bucket) in [
+        (PRIMARY, "berthcare-terraform-state"),
+        (DR, "berthcare-terraform-state-dr"),
+    ] {
+        let s3 = stage.clients(region).await.s3;
+        let left = s3.list_object_versions().bucket(bucket).prefix("init-");
+        let left = left.send().await.expect("listed");
+        assert!(
+            left.versions().is_empty() && left.delete_markers().is_empty(),
+            "{left:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn metrics_that_are_refused_are_unknown_and_told_by_the_exit() {
     let Some(stage) = Stage::open().await else {
         return;
