@@ -311,7 +311,7 @@ pub(super) async fn growth(context: Context<'_>) -> (Vec<Finding>, Vec<Series>) 
         match context.outputs.text(output) {
             Ok(bucket) => buckets.push(bucket),
             Err(unobserved) => {
-                findings.push(Finding::new("growth", output, "data", Err(unobserved)))
+                findings.push(Finding::new("growth", output, "data", Err(unobserved)));
             }
         }
     }
