@@ -1,4 +1,5 @@
 mod audit;
+mod caller;
 mod capture;
 mod chain;
 mod check;

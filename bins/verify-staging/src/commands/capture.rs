@@ -8,7 +8,7 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 use verify::{EnvironmentClients, Selection, Wanted};
 
-use super::{chain, origin, terraform};
+use super::{caller, chain, origin, terraform};
 use crate::args::capture::{CaptureArgs, Destination, SourceArgs};
 
 pub(super) async fn run(global: &GlobalArgs, args: &CaptureArgs) -> Result<Exit, Failure> {
@@ -81,6 +81,7 @@ pub(super) async fn draft(
     } else {
         let env = cli::aws_env().await?;
         let primary = settings.regions.primary;
+        caller::known(&env, primary).await?;
         let clients = EnvironmentClients::new(&env.access(primary), &env.global(primary));
         let all = Selection::default();
         let checked = verify::check(&clients, &outputs, &wanted, &all, at).await;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::watch::Sender;
 use verify::{Answer, Catalog, Checked, EnvironmentClients, Selection, Wanted};
 
-use super::{exit, terraform};
+use super::{caller, exit, terraform};
 use crate::args::check::CheckArgs;
 
 pub(super) async fn run(
@@ -32,6 +32,7 @@ pub(super) async fn run(
     let settings = cli::load_settings(global)?;
     let outputs = terraform::outputs(&args.source).await?;
     let env = cli::aws_env().await?;
+    caller::known(&env, settings.regions.primary).await?;
     let asking = Asking {
         clients: EnvironmentClients::new(
             &env.access(settings.regions.primary),

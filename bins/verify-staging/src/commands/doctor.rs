@@ -6,7 +6,7 @@ use evidence::Outputs;
 use verify::EnvironmentClients;
 use verify::doctor::{Context, MOST_ERROR_BYTES, diagnose};
 
-use super::{exit, terraform};
+use super::{caller, exit, terraform};
 use crate::args::doctor::DoctorArgs;
 
 pub(super) async fn run(global: &GlobalArgs, args: &DoctorArgs) -> Result<Exit, Failure> {
@@ -14,6 +14,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &DoctorArgs) -> Result<Exit, 
     let text = text(args).map_err(|error| Failure::new(Exit::Usage, error))?;
     let outputs = outputs(args).await?;
     let env = cli::aws_env().await?;
+    caller::known(&env, settings.regions.primary).await?;
     let regions = env.both(settings.regions.primary, settings.regions.dr);
     let clients = EnvironmentClients::new(&regions.primary, &regions.global);
     let folder = args.source.chdir.display().to_string();

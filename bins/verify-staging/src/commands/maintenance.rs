@@ -6,7 +6,7 @@ use report::Report as _;
 use verify::EnvironmentClients;
 use verify::maintenance::{Context, DrillRecord, Period, maintain};
 
-use super::{exit, terraform};
+use super::{caller, exit, terraform};
 use crate::args::maintenance::{MaintenanceArgs, PeriodArg};
 
 /// A record is small; what is larger is something else.
@@ -20,6 +20,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &MaintenanceArgs) -> Result<E
     };
     let outputs = terraform::outputs(&args.source).await?;
     let env = cli::aws_env().await?;
+    caller::known(&env, settings.regions.primary).await?;
     let clients = EnvironmentClients::new(
         &env.access(settings.regions.primary),
         &env.global(settings.regions.primary),

@@ -6,7 +6,7 @@ use probe::{ProbeClients, ProbeOptions, Target, Trust};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::{exit, terraform};
+use super::{caller, exit, terraform};
 use crate::args::probe::ProbeArgs;
 
 pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, Failure> {
@@ -14,6 +14,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, F
     let trust = trust(args.ca.as_deref())?;
     let outputs = terraform::outputs(&args.source).await?;
     let env = cli::aws_env().await?;
+    caller::known(&env, settings.regions.primary).await?;
     let clients = ProbeClients::new(&env.access(settings.regions.primary));
     let via = |target| {
         let found = args.via.iter().find(|via| via.target == target);

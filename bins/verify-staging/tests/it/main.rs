@@ -5,6 +5,7 @@ mod account;
 mod bucket;
 mod check;
 mod cost;
+mod credentials;
 mod drift;
 mod evidence;
 mod redaction;
