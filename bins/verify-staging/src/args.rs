@@ -5,17 +5,17 @@ pub(crate) mod cost;
 pub(crate) mod doctor;
 pub(crate) mod drift;
 pub(crate) mod env;
+pub(crate) mod form;
 pub(crate) mod log;
 pub(crate) mod maintenance;
 pub(crate) mod probe;
 pub(crate) mod sign;
 
-use clap::{Parser, Subcommand};
-use cli::{CompletionArgs, GlobalArgs};
-
 use audit::AuditArgs;
 use capture::CaptureArgs;
 use check::CheckArgs;
+use clap::{Parser, Subcommand};
+use cli::{CompletionArgs, GlobalArgs};
 use cost::CostCommand;
 use doctor::DoctorArgs;
 use drift::DriftArgs;

@@ -8,6 +8,7 @@ mod doctor;
 mod drift;
 mod env;
 mod exit;
+mod form;
 mod log;
 mod maintenance;
 mod origin;

@@ -28,6 +28,7 @@ use futures::future::{BoxFuture, FutureExt as _, join_all};
 use jiff::Timestamp;
 use link::{Deadline, Way};
 use report::finding::{self, Finding, Status, Unobserved};
+use report::results::{Results, Source, Suite, ToResults};
 use report::{Document, Mark, Report};
 use serde::Serialize;
 
@@ -330,6 +331,23 @@ impl Probed {
     /// Whether anything has `status`.
     pub fn has(&self, status: Status) -> bool {
         self.findings.iter().any(|finding| finding.status == status)
+    }
+}
+
+/// What it means when a probe finds something wrong.
+const WHY: &str = "the application uses it, and finds it as the probe did";
+
+impl ToResults for Probed {
+    fn results(&self) -> Results {
+        Results {
+            command: "probe",
+            environment: self.environment.clone(),
+            region: None,
+            at: self.at.to_string(),
+            source: Source::Looked,
+            residency: Vec::new(),
+            suites: vec![Suite::of_findings("probe", WHY, &self.findings)],
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod finding;
 mod html;
 mod markdown;
 mod progress;
+pub mod results;
 mod terminal;
 mod text;
 

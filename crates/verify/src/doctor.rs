@@ -14,6 +14,7 @@ use aws_env::Both;
 use evidence::{Outputs, Redact, Redacted, Redactor};
 use jiff::Timestamp;
 use report::finding::{self, Finding, Unobserved};
+use report::results::{Results, Source, Suite, ToResults};
 use report::{Document, Report};
 use serde::Serialize;
 use settings::Settings;
@@ -173,6 +174,23 @@ fn clues(text: &str) -> Vec<String> {
     found.extend(code.map(|code| format!("api error {code}")));
     found.truncate(20);
     found
+}
+
+impl ToResults for Diagnosed {
+    /// A suite for each trouble.
+    fn results(&self) -> Results {
+        let suites = self.diagnoses.iter();
+        let suites = suites.map(|one| Suite::of_findings(one.trouble, one.meaning, &one.findings));
+        Results {
+            command: "doctor",
+            environment: self.environment.clone(),
+            region: None,
+            at: self.at.to_string(),
+            source: Source::Looked,
+            residency: Vec::new(),
+            suites: suites.collect(),
+        }
+    }
 }
 
 impl Report for Diagnosed {

@@ -10,6 +10,7 @@ mod versions;
 use evidence::{Outputs, Redact, Redacted, Redactor};
 use jiff::{SignedDuration, Timestamp};
 use report::finding::{self, Finding};
+use report::results::{Results, Source, Suite, ToResults};
 use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::Settings;
@@ -28,6 +29,17 @@ pub enum Period {
     Monthly,
     /// IAM, disaster recovery, minor versions.
     Quarterly,
+}
+
+impl Period {
+    /// The period in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Weekly => "weekly",
+            Self::Monthly => "monthly",
+            Self::Quarterly => "quarterly",
+        }
+    }
 }
 
 /// What maintenance looks at.
@@ -144,13 +156,25 @@ impl Redact for Maintained {
     }
 }
 
+impl ToResults for Maintained {
+    fn results(&self) -> Results {
+        let tasks = format!("{} maintenance", self.period.word());
+        let why = format!("one of the {} tasks of the guide", self.period.word());
+        Results {
+            command: "maintenance",
+            environment: self.environment.clone(),
+            region: None,
+            at: self.at.to_string(),
+            source: Source::Looked,
+            residency: Vec::new(),
+            suites: vec![Suite::of_findings(tasks, &why, &self.findings)],
+        }
+    }
+}
+
 impl Report for Maintained {
     fn document(&self) -> Document {
-        let period = match self.period {
-            Period::Weekly => "weekly",
-            Period::Monthly => "monthly",
-            Period::Quarterly => "quarterly",
-        };
+        let period = self.period.word();
         let counts = finding::counts(&self.findings);
         let mut document = Document::new()
             .heading(format!("{}, {period}: {counts}", self.environment))

@@ -5,6 +5,8 @@ use clap::{Args, ValueEnum};
 use report::finding::Severity;
 use verify::Pattern;
 
+use super::form::FormArgs;
+
 /// Where terraform's outputs come from.
 #[derive(Debug, Clone, Args)]
 pub struct OutputsArgs {
@@ -37,13 +39,9 @@ pub struct CheckArgs {
     #[arg(long, value_name = "CHECK", value_delimiter = ',')]
     pub skip: Vec<Pattern>,
 
-    /// Another form than --output has: for a pull request, a browser, a CI system, code scanning
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub format: Option<Format>,
-
-    /// Write what --format says to FILE, and print as --output says
-    #[arg(long, value_name = "FILE", requires = "format")]
-    pub out: Option<PathBuf>,
+    /// In which form the result is given.
+    #[command(flatten)]
+    pub form: FormArgs,
 
     /// Ask again every INTERVAL until interrupted, and print only what changed; ends as the last run did
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1m", value_parser = cli::duration_within(SHORTEST..=LONGEST))]
@@ -56,19 +54,6 @@ pub struct CheckArgs {
     /// Say which checks there are, and call nothing
     #[arg(long, conflicts_with_all = ["outputs", "chdir", "format", "watch"])]
     pub list: bool,
-}
-
-/// Forms of the result besides a table and JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// GitHub-flavoured Markdown
-    Markdown,
-    /// One page that needs nothing else
-    Html,
-    /// JUnit XML: wrong is a failure, unknown an error
-    Junit,
-    /// SARIF 2.1.0, of what is wrong or unknown
-    Sarif,
 }
 
 /// How bad a failed check is.

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::check::OutputsArgs;
+use super::form::FormArgs;
 
 /// `doctor`.
 #[derive(Debug, Clone, Args)]
@@ -26,4 +27,8 @@ pub struct DoctorArgs {
     /// Where ids come from; they are helpful and not necessary.
     #[command(flatten)]
     pub source: OutputsArgs,
+
+    /// In which form the result is given.
+    #[command(flatten)]
+    pub form: FormArgs,
 }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::check::OutputsArgs;
+use super::form::FormArgs;
 
 /// `maintenance`.
 #[derive(Debug, Clone, Args)]
@@ -15,12 +16,16 @@ pub struct MaintenanceArgs {
     #[command(flatten)]
     pub source: OutputsArgs,
 
+    /// In which form the result is given.
+    #[command(flatten)]
+    pub form: FormArgs,
+
     /// A folder with records of drills (JSON), for quarterly
     #[arg(long, value_name = "DIR")]
     pub drills: Option<PathBuf>,
 
     /// Print Markdown instead of a table
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     pub markdown: bool,
 }
 

@@ -6,6 +6,7 @@ use ::probe::{HealthUrl, Target};
 use clap::Args;
 
 use super::check::OutputsArgs;
+use super::form::FormArgs;
 
 /// `probe`.
 #[derive(Debug, Clone, Args)]
@@ -13,6 +14,10 @@ pub struct ProbeArgs {
     /// Where names come from.
     #[command(flatten)]
     pub source: OutputsArgs,
+
+    /// In which form the result is given.
+    #[command(flatten)]
+    pub form: FormArgs,
 
     /// Only these: dns, database, redis, buckets, http; may be repeated
     #[arg(long, value_name = "TARGET", value_delimiter = ',')]

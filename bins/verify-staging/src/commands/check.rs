@@ -1,7 +1,6 @@
-mod format;
 mod watch;
 
-use cli::{Exit, Failure, GlobalArgs, Progress, Secrecy};
+use cli::{Exit, Failure, GlobalArgs, Progress};
 use evidence::{Outputs, Redacted};
 use report::finding::{Severity, Status};
 use report::{Document, Report};
@@ -9,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::watch::Sender;
 use verify::{Answer, Catalog, Checked, EnvironmentClients, Selection, Wanted};
 
-use super::{caller, exit, terraform};
+use super::{caller, exit, form, terraform};
 use crate::args::check::CheckArgs;
 
 pub(super) async fn run(
@@ -25,7 +24,7 @@ pub(super) async fn run(
         cli::print(global, &Catalog::new(&selection))?;
         return Ok(Exit::Fine);
     }
-    if args.watch.is_some() && args.format.is_some() && args.out.is_none() {
+    if args.watch.is_some() && args.form.format.is_some() && args.form.out.is_none() {
         let error = anyhow::anyhow!("--format prints one document, and --watch has many");
         return Err(Failure::new(Exit::Usage, error).hint("write each to a file with --out FILE"));
     }
@@ -66,20 +65,9 @@ impl Asking {
     }
 }
 
-/// To the file, if there is one, in one form; to standard output in the other.
 fn show(global: &GlobalArgs, args: &CheckArgs, checked: &Checked) -> Result<(), Failure> {
-    if let Some(format) = args.format {
-        let text = format::render(format, &global.config, checked)?;
-        match &args.out {
-            Some(path) => cli::write_file(path, text.as_bytes(), Secrecy::Public)?,
-            None => {
-                cli::print_text(&text);
-                return Ok(());
-            }
-        }
-    }
     let all = global.verbose > 0;
-    cli::print(global, &Shown { checked, all })
+    form::show(global, &args.form, checked, &Shown { checked, all })
 }
 
 /// For people only what needs them, unless they want everything; for programs everything.

@@ -8,6 +8,7 @@ mod cost;
 mod credentials;
 mod drift;
 mod evidence;
+mod forms;
 mod redaction;
 mod secrets;
 mod stage;

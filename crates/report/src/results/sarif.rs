@@ -1,12 +1,11 @@
-//! Answers as SARIF 2.1.0, which code scanning shows.
+//! Results as SARIF 2.1.0, which code scanning shows.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use report::finding::{Severity, Status};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::check::{Answer, Check, Checked};
-use crate::junit::found;
+use super::{Case, Results, Rule, Source};
+use crate::finding::{Severity, Status};
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -30,7 +29,7 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Which answers a SARIF log holds.
+/// Which results a SARIF log holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SarifScope {
     /// All of them.
@@ -39,37 +38,40 @@ pub enum SarifScope {
     Problems,
 }
 
-impl Checked {
-    /// The answers as a SARIF 2.1.0 log. `settings` is where the environment is described, a path relative to
+impl Results {
+    /// The results as a SARIF 2.1.0 log. `settings` is where the environment is described, a path relative to
     /// the repository; results are shown there, since a resource has no line of code.
     ///
     /// Wrong and unknown both fail; the level of unknown is always a warning. SARIF has the kind `open` for
     /// what could not be decided, but with it no level other than `none`, which is shown like a pass.
     pub fn to_sarif(&self, settings: &str, scope: SarifScope) -> Value {
         let settings = utf8_percent_encode(settings, NOT_IN_PATHS).to_string();
-        let taken: Vec<&Answer> = self
-            .answers
-            .iter()
-            .filter(|answer| match scope {
+        let taken: Vec<&Case> = self
+            .cases()
+            .filter(|case| match scope {
                 SarifScope::All => true,
-                SarifScope::Problems => {
-                    matches!(answer.status, Status::Wrong | Status::Unknown)
-                }
+                SarifScope::Problems => matches!(case.status, Status::Wrong | Status::Unknown),
             })
             .collect();
-        let mut checks: Vec<&Check> = Vec::new();
-        for answer in &taken {
-            if !checks.contains(&answer.check) {
-                checks.push(answer.check);
+        // A rule is known by its id; what else it says may depend on the resource.
+        let mut rules: Vec<&Rule> = Vec::new();
+        for case in &taken {
+            if !rules.iter().any(|rule| rule.id == case.rule.id) {
+                rules.push(&case.rule);
             }
         }
         let results: Vec<Value> = taken
             .iter()
-            .map(|answer| {
-                let index = checks.iter().position(|check| *check == answer.check);
-                self.result(answer, index, &settings)
+            .map(|case| {
+                let index = rules.iter().position(|rule| rule.id == case.rule.id);
+                self.result(case, index, &settings)
             })
             .collect();
+        // Code scanning keeps what has another id: a probe does not end the alerts of a check.
+        let id = match self.command {
+            "check" => format!("verify-staging/{}/", self.environment),
+            command => format!("verify-staging/{}/{command}/", self.environment),
+        };
         json!({
             "$schema": SCHEMA,
             "version": "2.1.0",
@@ -78,12 +80,12 @@ impl Checked {
                     "driver": {
                         "name": "verify-staging",
                         "semanticVersion": env!("CARGO_PKG_VERSION"),
-                        "rules": checks.into_iter().map(rule).collect::<Vec<_>>(),
+                        "rules": rules.into_iter().map(rule).collect::<Vec<_>>(),
                     },
                 },
-                "automationDetails": { "id": format!("verify-staging/{}/", self.environment) },
+                "automationDetails": { "id": id },
                 "invocations": [{
-                    "executionSuccessful": !self.answers.is_empty() && self.count(Status::Unknown) == 0,
+                    "executionSuccessful": self.cases().next().is_some() && self.count(Status::Unknown) == 0,
                     "endTimeUtc": self.at.to_string(),
                 }],
                 "columnKind": "unicodeCodePoints",
@@ -97,58 +99,68 @@ impl Checked {
         })
     }
 
-    fn result(&self, answer: &Answer, rule: Option<usize>, settings: &str) -> Value {
-        let (kind, level) = match answer.status {
+    fn result(&self, case: &Case, rule: Option<usize>, settings: &str) -> Value {
+        let (kind, level) = match case.status {
             Status::Ok => ("pass", "none"),
-            Status::Wrong => ("fail", level(answer.check.severity)),
+            Status::Wrong => ("fail", level(case.rule.severity)),
             Status::Unknown => ("fail", "warning"),
             Status::Skipped => ("notApplicable", "none"),
         };
+        let mut properties = json!({ "status": case.status, "expected": case.expected });
+        let observed = match self.source {
+            Source::Aws => {
+                properties["terraform"] = json!(case.terraform);
+                "aws"
+            }
+            Source::Looked => "seen",
+        };
+        properties[observed] = json!(case.observed);
+        properties["reason"] = json!(case.reason);
+        let place = [
+            Some(self.environment.as_str()),
+            self.region.as_deref(),
+            Some(&case.resource),
+        ];
+        let place: Vec<&str> = place.into_iter().flatten().collect();
         json!({
-            "ruleId": answer.check.id,
+            "ruleId": case.rule.id,
             "ruleIndex": rule,
             "kind": kind,
             "level": level,
-            "message": { "text": format!("{}: {}", answer.resource, found(answer)) },
+            "message": { "text": format!("{}: {}", case.resource, case.sentence(self.source)) },
             "locations": [{
                 "physicalLocation": {
                     "artifactLocation": { "uri": settings },
                     "region": { "startLine": 1 },
                 },
                 "logicalLocations": [{
-                    "name": answer.resource,
-                    "fullyQualifiedName": format!("{}/{}/{}", self.environment, self.region, answer.resource),
+                    "name": case.resource,
+                    "fullyQualifiedName": place.join("/"),
                     "kind": "resource",
                 }],
             }],
             // All results are on one line: this is what tells them apart from run to run.
-            "partialFingerprints": { "primaryLocationLineHash": fingerprint(answer) },
-            "properties": {
-                "status": answer.status,
-                "expected": answer.expected,
-                "terraform": answer.terraform,
-                "aws": answer.aws,
-                "reason": answer.reason,
-            },
+            "partialFingerprints": { "primaryLocationLineHash": fingerprint(case) },
+            "properties": properties,
         })
     }
 }
 
-fn rule(check: &Check) -> Value {
-    let tags: Vec<String> = ["infrastructure".to_owned()]
+fn rule(rule: &Rule) -> Value {
+    let tags: Vec<&str> = ["infrastructure"]
         .into_iter()
-        .chain(check.item.map(|item| format!("item-{item}")))
+        .chain(rule.tags.iter().map(String::as_str))
         .collect();
     json!({
-        "id": check.id,
-        "shortDescription": { "text": check.title },
-        "fullDescription": { "text": check.why },
-        "help": { "text": check.fix },
-        "defaultConfiguration": { "level": level(check.severity) },
+        "id": rule.id,
+        "shortDescription": { "text": rule.title },
+        "fullDescription": { "text": rule.why },
+        "help": { "text": rule.fix },
+        "defaultConfiguration": { "level": level(rule.severity) },
         "properties": {
             "tags": tags,
-            "severity": check.severity,
-            "security-severity": security_severity(check.severity),
+            "severity": rule.severity,
+            "security-severity": security_severity(rule.severity),
         },
     })
 }
@@ -171,11 +183,11 @@ fn security_severity(severity: Severity) -> &'static str {
     }
 }
 
-fn fingerprint(answer: &Answer) -> String {
+fn fingerprint(case: &Case) -> String {
     let digest = Sha256::new()
-        .chain_update(answer.check.id)
+        .chain_update(&case.rule.id)
         .chain_update([0])
-        .chain_update(&answer.resource)
+        .chain_update(&case.resource)
         .finalize();
     let hex: String = digest
         .iter()
@@ -183,193 +195,4 @@ fn fingerprint(answer: &Answer) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     format!("{hex}:1")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::sample::sample;
-
-    /// What SARIF 2.1.0 demands of a log, beyond types.
-    fn violations(log: &Value) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut demand = |holds: bool, what: &str| {
-            if !holds {
-                found.push(what.to_owned());
-            }
-        };
-        let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-        demand(log["version"] == "2.1.0", "3.13.2 version");
-        demand(text(&log["$schema"]), "3.13.3 $schema");
-        for run in log["runs"].as_array().unwrap() {
-            let driver = &run["tool"]["driver"];
-            demand(text(&driver["name"]), "3.19.8 name of the driver");
-            for invocation in run["invocations"].as_array().unwrap() {
-                demand(
-                    invocation["executionSuccessful"].is_boolean(),
-                    "3.20.14 executionSuccessful",
-                );
-            }
-            let rules = driver["rules"].as_array().unwrap();
-            let ids: BTreeSet<&str> = rules
-                .iter()
-                .filter_map(|rule| rule["id"].as_str())
-                .collect();
-            demand(ids.len() == rules.len(), "3.49.3 ids of rules");
-            for rule in rules {
-                for message in ["shortDescription", "fullDescription", "help"] {
-                    demand(
-                        text(&rule[message]["text"]),
-                        "3.12.3 text of a message string",
-                    );
-                }
-                let tags = rule["properties"]["tags"].as_array().unwrap();
-                let distinct: BTreeSet<&str> = tags.iter().filter_map(Value::as_str).collect();
-                demand(distinct.len() == tags.len(), "3.8.2 tags are distinct");
-            }
-            for result in run["results"].as_array().unwrap() {
-                let level = result["level"].as_str().unwrap();
-                let kind = result["kind"].as_str().unwrap();
-                demand(
-                    ["none", "note", "warning", "error"].contains(&level),
-                    "3.27.10 level",
-                );
-                let kinds = [
-                    "pass",
-                    "open",
-                    "informational",
-                    "notApplicable",
-                    "review",
-                    "fail",
-                ];
-                demand(kinds.contains(&kind), "3.27.9 kind");
-                demand(
-                    kind == "fail" || level == "none",
-                    "3.27.10 only what fails has a level",
-                );
-                demand(text(&result["message"]["text"]), "3.11.8 text of a message");
-                let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
-                demand(
-                    rules[index]["id"] == result["ruleId"],
-                    "3.27.6 ruleIndex is that of ruleId",
-                );
-                let locations = result["locations"].as_array().unwrap();
-                demand(!locations.is_empty(), "code scanning wants a location");
-                for location in locations {
-                    let physical = &location["physicalLocation"];
-                    demand(text(&physical["artifactLocation"]["uri"]), "3.4.3 uri");
-                    demand(
-                        physical["region"]["startLine"].as_u64() >= Some(1),
-                        "3.30.5 startLine",
-                    );
-                }
-            }
-        }
-        found
-    }
-
-    fn results(log: &Value) -> Vec<[&str; 4]> {
-        log["runs"][0]["results"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|result| {
-                [
-                    &result["ruleId"],
-                    &result["kind"],
-                    &result["level"],
-                    &result["message"]["text"],
-                ]
-                .map(|value| value.as_str().unwrap())
-            })
-            .collect()
-    }
-
-    #[test]
-    fn every_answer_is_a_result_and_unknown_is_seen() {
-        let log = sample().to_sarif("infra.toml", SarifScope::All);
-        assert_eq!(violations(&log), [""; 0]);
-        assert_eq!(
-            results(&log),
-            [
-                [
-                    "rds-multi-az",
-                    "fail",
-                    "error",
-                    "db-1: expected a standby, AWS shows <none> & \"no\""
-                ],
-                ["rds-multi-az", "pass", "none", "db-2: as expected: true"],
-                ["rds-multi-az", "fail", "warning", "db-3: unknown: denied"],
-                ["sg-open", "notApplicable", "none", "vpc: skipped: no VPC"],
-            ]
-        );
-        assert_eq!(
-            log["runs"][0]["invocations"][0]["executionSuccessful"],
-            false
-        );
-    }
-
-    #[test]
-    fn what_makes_no_alert_can_be_left_out() {
-        let log = sample().to_sarif("infra.toml", SarifScope::Problems);
-        assert_eq!(violations(&log), [""; 0]);
-        let kinds: Vec<&str> = results(&log)
-            .into_iter()
-            .map(|[_, kind, ..]| kind)
-            .collect();
-        assert_eq!(kinds, ["fail", "fail"]);
-        assert_eq!(
-            log["runs"][0]["tool"]["driver"]["rules"]
-                .as_array()
-                .unwrap()
-                .len(),
-            1
-        );
-        assert_eq!(
-            log["runs"][0]["invocations"][0]["executionSuccessful"],
-            false
-        );
-    }
-
-    #[test]
-    fn a_path_becomes_a_uri() {
-        let log = sample().to_sarif("my envs/staging#1.toml", SarifScope::All);
-        let location = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
-        assert_eq!(
-            location["artifactLocation"]["uri"],
-            "my%20envs/staging%231.toml"
-        );
-    }
-
-    #[test]
-    fn the_same_problem_has_the_same_fingerprint_in_the_next_run() {
-        let prints = |checked: &Checked| -> Vec<String> {
-            let log = checked.to_sarif("infra.toml", SarifScope::All);
-            let results = log["runs"][0]["results"].as_array().unwrap();
-            let print = |result: &Value| {
-                result["partialFingerprints"]["primaryLocationLineHash"].to_string()
-            };
-            results.iter().map(print).collect()
-        };
-        let first = prints(&sample());
-        assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 4);
-        let mut next = sample();
-        next.at = "2026-11-27T17:31:00Z".parse().unwrap();
-        next.answers[0].aws = Some("something else".to_owned());
-        assert_eq!(prints(&next), first);
-    }
-
-    #[test]
-    fn a_run_without_answers_did_not_succeed() {
-        let mut checked = sample();
-        checked.answers.clear();
-        let log = checked.to_sarif("infra.toml", SarifScope::All);
-        assert_eq!(violations(&log), [""; 0]);
-        assert_eq!(
-            log["runs"][0]["invocations"][0]["executionSuccessful"],
-            false
-        );
-    }
 }

@@ -6,7 +6,7 @@ use tokio::sync::watch::Sender;
 use tokio::time::MissedTickBehavior;
 use verify::Checked;
 
-use super::{Asking, ends, format, show};
+use super::{Asking, ends, form, show};
 use crate::args::check::CheckArgs;
 
 /// Asks again and again; only an interrupt ends it.
@@ -27,10 +27,10 @@ pub(super) async fn run(
         match &last {
             None => show(global, args, &checked)?,
             Some(last) => {
-                if let (Some(form), Some(path)) = (args.format, &args.out) {
+                if let (Some(format), Some(path)) = (args.form.format, &args.form.out) {
                     cli::write_file(
                         path,
-                        format::render(form, &global.config, &checked)?.as_bytes(),
+                        form::render(format, &global.config, &*checked)?.as_bytes(),
                         Secrecy::Public,
                     )?;
                 }
