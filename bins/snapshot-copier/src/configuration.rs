@@ -19,7 +19,7 @@ pub struct Configuration {
 
 /// An environment variable that is missing or wrong.
 #[derive(Debug, thiserror::Error)]
-#[error("read the environment variable {name}: {problem}")]
+#[error("the environment variable {name} is wrong: {problem}")]
 pub struct ConfigurationError {
     /// Name of the variable.
     pub name: &'static str,
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_set_has_a_default_or_is_missed() {
+    fn read_of_variables_that_are_not_set_takes_defaults_or_fails() {
         let configuration = read(&[]).unwrap();
         let databases: Vec<_> = configuration
             .databases
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn read_of_a_wrong_variable_names_it() {
         for (name, value) in [
             ("SOURCE_REGION", ""),
             ("SOURCE_REGION", "ca-centrl-1"),

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_event_asks_for_one_thing() {
+    fn read_of_an_event_finds_what_it_asks_for() {
         let arn = "arn:aws:rds:us-east-1:123456789012:snapshot:rds:my-db-snapshot";
         let snapshot = |id: &str| {
             json!({

@@ -9,7 +9,7 @@ use dr::database::{
 use report::{Document, Report};
 use serde::Serialize;
 
-use super::databases::{DatabaseContext, LeftOut, joined, refused, show, show_plan};
+use super::databases::{DatabaseContext, LeftOut, chosen, joined, refused, show, show_plan};
 use crate::args::database::{BackupsChangeArgs, BackupsCommand, BackupsStatusArgs};
 
 /// A replication that was begun is shown within moments.
@@ -61,7 +61,7 @@ pub(crate) async fn run(global: &GlobalArgs, command: &BackupsCommand) -> Result
 
 async fn start(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Failure> {
     let context = DatabaseContext::open(global).await?;
-    let databases = context.databases(args.database.database.as_ref())?;
+    let databases = chosen(&context.settings, args.database.database.as_ref())?;
     let (primary, dr) = tokio::try_join!(context.primary(), context.dr())?;
     let failed = |error| Failure::aws("look at the automated backups", error);
     let backups = dr.backups().await.map_err(failed)?;
@@ -121,7 +121,7 @@ async fn start(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Fa
 
 async fn show_status(global: &GlobalArgs, args: &BackupsStatusArgs) -> Result<Exit, Failure> {
     let context = DatabaseContext::open(global).await?;
-    let databases = context.databases(args.database.database.as_ref())?;
+    let databases = chosen(&context.settings, args.database.database.as_ref())?;
     let dr = context.dr().await?;
     let backups = dr
         .backups()
@@ -153,7 +153,7 @@ async fn show_status(global: &GlobalArgs, args: &BackupsStatusArgs) -> Result<Ex
 
 async fn stop(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Failure> {
     let context = DatabaseContext::open(global).await?;
-    let databases = context.databases(args.database.database.as_ref())?;
+    let databases = chosen(&context.settings, args.database.database.as_ref())?;
     let dr = context.dr().await?;
     let backups = dr
         .backups()

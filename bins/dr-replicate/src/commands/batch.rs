@@ -181,7 +181,7 @@ fn failure(error: BatchError) -> Failure {
         .hint("use --engine own, or folders of the same name"),
         error @ BatchError::Unversioned { .. } => Failure::new(
             Exit::Refused,
-            anyhow::Error::msg(format!("failed to {error}")),
+            anyhow::Error::new(error).context("failed to run a batch job"),
         )
         .hint("switch versioning on again: without it nothing can be put back"),
         error => errors::unchecked("run a batch job", error),

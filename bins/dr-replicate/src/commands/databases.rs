@@ -1,7 +1,7 @@
 //! From settings to the databases and to RDS in the regions that a command needs.
 
 use anyhow::anyhow;
-use aws_env::{AwsEnv, WaiterConfig};
+use aws_env::{AwsEnv, DrOnly, RegionAccess, WaiterConfig};
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use dr::database::{RdsClients, Refusal};
 use report::{Document, Report};
@@ -17,51 +17,75 @@ pub(super) struct DatabaseContext {
     env: AwsEnv,
 }
 
-impl DatabaseContext {
-    pub(super) async fn open(global: &GlobalArgs) -> Result<Self, Failure> {
-        let settings = cli::load_settings(global)?;
-        cli::residency_notes(&settings);
-        let env = cli::aws_env().await?;
-        Ok(Self { settings, env })
-    }
+/// What settings say, and the way to the DR region alone: for what has to work after the loss of the primary one.
+pub(super) struct RegionLossContext {
+    pub(super) settings: Settings,
+    access: DrOnly,
+}
 
-    /// The database of this identifier, or all of them.
-    pub(super) fn databases(
-        &self,
-        wanted: Option<&DbIdentifier>,
-    ) -> Result<Vec<Database>, Failure> {
-        let all = &self.settings.databases;
-        let chosen: Vec<Database> = all
-            .iter()
-            .filter(|database| wanted.is_none_or(|wanted| database.id == *wanted))
-            .cloned()
-            .collect();
-        if !chosen.is_empty() {
-            return Ok(chosen);
-        }
-        let known: Vec<&str> = all.iter().map(|database| database.id.as_str()).collect();
-        Err(match wanted {
-            Some(wanted) => unknown(&format!("failed to find database {wanted}"), &known),
-            None => unknown("failed to find any database", &known),
-        })
+impl RegionLossContext {
+    pub(super) async fn open(global: &GlobalArgs) -> Result<Self, Failure> {
+        let settings = load_settings(global)?;
+        let access = cli::aws_env().await?.dr_only(settings.regions.dr);
+        Ok(Self { settings, access })
     }
 
     /// RDS in the DR region, which answers.
     pub(super) async fn dr(&self) -> Result<RdsClients, Failure> {
-        self.site(self.settings.regions.dr).await
+        reach(self.access.region()).await
+    }
+}
+
+impl DatabaseContext {
+    pub(super) async fn open(global: &GlobalArgs) -> Result<Self, Failure> {
+        let settings = load_settings(global)?;
+        let env = cli::aws_env().await?;
+        Ok(Self { settings, env })
     }
 
-    /// RDS in the primary region, which answers. Nothing that is done after its loss may ask for it.
+    /// RDS in the DR region, which answers.
+    pub(super) async fn dr(&self) -> Result<RdsClients, Failure> {
+        reach(&self.env.access(self.settings.regions.dr)).await
+    }
+
+    /// RDS in the primary region, which answers.
     pub(super) async fn primary(&self) -> Result<RdsClients, Failure> {
-        self.site(self.settings.regions.primary).await
+        reach(&self.env.access(self.settings.regions.primary)).await
     }
+}
 
-    /// Asks first whether the region answers: within seconds, before anything else is tried.
-    async fn site(&self, region: settings::Region) -> Result<RdsClients, Failure> {
-        let reached = self.env.region(region).account_id().await;
-        reached.map_err(|error| Failure::aws(&format!("reach {region}"), error))?;
-        Ok(RdsClients::new(&self.env.access(region)))
+fn load_settings(global: &GlobalArgs) -> Result<Settings, Failure> {
+    let settings = cli::load_settings(global)?;
+    cli::residency_notes(&settings);
+    Ok(settings)
+}
+
+/// RDS in a region that answers: that is known within seconds, before anything else is tried.
+async fn reach(access: &RegionAccess) -> Result<RdsClients, Failure> {
+    let reached = access.clients().account_id().await;
+    reached.map_err(|error| Failure::aws(&format!("reach {}", access.region()), error))?;
+    Ok(RdsClients::new(access))
+}
+
+/// The database of this identifier, or all of them.
+pub(super) fn chosen(
+    settings: &Settings,
+    wanted: Option<&DbIdentifier>,
+) -> Result<Vec<Database>, Failure> {
+    let all = &settings.databases;
+    let chosen: Vec<Database> = all
+        .iter()
+        .filter(|database| wanted.is_none_or(|wanted| database.id == *wanted))
+        .cloned()
+        .collect();
+    if !chosen.is_empty() {
+        return Ok(chosen);
     }
+    let known: Vec<&str> = all.iter().map(|database| database.id.as_str()).collect();
+    Err(match wanted {
+        Some(wanted) => unknown(&format!("failed to find database {wanted}"), &known),
+        None => unknown("failed to find any database", &known),
+    })
 }
 
 pub(super) fn unknown(what: &str, known: &[&str]) -> Failure {

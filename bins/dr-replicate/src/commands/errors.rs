@@ -89,7 +89,7 @@ pub(super) fn execute(run: &str, error: ExecuteError) -> Failure {
         ExecuteError::Call(error) => Failure::aws("copy the objects", error),
         error @ ExecuteError::Unversioned { .. } => Failure::new(
             Exit::Refused,
-            anyhow::Error::msg(format!("failed to {error}")),
+            anyhow::Error::new(error).context("failed to copy the objects"),
         )
         .hint(SWITCH_ON),
         other => unchecked("copy the objects", other),

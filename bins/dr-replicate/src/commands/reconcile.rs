@@ -80,6 +80,15 @@ async fn pair(global: &GlobalArgs, bucket: &BucketName) -> Result<(Bucket, Bucke
     Ok((pair.destination, pair.source))
 }
 
+fn policy(args: &ReconcileArgs) -> Policy<'static> {
+    let default = Policy::default();
+    Policy {
+        max_delete: args.max_delete.unwrap_or(default.max_delete),
+        max_replace: args.max_replace.unwrap_or(default.max_replace),
+        ..default
+    }
+}
+
 pub(crate) async fn run(
     global: &GlobalArgs,
     args: &ReconcileArgs,
@@ -106,13 +115,7 @@ pub(crate) async fn run(
         _ => Exit::Wrong,
     };
     let ended = |plan: &Plan, done: Option<&Done>| conflicts.worst(exit(plan, done));
-    let default = Policy::default();
-    let policy = Policy {
-        max_delete: args.max_delete.unwrap_or(default.max_delete),
-        max_replace: args.max_replace.unwrap_or(default.max_replace),
-        ..default
-    };
-    let approved = planned.approve(&policy);
+    let approved = planned.approve(&policy(args));
     let refused = approved.as_ref().err();
     let mut outcome = Outcome {
         refused: refused

@@ -3,7 +3,7 @@ use dr::database::{RecoveryPoints, recovery_points};
 use report::{Document, Report};
 use serde::Serialize;
 
-use super::databases::{DatabaseContext, joined, show};
+use super::databases::{RegionLossContext, chosen, joined, show};
 use crate::args::database::RecoveryPointsArgs;
 
 /// What `recovery-points` prints.
@@ -18,14 +18,14 @@ impl Report for Found {
     }
 }
 
-/// Calls the DR region only: it serves after the loss of the primary one.
 pub(crate) async fn run(global: &GlobalArgs, args: &RecoveryPointsArgs) -> Result<Exit, Failure> {
-    let context = DatabaseContext::open(global).await?;
-    let databases = context.databases(args.database.database.as_ref())?;
+    let context = RegionLossContext::open(global).await?;
+    let settings = &context.settings;
+    let databases = chosen(settings, args.database.database.as_ref())?;
     let dr = context.dr().await?;
     let as_of = args.as_of.unwrap_or_else(cli::now);
-    let primary = context.settings.regions.primary;
-    let objective = context.settings.objectives.rpo_database;
+    let primary = settings.regions.primary;
+    let objective = settings.objectives.rpo_database;
     let mut found = Found {
         databases: Vec::new(),
     };

@@ -5,10 +5,12 @@ use dr::database::{
 };
 use report::{Document, Report};
 use serde::Serialize;
-use settings::Database;
+use settings::{Database, Settings};
 use tokio::sync::watch;
 
-use super::databases::{DatabaseContext, refused, show, show_plan, unknown, until_stopped, waiter};
+use super::databases::{
+    RegionLossContext, chosen, refused, show, show_plan, unknown, until_stopped, waiter,
+};
 use crate::args::database::RestoreArgs;
 
 /// What `restore` prints.
@@ -28,19 +30,19 @@ impl Report for Outcome {
     }
 }
 
-/// Calls the DR region only: it serves after the loss of the primary one.
 pub(crate) async fn run(
     global: &GlobalArgs,
     args: &RestoreArgs,
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
-    let context = DatabaseContext::open(global).await?;
-    let database = chosen(&context, args)?;
+    let context = RegionLossContext::open(global).await?;
+    let settings = &context.settings;
+    let database = database(settings, args)?;
     let dr = context.dr().await?;
     let begun = cli::now();
     let as_of = args.as_of.unwrap_or(begun);
-    let objectives = context.settings.objectives;
-    let primary = context.settings.regions.primary;
+    let objectives = settings.objectives;
+    let primary = settings.regions.primary;
     let failed = |error| Failure::aws("find the recovery points", error);
     let found = recovery_points(&dr, &database, primary, objectives.rpo_database, as_of)
         .await
@@ -68,7 +70,7 @@ pub(crate) async fn run(
         cli::confirm(global, &question)?;
     }
     let waiter = waiter(&args.waiter, objectives.rto);
-    let tags = &context.settings.tags;
+    let tags = &settings.tags;
     let work = async {
         let progress = Progress::new();
         restore(&dr, &outcome.plan, tags, waiter, cli::now(), &progress)
@@ -87,14 +89,14 @@ pub(crate) async fn run(
 }
 
 /// The database that is named, else the one that is restored as the target.
-fn chosen(context: &DatabaseContext, args: &RestoreArgs) -> Result<Database, Failure> {
+fn database(settings: &Settings, args: &RestoreArgs) -> Result<Database, Failure> {
     if args.database.is_some() {
-        let databases = context.databases(args.database.as_ref())?;
+        let databases = chosen(settings, args.database.as_ref())?;
         if let Some(database) = databases.into_iter().next() {
             return Ok(database);
         }
     }
-    let all = &context.settings.databases;
+    let all = &settings.databases;
     let found = all.iter().find(|database| database.dr_id == args.target);
     found.cloned().ok_or_else(|| {
         let known: Vec<&str> = all.iter().map(|database| database.dr_id.as_str()).collect();
@@ -111,8 +113,7 @@ fn failure(error: RestoreError) -> Failure {
         RestoreError::Ended { .. } => (Exit::Wrong, error),
         RestoreError::Deadline { .. } => (Exit::Unchecked, error),
     };
-    let message = format!("failed to {error}");
-    let failure = Failure::new(exit, anyhow::Error::msg(message));
+    let failure = Failure::new(exit, error);
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,

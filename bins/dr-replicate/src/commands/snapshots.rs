@@ -8,7 +8,9 @@ use serde::Serialize;
 use settings::{CopiesKept, Database};
 use tokio::sync::watch;
 
-use super::databases::{DatabaseContext, LeftOut, refused, show, show_plan, until_stopped, waiter};
+use super::databases::{
+    DatabaseContext, LeftOut, chosen, refused, show, show_plan, until_stopped, waiter,
+};
 use crate::args::database::{
     SnapshotsCommand, SnapshotsCopyArgs, SnapshotsListArgs, SnapshotsPruneArgs,
 };
@@ -56,7 +58,7 @@ pub(crate) async fn run(
 
 async fn list(global: &GlobalArgs, args: &SnapshotsListArgs) -> Result<Exit, Failure> {
     let context = DatabaseContext::open(global).await?;
-    let databases = context.databases(args.database.database.as_ref())?;
+    let databases = chosen(&context.settings, args.database.database.as_ref())?;
     let failed = |error| Failure::aws("list the snapshots", error);
     let dr = context.dr().await?;
     let mut list = SnapshotList {
@@ -84,7 +86,7 @@ async fn list(global: &GlobalArgs, args: &SnapshotsListArgs) -> Result<Exit, Fai
 
 async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit, Failure> {
     let context = DatabaseContext::open(global).await?;
-    let databases = context.databases(args.database.database.as_ref())?;
+    let databases = chosen(&context.settings, args.database.database.as_ref())?;
     let (primary, dr) = tokio::try_join!(context.primary(), context.dr())?;
     let (mut result, planned) = plan_all(args, &databases, &primary, &dr).await?;
     let missing: usize = result
@@ -183,7 +185,7 @@ fn end(copied: &Copied) -> Exit {
 
 async fn prune_all(global: &GlobalArgs, args: &SnapshotsPruneArgs) -> Result<Exit, Failure> {
     let context = DatabaseContext::open(global).await?;
-    let databases = context.databases(args.database.database.as_ref())?;
+    let databases = chosen(&context.settings, args.database.database.as_ref())?;
     let dr = context.dr().await?;
     let regions = (context.settings.regions.primary, dr.region());
     let failed = |error| Failure::aws("list the snapshots", error);

@@ -14,7 +14,7 @@ async fn stage() -> Option<Stage> {
 }
 
 #[tokio::test]
-async fn a_copy_that_is_killed_is_taken_up_by_the_next_run() {
+async fn snapshots_copy_that_is_killed_is_taken_up_by_the_next_run() {
     let Some(stage) = stage().await else {
         return;
     };
@@ -46,7 +46,7 @@ async fn a_copy_that_is_killed_is_taken_up_by_the_next_run() {
 }
 
 #[tokio::test]
-async fn each_end_has_its_exit_code_and_next_step() {
+async fn commands_that_end_badly_have_their_exit_code_and_next_step() {
     let Some(stage) = stage().await else {
         return;
     };
@@ -109,7 +109,7 @@ async fn each_end_has_its_exit_code_and_next_step() {
 
 // aws-behaviour: 30
 #[tokio::test]
-async fn a_deadline_ends_the_wait_and_not_the_restore() {
+async fn restore_at_its_deadline_ends_the_wait_and_not_the_restore() {
     let Some(stage) = stage().await else {
         return;
     };
@@ -144,7 +144,7 @@ async fn a_deadline_ends_the_wait_and_not_the_restore() {
 }
 
 #[tokio::test]
-async fn a_database_without_a_snapshot_does_not_hold_up_the_others() {
+async fn snapshots_copy_of_a_database_without_one_goes_on_with_the_others() {
     let Some(stage) = stage().await else {
         return;
     };

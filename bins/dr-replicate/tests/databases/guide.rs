@@ -33,7 +33,7 @@ fn aws_is_missing(stage: &Stage) -> bool {
 // aws-behaviour: 27
 // aws-behaviour: 28
 #[tokio::test]
-async fn the_scripts_fail_in_three_ways_and_the_program_copies() {
+async fn snapshots_copy_where_the_scripts_fail_copies() {
     let Some(stage) = Stage::open(RdsData::Off, true).await else {
         return;
     };
@@ -112,7 +112,7 @@ async fn the_scripts_fail_in_three_ways_and_the_program_copies() {
 
 // aws-behaviour: 7
 #[tokio::test]
-async fn the_script_restores_stale_data_silently_and_the_program_does_not() {
+async fn restore_of_stale_data_is_silent_by_the_script_and_not_by_the_program() {
     let Some(stage) = Stage::open(RdsData::Off, false).await else {
         return;
     };

@@ -29,7 +29,7 @@ async fn connect(endpoint: &str) -> Client {
 // aws-behaviour: 5
 // aws-behaviour: 6
 #[tokio::test]
-async fn the_printed_rpo_is_the_measured_loss() {
+async fn restore_after_a_loss_prints_the_rpo_that_is_measured() {
     let Some(stage) = Stage::open(RdsData::WhereInstalled, false).await else {
         return;
     };

@@ -39,7 +39,7 @@ fn read(output: &Output) -> (Value, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_ctrl_c_ends_what_is_under_way_and_reports() {
+async fn sync_at_the_first_ctrl_c_ends_what_is_under_way_and_reports() {
     let stage = stage!();
     let keys: Vec<String> = (0..60).map(|n| format!("k{n:02}")).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -63,7 +63,7 @@ async fn the_first_ctrl_c_ends_what_is_under_way_and_reports() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_ctrl_c_leaves_no_upload_open() {
+async fn sync_at_the_first_ctrl_c_leaves_no_upload_open() {
     // It tells the sizes of parts, so that objects are copied in parts.
     let Some(stage) = Stage::on(Base::Moto).await else {
         return;
@@ -85,7 +85,7 @@ async fn the_first_ctrl_c_leaves_no_upload_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_second_ctrl_c_ends_at_once_and_the_next_run_tidies_up() {
+async fn sync_at_the_second_ctrl_c_ends_at_once_and_the_next_run_tidies_up() {
     let Some(stage) = Stage::on(Base::Moto).await else {
         return;
     };
@@ -141,7 +141,7 @@ fn journalled(stage: &Stage) -> Vec<String> {
 /// Kills the program when the local AWS has seen its n-th request, for moments that are spread over a whole
 /// run, and in the middle of an upload in parts.
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_kill_the_next_run_finishes_and_aborts_its_own_uploads_only() {
+async fn sync_after_a_kill_finishes_and_aborts_its_own_uploads_only() {
     let Some(stage) = Stage::on(Base::Moto).await else {
         return;
     };

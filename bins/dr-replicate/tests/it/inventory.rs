@@ -100,7 +100,7 @@ fn stored(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn inventories_are_compared_and_estimated_without_a_listing() {
+async fn parity_and_estimate_of_inventories_list_nothing() {
     // It keeps configurations of inventories, which ministack does not.
     let Some(stage) = Stage::on(Base::Moto).await else {
         return;
@@ -141,7 +141,7 @@ async fn inventories_are_compared_and_estimated_without_a_listing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_estimate_says_what_a_sync_would_copy_and_changes_nothing() {
+async fn estimate_of_a_sync_tells_what_it_would_copy_and_changes_nothing() {
     let stage = stage!();
     stage.put(&stage.from, FROM, &["a", "b", "same"]).await;
     stage.put(&stage.to, TO, &["same", "stray"]).await;

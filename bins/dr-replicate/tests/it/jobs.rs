@@ -89,7 +89,7 @@ fn request(stream: &mut TcpStream) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
+async fn sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
     let stage = stage!();
     stage.put(&stage.from, FROM, &["a", "b"]).await;
     let control = Control::open(&["Active", "Suspended", "Suspended", "Complete"]);

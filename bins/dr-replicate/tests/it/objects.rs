@@ -10,7 +10,7 @@ use local_aws::RegionState;
 use crate::stage::{DR, FROM, PRIMARY, Stage, TO};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sync_parity_and_undo_of_a_bucket_of_the_settings() {
+async fn sync_parity_and_undo_of_a_bucket_of_the_settings_put_it_back() {
     let stage = stage!();
     stage.put(&stage.from, FROM, &["a", "b/c", "b/d"]).await;
     stage.put(&stage.to, TO, &["a", "stray"]).await;
@@ -63,7 +63,7 @@ async fn sync_parity_and_undo_of_a_bucket_of_the_settings() {
 
 // aws-behaviour: 10
 #[tokio::test(flavor = "multi_thread")]
-async fn the_guard_refuses_with_exit_4_and_nothing_is_changed() {
+async fn sync_that_the_guard_refuses_ends_with_exit_4_and_changes_nothing() {
     let stage = stage!();
     let from = format!("s3://{FROM}");
     let to = format!("s3://{TO}");
@@ -175,7 +175,7 @@ async fn reconcile_of_a_copy_that_was_overwritten_with_junk_is_refused_with_exit
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_source_region_is_said_within_ten_seconds_and_deletes_nothing() {
+async fn sync_with_a_lost_source_region_ends_within_ten_seconds_and_deletes_nothing() {
     let stage = stage!();
     stage.put(&stage.from, FROM, &["a"]).await;
     stage.put(&stage.to, TO, &["a", "b"]).await;
@@ -212,7 +212,7 @@ async fn a_lost_source_region_is_said_within_ten_seconds_and_deletes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_undone_is_not_done() {
+async fn sync_to_a_bucket_without_versions_is_refused_with_exit_4() {
     let stage = stage!();
     stage.put(&stage.from, FROM, &["a"]).await;
     // A bucket that never had versions.
@@ -250,7 +250,7 @@ async fn what_cannot_be_undone_is_not_done() {
 
 // aws-behaviour: 10
 #[tokio::test(flavor = "multi_thread")]
-async fn failback_loses_nothing_that_was_written_on_either_side() {
+async fn reconcile_of_writes_on_both_sides_loses_none() {
     let stage = stage!();
     let versioning = VersioningConfiguration::builder()
         .status(BucketVersioningStatus::Enabled)

@@ -46,7 +46,7 @@ fn typed(stage: &Stage, arguments: &[&str], answer: &str) -> (i32, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_buckets_name_confirms_and_progress_is_shown() {
+async fn sync_on_a_terminal_is_confirmed_by_the_buckets_name_alone() {
     let stage = stage!();
     stage.put(&stage.from, FROM, &["a", "b", "c"]).await;
     let sync = ["sync", "--bucket", FROM];

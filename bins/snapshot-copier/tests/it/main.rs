@@ -151,7 +151,7 @@ fn tick() -> Value {
 }
 
 #[tokio::test]
-async fn an_event_that_comes_twice_makes_one_copy() {
+async fn invoke_by_an_event_that_comes_twice_makes_one_copy() {
     let Some(stage) = Stage::open().await else {
         return;
     };
@@ -183,7 +183,7 @@ async fn an_event_that_comes_twice_makes_one_copy() {
 }
 
 #[tokio::test]
-async fn what_does_not_concern_it_is_left_alone() {
+async fn invoke_by_an_event_that_is_none_of_its_own_does_nothing() {
     let Some(stage) = Stage::open().await else {
         return;
     };
@@ -206,7 +206,7 @@ async fn what_does_not_concern_it_is_left_alone() {
 
 // aws-behaviour: 31
 #[tokio::test]
-async fn a_tick_copies_the_newest_and_prunes_only_what_has_a_good_successor() {
+async fn invoke_by_schedule_copies_the_newest_and_prunes_what_has_a_good_successor() {
     let Some(stage) = Stage::open().await else {
         return;
     };
@@ -234,7 +234,7 @@ async fn a_tick_copies_the_newest_and_prunes_only_what_has_a_good_successor() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_an_error_for_the_alarm() {
+async fn invoke_that_goes_wrong_is_an_error_for_the_alarm() {
     let Some(stage) = Stage::open().await else {
         return;
     };
@@ -255,7 +255,7 @@ async fn what_goes_wrong_is_an_error_for_the_alarm() {
 }
 
 #[tokio::test]
-async fn a_copy_that_failed_after_its_invocation_is_an_error_of_the_next() {
+async fn invoke_after_a_copy_failed_is_an_error() {
     let Some(stage) = Stage::open().await else {
         return;
     };
@@ -289,7 +289,7 @@ async fn a_copy_that_failed_after_its_invocation_is_an_error_of_the_next() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_begun_is_an_error_although_it_may_pass() {
+async fn invoke_that_could_not_begin_is_an_error_although_that_is_transient() {
     let Some(stage) = Stage::open().await else {
         return;
     };

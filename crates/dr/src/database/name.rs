@@ -60,7 +60,7 @@ mod tests {
     // aws-behaviour: 7
     // aws-behaviour: 27
     #[test]
-    fn an_identifier_is_legal_and_says_source_and_time() {
+    fn copy_id_of_a_source_is_legal_and_tells_source_and_time() {
         let mut source = snapshot(
             "rds:berthcare-2026-11-22-03-15",
             at("2026-11-22T03:15:12.345Z"),
@@ -82,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_source_is_called(database in ".{0,300}", arn in ".{0,80}", attempt in 1usize..500) {
+        fn copy_id_of_any_source_is_legal(database in ".{0,300}", arn in ".{0,80}", attempt in 1usize..500) {
             let mut source = snapshot("x", at("2026-11-22T03:15:12Z"));
             source.database = database;
             source.arn = arn;

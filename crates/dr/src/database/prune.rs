@@ -317,7 +317,7 @@ mod tests {
 
     // aws-behaviour: 31
     #[test]
-    fn what_neither_rule_keeps_is_deleted() {
+    fn plan_prune_of_copies_that_neither_rule_keeps_deletes_them() {
         let mut copies: Vec<Snapshot> =
             (0..6).map(|n| copy(n * 24 + 1, &format!("d{n}"))).collect();
         assert_eq!(deleted(&copies, 2, 4), ["d4", "d5"]);
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_something_else_made_stays_and_keeps_nothing_alive() {
+    fn plan_prune_beside_copies_of_others_leaves_and_does_not_count_them() {
         let mut others = copy(1, "theirs");
         others.tags.clear();
         // A copy of one of ours, with its tags: somebody wants to keep it.
@@ -387,7 +387,7 @@ mod tests {
     proptest! {
         // aws-behaviour: 31
         #[test]
-        fn never_the_last_good_copy_nor_one_of_others(
+        fn plan_prune_of_any_copies_keeps_the_last_good_one_and_those_of_others(
             shapes in prop::collection::vec(any_copy(), 0..40),
             keep_last in 0u32..5,
             keep_days in 0u32..60,

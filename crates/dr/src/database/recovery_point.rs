@@ -309,7 +309,7 @@ pub(super) mod tests {
 
     // aws-behaviour: 6
     #[test]
-    fn the_freshest_comes_first_whatever_its_kind() {
+    fn order_of_points_of_all_kinds_has_the_freshest_first() {
         let copy = copy_of(&snapshot("s", at("2026-11-22T03:00:00Z")), "copy");
         let backup = backup("replicating", Some("2026-11-22T11:55:00Z"));
         let mut replica = instance("replica");
@@ -344,7 +344,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_says_why() {
+    fn of_backup_and_of_snapshot_that_cannot_be_used_tell_why() {
         let problem = |point: RecoveryPoint| point.problem.unwrap_or_default();
         assert!(problem(of_backup(&backup("pending", None))).contains("not arrived"));
         assert!(problem(of_backup(&backup("replicating", None))).contains("any time yet"));
@@ -366,7 +366,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn others_are_not_of_this_database() {
+    fn judge_of_another_databases_points_leaves_them_out() {
         let mut here = backup("active", Some("2026-11-22T11:55:00Z"));
         here.source_region = "us-east-1".to_owned();
         let mut other = backup("active", Some("2026-11-22T11:55:00Z"));
@@ -379,7 +379,7 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
-        fn ordered_by_rpo(times in prop::collection::vec((0i64..100_000, any::<bool>()), 0..20)) {
+        fn order_of_any_points_is_by_their_rpo(times in prop::collection::vec((0i64..100_000, any::<bool>()), 0..20)) {
             let as_of = at("2026-11-22T12:00:00Z");
             let points = times.iter().enumerate().map(|(n, (seconds, usable))| {
                 let taken = as_of - jiff::SignedDuration::from_secs(*seconds);

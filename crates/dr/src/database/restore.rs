@@ -28,7 +28,7 @@ pub enum RestoreError {
     #[error(transparent)]
     Aws(#[from] Error),
     /// It ended in a status that it does not leave by itself.
-    #[error("bring {target} up in {region}: it ended {status}")]
+    #[error("{target} in {region} ended {status}")]
     Ended {
         /// Identifier of the instance.
         target: String,
@@ -39,7 +39,7 @@ pub enum RestoreError {
     },
     /// It is still going on; the next run takes it up.
     #[error(
-        "have {target} available within {}: it is {last}",
+        "{target} is not available after {}: it is {last}",
         report::duration(*waited)
     )]
     Deadline {

@@ -269,7 +269,7 @@ pub(super) mod tests {
 
     // aws-behaviour: 7
     #[test]
-    fn the_time_of_copying_is_not_the_time_of_the_data() {
+    fn read_of_a_copy_takes_the_time_of_the_data_and_not_of_copying() {
         let source = "arn:aws:rds:ca-central-1:000000000000:snapshot:s";
         let copy = answered().source_db_snapshot_identifier(source);
         let read = Snapshot::read(&copy.clone().build()).unwrap();
@@ -284,7 +284,7 @@ pub(super) mod tests {
 
     // aws-behaviour: 7
     #[test]
-    fn a_copy_is_of_one_source_and_one_time() {
+    fn is_copy_of_another_source_or_time_is_false() {
         let source = snapshot("nightly", at("2026-11-22T03:00:00Z"));
         let copy = copy_of(&source, "c");
         assert!(copy.is_copy_of(&source));
@@ -299,7 +299,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_status_that_is_not_known_is_not_relied_on() {
+    fn of_an_unknown_status_is_not_available() {
         assert_eq!(SnapshotState::of("available"), SnapshotState::Available);
         let other = SnapshotState::of("incompatible-something");
         assert_eq!(

@@ -70,16 +70,16 @@ pub struct BatchOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
     /// A call failed.
-    #[error("run a batch job")]
+    #[error("cannot run a batch job")]
     Call(#[from] Error),
     /// The journal cannot be kept.
-    #[error("keep the journal")]
+    #[error("cannot keep the journal")]
     Journal(#[from] JournalError),
     /// The plan cannot be read.
-    #[error("read the plan")]
+    #[error("cannot read the plan")]
     Spool(#[from] SpoolError),
     /// A manifest cannot be written on this machine.
-    #[error("write the manifest {}", path.display())]
+    #[error("cannot write the manifest {}", path.display())]
     Manifest {
         /// The manifest on this machine.
         path: PathBuf,
@@ -88,7 +88,7 @@ pub enum BatchError {
         source: csv::Error,
     },
     /// A manifest that was written cannot be read.
-    #[error("read the manifest {}", path.display())]
+    #[error("cannot read the manifest {}", path.display())]
     Upload {
         /// The manifest on this machine.
         path: PathBuf,
@@ -98,7 +98,7 @@ pub enum BatchError {
     },
     /// A job can put something in front of keys, and take nothing away.
     #[error(
-        "copy {from} to {to} by a batch job, which can put a folder in front of keys but take none away"
+        "a batch job cannot copy {from} to {to}: it can put a folder in front of keys but take none away"
     )]
     Folders {
         /// URL of the source.
@@ -107,13 +107,13 @@ pub enum BatchError {
         to: String,
     },
     /// The destination kept versions when the plan was approved and keeps none now.
-    #[error("copy to {bucket} by a batch job, since it keeps no versions any more")]
+    #[error("{bucket} keeps no versions any more")]
     Unversioned {
         /// The destination bucket.
         bucket: String,
     },
     /// S3 names no job.
-    #[error("run a batch job: S3 answered without its {0}")]
+    #[error("S3 answered without the job's {0}")]
     Answer(&'static str),
 }
 
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_job_cannot_copy_is_left() {
+    fn assign_of_what_a_job_cannot_copy_tells_why() {
         let class = |size, class: &str| assign(&step(size, class)).map(|class| class.to_string());
         assert_eq!(class(5 << 30, ""), Ok("STANDARD".to_owned()));
         assert_eq!(class(1, "GLACIER_IR"), Ok("GLACIER_IR".to_owned()));
@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_can_put_a_folder_in_front_and_take_none_away() {
+    fn target_prefix_of_a_folder_may_be_added_and_not_taken_away() {
         let prefix = |from: &str, to: &str| {
             let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
             target_prefix(&from, &to).ok()

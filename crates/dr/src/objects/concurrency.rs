@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn grows_to_the_most_where_that_helps() {
+    fn limit_that_helps_grows_to_the_most() {
         let mut limiter = ConcurrencyLimiter::new(256);
         assert_eq!(
             run(&mut limiter, 1_000, Duration::from_millis(30), 1_700),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn goes_back_to_what_the_server_makes_use_of() {
+    fn limit_beyond_what_helps_goes_back() {
         let mut limiter = ConcurrencyLimiter::new(4_096);
         let latency = Duration::from_millis(30);
         assert_eq!(run(&mut limiter, 32, latency, 1_000), 32);
@@ -206,7 +206,7 @@ mod tests {
 
     /// Ten minutes beside others: each window is faster or slower than the one before.
     #[test]
-    fn a_rate_that_sways_does_not_lead_away() {
+    fn limit_under_a_rate_that_sways_stays() {
         for seed in 0..20_u64 {
             let mut limiter = ConcurrencyLimiter::new(256);
             let (mut now, mut state) = (Duration::ZERO, seed);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_out_that_a_server_has_become_faster() {
+    fn limit_for_a_server_that_became_faster_grows() {
         let mut limiter = ConcurrencyLimiter::new(256);
         let latency = Duration::from_millis(30);
         assert_eq!(run(&mut limiter, 32, latency, 1_000), 32);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_when_asked_to_slow_down_and_comes_back() {
+    fn limit_at_a_slow_down_halves_and_comes_back() {
         let mut limiter = ConcurrencyLimiter::new(64);
         run(&mut limiter, 1_000, Duration::from_millis(30), 500);
         assert_eq!(limiter.limit(), 64);
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn comes_back_to_where_it_was_and_no_further_than_helps() {
+    fn limit_after_a_slow_down_comes_back_to_where_it_was() {
         let mut limiter = ConcurrencyLimiter::new(4_096);
         let latency = Duration::from_millis(30);
         assert_eq!(run(&mut limiter, 32, latency, 1_000), 32);

@@ -73,31 +73,31 @@ pub(super) struct Copied {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CopyError {
     /// A call failed.
-    #[error("copy the object")]
+    #[error("cannot copy the object")]
     Call(#[from] Error),
     /// The journal does not take it.
-    #[error("copy the object")]
+    #[error("cannot copy the object")]
     Journal(#[from] JournalError),
     /// The source object is gone.
-    #[error("copy the object: it was deleted meanwhile")]
+    #[error("the source was deleted meanwhile")]
     SourceGone,
     /// The source object changes all the time.
-    #[error("copy the object: it was overwritten {CHANGES} times meanwhile")]
+    #[error("the source was overwritten {CHANGES} times meanwhile")]
     SourceChanges,
     /// Somebody else has written to the destination since it was listed.
-    #[error("copy the object: the destination was written by somebody else meanwhile")]
+    #[error("the destination was written by somebody else meanwhile")]
     DestinationChanged,
     /// The source object must be restored first.
-    #[error("copy the object: it is archived; restore it first")]
+    #[error("the source is archived, and cannot be copied before a restore")]
     Archived,
     /// S3 refused it.
-    #[error("delete the object: S3 answers {0}")]
+    #[error("S3 did not delete it: {0}")]
     Refused(String),
     /// It is the object of a folder itself, and the destination is a whole bucket.
-    #[error("copy the object: its key would be empty")]
+    #[error("the key would be empty")]
     NoKey,
     /// S3 answered something that cannot be used.
-    #[error("copy the object: {0}")]
+    #[error("S3's answer cannot be used: {0}")]
     Answer(&'static str),
 }
 
@@ -579,7 +579,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_object_fits_into_the_number_of_parts() {
+    fn even_parts_of_the_largest_object_fit_into_the_number_of_parts() {
         let size = 5 << 40;
         let parts = even_parts(size, part_size(size));
         assert!(parts.len() as u64 <= MOST_PARTS);
@@ -588,14 +588,14 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_a_query_string() {
+    fn query_of_tags_is_percent_encoded() {
         let tags = [("a b".to_owned(), "x&y=z".to_owned())];
         assert_eq!(query(&tags), "a%20b=x%26y%3Dz");
     }
 
     proptest! {
         #[test]
-        fn ranges_cover_every_byte_once(size in 1_u64..5_000, part in 1_u64..700) {
+        fn ranges_of_any_parts_cover_every_byte_once(size in 1_u64..5_000, part in 1_u64..700) {
             let mut next = 0;
             for (_, range, length) in ranges(&even_parts(size, part)) {
                 let (start, end) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_that_xml_cannot_name_are_known() {
+    fn fits_xml_of_keys_that_xml_cannot_name_is_false() {
         for key in ["a", "\t\n\r", "\u{85}\u{2028}", "\u{fffd}\u{1f600}"] {
             assert!(fits_xml(key), "{key:?}");
         }

@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn order_does_not_matter_and_everything_else_does() {
+    fn digest_of_objects_in_another_order_is_the_same() {
         let (a, b) = (("a", 1, "x"), ("b", 2, "y"));
         assert_eq!(of(&[a, b]), of(&[b, a]));
         for other in [("a", 1, "z"), ("a", 3, "x"), ("c", 1, "x"), ("a1", 1, "")] {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_carry_from_word_to_word() {
+    fn merge_of_digests_carries_from_word_to_word() {
         let mut digest = TreeDigest([u64::MAX, u64::MAX, 0, 0]);
         digest.merge(TreeDigest([1, 0, 0, 0]));
         assert_eq!(digest, TreeDigest([0, 0, 1, 0]));

@@ -312,7 +312,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn etags_are_printed_as_they_were_read() {
+    fn parse_of_an_etag_is_printed_as_it_was_read() {
         for text in [
             "d41d8cd98f00b204e9800998ecf8427e",
             "d41d8cd98f00b204e9800998ecf8427e-17",
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_ordered_and_printed() {
+    fn parse_of_times_keeps_their_order_and_text() {
         let text = "2026-11-22T18:57:19.042Z";
         let time = Modified::parse(text).unwrap();
         assert_eq!(time.to_string(), text);
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_refuses_what_is_out_of_order() {
+    fn push_of_a_key_that_is_out_of_order_is_refused() {
         let meta = ObjectMeta {
             size: 1,
             etag: ETag::parse("x"),
@@ -368,7 +368,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_an_etag(text in "[^\"]*") {
+        fn parse_of_any_text_is_an_etag(text in "[^\"]*") {
             prop_assert_eq!(ETag::parse(&text).to_string(), text);
         }
     }

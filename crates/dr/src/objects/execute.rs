@@ -28,22 +28,22 @@ const BETWEEN_ROUNDS: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
     /// The journal cannot be kept; nothing that it does not hold was done.
-    #[error("keep the journal")]
+    #[error("cannot keep the journal")]
     Journal(#[from] JournalError),
     /// The steps cannot be read.
-    #[error("read the plan")]
+    #[error("cannot read the plan")]
     Spool(#[from] SpoolError),
     /// A call failed.
-    #[error("look at the destination")]
+    #[error("cannot read the destination")]
     Call(#[from] Error),
     /// The destination kept versions when the plan was approved and keeps none now.
-    #[error("change {bucket}, which keeps no versions any more")]
+    #[error("{bucket} keeps no versions any more")]
     Unversioned {
         /// The destination bucket.
         bucket: String,
     },
     /// A task ended without an answer.
-    #[error("finish a copy")]
+    #[error("a copy ended without an answer")]
     Task(#[from] tokio::task::JoinError),
 }
 

@@ -74,10 +74,10 @@ pub struct Inventory {
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {
     /// A call failed.
-    #[error("read the inventory")]
+    #[error("cannot read the inventory")]
     Call(#[from] Error),
     /// The manifest is not one.
-    #[error("read the inventory's manifest {key}")]
+    #[error("{key} is not an inventory's manifest")]
     Manifest {
         /// Key of the `manifest.json`.
         key: String,
@@ -86,7 +86,7 @@ pub enum InventoryError {
         source: serde_json::Error,
     },
     /// The manifest says something that cannot be used.
-    #[error("use the inventory's manifest {key}: {problem}")]
+    #[error("the inventory's manifest {key} cannot be used: {problem}")]
     Unusable {
         /// Key of the `manifest.json`.
         key: String,
@@ -94,7 +94,7 @@ pub enum InventoryError {
         problem: String,
     },
     /// Bytes do not have the checksum that was published with them.
-    #[error("use {key}: its MD5 is {found}, and {expected} was published")]
+    #[error("the MD5 of {key} is {found}, and {expected} was published")]
     Checksum {
         /// Key of the file.
         key: String,
@@ -104,7 +104,7 @@ pub enum InventoryError {
         found: String,
     },
     /// A file of rows breaks off or is not gzip.
-    #[error("unpack {key}")]
+    #[error("cannot unpack {key}")]
     Unpack {
         /// Key of the file.
         key: String,
@@ -113,7 +113,7 @@ pub enum InventoryError {
         source: io::Error,
     },
     /// A row cannot be used.
-    #[error("use row {row} of {key}: {problem}")]
+    #[error("row {row} of {key} cannot be used: {problem}")]
     Row {
         /// Key of the file.
         key: String,
@@ -123,7 +123,7 @@ pub enum InventoryError {
         problem: String,
     },
     /// They list other parts of their buckets.
-    #[error("compare an inventory of {source_part} with one of {destination_part}")]
+    #[error("the inventories list other parts: {source_part} and {destination_part}")]
     OtherParts {
         /// What the source's lists.
         source_part: String,
@@ -132,7 +132,7 @@ pub enum InventoryError {
     },
     /// A row is none of what the inventory's configuration names.
     #[error(
-        "use {key:?}: the inventory's configuration lists only keys that begin with {prefix:?}"
+        "the inventory lists {key:?}, and by its configuration only keys that begin with {prefix:?}"
     )]
     OutOfPart {
         /// The key in the row.
@@ -141,13 +141,13 @@ pub enum InventoryError {
         prefix: String,
     },
     /// Both list the same bucket.
-    #[error("compare two inventories of one bucket, {bucket}")]
+    #[error("both inventories list the same bucket, {bucket}")]
     OneBucket {
         /// Name of the bucket that both list.
         bucket: String,
     },
     /// Rows cannot be kept on this machine.
-    #[error("keep rows in {}", path.display())]
+    #[error("cannot keep rows in {}", path.display())]
     Keep {
         /// File or directory.
         path: PathBuf,
@@ -156,7 +156,7 @@ pub enum InventoryError {
         source: io::Error,
     },
     /// A task ended without an answer.
-    #[error("finish sorting")]
+    #[error("sorting ended without an answer")]
     Task(#[from] tokio::task::JoinError),
 }
 

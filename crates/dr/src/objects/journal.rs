@@ -126,7 +126,7 @@ pub(super) enum Record {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// On this machine.
-    #[error("use the journal {}", path.display())]
+    #[error("cannot use the journal {}", path.display())]
     File {
         /// File or directory.
         path: PathBuf,
@@ -135,10 +135,10 @@ pub enum JournalError {
         source: io::Error,
     },
     /// In the destination bucket.
-    #[error("use the journal in the bucket")]
+    #[error("cannot use the journal in the bucket")]
     Bucket(#[from] Error),
     /// A line is not one of a journal.
-    #[error("read the journal: line {line} of {place}")]
+    #[error("line {line} of {place} is none of a journal")]
     Line {
         /// File or key.
         place: String,
@@ -149,7 +149,7 @@ pub enum JournalError {
         source: serde_json::Error,
     },
     /// An outcome of something that was not begun.
-    #[error("read the journal: {place} tells what became of {key:?}, which the run had not begun")]
+    #[error("the journal {place} tells what became of {key:?}, which the run had not begun")]
     Stray {
         /// File or key.
         place: String,
@@ -157,10 +157,10 @@ pub enum JournalError {
         key: String,
     },
     /// Changes cannot be kept on this machine.
-    #[error("keep what the journal tells")]
+    #[error("cannot keep what the journal tells")]
     Spool(#[from] SpoolError),
     /// There is no journal of this run.
-    #[error("find run {run} in {place}")]
+    #[error("{place} has no journal of run {run}")]
     Absent {
         /// Name of the run.
         run: String,

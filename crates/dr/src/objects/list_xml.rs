@@ -12,13 +12,13 @@ use super::entry::{ETag, Modified, ObjectMeta, Page, StorageClass};
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ListingError {
     /// A tag or an entity is not as XML wants it, or the text is not UTF-8.
-    #[error("read the listing: malformed at {near:?}")]
+    #[error("the listing is malformed at {near:?}")]
     Malformed {
         /// What stands there, up to 80 bytes.
         near: String,
     },
     /// An object lacks a key, size or time.
-    #[error("read the listing: {key:?} lacks {field}")]
+    #[error("in the listing {key:?} lacks {field}")]
     Missing {
         /// The key so far.
         key: String,
@@ -26,13 +26,13 @@ pub enum ListingError {
         field: &'static str,
     },
     /// Keys do not ascend in the order of their UTF-8 bytes.
-    #[error("read the listing: {key:?} is out of order")]
+    #[error("in the listing {key:?} is out of order")]
     OutOfOrder {
         /// The key that comes too late.
         key: String,
     },
     /// It ends before its last tag.
-    #[error("read the listing: it ends early")]
+    #[error("the listing ends early")]
     Truncated,
 }
 
@@ -367,7 +367,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_legal_key_comes_through_in_chunks_of_any_size(
+        fn feed_of_any_key_in_any_chunks_takes_it(
             keys in proptest::collection::btree_set("\\PC{1,12}|[ -~\n\r\t+%/]{1,12}", 0..20),
             chunk in 1_usize..200,
         ) {
@@ -378,13 +378,13 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in "(<|>|/|&|;|Contents|Key|[a-z ]){0,40}", chunk in 1_usize..9) {
+        fn feed_of_any_text_does_not_panic(text in "(<|>|/|&|;|Contents|Key|[a-z ]){0,40}", chunk in 1_usize..9) {
             let _ = read("", &text, chunk);
         }
     }
 
     #[test]
-    fn a_key_is_not_taken_from_the_owner_and_hidden_keys_are_passed_over() {
+    fn feed_of_an_owner_and_hidden_keys_takes_neither() {
         let objects = [".dr-journal/x", "a", "b"]
             .map(|key| object(key, 1))
             .concat();
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_whose_key_is_the_prefix_is_one_of_the_objects() {
+    fn feed_of_an_object_whose_key_is_the_prefix_takes_it() {
         let objects = ["p/", "p/a"].map(|key| object(key, 1)).concat();
         let page = read("p/", &answer(&objects, false), 64).unwrap();
         assert_eq!(keys(&page), ["", "a"]);
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_or_out_of_order_is_an_error() {
+    fn finish_of_a_listing_that_is_cut_short_or_out_of_order_fails() {
         let text = answer(&object("a", 1), false);
         let short = text.strip_suffix("</ListBucketResult>").unwrap();
         assert_eq!(read("", short, 9), Err(ListingError::Truncated));
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_bucket_has_an_empty_page() {
+    fn finish_of_an_empty_bucket_is_an_empty_page() {
         assert_eq!(
             read("", "<ListBucketResult xmlns=\"x\"/>", 5)
                 .unwrap()

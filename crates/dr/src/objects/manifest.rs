@@ -36,10 +36,10 @@ struct Entry {
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// The bucket cannot be listed.
-    #[error("list the bucket")]
+    #[error("cannot list the bucket")]
     List(#[from] Error),
     /// The file cannot be used.
-    #[error("use the manifest {}", path.display())]
+    #[error("cannot use the manifest {}", path.display())]
     File {
         /// Path of the manifest.
         path: PathBuf,
@@ -54,7 +54,7 @@ pub enum ManifestError {
         path: PathBuf,
     },
     /// It is not a manifest, or it was cut short or reordered.
-    #[error("read the manifest {}: line {line} is wrong", path.display())]
+    #[error("line {line} of the manifest {} is wrong", path.display())]
     Line {
         /// Path of the manifest.
         path: PathBuf,
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_that_is_cut_short_is_refused() {
+    fn open_of_a_manifest_that_is_cut_short_fails() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let read = |lines: &[&str]| {
             std::fs::write(file.path(), lines.join("\n")).unwrap();
@@ -335,7 +335,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
         // Ranges are asked for in any order, each in ascending order.
         #[test]
-        fn every_key_is_found_wherever_one_begins(
+        fn find_of_any_key_finds_it_wherever_one_begins(
             numbers in proptest::collection::btree_set(0_u64..6_000, 0..3_500),
             starts in proptest::collection::vec(0_u64..6_000, 1..8),
         ) {

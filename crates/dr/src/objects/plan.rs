@@ -249,10 +249,10 @@ impl Step {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// HeadObject failed, or the destination does not tell whether it keeps versions.
-    #[error("compare an object")]
+    #[error("cannot compare an object")]
     Ask(#[from] Error),
     /// The file of steps failed.
-    #[error("keep the plan")]
+    #[error("cannot keep the plan")]
     Spool(#[from] SpoolError),
 }
 

@@ -88,16 +88,16 @@ impl Report for Reconciliation {
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     /// HeadObject failed, or the primary does not tell whether it keeps versions.
-    #[error("compare an object")]
+    #[error("cannot compare an object")]
     Ask(#[from] Error),
     /// The file of steps failed.
-    #[error("keep the plan")]
+    #[error("cannot keep the plan")]
     Spool(#[from] SpoolError),
     /// The manifest failed.
-    #[error("use the manifest")]
+    #[error("cannot use the manifest")]
     Manifest(#[from] ManifestError),
     /// The manifest is of another bucket.
-    #[error("use the manifest: it lists {manifest}, not {dr}")]
+    #[error("the manifest lists {manifest}, not {dr}")]
     OtherBucket {
         /// The bucket in the manifest.
         manifest: String,
@@ -311,7 +311,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_was_written_in_the_primary_is_lost(
+        fn decide_of_any_three_states_loses_nothing_of_the_primary(
             base in proptest::option::of(0_u8..3),
             dr in proptest::option::of(0_u8..3),
             primary in proptest::option::of(0_u8..3),

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn usual_key_spaces_are_cut_near_the_middle() {
+    fn find_cut_of_usual_keys_lies_near_the_middle() {
         let flat: BTreeSet<String> = (0..100_000)
             .map(|n| format!("photos/obj-{n:08}.jpg"))
             .collect();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_cut_where_nothing_is_left() {
+    fn find_cut_where_nothing_is_left_is_none() {
         let keys: BTreeSet<String> = ["a", "b"].map(str::to_owned).into();
         assert_eq!(cut(&keys, "b", None).0, None);
         assert_eq!(cut(&keys, "a", Some("a~")).0, None);
@@ -192,7 +192,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cut_lies_inside_and_leaves_keys_behind_it(
+        fn find_cut_of_any_keys_lies_inside_and_leaves_keys_behind_it(
             keys in proptest::collection::btree_set("[ab\u{e9}\u{1f600}/]{1,6}", 2..60),
             at in any::<proptest::sample::Index>(),
         ) {

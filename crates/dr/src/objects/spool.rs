@@ -67,7 +67,7 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
 
 /// The file of steps cannot be written or read.
 #[derive(Debug, thiserror::Error)]
-#[error("use the file of steps {}", path.display())]
+#[error("cannot use the file of steps {}", path.display())]
 pub struct SpoolError {
     path: PathBuf,
     #[source]

@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_comes_later_does_not_wait_for_what_takes_long() {
+    async fn next_beside_work_that_takes_long_does_not_wait_for_it() {
         let gate = Arc::new(Semaphore::new(0));
         let (sender, mut coming) = mpsc::channel(8);
         let mut under_way = UnderWay::new();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_refused_does_not_begin() {
+    async fn next_of_refused_work_does_not_begin_it() {
         let (sender, mut coming) = mpsc::channel(8);
         let mut under_way = UnderWay::new();
         for number in 1..=3 {

@@ -138,25 +138,25 @@ fn states(jobs: &[JobState]) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum UndoError {
     /// It must not be.
-    #[error("undo the run: {0}")]
+    #[error("{0}")]
     Refused(UndoRefusal),
     /// The run has made batch jobs, and there is no way to ask about them.
-    #[error("undo run {run}: whether its batch jobs have ended is not known")]
+    #[error("whether the batch jobs of run {run} have ended is not known")]
     JobsUnknown {
         /// Name of the run that is to be undone.
         run: String,
     },
     /// S3 does not tell whether the run's batch jobs have ended.
-    #[error("ask whether the run's batch jobs have ended")]
+    #[error("whether the run's batch jobs have ended is not known")]
     Jobs(#[source] Error),
     /// A call failed.
-    #[error("look at the versions")]
+    #[error("cannot read the versions")]
     Call(#[from] Error),
     /// The journal cannot be kept.
-    #[error("keep the journal")]
+    #[error("cannot keep the journal")]
     Journal(#[from] JournalError),
     /// The steps cannot be kept or read.
-    #[error("keep the plan")]
+    #[error("cannot keep the plan")]
     Spool(#[from] SpoolError),
 }
 
@@ -635,7 +635,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_run_left_is_undone() {
+    fn decide_of_a_change_undoes_only_what_the_run_left() {
         let replaced = change(Action::Replace, Some("v1"), made("v2"));
         let (v1, v2) = (
             version("v1", Some("old"), false),
@@ -663,7 +663,7 @@ mod tests {
     }
 
     #[test]
-    fn a_killed_run_is_told_from_somebody_elses_write() {
+    fn decide_after_a_kill_tells_its_write_from_anothers() {
         let replaced = change(Action::Replace, Some("v1"), Outcome::Unknown);
         let v1 = version("v1", Some("old"), false);
         let ours = version("v2", Some("new"), true);
@@ -679,7 +679,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_overwritten_while_no_versions_were_kept_is_not_called_undone() {
+    fn decide_of_what_was_overwritten_without_versions_is_impossible() {
         let null = |etag: Option<&str>| version(NULL, etag, true);
         let replaced = |outcome| change(Action::Replace, Some(NULL), outcome);
         let found = decide(&replaced(made(NULL)), &[null(Some("new"))]);
@@ -720,7 +720,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_created_over_a_delete_marker_is_removed_again() {
+    fn decide_of_what_was_created_over_a_delete_marker_removes_it() {
         let created = change(Action::Create, None, made("v2"));
         let versions = [version("v2", Some("new"), true), version("m", None, false)];
         assert!(matches!(

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_key_that_xml_cannot_name_is_asked_for_encoded() {
+    async fn versions_of_a_key_that_xml_cannot_name_are_requested_encoded() {
         let version = |key: &str| ObjectVersion::builder().key(key).version_id(key).build();
         let rule = mock!(aws_sdk_s3::Client::list_object_versions)
             .match_requests(|request| {

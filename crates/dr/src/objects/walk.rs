@@ -63,7 +63,7 @@ pub trait Visitor: Send + 'static {
 #[derive(Debug, thiserror::Error)]
 pub enum WalkError<L, V> {
     /// A listing failed.
-    #[error("list the {side}")]
+    #[error("cannot list the {side}")]
     List {
         /// The side whose listing it is.
         side: Side,
@@ -72,7 +72,9 @@ pub enum WalkError<L, V> {
         source: L,
     },
     /// The server does not list in the order of UTF-8 bytes, so that a missing key could not be told.
-    #[error("list the {side}: a page after {after:?} begins with {key:?}")]
+    #[error(
+        "the {side} is not listed in the order of its keys: a page after {after:?} begins with {key:?}"
+    )]
     OutOfOrder {
         /// The side whose listing it is.
         side: Side,
@@ -82,10 +84,10 @@ pub enum WalkError<L, V> {
         key: String,
     },
     /// What came out could not be handed on.
-    #[error("take what was listed")]
+    #[error("cannot use what was listed")]
     Visit(#[source] V),
     /// A worker ended without an answer.
-    #[error("finish listing")]
+    #[error("a listing ended without an answer")]
     Worker(#[source] tokio::task::JoinError),
 }
 

@@ -11,7 +11,7 @@ use crate::restores::replicate;
 use crate::stage::{DR, ID, PRIMARY, WAITER, minutes, stage};
 
 #[tokio::test]
-async fn from_enabled_to_disabled() {
+async fn enable_status_and_disable_follow_each_other() {
     let stage = stage!(encrypted);
     let health = async || {
         let backups = stage.dr.backups().await.unwrap();
@@ -55,7 +55,7 @@ async fn from_enabled_to_disabled() {
 
 // aws-behaviour: 28
 #[tokio::test]
-async fn a_disabled_key_is_found_before_the_replication_begins() {
+async fn enable_with_a_disabled_key_is_refused_before_it_begins() {
     let stage = stage!(encrypted);
     let key = stage.database.kms.as_ref().unwrap().to_string();
     stage.kms.disable_key().key_id(&key).send().await.unwrap();
@@ -73,7 +73,7 @@ async fn a_disabled_key_is_found_before_the_replication_begins() {
 }
 
 #[tokio::test]
-async fn an_instance_without_backups_is_refused() {
+async fn plan_enable_of_an_instance_without_backups_is_refused() {
     let stage = stage!();
     let modify = stage.from.modify_db_instance().db_instance_identifier(ID);
     let modify = modify.backup_retention_period(0).apply_immediately(true);

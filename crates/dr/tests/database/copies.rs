@@ -8,7 +8,7 @@ use crate::stage::{DR, ID, NONE, WAITER, minutes, outcomes, stage};
 
 // aws-behaviour: 31
 #[tokio::test]
-async fn fifty_snapshots_are_copied_twenty_at_a_time() {
+async fn copy_of_fifty_snapshots_has_twenty_in_progress_at_most() {
     let stage = stage!();
     for n in 0..49 {
         stage.take(&format!("manual-{n}")).await;
@@ -56,7 +56,7 @@ async fn fifty_snapshots_are_copied_twenty_at_a_time() {
 
 // aws-behaviour: 31
 #[tokio::test]
-async fn the_quota_that_aws_has_counts_whatever_we_believe() {
+async fn copy_beyond_the_quota_of_aws_waits() {
     let stage = stage!();
     for n in 0..4 {
         stage.take(&format!("manual-{n}")).await;
@@ -76,7 +76,7 @@ async fn the_quota_that_aws_has_counts_whatever_we_believe() {
 
 // aws-behaviour: 31
 #[tokio::test]
-async fn a_full_region_is_said_and_not_waited_for() {
+async fn copy_to_a_full_region_ends_at_once() {
     let stage = stage!();
     stage.take("first").await;
     assert!(stage.copied(1, WAITER).await.is_complete());
@@ -91,7 +91,7 @@ async fn a_full_region_is_said_and_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_run_that_died_is_taken_up_without_a_second_copy() {
+async fn copy_after_a_run_that_died_takes_it_up() {
     let stage = stage!();
     stage.take("seed").await;
     let begun = stage.copied(1, NONE).await;
@@ -103,7 +103,7 @@ async fn a_run_that_died_is_taken_up_without_a_second_copy() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_makes_no_second_copy() {
+async fn copy_whose_answer_is_lost_is_not_made_twice() {
     let stage = stage!();
     stage.take("seed").await;
     let lost = Fault::new(FaultKind::ResponseLost)
@@ -118,7 +118,7 @@ async fn a_lost_answer_makes_no_second_copy() {
 }
 
 #[tokio::test]
-async fn throttling_through_a_whole_wait_is_survived() {
+async fn copy_under_throttling_for_its_whole_wait_survives() {
     let stage = stage!();
     stage.take("seed").await;
     let begun = stage.copied(1, NONE).await;
@@ -135,7 +135,7 @@ async fn throttling_through_a_whole_wait_is_survived() {
 
 // aws-behaviour: 28
 #[tokio::test]
-async fn the_key_is_checked_before_anything_is_begun() {
+async fn copy_with_a_wrong_key_begins_nothing() {
     let mut stage = stage!(encrypted);
     stage.take("seed").await;
     let good = stage.database.kms.take();
@@ -170,7 +170,7 @@ async fn the_key_is_checked_before_anything_is_begun() {
 }
 
 #[tokio::test]
-async fn a_copy_that_fails_is_made_again_under_another_name() {
+async fn copy_after_one_that_failed_takes_another_name() {
     let stage = stage!();
     stage.take("seed").await;
     stage.rds.end_snapshot_as(DR, "app-*", "failed");
@@ -200,7 +200,7 @@ async fn a_copy_that_fails_is_made_again_under_another_name() {
 }
 
 #[tokio::test]
-async fn only_good_snapshots_are_copied() {
+async fn copy_of_snapshots_takes_only_good_ones() {
     let stage = stage!();
     for id in ["good", "bad", "going"] {
         stage.take(id).await;
@@ -220,7 +220,7 @@ async fn only_good_snapshots_are_copied() {
 }
 
 #[tokio::test]
-async fn a_source_that_goes_before_its_turn_fails_alone() {
+async fn copy_of_a_source_that_is_deleted_before_its_turn_fails_alone() {
     let mut stage = stage!();
     for id in ["older", "newer"] {
         stage.take(id).await;
@@ -251,7 +251,7 @@ async fn a_source_that_goes_before_its_turn_fails_alone() {
 
 // aws-behaviour: 7
 #[tokio::test]
-async fn a_stale_copy_of_the_same_name_is_not_taken_for_a_new_one() {
+async fn copy_beside_a_stale_one_of_the_same_name_is_made() {
     let stage = stage!();
     stage.take("seed").await;
     let first = stage.copied(1, WAITER).await;

@@ -152,7 +152,7 @@ async fn start(base: Base) -> Option<LocalAws> {
 
 // aws-behaviour: 26
 #[tokio::test]
-async fn on_the_simulated_rds() {
+async fn copy_and_restore_on_the_simulated_rds_agree() {
     if let Some(aws) = start(Base::Ministack).await {
         copy_and_restore(&aws, true).await;
     }
@@ -162,7 +162,7 @@ async fn on_the_simulated_rds() {
 /// gone with its region, and no replicated backup: that part is left to the simulated RDS.
 // aws-behaviour: 26
 #[tokio::test]
-async fn on_moto() {
+async fn copy_and_restore_on_moto_agree() {
     if let Some(aws) = start(Base::Moto).await {
         copy_and_restore(&aws, false).await;
     }

@@ -34,7 +34,7 @@ pub(crate) async fn replicate(stage: &Stage) {
 // aws-behaviour: 6
 // aws-behaviour: 29
 #[tokio::test]
-async fn the_freshest_point_is_restored_without_the_primary_region() {
+async fn restore_without_the_primary_region_takes_the_freshest_point() {
     let Some(stage) = with_copy(true).await else {
         return;
     };
@@ -74,7 +74,7 @@ async fn the_freshest_point_is_restored_without_the_primary_region() {
 
 // aws-behaviour: 30
 #[tokio::test]
-async fn a_run_that_died_is_taken_up_with_what_it_had_chosen() {
+async fn restore_after_a_run_that_died_keeps_its_choice() {
     let Some(stage) = with_copy(false).await else {
         return;
     };
@@ -100,7 +100,7 @@ async fn a_run_that_died_is_taken_up_with_what_it_had_chosen() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_and_throttling_make_no_second_restore() {
+async fn restore_under_throttling_whose_answer_is_lost_is_not_made_twice() {
     let Some(stage) = with_copy(false).await else {
         return;
     };
@@ -115,7 +115,7 @@ async fn a_lost_answer_and_throttling_make_no_second_restore() {
 }
 
 #[tokio::test]
-async fn a_restore_that_ends_badly_says_what_to_do() {
+async fn restore_that_ends_badly_tells_what_to_do() {
     let Some(stage) = with_copy(false).await else {
         return;
     };
@@ -146,7 +146,7 @@ async fn a_restore_that_ends_badly_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn an_instance_of_that_name_is_left_alone() {
+async fn restore_to_the_name_of_an_instance_is_refused() {
     let Some(stage) = with_copy(false).await else {
         return;
     };
@@ -166,7 +166,7 @@ async fn an_instance_of_that_name_is_left_alone() {
 
 // aws-behaviour: 28
 #[tokio::test]
-async fn a_key_that_was_disabled_is_found_before_the_restore() {
+async fn restore_with_a_disabled_key_is_refused_before_it_begins() {
     let Some(stage) = with_copy(true).await else {
         return;
     };
@@ -183,7 +183,7 @@ async fn a_key_that_was_disabled_is_found_before_the_restore() {
 }
 
 #[tokio::test]
-async fn nothing_usable_is_said_with_what_is_there() {
+async fn plan_restore_without_a_usable_point_is_refused_with_what_there_is() {
     let Some(stage) = with_copy(false).await else {
         return;
     };

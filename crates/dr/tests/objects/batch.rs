@@ -70,7 +70,7 @@ async fn followed(rules: &[&Rule], deadline: u64, stopped: bool) -> JobState {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_is_followed_to_its_end() {
+async fn follow_of_a_job_goes_on_to_its_end() {
     let rules = [
         describe(JobStatus::New, 0, 0),
         describe(JobStatus::Preparing, 0, 0),
@@ -86,7 +86,7 @@ async fn a_job_is_followed_to_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_ends_otherwise_is_not_called_complete() {
+async fn follow_of_a_job_that_fails_is_not_complete() {
     for (status, succeeded, failed) in [
         (JobStatus::Complete, 9, 1),
         (JobStatus::Failed, 0, 0),
@@ -99,7 +99,7 @@ async fn a_job_that_ends_otherwise_is_not_called_complete() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_the_deadline_and_at_an_interrupt_a_job_is_left_running() {
+async fn follow_at_its_deadline_or_an_interrupt_leaves_the_job_running() {
     let waiting = || describe(JobStatus::Suspended, 0, 0);
     let job = followed(&[&waiting(), &waiting(), &waiting()], 15, false).await;
     assert!(!job.ended && !job.is_complete(), "{job:?}");
@@ -108,7 +108,7 @@ async fn at_the_deadline_and_at_an_interrupt_a_job_is_left_running() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_that_does_not_answer_for_a_while_is_asked_again() {
+async fn follow_in_a_silent_region_asks_again_until_the_deadline() {
     let busy = mock!(aws_sdk_s3control::Client::describe_job)
         .sequence()
         .http_status(503, None)
@@ -149,7 +149,7 @@ async fn perform(stage: &Stage, manifest: &str) -> Vec<String> {
 
 // aws-behaviour: 13
 #[tokio::test]
-async fn a_job_copies_what_was_planned_and_can_be_undone() {
+async fn submit_of_a_plan_copies_it_and_can_be_undone() {
     let Some(stage) = Stage::open().await else {
         return;
     };
@@ -301,7 +301,7 @@ async fn interrupted_after(stage: &Stage, run: &str, jobs: usize, create: &Rule)
 }
 
 #[tokio::test]
-async fn an_interrupt_leaves_jobs_unmade() {
+async fn submit_that_is_interrupted_leaves_jobs_unmade() {
     let Some(stage) = Stage::open().await else {
         return;
     };
@@ -337,7 +337,7 @@ async fn an_interrupt_leaves_jobs_unmade() {
 }
 
 #[tokio::test]
-async fn a_job_that_may_have_been_made_is_in_the_journal() {
+async fn submit_whose_answer_is_lost_has_its_job_in_the_journal() {
     let Some(stage) = Stage::open().await else {
         return;
     };
@@ -375,7 +375,7 @@ async fn unfinished(id: Option<&str>, rules: &[&Rule]) -> Result<Vec<String>, aw
 }
 
 #[tokio::test]
-async fn a_job_that_has_not_ended_is_known() {
+async fn unfinished_jobs_of_a_run_are_those_that_have_not_ended() {
     for status in [JobStatus::Active, JobStatus::Suspended, JobStatus::New] {
         let found = unfinished(Some("job-1"), &[&describe(status, 0, 0)]).await;
         assert_eq!(found.unwrap(), ["job-1"]);
@@ -406,7 +406,7 @@ async fn a_job_that_has_not_ended_is_known() {
 }
 
 #[tokio::test]
-async fn a_job_without_an_id_is_found_by_its_description() {
+async fn unfinished_jobs_without_an_id_are_found_by_their_description() {
     let list = |description: &'static str| {
         mock!(aws_sdk_s3control::Client::list_jobs)
             .match_requests(|request| {
@@ -429,7 +429,7 @@ async fn a_job_without_an_id_is_found_by_its_description() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_has_written_is_not_in_the_manifest() {
+async fn submit_beside_anothers_writes_leaves_them_out_of_the_manifest() {
     let Some(stage) = Stage::open().await else {
         return;
     };

@@ -84,7 +84,7 @@ async fn approve_of_a_destination_without_versions_is_refused() {
 
 // aws-behaviour: 10
 #[tokio::test]
-async fn check_places_of_swapped_buckets_is_refused() {
+async fn check_locations_of_swapped_buckets_is_refused() {
     let stage = stage!();
     let pairs = [("photos".parse().unwrap(), "photos-dr".parse().unwrap())];
     let refused = check_locations(

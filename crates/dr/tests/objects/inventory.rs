@@ -162,7 +162,7 @@ async fn compare(a: &Inventory, b: &Inventory) -> Result<Parity, (Side, Inventor
 
 // aws-behaviour: 11
 #[tokio::test]
-async fn two_inventories_are_compared_whatever_the_order_of_their_rows() {
+async fn parity_of_inventories_in_any_order_of_rows_is_the_same() {
     let Some(stage) = open().await else {
         return;
     };
@@ -210,7 +210,7 @@ async fn two_inventories_are_compared_whatever_the_order_of_their_rows() {
 }
 
 #[tokio::test]
-async fn an_inventory_of_a_part_is_told_and_never_taken_for_the_whole() {
+async fn parity_of_inventories_of_a_part_is_never_the_whole() {
     let Some(stage) = open().await else {
         return;
     };
@@ -297,7 +297,7 @@ async fn an_inventory_of_a_part_is_told_and_never_taken_for_the_whole() {
 }
 
 #[tokio::test]
-async fn an_inventory_that_cannot_be_trusted_is_refused() {
+async fn parity_of_an_inventory_that_cannot_be_trusted_fails() {
     let Some(stage) = open().await else {
         return;
     };

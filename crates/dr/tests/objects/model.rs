@@ -237,7 +237,7 @@ async fn run(stage: &Stage, number: usize, case: &Case) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn after_a_sync_the_destination_is_the_model_and_undo_brings_back_what_was() {
+async fn sync_under_faults_reaches_the_model_and_undo_brings_back_what_was() {
     let Some(stage) = Stage::impatient().await else {
         return;
     };

@@ -19,7 +19,7 @@ use crate::stage::{Stage, approve, deleting, options, see_one};
 
 // aws-behaviour: 11
 #[tokio::test]
-async fn the_same_size_with_other_content_is_found_and_repaired() {
+async fn sync_of_the_same_size_with_other_content_repairs_it() {
     let stage = stage!();
     stage.put_source("a", b"good").await;
     // Newer, and of the same size: what sync by size and time takes for done.
@@ -86,7 +86,7 @@ async fn put_in_parts(stage: &Stage, key: &str, parts: &[Vec<u8>]) {
 
 // aws-behaviour: 12
 #[tokio::test]
-async fn a_multipart_object_is_not_called_different_for_its_etag() {
+async fn parity_of_a_multipart_object_is_not_different_for_its_etag() {
     // It tells the sizes of parts, which ministack does not.
     let Some(stage) = Stage::on(Base::Moto).await else {
         return;
@@ -124,7 +124,7 @@ async fn a_multipart_object_is_not_called_different_for_its_etag() {
 }
 
 #[tokio::test]
-async fn metadata_tags_and_headers_come_along() {
+async fn sync_of_an_object_keeps_metadata_tags_and_headers() {
     let stage = stage!();
     stage
         .from
@@ -163,7 +163,7 @@ async fn metadata_tags_and_headers_come_along() {
 
 // aws-behaviour: 13
 #[tokio::test]
-async fn an_archived_object_is_named_and_not_copied() {
+async fn sync_of_an_archived_object_names_it() {
     let stage = stage!();
     stage
         .from
@@ -191,7 +191,7 @@ async fn an_archived_object_is_named_and_not_copied() {
 
 // aws-behaviour: 13
 #[tokio::test]
-async fn an_archived_object_is_copied_once_it_is_restored() {
+async fn sync_of_an_archived_object_copies_it_once_restored() {
     let stage = stage!();
     let put = stage.from.s3.put_object().bucket("photos").key("cold");
     let put = put.storage_class(StorageClass::DeepArchive);
@@ -236,7 +236,7 @@ const KMS_KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd
 
 // aws-behaviour: 12
 #[tokio::test]
-async fn copies_are_encrypted_with_the_key_of_the_dr_side() {
+async fn sync_with_a_kms_key_encrypts_the_copies_with_it() {
     // In one piece, and in parts on the base that tells their sizes.
     for base in [Base::Ministack, Base::Moto] {
         let Some(stage) = Stage::on(base).await else {
@@ -267,7 +267,7 @@ async fn copies_are_encrypted_with_the_key_of_the_dr_side() {
 
 // aws-behaviour: 12
 #[tokio::test]
-async fn an_etag_under_a_kms_key_proves_no_difference() {
+async fn parity_of_etags_under_a_kms_key_proves_no_difference() {
     let stage = stage!();
     stage.put_source("a", b"good").await;
     put_keyed(&stage, "a", b"evil").await;
@@ -295,7 +295,7 @@ async fn an_etag_under_a_kms_key_proves_no_difference() {
 }
 
 #[tokio::test]
-async fn keys_of_every_kind_come_through() {
+async fn sync_of_keys_of_every_kind_copies_them() {
     let stage = stage!();
     let long = "k".repeat(1_024);
     let keys = [
@@ -328,7 +328,7 @@ async fn keys_of_every_kind_come_through() {
 }
 
 #[tokio::test]
-async fn keys_that_xml_cannot_name_are_copied_and_deleted() {
+async fn sync_of_keys_that_xml_cannot_name_copies_and_deletes_them() {
     let stage = stage!();
     let keys = ["a\u{1}b", "\u{1b}[31m", "plain", "\u{ffff}"];
     for key in keys {
@@ -345,7 +345,7 @@ async fn keys_that_xml_cannot_name_are_copied_and_deleted() {
 }
 
 #[tokio::test]
-async fn an_object_whose_key_is_the_prefix_is_copied_and_compared() {
+async fn sync_of_an_object_whose_key_is_the_prefix_copies_it() {
     let mut stage = stage!();
     stage.put_source("2026/", b"what the folder is about").await;
     stage.put_source("2026/a", b"a").await;
@@ -372,7 +372,7 @@ async fn an_object_whose_key_is_the_prefix_is_copied_and_compared() {
 }
 
 #[tokio::test]
-async fn a_folders_mark_has_no_place_in_a_whole_bucket_and_its_content_is_not_lost_silently() {
+async fn sync_of_a_folders_mark_to_a_whole_bucket_loses_no_content_silently() {
     let mut stage = stage!();
     stage.put_source("2026/", b"").await;
     stage.put_source("2026/a", b"a").await;
@@ -450,7 +450,7 @@ async fn undo_of_what_was_written_while_versions_were_suspended_is_called_imposs
 }
 
 #[tokio::test]
-async fn an_object_that_changes_while_it_is_copied_is_copied_as_it_is_then() {
+async fn sync_of_an_object_that_changes_copies_it_as_it_is_then() {
     let stage = stage!();
     stage.put_source("a", b"old").await;
     let planned = stage.plan(&options()).await;
@@ -461,7 +461,7 @@ async fn an_object_that_changes_while_it_is_copied_is_copied_as_it_is_then() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_has_written_meanwhile_is_neither_overwritten_nor_deleted() {
+async fn sync_beside_anothers_writes_neither_overwrites_nor_deletes_them() {
     let stage = stage!();
     stage.put_source("both", b"source").await;
     stage.put_source("keep", b"same").await;
@@ -482,7 +482,7 @@ async fn what_somebody_else_has_written_meanwhile_is_neither_overwritten_nor_del
 }
 
 #[tokio::test]
-async fn a_deletion_whose_answer_is_lost_is_known_and_can_be_undone() {
+async fn sync_whose_deletion_loses_its_answer_can_be_undone() {
     let stage = stage!();
     stage.put_source("new", b"x").await;
     stage.put_source("keep", b"x").await;
@@ -507,7 +507,7 @@ async fn a_deletion_whose_answer_is_lost_is_known_and_can_be_undone() {
 }
 
 #[tokio::test]
-async fn the_first_interrupt_drains_and_the_next_run_finishes() {
+async fn sync_that_is_interrupted_drains_and_the_next_finishes() {
     let stage = stage!();
     for n in 0..40 {
         stage.put_source(&format!("k{n:02}"), b"x").await;
@@ -545,7 +545,7 @@ async fn the_first_interrupt_drains_and_the_next_run_finishes() {
 }
 
 #[tokio::test]
-async fn only_a_runs_own_uploads_are_aborted() {
+async fn abort_open_uploads_of_a_killed_run_leaves_those_of_others() {
     let stage = stage!();
     let open = async |key: &str| {
         let upload = stage

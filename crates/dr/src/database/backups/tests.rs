@@ -29,7 +29,7 @@ fn source() -> Instance {
 }
 
 #[test]
-fn replication_is_begun_once_and_left_alone_then() {
+fn plan_enable_of_a_replication_that_goes_on_changes_nothing() {
     let plan = |backups: &[Backup]| {
         plan_enable(&database(false), Some(&source()), backups, regions())
             .unwrap()
@@ -47,7 +47,7 @@ fn replication_is_begun_once_and_left_alone_then() {
 }
 
 #[test]
-fn what_aws_would_refuse_is_refused_before() {
+fn plan_enable_of_what_aws_would_refuse_is_refused() {
     let refused = |database: Database, source: Option<&Instance>, backups: &[Backup]| {
         plan_enable(&database, source, backups, regions()).unwrap_err()
     };
@@ -86,7 +86,7 @@ fn what_aws_would_refuse_is_refused_before() {
 }
 
 #[test]
-fn no_data_is_unknown_and_no_replication_is_wrong() {
+fn status_without_data_is_unknown_and_without_replication_wrong() {
     let objective = Duration::from_secs(600);
     let as_of = at("2026-11-22T12:00:00Z");
     let health = |backups: &[Backup]| status("db", backups, regions().0, objective, as_of).health;
@@ -112,7 +112,7 @@ fn no_data_is_unknown_and_no_replication_is_wrong() {
 }
 
 #[test]
-fn stopping_says_what_it_gives_up() {
+fn plan_disable_of_a_replication_tells_what_it_gives_up() {
     assert!(plan_disable("db", &[], regions()).is_none());
     let kept = backup("retained", Some("2026-11-22T11:55:00Z"));
     assert!(plan_disable("db", &[kept], regions()).is_none());

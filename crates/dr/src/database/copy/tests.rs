@@ -22,7 +22,7 @@ fn plan(sources: &[Snapshot], present: &[Snapshot], last: usize) -> CopyPlan {
 
 // aws-behaviour: 7
 #[test]
-fn an_existing_copy_counts_only_if_it_is_of_that_source_and_time() {
+fn plan_copies_beside_another_copy_counts_only_one_of_that_source_and_time() {
     let mut sources = sources();
     let good = copy_of(&sources[4], "any-name");
     let fresh = plan(&sources, &[], 1);
@@ -56,7 +56,7 @@ fn an_existing_copy_counts_only_if_it_is_of_that_source_and_time() {
 }
 
 #[test]
-fn nothing_to_copy_is_said_with_what_was_seen() {
+fn plan_copies_without_a_good_snapshot_is_refused_with_what_there_is() {
     let refused =
         |sources: &[Snapshot]| plan_copies(sources, &[], "db", regions(), 3, None).unwrap_err();
     let none = refused(&[]);
@@ -81,7 +81,7 @@ fn nothing_to_copy_is_said_with_what_was_seen() {
 }
 
 #[test]
-fn only_one_may_be_asked_for() {
+fn plan_copies_of_one_snapshot_leaves_the_others() {
     let sources = sources();
     let plan = plan_copies(&sources, &[], "db", regions(), 9, Some(&sources[1].arn)).unwrap();
     assert_eq!(plan.steps.len(), 1);
@@ -89,7 +89,7 @@ fn only_one_may_be_asked_for() {
 }
 
 #[test]
-fn the_error_that_a_wait_ended_with_is_shown() {
+fn document_of_copies_whose_wait_ended_with_an_error_shows_it() {
     let source = snapshot("rds:db-10", at("2026-11-10T03:00:00Z"));
     let copied = Copied {
         database: "db".to_owned(),

@@ -123,7 +123,7 @@ mod tests {
 
     // aws-behaviour: 29
     #[test]
-    fn each_default_that_aws_would_choose_is_found() {
+    fn differences_of_an_instance_with_a_default_of_aws_name_it() {
         let pair = |name: &str, status: &str| (name.to_owned(), status.to_owned());
         let mut good = instance("db-dr");
         good.class = Some("db.t4g.medium".to_owned());

@@ -42,7 +42,7 @@ const NEW: &str = "2026-02-01T00:00:00Z";
 
 // aws-behaviour: 11
 #[test]
-fn equal_size_is_never_enough() {
+fn compare_details_of_equal_sizes_alone_proves_nothing() {
     for mode in [Mode::Auto, Mode::Checksum] {
         let verdict = compare_listed(mode, &meta(5, A, OLD, ""), &meta(5, B, NEW, ""));
         assert_eq!(verdict, None, "{mode:?}");
@@ -57,7 +57,7 @@ fn equal_size_is_never_enough() {
 
 // aws-behaviour: 12
 #[test]
-fn etags_are_compared_only_where_they_mean_something() {
+fn compare_details_of_etags_that_mean_nothing_ignores_them() {
     let (multi, other) = (format!("{A}-2"), format!("{B}-2"));
     let plain = detail(5, A);
     // Under a key: no word about the content.
@@ -90,7 +90,7 @@ fn etags_are_compared_only_where_they_mean_something() {
 
 // aws-behaviour: 12
 #[test]
-fn checksums_decide_where_etags_do_not() {
+fn compare_details_of_useless_etags_goes_by_checksums() {
     let mut keyed = detail(5, B);
     keyed.encryption = Encryption::Keyed;
     keyed.checksums = vec![crc("x", true)];
@@ -120,7 +120,7 @@ fn checksums_decide_where_etags_do_not() {
 
 // aws-behaviour: 13
 #[test]
-fn an_archived_source_is_neither_equal_nor_copyable() {
+fn compare_details_of_an_archived_source_is_archived() {
     let archived = meta(5, A, OLD, "DEEP_ARCHIVE");
     assert_eq!(
         compare_listed(Mode::Auto, &archived, &meta(6, B, NEW, "")),
@@ -141,7 +141,7 @@ fn an_archived_source_is_neither_equal_nor_copyable() {
 }
 
 #[test]
-fn size_and_time_are_taken_for_equal_only_when_asked_for() {
+fn compare_listed_by_size_and_time_is_equal_only_when_requested() {
     let verdict =
         |from, to| compare_listed(Mode::SizeMtime, &meta(5, A, from, ""), &meta(5, B, to, ""));
     assert_eq!(verdict(OLD, NEW), Some(Verdict::Equal(Proof::SizeAndTime)));
@@ -226,7 +226,7 @@ fn stored() -> impl Strategy<Value = Stored> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
     #[test]
-    fn a_verdict_is_never_wrong(source in stored(), destination in stored(), checksum in any::<bool>()) {
+    fn compare_details_of_any_two_objects_is_never_wrong(source in stored(), destination in stored(), checksum in any::<bool>()) {
         let mode = if checksum { Mode::Checksum } else { Mode::Auto };
         let (a, b) = (describe(&source, 1), describe(&destination, 2));
         let same = source.content == destination.content;

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_configuration_is_named_by_the_place_of_its_manifest() {
+    fn configuration_of_a_manifest_is_named_by_its_key() {
         let id = |key: &str| configuration(key, "photos").map(str::to_owned);
         let daily = Some("daily".to_owned());
         let time = "2026-11-22T01-00Z/manifest.json";

@@ -27,7 +27,7 @@ fn listed(key: &str, size: &str, etag: &str, day: u8, encryption: &str) -> Row {
 }
 
 #[test]
-fn a_row_is_read_as_s3_writes_it() {
+fn read_of_a_row_takes_what_s3_writes() {
     let row = listed("a+b%2Bc%0A%C3%A9", "3", A, 1, "SSE-S3");
     assert_eq!(row.key, "a b+c\n\u{e9}");
     assert!(row.plain && row.meta.size == 3);
@@ -53,7 +53,7 @@ fn a_row_is_read_as_s3_writes_it() {
 }
 
 #[test]
-fn a_row_that_is_none_says_why() {
+fn read_of_a_wrong_row_tells_why() {
     let good = [
         "photos",
         "k",
@@ -80,7 +80,7 @@ fn a_row_that_is_none_says_why() {
 }
 
 #[test]
-fn a_missing_column_is_named() {
+fn columns_of_a_schema_that_lacks_one_names_it() {
     for wanted in ["Size", "ETag", "LastModifiedDate"] {
         let schema = SCHEMA.replace(wanted, "Other");
         let problem = columns(&schema).unwrap_err();
@@ -105,7 +105,7 @@ fn judge(source: Option<Row>, destination: Option<Row>, days: (u8, u8)) -> Parit
 
 // aws-behaviour: 12
 #[test]
-fn etags_count_only_where_they_are_comparable() {
+fn tally_of_etags_under_a_key_proves_no_difference() {
     let finding = |a: &str, b: &str, encryption: &str| {
         let (a, b) = (
             listed("k", "1", a, 1, encryption),
@@ -123,7 +123,7 @@ fn etags_count_only_where_they_are_comparable() {
 }
 
 #[test]
-fn what_is_newer_than_an_inventory_is_neither_equal_nor_different() {
+fn tally_of_what_is_newer_than_an_inventory_is_not_provable() {
     let row = |day| Some(listed("k", "1", A, day, "SSE-S3"));
     let other = |day| Some(listed("k", "2", B, day, "SSE-S3"));
     let cases = [
@@ -143,7 +143,7 @@ fn what_is_newer_than_an_inventory_is_neither_equal_nor_different() {
 proptest! {
     // However many runs there are, and in whatever order rows come, the newest row of each key comes once.
     #[test]
-    fn rows_come_sorted_and_once(
+    fn rows_in_any_order_come_sorted_and_once(
         keys in proptest::collection::vec(("[ab/]{1,3}", 1_u8..28), 0..300),
         limit in 1_usize..3_000,
     ) {

@@ -69,7 +69,7 @@ fn tree() -> impl Strategy<Value = BTreeMap<String, u64>> {
 
 proptest! {
     #[test]
-    fn every_key_is_seen_once_with_what_both_sides_say(
+    fn walk_of_any_buckets_visits_every_key_once(
         source in tree(), destination in tree(), page in 1_usize..9, workers in 1_usize..6,
     ) {
         let mut expected: BTreeMap<String, (Option<u64>, Option<u64>)> = BTreeMap::new();
@@ -94,7 +94,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_flat_bucket_is_shared_among_workers() {
+async fn walk_of_a_flat_bucket_is_shared_among_workers() {
     let keys: BTreeMap<String, u64> = (0..50_000).map(|n| (format!("obj-{n:06}"), 1)).collect();
     let model = |keys| Arc::new(Model { keys, page: 1_000 });
     let seen = walk(model(keys.clone()), model(keys), 4, Seen::default)
@@ -123,7 +123,7 @@ impl Lister for Stuck {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_go_forward_is_an_error() {
+async fn walk_of_a_server_that_does_not_go_forward_fails() {
     let ended = walk(Arc::new(Stuck), Arc::new(Stuck), 1, Seen::default).await;
     assert!(matches!(ended, Err(WalkError::OutOfOrder { .. })));
 }

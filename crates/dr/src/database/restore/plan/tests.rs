@@ -67,7 +67,7 @@ fn plan(ask: &Ask<'_>, points: &[RecoveryPoint]) -> Result<RestorePlan, Refusal>
 
 // aws-behaviour: 6
 #[test]
-fn the_freshest_is_taken_unless_another_is_asked_for() {
+fn plan_restore_without_a_wish_takes_the_freshest() {
     let chosen = plan(&LATEST, &points()).unwrap();
     assert_eq!(chosen.choice.kind, Kind::ReplicatedBackup);
     assert_eq!((chosen.step, chosen.rpo_seconds), (RestoreStep::Begin, 300));
@@ -89,7 +89,7 @@ fn the_freshest_is_taken_unless_another_is_asked_for() {
 }
 
 #[test]
-fn a_point_in_time_needs_a_backup_that_reaches_it() {
+fn plan_restore_of_a_time_needs_a_backup_that_reaches_it() {
     let time = |text: &str| Ask {
         at: At::Time(at(text)),
         ..LATEST
@@ -108,7 +108,7 @@ fn a_point_in_time_needs_a_backup_that_reaches_it() {
 }
 
 #[test]
-fn nothing_to_restore_from_is_said_with_what_was_seen() {
+fn plan_restore_from_nothing_is_refused_with_what_there_is() {
     let none = plan(&LATEST, &[]).unwrap_err();
     assert_eq!(
         none.to_string(),
@@ -132,7 +132,7 @@ fn nothing_to_restore_from_is_said_with_what_was_seen() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_left_alone_unless_it_is_this_restore() {
+fn plan_restore_to_a_taken_name_is_refused_unless_it_is_this_restore() {
     let mut there = instance("db-dr");
     let taken = |there: &Instance, ask: Ask<'_>| {
         let ask = Ask {
@@ -208,7 +208,7 @@ fn a_name_that_is_taken_is_left_alone_unless_it_is_this_restore() {
 
 // aws-behaviour: 29
 #[test]
-fn nothing_is_restored_with_the_defaults_of_aws() {
+fn plan_restore_without_settings_is_refused() {
     let mut database = database();
     database.restore = None;
     let request = RestoreRequest {
