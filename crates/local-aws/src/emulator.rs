@@ -1,6 +1,8 @@
 //! The emulator behind the proxy.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -81,6 +83,8 @@ pub(crate) struct Running {
     pub(crate) authority: Authority,
     /// What the proxy has to add.
     pub(crate) rules: Rules,
+    /// What it wants to hear from who asks it; `None` where it was not started here.
+    pub(crate) secret: Option<String>,
     /// Whether it wants to know which regions are down: see `replication.py`.
     pub(crate) holds_replication: bool,
     kept: Kept,
@@ -126,16 +130,41 @@ pub(crate) struct Places {
     pub(crate) python: PathBuf,
 }
 
+/// How an emulator shall run.
+pub(crate) struct Wanted {
+    /// The port that URLs in its answers lead to.
+    pub(crate) proxy_port: u16,
+    /// Whether it may run the code of functions as processes of its own.
+    pub(crate) executors: bool,
+    /// Known to the proxy and to the emulator, and to nobody else.
+    pub(crate) secret: String,
+}
+
+impl Wanted {
+    pub(crate) fn new(proxy_port: u16, executors: bool) -> Result<Self, StartError> {
+        let mut random = [0; 16];
+        File::open("/dev/urandom")
+            .and_then(|mut source| source.read_exact(&mut random))
+            .map_err(|source| StartError::Secret { source })?;
+        let secret = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self {
+            proxy_port,
+            executors,
+            secret,
+        })
+    }
+}
+
 impl Base {
-    /// Starts the base and waits until it answers. URLs that it hands out shall lead to `proxy_port`.
+    /// Starts the base and waits until it answers.
     pub(crate) async fn start(
         &self,
         places: &Places,
-        proxy_port: u16,
+        wanted: Wanted,
     ) -> Result<Running, StartError> {
         let process = async |package: Package| {
             let python = venv::prepare(package, places).await?;
-            Process::start(&python, package.bootstrap, proxy_port)
+            Process::start(&python, package.bootstrap, &wanted)
                 .await
                 .map(Kept::Process)
         };
@@ -147,7 +176,7 @@ impl Base {
                 Rules::default(),
             ),
             Self::Docker => (
-                Kept::Container(Box::new(Container::start(proxy_port).await?)),
+                Kept::Container(Box::new(Container::start(&wanted).await?)),
                 MINISTACK_READY,
                 Rules::default(),
             ),
@@ -190,9 +219,11 @@ impl Base {
             });
         }
         let holds_replication = matches!(self, Self::Ministack | Self::Docker);
+        let secret = (!matches!(self, Self::Url(_))).then_some(wanted.secret);
         Ok(Running {
             authority,
             rules,
+            secret,
             holds_replication,
             kept,
         })

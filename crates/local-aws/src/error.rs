@@ -66,6 +66,12 @@ pub enum StartError {
         /// What the file system answered.
         source: io::Error,
     },
+    /// There is no randomness to make a secret of.
+    #[error("read /dev/urandom")]
+    Secret {
+        /// What the system answered.
+        source: io::Error,
+    },
     /// The child process could not be run.
     #[error("run the emulator")]
     Child {

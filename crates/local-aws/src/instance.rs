@@ -6,7 +6,7 @@ use std::sync::Arc;
 use directories::ProjectDirs;
 use tokio::task::JoinHandle;
 
-use crate::emulator::{Base, Places, Running};
+use crate::emulator::{Base, Places, Running, Wanted};
 use crate::error::StartError;
 use crate::fault::{Fault, FaultId, Faults};
 use crate::log::{Log, LogEntry};
@@ -24,6 +24,7 @@ pub struct Builder {
     seed: u64,
     cache_dir: Option<PathBuf>,
     python: Option<PathBuf>,
+    executors: bool,
     rds: RdsChoice,
 }
 
@@ -57,6 +58,14 @@ impl Builder {
     #[must_use]
     pub fn base(mut self, base: Base) -> Self {
         self.base = base;
+        self
+    }
+
+    /// The emulator may run the code of Lambda functions and the like as processes on this machine, with all rights of
+    /// the user. Off unless asked for: their invocations fail.
+    #[must_use]
+    pub fn executors(mut self) -> Self {
+        self.executors = true;
         self
     }
 
@@ -125,7 +134,10 @@ impl Builder {
         })?;
         let running = self
             .base
-            .start(&Places { cache, python }, address.port())
+            .start(
+                &Places { cache, python },
+                Wanted::new(address.port(), self.executors)?,
+            )
             .await?;
         let options = match (self.rds, &self.base) {
             (RdsChoice::Simulated(options), _) => Some(options),

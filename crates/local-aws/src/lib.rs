@@ -31,6 +31,7 @@ mod rds;
 mod region;
 mod request;
 mod state;
+mod stranger;
 
 pub use control::{Control, ControlError, ListedFault, LogPage, Status};
 pub use emulator::{Base, UnknownBase};

@@ -27,6 +27,7 @@ use crate::pagination;
 use crate::region::{Cut, Gate, RegionState};
 use crate::request::{Call, Read};
 use crate::state::State;
+use crate::stranger;
 
 mod body;
 mod connection;
@@ -92,6 +93,10 @@ impl Proxy {
             let proxy = self.clone();
             let (reset, last) = (reset.clone(), last.clone());
             async move {
+                if let Some(why) = stranger::refusal(request.headers()) {
+                    tracing::warn!(why, "a request is refused");
+                    return Ok(forbidden(why));
+                }
                 if request.uri().path().starts_with(PREFIX) {
                     return Ok(proxy.control(request, &last).await);
                 }
@@ -414,6 +419,13 @@ fn full(bytes: Bytes) -> Body {
     Full::new(bytes)
         .map_err(|never| match never {})
         .boxed_unsync()
+}
+
+/// To whoever is no client of AWS.
+fn forbidden(why: &'static str) -> Response<Body> {
+    let mut answer = Response::new(full(Bytes::from_static(why.as_bytes())));
+    *answer.status_mut() = StatusCode::FORBIDDEN;
+    answer
 }
 
 fn finish(record: &mut Record<'_>, answer: Response<Full<Bytes>>) -> Response<Body> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ORIGIN};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -24,10 +24,6 @@ const FOLLOW: Duration = Duration::from_secs(20);
 
 /// Answers a request below [`PREFIX`].
 pub(crate) async fn answer(state: &State, parts: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
-    // A page in somebody's browser may send requests here, but it cannot leave this header out.
-    if parts.headers.contains_key(ORIGIN) {
-        return text(StatusCode::FORBIDDEN, "not for browsers");
-    }
     let path: Vec<String> = parts
         .uri
         .path()

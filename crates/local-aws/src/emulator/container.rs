@@ -13,7 +13,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::process::environment;
+use super::Wanted;
+use super::process::{LISTEN, environment};
 use super::venv::Package;
 use crate::error::StartError;
 
@@ -36,7 +37,7 @@ pub(super) struct Container {
 }
 
 impl Container {
-    pub(super) async fn start(proxy_port: u16) -> Result<Self, StartError> {
+    pub(super) async fn start(wanted: &Wanted) -> Result<Self, StartError> {
         let no_engine = |error: String| StartError::NoEngine { why: error };
         let engine = docker_client_instance()
             .await
@@ -46,8 +47,8 @@ impl Container {
             .await
             .map_err(|error| no_engine(error.to_string()))?;
 
-        let life_of_container = [include_str!("listen.py"), include_str!("container_life.py")];
-        let program = [&life_of_container, Package::MINISTACK.bootstrap].concat();
+        let life: &[&str] = &[include_str!("container_life.py")];
+        let program = [&LISTEN, life, Package::MINISTACK.bootstrap].concat();
         let (port, life) = (PORT.tcp(), LIFE.tcp());
         let request = GenericImage::new(IMAGE, TAG)
             .with_entrypoint("python3")
@@ -59,14 +60,14 @@ impl Container {
                 host.publish_all_ports = Some(false);
                 host.port_bindings = Some(HashMap::from([loopback(port), loopback(life)]));
             });
-        let request = environment(proxy_port)
+        let request = environment(wanted)
             .into_iter()
             .fold(request, |request, (name, value)| {
                 request.with_env_var(name, value)
             })
             .with_env_var("LOCAL_AWS_LISTEN", format!("0.0.0.0:{PORT}"))
             // Tells the container of one instance from those of others.
-            .with_label("local-aws.proxy-port", proxy_port.to_string());
+            .with_label("local-aws.proxy-port", wanted.proxy_port.to_string());
         let container = request.start().await.map_err(failed)?;
         let host_port = |port: ContainerPort| container.get_host_port_ipv4(port);
         let (port, life_port) = (

@@ -13,6 +13,8 @@ os.environ.update(
     DISABLE_EVENTS="1",
     DISABLE_CORS_HEADERS="1",
     DNS_ADDRESS="0",
+    # Its services ask one another without the network, where the secret would be wanted.
+    IN_MEMORY_CLIENT="1",
     SKIP_SSL_CERT_DOWNLOAD="1",
 )
 
@@ -26,6 +28,8 @@ class Listening(hypercorn.Config):
 
 
 hypercorn.Config = Listening
+serve = hypercorn.serve
+hypercorn.serve = lambda app, *rest, **more: serve(guarded_asgi(app), *rest, **more)
 
 from localstack.runtime.main import main
 

@@ -40,7 +40,8 @@ def opaque_etag(self):
 
 FakeKey.etag = property(opaque_etag)
 
-app = DomainDispatcherApplication(create_backend_app)
+app = guarded_wsgi(DomainDispatcherApplication(create_backend_app))
+start_no_processes()
 make_server(
     "127.0.0.1", port, app, threaded=True, request_handler=MotoRequestHandler, fd=listener.fileno()
 ).serve_forever()

@@ -10,6 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
+use super::Wanted;
 use crate::error::StartError;
 
 /// A child that dies with this value, and with this process however it ends: it reads a pipe that only
@@ -54,15 +55,15 @@ impl Process {
     pub(super) async fn start(
         python: &Path,
         bootstrap: &[&str],
-        proxy_port: u16,
+        wanted: &Wanted,
     ) -> Result<Self, StartError> {
         let output = tempfile::tempfile().map_err(|source| StartError::Child { source })?;
         let folder = tempfile::tempdir().map_err(|source| StartError::Child { source })?;
-        let parts = [&[include_str!("listen.py")], bootstrap].concat();
+        let parts = [&LISTEN, bootstrap].concat();
         let mut child = command(python, &parts)
             .env_clear()
             .envs(inherited())
-            .envs(environment(proxy_port))
+            .envs(environment(wanted))
             .env("LOCAL_AWS_FOLDER", folder.path())
             .stdout(Stdio::piped())
             .stderr(
@@ -148,11 +149,19 @@ fn inherited() -> impl Iterator<Item = (&'static str, std::ffi::OsString)> {
         .filter_map(|name| Some((name, std::env::var_os(name)?)))
 }
 
+/// What every emulator begins with: its port, and who may ask it.
+pub(super) const LISTEN: [&str; 2] = [include_str!("listen.py"), include_str!("guard.py")];
+
 /// Settings for the emulator.
-pub(super) fn environment(proxy_port: u16) -> [(&'static str, String); 9] {
+pub(super) fn environment(wanted: &Wanted) -> [(&'static str, String); 11] {
     [
         // URLs in answers (queues, functions) lead through the proxy.
-        ("GATEWAY_PORT", proxy_port.to_string()),
+        ("GATEWAY_PORT", wanted.proxy_port.to_string()),
+        ("LOCAL_AWS_SECRET", wanted.secret.clone()),
+        (
+            "LOCAL_AWS_EXECUTORS",
+            u8::from(wanted.executors).to_string(),
+        ),
         ("LOG_LEVEL", "WARNING".into()),
         ("PERSIST_STATE", "0".into()),
         ("S3_PERSIST", "0".into()),

@@ -93,8 +93,8 @@ def list_versions(bucket_name, query_params):
 s3._list_object_versions = list_versions
 
 # ETags. Under a KMS key or the customer's own an ETag is no MD5, and that of a copy is another one. A copy that is not
-# so encrypted has the MD5 of its bytes, whatever its source had.
-renamed, copying = [], False
+# so encrypted has the MD5 of its bytes.
+renamed, given, copying = [], set(), False
 
 
 def is_opaque(headers):
@@ -109,6 +109,7 @@ def give_etag(holder, plain):
     if is_opaque(holder.get("preserved_headers", {})):
         _, dash, parts = plain.strip('"').partition("-")
         wanted = f'"{uuid.uuid4().hex}{dash}{parts}"'
+        given.add(wanted)
     holder["etag"] = wanted
 
 
@@ -183,7 +184,8 @@ record_version, replicate = s3._record_object_version, s3._maybe_replicate
 
 
 def begin_object(bucket, key, obj, data, tags=None):
-    give_etag_and_say_so(obj, f'"{s3.md5_hash(data)}"' if copying else obj["etag"])
+    of_source = copying and obj["etag"] in given
+    give_etag_and_say_so(obj, f'"{s3.md5_hash(data)}"' if of_source else obj["etag"])
     if s3._bucket_versioning.get(bucket) == "Enabled":
         obj["version_to_be"] = s3.new_uuid()
     replicate(bucket, key, obj, data, tags)

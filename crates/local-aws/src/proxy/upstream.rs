@@ -20,8 +20,12 @@ use crate::region::Down;
 /// Tells the base which regions are down: see `replication.py`.
 const REGIONS_DOWN: HeaderName = HeaderName::from_static("x-local-aws-regions-down");
 
+/// What the emulator lets nobody ask without: see `guard.py`.
+const SECRET: HeaderName = HeaderName::from_static("x-local-aws-secret");
+
 pub(super) struct Upstream {
     base: Authority,
+    secret: Option<HeaderValue>,
     holds_replication: bool,
     client: Client<HttpConnector, Body>,
 }
@@ -37,6 +41,10 @@ impl Upstream {
             .build(connector);
         Self {
             base: running.authority.clone(),
+            secret: running
+                .secret
+                .as_deref()
+                .and_then(|secret| HeaderValue::from_str(secret).ok()),
             holds_replication: running.holds_replication,
             client,
         }
@@ -59,11 +67,15 @@ impl Upstream {
             let value = HeaderValue::from_str(&format!("{} {}", down.number, names.join(" ")))?;
             parts.headers.insert(REGIONS_DOWN, value);
         }
-        let mut answer = self
-            .client
-            .request(Request::from_parts(parts, body))
-            .await?;
+        let mut answer = self.request(Request::from_parts(parts, body)).await?;
         answer.headers_mut().remove(CONNECTION);
+        // No page may read it, whatever the emulator thinks of that.
+        let names: Vec<HeaderName> = answer.headers().keys().cloned().collect();
+        for name in names {
+            if name.as_str().starts_with("access-control-") {
+                answer.headers_mut().remove(name);
+            }
+        }
         *answer.version_mut() = Version::HTTP_11;
         Ok(answer)
     }
@@ -82,7 +94,7 @@ impl Upstream {
             .header(AUTHORIZATION, credential)
             .body(full(bytes::Bytes::new()))
             .ok()?;
-        let answer = self.client.request(request).await.ok()?;
+        let answer = self.request(request).await.ok()?;
         let region = answer.headers().get("x-amz-bucket-region")?;
         region.to_str().ok().map(str::to_owned)
     }
@@ -97,10 +109,7 @@ impl Upstream {
                 head = head.header(name, value);
             }
         }
-        let answer = self
-            .client
-            .request(head.body(full(bytes::Bytes::new()))?)
-            .await?;
+        let answer = self.request(head.body(full(bytes::Bytes::new()))?).await?;
         let etag = answer.headers().get(ETAG).cloned();
         match (answer.status(), etag) {
             (StatusCode::OK, Some(etag)) => Ok(Some(etag.to_str()?.to_owned())),
@@ -192,12 +201,23 @@ impl Upstream {
             .header(CONTENT_TYPE, "application/x-amz-json-1.1")
             .body(full(bytes::Bytes::from(body.to_string())))
             .ok()?;
-        let answer = self.client.request(request).await.ok()?;
+        let answer = self.request(request).await.ok()?;
         let success = answer.status().is_success();
         let body = answer.into_body().collect().await.ok()?.to_bytes();
         success
             .then(|| serde_json::from_slice(&body).ok())
             .flatten()
+    }
+
+    /// Asks the emulator, with the secret that lets nobody else ask it.
+    async fn request(
+        &self,
+        mut request: Request<Body>,
+    ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
+        if let Some(secret) = &self.secret {
+            request.headers_mut().insert(SECRET, secret.clone());
+        }
+        self.client.request(request).await
     }
 
     fn uri(&self, path: Option<PathAndQuery>) -> Result<Uri, http::uri::InvalidUriParts> {

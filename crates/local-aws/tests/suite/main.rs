@@ -15,4 +15,5 @@ mod propagation;
 mod rds;
 mod regions;
 mod replication;
+mod strangers;
 mod streaming;

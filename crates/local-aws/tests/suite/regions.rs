@@ -77,7 +77,7 @@ async fn a_refused_request_is_answered_with_a_tcp_reset() {
     aws.set_region("ca-central-1", RegionState::Refuse);
     let address = aws.endpoint().trim_start_matches("http://").to_owned();
     let mut client = TcpStream::connect(address).await.unwrap();
-    let request = "GET /b/k HTTP/1.1\r\nhost: h\r\n\
+    let request = "GET /b/k HTTP/1.1\r\nhost: 127.0.0.1\r\n\
          authorization: AWS4-HMAC-SHA256 Credential=k/20261122/ca-central-1/s3/aws4_request\r\n\r\n";
     client.write_all(request.as_bytes()).await.unwrap();
     let error = client.read_u8().await.unwrap_err();
@@ -122,7 +122,7 @@ async fn a_client_that_gives_up_in_a_black_hole_leaves_a_line_in_the_log() {
     let mut client = TcpStream::connect(address).await.unwrap();
     let body = r#"{"TableName":"locks"}"#;
     let request = format!(
-        "POST / HTTP/1.1\r\nhost: h\r\nx-amz-target: DynamoDB_20120810.DescribeTable\r\ncontent-length: {}\r\n\
+        "POST / HTTP/1.1\r\nhost: 127.0.0.1\r\nx-amz-target: DynamoDB_20120810.DescribeTable\r\ncontent-length: {}\r\n\
          authorization: AWS4-HMAC-SHA256 Credential=k/20261122/ca-central-1/dynamodb/aws4_request\r\n\r\n{body}",
         body.len()
     );
@@ -184,7 +184,7 @@ async fn status(aws: &LocalAws, request: &str, scope: &str) -> u16 {
     let address = aws.endpoint().trim_start_matches("http://").to_owned();
     let mut client = TcpStream::connect(address).await.unwrap();
     let request = format!(
-        "{request} HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\nconnection: close\r\n\
+        "{request} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 0\r\nconnection: close\r\n\
          authorization: AWS4-HMAC-SHA256 Credential=k/20261122/{scope}/aws4_request\r\n\r\n"
     );
     client.write_all(request.as_bytes()).await.unwrap();

@@ -64,13 +64,13 @@ async fn read(stream: &mut TcpStream, length: usize) -> Vec<u8> {
 async fn sixty_four_mib_go_up_and_down_in_pieces() {
     let (aws, listener, mut client) = between().await;
     let put = format!(
-        "PUT /b/k HTTP/1.1\r\nhost: b.example\r\nauthorization: {AUTHORIZATION}\r\ncontent-length: {}\r\n\r\n",
+        "PUT /b/k HTTP/1.1\r\nhost: b.localhost\r\nauthorization: {AUTHORIZATION}\r\ncontent-length: {}\r\n\r\n",
         64 * MIB
     );
     client.write_all(put.as_bytes()).await.unwrap();
     let (mut base, head_seen) = accept(&listener).await;
     assert!(
-        head_seen.contains("host: b.example\r\n") && head_seen.contains(AUTHORIZATION),
+        head_seen.contains("host: b.localhost\r\n") && head_seen.contains(AUTHORIZATION),
         "{head_seen}"
     );
     // Each piece is only sent once the one before has come out at the other end.
@@ -140,7 +140,7 @@ async fn trailers_of_a_chunked_transfer_pass() {
 async fn a_client_that_waits_for_100_continue_is_asked_for_its_body() {
     let (_aws, listener, mut client) = between().await;
     let put = format!(
-        "PUT /b/k HTTP/1.1\r\nhost: h\r\nauthorization: {AUTHORIZATION}\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n"
+        "PUT /b/k HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {AUTHORIZATION}\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n"
     );
     client.write_all(put.as_bytes()).await.unwrap();
     let (mut base, seen) = accept(&listener).await;
@@ -159,7 +159,7 @@ async fn an_answer_that_needs_no_body_is_read_by_a_client_that_sends_one() {
     let (aws, _listener, mut client) = between().await;
     aws.add_fault(Fault::new(FaultKind::Denied));
     let put = format!(
-        "PUT /b/k HTTP/1.1\r\nhost: h\r\nauthorization: {AUTHORIZATION}\r\ncontent-length: {}\r\n\r\n",
+        "PUT /b/k HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {AUTHORIZATION}\r\ncontent-length: {}\r\n\r\n",
         32 * MIB
     );
     client.write_all(put.as_bytes()).await.unwrap();
@@ -173,7 +173,8 @@ async fn an_answer_that_needs_no_body_is_read_by_a_client_that_sends_one() {
 async fn a_base_that_goes_away_is_said_so() {
     let (aws, listener, mut client) = between().await;
     drop(listener);
-    let get = format!("GET /b/k HTTP/1.1\r\nhost: h\r\nauthorization: {AUTHORIZATION}\r\n\r\n");
+    let get =
+        format!("GET /b/k HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: {AUTHORIZATION}\r\n\r\n");
     client.write_all(get.as_bytes()).await.unwrap();
     assert!(head(&mut client).await.starts_with("HTTP/1.1 502"));
     assert_eq!(aws.log()[0].fault.as_deref(), Some("base-unreachable"));

@@ -88,6 +88,9 @@ pub(crate) struct Start {
     /// Time of the simulated RDS: simulated seconds in a real one, or `stepped` for `local-aws rds step` only.
     #[arg(long, default_value = "60", value_name = "CLOCK", value_parser = clock)]
     pub(crate) rds_clock: RdsClock,
+    /// Let the emulator run the code of Lambda functions and the like, as processes on this machine.
+    #[arg(long)]
+    pub(crate) executors: bool,
     /// No PostgreSQL servers behind the instances of RDS, even if PostgreSQL is installed.
     #[arg(long)]
     pub(crate) no_rds_data: bool,

@@ -43,6 +43,9 @@ pub(crate) async fn start(arguments: Start) -> anyhow::Result<LocalAws> {
             quotas: RdsQuotas::default(),
         });
     }
+    if arguments.executors {
+        builder = builder.executors();
+    }
     if let Some(path) = arguments.log {
         builder = builder.log_file(path);
     }

@@ -71,6 +71,9 @@ fn spawn(arguments: Start, log: &File) -> anyhow::Result<Child> {
         RdsClock::Running { factor } => factor.to_string(),
     };
     command.args(["--rds-clock", &clock]);
+    if arguments.executors {
+        command.arg("--executors");
+    }
     if arguments.no_rds_data {
         command.arg("--no-rds-data");
     }
