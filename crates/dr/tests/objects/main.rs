@@ -5,6 +5,7 @@
 mod stage;
 
 mod batch;
+mod emulators;
 mod guard;
 mod inventory;
 mod model;

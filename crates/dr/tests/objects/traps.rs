@@ -38,7 +38,7 @@ async fn sync_of_the_same_size_with_other_content_repairs_it() {
     assert_eq!(parity.sample.unwrap().same.objects, 1);
 }
 
-async fn put_in_parts(stage: &Stage, key: &str, parts: &[Vec<u8>]) {
+pub(crate) async fn put_in_parts(stage: &Stage, key: &str, parts: &[Vec<u8>]) {
     let s3 = &stage.from.s3;
     let upload = s3
         .create_multipart_upload()

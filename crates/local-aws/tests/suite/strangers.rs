@@ -94,6 +94,7 @@ fn port_of(process: u32) -> Option<u16> {
     })
 }
 
+#[expect(clippy::print_stderr, reason = "the reason why a test is skipped")]
 async fn emulator_answers_nobody_else(base: Base) {
     let aws = start_or_return!(base);
     let client = s3(&aws, "us-east-1");

@@ -69,6 +69,26 @@ pub(crate) async fn without_a_dr_side_everything_is_made_true_once(stage: &Stage
     assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
 }
 
+/// Buckets, replication and its role, without any table.
+pub(crate) async fn a_backend_that_locks_in_s3_is_made_true(stage: &Stage) {
+    let config: String = EXAMPLE
+        .lines()
+        .filter(|line| !line.starts_with("lock_table"))
+        .map(|line| line.replace("[\"dynamodb\", \"s3\"]", "[\"s3\"]") + "\n")
+        .collect();
+    let backend = stage.backend_of(&config).await;
+    let applied = backend.apply(&backend.plan().await, &Silent).await;
+    assert!(applied.is_complete(), "{:#?}", applied.first_problem());
+    let (ok, wrong, unknown) = backend.plan().await.into_verification().counts();
+    assert_eq!((ok, wrong, unknown), (wanted(backend.spec()).len(), 0, 0));
+    let log = stage.aws.log();
+    let tables: Vec<_> = log
+        .iter()
+        .filter(|entry| entry.service == "dynamodb")
+        .collect();
+    assert!(tables.is_empty(), "{tables:#?}");
+}
+
 pub(crate) async fn a_weaker_bucket_is_strengthened(stage: &Stage) {
     let backend = stage.backend().await;
     let s3 = stage
