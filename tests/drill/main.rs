@@ -47,6 +47,8 @@ async fn drill(args: Args) -> Result<Exit, Failure> {
 }
 
 impl Report for steps::Drilled {
+    const KIND: &'static str = "drill";
+
     fn document(&self) -> Document {
         let rows = self
             .steps

@@ -40,6 +40,8 @@ struct Proven<R> {
 }
 
 impl<R: Report> Report for Proven<R> {
+    const KIND: &'static str = R::KIND;
+
     fn document(&self) -> Document {
         let document = self.result.document();
         let Some(canary) = &self.canary else {

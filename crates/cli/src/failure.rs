@@ -110,7 +110,7 @@ impl Failure {
 
     /// The failure for `--output json`.
     pub fn to_json(&self) -> Value {
-        json!({"error": self.chain(), "hint": self.hints, "exit": self.exit as u8})
+        json!({"kind": "error", "version": report::JSON_VERSION, "error": self.chain(), "hint": self.hints, "exit": self.exit as u8})
     }
 
     /// The error and its causes. Below an error of AWS only AWS's own words count: the SDK's

@@ -1,6 +1,7 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use report::Report;
+use serde_json::{Map, Value};
 use settings::Settings;
 
 use crate::{Exit, Failure, GlobalArgs, OutputFormat};
@@ -12,8 +13,7 @@ use crate::{Exit, Failure, GlobalArgs, OutputFormat};
 pub fn print<R: Report>(args: &GlobalArgs, result: &R) -> Result<(), Failure> {
     match args.output {
         OutputFormat::Json => {
-            let text = serde_json::to_string_pretty(result)
-                .map_err(|error| Failure::new(Exit::Unchecked, error))?;
+            let text = json(result).map_err(|error| Failure::new(Exit::Unchecked, error))?;
             print_text(&format!("{text}\n"));
         }
         OutputFormat::Table => {
@@ -22,6 +22,20 @@ pub fn print<R: Report>(args: &GlobalArgs, result: &R) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// The result with what it is in front: `kind` and `version`. A list is in `items`.
+fn json<R: Report>(result: &R) -> Result<String, serde_json::Error> {
+    let mut document = Map::new();
+    document.insert("kind".to_owned(), R::KIND.into());
+    document.insert("version".to_owned(), report::JSON_VERSION.into());
+    match serde_json::to_value(result)? {
+        Value::Object(fields) => document.extend(fields),
+        list => {
+            document.insert("items".to_owned(), list);
+        }
+    }
+    serde_json::to_string_pretty(&document)
 }
 
 /// How wide standard output is, and whether it shows colours. `COLUMNS` counts before the terminal's own width, also

@@ -211,6 +211,8 @@ fn ratio<S: Serializer>(ratio: &Option<Decimal>, serializer: S) -> Result<S::Ok,
 }
 
 impl Report for Actual {
+    const KIND: &'static str = "cost-actual";
+
     fn document(&self) -> Document {
         let rows = self
             .rows

@@ -58,6 +58,8 @@ impl Budget {
 }
 
 impl Report for Budget {
+    const KIND: &'static str = "cost-budget";
+
     fn document(&self) -> Document {
         let (mark, verdict) = match self.verdict {
             Verdict::Within => (Mark::Ok, "within"),

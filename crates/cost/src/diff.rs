@@ -278,6 +278,8 @@ impl Diff {
 }
 
 impl Report for Diff {
+    const KIND: &'static str = "cost-diff";
+
     fn document(&self) -> Document {
         let (title, from, to) = match self.regions {
             None => (

@@ -347,6 +347,8 @@ fn way(
 }
 
 impl Report for Estimate {
+    const KIND: &'static str = "transfer-estimate";
+
     fn document(&self) -> Document {
         let count = |name: &str, tally: Volume| {
             let cells = [tally.objects, tally.bytes].map(|number| number.to_string());

@@ -439,6 +439,8 @@ impl Auditor {
 }
 
 impl Report for Audit {
+    const KIND: &'static str = "audit";
+
     fn document(&self) -> Document {
         let verdict = match self.findings.len() {
             0 => "whole".to_owned(),

@@ -118,6 +118,8 @@ impl Drift {
 }
 
 impl Report for Drift {
+    const KIND: &'static str = "drift";
+
     fn document(&self) -> Document {
         let mut document = Document::new().heading(format!(
             "Drift from {} to {}: {} found, {} unknown, {} ignored",

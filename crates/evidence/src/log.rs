@@ -210,6 +210,8 @@ impl Log {
 }
 
 impl Report for Log {
+    const KIND: &'static str = "evidence-log";
+
     fn document(&self) -> Document {
         let count = |standing| {
             self.rows

@@ -352,6 +352,8 @@ impl ToResults for Probed {
 }
 
 impl Report for Probed {
+    const KIND: &'static str = "probe";
+
     fn document(&self) -> Document {
         let heading = format!("{}: {}", self.environment, finding::counts(&self.findings));
         let rows = self.findings.iter().map(Finding::row).collect();

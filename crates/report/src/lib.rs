@@ -20,8 +20,15 @@ pub use html::Page;
 pub use progress::{Amount, Observer, Outcome, Silent};
 pub use text::duration;
 
+/// The `version` of the JSON documents of all kinds: it rises when a field is taken away, or means something else.
+pub const JSON_VERSION: u32 = 1;
+
 /// A result that can be shown to a person; its JSON is its [`serde::Serialize`].
 pub trait Report: serde::Serialize {
+    /// What a JSON document of this result is called in its field `kind`: for whoever reads documents of several
+    /// programs. It stays when the type is renamed.
+    const KIND: &'static str;
+
     /// The result as headings, tables and notes.
     fn document(&self) -> Document;
 }

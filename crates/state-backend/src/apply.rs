@@ -395,6 +395,8 @@ impl Serialize for Applied {
 }
 
 impl Report for Applied {
+    const KIND: &'static str = "backend-apply";
+
     fn document(&self) -> Document {
         let rows: Vec<_> = self
             .steps

@@ -325,6 +325,8 @@ fn call(clients: &RegionClients, operation: &'static str, bucket: &str) -> Call 
 }
 
 impl Report for Canary {
+    const KIND: &'static str = "canary";
+
     fn document(&self) -> Document {
         Document::new().text(format!(
             "Canary: {} bytes replicated, read back byte for byte in the DR region after {} ms, and removed.",

@@ -514,6 +514,8 @@ fn row(item: &Change, word: &str, mark: Mark) -> (Mark, Vec<String>) {
 }
 
 impl Report for Plan {
+    const KIND: &'static str = "backend-plan";
+
     fn document(&self) -> Document {
         let rows = self
             .items
@@ -556,6 +558,8 @@ impl Report for Plan {
 }
 
 impl Report for Verification {
+    const KIND: &'static str = "backend-verification";
+
     fn document(&self) -> Document {
         let rows = self
             .items

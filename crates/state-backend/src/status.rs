@@ -174,6 +174,8 @@ fn mark(health: Health) -> (Mark, &'static str) {
 }
 
 impl Report for Status {
+    const KIND: &'static str = "backend-status";
+
     fn document(&self) -> Document {
         let mut document = Document::new().heading("Backend").table(
             ["", "Region", "Bucket", "Lock table", "Locks", "State"],

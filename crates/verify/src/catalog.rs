@@ -21,6 +21,8 @@ impl Catalog {
 }
 
 impl Report for Catalog {
+    const KIND: &'static str = "checks";
+
     fn document(&self) -> Document {
         let row = |check: &&Check| {
             let item = check.item.map(|item| item.to_string());

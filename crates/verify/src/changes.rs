@@ -80,6 +80,8 @@ fn same(before: Option<&Answer>, now: Option<&Answer>) -> bool {
 }
 
 impl Report for Changes {
+    const KIND: &'static str = "check-changes";
+
     fn document(&self) -> Document {
         let rows = self.changes.iter().filter_map(|change| {
             let answer = change.now.as_ref().or(change.before.as_ref())?;

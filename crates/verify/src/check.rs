@@ -169,6 +169,8 @@ impl Redact for Checked {
 }
 
 impl Report for Checked {
+    const KIND: &'static str = "check";
+
     fn document(&self) -> Document {
         let rows = |answers: &mut dyn Iterator<Item = &Answer>| {
             answers

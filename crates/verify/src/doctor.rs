@@ -194,6 +194,8 @@ impl ToResults for Diagnosed {
 }
 
 impl Report for Diagnosed {
+    const KIND: &'static str = "diagnosis";
+
     fn document(&self) -> Document {
         let mut document = Document::new();
         if self.diagnoses.is_empty() {

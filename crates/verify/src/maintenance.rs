@@ -173,6 +173,8 @@ impl ToResults for Maintained {
 }
 
 impl Report for Maintained {
+    const KIND: &'static str = "maintenance";
+
     fn document(&self) -> Document {
         let period = self.period.word();
         let counts = finding::counts(&self.findings);

@@ -35,6 +35,8 @@ struct Disabled {
 }
 
 impl Report for Enabled {
+    const KIND: &'static str = "backups-enable";
+
     fn document(&self) -> Document {
         let document = joined(self.plans.iter());
         let left = self.left_out.iter();
@@ -43,6 +45,8 @@ impl Report for Enabled {
 }
 
 impl Report for Disabled {
+    const KIND: &'static str = "backups-disable";
+
     fn document(&self) -> Document {
         if self.plans.is_empty() {
             return Document::new().text("No backups are replicated.");

@@ -29,6 +29,8 @@ struct Outcome {
 }
 
 impl Report for Outcome {
+    const KIND: &'static str = "sync-batch";
+
     fn document(&self) -> Document {
         match (&self.jobs, &self.run) {
             (Some(jobs), Some(run)) => {

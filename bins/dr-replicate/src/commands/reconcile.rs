@@ -21,6 +21,8 @@ struct Captured {
 }
 
 impl Report for Captured {
+    const KIND: &'static str = "manifest";
+
     fn document(&self) -> Document {
         Document::new().text(format!(
             "{} holds {} objects; written down in {}",
@@ -58,6 +60,8 @@ struct Outcome {
 }
 
 impl Report for Outcome {
+    const KIND: &'static str = "reconcile";
+
     fn document(&self) -> Document {
         match &self.done {
             Some(done) => done.document(),

@@ -13,6 +13,8 @@ struct Found {
 }
 
 impl Report for Found {
+    const KIND: &'static str = "recovery-points";
+
     fn document(&self) -> Document {
         joined(self.databases.iter())
     }

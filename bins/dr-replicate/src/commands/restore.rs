@@ -22,6 +22,8 @@ struct Outcome {
 }
 
 impl Report for Outcome {
+    const KIND: &'static str = "restore";
+
     fn document(&self) -> Document {
         match &self.done {
             Some(done) => done.document(),

@@ -32,6 +32,8 @@ struct Entry<P, D> {
 }
 
 impl<P: Report, D: Report> Report for Entries<P, D> {
+    const KIND: &'static str = "snapshots-run";
+
     fn document(&self) -> Document {
         let one = |entry: &Entry<P, D>| match &entry.done {
             Some(done) => done.document(),

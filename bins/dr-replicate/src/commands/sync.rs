@@ -24,6 +24,8 @@ struct Outcome {
 }
 
 impl Report for Outcome {
+    const KIND: &'static str = "sync";
+
     fn document(&self) -> Document {
         match &self.done {
             Some(done) => done.document(),

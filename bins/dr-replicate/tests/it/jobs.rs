@@ -158,7 +158,7 @@ async fn sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
     let output = control.run(&stage, &again);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let jobs: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(jobs[0]["succeeded"], 2);
+    assert_eq!(jobs["items"][0]["succeeded"], 2);
     // The job copied nothing here, and `undo` tells that from the versions.
     let output = control.run(&stage, &undo);
     assert_eq!(output.status.code(), Some(0), "{output:?}");

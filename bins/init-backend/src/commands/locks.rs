@@ -25,6 +25,8 @@ struct HeldOn {
 }
 
 impl Report for Held {
+    const KIND: &'static str = "locks";
+
     fn document(&self) -> Document {
         let mut rows = Vec::new();
         for side in &self.sides {
@@ -127,6 +129,8 @@ struct Released {
 }
 
 impl Report for Released {
+    const KIND: &'static str = "unlock";
+
     fn document(&self) -> Document {
         self.released
             .iter()

@@ -44,6 +44,8 @@ struct Rendered<'a> {
 }
 
 impl Report for Rendered<'_> {
+    const KIND: &'static str = "backend-file";
+
     fn document(&self) -> Document {
         Document::new().text(self.content)
     }

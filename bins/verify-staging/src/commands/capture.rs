@@ -157,6 +157,8 @@ impl Captured {
 }
 
 impl Report for Captured {
+    const KIND: &'static str = "capture";
+
     fn document(&self) -> Document {
         let mut document = Document::new()
             .heading(format!("Capture {}: {}", self.number, self.file))

@@ -80,6 +80,8 @@ struct Shown<'a> {
 }
 
 impl Report for Shown<'_> {
+    const KIND: &'static str = "check";
+
     fn document(&self) -> Document {
         self.checked.summary(self.all)
     }

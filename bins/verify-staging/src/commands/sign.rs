@@ -27,6 +27,8 @@ struct Signed {
 }
 
 impl Report for Signed {
+    const KIND: &'static str = "signature";
+
     fn document(&self) -> Document {
         let Review {
             item,

@@ -416,7 +416,12 @@ fn every_check_is_listed_and_the_document_has_the_same_list() {
             .args(more)
             .output()
             .unwrap();
-        serde_json::from_value(json_of(&output)).unwrap()
+        let document = json_of(&output);
+        assert_eq!(
+            (&document["kind"], &document["version"]),
+            (&"checks".into(), &1.into())
+        );
+        serde_json::from_value(document["items"].clone()).unwrap()
     };
     let cells = |check: &Value| -> Vec<String> {
         let text = |field: &str| check[field].as_str().unwrap_or_default().to_owned();

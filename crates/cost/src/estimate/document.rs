@@ -76,6 +76,8 @@ pub(crate) fn cells(usd: UsdRange, lower_bound: bool) -> [String; 3] {
 }
 
 impl Report for Estimate {
+    const KIND: &'static str = "cost-estimate";
+
     fn document(&self) -> Document {
         let source = match self.source {
             Source::Plan => "from a plan",

@@ -82,6 +82,8 @@ impl Estimate {
 }
 
 impl Report for AgainstGuide {
+    const KIND: &'static str = "cost-guide";
+
     fn document(&self) -> Document {
         let bounded = |usd: Usd, lower_bound: bool| {
             if lower_bound {

@@ -32,6 +32,7 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PriceCheck {
     /// The book's edition.
+    #[serde(rename = "book_version")]
     pub version: Date,
     /// The regions looked at; prices that hold everywhere are among them.
     pub regions: Vec<Region>,
@@ -95,6 +96,8 @@ impl PriceCheck {
 }
 
 impl Report for PriceCheck {
+    const KIND: &'static str = "price-check";
+
     fn document(&self) -> Document {
         let rows = self
             .findings

@@ -36,6 +36,7 @@ pub struct ListedPrice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PriceList {
     /// The book's edition.
+    #[serde(rename = "book_version")]
     pub version: Date,
     /// One entry for each tier, by region and service.
     pub prices: Vec<ListedPrice>,
@@ -76,6 +77,8 @@ impl PriceBook {
 }
 
 impl Report for PriceList {
+    const KIND: &'static str = "price-list";
+
     fn document(&self) -> Document {
         let rows = self
             .prices

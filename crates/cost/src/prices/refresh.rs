@@ -268,6 +268,8 @@ fn plain(price: &Price) -> Vec<TierPrice> {
 }
 
 impl Report for Refresh {
+    const KIND: &'static str = "price-refresh";
+
     fn document(&self) -> Document {
         let tiers = |tiers: &[TierPrice]| match tiers {
             [] => "not known".to_owned(),

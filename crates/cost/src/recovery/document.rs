@@ -5,6 +5,8 @@ use crate::estimate::{Line, cells};
 use crate::money::Usd;
 
 impl Report for Recovery {
+    const KIND: &'static str = "cost-recovery";
+
     fn document(&self) -> Document {
         let stack = self.stack.expected;
         let strategies = self.strategies.iter().map(|of| strategy(of, stack));

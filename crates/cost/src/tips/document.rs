@@ -3,6 +3,8 @@ use report::{Document, Mark, Report};
 use super::{Tips, Trust};
 
 impl Report for Tips {
+    const KIND: &'static str = "cost-tips";
+
     fn document(&self) -> Document {
         let rows = self
             .tips

@@ -165,6 +165,8 @@ fn quoted(text: &str) -> String {
 }
 
 impl Report for Measurement {
+    const KIND: &'static str = "usage";
+
     fn document(&self) -> Document {
         let measured = self
             .measured

@@ -45,6 +45,8 @@ pub struct EnablePlan {
 }
 
 impl Report for EnablePlan {
+    const KIND: &'static str = "backups-enable-plan";
+
     fn document(&self) -> Document {
         let (mark, word) = match &self.step {
             EnableStep::Start => (Mark::Wrong, "start".to_owned()),
@@ -228,6 +230,8 @@ pub struct DisablePlan {
 }
 
 impl Report for DisablePlan {
+    const KIND: &'static str = "backups-disable-plan";
+
     fn document(&self) -> Document {
         let lost = match (self.earliest, self.latest) {
             (Some(earliest), Some(latest)) => format!(
@@ -340,6 +344,8 @@ pub struct BackupsReport {
 }
 
 impl Report for BackupsReport {
+    const KIND: &'static str = "backups";
+
     fn document(&self) -> Document {
         let rows = self.databases.iter().map(|one| {
             let (mark, word) = match one.health {

@@ -77,6 +77,8 @@ impl CopyPlan {
 }
 
 impl Report for CopyPlan {
+    const KIND: &'static str = "snapshot-copy-plan";
+
     fn document(&self) -> Document {
         let steps = self.steps.iter().map(|step| {
             let (mark, word) = match step.state {
@@ -283,6 +285,8 @@ impl Copied {
 }
 
 impl Report for Copied {
+    const KIND: &'static str = "snapshot-copy";
+
     fn document(&self) -> Document {
         let rows = self.snapshots.iter().map(|one| {
             let (mark, word, why) = match &one.outcome {

@@ -163,6 +163,8 @@ pub fn plan_prune(
 }
 
 impl Report for PrunePlan {
+    const KIND: &'static str = "prune-plan";
+
     fn document(&self) -> Document {
         let time = |copy: &Snapshot| copy.taken.map_or("unknown".to_owned(), show::time);
         let deleted = self.delete.iter().map(|copy| {
@@ -222,6 +224,8 @@ impl Pruned {
 }
 
 impl Report for Pruned {
+    const KIND: &'static str = "prune";
+
     fn document(&self) -> Document {
         let rows = self.snapshots.iter().map(|one| match &one.left {
             None => (

@@ -91,6 +91,8 @@ impl RecoveryPoints {
 }
 
 impl Report for RecoveryPoints {
+    const KIND: &'static str = "recovery-points";
+
     fn document(&self) -> Document {
         let freshest = self.freshest().map(|point| &point.id);
         let rows = self.points.iter().map(|point| {

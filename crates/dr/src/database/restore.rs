@@ -169,6 +169,8 @@ impl Restored {
 }
 
 impl Report for Restored {
+    const KIND: &'static str = "restore";
+
     fn document(&self) -> Document {
         let length = |seconds: u64| report::duration(Duration::from_secs(seconds));
         let met = |found: u64, objective: u64| {

@@ -162,6 +162,8 @@ pub struct SnapshotList {
 }
 
 impl Report for SnapshotList {
+    const KIND: &'static str = "snapshots";
+
     fn document(&self) -> Document {
         let row = |snapshot: &Snapshot, third: String| {
             let mark = match snapshot.state {

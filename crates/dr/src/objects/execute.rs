@@ -81,6 +81,8 @@ impl Done {
 }
 
 impl Report for Done {
+    const KIND: &'static str = "objects-run";
+
     fn document(&self) -> Document {
         let row = |mark, name: &str, objects: u64, bytes: u64| {
             (

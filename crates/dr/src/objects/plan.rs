@@ -147,6 +147,8 @@ impl Plan {
 }
 
 impl Report for Plan {
+    const KIND: &'static str = "objects-plan";
+
     fn document(&self) -> Document {
         let row = |mark, name: &str, tally: Tally| {
             (

@@ -73,6 +73,8 @@ pub struct Reconciliation {
 }
 
 impl Report for Reconciliation {
+    const KIND: &'static str = "reconcile-plan";
+
     fn document(&self) -> Document {
         let document = self.plan.document();
         let document = examples(

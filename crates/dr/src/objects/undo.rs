@@ -217,6 +217,8 @@ impl UndoPlan {
 }
 
 impl Report for UndoPlan {
+    const KIND: &'static str = "undo-plan";
+
     fn document(&self) -> Document {
         let row =
             |mark, name: &str, objects: u64| (mark, vec![name.to_owned(), objects.to_string()]);
@@ -282,6 +284,8 @@ impl Undone {
 type Left = (Option<String>, Option<ETag>);
 
 impl Report for Undone {
+    const KIND: &'static str = "undo";
+
     fn document(&self) -> Document {
         let mut rows = vec![(
             Mark::Ok,

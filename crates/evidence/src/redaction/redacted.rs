@@ -48,6 +48,8 @@ impl<T> Deref for Redacted<T> {
 }
 
 impl<T: Report> Report for Redacted<T> {
+    const KIND: &'static str = T::KIND;
+
     fn document(&self) -> Document {
         self.0.document()
     }

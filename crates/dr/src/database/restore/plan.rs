@@ -135,6 +135,8 @@ pub struct RestorePlan {
 }
 
 impl Report for RestorePlan {
+    const KIND: &'static str = "restore-plan";
+
     fn document(&self) -> Document {
         let word = match self.step {
             RestoreStep::Begin => "restore",

@@ -89,6 +89,8 @@ impl JobState {
 pub struct Jobs(pub Vec<JobState>);
 
 impl Report for Jobs {
+    const KIND: &'static str = "batch-jobs";
+
     fn document(&self) -> Document {
         let rows = self.0.iter().map(|job| {
             let mark = match (job.ended, job.is_complete()) {

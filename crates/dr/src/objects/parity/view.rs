@@ -6,6 +6,8 @@ use super::super::plan::{Listed, Tally, examples};
 use super::{Finding, Folder, Parity, Sum};
 
 impl Report for Parity {
+    const KIND: &'static str = "parity";
+
     fn document(&self) -> Document {
         let document = self.add_sides(Document::new());
         let document = self.add_counts(document);
