@@ -57,195 +57,297 @@ const QUOTAS: [&str; 13] = [
     "TooManyBuckets",
 ];
 
-/// All of them, in the order in which they should be looked at.
-pub(super) fn recognise(text: &str) -> Vec<Symptom> {
-    let lower = text.to_lowercase();
-    let any = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
-    let owned = |found: Option<&str>| found.map(str::to_owned);
-    let mut found = Vec::new();
+/// An error text, and the same in lower case.
+struct Text<'a> {
+    whole: &'a str,
+    lower: String,
+}
 
-    if any(&[
-        "expiredtoken",
-        "token is expired",
-        "token has expired",
-        "invalidclienttokenid",
-        "unrecognizedclientexception",
-        "signaturedoesnotmatch",
-        "no valid credential sources",
-        "failed to refresh cached credentials",
-        "unable to locate credentials",
-        "no usable credentials",
-    ]) {
-        found.push(Symptom::Credentials);
-    }
-    if any(&[
-        "acquiring the state lock",
-        "releasing the state lock",
-        "state already locked",
-    ]) {
-        let id = clue::after(text, "ID:", clue::id).filter(|id| id.len() == 36);
-        found.push(Symptom::StateLock { id: owned(id) });
-    }
-    if any(&[
-        "does not have the expected content",
-        "state checksum mismatch",
-    ]) {
-        found.push(Symptom::StateDigest);
-    }
-    if any(&[
-        "timeout while waiting for state to become",
-        "unexpected state 'incompatible",
-        "unexpected state 'failed",
-    ]) && any(&["db instance", "rds"])
-    {
-        let instance = clue::after(text, "DB Instance (", clue::name);
-        found.push(Symptom::DatabaseSlow {
-            instance: owned(instance),
-        });
-    }
-    if any(&["bucketalreadyexists", "bucketalreadyownedbyyou"]) {
-        let buckets = clue::words(text, "S3 Bucket (", |char| {
-            char == '(' || char == ' ' || clue::name(char)
-        });
-        let buckets = buckets
-            .iter()
-            .filter_map(|word| clue::after(word, "S3 Bucket (", clue::name))
-            .map(str::to_owned)
-            .collect();
-        found.push(Symptom::BucketExists { buckets });
-    }
-    // An API's own refusal carries its status in another form.
-    let refused_by_api = lower.contains("statuscode: 403");
-    if (any(&["403 forbidden"]) || (any(&["cloudfront"]) && any(&["403"]))) && !refused_by_api {
-        let path = clue::words(text, "https://", clue::path)
-            .into_iter()
-            .find_map(|url| {
-                let rest = url.strip_prefix("https://")?;
-                rest.find('/').map(|at| rest[at..].to_owned())
-            });
-        found.push(Symptom::Forbidden { path });
-    }
-    let told = any(&[
-        "connection timeout",
-        "connection timed out",
-        "timeout expired",
-        "could not connect to server",
-        "i/o timeout",
-        "operation timed out",
-        "etimedout",
-        "econnrefused",
-        "connection refused",
-    ]);
-    let of_database = any(&[
-        "5432",
-        "postgres",
-        "psql",
-        "rds.amazonaws.com",
-        "database",
-        "db_endpoint",
-    ]);
-    if told && (of_database || !any(&["amazonaws.com", "api error", "6379", "redis"])) {
-        found.push(Symptom::NoConnection);
-    }
-    for code in QUOTAS {
-        if text.contains(code) {
-            found.push(Symptom::Quota { code });
+impl<'a> Text<'a> {
+    fn new(whole: &'a str) -> Self {
+        Self {
+            whole,
+            lower: whole.to_lowercase(),
         }
     }
-    if any(&[
-        "accessdenied",
-        "access denied",
-        "unauthorizedoperation",
-        "is not authorized to perform",
-        "api error forbidden",
-    ]) && !found
+
+    fn has(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.lower.contains(word))
+    }
+}
+
+/// How a trouble is recognised, and what the text names of it.
+struct Matcher {
+    /// One of these is in the text, in any case.
+    words: &'static [&'static str],
+    /// And this holds of it.
+    also: fn(&Text<'_>) -> bool,
+    symptoms: fn(&str) -> Vec<Symptom>,
+}
+
+const ALWAYS: fn(&Text<'_>) -> bool = |_| true;
+
+/// In the order in which they should be looked at: without credentials nothing else can be told.
+const MATCHERS: &[Matcher] = &[
+    Matcher {
+        words: &[
+            "expiredtoken",
+            "token is expired",
+            "token has expired",
+            "invalidclienttokenid",
+            "unrecognizedclientexception",
+            "signaturedoesnotmatch",
+            "no valid credential sources",
+            "failed to refresh cached credentials",
+            "unable to locate credentials",
+            "no usable credentials",
+        ],
+        also: ALWAYS,
+        symptoms: |_| vec![Symptom::Credentials],
+    },
+    Matcher {
+        words: &[
+            "acquiring the state lock",
+            "releasing the state lock",
+            "state already locked",
+        ],
+        also: ALWAYS,
+        symptoms: |text| {
+            let id = clue::after(text, "ID:", clue::id).filter(|id| id.len() == 36);
+            vec![Symptom::StateLock { id: owned(id) }]
+        },
+    },
+    Matcher {
+        words: &[
+            "does not have the expected content",
+            "state checksum mismatch",
+        ],
+        also: ALWAYS,
+        symptoms: |_| vec![Symptom::StateDigest],
+    },
+    Matcher {
+        words: &[
+            "timeout while waiting for state to become",
+            "unexpected state 'incompatible",
+            "unexpected state 'failed",
+        ],
+        also: |text| text.has(&["db instance", "rds"]),
+        symptoms: |text| {
+            let instance = clue::after(text, "DB Instance (", clue::name);
+            vec![Symptom::DatabaseSlow {
+                instance: owned(instance),
+            }]
+        },
+    },
+    Matcher {
+        words: &["bucketalreadyexists", "bucketalreadyownedbyyou"],
+        also: ALWAYS,
+        symptoms: |text| {
+            vec![Symptom::BucketExists {
+                buckets: buckets(text),
+            }]
+        },
+    },
+    Matcher {
+        words: &["403"],
+        also: is_forbidden,
+        symptoms: |text| vec![Symptom::Forbidden { path: path(text) }],
+    },
+    Matcher {
+        words: &[
+            "connection timeout",
+            "connection timed out",
+            "timeout expired",
+            "could not connect to server",
+            "i/o timeout",
+            "operation timed out",
+            "etimedout",
+            "econnrefused",
+            "connection refused",
+        ],
+        // Unless it is another's connection: of Redis, or of a call to AWS.
+        also: |text| {
+            text.has(DATABASE) || !text.has(&["amazonaws.com", "api error", "6379", "redis"])
+        },
+        symptoms: |_| vec![Symptom::NoConnection],
+    },
+    Matcher {
+        words: &["limitexceeded", "quota", "toomanybuckets"],
+        also: ALWAYS,
+        symptoms: |text| {
+            let codes = QUOTAS.into_iter().filter(|code| text.contains(code));
+            codes.map(|code| Symptom::Quota { code }).collect()
+        },
+    },
+    Matcher {
+        words: &[
+            "accessdenied",
+            "access denied",
+            "unauthorizedoperation",
+            "is not authorized to perform",
+            "api error forbidden",
+        ],
+        also: |text| !is_forbidden(text),
+        symptoms: |text| vec![denied(text)],
+    },
+    Matcher {
+        words: KEY,
+        also: ALWAYS,
+        symptoms: key,
+    },
+    Matcher {
+        words: &["disabledexception", "is disabled"],
+        also: |text| text.has(&["kms"]) && !text.has(KEY),
+        symptoms: key,
+    },
+    Matcher {
+        words: &[
+            "cannot find version",
+            "cannot find upgrade target",
+            "cannot upgrade postgres from",
+        ],
+        also: ALWAYS,
+        symptoms: |text| {
+            let version = clue::after(text, "Cannot find version", clue::id);
+            vec![Symptom::EngineVersion {
+                version: owned(version),
+            }]
+        },
+    },
+    Matcher {
+        words: &[
+            "optinrequired",
+            "not subscribed to this service",
+            "region is not enabled",
+            "invalid aws region",
+            "regiondisabled",
+        ],
+        also: ALWAYS,
+        symptoms: |text| {
+            let region = text
+                .split(|char: char| !clue::id(char))
+                .map(|word| word.trim_matches('.'))
+                .find(|word| word.parse::<settings::Region>().is_ok());
+            vec![Symptom::Region {
+                region: owned(region),
+            }]
+        },
+    },
+    Matcher {
+        words: &[
+            "throttl",
+            "rate exceeded",
+            "requestlimitexceeded",
+            "slowdown",
+            "toomanyrequests",
+        ],
+        also: ALWAYS,
+        symptoms: |_| vec![Symptom::Throttled],
+    },
+    Matcher {
+        words: &[
+            "dependencyviolation",
+            "has a dependent object",
+            "has dependencies and cannot be deleted",
+            "is currently in use",
+        ],
+        also: ALWAYS,
+        symptoms: |text| {
+            let ids = IN_USE
+                .iter()
+                .flat_map(|kind| clue::words(text, kind, clue::id));
+            vec![Symptom::InUse {
+                ids: ids.map(str::to_owned).collect(),
+            }]
+        },
+    },
+];
+
+/// Words of a text about the database.
+const DATABASE: &[&str] = &[
+    "5432",
+    "postgres",
+    "psql",
+    "rds.amazonaws.com",
+    "database",
+    "db_endpoint",
+];
+
+/// Words of a key that cannot be used.
+const KEY: &[&str] = &[
+    "kmsinvalidstate",
+    "pending deletion",
+    "kmskeydisabled",
+    "kmskeynotaccessible",
+    "kms.disabled",
+    "inaccessible-encryption-credentials",
+];
+
+/// Beginnings of ids of what holds, or is held by, a network.
+const IN_USE: [&str; 7] = [
+    "vpc-",
+    "subnet-",
+    "sg-",
+    "igw-",
+    "eni-",
+    "rtb-",
+    "eipalloc-",
+];
+
+/// All of them, in the order in which they should be looked at.
+pub(super) fn recognise(text: &str) -> Vec<Symptom> {
+    let text = Text::new(text);
+    MATCHERS
         .iter()
-        .any(|symptom| matches!(symptom, Symptom::Forbidden { .. }))
-    {
-        found.push(Symptom::Denied {
-            action: owned(
-                clue::after(text, "not authorized to perform:", clue::arn)
-                    .filter(|action| action.contains(':')),
-            ),
-            who: owned(clue::after(text, "User:", clue::arn).filter(|who| who.starts_with("arn:"))),
-            resource: owned(
-                clue::after(text, "on resource:", clue::arn)
-                    .filter(|what| what.starts_with("arn:")),
-            ),
-            encoded: any(&["encoded authorization failure message"]),
-        });
+        .filter(|matcher| text.has(matcher.words) && (matcher.also)(&text))
+        .flat_map(|matcher| (matcher.symptoms)(text.whole))
+        .collect()
+}
+
+/// Whether CloudFront has refused something. An API's own refusal carries its status in another form.
+fn is_forbidden(text: &Text<'_>) -> bool {
+    let told = text.has(&["403 forbidden"]) || (text.has(&["cloudfront"]) && text.has(&["403"]));
+    told && !text.has(&["statuscode: 403"])
+}
+
+fn owned(found: Option<&str>) -> Option<String> {
+    found.map(str::to_owned)
+}
+
+fn buckets(text: &str) -> Vec<String> {
+    let allowed = |char| char == '(' || char == ' ' || clue::name(char);
+    clue::words(text, "S3 Bucket (", allowed)
+        .iter()
+        .filter_map(|word| clue::after(word, "S3 Bucket (", clue::name))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The path of the first URL that has one.
+fn path(text: &str) -> Option<String> {
+    let urls = clue::words(text, "https://", clue::path);
+    urls.into_iter().find_map(|url| {
+        let rest = url.strip_prefix("https://")?;
+        rest.find('/').map(|at| rest[at..].to_owned())
+    })
+}
+
+fn denied(text: &str) -> Symptom {
+    let arn = |mark| clue::after(text, mark, clue::arn).filter(|arn| arn.starts_with("arn:"));
+    let action = clue::after(text, "not authorized to perform:", clue::arn);
+    let encoded = text.to_lowercase();
+    Symptom::Denied {
+        action: owned(action.filter(|action| action.contains(':'))),
+        who: owned(arn("User:")),
+        resource: owned(arn("on resource:")),
+        encoded: encoded.contains("encoded authorization failure message"),
     }
-    if any(&[
-        "kmsinvalidstate",
-        "pending deletion",
-        "kmskeydisabled",
-        "kmskeynotaccessible",
-        "kms.disabled",
-        "inaccessible-encryption-credentials",
-    ]) || (any(&["kms"]) && any(&["disabledexception", "is disabled"]))
-    {
-        let id = clue::words(text, "arn:aws:kms:", clue::arn)
-            .first()
-            .copied();
-        found.push(Symptom::Key { id: owned(id) });
-    }
-    if any(&[
-        "cannot find version",
-        "cannot find upgrade target",
-        "cannot upgrade postgres from",
-    ]) {
-        let version = clue::after(text, "Cannot find version", clue::id);
-        found.push(Symptom::EngineVersion {
-            version: owned(version),
-        });
-    }
-    if any(&[
-        "optinrequired",
-        "not subscribed to this service",
-        "region is not enabled",
-        "invalid aws region",
-        "regiondisabled",
-    ]) {
-        let region = text
-            .split(|char: char| !clue::id(char))
-            .map(|word| word.trim_matches('.'))
-            .find(|word| word.parse::<settings::Region>().is_ok());
-        found.push(Symptom::Region {
-            region: owned(region),
-        });
-    }
-    if any(&[
-        "throttl",
-        "rate exceeded",
-        "requestlimitexceeded",
-        "slowdown",
-        "toomanyrequests",
-    ]) {
-        found.push(Symptom::Throttled);
-    }
-    if any(&[
-        "dependencyviolation",
-        "has a dependent object",
-        "has dependencies and cannot be deleted",
-        "is currently in use",
-    ]) {
-        let kinds = [
-            "vpc-",
-            "subnet-",
-            "sg-",
-            "igw-",
-            "eni-",
-            "rtb-",
-            "eipalloc-",
-        ];
-        let ids = kinds
-            .iter()
-            .flat_map(|kind| clue::words(text, kind, clue::id));
-        found.push(Symptom::InUse {
-            ids: ids.map(str::to_owned).collect(),
-        });
-    }
-    found
+}
+
+fn key(text: &str) -> Vec<Symptom> {
+    let ids = clue::words(text, "arn:aws:kms:", clue::arn);
+    let id = owned(ids.first().copied());
+    vec![Symptom::Key { id }]
 }
 
 #[cfg(test)]
