@@ -15,7 +15,7 @@ use crate::clients::{create_bucket, s3, start_or_return};
 /// running and gone that its client does not know.
 async fn containers(url: &str) -> Option<usize> {
     let port = url.rsplit(':').next().unwrap();
-    let filter = HashMap::from([("label", vec![format!("local-aws.front-port={port}")])]);
+    let filter = HashMap::from([("label", vec![format!("local-aws.proxy-port={port}")])]);
     let options = ListContainersOptionsBuilder::new()
         .all(true)
         .filters(&filter)

@@ -195,7 +195,8 @@ async fn replication_waits_for_the_other_region() {
     assert_eq!(replica.replication_status().unwrap().as_str(), "REPLICA");
 }
 
-// aws-behaviour: 38, 61
+// aws-behaviour: 38
+// aws-behaviour: 61
 #[tokio::test]
 async fn replica_keeps_the_version_id_of_its_source() {
     let Some(pair) = Replicated::start().await else {
