@@ -379,6 +379,7 @@ fn places(
 
 /// Everything that speaks against the run; nothing when it may go on. Pure.
 fn check(intended: &Intended<'_>, policy: &Policy<'_>) -> Vec<Refusal> {
+    // A reconciliation goes the other way on purpose, and decides about each key by three states.
     let pairs = match intended.direction {
         Direction::Replication => policy.pairs,
         Direction::Failback => &[],
@@ -390,6 +391,7 @@ fn check(intended: &Intended<'_>, policy: &Policy<'_>) -> Vec<Refusal> {
         destination_objects,
         ..
     } = *intended;
+    // A mistyped folder and a bucket that was emptied look the same: neither is a reason to erase a copy.
     if deleted > 0 && intended.source_objects == 0 {
         refusals.push(Refusal::EmptySource { deleted });
     }
@@ -397,6 +399,7 @@ fn check(intended: &Intended<'_>, policy: &Policy<'_>) -> Vec<Refusal> {
     if deleted > limit {
         refusals.push(Refusal::TooManyDeletions { deleted, limit });
     }
+    // Junk that was written over a source has the same keys, so that no deletion gives it away.
     let limit = policy.max_replace.limit(destination_objects);
     if replaced > limit {
         refusals.push(Refusal::TooManyReplacements { replaced, limit });

@@ -159,6 +159,14 @@ pub enum JournalError {
     /// Changes cannot be kept on this machine.
     #[error("cannot keep what the journal tells")]
     Spool(#[from] SpoolError),
+    /// An earlier run has this name, and its journal would be overwritten.
+    #[error("there has been a run {run}, whose journal is kept in {}", directory.display())]
+    RunExists {
+        /// Name of the run.
+        run: String,
+        /// Where its files are.
+        directory: PathBuf,
+    },
     /// There is no journal of this run.
     #[error("{place} has no journal of run {run}")]
     Absent {
@@ -212,11 +220,18 @@ impl Journal {
         lock.try_lock()
             .map_err(|error| failed(&path)(lock_error(error)))?;
         let path = directory.join(FILE);
+        // The parts in the bucket would be overwritten as well, and with them what undoes that run.
         let file = OpenOptions::new()
-            .create(true)
+            .create_new(true)
             .append(true)
             .open(&path)
-            .map_err(failed(&path))?;
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::AlreadyExists => JournalError::RunExists {
+                    run: run.run.clone(),
+                    directory: directory.clone(),
+                },
+                _ => failed(&path)(source),
+            })?;
         let journal = Self {
             directory,
             run: run.run.clone(),

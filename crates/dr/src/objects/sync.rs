@@ -44,6 +44,7 @@ pub async fn apply(
             bucket: destination.name().to_owned(),
         }),
     };
+    // Before the journal begins: a run that changes nothing leaves nothing.
     recheck().await?;
     let journal = Arc::new(Journal::begin(&options.runs, destination, run)?);
     let execution = Execution {

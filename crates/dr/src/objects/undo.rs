@@ -404,6 +404,7 @@ pub async fn plan_undo(
     control: Option<&JobControl>,
     directory: &Path,
 ) -> Result<PlannedUndo, UndoError> {
+    // Before anything else: the versions of each key cost a call, and would be others a moment later.
     refuse_while_it_writes(replayed, control).await?;
     let bucket = replayed.bucket();
     let mut plan = UndoPlan {
@@ -451,6 +452,7 @@ async fn refuse_while_it_writes(
     if replayed.jobs().is_empty() {
         return Ok(());
     }
+    // Not known is not ended.
     let Some(control) = control else {
         return Err(UndoError::JobsUnknown { run });
     };

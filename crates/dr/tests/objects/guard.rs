@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_s3::types::BucketVersioningStatus;
 use dr::objects::{
-    ChangeLimit, ExecuteError, ManifestError, Mode, PlanOptions, Policy, Refusal, UndoError,
-    UndoRefusal, capture, check_locations, reconcile,
+    ChangeLimit, ExecuteError, JournalError, ManifestError, Mode, PlanOptions, Policy, Refusal,
+    UndoError, UndoRefusal, capture, check_locations, reconcile,
 };
 use local_aws::{Fault, FaultKind};
 use tokio::sync::watch;
@@ -247,4 +247,26 @@ async fn capture_to_a_file_that_exists_is_refused_and_one_that_fails_leaves_none
         "{again:?}"
     );
     assert_eq!(std::fs::read(&manifest).unwrap(), before);
+}
+
+#[tokio::test]
+async fn apply_under_the_name_of_an_earlier_run_keeps_that_runs_journal() {
+    let stage = stage!();
+    stage.put_source("a", b"new").await;
+    stage.put_destination("a", b"old").await;
+    let (_, done) = stage.sync("r1", &options()).await;
+    assert_eq!(done.copied.objects, 1);
+    stage.put_source("b", b"x").await;
+    let planned = stage.plan(&options()).await;
+    let again = stage.apply("r1", planned).await;
+    assert!(
+        matches!(
+            again,
+            Err(ExecuteError::Journal(JournalError::RunExists { .. }))
+        ),
+        "{again:?}"
+    );
+    // Its journal is whole: what it did can still be undone.
+    assert_eq!(stage.undo("r1", "r2").await, 1);
+    assert_eq!(stage.destination().await["a"].body, b"old");
 }
