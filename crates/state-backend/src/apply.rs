@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::backend::Backend;
-use crate::plan::{Change, Found, Plan, Verdict, judge};
+use crate::plan::{Approved, Change, Found, Verdict, judge};
 use crate::problem::Problem;
 use crate::spec::{Aspect, Facet, Kind, Resource, SideName};
 use crate::{bucket, role, table};
@@ -134,9 +134,8 @@ impl Broken {
 impl Backend {
     /// Makes everything in `plan` true, in its order. Stops trying a resource that failed and a
     /// region that does not answer, and goes on with the rest. Running it again continues.
-    ///
-    /// Changes nothing when the plan has refusals.
-    pub async fn apply(&self, plan: &Plan, observer: &dyn Observer) -> Applied {
+    pub async fn apply(&self, approved: &Approved, observer: &dyn Observer) -> Applied {
+        let plan = approved.plan();
         let mut steps = Vec::new();
         let lost = [SideName::Primary, SideName::Dr]
             .into_iter()
@@ -145,21 +144,11 @@ impl Backend {
             sides: lost.collect(),
             ..Broken::default()
         };
-        let blocked = plan.refused().next().is_some();
         for item in plan.items() {
             if item.verdict == Verdict::Ok {
                 continue;
             }
-            let step = if blocked {
-                let why = match &item.verdict {
-                    Verdict::Refused(refusal) => refusal.why.clone(),
-                    _ => "nothing is changed while something is refused".to_owned(),
-                };
-                skipped(item, why)
-            } else {
-                self.step(item, &mut broken, observer).await
-            };
-            steps.push(step);
+            steps.push(self.step(item, &mut broken, observer).await);
         }
         Applied {
             unchanged: plan.items().len() - steps.len(),
@@ -332,14 +321,6 @@ fn may_show_later(error: &Error) -> bool {
         error.class,
         ErrorClass::Denied | ErrorClass::Credentials | ErrorClass::Unreachable
     )
-}
-
-fn skipped(item: &Change, why: String) -> Step {
-    Step {
-        facet: item.facet.clone(),
-        outcome: StepOutcome::Skipped(why),
-        took: Duration::ZERO,
-    }
 }
 
 // ---- views --------------------------------------------------------------------------------------

@@ -34,7 +34,9 @@ pub use health::Health;
 pub use integrity::{Digest, StateCopy};
 pub use lock::{Lock, LockInfo, LockKind, Release, ReleaseError};
 pub use metrics::{Metric, ReplicationMetrics};
-pub use plan::{Change, Found, Observed, Plan, Refusal, RefusalKind, Verdict, Verification};
+pub use plan::{
+    Approved, Change, Found, Observed, Plan, Refusal, RefusalKind, Verdict, Verification,
+};
 pub use problem::{Observation, Problem};
 pub use render::BackendFile;
 pub use spec::{Aspect, Facet, Kind, RULE_ID, Resource, Side, SideName, Spec};

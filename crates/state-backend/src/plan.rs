@@ -87,6 +87,31 @@ pub struct Plan {
     items: Vec<Change>,
 }
 
+/// A plan in which nothing is refused: all that [`Backend::apply`](crate::Backend::apply) takes.
+///
+/// ```compile_fail,E0308
+/// # async fn f(backend: &state_backend::Backend, plan: state_backend::Plan) {
+/// backend.apply(&plan, &report::Silent).await;
+/// # }
+/// ```
+///
+/// ```
+/// # async fn f(backend: &state_backend::Backend, plan: state_backend::Plan) {
+/// if let Ok(approved) = plan.approve() {
+///     backend.apply(&approved, &report::Silent).await;
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Approved(Plan);
+
+impl Approved {
+    /// What was approved.
+    pub fn plan(&self) -> &Plan {
+        &self.0
+    }
+}
+
 impl Plan {
     /// Compares; a pure function.
     pub fn new(observed: Vec<Observed>) -> Self {
@@ -122,6 +147,19 @@ impl Plan {
             Verdict::Refused(refusal) => Some((item, refusal)),
             _ => None,
         })
+    }
+
+    /// Lets the plan pass, unless it refuses something.
+    ///
+    /// # Errors
+    /// The plan as it was, whose [`Plan::refused`] says what and why.
+    pub fn approve(self) -> Result<Approved, Self> {
+        let refuses = self.refused().next().is_some();
+        if refuses {
+            Err(self)
+        } else {
+            Ok(Approved(self))
+        }
     }
 
     /// What could not be read.

@@ -6,16 +6,19 @@ use crate::args::ApplyArgs;
 pub(crate) async fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<Exit, Failure> {
     let backend = super::connect(global).await?;
     let plan = backend.plan().await;
-    let refused = plan.refused().next().is_some();
+    let approved = match plan.approve() {
+        Ok(approved) => approved,
+        Err(plan) => {
+            cli::print(global, &plan)?;
+            return Ok(Exit::Refused);
+        }
+    };
+    let plan = approved.plan();
     let (pending, unknown) = (plan.pending().count(), plan.unknown().count());
-    if refused {
-        cli::print(global, &plan)?;
-        return Ok(Exit::Refused);
-    }
     if pending + unknown > 0 {
         match global.output {
-            OutputFormat::Table => cli::print(global, &plan)?,
-            OutputFormat::Json => cli::tell(&plan),
+            OutputFormat::Table => cli::print(global, plan)?,
+            OutputFormat::Json => cli::tell(plan),
         }
         let also = match unknown {
             0 => String::new(),
@@ -24,7 +27,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<Exit, F
         cli::confirm(global, &format!("Make these {pending} changes{also}?"))?;
     }
     let progress = Progress::new();
-    let applied = backend.apply(&plan, &progress).await;
+    let applied = backend.apply(&approved, &progress).await;
     let wants_canary = !args.skip_canary
         && applied.is_complete()
         && backend.spec().dr.is_some()

@@ -11,7 +11,8 @@ use aws_sdk_s3::types::{
 };
 use report::Silent;
 use state_backend::{
-    Aspect, CanaryOptions, Digest, LockKind, RefusalKind, ReleaseError, SideName, Verdict, wanted,
+    Applied, Aspect, Backend, CanaryOptions, Digest, LockKind, RefusalKind, ReleaseError, SideName,
+    Verdict, wanted,
 };
 
 use crate::{EXAMPLE, Stage};
@@ -19,6 +20,12 @@ use crate::{EXAMPLE, Stage};
 const BUCKET: &str = "berthcare-terraform-state";
 const DR_BUCKET: &str = "berthcare-terraform-state-dr";
 const TABLE: &str = "berthcare-terraform-locks";
+
+/// Plans, and applies what nothing speaks against.
+async fn apply(backend: &Backend) -> Applied {
+    let approved = backend.plan().await.approve().expect("nothing is refused");
+    backend.apply(&approved, &Silent).await
+}
 
 pub(crate) async fn a_plan_changes_nothing(stage: &Stage) {
     let plan = stage.backend().await.plan().await;
@@ -33,7 +40,7 @@ pub(crate) async fn a_plan_changes_nothing(stage: &Stage) {
 
 pub(crate) async fn apply_makes_everything_true(stage: &Stage) {
     let backend = stage.backend().await;
-    let applied = backend.apply(&backend.plan().await, &Silent).await;
+    let applied = apply(&backend).await;
     assert!(applied.is_complete(), "{:#?}", applied.first_problem());
     let (ok, wrong, unknown) = backend.plan().await.into_verification().counts();
     assert_eq!((ok, wrong, unknown), (wanted(backend.spec()).len(), 0, 0));
@@ -41,9 +48,9 @@ pub(crate) async fn apply_makes_everything_true(stage: &Stage) {
 
 pub(crate) async fn a_second_apply_has_nothing_to_do(stage: &Stage) {
     let backend = stage.backend().await;
-    backend.apply(&backend.plan().await, &Silent).await;
+    apply(&backend).await;
     stage.aws.clear_log();
-    let again = backend.apply(&backend.plan().await, &Silent).await;
+    let again = apply(&backend).await;
     assert!(again.steps.is_empty(), "{again:#?}");
     assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
 }
@@ -54,18 +61,12 @@ pub(crate) async fn without_a_dr_side_everything_is_made_true_once(stage: &Stage
         .next()
         .expect("the part before it");
     let backend = stage.backend_of(alone).await;
-    let applied = backend.apply(&backend.plan().await, &Silent).await;
+    let applied = apply(&backend).await;
     assert!(applied.is_complete(), "{:#?}", applied.first_problem());
     let (ok, wrong, unknown) = backend.plan().await.into_verification().counts();
     assert_eq!((ok, wrong, unknown), (14, 0, 0));
     stage.aws.clear_log();
-    assert!(
-        backend
-            .apply(&backend.plan().await, &Silent)
-            .await
-            .steps
-            .is_empty()
-    );
+    assert!(apply(&backend).await.steps.is_empty());
     assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
 }
 
@@ -77,7 +78,7 @@ pub(crate) async fn a_backend_that_locks_in_s3_is_made_true(stage: &Stage) {
         .map(|line| line.replace("[\"dynamodb\", \"s3\"]", "[\"s3\"]") + "\n")
         .collect();
     let backend = stage.backend_of(&config).await;
-    let applied = backend.apply(&backend.plan().await, &Silent).await;
+    let applied = apply(&backend).await;
     assert!(applied.is_complete(), "{:#?}", applied.first_problem());
     let (ok, wrong, unknown) = backend.plan().await.into_verification().counts();
     assert_eq!((ok, wrong, unknown), (wanted(backend.spec()).len(), 0, 0));
@@ -107,7 +108,7 @@ pub(crate) async fn a_weaker_bucket_is_strengthened(stage: &Stage) {
         .send()
         .await
         .expect("put");
-    let applied = backend.apply(&backend.plan().await, &Silent).await;
+    let applied = apply(&backend).await;
     assert!(applied.is_complete(), "{:#?}", applied.first_problem());
     s3.head_object()
         .bucket(DR_BUCKET)
@@ -155,7 +156,7 @@ pub(crate) async fn a_stricter_bucket_is_not_weakened(stage: &Stage) {
         .collect();
     assert_eq!(refused, [(Aspect::Encryption, RefusalKind::Stricter)]);
     stage.aws.clear_log();
-    assert!(!backend.apply(&plan, &Silent).await.is_complete());
+    assert!(plan.approve().is_err());
     assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
 }
 
@@ -201,7 +202,7 @@ pub(crate) async fn a_global_table_has_its_replica(stage: &Stage) {
         .replace("strategy = \"replication\"", "strategy = \"global-table\"")
         .replace("lock_table = \"berthcare-terraform-locks-dr\"\n", "");
     let backend = stage.backend_of(&config).await;
-    let applied = backend.apply(&backend.plan().await, &Silent).await;
+    let applied = apply(&backend).await;
     assert!(applied.is_complete(), "{:#?}", applied.first_problem());
     let dr = stage.env.region(backend.spec().side(SideName::Dr).region);
     dr.dynamodb
@@ -220,7 +221,7 @@ fn info(id: &str) -> String {
 
 /// A bucket and a table as another tool may have made them. Not by `apply`: an emulator that heeds
 /// bucket policies refuses objects over plain HTTP then, and rightly.
-async fn bare(stage: &Stage) -> state_backend::Backend {
+async fn bare(stage: &Stage) -> Backend {
     let backend = stage.backend().await;
     let clients = stage.env.region(backend.spec().primary.region);
     let canada = CreateBucketConfiguration::builder()
@@ -238,7 +239,7 @@ async fn bare(stage: &Stage) -> state_backend::Backend {
     backend
 }
 
-async fn lock_both(stage: &Stage, backend: &state_backend::Backend, id: &str) {
+async fn lock_both(stage: &Stage, backend: &Backend, id: &str) {
     let clients = stage.env.region(backend.spec().primary.region);
     clients
         .dynamodb
@@ -380,7 +381,7 @@ pub(crate) async fn the_state_is_read_with_its_digest(stage: &Stage) {
 // aws-behaviour: 14
 pub(crate) async fn the_canary_comes_through(stage: &Stage) {
     let backend = stage.backend().await;
-    backend.apply(&backend.plan().await, &Silent).await;
+    apply(&backend).await;
     let options = CanaryOptions {
         timeout: Duration::from_secs(60),
         token: "canary 1".to_owned(),
@@ -396,7 +397,7 @@ pub(crate) async fn the_canary_comes_through(stage: &Stage) {
 /// tag is wrong, and is put right.
 pub(crate) async fn replication_rules_of_others_stay(stage: &Stage) {
     let backend = stage.backend().await;
-    backend.apply(&backend.plan().await, &Silent).await;
+    apply(&backend).await;
     let s3 = stage.env.region(backend.spec().primary.region).s3;
     let get = || s3.get_bucket_replication().bucket(BUCKET).send();
     let mut config = get()
@@ -424,7 +425,8 @@ pub(crate) async fn replication_rules_of_others_stay(stage: &Stage) {
     let plan = backend.plan().await;
     let wrong: Vec<Aspect> = plan.pending().map(|item| item.facet.aspect).collect();
     assert_eq!(wrong, [Aspect::Replication]);
-    assert!(backend.apply(&plan, &Silent).await.is_complete());
+    let approved = plan.approve().expect("nothing is refused");
+    assert!(backend.apply(&approved, &Silent).await.is_complete());
     let config = get()
         .await
         .expect("read")
