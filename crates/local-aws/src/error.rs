@@ -87,7 +87,7 @@ pub enum StartError {
     /// The base did not begin to answer.
     #[error("get an answer from the base {base}: {why}{}", after(output))]
     NotReady {
-        /// As [`Base`] prints it.
+        /// As [`crate::Base`] prints it.
         base: String,
         /// What was seen.
         why: String,
