@@ -72,6 +72,110 @@ const URL: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// What outputs and logins say, before it becomes variables.
+struct Parts {
+    /// Host and port.
+    database: (String, u16),
+    /// Host and port.
+    redis: (String, u16),
+    name: String,
+    user: String,
+    database_secret: String,
+    redis_secret: String,
+    buckets: [(&'static str, String); 3],
+    cdn: String,
+}
+
+impl Parts {
+    /// All that is missing is told at once.
+    fn read(outputs: &Outputs, logins: Option<&Logins>) -> Result<Self, EnvironmentError> {
+        let mut missing = Vec::new();
+        let mut text = |name: &str| match outputs.text(name) {
+            Ok(text) => text.to_owned(),
+            Err(unobserved) => {
+                missing.push(unobserved);
+                String::new()
+            }
+        };
+        let database_secret = text("db_credentials_secret_arn");
+        let redis_secret = text("redis_credentials_secret_arn");
+        let (name, user) = match logins {
+            Some(Logins { database, .. }) => (database.database.clone(), database.user.clone()),
+            None => (text("db_name"), text("db_username")),
+        };
+        let buckets = [
+            ("S3_BUCKET_PHOTOS", text("s3_bucket_photos")),
+            ("S3_BUCKET_DOCUMENTS", text("s3_bucket_documents")),
+            ("S3_BUCKET_SIGNATURES", text("s3_bucket_signatures")),
+        ];
+        let cdn = text("cloudfront_domain_name");
+        let (database, redis) = match logins {
+            Some(Logins { database, redis }) => {
+                (Ok(database.endpoint.clone()), Ok(redis.endpoint.clone()))
+            }
+            None => (
+                connection::database_endpoint(outputs),
+                connection::redis_endpoint(outputs),
+            ),
+        };
+        let mut endpoint = |endpoint: Observation<Endpoint>| match endpoint {
+            Ok(endpoint) => (endpoint.host, endpoint.port),
+            Err(unobserved) => {
+                missing.push(unobserved);
+                (String::new(), 0)
+            }
+        };
+        let (database, redis) = (endpoint(database), endpoint(redis));
+        if !missing.is_empty() {
+            return Err(EnvironmentError::Missing(missing));
+        }
+        Ok(Self {
+            database,
+            redis,
+            name,
+            user,
+            database_secret,
+            redis_secret,
+            buckets,
+            cdn,
+        })
+    }
+
+    /// The database's password and URL, the cache's token and URL: revealed with logins, else as references to the
+    /// secrets that hold them; a URL, of which only a part is in a secret, is withheld.
+    fn secrets(&self, logins: Option<&Logins>) -> [Content; 4] {
+        let Some(Logins { database, redis }) = logins else {
+            let reference = |arn: &str, field| Content::Reference {
+                arn: arn.to_owned(),
+                field,
+            };
+            return [
+                reference(&self.database_secret, "password"),
+                Content::Withheld,
+                reference(&self.redis_secret, "auth_token"),
+                Content::Withheld,
+            ];
+        };
+        let url = |text: &str| utf8_percent_encode(text, URL).to_string();
+        let (host, port) = &self.database;
+        let database_url = format!(
+            "postgresql://{}:{}@{host}:{port}/{}?sslmode=require",
+            url(&self.user),
+            url(database.password.reveal()),
+            url(&self.name),
+        );
+        let (host, port) = &self.redis;
+        // rediss: TLS, without which the cache answers nobody.
+        let redis_url = format!("rediss://:{}@{host}:{port}/0", url(redis.token.reveal()));
+        [
+            Content::Revealed(database.password.clone()),
+            Content::Revealed(Secret::new(database_url)),
+            Content::Revealed(redis.token.clone()),
+            Content::Revealed(Secret::new(redis_url)),
+        ]
+    }
+}
+
 impl EnvironmentFile {
     /// From terraform's outputs. Secrets are named by their ARNs; with `logins`, their values are in it, and
     /// the URLs that hold them.
@@ -83,92 +187,15 @@ impl EnvironmentFile {
         region: Region,
         logins: Option<&Logins>,
     ) -> Result<Self, EnvironmentError> {
-        let mut missing = Vec::new();
-        let mut text = |name: &str| match outputs.text(name) {
-            Ok(text) => text.to_owned(),
-            Err(unobserved) => {
-                missing.push(unobserved);
-                String::new()
-            }
-        };
-        let (database_secret, redis_secret) = (
-            text("db_credentials_secret_arn"),
-            text("redis_credentials_secret_arn"),
-        );
-        let (name, user) = match logins {
-            Some(logins) => (
-                logins.database.database.clone(),
-                logins.database.user.clone(),
-            ),
-            None => (text("db_name"), text("db_username")),
-        };
-        let buckets = [
-            ("S3_BUCKET_PHOTOS", text("s3_bucket_photos")),
-            ("S3_BUCKET_DOCUMENTS", text("s3_bucket_documents")),
-            ("S3_BUCKET_SIGNATURES", text("s3_bucket_signatures")),
-        ];
-        let cdn = text("cloudfront_domain_name");
-        let mut endpoint = |endpoint: Observation<Endpoint>| match endpoint {
-            Ok(endpoint) => (endpoint.host, endpoint.port),
-            Err(unobserved) => {
-                missing.push(unobserved);
-                (String::new(), 0)
-            }
-        };
-        let (database, redis) = match logins {
-            Some(logins) => (
-                Ok(logins.database.endpoint.clone()),
-                Ok(logins.redis.endpoint.clone()),
-            ),
-            None => (
-                connection::database_endpoint(outputs),
-                connection::redis_endpoint(outputs),
-            ),
-        };
-        let ((db_host, db_port), (redis_host, redis_port)) = (endpoint(database), endpoint(redis));
-        if !missing.is_empty() {
-            return Err(EnvironmentError::Missing(missing));
-        }
-        let url = |text: &str| utf8_percent_encode(text, URL).to_string();
-        let (password, database_url, token, redis_url) = match logins {
-            Some(Logins { database, redis }) => {
-                let database_url = format!(
-                    "postgresql://{}:{}@{db_host}:{db_port}/{}?sslmode=require",
-                    url(&user),
-                    url(database.password.reveal()),
-                    url(&name),
-                );
-                // rediss: TLS, without which the cache answers nobody.
-                let redis_url = format!(
-                    "rediss://:{}@{redis_host}:{redis_port}/0",
-                    url(redis.token.reveal())
-                );
-                (
-                    Content::Revealed(database.password.clone()),
-                    Content::Revealed(Secret::new(database_url)),
-                    Content::Revealed(redis.token.clone()),
-                    Content::Revealed(Secret::new(redis_url)),
-                )
-            }
-            None => (
-                Content::Reference {
-                    arn: database_secret,
-                    field: "password",
-                },
-                Content::Withheld,
-                Content::Reference {
-                    arn: redis_secret,
-                    field: "auth_token",
-                },
-                Content::Withheld,
-            ),
-        };
+        let parts = Parts::read(outputs, logins)?;
+        let [password, database_url, token, redis_url] = parts.secrets(logins);
         let plain = Content::Plain;
+        let ((db_host, db_port), (redis_host, redis_port)) = (parts.database, parts.redis);
         let mut variables = vec![
             ("POSTGRES_HOST", plain(db_host)),
             ("POSTGRES_PORT", plain(db_port.to_string())),
-            ("POSTGRES_DB", plain(name)),
-            ("POSTGRES_USER", plain(user)),
+            ("POSTGRES_DB", plain(parts.name)),
+            ("POSTGRES_USER", plain(parts.user)),
             ("POSTGRES_PASSWORD", password),
             ("DATABASE_URL", database_url),
             ("REDIS_HOST", plain(redis_host)),
@@ -177,8 +204,8 @@ impl EnvironmentFile {
             ("REDIS_URL", redis_url),
             ("AWS_REGION", plain(region.to_string())),
         ];
-        variables.extend(buckets.map(|(name, bucket)| (name, plain(bucket))));
-        variables.push(("CLOUDFRONT_DOMAIN", plain(cdn)));
+        variables.extend(parts.buckets.map(|(name, bucket)| (name, plain(bucket))));
+        variables.push(("CLOUDFRONT_DOMAIN", plain(parts.cdn)));
         let zero = |content: &Content| match content {
             Content::Plain(text) => text.contains('\0'),
             Content::Revealed(secret) => secret.reveal().contains('\0'),
