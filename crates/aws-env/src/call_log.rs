@@ -121,7 +121,14 @@ fn resource(request: &HttpRequest) -> String {
         true => json_names(body),
         false => query_names(body),
     };
-    named.unwrap_or_default()
+    named.filter(|name| is_identifier(name)).unwrap_or_default()
+}
+
+/// Whether AWS could have given, or taken, this as a name, an ID or an ARN. What was put there by mistake can be
+/// anything, a secret as well, and is not shown.
+fn is_identifier(name: &str) -> bool {
+    name.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"._-/:@+=,*".contains(&byte))
 }
 
 fn names_something(member: &str) -> bool {
@@ -167,8 +174,8 @@ mod tests {
             ),
             (
                 "https://rds.us-east-1.amazonaws.com/",
-                "Action=X&Version=1&MasterUserPassword=hunter2&DBInstanceIdentifier=app+1",
-                "app 1",
+                "Action=X&Version=1&MasterUserPassword=hunter2&DBInstanceIdentifier=app-1",
+                "app-1",
             ),
             (
                 "https://iam.amazonaws.com",
@@ -184,6 +191,11 @@ mod tests {
                 "https://secretsmanager.us-east-1.amazonaws.com/",
                 r#"{"SecretString":"hunter2","SecretId":"db"}"#,
                 "db",
+            ),
+            (
+                "https://ec2.us-east-1.amazonaws.com/",
+                "Action=DescribeVpcAttribute&VpcId=vpc-hunter2%3F",
+                "",
             ),
             (
                 "https://sts.us-east-1.amazonaws.com/",

@@ -118,7 +118,7 @@ fn a_usage_file_counts_and_says_where_it_is_wrong() {
         .find(|line| line["item"] == "nat gateway data")
         .unwrap();
     assert_eq!(
-        (&data["usd"]["high"], &data["told"]),
+        (&data["usd"]["high"], &data["usage_source"]),
         (&json!("50.00"), &json!("file"))
     );
     let bad = stage.file("bad.yml", &usage.replace("1000", "-1000"));
