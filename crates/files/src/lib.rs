@@ -57,6 +57,17 @@ fn size(bytes: Option<u64>, limit: u64) -> String {
     bytes.map_or_else(|| format!("more than {limit}"), |bytes| bytes.to_string())
 }
 
+/// The cause, for errors that name the file themselves.
+impl From<FileError> for io::Error {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Read { source, .. } | FileError::Write { source, .. } => source,
+            FileError::Exists { .. } => Self::new(io::ErrorKind::AlreadyExists, error),
+            FileError::TooLarge { .. } => Self::new(io::ErrorKind::FileTooLarge, error),
+        }
+    }
+}
+
 /// Writes a file in the place of an older one, or none. Whoever reads it meanwhile sees the old one or the new one.
 ///
 /// # Errors
