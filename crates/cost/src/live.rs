@@ -70,7 +70,7 @@ fn tags(settings: &Settings) -> Vec<(String, String)> {
 
 /// The clients of one region, and those of the global services.
 struct Clients {
-    region: Region,
+    access: RegionAccess,
     s3: aws_sdk_s3::Client,
     dynamodb: aws_sdk_dynamodb::Client,
     cloudwatch: aws_sdk_cloudwatch::Client,
@@ -91,7 +91,7 @@ impl Clients {
     fn new(here: &RegionAccess, global: &RegionAccess) -> Self {
         let clients = here.clients();
         Self {
-            region: here.region(),
+            access: here.clone(),
             s3: clients.s3,
             dynamodb: clients.dynamodb,
             cloudwatch: clients.cloudwatch,
@@ -115,12 +115,7 @@ impl Clients {
         operation: &'static str,
         resource: impl Into<String>,
     ) -> Call {
-        Call {
-            region: self.region,
-            service,
-            operation,
-            resource: resource.into(),
-        }
+        self.access.call(service, operation, resource)
     }
 }
 
@@ -170,7 +165,8 @@ impl Search {
         attributes: [(&'static str, Value); N],
     ) {
         // CloudFront has no region.
-        let region = (kind != "aws_cloudfront_distribution").then_some(self.clients.region);
+        let region =
+            (kind != "aws_cloudfront_distribution").then_some(self.clients.access.region());
         self.found.push(Resource {
             address: format!("{kind}.{id}"),
             kind: kind.to_owned(),

@@ -64,7 +64,7 @@ impl Search {
                 let from = arn.split(':').nth(3);
                 let id = of.db_instance_identifier().unwrap_or_default();
                 // Those of this region's own databases are not copies.
-                let copied = from.is_some_and(|from| from != self.clients.region.as_str());
+                let copied = from.is_some_and(|from| from != self.clients.access.region().as_str());
                 if copied && known.iter().any(|known| known == id) {
                     let attributes = [("source_db_instance_arn", json!(arn))];
                     self.add(

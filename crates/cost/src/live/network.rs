@@ -112,7 +112,7 @@ impl Search {
                         let group = log.log_group_name()?;
                         Some(format!(
                             "arn:aws:logs:{}::log-group:{group}",
-                            self.clients.region
+                            self.clients.access.region()
                         ))
                     });
                     let attributes = [

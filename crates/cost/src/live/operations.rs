@@ -75,7 +75,7 @@ impl Search {
                 let managed = secret.owning_service().is_some();
                 let elsewhere = secret
                     .primary_region()
-                    .is_some_and(|region| region != self.clients.region.as_str());
+                    .is_some_and(|region| region != self.clients.access.region().as_str());
                 if managed || elsewhere || !self.is_ours(tags) {
                     continue;
                 }
@@ -112,7 +112,7 @@ impl Search {
 
     /// Alarms of CloudFront are in its own region.
     async fn alarms(&mut self) -> Result<(), Error> {
-        let (here, global) = (self.clients.region, self.clients.global);
+        let (here, global) = (self.clients.access.region(), self.clients.global);
         let mut regions = vec![(self.clients.cloudwatch.clone(), here)];
         if global != here {
             regions.push((self.clients.global_cloudwatch.clone(), global));

@@ -17,7 +17,7 @@ impl Search {
         let mut names = Vec::new();
         let request = s3
             .list_buckets()
-            .bucket_region(self.clients.region.as_str());
+            .bucket_region(self.clients.access.region().as_str());
         let call = self.call("S3", "ListBuckets");
         let pages = request.into_paginator().send();
         for page in pages_up_to(call, MOST_PAGES, pages).await? {
@@ -25,7 +25,7 @@ impl Search {
                 let name = bucket.name().unwrap_or_default();
                 let here = bucket
                     .bucket_region()
-                    .is_none_or(|region| region == self.clients.region.as_str());
+                    .is_none_or(|region| region == self.clients.access.region().as_str());
                 if here
                     && (name.contains(settings.project.as_str())
                         || in_settings.iter().any(|in_settings| in_settings == name))
@@ -117,7 +117,7 @@ impl Search {
             .replicas()
             .iter()
             .filter_map(|replica| replica.region_name())
-            .filter(|region| *region != self.clients.region.as_str())
+            .filter(|region| *region != self.clients.access.region().as_str())
             .map(|region| json!({"region_name": region}))
             .collect();
         let attributes = [
