@@ -2,6 +2,9 @@ use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
 
+/// The longest length of time that is read: 100 years. Adding it to a time of today never overflows.
+const LONGEST: Duration = Duration::from_secs(36_525 * 24 * 3600);
+
 /// A text that is no length of time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is no length of time: {why}")]
@@ -21,7 +24,7 @@ impl DurationError {
 /// `1h 30m`. A day has 24 hours.
 ///
 /// # Errors
-/// When it is not written like this, or is negative.
+/// When it is not written like this, is negative, or longer than 100 years.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let error = |why| DurationError {
         text: text.to_owned(),
@@ -33,7 +36,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let length = span
         .to_duration(SpanRelativeTo::days_are_24_hours())
         .map_err(|_| error("months and years have no fixed length"))?;
-    Duration::try_from(length).map_err(|_| error("it is less than nothing"))
+    let length = Duration::try_from(length).map_err(|_| error("it is less than nothing"))?;
+    if length > LONGEST {
+        return Err(error("it is longer than 100 years"));
+    }
+    Ok(length)
 }
 
 #[cfg(test)]
@@ -63,7 +70,18 @@ mod tests {
 
     #[test]
     fn parse_duration_of_anything_else_tells_how_it_is_written() {
-        for text in ["", "15", "m", "15 minutes ago", "-5m", "1mo", "1y", "5m!"] {
+        let too_long = "36526d";
+        for text in [
+            "",
+            "15",
+            "m",
+            "15 minutes ago",
+            "-5m",
+            "1mo",
+            "1y",
+            "5m!",
+            too_long,
+        ] {
             let error = parse_duration(text).unwrap_err().to_string();
             assert!(
                 error.starts_with(&format!("{text:?} is no length of time")),
