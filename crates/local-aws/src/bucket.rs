@@ -21,6 +21,8 @@ pub(crate) struct Rules {
     pub(crate) redirects: bool,
     /// Accounts, told apart by access keys of twelve digits, that own their buckets.
     pub(crate) accounts: bool,
+    /// The account that the base's STS tells to all other access keys; `None` where it is not known here.
+    pub(crate) default_account: Option<&'static str>,
     /// `If-Match` and `If-None-Match` of CopyObject.
     pub(crate) copy_conditions: bool,
 }
@@ -44,19 +46,46 @@ impl Home {
 
 /// The buckets that are known so far.
 #[derive(Debug, Default)]
-pub(crate) struct Buckets(Mutex<HashMap<String, Home>>);
+pub(crate) struct Buckets(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    homes: HashMap<String, Home>,
+    /// Owners that somebody chose: such a bucket lets everybody do everything.
+    given: HashMap<String, String>,
+}
 
 impl Buckets {
-    fn homes(&self) -> MutexGuard<'_, HashMap<String, Home>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn home(&self, bucket: &str) -> Option<Home> {
-        self.homes().get(bucket).cloned()
+        self.known().homes.get(bucket).cloned()
     }
 
     pub(crate) fn learn(&self, bucket: &str, home: Home) {
-        self.homes().insert(bucket.to_owned(), home);
+        self.known().homes.insert(bucket.to_owned(), home);
+    }
+
+    /// From now on until it is deleted the bucket belongs to this account.
+    pub(crate) fn give(&self, bucket: &str, owner: &str) -> Result<(), UnknownAccount> {
+        known_account(owner)?;
+        let mut known = self.known();
+        known.given.insert(bucket.to_owned(), owner.to_owned());
+        Ok(())
+    }
+
+    /// The account that owns a bucket, as its owner's STS tells it.
+    fn owner(&self, rules: Rules, bucket: &str) -> Option<String> {
+        let known = self.known();
+        if let Some(owner) = known.given.get(bucket) {
+            return Some(owner.clone());
+        }
+        match known.homes.get(bucket)?.owner.as_deref()? {
+            ALL_OTHERS => rules.default_account.map(str::to_owned),
+            owner => Some(owner.to_owned()),
+        }
     }
 
     /// Takes note of buckets that come and go.
@@ -72,23 +101,115 @@ impl Buckets {
                         region: region.clone(),
                         owner,
                     };
-                    self.homes().entry(bucket.to_owned()).or_insert(home);
+                    let mut known = self.known();
+                    known.homes.entry(bucket.to_owned()).or_insert(home);
                 }
             }
             "DeleteBucket" if status.is_success() => {
-                self.homes().remove(bucket);
+                let mut known = self.known();
+                known.homes.remove(bucket);
+                known.given.remove(bucket);
             }
             _ => {}
         }
     }
 }
 
+/// The account of all access keys that are none themselves, as ministack tells it.
+const ALL_OTHERS: &str = "000000000000";
+
 /// The account of a request, as ministack tells it.
 pub(crate) fn account(call: &Call) -> &str {
     match call.access_key.as_deref() {
-        Some(key) if key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit()) => key,
-        _ => "000000000000",
+        Some(key) if is_account(key) => key,
+        _ => ALL_OTHERS,
     }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Not the number of an account.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no account: those are twelve digits")]
+pub struct UnknownAccount(String);
+
+/// Whether a text is the number of an account: twelve digits.
+///
+/// # Errors
+/// When it is not.
+pub fn known_account(text: &str) -> Result<(), UnknownAccount> {
+    match is_account(text) {
+        true => Ok(()),
+        false => Err(UnknownAccount(text.to_owned())),
+    }
+}
+
+/// The refusal of a caller who believes that a bucket belongs to another account than it does. Where it is not known
+/// whose a bucket is, the base decides.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html>
+pub(crate) fn owner_refusal(
+    buckets: &Buckets,
+    rules: Rules,
+    call: &Call,
+) -> Option<Response<Full<Bytes>>> {
+    let expectations = [
+        (&call.expected_owner, call.bucket()),
+        (&call.expected_source_owner, call.source_bucket.as_deref()),
+    ];
+    for (expected, bucket) in expectations {
+        let (Some(expected), Some(bucket)) = (expected, bucket) else {
+            continue;
+        };
+        if !is_account(expected) {
+            let message = format!(
+                "The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]"
+            );
+            let code = "InvalidBucketOwnerAWSAccountID";
+            return Some(error(call, StatusCode::BAD_REQUEST, code, &message, &[]));
+        }
+        if (buckets.owner(rules, bucket)).is_some_and(|owner| owner != *expected) {
+            return Some(denied(call));
+        }
+    }
+    None
+}
+
+fn denied(call: &Call) -> Response<Full<Bytes>> {
+    let (code, message) = ("AccessDenied", "Access Denied");
+    error(call, StatusCode::FORBIDDEN, code, message, &[])
+}
+
+impl Buckets {
+    /// Whether a request is signed for another region than its bucket's: it is told so before anything else.
+    pub(crate) fn is_elsewhere(&self, call: &Call) -> bool {
+        let home = call.bucket().and_then(|bucket| self.home(bucket));
+        let signed = call
+            .region
+            .as_ref()
+            .filter(|_| call.operation != "GetBucketLocation");
+        matches!((home, signed), (Some(home), Some(signed)) if home.region != *signed)
+    }
+
+    /// The refusal of a new bucket whose name somebody gave to another account.
+    pub(crate) fn name_refusal(&self, call: &Call) -> Option<Response<Full<Bytes>>> {
+        let bucket = call.bucket().filter(|_| call.operation == "CreateBucket")?;
+        let foreign = (self.known().given.get(bucket)).is_some_and(|owner| owner != account(call));
+        foreign.then(|| name_taken(call, bucket))
+    }
+}
+
+fn name_taken(call: &Call, bucket: &str) -> Response<Full<Bytes>> {
+    error(
+        call,
+        StatusCode::CONFLICT,
+        "BucketAlreadyExists",
+        "The requested bucket name is not available. The bucket namespace is shared by all users of \
+         the system. Please select a different name and try again.",
+        &[("BucketName", bucket)],
+    )
 }
 
 /// The answer that AWS gives instead of letting the request through, if it does.
@@ -101,14 +222,7 @@ pub(crate) fn refusal(rules: Rules, call: &Call, home: &Home) -> Option<Response
             .is_some_and(|owner| owner != account(call));
     if call.operation == "CreateBucket" {
         if foreign {
-            return Some(error(
-                call,
-                StatusCode::CONFLICT,
-                "BucketAlreadyExists",
-                "The requested bucket name is not available. The bucket namespace is shared by all users of \
-                 the system. Please select a different name and try again.",
-                &[("BucketName", bucket)],
-            ));
+            return Some(name_taken(call, bucket));
         }
         // A request to the bucket's own region is the base's: us-east-1 answers 200 again.
         let own = home.owner.as_deref() == Some(account(call));
@@ -123,13 +237,7 @@ pub(crate) fn refusal(rules: Rules, call: &Call, home: &Home) -> Option<Response
         });
     }
     let mut answer = if foreign {
-        error(
-            call,
-            StatusCode::FORBIDDEN,
-            "AccessDenied",
-            "Access Denied",
-            &[],
-        )
+        denied(call)
     } else if rules.redirects && home.region != signed && call.operation != "GetBucketLocation" {
         error(
             call,
@@ -165,6 +273,7 @@ mod tests {
         redirects: true,
         accounts: true,
         copy_conditions: true,
+        default_account: Some("123456789012"),
     };
 
     fn call(operation: &str, region: &str, key: &str) -> Call {

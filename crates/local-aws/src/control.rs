@@ -65,6 +65,11 @@ struct RegionChange {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+struct BucketChange {
+    owner: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
 struct Step {
     seconds: u64,
 }

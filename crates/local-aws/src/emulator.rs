@@ -169,22 +169,27 @@ impl Base {
                 .map(Kept::Process)
         };
         // The rules are what each base was seen to lack: docs/local-aws.md.
+        let ministack = Rules {
+            default_account: Some("000000000000"),
+            ..Rules::default()
+        };
         let (kept, ready_path, rules) = match self {
             Self::Ministack => (
                 process(Package::MINISTACK).await?,
                 MINISTACK_READY,
-                Rules::default(),
+                ministack,
             ),
             Self::Docker => (
                 Kept::Container(Box::new(Container::start(&wanted).await?)),
                 MINISTACK_READY,
-                Rules::default(),
+                ministack,
             ),
             Self::Moto => {
                 let rules = Rules {
                     redirects: true,
                     accounts: true,
                     copy_conditions: true,
+                    default_account: Some("123456789012"),
                 };
                 (process(Package::MOTO).await?, "/moto-api/", rules)
             }
@@ -193,6 +198,7 @@ impl Base {
                     redirects: true,
                     accounts: true,
                     copy_conditions: true,
+                    default_account: Some("000000000000"),
                 };
                 let kept = process(Package::LOCALSTACK).await?;
                 (kept, "/_localstack/health", rules)
@@ -204,6 +210,7 @@ impl Base {
                     redirects: true,
                     accounts: false,
                     copy_conditions: true,
+                    default_account: None,
                 },
             ),
         };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use directories::ProjectDirs;
 use tokio::task::JoinHandle;
 
+use crate::bucket::UnknownAccount;
 use crate::emulator::{Base, Places, Running, Wanted};
 use crate::error::StartError;
 use crate::fault::{Fault, FaultId, Faults};
@@ -243,6 +244,16 @@ impl LocalAws {
     /// services (IAM, CloudFront, Route 53) are signed for `us-east-1` and follow that region.
     pub fn set_region(&self, region: &str, state: RegionState) {
         self.state.set_region(region, state);
+    }
+
+    /// Lets a bucket belong to another account until it is deleted, as if somebody else had made it and allowed
+    /// everybody everything: requests that expect another owner are refused, and nobody else can make one of this name.
+    /// It need not exist yet.
+    ///
+    /// # Errors
+    /// When `account` is not the number of one.
+    pub fn set_bucket_owner(&self, bucket: &str, account: &str) -> Result<(), UnknownAccount> {
+        self.state.buckets.give(bucket, account)
     }
 
     /// RDS, if it is simulated here.

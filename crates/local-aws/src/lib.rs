@@ -33,6 +33,7 @@ mod request;
 mod state;
 mod stranger;
 
+pub use bucket::{UnknownAccount, known_account};
 pub use control::{Control, ControlError, ListedFault, LogPage, Status};
 pub use emulator::{Base, UnknownBase};
 pub use error::StartError;

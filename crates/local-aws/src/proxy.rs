@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::answer::{self, Problem};
-use crate::bucket::{self, Buckets, Home, Rules};
+use crate::bucket::{self, Home, Rules};
 use crate::condition::{Condition, Turns};
 use crate::control::{PREFIX, routes};
 use crate::emulator::Running;
@@ -25,7 +25,7 @@ use crate::fault::FaultKind;
 use crate::log::Record;
 use crate::pagination;
 use crate::region::{Cut, Gate, RegionState};
-use crate::request::{Call, Read};
+use crate::request::{Call, EXPECTED_OWNER, EXPECTED_SOURCE_OWNER, Read};
 use crate::state::State;
 use crate::stranger;
 
@@ -48,7 +48,6 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, Error>;
 /// Takes requests, and hands them on to the emulator where nothing speaks against it.
 pub(crate) struct Proxy {
     state: Arc<State>,
-    buckets: Buckets,
     turns: Turns,
     rules: Rules,
     upstream: Upstream,
@@ -58,7 +57,6 @@ impl Proxy {
     pub(crate) fn new(state: Arc<State>, running: &Running) -> Self {
         Self {
             state,
-            buckets: Buckets::default(),
             turns: Turns::default(),
             rules: running.rules,
             upstream: Upstream::new(running),
@@ -174,13 +172,13 @@ impl Proxy {
 
     /// Where a bucket is: known, or asked for once.
     async fn home(&self, bucket: &str, call: &Call) -> Option<Home> {
-        if let Some(home) = self.buckets.home(bucket) {
+        if let Some(home) = self.state.buckets.home(bucket) {
             return Some(home);
         }
         let access_key = call.access_key.as_deref()?;
         let region = self.upstream.bucket_region(bucket, access_key).await?;
         let home = Home::of_unknown_owner(region);
-        self.buckets.learn(bucket, home.clone());
+        self.state.buckets.learn(bucket, home.clone());
         Some(home)
     }
 
@@ -201,16 +199,33 @@ impl Proxy {
             record.fault(OTHER_REGION);
             return Some(Problem::OtherRegionDown.answer(call));
         }
-        if self.rules == Rules::default() && call.operation != "CreateBucket" {
+        let buckets = &self.state.buckets;
+        if let Some(answer) = buckets.name_refusal(call) {
+            return Some(answer);
+        }
+        let looks = self.rules.redirects || self.rules.accounts || call.operation == "CreateBucket";
+        if looks
+            && let Some(bucket) = call.bucket()
+            && let Some(home) = self.home(bucket, call).await
+            && let Some(answer) = bucket::refusal(self.rules, call, &home)
+        {
+            return Some(answer);
+        }
+        if buckets.is_elsewhere(call) {
             return None;
         }
-        let home = self.home(call.bucket()?, call).await?;
-        bucket::refusal(self.rules, call, &home)
+        bucket::owner_refusal(buckets, self.rules, call)
     }
 
     /// Sends a request to the base. One with a condition waits for its turn; that of a copy is looked at here where
     /// the base does not.
     async fn send(&self, call: &Call, mut request: Request<Body>) -> Result<Sent, Error> {
+        // Decided here; a base that decides too does not know of owners that were chosen.
+        if self.rules.default_account.is_some() {
+            for name in [EXPECTED_OWNER, EXPECTED_SOURCE_OWNER] {
+                request.headers_mut().remove(name);
+            }
+        }
         let mut turn = None;
         if self.rules.copy_conditions
             && ["CopyObject", "PutObject", "CompleteMultipartUpload"]
@@ -325,7 +340,7 @@ impl Proxy {
             }
             Ok(Sent::Refused(problem)) => Ok(finish(record, problem.answer(call))),
             Ok(Sent::Answered(answer)) => {
-                self.buckets.observe(call, answer.status());
+                self.state.buckets.observe(call, answer.status());
                 self.state
                     .faults(|faults| faults.observe(call, answer.status()));
                 if matches!(hit, Hit::ResponseLost) {

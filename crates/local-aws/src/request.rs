@@ -8,7 +8,7 @@ mod s3;
 mod scope;
 
 pub(crate) use resource::form_fields;
-pub(crate) use s3::Target;
+pub(crate) use s3::{EXPECTED_OWNER, EXPECTED_SOURCE_OWNER, Target};
 pub(crate) use scope::Scope;
 
 /// How a service wants its errors.
@@ -39,6 +39,10 @@ pub(crate) struct Call {
     pub(crate) target: Option<Target>,
     /// Bucket that a copy reads from.
     pub(crate) source_bucket: Option<String>,
+    /// The account that the caller believes to own the bucket.
+    pub(crate) expected_owner: Option<String>,
+    /// The account that the caller believes to own the bucket that a copy reads from.
+    pub(crate) expected_source_owner: Option<String>,
     /// The page of a list that it asks for, by a token of the fault `pages`.
     pub(crate) page: Option<usize>,
     /// Region that CreateBucket names in its body.
@@ -92,9 +96,14 @@ impl Call {
             call.protocol = Protocol::S3;
             call.service = service.unwrap_or_else(|| "s3".into());
             let (operation, target) = s3::read(parts);
-            call.operation = operation.to_owned();
+            call.operation = operation;
             call.resource = target.name();
             call.source_bucket = s3::source_bucket(parts);
+            call.expected_owner = s3::expected_owner(parts, &call.operation);
+            call.expected_source_owner = call
+                .source_bucket
+                .as_ref()
+                .and_then(|_| s3::account(parts, EXPECTED_SOURCE_OWNER));
             call.target = Some(target);
             let told_by_body = ["CreateBucket", "PutBucketReplication"];
             return if told_by_body.contains(&call.operation.as_str()) {

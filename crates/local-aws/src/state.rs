@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::bucket::Buckets;
 use crate::emulator::{Base, Running};
 use crate::fault::Faults;
 use crate::log::Log;
@@ -19,6 +20,7 @@ pub(crate) struct State {
     /// Id of the emulator's process.
     pub(crate) emulator: Option<u32>,
     pub(crate) regions: Regions,
+    pub(crate) buckets: Buckets,
     pub(crate) log: Log,
     /// RDS, unless it is the emulator's.
     pub(crate) rds: Option<Rds>,
@@ -42,6 +44,7 @@ impl State {
             emulator: running.process_id(),
             stop: Notify::new(),
             regions: Regions::default(),
+            buckets: Buckets::default(),
             log,
             rds,
             faults: Mutex::new(Faults::new(seed)),

@@ -12,7 +12,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ListedFault, LogPage, PREFIX, RegionChange, Retired, Status, Step, parse};
+use super::{
+    BucketChange, ListedFault, LogPage, PREFIX, RegionChange, Retired, Status, Step, parse,
+};
 use crate::fault::{Fault, FaultId};
 use crate::rds::{RdsEnding, RdsQuotas, RdsStatus};
 use crate::region::RegionState;
@@ -99,6 +101,18 @@ impl Control {
             .await?;
         tracing::debug!(%down, "regions that are not up");
         Ok(())
+    }
+
+    /// See [`crate::LocalAws::set_bucket_owner`].
+    ///
+    /// # Errors
+    /// As [`Self::status`], and when `account` is not the number of one.
+    pub async fn set_bucket_owner(&self, bucket: &str, account: &str) -> Result<(), ControlError> {
+        let path = format!("buckets/{}", utf8_percent_encode(bucket, NON_ALPHANUMERIC));
+        let owner = account.to_owned();
+        let change = BucketChange { owner };
+        self.ask("change the bucket's owner", Method::PUT, &path, &change)
+            .await
     }
 
     /// Adds a fault.

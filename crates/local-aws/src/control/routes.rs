@@ -10,7 +10,9 @@ use http_body_util::Full;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use super::{ListedFault, LogPage, PREFIX, RegionChange, Retired, Status, Step, parse};
+use super::{
+    BucketChange, ListedFault, LogPage, PREFIX, RegionChange, Retired, Status, Step, parse,
+};
 use crate::fault::{Fault, FaultId, Faults};
 use crate::log::Log;
 use crate::rds::Rds;
@@ -41,6 +43,13 @@ pub(crate) async fn answer(state: &State, parts: &Parts, body: &[u8]) -> Respons
             }
             (Err(unknown), _) => text(StatusCode::BAD_REQUEST, &unknown.to_string()),
             (_, Err(error)) => text(StatusCode::BAD_REQUEST, &error.to_string()),
+        },
+        ("PUT", ["buckets", bucket]) => match parse::<BucketChange>(body) {
+            Ok(change) => match state.buckets.give(bucket, &change.owner) {
+                Ok(()) => json(&()),
+                Err(unknown) => text(StatusCode::BAD_REQUEST, &unknown.to_string()),
+            },
+            Err(error) => text(StatusCode::BAD_REQUEST, &error.to_string()),
         },
         ("GET", ["faults"]) => json(&faults(state)),
         ("POST", ["faults"]) => match parse::<Fault>(body) {

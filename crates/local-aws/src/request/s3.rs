@@ -84,6 +84,38 @@ pub(super) fn source_bucket(parts: &Parts) -> Option<String> {
     (!bucket.is_empty()).then(|| bucket.to_owned())
 }
 
+/// The header that names the account that must own the bucket.
+pub(crate) const EXPECTED_OWNER: &str = "x-amz-expected-bucket-owner";
+
+/// The header that names the account that must own the bucket that a copy reads from.
+pub(crate) const EXPECTED_SOURCE_OWNER: &str = "x-amz-source-expected-bucket-owner";
+
+/// Operations that have no `ExpectedBucketOwner`: there is no bucket yet, or none alone.
+const WITHOUT_EXPECTED_OWNER: [&str; 5] = [
+    "CreateBucket",
+    "CreateSession",
+    "ListBuckets",
+    "Options",
+    "RenameObject",
+];
+
+/// The account that must own the bucket, where the operation can ask for one.
+pub(super) fn expected_owner(parts: &Parts, operation: &str) -> Option<String> {
+    if WITHOUT_EXPECTED_OWNER.contains(&operation) {
+        return None;
+    }
+    account(parts, EXPECTED_OWNER)
+}
+
+/// A header that names an account; in a presigned URL it may be a query parameter.
+pub(super) fn account(parts: &Parts, name: &'static str) -> Option<String> {
+    let of_query = || {
+        let value = query(parts, name)?;
+        Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
+    };
+    header(parts, name).map(str::to_owned).or_else(of_query)
+}
+
 /// The region in CreateBucket's body.
 pub(super) fn location_constraint(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use local_aws::{Base, FaultId, RdsClock, RegionState, UnknownRegion, known_region};
+use local_aws::{
+    Base, FaultId, RdsClock, RegionState, UnknownAccount, UnknownRegion, known_account,
+    known_region,
+};
 
 /// AWS on one loopback port, for drills and tests: regions that can be switched off, faults, a request log.
 ///
@@ -54,6 +57,12 @@ pub(crate) enum Command {
     /// Global services (IAM, CloudFront, Route 53) are signed for us-east-1 and follow that region.
     #[command(after_help = "Example:\n  local-aws region ca-central-1 down --as blackhole")]
     Region(Region),
+    /// Let a bucket belong to another account.
+    ///
+    /// As if somebody else had made it and allowed everybody everything: requests that expect another owner are
+    /// refused, and nobody else can make a bucket of this name.
+    #[command(after_help = "Example:\n  local-aws bucket photos-dr --owner 999999999999")]
+    Bucket(Bucket),
     /// Let operations fail, or wait.
     Fault(Fault),
     /// Move the clock of the simulated RDS, change its quotas, choose how something ends.
@@ -167,6 +176,17 @@ impl Region {
             (Direction::Down, Look::Blackhole) => RegionState::BlackHole,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bucket {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// The bucket's name; it need not exist yet.
+    pub(crate) name: String,
+    /// Number of the account that owns it from now on.
+    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    pub(crate) owner: String,
 }
 
 #[derive(Debug, Args)]
@@ -329,6 +349,10 @@ fn region(text: &str) -> Result<String, UnknownRegion> {
     known_region(text).map(|()| text.to_owned())
 }
 
+fn account(text: &str) -> Result<String, UnknownAccount> {
+    known_account(text).map(|()| text.to_owned())
+}
+
 fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
@@ -422,6 +446,9 @@ mod tests {
         let unknown = parse("local-aws region ca-centrl-1 down").unwrap_err();
         assert_eq!(unknown.exit_code(), 2);
         assert!(unknown.to_string().contains("ca-central-1"), "{unknown}");
+        parse("local-aws bucket b --owner 999999999999").unwrap();
+        parse("local-aws bucket b --owner 9").unwrap_err();
+        parse("local-aws bucket b").unwrap_err();
         parse("local-aws rds step 5m").unwrap();
         parse("local-aws rds step 5").unwrap_err();
         parse("local-aws rds step -5m").unwrap_err();

@@ -1,5 +1,6 @@
 //! The subcommands.
 
+pub(crate) mod bucket;
 pub(crate) mod detached;
 pub(crate) mod exec;
 pub(crate) mod fault;

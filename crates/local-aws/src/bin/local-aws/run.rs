@@ -9,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::{Arguments, Command};
-use crate::command::{detached, exec, fault, log, rds, region, status, up};
+use crate::command::{bucket, detached, exec, fault, log, rds, region, status, up};
 use crate::outcome::{EXEC_FAILED, FAILED, USAGE, report};
 
 pub(crate) fn main() -> ExitCode {
@@ -64,6 +64,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Down(at) => detached::down(&at).await?,
         Command::Status(arguments) => status::print_status(&arguments).await?,
         Command::Region(arguments) => region::switch(&arguments).await?,
+        Command::Bucket(arguments) => bucket::change(&arguments).await?,
         Command::Fault(arguments) => fault::act(arguments).await?,
         Command::Rds(arguments) => rds::act(arguments).await?,
         Command::Log(arguments) => log::print_log(&arguments).await?,

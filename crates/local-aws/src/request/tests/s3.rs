@@ -167,3 +167,41 @@ fn the_region_of_a_new_bucket_is_in_the_body() {
         );
     }
 }
+
+#[test]
+fn expected_owners_are_read_where_the_operation_has_them() {
+    let owners = [
+        ("x-amz-expected-bucket-owner", "111122223333"),
+        ("x-amz-source-expected-bucket-owner", "444455556666"),
+        ("x-amz-copy-source", "from/key"),
+    ];
+    for (method, uri, headers, expected, source) in [
+        (
+            "PUT",
+            "/b/k",
+            &owners[..],
+            Some("111122223333"),
+            Some("444455556666"),
+        ),
+        ("PUT", "/b/k", &owners[..2], Some("111122223333"), None),
+        ("HEAD", "/b", &owners[..1], Some("111122223333"), None),
+        ("PUT", "/b", &owners[..1], None, None),
+        ("GET", "/", &owners[..1], None, None),
+        ("GET", "/b?session", &owners[..1], None, None),
+        (
+            "GET",
+            "/b/k?x-amz-expected-bucket-owner=111122223333",
+            &[],
+            Some("111122223333"),
+            None,
+        ),
+    ] {
+        let call = call(method, uri, headers, "");
+        assert_eq!(call.expected_owner.as_deref(), expected, "{method} {uri}");
+        assert_eq!(
+            call.expected_source_owner.as_deref(),
+            source,
+            "{method} {uri}"
+        );
+    }
+}
