@@ -193,7 +193,7 @@ fn play(log: &mut Log<'_>, aws: &LocalAws) -> Result<Drilled> {
         let status = init_backend(&["status", "--output", "json"])?
             .exits(3)?
             .json()?;
-        let class = &status["sides"][0]["state"]["problem"]["class"];
+        let class = &status["states"][0]["copies"][0]["problem"]["class"];
         ensure!(
             class == "unreachable",
             "the primary region is not reported as unreachable: {status:#}"
@@ -202,7 +202,7 @@ fn play(log: &mut Log<'_>, aws: &LocalAws) -> Result<Drilled> {
             (),
             format!(
                 "{PRIMARY} unreachable, {DR} has serial {}",
-                status["sides"][1]["state"]["serial"]
+                status["states"][0]["copies"][1]["content"]["serial"]
             ),
         ))
     })?;
@@ -270,7 +270,7 @@ fn replicated(programs: &Programs, since: Instant) -> Result<Value> {
         let status = programs
             .run("init-backend", &["status", "--output", "json"])?
             .json()?;
-        if status["in_sync"] == true && serial(&status, 1).is_some() {
+        if status["states"][0]["relation"] == "same" && serial(&status, 1).is_some() {
             return Ok(status);
         }
         ensure!(
@@ -281,7 +281,7 @@ fn replicated(programs: &Programs, since: Instant) -> Result<Value> {
 }
 
 fn serial(status: &Value, side: usize) -> Option<u64> {
-    status["sides"][side]["state"]["serial"].as_u64()
+    status["states"][0]["copies"][side]["content"]["serial"].as_u64()
 }
 
 fn calls_to_primary(aws: &LocalAws) -> usize {

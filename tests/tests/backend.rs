@@ -347,7 +347,7 @@ async fn in_a_lost_region_only_reconfigure_works_and_a_stale_digest_is_told() ->
         .exits(1)?
         .json()?;
     assert_eq!(
-        status["sides"][1]["state"]["digest"], "differs",
+        status["states"][0]["copies"][1]["digest"], "differs",
         "{status:#}"
     );
     let refused = tokio::task::block_in_place(|| terraform.run(&["state", "list", "-no-color"]))?;

@@ -42,6 +42,8 @@ pub enum Command {
     Render(RenderArgs),
     /// Show tables, locks, state and replication of both regions
     Status,
+    /// Compare every state in both regions
+    Integrity(IntegrityArgs),
     /// List the locks that are held, and by whom
     Locks,
     /// Release one lock by its ID
@@ -100,6 +102,14 @@ pub struct RenderArgs {
     /// Write to FILE instead of standard output; an existing file that differs needs --yes
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// What `integrity` takes.
+#[derive(Debug, Args)]
+pub struct IntegrityArgs {
+    /// Only this state: the key of its object, such as env:/prod/net/terraform.tfstate
+    #[arg(long, value_name = "KEY")]
+    pub state: Option<String>,
 }
 
 /// What `unlock` takes.

@@ -1,4 +1,5 @@
 mod apply;
+mod integrity;
 mod locks;
 mod plan;
 mod render;
@@ -22,6 +23,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::run(&global, &args).await,
         Command::Render(args) => render::run(&global, &args).await,
         Command::Status => status::run(&global).await,
+        Command::Integrity(args) => integrity::run(&global, &args).await,
         Command::Locks => locks::list(&global).await,
         Command::Unlock(args) => locks::release(&global, &args).await,
         Command::Completion(args) => {

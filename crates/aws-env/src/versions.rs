@@ -9,6 +9,8 @@ pub struct ObjectVersion {
     pub key: String,
     /// `null` in S3's words, or none, in a bucket that is not versioned.
     pub version_id: Option<String>,
+    /// Whether it marks the object as deleted, and has no content.
+    pub is_delete_marker: bool,
     /// When S3 wrote it.
     pub modified: Option<DateTime>,
 }
@@ -38,27 +40,29 @@ pub async fn list_versions(
             .send()
             .await
             .map_err(|error| call.clone().failed(error))?;
-        let objects = page
-            .versions
-            .into_iter()
-            .flatten()
-            .map(|version| (version.key, version.version_id, version.last_modified));
+        let objects = page.versions.into_iter().flatten().map(|version| {
+            (
+                false,
+                version.key,
+                version.version_id,
+                version.last_modified,
+            )
+        });
         let deletions = page
             .delete_markers
             .into_iter()
             .flatten()
-            .map(|marker| (marker.key, marker.version_id, marker.last_modified));
-        found.extend(
-            objects
-                .chain(deletions)
-                .filter_map(|(key, version_id, modified)| {
-                    Some(ObjectVersion {
-                        key: key?,
-                        version_id,
-                        modified,
-                    })
-                }),
-        );
+            .map(|marker| (true, marker.key, marker.version_id, marker.last_modified));
+        found.extend(objects.chain(deletions).filter_map(
+            |(is_delete_marker, key, version_id, modified)| {
+                Some(ObjectVersion {
+                    key: key?,
+                    version_id,
+                    is_delete_marker,
+                    modified,
+                })
+            },
+        ));
         if page.is_truncated != Some(true) {
             return Ok(found);
         }

@@ -18,6 +18,8 @@ use crate::spec::{Side, SideName};
 
 /// One key for all canaries, so that a run finds what an interrupted one left behind.
 const KEY: &str = "init-backend/replication-canary";
+/// Everything below it in a bucket is a canary's.
+pub(crate) const FOLDER: &str = "init-backend/";
 /// S3 gives no status to an object that came before the rule was in force everywhere; such a
 /// canary is written anew.
 const WRITE_AGAIN: Duration = Duration::from_secs(20);

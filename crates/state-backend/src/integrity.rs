@@ -26,6 +26,8 @@ pub enum Digest {
     Absent,
     /// DynamoDB is not used for locking.
     NotUsed,
+    /// The lock table or the object could not be asked.
+    Unknown,
 }
 
 /// The state object on one side. Its content is never kept: states hold secrets.

@@ -15,6 +15,7 @@ mod bucket;
 mod canary;
 mod health;
 mod integrity;
+mod inventory;
 mod lock;
 mod metrics;
 mod plan;
@@ -32,6 +33,10 @@ pub use backend::Backend;
 pub use canary::{Canary, CanaryError, CanaryOptions};
 pub use health::Health;
 pub use integrity::{Digest, StateCopy};
+pub use inventory::{
+    Divergence, Inventory, LastVersion, Presence, Relation, SideState, StateCopies, StateId,
+    StateObject, WORKSPACE_KEY_PREFIX, Workspace,
+};
 pub use lock::{Lock, LockInfo, LockKind, Release, ReleaseError};
 pub use metrics::{Metric, ReplicationMetrics};
 pub use plan::{

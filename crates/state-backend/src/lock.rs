@@ -14,7 +14,7 @@ use crate::table::LOCK_ID;
 /// Terraform adds this to a state's path for the row that holds its digest, which is no lock.
 pub(crate) const DIGEST_SUFFIX: &str = "-md5";
 /// Terraform's lock object stands beside the state, with this ending.
-const LOCK_OBJECT_SUFFIX: &str = ".tflock";
+pub(crate) const LOCK_OBJECT_SUFFIX: &str = ".tflock";
 
 /// What Terraform writes into a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

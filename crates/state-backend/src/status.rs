@@ -7,7 +7,7 @@ use settings::Region;
 
 use crate::backend::Backend;
 use crate::health::Health;
-use crate::integrity::{Digest, StateCopy};
+use crate::inventory::{Inventory, StateCopies};
 use crate::lock::Lock;
 use crate::metrics::{Metric, ReplicationMetrics};
 use crate::plan::{Change, Plan, Verdict};
@@ -29,8 +29,6 @@ pub struct SideStatus {
     pub health: Health,
     /// The locks that are held now.
     pub locks: Observation<Vec<Lock>>,
-    /// The state; null when nothing was written yet.
-    pub state: Observation<Option<StateCopy>>,
 }
 
 /// The backend at a glance.
@@ -44,15 +42,14 @@ pub struct Status {
     pub rule: Option<Health>,
     /// The replication metrics; null without a DR side.
     pub replication: Option<ReplicationMetrics>,
-    /// Whether the DR side has the very state that the primary side has; null when either is not
-    /// known or there is no DR side.
-    pub in_sync: Option<bool>,
+    /// Every state of the backend, worst first.
+    pub states: Vec<StateCopies>,
 }
 
 impl Backend {
     /// Asks both regions. What one does not answer is unknown; the rest is told all the same.
     pub async fn status(&self, now: Timestamp) -> Status {
-        let plan = self.plan().await;
+        let (plan, inventory) = tokio::join!(self.plan(), self.inventory(now));
         let mut sides = Vec::new();
         for side in self.spec().sides() {
             sides.push(self.side_status(side, &plan).await);
@@ -62,27 +59,20 @@ impl Backend {
                 item.facet.aspect == Aspect::Replication || item.facet.resource.kind == Kind::Role
             })
         });
-        let in_sync = match sides.as_slice() {
-            [primary, dr] => same_state(&primary.state, &dr.state),
-            _ => None,
-        };
         let replication = self.replication_metrics(now).await;
         Status {
             time: now,
             sides,
             rule,
             replication,
-            in_sync,
+            states: inventory.states,
         }
     }
 
     async fn side_status(&self, side: &Side, plan: &Plan) -> SideStatus {
-        let (locks, state) = match self.lost(side.name) {
-            Some(problem) => (problem.clone().into(), problem.clone().into()),
-            None => {
-                let (locks, state) = tokio::join!(self.locks(side.name), self.state(side.name));
-                (locks.into(), state.into())
-            }
+        let locks = match self.lost(side.name) {
+            Some(problem) => problem.clone().into(),
+            None => self.locks(side.name).await.into(),
         };
         SideStatus {
             side: side.name,
@@ -96,40 +86,18 @@ impl Backend {
                     && item.facet.aspect != Aspect::Replication
             }),
             locks,
-            state,
         }
     }
 }
 
-/// Whether both sides have the very same state; `None` when one of them is not known.
-fn same_state(
-    primary: &Observation<Option<StateCopy>>,
-    dr: &Observation<Option<StateCopy>>,
-) -> Option<bool> {
-    let (Observation::Known(primary), Observation::Known(dr)) = (primary, dr) else {
-        return None;
-    };
-    Some(match (primary, dr) {
-        (Some(a), Some(b)) => a.md5 == b.md5 && a.lineage == b.lineage && a.serial == b.serial,
-        (None, None) => true,
-        _ => false,
-    })
-}
-
 impl SideStatus {
-    /// Of the resources, the locks and the state together: what Terraform would meet here.
+    /// Of the resources and the locks together.
     fn overall(&self) -> Health {
         let locks = match self.locks {
             Observation::Known(_) => Health::Ok,
             Observation::Unknown { .. } => Health::Unknown,
         };
-        let state = match &self.state {
-            // Terraform refuses to read a state that its digest does not match.
-            Observation::Known(Some(state)) if state.digest == Digest::Differs => Health::Degraded,
-            Observation::Known(_) => Health::Ok,
-            Observation::Unknown { .. } => Health::Unknown,
-        };
-        self.health.worst(locks).worst(state)
+        self.health.worst(locks)
     }
 }
 
@@ -137,10 +105,7 @@ impl Status {
     /// Whether something is known to be wrong, or not known.
     pub fn health(&self) -> Health {
         let sides = self.sides.iter().map(SideStatus::overall);
-        let sync = self.in_sync.map(|same| match same {
-            true => Health::Ok,
-            false => Health::Degraded,
-        });
+        let states = self.states.iter().map(|state| state.health);
         // Metrics appear only after traffic, so that their absence alone is no fault of the backend;
         // a question that was not answered is.
         let metrics = self
@@ -149,7 +114,11 @@ impl Status {
             .flat_map(|replication| &replication.metrics)
             .filter(|metric| metric.health == Health::Degraded || metric.problem.is_some())
             .map(|metric| metric.health);
-        sides.chain(self.rule).chain(sync).chain(metrics).collect()
+        sides
+            .chain(self.rule)
+            .chain(states)
+            .chain(metrics)
+            .collect()
     }
 }
 
@@ -178,7 +147,7 @@ impl Report for Status {
 
     fn document(&self) -> Document {
         let mut document = Document::new().heading("Backend").table(
-            ["", "Region", "Bucket", "Lock table", "Locks", "State"],
+            ["", "Region", "Bucket", "Lock table", "Locks"],
             self.sides.iter().map(SideStatus::row).collect(),
         );
         if let (Some(rule), Some(replication)) = (self.rule, &self.replication) {
@@ -190,11 +159,7 @@ impl Report for Status {
                 .heading("Replication")
                 .table(["", "What", "Region", "Value"], rows);
         }
-        document.text(match self.in_sync {
-            Some(true) => "The DR region has the same state as the primary region.",
-            Some(false) => "The DR region does not have the primary region's latest state.",
-            None => "Whether the DR region has the latest state is not known.",
-        })
+        Inventory::append_to(document, &self.states)
     }
 }
 
@@ -209,11 +174,6 @@ impl SideStatus {
             match &self.locks {
                 Observation::Known(locks) => locks.len().to_string(),
                 Observation::Unknown { problem } => problem.to_string(),
-            },
-            match &self.state {
-                Observation::Known(None) => "none yet".to_owned(),
-                Observation::Known(Some(state)) => describe(state),
-                Observation::Unknown { .. } => "unknown".to_owned(),
             },
         ];
         (mark, cells)
@@ -236,20 +196,4 @@ impl Metric {
         ];
         (mark, cells)
     }
-}
-
-fn describe(state: &StateCopy) -> String {
-    let modified = state
-        .modified
-        .map(|time| time.to_string())
-        .unwrap_or_default();
-    let digest = match state.digest {
-        Digest::Differs => "; the digest row does NOT match",
-        Digest::Absent => "; no digest row",
-        Digest::Matches | Digest::NotUsed => "",
-    };
-    format!(
-        "serial {}, {} resources, {modified}{digest}",
-        state.serial, state.resources
-    )
 }

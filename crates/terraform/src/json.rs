@@ -33,6 +33,9 @@ pub enum JsonError {
         /// From 1; 0 where a line begins.
         column: usize,
     },
+    /// Its bytes could not be read to the end.
+    #[error("it cannot be read to its end: {0}")]
+    Io(std::io::ErrorKind),
     /// More JSON after the JSON: which of the two is meant cannot be told.
     #[error("a second JSON document begins at line {line}")]
     Second {
@@ -148,7 +151,7 @@ fn object_start(text: &str) -> Option<usize> {
     None
 }
 
-fn no_object(text: &str) -> JsonError {
+pub(crate) fn no_object(text: &str) -> JsonError {
     let trimmed = text.trim_start();
     if trimmed.is_empty() {
         return JsonError::Empty;
@@ -193,7 +196,10 @@ fn lines(text: &str) -> usize {
 }
 
 /// The parser's own words quote what it read when a type is wrong, and only then.
-fn place(error: &serde_json::Error, lines_before: usize) -> JsonError {
+pub(crate) fn place(error: &serde_json::Error, lines_before: usize) -> JsonError {
+    if let Some(kind) = error.io_error_kind() {
+        return JsonError::Io(kind);
+    }
     let (line, column) = (error.line() + lines_before, error.column());
     if error.classify() == Category::Data {
         return JsonError::Shape { line, column };

@@ -1,11 +1,15 @@
 //! A state as a backend keeps it.
 
 use std::collections::BTreeSet;
+use std::io::{self, BufReader, Read};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::json::{JsonError, parse};
+use crate::json::{JsonError, no_object, parse, place};
+
+/// What is kept of an object that cannot be read, to tell what it is instead: all of most such things.
+const HEAD_BYTES: u64 = 64 << 10;
 
 /// A state object, of which no value is kept: states hold secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +113,10 @@ impl StateFile {
     /// # Errors
     /// When it is no state.
     pub fn parse(json: &[u8]) -> Result<Self, StateFileError> {
-        let root: Root = parse(json)?;
+        Self::from_root(parse(json)?)
+    }
+
+    fn from_root(root: Root) -> Result<Self, StateFileError> {
         if root.format_version.is_some() {
             return Err(StateFileError::Shown);
         }
@@ -144,13 +151,8 @@ impl StateFile {
     /// When it is no state that terraform could read.
     pub fn parse_object(bytes: &[u8]) -> Result<Self, StateFileError> {
         let file = Self::parse(bytes)?;
-        let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-        if first != Some(&b'{') {
-            return Err(StateFileError::Bytes(match bytes {
-                [0xef, 0xbb, 0xbf, ..] => "it begins with a byte order mark",
-                [0xff | 0xfe | 0, ..] => "it is UTF-16",
-                _ => "something stands before it",
-            }));
+        if let Some(error) = not_from_its_start(bytes) {
+            return Err(error);
         }
         if serde_json::from_slice::<IgnoredAny>(bytes).is_err() {
             let utf16 = bytes.contains(&0);
@@ -160,6 +162,37 @@ impl StateFile {
             }));
         }
         Ok(file)
+    }
+
+    /// As [`Self::parse_object`], from an object that is read piece by piece: a state of 200 MB then takes only the
+    /// memory of its addresses.
+    ///
+    /// # Errors
+    /// When it is no state that terraform could read, or `object` cannot be read, which [`JsonError::Io`] tells.
+    pub fn read_object(mut object: impl Read) -> Result<Self, StateFileError> {
+        let mut head = Vec::new();
+        let unreadable = |error: io::Error| StateFileError::from(JsonError::Io(error.kind()));
+        let first = (&mut object).take(HEAD_BYTES).read_to_end(&mut head);
+        first.map_err(unreadable)?;
+        if (head.len() as u64) < HEAD_BYTES {
+            return Self::parse_object(&head);
+        }
+        // What a byte order mark or another encoding leads to is told as for a short one.
+        if head.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(match (head.first(), not_from_its_start(&head)) {
+                (Some(0xef | 0xfe | 0xff | 0), Some(error)) => error,
+                _ => no_object(&String::from_utf8_lossy(&head)).into(),
+            });
+        }
+        let whole = BufReader::new(head.as_slice().chain(object));
+        let mut json = serde_json::Deserializer::from_reader(whole);
+        let root = Root::deserialize(&mut json);
+        let root = root.map_err(|error| place(&error, 0))?;
+        match json.end() {
+            Ok(()) => Self::from_root(root),
+            Err(error) if error.is_io() => Err(place(&error, 0).into()),
+            Err(_) => Err(StateFileError::Bytes("something stands after it")),
+        }
     }
 
     /// One more with every write.
@@ -177,6 +210,16 @@ impl StateFile {
             Self::Encrypted { lineage, .. } => lineage,
         }
     }
+}
+
+/// Why terraform does not read a state whose first character is another than the JSON's.
+fn not_from_its_start(bytes: &[u8]) -> Option<StateFileError> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    (first != Some(&b'{')).then_some(StateFileError::Bytes(match bytes {
+        [0xef, 0xbb, 0xbf, ..] => "it begins with a byte order mark",
+        [0xff | 0xfe | 0, ..] => "it is UTF-16",
+        _ => "something stands before it",
+    }))
 }
 
 fn addresses(blocks: &[Block]) -> (BTreeSet<String>, usize) {
@@ -272,6 +315,60 @@ mod tests {
         let lineage = "l".to_owned();
         assert_eq!(file, StateFile::Encrypted { serial: 4, lineage });
         assert_eq!((file.serial(), file.lineage()), (4, "l"));
+    }
+
+    /// As long as one that is not read at once.
+    fn long_state() -> String {
+        let mut state = state();
+        let resources = (0..2_000).map(|number| {
+            json!({"mode": "managed", "type": "aws_eip", "name": format!("n{number}"), "provider": "p",
+                "instances": [{"attributes": {"tags": "x".repeat(40)}}]})
+        });
+        state["resources"] = resources.collect();
+        state.to_string()
+    }
+
+    #[test]
+    fn state_object_that_is_read_piece_by_piece_is_the_same_as_at_once() {
+        let text = long_state();
+        assert!(text.len() as u64 > HEAD_BYTES);
+        let read = |text: &str| StateFile::read_object(text.as_bytes());
+        assert_eq!(read(&text), StateFile::parse_object(text.as_bytes()));
+        let StateFile::Plain(found) = read(&text).unwrap() else {
+            panic!("encrypted");
+        };
+        assert_eq!(found.instances, 2_000);
+        for (text, why) in [
+            (format!("\u{feff}{text}"), "byte order mark"),
+            (format!("note {text}"), "other text"),
+            (format!("{text} note"), "after it"),
+            (text[..text.len() - 2].to_owned(), "no JSON from line 1"),
+            (format!("<html>{text}"), "HTML or XML"),
+        ] {
+            let error = read(&text).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        assert_eq!(
+            read("").unwrap_err(),
+            StateFileError::Json(JsonError::Empty)
+        );
+        assert_eq!(read("{}").unwrap_err(), StateFileError::Neither);
+    }
+
+    #[test]
+    fn state_object_whose_bytes_break_off_is_an_error_of_reading() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+        }
+        let text = long_state();
+        for start in [&text[..10], &text] {
+            let error = StateFile::read_object(start.as_bytes().chain(Broken)).unwrap_err();
+            let told = StateFileError::Json(JsonError::Io(io::ErrorKind::ConnectionReset));
+            assert_eq!(error, told);
+        }
     }
 
     #[test]

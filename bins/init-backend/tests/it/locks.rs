@@ -148,9 +148,11 @@ async fn status_knows_the_state_under_its_key_and_a_digest_that_does_not_match()
         "a state's content is never shown"
     );
     let status = status.json();
-    assert_eq!(status["sides"][0]["state"]["serial"], 3);
-    assert_eq!(status["sides"][0]["state"]["digest"], "absent");
-    assert_eq!(status["in_sync"], true, "{status:#}");
+    let state = &status["states"][0];
+    assert_eq!(state["state"]["object"], "staging/terraform.tfstate");
+    assert_eq!(state["copies"][0]["content"]["serial"], 3);
+    assert_eq!(state["copies"][0]["digest"], "absent");
+    assert_eq!(state["relation"], "same", "{status:#}");
 
     row(
         &stage,
@@ -164,7 +166,7 @@ async fn status_knows_the_state_under_its_key_and_a_digest_that_does_not_match()
         .await
         .exits(1)
         .json();
-    assert_eq!(status["sides"][0]["state"]["digest"], "differs");
+    assert_eq!(status["states"][0]["copies"][0]["digest"], "differs");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,9 +176,9 @@ async fn an_object_that_is_no_state_is_not_quoted() {
     };
     stage.apply().await.exits(0);
     object(&stage, "staging/terraform.tfstate", "hunter2 {".into()).await;
-    let ran = stage.run(&["status", "--output", "json"]).await.exits(3);
+    let ran = stage.run(&["status", "--output", "json"]).await.exits(1);
     assert!(
-        ran.stdout().contains("no Terraform state"),
+        ran.stdout().contains("it is no JSON, but other text"),
         "{}",
         ran.stdout()
     );

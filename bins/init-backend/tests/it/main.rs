@@ -9,5 +9,6 @@ mod apply;
 mod bad_input;
 mod credentials;
 mod faults;
+mod integrity;
 mod locks;
 mod stage;

@@ -3,12 +3,16 @@
 #![expect(clippy::expect_used, reason = "a check that fails ends its test")]
 
 mod checks;
+mod inventory;
 
 use aws_env::{AwsEnv, Options};
 use jiff::civil::date;
 use local_aws::{Base, LocalAws};
 use settings::Settings;
 use state_backend::Backend;
+
+use checks::*;
+use inventory::*;
 
 const EXAMPLE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
 
@@ -72,7 +76,7 @@ macro_rules! contract {
                         return;
                     }
                     let Some(stage) = Stage::open($value).await else { return };
-                    checks::$check(&stage).await;
+                    crate::$check(&stage).await;
                 }
             )*
         }
@@ -93,5 +97,8 @@ contract! {
     locks_are_listed_and_released_by_id;
     a_lock_that_changed_hands_is_not_released;
     the_state_is_read_with_its_digest;
+    every_state_is_found_and_compared;
+    a_digest_row_of_another_content_is_told_on_each_side;
+    a_side_that_does_not_answer_leaves_the_other_known;
     the_canary_comes_through, moto cannot "does not replicate objects";
 }

@@ -145,6 +145,7 @@ pub(super) async fn digest(context: Context<'_>) -> Diagnosis {
                 let (right, seen) = match state.digest {
                     Digest::Matches => (true, "they are the same: run the command again"),
                     Digest::Absent => (true, "there is none: Terraform reads without comparing"),
+                    Digest::Unknown => (false, "it could not be asked"),
                     Digest::NotUsed => (true, "no lock table is used"),
                     Digest::Differs => (false, "they differ"),
                 };

@@ -1,0 +1,305 @@
+//! Every state of the bucket, on both sides, and how the copies stand to each other.
+
+mod id;
+mod read;
+mod relation;
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use report::{Document, Mark, Report};
+use serde::{Serialize, Serializer};
+use terraform::StateFile;
+
+pub use id::{StateId, WORKSPACE_KEY_PREFIX, Workspace};
+pub use relation::{Divergence, Relation};
+
+use crate::backend::Backend;
+use crate::health::Health;
+use crate::integrity::Digest;
+use crate::problem::Problem;
+use crate::spec::{Side, SideName};
+
+/// A state's object on one side. Its content is never kept: states hold secrets.
+#[derive(Debug, Clone, Serialize)]
+pub struct StateObject {
+    /// The object's version. A replica has that of the object it was made of.
+    pub version: Option<String>,
+    /// When S3 wrote it here.
+    pub modified: Option<Timestamp>,
+    /// Whether replication wrote it.
+    pub is_replica: bool,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of its content in hex, which tells whether two copies are the same.
+    pub sha256: String,
+    /// MD5 of its content in hex, as Terraform keeps it in the lock table.
+    pub md5: String,
+    /// What it holds, or why Terraform does not read it.
+    #[serde(serialize_with = "content")]
+    pub content: Result<StateFile, String>,
+}
+
+/// A version that can be brought back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastVersion {
+    /// Its ID.
+    pub version: String,
+    /// When S3 wrote it.
+    pub modified: Option<Timestamp>,
+}
+
+/// What one side has of a state.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "found", rename_all = "kebab-case")]
+pub enum Presence {
+    /// An object.
+    Present(StateObject),
+    /// A delete marker, with the version below it.
+    Deleted(LastVersion),
+    /// Nothing, and no version either.
+    Absent,
+    /// It could not be asked.
+    Unknown {
+        /// Why not.
+        problem: Problem,
+    },
+}
+
+/// A state on one side.
+#[derive(Debug, Clone, Serialize)]
+pub struct SideState {
+    /// Whose bucket.
+    pub side: SideName,
+    /// What is there.
+    #[serde(flatten)]
+    pub found: Presence,
+    /// Whether the lock table agrees with it.
+    pub digest: Digest,
+}
+
+/// A state on both sides.
+#[derive(Debug, Clone, Serialize)]
+pub struct StateCopies {
+    /// Which state.
+    pub state: StateId,
+    /// The primary side's copy, then the DR side's if there is one.
+    pub copies: Vec<SideState>,
+    /// How they stand to each other; none without a DR side.
+    #[serde(flatten)]
+    pub relation: Option<Relation>,
+    /// Whether a person has to look at it.
+    pub health: Health,
+}
+
+/// Every state of the backend.
+#[derive(Debug, Clone, Serialize)]
+pub struct Inventory {
+    /// When it was asked for.
+    pub time: Timestamp,
+    /// The states, worst first, then by key.
+    pub states: Vec<StateCopies>,
+}
+
+impl Backend {
+    /// Reads every state on both sides, each object once. What a side does not answer is unknown.
+    ///
+    /// The states are the objects of the buckets that are no locks and none of this project's own, those that only a
+    /// digest row remembers, and the one that the settings name.
+    pub async fn inventory(&self, now: Timestamp) -> Inventory {
+        let sides: Vec<&Side> = self.spec().sides().collect();
+        let listed = join_all(sides.iter().map(|side| self.list(side))).await;
+        let mut objects = BTreeSet::from([self.spec().key.clone()]);
+        for listed in &listed {
+            objects.extend(listed.objects.iter().flatten().cloned());
+            let digests = listed.digests.iter().flatten();
+            objects.extend(digests.flat_map(|rows| rows.keys().cloned()));
+        }
+        let read = sides
+            .iter()
+            .zip(&listed)
+            .map(|(side, listed)| read::states(self.clients(side.name), side, listed, &objects));
+        let mut read = join_all(read).await;
+        let mut states: Vec<StateCopies> = objects
+            .iter()
+            .map(|object| {
+                let copies = sides.iter().zip(&mut read).filter_map(|(side, read)| {
+                    let (found, digest) = read.remove(object)?;
+                    Some(SideState {
+                        side: side.name,
+                        found,
+                        digest,
+                    })
+                });
+                StateCopies::new(
+                    StateId::of_object(object, [WORKSPACE_KEY_PREFIX]),
+                    copies.collect(),
+                )
+            })
+            .collect();
+        states.sort_by_key(|state| state.rank());
+        Inventory { time: now, states }
+    }
+
+    async fn list(&self, side: &Side) -> read::Listed {
+        match self.lost(side.name) {
+            Some(problem) => read::Listed {
+                objects: Err(problem.clone()),
+                digests: Err(problem.clone()),
+            },
+            None => read::list(self.clients(side.name), side).await,
+        }
+    }
+}
+
+impl StateCopies {
+    pub(crate) fn new(state: StateId, copies: Vec<SideState>) -> Self {
+        let relation = match copies.as_slice() {
+            [primary, dr] => Some(Relation::of(&primary.found, &dr.found)),
+            _ => None,
+        };
+        let of_copies = copies
+            .iter()
+            .map(|copy| relation::health_of_copy(&copy.found, copy.digest));
+        let health = of_copies
+            .chain(relation.as_ref().map(Relation::health))
+            .collect();
+        Self {
+            state,
+            copies,
+            relation,
+            health,
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self.health {
+            Health::Degraded => 0,
+            Health::Unknown => 1,
+            Health::Ok => 2,
+        }
+    }
+}
+
+impl Inventory {
+    /// The worst of all states.
+    pub fn health(&self) -> Health {
+        self.states.iter().map(|state| state.health).collect()
+    }
+
+    /// Leaves only the states that `keep` wants.
+    pub fn retain(&mut self, keep: impl Fn(&StateId) -> bool) {
+        self.states.retain(|state| keep(&state.state));
+    }
+}
+
+/// What is kept of a state's content: its head and how much it holds, or why it is none.
+fn content<S: Serializer>(
+    content: &Result<StateFile, String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    struct Head<'a> {
+        serial: Option<u64>,
+        lineage: Option<&'a str>,
+        terraform_version: Option<&'a str>,
+        resources: Option<usize>,
+        encrypted: bool,
+        unreadable: Option<&'a str>,
+    }
+    let plain = match content {
+        Ok(StateFile::Plain(state)) => Some(state),
+        _ => None,
+    };
+    Head {
+        serial: content.as_ref().ok().map(StateFile::serial),
+        lineage: content.as_ref().ok().map(StateFile::lineage),
+        terraform_version: plain.map(|state| state.terraform_version.as_str()),
+        resources: plain.map(|state| state.instances),
+        encrypted: matches!(content, Ok(StateFile::Encrypted { .. })),
+        unreadable: content.as_ref().err().map(String::as_str),
+    }
+    .serialize(serializer)
+}
+
+impl Report for Inventory {
+    const KIND: &'static str = "state-integrity";
+
+    fn document(&self) -> Document {
+        Self::append_to(Document::new(), &self.states)
+    }
+}
+
+impl Inventory {
+    /// Adds the table of states to a document.
+    pub(crate) fn append_to(document: Document, states: &[StateCopies]) -> Document {
+        let rows = states.iter().map(StateCopies::row).collect();
+        let document = document
+            .heading("States")
+            .table(["", "State", "Primary", "DR", "Relation"], rows);
+        let count = |health| states.iter().filter(|state| state.health == health).count();
+        let (wrong, unknown) = (count(Health::Degraded), count(Health::Unknown));
+        document.text(match (states.len(), wrong, unknown) {
+            (1, 0, 0) => "1 state, well.".to_owned(),
+            (all, 0, 0) => format!("{all} states, all well."),
+            (all, wrong, unknown) => {
+                format!("{all} states: {wrong} need attention, {unknown} unknown.")
+            }
+        })
+    }
+}
+
+impl StateCopies {
+    fn row(&self) -> (Mark, Vec<String>) {
+        let mark = match self.health {
+            Health::Ok => Mark::Ok,
+            Health::Degraded => Mark::Wrong,
+            Health::Unknown => Mark::Unknown,
+        };
+        let copy = |side| {
+            let copy = self.copies.iter().find(|copy| copy.side == side);
+            copy.map_or_else(|| "-".to_owned(), SideState::describe)
+        };
+        let relation = self.relation.as_ref().map(ToString::to_string);
+        let word = match self.health {
+            Health::Ok => "ok",
+            Health::Degraded => "degraded",
+            Health::Unknown => "unknown",
+        };
+        let cells = [
+            word.to_owned(),
+            self.state.to_string(),
+            copy(SideName::Primary),
+            copy(SideName::Dr),
+            relation.unwrap_or_default(),
+        ];
+        (mark, cells.to_vec())
+    }
+}
+
+impl SideState {
+    fn describe(&self) -> String {
+        let found = match &self.found {
+            Presence::Present(object) => match &object.content {
+                Ok(content) => relation::describe(content),
+                Err(why) => format!("no state: {why}"),
+            },
+            Presence::Deleted(last) => {
+                format!("deleted; version {} can be brought back", last.version)
+            }
+            Presence::Absent => "none".to_owned(),
+            Presence::Unknown { .. } => "unknown".to_owned(),
+        };
+        match (&self.found, self.digest) {
+            (Presence::Present(_), Digest::Differs) => {
+                format!("{found}; digest row of other content")
+            }
+            (_, Digest::Differs) => format!("{found}; a digest row is left"),
+            (Presence::Present(_), Digest::Absent) => format!("{found}; no digest row"),
+            (_, Digest::Unknown) => format!("{found}; digest unknown"),
+            _ => found,
+        }
+    }
+}

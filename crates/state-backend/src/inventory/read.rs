@@ -1,0 +1,300 @@
+//! What one side has: every state, read once and piece by piece, beside what the lock table says of it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, Read};
+
+use aws_env::{Error, ErrorClass, RegionClients, pages};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::types::ReplicationStatus;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::byte_stream::ByteStream;
+use futures::stream::{StreamExt as _, iter};
+use jiff::Timestamp;
+use md5::{Digest as _, Md5};
+use sha2::Sha256;
+use terraform::StateFile;
+use tokio::sync::mpsc;
+
+use super::{LastVersion, Presence, StateObject};
+use crate::canary;
+use crate::integrity::Digest;
+use crate::lock::{DIGEST_SUFFIX, LOCK_OBJECT_SUFFIX};
+use crate::problem::Problem;
+use crate::spec::Side;
+use crate::table::LOCK_ID;
+
+/// States that are read at a time: enough to hide the wait for S3, and few enough that large ones fit into memory.
+const AT_ONCE: usize = 16;
+/// Chunks of a state that wait for the parser.
+const CHUNKS: usize = 4;
+
+/// What there is on one side, before the states themselves are read.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// Keys of the objects that may be states.
+    pub(crate) objects: Result<BTreeSet<String>, Problem>,
+    /// The digest rows: a state's object key, and the MD5 in hex. `None` where DynamoDB does not lock.
+    pub(crate) digests: Result<Option<HashMap<String, String>>, Problem>,
+}
+
+/// Lists one side's states and digests.
+pub(crate) async fn list(clients: &RegionClients, side: &Side) -> Listed {
+    let (objects, digests) = tokio::join!(objects(clients, side), digests(clients, side));
+    Listed {
+        objects: objects.map_err(Problem::from),
+        digests: digests.map_err(Problem::from),
+    }
+}
+
+async fn objects(clients: &RegionClients, side: &Side) -> Result<BTreeSet<String>, Error> {
+    let call = clients.call("S3", "ListObjectsV2", format!("bucket {}", side.bucket));
+    let list = clients.s3.list_objects_v2().bucket(side.bucket.as_str());
+    let pages = match pages(call, list.into_paginator().send()).await {
+        Ok(pages) => pages,
+        // What there was before the bucket is made is nothing.
+        Err(error) if error.class == ErrorClass::Absent => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let keys = pages
+        .into_iter()
+        .flat_map(|page| page.contents.unwrap_or_default())
+        .filter_map(|object| object.key);
+    Ok(keys.filter(|key| may_be_state(key)).collect())
+}
+
+/// Locks, folders that consoles make, and what this project itself writes are no states.
+fn may_be_state(key: &str) -> bool {
+    !key.ends_with(LOCK_OBJECT_SUFFIX)
+        && !key.ends_with('/')
+        && !key.starts_with(canary::FOLDER)
+        && !key.starts_with(JOURNAL)
+}
+
+/// Where runs that change objects keep their journals; the same prefix in every bucket.
+const JOURNAL: &str = ".dr-journal/";
+
+async fn digests(
+    clients: &RegionClients,
+    side: &Side,
+) -> Result<Option<HashMap<String, String>>, Error> {
+    let Some(table) = &side.table else {
+        return Ok(None);
+    };
+    let call = clients.call("DynamoDB", "Scan", format!("table {table}"));
+    let scan = clients.dynamodb.scan().table_name(table.as_str());
+    let rows = scan.consistent_read(true).into_paginator().items().send();
+    let rows = match pages(call, rows).await {
+        Ok(rows) => rows,
+        // Terraform reads without a digest where there is no table to ask.
+        Err(error) if error.class == ErrorClass::Absent => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let bucket = format!("{}/", side.bucket);
+    let digests = rows.iter().filter_map(|row| {
+        let text = |name: &str| row.get(name).map(AttributeValue::as_s)?.ok();
+        // A global table has the rows of the other side's bucket too, which Terraform here never reads.
+        let object = text(LOCK_ID)?
+            .strip_prefix(&bucket)?
+            .strip_suffix(DIGEST_SUFFIX)?;
+        Some((object.to_owned(), text("Digest")?.clone()))
+    });
+    Ok(Some(digests.collect()))
+}
+
+/// A state on one side, and its digest row.
+pub(crate) type Copy1 = (Presence, Digest);
+
+/// Reads `objects` on one side, each once.
+pub(crate) async fn states(
+    clients: &RegionClients,
+    side: &Side,
+    listed: &Listed,
+    objects: &BTreeSet<String>,
+) -> BTreeMap<String, Copy1> {
+    iter(objects)
+        .map(|object| async move {
+            let found = found(clients, side, listed, object).await;
+            let digest = digest_of(&found, object, &listed.digests);
+            (object.clone(), (found, digest))
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await
+}
+
+async fn found(clients: &RegionClients, side: &Side, listed: &Listed, object: &str) -> Presence {
+    let asked = match &listed.objects {
+        Err(problem) => {
+            return Presence::Unknown {
+                problem: problem.clone(),
+            };
+        }
+        Ok(there) if there.contains(object) => get(clients, side, object).await,
+        Ok(_) => Ok(None),
+    };
+    let asked = match asked {
+        Ok(Some(found)) => return Presence::Present(found),
+        // Not there, or gone since it was listed.
+        Ok(None) => last_version(clients, side, object).await,
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok(Some(last)) => Presence::Deleted(last),
+        Ok(None) => Presence::Absent,
+        Err(error) => Presence::Unknown {
+            problem: error.into(),
+        },
+    }
+}
+
+fn digest_of(
+    found: &Presence,
+    object: &str,
+    digests: &Result<Option<HashMap<String, String>>, Problem>,
+) -> Digest {
+    let row = match digests {
+        Err(_) => return Digest::Unknown,
+        Ok(None) => return Digest::NotUsed,
+        Ok(Some(rows)) => rows.get(object),
+    };
+    match (row, found) {
+        (None, _) => Digest::Absent,
+        (Some(_), Presence::Unknown { .. }) => Digest::Unknown,
+        (Some(row), Presence::Present(state)) if *row == state.md5 => Digest::Matches,
+        (Some(_), _) => Digest::Differs,
+    }
+}
+
+/// The newest version of a deleted object that can be brought back; `None` when S3 has none.
+async fn last_version(
+    clients: &RegionClients,
+    side: &Side,
+    object: &str,
+) -> Result<Option<LastVersion>, Error> {
+    let listed = aws_env::list_versions(clients, side.bucket.as_str(), object).await;
+    let versions = match listed {
+        Ok(versions) => versions,
+        Err(error) if error.class == ErrorClass::Absent => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let newest = versions
+        .into_iter()
+        .filter(|version| version.key == object && !version.is_delete_marker)
+        .max_by_key(|version| version.modified);
+    Ok(newest.and_then(|version| {
+        Some(LastVersion {
+            version: version.version_id?,
+            modified: version.modified.and_then(timestamp),
+        })
+    }))
+}
+
+pub(crate) fn timestamp(time: DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(time.secs()).ok()
+}
+
+/// The object; `None` when it is not there.
+async fn get(
+    clients: &RegionClients,
+    side: &Side,
+    object: &str,
+) -> Result<Option<StateObject>, Error> {
+    let bucket = side.bucket.as_str();
+    let call = || clients.call("S3", "GetObject", format!("{bucket}/{object}"));
+    let answer = clients.s3.get_object().bucket(bucket).key(object).send();
+    let answer = match answer.await {
+        Ok(answer) => answer,
+        Err(error) => match call().failed(error) {
+            error if error.class == ErrorClass::Absent => return Ok(None),
+            error => return Err(error),
+        },
+    };
+    let (version, modified) = (answer.version_id, answer.last_modified.and_then(timestamp));
+    let is_replica = answer.replication_status == Some(ReplicationStatus::Replica);
+    let body = read_body(answer.body).await;
+    let body =
+        body.map_err(|error| Error::unexpected(call(), format!("the body broke off: {error}")))?;
+    Ok(Some(StateObject {
+        version,
+        modified,
+        is_replica,
+        bytes: body.bytes,
+        sha256: body.sha256,
+        md5: body.md5,
+        content: body.content,
+    }))
+}
+
+struct Body {
+    bytes: u64,
+    sha256: String,
+    md5: String,
+    content: Result<StateFile, String>,
+}
+
+/// Hashes and parses a state while it comes.
+async fn read_body(mut body: ByteStream) -> Result<Body, String> {
+    let (chunks, received) = mpsc::channel(CHUNKS);
+    let parser = tokio::task::spawn_blocking(move || {
+        StateFile::read_object(Chunks {
+            received,
+            rest: bytes::Bytes::new(),
+        })
+    });
+    let (mut bytes, mut sha256, mut md5) = (0, Sha256::new(), Md5::new());
+    let mut broken = None;
+    while let Some(chunk) = body.next().await {
+        match chunk {
+            Ok(chunk) => {
+                bytes += chunk.len() as u64;
+                sha256.update(&chunk);
+                md5.update(&chunk);
+                // A parser that has given up wants no more; the digests still do.
+                let _ = chunks.send(Ok(chunk)).await;
+            }
+            Err(error) => {
+                broken = Some(error.to_string());
+                let _ = chunks
+                    .send(Err(io::ErrorKind::ConnectionReset.into()))
+                    .await;
+                break;
+            }
+        }
+    }
+    drop(chunks);
+    let content = parser.await.map_err(|error| error.to_string())?;
+    match broken {
+        Some(error) => Err(error),
+        None => Ok(Body {
+            bytes,
+            sha256: hex(&sha256.finalize()),
+            md5: hex(&md5.finalize()),
+            // Its text never quotes the state.
+            content: content.map_err(|error| error.to_string()),
+        }),
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Chunks that arrive in another task, as a reader.
+struct Chunks {
+    received: mpsc::Receiver<io::Result<bytes::Bytes>>,
+    rest: bytes::Bytes,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            match self.received.blocking_recv() {
+                Some(chunk) => self.rest = chunk?,
+                None => return Ok(0),
+            }
+        }
+        let piece = self.rest.split_to(into.len().min(self.rest.len()));
+        into[..piece.len()].copy_from_slice(&piece);
+        Ok(piece.len())
+    }
+}
