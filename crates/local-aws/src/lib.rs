@@ -24,6 +24,7 @@ mod error;
 mod fault;
 mod filter;
 mod instance;
+mod listing;
 mod log;
 mod pagination;
 mod proxy;

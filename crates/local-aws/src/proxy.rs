@@ -22,6 +22,7 @@ use crate::condition::{Condition, Turns};
 use crate::control::{PREFIX, routes};
 use crate::emulator::Running;
 use crate::fault::FaultKind;
+use crate::listing::{self, Keys};
 use crate::log::Record;
 use crate::pagination;
 use crate::region::{Cut, Gate, RegionState};
@@ -194,6 +195,9 @@ impl Proxy {
 
     /// What AWS answers before it looks any further, or nothing.
     async fn refusal(&self, record: &mut Record<'_>, call: &Call) -> Option<Response<Full<Bytes>>> {
+        if let Some(answer) = listing::refusal(call) {
+            return Some(answer);
+        }
         if let Some(region) = self.other_region_down(call).await {
             tracing::debug!(region, "another region that the request needs is down");
             record.fault(OTHER_REGION);
@@ -284,7 +288,7 @@ impl Proxy {
         record: &mut Record<'_>,
         call: &Call,
         mut gate: Gate,
-        mut request: Request<Body>,
+        request: Request<Body>,
         reset: &AtomicBool,
     ) -> Result<Response<Body>, Cut> {
         match call
@@ -323,6 +327,26 @@ impl Proxy {
                 _ => Ok(finish(record, paged(call, page, answer).await)),
             };
         }
+        self.ask_base(record, call, gate, request, (hit, page), reset)
+            .await
+    }
+
+    /// The base's answer, in the form in which AWS gives it.
+    async fn ask_base(
+        &self,
+        record: &mut Record<'_>,
+        call: &Call,
+        mut gate: Gate,
+        mut request: Request<Body>,
+        (hit, page): (Hit, Option<usize>),
+        reset: &AtomicBool,
+    ) -> Result<Response<Body>, Cut> {
+        let keys = listing::keys(call);
+        if keys == Some(Keys::Encoded)
+            && let Some(uri) = listing::request(request.uri())
+        {
+            *request.uri_mut() = uri;
+        }
         let mut s3_page = None;
         if let Some(list) = pagination::s3_list(call) {
             let (uri, page) = list.request(request.uri(), matches!(hit, Hit::Pages));
@@ -332,33 +356,36 @@ impl Proxy {
             s3_page = page;
         }
         let answer = gate.during(self.send(call, request)).await;
-        match answer.inspect_err(|_| record.fault(REFUSED))? {
+        let answer = match answer.inspect_err(|_| record.fault(REFUSED))? {
+            Ok(Sent::Answered(answer)) => answer,
+            Ok(Sent::Refused(problem)) => return Ok(finish(record, problem.answer(call))),
             Err(error) => {
                 tracing::warn!(%error, "the base does not answer");
                 record.fault("base-unreachable");
-                Ok(finish(record, Problem::BaseUnreachable.answer(call)))
+                return Ok(finish(record, Problem::BaseUnreachable.answer(call)));
             }
-            Ok(Sent::Refused(problem)) => Ok(finish(record, problem.answer(call))),
-            Ok(Sent::Answered(answer)) => {
-                self.state.buckets.observe(call, answer.status());
-                self.state
-                    .faults(|faults| faults.observe(call, answer.status()));
-                if matches!(hit, Hit::ResponseLost) {
-                    return Err(cut(reset));
-                }
-                let answer = answer.map(|body| Gated::new(body, gate));
-                if let Some(page) = s3_page {
-                    let cut =
-                        |whole: &[u8]| Some(page.of(std::str::from_utf8(whole).ok()?)?.into());
-                    return Ok(finish(record, rewritten(call, answer, cut).await));
-                }
-                if page.is_some() {
-                    return Ok(finish(record, paged(call, page, answer).await));
-                }
-                record.status(answer.status());
-                Ok(answer.map(|body| body.boxed_unsync()))
-            }
+        };
+        self.state.buckets.observe(call, answer.status());
+        self.state
+            .faults(|faults| faults.observe(call, answer.status()));
+        if matches!(hit, Hit::ResponseLost) {
+            return Err(cut(reset));
         }
+        let answer = answer.map(|body| Gated::new(body, gate));
+        if keys.is_some() || s3_page.is_some() {
+            let write = |whole: &[u8]| {
+                let text = std::str::from_utf8(whole).ok()?;
+                let text = keys.map_or_else(|| text.to_owned(), |keys| keys.write(text));
+                let page = s3_page.and_then(|page| page.of(&text));
+                Some(page.unwrap_or(text).into())
+            };
+            return Ok(finish(record, rewritten(call, answer, write).await));
+        }
+        if page.is_some() {
+            return Ok(finish(record, paged(call, page, answer).await));
+        }
+        record.status(answer.status());
+        Ok(answer.map(|body| body.boxed_unsync()))
     }
 }
 

@@ -8,7 +8,7 @@ mod s3;
 mod scope;
 
 pub(crate) use resource::form_fields;
-pub(crate) use s3::{EXPECTED_OWNER, EXPECTED_SOURCE_OWNER, Target};
+pub(crate) use s3::{ENCODING, EXPECTED_OWNER, EXPECTED_SOURCE_OWNER, Target};
 pub(crate) use scope::Scope;
 
 /// How a service wants its errors.
@@ -43,6 +43,8 @@ pub(crate) struct Call {
     pub(crate) expected_owner: Option<String>,
     /// The account that the caller believes to own the bucket that a copy reads from.
     pub(crate) expected_source_owner: Option<String>,
+    /// How a list of S3 shall write keys.
+    pub(crate) encoding: Option<String>,
     /// The page of a list that it asks for, by a token of the fault `pages`.
     pub(crate) page: Option<usize>,
     /// Region that CreateBucket names in its body.
@@ -104,6 +106,7 @@ impl Call {
                 .source_bucket
                 .as_ref()
                 .and_then(|_| s3::account(parts, EXPECTED_SOURCE_OWNER));
+            call.encoding = s3::encoding(parts, &call.operation);
             call.target = Some(target);
             let told_by_body = ["CreateBucket", "PutBucketReplication"];
             return if told_by_body.contains(&call.operation.as_str()) {

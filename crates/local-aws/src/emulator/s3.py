@@ -4,8 +4,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ministack.services import s3
 
-# Lists of versions. The emulator lists groups before keys and begins again with a group that it has listed, and it
-# leaves keys as they are where they were asked for in an encoding.
+# Lists of versions. The emulator lists groups before keys and begins again with a group that it has listed.
 
 
 def history(bucket_name, bucket, prefix, delimiter):
@@ -46,7 +45,6 @@ def list_versions(bucket_name, query_params):
 
     prefix, delimiter, limit = asked("prefix"), asked("delimiter"), int(asked("max-keys", "1000"))
     key_marker, version_marker = asked("key-marker"), asked("version-id-marker")
-    shown = s3._url_encode if asked("encoding-type") == "url" else lambda text: text
     entries = list(history(bucket_name, bucket, prefix, delimiter))
     if key_marker:
         entries = after(entries, key_marker, version_marker)
@@ -57,26 +55,24 @@ def list_versions(bucket_name, query_params):
     def say(parent, name, text):
         SubElement(parent, name).text = text
 
-    for name, text in [("Name", bucket_name), ("Prefix", shown(prefix)), ("KeyMarker", shown(key_marker)),
+    for name, text in [("Name", bucket_name), ("Prefix", prefix), ("KeyMarker", key_marker),
                        ("VersionIdMarker", version_marker), ("MaxKeys", str(limit)), ("IsTruncated", str(more).lower())]:
         say(root, name, text)
     if delimiter:
-        say(root, "Delimiter", shown(delimiter))
-    if asked("encoding-type"):
-        say(root, "EncodingType", asked("encoding-type"))
+        say(root, "Delimiter", delimiter)
     if more and page:
         name, version = page[-1]
-        say(root, "NextKeyMarker", shown(name))
+        say(root, "NextKeyMarker", name)
         if version:
             say(root, "NextVersionIdMarker", version["version_id"])
     owner_id = s3._canonical_owner_id()
     for name, version in page:
         if version is None:
-            say(SubElement(root, "CommonPrefixes"), "Prefix", shown(name))
+            say(SubElement(root, "CommonPrefixes"), "Prefix", name)
             continue
         gone = version.get("is_delete_marker")
         entry = SubElement(root, "DeleteMarker" if gone else "Version")
-        say(entry, "Key", shown(name))
+        say(entry, "Key", name)
         say(entry, "VersionId", version["version_id"])
         say(entry, "IsLatest", str(bool(version["is_latest"])).lower())
         say(entry, "LastModified", version["last_modified"])

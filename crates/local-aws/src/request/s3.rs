@@ -5,6 +5,7 @@ use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
 use super::{header, query};
+use crate::listing;
 
 /// What an S3 request is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,6 +115,16 @@ pub(super) fn account(parts: &Parts, name: &'static str) -> Option<String> {
         Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
     };
     header(parts, name).map(str::to_owned).or_else(of_query)
+}
+
+/// The query parameter for how a list shall write keys.
+pub(crate) const ENCODING: &str = "encoding-type";
+
+/// What a list is asked to do with keys that XML cannot carry.
+pub(super) fn encoding(parts: &Parts, operation: &str) -> Option<String> {
+    let value = query(parts, ENCODING).filter(|_| listing::has_encoding(operation))?;
+    let value = percent_decode_str(value).decode_utf8_lossy().into_owned();
+    (!value.is_empty()).then_some(value)
 }
 
 /// The region in CreateBucket's body.

@@ -8,6 +8,7 @@ mod conditions;
 mod docker;
 mod encryption;
 mod faults;
+mod listing;
 mod localstack;
 mod pagination;
 mod program;

@@ -219,27 +219,6 @@ async fn s3_lists_come_in_pages_of_one_with_localstack() {
     s3_lists_come_in_pages_of_one(Base::Localstack).await;
 }
 
-/// XML has no way to write some characters that a key may have.
-#[tokio::test]
-async fn versions_of_odd_keys_are_listed_in_the_encoding_that_was_asked_for() {
-    let aws = start_or_return!();
-    let (client, _) = filled(&aws).await;
-    let key = "odd/\u{1b}[2J & ü";
-    let put = client.put_object().bucket("objects").key(key);
-    put.send().await.unwrap();
-    let list = client
-        .list_object_versions()
-        .bucket("objects")
-        .prefix("odd/");
-    let list = list.encoding_type(aws_sdk_s3::types::EncodingType::Url);
-    let list = list.send().await.unwrap();
-    assert_eq!(
-        list.versions()[0].key(),
-        Some("odd/%1B%5B2J%20%26%20%C3%BC")
-    );
-    assert_eq!(list.encoding_type().unwrap().as_str(), "url");
-}
-
 #[tokio::test]
 async fn fault_that_can_do_nothing_is_refused_with_a_reason() {
     let aws = start_or_return!();

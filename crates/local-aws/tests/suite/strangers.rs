@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::clients::{create_bucket, s3, start_or_return};
 
 /// Sends a request as it is to a port of this machine; returns the whole answer.
-async fn ask(address: &str, request: &str, headers: &[&str], body: &str) -> String {
+pub(crate) async fn ask(address: &str, request: &str, headers: &[&str], body: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let host = if headers.iter().any(|header| header.starts_with("host:")) {
         String::new()
@@ -30,7 +30,7 @@ async fn ask(address: &str, request: &str, headers: &[&str], body: &str) -> Stri
     String::from_utf8_lossy(&answer).to_lowercase()
 }
 
-fn address(aws: &LocalAws) -> &str {
+pub(crate) fn address(aws: &LocalAws) -> &str {
     aws.endpoint().trim_start_matches("http://")
 }
 
