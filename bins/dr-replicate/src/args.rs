@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cli::{CompletionArgs, GlobalArgs};
 use dr::objects::{ChangeLimit, ManifestUrl, Mode, S3Location};
-use settings::{BucketName, KmsKeyArn, Region};
+use settings::{AccountId, BucketName, KmsKeyArn, Region};
 
 use batch::BatchArgs;
 use database::{BackupsCommand, RecoveryPointsArgs, RestoreArgs, SnapshotsCommand};
@@ -95,6 +95,12 @@ pub(crate) struct LocationArgs {
     /// Region of the destination; the settings' DR region unless given
     #[arg(long, value_name = "REGION")]
     pub(crate) to_region: Option<Region>,
+    /// Account that the source bucket has to belong to; the settings', else the credentials' own unless given
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) from_owner: Option<AccountId>,
+    /// Account that the destination bucket has to belong to; the settings', else the credentials' own unless given
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) to_owner: Option<AccountId>,
 }
 
 /// Ranges of keys that are listed at once: each keeps a page of either side in memory. Four compare 100,000
@@ -233,6 +239,9 @@ pub(crate) struct UndoArgs {
     /// Its region; the settings' DR region unless given
     #[arg(long, value_name = "REGION")]
     pub(crate) to_region: Option<Region>,
+    /// Account that it has to belong to; the settings', else the credentials' own unless given
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) to_owner: Option<AccountId>,
     /// Print the plan and stop
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -120,7 +120,7 @@ fn print_with_canary<R: Report>(
 async fn connect(global: &GlobalArgs) -> Result<Backend, Failure> {
     let settings = cli::load_settings(global)?;
     cli::residency_notes(&settings);
-    let env = cli::aws_env().await?;
+    let env = cli::aws_env(Some(&settings)).await?;
     Backend::connect(
         &settings,
         &env.both(settings.regions.primary, settings.regions.dr),

@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use aws_smithy_http_client::tls::TlsContext;
 use settings::Region;
 
-use crate::{AwsEnv, Call, CallLog, Connections, RegionClients};
+use crate::{AwsEnv, Call, CallLog, Connections, OwnerGuard, RegionClients};
 
 /// Access to one region and to no other: whatever client is made from it, a request that is signed for another region
 /// is refused before it is sent ([`OutsideRegion`](crate::OutsideRegion)).
@@ -14,6 +14,7 @@ pub struct RegionAccess {
     config: SdkConfig,
     tls: Arc<TlsContext>,
     path_style: bool,
+    owners: OwnerGuard,
 }
 
 impl RegionAccess {
@@ -23,6 +24,7 @@ impl RegionAccess {
             config: env.walled_config(region),
             tls: env.tls().clone(),
             path_style: env.endpoint("S3").is_some(),
+            owners: env.owner_guard(region),
         }
     }
 
@@ -39,6 +41,11 @@ impl RegionAccess {
     /// What logs the calls of this region's clients.
     pub fn call_log(&self) -> CallLog {
         CallLog::new(self.region)
+    }
+
+    /// What names the owner of buckets in the calls of this region's clients.
+    pub fn owner_guard(&self) -> OwnerGuard {
+        self.owners.clone()
     }
 
     /// The clients that nearly everything needs.
@@ -148,8 +155,8 @@ impl AwsEnv {
     }
 }
 
-/// A client of one service in the region of a [`RegionAccess`], with the call log. The SDK's crate comes first; a
-/// third argument changes its configuration.
+/// A client of one service in the region of a [`RegionAccess`], with the call log and the [`OwnerGuard`]. The SDK's
+/// crate comes first; a third argument changes its configuration.
 ///
 /// ```
 /// # fn f(access: &aws_env::RegionAccess) {
@@ -162,10 +169,21 @@ macro_rules! client {
     ($sdk:ident, $access:expr) => {
         $crate::client!($sdk, $access, |config| config)
     };
+    // S3's endpoint is where the account of buckets is asked for. A client of S3 that is made under another name does
+    // not ask, and its calls that name a bucket are refused.
+    (aws_sdk_s3, $access:expr, |$config:ident| $changed:expr) => {{
+        let access: &$crate::RegionAccess = $access;
+        let $config = aws_sdk_s3::config::Builder::from(access.sdk_config())
+            .interceptor(access.call_log())
+            .interceptor(access.owner_guard())
+            .endpoint_resolver(access.owner_guard());
+        aws_sdk_s3::Client::from_conf($changed.build())
+    }};
     ($sdk:ident, $access:expr, |$config:ident| $changed:expr) => {{
         let access: &$crate::RegionAccess = $access;
-        let $config =
-            $sdk::config::Builder::from(access.sdk_config()).interceptor(access.call_log());
+        let $config = $sdk::config::Builder::from(access.sdk_config())
+            .interceptor(access.call_log())
+            .interceptor(access.owner_guard());
         $sdk::Client::from_conf($changed.build())
     }};
 }

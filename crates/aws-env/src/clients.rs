@@ -134,16 +134,9 @@ impl RegionClients {
     /// # Errors
     /// When nobody answers, or the credentials are missing, expired or not accepted.
     pub async fn account_id(&self) -> Result<String, Error> {
-        let call = self.call("STS", "GetCallerIdentity", "this account");
-        let config = aws_sdk_sts::config::Builder::new()
-            .timeout_config(probe_timeout())
-            .retry_config(probe_retries());
-        let request = self.sts.get_caller_identity().customize();
-        let identity = request.config_override(config).send().await;
-        let identity = identity.map_err(|error| call.clone().failed(error))?;
-        identity
-            .account
-            .ok_or_else(|| Error::unexpected(call, "the answer names no account"))
+        let account = account_id(&self.sts, self.region).await?;
+        self.access.owner_guard().learn(&account);
+        Ok(account)
     }
 
     /// Asks STS who we are and, when it is silent, S3 and DynamoDB whether they answer. Takes ten seconds at most.
@@ -194,6 +187,28 @@ impl RegionClients {
                 .failed(error)
         })
     }
+}
+
+pub(crate) fn account_call(region: Region) -> Call {
+    Call {
+        region,
+        service: "STS",
+        operation: "GetCallerIdentity",
+        resource: "this account".to_owned(),
+    }
+}
+
+pub(crate) async fn account_id(sts: &aws_sdk_sts::Client, region: Region) -> Result<String, Error> {
+    let call = account_call(region);
+    let config = aws_sdk_sts::config::Builder::new()
+        .timeout_config(probe_timeout())
+        .retry_config(probe_retries());
+    let request = sts.get_caller_identity().customize();
+    let identity = request.config_override(config).send().await;
+    let identity = identity.map_err(|error| call.clone().failed(error))?;
+    identity
+        .account
+        .ok_or_else(|| Error::unexpected(call, "the answer names no account"))
 }
 
 fn is_silent<T>(answer: &Result<T, Error>) -> bool {

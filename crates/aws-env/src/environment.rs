@@ -20,10 +20,10 @@ use aws_types::service_config::ServiceConfigKey;
 use settings::Region;
 use tokio::sync::OnceCell;
 
-use crate::CaBundleError;
 use crate::credentials::RegionalCredentials;
 use crate::trust::trust_bundle;
 use crate::wall::RegionWall;
+use crate::{BucketOwners, CaBundleError, OwnerGuard};
 
 /// A TCP and TLS handshake across an ocean takes well under a second; three seconds without one
 /// means that nobody is there.
@@ -95,6 +95,9 @@ pub struct AwsEnv {
     profile: Option<String>,
     /// One source for each region, so that its clients share what it caches.
     credentials: Arc<Mutex<HashMap<Region, SharedCredentialsProvider>>>,
+    owners: BucketOwners,
+    /// One for each region, so that the account is asked for once.
+    guards: Arc<Mutex<HashMap<Region, OwnerGuard>>>,
 }
 
 /// The endpoints that stand in for AWS's own, if any.
@@ -160,6 +163,8 @@ impl AwsEnv {
             given,
             profile: options.profile,
             credentials: Arc::default(),
+            owners: BucketOwners::default(),
+            guards: Arc::default(),
         };
         for service in ["S3", "DynamoDB", "IAM", "STS", "CloudWatch"] {
             if let Some(url) = env.endpoint(service)
@@ -169,6 +174,24 @@ impl AwsEnv {
             }
         }
         Ok(env)
+    }
+
+    /// The same, with buckets that have to belong to these accounts.
+    #[must_use]
+    pub fn with_owners(self, owners: BucketOwners) -> Self {
+        Self {
+            owners,
+            guards: Arc::default(),
+            ..self
+        }
+    }
+
+    pub(crate) fn owner_guard(&self, region: Region) -> OwnerGuard {
+        let mut guards = self.guards.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = guards.entry(region).or_insert_with(|| {
+            OwnerGuard::new(region, self.owners.clone(), self.walled_config(region))
+        });
+        guard.clone()
     }
 
     /// The SDK's configuration for `region`, whose HTTP client reaches that region alone.

@@ -10,6 +10,7 @@ use aws_types::request_id::RequestId;
 use report::finding::Unobserved;
 use settings::Region;
 
+use crate::owners::{ExpectedOwners, OwnerUnknown};
 use crate::wall::OutsideRegion;
 
 /// What kind of answer, or lack of one, an error is.
@@ -102,6 +103,9 @@ pub struct Error {
     pub request_id: Option<String>,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
+    /// Of a call to S3 that was refused, the account that the bucket had to belong to, in words. S3 does not tell
+    /// whether the bucket is another's or a permission is missing.
+    pub expected_owner: Option<Box<str>>,
     not_settled: bool,
     source: Box<dyn StdError + Send + Sync>,
 }
@@ -117,22 +121,34 @@ impl Error {
             Some(service) => (service.code(), service.message()),
             None => (None, None),
         };
-        let class = match &error {
-            SdkError::ServiceError(_) => classify(call.operation, code, status),
+        let owners = error
+            .raw_response()
+            .and_then(|raw| raw.extension::<ExpectedOwners>());
+        let unknown = cause::<OwnerUnknown>(&error);
+        let class = match (&error, unknown) {
+            (_, Some(unknown)) => unknown.class,
+            (SdkError::ServiceError(_), None) => classify(call.operation, code, status),
             _ if lacks_credentials(&error) => ErrorClass::Credentials,
             _ if cause::<OutsideRegion>(&error).is_some() => ErrorClass::Invalid,
-            SdkError::TimeoutError(_)
-            | SdkError::DispatchFailure(_)
-            | SdkError::ResponseError(_) => ErrorClass::Unreachable,
+            (
+                SdkError::TimeoutError(_)
+                | SdkError::DispatchFailure(_)
+                | SdkError::ResponseError(_),
+                None,
+            ) => ErrorClass::Unreachable,
             _ => ErrorClass::Invalid,
         };
         Self {
             call,
             class,
             code: code.map(str::to_owned),
-            message: message.map(str::to_owned),
+            message: match unknown {
+                Some(unknown) => Some(unknown.to_string()),
+                None => message.map(str::to_owned),
+            },
             request_id,
             status,
+            expected_owner: owners.map(|owners| owners.to_string().into()),
             not_settled: false,
             source: Box::new(error),
         }
@@ -148,6 +164,7 @@ impl Error {
             message: Some(what.clone()),
             request_id: None,
             status: None,
+            expected_owner: None,
             not_settled: false,
             source: what.into(),
         }
@@ -176,6 +193,12 @@ impl Error {
         self.not_settled
     }
 
+    /// Whether the call was not sent, since it is not known which account its bucket has to belong to
+    /// ([`OwnerUnknown`]).
+    pub fn is_owner_unknown(&self) -> bool {
+        cause::<OwnerUnknown>(self).is_some()
+    }
+
     /// Whether AWS's error code is `code`.
     pub fn is_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
@@ -197,6 +220,7 @@ impl fmt::Display for Error {
         )?;
         let details: Vec<String> = [
             self.code.clone(),
+            self.expected_owner.as_deref().map(str::to_owned),
             self.request_id.as_ref().map(|id| format!("request {id}")),
         ]
         .into_iter()

@@ -13,6 +13,7 @@ mod clients;
 mod credentials;
 mod environment;
 mod error;
+mod owners;
 mod pages;
 mod trust;
 mod versions;
@@ -26,6 +27,7 @@ pub use clients::{
 };
 pub use environment::{AwsEnv, Endpoints, LoadError, Options};
 pub use error::{Call, Error, ErrorClass};
+pub use owners::{BucketOwners, OwnerGuard, OwnerUnknown};
 pub use pages::{pages, pages_up_to};
 pub use trust::CaBundleError;
 pub use versions::{ObjectVersion, delete_versions, list_versions};

@@ -39,11 +39,12 @@ pub fn load_settings(args: &GlobalArgs) -> Result<Settings, Failure> {
     })
 }
 
-/// AWS as the environment of the process describes it.
+/// AWS as the environment of the process describes it, where buckets have to belong to the accounts that `settings`
+/// name.
 ///
 /// # Errors
 /// Exit 2 when the certificate bundle of `AWS_CA_BUNDLE` or the profile of `AWS_PROFILE` cannot be used.
-pub async fn aws_env() -> Result<AwsEnv, Failure> {
+pub async fn aws_env(settings: Option<&Settings>) -> Result<AwsEnv, Failure> {
     let ca_bundle = std::env::var_os("AWS_CA_BUNDLE")
         .filter(|value| !value.is_empty())
         .map(PathBuf::from);
@@ -56,6 +57,10 @@ pub async fn aws_env() -> Result<AwsEnv, Failure> {
         ..Options::default()
     })
     .await
+    .map(|env| match settings {
+        Some(settings) => env.with_owners(settings.into()),
+        None => env,
+    })
     .map_err(|error| {
         let hint = match &error {
             LoadError::Endpoint { .. } => "an endpoint is a URL such as https://s3.example.com:9000; check AWS_ENDPOINT_URL and the profile",

@@ -177,12 +177,21 @@ fn aws_hint(error: &aws_env::Error) -> String {
         _ => {}
     }
     match error.class {
+        ErrorClass::Unreachable | ErrorClass::Throttled if error.is_owner_unknown() => {
+            "`account` in the settings says whose the buckets are, without STS".to_owned()
+        }
         ErrorClass::Credentials => format!(
             "check them with `aws sts get-caller-identity --region {region}`; set AWS_PROFILE or log in again; \
              if only {region} refuses them, enable that region for the account"
         ),
         ErrorClass::Unreachable => "check the network and, if set, AWS_ENDPOINT_URL".to_owned(),
         ErrorClass::Throttled => "AWS asks to slow down; try again in a minute".to_owned(),
+        ErrorClass::Denied if error.expected_owner.is_some() => format!(
+            "either the caller may not call S3 {} (`aws sts get-caller-identity` tells who it is), or the bucket is \
+             another account's: choose a name that nobody has, or, where it is rightly theirs, name that account in \
+             the settings (`account`, `owner`, `dr_owner`)",
+            error.call.operation
+        ),
         ErrorClass::Denied => format!(
             "the caller may not call {} {}: `aws sts get-caller-identity` tells who it is",
             error.call.service, error.call.operation

@@ -25,7 +25,7 @@ pub use databases::{CopiesKept, Database, RestoreAs};
 pub use duration::{DurationError, parse_duration};
 pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
 pub use names::{
-    BucketName, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
+    AccountId, BucketName, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
     ParameterGroupName, ProjectName, RoleName, SecurityGroupId, StateKey, SubnetGroupName,
     TableName,
 };

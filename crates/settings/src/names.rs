@@ -1,11 +1,13 @@
 //! Names by AWS's own rules, each a type of its own so that they cannot be mixed up.
 
+mod account;
 mod kms;
 mod project;
 mod rds;
 mod s3;
 mod tables_and_roles;
 
+pub use account::AccountId;
 pub use kms::KmsKeyArn;
 pub use project::{EnvironmentName, ProjectName};
 pub use rds::{DbIdentifier, InstanceClass, ParameterGroupName, SecurityGroupId, SubnetGroupName};

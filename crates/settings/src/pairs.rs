@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::BucketName;
 use crate::document::{Field, Section};
+use crate::{AccountId, BucketName};
 
 /// A bucket of application data and the one that it replicates to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -12,6 +12,12 @@ pub struct Bucket {
     pub name: BucketName,
     /// The bucket in the DR region.
     pub dr: BucketName,
+    /// The account that `name` belongs to, where it is another than the environment's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<AccountId>,
+    /// The account that `dr` belongs to, where it is another than the environment's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dr_owner: Option<AccountId>,
 }
 
 /// Where a name that must be unique was first used.
@@ -44,12 +50,18 @@ impl Bucket {
         read_all(field, |section| {
             let name = section.required("name", "\"berthcare-photos-staging\"");
             let dr = section.required("dr", "\"berthcare-photos-staging-dr\"");
+            let owner = section.optional("owner", "\"111122223333\"");
+            let dr_owner = section.optional("dr_owner", "\"111122223333\"");
             section.close();
             let name = unique(name, used);
             let dr = unique(dr, used);
+            let owner = parsed(owner.as_ref());
+            let dr_owner = parsed(dr_owner.as_ref());
             Some(Bucket {
                 name: name?,
                 dr: dr?,
+                owner: owner?,
+                dr_owner: dr_owner?,
             })
         })
     }
@@ -66,6 +78,17 @@ pub(crate) fn read_all<T>(
         .map(|field| field.section().and_then(&mut read))
         .collect();
     items.into_iter().collect()
+}
+
+/// Reads a field that may be left out. `None`, and a report, when it is there and wrong.
+pub(crate) fn parsed<T>(field: Option<&Field<'_>>) -> Option<Option<T>>
+where
+    T: std::str::FromStr<Err = crate::NameError>,
+{
+    match field {
+        Some(field) => field.parse().map(Some),
+        None => Some(None),
+    }
 }
 
 /// Reads a name and reports it if `used` has it.

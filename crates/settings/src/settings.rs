@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use crate::document::Document;
 use crate::error::SettingsErrors;
-use crate::pairs::Used;
+use crate::pairs::{Used, parsed};
 use crate::{
-    Bucket, Database, EnvironmentName, ExceptionInUse, Objectives, ProjectName, Regions, Residency,
-    State, Tags,
+    AccountId, Bucket, Database, EnvironmentName, ExceptionInUse, Objectives, ProjectName, Regions,
+    Residency, State, Tags,
 };
 
 /// Everything that `infra.toml` says, validated, with defaults filled in.
@@ -18,6 +18,9 @@ pub struct Settings {
     pub project: ProjectName,
     /// Which copy of it.
     pub environment: EnvironmentName,
+    /// The account that it is in; the credentials' own where it is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
     /// Where it runs and where it is recovered.
     pub regions: Regions,
     /// Where its data may lie; both regions satisfy it.
@@ -65,6 +68,7 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
     let root = document.root(&table);
     let project = root.required("project", "\"berthcare\"");
     let environment = root.required("environment", "\"staging\"");
+    let account = root.optional("account", "\"111122223333\"");
     let regions = root.required(
         "regions",
         "{ primary = \"ca-central-1\", dr = \"ca-west-1\" }",
@@ -82,6 +86,7 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
 
     let project: Option<ProjectName> = project.and_then(|field| field.parse());
     let environment: Option<EnvironmentName> = environment.and_then(|field| field.parse());
+    let account = parsed(account.as_ref());
     let regions = regions
         .and_then(|field| field.section())
         .and_then(Regions::read);
@@ -120,6 +125,7 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         tags: tags?.with_defaults(&project, &environment),
         project,
         environment,
+        account: account?,
         regions: regions?.0,
         residency: residency?,
         state: state?,

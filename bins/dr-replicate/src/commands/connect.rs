@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use aws_env::AwsEnv;
+use aws_env::{AwsEnv, BucketOwners};
 use cli::{Exit, Failure, GlobalArgs};
 use directories::ProjectDirs;
 use dr::objects::{Bucket, Inventory, JobControl, ManifestUrl, Run, S3Location};
-use settings::{BucketName, Region, Settings};
+use settings::{AccountId, BucketName, Region, Settings};
 
 use crate::args::LocationArgs;
 
@@ -43,7 +43,11 @@ pub(super) async fn pair(
     let settings = settings.as_ref();
     let from_region = region(args.from_region, settings, &pairs, &from, Role::Primary)?;
     let to_region = region(args.to_region, settings, &pairs, &to, Role::Dr)?;
-    let env = cli::aws_env().await?;
+    let owners = [
+        (&from.bucket, args.from_owner.as_ref()),
+        (&to.bucket, args.to_owner.as_ref()),
+    ];
+    let env = aws_env(settings, owners).await?;
     Ok(BucketClients {
         source: Bucket::new(&env.region(from_region), from),
         destination: Bucket::new(&env.region(to_region), to),
@@ -77,7 +81,12 @@ pub(super) async fn inventories(
         None => None,
     };
     let (lists_from, lists_to) = lists.unzip();
-    let env = cli::aws_env().await?;
+    let (from_bucket, to_bucket) = (&from.bucket, &to.bucket);
+    let owners = [
+        (from_bucket, args.from_owner.as_ref()),
+        (to_bucket, args.to_owner.as_ref()),
+    ];
+    let env = aws_env(settings, owners).await?;
     let inventory = |url: &ManifestUrl, given, role, lists: Option<BucketName>| {
         let place = S3Location::whole(url.bucket.clone());
         let region = region(given, settings, &pairs, &place, role)?;
@@ -99,6 +108,7 @@ pub(super) async fn destination(
     bucket: Option<&BucketName>,
     to: Option<&S3Location>,
     to_region: Option<Region>,
+    to_owner: Option<&AccountId>,
 ) -> Result<(Bucket, AwsEnv), Failure> {
     let settings = settings(global, to_region.is_some() && bucket.is_none())?;
     let pairs = pairs(settings.as_ref());
@@ -114,7 +124,7 @@ pub(super) async fn destination(
         }
     };
     let region = region(to_region, settings.as_ref(), &pairs, &place, Role::Dr)?;
-    let env = cli::aws_env().await?;
+    let env = aws_env(settings.as_ref(), [(&place.bucket, to_owner)]).await?;
     let bucket = Bucket::new(&env.region(region), place);
     bucket
         .reach()
@@ -145,6 +155,20 @@ fn settings(global: &GlobalArgs, optional: bool) -> Result<Option<Settings>, Fai
     let settings = cli::load_settings(global)?;
     cli::residency_notes(&settings);
     Ok(Some(settings))
+}
+
+/// AWS, where the buckets that the command line gives an owner have that one.
+async fn aws_env<const N: usize>(
+    settings: Option<&Settings>,
+    given: [(&BucketName, Option<&AccountId>); N],
+) -> Result<AwsEnv, Failure> {
+    let mut owners = settings.map(BucketOwners::from).unwrap_or_default();
+    for (bucket, owner) in given {
+        if let Some(owner) = owner {
+            owners = owners.with_bucket(bucket.clone(), owner.clone());
+        }
+    }
+    Ok(cli::aws_env(None).await?.with_owners(owners))
 }
 
 fn pairs(settings: Option<&Settings>) -> Vec<(BucketName, BucketName)> {

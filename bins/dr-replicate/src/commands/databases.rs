@@ -26,7 +26,9 @@ pub(super) struct RegionLossContext {
 impl RegionLossContext {
     pub(super) async fn open(global: &GlobalArgs) -> Result<Self, Failure> {
         let settings = load_settings(global)?;
-        let access = cli::aws_env().await?.dr_only(settings.regions.dr);
+        let access = cli::aws_env(Some(&settings))
+            .await?
+            .dr_only(settings.regions.dr);
         Ok(Self { settings, access })
     }
 
@@ -39,7 +41,7 @@ impl RegionLossContext {
 impl DatabaseContext {
     pub(super) async fn open(global: &GlobalArgs) -> Result<Self, Failure> {
         let settings = load_settings(global)?;
-        let env = cli::aws_env().await?;
+        let env = cli::aws_env(Some(&settings)).await?;
         Ok(Self { settings, env })
     }
 

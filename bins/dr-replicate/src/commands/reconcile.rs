@@ -32,7 +32,7 @@ impl Report for Captured {
 }
 
 pub(crate) async fn capture(global: &GlobalArgs, args: &ManifestArgs) -> Result<Exit, Failure> {
-    let (dr, _) = connect::destination(global, Some(&args.bucket), None, None).await?;
+    let (dr, _) = connect::destination(global, Some(&args.bucket), None, None, None).await?;
     let objects = dr::objects::capture(&dr, cli::now(), &args.out)
         .await
         .map_err(|error| match error {
@@ -78,6 +78,8 @@ async fn pair(global: &GlobalArgs, bucket: &BucketName) -> Result<(Bucket, Bucke
         to: None,
         from_region: None,
         to_region: None,
+        from_owner: None,
+        to_owner: None,
     };
     let pair = connect::pair(global, &places).await?;
     pair.reach().await?;

@@ -11,6 +11,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
         args.bucket.as_ref(),
         args.to.as_ref(),
         args.to_region,
+        args.to_owner.as_ref(),
     )
     .await?;
     let runs = connect::runs(args.runs.as_ref())?;

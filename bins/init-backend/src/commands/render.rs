@@ -9,7 +9,7 @@ use crate::args::RenderArgs;
 
 pub(crate) async fn run(global: &GlobalArgs, args: &RenderArgs) -> Result<Exit, Failure> {
     let settings = cli::load_settings(global)?;
-    let endpoints = cli::aws_env().await?.endpoints();
+    let endpoints = cli::aws_env(Some(&settings)).await?.endpoints();
     let side = SideName::from(args.side);
     let file = BackendFile::new(&settings, side, &endpoints).ok_or_else(|| {
         Failure::new(

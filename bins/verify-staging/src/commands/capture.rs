@@ -40,8 +40,9 @@ async fn put(
     to: &Destination,
     kept: &Kept,
 ) -> Result<Stored, Failure> {
-    let region = cli::load_settings(global)?.regions.primary;
-    let clients = cli::aws_env().await?.region(region);
+    let settings = cli::load_settings(global)?;
+    let env = cli::aws_env(Some(&settings)).await?;
+    let clients = env.region(settings.regions.primary);
     let location = S3Location {
         bucket: &to.bucket,
         prefix: &to.prefix,
@@ -79,7 +80,7 @@ pub(super) async fn draft(
     let checks: Option<Redacted<CheckResults>> = if args.no_check {
         None
     } else {
-        let env = cli::aws_env().await?;
+        let env = cli::aws_env(Some(&settings)).await?;
         let primary = settings.regions.primary;
         caller::known(&env, primary).await?;
         let clients = EnvironmentClients::new(&env.access(primary), &env.global(primary));

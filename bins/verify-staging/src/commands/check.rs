@@ -30,7 +30,7 @@ pub(super) async fn run(
     }
     let settings = cli::load_settings(global)?;
     let outputs = terraform::outputs(&args.source).await?;
-    let env = cli::aws_env().await?;
+    let env = cli::aws_env(Some(&settings)).await?;
     caller::known(&env, settings.regions.primary).await?;
     let asking = Asking {
         clients: EnvironmentClients::new(

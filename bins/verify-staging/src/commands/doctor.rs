@@ -13,7 +13,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &DoctorArgs) -> Result<Exit, 
     let settings = cli::load_settings(global)?;
     let text = text(args).map_err(|error| Failure::new(Exit::Usage, error))?;
     let outputs = outputs(args).await?;
-    let env = cli::aws_env().await?;
+    let env = cli::aws_env(Some(&settings)).await?;
     caller::known(&env, settings.regions.primary).await?;
     let regions = env.both(settings.regions.primary, settings.regions.dr);
     let clients = EnvironmentClients::new(&regions.primary, &regions.global);

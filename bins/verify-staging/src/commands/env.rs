@@ -19,7 +19,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Fai
     let outputs = terraform::outputs(&args.source).await?;
     let region = settings.regions.primary;
     let logins = if args.reveal {
-        let env = cli::aws_env().await?;
+        let env = cli::aws_env(Some(&settings)).await?;
         Some(logins(&ProbeClients::new(&env.access(region)), &outputs).await?)
     } else {
         None

@@ -19,7 +19,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &MaintenanceArgs) -> Result<E
         None => Vec::new(),
     };
     let outputs = terraform::outputs(&args.source).await?;
-    let env = cli::aws_env().await?;
+    let env = cli::aws_env(Some(&settings)).await?;
     caller::known(&env, settings.regions.primary).await?;
     let clients = EnvironmentClients::new(
         &env.access(settings.regions.primary),

@@ -13,7 +13,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, F
     let settings = cli::load_settings(global)?;
     let trust = trust(args.ca.as_deref())?;
     let outputs = terraform::outputs(&args.source).await?;
-    let env = cli::aws_env().await?;
+    let env = cli::aws_env(Some(&settings)).await?;
     caller::known(&env, settings.regions.primary).await?;
     let clients = ProbeClients::new(&env.access(settings.regions.primary));
     let via = |target| {

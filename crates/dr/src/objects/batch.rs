@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws_env::{Call, Error};
+use aws_env::{Call, Error, OwnerUnknown};
 use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
 use aws_sdk_s3::types::ServerSideEncryption;
 use aws_sdk_s3control::Client;
@@ -72,6 +72,9 @@ pub enum BatchError {
     /// A call failed.
     #[error("cannot run a batch job")]
     Call(#[from] Error),
+    /// Whose the destination has to be is not known.
+    #[error(transparent)]
+    Owner(#[from] OwnerUnknown),
     /// The journal cannot be kept.
     #[error("cannot keep the journal")]
     Journal(#[from] JournalError),
@@ -371,7 +374,7 @@ impl JobRequest<'_> {
             .confirmation_required(false)
             .operation(operation.build())
             .manifest(self.manifest()?)
-            .report(self.report())
+            .report(self.report()?)
             .priority(options.priority)
             .role_arn(&options.role)
             // A request that is sent twice makes one job.
@@ -416,14 +419,18 @@ impl JobRequest<'_> {
         Ok(JobManifest::builder().spec(spec).location(location).build())
     }
 
-    fn report(&self) -> JobReport {
-        JobReport::builder()
+    fn report(&self) -> Result<JobReport, BatchError> {
+        let owner = self.destination.owner()?;
+        let report = JobReport::builder()
             .bucket(format!("arn:aws:s3:::{}", self.destination.name()))
             .prefix(format!("{JOURNAL}{}", self.run.run))
             .format(JobReportFormat::ReportCsv20180820)
             .report_scope(JobReportScope::FailedTasksOnly)
             .enabled(true)
-            .build()
+            // The report has the keys of what could not be copied.
+            .expected_bucket_owner(owner.as_str())
+            .build();
+        Ok(report)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use aws_env::{Call, ConnectionPool, Connections, Error, ErrorClass, RegionClients};
+use aws_env::{
+    Call, ConnectionPool, Connections, Error, ErrorClass, OwnerGuard, OwnerUnknown, RegionClients,
+};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::StalledStreamProtectionConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -13,7 +15,7 @@ use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumMode, ChecksumType, EncodingType, ServerSideEncryption,
 };
 use aws_smithy_types::date_time::Format;
-use settings::Region;
+use settings::{AccountId, Region};
 
 use super::compare::{Checksum, Detail, Encryption};
 use super::entry::{ETag, Modified, Page, StorageClass};
@@ -38,6 +40,7 @@ pub struct Bucket {
     region: Region,
     pub(super) s3: Client,
     connections: Connections,
+    owners: OwnerGuard,
     refusals: Refusals,
 }
 
@@ -64,6 +67,7 @@ impl Bucket {
             region: clients.region,
             s3: Client::from_conf(config),
             connections: clients.access().connections(),
+            owners: clients.access().owner_guard(),
             refusals,
         }
     }
@@ -116,6 +120,11 @@ impl Bucket {
     /// The bucket's name.
     pub fn name(&self) -> &str {
         self.place.bucket.as_str()
+    }
+
+    /// The account that it has to belong to.
+    pub(super) fn owner(&self) -> Result<AccountId, OwnerUnknown> {
+        self.owners.owner(self.name())
     }
 
     /// The key of an object of the tree.

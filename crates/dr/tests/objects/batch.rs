@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_env::BucketOwners;
 use aws_sdk_s3control::operation::create_job::{CreateJobInput, CreateJobOutput};
 use aws_sdk_s3control::operation::describe_job::DescribeJobOutput;
 use aws_sdk_s3control::operation::list_jobs::ListJobsOutput;
@@ -55,7 +56,8 @@ fn describe(status: JobStatus, succeeded: i64, failed: i64) -> Rule {
 async fn nowhere() -> Bucket {
     let env = aws_env::AwsEnv::load(aws_env::Options::default())
         .await
-        .unwrap();
+        .unwrap()
+        .with_owners(BucketOwners::default().with_account("111122223333".parse().unwrap()));
     let clients = env.region(DR.parse().unwrap());
     Bucket::new(&clients, "s3://photos-dr".parse().unwrap())
 }

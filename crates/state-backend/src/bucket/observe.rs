@@ -25,7 +25,7 @@ pub(crate) async fn observe(
         bucket: facet.resource.name.as_str(),
     };
     match facet.aspect {
-        Aspect::Exists => target.locate(spec).await,
+        Aspect::Exists => target.locate().await,
         Aspect::Versioning => target.versioning().await,
         Aspect::Encryption => target.encryption().await,
         Aspect::PublicAccess => target.public_access().await,
@@ -87,11 +87,10 @@ impl Target<'_> {
 
     /// Where the bucket is and whose, without changing anything: HeadBucket first, then the list of
     /// our own buckets, since HeadBucket answers for everybody's.
-    async fn locate(&self, spec: &Spec) -> Result<Option<Value>, Error> {
+    async fn locate(&self) -> Result<Option<Value>, Error> {
         let here = self.clients.region.as_str();
         let head = self.s3().head_bucket().bucket(self.bucket);
-        let head = head.expected_bucket_owner(&spec.account).send().await;
-        let error = match head {
+        let error = match head.send().await {
             Ok(head) => {
                 let region = head.bucket_region.unwrap_or_else(|| here.to_owned());
                 return Ok(Some(json!({"region": region})));

@@ -14,16 +14,10 @@ pub(super) async fn exists(context: Context<'_>, mut buckets: Vec<String>) -> Di
             .map(|kind| format!("{}-{kind}-{}", settings.project, settings.environment))
             .collect();
     }
-    let account = context
-        .clients
-        .home
-        .account_id()
-        .await
-        .map_err(Unobserved::from);
     let mut findings = Vec::new();
     let mut next = Vec::new();
     for bucket in &buckets {
-        let owner = owner(context, bucket, account.as_deref().map_err(Clone::clone)).await;
+        let owner = owner(context, bucket).await;
         if owner == Ok(Owner::Us) {
             next.push(import(context, bucket));
         }
@@ -58,22 +52,11 @@ enum Owner {
     Nobody,
 }
 
-/// With the owner named in the request, S3 answers 403 when it is another one; but it also does when we may
-/// not look, and then our own list decides.
-async fn owner(
-    context: Context<'_>,
-    bucket: &str,
-    account: Observation<&str>,
-) -> Observation<Owner> {
-    let account = account?;
+/// The request names us as the owner (`aws_env::OwnerGuard`), and S3 answers 403 when it is another one; but it also
+/// does when we may not look, and then our own list decides.
+async fn owner(context: Context<'_>, bucket: &str) -> Observation<Owner> {
     let home = &context.clients.home;
-    let head = home
-        .s3
-        .head_bucket()
-        .bucket(bucket)
-        .expected_bucket_owner(account)
-        .send()
-        .await;
+    let head = home.s3.head_bucket().bucket(bucket).send().await;
     let error = match head {
         Ok(_) => return Ok(Owner::Us),
         Err(error) => home.call("S3", "HeadBucket", bucket).failed(error),

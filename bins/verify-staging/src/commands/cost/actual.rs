@@ -25,7 +25,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &ActualArgs) -> Result<Exit, 
         .parse()
         .map_err(|error| Failure::new(Exit::Usage, anyhow::Error::new(error)))?;
     cli::confirm(global, QUESTION)?;
-    let env = cli::aws_env().await?;
+    let env = cli::aws_env(None).await?;
     let client = aws_env::client!(aws_sdk_costexplorer, &env.access(home));
     let bill = cost::aws::billed(&client, home, query)
         .await

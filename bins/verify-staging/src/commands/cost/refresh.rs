@@ -36,7 +36,7 @@ async fn from_price_list(
         return Ok(Refresh::new(book, source::today()));
     };
     let home = cost::aws::pricing_region(*near);
-    let env = cli::aws_env().await?;
+    let env = cli::aws_env(None).await?;
     let client = aws_env::client!(aws_sdk_pricing, &env.access(home));
     let today = source::today();
     cost::aws::refresh(&client, home, book, &regions, today, &Progress::new())

@@ -72,7 +72,7 @@ pub(super) async fn stack(global: &GlobalArgs, of: &EstimateArgs) -> Result<Inve
 /// What AWS shows.
 pub(super) async fn live(global: &GlobalArgs) -> Result<Inventory, Failure> {
     let settings = cli::load_settings(global)?;
-    let env = cli::aws_env().await?;
+    let env = cli::aws_env(Some(&settings)).await?;
     let regions = settings.regions;
     cost::live::observe(&env.both(regions.primary, regions.dr), &settings)
         .await

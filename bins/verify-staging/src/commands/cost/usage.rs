@@ -11,7 +11,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &UsageArgs) -> Result<Exit, F
         source::read(global, args.plan.as_deref(), args.region, None)?
     };
     let measured = if args.from_cloudwatch {
-        let env = cli::aws_env().await?;
+        let env = cli::aws_env(None).await?;
         let client = |region| env.region(region).cloudwatch;
         let days = u32::from(args.days);
         cost::aws::measure(client, &inventory, days, source::today(), &Progress::new())

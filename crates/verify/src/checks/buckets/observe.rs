@@ -35,8 +35,6 @@ fn said<T>(answer: Result<Option<T>, aws_env::Error>, what: &str) -> Observation
 
 pub(super) async fn bucket(context: Context<'_>, name: &str) -> Picture {
     let s3 = &context.clients.home.s3;
-    // With the owner, a bucket of the same name that somebody else has is denied, not taken for ours.
-    let account = context.account;
     let call = |operation| {
         context
             .clients
@@ -44,7 +42,7 @@ pub(super) async fn bucket(context: Context<'_>, name: &str) -> Picture {
     };
     let region = async {
         let request = s3.get_bucket_location().bucket(name);
-        let answer = request.expected_bucket_owner(account).send().await;
+        let answer = request.send().await;
         let answer = match answer.map_err(|error| call("GetBucketLocation").failed(error)) {
             Ok(answer) => answer,
             Err(error) if is_elsewhere(&error) => return Ok("another region".to_owned()),
@@ -60,13 +58,13 @@ pub(super) async fn bucket(context: Context<'_>, name: &str) -> Picture {
     };
     let versioning = async {
         let request = s3.get_bucket_versioning().bucket(name);
-        let answer = request.expected_bucket_owner(account).send().await;
+        let answer = request.send().await;
         let answer = answer.map_err(|error| call("GetBucketVersioning").failed(error))?;
         Ok(answer.status)
     };
     let encryption = async {
         let request = s3.get_bucket_encryption().bucket(name);
-        let answer = request.expected_bucket_owner(account).send().await;
+        let answer = request.send().await;
         let found = answer
             .map(|answer| {
                 let rules = answer.server_side_encryption_configuration?.rules;
@@ -80,7 +78,7 @@ pub(super) async fn bucket(context: Context<'_>, name: &str) -> Picture {
     };
     let lifecycle = async {
         let request = s3.get_bucket_lifecycle_configuration().bucket(name);
-        let answer = request.expected_bucket_owner(account).send().await;
+        let answer = request.send().await;
         let found = answer
             .map(|answer| answer.rules)
             .map_err(|error| call("GetBucketLifecycleConfiguration").failed(error));
@@ -88,7 +86,7 @@ pub(super) async fn bucket(context: Context<'_>, name: &str) -> Picture {
     };
     let block = async {
         let request = s3.get_public_access_block().bucket(name);
-        let answer = request.expected_bucket_owner(account).send().await;
+        let answer = request.send().await;
         let found = answer
             .map(|answer| answer.public_access_block_configuration)
             .map_err(|error| call("GetPublicAccessBlock").failed(error));
@@ -96,7 +94,7 @@ pub(super) async fn bucket(context: Context<'_>, name: &str) -> Picture {
     };
     let public = async {
         let request = s3.get_bucket_policy_status().bucket(name);
-        let answer = request.expected_bucket_owner(account).send().await;
+        let answer = request.send().await;
         match answer.map_err(|error| call("GetBucketPolicyStatus").failed(error)) {
             Ok(answer) => {
                 let status = answer.policy_status.and_then(|status| status.is_public);
@@ -109,7 +107,7 @@ pub(super) async fn bucket(context: Context<'_>, name: &str) -> Picture {
     };
     let ownership = async {
         let request = s3.get_bucket_ownership_controls().bucket(name);
-        let answer = request.expected_bucket_owner(account).send().await;
+        let answer = request.send().await;
         let found = answer
             .map(|answer| {
                 let rules = answer.ownership_controls?.rules;
@@ -120,13 +118,13 @@ pub(super) async fn bucket(context: Context<'_>, name: &str) -> Picture {
     };
     let logging = async {
         let request = s3.get_bucket_logging().bucket(name);
-        let answer = request.expected_bucket_owner(account).send().await;
+        let answer = request.send().await;
         let answer = answer.map_err(|error| call("GetBucketLogging").failed(error))?;
         Ok(answer.logging_enabled)
     };
     let replication = async {
         let request = s3.get_bucket_replication().bucket(name);
-        let answer = request.expected_bucket_owner(account).send().await;
+        let answer = request.send().await;
         let found = answer
             .map(|answer| Some(answer.replication_configuration?.rules))
             .map_err(|error| call("GetBucketReplication").failed(error));
@@ -164,7 +162,7 @@ pub(crate) async fn policy(context: Context<'_>, bucket: &str) -> Observation<Po
         .clients
         .call("S3", "GetBucketPolicy", format!("bucket {bucket}"));
     let request = context.clients.home.s3.get_bucket_policy().bucket(bucket);
-    let answer = request.expected_bucket_owner(context.account).send().await;
+    let answer = request.send().await;
     match answer.map_err(|error| call.failed(error)) {
         Ok(answer) => Policy::parse(&said(Ok(answer.policy), "a policy")?),
         Err(error) if is_elsewhere(&error) => Err(Unobserved::absent(error.to_string())),
