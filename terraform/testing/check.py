@@ -32,6 +32,9 @@ SCANNERS = ["checkov==3.3.30", "tf-nag==0.1.6"]
 MINIMUM = (1, 10)
 TAGS = {"Project": "berthcare", "Environment": "staging", "ManagedBy": "terraform", "Owner": "platform"}
 KEY = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+# No key that anybody has the private half of.
+SIGNER = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n"
+KEYS = f'cdn_signing_keys = {{ "2026" = {json.dumps(SIGNER)} }}\n'
 EMAIL = 'alarm_email = "ops@berthcare.ca"\n'
 BUCKETS = ", ".join(f'{kind} = "berthcare-{kind}-staging-dr"' for kind in ("photos", "documents", "signatures"))
 
@@ -53,7 +56,7 @@ ALONE = {
     "storage": {"project_name": "berthcare", "environment": "staging"},
     "cdn": {
         "name": "berthcare-staging", "origins": {"photos": "photos.s3.ca-central-1.amazonaws.com"},
-        "log_bucket_arn": "arn:aws:s3:::berthcare-logs-staging",
+        "log_bucket_arn": "arn:aws:s3:::berthcare-logs-staging", "signing_keys": {"2026": SIGNER},
     },
     "monitoring": {"name": "berthcare-staging", "alarm_email": "ops@berthcare.ca", "kms_key_arn": KEY},
     "dr": {
@@ -66,15 +69,15 @@ ALONE = {
 
 # Environment, its name here, and its variables.
 PLANS = [
-    ("staging", "staging", EMAIL),
-    ("staging", "staging-dr", EMAIL + f"""off_hours = {{ start = null }}
+    ("staging", "staging", EMAIL + KEYS),
+    ("staging", "staging-dr", EMAIL + KEYS + f"""off_hours = {{ start = null }}
 dr = {{
   region = "ca-west-1", kms_key_arn = "{KEY}", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:alerts"
   bucket_names = {{ {BUCKETS} }}, snapshot_copier_zip = "../../modules/dr/tests/bootstrap.zip"
 }}
 """),
     ("dr", "dr-pilot-light", EMAIL),
-    ("dr", "dr-full", EMAIL + """mode = "full"
+    ("dr", "dr-full", EMAIL + KEYS + """mode = "full"
 recovery = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" }
 """),
 ]
@@ -201,6 +204,15 @@ def promises(plan):
             wrong.append(f"{address} is in {values['region']}")
         if re.search(r"cloudfront_5xx|sns_topic\w*\.global|log_delivery", address) and values.get("region") != "us-east-1":
             wrong.append(f"{address} is not in us-east-1")
+        if resource["type"] == "aws_cloudfront_distribution":
+            unsigned = [
+                behavior.get("path_pattern", "default")
+                for behavior in values["default_cache_behavior"] + values["ordered_cache_behavior"]
+                # Known after the apply: the group of the keys, whose id is not known yet.
+                if "trusted_key_groups" in behavior and not behavior["trusted_key_groups"]
+            ]
+            if unsigned:
+                wrong.append(f"{address} serves {unsigned} without a signature")
         if resource["type"] == "aws_db_instance" and values.get("password"):
             wrong.append(f"{address} has a password in its state")
     databases = [r["address"] for r in resources(plan) if r["type"] == "aws_db_instance"]

@@ -21,7 +21,7 @@ import check
 
 FIXTURE = check.TERRAFORM.parent / "crates/verify/tests/stack/staging.json"
 # The tags of examples/berthcare-staging/infra.toml, by which the tests know what everything should have.
-VARIABLES = 'alarm_email = "ops@berthcare.ca"\ntags = { DataClass = "personal health information" }\n'
+VARIABLES = check.EMAIL + check.KEYS + 'tags = { DataClass = "personal health information" }\n'
 
 
 def state(folder):

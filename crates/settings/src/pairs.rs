@@ -18,6 +18,9 @@ pub struct Bucket {
     /// The account that `dr` belongs to, where it is another than the environment's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dr_owner: Option<AccountId>,
+    /// Why everybody who knows an object's name may read it through CloudFront; nobody may without a reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_read: Option<String>,
 }
 
 /// Where a name that must be unique was first used.
@@ -52,19 +55,44 @@ impl Bucket {
             let dr = section.required("dr", "\"berthcare-photos-staging-dr\"");
             let owner = section.optional("owner", "\"111122223333\"");
             let dr_owner = section.optional("dr_owner", "\"111122223333\"");
+            let public_read = section.optional("public_read", PUBLIC_READ);
             section.close();
             let name = unique(name, used);
             let dr = unique(dr, used);
             let owner = parsed(owner.as_ref());
             let dr_owner = parsed(dr_owner.as_ref());
+            let public_read = match public_read {
+                Some(field) => reason(&field).map(Some),
+                None => Some(None),
+            };
             Some(Bucket {
                 name: name?,
                 dr: dr?,
                 owner: owner?,
                 dr_owner: dr_owner?,
+                public_read: public_read?,
             })
         })
     }
+}
+
+const PUBLIC_READ: &str = "\"Leaflets for everybody; no health records in this bucket\"";
+
+/// A reason that says something: the least that tells a sentence from a "yes".
+const REASON_WORDS: usize = 3;
+
+/// As `public_read` of the module `cdn` has it.
+fn reason(field: &Field<'_>) -> Option<String> {
+    let text = field.text()?;
+    if text.split(' ').count() < REASON_WORDS {
+        return field.invalid(
+            format!("{text:?} is no reason"),
+            format!(
+                "say in a sentence why everybody may read it, or leave the field out: {PUBLIC_READ}"
+            ),
+        );
+    }
+    Some(text)
 }
 
 /// Reads every element, also after one that is wrong.

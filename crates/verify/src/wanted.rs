@@ -25,6 +25,8 @@ pub struct Wanted {
     pub redis_nodes: usize,
     /// Countries to which the distribution answers, and no others.
     pub countries: Vec<String>,
+    /// Buckets that everybody may read through the distribution, and why; no other.
+    pub public_read: BTreeMap<String, String>,
     /// Days for which noncurrent versions of objects are kept, at least.
     pub noncurrent_days: i32,
     /// Days after which objects go to Glacier.
@@ -63,6 +65,11 @@ impl Wanted {
             backup_days: 7,
             redis_nodes: 2,
             countries: vec!["CA".to_owned(), "US".to_owned()],
+            public_read: settings
+                .buckets
+                .iter()
+                .filter_map(|bucket| Some((bucket.name.to_string(), bucket.public_read.clone()?)))
+                .collect(),
             noncurrent_days: 90,
             glacier_days: 365,
             deep_archive_days: 2555,

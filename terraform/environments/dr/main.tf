@@ -104,4 +104,5 @@ module "cdn" {
   log_bucket_arn = module.storage.log_bucket_arn
   domain         = var.cdn_domain
   signing_keys   = var.cdn_signing_keys
+  public_read    = var.cdn_public_read
 }

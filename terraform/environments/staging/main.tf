@@ -101,6 +101,7 @@ module "cdn" {
   log_bucket_arn = module.storage.log_bucket_arn
   domain         = var.cdn_domain
   signing_keys   = var.cdn_signing_keys
+  public_read    = var.cdn_public_read
   web_acl_arn    = var.cdn_web_acl_arn
 }
 

@@ -140,6 +140,11 @@ output "cloudfront_domain_name" {
   value       = module.cdn.domain_name
 }
 
+output "cloudfront_public_read" {
+  description = "Why whoever knows a name may read these kinds; empty when every reader needs a signature."
+  value       = module.cdn.public_read
+}
+
 output "kms_key_arn" {
   description = "Key that encrypts data at rest."
   value       = module.security.kms_key_arn

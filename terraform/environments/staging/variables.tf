@@ -174,9 +174,31 @@ variable "cdn_domain" {
 }
 
 variable "cdn_signing_keys" {
-  description = "Public keys (PEM) by name; with any, viewers need signed URLs."
+  description = "Public keys (PEM) by name: viewers need URLs that are signed by one of them. Needed, unless each kind is in `cdn_public_read`."
   type        = map(string)
   default     = {}
+
+  # Asked here, so that the answer is about the variable that somebody can set.
+  validation {
+    condition     = length(var.cdn_signing_keys) > 0 || length(setsubtract(["photos", "documents", "signatures"], keys(var.cdn_public_read))) == 0
+    error_message = "cdn_signing_keys: at least one public key, or everybody who knows a name could read health records. docs/terraform.md says how to make one; a kind that may be public has its reason in cdn_public_read."
+  }
+}
+
+variable "cdn_public_read" {
+  description = "Why a kind (photos, documents, signatures) may be read by everybody who knows an object's name, by kind. infra.toml needs the same reason, or the check cloudfront-viewers fails."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for reason in values(var.cdn_public_read) : length(split(" ", trimspace(reason))) >= 3])
+    error_message = "cdn_public_read: the reason is a sentence of three words or more."
+  }
+
+  validation {
+    condition     = length(setsubtract(keys(var.cdn_public_read), ["photos", "documents", "signatures"])) == 0
+    error_message = "cdn_public_read: photos, documents or signatures."
+  }
 }
 
 variable "cdn_web_acl_arn" {

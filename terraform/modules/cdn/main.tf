@@ -7,7 +7,11 @@ data "aws_cloudfront_response_headers_policy" "security" {
 }
 
 locals {
-  signed = length(var.signing_keys) > 0
+  # What is public is written down; everything else needs a signature.
+  private    = setsubtract(keys(var.origins), keys(var.public_read))
+  key_groups = { for kind in keys(var.origins) : kind => contains(local.private, kind) ? aws_cloudfront_key_group.this[*].id : [] }
+  public     = length(var.public_read) == 0 ? "" : "; public: ${join(", ", keys(var.public_read))}"
+
   # The default origin has its path too, so that a URL stays right when the default changes.
   paths = { for kind in sort(keys(var.origins)) : kind => "/${kind}/*" }
 
@@ -31,7 +35,7 @@ resource "aws_cloudfront_public_key" "this" {
 }
 
 resource "aws_cloudfront_key_group" "this" {
-  count = local.signed ? 1 : 0
+  count = length(var.signing_keys) > 0 ? 1 : 0
 
   name  = var.name
   items = [for key in aws_cloudfront_public_key.this : key.id]
@@ -48,7 +52,7 @@ resource "aws_cloudfront_distribution" "this" {
   #tf-nag:skip=AwsSolutions-CFR2:A web ACL belongs to the account; web_acl_arn attaches it.
   #tf-nag:skip=AwsSolutions-CFR3:Access logs are delivered by aws_cloudwatch_log_delivery, which the rule does not know.
   enabled         = true
-  comment         = "Photos, documents and signatures of ${var.name}"
+  comment         = "Photos, documents and signatures of ${var.name}${local.public}"
   http_version    = "http2and3"
   is_ipv6_enabled = true
   price_class     = var.price_class
@@ -76,7 +80,7 @@ resource "aws_cloudfront_distribution" "this" {
     compress                   = true
     cache_policy_id            = data.aws_cloudfront_cache_policy.static.id
     response_headers_policy_id = data.aws_cloudfront_response_headers_policy.security.id
-    trusted_key_groups         = aws_cloudfront_key_group.this[*].id
+    trusted_key_groups         = local.key_groups[var.default_origin]
   }
 
   dynamic "ordered_cache_behavior" {
@@ -91,7 +95,7 @@ resource "aws_cloudfront_distribution" "this" {
       compress                   = true
       cache_policy_id            = data.aws_cloudfront_cache_policy.static.id
       response_headers_policy_id = data.aws_cloudfront_response_headers_policy.security.id
-      trusted_key_groups         = aws_cloudfront_key_group.this[*].id
+      trusted_key_groups         = local.key_groups[ordered_cache_behavior.key]
     }
   }
 

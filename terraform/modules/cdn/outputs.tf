@@ -13,6 +13,11 @@ output "domain_name" {
   value       = aws_cloudfront_distribution.this.domain_name
 }
 
+output "public_read" {
+  description = "Why whoever knows a name may read these kinds; empty when every reader needs a signature."
+  value       = var.public_read
+}
+
 output "delivery_source_name" {
   description = "Name under which CloudFront delivers its access logs, for the policy of the log bucket."
   value       = local.delivery_source

@@ -81,13 +81,35 @@ variable "domain" {
 }
 
 variable "signing_keys" {
-  description = "Public keys (PEM) by name. With any, viewers need URLs or cookies signed by one of them. Without, whoever knows an object's name can read it."
+  description = "Public keys (PEM) by name: viewers need URLs or cookies signed by one of them. Needed, unless every origin is in `public_read`."
   type        = map(string)
   default     = {}
+
+  # Without keys, whoever learns the name of an object reads somebody's health record.
+  validation {
+    condition     = length(var.signing_keys) > 0 || length(setsubtract(keys(var.origins), keys(var.public_read))) == 0
+    error_message = "signing_keys: at least one public key. Without it everybody could read ${join(", ", setsubtract(keys(var.origins), keys(var.public_read)))}; a kind that may be public has its reason in public_read."
+  }
 
   validation {
     condition     = alltrue([for key in values(var.signing_keys) : can(regex("^-----BEGIN PUBLIC KEY-----\n[A-Za-z0-9+/=\n]+\n-----END PUBLIC KEY-----\n?$", key))])
     error_message = "signing_keys: public keys in PEM form, without a private one."
+  }
+}
+
+variable "public_read" {
+  description = "Why a kind may be read by everybody who knows an object's name, by kind. Kinds that are not here need signed URLs."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for reason in values(var.public_read) : length(split(" ", trimspace(reason))) >= 3])
+    error_message = "public_read: the reason is a sentence of three words or more."
+  }
+
+  validation {
+    condition     = length(setsubtract(keys(var.public_read), keys(var.origins))) == 0
+    error_message = "public_read: kinds that are origins."
   }
 }
 

@@ -255,3 +255,19 @@ fn what_becomes_of_a_database_in_the_dr_region() {
     let missing = full.replace("multi_az = false\n", "");
     assert_eq!(problem(&database(&missing)).kind, ErrorKind::Missing);
 }
+
+#[test]
+fn a_bucket_is_public_by_a_reason_alone() {
+    let bucket = |reason: &str| {
+        format!("{BASE}[[buckets]]\nname = \"aaa\"\ndr = \"bbb\"\npublic_read = {reason}\n")
+    };
+    let read = accepted(&bucket("\"Leaflets  for everybody\""));
+    assert_eq!(
+        read.buckets[0].public_read.as_deref(),
+        Some("Leaflets for everybody")
+    );
+    for wrong in ["\"\"", "\"   \"", "\"yes\"", "\"because so\"", "true", "[]"] {
+        let problem = problem(&bucket(wrong));
+        assert_eq!(problem.path, "buckets[0].public_read", "{wrong}");
+    }
+}

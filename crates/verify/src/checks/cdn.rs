@@ -3,6 +3,7 @@
 mod catalog;
 mod judge;
 mod logs;
+mod viewers;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,7 +5,8 @@ use aws_sdk_cloudfront::types::{
     AllowedMethods, CacheBehavior, CacheBehaviors, CachedMethods, DefaultCacheBehavior,
     DistributionConfig, DistributionConfigWithTags, GeoRestriction, GeoRestrictionType, Method,
     MinimumProtocolVersion, Origin, OriginAccessControlConfig, Origins, PriceClass, Restrictions,
-    S3OriginConfig, Tag, Tags, ViewerCertificate, ViewerProtocolPolicy,
+    S3OriginConfig, Tag, Tags, TrustedKeyGroups, TrustedSigners, ViewerCertificate,
+    ViewerProtocolPolicy,
 };
 use aws_sdk_cloudwatchlogs::types::{DeliveryDestinationConfiguration, OutputFormat};
 use futures::FutureExt as _;
@@ -132,6 +133,8 @@ fn config(of: &Resource) -> DistributionConfig {
                 .viewer_protocol_policy(policy(behaviour))
                 .allowed_methods(methods())
                 .compress(behaviour["compress"].as_bool().expect("compress"))
+                .trusted_key_groups(trusted(behaviour))
+                .trusted_signers(nobody())
                 .cache_policy_id(MANAGED_CACHE)
                 .build()
                 .expect("a behaviour")
@@ -157,6 +160,8 @@ fn config(of: &Resource) -> DistributionConfig {
                 .viewer_protocol_policy(policy(default))
                 .allowed_methods(methods())
                 .compress(default["compress"].as_bool().expect("compress"))
+                .trusted_key_groups(trusted(default))
+                .trusted_signers(nobody())
                 .cache_policy_id(MANAGED_CACHE)
                 .build()
                 .expect("a behaviour"),
@@ -179,6 +184,31 @@ fn config(of: &Resource) -> DistributionConfig {
         )
         .build()
         .expect("a configuration")
+}
+
+/// The key groups of a behaviour.
+fn trusted(behaviour: &Value) -> TrustedKeyGroups {
+    let groups = behaviour["trusted_key_groups"].as_array();
+    let groups = groups.into_iter().flatten();
+    let groups: Vec<String> = groups
+        .map(|group| group.as_str().expect("an id").to_owned())
+        .collect();
+    key_groups(groups)
+}
+
+fn key_groups(items: Vec<String>) -> TrustedKeyGroups {
+    TrustedKeyGroups::builder()
+        .enabled(!items.is_empty())
+        .quantity(i32::try_from(items.len()).expect("few"))
+        .set_items(Some(items))
+        .build()
+        .expect("key groups")
+}
+
+/// CloudFront tells of both kinds, used or not.
+fn nobody() -> TrustedSigners {
+    let signers = TrustedSigners::builder().enabled(false).quantity(0);
+    signers.build().expect("signers")
 }
 
 /// `Managed-CachingOptimized`, the same everywhere.
@@ -250,6 +280,7 @@ const GONE: &[&str] = &[
     "cloudfront-deployed",
     "cloudfront-enabled",
     "cloudfront-https",
+    "cloudfront-viewers",
     "cloudfront-countries",
     "cloudfront-origins",
     "cloudfront-oac",
@@ -306,6 +337,42 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 change(stack, |config| {
                     behaviour(config, "/signatures/*", |item| {
                         item.viewer_protocol_policy = ViewerProtocolPolicy::AllowAll;
+                    });
+                })
+                .await;
+            }
+        ),
+        mutation!(
+            "everybody may read what has no path of its own",
+            &["cloudfront-viewers"],
+            |stack| {
+                change(stack, |config| {
+                    default(config).trusted_key_groups = Some(key_groups(Vec::new()));
+                })
+                .await;
+            }
+        ),
+        mutation!(
+            "everybody who has a URL may read signatures",
+            &["cloudfront-viewers"],
+            |stack| {
+                change(stack, |config| {
+                    behaviour(config, "/signatures/*", |item| {
+                        item.trusted_key_groups = Some(key_groups(Vec::new()));
+                    });
+                })
+                .await;
+            }
+        ),
+        mutation!(
+            "another account signs URLs",
+            &["cloudfront-viewers"],
+            |stack| {
+                change(stack, |config| {
+                    let signers = TrustedSigners::builder().enabled(true).quantity(1);
+                    let signers = signers.items("999999999999").build().expect("signers");
+                    behaviour(config, "/photos/*", |item| {
+                        item.trusted_signers = Some(signers.clone());
                     });
                 })
                 .await;

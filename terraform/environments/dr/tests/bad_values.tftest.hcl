@@ -8,7 +8,8 @@ mock_provider "aws" {
 mock_provider "random" {}
 
 variables {
-  alarm_email = "ops@berthcare.ca"
+  alarm_email      = "ops@berthcare.ca"
+  cdn_signing_keys = { "2026" = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n" }
 }
 
 # aws-behaviour: 36
@@ -152,4 +153,39 @@ run "refused_11" {
   }
 
   expect_failures = [var.mode]
+}
+
+run "refused_12" {
+  command = plan
+
+  variables {
+    # none
+    mode             = "full"
+    recovery         = { snapshot_identifier = "copy-1" }
+    cdn_signing_keys = {}
+  }
+
+  expect_failures = [var.cdn_signing_keys]
+}
+
+run "refused_13" {
+  command = plan
+
+  variables {
+    # blank
+    cdn_public_read = { photos = " " }
+  }
+
+  expect_failures = [var.cdn_public_read]
+}
+
+run "refused_14" {
+  command = plan
+
+  variables {
+    # unknown
+    cdn_public_read = { logs = "Logs of a demonstration" }
+  }
+
+  expect_failures = [var.cdn_public_read]
 }

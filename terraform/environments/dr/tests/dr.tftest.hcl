@@ -5,11 +5,17 @@ mock_provider "aws" {
 mock_provider "random" {}
 
 variables {
-  alarm_email = "ops@berthcare.ca"
+  alarm_email      = "ops@berthcare.ca"
+  cdn_signing_keys = { "2026" = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n" }
 }
 
 run "pilot_light" {
   command = plan
+
+  variables {
+    # There is no distribution to need one.
+    cdn_signing_keys = {}
+  }
 
   assert {
     condition     = length(module.database) == 0 && length(module.cache) == 0 && length(module.cdn) == 0 && length(output.nat_gateway_ids) == 0
@@ -51,6 +57,10 @@ run "full" {
   assert {
     condition     = output.db_identifier == "berthcare-staging-postgres-dr" && length(output.cloudwatch_alarm_names) == 11
     error_message = "watched like the primary"
+  }
+  assert {
+    condition     = length(output.cloudfront_public_read) == 0
+    error_message = "nobody reads without a signature"
   }
 }
 

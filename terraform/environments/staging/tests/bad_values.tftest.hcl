@@ -8,7 +8,8 @@ mock_provider "aws" {
 mock_provider "random" {}
 
 variables {
-  alarm_email = "ops@berthcare.ca"
+  alarm_email      = "ops@berthcare.ca"
+  cdn_signing_keys = { "2026" = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n" }
 }
 
 run "refused_1" {
@@ -158,4 +159,49 @@ run "refused_11" {
   }
 
   expect_failures = [var.dr]
+}
+
+run "refused_12" {
+  command = plan
+
+  variables {
+    # none
+    cdn_signing_keys = {}
+  }
+
+  expect_failures = [var.cdn_signing_keys]
+}
+
+run "refused_13" {
+  command = plan
+
+  variables {
+    # one kind still needs one
+    cdn_signing_keys = {}
+    cdn_public_read  = { photos = "Pictures of a demonstration", documents = "Papers of a demonstration" }
+  }
+
+  expect_failures = [var.cdn_signing_keys]
+}
+
+run "refused_14" {
+  command = plan
+
+  variables {
+    # blank
+    cdn_public_read = { photos = " " }
+  }
+
+  expect_failures = [var.cdn_public_read]
+}
+
+run "refused_15" {
+  command = plan
+
+  variables {
+    # unknown
+    cdn_public_read = { logs = "Logs of a demonstration" }
+  }
+
+  expect_failures = [var.cdn_public_read]
 }

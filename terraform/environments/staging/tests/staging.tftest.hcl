@@ -5,7 +5,8 @@ mock_provider "aws" {
 mock_provider "random" {}
 
 variables {
-  alarm_email = "ops@berthcare.ca"
+  alarm_email      = "ops@berthcare.ca"
+  cdn_signing_keys = { "2026" = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n" }
 }
 
 run "defaults" {
@@ -32,8 +33,25 @@ run "defaults" {
     error_message = "no DR region and no off-hours unless asked for"
   }
   assert {
+    condition     = length(output.cloudfront_public_read) == 0
+    error_message = "nobody reads without a signature"
+  }
+  assert {
     condition     = length(output.private_subnet_ids) == 2 && length(output.public_subnet_ids) == 2 && length(output.nat_gateway_ids) == 2
     error_message = "two zones"
+  }
+}
+
+run "public_by_a_written_reason" {
+  command = plan
+
+  variables {
+    cdn_public_read = { documents = "Leaflets for everybody; no health records in this bucket" }
+  }
+
+  assert {
+    condition     = output.cloudfront_public_read == tomap({ documents = "Leaflets for everybody; no health records in this bucket" })
+    error_message = "the plan shows what is public, and why"
   }
 }
 

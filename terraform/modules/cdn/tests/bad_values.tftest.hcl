@@ -13,6 +13,7 @@ variables {
     signatures = "berthcare-signatures-staging.s3.ca-central-1.amazonaws.com"
   }
   log_bucket_arn = "arn:aws:s3:::berthcare-logs-staging"
+  signing_keys   = { "2026" = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n" }
 }
 
 run "refused_1" {
@@ -31,13 +32,11 @@ run "refused_1" {
     price_class = "100"
     # other region
     domain = { aliases = ["files.berthcare.ca"], certificate_arn = "arn:aws:acm:ca-central-1:111122223333:certificate/1234abcd" }
-    # private
-    signing_keys = { key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n" }
     # regional
     web_acl_arn = "arn:aws:wafv2:ca-central-1:111122223333:regional/webacl/x/1234abcd"
   }
 
-  expect_failures = [var.name, var.origins, var.log_bucket_arn, var.countries, var.price_class, var.domain, var.signing_keys, var.web_acl_arn]
+  expect_failures = [var.name, var.origins, var.log_bucket_arn, var.countries, var.price_class, var.domain, var.web_acl_arn]
 }
 
 run "refused_2" {
@@ -80,7 +79,65 @@ run "refused_4" {
   variables {
     # too long
     name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    # private
+    signing_keys = { key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n" }
   }
 
-  expect_failures = [var.name]
+  expect_failures = [var.name, var.signing_keys]
+}
+
+run "refused_5" {
+  command = plan
+
+  variables {
+    # none, and nothing is public
+    signing_keys = {}
+  }
+
+  expect_failures = [var.signing_keys]
+}
+
+run "refused_6" {
+  command = plan
+
+  variables {
+    # none, and one kind needs some
+    signing_keys = {}
+    public_read  = { photos = "Pictures of a demonstration", documents = "Papers of a demonstration" }
+  }
+
+  expect_failures = [var.signing_keys]
+}
+
+run "refused_7" {
+  command = plan
+
+  variables {
+    # blank
+    public_read = { photos = "   " }
+  }
+
+  expect_failures = [var.public_read]
+}
+
+run "refused_8" {
+  command = plan
+
+  variables {
+    # no origin
+    public_read = { videos = "Films of a demonstration" }
+  }
+
+  expect_failures = [var.public_read]
+}
+
+run "refused_9" {
+  command = plan
+
+  variables {
+    # no sentence
+    public_read = { photos = "yes" }
+  }
+
+  expect_failures = [var.public_read]
 }

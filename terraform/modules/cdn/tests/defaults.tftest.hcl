@@ -10,6 +10,7 @@ variables {
     signatures = "berthcare-signatures-staging.s3.ca-central-1.amazonaws.com"
   }
   log_bucket_arn = "arn:aws:s3:::berthcare-logs-staging"
+  signing_keys   = { "2026" = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n" }
 }
 
 run "distribution" {
@@ -52,8 +53,8 @@ run "distribution" {
     error_message = "without an own name, CloudFront's certificate, whose TLS version cannot be set"
   }
   assert {
-    condition     = length(aws_cloudfront_key_group.this) == 0 && aws_cloudfront_distribution.this.price_class == "PriceClass_100"
-    error_message = "no signed URLs unless there is a key; edges of North America"
+    condition     = aws_cloudfront_distribution.this.price_class == "PriceClass_100"
+    error_message = "from the fewest edges that North America has"
   }
 }
 
@@ -93,13 +94,60 @@ run "own_name" {
 }
 
 run "signed_urls" {
-  variables {
-    signing_keys = { app = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n" }
-  }
-
   assert {
     condition = length(aws_cloudfront_key_group.this) == 1 && alltrue([for behavior in concat(aws_cloudfront_distribution.this.ordered_cache_behavior, aws_cloudfront_distribution.this.default_cache_behavior) :
     behavior.trusted_key_groups == tolist([aws_cloudfront_key_group.this[0].id])])
     error_message = "every path needs a signature"
+  }
+  assert {
+    condition     = tomap({ for name, key in aws_cloudfront_public_key.this : name => key.encoded_key }) == var.signing_keys && toset(aws_cloudfront_key_group.this[0].items) == toset([for key in aws_cloudfront_public_key.this : key.id])
+    error_message = "by one of the keys, and no other"
+  }
+  assert {
+    condition     = length(output.public_read) == 0
+    error_message = "nothing is public"
+  }
+}
+
+run "public_by_a_written_reason" {
+  variables {
+    public_read = { documents = "Leaflets for everybody; no health records in this bucket" }
+  }
+
+  assert {
+    condition     = { for behavior in aws_cloudfront_distribution.this.ordered_cache_behavior : behavior.target_origin_id => length(coalesce(behavior.trusted_key_groups, [])) } == { documents = 0, photos = 1, signatures = 1 }
+    error_message = "the kind with a reason, and no other"
+  }
+  assert {
+    condition     = aws_cloudfront_distribution.this.default_cache_behavior[0].trusted_key_groups == tolist([aws_cloudfront_key_group.this[0].id])
+    error_message = "everything else is photos, which need a signature"
+  }
+  assert {
+    condition     = output.public_read == var.public_read && strcontains(aws_cloudfront_distribution.this.comment, "public: documents")
+    error_message = "and it is said"
+  }
+}
+
+run "the_default_origin_is_public_with_its_kind" {
+  variables {
+    public_read    = { documents = "Leaflets for everybody; no health records in this bucket" }
+    default_origin = "documents"
+  }
+
+  assert {
+    condition     = length(coalesce(aws_cloudfront_distribution.this.default_cache_behavior[0].trusted_key_groups, [])) == 0
+    error_message = "other paths are of the kind that is public"
+  }
+}
+
+run "without_keys_when_all_is_public" {
+  variables {
+    signing_keys = {}
+    public_read  = { photos = "Pictures of a demonstration", documents = "Papers of a demonstration", signatures = "Signatures of a demonstration" }
+  }
+
+  assert {
+    condition     = length(aws_cloudfront_key_group.this) == 0 && length(aws_cloudfront_public_key.this) == 0
+    error_message = "no key is needed"
   }
 }

@@ -26,6 +26,14 @@ pub(super) static HTTPS: Check = Check {
     why: "health records cross networks in the clear",
     fix: "terraform apply",
 };
+pub(super) static VIEWERS: Check = Check {
+    id: "cloudfront-viewers",
+    item: Some(6),
+    severity: Severity::Critical,
+    title: "every path needs a signature, but those with a written reason",
+    why: "whoever has or guesses a URL reads photos, documents and signatures of patients",
+    fix: "set cdn_signing_keys of environments/staging, then terraform apply; what may be public has its reason in public_read of infra.toml",
+};
 pub(super) static TLS: Check = Check {
     id: "cloudfront-tls-version",
     item: Some(6),
@@ -87,6 +95,7 @@ pub(crate) static CHECKS: &[&Check] = &[
     &DEPLOYED,
     &ENABLED,
     &HTTPS,
+    &VIEWERS,
     &TLS,
     &COUNTRIES,
     &ORIGINS,

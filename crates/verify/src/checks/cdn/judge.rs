@@ -3,14 +3,14 @@ use std::collections::BTreeSet;
 use aws_sdk_cloudfront::types::{
     DistributionConfig, GeoRestrictionType, MinimumProtocolVersion, Origin,
     OriginAccessControlOriginTypes, OriginAccessControlSigningBehaviors,
-    OriginAccessControlSigningProtocols, ViewerProtocolPolicy,
+    OriginAccessControlSigningProtocols, TrustedKeyGroups, TrustedSigners, ViewerProtocolPolicy,
 };
 use report::finding::{Observation, Unobserved};
 
 use super::super::Context;
 use super::super::buckets;
-use super::Picture;
 use super::catalog::*;
+use super::{Picture, viewers};
 use crate::check::Answer;
 
 /// Answers without a picture: the distribution does not exist, or could not be seen.
@@ -55,6 +55,7 @@ pub(super) fn all(context: Context<'_>, id: &str, picture: &Picture) -> Vec<Answ
         Ok((config.enabled, enabled.to_owned())),
     ));
     answers.push(HTTPS.answer(id, "redirect-to-https or https-only", None, https(config)));
+    answers.push(viewers::answer(context, id, config));
     answers.push(tls(id, config));
     answers.push(countries(context, id, config));
     answers.push(COMPRESSION.answer(id, "on", None, compression(config)));
@@ -64,10 +65,20 @@ pub(super) fn all(context: Context<'_>, id: &str, picture: &Picture) -> Vec<Answ
     answers
 }
 
-/// Each behaviour with the path it is for.
-fn behaviours(
-    config: &DistributionConfig,
-) -> Observation<Vec<(&str, &ViewerProtocolPolicy, Option<bool>)>> {
+/// What a path is served with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Behaviour<'a> {
+    pub(super) path: &'a str,
+    /// An origin, or a group of them.
+    pub(super) target: &'a str,
+    protocol: &'a ViewerProtocolPolicy,
+    compress: Option<bool>,
+    pub(super) key_groups: Option<&'a TrustedKeyGroups>,
+    pub(super) signers: Option<&'a TrustedSigners>,
+}
+
+/// Every behaviour, the default one first.
+pub(super) fn behaviours(config: &DistributionConfig) -> Observation<Vec<Behaviour<'_>>> {
     let default = config
         .default_cache_behavior
         .as_ref()
@@ -82,13 +93,21 @@ fn behaviours(
             "CloudFront answered without all behaviours",
         ));
     }
-    let mut all = vec![("default", &default.viewer_protocol_policy, default.compress)];
-    all.extend(items.iter().map(|item| {
-        (
-            item.path_pattern.as_str(),
-            &item.viewer_protocol_policy,
-            item.compress,
-        )
+    let mut all = vec![Behaviour {
+        path: "default",
+        target: &default.target_origin_id,
+        protocol: &default.viewer_protocol_policy,
+        compress: default.compress,
+        key_groups: default.trusted_key_groups.as_ref(),
+        signers: default.trusted_signers.as_ref(),
+    }];
+    all.extend(items.iter().map(|item| Behaviour {
+        path: &item.path_pattern,
+        target: &item.target_origin_id,
+        protocol: &item.viewer_protocol_policy,
+        compress: item.compress,
+        key_groups: item.trusted_key_groups.as_ref(),
+        signers: item.trusted_signers.as_ref(),
     }));
     Ok(all)
 }
@@ -96,13 +115,13 @@ fn behaviours(
 fn https(config: &DistributionConfig) -> Observation<(bool, String)> {
     let open: Vec<String> = behaviours(config)?
         .into_iter()
-        .filter(|(_, policy, _)| {
+        .filter(|behaviour| {
             !matches!(
-                policy,
+                behaviour.protocol,
                 ViewerProtocolPolicy::HttpsOnly | ViewerProtocolPolicy::RedirectToHttps
             )
         })
-        .map(|(path, policy, _)| format!("{path}: {policy}"))
+        .map(|behaviour| format!("{}: {}", behaviour.path, behaviour.protocol))
         .collect();
     Ok(if open.is_empty() {
         (true, "every behaviour".to_owned())
@@ -113,7 +132,7 @@ fn https(config: &DistributionConfig) -> Observation<(bool, String)> {
 
 fn compression(config: &DistributionConfig) -> Observation<(bool, String)> {
     let mut off = Vec::new();
-    for (path, _, compress) in behaviours(config)? {
+    for Behaviour { path, compress, .. } in behaviours(config)? {
         match compress {
             Some(true) => {}
             Some(false) => off.push(path),
@@ -236,7 +255,7 @@ fn origins(
 }
 
 /// The bucket of an origin in the environment's region: `NAME.s3.REGION.amazonaws.com`.
-fn bucket<'a>(origin: &'a Origin, region: &str) -> Option<&'a str> {
+pub(super) fn bucket<'a>(origin: &'a Origin, region: &str) -> Option<&'a str> {
     let (name, host) = origin.domain_name.split_once(".s3.")?;
     let place = host.strip_suffix(".cn").unwrap_or(host);
     let place = place.strip_suffix(".amazonaws.com")?;

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudfront::types::builders::DistributionConfigBuilder;
 use aws_sdk_cloudfront::types::{
     CacheBehavior, CacheBehaviors, DefaultCacheBehavior, Distribution, OriginAccessControlConfig,
-    Origins, ViewerCertificate,
+    OriginGroup, OriginGroupFailoverCriteria, OriginGroupMember, OriginGroupMembers, OriginGroups,
+    Origins, StatusCodes, ViewerCertificate,
 };
 use report::finding::Status;
 use serde_json::json;
@@ -204,4 +205,134 @@ async fn a_distribution_that_is_being_changed_is_not_deployed() {
     assert_eq!(wrong.count(), 1);
     let unseen = nothing("E1", None, &Unobserved::because("denied"));
     assert!(unseen.iter().all(|answer| answer.status == Status::Unknown));
+}
+
+fn key_groups(items: &[&str]) -> TrustedKeyGroups {
+    TrustedKeyGroups::builder()
+        .enabled(!items.is_empty())
+        .quantity(i32::try_from(items.len()).unwrap())
+        .set_items(Some(items.iter().map(|item| (*item).to_owned()).collect()))
+        .build()
+        .unwrap()
+}
+
+fn signers(items: &[&str]) -> TrustedSigners {
+    TrustedSigners::builder()
+        .enabled(!items.is_empty())
+        .quantity(i32::try_from(items.len()).unwrap())
+        .set_items(Some(items.iter().map(|item| (*item).to_owned()).collect()))
+        .build()
+        .unwrap()
+}
+
+/// The default behaviour, which reaches the photos, with these.
+fn served(
+    key_groups: Option<TrustedKeyGroups>,
+    signers: Option<TrustedSigners>,
+) -> DistributionConfigBuilder {
+    let default = DefaultCacheBehavior::builder()
+        .target_origin_id("photos")
+        .viewer_protocol_policy(ViewerProtocolPolicy::HttpsOnly)
+        .compress(true)
+        .set_trusted_key_groups(key_groups)
+        .set_trusted_signers(signers);
+    config().default_cache_behavior(default.build().unwrap())
+}
+
+#[tokio::test]
+async fn viewers_without_a_signature_are_noticed_and_what_is_not_told_is_unknown() {
+    let (keys, none) = (|| Some(key_groups(&["K1"])), || Some(key_groups(&[])));
+    let mut empty = key_groups(&["K1"]);
+    (empty.quantity, empty.items) = (0, None);
+    let mut untold = signers(&["self"]);
+    untold.items = None;
+    for (groups, signed, expected) in [
+        (keys(), Some(signers(&[])), Status::Ok),
+        (none(), Some(signers(&["self"])), Status::Ok),
+        (none(), Some(signers(&["123456789012"])), Status::Ok),
+        (none(), Some(signers(&[])), Status::Wrong),
+        (Some(empty), Some(signers(&[])), Status::Wrong),
+        // An account that is not ours signs what it likes, our own keys or not.
+        (
+            keys(),
+            Some(signers(&["self", "999999999999"])),
+            Status::Wrong,
+        ),
+        (none(), Some(untold), Status::Unknown),
+        (None, Some(signers(&[])), Status::Unknown),
+        (keys(), None, Status::Unknown),
+        (None, None, Status::Unknown),
+    ] {
+        let told = format!("{groups:?} {signed:?}");
+        let answer = judged(served(groups, signed), &VIEWERS).await;
+        assert_eq!(answer.status, expected, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn one_unsigned_path_is_enough_and_hides_behind_no_group_of_origins() {
+    let path = |target: &str| {
+        let item = CacheBehavior::builder()
+            .path_pattern("/a/*")
+            .target_origin_id(target)
+            .viewer_protocol_policy(ViewerProtocolPolicy::HttpsOnly)
+            .trusted_key_groups(key_groups(&[]))
+            .trusted_signers(signers(&[]))
+            .build()
+            .unwrap();
+        CacheBehaviors::builder()
+            .quantity(1)
+            .items(item)
+            .build()
+            .unwrap()
+    };
+    let member = |id: &str| OriginGroupMember::builder().origin_id(id).build().unwrap();
+    let members = OriginGroupMembers::builder()
+        .quantity(2)
+        .items(member("photos"))
+        .items(member("elsewhere"));
+    let codes = StatusCodes::builder()
+        .quantity(1)
+        .items(500)
+        .build()
+        .unwrap();
+    let group = OriginGroup::builder()
+        .id("both")
+        .members(members.build().unwrap())
+        .failover_criteria(
+            OriginGroupFailoverCriteria::builder()
+                .status_codes(codes)
+                .build(),
+        )
+        .build()
+        .unwrap();
+    let groups = OriginGroups::builder()
+        .quantity(1)
+        .items(group)
+        .build()
+        .unwrap();
+    let reason = "Pictures of a demonstration";
+    let asked = async |target: &str, public: bool| {
+        let mut asked = Asked::new(&[("s3_bucket_logs", json!("logs"))]).await;
+        if public {
+            let bucket = "berthcare-photos-staging".to_owned();
+            asked.wanted.public_read.insert(bucket, reason.to_owned());
+        }
+        let config = served(Some(key_groups(&["K1"])), Some(signers(&[])))
+            .cache_behaviors(path(target))
+            .origin_groups(groups.clone())
+            .build()
+            .unwrap();
+        viewers::answer(asked.context(), "E1", &config)
+    };
+    let open = asked("photos", false).await;
+    assert_eq!(open.status, Status::Wrong);
+    assert_eq!(open.aws.as_deref(), Some("/a/*: open to everybody"));
+    let public = asked("photos", true).await;
+    assert_eq!(public.status, Status::Ok);
+    assert!(public.aws.unwrap().contains(reason));
+    // One of the two has no reason, the other target does not exist.
+    for target in ["both", "gone"] {
+        assert_eq!(asked(target, true).await.status, Status::Wrong, "{target}");
+    }
 }
