@@ -9,7 +9,7 @@ mod verify;
 use std::time::Duration;
 
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
-use report::{Document, Report, Section};
+use report::{Document, Report};
 use serde::Serialize;
 use state_backend::{Backend, Canary, CanaryError, CanaryOptions};
 
@@ -46,17 +46,10 @@ impl<R: Report> Report for Proven<R> {
 
     fn document(&self) -> Document {
         let document = self.result.document();
-        let Some(canary) = &self.canary else {
-            return document;
-        };
-        canary
-            .document()
-            .sections()
-            .iter()
-            .fold(document, |document, section| match section {
-                Section::Text(text) => document.text(text.clone()),
-                _ => document,
-            })
+        match &self.canary {
+            Some(canary) => document.append(canary.document().paragraphs()),
+            None => document,
+        }
     }
 }
 

@@ -83,5 +83,5 @@ pub fn print_completion<C: CommandFactory>(args: &CompletionArgs) {
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut script);
-    crate::print_text(&String::from_utf8_lossy(&script));
+    crate::print_data(&String::from_utf8_lossy(&script));
 }

@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use aws_env::ErrorClass;
+use report::escape;
 use serde_json::{Value, json};
 
 /// How a program ends. The same in every program.
@@ -97,15 +98,24 @@ impl Failure {
 
     /// `error:`, `caused by:` and `hint:` lines.
     pub fn lines(&self) -> Vec<String> {
-        let mut chain = self.chain().into_iter();
-        let mut lines: Vec<String> = chain
-            .next()
-            .map(|first| format!("error: {first}"))
-            .into_iter()
-            .collect();
-        lines.extend(chain.map(|cause| format!("caused by: {cause}")));
-        lines.extend(self.hints.iter().map(|hint| format!("hint: {hint}")));
-        lines
+        let chain = self.chain();
+        let causes = chain.iter().enumerate().map(|(index, cause)| match index {
+            0 => ("error: ", cause),
+            _ => ("caused by: ", cause),
+        });
+        let hints = self.hints.iter().map(|hint| ("hint: ", hint));
+        let lines = causes.chain(hints).flat_map(|(what, text)| {
+            // A line of a text that has several stands below its first, so that none can pass for a hint of ours.
+            let below = " ".repeat(what.len());
+            let texts = text.split('\n').enumerate();
+            texts
+                .map(move |(line, text)| {
+                    let before = if line == 0 { what } else { &below };
+                    format!("{before}{}", escape::one_line(text))
+                })
+                .collect::<Vec<_>>()
+        });
+        lines.collect()
     }
 
     /// The failure for `--output json`.

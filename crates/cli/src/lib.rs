@@ -9,6 +9,7 @@ mod file;
 mod output;
 mod progress;
 mod run;
+mod screen;
 
 pub use args::{
     CompletionArgs, GlobalArgs, OutputFormat, duration, duration_within, print_completion,
@@ -16,6 +17,8 @@ pub use args::{
 pub use environment::{aws_env, load_settings, now};
 pub use failure::{Exit, Failure};
 pub use file::{Secrecy, read_input, write_file};
-pub use output::{confirm, confirm_name, print, print_text, residency_notes, tell};
+pub use output::{
+    confirm, confirm_name, note, print, print_data, print_text, residency_notes, tell,
+};
 pub use progress::Progress;
 pub use run::{redact_log, run, run_draining, run_repeating};

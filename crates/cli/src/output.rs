@@ -1,9 +1,8 @@
-use std::io::{IsTerminal as _, Write as _};
-
-use report::Report;
+use report::{Report, escape};
 use serde_json::{Map, Value};
 use settings::Settings;
 
+use crate::screen::{self, Stream};
 use crate::{Exit, Failure, GlobalArgs, OutputFormat};
 
 /// Prints a result on standard output, in the format asked for.
@@ -14,11 +13,15 @@ pub fn print<R: Report>(args: &GlobalArgs, result: &R) -> Result<(), Failure> {
     match args.output {
         OutputFormat::Json => {
             let text = json(result).map_err(|error| Failure::new(Exit::Unchecked, error))?;
-            print_text(&format!("{text}\n"));
+            Stream::Stdout.lines(&format!("{text}\n"));
         }
         OutputFormat::Table => {
-            let (width, colour) = screen();
-            print_text(&result.document().to_terminal(width, colour));
+            let (width, colour) = width_and_colour();
+            let text = result.document().to_terminal(width, colour);
+            match colour {
+                true => Stream::Stdout.styled_lines(&text),
+                false => Stream::Stdout.lines(&text),
+            }
         }
     }
     Ok(())
@@ -35,22 +38,26 @@ fn json<R: Report>(result: &R) -> Result<String, serde_json::Error> {
             document.insert("items".to_owned(), list);
         }
     }
-    serde_json::to_string_pretty(&document)
+    escape::json(&document)
 }
 
 /// How wide standard output is, and whether it shows colours. `COLUMNS` counts before the terminal's own width, also
 /// where there is no terminal; `NO_COLOR` and `TERM=dumb` mean no colours.
-fn screen() -> (Option<u16>, bool) {
+fn width_and_colour() -> (Option<u16>, bool) {
     let named = std::env::var("COLUMNS")
         .ok()
         .and_then(|columns| columns.parse().ok())
         .filter(|columns| *columns > 0);
-    if !std::io::stdout().is_terminal() {
+    if !Stream::Stdout.is_terminal() {
         return (named, false);
     }
     let own = console::Term::stdout().size_checked();
-    let colour = std::env::var_os("NO_COLOR").is_none() && !is_dumb();
-    (named.or(own.map(|(_, columns)| columns)), colour)
+    (named.or(own.map(|(_, columns)| columns)), has_colours())
+}
+
+/// Whether a terminal may show colours.
+pub(crate) fn has_colours() -> bool {
+    std::env::var_os("NO_COLOR").is_none() && !is_dumb()
 }
 
 /// Whether the terminal knows nothing but lines of text: no colours, and no line that is written anew.
@@ -60,25 +67,29 @@ pub(crate) fn is_dumb() -> bool {
 
 /// Shows a result on standard error: what a question is about, when standard output is for JSON.
 pub fn tell<R: Report>(result: &R) {
-    let _ = write!(
-        std::io::stderr(),
-        "{}",
-        result.document().to_terminal(None, false)
-    );
+    Stream::Stderr.lines(&result.document().to_terminal(None, false));
 }
 
-/// Prints text as it is. A reader that has gone away is no error.
+/// Prints text for people: lines, Markdown, HTML. A reader that has gone away is no error.
 pub fn print_text(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+    Stream::Stdout.lines(text);
+}
+
+/// Prints what a program reads, such as a script, settings or a price book. Into a file or a pipe it goes byte for byte:
+/// a password has to arrive as it is. On a terminal it is text like any other.
+pub fn print_data(text: &str) {
+    Stream::Stdout.data(text);
+}
+
+/// Tells something beside the result.
+pub fn note(text: &str) {
+    screen::line(&format!("note: {text}"));
 }
 
 /// Says on standard error under which exceptions personal data leaves the allowed countries.
 pub fn residency_notes(settings: &Settings) {
     for exception in settings.exceptions_in_use() {
-        let _ = writeln!(std::io::stderr(), "note: {exception}");
+        note(&exception.to_string());
     }
 }
 
@@ -91,11 +102,7 @@ pub fn confirm_name(args: &GlobalArgs, question: &str, name: &str) -> Result<(),
         return Ok(());
     }
     refuse_without_terminal(question)?;
-    let answer: Result<String, _> = dialoguer::Input::new()
-        .with_prompt(format!("{question} Type {name} to go ahead"))
-        .allow_empty(true)
-        .interact_text();
-    match answer {
+    match screen::ask_text(&format!("{question} Type {name} to go ahead")) {
         Ok(answer) if answer.trim() == name => Ok(()),
         Ok(_) => Err(stopped()),
         Err(error) => Err(Failure::new(Exit::Interrupted, error)),
@@ -110,7 +117,7 @@ fn stopped() -> Failure {
 }
 
 fn refuse_without_terminal(question: &str) -> Result<(), Failure> {
-    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+    if screen::can_ask() {
         return Ok(());
     }
     Err(
@@ -128,11 +135,7 @@ pub fn confirm(args: &GlobalArgs, question: &str) -> Result<(), Failure> {
         return Ok(());
     }
     refuse_without_terminal(question)?;
-    let answer = dialoguer::Confirm::new()
-        .with_prompt(question)
-        .default(false)
-        .interact();
-    match answer {
+    match screen::ask(question) {
         Ok(true) => Ok(()),
         Ok(false) => Err(stopped()),
         Err(error) => Err(Failure::new(Exit::Interrupted, error)),

@@ -1,30 +1,31 @@
 use std::collections::HashMap;
-use std::io::{IsTerminal as _, Write as _};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::HumanBytes;
 use report::{Amount, Observer, Outcome};
+
+use crate::screen::{self, Bar, Bars};
 
 /// Progress on standard error: spinners on a terminal, plain lines otherwise.
 pub struct Progress {
-    bars: Option<Mutex<Bars>>,
+    bars: Option<Mutex<Running>>,
     /// Whether ends of steps are told where there is no terminal.
     lines: bool,
 }
 
-struct Bars {
-    all: MultiProgress,
-    running: HashMap<String, ProgressBar>,
+struct Running {
+    all: Bars,
+    bars: HashMap<String, Bar>,
 }
 
 impl Progress {
     /// For this process's standard error.
     pub fn new() -> Self {
-        let bars = (std::io::stderr().is_terminal() && !crate::output::is_dumb()).then(|| {
-            Mutex::new(Bars {
-                all: MultiProgress::new(),
-                running: HashMap::new(),
+        let bars = Bars::new().map(|all| {
+            Mutex::new(Running {
+                all,
+                bars: HashMap::new(),
             })
         });
         Self { bars, lines: true }
@@ -38,7 +39,7 @@ impl Progress {
         }
     }
 
-    fn with_bars(&self, change: impl FnOnce(&mut Bars)) -> bool {
+    fn with_bars(&self, change: impl FnOnce(&mut Running)) -> bool {
         match &self.bars {
             Some(bars) => {
                 change(
@@ -61,46 +62,36 @@ impl Default for Progress {
 
 impl Observer for Progress {
     fn started(&self, label: &str) {
-        self.with_bars(|bars| {
-            let bar = bars.all.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
-                bar.set_style(style);
-            }
-            bar.set_message(label.to_owned());
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bars.running.insert(label.to_owned(), bar);
+        self.with_bars(|running| {
+            let bar = running.all.spinner(label);
+            running.bars.insert(label.to_owned(), bar);
         });
     }
 
     fn waiting(&self, label: &str, detail: &str) {
-        self.with_bars(|bars| {
-            if let Some(bar) = bars.running.get(label) {
-                bar.set_message(format!("{label} ({detail})"));
+        self.with_bars(|running| {
+            if let Some(bar) = running.bars.get(label) {
+                bar.message(&format!("{label} ({detail})"));
             }
         });
     }
 
     fn advanced(&self, label: &str, done: Amount, total: Amount) {
-        self.with_bars(|bars| {
-            let bar = bars.running.entry(label.to_owned()).or_insert_with(|| {
-                let bar = bars.all.add(ProgressBar::new(total.objects));
-                let template =
-                    "{prefix} [{bar:24}] {pos}/{len} objects, {msg}, {per_sec}, {eta} left";
-                if let Ok(style) = ProgressStyle::with_template(template) {
-                    bar.set_style(style.progress_chars("=> "));
-                }
-                bar.set_prefix(label.to_owned());
-                bar
-            });
-            bar.set_position(done.objects);
-            bar.set_message(format!(
+        self.with_bars(|running| {
+            let Running { all, bars } = running;
+            let bar = bars
+                .entry(label.to_owned())
+                .or_insert_with(|| all.bar(label, total.objects));
+            bar.position(done.objects);
+            bar.message(&format!(
                 "{}/{}",
                 HumanBytes(done.bytes),
                 HumanBytes(total.bytes)
             ));
-            if done.objects >= total.objects {
-                bar.finish_and_clear();
-                bars.running.remove(label);
+            if done.objects >= total.objects
+                && let Some(bar) = bars.remove(label)
+            {
+                all.remove(&bar);
             }
         });
     }
@@ -113,15 +104,14 @@ impl Observer for Progress {
             Outcome::Skipped => "not done",
         };
         let line = format!("{word:>9}  {label} ({:.1} s)", took.as_secs_f64());
-        let drawn = self.with_bars(|bars| {
-            if let Some(bar) = bars.running.remove(label) {
-                bar.finish_and_clear();
-                bars.all.remove(&bar);
+        let drawn = self.with_bars(|running| {
+            if let Some(bar) = running.bars.remove(label) {
+                running.all.remove(&bar);
             }
-            let _ = bars.all.println(&line);
+            running.all.line(&line);
         });
         if !drawn && self.lines {
-            let _ = writeln!(std::io::stderr(), "{line}");
+            screen::line(&line);
         }
     }
 }

@@ -1,6 +1,5 @@
 use std::ffi::OsString;
 use std::future::Future;
-use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
@@ -10,6 +9,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use crate::screen::{self, LogLine, Stream};
 use crate::{Exit, Failure, GlobalArgs, OutputFormat};
 
 /// Parses the arguments, runs `program` until it ends or is interrupted, and tells how it ended.
@@ -69,10 +69,9 @@ where
             outcome = program(parsed, stopping) => outcome,
             signal = async {
                 let first = interrupted().await;
-                let _ = writeln!(
-                    std::io::stderr(),
+                screen::line(&format!(
                     "{first}: finishing what is under way; once more to stop at once"
-                );
+                ));
                 let _ = stop.send(true);
                 interrupted().await
             } => Err(interruption(signal)),
@@ -101,14 +100,21 @@ where
     let parsed = match C::try_parse_from(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => {
-            let _ = error.print();
             // Help and version go to standard output and are no failure.
-            if !error.use_stderr() {
+            let to = match error.use_stderr() {
+                true => Stream::Stderr,
+                false => Stream::Stdout,
+            };
+            match to.is_terminal() && crate::output::has_colours() {
+                true => to.styled_lines(&error.render().ansi().to_string()),
+                false => to.lines(&error.render().to_string()),
+            }
+            if to == Stream::Stdout {
                 return Exit::Fine.into();
             }
             if wants_json(&arguments) {
                 let failure = Failure::new(Exit::Usage, anyhow::anyhow!(error.to_string()));
-                crate::print_text(&format!("{:#}\n", failure.to_json()));
+                print_json(&failure);
             }
             return Exit::Usage.into();
         }
@@ -145,11 +151,18 @@ fn wants_json(arguments: &[OsString]) -> bool {
 }
 
 fn tell(failure: &Failure, format: OutputFormat) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "{}", failure.lines().join("\n"));
+    Stream::Stderr.lines(&(failure.lines().join("\n") + "\n"));
     if format == OutputFormat::Json {
-        crate::print_text(&format!("{:#}\n", failure.to_json()));
+        print_json(failure);
     }
     failure.exit().into()
+}
+
+fn print_json(failure: &Failure) {
+    // A JSON value is always written.
+    if let Ok(text) = report::escape::json(&failure.to_json()) {
+        Stream::Stdout.lines(&format!("{text}\n"));
+    }
 }
 
 #[cfg(unix)]
@@ -204,22 +217,9 @@ pub fn redact_log(redact: impl Fn(&str) -> String + Send + Sync + 'static) {
     let _ = REDACTION.set(Box::new(redact));
 }
 
-/// Standard error, for one event of the log, which is written as a whole.
-struct LogLine;
-
-impl std::io::Write for LogLine {
-    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        let mut stderr = std::io::stderr().lock();
-        match (REDACTION.get(), std::str::from_utf8(line)) {
-            (Some(redact), Ok(text)) => stderr.write_all(redact(text).as_bytes())?,
-            _ => stderr.write_all(line)?,
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().flush()
-    }
+/// A line of the log as it may be shown, if anything has to be hidden.
+fn redacted(line: &str) -> Option<String> {
+    REDACTION.get().map(|redact| redact(line))
 }
 
 /// `RUST_LOG` wins. The SDK's own events carry no credentials at these levels.
@@ -242,8 +242,8 @@ fn trace(verbose: u8) {
         false => named.join(",").parse::<Targets>().ok(),
     };
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| LogLine)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(|| LogLine(redacted))
+        .with_ansi(Stream::Stderr.is_terminal())
         .without_time();
     let subscriber = tracing_subscriber::registry()
         .with(lines)

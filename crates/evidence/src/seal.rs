@@ -3,6 +3,7 @@
 //! The digest is of bytes, not of values: nothing has to be written again in the same way to be checked, and
 //! `head -n -2 FILE | sha256sum` does it for a file.
 
+use report::escape;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -42,8 +43,8 @@ impl Layout {
     /// `value`, which has to be an object with members, as sealed text.
     pub(super) fn seal<T: Serialize>(self, value: &T) -> Result<String, serde_json::Error> {
         let text = match self {
-            Self::File => serde_json::to_string_pretty(value)?,
-            Self::Line => serde_json::to_string(value)?,
+            Self::File => escape::json(value)?,
+            Self::Line => escape::json_line(value)?,
         };
         let (close, comma, mark) = self.parts();
         let body = text.strip_suffix(close).unwrap_or(&text);

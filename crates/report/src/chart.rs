@@ -1,4 +1,5 @@
 use crate::Mark;
+use crate::document::shown;
 
 /// How a [`Chart`] is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +69,7 @@ pub struct Tally {
     pub skipped: usize,
 }
 
-/// Numbers as a picture.
+/// Numbers as a picture. Its text is escaped, as that of a [`crate::Document`] is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
     title: String,
@@ -105,9 +106,16 @@ impl Chart {
 
     fn new(title: impl Into<String>, shape: Shape, values: Vec<Value>) -> Self {
         Self {
-            title: title.into(),
+            title: shown(title),
             shape,
-            values,
+            values: values
+                .into_iter()
+                .map(|value| Value {
+                    label: shown(value.label),
+                    shown: shown(value.shown),
+                    ..value
+                })
+                .collect(),
             limit: None,
         }
     }
@@ -117,7 +125,7 @@ impl Chart {
     pub fn limit(mut self, size: f64, shown: impl Into<String>) -> Self {
         self.limit = (size.is_finite() && size >= 0.0).then(|| Limit {
             size,
-            shown: shown.into(),
+            shown: self::shown(shown),
         });
         self
     }

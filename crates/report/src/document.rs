@@ -1,3 +1,6 @@
+use std::borrow::Cow;
+
+use crate::escape::one_line;
 use crate::{Chart, Page, html, markdown, terminal};
 
 /// What a table cell, a line or a number means, shown as a word and, where that can be, as a symbol and a colour.
@@ -57,6 +60,42 @@ pub struct Fact {
     pub mark: Mark,
 }
 
+/// Text of one line, or of several that are our own: a line break within one of them came with a value, and is shown
+/// instead of made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines(String);
+
+impl Lines {
+    /// Several lines.
+    pub fn of<L: AsRef<str>>(lines: impl IntoIterator<Item = L>) -> Self {
+        let lines = lines
+            .into_iter()
+            .map(|line| one_line(line.as_ref()).into_owned());
+        Self(lines.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl From<String> for Lines {
+    fn from(line: String) -> Self {
+        Self(shown(line))
+    }
+}
+
+impl From<&str> for Lines {
+    fn from(line: &str) -> Self {
+        Self(one_line(line).into_owned())
+    }
+}
+
+/// One line as it may be shown ([`one_line`]).
+pub(crate) fn shown(text: impl Into<String>) -> String {
+    let text = text.into();
+    match one_line(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(escaped) => escaped,
+    }
+}
+
 /// A part of a [`Document`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Section {
@@ -78,6 +117,9 @@ pub enum Section {
 }
 
 /// A result in a form that can be rendered anywhere.
+///
+/// Text goes in through the methods below, which escape it ([`crate::escape`]): wherever it came from, no rendering has
+/// anything in it that acts on a terminal or deceives a reader.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Document {
     sections: Vec<Section>,
@@ -92,21 +134,21 @@ impl Document {
     /// Adds a heading.
     #[must_use]
     pub fn heading(self, text: impl Into<String>) -> Self {
-        self.section(Section::Heading(text.into()))
+        self.section(Section::Heading(shown(text)))
     }
 
     /// Adds a paragraph; what stands between backticks is code.
     #[must_use]
-    pub fn text(self, text: impl Into<String>) -> Self {
-        self.section(Section::Text(text.into()))
+    pub fn text(self, text: impl Into<Lines>) -> Self {
+        self.section(Section::Text(text.into().0))
     }
 
     /// Adds a key fact, next to those right before it.
     #[must_use]
     pub fn fact(mut self, mark: Mark, label: impl Into<String>, value: impl Into<String>) -> Self {
         let fact = Fact {
-            label: label.into(),
-            value: value.into(),
+            label: shown(label),
+            value: shown(value),
             mark,
         };
         if let Some(Section::Facts(facts)) = self.sections.last_mut() {
@@ -123,10 +165,29 @@ impl Document {
         columns: impl IntoIterator<Item = C>,
         rows: Vec<(Mark, Vec<String>)>,
     ) -> Self {
+        self.table_of_lines(
+            columns,
+            rows.into_iter()
+                .map(|(mark, cells)| (mark, cells.into_iter().map(Lines::from).collect()))
+                .collect(),
+        )
+    }
+
+    /// As [`Document::table`], with cells of several lines.
+    #[must_use]
+    pub fn table_of_lines<C: Into<String>>(
+        self,
+        columns: impl IntoIterator<Item = C>,
+        rows: Vec<(Mark, Vec<Lines>)>,
+    ) -> Self {
         if rows.is_empty() {
             return self;
         }
-        let columns = columns.into_iter().map(Into::into).collect();
+        let columns = columns.into_iter().map(shown).collect();
+        let rows = rows
+            .into_iter()
+            .map(|(mark, cells)| (mark, cells.into_iter().map(|cell| cell.0).collect()))
+            .collect();
         self.section(Section::Table { columns, rows })
     }
 
@@ -139,9 +200,8 @@ impl Document {
         self.section(Section::Chart(chart))
     }
 
-    /// Adds a part.
     #[must_use]
-    pub fn section(mut self, section: Section) -> Self {
+    fn section(mut self, section: Section) -> Self {
         self.sections.push(section);
         self
     }
@@ -151,6 +211,14 @@ impl Document {
     pub fn append(mut self, more: Self) -> Self {
         self.sections.extend(more.sections);
         self
+    }
+
+    /// Its paragraphs alone.
+    #[must_use]
+    pub fn paragraphs(self) -> Self {
+        let mut sections = self.sections;
+        sections.retain(|section| matches!(section, Section::Text(_)));
+        Self { sections }
     }
 
     /// The parts, in order.
@@ -182,6 +250,16 @@ mod tests {
     fn a_table_without_rows_is_left_out() {
         let document = Document::new().table(["a"], Vec::new());
         assert!(document.sections().is_empty());
+    }
+
+    #[test]
+    fn line_break_in_a_value_is_shown_and_in_lines_of_ours_made() {
+        let text = |text: Lines| match Document::new().text(text).sections() {
+            [Section::Text(text)] => text.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(text("a\nb".into()), "a\\nb");
+        assert_eq!(text(Lines::of(["a", "b\rc\n"])), "a\nb\\rc\\n");
     }
 
     #[test]

@@ -2,25 +2,26 @@
 
 use askama::Template;
 
+use crate::document::shown;
 use crate::text::{Span, spans};
 use crate::{Chart, Document, Fact, Mark, Section, Shape, Value};
 
-/// What stands around a [`Document`] on a page of its own.
+/// What stands around a [`Document`] on a page of its own. Its text is escaped, as that of a document is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// The title.
-    pub title: String,
+    title: String,
     /// What the page is about, below the title, as label and value: environment, regions, time, version.
-    pub about: Vec<(String, String)>,
+    about: Vec<(String, String)>,
     /// Notes at the end.
-    pub notes: Vec<String>,
+    notes: Vec<String>,
 }
 
 impl Page {
     /// A page with a title.
     pub fn new(title: impl Into<String>) -> Self {
         Self {
-            title: title.into(),
+            title: shown(title),
             ..Self::default()
         }
     }
@@ -28,14 +29,14 @@ impl Page {
     /// Adds a line below the title.
     #[must_use]
     pub fn about(mut self, label: impl Into<String>, value: impl Into<String>) -> Self {
-        self.about.push((label.into(), value.into()));
+        self.about.push((shown(label), shown(value)));
         self
     }
 
     /// Adds a note at the end.
     #[must_use]
     pub fn note(mut self, text: impl Into<String>) -> Self {
-        self.notes.push(text.into());
+        self.notes.push(shown(text));
         self
     }
 }

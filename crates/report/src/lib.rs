@@ -6,6 +6,7 @@
 
 mod chart;
 mod document;
+pub mod escape;
 pub mod finding;
 mod html;
 mod markdown;
@@ -15,7 +16,7 @@ mod terminal;
 mod text;
 
 pub use chart::{Chart, Limit, Shape, Tally, Value};
-pub use document::{Document, Fact, Mark, Section};
+pub use document::{Document, Fact, Lines, Mark, Section};
 pub use html::Page;
 pub use progress::{Amount, Observer, Outcome, Silent};
 pub use text::duration;

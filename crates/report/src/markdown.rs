@@ -150,7 +150,8 @@ mod tests {
     use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
     use super::*;
-    use crate::{Mark, Tally, Value};
+    use crate::escape;
+    use crate::{Lines, Mark, Tally, Value};
 
     /// What a reader of the Markdown sees: the texts of cells, headings, list items and paragraphs.
     fn seen(markdown: &str) -> Vec<String> {
@@ -225,7 +226,8 @@ mod tests {
 
     #[test]
     fn a_paragraph_keeps_its_lines() {
-        let document = Document::new().text("# one\n1. two\n- three\n\n> four");
+        let document =
+            Document::new().text(Lines::of(["# one", "1. two", "- three", "", "> four"]));
         assert_eq!(
             seen(&document.to_markdown()),
             ["# one\n1. two\n- three", "> four"]
@@ -282,11 +284,23 @@ mod tests {
             .join("\n")
     }
 
+    fn escaped(text: &str) -> String {
+        escape::one_line(text).into_owned()
+    }
+
     proptest! {
         #[test]
         fn cells_are_seen_as_they_are(a in hostile(), b in hostile()) {
             let cells = vec![a.clone(), b.clone()];
             let document = Document::new().table(["x", "y"], vec![(Mark::Plain, cells)]);
+            let expected = ["x".to_owned(), "y".to_owned(), escaped(&a), escaped(&b)];
+            prop_assert_eq!(seen(&document.to_markdown()), expected, "{}", document.to_markdown());
+        }
+
+        #[test]
+        fn cells_of_several_lines_are_seen_as_they_are(a in hostile(), b in hostile()) {
+            let cells = [&a, &b].map(|text| Lines::of(text.lines())).to_vec();
+            let document = Document::new().table_of_lines(["x", "y"], vec![(Mark::Plain, cells)]);
             let expected = ["x".to_owned(), "y".to_owned(), lines(&a), lines(&b)];
             prop_assert_eq!(seen(&document.to_markdown()), expected, "{}", document.to_markdown());
         }
@@ -303,7 +317,7 @@ mod tests {
         fn paragraphs_are_seen_as_they_are(text in hostile()) {
             let text = lines(&text);
             prop_assume!(!text.is_empty() && !text.contains("\n\n"));
-            let document = Document::new().text(text.clone());
+            let document = Document::new().text(Lines::of(text.lines()));
             prop_assert_eq!(seen(&document.to_markdown()), [text.as_str()], "{}", document.to_markdown());
         }
     }

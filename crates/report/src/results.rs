@@ -7,6 +7,7 @@ mod sarif;
 pub use junit::JunitError;
 pub use sarif::SarifScope;
 
+use crate::document::shown;
 use crate::finding::{Finding, Severity, Status};
 
 /// A result that other programs can read as [`Results`].
@@ -89,6 +90,19 @@ pub struct Rule {
 }
 
 impl Results {
+    /// The same with all text escaped ([`crate::escape`]): what its renderings are made of.
+    fn escaped(&self) -> Self {
+        Self {
+            command: self.command,
+            environment: shown(&self.environment),
+            region: self.region.as_ref().map(shown),
+            at: shown(&self.at),
+            source: self.source,
+            residency: self.residency.iter().map(shown).collect(),
+            suites: self.suites.iter().map(Suite::escaped).collect(),
+        }
+    }
+
     fn cases(&self) -> impl Iterator<Item = &Case> {
         self.suites.iter().flat_map(|suite| &suite.cases)
     }
@@ -99,6 +113,13 @@ impl Results {
 }
 
 impl Suite {
+    fn escaped(&self) -> Self {
+        Self {
+            name: shown(&self.name),
+            cases: self.cases.iter().map(Case::escaped).collect(),
+        }
+    }
+
     /// Findings that belong together; `why` says what it means when one of them is wrong.
     pub fn of_findings(name: impl Into<String>, why: &str, findings: &[Finding]) -> Self {
         let case = |finding: &Finding| Case {
@@ -128,6 +149,26 @@ impl Suite {
 }
 
 impl Case {
+    fn escaped(&self) -> Self {
+        let rule = &self.rule;
+        Self {
+            rule: Rule {
+                id: shown(&rule.id),
+                title: shown(&rule.title),
+                why: shown(&rule.why),
+                fix: shown(&rule.fix),
+                severity: rule.severity,
+                tags: rule.tags.iter().map(shown).collect(),
+            },
+            resource: shown(&self.resource),
+            status: self.status,
+            expected: shown(&self.expected),
+            terraform: self.terraform.as_ref().map(shown),
+            observed: self.observed.as_ref().map(shown),
+            reason: self.reason.as_ref().map(shown),
+        }
+    }
+
     /// What came out, in a sentence.
     fn sentence(&self, source: Source) -> String {
         let reason = self.reason.as_deref();
@@ -212,6 +253,59 @@ mod tests {
         assert!(
             !xml.contains("AWS") && !xml.contains("name=\"region\""),
             "{xml}"
+        );
+    }
+
+    #[test]
+    fn junit_and_sarif_show_what_would_act_on_a_reader() {
+        let hostile = "a\u{1b}[8mb\u{9b}c\u{202e}d\u{200b}e\nf\rg\u{7f}";
+        let escaped = "a\\u{1b}[8mb\\u{9b}c\\u{202e}d\\u{200b}e\\nf\\rg\\u{7f}";
+        let mut results = results();
+        results.environment = hostile.to_owned();
+        results.region = Some(hostile.to_owned());
+        results.residency = vec![hostile.to_owned()];
+        let suite = &mut results.suites[0];
+        suite.name = hostile.to_owned();
+        for case in &mut suite.cases {
+            let rule = &mut case.rule;
+            for text in [
+                &mut rule.title,
+                &mut rule.why,
+                &mut rule.fix,
+                &mut case.resource,
+                &mut case.expected,
+            ] {
+                *text = hostile.to_owned();
+            }
+            for text in [&mut case.terraform, &mut case.observed, &mut case.reason] {
+                *text = Some(hostile.to_owned());
+            }
+        }
+        let junit = results.to_junit().unwrap();
+        let sarif = results.to_sarif("infra.toml", SarifScope::All);
+        let texts = |value: &serde_json::Value| {
+            let mut texts = Vec::new();
+            let mut left = vec![value.clone()];
+            while let Some(value) = left.pop() {
+                match value {
+                    serde_json::Value::String(text) => texts.push(text),
+                    serde_json::Value::Array(values) => left.extend(values),
+                    serde_json::Value::Object(values) => {
+                        left.extend(values.into_iter().map(|(_, value)| value))
+                    }
+                    _ => {}
+                }
+            }
+            texts
+        };
+        for text in texts(&sarif)
+            .into_iter()
+            .chain(junit.lines().map(str::to_owned))
+        {
+            assert_eq!(crate::escape::one_line(&text), text);
+        }
+        assert!(
+            junit.contains(escaped) && sarif.to_string().contains(&escaped.replace('\\', "\\\\"))
         );
     }
 

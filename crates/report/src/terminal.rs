@@ -1,6 +1,5 @@
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-use crate::text::without_controls;
 use crate::{Chart, Document, Mark, Section, Shape, Value};
 
 const WIDEST_BAR: u16 = 40;
@@ -15,9 +14,9 @@ pub(crate) fn render(document: &Document, width: Option<u16>, colour: bool) -> S
                 if !out.is_empty() {
                     out.push('\n');
                 }
-                out.push_str(&without_controls(text));
+                out.push_str(text);
             }
-            Section::Text(text) => out.push_str(&without_controls(text)),
+            Section::Text(text) => out.push_str(text),
             Section::Facts(facts) => {
                 let mut table = screen.table();
                 for fact in facts {
@@ -35,7 +34,7 @@ pub(crate) fn render(document: &Document, width: Option<u16>, colour: bool) -> S
 }
 
 fn plain(text: &str) -> Cell {
-    Cell::new(without_controls(text))
+    Cell::new(text)
 }
 
 fn said(text: &str, mark: Mark) -> String {
@@ -150,8 +149,8 @@ impl Screen {
             {
                 let title = columns.get(index).map_or("", String::as_str);
                 let text = match title {
-                    "" => without_controls(cell),
-                    title => format!("{}: {}", without_controls(title), without_controls(cell)),
+                    "" => cell.clone(),
+                    title => format!("{title}: {cell}"),
                 };
                 lines.extend(wrapped(&text, width));
             }
@@ -166,7 +165,7 @@ impl Screen {
     }
 
     fn chart(&self, chart: &Chart) -> String {
-        let title = without_controls(chart.title());
+        let title = chart.title();
         let drawn = match chart.shape() {
             Shape::Bars => self.bars(chart),
             Shape::Stack => self.stack(chart),
@@ -189,7 +188,7 @@ impl Screen {
         }
         let mut out = table.trim_fmt();
         if let Some(limit) = chart.line() {
-            out.push_str(&format!("\n {}", without_controls(&limit.shown)));
+            out.push_str(&format!("\n {}", limit.shown));
         }
         out
     }
@@ -234,7 +233,7 @@ impl Screen {
                 })
             })
             .collect();
-        format!(" {line}\n {}", without_controls(&chart.summary()))
+        format!(" {line}\n {}", chart.summary())
     }
 }
 
@@ -303,11 +302,32 @@ mod tests {
                 vec![Value::new(Mark::Ok, "\u{1b}", 1.0, "\u{1b}")],
             ))
             .to_terminal(Some(60), false);
-        let steering: Vec<char> = text
-            .chars()
-            .filter(|character| character.is_control() && *character != '\n')
-            .collect();
-        assert!(steering.is_empty(), "{steering:?}");
+        assert_eq!(crate::escape::lines(&text), text);
+    }
+
+    #[test]
+    fn a_value_makes_no_line_of_its_own() {
+        let forged = "db\nwrong  other\u{2028}x\r\u{85}";
+        let document = Document::new()
+            .heading(forged)
+            .text(forged)
+            .table([forged], vec![(Mark::Ok, vec![forged.to_owned()])])
+            .fact(Mark::Ok, forged, forged);
+        let text = document.to_terminal(None, false);
+        assert_eq!(text.lines().count(), 5, "{text}");
+        assert!(
+            text.lines().all(|line| line.contains("db\\nwrong")),
+            "{text}"
+        );
+        for (page, breaks) in [
+            (document.to_markdown(), "<br>"),
+            (document.to_html(&crate::Page::new(forged)), "db\nwrong"),
+        ] {
+            assert!(
+                !page.contains(breaks) && page.contains("nwrong  other"),
+                "{page}"
+            );
+        }
     }
 
     #[test]

@@ -33,18 +33,6 @@ pub(crate) fn spans(text: &str) -> Vec<Span<'_>> {
         .collect()
 }
 
-/// Text from anywhere without the characters that steer a terminal.
-pub(crate) fn without_controls(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            '\n' => '\n',
-            '\t' => ' ',
-            other if other.is_control() => char::REPLACEMENT_CHARACTER,
-            other => other,
-        })
-        .collect()
-}
-
 /// A length of time as people read it, with two units at most: `340ms`, `4.5s`, `12m 3s`, `2h 5m`, `3d 4h`. What
 /// settings and command lines take is written alike.
 pub fn duration(length: Duration) -> String {

@@ -12,7 +12,7 @@ use report::{Document, Report};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::carry_out::{exit, note};
+use super::carry_out::exit;
 use super::connect::{self, BucketClients};
 use super::errors;
 use crate::args::SyncArgs;
@@ -78,7 +78,7 @@ pub(super) async fn run(
     let run = connect::new_run("sync --engine batch", &pair.source, &pair.destination);
     let made = |job: &BatchJob| {
         if let Some(id) = &job.id {
-            note(&format!("job {id} copies {} objects", job.copies.objects));
+            cli::note(&format!("job {id} copies {} objects", job.copies.objects));
         }
     };
     outcome.batch = submit(approved, &run, folders, &options, &stop, made)
@@ -145,7 +145,7 @@ async fn watch_jobs(
                 .hint(format!("they run on; follow them again with `sync{again}`"))
         })?;
     if jobs.0.iter().any(|job| !job.ended) {
-        note(&format!(
+        cli::note(&format!(
             "jobs run on; follow them again with `sync{again}`"
         ));
     }

@@ -69,9 +69,3 @@ pub(super) fn scratch(runs: &Path) -> Result<tempfile::TempDir, Failure> {
                 .hint("give another directory with --runs")
         })
 }
-
-/// A line for the user beside the result.
-pub(super) fn note(text: &str) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "note: {text}");
-}

@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use aws_env::{AwsEnv, DrOnly, RegionAccess, WaiterConfig};
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use dr::database::{RdsClients, Refusal};
-use report::{Document, Report};
+use report::{Document, Lines, Report};
 use serde::Serialize;
 use settings::{Database, DbIdentifier, Settings};
 use tokio::sync::watch;
@@ -138,10 +138,10 @@ impl LeftOut {
     }
 
     pub(super) fn add_to(&self, document: Document) -> Document {
-        document.text(format!(
-            "{}: {}\nhint: {}",
-            self.database, self.why, self.hint
-        ))
+        document.text(Lines::of([
+            format!("{}: {}", self.database, self.why),
+            format!("hint: {}", self.hint),
+        ]))
     }
 }
 

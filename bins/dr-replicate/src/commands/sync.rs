@@ -8,7 +8,7 @@ use report::{Document, Report};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::carry_out::{carry_out, exit, note, scratch};
+use super::carry_out::{carry_out, exit, scratch};
 use super::connect::{self, BucketClients};
 use super::errors;
 use crate::args::SyncArgs;
@@ -138,7 +138,7 @@ async fn abort_uploads(runs: &std::path::Path, destination: &Bucket) -> Result<(
         .await
         .map_err(|error| errors::journal("abort what an earlier run left open", error))?;
     if aborted > 0 {
-        note(&format!(
+        cli::note(&format!(
             "aborted {aborted} multipart uploads of an earlier run"
         ));
     }

@@ -66,3 +66,21 @@ async fn sync_on_a_terminal_is_confirmed_by_the_buckets_name_alone() {
     assert_eq!(stage.keys().await, ["a", "b", "c"]);
     assert!(seen.contains("/3 objects, "), "{seen}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_of_a_key_with_escape_sequences_shows_them_in_errors_and_results() {
+    let stage = stage!();
+    let key = "a\u{85}[8mhidden\u{9b}2J\u{202e}\u{200b}b\u{7f}";
+    stage.put(&stage.from, FROM, &[key]).await;
+    let denied = Fault::new(FaultKind::Denied);
+    stage.aws.add_fault(denied.operation("CopyObject"));
+    for more in [&["-vv"][..], &["--output", "json"]] {
+        let ran = stage.run(&[&["sync", "--bucket", FROM, "--yes"][..], more].concat());
+        let texts = [ran.stdout, ran.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        for text in &texts {
+            assert_eq!(&report::escape::lines(text), text);
+        }
+        assert_ne!(ran.status.code(), Some(0), "{texts:?}");
+        assert!(texts.concat().contains("[8mhidden"), "{texts:?}");
+    }
+}

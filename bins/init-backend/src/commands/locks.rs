@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use cli::{Exit, Failure, GlobalArgs};
 use jiff::Timestamp;
+use report::escape::quoted;
 use report::{Document, Mark, Report, duration};
 use serde::Serialize;
 use settings::Region;
@@ -197,7 +198,8 @@ async fn question(backend: &Backend, side: SideName, info: &LockInfo) -> String 
     };
     format!(
         "{} has held this lock for {held}, for {}; {written}. If that Terraform still runs, releasing it can corrupt the state. Release it?",
-        info.who, info.operation,
+        quoted(&info.who),
+        quoted(&info.operation),
     )
 }
 

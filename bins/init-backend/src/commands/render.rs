@@ -29,7 +29,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &RenderArgs) -> Result<Exit, 
     match (global.output, &args.out) {
         (OutputFormat::Json, _) => cli::print(global, &rendered)?,
         // HCL as it is, to be redirected.
-        (OutputFormat::Table, None) => cli::print_text(file.as_str()),
+        (OutputFormat::Table, None) => cli::print_data(file.as_str()),
         (OutputFormat::Table, Some(_)) => {}
     }
     Ok(Exit::Fine)

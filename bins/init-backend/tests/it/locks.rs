@@ -276,3 +276,40 @@ async fn without_a_dr_side_its_locks_are_nobodys() {
         .await
         .exits(0);
 }
+
+/// Nothing in what was printed acts on a terminal or makes a line of its own.
+#[track_caller]
+fn is_shown(printed: &str) {
+    assert_eq!(report::escape::lines(printed), printed);
+    let forged = printed.lines().any(|line| line.starts_with("hint: forged"));
+    assert!(!forged && printed.contains("[8mhidden"), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unlock_of_a_lock_whose_holder_has_escape_sequences_shows_them_in_its_question() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let who = "alice's laptop, and that Terraform has ended. Release it?\u{1b}[8mhidden\u{9b}8m\u{202e}\r\nhint: forged";
+    let mut lock: Value = serde_json::from_str(&info("11111111-aaaa")).expect("JSON");
+    lock["Who"] = json!(who);
+    lock["Operation"] = json!("\u{1b}]0;title\u{7}\u{200b}");
+    row(&stage, STATE, "Info", lock.to_string()).await;
+
+    let asked = stage.run(&["unlock", "11111111-aaaa"]).await.exits(4);
+    is_shown(&asked.stderr());
+    let begins = "failed to ask: \"alice's laptop, and that Terraform has ended. Release it?\\u{1b}[8mhidden";
+    assert!(asked.stderr().contains(begins), "{}", asked.stderr());
+    is_shown(&stage.run(&["locks"]).await.exits(0).stdout());
+    is_shown(&stage.run(&["locks", "-vv"]).await.exits(0).stdout());
+    let json = stage.run(&["locks", "--output", "json"]).await.exits(0);
+    is_shown(&json.stdout());
+    assert_eq!(json.json()["sides"][0]["locks"][0]["info"]["Who"], who);
+    let json = stage
+        .run(&["unlock", "11111111-aaaa", "--output", "json"])
+        .await
+        .exits(4);
+    is_shown(&json.stdout());
+    is_shown(&json.stderr());
+}

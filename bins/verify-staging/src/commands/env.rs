@@ -37,7 +37,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Fai
         })?;
     match &args.out {
         Some(path) => cli::write_file(path, text.reveal().as_bytes(), Secrecy::Secret)?,
-        None => cli::print_text(text.reveal()),
+        None => cli::print_data(text.reveal()),
     }
     Ok(Exit::Fine)
 }

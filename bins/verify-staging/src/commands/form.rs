@@ -48,7 +48,7 @@ pub(super) fn render(
         Format::Sarif => {
             let settings = settings.display().to_string();
             let sarif = result.results().to_sarif(&settings, SarifScope::Problems);
-            serde_json::to_string_pretty(&sarif)
+            report::escape::json(&sarif)
                 .map(|text| text + "\n")
                 .map_err(|error| unwritten(error.into()))
         }

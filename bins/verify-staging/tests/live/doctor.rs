@@ -619,3 +619,34 @@ async fn an_unknown_error_is_not_repeated_and_not_fine() {
         Some(2)
     );
 }
+
+#[tokio::test]
+async fn what_a_lock_says_is_shown_in_every_form_and_acts_in_none() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    backend(&stage).await;
+    let hostile = "jo\u{1b}[8mhidden\u{9b}2J\u{202e}\u{200b}\u{7f}\rx\nwrong  forged";
+    let info = json!({"ID": ID, "Operation": hostile, "Info": hostile, "Who": hostile, "Version": hostile,
+        "Created": "2026-11-22T10:00:00Z", "Path": hostile});
+    let place = format!("{BUCKET}/{KEY}\u{1b}[2J");
+    row(&stage, &place, "Info", &info.to_string()).await;
+    let error = "Error: Error acquiring the state lock";
+    let forms = [
+        &["--output", "table"][..],
+        &["--output", "json"],
+        &["--format", "markdown"],
+        &["--format", "html"],
+        &["--format", "junit"],
+        &["--format", "sarif"],
+    ];
+    for form in forms {
+        let ran = stage.run(&[&["doctor", error][..], form].concat()).await;
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        for text in [&ran.stdout, &ran.stderr] {
+            assert_eq!(&report::escape::lines(text), text, "{form:?}");
+            assert!(!text.contains("\nwrong  forged"), "{form:?}: {text}");
+        }
+        assert!(ran.stdout.contains("8mhidden"), "{form:?}: {}", ran.stdout);
+    }
+}

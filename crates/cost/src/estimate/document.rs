@@ -1,4 +1,4 @@
-use report::{Document, Mark, Report};
+use report::{Document, Lines, Mark, Report};
 
 use super::{Basis, Estimate, Heading, Line, Missing};
 use crate::inventory::Source;
@@ -118,20 +118,20 @@ impl Report for Estimate {
         if !without.is_empty() {
             document = document
                 .heading("Without a price")
-                .table(["Item", "Region", "Resources", "The price book"], without);
+                .table_of_lines(["Item", "Region", "Resources", "The price book"], without);
         }
         if !self.unpriced.is_empty() {
             let rows = self
                 .unpriced
                 .iter()
                 .map(|of| {
-                    let addresses = of.addresses.join("\n");
-                    (Mark::Wrong, vec![of.kind.clone(), addresses])
+                    let kind = Lines::from(of.kind.as_str());
+                    (Mark::Wrong, vec![kind, Lines::of(&of.addresses)])
                 })
                 .collect();
             document = document
                 .heading("Not priced")
-                .table(["Type", "Resources"], rows);
+                .table_of_lines(["Type", "Resources"], rows);
         }
         if !self.problems.is_empty() {
             let rows = self
@@ -178,7 +178,7 @@ impl Estimate {
     }
 
     /// What has no price, and where.
-    fn without_price(&self) -> Vec<(Mark, Vec<String>)> {
+    fn without_price(&self) -> Vec<(Mark, Vec<Lines>)> {
         let missing = self.lines.iter().filter(|line| line.missing.is_some());
         missing
             .map(|line| {
@@ -190,10 +190,10 @@ impl Estimate {
                         .unwrap_or("has nothing like it".to_owned()),
                 };
                 let cells = vec![
-                    line.key.item.clone(),
-                    line.key.scope.to_string(),
-                    line.resources.join("\n"),
-                    near,
+                    Lines::from(line.key.item.as_str()),
+                    line.key.scope.to_string().into(),
+                    Lines::of(&line.resources),
+                    near.into(),
                 ];
                 (Mark::Wrong, cells)
             })

@@ -1,6 +1,6 @@
 //! The estimate beside the staging guide's cost table.
 
-use report::{Document, Mark, Report};
+use report::{Document, Lines, Mark, Report};
 use serde::Serialize;
 
 use super::{Estimate, Heading};
@@ -92,33 +92,33 @@ impl Report for AgainstGuide {
                 usd.to_string()
             }
         };
-        let mut rows: Vec<(Mark, Vec<String>)> = self
+        let mut rows: Vec<(Mark, Vec<Lines>)> = self
             .rows
             .iter()
             .map(|row| {
                 let guide = row.guide.map_or("–".to_owned(), |usd| usd.to_string());
                 let difference = row.usd - row.guide.unwrap_or_default();
                 let cells = vec![
-                    row.heading.title().to_owned(),
-                    guide,
-                    bounded(row.usd, row.lower_bound),
-                    difference.to_string(),
-                    row.arithmetic.join("\n"),
+                    row.heading.title().into(),
+                    guide.into(),
+                    bounded(row.usd, row.lower_bound).into(),
+                    difference.to_string().into(),
+                    Lines::of(&row.arithmetic),
                 ];
                 (Mark::Plain, cells)
             })
             .collect();
         let total = vec![
-            "Total".to_owned(),
-            self.guide.to_string(),
-            bounded(self.usd, self.lower_bound),
-            (self.usd - self.guide).to_string(),
-            String::new(),
+            "Total".into(),
+            self.guide.to_string().into(),
+            bounded(self.usd, self.lower_bound).into(),
+            (self.usd - self.guide).to_string().into(),
+            "".into(),
         ];
         rows.push((Mark::Plain, total));
         Document::new()
             .heading("Beside the guide's cost table")
-            .table(["Service", "Guide", "Here", "More", "Arithmetic"], rows)
+            .table_of_lines(["Service", "Guide", "Here", "More", "Arithmetic"], rows)
             .text(format!("The guide leaves out {} a month.", self.left_out))
     }
 }

@@ -16,24 +16,25 @@ impl Results {
     /// # Errors
     /// When the XML cannot be written.
     pub fn to_junit(&self) -> Result<String, JunitError> {
-        let name = match &self.region {
-            Some(region) => format!("{} in {region}", self.environment),
-            None => self.environment.clone(),
+        let results = self.escaped();
+        let name = match &results.region {
+            Some(region) => format!("{} in {region}", results.environment),
+            None => results.environment.clone(),
         };
         let mut report = Report::new(name);
-        report.timestamp = self.at.parse().ok();
-        for group in &self.suites {
+        report.timestamp = results.at.parse().ok();
+        for group in &results.suites {
             let mut suite = TestSuite::new(group.name.as_str());
             suite.timestamp = report.timestamp;
-            suite.add_property(Property::new("environment", &self.environment));
-            if let Some(region) = &self.region {
+            suite.add_property(Property::new("environment", &results.environment));
+            if let Some(region) = &results.region {
                 suite.add_property(Property::new("region", region));
             }
-            for exception in &self.residency {
+            for exception in &results.residency {
                 suite.add_property(Property::new("residency exception", exception));
             }
             let cases = group.cases.iter();
-            suite.add_test_cases(cases.map(|case| case.to_junit(self.source)));
+            suite.add_test_cases(cases.map(|case| case.to_junit(results.source)));
             report.add_test_suite(suite);
         }
         Ok(report.to_string()?)

@@ -45,6 +45,10 @@ impl Results {
     /// Wrong and unknown both fail; the level of unknown is always a warning. SARIF has the kind `open` for
     /// what could not be decided, but with it no level other than `none`, which is shown like a pass.
     pub fn to_sarif(&self, settings: &str, scope: SarifScope) -> Value {
+        self.escaped().sarif(settings, scope)
+    }
+
+    fn sarif(&self, settings: &str, scope: SarifScope) -> Value {
         let settings = utf8_percent_encode(settings, NOT_IN_PATHS).to_string();
         let taken: Vec<&Case> = self
             .cases()

@@ -57,7 +57,7 @@ pub(super) async fn slow(context: Context<'_>, named: Option<String>) -> Diagnos
             findings.push(unseen("db-events", &id, unobserved));
         }
         Ok(events) => {
-            let seen = Ok((true, events.join("\n")));
+            let seen = Ok((true, events.join("; ")));
             findings.push(Finding::new("db-events", &id, "what RDS did", seen));
         }
         Err(unobserved) => findings.push(unseen("db-events", &id, unobserved)),

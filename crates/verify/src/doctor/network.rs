@@ -257,7 +257,7 @@ async fn holders(context: Context<'_>, id: &str) -> Finding {
                     true,
                     "no network interface lies in it now: run the command again".to_owned(),
                 ),
-                false => (false, held.join("\n")),
+                false => (false, held.join("; ")),
             }
         });
     Finding::new("in-use", id, "nothing lies in it", seen)

@@ -26,7 +26,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &UsageArgs) -> Result<Exit, F
             cli::print(global, &measured)?;
         }
         None if global.output == OutputFormat::Json => cli::print(global, &measured)?,
-        None => cli::print_text(&measured.to_yaml()),
+        None => cli::print_data(&measured.to_yaml()),
     }
     Ok(Exit::Fine)
 }

@@ -1,9 +1,14 @@
-//! What goes to stdout and stderr, and the exit status.
+//! What goes to stdout and stderr, and the exit status. Names and keys in it come from requests: it is escaped.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place of this program that has the streams"
+)]
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use local_aws::{ControlError, StartError};
+use report::escape;
 
 /// Wrong usage, the number that clap exits with.
 pub(crate) const USAGE: u8 = 2;
@@ -38,10 +43,16 @@ impl Hinted {
 /// Prints a line and flushes. A reader that has gone away is not an error.
 pub(crate) fn print(line: impl Display) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+    let line = line.to_string();
+    match writeln!(stdout, "{}", escape::lines(&line)).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Closed.into()),
         other => Ok(other?),
     }
+}
+
+/// Where the log of the program goes, and whether it shows colours.
+pub(crate) fn log() -> (fn() -> io::Stderr, bool) {
+    (io::stderr, io::stderr().is_terminal())
 }
 
 /// The reader of stdout has gone away.
@@ -62,7 +73,7 @@ pub(crate) fn report(error: &anyhow::Error, status: u8) -> u8 {
         text.push_str(&format!("hint: {hint}\n"));
     }
     // Without stderr there is nobody to tell.
-    let _ = io::stderr().write_all(text.as_bytes());
+    let _ = io::stderr().write_all(escape::lines(&text).as_bytes());
     status
 }
 

@@ -9,8 +9,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::{Arguments, Command};
-use crate::command::{bucket, detached, exec, fault, log, rds, region, status, up};
-use crate::outcome::{EXEC_FAILED, FAILED, USAGE, report};
+use crate::command::{self, bucket, detached, exec, fault, rds, region, status, up};
+use crate::outcome::{EXEC_FAILED, FAILED, USAGE, log, report};
 
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -46,10 +46,11 @@ fn trace(verbose: u8) {
         1 => own(LevelFilter::DEBUG),
         _ => Targets::new().with_default(LevelFilter::TRACE),
     };
+    let (stderr, colour) = log();
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(stderr)
         .with_target(false)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_ansi(colour)
         .without_time();
     tracing_subscriber::registry()
         .with(lines)
@@ -67,7 +68,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Bucket(arguments) => bucket::change(&arguments).await?,
         Command::Fault(arguments) => fault::act(arguments).await?,
         Command::Rds(arguments) => rds::act(arguments).await?,
-        Command::Log(arguments) => log::print_log(&arguments).await?,
+        Command::Log(arguments) => command::log::print_log(&arguments).await?,
         Command::Exec(arguments) => return exec::exec(arguments).await,
         // Handled before there was a runtime.
         Command::Become(arguments) => return Ok(exec::r#become(arguments)),

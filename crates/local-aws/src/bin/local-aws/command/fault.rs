@@ -20,7 +20,7 @@ pub(crate) async fn act(arguments: Fault) -> anyhow::Result<()> {
         }
         FaultAction::List {
             output: Output::Json,
-        } => print(serde_json::to_string_pretty(&control.faults().await?)?),
+        } => print(report::escape::json(&control.faults().await?)?),
         FaultAction::List {
             output: Output::Table,
         } => control

@@ -10,7 +10,7 @@ pub(crate) async fn print_log(arguments: &Log) -> anyhow::Result<()> {
     loop {
         let page = control.log(next, arguments.follow && next > 0).await?;
         for entry in &page.entries {
-            print(serde_json::to_string(entry)?)?;
+            print(report::escape::json_line(entry)?)?;
         }
         if !arguments.follow {
             return Ok(());

@@ -44,5 +44,5 @@ pub(crate) async fn act(arguments: Rds) -> anyhow::Result<()> {
             return Ok(control.rds_retire(&version).await.map(drop)?);
         }
     };
-    print(serde_json::to_string_pretty(&status)?)
+    print(report::escape::json(&status)?)
 }

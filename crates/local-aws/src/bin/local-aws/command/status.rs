@@ -10,7 +10,7 @@ use crate::outcome::print;
 pub(crate) async fn print_status(arguments: &Status) -> anyhow::Result<()> {
     let status = instance::find(&arguments.at)?.status().await?;
     if arguments.output == Output::Json {
-        return print(serde_json::to_string_pretty(&status)?);
+        return print(report::escape::json(&status)?);
     }
     let emulator = status
         .emulator
