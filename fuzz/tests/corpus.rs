@@ -1,5 +1,9 @@
 //! Every reader on what is kept of it, and on mutations of that.
-#![expect(clippy::expect_used, clippy::panic, reason = "a check that fails ends its test")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a check that fails ends its test"
+)]
 
 use std::fs;
 use std::panic::catch_unwind;

@@ -291,7 +291,7 @@ mod tests {
                     serde_json::Value::String(text) => texts.push(text),
                     serde_json::Value::Array(values) => left.extend(values),
                     serde_json::Value::Object(values) => {
-                        left.extend(values.into_iter().map(|(_, value)| value))
+                        left.extend(values.into_iter().map(|(_, value)| value));
                     }
                     _ => {}
                 }
