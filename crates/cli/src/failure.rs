@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use aws_env::ErrorClass;
-use report::escape;
+use report::{ShellCommand, escape};
 use serde_json::{Value, json};
 
 /// How a program ends. The same in every program.
@@ -161,9 +161,11 @@ fn aws_hint(error: &aws_env::Error) -> String {
             return "the session has ended: log in again, with `aws sso login` or as your company does".to_owned();
         }
         "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => {
+            let ask = ShellCommand::new("aws account get-region-opt-status")
+                .option("--region-name", region.as_str());
             return format!(
                 "the access key is unknown in {region}: check AWS_PROFILE, and whether the account has enabled {region} \
-                 with `aws account get-region-opt-status --region-name {region}`"
+                 with `{ask}`"
             );
         }
         "SignatureDoesNotMatch" | "InvalidSignatureException" => {
@@ -175,9 +177,9 @@ fn aws_hint(error: &aws_env::Error) -> String {
                 .to_owned();
         }
         "OptInRequired" | "RegionDisabledException" => {
-            return format!(
-                "enable {region} for the account: `aws account enable-region --region-name {region}`"
-            );
+            let enable = ShellCommand::new("aws account enable-region")
+                .option("--region-name", region.as_str());
+            return format!("enable {region} for the account: `{enable}`");
         }
         "KMS.DisabledException" | "KMSInvalidStateException" | "DisabledException" => {
             return "a KMS key is disabled or scheduled for deletion: `aws kms describe-key --key-id KEY` tells, \
@@ -191,8 +193,9 @@ fn aws_hint(error: &aws_env::Error) -> String {
             "`account` in the settings says whose the buckets are, without STS".to_owned()
         }
         ErrorClass::Credentials => format!(
-            "check them with `aws sts get-caller-identity --region {region}`; set AWS_PROFILE or log in again; \
-             if only {region} refuses them, enable that region for the account"
+            "check them with `{}`; set AWS_PROFILE or log in again; \
+             if only {region} refuses them, enable that region for the account",
+            ShellCommand::new("aws sts get-caller-identity").option("--region", region.as_str())
         ),
         ErrorClass::Unreachable => "check the network and, if set, AWS_ENDPOINT_URL".to_owned(),
         ErrorClass::Throttled => "AWS asks to slow down; try again in a minute".to_owned(),

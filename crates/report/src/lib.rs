@@ -12,6 +12,7 @@ mod html;
 mod markdown;
 mod progress;
 pub mod results;
+mod shell;
 mod terminal;
 mod text;
 
@@ -19,6 +20,7 @@ pub use chart::{Chart, Limit, Shape, Tally, Value};
 pub use document::{Document, Fact, Lines, Mark, Section};
 pub use html::Page;
 pub use progress::{Amount, Observer, Outcome, Silent};
+pub use shell::ShellCommand;
 pub use text::duration;
 
 /// The `version` of the JSON documents of all kinds: it rises when a field is taken away, or means something else.

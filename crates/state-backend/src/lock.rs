@@ -43,6 +43,17 @@ pub struct LockInfo {
     pub path: String,
 }
 
+impl LockInfo {
+    /// Whether Terraform made the ID: it takes a random UUID. What has another one was written by something else, and
+    /// says of itself whatever that wanted to say.
+    pub fn has_terraforms_id(&self) -> bool {
+        let groups: Vec<&str> = self.id.split('-').collect();
+        let hexadecimal = |group: &&str| group.bytes().all(|byte| byte.is_ascii_hexdigit());
+        groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+            && groups.iter().all(hexadecimal)
+    }
+}
+
 /// Where a lock is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -71,6 +82,8 @@ pub struct Lock {
     pub kind: LockKind,
     /// The row's `LockID`, or the object's key.
     pub place: String,
+    /// The version of the object; null for a row, or where the bucket keeps no versions.
+    pub version: Option<String>,
     /// Who holds it; `None` when the content is not Terraform's.
     pub info: Option<LockInfo>,
     /// The content, or the object's ETag: what a release compares with.
@@ -248,6 +261,7 @@ async fn rows(clients: &RegionClients, side: SideName, table: &str) -> Result<Ve
                 side,
                 kind: LockKind::DynamoDb,
                 place,
+                version: None,
                 info: serde_json::from_str(&witness).ok(),
                 witness,
             })
@@ -292,6 +306,7 @@ async fn object(
     let Some(witness) = answer.e_tag else {
         return Err(Error::unexpected(call, "the answer has no ETag"));
     };
+    let version = answer.version_id;
     let body = answer
         .body
         .collect()
@@ -301,6 +316,7 @@ async fn object(
         side,
         kind: LockKind::S3,
         place: key,
+        version,
         info: serde_json::from_slice(&body.into_bytes()).ok(),
         witness,
     }))
@@ -309,6 +325,28 @@ async fn object(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn has_terraforms_id_is_of_uuids_alone() {
+        let has = |id: &str| {
+            let info = serde_json::json!({"ID": id}).to_string();
+            serde_json::from_str::<LockInfo>(&info)
+                .unwrap()
+                .has_terraforms_id()
+        };
+        assert!(has("9db590f1-b6fe-c5f2-2678-8804f089deba"));
+        for id in [
+            "",
+            "x; touch p #",
+            "9db590f1b6fec5f226788804f089deba",
+            "9db590f1-b6fe-c5f2-2678-8804f089deb$",
+            "9db590f1-b6fe-c5f2-2678-8804f089deba-",
+            "-db590f1-b6fe-c5f2-2678-8804f089deba",
+            "9db590f1-b6fe-c5f2-2678-8804f089deba\n",
+        ] {
+            assert!(!has(id), "{id:?}");
+        }
+    }
 
     // aws-behaviour: 23
     #[test]

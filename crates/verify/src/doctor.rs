@@ -15,7 +15,7 @@ use evidence::{Outputs, Redact, Redacted, Redactor};
 use jiff::Timestamp;
 use report::finding::{self, Finding, Unobserved};
 use report::results::{Results, Source, Suite, ToResults};
-use report::{Document, Report};
+use report::{Document, Report, ShellCommand};
 use serde::Serialize;
 use settings::Settings;
 use symptom::Symptom;
@@ -89,6 +89,11 @@ impl Context<'_> {
             .map(str::to_owned)
             .or_else(configured)
             .unwrap_or_else(|| format!("{}-postgres", self.name()))
+    }
+
+    /// The beginning of a command of terraform for the environment's folder.
+    fn terraform(&self) -> ShellCommand {
+        ShellCommand::new("terraform").joined("-chdir=", self.folder)
     }
 
     fn region(&self) -> &'static str {

@@ -11,7 +11,7 @@ use evidence::{Outputs, Redact, Redacted, Redactor};
 use jiff::{SignedDuration, Timestamp};
 use report::finding::{self, Finding};
 use report::results::{Results, Source, Suite, ToResults};
-use report::{Document, Mark, Report};
+use report::{Document, Mark, Report, ShellCommand};
 use serde::Serialize;
 use settings::Settings;
 
@@ -123,10 +123,11 @@ pub async fn maintain(context: Context<'_>, period: Period) -> Redacted<Maintain
             findings.push(Finding::skipped(
                 "modules",
                 context.folder,
-                format!(
-                    "terraform -chdir={0} init -upgrade && terraform -chdir={0} plan",
-                    context.folder
-                ),
+                ShellCommand::new("terraform")
+                    .joined("-chdir=", context.folder)
+                    .words("init -upgrade && terraform")
+                    .joined("-chdir=", context.folder)
+                    .words("plan"),
             ));
             findings.extend(groups::review(context).await);
         }

@@ -137,17 +137,15 @@ async fn watch_jobs(
 ) -> Result<Jobs, Failure> {
     let deadline = Duration::from_secs(u64::from(args.batch.wait) * 60);
     let progress = Progress::new();
-    let again: String = ids.iter().map(|id| format!(" --job {id}")).collect();
+    let again = errors::sync_of_jobs(ids);
     let jobs = follow(&pair.destination, ids, control, deadline, stop, &progress)
         .await
         .map_err(|error| {
             Failure::aws("follow the jobs", error)
-                .hint(format!("they run on; follow them again with `sync{again}`"))
+                .hint(format!("they run on; follow them again with `{again}`"))
         })?;
     if jobs.0.iter().any(|job| !job.ended) {
-        cli::note(&format!(
-            "jobs run on; follow them again with `sync{again}`"
-        ));
+        cli::note(&format!("jobs run on; follow them again with `{again}`"));
     }
     Ok(jobs)
 }

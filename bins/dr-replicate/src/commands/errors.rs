@@ -6,6 +6,7 @@ use dr::objects::{
     ExecuteError, JournalError, PlanError, ReconcileError, Refusals, UndoError, UndoRefusal,
     WalkError,
 };
+use report::ShellCommand;
 
 const NOTHING_CHANGED: &str = "refused, and nothing was changed";
 const SWITCH_ON: &str = "switch versioning on again: without it nothing can be put back";
@@ -111,17 +112,21 @@ pub(super) fn undo(error: UndoError) -> Failure {
     }
 }
 
+/// The command that follows jobs to their end.
+pub(super) fn sync_of_jobs(ids: impl IntoIterator<Item = impl AsRef<str>>) -> ShellCommand {
+    let sync = ShellCommand::new("dr-replicate sync");
+    ids.into_iter()
+        .fold(sync, |sync, id| sync.option("--job", id))
+}
+
 pub(super) fn undo_refused(refusal: &UndoRefusal) -> Failure {
     let failure = Failure::new(Exit::Refused, anyhow!("{NOTHING_CHANGED}: {refusal}"));
     match refusal {
         UndoRefusal::UnderWay { .. } => failure.hint("interrupt it, or wait for its end"),
         UndoRefusal::JobsUnfinished { jobs, .. } => {
-            let ids: String = jobs
-                .iter()
-                .map(|job| format!(" --job {}", job.id))
-                .collect();
+            let sync = sync_of_jobs(jobs.iter().map(|job| &job.id));
             failure
-                .hint(format!("wait for their end with `sync{ids}`"))
+                .hint(format!("wait for their end with `{sync}`"))
                 .hint(
                     "or end them with `aws s3control update-job-status --requested-job-status Cancelled`",
                 )

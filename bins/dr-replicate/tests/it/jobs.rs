@@ -118,7 +118,7 @@ async fn sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(
-        text.contains("follow them again with `sync --job job-1`"),
+        text.contains("follow them again with `dr-replicate sync --job job-1`"),
         "{text}"
     );
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -3,7 +3,7 @@ use std::time::Duration;
 use cli::{Exit, Failure, GlobalArgs};
 use jiff::Timestamp;
 use report::escape::quoted;
-use report::{Document, Mark, Report, duration};
+use report::{Document, Mark, Report, ShellCommand, duration};
 use serde::Serialize;
 use settings::Region;
 use state_backend::{Backend, Lock, LockInfo, Observation, ReleaseError, SideName};
@@ -204,6 +204,7 @@ async fn question(backend: &Backend, side: SideName, info: &LockInfo) -> String 
 }
 
 fn not_released(id: &str, error: ReleaseError) -> Failure {
+    let unlock = ShellCommand::new("init-backend unlock").word(id);
     let (exit, hint) = match &error {
         ReleaseError::NoSuchLock { .. } => (
             Exit::Usage,
@@ -216,11 +217,11 @@ fn not_released(id: &str, error: ReleaseError) -> Failure {
         ),
         ReleaseError::Partly { .. } => (
             Exit::Unchecked,
-            format!("`init-backend unlock {id}` again releases the rest"),
+            format!("`{unlock}` again releases the rest"),
         ),
         ReleaseError::Call(_) => (
             Exit::Unchecked,
-            format!("`init-backend unlock {id} -vv` shows what AWS answers to each call"),
+            format!("`{}` shows what AWS answers to each call", unlock.words("-vv")),
         ),
     };
     let error = anyhow::Error::new(error).context("failed to release the lock");

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use cli::{Exit, Failure};
 use evidence::{Outputs, Redactor};
+use report::ShellCommand;
 use terraform::{Environment, Error, Terraform};
 
 use crate::args::check::OutputsArgs;
@@ -55,7 +56,8 @@ fn unusable(error: evidence::OutputsError, from: &Path) -> Failure {
 
 /// Terraform's own words stay off the terminal, but for those that quote nothing.
 fn failure(error: Error, folder: &Path) -> Failure {
-    let shown = folder.display();
+    let shown = folder.display().to_string();
+    let terraform = ShellCommand::new("terraform").joined("-chdir=", &shown);
     let hint = match &error {
         Error::NotInstalled | Error::TooOld { .. } | Error::NoVersion { .. } => {
             let oldest = Terraform::OLDEST;
@@ -67,10 +69,11 @@ fn failure(error: Error, folder: &Path) -> Failure {
             "name the environment's folder with --chdir, or give --outputs FILE".to_owned()
         }
         Error::Failed { diagnostics, .. } if diagnostics.iter().any(wants_init) => {
-            format!("run `terraform -chdir={shown} init`, or give --outputs FILE")
+            format!("run `{}`, or give --outputs FILE", terraform.words("init"))
         }
         _ => format!(
-            "run `terraform -chdir={shown} output` to see what terraform says, or give --outputs FILE"
+            "run `{}` to see what terraform says, or give --outputs FILE",
+            terraform.words("output")
         ),
     };
     let context = format!("failed to ask terraform in {shown}");

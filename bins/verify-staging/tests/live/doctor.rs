@@ -125,9 +125,9 @@ async fn a_lock_is_told_with_its_holder_and_never_released() {
     ran.assert(
         "lock",
         "wrong",
-        "held by jo@host since 2026-11-22T10:00:00Z",
+        "held by \"jo@host\" since 2026-11-22T10:00:00Z",
     );
-    ran.assert("lock", "wrong", "for Apply, in DynamoDB");
+    ran.assert("lock", "wrong", "for \"Apply\", in DynamoDB");
     ran.assert("lock-of-error", "ok", "held still");
     ran.assert("state-activity", "ok", "serial 7");
     let command = format!("terraform -chdir=terraform/environments/staging force-unlock {ID}");
@@ -139,6 +139,37 @@ async fn a_lock_is_told_with_its_holder_and_never_released() {
     let ran = doctor(&stage, &error).await;
     ran.assert("lock", "unknown", "access denied");
     assert_eq!(ran.code, Some(3), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_lock_that_terraform_did_not_make_gets_no_command() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    backend(&stage).await;
+    let lock = |id: &str| {
+        let info = json!({"ID": id, "Operation": "OperationTypeApply", "Info": "", "Who": "jo@host",
+            "Version": "1.11.4", "Created": "2026-11-22T10:00:00Z", "Path": format!("{BUCKET}/{KEY}")});
+        info.to_string()
+    };
+    let id = "x; touch p #";
+    row(&stage, &format!("{BUCKET}/{KEY}"), "Info", &lock(id)).await;
+    let object = stage.clients.home.s3.put_object().bucket(BUCKET);
+    let object = object.key(format!("{KEY}.tflock"));
+    let body = lock("9db590f1-b6fe-c5f2-2678-$(touch p)")
+        .into_bytes()
+        .into();
+    object.body(body).send().await.unwrap();
+    let ran = doctor(&stage, "Error: Error acquiring the state lock").await;
+    let next = next(&ran);
+    assert!(
+        !next.contains("force-unlock") && !next.contains("touch"),
+        "{next}"
+    );
+    let row =
+        format!("the row whose LockID is \"{BUCKET}/{KEY}\" of the table {TABLE} in ca-central-1");
+    let object = format!("the object \"s3://{BUCKET}/{KEY}.tflock\" in ca-central-1");
+    assert!(next.contains(&row) && next.contains(&object), "{next}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use aws_env::Error;
 use jiff::Timestamp;
-use report::{Document, Mark, Report};
+use report::{Document, Mark, Report, ShellCommand};
 use serde::{Deserialize, Serialize};
 use settings::{Database, Region};
 
@@ -229,9 +229,9 @@ fn of_snapshot(copy: &Snapshot) -> RecoveryPoint {
 
 fn of_replica(replica: &Instance) -> RecoveryPoint {
     let problem = format!(
-        "promoted, not restored: aws rds promote-read-replica --db-instance-identifier {}; \
-         its lag is the CloudWatch metric ReplicaLag",
-        replica.id
+        "promoted, not restored: {}; its lag is the CloudWatch metric ReplicaLag",
+        ShellCommand::new("aws rds promote-read-replica")
+            .option("--db-instance-identifier", &replica.id)
     );
     RecoveryPoint {
         id: replica.id.clone(),

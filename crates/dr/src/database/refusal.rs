@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use report::ShellCommand;
 use settings::Region;
 
 use super::{KeyProblem, show};
@@ -214,8 +215,9 @@ impl Refusal {
     pub fn hint(&self) -> String {
         match self {
             Self::NoSnapshot { database, .. } => format!(
-                "make one: aws rds create-db-snapshot --db-instance-identifier {database} …; \
-                 or wait for the one in progress"
+                "make one: {} …; or wait for the one in progress",
+                ShellCommand::new("aws rds create-db-snapshot")
+                    .option("--db-instance-identifier", database)
             ),
             Self::NoInstance { .. } => {
                 "check `id` in [[databases]] and the region in [regions]".to_owned()
@@ -230,14 +232,20 @@ impl Refusal {
                 problem,
             } => match problem {
                 KeyProblem::State(state) if state == "Disabled" => {
-                    format!("aws kms enable-key --region {region} --key-id {key}")
+                    ShellCommand::new("aws kms enable-key")
+                        .option("--region", region.as_str())
+                        .option("--key-id", key)
+                        .into()
                 }
                 KeyProblem::State(state) if state == "PendingDeletion" => format!(
-                    "aws kms cancel-key-deletion --region {region} --key-id {key}, then enable it"
+                    "{}, then enable it",
+                    ShellCommand::new("aws kms cancel-key-deletion")
+                        .option("--region", region.as_str())
+                        .option("--key-id", key)
                 ),
                 _ => format!(
-                    "aws kms list-keys --region {region} shows those that there are; \
-                     `kms` in [[databases]] names the one to use"
+                    "{} shows those that there are; `kms` in [[databases]] names the one to use",
+                    ShellCommand::new("aws kms list-keys").option("--region", region.as_str())
                 ),
             },
             Self::PreSignedUrl { .. } => {
@@ -257,24 +265,28 @@ impl Refusal {
                 "give a time within, or --at latest for the freshest recovery point".to_owned()
             }
             Self::TargetTaken { target, region, .. } => format!(
-                "choose another --target, or remove it: \
-                 aws rds delete-db-instance --region {region} --db-instance-identifier {target} …"
+                "choose another --target, or remove it: {} …",
+                ShellCommand::new("aws rds delete-db-instance")
+                    .option("--region", region.as_str())
+                    .option("--db-instance-identifier", target)
             ),
             Self::NoRestoreSettings { .. } => {
                 "add a [databases.restore] with multi_az, subnet_group, parameter_group and \
                  security_groups: AWS's defaults are Single-AZ and the default groups"
                     .to_owned()
             }
-            Self::NoBackups { database } => format!(
-                "aws rds modify-db-instance --db-instance-identifier {database} \
-                 --backup-retention-period 7 --apply-immediately"
-            ),
+            Self::NoBackups { database } => ShellCommand::new("aws rds modify-db-instance")
+                .option("--db-instance-identifier", database)
+                .words("--backup-retention-period 7 --apply-immediately")
+                .into(),
             Self::LastCopy { .. } => {
                 "copy a newer one first: dr-replicate snapshots copy".to_owned()
             }
             Self::NotMadeHere { snapshot, region } => format!(
-                "aws rds delete-db-snapshot --region {region} --db-snapshot-identifier {snapshot} \
-                 deletes it, if nobody needs it"
+                "{} deletes it, if nobody needs it",
+                ShellCommand::new("aws rds delete-db-snapshot")
+                    .option("--region", region.as_str())
+                    .option("--db-snapshot-identifier", snapshot)
             ),
             Self::BackupQuota { .. } => {
                 "ask AWS for a higher quota, or disable one that is not needed".to_owned()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_env::{Error, Waiter, WaiterConfig};
 use aws_sdk_rds::types::Tag;
 use jiff::Timestamp;
-use report::{Document, Mark, Observer, Outcome, Report};
+use report::{Document, Mark, Observer, Outcome, Report, ShellCommand};
 use serde::Serialize;
 use settings::{Region, Tags};
 
@@ -74,21 +74,23 @@ impl RestoreError {
 /// What AWS says to do about a status
 /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>).
 fn next_step(target: &str, region: Region, status: &str) -> String {
+    let aws = |command| {
+        ShellCommand::new(command)
+            .option("--region", region.as_str())
+            .option("--db-instance-identifier", target)
+    };
     let why = match status {
         "stopping" | "stopped" => {
-            return format!(
-                "something stopped it: aws rds start-db-instance --region {region} \
-                 --db-instance-identifier {target}, and run the same command again"
-            );
+            let start = aws("aws rds start-db-instance");
+            return format!("something stopped it: {start}, and run the same command again");
         }
         "deleting" | "deleted" => {
             return "something deletes it; once it is gone, run the same command again".to_owned();
         }
         "storage-full" => {
-            return format!(
-                "its storage is full: aws rds modify-db-instance --region {region} \
-                 --db-instance-identifier {target} --allocated-storage … --apply-immediately"
-            );
+            let enlarge = aws("aws rds modify-db-instance")
+                .words("--allocated-storage … --apply-immediately");
+            return format!("its storage is full: {enlarge}");
         }
         "incompatible-parameters" => {
             "a parameter does not go with its class or engine: correct the parameter group, or \
@@ -106,8 +108,8 @@ fn next_step(target: &str, region: Region, status: &str) -> String {
         _ => "`aws rds describe-events` says why",
     };
     format!(
-        "{why}; then aws rds delete-db-instance --region {region} --db-instance-identifier {target} \
-         --skip-final-snapshot, and run the same command again"
+        "{why}; then {}, and run the same command again",
+        aws("aws rds delete-db-instance").words("--skip-final-snapshot")
     )
 }
 

@@ -3,6 +3,7 @@
 use aws_env::ErrorClass;
 use aws_sdk_iam::types::PolicyEvaluationDecisionType;
 use aws_sdk_kms::types::KeyState;
+use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::{Context, Diagnosis, unseen};
@@ -15,8 +16,8 @@ async fn caller(context: Context<'_>) -> Finding {
         Err(error) => Err(error.into()),
     };
     Finding::new("credentials", context.region(), "AWS takes them", seen).fix(format!(
-        "log in again (aws sso login, or new keys), then: aws sts get-caller-identity --region {}",
-        context.region()
+        "log in again (aws sso login, or new keys), then: {}",
+        ShellCommand::new("aws sts get-caller-identity").option("--region", context.region())
     ))
 }
 
@@ -35,10 +36,7 @@ pub(super) async fn throttled(context: Context<'_>) -> Diagnosis {
         trouble: "throttled",
         meaning: "AWS asked to slow down. Calls are counted for the whole account: another program may be calling.",
         findings: vec![caller(context).await],
-        next: vec![format!(
-            "terraform -chdir={} apply -parallelism=3",
-            context.folder
-        )],
+        next: vec![context.terraform().words("apply -parallelism=3").into()],
     }
 }
 
@@ -177,18 +175,28 @@ pub(super) async fn quota(context: Context<'_>, code: &'static str) -> Diagnosis
         )),
     };
     let region = context.region();
+    let of_quota = |command, service: &str, quota: &str| {
+        ShellCommand::new(command)
+            .option("--service-code", service)
+            .option("--quota-code", quota)
+            .option("--region", region)
+    };
     let next = match quota_code(code) {
         Some((service, quota)) => vec![
-            format!(
-                "aws service-quotas get-service-quota --service-code {service} --quota-code {quota} --region {region}"
-            ),
-            format!(
-                "aws service-quotas request-service-quota-increase --service-code {service} --quota-code {quota} --region {region} --desired-value N"
-            ),
+            of_quota("aws service-quotas get-service-quota", service, quota).into(),
+            of_quota(
+                "aws service-quotas request-service-quota-increase",
+                service,
+                quota,
+            )
+            .words("--desired-value N")
+            .into(),
         ],
-        None => vec![format!(
-            "aws service-quotas list-service-quotas --service-code elasticache --region {region}"
-        )],
+        None => vec![
+            ShellCommand::new("aws service-quotas list-service-quotas --service-code elasticache")
+                .option("--region", region)
+                .into(),
+        ],
     };
     Diagnosis {
         trouble: "quota",
@@ -281,14 +289,15 @@ pub(super) async fn key(context: Context<'_>, named: Option<String>) -> Diagnosi
 }
 
 fn revive(context: Context<'_>, id: &str, state: &KeyState) -> Vec<String> {
-    let region = context.region();
-    let enable = format!("aws kms enable-key --key-id {id} --region {region}");
+    let of_key = |command| {
+        ShellCommand::new(command)
+            .option("--key-id", id)
+            .option("--region", context.region())
+    };
+    let enable = of_key("aws kms enable-key").into();
     match state {
         // A key that is saved from deletion is disabled.
-        KeyState::PendingDeletion => vec![
-            format!("aws kms cancel-key-deletion --key-id {id} --region {region}"),
-            enable,
-        ],
+        KeyState::PendingDeletion => vec![of_key("aws kms cancel-key-deletion").into(), enable],
         KeyState::Disabled => vec![enable],
         _ => Vec::new(),
     }
@@ -319,12 +328,15 @@ pub(super) async fn region(context: Context<'_>, named: Option<String>) -> Diagn
         meaning: "Newer regions, ca-west-1 among them, have to be enabled for an account before anything can be made there.",
         findings: vec![
             Finding::new("region", &name, "enabled for this account", seen).fix(format!(
-                "aws account enable-region --region-name {name}, which takes minutes to hours"
+                "{}, which takes minutes to hours",
+                ShellCommand::new("aws account enable-region").option("--region-name", &name)
             )),
         ],
-        next: vec![format!(
-            "aws account get-region-opt-status --region-name {name}"
-        )],
+        next: vec![
+            ShellCommand::new("aws account get-region-opt-status")
+                .option("--region-name", &name)
+                .into(),
+        ],
     }
 }
 

@@ -1,6 +1,7 @@
 //! The database: slow to come, not to be reached, of a version that is not there.
 
 use aws_sdk_rds::types::{DbInstance, SourceType};
+use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::network::{self, Side};
@@ -34,20 +35,22 @@ pub(super) async fn slow(context: Context<'_>, named: Option<String>) -> Diagnos
         &instance,
         "wait: a Multi-AZ instance takes 10 to 15 minutes, and more when it restores; a status that names a fault does not pass by itself",
     )];
-    let mut next = vec![format!(
-        "aws rds wait db-instance-available --db-instance-identifier {id} --region {}",
-        context.region()
-    )];
+    let mut next = vec![
+        ShellCommand::new("aws rds wait db-instance-available")
+            .option("--db-instance-identifier", &id)
+            .option("--region", context.region())
+            .into(),
+    ];
     if let Ok(instance) = &instance {
         findings.push(groups(&id, instance));
         if instance.db_instance_status() == Some("available") {
             // What timed out is tainted: the next apply would destroy the instance that is there now.
             next = vec![
-                format!(
-                    "terraform -chdir={} untaint module.database.aws_db_instance.this",
-                    context.folder
-                ),
-                format!("terraform -chdir={} plan", context.folder),
+                context
+                    .terraform()
+                    .words("untaint module.database.aws_db_instance.this")
+                    .into(),
+                context.terraform().words("plan").into(),
             ];
         }
     }
@@ -183,11 +186,12 @@ pub(super) async fn unreachable(context: Context<'_>) -> Diagnosis {
             }
         }
     }
-    let region = context.region();
     let next = vec![
-        format!(
-            "aws ssm start-session --region {region} --target INSTANCE --document-name AWS-StartPortForwardingSessionToRemoteHost --parameters host={host},portNumber={port},localPortNumber=15432"
-        ),
+        ShellCommand::new("aws ssm start-session")
+            .option("--region", context.region())
+            .words("--target INSTANCE --document-name AWS-StartPortForwardingSessionToRemoteHost --parameters")
+            .joined("host=", format!("{host},portNumber={port},localPortNumber=15432"))
+            .into(),
         "verify-staging probe --only database --via database=127.0.0.1:15432 --ca global-bundle.pem".to_owned(),
     ];
     Diagnosis {
@@ -249,9 +253,11 @@ pub(super) async fn version(context: Context<'_>, wanted: Option<&str>) -> Diagn
         trouble: "engine-version",
         meaning: "AWS retires minor versions: one that runs may still not be had for a new instance.",
         findings: vec![finding],
-        next: vec![format!(
-            "aws rds describe-db-engine-versions --engine postgres --region {} --query 'DBEngineVersions[].EngineVersion'",
-            context.region()
-        )],
+        next: vec![
+            ShellCommand::new("aws rds describe-db-engine-versions --engine postgres")
+                .option("--region", context.region())
+                .words("--query 'DBEngineVersions[].EngineVersion'")
+                .into(),
+        ],
     }
 }

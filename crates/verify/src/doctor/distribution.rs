@@ -2,6 +2,7 @@
 
 use aws_env::ErrorClass;
 use aws_sdk_cloudfront::types::{DistributionConfig, Origin};
+use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 use serde_json::Value;
 
@@ -72,9 +73,7 @@ async fn look(context: Context<'_>, id: &str, path: Option<&str>, findings: &mut
             "Deployed, enabled",
             Ok((status == "Deployed" && enabled, seen)),
         )
-        .fix(format!(
-            "aws cloudfront wait distribution-deployed --id {id}"
-        )),
+        .fix(ShellCommand::new("aws cloudfront wait distribution-deployed").option("--id", id)),
     );
     if let Some(countries) = config
         .restrictions()

@@ -211,10 +211,13 @@ pub(super) async fn in_use(context: Context<'_>, ids: &[String]) -> Diagnosis {
         meaning: "A part of a network is not deleted while something lies in it. Often that is a network interface \
                   of a load balancer, a function or a task that Terraform does not know, or that is just going.",
         findings,
-        next: vec![format!(
-            "terraform -chdir={} plan -destroy  # what Terraform itself would still remove",
-            context.folder
-        )],
+        next: vec![
+            context
+                .terraform()
+                .words("plan -destroy")
+                .comment("what Terraform itself would still remove")
+                .into(),
+        ],
     }
 }
 

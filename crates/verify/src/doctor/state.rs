@@ -2,7 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use report::finding::{Finding, Observation, Unobserved};
-use state_backend::{Backend, Digest, Lock, SideName, StateCopy};
+use report::{ShellCommand, escape};
+use serde_json::json;
+use state_backend::{Backend, Digest, Lock, LockKind, SideName, Spec, StateCopy};
 
 use super::{Context, Diagnosis, unseen};
 
@@ -19,7 +21,11 @@ pub(super) async fn lock(context: Context<'_>, id: Option<&str>) -> Diagnosis {
             match locks {
                 Ok(locks) => {
                     findings.extend(locks.iter().map(|lock| held(context, lock)));
-                    next.extend(locks.iter().filter_map(|lock| unlock(context, lock)));
+                    next.extend(
+                        locks
+                            .iter()
+                            .map(|lock| unlock(context, backend.spec(), lock)),
+                    );
                     if locks.is_empty() {
                         let seen = Ok((true, "none is held now: run the command again".to_owned()));
                         findings.push(Finding::new("lock", "the state", "no lock", seen));
@@ -54,8 +60,11 @@ fn held(context: Context<'_>, lock: &Lock) -> Finding {
             );
             let operation = info.operation.trim_start_matches("OperationType");
             format!(
-                "held by {} since {since} for {operation}, in {}, id {}",
-                info.who, lock.kind, info.id
+                "held by {} since {since} for {}, in {}, id {}",
+                escape::quoted(&info.who),
+                escape::quoted(operation),
+                lock.kind,
+                escape::quoted(&info.id)
             )
         }
         None => format!("held in {}, by something that is not Terraform", lock.kind),
@@ -76,12 +85,34 @@ fn age(now: Timestamp, then: Timestamp) -> String {
     }
 }
 
-fn unlock(context: Context<'_>, lock: &Lock) -> Option<String> {
-    let info = lock.info.as_ref()?;
-    Some(format!(
-        "terraform -chdir={} force-unlock {}",
-        context.folder, info.id
-    ))
+/// How the lock is released. What is not from Terraform gets no command: its ID is whatever somebody wrote there.
+fn unlock(context: Context<'_>, spec: &Spec, lock: &Lock) -> String {
+    if let Some(info) = lock.info.as_ref().filter(|info| info.has_terraforms_id()) {
+        return context
+            .terraform()
+            .words("force-unlock")
+            .word(&info.id)
+            .into();
+    }
+    let side = spec.side(lock.side);
+    let place = match (lock.kind, &side.table) {
+        (LockKind::DynamoDb, Some(table)) => {
+            let row = escape::quoted(&lock.place);
+            format!("the row whose LockID is {row} of the table {table}")
+        }
+        _ => {
+            let object = escape::quoted(&format!("s3://{}/{}", side.bucket, lock.place));
+            match &lock.version {
+                Some(version) => format!("the version {} of {object}", escape::quoted(version)),
+                None => format!("the object {object}"),
+            }
+        }
+    };
+    format!(
+        "no Terraform made this lock's ID: find out who wrote {place} in {}, and remove it there when nothing writes \
+         the state",
+        side.region
+    )
 }
 
 fn same(locks: &[Lock], id: &str) -> Finding {
@@ -150,18 +181,26 @@ pub(super) async fn digest(context: Context<'_>) -> Diagnosis {
                     Digest::Differs => (false, "they differ"),
                 };
                 if let (Digest::Differs, Some(table)) = (state.digest, &side.table) {
-                    next.push(format!(
-                        "aws s3api list-object-versions --bucket {} --prefix {} --region {}  # is serial {} of {} the state you want?",
-                        side.bucket,
-                        backend.spec().key,
-                        side.region,
-                        state.serial,
-                        state.modified.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string()),
-                    ));
-                    next.push(format!(
-                        "aws dynamodb put-item --table-name {table} --region {} --item '{{\"LockID\":{{\"S\":\"{place}-md5\"}},\"Digest\":{{\"S\":\"{}\"}}}}'",
-                        side.region, state.md5
-                    ));
+                    let time = state
+                        .modified
+                        .map_or_else(|| "an unknown time".to_owned(), |time| time.to_string());
+                    let versions = ShellCommand::new("aws s3api list-object-versions")
+                        .option("--bucket", side.bucket.as_str())
+                        .option("--prefix", &backend.spec().key)
+                        .option("--region", side.region.as_str())
+                        .comment(format!(
+                            "is serial {} of {time} the state you want?",
+                            state.serial
+                        ));
+                    let item = json!({
+                        "LockID": {"S": format!("{place}-md5")},
+                        "Digest": {"S": state.md5},
+                    });
+                    let put = ShellCommand::new("aws dynamodb put-item")
+                        .option("--table-name", table.as_str())
+                        .option("--region", side.region.as_str())
+                        .option("--item", item.to_string());
+                    next.extend([versions.into(), put.into()]);
                 }
                 Finding::new("state-digest", place, expected, Ok((right, seen.to_owned())))
                     .fix("wait a minute and try again; then make sure which state is the right one, and only then write its digest")

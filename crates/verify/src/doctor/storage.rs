@@ -89,8 +89,10 @@ fn import(context: Context<'_>, bucket: &str) -> String {
         .into_iter()
         .find(|kind| bucket.contains(kind))
         .unwrap_or("KIND");
-    format!(
-        "terraform -chdir={} import 'module.storage.aws_s3_bucket.this[\"{kind}\"]' {bucket}",
-        context.folder
-    )
+    context
+        .terraform()
+        .words("import")
+        .word(format!("module.storage.aws_s3_bucket.this[\"{kind}\"]"))
+        .word(bucket)
+        .into()
 }

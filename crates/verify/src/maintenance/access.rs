@@ -1,6 +1,7 @@
 //! IAM: which roles of the environment are used, and what is attached to them.
 
 use aws_sdk_iam::types::Role;
+use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::{Context, time};
@@ -23,7 +24,7 @@ pub(super) async fn review(context: Context<'_>) -> Vec<Finding> {
         let used = used(context, &role).await;
         findings.push(
             Finding::new("role-used", &role, format!("used within {DAYS} days"), used)
-                .fix(format!("aws iam generate-service-last-accessed-details --arn ARN of {role}; remove what is not needed")),
+                .fix("aws iam generate-service-last-accessed-details --arn ARN tells what it uses; remove what is not needed"),
         );
         let policies = policies(context, &role).await;
         findings.push(
@@ -34,7 +35,9 @@ pub(super) async fn review(context: Context<'_>) -> Vec<Finding> {
                 policies,
             )
             .fix(format!(
-                "aws iam list-attached-role-policies --role-name {role}, then detach it"
+                "{}, then detach it",
+                ShellCommand::new("aws iam list-attached-role-policies")
+                    .option("--role-name", &role)
             )),
         );
     }

@@ -3,6 +3,7 @@
 use aws_env::Call;
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::types::{HistoryItemType, MetricAlarm, StateValue};
+use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::{Context, sdk};
@@ -66,9 +67,12 @@ async fn of(context: Context<'_>, desk: &Desk<'_>, names: &[&str]) -> Vec<Findin
             });
             let there = alarm.clone().map(drop);
             let state = alarm.and_then(state);
-            findings.push(Finding::new("alarm", *name, "OK", state).fix(format!(
-                "aws cloudwatch describe-alarm-history --alarm-name {name}"
-            )));
+            findings.push(
+                Finding::new("alarm", *name, "OK", state).fix(
+                    ShellCommand::new("aws cloudwatch describe-alarm-history")
+                        .option("--alarm-name", name),
+                ),
+            );
             // Silence of an alarm that is not there says nothing.
             let rang = match there {
                 Ok(()) => rang(context, desk, name).await,

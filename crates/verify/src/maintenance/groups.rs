@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types::{Filter, IpPermission, SecurityGroup};
+use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::Context;
@@ -61,8 +62,17 @@ pub(super) async fn review(context: Context<'_>) -> Vec<Finding> {
             false => (false, format!("open to the world: {}", open.join(", "))),
         };
         findings.push(
-            Finding::new("group-rules", &name, "nothing open to the world but 80 and 443 of the load balancer", Ok(seen))
-                .fix(format!("aws ec2 describe-security-group-rules --filters Name=group-id,Values={id}, then revoke what nobody needs")),
+            Finding::new(
+                "group-rules",
+                &name,
+                "nothing open to the world but 80 and 443 of the load balancer",
+                Ok(seen),
+            )
+            .fix(format!(
+                "{}, then revoke what nobody needs",
+                ShellCommand::new("aws ec2 describe-security-group-rules --filters")
+                    .joined("Name=group-id,Values=", id)
+            )),
         );
         if group.group_name() == Some("default") {
             continue;
@@ -81,7 +91,7 @@ pub(super) async fn review(context: Context<'_>) -> Vec<Finding> {
         });
         findings.push(
             Finding::new("group-used", &name, "used", used)
-                .fix(format!("aws ec2 delete-security-group --group-id {id}")),
+                .fix(ShellCommand::new("aws ec2 delete-security-group").option("--group-id", id)),
         );
     }
     findings
