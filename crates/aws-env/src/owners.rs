@@ -273,9 +273,9 @@ impl RegionOwners {
 impl ResolveS3Endpoint for OwnerGuard {
     fn resolve_endpoint<'a>(&'a self, params: &'a Params) -> EndpointFuture<'a> {
         EndpointFuture::new(async move {
-            if let Some(bucket) = params.bucket()
-                && self.owner(bucket).is_err()
-            {
+            let source = params.copy_source().map(source_bucket);
+            let mut buckets = params.bucket().into_iter().chain(source.as_deref());
+            if buckets.any(|bucket| self.owner(bucket).is_err()) {
                 self.ask().await;
             }
             DefaultResolver::new().resolve_endpoint(params).await

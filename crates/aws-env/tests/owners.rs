@@ -162,6 +162,26 @@ async fn call_without_a_known_account_is_not_sent() {
 }
 
 #[tokio::test]
+async fn copy_to_a_bucket_whose_owner_is_named_has_the_account_of_its_source_asked_for() {
+    let named =
+        BucketOwners::default().with_bucket("photos-dr".parse().unwrap(), THEIRS.parse().unwrap());
+    let access = access(named).await;
+    let s3 = Network::new(200).client(&access);
+    let copy = s3
+        .copy_object()
+        .bucket("photos-dr")
+        .key("a")
+        .copy_source("photos/a");
+    let error = access
+        .call("S3", "CopyObject", "photos-dr/a")
+        .failed(copy.send().await.unwrap_err());
+    // STS has been asked, and nobody is there.
+    assert_eq!(error.class, ErrorClass::Unreachable, "{error}");
+    let message = error.message.unwrap_or_default();
+    assert!(message.starts_with("which account photos has"), "{message}");
+}
+
+#[tokio::test]
 async fn credentials_that_say_their_account_need_no_sts() {
     let credentials = Credentials::builder()
         .access_key_id("test")

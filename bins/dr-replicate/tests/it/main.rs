@@ -13,4 +13,5 @@ mod interrupts;
 mod inventory;
 mod jobs;
 mod objects;
+mod owners;
 mod terminal;

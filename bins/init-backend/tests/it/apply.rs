@@ -96,6 +96,22 @@ async fn the_canary_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn verify_canary_writes_nothing_to_a_bucket_of_another_account() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let bucket = "berthcare-terraform-state";
+    stage.aws.set_bucket_owner(bucket, "999999999999").unwrap();
+    stage.run(&["verify", "--canary"]).await;
+    let clients = stage.clients(PRIMARY).await;
+    let list = clients.s3.list_object_versions().bucket(bucket);
+    let theirs = list.expected_bucket_owner("999999999999").send();
+    let theirs = theirs.await.unwrap();
+    assert!(theirs.versions().is_empty(), "{theirs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_weaker_bucket_is_strengthened_and_keeps_what_others_put_there() {
     let Some(stage) = Stage::open().await else {
         return;

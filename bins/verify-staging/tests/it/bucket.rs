@@ -145,3 +145,25 @@ async fn object_lock_holds_a_capture_by_the_buckets_default_or_by_days() {
     let told = stage.json(0, &CAPTURE);
     assert_eq!(told["stored"]["locked"]["mode"], "COMPLIANCE");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capture_to_a_bucket_of_another_account_is_kept_here_alone() {
+    let Some((aws, s3, stage)) = open(false).await else {
+        return;
+    };
+    aws.set_bucket_owner(BUCKET, "999999999999").unwrap();
+    let output = stage.run(&CAPTURE);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    for part in [
+        BUCKET,
+        "expected owner 000000000000",
+        "another account's",
+        "the capture is kept in",
+    ] {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+    let list = s3.list_objects_v2().bucket(BUCKET);
+    let theirs = list.expected_bucket_owner("999999999999").send();
+    assert_eq!(theirs.await.unwrap().contents().len(), 0);
+}

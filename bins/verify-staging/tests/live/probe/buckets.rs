@@ -188,3 +188,22 @@ async fn a_bucket_that_is_not_there_is_wrong() {
             .all(|(status, _)| status == "wrong")
     );
 }
+
+#[tokio::test]
+async fn probe_of_a_bucket_of_another_account_writes_nothing_to_it() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    make_buckets(&stage, true).await;
+    let bucket = BUCKETS[0].1;
+    stage.aws.set_bucket_owner(bucket, "999999999999").unwrap();
+    let ran = stage.run(&PROBE_BUCKETS).await;
+    assert_ne!(ran.code, Some(0), "{ran:?}");
+    let list = stage.clients.home.s3.list_object_versions().bucket(bucket);
+    let theirs = list.expected_bucket_owner("999999999999").send();
+    let theirs = theirs.await.unwrap();
+    assert!(theirs.versions().is_empty(), "{theirs:?}");
+    let put = all(&ran, "bucket-put");
+    let refused = put.iter().filter(|finding| finding.1 == "unknown");
+    assert_eq!(refused.count(), 1, "{put:?}");
+}
