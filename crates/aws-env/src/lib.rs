@@ -13,6 +13,7 @@ mod clients;
 mod credentials;
 mod environment;
 mod error;
+mod keys;
 mod owners;
 mod pages;
 mod trust;
@@ -27,6 +28,7 @@ pub use clients::{
 };
 pub use environment::{AwsEnv, Endpoints, LoadError, Options};
 pub use error::{Call, Error, ErrorClass};
+pub use keys::list_keys;
 pub use owners::{BucketOwners, OwnerGuard, OwnerUnknown};
 pub use pages::{pages, pages_up_to};
 pub use trust::CaBundleError;

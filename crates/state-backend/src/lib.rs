@@ -37,7 +37,7 @@ pub use inventory::{
     Divergence, Inventory, LastVersion, Presence, Relation, SideState, StateCopies, StateId,
     StateObject, WORKSPACE_KEY_PREFIX, Workspace,
 };
-pub use lock::{Lock, LockInfo, LockKind, Release, ReleaseError};
+pub use lock::{Lock, LockInfo, LockKind, Locks, Release, ReleaseError, UnknownLocks};
 pub use metrics::{Metric, ReplicationMetrics};
 pub use plan::{
     Approved, Change, Found, Observed, Plan, Refusal, RefusalKind, Verdict, Verification,

@@ -2,13 +2,16 @@
 
 use std::fmt;
 
-use aws_env::{Error, ErrorClass, RegionClients, pages};
+use aws_env::{Error, ErrorClass, RegionClients, list_keys, pages};
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::types::ReplicationStatus;
+use aws_smithy_types::byte_stream::ByteStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
-use crate::spec::SideName;
+use crate::problem::Problem;
+use crate::spec::{Side, SideName};
 use crate::table::LOCK_ID;
 
 /// Terraform adds this to a state's path for the row that holds its digest, which is no lock.
@@ -82,13 +85,71 @@ pub struct Lock {
     pub kind: LockKind,
     /// The row's `LockID`, or the object's key.
     pub place: String,
+    /// Whether it came from the other side's bucket or table by replication: Terraform on this side never reads a row
+    /// that names the other side's bucket, and the run that took the lock works on the other side.
+    pub is_replica: bool,
     /// The version of the object; null for a row, or where the bucket keeps no versions.
     pub version: Option<String>,
     /// Who holds it; `None` when the content is not Terraform's.
     pub info: Option<LockInfo>,
-    /// The content, or the object's ETag: what a release compares with.
+    /// What a release compares with.
     #[serde(skip)]
-    witness: String,
+    witness: Witness,
+}
+
+/// What is still to be there when a lock is released.
+#[derive(Debug, Clone)]
+enum Witness {
+    /// The row's attribute `Info`, if it has one.
+    Info(Option<AttributeValue>),
+    /// The object's ETag.
+    ETag(String),
+}
+
+/// The locks of one side. Each place where locks are kept answers for itself: what one does not tell hides nothing of
+/// what the other does.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Locks {
+    /// Those that could be read, rows of the table first.
+    #[serde(rename = "locks")]
+    pub held: Vec<Lock>,
+    /// What could not: none is held beside [`Locks::held`] only if nothing is here.
+    pub unknown: Vec<UnknownLocks>,
+}
+
+/// Locks of which nobody can tell whether they are held, or by whom.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnknownLocks {
+    /// Where they are kept.
+    pub kind: LockKind,
+    /// The key of a lock that is there and cannot be read; null where not even a list could be had.
+    pub place: Option<String>,
+    /// Why.
+    pub problem: Problem,
+}
+
+impl UnknownLocks {
+    /// Which they are, and why.
+    pub fn describe(&self) -> String {
+        let Self { kind, problem, .. } = self;
+        match &self.place {
+            Some(place) => format!("the lock {place} in {kind} is unknown: {problem}"),
+            None => format!("locks in {kind} are unknown: {problem}"),
+        }
+    }
+}
+
+impl Locks {
+    fn add(&mut self, kind: LockKind, listed: Result<Vec<Lock>, Error>) {
+        match listed {
+            Ok(locks) => self.held.extend(locks),
+            Err(error) => self.unknown.push(UnknownLocks {
+                kind,
+                place: None,
+                problem: error.into(),
+            }),
+        }
+    }
 }
 
 /// A lock that was released.
@@ -121,25 +182,46 @@ pub enum ReleaseError {
         /// Why the next one was not.
         source: Box<ReleaseError>,
     },
+    /// None that could be read has this ID, and not all could be read.
+    #[error("no lock that could be read has the ID {id}; not all could be read: {}", unknown.problem)]
+    Unlisted {
+        /// The ID that was asked for.
+        id: String,
+        /// The first of those that could not.
+        unknown: Box<UnknownLocks>,
+    },
     /// AWS was asked and did not do it.
     #[error(transparent)]
     Call(#[from] Error),
 }
 
 impl Backend {
-    /// The locks held on one side, in the table and in the bucket, whichever the settings use.
-    ///
-    /// # Errors
-    /// When the region cannot be asked.
-    pub async fn locks(&self, side: SideName) -> Result<Vec<Lock>, Error> {
-        let clients = self.clients(side);
-        let mut locks = Vec::new();
+    /// The locks held on one side, in the table and in the bucket, whichever the settings use. Of a side that is lost
+    /// they are unknown, and it is not asked.
+    pub async fn locks(&self, side: SideName) -> Locks {
+        let mut locks = Locks::default();
         let spec = self.spec().side(side);
-        if let Some(table) = &spec.table {
-            locks.extend(rows(clients, side, table.as_str()).await?);
+        if let Some(problem) = self.lost(side) {
+            let kinds = spec.table.iter().map(|_| LockKind::DynamoDb);
+            locks.unknown = kinds
+                .chain([LockKind::S3])
+                .map(|kind| UnknownLocks {
+                    kind,
+                    place: None,
+                    problem: problem.clone(),
+                })
+                .collect();
+            return locks;
         }
-        locks.extend(objects(clients, side, spec.bucket.as_str()).await?);
-        Ok(locks)
+        let clients = self.clients(side);
+        if let Some(table) = &spec.table {
+            let others = self.spec().sides().filter(|other| other.name != side);
+            let others = others.map(|other| format!("{}/", other.bucket)).collect();
+            let rows = rows(clients, side, table.as_str(), others).await;
+            locks.add(LockKind::DynamoDb, rows);
+        }
+        objects(clients, spec, &mut locks).await;
+        locks
     }
 
     /// Releases the lock whose ID is `id`, on one side. The ID proves that somebody looked at this
@@ -147,9 +229,10 @@ impl Backend {
     /// argument: an apply can take longer than any limit.
     ///
     /// # Errors
-    /// When there is no such lock, it has changed hands meanwhile, or the region cannot be asked.
+    /// When there is no such lock, it has changed hands meanwhile, or the region cannot be asked, be it only for one of
+    /// the two kinds of lock.
     pub async fn release(&self, side: SideName, id: &str) -> Result<Vec<Release>, ReleaseError> {
-        let held = self.locks(side).await?;
+        let Locks { held, unknown } = self.locks(side).await;
         let mut released = Vec::new();
         for lock in held {
             if lock.info.as_ref().is_none_or(|info| info.id != id) {
@@ -169,10 +252,27 @@ impl Backend {
                 }
             }
         }
-        if released.is_empty() {
-            return Err(ReleaseError::NoSuchLock { id: id.to_owned() });
+        let id = id.to_owned();
+        let missed = unknown.into_iter().next().map(|unknown| {
+            let unknown = Box::new(unknown);
+            ReleaseError::Unlisted {
+                id: id.clone(),
+                unknown,
+            }
+        });
+        match (released.is_empty(), missed) {
+            (false, None) => Ok(released),
+            (true, None) => Err(ReleaseError::NoSuchLock { id }),
+            (true, Some(missed)) => Err(missed),
+            // The same run may hold one of each kind.
+            (false, Some(missed)) => Err(ReleaseError::Partly {
+                released: released
+                    .into_iter()
+                    .map(|release| release.lock.place)
+                    .collect(),
+                source: Box::new(missed),
+            }),
         }
-        Ok(released)
     }
 
     /// Releases `lock` if it is still as it was when it was listed.
@@ -200,13 +300,21 @@ impl Backend {
             return Ok(());
         };
         let call = clients.call("DynamoDB", "DeleteItem", format!("{table} {}", lock.place));
-        clients
+        let delete = clients
             .dynamodb
             .delete_item()
             .table_name(table.as_str())
-            .key(LOCK_ID, AttributeValue::S(lock.place.clone()))
-            .condition_expression("Info = :seen")
-            .expression_attribute_values(":seen", AttributeValue::S(lock.witness.clone()))
+            .key(LOCK_ID, AttributeValue::S(lock.place.clone()));
+        let delete = match &lock.witness {
+            Witness::Info(Some(seen)) => delete
+                .condition_expression("Info = :seen")
+                .expression_attribute_values(":seen", seen.clone()),
+            // A row that is a lock to Terraform, whatever is in it, and still without Info and Digest.
+            Witness::Info(None) | Witness::ETag(_) => delete.condition_expression(
+                "attribute_exists(LockID) AND attribute_not_exists(Info) AND attribute_not_exists(Digest)",
+            ),
+        };
+        delete
             .send()
             .await
             .map(drop)
@@ -218,6 +326,9 @@ impl Backend {
         clients: &RegionClients,
         lock: &Lock,
     ) -> Result<(), ReleaseError> {
+        let Witness::ETag(seen) = &lock.witness else {
+            return Ok(());
+        };
         let bucket = self.spec().side(lock.side).bucket.as_str();
         let call = clients.call("S3", "DeleteObject", format!("{bucket}/{}", lock.place));
         clients
@@ -225,7 +336,7 @@ impl Backend {
             .delete_object()
             .bucket(bucket)
             .key(&lock.place)
-            .if_match(&lock.witness)
+            .if_match(seen)
             .send()
             .await
             .map(drop)
@@ -243,7 +354,13 @@ fn changed_hands(error: Error, lock: &Lock) -> ReleaseError {
     }
 }
 
-async fn rows(clients: &RegionClients, side: SideName, table: &str) -> Result<Vec<Lock>, Error> {
+/// `others` is what a row of another side begins with.
+async fn rows(
+    clients: &RegionClients,
+    side: SideName,
+    table: &str,
+    others: Vec<String>,
+) -> Result<Vec<Lock>, Error> {
     let call = clients.call("DynamoDB", "Scan", format!("table {table}"));
     let scan = clients
         .dynamodb
@@ -252,50 +369,55 @@ async fn rows(clients: &RegionClients, side: SideName, table: &str) -> Result<Ve
         .consistent_read(true);
     let rows = pages(call, scan.into_paginator().items().send()).await?;
     Ok(rows
-        .iter()
-        .filter_map(|row| {
-            let text = |name: &str| row.get(name).and_then(|value| value.as_s().ok()).cloned();
-            // A digest row has no Info; a path may itself end in -md5, so the name alone says nothing.
-            let (place, witness) = (text(LOCK_ID)?, text("Info")?);
+        .into_iter()
+        .filter_map(|mut row| {
+            let place = row.get(LOCK_ID)?.as_s().ok()?.clone();
+            let seen = row.remove("Info");
+            // A path may itself end in -md5, so the name alone says nothing. Terraform takes no lock where there is any
+            // row, so that one with neither is a lock too.
+            if seen.is_none() && row.contains_key("Digest") {
+                return None;
+            }
+            let text = seen.as_ref().and_then(|seen| seen.as_s().ok());
             Some(Lock {
                 side,
                 kind: LockKind::DynamoDb,
+                // A global table has the rows of both sides, and a row names its bucket.
+                is_replica: others.iter().any(|other| place.starts_with(other)),
                 place,
                 version: None,
-                info: serde_json::from_str(&witness).ok(),
-                witness,
+                info: text.and_then(|text| serde_json::from_str(text).ok()),
+                witness: Witness::Info(seen),
             })
         })
         .collect())
 }
 
-async fn objects(
-    clients: &RegionClients,
-    side: SideName,
-    bucket: &str,
-) -> Result<Vec<Lock>, Error> {
-    let call = clients.call("S3", "ListObjectsV2", format!("bucket {bucket}"));
-    let list = clients.s3.list_objects_v2().bucket(bucket);
-    let mut locks = Vec::new();
-    for page in pages(call, list.into_paginator().send()).await? {
-        let keys = page.contents.into_iter().flatten().filter_map(|at| at.key);
-        for key in keys.filter(|key| key.ends_with(LOCK_OBJECT_SUFFIX)) {
-            locks.extend(object(clients, side, bucket, key).await?);
+async fn objects(clients: &RegionClients, side: &Side, locks: &mut Locks) {
+    let keys = match list_keys(clients, side.bucket.as_str(), "").await {
+        Ok(keys) => keys,
+        Err(error) => return locks.add(LockKind::S3, Err(error)),
+    };
+    for key in keys {
+        if !key.ends_with(LOCK_OBJECT_SUFFIX) {
+            continue;
+        }
+        match object(clients, side, &key).await {
+            Ok(lock) => locks.held.extend(lock),
+            Err(error) => locks.unknown.push(UnknownLocks {
+                kind: LockKind::S3,
+                place: Some(key),
+                problem: error.into(),
+            }),
         }
     }
-    Ok(locks)
 }
 
 /// `None` when the lock was released while it was listed.
-async fn object(
-    clients: &RegionClients,
-    side: SideName,
-    bucket: &str,
-    key: String,
-) -> Result<Option<Lock>, Error> {
-    let call = clients.call("S3", "GetObject", format!("{bucket}/{key}"));
-    let get = clients.s3.get_object().bucket(bucket).key(&key).send();
-    let answer = match get.await {
+async fn object(clients: &RegionClients, side: &Side, key: &str) -> Result<Option<Lock>, Error> {
+    let call = clients.call("S3", "GetObject", format!("{}/{key}", side.bucket));
+    let get = clients.s3.get_object().bucket(side.bucket.as_str());
+    let answer = match get.key(key).send().await {
         Ok(answer) => answer,
         Err(error) => match call.failed(error) {
             error if error.class == ErrorClass::Absent => return Ok(None),
@@ -303,23 +425,37 @@ async fn object(
         },
     };
     // Without an ETag a release would not be conditional.
-    let Some(witness) = answer.e_tag else {
+    let Some(seen) = answer.e_tag else {
         return Err(Error::unexpected(call, "the answer has no ETag"));
     };
-    let version = answer.version_id;
-    let body = answer
-        .body
-        .collect()
+    let content = content(answer.body)
         .await
         .map_err(|error| Error::unexpected(call, format!("the body broke off: {error}")))?;
     Ok(Some(Lock {
-        side,
+        side: side.name,
         kind: LockKind::S3,
-        place: key,
-        version,
-        info: serde_json::from_slice(&body.into_bytes()).ok(),
-        witness,
+        place: key.to_owned(),
+        is_replica: answer.replication_status == Some(ReplicationStatus::Replica),
+        version: answer.version_id,
+        info: content.and_then(|content| serde_json::from_slice(&content).ok()),
+        witness: Witness::ETag(seen),
     }))
+}
+
+/// Terraform's locks have a few hundred bytes; of what has more, nothing is kept.
+const MOST_BYTES: usize = 64 << 10;
+
+async fn content(
+    mut body: ByteStream,
+) -> Result<Option<Vec<u8>>, aws_smithy_types::byte_stream::error::Error> {
+    let mut content = Vec::new();
+    while let Some(chunk) = body.try_next().await? {
+        if content.len() + chunk.len() > MOST_BYTES {
+            return Ok(None);
+        }
+        content.extend_from_slice(&chunk);
+    }
+    Ok(Some(content))
 }
 
 #[cfg(test)]

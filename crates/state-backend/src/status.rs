@@ -8,10 +8,9 @@ use settings::Region;
 use crate::backend::Backend;
 use crate::health::Health;
 use crate::inventory::{Inventory, StateCopies};
-use crate::lock::Lock;
+use crate::lock::{Locks, UnknownLocks};
 use crate::metrics::{Metric, ReplicationMetrics};
 use crate::plan::{Change, Plan, Verdict};
-use crate::problem::Observation;
 use crate::spec::{Aspect, Kind, Side, SideName};
 
 /// One side of the backend.
@@ -27,8 +26,9 @@ pub struct SideStatus {
     pub table: Option<String>,
     /// Whether bucket and table are as wanted.
     pub health: Health,
-    /// The locks that are held now.
-    pub locks: Observation<Vec<Lock>>,
+    /// The locks that are held now, and which are not known.
+    #[serde(flatten)]
+    pub locks: Locks,
 }
 
 /// The backend at a glance.
@@ -70,10 +70,7 @@ impl Backend {
     }
 
     async fn side_status(&self, side: &Side, plan: &Plan) -> SideStatus {
-        let locks = match self.lost(side.name) {
-            Some(problem) => problem.clone().into(),
-            None => self.locks(side.name).await.into(),
-        };
+        let locks = self.locks(side.name).await;
         SideStatus {
             side: side.name,
             region: side.region,
@@ -93,9 +90,9 @@ impl Backend {
 impl SideStatus {
     /// Of the resources and the locks together.
     fn overall(&self) -> Health {
-        let locks = match self.locks {
-            Observation::Known(_) => Health::Ok,
-            Observation::Unknown { .. } => Health::Unknown,
+        let locks = match self.locks.unknown.is_empty() {
+            true => Health::Ok,
+            false => Health::Unknown,
         };
         self.health.worst(locks)
     }
@@ -171,12 +168,20 @@ impl SideStatus {
             self.region.to_string(),
             self.bucket.clone(),
             self.table.clone().unwrap_or_else(|| "-".to_owned()),
-            match &self.locks {
-                Observation::Known(locks) => locks.len().to_string(),
-                Observation::Unknown { problem } => problem.to_string(),
-            },
+            self.locks.count(),
         ];
         (mark, cells)
+    }
+}
+
+impl Locks {
+    fn count(&self) -> String {
+        let unknown: Vec<String> = self.unknown.iter().map(UnknownLocks::describe).collect();
+        match (self.held.len(), unknown.is_empty()) {
+            (held, true) => held.to_string(),
+            (0, false) => unknown.join("; "),
+            (held, false) => format!("{held}; {}", unknown.join("; ")),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use report::escape::quoted;
 use report::{Document, Mark, Report, ShellCommand, duration};
 use serde::Serialize;
 use settings::Region;
-use state_backend::{Backend, Lock, LockInfo, Observation, ReleaseError, SideName};
+use state_backend::{Backend, Lock, LockInfo, Locks, ReleaseError, SideName};
 
 use crate::args::UnlockArgs;
 
@@ -22,7 +22,8 @@ struct Held {
 struct HeldOn {
     side: SideName,
     region: Region,
-    locks: Observation<Vec<Lock>>,
+    #[serde(flatten)]
+    locks: Locks,
 }
 
 impl Report for Held {
@@ -30,32 +31,32 @@ impl Report for Held {
 
     fn document(&self) -> Document {
         let mut rows = Vec::new();
-        for side in &self.sides {
-            match &side.locks {
-                Observation::Known(locks) => rows.extend(
-                    locks
-                        .iter()
-                        .map(|lock| (Mark::Plain, cells(side.region, lock, self.now))),
-                ),
-                Observation::Unknown { problem } => {
-                    let told = [
-                        side.region.to_string(),
-                        "unknown".into(),
-                        problem.to_string(),
-                    ];
-                    let mut cells = Vec::from(told);
-                    cells.resize(HEADINGS.len(), String::new());
-                    rows.push((Mark::Unknown, cells));
-                }
-            }
+        for HeldOn { region, locks, .. } in &self.sides {
+            let held = locks.held.iter();
+            rows.extend(held.map(|lock| (Mark::Plain, cells(*region, lock, self.now))));
+            rows.extend(locks.unknown.iter().map(|unknown| {
+                let mut cells = vec![
+                    region.to_string(),
+                    unknown.kind.to_string(),
+                    unknown.place.clone().unwrap_or_default(),
+                    "unknown".to_owned(),
+                ];
+                cells.resize(HEADINGS.len(), String::new());
+                (Mark::Unknown, cells)
+            }));
         }
         let empty = rows.is_empty();
-        let document = Document::new().heading("Locks").table(HEADINGS, rows);
+        let mut document = Document::new().heading("Locks").table(HEADINGS, rows);
         if empty {
-            document.text("None is held.")
-        } else {
-            document
+            document = document.text("None is held.");
         }
+        // Below the table, which error texts would make wider than any terminal.
+        for HeldOn { region, locks, .. } in &self.sides {
+            for unknown in &locks.unknown {
+                document = document.text(format!("{region}: {}", unknown.describe()));
+            }
+        }
+        document
     }
 }
 
@@ -81,11 +82,11 @@ fn cells(region: Region, lock: &Lock, now: Timestamp) -> Vec<String> {
         ],
         None => ["not Terraform's", "", "", ""].map(str::to_owned),
     };
-    let place = [
-        region.to_string(),
-        lock.kind.to_string(),
-        lock.place.clone(),
-    ];
+    let kept = match lock.is_replica {
+        true => format!("{}, replica", lock.kind),
+        false => lock.kind.to_string(),
+    };
+    let place = [region.to_string(), kept, lock.place.clone()];
     place.into_iter().chain(holder).collect()
 }
 
@@ -100,19 +101,14 @@ pub(crate) async fn list(global: &GlobalArgs) -> Result<Exit, Failure> {
     let backend = super::connect(global).await?;
     let mut sides = Vec::new();
     for side in backend.spec().sides() {
-        let locks = match backend.lost(side.name) {
-            Some(problem) => problem.clone().into(),
-            None => backend.locks(side.name).await.into(),
-        };
+        let locks = backend.locks(side.name).await;
         sides.push(HeldOn {
             side: side.name,
             region: side.region,
             locks,
         });
     }
-    let unknown = sides
-        .iter()
-        .any(|side| matches!(side.locks, Observation::Unknown { .. }));
+    let unknown = sides.iter().any(|side| !side.locks.unknown.is_empty());
     cli::print(
         global,
         &Held {
@@ -161,11 +157,9 @@ pub(crate) async fn release(global: &GlobalArgs, args: &UnlockArgs) -> Result<Ex
         )
         .hint("`init-backend status` shows which regions answer"));
     }
-    let held = backend
-        .locks(side)
-        .await
-        .map_err(|error| Failure::aws("list the locks", error))?;
-    let asked = held
+    let locks = backend.locks(side).await;
+    let asked = locks
+        .held
         .iter()
         .filter_map(|lock| lock.info.as_ref())
         .find(|info| info.id == args.id);
@@ -214,6 +208,10 @@ fn not_released(id: &str, error: ReleaseError) -> Failure {
         ReleaseError::ChangedHands { .. } => (
             Exit::Refused,
             "`init-backend locks` shows who holds it now".to_owned(),
+        ),
+        ReleaseError::Unlisted { unknown, .. } => (
+            Exit::Unchecked,
+            format!("`init-backend locks` shows what {} tells", unknown.kind),
         ),
         ReleaseError::Partly { .. } => (
             Exit::Unchecked,

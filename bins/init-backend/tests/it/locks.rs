@@ -1,6 +1,7 @@
 //! Locks as Terraform writes them, and states.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use local_aws::{Fault, FaultKind};
 use serde_json::{Value, json};
 
 use crate::stage::{PRIMARY, Stage};
@@ -312,4 +313,82 @@ async fn unlock_of_a_lock_whose_holder_has_escape_sequences_shows_them_in_its_qu
         .exits(4);
     is_shown(&json.stdout());
     is_shown(&json.stderr());
+}
+
+/// The IDs of the locks in a JSON result, and how many places are unknown, on the primary side.
+fn ids(held: &Value) -> (Vec<&str>, usize) {
+    let side = &held["sides"][0];
+    let ids = side["locks"].as_array().expect("locks").iter();
+    let unknown = side["unknown"].as_array().map_or(0, Vec::len);
+    (
+        ids.filter_map(|lock| lock["info"]["ID"].as_str()).collect(),
+        unknown,
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_of_a_service_that_answers_are_listed_beside_one_that_does_not() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    row(&stage, STATE, "Info", info("11111111-aaaa")).await;
+    let key = "staging/terraform.tfstate.tflock";
+    object(&stage, key, info("22222222-bbbb")).await;
+    object(&stage, "a\u{1b}[8mhidden.tflock", info("33333333-cccc")).await;
+    let locks = ["locks", "--output", "json"];
+    let both = stage.run(&locks).await.exits(0).json();
+    let all = ["11111111-aaaa", "33333333-cccc", "22222222-bbbb"];
+    assert_eq!(ids(&both), (all.to_vec(), 0));
+    is_shown(&stage.run(&["locks"]).await.exits(0).stdout());
+
+    stage
+        .aws
+        .add_fault(Fault::new(FaultKind::Denied).operation("Scan"));
+    let objects = stage.run(&locks).await.exits(3).json();
+    assert_eq!(ids(&objects), (all[1..].to_vec(), 1));
+    let table = stage.run(&["locks"]).await.exits(3).stdout();
+    assert!(
+        table.contains("22222222-bbbb")
+            && table.contains("ca-central-1: locks in DynamoDB are unknown"),
+        "{table}"
+    );
+    let status = stage
+        .run(&["status", "--output", "json"])
+        .await
+        .exits(3)
+        .json();
+    assert_eq!(ids(&status), (all[1..].to_vec(), 1));
+    // An ID that is not among those that could be read may be among the others.
+    let ran = stage
+        .run(&["unlock", "11111111-aaaa", "--yes"])
+        .await
+        .exits(3);
+    assert!(
+        ran.stderr().contains("not all could be read"),
+        "{}",
+        ran.stderr()
+    );
+    let ran = stage
+        .run(&["unlock", "33333333-cccc", "--yes"])
+        .await
+        .exits(3);
+    assert!(
+        ran.stderr().contains("released a\\u{1b}[8mhidden.tflock"),
+        "{}",
+        ran.stderr()
+    );
+
+    stage.aws.clear_faults();
+    let denied = || Fault::new(FaultKind::Denied);
+    stage.aws.add_fault(denied().operation("ListObjectsV2"));
+    let rows = stage.run(&locks).await.exits(3).json();
+    assert_eq!(ids(&rows), (vec!["11111111-aaaa"], 1));
+
+    // One lock that cannot be read hides no other.
+    stage.aws.clear_faults();
+    stage.aws.add_fault(denied().operation("GetObject"));
+    let rest = stage.run(&locks).await.exits(3).json();
+    assert_eq!(ids(&rest), (vec!["11111111-aaaa"], 1));
+    assert_eq!(rest["sides"][0]["unknown"][0]["place"], key);
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read};
 
-use aws_env::{Error, ErrorClass, RegionClients, pages};
+use aws_env::{Error, ErrorClass, RegionClients, list_keys, pages};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::types::ReplicationStatus;
 use aws_smithy_types::DateTime;
@@ -47,19 +47,13 @@ pub(crate) async fn list(clients: &RegionClients, side: &Side) -> Listed {
 }
 
 async fn objects(clients: &RegionClients, side: &Side) -> Result<BTreeSet<String>, Error> {
-    let call = clients.call("S3", "ListObjectsV2", format!("bucket {}", side.bucket));
-    let list = clients.s3.list_objects_v2().bucket(side.bucket.as_str());
-    let pages = match pages(call, list.into_paginator().send()).await {
-        Ok(pages) => pages,
+    let keys = match list_keys(clients, side.bucket.as_str(), "").await {
+        Ok(keys) => keys,
         // What there was before the bucket is made is nothing.
         Err(error) if error.class == ErrorClass::Absent => Vec::new(),
         Err(error) => return Err(error),
     };
-    let keys = pages
-        .into_iter()
-        .flat_map(|page| page.contents.unwrap_or_default())
-        .filter_map(|object| object.key);
-    Ok(keys.filter(|key| may_be_state(key)).collect())
+    Ok(keys.into_iter().filter(|key| may_be_state(key)).collect())
 }
 
 /// Locks, folders that consoles make, and what this project itself writes are no states.

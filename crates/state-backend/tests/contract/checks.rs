@@ -11,8 +11,8 @@ use aws_sdk_s3::types::{
 };
 use report::Silent;
 use state_backend::{
-    Applied, Aspect, Backend, CanaryOptions, Digest, LockKind, RefusalKind, ReleaseError, SideName,
-    Verdict, wanted,
+    Applied, Aspect, Backend, CanaryOptions, Digest, Lock, LockKind, RefusalKind, ReleaseError,
+    SideName, Verdict, wanted,
 };
 
 use crate::{EXAMPLE, Stage};
@@ -264,11 +264,71 @@ async fn lock_both(stage: &Stage, backend: &Backend, id: &str) {
         .expect("the object is written");
 }
 
+async fn listed(backend: &Backend) -> Vec<Lock> {
+    let locks = backend.locks(SideName::Primary).await;
+    assert!(locks.unknown.is_empty(), "{locks:?}");
+    locks.held
+}
+
+/// A key that XML cannot carry, a lock that is none of Terraform's, an empty one, and a row without anything in it.
+pub(crate) async fn odd_locks_are_listed_with_the_others(stage: &Stage) {
+    let backend = bare(stage).await;
+    lock_both(stage, &backend, "1111").await;
+    let clients = stage.env.region(backend.spec().primary.region);
+    let odd = "a\u{1b}[2J/terraform.tfstate";
+    let objects = [
+        (odd.to_owned(), info("3333")),
+        (format!("{odd}.tflock"), info("2222")),
+        ("empty.tflock".to_owned(), String::new()),
+        ("html.tflock".to_owned(), "<html>".to_owned()),
+        (
+            "large.tflock".to_owned(),
+            " ".repeat(70_000) + &info("4444"),
+        ),
+    ];
+    for (key, body) in objects {
+        let put = clients.s3.put_object().bucket(BUCKET).key(key);
+        let put = put.body(body.into_bytes().into()).send().await;
+        put.expect("the object is written");
+    }
+    let row = clients.dynamodb.put_item().table_name(TABLE);
+    let row = row.item("LockID", AttributeValue::S(format!("{BUCKET}/bare")));
+    row.send().await.expect("the row is written");
+
+    let locks = listed(&backend).await;
+    let ids = locks.iter().map(|lock| {
+        let id = lock.info.as_ref().map(|info| info.id.as_str());
+        (lock.place.as_str(), id)
+    });
+    let mut ids: Vec<_> = ids.collect();
+    ids.sort_unstable();
+    let (row, bare) = (
+        format!("{BUCKET}/staging/terraform.tfstate"),
+        format!("{BUCKET}/bare"),
+    );
+    let lock = format!("{odd}.tflock");
+    let mut expected = vec![
+        (lock.as_str(), Some("2222")),
+        (bare.as_str(), None),
+        (row.as_str(), Some("1111")),
+        ("empty.tflock", None),
+        ("html.tflock", None),
+        ("large.tflock", None),
+        ("staging/terraform.tfstate.tflock", Some("1111")),
+    ];
+    expected.sort_unstable();
+    assert_eq!(ids, expected);
+    for lock in &locks {
+        backend.release_exactly(lock).await.expect("released");
+    }
+    assert!(listed(&backend).await.is_empty());
+}
+
 // aws-behaviour: 23
 pub(crate) async fn locks_are_listed_and_released_by_id(stage: &Stage) {
     let backend = bare(stage).await;
     lock_both(stage, &backend, "1111").await;
-    let held = backend.locks(SideName::Primary).await.expect("listed");
+    let held = listed(&backend).await;
     let kinds: Vec<LockKind> = held.iter().map(|lock| lock.kind).collect();
     assert_eq!(kinds, [LockKind::DynamoDb, LockKind::S3]);
     let other = backend.release(SideName::Primary, "2222").await;
@@ -284,14 +344,7 @@ pub(crate) async fn locks_are_listed_and_released_by_id(stage: &Stage) {
             .len(),
         2
     );
-    assert_eq!(
-        backend
-            .locks(SideName::Primary)
-            .await
-            .expect("listed")
-            .len(),
-        0
-    );
+    assert_eq!(listed(&backend).await.len(), 0);
 }
 
 /// The row is replaced by another holder's between looking and releasing: just when the release
@@ -300,7 +353,7 @@ pub(crate) async fn locks_are_listed_and_released_by_id(stage: &Stage) {
 pub(crate) async fn a_lock_that_changed_hands_is_not_released(stage: &Stage) {
     let backend = bare(stage).await;
     lock_both(stage, &backend, "1111").await;
-    let looked = backend.locks(SideName::Primary).await.expect("listed");
+    let looked = listed(&backend).await;
     lock_both(stage, &backend, "2222").await;
     for lock in &looked {
         let released = backend.release_exactly(lock).await;
@@ -309,7 +362,7 @@ pub(crate) async fn a_lock_that_changed_hands_is_not_released(stage: &Stage) {
             "{lock:?}: {released:?}"
         );
     }
-    let held = backend.locks(SideName::Primary).await.expect("listed");
+    let held = listed(&backend).await;
     assert!(
         held.iter()
             .all(|lock| lock.info.as_ref().is_some_and(|info| info.id == "2222")),
@@ -368,14 +421,7 @@ pub(crate) async fn the_state_is_read_with_its_digest(stage: &Stage) {
             .expect("there");
         assert_eq!(copy.digest, comes_to);
     }
-    assert!(
-        backend
-            .locks(SideName::Primary)
-            .await
-            .expect("listed")
-            .is_empty(),
-        "a digest is no lock"
-    );
+    assert!(listed(&backend).await.is_empty(), "a digest is no lock");
 }
 
 // aws-behaviour: 14

@@ -95,6 +95,7 @@ contract! {
     a_global_table_has_its_replica, moto cannot "takes replica updates and shows no replica";
     replication_rules_of_others_stay, moto cannot "forgets that delete markers are replicated";
     locks_are_listed_and_released_by_id;
+    odd_locks_are_listed_with_the_others;
     a_lock_that_changed_hands_is_not_released;
     the_state_is_read_with_its_digest;
     every_state_is_found_and_compared;

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use report::finding::{Finding, Observation, Unobserved};
 use report::{ShellCommand, escape};
 use serde_json::json;
-use state_backend::{Backend, Digest, Lock, LockKind, SideName, Spec, StateCopy};
+use state_backend::{Backend, Digest, Lock, LockKind, Locks, SideName, Spec, StateCopy};
 
 use super::{Context, Diagnosis, unseen};
 
@@ -18,27 +18,29 @@ pub(super) async fn lock(context: Context<'_>, id: Option<&str>) -> Diagnosis {
                 backend.state(SideName::Primary)
             );
             let state: Observation<Option<StateCopy>> = state.map_err(Unobserved::from);
-            match locks {
-                Ok(locks) => {
-                    findings.extend(locks.iter().map(|lock| held(context, lock)));
-                    next.extend(
-                        locks
-                            .iter()
-                            .map(|lock| unlock(context, backend.spec(), lock)),
-                    );
-                    if locks.is_empty() {
-                        let seen = Ok((true, "none is held now: run the command again".to_owned()));
-                        findings.push(Finding::new("lock", "the state", "no lock", seen));
-                    } else if let Some(id) = id {
-                        findings.push(same(&locks, id));
-                    }
-                    findings.push(activity(&locks, state));
-                }
-                Err(error) => {
-                    findings.push(unseen("lock", "the state", error));
-                    findings.push(activity(&[], state));
-                }
+            let Locks { held, unknown } = locks;
+            findings.extend(held.iter().map(|lock| self::held(context, lock)));
+            next.extend(
+                held.iter()
+                    .map(|lock| unlock(context, backend.spec(), lock)),
+            );
+            for unknown in &unknown {
+                let place = unknown.place.as_deref().unwrap_or("the state");
+                let why = Unobserved::because(unknown.describe());
+                findings.push(unseen("lock", place, why));
             }
+            match id {
+                _ if held.is_empty() && unknown.is_empty() => {
+                    let seen = Ok((true, "none is held now: run the command again".to_owned()));
+                    findings.push(Finding::new("lock", "the state", "no lock", seen));
+                }
+                // That a lock is gone is known only of all of them.
+                Some(id) if unknown.is_empty() || named(&held, id) => {
+                    findings.push(same(&held, id));
+                }
+                _ => {}
+            }
+            findings.push(activity(&held, state));
         }
         Err(error) => findings.push(unseen("lock", "the state", error)),
     }
@@ -115,11 +117,13 @@ fn unlock(context: Context<'_>, spec: &Spec, lock: &Lock) -> String {
     )
 }
 
+fn named(locks: &[Lock], id: &str) -> bool {
+    let mut infos = locks.iter().filter_map(|lock| lock.info.as_ref());
+    infos.any(|info| info.id == id)
+}
+
 fn same(locks: &[Lock], id: &str) -> Finding {
-    let held = locks
-        .iter()
-        .any(|lock| lock.info.as_ref().is_some_and(|info| info.id == id));
-    let seen = if held {
+    let seen = if named(locks, id) {
         "it is held still"
     } else {
         "it is gone; the lock above is another one"
