@@ -116,7 +116,14 @@ pub struct IntegrityArgs {
 #[derive(Debug, Args)]
 pub struct UnlockArgs {
     /// The lock's ID, as `locks` and Terraform's error message show it
-    pub id: String,
+    #[arg(required_unless_present = "place")]
+    pub id: Option<String>,
+    /// The place of a lock that has no ID, as `locks` shows it: the row's LockID, or the key of the object
+    #[arg(long, value_name = "PLACE", conflicts_with = "id")]
+    pub place: Option<String>,
+    /// The ID or the place once more: needed where the state was written after the lock was taken
+    #[arg(long, value_name = "ID")]
+    pub confirm: Option<String>,
     /// The region that holds it
     #[arg(long, value_enum, default_value = "primary")]
     pub side: SideArg,

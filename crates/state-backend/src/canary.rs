@@ -112,7 +112,7 @@ impl Backend {
         for side in [SideName::Primary, SideName::Dr] {
             if let Some(problem) = self.lost(side) {
                 return Err(CanaryError::RegionLost {
-                    region: self.spec().side(side).region,
+                    region: self.spec().own_side(side).region,
                     problem: problem.clone(),
                 });
             }
@@ -280,7 +280,7 @@ impl Backend {
     /// before is removed first.
     async fn arrived(&self, body: &[u8]) -> Result<bool, CanaryError> {
         let clients = self.clients(SideName::Dr);
-        let bucket = self.spec().side(SideName::Dr).bucket.as_str();
+        let bucket = self.spec().own_side(SideName::Dr).bucket.as_str();
         let call = call(clients, "GetObject", bucket);
         let answer = match clients.s3.get_object().bucket(bucket).key(KEY).send().await {
             Ok(answer) => answer,

@@ -17,9 +17,27 @@ pub use relation::{Divergence, Relation};
 
 use crate::backend::Backend;
 use crate::health::Health;
-use crate::integrity::Digest;
 use crate::problem::Problem;
 use crate::spec::{Side, SideName};
+
+/// What the lock table's digest row says of the state.
+///
+/// Terraform compares it at every read; a row that does not match makes it wait and then give up
+/// with "state data in S3 does not have the expected content".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Digest {
+    /// The row holds the MD5 of the object.
+    Matches,
+    /// The row holds another one.
+    Differs,
+    /// There is no row: Terraform reads without comparing.
+    Absent,
+    /// DynamoDB is not used for locking.
+    NotUsed,
+    /// The lock table or the object could not be asked.
+    Unknown,
+}
 
 /// A state's object on one side. Its content is never kept: states hold secrets.
 #[derive(Debug, Clone, Serialize)]
@@ -140,6 +158,25 @@ impl Backend {
             .collect();
         states.sort_by_key(|state| state.rank());
         Inventory { time: now, states }
+    }
+
+    /// Reads one state on one side; `None` where the settings have no such side.
+    pub async fn state(&self, side: SideName, state: &StateId) -> Option<SideState> {
+        let side = self.spec().side(side)?;
+        let object = state.object();
+        let (found, digest) = match self.lost(side.name) {
+            Some(problem) => {
+                let problem = problem.clone();
+                (Presence::Unknown { problem }, Digest::Unknown)
+            }
+            None => read::state(self.clients(side.name), side, &object).await,
+        };
+        let side = side.name;
+        Some(SideState {
+            side,
+            found,
+            digest,
+        })
     }
 
     async fn list(&self, side: &Side) -> read::Listed {

@@ -14,7 +14,6 @@ mod backend;
 mod bucket;
 mod canary;
 mod health;
-mod integrity;
 mod inventory;
 mod lock;
 mod metrics;
@@ -32,10 +31,9 @@ pub use apply::{Applied, Step, StepOutcome};
 pub use backend::Backend;
 pub use canary::{Canary, CanaryError, CanaryOptions};
 pub use health::Health;
-pub use integrity::{Digest, StateCopy};
 pub use inventory::{
-    Divergence, Inventory, LastVersion, Presence, Relation, SideState, StateCopies, StateId,
-    StateObject, WORKSPACE_KEY_PREFIX, Workspace,
+    Digest, Divergence, Inventory, LastVersion, Presence, Relation, SideState, StateCopies,
+    StateId, StateObject, WORKSPACE_KEY_PREFIX, Workspace,
 };
 pub use lock::{Lock, LockInfo, LockKind, Locks, Release, ReleaseError, UnknownLocks};
 pub use metrics::{Metric, ReplicationMetrics};

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use std::time::Duration;
+
 use aws_env::{Error, ErrorClass, RegionClients, list_keys, pages};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::types::ReplicationStatus;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::byte_stream::ByteStream;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -90,6 +94,8 @@ pub struct Lock {
     pub is_replica: bool,
     /// The version of the object; null for a row, or where the bucket keeps no versions.
     pub version: Option<String>,
+    /// When it was taken: of an object by S3's clock, of a row by its holder's.
+    pub taken: Option<Timestamp>,
     /// Who holds it; `None` when the content is not Terraform's.
     pub info: Option<LockInfo>,
     /// What a release compares with.
@@ -126,6 +132,21 @@ pub struct UnknownLocks {
     pub place: Option<String>,
     /// Why.
     pub problem: Problem,
+}
+
+impl Lock {
+    /// The key of the object of the state that it locks, by where it is kept: what its Info says of that is anybody's
+    /// word.
+    pub fn state(&self) -> &str {
+        match self.kind {
+            // A bucket's name has no slash.
+            LockKind::DynamoDb => self.place.split_once('/').map_or("", |(_, key)| key),
+            LockKind::S3 => {
+                let place = self.place.as_str();
+                place.strip_suffix(LOCK_OBJECT_SUFFIX).unwrap_or(place)
+            }
+        }
+    }
 }
 
 impl UnknownLocks {
@@ -174,6 +195,24 @@ pub enum ReleaseError {
         /// The row's `LockID`, or the object's key.
         place: String,
     },
+    /// Somebody else released it first.
+    #[error("the lock at {place} is gone: somebody else has released it")]
+    Gone {
+        /// The row's `LockID`, or the object's key.
+        place: String,
+    },
+    /// It came by replication, and is not this side's to release: that of a row would release the other side's.
+    #[error("the lock at {place} is a copy of the other side's, which replication brought here")]
+    Replica {
+        /// The row's `LockID`, or the object's key.
+        place: String,
+    },
+    /// The settings have no such side.
+    #[error("the settings have no {side} side")]
+    NoSide {
+        /// The side that was asked for.
+        side: SideName,
+    },
     /// One lock with this ID was released, the next one was not.
     #[error("released {}, and not the next lock with this ID", released.join(", "))]
     Partly {
@@ -200,7 +239,9 @@ impl Backend {
     /// they are unknown, and it is not asked.
     pub async fn locks(&self, side: SideName) -> Locks {
         let mut locks = Locks::default();
-        let spec = self.spec().side(side);
+        let Some(spec) = self.spec().side(side) else {
+            return locks;
+        };
         if let Some(problem) = self.lost(side) {
             let kinds = spec.table.iter().map(|_| LockKind::DynamoDb);
             locks.unknown = kinds
@@ -232,6 +273,9 @@ impl Backend {
     /// When there is no such lock, it has changed hands meanwhile, or the region cannot be asked, be it only for one of
     /// the two kinds of lock.
     pub async fn release(&self, side: SideName, id: &str) -> Result<Vec<Release>, ReleaseError> {
+        if self.spec().side(side).is_none() {
+            return Err(ReleaseError::NoSide { side });
+        }
         let Locks { held, unknown } = self.locks(side).await;
         let mut released = Vec::new();
         for lock in held {
@@ -278,13 +322,17 @@ impl Backend {
     /// Releases `lock` if it is still as it was when it was listed.
     ///
     /// # Errors
-    /// When it has changed hands meanwhile, or the region cannot be asked.
+    /// When it has changed hands meanwhile, is the other side's, or the region cannot be asked.
     pub async fn release_exactly(&self, lock: &Lock) -> Result<(), ReleaseError> {
-        let clients = self.clients(lock.side);
-        let released = match lock.kind {
-            LockKind::DynamoDb => self.release_row(clients, lock).await,
-            LockKind::S3 => self.release_object(clients, lock).await,
+        if lock.is_replica {
+            let place = lock.place.clone();
+            return Err(ReleaseError::Replica { place });
+        }
+        let Some(side) = self.spec().side(lock.side) else {
+            return Err(ReleaseError::NoSide { side: lock.side });
         };
+        let clients = self.clients(lock.side);
+        let released = remove(clients, side, lock).await;
         tracing::info!(
             region = %clients.region,
             resource = lock.place,
@@ -294,64 +342,119 @@ impl Backend {
         );
         released
     }
-
-    async fn release_row(&self, clients: &RegionClients, lock: &Lock) -> Result<(), ReleaseError> {
-        let Some(table) = &self.spec().side(lock.side).table else {
-            return Ok(());
-        };
-        let call = clients.call("DynamoDB", "DeleteItem", format!("{table} {}", lock.place));
-        let delete = clients
-            .dynamodb
-            .delete_item()
-            .table_name(table.as_str())
-            .key(LOCK_ID, AttributeValue::S(lock.place.clone()));
-        let delete = match &lock.witness {
-            Witness::Info(Some(seen)) => delete
-                .condition_expression("Info = :seen")
-                .expression_attribute_values(":seen", seen.clone()),
-            // A row that is a lock to Terraform, whatever is in it, and still without Info and Digest.
-            Witness::Info(None) | Witness::ETag(_) => delete.condition_expression(
-                "attribute_exists(LockID) AND attribute_not_exists(Info) AND attribute_not_exists(Digest)",
-            ),
-        };
-        delete
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| changed_hands(call.failed(error), lock))
-    }
-
-    async fn release_object(
-        &self,
-        clients: &RegionClients,
-        lock: &Lock,
-    ) -> Result<(), ReleaseError> {
-        let Witness::ETag(seen) = &lock.witness else {
-            return Ok(());
-        };
-        let bucket = self.spec().side(lock.side).bucket.as_str();
-        let call = clients.call("S3", "DeleteObject", format!("{bucket}/{}", lock.place));
-        clients
-            .s3
-            .delete_object()
-            .bucket(bucket)
-            .key(&lock.place)
-            .if_match(seen)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| changed_hands(call.failed(error), lock))
-    }
 }
 
-fn changed_hands(error: Error, lock: &Lock) -> ReleaseError {
-    if error.class == ErrorClass::Conflict {
-        ReleaseError::ChangedHands {
-            place: lock.place.clone(),
+/// Attempts to remove a lock.
+const ATTEMPTS: u32 = 4;
+/// The wait before the second one; each further one waits twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// Removes exactly what was seen. The SDK's own retries are off: when the answer to a removal is lost, its repetition is
+/// refused as if somebody else had taken the lock, and only who knows that there was a first one can tell.
+async fn remove(clients: &RegionClients, side: &Side, lock: &Lock) -> Result<(), ReleaseError> {
+    let mut wait = FIRST_WAIT;
+    let mut may_have_acted = false;
+    for attempt in 1.. {
+        let removed = match &lock.witness {
+            Witness::Info(seen) => remove_row(clients, side, lock, seen.as_ref()).await,
+            Witness::ETag(seen) => remove_object(clients, side, lock, seen).await,
+        };
+        match removed {
+            Ok(()) => break,
+            Err(error) if error.class == ErrorClass::Conflict => {
+                let there = match lock.kind {
+                    LockKind::DynamoDb => row_is_there(clients, side, lock).await?,
+                    LockKind::S3 => object(clients, side, &lock.place).await?.is_some(),
+                };
+                if may_have_acted && !there {
+                    break;
+                }
+                let place = lock.place.clone();
+                return Err(match there {
+                    true => ReleaseError::ChangedHands { place },
+                    false => ReleaseError::Gone { place },
+                });
+            }
+            Err(error) if error.is_transient() && attempt < ATTEMPTS => {
+                may_have_acted |= error.class == ErrorClass::Unreachable;
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+            Err(error) => return Err(error.into()),
         }
-    } else {
-        error.into()
     }
+    Ok(())
+}
+
+async fn remove_row(
+    clients: &RegionClients,
+    side: &Side,
+    lock: &Lock,
+    seen: Option<&AttributeValue>,
+) -> Result<(), Error> {
+    let Some(table) = &side.table else {
+        return Ok(());
+    };
+    let call = clients.call("DynamoDB", "DeleteItem", format!("{table} {}", lock.place));
+    let delete = clients
+        .dynamodb
+        .delete_item()
+        .table_name(table.as_str())
+        .key(LOCK_ID, AttributeValue::S(lock.place.clone()));
+    let delete = match seen {
+        Some(seen) => delete
+            .condition_expression("Info = :seen")
+            .expression_attribute_values(":seen", seen.clone()),
+        // A row that is a lock to Terraform, whatever is in it, and still without Info and Digest.
+        None => delete.condition_expression(
+            "attribute_exists(LockID) AND attribute_not_exists(Info) AND attribute_not_exists(Digest)",
+        ),
+    };
+    let once = aws_sdk_dynamodb::config::Builder::new().retry_config(RetryConfig::disabled());
+    let deleted = delete.customize().config_override(once).send().await;
+    deleted.map(drop).map_err(|error| call.failed(error))
+}
+
+async fn row_is_there(clients: &RegionClients, side: &Side, lock: &Lock) -> Result<bool, Error> {
+    let Some(table) = &side.table else {
+        return Ok(false);
+    };
+    let call = clients.call("DynamoDB", "GetItem", format!("{table} {}", lock.place));
+    let get = clients.dynamodb.get_item().table_name(table.as_str());
+    let get = get.key(LOCK_ID, AttributeValue::S(lock.place.clone()));
+    let answer = get.consistent_read(true).send().await;
+    let answer = answer.map_err(|error| call.failed(error))?;
+    Ok(answer.item.is_some())
+}
+
+async fn remove_object(
+    clients: &RegionClients,
+    side: &Side,
+    lock: &Lock,
+    seen: &str,
+) -> Result<(), Error> {
+    let call = clients.call(
+        "S3",
+        "DeleteObject",
+        format!("{}/{}", side.bucket, lock.place),
+    );
+    let delete = clients.s3.delete_object().bucket(side.bucket.as_str());
+    let delete = delete.key(&lock.place).if_match(seen);
+    let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
+    let deleted = delete.customize().config_override(once).send().await;
+    deleted.map(drop).map_err(|error| match call.failed(error) {
+        // If-Match on an object that is not there is 404, and no other lock stands there.
+        mut error if error.class == ErrorClass::Absent => {
+            error.class = ErrorClass::Conflict;
+            error
+        }
+        error => error,
+    })
+}
+
+/// By S3's clock, to the second.
+pub(crate) fn timestamp(time: DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(time.secs()).ok()
 }
 
 /// `others` is what a row of another side begins with.
@@ -379,6 +482,7 @@ async fn rows(
                 return None;
             }
             let text = seen.as_ref().and_then(|seen| seen.as_s().ok());
+            let info: Option<LockInfo> = text.and_then(|text| serde_json::from_str(text).ok());
             Some(Lock {
                 side,
                 kind: LockKind::DynamoDb,
@@ -386,7 +490,8 @@ async fn rows(
                 is_replica: others.iter().any(|other| place.starts_with(other)),
                 place,
                 version: None,
-                info: text.and_then(|text| serde_json::from_str(text).ok()),
+                taken: info.as_ref().and_then(|info| info.created),
+                info,
                 witness: Witness::Info(seen),
             })
         })
@@ -437,6 +542,7 @@ async fn object(clients: &RegionClients, side: &Side, key: &str) -> Result<Optio
         place: key.to_owned(),
         is_replica: answer.replication_status == Some(ReplicationStatus::Replica),
         version: answer.version_id,
+        taken: answer.last_modified.and_then(timestamp),
         info: content.and_then(|content| serde_json::from_slice(&content).ok()),
         witness: Witness::ETag(seen),
     }))

@@ -102,7 +102,7 @@ impl Backend {
         };
         Metric {
             name: published.name,
-            region: self.spec().side(published.side).region,
+            region: self.spec().own_side(published.side).region,
             value,
             unit: published.unit,
             health: judge(published.name, value),
@@ -116,7 +116,7 @@ impl Backend {
         } = published;
         let clients = self.clients(published.side);
         let spec = self.spec();
-        let target = spec.side(SideName::Dr);
+        let target = spec.own_side(SideName::Dr);
         let dimension =
             |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
         let end = now.as_second();

@@ -1,7 +1,7 @@
 //! The file for `terraform init -backend-config=…`.
 
 use aws_env::Endpoints;
-use settings::{Encryption, Locking, Settings, StateDr};
+use settings::{Encryption, Locking, Settings};
 
 use crate::spec::{SideName, Spec};
 
@@ -15,11 +15,8 @@ impl BackendFile {
     /// The configuration of one side; `None` when there is no such side. With `endpoints` set,
     /// Terraform is told to take them and not to check the account or region against AWS.
     pub fn new(settings: &Settings, side: SideName, endpoints: &Endpoints) -> Option<Self> {
-        if side == SideName::Dr && settings.state.dr == StateDr::None {
-            return None;
-        }
         let spec = Spec::new(settings, "");
-        let side = spec.side(side);
+        let side = spec.side(side)?;
         let Locking { dynamodb, s3 } = settings.state.locking;
         let mut lines = vec![
             ("bucket", quote(side.bucket.as_str())),

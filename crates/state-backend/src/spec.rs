@@ -222,8 +222,13 @@ impl Spec {
         std::iter::once(&self.primary).chain(&self.dr)
     }
 
-    /// The side called `name`; the primary one if there is no DR side.
-    pub fn side(&self, name: SideName) -> &Side {
+    /// The side called `name`; `None` where the settings have no DR side.
+    pub fn side(&self, name: SideName) -> Option<&Side> {
+        self.sides().find(|side| side.name == name)
+    }
+
+    /// The side of a resource, a metric or a lock of this spec, which has it.
+    pub(crate) fn own_side(&self, name: SideName) -> &Side {
         match (name, &self.dr) {
             (SideName::Dr, Some(dr)) => dr,
             _ => &self.primary,

@@ -229,7 +229,7 @@ pub(crate) async fn apply(
     facet: &Facet,
 ) -> Result<(), Error> {
     let table = facet.resource.name.as_str();
-    let side = spec.side(facet.resource.side);
+    let side = spec.own_side(facet.resource.side);
     let call = clients.call("DynamoDB", "UpdateTable", format!("table {table}"));
     let update = clients.dynamodb.update_table().table_name(table);
     let update = match facet.aspect {

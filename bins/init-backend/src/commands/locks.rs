@@ -6,7 +6,7 @@ use report::escape::quoted;
 use report::{Document, Mark, Report, ShellCommand, duration};
 use serde::Serialize;
 use settings::Region;
-use state_backend::{Backend, Lock, LockInfo, Locks, ReleaseError, SideName};
+use state_backend::{Backend, Lock, Locks, Presence, ReleaseError, SideName, StateId};
 
 use crate::args::UnlockArgs;
 
@@ -143,12 +143,8 @@ impl Report for Released {
 pub(crate) async fn release(global: &GlobalArgs, args: &UnlockArgs) -> Result<Exit, Failure> {
     let backend = super::connect(global).await?;
     let side = SideName::from(args.side);
-    if side == SideName::Dr && backend.spec().dr.is_none() {
-        return Err(Failure::new(
-            Exit::Usage,
-            anyhow::anyhow!("failed to release the lock: the settings name no DR region"),
-        )
-        .hint("`init-backend locks` shows what is held, and where"));
+    if backend.spec().side(side).is_none() {
+        return Err(not_released("", ReleaseError::NoSide { side }));
     }
     if let Some(problem) = backend.lost(side) {
         return Err(Failure::new(
@@ -158,42 +154,120 @@ pub(crate) async fn release(global: &GlobalArgs, args: &UnlockArgs) -> Result<Ex
         .hint("`init-backend status` shows which regions answer"));
     }
     let locks = backend.locks(side).await;
-    let asked = locks
-        .held
-        .iter()
-        .filter_map(|lock| lock.info.as_ref())
-        .find(|info| info.id == args.id);
-    if let Some(info) = asked {
-        // Age alone never unlocks: the guide's own apply takes longer than its 15 minutes.
-        cli::confirm(global, &question(&backend, side, info).await)?;
+    let (name, asked): (&str, Vec<&Lock>) = match (&args.id, &args.place) {
+        (Some(id), _) => {
+            let of_id = |lock: &&Lock| lock.info.as_ref().is_some_and(|info| info.id == *id);
+            (id, locks.held.iter().filter(of_id).collect())
+        }
+        (None, Some(place)) => {
+            let at = |lock: &&Lock| lock.place == *place;
+            (place, locks.held.iter().filter(at).collect())
+        }
+        (None, None) => {
+            return Err(not_released(
+                "",
+                ReleaseError::NoSuchLock { id: String::new() },
+            ));
+        }
+    };
+    if let Some(lock) = asked.first() {
+        ask(global, args, name, &backend, lock).await?;
     }
-    let released = backend
-        .release(side, &args.id)
-        .await
-        .map_err(|error| not_released(&args.id, error))?;
+    let released = match (&args.id, asked.as_slice()) {
+        (Some(id), _) => backend.release(side, id).await,
+        (None, []) => Err(ReleaseError::NoSuchLock {
+            id: name.to_owned(),
+        }),
+        (None, [lock, ..]) => backend.release_exactly(lock).await.map(|()| {
+            let lock = (*lock).clone();
+            vec![state_backend::Release { lock }]
+        }),
+    };
+    let released = released.map_err(|error| not_released(name, error))?;
     cli::print(global, &Released { released })?;
     Ok(Exit::Fine)
 }
 
+/// Asks before a lock is released that somebody may hold. Age alone never unlocks: the guide's own apply takes longer
+/// than its 15 minutes. A state that was written since the lock was taken is work going on, or work that was cut off: it
+/// takes more than a yes.
+async fn ask(
+    global: &GlobalArgs,
+    args: &UnlockArgs,
+    name: &str,
+    backend: &Backend,
+    lock: &Lock,
+) -> Result<(), Failure> {
+    let state = backend.state(lock.side, &StateId::new(lock.state())).await;
+    let written = match state.map(|state| state.found) {
+        Some(Presence::Present(object)) => Written::At(object.modified),
+        Some(Presence::Absent | Presence::Deleted(_)) | None => Written::Never,
+        Some(Presence::Unknown { problem }) => Written::Unknown(problem.to_string()),
+    };
+    let question = question(lock, &written);
+    let since = match (&written, lock.taken) {
+        (Written::At(Some(written)), Some(taken)) => *written > taken,
+        _ => false,
+    };
+    if !since {
+        return cli::confirm(global, &question);
+    }
+    match &args.confirm {
+        Some(again) if again == name => Ok(()),
+        Some(_) => Err(Failure::new(
+            Exit::Usage,
+            anyhow::anyhow!("--confirm is not {}", quoted(name)),
+        )),
+        None if global.yes => {
+            let again = ShellCommand::new("init-backend unlock")
+                .word(name)
+                .option("--confirm", name);
+            Err(Failure::new(
+                Exit::Refused,
+                anyhow::anyhow!(
+                    "the state was written after this lock was taken: somebody may be at work"
+                ),
+            )
+            .hint(format!(
+                "ask the holder; if that run is certainly dead, `{again}`"
+            )))
+        }
+        None => cli::confirm_name(global, &question, name),
+    }
+}
+
+/// When a state was last written.
+enum Written {
+    At(Option<Timestamp>),
+    Never,
+    Unknown(String),
+}
+
 /// What somebody has to know before releasing a lock that another holds.
-async fn question(backend: &Backend, side: SideName, info: &LockInfo) -> String {
+fn question(lock: &Lock, written: &Written) -> String {
     let now = cli::now();
-    let held = match info.created {
-        Some(created) => age(created, now),
+    let held = match lock.taken {
+        Some(taken) => age(taken, now),
         None => "an unknown time".to_owned(),
     };
-    let written = match backend.state(side).await {
-        Ok(Some(state)) => match state.modified {
-            Some(time) => format!("the state was last written {} ago", age(time, now)),
-            None => "when the state was last written is not known".to_owned(),
-        },
-        Ok(None) => "the state was never written".to_owned(),
-        Err(error) => format!("the state could not be read ({error})"),
+    let state = quoted(lock.state());
+    let written = match written {
+        Written::At(Some(time)) => {
+            format!("the state {state} was last written {} ago", age(*time, now))
+        }
+        Written::At(None) => format!("when the state {state} was last written is not known"),
+        Written::Never => format!("the state {state} was never written"),
+        Written::Unknown(problem) => format!("the state {state} could not be read ({problem})"),
+    };
+    let (who, operation) = match &lock.info {
+        Some(info) => (quoted(&info.who), quoted(&info.operation)),
+        None => (
+            "Something that is not Terraform".to_owned(),
+            "an unknown purpose".to_owned(),
+        ),
     };
     format!(
-        "{} has held this lock for {held}, for {}; {written}. If that Terraform still runs, releasing it can corrupt the state. Release it?",
-        quoted(&info.who),
-        quoted(&info.operation),
+        "{who} has held this lock for {held}, for {operation}; {written}. If that Terraform still runs, releasing it can corrupt the state. Release it?",
     )
 }
 
@@ -204,6 +278,19 @@ fn not_released(id: &str, error: ReleaseError) -> Failure {
             Exit::Usage,
             "`init-backend locks` shows the IDs that are held; `--side dr` is for those of the DR region"
                 .to_owned(),
+        ),
+        ReleaseError::Gone { .. } => (
+            Exit::Refused,
+            "`init-backend locks` shows what is held now".to_owned(),
+        ),
+        ReleaseError::Replica { .. } => (
+            Exit::Refused,
+            "it ends with the lock that it is a copy of; after the loss of that region nothing on this side waits for it"
+                .to_owned(),
+        ),
+        ReleaseError::NoSide { .. } => (
+            Exit::Usage,
+            "`init-backend locks` shows what is held, and where".to_owned(),
         ),
         ReleaseError::ChangedHands { .. } => (
             Exit::Refused,

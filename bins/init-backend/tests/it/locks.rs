@@ -272,10 +272,14 @@ async fn without_a_dr_side_its_locks_are_nobodys() {
         .exits(2);
     // Nor does an unreadable state keep a lock from being released.
     object(&stage, "staging/terraform.tfstate", "{".into()).await;
-    stage
-        .run(&["unlock", "11111111-aaaa", "--yes"])
-        .await
-        .exits(0);
+    let confirmed = [
+        "unlock",
+        "11111111-aaaa",
+        "--yes",
+        "--confirm",
+        "11111111-aaaa",
+    ];
+    stage.run(&confirmed).await.exits(0);
 }
 
 /// Nothing in what was printed acts on a terminal or makes a line of its own.
@@ -391,4 +395,79 @@ async fn locks_of_a_service_that_answers_are_listed_beside_one_that_does_not() {
     let rest = stage.run(&locks).await.exits(3).json();
     assert_eq!(ids(&rest), (vec!["11111111-aaaa"], 1));
     assert_eq!(rest["sides"][0]["unknown"][0]["place"], key);
+}
+
+const PROD: &str = "env:/prod/net/terraform.tfstate";
+const ID: &str = "9db590f1-b6fe-c5f2-2678-8804f089deba";
+
+// aws-behaviour: 22
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_judged_by_the_state_that_it_locks_and_released_only_knowingly_when_that_was_written()
+ {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    // The other state was written a moment ago; the locked one was never.
+    object(&stage, "staging/terraform.tfstate", "{}".into()).await;
+    let lock = json!({"ID": ID, "Operation": "OperationTypeApply", "Who": "jo@laptop", "Created": "2026-11-22T09:00:00Z"});
+    let row_id = format!("berthcare-terraform-state/{PROD}");
+    row(&stage, &row_id, "Info", lock.to_string()).await;
+    let asked = stage.run(&["unlock", ID]).await.exits(4);
+    let question = asked.stderr();
+    assert!(
+        question.contains(PROD) && question.contains("was never written"),
+        "{question}"
+    );
+    assert!(
+        !question.contains("staging/terraform.tfstate"),
+        "{question}"
+    );
+
+    object(&stage, PROD, "{}".into()).await;
+    let refused = stage.run(&["unlock", ID, "--yes"]).await.exits(4);
+    assert!(
+        refused
+            .stderr()
+            .contains("written after this lock was taken"),
+        "{}",
+        refused.stderr()
+    );
+    stage
+        .run(&["unlock", ID, "--yes", "--confirm", "other"])
+        .await
+        .exits(2);
+    stage
+        .run(&["unlock", ID, "--yes", "--confirm", ID])
+        .await
+        .exits(0);
+}
+
+// aws-behaviour: 48
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_without_an_id_is_released_by_its_place() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let place = "staging/terraform.tfstate.tflock";
+    object(&stage, place, String::new()).await;
+    row(&stage, STATE, "Info", "not JSON".into()).await;
+    stage
+        .run(&["unlock", "--place", "elsewhere", "--yes"])
+        .await
+        .exits(2);
+    stage.run(&["unlock", "--yes"]).await.exits(2);
+    for place in [place, STATE] {
+        stage
+            .run(&["unlock", "--place", place, "--yes"])
+            .await
+            .exits(0);
+    }
+    let held = stage
+        .run(&["locks", "--output", "json"])
+        .await
+        .exits(0)
+        .json();
+    assert_eq!(held["sides"][0]["locks"], json!([]));
 }

@@ -130,7 +130,7 @@ async fn a_lock_is_told_with_its_holder_and_never_released() {
     ran.assert("lock", "wrong", "for \"Apply\", in DynamoDB");
     ran.assert("lock-of-error", "ok", "held still");
     ran.assert("state-activity", "ok", "serial 7");
-    let command = format!("terraform -chdir=terraform/environments/staging force-unlock {ID}");
+    let command = format!("init-backend unlock {ID}");
     assert!(next(&ran).contains(&command), "{ran:?}");
     assert_eq!(ran.code, Some(1));
     assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));

@@ -36,7 +36,7 @@ pub(crate) async fn apply(
         clients,
         bucket: facet.resource.name.as_str(),
     };
-    let side = spec.side(facet.resource.side);
+    let side = spec.own_side(facet.resource.side);
     match facet.aspect {
         Aspect::Exists => target.create(side).await,
         Aspect::Versioning => target.enable_versioning().await,

@@ -6,19 +6,16 @@ use std::io::{self, Read};
 use aws_env::{Error, ErrorClass, RegionClients, list_keys, pages};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::types::ReplicationStatus;
-use aws_smithy_types::DateTime;
 use aws_smithy_types::byte_stream::ByteStream;
 use futures::stream::{StreamExt as _, iter};
-use jiff::Timestamp;
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 use terraform::StateFile;
 use tokio::sync::mpsc;
 
-use super::{LastVersion, Presence, StateObject};
+use super::{Digest, LastVersion, Presence, StateObject};
 use crate::canary;
-use crate::integrity::Digest;
-use crate::lock::{DIGEST_SUFFIX, LOCK_OBJECT_SUFFIX};
+use crate::lock::{DIGEST_SUFFIX, LOCK_OBJECT_SUFFIX, timestamp};
 use crate::problem::Problem;
 use crate::spec::Side;
 use crate::table::LOCK_ID;
@@ -96,7 +93,7 @@ async fn digests(
 }
 
 /// A state on one side, and its digest row.
-pub(crate) type Copy1 = (Presence, Digest);
+pub(crate) type SideCopy = (Presence, Digest);
 
 /// Reads `objects` on one side, each once.
 pub(crate) async fn states(
@@ -104,7 +101,7 @@ pub(crate) async fn states(
     side: &Side,
     listed: &Listed,
     objects: &BTreeSet<String>,
-) -> BTreeMap<String, Copy1> {
+) -> BTreeMap<String, SideCopy> {
     iter(objects)
         .map(|object| async move {
             let found = found(clients, side, listed, object).await;
@@ -114,6 +111,39 @@ pub(crate) async fn states(
         .buffer_unordered(AT_ONCE)
         .collect()
         .await
+}
+
+/// Reads one state, which nobody has listed.
+pub(crate) async fn state(clients: &RegionClients, side: &Side, object: &str) -> SideCopy {
+    let digests = async {
+        let Some(table) = &side.table else {
+            return Ok(None);
+        };
+        let row = format!("{}/{object}{DIGEST_SUFFIX}", side.bucket);
+        let call = clients.call("DynamoDB", "GetItem", format!("{table} {row}"));
+        let get = clients.dynamodb.get_item().table_name(table.as_str());
+        let get = get
+            .key(LOCK_ID, AttributeValue::S(row))
+            .consistent_read(true);
+        let item = match get.send().await {
+            Ok(answer) => answer.item.unwrap_or_default(),
+            Err(error) => match call.failed(error) {
+                error if error.class == ErrorClass::Absent => HashMap::new(),
+                error => return Err(Problem::from(error)),
+            },
+        };
+        let digest = item.get("Digest").and_then(|digest| digest.as_s().ok());
+        let row = digest.map(|digest| (object.to_owned(), digest.clone()));
+        Ok(Some(row.into_iter().collect()))
+    };
+    // As if it had been listed: what is not there is looked for among the versions.
+    let listed = Listed {
+        objects: Ok(BTreeSet::from([object.to_owned()])),
+        digests: digests.await,
+    };
+    let found = found(clients, side, &listed, object).await;
+    let digest = digest_of(&found, object, &listed.digests);
+    (found, digest)
 }
 
 async fn found(clients: &RegionClients, side: &Side, listed: &Listed, object: &str) -> Presence {
@@ -181,10 +211,6 @@ async fn last_version(
             modified: version.modified.and_then(timestamp),
         })
     }))
-}
-
-pub(crate) fn timestamp(time: DateTime) -> Option<Timestamp> {
-    Timestamp::from_second(time.secs()).ok()
 }
 
 /// The object; `None` when it is not there.

@@ -5,9 +5,8 @@ use std::fmt;
 use serde::Serialize;
 use terraform::StateFile;
 
-use super::{Presence, StateObject};
+use super::{Digest, Presence, StateObject};
 use crate::health::Health;
-use crate::integrity::Digest;
 use crate::spec::SideName;
 
 /// How the two copies of a state stand to each other.

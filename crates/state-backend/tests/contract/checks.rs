@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use aws_env::RegionClients;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
     ScalarAttributeType,
@@ -9,10 +10,12 @@ use aws_sdk_s3::types::{
     ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
     ServerSideEncryptionRule, Tag,
 };
+use futures::future::join_all;
+use local_aws::{Fault, FaultKind};
 use report::Silent;
 use state_backend::{
-    Applied, Aspect, Backend, CanaryOptions, Digest, Lock, LockKind, RefusalKind, ReleaseError,
-    SideName, Verdict, wanted,
+    Applied, Aspect, Backend, CanaryOptions, Digest, Lock, LockKind, Presence, RefusalKind,
+    ReleaseError, SideName, StateId, Verdict, wanted,
 };
 
 use crate::{EXAMPLE, Stage};
@@ -94,7 +97,7 @@ pub(crate) async fn a_weaker_bucket_is_strengthened(stage: &Stage) {
     let backend = stage.backend().await;
     let s3 = stage
         .env
-        .region(backend.spec().side(SideName::Dr).region)
+        .region(backend.spec().dr.as_ref().expect("a DR side").region)
         .s3;
     s3.create_bucket()
         .bucket(DR_BUCKET)
@@ -122,7 +125,7 @@ pub(crate) async fn a_stricter_bucket_is_not_weakened(stage: &Stage) {
     let backend = stage.backend().await;
     let s3 = stage
         .env
-        .region(backend.spec().side(SideName::Dr).region)
+        .region(backend.spec().dr.as_ref().expect("a DR side").region)
         .s3;
     s3.create_bucket()
         .bucket(DR_BUCKET)
@@ -172,6 +175,11 @@ pub(crate) async fn a_table_that_is_no_lock_table_is_refused(stage: &Stage) {
 }
 
 async fn create_table(stage: &Stage, key: &str) {
+    let primary = stage.env.region("ca-central-1".parse().expect("a region"));
+    create_table_in(&primary, key).await;
+}
+
+async fn create_table_in(clients: &RegionClients, key: &str) {
     let attribute = AttributeDefinition::builder()
         .attribute_name(key)
         .attribute_type(ScalarAttributeType::S)
@@ -182,9 +190,7 @@ async fn create_table(stage: &Stage, key: &str) {
         .key_type(KeyType::Hash)
         .build()
         .expect("complete");
-    stage
-        .env
-        .region("ca-central-1".parse().expect("a region"))
+    clients
         .dynamodb
         .create_table()
         .table_name(TABLE)
@@ -196,15 +202,20 @@ async fn create_table(stage: &Stage, key: &str) {
         .expect("created");
 }
 
+fn global_table() -> String {
+    EXAMPLE
+        .replace("strategy = \"replication\"", "strategy = \"global-table\"")
+        .replace("lock_table = \"berthcare-terraform-locks-dr\"\n", "")
+}
+
 // aws-behaviour: 25
 pub(crate) async fn a_global_table_has_its_replica(stage: &Stage) {
-    let config = EXAMPLE
-        .replace("strategy = \"replication\"", "strategy = \"global-table\"")
-        .replace("lock_table = \"berthcare-terraform-locks-dr\"\n", "");
-    let backend = stage.backend_of(&config).await;
+    let backend = stage.backend_of(&global_table()).await;
     let applied = apply(&backend).await;
     assert!(applied.is_complete(), "{:#?}", applied.first_problem());
-    let dr = stage.env.region(backend.spec().side(SideName::Dr).region);
+    let dr = stage
+        .env
+        .region(backend.spec().dr.as_ref().expect("a DR side").region);
     dr.dynamodb
         .describe_table()
         .table_name(TABLE)
@@ -239,8 +250,8 @@ async fn bare(stage: &Stage) -> Backend {
     backend
 }
 
-async fn lock_both(stage: &Stage, backend: &Backend, id: &str) {
-    let clients = stage.env.region(backend.spec().primary.region);
+/// The lock of the primary side's state, wherever the table is.
+async fn put_row(clients: &RegionClients, id: &str) {
     clients
         .dynamodb
         .put_item()
@@ -253,6 +264,11 @@ async fn lock_both(stage: &Stage, backend: &Backend, id: &str) {
         .send()
         .await
         .expect("the row is written");
+}
+
+async fn lock_both(stage: &Stage, backend: &Backend, id: &str) {
+    let clients = stage.env.region(backend.spec().primary.region);
+    put_row(&clients, id).await;
     clients
         .s3
         .put_object()
@@ -374,34 +390,37 @@ pub(crate) async fn a_lock_that_changed_hands_is_not_released(stage: &Stage) {
 // aws-behaviour: 24
 pub(crate) async fn the_state_is_read_with_its_digest(stage: &Stage) {
     let backend = bare(stage).await;
-    assert!(
-        backend
-            .state(SideName::Primary)
-            .await
-            .expect("read")
-            .is_none()
-    );
+    let state = StateId::new("staging/terraform.tfstate");
+    let read = || async {
+        let copy = backend.state(SideName::Primary, &state).await;
+        copy.expect("a primary side")
+    };
+    assert!(matches!(read().await.found, Presence::Absent));
     let clients = stage.env.region(backend.spec().primary.region);
-    let state = r#"{"version":4,"terraform_version":"1.11.4","serial":7,"lineage":"l","resources":[{},{}]}"#;
+    let content =
+        r#"{"version":4,"terraform_version":"1.11.4","serial":7,"lineage":"l","resources":[]}"#;
     clients
         .s3
         .put_object()
         .bucket(BUCKET)
         .key("staging/terraform.tfstate")
-        .body(state.as_bytes().to_vec().into())
+        .body(content.as_bytes().to_vec().into())
         .send()
         .await
         .expect("put");
-    let copy = backend
-        .state(SideName::Primary)
-        .await
-        .expect("read")
-        .expect("there");
-    assert_eq!(
-        (copy.serial, copy.resources, copy.digest),
-        (7, 2, Digest::Absent)
-    );
-    for (digest, comes_to) in [(copy.md5.as_str(), Digest::Matches), ("0", Digest::Differs)] {
+    let copy = read().await;
+    assert_eq!(copy.digest, Digest::Absent);
+    let found = match copy.found {
+        Presence::Present(object) => Some(object),
+        _ => None,
+    };
+    let object = found.expect("there");
+    let content = object.content.as_ref().expect("a state");
+    assert_eq!((content.serial(), content.lineage()), (7, "l"));
+    for (digest, comes_to) in [
+        (object.md5.as_str(), Digest::Matches),
+        ("0", Digest::Differs),
+    ] {
         clients
             .dynamodb
             .put_item()
@@ -414,14 +433,66 @@ pub(crate) async fn the_state_is_read_with_its_digest(stage: &Stage) {
             .send()
             .await
             .expect("the row is written");
-        let copy = backend
-            .state(SideName::Primary)
-            .await
-            .expect("read")
-            .expect("there");
-        assert_eq!(copy.digest, comes_to);
+        assert_eq!(read().await.digest, comes_to);
     }
-    assert!(listed(&backend).await.is_empty(), "a digest is no lock");
+    let locks = backend.locks(SideName::Primary).await;
+    assert!(
+        locks.held.is_empty() && locks.unknown.is_empty(),
+        "a digest is no lock: {locks:?}"
+    );
+}
+
+/// The first answer is lost after AWS has acted: the second attempt is refused as if somebody else had been there.
+pub(crate) async fn a_release_whose_answer_is_lost_is_done(stage: &Stage) {
+    let backend = bare(stage).await;
+    lock_both(stage, &backend, "1111").await;
+    for operation in ["DeleteItem", "DeleteObject"] {
+        let lost = Fault::new(FaultKind::ResponseLost)
+            .operation(operation)
+            .times(1);
+        stage.aws.add_fault(lost);
+    }
+    let released = backend
+        .release(SideName::Primary, "1111")
+        .await
+        .expect("released");
+    assert_eq!(released.len(), 2);
+    let locks = backend.locks(SideName::Primary).await;
+    assert!(locks.held.is_empty(), "{locks:?}");
+}
+
+pub(crate) async fn of_many_releases_of_one_lock_exactly_one_succeeds(stage: &Stage) {
+    let backend = bare(stage).await;
+    lock_both(stage, &backend, "1111").await;
+    let held = backend.locks(SideName::Primary).await.held;
+    for lock in &held {
+        let releases = (0..20).map(|_| backend.release_exactly(lock));
+        let ended = join_all(releases).await;
+        let done = ended.iter().filter(|released| released.is_ok()).count();
+        assert_eq!(done, 1, "{:?}: {ended:?}", lock.kind);
+        let gone = |released: &&Result<(), ReleaseError>| {
+            matches!(released, Err(ReleaseError::Gone { .. }))
+        };
+        assert_eq!(ended.iter().filter(gone).count(), 19, "{ended:?}");
+    }
+}
+
+// aws-behaviour: 47
+pub(crate) async fn a_row_of_the_other_side_is_never_released(stage: &Stage) {
+    let backend = stage.backend_of(&global_table()).await;
+    // The replica of the table, as DynamoDB brings it there.
+    let dr = stage
+        .env
+        .region(backend.spec().dr.as_ref().expect("a DR side").region);
+    create_table_in(&dr, "LockID").await;
+    put_row(&dr, "1111").await;
+    let refused = backend.release(SideName::Dr, "1111").await;
+    assert!(
+        matches!(refused, Err(ReleaseError::Replica { .. })),
+        "{refused:?}"
+    );
+    let held = backend.locks(SideName::Dr).await.held;
+    assert_eq!(held.len(), 1, "the row is there still");
 }
 
 // aws-behaviour: 14

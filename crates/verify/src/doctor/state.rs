@@ -4,7 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use report::finding::{Finding, Observation, Unobserved};
 use report::{ShellCommand, escape};
 use serde_json::json;
-use state_backend::{Backend, Digest, Lock, LockKind, Locks, SideName, Spec, StateCopy};
+use state_backend::{
+    Backend, Digest, Lock, LockKind, Locks, Presence, SideName, SideState, Spec, StateId,
+    StateObject,
+};
 
 use super::{Context, Diagnosis, unseen};
 
@@ -13,17 +16,9 @@ pub(super) async fn lock(context: Context<'_>, id: Option<&str>) -> Diagnosis {
     let mut next = Vec::new();
     match Backend::connect(context.settings, context.regions).await {
         Ok(backend) => {
-            let (locks, state) = tokio::join!(
-                backend.locks(SideName::Primary),
-                backend.state(SideName::Primary)
-            );
-            let state: Observation<Option<StateCopy>> = state.map_err(Unobserved::from);
-            let Locks { held, unknown } = locks;
+            let Locks { held, unknown } = backend.locks(SideName::Primary).await;
             findings.extend(held.iter().map(|lock| self::held(context, lock)));
-            next.extend(
-                held.iter()
-                    .map(|lock| unlock(context, backend.spec(), lock)),
-            );
+            next.extend(held.iter().map(|lock| unlock(backend.spec(), lock)));
             for unknown in &unknown {
                 let place = unknown.place.as_deref().unwrap_or("the state");
                 let why = Unobserved::because(unknown.describe());
@@ -40,7 +35,17 @@ pub(super) async fn lock(context: Context<'_>, id: Option<&str>) -> Diagnosis {
                 }
                 _ => {}
             }
-            findings.push(activity(&held, state));
+            // Each state that is locked, for itself: what another one has seen proves nothing.
+            let mut states: Vec<&str> = held.iter().map(Lock::state).collect();
+            states.sort_unstable();
+            states.dedup();
+            if states.is_empty() {
+                states.push(&backend.spec().key);
+            }
+            for state in states {
+                let seen = object(&backend, state).await;
+                findings.push(activity(state, &held, seen));
+            }
         }
         Err(error) => findings.push(unseen("lock", "the state", error)),
     }
@@ -88,15 +93,14 @@ fn age(now: Timestamp, then: Timestamp) -> String {
 }
 
 /// How the lock is released. What is not from Terraform gets no command: its ID is whatever somebody wrote there.
-fn unlock(context: Context<'_>, spec: &Spec, lock: &Lock) -> String {
+/// `terraform force-unlock` would do it only in the folder and the workspace of that state.
+fn unlock(spec: &Spec, lock: &Lock) -> String {
     if let Some(info) = lock.info.as_ref().filter(|info| info.has_terraforms_id()) {
-        return context
-            .terraform()
-            .words("force-unlock")
+        return ShellCommand::new("init-backend unlock")
             .word(&info.id)
             .into();
     }
-    let side = spec.side(lock.side);
+    let side = &spec.primary;
     let place = match (lock.kind, &side.table) {
         (LockKind::DynamoDb, Some(table)) => {
             let row = escape::quoted(&lock.place);
@@ -136,92 +140,139 @@ fn same(locks: &[Lock], id: &str) -> Finding {
     )
 }
 
+/// The state's object in the primary region.
+async fn object(backend: &Backend, state: &str) -> Observation<Option<StateObject>> {
+    let found = backend.state(SideName::Primary, &StateId::new(state)).await;
+    match found.map(|state| state.found) {
+        Some(Presence::Present(object)) => Ok(Some(object)),
+        Some(Presence::Unknown { problem }) => Err(Unobserved::because(problem.to_string())),
+        Some(Presence::Deleted(_) | Presence::Absent) | None => Ok(None),
+    }
+}
+
 /// Whether the holder has written since it took the lock.
-fn activity(locks: &[Lock], state: Observation<Option<StateCopy>>) -> Finding {
-    let taken = locks
-        .iter()
-        .filter_map(|lock| lock.info.as_ref()?.created)
-        .min();
-    let seen = state.map(|state| {
-        let Some(state) = state else {
+fn activity(state: &str, locks: &[Lock], object: Observation<Option<StateObject>>) -> Finding {
+    let locks = locks.iter().filter(|lock| lock.state() == state);
+    let taken = locks.filter_map(|lock| lock.taken).min();
+    let seen = object.map(|object| {
+        let Some(object) = object else {
             return (true, "nothing was written yet".to_owned());
         };
-        let written = state
+        let written = object
             .modified
             .map_or_else(|| "at an unknown time".to_owned(), |time| time.to_string());
-        let since = match (state.modified, taken) {
+        let since = match (object.modified, taken) {
             (Some(modified), Some(taken)) if modified > taken => ": since the lock was taken",
             (Some(_), Some(_)) => {
                 ": nothing since the lock was taken, which an apply need not do until its end"
             }
             _ => "",
         };
-        (
-            true,
-            format!("serial {}, written {written}{since}", state.serial),
-        )
+        let serial = match &object.content {
+            Ok(content) => format!("serial {}", content.serial()),
+            Err(why) => format!("no state ({why})"),
+        };
+        (true, format!("{serial}, written {written}{since}"))
     });
-    Finding::new(
-        "state-activity",
-        "the state",
-        "when it was written last",
-        seen,
-    )
+    Finding::new("state-activity", state, "when it was written last", seen)
 }
 
 pub(super) async fn digest(context: Context<'_>) -> Diagnosis {
-    let expected = "the digest of the lock table is that of the state";
+    let mut findings = Vec::new();
     let mut next = Vec::new();
-    let finding = match Backend::connect(context.settings, context.regions).await {
-        Ok(backend) => match backend.state(SideName::Primary).await {
-            Ok(Some(state)) => {
-                let side = &backend.spec().primary;
-                let place = format!("{}/{}", side.bucket, backend.spec().key);
-                let (right, seen) = match state.digest {
-                    Digest::Matches => (true, "they are the same: run the command again"),
-                    Digest::Absent => (true, "there is none: Terraform reads without comparing"),
-                    Digest::Unknown => (false, "it could not be asked"),
-                    Digest::NotUsed => (true, "no lock table is used"),
-                    Digest::Differs => (false, "they differ"),
-                };
-                if let (Digest::Differs, Some(table)) = (state.digest, &side.table) {
-                    let time = state
-                        .modified
-                        .map_or_else(|| "an unknown time".to_owned(), |time| time.to_string());
-                    let versions = ShellCommand::new("aws s3api list-object-versions")
-                        .option("--bucket", side.bucket.as_str())
-                        .option("--prefix", &backend.spec().key)
-                        .option("--region", side.region.as_str())
-                        .comment(format!(
-                            "is serial {} of {time} the state you want?",
-                            state.serial
-                        ));
-                    let item = json!({
-                        "LockID": {"S": format!("{place}-md5")},
-                        "Digest": {"S": state.md5},
-                    });
-                    let put = ShellCommand::new("aws dynamodb put-item")
-                        .option("--table-name", table.as_str())
-                        .option("--region", side.region.as_str())
-                        .option("--item", item.to_string());
-                    next.extend([versions.into(), put.into()]);
+    match Backend::connect(context.settings, context.regions).await {
+        Ok(backend) => {
+            let states = backend.inventory(context.at).await.states;
+            // The error does not say which state it is about: all whose row is of other content, and the settings' own.
+            for state in &states {
+                let copies = state.copies.iter();
+                let primary = copies.filter(|copy| copy.side == SideName::Primary);
+                for copy in primary {
+                    let id = &state.state;
+                    if copy.digest == Digest::Differs || id.object() == backend.spec().key {
+                        findings.push(row(backend.spec(), id, copy));
+                        next.extend(correction(backend.spec(), id, copy));
+                    }
                 }
-                Finding::new("state-digest", place, expected, Ok((right, seen.to_owned())))
-                    .fix("wait a minute and try again; then make sure which state is the right one, and only then write its digest")
             }
-            Ok(None) => {
-                let seen = Err(Unobserved::absent("there is no state in the bucket"));
-                Finding::new("state-digest", "the state", expected, seen)
-            }
-            Err(error) => unseen("state-digest", "the state", error),
-        },
-        Err(error) => unseen("state-digest", "the state", error),
-    };
+        }
+        Err(error) => findings.push(unseen("state-digest", "the state", error)),
+    }
     Diagnosis {
         trouble: "state-digest",
         meaning: "The state that S3 has is not the one whose digest Terraform noted: a write was cut off between the \
                   two, or one of them was replaced by hand or by a failover.",
-        findings: vec![finding],
+        findings,
         next,
     }
+}
+
+/// Whether a state's digest row is that of its object.
+fn row(spec: &Spec, state: &StateId, copy: &SideState) -> Finding {
+    let place = format!("{}/{state}", spec.primary.bucket);
+    let seen = match (&copy.found, copy.digest) {
+        (Presence::Unknown { problem }, _) => Err(Unobserved::because(problem.to_string())),
+        (_, Digest::Unknown) => Err(Unobserved::because("the lock table could not be asked")),
+        (Presence::Absent | Presence::Deleted(_), Digest::Differs) => {
+            Ok((false, "there is a row, and no state".to_owned()))
+        }
+        (Presence::Absent | Presence::Deleted(_), _) => {
+            Err(Unobserved::absent("there is no state in the bucket"))
+        }
+        (Presence::Present(_), digest) => Ok(match digest {
+            Digest::Differs => (false, "they differ".to_owned()),
+            Digest::Absent => (
+                true,
+                "there is none: Terraform reads without comparing".to_owned(),
+            ),
+            Digest::NotUsed => (true, "no lock table is used".to_owned()),
+            Digest::Matches | Digest::Unknown => {
+                (true, "they are the same: run the command again".to_owned())
+            }
+        }),
+    };
+    let expected = "the digest of the lock table is that of the state";
+    Finding::new("state-digest", place, expected, seen)
+        .fix("wait a minute and try again; then make sure which state is the right one, and only then write its digest")
+}
+
+/// How a person looks at the versions, and makes the row that of the object.
+fn correction(spec: &Spec, state: &StateId, copy: &SideState) -> Vec<String> {
+    let side = &spec.primary;
+    let (Digest::Differs, Some(table)) = (copy.digest, &side.table) else {
+        return Vec::new();
+    };
+    let versions = ShellCommand::new("aws s3api list-object-versions")
+        .option("--bucket", side.bucket.as_str())
+        .option("--prefix", state.object())
+        .option("--region", side.region.as_str());
+    let Presence::Present(object) = &copy.found else {
+        return vec![
+            versions
+                .comment("is one of them the state you want?")
+                .into(),
+        ];
+    };
+    let time = object
+        .modified
+        .map_or_else(|| "an unknown time".to_owned(), |time| time.to_string());
+    let which = match &object.content {
+        Ok(content) => format!(
+            "is serial {} of {time} the state you want?",
+            content.serial()
+        ),
+        Err(_) => format!("the newest, of {time}, is no state"),
+    };
+    let item = json!({
+        "LockID": {"S": format!("{}/{state}-md5", side.bucket)},
+        "Digest": {"S": object.md5},
+    });
+    let put = ShellCommand::new("aws dynamodb put-item")
+        .option("--table-name", table.as_str())
+        .option("--region", side.region.as_str())
+        .option("--item", item.to_string());
+    let put = object.content.is_ok().then(|| put.into());
+    std::iter::once(versions.comment(which).into())
+        .chain(put)
+        .collect()
 }
