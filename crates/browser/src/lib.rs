@@ -1,6 +1,6 @@
 //! A headless Chromium for tests of pages: pictures, measurements, print.
 //!
-//! It reads only what it is handed, reaches no network, and keeps nothing. Machines without it skip such tests:
+//! It reads only what it is handed, reaches nothing beyond this machine, and keeps nothing. Machines without it skip such tests:
 //!
 //! ```no_run
 //! # fn show() -> Result<(), browser::BrowserError> {
@@ -151,6 +151,34 @@ impl Browser {
         made(&file, "a PDF", &output)
     }
 
+    /// What a page says in an element of the class `answer`, loaded from `url` like any page of the web, with `hosts` for
+    /// the names that lead somewhere; all others lead nowhere. `None` where it says nothing; the second is the whole page as
+    /// it is in the end.
+    ///
+    /// # Errors
+    /// When the browser does not start.
+    pub fn visit(
+        &self,
+        url: &str,
+        hosts: &[(&str, &str)],
+    ) -> Result<(Option<String>, String), BrowserError> {
+        let folder = folder()?;
+        let mut rules: Vec<String> = hosts
+            .iter()
+            .map(|(name, address)| format!("MAP {name} {address}"))
+            .collect();
+        rules.push("MAP * ~NOTFOUND".to_owned());
+        rules.push("EXCLUDE 127.0.0.1".to_owned());
+        let rules = format!("--host-resolver-rules={}", rules.join(", "));
+        let arguments = ["--dump-dom", "--virtual-time-budget=20000"];
+        let output = self.start(folder.path(), &rules, url, false, &arguments)?;
+        let dom = String::from_utf8_lossy(&output.stdout).into_owned();
+        let answer = dom
+            .rsplit_once("class=\"answer\">")
+            .map(|(_, rest)| plain(rest.split_once("</").unwrap_or_default().0));
+        Ok((answer, dom))
+    }
+
     /// What `script`, the body of an async function, returns as text about a page in a view. The script finds the
     /// page's window as `page`; it is not subject to the page's own policy for scripts.
     ///
@@ -180,11 +208,7 @@ impl Browser {
             .ok_or_else(|| nothing(&String::from_utf8_lossy(&output.stderr)))?;
         let (_, rest) = rest.split_once('>').unwrap_or_default();
         let (text, _) = rest.split_once("</output>").unwrap_or_default();
-        let text = text
-            .replace("&lt;", "<")
-            .replace("&gt;", ">")
-            .replace("&nbsp;", "\u{a0}")
-            .replace("&amp;", "&");
+        let text = plain(text);
         if dom.contains("<output class=\"answer\">") {
             Ok(text)
         } else {
@@ -205,13 +229,26 @@ impl Browser {
             path: page.clone(),
             source,
         })?;
+        let url = format!("file://{}", page.display());
+        let nowhere = "--host-resolver-rules=MAP * ~NOTFOUND";
+        self.start(folder, nowhere, &url, dark, arguments)
+    }
+
+    fn start(
+        &self,
+        folder: &Path,
+        hosts: &str,
+        url: &str,
+        dark: bool,
+        arguments: &[&str],
+    ) -> Result<Output, BrowserError> {
         let profile = folder.join("profile");
         let scheme = if dark { 0 } else { 1 };
         let mut command = Command::new(&self.program);
         command
             .args([
                 "--headless=new",
-                // Root has no sandbox; the only page is the one handed in.
+                // Root has no sandbox; the only pages are the ones handed in.
                 "--no-sandbox",
                 "--disable-gpu",
                 "--disable-quic",
@@ -222,12 +259,12 @@ impl Browser {
                 "--no-first-run",
                 "--no-default-browser-check",
                 "--hide-scrollbars",
-                "--host-resolver-rules=MAP * ~NOTFOUND",
+                hosts,
             ])
             .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
             .arg(format!("--user-data-dir={}", profile.display()))
             .args(arguments)
-            .arg(format!("file://{}", page.display()))
+            .arg(url)
             .env("HOME", folder)
             .stdin(Stdio::null());
         command.output().map_err(|source| BrowserError::File {
@@ -236,6 +273,14 @@ impl Browser {
             source,
         })
     }
+}
+
+/// Text as it was before it was written into HTML.
+fn plain(html: &str) -> String {
+    html.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&nbsp;", "\u{a0}")
+        .replace("&amp;", "&")
 }
 
 fn folder() -> Result<tempfile::TempDir, BrowserError> {

@@ -18,6 +18,8 @@ pub(crate) enum Problem {
     Denied,
     /// Another region that the request needs cannot be reached: a copy's source, a new bucket's home.
     OtherRegionDown,
+    /// The signature's scope is none.
+    MalformedScope,
     /// The request is larger than what the proxy keeps in memory.
     TooLarge,
     /// The emulator behind the proxy does not answer.
@@ -58,6 +60,13 @@ impl Problem {
             (Self::Denied, Json | Cbor) => (StatusCode::BAD_REQUEST, "AccessDeniedException"),
             (Self::Denied, RestJson) => (StatusCode::FORBIDDEN, "AccessDeniedException"),
             (Self::OtherRegionDown, _) => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+            (Self::MalformedScope, S3) => (StatusCode::BAD_REQUEST, "AuthorizationHeaderMalformed"),
+            (Self::MalformedScope, Json | Cbor | RestJson) => {
+                (StatusCode::BAD_REQUEST, "IncompleteSignatureException")
+            }
+            (Self::MalformedScope, Query | RestXml) => {
+                (StatusCode::BAD_REQUEST, "IncompleteSignature")
+            }
             (Self::TooLarge, _) => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
             (Self::BaseUnreachable, _) => (StatusCode::BAD_GATEWAY, "BaseUnreachable"),
             (Self::PreconditionFailed, _) => {
@@ -80,6 +89,9 @@ impl Problem {
             (Self::Internal, _) => "We encountered an internal error. Please try again.",
             (Self::Denied, _) => "Access Denied",
             (Self::OtherRegionDown, _) => "A region that this request needs cannot be reached.",
+            (Self::MalformedScope, _) => {
+                "The authorization header is malformed: region and service are letters, digits and hyphens."
+            }
             (Self::TooLarge, _) => "The request is larger than local-aws keeps in memory.",
             (Self::BaseUnreachable, _) => "The emulator behind local-aws does not answer.",
             (Self::PreconditionFailed, _) => {

@@ -56,6 +56,9 @@ pub struct LogPage {
     pub next: u64,
 }
 
+/// The header with the token that control pages want.
+pub(crate) const TOKEN: &str = "x-local-aws-token";
+
 /// What the paths of all routes begin with: `_` begins no bucket's name.
 pub(crate) const PREFIX: &str = "/_local-aws/";
 

@@ -1,8 +1,6 @@
 //! The emulator behind the proxy.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,6 +14,7 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::bucket::Rules;
 use crate::error::StartError;
+use crate::secret::Secret;
 
 mod container;
 mod process;
@@ -74,6 +73,41 @@ impl FromStr for Base {
     }
 }
 
+/// A service whose customers' code an emulator can run, as processes of this machine with the rights of the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Execution {
+    /// Functions of Lambda.
+    Lambda,
+    /// Scripts of Glue's jobs.
+    Glue,
+}
+
+impl fmt::Display for Execution {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Lambda => "lambda",
+            Self::Glue => "glue",
+        })
+    }
+}
+
+/// Not the name of a service whose code can be run.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} runs no code here: those that can are lambda and glue")]
+pub struct UnknownExecution(String);
+
+impl FromStr for Execution {
+    type Err = UnknownExecution;
+
+    fn from_str(text: &str) -> Result<Self, UnknownExecution> {
+        match text {
+            "lambda" => Ok(Self::Lambda),
+            "glue" => Ok(Self::Glue),
+            other => Err(UnknownExecution(other.to_owned())),
+        }
+    }
+}
+
 /// How long a base may take from its start to its first answer. Measured: 0.2 to 1 s; a loaded machine
 /// with two cores needs several times that.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -84,7 +118,7 @@ pub(crate) struct Running {
     /// What the proxy has to add.
     pub(crate) rules: Rules,
     /// What it wants to hear from who asks it; `None` where it was not started here.
-    pub(crate) secret: Option<String>,
+    pub(crate) secret: Option<Secret>,
     /// Whether it wants to know which regions are down: see `replication.py`.
     pub(crate) holds_replication: bool,
     kept: Kept,
@@ -134,22 +168,18 @@ pub(crate) struct Places {
 pub(crate) struct Wanted {
     /// The port that URLs in its answers lead to.
     pub(crate) proxy_port: u16,
-    /// Whether it may run the code of functions as processes of its own.
-    pub(crate) executors: bool,
+    /// Whose code it may run as processes of its own.
+    pub(crate) executions: Vec<Execution>,
     /// Known to the proxy and to the emulator, and to nobody else.
-    pub(crate) secret: String,
+    pub(crate) secret: Secret,
 }
 
 impl Wanted {
-    pub(crate) fn new(proxy_port: u16, executors: bool) -> Result<Self, StartError> {
-        let mut random = [0; 16];
-        File::open("/dev/urandom")
-            .and_then(|mut source| source.read_exact(&mut random))
-            .map_err(|source| StartError::Secret { source })?;
-        let secret = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    pub(crate) fn new(proxy_port: u16, executions: Vec<Execution>) -> Result<Self, StartError> {
+        let secret = Secret::random().map_err(|source| StartError::Secret { source })?;
         Ok(Self {
             proxy_port,
-            executors,
+            executions,
             secret,
         })
     }
@@ -162,6 +192,14 @@ impl Base {
         places: &Places,
         wanted: Wanted,
     ) -> Result<Running, StartError> {
+        // All others would run it in containers, and no engine is told to them.
+        let runs_code = matches!(self, Self::Ministack | Self::Docker);
+        if let (false, Some(execution)) = (runs_code, wanted.executions.first()) {
+            return Err(StartError::NoExecution {
+                base: self.to_string(),
+                service: execution.to_string(),
+            });
+        }
         let process = async |package: Package| {
             let python = venv::prepare(package, places).await?;
             Process::start(&python, package.bootstrap, &wanted)

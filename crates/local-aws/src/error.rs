@@ -72,6 +72,14 @@ pub enum StartError {
         /// What the system answered.
         source: io::Error,
     },
+    /// The base runs no code of this service.
+    #[error("have {base} run the code of {service}: only ministack and docker do that")]
+    NoExecution {
+        /// As [`crate::Base`] prints it.
+        base: String,
+        /// As [`crate::Execution`] prints it.
+        service: String,
+    },
     /// The child process could not be run.
     #[error("run the emulator")]
     Child {

@@ -1,5 +1,6 @@
 //! One running local AWS.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,13 +8,15 @@ use directories::ProjectDirs;
 use tokio::task::JoinHandle;
 
 use crate::bucket::UnknownAccount;
-use crate::emulator::{Base, Places, Running, Wanted};
+use crate::control::Control;
+use crate::emulator::{Base, Execution, Places, Running, Wanted};
 use crate::error::StartError;
 use crate::fault::{Fault, FaultId, Faults};
 use crate::log::{Log, LogEntry};
 use crate::proxy::{self, Proxy};
 use crate::rds::{Rds, RdsOptions};
 use crate::region::RegionState;
+use crate::secret::Secret;
 use crate::state::State;
 
 /// How a local AWS is started.
@@ -25,7 +28,7 @@ pub struct Builder {
     seed: u64,
     cache_dir: Option<PathBuf>,
     python: Option<PathBuf>,
-    executors: bool,
+    executions: Vec<Execution>,
     rds: RdsChoice,
 }
 
@@ -62,11 +65,11 @@ impl Builder {
         self
     }
 
-    /// The emulator may run the code of Lambda functions and the like as processes on this machine, with all rights of
-    /// the user. Off unless asked for: their invocations fail.
+    /// The emulator may run the code of this service's functions or jobs as processes on this machine, with all rights
+    /// of the user. Off unless asked for: their invocations fail. Only [`Base::Ministack`] and [`Base::Docker`] can.
     #[must_use]
-    pub fn executors(mut self) -> Self {
-        self.executors = true;
+    pub fn allow_execution(mut self, of: Execution) -> Self {
+        self.executions.push(of);
         self
     }
 
@@ -121,9 +124,11 @@ impl Builder {
         let python = self.python.unwrap_or_else(|| "python3".into());
         let file = match self.log_file {
             Some(path) => {
+                // Keys of objects are in it.
                 let file = std::fs::OpenOptions::new()
                     .append(true)
                     .create(true)
+                    .mode(0o600)
                     .open(&path);
                 Some(file.map_err(|source| StartError::LogFile { path, source })?)
             }
@@ -137,7 +142,7 @@ impl Builder {
             .base
             .start(
                 &Places { cache, python },
-                Wanted::new(address.port(), self.executors)?,
+                Wanted::new(address.port(), self.executions)?,
             )
             .await?;
         let options = match (self.rds, &self.base) {
@@ -147,8 +152,10 @@ impl Builder {
         };
         let rds = options.map(Rds::new);
         let rds_runs = rds.clone().map(|rds| tokio::spawn(rds.run()));
+        let token = Secret::random().map_err(|source| StartError::Secret { source })?;
         let state = Arc::new(State::new(
             format!("http://{address}"),
+            token,
             &self.base,
             &running,
             self.seed,
@@ -165,6 +172,9 @@ impl Builder {
         })
     }
 }
+
+/// The names of this machine, as `NO_PROXY` wants them.
+const LOOPBACK: &str = "127.0.0.1,localhost,::1";
 
 /// Variables that programs under test must not inherit: each would lead them past the local AWS, or to
 /// other credentials. Variables that begin with `AWS_ENDPOINT_URL_` belong here too.
@@ -228,6 +238,11 @@ impl LocalAws {
         &self.state.endpoint
     }
 
+    /// A client for its control pages.
+    pub fn control(&self) -> Control {
+        Control::new(&self.state.endpoint, self.state.token.reveal())
+    }
+
     /// Variables for programs under test. They must not inherit [`REMOVED_VARIABLES`].
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
@@ -236,6 +251,10 @@ impl LocalAws {
             ("AWS_SECRET_ACCESS_KEY", "test".into()),
             // Without it a program that finds no credentials waits for a machine's metadata service.
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
+            // Signed requests go to no proxy.
+            ("NO_PROXY", LOOPBACK.into()),
+            ("no_proxy", LOOPBACK.into()),
+            ("LOCAL_AWS_TOKEN", self.state.token.reveal().to_owned()),
             ("LOCAL_AWS_URL", self.state.endpoint.clone()),
         ]
     }

@@ -31,12 +31,13 @@ mod proxy;
 mod rds;
 mod region;
 mod request;
+mod secret;
 mod state;
 mod stranger;
 
 pub use bucket::{UnknownAccount, known_account};
 pub use control::{Control, ControlError, ListedFault, LogPage, Status};
-pub use emulator::{Base, UnknownBase};
+pub use emulator::{Base, Execution, UnknownBase, UnknownExecution};
 pub use error::StartError;
 pub use fault::{Fault, FaultId, FaultKind, UnfitFault};
 pub use instance::{Builder, LocalAws, REMOVED_VARIABLES};

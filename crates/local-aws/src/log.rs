@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use report::escape;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -137,10 +138,10 @@ impl Log {
             started: Instant::now(),
             entry: LogEntry {
                 time: Timestamp::now(),
-                service: call.service.clone(),
-                operation: call.operation.clone(),
-                region: call.region.clone(),
-                resource: call.resource.clone(),
+                service: bounded(&call.service),
+                operation: bounded(&call.operation),
+                region: call.region.as_deref().map(bounded),
+                resource: call.resource.as_deref().map(bounded),
                 status: None,
                 ms: 0,
                 fault: None,
@@ -151,9 +152,16 @@ impl Log {
 
 fn write_line(file: Option<&mut File>, entry: &LogEntry) -> io::Result<()> {
     let Some(file) = file else { return Ok(()) };
-    let mut line = serde_json::to_vec(entry)?;
-    line.push(b'\n');
-    file.write_all(&line)
+    let line = escape::json_line(entry)? + "\n";
+    file.write_all(line.as_bytes())
+}
+
+/// A name as long as AWS's longest, an ARN: a million entries stay in memory.
+fn bounded(name: &str) -> String {
+    match name.char_indices().nth(2048) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
 }
 
 /// An entry that is written even when the request is dropped half-way, as when the client hangs up.
@@ -166,8 +174,8 @@ pub(crate) struct Record<'log> {
 impl Record<'_> {
     /// Takes over what the request's body has told.
     pub(crate) fn describe(&mut self, call: &Call) {
-        self.entry.operation.clone_from(&call.operation);
-        self.entry.resource.clone_from(&call.resource);
+        self.entry.operation = bounded(&call.operation);
+        self.entry.resource = call.resource.as_deref().map(bounded);
     }
 
     pub(crate) fn fault(&mut self, fault: &str) {
@@ -197,6 +205,13 @@ mod tests {
             ..Call::default()
         }));
         log.entries().remove(0)
+    }
+
+    #[test]
+    fn names_of_entries_are_no_longer_than_those_of_aws() {
+        let long = entry(&"ü".repeat(5000)).operation;
+        assert_eq!(long.chars().count(), 2049);
+        assert_eq!(entry(&"ü".repeat(2048)).operation, "ü".repeat(2048));
     }
 
     #[test]

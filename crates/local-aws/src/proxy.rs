@@ -12,7 +12,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -42,6 +42,13 @@ use upstream::Upstream;
 /// JSON, CBOR and Query requests are read whole, up to this size. AWS's own limits are lower: a DynamoDB batch
 /// may have 16 MB. S3 and REST services are never read whole.
 const KEPT_IN_MEMORY: usize = 32 * 1024 * 1024;
+
+/// A fault, a change of a region: control requests have a line each.
+const CONTROL_BODY: usize = 64 * 1024;
+
+/// How long the head of a request may take. Longer than clients keep an idle connection (the SDK: 90 s), which counts
+/// too.
+const HEAD_WITHIN: Duration = Duration::from_secs(120);
 
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Body = UnsyncBoxBody<Bytes, Error>;
@@ -96,14 +103,23 @@ impl Proxy {
                     tracing::warn!(why, "a request is refused");
                     return Ok(forbidden(why));
                 }
-                if request.uri().path().starts_with(PREFIX) {
+                let path = request.uri().path();
+                if is_control(path) && !routes::may_ask(&proxy.state, request.headers()) {
+                    tracing::warn!("a request for a control page without its token is refused");
+                    return Ok(forbidden(routes::WITHOUT_TOKEN));
+                }
+                if path.starts_with(PREFIX) {
                     return Ok(proxy.control(request, &last).await);
                 }
                 proxy.answer(request, &reset).await
             }
         });
         // An error here is a client that went away, or a connection that was to be cut.
-        if let Err(error) = http1::Builder::new().serve_connection(io, service).await {
+        let mut server = http1::Builder::new();
+        server
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN);
+        if let Err(error) = server.serve_connection(io, service).await {
             tracing::debug!(%error, "connection ended");
         }
         // Whoever asked for the end has read the answer first.
@@ -114,10 +130,15 @@ impl Proxy {
 
     async fn control(&self, request: Request<Incoming>, last: &AtomicBool) -> Response<Body> {
         let (parts, incoming) = request.into_parts();
-        let body = Limited::new(incoming, KEPT_IN_MEMORY).collect().await;
-        let body = body
-            .map(http_body_util::Collected::to_bytes)
-            .unwrap_or_default();
+        let body = match Limited::new(incoming, CONTROL_BODY).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => {
+                tracing::debug!(%error, "body of a control request not read");
+                let mut answer = Response::new(full(Bytes::from_static(b"the body is too large")));
+                *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+                return answer;
+            }
+        };
         let mut answer = routes::answer(&self.state, &parts, &body).await;
         if routes::asks_to_stop(&parts, answer.status()) {
             answer
@@ -138,6 +159,16 @@ impl Proxy {
             Read::Complete(call) => (call, false),
             Read::Body(call) => (call, true),
         };
+        if call.is_malformed {
+            let mut record = self.state.log.record(&call);
+            let answer = Problem::MalformedScope.answer(&call);
+            discard(Request::from_parts(
+                parts,
+                incoming.map_err(Error::from).boxed_unsync(),
+            ))
+            .await;
+            return Ok(finish(&mut record, answer));
+        }
         let gate = self.state.regions.gate(call.needed_region(), reset);
         let mut record = self.state.log.record(&call);
         let body = if whole {
@@ -461,6 +492,12 @@ fn full(bytes: Bytes) -> Body {
     Full::new(bytes)
         .map_err(|never| match never {})
         .boxed_unsync()
+}
+
+/// Whether a path leads to a control page: of this program, or of an emulator, which would forget everything if asked to.
+/// `_` begins no bucket's name.
+fn is_control(path: &str) -> bool {
+    path.starts_with("/_") || path.starts_with("/moto-api")
 }
 
 /// To whoever is no client of AWS.

@@ -31,6 +31,8 @@ pub(crate) enum Protocol {
 pub(crate) struct Call {
     pub(crate) protocol: Protocol,
     pub(crate) service: String,
+    /// Its signature names a region or a service that AWS cannot have.
+    pub(crate) is_malformed: bool,
     pub(crate) operation: String,
     pub(crate) region: Option<String>,
     pub(crate) access_key: Option<String>,
@@ -67,6 +69,7 @@ impl Call {
         let mut call = Self {
             region: scope.region,
             access_key: scope.access_key,
+            is_malformed: scope.is_malformed,
             ..Self::default()
         };
         let service = scope.service.map(|service| service.to_ascii_lowercase());

@@ -11,10 +11,13 @@ use crate::fault::Faults;
 use crate::log::Log;
 use crate::rds::Rds;
 use crate::region::{RegionState, Regions};
+use crate::secret::Secret;
 
 pub(crate) struct State {
     /// `http://127.0.0.1:PORT`.
     pub(crate) endpoint: String,
+    /// What control pages want to hear.
+    pub(crate) token: Secret,
     /// Name of the emulator.
     pub(crate) base: String,
     /// Id of the emulator's process.
@@ -32,6 +35,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(
         endpoint: String,
+        token: Secret,
         base: &Base,
         running: &Running,
         seed: u64,
@@ -40,6 +44,7 @@ impl State {
     ) -> Self {
         Self {
             endpoint,
+            token,
             base: base.to_string(),
             emulator: running.process_id(),
             stop: Notify::new(),

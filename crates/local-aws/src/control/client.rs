@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    BucketChange, ListedFault, LogPage, PREFIX, RegionChange, Retired, Status, Step, parse,
+    BucketChange, ListedFault, LogPage, PREFIX, RegionChange, Retired, Status, Step, TOKEN, parse,
 };
 use crate::fault::{Fault, FaultId};
 use crate::rds::{RdsEnding, RdsQuotas, RdsStatus};
@@ -55,18 +55,30 @@ pub enum ControlError {
 }
 
 /// A running instance, in this process or another.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Control {
     url: String,
+    token: String,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
+impl std::fmt::Debug for Control {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Control")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Control {
-    /// For the instance at `http://127.0.0.1:PORT`.
-    pub fn new(url: impl Into<String>) -> Self {
+    /// For the instance at `http://127.0.0.1:PORT`, with the token that it handed over: `LOCAL_AWS_TOKEN` in
+    /// [`crate::LocalAws::environment`].
+    pub fn new(url: impl Into<String>, token: impl Into<String>) -> Self {
         let url = url.into().trim_end_matches('/').to_owned();
         Self {
             url,
+            token: token.into(),
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }
@@ -263,6 +275,7 @@ impl Control {
         let request = Request::builder()
             .method(method)
             .uri(uri)
+            .header(TOKEN, &self.token)
             .body(Full::new(Bytes::from(body)))
             .map_err(bad)?;
         let exchange = async {

@@ -5,13 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use super::{
-    BucketChange, ListedFault, LogPage, PREFIX, RegionChange, Retired, Status, Step, parse,
+    BucketChange, ListedFault, LogPage, PREFIX, RegionChange, Retired, Status, Step, TOKEN, parse,
 };
 use crate::fault::{Fault, FaultId, Faults};
 use crate::log::Log;
@@ -20,6 +20,16 @@ use crate::region::known_region;
 use crate::state::State;
 
 const STOP: &str = "stop";
+
+/// To whoever asks for a control page without the token.
+pub(crate) const WITHOUT_TOKEN: &str =
+    "control pages want the token that `up` and `exec` hand over in LOCAL_AWS_TOKEN";
+
+/// Whether somebody who sends these headers may ask for control pages.
+pub(crate) fn may_ask(state: &State, headers: &HeaderMap) -> bool {
+    let given = headers.get(TOKEN);
+    given.is_some_and(|given| state.token.is(given.as_bytes()))
+}
 
 /// How long a follower of the log waits at most before it asks again.
 const FOLLOW: Duration = Duration::from_secs(20);

@@ -9,7 +9,7 @@ use testcontainers::core::client::{ClientError, docker_client_instance};
 use testcontainers::core::{ContainerPort, IntoContainerPort};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt, TestcontainersError};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -17,6 +17,7 @@ use super::Wanted;
 use super::process::{LISTEN, environment};
 use super::venv::Package;
 use crate::error::StartError;
+use crate::secret::Secret;
 
 const IMAGE: &str = "ministackorg/ministack";
 const TAG: &str = "1.5.33";
@@ -74,11 +75,12 @@ impl Container {
             host_port(port).await.map_err(failed)?,
             host_port(life).await.map_err(failed)?,
         );
-        let life = connect(life_port)
-            .await
-            .map_err(|source| StartError::Container {
-                source: source.into(),
-            })?;
+        let life =
+            connect(life_port, &wanted.secret)
+                .await
+                .map_err(|source| StartError::Container {
+                    source: source.into(),
+                })?;
         Ok(Self {
             container: Some(container),
             port,
@@ -124,11 +126,12 @@ fn failed(error: TestcontainersError) -> StartError {
 }
 
 /// An engine's own proxy may take the connection before the container does: only the byte counts.
-async fn connect(port: u16) -> io::Result<TcpStream> {
+async fn connect(port: u16, secret: &Secret) -> io::Result<TcpStream> {
     let deadline = Instant::now() + ALIVE_WITHIN;
     loop {
         let attempt = async {
             let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+            stream.write_all(secret.reveal().as_bytes()).await?;
             stream.read_u8().await?;
             Ok(stream)
         };

@@ -1,9 +1,10 @@
 # Only local-aws may ask the emulator: it adds a secret to each request that no other process of this machine has. And
-# the emulator starts no processes: what it would run there is code that somebody put into a function.
+# the emulator starts no processes but those of services that were named: what it would run is code that somebody put
+# into a function or a job.
 import hmac
 
 secret = os.environ.pop("LOCAL_AWS_SECRET", "")
-runs_code = os.environ.pop("LOCAL_AWS_EXECUTORS", "") == "1"
+executions = set(filter(None, os.environ.pop("LOCAL_AWS_EXECUTIONS", "").split(",")))
 SECRET_HEADER = "x-local-aws-secret"
 
 
@@ -37,11 +38,27 @@ def guarded_wsgi(app):
     return guarded
 
 
-def refuse_processes(event, _arguments):
-    if event in ("subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system"):
-        raise PermissionError("local-aws runs no code of functions; `--executors` asks for it")
+# The modules of the emulators that run somebody's code, and the service whose it is.
+RUNS_CODE_OF = {"ministack.services.lambda_svc": "lambda", "ministack.services.glue": "glue"}
+PROCESSES = ("subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system")
+
+
+def callers():
+    frame = sys._getframe(2)
+    while frame:
+        yield frame.f_globals.get("__name__")
+        frame = frame.f_back
+
+
+def refuse_processes(event, arguments):
+    if event not in PROCESSES:
+        return
+    services = {RUNS_CODE_OF[name] for name in callers() if name in RUNS_CODE_OF}
+    if services & executions:
+        return
+    service = min(services, default="functions")
+    raise PermissionError(f"local-aws runs no code of {service}: `--allow-execution {service}` asks for it")
 
 
 def start_no_processes():
-    if not runs_code:
-        sys.addaudithook(refuse_processes)
+    sys.addaudithook(refuse_processes)

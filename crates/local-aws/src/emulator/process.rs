@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use super::Wanted;
+use super::{Execution, Wanted};
 use crate::error::StartError;
 
 /// A child that dies with this value, and with this process however it ends: it reads a pipe that only
@@ -157,10 +157,15 @@ pub(super) fn environment(wanted: &Wanted) -> [(&'static str, String); 11] {
     [
         // URLs in answers (queues, functions) lead through the proxy.
         ("GATEWAY_PORT", wanted.proxy_port.to_string()),
-        ("LOCAL_AWS_SECRET", wanted.secret.clone()),
+        ("LOCAL_AWS_SECRET", wanted.secret.reveal().to_owned()),
         (
-            "LOCAL_AWS_EXECUTORS",
-            u8::from(wanted.executors).to_string(),
+            "LOCAL_AWS_EXECUTIONS",
+            wanted
+                .executions
+                .iter()
+                .map(Execution::to_string)
+                .collect::<Vec<_>>()
+                .join(","),
         ),
         ("LOG_LEVEL", "WARNING".into()),
         ("PERSIST_STATE", "0".into()),

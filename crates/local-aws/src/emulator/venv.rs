@@ -1,10 +1,13 @@
 //! Private Python environments in the cache directory, made once.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use rustix::process::geteuid;
 
 use super::Places;
 use super::process::run_module;
@@ -108,6 +111,9 @@ fn prepare_in(
         fs::read_to_string(&marker).is_ok_and(|text| text == package.requirements)
             && python.exists()
     };
+    for folder in [cache, &directory] {
+        only_ours(folder)?;
+    }
     if complete() {
         return Ok(python);
     }
@@ -115,7 +121,15 @@ fn prepare_in(
         path: directory.clone(),
         source,
     };
-    fs::create_dir_all(cache).map_err(failed)?;
+    let private = |error| StartError::Cache {
+        path: cache.to_owned(),
+        source: error,
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(cache)
+        .map_err(private)?;
     let lock = File::create(cache.join(format!("{name}.lock"))).map_err(failed)?;
     lock.lock().map_err(failed)?;
     // Another process may have made it while this one waited.
@@ -128,6 +142,25 @@ fn prepare_in(
         fs::write(&marker, package.requirements).map_err(failed)?;
     }
     Ok(python)
+}
+
+/// Refuses a directory in which somebody else could have put programs.
+fn only_ours(folder: &Path) -> Result<(), StartError> {
+    let Ok(found) = fs::metadata(folder) else {
+        // It is made anew.
+        return Ok(());
+    };
+    let of_others = found.uid() != geteuid().as_raw() && found.uid() != 0;
+    if of_others || found.mode() & 0o002 != 0 {
+        return Err(StartError::Cache {
+            path: folder.to_owned(),
+            source: io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "other users of this machine can change what is in it",
+            ),
+        });
+    }
+    Ok(())
 }
 
 fn make(python: &Path, package: Package, directory: &Path) -> Result<(), StartError> {
@@ -235,6 +268,21 @@ mod tests {
         fs::remove_file(&python).unwrap();
         prepare(other, false).unwrap();
         assert_eq!(made.get(), 4, "the interpreter was removed from the system");
+    }
+
+    #[test]
+    fn cache_that_others_can_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let cache = tempfile::tempdir().unwrap();
+        let open = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(cache.path(), open).unwrap();
+        let refused = prepare_in(cache.path(), Package::MOTO, VERSION, |_| panic!("made"));
+        let error = refused.unwrap_err();
+        let StartError::Cache { source, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(source.kind(), io::ErrorKind::PermissionDenied);
+        assert!(!error.cannot_run_here(), "no test passes over it");
     }
 
     #[test]

@@ -10,9 +10,11 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{Body, Error, full};
+use crate::control::TOKEN;
 use crate::emulator::Running;
 use crate::rds::Place;
 use crate::region::Down;
@@ -43,8 +45,8 @@ impl Upstream {
             base: running.authority.clone(),
             secret: running
                 .secret
-                .as_deref()
-                .and_then(|secret| HeaderValue::from_str(secret).ok()),
+                .as_ref()
+                .and_then(|secret| HeaderValue::from_str(secret.reveal()).ok()),
             holds_replication: running.holds_replication,
             client,
         }
@@ -62,6 +64,8 @@ impl Upstream {
         parts.headers.remove(CONNECTION);
         // The proxy has asked for the body itself.
         parts.headers.remove(EXPECT);
+        // It is for this proxy alone.
+        parts.headers.remove(TOKEN);
         if self.holds_replication {
             let names: Vec<&str> = down.regions.keys().map(String::as_str).collect();
             let value = HeaderValue::from_str(&format!("{} {}", down.number, names.join(" ")))?;
@@ -83,6 +87,7 @@ impl Upstream {
     /// Asks the base for a bucket's home, in the name of `access_key`. Bases that check signatures
     /// do not tell.
     pub(super) async fn bucket_region(&self, bucket: &str, access_key: &str) -> Option<String> {
+        let bucket = utf8_percent_encode(bucket, NON_ALPHANUMERIC);
         let path = PathAndQuery::try_from(format!("/{bucket}")).ok()?;
         let credential = format!(
             "AWS4-HMAC-SHA256 Credential={access_key}/20260101/us-east-1/s3/aws4_request, \

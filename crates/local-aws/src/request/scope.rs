@@ -11,6 +11,8 @@ pub(crate) struct Scope {
     pub(crate) access_key: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) service: Option<String>,
+    /// Region or service are none that AWS could have. They name files, and are read in terminals.
+    pub(crate) is_malformed: bool,
 }
 
 impl Scope {
@@ -49,15 +51,23 @@ impl Scope {
                 access_key: some(key),
                 region: some(region),
                 service: some(service),
+                is_malformed: !(is_name(region) && is_name(service)),
             },
             ["aws4_request", service, date, key] if is_date(date) => Self {
                 access_key: some(key),
                 region: None,
                 service: some(service),
+                is_malformed: !is_name(service),
             },
             _ => Self::default(),
         }
     }
+}
+
+/// Letters, digits and hyphens: what names of regions and services are made of.
+fn is_name(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    text.len() <= 64 && text.bytes().all(legal)
 }
 
 fn is_date(text: &str) -> bool {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::primitives::ByteStream;
-use local_aws::{Base, Control, RegionState};
+use local_aws::{Base, RegionState};
 use testcontainers::bollard::query_parameters::ListContainersOptionsBuilder;
 use testcontainers::core::client::docker_client_instance;
 
@@ -72,7 +72,7 @@ async fn a_container_ends_with_a_program_that_was_killed() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let control = Control::new(crate::program::url(program.stdout.take().unwrap()));
+    let control = crate::program::control(program.stdout.take().unwrap());
     assert_eq!(control.status().await.unwrap().base, "docker");
     assert_eq!(containers(control.url()).await, Some(1));
     program.kill().unwrap();

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use local_aws::{Base, Control, Fault, FaultKind, LocalAws};
+use local_aws::{Base, Fault, FaultKind, LocalAws};
 
 use crate::clients::{create_bucket, s3, start_or_return};
 
@@ -222,7 +222,7 @@ async fn s3_lists_come_in_pages_of_one_with_localstack() {
 #[tokio::test]
 async fn fault_that_can_do_nothing_is_refused_with_a_reason() {
     let aws = start_or_return!();
-    let control = Control::new(aws.endpoint());
+    let control = aws.control();
     for (fault, why) in [
         (
             Fault::new(FaultKind::Pages).service("dynamodb"),

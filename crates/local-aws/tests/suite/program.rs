@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -36,7 +36,7 @@ impl Place {
             });
         let place = tempfile::tempdir().unwrap();
         for entry in fs::read_dir(installed).unwrap().map(Result::unwrap) {
-            if entry.path().is_dir() {
+            if entry.path().join("bin").is_dir() {
                 symlink(entry.path(), place.path().join(entry.file_name())).unwrap();
             }
         }
@@ -48,7 +48,8 @@ impl Place {
         command.args(arguments);
         command
             .env("LOCAL_AWS_CACHE", self.0.path())
-            .env_remove("LOCAL_AWS_URL");
+            .env_remove("LOCAL_AWS_URL")
+            .env_remove("LOCAL_AWS_TOKEN");
         command.stdin(Stdio::null());
         command
     }
@@ -102,15 +103,17 @@ async fn until_gone(processes: &[u32]) {
 }
 
 /// Reads the lines of `up` to the URL of its instance.
-pub(crate) fn url(stdout: ChildStdout) -> String {
-    BufReader::new(stdout)
-        .lines()
-        .map(Result::unwrap)
-        .find_map(|line| {
-            line.strip_prefix("export LOCAL_AWS_URL=")
-                .map(str::to_owned)
-        })
-        .expect("`up` prints its environment")
+pub(crate) fn control(stdout: ChildStdout) -> Control {
+    let mut lines = BufReader::new(stdout).lines().map(Result::unwrap);
+    let mut value = |name: &str| {
+        let found = lines.find_map(|line| {
+            let (export, value) = line.split_once('=')?;
+            (export == format!("export {name}")).then(|| value.to_owned())
+        });
+        found.expect("`up` prints its environment")
+    };
+    let token = value("LOCAL_AWS_TOKEN");
+    Control::new(value("LOCAL_AWS_URL"), token)
 }
 
 /// `up` in the foreground, and the processes that must not outlive it.
@@ -122,7 +125,7 @@ async fn up(place: &Place, arguments: &[&str]) -> (Child, Control, Vec<u32>) {
 /// As `up`, with a command that the caller has prepared.
 pub(crate) async fn serving(mut command: Command) -> (Child, Control, Vec<u32>) {
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let control = Control::new(url(child.stdout.take().unwrap()));
+    let control = control(child.stdout.take().unwrap());
     let status = control.status().await.unwrap();
     assert_eq!(status.process, child.id());
     let processes = [Some(status.process), status.emulator]
@@ -162,7 +165,7 @@ async fn it_ends_with_its_parent() {
         .args(["-c", "\"$0\" up & wait", PROGRAM])
         .env("LOCAL_AWS_CACHE", place.0.path());
     let mut shell = shell.stdout(Stdio::piped()).spawn().unwrap();
-    let status = Control::new(url(shell.stdout.take().unwrap()))
+    let status = control(shell.stdout.take().unwrap())
         .status()
         .await
         .unwrap();
@@ -211,6 +214,10 @@ async fn exec_gives_its_command_an_environment() {
         test "$AWS_EC2_METADATA_DISABLED" = true
         test -n "$AWS_ACCESS_KEY_ID$AWS_SECRET_ACCESS_KEY"
         test -z "${AWS_PROFILE-}${AWS_SESSION_TOKEN-}${AWS_ENDPOINT_URL_S3-}"
+        test -n "$LOCAL_AWS_TOKEN"
+        test "$NO_PROXY" = "corp.example,127.0.0.1,localhost,::1"
+        test "$no_proxy" = "127.0.0.1,localhost,::1"
+        test "$HTTP_PROXY" = http://proxy.corp.example
         "$0" region ca-central-1 down
         "$0" fault add slow-down --service s3 --times 1 >&2
         "$0" status --output json
@@ -219,6 +226,10 @@ async fn exec_gives_its_command_an_environment() {
     for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"] {
         command.env(name, "elsewhere");
     }
+    command
+        .env("HTTP_PROXY", "http://proxy.corp.example")
+        .env("NO_PROXY", "corp.example")
+        .env_remove("no_proxy");
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let status: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -281,6 +292,10 @@ async fn in_the_background_it_is_found_and_ended() {
         lines
             .lines()
             .any(|line| line.starts_with("export AWS_ENDPOINT_URL=http://127.0.0.1:")),
+        "{lines}"
+    );
+    assert!(
+        lines.contains("This is a local AWS on this machine, not AWS"),
         "{lines}"
     );
     let second = place.run(&["up", "--detach"]);
@@ -380,11 +395,15 @@ async fn the_log_can_be_followed() {
         (&entry["resource"], &entry["operation"], &entry["status"]),
         (&"after/k".into(), &"GetObject".into(), &404.into())
     );
+    // What its sender wants a terminal to do is written, not done.
+    ask("/odd/%C2%9B31m%E2%80%AE").await;
+    assert_eq!(next()["resource"], "odd/\u{9b}31m\u{202e}");
     follow.kill().unwrap();
     follow.wait().unwrap();
     let written = fs::read_to_string(&file).unwrap();
     assert_eq!(written, place.ok(&["log", "--url", control.url()]));
-    assert_eq!(written.lines().count(), 2);
+    assert!(written.contains(r"odd/\u009b31m\u202e"), "{written}");
+    assert_eq!(written.lines().count(), 3);
     control.stop().await.unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     until_gone(&processes).await;
@@ -441,10 +460,7 @@ async fn what_can_prove_nothing_is_wrong_usage() {
         (&["fault", "add", "request-lost", "--nth", "0"], "--nth"),
     ] {
         let mut command = place.command(arguments);
-        let output = command
-            .env("LOCAL_AWS_URL", aws.endpoint())
-            .output()
-            .unwrap();
+        let output = command.envs(aws.environment()).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(stderr(&output).contains(part), "{output:?}");
     }
@@ -468,14 +484,11 @@ async fn what_can_prove_nothing_is_wrong_usage() {
         (&["fault", "list"], "2  propagating 3 calls"),
     ] {
         let mut command = place.command(arguments);
-        let output = command
-            .env("LOCAL_AWS_URL", aws.endpoint())
-            .output()
-            .unwrap();
+        let output = command.envs(aws.environment()).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), shown);
     }
-    let control = Control::new(aws.endpoint());
+    let control = aws.control();
     let unknown = control.set_region("ca-centrl-1", RegionState::Refuse).await;
     assert!(unknown.unwrap_err().to_string().contains("ca-central-1"));
     assert!(control.status().await.unwrap().regions.is_empty());
@@ -484,7 +497,7 @@ async fn what_can_prove_nothing_is_wrong_usage() {
 #[tokio::test]
 async fn the_control_client_says_what_it_cannot_do() {
     let aws = start_or_return!();
-    let control = Control::new(aws.endpoint());
+    let control = aws.control();
     control
         .set_region("ca-central-1", RegionState::BlackHole)
         .await
@@ -504,7 +517,7 @@ async fn the_control_client_says_what_it_cannot_do() {
     let wrong = local_aws::Fault::new(local_aws::FaultKind::RequestLost).share(1.5);
     assert!(control.add_fault(&wrong).await.is_err() && aws.faults().is_empty());
     assert!(
-        Control::new("no url")
+        Control::new("no url", "")
             .status()
             .await
             .unwrap_err()
@@ -512,4 +525,64 @@ async fn the_control_client_says_what_it_cannot_do() {
             .starts_with("read the URL")
     );
     assert!(aws.log().is_empty(), "its own pages are not AWS");
+}
+
+/// Whoever may read the files of the user, and nobody else, may ask for control pages.
+#[tokio::test]
+async fn token_is_handed_over_and_told_to_nobody_else() {
+    let Some(place) = Place::new().await else {
+        return;
+    };
+    let log = place.0.path().join("requests.jsonl");
+    let mut command = place.command(&["-vv", "up", "--log", log.to_str().unwrap()]);
+    let errors = place.0.path().join("stderr");
+    command.stderr(fs::File::create(&errors).unwrap());
+    let (mut child, control, processes) = serving(command).await;
+    // Another terminal finds it by its URL, or says what it lacks.
+    let status = ["status", "--url", control.url(), "--output", "json"];
+    let status: Value = serde_json::from_str(&place.ok(&status)).unwrap();
+    assert_eq!(status["process"], child.id());
+    let stranger = tempfile::tempdir().unwrap();
+    let mut command = place.command(&["status", "--url", control.url()]);
+    let refused = command
+        .env("LOCAL_AWS_CACHE", stranger.path())
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(stderr(&refused).contains("LOCAL_AWS_TOKEN"), "{refused:?}");
+
+    let port = control.url().rsplit(':').next().unwrap();
+    let file = place.0.path().join("runs").join(format!("{port}.json"));
+    let run: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let token = run["token"].as_str().unwrap().to_owned();
+    assert_eq!(token.len(), 32);
+    for (path, mode) in [
+        (&file, 0o600),
+        (&log, 0o600),
+        (&place.0.path().join("runs"), 0o700),
+    ] {
+        let found = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{}", path.display());
+    }
+    let arguments = processes
+        .iter()
+        .filter_map(|process| fs::read(format!("/proc/{process}/cmdline")).ok());
+    for arguments in arguments {
+        assert!(!String::from_utf8_lossy(&arguments).contains(&token));
+    }
+    control.stop().await.unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!file.exists(), "gone with the instance");
+    let told = fs::read_to_string(&errors).unwrap();
+    assert!(told.contains("TRACE") && !told.contains(&token), "{told}");
+
+    // In the background likewise.
+    place.ok(&["up", "--detach"]);
+    for name in ["detached.json", "detached.log", "detached.lock"] {
+        let path = place.0.path().join(name);
+        let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{name}");
+    }
+    place.ok(&["down"]);
+    assert!(!place.0.path().join("detached.json").exists());
 }

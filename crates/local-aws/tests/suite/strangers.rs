@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use local_aws::{Base, LocalAws};
+use local_aws::{Base, Execution, LocalAws};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -24,10 +24,24 @@ pub(crate) async fn ask(address: &str, request: &str, headers: &[&str], body: &s
     let text = format!(
         "{request} HTTP/1.1\r\n{host}{more}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
     );
-    stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
+    // Who refuses a request need not have read all of it.
+    let written = stream.write_all(text.as_bytes()).await;
+    let read = stream.read_to_end(&mut answer).await;
+    assert!(
+        written.and(read).is_ok() || text.len() > 100_000,
+        "{request}"
+    );
     String::from_utf8_lossy(&answer).to_lowercase()
+}
+
+/// The header that control pages want.
+fn token(aws: &LocalAws) -> String {
+    let environment = aws.environment();
+    let token = environment
+        .iter()
+        .find(|(name, _)| *name == "LOCAL_AWS_TOKEN");
+    format!("x-local-aws-token: {}", token.unwrap().1)
 }
 
 pub(crate) fn address(aws: &LocalAws) -> &str {
@@ -64,15 +78,17 @@ async fn requests_of_pages_and_of_names_that_lead_here_are_refused() {
     assert_eq!(aws.log(), [], "nothing has reached AWS");
     for host in ["localhost", "bucket.s3.localhost:80", "[::1]"] {
         let host = format!("host: {host}");
-        let answer = ask(address(&aws), "GET /_local-aws/status", &[&host], "").await;
+        let headers = [host.as_str(), &token(&aws)];
+        let answer = ask(address(&aws), "GET /_local-aws/status", &headers, "").await;
         assert!(answer.starts_with("http/1.1 200 "), "{host}: {answer}");
     }
 }
 
-/// The port on which a process listens, from what Linux shows of it.
-fn port_of(process: u32) -> Option<u16> {
+/// The ports on which a process listens, from what Linux shows of it.
+fn ports_of(process: u32) -> Vec<u16> {
     let mut sockets = Vec::new();
-    for entry in fs::read_dir(format!("/proc/{process}/fd")).ok()?.flatten() {
+    let files = fs::read_dir(format!("/proc/{process}/fd"));
+    for entry in files.into_iter().flatten().flatten() {
         let target = fs::read_link(entry.path()).unwrap_or_default();
         let target = target.to_string_lossy().into_owned();
         let inode = target
@@ -80,18 +96,21 @@ fn port_of(process: u32) -> Option<u16> {
             .and_then(|rest| rest.strip_suffix(']'));
         sockets.extend(inode.map(str::to_owned));
     }
-    let table = fs::read_to_string("/proc/net/tcp").ok()?;
-    table.lines().find_map(|line| {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+    let tables = tables.map(|path| fs::read_to_string(path).unwrap_or_default());
+    let port = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let listens = fields.get(3) == Some(&"0A");
-        let own = fields
-            .get(9)
-            .is_some_and(|inode| sockets.iter().any(|socket| socket == inode));
+        let inode = fields.get(9)?;
+        let own = sockets.iter().any(|socket| socket == inode);
         let (_, port) = fields.get(1)?.rsplit_once(':')?;
-        (listens && own)
-            .then(|| u16::from_str_radix(port, 16).ok())
-            .flatten()
-    })
+        (listens && own).then(|| u16::from_str_radix(port, 16).ok())?
+    };
+    tables
+        .iter()
+        .flat_map(|table| table.lines())
+        .filter_map(port)
+        .collect()
 }
 
 #[expect(clippy::print_stderr, reason = "the reason why a test is skipped")]
@@ -99,10 +118,13 @@ async fn emulator_answers_nobody_else(base: Base) {
     let aws = start_or_return!(base);
     let client = s3(&aws, "us-east-1");
     create_bucket(&client, "us-east-1", "objects").await;
-    let Some(port) = port_of(aws.process_id().unwrap()) else {
+    let ports = ports_of(aws.process_id().unwrap());
+    if ports.is_empty() {
         eprintln!("skipped: this system does not show which ports a process has");
         return;
-    };
+    }
+    assert_eq!(ports.len(), 1, "it has one port only: {ports:?}");
+    let port = ports[0];
     let emulator = format!("127.0.0.1:{port}");
     for headers in [&[][..], &["x-local-aws-secret: guessed"]] {
         for request in [
@@ -147,7 +169,7 @@ async fn emulator_answers_nobody_else_with_localstack() {
 }
 
 /// `f.py`: `def h(event, context): return "it ran"`, as a ZIP file in Base64.
-const CODE: &str = "UEsDBBQAAAAAAAAAIQA9UoVEKwAAACsAAAAEAAAAZi5weWRlZiBoKGV2ZW50LCBjb250ZXh0KToKICAgIHJldHVybiAiaXQgcmFuIgpQSwECFAMUAAAAAAAAACEAPVKFRCsAAAArAAAABAAAAAAAAAAAAAAApAEAAAAAZi5weVBLBQYAAAAAAQABADIAAABNAAAAAAA=";
+pub(crate) const CODE: &str = "UEsDBBQAAAAAAAAAIQA9UoVEKwAAACsAAAAEAAAAZi5weWRlZiBoKGV2ZW50LCBjb250ZXh0KToKICAgIHJldHVybiAiaXQgcmFuIgpQSwECFAMUAAAAAAAAACEAPVKFRCsAAAArAAAABAAAAAAAAAAAAAAApAEAAAAAZi5weVBLBQYAAAAAAQABADIAAABNAAAAAAA=";
 
 /// What an invocation of a new function answers.
 async fn invoked(aws: &LocalAws) -> String {
@@ -169,16 +191,159 @@ async fn code_of_functions_runs_only_where_it_is_asked_for() {
     let aws = start_or_return!();
     let answer = invoked(&aws).await;
     assert!(!answer.contains("it ran"), "{answer}");
-    assert!(answer.contains("--executors"), "it is said why: {answer}");
+    assert!(
+        answer.contains("--allow-execution lambda"),
+        "it is said why: {answer}"
+    );
     aws.stop().await;
 
-    let mut builder = LocalAws::builder().executors();
-    if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
-        builder = builder.cache_dir(path);
-    }
-    let Some(aws) = builder.start_or_skip().await.unwrap() else {
-        return;
+    let allowing = |of| {
+        let builder = LocalAws::builder().allow_execution(of);
+        match std::env::var_os("LOCAL_AWS_CACHE") {
+            Some(path) => builder.cache_dir(path),
+            None => builder,
+        }
     };
-    let answer = invoked(&aws).await;
-    assert!(answer.contains("it ran"), "{answer}");
+    for (of, runs) in [(Execution::Glue, false), (Execution::Lambda, true)] {
+        let Some(aws) = allowing(of).start_or_skip().await.unwrap() else {
+            return;
+        };
+        let answer = invoked(&aws).await;
+        assert_eq!(answer.contains("it ran"), runs, "{of}: {answer}");
+        aws.stop().await;
+    }
+    for base in [
+        Base::Moto,
+        Base::Localstack,
+        Base::Url("http://127.0.0.1:1".into()),
+    ] {
+        let refused = allowing(Execution::Lambda).base(base.clone()).start().await;
+        let error = refused.unwrap_err().to_string();
+        let expected =
+            format!("have {base} run the code of lambda: only ministack and docker do that");
+        assert_eq!(error, expected);
+    }
+    assert_eq!("lambda".parse::<Execution>().unwrap(), Execution::Lambda);
+    let unknown = "ecs".parse::<Execution>().unwrap_err().to_string();
+    assert_eq!(
+        unknown,
+        "\"ecs\" runs no code here: those that can are lambda and glue"
+    );
+}
+
+#[tokio::test]
+async fn control_pages_want_the_token() {
+    let aws = start_or_return!();
+    let client = s3(&aws, "us-east-1");
+    create_bucket(&client, "us-east-1", "objects").await;
+    aws.clear_log();
+    let control = aws.control();
+    let token = token(&aws).split_off("x-local-aws-token: ".len());
+    for given in [
+        "",
+        "x-local-aws-token: ",
+        "x-local-aws-token: 00000000000000000000000000000000",
+    ] {
+        let headers: Vec<&str> = [given]
+            .into_iter()
+            .filter(|given| !given.is_empty())
+            .collect();
+        for request in [
+            "GET /_local-aws/status",
+            "GET /_local-aws/log",
+            "PUT /_local-aws/regions/us-east-1",
+            "POST /_local-aws/stop",
+            "POST /_ministack/reset",
+            "GET /_ministack/state",
+            "POST /_aws/cloudwatch",
+            "POST /moto-api/reset",
+            "GET /_localstack/health",
+        ] {
+            let answer = ask(address(&aws), request, &headers, "").await;
+            assert!(
+                answer.starts_with("http/1.1 403 "),
+                "{given} {request}: {answer}"
+            );
+            assert!(
+                answer.contains("local_aws_token") && !answer.contains(&token),
+                "{answer}"
+            );
+        }
+    }
+    assert_eq!(aws.log(), []);
+    client.head_bucket().bucket("objects").send().await.unwrap();
+    assert_eq!(aws.log().len(), 1);
+    control.status().await.unwrap();
+    let wrong = local_aws::Control::new(aws.endpoint(), "wrong")
+        .status()
+        .await;
+    let error = wrong.unwrap_err().to_string();
+    assert!(
+        error.contains("LOCAL_AWS_TOKEN") && error.contains("(403)"),
+        "{error}"
+    );
+    assert!(!format!("{aws:?}{control:?}").contains(&token));
+}
+
+/// Regions become names of folders and parts of commands where RDS has real servers.
+#[tokio::test]
+async fn requests_for_regions_that_cannot_be_are_refused() {
+    let aws = start_or_return!();
+    let create = "Action=CreateDBInstance&DBInstanceIdentifier=app&Engine=postgres&DBInstanceClass=db.t3.micro\
+                  &AllocatedStorage=20&MasterUsername=app&MasterUserPassword=not-a-secret";
+    let form = "content-type: application/x-www-form-urlencoded";
+    for region in [
+        "..",
+        "$(touch x)",
+        "a\"b",
+        "us-east-1;id",
+        "us_east_1",
+        "%1b[2J",
+    ] {
+        let scope = format!(
+            "authorization: AWS4-HMAC-SHA256 Credential=test/20261122/{region}/rds/aws4_request"
+        );
+        let answer = ask(address(&aws), "POST /", &[&scope, form], create).await;
+        // A blank or a comma ends the credential: there is no region then, and RDS is not asked.
+        let refused = answer.starts_with("http/1.1 400 ") && answer.contains("incompletesignature");
+        assert!(refused || region.contains(' '), "{region}: {answer}");
+        let query = region
+            .replace('%', "%25")
+            .replace(' ', "%20")
+            .replace('"', "%22");
+        let query = format!("X-Amz-Credential=test%2F20261122%2F{query}%2Frds%2Faws4_request");
+        let answer = ask(address(&aws), &format!("POST /?{query}"), &[form], create).await;
+        assert!(answer.starts_with("http/1.1 400 "), "{region}: {answer}");
+    }
+    let status = aws.control().rds().await.unwrap();
+    assert_eq!(status.instances, 0);
+}
+
+#[tokio::test]
+async fn requests_larger_than_any_client_sends_are_refused() {
+    let aws = start_or_return!();
+    let token = token(&aws);
+    let long = format!("x-long: {}", "a".repeat(1 << 20));
+    let answer = ask(address(&aws), "GET /objects", &[&long], "").await;
+    assert!(
+        answer.starts_with("http/1.1 431 ") || answer.is_empty(),
+        "{answer}"
+    );
+    let many: Vec<String> = (0..1000).map(|number| format!("x-{number}: a")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let answer = ask(address(&aws), "GET /objects", &many, "").await;
+    assert!(
+        answer.starts_with("http/1.1 431 ") || answer.is_empty(),
+        "{answer}"
+    );
+    let deep = format!("GET /objects{}", "/..".repeat(20_000));
+    let answer = ask(address(&aws), &deep, &[], "").await;
+    assert!(answer.starts_with("http/1.1 4"), "{}", &answer[..40]);
+    let body = "[".repeat(1 << 20);
+    for path in ["POST /_local-aws/stop", "POST /_local-aws/faults"] {
+        let answer = ask(address(&aws), path, &[&token], &body).await;
+        assert!(answer.starts_with("http/1.1 413 "), "{path}: {answer}");
+    }
+    // It is still there.
+    s3(&aws, "us-east-1").list_buckets().send().await.unwrap();
 }

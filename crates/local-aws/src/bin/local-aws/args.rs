@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use local_aws::{
-    Base, FaultId, RdsClock, RegionState, UnknownAccount, UnknownRegion, known_account,
+    Base, Execution, FaultId, RdsClock, RegionState, UnknownAccount, UnknownRegion, known_account,
     known_region,
 };
 
@@ -97,9 +97,9 @@ pub(crate) struct Start {
     /// Time of the simulated RDS: simulated seconds in a real one, or `stepped` for `local-aws rds step` only.
     #[arg(long, default_value = "60", value_name = "CLOCK", value_parser = clock)]
     pub(crate) rds_clock: RdsClock,
-    /// Let the emulator run the code of Lambda functions and the like, as processes on this machine.
-    #[arg(long)]
-    pub(crate) executors: bool,
+    /// Let the emulator run the code of this service's functions or jobs (lambda, glue), as processes with your rights.
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) allow_execution: Vec<Execution>,
     /// No PostgreSQL servers behind the instances of RDS, even if PostgreSQL is installed.
     #[arg(long)]
     pub(crate) no_rds_data: bool,
@@ -120,7 +120,8 @@ pub(crate) struct Up {
 /// The instance that a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct At {
-    /// The instance's URL; otherwise LOCAL_AWS_URL, otherwise what `up --detach` started.
+    /// The instance's URL; otherwise LOCAL_AWS_URL, otherwise what `up --detach` started. Its token is LOCAL_AWS_TOKEN, or in
+    /// the file that the instance left for its user.
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
 }

@@ -40,11 +40,15 @@ impl Hinted {
     }
 }
 
-/// Prints a line and flushes. A reader that has gone away is not an error.
+/// Prints a line, or several at once, and flushes. A reader that has gone away is not an error.
 pub(crate) fn print(line: impl Display) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    let line = line.to_string();
-    match writeln!(stdout, "{}", escape::lines(&line)).and_then(|()| stdout.flush()) {
+    // In one write: a reader may go once it has read what it wants.
+    let text = format!("{}\n", escape::lines(&line.to_string()));
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Closed.into()),
         other => Ok(other?),
     }

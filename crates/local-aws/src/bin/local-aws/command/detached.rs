@@ -1,17 +1,16 @@
 //! `up --detach` and `down`.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
-use local_aws::{Control, RdsClock};
-use rustix::process::{Pid, test_kill_process};
+use local_aws::RdsClock;
 use tokio::time::Instant;
 
 use crate::args::{At, Start};
-use crate::instance::{self, Detached};
+use crate::instance::{self, Run};
 use crate::outcome::{Hinted, print};
 
 /// How long `down` waits for the end. It takes a fraction of a second.
@@ -19,19 +18,20 @@ const END_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) async fn up(arguments: Start) -> anyhow::Result<()> {
     let cache = instance::cache_dir()?;
-    fs::create_dir_all(&cache).with_context(|| format!("create {}", cache.display()))?;
+    instance::make_private(&cache)?;
     // One at a time, also when two are started at once.
-    let lock =
-        File::create(cache.join("detached.lock")).context("open the lock of `up --detach`")?;
+    let lock = instance::private_file(&cache.join("detached.lock"))
+        .context("open the lock of `up --detach`")?;
     lock.lock().context("lock out another `up --detach`")?;
-    if let Some(detached) = Detached::read(&cache)
+    if let Some(detached) = Run::in_background(&cache)
         && detached.runs().await
     {
         let what = format!("start another local AWS: one runs at {}", detached.url);
         return Err(Hinted::new(what, "`local-aws down` ends it").into());
     }
     let path = cache.join("detached.log");
-    let mut log = File::create(&path).with_context(|| format!("open {}", path.display()))?;
+    let mut log =
+        instance::private_file(&path).with_context(|| format!("open {}", path.display()))?;
     let mut child = spawn(arguments, &log)?;
     let stdout = child
         .stdout
@@ -71,8 +71,8 @@ fn spawn(arguments: Start, log: &File) -> anyhow::Result<Child> {
         RdsClock::Running { factor } => factor.to_string(),
     };
     command.args(["--rds-clock", &clock]);
-    if arguments.executors {
-        command.arg("--executors");
+    for execution in &arguments.allow_execution {
+        command.args(["--allow-execution", &execution.to_string()]);
     }
     if arguments.no_rds_data {
         command.arg("--no-rds-data");
@@ -110,13 +110,13 @@ pub(crate) async fn down(at: &At) -> anyhow::Result<()> {
     let status = match control.status().await {
         Ok(status) => status,
         Err(error) => {
-            forget_dead(&control)?;
+            instance::forget_dead(control.url())?;
             return Err(error.into());
         }
     };
     control.stop().await?;
     let deadline = Instant::now() + END_WITHIN;
-    while is_alive(status.process) && control.status().await.is_ok() {
+    while instance::is_alive(status.process) && control.status().await.is_ok() {
         anyhow::ensure!(
             Instant::now() < deadline,
             "see process {} end within {} s",
@@ -126,23 +126,4 @@ pub(crate) async fn down(at: &At) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     print(format_args!("stopped {}", status.endpoint))
-}
-
-/// Removes the traces of an instance that was killed.
-fn forget_dead(control: &Control) -> anyhow::Result<()> {
-    let cache = instance::cache_dir()?;
-    if let Some(detached) = Detached::read(&cache)
-        && detached.url == control.url()
-        && !is_alive(detached.process)
-    {
-        Detached::forget(&cache, detached.process);
-    }
-    Ok(())
-}
-
-fn is_alive(process: u32) -> bool {
-    i32::try_from(process)
-        .ok()
-        .and_then(Pid::from_raw)
-        .is_some_and(|pid| test_kill_process(pid).is_ok())
 }

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{Become, Exec};
-use crate::instance;
+use crate::instance::{self, Announced};
 use crate::outcome::{NOT_FOUND, NOT_RUNNABLE, report};
 
 pub(crate) async fn exec(arguments: Exec) -> anyhow::Result<u8> {
@@ -32,7 +32,8 @@ pub(crate) async fn exec(arguments: Exec) -> anyhow::Result<u8> {
             command.env_remove(name);
         }
     }
-    command.envs(aws.environment());
+    command.envs(instance::environment(&aws));
+    let announced = Announced::announce_if_possible(&aws);
     let mut child = tokio::process::Command::from(command)
         .spawn()
         .context("start the command")?;
@@ -55,6 +56,7 @@ pub(crate) async fn exec(arguments: Exec) -> anyhow::Result<u8> {
             _ = terminate.recv() => forward(Signal::TERM),
         }
     };
+    drop(announced);
     aws.stop().await;
     Ok(exit_status(status))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Up;
-use crate::instance::{self, Detached};
+use crate::instance::{self, Announced};
 use crate::outcome::print;
 
 /// How often it looks whether the process that started it is still there.
@@ -31,33 +31,24 @@ pub(crate) async fn up(arguments: Up) -> anyhow::Result<()> {
             let _ = rustix::process::setsid();
         }
         let aws = instance::start(arguments.start).await?;
-        if background {
-            let process = std::process::id();
-            Detached {
-                url: aws.endpoint().to_owned(),
-                process,
-            }
-            .write(&instance::cache_dir()?)?;
-        }
-        for line in instance::shell_lines(&aws) {
-            print(line)?;
-        }
-        if background {
-            print("")?;
-        }
+        let announced = if background {
+            Some(Announced::announce(&aws, true)?)
+        } else {
+            Announced::announce_if_possible(&aws)
+        };
+        // At once: a reader may go once it has read what it wants.
+        let lines = instance::shell_lines(&aws).join("\n");
+        print(lines + if background { "\n" } else { "" })?;
         aws.stop_requested().await;
+        drop(announced);
         aws.stop().await;
         anyhow::Ok(())
     };
-    let result = tokio::select! {
+    tokio::select! {
         result = serve => result,
         () = signals => Ok(()),
         () = parent_gone => Ok(()),
-    };
-    if background {
-        Detached::forget(&instance::cache_dir()?, std::process::id());
     }
-    result
 }
 
 /// Resolves with the first Ctrl-C, SIGTERM or SIGHUP.
