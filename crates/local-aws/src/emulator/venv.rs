@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -18,8 +19,10 @@ use crate::error::StartError;
 pub(super) struct Package {
     /// With its version, also the directory's name.
     pub(super) name: &'static str,
-    /// For `pip install -r`.
+    /// For `pip install -r`: everything that is installed, by digest.
     requirements: &'static str,
+    /// The same for what builds those that have no wheels; installed first.
+    builds_with: Option<&'static str>,
     /// Run after `life.py`, in this order.
     pub(super) bootstrap: &'static [&'static str],
 }
@@ -28,6 +31,7 @@ impl Package {
     pub(super) const MINISTACK: Self = Self {
         name: "ministack-1.5.33",
         requirements: include_str!("ministack.txt"),
+        builds_with: None,
         bootstrap: &[
             include_str!("replication.py"),
             include_str!("s3.py"),
@@ -39,11 +43,13 @@ impl Package {
     pub(super) const MOTO: Self = Self {
         name: "moto-5.2.5",
         requirements: include_str!("moto.txt"),
+        builds_with: None,
         bootstrap: &[include_str!("moto.py")],
     };
     pub(super) const LOCALSTACK: Self = Self {
         name: "localstack-4.7.0",
         requirements: include_str!("localstack.txt"),
+        builds_with: Some(include_str!("localstack-build.txt")),
         bootstrap: &[include_str!("localstack.py")],
     };
 }
@@ -103,7 +109,11 @@ fn prepare_in(
     make: impl FnOnce(&Path) -> Result<(), StartError>,
 ) -> Result<PathBuf, StartError> {
     // Each Python has its own: an environment is a set of links into the one that made it.
-    let name = format!("{}-python{major}.{minor}", package.name);
+    // And each set of packages: another checkout may have others, and its programs run.
+    let mut set = DefaultHasher::new();
+    package.requirements.hash(&mut set);
+    let set = set.finish() >> 32;
+    let name = format!("{}-python{major}.{minor}-{set:08x}", package.name);
     let directory = cache.join(&name);
     let marker = directory.join(MARKER);
     let python = directory.join("bin").join("python");
@@ -176,27 +186,38 @@ fn make(python: &Path, package: Package, directory: &Path) -> Result<(), StartEr
             output: tail(&output),
         });
     }
-    let requirements = directory.join("requirements.txt");
-    fs::write(&requirements, package.requirements).map_err(failed)?;
-    let arguments = [
-        "install",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-        "-r",
-    ];
-    let mut arguments = arguments.map(OsStr::new).to_vec();
-    arguments.push(requirements.as_os_str());
     let python = directory.join("bin").join("python");
-    let output = run_module(&python, "pip", &arguments).map_err(failed)?;
-    if !output.status.success() {
-        return Err(StartError::Packages {
-            name: package.name,
-            output: tail(&output),
-        });
+    for requirements in [package.builds_with, Some(package.requirements)]
+        .into_iter()
+        .flatten()
+    {
+        let file = directory.join("requirements.txt");
+        fs::write(&file, requirements).map_err(failed)?;
+        let mut arguments = INSTALL.map(OsStr::new).to_vec();
+        arguments.push(file.as_os_str());
+        let output = run_module(&python, "pip", &arguments).map_err(failed)?;
+        if !output.status.success() {
+            return Err(StartError::Packages {
+                name: package.name,
+                output: tail(&output),
+            });
+        }
     }
     Ok(())
 }
+
+/// How pip installs what a file names, and nothing that it does not: what builds a package would be fetched without a
+/// digest otherwise.
+const INSTALL: [&str; 8] = [
+    "install",
+    "--quiet",
+    "--no-input",
+    "--disable-pip-version-check",
+    "--require-hashes",
+    "--no-deps",
+    "--no-build-isolation",
+    "-r",
+];
 
 /// The last lines of what a program wrote.
 fn tail(output: &Output) -> String {
@@ -251,7 +272,9 @@ mod tests {
         ));
         let python = prepare(Package::MINISTACK, false).unwrap();
         assert!(
-            python.ends_with("ministack-1.5.33-python3.11/bin/python"),
+            python
+                .to_string_lossy()
+                .contains("/ministack-1.5.33-python3.11-"),
             "{}",
             python.display()
         );
@@ -264,10 +287,31 @@ mod tests {
         };
         prepare(other, false).unwrap();
         assert_eq!(made.get(), 3, "other versions are installed afresh");
+        prepare(Package::MINISTACK, false).unwrap();
+        assert_eq!(made.get(), 3, "beside the ones that others use");
 
         fs::remove_file(&python).unwrap();
-        prepare(other, false).unwrap();
+        prepare(Package::MINISTACK, false).unwrap();
         assert_eq!(made.get(), 4, "the interpreter was removed from the system");
+    }
+
+    /// What pip would fetch by name alone may be anything.
+    #[test]
+    fn packages_are_all_named_by_version_and_digest() {
+        for package in [Package::MINISTACK, Package::MOTO, Package::LOCALSTACK] {
+            let files = [Some(package.requirements), package.builds_with];
+            for line in files.into_iter().flatten().flat_map(str::lines) {
+                let kind = line.split_whitespace().next().unwrap_or_default();
+                if ["#", "--only-binary", "--no-binary"].contains(&kind) {
+                    continue;
+                }
+                let digest = line.strip_prefix("    --hash=sha256:");
+                let digest = digest.map(|text| text.trim_end_matches(" \\"));
+                let pinned = line.contains("==") && line.ends_with(" \\");
+                assert!(digest.map_or(pinned, |text| text.len() == 64), "{line:?}");
+            }
+        }
+        assert!(INSTALL.contains(&"--require-hashes") && INSTALL.contains(&"--no-deps"));
     }
 
     #[test]
