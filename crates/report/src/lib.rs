@@ -8,6 +8,7 @@ mod chart;
 mod document;
 pub mod escape;
 pub mod finding;
+mod forge;
 mod html;
 mod markdown;
 mod progress;

@@ -1,3 +1,4 @@
+use crate::forge;
 use crate::text::{Span, spans};
 use crate::{Chart, Document, Section};
 
@@ -6,7 +7,7 @@ pub(crate) fn render(document: &Document) -> String {
     let mut out = String::new();
     for section in document.sections() {
         match section {
-            Section::Heading(text) => out.push_str(&format!("## {}\n", escape(&one_line(text)))),
+            Section::Heading(text) => out.push_str(&format!("## {}\n", plain(&one_line(text)))),
             Section::Text(text) => out.push_str(&paragraph(text)),
             Section::Facts(facts) => {
                 for fact in facts {
@@ -14,8 +15,8 @@ pub(crate) fn render(document: &Document) -> String {
                     let word = word.map_or_else(String::new, |word| format!(" ({word})"));
                     out.push_str(&format!(
                         "- **{}:** {}{word}\n",
-                        escape(&one_line(&fact.label)),
-                        escape(&one_line(&fact.value))
+                        plain(&one_line(&fact.label)),
+                        plain(&one_line(&fact.value))
                     ));
                 }
             }
@@ -43,7 +44,7 @@ fn row(cells: &[String]) -> String {
 }
 
 fn chart(out: &mut String, chart: &Chart) {
-    out.push_str(&format!("**{}**\n\n", escape(&one_line(chart.title()))));
+    out.push_str(&format!("**{}**\n\n", plain(&one_line(chart.title()))));
     let columns = ["", "Value", "Status"].map(str::to_owned);
     let marked = chart
         .values()
@@ -71,11 +72,7 @@ fn one_line(text: &str) -> String {
 }
 
 fn cell(text: &str) -> String {
-    let lines: Vec<String> = text
-        .trim()
-        .lines()
-        .map(|line| escape(line.trim()))
-        .collect();
+    let lines: Vec<String> = text.trim().lines().map(|line| plain(line.trim())).collect();
     lines.join("<br>")
 }
 
@@ -96,14 +93,39 @@ fn paragraph(text: &str) -> String {
     blocks.join("\n\n") + "\n"
 }
 
+/// Text with its code, and with what a forge would link as code.
 fn inline(text: &str) -> String {
-    spans(text)
-        .into_iter()
-        .map(|span| match span {
-            Span::Plain(text) => escape(text),
-            Span::Code(text) => format!("`{text}`"),
-        })
-        .collect()
+    joined(spans(text).into_iter().flat_map(|span| match span {
+        Span::Plain(text) => forge::spans(text),
+        code @ Span::Code(_) => vec![code],
+    }))
+}
+
+/// Text in which backticks are themselves.
+fn plain(text: &str) -> String {
+    joined(forge::spans(text).into_iter())
+}
+
+/// Code next to code is one: between two backticks in a row would be something else.
+fn joined<'a>(spans: impl Iterator<Item = Span<'a>>) -> String {
+    let mut out = String::new();
+    let mut in_code = false;
+    for span in spans {
+        let (Span::Plain(text) | Span::Code(text)) = span;
+        let is_code = matches!(span, Span::Code(_));
+        if is_code != in_code {
+            out.push('`');
+        }
+        in_code = is_code;
+        match is_code {
+            true => out.push_str(text),
+            false => out.push_str(&escape(text)),
+        }
+    }
+    if in_code {
+        out.push('`');
+    }
+    out
 }
 
 /// A line that begins no list, heading, quotation or rule.
@@ -163,7 +185,7 @@ mod tests {
         ) {
             match event {
                 Event::Text(piece) => text.push_str(&piece),
-                Event::Code(piece) => text.push_str(&format!("`{piece}`")),
+                Event::Code(piece) => text.push_str(&piece),
                 Event::HardBreak => text.push('\n'),
                 Event::InlineHtml(tag) if &*tag == "<br>" => text.push('\n'),
                 Event::Start(
@@ -225,6 +247,25 @@ mod tests {
     }
 
     #[test]
+    fn values_call_nobody_and_link_nowhere() {
+        let value = "@everyone #1 GH-1 https://evil.example/ <img src=x> 2a2e02a `@here`";
+        let document = Document::new()
+            .heading(value)
+            .text("cc @user, see https://docs.aws.amazon.com/x and `verify-staging audit`")
+            .fact(Mark::Plain, "Who", value)
+            .table(["Tag"], vec![(Mark::Ok, vec![value.to_owned()])]);
+        let shown =
+            "`@everyone` `#1` `GH-1` `https://evil.example/` \\<img src=x> `2a2e02a` \\``@here`\\`";
+        assert_eq!(
+            document.to_markdown(),
+            format!(
+                "## {shown}\n\ncc `@user`, see https://docs.aws.amazon.com/x and `verify-staging audit`\n\n\
+                 - **Who:** {shown}\n\n| Tag |\n| --- |\n| {shown} |\n\n"
+            )
+        );
+    }
+
+    #[test]
     fn a_paragraph_keeps_its_lines() {
         let document =
             Document::new().text(Lines::of(["# one", "1. two", "- three", "", "> four"]));
@@ -271,6 +312,11 @@ mod tests {
             "é",
             "$",
             "<https://x.y>",
+            "@everyone",
+            "#1",
+            "GH-1",
+            "2a2e02a",
+            "www.x.y",
         ]);
         prop::collection::vec(words, 1..8).prop_map(|words| words.concat().trim().to_owned())
     }
@@ -318,6 +364,11 @@ mod tests {
             let text = lines(&text);
             prop_assume!(!text.is_empty() && !text.contains("\n\n"));
             let document = Document::new().text(Lines::of(text.lines()));
+            // Code is seen without its backticks.
+            let text: Vec<String> = text.lines().map(|line| {
+                spans(line).into_iter().map(|(Span::Plain(text) | Span::Code(text))| text).collect()
+            }).collect();
+            let text = text.join("\n");
             prop_assert_eq!(seen(&document.to_markdown()), [text.as_str()], "{}", document.to_markdown());
         }
     }
