@@ -38,7 +38,7 @@ const PLAIN_WORDS: [&str; 7] = [
 
 /// What such a name has in it when its letters alone are looked at: `SPRING_DATASOURCE_PASSWORD`,
 /// `masterpassword`, `x-api-key`, `connectionString`.
-const PARTS: [&str; 26] = [
+const PARTS: [&str; 28] = [
     "password",
     "passwd",
     "passphrase",
@@ -58,6 +58,9 @@ const PARTS: [&str; 26] = [
     "authkey",
     "hmackey",
     "sshkey",
+    // PagerDuty's.
+    "routingkey",
+    "integrationkey",
     "licensekey",
     "keymaterial",
     "masterauth",

@@ -65,6 +65,7 @@ pub(super) fn spans(name: &str, text: &str, known: &Secrets, depth: usize) -> Ve
     let mut found = Vec::new();
     tokens::private_keys(text, &mut found);
     tokens::logins(text, &mut found);
+    tokens::webhooks(text, &mut found);
     tokens::schemes(text, &mut found);
     assignments::find(text, &mut found);
     if !super::names::is_digest(name) {

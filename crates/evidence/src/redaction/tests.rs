@@ -201,6 +201,21 @@ fn secrets_are_known_by_their_looks() {
         "q7Jx-Zb2Kw9Vt4Rm8Lc3_Hd6Ns",
         "key wJ4lrXUtnFEMI1K7MDENGabPxRfiCY2XAMPLEKEY!",
         "ghp_abcdefghijklmnopqrstuvwxyz",
+        "https://hooks.slack.com/services/T00000000/B00000000/abcdefghijklmnop",
+        "https://hooks.slack.com/workflows/T1/A1/1/abcdefghijklmnop",
+        "HTTPS://Discord.com/API/webhooks/1/abc",
+        "https://discordapp.com/api/webhooks/1/abc",
+        "https://berthcare.webhook.office.com/webhookb2/a@b/IncomingWebhook/c/d",
+        "https://outlook.office.com/webhook/a@b/IncomingWebhook/c/d",
+        "https://prod-1.canadacentral.logic.azure.com:443/workflows/0123/triggers/manual/paths/invoke?sig=x",
+        "https://default1.environment.api.powerplatform.com/workflows/1?sig=x",
+        "https://events.pagerduty.com/integration/abcdefghijklmnopqrst/enqueue",
+        "https://events.eu.pagerduty.com/integration/abcdefghijklmnopqrst/enqueue",
+        "https://chat.example.org/hooks/xyzxyzxyzxyzxyzxyzxyzxyzxy",
+        "https://ci.example.org/webhooks/deploy/abcdefghijklmnop",
+        "4f9c1b7e02a84d5d9e61b3a7c8f0d215",
+        "key 4f9c1b7e02a84d5d9e61b3a7c8f0d2154f9c1b7e02a84d5d!",
+        "a1b9c3x7q2m8k4z6w5t0r9v3n1",
         jwt,
     ] {
         assert_ne!(shown(text), text, "{text}");
@@ -242,6 +257,15 @@ fn what_a_stack_puts_out_is_no_secret() {
         r#"{"Bool":{"aws:SecureTransport":"false"},"NumericLessThan":{"aws:MultiFactorAuthAge":"3600"}}"#,
         "https://sqs.ca-central-1.amazonaws.com/123456789012/queue",
         "https://user@example.org/a:b@c",
+        "https://example.org/webhooks/alerts",
+        "https://docs.example.org/hooks/",
+        "sha256:4f9c1b7e02a84d5d9e61b3a7c8f0d2154f9c1b7e02a84d5d9e61b3a7c8f0d215",
+        "app@sha256:4f9c1b7e02a84d5d9e61b3a7c8f0d2154f9c1b7e02a84d5d9e61b3a7c8f0d215",
+        r#"{"LockID":{"S":"b/k-md5"},"Digest":{"S":"4f9c1b7e02a84d5d9e61b3a7c8f0d215"}}"#,
+        "version 4f9c1b7e02a84d5d9e61b3a7c8f0d215",
+        "terraform-20261126173100123400000001",
+        "berthcare2026staging01photos02documents",
+        "eni-0a1b2c3d4e5f67890",
     ] {
         assert_eq!(shown(text), text);
     }

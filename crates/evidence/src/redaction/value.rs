@@ -266,6 +266,10 @@ impl<'a> Walk<'a> {
             let (name, telling) = match named {
                 Some(name) if is_value_key(key) => (name, Some(BESIDE)),
                 _ if is_beside(key) || is_pointer(key) || pointer => (key.as_str(), None),
+                // DynamoDB writes an attribute as its type and its value: {"Digest": {"S": "…"}}.
+                _ if members.len() == 1 && ["S", "N", "B"].contains(&key.as_str()) => {
+                    (at.name, beneath)
+                }
                 _ => (key.as_str(), beneath),
             };
             let inner = At {

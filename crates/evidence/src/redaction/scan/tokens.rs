@@ -50,20 +50,62 @@ pub(super) fn logins(text: &str, found: &mut Vec<Span>) {
             found.push(Span::plain(text, password));
         }
     }
-    for place in [
-        "hooks.slack.com/services/",
-        "discord.com/api/webhooks/",
-        "webhook.office.com/",
-    ] {
-        for (at, mark) in text.match_indices(place) {
-            let begin = at + mark.len();
-            let ends =
-                |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '\\');
-            let end = text[begin..]
-                .find(ends)
-                .map_or(text.len(), |end| begin + end);
-            if !super::super::is_marks(&text[begin..end]) {
-                found.push(Span::plain(text, begin..end));
+}
+
+/// What stands before the secret part of an address that posts for whoever knows it.
+const WEBHOOKS: [&str; 21] = [
+    "hooks.slack.com/services/",
+    "hooks.slack.com/workflows/",
+    "hooks.slack.com/triggers/",
+    "discord.com/api/webhooks/",
+    "discordapp.com/api/webhooks/",
+    "webhook.office.com/",
+    "outlook.office.com/webhook/",
+    "outlook.office365.com/webhook/",
+    "logic.azure.com/workflows/",
+    "logic.azure.com:443/workflows/",
+    "powerplatform.com/",
+    "powerplatform.com:443/",
+    "pagerduty.com/integration/",
+    "pagerduty.com/x-ere/",
+    "chat.googleapis.com/v1/spaces/",
+    "hooks.chime.aws/incomingwebhooks/",
+    "api.telegram.org/bot",
+    "hooks.zapier.com/hooks/catch/",
+    "maker.ifttt.com/trigger/",
+    "alert.victorops.com/integrations/",
+    "webhook.site/",
+];
+/// Parts of a path that say the same of a server of one's own.
+const HOOK_PATHS: [&str; 3] = ["/hooks/", "/webhook/", "/webhooks/"];
+
+/// The secret part of the address of a webhook: the address is the whole login.
+pub(super) fn webhooks(text: &str, found: &mut Vec<Span>) {
+    let lower = text.to_ascii_lowercase();
+    if !lower.contains("://") && !WEBHOOKS.iter().any(|place| lower.contains(place)) {
+        return;
+    }
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '\\');
+    let mut hide = |begin: usize, least: usize| {
+        let end = text[begin..]
+            .find(ends)
+            .map_or(text.len(), |end| begin + end);
+        let secret = text[begin..end].trim_end_matches(['.', ',', ';', ')']);
+        if secret.len() > least && !super::super::is_marks(secret) {
+            found.push(Span::plain(text, begin..begin + secret.len()));
+        }
+    };
+    for place in WEBHOOKS {
+        for (at, mark) in lower.match_indices(place) {
+            hide(at + mark.len(), 0);
+        }
+    }
+    for (at, _) in lower.match_indices("://") {
+        let end = lower[at..].find(ends).map_or(lower.len(), |end| at + end);
+        for path in HOOK_PATHS {
+            if let Some(place) = lower[at..end].find(path) {
+                // Shorter ones are words: /webhooks/alerts.
+                hide(at + place + path.len(), 15);
             }
         }
     }
@@ -137,7 +179,8 @@ pub(super) fn keys(text: &str, found: &mut Vec<Span>) {
         let encodes_text = || {
             super::encodings::decoded(word).is_some_and(|text| text.contains(char::is_whitespace))
         };
-        if is_key(word) && !encodes_text() {
+        let by_chance = || is_of_small_letters(word) && !is_said_to_be_public(text, range.start);
+        if (is_key(word) && !encodes_text()) || by_chance() {
             found.push(Span::plain(text, range));
         }
     }
@@ -225,6 +268,46 @@ fn is_access_key(word: &str) -> bool {
 /// words in camel case do so half as often, and the ids of AWS have no capitals, or nothing else.
 fn is_random(word: &str) -> bool {
     word.len() >= 20 && !word.contains('.') && changes_by_chance(word)
+}
+
+/// A part of `word` is a key of hexadecimal digits, or of small letters and digits: as long as none of AWS's ids, and
+/// changing between letters and digits nearly as often as chance makes them.
+fn is_of_small_letters(word: &str) -> bool {
+    let by_chance = |part: &str| {
+        let hexadecimal = part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let small = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let least = if hexadecimal { 32 } else { 24 };
+        let digits: Vec<bool> = part.bytes().map(|byte| byte.is_ascii_digit()).collect();
+        let changes = digits.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        part.len() >= least && (hexadecimal || part.bytes().all(small)) && 4 * changes >= part.len()
+    };
+    word.split(|c: char| !c.is_ascii_alphanumeric())
+        .any(by_chance)
+}
+
+/// Whether the text right before `at` says that what follows is the digest or the name of something, or the
+/// fingerprint of a secret that is hidden already.
+fn is_said_to_be_public(text: &str, at: usize) -> bool {
+    const NEAR: usize = 24;
+    const WORDS: [&str; 13] = [
+        "checksum",
+        "commit",
+        "digest",
+        "etag",
+        "fingerprint",
+        "hash",
+        "lineage",
+        "md5",
+        "request id",
+        "requestid",
+        "sha",
+        "thumbprint",
+        "version",
+    ];
+    let near = text[text.floor_char_boundary(at.saturating_sub(NEAR))..at].to_ascii_lowercase();
+    near.ends_with("{hidden:")
+        || near.ends_with("{unredacted:")
+        || WORDS.iter().any(|word| near.contains(word))
 }
 
 fn changes_by_chance(word: &str) -> bool {
