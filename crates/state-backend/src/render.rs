@@ -1,5 +1,7 @@
 //! The file for `terraform init -backend-config=…`.
 
+use std::net::IpAddr;
+
 use aws_env::Endpoints;
 use settings::{Encryption, Locking, Settings};
 
@@ -9,6 +11,7 @@ use crate::spec::{SideName, Spec};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendFile {
     text: String,
+    local_aws: Option<String>,
 }
 
 impl BackendFile {
@@ -65,17 +68,48 @@ impl BackendFile {
             .map(|(name, _)| name.len())
             .max()
             .unwrap_or_default();
-        let text = lines
+        let local_aws = [s3, dynamodb, iam, sts]
             .into_iter()
-            .map(|(name, value)| format!("{name:width$} = {value}\n"))
-            .collect();
-        Some(Self { text })
+            .flatten()
+            .find(|url| is_on_this_machine(url))
+            .cloned();
+        let remark = local_aws.as_ref().map(|url| {
+            format!("# For the local AWS at {url} alone: of AWS itself, Terraform would see nothing with it.\n")
+        });
+        let lines = lines
+            .into_iter()
+            .map(|(name, value)| format!("{name:width$} = {value}\n"));
+        Some(Self {
+            text: remark.into_iter().chain(lines).collect(),
+            local_aws,
+        })
+    }
+
+    /// The endpoint, if it is one of this machine: the file is then for a local AWS, and not for AWS.
+    pub fn local_aws(&self) -> Option<&str> {
+        self.local_aws.as_deref()
     }
 
     /// The file's content, in HCL, with a line break at its end.
     pub fn as_str(&self) -> &str {
         &self.text
     }
+}
+
+/// Whether a URL leads to a server of this machine.
+fn is_on_this_machine(url: &str) -> bool {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let authority = rest[..end].rsplit('@').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let address = host.parse::<IpAddr>();
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
 }
 
 /// A string in HCL: backslash, quote and the starts of templates are escaped.
@@ -91,6 +125,29 @@ fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn is_on_this_machine_is_of_loopback_alone() {
+        for url in [
+            "http://127.0.0.1:4566",
+            "http://localhost",
+            "https://LOCALHOST.:1/x",
+            "http://s3.localhost:4566/",
+            "http://[::1]:4566",
+            "http://user@127.1.2.3/",
+        ] {
+            assert!(is_on_this_machine(url), "{url}");
+        }
+        for url in [
+            "https://s3.ca-central-1.amazonaws.com",
+            "https://localhost.example.com",
+            "https://10.0.0.1:9000",
+            "https://example.com/localhost",
+            "",
+        ] {
+            assert!(!is_on_this_machine(url), "{url}");
+        }
+    }
 
     #[test]
     fn templates_in_a_value_stay_text() {

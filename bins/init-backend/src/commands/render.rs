@@ -18,12 +18,18 @@ pub(crate) async fn run(global: &GlobalArgs, args: &RenderArgs) -> Result<Exit, 
         )
         .hint("set [state.dr] in the configuration, or run `init-backend render primary`")
     })?;
+    if let Some(url) = file.local_aws() {
+        cli::note(&format!(
+            "the file is for the local AWS at {url}, where AWS_ENDPOINT_URL leads, and not for AWS"
+        ));
+    }
     if let Some(path) = &args.out {
         write(global, path, file.as_str())?;
     }
     let rendered = Rendered {
         side,
         file: args.out.as_deref(),
+        local_aws: file.local_aws(),
         content: file.as_str(),
     };
     match (global.output, &args.out) {
@@ -40,6 +46,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &RenderArgs) -> Result<Exit, 
 struct Rendered<'a> {
     side: SideName,
     file: Option<&'a Path>,
+    /// The endpoint, where the file is for a local AWS and not for AWS.
+    local_aws: Option<&'a str>,
     content: &'a str,
 }
 

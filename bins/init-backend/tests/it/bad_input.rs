@@ -201,7 +201,22 @@ async fn render_writes_what_is_asked_and_overwrites_only_when_told() {
     let Some(stage) = Stage::open().await else {
         return;
     };
-    let printed = stage.run(&["render", "primary"]).await.exits(0).stdout();
+    let ran = stage.run(&["render", "primary"]).await.exits(0);
+    let (printed, url) = (ran.stdout(), stage.aws.endpoint());
+    let remark = format!("# For the local AWS at {url} alone");
+    assert!(printed.starts_with(&remark), "{printed}");
+    let note = format!("note: the file is for the local AWS at {url}");
+    assert!(ran.stderr().contains(&note), "{}", ran.stderr());
+    let json = stage
+        .run(&["render", "dr", "--output", "json"])
+        .await
+        .exits(0);
+    assert_eq!(json.json()["local_aws"], url);
+    let aws = |command: &mut std::process::Command| {
+        command.env_remove("AWS_ENDPOINT_URL");
+    };
+    let ran = stage.run_with(&["render", "primary"], aws).await.exits(0);
+    assert!(!ran.stdout().contains("local") && !ran.stderr().contains("local"));
     stage
         .run(&["render", "primary", "--out", "b.tfbackend"])
         .await
