@@ -429,7 +429,7 @@ impl Serialize for Change {
         map.serialize_entry("aspect", &self.facet.aspect)?;
         map.serialize_entry("wanted", &self.facet.wanted)?;
         match &self.found {
-            Found::Value(value) => map.serialize_entry("found", value)?,
+            Found::Value(value) => map.serialize_entry("found", &self.shown(value))?,
             Found::Absent => map.serialize_entry("found", &Value::Null)?,
             Found::Unknown(problem) => map.serialize_entry("problem", problem)?,
         }
@@ -437,6 +437,25 @@ impl Serialize for Change {
             map.serialize_entry("refusal", refusal)?;
         }
         map.end()
+    }
+}
+
+impl Change {
+    /// What was found as it may be printed. A bucket has the tags and policy statements of others too, and these may
+    /// hold what only they are to know.
+    fn shown(&self, found: &Value) -> Value {
+        match self.facet.aspect {
+            Aspect::Tags => {
+                let mut tags = found.clone();
+                if let (Some(tags), Some(ours)) =
+                    (tags.as_object_mut(), self.facet.wanted.as_object())
+                {
+                    tags.retain(|key, _| ours.contains_key(key));
+                }
+                tags
+            }
+            _ => policy::without_secrets(found),
+        }
     }
 }
 
@@ -534,7 +553,7 @@ fn row(item: &Change, word: &str, mark: Mark) -> (Mark, Vec<String>) {
         (Verdict::Ok, _) => String::new(),
         (Verdict::Missing, _) => brief(&item.facet.wanted),
         (_, Found::Value(found)) => {
-            let (found, wanted) = difference(found, &item.facet.wanted);
+            let (found, wanted) = difference(&item.shown(found), &item.facet.wanted);
             format!("{found} → {wanted}")
         }
         _ => String::new(),

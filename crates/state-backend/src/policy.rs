@@ -58,6 +58,28 @@ pub(crate) fn resources(policy: &Value) -> Vec<String> {
     resources
 }
 
+/// Keys of conditions whose values are passwords in effect: whoever knows them is let in.
+const SECRET_KEYS: [&str; 3] = ["aws:referer", "aws:useragent", "sts:externalid"];
+
+/// `value`, in which there may be policies, without the secrets of their conditions.
+pub(crate) fn without_secrets(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let shown = map.iter().map(|(key, value)| {
+                let secret = SECRET_KEYS.iter().any(|of| key.eq_ignore_ascii_case(of));
+                let value = match secret {
+                    true => json!("{hidden}"),
+                    false => without_secrets(value),
+                };
+                (key.clone(), value)
+            });
+            Value::Object(shown.collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_secrets).collect()),
+        other => other.clone(),
+    }
+}
+
 /// Added to the `Sid` of our statement when somebody else's has it.
 const OURS: &str = "ByInitBackend";
 

@@ -81,6 +81,40 @@ proptest! {
     }
 }
 
+#[test]
+fn plan_shows_no_secret_of_the_policies_and_tags_of_others() {
+    let facets = facets();
+    let observed = |aspect: Aspect, found: Value| {
+        let facet = facets.iter().find(|facet| facet.aspect == aspect).unwrap();
+        Observed {
+            facet: facet.clone(),
+            found: Found::Value(found),
+        }
+    };
+    let theirs = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*",
+        "Condition": {
+            "StringEquals": {"aws:Referer": ["hunter2"], "aws:SourceVpc": "vpc-1"},
+            "StringLike": {"AWS:UserAgent": "hunter2", "sts:ExternalId": "hunter2"},
+        },
+    }]});
+    let tags = json!({"Environment": "production", "Password": "hunter2"});
+    let plan = Plan::new(vec![
+        observed(Aspect::TlsOnly, theirs),
+        observed(Aspect::Tags, tags),
+    ]);
+    let json = serde_json::to_string(&plan).unwrap();
+    let text = plan.document().to_terminal(None, false);
+    assert!(
+        !json.contains("hunter2") && !text.contains("hunter2"),
+        "{json}\n{text}"
+    );
+    assert!(
+        json.contains("vpc-1") && json.contains("production"),
+        "{json}"
+    );
+}
+
 fn verdict(aspect: Aspect, kind: Kind, found: Value) -> Verdict {
     let facet = facets()
         .into_iter()
