@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 use std::future::Future;
 use std::process::ExitCode;
-use std::sync::OnceLock;
+use std::sync::{PoisonError, RwLock};
 
 use clap::Parser;
 use tokio::sync::watch;
@@ -209,17 +209,25 @@ const OWN: [&str; 15] = [
 /// What every line of the log goes through before it is shown.
 type Redaction = Box<dyn Fn(&str) -> String + Send + Sync>;
 
-static REDACTION: OnceLock<Redaction> = OnceLock::new();
+static REDACTIONS: RwLock<Vec<Redaction>> = RwLock::new(Vec::new());
 
 /// Has every line of the log go through `redact` from now on, for secrets that only the program knows: a resource can be
-/// called what an output marks as sensitive, and the log of calls names resources. The first one given counts.
+/// called what an output marks as sensitive, and the log of calls names resources. Each of those given counts: a run may
+/// read the outputs of two environments.
 pub fn redact_log(redact: impl Fn(&str) -> String + Send + Sync + 'static) {
-    let _ = REDACTION.set(Box::new(redact));
+    let mut redactions = REDACTIONS.write().unwrap_or_else(PoisonError::into_inner);
+    redactions.push(Box::new(redact));
 }
 
 /// A line of the log as it may be shown, if anything has to be hidden.
 fn redacted(line: &str) -> Option<String> {
-    REDACTION.get().map(|redact| redact(line))
+    let redactions = REDACTIONS.read().unwrap_or_else(PoisonError::into_inner);
+    let (first, others) = redactions.split_first()?;
+    Some(
+        others
+            .iter()
+            .fold(first(line), |line, redact| redact(&line)),
+    )
 }
 
 /// `RUST_LOG` wins. The SDK's own events carry no credentials at these levels.

@@ -151,6 +151,14 @@ const EXITS: &[(&str, fn())] = &[
             Ok(Exit::Fine)
         });
     }),
+    ("log-of-two-environments", || {
+        cli::redact_log(|line| line.replace("first", "[one]"));
+        cli::redact_log(|line| line.replace("second", "[two]"));
+        run(&["-vv"], || {
+            tracing::warn!(target: "cli", "first second third {}", *HOSTILE);
+            Ok(Exit::Fine)
+        });
+    }),
     ("progress", || {
         for progress in [Progress::new(), Progress::on_terminal()] {
             let label = HOSTILE.as_str();
@@ -273,4 +281,14 @@ fn our_own_colours_reach_the_terminal() {
         assert!(table.contains("\u{1b}[38;5;10m"), "{table}");
     }
     assert!(!seen("table", false).contains('\u{1b}'));
+}
+
+#[test]
+fn log_hides_what_each_redaction_knows() {
+    let shown = seen("log-of-two-environments", false);
+    assert!(shown.contains("[one] [two] third"), "{shown}");
+    assert!(
+        !shown.contains("first") && !shown.contains("second"),
+        "{shown}"
+    );
 }
