@@ -8,30 +8,33 @@
 //! resource is not there: three things that a tool used in an outage must not confuse.
 
 mod access;
+mod body;
 mod call_log;
 mod clients;
 mod credentials;
 mod environment;
 mod error;
-mod keys;
+mod listing;
 mod owners;
 mod pages;
 mod trust;
-mod versions;
 mod waiter;
 mod wall;
 
 pub use access::{Both, DrOnly, RegionAccess};
+pub use body::{BodyError, read_body};
 pub use call_log::{CALL_LOG_TARGET, CallLog};
 pub use clients::{
     ConnectionPool, Connections, GlobalClients, Reachability, RegionClients, iam_region,
 };
 pub use environment::{AwsEnv, Endpoints, LoadError, Options};
 pub use error::{Call, Error, ErrorClass};
-pub use keys::list_keys;
+pub use listing::{
+    ListedObject, ObjectPages, ObjectVersion, VersionPages, decode_key, delete_versions, list_keys,
+    list_versions,
+};
 pub use owners::{BucketOwners, OwnerGuard, OwnerUnknown};
 pub use pages::{pages, pages_up_to};
 pub use trust::CaBundleError;
-pub use versions::{ObjectVersion, delete_versions, list_versions};
 pub use waiter::{Poll, Waiter, WaiterConfig, wait};
 pub use wall::OutsideRegion;

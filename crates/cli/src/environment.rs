@@ -6,6 +6,9 @@ use settings::{ErrorKind, Settings};
 
 use crate::{Exit, Failure, GlobalArgs};
 
+/// Bytes of a configuration file: the longest that means something has some thousand lines.
+const MOST_SETTINGS: u64 = 4 << 20;
+
 /// The time.
 pub fn now() -> Timestamp {
     Timestamp::now()
@@ -17,12 +20,9 @@ pub fn now() -> Timestamp {
 /// Exit 2 when it cannot be read or is wrong.
 pub fn load_settings(args: &GlobalArgs) -> Result<Settings, Failure> {
     let path = args.config.display();
-    let text = std::fs::read_to_string(&args.config).map_err(|error| {
-        Failure::new(
-            Exit::Usage,
-            anyhow::Error::new(error).context(format!("failed to read {path}")),
-        )
-        .hint("name it with --config FILE; examples/ has one to start from")
+    let text = crate::read_text(&args.config, MOST_SETTINGS).map_err(|error| {
+        Failure::new(Exit::Usage, error.context(format!("failed to read {path}")))
+            .hint("name it with --config FILE; examples/ has one to start from")
     })?;
     let today = Zoned::now().date();
     Settings::parse(&text, today).map_err(|errors| {

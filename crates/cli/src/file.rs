@@ -26,3 +26,12 @@ pub fn read_input(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     };
     read.map_err(|error| Failure::new(Exit::Usage, error))
 }
+
+/// The text of a file, if it is no more than `limit` bytes.
+///
+/// # Errors
+/// When it cannot be read, is larger, or is no text.
+pub fn read_text(path: &Path, limit: u64) -> anyhow::Result<String> {
+    let bytes = files::read_limited(path, limit)?;
+    String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{} is not UTF-8", path.display()))
+}

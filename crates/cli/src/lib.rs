@@ -16,7 +16,7 @@ pub use args::{
 };
 pub use environment::{aws_env, load_settings, now};
 pub use failure::{Exit, Failure};
-pub use file::{Secrecy, read_input, write_file};
+pub use file::{Secrecy, read_input, read_text, write_file};
 pub use output::{
     confirm, confirm_name, note, print, print_data, print_text, residency_notes, tell,
 };

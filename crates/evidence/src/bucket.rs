@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use aws_env::{Error, RegionClients};
+use aws_env::{BodyError, Error, RegionClients, read_body};
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ObjectLockEnabled, ObjectLockMode};
 use base64::Engine as _;
@@ -118,10 +118,12 @@ pub async fn store(
         .send()
         .await
         .map_err(|error| call("GetObject").failed(error))?;
-    let body = object.body.collect().await.map_err(|_| {
-        Error::unexpected(call("GetObject"), "the answer ended before the object did")
-    })?;
-    let found = sha256(&body.into_bytes());
+    // More than was written is another object, of which the first bytes tell enough.
+    let found = match read_body(object.body, kept.bytes.len() as u64).await {
+        Ok(bytes) => sha256(&bytes),
+        Err(BodyError::TooLarge { limit }) => format!("of something of more than {limit} bytes"),
+        Err(error) => return Err(error.of(call("GetObject")).into()),
+    };
     if found != kept.link.sha256 {
         return Err(StoreError::Differs {
             url,

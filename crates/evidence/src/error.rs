@@ -63,6 +63,13 @@ pub enum EvidenceError {
     Json(#[source] serde_json::Error),
 }
 
+impl EvidenceError {
+    /// Whether a file is not there.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 pub(super) fn read_failed(path: &Path, source: io::Error) -> EvidenceError {
     EvidenceError::Read {
         path: path.to_owned(),

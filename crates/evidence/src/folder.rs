@@ -1,5 +1,5 @@
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use report::Report as _;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capture::{Capture, Draft, FORMAT, Link};
 use super::error::{EvidenceError, read_failed, write_failed};
-use super::files::{make_parent, replace, write_new};
+use super::files::{self, make_parent, replace, write_new};
 use super::log::{Item, Log};
 use super::review::{Review, Signature};
 use super::salt::{Salt, SaltError};
@@ -72,15 +72,16 @@ impl Folder {
     /// # Errors
     /// When it cannot be read, or is none.
     pub fn salt(path: &Path) -> Result<Option<Salt>, EvidenceError> {
-        let text = match fs::read_to_string(path) {
+        let text = match files::read(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(read_failed(path, source)),
+            Err(error) if error.is_absence() => return Ok(None),
+            Err(error) => return Err(error),
         };
-        let salt = Salt::parse(&text).map_err(|source| EvidenceError::Salt {
-            path: path.to_owned(),
-            source,
-        })?;
+        let salt =
+            Salt::parse(&String::from_utf8_lossy(&text)).map_err(|source| EvidenceError::Salt {
+                path: path.to_owned(),
+                source,
+            })?;
         Ok(Some(salt))
     }
 
@@ -114,7 +115,7 @@ impl Folder {
     /// # Errors
     /// When the chain is not whole where it is continued, or a file cannot be read or written.
     pub fn keep(&self, draft: Draft) -> Result<Kept, EvidenceError> {
-        fs::create_dir_all(&self.path).map_err(|source| write_failed(&self.path, source))?;
+        files::make_folder(&self.path)?;
         let _lock = self.lock()?;
         self.keep_out_of_git()?;
         let newest = self.end()?;
@@ -223,7 +224,7 @@ impl Folder {
     /// # Errors
     /// When it cannot be read, or is not as it was written.
     pub fn open(path: &Path) -> Result<Kept, EvidenceError> {
-        let bytes = fs::read(path).map_err(|source| read_failed(path, source))?;
+        let bytes = files::read(path)?;
         let edited = |what: &str| EvidenceError::Edited {
             path: path.to_owned(),
             what: what.to_owned(),
@@ -266,10 +267,10 @@ impl Folder {
     /// The bytes of a file of the folder, if it is there.
     pub(super) fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, EvidenceError> {
         let path = self.path.join(name);
-        match fs::read(&path) {
+        match files::read(&path) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(read_failed(&path, source)),
+            Err(error) if error.is_absence() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -381,13 +382,8 @@ impl Folder {
             } else {
                 "\n"
             };
-            let path = self.path.join(name);
-            OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(&path)
-                .and_then(|mut file| writeln!(file, "{begin}{line}"))
-                .map_err(|source| write_failed(&path, source))?;
+            let text = format!("{old}{begin}{line}\n");
+            replace(&self.path.join(name), text.as_bytes())?;
         }
         Ok(())
     }

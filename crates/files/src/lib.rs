@@ -1,8 +1,8 @@
 //! Files that are there whole or not at all, on the disk when the call returns, and for their owner alone where they
 //! hold secrets; and reading that has a limit.
 
-use std::fs::{File, Permissions};
-use std::io::{self, Read, Write as _};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, BufRead, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -141,6 +141,112 @@ pub fn read_limited_from(reader: impl Read, path: &Path, limit: u64) -> Result<V
     }
 }
 
+/// A new file to write bit by bit, for its owner alone from its first byte on.
+///
+/// # Errors
+/// When it is there, or cannot be made.
+pub fn create_new_secret(path: &Path) -> Result<File, FileError> {
+    secret(OpenOptions::new().create_new(true).append(true), path).map_err(|source| {
+        match source.kind() {
+            io::ErrorKind::AlreadyExists => FileError::Exists {
+                path: path.to_owned(),
+            },
+            _ => write_error(path, source),
+        }
+    })
+}
+
+/// A file to write bit by bit, empty at first, for its owner alone whatever was there.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_secret(path: &Path) -> Result<File, FileError> {
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).truncate(true);
+    let made = secret(&mut options, path).and_then(|file| {
+        // The mode is only that of a file that is made.
+        if let Some(permissions) = for_its_owner() {
+            file.set_permissions(permissions)?;
+        }
+        Ok(file)
+    });
+    made.map_err(|source| write_error(path, source))
+}
+
+/// Makes a folder, and those above it that are not there, for their owner alone. What is there stays as it is.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_secret_folder(path: &Path) -> Result<(), FileError> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(path)
+        .map_err(|source| write_error(path, source))
+}
+
+fn secret(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options.open(path)
+}
+
+fn write_error(path: &Path, source: io::Error) -> FileError {
+    FileError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(unix)]
+fn for_its_owner() -> Option<Permissions> {
+    Some(std::os::unix::fs::PermissionsExt::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+fn for_its_owner() -> Option<Permissions> {
+    None
+}
+
+/// Reads a line, its end included, into `line`, which is cleared before; returns how many bytes it has, 0 at the end.
+///
+/// # Errors
+/// When it cannot be read, is not UTF-8, or has more than `limit` bytes, of which no more is read.
+pub fn read_line(reader: &mut impl BufRead, line: &mut String, limit: u64) -> io::Result<usize> {
+    line.clear();
+    let mut bytes = std::mem::take(line).into_bytes();
+    let read = reader.take(limit + 1).read_until(b'\n', &mut bytes)?;
+    if read as u64 > limit {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("a line has more than {limit} bytes, and at most {limit} are read"),
+        ));
+    }
+    *line = String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok(read)
+}
+
+/// The lines of a reader without their ends, each of at most `limit` bytes. Ends after the first that cannot be read.
+pub fn lines(reader: impl BufRead, limit: u64) -> impl Iterator<Item = io::Result<String>> {
+    let mut reader = Some(reader);
+    std::iter::from_fn(move || {
+        let mut line = String::new();
+        match read_line(reader.as_mut()?, &mut line, limit) {
+            Ok(0) => None,
+            Ok(_) => {
+                line.truncate(line.trim_end_matches(['\n', '\r']).len());
+                Some(Ok(line))
+            }
+            Err(error) => {
+                reader = None;
+                Some(Err(error))
+            }
+        }
+    })
+}
+
 fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -232,6 +338,56 @@ mod tests {
         let path = folder.path().join("none/a");
         let error = write_file(&path, b"1", Secrecy::Public).unwrap_err();
         assert!(error.to_string().contains("none/a"), "{error}");
+    }
+
+    #[test]
+    fn create_secret_is_for_its_owner_alone_whatever_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("a/b");
+        create_secret_folder(&below).unwrap();
+        assert_eq!(mode(&folder.path().join("a")), 0o700);
+        assert_eq!(mode(&below), 0o700);
+        let path = below.join("open");
+        fs::write(&path, "of an older release").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        drop(create_secret(&path).unwrap());
+        assert_eq!((mode(&path), fs::read(&path).unwrap().len()), (0o600, 0));
+        let path = below.join("new");
+        drop(create_new_secret(&path).unwrap());
+        assert_eq!(mode(&path), 0o600);
+        let refused = create_new_secret(&path).unwrap_err();
+        assert!(matches!(refused, FileError::Exists { .. }), "{refused}");
+    }
+
+    #[test]
+    fn lines_at_the_limit_are_read_and_past_it_refused() {
+        let read = |text: &'static str| {
+            let lines = lines(text.as_bytes(), 4);
+            lines.map(|line| line.map_err(|error| error.kind()))
+        };
+        let all: Vec<_> = read("abc\nd\r\n\ne").collect();
+        let texts = ["abc", "d", "", "e"].map(|text| Ok(text.to_owned()));
+        assert_eq!(all, texts);
+        let all: Vec<_> = read("abc\nabcd\nx").collect();
+        let too_large = Err(io::ErrorKind::FileTooLarge);
+        assert_eq!(all, [Ok("abc".to_owned()), too_large]);
+    }
+
+    #[test]
+    fn read_line_of_an_endless_one_reads_no_more_than_the_limit() {
+        struct Endless(u64);
+        impl Read for Endless {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                buffer.fill(b'x');
+                self.0 += buffer.len() as u64;
+                Ok(buffer.len())
+            }
+        }
+        let mut reader = io::BufReader::with_capacity(1_000, Endless(0));
+        let mut line = String::new();
+        let error = read_line(&mut reader, &mut line, 10_000).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(reader.get_ref().0 <= 11_000, "{}", reader.get_ref().0);
     }
 
     #[test]

@@ -109,6 +109,7 @@ async fn exercise(
         bucket,
         key,
         version.as_deref(),
+        body.len() as u64,
         deadline,
         &mut took,
     )
@@ -122,6 +123,7 @@ async fn exercise(
             bucket,
             key,
             version.as_deref(),
+            body.len() as u64,
             deadline,
             &mut took,
         )
@@ -172,6 +174,7 @@ async fn read(
     bucket: &str,
     key: &str,
     version: Option<&str>,
+    limit: u64,
     deadline: Deadline,
     took: &mut Vec<Duration>,
 ) -> Observation<Vec<u8>> {
@@ -188,10 +191,12 @@ async fn read(
         Ok(answer) => answer,
         Err(error) => return Err(call().failed(error).into()),
     };
-    let body = deadline.within(answer.body.collect()).await?;
-    let body = body.map_err(|_| Unobserved::because("the body broke off"))?;
+    let body = deadline
+        .within(aws_env::read_body(answer.body, limit))
+        .await?;
+    let body = body.map_err(|error| Unobserved::because(error.to_string()))?;
     took.push(begun.elapsed());
-    Ok(body.to_vec())
+    Ok(body)
 }
 
 /// Removes every version and delete marker of our canary, and canaries that a run has left long ago; returns

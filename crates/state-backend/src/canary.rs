@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aws_env::{
-    Call, Error, ErrorClass, ObjectVersion, Poll, RegionClients, Waiter, WaiterConfig,
-    delete_versions, list_versions,
+    BodyError, Call, Error, ErrorClass, ObjectVersion, Poll, RegionClients, Waiter, WaiterConfig,
+    delete_versions, list_versions, read_body,
 };
 use aws_sdk_s3::types::ReplicationStatus;
 use report::{Document, Observer, Outcome, Report, duration};
@@ -289,16 +289,10 @@ impl Backend {
                 error => return Err(error.into()),
             },
         };
-        let bytes = answer
-            .body
-            .collect()
-            .await
-            .map_err(|error| Error::unexpected(call, format!("the body broke off: {error}")))?
-            .into_bytes();
-        if bytes == body {
-            Ok(true)
-        } else {
-            Err(CanaryError::Altered)
+        match read_body(answer.body, body.len() as u64).await {
+            Ok(bytes) if bytes == body => Ok(true),
+            Ok(_) | Err(BodyError::TooLarge { .. }) => Err(CanaryError::Altered),
+            Err(error) => Err(error.of(call).into()),
         }
     }
 

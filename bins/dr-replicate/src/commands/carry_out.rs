@@ -61,7 +61,8 @@ pub(super) fn exit(plan: &Plan, done: Option<&Done>) -> Exit {
 
 /// A directory for the steps of a plan: many of them are kept beside the journal, not in memory.
 pub(super) fn scratch(runs: &Path) -> Result<tempfile::TempDir, Failure> {
-    std::fs::create_dir_all(runs)
+    files::create_secret_folder(runs)
+        .map_err(std::io::Error::from)
         .and_then(|()| tempfile::Builder::new().prefix("plan-").tempdir_in(runs))
         .map_err(|error| {
             let context = format!("failed to write below {}", runs.display());

@@ -83,6 +83,9 @@ fn volume(tally: Tally) -> Volume {
     }
 }
 
+/// Bytes of a file of prices; that of this release has some hundred thousand.
+const MOST_PRICES: u64 = 16 << 20;
+
 /// The price book of this release, or the one in a file.
 fn book(path: Option<&Path>) -> Result<PriceBook, Failure> {
     let Some(path) = path else {
@@ -92,6 +95,6 @@ fn book(path: Option<&Path>) -> Result<PriceBook, Failure> {
         let error = error.context(format!("failed to use {}", path.display()));
         Failure::new(Exit::Usage, error)
     };
-    let text = std::fs::read_to_string(path).map_err(|error| context(error.into()))?;
+    let text = cli::read_text(path, MOST_PRICES).map_err(context)?;
     PriceBook::with_prices(&text).map_err(|error| context(error.into()))
 }

@@ -81,11 +81,8 @@ fn rules(args: &DriftArgs) -> Result<Rules, Failure> {
         None if usual.exists() => &usual,
         None => return Ok(Rules::default()),
     };
-    let read = || -> anyhow::Result<Rules> {
-        let text = std::fs::read_to_string(path)?;
-        anyhow::ensure!(text.len() as u64 <= MOST_RULES, "it is too long");
-        Ok(Rules::parse(&text)?)
-    };
+    let read =
+        || -> anyhow::Result<Rules> { Ok(Rules::parse(&cli::read_text(path, MOST_RULES)?)?) };
     read()
         .with_context(|| format!("failed to use {}", path.display()))
         .map_err(|error| {

@@ -65,7 +65,8 @@ pub(super) fn show(
     if let Some(format) = form.format {
         let text = render(format, &global.config, result)?;
         match &form.out {
-            Some(path) => cli::write_file(path, text.as_bytes(), Secrecy::Public)?,
+            // Findings are a list of weaknesses.
+            Some(path) => cli::write_file(path, text.as_bytes(), Secrecy::Secret)?,
             None => {
                 cli::print_text(&text);
                 return Ok(());

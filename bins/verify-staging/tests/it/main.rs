@@ -9,6 +9,7 @@ mod credentials;
 mod drift;
 mod evidence;
 mod forms;
+mod modes;
 mod redaction;
 mod secrets;
 mod stage;

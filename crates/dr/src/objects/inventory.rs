@@ -259,7 +259,8 @@ async fn open(
     let read = async {
         let manifest = manifest::read(inventory).await?;
         let covers = covers::ask(inventory, &manifest.bucket).await?;
-        std::fs::create_dir_all(&directory).map_err(InventoryError::keep(&directory))?;
+        let keep = InventoryError::keep(&directory);
+        files::create_secret_folder(&directory).map_err(|error| keep(error.into()))?;
         let rows = rows::sort(inventory, &manifest, &directory).await?;
         Ok(Opened {
             bucket: manifest.bucket,

@@ -4,8 +4,6 @@
 //! that is the larger part. Here each `Contents` goes into the [`Page`] as soon as it is complete, and what
 //! has been read is dropped.
 
-use percent_encoding::percent_decode_str;
-
 use super::entry::{ETag, Modified, ObjectMeta, Page, StorageClass};
 
 /// The answer is not a listing.
@@ -31,6 +29,12 @@ pub enum ListingError {
         /// The key that comes too late.
         key: String,
     },
+    /// An element is longer than any that S3 writes.
+    #[error("in the listing an element has more than {ELEMENT} bytes")]
+    TooLong,
+    /// There are more objects than a page has.
+    #[error("the listing has more than {OBJECTS} objects")]
+    TooMany,
     /// It ends before its last tag.
     #[error("the listing ends early")]
     Truncated,
@@ -50,6 +54,11 @@ pub struct ListingReader<'a> {
     truncated: bool,
     complete: bool,
 }
+
+/// Bytes of an element. A key has 1,024, three times as many in URL encoding, and little is said beside it.
+const ELEMENT: usize = 64 << 10;
+/// Objects of a page: S3 lists a thousand, other servers may list more.
+const OBJECTS: usize = 10_000;
 
 const CONTENTS: &[u8] = b"Contents";
 /// Bytes of a chunk that are added to an unfinished element at once; most elements are shorter.
@@ -91,12 +100,18 @@ impl<'a> ListingReader<'a> {
                 None => {
                     rest.drain(..read);
                     chunk = &chunk[piece.len()..];
+                    if rest.len() > ELEMENT {
+                        return Err(ListingError::TooLong);
+                    }
                 }
             }
         }
         if !chunk.is_empty() {
             let read = self.read(chunk)?;
             rest.extend_from_slice(&chunk[read..]);
+        }
+        if rest.len() > ELEMENT {
+            return Err(ListingError::TooLong);
         }
         self.rest = rest;
         Ok(())
@@ -161,9 +176,15 @@ impl<'a> ListingReader<'a> {
     }
 
     fn object(&mut self, xml: &[u8]) -> Result<(), ListingError> {
+        if xml.len() > ELEMENT {
+            return Err(ListingError::TooLong);
+        }
         let (key, meta) = read_object(xml)?;
         let out_of_order = || ListingError::OutOfOrder { key: key.clone() };
         let relative = key.strip_prefix(self.prefix).ok_or_else(out_of_order)?;
+        if self.page.len() >= OBJECTS {
+            return Err(ListingError::TooMany);
+        }
         let hidden = !self.hidden.is_empty() && key.starts_with(self.hidden);
         if self
             .last_key
@@ -310,20 +331,8 @@ fn unescape(text: &str) -> Result<std::borrow::Cow<'_, str>, ListingError> {
     Ok(out.into())
 }
 
-/// Keys are asked for with `encoding-type=url`: percent-encoded, a space as `+` (AWS) or `%20` (others), a
-/// plus always as `%2B`.
-pub(super) fn decode_key(text: &str) -> Result<String, ListingError> {
-    let decode = |text: &str| {
-        percent_decode_str(text)
-            .decode_utf8()
-            .map(|key| key.into_owned())
-            .map_err(|_| malformed(text.as_bytes()))
-    };
-    if text.contains('+') {
-        decode(&text.replace('+', " "))
-    } else {
-        decode(text)
-    }
+fn decode_key(text: &str) -> Result<String, ListingError> {
+    aws_env::decode_key(text).ok_or_else(|| malformed(text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -381,6 +390,30 @@ mod tests {
         fn feed_of_any_text_does_not_panic(text in "(<|>|/|&|;|Contents|Key|[a-z ]){0,40}", chunk in 1_usize..9) {
             let _ = read("", &text, chunk);
         }
+    }
+
+    #[test]
+    fn feed_of_an_element_without_end_keeps_no_more_than_the_limit() {
+        let text = answer(&object(&"x".repeat(ELEMENT), 1), false);
+        for chunk in [100, 1_000_000] {
+            assert_eq!(read("", &text, chunk), Err(ListingError::TooLong));
+        }
+        let tag = format!("<{}", "x".repeat(ELEMENT + 1));
+        assert_eq!(read("", &tag, 100), Err(ListingError::TooLong));
+        let longest = "\u{1}".repeat(1_024);
+        let page = read("", &answer(&object(&longest, 1), false), 100).unwrap();
+        assert_eq!(keys(&page), [longest]);
+    }
+
+    #[test]
+    fn feed_of_a_page_without_end_keeps_no_more_than_the_limit() {
+        let objects = |number: usize| -> String {
+            (0..number).map(|n| object(&format!("{n:06}"), 1)).collect()
+        };
+        let most = read("", &answer(&objects(OBJECTS), false), 10_000).unwrap();
+        assert_eq!(most.len(), OBJECTS);
+        let more = read("", &answer(&objects(OBJECTS + 1), false), 10_000);
+        assert_eq!(more, Err(ListingError::TooMany));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What a bucket held at one moment, as a file that can be asked about any key.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_env::Error;
+use files::FileError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ use super::bucket::Bucket;
 use super::entry::ObjectMeta;
 use super::walk::Lister as _;
 
+/// Bytes of a line: a key of 1,024, each written as `\u0001`, an ETag, and what else is said of an object.
+const LINE: u64 = 16 << 10;
 /// Entries between two that are found without reading.
 const BLOCK: usize = 1_000;
 
@@ -78,13 +81,11 @@ pub async fn capture(
     captured: Timestamp,
     path: &Path,
 ) -> Result<u64, ManifestError> {
-    let file = File::create_new(path).map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => ManifestError::Exists {
+    let file = files::create_new_secret(path).map_err(|error| match error {
+        FileError::Exists { path } => ManifestError::Exists { path },
+        error => ManifestError::File {
             path: path.to_owned(),
-        },
-        _ => ManifestError::File {
-            path: path.to_owned(),
-            source,
+            source: error.into(),
         },
     })?;
     let written = write(bucket, captured, path, file).await;
@@ -160,15 +161,14 @@ pub(super) fn open(path: &Path) -> Result<(Manifest, Arc<Index>), ManifestError>
     };
     let mut reader = BufReader::new(File::open(path).map_err(failed)?);
     let mut text = String::new();
-    let mut offset = reader.read_line(&mut text).map_err(failed)? as u64;
+    let mut offset = files::read_line(&mut reader, &mut text, LINE).map_err(failed)? as u64;
     let manifest = serde_json::from_str(&text).map_err(|_| wrong(1))?;
     let mut blocks = Vec::new();
     let mut last: Option<String> = None;
     let mut entries = 0;
     loop {
         let line = entries + 2;
-        text.clear();
-        let length = reader.read_line(&mut text).map_err(failed)?;
+        let length = files::read_line(&mut reader, &mut text, LINE).map_err(failed)?;
         let Ok(entry) = serde_json::from_str::<Entry>(&text) else {
             // Anything else than the last line, or none, is what a file has that was cut short.
             let end: End = serde_json::from_str(&text).map_err(|_| wrong(line))?;
@@ -283,7 +283,7 @@ impl Reader {
     fn read(&mut self) -> Result<Option<Entry>, ManifestError> {
         let mut text = String::new();
         if let Some(lines) = &mut self.lines {
-            let read = lines.read_line(&mut text);
+            let read = files::read_line(lines, &mut text, LINE);
             read.map_err(|error| self.failed(error))?;
         }
         Ok(serde_json::from_str(&text).ok())

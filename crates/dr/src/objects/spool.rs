@@ -19,13 +19,16 @@ pub(super) struct Spool<T> {
 
 impl<T: Serialize + DeserializeOwned> Spool<T> {
     pub(super) fn create(path: PathBuf) -> Result<Self, SpoolError> {
-        match File::create(&path) {
+        match files::create_secret(&path) {
             Ok(file) => Ok(Self {
                 path,
                 file: Mutex::new(BufWriter::new(file)),
                 of: PhantomData,
             }),
-            Err(source) => Err(SpoolError { path, source }),
+            Err(error) => Err(SpoolError {
+                path,
+                source: error.into(),
+            }),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Versions of one key.
 
-use aws_env::Error;
-use aws_sdk_s3::types::EncodingType;
+use aws_env::{Error, VersionPages};
 
 use super::bucket::{Bucket, time};
 use super::entry::{ETag, Modified};
-use super::list_xml::decode_key;
+
+/// How many versions are looked at.
+const NEWEST: i32 = 20;
 
 /// A version or delete marker of one key.
 #[derive(Clone, Debug)]
@@ -19,48 +20,20 @@ pub(super) struct Version {
 
 /// The newest versions of a whole key, the current one first.
 pub(super) async fn versions(bucket: &Bucket, key: &str) -> Result<Vec<Version>, Error> {
-    let answer = bucket
-        .s3
-        .list_object_versions()
-        .bucket(bucket.name())
-        .prefix(key)
-        .max_keys(20)
-        // XML cannot carry every key.
-        .encoding_type(EncodingType::Url)
-        .send()
-        .await
-        .map_err(|error| bucket.call("ListObjectVersions", key).failed(error))?;
-    let encoded = answer.encoding_type() == Some(&EncodingType::Url);
-    let is_key = |of: Option<&str>| match of {
-        Some(of) if encoded => decode_key(of).is_ok_and(|of| of == key),
-        of => of == Some(key),
-    };
-    let objects = answer.versions().iter().map(|version| {
-        (
-            version.key(),
-            Version {
-                id: version.version_id().unwrap_or("null").to_owned(),
-                etag: Some(ETag::parse(version.e_tag().unwrap_or_default())),
-                modified: time(version.last_modified()),
-                latest: version.is_latest() == Some(true),
-            },
-        )
-    });
-    let markers = answer.delete_markers().iter().map(|marker| {
-        (
-            marker.key(),
-            Version {
-                id: marker.version_id().unwrap_or("null").to_owned(),
-                etag: None,
-                modified: time(marker.last_modified()),
-                latest: marker.is_latest() == Some(true),
-            },
-        )
-    });
-    let mut versions: Vec<Version> = objects
-        .chain(markers)
-        .filter(|(of, _)| is_key(*of))
-        .map(|(_, version)| version)
+    let call = bucket.call("ListObjectVersions", key);
+    let mut pages = VersionPages::new(&bucket.s3, call, bucket.name(), key).page_size(NEWEST);
+    // One page: what an undo asks for is among the newest.
+    let page = pages.next().await?.unwrap_or_default();
+    let mut versions: Vec<Version> = page
+        .into_iter()
+        .filter(|version| version.key == key)
+        .map(|version| Version {
+            id: version.version_id.unwrap_or_else(|| "null".to_owned()),
+            etag: (!version.is_delete_marker)
+                .then(|| ETag::parse(version.etag.as_deref().unwrap_or_default())),
+            modified: time(version.modified.as_ref()),
+            latest: version.latest,
+        })
         .collect();
     versions.sort_by_key(|version| std::cmp::Reverse((version.latest, version.modified)));
     Ok(versions)
@@ -88,7 +61,7 @@ pub(super) async fn marker_over(
 #[cfg(test)]
 mod tests {
     use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
-    use aws_sdk_s3::types::ObjectVersion;
+    use aws_sdk_s3::types::{EncodingType, ObjectVersion};
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
 
     use super::*;

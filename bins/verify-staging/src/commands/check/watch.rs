@@ -31,7 +31,7 @@ pub(super) async fn run(
                     cli::write_file(
                         path,
                         form::render(format, &global.config, &*checked)?.as_bytes(),
-                        Secrecy::Public,
+                        Secrecy::Secret,
                     )?;
                 }
                 let changes = checked.since(last);

@@ -6,13 +6,12 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use aws_env::Error;
 use flate2::read::MultiGzDecoder;
 use md5::{Digest as _, Md5};
-use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 
 use super::super::entry::{ETag, Modified, ObjectMeta, StorageClass};
@@ -24,6 +23,10 @@ use super::{Inventory, InventoryError};
 const RUN_BYTES: usize = 16 << 20;
 /// Runs that are merged at once: far below the usual limit of 1,024 open files.
 const MERGE: usize = 128;
+/// Bytes of a row: a key of 1,024, three times as many in URL encoding, and two dozen short fields.
+const ROW: u64 = 64 << 10;
+/// Bytes of an unpacked file: S3 begins a new one long before.
+const UNPACKED: u64 = 64 << 30;
 /// A file whose answer breaks off is fetched again.
 const ATTEMPTS: usize = 4;
 
@@ -120,7 +123,8 @@ async fn fetch_once(
 ) -> Result<Result<(), String>, InventoryError> {
     let failed = InventoryError::keep(path);
     let mut body = inventory.bucket.read(&file.key).await?;
-    let mut to = BufWriter::new(File::create(path).map_err(&failed)?);
+    let made = files::create_secret(path).map_err(|error| failed(error.into()))?;
+    let mut to = BufWriter::new(made);
     let mut md5 = Md5::new();
     loop {
         match body.try_next().await {
@@ -144,6 +148,36 @@ async fn fetch_once(
     })
 }
 
+/// Refuses to give more than a row may have between one row and the next. A parser would keep it all: a kilobyte
+/// unpacks to a megabyte.
+struct RowLimit<R> {
+    inner: R,
+    /// What is left of the row; the parser reads ahead, at most as much as it keeps.
+    row: u64,
+    /// What is left of the file.
+    file: u64,
+}
+
+impl<R: Read> Read for RowLimit<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (left, what, limit) = match self.row < self.file {
+            true => (self.row, "it has", ROW),
+            false => (self.file, "the file has", UNPACKED),
+        };
+        if left == 0 {
+            let text = format!("{what} more than {limit} bytes, and at most {limit} are read");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        }
+        let length = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let read = self.inner.read(&mut buffer[..length])?;
+        self.row -= read as u64;
+        self.file -= read as u64;
+        Ok(read)
+    }
+}
+
 fn unpack(
     path: &Path,
     key: &str,
@@ -152,10 +186,15 @@ fn unpack(
     runs: &mut Runs,
 ) -> Result<(), InventoryError> {
     let file = File::open(path).map_err(InventoryError::keep(path))?;
+    let unpacked = RowLimit {
+        inner: MultiGzDecoder::new(BufReader::new(file)),
+        row: ROW,
+        file: UNPACKED,
+    };
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
-        .from_reader(MultiGzDecoder::new(BufReader::new(file)));
+        .from_reader(unpacked);
     let mut record = csv::StringRecord::new();
     let mut number = 0;
     loop {
@@ -165,12 +204,16 @@ fn unpack(
             row: number,
             problem,
         };
+        reader.get_mut().row = ROW;
         match reader.read_record(&mut record) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(error) => {
                 let problem = error.to_string();
                 return Err(match error.into_kind() {
+                    csv::ErrorKind::Io(source) if source.kind() == io::ErrorKind::FileTooLarge => {
+                        wrong(source.to_string())
+                    }
                     csv::ErrorKind::Io(source) => InventoryError::Unpack {
                         key: key.to_owned(),
                         source,
@@ -228,14 +271,11 @@ pub(super) fn row(
 
 /// Keys in CSV are URL-encoded as forms are: a space is `+` or `%20`, a plus is `%2B`.
 fn decode(text: &str) -> Result<String, String> {
-    let spaces = text.replace('+', " ");
-    let key = percent_decode(spaces.as_bytes())
-        .decode_utf8()
-        .map_err(|_| format!("{text:?} is no key in UTF-8"))?;
+    let key = aws_env::decode_key(text).ok_or_else(|| format!("{text:?} is no key in UTF-8"))?;
     if key.is_empty() {
         return Err("its key is empty".to_owned());
     }
-    Ok(key.into_owned())
+    Ok(key)
 }
 
 /// Sorted runs on disk, and what is not sorted yet.
@@ -295,7 +335,8 @@ impl Runs {
         let path = self.directory.join(format!("run-{}", self.written));
         self.written += 1;
         let failed = InventoryError::keep(&path);
-        let mut file = BufWriter::new(File::create(&path).map_err(&failed)?);
+        let file = files::create_secret(&path).map_err(|error| failed(error.into()))?;
+        let mut file = BufWriter::new(file);
         for row in rows {
             serde_json::to_writer(&mut file, &row?).map_err(|error| failed(error.into()))?;
             file.write_all(b"\n").map_err(&failed)?;
@@ -328,7 +369,7 @@ struct Merge {
 #[derive(Debug)]
 struct Run {
     path: PathBuf,
-    lines: std::io::Lines<BufReader<File>>,
+    lines: io::Lines<BufReader<File>>,
 }
 
 impl Run {
@@ -399,5 +440,76 @@ impl Iterator for Merge {
         let Reverse(Head { row, run }) = self.heads.pop()?;
         self.advance(run);
         Some(Ok(row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    const LISTED: &str = "\"photos\",\"a\",\"1\",\"2026-11-22T18:57:19.000Z\",\"00000000000000000000000000000000\"\n";
+
+    /// Unpacks `rows`; tells how many were kept.
+    fn unpacked(rows: impl Read) -> Result<usize, InventoryError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("packed");
+        let mut to = GzEncoder::new(File::create(&path).unwrap(), Compression::fast());
+        let mut rows = rows;
+        io::copy(&mut rows, &mut to).unwrap();
+        to.finish().unwrap();
+        let columns = super::super::manifest::columns("Bucket, Key, Size, LastModifiedDate, ETag");
+        let mut runs = Runs::new(directory.path(), RUN_BYTES);
+        unpack(
+            &path,
+            "data/1.csv.gz",
+            "photos",
+            &columns.unwrap(),
+            &mut runs,
+        )?;
+        Ok(runs.buffer.len())
+    }
+
+    #[test]
+    fn unpack_of_a_field_that_is_far_too_long_names_file_row_and_limit() {
+        // With line ends in it, which a quoted field may have.
+        for what in [b'x', b'\n'] {
+            let bomb = LISTED.as_bytes().chain(&b"\"photos\",\""[..]);
+            let bomb = bomb.chain(io::repeat(what).take(4 << 20));
+            let error = unpacked(bomb).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "row 2 of data/1.csv.gz cannot be used: it has more than 65536 bytes, and at most 65536 are read"
+            );
+        }
+    }
+
+    #[test]
+    fn unpack_of_many_rows_is_not_taken_for_one_long_row() {
+        let rows = LISTED.repeat(10_000);
+        assert_eq!(unpacked(rows.as_bytes()).unwrap(), 10_000);
+    }
+
+    #[test]
+    fn row_limit_of_an_endless_row_reads_no_more_than_the_limit() {
+        struct Counted(u64);
+        impl Read for Counted {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                buffer.fill(b'x');
+                self.0 += buffer.len() as u64;
+                Ok(buffer.len())
+            }
+        }
+        let mut reader = csv::ReaderBuilder::new().from_reader(RowLimit {
+            inner: Counted(0),
+            row: ROW,
+            file: UNPACKED,
+        });
+        reader
+            .read_record(&mut csv::StringRecord::new())
+            .unwrap_err();
+        assert_eq!(reader.get_ref().inner.0, ROW);
     }
 }
