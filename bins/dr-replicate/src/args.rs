@@ -245,6 +245,10 @@ pub(crate) struct UndoArgs {
     /// Print the plan and stop
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Undo by a journal that is in the bucket alone, as on another machine than the one that ran it: whoever may
+    /// write to the bucket can have put it there, so look at the plan first
+    #[arg(long)]
+    pub(crate) trust_bucket_journal: bool,
     /// Where runs keep their files on this machine [default: the user's state directory]
     #[arg(long, value_name = "DIR", env = "DR_REPLICATE_RUNS")]
     pub(crate) runs: Option<PathBuf>,

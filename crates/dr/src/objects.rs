@@ -52,7 +52,7 @@ pub use entry::{ETag, Modified, ObjectMeta, Page, StorageClass};
 pub use execute::{Done, ExecuteError};
 pub use guard::{Approved, ChangeLimit, Policy, Refusal, Refusals, check_locations};
 pub use inventory::{Inventory, InventoryError, ManifestUrl, parity_of_inventories};
-pub use journal::{JournalError, ReplayedJob, ReplayedRun, Run, replay};
+pub use journal::{JournalError, JournalSource, ReplayedJob, ReplayedRun, Run, replay};
 pub use list_xml::{ListingError, ListingReader};
 pub use location::{JOURNAL, S3Location, S3LocationError};
 pub use manifest::{Manifest, ManifestError, capture};
@@ -62,6 +62,7 @@ pub use reconcile::{ReconcileError, Reconciliation, reconcile};
 pub use spool::SpoolError;
 pub use sync::{ApplyOptions, abort_open_uploads, apply};
 pub use undo::{
-    ApprovedUndo, PlannedUndo, UndoError, UndoPlan, UndoRefusal, Undone, plan_undo, undo,
+    ApprovedUndo, JournalTrust, PlannedUndo, UndoError, UndoPlan, UndoRefusal, Undone, plan_undo,
+    undo,
 };
 pub use walk::{Lister, Side, Visitor, WalkError, walk};

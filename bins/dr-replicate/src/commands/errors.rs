@@ -1,5 +1,7 @@
 //! Errors and refusals of the library, as ends of the program.
 
+use std::path::Path;
+
 use anyhow::anyhow;
 use cli::{Exit, Failure};
 use dr::objects::{
@@ -100,9 +102,10 @@ pub(super) fn execute(run: &str, error: ExecuteError) -> Failure {
     ))
 }
 
-pub(super) fn undo(error: UndoError) -> Failure {
+/// `runs` is where this machine keeps its journals.
+pub(super) fn undo(error: UndoError, runs: &Path) -> Failure {
     match error {
-        UndoError::Refused(refusal) => undo_refused(&refusal),
+        UndoError::Refused(refusal) => undo_refused(&refusal, runs),
         UndoError::Jobs(error) => {
             Failure::aws("ask whether the run's batch jobs have ended", error)
         }
@@ -119,7 +122,7 @@ pub(super) fn sync_of_jobs(ids: impl IntoIterator<Item = impl AsRef<str>>) -> Sh
         .fold(sync, |sync, id| sync.option("--job", id))
 }
 
-pub(super) fn undo_refused(refusal: &UndoRefusal) -> Failure {
+pub(super) fn undo_refused(refusal: &UndoRefusal, runs: &Path) -> Failure {
     let failure = Failure::new(Exit::Refused, anyhow!("{NOTHING_CHANGED}: {refusal}"));
     match refusal {
         UndoRefusal::UnderWay { .. } => failure.hint("interrupt it, or wait for its end"),
@@ -131,6 +134,14 @@ pub(super) fn undo_refused(refusal: &UndoRefusal) -> Failure {
                     "or end them with `aws s3control update-job-status --requested-job-status Cancelled`",
                 )
         }
+        UndoRefusal::Untrusted { run, .. } => failure
+            .hint(format!(
+                "the machine that ran it has its own journal and asks for no trust; copied from there to {}, it serves here",
+                runs.join(run).display()
+            ))
+            .hint(
+                "where that machine is gone, look at the plan with --dry-run, and undo by it with --trust-bucket-journal",
+            ),
         UndoRefusal::Unversioned { .. } => {
             failure.hint("switch versioning on again: undo removes nothing for good")
         }

@@ -1,5 +1,5 @@
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
-use dr::objects::{ApplyOptions, JournalError, plan_undo, replay, undo};
+use dr::objects::{ApplyOptions, JournalError, JournalTrust, plan_undo, replay, undo};
 
 use super::carry_out::scratch;
 use super::{connect, errors};
@@ -27,13 +27,18 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
             .hint("`aws s3 ls s3://BUCKET/.dr-journal/` lists the runs that are known"),
             error => errors::journal("read the journal", error),
         })?;
+    if replayed.bucket_differs() {
+        cli::note(
+            "the bucket has another journal of this run than this machine, which ran it: what it adds is left aside",
+        );
+    }
     let control = match replayed.jobs() {
         [] => None,
         _ => Some(connect::job_control(&env, &bucket).await?),
     };
     let planned = plan_undo(&replayed, control.as_ref(), directory.path())
         .await
-        .map_err(errors::undo)?;
+        .map_err(|error| errors::undo(error, &runs))?;
     let plan = planned.plan();
     let left = plan.conflicts.tally.objects + plan.impossible.tally.objects;
     let rest = if left > 0 { Exit::Wrong } else { Exit::Fine };
@@ -44,19 +49,23 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
     if ends {
         return Ok(rest);
     }
+    let trust = match args.trust_bucket_journal {
+        true => JournalTrust::Bucket,
+        false => JournalTrust::Own,
+    };
     let approved = planned
-        .approve()
-        .map_err(|refusal| errors::undo_refused(&refusal))?;
+        .approve(trust)
+        .map_err(|refusal| errors::undo_refused(&refusal, &runs))?;
     cli::confirm_name(global, "Put these objects back?", bucket.name())?;
     let run = connect::new_run(&format!("undo {}", args.run), &bucket, &bucket);
     let options = ApplyOptions {
-        runs,
+        runs: runs.clone(),
         kms_key: None,
         concurrency: 32,
     };
     let undone = undo(approved, &run, &options, &Progress::new())
         .await
-        .map_err(errors::undo)?;
+        .map_err(|error| errors::undo(error, &runs))?;
     cli::print(global, &undone)?;
     Ok(match undone.failed.tally.objects {
         0 => rest,

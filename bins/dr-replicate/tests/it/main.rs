@@ -12,6 +12,7 @@ mod calls;
 mod interrupts;
 mod inventory;
 mod jobs;
+mod journal;
 mod objects;
 mod owners;
 mod terminal;

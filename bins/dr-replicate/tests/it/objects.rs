@@ -51,7 +51,15 @@ async fn sync_parity_and_undo_of_a_bucket_of_the_settings_put_it_back() {
     let run = done["done"]["run"].as_str().unwrap();
     // From another machine: only the bucket has the journal.
     std::fs::remove_dir_all(stage.folder.path().join("runs")).unwrap();
-    let undone = stage.json(0, &["undo", run, "--bucket", FROM, "--yes"]);
+    let undo = [
+        "undo",
+        run,
+        "--bucket",
+        FROM,
+        "--yes",
+        "--trust-bucket-journal",
+    ];
+    let undone = stage.json(0, &undo);
     assert_eq!(undone["undone"]["objects"], 3);
     assert_eq!(stage.keys().await, ["a", "stray"]);
     let output = stage.run(&["undo", "never", "--bucket", FROM]);

@@ -1,7 +1,7 @@
 //! What a run is about to do, written down before it does it, in two places: on this machine, and in the
 //! destination bucket, where a run can be undone from any machine.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_env::Error;
 use aws_sdk_s3::primitives::ByteStream;
+use files::FileError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,7 @@ mod replay;
 
 pub(super) use open_uploads::{note_aborted, open_uploads};
 pub(super) use replay::{Change, Outcome};
-pub use replay::{ReplayedJob, ReplayedRun, replay};
+pub use replay::{JournalSource, ReplayedJob, ReplayedRun, replay};
 
 /// What happens to one object of the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -88,6 +89,7 @@ pub(super) enum Record {
         /// The whole key.
         key: String,
         /// S3's code, or the error in words.
+        #[serde(serialize_with = "shortened")]
         problem: String,
     },
     /// A batch job is about to be asked for.
@@ -122,6 +124,11 @@ pub(super) enum Record {
     },
 }
 
+fn shortened<S: serde::Serializer>(problem: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let end = problem.char_indices().nth(PROBLEM).map(|(at, _)| at);
+    serializer.serialize_str(&problem[..end.unwrap_or(problem.len())])
+}
+
 /// The journal cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -147,6 +154,24 @@ pub enum JournalError {
         /// What the system or the parser says.
         #[source]
         source: serde_json::Error,
+    },
+    /// A line is longer than any that a run writes.
+    #[error("line {line} of {place} has more than {limit} bytes, and at most {limit} are read")]
+    TooLong {
+        /// File or key.
+        place: String,
+        /// Counted from 1.
+        line: usize,
+        /// How many are read at most.
+        limit: usize,
+    },
+    /// There are more batch jobs than a run asks for.
+    #[error("the journal {place} has more than {limit} batch jobs")]
+    TooManyJobs {
+        /// File or key.
+        place: String,
+        /// How many are read at most.
+        limit: usize,
     },
     /// An outcome of something that was not begun.
     #[error("the journal {place} tells what became of {key:?}, which the run had not begun")]
@@ -198,6 +223,11 @@ struct Local {
 const FILE: &str = "journal.jsonl";
 const LOCK: &str = "lock";
 
+/// Bytes of a line: a key of 1,024 bytes, each written as `\u0001`, two version IDs and ETags, and what S3 says of a
+/// failure, of which [`PROBLEM`] characters are kept.
+const LINE: usize = 16 << 10;
+const PROBLEM: usize = 1_000;
+
 impl Journal {
     /// Begins the journal of `run` below `runs`; it comes to the bucket of `destination` with the first
     /// [`Journal::append_intents`].
@@ -214,24 +244,22 @@ impl Journal {
             let path = path.to_owned();
             move |source| JournalError::File { path, source }
         };
-        std::fs::create_dir_all(&directory).map_err(failed(&directory))?;
+        // It has the keys of patients.
+        files::create_secret_folder(&directory)
+            .map_err(|error| failed(&directory)(error.into()))?;
         let path = directory.join(LOCK);
-        let lock = File::create(&path).map_err(failed(&path))?;
+        let lock = files::create_secret(&path).map_err(|error| failed(&path)(error.into()))?;
         lock.try_lock()
             .map_err(|error| failed(&path)(lock_error(error)))?;
         let path = directory.join(FILE);
         // The parts in the bucket would be overwritten as well, and with them what undoes that run.
-        let file = OpenOptions::new()
-            .create_new(true)
-            .append(true)
-            .open(&path)
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::AlreadyExists => JournalError::RunExists {
-                    run: run.run.clone(),
-                    directory: directory.clone(),
-                },
-                _ => failed(&path)(source),
-            })?;
+        let file = files::create_new_secret(&path).map_err(|error| match error {
+            FileError::Exists { .. } => JournalError::RunExists {
+                run: run.run.clone(),
+                directory: directory.clone(),
+            },
+            error => failed(&path)(error.into()),
+        })?;
         let journal = Self {
             directory,
             run: run.run.clone(),
@@ -270,9 +298,15 @@ impl Journal {
         let mut lines = Vec::new();
         let failed = |source| self.failed(source);
         for record in records {
+            let before = lines.len();
             serde_json::to_writer(&mut lines, record)
                 .map_err(io::Error::from)
                 .map_err(failed)?;
+            // It could not be read back.
+            if lines.len() - before > LINE {
+                let text = format!("a line of {} bytes, more than {LINE}", lines.len() - before);
+                return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, text)));
+            }
             lines.push(b'\n');
         }
         let mut local = self.local();

@@ -21,8 +21,9 @@ use super::deletion::{Deleted, Target, delete};
 use super::entry::ETag;
 use super::execute::applied;
 use super::journal::{
-    Action, Change, Intent, Journal, JournalError, Outcome, Record, ReplayedRun, Run,
+    Action, Change, Intent, Journal, JournalError, JournalSource, Outcome, Record, ReplayedRun, Run,
 };
+use super::location::JOURNAL;
 use super::plan::{Listed, Tally, examples};
 use super::spool::{Spool, SpoolError};
 use super::sync::ApplyOptions;
@@ -38,6 +39,8 @@ const BATCH: usize = 1_000;
 pub struct UndoPlan {
     /// Name of the run that is to be undone.
     pub run: String,
+    /// Where its journal was read.
+    pub journal: JournalSource,
     /// Deleted objects that come back.
     pub revive: Tally,
     /// Overwritten objects that come back.
@@ -70,8 +73,15 @@ impl PlannedUndo {
     /// Lets the plan pass.
     ///
     /// # Errors
-    /// When the bucket keeps no versions: what is put back would remove something else for good.
-    pub fn approve(self) -> Result<ApprovedUndo, UndoRefusal> {
+    /// When its journal is in the bucket alone and `trust` is not for such a one, or the bucket keeps no versions: what
+    /// is put back would remove something else for good.
+    pub fn approve(self, trust: JournalTrust) -> Result<ApprovedUndo, UndoRefusal> {
+        if self.plan.journal == JournalSource::Bucket && trust == JournalTrust::Own {
+            return Err(UndoRefusal::Untrusted {
+                place: format!("s3://{}/{JOURNAL}{}/", self.bucket.name(), self.plan.run),
+                run: self.plan.run,
+            });
+        }
         if self.keeps_versions {
             Ok(ApprovedUndo(self))
         } else {
@@ -82,12 +92,22 @@ impl PlannedUndo {
     }
 }
 
+/// Which journals may decide what is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalTrust {
+    /// That of this machine, which ran the run.
+    Own,
+    /// Also one that is in the bucket alone. Whoever may write there can have planted it, and with it choose what an
+    /// undo removes and overwrites: somebody has looked at the plan.
+    Bucket,
+}
+
 /// An undo that the guard has let pass. Nothing else can be carried out:
 ///
 /// ```no_run
-/// # use dr::objects::{ApplyOptions, PlannedUndo, Run, undo};
+/// # use dr::objects::{ApplyOptions, JournalTrust, PlannedUndo, Run, undo};
 /// # async fn f(planned: PlannedUndo, run: Run, options: ApplyOptions) {
-/// let approved = planned.approve().expect("refused");
+/// let approved = planned.approve(JournalTrust::Own).expect("refused");
 /// let undone = undo(approved, &run, &options, &report::Silent).await;
 /// # }
 /// ```
@@ -117,6 +137,16 @@ pub enum UndoRefusal {
         run: String,
         /// Those jobs, as far as S3 tells about them.
         jobs: Vec<JobState>,
+    },
+    /// Its journal is in the bucket alone.
+    #[error(
+        "the journal of run {run} is in {place} alone, where whoever may write to the bucket can have put it"
+    )]
+    Untrusted {
+        /// Name of the run that is to be undone.
+        run: String,
+        /// Where its journal is.
+        place: String,
     },
     /// Putting something back would remove what is there for good.
     #[error("{bucket} keeps no versions now")]
@@ -246,6 +276,12 @@ impl Report for UndoPlan {
         let document = Document::new()
             .heading(format!("Undo of run {}", self.run))
             .table(["Objects", "Number"], rows);
+        let document = match self.journal {
+            JournalSource::Own => document,
+            JournalSource::Bucket => document.text(
+                "The journal of the run is in the bucket alone, where whoever may write to it can have put it.",
+            ),
+        };
         let document = examples(document, "Written by somebody else since", &self.conflicts);
         examples(document, "Cannot be undone", &self.impossible)
     }
@@ -409,6 +445,7 @@ pub async fn plan_undo(
     let bucket = replayed.bucket();
     let mut plan = UndoPlan {
         run: replayed.name().to_owned(),
+        journal: replayed.source(),
         ..UndoPlan::default()
     };
     let keeps_versions = bucket.keeps_versions().await?;

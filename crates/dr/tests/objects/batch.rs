@@ -10,8 +10,9 @@ use aws_sdk_s3control::operation::list_jobs::ListJobsOutput;
 use aws_sdk_s3control::types::{JobDescriptor, JobListDescriptor, JobProgressSummary, JobStatus};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use dr::objects::{
-    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, JobState, PlanOptions, ReplayedJob,
-    UndoError, UndoRefusal, follow, plan, plan_batch, plan_undo, submit, undo, unfinished_jobs,
+    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, JobState, JournalTrust, PlanOptions,
+    ReplayedJob, UndoError, UndoRefusal, follow, plan, plan_batch, plan_undo, submit, undo,
+    unfinished_jobs,
 };
 use settings::KmsKeyArn;
 use tokio::sync::watch;
@@ -260,7 +261,7 @@ async fn submit_of_a_plan_copies_it_and_can_be_undone() {
     let [first, second] = [JobStatus::Complete, JobStatus::Cancelled].map(any_job);
     let ended = control(&[&first, &second]).control;
     let planned = plan_undo(&replayed, Some(&ended), directory.path()).await;
-    let approved = planned.unwrap().approve().unwrap();
+    let approved = planned.unwrap().approve(JournalTrust::Own).unwrap();
     let (run, options) = (stage.run("r2"), stage.options());
     let undone = undo(approved, &run, &options, &report::Silent).await;
     assert_eq!(undone.unwrap().undone.objects, 3);

@@ -12,9 +12,9 @@ use aws_sdk_s3::types::{
     VersioningConfiguration,
 };
 use dr::objects::{
-    ApplyOptions, Approved, Bucket, ChangeLimit, Done, ExecuteError, Lister as _, Mode, Parity,
-    ParityOptions, Plan, PlanOptions, Planned, PlannedUndo, Policy, ReplayedRun, Run, UndoError,
-    apply, parity, plan, plan_undo, replay, undo,
+    ApplyOptions, Approved, Bucket, ChangeLimit, Done, ExecuteError, JournalTrust, Lister as _,
+    Mode, Parity, ParityOptions, Plan, PlanOptions, Planned, PlannedUndo, Policy, ReplayedRun, Run,
+    UndoError, apply, parity, plan, plan_undo, replay, undo,
 };
 use local_aws::{Base, LocalAws};
 use tokio::sync::watch;
@@ -227,7 +227,7 @@ impl Stage {
         let plan = planned.plan();
         assert_eq!(plan.conflicts.tally.objects, 0, "{plan:?}");
         assert_eq!(plan.impossible.tally.objects, 0, "{plan:?}");
-        let approved = planned.approve().unwrap();
+        let approved = planned.approve(JournalTrust::Own).unwrap();
         let (run, options) = (self.run(name), self.options());
         let undone = undo(approved, &run, &options, &report::Silent).await;
         let undone = undone.unwrap();

@@ -9,8 +9,8 @@ use aws_sdk_s3::types::{
     ServerSideEncryption, StorageClass,
 };
 use dr::objects::{
-    ApplyOptions, Bucket, Finding, Mode, PlanOptions, UndoError, UndoRefusal, abort_open_uploads,
-    apply, undo,
+    ApplyOptions, Bucket, Finding, JournalTrust, Mode, PlanOptions, UndoError, UndoRefusal,
+    abort_open_uploads, apply, undo,
 };
 use local_aws::{Base, Fault, FaultKind};
 use tokio::sync::watch;
@@ -394,12 +394,17 @@ async fn undo_in_a_bucket_whose_versions_are_suspended_is_refused() {
     stage.put_source("a", b"new").await;
     stage.put_destination("a", b"old").await;
     stage.sync("r1", &options()).await;
-    let approved = stage.plan_undo("r1").await.unwrap().approve().unwrap();
+    let approved = stage
+        .plan_undo("r1")
+        .await
+        .unwrap()
+        .approve(JournalTrust::Own)
+        .unwrap();
     stage.versioning(BucketVersioningStatus::Suspended).await;
     let after = stage.destination().await;
     let planned = stage.plan_undo("r1").await.unwrap();
     assert_eq!(planned.plan().restore.objects, 1);
-    let refused = planned.approve();
+    let refused = planned.approve(JournalTrust::Own);
     assert!(
         matches!(refused, Err(UndoRefusal::Unversioned { .. })),
         "{refused:?}"

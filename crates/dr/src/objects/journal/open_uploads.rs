@@ -1,11 +1,11 @@
 //! What killed runs of this machine left open.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use super::replay::is_locked;
-use super::{FILE, JournalError, LOCK, Record};
+use super::{FILE, JournalError, LINE, LOCK, Record};
 
 /// Multipart uploads to `bucket` that runs of this machine left open when they were killed: key and id. A
 /// run that is still alive holds its lock and is passed over.
@@ -39,7 +39,7 @@ pub(in super::super) fn open_uploads(
         }
         // Line by line, and only what is about uploads: a journal may have millions of lines.
         let (mut ours, mut open) = (false, Vec::new());
-        for line in BufReader::new(file).lines() {
+        for line in files::lines(BufReader::new(file), LINE as u64) {
             match serde_json::from_str(&line.map_err(failed)?) {
                 Ok(Record::Run(run)) => ours = run.destination.starts_with(&destination),
                 Ok(Record::Upload { key, upload }) => open.push((key, upload)),
@@ -68,6 +68,13 @@ fn has_ended(mut file: &File) -> io::Result<bool> {
     Ok(last.is_some_and(|line| matches!(serde_json::from_slice(line), Ok(Record::End { .. }))))
 }
 
+fn ends_a_line(file: &mut File) -> io::Result<bool> {
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
 /// Notes in every journal of this machine that `upload` is no more.
 ///
 /// # Errors
@@ -77,16 +84,20 @@ pub(in super::super) fn note_aborted(runs: &Path, upload: &str) -> Result<(), Jo
         return Ok(());
     };
     for path in directories.flatten().map(|entry| entry.path().join(FILE)) {
-        let Ok(text) = std::fs::read_to_string(&path) else {
+        let Ok(mut file) = File::open(&path) else {
             continue;
         };
-        if !text.contains(upload) {
-            continue;
-        }
         let failed = |source| JournalError::File {
             path: path.clone(),
             source,
         };
+        // Of a journal that cannot be read nothing is known, and nothing is noted.
+        let names_it = files::lines(BufReader::new(&file), LINE as u64)
+            .any(|line| line.is_ok_and(|line| line.contains(upload)));
+        if !names_it {
+            continue;
+        }
+        let ends_a_line = ends_a_line(&mut file).map_err(failed)?;
         let record = Record::UploadEnd {
             upload: upload.to_owned(),
         };
@@ -95,7 +106,7 @@ pub(in super::super) fn note_aborted(runs: &Path, upload: &str) -> Result<(), Jo
             .map_err(failed)?;
         line.push(b'\n');
         // A killed run may have left half a line.
-        if !text.ends_with('\n') {
+        if !ends_a_line {
             line.insert(0, b'\n');
         }
         let mut file = OpenOptions::new()

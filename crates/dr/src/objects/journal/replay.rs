@@ -1,24 +1,40 @@
-//! Journals read back, in memory that does not grow with them.
+//! Journals read back, line by line, in memory that does not grow with them.
+//!
+//! A run is undone by the journal of the machine that ran it, which wrote every line there first. What the bucket has is
+//! what anybody has put there who may write to it, and counts only where there is no other, and somebody says so.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, BufReader, Read as _};
+use std::io::{BufReader, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
-use aws_env::{Error, pages};
+use aws_env::{Error, ObjectPages};
 use serde::{Deserialize, Serialize};
 
 use super::super::bucket::Bucket;
 use super::super::entry::ETag;
 use super::super::location::JOURNAL;
 use super::super::spool::Spool;
-use super::{FILE, Intent, JournalError, LOCK, Record, Run};
+use super::{FILE, Intent, JournalError, LINE, LOCK, Record, Run};
 
 /// Intents that may be without an outcome yet. A run writes some hundred steps ahead of those that are queued and
 /// under way, at most 4,096 each, so that an outcome comes before so many more intents.
 const WINDOW: usize = 10_000;
 /// Changes that are written at once.
 const BATCH: usize = 1_000;
+/// Batch jobs of one run: one for each storage class and manifest.
+const JOBS: usize = 10_000;
+
+/// Where the journal of a run was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JournalSource {
+    /// On this machine, which ran it.
+    Own,
+    /// In the bucket alone: whoever may write there can have written it.
+    #[default]
+    Bucket,
+}
 
 /// What a run did to one object, as far as its journal tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +79,8 @@ pub struct ReplayedRun {
     jobs: Vec<ReplayedJob>,
     ended: bool,
     alive: bool,
+    source: JournalSource,
+    bucket_differs: bool,
     /// Its changes, on disk.
     pub(in super::super) changes: Spool<Change>,
 }
@@ -81,6 +99,16 @@ impl ReplayedRun {
     /// What it wrote down about itself; `None` when its first line is missing.
     pub fn begun(&self) -> Option<&Run> {
         self.begun.as_ref()
+    }
+
+    /// Where its journal was read.
+    pub fn source(&self) -> JournalSource {
+        self.source
+    }
+
+    /// Whether the bucket has another journal of this run than the one of this machine, which was read.
+    pub fn bucket_differs(&self) -> bool {
+        self.bucket_differs
     }
 
     /// Batch jobs that it has asked for.
@@ -142,6 +170,12 @@ impl Collector {
                 self.ended(place, key, Outcome::Made { after, etag })?;
             }
             Record::Failed { key, .. } => self.ended(place, key, Outcome::NotMade)?,
+            Record::JobRequested { .. } if self.jobs.len() >= JOBS => {
+                return Err(JournalError::TooManyJobs {
+                    place: place.to_owned(),
+                    limit: JOBS,
+                });
+            }
             Record::JobRequested { token } => self.jobs.push(ReplayedJob { token, id: None }),
             Record::Job { token, id } => {
                 let mut jobs = self.jobs.iter_mut();
@@ -193,51 +227,94 @@ impl Collector {
         Ok(())
     }
 
-    fn read(
-        &mut self,
-        place: &str,
-        reader: impl io::BufRead,
-        whole: bool,
-    ) -> Result<(), JournalError> {
-        for (line, text) in reader.lines().enumerate() {
-            let text = text.map_err(|source| JournalError::File {
-                path: place.into(),
-                source,
-            })?;
-            match serde_json::from_str(&text) {
-                Ok(record) => self.take(place, record)?,
-                // A run that was killed may leave half a line.
-                Err(_) if !whole => {}
-                Err(source) => {
-                    return Err(JournalError::Line {
-                        place: place.to_owned(),
-                        line: line + 1,
-                        source,
-                    });
-                }
-            }
+    /// Takes the next bytes of a journal.
+    fn feed(&mut self, text: &mut Text, mut bytes: &[u8]) -> Result<(), JournalError> {
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            let (line, rest) = bytes.split_at(end);
+            text.extend(line)?;
+            self.line(text)?;
+            bytes = rest.get(1..).unwrap_or_default();
         }
+        text.extend(bytes)
+    }
+
+    /// Takes the line that `text` has come to, and makes room for the next.
+    fn line(&mut self, text: &mut Text) -> Result<(), JournalError> {
+        let record = serde_json::from_slice(&text.rest);
+        text.rest.clear();
+        text.line += 1;
+        match record {
+            Ok(record) => self.take(&text.place, record),
+            // A run that was killed may leave half a line.
+            Err(_) if !text.whole => Ok(()),
+            Err(source) => Err(JournalError::Line {
+                place: text.place.clone(),
+                line: text.line,
+                source,
+            }),
+        }
+    }
+
+    /// Takes the last line, which may lack its end.
+    fn end(&mut self, text: &mut Text) -> Result<(), JournalError> {
+        match text.rest.is_empty() {
+            true => Ok(()),
+            false => self.line(text),
+        }
+    }
+}
+
+/// A journal, or an object of it, on its way to lines.
+struct Text {
+    /// File or key.
+    place: String,
+    /// Whether every line has to be one of a journal.
+    whole: bool,
+    /// Lines so far.
+    line: usize,
+    /// The beginning of the next one.
+    rest: Vec<u8>,
+}
+
+impl Text {
+    fn new(place: String, whole: bool) -> Self {
+        Self {
+            place,
+            whole,
+            line: 0,
+            rest: Vec::new(),
+        }
+    }
+
+    fn extend(&mut self, bytes: &[u8]) -> Result<(), JournalError> {
+        if self.rest.len() + bytes.len() > LINE {
+            return Err(JournalError::TooLong {
+                place: self.place.clone(),
+                line: self.line + 1,
+                limit: LINE,
+            });
+        }
+        self.rest.extend_from_slice(bytes);
         Ok(())
     }
 }
 
-/// The journal on this machine: what is in the bucket, byte for byte, and what had not come there yet.
-struct Local(Option<BufReader<File>>);
+/// The journal of this machine beside what the bucket has, which ought to be its beginning.
+struct Beside {
+    own: BufReader<File>,
+    differs: bool,
+}
 
-impl Local {
-    /// Passes over bytes that are in the bucket; a journal that says something else is left alone.
-    fn pass(&mut self, bytes: &[u8]) {
-        if let Some(file) = &mut self.0 {
+impl Beside {
+    fn feed(&mut self, bytes: &[u8]) {
+        if !self.differs {
             let mut own = vec![0; bytes.len()];
-            if file.read_exact(&mut own).is_err() || own != bytes {
-                self.0 = None;
-            }
+            self.differs = self.own.read_exact(&mut own).is_err() || own != bytes;
         }
     }
 }
 
-/// Reads the journal of `run` from the bucket, and what this machine knows beyond that. Its changes are kept in
-/// `directory`.
+/// Reads the journal of `run`: the one of this machine, else what the bucket has. Its changes are kept in `directory`.
 ///
 /// # Errors
 /// When there is none, or it cannot be read.
@@ -247,32 +324,50 @@ pub async fn replay(
     run: &str,
     directory: &Path,
 ) -> Result<ReplayedRun, JournalError> {
+    let absent = || JournalError::Absent {
+        run: run.to_owned(),
+        place: format!("s3://{}/{JOURNAL}", bucket.name()),
+    };
+    // A name is no path to somewhere else.
+    if run.is_empty() || run == "." || run == ".." || run.contains(['/', '\\']) {
+        return Err(absent());
+    }
     // Asked first: a run that ends while its journal is read has written lines that were not read.
     let alive = is_locked(&runs.join(run).join(LOCK));
     let mut collector = Collector::new(directory.join("changes.jsonl"))?;
     let path = runs.join(run).join(FILE);
-    let mut local = Local(File::open(&path).ok().map(BufReader::new));
-    let prefix = format!("{JOURNAL}{run}/");
-    let list = bucket.s3.list_objects_v2().bucket(bucket.name());
-    let list = list.prefix(&prefix).into_paginator();
-    for page in pages(bucket.call("ListObjectsV2", &prefix), list.send()).await? {
-        for key in page.contents().iter().filter_map(|object| object.key()) {
-            // Manifests and reports of batch jobs lie beside the journal.
-            if key.ends_with(".jsonl") {
-                let bytes = part(bucket, key).await?;
-                local.pass(&bytes);
-                collector.read(key, io::Cursor::new(bytes), true)?;
-            }
+    let (source, bucket_differs) = match own(&path, bucket, &mut collector)? {
+        Some(file) => {
+            let mut beside = Beside {
+                own: BufReader::new(file),
+                differs: false,
+            };
+            parts(bucket, run, |_, bytes| {
+                if let Some(bytes) = bytes {
+                    beside.feed(bytes);
+                }
+                Ok(())
+            })
+            .await?;
+            (JournalSource::Own, beside.differs)
         }
-    }
-    if let Some(file) = local.0 {
-        collector.read(&path.display().to_string(), file, false)?;
-    }
+        None => {
+            let mut text = Text::new(String::new(), true);
+            parts(bucket, run, |key, bytes| match bytes {
+                Some(bytes) => {
+                    if text.place != key {
+                        text = Text::new(key.to_owned(), true);
+                    }
+                    collector.feed(&mut text, bytes)
+                }
+                None => collector.end(&mut text),
+            })
+            .await?;
+            (JournalSource::Bucket, false)
+        }
+    };
     if collector.lines == 0 {
-        return Err(JournalError::Absent {
-            run: run.to_owned(),
-            place: format!("s3://{}/{JOURNAL}", bucket.name()),
-        });
+        return Err(absent());
     }
     collector.finish()?;
     Ok(ReplayedRun {
@@ -282,24 +377,85 @@ pub async fn replay(
         jobs: collector.jobs,
         ended: collector.has_ended,
         alive,
+        source,
+        bucket_differs,
         changes: collector.changes,
     })
 }
 
-/// One object of a journal.
-async fn part(bucket: &Bucket, key: &str) -> Result<Vec<u8>, Error> {
-    let call = || bucket.call("GetObject", key);
-    let object = bucket
-        .s3
-        .get_object()
-        .bucket(bucket.name())
-        .key(key)
-        .send()
-        .await
-        .map_err(|error| call().failed(error))?;
-    let bytes = object.body.collect().await;
-    let bytes = bytes.map_err(|error| Error::unexpected(call(), error.to_string()))?;
-    Ok(bytes.to_vec())
+/// Reads the journal of this machine, if it has one of a run that changed `bucket`, and gives it back to be read
+/// again.
+fn own(
+    path: &Path,
+    bucket: &Bucket,
+    collector: &mut Collector,
+) -> Result<Option<File>, JournalError> {
+    let failed = |source| JournalError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let Ok(mut file) = File::open(path) else {
+        return Ok(None);
+    };
+    let mut first = String::new();
+    let read = files::read_line(&mut BufReader::new(&file), &mut first, LINE as u64);
+    let of_bucket = format!("s3://{}/", bucket.name());
+    match (read, serde_json::from_str(&first)) {
+        (Ok(_), Ok(Record::Run(run))) if run.destination.starts_with(&of_bucket) => {}
+        _ => return Ok(None),
+    }
+    file.rewind().map_err(failed)?;
+    let mut text = Text::new(path.display().to_string(), false);
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let read = file.read(&mut buffer).map_err(failed)?;
+        match buffer.get(..read) {
+            Some([]) | None => break,
+            Some(bytes) => collector.feed(&mut text, bytes)?,
+        }
+    }
+    collector.end(&mut text)?;
+    file.rewind().map_err(failed)?;
+    Ok(Some(file))
+}
+
+/// Hands over what the bucket has of a journal as it comes: the key of an object with some bytes of it, and with none
+/// at its end.
+async fn parts(
+    bucket: &Bucket,
+    run: &str,
+    mut take: impl FnMut(&str, Option<&[u8]>) -> Result<(), JournalError>,
+) -> Result<(), JournalError> {
+    let prefix = format!("{JOURNAL}{run}/");
+    let call = bucket.call("ListObjectsV2", &prefix);
+    let mut pages = ObjectPages::new(&bucket.s3, call, bucket.name(), &prefix);
+    while let Some(page) = pages.next().await? {
+        for key in page.into_iter().map(|object| object.key) {
+            // Manifests and reports of batch jobs lie beside the journal, and whatever somebody else has put there.
+            if !key.strip_prefix(&prefix).is_some_and(is_part) {
+                continue;
+            }
+            let call = || bucket.call("GetObject", &key);
+            let get = bucket.s3.get_object().bucket(bucket.name()).key(&key);
+            let object = get.send().await.map_err(|error| call().failed(error))?;
+            let mut body = object.body;
+            while let Some(bytes) = body
+                .try_next()
+                .await
+                .map_err(|error| Error::unexpected(call(), error.to_string()))?
+            {
+                take(&key, Some(&bytes))?;
+            }
+            take(&key, None)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an object of this name is part of a journal: `000000.jsonl`.
+fn is_part(name: &str) -> bool {
+    name.strip_suffix(".jsonl")
+        .is_some_and(|number| number.len() >= 6 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Whether a run that is alive holds this lock.
@@ -309,8 +465,6 @@ pub(super) fn is_locked(lock: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::BufRead as _;
-
     use super::super::Action;
     use super::*;
 
@@ -409,41 +563,85 @@ mod tests {
         assert_eq!(ids, [Some("job"), None]);
     }
 
-    #[test]
-    fn read_of_half_a_line_passes_over_it_on_disk_only() {
-        let text = format!(
-            "{}\n{{\"record\":\"int",
-            serde_json::to_string(&intent("a")).unwrap()
-        );
+    fn read(text: &str, whole: bool) -> Result<usize, JournalError> {
         let directory = tempfile::tempdir().unwrap();
         let mut collector = Collector::new(directory.path().join("changes.jsonl")).unwrap();
-        collector.read("f", text.as_bytes(), false).unwrap();
-        assert_eq!(collector.lines, 1);
-        assert!(matches!(
-            collector.read("f", text.as_bytes(), true),
-            Err(JournalError::Line { line: 2, .. })
-        ));
+        let mut of = Text::new("f".to_owned(), whole);
+        // In pieces, as they come over a network.
+        for bytes in text.as_bytes().chunks(7) {
+            collector.feed(&mut of, bytes)?;
+        }
+        collector.end(&mut of)?;
+        Ok(collector.lines)
     }
 
     #[test]
-    fn pass_of_what_the_bucket_has_leaves_the_rest_of_the_local_journal() {
+    fn feed_of_half_a_line_passes_over_it_on_disk_only() {
+        let line = serde_json::to_string(&intent("a")).unwrap();
+        let text = format!("{line}\n{{\"record\":\"int");
+        assert_eq!(read(&text, false).unwrap(), 1);
+        let error = read(&text, true).unwrap_err();
+        assert!(matches!(error, JournalError::Line { line: 2, .. }));
+        assert_eq!(read(&format!("{line}\n{line}"), true).unwrap(), 2);
+    }
+
+    #[test]
+    fn feed_of_a_line_without_end_keeps_no_more_than_the_limit() {
+        let line = serde_json::to_string(&intent("a")).unwrap();
+        let error = read(&format!("{line}\n{}", "x".repeat(LINE + 1)), false).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "line 2 of f has more than 16384 bytes, and at most 16384 are read"
+        );
+    }
+
+    #[test]
+    fn longest_line_of_a_run_is_read_back() {
+        let worst = "\u{1}".repeat(1_024);
+        let failed = Record::Failed {
+            key: worst.clone(),
+            problem: "\u{1}".repeat(1 << 20),
+        };
+        for record in [intent(&worst), failed] {
+            let line = serde_json::to_string(&record).unwrap();
+            assert!(line.len() <= LINE, "{}", line.len());
+        }
+    }
+
+    #[test]
+    fn beside_differs_where_the_bucket_has_something_else() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE);
         std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
-        let open = || Local(Some(BufReader::new(File::open(&path).unwrap())));
-        let rest = |local: Local| {
-            let lines = local.0.into_iter().flat_map(|file| file.lines());
-            lines.map(Result::unwrap).collect::<Vec<_>>()
-        };
-        let mut local = open();
-        local.pass(b"one\n");
-        local.pass(b"two\n");
-        assert_eq!(rest(local), ["three"]);
-        // Another run's, or one that lost its end.
-        for bytes in ["uno\n", "one\ntwo\nthree\nfour\n"] {
-            let mut local = open();
-            local.pass(bytes.as_bytes());
-            assert!(rest(local).is_empty());
+        for (parts, differs) in [
+            (&["one\n", "two\n"][..], false),
+            (&["one\ntwo\nthree\n"], false),
+            (&[], false),
+            (&["uno\n"], true),
+            (&["one\ntwo\nthree\n", "four\n"], true),
+        ] {
+            let mut beside = Beside {
+                own: BufReader::new(File::open(&path).unwrap()),
+                differs: false,
+            };
+            for part in parts {
+                beside.feed(part.as_bytes());
+            }
+            assert_eq!(beside.differs, differs, "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn is_part_of_what_a_run_writes_and_of_nothing_else() {
+        assert!(is_part("000000.jsonl") && is_part("1000000.jsonl"));
+        for other in [
+            "manifest-0.csv",
+            "x.jsonl",
+            "0\u{1b}0000.jsonl",
+            "00/000000.jsonl",
+            "",
+        ] {
+            assert!(!is_part(other), "{other:?}");
         }
     }
 }
