@@ -19,6 +19,7 @@ resource "aws_iam_role" "copier" {
       Effect    = "Allow"
       Principal = { Service = "lambda.amazonaws.com" }
       Action    = "sts:AssumeRole"
+      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
     }]
   })
 }
@@ -41,36 +42,44 @@ resource "aws_iam_role_policy" "copier" {
         Resource = ["*"]
       },
       {
-        Sid    = "Copy"
-        Effect = "Allow"
-        Action = ["rds:AddTagsToResource", "rds:CopyDBSnapshot", "rds:ListTagsForResource"]
-        # Whatever a snapshot of this region is called; copies begin with the database's identifier.
-        Resource = concat(
-          ["arn:${local.partition}:rds:${local.region}:${local.account}:snapshot:*"],
-          [for identifier in var.database_identifiers : "arn:${local.partition}:rds:${var.dr_region}:${local.account}:snapshot:${identifier}-*"],
-        )
+        # Whatever a snapshot of this region is called: manual ones have the names that people give.
+        Sid      = "CopyFromHere"
+        Effect   = "Allow"
+        Action   = ["rds:CopyDBSnapshot"]
+        Resource = ["arn:${local.partition}:rds:${local.region}:${local.account}:snapshot:*"]
       },
       {
-        # Copies in the DR region, never a snapshot of this one.
-        Sid      = "RemoveOldCopies"
+        # Tags are given with the copy. On another snapshot, they would make it one that may be removed.
+        Sid      = "CopyToDrRegion"
         Effect   = "Allow"
-        Action   = ["rds:DeleteDBSnapshot"]
-        Resource = [for identifier in var.database_identifiers : "arn:${local.partition}:rds:${var.dr_region}:${local.account}:snapshot:${identifier}-*"]
+        Action   = ["rds:AddTagsToResource", "rds:CopyDBSnapshot"]
+        Resource = local.copy_arns
+      },
+      {
+        # Copies in the DR region that it has made, never a snapshot of this one.
+        Sid       = "RemoveOldCopies"
+        Effect    = "Allow"
+        Action    = ["rds:DeleteDBSnapshot"]
+        Resource  = local.copy_arns
+        Condition = { StringEquals = { "aws:ResourceTag/dr-replicate:made-by" = "dr-replicate" } }
       },
       {
         Sid       = "UseKeysThroughRds"
         Effect    = "Allow"
         Action    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
         Resource  = [var.kms_key_arn, var.dr_kms_key_arn]
-        Condition = { StringEquals = { "kms:ViaService" = ["rds.${local.region}.amazonaws.com", "rds.${var.dr_region}.amazonaws.com"] } }
+        Condition = { StringEquals = { "kms:ViaService" = local.rds } }
       },
       {
         # RDS copies in the background with a grant.
-        Sid       = "GrantToRds"
-        Effect    = "Allow"
-        Action    = ["kms:CreateGrant"]
-        Resource  = [var.kms_key_arn, var.dr_kms_key_arn]
-        Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
+        Sid      = "GrantToRds"
+        Effect   = "Allow"
+        Action   = ["kms:CreateGrant"]
+        Resource = [var.kms_key_arn, var.dr_kms_key_arn]
+        Condition = {
+          Bool         = { "kms:GrantIsForAWSResource" = "true" }
+          StringEquals = { "kms:ViaService" = local.rds }
+        }
       },
       {
         Sid      = "CheckDrKey"
@@ -240,7 +249,8 @@ resource "aws_iam_role" "scheduler" {
       Effect    = "Allow"
       Principal = { Service = "scheduler.amazonaws.com" }
       Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+      # Scheduler tells the group, not the schedule.
+      Condition = { StringEquals = { "aws:SourceAccount" = local.account, "aws:SourceArn" = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule-group/default" } }
     }]
   })
 }

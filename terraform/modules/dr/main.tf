@@ -9,11 +9,23 @@ locals {
   account   = data.aws_caller_identity.current.account_id
   region    = data.aws_region.current.region
 
+  rds         = ["rds.${local.region}.amazonaws.com", "rds.${var.dr_region}.amazonaws.com"]
   copier      = var.snapshot_copier == null ? {} : { this = var.snapshot_copier }
   copier_name = "${var.name}-snapshot-copier"
   copier_arn  = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${local.copier_name}"
   log_name    = "/aws/lambda/${local.copier_name}"
-  queue_arn   = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.copier_name}-failed"
+  # Names that the copier gives (copy_id of crates/dr, which a test compares): database, region, time, digest, and the
+  # attempt from the second on. A prefix would be too wide: berthcare-staging-postgres-* has the snapshots of
+  # berthcare-staging-postgres-dr in it.
+  copy_time_and_digest = "????????t??????z-????????"
+  copy_arns = flatten([
+    for identifier in var.database_identifiers : [
+      for attempt in ["", "-?", "-??"] :
+      "arn:${local.partition}:rds:${var.dr_region}:${local.account}:snapshot:${identifier}-${local.region}-${local.copy_time_and_digest}${attempt}"
+    ]
+  ])
+
+  queue_arn = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.copier_name}-failed"
 }
 
 # The resource lives in the DR region and pulls from this one.

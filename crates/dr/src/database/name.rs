@@ -80,6 +80,29 @@ mod tests {
         assert!(!is_legal_snapshot_id("rds:berthcare-2026-11-22-03-15-dr"));
     }
 
+    /// The copier's role may tag and delete what has such a name, and nothing else.
+    #[test]
+    fn copy_id_is_what_the_role_of_the_copier_names() {
+        let terraform = include_str!("../../../../terraform/modules/dr/main.tf");
+        let pattern = "????????t??????z-????????";
+        assert!(terraform.contains(&format!("copy_time_and_digest = \"{pattern}\"")));
+        assert!(terraform.contains("${identifier}-${local.region}-${local.copy_time_and_digest}"));
+        let matches = |id: &str, pattern: &str| {
+            let same = |(a, b): (char, char)| b == '?' || a == b;
+            id.len() == pattern.len() && id.chars().zip(pattern.chars()).all(same)
+        };
+        let mut source = snapshot("manual", at("2026-11-22T03:15:12Z"));
+        source.database = "berthcare-staging-postgres".to_owned();
+        let of = |rest: &str| format!("berthcare-staging-postgres-ca-central-1-{pattern}{rest}");
+        for (attempt, rest) in [(1, ""), (2, "-?"), (99, "-??")] {
+            let id = copy_id(&source, attempt).unwrap();
+            assert!(matches(&id, &of(rest)), "{id}");
+        }
+        source.database = "berthcare-staging-postgres-dr".to_owned();
+        let id = copy_id(&source, 1).unwrap();
+        assert!(!matches(&id, &of("")) && !matches(&id, &of("-??")), "{id}");
+    }
+
     proptest! {
         #[test]
         fn copy_id_of_any_source_is_legal(database in ".{0,300}", arn in ".{0,80}", attempt in 1usize..500) {

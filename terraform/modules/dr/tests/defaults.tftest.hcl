@@ -111,8 +111,24 @@ run "copier_role" {
   }
 
   assert {
-    condition     = [for s in jsondecode(aws_iam_role_policy.copier["this"].policy).Statement : s.Resource if contains(s.Action, "rds:DeleteDBSnapshot")] == [["arn:aws:rds:ca-west-1:111122223333:snapshot:berthcare-staging-postgres-*"]]
-    error_message = "it removes copies in the DR region, and no snapshot of the primary's"
+    condition = [for s in jsondecode(aws_iam_role_policy.copier["this"].policy).Statement : s.Resource if contains(s.Action, "rds:DeleteDBSnapshot")] == [[
+      "arn:aws:rds:ca-west-1:111122223333:snapshot:berthcare-staging-postgres-ca-central-1-????????t??????z-????????",
+      "arn:aws:rds:ca-west-1:111122223333:snapshot:berthcare-staging-postgres-ca-central-1-????????t??????z-????????-?",
+      "arn:aws:rds:ca-west-1:111122223333:snapshot:berthcare-staging-postgres-ca-central-1-????????t??????z-????????-??",
+    ]]
+    error_message = "it removes what has the name of a copy, and not the snapshots of a database whose name begins alike, such as berthcare-staging-postgres-dr"
+  }
+  assert {
+    condition     = [for s in jsondecode(aws_iam_role_policy.copier["this"].policy).Statement : s.Condition if contains(s.Action, "rds:DeleteDBSnapshot")] == [{ StringEquals = { "aws:ResourceTag/dr-replicate:made-by" = "dr-replicate" } }]
+    error_message = "and was made by it, which the tag says"
+  }
+  assert {
+    condition     = alltrue([for s in jsondecode(aws_iam_role_policy.copier["this"].policy).Statement : alltrue([for arn in s.Resource : can(regex(":rds:ca-west-1:.*-ca-central-1-", arn))]) if contains(s.Action, "rds:AddTagsToResource")])
+    error_message = "it tags nothing but copies, or it could make a copy of anything"
+  }
+  assert {
+    condition     = jsondecode(aws_iam_role.copier["this"].assume_role_policy).Statement == [{ Effect = "Allow", Principal = { Service = "lambda.amazonaws.com" }, Action = "sts:AssumeRole", Condition = { StringEquals = { "aws:SourceAccount" = "111122223333" } } }]
+    error_message = "Lambda takes the role for this account"
   }
   assert {
     condition     = [for s in jsondecode(aws_iam_role_policy.copier["this"].policy).Statement : s.Sid if contains(s.Resource, "*")] == ["Look"]
@@ -123,8 +139,11 @@ run "copier_role" {
     error_message = "looking is describing"
   }
   assert {
-    condition     = [for s in jsondecode(aws_iam_role_policy.copier["this"].policy).Statement : s.Condition.Bool["kms:GrantIsForAWSResource"] if contains(s.Action, "kms:CreateGrant")] == ["true"]
-    error_message = "grants are for AWS's services"
+    condition = [for s in jsondecode(aws_iam_role_policy.copier["this"].policy).Statement : s.Condition if contains(s.Action, "kms:CreateGrant")] == [{
+      Bool         = { "kms:GrantIsForAWSResource" = "true" }
+      StringEquals = { "kms:ViaService" = ["rds.ca-central-1.amazonaws.com", "rds.ca-west-1.amazonaws.com"] }
+    }]
+    error_message = "grants are for RDS, and made through it"
   }
   assert {
     condition     = alltrue([for s in jsondecode(aws_iam_role_policy.copier["this"].policy).Statement : alltrue([for arn in s.Resource : contains([var.kms_key_arn, var.dr_kms_key_arn], arn)]) if anytrue([for action in s.Action : startswith(action, "kms:")])])
@@ -133,6 +152,10 @@ run "copier_role" {
   assert {
     condition     = jsondecode(aws_iam_role_policy.scheduler["this"].policy).Statement[0].Resource == ["arn:aws:lambda:ca-central-1:111122223333:function:berthcare-staging-snapshot-copier"] && length(jsondecode(aws_iam_role_policy.scheduler["this"].policy).Statement) == 3
     error_message = "the schedule starts this function"
+  }
+  assert {
+    condition     = jsondecode(aws_iam_role.scheduler["this"].assume_role_policy).Statement[0].Condition == { StringEquals = { "aws:SourceAccount" = "111122223333", "aws:SourceArn" = "arn:aws:scheduler:ca-central-1:111122223333:schedule-group/default" } }
+    error_message = "for the schedules of this account and group"
   }
 }
 
