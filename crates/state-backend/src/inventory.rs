@@ -50,10 +50,11 @@ pub struct StateObject {
     pub is_replica: bool,
     /// Its size in bytes.
     pub bytes: u64,
-    /// SHA-256 of its content in hex, which tells whether two copies are the same.
-    pub sha256: String,
+    /// SHA-256 of its content in hex, which tells whether two copies are the same; null of what is too large for a state,
+    /// and was not read.
+    pub sha256: Option<String>,
     /// MD5 of its content in hex, as Terraform keeps it in the lock table.
-    pub md5: String,
+    pub md5: Option<String>,
     /// What it holds, or why Terraform does not read it.
     #[serde(serialize_with = "content")]
     pub content: Result<StateFile, String>,

@@ -35,7 +35,10 @@ fn files_that_commands_write_are_for_their_owner_alone() {
     for form in ["sarif", "junit", "html", "markdown"] {
         let out = format!("written/found.{form}");
         let doctor = ["doctor", "--outputs", "outputs.json", "Rate exceeded"];
-        stage.text(3, &[&doctor[..], &["--format", form, "--out", &out]].concat());
+        stage.text(
+            3,
+            &[&doctor[..], &["--format", form, "--out", &out]].concat(),
+        );
     }
     let mut found = Vec::new();
     for folder in ["docs", "written"] {

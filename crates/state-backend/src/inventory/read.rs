@@ -184,7 +184,7 @@ fn digest_of(
     match (row, found) {
         (None, _) => Digest::Absent,
         (Some(_), Presence::Unknown { .. }) => Digest::Unknown,
-        (Some(row), Presence::Present(state)) if *row == state.md5 => Digest::Matches,
+        (Some(row), Presence::Present(state)) if Some(row) == state.md5.as_ref() => Digest::Matches,
         (Some(_), _) => Digest::Differs,
     }
 }
@@ -231,7 +231,13 @@ async fn get(
     };
     let (version, modified) = (answer.version_id, answer.last_modified.and_then(timestamp));
     let is_replica = answer.replication_status == Some(ReplicationStatus::Replica);
-    let body = read_body(answer.body).await;
+    let length = answer
+        .content_length
+        .and_then(|bytes| u64::try_from(bytes).ok());
+    let body = match length {
+        Some(bytes) if bytes > StateFile::MAX_BYTES => Ok(Body::too_large(bytes)),
+        _ => hash_and_parse(answer.body).await,
+    };
     let body =
         body.map_err(|error| Error::unexpected(call(), format!("the body broke off: {error}")))?;
     Ok(Some(StateObject {
@@ -247,13 +253,28 @@ async fn get(
 
 struct Body {
     bytes: u64,
-    sha256: String,
-    md5: String,
+    sha256: Option<String>,
+    md5: Option<String>,
     content: Result<StateFile, String>,
 }
 
+impl Body {
+    /// An archive, say, that lies in the bucket of the states.
+    fn too_large(bytes: u64) -> Self {
+        let most = StateFile::MAX_BYTES >> 20;
+        Self {
+            bytes,
+            sha256: None,
+            md5: None,
+            content: Err(format!(
+                "it has {bytes} bytes, and no state of more than {most} MiB is read"
+            )),
+        }
+    }
+}
+
 /// Hashes and parses a state while it comes.
-async fn read_body(mut body: ByteStream) -> Result<Body, String> {
+async fn hash_and_parse(mut body: ByteStream) -> Result<Body, String> {
     let (chunks, received) = mpsc::channel(CHUNKS);
     let parser = tokio::task::spawn_blocking(move || {
         StateFile::read_object(Chunks {
@@ -287,8 +308,8 @@ async fn read_body(mut body: ByteStream) -> Result<Body, String> {
         Some(error) => Err(error),
         None => Ok(Body {
             bytes,
-            sha256: hex(&sha256.finalize()),
-            md5: hex(&md5.finalize()),
+            sha256: Some(hex(&sha256.finalize())),
+            md5: Some(hex(&md5.finalize())),
             // Its text never quotes the state.
             content: content.map_err(|error| error.to_string()),
         }),

@@ -90,7 +90,7 @@ impl Relation {
         if let Some(relation) = unreadable(SideName::Primary, primary) {
             return relation;
         }
-        if primary.sha256 == dr.sha256 {
+        if primary.sha256.is_some() && primary.sha256 == dr.sha256 {
             return Self::Same;
         }
         if let Some(relation) = unreadable(SideName::Dr, dr) {

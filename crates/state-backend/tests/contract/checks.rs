@@ -88,7 +88,8 @@ pub(crate) async fn a_backend_that_locks_in_s3_is_made_true(stage: &Stage) {
     let log = stage.aws.log();
     let tables: Vec<_> = log
         .iter()
-        .filter(|entry| entry.service == "dynamodb")
+        // Whether DynamoDB answers at all is asked where STS takes its time.
+        .filter(|entry| entry.service == "dynamodb" && entry.operation != "ListTables")
         .collect();
     assert!(tables.is_empty(), "{tables:#?}");
 }
@@ -418,7 +419,7 @@ pub(crate) async fn the_state_is_read_with_its_digest(stage: &Stage) {
     let content = object.content.as_ref().expect("a state");
     assert_eq!((content.serial(), content.lineage()), (7, "l"));
     for (digest, comes_to) in [
-        (object.md5.as_str(), Digest::Matches),
+        (object.md5.as_deref().expect("read"), Digest::Matches),
         ("0", Digest::Differs),
     ] {
         clients
