@@ -9,7 +9,6 @@ use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{
@@ -21,6 +20,7 @@ use settings::Region;
 use tokio::sync::OnceCell;
 
 use crate::credentials::RegionalCredentials;
+use crate::loopback::PastProxies;
 use crate::trust::trust_bundle;
 use crate::wall::RegionWall;
 use crate::{BucketOwners, CaBundleError, OwnerGuard};
@@ -323,15 +323,17 @@ pub(crate) fn http_client(tls: Arc<TlsContext>) -> SharedHttpClient {
 type Timeouts = (Option<Duration>, Option<Duration>);
 
 fn connector(settings: HttpConnectorSettings, tls: TlsContext) -> SharedHttpConnector {
-    SharedHttpConnector::new(
-        Connector::builder()
-            .connector_settings(settings)
-            .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
-            .proxy_config(ProxyConfig::from_env())
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(tls)
-            .build(),
-    )
+    SharedHttpConnector::new(PastProxies::new(move |proxies| {
+        SharedHttpConnector::new(
+            Connector::builder()
+                .connector_settings(settings.clone())
+                .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+                .proxy_config(proxies)
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                .tls_context(tls.clone())
+                .build(),
+        )
+    }))
 }
 
 fn is_url(text: &str) -> bool {

@@ -15,6 +15,7 @@ mod credentials;
 mod environment;
 mod error;
 mod listing;
+mod loopback;
 mod owners;
 mod pages;
 mod trust;
