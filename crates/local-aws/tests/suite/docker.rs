@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_s3::primitives::ByteStream;
 use local_aws::{Base, RegionState};
+use testcontainers::bollard::models::ContainerSummary;
 use testcontainers::bollard::query_parameters::ListContainersOptionsBuilder;
 use testcontainers::core::client::docker_client_instance;
 
 use crate::clients::{create_bucket, s3, start_or_return};
+use crate::strangers::ask;
 
-/// How many containers belong to the instance at `url`; `None` while the engine lists one in a state between
-/// running and gone that its client does not know.
-async fn containers(url: &str) -> Option<usize> {
+/// The containers that belong to the instance at `url`; `None` while the engine lists one in a state between running and
+/// gone that its client does not know.
+async fn listed(url: &str) -> Option<Vec<ContainerSummary>> {
     let port = url.rsplit(':').next().unwrap();
     let filter = HashMap::from([("label", vec![format!("local-aws.proxy-port={port}")])]);
     let options = ListContainersOptionsBuilder::new()
@@ -21,7 +23,12 @@ async fn containers(url: &str) -> Option<usize> {
         .filters(&filter)
         .build();
     let engine = docker_client_instance().await.unwrap();
-    Some(engine.list_containers(Some(options)).await.ok()?.len())
+    engine.list_containers(Some(options)).await.ok()
+}
+
+/// How many they are.
+async fn containers(url: &str) -> Option<usize> {
+    Some(listed(url).await?.len())
 }
 
 async fn until_none(url: &str) {
@@ -78,4 +85,30 @@ async fn a_container_ends_with_a_program_that_was_killed() {
     program.kill().unwrap();
     program.wait().unwrap();
     until_none(control.url()).await;
+}
+
+/// Its ports are published on this machine: one answers only the proxy, the other only who started it.
+#[tokio::test]
+async fn a_container_answers_nobody_else() {
+    let aws = start_or_return!(Base::Docker);
+    let client = s3(&aws, "us-east-1");
+    create_bucket(&client, "us-east-1", "objects").await;
+    let listed = listed(aws.endpoint()).await.unwrap();
+    let ports = listed[0].ports.clone().unwrap();
+    assert_eq!(ports.len(), 2, "{ports:?}");
+    for port in ports {
+        assert_eq!(port.ip.as_deref(), Some("127.0.0.1"));
+        let address = format!("127.0.0.1:{}", port.public_port.unwrap());
+        for header in ["x-local-aws-secret: guessed", "accept: */*"] {
+            if port.private_port == 4566 {
+                let answer = ask(&address, "GET /objects", &[header], "").await;
+                assert!(answer.starts_with("http/1.1 403 "), "{answer}");
+            } else {
+                // Whoever comes and goes here ends nothing.
+                drop(tokio::net::TcpStream::connect(&address).await.unwrap());
+            }
+        }
+    }
+    client.head_bucket().bucket("objects").send().await.unwrap();
+    aws.stop().await;
 }
