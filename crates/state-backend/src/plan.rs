@@ -2,7 +2,7 @@
 
 use report::{Document, Mark, Report};
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::policy;
 use crate::problem::Problem;
@@ -524,12 +524,21 @@ fn brief(value: &Value) -> String {
     }
 }
 
-/// Found and wanted; of objects only the entries that differ, since the rest is noise.
+/// Found and wanted, which differ; of objects only the entries that do, since the rest is noise.
 fn difference(found: &Value, wanted: &Value) -> (String, String) {
+    let (left, right) = shortened(found, wanted);
+    if left != right {
+        return (left, right);
+    }
+    // It is what a short form leaves out that differs.
+    (found.to_string(), wanted.to_string())
+}
+
+fn shortened(found: &Value, wanted: &Value) -> (String, String) {
     let (Value::Object(a), Value::Object(b)) = (found, wanted) else {
         return (brief(found), brief(wanted));
     };
-    let (mut left, mut right) = (serde_json::Map::new(), serde_json::Map::new());
+    let (mut left, mut right) = (Map::new(), Map::new());
     for (key, value) in b {
         let there = a.get(key).unwrap_or(&Value::Null);
         if there != value {
@@ -542,6 +551,15 @@ fn difference(found: &Value, wanted: &Value) -> (String, String) {
                 right.insert(key.clone(), value.clone());
             }
         }
+    }
+    if left.is_empty() {
+        // Everything that is wanted is there, and something besides.
+        let more = a.iter().filter(|(key, _)| !b.contains_key(*key));
+        let more = more.map(|(key, value)| (key.clone(), value.clone()));
+        return (
+            brief(&Value::Object(more.collect())),
+            "nothing more".to_owned(),
+        );
     }
     (brief(&Value::Object(left)), brief(&Value::Object(right)))
 }

@@ -81,6 +81,43 @@ proptest! {
     }
 }
 
+/// JSON as AWS's answers and our wishes have it: small, nested, with keys in common.
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (0..3_i32).prop_map(Value::from),
+        "[0-2]?".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::hash_map("[a-c]", inner, 0..3)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn difference_of_two_values_shows_one(found in value(), wanted in value()) {
+        prop_assume!(found != wanted);
+        let (left, right) = difference(&found, &wanted);
+        prop_assert_ne!(&left, &right, "{} and {}", found, wanted);
+    }
+}
+
+#[test]
+fn difference_names_what_is_there_beside_what_is_wanted() {
+    let found = json!({"rule": {"status": "Enabled", "filter": "logs/"}});
+    let wanted = json!({"rule": {"status": "Enabled"}});
+    let (left, right) = difference(&found, &wanted);
+    assert_eq!(
+        (left.as_str(), right.as_str()),
+        ("rule=filter=logs/", "rule=nothing more")
+    );
+}
+
 #[test]
 fn plan_shows_no_secret_of_the_policies_and_tags_of_others() {
     let facets = facets();
