@@ -108,6 +108,8 @@ pub enum Unprovable {
     ETagForm,
     /// Written after the other side's inventory was taken.
     Newer,
+    /// Only lengths and times were compared: [`Mode::SizeMtime`].
+    SizeAndTime,
 }
 
 impl Unprovable {
@@ -119,6 +121,7 @@ impl Unprovable {
             Self::NoChecksum => "no common checksum",
             Self::ETagForm => "an ETag of unknown form, and no common checksum",
             Self::Newer => "written after the other side's inventory was taken",
+            Self::SizeAndTime => "compared by size and time alone",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use aws_env::Error;
 
-use super::super::compare::{Unprovable, Verdict};
+use super::super::compare::{Proof, Unprovable, Verdict};
 use super::super::comparison::{Outcome, OutcomeSink};
 use super::super::entry::ObjectMeta;
 use super::super::plan::{Listed, Tally};
@@ -152,6 +152,11 @@ impl Tallies {
         verdict: Verdict,
         identities: Option<(String, String)>,
     ) {
+        // Asked for, and good enough for a sync; as an answer it would call anything of the same length the same.
+        let verdict = match verdict {
+            Verdict::Equal(Proof::SizeAndTime) => Verdict::NotProvable(Unprovable::SizeAndTime),
+            verdict => verdict,
+        };
         if let Verdict::Equal(_) = verdict {
             match identities {
                 Some((identity, _)) => self.equal(key, source.size, &identity),
@@ -283,5 +288,39 @@ impl OutcomeSink for Tallies {
 
     fn flush(&mut self) -> Result<(), Error> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::entry::{ETag, Modified, StorageClass};
+    use super::*;
+
+    #[test]
+    fn parity_of_what_is_taken_for_equal_by_size_and_time_is_unknown() {
+        let meta = |etag: &str| ObjectMeta {
+            size: 4,
+            etag: ETag::parse(etag),
+            modified: Modified::default(),
+            class: StorageClass::Standard,
+        };
+        let (good, evil) = (meta(&"1".repeat(32)), meta(&"2".repeat(32)));
+        let mut tallies = Tallies::new(0, 0);
+        tallies.record(
+            "a",
+            Outcome::Both {
+                source: &good,
+                destination: &evil,
+                verdict: Verdict::Equal(Proof::SizeAndTime),
+                version: None,
+                identities: None,
+            },
+        );
+        let parity = tallies.conclude("s3://a/".to_owned(), "s3://b/".to_owned(), None);
+        assert_eq!(parity.finding, Finding::Unknown);
+        assert_eq!(parity.equal.objects, 0);
+        let reason = parity.unproven.examples[0].reason.as_deref();
+        assert_eq!(reason, Some("compared by size and time alone"));
+        assert_ne!(parity.source, parity.destination, "digests of what differs");
     }
 }
