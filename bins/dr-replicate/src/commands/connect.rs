@@ -272,12 +272,24 @@ pub(super) fn new_run(command: &str, source: &Bucket, destination: &Bucket) -> R
     }
 }
 
-/// A name for a run: the time, and the process, since two runs may begin in one second.
+/// A name for a run: the time, and something that no other run has. Of two containers that begin in one second each is
+/// process 1.
 fn run_name() -> String {
     let time = cli::now();
     format!(
-        "{}-{:07}",
+        "{}-{:08x}",
         time.strftime("%Y%m%dT%H%M%SZ"),
-        std::process::id()
+        rand::random::<u32>()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_name_of_one_second_and_process_is_not_that_of_another_run() {
+        let names: std::collections::BTreeSet<String> = (0..100).map(|_| run_name()).collect();
+        assert_eq!(names.len(), 100);
+    }
 }

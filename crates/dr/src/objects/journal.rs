@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aws_env::Error;
+use aws_env::{BodyError, Error, read_body};
 use aws_sdk_s3::primitives::ByteStream;
 use files::FileError;
 use jiff::Timestamp;
@@ -192,6 +192,14 @@ pub enum JournalError {
         /// Where its files are.
         directory: PathBuf,
     },
+    /// Another run writes its journal there.
+    #[error("{place} is of another run with the name {run}")]
+    Taken {
+        /// Name of the run.
+        run: String,
+        /// URL of the object.
+        place: String,
+    },
     /// There is no journal of this run.
     #[error("{place} has no journal of run {run}")]
     Absent {
@@ -349,17 +357,41 @@ impl Journal {
         let lines = std::mem::take(&mut self.local().pending);
         let part = self.part.fetch_add(1, Ordering::Relaxed);
         let key = format!("{JOURNAL}{}/{part:06}.jsonl", self.run);
-        self.bucket
+        let put = self
+            .bucket
             .s3
             .put_object()
             .bucket(self.bucket.name())
             .key(&key)
+            // Another run of this name would have its journal overwritten.
+            .if_none_match("*")
             .content_type("application/x-ndjson")
-            .body(ByteStream::from(lines))
+            .body(ByteStream::from(lines.clone()))
             .send()
             .await
-            .map_err(|error| self.bucket.call("PutObject", &key).failed(error))?;
-        Ok(())
+            .map_err(|error| self.bucket.call("PutObject", &key).failed(error));
+        match put {
+            Ok(_) => Ok(()),
+            Err(error) if error.status == Some(412) => self.is_ours(&key, &lines).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether what lies at `key` is what was to be put there: a request whose answer was lost is sent again, and refused
+    /// by its own success.
+    async fn is_ours(&self, key: &str, lines: &[u8]) -> Result<(), JournalError> {
+        let call = || self.bucket.call("GetObject", key);
+        let get = self.bucket.s3.get_object().bucket(self.bucket.name());
+        let object = get.key(key).send().await;
+        let object = object.map_err(|error| call().failed(error))?;
+        match read_body(object.body, lines.len() as u64).await {
+            Ok(bytes) if bytes == lines => Ok(()),
+            Ok(_) | Err(BodyError::TooLarge { .. }) => Err(JournalError::Taken {
+                run: self.run.clone(),
+                place: format!("s3://{}/{key}", self.bucket.name()),
+            }),
+            Err(error) => Err(error.of(call()).into()),
+        }
     }
 }
 

@@ -270,3 +270,41 @@ async fn apply_under_the_name_of_an_earlier_run_keeps_that_runs_journal() {
     assert_eq!(stage.undo("r1", "r2").await, 1);
     assert_eq!(stage.destination().await["a"].body, b"old");
 }
+
+#[tokio::test]
+async fn apply_under_the_name_of_a_run_of_another_machine_keeps_that_runs_journal() {
+    let stage = stage!();
+    stage.put_source("a", b"new").await;
+    stage.put_destination("a", b"old").await;
+    stage.sync("r1", &options()).await;
+    stage.put_source("b", b"x").await;
+    let planned = stage.plan(&options()).await;
+    // The other machine's files are not here; the bucket's part of its journal is.
+    let theirs = stage.runs.path().join("r1");
+    std::fs::rename(&theirs, stage.runs.path().join("kept")).unwrap();
+    let again = stage.apply("r1", planned).await;
+    assert!(
+        matches!(
+            again,
+            Err(ExecuteError::Journal(JournalError::Taken { .. }))
+        ),
+        "{again:?}"
+    );
+    assert!(!stage.destination().await.contains_key("b"));
+    std::fs::remove_dir_all(&theirs).unwrap();
+    std::fs::rename(stage.runs.path().join("kept"), &theirs).unwrap();
+    let replayed = stage.replay("r1", stage.runs.path()).await;
+    assert!(!replayed.bucket_differs(), "not a byte of it is another's");
+    assert_eq!(stage.undo("r1", "r2").await, 1);
+}
+
+#[tokio::test]
+async fn apply_whose_journal_is_put_twice_since_an_answer_was_lost_goes_on() {
+    let stage = stage!();
+    stage.put_source("a", b"new").await;
+    let lost = Fault::new(FaultKind::ResponseLost).operation("PutObject");
+    let lost = lost.resource("photos-dr/.dr-journal/*").times(1);
+    stage.aws.add_fault(lost);
+    let (_, done) = stage.sync("r1", &options()).await;
+    assert_eq!(done.copied.objects, 1);
+}
