@@ -40,7 +40,7 @@ pub use batch::{
     BatchError, BatchJob, BatchOptions, BatchPlan, JobControl, JobState, Jobs, follow, plan_batch,
     submit, unfinished_jobs,
 };
-pub use bucket::{Bucket, Pages};
+pub use bucket::{Bucket, BucketIdentity, Pages};
 pub use compare::{
     Checksum, Detail, Difference, Encryption, Mode, Proof, Unprovable, Verdict, compare_details,
     compare_listed,

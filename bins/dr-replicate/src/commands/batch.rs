@@ -12,7 +12,7 @@ use report::{Document, Report};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::carry_out::exit;
+use super::carry_out::{Route, exit};
 use super::connect::{self, BucketClients};
 use super::errors;
 use crate::args::SyncArgs;
@@ -20,6 +20,8 @@ use crate::args::SyncArgs;
 /// What `sync --engine batch` prints.
 #[derive(Serialize)]
 struct Outcome {
+    #[serde(flatten)]
+    route: Route,
     plan: Plan,
     batch: BatchPlan,
     /// For `undo`; null when nothing was done.
@@ -37,7 +39,7 @@ impl Report for Outcome {
                 let document = self.batch.describe(jobs.document());
                 document.text(format!("Run {run}"))
             }
-            _ => self.batch.describe(self.plan.document()),
+            _ => self.batch.describe(self.route.document(&self.plan)),
         }
     }
 }
@@ -56,11 +58,12 @@ pub(super) async fn run(
     global: &GlobalArgs,
     args: &SyncArgs,
     pair: &BucketClients,
-    approved: Approved,
+    (approved, route): (Approved, Route),
     folders: (&Path, &Path),
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
     let mut outcome = Outcome {
+        route,
         plan: approved.plan().clone(),
         batch: plan_batch(&approved).map_err(failure)?,
         run: None,

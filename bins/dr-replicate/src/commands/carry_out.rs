@@ -3,10 +3,42 @@
 use std::path::Path;
 
 use cli::{Exit, Failure, GlobalArgs, Progress};
-use dr::objects::{ApplyOptions, Approved, Done, Plan, apply};
+use dr::objects::{ApplyOptions, Approved, BucketIdentity, Done, Plan, Planned, apply};
+use report::{Document, Mark, Report};
+use serde::Serialize;
 use tokio::sync::watch;
 
 use super::{connect, errors};
+
+/// What a plan is about: both buckets, and whether the destination lets it be undone.
+#[derive(Clone, Serialize)]
+pub(super) struct Route {
+    from: BucketIdentity,
+    to: BucketIdentity,
+    keeps_versions: bool,
+}
+
+impl Route {
+    pub(super) fn of(planned: &Planned) -> Self {
+        Self {
+            from: planned.source().identity(),
+            to: planned.destination().identity(),
+            keeps_versions: planned.keeps_versions(),
+        }
+    }
+
+    /// Begins with both buckets what `plan` goes on with.
+    pub(super) fn document(&self, plan: &impl Report) -> Document {
+        let mut document = Document::new()
+            .fact(Mark::Plain, "from", self.from.to_string())
+            .fact(Mark::Plain, "to", self.to.to_string());
+        if !self.keeps_versions {
+            let warning = "not possible: the destination keeps no versions";
+            document = document.fact(Mark::Unknown, "undo", warning);
+        }
+        document.append(plan.document())
+    }
+}
 
 /// Asks, and does what was approved.
 pub(super) async fn carry_out(

@@ -8,7 +8,7 @@ use serde::Serialize;
 use settings::BucketName;
 use tokio::sync::watch;
 
-use super::carry_out::{carry_out, exit, scratch};
+use super::carry_out::{Route, carry_out, exit, scratch};
 use super::{connect, errors};
 use crate::args::{LISTINGS, LocationArgs, ManifestArgs, ReconcileArgs};
 
@@ -53,6 +53,8 @@ pub(crate) async fn capture(global: &GlobalArgs, args: &ManifestArgs) -> Result<
 /// What `reconcile` prints.
 #[derive(Serialize)]
 struct Outcome {
+    #[serde(flatten)]
+    route: Route,
     found: Reconciliation,
     /// Null when nothing was to be done, or with --dry-run.
     done: Option<Done>,
@@ -65,7 +67,7 @@ impl Report for Outcome {
     fn document(&self) -> Document {
         match &self.done {
             Some(done) => done.document(),
-            None => self.found.document(),
+            None => self.route.document(&self.found),
         }
     }
 }
@@ -121,9 +123,11 @@ pub(crate) async fn run(
         _ => Exit::Wrong,
     };
     let ended = |plan: &Plan, done: Option<&Done>| conflicts.worst(exit(plan, done));
+    let route = Route::of(&planned);
     let approved = planned.approve(&policy(args));
     let refused = approved.as_ref().err();
     let mut outcome = Outcome {
+        route,
         refused: refused
             .into_iter()
             .flat_map(Refusals::iter)

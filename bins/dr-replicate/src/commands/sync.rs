@@ -8,7 +8,7 @@ use report::{Document, Report};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::carry_out::{carry_out, exit, scratch};
+use super::carry_out::{Route, carry_out, exit, scratch};
 use super::connect::{self, BucketClients};
 use super::errors;
 use crate::args::SyncArgs;
@@ -17,6 +17,8 @@ use crate::args::batch::EngineArg;
 /// What `sync` prints.
 #[derive(Serialize)]
 struct Outcome {
+    #[serde(flatten)]
+    route: Route,
     plan: Plan,
     /// Null when nothing was to be done, or with --dry-run.
     done: Option<Done>,
@@ -29,7 +31,7 @@ impl Report for Outcome {
     fn document(&self) -> Document {
         match &self.done {
             Some(done) => done.document(),
-            None => self.plan.document(),
+            None => self.route.document(&self.plan),
         }
     }
 }
@@ -58,14 +60,14 @@ pub(crate) async fn run(
     let planned = plan(&pair.source, &pair.destination, &options, directory.path())
         .await
         .map_err(|error| errors::walk("compare the buckets", error))?;
-    let plan = planned.plan().clone();
+    let (plan, route) = (planned.plan().clone(), Route::of(&planned));
     let approved = planned.approve(&policy(args, &pair));
     if args.batch.engine == EngineArg::Batch {
         let approved = approved.map_err(|refusals| errors::refused(&refusals))?;
         let folders = (runs.as_path(), directory.path());
-        return super::batch::run(global, args, &pair, approved, folders, stop).await;
+        return super::batch::run(global, args, &pair, (approved, route), folders, stop).await;
     }
-    let Some(approved) = go_on(global, args.dry_run, &plan, approved)? else {
+    let Some(approved) = go_on(global, args.dry_run, (&plan, &route), approved)? else {
         return Ok(exit(&plan, None));
     };
     let options = ApplyOptions {
@@ -76,6 +78,7 @@ pub(crate) async fn run(
     let done = carry_out(global, approved, "sync", &options, stop).await?;
     let exit = exit(&plan, Some(&done));
     let outcome = Outcome {
+        route,
         plan,
         done: Some(done),
         refused: Vec::new(),
@@ -88,7 +91,7 @@ pub(crate) async fn run(
 fn go_on(
     global: &GlobalArgs,
     dry_run: bool,
-    plan: &Plan,
+    (plan, route): (&Plan, &Route),
     approved: Result<Approved, Refusals>,
 ) -> Result<Option<Approved>, Failure> {
     let refused = approved.as_ref().err();
@@ -96,6 +99,7 @@ fn go_on(
     // Of JSON there is one document: the result, the plan where nothing is done, or the error.
     if global.output == OutputFormat::Table || (ends && refused.is_none()) {
         let outcome = Outcome {
+            route: route.clone(),
             plan: plan.clone(),
             done: None,
             refused: refused

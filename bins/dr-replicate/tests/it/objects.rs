@@ -22,6 +22,18 @@ async fn sync_parity_and_undo_of_a_bucket_of_the_settings_put_it_back() {
 
     let plan = stage.json(0, &["sync", "--bucket", FROM, "--dry-run"]);
     assert_eq!(plan["plan"]["create"]["objects"], 2);
+    assert_eq!(plan["from"]["url"], format!("s3://{FROM}/"));
+    assert_eq!(plan["to"]["region"], DR);
+    assert_eq!(plan["to"]["account"], "000000000000");
+    let output = stage.run(&["sync", "--bucket", FROM, "--dry-run"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    for end in [
+        format!("s3://{FROM}/ in {PRIMARY}, account 000000000000"),
+        format!("s3://{TO}/ in {DR}, account 000000000000"),
+    ] {
+        assert!(text.contains(&end), "{end}: {text}");
+    }
+    assert!(!text.contains("keeps no versions"), "{text}");
     assert_eq!(plan["plan"]["kept"]["objects"], 1);
     assert_eq!(stage.keys().await, ["a", "stray"]);
 

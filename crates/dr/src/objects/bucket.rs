@@ -1,5 +1,6 @@
 //! One bucket, through the SDK.
 
+use std::fmt;
 use std::time::Duration;
 
 use aws_env::{
@@ -15,6 +16,7 @@ use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumMode, ChecksumType, EncodingType, ServerSideEncryption,
 };
 use aws_smithy_types::date_time::Format;
+use serde::Serialize;
 use settings::{AccountId, Region};
 
 use super::compare::{Checksum, Detail, Encryption};
@@ -42,6 +44,27 @@ pub struct Bucket {
     connections: Connections,
     owners: OwnerGuard,
     refusals: Refusals,
+}
+
+/// A bucket as a plan names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BucketIdentity {
+    /// `s3://BUCKET/FOLDER/`.
+    pub url: String,
+    /// Where it is.
+    pub region: Region,
+    /// The account that it has to belong to; null while that is not known.
+    pub account: Option<AccountId>,
+}
+
+impl fmt::Display for BucketIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.url, self.region)?;
+        match &self.account {
+            Some(account) => write!(f, ", account {account}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Lists a bucket.
@@ -120,6 +143,15 @@ impl Bucket {
     /// The bucket's name.
     pub fn name(&self) -> &str {
         self.place.bucket.as_str()
+    }
+
+    /// What it is called, where it is, and whose it has to be.
+    pub fn identity(&self) -> BucketIdentity {
+        BucketIdentity {
+            url: self.place.to_string(),
+            region: self.region,
+            account: self.owner().ok(),
+        }
     }
 
     /// The account that it has to belong to.

@@ -296,6 +296,11 @@ impl Planned {
         &self.destination
     }
 
+    /// Whether the destination keeps versions: without them nothing that is overwritten can be brought back.
+    pub fn keeps_versions(&self) -> bool {
+        self.keeps_versions
+    }
+
     /// Every copy that was planned, in its order.
     ///
     /// # Errors
