@@ -43,6 +43,7 @@ ALONE = {
     "networking": {"name": "berthcare-staging", "kms_key_arn": KEY},
     "security": {
         "name": "berthcare-staging", "vpc_id": "vpc-1", "bucket_names": ["berthcare-photos-staging"],
+        "secret_names": ["berthcare-staging/redis"],
         "ecr_repository_names": ["berthcare*"],
     },
     "database": {
@@ -213,6 +214,11 @@ def promises(plan):
             ]
             if unsigned:
                 wrong.append(f"{address} serves {unsigned} without a signature")
+        if resource["type"] == "aws_secretsmanager_secret_version" and "database.aws" in address:
+            if "password" in json.loads(values.get("secret_string") or "{}"):
+                wrong.append(f"{address} has a password in its state")
+        if resource["type"] == "aws_iam_role_policy" and "rds!db" in (values.get("policy") or ""):
+            wrong.append(f"{address} lets a role read the master password")
         if resource["type"] == "aws_db_instance" and values.get("password"):
             wrong.append(f"{address} has a password in its state")
     databases = [r["address"] for r in resources(plan) if r["type"] == "aws_db_instance"]

@@ -102,8 +102,8 @@ impl Endpoint {
     }
 }
 
-/// Reads the database's credentials. They are in one secret, or the secret of the connection names the one
-/// of the password, as RDS keeps it; what terraform says of host, port and database wins.
+/// Reads the credentials of the application's user, and never those of the master user; what terraform says of host,
+/// port and database wins.
 ///
 /// # Errors
 /// When a secret cannot be read, or has not what it should.
@@ -111,33 +111,25 @@ pub async fn database_login(
     clients: &ProbeClients,
     outputs: &Outputs,
 ) -> Observation<DatabaseLogin> {
-    let arn = outputs
-        .text("db_credentials_secret_arn")
-        .or_else(|unobserved| {
-            outputs
-                .text("db_connection_secret_arn")
-                .map_err(|_| unobserved)
-        })?;
-    let mut fields = Fields::read(clients, arn).await?;
-    if let Ok(password) = fields.text("password_secret_arn").map(str::to_owned) {
-        fields = fields.and(Fields::read(clients, &password).await?);
-    }
-    let endpoint = database_endpoint(outputs);
-    let database = outputs.text("db_name");
-    // The secret that RDS keeps has neither.
-    let lacks = (endpoint.is_err() && fields.text("host").is_err())
-        || (database.is_err() && fields.text("dbname").is_err());
-    if lacks && let Ok(arn) = outputs.text("db_connection_secret_arn") {
-        fields = Fields::read(clients, arn).await?.and(fields);
-    }
-    let database = match database {
+    let fields = Fields::read(clients, outputs.text("db_credentials_secret_arn")?).await?;
+    let database = match outputs.text("db_name") {
         Ok(database) => database,
         Err(_) => fields.text("dbname")?,
     };
+    let user = fields.text("username")?;
+    if outputs
+        .text("db_master_username")
+        .is_ok_and(|master| master == user)
+    {
+        return Err(Unobserved::because(format!(
+            "the secret {} is of the master user {user}, not of the application's",
+            fields.name
+        )));
+    }
     Ok(DatabaseLogin {
-        endpoint: endpoint.or_else(|_| fields.endpoint(5432))?,
+        endpoint: database_endpoint(outputs).or_else(|_| fields.endpoint(5432))?,
         database: database.to_owned(),
-        user: fields.text("username")?.to_owned(),
+        user: user.to_owned(),
         password: Secret::new(fields.text("password")?),
     })
 }
@@ -187,15 +179,6 @@ impl Fields {
             _ => Err(Unobserved::because(format!(
                 "the secret {name} holds no JSON object"
             ))),
-        }
-    }
-
-    /// Both, the later one first.
-    fn and(mut self, later: Self) -> Self {
-        self.fields.extend(later.fields);
-        Self {
-            name: later.name,
-            fields: self.fields,
         }
     }
 

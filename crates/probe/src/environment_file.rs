@@ -72,6 +72,10 @@ const URL: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// The only mode of PostgreSQL's clients that knows whom it talks to: `require` takes any certificate,
+/// <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION>.
+const SSL_MODE: &str = "verify-full";
+
 /// What outputs and logins say, before it becomes variables.
 struct Parts {
     /// Host and port.
@@ -84,11 +88,17 @@ struct Parts {
     redis_secret: String,
     buckets: [(&'static str, String); 3],
     cdn: String,
+    /// Where the application finds RDS's certificates.
+    authorities: String,
 }
 
 impl Parts {
     /// All that is missing is told at once.
-    fn read(outputs: &Outputs, logins: Option<&Logins>) -> Result<Self, EnvironmentError> {
+    fn read(
+        outputs: &Outputs,
+        authorities: &str,
+        logins: Option<&Logins>,
+    ) -> Result<Self, EnvironmentError> {
         let mut missing = Vec::new();
         let mut text = |name: &str| match outputs.text(name) {
             Ok(text) => text.to_owned(),
@@ -138,6 +148,7 @@ impl Parts {
             redis_secret,
             buckets,
             cdn,
+            authorities: authorities.to_owned(),
         })
     }
 
@@ -159,10 +170,11 @@ impl Parts {
         let url = |text: &str| utf8_percent_encode(text, URL).to_string();
         let (host, port) = &self.database;
         let database_url = format!(
-            "postgresql://{}:{}@{host}:{port}/{}?sslmode=require",
+            "postgresql://{}:{}@{host}:{port}/{}?sslmode={SSL_MODE}&sslrootcert={}",
             url(&self.user),
             url(database.password.reveal()),
             url(&self.name),
+            url(&self.authorities),
         );
         let (host, port) = &self.redis;
         // rediss: TLS, without which the cache answers nobody.
@@ -178,16 +190,17 @@ impl Parts {
 
 impl EnvironmentFile {
     /// From terraform's outputs. Secrets are named by their ARNs; with `logins`, their values are in it, and
-    /// the URLs that hold them.
+    /// the URLs that hold them. `authorities` is where the application finds RDS's certificates.
     ///
     /// # Errors
     /// When terraform does not say all of it; every lack is told.
     pub fn new(
         outputs: &Outputs,
         region: Region,
+        authorities: &str,
         logins: Option<&Logins>,
     ) -> Result<Self, EnvironmentError> {
-        let parts = Parts::read(outputs, logins)?;
+        let parts = Parts::read(outputs, authorities, logins)?;
         let [password, database_url, token, redis_url] = parts.secrets(logins);
         let plain = Content::Plain;
         let ((db_host, db_port), (redis_host, redis_port)) = (parts.database, parts.redis);
@@ -198,6 +211,8 @@ impl EnvironmentFile {
             ("POSTGRES_USER", plain(parts.user)),
             ("POSTGRES_PASSWORD", password),
             ("DATABASE_URL", database_url),
+            ("PGSSLMODE", plain(SSL_MODE.to_owned())),
+            ("PGSSLROOTCERT", plain(parts.authorities)),
             ("REDIS_HOST", plain(redis_host)),
             ("REDIS_PORT", plain(redis_port.to_string())),
             ("REDIS_PASSWORD", token),
@@ -310,16 +325,17 @@ mod tests {
 
     use super::*;
 
-    const OUTPUTS: &str = r#"{"db_credentials_secret_arn": {"value": "arn:aws:secretsmanager:ca-central-1:1:secret:rds!db-a"},
+    const BUNDLE: &str = "/etc/ssl/rds bundle.pem";
+    const OUTPUTS: &str = r#"{"db_credentials_secret_arn": {"value": "arn:aws:secretsmanager:ca-central-1:1:secret:app-a"},
         "redis_credentials_secret_arn": {"value": "arn:aws:secretsmanager:ca-central-1:1:secret:redis-b"},
         "db_address": {"value": "db.example"}, "db_port": {"value": 5432}, "db_name": {"value": "berthcare"},
-        "db_username": {"value": "berthcare_admin"}, "redis_endpoint": {"value": "redis.example"},
+        "db_username": {"value": "berthcare_app"}, "redis_endpoint": {"value": "redis.example"},
         "redis_port": {"value": 6379}, "s3_bucket_photos": {"value": "p"}, "s3_bucket_documents": {"value": "d"},
         "s3_bucket_signatures": {"value": "s"}, "cloudfront_domain_name": {"value": "d1.cloudfront.net"}}"#;
 
     fn file(logins: Option<&Logins>) -> EnvironmentFile {
         let outputs = Outputs::parse(OUTPUTS.as_bytes()).unwrap();
-        EnvironmentFile::new(&outputs, "ca-central-1".parse().unwrap(), logins).unwrap()
+        EnvironmentFile::new(&outputs, "ca-central-1".parse().unwrap(), BUNDLE, logins).unwrap()
     }
 
     fn text(logins: Option<&Logins>, format: EnvironmentFormat) -> String {
@@ -335,7 +351,7 @@ mod tests {
             database: DatabaseLogin {
                 endpoint: endpoint("db.example", 5432),
                 database: "berthcare".into(),
-                user: "berthcare_admin".into(),
+                user: "berthcare_app".into(),
                 password: Secret::new(password),
             },
             redis: RedisLogin {
@@ -350,7 +366,9 @@ mod tests {
         let dotenv = text(None, EnvironmentFormat::Dotenv);
         for line in [
             "POSTGRES_HOST=db.example",
-            "POSTGRES_PASSWORD_SECRET_ARN='arn:aws:secretsmanager:ca-central-1:1:secret:rds!db-a'",
+            "POSTGRES_PASSWORD_SECRET_ARN=arn:aws:secretsmanager:ca-central-1:1:secret:app-a",
+            "PGSSLMODE=verify-full",
+            "PGSSLROOTCERT='/etc/ssl/rds bundle.pem'",
             "REDIS_PASSWORD_SECRET_ARN=arn:aws:secretsmanager:ca-central-1:1:secret:redis-b",
             "AWS_REGION=ca-central-1",
             "CLOUDFRONT_DOMAIN=d1.cloudfront.net",
@@ -368,23 +386,23 @@ mod tests {
         assert_eq!(
             ecs["secrets"],
             json!([
-                {"name": "POSTGRES_PASSWORD", "valueFrom": "arn:aws:secretsmanager:ca-central-1:1:secret:rds!db-a:password::"},
+                {"name": "POSTGRES_PASSWORD", "valueFrom": "arn:aws:secretsmanager:ca-central-1:1:secret:app-a:password::"},
                 {"name": "REDIS_PASSWORD", "valueFrom": "arn:aws:secretsmanager:ca-central-1:1:secret:redis-b:auth_token::"},
             ])
         );
-        assert_eq!(ecs["environment"].as_array().unwrap().len(), 11);
+        assert_eq!(ecs["environment"].as_array().unwrap().len(), 13);
         let json: Value = serde_json::from_str(&text(None, EnvironmentFormat::Json)).unwrap();
         assert_eq!(json["REDIS_PASSWORD"]["field"], "auth_token");
     }
 
     #[test]
-    fn urls_are_encoded_and_ask_for_tls() {
+    fn urls_are_encoded_and_know_whom_they_talk_to() {
         let logins = logins("p@ss/w:rd?#%é");
         let json: Value =
             serde_json::from_str(&text(Some(&logins), EnvironmentFormat::Json)).unwrap();
         assert_eq!(
             json["DATABASE_URL"],
-            "postgresql://berthcare_admin:p%40ss%2Fw%3Ard%3F%23%25%C3%A9@db.example:5432/berthcare?sslmode=require"
+            "postgresql://berthcare_app:p%40ss%2Fw%3Ard%3F%23%25%C3%A9@db.example:5432/berthcare?sslmode=verify-full&sslrootcert=%2Fetc%2Fssl%2Frds%20bundle.pem"
         );
         assert_eq!(
             json["REDIS_URL"],
@@ -398,7 +416,7 @@ mod tests {
     #[test]
     fn every_lack_is_told() {
         let outputs = Outputs::parse(br#"{"db_name": {"value": "x"}}"#).unwrap();
-        let error = EnvironmentFile::new(&outputs, "ca-central-1".parse().unwrap(), None)
+        let error = EnvironmentFile::new(&outputs, "ca-central-1".parse().unwrap(), BUNDLE, None)
             .err()
             .unwrap()
             .to_string();
@@ -426,6 +444,7 @@ mod tests {
         let file = EnvironmentFile::new(
             &outputs,
             "ca-central-1".parse().unwrap(),
+            BUNDLE,
             Some(&logins("a\0b")),
         );
         assert!(matches!(

@@ -4,7 +4,9 @@ locals {
   full = var.mode == "full"
 
   db_identifier = "${var.project_name}-${var.environment}-postgres-dr"
-  db_arn        = "arn:${data.aws_partition.current.partition}:rds:${var.aws_region}:${data.aws_caller_identity.current.account_id}:db:${local.db_identifier}"
+
+  # What the application is given; the modules name them so.
+  application_secrets = ["${local.name}/database-application", "${local.name}/redis"]
 
   tags = merge({
     Project     = var.project_name
@@ -14,10 +16,6 @@ locals {
     Role        = "dr"
   }, var.residency_exception == null ? {} : { ResidencyException = "until ${var.residency_exception.expires}" })
 }
-
-data "aws_partition" "current" {}
-
-data "aws_caller_identity" "current" {}
 
 module "networking" {
   source = "../../modules/networking"
@@ -36,7 +34,7 @@ module "security" {
   vpc_id               = module.networking.vpc_id
   app_port             = var.app_port
   bucket_names         = values(module.storage.data_bucket_names)
-  db_instance_arns     = [local.db_arn]
+  secret_names         = local.application_secrets
   ecr_repository_names = ["${var.project_name}*"]
 }
 

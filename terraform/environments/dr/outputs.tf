@@ -71,6 +71,11 @@ output "db_name" {
 }
 
 output "db_username" {
+  description = "User of the application."
+  value       = one(module.database[*].application_username)
+}
+
+output "db_master_username" {
   description = "Master user of the database."
   value       = one(module.database[*].username)
 }
@@ -81,8 +86,13 @@ output "db_engine_version" {
 }
 
 output "db_credentials_secret_arn" {
-  description = "Secret, kept and rotated by RDS, with username and password."
-  value       = one(module.database[*].credentials_secret_arn)
+  description = "Secret of the application's user: username, password, engine, host, port and dbname."
+  value       = one(module.database[*].application_secret_arn)
+}
+
+output "db_master_secret_arn" {
+  description = "Secret, kept and rotated by RDS, with username and password of the master user; the application cannot read it."
+  value       = one(module.database[*].master_secret_arn)
 }
 
 output "db_connection_secret_arn" {

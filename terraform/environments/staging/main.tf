@@ -9,14 +9,14 @@ locals {
   })
 
   db_identifier = "${local.name}-postgres"
-  db_arn        = "arn:${data.aws_partition.current.partition}:rds:${var.aws_region}:${data.aws_caller_identity.current.account_id}:db:${local.db_identifier}"
+
+  # What the application is given; the modules name them so.
+  application_secrets = ["${local.name}/database-application", "${local.name}/redis"]
 
   replica = var.dr == null ? null : { region = var.dr.region, kms_key_arn = var.dr.kms_key_arn }
 }
 
 data "aws_partition" "current" {}
-
-data "aws_caller_identity" "current" {}
 
 module "networking" {
   source = "../../modules/networking"
@@ -35,7 +35,7 @@ module "security" {
   vpc_id               = module.networking.vpc_id
   app_port             = var.app_port
   bucket_names         = values(module.storage.data_bucket_names)
-  db_instance_arns     = [local.db_arn]
+  secret_names         = local.application_secrets
   ecr_repository_names = ["${var.project_name}*"]
 }
 

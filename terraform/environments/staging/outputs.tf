@@ -61,6 +61,11 @@ output "db_name" {
 }
 
 output "db_username" {
+  description = "User of the application."
+  value       = module.database.application_username
+}
+
+output "db_master_username" {
   description = "Master user of the database."
   value       = module.database.username
 }
@@ -71,8 +76,13 @@ output "db_engine_version" {
 }
 
 output "db_credentials_secret_arn" {
-  description = "Secret, kept and rotated by RDS, with username and password."
-  value       = module.database.credentials_secret_arn
+  description = "Secret of the application's user: username, password, engine, host, port and dbname."
+  value       = module.database.application_secret_arn
+}
+
+output "db_master_secret_arn" {
+  description = "Secret, kept and rotated by RDS, with username and password of the master user; the application cannot read it."
+  value       = module.database.master_secret_arn
 }
 
 output "db_connection_secret_arn" {

@@ -13,8 +13,8 @@ locals {
   }
 
   # RDS keeps the master password in a secret of its own and rotates it: it is in no state and no plan. The
-  # attribute is looked up, not named, because schemas cut down for tests do not carry it; with one of those, the
-  # secret of the connection stands in.
+  # attribute is looked up, not named, because schemas cut down for tests do not carry it; with one of those there
+  # is none, and no other secret stands in.
   password_secret_arn = try([for instance in [aws_db_instance.this] : instance.master_user_secret[0].secret_arn][0], null)
 }
 
@@ -150,7 +150,8 @@ resource "aws_db_instance" "this" {
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy_attachment.monitoring]
 }
 
-# What a client needs besides the password, in one place that can be copied to another region.
+# How administrators reach the database: what they need besides the master password. The application's roles cannot
+# read it.
 resource "aws_secretsmanager_secret" "connection" {
   #checkov:skip=CKV2_AWS_57:It holds no credential; RDS rotates the secret of the password.
   #tf-nag:skip=AwsSolutions-SMG4:It holds no credential; RDS rotates the secret of the password.
@@ -180,4 +181,24 @@ resource "aws_secretsmanager_secret_version" "connection" {
     username            = var.username
     password_secret_arn = local.password_secret_arn
   })
+}
+
+# Of the application's user, who owns nothing and administers nothing. Terraform makes the secret and never its value,
+# so that the password is in no plan and no state: application-user.sql and docs/terraform.md have how both are made.
+resource "aws_secretsmanager_secret" "application" {
+  #checkov:skip=CKV2_AWS_57:A new password has to reach PostgreSQL too; docs/terraform.md has the steps for both.
+  #tf-nag:skip=AwsSolutions-SMG4:A new password has to reach PostgreSQL too; docs/terraform.md has the steps for both.
+  name                    = "${var.secret_prefix}/database-application"
+  description             = "username, password, engine, host, port and dbname of ${var.application_username} on ${var.identifier}"
+  kms_key_id              = var.kms_key_arn
+  recovery_window_in_days = var.secret_recovery_window_days
+
+  dynamic "replica" {
+    for_each = var.secret_replica == null ? [] : [var.secret_replica]
+
+    content {
+      region     = replica.value.region
+      kms_key_id = replica.value.kms_key_arn
+    }
+  }
 }

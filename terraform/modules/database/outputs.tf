@@ -43,9 +43,24 @@ output "max_connections" {
   value       = var.max_connections
 }
 
-output "credentials_secret_arn" {
-  description = "Secret of RDS with username and password."
-  value       = coalesce(local.password_secret_arn, aws_secretsmanager_secret.connection.arn)
+output "application_username" {
+  description = "User of the application."
+  value       = var.application_username
+}
+
+output "application_secret_arn" {
+  description = "Secret of the application's user: username, password, engine, host, port and dbname."
+  value       = aws_secretsmanager_secret.application.arn
+}
+
+output "application_secret_name" {
+  description = "Name of that secret, for the policies of those who may read it."
+  value       = aws_secretsmanager_secret.application.name
+}
+
+output "master_secret_arn" {
+  description = "Secret of RDS with username and password of the master user."
+  value       = local.password_secret_arn
 }
 
 output "connection_secret_arn" {

@@ -9,7 +9,7 @@ variable "identifier" {
 }
 
 variable "secret_prefix" {
-  description = "Folder of the names of secrets; the task roles may read it."
+  description = "Folder of the names of secrets."
   type        = string
 
   validation {
@@ -124,6 +124,22 @@ variable "username" {
   }
 }
 
+variable "application_username" {
+  description = "User of the application, whom application-user.sql makes; another one than the master user."
+  type        = string
+  default     = "berthcare_app"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]{0,62}$", var.application_username)) && !startswith(var.application_username, "pg_") && !startswith(var.application_username, "rds") && !contains(["admin", "postgres"], var.application_username)
+    error_message = "application_username: at most 63 lower-case letters, digits and _; a letter first; none of PostgreSQL's or RDS's own."
+  }
+
+  validation {
+    condition     = var.application_username != var.username
+    error_message = "application_username: another one than the master user, who may do anything."
+  }
+}
+
 variable "port" {
   description = "Port of PostgreSQL."
   type        = number
@@ -223,7 +239,7 @@ variable "secret_recovery_window_days" {
 }
 
 variable "secret_replica" {
-  description = "Region and key of a copy of the connection secret; null keeps none."
+  description = "Region and key of copies of the two secrets; null keeps none."
   type = object({
     region      = string
     kms_key_arn = string

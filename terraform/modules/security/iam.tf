@@ -14,30 +14,28 @@ locals {
 
   logs_arn = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/ecs/${var.name}"
 
-  # Secrets of this stack by name, and those that RDS keeps for its databases, whose names AWS chooses, by the tag
-  # that RDS puts on them.
-  reads_secrets = concat(
-    [{
+  # Secrets Manager puts a hyphen and six characters behind a name: with a star instead, a secret whose name begins alike
+  # would be read too. Never the master secret of RDS: its user may do anything to the database.
+  secret_arns = [for name in var.secret_names : "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${name}-??????"]
+
+  reads_secrets = [
+    {
       Sid      = "ReadOwnSecrets"
       Effect   = "Allow"
       Action   = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
-      Resource = ["arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${var.name}/*"]
-    }],
-    [for arn in var.db_instance_arns : {
-      Sid       = "ReadMasterSecret${index(var.db_instance_arns, arn)}"
-      Effect    = "Allow"
-      Action    = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
-      Resource  = ["arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:rds!db-*"]
-      Condition = { StringEquals = { "secretsmanager:ResourceTag/aws:rds:primaryDBInstanceArn" = arn } }
-    }],
-    [{
-      Sid       = "DecryptSecrets"
-      Effect    = "Allow"
-      Action    = ["kms:Decrypt"]
-      Resource  = [aws_kms_key.this.arn]
-      Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${local.region}.amazonaws.com" } }
-    }],
-  )
+      Resource = local.secret_arns
+    },
+    {
+      Sid      = "DecryptSecrets"
+      Effect   = "Allow"
+      Action   = ["kms:Decrypt"]
+      Resource = [aws_kms_key.this.arn]
+      Condition = {
+        StringEquals = { "kms:ViaService" = "secretsmanager.${local.region}.amazonaws.com" }
+        StringLike   = { "kms:EncryptionContext:SecretARN" = local.secret_arns }
+      }
+    },
+  ]
 }
 
 resource "aws_iam_role" "execution" {

@@ -77,14 +77,13 @@ variable "bucket_names" {
   }
 }
 
-variable "db_instance_arns" {
-  description = "Databases whose master secret, kept by RDS, the tasks may be given."
+variable "secret_names" {
+  description = "Secrets that the tasks are given, by their whole names; none of RDS's own."
   type        = list(string)
-  default     = []
 
   validation {
-    condition     = alltrue([for arn in var.db_instance_arns : can(regex("^arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:db:[a-z][a-z0-9-]*$", arn))])
-    error_message = "db_instance_arns: ARNs of RDS instances."
+    condition     = length(var.secret_names) > 0 && alltrue([for name in var.secret_names : can(regex("^[A-Za-z0-9_+=.@-]+(/[A-Za-z0-9_+=.@-]+)*$", name))])
+    error_message = "secret_names: at least one, each the whole name of a secret; no wildcard, and no secret of RDS (rds!…)."
   }
 }
 

@@ -19,6 +19,14 @@ pub struct EnvArgs {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
 
+    /// Where the application finds RDS's certificates (PEM): the database's has to be of one of them
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/ssl/certs/rds-global-bundle.pem"
+    )]
+    pub rds_ca: PathBuf,
+
     /// Write the values of secrets, not where they are; not for ecs
     #[arg(long)]
     pub reveal: bool,

@@ -15,6 +15,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Fai
         return Err(Failure::new(Exit::Usage, why)
             .hint("leave --reveal out: ECS takes the values out of the secrets itself"));
     }
+    let authorities = authorities(args)?;
     let settings = cli::load_settings(global)?;
     let outputs = terraform::outputs(&args.source).await?;
     let region = settings.regions.primary;
@@ -29,7 +30,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Fai
         Format::Json => EnvironmentFormat::Json,
         Format::Ecs => EnvironmentFormat::Ecs,
     };
-    let text = EnvironmentFile::new(&outputs, region, logins.as_ref())
+    let text = EnvironmentFile::new(&outputs, region, authorities, logins.as_ref())
         .and_then(|file| file.write(format))
         .map_err(|error| {
             let error = anyhow::Error::new(error).context("failed to write the environment");
@@ -40,6 +41,32 @@ pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Fai
         None => cli::print_data(text.reveal()),
     }
     Ok(Exit::Fine)
+}
+
+/// Where AWS publishes the authorities of all its regions:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html>.
+const BUNDLE: &str = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem";
+
+/// The path of RDS's certificates. With values, the file is for this machine: a client that does not find them could
+/// only be told to trust anybody.
+fn authorities(args: &EnvArgs) -> Result<&str, Failure> {
+    let path = args.rds_ca.as_path();
+    let text = path.to_str().ok_or_else(|| {
+        let why = anyhow!("--rds-ca {} is not UTF-8", path.display());
+        Failure::new(Exit::Usage, why)
+    })?;
+    if args.reveal {
+        super::probe::bundle(path).map_err(|error| {
+            Failure::new(
+                Exit::Usage,
+                error.context("no certificates of RDS to know the database by"),
+            )
+            .hint(format!(
+                "AWS publishes them: curl -o {text} {BUNDLE}; --rds-ca says where they are"
+            ))
+        })?;
+    }
+    Ok(text)
 }
 
 async fn logins(clients: &ProbeClients, outputs: &Outputs) -> Result<Logins, Failure> {

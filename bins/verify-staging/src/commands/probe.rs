@@ -62,7 +62,8 @@ fn trust(file: Option<&Path>) -> Result<Trust, Failure> {
     })
 }
 
-fn bundle(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+/// The certificates of a file, each of which can serve as an authority.
+pub(super) fn bundle(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let read = || format!("failed to read {}", path.display());
     let pem = std::fs::read(path).with_context(read)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();

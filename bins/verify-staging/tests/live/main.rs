@@ -7,6 +7,7 @@
     reason = "a check that fails ends its test, and a test that cannot run says so"
 )]
 
+mod application_user;
 mod certificates;
 mod doctor;
 mod env;

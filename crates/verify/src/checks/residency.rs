@@ -74,6 +74,7 @@ pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
     let buckets = join_all(BUCKETS.map(|output| bucket(context, output)));
     let secrets = [
         "db_credentials_secret_arn",
+        "db_master_secret_arn",
         "db_connection_secret_arn",
         "redis_credentials_secret_arn",
     ];

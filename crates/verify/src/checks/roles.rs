@@ -59,6 +59,15 @@ static PERMISSIONS: Check = Check {
     fix: "terraform apply",
 };
 
+static MASTER: Check = Check {
+    id: "iam-master-secret",
+    item: Some(7),
+    severity: Severity::High,
+    title: "the role cannot read the password of the database's master user",
+    why: "whoever gets into a task may drop tables, make users, and read what the application never does",
+    fix: "terraform apply; the application's own user is in the secret of db_credentials_secret_arn",
+};
+
 pub(super) static CHECKS: &[&Check] = &[
     &EXISTS,
     &TRUST,
@@ -66,6 +75,7 @@ pub(super) static CHECKS: &[&Check] = &[
     &RESOURCES,
     &MANAGED,
     &PERMISSIONS,
+    &MASTER,
 ];
 
 /// A role as it should be.
@@ -93,7 +103,7 @@ pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
     let pictures = pictures.await;
     let each = roles.iter().zip(&pictures);
     each.flat_map(|(role, picture)| match picture {
-        Ok(picture) => judge(role, picture),
+        Ok(picture) => judge(context, role, picture),
         Err(unobserved) => CHECKS
             .iter()
             .map(|check| check.answer(role.what, check.title, None, Err(unobserved.clone())))
@@ -191,7 +201,7 @@ fn runs(context: Context<'_>) -> Observation<Vec<Need>> {
             "secretsmanager:GetSecretValue",
             "redis_credentials_secret_arn",
         ),
-        ("secretsmanager:GetSecretValue", "db_connection_secret_arn"),
+        ("secretsmanager:GetSecretValue", "db_credentials_secret_arn"),
         ("kms:Decrypt", "kms_key_arn"),
     ] {
         needs.push(Need {
@@ -202,7 +212,7 @@ fn runs(context: Context<'_>) -> Observation<Vec<Need>> {
     Ok(needs)
 }
 
-fn judge(role: &Role, picture: &Picture) -> Vec<Answer> {
+fn judge(context: Context<'_>, role: &Role, picture: &Picture) -> Vec<Answer> {
     let name = picture.name.as_str();
     let found = picture.exists.clone();
     let gone = matches!(&found, Err(unobserved) if unobserved.absent);
@@ -232,7 +242,25 @@ fn judge(role: &Role, picture: &Picture) -> Vec<Answer> {
     });
     answers.push(MANAGED.answer(name, "none", None, managed));
     answers.push(permissions(role, picture));
+    answers.push(master(context, picture));
     answers
+}
+
+/// Whether any policy may let the role read the master secret; conditions are taken to hold.
+fn master(context: Context<'_>, picture: &Picture) -> Answer {
+    let secret = context.outputs.text("db_master_secret_arn");
+    let found = secret.and_then(|secret| {
+        picture.none(|grant| {
+            if grant.is_for_administrators() {
+                let reads = grant.allows_every_service();
+                return Ok(reads.then(|| grant.name.clone()).into_iter().collect());
+            }
+            let policy = grant.policy.as_ref().map_err(Clone::clone)?;
+            let reads = policy.may_allow("secretsmanager:GetSecretValue", secret);
+            Ok(reads.then(|| grant.name.clone()).into_iter().collect())
+        })
+    });
+    MASTER.answer(&picture.name, "none", None, found)
 }
 
 fn permissions(role: &Role, picture: &Picture) -> Answer {

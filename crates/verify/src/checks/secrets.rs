@@ -78,16 +78,27 @@ struct Kind {
     /// The output that names it.
     output: &'static str,
     fields: &'static [&'static str],
-    /// Outputs with the host and port that it has to have.
-    address: Option<(&'static str, &'static str)>,
+    /// Fields that have to say what an output says: where it leads, and as whom.
+    leads: &'static [(&'static str, &'static str)],
     rotated: bool,
 }
 
-static KINDS: [Kind; 3] = [
+static KINDS: [Kind; 4] = [
     Kind {
         output: "db_credentials_secret_arn",
+        fields: &["username", "password", "engine", "host", "port", "dbname"],
+        // The master user's name here would hand the application the whole server.
+        leads: &[
+            ("host", "db_address"),
+            ("port", "db_port"),
+            ("username", "db_username"),
+        ],
+        rotated: false,
+    },
+    Kind {
+        output: "db_master_secret_arn",
         fields: &["username", "password"],
-        address: None,
+        leads: &[],
         rotated: true,
     },
     Kind {
@@ -100,13 +111,17 @@ static KINDS: [Kind; 3] = [
             "username",
             "password_secret_arn",
         ],
-        address: Some(("db_address", "db_port")),
+        leads: &[
+            ("host", "db_address"),
+            ("port", "db_port"),
+            ("username", "db_master_username"),
+        ],
         rotated: false,
     },
     Kind {
         output: "redis_credentials_secret_arn",
         fields: &["auth_token", "host", "port", "engine"],
-        address: Some(("redis_endpoint", "redis_port")),
+        leads: &[("host", "redis_endpoint"), ("port", "redis_port")],
         rotated: false,
     },
 ];
@@ -155,7 +170,7 @@ impl Kind {
 
     fn is_asked(&self, check: &Check) -> bool {
         match check.id {
-            id if id == ADDRESS.id => self.address.is_some(),
+            id if id == ADDRESS.id => !self.leads.is_empty(),
             id if id == ROTATION.id => self.rotated,
             _ => true,
         }
@@ -207,16 +222,14 @@ fn look(context: Context<'_>, kind: &Kind, value: Option<&str>) -> Shape {
         .filter(|name| !filled(name))
         .collect();
     let mut elsewhere = Vec::new();
-    if let Some((host, port)) = kind.address {
-        for (name, output) in [("host", host), ("port", port)] {
-            let text = |value: &Value| match value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            let wanted = context.outputs.value(output).ok().map(text);
-            if filled(&name) && wanted.is_some() && fields.get(name).map(text) != wanted {
-                elsewhere.push(name);
-            }
+    for (name, output) in kind.leads {
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let wanted = context.outputs.value(output).ok().map(text);
+        if filled(name) && wanted.is_some() && fields.get(*name).map(text) != wanted {
+            elsewhere.push(*name);
         }
     }
     Shape::Fields { lacks, elsewhere }
@@ -255,8 +268,8 @@ fn judge(context: Context<'_>, kind: &Kind, picture: &Picture) -> Vec<Answer> {
         ),
     });
     answers.push(SHAPE.answer(name, kind.fields.join(", "), None, shape));
-    if let Some((host, port)) = kind.address {
-        answers.push(address(context, kind, picture, host, port));
+    if let Some((_, host)) = kind.leads.first() {
+        answers.push(address(context, kind, picture, host));
     }
     if kind.rotated {
         answers.push(ROTATION.answer(name, "rotated", None, Ok(rotation(secret))));
@@ -270,16 +283,21 @@ fn is_key(key: &str, wanted: &str) -> bool {
     key == wanted || wanted.rsplit('/').next() == Some(key)
 }
 
-fn address(context: Context<'_>, kind: &Kind, picture: &Picture, host: &str, port: &str) -> Answer {
-    let known = context.outputs.value(host).and(context.outputs.value(port));
+fn address(context: Context<'_>, kind: &Kind, picture: &Picture, host: &str) -> Answer {
+    let known: Observation<Vec<&Value>> = kind
+        .leads
+        .iter()
+        .map(|(_, output)| context.outputs.value(output))
+        .collect();
+    let named = |lack: &&str| kind.leads.iter().any(|(name, _)| name == lack);
     let shown = known
         .and(picture.shape.clone())
         .and_then(|shape| match shape {
             Shape::Formless => Err(Unobserved::because("it is no JSON object")),
-            Shape::Fields { lacks, .. }
-                if lacks.iter().any(|lack| ["host", "port"].contains(lack)) =>
-            {
-                Err(Unobserved::because("it has no host or no port"))
+            Shape::Fields { lacks, .. } if lacks.iter().any(named) => {
+                let lacks = lacks.into_iter().filter(named);
+                let lacks = listed(&lacks.collect());
+                Err(Unobserved::because(format!("it has no {lacks}")))
             }
             Shape::Fields { elsewhere, .. } if elsewhere.is_empty() => {
                 Ok((true, "as terraform says".to_owned()))
@@ -290,7 +308,8 @@ fn address(context: Context<'_>, kind: &Kind, picture: &Picture, host: &str, por
             )),
         });
     let terraform = context.outputs.text(host).ok().map(str::to_owned);
-    ADDRESS.answer(kind.name(), format!("{host}, {port}"), terraform, shown)
+    let expected: Vec<&str> = kind.leads.iter().map(|(_, output)| *output).collect();
+    ADDRESS.answer(kind.name(), expected.join(", "), terraform, shown)
 }
 
 fn rotation(secret: &DescribeSecretOutput) -> (bool, String) {
@@ -334,7 +353,10 @@ mod tests {
 
     async fn asked() -> Asked {
         Asked::new(&[
-            ("db_credentials_secret_arn", "arn:db".into()),
+            ("db_credentials_secret_arn", "arn:app".into()),
+            ("db_master_secret_arn", "arn:db".into()),
+            ("db_username", "berthcare_app".into()),
+            ("db_address", "db.example.ca".into()),
             ("redis_credentials_secret_arn", "arn:redis".into()),
             ("redis_endpoint", "redis.example.ca".into()),
             ("redis_port", json!(6379)),
@@ -346,7 +368,7 @@ mod tests {
     #[tokio::test]
     async fn a_value_is_told_by_its_fields_alone() {
         let asked = asked().await;
-        let look = |value| look(asked.context(), &KINDS[2], value);
+        let look = |value| look(asked.context(), &KINDS[3], value);
         let fields = |lacks: &[&'static str], elsewhere: &[&'static str]| Shape::Fields {
             lacks: lacks.to_vec(),
             elsewhere: elsewhere.to_vec(),
@@ -355,6 +377,15 @@ mod tests {
         assert_eq!(look(Some(whole)), fields(&[], &[]));
         let text = r#"{"auth_token": "hunter2", "host": "other", "port": "6379", "engine": ""}"#;
         assert_eq!(look(Some(text)), fields(&["engine"], &["host"]));
+        let application = |user: &str| {
+            let value = format!(
+                r#"{{"username": "{user}", "password": "hunter2", "engine": "postgres",
+                "host": "db.example.ca", "port": 5432, "dbname": "berthcare"}}"#
+            );
+            super::look(asked.context(), &KINDS[0], Some(&value))
+        };
+        assert_eq!(application("berthcare_app"), fields(&[], &[]));
+        assert_eq!(application("berthcare_admin"), fields(&[], &["username"]));
         for value in [None, Some("hunter2"), Some("[\"hunter2\"]")] {
             assert_eq!(look(value), Shape::Formless);
         }
@@ -381,7 +412,7 @@ mod tests {
                 secret: secret.build(),
                 shape,
             };
-            judge(asked.context(), &KINDS[0], &picture)
+            judge(asked.context(), &KINDS[1], &picture)
                 .into_iter()
                 .filter(|answer| answer.status != Status::Ok)
                 .map(|answer| (answer.check.id, answer.status))

@@ -169,7 +169,7 @@ fn name_secret(stack: &Stack, made: Option<DbInstance>) {
     let secret = made.and_then(|made| made.master_user_secret);
     let secret = secret.and_then(|secret| secret.secret_arn);
     let secret = secret.expect("a secret");
-    stack.state.set_output("db_credentials_secret_arn", &secret);
+    stack.state.set_output("db_master_secret_arn", &secret);
 }
 
 async fn delete(stack: &Stack) {

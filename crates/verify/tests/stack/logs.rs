@@ -149,6 +149,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "iam-resources",
                 "iam-managed-policies",
                 "iam-permissions",
+                "iam-master-secret",
             ],
             apply: |stack| {
                 async {

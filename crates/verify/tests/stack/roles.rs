@@ -134,6 +134,7 @@ const GONE: &[&str] = &[
     "iam-resources",
     "iam-managed-policies",
     "iam-permissions",
+    "iam-master-secret",
     "tags-roles",
 ];
 
@@ -211,7 +212,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
         mutation!(
             Some(7),
             "a further inline policy allows everything",
-            &["iam-actions", "iam-resources"],
+            &["iam-actions", "iam-resources", "iam-master-secret"],
             |stack| allow(
                 stack,
                 TASK,
@@ -235,7 +236,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
         mutation!(
             Some(7),
             "a further inline policy reads every secret",
-            &["iam-resources"],
+            &["iam-resources", "iam-master-secret"],
             |stack| {
                 allow(
                 stack,
@@ -247,8 +248,24 @@ pub(crate) fn mutations() -> Vec<Mutation> {
         ),
         mutation!(
             Some(7),
+            "the task role reads the master secret, as the tag of RDS names it",
+            &["iam-master-secret"],
+            |stack| {
+                allow(
+                    stack,
+                    TASK,
+                    json!({"Effect": "Allow", "Action": ["secretsmanager:GetSecretValue"],
+                        "Resource": ["arn:aws:secretsmanager:ca-central-1:123456789012:secret:rds!db-*"],
+                        "Condition": {"StringEquals": {"secretsmanager:ResourceTag/aws:rds:primaryDBInstanceArn":
+                            "arn:aws:rds:ca-central-1:123456789012:db:berthcare-staging-postgres"}}}),
+                )
+                .await;
+            }
+        ),
+        mutation!(
+            Some(7),
             "a further inline policy allows all but IAM",
-            &["iam-actions", "iam-resources"],
+            &["iam-actions", "iam-resources", "iam-master-secret"],
             |stack| allow(
                 stack,
                 EXECUTION,
@@ -272,7 +289,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
         mutation!(
             Some(7),
             "AdministratorAccess is attached to the task role",
-            &["iam-managed-policies"],
+            &["iam-managed-policies", "iam-master-secret"],
             |stack| attach(stack, TASK, "arn:aws:iam::aws:policy/AdministratorAccess").await
         ),
         mutation!(
@@ -289,7 +306,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
         mutation!(
             Some(7),
             "a policy of the account whose second version allows everything is attached",
-            &["iam-actions", "iam-resources"],
+            &["iam-actions", "iam-resources", "iam-master-secret"],
             |stack| {
                 let iam = &stack.clients.iam;
                 let harmless = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow",

@@ -30,7 +30,7 @@ pub(crate) async fn build(stack: &mut Stack) {
         stack.state.became(&secret, "id", made);
     }
     let outputs: Value = serde_json::from_slice(&stack.state.outputs()).expect("outputs");
-    let password = &outputs["db_credentials_secret_arn"]["value"];
+    let password = &outputs["db_master_secret_arn"]["value"];
     for version in stack.state.of("aws_secretsmanager_secret_version") {
         let mut value: Value = serde_json::from_str(version.text("secret_string")).expect("JSON");
         // The schemas of the state do not tell it.
@@ -39,7 +39,17 @@ pub(crate) async fn build(stack: &mut Stack) {
         }
         put(stack, version.text("secret_id"), &value.to_string()).await;
     }
+    // Terraform never has this value: somebody made the user with application-user.sql.
+    let said = |name: &str| outputs[name]["value"].clone();
+    let user = json!({"username": said("db_username"), "password": "made-by-nobody", "engine": "postgres",
+        "host": said("db_address"), "port": said("db_port"), "dbname": said("db_name")});
+    put(stack, &id(stack, APPLICATION), &user.to_string()).await;
 }
+
+/// The addresses of the secrets.
+const APPLICATION: &str = "module.database.aws_secretsmanager_secret.application";
+const CONNECTION: &str = "module.database.aws_secretsmanager_secret.connection";
+const REDIS: &str = "module.cache";
 
 async fn put(stack: &Stack, id: &str, value: &str) {
     let put = stack.clients.secrets.put_secret_value().secret_id(id);
@@ -83,7 +93,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             |stack| {
                 async move {
                     let gone = stack.clients.secrets.delete_secret();
-                    let gone = gone.secret_id(id(stack, "module.cache"));
+                    let gone = gone.secret_id(id(stack, REDIS));
                     let gone = gone.force_delete_without_recovery(true).send().await;
                     gone.expect("a deletion");
                 }
@@ -101,7 +111,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             |stack| {
                 async move {
                     let gone = stack.clients.secrets.delete_secret();
-                    let gone = gone.secret_id(id(stack, "module.database"));
+                    let gone = gone.secret_id(id(stack, CONNECTION));
                     gone.recovery_window_in_days(7)
                         .send()
                         .await
@@ -114,13 +124,13 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             async move {
                 let key = another_key(stack).await;
                 let change = stack.clients.secrets.update_secret();
-                let change = change.secret_id(id(stack, "module.cache"));
+                let change = change.secret_id(id(stack, REDIS));
                 change.kms_key_id(key).send().await.expect("a change");
             }
             .boxed()
         }),
         it("Redis's secret has no token", &["secrets-shape"], |stack| {
-            edit(stack, "module.cache", |value| {
+            edit(stack, REDIS, |value| {
                 value.as_object_mut().expect("fields").remove("auth_token");
             })
             .boxed()
@@ -129,7 +139,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             "the name of the database is empty in its secret",
             &["secrets-shape"],
             |stack| {
-                edit(stack, "module.database", |value| {
+                edit(stack, CONNECTION, |value| {
                     value["dbname"] = json!("");
                 })
                 .boxed()
@@ -139,8 +149,28 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             "the connection's secret leads to another database",
             &["secrets-address"],
             |stack| {
-                edit(stack, "module.database", |value| {
+                edit(stack, CONNECTION, |value| {
                     value["host"] = json!("old.example.ca");
+                })
+                .boxed()
+            },
+        ),
+        it(
+            "the application has the name of the master user",
+            &["secrets-address"],
+            |stack| {
+                edit(stack, APPLICATION, |value| {
+                    value["username"] = json!("berthcare_admin");
+                })
+                .boxed()
+            },
+        ),
+        it(
+            "the application's secret has no password",
+            &["secrets-shape"],
+            |stack| {
+                edit(stack, APPLICATION, |value| {
+                    value.as_object_mut().expect("fields").remove("password");
                 })
                 .boxed()
             },
@@ -148,7 +178,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
         it(
             "Redis's secret has another port",
             &["secrets-address"],
-            |stack| edit(stack, "module.cache", |value| value["port"] = json!(6380)).boxed(),
+            |stack| edit(stack, REDIS, |value| value["port"] = json!(6380)).boxed(),
         ),
     ]
 }

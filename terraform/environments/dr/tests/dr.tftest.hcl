@@ -59,6 +59,10 @@ run "full" {
     error_message = "watched like the primary"
   }
   assert {
+    condition     = local.application_secrets == [module.database[0].application_secret_name, "berthcare-staging-dr/redis"] && output.db_master_username == "berthcare_admin" && output.db_username == "berthcare_app"
+    error_message = "the tasks read the application's secrets of this region"
+  }
+  assert {
     condition     = length(output.cloudfront_public_read) == 0
     error_message = "nobody reads without a signature"
   }

@@ -17,7 +17,7 @@ run "defaults" {
     error_message = "the tags of everything"
   }
   assert {
-    condition     = output.db_identifier == "berthcare-staging-postgres" && output.db_name == "berthcare" && output.db_username == "berthcare_admin" && output.redis_replication_group_id == "berthcare-staging-redis" && output.redis_port == 6379
+    condition     = output.db_identifier == "berthcare-staging-postgres" && output.db_name == "berthcare" && output.db_master_username == "berthcare_admin" && output.db_username == "berthcare_app" && output.redis_replication_group_id == "berthcare-staging-redis" && output.redis_port == 6379
     error_message = "the names of the guide"
   }
   assert {
@@ -31,6 +31,10 @@ run "defaults" {
   assert {
     condition     = length(module.dr) == 0 && length(module.off_hours) == 0 && length(output.s3_replication_rule_ids) == 0
     error_message = "no DR region and no off-hours unless asked for"
+  }
+  assert {
+    condition     = local.application_secrets == [module.database.application_secret_name, "berthcare-staging/redis"]
+    error_message = "the tasks read the application's secrets, by the names that the modules give them"
   }
   assert {
     condition     = length(output.cloudfront_public_read) == 0

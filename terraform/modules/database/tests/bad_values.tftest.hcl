@@ -181,3 +181,36 @@ run "refused_7" {
 
   expect_failures = [var.recovery]
 }
+
+run "refused_8" {
+  command = plan
+
+  variables {
+    # the master user
+    application_username = "berthcare_admin"
+  }
+
+  expect_failures = [var.application_username]
+}
+
+run "refused_9" {
+  command = plan
+
+  variables {
+    # a role of PostgreSQL
+    application_username = "pg_read_all_data"
+  }
+
+  expect_failures = [var.application_username]
+}
+
+run "refused_10" {
+  command = plan
+
+  variables {
+    # a role of RDS
+    application_username = "rds_superuser"
+  }
+
+  expect_failures = [var.application_username]
+}

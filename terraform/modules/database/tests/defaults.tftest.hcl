@@ -87,8 +87,23 @@ run "password_is_not_in_the_state" {
     error_message = "where the tasks may read it, encrypted"
   }
   assert {
-    condition     = length(aws_secretsmanager_secret.connection.replica) == 0
+    condition     = length(aws_secretsmanager_secret.connection.replica) == 0 && length(aws_secretsmanager_secret.application.replica) == 0
     error_message = "no copy unless asked for"
+  }
+}
+
+run "application_has_a_secret_of_its_own" {
+  assert {
+    condition     = aws_secretsmanager_secret.application.name == "berthcare-staging/database-application" && aws_secretsmanager_secret.application.kms_key_id == var.kms_key_arn && aws_secretsmanager_secret.application.recovery_window_in_days == 30
+    error_message = "where the tasks may read it, encrypted"
+  }
+  assert {
+    condition     = output.application_secret_arn == aws_secretsmanager_secret.application.arn && output.application_secret_name == aws_secretsmanager_secret.application.name && output.application_username == "berthcare_app" && output.username == "berthcare_admin"
+    error_message = "of another user than the master"
+  }
+  assert {
+    condition     = aws_secretsmanager_secret_version.connection.secret_id == aws_secretsmanager_secret.connection.id && output.application_secret_arn != output.connection_secret_arn
+    error_message = "whose password terraform never has: it makes no value of this secret"
   }
 }
 
@@ -172,13 +187,13 @@ run "advanced_insights" {
   }
 }
 
-run "copies_the_connection" {
+run "copies_both_secrets" {
   variables {
     secret_replica = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
   }
 
   assert {
-    condition     = one(aws_secretsmanager_secret.connection.replica).region == "ca-west-1" && one(aws_secretsmanager_secret.connection.replica).kms_key_id == var.secret_replica.kms_key_arn
-    error_message = "a copy in the DR region, under its key"
+    condition     = alltrue([for secret in [aws_secretsmanager_secret.connection, aws_secretsmanager_secret.application] : one(secret.replica).region == "ca-west-1" && one(secret.replica).kms_key_id == var.secret_replica.kms_key_arn])
+    error_message = "copies in the DR region, under its key"
   }
 }

@@ -9,7 +9,7 @@ variables {
   name                 = "berthcare-staging"
   vpc_id               = "vpc-0123456789abcdef0"
   bucket_names         = ["berthcare-photos-staging"]
-  db_instance_arns     = ["arn:aws:rds:ca-central-1:111122223333:db:berthcare-staging-postgres"]
+  secret_names         = ["berthcare-staging/redis"]
   ecr_repository_names = ["berthcare*"]
 }
 
@@ -32,14 +32,14 @@ run "refused_1" {
     # none
     bucket_names = []
     # wildcard
-    db_instance_arns = ["*"]
+    secret_names = ["berthcare-staging/*"]
     # none
     ecr_repository_names = []
     # six
     kms_deletion_window_days = 6
   }
 
-  expect_failures = [var.name, var.vpc_id, var.app_port, var.db_port, var.redis_port, var.alb_ingress_cidrs, var.bucket_names, var.db_instance_arns, var.ecr_repository_names, var.kms_deletion_window_days]
+  expect_failures = [var.name, var.vpc_id, var.app_port, var.db_port, var.redis_port, var.alb_ingress_cidrs, var.bucket_names, var.secret_names, var.ecr_repository_names, var.kms_deletion_window_days]
 }
 
 run "refused_2" {
@@ -58,15 +58,15 @@ run "refused_2" {
     alb_ingress_cidrs = ["203.0.113.7"]
     # wildcard
     bucket_names = ["*"]
-    # cluster
-    db_instance_arns = ["arn:aws:rds:ca-central-1:111122223333:cluster:x"]
+    # of RDS
+    secret_names = ["rds!db-1234abcd"]
     # wildcard
     ecr_repository_names = ["*"]
     # thirty one
     kms_deletion_window_days = 31
   }
 
-  expect_failures = [var.name, var.app_port, var.db_port, var.redis_port, var.alb_ingress_cidrs, var.bucket_names, var.db_instance_arns, var.ecr_repository_names, var.kms_deletion_window_days]
+  expect_failures = [var.name, var.app_port, var.db_port, var.redis_port, var.alb_ingress_cidrs, var.bucket_names, var.secret_names, var.ecr_repository_names, var.kms_deletion_window_days]
 }
 
 run "refused_3" {

@@ -6,7 +6,7 @@ variables {
   name                 = "berthcare-staging"
   vpc_id               = "vpc-0123456789abcdef0"
   bucket_names         = ["berthcare-photos-staging", "berthcare-documents-staging"]
-  db_instance_arns     = ["arn:aws:rds:ca-central-1:111122223333:db:berthcare-staging-postgres"]
+  secret_names         = ["berthcare-staging/database-application", "berthcare-staging/redis"]
   ecr_repository_names = ["berthcare*"]
 }
 
@@ -63,7 +63,7 @@ run "roles" {
     error_message = "every resource is named, except where AWS knows none"
   }
   assert {
-    condition     = [for s in jsondecode(aws_iam_role_policy.execution.policy).Statement : s.Sid] == ["LogInToRegistry", "PullImages", "WriteLogs", "ReadOwnSecrets", "ReadMasterSecret0", "DecryptSecrets"]
+    condition     = [for s in jsondecode(aws_iam_role_policy.execution.policy).Statement : s.Sid] == ["LogInToRegistry", "PullImages", "WriteLogs", "ReadOwnSecrets", "DecryptSecrets"]
     error_message = "what the execution role may"
   }
   assert {
@@ -75,8 +75,25 @@ run "roles" {
     error_message = "images of the project"
   }
   assert {
-    condition     = jsondecode(aws_iam_role_policy.execution.policy).Statement[4].Condition.StringEquals["secretsmanager:ResourceTag/aws:rds:primaryDBInstanceArn"] == "arn:aws:rds:ca-central-1:111122223333:db:berthcare-staging-postgres"
-    error_message = "of the secrets that RDS keeps, that of our database"
+    condition = alltrue([for policy in [aws_iam_role_policy.execution, aws_iam_role_policy.task] :
+      [for s in jsondecode(policy.policy).Statement : s.Resource if anytrue([for action in s.Action : startswith(action, "secretsmanager:")])] == [[
+        "arn:aws:secretsmanager:ca-central-1:111122223333:secret:berthcare-staging/database-application-??????",
+        "arn:aws:secretsmanager:ca-central-1:111122223333:secret:berthcare-staging/redis-??????",
+      ]]
+    ])
+    error_message = "two secrets by their whole names, and none of RDS's"
+  }
+  assert {
+    condition = alltrue([for policy in [aws_iam_role_policy.execution, aws_iam_role_policy.task] :
+      [for s in jsondecode(policy.policy).Statement : s.Condition if s.Sid == "DecryptSecrets"] == [{
+        StringEquals = { "kms:ViaService" = "secretsmanager.ca-central-1.amazonaws.com" }
+        StringLike = { "kms:EncryptionContext:SecretARN" = [
+          "arn:aws:secretsmanager:ca-central-1:111122223333:secret:berthcare-staging/database-application-??????",
+          "arn:aws:secretsmanager:ca-central-1:111122223333:secret:berthcare-staging/redis-??????",
+        ] }
+      }]
+    ])
+    error_message = "and the key for these alone"
   }
   assert {
     condition     = jsondecode(aws_iam_role_policy.task.policy).Statement[1].Resource == ["arn:aws:s3:::berthcare-photos-staging/*", "arn:aws:s3:::berthcare-documents-staging/*"]
@@ -154,7 +171,7 @@ run "narrower" {
     alb_ingress_cidrs        = ["203.0.113.0/24", "198.51.100.0/24"]
     app_port                 = 8080
     kms_deletion_window_days = 7
-    db_instance_arns         = []
+    secret_names             = ["berthcare-staging/redis"]
   }
 
   assert {
@@ -170,7 +187,7 @@ run "narrower" {
     error_message = "the window is the one asked for"
   }
   assert {
-    condition     = !strcontains(aws_iam_role_policy.task.policy, "rds!db")
-    error_message = "no database, no master secret"
+    condition     = !strcontains(aws_iam_role_policy.task.policy, "database")
+    error_message = "no database, no secret of one"
   }
 }

@@ -154,10 +154,10 @@ pub(super) fn judge(
         ),
         is(
             &PASSWORD,
-            "active, in the secret of db_credentials_secret_arn",
-            said("db_credentials_secret_arn"),
+            "active, in the secret of db_master_secret_arn",
+            said("db_master_secret_arn"),
             outputs
-                .text("db_credentials_secret_arn")
+                .text("db_master_secret_arn")
                 .and_then(|arn| password(db, arn)),
         ),
     ]

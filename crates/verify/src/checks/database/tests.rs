@@ -71,7 +71,7 @@ async fn not_ok(change: impl FnOnce(&mut DbInstance, &mut Picture)) -> Vec<(&'st
         ("kms_key_arn", KEY.into()),
         ("private_subnet_ids", json!(["subnet-b", "subnet-a"])),
         ("rds_security_group_id", "sg-1".into()),
-        ("db_credentials_secret_arn", SECRET.into()),
+        ("db_master_secret_arn", SECRET.into()),
     ];
     let asked = Asked::new(&outputs).await;
     let (mut instance, mut picture) = (instance(), picture());

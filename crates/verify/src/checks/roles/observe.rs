@@ -32,6 +32,13 @@ impl Grant {
         })
     }
 
+    /// Of those, the ones that are not of one service.
+    pub(super) fn allows_every_service(&self) -> bool {
+        ["/AdministratorAccess", "/PowerUserAccess"]
+            .iter()
+            .any(|name| self.is_for_administrators() && self.name.ends_with(name))
+    }
+
     /// What is wrong with the policy; those for administrators are told once, by name.
     pub(super) fn judged(&self, of: fn(&Policy) -> Vec<String>) -> Observation<Vec<String>> {
         if self.is_for_administrators() {

@@ -118,8 +118,15 @@ fn denied() -> Rule {
     })
 }
 
+const MASTER_SECRET: &str =
+    "arn:aws:secretsmanager:ca-central-1:123456789012:secret:rds!db-1234-AbCdEf";
+
 async fn statuses(rules: Vec<Rule>) -> Vec<(&'static str, Status)> {
-    let mut asked = Asked::new(&[("flow_log_group_name", json!("g"))]).await;
+    let mut asked = Asked::new(&[
+        ("flow_log_group_name", json!("g")),
+        ("db_master_secret_arn", json!(MASTER_SECRET)),
+    ])
+    .await;
     let rules: Vec<&Rule> = rules.iter().collect();
     asked.clients.iam = mock_client!(aws_sdk_iam, RuleMode::MatchAny, &rules);
     let context = asked.context();
@@ -138,7 +145,7 @@ async fn statuses(rules: Vec<Rule>) -> Vec<(&'static str, Status)> {
         }]),
     };
     let picture = observe::role(context, "r").await;
-    judge(&role, &picture)
+    judge(context, &role, &picture)
         .iter()
         .filter(|answer| answer.status != Status::Ok)
         .map(|answer| (answer.check.id, answer.status))
@@ -191,7 +198,8 @@ async fn a_policy_that_cannot_be_read_is_unknown_unless_another_is_wrong() {
         statuses(unread).await,
         [
             ("iam-actions", Status::Unknown),
-            ("iam-resources", Status::Unknown)
+            ("iam-resources", Status::Unknown),
+            ("iam-master-secret", Status::Unknown)
         ]
     );
     let wrong = rules(
@@ -203,7 +211,8 @@ async fn a_policy_that_cannot_be_read_is_unknown_unless_another_is_wrong() {
         statuses(wrong).await,
         [
             ("iam-actions", Status::Wrong),
-            ("iam-resources", Status::Unknown)
+            ("iam-resources", Status::Unknown),
+            ("iam-master-secret", Status::Unknown)
         ]
     );
     let odd = rules(
@@ -215,7 +224,8 @@ async fn a_policy_that_cannot_be_read_is_unknown_unless_another_is_wrong() {
         statuses(odd).await,
         [
             ("iam-actions", Status::Unknown),
-            ("iam-resources", Status::Unknown)
+            ("iam-resources", Status::Unknown),
+            ("iam-master-secret", Status::Unknown)
         ]
     );
 }
@@ -250,7 +260,10 @@ async fn policies_of_aws_for_administrators_are_told_by_name_without_reading_the
     let all = rules(inline(harmless).into_iter().chain([attached]));
     assert_eq!(
         statuses(all).await,
-        [("iam-managed-policies", Status::Wrong)]
+        [
+            ("iam-managed-policies", Status::Wrong),
+            ("iam-master-secret", Status::Wrong)
+        ]
     );
     let of = |arn: &str| {
         let policy = Err(Unobserved::because("not read"));
@@ -265,4 +278,25 @@ async fn policies_of_aws_for_administrators_are_told_by_name_without_reading_the
     // Its own name says nothing: it is read.
     assert!(!of("arn:aws:iam::123456789012:policy/AdministratorAccess"));
     assert!(!of("arn:aws:iam::aws:policy/ReadOnlyAccess"));
+}
+
+#[tokio::test]
+async fn a_policy_that_may_read_the_master_secret_is_wrong_whatever_its_conditions() {
+    let read = async |resource: &str| {
+        let policy = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "arn:aws:logs:ca-central-1:1:log-group:g:*"},
+            {"Effect": "Allow", "Action": ["secretsmanager:Get*"], "Resource": [resource],
+                "Condition": {"StringEquals": {"secretsmanager:ResourceTag/aws:rds:primaryDBInstanceArn": "arn:x"}}},
+        ]});
+        statuses(rules(inline(policy).into_iter().chain([attached(&[])]))).await
+    };
+    let secret =
+        |name: &str| format!("arn:aws:secretsmanager:ca-central-1:123456789012:secret:{name}");
+    for name in ["rds!db-*", "*", "rds!db-1234-??????"] {
+        let found = read(&secret(name)).await;
+        assert_eq!(found, [("iam-master-secret", Status::Wrong)], "{name}");
+    }
+    for name in ["berthcare-staging/*", "rds!db-9*"] {
+        assert_eq!(read(&secret(name)).await, [], "{name}");
+    }
 }

@@ -133,7 +133,11 @@ fn arn(context: Context<'_>, service: &str, kind: &str, name: &str) -> String {
 
 /// The secrets that terraform made; the database's master secret is RDS's.
 pub(super) async fn secrets(context: Context<'_>) -> Tagged {
-    let outputs = ["db_connection_secret_arn", "redis_credentials_secret_arn"];
+    let outputs = [
+        "db_credentials_secret_arn",
+        "db_connection_secret_arn",
+        "redis_credentials_secret_arn",
+    ];
     let asked = outputs.into_iter().map(async |output| {
         let arn = context.outputs.text(output);
         let tags = async {
