@@ -65,6 +65,7 @@ ALONE = {
         "kms_key_arn": KEY.replace("ca-west-1", "ca-central-1"), "database_arn": "arn:aws:rds:x",
         "database_identifiers": ["berthcare-staging-postgres"],
     },
+    "trail": {"name": "berthcare-staging"},
     "off-hours": {"name": "berthcare-staging", "database_identifier": "berthcare-staging-postgres", "kms_key_arn": KEY},
 }
 
@@ -72,6 +73,7 @@ ALONE = {
 PLANS = [
     ("staging", "staging", EMAIL + KEYS),
     ("staging", "staging-dr", EMAIL + KEYS + f"""off_hours = {{ start = null }}
+audit_trail = {{ data_events = true }}
 dr = {{
   region = "ca-west-1", kms_key_arn = "{KEY}", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:alerts"
   bucket_names = {{ {BUCKETS} }}, snapshot_copier_zip = "../../modules/dr/tests/bootstrap.zip"

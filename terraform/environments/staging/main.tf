@@ -140,6 +140,19 @@ module "dr" {
   }
 }
 
+# Of the account, in every region, the DR region included.
+module "trail" {
+  source = "../../modules/trail"
+  count  = var.audit_trail == null ? 0 : 1
+
+  name             = local.name
+  bucket_suffix    = var.bucket_suffix
+  data_bucket_arns = var.audit_trail.data_events ? [for name in values(module.storage.data_bucket_names) : "arn:${data.aws_partition.current.partition}:s3:::${name}"] : []
+  lock_mode        = var.audit_trail.lock_mode
+  lock_days        = var.audit_trail.lock_days
+  retention_days   = var.audit_trail.retention_days
+}
+
 module "off_hours" {
   source = "../../modules/off-hours"
   count  = var.off_hours == null ? 0 : 1

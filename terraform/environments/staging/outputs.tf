@@ -215,6 +215,16 @@ output "sns_global_alerts_topic_arn" {
   value       = module.monitoring.global_topic_arn
 }
 
+output "audit_trail_arn" {
+  description = "CloudTrail of this stack; null without."
+  value       = one(module.trail[*].arn)
+}
+
+output "no_audit_trail_reason" {
+  description = "Why this stack has no trail; null when it has."
+  value       = var.audit_trail == null ? var.no_audit_trail_reason : null
+}
+
 output "dr_automated_backup_arn" {
   description = "Replicated automated backup of the database in the DR region; null without DR."
   value       = one(module.dr[*].automated_backups_replication_id)

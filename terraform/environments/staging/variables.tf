@@ -221,6 +221,28 @@ variable "thresholds" {
   }
 }
 
+variable "audit_trail" {
+  description = "CloudTrail of the account into a bucket with Object Lock, see modules/trail for what it costs: how long (`lock_days`) and how (`lock_mode`, GOVERNANCE or COMPLIANCE) records are held, when they end, and whether reads and writes of objects are recorded (`data_events`). Null for none: an account has one."
+  type = object({
+    lock_mode      = optional(string, "GOVERNANCE")
+    lock_days      = optional(number, 365)
+    retention_days = optional(number, 2555)
+    data_events    = optional(bool, false)
+  })
+  default = null
+}
+
+variable "no_audit_trail_reason" {
+  description = "Why there is no `audit_trail` in this stack; not needed with one."
+  type        = string
+  default     = "The account has a trail of its own, which verify-staging check --only account-cloudtrail asks about"
+
+  validation {
+    condition     = var.audit_trail != null || length(split(" ", trimspace(var.no_audit_trail_reason))) >= 3
+    error_message = "no_audit_trail_reason: a sentence of three words or more, or an audit_trail."
+  }
+}
+
 variable "off_hours" {
   description = "Stops the database at `stop` and starts it at `start` (null: not at all). Null leaves it running."
   type = object({

@@ -205,3 +205,14 @@ run "refused_15" {
 
   expect_failures = [var.cdn_public_read]
 }
+
+run "refused_16" {
+  command = plan
+
+  variables {
+    # neither
+    no_audit_trail_reason = " "
+  }
+
+  expect_failures = [var.no_audit_trail_reason]
+}

@@ -29,6 +29,10 @@ run "defaults" {
     error_message = "dashboard and alarms"
   }
   assert {
+    condition     = length(module.trail) == 0 && output.audit_trail_arn == null && strcontains(output.no_audit_trail_reason, "account-cloudtrail")
+    error_message = "no trail unless asked for, and the plan says why"
+  }
+  assert {
     condition     = length(module.dr) == 0 && length(module.off_hours) == 0 && length(output.s3_replication_rule_ids) == 0
     error_message = "no DR region and no off-hours unless asked for"
   }
@@ -56,6 +60,20 @@ run "public_by_a_written_reason" {
   assert {
     condition     = output.cloudfront_public_read == tomap({ documents = "Leaflets for everybody; no health records in this bucket" })
     error_message = "the plan shows what is public, and why"
+  }
+}
+
+run "with_a_trail" {
+  command = plan
+
+  variables {
+    audit_trail           = { data_events = true, lock_mode = "COMPLIANCE" }
+    no_audit_trail_reason = ""
+  }
+
+  assert {
+    condition     = length(module.trail) == 1 && module.trail[0].bucket_name == "berthcare-staging-trail" && output.no_audit_trail_reason == null
+    error_message = "a trail, and no excuse"
   }
 }
 
