@@ -3,7 +3,7 @@
 
     terraform/testing/check.py [--only STEP[,STEP]] [--jobs N]
 
-Steps: format, readmes, fixture (the staging environment that crates/verify is tested with), modules (init, validate, plan
+Steps: format, readmes, locks (lock files of the providers, where they are committed), fixture (the staging environment that crates/verify is tested with), modules (init, validate, plan
 and test of each alone), environments (the same, then apply and a second plan), scan (checkov and tf-nag). Works on copies; the tree stays as it is. `terraform init` must reach the
 providers, through TF_CLI_CONFIG_FILE if need be; where it cannot, or terraform is missing, the run says
 "skipped: why" and ends with 0. Scanners come from the Python package index into a private environment in the cache
@@ -328,7 +328,7 @@ def prerequisites(folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="format,readmes,fixture,modules,environments,scan")
+    parser.add_argument("--only", default="format,readmes,locks,fixture,modules,environments,scan")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     steps = arguments.only.split(",")
@@ -359,6 +359,11 @@ def main():
                     raise Failed(f"stale, run testing/readmes.py: {', '.join(stale)}")
                 return "inputs and outputs are those of the code"
             step("readmes", check_readmes)
+        if "locks" in steps:
+            def check_locks():
+                run(sys.executable, "-m", "unittest", "-q", "test_locks", cwd=TERRAFORM / "testing")
+                return run(sys.executable, TERRAFORM / "testing/locks.py", cwd=TERRAFORM).stdout.strip()
+            step("locks", check_locks)
         if "fixture" in steps:
             def check_fixture():
                 return run(sys.executable, TERRAFORM / "testing/fixture.py", "--check", cwd=TERRAFORM).stdout.strip()
