@@ -3,7 +3,7 @@
 
     terraform/testing/check.py [--only STEP[,STEP]] [--jobs N]
 
-Steps: format, readmes, locks (lock files of the providers, where they are committed), fixture (the staging environment that crates/verify is tested with), modules (init, validate, plan
+Steps: format, readmes, rules (those for policies, on examples), locks (lock files of the providers, where they are committed), fixture (the staging environment that crates/verify is tested with), modules (init, validate, plan
 and test of each alone), environments (the same, then apply and a second plan), scan (checkov and tf-nag). Works on copies; the tree stays as it is. `terraform init` must reach the
 providers, through TF_CLI_CONFIG_FILE if need be; where it cannot, or terraform is missing, the run says
 "skipped: why" and ends with 0. Scanners come from the Python package index into a private environment in the cache
@@ -148,6 +148,7 @@ def environment(folder, variables):
     if changed:
         raise Failed(f"{folder}: the second plan is not empty")
     wiring(second)
+    permissions(second)
     return first, second
 
 
@@ -177,6 +178,56 @@ def wiring(plan):
                 wrong.append(f"{resource['address']} is not made from {recovery}")
     if wrong:
         raise Failed("wiring: " + "\n        ".join(wrong))
+
+
+# What a role may do on everything, since AWS knows no resource for it, by the statement's Sid.
+EVERYWHERE = {"LogInToRegistry", "Look", "DeliverLogs"}
+# By which of these a service is held to this account or to one resource of it.
+HOLDS = {"aws:SourceAccount", "aws:SourceArn", "kms:EncryptionContext:aws:logs:arn"}
+
+
+def permissions(plan):
+    """What every policy of the stack has to hold, whoever wrote it. In a settled plan, where policies are known."""
+    wrong, seen = [], 0
+    for resource in resources(plan):
+        of_identity = resource["type"] == "aws_iam_role_policy"
+        for attribute in ("policy", "assume_role_policy"):
+            text = resource["values"].get(attribute)
+            if not isinstance(text, str) or not text.startswith("{"):
+                continue
+            for statement in json.loads(text)["Statement"]:
+                seen += 1
+                wrong += [f"{resource['address']} {statement.get('Sid', '')}: {flaw}" for flaw in flaws(statement, of_identity)]
+    if seen < 20:
+        wrong.append(f"{seen} statements, there should be more")
+    secret = {r["values"]["result"] for r in resources(plan) if r["type"] == "random_password" and r["values"].get("result")}
+    for name, output in plan["planned_values"]["outputs"].items():
+        shown = json.dumps(output.get("value"))
+        if not output.get("sensitive") and any(value in shown for value in secret):
+            wrong.append(f"the output {name} shows a secret")
+    if wrong:
+        raise Failed("permissions: " + "\n             ".join(wrong))
+
+
+def flaws(statement, of_identity):
+    """What an attacker would like about a statement."""
+    if statement["Effect"] != "Allow":
+        return []
+    listed = lambda value: value if isinstance(value, list) else [value]  # noqa: E731
+    found = [f"{key} leaves open what is meant" for key in ("NotAction", "NotPrincipal", "NotResource") if key in statement]
+    actions, principal = listed(statement.get("Action", [])), statement.get("Principal")
+    keys = {key for condition in statement.get("Condition", {}).values() for key in condition}
+    if principal == "*" or "*" in listed((principal or {}).get("AWS", []) if isinstance(principal, dict) else []):
+        found.append("lets everybody in")
+    if isinstance(principal, dict) and "Service" in principal and not keys & HOLDS:
+        found.append(f"{principal['Service']} is let in for any account")
+    if of_identity and "*" in listed(statement.get("Resource", [])) and statement.get("Sid") not in EVERYWHERE:
+        found.append("is about every resource")
+    if of_identity:
+        found += [f"allows {action}" for action in actions if action == "*" or action.endswith(":*")]
+    if "kms:CreateGrant" in actions and not {"kms:GrantIsForAWSResource", "kms:ViaService"} <= keys:
+        found.append("grants keys to more than AWS's services")
+    return found
 
 
 def resources(plan):
@@ -328,7 +379,7 @@ def prerequisites(folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="format,readmes,locks,fixture,modules,environments,scan")
+    parser.add_argument("--only", default="format,readmes,rules,locks,fixture,modules,environments,scan")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     steps = arguments.only.split(",")
@@ -359,6 +410,8 @@ def main():
                     raise Failed(f"stale, run testing/readmes.py: {', '.join(stale)}")
                 return "inputs and outputs are those of the code"
             step("readmes", check_readmes)
+        if "rules" in steps:
+            step("rules", lambda: run(sys.executable, "-m", "unittest", "-q", "test_check", cwd=TERRAFORM / "testing") and "each flaw of a policy is told")
         if "locks" in steps:
             def check_locks():
                 run(sys.executable, "-m", "unittest", "-q", "test_locks", cwd=TERRAFORM / "testing")

@@ -11,6 +11,7 @@ locals {
   database_arn = "arn:${local.partition}:rds:${local.region}:${local.account}:db:${var.database_identifier}"
   queue_arn    = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-off-hours-failed"
   keeper_name  = "${var.name}-keep-stopped"
+  keeper_rule  = "arn:${local.partition}:events:${local.region}:${local.account}:rule/${local.keeper_name}"
   keeper_arn   = "arn:${local.partition}:states:${local.region}:${local.account}:stateMachine:${local.keeper_name}"
 
   calls = merge(
@@ -61,7 +62,8 @@ resource "aws_iam_role" "scheduler" {
       Effect    = "Allow"
       Principal = { Service = "scheduler.amazonaws.com" }
       Action    = "sts:AssumeRole"
-      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+      # Scheduler tells the group, not the schedule.
+      Condition = { StringEquals = { "aws:SourceAccount" = local.account, "aws:SourceArn" = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule-group/default" } }
     }]
   })
 }
@@ -99,7 +101,7 @@ resource "aws_sqs_queue_policy" "failed" {
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sqs:SendMessage"
         Resource  = local.queue_arn
-        Condition = { ArnEquals = { "aws:SourceArn" = "arn:${local.partition}:events:${local.region}:${local.account}:rule/${local.keeper_name}" } }
+        Condition = { ArnEquals = { "aws:SourceArn" = local.keeper_rule } }
       },
       {
         Sid       = "DenyWithoutTls"

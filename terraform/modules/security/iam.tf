@@ -12,6 +12,9 @@ locals {
     }]
   })
 
+  # A bucket that was deleted leaves its name to any account, which would then get the records.
+  ours = { StringEquals = { "aws:ResourceAccount" = local.account } }
+
   logs_arn = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/ecs/${var.name}"
 
   # Secrets Manager puts a hyphen and six characters behind a name: with a star instead, a secret whose name begins alike
@@ -92,16 +95,18 @@ resource "aws_iam_role_policy" "task" {
     Version = "2012-10-17"
     Statement = concat([
       {
-        Sid      = "ListBuckets"
-        Effect   = "Allow"
-        Action   = ["s3:GetBucketLocation", "s3:ListBucket"]
-        Resource = [for bucket in var.bucket_names : "arn:${local.partition}:s3:::${bucket}"]
+        Sid       = "ListBuckets"
+        Effect    = "Allow"
+        Action    = ["s3:GetBucketLocation", "s3:ListBucket"]
+        Resource  = [for bucket in var.bucket_names : "arn:${local.partition}:s3:::${bucket}"]
+        Condition = local.ours
       },
       {
-        Sid      = "UseObjects"
-        Effect   = "Allow"
-        Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-        Resource = [for bucket in var.bucket_names : "arn:${local.partition}:s3:::${bucket}/*"]
+        Sid       = "UseObjects"
+        Effect    = "Allow"
+        Action    = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+        Resource  = [for bucket in var.bucket_names : "arn:${local.partition}:s3:::${bucket}/*"]
+        Condition = local.ours
       },
       {
         Sid       = "UseKeyThroughS3"

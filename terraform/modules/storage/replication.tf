@@ -3,6 +3,10 @@ locals {
   rule_ids    = { for kind in local.data_kinds : kind => "${kind}-to-dr" }
   target_arns = { for kind in local.replicated : kind => "arn:${local.partition}:s3:::${var.replication.targets[kind]}" }
   with_kms    = var.kms_key_arn != null
+
+  # A bucket that was deleted leaves its name to any account, which would then get the records. IfExists: AWS promises the
+  # key for most requests, and does not name those that S3 makes for itself.
+  ours = { StringEqualsIfExists = { "aws:ResourceAccount" = local.account } }
 }
 
 resource "aws_iam_role" "replication" {
@@ -39,23 +43,26 @@ resource "aws_iam_role_policy" "replication" {
     Statement = concat(
       [
         {
-          Sid      = "ReadConfiguration"
-          Effect   = "Allow"
-          Action   = ["s3:GetReplicationConfiguration", "s3:ListBucket"]
-          Resource = [for kind in local.data_kinds : local.arns[kind]]
+          Sid       = "ReadConfiguration"
+          Effect    = "Allow"
+          Action    = ["s3:GetReplicationConfiguration", "s3:ListBucket"]
+          Resource  = [for kind in local.data_kinds : local.arns[kind]]
+          Condition = local.ours
         },
         {
           # Without GetObjectVersionTagging and ReplicateTags, tags stay behind and nobody is told.
-          Sid      = "ReadVersions"
-          Effect   = "Allow"
-          Action   = ["s3:GetObjectVersionAcl", "s3:GetObjectVersionForReplication", "s3:GetObjectVersionTagging"]
-          Resource = [for kind in local.data_kinds : "${local.arns[kind]}/*"]
+          Sid       = "ReadVersions"
+          Effect    = "Allow"
+          Action    = ["s3:GetObjectVersionAcl", "s3:GetObjectVersionForReplication", "s3:GetObjectVersionTagging"]
+          Resource  = [for kind in local.data_kinds : "${local.arns[kind]}/*"]
+          Condition = local.ours
         },
         {
-          Sid      = "WriteReplicas"
-          Effect   = "Allow"
-          Action   = ["s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags"]
-          Resource = [for kind in local.replicated : "${local.target_arns[kind]}/*"]
+          Sid       = "WriteReplicas"
+          Effect    = "Allow"
+          Action    = ["s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags"]
+          Resource  = [for kind in local.replicated : "${local.target_arns[kind]}/*"]
+          Condition = local.ours
         },
       ],
       [for statement in [

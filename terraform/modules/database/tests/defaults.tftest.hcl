@@ -136,6 +136,10 @@ run "parameters" {
     condition     = jsondecode(aws_iam_role.monitoring.assume_role_policy).Statement[0].Principal.Service == "monitoring.rds.amazonaws.com" && aws_db_instance.this.monitoring_role_arn == aws_iam_role.monitoring.arn && aws_iam_role_policy_attachment.monitoring.policy_arn == "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
     error_message = "enhanced monitoring has its role"
   }
+  assert {
+    condition     = jsondecode(aws_iam_role.monitoring.assume_role_policy).Statement[0].Condition == { StringEquals = { "aws:SourceAccount" = "111122223333" }, ArnEquals = { "aws:SourceArn" = "arn:aws:rds:ca-central-1:111122223333:db:berthcare-staging-postgres" } }
+    error_message = "which RDS takes for this instance"
+  }
 }
 
 # aws-behaviour: 33

@@ -22,12 +22,20 @@ run "evenings_and_mornings" {
     error_message = "may stop and start this one"
   }
   assert {
+    condition     = jsondecode(aws_iam_role.scheduler.assume_role_policy).Statement[0].Condition == { StringEquals = { "aws:SourceAccount" = "111122223333", "aws:SourceArn" = "arn:aws:scheduler:ca-central-1:111122223333:schedule-group/default" } }
+    error_message = "for the schedules of this account and group"
+  }
+  assert {
     condition     = length(aws_sfn_state_machine.keeper) == 0 && length(aws_cloudwatch_event_rule.restarted) == 0 && output.keeper_name == null
     error_message = "nobody keeps it stopped"
   }
   assert {
     condition     = aws_sqs_queue.failed.sqs_managed_sse_enabled && [for s in jsondecode(aws_sqs_queue_policy.failed.policy).Statement : s.Sid] == ["EventsThatCouldNotBeDelivered", "DenyWithoutTls"]
     error_message = "failures are kept encrypted, over TLS"
+  }
+  assert {
+    condition     = jsondecode(aws_sqs_queue_policy.failed.policy).Statement[0].Condition == { ArnEquals = { "aws:SourceArn" = "arn:aws:events:ca-central-1:111122223333:rule/berthcare-staging-keep-stopped" } }
+    error_message = "from this rule alone"
   }
 }
 
@@ -56,6 +64,10 @@ run "kept_stopped" {
   assert {
     condition     = jsondecode(aws_iam_role_policy.keeper["this"].policy).Statement[0].Resource == ["arn:aws:rds:ca-central-1:111122223333:db:berthcare-staging-postgres"] && jsondecode(aws_iam_role_policy.keeper_events["this"].policy).Statement[0].Resource == ["arn:aws:states:ca-central-1:111122223333:stateMachine:berthcare-staging-keep-stopped"]
     error_message = "each may do its part"
+  }
+  assert {
+    condition     = jsondecode(aws_iam_role.keeper["this"].assume_role_policy).Statement[0].Condition == { StringEquals = { "aws:SourceAccount" = "111122223333" }, ArnEquals = { "aws:SourceArn" = "arn:aws:states:ca-central-1:111122223333:stateMachine:berthcare-staging-keep-stopped" } } && jsondecode(aws_iam_role.keeper_events["this"].assume_role_policy).Statement[0].Condition == { StringEquals = { "aws:SourceAccount" = "111122223333" }, ArnEquals = { "aws:SourceArn" = "arn:aws:events:ca-central-1:111122223333:rule/berthcare-staging-keep-stopped" } }
+    error_message = "for this state machine, and for this rule"
   }
   assert {
     condition     = aws_cloudwatch_log_group.keeper["this"].kms_key_id == var.kms_key_arn && aws_sfn_state_machine.keeper["this"].logging_configuration[0].level == "ALL"

@@ -104,6 +104,10 @@ run "roles" {
     error_message = "the application cannot remove versions"
   }
   assert {
+    condition     = [for s in jsondecode(aws_iam_role_policy.task.policy).Statement : s.Condition.StringEquals["aws:ResourceAccount"] if anytrue([for action in s.Action : startswith(action, "s3:")])] == ["111122223333", "111122223333"]
+    error_message = "and writes to no bucket that another account has under the name"
+  }
+  assert {
     condition     = jsondecode(aws_iam_role_policy.task.policy).Statement[2].Condition.StringEquals["kms:ViaService"] == "s3.ca-central-1.amazonaws.com"
     error_message = "the key through S3 only"
   }

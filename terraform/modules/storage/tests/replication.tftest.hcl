@@ -70,6 +70,10 @@ run "role_with_keys" {
     error_message = "it writes to the targets"
   }
   assert {
+    condition     = { for s in jsondecode(aws_iam_role_policy.replication[0].policy).Statement : s.Sid => s.Condition.StringEqualsIfExists["aws:ResourceAccount"] if anytrue([for action in s.Action : startswith(action, "s3:")]) } == { ReadConfiguration = "111122223333", ReadVersions = "111122223333", WriteReplicas = "111122223333" }
+    error_message = "as long as they are ours: a name that was given up may be taken by another account"
+  }
+  assert {
     condition     = alltrue([for configuration in aws_s3_bucket_replication_configuration.this : configuration.rule[0].source_selection_criteria[0].sse_kms_encrypted_objects[0].status == "Enabled" && configuration.rule[0].destination[0].encryption_configuration[0].replica_kms_key_id == var.replication.kms_key_arn])
     error_message = "encrypted objects are selected, and encrypted again"
   }

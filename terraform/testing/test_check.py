@@ -1,0 +1,58 @@
+"""The rules for policies are themselves checked: check.py runs this in its step `rules`."""
+
+import json
+import unittest
+
+import check
+
+
+def allow(**more):
+    return {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::b/*"], **more}
+
+
+class Statements(unittest.TestCase):
+    def told(self, statement, of_identity=True):
+        return "; ".join(check.flaws(statement, of_identity))
+
+    def test_a_narrow_statement_is_fine(self):
+        self.assertEqual(self.told(allow()), "")
+        held = {"StringEquals": {"aws:SourceAccount": "1"}}
+        self.assertEqual(self.told(allow(Principal={"Service": "events.amazonaws.com"}, Condition=held), False), "")
+        self.assertEqual(self.told({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}, False), "")
+
+    def test_everybody_and_services_of_any_account_are_told(self):
+        for principal in ("*", {"AWS": "*"}, {"AWS": ["*"]}):
+            self.assertIn("everybody", self.told(allow(Principal=principal), False), principal)
+        self.assertIn("any account", self.told(allow(Principal={"Service": "sns.amazonaws.com"}), False))
+
+    def test_width_is_told(self):
+        self.assertIn("every resource", self.told(allow(Resource="*")))
+        self.assertEqual(self.told(allow(Resource=["*"], Sid="Look")), "")
+        for action in ("*", "s3:*"):
+            self.assertIn("allows", self.told(allow(Action=action)), action)
+        for key in ("NotAction", "NotResource", "NotPrincipal"):
+            self.assertIn(key, self.told(allow(**{key: "x"})))
+
+    def test_grants_are_for_services_of_aws_through_one(self):
+        grant = allow(Action=["kms:CreateGrant"], Condition={"Bool": {"kms:GrantIsForAWSResource": "true"}})
+        self.assertIn("grants", self.told(grant))
+        grant["Condition"]["StringEquals"] = {"kms:ViaService": "rds.ca-central-1.amazonaws.com"}
+        self.assertEqual(self.told(grant), "")
+
+    def test_a_plan_is_looked_through(self):
+        def plan(statement, shown="nothing"):
+            policy = {"type": "aws_sqs_queue_policy", "address": "queue", "mode": "managed", "values": {"policy": json.dumps({"Statement": [statement] * 20})}}
+            token = {"type": "random_password", "address": "token", "mode": "managed", "values": {"result": "hunter2"}}
+            return {"planned_values": {"root_module": {"resources": [policy, token]}, "outputs": {"x": {"value": {"in": shown}}}}}
+
+        check.permissions(plan(allow()))
+        for wrong in (plan(allow(Principal="*")), plan(allow(), "a hunter2 z")):
+            with self.assertRaises(check.Failed):
+                check.permissions(wrong)
+        # A plan without policies was not read.
+        with self.assertRaises(check.Failed):
+            check.permissions({"planned_values": {"root_module": {}, "outputs": {}}})
+
+
+if __name__ == "__main__":
+    unittest.main()
