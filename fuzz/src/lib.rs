@@ -4,6 +4,7 @@
 //! must agree. cargo-fuzz runs each of [`TARGETS`] with coverage for as long as one likes; the tests of this crate run
 //! them on the kept corpus and on mutations of it.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use dr::objects::{ListingReader, ManifestUrl, S3Location};
@@ -11,6 +12,7 @@ use evidence::drift::{Drift, Rules};
 use evidence::{Capture, Outputs, Redactor};
 use jiff::civil::{Date, date};
 use settings::{Region, Settings, parse_duration};
+use tempfile::TempDir;
 use terraform::{All, Document, Event, StateFile};
 
 const TODAY: Date = date(2026, 11, 22);
@@ -37,6 +39,14 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "events",
         run: events,
+    },
+    Target {
+        name: "inventory",
+        run: inventory,
+    },
+    Target {
+        name: "journal",
+        run: journal,
     },
     Target {
         name: "listing",
@@ -119,6 +129,19 @@ pub fn events(bytes: &[u8]) {
             diagnostic.lock();
             diagnostic.fixed_words();
         }
+    }
+}
+
+/// An S3 Inventory: the manifest's schema and a file of rows.
+pub fn inventory(bytes: &[u8]) {
+    dr::objects::fuzz::inventory(bytes);
+}
+
+/// The journal of a run.
+pub fn journal(bytes: &[u8]) {
+    static CHANGES: LazyLock<Option<TempDir>> = LazyLock::new(|| tempfile::tempdir().ok());
+    if let Some(changes) = &*CHANGES {
+        dr::objects::fuzz::journal(bytes, changes.path());
     }
 }
 

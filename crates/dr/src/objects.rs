@@ -17,6 +17,8 @@ mod digest;
 mod entry;
 mod examine;
 mod execute;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod guard;
 mod intercept;
 mod inventory;

@@ -27,6 +27,8 @@ mod covers;
 mod manifest;
 mod rows;
 
+#[cfg(feature = "fuzz")]
+pub(super) use rows::read_any;
 use rows::{Row, Rows};
 
 /// URL of an inventory: `s3://BUCKET/…/manifest.json`.

@@ -22,6 +22,8 @@ mod open_uploads;
 mod replay;
 
 pub(super) use open_uploads::{note_aborted, open_uploads};
+#[cfg(feature = "fuzz")]
+pub(super) use replay::read_any;
 pub(super) use replay::{Change, Outcome};
 pub use replay::{JournalSource, ReplayedJob, ReplayedRun, replay};
 

@@ -228,6 +228,26 @@ fn unpack(
     }
 }
 
+/// Reads a schema and rows, wherever they come from.
+#[cfg(feature = "fuzz")]
+pub(in super::super) fn read_any(bytes: &[u8]) {
+    let schema = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(bytes.len());
+    let (schema, rows) = bytes.split_at(schema);
+    let Ok(columns) = super::manifest::columns(&String::from_utf8_lossy(schema)) else {
+        return;
+    };
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(rows);
+    for record in reader.records().map_while(Result::ok) {
+        let _ = row(&record, "photos", &columns);
+    }
+}
+
 /// Reads a row; `None` for what is not a current object of the tree.
 pub(super) fn row(
     record: &csv::StringRecord,

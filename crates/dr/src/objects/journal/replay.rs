@@ -264,6 +264,20 @@ impl Collector {
     }
 }
 
+/// Reads a journal, wherever it comes from.
+#[cfg(feature = "fuzz")]
+pub(in super::super) fn read_any(bytes: &[u8], directory: &Path) {
+    let Ok(mut collector) = Collector::new(directory.join("changes.jsonl")) else {
+        return;
+    };
+    let mut text = Text::new("any".to_owned(), false);
+    let mut pieces = bytes.chunks(512);
+    let fed = pieces.try_for_each(|piece| collector.feed(&mut text, piece));
+    if fed.and_then(|()| collector.end(&mut text)).is_ok() {
+        let _ = collector.finish();
+    }
+}
+
 /// A journal, or an object of it, on its way to lines.
 struct Text {
     /// File or key.
