@@ -26,6 +26,7 @@ from datetime import datetime, timezone
 from synthetic import Synthetic
 
 KEY, SECRET, REGION = "GK" + "0123456789abcdef01234567", "0123456789abcdef" * 4, "us-east-1"
+OWNERS = ["--from-owner", "000000000000", "--to-owner", "000000000000"]
 
 
 def port():
@@ -171,7 +172,8 @@ def tools(garage, folder, ours):
         f.write(f"[g]\ntype = s3\nprovider = Other\naccess_key_id = {KEY}\nsecret_access_key = {SECRET}\n"
                 f"endpoint = {garage.endpoint}\nregion = {REGION}\nforce_path_style = true\n")
     aws = dict(env, AWS_ENDPOINT_URL=garage.endpoint)
-    pair = ["--from-region", "us-east-1", "--to-region", "us-east-1"]
+    # No STS says whose the buckets are.
+    pair = ["--from-region", "us-east-1", "--to-region", "us-east-1", *OWNERS]
 
     def dr(what, a, b):
         more = ["--yes", "--overwrite-unversioned"] if what == "sync" else []
@@ -282,7 +284,7 @@ def memory(ours, counts, runs):
         for (what, (command, other)), layout in itertools.product(kinds.items(), ["flat", "nested"]):
             for count in counts:
                 full = [ours, *command, "--from", f"s3://{layout}-{count}", "--to", f"s3://{layout}-{count}{other}",
-                        "--from-region", REGION, "--to-region", REGION]
+                        "--from-region", REGION, "--to-region", REGION, *OWNERS]
                 results = [measure(full, dict(env, DR_REPLICATE_RUNS=folder)) for _ in range(runs)]
                 # The highest peak, not the best: memory that is flat only now and then is not flat.
                 wall, cpu, peak = min(r[0] for r in results), min(r[1] for r in results), max(r[2] for r in results)
