@@ -48,6 +48,9 @@ pub enum Command {
     Locks,
     /// Release one lock by its ID
     Unlock(UnlockArgs),
+    /// Make right what Terraform refuses to read
+    #[command(subcommand)]
+    Repair(RepairCommand),
     /// Print a completion script
     Completion(CompletionArgs),
 }
@@ -110,6 +113,26 @@ pub struct IntegrityArgs {
     /// Only this state: the key of its object, such as env:/prod/net/terraform.tfstate
     #[arg(long, value_name = "KEY")]
     pub state: Option<String>,
+}
+
+/// What `repair` takes.
+#[derive(Debug, Subcommand)]
+pub enum RepairCommand {
+    /// Write the digest row of the state that is there
+    Digest(RepairDigestArgs),
+}
+
+/// What `repair digest` takes.
+#[derive(Debug, Args)]
+pub struct RepairDigestArgs {
+    /// The key of the state's object, as `integrity` shows it
+    pub state: String,
+    /// The region whose row is written
+    #[arg(long, value_enum, default_value = "primary")]
+    pub side: SideArg,
+    /// Show what would be written, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// What `unlock` takes.

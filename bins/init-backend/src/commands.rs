@@ -3,6 +3,7 @@ mod integrity;
 mod locks;
 mod plan;
 mod render;
+mod repair;
 mod status;
 mod verify;
 
@@ -13,6 +14,7 @@ use report::{Document, Report};
 use serde::Serialize;
 use state_backend::{Backend, Canary, CanaryError, CanaryOptions};
 
+use crate::args::RepairCommand;
 use crate::{Cli, Command};
 
 pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
@@ -26,6 +28,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Integrity(args) => integrity::run(&global, &args).await,
         Command::Locks => locks::list(&global).await,
         Command::Unlock(args) => locks::release(&global, &args).await,
+        Command::Repair(RepairCommand::Digest(args)) => repair::digest(&global, &args).await,
         Command::Completion(args) => {
             cli::print_completion::<Cli>(&args);
             Ok(Exit::Fine)

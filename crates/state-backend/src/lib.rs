@@ -21,6 +21,7 @@ mod plan;
 mod policy;
 mod problem;
 mod render;
+mod repair;
 mod role;
 mod spec;
 mod status;
@@ -42,6 +43,7 @@ pub use plan::{
 };
 pub use problem::{Observation, Problem};
 pub use render::BackendFile;
+pub use repair::{DigestRepair, RepairError};
 pub use spec::{Aspect, Facet, Kind, RULE_ID, Resource, Side, SideName, Spec};
 pub use status::{SideStatus, Status};
 pub use wanted::wanted;

@@ -1,5 +1,7 @@
 //! Every state of the buckets, as the program shows them.
 
+use aws_sdk_dynamodb::types::AttributeValue;
+
 use crate::stage::{DR, PRIMARY, Stage};
 
 const STATES: usize = 300;
@@ -75,5 +77,81 @@ async fn every_state_is_read_once_on_each_side_and_the_worst_comes_first() {
         none.stderr().contains("neither region has it"),
         "{}",
         none.stderr()
+    );
+}
+
+async fn digest(stage: &Stage, region: &str, side: (&str, &str), key: &str, md5: &str) {
+    let (bucket, table) = side;
+    let row = format!("{bucket}/{key}-md5");
+    let put = stage.clients(region).await.dynamodb;
+    let put = put.put_item().table_name(table);
+    let put = put.item("LockID", AttributeValue::S(row));
+    let put = put.item("Digest", AttributeValue::S(md5.to_owned()));
+    put.send().await.expect("the row is written");
+}
+
+// aws-behaviour: 46
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_digest_row_is_made_that_of_the_state_and_only_while_nobody_writes() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let key = "env:/prod/net/terraform.tfstate";
+    put(&stage, DR, "berthcare-terraform-state-dr", key, state(3)).await;
+    let side = (
+        "berthcare-terraform-state-dr",
+        "berthcare-terraform-locks-dr",
+    );
+    digest(&stage, DR, side, key, "0123").await;
+    let repair = ["repair", "digest", key, "--side", "dr"];
+
+    let lock = format!("{key}.tflock");
+    put(&stage, DR, side.0, &lock, b"{}".to_vec()).await;
+    let locked = stage
+        .run(&[&repair[..], &["--yes"]].concat())
+        .await
+        .exits(4);
+    assert!(locked.stderr().contains("is locked"), "{}", locked.stderr());
+    let unlock = ["unlock", "--place", &lock, "--side", "dr", "--yes"];
+    stage.run(&unlock).await.exits(0);
+
+    let planned = stage
+        .run(&[&repair[..], &["--dry-run"]].concat())
+        .await
+        .exits(0);
+    assert!(
+        planned.stdout().contains("0123 becomes"),
+        "{}",
+        planned.stdout()
+    );
+    stage.run(&["integrity", "--state", key]).await.exits(1);
+    stage
+        .run(&[&repair[..], &["--yes"]].concat())
+        .await
+        .exits(0);
+    let found = stage
+        .run(&["integrity", "--state", key, "--output", "json"])
+        .await;
+    let copy = found.exits(1).json()["states"][0]["copies"][1].clone();
+    assert_eq!(copy["digest"], "matches");
+    // Again: nothing to do.
+    stage
+        .run(&[&repair[..], &["--yes"]].concat())
+        .await
+        .exits(0);
+
+    // A row is left of a state that is gone: Terraform would begin with an empty one.
+    let s3 = stage.clients(DR).await.s3;
+    let gone = s3.delete_object().bucket(side.0).key(key);
+    gone.send().await.expect("deleted");
+    let refused = stage
+        .run(&[&repair[..], &["--yes"]].concat())
+        .await
+        .exits(4);
+    assert!(
+        refused.stderr().contains("can be brought back"),
+        "{}",
+        refused.stderr()
     );
 }

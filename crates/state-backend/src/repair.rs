@@ -1,0 +1,241 @@
+//! Digest rows made to agree with the states again, so that Terraform reads them.
+
+use aws_env::{Error, ErrorClass, RegionClients};
+use aws_sdk_dynamodb::types::AttributeValue;
+use report::{Document, Report};
+use serde::Serialize;
+use settings::TableName;
+
+use crate::backend::Backend;
+use crate::inventory::{Digest, Presence, StateId};
+use crate::lock::{DIGEST_SUFFIX, Lock};
+use crate::problem::Problem;
+use crate::spec::{Side, SideName};
+use crate::table::LOCK_ID;
+
+/// A digest row that is to be written.
+#[derive(Debug, Clone, Serialize)]
+pub struct DigestRepair {
+    /// Which state.
+    pub state: StateId,
+    /// On which side.
+    pub side: SideName,
+    /// The lock table.
+    pub table: String,
+    /// The row's `LockID`.
+    pub row: String,
+    /// What it says now; null when there is no row.
+    pub was: Option<String>,
+    /// The MD5 of the state that is there.
+    pub becomes: String,
+    /// The serial of that state.
+    pub serial: u64,
+}
+
+/// Why a digest row is not written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepairError {
+    /// The settings have no such side.
+    #[error("the settings have no {side} side")]
+    NoSide {
+        /// The side that was asked for.
+        side: SideName,
+    },
+    /// DynamoDB does not lock on this side, so that there are no rows.
+    #[error("no lock table is used on the {side} side")]
+    NoTable {
+        /// The side.
+        side: SideName,
+    },
+    /// The row is right.
+    #[error("the digest row of {state} is that of its state already")]
+    Matches {
+        /// The state.
+        state: StateId,
+    },
+    /// There is no state that a row could be of. Without one, Terraform would begin with an empty state.
+    #[error("there is no state {state} on the {side} side; {bring_back}")]
+    NoState {
+        /// The state.
+        state: StateId,
+        /// The side.
+        side: SideName,
+        /// The version that could be brought back, if there is one.
+        bring_back: String,
+    },
+    /// The object is no state.
+    #[error("the object {state} is no state that Terraform reads: {why}")]
+    Unreadable {
+        /// The state.
+        state: StateId,
+        /// Why not.
+        why: String,
+    },
+    /// Somebody may be writing it: the row is then the old state's until the write is done.
+    #[error("the state {state} is locked, at {place}")]
+    Locked {
+        /// The state.
+        state: StateId,
+        /// The row's `LockID`, or the object's key.
+        place: String,
+    },
+    /// The row or the state changed after it was looked at.
+    #[error("the digest row of {state} has changed since it was looked at")]
+    Changed {
+        /// The state.
+        state: StateId,
+    },
+    /// Something that has to be known first is not.
+    #[error("{0}")]
+    Unknown(Problem),
+    /// AWS was asked and did not do it.
+    #[error(transparent)]
+    Call(#[from] Error),
+}
+
+impl Backend {
+    /// Looks whether the digest row of a state can be made that of the state that is there.
+    ///
+    /// # Errors
+    /// When it is right already, there is nothing that it could be of, or the state is locked or not known.
+    pub async fn plan_digest_repair(
+        &self,
+        side: SideName,
+        state: &StateId,
+    ) -> Result<DigestRepair, RepairError> {
+        let of_side = self.spec().side(side).ok_or(RepairError::NoSide { side })?;
+        if let Some(problem) = self.lost(side) {
+            return Err(RepairError::Unknown(problem.clone()));
+        }
+        let table = of_side.table.as_ref();
+        let table = table.ok_or(RepairError::NoTable { side })?;
+        let locks = self.locks(side).await;
+        let object = state.object();
+        let state = state.clone();
+        // A copy that replication brought is the lock of a run on the other side, which writes there.
+        let held = |lock: &&Lock| !lock.is_replica && lock.state() == object;
+        if let Some(lock) = locks.held.iter().find(held) {
+            let place = lock.place.clone();
+            return Err(RepairError::Locked { state, place });
+        }
+        if let Some(unknown) = locks.unknown.into_iter().next() {
+            return Err(RepairError::Unknown(unknown.problem));
+        }
+        let found = self.state(side, &state).await;
+        let found = found.ok_or(RepairError::NoSide { side })?;
+        let nothing = |bring_back| RepairError::NoState {
+            state: state.clone(),
+            side,
+            bring_back,
+        };
+        let copy = match found.found {
+            Presence::Present(copy) => copy,
+            Presence::Deleted(last) => {
+                let version = last.version;
+                return Err(nothing(format!(
+                    "its version {version} can be brought back"
+                )));
+            }
+            Presence::Absent => return Err(nothing("and no version of it".to_owned())),
+            Presence::Unknown { problem } => return Err(RepairError::Unknown(problem)),
+        };
+        if found.digest == Digest::Matches {
+            return Err(RepairError::Matches { state });
+        }
+        let (serial, becomes) = match (copy.content, copy.md5) {
+            (Ok(content), Some(md5)) => (content.serial(), md5),
+            (Err(why), _) => return Err(RepairError::Unreadable { state, why }),
+            (_, None) => {
+                let why = "it was not read".to_owned();
+                return Err(RepairError::Unreadable { state, why });
+            }
+        };
+        let row = format!("{}/{object}{DIGEST_SUFFIX}", of_side.bucket);
+        let was = read_row(self.clients(side), table, &row).await?;
+        Ok(DigestRepair {
+            state,
+            side,
+            table: table.to_string(),
+            row,
+            was,
+            becomes,
+            serial,
+        })
+    }
+
+    /// Writes the row, if it still is as it was when it was planned.
+    ///
+    /// # Errors
+    /// When it has changed meanwhile, or DynamoDB cannot be asked.
+    pub async fn repair_digest(&self, repair: &DigestRepair) -> Result<(), RepairError> {
+        let side = repair.side;
+        let of_side: &Side = self.spec().side(side).ok_or(RepairError::NoSide { side })?;
+        let table = of_side.table.as_ref();
+        let table = table.ok_or(RepairError::NoTable { side })?;
+        let clients = self.clients(side);
+        let call = clients.call("DynamoDB", "PutItem", format!("{table} {}", repair.row));
+        let put = clients
+            .dynamodb
+            .put_item()
+            .table_name(table.as_str())
+            .item(LOCK_ID, AttributeValue::S(repair.row.clone()))
+            .item("Digest", AttributeValue::S(repair.becomes.clone()));
+        let put = match &repair.was {
+            // What was written here already, in an attempt whose answer was lost, is what is wanted.
+            Some(was) => put
+                .condition_expression("Digest IN (:was, :becomes)")
+                .expression_attribute_values(":was", AttributeValue::S(was.clone()))
+                .expression_attribute_values(":becomes", AttributeValue::S(repair.becomes.clone())),
+            None => put
+                .condition_expression("attribute_not_exists(LockID) OR Digest = :becomes")
+                .expression_attribute_values(":becomes", AttributeValue::S(repair.becomes.clone())),
+        };
+        let written = put.send().await.map_err(|error| call.failed(error));
+        tracing::info!(
+            region = %clients.region,
+            resource = repair.row,
+            step = "write digest row",
+            outcome = if written.is_ok() { "done" } else { "failed" },
+            "applied"
+        );
+        match written {
+            Ok(_) => Ok(()),
+            Err(error) if error.class == ErrorClass::Conflict => Err(RepairError::Changed {
+                state: repair.state.clone(),
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+async fn read_row(
+    clients: &RegionClients,
+    table: &TableName,
+    row: &str,
+) -> Result<Option<String>, Error> {
+    let call = clients.call("DynamoDB", "GetItem", format!("{table} {row}"));
+    let get = clients.dynamodb.get_item().table_name(table.as_str());
+    let get = get.key(LOCK_ID, AttributeValue::S(row.to_owned()));
+    let answer = get.consistent_read(true).send().await;
+    let item = answer.map_err(|error| call.failed(error))?.item;
+    let digest = item
+        .as_ref()
+        .and_then(|item| item.get("Digest")?.as_s().ok());
+    Ok(digest.cloned())
+}
+
+impl Report for DigestRepair {
+    const KIND: &'static str = "digest-repair";
+
+    fn document(&self) -> Document {
+        Document::new().text(format!(
+            "{} of the table {}: {} becomes {}, the MD5 of serial {}.",
+            self.row,
+            self.table,
+            self.was.as_deref().unwrap_or("no row"),
+            self.becomes,
+            self.serial,
+        ))
+    }
+}
