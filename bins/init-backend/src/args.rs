@@ -48,6 +48,8 @@ pub enum Command {
     Locks,
     /// Release one lock by its ID
     Unlock(UnlockArgs),
+    /// Bring back an earlier version of a state
+    Restore(RestoreArgs),
     /// Make right what Terraform refuses to read
     #[command(subcommand)]
     Repair(RepairCommand),
@@ -113,6 +115,22 @@ pub struct IntegrityArgs {
     /// Only this state: the key of its object, such as env:/prod/net/terraform.tfstate
     #[arg(long, value_name = "KEY")]
     pub state: Option<String>,
+}
+
+/// What `restore` takes.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The key of the state's object, as `integrity` shows it
+    pub state: String,
+    /// The version of that object
+    #[arg(long, value_name = "VERSION")]
+    pub version: String,
+    /// The region in which it is brought back
+    #[arg(long, value_enum, default_value = "primary")]
+    pub side: SideArg,
+    /// Show what would be brought back, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// What `repair` takes.

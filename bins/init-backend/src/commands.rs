@@ -4,6 +4,7 @@ mod locks;
 mod plan;
 mod render;
 mod repair;
+mod restore;
 mod status;
 mod verify;
 
@@ -28,6 +29,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Integrity(args) => integrity::run(&global, &args).await,
         Command::Locks => locks::list(&global).await,
         Command::Unlock(args) => locks::release(&global, &args).await,
+        Command::Restore(args) => restore::run(&global, &args).await,
         Command::Repair(RepairCommand::Digest(args)) => repair::digest(&global, &args).await,
         Command::Completion(args) => {
             cli::print_completion::<Cli>(&args);

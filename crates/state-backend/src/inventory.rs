@@ -1,7 +1,7 @@
 //! Every state of the bucket, on both sides, and how the copies stand to each other.
 
 mod id;
-mod read;
+pub(crate) mod read;
 mod relation;
 
 use std::collections::BTreeSet;
@@ -44,6 +44,9 @@ pub enum Digest {
 pub struct StateObject {
     /// The object's version. A replica has that of the object it was made of.
     pub version: Option<String>,
+    /// What a conditional write compares with.
+    #[serde(skip)]
+    pub(crate) etag: Option<String>,
     /// When S3 wrote it here.
     pub modified: Option<Timestamp>,
     /// Whether replication wrote it.

@@ -22,6 +22,7 @@ mod policy;
 mod problem;
 mod render;
 mod repair;
+mod restore;
 mod role;
 mod spec;
 mod status;
@@ -44,6 +45,7 @@ pub use plan::{
 pub use problem::{Observation, Problem};
 pub use render::BackendFile;
 pub use repair::{DigestRepair, RepairError};
+pub use restore::StateRestore;
 pub use spec::{Aspect, Facet, Kind, RULE_ID, Resource, Side, SideName, Spec};
 pub use status::{SideStatus, Status};
 pub use wanted::wanted;

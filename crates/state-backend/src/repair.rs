@@ -80,8 +80,24 @@ pub enum RepairError {
         /// The row's `LockID`, or the object's key.
         place: String,
     },
+    /// There is no such version.
+    #[error("{state} has no version {version} on the {side} side")]
+    NoVersion {
+        /// The state.
+        state: StateId,
+        /// The side.
+        side: SideName,
+        /// The version that was asked for.
+        version: String,
+    },
+    /// The version that is asked for is what is there.
+    #[error("{state} has the content of that version already")]
+    Current {
+        /// The state.
+        state: StateId,
+    },
     /// The row or the state changed after it was looked at.
-    #[error("the digest row of {state} has changed since it was looked at")]
+    #[error("{state} has changed since it was looked at")]
     Changed {
         /// The state.
         state: StateId,
@@ -104,24 +120,10 @@ impl Backend {
         side: SideName,
         state: &StateId,
     ) -> Result<DigestRepair, RepairError> {
-        let of_side = self.spec().side(side).ok_or(RepairError::NoSide { side })?;
-        if let Some(problem) = self.lost(side) {
-            return Err(RepairError::Unknown(problem.clone()));
-        }
+        let of_side = self.unlocked(side, state).await?;
         let table = of_side.table.as_ref();
         let table = table.ok_or(RepairError::NoTable { side })?;
-        let locks = self.locks(side).await;
-        let object = state.object();
-        let state = state.clone();
-        // A copy that replication brought is the lock of a run on the other side, which writes there.
-        let held = |lock: &&Lock| !lock.is_replica && lock.state() == object;
-        if let Some(lock) = locks.held.iter().find(held) {
-            let place = lock.place.clone();
-            return Err(RepairError::Locked { state, place });
-        }
-        if let Some(unknown) = locks.unknown.into_iter().next() {
-            return Err(RepairError::Unknown(unknown.problem));
-        }
+        let (object, state) = (state.object(), state.clone());
         let found = self.state(side, &state).await;
         let found = found.ok_or(RepairError::NoSide { side })?;
         let nothing = |bring_back| RepairError::NoState {
@@ -162,6 +164,32 @@ impl Backend {
             becomes,
             serial,
         })
+    }
+
+    /// The side, when it answers and nobody there holds a lock of the state.
+    pub(crate) async fn unlocked(
+        &self,
+        side: SideName,
+        state: &StateId,
+    ) -> Result<&Side, RepairError> {
+        let of_side = self.spec().side(side).ok_or(RepairError::NoSide { side })?;
+        if let Some(problem) = self.lost(side) {
+            return Err(RepairError::Unknown(problem.clone()));
+        }
+        let locks = self.locks(side).await;
+        let object = state.object();
+        // A copy that replication brought is the lock of a run on the other side, which writes there.
+        let held = |lock: &&Lock| !lock.is_replica && lock.state() == object;
+        if let Some(lock) = locks.held.iter().find(held) {
+            return Err(RepairError::Locked {
+                state: state.clone(),
+                place: lock.place.clone(),
+            });
+        }
+        match locks.unknown.into_iter().next() {
+            Some(unknown) => Err(RepairError::Unknown(unknown.problem)),
+            None => Ok(of_side),
+        }
     }
 
     /// Writes the row, if it still is as it was when it was planned.

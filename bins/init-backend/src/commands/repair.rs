@@ -56,11 +56,15 @@ pub(crate) async fn digest(global: &GlobalArgs, args: &RepairDigestArgs) -> Resu
     Ok(Exit::Fine)
 }
 
-fn not_repaired(error: RepairError) -> Failure {
+pub(crate) fn not_repaired(error: RepairError) -> Failure {
     let (exit, hint) = match &error {
         RepairError::NoSide { .. } | RepairError::NoTable { .. } => (
             Exit::Usage,
             "`init-backend status` shows both sides and their tables",
+        ),
+        RepairError::NoVersion { .. } => (
+            Exit::Usage,
+            "`aws s3api list-object-versions` lists the versions of an object",
         ),
         RepairError::NoState { .. } => (
             Exit::Refused,
@@ -80,6 +84,6 @@ fn not_repaired(error: RepairError) -> Failure {
         ),
         _ => (Exit::Unchecked, "`init-backend status` shows what answers"),
     };
-    let error = anyhow::Error::new(error).context("failed to repair the digest row");
+    let error = anyhow::Error::new(error).context("failed to make the state right");
     Failure::new(exit, error).hint(hint)
 }

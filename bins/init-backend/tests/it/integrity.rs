@@ -2,6 +2,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use local_aws::{Fault, FaultKind};
+
 use crate::stage::{DR, PRIMARY, Stage};
 
 const STATES: usize = 300;
@@ -154,4 +156,70 @@ async fn a_stale_digest_row_is_made_that_of_the_state_and_only_while_nobody_writ
         "{}",
         refused.stderr()
     );
+}
+
+// aws-behaviour: 45
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_state_and_an_older_one_are_brought_back_with_their_digest_rows() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let (bucket, key) = (
+        "berthcare-terraform-state",
+        "env:/prod/net work/terraform.tfstate",
+    );
+    let s3 = stage.clients(PRIMARY).await.s3;
+    let write = async |serial| {
+        let put = s3.put_object().bucket(bucket).key(key);
+        let put = put
+            .body(state(serial).into())
+            .send()
+            .await
+            .expect("written");
+        put.version_id.expect("versioned")
+    };
+    let (first, second) = (write(1).await, write(2).await);
+    let delete = s3.delete_object().bucket(bucket).key(key);
+    delete.send().await.expect("deleted");
+    let side = (bucket, "berthcare-terraform-locks");
+    digest(&stage, PRIMARY, side, key, "0123").await;
+
+    let deleted = stage.run(&["integrity", "--state", key]).await.exits(1);
+    assert!(deleted.stdout().contains(&second), "{}", deleted.stdout());
+    let back = ["restore", key, "--version", &second];
+    let planned = stage
+        .run(&[&back[..], &["--dry-run"]].concat())
+        .await
+        .exits(0);
+    assert!(
+        planned.stdout().contains("Nothing was changed"),
+        "{}",
+        planned.stdout()
+    );
+    // The first answer is lost after S3 has acted.
+    let lost = Fault::new(FaultKind::ResponseLost)
+        .operation("CopyObject")
+        .times(1);
+    stage.aws.add_fault(lost);
+    stage.run(&[&back[..], &["--yes"]].concat()).await.exits(0);
+    let copy = |found: serde_json::Value| found["states"][0]["copies"][0].clone();
+    let found = stage
+        .run(&["integrity", "--state", key, "--output", "json"])
+        .await
+        .json();
+    assert_eq!(copy(found.clone())["content"]["serial"], 2, "{found:#}");
+    assert_eq!(copy(found)["digest"], "matches");
+    stage.run(&[&back[..], &["--yes"]].concat()).await.exits(0);
+
+    stage
+        .run(&["restore", key, "--version", &first, "--yes"])
+        .await
+        .exits(0);
+    let found = stage
+        .run(&["integrity", "--state", key, "--output", "json"])
+        .await
+        .json();
+    assert_eq!(copy(found.clone())["content"]["serial"], 1);
+    assert_eq!(copy(found)["digest"], "matches");
 }

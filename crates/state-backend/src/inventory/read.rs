@@ -153,7 +153,7 @@ async fn found(clients: &RegionClients, side: &Side, listed: &Listed, object: &s
                 problem: problem.clone(),
             };
         }
-        Ok(there) if there.contains(object) => get(clients, side, object).await,
+        Ok(there) if there.contains(object) => get(clients, side, object, None).await,
         Ok(_) => Ok(None),
     };
     let asked = match asked {
@@ -213,16 +213,17 @@ async fn last_version(
     }))
 }
 
-/// The object; `None` when it is not there.
-async fn get(
+/// The object, or a version of it; `None` when it is not there.
+pub(crate) async fn get(
     clients: &RegionClients,
     side: &Side,
     object: &str,
+    version: Option<&str>,
 ) -> Result<Option<StateObject>, Error> {
     let bucket = side.bucket.as_str();
     let call = || clients.call("S3", "GetObject", format!("{bucket}/{object}"));
-    let answer = clients.s3.get_object().bucket(bucket).key(object).send();
-    let answer = match answer.await {
+    let get = clients.s3.get_object().bucket(bucket).key(object);
+    let answer = match get.set_version_id(version.map(str::to_owned)).send().await {
         Ok(answer) => answer,
         Err(error) => match call().failed(error) {
             error if error.class == ErrorClass::Absent => return Ok(None),
@@ -230,6 +231,7 @@ async fn get(
         },
     };
     let (version, modified) = (answer.version_id, answer.last_modified.and_then(timestamp));
+    let etag = answer.e_tag;
     let is_replica = answer.replication_status == Some(ReplicationStatus::Replica);
     let length = answer
         .content_length
@@ -242,6 +244,7 @@ async fn get(
         body.map_err(|error| Error::unexpected(call(), format!("the body broke off: {error}")))?;
     Ok(Some(StateObject {
         version,
+        etag,
         modified,
         is_replica,
         bytes: body.bytes,
