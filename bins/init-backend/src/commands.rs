@@ -13,7 +13,7 @@ use std::time::Duration;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use report::{Document, Report};
 use serde::Serialize;
-use state_backend::{Backend, Canary, CanaryError, CanaryOptions};
+use state_backend::{Backend, Canary, CanaryError, CanaryOptions, ConnectError};
 
 use crate::args::RepairCommand;
 use crate::{Cli, Command};
@@ -124,5 +124,12 @@ async fn connect(global: &GlobalArgs) -> Result<Backend, Failure> {
         &env.both(settings.regions.primary, settings.regions.dr),
     )
     .await
-    .map_err(|error| Failure::aws("reach AWS", error))
+    .map_err(|error| match error {
+        ConnectError::Call(error) => Failure::aws("reach AWS", error),
+        other => Failure::new(
+            Exit::Refused,
+            anyhow::Error::new(other).context("failed to begin"),
+        )
+        .hint("`AWS_PROFILE` chooses the credentials; `account` in the settings says whose backend it is"),
+    })
 }

@@ -52,6 +52,25 @@ impl SideClients {
     }
 }
 
+/// Why there is no backend to work with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// No region's STS answers, or the credentials are not good in one that does.
+    #[error(transparent)]
+    Call(#[from] Error),
+    /// Everything would be made, or looked for, in somebody else's account.
+    #[error(
+        "the credentials are of account {credentials}, and the settings are for account {settings}"
+    )]
+    OtherAccount {
+        /// The account of the credentials, as STS tells it.
+        credentials: String,
+        /// `account` of the settings.
+        settings: String,
+    },
+}
+
 /// The backend that settings describe, with clients for its regions.
 #[derive(Debug)]
 pub struct Backend {
@@ -66,8 +85,9 @@ impl Backend {
     /// result is unknown. A region is lost when none of its services answers.
     ///
     /// # Errors
-    /// When no region's STS answers, or the credentials are not good in one that does.
-    pub async fn connect(settings: &Settings, regions: &Both) -> Result<Self, Error> {
+    /// When no region's STS answers, the credentials are not good in one that does, or they are of another account than
+    /// the settings name.
+    pub async fn connect(settings: &Settings, regions: &Both) -> Result<Self, ConnectError> {
         let draft = Spec::new(settings, "");
         let primary = regions.primary.clients();
         let dr = draft.dr.as_ref().map(|_| regions.dr.clients());
@@ -84,8 +104,16 @@ impl Backend {
         };
         let (dr, account_of_dr) = dr.unzip();
         let Some(account) = account_of_primary.or(account_of_dr.flatten()) else {
-            return Err(primary.into_silence());
+            return Err(primary.into_silence().into());
         };
+        if let Some(named) = &settings.account
+            && named.as_str() != account
+        {
+            return Err(ConnectError::OtherAccount {
+                credentials: account,
+                settings: named.to_string(),
+            });
+        }
         Ok(Self {
             spec: Spec::new(settings, account),
             primary,

@@ -30,7 +30,7 @@ mod table;
 mod wanted;
 
 pub use apply::{Applied, Step, StepOutcome};
-pub use backend::Backend;
+pub use backend::{Backend, ConnectError};
 pub use canary::{Canary, CanaryError, CanaryOptions};
 pub use health::Health;
 pub use inventory::{

@@ -374,3 +374,18 @@ async fn wrong_usage_is_one_document_too() {
         .await
         .exits(2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_of_another_account_than_the_settings_name_reach_nothing() {
+    let config = format!("account = \"111122223333\"\n{}", EXAMPLE);
+    let Some(stage) = Stage::with(&config).await else {
+        return;
+    };
+    let refused = stage.run(&["apply", "--yes"]).await.exits(4);
+    let told = "the credentials are of account 000000000000, and the settings are for account 111122223333";
+    assert!(refused.stderr().contains(told), "{}", refused.stderr());
+    assert!(stage.mutations().is_empty());
+    let own = format!("account = \"000000000000\"\n{}", EXAMPLE);
+    stage.configure(&own);
+    stage.apply().await.exits(0);
+}

@@ -5,8 +5,8 @@ use report::finding::{Finding, Observation, Unobserved};
 use report::{ShellCommand, escape};
 use serde_json::json;
 use state_backend::{
-    Backend, Digest, Lock, LockKind, Locks, Presence, SideName, SideState, Spec, StateId,
-    StateObject,
+    Backend, ConnectError, Digest, Lock, LockKind, Locks, Presence, SideName, SideState, Spec,
+    StateId, StateObject,
 };
 
 use super::{Context, Diagnosis, unseen};
@@ -47,7 +47,7 @@ pub(super) async fn lock(context: Context<'_>, id: Option<&str>) -> Diagnosis {
                 findings.push(activity(state, &held, seen));
             }
         }
-        Err(error) => findings.push(unseen("lock", "the state", error)),
+        Err(error) => findings.push(unseen("lock", "the state", unreached(error))),
     }
     Diagnosis {
         trouble: "state-lock",
@@ -196,7 +196,7 @@ pub(super) async fn digest(context: Context<'_>) -> Diagnosis {
                 }
             }
         }
-        Err(error) => findings.push(unseen("state-digest", "the state", error)),
+        Err(error) => findings.push(unseen("state-digest", "the state", unreached(error))),
     }
     Diagnosis {
         trouble: "state-digest",
@@ -204,6 +204,13 @@ pub(super) async fn digest(context: Context<'_>) -> Diagnosis {
                   two, or one of them was replaced by hand or by a failover.",
         findings,
         next,
+    }
+}
+
+fn unreached(error: ConnectError) -> Unobserved {
+    match error {
+        ConnectError::Call(error) => error.into(),
+        other => Unobserved::because(other.to_string()),
     }
 }
 
