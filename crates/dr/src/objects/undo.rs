@@ -7,12 +7,16 @@
 //! An undo is a plan that has to be approved, as a sync is. A run that may still write is not undone at all: what
 //! is put back would be overwritten again.
 
+mod decision;
+
 use std::path::Path;
 
 use aws_env::Error;
 use futures::StreamExt as _;
 use report::{Document, Mark, Observer, Report};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use decision::{Found, Step, Work, decide};
 
 use super::batch::{JobControl, JobState, unfinished_jobs};
 use super::bucket::Bucket;
@@ -21,13 +25,13 @@ use super::deletion::{Deleted, Target, delete};
 use super::entry::ETag;
 use super::execute::applied;
 use super::journal::{
-    Action, Change, Intent, Journal, JournalError, JournalSource, Outcome, Record, ReplayedRun, Run,
+    Action, Intent, Journal, JournalError, JournalSource, Record, ReplayedRun, Run,
 };
 use super::location::JOURNAL;
 use super::plan::{Listed, Tally, examples};
 use super::spool::{Spool, SpoolError};
 use super::sync::ApplyOptions;
-use super::versions::{Version, versions};
+use super::versions::versions;
 
 /// Keys that are looked at at once.
 const AT_ONCE: usize = 32;
@@ -190,36 +194,6 @@ pub enum UndoError {
     Spool(#[from] SpoolError),
 }
 
-/// One thing to undo. Keys are whole keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Step {
-    key: String,
-    /// What is there now: what the run left.
-    current: String,
-    work: Work,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Work {
-    /// Take away the delete marker.
-    Revive,
-    /// Copy this version forward.
-    Restore { version: String },
-    /// Put a delete marker on it.
-    Remove { etag: ETag },
-}
-
-impl Work {
-    /// As the log calls it.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Revive => "undo deletion",
-            Self::Restore { .. } => "undo overwriting",
-            Self::Remove { .. } => "undo creation",
-        }
-    }
-}
-
 impl UndoPlan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
@@ -335,98 +309,6 @@ impl Report for Undone {
             .heading("Undone")
             .table(["Objects", "Number"], rows);
         examples(document, "Failed", &self.failed).text(format!("Run {}", self.run))
-    }
-}
-
-enum Found {
-    Step(Step),
-    Nothing,
-    Conflict,
-    Impossible(&'static str),
-}
-
-/// The id of what was written while the bucket kept no versions: the next write of that kind replaces it.
-const NULL: &str = "null";
-
-/// Decides about one change. Pure.
-fn decide(change: &Change, versions: &[Version]) -> Found {
-    let Change { intent, outcome } = change;
-    let current = versions.first().filter(|version| version.latest);
-    let is_before = |version: Option<&Version>| match (version, &intent.before) {
-        (Some(version), Some(before)) => version.id == *before,
-        (None, None) => true,
-        // A key that was created over an old delete marker had no current object before.
-        (Some(version), None) => version.etag.is_none() && intent.action == Action::Create,
-        (None, Some(_)) => false,
-    };
-    if *outcome == Outcome::NotMade {
-        return Found::Nothing;
-    }
-    if intent.before.as_deref() == Some(NULL) && is_before(current) {
-        return decide_unversioned(change, versions);
-    }
-    let kept_before = intent.before.as_ref().is_some_and(|id| id != NULL);
-    if intent.action == Action::Delete && !kept_before && left_null(outcome) {
-        return Found::Impossible(NOT_KEPT);
-    }
-    if is_before(current) {
-        return Found::Nothing;
-    }
-    let Some(current) = current else {
-        return Found::Conflict;
-    };
-    let ours = match outcome {
-        Outcome::Made {
-            after: Some(after), ..
-        } => current.id == *after,
-        Outcome::Made { after: None, .. } => {
-            return Found::Impossible(NOT_KEPT);
-        }
-        // Killed in between: ours when it is what the run meant to write, right on top of what was there.
-        _ => current.etag == intent.etag && is_before(versions.get(1)),
-    };
-    if !ours {
-        return Found::Conflict;
-    }
-    let work = match (intent.action, &intent.before, &current.etag) {
-        (Action::Create, _, Some(etag)) => Work::Remove { etag: etag.clone() },
-        (Action::Delete, _, None) => Work::Revive,
-        (Action::Replace, Some(before), Some(_)) => {
-            if !versions.iter().any(|version| version.id == *before) {
-                return Found::Impossible("the old version is gone");
-            }
-            Work::Restore {
-                version: before.clone(),
-            }
-        }
-        (Action::Replace, None, _) => return Found::Impossible(NOT_KEPT),
-        _ => return Found::Conflict,
-    };
-    Found::Step(Step {
-        key: intent.key.clone(),
-        current: current.id.clone(),
-        work,
-    })
-}
-
-const NOT_KEPT: &str = "the bucket kept no versions";
-
-fn left_null(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Made { after, .. } if after.as_deref() == Some(NULL))
-}
-
-/// Before and now the version is `null`, which need not be the same object.
-fn decide_unversioned(change: &Change, versions: &[Version]) -> Found {
-    let lost = Found::Impossible(NOT_KEPT);
-    let current = versions.first().and_then(|version| version.etag.as_ref());
-    match &change.outcome {
-        outcome if left_null(outcome) => lost,
-        // What the run wrote lies below: somebody has written since, while versions were suspended.
-        Outcome::Made {
-            after: Some(after), ..
-        } if versions.iter().any(|version| version.id == *after) => Found::Conflict,
-        Outcome::Unknown if current == change.intent.etag.as_ref() => lost,
-        _ => Found::Nothing,
     }
 }
 
@@ -634,145 +516,5 @@ async fn perform(
                 .await?;
             Ok((copied.version, copied.etag))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::entry::Modified;
-    use super::*;
-
-    fn change(action: Action, before: Option<&str>, outcome: Outcome) -> Change {
-        Change {
-            intent: Intent {
-                key: "k".to_owned(),
-                action,
-                etag: (action != Action::Delete).then(|| ETag::parse("new")),
-                before: before.map(str::to_owned),
-            },
-            outcome,
-        }
-    }
-
-    fn version(id: &str, etag: Option<&str>, latest: bool) -> Version {
-        Version {
-            id: id.to_owned(),
-            etag: etag.map(ETag::parse),
-            modified: Modified::default(),
-            latest,
-        }
-    }
-
-    fn made(after: &str) -> Outcome {
-        Outcome::Made {
-            after: Some(after.to_owned()),
-            etag: None,
-        }
-    }
-
-    fn work(found: Found) -> Option<Work> {
-        match found {
-            Found::Step(step) => Some(step.work),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn decide_of_a_change_undoes_only_what_the_run_left() {
-        let replaced = change(Action::Replace, Some("v1"), made("v2"));
-        let (v1, v2) = (
-            version("v1", Some("old"), false),
-            version("v2", Some("new"), true),
-        );
-        let restore = Work::Restore {
-            version: "v1".to_owned(),
-        };
-        assert_eq!(
-            work(decide(&replaced, &[v2.clone(), v1.clone()])),
-            Some(restore)
-        );
-        let v3 = version("v3", Some("newer"), true);
-        let older = version("v2", Some("new"), false);
-        assert!(matches!(
-            decide(&replaced, &[v3, older, v1.clone()]),
-            Found::Conflict
-        ));
-        assert!(matches!(decide(&replaced, &[v2]), Found::Impossible(_)));
-        assert!(matches!(decide(&replaced, &[]), Found::Conflict));
-        assert!(matches!(
-            decide(&replaced, &[version("v1", Some("old"), true)]),
-            Found::Nothing
-        ));
-    }
-
-    #[test]
-    fn decide_after_a_kill_tells_its_write_from_anothers() {
-        let replaced = change(Action::Replace, Some("v1"), Outcome::Unknown);
-        let v1 = version("v1", Some("old"), false);
-        let ours = version("v2", Some("new"), true);
-        let theirs = version("v2", Some("other"), true);
-        assert!(work(decide(&replaced, &[ours, v1.clone()])).is_some());
-        assert!(matches!(decide(&replaced, &[theirs, v1]), Found::Conflict));
-        let deleted = change(Action::Delete, Some("v1"), Outcome::Unknown);
-        let v1 = version("v1", Some("old"), false);
-        assert_eq!(
-            work(decide(&deleted, &[version("m", None, true), v1])),
-            Some(Work::Revive)
-        );
-    }
-
-    #[test]
-    fn decide_of_what_was_overwritten_without_versions_is_impossible() {
-        let null = |etag: Option<&str>| version(NULL, etag, true);
-        let replaced = |outcome| change(Action::Replace, Some(NULL), outcome);
-        let found = decide(&replaced(made(NULL)), &[null(Some("new"))]);
-        assert!(matches!(found, Found::Impossible(_)));
-        let deleted = change(Action::Delete, Some(NULL), made(NULL));
-        assert!(matches!(
-            decide(&deleted, &[null(None)]),
-            Found::Impossible(_)
-        ));
-        let deleted = change(Action::Delete, None, made(NULL));
-        assert!(matches!(
-            decide(&deleted, &[null(None)]),
-            Found::Impossible(_)
-        ));
-        // Its old version lies below the marker.
-        let deleted = change(Action::Delete, Some("v1"), made(NULL));
-        let v1 = version("v1", Some("old"), false);
-        assert_eq!(
-            work(decide(&deleted, &[null(None), v1])),
-            Some(Work::Revive)
-        );
-        // Killed in between: only the content tells.
-        let killed = replaced(Outcome::Unknown);
-        let found = decide(&killed, &[null(Some("new"))]);
-        assert!(matches!(found, Found::Impossible(_)));
-        let found = decide(&killed, &[null(Some("old"))]);
-        assert!(matches!(found, Found::Nothing));
-        // Versions were kept then and are suspended now, and somebody has written since.
-        let ours = version("v2", Some("new"), false);
-        let found = decide(&replaced(made("v2")), &[null(Some("theirs")), ours]);
-        assert!(matches!(found, Found::Conflict));
-        // Versions are kept: what was there before them is still there.
-        let (ours, before) = (
-            version("v2", Some("new"), true),
-            version(NULL, Some("old"), false),
-        );
-        assert!(work(decide(&replaced(made("v2")), &[ours, before])).is_some());
-    }
-
-    #[test]
-    fn decide_of_what_was_created_over_a_delete_marker_removes_it() {
-        let created = change(Action::Create, None, made("v2"));
-        let versions = [version("v2", Some("new"), true), version("m", None, false)];
-        assert!(matches!(
-            work(decide(&created, &versions)),
-            Some(Work::Remove { .. })
-        ));
-        assert!(matches!(
-            decide(&created, &[version("m", None, true)]),
-            Found::Nothing
-        ));
     }
 }
