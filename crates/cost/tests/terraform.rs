@@ -43,3 +43,20 @@ fn is_free_or_priced_is_every_type_of_the_tree() {
     let estimate = Estimate::new(&inventory, &Usage::default(), &book, options);
     assert!(estimate.unpriced.is_empty(), "{:?}", estimate.unpriced);
 }
+
+#[test]
+fn estimate_of_a_trail_says_that_its_events_have_no_price() {
+    let plan = json!({"format_version": "1.2", "planned_values": {"root_module": {"resources": [
+        {"address": "aws_cloudtrail.x", "mode": "managed", "type": "aws_cloudtrail", "name": "x"}]}}});
+    let region = "ca-central-1".parse().ok();
+    let inventory = Inventory::from_terraform(plan.to_string().as_bytes(), region, region).unwrap();
+    let book = PriceBook::builtin().unwrap();
+    let options = Options::on(date(2026, 11, 22));
+    let estimate = Estimate::new(&inventory, &Usage::default(), &book, options);
+    let problems: Vec<_> = estimate
+        .problems
+        .iter()
+        .map(|problem| problem.address.as_str())
+        .collect();
+    assert_eq!(problems, ["aws_cloudtrail.x"]);
+}

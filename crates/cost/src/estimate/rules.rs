@@ -81,6 +81,7 @@ fn apply_rule(demand: &mut DemandBuilder<'_>, kind: &str, attributes: &Attribute
             operations::log_group(demand.under(Heading::CloudWatch), attributes);
         }
         "aws_flow_log" => operations::flow_log(demand.under(Heading::CloudWatch), attributes),
+        "aws_cloudtrail" => operations::trail(demand.under(Heading::CloudWatch)),
         "aws_sns_topic" => operations::topic(demand.under(Heading::Messages)),
         "aws_sns_topic_subscription" => {
             operations::subscription(demand.under(Heading::Messages), attributes);

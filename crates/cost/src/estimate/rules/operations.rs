@@ -48,6 +48,14 @@ pub(super) fn secret(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     }
 }
 
+/// The first copy of management events in a region costs nothing; everything else that a trail records is billed by the
+/// event, and how many there are no plan tells: <https://aws.amazon.com/cloudtrail/pricing/>.
+pub(super) fn trail(demand: &mut DemandBuilder<'_>) {
+    demand.problem(
+        "a trail's data events, insights and second copies of management events have no price here",
+    );
+}
+
 pub(super) fn topic(demand: &mut DemandBuilder<'_>) {
     demand.used(Service::Sns, "requests", Unit::Request, "monthly_requests");
 }
