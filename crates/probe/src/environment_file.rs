@@ -34,9 +34,10 @@ pub enum EnvironmentError {
     /// Terraform does not say what has to be in it.
     #[error("find all values: {}", reasons(.0))]
     Missing(Vec<Unobserved>),
-    /// A value that no environment can hold.
-    #[error("write {0}: an environment holds no zero bytes")]
-    ZeroByte(&'static str),
+    /// A value that no host, port, name, ARN or password has, and that would begin a variable of its own for those who
+    /// read the file line by line.
+    #[error("write {0}: its value has a line break or another control character")]
+    ControlCharacter(&'static str),
     /// ECS would show the values to everybody who can read a task definition.
     #[error("write values of secrets for ECS, which takes references")]
     EcsReveals,
@@ -221,13 +222,16 @@ impl EnvironmentFile {
         ];
         variables.extend(parts.buckets.map(|(name, bucket)| (name, plain(bucket))));
         variables.push(("CLOUDFRONT_DOMAIN", plain(parts.cdn)));
-        let zero = |content: &Content| match content {
-            Content::Plain(text) => text.contains('\0'),
+        let controls = |text: &str| text.contains(char::is_control);
+        let refused = |content: &Content| match content {
+            Content::Plain(text) => controls(text),
+            // A password may have a tab or a line break, which its quotation holds.
             Content::Revealed(secret) => secret.reveal().contains('\0'),
-            Content::Reference { .. } | Content::Withheld => false,
+            Content::Reference { arn, .. } => controls(arn),
+            Content::Withheld => false,
         };
-        match variables.iter().find(|(_, content)| zero(content)) {
-            Some((name, _)) => Err(EnvironmentError::ZeroByte(name)),
+        match variables.iter().find(|(_, content)| refused(content)) {
+            Some((name, _)) => Err(EnvironmentError::ControlCharacter(name)),
             None => Ok(Self(variables)),
         }
     }
@@ -449,7 +453,15 @@ mod tests {
         );
         assert!(matches!(
             file,
-            Err(EnvironmentError::ZeroByte("POSTGRES_PASSWORD"))
+            Err(EnvironmentError::ControlCharacter("POSTGRES_PASSWORD"))
+        ));
+        let endpoint = OUTPUTS.replace("db.example", "db.example\\nNODE_OPTIONS=x");
+        assert_ne!(endpoint, OUTPUTS);
+        let outputs = Outputs::parse(endpoint.as_bytes()).unwrap();
+        let file = EnvironmentFile::new(&outputs, "ca-central-1".parse().unwrap(), BUNDLE, None);
+        assert!(matches!(
+            file,
+            Err(EnvironmentError::ControlCharacter("POSTGRES_HOST"))
         ));
     }
 
