@@ -71,9 +71,9 @@ pub enum StateFileError {
 struct Root {
     version: Option<u64>,
     serial: Option<u64>,
-    lineage: Option<String>,
+    lineage: Option<Short>,
     #[serde(default)]
-    terraform_version: String,
+    terraform_version: Short,
     #[serde(default)]
     resources: Vec<Block>,
     // Format 3.
@@ -83,6 +83,26 @@ struct Root {
     encrypted_data: Option<IgnoredAny>,
     // What `terraform show -json` writes.
     format_version: Option<IgnoredAny>,
+}
+
+/// A text that is kept and shown for each state: a lineage is a UUID, a version some digits.
+#[derive(Default, Deserialize)]
+#[serde(try_from = "String")]
+struct Short(String);
+
+impl Short {
+    const MAX_BYTES: usize = 256;
+}
+
+impl TryFrom<String> for Short {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.len() {
+            0..=Self::MAX_BYTES => Ok(Self(text)),
+            bytes => Err(format!("a text of {bytes} bytes")),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -123,6 +143,7 @@ impl StateFile {
         let (Some(serial), Some(lineage)) = (root.serial, root.lineage) else {
             return Err(StateFileError::Neither);
         };
+        let lineage = lineage.0;
         match root.version {
             None if root.encrypted_data.is_some() => Ok(Self::Encrypted { serial, lineage }),
             None => Err(StateFileError::Neither),
@@ -133,7 +154,7 @@ impl StateFile {
                 };
                 Ok(Self::Plain(StateSummary {
                     version,
-                    terraform_version: root.terraform_version,
+                    terraform_version: root.terraform_version.0,
                     serial,
                     lineage,
                     addresses,
@@ -353,6 +374,21 @@ mod tests {
             StateFileError::Json(JsonError::Empty)
         );
         assert_eq!(read("{}").unwrap_err(), StateFileError::Neither);
+    }
+
+    #[test]
+    fn state_file_with_a_lineage_that_is_too_long_to_be_kept_is_none() {
+        for field in ["lineage", "terraform_version"] {
+            let mut state = state();
+            state[field] = "L".repeat(Short::MAX_BYTES).into();
+            assert!(read(&state).is_ok());
+            state[field] = "L".repeat(Short::MAX_BYTES + 1).into();
+            let error = read(&state).unwrap_err();
+            assert!(
+                matches!(error, StateFileError::Json(JsonError::Shape { .. })),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use futures::stream::{StreamExt as _, iter};
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 use terraform::StateFile;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::{Digest, LastVersion, Presence, StateObject};
 use crate::canary;
@@ -22,6 +22,9 @@ use crate::table::LOCK_ID;
 
 /// States that are read at a time: enough to hide the wait for S3, and few enough that large ones fit into memory.
 const AT_ONCE: usize = 16;
+/// MiB of states that are read at a time: a parser may have to hold one text of a state whole.
+static MEMORY: Semaphore = Semaphore::const_new(MEMORY_MIB as usize);
+const MEMORY_MIB: u32 = 64;
 /// Chunks of a state that wait for the parser.
 const CHUNKS: usize = 4;
 
@@ -236,6 +239,11 @@ pub(crate) async fn get(
     let length = answer
         .content_length
         .and_then(|bytes| u64::try_from(bytes).ok());
+    let mib = length.unwrap_or(StateFile::MAX_BYTES) >> 20;
+    let share = u32::try_from(mib).unwrap_or(u32::MAX).saturating_add(1);
+    let share = share.min(MEMORY_MIB);
+    // It is never closed.
+    let _share = MEMORY.acquire_many(share).await.ok();
     let body = match length {
         Some(bytes) if bytes > StateFile::MAX_BYTES => Ok(Body::too_large(bytes)),
         _ => hash_and_parse(answer.body).await,
