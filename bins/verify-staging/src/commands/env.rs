@@ -2,6 +2,7 @@ use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, Secrecy};
 use evidence::Outputs;
 use probe::{EnvironmentFile, EnvironmentFormat, Logins, ProbeClients};
+use report::ShellCommand;
 use report::finding::Unobserved;
 
 use super::terraform;
@@ -62,7 +63,8 @@ fn authorities(args: &EnvArgs) -> Result<&str, Failure> {
                 error.context("no certificates of RDS to know the database by"),
             )
             .hint(format!(
-                "AWS publishes them: curl -o {text} {BUNDLE}; --rds-ca says where they are"
+                "AWS publishes them: {}; --rds-ca says where they are",
+                ShellCommand::new("curl").option("-o", text).word(BUNDLE)
             ))
         })?;
     }
