@@ -23,6 +23,7 @@ use super::salt::Salt;
 use crate::outputs::Outputs;
 
 pub use redacted::{Redact, Redacted};
+use scan::Work;
 pub(crate) use secrets::Secrets;
 use value::{At, Walk};
 
@@ -127,7 +128,8 @@ impl<'a> Redactor<'a> {
     /// Takes note of the secrets of `value`, to find them elsewhere. `marks` is true where terraform marks one.
     pub(crate) fn learn(&mut self, name: &str, value: &Value, marks: &Value) {
         let nothing = Secrets::default();
-        let mut walk = Walk::new(&nothing, &Mark::PLAIN, 0);
+        let work = Work::new();
+        let mut walk = Walk::new(&nothing, &work, &Mark::PLAIN);
         walk.value(At::new("", name), value, marks);
         self.secrets.add(walk.secrets);
     }
@@ -183,7 +185,8 @@ impl<'a> Redactor<'a> {
         marks: &Value,
         hidden: &mut Vec<Hidden>,
     ) -> Redacted<Value> {
-        let mut walk = Walk::new(&self.secrets, &mark, 0);
+        let work = Work::new();
+        let mut walk = Walk::new(&self.secrets, &work, &mark);
         let shown = walk.value(At::new(place, name), value, marks);
         hidden.append(&mut walk.hidden);
         Redacted::new(shown)
@@ -192,12 +195,14 @@ impl<'a> Redactor<'a> {
     /// What is said about outputs, such as the result of a check. Secrets in it leave no fingerprint.
     pub fn sentence(&self, text: &str) -> String {
         let mark = self.mark(SecretMark::Plain);
-        Walk::new(&self.secrets, &mark, 0).text("", "", text)
+        let work = Work::new();
+        Walk::new(&self.secrets, &work, &mark).text("", "", text)
     }
 
     /// Whether a secret is in `text`.
     pub fn has_secret(&self, text: &str) -> bool {
-        let mut walk = Walk::new(&self.secrets, &Mark::PLAIN, 0);
+        let work = Work::new();
+        let mut walk = Walk::new(&self.secrets, &work, &Mark::PLAIN);
         walk.text("", "", text);
         !walk.hidden.is_empty()
     }

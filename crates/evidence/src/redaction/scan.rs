@@ -3,15 +3,38 @@
 mod assignments;
 mod encodings;
 mod tokens;
+mod work;
 
 use std::ops::Range;
 
 use super::secrets::Secrets;
 
 pub(super) use assignments::is_flag_of_secret;
+pub(super) use work::Work;
 
 /// Encodings within encodings are followed so far; what is deeper counts as a secret.
 pub(super) const DEEPEST: usize = 12;
+
+/// How a text is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Search<'a> {
+    /// The secrets of the same document that were recognised elsewhere.
+    pub(super) known: &'a Secrets,
+    /// What may be read.
+    pub(super) work: &'a Work,
+    /// Within how many encodings the text stands.
+    pub(super) depth: usize,
+}
+
+impl Search<'_> {
+    /// Of what stands within an encoding.
+    pub(super) fn deeper(self) -> Self {
+        Self {
+            depth: self.depth + 1,
+            ..self
+        }
+    }
+}
 
 /// A part of a text that is a secret, or an encoded text with secrets in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +52,15 @@ impl Span {
         Self {
             secrets: unquoted(&text[range.clone()]),
             range,
+            known: false,
+        }
+    }
+
+    /// What is a secret because nobody has looked into it.
+    fn unread(range: Range<usize>) -> Self {
+        Self {
+            range,
+            secrets: Vec::new(),
             known: false,
         }
     }
@@ -59,9 +91,12 @@ fn unquoted(written: &str) -> Vec<String> {
     all
 }
 
-/// The secrets in `text`, which is called `name`, in order and apart from one another. `known` are those of the same
-/// document that were recognised elsewhere.
-pub(super) fn spans(name: &str, text: &str, known: &Secrets, depth: usize) -> Vec<Span> {
+/// The secrets in `text`, which is called `name`, in order and apart from one another. All of it counts as one when
+/// there is no work left to look into it.
+pub(super) fn spans(name: &str, text: &str, search: Search<'_>) -> Vec<Span> {
+    if !search.work.read(text.len() + 1) {
+        return vec![Span::unread(0..text.len())];
+    }
     let mut found = Vec::new();
     tokens::private_keys(text, &mut found);
     tokens::logins(text, &mut found);
@@ -71,12 +106,15 @@ pub(super) fn spans(name: &str, text: &str, known: &Secrets, depth: usize) -> Ve
     if !super::names::is_digest(name) {
         tokens::keys(text, &mut found);
     }
-    for range in known.ranges(text) {
+    for range in search.known.ranges(text) {
         let mut span = Span::plain(text, range);
         span.known = true;
         found.push(span);
     }
-    encodings::find(text, known, depth, &mut found);
+    encodings::find(text, search, &mut found);
+    if search.work.is_spent() {
+        found.push(Span::unread(0..text.len()));
+    }
     found.retain(|span| !super::is_marks(&text[span.range.clone()]));
     merged(found)
 }

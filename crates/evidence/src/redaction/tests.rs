@@ -405,6 +405,95 @@ fn names_beside_values_are_seen_in_json_of_any_shape() {
     }
 }
 
+/// Encodings that are each read in two ways, with `within` among them, before brackets that are never closed.
+fn entangled(within: &str, brackets: usize) -> String {
+    format!(
+        "%{}41{}{within}{}{}x",
+        "25".repeat(12),
+        "\\".repeat(64),
+        "[".repeat(brackets),
+        "1".repeat(60)
+    )
+}
+
+/// What is shown of `text`, and how many bytes were read for that.
+fn shown_by_work(text: &str) -> (String, Vec<String>, usize) {
+    let (known, work) = (Secrets::default(), Work::new());
+    let mut walk = Walk::new(&known, &work, &Mark::PLAIN);
+    let shown = walk.text("", "", text);
+    let secrets = std::mem::take(&mut walk.secrets);
+    (shown, secrets, work.done())
+}
+
+#[test]
+fn the_work_on_a_text_has_a_bound_by_its_length() {
+    for (within, brackets) in [
+        ("", 90),
+        ("&DB_PASSWORD=hunter2&", 90),
+        ("{\"db_password\":\"hunter2\"}", 90),
+        ("&DB_PASSWORD=hunter2&", 18_000),
+    ] {
+        let text = entangled(within, brackets);
+        let (shown, _, read) = shown_by_work(&text);
+        // It is gone through, and then once more without its secrets.
+        let bound = 2 * 64 * (text.len() + 1) + (1 << 16);
+        assert!(read <= bound, "{read} bytes for {}", text.len());
+        assert!(!shown.contains("hunter2"), "{within} {brackets}");
+        let redactor = Redactor::for_display(None);
+        assert!(!redactor.has_secret(&shown), "{within} {brackets}");
+    }
+}
+
+#[test]
+fn a_text_that_takes_too_much_work_is_hidden_whole() {
+    let text = entangled("&see=hunter2&", 2_000);
+    let (shown, secrets, _) = shown_by_work(&text);
+    assert_eq!(shown, "{hidden}");
+    assert!(
+        secrets.contains(&text),
+        "it is known where it is seen again"
+    );
+    // Those beside it are shown as ever, and so is a document that holds it as a text.
+    let value = json!({"a": [text, text, text], "b": "plain", "c": "password=hunter2 a"});
+    let seen = json!({"a": ["{hidden}", "{hidden}", "{hidden}"], "b": "plain", "c": "password={hidden} a"});
+    let redactor = Redactor::for_display(None);
+    let mut hidden = Vec::new();
+    let shown = redactor.value("v", "v", &value, &Value::Null, &mut hidden);
+    assert!(
+        *shown == seen,
+        "{} bytes are shown",
+        shown.to_string().len()
+    );
+    assert_eq!(hidden.len(), 2, "{hidden:?}");
+    assert!(hidden[0].why.contains("more encodings"), "{hidden:?}");
+    assert_eq!(self::shown(&value.to_string()), "{hidden}");
+}
+
+#[test]
+fn json_that_is_never_closed_is_read_once() {
+    let text = format!("see {}1 x", "[\"a\",".repeat(100));
+    let (shown, _, read) = shown_by_work(&text);
+    assert_eq!(shown, text);
+    assert!(read < 8 * text.len(), "{read} bytes for {}", text.len());
+}
+
+#[test]
+fn json_within_json_that_is_broken_is_found() {
+    let pair = r#"[["DB_PASS","hunter2"],["A","b"]]"#;
+    for text in [
+        format!("see [ {pair} and"),
+        format!("see [ \"never closed, {pair} and"),
+        format!("see {{ {pair} }}"),
+        format!("see [[{pair}"),
+        format!("see [[\n[{pair},\n é 1]"),
+        format!("see [\"\\u\"{pair}"),
+        format!("see {}{pair}{} x", "[".repeat(200), "]".repeat(200)),
+    ] {
+        let seen = text.replace("hunter2", "{hidden}");
+        assert_eq!(shown(&text), seen);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 

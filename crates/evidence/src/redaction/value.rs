@@ -6,7 +6,7 @@ use super::names::{
     is_beside, is_count, is_harmless, is_name_key, is_telling, is_telling_beneath,
     is_telling_label, is_value_key,
 };
-use super::scan::{self, DEEPEST, Span};
+use super::scan::{self, DEEPEST, Search, Span, Work};
 use super::secrets::Secrets;
 use super::{Hidden, Mark};
 
@@ -17,18 +17,17 @@ const BESIDE: &str = "the name beside it speaks of a secret";
 const LOOKS: &str = "it looks like a secret";
 const ELSEWHERE: &str = "another output's secret is in it";
 const PART: &str = "a secret is in it";
+const UNREAD: &str = "it has more encodings in it than are looked through";
 
 /// A walk through a document.
 pub(super) struct Walk<'a> {
-    /// Secrets of the same document.
-    pub(super) known: &'a Secrets,
+    search: Search<'a>,
     /// What takes the place of a secret.
     pub(super) mark: &'a Mark<'a>,
     /// What was hidden.
     pub(super) hidden: Vec<Hidden>,
     /// The secrets that were hidden.
     pub(super) secrets: Vec<String>,
-    depth: usize,
 }
 
 /// Where a value is.
@@ -42,8 +41,8 @@ pub(super) struct At<'a> {
 }
 
 /// The secrets of a value that stands within a text.
-pub(super) fn secrets_in(value: &Value, known: &Secrets, depth: usize) -> Vec<String> {
-    let mut walk = Walk::new(known, &Mark::PLAIN, depth);
+pub(super) fn secrets_in(value: &Value, search: Search<'_>) -> Vec<String> {
+    let mut walk = Walk::within(search, &Mark::PLAIN);
     walk.value(At::new("", ""), value, &Value::Null);
     walk.secrets
 }
@@ -65,13 +64,22 @@ impl<'a> At<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(known: &'a Secrets, mark: &'a Mark<'a>, depth: usize) -> Self {
-        Self {
+    /// Through a value that stands within nothing. `known` are secrets of the same document.
+    pub(super) fn new(known: &'a Secrets, work: &'a Work, mark: &'a Mark<'a>) -> Self {
+        let search = Search {
             known,
+            work,
+            depth: 0,
+        };
+        Self::within(search, mark)
+    }
+
+    fn within(search: Search<'a>, mark: &'a Mark<'a>) -> Self {
+        Self {
+            search,
             mark,
             hidden: Vec::new(),
             secrets: Vec::new(),
-            depth,
         }
     }
 
@@ -87,7 +95,7 @@ impl<'a> Walk<'a> {
                 if let Some(why) = at.why().filter(|_| !is_count(at.name)) {
                     return self.whole(at.place, value, why);
                 }
-                if !self.known.ranges(&text).is_empty() {
+                if !self.search.known.ranges(&text).is_empty() {
                     return self.whole(at.place, value, ELSEWHERE);
                 }
                 let shown = self.mark.names(&text);
@@ -114,11 +122,29 @@ impl<'a> Walk<'a> {
 
     /// `text` without its secrets; everything else of it stays.
     pub(super) fn text(&mut self, place: &str, name: &str, text: &str) -> String {
+        self.begin(text);
+        let shown = self.looked_through(place, name, text);
+        if self.search.depth == 0 && self.search.work.is_spent() {
+            // It may be seen elsewhere, with all that was not found in it.
+            self.secrets.push(text.to_owned());
+            return self.whole_text(place, text, UNREAD);
+        }
+        shown
+    }
+
+    /// What is within a text is a part of the work on that one.
+    fn begin(&self, text: &str) {
+        if self.search.depth == 0 {
+            self.search.work.begin(text.len());
+        }
+    }
+
+    fn looked_through(&mut self, place: &str, name: &str, text: &str) -> String {
         if let Some(inner) = container(text) {
-            if self.depth >= DEEPEST {
+            if self.search.depth >= DEEPEST {
                 return self.whole_text(place, text, PART);
             }
-            let mut walk = Walk::new(self.known, self.mark, self.depth + 1);
+            let mut walk = Walk::within(self.search.deeper(), self.mark);
             let shown = walk.value(At::new(place, name), &inner, &Value::Null);
             let changed = !walk.secrets.is_empty() || !walk.hidden.is_empty();
             self.secrets.append(&mut walk.secrets);
@@ -130,9 +156,14 @@ impl<'a> Walk<'a> {
             }
             return shown.to_string();
         }
-        let spans = scan::spans(name, text, self.known, self.depth);
+        let spans = scan::spans(name, text, self.search);
         if spans.is_empty() {
             return self.mark.text(name, text);
+        }
+        if self.search.work.is_spent() {
+            self.secrets
+                .extend(spans.into_iter().flat_map(|span| span.secrets));
+            return self.whole_text(place, text, UNREAD);
         }
         let why = |span: &Span| if span.known { ELSEWHERE } else { LOOKS };
         let mut out = String::with_capacity(text.len());
@@ -148,7 +179,8 @@ impl<'a> Walk<'a> {
         self.secrets
             .extend(spans.into_iter().flat_map(|span| span.secrets));
         // What is left may be a secret only now, as a part of one would be.
-        if !scan::spans(name, &out, self.known, self.depth).is_empty() {
+        self.begin(&out);
+        if !scan::spans(name, &out, self.search).is_empty() {
             return self.whole_text(place, text, LOOKS);
         }
         self.mark.text(name, &out)
@@ -309,12 +341,12 @@ impl<'a> Walk<'a> {
             return value.clone();
         }
         self.note(place, why);
-        self.learn(value, self.depth);
+        self.learn(value);
         self.mark.secret(place, value).into()
     }
 
     /// Every part of a value that is a secret.
-    fn learn(&mut self, value: &Value, depth: usize) {
+    fn learn(&mut self, value: &Value) {
         match value {
             Value::Null | Value::Bool(_) => {}
             Value::Number(number) => self.secrets.push(number.to_string()),
@@ -322,17 +354,20 @@ impl<'a> Walk<'a> {
                 if !is_harmless("", text) {
                     self.secrets.push(text.clone());
                 }
+                self.begin(text);
                 let inner = match container(text) {
-                    Some(inner) if depth < DEEPEST => secrets_in(&inner, self.known, depth + 1),
+                    Some(inner) if self.search.depth < DEEPEST => {
+                        secrets_in(&inner, self.search.deeper())
+                    }
                     _ => {
-                        let spans = scan::spans("", text, self.known, depth);
+                        let spans = scan::spans("", text, self.search);
                         spans.into_iter().flat_map(|span| span.secrets).collect()
                     }
                 };
                 self.secrets.extend(inner);
             }
-            Value::Array(values) => values.iter().for_each(|value| self.learn(value, depth)),
-            Value::Object(members) => members.values().for_each(|value| self.learn(value, depth)),
+            Value::Array(values) => values.iter().for_each(|value| self.learn(value)),
+            Value::Object(members) => members.values().for_each(|value| self.learn(value)),
         }
     }
 }

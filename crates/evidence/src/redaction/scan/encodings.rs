@@ -1,12 +1,14 @@
 //! Texts within texts: percent encoding, escapes of JSON, base64, and JSON within a longer text.
 
+use std::collections::HashSet;
+use std::ops::Range;
+
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::super::secrets::Secrets;
 use super::super::value;
-use super::{DEEPEST, Span, spans, tokens};
+use super::{DEEPEST, Search, Span, spans, tokens};
 
 /// Shorter ones decode to nothing in which a secret could be told.
 const SHORTEST_BASE64: usize = 12;
@@ -14,26 +16,26 @@ const SHORTEST_BASE64: usize = 12;
 /// Braces that are looked at for JSON; a text with more of them is code.
 const MOST_BRACES: usize = 512;
 
-pub(super) fn find(text: &str, known: &Secrets, depth: usize, found: &mut Vec<Span>) {
-    let deepest = depth >= DEEPEST;
+pub(super) fn find(text: &str, search: Search<'_>, found: &mut Vec<Span>) {
+    let deepest = search.depth >= DEEPEST;
     for run in tokens::runs(text, |c| {
         !c.is_whitespace() && !matches!(c, '"' | '\'' | '`')
     }) {
         let part = &text[run.clone()];
         if let Some(plain) = Decoded::percent(part) {
-            plain.find(part, run.start, known, depth, found);
+            plain.find(part, run.start, search, found);
         }
     }
     if let Some(plain) = Decoded::escapes(text) {
-        plain.find(text, 0, known, depth, found);
+        plain.find(text, 0, search, found);
     }
-    json(text, known, depth, found);
-    let mut base64 = |range: std::ops::Range<usize>, part: &str| {
+    json(text, search, found);
+    let mut base64 = |range: Range<usize>, part: &str| {
         let secrets = if is_compressed(part) {
             Vec::new()
         } else {
             let Some(plain) = decoded(part) else { return };
-            let inner = spans("", &plain, known, depth + 1);
+            let inner = spans("", &plain, search.deeper());
             if inner.is_empty() && !deepest {
                 return;
             }
@@ -141,23 +143,12 @@ impl Decoded {
         any.then_some(Self { text: out, from })
     }
 
-    fn find(
-        &self,
-        encoded: &str,
-        begin: usize,
-        known: &Secrets,
-        depth: usize,
-        found: &mut Vec<Span>,
-    ) {
-        if depth >= DEEPEST {
-            found.push(Span {
-                range: begin..begin + encoded.len(),
-                secrets: Vec::new(),
-                known: false,
-            });
+    fn find(&self, encoded: &str, begin: usize, search: Search<'_>, found: &mut Vec<Span>) {
+        if search.depth >= DEEPEST {
+            found.push(Span::unread(begin..begin + encoded.len()));
             return;
         }
-        for mut span in spans("", &self.text, known, depth + 1) {
+        for mut span in spans("", &self.text, search.deeper()) {
             let at = |byte: usize| self.from.get(byte).copied().unwrap_or(encoded.len());
             span.range = begin + at(span.range.start)..begin + at(span.range.end);
             found.push(span);
@@ -166,43 +157,96 @@ impl Decoded {
 }
 
 /// JSON that stands within a longer text: its names and values belong together wherever they are.
-fn json(text: &str, known: &Secrets, depth: usize, found: &mut Vec<Span>) {
+fn json(text: &str, search: Search<'_>, found: &mut Vec<Span>) {
     let mut from = 0;
     let mut braces = 0;
+    let mut unclosed = HashSet::new();
     while let Some(at) = text[from..].find(['{', '[']).map(|at| at + from) {
+        from = at + 1;
+        if unclosed.remove(&at) {
+            continue;
+        }
         braces += 1;
         if braces > MOST_BRACES {
             return;
         }
-        let mut stream = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
-        let Some(Ok(parsed)) = stream.next() else {
-            from = at + 1;
-            continue;
+        let rest = &text[at..];
+        let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+        let parsed = match stream.next() {
+            Some(Ok(parsed)) => parsed,
+            Some(Err(error)) => {
+                let read = read_until(rest, &error);
+                if !search.work.read(read) {
+                    return;
+                }
+                unclosed.extend(unclosed_in(&rest[..read]).map(|open| at + open));
+                continue;
+            }
+            None => continue,
         };
         let end = at + stream.byte_offset();
         let whole = &text[at..end];
-        let secrets = value::secrets_in(&parsed, known, depth + 1);
-        let mut places = Vec::new();
+        if !search.work.read(whole.len()) {
+            return;
+        }
+        let secrets = value::secrets_in(&parsed, search.deeper());
+        let span = |place: Range<usize>, secrets: &[String]| Span {
+            range: at + place.start..at + place.end,
+            secrets: secrets.to_vec(),
+            known: false,
+        };
+        let mut spans = Vec::new();
         for secret in &secrets {
-            if located(whole, secret, &mut places).is_none() {
-                places.clear();
-                places.push(0..whole.len());
+            let mut places = Vec::new();
+            // Looking for a known text is many times as fast as looking for secrets.
+            let may_look = search.work.read(whole.len() / 16 + 1);
+            if !may_look || located(whole, secret, &mut places).is_none() {
+                spans = vec![span(0..whole.len(), &secrets)];
                 break;
             }
+            let secret = std::slice::from_ref(secret);
+            spans.extend(places.into_iter().map(|place| span(place, secret)));
         }
-        for place in places {
-            found.push(Span {
-                range: at + place.start..at + place.end,
-                secrets: secrets.clone(),
-                known: false,
-            });
-        }
+        found.append(&mut spans);
         from = end;
     }
 }
 
+/// How much of `json` was read when `error` was found, up to a byte.
+fn read_until(json: &str, error: &serde_json::Error) -> usize {
+    let lines = json.split_inclusive('\n').map(str::len);
+    let before: usize = lines.take(error.line().saturating_sub(1)).sum();
+    json.floor_char_boundary(before.saturating_add(error.column()))
+}
+
+/// The brackets that are open at the end of `read`, which is JSON up to a fault at its end: read from any of them on,
+/// the same fault is met. One within a string or one that is closed may be the beginning of JSON by itself.
+fn unclosed_in(read: &str) -> impl Iterator<Item = usize> {
+    /// So far back from where a fault is told it may be, as within an escape of six characters.
+    const UNCERTAIN: usize = 8;
+    /// With so many open brackets the fault may be that there are no more of them allowed.
+    const MOST_NESTED: usize = 120;
+    let mut open = Vec::new();
+    let mut quoted = false;
+    let mut bytes = read.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => drop(bytes.next()),
+            b'{' | b'[' if !quoted => open.push(at),
+            b'}' | b']' if !quoted => drop(open.pop()),
+            _ => {}
+        }
+    }
+    let certain = match open.len() {
+        ..MOST_NESTED => read.len().saturating_sub(UNCERTAIN),
+        _ => 0,
+    };
+    open.into_iter().filter(move |at| *at < certain)
+}
+
 /// Where `secret` stands in JSON: as a whole string wherever there is one, else within a string.
-fn located(json: &str, secret: &str, places: &mut Vec<std::ops::Range<usize>>) -> Option<()> {
+fn located(json: &str, secret: &str, places: &mut Vec<Range<usize>>) -> Option<()> {
     let quoted = Value::from(secret).to_string();
     let before = places.len();
     places.extend(
