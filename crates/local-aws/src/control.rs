@@ -11,9 +11,11 @@ use crate::rds::RdsStatus;
 use crate::region::RegionState;
 
 mod client;
+mod page;
 pub(crate) mod routes;
 
 pub use client::{Control, ControlError};
+pub(crate) use page::is_page;
 
 /// What an instance says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

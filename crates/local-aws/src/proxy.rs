@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use crate::answer::{self, Problem};
 use crate::bucket::{self, Home, Rules};
 use crate::condition::{Condition, Turns};
-use crate::control::{PREFIX, routes};
+use crate::control::{PREFIX, is_page, routes};
 use crate::emulator::Running;
 use crate::fault::FaultKind;
 use crate::listing::{self, Keys};
@@ -104,7 +104,7 @@ impl Proxy {
                     return Ok(forbidden(why));
                 }
                 let path = request.uri().path();
-                if is_control(path) && !routes::may_ask(&proxy.state, request.headers()) {
+                if is_page(path) && !routes::may_ask(&proxy.state, request.headers()) {
                     tracing::warn!("a request for a control page without its token is refused");
                     return Ok(forbidden(routes::WITHOUT_TOKEN));
                 }
@@ -492,12 +492,6 @@ fn full(bytes: Bytes) -> Body {
     Full::new(bytes)
         .map_err(|never| match never {})
         .boxed_unsync()
-}
-
-/// Whether a path leads to a control page: of this program, or of an emulator, which would forget everything if asked to.
-/// `_` begins no bucket's name.
-fn is_control(path: &str) -> bool {
-    path.starts_with("/_") || path.starts_with("/moto-api")
 }
 
 /// To whoever is no client of AWS.

@@ -3,6 +3,8 @@
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
+use crate::control::is_page;
+
 mod resource;
 mod s3;
 mod scope;
@@ -74,8 +76,7 @@ impl Call {
         };
         let service = scope.service.map(|service| service.to_ascii_lowercase());
 
-        // `_` begins no bucket name: these are the emulators' own pages.
-        if path.starts_with("/_") || path.starts_with("/moto-api") {
+        if is_page(path) {
             call.rest("emulator".into(), parts);
             return Read::Complete(call);
         }

@@ -1,4 +1,5 @@
-# Only local-aws may ask the emulator: it adds a secret to each request that no other process of this machine has. And
+# Only local-aws may ask the emulator: it adds a secret to each request that no other process of this machine has. The
+# emulator is not shown it, so that it can neither write it down nor hand it on. And
 # the emulator starts no processes but those of services that were named: what it would run is code that somebody put
 # into a function or a job.
 import hmac
@@ -19,7 +20,8 @@ def guarded_asgi(app):
         name = SECRET_HEADER.encode()
         given = next((value for key, value in scope["headers"] if key.lower() == name), b"")
         if knows_secret(given.decode("latin-1")):
-            return await app(scope, receive, send)
+            shown = [(key, value) for key, value in scope["headers"] if key.lower() != name]
+            return await app({**scope, "headers": shown}, receive, send)
         if scope["type"] == "websocket":
             return await send({"type": "websocket.close", "code": 1008})
         await send({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"0")]})
@@ -30,7 +32,7 @@ def guarded_asgi(app):
 
 def guarded_wsgi(app):
     def guarded(environ, start_response):
-        if knows_secret(environ.get("HTTP_X_LOCAL_AWS_SECRET", "")):
+        if knows_secret(environ.pop("HTTP_X_LOCAL_AWS_SECRET", "")):
             return app(environ, start_response)
         start_response("403 Forbidden", [("Content-Length", "0")])
         return [b""]

@@ -1,6 +1,4 @@
-# LocalStack's runtime on the listening socket that is bound already, in a folder of its own.
-folder = os.environ["LOCAL_AWS_FOLDER"]
-leftovers.append(folder)
+# LocalStack's runtime on the listening socket that is bound already.
 os.environ.update(
     GATEWAY_SERVER="hypercorn",
     GATEWAY_LISTEN=f"127.0.0.1:{port}",

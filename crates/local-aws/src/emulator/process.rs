@@ -1,8 +1,9 @@
 //! An emulator as a child process that never outlives this one.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -19,8 +20,8 @@ pub(super) struct Process {
     child: Child,
     port: u16,
     output: File,
-    /// What the emulator writes, if it writes files. Removed with this value; the child does it if this process is
-    /// killed.
+    /// Where the emulator is, so that what it writes is here. Removed with this value; the child does it if this process
+    /// is killed.
     _folder: TempDir,
 }
 
@@ -58,8 +59,12 @@ impl Process {
         wanted: &Wanted,
     ) -> Result<Self, StartError> {
         let output = tempfile::tempfile().map_err(|source| StartError::Child { source })?;
-        let folder = tempfile::tempdir().map_err(|source| StartError::Child { source })?;
-        let parts = [&LISTEN, bootstrap].concat();
+        let folder = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()
+            .map_err(|source| StartError::Child { source })?;
+        let enter: &[&str] = &[include_str!("folder.py")];
+        let parts = [&LISTEN, enter, bootstrap].concat();
         let mut child = command(python, &parts)
             .env_clear()
             .envs(inherited())
@@ -177,4 +182,43 @@ pub(super) fn environment(wanted: &Wanted) -> [(&'static str, String); 11] {
         ("PYTHONDONTWRITEBYTECODE", "1".into()),
         ("PYTHONUNBUFFERED", "1".into()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An emulator behind `guard.py` that answers with every header that it is shown.
+    const SHOWN: &str = r#"
+import asyncio
+
+given = [(b"host", b"localhost"), (b"X-Local-Aws-Secret", b"right"), (b"x-local-aws-secret", b"right")]
+scope = {"type": "http", "headers": given}
+
+
+async def asgi(scope, receive, send):
+    print(scope["headers"])
+
+
+def wsgi(environ, start_response):
+    print(sorted(environ))
+
+
+asyncio.run(guarded_asgi(asgi)(scope, None, None))
+guarded_wsgi(wsgi)({"HTTP_HOST": "localhost", "HTTP_X_LOCAL_AWS_SECRET": "right"}, None)
+"#;
+
+    #[test]
+    fn emulators_are_not_shown_the_secret() {
+        let program = format!("import os, sys\n{}{SHOWN}", include_str!("guard.py"));
+        let mut python = Command::new("python3");
+        let python = python.args(["-I", "-c", &program]);
+        let Ok(output) = python.env("LOCAL_AWS_SECRET", "right").output() else {
+            eprintln!("skipped: there is no python3");
+            return;
+        };
+        assert!(output.status.success(), "{output:?}");
+        let shown = "[(b'host', b'localhost')]\n['HTTP_HOST']\n";
+        assert_eq!(String::from_utf8_lossy(&output.stdout), shown);
+    }
 }

@@ -1,6 +1,7 @@
 //! Who is no client of AWS: pages in a browser, other processes, code in functions.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use local_aws::{Base, Execution, LocalAws};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -283,6 +284,141 @@ async fn control_pages_want_the_token() {
         "{error}"
     );
     assert!(!format!("{aws:?}{control:?}").contains(&token));
+}
+
+/// Emulators decode a path before they look at it, merge its slashes, or take its first part for a host.
+async fn control_pages_want_the_token_however_they_are_written(base: Base, pages: &[&str]) {
+    let aws = start_or_return!(base);
+    let client = s3(&aws, "us-east-1");
+    create_bucket(&client, "us-east-1", "objects").await;
+    aws.clear_log();
+    let own = ["POST /%5flocal-aws/stop", "GET //_local-aws/status"];
+    let mut open = Vec::new();
+    for request in own.iter().chain(pages) {
+        let answer = ask(address(&aws), request, &[], "{}").await;
+        if !(answer.starts_with("http/1.1 403 ") && answer.contains("local_aws_token")) {
+            open.push((
+                *request,
+                answer.lines().next().unwrap_or_default().to_owned(),
+            ));
+        }
+    }
+    assert_eq!(open, []);
+    assert_eq!(aws.log(), [], "nothing has reached AWS");
+    // What is in a bucket is an object, whatever it is called.
+    for key in [
+        "/moto-api/reset",
+        "moto-api/reset",
+        "/_ministack/reset",
+        "_localstack/health",
+        "%5Fministack/reset",
+        "a/b/%2e%2e/_c",
+    ] {
+        let object = client.put_object().bucket("objects").key(key);
+        object.body(Vec::from(key).into()).send().await.unwrap();
+        let object = client.get_object().bucket("objects").key(key).send().await;
+        let body = object.unwrap().body.collect().await.unwrap();
+        assert_eq!(body.into_bytes(), key);
+    }
+}
+
+#[tokio::test]
+async fn control_pages_want_the_token_however_they_are_written_with_ministack() {
+    let pages = [
+        "POST /%5fministack/reset",
+        "POST /%5Fministack/config",
+        "GET /%5Flocalstack/health",
+        "GET /%255fministack/health",
+        "GET //_ministack/health",
+        "GET /.//_ministack/health",
+        "GET /_ministack/lambda-code/../../objects",
+    ];
+    control_pages_want_the_token_however_they_are_written(Base::Ministack, &pages).await;
+}
+
+#[tokio::test]
+async fn control_pages_want_the_token_however_they_are_written_with_moto() {
+    let pages = [
+        "POST /moto%2Dapi/reset",
+        "POST //moto-api/reset",
+        "POST ///moto-api/reset",
+        "POST /%6doto-api/recorder/start-recording",
+        "GET /%6Doto-api/recorder/download-recording",
+        "GET /moto%2Dapi/data.json",
+        "GET /%2Fmoto-api/data.json",
+        "GET /objects/../moto-api/data.json",
+        "GET /Moto-API/data.json",
+    ];
+    control_pages_want_the_token_however_they_are_written(Base::Moto, &pages).await;
+}
+
+#[tokio::test]
+async fn control_pages_want_the_token_however_they_are_written_with_localstack() {
+    let pages = [
+        "POST //_localstack/health",
+        "GET //_localstack/info",
+        "GET /%5flocalstack/info",
+        "GET /%2F_localstack/info",
+    ];
+    control_pages_want_the_token_however_they_are_written(Base::Localstack, &pages).await;
+}
+
+/// ministack has its page about itself at a path that a bucket of AWS can have.
+#[tokio::test]
+async fn bucket_called_health_is_a_bucket() {
+    let aws = start_or_return!();
+    let answer = ask(address(&aws), "GET /health", &[], "").await;
+    assert!(answer.starts_with("http/1.1 404 "), "{answer}");
+    let client = s3(&aws, "us-east-1");
+    create_bucket(&client, "us-east-1", "health").await;
+    let list = client.list_objects_v2().bucket("health").send().await;
+    assert_eq!(list.unwrap().name(), Some("health"));
+}
+
+/// moto would write requests with their keys and bodies to a file.
+#[tokio::test]
+async fn nobody_records_requests() {
+    let aws = start_or_return!(Base::Moto);
+    let token = token(&aws);
+    let page = |name| format!("POST /moto-api/recorder/{name}-recording");
+    for name in ["reset", "start", "upload", "download", "replay", "stop"] {
+        let answer = ask(address(&aws), &page(name), &[&token], "").await;
+        assert!(answer.starts_with("http/1.1 404 "), "{name}: {answer}");
+    }
+    let answer = ask(address(&aws), "GET /moto-api/data.json", &[&token], "").await;
+    assert!(answer.starts_with("http/1.1 200 "), "{answer}");
+}
+
+#[expect(clippy::print_stderr, reason = "the reason why a test is skipped")]
+async fn emulator_is_in_a_folder_of_its_own(base: Base) {
+    let aws = start_or_return!(base);
+    let process = aws.process_id().unwrap();
+    let Ok(folder) = fs::read_link(format!("/proc/{process}/cwd")) else {
+        eprintln!("skipped: this system does not show in which folder a process is");
+        return;
+    };
+    assert_ne!(folder, std::env::current_dir().unwrap());
+    let mode = fs::metadata(&folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "{}", folder.display());
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    assert!(status.contains("\nUmask:\t0077\n"), "{status}");
+    aws.stop().await;
+    assert!(!folder.exists(), "{} is left", folder.display());
+}
+
+#[tokio::test]
+async fn emulator_is_in_a_folder_of_its_own_with_ministack() {
+    emulator_is_in_a_folder_of_its_own(Base::Ministack).await;
+}
+
+#[tokio::test]
+async fn emulator_is_in_a_folder_of_its_own_with_moto() {
+    emulator_is_in_a_folder_of_its_own(Base::Moto).await;
+}
+
+#[tokio::test]
+async fn emulator_is_in_a_folder_of_its_own_with_localstack() {
+    emulator_is_in_a_folder_of_its_own(Base::Localstack).await;
 }
 
 /// Regions become names of folders and parts of commands where RDS has real servers.
