@@ -113,6 +113,8 @@ async fn a_secret_with_everything_in_it_is_understood() {
 
     // One of the master user is not used: the application would have to do with it.
     stage.output("db_master_username", postgres::USER);
+    stage.output("db_address", DATABASE);
+    stage.output("db_port", 5432);
     let ran = probe(&stage, "database", &server.via(), &signed.ca).await;
     ran.assert("database-login", "unknown", "master user");
 }
