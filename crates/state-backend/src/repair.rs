@@ -1,12 +1,12 @@
 //! Digest rows made to agree with the states again, so that Terraform reads them.
 
-use aws_env::{Error, ErrorClass, RegionClients};
+use aws_env::{Error, ErrorClass};
 use aws_sdk_dynamodb::types::AttributeValue;
 use report::{Document, Report};
 use serde::Serialize;
-use settings::TableName;
 
 use crate::backend::Backend;
+use crate::inventory::read::digest_row;
 use crate::inventory::{Digest, Presence, StateId};
 use crate::lock::{DIGEST_SUFFIX, Lock};
 use crate::problem::Problem;
@@ -154,7 +154,7 @@ impl Backend {
             }
         };
         let row = format!("{}/{object}{DIGEST_SUFFIX}", of_side.bucket);
-        let was = read_row(self.clients(side), table, &row).await?;
+        let was = digest_row(self.clients(side), table, &row).await?;
         Ok(DigestRepair {
             state,
             side,
@@ -235,22 +235,6 @@ impl Backend {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-async fn read_row(
-    clients: &RegionClients,
-    table: &TableName,
-    row: &str,
-) -> Result<Option<String>, Error> {
-    let call = clients.call("DynamoDB", "GetItem", format!("{table} {row}"));
-    let get = clients.dynamodb.get_item().table_name(table.as_str());
-    let get = get.key(LOCK_ID, AttributeValue::S(row.to_owned()));
-    let answer = get.consistent_read(true).send().await;
-    let item = answer.map_err(|error| call.failed(error))?.item;
-    let digest = item
-        .as_ref()
-        .and_then(|item| item.get("Digest")?.as_s().ok());
-    Ok(digest.cloned())
 }
 
 impl Report for DigestRepair {

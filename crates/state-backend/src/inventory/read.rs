@@ -9,6 +9,7 @@ use aws_sdk_s3::types::ReplicationStatus;
 use aws_smithy_types::byte_stream::ByteStream;
 use futures::stream::{StreamExt as _, iter};
 use md5::{Digest as _, Md5};
+use settings::TableName;
 use sha2::Sha256;
 use terraform::StateFile;
 use tokio::sync::{Semaphore, mpsc};
@@ -116,6 +117,23 @@ pub(crate) async fn states(
         .await
 }
 
+/// What a digest row says; `None` when there is none.
+pub(crate) async fn digest_row(
+    clients: &RegionClients,
+    table: &TableName,
+    row: &str,
+) -> Result<Option<String>, Error> {
+    let call = clients.call("DynamoDB", "GetItem", format!("{table} {row}"));
+    let get = clients.dynamodb.get_item().table_name(table.as_str());
+    let get = get.key(LOCK_ID, AttributeValue::S(row.to_owned()));
+    let answer = get.consistent_read(true).send().await;
+    let item = answer.map_err(|error| call.failed(error))?.item;
+    let digest = item
+        .as_ref()
+        .and_then(|item| item.get("Digest")?.as_s().ok());
+    Ok(digest.cloned())
+}
+
 /// Reads one state, which nobody has listed.
 pub(crate) async fn state(clients: &RegionClients, side: &Side, object: &str) -> SideCopy {
     let digests = async {
@@ -123,20 +141,12 @@ pub(crate) async fn state(clients: &RegionClients, side: &Side, object: &str) ->
             return Ok(None);
         };
         let row = format!("{}/{object}{DIGEST_SUFFIX}", side.bucket);
-        let call = clients.call("DynamoDB", "GetItem", format!("{table} {row}"));
-        let get = clients.dynamodb.get_item().table_name(table.as_str());
-        let get = get
-            .key(LOCK_ID, AttributeValue::S(row))
-            .consistent_read(true);
-        let item = match get.send().await {
-            Ok(answer) => answer.item.unwrap_or_default(),
-            Err(error) => match call.failed(error) {
-                error if error.class == ErrorClass::Absent => HashMap::new(),
-                error => return Err(Problem::from(error)),
-            },
+        let digest = match digest_row(clients, table, &row).await {
+            Ok(digest) => digest,
+            Err(error) if error.class == ErrorClass::Absent => None,
+            Err(error) => return Err(Problem::from(error)),
         };
-        let digest = item.get("Digest").and_then(|digest| digest.as_s().ok());
-        let row = digest.map(|digest| (object.to_owned(), digest.clone()));
+        let row = digest.map(|digest| (object.to_owned(), digest));
         Ok(Some(row.into_iter().collect()))
     };
     // As if it had been listed: what is not there is looked for among the versions.
