@@ -264,8 +264,21 @@ pub fn iam_region(region: Region) -> Region {
     let home = match region.partition() {
         "aws-cn" => "cn-north-1",
         "aws-us-gov" => "us-gov-west-1",
+        "aws-eusc" => "eusc-de-east-1",
         _ => "us-east-1",
     };
     // Every partition's home is a region that settings know.
     home.parse().unwrap_or(region)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn iam_region_is_in_the_partition_that_asks() {
+        for region in Region::all() {
+            assert_eq!(iam_region(region).partition(), region.partition());
+        }
+    }
 }

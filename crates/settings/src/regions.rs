@@ -94,6 +94,16 @@ impl Region {
     pub fn partition(self) -> &'static str {
         self.0.partition
     }
+
+    /// The domain under which the partition's services are: `s3.ca-central-1.amazonaws.com`, `s3.cn-north-1.amazonaws.com.cn`.
+    /// From `partitions.json` of the AWS SDKs (`dnsSuffix`).
+    pub fn dns_suffix(self) -> &'static str {
+        match self.partition() {
+            "aws-cn" => "amazonaws.com.cn",
+            "aws-eusc" => "amazonaws.eu",
+            _ => "amazonaws.com",
+        }
+    }
 }
 
 impl fmt::Debug for Region {

@@ -58,18 +58,30 @@ pub enum Encryption {
     Aes256,
     /// SSE-KMS with this key.
     Kms(KmsKeyArn),
+    /// DSSE-KMS, two layers of encryption, with this key.
+    Dsse(KmsKeyArn),
+}
+
+impl Encryption {
+    /// The key of KMS that it encrypts with.
+    pub fn kms_key(&self) -> Option<&KmsKeyArn> {
+        match self {
+            Encryption::Aes256 => None,
+            Encryption::Kms(key) | Encryption::Dsse(key) => Some(key),
+        }
+    }
 }
 
 impl Serialize for Encryption {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Encryption::Aes256 => serializer.serialize_str("AES256"),
-            Encryption::Kms(key) => {
-                let mut map = serializer.serialize_map(Some(1))?;
-                map.serialize_entry("kms", key)?;
-                map.end()
-            }
-        }
+        let (mode, key) = match self {
+            Encryption::Aes256 => return serializer.serialize_str("AES256"),
+            Encryption::Kms(key) => ("kms", key),
+            Encryption::Dsse(key) => ("dsse", key),
+        };
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(mode, key)?;
+        map.end()
     }
 }
 
@@ -133,7 +145,7 @@ impl Serialize for StateDr {
                     map.serialize_entry("lock_table", table)?;
                 }
                 map.serialize_entry("role", role)?;
-                if let Encryption::Kms(key) = encryption {
+                if let Some(key) = encryption.kms_key() {
                     map.serialize_entry("kms", key)?;
                 }
             }
@@ -253,9 +265,21 @@ fn read_lock_table(
 fn read_encryption(field: &Field<'_>, region: Option<Region>) -> Option<Encryption> {
     if let DeValue::Table(_) = field.value() {
         let section = field.section()?;
-        let kms = section.required("kms", "\"arn:aws:kms:REGION:ACCOUNT:key/ID\"");
+        let example = "\"arn:aws:kms:REGION:ACCOUNT:key/ID\"";
+        let dsse = section.optional("dsse", example);
+        let kms = match &dsse {
+            Some(_) => section.optional("kms", example),
+            None => section.required("kms", example),
+        };
         section.close();
-        return read_key(&kms?, region, "primary").map(Encryption::Kms);
+        return match (kms, dsse) {
+            (Some(_), Some(dsse)) => dsse.conflict(
+                "both kms and dsse are set",
+                "keep one: dsse encrypts twice with its key, kms once",
+            ),
+            (None, Some(dsse)) => read_key(&dsse, region, "primary").map(Encryption::Dsse),
+            (kms, None) => read_key(&kms?, region, "primary").map(Encryption::Kms),
+        };
     }
     if !field.value().is_str() {
         return field.wrong_type("a string or a table");
@@ -263,7 +287,8 @@ fn read_encryption(field: &Field<'_>, region: Option<Region>) -> Option<Encrypti
     match field.string()? {
         "AES256" => Some(Encryption::Aes256),
         other => {
-            let fix = "write \"AES256\" or { kms = \"arn:aws:kms:REGION:ACCOUNT:key/ID\" }";
+            let fix =
+                "write \"AES256\", { kms = \"arn:aws:kms:REGION:ACCOUNT:key/ID\" } or { dsse = … }";
             field.invalid(format!("{other:?} is not a choice here"), fix)
         }
     }
@@ -415,7 +440,8 @@ fn read_replica_encryption(
             "encrypt both alike: give [state] an encryption = { kms = … }, or remove this",
         ),
         (Encryption::Kms(_), Some((_, key))) => Some(Encryption::Kms(key)),
-        (Encryption::Kms(_), None) => section.conflict(
+        (Encryption::Dsse(_), Some((_, key))) => Some(Encryption::Dsse(key)),
+        (Encryption::Kms(_) | Encryption::Dsse(_), None) => section.conflict(
             "the state is encrypted with KMS, and there is no key for the DR region",
             "add `kms = \"arn:aws:kms:REGION:ACCOUNT:key/ID\"`, a key of the DR region: KMS keys are regional",
         ),

@@ -216,7 +216,7 @@ impl Backend {
         }
         let config = match resource.kind {
             Kind::Table => SETTLE_TABLE,
-            Kind::Bucket | Kind::Role => SETTLE,
+            Kind::Bucket | Kind::Role | Kind::Key => SETTLE,
         };
         if !self.comes_by_itself(facet, found.as_ref()) {
             let progress = |error: &Error| observer.waiting(label, &error.to_string());
@@ -246,6 +246,8 @@ impl Backend {
             Kind::Bucket => bucket::apply(clients, self.spec(), facet).await,
             Kind::Table => table::apply(clients, self.spec(), facet).await,
             Kind::Role => role::apply(self.global(), self.spec(), facet, exists).await,
+            // Whatever a key is, its plan says so or refuses.
+            Kind::Key => Ok(()),
         }
     }
 
@@ -270,6 +272,7 @@ fn service(kind: Kind) -> &'static str {
         Kind::Bucket => "S3",
         Kind::Table => "DynamoDB",
         Kind::Role => "IAM",
+        Kind::Key => "KMS",
     }
 }
 

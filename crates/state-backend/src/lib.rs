@@ -15,6 +15,7 @@ mod bucket;
 mod canary;
 mod health;
 mod inventory;
+mod key;
 mod lock;
 mod metrics;
 mod plan;

@@ -42,6 +42,8 @@ pub enum RefusalKind {
     Stricter,
     /// Something of somebody else's is in the way, and would have to be deleted.
     InTheWay,
+    /// The KMS key is not there, or cannot encrypt: it is its owner's to make and to enable.
+    KeyNotUsable,
 }
 
 /// Why something is not changed, although it is not as wanted.
@@ -210,6 +212,9 @@ fn refuse(kind: RefusalKind, why: impl Into<String>, fix: impl Into<String>) -> 
 pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
     let found = match found {
         Found::Unknown(_) => return Verdict::Unknown,
+        Found::Absent if facet.resource.kind == Kind::Key => {
+            return judge_key(facet, &Value::Null);
+        }
         Found::Absent => return Verdict::Missing,
         Found::Value(value) => value,
     };
@@ -226,18 +231,20 @@ pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
             "name another table in infra.toml; this one is not changed",
         ),
         (Kind::Role, Aspect::Exists) => judge_trust(facet, found),
+        (Kind::Key, _) => judge_key(facet, found),
         (Kind::Bucket, Aspect::Encryption) => {
-            if found != wanted && strength(found) > strength(wanted) {
+            if strength(found) > strength(wanted) {
                 refuse(
                     RefusalKind::Stricter,
                     format!(
                         "{} is encrypted with {found}, more than infra.toml asks for",
                         facet.resource
                     ),
-                    "set state.encryption (and state.dr.kms) to the key that is in use",
+                    "set state.encryption to the mode and the key that are in use (and state.dr.kms)",
                 )
             } else {
-                by_equality(found == wanted)
+                // A Bucket Key saves calls of KMS, and is its owner's choice.
+                by_equality(contains(found, wanted))
             }
         }
         (Kind::Table, Aspect::Encryption) => by_equality(contains(found, wanted)),
@@ -290,6 +297,25 @@ fn judge_place(facet: &Facet, found: &Value) -> Verdict {
             "a bucket cannot move: choose another name for {}, or set the region to the bucket's",
             facet.resource.region
         ),
+    )
+}
+
+/// With a key that cannot encrypt, Terraform could write no state, and S3 no replica.
+fn judge_key(facet: &Facet, found: &Value) -> Verdict {
+    if found == &facet.wanted {
+        return Verdict::Ok;
+    }
+    let why = match found {
+        Value::Null => format!(
+            "there is no {} in {}",
+            facet.resource, facet.resource.region
+        ),
+        found => format!("{} is {}", facet.resource, brief(found)),
+    };
+    refuse(
+        RefusalKind::KeyNotUsable,
+        why,
+        "name a symmetric key that is enabled; keys are not made here, nor enabled or taken back from deletion",
     )
 }
 
@@ -624,8 +650,9 @@ impl Report for Plan {
             .any(|item| item.facet.aspect == Aspect::Replica)
         {
             document = document.text(
-                "Note: a global table replicates asynchronously and the last writer wins. It carries \
-                 locks into the DR region, but is no mutex across regions: never run Terraform in both.",
+                "Note: a global table replicates asynchronously and the last writer wins: it is no mutex across \
+                 regions. Its lock rows name the primary region's bucket, so Terraform in the DR region reads none of \
+                 them: never run it in both.",
             );
         }
         document

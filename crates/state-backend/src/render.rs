@@ -25,10 +25,15 @@ impl BackendFile {
             ("bucket", quote(side.bucket.as_str())),
             ("key", quote(&spec.key)),
             ("region", quote(side.region.as_str())),
-            ("encrypt", "true".to_owned()),
         ];
-        if let Encryption::Kms(key) = &side.encryption {
-            lines.push(("kms_key_id", quote(key.as_str())));
+        match &side.encryption {
+            Encryption::Aes256 => lines.push(("encrypt", "true".to_owned())),
+            Encryption::Kms(key) => {
+                lines.push(("encrypt", "true".to_owned()));
+                lines.push(("kms_key_id", quote(key.as_str())));
+            }
+            // Terraform would ask for one layer with either of the two: the bucket's own default encrypts.
+            Encryption::Dsse(_) => {}
         }
         if let (true, Some(table)) = (dynamodb, &side.table) {
             lines.push(("dynamodb_table", quote(table.as_str())));
@@ -147,6 +152,28 @@ mod tests {
         ] {
             assert!(!is_on_this_machine(url), "{url}");
         }
+    }
+
+    /// `encrypt` and `kms_key_id` both make Terraform ask for one layer.
+    #[test]
+    fn new_with_two_layers_leaves_encryption_to_the_bucket() {
+        let example = include_str!("../../../examples/berthcare-staging/infra.toml");
+        let key = "arn:aws:kms:ca-central-1:111122223333:key/11111111-1111-1111-1111-111111111111";
+        let replica = key.replace("ca-central-1", "us-east-1");
+        let render = |mode: &str| {
+            let config = example
+                .replace("\"AES256\"", &format!("{{ {mode} = {key:?} }}"))
+                .replace("[state.dr]", &format!("[state.dr]\nkms = {replica:?}"));
+            let settings = Settings::parse(&config, jiff::civil::date(2026, 11, 22)).unwrap();
+            BackendFile::new(&settings, SideName::Dr, &Endpoints::default()).unwrap()
+        };
+        let text = render("kms").text;
+        assert!(
+            text.contains(&replica) && text.contains("encrypt "),
+            "{text}"
+        );
+        let text = render("dsse").text;
+        assert!(!text.contains("encrypt") && !text.contains("kms"), "{text}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_env::{Call, Error, ErrorClass, GlobalClients, pages};
 use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
-use settings::{Encryption, RoleName};
+use settings::RoleName;
 
 use crate::spec::{Aspect, Facet, Kind, Resource, Side, SideName, Spec};
 
@@ -89,15 +89,17 @@ fn permissions(spec: &Spec, dr: &Side) -> Value {
         ("EncryptReplicas", "kms:Encrypt", dr, target),
     ];
     for (sid, action, side, bucket) in grants {
-        if let Encryption::Kms(key) = &side.encryption {
+        if let Some(key) = side.encryption.kms_key() {
             statements.push(json!({
                 "Sid": sid,
                 "Effect": "Allow",
                 "Action": [action],
                 "Resource": key.as_str(),
                 "Condition": {"StringLike": {
-                    "kms:ViaService": format!("s3.{}.amazonaws.com", side.region),
-                    "kms:EncryptionContext:aws:s3:arn": [format!("{bucket}/*")],
+                    "kms:ViaService": format!("s3.{}.{}", side.region, side.region.dns_suffix()),
+                    // With an S3 Bucket Key the context names the bucket, without one the object:
+                    // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
+                    "kms:EncryptionContext:aws:s3:arn": [bucket, format!("{bucket}/*")],
                 }},
             }));
         }

@@ -76,6 +76,8 @@ pub enum Kind {
     Table,
     /// An IAM role that S3 assumes.
     Role,
+    /// A KMS key, which is looked at and never made.
+    Key,
 }
 
 /// One bucket, table or role.
@@ -97,6 +99,7 @@ impl fmt::Display for Resource {
             Kind::Bucket => "bucket",
             Kind::Table => "table",
             Kind::Role => "role",
+            Kind::Key => "key",
         };
         write!(f, "{kind} {}", self.name)
     }

@@ -38,7 +38,7 @@ pub(crate) fn wanted(spec: &Spec, side: &Side, table: &TableName) -> Vec<Facet> 
         if let Some(dr) = &spec.dr {
             let mut replica =
                 json!({"region": dr.region, "status": ReplicaStatus::Active.as_str()});
-            if let Encryption::Kms(key) = &dr.encryption {
+            if let Some(key) = dr.encryption.kms_key() {
                 replica["key"] = json!(key.as_str());
             }
             wanted.push((Aspect::Replica, replica));
@@ -65,9 +65,9 @@ fn wanted_shape() -> Value {
 }
 
 fn wanted_encryption(encryption: &Encryption) -> Value {
-    match encryption {
-        Encryption::Aes256 => json!({"type": "KMS"}),
-        Encryption::Kms(key) => json!({"type": "KMS", "key": key.as_str()}),
+    match encryption.kms_key() {
+        None => json!({"type": "KMS"}),
+        Some(key) => json!({"type": "KMS", "key": key.as_str()}),
     }
 }
 
@@ -251,7 +251,7 @@ pub(crate) async fn apply(
             let Some(dr) = &spec.dr else { return Ok(()) };
             let mut create =
                 CreateReplicationGroupMemberAction::builder().region_name(dr.region.as_str());
-            if let Encryption::Kms(key) = &dr.encryption {
+            if let Some(key) = dr.encryption.kms_key() {
                 create = create.kms_master_key_id(key.as_str());
             }
             let create = built(create.build(), &call)?;
@@ -343,11 +343,9 @@ fn sse(encryption: &Encryption) -> SseSpecification {
     let sse = SseSpecification::builder()
         .enabled(true)
         .sse_type(SseType::Kms);
-    match encryption {
-        // Without a key id DynamoDB takes the AWS-managed key alias/aws/dynamodb.
-        Encryption::Aes256 => sse.build(),
-        Encryption::Kms(key) => sse.kms_master_key_id(key.as_str()).build(),
-    }
+    // Without a key id DynamoDB takes the AWS-managed key alias/aws/dynamodb.
+    sse.set_kms_master_key_id(encryption.kms_key().map(ToString::to_string))
+        .build()
 }
 
 fn wanted_tags(spec: &Spec) -> Result<Vec<Tag>, aws_sdk_dynamodb::error::BuildError> {

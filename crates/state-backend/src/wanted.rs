@@ -1,13 +1,16 @@
 //! What is wanted of every resource.
 
 use crate::spec::{Facet, Spec};
-use crate::{bucket, role, table};
+use crate::{bucket, key, role, table};
 
 /// Every facet of the backend, in the order in which it can be made true: replication last, since it needs both
 /// buckets, versioned, and the role.
 pub fn wanted(spec: &Spec) -> Vec<Facet> {
     let mut facets = Vec::new();
     for side in spec.sides() {
+        if let Some(key) = side.encryption.kms_key() {
+            facets.push(key::wanted(side, key));
+        }
         facets.extend(bucket::wanted(spec, side));
         if let Some(table) = &side.table {
             facets.extend(table::wanted(spec, side, table));

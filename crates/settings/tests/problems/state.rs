@@ -141,6 +141,26 @@ fn kms_keys_lie_in_the_region_that_uses_them() {
     };
     assert_eq!(replica.encryption, Encryption::Kms(DR_KEY.parse().unwrap()));
 
+    let twice = format!("{{ dsse = {PRIMARY_KEY:?} }}");
+    let both = with(&[("\"AES256\"", &twice), ("[state.dr]", &dr(DR_KEY))]);
+    let state = accepted(&both).state;
+    let dsse = |key: &str| Encryption::Dsse(key.parse().unwrap());
+    let StateDr::Replicated(replica) = state.dr else {
+        panic!("no replica")
+    };
+    assert_eq!(
+        (state.encryption, replica.encryption),
+        (dsse(PRIMARY_KEY), dsse(DR_KEY))
+    );
+    let kms_and_dsse = format!("{{ kms = {PRIMARY_KEY:?}, dsse = {PRIMARY_KEY:?} }}");
+    refused(
+        &with(&[("\"AES256\"", &kms_and_dsse), ("[state.dr]", &dr(DR_KEY))]),
+        ErrorKind::Conflict,
+        "state.encryption.dsse",
+        11,
+        "keep one: dsse encrypts twice with its key, kms once",
+    );
+
     let no_dr_key = with(&[("\"AES256\"", &encryption)]);
     refused(
         &no_dr_key,
@@ -185,7 +205,7 @@ fn kms_keys_lie_in_the_region_that_uses_them() {
         ErrorKind::Invalid,
         "state.encryption",
         11,
-        "write \"AES256\" or { kms",
+        "write \"AES256\", { kms = \"arn:aws:kms:REGION:ACCOUNT:key/ID\" } or { dsse = … }",
     );
 }
 

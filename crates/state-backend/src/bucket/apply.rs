@@ -7,16 +7,16 @@ use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, BucketLocationConstraint, BucketNamespace,
     BucketVersioningStatus, CreateBucketConfiguration, LifecycleRule, LifecycleRuleFilter,
     ObjectOwnership, OwnershipControls, OwnershipControlsRule, ReplicationConfiguration,
-    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
-    ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration,
+    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+    Tag, Tagging, VersioningConfiguration,
 };
 use serde_json::Value;
 use settings::{Encryption, RoleName};
 
 use super::observe::Target;
 use super::wanted::{
-    LIFECYCLE_ID, REGION_WITHOUT_CONSTRAINT, all_blocked, expiry_rule, is_ours, our_rule,
-    tls_statement,
+    LIFECYCLE_ID, REGION_WITHOUT_CONSTRAINT, algorithm, all_blocked, expiry_rule, tls_statement,
+    with_our_rule,
 };
 use crate::policy;
 use crate::spec::{Aspect, Facet, Side, Spec};
@@ -95,17 +95,20 @@ impl Target<'_> {
 
     async fn encrypt(&self, encryption: &Encryption) -> Result<(), Error> {
         let call = self.call("PutBucketEncryption");
-        let (algorithm, key) = match encryption {
-            Encryption::Aes256 => (ServerSideEncryption::Aes256, None),
-            Encryption::Kms(key) => (ServerSideEncryption::AwsKms, Some(key.to_string())),
-        };
         let default = ServerSideEncryptionByDefault::builder()
-            .sse_algorithm(algorithm)
-            .set_kms_master_key_id(key);
+            .sse_algorithm(algorithm(encryption))
+            .set_kms_master_key_id(encryption.kms_key().map(ToString::to_string));
+        // A PUT replaces the rule: whether it has a Bucket Key, and what it refuses, is its owner's choice.
+        let rule = self.encryption_rule().await?;
         let rule = ServerSideEncryptionRule::builder()
             .apply_server_side_encryption_by_default(built(default.build(), &call)?)
-            // A bucket key changes the encryption context, which the role's KMS permissions name.
-            .bucket_key_enabled(false)
+            .set_bucket_key_enabled(
+                rule.as_ref()
+                    .and_then(ServerSideEncryptionRule::bucket_key_enabled)
+                    // DSSE-KMS has none.
+                    .filter(|_| !matches!(encryption, Encryption::Dsse(_))),
+            )
+            .set_blocked_encryption_types(rule.and_then(|rule| rule.blocked_encryption_types))
             .build();
         let config = ServerSideEncryptionConfiguration::builder().rules(rule);
         let put = self.s3().put_bucket_encryption().bucket(self.bucket);
@@ -193,16 +196,8 @@ impl Target<'_> {
 
     async fn replicate(&self, spec: &Spec, role: &RoleName, dr: &Side) -> Result<(), Error> {
         let call = self.call("PutBucketReplication");
-        let mut rules = self
-            .replication()
-            .await?
-            .map(|config| config.rules)
-            .unwrap_or_default();
-        rules.retain(|rule| !is_ours(rule));
-        // Above all others, so that none of theirs decides for the state.
-        let highest = rules.iter().filter_map(|rule| rule.priority()).max();
-        let priority = highest.map_or(1, |highest| highest.saturating_add(1));
-        rules.extend(our_rule(spec, dr, priority));
+        let rules = self.replication().await?.map(|config| config.rules);
+        let rules = with_our_rule(rules.unwrap_or_default(), spec, dr);
         let config = ReplicationConfiguration::builder()
             .role(spec.role_arn(role))
             .set_rules(Some(rules));

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use aws_env::{Call, Error, ErrorClass, RegionClients, pages};
+use aws_env::{Call, Error, ErrorClass, ObjectPages, RegionClients, pages};
 use aws_sdk_s3::types::{
-    LifecycleRule, ReplicationConfiguration, TransitionDefaultMinimumObjectSize,
+    LifecycleRule, ReplicationConfiguration, ServerSideEncryptionRule,
+    TransitionDefaultMinimumObjectSize,
 };
 use serde_json::{Value, json};
 
 use super::wanted::{
-    LIFECYCLE_ID, REGION_WITHOUT_CONSTRAINT, endangers_state, is_ours, lifecycle_rule,
-    public_access, replication_rule,
+    LIFECYCLE_ID, REGION_WITHOUT_CONSTRAINT, covers_state, is_dangerous, is_ours, lifecycle_rule,
+    public_access, replication_rule, rule_prefix,
 };
+use crate::inventory::read::may_be_state;
 use crate::spec::{Aspect, Facet, Spec};
 
 /// The value of one aspect of a bucket; `None` when it is not set, or the bucket does not exist.
@@ -32,8 +34,11 @@ pub(crate) async fn observe(
         Aspect::Ownership => target.ownership().await,
         Aspect::TlsOnly => target.policy().await,
         Aspect::NoncurrentExpiry => {
-            let lifecycle = target.lifecycle().await?;
-            Ok(lifecycle.map(|(rules, _)| expiry_of(&rules, spec)))
+            let Some((rules, _)) = target.lifecycle().await? else {
+                return Ok(None);
+            };
+            let conflicting = target.conflicting(&rules, spec).await?;
+            Ok(Some(expiry_of(&rules, &conflicting)))
         }
         Aspect::Tags => Ok(target.tags().await?.map(|tags| json!(tags))),
         Aspect::Replication => Ok(target.replication().await?.as_ref().map(replication_of)),
@@ -41,16 +46,11 @@ pub(crate) async fn observe(
     }
 }
 
-fn expiry_of(rules: &[LifecycleRule], spec: &Spec) -> Value {
+fn expiry_of(rules: &[LifecycleRule], conflicting: &[&str]) -> Value {
     let ours = rules
         .iter()
         .find(|rule| rule.id() == Some(LIFECYCLE_ID))
         .cloned();
-    let conflicting: Vec<&str> = rules
-        .iter()
-        .filter(|rule| endangers_state(rule, spec))
-        .map(|rule| rule.id().unwrap_or("(without id)"))
-        .collect();
     json!({"rule": lifecycle_rule(&ours), "conflicting": conflicting})
 }
 
@@ -140,11 +140,7 @@ impl Target<'_> {
     }
 
     async fn encryption(&self) -> Result<Option<Value>, Error> {
-        let get = self.s3().get_bucket_encryption().bucket(self.bucket);
-        let answer = optional(get.send().await, self.call("GetBucketEncryption"))?;
-        Ok(answer.and_then(|answer| {
-            let config = answer.server_side_encryption_configuration?;
-            let rule = config.rules.into_iter().next()?;
+        Ok(self.encryption_rule().await?.and_then(|rule| {
             let default = rule.apply_server_side_encryption_by_default?;
             let mut found = json!({"algorithm": default.sse_algorithm.as_str()});
             if let Some(key) = default.kms_master_key_id {
@@ -155,6 +151,14 @@ impl Target<'_> {
             }
             Some(found)
         }))
+    }
+
+    pub(super) async fn encryption_rule(&self) -> Result<Option<ServerSideEncryptionRule>, Error> {
+        let get = self.s3().get_bucket_encryption().bucket(self.bucket);
+        let answer = optional(get.send().await, self.call("GetBucketEncryption"))?;
+        Ok(answer
+            .and_then(|answer| answer.server_side_encryption_configuration)
+            .and_then(|config| config.rules.into_iter().next()))
     }
 
     async fn public_access(&self) -> Result<Option<Value>, Error> {
@@ -205,6 +209,33 @@ impl Target<'_> {
                 answer.transition_default_minimum_object_size,
             )
         }))
+    }
+
+    /// The rules that endanger a state: that of the settings, a workspace's, or one that the bucket has now.
+    async fn conflicting<'r>(
+        &self,
+        rules: &'r [LifecycleRule],
+        spec: &Spec,
+    ) -> Result<Vec<&'r str>, Error> {
+        let mut conflicting = Vec::new();
+        for rule in rules.iter().filter(|rule| is_dangerous(rule, spec)) {
+            let prefix = rule_prefix(rule);
+            if covers_state(prefix, spec) || self.has_state_under(prefix).await? {
+                conflicting.push(rule.id().unwrap_or("(without id)"));
+            }
+        }
+        Ok(conflicting)
+    }
+
+    async fn has_state_under(&self, prefix: &str) -> Result<bool, Error> {
+        let call = self.call("ListObjectsV2");
+        let mut pages = ObjectPages::new(self.s3(), call, self.bucket, prefix);
+        while let Some(page) = pages.next().await? {
+            if page.iter().any(|object| may_be_state(&object.key)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) async fn tags(&self) -> Result<Option<BTreeMap<String, String>>, Error> {

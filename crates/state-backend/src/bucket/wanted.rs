@@ -12,6 +12,7 @@ use aws_sdk_s3::types::{
 use serde_json::{Value, json};
 use settings::{Encryption, RoleName};
 
+use crate::inventory::WORKSPACE_KEY_PREFIX;
 use crate::spec::{Aspect, Facet, Kind, RULE_ID, Resource, Side, Spec};
 
 /// The lifecycle rule that expires old versions of the state.
@@ -79,11 +80,18 @@ pub(crate) fn wanted_replication(spec: &Spec, role: &RoleName, dr: &Side) -> Fac
 }
 
 fn encryption(encryption: &Encryption) -> Value {
+    let algorithm = algorithm(encryption).as_str().to_owned();
+    match encryption.kms_key() {
+        None => json!({"algorithm": algorithm}),
+        Some(key) => json!({"algorithm": algorithm, "key": key.as_str()}),
+    }
+}
+
+pub(super) fn algorithm(encryption: &Encryption) -> ServerSideEncryption {
     match encryption {
-        Encryption::Aes256 => json!({"algorithm": ServerSideEncryption::Aes256.as_str()}),
-        Encryption::Kms(key) => {
-            json!({"algorithm": ServerSideEncryption::AwsKms.as_str(), "key": key.as_str()})
-        }
+        Encryption::Aes256 => ServerSideEncryption::Aes256,
+        Encryption::Kms(_) => ServerSideEncryption::AwsKms,
+        Encryption::Dsse(_) => ServerSideEncryption::AwsKmsDsse,
     }
 }
 
@@ -146,7 +154,7 @@ pub(super) fn expiry_rule(spec: &Spec) -> Option<LifecycleRule> {
         .ok()
 }
 
-fn rule_prefix(rule: &LifecycleRule) -> &str {
+pub(super) fn rule_prefix(rule: &LifecycleRule) -> &str {
     #[expect(
         deprecated,
         reason = "rules written with the first API carry their prefix here"
@@ -182,11 +190,14 @@ pub(super) fn lifecycle_rule(rule: &Option<LifecycleRule>) -> Value {
     })
 }
 
-/// Whether `rule` removes or archives the state, or removes its old versions earlier than promised.
-pub(super) fn endangers_state(rule: &LifecycleRule, spec: &Spec) -> bool {
-    let covers = rule.status() == &ExpirationStatus::Enabled
-        && spec.key.starts_with(rule_prefix(rule))
-        && rule.id() != Some(LIFECYCLE_ID);
+/// Whether `rule` removes or archives what its prefix covers, or removes old versions earlier than promised. A rule for a
+/// tag never meets a state: Terraform tags none.
+pub(super) fn is_dangerous(rule: &LifecycleRule, spec: &Spec) -> bool {
+    let of_a_tag = rule.filter().is_some_and(|filter| {
+        filter.tag().is_some() || filter.and().is_some_and(|and| !and.tags().is_empty())
+    });
+    let applies =
+        rule.status() == &ExpirationStatus::Enabled && rule.id() != Some(LIFECYCLE_ID) && !of_a_tag;
     let removes_current = rule
         .expiration()
         .is_some_and(|expiry| expiry.days().is_some() || expiry.date().is_some());
@@ -209,11 +220,57 @@ pub(super) fn endangers_state(rule: &LifecycleRule, spec: &Spec) -> bool {
             .noncurrent_version_transitions()
             .iter()
             .any(|to| frozen(to.storage_class()));
-    covers && (removes_current || too_early || archives)
+    applies && (removes_current || too_early || archives)
+}
+
+/// Whether a rule of this prefix covers the state of the settings, or one of its workspaces, whose names nobody knows
+/// beforehand.
+pub(super) fn covers_state(prefix: &str, spec: &Spec) -> bool {
+    let workspaces = format!("{WORKSPACE_KEY_PREFIX}/");
+    spec.key.starts_with(prefix)
+        || workspaces.starts_with(prefix)
+        || prefix.starts_with(&workspaces)
+}
+
+/// The rules of others with ours above them all, so that none of theirs decides for the state.
+pub(super) fn with_our_rule(
+    mut rules: Vec<ReplicationRule>,
+    spec: &Spec,
+    dr: &Side,
+) -> Vec<ReplicationRule> {
+    rules.retain(|rule| !is_ours(rule));
+    for (rule, priority) in rules.iter_mut().zip(1..) {
+        as_second_version(rule, priority);
+    }
+    let highest = rules.iter().filter_map(ReplicationRule::priority).max();
+    let priority = highest.map_or(1, |highest| highest.saturating_add(1));
+    rules.extend(our_rule(spec, dr, priority));
+    rules
+}
+
+/// S3 takes no replication rule of the first version, which has a plain prefix and no priority, beside one with a filter.
+/// The first version replicates delete markers unasked, the second does when it is told to:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-add-config.html#replication-backward-compat-considerations>.
+fn as_second_version(rule: &mut ReplicationRule, priority: i32) {
+    if rule.filter.is_some() {
+        return;
+    }
+    #[expect(
+        deprecated,
+        reason = "rules written with the first version carry their prefix here"
+    )]
+    let prefix = rule.prefix.take().unwrap_or_default();
+    rule.filter = Some(ReplicationRuleFilter::builder().prefix(prefix).build());
+    rule.priority.get_or_insert(priority);
+    rule.delete_marker_replication.get_or_insert(
+        DeleteMarkerReplication::builder()
+            .status(DeleteMarkerReplicationStatus::Enabled)
+            .build(),
+    );
 }
 
 /// Our replication rule, with a priority that no other one has, as S3 requires.
-pub(super) fn our_rule(spec: &Spec, dr: &Side, priority: i32) -> Option<ReplicationRule> {
+fn our_rule(spec: &Spec, dr: &Side, priority: i32) -> Option<ReplicationRule> {
     let minutes = ReplicationTimeValue::builder()
         .minutes(REPLICATION_MINUTES)
         .build();
@@ -243,7 +300,7 @@ pub(super) fn our_rule(spec: &Spec, dr: &Side, priority: i32) -> Option<Replicat
                 .status(DeleteMarkerReplicationStatus::Enabled)
                 .build(),
         );
-    if let Encryption::Kms(key) = &dr.encryption {
+    if let Some(key) = dr.encryption.kms_key() {
         destination = destination.encryption_configuration(
             EncryptionConfiguration::builder()
                 .replica_kms_key_id(key.as_str())
@@ -302,3 +359,6 @@ pub(super) fn replication_rule(rule: &Option<ReplicationRule>) -> Value {
 pub(super) fn is_ours(rule: &ReplicationRule) -> bool {
     rule.id() == Some(RULE_ID)
 }
+
+#[cfg(test)]
+mod tests;

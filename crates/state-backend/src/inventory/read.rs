@@ -58,7 +58,7 @@ async fn objects(clients: &RegionClients, side: &Side) -> Result<BTreeSet<String
 }
 
 /// Locks, folders that consoles make, and what this project itself writes are no states.
-fn may_be_state(key: &str) -> bool {
+pub(crate) fn may_be_state(key: &str) -> bool {
     !key.ends_with(LOCK_OBJECT_SUFFIX)
         && !key.ends_with('/')
         && !key.starts_with(canary::FOLDER)

@@ -8,10 +8,143 @@ use super::*;
 use crate::spec::Spec;
 use crate::wanted::wanted;
 
+const EXAMPLE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
+
 fn facets() -> Vec<Facet> {
-    let example = include_str!("../../../../examples/berthcare-staging/infra.toml");
-    let settings = Settings::parse(example, date(2026, 11, 22)).unwrap();
+    facets_of(EXAMPLE)
+}
+
+fn facets_of(config: &str) -> Vec<Facet> {
+    let settings = Settings::parse(config, date(2026, 11, 22)).unwrap();
     wanted(&Spec::new(&settings, "000000000000"))
+}
+
+fn with_keys(config: &str, mode: &str, region: &str, dr: &str) -> String {
+    let partition = region.parse::<settings::Region>().unwrap().partition();
+    let key = |region: &str, id: char| {
+        let id: String = "00000000-0000-0000-0000-000000000000".replace('0', &id.to_string());
+        format!("arn:{partition}:kms:{region}:000000000000:key/{id}")
+    };
+    let encryption = format!("encryption = {{ {mode} = {:?} }}", key(region, '1'));
+    let replica = format!("[state.dr]\nkms = {:?}", key(dr, '2'));
+    config
+        .replace("encryption = \"AES256\"", &encryption)
+        .replace("[state.dr]", &replica)
+}
+
+fn judged(facets: &[Facet], kind: Kind, aspect: Aspect, found: &Found) -> Verdict {
+    let mut facets = facets.iter();
+    let facet = facets.find(|facet| facet.resource.kind == kind && facet.aspect == aspect);
+    judge(facet.unwrap(), found)
+}
+
+#[test]
+fn plan_leaves_a_bucket_key_as_it_is() {
+    let facets = facets_of(&with_keys(EXAMPLE, "kms", "ca-central-1", "us-east-1"));
+    let (key, aspect) = (
+        "arn:aws:kms:ca-central-1:000000000000:key/11111111-1111-1111-1111-111111111111",
+        Aspect::Encryption,
+    );
+    let found = Found::Value(json!({"algorithm": "aws:kms", "key": key, "bucketKey": true}));
+    assert_eq!(judged(&facets, Kind::Bucket, aspect, &found), Verdict::Ok);
+    let weaker = Found::Value(json!({"algorithm": "AES256"}));
+    let verdict = judged(&facets, Kind::Bucket, aspect, &weaker);
+    assert_eq!(verdict, Verdict::Differs);
+    // The role may use the key for buckets with a Bucket Key and for those without.
+    let role = facets
+        .iter()
+        .find(|facet| facet.aspect == Aspect::Permissions)
+        .unwrap();
+    let contexts = role.wanted.to_string();
+    assert!(
+        contexts.contains(
+            r#"["arn:aws:s3:::berthcare-terraform-state","arn:aws:s3:::berthcare-terraform-state/*"]"#
+        ),
+        "{contexts}"
+    );
+}
+
+#[test]
+fn plan_of_two_layers_strengthens_one_and_weakens_none() {
+    let of = |mode: &str| facets_of(&with_keys(EXAMPLE, mode, "ca-central-1", "us-east-1"));
+    let found = |algorithm: &str| {
+        let key = "arn:aws:kms:ca-central-1:000000000000:key/11111111-1111-1111-1111-111111111111";
+        Found::Value(json!({"algorithm": algorithm, "key": key}))
+    };
+    let judge = |wanted: &str, algorithm: &str| {
+        judged(
+            &of(wanted),
+            Kind::Bucket,
+            Aspect::Encryption,
+            &found(algorithm),
+        )
+    };
+    assert_eq!(judge("dsse", "aws:kms:dsse"), Verdict::Ok);
+    assert_eq!(judge("dsse", "aws:kms"), Verdict::Differs);
+    assert!(matches!(
+        judge("kms", "aws:kms:dsse"),
+        Verdict::Refused(Refusal {
+            kind: RefusalKind::Stricter,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn plan_refuses_a_key_that_cannot_encrypt_and_never_makes_one() {
+    let facets = facets_of(&with_keys(EXAMPLE, "kms", "ca-central-1", "us-east-1"));
+    let judge = |found: &Found| judged(&facets, Kind::Key, Aspect::Exists, found);
+    let key = |state: &str, spec: &str| {
+        Found::Value(json!({"state": state, "usage": "ENCRYPT_DECRYPT", "spec": spec}))
+    };
+    assert_eq!(judge(&key("Enabled", "SYMMETRIC_DEFAULT")), Verdict::Ok);
+    let unusable = [
+        (Found::Absent, "there is no key"),
+        (key("Disabled", "SYMMETRIC_DEFAULT"), "state=Disabled"),
+        (
+            key("PendingDeletion", "SYMMETRIC_DEFAULT"),
+            "state=PendingDeletion",
+        ),
+        (key("Enabled", "RSA_2048"), "spec=RSA_2048"),
+    ];
+    for (found, why) in unusable {
+        match judge(&found) {
+            Verdict::Refused(refusal) => {
+                assert_eq!(refusal.kind, RefusalKind::KeyNotUsable);
+                assert!(refusal.why.contains(why), "{}", refusal.why);
+            }
+            other => panic!("{found:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn role_names_the_services_of_its_own_partition() {
+    let partitions = [
+        ("cn-north-1", "cn-northwest-1", "CN", "amazonaws.com.cn"),
+        ("us-gov-west-1", "us-gov-east-1", "US", "amazonaws.com"),
+    ];
+    for (region, dr, country, suffix) in partitions {
+        let exceptions = EXAMPLE.find("[[residency.exceptions]]").unwrap();
+        let state = EXAMPLE.find("[state]").unwrap();
+        let buckets = EXAMPLE.find("[[buckets]]").unwrap();
+        let config = format!("{}{}", &EXAMPLE[..exceptions], &EXAMPLE[state..buckets])
+            .replace("ca-central-1", region)
+            .replace("us-east-1", dr)
+            .replace("\"CA\"", &format!("{country:?}"));
+        let facets = facets_of(&with_keys(&config, "kms", region, dr));
+        let permissions = facets
+            .iter()
+            .find(|facet| facet.aspect == Aspect::Permissions)
+            .unwrap();
+        let policy = permissions.wanted.to_string();
+        for region in [region, dr] {
+            assert!(
+                policy.contains(&format!("\"s3.{region}.{suffix}\"")),
+                "{policy}"
+            );
+        }
+    }
 }
 
 fn unknown(facet: &Facet) -> Found {

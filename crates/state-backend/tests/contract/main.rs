@@ -94,6 +94,8 @@ contract! {
     a_table_that_is_no_lock_table_is_refused;
     a_global_table_has_its_replica, moto cannot "takes replica updates and shows no replica";
     replication_rules_of_others_stay, moto cannot "forgets that delete markers are replicated";
+    lifecycle_rules_are_judged_for_every_state;
+    a_bucket_key_outlives_a_change_of_the_key, moto cannot "forgets that delete markers are replicated";
     locks_are_listed_and_released_by_id;
     odd_locks_are_listed_with_the_others;
     a_lock_that_changed_hands_is_not_released;
