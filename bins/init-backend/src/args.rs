@@ -22,6 +22,7 @@ Examples:
   init-backend plan                          what exists, what is missing, what differs
   init-backend apply                         create and harden both sides, then prove replication
   init-backend verify --output json          read everything back, item by item
+  init-backend metrics                       how late the DR region's copy is
   init-backend render dr --out dr.s3.tfbackend
   terraform init -reconfigure -backend-config=dr.s3.tfbackend
 
@@ -42,6 +43,8 @@ pub enum Command {
     Render(RenderArgs),
     /// Show tables, locks, state and replication of both regions
     Status,
+    /// Show what S3 measures of the state's replication
+    Metrics,
     /// Compare every state in both regions
     Integrity(IntegrityArgs),
     /// List the locks that are held, and by whom

@@ -1,6 +1,7 @@
 mod apply;
 mod integrity;
 mod locks;
+mod metrics;
 mod plan;
 mod render;
 mod repair;
@@ -26,6 +27,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::run(&global, &args).await,
         Command::Render(args) => render::run(&global, &args).await,
         Command::Status => status::run(&global).await,
+        Command::Metrics => metrics::run(&global).await,
         Command::Integrity(args) => integrity::run(&global, &args).await,
         Command::Locks => locks::list(&global).await,
         Command::Unlock(args) => locks::release(&global, &args).await,

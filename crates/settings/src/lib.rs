@@ -27,12 +27,12 @@ pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
 pub use names::{
     AccountId, BucketName, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
     ParameterGroupName, ProjectName, RoleName, SecurityGroupId, StateKey, SubnetGroupName,
-    TableName,
+    TableName, TopicArn,
 };
 pub use objectives::Objectives;
 pub use pairs::Bucket;
 pub use regions::{Country, Region, RegionRole, Regions};
 pub use residency::{ExceptionInUse, Residency, ResidencyException};
 pub use settings::Settings;
-pub use state::{Encryption, Locking, ReplicaLocks, State, StateDr, StateReplica};
+pub use state::{AlarmTopics, Encryption, Locking, ReplicaLocks, State, StateDr, StateReplica};
 pub use tags::Tags;

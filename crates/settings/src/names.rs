@@ -1,10 +1,12 @@
 //! Names by AWS's own rules, each a type of its own so that they cannot be mixed up.
 
 mod account;
+mod arn;
 mod kms;
 mod project;
 mod rds;
 mod s3;
+mod sns;
 mod tables_and_roles;
 
 pub use account::AccountId;
@@ -12,6 +14,7 @@ pub use kms::KmsKeyArn;
 pub use project::{EnvironmentName, ProjectName};
 pub use rds::{DbIdentifier, InstanceClass, ParameterGroupName, SecurityGroupId, SubnetGroupName};
 pub use s3::{BucketName, StateKey};
+pub use sns::TopicArn;
 pub use tables_and_roles::{RoleName, TableName};
 
 /// A value that AWS would refuse as a name. `Display` gives the value, what is wrong with it, and the fix.

@@ -189,6 +189,7 @@ mod tests {
         known.extend(asked(
             &example.replace(encryption, "encryption = { kms = \"\" }"),
         ));
+        known.extend(asked(&example.replace("# alarms = ", "alarms = ")));
         assert!(known.contains(&("state.encryption".to_owned(), "kms".to_owned())));
         assert_eq!(documented(&read("docs/settings.md")), known);
     }

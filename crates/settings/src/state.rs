@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 use crate::document::{Field, Section};
 use crate::pairs::{Used, unique};
-use crate::{BucketName, KmsKeyArn, Region, Regions, RoleName, StateKey, TableName};
+use crate::{BucketName, KmsKeyArn, Region, Regions, RoleName, StateKey, TableName, TopicArn};
 
 /// The Terraform state backend in the primary region, and its copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -91,7 +91,7 @@ pub enum StateDr {
     /// There is none: losing the primary region loses the state.
     None,
     /// S3 replicates the state.
-    Replicated(StateReplica),
+    Replicated(Box<StateReplica>),
 }
 
 /// What the DR region holds.
@@ -107,6 +107,17 @@ pub struct StateReplica {
     pub role: RoleName,
     /// How the replica's bucket encrypts: as the primary bucket does, a KMS key lying in the DR region.
     pub encryption: Encryption,
+    /// Whom the alarms of the replication tell; without it there are no alarms.
+    pub alarms: Option<AlarmTopics>,
+}
+
+/// Topics for alarms. CloudWatch publishes to topics of the alarm's own region, and an alarm lies where its metric is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AlarmTopics {
+    /// In the primary region, which counts the failures.
+    pub topic: TopicArn,
+    /// In the DR region, which measures the lag.
+    pub dr_topic: TopicArn,
 }
 
 /// The lock table in the DR region.
@@ -133,7 +144,8 @@ impl Serialize for StateDr {
                     locks,
                     role,
                     encryption,
-                } = replica;
+                    alarms,
+                } = replica.as_ref();
                 let strategy = if *locks == ReplicaLocks::GlobalTable {
                     "global-table"
                 } else {
@@ -147,6 +159,9 @@ impl Serialize for StateDr {
                 map.serialize_entry("role", role)?;
                 if let Some(key) = encryption.kms_key() {
                     map.serialize_entry("kms", key)?;
+                }
+                if let Some(alarms) = alarms {
+                    map.serialize_entry("alarms", alarms)?;
                 }
             }
         }
@@ -355,11 +370,12 @@ fn read_dr(
     ];
     let lock_table = section.optional("lock_table", "\"berthcare-terraform-locks-dr\"");
     let kms = section.optional("kms", "\"arn:aws:kms:REGION:ACCOUNT:key/ID\"");
+    let alarms = section.optional("alarms", "{ topic = \"…\", dr_topic = \"…\" }");
 
     if strategy == Some(Strategy::None) {
         let [bucket, role] = examples.map(|(name, example)| section.optional(name, example));
         section.close();
-        let unused: Vec<Field<'_>> = [bucket, lock_table, role, kms]
+        let unused: Vec<Field<'_>> = [bucket, lock_table, role, kms, alarms]
             .into_iter()
             .flatten()
             .collect();
@@ -375,16 +391,50 @@ fn read_dr(
     let locks =
         strategy.and_then(|strategy| read_replica_locks(&section, strategy, lock_table, primary));
     let encryption = read_replica_encryption(&section, kms, primary);
+    let alarms = match alarms {
+        Some(field) => field
+            .section()
+            .and_then(|section| read_alarms(section, primary.regions))
+            .map(Some),
+        None => Some(None),
+    };
     section.close();
     let bucket = unique(bucket, buckets);
     let role = role.and_then(|field| field.parse());
-    Some(StateDr::Replicated(StateReplica {
+    Some(StateDr::Replicated(Box::new(StateReplica {
         region: primary.regions?.dr,
         bucket: bucket?,
         locks: locks?,
         role: role?,
         encryption: encryption?,
-    }))
+        alarms: alarms?,
+    })))
+}
+
+fn read_alarms(section: Section<'_>, regions: Option<&Regions>) -> Option<AlarmTopics> {
+    let example = "\"arn:aws:sns:REGION:ACCOUNT:NAME\"";
+    let [topic, dr_topic] = ["topic", "dr_topic"].map(|name| section.required(name, example));
+    section.close();
+    let topic = topic.and_then(|field| read_topic(&field, regions.map(|of| of.primary), "primary"));
+    let dr_topic = dr_topic.and_then(|field| read_topic(&field, regions.map(|of| of.dr), "DR"));
+    Some(AlarmTopics {
+        topic: topic?,
+        dr_topic: dr_topic?,
+    })
+}
+
+fn read_topic(field: &Field<'_>, region: Option<Region>, role: &str) -> Option<TopicArn> {
+    let topic: TopicArn = field.parse()?;
+    match region {
+        Some(region) if topic.region() != region => field.conflict(
+            format!(
+                "the topic is in {}, and the {role} region is {region}",
+                topic.region()
+            ),
+            format!("an alarm publishes to topics of its own region: name one in {region}"),
+        ),
+        _ => Some(topic),
+    }
 }
 
 fn read_replica_locks(

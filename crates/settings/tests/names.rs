@@ -8,7 +8,7 @@ use std::str::FromStr;
 use settings::{
     BucketName, Country, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
     ParameterGroupName, ProjectName, Region, RoleName, SecurityGroupId, StateKey, SubnetGroupName,
-    TableName,
+    TableName, TopicArn,
 };
 
 fn accepts<T: FromStr<Err = NameError> + Display + Debug>(values: &[&str]) {
@@ -31,6 +31,29 @@ fn refuses<T: FromStr<Err = NameError> + Debug>(values: &[(&str, &str)]) {
         assert!(message.contains(reason), "{value:?}: {message}");
         assert_eq!(message.lines().count(), 1, "{message}");
     }
+}
+
+#[test]
+fn topic_arns() {
+    let name = |name: &str| format!("arn:aws:sns:ca-central-1:111122223333:{name}");
+    accepts::<TopicArn>(&[
+        &name("oncall_1-a"),
+        &name(&"a".repeat(256)),
+        "arn:aws-cn:sns:cn-north-1:111122223333:oncall",
+    ]);
+    refuses::<TopicArn>(&[
+        ("oncall", "six parts"),
+        ("arn:aws:sqs:ca-central-1:111122223333:oncall", "six parts"),
+        ("arn:aws:sns:ca-central-1:1:oncall", "12 digits"),
+        (
+            "arn:aws-cn:sns:ca-central-1:111122223333:oncall",
+            "partition",
+        ),
+        (&name(""), "standard topic"),
+        (&name(&"a".repeat(257)), "standard topic"),
+        (&name("oncall.fifo"), "standard topic"),
+        (&name("oncall:subscription"), "standard topic"),
+    ]);
 }
 
 #[test]

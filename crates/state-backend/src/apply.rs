@@ -12,7 +12,7 @@ use crate::backend::Backend;
 use crate::plan::{Approved, Change, Found, Verdict, judge};
 use crate::problem::Problem;
 use crate::spec::{Aspect, Facet, Kind, Resource, SideName};
-use crate::{bucket, role, table};
+use crate::{alarm, bucket, role, table};
 
 /// Bucket and role settings show within seconds; S3 speaks of a minute at most for most of them.
 const SETTLE: WaiterConfig = settle(Duration::from_secs(60));
@@ -216,7 +216,7 @@ impl Backend {
         }
         let config = match resource.kind {
             Kind::Table => SETTLE_TABLE,
-            Kind::Bucket | Kind::Role | Kind::Key => SETTLE,
+            Kind::Bucket | Kind::Role | Kind::Key | Kind::Alarm => SETTLE,
         };
         if !self.comes_by_itself(facet, found.as_ref()) {
             let progress = |error: &Error| observer.waiting(label, &error.to_string());
@@ -246,6 +246,7 @@ impl Backend {
             Kind::Bucket => bucket::apply(clients, self.spec(), facet).await,
             Kind::Table => table::apply(clients, self.spec(), facet).await,
             Kind::Role => role::apply(self.global(), self.spec(), facet, exists).await,
+            Kind::Alarm => alarm::apply(clients, self.spec(), facet).await,
             // Whatever a key is, its plan says so or refuses.
             Kind::Key => Ok(()),
         }
@@ -273,6 +274,7 @@ fn service(kind: Kind) -> &'static str {
         Kind::Table => "DynamoDB",
         Kind::Role => "IAM",
         Kind::Key => "KMS",
+        Kind::Alarm => "CloudWatch",
     }
 }
 

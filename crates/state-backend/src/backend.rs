@@ -11,7 +11,7 @@ use crate::plan::{Found, Observed, Plan};
 use crate::problem::Problem;
 use crate::spec::{Aspect, Facet, Kind, Resource, SideName, Spec};
 use crate::wanted::wanted;
-use crate::{bucket, key, role, table};
+use crate::{alarm, bucket, key, role, table};
 
 /// The clients of one side.
 #[derive(Debug)]
@@ -151,7 +151,7 @@ impl Backend {
     /// Why a resource is not asked for. IAM is not part of either region.
     fn not_asked(&self, resource: &Resource) -> Option<&Problem> {
         match resource.kind {
-            Kind::Role | Kind::Key => None,
+            Kind::Role | Kind::Key | Kind::Alarm => None,
             Kind::Bucket => self.of(resource.side).silent("S3"),
             Kind::Table => self.of(resource.side).silent("DynamoDB"),
         }
@@ -210,6 +210,7 @@ impl Backend {
             Kind::Table => table::observe(clients, facet).await,
             Kind::Role => role::observe(&self.global, facet).await,
             Kind::Key => key::observe(clients, facet).await,
+            Kind::Alarm => alarm::observe(clients, facet).await,
         }
     }
 }

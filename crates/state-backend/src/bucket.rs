@@ -5,5 +5,5 @@ mod observe;
 mod wanted;
 
 pub(crate) use apply::apply;
-pub(crate) use observe::observe;
+pub(crate) use observe::{observe, rules_to};
 pub(crate) use wanted::{wanted, wanted_replication};

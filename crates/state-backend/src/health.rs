@@ -1,5 +1,6 @@
 //! How something does, and how several things do together.
 
+use report::Mark;
 use serde::Serialize;
 
 /// How something does. No data is [`Health::Unknown`], never [`Health::Ok`].
@@ -22,6 +23,16 @@ impl Health {
             (Self::Degraded, _) | (_, Self::Degraded) => Self::Degraded,
             (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
             (Self::Ok, Self::Ok) => Self::Ok,
+        }
+    }
+}
+
+impl Health {
+    pub(crate) fn shown(self) -> (Mark, &'static str) {
+        match self {
+            Self::Ok => (Mark::Ok, "ok"),
+            Self::Degraded => (Mark::Wrong, "degraded"),
+            Self::Unknown => (Mark::Unknown, "unknown"),
         }
     }
 }

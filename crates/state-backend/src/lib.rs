@@ -9,6 +9,7 @@
 //! Nothing is deleted and nothing is weakened: what cannot be made right without either is
 //! refused, with the reason.
 
+mod alarm;
 mod apply;
 mod backend;
 mod bucket;

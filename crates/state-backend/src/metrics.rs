@@ -7,17 +7,24 @@ use aws_sdk_cloudwatch::types::{Dimension, Statistic};
 use aws_smithy_types::DateTime;
 use futures::future::join_all;
 use jiff::Timestamp;
+use report::{Document, Mark, Report};
 use serde::Serialize;
 
 use crate::backend::Backend;
+use crate::bucket;
 use crate::health::Health;
 use crate::problem::Problem;
-use crate::spec::{RULE_ID, SideName};
+use crate::spec::{RULE_ID, Side, SideName};
 
 /// What S3 counts as late with replication time control.
-const LATE: Duration = Duration::from_secs(15 * 60);
+pub(crate) const LATE: Duration = Duration::from_secs(15 * 60);
 /// The window that is looked at.
 const WINDOW: Duration = Duration::from_secs(3600);
+
+/// Seconds that the slowest object of a minute took.
+pub(crate) const LATENCY: &str = "ReplicationLatency";
+/// What S3 has given up on.
+pub(crate) const FAILED: &str = "OperationsFailedReplication";
 
 /// A metric, and who publishes it: latency and what is pending where the replicas go, failures where the objects come
 /// from (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html>).
@@ -30,7 +37,7 @@ struct Published {
 
 const METRICS: [Published; 4] = [
     Published {
-        name: "ReplicationLatency",
+        name: LATENCY,
         side: SideName::Dr,
         statistic: Statistic::Maximum,
         unit: "s",
@@ -48,7 +55,7 @@ const METRICS: [Published; 4] = [
         unit: "bytes",
     },
     Published {
-        name: "OperationsFailedReplication",
+        name: FAILED,
         side: SideName::Primary,
         statistic: Statistic::Sum,
         unit: "operations",
@@ -58,6 +65,8 @@ const METRICS: [Published; 4] = [
 /// One replication metric over the last hour.
 #[derive(Debug, Clone, Serialize)]
 pub struct Metric {
+    /// The rule that it is of.
+    pub rule: String,
     /// CloudWatch's name for it, in the namespace `AWS/S3`.
     pub name: &'static str,
     /// The region that publishes it.
@@ -75,32 +84,69 @@ pub struct Metric {
 /// The replication metrics of the rule.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReplicationMetrics {
-    /// Each of the four that S3 publishes.
+    /// When they were asked for.
+    pub time: Timestamp,
+    /// Why the bucket's own rules are not known, so that the metrics are those of the rule that `apply` makes.
+    pub rules: Option<Problem>,
+    /// Each of the four that S3 publishes, for each rule that replicates to the DR bucket.
     pub metrics: Vec<Metric>,
     /// The worst of them; unknown outranks ok.
     pub health: Health,
 }
 
 impl Backend {
-    /// Asks each metric in the region that publishes it.
+    /// Asks each metric in the region that publishes it, for every rule that replicates to the DR bucket.
     /// `None` without a DR side. `now` ends the hour that is looked at.
     pub async fn replication_metrics(&self, now: Timestamp) -> Option<ReplicationMetrics> {
-        self.spec().dr.as_ref()?;
-        let metrics = join_all(METRICS.map(|published| self.metric(published, now))).await;
-        let health = metrics.iter().map(|metric| metric.health).collect();
-        Some(ReplicationMetrics { metrics, health })
+        let dr = self.spec().dr.as_ref()?;
+        let (rules, problem) = match self.rules_to(dr).await {
+            Ok(rules) => (rules, None),
+            Err(problem) => (vec![RULE_ID.to_owned()], Some(problem)),
+        };
+        let of_rules = rules
+            .iter()
+            .flat_map(|rule| METRICS.iter().map(move |of| self.metric(of, rule, now)));
+        let metrics = join_all(of_rules).await;
+        let health = metrics.iter().map(|metric| metric.health);
+        let health = match problem {
+            None => health.collect(),
+            Some(_) => health.chain([Health::Unknown]).collect(),
+        };
+        Some(ReplicationMetrics {
+            time: now,
+            rules: problem,
+            metrics,
+            health,
+        })
     }
 
-    async fn metric(&self, published: Published, now: Timestamp) -> Metric {
+    /// The IDs of the rules that replicate to the DR bucket, whoever made them.
+    async fn rules_to(&self, dr: &Side) -> Result<Vec<String>, Problem> {
+        if let Some(problem) = self.lost(SideName::Primary) {
+            return Err(problem.clone());
+        }
+        let clients = self.clients(SideName::Primary);
+        let rules = bucket::rules_to(clients, self.spec(), dr).await?;
+        Ok(match rules.is_empty() {
+            true => vec![RULE_ID.to_owned()],
+            false => rules,
+        })
+    }
+
+    async fn metric(&self, published: &Published, rule: &str, now: Timestamp) -> Metric {
         let asked = match self.lost(published.side) {
             Some(problem) => Err(problem.clone()),
-            None => self.value(&published, now).await.map_err(Problem::from),
+            None => self
+                .value(published, rule, now)
+                .await
+                .map_err(Problem::from),
         };
         let (value, problem) = match asked {
             Ok(value) => (value, None),
             Err(problem) => (None, Some(problem)),
         };
         Metric {
+            rule: rule.to_owned(),
             name: published.name,
             region: self.spec().own_side(published.side).region,
             value,
@@ -110,7 +156,12 @@ impl Backend {
         }
     }
 
-    async fn value(&self, published: &Published, now: Timestamp) -> Result<Option<f64>, Error> {
+    async fn value(
+        &self,
+        published: &Published,
+        rule: &str,
+        now: Timestamp,
+    ) -> Result<Option<f64>, Error> {
         let Published {
             name, statistic, ..
         } = published;
@@ -128,7 +179,7 @@ impl Backend {
             .metric_name(*name)
             .dimensions(dimension("SourceBucket", spec.primary.bucket.as_str()))
             .dimensions(dimension("DestinationBucket", target.bucket.as_str()))
-            .dimensions(dimension("RuleId", RULE_ID))
+            .dimensions(dimension("RuleId", rule))
             .start_time(DateTime::from_secs(end.saturating_sub(window)))
             .end_time(DateTime::from_secs(end))
             .period(300)
@@ -157,9 +208,47 @@ impl Backend {
 fn judge(name: &str, value: Option<f64>) -> Health {
     match (name, value) {
         (_, None) => Health::Unknown,
-        ("ReplicationLatency", Some(seconds)) if seconds > LATE.as_secs_f64() => Health::Degraded,
-        ("OperationsFailedReplication", Some(failures)) if failures > 0.0 => Health::Degraded,
+        (LATENCY, Some(seconds)) if seconds > LATE.as_secs_f64() => Health::Degraded,
+        (FAILED, Some(failures)) if failures > 0.0 => Health::Degraded,
         _ => Health::Ok,
+    }
+}
+
+// ---- views --------------------------------------------------------------------------------------
+
+impl Report for ReplicationMetrics {
+    const KIND: &'static str = "backend-replication-metrics";
+
+    fn document(&self) -> Document {
+        let document = Document::new().heading("Replication").table(
+            ["", "Rule", "Metric", "Region", "Last hour"],
+            self.metrics.iter().map(Metric::row).collect(),
+        );
+        match &self.rules {
+            None => document,
+            Some(problem) => document.text(format!(
+                "The bucket's rules could not be read, so these are the metrics of {RULE_ID}: {problem}"
+            )),
+        }
+    }
+}
+
+impl Metric {
+    pub(crate) fn row(&self) -> (Mark, Vec<String>) {
+        let (mark, word) = self.health.shown();
+        let value = match (self.value, &self.problem) {
+            (Some(value), _) => format!("{value} {}", self.unit),
+            (None, Some(problem)) => problem.to_string(),
+            (None, None) => "no data".to_owned(),
+        };
+        let cells = vec![
+            word.to_owned(),
+            self.rule.clone(),
+            self.name.to_owned(),
+            self.region.to_string(),
+            value,
+        ];
+        (mark, cells)
     }
 }
 

@@ -4,9 +4,9 @@ use report::{Document, Mark, Report};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::policy;
 use crate::problem::Problem;
 use crate::spec::{Aspect, Facet, Kind};
+use crate::{alarm, policy};
 
 /// What AWS has for a facet.
 #[derive(Debug, Clone)]
@@ -232,6 +232,17 @@ pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
         ),
         (Kind::Role, Aspect::Exists) => judge_trust(facet, found),
         (Kind::Key, _) => judge_key(facet, found),
+        (Kind::Alarm, _) if alarm::is_of_another_metric(facet, found) => refuse(
+            RefusalKind::InTheWay,
+            format!(
+                "{} is about {} of {}",
+                facet.resource,
+                brief(&found["metric"]),
+                brief(&found["dimensions"])
+            ),
+            "rename that alarm: this name is that of the state's replication",
+        ),
+        (Kind::Alarm, _) => by_equality(alarm::is_as_wanted(facet, found)),
         (Kind::Bucket, Aspect::Encryption) => {
             if strength(found) > strength(wanted) {
                 refuse(

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use settings::{
-    BucketName, Encryption, Region, ReplicaLocks, RoleName, Settings, StateDr, TableName,
+    AlarmTopics, BucketName, Encryption, Region, ReplicaLocks, RoleName, Settings, StateDr,
+    TableName,
 };
 
 /// The id of the replication rule. Explicit, because metrics are published under it.
@@ -56,6 +57,8 @@ pub struct Spec {
     pub dr: Option<Side>,
     /// The role that S3 replicates with.
     pub role: Option<RoleName>,
+    /// Whom the alarms of the replication tell, if there are to be any.
+    pub alarms: Option<AlarmTopics>,
     /// Whether the lock table is one global table instead of one table per region.
     pub global_table: bool,
     /// Days that old versions of the state are kept.
@@ -78,6 +81,8 @@ pub enum Kind {
     Role,
     /// A KMS key, which is looked at and never made.
     Key,
+    /// A CloudWatch alarm.
+    Alarm,
 }
 
 /// One bucket, table or role.
@@ -100,6 +105,7 @@ impl fmt::Display for Resource {
             Kind::Table => "table",
             Kind::Role => "role",
             Kind::Key => "key",
+            Kind::Alarm => "alarm",
         };
         write!(f, "{kind} {}", self.name)
     }
@@ -186,8 +192,8 @@ impl Spec {
             table: state.lock_table.clone(),
             encryption: state.encryption.clone(),
         };
-        let (dr, role, global_table) = match &state.dr {
-            StateDr::None => (None, None, false),
+        let (dr, role, alarms, global_table) = match &state.dr {
+            StateDr::None => (None, None, None, false),
             StateDr::Replicated(replica) => {
                 let global = matches!(replica.locks, ReplicaLocks::GlobalTable);
                 let dr = Side {
@@ -201,7 +207,12 @@ impl Spec {
                     },
                     encryption: replica.encryption.clone(),
                 };
-                (Some(dr), Some(replica.role.clone()), global)
+                (
+                    Some(dr),
+                    Some(replica.role.clone()),
+                    replica.alarms.clone(),
+                    global,
+                )
             }
         };
         Self {
@@ -209,6 +220,7 @@ impl Spec {
             primary,
             dr,
             role,
+            alarms,
             global_table,
             noncurrent_days: state.noncurrent_days,
             key: state.key.as_str().to_owned(),

@@ -131,14 +131,6 @@ fn health(plan: &Plan, of: impl Fn(&Change) -> bool) -> Health {
         .collect()
 }
 
-fn mark(health: Health) -> (Mark, &'static str) {
-    match health {
-        Health::Ok => (Mark::Ok, "ok"),
-        Health::Degraded => (Mark::Wrong, "degraded"),
-        Health::Unknown => (Mark::Unknown, "unknown"),
-    }
-}
-
 impl Report for Status {
     const KIND: &'static str = "backend-status";
 
@@ -148,13 +140,13 @@ impl Report for Status {
             self.sides.iter().map(SideStatus::row).collect(),
         );
         if let (Some(rule), Some(replication)) = (self.rule, &self.replication) {
-            let (mark, word) = mark(rule);
-            let cells = [word, "rule and role", "", ""].map(str::to_owned);
+            let (mark, word) = rule.shown();
+            let cells = [word, "", "rule and role", "", ""].map(str::to_owned);
             let mut rows = vec![(mark, cells.to_vec())];
             rows.extend(replication.metrics.iter().map(Metric::row));
             document = document
                 .heading("Replication")
-                .table(["", "What", "Region", "Value"], rows);
+                .table(["", "Rule", "What", "Region", "Last hour"], rows);
         }
         Inventory::append_to(document, &self.states)
     }
@@ -162,7 +154,7 @@ impl Report for Status {
 
 impl SideStatus {
     fn row(&self) -> (Mark, Vec<String>) {
-        let (mark, word) = mark(self.health);
+        let (mark, word) = self.health.shown();
         let cells = vec![
             word.to_owned(),
             self.region.to_string(),
@@ -182,23 +174,5 @@ impl Locks {
             (0, false) => unknown.join("; "),
             (held, false) => format!("{held}; {}", unknown.join("; ")),
         }
-    }
-}
-
-impl Metric {
-    fn row(&self) -> (Mark, Vec<String>) {
-        let (mark, word) = mark(self.health);
-        let value = match (self.value, &self.problem) {
-            (Some(value), _) => format!("{value} {}", self.unit),
-            (None, Some(problem)) => problem.to_string(),
-            (None, None) => "no data in the last hour".to_owned(),
-        };
-        let cells = vec![
-            word.to_owned(),
-            self.name.to_owned(),
-            self.region.to_string(),
-            value,
-        ];
-        (mark, cells)
     }
 }

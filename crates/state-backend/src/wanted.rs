@@ -1,7 +1,7 @@
 //! What is wanted of every resource.
 
 use crate::spec::{Facet, Spec};
-use crate::{bucket, key, role, table};
+use crate::{alarm, bucket, key, role, table};
 
 /// Every facet of the backend, in the order in which it can be made true: replication last, since it needs both
 /// buckets, versioned, and the role.
@@ -19,6 +19,9 @@ pub fn wanted(spec: &Spec) -> Vec<Facet> {
     if let (Some(role), Some(dr)) = (&spec.role, &spec.dr) {
         facets.extend(role::wanted(spec, role, dr));
         facets.push(bucket::wanted_replication(spec, role, dr));
+        if let Some(topics) = &spec.alarms {
+            facets.extend(alarm::wanted(spec, dr, topics));
+        }
     }
     facets
 }

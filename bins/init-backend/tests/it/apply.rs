@@ -205,8 +205,20 @@ async fn a_weaker_bucket_is_strengthened_and_keeps_what_others_put_there() {
 // aws-behaviour: 17
 #[tokio::test(flavor = "multi_thread")]
 async fn with_kms_the_rule_the_role_and_the_tables_name_the_keys() {
-    let primary = "arn:aws:kms:ca-central-1:000000000000:key/11111111-1111-1111-1111-111111111111";
-    let dr = "arn:aws:kms:us-east-1:000000000000:key/22222222-2222-2222-2222-222222222222";
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let mut keys = Vec::new();
+    for region in [PRIMARY, DR] {
+        let clients = stage.clients(region).await;
+        let kms = aws_env::client!(aws_sdk_kms, clients.access());
+        let key = kms.create_key().send().await.unwrap().key_metadata.unwrap();
+        keys.push((kms, key.arn.unwrap()));
+    }
+    let [(kms, primary), (_, dr)] = keys.as_slice() else {
+        panic!("two keys")
+    };
+    let (primary, dr) = (primary.as_str(), dr.as_str());
     let mut config: toml::Table = EXAMPLE.parse().unwrap();
     let state = config["state"].as_table_mut().unwrap();
     state.insert(
@@ -217,9 +229,16 @@ async fn with_kms_the_rule_the_role_and_the_tables_name_the_keys() {
         .as_table_mut()
         .unwrap()
         .insert("kms".into(), dr.into());
-    let Some(stage) = Stage::with(&config.to_string()).await else {
-        return;
-    };
+    stage.configure(&config.to_string());
+
+    kms.disable_key().key_id(primary).send().await.unwrap();
+    let refused = stage.run(&["apply", "--yes"]).await.exits(4);
+    let shown = refused.stdout();
+    assert!(shown.contains("state=Disabled"), "{shown}");
+    stage.aws.clear_log();
+    stage.run(&["apply", "--yes"]).await.exits(4);
+    assert!(stage.mutations().is_empty(), "{:?}", stage.mutations());
+    kms.enable_key().key_id(primary).send().await.unwrap();
     stage
         .run(&["apply", "--yes", "--skip-canary"])
         .await

@@ -1,6 +1,7 @@
 //! KMS keys.
 
 use super::NameError;
+use super::arn::RegionalArn;
 use crate::Region;
 
 /// The ARN of a KMS key: `arn:PARTITION:kms:REGION:ACCOUNT:key/ID`.
@@ -52,22 +53,13 @@ impl std::str::FromStr for KmsKeyArn {
     fn from_str(value: &str) -> Result<KmsKeyArn, NameError> {
         let wrong =
             |problem: &str, fix: &str| Err(NameError::new(value, "a KMS key ARN", problem, fix));
-        let form = "write arn:aws:kms:REGION:ACCOUNT:key/ID";
-
-        let parts: Vec<&str> = value.splitn(6, ':').collect();
-        let ["arn", partition, "kms", region, account_id, resource] = parts[..] else {
-            return wrong("it does not have the six parts of one", form);
-        };
-        let region: Region = region.parse().map_err(|error: NameError| {
-            NameError::new(value, "a KMS key ARN", error.problem, error.fix)
-        })?;
-        if partition != region.partition() {
-            let fix = format!("the partition of {region} is {}", region.partition());
-            return wrong("its partition is not that of its region", &fix);
-        }
-        if account_id.len() != 12 || !account_id.bytes().all(|b| b.is_ascii_digit()) {
-            return wrong("its account is not 12 digits", form);
-        }
+        let form = "arn:aws:kms:REGION:ACCOUNT:key/ID";
+        let arn = RegionalArn::parse(value, "a KMS key ARN", "kms", form)?;
+        let RegionalArn {
+            region,
+            account_id,
+            resource,
+        } = arn;
         if resource.starts_with("alias/") {
             return wrong(
                 "it is the ARN of an alias, which IAM does not match in the replication role's policy",

@@ -210,6 +210,38 @@ fn kms_keys_lie_in_the_region_that_uses_them() {
 }
 
 #[test]
+fn topics_of_alarms_lie_in_the_region_that_publishes() {
+    let topic = |region: &str| format!("arn:aws:sns:{region}:111122223333:oncall");
+    let alarms = |region: &str, dr: &str| {
+        let (topic, dr_topic) = (topic(region), topic(dr));
+        let alarms =
+            format!("[state.dr]\nalarms = {{ topic = {topic:?}, dr_topic = {dr_topic:?} }}");
+        with(&[("[state.dr]", &alarms)])
+    };
+    let state = accepted(&alarms("ca-central-1", "ca-west-1")).state;
+    let StateDr::Replicated(replica) = state.dr else {
+        panic!("no replica")
+    };
+    let alarms_of = replica.alarms.expect("they are there");
+    assert_eq!(alarms_of.topic.as_str(), topic("ca-central-1"));
+    assert_eq!(alarms_of.dr_topic.as_str(), topic("ca-west-1"));
+    refused(
+        &alarms("ca-west-1", "ca-west-1"),
+        ErrorKind::Conflict,
+        "state.dr.alarms.topic",
+        13,
+        "the primary region is ca-central-1",
+    );
+    refused(
+        &alarms("ca-central-1", "ca-central-1"),
+        ErrorKind::Conflict,
+        "state.dr.alarms.dr_topic",
+        13,
+        "the DR region is ca-west-1",
+    );
+}
+
+#[test]
 fn noncurrent_days_are_positive_and_fit_s3() {
     let days = |days: &str| {
         with(&[(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_env::{Call, Error, ErrorClass, ObjectPages, RegionClients, pages};
 use aws_sdk_s3::types::{
-    LifecycleRule, ReplicationConfiguration, ServerSideEncryptionRule,
+    LifecycleRule, ReplicationConfiguration, ReplicationRuleStatus, ServerSideEncryptionRule,
     TransitionDefaultMinimumObjectSize,
 };
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use super::wanted::{
     public_access, replication_rule, rule_prefix,
 };
 use crate::inventory::read::may_be_state;
-use crate::spec::{Aspect, Facet, Spec};
+use crate::spec::{Aspect, Facet, Side, Spec};
 
 /// The value of one aspect of a bucket; `None` when it is not set, or the bucket does not exist.
 pub(crate) async fn observe(
@@ -44,6 +44,29 @@ pub(crate) async fn observe(
         Aspect::Replication => Ok(target.replication().await?.as_ref().map(replication_of)),
         other => Err(target.has_no(other)),
     }
+}
+
+/// The IDs of the primary bucket's rules that are enabled and replicate to the DR bucket.
+pub(crate) async fn rules_to(
+    clients: &RegionClients,
+    spec: &Spec,
+    dr: &Side,
+) -> Result<Vec<String>, Error> {
+    let target = Target {
+        clients,
+        bucket: spec.primary.bucket.as_str(),
+    };
+    let rules = target.replication().await?.map(|config| config.rules);
+    let to_dr = spec.bucket_arn(dr);
+    Ok(rules
+        .into_iter()
+        .flatten()
+        .filter(|rule| {
+            rule.status() == &ReplicationRuleStatus::Enabled
+                && rule.destination().is_some_and(|to| to.bucket() == to_dr)
+        })
+        .filter_map(|rule| rule.id)
+        .collect())
 }
 
 fn expiry_of(rules: &[LifecycleRule], conflicting: &[&str]) -> Value {
