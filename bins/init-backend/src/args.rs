@@ -56,6 +56,9 @@ pub enum Command {
     /// Make right what Terraform refuses to read
     #[command(subcommand)]
     Repair(RepairCommand),
+    /// Make every state ready for Terraform in the DR region, without one call to the primary region
+    #[command(after_long_help = FAILOVER_EXAMPLES)]
+    Failover(FailoverArgs),
     /// Print a completion script
     Completion(CompletionArgs),
 }
@@ -132,6 +135,25 @@ pub struct RestoreArgs {
     #[arg(long, value_enum, default_value = "primary")]
     pub side: SideArg,
     /// Show what would be brought back, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+const FAILOVER_EXAMPLES: &str = "\
+Examples:
+  init-backend failover --dry-run            what would be done to each state, and nothing else
+  init-backend failover --yes --output json
+  init-backend render dr --out dr.s3.tfbackend
+  terraform init -reconfigure -backend-config=dr.s3.tfbackend
+
+Exit codes:
+  0 every state is ready · 1 states are left, each with the reason · 3 something could not be asked or done
+  4 a state is left because somebody in the DR region holds its lock; the others are done";
+
+/// What `failover` takes.
+#[derive(Debug, Args)]
+pub struct FailoverArgs {
+    /// Show what would be done, and change nothing
     #[arg(long)]
     pub dry_run: bool,
 }

@@ -1,4 +1,5 @@
 mod apply;
+mod failover;
 mod integrity;
 mod locks;
 mod metrics;
@@ -14,7 +15,9 @@ use std::time::Duration;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use report::{Document, Report};
 use serde::Serialize;
-use state_backend::{Backend, Canary, CanaryError, CanaryOptions, ConnectError};
+use state_backend::{
+    Backend, Canary, CanaryError, CanaryOptions, ConnectError, Handover, LeftKind,
+};
 
 use crate::args::RepairCommand;
 use crate::{Cli, Command};
@@ -33,6 +36,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Unlock(args) => locks::release(&global, &args).await,
         Command::Restore(args) => restore::run(&global, &args).await,
         Command::Repair(RepairCommand::Digest(args)) => repair::digest(&global, &args).await,
+        Command::Failover(args) => failover::run(&global, &args).await,
         Command::Completion(args) => {
             cli::print_completion::<Cli>(&args);
             Ok(Exit::Fine)
@@ -117,6 +121,17 @@ fn print_with_canary<R: Report>(
     failure.map_or(Ok(()), Err)
 }
 
+/// What a failover or failback ends with: somebody who holds a lock is a guard's matter, what is left for another reason
+/// is wrong, and what nobody answered is not known.
+fn exit_of(handover: &Handover) -> Exit {
+    let left = handover.left().map(|left| match left.kind {
+        LeftKind::Locked => Exit::Refused,
+        _ => Exit::Wrong,
+    });
+    let problems = handover.problems().map(|_| Exit::Unchecked);
+    left.chain(problems).collect()
+}
+
 async fn connect(global: &GlobalArgs) -> Result<Backend, Failure> {
     let settings = cli::load_settings(global)?;
     cli::residency_notes(&settings);
@@ -126,12 +141,21 @@ async fn connect(global: &GlobalArgs) -> Result<Backend, Failure> {
         &env.both(settings.regions.primary, settings.regions.dr),
     )
     .await
-    .map_err(|error| match error {
+    .map_err(not_connected)
+}
+
+fn not_connected(error: ConnectError) -> Failure {
+    match error {
         ConnectError::Call(error) => Failure::aws("reach AWS", error),
+        ConnectError::NoDrSide => Failure::new(
+            Exit::Usage,
+            anyhow::Error::new(error).context("failed to begin"),
+        )
+        .hint("set [state.dr] in the configuration"),
         other => Failure::new(
             Exit::Refused,
             anyhow::Error::new(other).context("failed to begin"),
         )
         .hint("`AWS_PROFILE` chooses the credentials; `account` in the settings says whose backend it is"),
-    })
+    }
 }

@@ -2,55 +2,17 @@
 
 use std::collections::HashMap;
 
-use aws_env::{Both, Error, GlobalClients, Reachability, RegionClients};
+use aws_env::{Both, Error, GlobalClients, RegionClients};
 use futures::future::join_all;
 use serde_json::Value;
 use settings::Settings;
 
 use crate::plan::{Found, Observed, Plan};
 use crate::problem::Problem;
+use crate::side::{SideAccess, SideClients};
 use crate::spec::{Aspect, Facet, Kind, Resource, SideName, Spec};
 use crate::wanted::wanted;
 use crate::{alarm, bucket, key, role, table};
-
-/// The clients of one side.
-#[derive(Debug)]
-struct SideClients {
-    clients: RegionClients,
-    /// The services that did not answer at the start, which are not called again, with their errors.
-    silent: Vec<Problem>,
-    /// Whether that is all of them.
-    is_lost: bool,
-}
-
-impl SideClients {
-    /// With the account ID, unless STS is silent.
-    fn new(clients: RegionClients, reached: Reachability) -> Result<(Self, Option<String>), Error> {
-        let is_lost = reached.is_lost();
-        let access = Self {
-            clients,
-            is_lost,
-            silent: reached.silent.into_iter().map(Problem::from).collect(),
-        };
-        Ok((access, reached.account?))
-    }
-
-    /// Why nothing is known when no STS answers.
-    fn into_silence(self) -> Error {
-        let call = self
-            .clients
-            .call("STS", "GetCallerIdentity", "this account");
-        let first = self.silent.into_iter().next();
-        first
-            .and_then(Problem::into_error)
-            .unwrap_or_else(|| Error::unexpected(call, "the answer names no account"))
-    }
-
-    fn silent(&self, service: &str) -> Option<&Problem> {
-        let mut silent = self.silent.iter();
-        silent.find(|problem| problem.error().call.service == service)
-    }
-}
 
 /// Why there is no backend to work with.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +31,9 @@ pub enum ConnectError {
         /// `account` of the settings.
         settings: String,
     },
+    /// There is no side to fail over to.
+    #[error("the settings name no DR side")]
+    NoDrSide,
 }
 
 /// The backend that settings describe, with clients for its regions.
@@ -106,14 +71,7 @@ impl Backend {
         let Some(account) = account_of_primary.or(account_of_dr.flatten()) else {
             return Err(primary.into_silence().into());
         };
-        if let Some(named) = &settings.account
-            && named.as_str() != account
-        {
-            return Err(ConnectError::OtherAccount {
-                credentials: account,
-                settings: named.to_string(),
-            });
-        }
+        guard_account(settings, &account)?;
         Ok(Self {
             spec: Spec::new(settings, account),
             primary,
@@ -129,8 +87,13 @@ impl Backend {
 
     /// Why a side's region is not called, if none of its services answered.
     pub fn lost(&self, side: SideName) -> Option<&Problem> {
-        let clients = self.of(side);
-        clients.silent.first().filter(|_| clients.is_lost)
+        self.of(side).lost()
+    }
+
+    /// One side; `None` where the settings have none of this name.
+    pub(crate) fn at(&self, side: SideName) -> Option<SideAccess<'_>> {
+        let of_spec = self.spec.side(side)?;
+        Some(self.of(side).at(&self.spec, of_spec))
     }
 
     fn of(&self, side: SideName) -> &SideClients {
@@ -212,6 +175,17 @@ impl Backend {
             Kind::Key => key::observe(clients, facet).await,
             Kind::Alarm => alarm::observe(clients, facet).await,
         }
+    }
+}
+
+/// Everything would be made, or looked for, in somebody else's account.
+pub(crate) fn guard_account(settings: &Settings, account: &str) -> Result<(), ConnectError> {
+    match &settings.account {
+        Some(named) if named.as_str() != account => Err(ConnectError::OtherAccount {
+            credentials: account.to_owned(),
+            settings: named.to_string(),
+        }),
+        _ => Ok(()),
     }
 }
 

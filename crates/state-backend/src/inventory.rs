@@ -4,7 +4,7 @@ mod id;
 pub(crate) mod read;
 mod relation;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -18,7 +18,8 @@ pub use relation::{Divergence, Relation};
 use crate::backend::Backend;
 use crate::health::Health;
 use crate::problem::Problem;
-use crate::spec::{Side, SideName};
+use crate::side::SideAccess;
+use crate::spec::SideName;
 
 /// What the lock table's digest row says of the state.
 ///
@@ -130,29 +131,23 @@ impl Backend {
     /// The states are the objects of the buckets that are no locks and none of this project's own, those that only a
     /// digest row remembers, and the one that the settings name.
     pub async fn inventory(&self, now: Timestamp) -> Inventory {
-        let sides: Vec<&Side> = self.spec().sides().collect();
-        let listed = join_all(sides.iter().map(|side| self.list(side))).await;
+        let sides = [SideName::Primary, SideName::Dr];
+        let sides: Vec<SideAccess<'_>> =
+            sides.into_iter().filter_map(|side| self.at(side)).collect();
+        let listed = join_all(sides.iter().map(SideAccess::list)).await;
         let mut objects = BTreeSet::from([self.spec().key.clone()]);
         for listed in &listed {
-            objects.extend(listed.objects.iter().flatten().cloned());
-            let digests = listed.digests.iter().flatten();
-            objects.extend(digests.flat_map(|rows| rows.keys().cloned()));
+            objects.extend(listed.found());
         }
-        let read = sides
-            .iter()
-            .zip(&listed)
-            .map(|(side, listed)| read::states(self.clients(side.name), side, listed, &objects));
+        let read = sides.iter().zip(&listed);
+        let read = read.map(|(side, listed)| side.states(listed, &objects));
         let mut read = join_all(read).await;
         let mut states: Vec<StateCopies> = objects
             .iter()
             .map(|object| {
                 let copies = sides.iter().zip(&mut read).filter_map(|(side, read)| {
-                    let (found, digest) = read.remove(object)?;
-                    Some(SideState {
-                        side: side.name,
-                        found,
-                        digest,
-                    })
+                    let copy = read.remove(object)?;
+                    Some(SideState::new(side.name(), copy))
                 });
                 StateCopies::new(
                     StateId::of_object(object, [WORKSPACE_KEY_PREFIX]),
@@ -166,30 +161,48 @@ impl Backend {
 
     /// Reads one state on one side; `None` where the settings have no such side.
     pub async fn state(&self, side: SideName, state: &StateId) -> Option<SideState> {
-        let side = self.spec().side(side)?;
-        let object = state.object();
-        let (found, digest) = match self.lost(side.name) {
-            Some(problem) => {
-                let problem = problem.clone();
-                (Presence::Unknown { problem }, Digest::Unknown)
-            }
-            None => read::state(self.clients(side.name), side, &object).await,
-        };
-        let side = side.name;
-        Some(SideState {
-            side,
-            found,
-            digest,
-        })
+        let copy = self.at(side)?.state(state).await;
+        Some(SideState::new(side, copy))
     }
+}
 
-    async fn list(&self, side: &Side) -> read::Listed {
-        match self.lost(side.name) {
+impl SideAccess<'_> {
+    /// What there is on this side, before the states themselves are read.
+    pub(crate) async fn list(&self) -> read::Listed {
+        match self.lost {
             Some(problem) => read::Listed {
                 objects: Err(problem.clone()),
                 digests: Err(problem.clone()),
             },
-            None => read::list(self.clients(side.name), side).await,
+            None => read::list(self.clients, self.side).await,
+        }
+    }
+
+    /// Reads `objects`, each once.
+    pub(crate) async fn states(
+        &self,
+        listed: &read::Listed,
+        objects: &BTreeSet<String>,
+    ) -> BTreeMap<String, read::SideCopy> {
+        read::states(self.clients, self.side, listed, objects).await
+    }
+
+    /// Reads one state.
+    pub(crate) async fn state(&self, state: &StateId) -> read::SideCopy {
+        match self.lost {
+            Some(problem) => read::SideCopy::unknown(problem),
+            None => read::state(self.clients, self.side, &state.object()).await,
+        }
+    }
+}
+
+impl SideState {
+    pub(crate) fn new(side: SideName, copy: read::SideCopy) -> Self {
+        let read::SideCopy { found, digest, .. } = copy;
+        Self {
+            side,
+            found,
+            digest,
         }
     }
 }
@@ -321,7 +334,7 @@ impl StateCopies {
 }
 
 impl SideState {
-    fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let found = match &self.found {
             Presence::Present(object) => match &object.content {
                 Ok(content) => relation::describe(content),

@@ -14,6 +14,9 @@ mod apply;
 mod backend;
 mod bucket;
 mod canary;
+mod dr_backend;
+mod failover;
+mod handover;
 mod health;
 mod inventory;
 mod key;
@@ -26,6 +29,7 @@ mod render;
 mod repair;
 mod restore;
 mod role;
+mod side;
 mod spec;
 mod status;
 mod table;
@@ -34,6 +38,9 @@ mod wanted;
 pub use apply::{Applied, Step, StepOutcome};
 pub use backend::{Backend, ConnectError};
 pub use canary::{Canary, CanaryError, CanaryOptions};
+pub use dr_backend::DrBackend;
+pub use failover::{ApprovedFailover, FailedOver, FailoverPlan};
+pub use handover::{Handover, HandoverStep, Left, LeftKind, Standing, StateCopy, StateHandover};
 pub use health::Health;
 pub use inventory::{
     Digest, Divergence, Inventory, LastVersion, Presence, Relation, SideState, StateCopies,
@@ -46,7 +53,7 @@ pub use plan::{
 };
 pub use problem::{Observation, Problem};
 pub use render::BackendFile;
-pub use repair::{DigestRepair, RepairError};
+pub use repair::{DigestRemoval, DigestRepair, RepairError};
 pub use restore::StateRestore;
 pub use spec::{Aspect, Facet, Kind, RULE_ID, Resource, Side, SideName, Spec};
 pub use status::{SideStatus, Status};

@@ -1,7 +1,6 @@
 //! Terraform's locks, in DynamoDB and in S3.
 
 use std::fmt;
-
 use std::time::Duration;
 
 use aws_env::{Error, ErrorClass, RegionClients, list_keys, pages};
@@ -14,9 +13,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
+use crate::inventory::StateId;
 use crate::problem::Problem;
+use crate::side::SideAccess;
 use crate::spec::{Side, SideName};
-use crate::table::LOCK_ID;
+use crate::table::{LOCK_ID, Row, row};
 
 /// Terraform adds this to a state's path for the row that holds its digest, which is no lock.
 pub(crate) const DIGEST_SUFFIX: &str = "-md5";
@@ -150,6 +151,14 @@ impl Lock {
 }
 
 impl UnknownLocks {
+    /// Whether a lock of the state with this object may be among them.
+    pub(crate) fn may_be_of(&self, object: &str) -> bool {
+        match (&self.place, self.kind) {
+            (Some(place), LockKind::S3) => place.strip_suffix(LOCK_OBJECT_SUFFIX) == Some(object),
+            _ => true,
+        }
+    }
+
     /// Which they are, and why.
     pub fn describe(&self) -> String {
         let Self { kind, problem, .. } = self;
@@ -164,12 +173,17 @@ impl Locks {
     fn add(&mut self, kind: LockKind, listed: Result<Vec<Lock>, Error>) {
         match listed {
             Ok(locks) => self.held.extend(locks),
-            Err(error) => self.unknown.push(UnknownLocks {
-                kind,
-                place: None,
-                problem: error.into(),
-            }),
+            Err(error) => self.add_unknown(kind, None, error),
         }
+    }
+
+    fn add_unknown(&mut self, kind: LockKind, place: Option<String>, error: Error) {
+        let problem = error.into();
+        self.unknown.push(UnknownLocks {
+            kind,
+            place,
+            problem,
+        });
     }
 }
 
@@ -238,31 +252,10 @@ impl Backend {
     /// The locks held on one side, in the table and in the bucket, whichever the settings use. Of a side that is lost
     /// they are unknown, and it is not asked.
     pub async fn locks(&self, side: SideName) -> Locks {
-        let mut locks = Locks::default();
-        let Some(spec) = self.spec().side(side) else {
-            return locks;
-        };
-        if let Some(problem) = self.lost(side) {
-            let kinds = spec.table.iter().map(|_| LockKind::DynamoDb);
-            locks.unknown = kinds
-                .chain([LockKind::S3])
-                .map(|kind| UnknownLocks {
-                    kind,
-                    place: None,
-                    problem: problem.clone(),
-                })
-                .collect();
-            return locks;
+        match self.at(side) {
+            Some(access) => access.locks().await,
+            None => Locks::default(),
         }
-        let clients = self.clients(side);
-        if let Some(table) = &spec.table {
-            let others = self.spec().sides().filter(|other| other.name != side);
-            let others = others.map(|other| format!("{}/", other.bucket)).collect();
-            let rows = rows(clients, side, table.as_str(), others).await;
-            locks.add(LockKind::DynamoDb, rows);
-        }
-        objects(clients, spec, &mut locks).await;
-        locks
     }
 
     /// Releases the lock whose ID is `id`, on one side. The ID proves that somebody looked at this
@@ -328,19 +321,74 @@ impl Backend {
             let place = lock.place.clone();
             return Err(ReleaseError::Replica { place });
         }
-        let Some(side) = self.spec().side(lock.side) else {
-            return Err(ReleaseError::NoSide { side: lock.side });
-        };
-        let clients = self.clients(lock.side);
-        let released = remove(clients, side, lock).await;
+        match self.at(lock.side) {
+            Some(access) => access.remove_lock(lock).await,
+            None => Err(ReleaseError::NoSide { side: lock.side }),
+        }
+    }
+}
+
+impl SideAccess<'_> {
+    /// See [`Backend::locks`].
+    pub(crate) async fn locks(&self) -> Locks {
+        let Self { side, clients, .. } = *self;
+        let mut locks = Locks::default();
+        if let Some(problem) = self.lost {
+            let kinds = side.table.iter().map(|_| LockKind::DynamoDb);
+            locks.unknown = kinds
+                .chain([LockKind::S3])
+                .map(|kind| UnknownLocks {
+                    kind,
+                    place: None,
+                    problem: problem.clone(),
+                })
+                .collect();
+            return locks;
+        }
+        if let Some(table) = &side.table {
+            let other = self.other.map(|other| format!("{other}/"));
+            let rows = rows(clients, side.name, table.as_str(), other).await;
+            locks.add(LockKind::DynamoDb, rows);
+        }
+        objects(clients, side, &mut locks).await;
+        locks
+    }
+
+    /// The locks of one state alone.
+    pub(crate) async fn locks_of(&self, state: &StateId) -> Locks {
+        let Self { side, clients, .. } = *self;
+        let mut locks = Locks::default();
+        if let Some(table) = &side.table {
+            let place = format!("{}/{}", side.bucket, state.object());
+            match row(clients, table, &place).await {
+                Ok(row) => {
+                    let lock = row.and_then(|row| lock_of_row(side.name, row, None));
+                    locks.held.extend(lock);
+                }
+                // Where there is no table, it locks nothing.
+                Err(error) if error.class == ErrorClass::Absent => {}
+                Err(error) => locks.add_unknown(LockKind::DynamoDb, Some(place), error),
+            }
+        }
+        let place = format!("{}{LOCK_OBJECT_SUFFIX}", state.object());
+        match object(clients, side, &place).await {
+            Ok(lock) => locks.held.extend(lock),
+            Err(error) => locks.add_unknown(LockKind::S3, Some(place), error),
+        }
+        locks
+    }
+
+    /// Removes a lock of this side if it is still as it was when it was listed, whoever's it is.
+    pub(crate) async fn remove_lock(&self, lock: &Lock) -> Result<(), ReleaseError> {
+        let removed = remove(self.clients, self.side, lock).await;
         tracing::info!(
-            region = %clients.region,
+            region = %self.clients.region,
             resource = lock.place,
             step = "release lock",
-            outcome = if released.is_ok() { "done" } else { "failed" },
+            outcome = if removed.is_ok() { "done" } else { "failed" },
             "applied"
         );
-        released
+        removed
     }
 }
 
@@ -416,15 +464,10 @@ async fn remove_row(
 }
 
 async fn row_is_there(clients: &RegionClients, side: &Side, lock: &Lock) -> Result<bool, Error> {
-    let Some(table) = &side.table else {
-        return Ok(false);
-    };
-    let call = clients.call("DynamoDB", "GetItem", format!("{table} {}", lock.place));
-    let get = clients.dynamodb.get_item().table_name(table.as_str());
-    let get = get.key(LOCK_ID, AttributeValue::S(lock.place.clone()));
-    let answer = get.consistent_read(true).send().await;
-    let answer = answer.map_err(|error| call.failed(error))?;
-    Ok(answer.item.is_some())
+    match &side.table {
+        Some(table) => Ok(row(clients, table, &lock.place).await?.is_some()),
+        None => Ok(false),
+    }
 }
 
 async fn remove_object(
@@ -457,12 +500,12 @@ pub(crate) fn timestamp(time: DateTime) -> Option<Timestamp> {
     Timestamp::from_second(time.secs()).ok()
 }
 
-/// `others` is what a row of another side begins with.
+/// `other` is what a row of the other side begins with.
 async fn rows(
     clients: &RegionClients,
     side: SideName,
     table: &str,
-    others: Vec<String>,
+    other: Option<String>,
 ) -> Result<Vec<Lock>, Error> {
     let call = clients.call("DynamoDB", "Scan", format!("table {table}"));
     let scan = clients
@@ -471,31 +514,34 @@ async fn rows(
         .table_name(table)
         .consistent_read(true);
     let rows = pages(call, scan.into_paginator().items().send()).await?;
+    let rows = rows.into_iter();
     Ok(rows
-        .into_iter()
-        .filter_map(|mut row| {
-            let place = row.get(LOCK_ID)?.as_s().ok()?.clone();
-            let seen = row.remove("Info");
-            // A path may itself end in -md5, so the name alone says nothing. Terraform takes no lock where there is any
-            // row, so that one with neither is a lock too.
-            if seen.is_none() && row.contains_key("Digest") {
-                return None;
-            }
-            let text = seen.as_ref().and_then(|seen| seen.as_s().ok());
-            let info: Option<LockInfo> = text.and_then(|text| serde_json::from_str(text).ok());
-            Some(Lock {
-                side,
-                kind: LockKind::DynamoDb,
-                // A global table has the rows of both sides, and a row names its bucket.
-                is_replica: others.iter().any(|other| place.starts_with(other)),
-                place,
-                version: None,
-                taken: info.as_ref().and_then(|info| info.created),
-                info,
-                witness: Witness::Info(seen),
-            })
-        })
+        .filter_map(|row| lock_of_row(side, row, other.as_deref()))
         .collect())
+}
+
+/// `None` of a digest row.
+fn lock_of_row(side: SideName, mut row: Row, other: Option<&str>) -> Option<Lock> {
+    let place = row.get(LOCK_ID)?.as_s().ok()?.clone();
+    let seen = row.remove("Info");
+    // A path may itself end in -md5, so the name alone says nothing. Terraform takes no lock where there is any row, so
+    // that one with neither is a lock too.
+    if seen.is_none() && row.contains_key("Digest") {
+        return None;
+    }
+    let text = seen.as_ref().and_then(|seen| seen.as_s().ok());
+    let info: Option<LockInfo> = text.and_then(|text| serde_json::from_str(text).ok());
+    Some(Lock {
+        side,
+        kind: LockKind::DynamoDb,
+        // A global table has the rows of both sides, and a row names its bucket.
+        is_replica: other.is_some_and(|other| place.starts_with(other)),
+        place,
+        version: None,
+        taken: info.as_ref().and_then(|info| info.created),
+        info,
+        witness: Witness::Info(seen),
+    })
 }
 
 async fn objects(clients: &RegionClients, side: &Side, locks: &mut Locks) {
@@ -509,11 +555,7 @@ async fn objects(clients: &RegionClients, side: &Side, locks: &mut Locks) {
         }
         match object(clients, side, &key).await {
             Ok(lock) => locks.held.extend(lock),
-            Err(error) => locks.unknown.push(UnknownLocks {
-                kind: LockKind::S3,
-                place: Some(key),
-                problem: error.into(),
-            }),
+            Err(error) => locks.add_unknown(LockKind::S3, Some(key), error),
         }
     }
 }

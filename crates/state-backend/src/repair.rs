@@ -6,10 +6,10 @@ use report::{Document, Report};
 use serde::Serialize;
 
 use crate::backend::Backend;
-use crate::inventory::read::digest_row;
 use crate::inventory::{Digest, Presence, StateId};
-use crate::lock::{DIGEST_SUFFIX, Lock};
+use crate::lock::DIGEST_SUFFIX;
 use crate::problem::Problem;
+use crate::side::SideAccess;
 use crate::spec::{Side, SideName};
 use crate::table::LOCK_ID;
 
@@ -30,6 +30,44 @@ pub struct DigestRepair {
     pub becomes: String,
     /// The serial of that state.
     pub serial: u64,
+}
+
+impl DigestRepair {
+    /// `None` where no table locks.
+    pub(crate) fn new(
+        side: &Side,
+        state: &StateId,
+        was: Option<String>,
+        becomes: String,
+        serial: u64,
+    ) -> Option<Self> {
+        Some(Self {
+            state: state.clone(),
+            side: side.name,
+            table: side.table.as_ref()?.to_string(),
+            row: digest_place(side, state),
+            was,
+            becomes,
+            serial,
+        })
+    }
+}
+
+/// A digest row that is to be taken away, since what writes the state from now on does not write this row.
+#[derive(Debug, Clone, Serialize)]
+pub struct DigestRemoval {
+    /// On which side.
+    pub side: SideName,
+    /// The lock table.
+    pub table: String,
+    /// The row's `LockID`.
+    pub row: String,
+    /// What it says now.
+    pub was: String,
+}
+
+fn digest_place(side: &Side, state: &StateId) -> String {
+    format!("{}/{}{DIGEST_SUFFIX}", side.bucket, state.object())
 }
 
 /// Why a digest row is not written.
@@ -120,12 +158,34 @@ impl Backend {
         side: SideName,
         state: &StateId,
     ) -> Result<DigestRepair, RepairError> {
-        let of_side = self.unlocked(side, state).await?;
-        let table = of_side.table.as_ref();
-        let table = table.ok_or(RepairError::NoTable { side })?;
-        let (object, state) = (state.object(), state.clone());
-        let found = self.state(side, &state).await;
-        let found = found.ok_or(RepairError::NoSide { side })?;
+        let access = self.at(side).ok_or(RepairError::NoSide { side })?;
+        access.plan_digest_repair(state).await
+    }
+
+    /// Writes the row, if it still is as it was when it was planned.
+    ///
+    /// # Errors
+    /// When it has changed meanwhile, or DynamoDB cannot be asked.
+    pub async fn repair_digest(&self, repair: &DigestRepair) -> Result<(), RepairError> {
+        let side = repair.side;
+        let access = self.at(side).ok_or(RepairError::NoSide { side })?;
+        access.repair_digest(repair).await
+    }
+}
+
+impl SideAccess<'_> {
+    /// See [`Backend::plan_digest_repair`].
+    pub(crate) async fn plan_digest_repair(
+        &self,
+        state: &StateId,
+    ) -> Result<DigestRepair, RepairError> {
+        self.unlocked(state).await?;
+        let side = self.name();
+        if self.side.table.is_none() {
+            return Err(RepairError::NoTable { side });
+        }
+        let state = state.clone();
+        let found = self.state(&state).await;
         let nothing = |bring_back| RepairError::NoState {
             state: state.clone(),
             side,
@@ -153,34 +213,19 @@ impl Backend {
                 return Err(RepairError::Unreadable { state, why });
             }
         };
-        let row = format!("{}/{object}{DIGEST_SUFFIX}", of_side.bucket);
-        let was = digest_row(self.clients(side), table, &row).await?;
-        Ok(DigestRepair {
-            state,
-            side,
-            table: table.to_string(),
-            row,
-            was,
-            becomes,
-            serial,
-        })
+        let was = found.row.map_err(RepairError::Unknown)?;
+        let repair = DigestRepair::new(self.side, &state, was, becomes, serial);
+        repair.ok_or(RepairError::NoTable { side })
     }
 
-    /// The side, when it answers and nobody there holds a lock of the state.
-    pub(crate) async fn unlocked(
-        &self,
-        side: SideName,
-        state: &StateId,
-    ) -> Result<&Side, RepairError> {
-        let of_side = self.spec().side(side).ok_or(RepairError::NoSide { side })?;
-        if let Some(problem) = self.lost(side) {
+    /// Nothing, when the side answers and nobody there holds a lock of the state.
+    pub(crate) async fn unlocked(&self, state: &StateId) -> Result<(), RepairError> {
+        if let Some(problem) = self.lost {
             return Err(RepairError::Unknown(problem.clone()));
         }
-        let locks = self.locks(side).await;
-        let object = state.object();
+        let locks = self.locks_of(state).await;
         // A copy that replication brought is the lock of a run on the other side, which writes there.
-        let held = |lock: &&Lock| !lock.is_replica && lock.state() == object;
-        if let Some(lock) = locks.held.iter().find(held) {
+        if let Some(lock) = locks.held.iter().find(|lock| !lock.is_replica) {
             return Err(RepairError::Locked {
                 state: state.clone(),
                 place: lock.place.clone(),
@@ -188,20 +233,15 @@ impl Backend {
         }
         match locks.unknown.into_iter().next() {
             Some(unknown) => Err(RepairError::Unknown(unknown.problem)),
-            None => Ok(of_side),
+            None => Ok(()),
         }
     }
 
-    /// Writes the row, if it still is as it was when it was planned.
-    ///
-    /// # Errors
-    /// When it has changed meanwhile, or DynamoDB cannot be asked.
-    pub async fn repair_digest(&self, repair: &DigestRepair) -> Result<(), RepairError> {
-        let side = repair.side;
-        let of_side: &Side = self.spec().side(side).ok_or(RepairError::NoSide { side })?;
-        let table = of_side.table.as_ref();
+    /// See [`Backend::repair_digest`].
+    pub(crate) async fn repair_digest(&self, repair: &DigestRepair) -> Result<(), RepairError> {
+        let (side, clients) = (self.name(), self.clients);
+        let table = self.side.table.as_ref();
         let table = table.ok_or(RepairError::NoTable { side })?;
-        let clients = self.clients(side);
         let call = clients.call("DynamoDB", "PutItem", format!("{table} {}", repair.row));
         let put = clients
             .dynamodb
@@ -234,6 +274,34 @@ impl Backend {
             }),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl SideAccess<'_> {
+    /// Takes a digest row away, if it still says what it said. A row that is gone already is none.
+    pub(crate) async fn remove_digest(&self, removal: &DigestRemoval) -> Result<(), Error> {
+        let DigestRemoval { row, was, .. } = removal;
+        let Some(table) = &self.side.table else {
+            return Ok(());
+        };
+        let clients = self.clients;
+        let call = clients.call("DynamoDB", "DeleteItem", format!("{table} {row}"));
+        let delete = clients.dynamodb.delete_item().table_name(table.as_str());
+        let deleted = delete
+            .key(LOCK_ID, AttributeValue::S(row.clone()))
+            .condition_expression("attribute_not_exists(LockID) OR Digest = :was")
+            .expression_attribute_values(":was", AttributeValue::S(was.clone()))
+            .send()
+            .await
+            .map_err(|error| call.failed(error));
+        tracing::info!(
+            region = %clients.region,
+            resource = row,
+            step = "remove digest row",
+            outcome = if deleted.is_ok() { "done" } else { "failed" },
+            "applied"
+        );
+        deleted.map(drop)
     }
 }
 

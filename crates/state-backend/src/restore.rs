@@ -1,14 +1,16 @@
 //! An earlier version of a state brought back.
 
-use aws_env::ErrorClass;
+use aws_env::{Error, ErrorClass};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use report::{Document, Report};
 use serde::Serialize;
+use settings::BucketName;
 use terraform::StateFile;
 
 use crate::backend::Backend;
 use crate::inventory::{LastVersion, Presence, StateId, StateObject, read};
 use crate::repair::RepairError;
+use crate::side::SideAccess;
 use crate::spec::SideName;
 
 /// Everything but what a URL's path may have as it is.
@@ -57,10 +59,10 @@ impl Backend {
         state: &StateId,
         version: &str,
     ) -> Result<StateRestore, RepairError> {
-        let of_side = self.unlocked(side, state).await?;
+        let access = self.at(side).ok_or(RepairError::NoSide { side })?;
+        access.unlocked(state).await?;
         let object = state.object();
-        let clients = self.clients(side);
-        let wanted = read::get(clients, of_side, &object, Some(version)).await?;
+        let wanted = read::get(access.clients, access.side, &object, Some(version)).await?;
         let wanted = wanted.ok_or_else(|| RepairError::NoVersion {
             state: state.clone(),
             side,
@@ -72,11 +74,11 @@ impl Backend {
                 why: why.clone(),
             });
         }
-        let (current, deleted) = match self.state(side, state).await.map(|state| state.found) {
-            Some(Presence::Present(current)) => (Some(current), None),
-            Some(Presence::Deleted(last)) => (None, Some(last)),
-            Some(Presence::Absent) | None => (None, None),
-            Some(Presence::Unknown { problem }) => return Err(RepairError::Unknown(problem)),
+        let (current, deleted) = match access.state(state).await.found {
+            Presence::Present(current) => (Some(current), None),
+            Presence::Deleted(last) => (None, Some(last)),
+            Presence::Absent => (None, None),
+            Presence::Unknown { problem } => return Err(RepairError::Unknown(problem)),
         };
         if current
             .as_ref()
@@ -100,23 +102,49 @@ impl Backend {
     /// When the state has changed or is locked meanwhile, or AWS cannot be asked.
     pub async fn restore_state(&self, restore: &StateRestore) -> Result<(), RepairError> {
         let (side, state) = (restore.side, &restore.state);
-        let of_side = self.unlocked(side, state).await?;
-        let clients = self.clients(side);
-        let (bucket, object) = (of_side.bucket.as_str(), state.object());
-        let version = restore.version.version.as_deref().unwrap_or("null");
+        let access = self.at(side).ok_or(RepairError::NoSide { side })?;
+        access.unlocked(state).await?;
+        let current = restore.current.as_ref();
+        access
+            .bring(state, &access.side.bucket, &restore.version, current)
+            .await?;
+        match access.plan_digest_repair(state).await {
+            Ok(repair) => access.repair_digest(&repair).await,
+            Err(RepairError::Matches { .. } | RepairError::NoTable { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl SideAccess<'_> {
+    /// Makes a version of a state in the bucket `from` what is here, if what is here still is `current`.
+    pub(crate) async fn bring(
+        &self,
+        state: &StateId,
+        from: &BucketName,
+        version: &StateObject,
+        current: Option<&StateObject>,
+    ) -> Result<(), RepairError> {
+        let Self { side, clients, .. } = *self;
+        let (bucket, object) = (side.bucket.as_str(), state.object());
+        let id = version.version.as_deref().unwrap_or("null");
         let source = utf8_percent_encode(&object, PATH);
-        let call = clients.call("S3", "CopyObject", format!("{bucket}/{object}"));
+        let call = || clients.call("S3", "CopyObject", format!("{bucket}/{object}"));
         let copy = clients
             .s3
             .copy_object()
             .bucket(bucket)
             .key(&object)
-            .copy_source(format!("{bucket}/{source}?versionId={version}"));
-        let copy = match restore.current.as_ref().map(|current| current.etag.clone()) {
-            Some(etag) => copy.set_if_match(etag),
+            .copy_source(format!("{from}/{source}?versionId={id}"));
+        let copy = match current.map(|current| &current.etag) {
+            Some(Some(etag)) => copy.if_match(etag),
             None => copy.if_none_match("*"),
+            Some(None) => {
+                let what = "what is there has no ETag, so that it cannot be replaced for certain";
+                return Err(Error::unexpected(call(), what).into());
+            }
         };
-        let copied = copy.send().await.map_err(|error| call.failed(error));
+        let copied = copy.send().await.map_err(|error| call().failed(error));
         tracing::info!(
             region = %clients.region,
             resource = object,
@@ -125,21 +153,22 @@ impl Backend {
             "applied"
         );
         match copied {
-            Ok(_) => {}
-            Err(error) if error.class == ErrorClass::Conflict => {
-                // An attempt whose answer was lost has left the very content.
-                let now = read::get(clients, of_side, &object, None).await?;
-                if now.and_then(|now| now.sha256) != restore.version.sha256 {
-                    let state = state.clone();
-                    return Err(RepairError::Changed { state });
+            Ok(_) => Ok(()),
+            Err(error) if matches!(error.class, ErrorClass::Conflict | ErrorClass::Absent) => {
+                // An attempt whose answer was lost has left the very content. If-Match on what is gone is 404.
+                let now = read::get(clients, side, &object, None).await?;
+                let now = now.and_then(|now| now.sha256);
+                if now.is_some() && now == version.sha256 {
+                    return Ok(());
+                }
+                match error.class {
+                    ErrorClass::Conflict => Err(RepairError::Changed {
+                        state: state.clone(),
+                    }),
+                    _ => Err(error.into()),
                 }
             }
-            Err(error) => return Err(error.into()),
-        }
-        match self.plan_digest_repair(side, state).await {
-            Ok(repair) => self.repair_digest(&repair).await,
-            Err(RepairError::Matches { .. } | RepairError::NoTable { .. }) => Ok(()),
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Lock tables: what is wanted of them, what they are, and how one becomes the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_env::{Call, Error, ErrorClass, RegionClients};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, CreateReplicationGroupMemberAction, KeySchemaElement,
-    KeyType, PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, ReplicaStatus,
-    ReplicationGroupUpdate, ScalarAttributeType, SseSpecification, SseType, StreamSpecification,
-    StreamViewType, TableDescription, Tag,
+    AttributeDefinition, AttributeValue, BillingMode, CreateReplicationGroupMemberAction,
+    KeySchemaElement, KeyType, PointInTimeRecoverySpecification, PointInTimeRecoveryStatus,
+    ReplicaStatus, ReplicationGroupUpdate, ScalarAttributeType, SseSpecification, SseType,
+    StreamSpecification, StreamViewType, TableDescription, Tag,
 };
 use serde_json::{Value, json};
 use settings::{Encryption, TableName};
@@ -17,6 +17,22 @@ use crate::spec::{Aspect, Facet, Kind, Resource, Side, SideName, Spec};
 /// The key that Terraform's S3 backend expects:
 /// <https://developer.hashicorp.com/terraform/language/backend/s3#dynamodb-state-locking>.
 pub(crate) const LOCK_ID: &str = "LockID";
+
+/// A row of a lock table.
+pub(crate) type Row = HashMap<String, AttributeValue>;
+
+/// The row with this `LockID`, whatever it is.
+pub(crate) async fn row(
+    clients: &RegionClients,
+    table: &TableName,
+    place: &str,
+) -> Result<Option<Row>, Error> {
+    let call = clients.call("DynamoDB", "GetItem", format!("{table} {place}"));
+    let get = clients.dynamodb.get_item().table_name(table.as_str());
+    let get = get.key(LOCK_ID, AttributeValue::S(place.to_owned()));
+    let answer = get.consistent_read(true).send().await;
+    Ok(answer.map_err(|error| call.failed(error))?.item)
+}
 
 /// What a lock table has to be. Of a global table, the DR side is made by the primary one's
 /// replica; what DynamoDB does not copy to a replica is asked for there too.

@@ -8,6 +8,7 @@
 mod apply;
 mod bad_input;
 mod credentials;
+mod failover;
 mod faults;
 mod integrity;
 mod locks;

@@ -4,7 +4,8 @@ use aws_env::{AwsEnv, GlobalClients, Options};
 use jiff::civil::date;
 use settings::Settings;
 
-use super::{Backend, SideClients};
+use super::Backend;
+use crate::side::SideClients;
 use crate::spec::Spec;
 
 /// With the names of the example.

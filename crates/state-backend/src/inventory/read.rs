@@ -9,7 +9,6 @@ use aws_sdk_s3::types::ReplicationStatus;
 use aws_smithy_types::byte_stream::ByteStream;
 use futures::stream::{StreamExt as _, iter};
 use md5::{Digest as _, Md5};
-use settings::TableName;
 use sha2::Sha256;
 use terraform::StateFile;
 use tokio::sync::{Semaphore, mpsc};
@@ -19,7 +18,7 @@ use crate::canary;
 use crate::lock::{DIGEST_SUFFIX, LOCK_OBJECT_SUFFIX, timestamp};
 use crate::problem::Problem;
 use crate::spec::Side;
-use crate::table::LOCK_ID;
+use crate::table::{LOCK_ID, row};
 
 /// States that are read at a time: enough to hide the wait for S3, and few enough that large ones fit into memory.
 const AT_ONCE: usize = 16;
@@ -36,6 +35,15 @@ pub(crate) struct Listed {
     pub(crate) objects: Result<BTreeSet<String>, Problem>,
     /// The digest rows: a state's object key, and the MD5 in hex. `None` where DynamoDB does not lock.
     pub(crate) digests: Result<Option<HashMap<String, String>>, Problem>,
+}
+
+impl Listed {
+    /// Keys of the states: those of objects, and those that only a digest row remembers.
+    pub(crate) fn found(&self) -> impl Iterator<Item = String> {
+        let objects = self.objects.iter().flatten().cloned();
+        let rows = self.digests.iter().flatten();
+        objects.chain(rows.flat_map(|rows| rows.keys().cloned()))
+    }
 }
 
 /// Lists one side's states and digests.
@@ -96,8 +104,40 @@ async fn digests(
     Ok(Some(digests.collect()))
 }
 
-/// A state on one side, and its digest row.
-pub(crate) type SideCopy = (Presence, Digest);
+/// A state on one side, and what the lock table says of it.
+#[derive(Debug, Clone)]
+pub(crate) struct SideCopy {
+    pub(crate) found: Presence,
+    pub(crate) digest: Digest,
+    /// What the digest row holds; `None` where there is none, or no table.
+    pub(crate) row: Result<Option<String>, Problem>,
+}
+
+impl SideCopy {
+    fn new(
+        found: Presence,
+        object: &str,
+        digests: &Result<Option<HashMap<String, String>>, Problem>,
+    ) -> Self {
+        let digest = digest_of(&found, object, digests);
+        let row = match digests {
+            Ok(rows) => Ok(rows.as_ref().and_then(|rows| rows.get(object)).cloned()),
+            Err(problem) => Err(problem.clone()),
+        };
+        Self { found, digest, row }
+    }
+
+    /// Of a side that is not called.
+    pub(crate) fn unknown(problem: &Problem) -> Self {
+        Self {
+            found: Presence::Unknown {
+                problem: problem.clone(),
+            },
+            digest: Digest::Unknown,
+            row: Err(problem.clone()),
+        }
+    }
+}
 
 /// Reads `objects` on one side, each once.
 pub(crate) async fn states(
@@ -109,29 +149,12 @@ pub(crate) async fn states(
     iter(objects)
         .map(|object| async move {
             let found = found(clients, side, listed, object).await;
-            let digest = digest_of(&found, object, &listed.digests);
-            (object.clone(), (found, digest))
+            let copy = SideCopy::new(found, object, &listed.digests);
+            (object.clone(), copy)
         })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await
-}
-
-/// What a digest row says; `None` when there is none.
-pub(crate) async fn digest_row(
-    clients: &RegionClients,
-    table: &TableName,
-    row: &str,
-) -> Result<Option<String>, Error> {
-    let call = clients.call("DynamoDB", "GetItem", format!("{table} {row}"));
-    let get = clients.dynamodb.get_item().table_name(table.as_str());
-    let get = get.key(LOCK_ID, AttributeValue::S(row.to_owned()));
-    let answer = get.consistent_read(true).send().await;
-    let item = answer.map_err(|error| call.failed(error))?.item;
-    let digest = item
-        .as_ref()
-        .and_then(|item| item.get("Digest")?.as_s().ok());
-    Ok(digest.cloned())
 }
 
 /// Reads one state, which nobody has listed.
@@ -140,14 +163,15 @@ pub(crate) async fn state(clients: &RegionClients, side: &Side, object: &str) ->
         let Some(table) = &side.table else {
             return Ok(None);
         };
-        let row = format!("{}/{object}{DIGEST_SUFFIX}", side.bucket);
-        let digest = match digest_row(clients, table, &row).await {
-            Ok(digest) => digest,
+        let place = format!("{}/{object}{DIGEST_SUFFIX}", side.bucket);
+        let row = match row(clients, table, &place).await {
+            Ok(row) => row,
             Err(error) if error.class == ErrorClass::Absent => None,
             Err(error) => return Err(Problem::from(error)),
         };
-        let row = digest.map(|digest| (object.to_owned(), digest));
-        Ok(Some(row.into_iter().collect()))
+        let digest = row.and_then(|row| row.get("Digest")?.as_s().ok().cloned());
+        let digest = digest.map(|digest| (object.to_owned(), digest));
+        Ok(Some(digest.into_iter().collect()))
     };
     // As if it had been listed: what is not there is looked for among the versions.
     let listed = Listed {
@@ -155,8 +179,7 @@ pub(crate) async fn state(clients: &RegionClients, side: &Side, object: &str) ->
         digests: digests.await,
     };
     let found = found(clients, side, &listed, object).await;
-    let digest = digest_of(&found, object, &listed.digests);
-    (found, digest)
+    SideCopy::new(found, object, &listed.digests)
 }
 
 async fn found(clients: &RegionClients, side: &Side, listed: &Listed, object: &str) -> Presence {

@@ -28,7 +28,7 @@ const DR_BUCKET: &str = "berthcare-terraform-state-dr";
 const TABLE: &str = "berthcare-terraform-locks";
 
 /// Plans, and applies what nothing speaks against.
-async fn apply(backend: &Backend) -> Applied {
+pub(crate) async fn apply(backend: &Backend) -> Applied {
     let approved = backend.plan().await.approve().expect("nothing is refused");
     backend.apply(&approved, &Silent).await
 }
@@ -206,7 +206,7 @@ async fn create_table_in(clients: &RegionClients, key: &str) {
         .expect("created");
 }
 
-fn global_table() -> String {
+pub(crate) fn global_table() -> String {
     EXAMPLE
         .replace("strategy = \"replication\"", "strategy = \"global-table\"")
         .replace("lock_table = \"berthcare-terraform-locks-dr\"\n", "")
@@ -228,7 +228,7 @@ pub(crate) async fn a_global_table_has_its_replica(stage: &Stage) {
         .expect("the replica is there");
 }
 
-fn info(id: &str) -> String {
+pub(crate) fn info(id: &str) -> String {
     format!(
         r#"{{"ID":"{id}","Operation":"OperationTypeApply","Info":"","Who":"jo@laptop","Version":"1.11.4","Created":"2026-11-22T09:00:00Z","Path":"{BUCKET}/staging/terraform.tfstate"}}"#
     )

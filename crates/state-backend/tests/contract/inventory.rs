@@ -16,28 +16,33 @@ use state_backend::{Digest, Divergence, Health, Inventory, Presence, Relation, S
 
 use crate::Stage;
 
-struct Two {
-    primary: (RegionClients, Side),
-    dr: (RegionClients, Side),
+pub(crate) struct Two {
+    pub(crate) primary: (RegionClients, Side),
+    pub(crate) dr: (RegionClients, Side),
 }
 
 impl Two {
     /// Two versioned buckets with their tables, and nothing that replicates.
-    async fn make(stage: &Stage) -> Self {
+    pub(crate) async fn make(stage: &Stage) -> Self {
+        let two = Self::of(stage).await;
+        for (clients, side) in [&two.primary, &two.dr] {
+            create(clients, side).await;
+        }
+        two
+    }
+
+    /// The two sides as they are.
+    pub(crate) async fn of(stage: &Stage) -> Self {
         let backend = stage.backend().await;
         let side = |name| {
             let mut sides = backend.spec().sides();
             let side = sides.find(|side| side.name == name).expect("both").clone();
             (stage.env.region(side.region), side)
         };
-        let two = Self {
+        Self {
             primary: side(SideName::Primary),
             dr: side(SideName::Dr),
-        };
-        for (clients, side) in [&two.primary, &two.dr] {
-            create(clients, side).await;
         }
-        two
     }
 
     async fn both(&self, key: &str, state: &str) {
@@ -88,7 +93,7 @@ async fn create(clients: &RegionClients, side: &Side) {
         .expect("a table");
 }
 
-async fn put((clients, side): &(RegionClients, Side), key: &str, state: &str) {
+pub(crate) async fn put((clients, side): &(RegionClients, Side), key: &str, state: &str) {
     let object = clients
         .s3
         .put_object()
@@ -101,7 +106,7 @@ async fn put((clients, side): &(RegionClients, Side), key: &str, state: &str) {
         .expect("put");
 }
 
-async fn delete((clients, side): &(RegionClients, Side), key: &str) {
+pub(crate) async fn delete((clients, side): &(RegionClients, Side), key: &str) {
     let object = clients
         .s3
         .delete_object()
@@ -110,7 +115,7 @@ async fn delete((clients, side): &(RegionClients, Side), key: &str) {
     object.send().await.expect("deleted");
 }
 
-async fn digest((clients, side): &(RegionClients, Side), key: &str, digest: &str) {
+pub(crate) async fn digest((clients, side): &(RegionClients, Side), key: &str, digest: &str) {
     let row = format!("{}/{key}-md5", side.bucket);
     let table = side.table.as_ref().expect("a table").as_str();
     let put = clients
@@ -124,7 +129,7 @@ async fn digest((clients, side): &(RegionClients, Side), key: &str, digest: &str
         .expect("a row");
 }
 
-fn state(lineage: &str, serial: u64) -> String {
+pub(crate) fn state(lineage: &str, serial: u64) -> String {
     format!(
         r#"{{"version":4,"terraform_version":"1.11.4","serial":{serial},"lineage":"{lineage}","resources":[]}}"#
     )

@@ -3,15 +3,17 @@
 #![expect(clippy::expect_used, reason = "a check that fails ends its test")]
 
 mod checks;
+mod failover;
 mod inventory;
 
 use aws_env::{AwsEnv, Options};
 use jiff::civil::date;
 use local_aws::{Base, LocalAws};
 use settings::Settings;
-use state_backend::Backend;
+use state_backend::{Backend, ConnectError, DrBackend};
 
 use checks::*;
+use failover::*;
 use inventory::*;
 
 const EXAMPLE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
@@ -52,6 +54,15 @@ impl Stage {
         )
         .await
         .expect("both regions answer")
+    }
+
+    pub(crate) async fn dr_backend(&self) -> DrBackend {
+        self.dr_backend_of(EXAMPLE).await.expect("DR answers")
+    }
+
+    pub(crate) async fn dr_backend_of(&self, config: &str) -> Result<DrBackend, ConnectError> {
+        let settings = Settings::parse(config, date(2026, 11, 22)).expect("valid settings");
+        DrBackend::connect(&settings, &self.env.dr_only(settings.regions.dr)).await
     }
 }
 
@@ -108,5 +119,10 @@ contract! {
     every_state_is_found_and_compared;
     a_digest_row_of_another_content_is_told_on_each_side;
     a_side_that_does_not_answer_leaves_the_other_known;
+    failover_makes_every_state_readable_once_and_leaves_what_it_cannot;
+    failover_whose_answers_are_lost_is_done;
+    failover_goes_on_when_only_sts_is_ill_and_the_account_is_named;
+    failover_clears_replicated_locks_and_no_lock_of_dr, moto cannot "does not replicate objects";
+    failover_leaves_rows_of_a_global_table_that_name_the_primary, moto cannot "takes replica updates and shows no replica";
     the_canary_comes_through, moto cannot "does not replicate objects";
 }
