@@ -192,6 +192,10 @@ pub(crate) struct ApplyArgs {
     /// Where runs keep their files on this machine [default: the user's state directory]
     #[arg(long, value_name = "DIR", env = "DR_REPLICATE_RUNS")]
     pub(crate) runs: Option<PathBuf>,
+    /// The key of the digests by which a journal in the bucket is known, made where there is none
+    /// [default: journal.key in the user's state directory]
+    #[arg(long, value_name = "FILE", env = "DR_REPLICATE_JOURNAL_KEY")]
+    pub(crate) journal_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -245,13 +249,17 @@ pub(crate) struct UndoArgs {
     /// Print the plan and stop
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Undo by a journal that is in the bucket alone, as on another machine than the one that ran it: whoever may
-    /// write to the bucket can have put it there, so look at the plan first
+    /// Undo by a journal that is in the bucket alone and has no digests by the key at hand, as on another machine than
+    /// the one that ran it: whoever may write to the bucket can have put it there, so look at the plan first
     #[arg(long)]
     pub(crate) trust_bucket_journal: bool,
     /// Where runs keep their files on this machine [default: the user's state directory]
     #[arg(long, value_name = "DIR", env = "DR_REPLICATE_RUNS")]
     pub(crate) runs: Option<PathBuf>,
+    /// The key of the machine that ran it, by which its journal in the bucket is known, made where there is none
+    /// [default: journal.key in the user's state directory]
+    #[arg(long, value_name = "FILE", env = "DR_REPLICATE_JOURNAL_KEY")]
+    pub(crate) journal_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

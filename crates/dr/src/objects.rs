@@ -54,7 +54,9 @@ pub use entry::{ETag, Modified, ObjectMeta, Page, StorageClass};
 pub use execute::{Done, ExecuteError};
 pub use guard::{Approved, ChangeLimit, Policy, Refusal, Refusals, check_locations};
 pub use inventory::{Inventory, InventoryError, ManifestUrl, parity_of_inventories};
-pub use journal::{JournalError, JournalSource, ReplayedJob, ReplayedRun, Run, replay};
+pub use journal::{
+    JournalError, JournalKey, JournalSource, NoJournalKey, ReplayedJob, ReplayedRun, Run, replay,
+};
 pub use list_xml::{ListingError, ListingReader};
 pub use location::{JOURNAL, S3Location, S3LocationError};
 pub use manifest::{Manifest, ManifestError, capture};

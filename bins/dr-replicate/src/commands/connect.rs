@@ -1,12 +1,14 @@
 //! From arguments and settings to buckets that answer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use aws_env::{AwsEnv, BucketOwners};
 use cli::{Exit, Failure, GlobalArgs};
 use directories::ProjectDirs;
-use dr::objects::{Bucket, Inventory, JobControl, ManifestUrl, Run, S3Location};
+use dr::objects::{Bucket, Inventory, JobControl, JournalKey, ManifestUrl, Run, S3Location};
+use files::{FileError, Secrecy};
+use report::ShellCommand;
 use settings::{AccountId, BucketName, Region, Settings};
 
 use crate::args::LocationArgs;
@@ -234,19 +236,91 @@ pub(super) fn runs(given: Option<&PathBuf>) -> Result<PathBuf, Failure> {
     if let Some(path) = given {
         return Ok(path.clone());
     }
-    ProjectDirs::from("", "", "dr-replicate")
-        .map(|dirs| {
-            dirs.state_dir()
-                .unwrap_or_else(|| dirs.data_local_dir())
-                .join("runs")
-        })
-        .ok_or_else(|| {
-            Failure::new(
-                Exit::Usage,
-                anyhow!("failed to find the user's state directory"),
-            )
-            .hint("give --runs DIR")
-        })
+    Ok(state()?.join("runs"))
+}
+
+fn state() -> Result<PathBuf, Failure> {
+    let dirs = ProjectDirs::from("", "", "dr-replicate");
+    dirs.map(|dirs| {
+        let state = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir());
+        state.to_owned()
+    })
+    .ok_or_else(|| {
+        Failure::new(
+            Exit::Usage,
+            anyhow!("failed to find the user's state directory"),
+        )
+        .hint("give --runs DIR and --journal-key FILE")
+    })
+}
+
+/// The key of the digests in journals, made where there is none.
+pub(super) fn journal_key(given: Option<&PathBuf>) -> Result<JournalKey, Failure> {
+    let path = match given {
+        Some(path) => path.clone(),
+        None => state()?.join("journal.key"),
+    };
+    let made = match std::fs::exists(&path) {
+        Ok(false) => make_journal_key(&path)?,
+        Ok(true) | Err(_) => false,
+    };
+    if made {
+        cli::note(&format!(
+            "the journal key {} was made: undo on another machine wants a copy of it there",
+            path.display()
+        ));
+    }
+    let failed = |error: anyhow::Error| {
+        let context = format!("failed to use the journal key {}", path.display());
+        Failure::new(Exit::Usage, error.context(context))
+    };
+    let text = files::read_limited(&path, 1 << 10).map_err(|error| failed(error.into()))?;
+    check_mode(&path).map_err(|error| failed(error).hint(chmod(&path)))?;
+    let text = String::from_utf8_lossy(&text);
+    JournalKey::parse(&text).map_err(|error| {
+        failed(error.into()).hint("a copy of the file on the machine that made it serves here")
+    })
+}
+
+/// Makes a key, unless another process has made it meanwhile.
+fn make_journal_key(path: &Path) -> Result<bool, Failure> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let made = files::create_secret_folder(folder).and_then(|()| {
+        let key = JournalKey::new(rand::random());
+        files::write_new_file(path, key.to_text().as_bytes(), Secrecy::Secret)
+    });
+    match made {
+        Ok(()) => Ok(true),
+        Err(FileError::Exists { .. }) => Ok(false),
+        Err(error) => Err(Failure::new(
+            Exit::Usage,
+            anyhow::Error::new(error).context("failed to make the journal key"),
+        )
+        .hint("give another file with --journal-key")),
+    }
+}
+
+/// Who can read the key can write journals that are believed.
+#[cfg(unix)]
+fn check_mode(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
+    match mode & 0o027 {
+        0 => Ok(()),
+        _ => Err(anyhow!(
+            "others may read or write it: its mode is {mode:04o}"
+        )),
+    }
+}
+
+#[cfg(not(unix))]
+fn check_mode(_: &Path) -> anyhow::Result<()> {
+    Ok(())
+}
+
+fn chmod(path: &Path) -> String {
+    let chmod = ShellCommand::new("chmod 600").word(path.to_string_lossy());
+    format!("`{chmod}`, and make a new key if somebody else may have read it")
 }
 
 /// A place for rows that are sorted and steps that are planned, gone afterwards.

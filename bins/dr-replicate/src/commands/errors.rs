@@ -81,6 +81,11 @@ pub(super) fn unchecked(
 pub(super) fn journal(what: &str, error: JournalError) -> Failure {
     match error {
         JournalError::Bucket(error) => Failure::aws(what, error),
+        error @ JournalError::Forged { .. } => {
+            Failure::new(Exit::Refused, anyhow!("{NOTHING_CHANGED}: {error}"))
+                .hint("the machine that ran it has its own journal, which does not need the bucket's")
+                .hint("where the bucket keeps versions, an older version of the object may be what the run wrote")
+        }
         other => unchecked(what, other),
     }
 }
@@ -134,7 +139,12 @@ pub(super) fn undo_refused(refusal: &UndoRefusal, runs: &Path) -> Failure {
                     "or end them with `aws s3control update-job-status --requested-job-status Cancelled`",
                 )
         }
-        UndoRefusal::Untrusted { run, .. } => failure
+        UndoRefusal::Untrusted { run, other_key, .. } => match other_key {
+            Some(id) => failure.hint(format!(
+                "it has digests by another key ({id}): give that key with --journal-key FILE"
+            )),
+            None => failure,
+        }
             .hint(format!(
                 "the machine that ran it has its own journal and asks for no trust; copied from there to {}, it serves here",
                 runs.join(run).display()

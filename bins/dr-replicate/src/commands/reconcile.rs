@@ -147,6 +147,7 @@ pub(crate) async fn run(
     }
     let options = ApplyOptions {
         runs,
+        journal_key: connect::journal_key(args.apply.journal_key.as_ref())?,
         kms_key: None,
         concurrency: usize::from(args.apply.concurrency),
     };

@@ -72,6 +72,7 @@ pub(crate) async fn run(
     };
     let options = ApplyOptions {
         runs,
+        journal_key: connect::journal_key(args.apply.journal_key.as_ref())?,
         kms_key: args.kms_key.clone(),
         concurrency: usize::from(args.apply.concurrency),
     };

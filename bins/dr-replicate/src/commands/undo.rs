@@ -1,5 +1,7 @@
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
-use dr::objects::{ApplyOptions, JournalError, JournalTrust, plan_undo, replay, undo};
+use dr::objects::{
+    ApplyOptions, JournalError, JournalSource, JournalTrust, plan_undo, replay, undo,
+};
 
 use super::carry_out::scratch;
 use super::{connect, errors};
@@ -15,9 +17,10 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
     )
     .await?;
     let runs = connect::runs(args.runs.as_ref())?;
+    let journal_key = connect::journal_key(args.journal_key.as_ref())?;
     // Changes may be many; they are kept on disk, not in memory.
     let directory = scratch(&runs)?;
-    let replayed = replay(&runs, &bucket, &args.run, directory.path())
+    let replayed = replay(&runs, &bucket, &args.run, &journal_key, directory.path())
         .await
         .map_err(|error| match error {
             JournalError::Absent { .. } => Failure::new(
@@ -27,6 +30,11 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
             .hint("`aws s3 ls s3://BUCKET/.dr-journal/` lists the runs that are known"),
             error => errors::journal("read the journal", error),
         })?;
+    if replayed.source() == JournalSource::Verified && !replayed.has_ended() {
+        cli::note(
+            "the journal has no end: the run was killed, or somebody has removed the last objects of its journal",
+        );
+    }
     if replayed.bucket_differs() {
         cli::note(
             "the bucket has another journal of this run than this machine, which ran it: what it adds is left aside",
@@ -60,6 +68,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
     let run = connect::new_run(&format!("undo {}", args.run), &bucket, &bucket);
     let options = ApplyOptions {
         runs: runs.clone(),
+        journal_key,
         kms_key: None,
         concurrency: 32,
     };

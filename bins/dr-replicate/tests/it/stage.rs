@@ -91,6 +91,10 @@ impl Stage {
             .envs(self.aws.environment())
             .env("INFRA_CONFIG", self.folder.path().join("infra.toml"))
             .env("DR_REPLICATE_RUNS", self.folder.path().join("runs"))
+            .env(
+                "DR_REPLICATE_JOURNAL_KEY",
+                self.folder.path().join("journal.key"),
+            )
             .current_dir(self.folder.path())
             .args(arguments);
         command

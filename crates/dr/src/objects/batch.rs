@@ -25,7 +25,7 @@ use super::bucket::Bucket;
 use super::copy::{LARGEST_COPY, timeout_override};
 use super::entry::StorageClass;
 use super::guard::Approved;
-use super::journal::{Journal, JournalError, Record, Run};
+use super::journal::{Journal, JournalError, JournalKey, Record, Run};
 use super::location::{JOURNAL, S3Location};
 use super::plan::{Listed, Step, Tally, examples};
 use super::spool::SpoolError;
@@ -64,6 +64,8 @@ pub struct BatchOptions {
     pub priority: i32,
     /// Encrypts the copies, instead of what the destination bucket does by default.
     pub kms_key: Option<KmsKeyArn>,
+    /// Makes the digests of the journal in the bucket.
+    pub journal_key: JournalKey,
 }
 
 /// Why no job was made or followed.
@@ -268,7 +270,7 @@ pub async fn submit(
             bucket: destination.name().to_owned(),
         });
     }
-    let journal = Journal::begin(runs, destination, run)?;
+    let journal = Journal::begin(runs, destination, run, &options.journal_key)?;
     let manifests = Manifests::write(planned, &journal, directory, stop).await?;
     let mut plan = BatchPlan {
         left: manifests.left,

@@ -18,9 +18,11 @@ use super::entry::ETag;
 use super::location::JOURNAL;
 use super::spool::SpoolError;
 
+mod key;
 mod open_uploads;
 mod replay;
 
+pub use key::{JournalKey, NoJournalKey};
 pub(super) use open_uploads::{note_aborted, open_uploads};
 #[cfg(feature = "fuzz")]
 pub(super) use replay::read_any;
@@ -202,6 +204,16 @@ pub enum JournalError {
         /// URL of the object.
         place: String,
     },
+    /// A journal in the bucket has digests by the key at hand, and one of its objects does not fit them.
+    #[error("{place} {problem}: it is not what the run {run} wrote there")]
+    Forged {
+        /// Name of the run.
+        run: String,
+        /// URL of the object.
+        place: String,
+        /// What does not fit.
+        problem: &'static str,
+    },
     /// There is no journal of this run.
     #[error("{place} has no journal of run {run}")]
     Absent {
@@ -218,6 +230,7 @@ pub(super) struct Journal {
     directory: PathBuf,
     run: String,
     bucket: Bucket,
+    key: JournalKey,
     file: Mutex<Local>,
     part: AtomicU32,
     _lock: File,
@@ -240,7 +253,7 @@ const PROBLEM: usize = 1_000;
 
 impl Journal {
     /// Begins the journal of `run` below `runs`; it comes to the bucket of `destination` with the first
-    /// [`Journal::append_intents`].
+    /// [`Journal::append_intents`], and has digests by `key` there.
     ///
     /// # Errors
     /// When it cannot be written: without a journal nothing may be changed.
@@ -248,6 +261,7 @@ impl Journal {
         runs: &Path,
         destination: &Bucket,
         run: &Run,
+        key: &JournalKey,
     ) -> Result<Self, JournalError> {
         let directory = runs.join(&run.run);
         let failed = |path: &Path| {
@@ -274,6 +288,7 @@ impl Journal {
             directory,
             run: run.run.clone(),
             bucket: destination.clone(),
+            key: key.clone(),
             file: Mutex::new(Local {
                 file,
                 pending: Vec::new(),
@@ -358,7 +373,8 @@ impl Journal {
     async fn put(&self) -> Result<(), JournalError> {
         let lines = std::mem::take(&mut self.local().pending);
         let part = self.part.fetch_add(1, Ordering::Relaxed);
-        let key = format!("{JOURNAL}{}/{part:06}.jsonl", self.run);
+        let key = format!("{JOURNAL}{}/{}", self.run, part_name(part));
+        let digest = self.key.digest(self.bucket.name(), &self.run, part, &lines);
         let put = self
             .bucket
             .s3
@@ -368,6 +384,7 @@ impl Journal {
             // Another run of this name would have its journal overwritten.
             .if_none_match("*")
             .content_type("application/x-ndjson")
+            .metadata(key::DIGEST, digest)
             .body(ByteStream::from(lines.clone()))
             .send()
             .await
@@ -395,6 +412,11 @@ impl Journal {
             Err(error) => Err(error.of(call()).into()),
         }
     }
+}
+
+/// The name of an object of a journal, of which the names of all have the order in which they were written.
+fn part_name(part: u32) -> String {
+    format!("{part:06}.jsonl")
 }
 
 fn lock_error(error: TryLockError) -> io::Error {

@@ -11,13 +11,15 @@ use super::bucket::Bucket;
 use super::copy::{Copier, abort};
 use super::execute::{Done, ExecuteError, Execution};
 use super::guard::Approved;
-use super::journal::{Journal, JournalError, Run, note_aborted, open_uploads};
+use super::journal::{Journal, JournalError, JournalKey, Run, note_aborted, open_uploads};
 
 /// How a plan is carried out.
 #[derive(Clone, Debug)]
 pub struct ApplyOptions {
     /// Where runs keep their files on this machine.
     pub runs: std::path::PathBuf,
+    /// Makes the digests of the journal in the bucket.
+    pub journal_key: JournalKey,
     /// Encrypts the copies, instead of what the destination bucket does by default.
     pub kms_key: Option<KmsKeyArn>,
     /// Copies under way at once, at most.
@@ -46,7 +48,12 @@ pub async fn apply(
     };
     // Before the journal begins: a run that changes nothing leaves nothing.
     recheck().await?;
-    let journal = Arc::new(Journal::begin(&options.runs, destination, run)?);
+    let journal = Arc::new(Journal::begin(
+        &options.runs,
+        destination,
+        run,
+        &options.journal_key,
+    )?);
     let execution = Execution {
         copier: Arc::new(Copier::new(
             approved.source().clone(),

@@ -45,6 +45,9 @@ pub struct UndoPlan {
     pub run: String,
     /// Where its journal was read.
     pub journal: JournalSource,
+    /// Whether the journal has its last line. That of a run that was killed has none; nor has one in the bucket whose
+    /// last objects somebody has removed.
+    pub journal_ended: bool,
     /// Deleted objects that come back.
     pub revive: Tally,
     /// Overwritten objects that come back.
@@ -64,6 +67,7 @@ pub struct UndoPlan {
 pub struct PlannedUndo {
     plan: UndoPlan,
     bucket: Bucket,
+    other_key: Option<String>,
     keeps_versions: bool,
     steps: Spool<Step>,
 }
@@ -77,13 +81,14 @@ impl PlannedUndo {
     /// Lets the plan pass.
     ///
     /// # Errors
-    /// When its journal is in the bucket alone and `trust` is not for such a one, or the bucket keeps no versions: what
-    /// is put back would remove something else for good.
+    /// When its journal is in the bucket alone, no digest vouches for it and `trust` is not for such a one, or the bucket
+    /// keeps no versions: what is put back would remove something else for good.
     pub fn approve(self, trust: JournalTrust) -> Result<ApprovedUndo, UndoRefusal> {
         if self.plan.journal == JournalSource::Bucket && trust == JournalTrust::Own {
             return Err(UndoRefusal::Untrusted {
                 place: format!("s3://{}/{JOURNAL}{}/", self.bucket.name(), self.plan.run),
                 run: self.plan.run,
+                other_key: self.other_key,
             });
         }
         if self.keeps_versions {
@@ -99,9 +104,9 @@ impl PlannedUndo {
 /// Which journals may decide what is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JournalTrust {
-    /// That of this machine, which ran the run.
+    /// That of this machine, which ran the run, and one in the bucket with the digests of the key at hand.
     Own,
-    /// Also one that is in the bucket alone. Whoever may write there can have planted it, and with it choose what an
+    /// Also one that is in the bucket alone, without them. Whoever may write there can have planted it, and with it choose what an
     /// undo removes and overwrites: somebody has looked at the plan.
     Bucket,
 }
@@ -151,6 +156,8 @@ pub enum UndoRefusal {
         run: String,
         /// Where its journal is.
         place: String,
+        /// ID of the key by which it has digests, if it has any.
+        other_key: Option<String>,
     },
     /// Putting something back would remove what is there for good.
     #[error("{bucket} keeps no versions now")]
@@ -252,6 +259,12 @@ impl Report for UndoPlan {
             .table(["Objects", "Number"], rows);
         let document = match self.journal {
             JournalSource::Own => document,
+            JournalSource::Verified if self.journal_ended => {
+                document.text("The journal of the run is in the bucket alone, and its digests fit.")
+            }
+            JournalSource::Verified => document.text(
+                "The journal of the run is in the bucket alone. Its digests fit, and it has no end: the run was killed, or somebody has removed the last objects of its journal.",
+            ),
             JournalSource::Bucket => document.text(
                 "The journal of the run is in the bucket alone, where whoever may write to it can have put it.",
             ),
@@ -328,6 +341,7 @@ pub async fn plan_undo(
     let mut plan = UndoPlan {
         run: replayed.name().to_owned(),
         journal: replayed.source(),
+        journal_ended: replayed.has_ended(),
         ..UndoPlan::default()
     };
     let keeps_versions = bucket.keeps_versions().await?;
@@ -354,6 +368,7 @@ pub async fn plan_undo(
     Ok(PlannedUndo {
         plan,
         bucket: bucket.clone(),
+        other_key: replayed.other_key().map(str::to_owned),
         keeps_versions,
         steps,
     })
@@ -410,7 +425,7 @@ pub async fn undo(
             bucket: bucket.name().to_owned(),
         }));
     }
-    let journal = Journal::begin(&options.runs, &bucket, run)?;
+    let journal = Journal::begin(&options.runs, &bucket, run, &options.journal_key)?;
     let copier = Copier::new(bucket.clone(), bucket.clone(), options.kms_key.clone());
     let mut undone = Undone {
         run: run.run.clone(),

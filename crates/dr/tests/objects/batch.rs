@@ -10,9 +10,9 @@ use aws_sdk_s3control::operation::list_jobs::ListJobsOutput;
 use aws_sdk_s3control::types::{JobDescriptor, JobListDescriptor, JobProgressSummary, JobStatus};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
 use dr::objects::{
-    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, JobState, JournalTrust, PlanOptions,
-    ReplayedJob, UndoError, UndoRefusal, follow, plan, plan_batch, plan_undo, submit, undo,
-    unfinished_jobs,
+    BatchError, BatchOptions, BatchPlan, Bucket, JobControl, JobState, JournalKey, JournalTrust,
+    PlanOptions, ReplayedJob, UndoError, UndoRefusal, follow, plan, plan_batch, plan_undo, submit,
+    undo, unfinished_jobs,
 };
 use settings::KmsKeyArn;
 use tokio::sync::watch;
@@ -30,6 +30,7 @@ fn control(rules: &[&Rule]) -> BatchOptions {
         role: "arn:aws:iam::123456789012:role/batch".to_owned(),
         priority: 7,
         kms_key: None,
+        journal_key: JournalKey::new([1; 32]),
     }
 }
 

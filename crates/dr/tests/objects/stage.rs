@@ -12,9 +12,9 @@ use aws_sdk_s3::types::{
     VersioningConfiguration,
 };
 use dr::objects::{
-    ApplyOptions, Approved, Bucket, ChangeLimit, Done, ExecuteError, JournalTrust, Lister as _,
-    Mode, Parity, ParityOptions, Plan, PlanOptions, Planned, PlannedUndo, Policy, ReplayedRun, Run,
-    UndoError, apply, parity, plan, plan_undo, replay, undo,
+    ApplyOptions, Approved, Bucket, ChangeLimit, Done, ExecuteError, JournalKey, JournalTrust,
+    Lister as _, Mode, Parity, ParityOptions, Plan, PlanOptions, Planned, PlannedUndo, Policy,
+    ReplayedRun, Run, UndoError, apply, parity, plan, plan_undo, replay, undo,
 };
 use local_aws::{Base, LocalAws};
 use tokio::sync::watch;
@@ -244,7 +244,14 @@ impl Stage {
     }
 
     pub(crate) async fn replay(&self, run: &str, directory: &std::path::Path) -> ReplayedRun {
-        let replayed = replay(self.runs.path(), &self.destination, run, directory).await;
+        let replayed = replay(
+            self.runs.path(),
+            &self.destination,
+            run,
+            &self.options().journal_key,
+            directory,
+        )
+        .await;
         replayed.unwrap()
     }
 
@@ -268,6 +275,7 @@ impl Stage {
     pub(crate) fn options(&self) -> ApplyOptions {
         ApplyOptions {
             runs: self.runs.path().to_owned(),
+            journal_key: JournalKey::new([1; 32]),
             kms_key: None,
             concurrency: 8,
         }

@@ -16,7 +16,7 @@ use aws_smithy_mocks::{RuleMode, mock, mock_client};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 
-use super::super::journal::Run;
+use super::super::journal::{JournalKey, Run};
 use super::*;
 
 const DR: &str = "us-east-1";
@@ -106,7 +106,8 @@ async fn copy_of_an_object_that_changes_between_two_parts_begins_anew_and_mixes_
         source: source.location().to_string(),
         destination: destination.location().to_string(),
     };
-    let journal = Journal::begin(runs.path(), &destination, &run).unwrap();
+    let journal =
+        Journal::begin(runs.path(), &destination, &run, &JournalKey::new([1; 32])).unwrap();
     let order = Order {
         key: "big".to_owned(),
         to: "big".to_owned(),

@@ -1,7 +1,8 @@
 //! Journals read back, line by line, in memory that does not grow with them.
 //!
 //! A run is undone by the journal of the machine that ran it, which wrote every line there first. What the bucket has is
-//! what anybody has put there who may write to it, and counts only where there is no other, and somebody says so.
+//! what anybody has put there who may write to it, and counts only where there is no other, and it has the digests of
+//! the key at hand or somebody says so.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -15,7 +16,12 @@ use super::super::bucket::Bucket;
 use super::super::entry::ETag;
 use super::super::location::JOURNAL;
 use super::super::spool::Spool;
+use super::key::{DIGEST, JournalKey};
 use super::{FILE, Intent, JournalError, LINE, LOCK, Record, Run};
+
+mod verification;
+
+use verification::{Vouched, verified};
 
 /// Intents that may be without an outcome yet. A run writes some hundred steps ahead of those that are queued and
 /// under way, at most 4,096 each, so that an outcome comes before so many more intents.
@@ -31,6 +37,8 @@ const JOBS: usize = 10_000;
 pub enum JournalSource {
     /// On this machine, which ran it.
     Own,
+    /// In the bucket alone, with the digests that the key at hand gives: who has the key wrote it.
+    Verified,
     /// In the bucket alone: whoever may write there can have written it.
     #[default]
     Bucket,
@@ -80,6 +88,7 @@ pub struct ReplayedRun {
     ended: bool,
     alive: bool,
     source: JournalSource,
+    other_key: Option<String>,
     bucket_differs: bool,
     /// Its changes, on disk.
     pub(in super::super) changes: Spool<Change>,
@@ -104,6 +113,11 @@ impl ReplayedRun {
     /// Where its journal was read.
     pub fn source(&self) -> JournalSource {
         self.source
+    }
+
+    /// The ID of the key by which a journal in the bucket has its digests, if that is not the key at hand.
+    pub fn other_key(&self) -> Option<&str> {
+        self.other_key.as_deref()
     }
 
     /// Whether the bucket has another journal of this run than the one of this machine, which was read.
@@ -328,14 +342,16 @@ impl Beside {
     }
 }
 
-/// Reads the journal of `run`: the one of this machine, else what the bucket has. Its changes are kept in `directory`.
+/// Reads the journal of `run`: the one of this machine, else what the bucket has, which is compared with the digests that
+/// `key` gives, if it has any. Its changes are kept in `directory`.
 ///
 /// # Errors
-/// When there is none, or it cannot be read.
+/// When there is none, it cannot be read, or something in the bucket does not fit its digest.
 pub async fn replay(
     runs: &Path,
     bucket: &Bucket,
     run: &str,
+    key: &JournalKey,
     directory: &Path,
 ) -> Result<ReplayedRun, JournalError> {
     let absent = || JournalError::Absent {
@@ -350,14 +366,15 @@ pub async fn replay(
     let alive = is_locked(&runs.join(run).join(LOCK));
     let mut collector = Collector::new(directory.join("changes.jsonl"))?;
     let path = runs.join(run).join(FILE);
+    let mut other_key = None;
     let (source, bucket_differs) = match own(&path, bucket, &mut collector)? {
         Some(file) => {
             let mut beside = Beside {
                 own: BufReader::new(file),
                 differs: false,
             };
-            parts(bucket, run, |_, bytes| {
-                if let Some(bytes) = bytes {
+            parts(bucket, run, |_, piece| {
+                if let Piece::Bytes(bytes) = piece {
                     beside.feed(bytes);
                 }
                 Ok(())
@@ -366,18 +383,15 @@ pub async fn replay(
             (JournalSource::Own, beside.differs)
         }
         None => {
-            let mut text = Text::new(String::new(), true);
-            parts(bucket, run, |key, bytes| match bytes {
-                Some(bytes) => {
-                    if text.place != key {
-                        text = Text::new(key.to_owned(), true);
-                    }
-                    collector.feed(&mut text, bytes)
+            let source = match verified(bucket, run, key, &mut collector).await? {
+                Some(Vouched::Key) => JournalSource::Verified,
+                Some(Vouched::OtherKey(id)) => {
+                    other_key = Some(id);
+                    JournalSource::Bucket
                 }
-                None => collector.end(&mut text),
-            })
-            .await?;
-            (JournalSource::Bucket, false)
+                Some(Vouched::Nobody) | None => JournalSource::Bucket,
+            };
+            (source, false)
         }
     };
     if collector.lines == 0 {
@@ -392,6 +406,7 @@ pub async fn replay(
         ended: collector.has_ended,
         alive,
         source,
+        other_key,
         bucket_differs,
         changes: collector.changes,
     })
@@ -433,12 +448,22 @@ fn own(
     Ok(Some(file))
 }
 
-/// Hands over what the bucket has of a journal as it comes: the key of an object with some bytes of it, and with none
-/// at its end.
+/// A piece of an object of a journal.
+enum Piece<'a> {
+    /// Its content begins.
+    Begin {
+        /// What its metadata says of its digest.
+        digest: Option<&'a str>,
+    },
+    Bytes(&'a [u8]),
+    End,
+}
+
+/// Hands over what the bucket has of a journal as it comes: the key of an object with a piece of it.
 async fn parts(
     bucket: &Bucket,
     run: &str,
-    mut take: impl FnMut(&str, Option<&[u8]>) -> Result<(), JournalError>,
+    mut take: impl FnMut(&str, Piece<'_>) -> Result<(), JournalError>,
 ) -> Result<(), JournalError> {
     let prefix = format!("{JOURNAL}{run}/");
     let call = bucket.call("ListObjectsV2", &prefix);
@@ -452,15 +477,18 @@ async fn parts(
             let call = || bucket.call("GetObject", &key);
             let get = bucket.s3.get_object().bucket(bucket.name()).key(&key);
             let object = get.send().await.map_err(|error| call().failed(error))?;
+            let metadata = object.metadata.unwrap_or_default();
+            let digest = metadata.get(DIGEST).map(String::as_str);
+            take(&key, Piece::Begin { digest })?;
             let mut body = object.body;
             while let Some(bytes) = body
                 .try_next()
                 .await
                 .map_err(|error| Error::unexpected(call(), error.to_string()))?
             {
-                take(&key, Some(&bytes))?;
+                take(&key, Piece::Bytes(&bytes))?;
             }
-            take(&key, None)?;
+            take(&key, Piece::End)?;
         }
     }
     Ok(())
