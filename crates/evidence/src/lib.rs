@@ -23,7 +23,7 @@ mod salt;
 mod seal;
 
 pub use audit::{Audit, Finding};
-pub use bucket::{Retention, S3Location, StoreError, Stored, store};
+pub use bucket::{Hold, LockMode, Retention, S3Location, StoreError, Stored, plan_hold, store};
 pub use capture::{
     Capture, CheckResult, CheckResults, Commit, Draft, FORMAT, Link, Origin, Recorded, StateHead,
     StateHeadError,

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use evidence::{Redaction, RedactionPolicy};
+use evidence::{LockMode, Redaction, RedactionPolicy};
 
 /// Where evidence is kept.
 #[derive(Debug, Clone, Args)]
@@ -62,7 +62,18 @@ pub struct CaptureArgs {
     #[arg(long, value_name = "s3://BUCKET/PREFIX")]
     pub to: Option<Destination>,
 
-    /// Days for which Object Lock keeps it, in governance mode, where the bucket has no default of its own
+    /// How Object Lock holds it, at least: a bucket whose default is stronger keeps it so. What is held in COMPLIANCE mode
+    /// nobody can delete before its time, the account's root user and AWS included, and nobody can undo that
+    #[arg(
+        long,
+        value_enum,
+        value_name = "MODE",
+        requires = "to",
+        default_value = "governance"
+    )]
+    pub lock_mode: LockModeArg,
+
+    /// Days for which Object Lock keeps it, where the bucket has no default of its own
     #[arg(long, value_name = "DAYS", requires = "to", default_value_t = 365, value_parser = clap::value_parser!(u16).range(1..=36_500))]
     pub retain_days: u16,
 }
@@ -72,6 +83,24 @@ impl CaptureArgs {
         RedactionPolicy {
             account_ids: self.account_ids.into(),
             endpoints: self.endpoints.into(),
+        }
+    }
+}
+
+/// How Object Lock holds an object.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum LockModeArg {
+    /// Whoever has s3:BypassGovernanceRetention can delete it
+    Governance,
+    /// Nobody can, whatever their rights
+    Compliance,
+}
+
+impl From<LockModeArg> for LockMode {
+    fn from(arg: LockModeArg) -> Self {
+        match arg {
+            LockModeArg::Governance => Self::Governance,
+            LockModeArg::Compliance => Self::Compliance,
         }
     }
 }

@@ -1,7 +1,7 @@
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use evidence::{
-    CheckResults, Draft, Folder, Kept, Redacted, RedactionPolicy, S3Location, Salt, StoreError,
-    Stored,
+    CheckResults, Draft, Folder, Hold, Kept, LockMode, Redacted, RedactionPolicy, S3Location, Salt,
+    StoreError, Stored,
 };
 use report::finding::Status;
 use report::{Document, Mark, Report};
@@ -47,16 +47,51 @@ async fn put(
         bucket: &to.bucket,
         prefix: &to.prefix,
         retain_days: args.retain_days,
+        lock_mode: args.lock_mode.into(),
     };
-    let stored = evidence::store(&clients, location, kept, cli::now()).await;
     let here = args.evidence.dir.join(&kept.link.file);
-    let kept_here = format!("the capture is kept in {}", here.display());
-    stored.map_err(|error| match error {
-        StoreError::Aws(error) => Failure::aws("put the capture in S3", error).hint(kept_here),
-        StoreError::Differs { .. } | StoreError::Unlocked { .. } => {
-            Failure::new(Exit::Wrong, anyhow::anyhow!("failed to {error}")).hint(kept_here)
+    let kept_here = || format!("the capture is kept in {}", here.display());
+    let failed = |error| match error {
+        StoreError::Aws(error) => Failure::aws("put the capture in S3", error).hint(kept_here()),
+        StoreError::NoObjectLock { .. } => Failure::new(
+            Exit::Refused,
+            anyhow::anyhow!("failed to {error}"),
+        )
+        .hint("Object Lock is switched on when a bucket is made, or for one that keeps versions")
+        .hint(kept_here()),
+        StoreError::Differs { .. } | StoreError::Unlocked { .. } | StoreError::Weaker { .. } => {
+            Failure::new(Exit::Wrong, anyhow::anyhow!("failed to {error}")).hint(kept_here())
         }
-    })
+    };
+    let now = cli::now();
+    let hold = evidence::plan_hold(&clients, location, now).await;
+    let hold = hold.map_err(failed)?;
+    agree(global, &hold, location).map_err(|failure| failure.hint(kept_here()))?;
+    let stored = evidence::store(&clients, location, kept, &hold, now).await;
+    stored.map_err(failed)
+}
+
+/// What nobody can undo is said before, and asked where it is not what the bucket does with every object anyway.
+fn agree(global: &GlobalArgs, hold: &Hold, location: S3Location<'_>) -> Result<(), Failure> {
+    if hold.mode() != Some(LockMode::Compliance) {
+        return Ok(());
+    }
+    let until = match hold.until() {
+        Some(until) => format!("until {until}"),
+        None => "for the time of the bucket's default".to_owned(),
+    };
+    cli::note(&format!(
+        "{} holds it in COMPLIANCE mode {until}: nobody can delete it before or shorten the time, the account's root user and AWS included",
+        location.bucket
+    ));
+    match hold.until() {
+        Some(_) => cli::confirm_name(
+            global,
+            "Hold the capture so that nobody can undo it?",
+            location.bucket,
+        ),
+        None => Ok(()),
+    }
 }
 
 /// What there is now, as it may be written down.

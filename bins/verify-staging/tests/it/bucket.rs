@@ -147,6 +147,42 @@ async fn object_lock_holds_a_capture_by_the_buckets_default_or_by_days() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn capture_in_compliance_mode_is_asked_and_says_that_nobody_can_undo_it() {
+    let Some((aws, _s3, stage)) = open(true).await else {
+        return;
+    };
+    let compliance = [
+        &CAPTURE[..],
+        &["--lock-mode", "compliance", "--retain-days", "10"],
+    ]
+    .concat();
+    let output = stage.run(&compliance);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{stderr}");
+    for part in [
+        "COMPLIANCE",
+        "nobody can delete it",
+        "the capture is kept in",
+    ] {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+    assert!(!aws.log().iter().any(|entry| entry.operation == "PutObject"));
+    let told = stage.json(0, &[&compliance[..], &["--yes"]].concat());
+    assert_eq!(told["stored"]["locked"]["mode"], "COMPLIANCE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capture_in_compliance_mode_to_a_bucket_without_object_lock_is_refused() {
+    let Some((aws, _s3, stage)) = open(false).await else {
+        return;
+    };
+    let output = stage.run(&[&CAPTURE[..], &["--lock-mode", "compliance", "--yes"]].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{stderr}");
+    assert!(!aws.log().iter().any(|entry| entry.operation == "PutObject"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn capture_to_a_bucket_of_another_account_is_kept_here_alone() {
     let Some((aws, s3, stage)) = open(false).await else {
         return;

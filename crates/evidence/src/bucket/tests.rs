@@ -76,10 +76,14 @@ fn locked() -> Rule {
 }
 
 fn held(until: Option<i64>) -> Rule {
+    held_in(ObjectLockRetentionMode::Governance, until)
+}
+
+fn held_in(mode: ObjectLockRetentionMode, until: Option<i64>) -> Rule {
     mock!(Client::get_object_retention).then_output(move || {
         let retention = until.map(|until| {
             ObjectLockRetention::builder()
-                .mode(ObjectLockRetentionMode::Governance)
+                .mode(mode.clone())
                 .retain_until_date(DateTime::from_secs(until))
                 .build()
         });
@@ -90,6 +94,14 @@ fn held(until: Option<i64>) -> Rule {
 }
 
 async fn stored(kept: &Kept, rules: &[&Rule]) -> Result<Stored, StoreError> {
+    stored_in(LockMode::Governance, kept, rules).await
+}
+
+async fn stored_in(
+    lock_mode: LockMode,
+    kept: &Kept,
+    rules: &[&Rule],
+) -> Result<Stored, StoreError> {
     let env = AwsEnv::load(Options::default()).await.unwrap();
     let mut clients = env.region("ca-central-1".parse().unwrap());
     clients.s3 = mock_client!(aws_sdk_s3, RuleMode::MatchAny, rules);
@@ -97,14 +109,105 @@ async fn stored(kept: &Kept, rules: &[&Rule]) -> Result<Stored, StoreError> {
         bucket: "b",
         prefix: "p/",
         retain_days: 10,
+        lock_mode,
     };
-    store(
-        &clients,
-        location,
-        kept,
-        Timestamp::from_second(NOW).unwrap(),
-    )
-    .await
+    let now = Timestamp::from_second(NOW).unwrap();
+    let hold = plan_hold(&clients, location, now).await?;
+    store(&clients, location, kept, &hold, now).await
+}
+
+#[test]
+fn hold_is_never_weaker_or_shorter_than_the_buckets_default() {
+    use LockMode::{Compliance, Governance};
+    let day = 24 * 60 * 60;
+    let default = |mode, days| Some(Lock::WithDefault { mode, days });
+    for (lock, lock_mode, mode, days) in [
+        (
+            Some(Lock::WithoutDefault),
+            Governance,
+            Some(Governance),
+            Some(10),
+        ),
+        (
+            Some(Lock::WithoutDefault),
+            Compliance,
+            Some(Compliance),
+            Some(10),
+        ),
+        (
+            default(Some(Governance), 30),
+            Governance,
+            Some(Governance),
+            None,
+        ),
+        (
+            default(Some(Governance), 30),
+            Compliance,
+            Some(Compliance),
+            Some(30),
+        ),
+        (
+            default(Some(Governance), 3),
+            Compliance,
+            Some(Compliance),
+            Some(10),
+        ),
+        (
+            default(Some(Compliance), 3),
+            Compliance,
+            Some(Compliance),
+            None,
+        ),
+        (
+            default(Some(Compliance), 3),
+            Governance,
+            Some(Compliance),
+            None,
+        ),
+        (default(None, 3), Compliance, None, None),
+        (None, Governance, None, None),
+    ] {
+        let location = S3Location {
+            bucket: "b",
+            prefix: "",
+            retain_days: 10,
+            lock_mode,
+        };
+        let hold = Hold::new(lock, location, Timestamp::from_second(NOW).unwrap()).unwrap();
+        assert_eq!(hold.mode(), mode, "{lock:?} {lock_mode:?}");
+        let until = hold.until().map(|until| (until.as_second() - NOW) / day);
+        assert_eq!(until, days, "{lock:?} {lock_mode:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn store_in_compliance_mode_is_held_so_or_is_wrong() {
+    let kept = kept();
+    let same = get(kept.bytes.clone());
+    let until = Some(NOW + 1);
+    let put_in_compliance = mock!(Client::put_object)
+        .match_requests(|put| put.object_lock_mode() == Some(&ObjectLockMode::Compliance))
+        .then_output(|| PutObjectOutput::builder().build());
+    let compliance = held_in(ObjectLockRetentionMode::Compliance, until);
+    let rules = [&locked(), &put_in_compliance, &same, &compliance];
+    let stored = stored_in(LockMode::Compliance, &kept, &rules)
+        .await
+        .unwrap();
+    assert_eq!(stored.locked.unwrap().mode, "COMPLIANCE");
+    // It was there before, in the other mode.
+    let rules = [&locked(), &put(true), &same, &held(until)];
+    let weaker = stored_in(LockMode::Compliance, &kept, &rules).await;
+    assert!(
+        matches!(weaker, Err(StoreError::Weaker { .. })),
+        "{weaker:?}"
+    );
+    let rules = [&unlocked(), &put(false), &same];
+    let without = stored_in(LockMode::Compliance, &kept, &rules).await;
+    assert!(
+        matches!(without, Err(StoreError::NoObjectLock { .. })),
+        "{without:?}"
+    );
+    assert_eq!(rules[1].num_calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]
