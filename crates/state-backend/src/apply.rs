@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::backend::Backend;
-use crate::plan::{Approved, Change, Found, Verdict, judge};
+use crate::plan::{Approved, Change, Found, Plan, Verdict, judge};
 use crate::problem::Problem;
 use crate::spec::{Aspect, Facet, Kind, Resource, SideName};
 use crate::{alarm, bucket, role, table};
@@ -58,14 +58,25 @@ pub struct Applied {
     pub steps: Vec<Step>,
     /// Facets that were as wanted from the start.
     pub unchanged: usize,
+    /// What the plan refused, so that nothing was changed at all.
+    pub refused: Vec<Change>,
 }
 
 impl Applied {
+    /// Of a plan that was not approved: nothing was done.
+    pub fn refused(plan: &Plan) -> Self {
+        let fine = plan.items().iter();
+        Self {
+            steps: Vec::new(),
+            unchanged: fine.filter(|item| item.verdict == Verdict::Ok).count(),
+            refused: plan.refused().map(|(item, _)| item.clone()).collect(),
+        }
+    }
+
     /// Whether everything is as wanted now.
     pub fn is_complete(&self) -> bool {
-        self.steps
-            .iter()
-            .all(|step| matches!(step.outcome, StepOutcome::Done | StepOutcome::Unchanged))
+        let done = |step: &Step| matches!(step.outcome, StepOutcome::Done | StepOutcome::Unchanged);
+        self.refused.is_empty() && self.steps.iter().all(done)
     }
 
     /// Whether anything was changed.
@@ -153,6 +164,7 @@ impl Backend {
         Applied {
             unchanged: plan.items().len() - steps.len(),
             steps,
+            refused: Vec::new(),
         }
     }
 
@@ -372,9 +384,10 @@ impl StepOutcome {
 impl Serialize for Applied {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap as _;
-        let mut map = serializer.serialize_map(Some(3))?;
+        let mut map = serializer.serialize_map(Some(4))?;
         map.serialize_entry("complete", &self.is_complete())?;
         map.serialize_entry("unchanged", &self.unchanged)?;
+        map.serialize_entry("refused", &self.refused)?;
         map.serialize_entry("steps", &self.steps)?;
         map.end()
     }
@@ -384,28 +397,23 @@ impl Report for Applied {
     const KIND: &'static str = "backend-apply";
 
     fn document(&self) -> Document {
-        let rows: Vec<_> = self
-            .steps
-            .iter()
-            .map(|step| {
-                let (mark, detail) = match &step.outcome {
-                    StepOutcome::Done | StepOutcome::Unchanged => (Mark::Ok, String::new()),
-                    StepOutcome::Failed(problem) => (Mark::Wrong, problem.to_string()),
-                    StepOutcome::Skipped(why) => (Mark::Unknown, why.clone()),
-                };
-                let resource = &step.facet.resource;
-                (
-                    mark,
-                    vec![
-                        step.outcome.word().to_owned(),
-                        resource.region.to_string(),
-                        resource.to_string(),
-                        step.facet.aspect.to_string(),
-                        detail,
-                    ],
-                )
-            })
-            .collect();
+        // What was done has been told step by step; what was not is what is left to look at.
+        let rows = self.steps.iter().filter_map(|step| {
+            let (mark, detail) = match &step.outcome {
+                StepOutcome::Done | StepOutcome::Unchanged => return None,
+                StepOutcome::Failed(problem) => (Mark::Wrong, problem.to_string()),
+                StepOutcome::Skipped(why) => (Mark::Unknown, why.clone()),
+            };
+            let resource = &step.facet.resource;
+            let cells = vec![
+                step.outcome.word().to_owned(),
+                resource.region.to_string(),
+                resource.to_string(),
+                step.facet.aspect.to_string(),
+                detail,
+            ];
+            Some((mark, cells))
+        });
         let done = self
             .steps
             .iter()
@@ -418,7 +426,7 @@ impl Report for Applied {
             .count();
         let mut document = Document::new()
             .heading("Applied")
-            .table(["", "Region", "Resource", "Setting", ""], rows)
+            .table(["", "Region", "Resource", "Setting", "Why"], rows.collect())
             .text(format!(
                 "{done} changed, {} as wanted, {open} not done.",
                 self.unchanged + self.steps.len() - done - open

@@ -561,6 +561,33 @@ fn brief(value: &Value) -> String {
     }
 }
 
+/// What is to be made, on one line: without what it is not to be, and without the ID and the status that every rule has.
+fn summary(value: &Value) -> String {
+    let Value::Object(map) = value else {
+        return brief(value);
+    };
+    if map.contains_key("Statement") || map.contains_key("Sid") {
+        return brief(value);
+    }
+    let says_something = |key: &str, value: &Value| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty() && !["id", "status"].contains(&key),
+        Value::Array(items) => !items.is_empty(),
+        _ => true,
+    };
+    let shown = map.iter().filter(|(key, value)| says_something(key, value));
+    let shown = shown.map(|(key, value)| match value {
+        Value::Bool(_) => key.clone(),
+        Value::Object(_) => summary(value),
+        // Partition, region and account are those of the whole plan.
+        Value::String(arn) if arn.starts_with("arn:") => {
+            format!("{key}={}", arn.splitn(6, ':').last().unwrap_or(arn))
+        }
+        _ => format!("{key}={}", brief(value)),
+    });
+    shown.collect::<Vec<_>>().join(" ")
+}
+
 /// Found and wanted, which differ; of objects only the entries that do, since the rest is noise.
 fn difference(found: &Value, wanted: &Value) -> (String, String) {
     let (left, right) = shortened(found, wanted);
@@ -606,7 +633,7 @@ fn row(item: &Change, word: &str, mark: Mark) -> (Mark, Vec<String>) {
         (Verdict::Refused(refusal), _) => format!("{}; {}", refusal.why, refusal.fix),
         (_, Found::Unknown(problem)) => problem.to_string(),
         (Verdict::Ok, _) => String::new(),
-        (Verdict::Missing, _) => brief(&item.facet.wanted),
+        (Verdict::Missing, _) => summary(&item.facet.wanted),
         (_, Found::Value(found)) => {
             let (found, wanted) = difference(&item.shown(found), &item.facet.wanted);
             format!("{found} → {wanted}")

@@ -1,5 +1,5 @@
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
-use state_backend::Backend;
+use state_backend::{Applied, Backend};
 
 use crate::args::ApplyArgs;
 
@@ -9,7 +9,12 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<Exit, F
     let approved = match plan.approve() {
         Ok(approved) => approved,
         Err(plan) => {
-            cli::print(global, &plan)?;
+            match global.output {
+                OutputFormat::Table => cli::print(global, &plan)?,
+                OutputFormat::Json => {
+                    super::print_with_canary(global, Applied::refused(&plan), None)?;
+                }
+            }
             return Ok(Exit::Refused);
         }
     };

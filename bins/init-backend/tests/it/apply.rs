@@ -232,11 +232,14 @@ async fn with_kms_the_rule_the_role_and_the_tables_name_the_keys() {
     stage.configure(&config.to_string());
 
     kms.disable_key().key_id(primary).send().await.unwrap();
+    stage.aws.clear_log();
     let refused = stage.run(&["apply", "--yes"]).await.exits(4);
     let shown = refused.stdout();
     assert!(shown.contains("state=Disabled"), "{shown}");
-    stage.aws.clear_log();
-    stage.run(&["apply", "--yes"]).await.exits(4);
+    let refused = stage.run(&["apply", "--yes", "--output", "json"]).await;
+    let refused = refused.exits(4).json();
+    assert_eq!(refused["kind"], "backend-apply");
+    assert_eq!(refused["refused"][0]["refusal"]["kind"], "key-not-usable");
     assert!(stage.mutations().is_empty(), "{:?}", stage.mutations());
     kms.enable_key().key_id(primary).send().await.unwrap();
     stage

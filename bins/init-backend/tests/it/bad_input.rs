@@ -64,7 +64,7 @@ async fn a_bucket_of_somebody_else_and_one_of_ours_elsewhere_are_two_errors() {
     stage.aws.clear_log();
     let refused = stage.apply().await.exits(4).json();
     assert_eq!(
-        refused["changes"][0]["refusal"]["kind"], "taken-by-somebody-else",
+        refused["refused"][0]["refusal"]["kind"], "taken-by-somebody-else",
         "{refused:#}"
     );
     assert_eq!(stage.mutations(), Vec::<String>::new());
@@ -85,7 +85,7 @@ async fn a_bucket_of_somebody_else_and_one_of_ours_elsewhere_are_two_errors() {
     stage.aws.clear_log();
     let refused = stage.apply().await.exits(4).json();
     assert_eq!(
-        refused["changes"][0]["refusal"]["kind"], "in-another-region",
+        refused["refused"][0]["refusal"]["kind"], "in-another-region",
         "{refused:#}"
     );
     assert_eq!(stage.mutations(), Vec::<String>::new());

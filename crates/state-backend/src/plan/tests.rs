@@ -345,3 +345,28 @@ fn a_table_that_is_being_changed_is_not_ok() {
         Verdict::Differs
     );
 }
+
+/// A first plan has a row for each of the settings, and each fits on a line.
+#[test]
+fn document_of_a_first_plan_has_short_rows_that_say_what_is_made() {
+    let observed = facets().into_iter().map(|facet| Observed {
+        found: Found::Absent,
+        facet,
+    });
+    let text = Plan::new(observed.collect())
+        .document()
+        .to_terminal(None, false);
+    let widest = text.lines().map(|line| line.chars().count()).max();
+    assert!(widest < Some(250), "{text}");
+    for part in [
+        "blockPublicAcls ignorePublicAcls",
+        "noncurrentDays=90",
+        "destination=berthcare-terraform-state-dr",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(
+        !text.contains("=false") && !text.contains("prefix= "),
+        "{text}"
+    );
+}
