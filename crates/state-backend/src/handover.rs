@@ -1,5 +1,8 @@
 //! What a failover or a failback does to each state, and how it ended.
 
+pub(crate) mod reasons;
+pub(crate) mod steps;
+
 use std::fmt;
 
 use jiff::Timestamp;
@@ -7,7 +10,7 @@ use report::{Document, Lines, Mark, ShellCommand};
 use serde::{Serialize, Serializer};
 use settings::Region;
 
-use crate::inventory::{Presence, Relation, SideState, StateId};
+use crate::inventory::{LostWrite, Presence, Relation, SideState, StateId};
 use crate::lock::{Lock, UnknownLocks};
 use crate::problem::Problem;
 use crate::repair::{DigestRemoval, DigestRepair};
@@ -56,8 +59,10 @@ pub enum LeftKind {
     Unreadable,
     /// Somebody holds its lock.
     Locked,
-    /// The side that it would be brought to has been written since.
+    /// The side that it would be brought to was written meanwhile.
     Moved,
+    /// Neither copy comes from the other.
+    Diverged,
     /// It was deleted on one side, and the other still has it.
     DeletedIn,
     /// It changed again and again while it was looked at.
@@ -113,6 +118,8 @@ pub struct StateHandover {
     /// How they stand to each other, where both were asked.
     #[serde(flatten)]
     pub relation: Option<Relation>,
+    /// A write of the DR side that replication has written over, and that the primary side never had.
+    pub overwritten: Option<LostWrite>,
     /// Locks of it that are held on the sides that were asked, and are no replicas.
     pub held: Vec<Lock>,
     /// What is to be done, or was done, in this order.
@@ -220,6 +227,7 @@ impl StateHandover {
     /// What has to be said below the table, which it would make too wide.
     fn remark(&self) -> Option<Lines> {
         let text = match &self.standing {
+            _ if let Some(lost) = &self.overwritten => lost.remark(&self.state),
             Standing::Left { left } => {
                 let commands = left.commands.iter().map(|command| format!("`{command}`"));
                 let commands = commands.collect::<Vec<_>>().join(", or ");

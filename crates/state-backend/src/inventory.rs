@@ -1,5 +1,6 @@
 //! Every state of the bucket, on both sides, and how the copies stand to each other.
 
+pub(crate) mod history;
 mod id;
 pub(crate) mod read;
 mod relation;
@@ -7,17 +8,19 @@ mod relation;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
+use futures::stream::{StreamExt as _, iter};
 use jiff::Timestamp;
 use report::{Document, Mark, Report};
 use serde::{Serialize, Serializer};
 use terraform::StateFile;
 
+pub use history::LostWrite;
 pub use id::{StateId, WORKSPACE_KEY_PREFIX, Workspace};
 pub use relation::{Divergence, Relation};
 
 use crate::backend::Backend;
 use crate::health::Health;
-use crate::problem::Problem;
+use crate::problem::{Observation, Problem};
 use crate::side::SideAccess;
 use crate::spec::SideName;
 
@@ -112,6 +115,9 @@ pub struct StateCopies {
     /// How they stand to each other; none without a DR side.
     #[serde(flatten)]
     pub relation: Option<Relation>,
+    /// A write of the DR side that replication has written over, and that the primary side never had; null where there is
+    /// none.
+    pub overwritten: Observation<Option<LostWrite>>,
     /// Whether a person has to look at it.
     pub health: Health,
 }
@@ -142,21 +148,28 @@ impl Backend {
         let read = sides.iter().zip(&listed);
         let read = read.map(|(side, listed)| side.states(listed, &objects));
         let mut read = join_all(read).await;
-        let mut states: Vec<StateCopies> = objects
-            .iter()
-            .map(|object| {
-                let copies = sides.iter().zip(&mut read).filter_map(|(side, read)| {
-                    let copy = read.remove(object)?;
-                    Some(SideState::new(side.name(), copy))
-                });
-                StateCopies::new(
-                    StateId::of_object(object, [WORKSPACE_KEY_PREFIX]),
-                    copies.collect(),
-                )
-            })
-            .collect();
+        let copies = objects.iter().map(|object| {
+            let copies = sides.iter().zip(&mut read).filter_map(|(side, read)| {
+                let copy = read.remove(object)?;
+                Some(SideState::new(side.name(), copy))
+            });
+            let state = StateId::of_object(object, [WORKSPACE_KEY_PREFIX]);
+            (state, copies.collect::<Vec<_>>())
+        });
+        let copies: Vec<_> = copies.collect();
+        let states = iter(copies).map(|(state, copies)| self.related(state, copies));
+        let mut states: Vec<StateCopies> = states.buffered(read::AT_ONCE).collect().await;
         states.sort_by_key(|state| state.rank());
         Inventory { time: now, states }
+    }
+
+    async fn related(&self, state: StateId, copies: Vec<SideState>) -> StateCopies {
+        let sides = self.at(SideName::Primary).zip(self.at(SideName::Dr));
+        let overwritten = match sides {
+            Some((primary, dr)) => history::overwritten(primary, dr, &state, &copies).await,
+            None => Observation::Known(None),
+        };
+        StateCopies::new(state, copies, overwritten)
     }
 
     /// Reads one state on one side; `None` where the settings have no such side.
@@ -208,23 +221,35 @@ impl SideState {
 }
 
 impl StateCopies {
-    pub(crate) fn new(state: StateId, copies: Vec<SideState>) -> Self {
+    pub(crate) fn new(
+        state: StateId,
+        copies: Vec<SideState>,
+        overwritten: Observation<Option<LostWrite>>,
+    ) -> Self {
         let relation = match copies.as_slice() {
             [primary, dr] => Some(Relation::of(&primary.found, &dr.found)),
             _ => None,
         };
-        let of_copies = copies
-            .iter()
-            .map(|copy| relation::health_of_copy(&copy.found, copy.digest));
-        let health = of_copies
-            .chain(relation.as_ref().map(Relation::health))
-            .collect();
-        Self {
+        let of_relation = relation.as_ref().map_or(Health::Ok, Relation::health);
+        let mut related = Self {
             state,
             copies,
             relation,
-            health,
-        }
+            overwritten,
+            health: Health::Ok,
+        };
+        related.health = related.condition().worst(of_relation);
+        related
+    }
+
+    /// Whether Terraform can read it wherever it is, and no write of it is lost: all but how the copies stand to each
+    /// other, which replication may be about to change.
+    pub fn condition(&self) -> Health {
+        let of_copies = self.copies.iter();
+        of_copies
+            .map(|copy| relation::health_of_copy(&copy.found, copy.digest))
+            .chain([Health::from(&self.overwritten)])
+            .collect()
     }
 
     fn rank(&self) -> u8 {
@@ -293,6 +318,10 @@ impl Inventory {
         let document = document
             .heading("States")
             .table(["", "State", "Primary", "DR", "Relation"], rows);
+        let document = states
+            .iter()
+            .filter_map(StateCopies::remark)
+            .fold(document, Document::text);
         let count = |health| states.iter().filter(|state| state.health == health).count();
         let (wrong, unknown) = (count(Health::Degraded), count(Health::Unknown));
         document.text(match (states.len(), wrong, unknown) {
@@ -306,6 +335,17 @@ impl Inventory {
 }
 
 impl StateCopies {
+    /// What has to be said below the table.
+    fn remark(&self) -> Option<String> {
+        match &self.overwritten {
+            Observation::Known(Some(lost)) => Some(lost.remark(&self.state)),
+            Observation::Unknown { problem } if self.relation != Some(Relation::Unknown) => {
+                Some(format!("{}: {problem}.", self.state))
+            }
+            _ => None,
+        }
+    }
+
     fn row(&self) -> (Mark, Vec<String>) {
         let mark = match self.health {
             Health::Ok => Mark::Ok,
@@ -316,7 +356,14 @@ impl StateCopies {
             let copy = self.copies.iter().find(|copy| copy.side == side);
             copy.map_or_else(|| "-".to_owned(), SideState::describe)
         };
-        let relation = self.relation.as_ref().map(ToString::to_string);
+        let relation = self.relation.iter().map(ToString::to_string);
+        let overwritten = match &self.overwritten {
+            Observation::Known(lost) => lost.as_ref().map(ToString::to_string),
+            // Of a side that does not answer, the relation says it already.
+            Observation::Unknown { .. } if self.relation == Some(Relation::Unknown) => None,
+            Observation::Unknown { .. } => Some("versions unknown".to_owned()),
+        };
+        let relation: Vec<String> = relation.chain(overwritten).collect();
         let word = match self.health {
             Health::Ok => "ok",
             Health::Degraded => "degraded",
@@ -327,7 +374,7 @@ impl StateCopies {
             self.state.to_string(),
             copy(SideName::Primary),
             copy(SideName::Dr),
-            relation.unwrap_or_default(),
+            relation.join("; "),
         ];
         (mark, cells.to_vec())
     }

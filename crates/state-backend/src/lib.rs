@@ -43,8 +43,8 @@ pub use failover::{ApprovedFailover, FailedOver, FailoverPlan};
 pub use handover::{Handover, HandoverStep, Left, LeftKind, Standing, StateCopy, StateHandover};
 pub use health::Health;
 pub use inventory::{
-    Digest, Divergence, Inventory, LastVersion, Presence, Relation, SideState, StateCopies,
-    StateId, StateObject, WORKSPACE_KEY_PREFIX, Workspace,
+    Digest, Divergence, Inventory, LastVersion, LostWrite, Presence, Relation, SideState,
+    StateCopies, StateId, StateObject, WORKSPACE_KEY_PREFIX, Workspace,
 };
 pub use lock::{Lock, LockInfo, LockKind, Locks, Release, ReleaseError, UnknownLocks};
 pub use metrics::{Metric, ReplicationMetrics};

@@ -4,6 +4,8 @@ use report::{Document, Mark, Report};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::health::Health;
+use crate::inventory::{Inventory, StateCopies};
 use crate::problem::Problem;
 use crate::spec::{Aspect, Facet, Kind};
 use crate::{alarm, policy};
@@ -173,7 +175,10 @@ impl Plan {
 
     /// The same comparison as a statement about the backend, item by item.
     pub fn into_verification(self) -> Verification {
-        Verification { items: self.items }
+        Verification {
+            items: self.items,
+            states: Vec::new(),
+        }
     }
 }
 
@@ -181,12 +186,27 @@ impl Plan {
 #[derive(Debug, Clone)]
 pub struct Verification {
     items: Vec<Change>,
+    states: Vec<StateCopies>,
 }
 
 impl Verification {
     /// Every facet, in the order of the plan.
     pub fn items(&self) -> &[Change] {
         &self.items
+    }
+
+    /// Also says which states Terraform would not read where they are, and which writes of the DR side are lost below
+    /// others.
+    #[must_use]
+    pub fn with_states(mut self, inventory: Inventory) -> Self {
+        self.states = inventory.states;
+        self.states.retain(|state| state.condition() != Health::Ok);
+        self
+    }
+
+    /// The states that are not well, worst first.
+    pub fn states(&self) -> &[StateCopies] {
+        &self.states
     }
 
     /// Items as wanted, wrong, and not checked.
@@ -530,11 +550,12 @@ impl Serialize for Verification {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap as _;
         let (ok, wrong, unknown) = self.counts();
-        let mut map = serializer.serialize_map(Some(4))?;
+        let mut map = serializer.serialize_map(Some(5))?;
         map.serialize_entry("ok", &ok)?;
         map.serialize_entry("wrong", &wrong)?;
         map.serialize_entry("unknown", &unknown)?;
         map.serialize_entry("items", &self.items)?;
+        map.serialize_entry("states", &self.states)?;
         map.end()
     }
 }
@@ -711,7 +732,7 @@ impl Report for Verification {
             })
             .collect();
         let (ok, wrong, unknown) = self.counts();
-        Document::new()
+        let document = Document::new()
             .heading("Verification")
             .table(
                 ["", "Region", "Resource", "Setting", "Found → wanted"],
@@ -719,7 +740,11 @@ impl Report for Verification {
             )
             .text(format!(
                 "{ok} ok, {wrong} wrong, {unknown} could not be checked."
-            ))
+            ));
+        match self.states.as_slice() {
+            [] => document,
+            states => Inventory::append_to(document, states),
+        }
     }
 }
 

@@ -1,11 +1,15 @@
 use cli::{Exit, Failure, GlobalArgs, Progress};
+use state_backend::StateCopies;
 
 use crate::args::VerifyArgs;
 
 pub(crate) async fn run(global: &GlobalArgs, args: &VerifyArgs) -> Result<Exit, Failure> {
     let backend = super::connect(global).await?;
-    let verification = backend.plan().await.into_verification();
+    let (plan, inventory) = (backend.plan().await, backend.inventory(cli::now()).await);
+    let verification = plan.into_verification().with_states(inventory);
     let (_, wrong, unknown) = verification.counts();
+    let states = verification.states().iter().map(StateCopies::condition);
+    let states = super::status::exit(states.collect());
     let canary = match args.canary {
         true => {
             let timeout = args.canary_options.canary_timeout;
@@ -19,5 +23,6 @@ pub(crate) async fn run(global: &GlobalArgs, args: &VerifyArgs) -> Result<Exit, 
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(_, exit)| exit)
+        .chain([states])
         .collect())
 }

@@ -180,8 +180,23 @@ async fn failover_after_a_drill_writes_the_digest_row_anew() {
     stage.run(&NOW).await.exits(0);
     put(&stage, PRIMARY, BUCKET, KEY, state(2, "primary")).await;
     let copy = |found: Value| found["states"][0]["copies"][1]["digest"].clone();
-    let found = stage.run(&["integrity", "--output", "json"]).await.json();
+    let found = stage.run(&["integrity", "--output", "json"]).await;
+    let found = found.exits(1).json();
+    let lost = &found["states"][0]["overwritten"];
+    assert_eq!(
+        (&found["states"][0]["relation"], &lost["serial"]),
+        (&"same".into(), &2.into())
+    );
     assert_eq!(copy(found), "differs");
+    let verified = stage.run(&["verify"]).await.exits(1).stdout();
+    for part in [
+        "32 ok, 0 wrong, 0 could not be checked.",
+        "digest row of other content",
+        "staging/terraform.tfstate: DR's write of serial 2 was overwritten by replication; the primary region never had it.",
+        "`init-backend restore staging/terraform.tfstate --version ",
+    ] {
+        assert!(verified.contains(part), "{part}: {verified}");
+    }
 
     let done = stage.run(&NOW).await.exits(0).json();
     assert_eq!(outcome(&done, KEY), "done");

@@ -21,7 +21,7 @@ use crate::spec::Side;
 use crate::table::{LOCK_ID, row};
 
 /// States that are read at a time: enough to hide the wait for S3, and few enough that large ones fit into memory.
-const AT_ONCE: usize = 16;
+pub(crate) const AT_ONCE: usize = 16;
 /// MiB of states that are read at a time: a parser may have to hold one text of a state whole.
 static MEMORY: Semaphore = Semaphore::const_new(MEMORY_MIB as usize);
 const MEMORY_MIB: u32 = 64;

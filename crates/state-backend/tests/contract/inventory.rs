@@ -294,3 +294,65 @@ pub(crate) async fn a_side_that_does_not_answer_leaves_the_other_known(stage: &S
     assert!(matches!(&dr.found, Presence::Present(object) if object.content.is_ok()));
     assert_eq!(inventory.health(), Health::Unknown);
 }
+
+/// Apply in the primary region, drill in DR, write in the primary region again: replication puts its object over DR's.
+// aws-behaviour: 46
+pub(crate) async fn a_write_of_dr_below_a_replica_is_told(stage: &Stage) {
+    let backend = stage.backend().await;
+    crate::checks::apply(&backend).await;
+    let two = Two::of(stage).await;
+    let key = "staging/terraform.tfstate";
+    let lost = async || {
+        let inventory = backend.inventory(Timestamp::UNIX_EPOCH).await;
+        let mut states = inventory.states.into_iter();
+        let found = states.find(|found| found.state.object() == key).expect(key);
+        let lost = match found.overwritten {
+            state_backend::Observation::Known(lost) => lost,
+            state_backend::Observation::Unknown { problem } => {
+                return Err(problem.to_string());
+            }
+        };
+        assert_eq!(
+            found.health == Health::Degraded,
+            lost.is_some(),
+            "{:?}",
+            found.relation
+        );
+        Ok((found.relation.expect("two sides"), lost))
+    };
+    put(&two.primary, key, &state("a", 1)).await;
+    assert_eq!(lost().await, Ok((Relation::Same, None)));
+    let drill = state("a", 2);
+    put(&two.dr, key, &drill).await;
+    let version = version(&two.dr, key).await;
+    put(&two.primary, key, &drill.replace("1.11.4", "1.11.3")).await;
+    let (relation, found) = lost().await.expect("listed");
+    assert_eq!(relation, Relation::Same);
+    let found = found.expect("DR's write is lost below");
+    assert_eq!((found.version, found.serial), (version.clone(), 2));
+
+    // It does not go away with further writes, but once the primary has it.
+    put(&two.primary, key, &state("a", 3)).await;
+    let (_, found) = lost().await.expect("listed");
+    assert_eq!(found.map(|found| found.version), Some(version));
+    put(&two.primary, key, &drill).await;
+    assert_eq!(lost().await, Ok((Relation::Same, None)));
+
+    // What cannot be looked at is not well.
+    let denied = local_aws::Fault::new(local_aws::FaultKind::Denied);
+    stage.aws.add_fault(
+        denied
+            .operation("ListObjectVersions")
+            .region(two.dr.1.region.as_str()),
+    );
+    let unknown = lost().await;
+    assert!(unknown.is_err(), "{unknown:?}");
+    let inventory = backend.inventory(Timestamp::UNIX_EPOCH).await;
+    assert_eq!(inventory.health(), Health::Unknown);
+}
+
+async fn version((clients, side): &(RegionClients, Side), key: &str) -> String {
+    let head = clients.s3.head_object().bucket(side.bucket.as_str());
+    let head = head.key(key).send().await.expect("it is there");
+    head.version_id.expect("versioned")
+}

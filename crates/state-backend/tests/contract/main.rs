@@ -118,6 +118,7 @@ contract! {
     the_state_is_read_with_its_digest;
     every_state_is_found_and_compared;
     a_digest_row_of_another_content_is_told_on_each_side;
+    a_write_of_dr_below_a_replica_is_told, moto cannot "does not replicate objects";
     a_side_that_does_not_answer_leaves_the_other_known;
     failover_makes_every_state_readable_once_and_leaves_what_it_cannot;
     failover_whose_answers_are_lost_is_done;

@@ -1,0 +1,195 @@
+//! The versions of a state, and what they tell of writes that one of the sides does not know of.
+
+use std::fmt;
+
+use aws_env::{Error, ErrorClass, ObjectVersion, VersionPages};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Presence, SideState, StateId, StateObject, read};
+use crate::handover::restore_command;
+use crate::health::Health;
+use crate::problem::Observation;
+use crate::side::SideAccess;
+use crate::spec::SideName;
+
+/// Versions in one answer: most states have fewer, and one more question is for those that have not.
+const PAGE: i32 = 200;
+
+/// A write of the DR side that the primary side never had, and that lies below an object which replication wrote
+/// over it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LostWrite {
+    /// The version that it is in the DR bucket, and can be brought back from.
+    pub version: String,
+    /// When it was written.
+    pub modified: Option<Timestamp>,
+    /// Its serial.
+    pub serial: u64,
+    /// Its lineage.
+    pub lineage: String,
+}
+
+impl SideAccess<'_> {
+    /// The versions of a state, newest first, without delete markers.
+    pub(crate) async fn versions(&self, state: &StateId) -> Result<Vec<ObjectVersion>, Error> {
+        let (bucket, object) = (self.side.bucket.as_str(), state.object());
+        let resource = format!("{bucket}/{object}");
+        let call = self.clients.call("S3", "ListObjectVersions", resource);
+        let pages = VersionPages::new(&self.clients.s3, call, bucket, &object);
+        let mut pages = pages.page_size(PAGE);
+        let mut versions = Vec::new();
+        loop {
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(error) if error.class == ErrorClass::Absent => break,
+                Err(error) => return Err(error),
+            };
+            // Keys come in their order, and this one is the first of all that begin with it.
+            let is_over = page.iter().any(|version| version.key != object);
+            versions.extend(
+                page.into_iter()
+                    .filter(|version| version.key == object && !version.is_delete_marker),
+            );
+            if is_over {
+                break;
+            }
+        }
+        Ok(versions)
+    }
+
+    async fn version(
+        &self,
+        state: &StateId,
+        version: &ObjectVersion,
+    ) -> Result<Option<StateObject>, Error> {
+        let id = version.version_id.as_deref();
+        read::get(self.clients, self.side, &state.object(), id).await
+    }
+}
+
+/// The newest write of the DR side that replication has written over and that the primary side never had.
+pub(crate) async fn overwritten(
+    primary: SideAccess<'_>,
+    dr: SideAccess<'_>,
+    state: &StateId,
+    copies: &[SideState],
+) -> Observation<Option<LostWrite>> {
+    let unknown = copies.iter().find_map(|copy| match &copy.found {
+        Presence::Unknown { problem } => Some(problem.clone()),
+        _ => None,
+    });
+    if let Some(problem) = unknown {
+        return problem.into();
+    }
+    match copies.last().map(|copy| &copy.found) {
+        Some(Presence::Present(current)) => lost_write(primary, dr, state, current).await.into(),
+        _ => Observation::Known(None),
+    }
+}
+
+async fn lost_write(
+    primary: SideAccess<'_>,
+    dr: SideAccess<'_>,
+    state: &StateId,
+    current: &StateObject,
+) -> Result<Option<LostWrite>, Error> {
+    let versions = dr.versions(state).await?;
+    if versions.len() < 2 {
+        return Ok(None);
+    }
+    let of_primary = primary.versions(state).await?;
+    // A replica has its source's version ID.
+    let is_replica = |version: &ObjectVersion| {
+        let mut sources = of_primary.iter();
+        sources.any(|source| source.version_id == version.version_id)
+    };
+    for (at, pair) in versions.windows(2).enumerate() {
+        let [over, version] = pair else { continue };
+        if !is_replica(over) || is_replica(version) {
+            continue;
+        }
+        // Without a KMS key, an ETag is the MD5 of the content: then nothing has to be read.
+        let newer = versions.iter().take(at + 1);
+        let known: Vec<&str> = newer.chain(&of_primary).filter_map(etag).collect();
+        if etag(version).is_some_and(|etag| known.contains(&etag)) {
+            continue;
+        }
+        let Some(written) = dr.version(state, version).await? else {
+            continue;
+        };
+        // Of what is no state, nothing is lost; nor of a replica whose source has expired.
+        let (false, Ok(content)) = (written.is_replica, &written.content) else {
+            continue;
+        };
+        let md5 = written.md5.as_deref();
+        if md5.is_some_and(|md5| known.contains(&md5)) || written.sha256 == current.sha256 {
+            continue;
+        }
+        if holds(dr, state, over, &written).await? {
+            continue;
+        }
+        // What DR got by a copy, before there was replication, lies below the first replica.
+        let source = of_primary.iter();
+        let mut source = source.skip_while(|source| source.version_id != over.version_id);
+        if let Some(before) = source.nth(1)
+            && holds(primary, state, before, &written).await?
+        {
+            continue;
+        }
+        return Ok(version.version_id.clone().map(|version| LostWrite {
+            version,
+            modified: written.modified,
+            serial: content.serial(),
+            lineage: content.lineage().to_owned(),
+        }));
+    }
+    Ok(None)
+}
+
+/// Whether a version has the content of `written`.
+async fn holds(
+    side: SideAccess<'_>,
+    state: &StateId,
+    version: &ObjectVersion,
+    written: &StateObject,
+) -> Result<bool, Error> {
+    let found = side.version(state, version).await?;
+    Ok(found.is_some_and(|found| found.sha256.is_some() && found.sha256 == written.sha256))
+}
+
+pub(crate) fn etag(version: &ObjectVersion) -> Option<&str> {
+    Some(version.etag.as_ref()?.trim_matches('"'))
+}
+
+impl LostWrite {
+    /// What it is, and how it is brought back.
+    pub(crate) fn remark(&self, state: &StateId) -> String {
+        let version = &self.version;
+        let restore = restore_command(state, version, SideName::Dr);
+        format!(
+            "{state}: {self}; the primary region never had it. It is the version {version}: `{restore}` brings it back."
+        )
+    }
+}
+
+impl fmt::Display for LostWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let serial = self.serial;
+        write!(
+            f,
+            "DR's write of serial {serial} was overwritten by replication"
+        )
+    }
+}
+
+impl From<&Observation<Option<LostWrite>>> for Health {
+    fn from(overwritten: &Observation<Option<LostWrite>>) -> Self {
+        match overwritten {
+            Observation::Known(None) => Self::Ok,
+            Observation::Known(Some(_)) => Self::Degraded,
+            Observation::Unknown { .. } => Self::Unknown,
+        }
+    }
+}
