@@ -29,6 +29,7 @@ mod render;
 mod repair;
 mod restore;
 mod role;
+mod root;
 mod side;
 mod spec;
 mod status;
@@ -55,6 +56,10 @@ pub use problem::{Observation, Problem};
 pub use render::BackendFile;
 pub use repair::{DigestRemoval, DigestRepair, RepairError};
 pub use restore::StateRestore;
+pub use root::{
+    ApprovedRoot, FoundFile, KeyFrom, LockProbe, RootError, RootFailure, RootPlan, RootPlans,
+    RootStep, TurnError, TurnedRoot, TurnedRoots,
+};
 pub use spec::{Aspect, Facet, Kind, RULE_ID, Resource, Side, SideName, Spec};
 pub use status::{SideStatus, Status};
 pub use wanted::wanted;

@@ -378,6 +378,19 @@ impl SideAccess<'_> {
         locks
     }
 
+    /// The lock that one place of this side has; `None` where it has none.
+    pub(crate) async fn lock_at(&self, kind: LockKind, place: &str) -> Result<Option<Lock>, Error> {
+        let Self { side, clients, .. } = *self;
+        match (kind, &side.table) {
+            (LockKind::S3, _) => object(clients, side, place).await,
+            (LockKind::DynamoDb, None) => Ok(None),
+            (LockKind::DynamoDb, Some(table)) => {
+                let row = row(clients, table, place).await?;
+                Ok(row.and_then(|row| lock_of_row(side.name, row, None)))
+            }
+        }
+    }
+
     /// Removes a lock of this side if it is still as it was when it was listed, whoever's it is.
     pub(crate) async fn remove_lock(&self, lock: &Lock) -> Result<(), ReleaseError> {
         let removed = remove(self.clients, self.side, lock).await;

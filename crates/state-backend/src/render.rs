@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use aws_env::Endpoints;
 use settings::{Encryption, Locking, Settings};
 
+use crate::inventory::WORKSPACE_KEY_PREFIX;
 use crate::spec::{SideName, Spec};
 
 /// A partial backend configuration (`.s3.tfbackend`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendFile {
     text: String,
+    names: Vec<&'static str>,
     local_aws: Option<String>,
 }
 
@@ -18,14 +20,29 @@ impl BackendFile {
     /// The configuration of one side; `None` when there is no such side. With `endpoints` set,
     /// Terraform is told to take them and not to check the account or region against AWS.
     pub fn new(settings: &Settings, side: SideName, endpoints: &Endpoints) -> Option<Self> {
+        let key = settings.state.key.as_str();
+        Self::of_key(settings, side, endpoints, key, WORKSPACE_KEY_PREFIX)
+    }
+
+    /// The same for the states of another key and workspace prefix in the same bucket.
+    pub(crate) fn of_key(
+        settings: &Settings,
+        side: SideName,
+        endpoints: &Endpoints,
+        key: &str,
+        workspace_key_prefix: &str,
+    ) -> Option<Self> {
         let spec = Spec::new(settings, "");
         let side = spec.side(side)?;
         let Locking { dynamodb, s3 } = settings.state.locking;
         let mut lines = vec![
             ("bucket", quote(side.bucket.as_str())),
-            ("key", quote(&spec.key)),
+            ("key", quote(key)),
             ("region", quote(side.region.as_str())),
         ];
+        if workspace_key_prefix != WORKSPACE_KEY_PREFIX {
+            lines.push(("workspace_key_prefix", quote(workspace_key_prefix)));
+        }
         match &side.encryption {
             Encryption::Aes256 => lines.push(("encrypt", "true".to_owned())),
             Encryption::Kms(key) => {
@@ -68,6 +85,7 @@ impl BackendFile {
             }
             lines.push(("endpoints", format!("{{ {} }}", set.join(", "))));
         }
+        let names = lines.iter().map(|(name, _)| *name).collect();
         let width = lines
             .iter()
             .map(|(name, _)| name.len())
@@ -86,8 +104,14 @@ impl BackendFile {
             .map(|(name, value)| format!("{name:width$} = {value}\n"));
         Some(Self {
             text: remark.into_iter().chain(lines).collect(),
+            names,
             local_aws,
         })
+    }
+
+    /// Whether it sets an argument of the backend.
+    pub(crate) fn sets(&self, argument: &str) -> bool {
+        self.names.contains(&argument)
     }
 
     /// The endpoint, if it is one of this machine: the file is then for a local AWS, and not for AWS.

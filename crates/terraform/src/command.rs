@@ -159,6 +159,11 @@ impl Terraform {
         Self { grace, ..self }
     }
 
+    /// The environment in which it runs.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// Which terraform it is.
     pub fn version(&self) -> &Version {
         &self.version

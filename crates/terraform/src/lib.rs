@@ -9,6 +9,7 @@
 //! Plans, states, outputs and diagnostics may hold secrets. No error of this crate repeats their text, and values are
 //! kept only as far as a reader asks for them ([`Keep`]).
 
+mod address;
 mod child;
 mod command;
 mod diagnostic;
@@ -20,10 +21,12 @@ mod json;
 mod lock;
 mod outputs;
 mod plan;
+mod root_module;
 mod state_file;
 mod values;
 mod version;
 
+pub use address::resource_of;
 pub use child::{ChildId, Finished, Running};
 pub use command::{InitOptions, PlanOptions, Terraform, Validation};
 pub use diagnostic::{Diagnostic, Position, Severity, SourceRange};
@@ -38,6 +41,7 @@ pub use plan::{
     Action, Change, Configuration, ConfiguredModule, ConfiguredResource, Expression, ModuleCall,
     Plan, Provider, ProviderExpressions, ResourceChange, Variable,
 };
+pub use root_module::{Argument, BackendConfig, RootModule, RootModuleError};
 pub use state_file::{StateFile, StateFileError, StateSummary};
 pub use values::{All, Keep, Module, Resource, State, Values};
 pub use version::{Version, VersionError};

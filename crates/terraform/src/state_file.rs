@@ -244,7 +244,9 @@ fn not_from_its_start(bytes: &[u8]) -> Option<StateFileError> {
 }
 
 fn addresses(blocks: &[Block]) -> (BTreeSet<String>, usize) {
-    let managed = || blocks.iter().filter(|block| block.mode != "data");
+    // Terraform lists no resource that has no instance.
+    let is_there = |block: &&Block| block.mode != "data" && !block.instances.is_empty();
+    let managed = || blocks.iter().filter(is_there);
     let addresses = managed().map(|block| match &block.module {
         Some(module) => format!("{module}.{}.{}", block.kind, block.name),
         None => format!("{}.{}", block.kind, block.name),
