@@ -27,7 +27,7 @@ pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
 pub use names::{
     AccountId, BucketName, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
     ParameterGroupName, ProjectName, RoleName, SecurityGroupId, StateKey, SubnetGroupName,
-    TableName, TopicArn,
+    TableName, TopicArn, WorkspaceKeyPrefix,
 };
 pub use objectives::Objectives;
 pub use pairs::Bucket;

@@ -13,7 +13,7 @@ pub use account::AccountId;
 pub use kms::KmsKeyArn;
 pub use project::{EnvironmentName, ProjectName};
 pub use rds::{DbIdentifier, InstanceClass, ParameterGroupName, SecurityGroupId, SubnetGroupName};
-pub use s3::{BucketName, StateKey};
+pub use s3::{BucketName, StateKey, WorkspaceKeyPrefix};
 pub use sns::TopicArn;
 pub use tables_and_roles::{RoleName, TableName};
 

@@ -6,7 +6,10 @@ use toml::de::DeValue;
 
 use crate::document::{Field, Section};
 use crate::pairs::{Used, unique};
-use crate::{BucketName, KmsKeyArn, Region, Regions, RoleName, StateKey, TableName, TopicArn};
+use crate::{
+    BucketName, KmsKeyArn, Region, Regions, RoleName, StateKey, TableName, TopicArn,
+    WorkspaceKeyPrefix,
+};
 
 /// The Terraform state backend in the primary region, and its copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,6 +21,11 @@ pub struct State {
     pub lock_table: Option<TableName>,
     /// The key of the state object, the same in both buckets.
     pub key: StateKey,
+    /// The keys of all states, [`State::key`] among them; `None` where every state of the bucket is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Vec<StateKey>>,
+    /// What the states of workspaces have before their names.
+    pub workspace_key_prefix: WorkspaceKeyPrefix,
     /// How Terraform locks the state.
     pub locking: Locking,
     /// How the bucket encrypts; a KMS key lies in the primary region.
@@ -185,16 +193,26 @@ impl State {
         let bucket = section.required("bucket", "\"berthcare-terraform-state\"");
         let table = section.optional("lock_table", "\"berthcare-terraform-locks\"");
         let key = section.required("key", "\"staging/terraform.tfstate\"");
+        let keys = section.optional("keys", "[\"staging/terraform.tfstate\"]");
+        let prefix = section.optional("workspace_key_prefix", "\"env:\"");
         let locking = section.required("locking", "[\"dynamodb\", \"s3\"]");
         let encryption = section.optional("encryption", "\"AES256\"");
         let noncurrent_days = section.optional("noncurrent_days", "90");
         let dr = section.optional("dr", "{ bucket = \"…\", lock_table = \"…\", role = \"…\" }");
 
         let bucket = unique(bucket, buckets);
-        let key = key.and_then(|field| field.parse());
+        let key: Option<StateKey> = key.and_then(|field| field.parse());
+        let prefix = match prefix {
+            Some(field) => field.parse(),
+            None => Some(WorkspaceKeyPrefix::default()),
+        };
         let locking = locking.and_then(|field| Some((read_locking(&field)?, field)));
         let lock_table = read_lock_table(table, locking.as_ref());
         let locking = locking.map(|(locking, _)| locking);
+        let keys = match keys {
+            Some(field) => read_keys(&field, key.as_ref(), locking).map(Some),
+            None => Some(None),
+        };
         let encryption = match encryption {
             Some(field) => read_encryption(&field, regions.map(|regions| regions.primary)),
             None => Some(Encryption::Aes256),
@@ -220,6 +238,8 @@ impl State {
             bucket: bucket?,
             lock_table: lock_table?,
             key: key?,
+            keys: keys?,
+            workspace_key_prefix: prefix?,
             locking: locking?,
             encryption: encryption?,
             noncurrent_days: noncurrent_days?,
@@ -252,6 +272,58 @@ fn read_locking(field: &Field<'_>) -> Option<Locking> {
         );
     }
     Some(locking)
+}
+
+/// The keys of all states: each once, the one of `state.key` too, and none that Terraform would take for the lock or the
+/// digest of another.
+fn read_keys(
+    field: &Field<'_>,
+    key: Option<&StateKey>,
+    locking: Option<Locking>,
+) -> Option<Vec<StateKey>> {
+    let fields = field.array()?;
+    let keys: Vec<Option<StateKey>> = fields.iter().map(Field::parse).collect();
+    let keys = keys.into_iter().collect::<Option<Vec<StateKey>>>()?;
+    if keys.is_empty() {
+        return field.invalid(
+            "no state would be looked at",
+            "name the keys, or leave it out for every state of the bucket",
+        );
+    }
+    let Locking { dynamodb, s3 } = locking.unwrap_or(Locking {
+        dynamodb: false,
+        s3: false,
+    });
+    for (index, (key, field)) in keys.iter().zip(&fields).enumerate() {
+        if keys[..index].contains(key) {
+            return field.conflict(format!("{key} is named twice"), "name each key once");
+        }
+        let is_key = |other: &str| keys.iter().any(|key| key.as_str() == other);
+        let of = |suffix: &str| {
+            key.as_str()
+                .strip_suffix(suffix)
+                .filter(|other| is_key(other))
+        };
+        if let (true, Some(other)) = (s3, of(".tflock")) {
+            return field.conflict(
+                format!("{key} is the key of the lock of the state {other}"),
+                "give one of the two states another key",
+            );
+        }
+        if let (true, Some(other)) = (dynamodb, of("-md5")) {
+            return field.conflict(
+                format!("the lock of {key} has the row of the digest of the state {other}"),
+                "give one of the two states another key",
+            );
+        }
+    }
+    match key {
+        Some(key) if !keys.contains(key) => field.conflict(
+            format!("{key}, which is state.key, is not among them"),
+            format!("add {:?}", key.as_str()),
+        ),
+        _ => Some(keys),
+    }
 }
 
 /// The outer `None` says that a problem was reported.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use settings::{
     BucketName, Country, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
     ParameterGroupName, ProjectName, Region, RoleName, SecurityGroupId, StateKey, SubnetGroupName,
-    TableName, TopicArn,
+    TableName, TopicArn, WorkspaceKeyPrefix,
 };
 
 fn accepts<T: FromStr<Err = NameError> + Display + Debug>(values: &[&str]) {
@@ -174,6 +174,18 @@ fn state_keys() {
         ("a\nb", "'\\n'"),
         (&"k".repeat(1018), "1018 bytes"),
         (&"é".repeat(509), "1018 bytes"),
+    ]);
+}
+
+#[test]
+fn workspace_key_prefixes() {
+    accepts::<WorkspaceKeyPrefix>(&["env:", "team-a/workspaces"]);
+    refuses::<WorkspaceKeyPrefix>(&[
+        ("", "blank"),
+        ("/env:", "\"/\""),
+        ("env:/", "\"/\""),
+        ("a//b", "\"//\""),
+        ("a\nb", "'\\n'"),
     ]);
 }
 

@@ -117,14 +117,43 @@ name! {
 const STATE_KEY_BYTES: usize = 1024 - ".tflock".len();
 
 fn check_state_key(value: &str) -> Result<String, NameError> {
-    let wrong = |problem: String, fix: &str| {
-        Err(NameError::new(value, "a key for the state", problem, fix))
-    };
+    check_path(value, "a key for the state", "staging/terraform.tfstate")
+}
+
+name! {
+    /// Where Terraform keeps the states of workspaces other than the default one: `workspace_key_prefix`.
+    ///
+    /// The same rules as for a [`StateKey`] hold: it stands before one, and Terraform refuses a `/` at either end.
+    WorkspaceKeyPrefix, check_prefix
+}
+
+impl WorkspaceKeyPrefix {
+    /// Terraform's own, where the backend sets none:
+    /// <https://developer.hashicorp.com/terraform/language/backend/s3#workspace_key_prefix>.
+    pub const DEFAULT: &str = "env:";
+}
+
+impl Default for WorkspaceKeyPrefix {
+    fn default() -> Self {
+        Self(Self::DEFAULT.to_owned())
+    }
+}
+
+fn check_prefix(value: &str) -> Result<String, NameError> {
+    check_path(
+        value,
+        "a prefix for workspaces",
+        WorkspaceKeyPrefix::DEFAULT,
+    )
+}
+
+fn check_path(value: &str, what: &str, example: &str) -> Result<String, NameError> {
+    let wrong = |problem: String, fix: &str| Err(NameError::new(value, what, problem, fix));
 
     if value.trim().is_empty() {
         return wrong(
             "it is blank".to_owned(),
-            "write a key such as staging/terraform.tfstate",
+            &format!("write one such as {example}"),
         );
     }
     if value.len() > STATE_KEY_BYTES {

@@ -269,3 +269,74 @@ fn noncurrent_days_are_positive_and_fit_s3() {
         );
     }
 }
+
+#[test]
+fn keys_are_those_of_all_states_or_are_left_out() {
+    let keys = |keys: &str| {
+        let key = format!("key = \"terraform.tfstate\"\nkeys = {keys}");
+        with(&[("key = \"terraform.tfstate\"", &key)])
+    };
+    let state = accepted(BASE).state;
+    assert_eq!(state.keys, None);
+    assert_eq!(state.workspace_key_prefix.as_str(), "env:");
+    let state = accepted(&keys("[\"net/k\", \"terraform.tfstate\"]")).state;
+    let found = state
+        .keys
+        .map(|keys| keys.iter().map(ToString::to_string).collect());
+    assert_eq!(
+        found,
+        Some(vec!["net/k".to_owned(), "terraform.tfstate".to_owned()])
+    );
+    let prefix = accepted(&keys(
+        "[\"terraform.tfstate\"]\nworkspace_key_prefix = \"team/ws\"",
+    ));
+    assert_eq!(prefix.state.workspace_key_prefix.as_str(), "team/ws");
+
+    let rows = [
+        (
+            "[]",
+            ErrorKind::Invalid,
+            "state.keys",
+            "no state would be looked at",
+        ),
+        (
+            "[\"/k\"]",
+            ErrorKind::Invalid,
+            "state.keys[0]",
+            "starts or ends with",
+        ),
+        (
+            "[\"net/k\"]",
+            ErrorKind::Conflict,
+            "state.keys",
+            "which is state.key, is not among them",
+        ),
+        (
+            "[\"terraform.tfstate\", \"a\", \"a\"]",
+            ErrorKind::Conflict,
+            "state.keys[2]",
+            "a is named twice",
+        ),
+        (
+            "[\"terraform.tfstate\", \"terraform.tfstate-md5\"]",
+            ErrorKind::Conflict,
+            "state.keys[1]",
+            "the row of the digest",
+        ),
+    ];
+    for (value, kind, path, text) in rows {
+        refused(&keys(value), kind, path, 10, text);
+    }
+    // Names that only look like locks, and rows of a table that is not used.
+    accepted(&keys("[\"terraform.tfstate\", \"a.tflock\", \"b-md5\"]"));
+    let both = keys("[\"terraform.tfstate\", \"terraform.tfstate.tflock\"]");
+    accepted(&both);
+    let both = both.replace("[\"dynamodb\"]", "[\"dynamodb\", \"s3\"]");
+    refused(
+        &both,
+        ErrorKind::Conflict,
+        "state.keys[1]",
+        10,
+        "is the key of the lock of",
+    );
+}
