@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::date;
 use local_aws::{LocalAws, REMOVED_VARIABLES, RegionState};
 use report::Silent;
+use serde_json::{Value, json};
 use settings::Settings;
 use state_backend::{
     Backend, FoundFile, KeyFrom, LockKind, LockProbe, RootError, RootPlan, RootStep, SideName,
@@ -205,25 +206,29 @@ async fn roots_are_turned_to_the_region_that_is_left_with_the_keys_that_they_hav
     let Some(stage) = Stage::open().await? else {
         return Ok(());
     };
-    let backend = stage.backend().await?;
     stage.apply_in_primary()?;
     for key in ["staging/terraform.tfstate", NETWORK_STATE] {
         stage.replicated(key).await?;
     }
-    stage.aws.set_region(PRIMARY, RegionState::Refuse);
+    stage.aws.set_region(PRIMARY, RegionState::BlackHole);
     stage.aws.clear_log();
 
-    let plans = stage.plans(SideName::Dr, &["staging", "network"])?;
-    let known: Vec<KeyFrom> = plans.iter().map(|plan| plan.key_from).collect();
-    assert_eq!(known, [KeyFrom::Init, KeyFrom::Code]);
-    assert_eq!(plans[1].state.object(), NETWORK_STATE);
-    let turned = stage.turn(&backend, plans).await?;
-    for (root, resources) in turned.iter().zip([1, 3]) {
-        ensure!(root.failed.is_none(), "{root:#?}");
-        assert_eq!(root.resources, Some(resources));
-        assert_eq!(root.locks, [LockKind::S3, LockKind::DynamoDb]);
+    let failover = ["failover", "--dir", "staging", "--dir", "network"];
+    let planned = [&failover[..], &["--dry-run"]].concat();
+    let planned = stage.run("init-backend", &planned)?.exits(0)?.stdout();
+    for part in ["its last init", "its backend block", NETWORK_STATE, "new"] {
+        ensure!(planned.contains(part), "{part}: {planned}");
     }
-    // Of all that the library and terraform asked, nothing was meant for the lost region.
+    ensure!(!stage.root("staging/dr.s3.tfbackend").exists());
+    let yes = [&failover[..], &["--yes", "--output", "json"]].concat();
+    let turned = stage.run("init-backend", &yes)?.exits(0)?.json()?;
+    for (root, resources) in [(0, 1), (1, 3)] {
+        let root = &turned["roots"][root];
+        assert_eq!(root["failed"], Value::Null, "{turned:#}");
+        assert_eq!(root["resources"], resources, "{turned:#}");
+        assert_eq!(root["locks"], json!(["s3", "dynamodb"]), "{turned:#}");
+    }
+    // Of all that the program and terraform asked, nothing was meant for the lost region.
     let log = stage.aws.log();
     ensure!(log.len() > 20, "{log:#?}");
     let lost = log
@@ -247,9 +252,8 @@ async fn roots_are_turned_to_the_region_that_is_left_with_the_keys_that_they_hav
     let written = fs::metadata(&file)?.modified()?;
     let plans = stage.plans(SideName::Dr, &["staging", "network"])?;
     assert!(plans.iter().all(|plan| plan.found == FoundFile::Current));
-    for root in stage.turn(&backend, plans).await? {
-        ensure!(root.failed.is_none(), "{root:#?}");
-    }
+    let again = stage.run("init-backend", &yes)?.exits(0)?.json()?;
+    assert_eq!(again["roots"], turned["roots"]);
     assert_eq!(fs::metadata(&file)?.modified()?, written);
 
     // And back.

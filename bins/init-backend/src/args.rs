@@ -143,8 +143,7 @@ const FAILOVER_EXAMPLES: &str = "\
 Examples:
   init-backend failover --dry-run            what would be done to each state, and nothing else
   init-backend failover --yes --output json
-  init-backend render dr --out dr.s3.tfbackend
-  terraform init -reconfigure -backend-config=dr.s3.tfbackend
+  init-backend failover --dir environments/staging --dir environments/network
 
 Exit codes:
   0 every state is ready · 1 states are left, each with the reason · 3 something could not be asked or done
@@ -156,6 +155,17 @@ pub struct FailoverArgs {
     /// Show what would be done, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Whose backends are turned.
+    #[command(flatten)]
+    pub roots: RootArgs,
+}
+
+/// What every command takes that turns root modules.
+#[derive(Debug, Args)]
+pub struct RootArgs {
+    /// The folder of a root module whose backend is to be turned with the states; may be given several times
+    #[arg(long, value_name = "FOLDER")]
+    pub dir: Vec<PathBuf>,
 }
 
 /// What `repair` takes.

@@ -7,6 +7,7 @@ mod plan;
 mod render;
 mod repair;
 mod restore;
+mod roots;
 mod status;
 mod verify;
 

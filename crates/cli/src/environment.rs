@@ -14,6 +14,18 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// Who runs the program, as `user@host`, for those who find what it left.
+pub fn operator() -> String {
+    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| {
+        let user = std::env::var(name).ok()?;
+        (!user.is_empty()).then_some(user)
+    });
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.or_else(|| std::env::var("HOSTNAME").ok());
+    let host = host.as_deref().map_or("unknown", str::trim);
+    format!("{}@{host}", user.as_deref().unwrap_or("unknown"))
+}
+
 /// Reads and checks the configuration file.
 ///
 /// # Errors

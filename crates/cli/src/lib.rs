@@ -14,7 +14,7 @@ mod screen;
 pub use args::{
     CompletionArgs, GlobalArgs, OutputFormat, duration, duration_within, print_completion,
 };
-pub use environment::{aws_env, load_settings, now};
+pub use environment::{aws_env, load_settings, now, operator};
 pub use failure::{Exit, Failure};
 pub use file::{Secrecy, read_input, read_text, write_file};
 pub use output::{

@@ -412,6 +412,9 @@ impl Report for RootPlans {
     const KIND: &'static str = "root-plans";
 
     fn document(&self) -> Document {
+        if self.0.is_empty() {
+            return Document::new();
+        }
         let rows = self.0.iter().map(|plan| {
             let cells = vec![
                 plan.folder.display().to_string(),

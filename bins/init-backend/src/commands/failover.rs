@@ -1,6 +1,7 @@
-use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
-use state_backend::DrBackend;
+use cli::{Exit, Failure, GlobalArgs, Progress};
+use state_backend::{DrBackend, SideName};
 
+use super::roots::{self, Roots, WithRoots};
 use crate::args::FailoverArgs;
 
 pub(crate) async fn run(global: &GlobalArgs, args: &FailoverArgs) -> Result<Exit, Failure> {
@@ -12,22 +13,35 @@ pub(crate) async fn run(global: &GlobalArgs, args: &FailoverArgs) -> Result<Exit
     let backend = DrBackend::connect(&settings, &dr)
         .await
         .map_err(super::not_connected)?;
+    let endpoints = env.endpoints();
+    let roots = Roots::plan(&args.roots, &settings, &endpoints, SideName::Dr).await?;
     let plan = backend.failover_plan(cli::now()).await;
     let planned = plan.handover().planned();
-    if args.dry_run || planned == 0 {
-        cli::print(global, &plan)?;
+    if args.dry_run || planned + roots.len() == 0 {
+        roots.print(global, &plan)?;
         return Ok(super::exit_of(plan.handover()));
     }
-    match global.output {
-        OutputFormat::Table => cli::print(global, &plan)?,
-        OutputFormat::Json => cli::tell(&plan),
-    }
+    roots.tell(global, &plan)?;
     let region = plan.handover().to;
+    let turn = match roots.len() {
+        0 => String::new(),
+        more => format!(", and turn {more} of the roots to that region"),
+    };
     cli::confirm(
         global,
-        &format!("Terraform will work in {region} from now on. Make these {planned} states ready?"),
+        &format!(
+            "Terraform will work in {region} from now on. Make these {planned} states ready{turn}?"
+        ),
     )?;
-    let done = backend.failover(&plan.approve(), &Progress::new()).await;
-    cli::print(global, &done)?;
-    Ok(super::exit_of(done.handover()))
+    let progress = Progress::new();
+    let result = backend.failover(&plan.approve(), &progress).await;
+    let roots = roots
+        .turn(&progress, async |root, terraform, probe, progress| {
+            backend.turn_root(root, terraform, probe, progress).await
+        })
+        .await?;
+    let exit = super::exit_of(result.handover()).worst(roots::exit_of(&roots));
+    let (result, roots) = (&result, &roots);
+    cli::print(global, &WithRoots { result, roots })?;
+    Ok(exit)
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use files::{FileError, Secrecy, write_file, write_new_file};
-use report::{Document, Mark, Observer, Outcome, Report};
+use report::{Document, Mark, Observer, Outcome, Report, ShellCommand};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use terraform::{
@@ -18,6 +18,7 @@ use terraform::{
 use super::{ApprovedRoot, FoundFile, LockProbe, RootPlan, look, probe};
 use crate::backend::Backend;
 use crate::dr_backend::DrBackend;
+use crate::handover::restore_command;
 use crate::inventory::{Digest, Presence, SideState, StateId, WORKSPACE_KEY_PREFIX};
 use crate::lock::{LockKind, ReleaseError};
 use crate::problem::Problem;
@@ -68,6 +69,9 @@ pub struct RootFailure {
     /// Why.
     #[serde(serialize_with = "chain")]
     pub error: TurnError,
+    /// What to run.
+    #[serde(serialize_with = "command")]
+    pub command: Option<ShellCommand>,
 }
 
 /// Why a step failed.
@@ -273,6 +277,7 @@ async fn turn_root(
         turned.failed = Some(RootFailure {
             step: RootStep::Configure,
             error: TurnError::OtherSide { side: plan.side },
+            command: None,
         });
         return turned;
     };
@@ -304,7 +309,11 @@ async fn turn_root(
             "applied"
         );
         if let Err(error) = ended {
-            turned.failed = Some(RootFailure { step, error });
+            turned.failed = Some(RootFailure {
+                command: next(plan, step, &error),
+                step,
+                error,
+            });
             break;
         }
     }
@@ -497,6 +506,43 @@ fn compare(state: &StateFile, listed: &[String]) -> Result<usize, TurnError> {
     }
 }
 
+/// What to run after a failure.
+fn next(plan: &RootPlan, step: RootStep, error: &TurnError) -> Option<ShellCommand> {
+    let side = plan.side;
+    let of_side = |command: ShellCommand| match side {
+        SideName::Primary => command,
+        SideName::Dr => command.words("--side dr"),
+    };
+    let folder = plan.folder.display().to_string();
+    let terraform = ShellCommand::new("terraform").joined("-chdir=", folder);
+    match (step, error) {
+        (_, TurnError::StaleDigest { state }) => Some(of_side(
+            ShellCommand::new("init-backend repair digest").word(state.object()),
+        )),
+        (_, TurnError::NoState { version, .. }) => version
+            .as_ref()
+            .map(|version| restore_command(&plan.state, version, side)),
+        (_, TurnError::Locked { .. }) => Some(ShellCommand::new("init-backend locks")),
+        (RootStep::Init, TurnError::Terraform(_)) => Some(
+            terraform
+                .words("init -reconfigure")
+                .joined("-backend-config=", &plan.file),
+        ),
+        (RootStep::List, TurnError::Terraform(_)) => Some(terraform.words("state list")),
+        _ => None,
+    }
+}
+
+fn command<S: Serializer>(
+    command: &Option<ShellCommand>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match command {
+        Some(command) => serializer.collect_str(command),
+        None => serializer.serialize_none(),
+    }
+}
+
 fn chain<S: Serializer>(error: &TurnError, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&described(error))
 }
@@ -524,39 +570,46 @@ impl fmt::Display for RootStep {
 }
 
 impl TurnedRoot {
-    /// Adds the table of roots to a document.
-    pub fn append_to(document: Document, roots: &[Self]) -> Document {
-        let rows = roots.iter().map(|root| {
-            let (mark, result) = match &root.failed {
-                None => {
-                    let kinds: Vec<String> = root.locks.iter().map(ToString::to_string).collect();
-                    let result = format!(
-                        "{} resources of serial {} listed; lock taken and released in {}",
-                        root.resources.unwrap_or_default(),
-                        root.serial.unwrap_or_default(),
-                        kinds.join(" and ")
-                    );
-                    (Mark::Ok, result)
-                }
-                Some(failed) => (
-                    Mark::Wrong,
-                    format!("{} failed: {}", failed.step, described(&failed.error)),
-                ),
-            };
-            let cells = vec![
-                root.folder.display().to_string(),
-                root.state.to_string(),
-                result,
-            ];
-            (mark, cells)
-        });
-        document
-            .heading("Roots")
-            .table(["Folder", "State", ""], rows.collect())
+    fn row(&self) -> (Mark, Vec<String>) {
+        let (mark, word, result) = match &self.failed {
+            None => {
+                let kinds: Vec<String> = self.locks.iter().map(ToString::to_string).collect();
+                let result = format!(
+                    "serial {}: {} resources listed; lock taken and released in {}",
+                    self.serial.unwrap_or_default(),
+                    self.resources.unwrap_or_default(),
+                    kinds.join(" and ")
+                );
+                (Mark::Ok, "turned", result)
+            }
+            Some(failed) => (Mark::Wrong, "not turned", format!("{} failed", failed.step)),
+        };
+        let cells = vec![
+            word.to_owned(),
+            self.folder.display().to_string(),
+            self.state.to_string(),
+            result,
+        ];
+        (mark, cells)
+    }
+
+    /// What is said below the table, which it would make too wide.
+    fn remark(&self) -> Option<String> {
+        let failed = self.failed.as_ref()?;
+        let text = format!(
+            "{}: {} failed: {}",
+            self.folder.display(),
+            failed.step,
+            described(&failed.error)
+        );
+        Some(match &failed.command {
+            Some(command) => format!("{text}: `{command}`."),
+            None => format!("{text}."),
+        })
     }
 }
 
-/// Roots that were turned.
+/// Roots that were turned, or not.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub struct TurnedRoots(pub Vec<TurnedRoot>);
@@ -565,6 +618,14 @@ impl Report for TurnedRoots {
     const KIND: &'static str = "turned-roots";
 
     fn document(&self) -> Document {
-        TurnedRoot::append_to(Document::new(), &self.0)
+        if self.0.is_empty() {
+            return Document::new();
+        }
+        let rows = self.0.iter().map(TurnedRoot::row).collect();
+        let document = Document::new()
+            .heading("Roots")
+            .table(["", "Folder", "State", ""], rows);
+        let remarks = self.0.iter().filter_map(TurnedRoot::remark);
+        remarks.fold(document, Document::text)
     }
 }

@@ -1,0 +1,168 @@
+//! Root modules whose backend is turned with the states.
+
+use std::path::Path;
+
+use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
+use report::{Document, Report, ShellCommand};
+use serde::Serialize;
+use settings::Settings;
+use state_backend::{
+    ApprovedRoot, LockProbe, RootError, RootPlan, RootPlans, SideName, TurnError, TurnedRoot,
+    TurnedRoots,
+};
+use terraform::{Environment, RootModule, Terraform};
+
+use crate::args::RootArgs;
+
+/// The roots of a command, with the terraform that they are turned with: none where there are no roots.
+pub(super) struct Roots {
+    plans: RootPlans,
+    terraform: Option<Terraform>,
+}
+
+/// A result, and what becomes of the roots beside it: none where no folder was named.
+#[derive(Serialize)]
+pub(super) struct WithRoots<'a, R, T> {
+    #[serde(flatten)]
+    pub(super) result: &'a R,
+    pub(super) roots: &'a T,
+}
+
+impl<R: Report, T: Report> Report for WithRoots<'_, R, T> {
+    const KIND: &'static str = R::KIND;
+
+    fn document(&self) -> Document {
+        let document = self.result.document();
+        document.append(self.roots.document())
+    }
+}
+
+impl Roots {
+    /// Reads the folders, and finds terraform, before anything is changed.
+    pub(super) async fn plan(
+        args: &RootArgs,
+        settings: &Settings,
+        endpoints: &aws_env::Endpoints,
+        side: SideName,
+    ) -> Result<Self, Failure> {
+        let Some(first) = args.dir.first() else {
+            return Ok(Self {
+                plans: RootPlans(Vec::new()),
+                terraform: None,
+            });
+        };
+        let environment = Environment::new(std::env::vars_os());
+        let roots = args.dir.iter().map(|folder| {
+            RootModule::read(folder, &environment).map_err(|source| {
+                let folder = folder.clone();
+                not_turned(RootError::Code { folder, source })
+            })
+        });
+        let roots = roots.collect::<Result<Vec<_>, _>>()?;
+        let plans = RootPlan::all(settings, endpoints, side, &roots).map_err(not_turned)?;
+        let terraform = Terraform::find(first, environment).await;
+        let terraform = terraform.map_err(|error| no_terraform(error, first))?;
+        Ok(Self {
+            plans: RootPlans(plans),
+            terraform: Some(terraform),
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.plans.0.len()
+    }
+
+    /// Shows a plan with these roots before somebody is asked.
+    pub(super) fn tell<R: Report>(&self, global: &GlobalArgs, result: &R) -> Result<(), Failure> {
+        let plan = self.beside(result);
+        match global.output {
+            OutputFormat::Table => cli::print(global, &plan),
+            OutputFormat::Json => {
+                cli::tell(&plan);
+                Ok(())
+            }
+        }
+    }
+
+    /// Prints a plan with these roots that is not carried out.
+    pub(super) fn print<R: Report>(&self, global: &GlobalArgs, result: &R) -> Result<(), Failure> {
+        cli::print(global, &self.beside(result))
+    }
+
+    fn beside<'a, R: Report>(&'a self, result: &'a R) -> WithRoots<'a, R, RootPlans> {
+        WithRoots {
+            result,
+            roots: &self.plans,
+        }
+    }
+
+    /// Turns them, one after the other; one that fails does not stop the next. Whoever agreed to the plan has agreed to
+    /// the files that it replaces.
+    pub(super) async fn turn(
+        self,
+        progress: &Progress,
+        turn: impl AsyncFn(&ApprovedRoot, &Terraform, &LockProbe, &Progress) -> TurnedRoot,
+    ) -> Result<TurnedRoots, Failure> {
+        let mut turned = Vec::new();
+        let Some(terraform) = self.terraform else {
+            return Ok(TurnedRoots(turned));
+        };
+        let time = cli::now();
+        let probe = LockProbe {
+            who: cli::operator(),
+            time,
+            token: format!("{time} {}", std::process::id()),
+        };
+        for plan in self.plans.0 {
+            let root = plan.approve(true).map_err(not_turned)?;
+            turned.push(turn(&root, &terraform, &probe, progress).await);
+        }
+        Ok(TurnedRoots(turned))
+    }
+}
+
+/// What a command ends with after its roots.
+pub(super) fn exit_of(roots: &TurnedRoots) -> Exit {
+    let failed = roots.0.iter().filter_map(|root| root.failed.as_ref());
+    failed
+        .map(|failed| match &failed.error {
+            TurnError::Locked { .. } | TurnError::Terraform(terraform::Error::Locked { .. }) => {
+                Exit::Refused
+            }
+            TurnError::Unknown(_) | TurnError::Call(_) | TurnError::Release(_) => Exit::Unchecked,
+            _ => Exit::Wrong,
+        })
+        .collect()
+}
+
+fn not_turned(error: RootError) -> Failure {
+    let hint = match &error {
+        RootError::NoBackend { .. } => {
+            "a root whose states are to be in the bucket has `terraform { backend \"s3\" {} }`"
+        }
+        RootError::NoKey { .. } => {
+            "write `key` into the backend block, or run `terraform init` with the root's own configuration once"
+        }
+        RootError::Fixed { .. } => {
+            "take it out of the code, and give it with -backend-config where it is needed"
+        }
+        RootError::OtherBucket { .. } => {
+            "the root belongs to other settings: name their infra.toml with --config"
+        }
+        _ => "leave the folder out, and turn it by hand: `init-backend render dr --help`",
+    };
+    Failure::new(
+        Exit::Usage,
+        anyhow::Error::new(error).context("failed to turn a root"),
+    )
+    .hint(hint)
+}
+
+fn no_terraform(error: terraform::Error, folder: &Path) -> Failure {
+    let terraform = ShellCommand::new("terraform").words("version");
+    let context = format!("failed to ask terraform in {}", folder.display());
+    Failure::new(Exit::Usage, anyhow::Error::new(error).context(context)).hint(format!(
+        "terraform {} or later has to be on the PATH (`{terraform}`); without --dir it is not needed",
+        Terraform::OLDEST
+    ))
+}
