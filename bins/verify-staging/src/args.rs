@@ -2,6 +2,7 @@ pub(crate) mod audit;
 pub(crate) mod capture;
 pub(crate) mod check;
 pub(crate) mod cost;
+pub(crate) mod db_user;
 pub(crate) mod doctor;
 pub(crate) mod drift;
 pub(crate) mod env;
@@ -17,6 +18,7 @@ use check::CheckArgs;
 use clap::{Parser, Subcommand};
 use cli::{CompletionArgs, GlobalArgs};
 use cost::CostCommand;
+use db_user::DbUserArgs;
 use doctor::DoctorArgs;
 use drift::DriftArgs;
 use env::EnvArgs;
@@ -45,6 +47,7 @@ Examples:
   verify-staging check --watch 5m
   verify-staging check --list
   verify-staging probe --via database=127.0.0.1:15432 --ca global-bundle.pem --only database --count 100
+  verify-staging db-user --via 127.0.0.1:15432 --ca global-bundle.pem --dry-run
   verify-staging env --format ecs
   terraform apply 2>&1 | tee apply.log; verify-staging doctor --last apply.log
   verify-staging maintenance quarterly --drills docs/drills
@@ -70,7 +73,7 @@ Exit codes:
   0 fine · 1 checked and found wrong: a failed check, drift, a broken chain, an unsigned row, over the budget,
   prices missing or doubtful
   2 usage or configuration · 3 could not check: unreachable, denied, no data; the budget, when something has no price
-  4 refused by a guard: a chain that is not whole is not continued
+  4 refused by a guard: a chain that is not whole is not continued, a database is not the one that was meant
   130 interrupted; check --watch: as the last run ended";
 
 /// The subcommands.
@@ -80,6 +83,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Ask database, Redis, buckets and health pages as the application does; leaves nothing behind
     Probe(ProbeArgs),
+    /// Make the application's user of the database, or make it again what it should be: plan, question, one transaction
+    DbUser(DbUserArgs),
     /// Write the application's environment; secrets by reference
     Env(EnvArgs),
     /// Find out what is behind an error: looks, and gives the fix as a command; changes nothing

@@ -4,6 +4,7 @@ mod capture;
 mod chain;
 mod check;
 mod cost;
+mod db_user;
 mod doctor;
 mod drift;
 mod env;
@@ -26,6 +27,7 @@ pub(crate) async fn run(cli: Cli, so_far: Sender<Option<Exit>>) -> Result<Exit, 
     let Cli { global, command } = cli;
     match command {
         Command::Check(args) => check::run(&global, &args, &so_far).await,
+        Command::DbUser(args) => db_user::run(&global, &args).await,
         Command::Doctor(args) => doctor::run(&global, &args).await,
         Command::Env(args) => env::run(&global, &args).await,
         Command::Maintenance(args) => maintenance::run(&global, &args).await,

@@ -147,13 +147,13 @@ pub async fn redis_login(clients: &ProbeClients, outputs: &Outputs) -> Observati
 }
 
 /// A secret that is a JSON object. Nothing of it is ever repeated in an error.
-struct Fields {
+pub(crate) struct Fields {
     name: String,
     fields: serde_json::Map<String, Value>,
 }
 
 impl Fields {
-    async fn read(clients: &ProbeClients, arn: &str) -> Observation<Self> {
+    pub(crate) async fn read(clients: &ProbeClients, arn: &str) -> Observation<Self> {
         let call = clients
             .region
             .call("Secrets Manager", "GetSecretValue", arn);
@@ -182,7 +182,7 @@ impl Fields {
         }
     }
 
-    fn text(&self, field: &str) -> Observation<&str> {
+    pub(crate) fn text(&self, field: &str) -> Observation<&str> {
         self.fields
             .get(field)
             .and_then(Value::as_str)
@@ -190,7 +190,7 @@ impl Fields {
             .ok_or_else(|| Unobserved::because(format!("the secret {} has no {field}", self.name)))
     }
 
-    fn endpoint(&self, default_port: i64) -> Observation<Endpoint> {
+    pub(crate) fn endpoint(&self, default_port: i64) -> Observation<Endpoint> {
         let port = match self.fields.get("port") {
             None => default_port,
             // Secrets written by hand have it as text.

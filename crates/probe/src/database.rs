@@ -151,7 +151,7 @@ fn field(body: &[u8], wanted: u8) -> Option<String> {
 }
 
 /// Asks for TLS as PostgreSQL wants it: SSLRequest, one byte of answer, then the handshake.
-async fn handshake(way: Way<'_>, trust: &Trust) -> Observation<Handshake> {
+pub(crate) async fn handshake(way: Way<'_>, trust: &Trust) -> Observation<Handshake> {
     const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
     let mut stream = way.connect().await?;
     let talk = async {
@@ -169,7 +169,7 @@ async fn handshake(way: Way<'_>, trust: &Trust) -> Observation<Handshake> {
     }
 }
 
-enum Refused {
+pub(crate) enum Refused {
     /// The server answered.
     Server {
         why: String,
@@ -178,7 +178,7 @@ enum Refused {
     Unobserved(Unobserved),
 }
 
-async fn log_in(
+pub(crate) async fn log_in(
     way: Way<'_>,
     stream: Box<TlsStream<TcpStream>>,
     login: &DatabaseLogin,

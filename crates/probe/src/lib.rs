@@ -3,8 +3,10 @@
 //!
 //! [`probe`] asks names, PostgreSQL, Redis, buckets and health pages, all at once and each within a time of its own,
 //! and removes the canaries that it wrote. [`database_login`] and [`redis_login`] say where the servers are and who
-//! logs in: terraform's outputs first, then Secrets Manager. [`EnvironmentFile`] writes the same for the application.
+//! logs in: terraform's outputs first, then Secrets Manager. [`EnvironmentFile`] writes the same for the application, and
+//! [`plan_application_user`] says how the user that it logs in as is made.
 
+mod application_user;
 mod bucket;
 mod clients;
 mod connection;
@@ -32,6 +34,10 @@ use report::results::{Results, Source, Suite, ToResults};
 use report::{Document, Mark, Report};
 use serde::Serialize;
 
+pub use application_user::{
+    ApplicationUserError, ApplicationUserOptions, ApplicationUserPlan, ApprovedApplicationUser,
+    PlannedApplicationUser, apply_application_user, plan_application_user,
+};
 pub use clients::ProbeClients;
 pub use connection::{DatabaseLogin, Endpoint, RedisLogin, Secret, database_login, redis_login};
 pub use environment_file::{EnvironmentError, EnvironmentFile, EnvironmentFormat, Logins};

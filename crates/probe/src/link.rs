@@ -50,7 +50,7 @@ impl Trust {
 
 /// When a probe gives up.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
+pub(crate) struct Deadline {
     at: Instant,
     timeout: Duration,
 }
@@ -73,7 +73,7 @@ impl Deadline {
 
 /// Where a server is, and how it is reached.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Way<'a> {
+pub(crate) struct Way<'a> {
     pub(super) endpoint: &'a Endpoint,
     /// The near end of a tunnel.
     pub(super) via: Option<&'a str>,
@@ -105,7 +105,7 @@ impl Way<'_> {
 }
 
 /// How a TLS handshake ended.
-pub(super) enum Handshake {
+pub(crate) enum Handshake {
     /// The certificate is for the real host, whatever way was taken to it.
     Trusted {
         stream: Box<TlsStream<TcpStream>>,

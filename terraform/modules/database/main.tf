@@ -189,7 +189,7 @@ resource "aws_secretsmanager_secret_version" "connection" {
 }
 
 # Of the application's user, who owns nothing and administers nothing. Terraform makes the secret and never its value,
-# so that the password is in no plan and no state: application-user.sql and docs/terraform.md have how both are made.
+# so that the password is in no plan and no state: `verify-staging db-user` and docs/terraform.md have how both are made.
 resource "aws_secretsmanager_secret" "application" {
   #checkov:skip=CKV2_AWS_57:A new password has to reach PostgreSQL too; docs/terraform.md has the steps for both.
   #tf-nag:skip=AwsSolutions-SMG4:A new password has to reach PostgreSQL too; docs/terraform.md has the steps for both.

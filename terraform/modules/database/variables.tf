@@ -125,7 +125,7 @@ variable "username" {
 }
 
 variable "application_username" {
-  description = "User of the application, whom application-user.sql makes; another one than the master user."
+  description = "User of the application, whom `verify-staging db-user` makes; another one than the master user."
   type        = string
   default     = "berthcare_app"
 

@@ -48,7 +48,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, F
 }
 
 /// The system's authorities, and those of a file.
-fn trust(file: Option<&Path>) -> Result<Trust, Failure> {
+pub(super) fn trust(file: Option<&Path>) -> Result<Trust, Failure> {
     let mut authorities = rustls_native_certs::load_native_certs().certs;
     if let Some(path) = file {
         authorities.extend(bundle(path).map_err(|error| Failure::new(Exit::Usage, error))?);

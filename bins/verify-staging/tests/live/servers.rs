@@ -15,12 +15,17 @@ use tempfile::TempDir;
 pub(crate) struct Server {
     pub(crate) port: u16,
     child: Child,
-    _files: TempDir,
+    files: TempDir,
 }
 
 impl Server {
     pub(crate) fn via(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// What the server has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.files.path().join("log")).unwrap()
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) async fn build(stack: &mut Stack) {
         }
         put(stack, version.text("secret_id"), &value.to_string()).await;
     }
-    // Terraform never has this value: somebody made the user with application-user.sql.
+    // Terraform never has this value: somebody made the user with `verify-staging db-user`.
     let said = |name: &str| outputs[name]["value"].clone();
     let user = json!({"username": said("db_username"), "password": "made-by-nobody", "engine": "postgres",
         "host": said("db_address"), "port": said("db_port"), "dbname": said("db_name")});

@@ -18,6 +18,7 @@ pub(crate) struct How {
     pub(crate) plain_accepted: bool,
     pub(crate) replica: bool,
     pub(crate) read_only: bool,
+    pub(crate) logs_statements: bool,
 }
 
 /// Starts one, or says why this machine cannot.
@@ -91,6 +92,10 @@ pub(crate) fn start(pair: &Pair, how: How) -> Option<Server> {
         format!("ssl_cert_file={}", at("server.pem").display()),
         format!("ssl_key_file={}", at("server.key").display()),
         format!(
+            "log_statement={}",
+            if how.logs_statements { "all" } else { "none" }
+        ),
+        format!(
             "default_transaction_read_only={}",
             if how.read_only { "on" } else { "off" }
         ),
@@ -111,9 +116,5 @@ pub(crate) fn start(pair: &Pair, how: How) -> Option<Server> {
     {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    Some(Server {
-        port,
-        child,
-        _files: files,
-    })
+    Some(Server { port, child, files })
 }

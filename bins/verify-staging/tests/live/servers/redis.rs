@@ -62,9 +62,5 @@ pub(crate) fn start(pair: &Pair, how: How) -> Option<Server> {
         .spawn()
         .unwrap();
     wait_for(port, &mut child, &at("log"));
-    Some(Server {
-        port,
-        child,
-        _files: files,
-    })
+    Some(Server { port, child, files })
 }
