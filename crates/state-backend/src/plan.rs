@@ -1,13 +1,13 @@
 //! What has to change, decided without calling anything.
 
-use report::{Document, Mark, Report};
+use report::{Document, Mark, Report, ShellCommand};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::health::Health;
 use crate::inventory::{Inventory, StateCopies};
 use crate::problem::Problem;
-use crate::spec::{Aspect, Facet, Kind};
+use crate::spec::{Aspect, Facet, Kind, SideName};
 use crate::{alarm, policy};
 
 /// What AWS has for a facet.
@@ -166,6 +166,23 @@ impl Plan {
         }
     }
 
+    /// Whether it is a table with replicas that no facet asks for, as after a change of the strategy.
+    fn has_needless_replica(&self, item: &Change) -> bool {
+        let Found::Value(found) = &item.found else {
+            return false;
+        };
+        let resource = &item.facet.resource;
+        let mut of_table = self
+            .items
+            .iter()
+            .filter(|of| of.facet.resource == *resource);
+        item.verdict == Verdict::Ok
+            && (resource.kind, item.facet.aspect) == (Kind::Table, Aspect::Exists)
+            && found.get("replicas").is_some()
+            && item.facet.wanted.get("replicaOf").is_none()
+            && of_table.all(|of| of.facet.aspect != Aspect::Replica)
+    }
+
     /// What could not be read.
     pub fn unknown(&self) -> impl Iterator<Item = &Change> {
         self.items
@@ -242,14 +259,7 @@ pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
     let by_equality = |equal: bool| if equal { Verdict::Ok } else { Verdict::Differs };
     match (facet.resource.kind, facet.aspect) {
         (Kind::Bucket, Aspect::Exists) => judge_place(facet, found),
-        (Kind::Table, Aspect::Exists) if found["key"] != wanted["key"] => refuse(
-            RefusalKind::OtherKeySchema,
-            format!(
-                "{} has the key {}, not {}",
-                facet.resource, found["key"], wanted["key"]
-            ),
-            "name another table in infra.toml; this one is not changed",
-        ),
+        (Kind::Table, Aspect::Exists) => judge_table(facet, found),
         (Kind::Role, Aspect::Exists) => judge_trust(facet, found),
         (Kind::Key, _) => judge_key(facet, found),
         (Kind::Alarm, _) if alarm::is_of_another_metric(facet, found) => refuse(
@@ -329,6 +339,70 @@ fn judge_place(facet: &Facet, found: &Value) -> Verdict {
             facet.resource.region
         ),
     )
+}
+
+fn judge_table(facet: &Facet, found: &Value) -> Verdict {
+    let (table, region) = (&facet.resource, facet.resource.region);
+    if found["key"] != facet.wanted["key"] {
+        return refuse(
+            RefusalKind::OtherKeySchema,
+            format!(
+                "{table} has the key {}, not {}",
+                found["key"], facet.wanted["key"]
+            ),
+            "name another table in infra.toml; this one is not changed",
+        );
+    }
+    if found.get("status").is_some() {
+        return Verdict::Differs;
+    }
+    let replicas = found["replicas"].as_array();
+    let with = |other: &Value| replicas.is_some_and(|with| with.contains(other));
+    let name = &table.name;
+    match &facet.wanted["replicaOf"] {
+        Value::Null => match replicas.and_then(|with| with.first()) {
+            // The strategy's own DR table may have any name but that of a replica.
+            Some(other) if table.side == SideName::Dr => refuse(
+                RefusalKind::InTheWay,
+                format!(
+                    "{table} in {region} is a replica of the one in {}",
+                    brief(other)
+                ),
+                format!(
+                    "give [state.dr] a lock_table of another name; or, when no lock is held in either region, take the \
+                     replica away: {}",
+                    ShellCommand::new("aws dynamodb update-table")
+                        .option("--region", brief(other))
+                        .option("--table-name", name)
+                        .option(
+                            "--replica-updates",
+                            format!("Delete={{RegionName={region}}}")
+                        )
+                ),
+            ),
+            _ => Verdict::Ok,
+        },
+        primary if with(primary) => Verdict::Ok,
+        primary => {
+            let of = |operation| {
+                ShellCommand::new(operation)
+                    .option("--region", region.as_str())
+                    .option("--table-name", name)
+            };
+            refuse(
+                RefusalKind::InTheWay,
+                format!(
+                    "{table} in {region} is a table of its own, and DynamoDB makes no replica of the one in {} over it",
+                    brief(primary)
+                ),
+                format!(
+                    "when no lock is held there, delete it: {}; {}; a failover writes the digest rows anew",
+                    of("aws dynamodb update-table").words("--no-deletion-protection-enabled"),
+                    of("aws dynamodb delete-table"),
+                ),
+            )
+        }
+    }
 }
 
 /// With a key that cannot encrypt, Terraform could write no state, and S3 no replica.
@@ -713,6 +787,17 @@ impl Report for Plan {
                  regions. Its lock rows name the primary region's bucket, so Terraform in the DR region reads none of \
                  them: never run it in both.",
             );
+        }
+        for item in self
+            .items
+            .iter()
+            .filter(|item| self.has_needless_replica(item))
+        {
+            document = document.text(format!(
+                "Note: {} is replicated to other regions still, which this strategy does not use. When no lock is held, \
+                 `aws dynamodb update-table --replica-updates` with Delete takes a replica away; here nothing is deleted.",
+                item.facet.resource
+            ));
         }
         document
     }

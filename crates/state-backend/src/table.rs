@@ -38,7 +38,11 @@ pub(crate) async fn row(
 /// replica; what DynamoDB does not copy to a replica is asked for there too.
 pub(crate) fn wanted(spec: &Spec, side: &Side, table: &TableName) -> Vec<Facet> {
     let replica_of_primary = spec.global_table && side.name == SideName::Dr;
-    let mut wanted = vec![(Aspect::Exists, wanted_shape())];
+    let mut shape = json!({"key": [format!("{LOCK_ID} HASH S")]});
+    if replica_of_primary {
+        shape["replicaOf"] = json!(spec.primary.region);
+    }
+    let mut wanted = vec![(Aspect::Exists, shape)];
     if !replica_of_primary {
         wanted.push((Aspect::Billing, json!(BillingMode::PayPerRequest.as_str())));
         wanted.push((Aspect::Encryption, wanted_encryption(&side.encryption)));
@@ -74,10 +78,6 @@ pub(crate) fn wanted(spec: &Spec, side: &Side, table: &TableName) -> Vec<Facet> 
             wanted,
         })
         .collect()
-}
-
-fn wanted_shape() -> Value {
-    json!({"key": [format!("{LOCK_ID} HASH S")]})
 }
 
 fn wanted_encryption(encryption: &Encryption) -> Value {
@@ -159,7 +159,8 @@ pub(crate) async fn observe(
     }
 }
 
-/// Key schema, and the status while it is not ACTIVE: a table under change takes no further one.
+/// Key schema, the regions that it is replicated with, and the status while it is not ACTIVE: a table under change takes no
+/// further one.
 fn shape(table: &TableDescription) -> Value {
     let key: Vec<String> = table
         .key_schema()
@@ -175,6 +176,11 @@ fn shape(table: &TableDescription) -> Value {
         })
         .collect();
     let mut value = json!({"key": key});
+    let replicas = table.replicas().iter();
+    let replicas: Vec<&str> = replicas.filter_map(|of| of.region_name()).collect();
+    if !replicas.is_empty() {
+        value["replicas"] = json!(replicas);
+    }
     match table.table_status() {
         None | Some(aws_sdk_dynamodb::types::TableStatus::Active) => {}
         Some(status) => value["status"] = json!(status.as_str()),

@@ -370,3 +370,65 @@ fn document_of_a_first_plan_has_short_rows_that_say_what_is_made() {
         "{text}"
     );
 }
+
+fn global_table() -> String {
+    EXAMPLE
+        .replace("strategy = \"replication\"", "strategy = \"global-table\"")
+        .replace("lock_table = \"berthcare-terraform-locks-dr\"\n", "")
+}
+
+#[test]
+fn a_table_of_its_own_where_a_replica_is_wanted_is_refused_with_the_steps() {
+    let facets = facets_of(&global_table());
+    let dr = facets
+        .iter()
+        .find(|facet| facet.resource.side == SideName::Dr && facet.resource.kind == Kind::Table);
+    let dr = dr.unwrap();
+    let judge = |found: Value| judge(dr, &Found::Value(found));
+    let key = json!(["LockID HASH S"]);
+    let replica = json!({"key": key, "replicas": ["ca-central-1"]});
+    assert_eq!(judge(replica), Verdict::Ok);
+    let being_made = json!({"key": key, "status": "CREATING"});
+    assert_eq!(judge(being_made), Verdict::Differs);
+    let Verdict::Refused(refusal) = judge(json!({"key": key})) else {
+        panic!("not refused")
+    };
+    assert_eq!(refusal.kind, RefusalKind::InTheWay);
+    for step in [
+        "update-table --region us-east-1 --table-name berthcare-terraform-locks --no-deletion-protection-enabled",
+        "delete-table --region us-east-1 --table-name berthcare-terraform-locks",
+    ] {
+        assert!(refusal.fix.contains(step), "{}", refusal.fix);
+    }
+}
+
+#[test]
+fn a_replica_where_a_table_of_its_own_is_wanted_is_refused_and_one_beside_it_told() {
+    let facets = facets();
+    let of = |side: SideName| {
+        let mut tables = facets.iter();
+        let table =
+            tables.find(|facet| facet.resource.side == side && facet.resource.kind == Kind::Table);
+        table.unwrap().clone()
+    };
+    let found = Found::Value(json!({"key": ["LockID HASH S"], "replicas": ["ca-central-1"]}));
+    let Verdict::Refused(refusal) = judge(&of(SideName::Dr), &found) else {
+        panic!("not refused")
+    };
+    assert!(
+        refusal
+            .fix
+            .contains("--region ca-central-1 --table-name berthcare-terraform-locks-dr"),
+        "{}",
+        refusal.fix
+    );
+    let found = Found::Value(json!({"key": ["LockID HASH S"], "replicas": ["us-east-1"]}));
+    let facet = of(SideName::Primary);
+    let plan = Plan::new(vec![Observed { facet, found }]);
+    assert_eq!(plan.pending().count() + plan.refused().count(), 0);
+    let text = plan.document().to_terminal(None, false);
+    assert!(
+        text.contains("is replicated to other regions still"),
+        "{text}"
+    );
+}

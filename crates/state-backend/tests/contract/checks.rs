@@ -228,6 +228,25 @@ pub(crate) async fn a_global_table_has_its_replica(stage: &Stage) {
         .expect("the replica is there");
 }
 
+/// The strategy is changed after the tables were made, both under one name.
+pub(crate) async fn a_change_of_the_strategy_names_what_is_in_the_way(stage: &Stage) {
+    let one_name = EXAMPLE.replace(
+        "lock_table = \"berthcare-terraform-locks-dr\"",
+        "lock_table = \"berthcare-terraform-locks\"",
+    );
+    let applied = apply(&stage.backend_of(&one_name).await).await;
+    assert!(applied.is_complete(), "{:#?}", applied.first_problem());
+    stage.aws.clear_log();
+    let plan = stage.backend_of(&global_table()).await.plan().await;
+    let refused: Vec<_> = plan
+        .refused()
+        .map(|(item, refusal)| (item.facet.resource.region.as_str(), refusal.kind))
+        .collect();
+    assert_eq!(refused, [("us-east-1", RefusalKind::InTheWay)]);
+    assert!(plan.approve().is_err());
+    assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
+}
+
 pub(crate) fn info(id: &str) -> String {
     format!(
         r#"{{"ID":"{id}","Operation":"OperationTypeApply","Info":"","Who":"jo@laptop","Version":"1.11.4","Created":"2026-11-22T09:00:00Z","Path":"{BUCKET}/staging/terraform.tfstate"}}"#
