@@ -117,7 +117,7 @@ impl Backend {
                 });
             }
         }
-        if self.spec().key == KEY {
+        if self.spec().states.is_named(KEY) {
             return Err(CanaryError::KeyOfState);
         }
         let label = format!("canary {} → {}", self.spec().primary.bucket, dr.bucket);
@@ -155,7 +155,7 @@ impl Backend {
     /// When the primary region cannot be asked.
     pub async fn canary_pending(&self) -> Result<bool, Error> {
         let side = &self.spec().primary;
-        if self.spec().key == KEY {
+        if self.spec().states.is_named(KEY) {
             return Ok(false);
         }
         let left = self.versions(side).await?;

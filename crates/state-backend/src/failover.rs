@@ -1,6 +1,5 @@
 //! Every state made ready for Terraform in the DR region, without one call to the primary one.
 
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use futures::stream::{StreamExt as _, iter};
@@ -12,7 +11,7 @@ use crate::dr_backend::DrBackend;
 use crate::handover::reasons::{deleted, gone, left, locked, readable, unknown};
 use crate::handover::steps::{ObservedState, carry_out, is_here, of_state};
 use crate::handover::{Handover, HandoverStep, Left, LeftKind, Standing, StateHandover};
-use crate::inventory::{Presence, SideState, StateId, WORKSPACE_KEY_PREFIX, read};
+use crate::inventory::{Presence, SideState, StateScope, read};
 use crate::lock::Locks;
 use crate::repair::DigestRepair;
 use crate::spec::Side;
@@ -68,15 +67,15 @@ impl DrBackend {
     pub async fn failover_plan(&self, now: Timestamp) -> FailoverPlan {
         let access = self.access();
         let (listed, locks) = tokio::join!(access.list(), access.locks());
-        let mut objects = BTreeSet::from([self.spec().key.clone()]);
-        objects.extend(listed.found());
         // A lock is taken before the first write: there may be one of a state that does not exist.
         let locks_here = locks.held.iter().filter(|lock| is_here(lock));
-        objects.extend(locks_here.map(|lock| lock.state().to_owned()));
+        let locked = locks_here.map(|lock| lock.state().to_owned());
+        let scope = &self.spec().states;
+        let objects = scope.objects(listed.found().chain(locked));
         let mut copies = access.states(&listed, &objects).await;
         let states = objects.iter().filter_map(|object| {
             Some(ObservedState {
-                state: StateId::of_object(object, [WORKSPACE_KEY_PREFIX]),
+                state: scope.state(object)?,
                 copy: copies.remove(object)?,
                 locks: of_state(&locks, object),
             })
@@ -89,7 +88,7 @@ impl DrBackend {
         let spec = self.spec();
         let side = self.side();
         let states = states.into_iter();
-        let states = states.filter_map(|observed| plan_state(side, &spec.key, observed));
+        let states = states.filter_map(|observed| plan_state(side, &spec.states, observed));
         let mut handover = Handover {
             time: now,
             from: spec.primary.region,
@@ -124,7 +123,7 @@ impl DrBackend {
         let states = iter(&plan.states).map(|planned| {
             let look = async || {
                 let observed = access.observe(&planned.state).await;
-                plan_state(access.side, &self.spec().key, observed)
+                plan_state(access.side, access.states, observed)
             };
             carry_out(planned, &silent, observer, look, async |step| {
                 access.take(step).await
@@ -142,7 +141,11 @@ impl DrBackend {
 }
 
 /// What a failover does to a state of the DR side; `None` of what is no state and has no lock.
-pub(crate) fn plan_state(side: &Side, key: &str, observed: ObservedState) -> Option<StateHandover> {
+pub(crate) fn plan_state(
+    side: &Side,
+    scope: &StateScope,
+    observed: ObservedState,
+) -> Option<StateHandover> {
     let ObservedState { state, copy, locks } = observed;
     let (replicas, held): (Vec<_>, Vec<_>) =
         locks.held.into_iter().partition(|lock| lock.is_replica);
@@ -159,13 +162,15 @@ pub(crate) fn plan_state(side: &Side, key: &str, observed: ObservedState) -> Opt
         ))),
         (Presence::Absent, Ok(Some(_)), None) => Err(left(gone(side))),
         (Presence::Absent, Ok(None), None) => match (clear.collect::<Vec<_>>(), is_free) {
-            (steps, true) if steps.is_empty() && state.object() == key => Err(left(Left::new(
-                LeftKind::NotThere,
-                format!(
-                    "it is not in {}: it was never written, or replication never brought it",
-                    side.bucket
-                ),
-            ))),
+            (steps, true) if steps.is_empty() && scope.is_named(&state.object()) => {
+                Err(left(Left::new(
+                    LeftKind::NotThere,
+                    format!(
+                        "it is not in {}: it was never written, or replication never brought it",
+                        side.bucket
+                    ),
+                )))
+            }
             (steps, true) if steps.is_empty() => return None,
             (steps, _) => Ok(steps),
         },

@@ -4,6 +4,7 @@ pub(crate) mod history;
 mod id;
 pub(crate) mod read;
 mod relation;
+mod scope;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use terraform::StateFile;
 pub use history::LostWrite;
 pub use id::{StateId, WORKSPACE_KEY_PREFIX, Workspace};
 pub use relation::{Divergence, Relation};
+pub use scope::StateScope;
 
 use crate::backend::Backend;
 use crate::health::Health;
@@ -134,27 +136,24 @@ pub struct Inventory {
 impl Backend {
     /// Reads every state on both sides, each object once. What a side does not answer is unknown.
     ///
-    /// The states are the objects of the buckets that are no locks and none of this project's own, those that only a
-    /// digest row remembers, and the one that the settings name.
+    /// The states are the objects of the buckets that [`Spec::states`](crate::Spec::states) has, those that only a digest
+    /// row remembers, and those that the settings name.
     pub async fn inventory(&self, now: Timestamp) -> Inventory {
         let sides = [SideName::Primary, SideName::Dr];
         let sides: Vec<SideAccess<'_>> =
             sides.into_iter().filter_map(|side| self.at(side)).collect();
         let listed = join_all(sides.iter().map(SideAccess::list)).await;
-        let mut objects = BTreeSet::from([self.spec().key.clone()]);
-        for listed in &listed {
-            objects.extend(listed.found());
-        }
+        let scope = &self.spec().states;
+        let objects = scope.objects(listed.iter().flat_map(read::Listed::found));
         let read = sides.iter().zip(&listed);
         let read = read.map(|(side, listed)| side.states(listed, &objects));
         let mut read = join_all(read).await;
-        let copies = objects.iter().map(|object| {
+        let copies = objects.iter().filter_map(|object| {
             let copies = sides.iter().zip(&mut read).filter_map(|(side, read)| {
                 let copy = read.remove(object)?;
                 Some(SideState::new(side.name(), copy))
             });
-            let state = StateId::of_object(object, [WORKSPACE_KEY_PREFIX]);
-            (state, copies.collect::<Vec<_>>())
+            Some((scope.state(object)?, copies.collect::<Vec<_>>()))
         });
         let copies: Vec<_> = copies.collect();
         let states = iter(copies).map(|(state, copies)| self.related(state, copies));
@@ -187,7 +186,7 @@ impl SideAccess<'_> {
                 objects: Err(problem.clone()),
                 digests: Err(problem.clone()),
             },
-            None => read::list(self.clients, self.side).await,
+            None => read::list(self.clients, self.side, self.states).await,
         }
     }
 
@@ -250,6 +249,12 @@ impl StateCopies {
             .map(|copy| relation::health_of_copy(&copy.found, copy.digest))
             .chain([Health::from(&self.overwritten)])
             .collect()
+    }
+
+    /// Whether no side has ever had it: only the settings know of it.
+    fn was_never_written(&self) -> bool {
+        let mut copies = self.copies.iter();
+        copies.all(|copy| matches!(copy.found, Presence::Absent) && copy.digest != Digest::Differs)
     }
 
     fn rank(&self) -> u8 {
@@ -324,6 +329,15 @@ impl Inventory {
             .fold(document, Document::text);
         let count = |health| states.iter().filter(|state| state.health == health).count();
         let (wrong, unknown) = (count(Health::Degraded), count(Health::Unknown));
+        let missing = states.iter().filter(|state| state.was_never_written());
+        let missing: Vec<String> = missing.map(|state| state.state.to_string()).collect();
+        let document = match missing.is_empty() {
+            true => document,
+            false => document.text(format!(
+                "Named in the settings, and never written: {}.",
+                missing.join(", ")
+            )),
+        };
         document.text(match (states.len(), wrong, unknown) {
             (1, 0, 0) => "1 state, well.".to_owned(),
             (all, 0, 0) => format!("{all} states, all well."),

@@ -45,7 +45,7 @@ pub use handover::{Handover, HandoverStep, Left, LeftKind, Standing, StateCopy, 
 pub use health::Health;
 pub use inventory::{
     Digest, Divergence, Inventory, LastVersion, LostWrite, Presence, Relation, SideState,
-    StateCopies, StateId, StateObject, WORKSPACE_KEY_PREFIX, Workspace,
+    StateCopies, StateId, StateObject, StateScope, WORKSPACE_KEY_PREFIX, Workspace,
 };
 pub use lock::{Lock, LockInfo, LockKind, Locks, Release, ReleaseError, UnknownLocks};
 pub use metrics::{Metric, ReplicationMetrics};

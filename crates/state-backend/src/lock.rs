@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
-use crate::inventory::StateId;
+use crate::inventory::{StateId, StateScope};
 use crate::problem::Problem;
 use crate::side::SideAccess;
 use crate::spec::{Side, SideName};
@@ -350,7 +350,8 @@ impl SideAccess<'_> {
             let rows = rows(clients, side.name, table.as_str(), other).await;
             locks.add(LockKind::DynamoDb, rows);
         }
-        objects(clients, side, &mut locks).await;
+        objects(clients, side, self.states, &mut locks).await;
+        locks.held.retain(|lock| self.states.may_lock(lock.state()));
         locks
     }
 
@@ -557,13 +558,13 @@ fn lock_of_row(side: SideName, mut row: Row, other: Option<&str>) -> Option<Lock
     })
 }
 
-async fn objects(clients: &RegionClients, side: &Side, locks: &mut Locks) {
+async fn objects(clients: &RegionClients, side: &Side, scope: &StateScope, locks: &mut Locks) {
     let keys = match list_keys(clients, side.bucket.as_str(), "").await {
         Ok(keys) => keys,
         Err(error) => return locks.add(LockKind::S3, Err(error)),
     };
     for key in keys {
-        if !key.ends_with(LOCK_OBJECT_SUFFIX) {
+        if !scope.is_lock(&key) {
             continue;
         }
         match object(clients, side, &key).await {

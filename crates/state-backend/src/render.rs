@@ -21,7 +21,8 @@ impl BackendFile {
     /// Terraform is told to take them and not to check the account or region against AWS.
     pub fn new(settings: &Settings, side: SideName, endpoints: &Endpoints) -> Option<Self> {
         let key = settings.state.key.as_str();
-        Self::of_key(settings, side, endpoints, key, WORKSPACE_KEY_PREFIX)
+        let prefix = settings.state.workspace_key_prefix.as_str();
+        Self::of_key(settings, side, endpoints, key, prefix)
     }
 
     /// The same for the states of another key and workspace prefix in the same bucket.

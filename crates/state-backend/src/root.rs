@@ -22,7 +22,7 @@ use terraform::{Argument, BackendConfig, RootModule, RootModuleError};
 pub use probe::LockProbe;
 pub use turn::{RootFailure, RootStep, TurnError, TurnedRoot, TurnedRoots};
 
-use crate::inventory::{StateId, WORKSPACE_KEY_PREFIX, Workspace};
+use crate::inventory::{StateId, Workspace};
 use crate::render::BackendFile;
 use crate::spec::{SideName, Spec};
 
@@ -262,7 +262,10 @@ impl RootPlan {
         let (key, key_from) = match (in_code, of_init.transpose()?.flatten()) {
             (Some(key), _) => (key, KeyFrom::Code),
             (None, Some(key)) => (key, KeyFrom::Init),
-            (None, None) => (settings.state.key.as_str(), KeyFrom::Settings),
+            (None, None) => match &settings.state.keys {
+                Some(keys) if keys.len() > 1 => return Err(RootError::NoKey { folder: folder() }),
+                _ => (settings.state.key.as_str(), KeyFrom::Settings),
+            },
         };
         let prefix = match text(root, code, "workspace_key_prefix")? {
             Some(prefix) => prefix,
@@ -270,7 +273,7 @@ impl RootPlan {
                 Some(old) => text(root, old, "workspace_key_prefix")?,
                 None => None,
             }
-            .unwrap_or(WORKSPACE_KEY_PREFIX),
+            .unwrap_or(settings.state.workspace_key_prefix.as_str()),
         };
         let no_side = || RootError::NoSide {
             folder: folder(),

@@ -3,6 +3,7 @@
 use aws_env::{Error, Reachability, RegionClients};
 use settings::BucketName;
 
+use crate::inventory::StateScope;
 use crate::problem::Problem;
 use crate::spec::{Side, SideName, Spec};
 
@@ -60,6 +61,7 @@ impl SideClients {
             clients: &self.clients,
             lost: self.lost(),
             other: others.next().map(|other| &other.bucket),
+            states: &spec.states,
         }
     }
 }
@@ -74,6 +76,8 @@ pub(crate) struct SideAccess<'a> {
     pub(crate) lost: Option<&'a Problem>,
     /// The other side's bucket, which rows of a global table name.
     pub(crate) other: Option<&'a BucketName>,
+    /// Which objects are states.
+    pub(crate) states: &'a StateScope,
 }
 
 impl SideAccess<'_> {

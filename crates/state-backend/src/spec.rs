@@ -10,6 +10,8 @@ use settings::{
     TableName,
 };
 
+use crate::inventory::StateScope;
+
 /// The id of the replication rule. Explicit, because metrics are published under it.
 pub const RULE_ID: &str = "terraform-state-to-dr";
 /// Which of the two regions a resource belongs to.
@@ -65,6 +67,8 @@ pub struct Spec {
     pub noncurrent_days: u32,
     /// The key of the state object.
     pub key: String,
+    /// Which objects of the buckets are states.
+    pub states: StateScope,
     /// Tags for everything.
     pub tags: BTreeMap<String, String>,
 }
@@ -224,6 +228,7 @@ impl Spec {
             global_table,
             noncurrent_days: state.noncurrent_days,
             key: state.key.as_str().to_owned(),
+            states: StateScope::new(state),
             tags: settings
                 .tags
                 .iter()

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use local_aws::{Fault, FaultKind};
 
-use crate::stage::{DR, PRIMARY, Stage};
+use crate::stage::{DR, EXAMPLE, PRIMARY, Stage};
 
 const STATES: usize = 300;
 
@@ -222,4 +222,88 @@ async fn a_deleted_state_and_an_older_one_are_brought_back_with_their_digest_row
         .json();
     assert_eq!(copy(found.clone())["content"]["serial"], 1);
     assert_eq!(copy(found)["digest"], "matches");
+}
+
+/// A bucket that a team shares with other things, with a prefix of its own for workspaces.
+// aws-behaviour: 44
+#[tokio::test(flavor = "multi_thread")]
+async fn states_are_those_of_the_keys_in_the_settings_in_every_workspace() {
+    let key = "key = \"staging/terraform.tfstate\"";
+    let keys = r#"keys = ["staging/terraform.tfstate", "net.tflock", "never/written"]"#;
+    let config = EXAMPLE
+        .replace(key, &format!("{key}\n{keys}"))
+        .replace("\"env:\"", "\"team/ws\"");
+    let Some(stage) = Stage::with(&config).await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let (bucket, table) = ("berthcare-terraform-state", "berthcare-terraform-locks");
+    let lock = |who: &str| format!(r#"{{"ID":"{who}","Who":"{who}@desk"}}"#).into_bytes();
+    for (object, body) in [
+        ("team/ws/prod/staging/terraform.tfstate", state(3)),
+        ("net.tflock", state(4)),
+        ("net.tflock.tflock", lock("ours")),
+        // Of others: a plan, states and locks of keys that the settings do not name.
+        ("plans/staging.json", b"[]".to_vec()),
+        ("other/terraform.tfstate", state(5)),
+        ("other/terraform.tfstate.tflock", lock("theirs")),
+        ("env:/prod/staging/terraform.tfstate", state(6)),
+    ] {
+        put(&stage, PRIMARY, bucket, object, body).await;
+    }
+    let dynamodb = stage.clients(PRIMARY).await.dynamodb;
+    for (object, who) in [
+        ("other/terraform.tfstate", "theirs"),
+        ("net.tflock", "ours"),
+    ] {
+        let put = dynamodb.put_item().table_name(table);
+        let put = put.item("LockID", AttributeValue::S(format!("{bucket}/{object}")));
+        let info = String::from_utf8(lock(who)).expect("text");
+        let put = put.item("Info", AttributeValue::S(info));
+        put.send().await.expect("the row is written");
+    }
+
+    let found = stage.run(&["integrity", "--output", "json"]).await.json();
+    let states = found["states"].as_array().expect("states");
+    let mut seen: Vec<_> = states
+        .iter()
+        .map(|state| {
+            let text = |name: &str| state["state"][name].as_str().unwrap_or("-").to_owned();
+            (text("key"), text("workspace"))
+        })
+        .collect();
+    seen.sort();
+    let wanted = [
+        ("net.tflock", "-"),
+        ("never/written", "-"),
+        ("staging/terraform.tfstate", "prod"),
+    ];
+    assert_eq!(
+        seen,
+        wanted.map(|(key, name)| (key.to_owned(), name.to_owned()))
+    );
+    let shown = stage.run(&["status"]).await.stdout();
+    let told = "Named in the settings, and never written: never/written.";
+    assert!(shown.contains(told), "{shown}");
+    assert!(!shown.contains("other/"), "{shown}");
+
+    let held = stage.run(&["locks", "--output", "json"]).await.json();
+    let held = held["sides"][0]["locks"].as_array().expect("locks");
+    let places: Vec<_> = held.iter().map(|lock| &lock["place"]).collect();
+    assert_eq!(
+        places,
+        ["berthcare-terraform-state/net.tflock", "net.tflock.tflock"]
+    );
+    assert!(
+        held.iter().all(|lock| lock["info"]["ID"] == "ours"),
+        "{held:#?}"
+    );
+
+    let rendered = stage.run(&["render", "dr"]).await.exits(0).stdout();
+    let mut lines = rendered.lines();
+    let prefix = lines.find(|line| line.starts_with("workspace_key_prefix "));
+    assert!(
+        prefix.is_some_and(|line| line.ends_with("= \"team/ws\"")),
+        "{rendered}"
+    );
 }

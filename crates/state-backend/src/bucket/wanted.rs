@@ -12,7 +12,6 @@ use aws_sdk_s3::types::{
 use serde_json::{Value, json};
 use settings::{Encryption, RoleName};
 
-use crate::inventory::WORKSPACE_KEY_PREFIX;
 use crate::spec::{Aspect, Facet, Kind, RULE_ID, Resource, Side, Spec};
 
 /// The lifecycle rule that expires old versions of the state.
@@ -223,11 +222,11 @@ pub(super) fn is_dangerous(rule: &LifecycleRule, spec: &Spec) -> bool {
     applies && (removes_current || too_early || archives)
 }
 
-/// Whether a rule of this prefix covers the state of the settings, or one of its workspaces, whose names nobody knows
+/// Whether a rule of this prefix covers a state of the settings, or one of a workspace, whose names nobody knows
 /// beforehand.
 pub(super) fn covers_state(prefix: &str, spec: &Spec) -> bool {
-    let workspaces = format!("{WORKSPACE_KEY_PREFIX}/");
-    spec.key.starts_with(prefix)
+    let workspaces = format!("{}/", spec.states.workspace_key_prefix());
+    spec.states.named().any(|key| key.starts_with(prefix))
         || workspaces.starts_with(prefix)
         || prefix.starts_with(&workspaces)
 }

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use terraform::StateFile;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Digest, LastVersion, Presence, StateObject};
+use super::{Digest, LastVersion, Presence, StateObject, StateScope};
 use crate::canary;
 use crate::lock::{DIGEST_SUFFIX, LOCK_OBJECT_SUFFIX, timestamp};
 use crate::problem::Problem;
@@ -31,7 +31,7 @@ const CHUNKS: usize = 4;
 /// What there is on one side, before the states themselves are read.
 #[derive(Debug)]
 pub(crate) struct Listed {
-    /// Keys of the objects that may be states.
+    /// Keys of the objects that are states.
     pub(crate) objects: Result<BTreeSet<String>, Problem>,
     /// The digest rows: a state's object key, and the MD5 in hex. `None` where DynamoDB does not lock.
     pub(crate) digests: Result<Option<HashMap<String, String>>, Problem>,
@@ -47,25 +47,31 @@ impl Listed {
 }
 
 /// Lists one side's states and digests.
-pub(crate) async fn list(clients: &RegionClients, side: &Side) -> Listed {
+pub(crate) async fn list(clients: &RegionClients, side: &Side, scope: &StateScope) -> Listed {
     let (objects, digests) = tokio::join!(objects(clients, side), digests(clients, side));
+    let is_ours = |object: &String| scope.state(object).is_some();
+    let objects = objects.map(|keys| keys.into_iter().filter(is_ours).collect());
+    let digests = digests.map(|rows| {
+        rows.map(|mut rows| {
+            rows.retain(|object, _| is_ours(object));
+            rows
+        })
+    });
     Listed {
         objects: objects.map_err(Problem::from),
         digests: digests.map_err(Problem::from),
     }
 }
 
-async fn objects(clients: &RegionClients, side: &Side) -> Result<BTreeSet<String>, Error> {
-    let keys = match list_keys(clients, side.bucket.as_str(), "").await {
-        Ok(keys) => keys,
+async fn objects(clients: &RegionClients, side: &Side) -> Result<Vec<String>, Error> {
+    match list_keys(clients, side.bucket.as_str(), "").await {
         // What there was before the bucket is made is nothing.
-        Err(error) if error.class == ErrorClass::Absent => Vec::new(),
-        Err(error) => return Err(error),
-    };
-    Ok(keys.into_iter().filter(|key| may_be_state(key)).collect())
+        Err(error) if error.class == ErrorClass::Absent => Ok(Vec::new()),
+        listed => listed,
+    }
 }
 
-/// Locks, folders that consoles make, and what this project itself writes are no states.
+/// Locks, folders that consoles make, and what this project itself writes are no states, unless the settings name them.
 pub(crate) fn may_be_state(key: &str) -> bool {
     !key.ends_with(LOCK_OBJECT_SUFFIX)
         && !key.ends_with('/')
