@@ -10,6 +10,7 @@ mod output;
 mod progress;
 mod run;
 mod screen;
+mod signals;
 
 pub use args::{
     CompletionArgs, GlobalArgs, OutputFormat, duration, duration_within, print_completion,

@@ -10,9 +10,11 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::screen::{self, LogLine, Stream};
+use crate::signals::{First, Signals};
 use crate::{Exit, Failure, GlobalArgs, OutputFormat};
 
-/// Parses the arguments, runs `program` until it ends or is interrupted, and tells how it ended.
+/// Parses the arguments, runs `program` until it ends or is interrupted, and tells how it ended. A program that computes
+/// and does not hear the interrupt is ended half a second later, and at the next one at once.
 pub fn run<C, F>(
     arguments: impl IntoIterator<Item = OsString>,
     global: impl FnOnce(&C) -> &GlobalArgs,
@@ -22,12 +24,8 @@ where
     C: Parser,
     F: Future<Output = Result<Exit, Failure>>,
 {
-    run_until(arguments, global, |parsed| async {
-        tokio::select! {
-            outcome = program(parsed) => outcome,
-            signal = interrupted() => Err(interruption(signal)),
-        }
-    })
+    let ending = |signal: &str| Err(interruption(signal));
+    run_until(arguments, global, First::Ends, ending, program)
 }
 
 /// Like [`run`], for a program that repeats: once it has said how it ends so far, an interrupt ends it that way.
@@ -40,20 +38,18 @@ where
     C: Parser,
     F: Future<Output = Result<Exit, Failure>>,
 {
-    run_until(arguments, global, |parsed| async {
-        let (so_far, last) = watch::channel(None);
-        tokio::select! {
-            outcome = program(parsed, so_far) => outcome,
-            signal = interrupted() => {
-                let ended = *last.borrow();
-                ended.ok_or_else(|| interruption(signal))
-            }
-        }
+    let (so_far, last) = watch::channel(None);
+    let ending = move |signal: &str| {
+        let ended = *last.borrow();
+        ended.ok_or_else(|| interruption(signal))
+    };
+    run_until(arguments, global, First::Ends, ending, |parsed| {
+        program(parsed, so_far)
     })
 }
 
 /// Like [`run`], but the first interrupt only sets the flag that the program gets, for it to end what is
-/// under way; the second ends it at once.
+/// under way; the second ends it.
 pub fn run_draining<C, F>(
     arguments: impl IntoIterator<Item = OsString>,
     global: impl FnOnce(&C) -> &GlobalArgs,
@@ -63,19 +59,10 @@ where
     C: Parser,
     F: Future<Output = Result<Exit, Failure>>,
 {
-    run_until(arguments, global, |parsed| async {
-        let (stop, stopping) = watch::channel(false);
-        tokio::select! {
-            outcome = program(parsed, stopping) => outcome,
-            signal = async {
-                let first = interrupted().await;
-                screen::line(&format!(
-                    "{first}: finishing what is under way; once more to stop at once"
-                ));
-                let _ = stop.send(true);
-                interrupted().await
-            } => Err(interruption(signal)),
-        }
+    let (stop, stopping) = watch::channel(false);
+    let ending = |signal: &str| Err(interruption(signal));
+    run_until(arguments, global, First::Drains(stop), ending, |parsed| {
+        program(parsed, stopping)
     })
 }
 
@@ -90,6 +77,8 @@ fn interruption(signal: &str) -> Failure {
 fn run_until<C, F>(
     arguments: impl IntoIterator<Item = OsString>,
     global: impl FnOnce(&C) -> &GlobalArgs,
+    first: First,
+    ending: impl Fn(&str) -> Result<Exit, Failure> + Clone + Send + 'static,
     program: impl FnOnce(C) -> F,
 ) -> ExitCode
 where
@@ -131,14 +120,31 @@ where
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return tell(&Failure::new(Exit::Unchecked, error), format),
+        Err(error) => return tell(&Failure::new(Exit::Unchecked, error), format).into(),
     };
-    let outcome = runtime.block_on(program(parsed));
+    let by_force = ending.clone();
+    let ended = move |signal| match by_force(signal) {
+        Ok(exit) => exit as u8,
+        Err(failure) => tell(&failure, format) as u8,
+    };
+    let mut signals = match Signals::listen(first, screen::line, ended) {
+        Ok(signals) => signals,
+        Err(error) => {
+            let error = anyhow::Error::new(error).context("failed to listen for interrupts");
+            return tell(&Failure::new(Exit::Unchecked, error), format).into();
+        }
+    };
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = program(parsed) => outcome,
+            signal = signals.end() => ending(signal),
+        }
+    });
     // A call that hangs must not hold up the end of the program.
     runtime.shutdown_background();
     match outcome {
         Ok(exit) => exit.into(),
-        Err(failure) => tell(&failure, format),
+        Err(failure) => tell(&failure, format).into(),
     }
 }
 
@@ -150,12 +156,12 @@ fn wants_json(arguments: &[OsString]) -> bool {
     separate || arguments.iter().any(|argument| argument == "--output=json")
 }
 
-fn tell(failure: &Failure, format: OutputFormat) -> ExitCode {
+fn tell(failure: &Failure, format: OutputFormat) -> Exit {
     Stream::Stderr.lines(&(failure.lines().join("\n") + "\n"));
     if format == OutputFormat::Json {
         print_json(failure);
     }
-    failure.exit().into()
+    failure.exit()
 }
 
 fn print_json(failure: &Failure) {
@@ -163,27 +169,6 @@ fn print_json(failure: &Failure) {
     if let Ok(text) = report::escape::json(&failure.to_json()) {
         Stream::Stdout.lines(&format!("{text}\n"));
     }
-}
-
-#[cfg(unix)]
-async fn interrupted() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => "Ctrl-C",
-            _ = terminate.recv() => "SIGTERM",
-        },
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-            "Ctrl-C"
-        }
-    }
-}
-
-#[cfg(not(unix))]
-async fn interrupted() -> &'static str {
-    let _ = tokio::signal::ctrl_c().await;
-    "Ctrl-C"
 }
 
 /// The targets of this project: what its own crates tell. `-v` shows the steps that are applied, `-vv` every call to
