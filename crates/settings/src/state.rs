@@ -19,6 +19,10 @@ pub struct State {
     /// The lock table; there exactly when [`Locking::dynamodb`] is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lock_table: Option<TableName>,
+    /// The lock table that Terraform used before it locked in S3 alone. It is looked at for locks of clients that use it
+    /// still, and neither made nor changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_lock_table: Option<TableName>,
     /// The key of the state object, the same in both buckets.
     pub key: StateKey,
     /// The keys of all states, [`State::key`] among them; `None` where every state of the bucket is meant.
@@ -192,6 +196,7 @@ impl State {
     ) -> Option<State> {
         let bucket = section.required("bucket", "\"berthcare-terraform-state\"");
         let table = section.optional("lock_table", "\"berthcare-terraform-locks\"");
+        let old_table = section.optional("old_lock_table", "\"berthcare-terraform-locks\"");
         let key = section.required("key", "\"staging/terraform.tfstate\"");
         let keys = section.optional("keys", "[\"staging/terraform.tfstate\"]");
         let prefix = section.optional("workspace_key_prefix", "\"env:\"");
@@ -208,6 +213,7 @@ impl State {
         };
         let locking = locking.and_then(|field| Some((read_locking(&field)?, field)));
         let lock_table = read_lock_table(table, locking.as_ref());
+        let old_lock_table = read_old_lock_table(old_table, locking.as_ref());
         let locking = locking.map(|(locking, _)| locking);
         let keys = match keys {
             Some(field) => read_keys(&field, key.as_ref(), locking).map(Some),
@@ -237,6 +243,7 @@ impl State {
         Some(State {
             bucket: bucket?,
             lock_table: lock_table?,
+            old_lock_table: old_lock_table?,
             key: key?,
             keys: keys?,
             workspace_key_prefix: prefix?,
@@ -339,13 +346,31 @@ fn read_lock_table(
     match (&table, locking.dynamodb) {
         (Some(field), false) => field.conflict(
             "a lock table is named, but locking does not use it",
-            "add \"dynamodb\" to locking, or remove this",
+            "add \"dynamodb\" to locking, or call it old_lock_table: it is then looked at for locks of clients that use it still",
         ),
         (None, true) => {
             let fix = "add `lock_table = \"…\"` to [state], or take \"dynamodb\" out";
             locking_field.conflict("\"dynamodb\" needs a lock table", fix)
         }
         _ => Some(name),
+    }
+}
+
+/// The outer `None` says that a problem was reported.
+fn read_old_lock_table(
+    table: Option<Field<'_>>,
+    locking: Option<&(Locking, Field<'_>)>,
+) -> Option<Option<TableName>> {
+    let Some(field) = table else {
+        return Some(None);
+    };
+    let name = field.parse()?;
+    match locking?.0.dynamodb {
+        true => field.conflict(
+            "an old lock table is named, and locking uses DynamoDB",
+            "name the table in lock_table, or take \"dynamodb\" out of locking",
+        ),
+        false => Some(Some(name)),
     }
 }
 

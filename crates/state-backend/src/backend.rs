@@ -170,7 +170,7 @@ impl Backend {
         let clients = self.clients(facet.resource.side);
         match facet.resource.kind {
             Kind::Bucket => bucket::observe(clients, &self.spec, facet).await,
-            Kind::Table => table::observe(clients, facet).await,
+            Kind::Table => table::observe(clients, &self.spec, facet).await,
             Kind::Role => role::observe(&self.global, facet).await,
             Kind::Key => key::observe(clients, facet).await,
             Kind::Alarm => alarm::observe(clients, facet).await,

@@ -334,8 +334,9 @@ impl SideAccess<'_> {
         let Self { side, clients, .. } = *self;
         let mut locks = Locks::default();
         if let Some(problem) = self.lost {
-            let kinds = side.table.iter().map(|_| LockKind::DynamoDb);
+            let kinds = side.table_with_locks().map(|_| LockKind::DynamoDb);
             locks.unknown = kinds
+                .into_iter()
                 .chain([LockKind::S3])
                 .map(|kind| UnknownLocks {
                     kind,
@@ -345,7 +346,7 @@ impl SideAccess<'_> {
                 .collect();
             return locks;
         }
-        if let Some(table) = &side.table {
+        if let Some(table) = side.table_with_locks() {
             let other = self.other.map(|other| format!("{other}/"));
             let rows = rows(clients, side.name, table.as_str(), other).await;
             locks.add(LockKind::DynamoDb, rows);
@@ -359,7 +360,7 @@ impl SideAccess<'_> {
     pub(crate) async fn locks_of(&self, state: &StateId) -> Locks {
         let Self { side, clients, .. } = *self;
         let mut locks = Locks::default();
-        if let Some(table) = &side.table {
+        if let Some(table) = side.table_with_locks() {
             let place = format!("{}/{}", side.bucket, state.object());
             match row(clients, table, &place).await {
                 Ok(row) => {
@@ -382,7 +383,7 @@ impl SideAccess<'_> {
     /// The lock that one place of this side has; `None` where it has none.
     pub(crate) async fn lock_at(&self, kind: LockKind, place: &str) -> Result<Option<Lock>, Error> {
         let Self { side, clients, .. } = *self;
-        match (kind, &side.table) {
+        match (kind, side.table_with_locks()) {
             (LockKind::S3, _) => object(clients, side, place).await,
             (LockKind::DynamoDb, None) => Ok(None),
             (LockKind::DynamoDb, Some(table)) => {
@@ -454,7 +455,7 @@ async fn remove_row(
     lock: &Lock,
     seen: Option<&AttributeValue>,
 ) -> Result<(), Error> {
-    let Some(table) = &side.table else {
+    let Some(table) = side.table_with_locks() else {
         return Ok(());
     };
     let call = clients.call("DynamoDB", "DeleteItem", format!("{table} {}", lock.place));
@@ -478,7 +479,7 @@ async fn remove_row(
 }
 
 async fn row_is_there(clients: &RegionClients, side: &Side, lock: &Lock) -> Result<bool, Error> {
-    match &side.table {
+    match side.table_with_locks() {
         Some(table) => Ok(row(clients, table, &lock.place).await?.is_some()),
         None => Ok(false),
     }
@@ -532,6 +533,25 @@ async fn rows(
     Ok(rows
         .filter_map(|row| lock_of_row(side, row, other.as_deref()))
         .collect())
+}
+
+/// The places of the locks that a side's old table has of its states.
+pub(crate) async fn places_in_old_table(
+    clients: &RegionClients,
+    side: &Side,
+    table: &str,
+) -> Result<Vec<String>, Error> {
+    let rows = match rows(clients, side.name, table, None).await {
+        Ok(rows) => rows,
+        // Where there is no table any more, it locks nothing.
+        Err(error) if error.class == ErrorClass::Absent => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let bucket = format!("{}/", side.bucket);
+    let places = rows.into_iter().map(|lock| lock.place);
+    let mut places: Vec<String> = places.filter(|place| place.starts_with(&bucket)).collect();
+    places.sort_unstable();
+    Ok(places)
 }
 
 /// `None` of a digest row.

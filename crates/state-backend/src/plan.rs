@@ -260,6 +260,16 @@ pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
     match (facet.resource.kind, facet.aspect) {
         (Kind::Bucket, Aspect::Exists) => judge_place(facet, found),
         (Kind::Table, Aspect::Exists) => judge_table(facet, found),
+        (Kind::Table, Aspect::NoLocks) if found != wanted => refuse(
+            RefusalKind::InTheWay,
+            format!(
+                "{} has locks of clients that use it still: {}",
+                facet.resource,
+                brief(found)
+            ),
+            "lock with both kinds, locking = [\"dynamodb\", \"s3\"], until every client does; `init-backend locks` shows who \
+             holds them",
+        ),
         (Kind::Role, Aspect::Exists) => judge_trust(facet, found),
         (Kind::Key, _) => judge_key(facet, found),
         (Kind::Alarm, _) if alarm::is_of_another_metric(facet, found) => refuse(

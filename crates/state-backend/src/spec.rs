@@ -44,8 +44,17 @@ pub struct Side {
     pub bucket: BucketName,
     /// The lock table, if DynamoDB locks.
     pub table: Option<TableName>,
+    /// The table that DynamoDB locked with before, which clients of old may use still.
+    pub old_table: Option<TableName>,
     /// How the bucket and the table are encrypted.
     pub encryption: Encryption,
+}
+
+impl Side {
+    /// The table in which locks may be held, whether the settings lock with it or did so before.
+    pub(crate) fn table_with_locks(&self) -> Option<&TableName> {
+        self.table.as_ref().or(self.old_table.as_ref())
+    }
 }
 
 /// The backend that settings ask for, in an account.
@@ -145,6 +154,8 @@ pub enum Aspect {
     Stream,
     /// Table: the replica in the DR region.
     Replica,
+    /// Table that is no longer used: no lock is held in it.
+    NoLocks,
     /// Role: what it may do.
     Permissions,
     /// Any: tags.
@@ -167,6 +178,7 @@ impl fmt::Display for Aspect {
             Self::DeletionProtection => "deletion protection",
             Self::Stream => "stream",
             Self::Replica => "global replica",
+            Self::NoLocks => "no locks",
             Self::Permissions => "permissions",
             Self::Tags => "tags",
         })
@@ -194,6 +206,7 @@ impl Spec {
             region: settings.regions.primary,
             bucket: state.bucket.clone(),
             table: state.lock_table.clone(),
+            old_table: state.old_lock_table.clone(),
             encryption: state.encryption.clone(),
         };
         let (dr, role, alarms, global_table) = match &state.dr {
@@ -209,6 +222,7 @@ impl Spec {
                         ReplicaLocks::GlobalTable => primary.table.clone(),
                         ReplicaLocks::None => None,
                     },
+                    old_table: None,
                     encryption: replica.encryption.clone(),
                 };
                 (

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{
 use serde_json::{Value, json};
 use settings::{Encryption, TableName};
 
+use crate::lock;
 use crate::spec::{Aspect, Facet, Kind, Resource, Side, SideName, Spec};
 
 /// The key that Terraform's S3 backend expects:
@@ -87,6 +88,20 @@ fn wanted_encryption(encryption: &Encryption) -> Value {
     }
 }
 
+/// That a table which is no longer used locks nothing: a client that still does would work beside one that does not.
+pub(crate) fn wanted_of_old(side: &Side, table: &TableName) -> Facet {
+    Facet {
+        resource: Resource {
+            kind: Kind::Table,
+            name: table.to_string(),
+            side: side.name,
+            region: side.region,
+        },
+        aspect: Aspect::NoLocks,
+        wanted: json!([]),
+    }
+}
+
 async fn describe(clients: &RegionClients, table: &str) -> Result<Option<TableDescription>, Error> {
     let call = clients.call("DynamoDB", "DescribeTable", format!("table {table}"));
     match clients
@@ -107,9 +122,15 @@ async fn describe(clients: &RegionClients, table: &str) -> Result<Option<TableDe
 /// The value of one aspect of a table; `None` when it is not set, or the table does not exist.
 pub(crate) async fn observe(
     clients: &RegionClients,
+    spec: &Spec,
     facet: &Facet,
 ) -> Result<Option<Value>, Error> {
     let table = facet.resource.name.as_str();
+    if facet.aspect == Aspect::NoLocks {
+        let side = spec.own_side(facet.resource.side);
+        let places = lock::places_in_old_table(clients, side, table).await?;
+        return Ok(Some(json!(places)));
+    }
     if facet.aspect == Aspect::PointInTimeRecovery {
         return point_in_time_recovery(clients, table).await;
     }

@@ -15,6 +15,9 @@ pub fn wanted(spec: &Spec) -> Vec<Facet> {
         if let Some(table) = &side.table {
             facets.extend(table::wanted(spec, side, table));
         }
+        if let Some(table) = &side.old_table {
+            facets.push(table::wanted_of_old(side, table));
+        }
     }
     if let (Some(role), Some(dr)) = (&spec.role, &spec.dr) {
         facets.extend(role::wanted(spec, role, dr));

@@ -210,6 +210,18 @@ fn kms_keys_lie_in_the_region_that_uses_them() {
 }
 
 #[test]
+fn old_lock_table_is_one_that_locking_no_longer_uses() {
+    let old = "[state]\nold_lock_table = \"locks\"";
+    refused(
+        &with(&[("[state]", old)]),
+        ErrorKind::Conflict,
+        "state.old_lock_table",
+        7,
+        "name the table in lock_table",
+    );
+}
+
+#[test]
 fn topics_of_alarms_lie_in_the_region_that_publishes() {
     let topic = |region: &str| format!("arn:aws:sns:{region}:111122223333:oncall");
     let alarms = |region: &str, dr: &str| {

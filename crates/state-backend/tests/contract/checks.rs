@@ -228,6 +228,29 @@ pub(crate) async fn a_global_table_has_its_replica(stage: &Stage) {
         .expect("the replica is there");
 }
 
+/// From DynamoDB to S3: an old client holds a lock in the table that new ones do not look at.
+pub(crate) async fn locks_of_the_old_table_are_seen_and_stand_in_the_way(stage: &Stage) {
+    bare(stage).await;
+    let config: String = EXAMPLE
+        .lines()
+        .filter(|line| !line.starts_with("lock_table"))
+        .map(|line| line.replace("[\"dynamodb\", \"s3\"]", "[\"s3\"]") + "\n")
+        .collect();
+    let old = format!("[state]\nold_lock_table = {TABLE:?}\n");
+    let backend = stage.backend_of(&config.replace("[state]\n", &old)).await;
+    let refusals = |plan: state_backend::Plan| plan.refused().count();
+    assert_eq!(refusals(backend.plan().await), 0);
+    let clients = stage.env.region(backend.spec().primary.region);
+    put_row(&clients, "1111").await;
+    let held = listed(&backend).await;
+    let kinds: Vec<_> = held.iter().map(|lock| lock.kind).collect();
+    assert_eq!(kinds, [LockKind::DynamoDb]);
+    assert_eq!(refusals(backend.plan().await), 1);
+    let released = backend.release(SideName::Primary, "1111").await;
+    assert_eq!(released.expect("it is there").len(), 1);
+    assert_eq!(refusals(backend.plan().await), 0);
+}
+
 /// The strategy is changed after the tables were made, both under one name.
 pub(crate) async fn a_change_of_the_strategy_names_what_is_in_the_way(stage: &Stage) {
     let one_name = EXAMPLE.replace(

@@ -104,6 +104,7 @@ contract! {
     a_stricter_bucket_is_not_weakened;
     a_table_that_is_no_lock_table_is_refused;
     a_global_table_has_its_replica, moto cannot "takes replica updates and shows no replica";
+    locks_of_the_old_table_are_seen_and_stand_in_the_way;
     a_change_of_the_strategy_names_what_is_in_the_way, moto cannot "forgets that delete markers are replicated";
     replication_rules_of_others_stay, moto cannot "forgets that delete markers are replicated";
     lifecycle_rules_are_judged_for_every_state;
