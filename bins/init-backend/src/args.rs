@@ -59,6 +59,9 @@ pub enum Command {
     /// Make every state ready for Terraform in the DR region, without one call to the primary region
     #[command(after_long_help = FAILOVER_EXAMPLES)]
     Failover(FailoverArgs),
+    /// Bring what DR wrote back to the primary region, where that has not moved meanwhile
+    #[command(after_long_help = FAILBACK_EXAMPLES)]
+    Failback(FailbackArgs),
     /// Print a completion script
     Completion(CompletionArgs),
 }
@@ -166,6 +169,25 @@ pub struct RootArgs {
     /// The folder of a root module whose backend is to be turned with the states; may be given several times
     #[arg(long, value_name = "FOLDER")]
     pub dir: Vec<PathBuf>,
+}
+
+const FAILBACK_EXAMPLES: &str = "\
+Examples:
+  init-backend failback --dry-run            what would be done to each state, and nothing else
+  init-backend failback --yes --output json
+  init-backend render primary --out primary.s3.tfbackend
+  terraform init -reconfigure -backend-config=primary.s3.tfbackend
+
+Exit codes:
+  0 every state is ready · 1 states are left, each with the reason · 3 something could not be asked or done
+  4 a state is left because somebody holds its lock in one of the regions; the others are done";
+
+/// What `failback` takes.
+#[derive(Debug, Args)]
+pub struct FailbackArgs {
+    /// Show what would be done, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// What `repair` takes.

@@ -1,4 +1,5 @@
 mod apply;
+mod failback;
 mod failover;
 mod integrity;
 mod locks;
@@ -38,6 +39,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Restore(args) => restore::run(&global, &args).await,
         Command::Repair(RepairCommand::Digest(args)) => repair::digest(&global, &args).await,
         Command::Failover(args) => failover::run(&global, &args).await,
+        Command::Failback(args) => failback::run(&global, &args).await,
         Command::Completion(args) => {
             cli::print_completion::<Cli>(&args);
             Ok(Exit::Fine)
@@ -129,8 +131,9 @@ fn exit_of(handover: &Handover) -> Exit {
         LeftKind::Locked => Exit::Refused,
         _ => Exit::Wrong,
     });
+    let lost = handover.lost_writes().map(|_| Exit::Wrong);
     let problems = handover.problems().map(|_| Exit::Unchecked);
-    left.chain(problems).collect()
+    left.chain(lost).chain(problems).collect()
 }
 
 async fn connect(global: &GlobalArgs) -> Result<Backend, Failure> {

@@ -10,7 +10,7 @@ use report::{Document, Lines, Mark, ShellCommand};
 use serde::{Serialize, Serializer};
 use settings::Region;
 
-use crate::inventory::{LostWrite, Presence, Relation, SideState, StateId};
+use crate::inventory::{LostWrite, Presence, Relation, SideState, StateId, StateObject};
 use crate::lock::{Lock, UnknownLocks};
 use crate::problem::Problem;
 use crate::repair::{DigestRemoval, DigestRepair};
@@ -44,6 +44,10 @@ pub struct StateCopy {
     pub replaces: Option<String>,
     /// The serial of what is there now.
     pub replaces_serial: Option<u64>,
+    #[serde(skip)]
+    pub(crate) from: Box<StateObject>,
+    #[serde(skip)]
+    pub(crate) over: Option<Box<StateObject>>,
 }
 
 /// Why nothing is done to a state, in a word.
@@ -225,21 +229,22 @@ impl StateHandover {
     }
 
     /// What has to be said below the table, which it would make too wide.
-    fn remark(&self) -> Option<Lines> {
-        let text = match &self.standing {
-            _ if let Some(lost) = &self.overwritten => lost.remark(&self.state),
+    fn remarks(&self) -> impl Iterator<Item = String> {
+        let lost = self.overwritten.as_ref();
+        let lost = lost.map(|lost| lost.remark(&self.state));
+        let standing = match &self.standing {
             Standing::Left { left } => {
                 let commands = left.commands.iter().map(|command| format!("`{command}`"));
                 let commands = commands.collect::<Vec<_>>().join(", or ");
-                match commands.is_empty() {
+                Some(match commands.is_empty() {
                     true => format!("{}: {}.", self.state, left.text),
                     false => format!("{}: {}: {commands}.", self.state, left.text),
-                }
+                })
             }
-            Standing::Unknown { problem } => format!("{}: {problem}.", self.state),
-            _ => return None,
+            Standing::Unknown { problem } => Some(format!("{}: {problem}.", self.state)),
+            _ => None,
         };
-        Some(text.into())
+        lost.into_iter().chain(standing)
     }
 }
 
@@ -312,6 +317,13 @@ impl Handover {
             })
     }
 
+    /// Writes of the DR side that replication has written over.
+    pub fn lost_writes(&self) -> impl Iterator<Item = &LostWrite> {
+        self.states
+            .iter()
+            .filter_map(|state| state.overwritten.as_ref())
+    }
+
     /// What could not be asked or done.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
         let states = self
@@ -349,7 +361,7 @@ impl Handover {
         }
         let rows = self.states.iter().map(StateHandover::row).collect();
         document = document.table_of_lines(["", "State", "What is there", "What is done"], rows);
-        for remark in self.states.iter().filter_map(StateHandover::remark) {
+        for remark in self.states.iter().flat_map(StateHandover::remarks) {
             document = document.text(remark);
         }
         for lock in &self.foreign_rows {

@@ -164,9 +164,11 @@ impl Backend {
 
     async fn related(&self, state: StateId, copies: Vec<SideState>) -> StateCopies {
         let sides = self.at(SideName::Primary).zip(self.at(SideName::Dr));
-        let overwritten = match sides {
-            Some((primary, dr)) => history::overwritten(primary, dr, &state, &copies).await,
-            None => Observation::Known(None),
+        let overwritten = match (sides, copies.as_slice()) {
+            (Some((primary, dr)), [ours, theirs]) => {
+                history::overwritten(primary, dr, &state, &ours.found, &theirs.found).await
+            }
+            _ => Observation::Known(None),
         };
         StateCopies::new(state, copies, overwritten)
     }

@@ -66,6 +66,18 @@ pub struct DigestRemoval {
     pub was: String,
 }
 
+impl DigestRemoval {
+    /// `None` where no table locks.
+    pub(crate) fn new(side: &Side, state: &StateId, was: String) -> Option<Self> {
+        Some(Self {
+            side: side.name,
+            table: side.table.as_ref()?.to_string(),
+            row: digest_place(side, state),
+            was,
+        })
+    }
+}
+
 fn digest_place(side: &Side, state: &StateId) -> String {
     format!("{}/{}{DIGEST_SUFFIX}", side.bucket, state.object())
 }

@@ -42,9 +42,9 @@ fn calls(stage: &Stage, region: &str) -> Vec<String> {
         .collect()
 }
 
-const NOW: [&str; 4] = ["failover", "--yes", "--output", "json"];
+pub(crate) const NOW: [&str; 4] = ["failover", "--yes", "--output", "json"];
 
-fn outcome<'a>(handover: &'a Value, key: &str) -> &'a str {
+pub(crate) fn outcome<'a>(handover: &'a Value, key: &str) -> &'a str {
     let states = handover["states"].as_array().map(Vec::as_slice);
     let mut states = states.unwrap_or_default().iter();
     let state = states.find(|state| state["state"]["object"] == key);

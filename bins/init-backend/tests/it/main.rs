@@ -8,6 +8,7 @@
 mod apply;
 mod bad_input;
 mod credentials;
+mod failback;
 mod failover;
 mod faults;
 mod integrity;

@@ -6,7 +6,7 @@ use aws_env::{Error, ErrorClass, ObjectVersion, VersionPages};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Presence, SideState, StateId, StateObject, read};
+use super::{Presence, StateId, StateObject, read};
 use crate::handover::restore_command;
 use crate::health::Health;
 use crate::problem::Observation;
@@ -69,22 +69,79 @@ impl SideAccess<'_> {
     }
 }
 
+/// Whether DR's copy of a state comes from what the primary side has now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Descent {
+    /// DR had the primary's very version, and has gone on from there.
+    Proven,
+    /// The primary's version is not among those that DR went on from.
+    Unproven,
+}
+
+/// How many older versions are read where ETags do not tell what they hold.
+const READ_BACK: usize = 16;
+
+/// Whether DR's copy, of a higher serial, comes from the primary's. Serials alone do not tell: what the primary wrote and
+/// replication never brought has one that DR has used again.
+pub(crate) async fn descent(
+    dr: SideAccess<'_>,
+    state: &StateId,
+    primary: &StateObject,
+    current: &StateObject,
+) -> Result<Descent, Error> {
+    let versions = dr.versions(state).await?;
+    let same_version = |version: &ObjectVersion| {
+        let id = version.version_id.as_deref();
+        id.is_some_and(|id| id != "null") && id == primary.version.as_deref()
+    };
+    let is_primary = |version: &ObjectVersion| {
+        same_version(version)
+            || etag(version).is_some_and(|etag| primary.md5.as_deref() == Some(etag))
+    };
+    let mut at = versions.iter().position(is_primary);
+    if at.is_none() {
+        for (index, version) in versions.iter().enumerate().skip(1).take(READ_BACK) {
+            if holds(dr, state, version, primary).await? {
+                at = Some(index);
+                break;
+            }
+        }
+    }
+    // The first that DR wrote upon it has the next serial, or a higher one.
+    let first = match at.and_then(|at| at.checked_sub(1)) {
+        None => return Ok(Descent::Unproven),
+        Some(0) => None,
+        Some(at) => versions.get(at),
+    };
+    let first = match first {
+        Some(version) => dr.version(state, version).await?,
+        None => Some(current.clone()),
+    };
+    let goes_on = first.is_some_and(|first| match (&first.content, &primary.content) {
+        (Ok(first), Ok(primary)) => {
+            first.lineage() == primary.lineage() && first.serial() > primary.serial()
+        }
+        _ => false,
+    });
+    Ok(match goes_on {
+        true => Descent::Proven,
+        false => Descent::Unproven,
+    })
+}
+
 /// The newest write of the DR side that replication has written over and that the primary side never had.
 pub(crate) async fn overwritten(
     primary: SideAccess<'_>,
     dr: SideAccess<'_>,
     state: &StateId,
-    copies: &[SideState],
+    ours: &Presence,
+    theirs: &Presence,
 ) -> Observation<Option<LostWrite>> {
-    let unknown = copies.iter().find_map(|copy| match &copy.found {
-        Presence::Unknown { problem } => Some(problem.clone()),
-        _ => None,
-    });
-    if let Some(problem) = unknown {
-        return problem.into();
-    }
-    match copies.last().map(|copy| &copy.found) {
-        Some(Presence::Present(current)) => lost_write(primary, dr, state, current).await.into(),
+    match (ours, theirs) {
+        (Presence::Unknown { problem }, _) | (_, Presence::Unknown { problem }) => {
+            problem.clone().into()
+        }
+        (_, Presence::Present(current)) => lost_write(primary, dr, state, current).await.into(),
         _ => Observation::Known(None),
     }
 }

@@ -45,7 +45,7 @@ impl Two {
         }
     }
 
-    async fn both(&self, key: &str, state: &str) {
+    pub(crate) async fn both(&self, key: &str, state: &str) {
         put(&self.primary, key, state).await;
         put(&self.dr, key, state).await;
     }

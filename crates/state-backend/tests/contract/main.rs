@@ -3,8 +3,10 @@
 #![expect(clippy::expect_used, reason = "a check that fails ends its test")]
 
 mod checks;
+mod failback;
 mod failover;
 mod inventory;
+mod kills;
 
 use aws_env::{AwsEnv, Options};
 use jiff::civil::date;
@@ -13,8 +15,10 @@ use settings::Settings;
 use state_backend::{Backend, ConnectError, DrBackend};
 
 use checks::*;
+use failback::*;
 use failover::*;
 use inventory::*;
+use kills::*;
 
 const EXAMPLE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
 
@@ -127,5 +131,14 @@ contract! {
     failover_goes_on_when_only_sts_is_ill_and_the_account_is_named;
     failover_clears_replicated_locks_and_no_lock_of_dr, moto cannot "does not replicate objects";
     failover_leaves_rows_of_a_global_table_that_name_the_primary, moto cannot "takes replica updates and shows no replica";
+    failback_copies_what_dr_wrote_where_the_primary_has_not_moved;
+    failback_over_a_primary_that_was_written_copies_nothing;
+    failback_of_a_locked_state_is_refused;
+    failback_whose_answers_are_lost_is_done;
+    ten_drills_and_failbacks_in_a_row, moto cannot "does not replicate objects";
+    failover_cut_off_before_a_request_arrives_is_taken_up, moto cannot "does not replicate objects";
+    failover_cut_off_after_aws_has_acted_is_taken_up, moto cannot "does not replicate objects";
+    failback_cut_off_before_a_request_arrives_is_taken_up, moto cannot "does not replicate objects";
+    failback_cut_off_after_aws_has_acted_is_taken_up, moto cannot "does not replicate objects";
     the_canary_comes_through, moto cannot "does not replicate objects";
 }

@@ -1,0 +1,237 @@
+//! What DR wrote, brought back, as the program does it; and the program killed in the middle.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use local_aws::{Fault, FaultKind, RegionState};
+use serde_json::Value;
+
+use crate::failover::{
+    BUCKET, DR_BUCKET, DR_TABLE, KEY, NOW as FAILOVER, lock, outcome, put, row, state,
+};
+use crate::stage::{DR, EXAMPLE, PRIMARY, Stage};
+
+const NOW: [&str; 4] = ["failback", "--yes", "--output", "json"];
+
+/// A drill: failed over, and written in DR as Terraform does, with the row.
+async fn drill(stage: &Stage, serial: u64) {
+    put(stage, PRIMARY, BUCKET, KEY, state(serial, "")).await;
+    stage.run(&FAILOVER).await.exits(0);
+    put(stage, DR, DR_BUCKET, KEY, state(serial + 2, "drill")).await;
+    row(
+        stage,
+        DR,
+        DR_TABLE,
+        &format!("{DR_BUCKET}/{KEY}-md5"),
+        "0123",
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failback_shows_its_plan_asks_and_brings_back_once() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    drill(&stage, 7).await;
+    stage.aws.clear_log();
+    let planned = stage
+        .run(&["failback", "--dry-run"])
+        .await
+        .exits(0)
+        .stdout();
+    for part in [
+        "Failback: us-east-1 to ca-central-1",
+        "Account 000000000000, bucket berthcare-terraform-state, lock table berthcare-terraform-locks.",
+        "DR is 2 writes ahead",
+        "serial 9 copied to primary, over serial 7",
+        "primary: digest row written",
+        "dr: digest row taken away",
+        "1 state: 0 ready, 1 to be made ready, 0 left, 0 unknown.",
+    ] {
+        assert!(planned.contains(part), "{part}: {planned}");
+    }
+    let unasked = stage.run(&["failback"]).await.exits(4);
+    assert!(
+        unasked
+            .stderr()
+            .contains("Terraform will work in ca-central-1 again"),
+        "{}",
+        unasked.stderr()
+    );
+    assert_eq!(stage.mutations(), Vec::<String>::new());
+
+    let done = stage.run(&NOW).await.exits(0).json();
+    assert_eq!(
+        (&done["kind"], &done["version"], &done["applied"]),
+        (&"failback".into(), &1.into(), &true.into())
+    );
+    assert_eq!(outcome(&done, KEY), "done");
+    let steps = done["states"][0]["steps"].as_array().expect("steps").iter();
+    let steps: Vec<&Value> = steps.map(|step| &step["step"]).collect();
+    assert_eq!(steps, ["copy-state", "write-digest", "remove-digest"]);
+    assert_eq!(done["states"][0]["relation"], "same");
+    stage.aws.clear_log();
+    let again = stage.run(&NOW).await.exits(0).json();
+    assert_eq!(outcome(&again, KEY), "ready");
+    assert_eq!(stage.mutations(), Vec::<String>::new());
+    stage.run(&["verify"]).await.exits(0);
+    // And so it stays when the primary region writes.
+    put(&stage, PRIMARY, BUCKET, KEY, state(10, "")).await;
+    let md5 = stage.run(&["repair", "digest", KEY, "--yes"]).await;
+    md5.exits(0);
+    stage.run(&["status"]).await.exits(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failback_names_what_it_leaves_and_ends_by_the_worst_of_it() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    drill(&stage, 7).await;
+    // The primary region has moved, and it has not reached DR.
+    let s3 = stage.clients(PRIMARY).await.s3;
+    let off = s3.delete_bucket_replication().bucket(BUCKET).send().await;
+    off.expect("switched off");
+    put(&stage, PRIMARY, BUCKET, KEY, state(8, "primary")).await;
+    stage.aws.clear_log();
+    let left = stage.run(&["failback", "--yes"]).await.exits(1).stdout();
+    for part in [
+        "ca-central-1 has serial 8 (version ",
+        "us-east-1 has serial 9 (version ",
+        "DR's does not come from the primary region's: `aws s3api copy-object --region us-east-1",
+        "# to keep that of us-east-1`",
+    ] {
+        assert!(left.contains(part), "{part}: {left}");
+    }
+    assert_eq!(stage.mutations(), Vec::<String>::new());
+
+    put(&stage, DR, DR_BUCKET, "new", state(1, "")).await;
+    put(&stage, PRIMARY, BUCKET, "new.tflock", lock("1111")).await;
+    let locked = stage.run(&NOW).await.exits(4).json();
+    assert_eq!(outcome(&locked, "new"), "left");
+    let mut states = locked["states"].as_array().expect("states").iter();
+    let new = states.find(|state| state["state"]["object"] == "new");
+    assert_eq!(
+        new.map(|state| &state["left"]["kind"]),
+        Some(&"locked".into())
+    );
+    assert_eq!(stage.mutations().len(), 2, "what this test put there alone");
+
+    stage.aws.set_region(DR, RegionState::Refuse);
+    stage.run(&["failback", "--yes"]).await.exits(3);
+    let alone = EXAMPLE
+        .split("[state.dr]")
+        .next()
+        .expect("the part before it");
+    stage.configure(alone);
+    let alone = stage.run(&["failback", "--yes"]).await.exits(2);
+    assert!(alone.stderr().contains("no DR side"), "{}", alone.stderr());
+}
+
+/// A write of DR's that replication has put the primary's over is named, and makes nothing else wait.
+// aws-behaviour: 46
+#[tokio::test(flavor = "multi_thread")]
+async fn failback_after_replication_wrote_over_dr_names_what_was_lost() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    drill(&stage, 7).await;
+    put(&stage, PRIMARY, BUCKET, KEY, state(8, "primary")).await;
+    let done = stage.run(&NOW).await.exits(1).json();
+    assert_eq!(outcome(&done, KEY), "done");
+    assert_eq!(done["states"][0]["overwritten"]["serial"], 9);
+    assert_eq!(done["states"][0]["copies"][1]["digest"], "absent");
+}
+
+/// Killed with -9 while one of its requests is under way: before AWS has it, or after AWS has acted.
+#[tokio::test(flavor = "multi_thread")]
+async fn failover_and_failback_killed_in_the_middle_are_taken_up() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let mut serial = 1;
+    for (command, operation) in [
+        ("failover", "PutItem"),
+        ("failover", "DeleteObject"),
+        ("failback", "CopyObject"),
+        ("failback", "PutItem"),
+        ("failback", "DeleteItem"),
+    ] {
+        for acted in [false, true] {
+            serial += 3;
+            drill(&stage, serial).await;
+            if command == "failover" {
+                put(&stage, PRIMARY, BUCKET, KEY, state(serial + 3, "")).await;
+                let lock_key = format!("{KEY}.tflock");
+                put(&stage, PRIMARY, BUCKET, &lock_key, lock("1111")).await;
+            }
+            kill_at(&stage, command, operation, acted).await;
+            let exit = if command == "failover" {
+                &FAILOVER
+            } else {
+                &NOW
+            };
+            let done = stage.run(exit).await.json();
+            let outcome = outcome(&done, KEY);
+            assert!(
+                ["ready", "done"].contains(&outcome),
+                "{operation} {acted}: {done:#}"
+            );
+            let copies = &done["states"][0]["copies"];
+            let rows: Vec<&Value> = copies
+                .as_array()
+                .expect("copies")
+                .iter()
+                .map(|copy| &copy["digest"])
+                .collect();
+            match command {
+                "failover" => assert_eq!(rows, ["matches"]),
+                _ => assert_eq!(rows, ["matches", "absent"]),
+            }
+            stage.run(&NOW).await;
+            let s3 = stage.clients(PRIMARY).await.s3;
+            let unlocked = s3
+                .delete_object()
+                .bucket(BUCKET)
+                .key(format!("{KEY}.tflock"));
+            unlocked.send().await.expect("released");
+        }
+    }
+}
+
+async fn kill_at(stage: &Stage, command: &str, operation: &str, acted: bool) {
+    let hangs = Duration::from_secs(600);
+    // The answer never comes: of what was asked next, nothing arrives.
+    let kinds = match acted {
+        true => vec![FaultKind::ResponseLost, FaultKind::Latency(hangs)],
+        false => vec![FaultKind::Latency(hangs)],
+    };
+    let mut last = None;
+    for (nth, kind) in kinds.into_iter().enumerate() {
+        let fault = Fault::new(kind).operation(operation).nth(nth as u64 + 1);
+        last = Some(stage.aws.add_fault(fault));
+    }
+    let mut child = stage
+        .command(&[command, "--yes"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let was_hit = || {
+        let mut faults = stage.aws.faults().into_iter();
+        faults.any(|(id, fault)| Some(id) == last && fault.times == Some(0))
+    };
+    while !was_hit() {
+        let ended = child.try_wait().expect("waited");
+        assert!(ended.is_none(), "{command} {operation} {acted}: {ended:?}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    child.kill().expect("killed");
+    child.wait().expect("waited");
+    stage.aws.clear_faults();
+}
