@@ -12,8 +12,8 @@ use report::Silent;
 use serde_json::{Value, json};
 use settings::Settings;
 use state_backend::{
-    Backend, FoundFile, KeyFrom, LockKind, LockProbe, RootError, RootPlan, RootStep, SideName,
-    TurnError, TurnedRoot,
+    Backend, FoundFile, KeyFrom, LockProbe, RootError, RootPlan, RootStep, SideName, TurnError,
+    TurnedRoot,
 };
 use terraform::{Environment, RootModule, Terraform};
 
