@@ -28,8 +28,13 @@ pub(super) fn private_keys(text: &str, found: &mut Vec<Span>) {
 
 /// The passwords of `scheme://user:password@host`.
 pub(super) fn logins(text: &str, found: &mut Vec<Span>) {
+    let mut hidden = 0;
     for (at, mark) in text.match_indices("://") {
         let begin = at + mark.len();
+        // Within a password that is hidden already.
+        if at < hidden {
+            continue;
+        }
         // No password is longer.
         let rest = &text[begin..text.floor_char_boundary(begin + 4096)];
         let whole = rest.find(char::is_whitespace).unwrap_or(rest.len());
@@ -47,6 +52,7 @@ pub(super) fn logins(text: &str, found: &mut Vec<Span>) {
         let host_first = rest[..colon].contains(['/', '?', '#']);
         let password = begin + colon + 1..begin + login;
         if !host_first && !password.is_empty() && !super::super::is_marks(&text[password.clone()]) {
+            hidden = password.end;
             found.push(Span::plain(text, password));
         }
     }
@@ -86,36 +92,49 @@ pub(super) fn webhooks(text: &str, found: &mut Vec<Span>) {
         return;
     }
     let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '\\');
-    let mut hide = |begin: usize, least: usize| {
-        let end = text[begin..]
-            .find(ends)
-            .map_or(text.len(), |end| begin + end);
-        let secret = text[begin..end].trim_end_matches(['.', ',', ';', ')']);
-        if secret.len() > least && !super::super::is_marks(secret) {
-            found.push(Span::plain(text, begin..begin + secret.len()));
-        }
-    };
-    for place in WEBHOOKS {
-        for (at, mark) in lower.match_indices(place) {
-            hide(at + mark.len(), 0);
-        }
-    }
-    for (at, _) in lower.match_indices("://") {
-        let end = lower[at..].find(ends).map_or(lower.len(), |end| at + end);
-        for path in HOOK_PATHS {
-            if let Some(place) = lower[at..end].find(path) {
-                // Shorter ones are words: /webhooks/alerts.
-                hide(at + place + path.len(), 15);
-            }
+    // Address by address, and of each the longest secret, which has those of addresses within it: a text of nothing but
+    // addresses would be copied as often as it has some.
+    for range in runs(text, |c| !ends(c)) {
+        let address = &lower[range.clone()];
+        let known = WEBHOOKS.iter().filter_map(|place| {
+            let begin = address.find(place)? + place.len();
+            (begin < address.len()).then_some((begin, 0))
+        });
+        let scheme = address.find("://");
+        let own = HOOK_PATHS.iter().filter_map(|path| {
+            let from = scheme?;
+            // Shorter ones are words: /webhooks/alerts.
+            Some((from + address[from..].find(path)? + path.len(), 15))
+        });
+        let secret = |begin: usize| {
+            text[range.start + begin..range.end].trim_end_matches(['.', ',', ';', ')'])
+        };
+        let longest = known
+            .chain(own)
+            .filter(|(begin, least)| secret(*begin).len() > *least)
+            .min();
+        if let Some((begin, _)) = longest
+            && !super::super::is_marks(secret(begin))
+        {
+            let begin = range.start + begin;
+            let end = begin + secret(begin - range.start).len();
+            found.push(Span::plain(text, begin..end));
         }
     }
 }
 
 /// What follows `Bearer` and `Basic` in a header.
 pub(super) fn schemes(text: &str, found: &mut Vec<Span>) {
+    /// No login of a header is longer: one that is is hidden unread.
+    const LONGEST: usize = 8 << 10;
     let lower = text.to_ascii_lowercase();
     for scheme in ["bearer", "basic"] {
+        let mut hidden = 0;
         for (at, _) in lower.match_indices(scheme) {
+            // Within what is hidden already.
+            if at < hidden {
+                continue;
+            }
             let begins = text[..at]
                 .chars()
                 .next_back()
@@ -134,13 +153,16 @@ pub(super) fn schemes(text: &str, found: &mut Vec<Span>) {
             let word = text[begin..end].trim_end_matches('.');
             let end = begin + word.len();
             // `Basic` is a word of English: what follows has to be a login.
-            let login = super::encodings::decoded(word).filter(|login| login.contains(':'));
+            let long = word.len() > LONGEST;
+            let login = (!long).then(|| super::encodings::decoded(word)).flatten();
+            let login = login.filter(|login| login.contains(':'));
             let secret = if scheme == "basic" {
-                login.is_some()
+                long || login.is_some()
             } else {
                 is_bearer(word)
             };
             if secret {
+                hidden = end;
                 let mut span = Span::plain(text, begin..end);
                 let password = login.as_deref().and_then(|login| login.split_once(':'));
                 span.secrets
@@ -336,4 +358,51 @@ pub(super) fn is_made_up(word: &str) -> bool {
     let symbols = word.contains(|c: char| "!#$%^&*?~|".contains(c));
     let place = word.contains("://") || word.starts_with("arn:") || word.contains("{hidden");
     word.len() >= 8 && kinds >= 3 && !place && (symbols || changes_by_chance(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A span copies what it has: so many bytes are copied as all spans have together.
+    #[test]
+    fn spans_of_a_text_of_nothing_but_marks_have_no_more_bytes_than_it() {
+        let finders: [(&str, fn(&str, &mut Vec<Span>)); 3] = [
+            ("logins", logins),
+            ("webhooks", webhooks),
+            ("schemes", schemes),
+        ];
+        for mark in [
+            "hooks.slack.com/services/",
+            "webhook.office.com/webhook.site/",
+            "https://hooks.example.org/hooks/aaaaaaaaaaaaaaaa/webhook/",
+            "://a/hooks/",
+            "bearer+",
+            "basic+",
+            "basic bearer ",
+            "://a:b@",
+        ] {
+            for (name, find) in finders {
+                let text = mark.repeat(4_096 / mark.len() * 16);
+                let mut found = Vec::new();
+                find(&text, &mut found);
+                let bytes: usize = found.iter().map(|span| span.range.len()).sum();
+                assert!(
+                    bytes <= text.len(),
+                    "{name} of {mark:?}: {bytes} of {}",
+                    text.len()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn webhooks_of_one_address_within_another_hides_the_longer_secret() {
+        let text =
+            "see https://hooks.example.org/hooks/hooks.slack.com/services/T0/B0/abc, and more";
+        let mut found = Vec::new();
+        webhooks(text, &mut found);
+        let hidden: Vec<&str> = found.iter().map(|span| &text[span.range.clone()]).collect();
+        assert_eq!(hidden, ["hooks.slack.com/services/T0/B0/abc"]);
+    }
 }
