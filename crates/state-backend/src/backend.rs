@@ -46,16 +46,23 @@ pub struct Backend {
 }
 
 impl Backend {
+    /// See [`Backend::open`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn connect(settings: &Settings, regions: &Both) -> Result<Self, ConnectError> {
+        Self::open(Spec::of_settings(settings), regions).await
+    }
+
     /// Asks both regions who we are. A service that does not answer is noted and not called again; its part of every
     /// result is unknown. A region is lost when none of its services answers.
     ///
     /// # Errors
     /// When no region's STS answers, the credentials are not good in one that does, or they are of another account than
-    /// the settings name.
-    pub async fn connect(settings: &Settings, regions: &Both) -> Result<Self, ConnectError> {
-        let draft = Spec::new(settings, "");
+    /// `spec` names.
+    pub async fn open(mut spec: Spec, regions: &Both) -> Result<Self, ConnectError> {
         let primary = regions.primary.clients();
-        let dr = draft.dr.as_ref().map(|_| regions.dr.clients());
+        let dr = spec.dr.as_ref().map(|_| regions.dr.clients());
         let (first, second) = tokio::join!(primary.reachability(), async {
             match &dr {
                 Some(clients) => Some(clients.reachability().await),
@@ -71,9 +78,9 @@ impl Backend {
         let Some(account) = account_of_primary.or(account_of_dr.flatten()) else {
             return Err(primary.into_silence().into());
         };
-        guard_account(settings, &account)?;
+        spec.settle_account(account)?;
         Ok(Self {
-            spec: Spec::new(settings, account),
+            spec,
             primary,
             dr,
             global: GlobalClients::new(&regions.global),
@@ -175,17 +182,6 @@ impl Backend {
             Kind::Key => key::observe(clients, facet).await,
             Kind::Alarm => alarm::observe(clients, facet).await,
         }
-    }
-}
-
-/// Everything would be made, or looked for, in somebody else's account.
-pub(crate) fn guard_account(settings: &Settings, account: &str) -> Result<(), ConnectError> {
-    match &settings.account {
-        Some(named) if named.as_str() != account => Err(ConnectError::OtherAccount {
-            credentials: account.to_owned(),
-            settings: named.to_string(),
-        }),
-        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use aws_env::DrOnly;
 use settings::Settings;
 
-use crate::backend::{ConnectError, guard_account};
+use crate::backend::ConnectError;
 use crate::problem::Problem;
 use crate::side::{SideAccess, SideClients};
 use crate::spec::{Side, Spec};
@@ -38,21 +38,25 @@ impl DrBackend {
     /// When the settings have no DR side, nothing in its region answers, the credentials are not good or of another
     /// account than the settings name, or nobody says which account it is.
     pub async fn connect(settings: &Settings, dr: &DrOnly) -> Result<Self, ConnectError> {
-        let draft = Spec::new(settings, "");
-        let side = draft.dr.ok_or(ConnectError::NoDrSide)?;
+        Self::open(Spec::of_settings(settings), dr).await
+    }
+
+    /// [`DrBackend::connect`] without settings.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open(mut spec: Spec, dr: &DrOnly) -> Result<Self, ConnectError> {
+        let side = spec.dr.clone().ok_or(ConnectError::NoDrSide)?;
         let clients = dr.region().clients();
         let reached = clients.reachability().await;
         let (clients, account) = SideClients::new(clients, reached)?;
-        let account = match (account, &settings.account) {
-            (Some(account), _) => {
-                guard_account(settings, &account)?;
-                account
-            }
-            (None, Some(named)) if !clients.is_lost => named.to_string(),
-            (None, _) => return Err(clients.into_silence().into()),
-        };
+        match account {
+            Some(account) => spec.settle_account(account)?,
+            None if !clients.is_lost && !spec.account.is_empty() => {}
+            None => return Err(clients.into_silence().into()),
+        }
         Ok(Self {
-            spec: Spec::new(settings, account),
+            spec,
             dr: side,
             account_unproven: clients.silent("STS").cloned(),
             clients,

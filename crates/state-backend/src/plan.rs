@@ -33,6 +33,7 @@ pub struct Observed {
 /// What kind of obstacle a [`Refusal`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum RefusalKind {
     /// The bucket belongs to another account: AWS calls it BucketAlreadyExists.
     TakenBySomebodyElse,

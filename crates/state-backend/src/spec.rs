@@ -6,10 +6,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use settings::{
-    AlarmTopics, BucketName, Encryption, Region, ReplicaLocks, RoleName, Settings, StateDr,
-    TableName,
+    AccountId, AlarmTopics, BucketName, Encryption, Region, ReplicaLocks, RoleName, Settings,
+    StateDr, StateKey, TableName,
 };
 
+use crate::backend::ConnectError;
 use crate::inventory::StateScope;
 
 /// The id of the replication rule. Explicit, because metrics are published under it.
@@ -35,6 +36,7 @@ impl fmt::Display for SideName {
 
 /// The backend in one region.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Side {
     /// Which of the two.
     pub name: SideName,
@@ -51,6 +53,32 @@ pub struct Side {
 }
 
 impl Side {
+    /// A side whose bucket encrypts with keys of S3, and without a table: Terraform locks in S3.
+    pub fn new(name: SideName, region: Region, bucket: BucketName) -> Self {
+        Self {
+            name,
+            region,
+            bucket,
+            table: None,
+            old_table: None,
+            encryption: Encryption::Aes256,
+        }
+    }
+
+    /// With a lock table.
+    #[must_use]
+    pub fn with_table(mut self, table: TableName) -> Self {
+        self.table = Some(table);
+        self
+    }
+
+    /// Encrypted in another way.
+    #[must_use]
+    pub fn with_encryption(mut self, encryption: Encryption) -> Self {
+        self.encryption = encryption;
+        self
+    }
+
     /// The table in which locks may be held, whether the settings lock with it or did so before.
     pub(crate) fn table_with_locks(&self) -> Option<&TableName> {
         self.table.as_ref().or(self.old_table.as_ref())
@@ -59,8 +87,9 @@ impl Side {
 
 /// The backend that settings ask for, in an account.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Spec {
-    /// The account id, twelve digits.
+    /// The account id, twelve digits. Empty: that of the credentials, which is filled in when they are known.
     pub account: String,
     /// The side that Terraform works with every day.
     pub primary: Side,
@@ -85,6 +114,7 @@ pub struct Spec {
 /// What kind of thing a [`Resource`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Kind {
     /// An S3 bucket.
     Bucket,
@@ -127,6 +157,7 @@ impl fmt::Display for Resource {
 /// One setting of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Aspect {
     /// That the resource exists, and is what it has to be.
     Exists,
@@ -197,7 +228,69 @@ pub struct Facet {
     pub wanted: Value,
 }
 
+/// How long S3 keeps what was overwritten or deleted, unless another time is asked for.
+const NONCURRENT_DAYS: u32 = 90;
+
 impl Spec {
+    /// A backend of the primary side alone, whose states are all that its bucket holds, and in any case that of `key`.
+    pub fn of(primary: Side, key: &StateKey) -> Self {
+        Self {
+            account: String::new(),
+            primary,
+            dr: None,
+            role: None,
+            alarms: None,
+            global_table: false,
+            noncurrent_days: NONCURRENT_DAYS,
+            key: key.as_str().to_owned(),
+            states: StateScope::of_bucket(key),
+            tags: BTreeMap::new(),
+        }
+    }
+
+    /// Replicated to a side in another region, with this role.
+    #[must_use]
+    pub fn replicated_to(mut self, dr: Side, role: RoleName) -> Self {
+        self.dr = Some(dr);
+        self.role = Some(role);
+        self
+    }
+
+    /// In this account and in no other.
+    #[must_use]
+    pub fn in_account(mut self, account: &AccountId) -> Self {
+        self.account = account.to_string();
+        self
+    }
+
+    /// With a tag on everything.
+    #[must_use]
+    pub fn tagged(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
+        self
+    }
+
+    /// The account that credentials are of.
+    ///
+    /// # Errors
+    /// When everything would be made, or looked for, in somebody else's.
+    pub(crate) fn settle_account(&mut self, account: String) -> Result<(), ConnectError> {
+        if !self.account.is_empty() && self.account != account {
+            return Err(ConnectError::OtherAccount {
+                credentials: account,
+                settings: self.account.clone(),
+            });
+        }
+        self.account = account;
+        Ok(())
+    }
+
+    /// The backend that `settings` describe, in the account that they name or, without one, in that of the credentials.
+    pub fn of_settings(settings: &Settings) -> Self {
+        let account = settings.account.as_ref();
+        Self::new(settings, account.map_or("", AccountId::as_str))
+    }
+
     /// The backend that `settings` describe, in the account with the id `account`.
     pub fn new(settings: &Settings, account: impl Into<String>) -> Self {
         let state = &settings.state;

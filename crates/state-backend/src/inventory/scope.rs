@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use settings::State;
+use settings::{State, StateKey};
 
-use super::StateId;
 use super::read::may_be_state;
+use super::{StateId, WORKSPACE_KEY_PREFIX};
 use crate::lock::LOCK_OBJECT_SUFFIX;
 
 /// Which objects of the buckets are states: all that may be one, or those of the keys that the settings name.
@@ -20,6 +20,15 @@ pub struct StateScope {
 }
 
 impl StateScope {
+    /// All states of the bucket, and in any case that of `key`.
+    pub(crate) fn of_bucket(key: &StateKey) -> Self {
+        Self {
+            named: BTreeSet::from([key.as_str().to_owned()]),
+            is_complete: false,
+            prefix: WORKSPACE_KEY_PREFIX.to_owned(),
+        }
+    }
+
     pub(crate) fn new(state: &State) -> Self {
         let named = state.keys.iter().flatten().chain([&state.key]);
         Self {
