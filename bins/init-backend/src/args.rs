@@ -56,6 +56,8 @@ pub enum Command {
     /// Make right what Terraform refuses to read
     #[command(subcommand)]
     Repair(RepairCommand),
+    /// Copy to the DR region what was there before replication was
+    Backfill(BackfillArgs),
     /// Make every state ready for Terraform in the DR region, without one call to the primary region
     #[command(after_long_help = FAILOVER_EXAMPLES)]
     Failover(FailoverArgs),
@@ -138,6 +140,14 @@ pub struct RestoreArgs {
     #[arg(long, value_enum, default_value = "primary")]
     pub side: SideArg,
     /// Show what would be brought back, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What `backfill` takes.
+#[derive(Debug, Args)]
+pub struct BackfillArgs {
+    /// Show what would be copied and why, and copy nothing
     #[arg(long)]
     pub dry_run: bool,
 }

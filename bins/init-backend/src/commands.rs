@@ -1,4 +1,5 @@
 mod apply;
+mod backfill;
 mod failback;
 mod failover;
 mod integrity;
@@ -38,6 +39,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Unlock(args) => locks::release(&global, &args).await,
         Command::Restore(args) => restore::run(&global, &args).await,
         Command::Repair(RepairCommand::Digest(args)) => repair::digest(&global, &args).await,
+        Command::Backfill(args) => backfill::run(&global, &args).await,
         Command::Failover(args) => failover::run(&global, &args).await,
         Command::Failback(args) => failback::run(&global, &args).await,
         Command::Completion(args) => {

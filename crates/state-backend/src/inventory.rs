@@ -243,14 +243,25 @@ impl StateCopies {
         related
     }
 
-    /// Whether Terraform can read it wherever it is, and no write of it is lost: all but how the copies stand to each
-    /// other, which replication may be about to change.
+    /// Whether Terraform can read it wherever it is, no write of it is lost, and a region that is lost leaves some copy:
+    /// all but which of two copies is ahead, which replication may be about to change.
     pub fn condition(&self) -> Health {
         let of_copies = self.copies.iter();
+        let is_alone = matches!(self.relation, Some(Relation::OnlyIn { .. }));
+        let alone = match is_alone {
+            true => Health::Degraded,
+            false => Health::Ok,
+        };
         of_copies
             .map(|copy| relation::health_of_copy(&copy.found, copy.digest))
-            .chain([Health::from(&self.overwritten)])
+            .chain([Health::from(&self.overwritten), alone])
             .collect()
+    }
+
+    /// Whether the primary side alone has it, so that its region takes it along.
+    fn is_unprotected(&self) -> bool {
+        let side = SideName::Primary;
+        self.relation == Some(Relation::OnlyIn { side })
     }
 
     /// Whether no side has ever had it: only the settings know of it.
@@ -338,6 +349,13 @@ impl Inventory {
             false => document.text(format!(
                 "Named in the settings, and never written: {}.",
                 missing.join(", ")
+            )),
+        };
+        let alone = states.iter().filter(|state| state.is_unprotected()).count();
+        let document = match alone {
+            0 => document,
+            alone => document.text(format!(
+                "{alone} only in primary, and gone with that region: `init-backend backfill` copies what replication never saw."
             )),
         };
         document.text(match (states.len(), wrong, unknown) {

@@ -12,6 +12,7 @@
 mod alarm;
 mod apply;
 mod backend;
+mod backfill;
 mod bucket;
 mod canary;
 mod dr_backend;
@@ -39,6 +40,10 @@ mod wanted;
 
 pub use apply::{Applied, Step, StepOutcome};
 pub use backend::{Backend, ConnectError};
+pub use backfill::{
+    ApprovedBackfill, Backfill, BackfillError, BackfillObject, BackfillOutcome, BackfillReason,
+    LeftObject, NotCopied,
+};
 pub use canary::{Canary, CanaryError, CanaryOptions};
 pub use dr_backend::DrBackend;
 pub use failback::{ApprovedFailback, FailbackPlan, FailedBack};

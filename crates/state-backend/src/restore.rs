@@ -127,7 +127,9 @@ impl SideAccess<'_> {
     ) -> Result<(), RepairError> {
         let Self { side, clients, .. } = *self;
         let (bucket, object) = (side.bucket.as_str(), state.object());
-        let id = version.version.as_deref().unwrap_or("null");
+        // An object that was there before the bucket kept versions has none, and is known by its ETag.
+        let id = version.version.as_ref();
+        let id = id.map_or_else(String::new, |id| format!("?versionId={id}"));
         let source = utf8_percent_encode(&object, PATH);
         let call = || clients.call("S3", "CopyObject", format!("{bucket}/{object}"));
         let copy = clients
@@ -135,7 +137,8 @@ impl SideAccess<'_> {
             .copy_object()
             .bucket(bucket)
             .key(&object)
-            .copy_source(format!("{from}/{source}?versionId={id}"));
+            .copy_source(format!("{from}/{source}{id}"))
+            .set_copy_source_if_match(version.etag.clone());
         let copy = match current.map(|current| &current.etag) {
             Some(Some(etag)) => copy.if_match(etag),
             None => copy.if_none_match("*"),
@@ -144,6 +147,11 @@ impl SideAccess<'_> {
                 return Err(Error::unexpected(call(), what).into());
             }
         };
+        if version.version.is_none() && version.etag.is_none() {
+            let what =
+                "the source has neither a version nor an ETag, so that another one could be copied";
+            return Err(Error::unexpected(call(), what).into());
+        }
         let copied = copy.send().await.map_err(|error| call().failed(error));
         tracing::info!(
             region = %clients.region,

@@ -6,6 +6,7 @@
 )]
 
 mod apply;
+mod backfill;
 mod bad_input;
 mod credentials;
 mod failback;

@@ -80,7 +80,7 @@ pub(crate) fn may_be_state(key: &str) -> bool {
 }
 
 /// Where runs that change objects keep their journals; the same prefix in every bucket.
-const JOURNAL: &str = ".dr-journal/";
+pub(crate) const JOURNAL: &str = ".dr-journal/";
 
 async fn digests(
     clients: &RegionClients,
