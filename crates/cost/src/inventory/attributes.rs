@@ -61,6 +61,27 @@ const KEPT: &[&str] = &[
     "write_capacity",
 ];
 
+/// Those that name something: no price depends on them.
+const NAMES: &[&str] = &[
+    "arn",
+    "arn_suffix",
+    "bucket",
+    "function_name",
+    "id",
+    "identifier",
+    "kms_key_id",
+    "log_destination",
+    "name",
+    "region",
+    "replicate_source_db",
+    "source_db_instance_arn",
+    "subnet_ids",
+    "subnets",
+];
+
+/// What stands for a text that is marked as sensitive. No price is found for it.
+pub(super) const HIDDEN: &str = "(sensitive value)";
+
 /// What a resource is set to, as far as it is known and prices depend on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes(Map<String, Value>);
@@ -102,6 +123,39 @@ impl Attributes {
             .get(name)
             .and_then(Value::as_array)
             .map_or(&[], Vec::as_slice)
+    }
+
+    /// Puts [`HIDDEN`] in the place of every text of the attributes that are sensitive; numbers and flags stay, since a
+    /// price without them would be another. Returns the names of those that prices depend on.
+    pub(super) fn hide(&mut self, is_sensitive: impl Fn(&str) -> bool) -> Vec<String> {
+        fn hide(value: &mut Value, counts: bool) -> bool {
+            // As with `text`: what says a number or a flag is one, but in a name.
+            let number = |text: &str| text.parse::<bool>().is_ok() || parse_number(text).is_ok();
+            match value {
+                Value::String(text) if counts && number(text) => false,
+                Value::String(text) => {
+                    HIDDEN.clone_into(text);
+                    true
+                }
+                Value::Array(values) => {
+                    let hidden = values.iter_mut().map(|value| hide(value, counts));
+                    hidden.fold(false, |any, hidden| any | hidden)
+                }
+                Value::Object(values) => {
+                    let hidden = values.values_mut().map(|value| hide(value, counts));
+                    hidden.fold(false, |any, hidden| any | hidden)
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_) => false,
+            }
+        }
+        let mut priced = Vec::new();
+        for (name, value) in self.0.iter_mut().filter(|(name, _)| is_sensitive(name)) {
+            let counts = NAMES.binary_search(&name.as_str()).is_err();
+            if hide(value, counts) && counts {
+                priced.push(name.clone());
+            }
+        }
+        priced
     }
 
     /// Sets a value.
@@ -157,7 +211,7 @@ mod tests {
 
     #[test]
     fn attributes_keep_only_what_is_needed() {
-        assert!(KEPT.is_sorted());
+        assert!(KEPT.is_sorted() && NAMES.is_sorted());
         let attributes: Attributes = serde_json::from_str(
             r#"{"password": "secret", "multi_az": "true", "iops": null, "allocated_storage": 100}"#,
         )

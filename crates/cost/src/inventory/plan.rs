@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use settings::Region;
 use terraform::{Configuration, ConfiguredModule, Document, Expression, Keep, Module, Variable};
 
+use super::attributes::HIDDEN;
 use super::{Attributes, Inventory, InventoryError, Resource, Source, with_keys};
 
 /// Of a plan or a state only the attributes that prices depend on are kept.
@@ -15,8 +17,30 @@ struct Priced;
 
 impl Keep for Priced {
     type Values = Attributes;
-    type Marks = IgnoredAny;
+    type Marks = Sensitive;
     type Output = IgnoredAny;
+}
+
+/// What of a resource is marked as sensitive: true, or objects and lists of it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+struct Sensitive(Value);
+
+impl Sensitive {
+    fn of(&self, name: &str) -> bool {
+        fn any(mark: &Value) -> bool {
+            match mark {
+                Value::Bool(is) => *is,
+                Value::Array(marks) => marks.iter().any(any),
+                Value::Object(marks) => marks.values().any(any),
+                Value::Null | Value::Number(_) | Value::String(_) => false,
+            }
+        }
+        match &self.0 {
+            Value::Object(marks) => marks.get(name).is_some_and(any),
+            whole => any(whole),
+        }
+    }
 }
 
 impl Inventory {
@@ -75,9 +99,18 @@ impl Inventory {
         let path = with_keys(&module.address, "");
         let managed = module.resources.into_iter();
         for instance in managed.filter(terraform::Resource::is_managed) {
-            let attributes = instance.values.unwrap_or_default();
+            let mut attributes = instance.values.unwrap_or_default();
+            let hidden = attributes.hide(|name| instance.sensitive_values.of(name));
+            for name in hidden {
+                self.incomplete = true;
+                self.notes.push(format!(
+                    "{name} of {} is marked as sensitive: what depends on it has no price",
+                    instance.address
+                ));
+            }
             let named = attributes
                 .text("region")
+                .filter(|region| *region != HIDDEN)
                 .or_else(|| attributes.text("arn").and_then(region_of_arn))
                 .or_else(|| providers.of(&path, &format!("{}.{}", instance.kind, instance.name)));
             let region = match named {

@@ -175,3 +175,69 @@ fn from_terraform_of_a_plan_with_deferred_parts_says_so() {
     let inventory = read(&plan).unwrap();
     assert!(inventory.incomplete && inventory.notes.len() == 1);
 }
+
+#[test]
+fn from_terraform_keeps_no_text_that_the_plan_marks_as_sensitive() {
+    let marked = |address: &str, values: Value, sensitive: Value| {
+        let mut resource = instance(address, values);
+        resource["sensitive_values"] = sensitive;
+        resource
+    };
+    let plan = json!({
+        "format_version": "1.2",
+        "planned_values": {"root_module": {"resources": [
+            marked(
+                "aws_db_instance.a",
+                json!({"identifier": "hunter2", "instance_class": "hunter2", "allocated_storage": 20, "multi_az": true,
+                    "engine": "postgres", "region": "hunter2"}),
+                json!({"identifier": true, "instance_class": true, "allocated_storage": true, "multi_az": true,
+                    "region": true, "tags": {}}),
+            ),
+            marked(
+                "aws_s3_bucket_lifecycle_configuration.b",
+                json!({"bucket": "logs", "rule": [{"id": "hunter2", "days": 3}, {"id": "plain"}]}),
+                json!({"rule": [{"id": true}, {}]}),
+            ),
+            marked("aws_s3_bucket.c", json!({"bucket": "hunter2", "id": "20261129"}), json!(true)),
+            marked("aws_s3_bucket.d", json!({"bucket": "shown"}), json!({"tags": {}})),
+        ]}},
+    });
+    let inventory = read(&plan).unwrap();
+    let text = format!("{inventory:?}");
+    assert!(
+        !text.contains("hunter2") && !text.contains("20261129"),
+        "{text}"
+    );
+    let [database, rules, _, bucket] = &inventory.resources[..] else {
+        panic!("{text}");
+    };
+    // What is counted stays: a price without it would be too low.
+    assert_eq!(
+        database.attributes.number("allocated_storage"),
+        Some(20.into())
+    );
+    assert_eq!(database.attributes.flag("multi_az"), Some(true));
+    assert_eq!(database.attributes.text("engine"), Some("postgres"));
+    assert_eq!(
+        database.attributes.text("instance_class"),
+        Some("(sensitive value)")
+    );
+    assert_eq!(rules.attributes.text("bucket"), Some("logs"));
+    assert_eq!(bucket.attributes.text("bucket"), Some("shown"));
+    assert!(inventory.incomplete);
+    let note = "instance_class of aws_db_instance.a is marked as sensitive: what depends on it has no price";
+    assert!(
+        inventory.notes.iter().any(|noted| noted == note),
+        "{:?}",
+        inventory.notes
+    );
+    // A name has no price.
+    assert!(
+        !inventory
+            .notes
+            .iter()
+            .any(|noted| noted.starts_with("bucket")),
+        "{:?}",
+        inventory.notes
+    );
+}
