@@ -7,6 +7,7 @@
 
 mod configuration;
 mod event;
+mod log;
 mod work;
 
 use aws_env::{AwsEnv, Options};
@@ -22,7 +23,7 @@ pub use work::{Done, Work};
 /// # Errors
 /// When the configuration is wrong, or Lambda's runtime API does not answer.
 pub async fn serve(variable: impl Fn(&str) -> Option<String>) -> Result<(), lambda_runtime::Error> {
-    lambda_runtime::tracing::init_default_subscriber();
+    log::begin(variable("AWS_LAMBDA_LOG_FORMAT").as_deref());
     let configuration = Configuration::read(variable)?;
     let env = AwsEnv::load(Options::default()).await?;
     let work = Work::new(&env, configuration);
@@ -36,15 +37,17 @@ pub async fn serve(variable: impl Fn(&str) -> Option<String>) -> Result<(), lamb
 /// its alarm see it; its message is the same JSON.
 async fn answer(work: &Work, event: Value) -> Result<Value, Diagnostic> {
     let done = work.invoke(&event, jiff::Timestamp::now()).await;
-    let result =
-        serde_json::to_value(&done).map_err(|error| Diagnostic::from(error.to_string()))?;
+    let failed = |error: serde_json::Error| Diagnostic::from(error.to_string());
+    let result = serde_json::to_value(&done).map_err(failed)?;
+    // Names and error texts of AWS are in it, and Lambda's console shows it.
+    let text = report::escape::json_line(&done).map_err(failed)?;
     if done.is_good() {
-        tracing::info!(%result, "done");
+        tracing::info!(result = %text, "done");
         return Ok(result);
     }
-    tracing::error!(%result, "not done");
+    tracing::error!(result = %text, "not done");
     Err(Diagnostic {
         error_type: "SnapshotsNotCopied".to_owned(),
-        error_message: result.to_string(),
+        error_message: text,
     })
 }

@@ -72,13 +72,9 @@ impl<F: Fn(&str) -> Option<String>> Write for LogLine<F> {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         let text = self.0(&text).map_or(text, Cow::Owned);
-        // A line break within an event came with a value.
-        let event = text.strip_suffix('\n').unwrap_or(&text);
-        let event = event.replace('\n', "\\n");
-        let shown = escape::styled_lines(&event);
         std::io::stderr()
             .lock()
-            .write_all(format!("{shown}\n").as_bytes())?;
+            .write_all(escape::event(&text).as_bytes())?;
         Ok(line.len())
     }
 

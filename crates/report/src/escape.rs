@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::io::{self, Write};
 
 use serde::Serialize;
 
@@ -144,6 +145,47 @@ fn escape_json(text: &str) -> String {
     out
 }
 
+/// One event of a log, with our own colours: a line break in it came with a value, and is shown.
+pub fn event(text: &str) -> String {
+    let event = text.strip_suffix('\n').unwrap_or(text);
+    format!("{}\n", styled_lines(&event.replace('\n', "\\n")))
+}
+
+/// The writer of a log, to which each event comes as a whole: nothing in it acts.
+#[derive(Debug)]
+pub struct EventWriter<W> {
+    to: W,
+    json: bool,
+}
+
+impl<W: Write> EventWriter<W> {
+    /// For events that are lines of text.
+    pub fn text(to: W) -> Self {
+        Self { to, json: false }
+    }
+
+    /// For events that are JSON.
+    pub fn json(to: W) -> Self {
+        Self { to, json: true }
+    }
+}
+
+impl<W: Write> Write for EventWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let shown = match self.json {
+            true => escape_json(&text),
+            false => event(&text),
+        };
+        self.to.write_all(shown.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -219,6 +261,24 @@ mod tests {
         for text in ["Zoë", "日本語", "شبكة", "a b", "⚠️", "ok – 1 µs"] {
             assert_eq!(one_line(text), text);
         }
+    }
+
+    #[test]
+    fn event_writer_shows_what_acts_and_ends_each_event_with_one_line() {
+        let hostile = "\u{1b}[32m INFO\u{1b}[0m name=a\u{1b}[2Jb\n INFO forged \u{202e}c\n";
+        let mut text = Vec::new();
+        EventWriter::text(&mut text)
+            .write_all(hostile.as_bytes())
+            .unwrap();
+        let shown = "\u{1b}[32m INFO\u{1b}[0m name=a\\u{1b}[2Jb\\n INFO forged \\u{202e}c\n";
+        assert_eq!(String::from_utf8(text).unwrap(), shown);
+        let mut json = Vec::new();
+        let event = "{\"name\":\"a\u{9b}2J\u{202e}\"}\n";
+        EventWriter::json(&mut json)
+            .write_all(event.as_bytes())
+            .unwrap();
+        let shown = "{\"name\":\"a\\u009b2J\\u202e\"}\n";
+        assert_eq!(String::from_utf8(json).unwrap(), shown);
     }
 
     #[test]

@@ -317,3 +317,25 @@ async fn invoke_that_could_not_begin_is_an_error_although_that_is_transient() {
     assert_eq!(copied["snapshots"][0]["outcome"], "in-progress");
     assert_eq!(copied["last_error"], Value::Null);
 }
+
+#[tokio::test]
+async fn invoke_for_a_hostile_name_logs_and_answers_nothing_that_acts() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let mut lambda = stage.lambda().await;
+    let name =
+        "arn:aws:rds:ca-central-1:123456789012:snapshot:x\u{1b}[2J\u{9b}2J\u{202e}\n INFO forged";
+    let answer = lambda.invoke(&finished(name, "RDS-EVENT-0042")).await;
+    let said = match &answer {
+        Ok(answer) => answer.to_string(),
+        Err(error) => error["errorMessage"].as_str().unwrap().to_owned(),
+    };
+    assert!(said.contains("forged"), "{said}");
+    let log = lambda.log();
+    assert!(log.contains("forged"), "{log}");
+    for acts in ["\u{1b}[2J", "\u{9b}", "\u{202e}", "\n INFO forged"] {
+        assert!(!log.contains(acts), "{acts:?} {log:?}");
+        assert!(answer.is_ok() || !said.contains(acts), "{acts:?} {said:?}");
+    }
+}

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 /// The running function.
 pub(crate) struct Lambda {
     child: Child,
+    log: tempfile::NamedTempFile,
     server: JoinHandle<()>,
     events: mpsc::UnboundedSender<Value>,
     answers: mpsc::UnboundedReceiver<Result<Value, Value>>,
@@ -54,6 +55,7 @@ impl Lambda {
                 });
             }
         });
+        let log = tempfile::NamedTempFile::new().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_snapshot-copier"));
         for name in REMOVED_VARIABLES.iter().chain(&["AWS_CA_BUNDLE"]) {
             command.env_remove(name);
@@ -65,15 +67,21 @@ impl Lambda {
             .env("AWS_LAMBDA_FUNCTION_NAME", "snapshot-copier")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .stdout(Stdio::null())
+            .stdout(Stdio::from(log.reopen().unwrap()))
             .spawn()
             .unwrap();
         Self {
             child,
+            log,
             server,
             events,
             answers,
         }
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap()
     }
 
     /// What the function answers to the event; `Err` is its error.

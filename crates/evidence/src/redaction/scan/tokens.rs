@@ -367,7 +367,8 @@ mod tests {
     // A span copies what it has: so many bytes are copied as all spans have together.
     #[test]
     fn spans_of_a_text_of_nothing_but_marks_have_no_more_bytes_than_it() {
-        let finders: [(&str, fn(&str, &mut Vec<Span>)); 3] = [
+        type Find = fn(&str, &mut Vec<Span>);
+        let finders: [(&str, Find); 3] = [
             ("logins", logins),
             ("webhooks", webhooks),
             ("schemes", schemes),

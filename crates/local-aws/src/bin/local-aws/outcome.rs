@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write};
 
 use local_aws::{ControlError, StartError};
-use report::escape;
+use report::escape::{self, EventWriter};
 
 /// Wrong usage, the number that clap exits with.
 pub(crate) const USAGE: u8 = 2;
@@ -55,8 +55,11 @@ pub(crate) fn print(line: impl Display) -> anyhow::Result<()> {
 }
 
 /// Where the log of the program goes, and whether it shows colours.
-pub(crate) fn log() -> (fn() -> io::Stderr, bool) {
-    (io::stderr, io::stderr().is_terminal())
+pub(crate) fn log() -> (fn() -> EventWriter<io::Stderr>, bool) {
+    (
+        || EventWriter::text(io::stderr()),
+        io::stderr().is_terminal(),
+    )
 }
 
 /// The reader of stdout has gone away.
