@@ -1,6 +1,5 @@
 //! What DR wrote brought back to the primary region, where that has not moved meanwhile.
 
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use futures::stream::{StreamExt as _, iter};
@@ -15,9 +14,7 @@ use crate::handover::{
     Handover, HandoverStep, Left, LeftKind, Standing, StateCopy, StateHandover, restore_command,
 };
 use crate::inventory::history::{self, Descent, LostWrite};
-use crate::inventory::{
-    Presence, Relation, SideState, StateId, StateObject, WORKSPACE_KEY_PREFIX, read,
-};
+use crate::inventory::{Presence, Relation, SideState, StateId, StateObject, read};
 use crate::problem::{Observation, Problem};
 use crate::repair::{DigestRemoval, DigestRepair};
 use crate::side::SideAccess;
@@ -87,15 +84,16 @@ impl Backend {
         let Sides { primary, dr } = sides;
         let (listed, of_dr) = tokio::join!(primary.list(), dr.list());
         let (locks, locks_of_dr) = tokio::join!(primary.locks(), dr.locks());
-        let mut objects: BTreeSet<String> = listed.found().chain(of_dr.found()).collect();
-        objects.insert(self.spec().key.clone());
+        let scope = &self.spec().states;
+        let objects = scope.objects(listed.found().chain(of_dr.found()));
         let (mut copies, mut copies_of_dr) = tokio::join!(
             primary.states(&listed, &objects),
             dr.states(&of_dr, &objects)
         );
         let pairs = objects.iter().filter_map(|object| {
+            let state = scope.state(object)?;
             let observed = |copy, locks| ObservedState {
-                state: StateId::of_object(object, [WORKSPACE_KEY_PREFIX]),
+                state: state.clone(),
                 copy,
                 locks: of_state(locks, object),
             };

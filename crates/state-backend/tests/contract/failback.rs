@@ -249,3 +249,18 @@ pub(crate) async fn ten_drills_and_failbacks_in_a_row(stage: &Stage) {
         stands(Relation::Same).await;
     }
 }
+
+pub(crate) async fn failback_knows_the_workspaces_of_the_settings_prefix(stage: &Stage) {
+    let config = crate::EXAMPLE.replace("\"env:\"", "\"teams\"");
+    let two = Two::make(stage).await;
+    let key = "teams/prod/staging/terraform.tfstate";
+    two.both(key, &state("a", 7)).await;
+    put(&two.dr, key, &state("a", 8)).await;
+    let done = fail_back(&stage.backend_of(&config).await).await;
+    let [found] = done.handover().states.as_slice() else {
+        return assert_eq!(done.handover().states.len(), 1);
+    };
+    let workspace = found.state.workspace.as_ref();
+    let workspace = workspace.map(|workspace| workspace.name.as_str());
+    assert_eq!((workspace, found.state.key.as_str()), (Some("prod"), KEY));
+}
