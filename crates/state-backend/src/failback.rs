@@ -11,7 +11,8 @@ use crate::backend::Backend;
 use crate::handover::reasons::{deleted, gone, left, locked, readable, unknown};
 use crate::handover::steps::{ObservedState, Stop, carry_out, of_state};
 use crate::handover::{
-    Handover, HandoverStep, Left, LeftKind, Standing, StateCopy, StateHandover, restore_command,
+    Handover, HandoverStep, Left, LeftKind, Standing, StateCopy, StateHandover, holder,
+    restore_command,
 };
 use crate::inventory::history::{self, Descent, LostWrite};
 use crate::inventory::{Presence, Relation, SideState, StateId, StateObject, read};
@@ -151,7 +152,8 @@ impl Backend {
             let take = async |step: &HandoverStep| sides.take(&planned.state, step).await;
             carry_out(planned, &silent, observer, look, take)
         });
-        let states = states.buffer_unordered(read::AT_ONCE).collect().await;
+        let states = states.buffer_unordered(read::AT_ONCE).map(overtaken);
+        let states = states.collect().await;
         let mut done = Handover {
             states,
             applied: true,
@@ -415,6 +417,43 @@ impl Sides<'_> {
             SideName::Primary => self.primary.take(step).await,
             SideName::Dr => self.dr.take(step).await,
         }
+    }
+}
+
+/// A run that took the primary side's lock between the look at the locks and the copy has read what was there before, and
+/// may write over the copy.
+fn overtaken(done: StateHandover) -> StateHandover {
+    let copied = done.steps.iter().find_map(|step| match step {
+        HandoverStep::CopyState(copy) => Some(copy.serial),
+        _ => None,
+    });
+    let written = done.copies.iter().find_map(|copy| match &copy.found {
+        Presence::Present(object) if copy.side == SideName::Primary => object.modified,
+        _ => None,
+    });
+    let mut held = done.held.iter();
+    // S3 tells seconds.
+    let before = held.find(|lock| {
+        lock.side == SideName::Primary
+            && lock
+                .taken
+                .zip(written)
+                .is_none_or(|(taken, written)| taken <= written)
+    });
+    let (Some(serial), Some(lock)) = (copied, before) else {
+        return done;
+    };
+    let text = format!(
+        "serial {serial} was copied while {} took its lock: that run may have read the state before, and write over it",
+        holder(lock)
+    );
+    let command =
+        ShellCommand::new("init-backend integrity").option("--state", done.state.object());
+    let reason = Left::new(LeftKind::Locked, text);
+    let reason = reason.command(command.comment("when that run has ended"));
+    StateHandover {
+        standing: left(reason),
+        ..done
     }
 }
 

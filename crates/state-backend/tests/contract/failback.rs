@@ -1,5 +1,7 @@
 //! What DR wrote, brought back.
 
+use std::time::Duration;
+
 use aws_env::RegionClients;
 use jiff::Timestamp;
 use local_aws::{Fault, FaultKind};
@@ -192,6 +194,40 @@ pub(crate) async fn failback_of_a_locked_state_is_refused(stage: &Stage) {
     );
     assert_eq!(copy(&backend, SideName::Primary, "ours").await.0, 7);
     assert_eq!(copy(&backend, SideName::Primary, "theirs").await.0, 7);
+}
+
+/// Between the look at the locks and the copy.
+pub(crate) async fn failback_overtaken_by_a_run_says_so(stage: &Stage) {
+    let two = Two::make(stage).await;
+    two.both(KEY, &state("a", 7)).await;
+    write(stage, &two.dr, KEY, &state("a", 8)).await;
+    let backend = stage.backend().await;
+    let plan = backend.failback_plan(NOW).await.expect("a DR side");
+    let slow = FaultKind::Latency(Duration::from_millis(500));
+    let slow = stage
+        .aws
+        .add_fault(Fault::new(slow).operation("CopyObject").times(1));
+    let is_hit = || {
+        let mut faults = stage.aws.faults().into_iter();
+        faults.any(|(id, fault)| id == slow && fault.times == Some(0))
+    };
+    let run = async {
+        while !is_hit() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        put(&two.primary, &format!("{KEY}.tflock"), &info("1111")).await;
+    };
+    let approved = plan.approve();
+    let (done, ()) = tokio::join!(backend.failback(&approved, &Silent), run);
+    assert_eq!(standings(done.handover()), table([(KEY, "Locked")]));
+    let left = done.handover().left().next().expect("left");
+    assert!(
+        left.text
+            .contains("serial 8 was copied while jo@laptop (ID 1111"),
+        "{}",
+        left.text
+    );
+    assert_eq!(copy(&backend, SideName::Primary, KEY).await.0, 8);
 }
 
 pub(crate) async fn failback_whose_answers_are_lost_is_done(stage: &Stage) {

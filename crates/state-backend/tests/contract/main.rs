@@ -134,6 +134,7 @@ contract! {
     failback_copies_what_dr_wrote_where_the_primary_has_not_moved;
     failback_over_a_primary_that_was_written_copies_nothing;
     failback_of_a_locked_state_is_refused;
+    failback_overtaken_by_a_run_says_so;
     failback_knows_the_workspaces_of_the_settings_prefix;
     failback_whose_answers_are_lost_is_done;
     ten_drills_and_failbacks_in_a_row, moto cannot "does not replicate objects";
