@@ -18,6 +18,7 @@ use crate::inventory::history::{self, Descent, LostWrite};
 use crate::inventory::{Presence, Relation, SideState, StateId, StateObject, read};
 use crate::problem::{Observation, Problem};
 use crate::repair::{DigestRemoval, DigestRepair};
+use crate::root::probe::is_probe;
 use crate::side::SideAccess;
 use crate::spec::{Side, SideName};
 
@@ -212,7 +213,9 @@ impl Sides<'_> {
         } = pair;
         let locks = primary.locks.held.into_iter().chain(dr.locks.held);
         let held: Vec<_> = locks.filter(|lock| !lock.is_replica).collect();
-        let (steps, standing) = match (standing, held.first()) {
+        // One that a killed run left behind its probe of the lock protects nothing.
+        let guarding = held.iter().find(|lock| !is_probe(lock));
+        let (steps, standing) = match (standing, guarding) {
             (Standing::Planned, Some(lock)) => (Vec::new(), left(locked(lock))),
             (standing, _) => (steps, standing),
         };
@@ -435,6 +438,7 @@ fn overtaken(done: StateHandover) -> StateHandover {
     // S3 tells seconds.
     let before = held.find(|lock| {
         lock.side == SideName::Primary
+            && !is_probe(lock)
             && lock
                 .taken
                 .zip(written)

@@ -14,6 +14,7 @@ use crate::handover::{Handover, HandoverStep, Left, LeftKind, Standing, StateHan
 use crate::inventory::{Presence, SideState, StateScope, read};
 use crate::lock::Locks;
 use crate::repair::DigestRepair;
+use crate::root::probe::is_probe;
 use crate::spec::Side;
 
 /// What a failover would do, decided without calling anything.
@@ -150,7 +151,9 @@ pub(crate) fn plan_state(
     let (replicas, held): (Vec<_>, Vec<_>) =
         locks.held.into_iter().partition(|lock| lock.is_replica);
     let clear = replicas.into_iter().map(HandoverStep::ClearLock);
-    let is_free = held.is_empty();
+    // One that a killed run left behind its probe of the lock protects nothing.
+    let guarding = held.iter().find(|lock| !is_probe(lock)).cloned();
+    let is_free = guarding.is_none();
     let planned = match (&copy.found, &copy.row, locks.unknown.into_iter().next()) {
         (Presence::Unknown { problem }, ..) | (_, Err(problem), _) => Err(unknown(problem)),
         (.., Some(locks)) => Err(unknown(&locks.problem)),
@@ -188,8 +191,8 @@ pub(crate) fn plan_state(
     };
     let (steps, standing) = match planned {
         Ok(steps) if steps.is_empty() => (steps, Standing::Ready),
-        Ok(steps) => match held.first() {
-            Some(lock) => (Vec::new(), left(locked(lock))),
+        Ok(steps) => match guarding {
+            Some(lock) => (Vec::new(), left(locked(&lock))),
             None => (steps, Standing::Planned),
         },
         Err(standing) => (Vec::new(), standing),
@@ -220,3 +223,6 @@ impl Report for FailedOver {
         self.0.append_to(Document::new(), "Failover")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,6 +135,24 @@ pub struct UnknownLocks {
     pub problem: Problem,
 }
 
+#[cfg(test)]
+impl Lock {
+    /// One of an object, taken for an operation.
+    pub(crate) fn of_object(state: &str, operation: &str, is_replica: bool) -> Self {
+        let info = serde_json::json!({"ID": "1111", "Operation": operation, "Who": "jo@laptop"});
+        Self {
+            side: SideName::Dr,
+            kind: LockKind::S3,
+            place: format!("{state}{LOCK_OBJECT_SUFFIX}"),
+            is_replica,
+            version: None,
+            taken: None,
+            info: serde_json::from_value(info).ok(),
+            witness: Witness::ETag("e".to_owned()),
+        }
+    }
+}
+
 impl Lock {
     /// The key of the object of the state that it locks, by where it is kept: what its Info says of that is anybody's
     /// word.

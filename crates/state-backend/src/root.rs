@@ -3,7 +3,7 @@
 //! Everything is asked of the side that the root is turned to, by terraform too: of the other one nothing has to be
 //! there.
 
-mod probe;
+pub(crate) mod probe;
 mod turn;
 
 use std::collections::BTreeMap;

@@ -90,18 +90,20 @@ pub(crate) async fn run(
     outcome
 }
 
+/// Whether a lock was taken to show that locking works, and protects nothing.
+pub(crate) fn is_probe(lock: &Lock) -> bool {
+    let info = lock.info.as_ref();
+    info.is_some_and(|info| info.operation == OPERATION)
+}
+
 async fn take(
     access: SideAccess<'_>,
     kind: LockKind,
     place: &str,
     info: &LockInfo,
 ) -> Result<Lock, TurnError> {
-    let is_left = |lock: &Lock| {
-        let operation = lock.info.as_ref().map(|info| info.operation.as_str());
-        operation == Some(OPERATION) && !lock.is_replica
-    };
     if let Some(left) = access.lock_at(kind, place).await? {
-        if !is_left(&left) {
+        if !is_probe(&left) || left.is_replica {
             return Err(locked(left));
         }
         match access.remove_lock(&left).await {

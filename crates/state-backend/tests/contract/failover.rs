@@ -148,6 +148,16 @@ pub(crate) async fn failover_makes_every_state_readable_once_and_leaves_what_it_
     assert_eq!(copy.expect("a primary side").digest, Digest::Absent);
 }
 
+/// A run that was killed while it proved that locking works leaves a lock that protects nothing.
+pub(crate) async fn failover_past_a_left_probe_of_the_lock_is_done(stage: &Stage) {
+    let two = Two::make(stage).await;
+    put(&two.dr, KEY, &state("a", 7)).await;
+    let probe = info("1111").replace("OperationTypeApply", "LockProbe");
+    put(&two.dr, &format!("{KEY}.tflock"), &probe).await;
+    let done = fail_over(&stage.dr_backend().await).await;
+    assert_eq!(standings(done.handover()), table([(KEY, "done")]));
+}
+
 pub(crate) async fn failover_whose_answers_are_lost_is_done(stage: &Stage) {
     let two = Two::make(stage).await;
     put(&two.dr, KEY, &state("a", 7)).await;

@@ -127,6 +127,7 @@ contract! {
     a_write_of_dr_below_a_replica_is_told, moto cannot "does not replicate objects";
     a_side_that_does_not_answer_leaves_the_other_known;
     failover_makes_every_state_readable_once_and_leaves_what_it_cannot;
+    failover_past_a_left_probe_of_the_lock_is_done;
     failover_whose_answers_are_lost_is_done;
     failover_goes_on_when_only_sts_is_ill_and_the_account_is_named;
     failover_clears_replicated_locks_and_no_lock_of_dr, moto cannot "does not replicate objects";
