@@ -185,8 +185,7 @@ const FAILBACK_EXAMPLES: &str = "\
 Examples:
   init-backend failback --dry-run            what would be done to each state, and nothing else
   init-backend failback --yes --output json
-  init-backend render primary --out primary.s3.tfbackend
-  terraform init -reconfigure -backend-config=primary.s3.tfbackend
+  init-backend failback --dir environments/staging --dir environments/network
 
 Exit codes:
   0 every state is ready · 1 states are left, each with the reason · 3 something could not be asked or done
@@ -198,6 +197,9 @@ pub struct FailbackArgs {
     /// Show what would be done, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Whose backends are turned.
+    #[command(flatten)]
+    pub roots: RootArgs,
 }
 
 /// What `repair` takes.

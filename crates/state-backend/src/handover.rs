@@ -301,6 +301,16 @@ impl fmt::Display for HandoverStep {
 }
 
 impl Handover {
+    /// Whether a state is ready for Terraform: nothing was to be done to it, or all of it was.
+    pub fn is_ready(&self, state: &StateId) -> bool {
+        let object = state.object();
+        let mut states = self.states.iter();
+        states.any(|found| {
+            found.state.object() == object
+                && matches!(found.standing, Standing::Ready | Standing::Done)
+        })
+    }
+
     /// How many states are to be changed.
     pub fn planned(&self) -> usize {
         let states = self.states.iter();

@@ -22,6 +22,7 @@ use terraform::{Argument, BackendConfig, RootModule, RootModuleError};
 pub use probe::LockProbe;
 pub use turn::{RootFailure, RootStep, TurnError, TurnedRoot, TurnedRoots};
 
+use crate::handover::Handover;
 use crate::inventory::{StateId, Workspace};
 use crate::render::BackendFile;
 use crate::spec::{SideName, Spec};
@@ -317,6 +318,31 @@ impl RootPlan {
     /// The path of the configuration file.
     pub fn path(&self) -> PathBuf {
         self.folder.join(&self.file)
+    }
+
+    /// A plan that may be carried out after a failover or failback, which has to have made its state ready: terraform
+    /// would go on from whatever is there, and make anew what it does not know of. `replace` as in [`RootPlan::approve`].
+    ///
+    /// # Errors
+    /// When the state was left or is not known, or a file of somebody else is in the way.
+    pub fn approve_after(
+        self,
+        handover: &Handover,
+        replace: bool,
+    ) -> Result<ApprovedRoot, Box<TurnedRoot>> {
+        if !handover.is_ready(&self.state) {
+            let state = self.state.clone();
+            let stays = TurnedRoot::not_begun(&self, TurnError::NotReady { state });
+            return Err(Box::new(stays));
+        }
+        let file = self.path();
+        let plan = self.clone();
+        self.approve(replace).map_err(|_| {
+            Box::new(TurnedRoot::not_begun(
+                &plan,
+                TurnError::FileChanged { file },
+            ))
+        })
     }
 
     /// A plan that may be carried out; `replace` says that a file of somebody else in its way may be replaced.

@@ -1,29 +1,38 @@
-use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
-use state_backend::ConnectError;
+use cli::{Exit, Failure, GlobalArgs, Progress};
+use state_backend::{ConnectError, SideName};
 
+use super::roots::{self, Roots, WithRoots};
 use crate::args::FailbackArgs;
 
 pub(crate) async fn run(global: &GlobalArgs, args: &FailbackArgs) -> Result<Exit, Failure> {
+    let settings = cli::load_settings(global)?;
+    let endpoints = cli::aws_env(Some(&settings)).await?.endpoints();
     let backend = super::connect(global).await?;
+    let roots = Roots::plan(&args.roots, &settings, &endpoints, SideName::Primary).await?;
     let plan = backend.failback_plan(cli::now()).await;
     let plan = plan.ok_or_else(|| super::not_connected(ConnectError::NoDrSide))?;
     let planned = plan.handover().planned();
-    if args.dry_run || planned == 0 {
-        cli::print(global, &plan)?;
+    if args.dry_run || planned + roots.len() == 0 {
+        roots.print(global, &plan)?;
         return Ok(super::exit_of(plan.handover()));
     }
-    match global.output {
-        OutputFormat::Table => cli::print(global, &plan)?,
-        OutputFormat::Json => cli::tell(&plan),
-    }
+    roots.tell(global, &plan)?;
     let region = plan.handover().to;
     cli::confirm(
         global,
         &format!(
-            "Terraform will work in {region} again from now on. Make these {planned} states ready?"
+            "Terraform will work in {region} again from now on. Make these {planned} states ready{}?",
+            roots.question()
         ),
     )?;
-    let done = backend.failback(&plan.approve(), &Progress::new()).await;
-    cli::print(global, &done)?;
-    Ok(super::exit_of(done.handover()))
+    let progress = Progress::new();
+    let result = backend.failback(&plan.approve(), &progress).await;
+    let turn = async |root: &_, terraform: &_, probe: &_, progress: &Progress| {
+        backend.turn_root(root, terraform, probe, progress).await
+    };
+    let roots = roots.turn(result.handover(), &progress, turn).await;
+    let exit = super::exit_of(result.handover()).worst(roots::exit_of(&roots));
+    let (result, roots) = (&result, &roots);
+    cli::print(global, &WithRoots { result, roots })?;
+    Ok(exit)
 }

@@ -23,23 +23,19 @@ pub(crate) async fn run(global: &GlobalArgs, args: &FailoverArgs) -> Result<Exit
     }
     roots.tell(global, &plan)?;
     let region = plan.handover().to;
-    let turn = match roots.len() {
-        0 => String::new(),
-        more => format!(", and turn {more} of the roots to that region"),
-    };
     cli::confirm(
         global,
         &format!(
-            "Terraform will work in {region} from now on. Make these {planned} states ready{turn}?"
+            "Terraform will work in {region} from now on. Make these {planned} states ready{}?",
+            roots.question()
         ),
     )?;
     let progress = Progress::new();
     let result = backend.failover(&plan.approve(), &progress).await;
-    let roots = roots
-        .turn(&progress, async |root, terraform, probe, progress| {
-            backend.turn_root(root, terraform, probe, progress).await
-        })
-        .await?;
+    let turn = async |root: &_, terraform: &_, probe: &_, progress: &Progress| {
+        backend.turn_root(root, terraform, probe, progress).await
+    };
+    let roots = roots.turn(result.handover(), &progress, turn).await;
     let exit = super::exit_of(result.handover()).worst(roots::exit_of(&roots));
     let (result, roots) = (&result, &roots);
     cli::print(global, &WithRoots { result, roots })?;

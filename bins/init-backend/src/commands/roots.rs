@@ -7,8 +7,8 @@ use report::{Document, Report, ShellCommand};
 use serde::Serialize;
 use settings::Settings;
 use state_backend::{
-    ApprovedRoot, LockProbe, RootError, RootPlan, RootPlans, SideName, TurnError, TurnedRoot,
-    TurnedRoots,
+    ApprovedRoot, Handover, LockProbe, RootError, RootPlan, RootPlans, SideName, TurnError,
+    TurnedRoot, TurnedRoots,
 };
 use terraform::{Environment, RootModule, Terraform};
 
@@ -72,6 +72,15 @@ impl Roots {
         self.plans.0.len()
     }
 
+    /// What a question about the states has to say of the roots.
+    pub(super) fn question(&self) -> String {
+        match self.len() {
+            0 => String::new(),
+            1 => ", and turn this root to that region".to_owned(),
+            more => format!(", and turn these {more} roots to that region"),
+        }
+    }
+
     /// Shows a plan with these roots before somebody is asked.
     pub(super) fn tell<R: Report>(&self, global: &GlobalArgs, result: &R) -> Result<(), Failure> {
         let plan = self.beside(result);
@@ -96,16 +105,17 @@ impl Roots {
         }
     }
 
-    /// Turns them, one after the other; one that fails does not stop the next. Whoever agreed to the plan has agreed to
+    /// Turns them, one after the other, if their states are ready; one that fails does not stop the next. Whoever agreed to the plan has agreed to
     /// the files that it replaces.
     pub(super) async fn turn(
         self,
+        handover: &Handover,
         progress: &Progress,
         turn: impl AsyncFn(&ApprovedRoot, &Terraform, &LockProbe, &Progress) -> TurnedRoot,
-    ) -> Result<TurnedRoots, Failure> {
+    ) -> TurnedRoots {
         let mut turned = Vec::new();
         let Some(terraform) = self.terraform else {
-            return Ok(TurnedRoots(turned));
+            return TurnedRoots(turned);
         };
         let time = cli::now();
         let probe = LockProbe {
@@ -114,10 +124,12 @@ impl Roots {
             token: format!("{time} {}", std::process::id()),
         };
         for plan in self.plans.0 {
-            let root = plan.approve(true).map_err(not_turned)?;
-            turned.push(turn(&root, &terraform, &probe, progress).await);
+            turned.push(match plan.approve_after(handover, true) {
+                Ok(root) => turn(&root, &terraform, &probe, progress).await,
+                Err(stays) => *stays,
+            });
         }
-        Ok(TurnedRoots(turned))
+        TurnedRoots(turned)
     }
 }
 

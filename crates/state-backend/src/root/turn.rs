@@ -84,6 +84,12 @@ pub enum TurnError {
         /// The side.
         side: SideName,
     },
+    /// The failover or failback has left its state.
+    #[error("its state {state} was not made ready, so that the root stays where it is")]
+    NotReady {
+        /// The state.
+        state: StateId,
+    },
     /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -263,24 +269,10 @@ async fn turn_root(
     probe: &LockProbe,
     observer: &dyn Observer,
 ) -> TurnedRoot {
-    let mut turned = TurnedRoot {
-        folder: plan.folder.clone(),
-        side: plan.side,
-        state: plan.state.clone(),
-        file: plan.file.clone(),
-        serial: None,
-        resources: None,
-        locks: Vec::new(),
-        failed: None,
-    };
     let Some(access) = access else {
-        turned.failed = Some(RootFailure {
-            step: RootStep::Configure,
-            error: TurnError::OtherSide { side: plan.side },
-            command: None,
-        });
-        return turned;
+        return TurnedRoot::not_begun(plan, TurnError::OtherSide { side: plan.side });
     };
+    let mut turned = TurnedRoot::new(plan);
     let terraform = terraform.in_folder(&plan.folder);
     for step in [
         RootStep::Configure,
@@ -570,6 +562,32 @@ impl fmt::Display for RootStep {
 }
 
 impl TurnedRoot {
+    fn new(plan: &RootPlan) -> Self {
+        Self {
+            folder: plan.folder.clone(),
+            side: plan.side,
+            state: plan.state.clone(),
+            file: plan.file.clone(),
+            serial: None,
+            resources: None,
+            locks: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// One of which nothing was done.
+    pub(super) fn not_begun(plan: &RootPlan, error: TurnError) -> Self {
+        let step = RootStep::Configure;
+        Self {
+            failed: Some(RootFailure {
+                command: next(plan, step, &error),
+                step,
+                error,
+            }),
+            ..Self::new(plan)
+        }
+    }
+
     fn row(&self) -> (Mark, Vec<String>) {
         let (mark, word, result) = match &self.failed {
             None => {
