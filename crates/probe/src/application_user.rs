@@ -217,7 +217,10 @@ impl UserTarget {
 fn failed(error: &tokio_postgres::Error) -> ApplicationUserError {
     match error.code() {
         Some(code) => ApplicationUserError::Server {
-            why: format!("the server refuses a statement (SQLSTATE {})", code.code()),
+            why: format!(
+                "the server refuses a statement (SQLSTATE {:.40})",
+                code.code()
+            ),
             fix: "the master user has to own the database and its tables, as one does who runs the migrations",
         },
         None => Unobserved::because("the session broke off").into(),

@@ -1,7 +1,7 @@
 //! PostgreSQL: that it refuses plain connections, speaks TLS, lets us in, answers, and takes writes.
 
 use report::finding::{Finding, Observation, Unobserved};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
@@ -10,6 +10,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::link::{Handshake, Trust, Way, kind};
 use super::{Latency, Outcome, not_tried};
+use crate::bounded::{Bounded, PostgresMessages};
 use crate::connection::DatabaseLogin;
 
 const PLAIN: &str = "database-plain";
@@ -121,7 +122,7 @@ async fn plain(way: Way<'_>, user: &str) -> Observation<(bool, String)> {
             Some("28000") => Ok((true, "refused".to_owned())),
             code => {
                 let code = code.unwrap_or("without a code");
-                let why = format!("the server gave error {code} to a session without TLS");
+                let why = format!("the server gave error {code:.40} to a session without TLS");
                 Err(Unobserved::because(why))
             }
         },
@@ -180,7 +181,7 @@ pub(crate) enum Refused {
 
 pub(crate) async fn log_in(
     way: Way<'_>,
-    stream: Box<TlsStream<TcpStream>>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     login: &DatabaseLogin,
 ) -> Result<Client, Refused> {
     let mut config = tokio_postgres::Config::new();
@@ -193,7 +194,7 @@ pub(crate) async fn log_in(
         .ssl_mode(SslMode::Disable);
     let connected = way
         .deadline
-        .within(config.connect_raw(stream, NoTls))
+        .within(config.connect_raw(Bounded::new(stream, PostgresMessages::default()), NoTls))
         .await
         .map_err(Refused::Unobserved)?;
     match connected {
@@ -231,7 +232,7 @@ fn refused(error: &tokio_postgres::Error) -> Refused {
         _ => ("the server refuses the session", "look at the server's log"),
     };
     Refused::Server {
-        why: format!("{why} (SQLSTATE {})", code.code()),
+        why: format!("{why} (SQLSTATE {:.40})", code.code()),
         fix,
     }
 }
@@ -239,7 +240,7 @@ fn refused(error: &tokio_postgres::Error) -> Refused {
 async fn ask(out: &mut Outcome, at: &str, way: Way<'_>, client: &Client, count: usize) {
     let failed = |error: tokio_postgres::Error| {
         Unobserved::because(match error.code() {
-            Some(code) => format!("the query failed (SQLSTATE {})", code.code()),
+            Some(code) => format!("the query failed (SQLSTATE {:.40})", code.code()),
             None => "the session broke off".to_owned(),
         })
     };
@@ -262,7 +263,8 @@ async fn ask(out: &mut Outcome, at: &str, way: Way<'_>, client: &Client, count: 
     let answers = seen.as_ref().map_err(Clone::clone);
     let version = answers
         .clone()
-        .map(|(version, ..)| (true, format!("PostgreSQL {version}")));
+        // The server says it: no more of it than a version has.
+        .map(|(version, ..)| (true, format!("PostgreSQL {version:.40}")));
     out.findings
         .push(Finding::new(QUERY, at, "it answers", version));
     let role = answers.map(|(_, replica, read_only)| match (replica, read_only) {
@@ -296,6 +298,9 @@ async fn ask(out: &mut Outcome, at: &str, way: Way<'_>, client: &Client, count: 
 
 #[cfg(test)]
 mod tests {
+    use report::finding::Status;
+    use tokio::io::DuplexStream;
+
     use super::*;
 
     #[test]
@@ -304,6 +309,127 @@ mod tests {
         assert_eq!(field(body, b'C').as_deref(), Some("28000"));
         assert_eq!(field(body, b'X'), None);
         assert_eq!(field(b"", b'C'), None);
+    }
+
+    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).unwrap();
+        [&[kind][..], &length.to_be_bytes(), body].concat()
+    }
+
+    /// Lets everybody in, then answers every query with `answer`, over and over; returns how much of it was taken.
+    async fn hostile(mut stream: DuplexStream, first: Vec<u8>, answer: Vec<u8>) -> usize {
+        let mut buffer = [0; 4096];
+        let _ = stream.read(&mut buffer).await;
+        let _ = stream.write_all(&first).await;
+        let _ = stream.read(&mut buffer).await;
+        let mut taken = 0;
+        // More than anybody should take.
+        while taken < 64 << 20 {
+            match stream.write(&answer).await {
+                Ok(0) | Err(_) => break,
+                Ok(written) => taken += written,
+            }
+        }
+        taken
+    }
+
+    async fn taken(first: Vec<u8>, answer: Vec<u8>) -> (usize, Outcome) {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let server = tokio::spawn(hostile(far, first, answer));
+        let endpoint = crate::connection::Endpoint {
+            host: "db.invalid".to_owned(),
+            port: 5432,
+        };
+        let way = Way {
+            endpoint: &endpoint,
+            via: None,
+            deadline: crate::link::Deadline::new(std::time::Duration::from_secs(60)),
+        };
+        let login = DatabaseLogin {
+            endpoint: endpoint.clone(),
+            database: "d".to_owned(),
+            user: "u".to_owned(),
+            password: crate::Secret::new("p"),
+        };
+        let mut out = Outcome::default();
+        match log_in(way, near, &login).await {
+            Ok(client) => ask(&mut out, "at", way, &client, 1).await,
+            Err(_) => {
+                let why = Unobserved::because("not let in");
+                out.findings.push(not_tried(LOGIN, "at", &why));
+            }
+        }
+        (server.await.unwrap(), out)
+    }
+
+    fn let_in() -> Vec<u8> {
+        [message(b'R', &[0; 4]), message(b'Z', b"I")].concat()
+    }
+
+    #[tokio::test]
+    async fn ask_of_a_server_that_answers_without_end_reads_no_more_than_the_limit() {
+        let row = message(b'D', &[&[0, 1, 0, 1, 0, 0][..], &[b'x'; 1 << 16]].concat());
+        let notice = message(b'N', &[&b"Mhello\0\0"[..]].concat());
+        for answer in [row, notice] {
+            let (taken, out) = taken(let_in(), answer).await;
+            assert!(taken < 32 << 20, "{taken}");
+            assert!(
+                out.findings
+                    .iter()
+                    .all(|finding| finding.status == Status::Unknown),
+                "{out:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn ask_of_a_server_with_a_message_of_two_gigabytes_ends_at_its_length() {
+        let row = [
+            &[b'D'][..],
+            &0x7fff_ffff_u32.to_be_bytes(),
+            &[b'x'; 1 << 16],
+        ]
+        .concat();
+        let (taken, _) = taken(let_in(), row).await;
+        assert!(taken < 1 << 20, "{taken}");
+    }
+
+    // The client would hash the password so often, on the one thread there is.
+    #[tokio::test]
+    async fn log_in_at_a_server_that_wants_the_password_hashed_for_hours_ends() {
+        let sasl = message(b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0");
+        let (near, mut far) = tokio::io::duplex(1 << 16);
+        let server = tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            let _ = far.read(&mut buffer).await;
+            let _ = far.write_all(&sasl).await;
+            let read = far.read(&mut buffer).await.unwrap_or_default();
+            let first = String::from_utf8_lossy(&buffer[..read]).into_owned();
+            let nonce = first.rsplit("r=").next().unwrap_or_default().to_owned();
+            let next = format!("r={nonce}x,s=c2FsdA==,i=4000000000");
+            let _ = far
+                .write_all(&message(b'R', &[b"\0\0\0\x0b", next.as_bytes()].concat()))
+                .await;
+            let _ = far.read(&mut buffer).await;
+        });
+        let endpoint = crate::connection::Endpoint {
+            host: "db.invalid".to_owned(),
+            port: 5432,
+        };
+        let way = Way {
+            endpoint: &endpoint,
+            via: None,
+            deadline: crate::link::Deadline::new(std::time::Duration::from_secs(60)),
+        };
+        let login = DatabaseLogin {
+            endpoint: endpoint.clone(),
+            database: "d".to_owned(),
+            user: "u".to_owned(),
+            password: crate::Secret::new("p"),
+        };
+        let refused = log_in(way, near, &login).await;
+        assert!(matches!(refused, Err(Refused::Unobserved(_))));
+        server.await.unwrap();
     }
 
     #[test]

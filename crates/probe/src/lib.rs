@@ -7,6 +7,7 @@
 //! [`plan_application_user`] says how the user that it logs in as is made.
 
 mod application_user;
+mod bounded;
 mod bucket;
 mod clients;
 mod connection;

@@ -10,6 +10,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::link::{Handshake, Trust, Way};
 use super::{Latency, Outcome, not_tried};
+use crate::bounded::{Bounded, RedisAnswers};
 use crate::connection::RedisLogin;
 
 const PLAIN: &str = "redis-plain";
@@ -148,7 +149,7 @@ async fn inside(
     let guarded = guarded.and_then(|pinged| match pinged {
         Pinged::Served => Ok((false, "it serves anybody".to_owned())),
         Pinged::Error(code) if code == "NOAUTH" => Ok((true, "refused".to_owned())),
-        Pinged::Error(code) => Err(Unobserved::because(format!("it answered {code}"))),
+        Pinged::Error(code) => Err(Unobserved::because(format!("it answered {code:.40}"))),
         Pinged::NotRedis => Err(Unobserved::because("what answers is no Redis server")),
     });
     out.findings.push(
@@ -231,7 +232,7 @@ enum Refused {
 
 async fn log_in(
     way: Way<'_>,
-    stream: Box<TlsStream<TcpStream>>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static,
     login: &RedisLogin,
 ) -> Result<MultiplexedConnection, Refused> {
     let info = RedisConnectionInfo::default()
@@ -239,6 +240,7 @@ async fn log_in(
         .set_skip_set_lib_name();
     // The deadline of the probe is the only one.
     let config = AsyncConnectionConfig::new().set_response_timeout(None);
+    let stream = Bounded::new(stream, RedisAnswers::default());
     let connecting = MultiplexedConnection::new_with_config(&info, stream, config);
     let connected = way.deadline.within(async {
         let (mut connection, driver) = connecting.await?;
@@ -256,7 +258,9 @@ async fn log_in(
             (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH" | "NOPERM")) => {
                 Refused::Server("the token is not accepted".to_owned())
             }
-            (_, Some(code)) => Refused::Server(format!("the server refuses the session ({code})")),
+            (_, Some(code)) => {
+                Refused::Server(format!("the server refuses the session ({code:.40})"))
+            }
             _ => Refused::Unobserved(told(&error)),
         }),
     }
@@ -264,7 +268,7 @@ async fn log_in(
 
 fn told(error: &RedisError) -> Unobserved {
     Unobserved::because(match error.code() {
-        Some(code) => format!("the server answered {code}"),
+        Some(code) => format!("the server answered {code:.40}"),
         None if error.is_io_error() => "the session broke off".to_owned(),
         None => "the answer is not understood".to_owned(),
     })
@@ -331,10 +335,63 @@ async fn role(way: Way<'_>, connection: &mut MultiplexedConnection) -> Observati
     };
     match value("role") {
         Some("master") => {
-            let replicas = value("connected_slaves").unwrap_or("an unknown number of");
+            let replicas = value("connected_slaves").and_then(|number| number.parse::<u32>().ok());
+            let replicas = replicas.map_or("an unknown number of".to_owned(), |n| n.to_string());
             Ok((true, format!("primary with {replicas} replicas")))
         }
         Some("slave") => Ok((false, "a replica".to_owned())),
         _ => Err(Unobserved::because("INFO tells no role")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of a server that answers everything with `answer`, over and over, and how much of it was taken.
+    async fn taken(answer: Vec<u8>) -> usize {
+        let (near, mut far) = tokio::io::duplex(1 << 16);
+        let server = tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            let _ = far.read(&mut buffer).await;
+            let mut taken = 0;
+            while taken < 64 << 20 {
+                match far.write(&answer).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(written) => taken += written,
+                }
+            }
+            taken
+        });
+        let endpoint = crate::connection::Endpoint {
+            host: "redis.invalid".to_owned(),
+            port: 6379,
+        };
+        let way = Way {
+            endpoint: &endpoint,
+            via: None,
+            deadline: crate::link::Deadline::new(std::time::Duration::from_secs(60)),
+        };
+        let login = RedisLogin {
+            endpoint: endpoint.clone(),
+            token: crate::Secret::new("t"),
+        };
+        assert!(log_in(way, near, &login).await.is_err());
+        server.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn log_in_at_a_server_that_answers_without_end_reads_no_more_than_the_limit() {
+        for answer in [
+            vec![b'+'; 1 << 16],
+            [&b"$1000000000\r\n"[..], &[b'x'; 1 << 16]].concat(),
+            b"*2147483647\r\n".to_vec(),
+            b"%2147483647\r\n".to_vec(),
+            b"*1\r\n".repeat(10_000),
+        ] {
+            let taken = taken(answer.clone()).await;
+            let shown = String::from_utf8_lossy(&answer[..12]).into_owned();
+            assert!(taken < 2 << 20, "{shown:?} {taken}");
+        }
     }
 }
