@@ -1,11 +1,13 @@
 use aws_env::{Call, Error};
 use jiff::civil::date;
 use proptest::prelude::*;
+use report::Report as _;
 use serde_json::json;
 use settings::Settings;
 
+use super::view::difference;
 use super::*;
-use crate::spec::Spec;
+use crate::spec::{SideName, Spec};
 use crate::wanted::wanted;
 
 const EXAMPLE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
