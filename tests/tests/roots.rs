@@ -308,6 +308,14 @@ async fn a_root_is_not_turned_where_that_would_be_wrong_and_says_at_which_step()
     ensure!(text.contains("kim@desk"), "{text}");
     let locks = backend.locks(SideName::Dr).await;
     assert_eq!(locks.held.len(), 1, "nothing of ours is left: {locks:#?}");
+    // The program does not even begin: the state was left.
+    fs::remove_file(&file)?;
+    let failover = ["failover", "--dir", "staging", "--yes", "--output", "json"];
+    let left = stage.run("init-backend", &failover)?.exits(4)?.json()?;
+    let failed = &left["roots"][0]["failed"];
+    let text = failed["error"].as_str().unwrap_or_default();
+    ensure!(text.contains("was not made ready"), "{left:#}");
+    ensure!(!file.exists());
     let id = "9db590f1-b6fe-c5f2-2678-8804f089deba";
     backend.release(SideName::Dr, id).await?;
 
