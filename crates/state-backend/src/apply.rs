@@ -14,8 +14,9 @@ use crate::problem::Problem;
 use crate::spec::{Aspect, Facet, Kind, Resource, SideName};
 use crate::{alarm, bucket, role, table};
 
-/// Bucket and role settings show within seconds; S3 speaks of a minute at most for most of them.
-const SETTLE: WaiterConfig = settle(Duration::from_secs(60));
+/// Bucket and role settings show within seconds. S3 speaks of a minute at most for most of them; Terraform's provider
+/// gives a new bucket two.
+const SETTLE: WaiterConfig = settle(Duration::from_secs(120));
 /// A table is created, encrypted anew or given a replica in minutes.
 const SETTLE_TABLE: WaiterConfig = settle(Duration::from_secs(600));
 
@@ -314,22 +315,30 @@ async fn retry<F: Future<Output = Result<(), Error>>>(
     }
 }
 
-/// Refusals that pass: another change to the same resource is still under way, or S3 has not yet
-/// seen everywhere that a bucket is versioned.
+/// Refusals that pass: another change to the same resource is still under way, or what was made moments ago, and read
+/// back, is not known everywhere yet. Terraform's provider waits for the same: `NoSuchBucket` after a bucket was made,
+/// `ContinuousBackupsUnavailableException` after a table was, and a destination of replication that S3 does not know yet
+/// (<https://github.com/hashicorp/terraform-provider-aws/tree/main/internal/service/s3>, `…/dynamodb`).
 fn is_under_change(error: &Error) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
+    let says = |words: &str| {
+        let message = error.message.as_deref();
+        message.is_some_and(|message| message.contains(words))
+    };
+    let is_not_known_yet = match error.call.operation {
+        "UpdateContinuousBackups" => code == "ContinuousBackupsUnavailableException",
+        "PutBucketReplication" if code == "InvalidRequest" => {
+            says("ersioning") || says("Destination bucket must exist")
+        }
+        operation => code == "NoSuchBucket" && operation.starts_with("Put"),
+    };
     matches!(
         code,
         "OperationAborted"
             | "ResourceInUseException"
             | "ConcurrentModification"
             | "LimitExceededException"
-    ) || (error.call.operation == "PutBucketReplication"
-        && code == "InvalidRequest"
-        && error
-            .message
-            .as_deref()
-            .is_some_and(|message| message.contains("ersioning")))
+    ) || is_not_known_yet
 }
 
 /// AWS accepts a change before it shows it. What it refuses to show will not come by waiting.
@@ -437,3 +446,6 @@ impl Report for Applied {
         document
     }
 }
+
+#[cfg(test)]
+mod tests;
