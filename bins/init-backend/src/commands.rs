@@ -15,6 +15,7 @@ mod verify;
 
 use std::time::Duration;
 
+use aws_env::ErrorClass;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use report::{Document, Report};
 use serde::Serialize;
@@ -77,6 +78,7 @@ async fn run_canary(
 ) -> Result<Canary, Failure> {
     let options = CanaryOptions {
         timeout,
+        now: cli::now(),
         token: format!("replication canary {} {}\n", cli::now(), std::process::id()),
     };
     backend.canary(&options, progress).await.map_err(|error| {
@@ -99,15 +101,51 @@ async fn run_canary(
                 "`init-backend status` shows what answers; prove replication with \
                  `init-backend verify --canary` when both regions do",
             ),
-            CanaryError::Call(_) | CanaryError::TimedOut { .. } => (
-                Exit::Unchecked,
-                "the backend itself is in place; `init-backend verify --canary` tries again",
-            ),
+            CanaryError::Call(error) => (Exit::Unchecked, canary_call_hint(error)),
+            CanaryError::TimedOut { last, .. } => (Exit::Unchecked, canary_status_hint(last)),
         };
         let error = anyhow::Error::new(error).context("failed to prove replication");
         Failure::new(exit, error).hint(hint)
     })
 }
+
+/// What helps against a call of the canary that failed.
+fn canary_call_hint(error: &aws_env::Error) -> &'static str {
+    match (error.class, error.call.operation) {
+        (ErrorClass::Denied, "PutObject" | "HeadObject") => {
+            "the caller needs s3:PutObject and s3:GetObjectVersion below init-backend/ in the primary \
+             bucket, and its key's kms:GenerateDataKey"
+        }
+        (ErrorClass::Denied, "GetObject") => {
+            "the caller needs s3:GetObjectVersion below init-backend/ in the DR bucket, and its key's \
+             kms:Decrypt"
+        }
+        (ErrorClass::Denied, _) => {
+            "the caller needs s3:ListBucketVersions and s3:DeleteObjectVersion in both buckets"
+        }
+        (ErrorClass::Absent, _) => {
+            "`init-backend plan` shows what is missing, and `init-backend apply` makes it"
+        }
+        _ => TRY_AGAIN,
+    }
+}
+
+/// What helps when the canary did not arrive in time, by the last status of its replication.
+fn canary_status_hint(last: &str) -> &'static str {
+    match last {
+        "PENDING" => {
+            "S3 is at it, and promises no time: \
+             `init-backend verify --canary --canary-timeout 30m` waits longer"
+        }
+        last if last.starts_with("none") => {
+            "S3 has no rule for the canary: `init-backend verify` compares the replication rule"
+        }
+        _ => TRY_AGAIN,
+    }
+}
+
+const TRY_AGAIN: &str =
+    "the backend itself is in place; `init-backend verify --canary` tries again";
 
 /// Prints a result with its canary. A canary that failed ends the program after that; of two JSON documents only the
 /// error is printed.

@@ -6,17 +6,20 @@ use aws_env::{
     BodyError, Call, Error, ErrorClass, ObjectVersion, Poll, RegionClients, Waiter, WaiterConfig,
     delete_versions, list_versions, read_body,
 };
-use aws_sdk_s3::types::ReplicationStatus;
-use report::{Document, Observer, Outcome, Report, duration};
+use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ReplicationStatus};
+use jiff::Timestamp;
+use report::{Document, Mark, Observer, Outcome, Report, duration};
 use serde::Serialize;
 use settings::Region;
+use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use crate::backend::Backend;
 use crate::problem::Problem;
 use crate::spec::{Side, SideName};
 
-/// One key for all canaries, so that a run finds what an interrupted one left behind.
+/// What the keys of all canaries begin with, so that a run finds what an interrupted one left behind. At the key itself is
+/// the sign of one that failed, and the canary of older releases.
 const KEY: &str = "init-backend/replication-canary";
 /// Everything below it in a bucket is a canary's.
 pub(crate) const FOLDER: &str = "init-backend/";
@@ -34,6 +37,34 @@ pub struct CanaryOptions {
     pub timeout: Duration,
     /// What is written; different every time, so that an old canary cannot pass for this one.
     pub token: String,
+    /// The time now. A canary whose run has ended by then is what an interrupted one left behind.
+    pub now: Timestamp,
+}
+
+impl CanaryOptions {
+    /// A key that no other run has, and that says when this one ends at the latest.
+    fn key(&self) -> String {
+        let timeout = i64::try_from(self.timeout.as_secs()).unwrap_or(i64::MAX);
+        let until = self.now.as_second().saturating_add(timeout);
+        let digest = Sha256::digest(self.token.as_bytes());
+        let id: String = digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("{KEY}/{until}-{id}")
+    }
+}
+
+/// When the run of the canary at `key` ends at the latest; long ago for one of an older release, `None` for a key that is
+/// no canary's.
+fn ends(key: &str) -> Option<i64> {
+    if key == KEY {
+        return Some(i64::MIN);
+    }
+    let (until, id) = key.strip_prefix(KEY)?.strip_prefix('/')?.split_once('-')?;
+    let is_id = id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    until.parse().ok().filter(|_| is_id)
 }
 
 /// A canary that came through.
@@ -47,12 +78,33 @@ pub struct Canary {
     pub replicated_ms: u128,
     /// How many bytes were compared, all of them.
     pub bytes: usize,
+    /// Canaries that could not be removed, as where Object Lock holds them: replication is proven all the same.
+    pub left: Vec<LeftCanary>,
+}
+
+/// A canary that stays where it is.
+#[derive(Debug, Clone, Serialize)]
+pub struct LeftCanary {
+    /// Its URL.
+    pub url: String,
+    /// Its version.
+    pub version: Option<String>,
+    /// Why it stays.
+    pub problem: Problem,
 }
 
 /// The canary's last write.
 struct Written {
+    key: String,
     version: Option<String>,
     at: Instant,
+}
+
+/// What S3 says of a canary.
+struct Head {
+    status: Option<ReplicationStatus>,
+    /// By Object Lock.
+    held: bool,
 }
 
 /// Why a canary did not come through.
@@ -62,7 +114,7 @@ pub enum CanaryError {
     #[error("the settings name no DR region")]
     NoDrRegion,
     /// The state has the canary's own key, and the canary removes every version of it.
-    #[error("{KEY}, the canary's key, is the key of the state itself")]
+    #[error("{KEY}, where canaries are, is the key of the state itself")]
     KeyOfState,
     /// A region did not answer when the backend was connected, and is not asked again.
     #[error("no service of {region} answers: {problem}")]
@@ -99,7 +151,7 @@ impl Backend {
     /// it back in the DR region, and removes every version of it in both.
     ///
     /// # Errors
-    /// When it does not arrive in time or unchanged, or a call fails. The object then stays, as a
+    /// When it does not arrive in time or unchanged, or a call fails. An object then stays, as a
     /// sign that replication is not proven ([`Backend::canary_pending`]); the next run removes it.
     pub async fn canary(
         &self,
@@ -124,12 +176,16 @@ impl Backend {
         let begun = Instant::now();
         observer.started(&label);
         let result = match self.run_canary(options, &label, observer).await {
-            Ok(canary) => self
-                .sweep()
-                .await
-                .map(|()| canary)
-                .map_err(CanaryError::from),
-            Err(error) => Err(error),
+            Ok(canary) => {
+                let swept = self.sweep(options.now, Some(&canary.key)).await;
+                swept
+                    .map(|left| Canary { left, ..canary })
+                    .map_err(CanaryError::from)
+            }
+            Err(error) => {
+                self.leave_sign(options, &error).await;
+                Err(error)
+            }
         };
         let outcome = if result.is_ok() {
             Outcome::Done
@@ -158,8 +214,22 @@ impl Backend {
         if self.spec().states.is_named(KEY) {
             return Ok(false);
         }
-        let left = self.versions(side).await?;
-        Ok(!left.is_empty())
+        for version in self.versions(side).await? {
+            if version.is_delete_marker {
+                continue;
+            }
+            let written = Written {
+                key: version.key,
+                version: version.version_id,
+                at: Instant::now(),
+            };
+            let head = self.head(&written).await?;
+            // It came through, and cannot be removed: each run would leave another.
+            if !(head.held && head.status == Some(ReplicationStatus::Completed)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn run_canary(
@@ -168,23 +238,25 @@ impl Backend {
         label: &str,
         observer: &dyn Observer,
     ) -> Result<Canary, CanaryError> {
-        self.sweep().await?;
+        self.sweep(options.now, None).await?;
+        let key = options.key();
         let mut waiter = Waiter::begin(WaiterConfig {
             deadline: options.timeout,
             interval: POLL,
             max_interval: LONGEST_POLL,
         });
         let body = options.token.as_bytes();
-        let mut written = self.write(body).await?;
+        let mut written = self.write(&key, body).await?;
         let first_written = written.at;
         loop {
             let last = match self.check_canary(&mut written, body).await {
                 Ok(Poll::Ready(())) => {
                     return Ok(Canary {
-                        key: KEY.to_owned(),
+                        key,
                         version: written.version,
                         replicated_ms: first_written.elapsed().as_millis(),
                         bytes: body.len(),
+                        left: Vec::new(),
                     });
                 }
                 Ok(Poll::Pending(status)) => Ok(status),
@@ -218,15 +290,25 @@ impl Backend {
         written: &mut Written,
         body: &[u8],
     ) -> Result<Poll<()>, CanaryError> {
-        let status = self.replication_status(written.version.as_deref()).await?;
+        let status = match self.head(written).await {
+            Ok(head) => head.status,
+            // A run with another clock took it for what an interrupted one left behind.
+            Err(error) if error.class == ErrorClass::Absent => {
+                *written = self.write(&written.key, body).await?;
+                return Ok(Poll::Pending("gone, written again".to_owned()));
+            }
+            Err(error) => return Err(error.into()),
+        };
         Ok(match status {
-            Some(ReplicationStatus::Completed) if self.arrived(body).await? => Poll::Ready(()),
+            Some(ReplicationStatus::Completed) if self.arrived(written, body).await? => {
+                Poll::Ready(())
+            }
             Some(ReplicationStatus::Completed) => {
                 Poll::Pending("COMPLETED, not yet readable in the DR region".to_owned())
             }
             // S3 never tries again by itself; the role may just not be known everywhere yet.
             Some(ReplicationStatus::Failed) | None if written.at.elapsed() >= WRITE_AGAIN => {
-                *written = self.write(body).await?;
+                *written = self.write(&written.key, body).await?;
                 Poll::Pending("none, written again".to_owned())
             }
             Some(other) => Poll::Pending(other.as_str().to_owned()),
@@ -234,55 +316,58 @@ impl Backend {
         })
     }
 
-    async fn write(&self, body: &[u8]) -> Result<Written, Error> {
+    async fn write(&self, key: &str, body: &[u8]) -> Result<Written, Error> {
         let clients = self.clients(SideName::Primary);
         let bucket = self.spec().primary.bucket.as_str();
         let answer = clients
             .s3
             .put_object()
             .bucket(bucket)
-            .key(KEY)
+            .key(key)
             .body(body.to_vec().into())
             .send()
             .await
-            .map_err(|error| call(clients, "PutObject", bucket).failed(error))?;
+            .map_err(|error| call(clients, "PutObject", bucket, key).failed(error))?;
         Ok(Written {
+            key: key.to_owned(),
             version: answer.version_id,
             at: Instant::now(),
         })
     }
 
-    async fn replication_status(
-        &self,
-        version: Option<&str>,
-    ) -> Result<Option<ReplicationStatus>, Error> {
+    async fn head(&self, written: &Written) -> Result<Head, Error> {
         let clients = self.clients(SideName::Primary);
         let bucket = self.spec().primary.bucket.as_str();
         let answer = clients
             .s3
             .head_object()
             .bucket(bucket)
-            .key(KEY)
-            .set_version_id(version.map(str::to_owned))
+            .key(&written.key)
+            .set_version_id(written.version.clone())
             .send()
             .await
-            .map_err(|error| call(clients, "HeadObject", bucket).failed(error))?;
-        // S3 has answered both COMPLETE and COMPLETED over time; they mean the same.
-        Ok(answer
-            .replication_status
-            .map(|status| match status.as_str() {
-                "COMPLETE" => ReplicationStatus::Completed,
-                _ => status,
-            }))
+            .map_err(|error| call(clients, "HeadObject", bucket, &written.key).failed(error))?;
+        let on_hold = answer.object_lock_legal_hold_status == Some(ObjectLockLegalHoldStatus::On);
+        Ok(Head {
+            // S3 has answered both COMPLETE and COMPLETED over time; they mean the same.
+            status: answer
+                .replication_status
+                .map(|status| match status.as_str() {
+                    "COMPLETE" => ReplicationStatus::Completed,
+                    _ => status,
+                }),
+            held: on_hold || answer.object_lock_mode.is_some(),
+        })
     }
 
-    /// Reads the object back in the DR region. Only this run can have written it: what was there
-    /// before is removed first.
-    async fn arrived(&self, body: &[u8]) -> Result<bool, CanaryError> {
+    /// Reads the object back in the DR region: the version that was written, whose replica has the same ID.
+    async fn arrived(&self, written: &Written, body: &[u8]) -> Result<bool, CanaryError> {
         let clients = self.clients(SideName::Dr);
         let bucket = self.spec().own_side(SideName::Dr).bucket.as_str();
-        let call = call(clients, "GetObject", bucket);
-        let answer = match clients.s3.get_object().bucket(bucket).key(KEY).send().await {
+        let call = call(clients, "GetObject", bucket, &written.key);
+        let get = clients.s3.get_object().bucket(bucket).key(&written.key);
+        let get = get.set_version_id(written.version.clone());
+        let answer = match get.send().await {
             Ok(answer) => answer,
             Err(error) => match call.failed(error) {
                 error if error.class == ErrorClass::Absent => return Ok(false),
@@ -296,38 +381,82 @@ impl Backend {
         }
     }
 
-    /// Removes every version of the canary on both sides. Only this one key: deleting a version
-    /// is not replicated, and the key is nobody else's.
-    async fn sweep(&self) -> Result<(), Error> {
-        for side in self.spec().sides() {
-            let versions = self.versions(side).await?;
-            let clients = self.clients(side.name);
-            delete_versions(clients, side.bucket.as_str(), &versions).await?;
+    /// Puts a sign that every later run may remove in the place of a canary that failed. Where that fails, too, the canary
+    /// itself is the sign, and is removed when its time is over.
+    async fn leave_sign(&self, options: &CanaryOptions, error: &CanaryError) {
+        // Nobody waits once more for who does not answer.
+        let answers = !matches!(error, CanaryError::Call(error) if error.is_transient());
+        if !answers || self.write(KEY, options.token.as_bytes()).await.is_err() {
+            return;
         }
-        Ok(())
+        let own = options.key();
+        for side in self.spec().sides() {
+            let mut versions = self.versions(side).await.unwrap_or_default();
+            versions.retain(|version| version.key == own);
+            let clients = self.clients(side.name);
+            let _ = delete_versions(clients, side.bucket.as_str(), &versions).await;
+        }
     }
 
-    /// The versions and delete markers of the canary, and of no key that merely begins like it.
+    /// Removes every version of the canary at `own` and of those whose runs have ended, on both sides: deleting a version
+    /// is not replicated. Those of other runs stay. Returns what could not be removed.
+    async fn sweep(&self, now: Timestamp, own: Option<&str>) -> Result<Vec<LeftCanary>, Error> {
+        let mut left = Vec::new();
+        for side in self.spec().sides() {
+            let bucket = side.bucket.as_str();
+            let clients = self.clients(side.name);
+            for version in self.versions(side).await? {
+                let ended = ends(&version.key).is_some_and(|end| end <= now.as_second());
+                if !ended && own != Some(version.key.as_str()) {
+                    continue;
+                }
+                match delete_versions(clients, bucket, std::slice::from_ref(&version)).await {
+                    Ok(()) => {}
+                    // Object Lock, or a right that is missing: it says nothing about replication.
+                    Err(error) if error.class == ErrorClass::Denied => left.push(LeftCanary {
+                        url: format!("s3://{bucket}/{}", version.key),
+                        version: version.version_id,
+                        problem: error.into(),
+                    }),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    /// The versions and delete markers of canaries, and of no key that merely begins like theirs.
     async fn versions(&self, side: &Side) -> Result<Vec<ObjectVersion>, Error> {
         let clients = self.clients(side.name);
         let mut versions = list_versions(clients, side.bucket.as_str(), KEY).await?;
-        versions.retain(|version| version.key == KEY);
+        versions.retain(|version| ends(&version.key).is_some());
         Ok(versions)
     }
 }
 
-fn call(clients: &RegionClients, operation: &'static str, bucket: &str) -> Call {
-    clients.call("S3", operation, format!("{bucket}/{KEY}"))
+fn call(clients: &RegionClients, operation: &'static str, bucket: &str, key: &str) -> Call {
+    clients.call("S3", operation, format!("{bucket}/{key}"))
 }
 
 impl Report for Canary {
     const KIND: &'static str = "canary";
 
     fn document(&self) -> Document {
-        Document::new().text(format!(
-            "Canary: {} bytes replicated, read back byte for byte in the DR region after {} ms, and removed.",
+        let came = format!(
+            "Canary: {} bytes replicated, read back byte for byte in the DR region after {} ms",
             self.bytes, self.replicated_ms
-        ))
+        );
+        if self.left.is_empty() {
+            return Document::new().text(format!("{came}, and removed."));
+        }
+        let rows = self.left.iter().map(|left| {
+            let version = left.version.clone().unwrap_or_default();
+            let cells = vec![left.url.clone(), version, left.problem.to_string()];
+            (Mark::Plain, cells)
+        });
+        Document::new()
+            .text(format!("{came}. These stay, since they cannot be removed:"))
+            .table(["Canary", "Version", "Why"], rows.collect())
     }
 }
 

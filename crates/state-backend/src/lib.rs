@@ -44,7 +44,7 @@ pub use backfill::{
     ApprovedBackfill, Backfill, BackfillError, BackfillObject, BackfillOutcome, BackfillReason,
     LeftObject, NotCopied,
 };
-pub use canary::{Canary, CanaryError, CanaryOptions};
+pub use canary::{Canary, CanaryError, CanaryOptions, LeftCanary};
 pub use dr_backend::DrBackend;
 pub use failback::{ApprovedFailback, FailbackPlan, FailedBack};
 pub use failover::{ApprovedFailover, FailedOver, FailoverPlan};

@@ -546,6 +546,7 @@ pub(crate) async fn the_canary_comes_through(stage: &Stage) {
     let backend = stage.backend().await;
     apply(&backend).await;
     let options = CanaryOptions {
+        now: jiff::Timestamp::now(),
         timeout: Duration::from_secs(60),
         token: "canary 1".to_owned(),
     };
