@@ -73,7 +73,7 @@ struct ObservedPair {
     primary: ObservedState,
     dr: ObservedState,
     relation: Relation,
-    /// Whether DR's copy comes from the primary's; asked for where DR is ahead.
+    /// Whether the copy that is ahead comes from the other; asked for where one is.
     descent: Option<Observation<Descent>>,
     overwritten: Observation<Option<LostWrite>>,
 }
@@ -182,6 +182,15 @@ impl Sides<'_> {
                 (Relation::DrAhead { .. }, Presence::Present(ours), Presence::Present(theirs)) => {
                     Some(history::descent(self.dr, state, ours, theirs).await.into())
                 }
+                (
+                    Relation::PrimaryAhead { .. },
+                    Presence::Present(ours),
+                    Presence::Present(theirs),
+                ) => Some(
+                    history::descent(self.primary, state, theirs, ours)
+                        .await
+                        .into(),
+                ),
                 _ => None,
             }
         };
@@ -260,19 +269,21 @@ impl Sides<'_> {
                     }
                     _ => Err(left(self.moved(state, ours, theirs, LeftKind::Moved))),
                 },
-                Relation::PrimaryAhead { .. } => {
-                    Err(left(self.moved(state, ours, theirs, LeftKind::Moved)))
-                }
+                Relation::PrimaryAhead { .. } => Err(left(match &pair.descent {
+                    Some(Observation::Known(Descent::Proven)) => self.behind(ours, theirs),
+                    _ => self.moved(state, ours, theirs, LeftKind::Moved),
+                })),
                 Relation::Unreadable { .. } => readable(state, self.primary.side, ours)
                     .and_then(|_| readable(state, self.dr.side, theirs))
                     .map(|_| Vec::new()),
                 _ => Err(left(self.moved(state, ours, theirs, LeftKind::Diverged))),
             },
             (Presence::Absent, Presence::Present(theirs)) => self.bring_back(pair, None, theirs),
-            (Presence::Present(_), Presence::Absent) => Err(left(Left::new(
-                LeftKind::NotThere,
-                "it is only in the primary region: replication never brought it to DR",
-            ))),
+            (Presence::Present(_), Presence::Absent) => {
+                let text = "it is only in the primary region: replication never brought it to DR";
+                let backfill = ShellCommand::new("init-backend backfill");
+                Err(left(Left::new(LeftKind::NotThere, text).command(backfill)))
+            }
             (Presence::Deleted(last), Presence::Present(_)) => Err(left(self.deleted_in(
                 state,
                 self.primary.side,
@@ -350,6 +361,27 @@ impl Sides<'_> {
             .collect())
     }
 
+    /// Serial and version of both, in a sentence.
+    fn both_named(&self, ours: &StateObject, theirs: &StateObject) -> String {
+        let of = |side: &Side, object: &StateObject| {
+            let content = object.content.as_ref();
+            let serial = content.map_or(0, |content| content.serial());
+            let version = object.version.as_deref().unwrap_or("null");
+            format!("{} has serial {serial} (version {version})", side.region)
+        };
+        let (primary, dr) = (of(self.primary.side, ours), of(self.dr.side, theirs));
+        format!("{primary}, {dr}")
+    }
+
+    /// DR has an earlier version of the primary side's, and wrote nothing upon it.
+    fn behind(&self, ours: &StateObject, theirs: &StateObject) -> Left {
+        let both = self.both_named(ours, theirs);
+        let text = format!(
+            "{both}: DR wrote nothing upon it, and replication has not brought the newer one"
+        );
+        Left::new(LeftKind::Behind, text).command(ShellCommand::new("init-backend metrics"))
+    }
+
     /// Both sides were written, or may have been: a person has to choose.
     fn moved(
         &self,
@@ -358,27 +390,9 @@ impl Sides<'_> {
         theirs: &StateObject,
         kind: LeftKind,
     ) -> Left {
-        let of = |side: &Side, object: &StateObject| {
-            let serial = object
-                .content
-                .as_ref()
-                .map_or(0, |content| content.serial());
-            let version = object.version.as_deref().unwrap_or("null");
-            format!("{} has serial {serial} (version {version})", side.region)
-        };
-        let both = format!(
-            "{}, {}",
-            of(self.primary.side, ours),
-            of(self.dr.side, theirs)
-        );
-        if theirs.is_replica {
-            let text =
-                format!("{both}: DR wrote nothing, and replication has not brought the newer one");
-            return Left::new(LeftKind::Moved, text);
-        }
         let why = match kind {
             LeftKind::Diverged => "neither comes from the other",
-            _ => "DR's does not come from the primary region's",
+            _ => "the one that is ahead does not come from the other",
         };
         let copy = |from: &Side, object: &StateObject, to: &Side| {
             let version = object.version.as_deref().unwrap_or("null");
@@ -391,7 +405,7 @@ impl Sides<'_> {
         };
         let (primary, dr) = (self.primary.side, self.dr.side);
         let keep = |side: &Side| format!("to keep that of {}", side.region);
-        Left::new(kind, format!("{both}: {why}"))
+        Left::new(kind, format!("{}: {why}", self.both_named(ours, theirs)))
             .command(copy(primary, ours, dr).comment(keep(primary)))
             .command(copy(dr, theirs, primary).comment(keep(dr)))
     }

@@ -65,6 +65,8 @@ pub enum LeftKind {
     Locked,
     /// The side that it would be brought to was written meanwhile.
     Moved,
+    /// DR wrote nothing, and has not yet what the primary side wrote last.
+    Behind,
     /// Neither copy comes from the other.
     Diverged,
     /// It was deleted on one side, and the other still has it.

@@ -101,7 +101,7 @@ async fn failback_names_what_it_leaves_and_ends_by_the_worst_of_it() {
     for part in [
         "ca-central-1 has serial 8 (version ",
         "us-east-1 has serial 9 (version ",
-        "DR's does not come from the primary region's: `aws s3api copy-object --region us-east-1",
+        "the one that is ahead does not come from the other: `aws s3api copy-object --region us-east-1",
         "# to keep that of us-east-1`",
     ] {
         assert!(left.contains(part), "{part}: {left}");

@@ -69,57 +69,57 @@ impl SideAccess<'_> {
     }
 }
 
-/// Whether DR's copy of a state comes from what the primary side has now.
+/// Whether the copy of a state on one side comes from what the other has now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Descent {
-    /// DR had the primary's very version, and has gone on from there.
+    /// This side had the other's very version, and has gone on from there.
     Proven,
-    /// The primary's version is not among those that DR went on from.
+    /// The other's version is not among those that this side went on from.
     Unproven,
 }
 
 /// How many older versions are read where ETags do not tell what they hold.
 const READ_BACK: usize = 16;
 
-/// Whether DR's copy, of a higher serial, comes from the primary's. Serials alone do not tell: what the primary wrote and
-/// replication never brought has one that DR has used again.
+/// Whether `current`, of the higher serial, comes from what the other side has. Serials alone do not tell: what the
+/// primary wrote and replication never brought has one that DR has used again.
 pub(crate) async fn descent(
-    dr: SideAccess<'_>,
+    side: SideAccess<'_>,
     state: &StateId,
-    primary: &StateObject,
+    other: &StateObject,
     current: &StateObject,
 ) -> Result<Descent, Error> {
-    let versions = dr.versions(state).await?;
+    let versions = side.versions(state).await?;
     let same_version = |version: &ObjectVersion| {
         let id = version.version_id.as_deref();
-        id.is_some_and(|id| id != "null") && id == primary.version.as_deref()
+        id.is_some_and(|id| id != "null") && id == other.version.as_deref()
     };
-    let is_primary = |version: &ObjectVersion| {
+    let is_others = |version: &ObjectVersion| {
         same_version(version)
-            || etag(version).is_some_and(|etag| primary.md5.as_deref() == Some(etag))
+            || etag(version).is_some_and(|etag| other.md5.as_deref() == Some(etag))
     };
-    let mut at = versions.iter().position(is_primary);
+    let mut at = versions.iter().position(is_others);
     if at.is_none() {
         for (index, version) in versions.iter().enumerate().skip(1).take(READ_BACK) {
-            if holds(dr, state, version, primary).await? {
+            if holds(side, state, version, other).await? {
                 at = Some(index);
                 break;
             }
         }
     }
-    // The first that DR wrote upon it has the next serial, or a higher one.
+    // The first that was written upon it has the next serial, or a higher one.
     let first = match at.and_then(|at| at.checked_sub(1)) {
         None => return Ok(Descent::Unproven),
         Some(0) => None,
         Some(at) => versions.get(at),
     };
     let first = match first {
-        Some(version) => dr.version(state, version).await?,
+        Some(version) => side.version(state, version).await?,
         None => Some(current.clone()),
     };
-    let goes_on = first.is_some_and(|first| match (&first.content, &primary.content) {
-        (Ok(first), Ok(primary)) => {
-            first.lineage() == primary.lineage() && first.serial() > primary.serial()
+    let goes_on = first.is_some_and(|first| match (&first.content, &other.content) {
+        (Ok(first), Ok(other)) => {
+            first.lineage() == other.lineage() && first.serial() > other.serial()
         }
         _ => false,
     });

@@ -109,7 +109,14 @@ pub(crate) async fn failback_copies_what_dr_wrote_where_the_primary_has_not_move
 
 pub(crate) async fn failback_over_a_primary_that_was_written_copies_nothing(stage: &Stage) {
     let two = Two::make(stage).await;
-    for key in ["serial", "unreplicated", "ahead", "lineage", "behind"] {
+    for key in [
+        "serial",
+        "unreplicated",
+        "ahead",
+        "lineage",
+        "lagging",
+        "behind",
+    ] {
         two.both(key, &state("a", 6)).await;
     }
     // Both wrote the next serial.
@@ -129,6 +136,8 @@ pub(crate) async fn failback_over_a_primary_that_was_written_copies_nothing(stag
     put(&two.primary, "ahead", &state("a", 9)).await;
     put(&two.dr, "ahead", &state("a", 7)).await;
     put(&two.dr, "lineage", &state("b", 8)).await;
+    // DR has what the primary had before, and wrote nothing.
+    put(&two.primary, "lagging", &state("a", 7)).await;
     // It did reach DR, but late: below DR's own write of the same serial.
     put(&two.primary, "behind", &state("a", 7)).await;
     put(&two.dr, "behind", &state("a", 7)).await;
@@ -149,6 +158,7 @@ pub(crate) async fn failback_over_a_primary_that_was_written_copies_nothing(stag
             ("unreplicated", "Moved"),
             ("ahead", "Moved"),
             ("lineage", "Diverged"),
+            ("lagging", "Behind"),
             ("behind", "Moved"),
         ])
     );
