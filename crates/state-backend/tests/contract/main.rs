@@ -2,6 +2,7 @@
 //! each emulator. What one of them cannot do is skipped by name.
 #![expect(clippy::expect_used, reason = "a check that fails ends its test")]
 
+mod backfill;
 mod checks;
 mod failback;
 mod failover;
@@ -14,6 +15,7 @@ use local_aws::{Base, LocalAws};
 use settings::Settings;
 use state_backend::{Backend, ConnectError, DrBackend};
 
+use backfill::*;
 use checks::*;
 use failback::*;
 use failover::*;
@@ -143,5 +145,7 @@ contract! {
     failover_cut_off_after_aws_has_acted_is_taken_up, moto cannot "does not replicate objects";
     failback_cut_off_before_a_request_arrives_is_taken_up, moto cannot "does not replicate objects";
     failback_cut_off_after_aws_has_acted_is_taken_up, moto cannot "does not replicate objects";
+    a_backfill_cut_off_at_any_request_is_ended_by_the_next;
+    a_backfill_replaces_nothing_that_came_meanwhile;
     the_canary_comes_through, moto cannot "does not replicate objects";
 }
