@@ -361,6 +361,7 @@ impl Inventory {
         document.text(match (states.len(), wrong, unknown) {
             (1, 0, 0) => "1 state, well.".to_owned(),
             (all, 0, 0) => format!("{all} states, all well."),
+            (1, wrong, unknown) => format!("1 state: {wrong} wrong, {unknown} unknown."),
             (all, wrong, unknown) => {
                 format!("{all} states: {wrong} need attention, {unknown} unknown.")
             }

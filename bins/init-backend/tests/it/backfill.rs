@@ -101,6 +101,16 @@ async fn backfill_of_states_that_replication_never_saw_makes_verify_ok() {
     assert_eq!(outcomes(&again), []);
     assert_eq!(again["replicated"], 4, "{again:#}");
     assert_eq!(stage.mutations(), Vec::<String>::new());
+
+    // What was copied is no write of DR's own that the next replica buries.
+    put(&stage, PRIMARY, BUCKET, KEY, state(9, "next")).await;
+    let verified = stage.run(&["verify"]).await.exits(0);
+    assert!(
+        !verified.stdout().contains("States"),
+        "{}",
+        verified.stdout()
+    );
+    stage.run(&["failback", "--yes"]).await.exits(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
