@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_env::{Both, Error, GlobalClients, RegionClients};
 use futures::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 use settings::Settings;
 
 use crate::plan::{Found, Observed, Plan};
@@ -119,7 +119,13 @@ impl Backend {
     }
 
     /// Why a resource is not asked for. IAM is not part of either region.
-    fn not_asked(&self, resource: &Resource) -> Option<&Problem> {
+    fn not_asked(&self, facet: &Facet) -> Option<&Problem> {
+        let resource = &facet.resource;
+        if facet.aspect == Aspect::ObjectLock
+            && let Some(problem) = self.primary.silent("S3")
+        {
+            return Some(problem);
+        }
         match resource.kind {
             Kind::Role | Kind::Key | Kind::Alarm => None,
             Kind::Bucket => self.of(resource.side).silent("S3"),
@@ -162,7 +168,7 @@ impl Backend {
     }
 
     pub(crate) async fn observe_facet(&self, facet: &Facet) -> Found {
-        if let Some(problem) = self.not_asked(&facet.resource) {
+        if let Some(problem) = self.not_asked(facet) {
             return Found::Unknown(problem.clone());
         }
         match self.read(facet).await {
@@ -176,6 +182,14 @@ impl Backend {
     pub(crate) async fn read(&self, facet: &Facet) -> Result<Option<Value>, Error> {
         let clients = self.clients(facet.resource.side);
         match facet.resource.kind {
+            Kind::Bucket if facet.aspect == Aspect::ObjectLock => {
+                let primary = &self.primary.clients;
+                let (theirs, ours) = tokio::join!(
+                    bucket::has_object_lock(primary, self.spec.primary.bucket.as_str()),
+                    bucket::has_object_lock(clients, &facet.resource.name)
+                );
+                Ok(Some(json!({"primary": theirs?, "dr": ours?})))
+            }
             Kind::Bucket => bucket::observe(clients, &self.spec, facet).await,
             Kind::Table => table::observe(clients, &self.spec, facet).await,
             Kind::Role => role::observe(&self.global, facet).await,

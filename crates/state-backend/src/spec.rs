@@ -173,6 +173,8 @@ pub enum Aspect {
     TlsOnly,
     /// Bucket: old versions expire.
     NoncurrentExpiry,
+    /// DR bucket: Object Lock, where the primary bucket has it.
+    ObjectLock,
     /// Bucket: objects and delete markers are replicated.
     Replication,
     /// Table: on-demand capacity.
@@ -203,6 +205,7 @@ impl fmt::Display for Aspect {
             Self::Ownership => "ownership",
             Self::TlsOnly => "TLS only",
             Self::NoncurrentExpiry => "noncurrent expiry",
+            Self::ObjectLock => "Object Lock",
             Self::Replication => "replication",
             Self::Billing => "billing",
             Self::PointInTimeRecovery => "point-in-time recovery",

@@ -1,6 +1,6 @@
 //! What is wanted of every resource.
 
-use crate::spec::{Facet, Spec};
+use crate::spec::{Facet, SideName, Spec};
 use crate::{alarm, bucket, key, role, table};
 
 /// Every facet of the backend, in the order in which it can be made true: replication last, since it needs both
@@ -12,6 +12,9 @@ pub fn wanted(spec: &Spec) -> Vec<Facet> {
             facets.push(key::wanted(side, key));
         }
         facets.extend(bucket::wanted(spec, side));
+        if side.name == SideName::Dr {
+            facets.push(bucket::wanted_object_lock(spec, side));
+        }
         if let Some(table) = &side.table {
             facets.extend(table::wanted(spec, side, table));
         }

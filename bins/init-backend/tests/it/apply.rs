@@ -12,7 +12,7 @@ async fn apply_makes_everything_and_a_second_one_changes_nothing() {
         .await
         .exits(1)
         .json();
-    assert_eq!(plan["pending"], 32, "{plan:#}");
+    assert_eq!(plan["pending"], 33, "{plan:#}");
     assert_eq!(
         stage.mutations(),
         Vec::<String>::new(),
@@ -33,13 +33,13 @@ async fn apply_makes_everything_and_a_second_one_changes_nothing() {
         .json();
     assert_eq!(
         (&verified["ok"], &verified["wrong"]),
-        (&json!(32), &json!(0)),
+        (&json!(33), &json!(0)),
         "{verified:#}"
     );
 
     stage.aws.clear_log();
     let again = stage.apply().await.exits(0).json();
-    assert_eq!(again["unchanged"], 32, "{again:#}");
+    assert_eq!(again["unchanged"], 33, "{again:#}");
     assert_eq!(
         stage.mutations(),
         Vec::<String>::new(),
@@ -59,7 +59,7 @@ async fn apply_verbose_tells_every_step_and_no_call() {
         .lines()
         .filter(|line| line.contains("state_backend") && line.contains("outcome="))
         .collect();
-    assert_eq!(steps.len(), 33, "32 settings and the canary: {stderr}");
+    assert_eq!(steps.len(), 34, "33 settings and the canary: {stderr}");
     let versioning =
         r#"region=ca-central-1 resource="bucket berthcare-terraform-state" step="versioning""#;
     assert!(

@@ -190,7 +190,7 @@ async fn failover_after_a_drill_writes_the_digest_row_anew() {
     assert_eq!(copy(found), "differs");
     let verified = stage.run(&["verify"]).await.exits(1).stdout();
     for part in [
-        "32 ok, 0 wrong, 0 could not be checked.",
+        "33 ok, 0 wrong, 0 could not be checked.",
         "digest row of other content",
         "staging/terraform.tfstate: DR's write of serial 2 was overwritten by replication; the primary region never had it.",
         "`init-backend restore staging/terraform.tfstate --version ",

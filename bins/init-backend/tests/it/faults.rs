@@ -186,7 +186,7 @@ async fn apply_after_a_canary_that_did_not_arrive_runs_it_again() {
     assert!(ran.stderr().contains("access denied"), "{}", ran.stderr());
     stage.aws.clear_faults();
     let applied = stage.apply().await.exits(0).json();
-    assert_eq!(applied["unchanged"], 32, "{applied:#}");
+    assert_eq!(applied["unchanged"], 33, "{applied:#}");
     let key = applied["canary"]["key"].as_str().unwrap_or_default();
     assert!(
         key.starts_with("init-backend/replication-canary/"),

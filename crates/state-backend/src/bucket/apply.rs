@@ -6,9 +6,10 @@ use aws_env::{Call, Error, RegionClients};
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, BucketLocationConstraint, BucketNamespace,
     BucketVersioningStatus, CreateBucketConfiguration, LifecycleRule, LifecycleRuleFilter,
-    ObjectOwnership, OwnershipControls, OwnershipControlsRule, ReplicationConfiguration,
-    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
-    Tag, Tagging, VersioningConfiguration,
+    ObjectLockConfiguration, ObjectLockEnabled, ObjectOwnership, OwnershipControls,
+    OwnershipControlsRule, ReplicationConfiguration, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
+    VersioningConfiguration,
 };
 use serde_json::Value;
 use settings::{Encryption, RoleName};
@@ -46,6 +47,7 @@ pub(crate) async fn apply(
         Aspect::TlsOnly => target.require_tls(&tls_statement(spec, side)).await,
         Aspect::NoncurrentExpiry => target.expire_noncurrent(spec).await,
         Aspect::Tags => target.add_tags(&spec.tags).await,
+        Aspect::ObjectLock => target.enable_object_lock().await,
         Aspect::Replication => match (&spec.dr, &spec.role) {
             (Some(dr), Some(role)) => target.replicate(spec, role, dr).await,
             _ => Ok(()),
@@ -91,6 +93,22 @@ impl Target<'_> {
             .await
             .map(drop)
             .map_err(|error| self.call("PutBucketVersioning").failed(error))
+    }
+
+    /// Without a default retention: what replication brings has the retention of its source.
+    async fn enable_object_lock(&self) -> Result<(), Error> {
+        let enabled = ObjectLockConfiguration::builder()
+            .object_lock_enabled(ObjectLockEnabled::Enabled)
+            .build();
+        let put = self
+            .s3()
+            .put_object_lock_configuration()
+            .bucket(self.bucket);
+        put.object_lock_configuration(enabled)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| self.call("PutObjectLockConfiguration").failed(error))
     }
 
     async fn encrypt(&self, encryption: &Encryption) -> Result<(), Error> {

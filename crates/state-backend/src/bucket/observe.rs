@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_env::{Call, Error, ErrorClass, ObjectPages, RegionClients, pages};
 use aws_sdk_s3::types::{
-    LifecycleRule, ReplicationConfiguration, ReplicationRuleStatus, ServerSideEncryptionRule,
-    TransitionDefaultMinimumObjectSize,
+    LifecycleRule, ObjectLockEnabled, ReplicationConfiguration, ReplicationRuleStatus,
+    ServerSideEncryptionRule, TransitionDefaultMinimumObjectSize,
 };
 use serde_json::{Value, json};
 
@@ -44,6 +44,17 @@ pub(crate) async fn observe(
         Aspect::Replication => Ok(target.replication().await?.as_ref().map(replication_of)),
         other => Err(target.has_no(other)),
     }
+}
+
+/// Whether a bucket has Object Lock.
+pub(crate) async fn has_object_lock(clients: &RegionClients, bucket: &str) -> Result<bool, Error> {
+    let target = Target { clients, bucket };
+    let get = target.s3().get_object_lock_configuration().bucket(bucket);
+    let answer = optional(get.send().await, target.call("GetObjectLockConfiguration"))?;
+    Ok(answer
+        .and_then(|answer| answer.object_lock_configuration)
+        .and_then(|config| config.object_lock_enabled)
+        .is_some_and(|enabled| enabled == ObjectLockEnabled::Enabled))
 }
 
 /// The IDs of the primary bucket's rules that are enabled and replicate to the DR bucket.

@@ -65,6 +65,17 @@ pub(crate) fn wanted(spec: &Spec, side: &Side) -> Vec<Facet> {
         .collect()
 }
 
+/// That the DR bucket has Object Lock if the primary one has: S3 replicates nothing of a bucket with it to one without
+/// (DstBucketObjectLockConfigMissing,
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-replication>).
+pub(crate) fn wanted_object_lock(spec: &Spec, dr: &Side) -> Facet {
+    Facet {
+        resource: resource(dr),
+        aspect: Aspect::ObjectLock,
+        wanted: json!({"as": spec.primary.bucket}),
+    }
+}
+
 /// The replication of the primary bucket, which needs everything else.
 pub(crate) fn wanted_replication(spec: &Spec, role: &RoleName, dr: &Side) -> Facet {
     Facet {

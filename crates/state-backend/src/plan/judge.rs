@@ -86,6 +86,10 @@ pub(crate) fn judge(facet: &Facet, found: &Found) -> Verdict {
             ),
             _ => by_equality(found["rule"] == wanted["rule"]),
         },
+        // One that has it and need not is stricter, and takes replicas of a bucket without it.
+        (_, Aspect::ObjectLock) => {
+            by_equality(found == wanted || found["primary"] == false || found["dr"] == true)
+        }
         (_, Aspect::Replication) => judge_replication(facet, found),
         (_, Aspect::Tags) => by_equality(contains(found, wanted)),
         (_, Aspect::Replica) => by_equality(contains(found, wanted)),

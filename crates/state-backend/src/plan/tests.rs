@@ -189,7 +189,7 @@ proptest! {
     fn only_what_was_read_and_is_as_wanted_is_ok(
         seen in proptest::collection::vec(
             prop_oneof![Just(Seen::AsWanted), Just(Seen::Otherwise), Just(Seen::Absent), Just(Seen::Unknown)],
-            32,
+            33,
         )
     ) {
         let facets = facets();
@@ -433,4 +433,19 @@ fn a_replica_where_a_table_of_its_own_is_wanted_is_refused_and_one_beside_it_tol
         text.contains("is replicated to other regions still"),
         "{text}"
     );
+}
+
+#[test]
+fn object_lock_of_the_dr_bucket_follows_that_of_the_primary_one() {
+    let judge = |primary: bool, dr: bool| {
+        verdict(
+            Aspect::ObjectLock,
+            Kind::Bucket,
+            json!({"primary": primary, "dr": dr}),
+        )
+    };
+    assert_eq!(judge(true, false), Verdict::Differs);
+    for fine in [(true, true), (false, false), (false, true)] {
+        assert_eq!(judge(fine.0, fine.1), Verdict::Ok);
+    }
 }

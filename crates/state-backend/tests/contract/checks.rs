@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, BucketLocationConstraint, CreateBucketConfiguration,
-    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
+    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, ObjectLockEnabled,
     ReplicationRuleFilter, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag,
 };
@@ -648,6 +648,27 @@ pub(crate) async fn lifecycle_rules_are_judged_for_every_state(stage: &Stage) {
         refused,
         [r#"lifecycle rules ["network","workspaces"] expire the state too early"#]
     );
+}
+
+// aws-behaviour: 43
+pub(crate) async fn a_dr_bucket_gets_the_object_lock_of_the_primary_one(stage: &Stage) {
+    let backend = stage.backend().await;
+    let s3 = stage.env.region(backend.spec().primary.region).s3;
+    let canada = CreateBucketConfiguration::builder()
+        .location_constraint(BucketLocationConstraint::CaCentral1)
+        .build();
+    let create = s3.create_bucket().bucket(BUCKET);
+    let create = create.create_bucket_configuration(canada);
+    let created = create.object_lock_enabled_for_bucket(true).send().await;
+    created.expect("created");
+    let applied = apply(&backend).await;
+    assert!(applied.is_complete(), "{:#?}", applied.first_problem());
+    let dr = stage.env.region("us-east-1".parse().expect("a region")).s3;
+    let get = dr.get_object_lock_configuration().bucket(DR_BUCKET).send();
+    let lock = get.await.expect("it has one").object_lock_configuration;
+    let lock = lock.expect("it has one");
+    assert_eq!(lock.object_lock_enabled, Some(ObjectLockEnabled::Enabled));
+    assert!(lock.rule.is_none(), "{lock:?}");
 }
 
 /// Another key for a bucket whose owner has switched its Bucket Key on.

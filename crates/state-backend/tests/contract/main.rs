@@ -114,6 +114,7 @@ contract! {
     a_change_of_the_strategy_names_what_is_in_the_way, moto cannot "forgets that delete markers are replicated";
     replication_rules_of_others_stay, moto cannot "forgets that delete markers are replicated";
     lifecycle_rules_are_judged_for_every_state;
+    a_dr_bucket_gets_the_object_lock_of_the_primary_one, moto cannot "forgets that delete markers are replicated";
     a_bucket_key_outlives_a_change_of_the_key, moto cannot "forgets that delete markers are replicated";
     alarms_of_the_replication_are_made_where_their_metrics_are, moto cannot "forgets that delete markers are replicated";
     metrics_are_those_of_the_rule_that_is_there, moto cannot "forgets that delete markers are replicated";
