@@ -15,7 +15,7 @@ use crate::handover::{
     restore_command,
 };
 use crate::inventory::history::{self, Descent, LostWrite};
-use crate::inventory::{Presence, Relation, SideState, StateId, StateObject, read};
+use crate::inventory::{LastVersion, Presence, Relation, SideState, StateId, StateObject, read};
 use crate::problem::{Observation, Problem};
 use crate::repair::{DigestRemoval, DigestRepair};
 use crate::root::probe::is_probe;
@@ -270,7 +270,7 @@ impl Sides<'_> {
                     _ => Err(left(self.moved(state, ours, theirs, LeftKind::Moved))),
                 },
                 Relation::PrimaryAhead { .. } => Err(left(match &pair.descent {
-                    Some(Observation::Known(Descent::Proven)) => self.behind(ours, theirs),
+                    Some(Observation::Known(Descent::Proven)) => self.behind(state, ours, theirs),
                     _ => self.moved(state, ours, theirs, LeftKind::Moved),
                 })),
                 Relation::Unreadable { .. } => readable(state, self.primary.side, ours)
@@ -291,6 +291,12 @@ impl Sides<'_> {
             ))),
             (Presence::Present(_), Presence::Deleted(last)) => {
                 Err(left(self.deleted_in(state, self.dr.side, &last.version)))
+            }
+            // A replica has the version ID of its source: with another one, DR had a write of its own below the marker.
+            (Presence::Deleted(ours), Presence::Deleted(theirs))
+                if ours.version != theirs.version =>
+            {
+                Err(left(self.deleted_apart(state, ours, theirs)))
             }
             (ours_found, theirs_found) => {
                 let of = |side: &Side, found: &Presence, row: &Result<Option<String>, Problem>| {
@@ -374,12 +380,16 @@ impl Sides<'_> {
     }
 
     /// DR has an earlier version of the primary side's, and wrote nothing upon it.
-    fn behind(&self, ours: &StateObject, theirs: &StateObject) -> Left {
+    fn behind(&self, state: &StateId, ours: &StateObject, theirs: &StateObject) -> Left {
         let both = self.both_named(ours, theirs);
         let text = format!(
-            "{both}: DR wrote nothing upon it, and replication has not brought the newer one"
+            "{both}: DR has nothing upon it that the primary region has not, and replication has not brought the newer one"
         );
-        Left::new(LeftKind::Behind, text).command(ShellCommand::new("init-backend metrics"))
+        let copy = copy_command(state, self.primary.side, ours, self.dr.side);
+        let why = "where replication does not bring it any more; then failback once more";
+        Left::new(LeftKind::Behind, text)
+            .command(ShellCommand::new("init-backend metrics"))
+            .command(copy.comment(why))
     }
 
     /// Both sides were written, or may have been: a person has to choose.
@@ -394,20 +404,33 @@ impl Sides<'_> {
             LeftKind::Diverged => "neither comes from the other",
             _ => "the one that is ahead does not come from the other",
         };
-        let copy = |from: &Side, object: &StateObject, to: &Side| {
-            let version = object.version.as_deref().unwrap_or("null");
-            let source = format!("{}/{}?versionId={version}", from.bucket, state.object());
-            ShellCommand::new("aws s3api copy-object")
-                .option("--region", to.region.as_str())
-                .option("--bucket", to.bucket.as_str())
-                .option("--key", state.object())
-                .option("--copy-source", source)
-        };
+        let copy = |from, object, to| copy_command(state, from, object, to);
         let (primary, dr) = (self.primary.side, self.dr.side);
         let keep = |side: &Side| format!("to keep that of {}", side.region);
         Left::new(kind, format!("{}: {why}", self.both_named(ours, theirs)))
             .command(copy(primary, ours, dr).comment(keep(primary)))
             .command(copy(dr, theirs, primary).comment(keep(dr)))
+    }
+
+    /// Deleted on both sides, which had gone apart before.
+    fn deleted_apart(&self, state: &StateId, ours: &LastVersion, theirs: &LastVersion) -> Left {
+        let of = |side: &Side, last: &LastVersion| {
+            let written = last.modified.map(|time| format!(" of {time}"));
+            let written = written.unwrap_or_default();
+            format!("{} had the version {}{written}", side.region, last.version)
+        };
+        let text = format!(
+            "it is deleted in both regions, which had gone apart: {}, {}",
+            of(self.primary.side, ours),
+            of(self.dr.side, theirs)
+        );
+        let restore = |side: &Side, last: &LastVersion| {
+            let keep = format!("to keep that of {}", side.region);
+            restore_command(state, &last.version, side.name).comment(keep)
+        };
+        Left::new(LeftKind::Deleted, text)
+            .command(restore(self.primary.side, ours))
+            .command(restore(self.dr.side, theirs))
     }
 
     fn deleted_in(&self, state: &StateId, side: &Side, version: &str) -> Left {
@@ -435,6 +458,17 @@ impl Sides<'_> {
             SideName::Dr => self.dr.take(step).await,
         }
     }
+}
+
+/// The command that writes one side's version over the other side's.
+fn copy_command(state: &StateId, from: &Side, object: &StateObject, to: &Side) -> ShellCommand {
+    let version = object.version.as_deref().unwrap_or("null");
+    let source = format!("{}/{}?versionId={version}", from.bucket, state.object());
+    ShellCommand::new("aws s3api copy-object")
+        .option("--region", to.region.as_str())
+        .option("--bucket", to.bucket.as_str())
+        .option("--key", state.object())
+        .option("--copy-source", source)
 }
 
 /// A run that took the primary side's lock between the look at the locks and the copy has read what was there before, and

@@ -190,9 +190,9 @@ pub(crate) fn plan_state(
         }
     };
     let (steps, standing) = match planned {
-        Ok(steps) if steps.is_empty() => (steps, Standing::Ready),
         Ok(steps) => match guarding {
             Some(lock) => (Vec::new(), left(locked(&lock))),
+            None if steps.is_empty() => (steps, Standing::Ready),
             None => (steps, Standing::Planned),
         },
         Err(standing) => (Vec::new(), standing),

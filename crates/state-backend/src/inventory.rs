@@ -22,6 +22,7 @@ pub use scope::StateScope;
 
 use crate::backend::Backend;
 use crate::health::Health;
+use crate::metrics::LATE;
 use crate::problem::{Observation, Problem};
 use crate::side::SideAccess;
 use crate::spec::SideName;
@@ -122,6 +123,8 @@ pub struct StateCopies {
     pub overwritten: Observation<Option<LostWrite>>,
     /// Whether a person has to look at it.
     pub health: Health,
+    #[serde(skip)]
+    condition: Health,
 }
 
 /// Every state of the backend.
@@ -156,13 +159,13 @@ impl Backend {
             Some((scope.state(object)?, copies.collect::<Vec<_>>()))
         });
         let copies: Vec<_> = copies.collect();
-        let states = iter(copies).map(|(state, copies)| self.related(state, copies));
+        let states = iter(copies).map(|(state, copies)| self.related(state, copies, now));
         let mut states: Vec<StateCopies> = states.buffered(read::AT_ONCE).collect().await;
         states.sort_by_key(|state| state.rank());
         Inventory { time: now, states }
     }
 
-    async fn related(&self, state: StateId, copies: Vec<SideState>) -> StateCopies {
+    async fn related(&self, state: StateId, copies: Vec<SideState>, now: Timestamp) -> StateCopies {
         let sides = self.at(SideName::Primary).zip(self.at(SideName::Dr));
         let overwritten = match (sides, copies.as_slice()) {
             (Some((primary, dr)), [ours, theirs]) => {
@@ -170,7 +173,7 @@ impl Backend {
             }
             _ => Observation::Known(None),
         };
-        StateCopies::new(state, copies, overwritten)
+        StateCopies::new(state, copies, overwritten, now)
     }
 
     /// Reads one state on one side; `None` where the settings have no such side.
@@ -226,6 +229,7 @@ impl StateCopies {
         state: StateId,
         copies: Vec<SideState>,
         overwritten: Observation<Option<LostWrite>>,
+        now: Timestamp,
     ) -> Self {
         let relation = match copies.as_slice() {
             [primary, dr] => Some(Relation::of(&primary.found, &dr.found)),
@@ -238,17 +242,28 @@ impl StateCopies {
             relation,
             overwritten,
             health: Health::Ok,
+            condition: Health::Ok,
         };
-        related.health = related.condition().worst(of_relation);
+        related.condition = related.judge(now);
+        related.health = related.condition.worst(of_relation);
         related
     }
 
-    /// Whether Terraform can read it wherever it is, no write of it is lost, and a region that is lost leaves some copy:
-    /// all but which of two copies is ahead, which replication may be about to change.
+    /// Whether Terraform can read it wherever it is, no write of it is lost, and a region that is lost leaves a copy that
+    /// is not too old: all but which of two copies is ahead, as long as replication may be about to change that.
     pub fn condition(&self) -> Health {
+        self.condition
+    }
+
+    fn judge(&self, now: Timestamp) -> Health {
         let of_copies = self.copies.iter();
-        let is_alone = matches!(self.relation, Some(Relation::OnlyIn { .. }));
-        let alone = match is_alone {
+        let dr = SideName::Dr;
+        let is_alone = match self.relation {
+            Some(Relation::OnlyIn { .. }) => true,
+            Some(Relation::DeletedIn { side }) => side == dr,
+            _ => false,
+        };
+        let alone = match is_alone || self.is_late(now) {
             true => Health::Degraded,
             false => Health::Ok,
         };
@@ -256,6 +271,17 @@ impl StateCopies {
             .map(|copy| relation::health_of_copy(&copy.found, copy.digest))
             .chain([Health::from(&self.overwritten), alone])
             .collect()
+    }
+
+    /// Whether the primary side's last write should have been replicated by now: with replication time control S3 promises
+    /// to do so within [`LATE`].
+    fn is_late(&self, now: Timestamp) -> bool {
+        let ahead = matches!(self.relation, Some(Relation::PrimaryAhead { .. }));
+        let written = self.copies.first().and_then(|copy| match &copy.found {
+            Presence::Present(object) => object.modified,
+            _ => None,
+        });
+        ahead && written.is_some_and(|written| now.duration_since(written).unsigned_abs() > LATE)
     }
 
     /// Whether the primary side alone has it, so that its region takes it along.
@@ -278,6 +304,9 @@ impl StateCopies {
         }
     }
 }
+
+/// Reasons that are listed below a table: one region's is the same for all states, and many are as good as a few.
+const PROBLEMS_SHOWN: usize = 5;
 
 impl Inventory {
     /// The worst of all states.
@@ -340,6 +369,20 @@ impl Inventory {
             .iter()
             .filter_map(StateCopies::remark)
             .fold(document, Document::text);
+        let unknown = states.iter().flat_map(|state| &state.copies);
+        let problems: BTreeSet<String> = unknown
+            .filter_map(|copy| match &copy.found {
+                Presence::Unknown { problem } => Some(format!("{}: {problem}.", copy.side)),
+                _ => None,
+            })
+            .collect();
+        let more = problems.len().saturating_sub(PROBLEMS_SHOWN);
+        let shown = problems.into_iter().take(PROBLEMS_SHOWN);
+        let document = shown.fold(document, Document::text);
+        let document = match more {
+            0 => document,
+            more => document.text(format!("And {more} more that could not be read.")),
+        };
         let count = |health| states.iter().filter(|state| state.health == health).count();
         let (wrong, unknown) = (count(Health::Degraded), count(Health::Unknown));
         let missing = states.iter().filter(|state| state.was_never_written());
@@ -439,3 +482,6 @@ impl SideState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,7 +138,8 @@ async fn killed_at_any_moment_it_goes_on_where_it_was() {
         return;
     };
     stage.apply().await.exits(0);
-    let whole = stage.aws.log().len();
+    // Not the very last ones: the program could end by itself before it is killed.
+    let whole = stage.aws.log().len() * 9 / 10;
     drop(stage);
 
     let mut moment = 7;

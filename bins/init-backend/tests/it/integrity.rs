@@ -307,3 +307,17 @@ async fn states_are_those_of_the_keys_in_the_settings_in_every_workspace() {
         "{rendered}"
     );
 }
+
+/// A misspelt name, or nothing that was made yet: no states are known, which is not that there are none.
+#[tokio::test(flavor = "multi_thread")]
+async fn integrity_of_buckets_that_are_not_there_is_unknown() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let shown = stage.run(&["integrity"]).await.exits(3);
+    assert!(
+        shown.stdout().contains("NoSuchBucket"),
+        "{}",
+        shown.stdout()
+    );
+}

@@ -115,6 +115,8 @@ proptest! {
         prop_assert_eq!(planned.is_planned(), !planned.steps.is_empty());
         if guarded {
             prop_assert!(planned.steps.is_empty());
+            let is_left = matches!(planned.standing, Standing::Left { .. });
+            prop_assert!(is_left, "{:?}", planned);
         }
         let after = plan_state(side, &spec.states, done(observed, &planned));
         let ready = after.as_ref().map(|after| matches!(after.standing, Standing::Ready));

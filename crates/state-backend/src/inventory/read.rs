@@ -64,11 +64,8 @@ pub(crate) async fn list(clients: &RegionClients, side: &Side, scope: &StateScop
 }
 
 async fn objects(clients: &RegionClients, side: &Side) -> Result<Vec<String>, Error> {
-    match list_keys(clients, side.bucket.as_str(), "").await {
-        // What there was before the bucket is made is nothing.
-        Err(error) if error.class == ErrorClass::Absent => Ok(Vec::new()),
-        listed => listed,
-    }
+    // A bucket that is not there is no empty one: its name may be misspelt.
+    list_keys(clients, side.bucket.as_str(), "").await
 }
 
 /// Locks, folders that consoles make, and what this project itself writes are no states, unless the settings name them.
