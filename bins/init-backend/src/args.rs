@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::NonEmptyStringValueParser as NotEmpty;
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use cli::{CompletionArgs, GlobalArgs};
 use state_backend::SideName;
 
@@ -124,7 +125,7 @@ pub struct RenderArgs {
 #[derive(Debug, Args)]
 pub struct IntegrityArgs {
     /// Only this state: the key of its object, such as env:/prod/net/terraform.tfstate
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = NotEmpty::new())]
     pub state: Option<String>,
 }
 
@@ -132,9 +133,10 @@ pub struct IntegrityArgs {
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
     /// The key of the state's object, as `integrity` shows it
+    #[arg(value_parser = NotEmpty::new())]
     pub state: String,
     /// The version of that object
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = NotEmpty::new())]
     pub version: String,
     /// The region in which it is brought back
     #[arg(long, value_enum, default_value = "primary")]
@@ -213,6 +215,7 @@ pub enum RepairCommand {
 #[derive(Debug, Args)]
 pub struct RepairDigestArgs {
     /// The key of the state's object, as `integrity` shows it
+    #[arg(value_parser = NotEmpty::new())]
     pub state: String,
     /// The region whose row is written
     #[arg(long, value_enum, default_value = "primary")]
@@ -224,15 +227,16 @@ pub struct RepairDigestArgs {
 
 /// What `unlock` takes.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("lock").required(true).args(["id", "place"])))]
 pub struct UnlockArgs {
     /// The lock's ID, as `locks` and Terraform's error message show it
-    #[arg(required_unless_present = "place")]
+    #[arg(value_parser = NotEmpty::new())]
     pub id: Option<String>,
     /// The place of a lock that has no ID, as `locks` shows it: the row's LockID, or the key of the object
-    #[arg(long, value_name = "PLACE", conflicts_with = "id")]
+    #[arg(long, value_name = "PLACE", value_parser = NotEmpty::new())]
     pub place: Option<String>,
     /// The ID or the place once more: needed where the state was written after the lock was taken
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NotEmpty::new())]
     pub confirm: Option<String>,
     /// The region that holds it
     #[arg(long, value_enum, default_value = "primary")]

@@ -54,7 +54,7 @@ pub use inventory::{
     Digest, Divergence, Inventory, LastVersion, LostWrite, Presence, Relation, SideState,
     StateCopies, StateId, StateObject, StateScope, WORKSPACE_KEY_PREFIX, Workspace,
 };
-pub use lock::{Lock, LockInfo, LockKind, Locks, Release, ReleaseError, UnknownLocks};
+pub use lock::{Lock, LockInfo, LockKind, LockName, Locks, Release, ReleaseError, UnknownLocks};
 pub use metrics::{Metric, ReplicationMetrics};
 pub use plan::{
     Approved, Change, Found, Observed, Plan, Refusal, RefusalKind, Verdict, Verification,

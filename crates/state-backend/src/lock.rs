@@ -212,14 +212,32 @@ pub struct Release {
     pub lock: Lock,
 }
 
+/// What a lock is asked for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockName {
+    /// The ID that Terraform gave it.
+    Id(String),
+    /// The row's `LockID`, or the object's key: of a lock that has no ID.
+    Place(String),
+}
+
+impl fmt::Display for LockName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "the ID {id}"),
+            Self::Place(place) => write!(f, "the place {place}"),
+        }
+    }
+}
+
 /// Why a lock was not released.
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
-    /// No lock of this side has this ID.
-    #[error("no lock has the ID {id}")]
+    /// No lock of this side has this name.
+    #[error("no lock has {name}")]
     NoSuchLock {
-        /// The ID that was asked for.
-        id: String,
+        /// The ID or the place that was asked for.
+        name: LockName,
     },
     /// The lock changed between listing and releasing.
     #[error("the lock at {place} has changed hands since it was listed")]
@@ -253,11 +271,11 @@ pub enum ReleaseError {
         /// Why the next one was not.
         source: Box<ReleaseError>,
     },
-    /// None that could be read has this ID, and not all could be read.
-    #[error("no lock that could be read has the ID {id}; not all could be read: {}", unknown.problem)]
+    /// None that could be read has this name, and not all could be read.
+    #[error("no lock that could be read has {name}; not all could be read: {}", unknown.problem)]
     Unlisted {
-        /// The ID that was asked for.
-        id: String,
+        /// The ID or the place that was asked for.
+        name: LockName,
         /// The first of those that could not.
         unknown: Box<UnknownLocks>,
     },
@@ -307,17 +325,17 @@ impl Backend {
                 }
             }
         }
-        let id = id.to_owned();
+        let name = LockName::Id(id.to_owned());
         let missed = unknown.into_iter().next().map(|unknown| {
             let unknown = Box::new(unknown);
             ReleaseError::Unlisted {
-                id: id.clone(),
+                name: name.clone(),
                 unknown,
             }
         });
         match (released.is_empty(), missed) {
             (false, None) => Ok(released),
-            (true, None) => Err(ReleaseError::NoSuchLock { id }),
+            (true, None) => Err(ReleaseError::NoSuchLock { name }),
             (true, Some(missed)) => Err(missed),
             // The same run may hold one of each kind.
             (false, Some(missed)) => Err(ReleaseError::Partly {

@@ -6,9 +6,9 @@ use report::escape::quoted;
 use report::{Document, Mark, Report, ShellCommand, duration};
 use serde::Serialize;
 use settings::Region;
-use state_backend::{Backend, Lock, Locks, Presence, ReleaseError, SideName, StateId};
+use state_backend::{Backend, Lock, LockName, Locks, Presence, ReleaseError, SideName, StateId};
 
-use crate::args::UnlockArgs;
+use crate::args::{SideArg, UnlockArgs};
 
 /// What `locks` prints.
 #[derive(Serialize)]
@@ -144,7 +144,7 @@ pub(crate) async fn release(global: &GlobalArgs, args: &UnlockArgs) -> Result<Ex
     let backend = super::connect(global).await?;
     let side = SideName::from(args.side);
     if backend.spec().side(side).is_none() {
-        return Err(not_released("", ReleaseError::NoSide { side }));
+        return Err(not_released(args, ReleaseError::NoSide { side }));
     }
     if let Some(problem) = backend.lost(side) {
         return Err(Failure::new(
@@ -154,36 +154,35 @@ pub(crate) async fn release(global: &GlobalArgs, args: &UnlockArgs) -> Result<Ex
         .hint("`init-backend status` shows which regions answer"));
     }
     let locks = backend.locks(side).await;
-    let (name, asked): (&str, Vec<&Lock>) = match (&args.id, &args.place) {
-        (Some(id), _) => {
-            let of_id = |lock: &&Lock| lock.info.as_ref().is_some_and(|info| info.id == *id);
-            (id, locks.held.iter().filter(of_id).collect())
-        }
-        (None, Some(place)) => {
-            let at = |lock: &&Lock| lock.place == *place;
-            (place, locks.held.iter().filter(at).collect())
-        }
-        (None, None) => {
-            return Err(not_released(
-                "",
-                ReleaseError::NoSuchLock { id: String::new() },
-            ));
-        }
+    // The arguments are one of the two.
+    let name = match (&args.id, &args.place) {
+        (Some(id), _) => LockName::Id(id.clone()),
+        (None, place) => LockName::Place(place.clone().unwrap_or_default()),
     };
-    if let Some(lock) = asked.first() {
-        ask(global, args, name, &backend, lock).await?;
+    let is_asked = |lock: &&Lock| match &name {
+        LockName::Id(id) => lock.info.as_ref().is_some_and(|info| info.id == *id),
+        LockName::Place(place) => lock.place == *place,
+    };
+    let asked = locks.held.iter().find(is_asked);
+    if let Some(lock) = asked {
+        ask(global, args, &name, &backend, lock).await?;
     }
-    let released = match (&args.id, asked.as_slice()) {
-        (Some(id), _) => backend.release(side, id).await,
-        (None, []) => Err(ReleaseError::NoSuchLock {
-            id: name.to_owned(),
-        }),
-        (None, [lock, ..]) => backend.release_exactly(lock).await.map(|()| {
-            let lock = (*lock).clone();
+    let released = match (name, asked) {
+        (LockName::Id(id), _) => backend.release(side, &id).await,
+        (LockName::Place(_), Some(lock)) => backend.release_exactly(lock).await.map(|()| {
+            let lock = lock.clone();
             vec![state_backend::Release { lock }]
         }),
+        // It may be among those that nobody tells of.
+        (name, None) => Err(match locks.unknown.into_iter().next() {
+            Some(unknown) => ReleaseError::Unlisted {
+                name,
+                unknown: Box::new(unknown),
+            },
+            None => ReleaseError::NoSuchLock { name },
+        }),
     };
-    let released = released.map_err(|error| not_released(name, error))?;
+    let released = released.map_err(|error| not_released(args, error))?;
     cli::print(global, &Released { released })?;
     Ok(Exit::Fine)
 }
@@ -194,7 +193,7 @@ pub(crate) async fn release(global: &GlobalArgs, args: &UnlockArgs) -> Result<Ex
 async fn ask(
     global: &GlobalArgs,
     args: &UnlockArgs,
-    name: &str,
+    name: &LockName,
     backend: &Backend,
     lock: &Lock,
 ) -> Result<(), Failure> {
@@ -212,6 +211,7 @@ async fn ask(
     if !since {
         return cli::confirm(global, &question);
     }
+    let (LockName::Id(name) | LockName::Place(name)) = name;
     match &args.confirm {
         Some(again) if again == name => Ok(()),
         Some(_) => Err(Failure::new(
@@ -219,9 +219,7 @@ async fn ask(
             anyhow::anyhow!("--confirm is not {}", quoted(name)),
         )),
         None if global.yes => {
-            let again = ShellCommand::new("init-backend unlock")
-                .word(name)
-                .option("--confirm", name);
+            let again = unlock(args, |command| command.option("--confirm", name));
             Err(Failure::new(
                 Exit::Refused,
                 anyhow::anyhow!(
@@ -271,12 +269,25 @@ fn question(lock: &Lock, written: &Written) -> String {
     )
 }
 
-fn not_released(id: &str, error: ReleaseError) -> Failure {
-    let unlock = ShellCommand::new("init-backend unlock").word(id);
+/// The command that asks for the same lock with other options, which stand before an ID that may begin with a hyphen.
+fn unlock(args: &UnlockArgs, options: impl FnOnce(ShellCommand) -> ShellCommand) -> ShellCommand {
+    let command = options(ShellCommand::new("init-backend unlock"));
+    let command = match args.side {
+        SideArg::Primary => command,
+        SideArg::Dr => command.words("--side dr"),
+    };
+    match (&args.id, &args.place) {
+        (Some(id), _) => command.word(id),
+        (None, Some(place)) => command.option("--place", place),
+        (None, None) => command,
+    }
+}
+
+fn not_released(args: &UnlockArgs, error: ReleaseError) -> Failure {
     let (exit, hint) = match &error {
         ReleaseError::NoSuchLock { .. } => (
             Exit::Usage,
-            "`init-backend locks` shows the IDs that are held; `--side dr` is for those of the DR region"
+            "`init-backend locks` shows the locks that are held, with IDs and places; `--side dr` is for those of the DR region"
                 .to_owned(),
         ),
         ReleaseError::Gone { .. } => (
@@ -302,11 +313,11 @@ fn not_released(id: &str, error: ReleaseError) -> Failure {
         ),
         ReleaseError::Partly { .. } => (
             Exit::Unchecked,
-            format!("`{unlock}` again releases the rest"),
+            format!("`{}` again releases the rest", unlock(args, |command| command)),
         ),
         ReleaseError::Call(_) => (
             Exit::Unchecked,
-            format!("`{}` shows what AWS answers to each call", unlock.words("-vv")),
+            format!("`{}` shows what AWS answers to each call", unlock(args, |command| command.words("-vv"))),
         ),
     };
     let error = anyhow::Error::new(error).context("failed to release the lock");

@@ -62,10 +62,6 @@ pub(crate) fn not_repaired(error: RepairError) -> Failure {
             Exit::Usage,
             "`init-backend status` shows both sides and their tables",
         ),
-        RepairError::NoVersion { .. } => (
-            Exit::Usage,
-            "`aws s3api list-object-versions` lists the versions of an object",
-        ),
         RepairError::NoState { .. } => (
             Exit::Refused,
             "a row for a state that is gone would have Terraform begin with an empty one; bring the version back first",
@@ -84,6 +80,9 @@ pub(crate) fn not_repaired(error: RepairError) -> Failure {
         ),
         _ => (Exit::Unchecked, "`init-backend status` shows what answers"),
     };
-    let error = anyhow::Error::new(error).context("failed to make the state right");
-    Failure::new(exit, error).hint(hint)
+    Failure::new(exit, with_context(error)).hint(hint)
+}
+
+pub(super) fn with_context(error: RepairError) -> anyhow::Error {
+    anyhow::Error::new(error).context("failed to make the state right")
 }

@@ -1,10 +1,10 @@
 use cli::{Exit, Failure, GlobalArgs};
 use report::escape::quoted;
-use report::{Document, Report};
+use report::{Document, Report, ShellCommand};
 use serde::Serialize;
-use state_backend::{RepairError, SideName, StateId, StateRestore};
+use state_backend::{Backend, RepairError, SideName, StateId, StateRestore};
 
-use super::repair::not_repaired;
+use super::repair::{not_repaired, with_context};
 use crate::args::RestoreArgs;
 
 /// What `restore` prints.
@@ -35,7 +35,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &RestoreArgs) -> Result<Exit,
             cli::note("the state has the content of that version already: nothing to do");
             return Ok(Exit::Fine);
         }
-        Err(error) => return Err(not_repaired(error)),
+        Err(error) => return Err(not_restored(&backend, error)),
     };
     let mut restored = false;
     if !args.dry_run {
@@ -58,9 +58,37 @@ pub(crate) async fn run(global: &GlobalArgs, args: &RestoreArgs) -> Result<Exit,
         backend
             .restore_state(&restore)
             .await
-            .map_err(not_repaired)?;
+            .map_err(|error| not_restored(&backend, error))?;
         restored = true;
     }
     cli::print(global, &Restored { restore, restored })?;
     Ok(Exit::Fine)
+}
+
+fn not_restored(backend: &Backend, error: RepairError) -> Failure {
+    let (exit, hint) = match &error {
+        RepairError::NoVersion { state, side, .. } => {
+            let versions = ShellCommand::new("aws s3api list-object-versions");
+            // Without the side there would be another error.
+            let versions = match backend.spec().side(*side) {
+                Some(side) => versions
+                    .option("--region", side.region.as_str())
+                    .option("--bucket", side.bucket.as_str()),
+                None => versions,
+            };
+            let versions = versions.option("--prefix", state.object());
+            (
+                Exit::Usage,
+                format!("`{versions}` lists the versions of the state"),
+            )
+        }
+        RepairError::Locked { .. } => (
+            Exit::Refused,
+            "`init-backend locks` shows who holds it; bring the version back when that run has ended, which would write \
+             over it"
+                .to_owned(),
+        ),
+        _ => return not_repaired(error),
+    };
+    Failure::new(exit, with_context(error)).hint(hint)
 }

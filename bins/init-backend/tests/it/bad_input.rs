@@ -389,3 +389,27 @@ async fn credentials_of_another_account_than_the_settings_name_reach_nothing() {
     stage.configure(&own);
     stage.apply().await.exits(0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_is_empty_is_wrong_usage_and_nothing_is_called() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let rows: [(&[&str], &str); 8] = [
+        (&["restore", "a/tfstate", "--version", ""], "--version"),
+        (&["restore", "", "--version", "v"], "<STATE>"),
+        (&["integrity", "--state", ""], "--state"),
+        (&["unlock", ""], "[ID]"),
+        (&["unlock", "--place", ""], "--place"),
+        (&["unlock", "1111", "--confirm", ""], "--confirm"),
+        (&["repair", "digest", ""], "<STATE>"),
+        (&["failover", "--dir", ""], "--dir"),
+    ];
+    for (arguments, named) in rows {
+        let told = stage.run(arguments).await.exits(2).stderr();
+        assert!(told.contains(named), "{arguments:?}: {told}");
+    }
+    assert_eq!(stage.aws.log(), [], "nothing was called");
+    let told = stage.run(&["unlock"]).await.exits(2).stderr();
+    assert!(told.contains("<ID|--place <PLACE>>"), "{told}");
+}

@@ -187,7 +187,21 @@ async fn a_deleted_state_and_an_older_one_are_brought_back_with_their_digest_row
 
     let deleted = stage.run(&["integrity", "--state", key]).await.exits(1);
     assert!(deleted.stdout().contains(&second), "{}", deleted.stdout());
+    let none = ["restore", key, "--version", "none"];
+    let none = stage.run(&none).await.exits(2).stderr();
+    let versions = "`aws s3api list-object-versions --region ca-central-1 --bucket berthcare-terraform-state \
+                    --prefix 'env:/prod/net work/terraform.tfstate'`";
+    assert!(none.contains(versions), "{none}");
     let back = ["restore", key, "--version", &second];
+    let lock = format!("{key}.tflock");
+    let held = s3.put_object().bucket(bucket).key(&lock);
+    let held = held.body(br#"{"ID":"1"}"#.to_vec().into()).send();
+    held.await.expect("written");
+    let locked = stage.run(&back).await.exits(4).stderr();
+    assert!(locked.contains("bring the version back"), "{locked}");
+    assert!(!locked.contains("writes the row itself"), "{locked}");
+    let free = s3.delete_object().bucket(bucket).key(&lock).send();
+    free.await.expect("deleted");
     let planned = stage
         .run(&[&back[..], &["--dry-run"]].concat())
         .await

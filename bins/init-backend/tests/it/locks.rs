@@ -453,10 +453,18 @@ async fn a_lock_without_an_id_is_released_by_its_place() {
     let place = "staging/terraform.tfstate.tflock";
     object(&stage, place, String::new()).await;
     row(&stage, STATE, "Info", "not JSON".into()).await;
-    stage
-        .run(&["unlock", "--place", "elsewhere", "--yes"])
-        .await
-        .exits(2);
+    let elsewhere = ["unlock", "--place", "elsewhere", "--yes"];
+    let told = stage.run(&elsewhere).await.exits(2).stderr();
+    let text = "caused by: no lock has the place elsewhere";
+    assert!(told.contains(text), "{told}");
+    // One that may be among those that nobody tells of is not known not to be there.
+    let denied = Fault::new(FaultKind::Denied)
+        .service("dynamodb")
+        .operation("Scan");
+    stage.aws.add_fault(denied.times(1));
+    let told = stage.run(&elsewhere).await.exits(3).stderr();
+    let text = "no lock that could be read has the place elsewhere";
+    assert!(told.contains(text), "{told}");
     stage.run(&["unlock", "--yes"]).await.exits(2);
     for place in [place, STATE] {
         stage
@@ -470,4 +478,20 @@ async fn a_lock_without_an_id_is_released_by_its_place() {
         .exits(0)
         .json();
     assert_eq!(held["sides"][0]["locks"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unlock_of_a_place_that_is_refused_hints_at_the_same_place() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let lock = json!({"ID": ID, "Who": "jo@laptop", "Created": "2026-11-22T09:00:00Z"});
+    let place = format!("berthcare-terraform-state/{PROD}");
+    row(&stage, &place, "Info", lock.to_string()).await;
+    object(&stage, PROD, "{}".into()).await;
+    let refused = ["unlock", "--place", &place, "--yes"];
+    let told = stage.run(&refused).await.exits(4).stderr();
+    let again = format!("`init-backend unlock --confirm {place} --place {place}`");
+    assert!(told.contains(&again), "{told}");
 }
