@@ -11,10 +11,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use jiff::civil::date;
 use local_aws::{Fault, FaultKind, LocalAws};
-use report::Silent;
+use report::{Report as _, Silent};
 use settings::Settings;
 use state_backend::{
-    Backend, LockKind, LockProbe, RootPlan, RootStep, SideName, TurnError, TurnedRoot,
+    Backend, LockKind, LockProbe, RootPlan, RootStep, SideName, TurnError, TurnedRoot, TurnedRoots,
 };
 use terraform::{Environment, RootModule, Terraform};
 
@@ -34,6 +34,21 @@ init)
     "dynamodb_table": "berthcare-terraform-locks-dr"}}}' > .terraform/terraform.tfstate
   ;;
 state) echo 'terraform_data.a["x"]' ;;
+esac
+"#;
+
+/// Fails at init as terraform does there: JSON on standard output.
+const FAILING_INIT: &str = r#"#!/bin/sh
+cat <<'END'
+{"@level":"error","@message":"Error: x","type":"diagnostic","diagnostic":{"severity":"error","summary":"Failed to get existing workspaces","detail":"no such host s3.\u001b[31mus-east-1\n\nsecret: 8Jx0PlwqQ2sl"}}
+END
+exit 1
+"#;
+
+/// Fails at the list with words that are no error in terraform's form.
+const FAILING_LIST: &str = r#"
+case "$1" in
+state) echo 'wrapper: no such toolchain' >&2; exit 3 ;;
 esac
 "#;
 
@@ -260,4 +275,41 @@ async fn turn_root_tells_what_terraform_would_stumble_over() {
     let failed = stage.turn("2").await.failed.expect("other resources");
     let text = failed.error.to_string();
     assert!(text.contains("terraform_data.b is not listed"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn turn_root_where_terraform_fails_shows_its_last_lines_without_secrets() {
+    let Some(mut stage) = Stage::open().await else {
+        return;
+    };
+    let script = stage.folder.path().join("terraform");
+    let environment = stage.terraform.environment().clone();
+    let environment = environment.with("AWS_SECRET_ACCESS_KEY", "8Jx0PlwqQ2sl");
+    stage.terraform = Terraform::at(script.clone(), stage.folder.path(), environment)
+        .await
+        .expect("the script runs");
+    fs::write(&script, FAILING_INIT).expect("written");
+    let turned = stage.turn("a").await;
+    let failed = turned.failed.as_ref().expect("it fails");
+    assert_eq!(failed.step, RootStep::Init);
+    let lines = &failed.terraform;
+    assert_eq!(lines[0], "Failed to get existing workspaces");
+    assert_eq!(lines[2], "secret: [redacted]");
+    let turned = TurnedRoots(vec![turned]);
+    let text = turned.document().to_terminal(None, false);
+    assert!(
+        text.contains("terraform: no such host s3.\\u{1b}[31mus-east-1"),
+        "{text}"
+    );
+    let json = serde_json::to_string(&turned).expect("JSON");
+    assert!(
+        json.contains("Failed to get existing") && !json.contains("8Jx0"),
+        "{json}"
+    );
+
+    let (head, rest) = TERRAFORM.split_once('\n').expect("two lines");
+    fs::write(&script, format!("{head}{FAILING_LIST}{rest}")).expect("written");
+    let failed = stage.turn("b").await.failed.expect("it fails");
+    assert_eq!(failed.step, RootStep::List);
+    assert_eq!(failed.terraform, ["wrapper: no such toolchain"]);
 }

@@ -334,6 +334,9 @@ impl<F: FnMut(&Event)> Written<F> {
                 let lock = Box::new(lock);
                 return Err(Error::Locked { command, lock });
             }
+            if !diagnostics.iter().any(Diagnostic::is_error) {
+                diagnostics.extend(Diagnostic::of_words(&self.stderr.text()));
+            }
             if interrupted {
                 return Err(Error::Interrupted {
                     command,

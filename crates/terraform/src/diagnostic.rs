@@ -101,6 +101,23 @@ impl Diagnostic {
         of_detail.or(of_summary).copied()
     }
 
+    /// The end of what a program wrote that failed without an error in terraform's form; `None` when it wrote nothing.
+    pub(crate) fn of_words(text: &str) -> Option<Self> {
+        const LINES: usize = 20;
+        let text = without_colours(text);
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lines: Vec<&str> = lines.collect();
+        let last = &lines[lines.len().saturating_sub(LINES)..];
+        let (summary, detail) = last.split_first()?;
+        Some(Self {
+            severity: Severity::Error,
+            summary: (*summary).to_owned(),
+            detail: detail.join("\n"),
+            address: None,
+            range: None,
+        })
+    }
+
     /// Those in what a command without JSON wrote for people.
     pub(crate) fn from_text(text: &str) -> Vec<Self> {
         let text = without_colours(text);

@@ -35,6 +35,28 @@ impl Environment {
             .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
+    /// Text with the values of those variables hidden that hold secrets by their name.
+    pub fn redact(&self, text: &str) -> String {
+        /// Shorter ones are no secrets, and stand in many other words.
+        const SHORTEST: usize = 8;
+        let is_secret = |name: &str| {
+            let name = name.to_ascii_uppercase();
+            let words = ["SECRET", "TOKEN", "PASSWORD", "PASSWD"];
+            words.iter().any(|word| name.contains(word)) && !name.ends_with("_FILE")
+        };
+        let mut secrets: Vec<&str> = self
+            .iter()
+            .filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)))
+            .filter(|(name, value)| value.len() >= SHORTEST && is_secret(name))
+            .map(|(_, value)| value)
+            .collect();
+        // One may be part of another.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.iter().fold(text.to_owned(), |text, secret| {
+            text.replace(secret, "[redacted]")
+        })
+    }
+
     /// The first file called `name` in the folders of `PATH` that may be executed.
     pub(crate) fn find_program(&self, name: &str) -> Option<PathBuf> {
         std::env::split_paths(self.get("PATH")?)

@@ -108,6 +108,35 @@ pub enum Error {
     },
 }
 
+/// As many lines of terraform's own words are shown beside an error.
+const SHOWN_LINES: usize = 12;
+/// As many characters of each.
+const SHOWN_CHARACTERS: usize = 400;
+
+impl Error {
+    /// The last lines of what terraform complained of, each cut at some length; none where it said nothing.
+    ///
+    /// They may quote values. Of `init` and `state list`, which run no provider, these are of the code and the backend;
+    /// [`Environment::redact`](crate::Environment::redact) hides the secrets of the environment.
+    pub fn last_lines(&self) -> Vec<String> {
+        let (Self::Interrupted { diagnostics, .. } | Self::Failed { diagnostics, .. }) = self
+        else {
+            return Vec::new();
+        };
+        let errors = diagnostics.iter().filter(|one| one.is_error());
+        let lines =
+            errors.flat_map(|one| std::iter::once(one.summary.as_str()).chain(one.detail.lines()));
+        let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
+        let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+        last.iter()
+            .map(|line| match line.char_indices().nth(SHOWN_CHARACTERS) {
+                Some((end, _)) => format!("{}…", &line[..end]),
+                None => (*line).to_owned(),
+            })
+            .collect()
+    }
+}
+
 fn since(lock: &LockInfo) -> String {
     lock.created
         .map_or_else(|| "an unknown time".to_owned(), |time| time.to_string())

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use files::{FileError, Secrecy, write_file, write_new_file};
-use report::{Document, Mark, Observer, Outcome, Report, ShellCommand};
+use report::{Document, Lines, Mark, Observer, Outcome, Report, ShellCommand};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use terraform::{
@@ -69,6 +69,9 @@ pub struct RootFailure {
     /// Why.
     #[serde(serialize_with = "chain")]
     pub error: TurnError,
+    /// The last lines of what terraform said of it, without secrets of its environment; empty where it was not
+    /// terraform that failed, or it said nothing.
+    pub terraform: Vec<String>,
     /// What to run.
     #[serde(serialize_with = "command")]
     pub command: Option<ShellCommand>,
@@ -301,9 +304,15 @@ async fn turn_root(
             "applied"
         );
         if let Err(error) = ended {
+            let environment = terraform.environment();
+            let lines = match &error {
+                TurnError::Terraform(error) => error.last_lines(),
+                _ => Vec::new(),
+            };
             turned.failed = Some(RootFailure {
                 command: next(plan, step, &error),
                 step,
+                terraform: lines.iter().map(|line| environment.redact(line)).collect(),
                 error,
             });
             break;
@@ -583,6 +592,7 @@ impl TurnedRoot {
                 command: next(plan, step, &error),
                 step,
                 error,
+                terraform: Vec::new(),
             }),
             ..Self::new(plan)
         }
@@ -612,7 +622,7 @@ impl TurnedRoot {
     }
 
     /// What is said below the table, which it would make too wide.
-    fn remark(&self) -> Option<String> {
+    fn remark(&self) -> Option<Lines> {
         let failed = self.failed.as_ref()?;
         let text = format!(
             "{}: {} failed: {}",
@@ -620,10 +630,15 @@ impl TurnedRoot {
             failed.step,
             described(&failed.error)
         );
-        Some(match &failed.command {
+        let text = match &failed.command {
             Some(command) => format!("{text}: `{command}`."),
             None => format!("{text}."),
-        })
+        };
+        let lines = failed
+            .terraform
+            .iter()
+            .map(|line| format!("terraform: {line}"));
+        Some(Lines::of(std::iter::once(text).chain(lines)))
     }
 }
 
