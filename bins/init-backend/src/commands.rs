@@ -20,7 +20,7 @@ use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use report::{Document, Report};
 use serde::Serialize;
 use state_backend::{
-    Backend, Canary, CanaryError, CanaryOptions, ConnectError, Handover, LeftKind,
+    Backend, Canary, CanaryError, CanaryOptions, ConnectError, Handover, Left, LeftKind,
 };
 
 use crate::args::RepairCommand;
@@ -167,13 +167,17 @@ fn print_with_canary<R: Report>(
 /// What a failover or failback ends with: somebody who holds a lock is a guard's matter, what is left for another reason
 /// is wrong, and what nobody answered is not known.
 fn exit_of(handover: &Handover) -> Exit {
-    let left = handover.left().map(|left| match left.kind {
-        LeftKind::Locked => Exit::Refused,
-        _ => Exit::Wrong,
-    });
+    let left = handover.left().map(exit_of_left);
     let lost = handover.lost_writes().map(|_| Exit::Wrong);
     let problems = handover.problems().map(|_| Exit::Unchecked);
     left.chain(lost).chain(problems).collect()
+}
+
+fn exit_of_left(left: &Left) -> Exit {
+    match left.kind {
+        LeftKind::Locked => Exit::Refused,
+        _ => Exit::Wrong,
+    }
 }
 
 async fn connect(global: &GlobalArgs) -> Result<Backend, Failure> {

@@ -4,6 +4,7 @@
 //! there.
 
 pub(crate) mod probe;
+mod readiness;
 mod turn;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use sha2::{Digest as _, Sha256};
 use terraform::{Argument, BackendConfig, RootModule, RootModuleError};
 
 pub use probe::LockProbe;
+pub use readiness::NotReady;
 pub use turn::{RootFailure, RootStep, TurnError, TurnedRoot, TurnedRoots};
 
 use crate::handover::Handover;
@@ -42,6 +44,8 @@ pub struct RootPlan {
     pub file: String,
     /// What is there under that name now.
     pub found: FoundFile,
+    /// Why it will stay where it is; null when it will be turned.
+    pub stays: Option<NotReady>,
     #[serde(skip)]
     text: String,
     #[serde(skip)]
@@ -305,6 +309,7 @@ impl RootPlan {
             key_from,
             found: look(&root.folder.join(&name), &text, file.as_str())?,
             file: name,
+            stays: None,
             text,
             wanted: Wanted {
                 bucket: to.bucket.to_string(),
@@ -313,6 +318,14 @@ impl RootPlan {
                 table: to.table.as_ref().map(ToString::to_string),
             },
         })
+    }
+
+    fn mark(&self) -> Mark {
+        match self.stays {
+            None => Mark::Plain,
+            Some(NotReady::Unknown { .. }) => Mark::Unknown,
+            Some(_) => Mark::Wrong,
+        }
     }
 
     /// The path of the configuration file.
@@ -330,9 +343,14 @@ impl RootPlan {
         handover: &Handover,
         replace: bool,
     ) -> Result<ApprovedRoot, Box<TurnedRoot>> {
-        if !handover.is_ready(&self.state) {
+        let not_ready = match handover.is_ready(&self.state) {
+            true => None,
+            false => Some(NotReady::of(handover, &self.state).unwrap_or(NotReady::NotDone)),
+        };
+        if let Some(why) = not_ready {
             let state = self.state.clone();
-            let stays = TurnedRoot::not_begun(&self, TurnError::NotReady { state });
+            let error = TurnError::NotReady { state, why };
+            let stays = TurnedRoot::not_begun(&self, RootStep::State, error);
             return Err(Box::new(stays));
         }
         let file = self.path();
@@ -340,6 +358,7 @@ impl RootPlan {
         self.approve(replace).map_err(|_| {
             Box::new(TurnedRoot::not_begun(
                 &plan,
+                RootStep::Configure,
                 TurnError::FileChanged { file },
             ))
         })
@@ -437,6 +456,17 @@ impl fmt::Display for KeyFrom {
 #[serde(transparent)]
 pub struct RootPlans(pub Vec<RootPlan>);
 
+impl RootPlans {
+    /// These roots beside a failover or failback that is planned: those whose state it will not make ready stay.
+    #[must_use]
+    pub fn beside(mut self, handover: &Handover) -> Self {
+        for plan in &mut self.0 {
+            plan.stays = NotReady::of(handover, &plan.state);
+        }
+        self
+    }
+}
+
 impl Report for RootPlans {
     const KIND: &'static str = "root-plans";
 
@@ -450,14 +480,22 @@ impl Report for RootPlans {
                 plan.state.to_string(),
                 plan.key_from.to_string(),
                 plan.file.clone(),
-                plan.found.to_string(),
+                match plan.stays {
+                    Some(_) => "not written: the root stays where it is".to_owned(),
+                    None => plan.found.to_string(),
+                },
             ];
-            (Mark::Plain, cells)
+            (plan.mark(), cells)
         });
-        Document::new().heading("Roots").table(
+        let document = Document::new().heading("Roots").table(
             ["Folder", "State", "Known from", "File", ""],
             rows.collect(),
-        )
+        );
+        let remarks = self.0.iter().filter_map(|plan| {
+            let why = plan.stays.as_ref()?;
+            Some(format!("{}: {why}.", plan.folder.display()))
+        });
+        remarks.fold(document, Document::text)
     }
 }
 

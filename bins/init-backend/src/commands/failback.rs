@@ -11,20 +11,24 @@ pub(crate) async fn run(global: &GlobalArgs, args: &FailbackArgs) -> Result<Exit
     let roots = Roots::plan(&args.roots, &settings, &endpoints, SideName::Primary).await?;
     let plan = backend.failback_plan(cli::now()).await;
     let plan = plan.ok_or_else(|| super::not_connected(ConnectError::NoDrSide))?;
+    let roots = roots.beside_plan(plan.handover());
     let planned = plan.handover().planned();
     if args.dry_run || planned + roots.len() == 0 {
         roots.print(global, &plan)?;
-        return Ok(super::exit_of(plan.handover()));
+        return Ok(super::exit_of(plan.handover()).worst(roots.exit()));
     }
     roots.tell(global, &plan)?;
-    let region = plan.handover().to;
-    cli::confirm(
-        global,
-        &format!(
-            "Terraform will work in {region} again from now on. Make these {planned} states ready{}?",
-            roots.question()
-        ),
-    )?;
+    // Where all of it stays there is nothing to agree to.
+    if planned + roots.planned() > 0 {
+        let region = plan.handover().to;
+        cli::confirm(
+            global,
+            &format!(
+                "Terraform will work in {region} again from now on. Make these {planned} states ready{}?",
+                roots.question()
+            ),
+        )?;
+    }
     let progress = Progress::new();
     let result = backend.failback(&plan.approve(), &progress).await;
     let turn = async |root: &_, terraform: &_, probe: &_, progress: &Progress| {

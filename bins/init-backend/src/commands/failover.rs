@@ -16,20 +16,24 @@ pub(crate) async fn run(global: &GlobalArgs, args: &FailoverArgs) -> Result<Exit
     let endpoints = env.endpoints();
     let roots = Roots::plan(&args.roots, &settings, &endpoints, SideName::Dr).await?;
     let plan = backend.failover_plan(cli::now()).await;
+    let roots = roots.beside_plan(plan.handover());
     let planned = plan.handover().planned();
     if args.dry_run || planned + roots.len() == 0 {
         roots.print(global, &plan)?;
-        return Ok(super::exit_of(plan.handover()));
+        return Ok(super::exit_of(plan.handover()).worst(roots.exit()));
     }
     roots.tell(global, &plan)?;
-    let region = plan.handover().to;
-    cli::confirm(
-        global,
-        &format!(
-            "Terraform will work in {region} from now on. Make these {planned} states ready{}?",
-            roots.question()
-        ),
-    )?;
+    // Where all of it stays there is nothing to agree to.
+    if planned + roots.planned() > 0 {
+        let region = plan.handover().to;
+        cli::confirm(
+            global,
+            &format!(
+                "Terraform will work in {region} from now on. Make these {planned} states ready{}?",
+                roots.question()
+            ),
+        )?;
+    }
     let progress = Progress::new();
     let result = backend.failover(&plan.approve(), &progress).await;
     let turn = async |root: &_, terraform: &_, probe: &_, progress: &Progress| {

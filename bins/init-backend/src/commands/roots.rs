@@ -7,8 +7,8 @@ use report::{Document, Report, ShellCommand};
 use serde::Serialize;
 use settings::Settings;
 use state_backend::{
-    ApprovedRoot, Handover, LockProbe, RootError, RootPlan, RootPlans, SideName, TurnError,
-    TurnedRoot, TurnedRoots,
+    ApprovedRoot, Handover, LockProbe, NotReady, RootError, RootPlan, RootPlans, SideName,
+    TurnError, TurnedRoot, TurnedRoots,
 };
 use terraform::{Environment, RootModule, Terraform};
 
@@ -68,13 +68,32 @@ impl Roots {
         })
     }
 
+    /// These roots beside a failover or failback that is planned.
+    pub(super) fn beside_plan(self, handover: &Handover) -> Self {
+        let plans = self.plans.beside(handover);
+        Self { plans, ..self }
+    }
+
+    /// How many are named.
     pub(super) fn len(&self) -> usize {
         self.plans.0.len()
     }
 
+    /// How many are to be turned: the others stay, each with the reason.
+    pub(super) fn planned(&self) -> usize {
+        let plans = self.plans.0.iter();
+        plans.filter(|plan| plan.stays.is_none()).count()
+    }
+
+    /// What a plan with these roots ends with.
+    pub(super) fn exit(&self) -> Exit {
+        let stay = self.plans.0.iter().filter_map(|plan| plan.stays.as_ref());
+        stay.map(exit_of_state).collect()
+    }
+
     /// What a question about the states has to say of the roots.
     pub(super) fn question(&self) -> String {
-        match self.len() {
+        match self.planned() {
             0 => String::new(),
             1 => ", and turn this root to that region".to_owned(),
             more => format!(", and turn these {more} roots to that region"),
@@ -141,10 +160,20 @@ pub(super) fn exit_of(roots: &TurnedRoots) -> Exit {
             TurnError::Locked { .. } | TurnError::Terraform(terraform::Error::Locked { .. }) => {
                 Exit::Refused
             }
+            TurnError::NotReady { why, .. } => exit_of_state(why),
             TurnError::Unknown(_) | TurnError::Call(_) | TurnError::Release(_) => Exit::Unchecked,
             _ => Exit::Wrong,
         })
         .collect()
+}
+
+/// A root stays for the same reason as its state, and ends the program alike.
+fn exit_of_state(why: &NotReady) -> Exit {
+    match why {
+        NotReady::Unknown { .. } => Exit::Unchecked,
+        NotReady::Left { left } => super::exit_of_left(left),
+        _ => Exit::Wrong,
+    }
 }
 
 fn not_turned(error: RootError) -> Failure {

@@ -14,4 +14,5 @@ mod failover;
 mod faults;
 mod integrity;
 mod locks;
+mod roots;
 mod stage;

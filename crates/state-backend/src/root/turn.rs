@@ -15,7 +15,7 @@ use terraform::{
     Argument, BackendConfig, InitOptions, RootModule, RootModuleError, StateFile, Terraform,
 };
 
-use super::{ApprovedRoot, FoundFile, LockProbe, RootPlan, look, probe};
+use super::{ApprovedRoot, FoundFile, LockProbe, NotReady, RootPlan, look, probe};
 use crate::backend::Backend;
 use crate::dr_backend::DrBackend;
 use crate::handover::restore_command;
@@ -29,6 +29,8 @@ use crate::spec::SideName;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RootStep {
+    /// Its state is ready on the side; before that nothing of the root is touched.
+    State,
     /// The side's configuration is written into the folder.
     Configure,
     /// `terraform init -reconfigure` with it.
@@ -88,10 +90,12 @@ pub enum TurnError {
         side: SideName,
     },
     /// The failover or failback has left its state.
-    #[error("its state {state} was not made ready, so that the root stays where it is")]
+    #[error("its state {state} was not made ready, so that the root stays where it is: {why}")]
     NotReady {
         /// The state.
         state: StateId,
+        /// Why not.
+        why: NotReady,
     },
     /// The file cannot be read or written.
     #[error(transparent)]
@@ -273,7 +277,8 @@ async fn turn_root(
     observer: &dyn Observer,
 ) -> TurnedRoot {
     let Some(access) = access else {
-        return TurnedRoot::not_begun(plan, TurnError::OtherSide { side: plan.side });
+        let error = TurnError::OtherSide { side: plan.side };
+        return TurnedRoot::not_begun(plan, RootStep::State, error);
     };
     let mut turned = TurnedRoot::new(plan);
     let terraform = terraform.in_folder(&plan.folder);
@@ -287,6 +292,8 @@ async fn turn_root(
         let begun = Instant::now();
         observer.started(&label);
         let ended = match step {
+            // Seen to before the root was approved.
+            RootStep::State => Ok(()),
             RootStep::Configure => write(plan),
             RootStep::Init => init(plan, &terraform).await,
             RootStep::List => access.list_root(plan, &terraform, &mut turned).await,
@@ -523,6 +530,7 @@ fn next(plan: &RootPlan, step: RootStep, error: &TurnError) -> Option<ShellComma
         (_, TurnError::NoState { version, .. }) => version
             .as_ref()
             .map(|version| restore_command(&plan.state, version, side)),
+        (_, TurnError::NotReady { why, .. }) => why.command(),
         (_, TurnError::Locked { .. }) => Some(ShellCommand::new("init-backend locks")),
         (RootStep::Init, TurnError::Terraform(_)) => Some(
             terraform
@@ -562,11 +570,32 @@ fn described(error: &TurnError) -> String {
 impl fmt::Display for RootStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::State => "state",
             Self::Configure => "configure",
             Self::Init => "init",
             Self::List => "list",
             Self::Lock => "lock",
         })
+    }
+}
+
+impl RootFailure {
+    fn mark(&self) -> Mark {
+        match &self.error {
+            TurnError::NotReady {
+                why: NotReady::Unknown { .. },
+                ..
+            } => Mark::Unknown,
+            _ => Mark::Wrong,
+        }
+    }
+
+    fn in_short(&self) -> String {
+        match self.step {
+            // Nothing was tried that could have failed.
+            RootStep::State => "its state is not ready".to_owned(),
+            step => format!("{step} failed"),
+        }
     }
 }
 
@@ -585,8 +614,7 @@ impl TurnedRoot {
     }
 
     /// One of which nothing was done.
-    pub(super) fn not_begun(plan: &RootPlan, error: TurnError) -> Self {
-        let step = RootStep::Configure;
+    pub(super) fn not_begun(plan: &RootPlan, step: RootStep, error: TurnError) -> Self {
         Self {
             failed: Some(RootFailure {
                 command: next(plan, step, &error),
@@ -610,7 +638,7 @@ impl TurnedRoot {
                 );
                 (Mark::Ok, "turned", result)
             }
-            Some(failed) => (Mark::Wrong, "not turned", format!("{} failed", failed.step)),
+            Some(failed) => (failed.mark(), "not turned", failed.in_short()),
         };
         let cells = vec![
             word.to_owned(),
@@ -625,9 +653,9 @@ impl TurnedRoot {
     fn remark(&self) -> Option<Lines> {
         let failed = self.failed.as_ref()?;
         let text = format!(
-            "{}: {} failed: {}",
+            "{}: {}: {}",
             self.folder.display(),
-            failed.step,
+            failed.in_short(),
             described(&failed.error)
         );
         let text = match &failed.command {

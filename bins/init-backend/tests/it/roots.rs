@@ -1,0 +1,99 @@
+//! Root modules beside a failover that does not make their state ready.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use local_aws::{Fault, FaultKind};
+use serde_json::Value;
+
+use crate::failover::{DR_BUCKET, KEY, lock, put, state};
+use crate::stage::{DR, Ran, Stage};
+
+/// No root is turned here, so that nothing but its version is asked of it.
+const TERRAFORM: &str = "#!/bin/sh\necho '{\"terraform_version\": \"1.11.4\"}'\n";
+
+fn write(path: &Path, text: &str) {
+    let folder = path.parent().expect("a folder");
+    std::fs::create_dir_all(folder).expect("a folder");
+    std::fs::write(path, text).expect("written");
+}
+
+async fn stage_with_root(key: &str) -> Option<Stage> {
+    let stage = Stage::open().await?;
+    stage.apply().await.exits(0);
+    put(&stage, DR, DR_BUCKET, KEY, state(3, "")).await;
+    let code = format!("terraform {{\n  backend \"s3\" {{\n    key = \"{key}\"\n  }}\n}}\n");
+    write(&stage.path("root/main.tf"), &code);
+    let program = stage.path("bin/terraform");
+    write(&program, TERRAFORM);
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&program, executable).expect("it may be run");
+    Some(stage)
+}
+
+async fn failover(stage: &Stage, arguments: &[&str]) -> Ran {
+    let path = std::env::var("PATH").expect("a path");
+    let path = format!("{}:{path}", stage.path("bin").display());
+    let all = [&["failover", "--dir", "root"], arguments].concat();
+    let ran = stage.run_with(&all, |command| {
+        command.env("PATH", path);
+    });
+    ran.await
+}
+
+/// The dry run and the run itself end alike, and say the same of the root.
+async fn stays(stage: &Stage, exit: i32, reason: &str, text: &str) -> Value {
+    let dry = failover(stage, &["--dry-run"]).await.exits(exit).stdout();
+    assert!(dry.contains(text), "{text}: {dry}");
+    let planned = ["--dry-run", "--output", "json"];
+    let planned = failover(stage, &planned).await.exits(exit).json();
+    assert_eq!(
+        planned["roots"][0]["stays"]["reason"], reason,
+        "{planned:#}"
+    );
+    let done = ["--yes", "--output", "json"];
+    let done = failover(stage, &done).await.exits(exit).json();
+    let failed = done["roots"][0]["failed"].clone();
+    assert_eq!(failed["step"], "state", "{done:#}");
+    let error = failed["error"].as_str().expect("a text");
+    assert!(error.contains("was not made ready"), "{error}");
+    assert!(error.contains(text), "{text}: {error}");
+    assert!(!stage.path("root/dr.s3.tfbackend").exists());
+    failed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_without_a_state_in_the_dr_region_stays_and_says_so() {
+    let Some(stage) = stage_with_root("net/terraform.tfstate").await else {
+        return;
+    };
+    stays(&stage, 1, "no-state", "it has no state in us-east-1").await;
+    // Where nobody could list the states, it may have one.
+    let denied = Fault::new(FaultKind::Denied).service("s3");
+    stage.aws.add_fault(denied.operation("ListObjectsV2"));
+    stays(&stage, 3, "unknown", "S3 ListObjectsV2").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_whose_state_is_unknown_ends_with_unknown() {
+    let Some(stage) = stage_with_root(KEY).await else {
+        return;
+    };
+    let denied = Fault::new(FaultKind::Denied).service("s3");
+    stage.aws.add_fault(denied.operation("GetObject"));
+    let without = stage.run(&["failover", "--yes"]).await;
+    without.exits(3);
+    stays(&stage, 3, "unknown", "S3 GetObject").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_whose_state_is_locked_stays_and_hints_at_the_lock() {
+    let Some(stage) = stage_with_root(KEY).await else {
+        return;
+    };
+    let object = format!("{KEY}.tflock");
+    put(&stage, DR, DR_BUCKET, &object, lock("3333")).await;
+    let failed = stays(&stage, 4, "left", "jo@laptop").await;
+    let command = failed["command"].as_str().expect("a command");
+    assert!(command.starts_with("init-backend unlock 3333"), "{command}");
+}
