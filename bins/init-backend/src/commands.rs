@@ -15,12 +15,13 @@ mod verify;
 
 use std::time::Duration;
 
-use aws_env::ErrorClass;
+use aws_env::{Call, ErrorClass};
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use report::{Document, Report};
 use serde::Serialize;
 use state_backend::{
-    Backend, Canary, CanaryError, CanaryOptions, ConnectError, Handover, Left, LeftKind,
+    Backend, Canary, CanaryError, CanaryOptions, ConnectError, Handover, Left, LeftKind, Problem,
+    SideName,
 };
 
 use crate::args::RepairCommand;
@@ -171,6 +172,33 @@ fn exit_of(handover: &Handover) -> Exit {
     let lost = handover.lost_writes().map(|_| Exit::Wrong);
     let problems = handover.problems().map(|_| Exit::Unchecked);
     left.chain(lost).chain(problems).collect()
+}
+
+/// What a failover or failback can be helped with: a table or bucket that is not there is made by `apply`, which needs no
+/// other region for it.
+fn hints(handover: &Handover, to: SideName) -> Vec<String> {
+    let missing = handover.problems().map(Problem::error).filter(|error| {
+        // Of a single object or row, that it is not there is a result.
+        let is_whole = error.call.service == "DynamoDB" || error.call.operation.starts_with("List");
+        error.class == ErrorClass::Absent && is_whole
+    });
+    let mut hints: Vec<String> = missing
+        .map(|error| {
+            let Call {
+                region, resource, ..
+            } = &error.call;
+            let other = match to {
+                SideName::Dr => ", without the primary region",
+                SideName::Primary => "",
+            };
+            format!(
+                "The {resource} is missing in {region}: `init-backend apply --yes` makes what is missing there{other}."
+            )
+        })
+        .collect();
+    hints.sort();
+    hints.dedup();
+    hints
 }
 
 fn exit_of_left(left: &Left) -> Exit {

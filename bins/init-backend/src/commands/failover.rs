@@ -18,11 +18,12 @@ pub(crate) async fn run(global: &GlobalArgs, args: &FailoverArgs) -> Result<Exit
     let plan = backend.failover_plan(cli::now()).await;
     let roots = roots.beside_plan(plan.handover());
     let planned = plan.handover().planned();
+    let hints = super::hints(plan.handover(), SideName::Dr);
     if args.dry_run || planned + roots.len() == 0 {
-        roots.print(global, &plan)?;
+        roots.print(global, &plan, hints)?;
         return Ok(super::exit_of(plan.handover()).worst(roots.exit()));
     }
-    roots.tell(global, &plan)?;
+    roots.tell(global, &plan, hints)?;
     // Where all of it stays there is nothing to agree to.
     if planned + roots.planned() > 0 {
         let region = plan.handover().to;
@@ -42,6 +43,12 @@ pub(crate) async fn run(global: &GlobalArgs, args: &FailoverArgs) -> Result<Exit
     let roots = roots.turn(result.handover(), &progress, turn).await;
     let exit = super::exit_of(result.handover()).worst(roots::exit_of(&roots));
     let (result, roots) = (&result, &roots);
-    cli::print(global, &WithRoots { result, roots })?;
+    let hints = super::hints(result.handover(), SideName::Dr);
+    let printed = WithRoots {
+        result,
+        roots,
+        hints,
+    };
+    cli::print(global, &printed)?;
     Ok(exit)
 }

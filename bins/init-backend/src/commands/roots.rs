@@ -26,6 +26,8 @@ pub(super) struct WithRoots<'a, R, T> {
     #[serde(flatten)]
     pub(super) result: &'a R,
     pub(super) roots: &'a T,
+    /// What helps against problems that a command of this program takes away.
+    pub(super) hints: Vec<String>,
 }
 
 impl<R: Report, T: Report> Report for WithRoots<'_, R, T> {
@@ -33,6 +35,8 @@ impl<R: Report, T: Report> Report for WithRoots<'_, R, T> {
 
     fn document(&self) -> Document {
         let document = self.result.document();
+        let hints = self.hints.iter().cloned();
+        let document = hints.fold(document, Document::text);
         document.append(self.roots.document())
     }
 }
@@ -101,8 +105,13 @@ impl Roots {
     }
 
     /// Shows a plan with these roots before somebody is asked.
-    pub(super) fn tell<R: Report>(&self, global: &GlobalArgs, result: &R) -> Result<(), Failure> {
-        let plan = self.beside(result);
+    pub(super) fn tell<R: Report>(
+        &self,
+        global: &GlobalArgs,
+        result: &R,
+        hints: Vec<String>,
+    ) -> Result<(), Failure> {
+        let plan = self.beside(result, hints);
         match global.output {
             OutputFormat::Table => cli::print(global, &plan),
             OutputFormat::Json => {
@@ -113,14 +122,24 @@ impl Roots {
     }
 
     /// Prints a plan with these roots that is not carried out.
-    pub(super) fn print<R: Report>(&self, global: &GlobalArgs, result: &R) -> Result<(), Failure> {
-        cli::print(global, &self.beside(result))
+    pub(super) fn print<R: Report>(
+        &self,
+        global: &GlobalArgs,
+        result: &R,
+        hints: Vec<String>,
+    ) -> Result<(), Failure> {
+        cli::print(global, &self.beside(result, hints))
     }
 
-    fn beside<'a, R: Report>(&'a self, result: &'a R) -> WithRoots<'a, R, RootPlans> {
+    fn beside<'a, R: Report>(
+        &'a self,
+        result: &'a R,
+        hints: Vec<String>,
+    ) -> WithRoots<'a, R, RootPlans> {
         WithRoots {
             result,
             roots: &self.plans,
+            hints,
         }
     }
 

@@ -272,3 +272,41 @@ async fn failover_names_what_it_leaves_and_ends_by_the_worst_of_it() {
     let alone = stage.run(&["failover", "--yes"]).await.exits(2);
     assert!(alone.stderr().contains("no DR side"), "{}", alone.stderr());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failover_without_the_lock_table_hints_at_apply_which_needs_no_primary_region() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    put(&stage, DR, DR_BUCKET, KEY, state(3, "")).await;
+    let dynamodb = stage.clients(DR).await.dynamodb;
+    let table = || dynamodb.update_table().table_name(DR_TABLE);
+    let free = table().deletion_protection_enabled(false).send();
+    free.await.expect("unprotected");
+    let gone = dynamodb.delete_table().table_name(DR_TABLE).send();
+    gone.await.expect("deleted");
+    stage.aws.set_region(PRIMARY, RegionState::BlackHole);
+
+    let text = stage
+        .run(&["failover", "--dry-run"])
+        .await
+        .exits(3)
+        .stdout();
+    let hint = format!(
+        "table {DR_TABLE} is missing in us-east-1: `init-backend apply --yes` makes what is missing there, without the \
+         primary region"
+    );
+    assert!(text.replace('\n', " ").contains(&hint), "{text}");
+    let json = stage.run(&NOW).await.exits(3).json();
+    let hints = json["hints"].as_array().expect("hints");
+    assert!(
+        hints[0].as_str().expect("a text").contains(&hint),
+        "{json:#}"
+    );
+    assert_eq!(hints.len(), 1, "{json:#}");
+
+    stage.run(&["apply", "--yes", "--skip-canary"]).await;
+    let json = stage.run(&NOW).await.exits(0).json();
+    assert_eq!(json["hints"].as_array().map(Vec::len), Some(0), "{json:#}");
+}
