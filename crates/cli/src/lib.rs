@@ -8,6 +8,7 @@ mod failure;
 mod file;
 mod output;
 mod progress;
+mod question;
 mod run;
 mod screen;
 mod signals;

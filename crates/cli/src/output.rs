@@ -103,9 +103,9 @@ pub fn confirm_name(args: &GlobalArgs, question: &str, name: &str) -> Result<(),
     }
     refuse_without_terminal(question)?;
     match screen::ask_text(&format!("{question} Type {name} to go ahead")) {
-        Ok(answer) if answer.trim() == name => Ok(()),
+        Ok(Some(answer)) if answer.trim() == name => Ok(()),
         Ok(_) => Err(stopped()),
-        Err(error) => Err(Failure::new(Exit::Interrupted, error)),
+        Err(error) => Err(not_answered(error)),
     }
 }
 
@@ -114,6 +114,19 @@ fn stopped() -> Failure {
         Exit::Refused,
         anyhow::anyhow!("stopped: nothing was changed"),
     )
+}
+
+fn not_answered(error: std::io::Error) -> Failure {
+    match error.kind() {
+        std::io::ErrorKind::Interrupted => Failure::new(
+            Exit::Interrupted,
+            anyhow::anyhow!("interrupted: nothing was changed"),
+        ),
+        _ => {
+            let error = anyhow::Error::new(error).context("failed to ask: nothing was changed");
+            Failure::new(Exit::Refused, error)
+        }
+    }
 }
 
 fn refuse_without_terminal(question: &str) -> Result<(), Failure> {
@@ -138,6 +151,6 @@ pub fn confirm(args: &GlobalArgs, question: &str) -> Result<(), Failure> {
     match screen::ask(question) {
         Ok(true) => Ok(()),
         Ok(false) => Err(stopped()),
-        Err(error) => Err(Failure::new(Exit::Interrupted, error)),
+        Err(error) => Err(not_answered(error)),
     }
 }

@@ -9,11 +9,13 @@
 )]
 
 use std::borrow::Cow;
-use std::io::{IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use report::escape;
+
+use crate::question::{self, Echo};
 
 /// Where text goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +27,8 @@ pub(crate) enum Stream {
 impl Stream {
     pub(crate) fn is_terminal(self) -> bool {
         match self {
-            Self::Stdout => std::io::stdout().is_terminal(),
-            Self::Stderr => std::io::stderr().is_terminal(),
+            Self::Stdout => io::stdout().is_terminal(),
+            Self::Stderr => io::stderr().is_terminal(),
         }
     }
 
@@ -54,8 +56,8 @@ impl Stream {
             let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
         }
         match self {
-            Self::Stdout => whole(std::io::stdout().lock(), text),
-            Self::Stderr => whole(std::io::stderr().lock(), text),
+            Self::Stdout => whole(io::stdout().lock(), text),
+            Self::Stderr => whole(io::stderr().lock(), text),
         }
     }
 }
@@ -69,39 +71,61 @@ pub(crate) fn line(text: &str) {
 pub(crate) struct LogLine<F>(pub(crate) F);
 
 impl<F: Fn(&str) -> Option<String>> Write for LogLine<F> {
-    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         let text = self.0(&text).map_or(text, Cow::Owned);
-        std::io::stderr()
+        io::stderr()
             .lock()
             .write_all(escape::event(&text).as_bytes())?;
         Ok(line.len())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().flush()
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }
 
 /// Whether there is somebody to ask.
 pub(crate) fn can_ask() -> bool {
-    std::io::stdin().is_terminal() && Stream::Stderr.is_terminal()
+    io::stdin().is_terminal() && Stream::Stderr.is_terminal()
 }
 
-/// Asks for yes or no; no is what an empty line means.
-pub(crate) fn ask(question: &str) -> Result<bool, dialoguer::Error> {
-    dialoguer::Confirm::new()
-        .with_prompt(escape::one_line(question))
-        .default(false)
-        .interact()
+/// Asks for yes or no; no is what an empty line means, and whatever else ends the input.
+///
+/// # Errors
+/// Of kind `Interrupted` at Ctrl-C.
+pub(crate) fn ask(question: &str) -> io::Result<bool> {
+    let term = console::Term::stderr();
+    Stream::Stderr.write(&format!("{} [y/N] ", escape::one_line(question)));
+    let answer = question::yes_or_no(|| term.read_key_raw());
+    Stream::Stderr.write(match &answer {
+        Ok(true) => "yes\n",
+        Ok(false) => "no\n",
+        Err(_) => "\n",
+    });
+    answer
 }
 
-/// Asks for a line of text.
-pub(crate) fn ask_text(question: &str) -> Result<String, dialoguer::Error> {
-    dialoguer::Input::new()
-        .with_prompt(escape::one_line(question))
-        .allow_empty(true)
-        .interact_text()
+/// Asks for a line of text; `None` where nobody gives one.
+///
+/// # Errors
+/// Of kind `Interrupted` at Ctrl-C.
+pub(crate) fn ask_text(question: &str) -> io::Result<Option<String>> {
+    let term = console::Term::stderr();
+    Stream::Stderr.write(&format!("{}: ", escape::one_line(question)));
+    let shown = |character: char| escape::one_line(character.encode_utf8(&mut [0; 4])).into_owned();
+    let answer = question::line(
+        || term.read_key_raw(),
+        |echo| match echo {
+            Echo::Added(character) => Stream::Stderr.write(&shown(character)),
+            Echo::Removed(character) => {
+                // What stays on the screen is still not part of the answer.
+                let _ = term.clear_chars(console::measure_text_width(&shown(character)));
+            }
+        },
+    );
+    Stream::Stderr.write("\n");
+    answer
 }
 
 /// Lines of standard error that are drawn anew.

@@ -1,0 +1,110 @@
+//! What keys do at a question, on a terminal.
+#![cfg(unix)]
+
+use std::process::Command;
+
+use clap::Parser;
+use cli::{Exit, GlobalArgs};
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    global: GlobalArgs,
+}
+
+/// The program, when the test below has started it.
+#[test]
+fn program() {
+    let Ok(kind) = std::env::var("QUESTION") else {
+        return;
+    };
+    let exit = cli::run(
+        ["program".into()],
+        |a: &Arguments| &a.global,
+        |arguments| async move {
+            match kind.as_str() {
+                "name" => cli::confirm_name(&arguments.global, "Go on?", "it")?,
+                _ => cli::confirm(&arguments.global, "Go on?")?,
+            }
+            Ok(Exit::Fine)
+        },
+    );
+    let codes = [Exit::Fine, Exit::Refused, Exit::Interrupted];
+    let code = codes.into_iter().find(|code| exit == (*code).into());
+    std::process::exit(code.map_or(99, |code| code as i32));
+}
+
+/// Types the keys when the question stands there; the exit code is the program's.
+const TERMINAL: &str = r#"
+import os, pty, sys, termios
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+seen = b""
+typed = False
+while True:
+    try:
+        read = os.read(terminal, 4096)
+    except OSError:
+        read = b""
+    if not read:
+        break
+    seen += read
+    if not typed and (b"[y/N] " in seen or b"go ahead: " in seen):
+        typed = True
+        # Until the program reads single keys, the terminal makes signals and ends of files of them.
+        while termios.tcgetattr(terminal)[3] & termios.ICANON:
+            os.sched_yield()
+        os.write(terminal, sys.argv[1].encode())
+sys.stdout.buffer.write(seen)
+sys.stdout.flush()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+
+#[test]
+fn keys_at_a_question_answer_refuse_or_interrupt_and_leave_the_cursor() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("skipped: no python3 on the path, which makes the terminal");
+        return;
+    }
+    for (question, keys, wanted, said) in [
+        ("yes", "y", 0, "yes"),
+        ("yes", "\r", 4, "stopped: nothing was changed"),
+        ("yes", "\u{1b}", 4, "stopped: nothing was changed"),
+        ("yes", "\u{4}", 4, "stopped: nothing was changed"),
+        (
+            "yes",
+            "\u{3}",
+            130,
+            "error: interrupted: nothing was changed",
+        ),
+        ("name", "it\r", 0, "it"),
+        ("name", "ix\u{7f}t\r", 0, "it"),
+        ("name", "i\u{1b}", 4, "stopped: nothing was changed"),
+        ("name", "\u{4}", 4, "stopped: nothing was changed"),
+        (
+            "name",
+            "i\u{3}",
+            130,
+            "error: interrupted: nothing was changed",
+        ),
+    ] {
+        let output = Command::new("python3")
+            .args(["-c", TERMINAL, keys])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "program", "--nocapture"])
+            .env("QUESTION", question)
+            .env("TERM", "xterm")
+            .output()
+            .unwrap();
+        let seen = String::from_utf8_lossy(&output.stdout);
+        let case = format!("{question} {keys:?}: {seen}");
+        assert_eq!(output.status.code(), Some(wanted), "{case}");
+        assert!(seen.contains(said), "{case}");
+        assert!(
+            !seen.contains("\u{1b}[?25l"),
+            "the cursor is hidden: {case}"
+        );
+        assert!(!seen.contains("read interrupted"), "{case}");
+    }
+}
