@@ -116,8 +116,12 @@ contract! {
     lifecycle_rules_are_judged_for_every_state;
     a_dr_bucket_gets_the_object_lock_of_the_primary_one, moto cannot "forgets that delete markers are replicated";
     a_bucket_key_outlives_a_change_of_the_key, moto cannot "forgets that delete markers are replicated";
-    alarms_of_the_replication_are_made_where_their_metrics_are, moto cannot "forgets that delete markers are replicated";
-    metrics_are_those_of_the_rule_that_is_there, moto cannot "forgets that delete markers are replicated";
+    alarms_of_the_replication_are_made_where_their_metrics_are,
+        moto cannot "forgets that delete markers are replicated",
+        container cannot "answers CloudWatch in another protocol than the SDK's";
+    metrics_are_those_of_the_rule_that_is_there,
+        moto cannot "forgets that delete markers are replicated",
+        container cannot "answers CloudWatch in another protocol than the SDK's";
     locks_are_listed_and_released_by_id;
     odd_locks_are_listed_with_the_others;
     a_lock_that_changed_hands_is_not_released;
