@@ -111,7 +111,17 @@ pub async fn database_login(
     clients: &ProbeClients,
     outputs: &Outputs,
 ) -> Observation<DatabaseLogin> {
-    let fields = Fields::read(clients, outputs.text("db_credentials_secret_arn")?).await?;
+    let secret = outputs.text("db_credentials_secret_arn")?;
+    // Not every stack says what its master user is called: that both are one secret is enough.
+    if outputs
+        .text("db_master_secret_arn")
+        .is_ok_and(|master| master == secret)
+    {
+        return Err(Unobserved::because(format!(
+            "the secret {secret} is of the master user, not of the application's"
+        )));
+    }
+    let fields = Fields::read(clients, secret).await?;
     let database = match outputs.text("db_name") {
         Ok(database) => database,
         Err(_) => fields.text("dbname")?,

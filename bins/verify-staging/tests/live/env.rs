@@ -56,8 +56,12 @@ async fn the_master_users_password_is_never_written() {
     let ran = stage.run(&arguments).await;
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""), "{ran:?}");
     assert!(ran.stderr.contains("db_credentials_secret_arn"), "{ran:?}");
-    // Nor is it taken for the application's.
+    // Nor is it taken for the application's, known by its ARN or by the user's name.
     stage.output("db_credentials_secret_arn", master);
+    let ran = stage.run(&arguments).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""), "{ran:?}");
+    assert!(ran.stderr.contains("master user"), "{ran:?}");
+    stage.outputs.remove("db_master_secret_arn");
     stage.output("db_master_username", USER);
     let ran = stage.run(&arguments).await;
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""), "{ran:?}");
