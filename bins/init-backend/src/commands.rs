@@ -15,10 +15,11 @@ mod verify;
 
 use std::time::Duration;
 
-use aws_env::{Call, ErrorClass};
+use aws_env::{AwsEnv, Call, ErrorClass};
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
 use report::{Document, Report};
 use serde::Serialize;
+use settings::Settings;
 use state_backend::{
     Backend, Canary, CanaryError, CanaryOptions, ConnectError, Handover, Left, LeftKind, Problem,
     SideName,
@@ -209,15 +210,23 @@ fn exit_of_left(left: &Left) -> Exit {
 }
 
 async fn connect(global: &GlobalArgs) -> Result<Backend, Failure> {
+    let (settings, env) = environment(global).await?;
+    connect_with(&settings, &env).await
+}
+
+/// The settings, and what calls AWS with them.
+async fn environment(global: &GlobalArgs) -> Result<(Settings, AwsEnv), Failure> {
     let settings = cli::load_settings(global)?;
     cli::residency_notes(&settings);
     let env = cli::aws_env(Some(&settings)).await?;
-    Backend::connect(
-        &settings,
-        &env.both(settings.regions.primary, settings.regions.dr),
-    )
-    .await
-    .map_err(not_connected)
+    Ok((settings, env))
+}
+
+async fn connect_with(settings: &Settings, env: &AwsEnv) -> Result<Backend, Failure> {
+    let both = env.both(settings.regions.primary, settings.regions.dr);
+    Backend::connect(settings, &both)
+        .await
+        .map_err(not_connected)
 }
 
 fn not_connected(error: ConnectError) -> Failure {

@@ -22,12 +22,12 @@ pub(super) struct Roots {
 
 /// A result, and what becomes of the roots beside it: none where no folder was named.
 #[derive(Serialize)]
-pub(super) struct WithRoots<'a, R, T> {
+struct WithRoots<'a, R, T> {
     #[serde(flatten)]
-    pub(super) result: &'a R,
-    pub(super) roots: &'a T,
+    result: &'a R,
+    roots: &'a T,
     /// What helps against problems that a command of this program takes away.
-    pub(super) hints: Vec<String>,
+    hints: Vec<String>,
 }
 
 impl<R: Report, T: Report> Report for WithRoots<'_, R, T> {
@@ -78,57 +78,64 @@ impl Roots {
         Self { plans, ..self }
     }
 
+    /// Shows a plan with these roots, and asks whether it may be carried out. What the command ends with where there is
+    /// nothing to carry out, or nothing is to be.
+    pub(super) fn agree<R: Report>(
+        &self,
+        global: &GlobalArgs,
+        dry_run: bool,
+        plan: (&R, &Handover),
+        side: SideName,
+        from_now_on: &str,
+    ) -> Result<Option<Exit>, Failure> {
+        let (plan, handover) = plan;
+        let planned = handover.planned();
+        let shown = self.beside(plan, super::hints(handover, side));
+        if dry_run || planned + self.len() == 0 {
+            cli::print(global, &shown)?;
+            return Ok(Some(super::exit_of(handover).worst(self.exit())));
+        }
+        match global.output {
+            OutputFormat::Table => cli::print(global, &shown)?,
+            OutputFormat::Json => cli::tell(&shown),
+        }
+        // Where all of it stays there is nothing to agree to.
+        if planned + self.planned() > 0 {
+            let (region, roots) = (handover.to, self.question());
+            cli::confirm(
+                global,
+                &format!(
+                    "Terraform will work in {region} {from_now_on}. Make these {planned} states ready{roots}?"
+                ),
+            )?;
+        }
+        Ok(None)
+    }
+
     /// How many are named.
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.plans.0.len()
     }
 
     /// How many are to be turned: the others stay, each with the reason.
-    pub(super) fn planned(&self) -> usize {
+    fn planned(&self) -> usize {
         let plans = self.plans.0.iter();
         plans.filter(|plan| plan.stays.is_none()).count()
     }
 
     /// What a plan with these roots ends with.
-    pub(super) fn exit(&self) -> Exit {
+    fn exit(&self) -> Exit {
         let stay = self.plans.0.iter().filter_map(|plan| plan.stays.as_ref());
         stay.map(exit_of_state).collect()
     }
 
     /// What a question about the states has to say of the roots.
-    pub(super) fn question(&self) -> String {
+    fn question(&self) -> String {
         match self.planned() {
             0 => String::new(),
             1 => ", and turn this root to that region".to_owned(),
             more => format!(", and turn these {more} roots to that region"),
         }
-    }
-
-    /// Shows a plan with these roots before somebody is asked.
-    pub(super) fn tell<R: Report>(
-        &self,
-        global: &GlobalArgs,
-        result: &R,
-        hints: Vec<String>,
-    ) -> Result<(), Failure> {
-        let plan = self.beside(result, hints);
-        match global.output {
-            OutputFormat::Table => cli::print(global, &plan),
-            OutputFormat::Json => {
-                cli::tell(&plan);
-                Ok(())
-            }
-        }
-    }
-
-    /// Prints a plan with these roots that is not carried out.
-    pub(super) fn print<R: Report>(
-        &self,
-        global: &GlobalArgs,
-        result: &R,
-        hints: Vec<String>,
-    ) -> Result<(), Failure> {
-        cli::print(global, &self.beside(result, hints))
     }
 
     fn beside<'a, R: Report>(
@@ -171,8 +178,25 @@ impl Roots {
     }
 }
 
+/// Prints what was done, and says what the command ends with.
+pub(super) fn print_done<R: Report>(
+    global: &GlobalArgs,
+    (result, handover): (&R, &Handover),
+    side: SideName,
+    roots: &TurnedRoots,
+) -> Result<Exit, Failure> {
+    let hints = super::hints(handover, side);
+    let printed = WithRoots {
+        result,
+        roots,
+        hints,
+    };
+    cli::print(global, &printed)?;
+    Ok(super::exit_of(handover).worst(exit_of(roots)))
+}
+
 /// What a command ends with after its roots.
-pub(super) fn exit_of(roots: &TurnedRoots) -> Exit {
+fn exit_of(roots: &TurnedRoots) -> Exit {
     let failed = roots.0.iter().filter_map(|root| root.failed.as_ref());
     failed
         .map(|failed| match &failed.error {
