@@ -12,6 +12,7 @@ mod question;
 mod run;
 mod screen;
 mod signals;
+mod terminal;
 
 pub use args::{
     CompletionArgs, GlobalArgs, OutputFormat, duration, duration_within, print_completion,

@@ -16,6 +16,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use report::escape;
 
 use crate::question::{self, Echo};
+use crate::terminal::Kept;
 
 /// Where text goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +98,9 @@ pub(crate) fn can_ask() -> bool {
 pub(crate) fn ask(question: &str) -> io::Result<bool> {
     let term = console::Term::stderr();
     Stream::Stderr.write(&format!("{} [y/N] ", escape::one_line(question)));
+    let kept = Kept::now();
     let answer = question::yes_or_no(|| term.read_key_raw());
+    drop(kept);
     Stream::Stderr.write(match &answer {
         Ok(true) => "yes\n",
         Ok(false) => "no\n",
@@ -113,6 +116,7 @@ pub(crate) fn ask(question: &str) -> io::Result<bool> {
 pub(crate) fn ask_text(question: &str) -> io::Result<Option<String>> {
     let term = console::Term::stderr();
     Stream::Stderr.write(&format!("{}: ", escape::one_line(question)));
+    let _kept = Kept::now();
     let shown = |character: char| escape::one_line(character.encode_utf8(&mut [0; 4])).into_owned();
     let answer = question::line(
         || term.read_key_raw(),

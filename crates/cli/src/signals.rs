@@ -132,6 +132,7 @@ impl Listener {
 
 /// Ends the process, whatever its other threads do.
 fn end_now(signal: &'static str, ended: impl FnOnce(&'static str) -> u8 + Send + 'static) {
+    crate::terminal::put_back();
     let (said, is_said) = mpsc::channel();
     let words = std::thread::Builder::new().spawn(move || {
         let _ = said.send(ended(signal));

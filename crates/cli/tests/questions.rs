@@ -36,7 +36,7 @@ fn program() {
 
 /// Types the keys when the question stands there; the exit code is the program's.
 const TERMINAL: &str = r#"
-import os, pty, sys, termios
+import os, pty, signal, sys, termios
 pid, terminal = pty.fork()
 if pid == 0:
     os.execv(sys.argv[2], sys.argv[2:])
@@ -55,7 +55,12 @@ while True:
         # Until the program reads single keys, the terminal makes signals and ends of files of them.
         while termios.tcgetattr(terminal)[3] & termios.ICANON:
             os.sched_yield()
-        os.write(terminal, sys.argv[1].encode())
+        if sys.argv[1] == "SIGTERM":
+            os.kill(pid, signal.SIGTERM)
+        else:
+            os.write(terminal, sys.argv[1].encode())
+if not termios.tcgetattr(terminal)[3] & termios.ECHO:
+    seen += b"(without echo)"
 sys.stdout.buffer.write(seen)
 sys.stdout.flush()
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
@@ -78,6 +83,8 @@ fn keys_at_a_question_answer_refuse_or_interrupt_and_leave_the_cursor() {
             130,
             "error: interrupted: nothing was changed",
         ),
+        ("yes", "SIGTERM", 130, "error: interrupted by SIGTERM"),
+        ("name", "SIGTERM", 130, "error: interrupted by SIGTERM"),
         ("name", "it\r", 0, "it"),
         ("name", "ix\u{7f}t\r", 0, "it"),
         ("name", "i\u{1b}", 4, "stopped: nothing was changed"),
@@ -106,5 +113,6 @@ fn keys_at_a_question_answer_refuse_or_interrupt_and_leave_the_cursor() {
             "the cursor is hidden: {case}"
         );
         assert!(!seen.contains("read interrupted"), "{case}");
+        assert!(!seen.contains("(without echo)"), "{case}");
     }
 }
