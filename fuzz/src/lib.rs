@@ -4,6 +4,7 @@
 //! must agree. cargo-fuzz runs each of [`TARGETS`] with coverage for as long as one likes; the tests of this crate run
 //! them on the kept corpus and on mutations of it.
 
+use std::fs;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use evidence::{Capture, Outputs, Redactor};
 use jiff::civil::{Date, date};
 use settings::{Region, Settings, parse_duration};
 use tempfile::TempDir;
-use terraform::{All, Document, Event, StateFile};
+use terraform::{All, Document, Environment, Event, RootModule, StateFile};
 
 const TODAY: Date = date(2026, 11, 22);
 
@@ -75,6 +76,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "redaction",
         run: redaction,
+    },
+    Target {
+        name: "root_module",
+        run: root_module,
     },
     Target {
         name: "rules",
@@ -211,6 +216,21 @@ pub fn redaction(bytes: &[u8]) {
     let redactor = Redactor::for_display(None);
     let once = redactor.sentence(text);
     assert!(!redactor.has_secret(&once), "{once:?} still has a secret");
+}
+
+/// A root module's code in both syntaxes, and what `terraform init` remembers of it.
+pub fn root_module(bytes: &[u8]) {
+    static FOLDERS: LazyLock<Option<TempDir>> = LazyLock::new(|| tempfile::tempdir().ok());
+    let Some(folders) = &*FOLDERS else { return };
+    let files = ["main.tf", "main.tf.json", ".terraform/terraform.tfstate"];
+    for (number, file) in files.into_iter().enumerate() {
+        let folder = folders.path().join(number.to_string());
+        let file = folder.join(file);
+        let written = file.parent().map(fs::create_dir_all);
+        if matches!(written, Some(Ok(()))) && fs::write(&file, bytes).is_ok() {
+            let _ = RootModule::read(&folder, &Environment::default());
+        }
+    }
 }
 
 /// The rules of a drift.
