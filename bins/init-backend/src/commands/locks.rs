@@ -63,7 +63,7 @@ impl Report for Held {
 const HEADINGS: [&str; 7] = [
     "Region",
     "Kept in",
-    "State",
+    "Place",
     "ID",
     "Who",
     "Operation",
@@ -72,22 +72,16 @@ const HEADINGS: [&str; 7] = [
 
 fn cells(region: Region, lock: &Lock, now: Timestamp) -> Vec<String> {
     let holder = match &lock.info {
-        Some(info) => [
-            info.id.clone(),
-            info.who.clone(),
-            info.operation.clone(),
-            info.created
-                .map(|created| age(created, now))
-                .unwrap_or_default(),
-        ],
-        None => ["not Terraform's", "", "", ""].map(str::to_owned),
+        Some(info) => [info.id.clone(), info.who.clone(), info.operation.clone()],
+        None => ["not Terraform's", "", ""].map(str::to_owned),
     };
+    let held = lock.taken.map(|taken| age(taken, now)).unwrap_or_default();
     let kept = match lock.is_replica {
         true => format!("{}, replica", lock.kind),
         false => lock.kind.to_string(),
     };
     let place = [region.to_string(), kept, lock.place.clone()];
-    place.into_iter().chain(holder).collect()
+    place.into_iter().chain(holder).chain([held]).collect()
 }
 
 fn age(then: Timestamp, now: Timestamp) -> String {

@@ -495,3 +495,19 @@ async fn unlock_of_a_place_that_is_refused_hints_at_the_same_place() {
     let again = format!("`init-backend unlock --confirm {place} --place {place}`");
     assert!(told.contains(&again), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_tell_the_age_of_a_lock_object_by_the_clock_of_s3_and_not_its_holders() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let lock = json!({"ID": ID, "Who": "jo@laptop", "Created": "2020-11-22T09:00:00Z"});
+    object(&stage, &format!("{PROD}.tflock"), lock.to_string()).await;
+    let listed = stage.run(&["locks"]).await.exits(0);
+    let listed = listed.stdout();
+    let line = listed.lines().find(|line| line.contains(ID)).unwrap();
+    let age = line.split_whitespace().next_back().unwrap();
+    assert!(age.ends_with("ms") || age.ends_with('s'), "{line}");
+    assert!(listed.contains(" Place "), "{listed}");
+}
