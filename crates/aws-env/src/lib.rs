@@ -12,6 +12,7 @@ mod body;
 mod call_log;
 mod clients;
 mod credentials;
+mod db_instance;
 mod environment;
 mod error;
 mod listing;
@@ -28,6 +29,7 @@ pub use call_log::{CALL_LOG_TARGET, CallLog};
 pub use clients::{
     ConnectionPool, Connections, GlobalClients, Reachability, RegionClients, iam_region,
 };
+pub use db_instance::DbInstanceState;
 pub use environment::{AwsEnv, Endpoints, LoadError, Options};
 pub use error::{Call, Error, ErrorClass};
 pub use listing::{

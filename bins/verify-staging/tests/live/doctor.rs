@@ -217,6 +217,22 @@ async fn create_database(stage: &Stage) {
         .unwrap();
 }
 
+// aws-behaviour: 62
+#[tokio::test]
+async fn a_database_that_is_backed_up_right_after_it_was_made_serves() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    create_database(&stage).await;
+    let rds = stage.aws.rds().unwrap();
+    rds.end_instance_as("ca-central-1", "berthcare-staging-postgres", "backing-up");
+    time_passes(&stage).await;
+    let error = "Error creating DB Instance: timeout while waiting for state to become 'available'";
+    let ran = doctor(&stage, error).await;
+    ran.assert("db-status", "ok", "backing-up");
+    assert!(next(&ran).contains("untaint"), "{ran:?}");
+}
+
 async fn time_passes(stage: &Stage) {
     stage
         .aws

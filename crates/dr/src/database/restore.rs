@@ -5,7 +5,7 @@ mod verify;
 
 use std::time::Duration;
 
-use aws_env::{Error, Waiter, WaiterConfig};
+use aws_env::{DbInstanceState, Error, Waiter, WaiterConfig};
 use aws_sdk_rds::types::Tag;
 use jiff::Timestamp;
 use report::{Document, Mark, Observer, Outcome, Report, ShellCommand};
@@ -113,25 +113,6 @@ fn next_step(target: &str, region: Region, status: &str) -> String {
     )
 }
 
-/// Statuses that an instance does not leave by itself on its way up.
-const DEAD_ENDS: [&str; 15] = [
-    "failed",
-    "incompatible-create",
-    "incompatible-credentials",
-    "incompatible-network",
-    "incompatible-option-group",
-    "incompatible-parameters",
-    "incompatible-restore",
-    "inaccessible-encryption-credentials",
-    "inaccessible-encryption-credentials-recoverable",
-    "insufficient-capacity",
-    "restore-error",
-    "storage-full",
-    "deleting",
-    "stopping",
-    "stopped",
-];
-
 /// A database that is back.
 #[derive(Debug, Clone, Serialize)]
 pub struct Restored {
@@ -226,8 +207,8 @@ impl Report for Restored {
     }
 }
 
-/// Carries `plan` out: begins the restore or takes up the one that is under way, waits until the instance is
-/// available, and reads back what it got. `now` is the time at which this is called.
+/// Carries `plan` out: begins the restore or takes up the one that is under way, waits until the instance
+/// serves, and reads back what it got. `now` is the time at which this is called.
 ///
 /// # Errors
 /// See [`RestoreError`]. Nothing that was begun is undone; the same plan takes it up again.
@@ -382,7 +363,7 @@ async fn from_backup(site: &RdsClients, plan: &RestorePlan, tags: Vec<Tag>) -> R
     Ok(())
 }
 
-/// Waits until the instance is available.
+/// Waits until the instance serves.
 async fn wait(
     site: &RdsClients,
     plan: &RestorePlan,
@@ -393,18 +374,20 @@ async fn wait(
     let mut was_observed = false;
     loop {
         let last = match site.instance(&plan.target).await {
-            Ok(Some(instance)) if instance.status == "available" => return Ok(instance),
-            Ok(Some(instance)) if DEAD_ENDS.contains(&instance.status.as_str()) => {
-                return Err(RestoreError::Ended {
-                    target: plan.target.clone(),
-                    region: plan.region,
-                    status: instance.status,
-                });
-            }
-            Ok(Some(instance)) => {
-                was_observed = true;
-                instance.status
-            }
+            Ok(Some(instance)) => match DbInstanceState::of(&instance.status) {
+                DbInstanceState::Serves => return Ok(instance),
+                DbInstanceState::Comes => {
+                    was_observed = true;
+                    instance.status
+                }
+                DbInstanceState::Stays => {
+                    return Err(RestoreError::Ended {
+                        target: plan.target.clone(),
+                        region: plan.region,
+                        status: instance.status,
+                    });
+                }
+            },
             Ok(None) if was_observed => {
                 return Err(RestoreError::Ended {
                     target: plan.target.clone(),

@@ -114,6 +114,33 @@ async fn restore_under_throttling_whose_answer_is_lost_is_not_made_twice() {
     assert!(restored.resumed);
 }
 
+// aws-behaviour: 62
+#[tokio::test]
+async fn restore_is_through_as_soon_as_the_instance_serves() {
+    let Some(stage) = with_copy(false).await else {
+        return;
+    };
+    for status in [
+        "backing-up",
+        "storage-initialization",
+        "storage-optimization",
+    ] {
+        stage.rds.end_instance_as(DR, TARGET, status);
+        let plan = stage.plan(None).await.unwrap();
+        let restored = stage.restore(&plan, WAITER).await.unwrap();
+        assert_eq!(restored.differences, [], "{status}");
+        assert!(restored.endpoint.is_some(), "{status}");
+        let there = stage.dr.instance(TARGET).await.unwrap().unwrap();
+        assert_eq!(there.status, status);
+        // A run that comes later finds it done.
+        let plan = stage.plan(None).await.unwrap();
+        assert_eq!(plan.step, RestoreStep::Verify, "{status}");
+        let delete = stage.to.delete_db_instance().db_instance_identifier(TARGET);
+        delete.skip_final_snapshot(true).send().await.unwrap();
+        stage.rds.step(minutes(10)).await;
+    }
+}
+
 #[tokio::test]
 async fn restore_that_ends_badly_tells_what_to_do() {
     let Some(stage) = with_copy(false).await else {

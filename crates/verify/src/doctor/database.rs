@@ -1,5 +1,6 @@
 //! The database: slow to come, not to be reached, of a version that is not there.
 
+use aws_env::DbInstanceState;
 use aws_sdk_rds::types::{DbInstance, SourceType};
 use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
@@ -21,9 +22,9 @@ fn status(id: &str, instance: &Observation<DbInstance>, why: &str) -> Finding {
             let status = instance
                 .db_instance_status()
                 .ok_or_else(|| Unobserved::because("RDS tells no status"))?;
-            Ok((status == "available", status.to_owned()))
+            Ok((DbInstanceState::of(status).serves(), status.to_owned()))
         });
-    Finding::new("db-status", id, "available", seen).fix(why)
+    Finding::new("db-status", id, "it serves", seen).fix(why)
 }
 
 pub(super) async fn slow(context: Context<'_>, named: Option<String>) -> Diagnosis {
@@ -43,7 +44,8 @@ pub(super) async fn slow(context: Context<'_>, named: Option<String>) -> Diagnos
     ];
     if let Ok(instance) = &instance {
         findings.push(groups(&id, instance));
-        if instance.db_instance_status() == Some("available") {
+        let status = instance.db_instance_status();
+        if status.is_some_and(|status| DbInstanceState::of(status).serves()) {
             // What timed out is tainted: the next apply would destroy the instance that is there now.
             next = vec![
                 context

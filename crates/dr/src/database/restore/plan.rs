@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use aws_env::DbInstanceState;
 use jiff::Timestamp;
 use report::{Document, Mark, Report};
 use serde::{Serialize, Serializer};
@@ -282,7 +283,7 @@ fn take_up(
     if requests_another {
         return Err(taken(request.region, there));
     }
-    let step = if there.status == "available" {
+    let step = if DbInstanceState::of(&there.status).serves() {
         RestoreStep::Verify
     } else {
         RestoreStep::Resume

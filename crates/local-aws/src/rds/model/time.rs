@@ -350,22 +350,21 @@ impl Model {
         let backs_up = instance.settings.retention_days > 0
             && !instance.is_replica()
             && matches!(phase.then, Then::BackUp | Then::Promote);
-        if backs_up {
-            instance.begin("backing-up", Phase::new(now, FIRST_BACKUP, Then::Available));
-        } else {
-            self.become_available(key);
+        // One that comes up ill never served, and a backup is of one that serves.
+        let ending = self.ending(RdsKind::Instance, key);
+        if let Some(instance) = self.instances.get_mut(key) {
+            match ending {
+                Some(status) => instance.status = status,
+                None if backs_up => {
+                    instance.begin("backing-up", Phase::new(now, FIRST_BACKUP, Then::Available));
+                }
+                None => instance.status = "available".into(),
+            }
         }
         match (born, starts) {
             (true, _) => self.report(key, "db-instance", "creation", "DB instance created"),
             (_, true) => self.report(key, "db-instance", "notification", "DB instance started"),
             _ => {}
-        }
-    }
-
-    fn become_available(&mut self, key: &Key) {
-        let ending = self.ending(RdsKind::Instance, key);
-        if let Some(instance) = self.instances.get_mut(key) {
-            instance.status = ending.unwrap_or_else(|| "available".into());
         }
     }
 

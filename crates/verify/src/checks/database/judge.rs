@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use aws_env::DbInstanceState;
 use aws_sdk_rds::types::{DbInstance, PendingModifiedValues};
 use jiff::Timestamp;
 use report::finding::{Observation, Unobserved};
@@ -13,18 +14,6 @@ use super::{
     RETENTION, SUBNETS, TLS, UPGRADES,
 };
 use crate::check::{Answer, Check};
-
-/// In these the database serves: a backup or a small change is under way.
-/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
-const SERVES: [&str; 7] = [
-    "available",
-    "backing-up",
-    "configuring-enhanced-monitoring",
-    "configuring-iam-database-auth",
-    "configuring-log-exports",
-    "storage-config-upgrade",
-    "storage-optimization",
-];
 
 /// RDS uploads its log every five minutes; six in a row that fail are a fault.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIT.html>
@@ -57,7 +46,7 @@ pub(super) fn judge(
     let subnets = outputs.texts("private_subnet_ids");
     let none = || None::<String>;
     vec![
-        is(&AVAILABLE, "available", said("db_identifier"), status(db)),
+        is(&AVAILABLE, "it serves", said("db_identifier"), status(db)),
         is(
             &MULTI_AZ,
             "true",
@@ -172,7 +161,7 @@ fn status(db: &DbInstance) -> Shown {
     let status = db
         .db_instance_status()
         .ok_or_else(|| Unobserved::missing("RDS", "DBInstanceStatus"))?;
-    Ok((SERVES.contains(&status), status.to_owned()))
+    Ok((DbInstanceState::of(status).serves(), status.to_owned()))
 }
 
 fn encrypted(context: Context<'_>, db: &DbInstance) -> Shown {
