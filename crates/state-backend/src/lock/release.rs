@@ -1,0 +1,284 @@
+//! Locks released: exactly those that somebody has looked at.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_env::{Error, ErrorClass, RegionClients};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+
+use super::list::object;
+use super::{Lock, LockKind, Locks, UnknownLocks, Witness};
+use crate::backend::Backend;
+use crate::side::SideAccess;
+use crate::spec::{Side, SideName};
+use crate::table::{LOCK_ID, row};
+
+/// A lock that was released.
+#[derive(Debug, Clone, Serialize)]
+pub struct Release {
+    /// The lock as it was held.
+    pub lock: Lock,
+}
+
+/// What a lock is asked for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockName {
+    /// The ID that Terraform gave it.
+    Id(String),
+    /// The row's `LockID`, or the object's key: of a lock that has no ID.
+    Place(String),
+}
+
+impl fmt::Display for LockName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "the ID {id}"),
+            Self::Place(place) => write!(f, "the place {place}"),
+        }
+    }
+}
+
+/// Why a lock was not released.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    /// No lock of this side has this name.
+    #[error("no lock has {name}")]
+    NoSuchLock {
+        /// The ID or the place that was asked for.
+        name: LockName,
+    },
+    /// The lock changed between listing and releasing.
+    #[error("the lock at {place} has changed hands since it was listed")]
+    ChangedHands {
+        /// The row's `LockID`, or the object's key.
+        place: String,
+    },
+    /// Somebody else released it first.
+    #[error("the lock at {place} is gone: somebody else has released it")]
+    Gone {
+        /// The row's `LockID`, or the object's key.
+        place: String,
+    },
+    /// It came by replication, and is not this side's to release: that of a row would release the other side's.
+    #[error("the lock at {place} is a copy of the other side's, which replication brought here")]
+    Replica {
+        /// The row's `LockID`, or the object's key.
+        place: String,
+    },
+    /// The settings have no such side.
+    #[error("the settings have no {side} side")]
+    NoSide {
+        /// The side that was asked for.
+        side: SideName,
+    },
+    /// One lock with this ID was released, the next one was not.
+    #[error("released {}, and not the next lock with this ID", released.join(", "))]
+    Partly {
+        /// The rows and objects that are released.
+        released: Vec<String>,
+        /// Why the next one was not.
+        source: Box<ReleaseError>,
+    },
+    /// None that could be read has this name, and not all could be read.
+    #[error("no lock that could be read has {name}; not all could be read: {}", unknown.problem)]
+    Unlisted {
+        /// The ID or the place that was asked for.
+        name: LockName,
+        /// The first of those that could not.
+        unknown: Box<UnknownLocks>,
+    },
+    /// AWS was asked and did not do it.
+    #[error(transparent)]
+    Call(#[from] Error),
+}
+
+impl Backend {
+    /// Releases the lock whose ID is `id`, on one side. The ID proves that somebody looked at this
+    /// very lock, and AWS removes it only if it is still the one that was looked at. Age is no
+    /// argument: an apply can take longer than any limit.
+    ///
+    /// # Errors
+    /// When there is no such lock, it has changed hands meanwhile, or the region cannot be asked, be it only for one of
+    /// the two kinds of lock.
+    pub async fn release(&self, side: SideName, id: &str) -> Result<Vec<Release>, ReleaseError> {
+        if self.spec().side(side).is_none() {
+            return Err(ReleaseError::NoSide { side });
+        }
+        let Locks { held, unknown } = self.locks(side).await;
+        let mut released = Vec::new();
+        for lock in held {
+            if lock.info.as_ref().is_none_or(|info| info.id != id) {
+                continue;
+            }
+            match self.release_exactly(&lock).await {
+                Ok(()) => released.push(Release { lock }),
+                Err(error) if released.is_empty() => return Err(error),
+                Err(error) => {
+                    return Err(ReleaseError::Partly {
+                        released: released
+                            .into_iter()
+                            .map(|release| release.lock.place)
+                            .collect(),
+                        source: Box::new(error),
+                    });
+                }
+            }
+        }
+        let name = LockName::Id(id.to_owned());
+        let missed = unknown.into_iter().next().map(|unknown| {
+            let unknown = Box::new(unknown);
+            ReleaseError::Unlisted {
+                name: name.clone(),
+                unknown,
+            }
+        });
+        match (released.is_empty(), missed) {
+            (false, None) => Ok(released),
+            (true, None) => Err(ReleaseError::NoSuchLock { name }),
+            (true, Some(missed)) => Err(missed),
+            // The same run may hold one of each kind.
+            (false, Some(missed)) => Err(ReleaseError::Partly {
+                released: released
+                    .into_iter()
+                    .map(|release| release.lock.place)
+                    .collect(),
+                source: Box::new(missed),
+            }),
+        }
+    }
+
+    /// Releases `lock` if it is still as it was when it was listed.
+    ///
+    /// # Errors
+    /// When it has changed hands meanwhile, is the other side's, or the region cannot be asked.
+    pub async fn release_exactly(&self, lock: &Lock) -> Result<(), ReleaseError> {
+        if lock.is_replica {
+            let place = lock.place.clone();
+            return Err(ReleaseError::Replica { place });
+        }
+        match self.at(lock.side) {
+            Some(access) => access.remove_lock(lock).await,
+            None => Err(ReleaseError::NoSide { side: lock.side }),
+        }
+    }
+}
+
+impl SideAccess<'_> {
+    /// Removes a lock of this side if it is still as it was when it was listed, whoever's it is.
+    pub(crate) async fn remove_lock(&self, lock: &Lock) -> Result<(), ReleaseError> {
+        let removed = remove(self.clients, self.side, lock).await;
+        tracing::info!(
+            region = %self.clients.region,
+            resource = lock.place,
+            step = "release lock",
+            outcome = if removed.is_ok() { "done" } else { "failed" },
+            "applied"
+        );
+        removed
+    }
+}
+
+/// Attempts to remove a lock.
+const ATTEMPTS: u32 = 4;
+/// The wait before the second one; each further one waits twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// Removes exactly what was seen. The SDK's own retries are off: when the answer to a removal is lost, its repetition is
+/// refused as if somebody else had taken the lock, and only who knows that there was a first one can tell.
+async fn remove(clients: &RegionClients, side: &Side, lock: &Lock) -> Result<(), ReleaseError> {
+    let mut wait = FIRST_WAIT;
+    let mut may_have_acted = false;
+    for attempt in 1.. {
+        let removed = match &lock.witness {
+            Witness::Info(seen) => remove_row(clients, side, lock, seen.as_ref()).await,
+            Witness::ETag(seen) => remove_object(clients, side, lock, seen).await,
+        };
+        match removed {
+            Ok(()) => break,
+            Err(error) if error.class == ErrorClass::Conflict => {
+                let there = match lock.kind {
+                    LockKind::DynamoDb => row_is_there(clients, side, lock).await?,
+                    LockKind::S3 => object(clients, side, &lock.place).await?.is_some(),
+                };
+                if may_have_acted && !there {
+                    break;
+                }
+                let place = lock.place.clone();
+                return Err(match there {
+                    true => ReleaseError::ChangedHands { place },
+                    false => ReleaseError::Gone { place },
+                });
+            }
+            Err(error) if error.is_transient() && attempt < ATTEMPTS => {
+                may_have_acted |= error.class == ErrorClass::Unreachable;
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+async fn remove_row(
+    clients: &RegionClients,
+    side: &Side,
+    lock: &Lock,
+    seen: Option<&AttributeValue>,
+) -> Result<(), Error> {
+    let Some(table) = side.table_with_locks() else {
+        return Ok(());
+    };
+    let call = clients.call("DynamoDB", "DeleteItem", format!("{table} {}", lock.place));
+    let delete = clients
+        .dynamodb
+        .delete_item()
+        .table_name(table.as_str())
+        .key(LOCK_ID, AttributeValue::S(lock.place.clone()));
+    let delete = match seen {
+        Some(seen) => delete
+            .condition_expression("Info = :seen")
+            .expression_attribute_values(":seen", seen.clone()),
+        // A row that is a lock to Terraform, whatever is in it, and still without Info and Digest.
+        None => delete.condition_expression(
+            "attribute_exists(LockID) AND attribute_not_exists(Info) AND attribute_not_exists(Digest)",
+        ),
+    };
+    let once = aws_sdk_dynamodb::config::Builder::new().retry_config(RetryConfig::disabled());
+    let deleted = delete.customize().config_override(once).send().await;
+    deleted.map(drop).map_err(|error| call.failed(error))
+}
+
+async fn row_is_there(clients: &RegionClients, side: &Side, lock: &Lock) -> Result<bool, Error> {
+    match side.table_with_locks() {
+        Some(table) => Ok(row(clients, table, &lock.place).await?.is_some()),
+        None => Ok(false),
+    }
+}
+
+async fn remove_object(
+    clients: &RegionClients,
+    side: &Side,
+    lock: &Lock,
+    seen: &str,
+) -> Result<(), Error> {
+    let call = clients.call(
+        "S3",
+        "DeleteObject",
+        format!("{}/{}", side.bucket, lock.place),
+    );
+    let delete = clients.s3.delete_object().bucket(side.bucket.as_str());
+    let delete = delete.key(&lock.place).if_match(seen);
+    let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
+    let deleted = delete.customize().config_override(once).send().await;
+    deleted.map(drop).map_err(|error| match call.failed(error) {
+        // If-Match on an object that is not there is 404, and no other lock stands there.
+        mut error if error.class == ErrorClass::Absent => {
+            error.class = ErrorClass::Conflict;
+            error
+        }
+        error => error,
+    })
+}
