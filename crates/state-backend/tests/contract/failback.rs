@@ -11,8 +11,8 @@ use state_backend::{
 };
 
 use crate::Stage;
-use crate::checks::{apply, info};
 use crate::failover::{KEY, standings, table};
+use crate::fixtures::{apply, info};
 use crate::inventory::{Two, delete, digest, put, state};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;

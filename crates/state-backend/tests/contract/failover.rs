@@ -11,7 +11,7 @@ use state_backend::{
     StateId,
 };
 
-use crate::checks::{apply, global_table, info};
+use crate::fixtures::{apply, global_table, info};
 use crate::inventory::{Two, delete, digest, put, state};
 use crate::{EXAMPLE, Stage};
 

@@ -12,9 +12,12 @@ use aws_sdk_s3::types::{
     VersioningConfiguration,
 };
 use jiff::Timestamp;
-use state_backend::{Digest, Divergence, Health, Inventory, Presence, Relation, Side, SideName};
+use state_backend::{
+    Digest, Divergence, Health, Inventory, Presence, Relation, Side, SideName, StateId,
+};
 
 use crate::Stage;
+use crate::fixtures::{BUCKET, TABLE, apply, bare};
 
 pub(crate) struct Two {
     pub(crate) primary: (RegionClients, Side),
@@ -299,7 +302,7 @@ pub(crate) async fn a_side_that_does_not_answer_leaves_the_other_known(stage: &S
 // aws-behaviour: 46
 pub(crate) async fn a_write_of_dr_below_a_replica_is_told(stage: &Stage) {
     let backend = stage.backend().await;
-    crate::checks::apply(&backend).await;
+    apply(&backend).await;
     let two = Two::of(stage).await;
     let key = "staging/terraform.tfstate";
     let lost = async || {
@@ -355,4 +358,59 @@ async fn version((clients, side): &(RegionClients, Side), key: &str) -> String {
     let head = clients.s3.head_object().bucket(side.bucket.as_str());
     let head = head.key(key).send().await.expect("it is there");
     head.version_id.expect("versioned")
+}
+
+// aws-behaviour: 24
+pub(crate) async fn the_state_is_read_with_its_digest(stage: &Stage) {
+    let backend = bare(stage).await;
+    let state = StateId::new("staging/terraform.tfstate");
+    let read = || async {
+        let copy = backend.state(SideName::Primary, &state).await;
+        copy.expect("a primary side")
+    };
+    assert!(matches!(read().await.found, Presence::Absent));
+    let clients = stage.env.region(backend.spec().primary.region);
+    let content =
+        r#"{"version":4,"terraform_version":"1.11.4","serial":7,"lineage":"l","resources":[]}"#;
+    clients
+        .s3
+        .put_object()
+        .bucket(BUCKET)
+        .key("staging/terraform.tfstate")
+        .body(content.as_bytes().to_vec().into())
+        .send()
+        .await
+        .expect("put");
+    let copy = read().await;
+    assert_eq!(copy.digest, Digest::Absent);
+    let found = match copy.found {
+        Presence::Present(object) => Some(object),
+        _ => None,
+    };
+    let object = found.expect("there");
+    let content = object.content.as_ref().expect("a state");
+    assert_eq!((content.serial(), content.lineage()), (7, "l"));
+    for (digest, comes_to) in [
+        (object.md5.as_deref().expect("read"), Digest::Matches),
+        ("0", Digest::Differs),
+    ] {
+        clients
+            .dynamodb
+            .put_item()
+            .table_name(TABLE)
+            .item(
+                "LockID",
+                AttributeValue::S(format!("{BUCKET}/staging/terraform.tfstate-md5")),
+            )
+            .item("Digest", AttributeValue::S(digest.to_owned()))
+            .send()
+            .await
+            .expect("the row is written");
+        assert_eq!(read().await.digest, comes_to);
+    }
+    let locks = backend.locks(SideName::Primary).await;
+    assert!(
+        locks.held.is_empty() && locks.unknown.is_empty(),
+        "a digest is no lock: {locks:?}"
+    );
 }

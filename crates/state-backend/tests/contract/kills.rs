@@ -11,7 +11,7 @@ use report::Silent;
 use state_backend::{Digest, Handover, Presence, Side, Standing, StateId};
 
 use crate::Stage;
-use crate::checks::{apply, info};
+use crate::fixtures::{apply, info};
 use crate::inventory::{Two, digest, put, state};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;

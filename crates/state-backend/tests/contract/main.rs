@@ -3,11 +3,15 @@
 #![expect(clippy::expect_used, reason = "a check that fails ends its test")]
 
 mod backfill;
-mod checks;
+mod buckets;
 mod failback;
 mod failover;
+mod fixtures;
 mod inventory;
 mod kills;
+mod locks;
+mod plans;
+mod replication;
 
 use aws_env::{AwsEnv, Options};
 use jiff::civil::date;
@@ -16,11 +20,14 @@ use settings::Settings;
 use state_backend::{Backend, ConnectError, DrBackend};
 
 use backfill::*;
-use checks::*;
+use buckets::*;
 use failback::*;
 use failover::*;
 use inventory::*;
 use kills::*;
+use locks::*;
+use plans::*;
+use replication::*;
 
 const EXAMPLE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
 
