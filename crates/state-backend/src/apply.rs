@@ -182,9 +182,9 @@ impl Backend {
                 observer.started(&label);
                 match self.make_true(facet, &label, observer).await {
                     Ok(outcome) => outcome,
-                    Err(error) => {
-                        broken.note(facet, error.class);
-                        StepOutcome::Failed(error.into())
+                    Err(problem) => {
+                        broken.note(facet, problem.error().class);
+                        StepOutcome::Failed(problem)
                     }
                 }
             }
@@ -212,7 +212,7 @@ impl Backend {
         facet: &Facet,
         label: &str,
         observer: &dyn Observer,
-    ) -> Result<StepOutcome, Error> {
+    ) -> Result<StepOutcome, Problem> {
         let resource = &facet.resource;
         let call = |operation| {
             let service = service(resource.kind);
@@ -223,7 +223,7 @@ impl Backend {
         match verdict {
             Verdict::Ok => return Ok(StepOutcome::Unchanged),
             Verdict::Refused(refusal) => {
-                return Err(Error::unexpected(call("compare"), refusal.why));
+                return Err(Error::unexpected(call("compare"), refusal.why).into());
             }
             _ => {}
         }
@@ -233,8 +233,8 @@ impl Backend {
         };
         if !self.comes_by_itself(facet, found.as_ref()) {
             let progress = |error: &Error| observer.waiting(label, &error.to_string());
-            retry(config, is_under_change, progress, || {
-                self.change(facet, found.is_some())
+            retry(config, is_under_change, progress, || async {
+                Ok(self.change(facet, found.is_some()).await?)
             })
             .await?;
         }
@@ -242,11 +242,10 @@ impl Backend {
         retry(config, may_show_later, progress, || async {
             match self.recheck(facet).await? {
                 (Verdict::Ok, _) => Ok(()),
-                (_, found) => Err(Error::not_settled(
-                    call("read back"),
-                    config.deadline,
-                    found.unwrap_or(Value::Null),
-                )),
+                (_, found) => {
+                    let found = found.unwrap_or(Value::Null);
+                    Err(Error::not_settled(call("read back"), config.deadline, found).into())
+                }
             }
         })
         .await?;
@@ -265,8 +264,8 @@ impl Backend {
         }
     }
 
-    async fn recheck(&self, facet: &Facet) -> Result<(Verdict, Option<Value>), Error> {
-        let found = self.read(facet).await?;
+    async fn recheck(&self, facet: &Facet) -> Result<(Verdict, Option<Value>), Problem> {
+        let found = self.read(&self.readings(), facet).await?;
         let as_found = found.clone().map_or(Found::Absent, Found::Value);
         Ok((judge(facet, &as_found), found))
     }
@@ -295,19 +294,19 @@ fn service(kind: Kind) -> &'static str {
 ///
 /// That a region does not answer is not waited for, as [`aws_env::wait`] would: the SDK has tried again by then, every
 /// further step would wait as long, and the next run goes on where this one ended.
-async fn retry<F: Future<Output = Result<(), Error>>>(
+async fn retry<F: Future<Output = Result<(), Problem>>>(
     config: WaiterConfig,
     may_pass: impl Fn(&Error) -> bool,
     progress: impl Fn(&Error),
     mut action: impl FnMut() -> F,
-) -> Result<(), Error> {
+) -> Result<(), Problem> {
     let mut waiter = Waiter::begin(config);
     loop {
         match action().await {
-            Err(error) if may_pass(&error) => {
-                progress(&error);
+            Err(problem) if may_pass(problem.error()) => {
+                progress(problem.error());
                 if !waiter.pause().await {
-                    return Err(error);
+                    return Err(problem);
                 }
             }
             ended => return ended,

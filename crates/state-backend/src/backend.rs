@@ -9,6 +9,7 @@ use settings::Settings;
 
 use crate::plan::{Found, Observed, Plan};
 use crate::problem::Problem;
+use crate::reading::{Readings, SideReading};
 use crate::side::{SideAccess, SideClients};
 use crate::spec::{Aspect, Facet, Kind, Resource, SideName, Spec};
 use crate::wanted::wanted;
@@ -133,14 +134,29 @@ impl Backend {
         }
     }
 
+    /// What the sides show from now on.
+    pub(crate) fn readings(&self) -> Readings<'_> {
+        Readings {
+            primary: SideReading::new(self.primary.at(&self.spec, &self.spec.primary)),
+            dr: self.at(SideName::Dr).map(SideReading::new),
+        }
+    }
+
     /// Reads every facet from AWS; changes nothing.
     pub async fn observe(&self) -> Vec<Observed> {
+        self.observe_of(&self.readings()).await
+    }
+
+    async fn observe_of(&self, readings: &Readings<'_>) -> Vec<Observed> {
         let facets = wanted(&self.spec);
         let existence = join_all(
             facets
                 .iter()
                 .filter(|facet| facet.aspect == Aspect::Exists)
-                .map(|facet| async { (facet.resource.clone(), self.observe_facet(facet).await) }),
+                .map(|facet| async {
+                    let found = self.observe_facet(readings, facet).await;
+                    (facet.resource.clone(), found)
+                }),
         )
         .await;
         let existence: HashMap<Resource, Found> = existence.into_iter().collect();
@@ -151,7 +167,7 @@ impl Backend {
                 (_, Some(Found::Absent)) => Found::Absent,
                 (_, Some(Found::Unknown(problem))) => Found::Unknown(problem.clone()),
                 (_, Some(Found::Value(value))) if is_not_ours(facet, value) => Found::Absent,
-                _ => self.observe_facet(facet).await,
+                _ => self.observe_facet(readings, facet).await,
             }
         }))
         .await;
@@ -164,23 +180,32 @@ impl Backend {
 
     /// [`Backend::observe`] and [`Plan::new`] together.
     pub async fn plan(&self) -> Plan {
-        Plan::new(self.observe().await)
+        self.plan_of(&self.readings()).await
     }
 
-    pub(crate) async fn observe_facet(&self, facet: &Facet) -> Found {
+    pub(crate) async fn plan_of(&self, readings: &Readings<'_>) -> Plan {
+        Plan::new(self.observe_of(readings).await)
+    }
+
+    async fn observe_facet(&self, readings: &Readings<'_>, facet: &Facet) -> Found {
         if let Some(problem) = self.not_asked(facet) {
             return Found::Unknown(problem.clone());
         }
-        match self.read(facet).await {
+        match self.read(readings, facet).await {
             Ok(Some(value)) => Found::Value(value),
             Ok(None) => Found::Absent,
-            Err(error) => Found::Unknown(error.into()),
+            Err(problem) => Found::Unknown(problem),
         }
     }
 
-    /// What AWS has for a facet, asked now.
-    pub(crate) async fn read(&self, facet: &Facet) -> Result<Option<Value>, Error> {
-        let clients = self.clients(facet.resource.side);
+    /// What AWS has for a facet.
+    pub(crate) async fn read(
+        &self,
+        readings: &Readings<'_>,
+        facet: &Facet,
+    ) -> Result<Option<Value>, Problem> {
+        let reading = readings.of(facet.resource.side);
+        let clients = reading.access.clients;
         match facet.resource.kind {
             Kind::Bucket if facet.aspect == Aspect::ObjectLock => {
                 let primary = &self.primary.clients;
@@ -190,11 +215,11 @@ impl Backend {
                 );
                 Ok(Some(json!({"primary": theirs?, "dr": ours?})))
             }
-            Kind::Bucket => bucket::observe(clients, &self.spec, facet).await,
-            Kind::Table => table::observe(clients, &self.spec, facet).await,
-            Kind::Role => role::observe(&self.global, facet).await,
-            Kind::Key => key::observe(clients, facet).await,
-            Kind::Alarm => alarm::observe(clients, facet).await,
+            Kind::Bucket => bucket::observe(reading, &self.spec, facet).await,
+            Kind::Table => table::observe(reading, facet).await,
+            Kind::Role => Ok(role::observe(&self.global, facet).await?),
+            Kind::Key => Ok(key::observe(clients, facet).await?),
+            Kind::Alarm => Ok(alarm::observe(clients, facet).await?),
         }
     }
 }

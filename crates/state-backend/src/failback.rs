@@ -17,6 +17,7 @@ use crate::handover::{
 use crate::inventory::history::{self, Descent, LostWrite};
 use crate::inventory::{LastVersion, Presence, Relation, SideState, StateId, StateObject, read};
 use crate::problem::{Observation, Problem};
+use crate::reading::SideReading;
 use crate::repair::{DigestRemoval, DigestRepair};
 use crate::root::probe::is_probe;
 use crate::side::SideAccess;
@@ -84,14 +85,13 @@ impl Backend {
     pub async fn failback_plan(&self, now: Timestamp) -> Option<FailbackPlan> {
         let sides = self.both()?;
         let Sides { primary, dr } = sides;
-        let (listed, of_dr) = tokio::join!(primary.list(), dr.list());
-        let (locks, locks_of_dr) = tokio::join!(primary.locks(), dr.locks());
+        let (reading, reading_of_dr) = (SideReading::new(primary), SideReading::new(dr));
+        let (listed, of_dr) = tokio::join!(reading.listed(), reading_of_dr.listed());
+        let (locks, locks_of_dr) = tokio::join!(reading.locks(), reading_of_dr.locks());
         let scope = &self.spec().states;
         let objects = scope.objects(listed.found().chain(of_dr.found()));
-        let (mut copies, mut copies_of_dr) = tokio::join!(
-            primary.states(&listed, &objects),
-            dr.states(&of_dr, &objects)
-        );
+        let (mut copies, mut copies_of_dr) =
+            tokio::join!(primary.states(listed, &objects), dr.states(of_dr, &objects));
         let pairs = objects.iter().filter_map(|object| {
             let state = scope.state(object)?;
             let observed = |copy, locks| ObservedState {

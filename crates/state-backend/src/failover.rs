@@ -13,6 +13,7 @@ use crate::handover::steps::{ObservedState, carry_out, is_here, of_state};
 use crate::handover::{Handover, HandoverStep, Left, LeftKind, Standing, StateHandover};
 use crate::inventory::{Presence, SideState, StateScope, read};
 use crate::lock::Locks;
+use crate::reading::SideReading;
 use crate::repair::DigestRepair;
 use crate::root::probe::is_probe;
 use crate::spec::Side;
@@ -67,13 +68,14 @@ impl DrBackend {
     /// nothing.
     pub async fn failover_plan(&self, now: Timestamp) -> FailoverPlan {
         let access = self.access();
-        let (listed, locks) = tokio::join!(access.list(), access.locks());
+        let reading = SideReading::new(access);
+        let (listed, locks) = tokio::join!(reading.listed(), reading.locks());
         // A lock is taken before the first write: there may be one of a state that does not exist.
         let locks_here = locks.held.iter().filter(|lock| is_here(lock));
         let locked = locks_here.map(|lock| lock.state().to_owned());
         let scope = &self.spec().states;
         let objects = scope.objects(listed.found().chain(locked));
-        let mut copies = access.states(&listed, &objects).await;
+        let mut copies = access.states(listed, &objects).await;
         let states = objects.iter().filter_map(|object| {
             Some(ObservedState {
                 state: scope.state(object)?,

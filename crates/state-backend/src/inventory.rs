@@ -24,6 +24,7 @@ use crate::backend::Backend;
 use crate::health::Health;
 use crate::metrics::LATE;
 use crate::problem::{Observation, Problem};
+use crate::reading::{Listed, Readings, SideReading};
 use crate::side::SideAccess;
 use crate::spec::SideName;
 
@@ -142,19 +143,21 @@ impl Backend {
     /// The states are the objects of the buckets that [`Spec::states`](crate::Spec::states) has, those that only a digest
     /// row remembers, and those that the settings name.
     pub async fn inventory(&self, now: Timestamp) -> Inventory {
-        let sides = [SideName::Primary, SideName::Dr];
-        let sides: Vec<SideAccess<'_>> =
-            sides.into_iter().filter_map(|side| self.at(side)).collect();
-        let listed = join_all(sides.iter().map(SideAccess::list)).await;
+        self.inventory_of(&self.readings(), now).await
+    }
+
+    pub(crate) async fn inventory_of(&self, readings: &Readings<'_>, now: Timestamp) -> Inventory {
+        let sides: Vec<&SideReading<'_>> = readings.sides().collect();
+        let listed = join_all(sides.iter().map(|side| side.listed())).await;
         let scope = &self.spec().states;
-        let objects = scope.objects(listed.iter().flat_map(read::Listed::found));
+        let objects = scope.objects(listed.iter().flat_map(Listed::found));
         let read = sides.iter().zip(&listed);
-        let read = read.map(|(side, listed)| side.states(listed, &objects));
+        let read = read.map(|(side, listed)| side.access.states(*listed, &objects));
         let mut read = join_all(read).await;
         let copies = objects.iter().filter_map(|object| {
             let copies = sides.iter().zip(&mut read).filter_map(|(side, read)| {
                 let copy = read.remove(object)?;
-                Some(SideState::new(side.name(), copy))
+                Some(SideState::new(side.access.name(), copy))
             });
             Some((scope.state(object)?, copies.collect::<Vec<_>>()))
         });
@@ -184,21 +187,10 @@ impl Backend {
 }
 
 impl SideAccess<'_> {
-    /// What there is on this side, before the states themselves are read.
-    pub(crate) async fn list(&self) -> read::Listed {
-        match self.lost {
-            Some(problem) => read::Listed {
-                objects: Err(problem.clone()),
-                digests: Err(problem.clone()),
-            },
-            None => read::list(self.clients, self.side, self.states).await,
-        }
-    }
-
     /// Reads `objects`, each once.
     pub(crate) async fn states(
         &self,
-        listed: &read::Listed,
+        listed: Listed<'_>,
         objects: &BTreeSet<String>,
     ) -> BTreeMap<String, read::SideCopy> {
         read::states(self.clients, self.side, listed, objects).await

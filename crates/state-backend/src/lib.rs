@@ -27,6 +27,7 @@ mod metrics;
 mod plan;
 mod policy;
 mod problem;
+mod reading;
 mod render;
 mod repair;
 mod restore;

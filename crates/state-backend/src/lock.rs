@@ -5,13 +5,11 @@ mod release;
 
 use std::fmt;
 
-use aws_env::Error;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use list::places_in_old_table;
 pub use release::{LockName, Release, ReleaseError};
 
 use crate::problem::Problem;
@@ -186,19 +184,11 @@ impl UnknownLocks {
 }
 
 impl Locks {
-    fn add(&mut self, kind: LockKind, listed: Result<Vec<Lock>, Error>) {
-        match listed {
-            Ok(locks) => self.held.extend(locks),
-            Err(error) => self.add_unknown(kind, None, error),
-        }
-    }
-
-    fn add_unknown(&mut self, kind: LockKind, place: Option<String>, error: Error) {
-        let problem = error.into();
+    fn add_unknown(&mut self, kind: LockKind, place: Option<String>, problem: impl Into<Problem>) {
         self.unknown.push(UnknownLocks {
             kind,
             place,
-            problem,
+            problem: problem.into(),
         });
     }
 }

@@ -14,6 +14,7 @@ use crate::backend::Backend;
 use crate::bucket;
 use crate::health::Health;
 use crate::problem::Problem;
+use crate::reading::{Readings, SideReading};
 use crate::spec::{RULE_ID, Side, SideName};
 
 /// What S3 counts as late with replication time control.
@@ -98,8 +99,16 @@ impl Backend {
     /// Asks each metric in the region that publishes it, for every rule that replicates to the DR bucket.
     /// `None` without a DR side. `now` ends the hour that is looked at.
     pub async fn replication_metrics(&self, now: Timestamp) -> Option<ReplicationMetrics> {
+        self.replication_metrics_of(&self.readings(), now).await
+    }
+
+    pub(crate) async fn replication_metrics_of(
+        &self,
+        readings: &Readings<'_>,
+        now: Timestamp,
+    ) -> Option<ReplicationMetrics> {
         let dr = self.spec().dr.as_ref()?;
-        let (rules, problem) = match self.rules_to(dr).await {
+        let (rules, problem) = match self.rules_to(&readings.primary, dr).await {
             Ok(rules) => (rules, None),
             Err(problem) => (vec![RULE_ID.to_owned()], Some(problem)),
         };
@@ -121,12 +130,12 @@ impl Backend {
     }
 
     /// The IDs of the rules that replicate to the DR bucket, whoever made them.
-    async fn rules_to(&self, dr: &Side) -> Result<Vec<String>, Problem> {
-        if let Some(problem) = self.lost(SideName::Primary) {
+    async fn rules_to(&self, primary: &SideReading<'_>, dr: &Side) -> Result<Vec<String>, Problem> {
+        if let Some(problem) = primary.access.lost {
             return Err(problem.clone());
         }
-        let clients = self.clients(SideName::Primary);
-        let rules = bucket::rules_to(clients, self.spec(), dr).await?;
+        let replication = primary.replication().await.map_err(Problem::clone)?;
+        let rules = bucket::rules_to(replication, self.spec(), dr);
         Ok(match rules.is_empty() {
             true => vec![RULE_ID.to_owned()],
             false => rules,

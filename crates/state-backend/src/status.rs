@@ -11,7 +11,8 @@ use crate::inventory::{Inventory, StateCopies};
 use crate::lock::{Locks, UnknownLocks};
 use crate::metrics::{Metric, ReplicationMetrics};
 use crate::plan::{Change, Plan, Verdict};
-use crate::spec::{Aspect, Kind, Side, SideName};
+use crate::reading::SideReading;
+use crate::spec::{Aspect, Kind, SideName};
 
 /// One side of the backend.
 #[derive(Debug, Clone, Serialize)]
@@ -49,17 +50,19 @@ pub struct Status {
 impl Backend {
     /// Asks both regions. What one does not answer is unknown; the rest is told all the same.
     pub async fn status(&self, now: Timestamp) -> Status {
-        let (plan, inventory) = tokio::join!(self.plan(), self.inventory(now));
+        let readings = self.readings();
+        let (plan, inventory) =
+            tokio::join!(self.plan_of(&readings), self.inventory_of(&readings, now));
         let mut sides = Vec::new();
-        for side in self.spec().sides() {
-            sides.push(self.side_status(side, &plan).await);
+        for side in readings.sides() {
+            sides.push(SideStatus::new(side, &plan).await);
         }
         let rule = self.spec().dr.as_ref().map(|_| {
             health(&plan, |item| {
                 item.facet.aspect == Aspect::Replication || item.facet.resource.kind == Kind::Role
             })
         });
-        let replication = self.replication_metrics(now).await;
+        let replication = self.replication_metrics_of(&readings, now).await;
         Status {
             time: now,
             sides,
@@ -68,10 +71,12 @@ impl Backend {
             states: inventory.states,
         }
     }
+}
 
-    async fn side_status(&self, side: &Side, plan: &Plan) -> SideStatus {
-        let locks = self.locks(side.name).await;
-        SideStatus {
+impl SideStatus {
+    async fn new(reading: &SideReading<'_>, plan: &Plan) -> Self {
+        let side = reading.access.side;
+        Self {
             side: side.name,
             region: side.region,
             bucket: side.bucket.to_string(),
@@ -82,12 +87,10 @@ impl Backend {
                     && item.facet.resource.kind != Kind::Role
                     && item.facet.aspect != Aspect::Replication
             }),
-            locks,
+            locks: reading.locks().await,
         }
     }
-}
 
-impl SideStatus {
     /// Of the resources and the locks together.
     fn overall(&self) -> Health {
         let locks = match self.locks.unknown.is_empty() {

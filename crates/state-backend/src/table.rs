@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use aws_env::{Call, Error, ErrorClass, RegionClients};
+use aws_env::{Call, Error, ErrorClass, RegionClients, pages};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, CreateReplicationGroupMemberAction,
     KeySchemaElement, KeyType, PointInTimeRecoverySpecification, PointInTimeRecoveryStatus,
@@ -12,7 +12,8 @@ use aws_sdk_dynamodb::types::{
 use serde_json::{Value, json};
 use settings::{Encryption, TableName};
 
-use crate::lock;
+use crate::problem::Problem;
+use crate::reading::SideReading;
 use crate::spec::{Aspect, Facet, Kind, Resource, Side, SideName, Spec};
 
 /// The key that Terraform's S3 backend expects:
@@ -33,6 +34,14 @@ pub(crate) async fn row(
     let get = get.key(LOCK_ID, AttributeValue::S(place.to_owned()));
     let answer = get.consistent_read(true).send().await;
     Ok(answer.map_err(|error| call.failed(error))?.item)
+}
+
+/// Every row of a lock table.
+pub(crate) async fn rows(clients: &RegionClients, table: &TableName) -> Result<Vec<Row>, Error> {
+    let call = clients.call("DynamoDB", "Scan", format!("table {table}"));
+    let scan = clients.dynamodb.scan().table_name(table.as_str());
+    let scan = scan.consistent_read(true).into_paginator().items();
+    pages(call, scan.send()).await
 }
 
 /// What a lock table has to be. Of a global table, the DR side is made by the primary one's
@@ -102,7 +111,10 @@ pub(crate) fn wanted_of_old(side: &Side, table: &TableName) -> Facet {
     }
 }
 
-async fn describe(clients: &RegionClients, table: &str) -> Result<Option<TableDescription>, Error> {
+pub(crate) async fn describe(
+    clients: &RegionClients,
+    table: &str,
+) -> Result<Option<TableDescription>, Error> {
     let call = clients.call("DynamoDB", "DescribeTable", format!("table {table}"));
     match clients
         .dynamodb
@@ -121,63 +133,59 @@ async fn describe(clients: &RegionClients, table: &str) -> Result<Option<TableDe
 
 /// The value of one aspect of a table; `None` when it is not set, or the table does not exist.
 pub(crate) async fn observe(
-    clients: &RegionClients,
-    spec: &Spec,
+    reading: &SideReading<'_>,
     facet: &Facet,
-) -> Result<Option<Value>, Error> {
-    let table = facet.resource.name.as_str();
-    if facet.aspect == Aspect::NoLocks {
-        let side = spec.own_side(facet.resource.side);
-        let places = lock::places_in_old_table(clients, side, table).await?;
-        return Ok(Some(json!(places)));
+) -> Result<Option<Value>, Problem> {
+    let (clients, table) = (reading.access.clients, facet.resource.name.as_str());
+    match facet.aspect {
+        Aspect::NoLocks => return Ok(Some(json!(reading.places_in_old_table().await?))),
+        Aspect::PointInTimeRecovery => return Ok(point_in_time_recovery(clients, table).await?),
+        _ => {}
     }
-    if facet.aspect == Aspect::PointInTimeRecovery {
-        return point_in_time_recovery(clients, table).await;
-    }
-    let Some(found) = describe(clients, table).await? else {
+    let Some(found) = reading.table(table).await.map_err(Problem::clone)? else {
         return Ok(None);
     };
-    match facet.aspect {
-        Aspect::Exists => Ok(Some(shape(&found))),
-        Aspect::Tags => Ok(Some(json!(tags(clients, &found).await?))),
-        Aspect::Billing => Ok(Some(json!(
+    Ok(match facet.aspect {
+        Aspect::Exists => Some(shape(found)),
+        Aspect::Tags => Some(json!(tags(clients, found).await?)),
+        Aspect::Billing => Some(json!(
             found
                 .billing_mode_summary()
                 .and_then(|summary| summary.billing_mode())
                 .unwrap_or(&BillingMode::Provisioned)
                 .as_str()
-        ))),
-        Aspect::Encryption => Ok(found.sse_description().map(|sse| {
+        )),
+        Aspect::Encryption => found.sse_description().map(|sse| {
             let mut value = json!({"type": sse.sse_type().map(SseType::as_str)});
             if let Some(key) = sse.kms_master_key_arn() {
                 value["key"] = json!(key);
             }
             value
-        })),
-        Aspect::DeletionProtection => Ok(Some(json!(
-            found.deletion_protection_enabled() == Some(true)
-        ))),
-        Aspect::Stream => Ok(found
+        }),
+        Aspect::DeletionProtection => {
+            Some(json!(found.deletion_protection_enabled() == Some(true)))
+        }
+        Aspect::Stream => found
             .stream_specification()
             .filter(|stream| stream.stream_enabled())
             .and_then(|stream| stream.stream_view_type())
-            .map(|view| json!(view.as_str()))),
+            .map(|view| json!(view.as_str())),
         Aspect::Replica => {
             let region = facet.wanted["region"].as_str();
             let replica = found
                 .replicas()
                 .iter()
                 .find(|replica| replica.region_name() == region);
-            Ok(replica.map(|replica| {
+            replica.map(|replica| {
                 json!({
                     "region": region,
                     "status": replica.replica_status().map(ReplicaStatus::as_str),
                     "key": replica.kms_master_key_id(),
                 })
-            }))
+            })
         }
-        other => Err(not_of_a_table(clients, table, other)),
-    }
+        other => return Err(not_of_a_table(clients, table, other).into()),
+    })
 }
 
 /// Key schema, the regions that it is replicated with, and the status while it is not ACTIVE: a table under change takes no

@@ -18,7 +18,7 @@ pub fn wanted(spec: &Spec) -> Vec<Facet> {
         if let Some(table) = &side.table {
             facets.extend(table::wanted(spec, side, table));
         }
-        if let Some(table) = &side.old_table {
+        if let (None, Some(table)) = (&side.table, &side.old_table) {
             facets.push(table::wanted_of_old(side, table));
         }
     }

@@ -153,29 +153,11 @@ pub(crate) async fn release(global: &GlobalArgs, args: &UnlockArgs) -> Result<Ex
         (Some(id), _) => LockName::Id(id.clone()),
         (None, place) => LockName::Place(place.clone().unwrap_or_default()),
     };
-    let is_asked = |lock: &&Lock| match &name {
-        LockName::Id(id) => lock.info.as_ref().is_some_and(|info| info.id == *id),
-        LockName::Place(place) => lock.place == *place,
-    };
-    let asked = locks.held.iter().find(is_asked);
+    let asked = locks.held.iter().find(|lock| lock.has(&name));
     if let Some(lock) = asked {
         ask(global, args, &name, &backend, lock).await?;
     }
-    let released = match (name, asked) {
-        (LockName::Id(id), _) => backend.release(side, &id).await,
-        (LockName::Place(_), Some(lock)) => backend.release_exactly(lock).await.map(|()| {
-            let lock = lock.clone();
-            vec![state_backend::Release { lock }]
-        }),
-        // It may be among those that nobody tells of.
-        (name, None) => Err(match locks.unknown.into_iter().next() {
-            Some(unknown) => ReleaseError::Unlisted {
-                name,
-                unknown: Box::new(unknown),
-            },
-            None => ReleaseError::NoSuchLock { name },
-        }),
-    };
+    let released = backend.release_listed(locks, name).await;
     let released = released.map_err(|error| not_released(args, error))?;
     cli::print(global, &Released { released })?;
     Ok(Exit::Fine)

@@ -14,5 +14,6 @@ mod failover;
 mod faults;
 mod integrity;
 mod locks;
+mod questions;
 mod roots;
 mod stage;

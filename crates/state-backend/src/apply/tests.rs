@@ -39,11 +39,11 @@ fn nothing() -> aws_sdk_s3::Client {
 }
 
 /// Changes one facet as [`Backend::apply`] does; returns what was waited for.
-async fn changed(backend: &Backend, facet: &Facet) -> Result<Vec<String>, Error> {
+async fn changed(backend: &Backend, facet: &Facet) -> Result<Vec<String>, Problem> {
     let waited = std::sync::Mutex::new(Vec::new());
     let progress = |error: &Error| waited.lock().unwrap().push(error.to_string());
-    retry(SETTLE, is_under_change, progress, || {
-        backend.change(facet, true)
+    retry(SETTLE, is_under_change, progress, || async {
+        Ok(backend.change(facet, true).await?)
     })
     .await?;
     Ok(waited.into_inner().unwrap())
@@ -78,8 +78,8 @@ async fn change_of_a_bucket_that_is_not_there_ends_at_the_deadline() {
     let backend = backend(s3, nothing()).await;
     let facet = facet(&backend, Kind::Bucket, Aspect::Versioning);
     let begun = tokio::time::Instant::now();
-    let error = changed(&backend, &facet).await.unwrap_err();
-    assert!(error.is_code("NoSuchBucket"), "{error}");
+    let problem = changed(&backend, &facet).await.unwrap_err();
+    assert!(problem.error().is_code("NoSuchBucket"), "{problem}");
     assert!(begun.elapsed() <= SETTLE.deadline, "{:?}", begun.elapsed());
 }
 
@@ -129,7 +129,7 @@ async fn backups_of_a_table_that_is_being_made_ready_are_waited_for() {
         SETTLE_TABLE,
         is_under_change,
         |_| {},
-        || table::apply(&clients, backend.spec(), &facet),
+        || async { Ok(table::apply(&clients, backend.spec(), &facet).await?) },
     );
     ended.await.unwrap();
     assert_eq!(update.num_calls(), 13);

@@ -14,36 +14,41 @@ use super::wanted::{
     public_access, replication_rule, rule_prefix,
 };
 use crate::inventory::read::may_be_state;
+use crate::problem::Problem;
+use crate::reading::SideReading;
 use crate::spec::{Aspect, Facet, Side, Spec};
 
 /// The value of one aspect of a bucket; `None` when it is not set, or the bucket does not exist.
 pub(crate) async fn observe(
-    clients: &RegionClients,
+    reading: &SideReading<'_>,
     spec: &Spec,
     facet: &Facet,
-) -> Result<Option<Value>, Error> {
+) -> Result<Option<Value>, Problem> {
     let target = Target {
-        clients,
+        clients: reading.access.clients,
         bucket: facet.resource.name.as_str(),
     };
-    match facet.aspect {
-        Aspect::Exists => target.locate().await,
-        Aspect::Versioning => target.versioning().await,
-        Aspect::Encryption => target.encryption().await,
-        Aspect::PublicAccess => target.public_access().await,
-        Aspect::Ownership => target.ownership().await,
-        Aspect::TlsOnly => target.policy().await,
+    Ok(match facet.aspect {
+        Aspect::Exists => target.locate().await?,
+        Aspect::Versioning => target.versioning().await?,
+        Aspect::Encryption => target.encryption().await?,
+        Aspect::PublicAccess => target.public_access().await?,
+        Aspect::Ownership => target.ownership().await?,
+        Aspect::TlsOnly => target.policy().await?,
         Aspect::NoncurrentExpiry => {
             let Some((rules, _)) = target.lifecycle().await? else {
                 return Ok(None);
             };
             let conflicting = target.conflicting(&rules, spec).await?;
-            Ok(Some(expiry_of(&rules, &conflicting)))
+            Some(expiry_of(&rules, &conflicting))
         }
-        Aspect::Tags => Ok(target.tags().await?.map(|tags| json!(tags))),
-        Aspect::Replication => Ok(target.replication().await?.as_ref().map(replication_of)),
-        other => Err(target.has_no(other)),
-    }
+        Aspect::Tags => target.tags().await?.map(|tags| json!(tags)),
+        Aspect::Replication => {
+            let replication = reading.replication().await.map_err(Problem::clone)?;
+            replication.map(replication_of)
+        }
+        other => return Err(target.has_no(other).into()),
+    })
 }
 
 /// Whether a bucket has Object Lock.
@@ -57,27 +62,29 @@ pub(crate) async fn has_object_lock(clients: &RegionClients, bucket: &str) -> Re
         .is_some_and(|enabled| enabled == ObjectLockEnabled::Enabled))
 }
 
-/// The IDs of the primary bucket's rules that are enabled and replicate to the DR bucket.
-pub(crate) async fn rules_to(
+/// The replication of a bucket; `None` where it has none.
+pub(crate) async fn replication(
     clients: &RegionClients,
+    bucket: &str,
+) -> Result<Option<ReplicationConfiguration>, Error> {
+    Target { clients, bucket }.replication().await
+}
+
+/// The IDs of the primary bucket's rules that are enabled and replicate to the DR bucket.
+pub(crate) fn rules_to(
+    replication: Option<&ReplicationConfiguration>,
     spec: &Spec,
     dr: &Side,
-) -> Result<Vec<String>, Error> {
-    let target = Target {
-        clients,
-        bucket: spec.primary.bucket.as_str(),
-    };
-    let rules = target.replication().await?.map(|config| config.rules);
+) -> Vec<String> {
     let to_dr = spec.bucket_arn(dr);
-    Ok(rules
-        .into_iter()
-        .flatten()
+    let rules = replication.into_iter().flat_map(|config| config.rules());
+    rules
         .filter(|rule| {
             rule.status() == &ReplicationRuleStatus::Enabled
                 && rule.destination().is_some_and(|to| to.bucket() == to_dr)
         })
-        .filter_map(|rule| rule.id)
-        .collect())
+        .filter_map(|rule| rule.id.clone())
+        .collect()
 }
 
 fn expiry_of(rules: &[LifecycleRule], conflicting: &[&str]) -> Value {

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read};
 
-use aws_env::{Error, ErrorClass, RegionClients, list_keys, pages};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_env::{Error, ErrorClass, RegionClients};
 use aws_sdk_s3::types::ReplicationStatus;
 use aws_smithy_types::byte_stream::ByteStream;
 use futures::stream::{StreamExt as _, iter};
@@ -13,12 +12,13 @@ use sha2::Sha256;
 use terraform::StateFile;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Digest, LastVersion, Presence, StateObject, StateScope};
+use super::{Digest, LastVersion, Presence, StateObject};
 use crate::canary;
 use crate::lock::{DIGEST_SUFFIX, LOCK_OBJECT_SUFFIX, timestamp};
 use crate::problem::Problem;
+use crate::reading::Listed;
 use crate::spec::Side;
-use crate::table::{LOCK_ID, row};
+use crate::table::row;
 
 /// States that are read at a time: enough to hide the wait for S3, and few enough that large ones fit into memory.
 pub(crate) const AT_ONCE: usize = 16;
@@ -27,46 +27,6 @@ static MEMORY: Semaphore = Semaphore::const_new(MEMORY_MIB as usize);
 const MEMORY_MIB: u32 = 64;
 /// Chunks of a state that wait for the parser.
 const CHUNKS: usize = 4;
-
-/// What there is on one side, before the states themselves are read.
-#[derive(Debug)]
-pub(crate) struct Listed {
-    /// Keys of the objects that are states.
-    pub(crate) objects: Result<BTreeSet<String>, Problem>,
-    /// The digest rows: a state's object key, and the MD5 in hex. `None` where DynamoDB does not lock.
-    pub(crate) digests: Result<Option<HashMap<String, String>>, Problem>,
-}
-
-impl Listed {
-    /// Keys of the states: those of objects, and those that only a digest row remembers.
-    pub(crate) fn found(&self) -> impl Iterator<Item = String> {
-        let objects = self.objects.iter().flatten().cloned();
-        let rows = self.digests.iter().flatten();
-        objects.chain(rows.flat_map(|rows| rows.keys().cloned()))
-    }
-}
-
-/// Lists one side's states and digests.
-pub(crate) async fn list(clients: &RegionClients, side: &Side, scope: &StateScope) -> Listed {
-    let (objects, digests) = tokio::join!(objects(clients, side), digests(clients, side));
-    let is_ours = |object: &String| scope.state(object).is_some();
-    let objects = objects.map(|keys| keys.into_iter().filter(is_ours).collect());
-    let digests = digests.map(|rows| {
-        rows.map(|mut rows| {
-            rows.retain(|object, _| is_ours(object));
-            rows
-        })
-    });
-    Listed {
-        objects: objects.map_err(Problem::from),
-        digests: digests.map_err(Problem::from),
-    }
-}
-
-async fn objects(clients: &RegionClients, side: &Side) -> Result<Vec<String>, Error> {
-    // A bucket that is not there is no empty one: its name may be misspelt.
-    list_keys(clients, side.bucket.as_str(), "").await
-}
 
 /// Locks, folders that consoles make, and what this project itself writes are no states, unless the settings name them.
 pub(crate) fn may_be_state(key: &str) -> bool {
@@ -78,34 +38,6 @@ pub(crate) fn may_be_state(key: &str) -> bool {
 
 /// Where runs that change objects keep their journals; the same prefix in every bucket.
 pub(crate) const JOURNAL: &str = ".dr-journal/";
-
-async fn digests(
-    clients: &RegionClients,
-    side: &Side,
-) -> Result<Option<HashMap<String, String>>, Error> {
-    let Some(table) = &side.table else {
-        return Ok(None);
-    };
-    let call = clients.call("DynamoDB", "Scan", format!("table {table}"));
-    let scan = clients.dynamodb.scan().table_name(table.as_str());
-    let rows = scan.consistent_read(true).into_paginator().items().send();
-    let rows = match pages(call, rows).await {
-        Ok(rows) => rows,
-        // Terraform reads without a digest where there is no table to ask.
-        Err(error) if error.class == ErrorClass::Absent => Vec::new(),
-        Err(error) => return Err(error),
-    };
-    let bucket = format!("{}/", side.bucket);
-    let digests = rows.iter().filter_map(|row| {
-        let text = |name: &str| row.get(name).map(AttributeValue::as_s)?.ok();
-        // A global table has the rows of the other side's bucket too, which Terraform here never reads.
-        let object = text(LOCK_ID)?
-            .strip_prefix(&bucket)?
-            .strip_suffix(DIGEST_SUFFIX)?;
-        Some((object.to_owned(), text("Digest")?.clone()))
-    });
-    Ok(Some(digests.collect()))
-}
 
 /// A state on one side, and what the lock table says of it.
 #[derive(Debug, Clone)]
@@ -120,11 +52,11 @@ impl SideCopy {
     fn new(
         found: Presence,
         object: &str,
-        digests: &Result<Option<HashMap<String, String>>, Problem>,
+        digests: Result<Option<&HashMap<String, String>>, &Problem>,
     ) -> Self {
         let digest = digest_of(&found, object, digests);
         let row = match digests {
-            Ok(rows) => Ok(rows.as_ref().and_then(|rows| rows.get(object)).cloned()),
+            Ok(rows) => Ok(rows.and_then(|rows| rows.get(object)).cloned()),
             Err(problem) => Err(problem.clone()),
         };
         Self { found, digest, row }
@@ -146,13 +78,13 @@ impl SideCopy {
 pub(crate) async fn states(
     clients: &RegionClients,
     side: &Side,
-    listed: &Listed,
+    listed: Listed<'_>,
     objects: &BTreeSet<String>,
 ) -> BTreeMap<String, SideCopy> {
     iter(objects)
         .map(|object| async move {
             let found = found(clients, side, listed, object).await;
-            let copy = SideCopy::new(found, object, &listed.digests);
+            let copy = SideCopy::new(found, object, listed.digests);
             (object.clone(), copy)
         })
         .buffer_unordered(AT_ONCE)
@@ -177,16 +109,17 @@ pub(crate) async fn state(clients: &RegionClients, side: &Side, object: &str) ->
         Ok(Some(digest.into_iter().collect()))
     };
     // As if it had been listed: what is not there is looked for among the versions.
+    let (objects, digests) = (BTreeSet::from([object.to_owned()]), digests.await);
     let listed = Listed {
-        objects: Ok(BTreeSet::from([object.to_owned()])),
-        digests: digests.await,
+        objects: Ok(&objects),
+        digests: digests.as_ref().map(Option::as_ref),
     };
-    let found = found(clients, side, &listed, object).await;
-    SideCopy::new(found, object, &listed.digests)
+    let found = found(clients, side, listed, object).await;
+    SideCopy::new(found, object, listed.digests)
 }
 
-async fn found(clients: &RegionClients, side: &Side, listed: &Listed, object: &str) -> Presence {
-    let asked = match &listed.objects {
+async fn found(clients: &RegionClients, side: &Side, listed: Listed<'_>, object: &str) -> Presence {
+    let asked = match listed.objects {
         Err(problem) => {
             return Presence::Unknown {
                 problem: problem.clone(),
@@ -213,7 +146,7 @@ async fn found(clients: &RegionClients, side: &Side, listed: &Listed, object: &s
 fn digest_of(
     found: &Presence,
     object: &str,
-    digests: &Result<Option<HashMap<String, String>>, Problem>,
+    digests: Result<Option<&HashMap<String, String>>, &Problem>,
 ) -> Digest {
     let row = match digests {
         Err(_) => return Digest::Unknown,

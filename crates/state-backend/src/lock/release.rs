@@ -8,12 +8,11 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
-use super::list::object;
-use super::{Lock, LockKind, Locks, UnknownLocks, Witness};
+use super::{Lock, Locks, UnknownLocks, Witness};
 use crate::backend::Backend;
 use crate::side::SideAccess;
 use crate::spec::{Side, SideName};
-use crate::table::{LOCK_ID, row};
+use crate::table::LOCK_ID;
 
 /// A lock that was released.
 #[derive(Debug, Clone, Serialize)]
@@ -29,6 +28,16 @@ pub enum LockName {
     Id(String),
     /// The row's `LockID`, or the object's key: of a lock that has no ID.
     Place(String),
+}
+
+impl Lock {
+    /// Whether this is how the lock is asked for.
+    pub fn has(&self, name: &LockName) -> bool {
+        match name {
+            LockName::Id(id) => self.info.as_ref().is_some_and(|info| info.id == *id),
+            LockName::Place(place) => self.place == *place,
+        }
+    }
 }
 
 impl fmt::Display for LockName {
@@ -106,46 +115,40 @@ impl Backend {
         if self.spec().side(side).is_none() {
             return Err(ReleaseError::NoSide { side });
         }
-        let Locks { held, unknown } = self.locks(side).await;
+        let locks = self.locks(side).await;
+        self.release_listed(locks, LockName::Id(id.to_owned()))
+            .await
+    }
+
+    /// Releases what has this name among the locks that [`Backend::locks`] has listed and somebody has looked at, as
+    /// [`Backend::release`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn release_listed(
+        &self,
+        locks: Locks,
+        name: LockName,
+    ) -> Result<Vec<Release>, ReleaseError> {
+        let Locks { held, unknown } = locks;
+        // The same run may hold one of each kind; a place is that of one.
+        let is_one = matches!(name, LockName::Place(_));
+        let most = if is_one { 1 } else { held.len() };
         let mut released = Vec::new();
-        for lock in held {
-            if lock.info.as_ref().is_none_or(|info| info.id != id) {
-                continue;
-            }
+        for lock in held.into_iter().filter(|lock| lock.has(&name)).take(most) {
             match self.release_exactly(&lock).await {
                 Ok(()) => released.push(Release { lock }),
-                Err(error) if released.is_empty() => return Err(error),
-                Err(error) => {
-                    return Err(ReleaseError::Partly {
-                        released: released
-                            .into_iter()
-                            .map(|release| release.lock.place)
-                            .collect(),
-                        source: Box::new(error),
-                    });
-                }
+                Err(error) => return Err(after(released, error)),
             }
         }
-        let name = LockName::Id(id.to_owned());
-        let missed = unknown.into_iter().next().map(|unknown| {
-            let unknown = Box::new(unknown);
-            ReleaseError::Unlisted {
-                name: name.clone(),
-                unknown,
-            }
-        });
-        match (released.is_empty(), missed) {
-            (false, None) => Ok(released),
+        match (released.is_empty(), unknown.into_iter().next()) {
             (true, None) => Err(ReleaseError::NoSuchLock { name }),
-            (true, Some(missed)) => Err(missed),
-            // The same run may hold one of each kind.
-            (false, Some(missed)) => Err(ReleaseError::Partly {
-                released: released
-                    .into_iter()
-                    .map(|release| release.lock.place)
-                    .collect(),
-                source: Box::new(missed),
-            }),
+            (false, None) => Ok(released),
+            (false, Some(_)) if is_one => Ok(released),
+            (_, Some(unknown)) => {
+                let unknown = Box::new(unknown);
+                Err(after(released, ReleaseError::Unlisted { name, unknown }))
+            }
         }
     }
 
@@ -168,7 +171,7 @@ impl Backend {
 impl SideAccess<'_> {
     /// Removes a lock of this side if it is still as it was when it was listed, whoever's it is.
     pub(crate) async fn remove_lock(&self, lock: &Lock) -> Result<(), ReleaseError> {
-        let removed = remove(self.clients, self.side, lock).await;
+        let removed = remove(*self, lock).await;
         tracing::info!(
             region = %self.clients.region,
             resource = lock.place,
@@ -180,6 +183,18 @@ impl SideAccess<'_> {
     }
 }
 
+/// Why a release ended with `error`, and what of it is done.
+fn after(released: Vec<Release>, error: ReleaseError) -> ReleaseError {
+    if released.is_empty() {
+        return error;
+    }
+    let places = released.into_iter().map(|release| release.lock.place);
+    ReleaseError::Partly {
+        released: places.collect(),
+        source: Box::new(error),
+    }
+}
+
 /// Attempts to remove a lock.
 const ATTEMPTS: u32 = 4;
 /// The wait before the second one; each further one waits twice as long.
@@ -187,7 +202,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// Removes exactly what was seen. The SDK's own retries are off: when the answer to a removal is lost, its repetition is
 /// refused as if somebody else had taken the lock, and only who knows that there was a first one can tell.
-async fn remove(clients: &RegionClients, side: &Side, lock: &Lock) -> Result<(), ReleaseError> {
+async fn remove(access: SideAccess<'_>, lock: &Lock) -> Result<(), ReleaseError> {
+    let SideAccess { side, clients, .. } = access;
     let mut wait = FIRST_WAIT;
     let mut may_have_acted = false;
     for attempt in 1.. {
@@ -198,10 +214,7 @@ async fn remove(clients: &RegionClients, side: &Side, lock: &Lock) -> Result<(),
         match removed {
             Ok(()) => break,
             Err(error) if error.class == ErrorClass::Conflict => {
-                let there = match lock.kind {
-                    LockKind::DynamoDb => row_is_there(clients, side, lock).await?,
-                    LockKind::S3 => object(clients, side, &lock.place).await?.is_some(),
-                };
+                let there = access.lock_at(lock.kind, &lock.place).await?.is_some();
                 if may_have_acted && !there {
                     break;
                 }
@@ -249,13 +262,6 @@ async fn remove_row(
     let once = aws_sdk_dynamodb::config::Builder::new().retry_config(RetryConfig::disabled());
     let deleted = delete.customize().config_override(once).send().await;
     deleted.map(drop).map_err(|error| call.failed(error))
-}
-
-async fn row_is_there(clients: &RegionClients, side: &Side, lock: &Lock) -> Result<bool, Error> {
-    match side.table_with_locks() {
-        Some(table) => Ok(row(clients, table, &lock.place).await?.is_some()),
-        None => Ok(false),
-    }
 }
 
 async fn remove_object(
