@@ -183,19 +183,26 @@ pub(crate) struct SyncArgs {
     pub(crate) apply: ApplyArgs,
 }
 
+/// Where runs are written down.
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    /// Where runs keep their files on this machine [default: the user's state directory]
+    #[arg(long, value_name = "DIR", env = "DR_REPLICATE_RUNS")]
+    pub(crate) runs: Option<PathBuf>,
+    /// The key of the digests by which a journal in the bucket is known, made by a run where there is none
+    /// [default: journal.key in the user's state directory]
+    #[arg(long, value_name = "FILE", env = "DR_REPLICATE_JOURNAL_KEY")]
+    pub(crate) journal_key: Option<PathBuf>,
+}
+
 /// How a plan is carried out.
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
     /// Copies under way at once, at most
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) concurrency: u16,
-    /// Where runs keep their files on this machine [default: the user's state directory]
-    #[arg(long, value_name = "DIR", env = "DR_REPLICATE_RUNS")]
-    pub(crate) runs: Option<PathBuf>,
-    /// The key of the digests by which a journal in the bucket is known, made where there is none
-    /// [default: journal.key in the user's state directory]
-    #[arg(long, value_name = "FILE", env = "DR_REPLICATE_JOURNAL_KEY")]
-    pub(crate) journal_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) written: RunsArgs,
 }
 
 #[derive(Debug, Args)]
@@ -223,6 +230,8 @@ pub(crate) struct ParityArgs {
     /// Print Markdown instead of a table
     #[arg(long)]
     pub(crate) markdown: bool,
+    #[command(flatten)]
+    pub(crate) written: RunsArgs,
 }
 
 #[derive(Debug, Args)]
@@ -253,13 +262,11 @@ pub(crate) struct UndoArgs {
     /// the one that ran it: whoever may write to the bucket can have put it there, so look at the plan first
     #[arg(long)]
     pub(crate) trust_bucket_journal: bool,
-    /// Where runs keep their files on this machine [default: the user's state directory]
-    #[arg(long, value_name = "DIR", env = "DR_REPLICATE_RUNS")]
-    pub(crate) runs: Option<PathBuf>,
-    /// The key of the machine that ran it, by which its journal in the bucket is known, made where there is none
-    /// [default: journal.key in the user's state directory]
-    #[arg(long, value_name = "FILE", env = "DR_REPLICATE_JOURNAL_KEY")]
-    pub(crate) journal_key: Option<PathBuf>,
+    /// Region of what the run copied from, which tells what a killed run has written; the settings' unless given
+    #[arg(long, value_name = "REGION")]
+    pub(crate) from_region: Option<Region>,
+    #[command(flatten)]
+    pub(crate) written: RunsArgs,
 }
 
 #[derive(Debug, Args)]
@@ -286,6 +293,20 @@ pub(crate) struct ReconcileArgs {
     /// Delete in the primary what was deleted in the DR region and not written in the primary since
     #[arg(long)]
     pub(crate) delete: bool,
+    /// Keys in doubt for which the DR region decides: its object or its deletion goes to the primary. A key a line, or a
+    /// JSON string
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keep_dr: Vec<PathBuf>,
+    /// Keys in doubt for which the primary decides: it keeps what it has. As --keep-dr
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keep_primary: Vec<PathBuf>,
+    /// Bring back everything that the primary lacks and the DR region has as it was at the failover: for a primary that
+    /// was rebuilt
+    #[arg(long)]
+    pub(crate) restore_deleted: bool,
+    /// Write all keys in doubt to this file, which must not exist, as --keep-dr and --keep-primary read them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) undecided: Option<PathBuf>,
     /// Refuse to delete more than this: a number of objects or a percentage of the primary
     /// [default: 10% or 1000, whichever is less]
     #[arg(long, value_name = "N|P%", requires = "delete")]

@@ -10,6 +10,7 @@ mod bucket;
 mod compare;
 mod comparison;
 mod concurrency;
+mod content;
 mod copy;
 mod coverage;
 mod deletion;
@@ -26,6 +27,7 @@ mod journal;
 mod list_xml;
 mod location;
 mod manifest;
+mod own_copies;
 mod parity;
 mod plan;
 mod recheck;
@@ -35,6 +37,7 @@ mod spool;
 mod sync;
 mod under_way;
 mod undo;
+mod version_ids;
 mod versions;
 mod walk;
 
@@ -60,9 +63,12 @@ pub use journal::{
 pub use list_xml::{ListingError, ListingReader};
 pub use location::{JOURNAL, S3Location, S3LocationError};
 pub use manifest::{Manifest, ManifestError, capture};
-pub use parity::{AsOf, Finding, Folder, Parity, ParityOptions, Sample, Sum, parity};
+pub use own_copies::OwnCopies;
+pub use parity::{AsOf, Finding, Folder, Parity, ParityError, ParityOptions, Sample, Sum, parity};
 pub use plan::{Example, Listed, Plan, PlanError, PlanOptions, Planned, PlannedCopy, Tally, plan};
-pub use reconcile::{ReconcileError, Reconciliation, reconcile};
+pub use reconcile::{
+    ReconcileError, Reconciliation, Resolution, ResolutionError, Resolutions, reconcile,
+};
 pub use spool::SpoolError;
 pub use sync::{ApplyOptions, abort_open_uploads, apply};
 pub use undo::{

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use dr::objects::ManifestUrl;
 
-use super::{LISTINGS, LocationArgs};
+use super::{LISTINGS, LocationArgs, RunsArgs};
 
 /// What a sync would take.
 #[derive(Debug, Args)]
@@ -38,4 +38,6 @@ pub(crate) struct EstimateArgs {
     /// Another price book, as `verify-staging cost prices refresh` writes it
     #[arg(long, value_name = "FILE")]
     pub(crate) prices: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) written: RunsArgs,
 }

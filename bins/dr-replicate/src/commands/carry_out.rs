@@ -70,11 +70,8 @@ pub(super) fn exit(plan: &Plan, done: Option<&Done>) -> Exit {
     let when = |is: bool, exit: Exit| if is { exit } else { Exit::Fine };
     let planned = [
         when(plan.archived.tally.objects > 0, Exit::Wrong),
-        // Those that were copied are part of what is replaced.
-        when(
-            plan.unproven.tally.objects > plan.replace.tally.objects,
-            Exit::Unchecked,
-        ),
+        when(plan.left_unproven.objects > 0, Exit::Unchecked),
+        when(plan.unreadable.tally.objects > 0, Exit::Unchecked),
     ];
     let done = done.map(|done| {
         let not_done = done.failed.tally.objects + done.skipped_deletions;

@@ -6,12 +6,14 @@ use anyhow::anyhow;
 use aws_env::{AwsEnv, BucketOwners};
 use cli::{Exit, Failure, GlobalArgs};
 use directories::ProjectDirs;
-use dr::objects::{Bucket, Inventory, JobControl, JournalKey, ManifestUrl, Run, S3Location};
+use dr::objects::{
+    Bucket, Inventory, JobControl, JournalKey, ManifestUrl, OwnCopies, Run, S3Location,
+};
 use files::{FileError, Secrecy};
 use report::ShellCommand;
 use settings::{AccountId, BucketName, Region, Settings};
 
-use crate::args::LocationArgs;
+use crate::args::{LocationArgs, RunsArgs};
 
 /// Two buckets, and what settings say about all of them.
 pub(super) struct BucketClients {
@@ -104,14 +106,21 @@ pub(super) async fn inventories(
     ))
 }
 
-/// The bucket that a run changed, and the way to other services of its region.
+/// The bucket that a run changed, and what is known of others.
+pub(super) struct Destination {
+    pub(super) bucket: Bucket,
+    pub(super) env: AwsEnv,
+    pub(super) settings: Option<Settings>,
+}
+
+/// The bucket that a run changed.
 pub(super) async fn destination(
     global: &GlobalArgs,
     bucket: Option<&BucketName>,
     to: Option<&S3Location>,
     to_region: Option<Region>,
     to_owner: Option<&AccountId>,
-) -> Result<(Bucket, AwsEnv), Failure> {
+) -> Result<Destination, Failure> {
     let settings = settings(global, to_region.is_some() && bucket.is_none())?;
     let pairs = pairs(settings.as_ref());
     let place = match (bucket, to) {
@@ -132,7 +141,45 @@ pub(super) async fn destination(
         .reach()
         .await
         .map_err(|error| Failure::aws("reach the bucket", error))?;
-    Ok((bucket, env))
+    Ok(Destination {
+        bucket,
+        env,
+        settings,
+    })
+}
+
+/// What a run copied from; `None` where nothing tells its region.
+pub(super) fn source_of(
+    run: &Run,
+    given: Option<Region>,
+    settings: Option<&Settings>,
+    env: &AwsEnv,
+) -> Option<Bucket> {
+    let place: S3Location = run.source.parse().ok()?;
+    let pairs = pairs(settings);
+    let role = match pairs.iter().any(|(_, dr)| *dr == place.bucket) {
+        true => Role::Dr,
+        false => Role::Primary,
+    };
+    let region = region(given, settings, &pairs, &place, role).ok()?;
+    Some(Bucket::new(&env.region(region), place))
+}
+
+/// What earlier runs have copied between two buckets, as their journals say that can be believed.
+pub(super) fn own_copies(args: &RunsArgs, buckets: [&Bucket; 2]) -> Result<OwnCopies, Failure> {
+    let runs = match runs(args.runs.as_ref()) {
+        Ok(runs) => runs,
+        // Only runs need a place of their own.
+        Err(_) => return Ok(OwnCopies::default()),
+    };
+    let path = match &args.journal_key {
+        Some(path) => path.clone(),
+        None => state()?.join("journal.key"),
+    };
+    // To compare makes no key, and without one the journals of other machines prove nothing.
+    let key = read_journal_key(&path).ok();
+    let journals = buckets.into_iter().cloned().collect();
+    Ok(OwnCopies::new(runs, key, journals))
 }
 
 /// Where batch jobs that write to `destination` are.
@@ -270,12 +317,16 @@ pub(super) fn journal_key(given: Option<&PathBuf>) -> Result<JournalKey, Failure
             path.display()
         ));
     }
+    read_journal_key(&path)
+}
+
+fn read_journal_key(path: &Path) -> Result<JournalKey, Failure> {
     let failed = |error: anyhow::Error| {
         let context = format!("failed to use the journal key {}", path.display());
         Failure::new(Exit::Usage, error.context(context))
     };
-    let text = files::read_limited(&path, 1 << 10).map_err(|error| failed(error.into()))?;
-    check_mode(&path).map_err(|error| failed(error).hint(chmod(&path)))?;
+    let text = files::read_limited(path, 1 << 10).map_err(|error| failed(error.into()))?;
+    check_mode(path).map_err(|error| failed(error).hint(chmod(path)))?;
     let text = String::from_utf8_lossy(&text);
     JournalKey::parse(&text).map_err(|error| {
         failed(error.into()).hint("a copy of the file on the machine that made it serves here")

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::anyhow;
 use cli::{Exit, Failure};
 use dr::objects::{
-    ExecuteError, JournalError, PlanError, ReconcileError, Refusals, UndoError, UndoRefusal,
-    WalkError,
+    ExecuteError, JournalError, ParityError, PlanError, ReconcileError, Refusals, UndoError,
+    UndoRefusal, WalkError,
 };
 use report::ShellCommand;
 
@@ -56,6 +56,25 @@ impl From<PlanError> for Visit {
         match error {
             PlanError::Ask(error) => Self::Aws(error),
             PlanError::Spool(error) => Self::Other(error.into()),
+            PlanError::Journal(error) => error.into(),
+        }
+    }
+}
+
+impl From<ParityError> for Visit {
+    fn from(error: ParityError) -> Self {
+        match error {
+            ParityError::Ask(error) => Self::Aws(error),
+            ParityError::Journal(error) => error.into(),
+        }
+    }
+}
+
+impl From<JournalError> for Visit {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Bucket(error) => Self::Aws(error),
+            error => Self::Other(error.into()),
         }
     }
 }
@@ -64,6 +83,7 @@ impl From<ReconcileError> for Visit {
     fn from(error: ReconcileError) -> Self {
         match error {
             ReconcileError::Ask(error) => Self::Aws(error),
+            ReconcileError::Journal(error) => error.into(),
             other => Self::Other(other.into()),
         }
     }

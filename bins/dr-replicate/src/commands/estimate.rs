@@ -28,6 +28,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit
                 delete: false,
                 leave_unproven: false,
                 listings: usize::from(args.listings),
+                own_copies: connect::own_copies(&args.written, [&pair.source, &pair.destination])?,
             };
             let planned = plan(&pair.source, &pair.destination, &options, directory.path())
                 .await

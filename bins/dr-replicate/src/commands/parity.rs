@@ -40,6 +40,7 @@ async fn of_buckets(global: &GlobalArgs, args: &ParityArgs) -> Result<Parity, Fa
         sample: args.sample,
         // Another sample every time.
         seed: u64::try_from(cli::now().as_microsecond()).unwrap_or_default(),
+        own_copies: connect::own_copies(&args.written, [&pair.source, &pair.destination])?,
     };
     parity(&pair.source, &pair.destination, &options)
         .await

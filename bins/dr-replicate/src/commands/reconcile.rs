@@ -1,14 +1,18 @@
+use std::path::Path;
+
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use dr::objects::{
     ApplyOptions, Bucket, Done, ManifestError, Mode, Plan, PlanOptions, Policy, Reconciliation,
-    Refusal, Refusals, abort_open_uploads, reconcile,
+    Refusal, Refusals, Resolution, Resolutions, abort_open_uploads, reconcile,
 };
+use files::Secrecy;
 use report::{Document, Report};
 use serde::Serialize;
 use settings::BucketName;
 use tokio::sync::watch;
 
 use super::carry_out::{Route, carry_out, exit, scratch};
+use super::connect::Destination;
 use super::{connect, errors};
 use crate::args::{LISTINGS, LocationArgs, ManifestArgs, ReconcileArgs};
 
@@ -32,7 +36,8 @@ impl Report for Captured {
 }
 
 pub(crate) async fn capture(global: &GlobalArgs, args: &ManifestArgs) -> Result<Exit, Failure> {
-    let (dr, _) = connect::destination(global, Some(&args.bucket), None, None, None).await?;
+    let Destination { bucket: dr, .. } =
+        connect::destination(global, Some(&args.bucket), None, None, None).await?;
     let objects = dr::objects::capture(&dr, cli::now(), &args.out)
         .await
         .map_err(|error| match error {
@@ -97,13 +102,44 @@ fn policy(args: &ReconcileArgs) -> Policy<'static> {
     }
 }
 
+/// What the lists of keys decide.
+fn resolutions(args: &ReconcileArgs) -> Result<Resolutions, Failure> {
+    let lists = [
+        (&args.keep_dr, Resolution::KeepDr),
+        (&args.keep_primary, Resolution::KeepPrimary),
+    ];
+    let mut resolutions = Resolutions::default().restoring_deleted(args.restore_deleted);
+    for (paths, resolution) in lists {
+        for path in paths {
+            resolutions.add_list(path, resolution).map_err(|error| {
+                let error = anyhow::Error::new(error).context("failed to decide by a list of keys");
+                Failure::new(Exit::Usage, error)
+            })?;
+        }
+    }
+    Ok(resolutions)
+}
+
+/// Writes the keys that wait for a decision, as lists of keys are read.
+fn write_undecided(found: &Reconciliation, path: &Path) -> Result<(), Failure> {
+    let text = found
+        .undecided()
+        .map_err(|error| errors::unchecked("read the keys in doubt", error))?;
+    // They may be those of patients.
+    files::write_new_file(path, text.as_bytes(), Secrecy::Secret).map_err(|error| {
+        let error = anyhow::Error::new(error).context("failed to write the keys in doubt");
+        Failure::new(Exit::Usage, error).hint("give another file with --undecided")
+    })
+}
+
 pub(crate) async fn run(
     global: &GlobalArgs,
     args: &ReconcileArgs,
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
+    let resolutions = resolutions(args)?;
     let (dr, primary) = pair(global, &args.bucket).await?;
-    let runs = connect::runs(args.apply.runs.as_ref())?;
+    let runs = connect::runs(args.apply.written.runs.as_ref())?;
     abort_open_uploads(&runs, &primary)
         .await
         .map_err(|error| errors::journal("abort what an earlier run left open", error))?;
@@ -114,13 +150,24 @@ pub(crate) async fn run(
         delete: args.delete,
         leave_unproven: true,
         listings: usize::from(LISTINGS),
+        own_copies: connect::own_copies(&args.apply.written, [&dr, &primary])?,
     };
-    let (found, planned) = reconcile(&dr, &primary, &args.manifest, &options, directory.path())
-        .await
-        .map_err(|error| errors::walk("compare the buckets", error))?;
-    let conflicts = match found.conflicts.tally.objects {
-        0 => Exit::Fine,
-        _ => Exit::Wrong,
+    let (found, planned) = reconcile(
+        &dr,
+        &primary,
+        &args.manifest,
+        &options,
+        &resolutions,
+        directory.path(),
+    )
+    .await
+    .map_err(|error| errors::walk("compare the buckets", error))?;
+    if let Some(path) = &args.undecided {
+        write_undecided(&found, path)?;
+    }
+    let conflicts = match found.has_conflicts() || found.named_in_vain.tally.objects > 0 {
+        false => Exit::Fine,
+        true => Exit::Wrong,
     };
     let ended = |plan: &Plan, done: Option<&Done>| conflicts.worst(exit(plan, done));
     let route = Route::of(&planned);
@@ -147,7 +194,7 @@ pub(crate) async fn run(
     }
     let options = ApplyOptions {
         runs,
-        journal_key: connect::journal_key(args.apply.journal_key.as_ref())?,
+        journal_key: connect::journal_key(args.apply.written.journal_key.as_ref())?,
         kms_key: None,
         concurrency: usize::from(args.apply.concurrency),
     };

@@ -47,7 +47,7 @@ pub(crate) async fn run(
     if !args.batch.job.is_empty() {
         return super::batch::resume(global, args, &pair, stop).await;
     }
-    let runs = connect::runs(args.apply.runs.as_ref())?;
+    let runs = connect::runs(args.apply.written.runs.as_ref())?;
     abort_uploads(&runs, &pair.destination).await?;
     let directory = scratch(&runs)?;
     let options = PlanOptions {
@@ -56,6 +56,7 @@ pub(crate) async fn run(
         delete: args.delete,
         leave_unproven: args.leave_unproven,
         listings: usize::from(args.compare.listings),
+        own_copies: connect::own_copies(&args.apply.written, [&pair.source, &pair.destination])?,
     };
     let planned = plan(&pair.source, &pair.destination, &options, directory.path())
         .await
@@ -72,7 +73,7 @@ pub(crate) async fn run(
     };
     let options = ApplyOptions {
         runs,
-        journal_key: connect::journal_key(args.apply.journal_key.as_ref())?,
+        journal_key: connect::journal_key(args.apply.written.journal_key.as_ref())?,
         kms_key: args.kms_key.clone(),
         concurrency: usize::from(args.apply.concurrency),
     };

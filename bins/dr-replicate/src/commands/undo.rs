@@ -4,11 +4,16 @@ use dr::objects::{
 };
 
 use super::carry_out::scratch;
+use super::connect::Destination;
 use super::{connect, errors};
 use crate::args::UndoArgs;
 
 pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Failure> {
-    let (bucket, env) = connect::destination(
+    let Destination {
+        bucket,
+        env,
+        settings,
+    } = connect::destination(
         global,
         args.bucket.as_ref(),
         args.to.as_ref(),
@@ -16,8 +21,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
         args.to_owner.as_ref(),
     )
     .await?;
-    let runs = connect::runs(args.runs.as_ref())?;
-    let journal_key = connect::journal_key(args.journal_key.as_ref())?;
+    let runs = connect::runs(args.written.runs.as_ref())?;
+    let journal_key = connect::journal_key(args.written.journal_key.as_ref())?;
     // Changes may be many; they are kept on disk, not in memory.
     let directory = scratch(&runs)?;
     let replayed = replay(&runs, &bucket, &args.run, &journal_key, directory.path())
@@ -44,7 +49,11 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
         [] => None,
         _ => Some(connect::job_control(&env, &bucket).await?),
     };
-    let planned = plan_undo(&replayed, control.as_ref(), directory.path())
+    let source = replayed
+        .begun()
+        .and_then(|run| connect::source_of(run, args.from_region, settings.as_ref(), &env));
+    let (control, source) = (control.as_ref(), source.as_ref());
+    let planned = plan_undo(&replayed, control, source, directory.path())
         .await
         .map_err(|error| errors::undo(error, &runs))?;
     let plan = planned.plan();

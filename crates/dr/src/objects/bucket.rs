@@ -1,6 +1,8 @@
 //! One bucket, through the SDK.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use aws_env::{
@@ -73,6 +75,33 @@ pub struct Pages {
     bucket: Bucket,
     client: Client,
     pool: ConnectionPool,
+    by: Arc<ListBy>,
+}
+
+/// By which list the objects of a bucket are read. A list of versions tells their IDs, and takes longer: each version
+/// has a place on its pages.
+#[derive(Debug, Default)]
+pub(super) struct ListBy(AtomicU8);
+
+const BY_OBJECTS: u8 = 0;
+const BY_VERSIONS: u8 = 1;
+/// The list of versions is not to be had (`s3:ListBucketVersions`).
+const NOT_BY_VERSIONS: u8 = 2;
+
+impl ListBy {
+    fn get(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Reads the versions' list from the next page on, where that is to be had.
+    pub(super) fn versions(&self) {
+        let _ = self.0.compare_exchange(
+            BY_OBJECTS,
+            BY_VERSIONS,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
 }
 
 impl Bucket {
@@ -122,6 +151,7 @@ impl Bucket {
             bucket: self.clone(),
             client: Client::from_conf(listing.build()),
             pool,
+            by: Arc::default(),
         }
     }
 
@@ -301,14 +331,19 @@ impl Bucket {
         Ok(tags)
     }
 
-    /// The bytes of an object.
-    pub(super) async fn read(&self, relative: &str) -> Result<ByteStream, Error> {
+    /// The bytes of an object, of one version or the current one.
+    pub(super) async fn read(
+        &self,
+        relative: &str,
+        version: Option<&str>,
+    ) -> Result<ByteStream, Error> {
         let key = self.key(relative);
         let object = self
             .s3
             .get_object()
             .bucket(self.name())
             .key(&key)
+            .set_version_id(version.map(str::to_owned))
             .send()
             .await
             .map_err(|error| self.call("GetObject", &key).failed(error))?;
@@ -316,24 +351,116 @@ impl Bucket {
     }
 }
 
+/// The list that a page is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PageOf {
+    Objects,
+    Versions,
+}
+
 impl Pages {
-    async fn page_once(&self, after: Option<&str>, limit: u16) -> Result<Page, PageError> {
-        let capture = Capture::default();
+    /// By which list it reads.
+    pub(super) fn by(&self) -> &ListBy {
+        &self.by
+    }
+
+    /// Whether versions can be listed, as far as that is known.
+    pub(super) fn has_versions(&self) -> bool {
+        self.by.get() != NOT_BY_VERSIONS
+    }
+
+    /// A page of the versions' list, whatever the others are read by; `None` where that list is not to be had.
+    pub(super) async fn version_page(
+        &self,
+        after: Option<&str>,
+        limit: u16,
+    ) -> Result<Option<Page>, Error> {
+        match self.page_of(PageOf::Versions, after, limit).await {
+            Ok(page) => Ok(Some(page)),
+            Err(error) if matches!(error.class, ErrorClass::Denied | ErrorClass::Invalid) => {
+                self.by.0.store(NOT_BY_VERSIONS, Ordering::Relaxed);
+                Ok(None)
+            }
+            // A server that has no such list.
+            Err(error) if error.status == Some(501) => {
+                self.by.0.store(NOT_BY_VERSIONS, Ordering::Relaxed);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn page_of(&self, of: PageOf, after: Option<&str>, limit: u16) -> Result<Page, Error> {
+        let mut attempt = 1;
+        loop {
+            match self.page_once(of, after, limit).await {
+                Ok(page) => return Ok(page),
+                Err(PageError::Call(error)) => return Err(error),
+                Err(error) if attempt >= PAGE_ATTEMPTS => {
+                    let call = self.bucket.call(of.operation(), "");
+                    return Err(Error::unexpected(call, error.to_string()));
+                }
+                Err(_) => attempt += 1,
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        of: PageOf,
+        after: Option<&str>,
+        limit: u16,
+        capture: &Capture,
+    ) -> Result<(), Error> {
         let bucket = &self.bucket;
         let prefix = &bucket.place.prefix;
-        self.client
+        let prefix = (!prefix.is_empty()).then(|| prefix.clone());
+        let after = after.map(|after| bucket.key(after));
+        let call = || bucket.call(of.operation(), "");
+        if of == PageOf::Versions {
+            let sent = self
+                .client
+                .list_object_versions()
+                .bucket(bucket.name())
+                .set_prefix(prefix)
+                .set_key_marker(after)
+                .max_keys(i32::from(limit))
+                .encoding_type(EncodingType::Url)
+                .customize()
+                .interceptor(capture.clone())
+                .send()
+                .await;
+            return sent.map(drop).map_err(|error| call().failed(error));
+        }
+        let sent = self
+            .client
             .list_objects_v2()
             .bucket(bucket.name())
-            .set_prefix((!prefix.is_empty()).then(|| prefix.clone()))
-            .set_start_after(after.map(|after| bucket.key(after)))
+            .set_prefix(prefix)
+            .set_start_after(after)
             .max_keys(i32::from(limit))
             .encoding_type(EncodingType::Url)
             .customize()
             .interceptor(capture.clone())
             .send()
+            .await;
+        sent.map(drop).map_err(|error| call().failed(error))
+    }
+
+    async fn page_once(
+        &self,
+        of: PageOf,
+        after: Option<&str>,
+        limit: u16,
+    ) -> Result<Page, PageError> {
+        let capture = match of {
+            PageOf::Objects => Capture::of_objects(),
+            PageOf::Versions => Capture::of_versions(),
+        };
+        self.send(of, after, limit, &capture)
             .await
-            .map_err(|error| PageError::Call(bucket.call("ListObjectsV2", "").failed(error)))?;
-        let mut reader = ListingReader::new(prefix, JOURNAL);
+            .map_err(PageError::Call)?;
+        let mut reader = ListingReader::new(&self.bucket.place.prefix, JOURNAL);
         let mut body = ByteStream::new(capture.take());
         loop {
             match tokio::time::timeout(PAGE_SILENCE, body.next()).await {
@@ -342,6 +469,15 @@ impl Pages {
                 Ok(Some(Err(error))) => return Err(PageError::Broken(error.to_string())),
                 Err(_) => return Err(PageError::Broken("no data for 15 s".to_owned())),
             }
+        }
+    }
+}
+
+impl PageOf {
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Objects => "ListObjectsV2",
+            Self::Versions => "ListObjectVersions",
         }
     }
 }
@@ -361,18 +497,14 @@ impl Lister for Pages {
     type Error = Error;
 
     async fn page(&self, after: Option<&str>, limit: u16) -> Result<Page, Error> {
-        let mut attempt = 1;
-        loop {
-            match self.page_once(after, limit).await {
-                Ok(page) => return Ok(page),
-                Err(PageError::Call(error)) => return Err(error),
-                Err(error) if attempt >= PAGE_ATTEMPTS => {
-                    let call = self.bucket.call("ListObjectsV2", "");
-                    return Err(Error::unexpected(call, error.to_string()));
-                }
-                Err(_) => attempt += 1,
-            }
+        // Of a single object only its key counts, which what was deleted would hide.
+        if limit > 1
+            && self.by.get() == BY_VERSIONS
+            && let Some(page) = self.version_page(after, limit).await?
+        {
+            return Ok(page);
         }
+        self.page_of(PageOf::Objects, after, limit).await
     }
 }
 

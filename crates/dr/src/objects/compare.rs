@@ -4,13 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{ETag, Modified, ObjectMeta, StorageClass};
+use super::entry::{ETag, Modified, ObjectMeta, StorageClass, same_version};
 
 /// What counts as proof.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// ETags where they prove something, else checksums.
+    /// ETags where they prove something, else the version IDs of replicas, else checksums, else what runs have copied.
     #[default]
     Auto,
     /// ETags of the listing only; asks nothing else. Wrong for objects under SSE-KMS.
@@ -72,6 +72,10 @@ pub struct Detail {
 pub enum Proof {
     /// The same ETag and size.
     ETag,
+    /// The same version ID and size: one is the replica of the other.
+    Version,
+    /// A run has copied the one to the other, and neither has been written since.
+    Copied,
     /// The same checksum and size.
     Checksum,
     /// Both have no bytes.
@@ -149,6 +153,7 @@ pub fn compare_listed(
     let same_etag = same_size && source.etag == destination.etag && !is_void(&source.etag);
     let verdict = match mode {
         Mode::Auto | Mode::Etag if same_etag => Verdict::Equal(Proof::ETag),
+        Mode::Auto if source.is_version_of(destination) => Verdict::Equal(Proof::Version),
         // Whether an archived source was restored is not in the listing.
         _ if source.class.is_archive() => return None,
         _ if !same_size => Verdict::Differs(Difference::Size),
@@ -190,6 +195,10 @@ fn compare_content(mode: Mode, source: &Detail, destination: &Detail) -> Verdict
     }
     if source.size == 0 {
         return Verdict::Equal(Proof::Empty);
+    }
+    let (ours, theirs) = (source.version.as_deref(), destination.version.as_deref());
+    if mode == Mode::Auto && same_version(ours, theirs) {
+        return Verdict::Equal(Proof::Version);
     }
     if mode == Mode::SizeMtime {
         return if destination.modified >= source.modified {

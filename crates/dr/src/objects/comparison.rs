@@ -7,10 +7,13 @@ use aws_env::Error;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Pages};
 use super::compare::{Mode, Verdict};
 use super::entry::ObjectMeta;
 use super::examine::{AT_ONCE, Examination, Examined, Examiner, Question};
+use super::journal::JournalError;
+use super::own_copies::OwnCopies;
+use super::version_ids::fill_in;
 use super::walk::{Visitor, WalkError, walk};
 
 /// What one key came to.
@@ -24,6 +27,13 @@ pub(super) enum Outcome<'a> {
         version: Option<Option<String>>,
         /// What stands for the content on each side, when it was asked; else the ETags do.
         identities: Option<(String, String)>,
+    },
+    /// S3 refuses to tell about it, on one side at least.
+    Unreadable {
+        source: &'a ObjectMeta,
+        destination: Option<&'a ObjectMeta>,
+        /// In its own words.
+        why: &'a str,
     },
     /// The source only.
     SourceOnly {
@@ -42,7 +52,7 @@ pub(super) enum Outcome<'a> {
 /// Records what keys came to. One for each range that is listed at once.
 pub(super) trait OutcomeSink: Send + 'static {
     /// What can go wrong.
-    type Error: From<Error> + std::error::Error + Send + Sync + 'static;
+    type Error: From<Error> + From<JournalError> + std::error::Error + Send + Sync + 'static;
 
     /// Records one key.
     fn record(&mut self, key: &str, outcome: Outcome<'_>);
@@ -52,18 +62,24 @@ pub(super) trait OutcomeSink: Send + 'static {
 }
 
 /// How two buckets are compared.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Terms {
     pub(super) mode: Mode,
     /// Compare metadata, content headers and tags as well.
     pub(super) headers: bool,
     /// Ranges that are listed at once.
     pub(super) listings: usize,
+    /// What runs have copied between the two.
+    pub(super) own_copies: OwnCopies,
 }
 
 /// Fewer questions than these about a page are few: half as many at once are as fast as the listing, and each
 /// has two connections.
 const FEW: usize = 16;
+/// Of so many questions about a page one may prove that version IDs tell: then lists have to say them.
+const WORTH: usize = 4;
+/// After so many pages whose version IDs proved nothing a range looks up no more.
+const FRUITLESS: u8 = 2;
 /// Questions of one range that wait for their turn while the listing goes on.
 const WAITING: usize = 64;
 
@@ -79,18 +95,19 @@ pub(super) async fn compare<T: OutcomeSink>(
         destination: destination.clone(),
         mode: terms.mode,
         headers: terms.headers,
+        own_copies: terms.own_copies,
     });
     let turns = Arc::new(Semaphore::new(AT_ONCE));
-    let pages = source.pages();
-    let beside = destination.pages_beside(&pages);
-    let comparers = walk(Arc::new(pages), Arc::new(beside), terms.listings, || {
-        Comparer {
-            examiner: examiner.clone(),
-            questions: Vec::new(),
-            requests: JoinSet::new(),
-            turns: turns.clone(),
-            sink: sink(),
-        }
+    let pages = Arc::new(source.pages());
+    let beside = Arc::new(destination.pages_beside(&pages));
+    let comparers = walk(pages.clone(), beside.clone(), terms.listings, || Comparer {
+        examiner: examiner.clone(),
+        pages: [pages.clone(), beside.clone()],
+        fruitless: 0,
+        questions: Vec::new(),
+        requests: JoinSet::new(),
+        turns: turns.clone(),
+        sink: sink(),
     })
     .await?;
     let mut sinks = Vec::with_capacity(comparers.len());
@@ -102,6 +119,10 @@ pub(super) async fn compare<T: OutcomeSink>(
 
 struct Comparer<T> {
     examiner: Arc<Examiner>,
+    /// The listings of source and destination.
+    pages: [Arc<Pages>; 2],
+    /// How often version IDs that were looked up have proven nothing.
+    fruitless: u8,
     questions: Vec<Question>,
     /// Under way while listing goes on.
     requests: JoinSet<Result<Examined, Error>>,
@@ -146,6 +167,88 @@ impl<T: OutcomeSink> Comparer<T> {
         Ok(self.sink)
     }
 
+    /// What neither a journal nor version IDs tell of these.
+    async fn by_other_means(
+        &mut self,
+        questions: Vec<Question>,
+    ) -> Result<Vec<Question>, T::Error> {
+        self.examiner.read_own_copies().await?;
+        let mut questions = self.still_open(questions);
+        if !self.are_versions_worth_it(&questions) {
+            return Ok(questions);
+        }
+        let number = questions.len();
+        let [from, to] = self.pages.clone();
+        // The keys of a range come in their order.
+        let (mut sources, mut destinations) = (Vec::new(), Vec::new());
+        for question in &mut questions {
+            let Question {
+                key,
+                source,
+                destination,
+            } = question;
+            if let Some(destination) = destination {
+                sources.push((key.as_str(), source));
+                destinations.push((key.as_str(), destination));
+            }
+        }
+        tokio::try_join!(
+            fill_in(&from, sources.into_iter()),
+            fill_in(&to, destinations.into_iter())
+        )?;
+        let questions = self.still_open(questions);
+        if (number - questions.len()) * WORTH >= number {
+            from.by().versions();
+            to.by().versions();
+        } else {
+            self.fruitless += 1;
+        }
+        Ok(questions)
+    }
+
+    /// Records what can be said of questions by what is known of them now; returns the rest.
+    fn still_open(&mut self, questions: Vec<Question>) -> Vec<Question> {
+        let mut open = Vec::with_capacity(questions.len());
+        for question in questions {
+            let Question {
+                key,
+                source,
+                destination,
+            } = &question;
+            let verdict = destination
+                .as_ref()
+                .and_then(|theirs| Some((theirs, self.examiner.listed(key, source, theirs)?)));
+            match verdict {
+                Some((destination, verdict)) => {
+                    let outcome = Outcome::Both {
+                        source,
+                        destination,
+                        verdict,
+                        version: None,
+                        identities: None,
+                    };
+                    self.sink.record(key, outcome);
+                }
+                None => open.push(question),
+            }
+        }
+        open
+    }
+
+    /// Whether the list of versions is likely to say more about many of these than asking about each.
+    fn are_versions_worth_it(&self, questions: &[Question]) -> bool {
+        let without = |meta: &ObjectMeta| meta.version.is_none();
+        let unknown = questions.iter().filter(|question| {
+            let destination = question.destination.as_ref();
+            destination.is_some_and(|theirs| without(&question.source) || without(theirs))
+        });
+        self.examiner.mode == Mode::Auto
+            && !self.examiner.headers
+            && self.fruitless < FRUITLESS
+            && self.pages.iter().all(|pages| pages.has_versions())
+            && unknown.count() >= FEW
+    }
+
     fn ask(&mut self, key: &str, source: &ObjectMeta, destination: Option<&ObjectMeta>) {
         self.questions.push(Question {
             key: key.to_owned(),
@@ -162,8 +265,14 @@ impl<T: OutcomeSink> Comparer<T> {
             verdict,
             version,
             identities,
+            refusal,
         } = examined;
         let outcome = match (verdict, &destination) {
+            (Examination::Unreadable, destination) => Outcome::Unreadable {
+                source: &source,
+                destination: destination.as_ref(),
+                why: refusal.as_deref().unwrap_or_default(),
+            },
             (Examination::Both(verdict), Some(destination)) => Outcome::Both {
                 source: &source,
                 destination,
@@ -197,16 +306,18 @@ impl<T: OutcomeSink> Visitor for Comparer<T> {
             return;
         }
         let outcome = match (source, destination) {
-            (Some(source), Some(destination)) => match self.examiner.listed(source, destination) {
-                Some(verdict) => Outcome::Both {
-                    source,
-                    destination,
-                    verdict,
-                    version: None,
-                    identities: None,
-                },
-                None => return self.ask(key, source, Some(destination)),
-            },
+            (Some(source), Some(destination)) => {
+                match self.examiner.listed(key, source, destination) {
+                    Some(verdict) => Outcome::Both {
+                        source,
+                        destination,
+                        verdict,
+                        version: None,
+                        identities: None,
+                    },
+                    None => return self.ask(key, source, Some(destination)),
+                }
+            }
             // It may have been restored.
             (Some(source), None) if source.class.is_archive() => {
                 return self.ask(key, source, None);
@@ -226,6 +337,10 @@ impl<T: OutcomeSink> Visitor for Comparer<T> {
 
     async fn flush(&mut self) -> Result<(), T::Error> {
         let questions = std::mem::take(&mut self.questions);
+        let questions = match questions.is_empty() {
+            true => questions,
+            false => self.by_other_means(questions).await?,
+        };
         let turns = if questions.len() < FEW { 2 } else { 1 };
         for question in questions {
             while self.requests.len() >= WAITING {

@@ -13,9 +13,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use settings::KmsKeyArn;
 
 use super::bucket::{Bucket, detail};
-use super::compare::{Mode, Verdict, compare_details};
+use super::compare::Detail;
+use super::content::{SameContent, VersionOf, same_content};
 use super::entry::{ETag, StorageClass};
-use super::journal::{Journal, JournalError, Record};
+use super::intercept::Unanswered;
+use super::journal::{CopiedFrom, Journal, JournalError, Record};
+use super::versions::versions;
 
 /// CopyObject takes no more: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>.
 pub(super) const LARGEST_COPY: u64 = 5 << 30;
@@ -56,8 +59,8 @@ pub(super) struct Order {
 pub(super) enum Expected {
     /// No object of this key.
     Absent,
-    /// An object with this ETag.
-    Object(ETag),
+    /// An object with this ETag, and its version where that is known.
+    Object(ETag, Option<String>),
 }
 
 /// A copy that was made.
@@ -67,6 +70,8 @@ pub(super) struct Copied {
     pub(super) version: Option<String>,
     pub(super) etag: Option<ETag>,
     pub(super) size: u64,
+    /// What was copied.
+    pub(super) from: CopiedFrom,
 }
 
 /// Why a copy was not made.
@@ -87,6 +92,14 @@ pub(super) enum CopyError {
     /// Somebody else has written to the destination since it was listed.
     #[error("the destination was written by somebody else meanwhile")]
     DestinationChanged,
+    /// Somebody else has written the same content there since it was listed: S3's replication, another run.
+    #[error("somebody else has written the same content there meanwhile")]
+    AlreadyThere,
+    /// S3's answer was lost, and what is there now does not tell whether the copy was made.
+    #[error(
+        "whether it was copied is not known: S3's answer was lost, and nothing proves whose object is there"
+    )]
+    Undetermined,
     /// The source object must be restored first.
     #[error("the source is archived, and cannot be copied before a restore")]
     Archived,
@@ -133,6 +146,11 @@ impl Copier {
         }
     }
 
+    /// What is copied from.
+    pub(super) fn source(&self) -> &Bucket {
+        &self.source
+    }
+
     /// Copies one object as it is: content, metadata, content headers, tags, storage class, parts.
     ///
     /// # Errors
@@ -142,6 +160,7 @@ impl Copier {
         order: &Order,
         expected: &Expected,
         journal: &Journal,
+        unanswered: &Unanswered,
     ) -> Result<Copied, CopyError> {
         if self.destination.key(&order.to).is_empty() {
             return Err(CopyError::NoKey);
@@ -150,9 +169,12 @@ impl Copier {
         for _ in 0..CHANGES {
             let parts = self.parts(&order).await?;
             let tried = match parts {
-                None => self.in_one_piece(&order, expected).await?,
+                None => self.in_one_piece(&order, expected, unanswered).await?,
                 // Boxed, or else each small copy under way would have the room of a large one.
-                Some(parts) => Box::pin(self.in_parts(&order, &parts, expected, journal)).await?,
+                Some(parts) => {
+                    let sink = (journal, unanswered);
+                    Box::pin(self.in_parts(&order, &parts, expected, sink)).await?
+                }
             };
             if let Try::Done(copied) = tried {
                 return Ok(copied);
@@ -167,25 +189,69 @@ impl Copier {
                 order.class = source.class;
                 continue;
             }
-            // An answer that got lost is followed by a second request, which finds the first one's object.
-            let there = self.destination.detail(&order.to).await?;
-            return match there {
-                Some(there)
-                    if matches!(
-                        compare_details(Mode::Auto, &source, &there),
-                        Verdict::Equal(_)
-                    ) =>
-                {
-                    Ok(Copied {
-                        version: there.version,
-                        etag: Some(there.etag),
-                        size: source.size,
-                    })
-                }
-                _ => Err(CopyError::DestinationChanged),
-            };
+            return self.whose(&order, &source, expected, unanswered).await;
         }
         Err(CopyError::SourceChanges)
+    }
+
+    /// Whose object it is that does not let this copy be made. It is the run's own only where an earlier attempt of this
+    /// very copy got no answer, and what is there is no replica, has this content, and lies right on what was there.
+    async fn whose(
+        &self,
+        order: &Order,
+        source: &Detail,
+        expected: &Expected,
+        unanswered: &Unanswered,
+    ) -> Result<Copied, CopyError> {
+        let there = VersionOf::current(&self.destination, &order.to);
+        let Some((now, is_replica)) = there.seen().await? else {
+            return Err(CopyError::DestinationChanged);
+        };
+        let of_source = VersionOf {
+            bucket: &self.source,
+            key: &order.key,
+            version: order.version.as_deref(),
+        };
+        let same = same_content((of_source, source), (there, &now)).await;
+        let on_top = unanswered.any() && !is_replica && self.lies_on(order, &now, expected).await?;
+        match (same, on_top) {
+            (SameContent::Yes, true) => Ok(Copied {
+                version: now.version,
+                etag: Some(now.etag),
+                size: source.size,
+                from: copied_from(source),
+            }),
+            (SameContent::Unknown, true) => Err(CopyError::Undetermined),
+            (SameContent::Yes, false) => Err(CopyError::AlreadyThere),
+            (SameContent::No, _) | (SameContent::Unknown, false) => {
+                Err(CopyError::DestinationChanged)
+            }
+        }
+    }
+
+    /// Whether nothing but the current object was written over what the copy was to replace.
+    async fn lies_on(
+        &self,
+        order: &Order,
+        now: &Detail,
+        expected: &Expected,
+    ) -> Result<bool, CopyError> {
+        // Without versions there is nothing below it.
+        let Some(version) = &now.version else {
+            return Ok(true);
+        };
+        let key = self.destination.key(&order.to);
+        let versions = versions(&self.destination, &key).await?;
+        let mut below = versions.iter().skip_while(|found| found.id != *version);
+        let is_current = below.next().is_some_and(|found| found.latest);
+        Ok(is_current
+            && match (expected, below.next()) {
+                (Expected::Absent, None) => true,
+                (Expected::Absent, Some(below)) => below.etag.is_none(),
+                (Expected::Object(_, Some(before)), Some(below)) => below.id == *before,
+                (Expected::Object(etag, None), Some(below)) => below.etag.as_ref() == Some(etag),
+                (Expected::Object(..), None) => false,
+            })
     }
 
     /// Lengths of the parts in which the object has to be copied; `None` for one piece.
@@ -236,7 +302,12 @@ impl Copier {
         }
     }
 
-    async fn in_one_piece(&self, order: &Order, expected: &Expected) -> Result<Try, CopyError> {
+    async fn in_one_piece(
+        &self,
+        order: &Order,
+        expected: &Expected,
+        unanswered: &Unanswered,
+    ) -> Result<Try, CopyError> {
         let key = self.destination.key(&order.to);
         let (if_match, if_none_match) = conditions(expected);
         let request = self
@@ -252,10 +323,10 @@ impl Copier {
             .set_storage_class(sdk_class(&order.class))
             .set_server_side_encryption(self.kms_key.as_ref().map(|_| ServerSideEncryption::AwsKms))
             .set_ssekms_key_id(self.kms_key.as_ref().map(ToString::to_string));
+        let request = request.customize().interceptor(unanswered.clone());
         let sent = if order.size > LARGE {
             let more = Duration::from_secs(order.size / SLOWEST_BYTES_PER_SECOND);
             request
-                .customize()
                 .config_override(timeout_override(COPY_TIMEOUT + more))
                 .send()
                 .await
@@ -274,6 +345,11 @@ impl Copier {
             version: answer.version_id().map(str::to_owned),
             etag,
             size: order.size,
+            from: CopiedFrom {
+                size: order.size,
+                etag: order.etag.clone(),
+                version: answer.copy_source_version_id().map(str::to_owned),
+            },
         }))
     }
 
@@ -286,7 +362,7 @@ impl Copier {
         order: &Order,
         parts: &[u64],
         expected: &Expected,
-        journal: &Journal,
+        (journal, unanswered): (&Journal, &Unanswered),
     ) -> Result<Try, CopyError> {
         let version = order.version.as_deref();
         let Some(head) = self.source.head(&order.key, version).await? else {
@@ -307,7 +383,8 @@ impl Copier {
         });
         let tried = match noted {
             Ok(()) => {
-                self.transfer(order, parts, expected, &key, &upload, &head)
+                let to = (key.as_str(), upload.as_str());
+                self.transfer(order, parts, (expected, unanswered), to, &head)
                     .await
             }
             Err(error) => Err(error.into()),
@@ -368,9 +445,8 @@ impl Copier {
         &self,
         order: &Order,
         parts: &[u64],
-        expected: &Expected,
-        key: &str,
-        upload: &str,
+        (expected, unanswered): (&Expected, &Unanswered),
+        (key, upload): (&str, &str),
         head: &HeadObjectOutput,
     ) -> Result<Try, CopyError> {
         let copied: Result<Vec<Option<CompletedPart>>, CopyError> =
@@ -399,6 +475,7 @@ impl Copier {
                     .build(),
             )
             .customize()
+            .interceptor(unanswered.clone())
             .config_override(timeout_override(Duration::from_secs(600)))
             .send()
             .await
@@ -408,7 +485,12 @@ impl Copier {
                 version: answer.version_id().map(str::to_owned),
                 etag: answer.e_tag().map(ETag::parse),
                 size: order.size,
+                from: copied_from(&detail(head)),
             })),
+            // An upload that is complete is none any more: the second attempt of a completion finds none.
+            Err(error) if error.code.as_deref() == Some("NoSuchUpload") && unanswered.any() => {
+                Ok(Try::Precondition)
+            }
             Err(error) => classify(error),
         }
     }
@@ -464,6 +546,14 @@ impl Copier {
     }
 }
 
+fn copied_from(source: &Detail) -> CopiedFrom {
+    CopiedFrom {
+        size: source.size,
+        etag: source.etag.clone(),
+        version: source.version.clone(),
+    }
+}
+
 /// Aborts an upload; one that is not there any more is no error.
 pub(super) async fn abort(bucket: &Bucket, key: &str, upload: &str) -> Result<(), Error> {
     let answer = bucket
@@ -495,7 +585,7 @@ fn classify(error: Error) -> Result<Try, CopyError> {
 fn conditions(expected: &Expected) -> (Option<String>, Option<String>) {
     match expected {
         Expected::Absent => (None, Some("*".to_owned())),
-        Expected::Object(etag) => (Some(etag.quoted()), None),
+        Expected::Object(etag, _) => (Some(etag.quoted()), None),
     }
 }
 

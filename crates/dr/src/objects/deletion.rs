@@ -7,8 +7,10 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::bucket::Bucket;
-use super::entry::ETag;
-use super::versions::marker_over;
+use super::entry::{ETag, NULL};
+use super::examine::is_of_one_object;
+use super::intercept::Unanswered;
+use super::versions::{marker_over, versions};
 
 /// What one DeleteObjects takes: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>.
 pub(super) const MOST: usize = 1_000;
@@ -20,6 +22,8 @@ const AT_ONCE: usize = 16;
 pub(super) struct Target {
     /// The whole key.
     pub(super) key: String,
+    /// Its whole key in the bucket that it is a copy of, where that is known.
+    pub(super) source_key: Option<String>,
     /// The ETag that it must have.
     pub(super) etag: ETag,
     /// Its version, where the bucket keeps any.
@@ -45,16 +49,25 @@ fn fits_xml(key: &str) -> bool {
     })
 }
 
+/// Two buckets of which the one may be replicated to the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deletion<'a> {
+    /// Where objects get delete markers.
+    pub(super) bucket: &'a Bucket,
+    /// What it is a copy of: S3 replicates delete markers, too.
+    pub(super) source: Option<&'a Bucket>,
+}
+
 /// Deletes up to [`MOST`] objects; tells what became of each, in their order.
 ///
 /// # Errors
 /// When a call fails; some may have been deleted then.
-pub(super) async fn delete(bucket: &Bucket, targets: &[Target]) -> Result<Vec<Deleted>, Error> {
+pub(super) async fn delete(of: Deletion<'_>, targets: &[Target]) -> Result<Vec<Deleted>, Error> {
     let (together, alone): (Vec<_>, Vec<_>) =
         targets.iter().partition(|target| fits_xml(&target.key));
-    let mut outcomes = delete_together(bucket, &together).await?;
+    let mut outcomes = of.together(&together).await?;
     let deleted: Vec<(&str, Deleted)> = futures::stream::iter(alone)
-        .map(|target| delete_alone(bucket, target))
+        .map(|target| of.alone(target))
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await?;
@@ -68,88 +81,118 @@ pub(super) async fn delete(bucket: &Bucket, targets: &[Target]) -> Result<Vec<De
         .collect())
 }
 
-async fn delete_together<'a>(
-    bucket: &Bucket,
-    targets: &[&'a Target],
-) -> Result<HashMap<&'a str, Deleted>, Error> {
-    let mut outcomes = HashMap::new();
-    if targets.is_empty() {
-        return Ok(outcomes);
-    }
-    let unexpected = |error: aws_sdk_s3::error::BuildError| {
-        Error::unexpected(bucket.call("DeleteObjects", ""), error.to_string())
-    };
-    let objects = targets.iter().map(|target| {
-        ObjectIdentifier::builder()
-            .key(&target.key)
-            .e_tag(target.etag.quoted())
+impl Deletion<'_> {
+    async fn together<'t>(
+        self,
+        targets: &[&'t Target],
+    ) -> Result<HashMap<&'t str, Deleted>, Error> {
+        let bucket = self.bucket;
+        let mut outcomes = HashMap::new();
+        if targets.is_empty() {
+            return Ok(outcomes);
+        }
+        let unexpected = |error: aws_sdk_s3::error::BuildError| {
+            Error::unexpected(bucket.call("DeleteObjects", ""), error.to_string())
+        };
+        let objects = targets.iter().map(|target| {
+            ObjectIdentifier::builder()
+                .key(&target.key)
+                .e_tag(target.etag.quoted())
+                .build()
+        });
+        let objects = objects.collect::<Result<Vec<_>, _>>().map_err(unexpected)?;
+        let delete = Delete::builder()
+            .set_objects(Some(objects))
             .build()
-    });
-    let objects = objects.collect::<Result<Vec<_>, _>>().map_err(unexpected)?;
-    let delete = Delete::builder()
-        .set_objects(Some(objects))
-        .build()
-        .map_err(unexpected)?;
-    let answer = bucket
-        .s3
-        .delete_objects()
-        .bucket(bucket.name())
-        .delete(delete)
-        .send()
-        .await
-        .map_err(|error| bucket.call("DeleteObjects", "").failed(error))?;
-    let requested: HashMap<&str, &'a Target> = targets
-        .iter()
-        .map(|target| (target.key.as_str(), *target))
-        .collect();
-    let find = |key: Option<&str>| requested.get(key.unwrap_or_default()).copied();
-    for object in answer.deleted() {
-        if let Some(target) = find(object.key()) {
-            let marker = object.delete_marker_version_id().map(str::to_owned);
-            outcomes.insert(target.key.as_str(), Deleted::Made(marker));
+            .map_err(unexpected)?;
+        let unanswered = Unanswered::default();
+        let answer = bucket
+            .s3
+            .delete_objects()
+            .bucket(bucket.name())
+            .delete(delete)
+            .customize()
+            .interceptor(unanswered.clone())
+            .send()
+            .await
+            .map_err(|error| bucket.call("DeleteObjects", "").failed(error))?;
+        let requested: HashMap<&str, &'t Target> = targets
+            .iter()
+            .map(|target| (target.key.as_str(), *target))
+            .collect();
+        let find = |key: Option<&str>| requested.get(key.unwrap_or_default()).copied();
+        for object in answer.deleted() {
+            if let Some(target) = find(object.key()) {
+                let marker = object.delete_marker_version_id().map(str::to_owned);
+                outcomes.insert(target.key.as_str(), Deleted::Made(marker));
+            }
         }
+        for error in answer.errors() {
+            if let Some(target) = find(error.key()) {
+                let code = error.code().unwrap_or("unknown error");
+                let outcome = self.not_deleted(target, code, &unanswered).await?;
+                outcomes.insert(target.key.as_str(), outcome);
+            }
+        }
+        Ok(outcomes)
     }
-    for error in answer.errors() {
-        if let Some(target) = find(error.key()) {
-            let code = error.code().unwrap_or("unknown error");
-            let outcome = not_deleted(bucket, target, code).await?;
-            outcomes.insert(target.key.as_str(), outcome);
-        }
+
+    async fn alone(self, target: &Target) -> Result<(&str, Deleted), Error> {
+        let bucket = self.bucket;
+        let unanswered = Unanswered::default();
+        let answer = bucket
+            .s3
+            .delete_object()
+            .bucket(bucket.name())
+            .key(&target.key)
+            .if_match(target.etag.quoted())
+            .customize()
+            .interceptor(unanswered.clone())
+            .send()
+            .await
+            .map_err(|error| bucket.call("DeleteObject", &target.key).failed(error));
+        let outcome = match answer {
+            Ok(answer) => Deleted::Made(answer.version_id),
+            Err(error) if error.class == ErrorClass::Absent || error.status == Some(412) => {
+                self.not_deleted(target, "PreconditionFailed", &unanswered)
+                    .await?
+            }
+            Err(error) if is_of_one_object(&error) && !unanswered.any() => {
+                Deleted::Refused(error.code.unwrap_or_else(|| "refused".to_owned()))
+            }
+            Err(error) => return Err(error),
+        };
+        Ok((&target.key, outcome))
     }
-    Ok(outcomes)
-}
 
-async fn delete_alone<'a>(
-    bucket: &Bucket,
-    target: &'a Target,
-) -> Result<(&'a str, Deleted), Error> {
-    let answer = bucket
-        .s3
-        .delete_object()
-        .bucket(bucket.name())
-        .key(&target.key)
-        .if_match(target.etag.quoted())
-        .send()
-        .await
-        .map_err(|error| bucket.call("DeleteObject", &target.key).failed(error));
-    let outcome = match answer {
-        Ok(answer) => Deleted::Made(answer.version_id),
-        Err(error) if error.class == ErrorClass::Absent || error.status == Some(412) => {
-            not_deleted(bucket, target, "PreconditionFailed").await?
-        }
-        Err(error) => return Err(error),
-    };
-    Ok((&target.key, outcome))
-}
+    /// What is known of an object whose deletion was refused. An answer that got lost is followed by a second request,
+    /// which finds the first one's delete marker; a marker that a first request finds is somebody else's.
+    async fn not_deleted(
+        self,
+        target: &Target,
+        code: &str,
+        unanswered: &Unanswered,
+    ) -> Result<Deleted, Error> {
+        let found = match unanswered.any() {
+            true => marker_over(self.bucket, &target.key, target.version.as_deref()).await?,
+            false => None,
+        };
+        Ok(match found {
+            Some(marker) if self.is_replicated(target, &marker).await? => Deleted::Conflict,
+            Some(marker) => Deleted::Made(Some(marker)),
+            None if matches!(code, "PreconditionFailed" | "NoSuchKey") => Deleted::Conflict,
+            None => Deleted::Refused(code.to_owned()),
+        })
+    }
 
-/// An answer that got lost is followed by a second request, which finds the first one's delete marker.
-async fn not_deleted(bucket: &Bucket, target: &Target, code: &str) -> Result<Deleted, Error> {
-    let version = target.version.as_deref();
-    Ok(match marker_over(bucket, &target.key, version).await? {
-        Some(marker) => Deleted::Made(Some(marker)),
-        None if code == "PreconditionFailed" => Deleted::Conflict,
-        None => Deleted::Refused(code.to_owned()),
-    })
+    /// Whether S3 has put this delete marker there as a copy of the source's: both have one ID.
+    async fn is_replicated(self, target: &Target, marker: &str) -> Result<bool, Error> {
+        let Some((source, key)) = self.source.zip(target.source_key.as_deref()) else {
+            return Ok(false);
+        };
+        let versions = versions(source, key).await?;
+        Ok(marker != NULL && versions.iter().any(|version| version.id == marker))
+    }
 }
 
 #[cfg(test)]

@@ -247,6 +247,26 @@ pub struct ObjectMeta {
     /// Storage class, STANDARD where S3 names none.
     #[serde(default)]
     pub class: StorageClass,
+    /// Its version, where that was listed; lists of objects do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Box<str>>,
+}
+
+/// The ID of every version that was written while its bucket kept none: it names no content.
+pub(super) const NULL: &str = "null";
+
+impl ObjectMeta {
+    /// Whether both are one version. S3 makes an ID for each version and gives it to replicas, so that two buckets have
+    /// the same one only where one of them replicated it:
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-what-is-isnot-replicated.html>.
+    pub(super) fn is_version_of(&self, other: &Self) -> bool {
+        self.size == other.size && same_version(self.version.as_deref(), other.version.as_deref())
+    }
+}
+
+/// Whether both IDs are there and name one version.
+pub(super) fn same_version(one: Option<&str>, other: Option<&str>) -> bool {
+    one.is_some_and(|one| one != NULL && !one.is_empty() && other == Some(one))
 }
 
 /// Part of a listing: keys in ascending order of their UTF-8 bytes, all in one allocation.
@@ -352,6 +372,7 @@ mod tests {
             etag: ETag::parse("x"),
             modified: Modified::default(),
             class: StorageClass::default(),
+            version: None,
         };
         let mut page = Page::default();
         assert!(page.push("b", meta.clone()));

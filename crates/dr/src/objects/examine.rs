@@ -1,13 +1,15 @@
 //! Verdicts that listings cannot give: asks HeadObject, on both sides.
 
 use aws_env::Error;
-use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::bucket::Bucket;
 use super::compare::{
-    Detail, Difference, Mode, Unprovable, Verdict, compare_details, compare_listed, wants_parts,
+    Detail, Difference, Mode, Proof, Unprovable, Verdict, compare_details, compare_listed,
+    wants_parts,
 };
 use super::entry::ObjectMeta;
+use super::journal::JournalError;
+use super::own_copies::OwnCopies;
 
 /// Objects that are asked about at once: two connections each, and a connection with its request is some
 /// 20 KB.
@@ -24,6 +26,8 @@ pub(super) struct Examined {
     pub(super) version: Option<String>,
     /// The checksum or ETag that stands for the content on each side.
     pub(super) identities: Option<(String, String)>,
+    /// Why S3 does not tell about it.
+    pub(super) refusal: Option<String>,
 }
 
 /// What examining one key came to.
@@ -39,6 +43,8 @@ pub(super) enum Examination {
     DestinationOnly,
     /// Gone from both sides since they were listed.
     Gone,
+    /// S3 refuses to tell about this one object: a key that may not be used, a customer's key.
+    Unreadable,
 }
 
 /// A key that has to be asked about.
@@ -57,29 +63,71 @@ pub(super) struct Examiner {
     pub(super) mode: Mode,
     /// Compare metadata, content headers and tags as well.
     pub(super) headers: bool,
+    /// What runs have copied between the two.
+    pub(super) own_copies: OwnCopies,
+}
+
+/// Whether an error is about the one object that was asked about, and says nothing about others.
+pub(super) fn is_of_one_object(error: &Error) -> bool {
+    use aws_env::ErrorClass::{Conflict, Denied, Invalid, Other};
+    matches!(error.class, Denied | Invalid | Conflict | Other)
 }
 
 impl Examiner {
     /// The verdict that the listings give, unless a question has to be asked.
-    pub(super) fn listed(&self, source: &ObjectMeta, destination: &ObjectMeta) -> Option<Verdict> {
+    pub(super) fn listed(
+        &self,
+        key: &str,
+        source: &ObjectMeta,
+        destination: &ObjectMeta,
+    ) -> Option<Verdict> {
         let verdict = compare_listed(self.mode, source, destination);
+        let verdict = match verdict {
+            None if self.is_own_copy(key, source, destination) => {
+                Some(Verdict::Equal(Proof::Copied))
+            }
+            verdict => verdict,
+        };
         match verdict {
             Some(Verdict::Equal(_)) if self.headers => None,
             verdict => verdict,
         }
     }
 
-    /// Asks both sides about all of them.
-    pub(super) async fn ask(&self, questions: Vec<Question>) -> Result<Vec<Examined>, Error> {
-        futures::stream::iter(questions)
-            .map(|question| self.examine(question))
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await
+    fn is_own_copy(&self, key: &str, source: &ObjectMeta, destination: &ObjectMeta) -> bool {
+        let (source, destination) = ((&self.source, source), (&self.destination, destination));
+        self.mode == Mode::Auto && self.own_copies.proves(source, destination, key)
     }
 
-    /// Asks both sides.
+    /// Reads the journals of earlier runs, once, for [`Examiner::listed`] to know what they copied.
+    pub(super) async fn read_own_copies(&self) -> Result<(), JournalError> {
+        match self.mode {
+            Mode::Auto => self.own_copies.read().await,
+            Mode::Etag | Mode::Checksum | Mode::SizeMtime => Ok(()),
+        }
+    }
+
+    /// Asks both sides. That S3 refuses to tell about this object is an answer.
+    ///
+    /// # Errors
+    /// When a side does not answer, or refuses everything.
     pub(super) async fn examine(&self, question: Question) -> Result<Examined, Error> {
+        let asked = question.clone();
+        match self.ask_both(question).await {
+            Err(error) if is_of_one_object(&error) => Ok(Examined {
+                key: asked.key,
+                source: asked.source,
+                destination: asked.destination,
+                verdict: Examination::Unreadable,
+                version: None,
+                identities: None,
+                refusal: Some(error.to_string()),
+            }),
+            answer => answer,
+        }
+    }
+
+    async fn ask_both(&self, question: Question) -> Result<Examined, Error> {
         let Question {
             key,
             source,
@@ -105,19 +153,14 @@ impl Examiner {
             }
         };
         // What was seen last counts, not what was listed.
-        let meta = |detail: Detail| ObjectMeta {
-            size: detail.size,
-            etag: detail.etag,
-            modified: detail.modified,
-            class: detail.class,
-        };
         Ok(Examined {
             key,
-            source: ours.map_or(source, meta),
-            destination: theirs.map(meta),
+            source: ours.as_ref().map_or(source, listed),
+            destination: theirs.as_ref().map(listed),
             verdict,
             version,
             identities,
+            refusal: None,
         })
     }
 
@@ -128,6 +171,11 @@ impl Examiner {
         theirs: &Detail,
     ) -> Result<(Verdict, (String, String)), Error> {
         let mut verdict = compare_details(self.mode, ours, theirs);
+        let copied =
+            |ours: &Detail, theirs: &Detail| self.is_own_copy(key, &listed(ours), &listed(theirs));
+        if matches!(verdict, Verdict::NotProvable(_)) && copied(ours, theirs) {
+            verdict = Verdict::Equal(Proof::Copied);
+        }
         if wants_parts(verdict, ours, theirs) {
             let (first, other) = tokio::try_join!(
                 self.source.part(key, None, 1),
@@ -175,6 +223,17 @@ impl Examiner {
             return differs;
         }
         Ok(equal)
+    }
+}
+
+/// What a listing would say of it.
+fn listed(detail: &Detail) -> ObjectMeta {
+    ObjectMeta {
+        size: detail.size,
+        etag: detail.etag.clone(),
+        modified: detail.modified,
+        class: detail.class.clone(),
+        version: detail.version.as_deref().map(Into::into),
     }
 }
 

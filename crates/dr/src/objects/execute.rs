@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, watch};
 use super::bucket::Bucket;
 use super::concurrency::ConcurrencyLimiter;
 use super::copy::{Copied, Copier, CopyError, Expected, Order};
-use super::deletion::{Deleted, MOST, Target, delete};
+use super::deletion::{Deleted, Deletion, MOST, Target, delete};
+use super::intercept::Unanswered;
 use super::journal::{Journal, JournalError, Record};
 use super::plan::{Listed, Step, Tally, examples};
-use super::recheck::recheck;
+use super::recheck::{Rechecked, recheck};
 use super::spool::SpoolError;
 use super::under_way::UnderWay;
 
@@ -58,6 +59,9 @@ pub struct Done {
     pub deleted: Tally,
     /// Not done, because somebody else has written there since it was listed.
     pub conflicts: Listed,
+    /// Not done, because somebody else has written the same content there since it was listed: S3's replication,
+    /// another run. It is not this run's, and its undo leaves it alone.
+    pub already_there: Listed,
     /// Archived in the source.
     pub archived: Listed,
     /// Gone from the source since it was listed.
@@ -109,6 +113,11 @@ impl Report for Done {
             (Mark::Unknown, "archived, not copyable", &self.archived),
             (
                 Mark::Plain,
+                "written by somebody else with the same content",
+                &self.already_there,
+            ),
+            (
+                Mark::Plain,
                 "gone from the source meanwhile",
                 &self.source_deleted,
             ),
@@ -122,7 +131,7 @@ impl Report for Done {
         if self.skipped_deletions > 0 {
             rows.push(row(
                 Mark::Unknown,
-                "deletions skipped_deletions",
+                "deletions left out",
                 self.skipped_deletions,
                 0,
             ));
@@ -166,6 +175,28 @@ struct Ready {
     step: Step,
     order: Order,
     expected: Expected,
+    unanswered: Unanswered,
+}
+
+/// Steps that are not taken.
+#[derive(Default)]
+struct Left {
+    /// Somebody else has changed the destination since the plan was made.
+    changed: Vec<Step>,
+    /// S3 does not tell what is there.
+    unreadable: Vec<(Step, String)>,
+}
+
+impl Left {
+    fn record(self, done: &mut Done) {
+        let size = |step: &Step| step.source.as_ref().map_or(0, |meta| meta.size);
+        for step in self.changed {
+            done.conflicts.add(&step.key, size(&step), None);
+        }
+        for (step, why) in self.unreadable {
+            done.failed.add(&step.key, size(&step), Some(&why));
+        }
+    }
 }
 
 impl Execution<'_> {
@@ -189,35 +220,30 @@ impl Execution<'_> {
         done: &mut Done,
     ) -> Result<(), ExecuteError> {
         let (sender, receiver) = mpsc::channel::<Ready>(self.concurrency.max(COPIES));
-        let (conflicts, copied) = tokio::join!(
+        let (left, copied) = tokio::join!(
             self.prepare(steps, sender),
             self.make(receiver, total, done)
         );
         copied?;
-        for step in conflicts? {
-            let size = step.source.as_ref().map_or(0, |meta| meta.size);
-            done.conflicts.add(&step.key, size, None);
-        }
+        left?.record(done);
         done.interrupted |= self.stopping();
         Ok(())
     }
 
-    /// Looks at what will be overwritten, writes it down, and hands it on. Returns what somebody else has
-    /// changed since the plan was made.
+    /// Looks at what will be overwritten, writes it down, and hands it on. Returns what is left as it is.
     async fn prepare(
         &self,
         steps: impl Iterator<Item = Result<Step, SpoolError>> + Send,
         sender: mpsc::Sender<Ready>,
-    ) -> Result<Vec<Step>, ExecuteError> {
-        let mut conflicts = Vec::new();
+    ) -> Result<Left, ExecuteError> {
+        let mut left = Left::default();
         let mut steps = steps;
         loop {
             let batch: Vec<Step> = steps.by_ref().take(COPIES).collect::<Result<_, _>>()?;
             if batch.is_empty() || self.stopping() {
-                return Ok(conflicts);
+                return Ok(left);
             }
-            let (batch, changed) = self.recheck(batch).await?;
-            conflicts.extend(changed);
+            let batch = self.recheck(batch, &mut left).await?;
             let records: Vec<Record> = batch
                 .iter()
                 .map(|step| step.intent(self.destination))
@@ -237,13 +263,14 @@ impl Execution<'_> {
                         class: source.class,
                     },
                     expected: match &step.destination {
-                        Some(meta) => Expected::Object(meta.etag.clone()),
+                        Some(meta) => Expected::Object(meta.etag.clone(), step.version.clone()),
                         None => Expected::Absent,
                     },
                     step,
+                    unanswered: Unanswered::default(),
                 };
                 if sender.send(ready).await.is_err() {
-                    return Ok(conflicts);
+                    return Ok(left);
                 }
             }
         }
@@ -251,14 +278,20 @@ impl Execution<'_> {
 
     /// Takes out what is not any more as it was listed. A copy to an empty place is looked at by S3, on the
     /// condition that comes with it.
-    async fn recheck(&self, batch: Vec<Step>) -> Result<(Vec<Step>, Vec<Step>), Error> {
+    async fn recheck(&self, batch: Vec<Step>, left: &mut Left) -> Result<Vec<Step>, Error> {
         let rechecked = recheck(self.destination, batch, |step| {
             step.destination.is_some() && !step.observed
         })
         .await?;
-        let (same, changed): (Vec<_>, Vec<_>) = rechecked.into_iter().partition(|(_, same)| *same);
-        let steps = |pairs: Vec<(Step, bool)>| pairs.into_iter().map(|(step, _)| step).collect();
-        Ok((steps(same), steps(changed)))
+        let mut same = Vec::with_capacity(rechecked.len());
+        for (step, rechecked) in rechecked {
+            match rechecked {
+                Rechecked::Same => same.push(step),
+                Rechecked::Changed => left.changed.push(step),
+                Rechecked::Unreadable(why) => left.unreadable.push((step, why)),
+            }
+        }
+        Ok(same)
     }
 
     async fn make(
@@ -285,7 +318,7 @@ impl Execution<'_> {
             };
             let (ready, outcome) = ended?;
             limiter.ended(started.elapsed(), self.destination.refusals());
-            self.ended(&ready.step, outcome, done)?;
+            self.ended(&ready, outcome, done)?;
             self.observer.advanced(
                 "copy",
                 Amount {
@@ -302,7 +335,9 @@ impl Execution<'_> {
 
     fn ended(
         &self,
-        step: &Step,
+        Ready {
+            step, unanswered, ..
+        }: &Ready,
         outcome: Result<Copied, CopyError>,
         done: &mut Done,
     ) -> Result<(), JournalError> {
@@ -316,6 +351,7 @@ impl Execution<'_> {
                     key,
                     after: copied.version,
                     etag: copied.etag,
+                    from: Some(copied.from),
                 });
             }
             Err(CopyError::Journal(error)) => return Err(error),
@@ -325,13 +361,18 @@ impl Execution<'_> {
         let list = match &error {
             CopyError::SourceGone => &mut done.source_deleted,
             CopyError::DestinationChanged => &mut done.conflicts,
+            CopyError::AlreadyThere => &mut done.already_there,
             CopyError::Archived => &mut done.archived,
             _ => &mut done.failed,
         };
         list.add(&step.key, size, Some(&problem));
         // Without an answer it is not known whether the object was copied.
-        let unanswered = matches!(&error, CopyError::Call(error) if error.is_transient());
-        if unanswered {
+        let not_known = match &error {
+            CopyError::Call(error) => error.is_transient() || unanswered.any(),
+            CopyError::Undetermined => true,
+            _ => false,
+        };
+        if not_known {
             return Ok(());
         }
         self.journal
@@ -357,10 +398,9 @@ impl Execution<'_> {
                 done.interrupted = true;
                 return Ok(());
             }
-            let (batch, changed) = self.recheck(batch).await?;
-            for step in &changed {
-                done.conflicts.add(&step.key, 0, None);
-            }
+            let mut left = Left::default();
+            let batch = self.recheck(batch, &mut left).await?;
+            left.record(done);
             if batch.is_empty() {
                 continue;
             }
@@ -379,12 +419,17 @@ impl Execution<'_> {
             .filter_map(|step| {
                 Some(Target {
                     key: self.destination.key(&step.key),
+                    source_key: Some(self.copier.source().key(&step.key)),
                     etag: step.destination.as_ref()?.etag.clone(),
                     version: step.version.clone(),
                 })
             })
             .collect();
-        let outcomes = delete(self.destination, &targets).await?;
+        let of = Deletion {
+            bucket: self.destination,
+            source: Some(self.copier.source()),
+        };
+        let outcomes = delete(of, &targets).await?;
         for ((step, target), outcome) in batch.iter().zip(targets).zip(outcomes) {
             let size = step.destination.as_ref().map_or(0, |meta| meta.size);
             let key = target.key;
@@ -392,9 +437,12 @@ impl Execution<'_> {
                 Deleted::Made(after) => {
                     done.deleted.add(size);
                     self.applied("delete", &key);
-                    let etag = None;
-                    self.journal
-                        .append_outcome(&Record::Done { key, after, etag })?;
+                    self.journal.append_outcome(&Record::Done {
+                        key,
+                        after,
+                        etag: None,
+                        from: None,
+                    })?;
                     continue;
                 }
                 Deleted::Conflict => (&mut done.conflicts, "PreconditionFailed".to_owned()),
@@ -434,7 +482,9 @@ async fn copy_one(
 ) -> (Ready, Result<Copied, CopyError>) {
     let mut round = 1;
     loop {
-        let outcome = copier.copy(&ready.order, &ready.expected, &journal).await;
+        let outcome = copier
+            .copy(&ready.order, &ready.expected, &journal, &ready.unanswered)
+            .await;
         let again = matches!(&outcome, Err(CopyError::Call(error)) if error.is_transient());
         if !again || round >= ROUNDS {
             return (ready, outcome);

@@ -1,6 +1,6 @@
 //! What is done to the SDK's requests on their way.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::config::interceptors::{
@@ -13,14 +13,31 @@ use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 
 /// Takes the body of a listing before the SDK parses it, and leaves an empty listing in its place. Signing,
 /// endpoints, retries and errors stay the SDK's.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Capture(Arc<Mutex<Option<SdkBody>>>);
-
-const EMPTY_LISTING: &str = "<ListBucketResult/>";
+#[derive(Debug, Clone)]
+pub(super) struct Capture {
+    body: Arc<Mutex<Option<SdkBody>>>,
+    /// An empty listing of the kind that the SDK expects.
+    empty: &'static str,
+}
 
 impl Capture {
+    pub(super) fn of_objects() -> Self {
+        Self::with("<ListBucketResult/>")
+    }
+
+    pub(super) fn of_versions() -> Self {
+        Self::with("<ListVersionsResult/>")
+    }
+
+    fn with(empty: &'static str) -> Self {
+        Self {
+            body: Arc::default(),
+            empty,
+        }
+    }
+
     pub(super) fn take(&self) -> SdkBody {
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.body.lock().unwrap_or_else(PoisonError::into_inner);
         slot.take().unwrap_or_else(SdkBody::empty)
     }
 }
@@ -39,8 +56,45 @@ impl Intercept for Capture {
     ) -> Result<(), BoxError> {
         let response = context.response_mut();
         if response.status().is_success() {
-            let body = std::mem::replace(response.body_mut(), SdkBody::from(EMPTY_LISTING));
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+            let body = std::mem::replace(response.body_mut(), SdkBody::from(self.empty));
+            *self.body.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        }
+        Ok(())
+    }
+}
+
+/// Whether an attempt of a change has ended without S3's word: the change may have been made then, and the SDK's next
+/// attempt be refused by it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Unanswered(Arc<AtomicBool>);
+
+impl Unanswered {
+    pub(super) fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Unanswered {
+    fn name(&self) -> &'static str {
+        "Unanswered"
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let refused = context
+            .response()
+            .is_some_and(|response| response.status().is_client_error());
+        // CopyObject and CompleteMultipartUpload may answer 200 with an error in it.
+        let succeeded = context
+            .output_or_error()
+            .is_some_and(|outcome| outcome.is_ok());
+        if !refused && !succeeded {
+            self.0.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ pub use key::{JournalKey, NoJournalKey};
 pub(super) use open_uploads::{note_aborted, open_uploads};
 #[cfg(feature = "fuzz")]
 pub(super) use replay::read_any;
-pub(super) use replay::{Change, Outcome};
+pub(super) use replay::{Change, Outcome, believed_copies};
 pub use replay::{JournalSource, ReplayedJob, ReplayedRun, replay};
 
 /// What happens to one object of the destination.
@@ -65,9 +65,22 @@ pub(super) struct Intent {
     /// ETag of what is copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) etag: Option<ETag>,
+    /// Length of what is copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) size: Option<u64>,
     /// The current version before; `None` when there is none, or the bucket keeps no versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) before: Option<String>,
+}
+
+/// What was copied, as its own bucket knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CopiedFrom {
+    pub(super) size: u64,
+    pub(super) etag: ETag,
+    /// Where its bucket keeps versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<String>,
 }
 
 /// A line of the journal.
@@ -87,6 +100,9 @@ pub(super) enum Record {
         /// The ETag that it left.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         etag: Option<ETag>,
+        /// Of a copy between two buckets: what the source was. The two are the same from then on, whatever their ETags.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<CopiedFrom>,
     },
     /// The change was not made.
     Failed {
@@ -246,7 +262,7 @@ struct Local {
 const FILE: &str = "journal.jsonl";
 const LOCK: &str = "lock";
 
-/// Bytes of a line: a key of 1,024 bytes, each written as `\u0001`, two version IDs and ETags, and what S3 says of a
+/// Bytes of a line: a key of 1,024 bytes, each written as `\u0001`, three version IDs and ETags, and what S3 says of a
 /// failure, of which [`PROBLEM`] characters are kept.
 const LINE: usize = 16 << 10;
 const PROBLEM: usize = 1_000;

@@ -1,8 +1,8 @@
-//! The answer of ListObjectsV2, read while it arrives.
+//! The answer of ListObjectsV2 or ListObjectVersions, read while it arrives.
 //!
 //! The SDK first reads the whole answer, then builds a tree of strings: of the processor time of a listing
 //! that is the larger part. Here each `Contents` goes into the [`Page`] as soon as it is complete, and what
-//! has been read is dropped.
+//! has been read is dropped. Of versions only the current ones are taken: those that a list of objects would have.
 
 use super::entry::{ETag, Modified, ObjectMeta, Page, StorageClass};
 
@@ -51,6 +51,8 @@ pub struct ListingReader<'a> {
     rest: Vec<u8>,
     page: Page,
     last_key: Option<String>,
+    /// Where S3 says that a list of versions goes on.
+    next_key: Option<String>,
     truncated: bool,
     complete: bool,
 }
@@ -61,6 +63,8 @@ const ELEMENT: usize = 64 << 10;
 const OBJECTS: usize = 10_000;
 
 const CONTENTS: &[u8] = b"Contents";
+const VERSION: &[u8] = b"Version";
+const DELETE_MARKER: &[u8] = b"DeleteMarker";
 /// Bytes of a chunk that are added to an unfinished element at once; most elements are shorter.
 const PIECE: usize = 512;
 
@@ -74,6 +78,7 @@ impl<'a> ListingReader<'a> {
             rest: Vec::new(),
             page: Page::default(),
             last_key: None,
+            next_key: None,
             truncated: false,
             complete: false,
         }
@@ -126,7 +131,7 @@ impl<'a> ListingReader<'a> {
             return Err(ListingError::Truncated);
         }
         if self.truncated {
-            match self.last_key {
+            match self.next_key.or(self.last_key) {
                 Some(key) => self.page.resume_after = Some(key),
                 // More is promised, and there is no key to go on after.
                 None => return Err(ListingError::Truncated),
@@ -161,12 +166,34 @@ impl<'a> ListingReader<'a> {
                     self.truncated = &bytes[close + 1..inner_end] == b"true";
                     at = end;
                 }
-                b"/ListBucketResult" => {
+                VERSION => {
+                    let Some((inner_end, end)) = find_end(bytes, close + 1, VERSION) else {
+                        return Ok(at);
+                    };
+                    self.version(&bytes[close + 1..inner_end])?;
+                    at = end;
+                }
+                DELETE_MARKER => {
+                    let Some((inner_end, end)) = find_end(bytes, close + 1, DELETE_MARKER) else {
+                        return Ok(at);
+                    };
+                    self.delete_marker(&bytes[close + 1..inner_end])?;
+                    at = end;
+                }
+                b"NextKeyMarker" if tag.last() != Some(&b'/') => {
+                    let Some((inner_end, end)) = find_end(bytes, close + 1, b"NextKeyMarker")
+                    else {
+                        return Ok(at);
+                    };
+                    self.next_key = Some(self.marker(&bytes[close + 1..inner_end])?);
+                    at = end;
+                }
+                b"/ListBucketResult" | b"/ListVersionsResult" => {
                     self.complete = true;
                     at = close + 1;
                 }
                 // An empty result may be written as one tag.
-                b"ListBucketResult" if tag.last() == Some(&b'/') => {
+                b"ListBucketResult" | b"ListVersionsResult" if tag.last() == Some(&b'/') => {
                     self.complete = true;
                     at = close + 1;
                 }
@@ -179,22 +206,75 @@ impl<'a> ListingReader<'a> {
         if xml.len() > ELEMENT {
             return Err(ListingError::TooLong);
         }
-        let (key, meta) = read_object(xml)?;
-        let out_of_order = || ListingError::OutOfOrder { key: key.clone() };
-        let relative = key.strip_prefix(self.prefix).ok_or_else(out_of_order)?;
-        if self.page.len() >= OBJECTS {
-            return Err(ListingError::TooMany);
+        let mut entry = read_entry(xml)?;
+        let key = std::mem::take(&mut entry.key);
+        self.follows(&key, |last, relative| last < relative)?;
+        let meta = entry.meta(&key)?;
+        self.take(&key, Some(meta))
+    }
+
+    /// A version, of which one comes after another of the same key.
+    fn version(&mut self, xml: &[u8]) -> Result<(), ListingError> {
+        if xml.len() > ELEMENT {
+            return Err(ListingError::TooLong);
         }
+        let mut entry = read_entry(xml)?;
+        let key = std::mem::take(&mut entry.key);
+        self.follows(&key, |last, relative| last <= relative)?;
+        let meta = match entry.latest {
+            true => Some(entry.meta(&key)?),
+            false => None,
+        };
+        self.take(&key, meta)
+    }
+
+    /// A delete marker says where the list has come to. Some servers list all of them behind the versions.
+    fn delete_marker(&mut self, xml: &[u8]) -> Result<(), ListingError> {
+        let entry = read_entry(xml)?;
+        let relative = self.relative(&entry.key)?;
+        if self.last_key.as_deref().is_none_or(|last| last < relative) {
+            self.last_key = Some(relative.to_owned());
+        }
+        Ok(())
+    }
+
+    fn marker(&self, text: &[u8]) -> Result<String, ListingError> {
+        let text = std::str::from_utf8(text).map_err(|_| malformed(text))?;
+        let key = decode_key(&unescape(text)?)?;
+        Ok(self.relative(&key)?.to_owned())
+    }
+
+    /// That the list has come to `key` in its order.
+    fn follows(&self, key: &str, order: fn(&str, &str) -> bool) -> Result<(), ListingError> {
+        let relative = self.relative(key)?;
+        match &self.last_key {
+            Some(last) if !order(last, relative) => Err(ListingError::OutOfOrder {
+                key: key.to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn relative<'k>(&self, key: &'k str) -> Result<&'k str, ListingError> {
+        key.strip_prefix(self.prefix)
+            .ok_or_else(|| ListingError::OutOfOrder {
+                key: key.to_owned(),
+            })
+    }
+
+    /// Takes what is said of a whole key, if anything.
+    fn take(&mut self, key: &str, meta: Option<ObjectMeta>) -> Result<(), ListingError> {
+        let relative = self.relative(key)?;
         let hidden = !self.hidden.is_empty() && key.starts_with(self.hidden);
-        if self
-            .last_key
-            .as_deref()
-            .is_some_and(|last| last >= relative)
-        {
-            return Err(out_of_order());
-        }
-        if !hidden && !self.page.push(relative, meta) {
-            return Err(out_of_order());
+        if let Some(meta) = meta.filter(|_| !hidden) {
+            if self.page.len() >= OBJECTS {
+                return Err(ListingError::TooMany);
+            }
+            if !self.page.push(relative, meta) {
+                return Err(ListingError::OutOfOrder {
+                    key: key.to_owned(),
+                });
+            }
         }
         match &mut self.last_key {
             Some(last) => {
@@ -207,10 +287,48 @@ impl<'a> ListingReader<'a> {
     }
 }
 
-/// What stands between `<Contents>` and its end: the whole key, and what is said about it.
-fn read_object(xml: &[u8]) -> Result<(String, ObjectMeta), ListingError> {
+/// What an entry of a list says.
+struct Entry {
+    /// The whole key.
+    key: String,
+    size: Option<u64>,
+    etag: Option<ETag>,
+    modified: Option<Modified>,
+    class: StorageClass,
+    version: Option<Box<str>>,
+    /// Of a version: whether it is the current one.
+    latest: bool,
+}
+
+impl Entry {
+    fn meta(self, key: &str) -> Result<ObjectMeta, ListingError> {
+        let Self {
+            size,
+            etag,
+            modified,
+            class,
+            version,
+            ..
+        } = self;
+        let missing = |field| ListingError::Missing {
+            key: key.to_owned(),
+            field,
+        };
+        Ok(ObjectMeta {
+            size: size.ok_or_else(|| missing("a size"))?,
+            etag: etag.ok_or_else(|| missing("an ETag"))?,
+            modified: modified.ok_or_else(|| missing("a time"))?,
+            class,
+            version,
+        })
+    }
+}
+
+/// What stands between the tags of an entry.
+fn read_entry(xml: &[u8]) -> Result<Entry, ListingError> {
     let xml = std::str::from_utf8(xml).map_err(|_| malformed(xml))?;
     let (mut key, mut size, mut etag, mut modified) = (None, None, None, None);
+    let (mut version, mut latest) = (None, false);
     let mut class = StorageClass::default();
     let mut at = 0;
     while let Some(open) = position(xml.as_bytes(), at, b'<') {
@@ -231,6 +349,8 @@ fn read_object(xml: &[u8]) -> Result<(String, ObjectMeta), ListingError> {
             b"ETag" => etag = Some(read_etag(text())?),
             b"LastModified" => modified = Modified::parse(text().trim()),
             b"StorageClass" => class = StorageClass::from(text().trim()),
+            b"VersionId" => version = Some(unescape(text().trim())?.into()),
+            b"IsLatest" => latest = text().trim() == "true",
             // Their children bear names that are also those of an object.
             b"Owner" | b"RestoreStatus" => {
                 at = find_end(xml.as_bytes(), at, name(tag))
@@ -240,18 +360,15 @@ fn read_object(xml: &[u8]) -> Result<(String, ObjectMeta), ListingError> {
             _ => {}
         }
     }
-    let key = key.ok_or_else(|| malformed(xml.as_bytes()))?;
-    let missing = |field| ListingError::Missing {
-        key: key.clone(),
-        field,
-    };
-    let meta = ObjectMeta {
-        size: size.ok_or_else(|| missing("a size"))?,
-        etag: etag.ok_or_else(|| missing("an ETag"))?,
-        modified: modified.ok_or_else(|| missing("a time"))?,
+    Ok(Entry {
+        key: key.ok_or_else(|| malformed(xml.as_bytes()))?,
+        size,
+        etag,
+        modified,
         class,
-    };
-    Ok((key, meta))
+        version,
+        latest,
+    })
 }
 
 fn malformed(near: &[u8]) -> ListingError {
@@ -429,6 +546,68 @@ mod tests {
         assert_eq!(
             (page.len(), page.resume_after.as_deref()),
             (0, Some(".dr-journal/x"))
+        );
+    }
+
+    #[test]
+    fn feed_of_versions_takes_the_current_ones_and_their_ids() {
+        let version = |key: &str, id: &str, latest: bool| {
+            format!(
+                "<Version><Key>{key}</Key><VersionId>{id}</VersionId><IsLatest>{latest}</IsLatest>\
+                 <LastModified>2026-11-22T18:57:19.000Z</LastModified><ETag>&quot;x&quot;</ETag>\
+                 <Size>1</Size><StorageClass>STANDARD</StorageClass>\
+                 <Owner><ID>x</ID><DisplayName>no</DisplayName></Owner></Version>"
+            )
+        };
+        let marker = |key: &str| {
+            format!(
+                "<DeleteMarker><Key>{key}</Key><VersionId>m</VersionId><IsLatest>true</IsLatest>\
+                 <LastModified>2026-11-22T18:57:19.000Z</LastModified></DeleteMarker>"
+            )
+        };
+        let answer = |entries: &str, next: &str| {
+            format!(
+                "<ListVersionsResult xmlns=\"x\"><Name>b</Name><KeyMarker/><VersionIdMarker/>{next}\
+                 <IsTruncated>{}</IsTruncated>{entries}</ListVersionsResult>",
+                !next.is_empty()
+            )
+        };
+        let entries = [
+            version("p/a", "v2", true),
+            version("p/a", "v1", false),
+            marker("p/b"),
+            version("p/b", "v3", false),
+            version("p/c%2Bd", "null", true),
+        ];
+        for chunk in [7, 64, 10_000] {
+            let page = read("p/", &answer(&entries.concat(), ""), chunk).unwrap();
+            let found: Vec<_> = page
+                .iter()
+                .map(|(key, meta)| (key, meta.version.as_deref().unwrap()))
+                .collect();
+            assert_eq!(found, [("a", "v2"), ("c+d", "null")]);
+            assert_eq!(page.resume_after, None);
+        }
+        // Nothing but what was deleted: there is more behind it.
+        let more = answer(&marker("p/b"), "<NextKeyMarker>p/b%20c</NextKeyMarker>");
+        let page = read("p/", &more, 64).unwrap();
+        assert_eq!((page.len(), page.resume_after.as_deref()), (0, Some("b c")));
+        // Markers behind all versions, as other servers list them.
+        let behind = [version("p/c", "v", true), marker("p/b")].concat();
+        assert_eq!(keys(&read("p/", &answer(&behind, ""), 64).unwrap()), ["c"]);
+        let wrong = [version("p/c", "v", true), version("p/b", "v", true)].concat();
+        assert!(matches!(
+            read("p/", &answer(&wrong, ""), 64),
+            Err(ListingError::OutOfOrder { .. })
+        ));
+        assert_eq!(
+            read("", &answer(&version("a", "v", true), ""), 9)
+                .unwrap()
+                .get(0)
+                .unwrap()
+                .1
+                .version,
+            Some("v".into())
         );
     }
 

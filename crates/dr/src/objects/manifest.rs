@@ -117,6 +117,8 @@ async fn write(
         captured,
     }))?;
     let pages = bucket.pages();
+    // A failback tells by them what was written since, and what is a replica.
+    pages.by().versions();
     let (mut after, mut objects) = (None::<String>, 0);
     loop {
         let page = pages.page(after.as_deref(), 1_000).await?;
@@ -307,6 +309,7 @@ mod tests {
             etag: ETag::Single([1; 16]),
             modified: Modified::default(),
             class: StorageClass::Standard,
+            version: None,
         }
     }
 

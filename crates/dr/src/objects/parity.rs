@@ -11,6 +11,8 @@ use super::compare::Mode;
 use super::comparison::{Terms, compare};
 use super::coverage::CoversBoth;
 use super::digest::TreeDigest;
+use super::journal::JournalError;
+use super::own_copies::OwnCopies;
 use super::plan::{Listed, Tally};
 use super::walk::WalkError;
 
@@ -34,6 +36,19 @@ pub struct ParityOptions {
     pub sample: usize,
     /// Chooses the sample.
     pub seed: u64,
+    /// What runs have copied before.
+    pub own_copies: OwnCopies,
+}
+
+/// Why two buckets could not be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum ParityError {
+    /// HeadObject failed.
+    #[error("cannot compare an object")]
+    Ask(#[from] Error),
+    /// What earlier runs copied cannot be read.
+    #[error("cannot read the journals of earlier runs")]
+    Journal(#[from] JournalError),
 }
 
 /// One side, or one folder of it.
@@ -157,11 +172,12 @@ pub async fn parity(
     source: &Bucket,
     destination: &Bucket,
     options: &ParityOptions,
-) -> Result<Parity, WalkError<Error, Error>> {
+) -> Result<Parity, WalkError<Error, ParityError>> {
     let terms = Terms {
         mode: options.mode,
         headers: options.headers,
         listings: options.listings,
+        own_copies: options.own_copies.clone(),
     };
     let tallies = compare(source, destination, terms, || {
         Tallies::new(options.sample, options.seed)

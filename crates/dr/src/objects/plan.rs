@@ -15,7 +15,8 @@ use super::compare::{Mode, Unprovable, Verdict};
 use super::comparison::{Outcome, OutcomeSink, Terms, compare};
 use super::copy::{LARGEST_COPY, PART};
 use super::entry::{ETag, ObjectMeta, StorageClass};
-use super::journal::{Action, Intent, Record};
+use super::journal::{Action, Intent, JournalError, Record};
+use super::own_copies::OwnCopies;
 use super::spool::{Spool, SpoolError};
 use super::walk::WalkError;
 
@@ -35,6 +36,8 @@ pub struct PlanOptions {
     pub leave_unproven: bool,
     /// Ranges that are listed at once.
     pub listings: usize,
+    /// What runs have copied before: it need not be copied again.
+    pub own_copies: OwnCopies,
 }
 
 /// Objects and bytes.
@@ -116,6 +119,10 @@ pub struct Plan {
     pub kept: Listed,
     /// Not provably equal or different; part of `replace` unless they are left alone.
     pub unproven: Listed,
+    /// Of those, what is left alone.
+    pub left_unproven: Tally,
+    /// S3 refuses to tell about these: a key that may not be used, a customer's key. They are left alone.
+    pub unreadable: Listed,
     /// Archived in the source, not copyable before a restore, and not proven to be in the destination.
     pub archived: Listed,
 }
@@ -142,6 +149,8 @@ impl Plan {
         self.delete.merge(other.delete);
         self.kept.merge(other.kept);
         self.unproven.merge(other.unproven);
+        self.left_unproven.merge(other.left_unproven);
+        self.unreadable.merge(other.unreadable);
         self.archived.merge(other.archived);
     }
 }
@@ -171,6 +180,7 @@ impl Report for Plan {
         let lists = [
             (Mark::Plain, "only in the destination, kept", &self.kept),
             (Mark::Unknown, "not provable", &self.unproven),
+            (Mark::Unknown, "not readable, left alone", &self.unreadable),
             (Mark::Unknown, "archived, not copyable", &self.archived),
         ];
         for (mark, name, listed) in lists {
@@ -185,6 +195,7 @@ impl Report for Plan {
             ("To be deleted", &self.delete),
             ("To be overwritten", &self.replace),
             ("Not provable", &self.unproven),
+            ("Not readable", &self.unreadable),
             ("Archived: restore these first", &self.archived),
         ] {
             document = examples(document, heading, listed);
@@ -242,6 +253,7 @@ impl Step {
             key: destination.key(&self.key),
             action: self.action,
             etag: self.source.as_ref().map(|meta| meta.etag.clone()),
+            size: self.source.as_ref().map(|meta| meta.size),
             before: self.version.clone(),
         })
     }
@@ -256,6 +268,9 @@ pub enum PlanError {
     /// The file of steps failed.
     #[error("cannot keep the plan")]
     Spool(#[from] SpoolError),
+    /// What earlier runs copied cannot be read.
+    #[error("cannot read the journals of earlier runs")]
+    Journal(#[from] JournalError),
 }
 
 /// Which way objects go between a bucket and its copy.
@@ -363,6 +378,7 @@ pub async fn plan(
         mode: options.mode,
         headers: options.headers,
         listings: options.listings,
+        own_copies: options.own_copies.clone(),
     };
     let planners = compare(source, destination, terms, || Planner {
         delete: options.delete,
@@ -449,6 +465,7 @@ impl Planner {
                 let why = Unprovable::reason(why);
                 self.plan.unproven.add(key, source.size, Some(why));
                 if self.leave_unproven {
+                    self.plan.left_unproven.add(source.size);
                     return;
                 }
                 "not provably equal".to_owned()
@@ -482,6 +499,17 @@ impl OutcomeSink for Planner {
                 self.plan.source.add(source.size);
                 self.plan.destination.add(destination.size);
                 self.both(key, source, destination, verdict, version);
+            }
+            Outcome::Unreadable {
+                source,
+                destination,
+                why,
+            } => {
+                self.plan.source.add(source.size);
+                if let Some(destination) = destination {
+                    self.plan.destination.add(destination.size);
+                }
+                self.plan.unreadable.add(key, source.size, Some(why));
             }
             Outcome::SourceOnly { source, archived } => {
                 self.plan.source.add(source.size);
@@ -527,6 +555,7 @@ mod tests {
                 etag: ETag::parse(etag),
                 modified: Modified::default(),
                 class: StorageClass::Standard,
+                version: None,
             })
         };
         let whole = "d41d8cd98f00b204e9800998ecf8427e";

@@ -5,84 +5,140 @@
 //! the primary bucket now. Only the manifest can tell an object that was deleted during the outage from one
 //! that never replicated.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use aws_env::Error;
-use report::{Document, Report};
+use futures::{StreamExt as _, TryStreamExt as _};
+use report::{Document, Mark, Report};
 use serde::Serialize;
 
 use super::bucket::Bucket;
-use super::compare::Verdict;
 use super::entry::ObjectMeta;
-use super::examine::{Examination, Examiner, Question};
-use super::journal::Action;
+use super::examine::{AT_ONCE, Examiner};
+use super::journal::{Action, JournalError};
 use super::manifest::{ManifestError, Reader, open};
 use super::plan::{Direction, Listed, Plan, PlanOptions, Planned, Step, examples};
 use super::spool::{Spool, SpoolError};
 use super::walk::{Visitor, WalkError, walk};
 
-/// What happens to one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    InSync,
-    Copy(Action),
-    Delete,
-    /// Written in the primary only.
-    Kept,
-    Conflict(&'static str),
-}
+mod decision;
+mod judge;
+mod resolution;
 
-fn unchanged(now: &ObjectMeta, base: Option<&ObjectMeta>) -> bool {
-    base.is_some_and(|base| base.size == now.size && base.etag == now.etag)
-}
-
-/// The three-way decision. `equal` says whether the two that are there now are proven equal. Pure.
-fn decide(
-    base: Option<&ObjectMeta>,
-    dr: Option<&ObjectMeta>,
-    primary: Option<&ObjectMeta>,
-    equal: bool,
-) -> Fate {
-    match (dr, primary) {
-        (None, None) => Fate::InSync,
-        (Some(_), Some(_)) if equal => Fate::InSync,
-        (Some(dr), Some(primary)) => match (unchanged(dr, base), unchanged(primary, base)) {
-            (false, true) => Fate::Copy(Action::Replace),
-            (true, false) => Fate::Kept,
-            _ => Fate::Conflict("written in both regions"),
-        },
-        // A primary that was rebuilt has nothing, and copying loses nothing.
-        (Some(_), None) => Fate::Copy(Action::Create),
-        (None, Some(_)) if base.is_none() => Fate::Kept,
-        (None, Some(primary)) if unchanged(primary, base) => Fate::Delete,
-        (None, Some(_)) => Fate::Conflict("deleted in the DR region, written in the primary"),
-    }
-}
+use decision::{Doubt, Fate};
+use judge::{Case, Judge};
+pub use resolution::{Resolution, ResolutionError, Resolutions};
 
 /// What a failback would do, in numbers.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Reconciliation {
-    /// What is copied to the primary and deleted there.
+    /// What is copied to the primary and deleted there. What is neither provably the same nor provably written is in its
+    /// `unproven`, and left as it is.
     #[serde(flatten)]
     pub plan: Plan,
     /// Written in the primary and never replicated; kept.
     pub primary_only: Listed,
     /// Written on both sides; both are kept where they are.
     pub conflicts: Listed,
+    /// Gone from the primary, and in the DR bucket as it was at the failover: neither restored nor deleted.
+    pub primary_deleted: Listed,
+    /// Decided by a list of keys.
+    pub resolved: Listed,
+    /// Named in a list of keys, and in no doubt.
+    pub named_in_vain: Listed,
+    /// The keys that wait for a decision, in a file.
+    #[serde(skip)]
+    undecided: Option<Arc<Spool<String>>>,
+}
+
+impl Reconciliation {
+    /// Every key that waits for a decision, a line each, as [`Resolutions::add_list`] reads them.
+    ///
+    /// # Errors
+    /// When the file that keeps them cannot be read.
+    pub fn undecided(&self) -> Result<String, SpoolError> {
+        let mut text = String::new();
+        if let Some(keys) = &self.undecided {
+            for key in keys.read()? {
+                text.push_str(&serde_json::Value::String(key?).to_string());
+                text.push('\n');
+            }
+        }
+        Ok(text)
+    }
+
+    /// Whether something differs that nobody has decided about.
+    pub fn has_conflicts(&self) -> bool {
+        self.conflicts.tally.objects + self.primary_deleted.tally.objects > 0
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.plan.merge(other.plan);
+        self.primary_only.merge(other.primary_only);
+        self.conflicts.merge(other.conflicts);
+        self.primary_deleted.merge(other.primary_deleted);
+        self.resolved.merge(other.resolved);
+    }
 }
 
 impl Report for Reconciliation {
     const KIND: &'static str = "reconcile-plan";
 
     fn document(&self) -> Document {
-        let document = self.plan.document();
-        let document = examples(
-            document,
-            "Written in the primary and not in the DR region: kept",
-            &self.primary_only,
-        );
-        examples(document, "Conflicts: both are kept", &self.conflicts)
+        let row = |mark, name: &str, listed: &Listed| {
+            let tally = listed.tally;
+            let numbers = [tally.objects.to_string(), tally.bytes.to_string()];
+            let cells = std::iter::once(name.to_owned()).chain(numbers);
+            (mark, cells.collect::<Vec<_>>())
+        };
+        let rows = [
+            (
+                Mark::Plain,
+                "written in the primary, kept",
+                &self.primary_only,
+            ),
+            (Mark::Wrong, "conflicts, both kept", &self.conflicts),
+            (
+                Mark::Wrong,
+                "primary deleted, DR kept",
+                &self.primary_deleted,
+            ),
+            (Mark::Plain, "decided by a list", &self.resolved),
+            (
+                Mark::Unknown,
+                "in a list, and in no doubt",
+                &self.named_in_vain,
+            ),
+        ];
+        let rows: Vec<_> = rows
+            .into_iter()
+            .filter(|(_, _, listed)| listed.tally.objects > 0)
+            .map(|(mark, name, listed)| row(mark, name, listed))
+            .collect();
+        let mut document = self.plan.document();
+        if !rows.is_empty() {
+            document = document
+                .heading("Between the regions")
+                .table(["Objects", "Number", "Bytes"], rows);
+        }
+        for (heading, listed) in [
+            (
+                "Written in the primary and not in the DR region: kept",
+                &self.primary_only,
+            ),
+            ("Conflicts: both are kept", &self.conflicts),
+            (
+                "Deleted in the primary, unchanged in the DR region: neither restored nor deleted",
+                &self.primary_deleted,
+            ),
+            ("Decided by a list", &self.resolved),
+            ("In a list, and in no doubt", &self.named_in_vain),
+        ] {
+            document = examples(document, heading, listed);
+        }
+        document
     }
 }
 
@@ -98,6 +154,9 @@ pub enum ReconcileError {
     /// The manifest failed.
     #[error("cannot use the manifest")]
     Manifest(#[from] ManifestError),
+    /// What earlier runs copied cannot be read.
+    #[error("cannot read the journals of earlier runs")]
+    Journal(#[from] JournalError),
     /// The manifest is of another bucket.
     #[error("the manifest lists {manifest}, not {dr}")]
     OtherBucket {
@@ -108,7 +167,8 @@ pub enum ReconcileError {
     },
 }
 
-/// Plans the failback from `dr` to `primary`: the only plan that may go that way.
+/// Plans the failback from `dr` to `primary`: the only plan that may go that way. What is in doubt stays as it is unless
+/// `resolutions` decide it.
 ///
 /// # Errors
 /// When a listing, a question or a file fails, or the manifest is incomplete; nothing has been changed then.
@@ -117,6 +177,7 @@ pub async fn reconcile(
     primary: &Bucket,
     manifest: &Path,
     options: &PlanOptions,
+    resolutions: &Resolutions,
     directory: &Path,
 ) -> Result<(Reconciliation, Planned), WalkError<Error, ReconcileError>> {
     let (head, index) = open(manifest).map_err(|error| WalkError::Visit(error.into()))?;
@@ -126,27 +187,39 @@ pub async fn reconcile(
             dr: dr.location().to_string(),
         }));
     }
-    let spool = |name: &str| {
-        Spool::create(directory.join(name))
-            .map(Arc::new)
-            .map_err(|error| WalkError::Visit(error.into()))
-    };
-    let (copies, deletions) = (spool("copies.jsonl")?, spool("deletions.jsonl")?);
+    let spool = |name: &str| Spool::create(directory.join(name)).map(Arc::new);
+    let spools = || Ok((spool("copies.jsonl")?, spool("deletions.jsonl")?));
+    let visit = |error: ReconcileError| WalkError::Visit(error);
+    let (copies, deletions) = spools().map_err(|error: SpoolError| visit(error.into()))?;
+    let undecided = Spool::create(directory.join("undecided.jsonl"));
+    let undecided = Arc::new(undecided.map_err(|error| visit(error.into()))?);
+    let own_copies = options.own_copies.clone();
+    let read = own_copies.read().await;
+    read.map_err(|error| visit(error.into()))?;
+    let resolutions = Arc::new(resolutions.clone());
+    let judge = Arc::new(Judge::new(Examiner {
+        source: dr.clone(),
+        destination: primary.clone(),
+        mode: options.mode,
+        headers: false,
+        own_copies,
+    }));
     let pages = dr.pages();
     let beside = primary.pages_beside(&pages);
+    // Version IDs say which objects are as they were, and which are replicas.
+    pages.by().versions();
+    beside.by().versions();
     let planners = walk(Arc::new(pages), Arc::new(beside), options.listings, || {
         Reconciler {
             base: Reader::new(index.clone()),
-            examiner: Examiner {
-                source: dr.clone(),
-                destination: primary.clone(),
-                mode: options.mode,
-                headers: false,
-            },
+            judge: judge.clone(),
             delete: options.delete,
+            resolutions: resolutions.clone(),
             copies: copies.clone(),
             deletions: deletions.clone(),
+            undecided: undecided.clone(),
             found: Reconciliation::default(),
+            named: BTreeSet::new(),
             pending: Vec::new(),
         }
     });
@@ -155,12 +228,15 @@ pub async fn reconcile(
         keeps_versions.map_err(|error| WalkError::Visit(error.into()))
     };
     let (planners, keeps_versions) = tokio::try_join!(planners, versions)?;
-    let mut found = Reconciliation::default();
+    let (mut found, mut named) = (Reconciliation::default(), BTreeSet::new());
     for planner in planners {
-        found.plan.merge(planner.found.plan);
-        found.primary_only.merge(planner.found.primary_only);
-        found.conflicts.merge(planner.found.conflicts);
+        found.merge(planner.found);
+        named.extend(planner.named);
     }
+    for key in resolutions.keys().filter(|key| !named.contains(*key)) {
+        found.named_in_vain.add(key, 0, None);
+    }
+    found.undecided = Some(undecided);
     let planned = Planned {
         plan: found.plan.clone(),
         source: dr.clone(),
@@ -173,37 +249,51 @@ pub async fn reconcile(
     Ok((found, planned))
 }
 
+/// A key, and what stands on both sides.
+type Pair = (String, Option<ObjectMeta>, Option<ObjectMeta>);
+
 struct Reconciler {
     base: Reader,
-    examiner: Examiner,
+    judge: Arc<Judge>,
     delete: bool,
+    resolutions: Arc<Resolutions>,
     copies: Arc<Spool<Step>>,
     deletions: Arc<Spool<Step>>,
+    undecided: Arc<Spool<String>>,
     found: Reconciliation,
-    pending: Vec<(String, Option<ObjectMeta>, Option<ObjectMeta>)>,
+    /// Keys in doubt that a list names.
+    named: BTreeSet<String>,
+    pending: Vec<Pair>,
+}
+
+/// What one flush writes.
+#[derive(Default)]
+struct Written {
+    copies: Vec<Step>,
+    deletions: Vec<Step>,
+    undecided: Vec<String>,
 }
 
 impl Reconciler {
-    fn add(
-        &mut self,
-        key: &str,
-        base: Option<&ObjectMeta>,
-        dr: Option<ObjectMeta>,
-        primary: Option<ObjectMeta>,
-        equal: bool,
-        steps: &mut (Vec<Step>, Vec<Step>),
-    ) {
+    fn add(&mut self, case: Case, fate: Fate, written: &mut Written) {
+        let Case {
+            key, dr, primary, ..
+        } = case;
         let size = dr.as_ref().or(primary.as_ref()).map_or(0, |meta| meta.size);
+        let fate = match fate {
+            Fate::Undecided(doubt) => self.resolve(&key, &dr, &primary, size, doubt),
+            fate => fate,
+        };
         let plan = &mut self.found.plan;
         let step = |action| Step {
-            key: key.to_owned(),
+            key: key.clone(),
             action,
             source: dr.clone(),
             destination: primary.clone(),
             observed: false,
             version: None,
         };
-        match decide(base, dr.as_ref(), primary.as_ref(), equal) {
+        match fate {
             Fate::InSync if dr.is_some() => plan.equal.add(size),
             Fate::InSync => {}
             Fate::Copy(action) => {
@@ -211,17 +301,61 @@ impl Reconciler {
                     Action::Create => &mut plan.create,
                     _ => &mut plan.replace,
                 };
-                list.add(key, size, Some("written in the DR region"));
-                steps.0.push(step(action));
+                list.add(&key, size, Some("written in the DR region"));
+                written.copies.push(step(action));
             }
             Fate::Delete if self.delete => {
-                plan.delete.add(key, size, Some("deleted in the DR region"));
-                steps.1.push(step(Action::Delete));
+                plan.delete
+                    .add(&key, size, Some("deleted in the DR region"));
+                written.deletions.push(step(Action::Delete));
             }
-            Fate::Delete => plan.kept.add(key, size, Some("deleted in the DR region")),
-            Fate::Kept => self.found.primary_only.add(key, size, None),
-            Fate::Conflict(why) => self.found.conflicts.add(key, size, Some(why)),
+            Fate::Delete => plan.kept.add(&key, size, Some("deleted in the DR region")),
+            Fate::Kept => self.found.primary_only.add(&key, size, None),
+            Fate::Archived => plan.archived.add(&key, size, None),
+            Fate::Undecided(doubt) => {
+                match doubt {
+                    Doubt::Conflict(why) => self.found.conflicts.add(&key, size, Some(why)),
+                    Doubt::PrimaryDeleted => self.found.primary_deleted.add(&key, size, None),
+                    Doubt::Unproven(why) => {
+                        plan.unproven.add(&key, size, Some(why));
+                        plan.left_unproven.add(size);
+                    }
+                }
+                written.undecided.push(key);
+            }
         }
+    }
+
+    /// What a list of keys decides about a doubt.
+    fn resolve(
+        &mut self,
+        key: &str,
+        dr: &Option<ObjectMeta>,
+        primary: &Option<ObjectMeta>,
+        size: u64,
+        doubt: Doubt,
+    ) -> Fate {
+        let resolution = self.resolutions.of(key);
+        let resolution = match (resolution, doubt) {
+            (None, Doubt::PrimaryDeleted) if self.resolutions.restores_deleted() => {
+                Some(Resolution::KeepDr)
+            }
+            (resolution, _) => resolution,
+        };
+        let Some(resolution) = resolution else {
+            return Fate::Undecided(doubt);
+        };
+        self.named.insert(key.to_owned());
+        let (fate, how) = match (resolution, dr, primary) {
+            (Resolution::KeepPrimary, ..) => (Fate::InSync, "the primary's is kept"),
+            (Resolution::KeepDr, Some(_), Some(_)) => {
+                (Fate::Copy(Action::Replace), "DR's replaces the primary's")
+            }
+            (Resolution::KeepDr, Some(_), None) => (Fate::Copy(Action::Create), "DR's comes back"),
+            (Resolution::KeepDr, None, _) => (Fate::Delete, "DR's deletion is brought home"),
+        };
+        self.found.resolved.add(key, size, Some(how));
+        fate
     }
 }
 
@@ -241,97 +375,31 @@ impl Visitor for Reconciler {
 
     async fn flush(&mut self) -> Result<(), ReconcileError> {
         let pending = std::mem::take(&mut self.pending);
-        let mut steps = (Vec::new(), Vec::new());
-        let (mut questions, mut bases) = (Vec::new(), std::collections::HashMap::new());
+        let mut cases = Vec::with_capacity(pending.len());
         for (key, dr, primary) in pending {
-            let base = self.base.find(&key)?;
-            match (dr, primary) {
-                (Some(source), Some(destination)) => {
-                    match self.examiner.listed(&source, &destination) {
-                        Some(Verdict::Equal(_)) => {
-                            let both = (Some(source), Some(destination));
-                            self.add(&key, base.as_ref(), both.0, both.1, true, &mut steps);
-                        }
-                        _ => {
-                            bases.insert(key.clone(), base);
-                            questions.push(Question {
-                                key,
-                                source,
-                                destination: Some(destination),
-                            });
-                        }
-                    }
-                }
-                (dr, primary) => {
-                    self.add(&key, base.as_ref(), dr, primary, false, &mut steps);
-                }
-            }
-        }
-        for examined in self.examiner.ask(questions).await? {
-            let base = bases.remove(&examined.key).flatten();
-            let equal = matches!(examined.verdict, Examination::Both(Verdict::Equal(_)));
-            if let Examination::Both(Verdict::Archived) = examined.verdict {
-                let plan = &mut self.found.plan;
-                plan.archived.add(&examined.key, examined.source.size, None);
-                continue;
-            }
-            let dr = match examined.verdict {
-                Examination::DestinationOnly | Examination::Gone => None,
-                _ => Some(examined.source),
-            };
-            let key = examined.key;
-            self.add(
-                &key,
-                base.as_ref(),
+            cases.push(Case {
+                base: self.base.find(&key)?,
+                key,
                 dr,
-                examined.destination,
-                equal,
-                &mut steps,
-            );
+                primary,
+            });
         }
-        self.copies.write(&steps.0)?;
-        self.deletions.write(&steps.1)?;
+        let judge = self.judge.clone();
+        let judged: Vec<(Case, Fate)> = futures::stream::iter(cases)
+            .map(|case| async {
+                let fate = judge.fate(&case).await?;
+                Ok::<_, Error>((case, fate))
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut written = Written::default();
+        for (case, fate) in judged {
+            self.add(case, fate, &mut written);
+        }
+        self.copies.write(&written.copies)?;
+        self.deletions.write(&written.deletions)?;
+        self.undecided.write(&written.undecided)?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::objects::entry::{ETag, Modified, StorageClass};
-
-    fn meta(content: u8) -> ObjectMeta {
-        ObjectMeta {
-            size: 1,
-            etag: ETag::Single([content; 16]),
-            modified: Modified::default(),
-            class: StorageClass::Standard,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn decide_of_any_three_states_loses_nothing_of_the_primary(
-            base in proptest::option::of(0_u8..3),
-            dr in proptest::option::of(0_u8..3),
-            primary in proptest::option::of(0_u8..3),
-        ) {
-            let equal = dr.is_some() && dr == primary;
-            let [b, d, p] = [base, dr, primary].map(|content| content.map(meta));
-            match decide(b.as_ref(), d.as_ref(), p.as_ref(), equal) {
-                Fate::Delete | Fate::Copy(Action::Replace) => prop_assert_eq!(primary, base),
-                Fate::Copy(Action::Create) => prop_assert_eq!(primary, None),
-                Fate::Copy(Action::Delete) => prop_assert!(false),
-                Fate::InSync => prop_assert_eq!(primary, dr),
-                Fate::Kept => prop_assert!(primary.is_some() && primary != base),
-                Fate::Conflict(_) => prop_assert!(primary != base && dr != base),
-            }
-            // What was written in the DR region only comes back.
-            if dr.is_some() && dr != base && (primary == base || primary.is_none()) && dr != primary {
-                prop_assert!(matches!(decide(b.as_ref(), d.as_ref(), p.as_ref(), equal), Fate::Copy(_)));
-            }
-        }
     }
 }

@@ -8,6 +8,7 @@
 //! is put back would be overwritten again.
 
 mod decision;
+mod origin;
 
 use std::path::Path;
 
@@ -17,13 +18,17 @@ use report::{Document, Mark, Observer, Report};
 use serde::Serialize;
 
 use decision::{Found, Step, Work, decide};
+use origin::{Origin, whose};
 
 use super::batch::{JobControl, JobState, unfinished_jobs};
 use super::bucket::Bucket;
+use super::compare::Detail;
+use super::content::VersionOf;
 use super::copy::{Copier, CopyError, Expected, Order};
-use super::deletion::{Deleted, Target, delete};
+use super::deletion::{Deleted, Deletion, Target, delete};
 use super::entry::ETag;
 use super::execute::applied;
+use super::intercept::Unanswered;
 use super::journal::{
     Action, Intent, Journal, JournalError, JournalSource, Record, ReplayedRun, Run,
 };
@@ -69,6 +74,7 @@ pub struct PlannedUndo {
     bucket: Bucket,
     other_key: Option<String>,
     keeps_versions: bool,
+    origin: Option<Origin>,
     steps: Spool<Step>,
 }
 
@@ -212,6 +218,10 @@ impl UndoPlan {
         match found {
             Found::Nothing => self.nothing.add(0),
             Found::Conflict => self.conflicts.add(key, 0, None),
+            Found::IfContent(_) => {
+                let why = "its content was not compared";
+                self.impossible.add(key, 0, Some(why));
+            }
             Found::Impossible(why) => self.impossible.add(key, 0, Some(why)),
             Found::Step(step) => {
                 let tally = match step.work {
@@ -286,18 +296,27 @@ pub struct Undone {
 }
 
 impl Undone {
-    /// Counts how a step ended; returns what the journal says of it.
-    fn add(&mut self, step: &Step, outcome: Result<Left, CopyError>) -> Record {
+    /// Counts how a step ended; returns what the journal says of it, which is nothing where that is not known.
+    fn add(&mut self, step: &Step, outcome: Result<Left, CopyError>) -> Option<Record> {
         let key = step.key.clone();
         match outcome {
             Ok((after, etag)) => {
                 self.undone.add(0);
-                Record::Done { key, after, etag }
+                Some(Record::Done {
+                    key,
+                    after,
+                    etag,
+                    from: None,
+                })
             }
             Err(error) => {
                 let problem = error.to_string();
                 self.failed.add(&key, 0, Some(&problem));
-                Record::Failed { key, problem }
+                let is_known = match &error {
+                    CopyError::Call(error) => !error.is_transient(),
+                    error => !matches!(error, CopyError::Undetermined),
+                };
+                is_known.then_some(Record::Failed { key, problem })
             }
         }
     }
@@ -326,13 +345,15 @@ impl Report for Undone {
 }
 
 /// Finds out what undoing a run would do; steps are kept in `directory`. `control` is where the run's batch jobs
-/// are, and needed when it has made any.
+/// are, and needed when it has made any. `source` is what the run copied from, where that can be reached: of what a killed
+/// run may have written under a KMS key, only its content tells whose it is.
 ///
 /// # Errors
 /// When the run may still write, the bucket does not tell, or the steps cannot be kept.
 pub async fn plan_undo(
     replayed: &ReplayedRun,
     control: Option<&JobControl>,
+    source: Option<&Bucket>,
     directory: &Path,
 ) -> Result<PlannedUndo, UndoError> {
     // Before anything else: the versions of each key cost a call, and would be others a moment later.
@@ -345,13 +366,15 @@ pub async fn plan_undo(
         ..UndoPlan::default()
     };
     let keeps_versions = bucket.keeps_versions().await?;
+    let origin = Origin::of(replayed, source).await;
+    let from = origin.as_ref();
     let steps = Spool::create(directory.join("undo.jsonl"))?;
     let mut batch = Vec::new();
     let mut decided = futures::stream::iter(replayed.changes.read()?)
         .map(|change| async move {
             let change = change?;
             let versions = versions(bucket, &change.intent.key).await?;
-            let found = decide(&change, &versions);
+            let found = whose(&change, decide(&change, &versions), bucket, from).await?;
             Ok::<_, UndoError>((change.intent.key, found))
         })
         .buffered(AT_ONCE);
@@ -370,6 +393,7 @@ pub async fn plan_undo(
         bucket: bucket.clone(),
         other_key: replayed.other_key().map(str::to_owned),
         keeps_versions,
+        origin,
         steps,
     })
 }
@@ -417,6 +441,7 @@ pub async fn undo(
     let ApprovedUndo(PlannedUndo {
         plan,
         bucket,
+        origin,
         steps,
         ..
     }) = approved;
@@ -442,9 +467,10 @@ pub async fn undo(
         let records: Vec<Record> = batch.iter().map(intent).collect();
         journal.append_intents(&records).await?;
         let (bucket, copier, journal) = (&bucket, &copier, &journal);
+        let origin = origin.as_ref();
         let mut running = futures::stream::iter(&batch)
             .map(|step| async move {
-                let outcome = perform(step, bucket, copier, journal).await;
+                let outcome = perform(step, (bucket, origin), copier, journal).await;
                 (step, outcome)
             })
             .buffer_unordered(AT_ONCE.min(options.concurrency.max(1)));
@@ -452,7 +478,9 @@ pub async fn undo(
             if outcome.is_ok() {
                 applied(bucket, step.work.name(), &step.key);
             }
-            journal.append_outcome(&undone.add(step, outcome))?;
+            if let Some(record) = undone.add(step, outcome) {
+                journal.append_outcome(&record)?;
+            }
             observer.advanced("undo", amount(undone.undone.objects), amount(total));
         }
     }
@@ -471,13 +499,14 @@ fn intent(step: &Step) -> Record {
         key: step.key.clone(),
         action,
         etag,
+        size: None,
         before,
     })
 }
 
 async fn perform(
     step: &Step,
-    bucket: &Bucket,
+    (bucket, origin): (&Bucket, Option<&Origin>),
     copier: &Copier,
     journal: &Journal,
 ) -> Result<Left, CopyError> {
@@ -497,12 +526,18 @@ async fn perform(
             Ok((there.version, Some(there.etag)))
         }
         Work::Remove { etag } => {
+            is_no_replica(bucket, key, &step.current).await?;
             let target = Target {
                 key: key.clone(),
+                source_key: origin.and_then(|origin| origin.source_key(key)),
                 etag: etag.clone(),
                 version: Some(step.current.clone()),
             };
-            match delete(bucket, &[target]).await?.pop() {
+            let of = Deletion {
+                bucket,
+                source: origin.map(|origin| &origin.source),
+            };
+            match delete(of, &[target]).await?.pop() {
                 Some(Deleted::Made(marker)) => Ok((marker, None)),
                 Some(Deleted::Refused(code)) => Err(CopyError::Refused(code)),
                 Some(Deleted::Conflict) | None => Err(CopyError::DestinationChanged),
@@ -511,13 +546,7 @@ async fn perform(
         Work::Restore { version } => {
             let head = bucket.head(key, Some(version)).await?;
             let old = super::bucket::detail(&head.ok_or(CopyError::SourceGone)?);
-            let now = bucket
-                .detail(key)
-                .await?
-                .ok_or(CopyError::DestinationChanged)?;
-            if now.version.as_deref() != Some(step.current.as_str()) {
-                return Err(CopyError::DestinationChanged);
-            }
+            let now = is_no_replica(bucket, key, &step.current).await?;
             let order = Order {
                 key: key.clone(),
                 to: key.clone(),
@@ -526,10 +555,21 @@ async fn perform(
                 size: old.size,
                 class: old.class,
             };
+            let expected = Expected::Object(now.etag, Some(step.current.clone()));
             let copied = copier
-                .copy(&order, &Expected::Object(now.etag), journal)
+                .copy(&order, &expected, journal, &Unanswered::default())
                 .await?;
             Ok((copied.version, copied.etag))
         }
     }
+}
+
+/// That `version` is current, and was not written by S3's replication, whatever a journal says.
+async fn is_no_replica(bucket: &Bucket, key: &str, version: &str) -> Result<Detail, CopyError> {
+    let now = VersionOf::current(bucket, key).seen().await?;
+    let (now, is_replica) = now.ok_or(CopyError::DestinationChanged)?;
+    if is_replica || now.version.as_deref() != Some(version) {
+        return Err(CopyError::DestinationChanged);
+    }
+    Ok(now)
 }

@@ -243,7 +243,7 @@ async fn submit_of_a_plan_copies_it_and_can_be_undone() {
     // The journal knows what was there, although no process saw the copies.
     let directory = tempfile::tempdir().unwrap();
     let replayed = stage.replay("r1", directory.path()).await;
-    let unknown = plan_undo(&replayed, None, directory.path()).await;
+    let unknown = plan_undo(&replayed, None, None, directory.path()).await;
     assert!(
         matches!(unknown, Err(UndoError::JobsUnknown { .. })),
         "{unknown:?}"
@@ -251,7 +251,7 @@ async fn submit_of_a_plan_copies_it_and_can_be_undone() {
     // Of two jobs one goes on.
     let [first, second] = [JobStatus::Complete, JobStatus::Active].map(any_job);
     let under_way = control(&[&first, &second]).control;
-    let refused = plan_undo(&replayed, Some(&under_way), directory.path()).await;
+    let refused = plan_undo(&replayed, Some(&under_way), None, directory.path()).await;
     assert!(
         matches!(
             refused,
@@ -261,7 +261,7 @@ async fn submit_of_a_plan_copies_it_and_can_be_undone() {
     );
     let [first, second] = [JobStatus::Complete, JobStatus::Cancelled].map(any_job);
     let ended = control(&[&first, &second]).control;
-    let planned = plan_undo(&replayed, Some(&ended), directory.path()).await;
+    let planned = plan_undo(&replayed, Some(&ended), None, directory.path()).await;
     let approved = planned.unwrap().approve(JournalTrust::Own).unwrap();
     let (run, options) = (stage.run("r2"), stage.options());
     let undone = undo(approved, &run, &options, &report::Silent).await;

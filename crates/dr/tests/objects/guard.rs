@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_s3::types::BucketVersioningStatus;
 use dr::objects::{
     ChangeLimit, ExecuteError, JournalError, ManifestError, Mode, PlanOptions, Policy, Refusal,
-    UndoError, UndoRefusal, capture, check_locations, reconcile,
+    Resolutions, UndoError, UndoRefusal, capture, check_locations, reconcile,
 };
 use local_aws::{Fault, FaultKind};
 use tokio::sync::watch;
@@ -125,7 +125,8 @@ async fn approve_of_a_failback_may_go_from_the_copy_to_the_primary_and_a_sync_ma
         ..options()
     };
     let directory = stage.runs.path();
-    let planned = reconcile(&dr, &primary, &manifest, &options, directory).await;
+    let none = Resolutions::default();
+    let planned = reconcile(&dr, &primary, &manifest, &options, &none, directory).await;
     let (_, planned) = planned.unwrap();
     assert!(planned.approve(&policy).is_ok());
     (stage.source, stage.destination) = (dr, primary);
@@ -229,7 +230,7 @@ async fn capture_to_a_file_that_exists_is_refused_and_one_that_fails_leaves_none
     stage.put_destination("a", b"x").await;
     let manifest = stage.runs.path().join("manifest");
     let time = jiff::Timestamp::UNIX_EPOCH;
-    let denied = Fault::new(FaultKind::Denied).operation("ListObjectsV2");
+    let denied = Fault::new(FaultKind::Denied).operation("ListObject*");
     stage.aws.add_fault(denied);
     let failed = capture(&stage.destination, time, &manifest).await;
     assert!(matches!(failed, Err(ManifestError::List(_))), "{failed:?}");

@@ -8,5 +8,7 @@ mod batch;
 mod emulators;
 mod guard;
 mod inventory;
+mod keyed;
 mod model;
+mod others;
 mod traps;

@@ -13,8 +13,8 @@ use aws_sdk_s3::types::{
 };
 use dr::objects::{
     ApplyOptions, Approved, Bucket, ChangeLimit, Done, ExecuteError, JournalKey, JournalTrust,
-    Lister as _, Mode, Parity, ParityOptions, Plan, PlanOptions, Planned, PlannedUndo, Policy,
-    ReplayedRun, Run, UndoError, apply, parity, plan, plan_undo, replay, undo,
+    Lister as _, Mode, OwnCopies, Parity, ParityOptions, Plan, PlanOptions, Planned, PlannedUndo,
+    Policy, ReplayedRun, Run, UndoError, apply, parity, plan, plan_undo, replay, undo,
 };
 use local_aws::{Base, LocalAws};
 use tokio::sync::watch;
@@ -38,6 +38,7 @@ pub(crate) fn options() -> PlanOptions {
         delete: false,
         leave_unproven: false,
         listings: 4,
+        own_copies: OwnCopies::default(),
     }
 }
 
@@ -201,6 +202,20 @@ impl Stage {
         apply(approved, &run, &options, stop, &report::Silent).await
     }
 
+    /// Applies a failback.
+    pub(crate) async fn apply_back(&self, run: &str, planned: Planned) -> Done {
+        let run = Run {
+            command: "reconcile".to_owned(),
+            source: self.destination.location().to_string(),
+            destination: self.source.location().to_string(),
+            ..self.run(run)
+        };
+        let (_keep, stop) = watch::channel(false);
+        let (approved, options) = (approve(planned), self.options());
+        let done = apply(approved, &run, &options, stop, &report::Silent).await;
+        done.unwrap()
+    }
+
     /// Plans and applies.
     pub(crate) async fn sync(&self, run: &str, options: &PlanOptions) -> (Plan, Done) {
         let planned = self.plan(options).await;
@@ -215,10 +230,34 @@ impl Stage {
             listings: 4,
             sample: 3,
             seed: 1,
+            own_copies: self.own_copies(),
         };
         parity(&self.source, &self.destination, &options)
             .await
             .unwrap()
+    }
+
+    /// For buckets whose ETags prove nothing: with what this machine has copied before.
+    pub(crate) fn keyed_options(&self) -> PlanOptions {
+        PlanOptions {
+            own_copies: self.own_copies(),
+            ..options()
+        }
+    }
+
+    pub(crate) fn own_copies(&self) -> OwnCopies {
+        let journals = vec![self.source.clone(), self.destination.clone()];
+        let options = self.options();
+        OwnCopies::new(options.runs, Some(options.journal_key), journals)
+    }
+
+    /// Undoes what was planned, as `name`.
+    pub(crate) async fn carry_out_undo(&self, planned: PlannedUndo, name: &str) {
+        let approved = planned.approve(JournalTrust::Own).unwrap();
+        let (run, options) = (self.run(name), self.options());
+        let undone = undo(approved, &run, &options, &report::Silent).await;
+        let undone = undone.unwrap();
+        assert_eq!(undone.failed.tally.objects, 0, "{undone:?}");
     }
 
     /// Undoes `run` as `name`; returns how many objects were put back.
@@ -240,7 +279,7 @@ impl Stage {
         let directory = tempfile::tempdir().unwrap();
         let replayed = self.replay(run, directory.path()).await;
         // The steps are read from the open directory of the runs.
-        plan_undo(&replayed, None, self.runs.path()).await
+        plan_undo(&replayed, None, Some(&self.source), self.runs.path()).await
     }
 
     pub(crate) async fn replay(&self, run: &str, directory: &std::path::Path) -> ReplayedRun {

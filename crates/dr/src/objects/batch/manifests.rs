@@ -12,7 +12,7 @@ use super::super::bucket::Bucket;
 use super::super::copy::KEY;
 use super::super::journal::{Journal, Record};
 use super::super::plan::{Listed, Planned, Step, Tally};
-use super::super::recheck::recheck;
+use super::super::recheck::{Rechecked, recheck};
 use super::{BatchError, LARGEST_MANIFEST, assign};
 
 /// Steps that are written down at once.
@@ -95,15 +95,15 @@ impl Manifests {
             let rechecked = recheck(destination, assigned, |_| true).await?;
             let records: Vec<Record> = rechecked
                 .iter()
-                .filter(|(_, same)| *same)
+                .filter(|(_, rechecked)| *rechecked == Rechecked::Same)
                 .map(|(step, _)| step.intent(destination))
                 .collect();
             journal.append_intents(&records).await?;
-            for ((step, same), class) in rechecked.into_iter().zip(classes) {
-                if same {
-                    writer.add(&step, class)?;
-                } else {
-                    writer.leave(&step, "written by somebody else meanwhile");
+            for ((step, rechecked), class) in rechecked.into_iter().zip(classes) {
+                match rechecked {
+                    Rechecked::Same => writer.add(&step, class)?,
+                    Rechecked::Changed => writer.leave(&step, "written by somebody else meanwhile"),
+                    Rechecked::Unreadable(why) => writer.leave(&step, &why),
                 }
             }
         }

@@ -11,6 +11,7 @@ fn meta(size: u64, etag: &str, modified: &str, class: &str) -> ObjectMeta {
         etag: ETag::parse(etag),
         modified: Modified::parse(modified).unwrap(),
         class: StorageClass::from(class),
+        version: None,
     }
 }
 

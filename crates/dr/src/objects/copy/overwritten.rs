@@ -118,7 +118,7 @@ async fn copy_of_an_object_that_changes_between_two_parts_begins_anew_and_mixes_
     };
     let copier = Copier::new(source, destination, None);
     let made = copier
-        .copy(&order, &Expected::Absent, &journal)
+        .copy(&order, &Expected::Absent, &journal, &Unanswered::default())
         .await
         .unwrap();
     assert_eq!(made.etag, Some(ETag::parse(NEW)));

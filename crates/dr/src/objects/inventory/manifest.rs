@@ -61,7 +61,7 @@ pub(super) fn hex(md5: [u8; 16]) -> String {
 
 async fn bytes(inventory: &Inventory, key: &str) -> Result<Vec<u8>, InventoryError> {
     let bucket = &inventory.bucket;
-    let mut body = bucket.read(key).await?;
+    let mut body = bucket.read(key, None).await?;
     let mut bytes = Vec::new();
     loop {
         let chunk = body.try_next().await.map_err(|error| {

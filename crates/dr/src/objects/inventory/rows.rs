@@ -122,7 +122,7 @@ async fn fetch_once(
     path: &Path,
 ) -> Result<Result<(), String>, InventoryError> {
     let failed = InventoryError::keep(path);
-    let mut body = inventory.bucket.read(&file.key).await?;
+    let mut body = inventory.bucket.read(&file.key, None).await?;
     let made = files::create_secret(path).map_err(|error| failed(error.into()))?;
     let mut to = BufWriter::new(made);
     let mut md5 = Md5::new();
@@ -284,6 +284,7 @@ pub(super) fn row(
         etag: ETag::parse(field(columns.etag)),
         modified: Modified::parse(modified).ok_or_else(|| format!("{modified:?} is no time"))?,
         class: StorageClass::from(optional(columns.class).unwrap_or_default()),
+        version: None,
     };
     let plain = matches!(optional(columns.encryption), Some("SSE-S3" | "NOT-SSE"));
     Ok(Some(Row { key, meta, plain }))

@@ -4,12 +4,12 @@
 //! what anybody has put there who may write to it, and counts only where there is no other, and it has the digests of
 //! the key at hand or somebody says so.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
-use aws_env::{Error, ObjectPages};
+use aws_env::{Error, ErrorClass, ObjectPages};
 use serde::{Deserialize, Serialize};
 
 use super::super::bucket::Bucket;
@@ -17,7 +17,7 @@ use super::super::entry::ETag;
 use super::super::location::JOURNAL;
 use super::super::spool::Spool;
 use super::key::{DIGEST, JournalKey};
-use super::{FILE, Intent, JournalError, LINE, LOCK, Record, Run};
+use super::{CopiedFrom, FILE, Intent, JournalError, LINE, LOCK, Record, Run};
 
 mod verification;
 
@@ -141,6 +141,47 @@ impl ReplayedRun {
     }
 }
 
+/// Takes the lines of a journal as they come.
+trait RecordSink {
+    fn take(&mut self, place: &str, record: Record) -> Result<(), JournalError>;
+
+    /// Takes the next bytes of a journal.
+    fn feed(&mut self, text: &mut Text, mut bytes: &[u8]) -> Result<(), JournalError> {
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            let (line, rest) = bytes.split_at(end);
+            text.extend(line)?;
+            self.line(text)?;
+            bytes = rest.get(1..).unwrap_or_default();
+        }
+        text.extend(bytes)
+    }
+
+    /// Takes the line that `text` has come to, and makes room for the next.
+    fn line(&mut self, text: &mut Text) -> Result<(), JournalError> {
+        let record = serde_json::from_slice(&text.rest);
+        text.rest.clear();
+        text.line += 1;
+        match record {
+            Ok(record) => self.take(&text.place, record),
+            // A run that was killed may leave half a line.
+            Err(_) if !text.whole => Ok(()),
+            Err(source) => Err(JournalError::Line {
+                place: text.place.clone(),
+                line: text.line,
+                source,
+            }),
+        }
+    }
+
+    /// Takes the last line, which may lack its end.
+    fn end(&mut self, text: &mut Text) -> Result<(), JournalError> {
+        match text.rest.is_empty() {
+            true => Ok(()),
+            false => self.line(text),
+        }
+    }
+}
+
 /// Puts lines together as they come.
 struct Collector {
     begun: Option<Run>,
@@ -167,41 +208,6 @@ impl Collector {
             ready: Vec::new(),
             lines: 0,
         })
-    }
-
-    fn take(&mut self, place: &str, record: Record) -> Result<(), JournalError> {
-        self.lines += 1;
-        match record {
-            Record::Run(run) => self.begun = Some(run),
-            Record::Intent(intent) => {
-                if self.window.len() >= WINDOW {
-                    self.give_up_oldest()?;
-                }
-                self.window.push_back(intent.key.clone());
-                self.open.insert(intent.key.clone(), intent);
-            }
-            Record::Done { key, after, etag } => {
-                self.ended(place, key, Outcome::Made { after, etag })?;
-            }
-            Record::Failed { key, .. } => self.ended(place, key, Outcome::NotMade)?,
-            Record::JobRequested { .. } if self.jobs.len() >= JOBS => {
-                return Err(JournalError::TooManyJobs {
-                    place: place.to_owned(),
-                    limit: JOBS,
-                });
-            }
-            Record::JobRequested { token } => self.jobs.push(ReplayedJob { token, id: None }),
-            Record::Job { token, id } => {
-                let mut jobs = self.jobs.iter_mut();
-                if let Some(job) = jobs.find(|job| job.token == token) {
-                    job.id = Some(id);
-                }
-            }
-            // About these only the next run on the same machine wants to know.
-            Record::Upload { .. } | Record::UploadEnd { .. } => {}
-            Record::End { .. } => self.has_ended = true,
-        }
-        Ok(())
     }
 
     fn give_up_oldest(&mut self) -> Result<(), JournalError> {
@@ -240,41 +246,44 @@ impl Collector {
         self.ready.clear();
         Ok(())
     }
+}
 
-    /// Takes the next bytes of a journal.
-    fn feed(&mut self, text: &mut Text, mut bytes: &[u8]) -> Result<(), JournalError> {
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            let (line, rest) = bytes.split_at(end);
-            text.extend(line)?;
-            self.line(text)?;
-            bytes = rest.get(1..).unwrap_or_default();
-        }
-        text.extend(bytes)
-    }
-
-    /// Takes the line that `text` has come to, and makes room for the next.
-    fn line(&mut self, text: &mut Text) -> Result<(), JournalError> {
-        let record = serde_json::from_slice(&text.rest);
-        text.rest.clear();
-        text.line += 1;
+impl RecordSink for Collector {
+    fn take(&mut self, place: &str, record: Record) -> Result<(), JournalError> {
+        self.lines += 1;
         match record {
-            Ok(record) => self.take(&text.place, record),
-            // A run that was killed may leave half a line.
-            Err(_) if !text.whole => Ok(()),
-            Err(source) => Err(JournalError::Line {
-                place: text.place.clone(),
-                line: text.line,
-                source,
-            }),
+            Record::Run(run) => self.begun = Some(run),
+            Record::Intent(intent) => {
+                if self.window.len() >= WINDOW {
+                    self.give_up_oldest()?;
+                }
+                self.window.push_back(intent.key.clone());
+                self.open.insert(intent.key.clone(), intent);
+            }
+            Record::Done {
+                key, after, etag, ..
+            } => {
+                self.ended(place, key, Outcome::Made { after, etag })?;
+            }
+            Record::Failed { key, .. } => self.ended(place, key, Outcome::NotMade)?,
+            Record::JobRequested { .. } if self.jobs.len() >= JOBS => {
+                return Err(JournalError::TooManyJobs {
+                    place: place.to_owned(),
+                    limit: JOBS,
+                });
+            }
+            Record::JobRequested { token } => self.jobs.push(ReplayedJob { token, id: None }),
+            Record::Job { token, id } => {
+                let mut jobs = self.jobs.iter_mut();
+                if let Some(job) = jobs.find(|job| job.token == token) {
+                    job.id = Some(id);
+                }
+            }
+            // About these only the next run on the same machine wants to know.
+            Record::Upload { .. } | Record::UploadEnd { .. } => {}
+            Record::End { .. } => self.has_ended = true,
         }
-    }
-
-    /// Takes the last line, which may lack its end.
-    fn end(&mut self, text: &mut Text) -> Result<(), JournalError> {
-        match text.rest.is_empty() {
-            true => Ok(()),
-            false => self.line(text),
-        }
+        Ok(())
     }
 }
 
@@ -434,18 +443,126 @@ fn own(
         _ => return Ok(None),
     }
     file.rewind().map_err(failed)?;
+    read_file(&mut file, path, collector)?;
+    file.rewind().map_err(failed)?;
+    Ok(Some(file))
+}
+
+/// Reads a journal of this machine.
+fn read_file(file: &mut File, path: &Path, sink: &mut impl RecordSink) -> Result<(), JournalError> {
     let mut text = Text::new(path.display().to_string(), false);
     let mut buffer = vec![0; 64 << 10];
     loop {
-        let read = file.read(&mut buffer).map_err(failed)?;
+        let read = file
+            .read(&mut buffer)
+            .map_err(|source| JournalError::File {
+                path: path.to_owned(),
+                source,
+            })?;
         match buffer.get(..read) {
-            Some([]) | None => break,
-            Some(bytes) => collector.feed(&mut text, bytes)?,
+            Some([]) | None => return sink.end(&mut text),
+            Some(bytes) => sink.feed(&mut text, bytes)?,
         }
     }
-    collector.end(&mut text)?;
-    file.rewind().map_err(failed)?;
-    Ok(Some(file))
+}
+
+/// What the copies of one run come to.
+struct Copies<F, T> {
+    run: Option<Run>,
+    of: F,
+    found: Vec<T>,
+}
+
+impl<F, T> RecordSink for Copies<F, T>
+where
+    F: Fn(&Run, &str, &ETag, &CopiedFrom) -> Option<T>,
+{
+    fn take(&mut self, _place: &str, record: Record) -> Result<(), JournalError> {
+        match record {
+            Record::Run(run) => self.run = Some(run),
+            Record::Done {
+                key,
+                etag: Some(etag),
+                from: Some(from),
+                ..
+            } => {
+                if let Some(run) = &self.run {
+                    self.found.extend((self.of)(run, &key, &etag, &from));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// What `of` makes of every copy that journals tell of: those of this machine, and those in `journals` with digests by
+/// `key`. A journal that cannot be believed or read as a whole tells of none.
+pub(in super::super) async fn believed_copies<T>(
+    runs: &Path,
+    journals: &[Bucket],
+    key: Option<&JournalKey>,
+    of: impl Fn(&Run, &str, &ETag, &CopiedFrom) -> Option<T> + Copy,
+) -> Result<Vec<T>, JournalError> {
+    let (mut all, mut own) = (Vec::new(), BTreeSet::new());
+    let new = || Copies {
+        run: None,
+        of,
+        found: Vec::new(),
+    };
+    for directory in std::fs::read_dir(runs).into_iter().flatten().flatten() {
+        let path = directory.path().join(FILE);
+        let Ok(mut file) = File::open(&path) else {
+            continue;
+        };
+        own.insert(directory.file_name().to_string_lossy().into_owned());
+        let mut copies = new();
+        if read_file(&mut file, &path, &mut copies).is_ok() {
+            all.append(&mut copies.found);
+        }
+    }
+    let Some(key) = key else {
+        return Ok(all);
+    };
+    for journal in journals {
+        let names = match names(journal).await {
+            Ok(names) => names,
+            // Whoever may compare two buckets need not be allowed to read journals.
+            Err(error) if matches!(error.class, ErrorClass::Denied | ErrorClass::Absent) => {
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for name in names.iter().filter(|name| !own.contains(*name)) {
+            let mut copies = new();
+            match verified(journal, name, key, &mut copies).await {
+                Ok(Some(Vouched::Key)) => all.append(&mut copies.found),
+                Err(JournalError::Bucket(error)) if error.is_transient() => {
+                    return Err(error.into());
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The runs of which a bucket has a journal, the oldest first.
+async fn names(bucket: &Bucket) -> Result<BTreeSet<String>, Error> {
+    let call = bucket.call("ListObjectsV2", JOURNAL);
+    let mut pages = ObjectPages::new(&bucket.s3, call, bucket.name(), JOURNAL);
+    let mut names = BTreeSet::new();
+    while let Some(page) = pages.next().await? {
+        for object in page {
+            let path = object.key.strip_prefix(JOURNAL);
+            if let Some((name, part)) = path.and_then(|path| path.split_once('/'))
+                && is_part(part)
+            {
+                names.insert(name.to_owned());
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// A piece of an object of a journal.
@@ -515,6 +632,7 @@ mod tests {
             key: key.to_owned(),
             action: Action::Replace,
             etag: None,
+            size: None,
             before: Some("v1".to_owned()),
         })
     }
@@ -524,6 +642,7 @@ mod tests {
             key: key.to_owned(),
             after: Some("v2".to_owned()),
             etag: None,
+            from: None,
         }
     }
 

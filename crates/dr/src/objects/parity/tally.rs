@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BinaryHeap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use aws_env::Error;
-
 use super::super::compare::{Proof, Unprovable, Verdict};
 use super::super::comparison::{Outcome, OutcomeSink};
 use super::super::entry::ObjectMeta;
 use super::super::plan::{Listed, Tally};
 use super::super::walk::Side;
-use super::{Finding, Folder, Parity, Sample, Sum};
+use super::{Finding, Folder, Parity, ParityError, Sample, Sum};
 
 /// With more first folders than this, the report has no row for each.
 const FOLDERS: usize = 1_000;
@@ -144,6 +142,24 @@ impl Tallies {
         self.parity.unproven.add(key, meta.size, Some(reason));
     }
 
+    /// One object that S3 does not tell about leaves open whether it is the same, and nothing about the others.
+    fn unreadable(
+        &mut self,
+        key: &str,
+        source: &ObjectMeta,
+        destination: Option<&ObjectMeta>,
+        why: &str,
+    ) {
+        let sides = &mut self.current;
+        sides.source.add(key, source.size, &source.etag.to_string());
+        if let Some(theirs) = destination {
+            let etag = theirs.etag.to_string();
+            sides.destination.add(key, theirs.size, &etag);
+        }
+        sides.unproven += 1;
+        self.parity.unproven.add(key, source.size, Some(why));
+    }
+
     fn both(
         &mut self,
         key: &str,
@@ -269,7 +285,7 @@ fn merge_folder(folders: &mut BTreeMap<String, Folder>, name: String, folder: Fo
 }
 
 impl OutcomeSink for Tallies {
-    type Error = Error;
+    type Error = ParityError;
 
     fn record(&mut self, key: &str, outcome: Outcome<'_>) {
         self.enter(key);
@@ -281,12 +297,17 @@ impl OutcomeSink for Tallies {
                 identities,
                 ..
             } => self.both(key, source, destination, verdict, identities),
+            Outcome::Unreadable {
+                source,
+                destination,
+                why,
+            } => self.unreadable(key, source, destination, why),
             Outcome::SourceOnly { source, archived } => self.only_source(key, source, archived),
             Outcome::DestinationOnly { destination, .. } => self.only_destination(key, destination),
         }
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
+    fn flush(&mut self) -> Result<(), ParityError> {
         Ok(())
     }
 }
@@ -303,6 +324,7 @@ mod tests {
             etag: ETag::parse(etag),
             modified: Modified::default(),
             class: StorageClass::Standard,
+            version: None,
         };
         let (good, evil) = (meta(&"1".repeat(32)), meta(&"2".repeat(32)));
         let mut tallies = Tallies::new(0, 0);

@@ -38,6 +38,8 @@ impl Work {
 
 pub(super) enum Found {
     Step(Step),
+    /// This step, if the content that is there now is what the run was to copy. Its ETag does not tell.
+    IfContent(Step),
     Nothing,
     Conflict,
     Impossible(&'static str),
@@ -73,6 +75,8 @@ pub(super) fn decide(change: &Change, versions: &[Version]) -> Found {
     let Some(current) = current else {
         return Found::Conflict;
     };
+    // Killed in between: ours when it is what the run meant to write, right on top of what was there.
+    let mut by_content = false;
     let ours = match outcome {
         Outcome::Made {
             after: Some(after), ..
@@ -80,8 +84,13 @@ pub(super) fn decide(change: &Change, versions: &[Version]) -> Found {
         Outcome::Made { after: None, .. } => {
             return Found::Impossible(NOT_KEPT);
         }
-        // Killed in between: ours when it is what the run meant to write, right on top of what was there.
-        _ => current.etag == intent.etag && is_before(versions.get(1)),
+        _ if intent.action == Action::Delete => {
+            current.etag.is_none() && is_before(versions.get(1))
+        }
+        _ => {
+            by_content = true;
+            current.etag.is_some() && is_before(versions.get(1))
+        }
     };
     if !ours {
         return Found::Conflict;
@@ -100,11 +109,15 @@ pub(super) fn decide(change: &Change, versions: &[Version]) -> Found {
         (Action::Replace, None, _) => return Found::Impossible(NOT_KEPT),
         _ => return Found::Conflict,
     };
-    Found::Step(Step {
+    let step = Step {
         key: intent.key.clone(),
         current: current.id.clone(),
         work,
-    })
+    };
+    match by_content {
+        true => Found::IfContent(step),
+        false => Found::Step(step),
+    }
 }
 
 const NOT_KEPT: &str = "the bucket kept no versions";
@@ -140,6 +153,7 @@ mod tests {
                 key: "k".to_owned(),
                 action,
                 etag: (action != Action::Delete).then(|| ETag::parse("new")),
+                size: None,
                 before: before.map(str::to_owned),
             },
             outcome,
@@ -164,7 +178,7 @@ mod tests {
 
     fn work(found: Found) -> Option<Work> {
         match found {
-            Found::Step(step) => Some(step.work),
+            Found::Step(step) | Found::IfContent(step) => Some(step.work),
             _ => None,
         }
     }
@@ -198,19 +212,22 @@ mod tests {
     }
 
     #[test]
-    fn decide_after_a_kill_tells_its_write_from_anothers() {
+    fn decide_after_a_kill_asks_for_the_content_of_what_lies_on_what_was_there() {
         let replaced = change(Action::Replace, Some("v1"), Outcome::Unknown);
         let v1 = version("v1", Some("old"), false);
-        let ours = version("v2", Some("new"), true);
-        let theirs = version("v2", Some("other"), true);
-        assert!(work(decide(&replaced, &[ours, v1.clone()])).is_some());
-        assert!(matches!(decide(&replaced, &[theirs, v1]), Found::Conflict));
+        let on_top = version("v2", Some("any"), true);
+        let found = decide(&replaced, &[on_top.clone(), v1.clone()]);
+        assert!(matches!(found, Found::IfContent(_)));
+        // Two have been written since: the current one is not the run's.
+        let between = version("v3", Some("new"), false);
+        let found = decide(&replaced, &[on_top, between, v1]);
+        assert!(matches!(found, Found::Conflict));
         let deleted = change(Action::Delete, Some("v1"), Outcome::Unknown);
         let v1 = version("v1", Some("old"), false);
-        assert_eq!(
-            work(decide(&deleted, &[version("m", None, true), v1])),
-            Some(Work::Revive)
-        );
+        let found = decide(&deleted, &[version("m", None, true), v1.clone()]);
+        assert!(matches!(&found, Found::Step(step) if step.work == Work::Revive));
+        let written = version("v2", Some("new"), true);
+        assert!(matches!(decide(&deleted, &[written, v1]), Found::Conflict));
     }
 
     #[test]

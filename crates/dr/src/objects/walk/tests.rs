@@ -43,6 +43,7 @@ fn meta(size: u64) -> ObjectMeta {
         etag: ETag::Single([0; 16]),
         modified: Modified::default(),
         class: StorageClass::Standard,
+        version: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::key::{JournalKey, PartDigest, Voucher};
 use super::super::{JournalError, part_name};
-use super::{Bucket, Collector, Piece, Text, parts};
+use super::{Bucket, Piece, RecordSink, Text, parts};
 
 /// What is known of a journal in the bucket, object by object.
 struct Verification<'a> {
@@ -89,7 +89,7 @@ pub(super) async fn verified(
     bucket: &Bucket,
     run: &str,
     key: &JournalKey,
-    collector: &mut Collector,
+    sink: &mut impl RecordSink,
 ) -> Result<Option<Vouched>, JournalError> {
     let mut verification = Verification {
         key,
@@ -109,11 +109,11 @@ pub(super) async fn verified(
             }
             Piece::Bytes(bytes) => {
                 verification.bytes(bytes);
-                collector.feed(&mut text, bytes)
+                sink.feed(&mut text, bytes)
             }
             Piece::End => {
                 verification.end(key)?;
-                collector.end(&mut text)
+                sink.end(&mut text)
             }
         };
         // Before the end, where its digest would tell.
