@@ -86,6 +86,10 @@ recovery = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-bac
 ]
 
 
+# How a resource says that no plan destroys it.
+GUARD = re.compile(r"prevent_destroy\s*=\s*true")
+
+
 class Failed(Exception):
     """What did not hold."""
 
@@ -107,8 +111,29 @@ def copy_to(folder):
     return pathlib.Path(shutil.copytree(TERRAFORM, folder, ignore=ignored))
 
 
+def code(folder):
+    """The files of a module or environment, and of the modules that it uses."""
+    modules = folder.parent.parent / "modules" if folder.parent.name == "environments" else folder
+    return sorted({*folder.glob("*.tf"), *modules.rglob("*.tf")})
+
+
 def tests(folder, *filters):
-    """Runs `terraform test` and counts."""
+    """Runs `terraform test` and counts. A run ends with a destroy, which the guards of keys and buckets would refuse:
+    each block of such a type is seen to have one, and then they are off."""
+    open_to = sorted(unguarded(code(folder)))
+    if open_to:
+        raise Failed(f"{folder.name}: prevent_destroy is missing: {', '.join(open_to)}")
+    guarded = {path: path.read_text() for path in code(folder)}
+    for path, text in guarded.items():
+        path.write_text(re.sub(GUARD, "prevent_destroy = false", text))
+    try:
+        return tested(folder, *filters)
+    finally:
+        for path, text in guarded.items():
+            path.write_text(text)
+
+
+def tested(folder, *filters):
     done = terraform(folder, "test", *filters, ok=(0, 1))
     found = re.search(r"(\d+) passed, (\d+) failed", done.stdout)
     if done.returncode or not found or found.group(1) == "0":
@@ -133,8 +158,8 @@ def use(folder, variables):
     terraform(folder, "init")
 
 
-def shown(folder, name, ok=(0,)):
-    done = terraform(folder, "plan", "-detailed-exitcode", f"-out={name}", ok=ok)
+def shown(folder, name, ok=(0,), options=()):
+    done = terraform(folder, "plan", "-detailed-exitcode", f"-out={name}", *options, ok=ok)
     return done.returncode, json.loads(terraform(folder, "show", "-json", name).stdout)
 
 
@@ -149,7 +174,37 @@ def environment(folder, variables):
         raise Failed(f"{folder}: the second plan is not empty")
     wiring(second)
     permissions(second)
+    survives(folder, second)
     return first, second
+
+
+# What holds data, what data cannot be read without, and what keeps others out of it.
+KEPT = re.compile(r"aws_(kms_key|s3_bucket(_(versioning|server_side_encryption_configuration|public_access_block|ownership_controls|policy|object_lock_configuration))?)")
+
+
+def unguarded(files):
+    """Blocks of such a type that a plan may destroy."""
+    for path in files:
+        for kind, name, body in re.findall(r'^resource "(\w+)" "(\w+)" \{\n(.*?)^\}', path.read_text(), re.DOTALL | re.MULTILINE):
+            if KEPT.fullmatch(kind) and not GUARD.search(body):
+                yield f"{path.parent.name}: {kind}.{name}"
+
+
+def survives(folder, plan):
+    """What a destroy does to data: nothing, whether it is tried at once or in the way of docs/terraform.md. Terraform's
+    refusal names what it comes to first and not what that needs; `tests` looks at each block."""
+    kept = {resource["address"] for resource in resources(plan) if KEPT.fullmatch(resource["type"])}
+    if not any(".aws_kms_key." in address for address in kept) or len(kept) < 20:
+        raise Failed(f"{folder}: {len(kept)} keys, buckets and what protects them, there should be more")
+    refused = terraform(folder, "plan", "-destroy", "-input=false", ok=(0, 1))
+    if refused.returncode != 1 or "has lifecycle.prevent_destroy set" not in " ".join(refused.stderr.split()):
+        raise Failed(f"destroy: it is not refused\n{refused.stdout}{refused.stderr}")
+    # As a stack ends: keys and buckets are let go of, the rest is destroyed.
+    terraform(folder, "state", "rm", *sorted(kept))
+    _, ended = shown(folder, "ended", ok=(2,), options=["-destroy"])
+    lost = sorted(change["address"] for change in ended["resource_changes"] if KEPT.fullmatch(change["type"]))
+    if lost or len(ended["resource_changes"]) < 30:
+        raise Failed(f"destroy: {len(ended['resource_changes'])} resources go, of which should stay: {', '.join(lost) or 'none'}")
 
 
 def wiring(plan):

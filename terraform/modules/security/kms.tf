@@ -59,6 +59,11 @@ resource "aws_kms_key" "this" {
       },
     ]
   })
+
+  lifecycle {
+    # Snapshots, backups and buckets outlive the stack, and without their key nobody reads them again.
+    prevent_destroy = true
+  }
 }
 
 resource "aws_kms_alias" "this" {

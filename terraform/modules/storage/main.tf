@@ -24,6 +24,11 @@ resource "aws_s3_bucket" "this" {
   force_destroy = false
 
   tags = { Name = local.names[each.key], Kind = each.key }
+
+  lifecycle {
+    # Data outlives the stack: docs/terraform.md has how a stack ends without it.
+    prevent_destroy = true
+  }
 }
 
 resource "aws_s3_bucket_ownership_controls" "this" {
@@ -33,6 +38,11 @@ resource "aws_s3_bucket_ownership_controls" "this" {
 
   rule {
     object_ownership = "BucketOwnerEnforced"
+  }
+
+  lifecycle {
+    # A bucket that is not empty is not deleted, but what protects it would be.
+    prevent_destroy = true
   }
 }
 
@@ -44,6 +54,10 @@ resource "aws_s3_bucket_public_access_block" "this" {
   block_public_policy     = true
   ignore_public_acls      = true
   restrict_public_buckets = true
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "aws_s3_bucket_versioning" "this" {
@@ -53,6 +67,10 @@ resource "aws_s3_bucket_versioning" "this" {
 
   versioning_configuration {
     status = "Enabled"
+  }
+
+  lifecycle {
+    prevent_destroy = true
   }
 }
 
@@ -69,6 +87,10 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
       sse_algorithm     = each.key == "logs" || var.kms_key_arn == null ? "AES256" : "aws:kms"
       kms_master_key_id = each.key == "logs" ? null : var.kms_key_arn
     }
+  }
+
+  lifecycle {
+    prevent_destroy = true
   }
 }
 
@@ -185,4 +207,8 @@ resource "aws_s3_bucket_policy" "this" {
   })
 
   depends_on = [aws_s3_bucket_public_access_block.this]
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }

@@ -53,6 +53,11 @@ resource "aws_kms_key" "this" {
       },
     ]
   })
+
+  lifecycle {
+    # Records outlive the stack, and without their key nobody reads them again.
+    prevent_destroy = true
+  }
 }
 
 resource "aws_kms_alias" "this" {
@@ -71,6 +76,8 @@ resource "aws_s3_bucket" "this" {
   tags = { Name = local.bucket_name, Kind = "trail" }
 
   lifecycle {
+    prevent_destroy = true
+
     # Records name people and what of theirs was read.
     precondition {
       condition     = contains(["ca-central-1", "ca-west-1"], local.region)
@@ -85,6 +92,10 @@ resource "aws_s3_bucket_ownership_controls" "this" {
   rule {
     object_ownership = "BucketOwnerEnforced"
   }
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "aws_s3_bucket_public_access_block" "this" {
@@ -93,6 +104,10 @@ resource "aws_s3_bucket_public_access_block" "this" {
   block_public_policy     = true
   ignore_public_acls      = true
   restrict_public_buckets = true
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "aws_s3_bucket_versioning" "this" {
@@ -100,6 +115,10 @@ resource "aws_s3_bucket_versioning" "this" {
 
   versioning_configuration {
     status = "Enabled"
+  }
+
+  lifecycle {
+    prevent_destroy = true
   }
 }
 
@@ -116,6 +135,10 @@ resource "aws_s3_bucket_object_lock_configuration" "this" {
   }
 
   depends_on = [aws_s3_bucket_versioning.this]
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
@@ -128,6 +151,10 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
       sse_algorithm     = "aws:kms"
       kms_master_key_id = aws_kms_key.this.arn
     }
+  }
+
+  lifecycle {
+    prevent_destroy = true
   }
 }
 
@@ -211,6 +238,10 @@ resource "aws_s3_bucket_policy" "this" {
   })
 
   depends_on = [aws_s3_bucket_public_access_block.this]
+
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "aws_cloudtrail" "this" {
