@@ -89,6 +89,34 @@ fn the_names_of_the_guide_are_there() -> Result<()> {
     Ok(())
 }
 
+/// The key in an environment's backend block; `None` where the settings' is taken.
+fn state_key(environment: &str) -> Result<Option<String>> {
+    let file = root().join(format!("terraform/environments/{environment}/versions.tf"));
+    let body: Body = hcl::from_str(&std::fs::read_to_string(file)?)?;
+    let terraform = body
+        .blocks()
+        .find(|block| block.identifier() == "terraform");
+    let backend = terraform
+        .and_then(|block| {
+            block
+                .body()
+                .blocks()
+                .find(|block| block.identifier() == "backend")
+        })
+        .context("no backend")?;
+    let key = backend.body().attributes().find(|of| of.key() == "key");
+    Ok(key.map(|key| key.expr().to_string().trim_matches('"').to_owned()))
+}
+
+#[test]
+fn environments_in_one_bucket_have_states_of_their_own() -> Result<()> {
+    let example = std::fs::read_to_string(root().join("examples/berthcare-staging/infra.toml"))?;
+    assert_eq!(state_key("staging")?, None, "the settings' key");
+    let dr = state_key("dr")?.context("the DR stack takes the key of the settings")?;
+    assert!(!example.contains(&dr), "{dr} is staging's key");
+    Ok(())
+}
+
 #[test]
 fn every_readme_lists_inputs_and_outputs() -> Result<()> {
     let mut looked_at = 0;

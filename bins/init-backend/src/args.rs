@@ -119,6 +119,10 @@ pub struct RenderArgs {
     /// Write to FILE instead of standard output; an existing file that differs needs --yes
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// The root module that it is for, whose code may name the key of its states; without this FILE's folder, where that
+    /// is a root module with a backend in S3, else the key of the settings is taken
+    #[arg(long, value_name = "FOLDER")]
+    pub dir: Option<PathBuf>,
 }
 
 /// What `integrity` takes.

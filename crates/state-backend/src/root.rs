@@ -233,16 +233,7 @@ impl RootPlan {
         root: &RootModule,
     ) -> Result<Self, RootError> {
         let folder = || root.folder.clone();
-        let code = match &root.code {
-            None => return Err(RootError::NoBackend { folder: folder() }),
-            Some(code) if code.kind != "s3" => {
-                return Err(RootError::OtherBackend {
-                    folder: folder(),
-                    kind: code.kind.clone(),
-                });
-            }
-            Some(code) => code,
-        };
+        let code = s3_backend(root)?;
         let spec = Spec::new(settings, "");
         let to = spec.side(side);
         let to = to.ok_or_else(|| RootError::NoSide {
@@ -373,6 +364,47 @@ impl RootPlan {
             FoundFile::Other if !replace => Err(RootError::OtherFile { file: self.path() }),
             _ => Ok(ApprovedRoot(self)),
         }
+    }
+}
+
+impl BackendFile {
+    /// The configuration of one side for a root module that has not been initialised: the key and the prefix of workspaces
+    /// that its code names, else those of the settings. `None` when there is no such side.
+    ///
+    /// # Errors
+    /// When the root has no backend in S3, or nothing says which key its states have.
+    pub fn of_root(
+        settings: &Settings,
+        side: SideName,
+        endpoints: &Endpoints,
+        root: &RootModule,
+    ) -> Result<Option<Self>, RootError> {
+        let code = s3_backend(root)?;
+        let several = settings.state.keys.as_ref().is_some_and(|of| of.len() > 1);
+        let key = match text(root, code, "key")? {
+            Some(key) => key,
+            None if several => {
+                let folder = root.folder.clone();
+                return Err(RootError::NoKey { folder });
+            }
+            None => settings.state.key.as_str(),
+        };
+        let prefix = text(root, code, "workspace_key_prefix")?
+            .unwrap_or(settings.state.workspace_key_prefix.as_str());
+        Ok(Self::of_key(settings, side, endpoints, key, prefix))
+    }
+}
+
+/// The backend of a root's code, which is one in S3.
+fn s3_backend(root: &RootModule) -> Result<&BackendConfig, RootError> {
+    let folder = || root.folder.clone();
+    match &root.code {
+        None => Err(RootError::NoBackend { folder: folder() }),
+        Some(code) if code.kind != "s3" => Err(RootError::OtherBackend {
+            folder: folder(),
+            kind: code.kind.clone(),
+        }),
+        Some(code) => Ok(code),
     }
 }
 

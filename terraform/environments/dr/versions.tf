@@ -12,9 +12,12 @@ terraform {
     }
   }
 
-  # `init-backend render dr --out dr.s3.tfbackend` writes the arguments; then
+  # `init-backend render dr --out dr.s3.tfbackend`, in this folder, writes the other arguments and keeps this key, which is
+  # not that of the state of environments/staging in the same bucket; then
   # `terraform init -backend-config=dr.s3.tfbackend`.
-  backend "s3" {}
+  backend "s3" {
+    key = "dr/terraform.tfstate"
+  }
 }
 
 provider "aws" {

@@ -1,9 +1,10 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Secrecy};
 use report::{Document, Report};
 use serde::Serialize;
-use state_backend::{BackendFile, SideName};
+use state_backend::{BackendFile, RootError, SideName};
+use terraform::{Environment, RootModule};
 
 use crate::args::RenderArgs;
 
@@ -11,7 +12,12 @@ pub(crate) async fn run(global: &GlobalArgs, args: &RenderArgs) -> Result<Exit, 
     let settings = cli::load_settings(global)?;
     let endpoints = cli::aws_env(Some(&settings)).await?.endpoints();
     let side = SideName::from(args.side);
-    let file = BackendFile::new(&settings, side, &endpoints).ok_or_else(|| {
+    let file = match root(args)? {
+        Some(root) => BackendFile::of_root(&settings, side, &endpoints, &root)
+            .map_err(|error| Failure::new(Exit::Usage, anyhow::Error::new(error)))?,
+        None => BackendFile::new(&settings, side, &endpoints),
+    };
+    let file = file.ok_or_else(|| {
         Failure::new(
             Exit::Usage,
             anyhow::anyhow!("failed to render: the settings name no DR region"),
@@ -39,6 +45,29 @@ pub(crate) async fn run(global: &GlobalArgs, args: &RenderArgs) -> Result<Exit, 
         (OutputFormat::Table, Some(_)) => {}
     }
     Ok(Exit::Fine)
+}
+
+/// The root module that the file is for: the one that is named, or the one in whose folder the file will be.
+fn root(args: &RenderArgs) -> Result<Option<RootModule>, Failure> {
+    let folder = match (&args.dir, &args.out) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(file)) => match file.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        },
+        (None, None) => return Ok(None),
+    };
+    let root = match RootModule::read(&folder, &Environment::new(std::env::vars_os())) {
+        Ok(root) => root,
+        // Where the file goes, and nobody said that a root is there.
+        Err(_) if args.dir.is_none() && !folder.is_dir() => return Ok(None),
+        Err(source) => {
+            let error = anyhow::Error::new(RootError::Code { folder, source });
+            return Err(Failure::new(Exit::Usage, error));
+        }
+    };
+    let has_backend = root.code.as_ref().is_some_and(|code| code.kind == "s3");
+    Ok((args.dir.is_some() || has_backend).then_some(root))
 }
 
 /// What `render` prints as JSON.

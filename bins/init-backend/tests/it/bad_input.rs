@@ -254,6 +254,44 @@ async fn render_writes_what_is_asked_and_overwrites_only_when_told() {
     );
 }
 
+/// With the other environment's key, terraform would open that one's state.
+#[tokio::test(flavor = "multi_thread")]
+async fn render_keeps_the_key_that_the_code_of_its_root_names() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let key_in = async |args: &[&str]| {
+        let ran = stage.run(&[&["render", "dr"], args].concat()).await;
+        let json = ran.exits(0).json();
+        let content = json["content"].as_str().unwrap_or_default().to_owned();
+        let key = content.lines().find(|line| line.starts_with("key "));
+        key.map(|key| key.split('"').nth(1).unwrap_or_default().to_owned())
+    };
+    let settings = Some("staging/terraform.tfstate".to_owned());
+    let root = |name: &str, backend: &str| {
+        let folder = stage.path(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let code = format!("terraform {{\n  backend {backend} {{}}\n}}\n")
+            .replace("{}", "{\n    key = \"dr/terraform.tfstate\"\n  }");
+        std::fs::write(folder.join("versions.tf"), code).unwrap();
+    };
+    root("dr", "\"s3\"");
+    root("local", "\"local\"");
+    let own = Some("dr/terraform.tfstate".to_owned());
+    let json = ["--output", "json"];
+    let with = |args: &[&'static str]| [args, &json].concat();
+    assert_eq!(key_in(&with(&["--dir", "dr"])).await, own);
+    assert_eq!(key_in(&with(&["--out", "dr/a.s3.tfbackend"])).await, own);
+    // Neither of these is for that root.
+    assert_eq!(key_in(&with(&[])).await, settings);
+    assert_eq!(key_in(&with(&["--out", "a.s3.tfbackend"])).await, settings);
+    let other = with(&["--out", "local/a.s3.tfbackend"]);
+    assert_eq!(key_in(&other).await, settings);
+    let refused = stage.run(&["render", "dr", "--dir", "local"]).await;
+    let said = refused.exits(2).stderr();
+    assert!(said.contains("is \"local\", and not \"s3\""), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn flags_stand_before_or_after_the_subcommand() {
     let Some(stage) = Stage::open().await else {
