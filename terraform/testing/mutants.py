@@ -161,6 +161,12 @@ MUTANTS = [
     ("dr-recovery-not-passed-on", "environments/dr/main.tf", "  recovery                 = var.recovery\n", ""),
     ("dr-residency-let-through", "environments/dr/variables.tf", 'contains(["ca-central-1", "ca-west-1"], var.aws_region) || var.residency_exception != null', 'var.aws_region != "" || var.residency_exception != null'),
     ("dr-backup-of-dead-region", "environments/dr/variables.tf", "rds:${var.aws_region}:[0-9]{12}:auto-backup", "rds:[a-z0-9-]+:[0-9]{12}:auto-backup"),
+    ("dr-plain-plan-takes-the-database", "environments/dr/main.tf", "condition     = local.full || length", "condition     = true || length"),
+    ("dr-database-given-up-by-any-name", "environments/dr/main.tf", "var.retire_database == local.db_identifier", "var.retire_database != null"),
+    ("dr-leave-to-remove-stays", "environments/dr/variables.tf", 'var.retire_database == null || var.mode == "pilot-light"', 'var.retire_database == null || var.mode != ""'),
+    ("dr-state-of-another-environment", "environments/dr/main.tf", 'self.output == "', 'self.output != "'),
+    ("dr-state-takes-another-name", "environments/dr/main.tf", "    ignore_changes = [input]\n", ""),
+    ("staging-state-of-another-environment", "environments/staging/main.tf", "    ignore_changes = [input]\n", ""),
     ("dr-pilot-light-with-nat", "environments/dr/main.tf", 'local.full ? "per-az" : "none"', '"per-az"'),
 ]
 

@@ -17,6 +17,33 @@ locals {
   }, var.residency_exception == null ? {} : { ResidencyException = "until ${var.residency_exception.expires}" })
 }
 
+# Which database of this environment RDS has here, whoever made it: terraform, dr-replicate or a person.
+data "aws_db_instances" "here" {
+  filter {
+    name   = "db-instance-id"
+    values = [local.db_identifier]
+  }
+}
+
+# Whose state this is, from its first apply on, and what a plan may not do to it.
+resource "terraform_data" "environment" {
+  input = "${local.name} in ${var.aws_region}"
+
+  lifecycle {
+    ignore_changes = [input]
+
+    precondition {
+      condition     = local.full || length(data.aws_db_instances.here.instance_identifiers) == 0 || var.retire_database == local.db_identifier
+      error_message = "mode: ${local.db_identifier} is in ${var.aws_region}, so that this environment is in use, and pilot-light would take its database, cache and gateways away. Bring back failover.auto.tfvars.json, or give up that database by its name in retire_database."
+    }
+
+    postcondition {
+      condition     = self.output == "${local.name} in ${var.aws_region}"
+      error_message = "This state is that of ${self.output}, and not of ${local.name} in ${var.aws_region}. Nothing was changed; initialise again, with the file that init-backend render dr writes into this folder."
+    }
+  }
+}
+
 module "networking" {
   source = "../../modules/networking"
 

@@ -107,7 +107,7 @@ variable "availability_zones" {
 }
 
 variable "mode" {
-  description = "pilot-light: network, keys, roles, buckets and topic, almost free. full: database, cache, distribution and NAT too."
+  description = "pilot-light: network, keys, roles, buckets and topic, almost free. full: database, cache, distribution and NAT too. In a failover it is set in failover.auto.tfvars.json, so that the next plain plan keeps it."
   type        = string
   default     = "pilot-light"
 
@@ -146,6 +146,17 @@ variable "recovery" {
   validation {
     condition     = !startswith(coalesce(try(var.recovery.snapshot_identifier, null), "none"), "arn:") || can(regex("^arn:aws[a-z-]*:rds:${var.aws_region}:", var.recovery.snapshot_identifier))
     error_message = "recovery: snapshot_identifier is that of a copy in aws_region."
+  }
+}
+
+variable "retire_database" {
+  description = "Identifier of this region's database that may go when `mode` returns to pilot-light. Without it the plan is refused while that database is there."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.retire_database == null || var.mode == "pilot-light"
+    error_message = "retire_database: it goes with the pilot light; in full mode the database stays, and the next failover would find leave to remove it."
   }
 }
 

@@ -18,6 +18,20 @@ locals {
 
 data "aws_partition" "current" {}
 
+# Whose state this is, from its first apply on.
+resource "terraform_data" "environment" {
+  input = "${local.name} in ${var.aws_region}"
+
+  lifecycle {
+    ignore_changes = [input]
+
+    postcondition {
+      condition     = self.output == "${local.name} in ${var.aws_region}"
+      error_message = "This state is that of ${self.output}, and not of ${local.name} in ${var.aws_region}. Nothing was changed; initialise again, with the file that init-backend render primary writes into this folder."
+    }
+  }
+}
+
 module "networking" {
   source = "../../modules/networking"
 

@@ -189,3 +189,16 @@ run "refused_14" {
 
   expect_failures = [var.cdn_public_read]
 }
+
+run "refused_15" {
+  command = plan
+
+  variables {
+    # would wait for the next pilot light
+    mode            = "full"
+    recovery        = { snapshot_identifier = "copy-1" }
+    retire_database = "berthcare-staging-postgres-dr"
+  }
+
+  expect_failures = [var.retire_database]
+}

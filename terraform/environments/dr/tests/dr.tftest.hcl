@@ -82,6 +82,70 @@ run "full_from_a_snapshot" {
   }
 }
 
+# What a forgotten file, another machine or a stale checkout would do to an environment that is in use.
+run "plain_plan_while_the_database_is_there" {
+  command = plan
+
+  override_data {
+    target = data.aws_db_instances.here
+    values = { instance_identifiers = ["berthcare-staging-postgres-dr"] }
+  }
+
+  expect_failures = [terraform_data.environment]
+}
+
+run "pilot_light_while_another_database_is_given_up" {
+  command = plan
+
+  variables {
+    retire_database = "berthcare-staging-postgres"
+  }
+
+  override_data {
+    target = data.aws_db_instances.here
+    values = { instance_identifiers = ["berthcare-staging-postgres-dr"] }
+  }
+
+  expect_failures = [terraform_data.environment]
+}
+
+run "pilot_light_after_giving_up_the_database" {
+  command = plan
+
+  variables {
+    retire_database = "berthcare-staging-postgres-dr"
+  }
+
+  override_data {
+    target = data.aws_db_instances.here
+    values = { instance_identifiers = ["berthcare-staging-postgres-dr"] }
+  }
+
+  assert {
+    condition     = length(module.database) == 0
+    error_message = "back to the pilot light, by a name that somebody wrote"
+  }
+}
+
+run "full_while_the_database_is_there" {
+  command = plan
+
+  variables {
+    mode     = "full"
+    recovery = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" }
+  }
+
+  override_data {
+    target = data.aws_db_instances.here
+    values = { instance_identifiers = ["berthcare-staging-postgres-dr"] }
+  }
+
+  assert {
+    condition     = length(module.database) == 1
+    error_message = "as it is"
+  }
+}
+
 # aws-behaviour: 36
 run "outside_canada_by_exception" {
   command = plan
