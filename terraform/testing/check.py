@@ -24,19 +24,22 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 
 import readmes
 
 TERRAFORM = pathlib.Path(__file__).resolve().parent.parent
 SCANNERS = ["checkov==3.3.30", "tf-nag==0.1.6"]
 MINIMUM = (1, 10)
+EXAMPLES = TERRAFORM.parent / "examples"
 TAGS = {"Project": "berthcare", "Environment": "staging", "ManagedBy": "terraform", "Owner": "platform"}
 KEY = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 # No key that anybody has the private half of.
 SIGNER = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n"
-KEYS = f'cdn_signing_keys = {{ "2026" = {json.dumps(SIGNER)} }}\n'
-EMAIL = 'alarm_email = "ops@berthcare.ca"\n'
-BUCKETS = ", ".join(f'{kind} = "berthcare-{kind}-staging-dr"' for kind in ("photos", "documents", "signatures"))
+KEYS = f'cdn_signing_keys = {{ "2026" = {json.dumps(SIGNER)} }}'
+EMAIL = 'alarm_email = "ops@berthcare.ca"'
+RESTORED = "berthcare-staging-postgres-dr"
+RECOVERY = {"automated_backup_arn": "arn:aws:rds:us-east-1:111122223333:auto-backup:ab-abcdefgh"}
 
 # Values that a module has no defaults for, so that it can be planned alone.
 ALONE = {
@@ -69,29 +72,29 @@ ALONE = {
     "off-hours": {"name": "berthcare-staging", "database_identifier": "berthcare-staging-postgres", "kms_key_arn": KEY},
 }
 
-# Environment, its name here, and its variables.
-PLANS = [
-    ("staging", "staging", EMAIL + KEYS),
-    ("staging", "staging-dr", EMAIL + KEYS + f"""off_hours = {{ start = null }}
-audit_trail = {{ data_events = true }}
-dr = {{
-  region = "ca-west-1", kms_key_arn = "{KEY}", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:alerts"
-  bucket_names = {{ {BUCKETS} }}, snapshot_copier_zip = "../../modules/dr/tests/bootstrap.zip"
-}}
-"""),
-    ("dr", "dr-pilot-light", EMAIL),
-    ("dr", "dr-full", EMAIL + KEYS + """mode = "full"
-recovery = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" }
-"""),
-]
-
-
 # How a resource says that no plan destroys it.
 GUARD = re.compile(r"prevent_destroy\s*=\s*true")
 
 
 class Failed(Exception):
     """What did not hold."""
+
+
+def example(name, environment, dr=False):
+    """Variables as somebody has them who copied an example and changed what it says has to be changed: the files of
+    examples/NAME, those of examples/berthcare-staging beside the environments. `dr` takes the comment from its block."""
+    own = EXAMPLES / name / f"{environment}.tfvars"
+    text = (own if own.exists() else TERRAFORM / "environments" / environment / "terraform.tfvars.example").read_text()
+    for begin, line in (("alarm_email ", EMAIL), ("cdn_signing_keys ", KEYS)):
+        text, found = re.subn(rf"(?m)^{begin}.*Update this.*$", lambda _, line=line: line, text)
+        if found != 1:
+            raise Failed(f"{name}: {begin} is not to be updated in the example for {environment}")
+    if dr:
+        text, found = re.subn(r"(?m)^# dr = \{\n(?:#.*\n)*?# \}\n", lambda block: re.sub(r"(?m)^# ?", "", block[0]), text)
+        if found != 1:
+            raise Failed(f"{name}: the example for {environment} has no block dr")
+    # An example that has run out is no reason to stop.
+    return re.sub(r'(?m)^(\s*expires\s*=) "2[0-9-]+"', r'\1 "2099-12-31"', text)
 
 
 def run(*command, cwd, ok=(0,)):
@@ -205,6 +208,94 @@ def survives(folder, plan):
     lost = sorted(change["address"] for change in ended["resource_changes"] if KEPT.fullmatch(change["type"]))
     if lost or len(ended["resource_changes"]) < 30:
         raise Failed(f"destroy: {len(ended['resource_changes'])} resources go, of which should stay: {', '.join(lost) or 'none'}")
+
+
+def transition(plan):
+    """How many resources a plan changes in which way, and that it changes nothing that us-east-1 has to answer for."""
+    counts, global_services, lost = {}, [], []
+    for resource in plan["resource_changes"]:
+        if resource["mode"] != "managed":
+            continue
+        actions = [action for action in resource["change"]["actions"] if action != "no-op"]
+        for action in actions + ["import"] * bool(resource["change"].get("importing")):
+            counts[action] = counts.get(action, 0) + 1
+        if actions and resource["type"].split("_")[1] in ("iam", "cloudfront", "route53"):
+            global_services.append(resource["address"])
+        if "delete" in actions and KEPT.fullmatch(resource["type"]):
+            lost.append(resource["address"])
+    if global_services or lost:
+        raise Failed(f"transition: changes {global_services} of global services, destroys {lost}")
+    return counts
+
+
+def drill(folder, variables):
+    """The pilot light, two failovers and two ways back; after each apply the next plain plan is empty. docs/terraform.md has
+    the counts, and a list here, so that they are noticed when they change."""
+    use(folder, variables)
+    file, counted, plans = folder / "failover.auto.tfvars.json", [], {}
+    away = {"mode": "pilot-light", "retire_database": RESTORED}
+    once = {"mode": "full", "db_deletion_protection": False}
+    steps = [
+        ("pilot light", None),
+        ("failover, taking over", once | {"restored_database": RESTORED, "run": "first"}),
+        ("back", away),
+        ("failover, from a backup", once | {"recovery": RECOVERY, "run": "second"}),
+        ("back again", away),
+    ]
+    for name, text in steps:
+        if text:
+            file.write_text(json.dumps(text))
+        _, plan = shown(folder, "first", ok=(2,))
+        promises(plan)
+        counted.append(transition(plan) if text else {"create": len(resources(plan))})
+        terraform(folder, "apply", "-auto-approve", "first")
+        changed, settled = shown(folder, "second", ok=(0, 2))
+        if changed:
+            raise Failed(f"{folder}: the plan after {name} is not empty: {transition(settled)}")
+        wiring(settled)
+        plans[name] = plan, settled
+    for here, there in ((counted[1], counted[3] | {"import": 1}), (counted[2], counted[4])):
+        if here | {"create": 0, "update": 0} != there | {"create": 0, "update": 0}:
+            raise Failed(f"transition: the second drill is another one than the first: {counted}")
+    permissions(plans["failover, taking over"][1])
+    survives(folder, settled)
+    documented(counted)
+    return plans["failover, taking over"]
+
+
+def documented(counted):
+    """The table of docs/terraform.md says what was counted."""
+    rows = re.findall(r"(?m)^\| \d \|.*\| ([^|]*) \|$", (TERRAFORM.parent / "docs/terraform.md").read_text())
+    found = [", ".join(f"{number} to {action}" for action, number in sorted(counts.items())) for counts in counted]
+    if rows != found:
+        raise Failed(f"transition: docs/terraform.md counts\n{rows}\nand terraform\n{found}")
+
+
+def planned(folder, variables):
+    """A plan alone, for what another environment's run has shown already."""
+    use(folder, variables)
+    _, plan = shown(folder, "first", ok=(2,))
+    promises(plan)
+    return plan, plan
+
+
+def failback(folder, variables):
+    """The instance that the outage left is let go of, the restored one taken over; the next plain plan is empty."""
+    use(folder, variables)
+    terraform(folder, "apply", "-auto-approve")
+    terraform(folder, "state", "rm", "module.database.aws_db_instance.this[0]")
+    (folder / "failback.auto.tfvars.json").write_text(json.dumps({"restored_database": "berthcare-staging-postgres", "run": "back"}))
+    _, plan = shown(folder, "first", ok=(2,))
+    promises(plan)
+    counts = transition(plan)
+    if counts.get("import") != 1 or not set(counts) <= {"import", "update"}:
+        raise Failed(f"transition: the failback changes {counts}")
+    terraform(folder, "apply", "-auto-approve", "first")
+    changed, settled = shown(folder, "second", ok=(0, 2))
+    if changed:
+        raise Failed(f"{folder}: the plan after a failback is not empty: {transition(settled)}")
+    wiring(settled)
+    return plan, settled
 
 
 def wiring(plan):
@@ -337,6 +428,77 @@ def promises(plan):
         raise Failed("plan: " + "\n      ".join(wrong))
 
 
+MORE = """off_hours = { start = null }
+audit_trail = { data_events = true }
+"""
+
+# Environment, its name here, the example whose variables it has, further ones, and what is done with it.
+PLANS = [
+    ("staging", "staging", ("berthcare-staging", False), "", environment),
+    ("staging", "staging-dr", ("berthcare-staging", True), MORE, environment),
+    ("dr", "dr", ("berthcare-staging", False), "", drill),
+    ("staging", "ca-west-staging", ("berthcare-ca-west", True), "", failback),
+    ("dr", "ca-west-dr", ("berthcare-ca-west", False), "", planned),
+]
+
+
+def plan_of(entry, folder):
+    """The two plans of an entry of PLANS, in a copy of the code."""
+    name, label, (of, with_dr), more, work = entry
+    text = example(of, name, with_dr) + more
+    if label == "staging-dr":
+        zip_file = 'snapshot_copier_zip = "../../modules/dr/tests/bootstrap.zip"'
+        text = text.replace("  keep_last = 7\n", f"  {zip_file}\n  keep_last = 7\n")
+    return work(folder / "environments" / name, text)
+
+
+def agree(example_name, staging, dr):
+    """infra.toml and what terraform makes of the example's variables have one name for one thing, whichever is asked."""
+    settings = tomllib.loads((EXAMPLES / example_name / "infra.toml").read_text())
+    data = {"photos", "documents", "signatures"}
+
+    def variable(plan, name):
+        return plan["variables"].get(name, {}).get("value")
+
+    def those(plan, kind, attribute, where=lambda resource: True):
+        return {r["values"].get(attribute) for r in resources(plan) if r["type"] == kind and where(r)}
+
+    def data_buckets(plan):
+        return {r["index"]: r["values"]["bucket"] for r in resources(plan) if r["address"].startswith("module.storage.aws_s3_bucket.this") and r["index"] in data}
+
+    database, restore = settings["databases"][0], settings["databases"][0]["restore"]
+    to_dr = variable(staging, "dr")
+    keys = [r for plan in (staging, dr) for r in resources(plan) if r["address"] == "module.security.aws_kms_key.this"]
+    own = {"ManagedBy", "Role", "ResidencyException"}
+    names = data_buckets(staging)
+    exceptions = [
+        {key: str(one[key]) for key in ("reason", "approved_by")}
+        for one in settings["residency"].get("exceptions", []) if one["region"] == settings["regions"]["dr"]
+    ]
+    written = [{key: one[key] for key in ("reason", "approved_by")} for one in (variable(dr, "residency_exception"), to_dr.get("residency_exception")) if one]
+    # What, by infra.toml, by terraform; what neither says has the default of each.
+    pairs = [
+        ("regions", [settings["regions"]["primary"], settings["regions"]["dr"]], [variable(staging, "aws_region"), variable(dr, "aws_region")]),
+        ("regions of the other side", [settings["regions"]["primary"], settings["regions"]["dr"]], [variable(dr, "primary_region"), to_dr["region"]]),
+        ("project and environment", {(settings["project"], settings["environment"])}, {(variable(plan, "project_name"), variable(plan, "environment")) for plan in (staging, dr)}),
+        ("buckets", {(one["name"], one["dr"]) for one in settings["buckets"]}, {(names[kind], to_dr["bucket_names"].get(kind)) for kind in names}),
+        ("buckets of the DR region", {one["dr"] for one in settings["buckets"]}, set(data_buckets(dr).values())),
+        ("databases", {one["id"] for one in settings["databases"]}, those(staging, "aws_db_instance", "identifier")),
+        ("retention", {database.get("retention_days", 7)}, those(staging, "aws_db_instance", "backup_retention_period")),
+        ("database of the DR region", {database["dr_id"]}, {variable(dr, "project_name") + "-" + variable(dr, "environment") + "-postgres-dr"}),
+        ("subnet group", {restore["subnet_group"]}, those(dr, "aws_db_subnet_group", "name")),
+        ("parameter group", {restore["parameter_group"]}, those(dr, "aws_db_parameter_group", "name")),
+        ("class", {restore.get("class", variable(staging, "db_instance_class"))}, {variable(dr, "db_instance_class")}),
+        ("copies", {"keep_last": 7, "keep_days": 7} | database.get("copies", {}), {"keep_last": 7, "keep_days": 35} | {key: to_dr[key] for key in ("keep_last", "keep_days") if key in to_dr}),
+        ("tags", [{"Project": settings["project"], "Environment": settings["environment"], **settings.get("tags", {})}] * 2, [{key: value for key, value in one["values"]["tags_all"].items() if key not in own} for one in keys]),
+        ("residency exceptions", exceptions * 2, written),
+    ]
+    for what, by_settings, by_terraform in pairs:
+        if by_settings != by_terraform:
+            raise Failed(f"names: {example_name}, {what}: infra.toml has {by_settings}, terraform {by_terraform}")
+    return len(pairs)
+
+
 def scanners():
     """Programs of the scanners, or why there are none."""
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
@@ -398,7 +560,7 @@ def scan(plans, folder):
         return f"skipped: {why}"
     accepted, used, left, total = acceptances(), set(), [], 0
     for name, (first, second) in plans.items():
-        if name == "dr-pilot-light":  # it has nothing that the full one has not
+        if name.startswith("ca-west"):  # it has nothing that the others have not
             continue
         (folder / name).mkdir()
         for scanner, rule, address in sorted(findings(programs, first, folder / name) & findings(programs, second, folder / name)):
@@ -493,25 +655,33 @@ def main():
         if "environments" in steps or "scan" in steps:
             since = time.monotonic()
 
-            def one(name, label, variables):
-                folder = copy_to(root / label) / "environments" / name
-                if "environments" in steps and label in ("staging", "dr-pilot-light"):
+            def one(*entry):
+                name, label = entry[:2]
+                copy = copy_to(root / label)
+                folder = copy / "environments" / name
+                if "environments" in steps and label == name:
                     terraform(folder, "init", "-backend=false")
                     terraform(folder, "validate")
                     count = tests(folder)
                     shutil.rmtree(folder / ".terraform")
                 else:
                     count = 0
-                return count, environment(folder, variables)
+                return count, plan_of(entry, copy)
 
             jobs = {pool.submit(one, *plan): plan[1] for plan in PLANS}
             for job in concurrent.futures.as_completed(jobs):
                 try:
                     count, plans[jobs[job]] = job.result()
-                    report(f"environment {jobs[job]}", f"{count} tests, {len(resources(plans[jobs[job]][0]))} resources, second plan empty", since)
+                    report(f"environment {jobs[job]}", f"{count} tests, {len(resources(plans[jobs[job]][0]))} resources", since)
                 except Failed as failed:
                     problems.append(jobs[job])
                     report(f"environment {jobs[job]}", f"FAILED\n{failed}", since)
+        if len(plans) == len(PLANS):
+            def check_names():
+                facts = agree("berthcare-staging", plans["staging-dr"][0], plans["dr"][0])
+                facts += agree("berthcare-ca-west", plans["ca-west-staging"][0], plans["ca-west-dr"][0])
+                return f"{facts} facts are the same in infra.toml and in terraform"
+            step("names", check_names)
         if "scan" in steps and len(plans) == len(PLANS):
             (root / "scan").mkdir()
             step("scan", lambda: scan(plans, root / "scan"))

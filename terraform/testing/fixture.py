@@ -20,13 +20,11 @@ import tempfile
 import check
 
 FIXTURE = check.TERRAFORM.parent / "crates/verify/tests/stack/staging.json"
-# The tags of examples/berthcare-staging/infra.toml, by which the tests know what everything should have.
-VARIABLES = check.EMAIL + check.KEYS + 'tags = { DataClass = "personal health information" }\n'
 
 
 def state(folder):
     """Outputs and resources after an apply."""
-    check.use(folder, VARIABLES)
+    check.use(folder, check.example("berthcare-staging", "staging"))
     _, plan = check.shown(folder, "plan", ok=(2,))
     made_up = {change["address"]: change["change"]["after_unknown"] for change in plan["resource_changes"]}
     check.terraform(folder, "apply", "-auto-approve", "plan")

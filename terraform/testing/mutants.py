@@ -78,7 +78,7 @@ MUTANTS = [
     ("cache-without-tls", "modules/cache/main.tf", "transit_encryption_enabled = true", "transit_encryption_enabled = false"),
     ("cache-tls-preferred", "modules/cache/main.tf", '"required"', '"preferred"'),
     ("cache-unencrypted", "modules/cache/main.tf", "at_rest_encryption_enabled = true", "at_rest_encryption_enabled = false"),
-    ("cache-without-token", "modules/cache/main.tf", "  auth_token                 = random_password.auth_token.result\n", ""),
+    ("cache-without-token", "modules/cache/main.tf", "  auth_token                 = random_password.auth_token[0].result\n", ""),
     ("cache-no-snapshots", "modules/cache/main.tf", "snapshot_retention_limit   = var.snapshot_retention_days", "snapshot_retention_limit   = 0"),
     ("bucket-no-versions", "modules/storage/main.tf", 'versioning_configuration {\n    status = "Enabled"', 'versioning_configuration {\n    status = "Suspended"'),
     ("bucket-public", "modules/storage/main.tf", "restrict_public_buckets = true", "restrict_public_buckets = false"),
@@ -112,8 +112,8 @@ MUTANTS = [
     ("cdn-public-for-all", "modules/cdn/main.tf", "setsubtract(keys(var.origins), keys(var.public_read))", "length(var.public_read) == 0 ? keys(var.origins) : []"),
     ("cdn-public-without-reason", "modules/cdn/variables.tf", 'length(split(" ", trimspace(reason))) >= 3', 'reason != ""'),
     ("staging-keys-not-needed", "environments/staging/variables.tf", "length(var.cdn_signing_keys) > 0 ||", "length(var.cdn_signing_keys) >= 0 ||"),
-    ("dr-keys-not-needed", "environments/dr/variables.tf", 'var.mode == "pilot-light" || length(var.cdn_signing_keys) > 0 ||', 'var.mode != "" || length(var.cdn_signing_keys) > 0 ||'),
-    ("dr-public-not-shown", "environments/dr/outputs.tf", "one(module.cdn[*].public_read)", "null"),
+    ("dr-keys-not-needed", "environments/dr/variables.tf", "length(var.cdn_signing_keys) > 0 ||", "length(var.cdn_signing_keys) >= 0 ||"),
+    ("dr-public-not-shown", "environments/dr/outputs.tf", "module.cdn.public_read", "null"),
     ("alarm-missing", "modules/monitoring/alarms.tf", '"rds-free-storage" = {', '"rds-free-storage" = null, "x" = {'),
     ("alarm-cpu-95", "modules/monitoring/variables.tf", "db_cpu_percent         = optional(number, 80)", "db_cpu_percent         = optional(number, 95)"),
     ("alarm-memory-in-mib", "modules/monitoring/alarms.tf", "var.thresholds.db_free_memory_mib * local.mib", "var.thresholds.db_free_memory_mib"),
@@ -157,10 +157,25 @@ MUTANTS = [
     ("staging-residency-let-through", "environments/staging/variables.tf", 'try(contains(["ca-central-1", "ca-west-1"], var.dr.region), false)', "true"),
     ("staging-database-in-public-subnets", "environments/staging/main.tf", "subnet_ids               = module.networking.private_subnet_ids", "subnet_ids               = module.networking.public_subnet_ids"),
     ("staging-database-behind-alb-group", "environments/staging/main.tf", "[module.security.rds_security_group_id]", "[module.security.alb_security_group_id]"),
-    ("dr-full-with-empty-database", "environments/dr/variables.tf", 'var.mode == "pilot-light" || var.recovery != null', 'var.mode != "" || var.recovery != null'),
-    ("dr-recovery-not-passed-on", "environments/dr/main.tf", "  recovery                 = var.recovery\n", ""),
+    ("dr-full-with-empty-database", "environments/dr/variables.tf", 'var.mode != "full" || (var', 'var.mode != "" || (var'),
+    ("dr-recovery-not-passed-on", "environments/dr/main.tf", "  recovery                 = local.recovery\n", ""),
     ("dr-residency-let-through", "environments/dr/variables.tf", 'contains(["ca-central-1", "ca-west-1"], var.aws_region) || var.residency_exception != null', 'var.aws_region != "" || var.residency_exception != null'),
     ("dr-backup-of-dead-region", "environments/dr/variables.tf", "rds:${var.aws_region}:[0-9]{12}:auto-backup", "rds:[a-z0-9-]+:[0-9]{12}:auto-backup"),
+    ("dr-import-forgotten", "environments/dr/main.tf", "for_each = var.restored_database == null ? {} : { this = var.restored_database }", "for_each = {}"),
+    ("staging-import-forgotten", "environments/staging/main.tf", "for_each = var.restored_database == null ? {} : { this = var.restored_database }", "for_each = {}"),
+    ("dr-restored-of-another-environment", "environments/dr/variables.tf", 'var.restored_database == "${var.project_name}-${var.environment}-postgres-dr"', 'var.restored_database != ""'),
+    ("dr-restored-in-the-pilot-light", "environments/dr/variables.tf", 'var.mode != "pilot-light" || var.restored_database == null', 'var.mode != "" || var.restored_database == null'),
+    ("dr-distribution-changes-in-the-outage", "environments/dr/main.tf", "  public_read    = var.cdn_public_read\n", "  public_read    = var.cdn_public_read\n  web_acl_arn    = local.full ? null : \"arn:aws:wafv2:us-east-1:111122223333:global/webacl/x/1\"\n"),
+    ("dr-roles-change-in-the-outage", "environments/dr/main.tf", 'ecr_repository_names = ["${var.project_name}*"]', 'ecr_repository_names = local.full ? ["${var.project_name}*"] : ["${var.project_name}-none"]'),
+    ("dr-monitoring-role-in-the-outage", "modules/database/main.tf", 'resource "aws_iam_role" "monitoring" {\n', 'resource "aws_iam_role" "monitoring" {\n  count = var.create ? 1 : 0\n'),
+    ("dr-protected-in-drills", "environments/dr/main.tf", "  deletion_protection      = var.db_deletion_protection\n", ""),
+    ("dr-tags-dropped", "environments/dr/main.tf", "tags = merge(var.tags, {", "tags = merge({"),
+    ("database-group-named-by-chance", "modules/database/main.tf", '  name        = "${var.identifier}-pg${local.major}"', '  name_prefix = "${var.identifier}-pg${local.major}-"'),
+    ("database-always-there", "modules/database/main.tf", "  count = var.create ? 1 : 0\n\n  identifier", "  count = 1\n\n  identifier"),
+    ("database-final-snapshot-once", "modules/database/main.tf", '"final", var.run]', '"final"]'),
+    ("database-given-up-in-40-minutes", "modules/database/main.tf", "    create = var.timeouts.create\n", ""),
+    ("cache-always-there", "modules/cache/main.tf", "  count = var.create ? 1 : 0\n\n  replication_group_id", "  count = 1\n\n  replication_group_id"),
+    ("nat-addresses-with-the-gateways", "modules/networking/main.tf", "var.reserve_nat_addresses ? local.subnets : local.nat", "local.nat"),
     ("dr-plain-plan-takes-the-database", "environments/dr/main.tf", "condition     = local.full || length", "condition     = true || length"),
     ("dr-database-given-up-by-any-name", "environments/dr/main.tf", "var.retire_database == local.db_identifier", "var.retire_database != null"),
     ("dr-leave-to-remove-stays", "environments/dr/variables.tf", 'var.retire_database == null || var.mode == "pilot-light"', 'var.retire_database == null || var.mode != ""'),
@@ -190,12 +205,11 @@ def noticed(mutant, folder):
         for file in sorted((under / "tests").glob("*.tftest.hcl"), key=lambda file: file.name == "bad_values.tftest.hcl"):
             check.tests(under, f"-filter=tests/{file.name}")
         if under.parent.name == "environments":
-            for environment, label, variables in check.PLANS:
-                if environment != under.name:
-                    continue
-                fresh = check.copy_to(folder / f"{name}-{label}") / "environments" / environment
-                (fresh.parent.parent / path).write_text(text.replace(old, new))
-                check.environment(fresh, variables)
+            for entry in check.PLANS:
+                if entry[0] == under.name and not entry[1].startswith("ca-west"):
+                    fresh = check.copy_to(folder / f"{name}-{entry[1]}")
+                    (fresh / path).write_text(text.replace(old, new))
+                    check.plan_of(entry, fresh)
     except check.Failed as failed:
         return True, str(failed)
     finally:

@@ -3,12 +3,16 @@ locals {
   name = "${var.project_name}-${var.environment}-dr"
   full = var.mode == "full"
 
+  # An instance that is taken over brings its name and user along, as one that is made from a snapshot does; its origin
+  # counts as little as that of any other instance that is there.
+  recovery = var.restored_database == null ? var.recovery : { snapshot_identifier = var.restored_database, automated_backup_arn = null, restore_time = null }
+
   db_identifier = "${var.project_name}-${var.environment}-postgres-dr"
 
   # What the application is given; the modules name them so.
   application_secrets = ["${local.name}/database-application", "${local.name}/redis"]
 
-  tags = merge({
+  tags = merge(var.tags, {
     Project     = var.project_name
     Environment = var.environment
     ManagedBy   = "terraform"
@@ -52,6 +56,8 @@ module "networking" {
   availability_zones = var.availability_zones
   nat_gateways       = local.full ? "per-az" : "none"
   kms_key_arn        = module.security.kms_key_arn
+
+  reserve_nat_addresses = var.reserve_nat_addresses
 }
 
 module "security" {
@@ -74,10 +80,10 @@ module "storage" {
   bucket_suffix = var.bucket_suffix
   kms_key_arn   = module.security.kms_key_arn
 
-  cloudfront = local.full ? {
-    distribution_arn     = module.cdn[0].distribution_arn
-    delivery_source_name = module.cdn[0].delivery_source_name
-  } : null
+  cloudfront = {
+    distribution_arn     = module.cdn.distribution_arn
+    delivery_source_name = module.cdn.delivery_source_name
+  }
 }
 
 module "monitoring" {
@@ -86,16 +92,16 @@ module "monitoring" {
   name           = local.name
   alarm_email    = var.alarm_email
   kms_key_arn    = module.security.kms_key_arn
-  database       = local.full ? { identifier = local.db_identifier, max_connections = module.database[0].max_connections } : null
-  cache_node_ids = local.full ? module.cache[0].node_ids : []
-  distribution   = local.full ? { id = module.cdn[0].distribution_id } : null
+  database       = local.full ? { identifier = local.db_identifier, max_connections = module.database.max_connections } : null
+  cache_node_ids = module.cache.node_ids
+  distribution   = { id = module.cdn.distribution_id }
 }
 
-# The one database of this region, made from the recovery point.
+# The one database of this region, made from the recovery point or by dr-replicate, and what a restore needs before that.
 module "database" {
   source = "../../modules/database"
-  count  = local.full ? 1 : 0
 
+  create                   = local.full
   identifier               = local.db_identifier
   secret_prefix            = local.name
   engine_version           = var.db_engine_version
@@ -105,24 +111,40 @@ module "database" {
   subnet_ids               = module.networking.private_subnet_ids
   security_group_ids       = [module.security.rds_security_group_id]
   kms_key_arn              = module.security.kms_key_arn
-  recovery                 = var.recovery
+  recovery                 = local.recovery
+  deletion_protection      = var.db_deletion_protection
+  skip_final_snapshot      = var.db_skip_final_snapshot
+  run                      = var.run
+
+  secret_recovery_window_days = var.secret_recovery_window_days
+}
+
+# An instance that dr-replicate has restored, every setting in its call. Terraform takes it over, and says by the next plan
+# whether it is what the code wants.
+import {
+  for_each = var.restored_database == null ? {} : { this = var.restored_database }
+
+  to = module.database.aws_db_instance.this[0]
+  id = each.value
 }
 
 module "cache" {
   source = "../../modules/cache"
-  count  = local.full ? 1 : 0
 
+  create             = local.full
   identifier         = "${local.name}-redis"
   secret_prefix      = local.name
   node_type          = var.redis_node_type
   subnet_ids         = module.networking.private_subnet_ids
   security_group_ids = [module.security.redis_security_group_id]
   kms_key_arn        = module.security.kms_key_arn
+
+  secret_recovery_window_days = var.secret_recovery_window_days
 }
 
+# Here before the outage: in one, CloudFront and IAM may not be changed, and what exists goes on working.
 module "cdn" {
   source = "../../modules/cdn"
-  count  = local.full ? 1 : 0
 
   name           = local.name
   origins        = module.storage.data_bucket_domains

@@ -42,87 +42,87 @@ output "flow_log_group_name" {
 
 output "db_identifier" {
   description = "Identifier of the database instance."
-  value       = one(module.database[*].identifier)
+  value       = module.database.identifier
 }
 
 output "db_arn" {
   description = "ARN of the database instance."
-  value       = one(module.database[*].arn)
+  value       = module.database.arn
 }
 
 output "db_endpoint" {
   description = "Host and port of the database."
-  value       = one(module.database[*].endpoint)
+  value       = module.database.endpoint
 }
 
 output "db_address" {
   description = "Host of the database."
-  value       = one(module.database[*].address)
+  value       = module.database.address
 }
 
 output "db_port" {
   description = "Port of the database."
-  value       = one(module.database[*].port)
+  value       = module.database.port
 }
 
 output "db_name" {
   description = "Name of the application's database."
-  value       = one(module.database[*].db_name)
+  value       = module.database.db_name
 }
 
 output "db_username" {
   description = "User of the application."
-  value       = one(module.database[*].application_username)
+  value       = module.database.application_username
 }
 
 output "db_master_username" {
   description = "Master user of the database."
-  value       = one(module.database[*].username)
+  value       = module.database.username
 }
 
 output "db_engine_version" {
   description = "PostgreSQL version in use."
-  value       = one(module.database[*].engine_version)
+  value       = module.database.engine_version
 }
 
 output "db_credentials_secret_arn" {
   description = "Secret of the application's user: username, password, engine, host, port and dbname."
-  value       = one(module.database[*].application_secret_arn)
+  value       = module.database.application_secret_arn
 }
 
 output "db_master_secret_arn" {
   description = "Secret, kept and rotated by RDS, with username and password of the master user; the application cannot read it."
-  value       = one(module.database[*].master_secret_arn)
+  value       = module.database.master_secret_arn
 }
 
 output "db_connection_secret_arn" {
   description = "Secret with engine, host, port, dbname, username and password_secret_arn."
-  value       = one(module.database[*].connection_secret_arn)
+  value       = module.database.connection_secret_arn
 }
 
 output "redis_replication_group_id" {
   description = "ID of the Redis replication group."
-  value       = one(module.cache[*].identifier)
+  value       = module.cache.identifier
 }
 
 output "redis_endpoint" {
   description = "Host of the Redis primary."
-  value       = one(module.cache[*].primary_endpoint)
+  value       = module.cache.primary_endpoint
 }
 
 output "redis_reader_endpoint" {
   description = "Host of the Redis replicas."
-  value       = one(module.cache[*].reader_endpoint)
+  value       = module.cache.reader_endpoint
 }
 
 output "redis_port" {
   description = "Port of Redis."
-  value       = one(module.cache[*].port)
+  value       = module.cache.port
 }
 
 output "redis_credentials_secret_arn" {
   description = "Secret with auth_token, host, port and engine."
-  value       = one(module.cache[*].credentials_secret_arn)
+  value       = module.cache.credentials_secret_arn
 }
 
 output "s3_bucket_photos" {
@@ -152,17 +152,17 @@ output "bucket_names" {
 
 output "cloudfront_distribution_id" {
   description = "ID of the distribution."
-  value       = one(module.cdn[*].distribution_id)
+  value       = module.cdn.distribution_id
 }
 
 output "cloudfront_domain_name" {
   description = "Domain name of the distribution."
-  value       = one(module.cdn[*].domain_name)
+  value       = module.cdn.domain_name
 }
 
 output "cloudfront_public_read" {
   description = "Why whoever knows a name may read these kinds; empty when every reader needs a signature."
-  value       = one(module.cdn[*].public_read)
+  value       = module.cdn.public_read
 }
 
 output "kms_key_arn" {
@@ -223,4 +223,19 @@ output "sns_alerts_topic_arn" {
 output "sns_global_alerts_topic_arn" {
   description = "Topic of CloudFront's alarms, in us-east-1."
   value       = module.monitoring.global_topic_arn
+}
+
+output "db_subnet_group_name" {
+  description = "Subnet group of the database: `subnet_group` of `[databases.restore]` in infra.toml."
+  value       = module.database.subnet_group_name
+}
+
+output "db_parameter_group_name" {
+  description = "Parameter group of the database: `parameter_group` of `[databases.restore]` in infra.toml."
+  value       = module.database.parameter_group_name
+}
+
+output "nat_addresses" {
+  description = "Public addresses from which the tasks reach others."
+  value       = module.networking.nat_addresses
 }

@@ -78,6 +78,23 @@ variable "owner" {
   }
 }
 
+variable "tags" {
+  description = "Further tags of everything."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for key, value in var.tags : can(regex("^[A-Za-z0-9 _.:/=+@-]{1,128}$", key)) && !startswith(lower(key), "aws:") && can(regex("^[A-Za-z0-9 _.:/=+@-]{0,256}$", value))])
+    error_message = "tags: keys of 1 to 128 and values of up to 256 letters, digits, spaces and _.:/=+@-; no key begins with aws:."
+  }
+
+  # S3 and IAM treat keys that differ in case alone as one; those of the stack are its own.
+  validation {
+    condition     = alltrue([for key in keys(var.tags) : !contains(["project", "environment", "managedby", "owner", "role", "residencyexception"], lower(key))]) && length(var.tags) <= 40
+    error_message = "tags: Project, Environment, ManagedBy, Owner, Role and ResidencyException are set by the stack; at most 40 others."
+  }
+}
+
 variable "alarm_email" {
   description = "Address that alarms are sent to."
   type        = string
@@ -107,7 +124,7 @@ variable "availability_zones" {
 }
 
 variable "mode" {
-  description = "pilot-light: network, keys, roles, buckets and topic, almost free. full: database, cache, distribution and NAT too. In a failover it is set in failover.auto.tfvars.json, so that the next plain plan keeps it."
+  description = "pilot-light: network, keys, roles, buckets, groups, secrets, distribution and topics, almost free. full: database, cache and NAT too. In a failover it is set in failover.auto.tfvars.json, so that the next plain plan keeps it."
   type        = string
   default     = "pilot-light"
 
@@ -118,8 +135,24 @@ variable "mode" {
 
   # An empty database beside the one to be restored would be the first of two.
   validation {
-    condition     = var.mode == "pilot-light" || var.recovery != null
-    error_message = "mode: full needs recovery. The database is made from a recovery point, never empty."
+    condition     = var.mode != "full" || (var.recovery == null) != (var.restored_database == null)
+    error_message = "mode: full needs restored_database or recovery, and one of them: the database is taken over, or made from a recovery point, never empty."
+  }
+
+  validation {
+    condition     = var.mode != "pilot-light" || var.restored_database == null
+    error_message = "mode: full with restored_database. In the pilot light that instance would be taken over and destroyed."
+  }
+}
+
+variable "restored_database" {
+  description = "Identifier of the instance that `dr-replicate restore` has made here, to be taken into the state. Keep it set: it does nothing a second time."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.restored_database == null || var.restored_database == "${var.project_name}-${var.environment}-postgres-dr"
+    error_message = "restored_database: the identifier of this environment's database here, PROJECT-ENVIRONMENT-postgres-dr, as `dr_id` of infra.toml has it."
   }
 }
 
@@ -189,6 +222,36 @@ variable "db_max_allocated_storage_gb" {
   default     = 500
 }
 
+variable "db_deletion_protection" {
+  description = "AWS refuses to delete the database. A drill sets false from its beginning; after a failover it is an apply of its own before the pilot light."
+  type        = bool
+  default     = true
+}
+
+variable "db_skip_final_snapshot" {
+  description = "Deleting the database leaves no snapshot. For drills, whose data is a copy."
+  type        = bool
+  default     = false
+}
+
+variable "run" {
+  description = "Name of the failover or drill, such as 2026-q4: last part of the final snapshot's name, which RDS takes once."
+  type        = string
+  default     = ""
+}
+
+variable "secret_recovery_window_days" {
+  description = "Days for which a deleted secret can be restored, 7 to 30; 0 deletes at once. Secrets stay in the pilot light: this counts when a copy of the environment ends."
+  type        = number
+  default     = 30
+}
+
+variable "reserve_nat_addresses" {
+  description = "Public addresses of the gateways, allocated in the pilot light too, for the allow-lists of partners. Each is charged while nothing uses it."
+  type        = bool
+  default     = false
+}
+
 variable "redis_node_type" {
   description = "Type of the Redis nodes."
   type        = string
@@ -211,13 +274,13 @@ variable "cdn_domain" {
 }
 
 variable "cdn_signing_keys" {
-  description = "Public keys (PEM) by name: viewers need URLs that are signed by one of them. Needed in full mode, unless each kind is in `cdn_public_read`."
+  description = "Public keys (PEM) by name: viewers need URLs that are signed by one of them. Needed, unless each kind is in `cdn_public_read`."
   type        = map(string)
   default     = {}
 
   # Asked here, so that the answer is about the variable that somebody can set.
   validation {
-    condition     = var.mode == "pilot-light" || length(var.cdn_signing_keys) > 0 || length(setsubtract(["photos", "documents", "signatures"], keys(var.cdn_public_read))) == 0
+    condition     = length(var.cdn_signing_keys) > 0 || length(setsubtract(["photos", "documents", "signatures"], keys(var.cdn_public_read))) == 0
     error_message = "cdn_signing_keys: at least one public key, or everybody who knows a name could read health records. docs/terraform.md says how to make one; a kind that may be public has its reason in cdn_public_read."
   }
 }

@@ -13,6 +13,9 @@ locals {
   # What the application is given; the modules name them so.
   application_secrets = ["${local.name}/database-application", "${local.name}/redis"]
 
+  # An instance that is taken over brings its name and user along, as one that is made from a snapshot does.
+  recovery = var.restored_database == null ? null : { snapshot_identifier = var.restored_database }
+
   replica = var.dr == null ? null : { region = var.dr.region, kms_key_arn = var.dr.kms_key_arn }
 }
 
@@ -70,6 +73,16 @@ module "database" {
   security_group_ids       = [module.security.rds_security_group_id]
   kms_key_arn              = module.security.kms_key_arn
   secret_replica           = local.replica
+  recovery                 = local.recovery
+  run                      = var.run
+}
+
+# After a failback: the instance that dr-replicate has restored here from DR's last snapshot.
+import {
+  for_each = var.restored_database == null ? {} : { this = var.restored_database }
+
+  to = module.database.aws_db_instance.this[0]
+  id = each.value
 }
 
 module "cache" {

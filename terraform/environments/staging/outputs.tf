@@ -229,3 +229,18 @@ output "dr_automated_backup_arn" {
   description = "Replicated automated backup of the database in the DR region; null without DR."
   value       = one(module.dr[*].automated_backups_replication_id)
 }
+
+output "db_subnet_group_name" {
+  description = "Subnet group of the database: `subnet_group` of `[databases.restore]` in infra.toml."
+  value       = module.database.subnet_group_name
+}
+
+output "db_parameter_group_name" {
+  description = "Parameter group of the database: `parameter_group` of `[databases.restore]` in infra.toml."
+  value       = module.database.parameter_group_name
+}
+
+output "nat_addresses" {
+  description = "Public addresses from which the tasks reach others."
+  value       = module.networking.nat_addresses
+}

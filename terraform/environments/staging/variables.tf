@@ -152,6 +152,23 @@ variable "db_skip_final_snapshot" {
   default     = false
 }
 
+variable "restored_database" {
+  description = "Identifier of the instance that `dr-replicate restore` has made here in a failback, to be taken into the state. Keep it set: it does nothing a second time."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.restored_database == null || var.restored_database == "${var.project_name}-${var.environment}-postgres"
+    error_message = "restored_database: the identifier of this environment's database, PROJECT-ENVIRONMENT-postgres, as `id` of infra.toml has it."
+  }
+}
+
+variable "run" {
+  description = "Last part of the final snapshot's name, which RDS takes once: another one after each failback."
+  type        = string
+  default     = ""
+}
+
 variable "redis_node_type" {
   description = "Type of the Redis nodes."
   type        = string

@@ -5,6 +5,8 @@ locals {
 # The token is in the state: the provider's write-only arguments take it out, but need Terraform 1.11 and an
 # ephemeral source. AUTH takes 16 to 128 characters and few that are neither letters nor digits, so there are none.
 resource "random_password" "auth_token" {
+  count = var.create ? 1 : 0
+
   length  = 64
   special = false
 }
@@ -42,6 +44,8 @@ resource "aws_cloudwatch_log_group" "this" {
 resource "aws_elasticache_replication_group" "this" {
   #tf-nag:skip=AwsSolutions-AEC3:Both are on; the rule compares the word "true" of the schema with a boolean.
   #tf-nag:skip=AwsSolutions-AEC5:The port of the guide; the security group, not the port, keeps others out.
+  count = var.create ? 1 : 0
+
   replication_group_id = var.identifier
   description          = "Redis of ${var.identifier}"
 
@@ -61,7 +65,7 @@ resource "aws_elasticache_replication_group" "this" {
   kms_key_id                 = var.kms_key_arn
   transit_encryption_enabled = true
   transit_encryption_mode    = "required"
-  auth_token                 = random_password.auth_token.result
+  auth_token                 = random_password.auth_token[0].result
   auth_token_update_strategy = "ROTATE"
 
   auto_minor_version_upgrade = true
@@ -79,6 +83,12 @@ resource "aws_elasticache_replication_group" "this" {
       log_type         = log_delivery_configuration.key
       log_format       = "json"
     }
+  }
+
+  timeouts {
+    create = var.timeouts.create
+    update = var.timeouts.update
+    delete = var.timeouts.delete
   }
 }
 
@@ -101,11 +111,13 @@ resource "aws_secretsmanager_secret" "this" {
 }
 
 resource "aws_secretsmanager_secret_version" "this" {
+  count = var.create ? 1 : 0
+
   secret_id = aws_secretsmanager_secret.this.id
 
   secret_string = jsonencode({
-    auth_token = random_password.auth_token.result
-    host       = aws_elasticache_replication_group.this.primary_endpoint_address
+    auth_token = random_password.auth_token[0].result
+    host       = aws_elasticache_replication_group.this[0].primary_endpoint_address
     port       = var.port
     engine     = "redis"
   })

@@ -137,14 +137,35 @@ variable "log_retention_days" {
   }
 }
 
+variable "create" {
+  description = "The nodes. Without them there is what they will need, almost free: groups, log groups and the secret."
+  type        = bool
+  default     = true
+}
+
+variable "timeouts" {
+  description = "How long Terraform waits for ElastiCache."
+  type = object({
+    create = optional(string, "2h")
+    update = optional(string, "2h")
+    delete = optional(string, "1h")
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for time in values(var.timeouts) : can(regex("^[0-9]+[hm]$", time))])
+    error_message = "timeouts: hours or minutes, such as 2h."
+  }
+}
+
 variable "secret_recovery_window_days" {
-  description = "Days for which a deleted secret can be restored."
+  description = "Days for which a deleted secret can be restored; 0 deletes at once, so that the next run of a drill may have its name."
   type        = number
   default     = 30
 
   validation {
-    condition     = var.secret_recovery_window_days >= 7 && var.secret_recovery_window_days <= 30
-    error_message = "secret_recovery_window_days: 7 to 30."
+    condition     = var.secret_recovery_window_days == 0 || var.secret_recovery_window_days >= 7 && var.secret_recovery_window_days <= 30
+    error_message = "secret_recovery_window_days: 7 to 30, or 0."
   }
 }
 

@@ -15,7 +15,7 @@ locals {
   # RDS keeps the master password in a secret of its own and rotates it: it is in no state and no plan. The
   # attribute is looked up, not named, because schemas cut down for tests do not carry it; with one of those there
   # is none, and no other secret stands in.
-  password_secret_arn = try([for instance in [aws_db_instance.this] : instance.master_user_secret[0].secret_arn][0], null)
+  password_secret_arn = try([for instance in aws_db_instance.this : instance.master_user_secret[0].secret_arn][0], null)
 }
 
 data "aws_partition" "current" {}
@@ -31,8 +31,8 @@ resource "aws_db_subnet_group" "this" {
 }
 
 resource "aws_db_parameter_group" "this" {
-  # A new major needs a new group while the old one is still attached.
-  name_prefix = "${var.identifier}-pg${local.major}-"
+  # Restores name this group, so its name is fixed. A new major needs a new group while the old one is still attached.
+  name        = "${var.identifier}-pg${local.major}"
   family      = "postgres${local.major}"
   description = "TLS only, logging and connections of ${var.identifier}"
 
@@ -86,6 +86,8 @@ resource "aws_iam_role_policy_attachment" "monitoring" {
 
 resource "aws_db_instance" "this" {
   #tf-nag:skip=AwsSolutions-RDS11:The port of the guide; the security group, not the port, keeps others out.
+  count = var.create ? 1 : 0
+
   identifier = var.identifier
 
   engine         = "postgres"
@@ -124,7 +126,7 @@ resource "aws_db_instance" "this" {
   delete_automated_backups  = false
   deletion_protection       = var.deletion_protection
   skip_final_snapshot       = var.skip_final_snapshot
-  final_snapshot_identifier = var.skip_final_snapshot ? null : "${var.identifier}-final"
+  final_snapshot_identifier = var.skip_final_snapshot ? null : join("-", compact([var.identifier, "final", var.run]))
 
   performance_insights_enabled          = true
   performance_insights_kms_key_id       = var.kms_key_arn
@@ -152,6 +154,13 @@ resource "aws_db_instance" "this" {
     ignore_changes = [snapshot_identifier, restore_to_point_in_time, db_name, username]
   }
 
+  # A restore reads its storage from S3 for as long as that takes; the provider would give up after 40 minutes, and taint it.
+  timeouts {
+    create = var.timeouts.create
+    update = var.timeouts.update
+    delete = var.timeouts.delete
+  }
+
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy_attachment.monitoring]
 }
 
@@ -176,12 +185,14 @@ resource "aws_secretsmanager_secret" "connection" {
 }
 
 resource "aws_secretsmanager_secret_version" "connection" {
+  count = var.create ? 1 : 0
+
   secret_id = aws_secretsmanager_secret.connection.id
 
   secret_string = jsonencode({
     engine              = "postgres"
-    host                = aws_db_instance.this.address
-    port                = aws_db_instance.this.port
+    host                = aws_db_instance.this[0].address
+    port                = aws_db_instance.this[0].port
     dbname              = var.db_name
     username            = var.username
     password_secret_arn = local.password_secret_arn

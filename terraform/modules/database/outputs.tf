@@ -1,26 +1,26 @@
 output "identifier" {
   description = "Identifier of the instance."
-  value       = aws_db_instance.this.identifier
+  value       = one(aws_db_instance.this[*].identifier)
 }
 
 output "arn" {
   description = "ARN of the instance."
-  value       = aws_db_instance.this.arn
+  value       = one(aws_db_instance.this[*].arn)
 }
 
 output "endpoint" {
   description = "Host and port."
-  value       = aws_db_instance.this.endpoint
+  value       = one(aws_db_instance.this[*].endpoint)
 }
 
 output "address" {
   description = "Host."
-  value       = aws_db_instance.this.address
+  value       = one(aws_db_instance.this[*].address)
 }
 
 output "port" {
   description = "Port."
-  value       = aws_db_instance.this.port
+  value       = one(aws_db_instance.this[*].port)
 }
 
 output "db_name" {
@@ -35,7 +35,7 @@ output "username" {
 
 output "engine_version" {
   description = "PostgreSQL version in use."
-  value       = aws_db_instance.this.engine_version_actual
+  value       = one(aws_db_instance.this[*].engine_version_actual)
 }
 
 output "max_connections" {

@@ -8,6 +8,12 @@ variable "identifier" {
   }
 }
 
+variable "create" {
+  description = "The instance. Without it there is what a restore needs, almost free: groups, role, log groups and secrets."
+  type        = bool
+  default     = true
+}
+
 variable "secret_prefix" {
   description = "Folder of the names of secrets."
   type        = string
@@ -227,14 +233,40 @@ variable "skip_final_snapshot" {
   default     = false
 }
 
+variable "run" {
+  description = "What tells this use of the identifier from the next: last part of the final snapshot's name, which RDS takes once."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.run == "" || can(regex("^[a-z0-9]+(-[a-z0-9]+)*$", var.run)) && length(var.run) <= 20
+    error_message = "run: at most 20 lower-case letters, digits and single hyphens, such as 2026-q4."
+  }
+}
+
+variable "timeouts" {
+  description = "How long Terraform waits for RDS."
+  type = object({
+    create = optional(string, "6h")
+    update = optional(string, "3h")
+    delete = optional(string, "2h")
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for time in values(var.timeouts) : can(regex("^[0-9]+[hm]$", time))])
+    error_message = "timeouts: hours or minutes, such as 6h."
+  }
+}
+
 variable "secret_recovery_window_days" {
-  description = "Days for which a deleted secret can be restored."
+  description = "Days for which a deleted secret can be restored; 0 deletes at once, so that the next run of a drill may have its name."
   type        = number
   default     = 30
 
   validation {
-    condition     = var.secret_recovery_window_days >= 7 && var.secret_recovery_window_days <= 30
-    error_message = "secret_recovery_window_days: 7 to 30."
+    condition     = var.secret_recovery_window_days == 0 || var.secret_recovery_window_days >= 7 && var.secret_recovery_window_days <= 30
+    error_message = "secret_recovery_window_days: 7 to 30, or 0."
   }
 }
 

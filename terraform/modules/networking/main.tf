@@ -23,6 +23,8 @@ locals {
     "single" = { "0" = local.zones[0] }
     "none"   = {}
   }[var.nat_gateways]
+  # Partners let addresses in, not names: what they have on their lists is there before the gateways are.
+  addresses = var.reserve_nat_addresses ? local.subnets : local.nat
 
   region        = data.aws_region.current.region
   flow_log_name = "/vpc/${var.name}/flow-logs"
@@ -74,7 +76,7 @@ resource "aws_subnet" "private" {
 }
 
 resource "aws_eip" "nat" {
-  for_each = local.nat
+  for_each = local.addresses
 
   domain = "vpc"
 

@@ -42,3 +42,8 @@ output "flow_log_group_name" {
   description = "Log group of the flow logs."
   value       = aws_cloudwatch_log_group.flow.name
 }
+
+output "nat_addresses" {
+  description = "Public addresses from which what runs here reaches others."
+  value       = [for address in aws_eip.nat : address.public_ip]
+}

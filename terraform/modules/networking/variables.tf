@@ -68,6 +68,12 @@ variable "nat_gateways" {
   }
 }
 
+variable "reserve_nat_addresses" {
+  description = "Elastic IPs of a gateway in each zone, also before there are gateways, for the allow-lists of others; each is charged while nothing uses it."
+  type        = bool
+  default     = false
+}
+
 variable "flow_log_retention_days" {
   description = "Days for which CloudWatch keeps the flow logs."
   type        = number

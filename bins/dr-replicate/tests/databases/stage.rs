@@ -90,7 +90,7 @@ impl Stage {
         let subnets = stage
             .to
             .create_db_subnet_group()
-            .db_subnet_group_name("berthcare-staging-dr");
+            .db_subnet_group_name("berthcare-staging-postgres-dr");
         let subnets = subnets.db_subnet_group_description("dr");
         let subnets = subnets.subnet_ids("subnet-1").subnet_ids("subnet-2");
         subnets.send().await.unwrap();
@@ -98,7 +98,7 @@ impl Stage {
         let version = made.db_instances()[0].engine_version().unwrap().to_owned();
         let major = version.split('.').next().unwrap();
         let parameters = stage.to.create_db_parameter_group().description("dr");
-        let parameters = parameters.db_parameter_group_name("berthcare-staging-dr-postgres15");
+        let parameters = parameters.db_parameter_group_name("berthcare-staging-postgres-dr-pg15");
         let parameters = parameters.db_parameter_group_family(format!("postgres{major}"));
         parameters.send().await.unwrap();
         Some(stage)

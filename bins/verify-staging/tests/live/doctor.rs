@@ -263,7 +263,7 @@ async fn a_database_that_is_slow_is_told_by_its_status_and_events() {
     ran.assert("db-status", "ok", "available");
     ran.assert("db-events", "ok", "DB instance created");
     assert!(
-        next(&ran).contains("untaint module.database.aws_db_instance.this"),
+        next(&ran).contains("untaint 'module.database.aws_db_instance.this[0]'"),
         "{ran:?}"
     );
     deny(&stage, "rds", "Describe*").await;

@@ -50,7 +50,8 @@ pub(super) async fn slow(context: Context<'_>, named: Option<String>) -> Diagnos
             next = vec![
                 context
                     .terraform()
-                    .words("untaint module.database.aws_db_instance.this")
+                    .words("untaint")
+                    .word("module.database.aws_db_instance.this[0]")
                     .into(),
                 context.terraform().words("plan").into(),
             ];

@@ -42,10 +42,9 @@ pub(crate) async fn build(stack: &mut Stack) {
 async fn parameters(stack: &mut Stack) {
     let rds = stack.clients.rds.clone();
     let group = stack.state.one("aws_db_parameter_group", "module.database");
-    // Terraform ends a prefix with a number of its own.
-    let name = format!("{}20261101000000000000000001", group.text("name_prefix"));
+    let name = group.text("name");
     rds.create_db_parameter_group()
-        .db_parameter_group_name(&name)
+        .db_parameter_group_name(name)
         .db_parameter_group_family(group.text("family"))
         .description(group.text("description"))
         .set_tags(Some(tags(&group)))
@@ -62,12 +61,11 @@ async fn parameters(stack: &mut Stack) {
             .build()
     });
     rds.modify_db_parameter_group()
-        .db_parameter_group_name(&name)
+        .db_parameter_group_name(name)
         .set_parameters(Some(set.collect()))
         .send()
         .await
         .expect("parameters");
-    stack.state.became(&group, "name", name);
 }
 
 /// The instance as terraform makes it.

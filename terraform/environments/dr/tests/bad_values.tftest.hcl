@@ -160,8 +160,6 @@ run "refused_12" {
 
   variables {
     # none
-    mode             = "full"
-    recovery         = { snapshot_identifier = "copy-1" }
     cdn_signing_keys = {}
   }
 
@@ -201,4 +199,51 @@ run "refused_15" {
   }
 
   expect_failures = [var.retire_database]
+}
+
+run "refused_16" {
+  command = plan
+
+  variables {
+    # of another environment
+    mode              = "full"
+    restored_database = "berthcare-staging-postgres"
+  }
+
+  expect_failures = [var.restored_database]
+}
+
+run "refused_17" {
+  command = plan
+
+  variables {
+    # would be taken over and destroyed
+    restored_database = "berthcare-staging-postgres-dr"
+  }
+
+  expect_failures = [var.mode]
+}
+
+run "refused_18" {
+  command = plan
+
+  variables {
+    # from what?
+    mode              = "full"
+    restored_database = "berthcare-staging-postgres-dr"
+    recovery          = { snapshot_identifier = "copy-1" }
+  }
+
+  expect_failures = [var.mode]
+}
+
+run "refused_19" {
+  command = plan
+
+  variables {
+    # the stack's own
+    tags = { Role = "primary" }
+  }
+
+  expect_failures = [var.tags]
 }

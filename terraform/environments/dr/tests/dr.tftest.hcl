@@ -12,21 +12,20 @@ variables {
 run "pilot_light" {
   command = plan
 
-  variables {
-    # There is no distribution to need one.
-    cdn_signing_keys = {}
-  }
-
   assert {
-    condition     = length(module.database) == 0 && length(module.cache) == 0 && length(module.cdn) == 0 && length(output.nat_gateway_ids) == 0
+    condition     = output.db_identifier == null && output.redis_replication_group_id == null && length(output.nat_gateway_ids) == 0 && length(output.nat_addresses) == 0
     error_message = "nothing that costs by the hour"
+  }
+  assert {
+    condition     = output.db_subnet_group_name == "berthcare-staging-postgres-dr" && output.db_parameter_group_name == "berthcare-staging-postgres-dr-pg15"
+    error_message = "what a restore names is there before the outage"
   }
   assert {
     condition     = output.bucket_names == { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
     error_message = "the targets of replication are there"
   }
   assert {
-    condition     = output.db_endpoint == null && output.mode == "pilot-light" && output.cloudwatch_dashboard_name == null
+    condition     = output.db_endpoint == null && output.mode == "pilot-light"
     error_message = "and no database"
   }
 }
@@ -51,7 +50,7 @@ run "full" {
   }
 
   assert {
-    condition     = length(module.database) == 1 && length(module.cache) == 1 && length(module.cdn) == 1 && length(output.nat_gateway_ids) == 2
+    condition     = output.redis_replication_group_id == "berthcare-staging-dr-redis" && length(output.nat_gateway_ids) == 2
     error_message = "one database, made from the recovery point"
   }
   assert {
@@ -59,7 +58,7 @@ run "full" {
     error_message = "watched like the primary"
   }
   assert {
-    condition     = local.application_secrets == [module.database[0].application_secret_name, "berthcare-staging-dr/redis"] && output.db_master_username == "berthcare_admin" && output.db_username == "berthcare_app"
+    condition     = local.application_secrets == [module.database.application_secret_name, module.cache.credentials_secret_name] && output.db_master_username == "berthcare_admin" && output.db_username == "berthcare_app"
     error_message = "the tasks read the application's secrets of this region"
   }
   assert {
@@ -77,8 +76,25 @@ run "full_from_a_snapshot" {
   }
 
   assert {
-    condition     = length(module.database) == 1
+    condition     = output.db_identifier == "berthcare-staging-postgres-dr"
     error_message = "one database"
+  }
+}
+
+run "full_with_addresses_and_tags" {
+  command = plan
+
+  variables {
+    mode                  = "full"
+    recovery              = { snapshot_identifier = "copy-1" }
+    run                   = "2026-q4"
+    tags                  = { DataClass = "personal health information" }
+    reserve_nat_addresses = true
+  }
+
+  assert {
+    condition     = output.db_identifier == "berthcare-staging-postgres-dr" && length(output.nat_addresses) == 2 && local.tags["DataClass"] == "personal health information"
+    error_message = "tags of its own, and the addresses that partners know"
   }
 }
 
@@ -122,7 +138,7 @@ run "pilot_light_after_giving_up_the_database" {
   }
 
   assert {
-    condition     = length(module.database) == 0
+    condition     = output.db_identifier == null
     error_message = "back to the pilot light, by a name that somebody wrote"
   }
 }
@@ -141,7 +157,7 @@ run "full_while_the_database_is_there" {
   }
 
   assert {
-    condition     = length(module.database) == 1
+    condition     = output.db_identifier == "berthcare-staging-postgres-dr"
     error_message = "as it is"
   }
 }

@@ -216,3 +216,14 @@ run "refused_16" {
 
   expect_failures = [var.no_audit_trail_reason]
 }
+
+run "refused_17" {
+  command = plan
+
+  variables {
+    # DR's
+    restored_database = "berthcare-staging-postgres-dr"
+  }
+
+  expect_failures = [var.restored_database]
+}

@@ -37,7 +37,7 @@ run "defaults" {
     error_message = "no DR region and no off-hours unless asked for"
   }
   assert {
-    condition     = local.application_secrets == [module.database.application_secret_name, "berthcare-staging/redis"]
+    condition     = local.application_secrets == [module.database.application_secret_name, module.cache.credentials_secret_name]
     error_message = "the tasks read the application's secrets, by the names that the modules give them"
   }
   assert {

@@ -45,11 +45,13 @@ run "refused_1" {
     log_retention_days = 10
     # six
     secret_recovery_window_days = 6
+    # seconds
+    timeouts = { create = "90s" }
     # other region
     secret_replica = { region = "us-east-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
   }
 
-  expect_failures = [var.identifier, var.secret_prefix, var.engine_version, var.node_type, var.node_count, var.port, var.subnet_ids, var.security_group_ids, var.kms_key_arn, var.snapshot_retention_days, var.snapshot_window, var.maintenance_window, var.log_retention_days, var.secret_recovery_window_days, var.secret_replica]
+  expect_failures = [var.identifier, var.secret_prefix, var.engine_version, var.node_type, var.node_count, var.port, var.subnet_ids, var.security_group_ids, var.kms_key_arn, var.snapshot_retention_days, var.snapshot_window, var.maintenance_window, var.log_retention_days, var.secret_recovery_window_days, var.timeouts, var.secret_replica]
 }
 
 run "refused_2" {

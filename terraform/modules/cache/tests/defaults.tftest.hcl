@@ -14,39 +14,39 @@ variables {
 
 run "group" {
   assert {
-    condition     = aws_elasticache_replication_group.this.engine == "redis" && aws_elasticache_replication_group.this.engine_version == "7.1" && aws_elasticache_replication_group.this.node_type == "cache.t4g.micro" && aws_elasticache_replication_group.this.num_cache_clusters == 2 && aws_elasticache_replication_group.this.port == 6379
+    condition     = aws_elasticache_replication_group.this[0].engine == "redis" && aws_elasticache_replication_group.this[0].engine_version == "7.1" && aws_elasticache_replication_group.this[0].node_type == "cache.t4g.micro" && aws_elasticache_replication_group.this[0].num_cache_clusters == 2 && aws_elasticache_replication_group.this[0].port == 6379
     error_message = "Redis 7.1, two nodes"
   }
   assert {
-    condition     = aws_elasticache_replication_group.this.automatic_failover_enabled && aws_elasticache_replication_group.this.multi_az_enabled
+    condition     = aws_elasticache_replication_group.this[0].automatic_failover_enabled && aws_elasticache_replication_group.this[0].multi_az_enabled
     error_message = "failover to another zone"
   }
   assert {
-    condition     = tobool(aws_elasticache_replication_group.this.at_rest_encryption_enabled) && aws_elasticache_replication_group.this.kms_key_id == var.kms_key_arn
+    condition     = tobool(aws_elasticache_replication_group.this[0].at_rest_encryption_enabled) && aws_elasticache_replication_group.this[0].kms_key_id == var.kms_key_arn
     error_message = "encrypted with our key"
   }
   assert {
-    condition     = aws_elasticache_replication_group.this.transit_encryption_enabled && aws_elasticache_replication_group.this.transit_encryption_mode == "required"
+    condition     = aws_elasticache_replication_group.this[0].transit_encryption_enabled && aws_elasticache_replication_group.this[0].transit_encryption_mode == "required"
     error_message = "TLS, and nothing else"
   }
   assert {
-    condition     = aws_elasticache_replication_group.this.auth_token == random_password.auth_token.result && random_password.auth_token.length == 64 && random_password.auth_token.special == false
+    condition     = aws_elasticache_replication_group.this[0].auth_token == random_password.auth_token[0].result && random_password.auth_token[0].length == 64 && random_password.auth_token[0].special == false
     error_message = "a token that AUTH takes"
   }
   assert {
-    condition     = aws_elasticache_replication_group.this.snapshot_retention_limit == 5 && aws_elasticache_replication_group.this.snapshot_window == "06:00-07:00" && aws_elasticache_replication_group.this.maintenance_window == "sun:09:30-sun:10:30"
+    condition     = aws_elasticache_replication_group.this[0].snapshot_retention_limit == 5 && aws_elasticache_replication_group.this[0].snapshot_window == "06:00-07:00" && aws_elasticache_replication_group.this[0].maintenance_window == "sun:09:30-sun:10:30"
     error_message = "five days of snapshots, at night"
   }
   assert {
-    condition     = aws_elasticache_replication_group.this.subnet_group_name == aws_elasticache_subnet_group.this.name && aws_elasticache_subnet_group.this.subnet_ids == toset(["subnet-a", "subnet-b"]) && aws_elasticache_replication_group.this.security_group_ids == toset(["sg-redis"])
+    condition     = aws_elasticache_replication_group.this[0].subnet_group_name == aws_elasticache_subnet_group.this.name && aws_elasticache_subnet_group.this.subnet_ids == toset(["subnet-a", "subnet-b"]) && aws_elasticache_replication_group.this[0].security_group_ids == toset(["sg-redis"])
     error_message = "in the private subnets, behind its own group"
   }
   assert {
-    condition     = aws_elasticache_parameter_group.this.family == "redis7" && aws_elasticache_replication_group.this.parameter_group_name == aws_elasticache_parameter_group.this.name && one(aws_elasticache_parameter_group.this.parameter).value == "volatile-lru"
+    condition     = aws_elasticache_parameter_group.this.family == "redis7" && aws_elasticache_replication_group.this[0].parameter_group_name == aws_elasticache_parameter_group.this.name && one(aws_elasticache_parameter_group.this.parameter).value == "volatile-lru"
     error_message = "with its parameters"
   }
   assert {
-    condition     = toset([for log in aws_elasticache_replication_group.this.log_delivery_configuration : log.log_type]) == toset(["engine-log", "slow-log"]) && alltrue([for group in aws_cloudwatch_log_group.this : group.kms_key_id == var.kms_key_arn && group.retention_in_days == 365])
+    condition     = toset([for log in aws_elasticache_replication_group.this[0].log_delivery_configuration : log.log_type]) == toset(["engine-log", "slow-log"]) && alltrue([for group in aws_cloudwatch_log_group.this : group.kms_key_id == var.kms_key_arn && group.retention_in_days == 365])
     error_message = "logs, encrypted, with an end"
   }
   assert {
@@ -57,7 +57,7 @@ run "group" {
 
 run "secret" {
   assert {
-    condition     = jsondecode(aws_secretsmanager_secret_version.this.secret_string) == { auth_token = random_password.auth_token.result, host = aws_elasticache_replication_group.this.primary_endpoint_address, port = 6379, engine = "redis" }
+    condition     = jsondecode(aws_secretsmanager_secret_version.this[0].secret_string) == { auth_token = random_password.auth_token[0].result, host = aws_elasticache_replication_group.this[0].primary_endpoint_address, port = 6379, engine = "redis" }
     error_message = "token and address"
   }
   assert {
@@ -74,11 +74,26 @@ run "three_nodes_and_a_copy" {
   }
 
   assert {
-    condition     = aws_elasticache_replication_group.this.num_cache_clusters == 3 && output.node_ids[2] == "berthcare-staging-redis-003"
+    condition     = aws_elasticache_replication_group.this[0].num_cache_clusters == 3 && output.node_ids[2] == "berthcare-staging-redis-003"
     error_message = "three nodes"
   }
   assert {
     condition     = one(aws_secretsmanager_secret.this.replica).region == "ca-west-1" && one(aws_secretsmanager_secret.this.replica).kms_key_id == var.secret_replica.kms_key_arn
     error_message = "a copy in the DR region, under its key"
+  }
+}
+
+run "before_it_is_needed" {
+  variables {
+    create = false
+  }
+
+  assert {
+    condition     = length(aws_elasticache_replication_group.this) == 0 && length(random_password.auth_token) == 0 && length(aws_secretsmanager_secret_version.this) == 0 && output.identifier == null && length(output.node_ids) == 0
+    error_message = "no nodes and no token"
+  }
+  assert {
+    condition     = output.credentials_secret_name == "berthcare-staging/redis" && aws_elasticache_subnet_group.this.name == "berthcare-staging-redis"
+    error_message = "but the secret that the tasks may read, and the groups"
   }
 }

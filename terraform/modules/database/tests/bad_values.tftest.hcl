@@ -51,15 +51,19 @@ run "refused_1" {
     insights_retention_days = 30
     # ten
     log_retention_days = 10
-    # now
-    secret_recovery_window_days = 0
+    # six
+    secret_recovery_window_days = 6
+    # capital
+    run = "Q4"
+    # seconds
+    timeouts = { create = "90s" }
     # other region
     secret_replica = { region = "us-east-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
     # neither
     recovery = {}
   }
 
-  expect_failures = [var.identifier, var.secret_prefix, var.engine_version, var.instance_class, var.allocated_storage_gb, var.backup_retention_days, var.backup_window, var.maintenance_window, var.db_name, var.username, var.port, var.max_connections, var.subnet_ids, var.security_group_ids, var.kms_key_arn, var.insights_retention_days, var.log_retention_days, var.secret_recovery_window_days, var.secret_replica, var.recovery]
+  expect_failures = [var.identifier, var.secret_prefix, var.engine_version, var.instance_class, var.allocated_storage_gb, var.backup_retention_days, var.backup_window, var.maintenance_window, var.db_name, var.username, var.port, var.max_connections, var.subnet_ids, var.security_group_ids, var.kms_key_arn, var.insights_retention_days, var.log_retention_days, var.secret_recovery_window_days, var.run, var.timeouts, var.secret_replica, var.recovery]
 }
 
 run "refused_2" {

@@ -12,74 +12,74 @@ variables {
 
 run "instance" {
   assert {
-    condition     = aws_db_instance.this.engine == "postgres" && aws_db_instance.this.engine_version == "15" && aws_db_instance.this.instance_class == "db.t4g.medium" && aws_db_instance.this.port == 5432
+    condition     = aws_db_instance.this[0].engine == "postgres" && aws_db_instance.this[0].engine_version == "15" && aws_db_instance.this[0].instance_class == "db.t4g.medium" && aws_db_instance.this[0].port == 5432
     error_message = "PostgreSQL 15 on db.t4g.medium"
   }
   assert {
-    condition     = aws_db_instance.this.storage_type == "gp3" && aws_db_instance.this.allocated_storage == 100 && aws_db_instance.this.max_allocated_storage == 500
+    condition     = aws_db_instance.this[0].storage_type == "gp3" && aws_db_instance.this[0].allocated_storage == 100 && aws_db_instance.this[0].max_allocated_storage == 500
     error_message = "gp3, 100 GB, growing to 500"
   }
   assert {
-    condition     = aws_db_instance.this.storage_encrypted && aws_db_instance.this.kms_key_id == var.kms_key_arn
+    condition     = aws_db_instance.this[0].storage_encrypted && aws_db_instance.this[0].kms_key_id == var.kms_key_arn
     error_message = "encrypted with our key"
   }
   assert {
-    condition     = aws_db_instance.this.multi_az && aws_db_instance.this.publicly_accessible == false
+    condition     = aws_db_instance.this[0].multi_az && aws_db_instance.this[0].publicly_accessible == false
     error_message = "a standby, and no way in from the internet"
   }
   assert {
-    condition     = aws_db_instance.this.db_subnet_group_name == aws_db_subnet_group.this.name && aws_db_subnet_group.this.subnet_ids == toset(["subnet-a", "subnet-b"]) && aws_db_instance.this.vpc_security_group_ids == toset(["sg-rds"])
+    condition     = aws_db_instance.this[0].db_subnet_group_name == aws_db_subnet_group.this.name && aws_db_subnet_group.this.subnet_ids == toset(["subnet-a", "subnet-b"]) && aws_db_instance.this[0].vpc_security_group_ids == toset(["sg-rds"])
     error_message = "in the private subnets, behind its own group"
   }
   assert {
-    condition     = aws_db_instance.this.backup_retention_period == 7 && aws_db_instance.this.copy_tags_to_snapshot && aws_db_instance.this.delete_automated_backups == false
+    condition     = aws_db_instance.this[0].backup_retention_period == 7 && aws_db_instance.this[0].copy_tags_to_snapshot && aws_db_instance.this[0].delete_automated_backups == false
     error_message = "seven days of backups, which outlive the instance"
   }
   assert {
-    condition     = aws_db_instance.this.backup_window == "07:00-08:00" && aws_db_instance.this.maintenance_window == "sun:08:30-sun:09:30"
+    condition     = aws_db_instance.this[0].backup_window == "07:00-08:00" && aws_db_instance.this[0].maintenance_window == "sun:08:30-sun:09:30"
     error_message = "windows at night that do not overlap"
   }
   assert {
-    condition     = aws_db_instance.this.deletion_protection && aws_db_instance.this.skip_final_snapshot == false && aws_db_instance.this.final_snapshot_identifier == "berthcare-staging-postgres-final"
+    condition     = aws_db_instance.this[0].deletion_protection && aws_db_instance.this[0].skip_final_snapshot == false && aws_db_instance.this[0].final_snapshot_identifier == "berthcare-staging-postgres-final"
     error_message = "not deleted by mistake, nor without a snapshot"
   }
   assert {
-    condition     = aws_db_instance.this.performance_insights_enabled && aws_db_instance.this.performance_insights_retention_period == 7 && aws_db_instance.this.performance_insights_kms_key_id == var.kms_key_arn && aws_db_instance.this.database_insights_mode == "standard"
+    condition     = aws_db_instance.this[0].performance_insights_enabled && aws_db_instance.this[0].performance_insights_retention_period == 7 && aws_db_instance.this[0].performance_insights_kms_key_id == var.kms_key_arn && aws_db_instance.this[0].database_insights_mode == "standard"
     error_message = "Performance Insights, encrypted"
   }
   assert {
-    condition     = aws_db_instance.this.enabled_cloudwatch_logs_exports == toset(["postgresql", "upgrade"]) && aws_db_instance.this.monitoring_interval == 60
+    condition     = aws_db_instance.this[0].enabled_cloudwatch_logs_exports == toset(["postgresql", "upgrade"]) && aws_db_instance.this[0].monitoring_interval == 60
     error_message = "logs and enhanced monitoring"
   }
   assert {
-    condition     = aws_db_instance.this.iam_database_authentication_enabled && aws_db_instance.this.auto_minor_version_upgrade && aws_db_instance.this.allow_major_version_upgrade == false && aws_db_instance.this.apply_immediately == false
+    condition     = aws_db_instance.this[0].iam_database_authentication_enabled && aws_db_instance.this[0].auto_minor_version_upgrade && aws_db_instance.this[0].allow_major_version_upgrade == false && aws_db_instance.this[0].apply_immediately == false
     error_message = "minors by themselves, majors never, and nothing outside the window"
   }
   assert {
-    condition     = aws_db_instance.this.ca_cert_identifier == "rds-ca-rsa2048-g1"
+    condition     = aws_db_instance.this[0].ca_cert_identifier == "rds-ca-rsa2048-g1"
     error_message = "a certificate authority that has not expired"
   }
   assert {
-    condition     = aws_db_instance.this.snapshot_identifier == "not-given" && length(aws_db_instance.this.restore_to_point_in_time) == 0 && aws_db_instance.this.db_name == "berthcare" && aws_db_instance.this.username == "berthcare_admin"
+    condition     = aws_db_instance.this[0].snapshot_identifier == "not-given" && length(aws_db_instance.this[0].restore_to_point_in_time) == 0 && aws_db_instance.this[0].db_name == "berthcare" && aws_db_instance.this[0].username == "berthcare_admin"
     error_message = "a new database"
   }
 }
 
 run "password_is_not_in_the_state" {
   assert {
-    condition     = aws_db_instance.this.manage_master_user_password && aws_db_instance.this.password == null && aws_db_instance.this.password_wo == null
+    condition     = aws_db_instance.this[0].manage_master_user_password && aws_db_instance.this[0].password == null && aws_db_instance.this[0].password_wo == null
     error_message = "RDS makes the password and keeps it"
   }
   assert {
-    condition     = aws_db_instance.this.master_user_secret_kms_key_id == var.kms_key_arn
+    condition     = aws_db_instance.this[0].master_user_secret_kms_key_id == var.kms_key_arn
     error_message = "under our key"
   }
   assert {
-    condition     = toset(keys(jsondecode(aws_secretsmanager_secret_version.connection.secret_string))) == toset(["dbname", "engine", "host", "password_secret_arn", "port", "username"])
+    condition     = toset(keys(jsondecode(aws_secretsmanager_secret_version.connection[0].secret_string))) == toset(["dbname", "engine", "host", "password_secret_arn", "port", "username"])
     error_message = "the connection names the password's secret, not the password"
   }
   assert {
-    condition     = jsondecode(aws_secretsmanager_secret_version.connection.secret_string).host == aws_db_instance.this.address && jsondecode(aws_secretsmanager_secret_version.connection.secret_string).dbname == "berthcare" && jsondecode(aws_secretsmanager_secret_version.connection.secret_string).username == "berthcare_admin" && jsondecode(aws_secretsmanager_secret_version.connection.secret_string).engine == "postgres"
+    condition     = jsondecode(aws_secretsmanager_secret_version.connection[0].secret_string).host == aws_db_instance.this[0].address && jsondecode(aws_secretsmanager_secret_version.connection[0].secret_string).dbname == "berthcare" && jsondecode(aws_secretsmanager_secret_version.connection[0].secret_string).username == "berthcare_admin" && jsondecode(aws_secretsmanager_secret_version.connection[0].secret_string).engine == "postgres"
     error_message = "the connection is right"
   }
   assert {
@@ -102,7 +102,7 @@ run "application_has_a_secret_of_its_own" {
     error_message = "of another user than the master"
   }
   assert {
-    condition     = aws_secretsmanager_secret_version.connection.secret_id == aws_secretsmanager_secret.connection.id && output.application_secret_arn != output.connection_secret_arn
+    condition     = aws_secretsmanager_secret_version.connection[0].secret_id == aws_secretsmanager_secret.connection.id && output.application_secret_arn != output.connection_secret_arn
     error_message = "whose password terraform never has: it makes no value of this secret"
   }
 }
@@ -125,7 +125,7 @@ run "parameters" {
     error_message = "statements with health data are not logged"
   }
   assert {
-    condition     = aws_db_parameter_group.this.family == "postgres15" && aws_db_instance.this.parameter_group_name == aws_db_parameter_group.this.name
+    condition     = aws_db_parameter_group.this.family == "postgres15" && aws_db_instance.this[0].parameter_group_name == aws_db_parameter_group.this.name
     error_message = "the instance uses the group"
   }
   assert {
@@ -133,7 +133,7 @@ run "parameters" {
     error_message = "logs are encrypted and end"
   }
   assert {
-    condition     = jsondecode(aws_iam_role.monitoring.assume_role_policy).Statement[0].Principal.Service == "monitoring.rds.amazonaws.com" && aws_db_instance.this.monitoring_role_arn == aws_iam_role.monitoring.arn && aws_iam_role_policy_attachment.monitoring.policy_arn == "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+    condition     = jsondecode(aws_iam_role.monitoring.assume_role_policy).Statement[0].Principal.Service == "monitoring.rds.amazonaws.com" && aws_db_instance.this[0].monitoring_role_arn == aws_iam_role.monitoring.arn && aws_iam_role_policy_attachment.monitoring.policy_arn == "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
     error_message = "enhanced monitoring has its role"
   }
   assert {
@@ -149,7 +149,7 @@ run "a_minor_is_a_choice" {
   }
 
   assert {
-    condition     = aws_db_instance.this.engine_version == "15.12" && aws_db_parameter_group.this.family == "postgres15"
+    condition     = aws_db_instance.this[0].engine_version == "15.12" && aws_db_parameter_group.this.family == "postgres15"
     error_message = "the minor asked for, with the group of its major"
   }
 }
@@ -160,7 +160,7 @@ run "another_major" {
   }
 
   assert {
-    condition     = aws_db_parameter_group.this.family == "postgres17" && startswith(aws_db_parameter_group.this.name_prefix, "berthcare-staging-postgres-pg17-")
+    condition     = aws_db_parameter_group.this.family == "postgres17" && aws_db_parameter_group.this.name == "berthcare-staging-postgres-pg17"
     error_message = "a new group beside the old one"
   }
 }
@@ -175,7 +175,7 @@ run "small_and_short_lived" {
   }
 
   assert {
-    condition     = !aws_db_instance.this.multi_az && !aws_db_instance.this.deletion_protection && aws_db_instance.this.skip_final_snapshot && aws_db_instance.this.final_snapshot_identifier == null && aws_db_instance.this.backup_retention_period == 1
+    condition     = !aws_db_instance.this[0].multi_az && !aws_db_instance.this[0].deletion_protection && aws_db_instance.this[0].skip_final_snapshot && aws_db_instance.this[0].final_snapshot_identifier == null && aws_db_instance.this[0].backup_retention_period == 1
     error_message = "each switch does what it says"
   }
 }
@@ -186,7 +186,7 @@ run "advanced_insights" {
   }
 
   assert {
-    condition     = aws_db_instance.this.database_insights_mode == "advanced" && aws_db_instance.this.performance_insights_retention_period == 731
+    condition     = aws_db_instance.this[0].database_insights_mode == "advanced" && aws_db_instance.this[0].performance_insights_retention_period == 731
     error_message = "from 465 days on, RDS wants the advanced mode"
   }
 }
@@ -199,5 +199,44 @@ run "copies_both_secrets" {
   assert {
     condition     = alltrue([for secret in [aws_secretsmanager_secret.connection, aws_secretsmanager_secret.application] : one(secret.replica).region == "ca-west-1" && one(secret.replica).kms_key_id == var.secret_replica.kms_key_arn])
     error_message = "copies in the DR region, under its key"
+  }
+}
+
+# What a restore needs is there before the outage, under names that do not change when the instance comes.
+run "what_a_restore_needs" {
+  variables {
+    create = false
+  }
+
+  assert {
+    condition     = length(aws_db_instance.this) == 0 && length(aws_secretsmanager_secret_version.connection) == 0 && output.identifier == null && output.endpoint == null && output.master_secret_arn == null
+    error_message = "no instance"
+  }
+  assert {
+    condition     = output.subnet_group_name == "berthcare-staging-postgres" && output.parameter_group_name == "berthcare-staging-postgres-pg15" && aws_iam_role.monitoring.name == "berthcare-staging-postgres-monitoring"
+    error_message = "but its groups and its role"
+  }
+  assert {
+    condition     = output.application_secret_name == "berthcare-staging/database-application" && length(aws_cloudwatch_log_group.this) == 2
+    error_message = "and the application's secret"
+  }
+}
+
+run "a_drill" {
+  command = plan
+
+  variables {
+    run                         = "2026-q4"
+    secret_recovery_window_days = 0
+    timeouts                    = { create = "90m" }
+  }
+
+  assert {
+    condition     = aws_db_instance.this[0].final_snapshot_identifier == "berthcare-staging-postgres-final-2026-q4" && aws_secretsmanager_secret.application.recovery_window_in_days == 0 && aws_secretsmanager_secret.connection.recovery_window_in_days == 0
+    error_message = "the next drill finds no name taken"
+  }
+  assert {
+    condition     = aws_db_instance.this[0].timeouts.create == "90m" && aws_db_instance.this[0].timeouts.update == "3h"
+    error_message = "terraform waits as long as a restore takes"
   }
 }

@@ -19,11 +19,11 @@ run "from_a_replicated_backup" {
   }
 
   assert {
-    condition     = aws_db_instance.this.restore_to_point_in_time[0].source_db_instance_automated_backups_arn == "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" && aws_db_instance.this.restore_to_point_in_time[0].use_latest_restorable_time && aws_db_instance.this.restore_to_point_in_time[0].restore_time == null
+    condition     = aws_db_instance.this[0].restore_to_point_in_time[0].source_db_instance_automated_backups_arn == "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" && aws_db_instance.this[0].restore_to_point_in_time[0].use_latest_restorable_time && aws_db_instance.this[0].restore_to_point_in_time[0].restore_time == null
     error_message = "the latest time that the backup has"
   }
   assert {
-    condition     = aws_db_instance.this.multi_az && aws_db_instance.this.vpc_security_group_ids == toset(["sg-rds"]) && aws_db_instance.this.manage_master_user_password
+    condition     = aws_db_instance.this[0].multi_az && aws_db_instance.this[0].vpc_security_group_ids == toset(["sg-rds"]) && aws_db_instance.this[0].manage_master_user_password
     error_message = "restored into the same surroundings, not into RDS's defaults"
   }
 }
@@ -36,7 +36,7 @@ run "to_a_point_in_time" {
   }
 
   assert {
-    condition     = aws_db_instance.this.restore_to_point_in_time[0].restore_time == "2026-11-22T21:00:00Z" && aws_db_instance.this.restore_to_point_in_time[0].use_latest_restorable_time == null
+    condition     = aws_db_instance.this[0].restore_to_point_in_time[0].restore_time == "2026-11-22T21:00:00Z" && aws_db_instance.this[0].restore_to_point_in_time[0].use_latest_restorable_time == null
     error_message = "either a time or the latest"
   }
 }
@@ -47,15 +47,15 @@ run "from_a_snapshot" {
   }
 
   assert {
-    condition     = aws_db_instance.this.snapshot_identifier == "berthcare-staging-postgres-2026-11-22-07-10" && length(aws_db_instance.this.restore_to_point_in_time) == 0
+    condition     = aws_db_instance.this[0].snapshot_identifier == "berthcare-staging-postgres-2026-11-22-07-10" && length(aws_db_instance.this[0].restore_to_point_in_time) == 0
     error_message = "from the copy"
   }
   assert {
-    condition     = aws_db_instance.this.db_name == "not-given" && aws_db_instance.this.username == "not-given"
+    condition     = aws_db_instance.this[0].db_name == "not-given" && aws_db_instance.this[0].username == "not-given"
     error_message = "name and user come with the copy"
   }
   assert {
-    condition     = aws_db_instance.this.parameter_group_name == aws_db_parameter_group.this.name && aws_db_instance.this.db_subnet_group_name == aws_db_subnet_group.this.name
+    condition     = aws_db_instance.this[0].parameter_group_name == aws_db_parameter_group.this.name && aws_db_instance.this[0].db_subnet_group_name == aws_db_subnet_group.this.name
     error_message = "into the same surroundings, not into RDS's defaults"
   }
 }
@@ -67,7 +67,7 @@ run "recovery_is_not_repeated" {
   }
 
   assert {
-    condition     = aws_db_instance.this.snapshot_identifier == "berthcare-staging-postgres-2026-11-22-07-10"
+    condition     = aws_db_instance.this[0].snapshot_identifier == "berthcare-staging-postgres-2026-11-22-07-10"
     error_message = "the instance stays what it was made from"
   }
 }

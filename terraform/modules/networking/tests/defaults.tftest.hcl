@@ -138,3 +138,15 @@ run "outputs" {
     error_message = "gateways and VPC"
   }
 }
+
+run "addresses_before_gateways" {
+  variables {
+    nat_gateways          = "none"
+    reserve_nat_addresses = true
+  }
+
+  assert {
+    condition     = length(aws_nat_gateway.this) == 0 && length(aws_eip.nat) == 2 && length(output.nat_addresses) == 2 && length(aws_route.nat) == 0
+    error_message = "what partners let in is known before anything runs"
+  }
+}
