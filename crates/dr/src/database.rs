@@ -25,7 +25,7 @@ pub use backups::{
     BackupStatus, BackupsReport, DisablePlan, EnablePlan, EnableStep, Health, disable, enable,
     plan_disable, plan_enable, status,
 };
-pub use clients::{Backup, Instance, RdsClients};
+pub use clients::{Backup, Engine, Instance, RdsClients};
 pub use copy::{
     Copied, CopiedOne, CopyOptions, CopyOutcome, CopyPlan, CopyState, CopyStep, LeftOut, copy,
     plan_copies,
@@ -38,6 +38,6 @@ pub use recovery_point::{Kind, RecoveryPoint, RecoveryPoints, judge, order, reco
 pub use refusal::Refusal;
 pub use restore::{
     At, AtError, Choice, Difference, RestoreError, RestorePlan, RestoreRequest, RestoreStep,
-    Restored, plan_restore, restore,
+    Restored, TargetCheck, TargetProblem, check_restore_target, plan_restore, restore,
 };
 pub use snapshot::{Snapshot, SnapshotList, SnapshotState};

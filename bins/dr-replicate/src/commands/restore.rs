@@ -1,7 +1,7 @@
 use cli::{Exit, Failure, GlobalArgs, Progress};
 use dr::database::{
-    RestoreError, RestorePlan, RestoreRequest, RestoreStep, Restored, plan_restore,
-    recovery_points, restore,
+    RdsClients, Refusal, RestoreError, RestorePlan, RestoreRequest, RestoreStep, Restored,
+    check_restore_target, plan_restore, recovery_points, restore,
 };
 use report::{Document, Report};
 use serde::Serialize;
@@ -61,6 +61,9 @@ pub(crate) async fn run(
     };
     let plan = plan_restore(&request, &found.points, there.as_ref())
         .map_err(|refusal| refused(&refusal))?;
+    if plan.step == RestoreStep::Begin {
+        check_target(&dr, &plan).await?;
+    }
     let mut outcome = Outcome { plan, done: None };
     if args.dry_run {
         show(global, args.markdown, &outcome)?;
@@ -88,6 +91,22 @@ pub(crate) async fn run(
     outcome.done = Some(done);
     show(global, args.markdown, &outcome)?;
     Ok(exit)
+}
+
+/// Whether there is what the instance is to get: a plan that cannot be carried out is none.
+async fn check_target(dr: &RdsClients, plan: &RestorePlan) -> Result<(), Failure> {
+    let check = check_restore_target(dr, plan).await;
+    for unknown in &check.unknown {
+        cli::note(&format!("not checked: {unknown}"));
+    }
+    if check.problems.is_empty() {
+        return Ok(());
+    }
+    Err(refused(&Refusal::Target {
+        target: plan.target.clone(),
+        region: plan.region,
+        problems: check.problems,
+    }))
 }
 
 /// The database that is named, else the one that is restored as the target.

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use local_aws::{Fault, FaultKind, RdsData, RegionState};
 use serde_json::json;
 
-use crate::stage::{DR, PROGRAM, Stage, TARGET, minutes};
+use crate::stage::{DR, ID, PROGRAM, Stage, TARGET, minutes};
 
 const POLL: [&str; 3] = ["--yes", "--poll", "50ms"];
 
@@ -141,6 +141,35 @@ async fn restore_at_its_deadline_ends_the_wait_and_not_the_restore() {
     let markdown = stage.run(&["recovery-points", "--markdown"]).await;
     let markdown = String::from_utf8_lossy(&markdown.stdout).into_owned();
     assert!(markdown.contains("| RPO | Data of |"), "{markdown}");
+}
+
+#[tokio::test]
+async fn restore_dry_run_refuses_what_rds_would() {
+    let Some(stage) = stage().await else {
+        return;
+    };
+    stage.take("seed").await;
+    stage
+        .json(0, &[&["snapshots", "copy"][..], &POLL].concat())
+        .await;
+    let plan = ["restore", "--target", TARGET, "--dry-run"];
+    let stderr = stage.stderr(0, &plan).await;
+    assert!(
+        stderr.contains("not checked: the security groups"),
+        "{stderr}"
+    );
+    let delete = stage.to.delete_db_subnet_group();
+    let name = format!("{ID}-dr");
+    delete.db_subnet_group_name(&name).send().await.unwrap();
+    let stderr = stage.stderr(4, &plan).await;
+    assert!(
+        stderr.contains(&format!("there is no DB subnet group {name}")),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("hint: change it in [databases.restore]"),
+        "{stderr}"
+    );
 }
 
 #[tokio::test]

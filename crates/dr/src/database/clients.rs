@@ -1,6 +1,7 @@
 //! RDS and KMS of one region.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use aws_env::{Call, Error, RegionAccess, pages};
 use jiff::Timestamp;
@@ -44,8 +45,8 @@ pub struct Instance {
     pub encrypted: bool,
     /// The key that it is encrypted with.
     pub key: Option<String>,
-    /// The engine and its version.
-    pub engine: Option<String>,
+    /// What it runs.
+    pub engine: Option<Engine>,
     /// Days for which automated backups are kept; 0 is none.
     pub retention_days: Option<i32>,
     /// What it is a read replica of: an ARN across regions.
@@ -54,6 +55,32 @@ pub struct Instance {
     pub latest_restorable: Option<Timestamp>,
     #[serde(skip)]
     pub(super) tags: BTreeMap<String, String>,
+}
+
+/// What a database runs, such as `postgres 15.15`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Engine {
+    /// Its name, as RDS has it.
+    pub name: String,
+    /// Its version, minor one included.
+    pub version: String,
+}
+
+impl Engine {
+    /// `None` where RDS says only half of it.
+    pub(super) fn read(name: Option<&str>, version: Option<&str>) -> Option<Self> {
+        let text = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        Some(Self {
+            name: text(name)?,
+            version: text(version)?,
+        })
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
 }
 
 /// An automated backup that lies in a region.
@@ -79,6 +106,8 @@ pub struct Backup {
     pub key: Option<String>,
     /// Days for which it is kept.
     pub retention_days: Option<i32>,
+    /// What its database ran.
+    pub engine: Option<Engine>,
 }
 
 impl RdsClients {
@@ -246,8 +275,6 @@ impl Instance {
                 group.status().unwrap_or("unknown").to_owned(),
             )
         });
-        let engine = text(instance.engine())
-            .map(|engine| format!("{engine} {}", instance.engine_version().unwrap_or("")));
         Some(Self {
             id: text(instance.db_instance_identifier())?,
             arn: text(instance.db_instance_arn())?,
@@ -264,7 +291,7 @@ impl Instance {
             security_groups: security.collect(),
             encrypted: instance.storage_encrypted().unwrap_or_default(),
             key: text(instance.kms_key_id()),
-            engine,
+            engine: Engine::read(instance.engine(), instance.engine_version()),
             retention_days: instance.backup_retention_period(),
             replica_of: text(instance.read_replica_source_db_instance_identifier()),
             latest_restorable: show::timestamp(instance.latest_restorable_time()),
@@ -289,6 +316,7 @@ impl Backup {
             encrypted: backup.encrypted().unwrap_or_default(),
             key: text(backup.kms_key_id()),
             retention_days: backup.backup_retention_period(),
+            engine: Engine::read(backup.engine(), backup.engine_version()),
         })
     }
 }

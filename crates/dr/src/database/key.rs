@@ -4,12 +4,14 @@ use std::fmt;
 
 use aws_env::{Call, Error};
 use aws_sdk_kms::types::{KeySpec, KeyState, KeyUsageType};
+use serde::Serialize;
 
 use super::RdsClients;
 use super::clients::is_any;
 
 /// Why a key cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum KeyProblem {
     /// There is none of this ARN.
     Absent,

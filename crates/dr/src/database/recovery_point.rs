@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use settings::{Database, Region};
 
 use super::snapshot::arn_region;
-use super::{Backup, Instance, RdsClients, Snapshot, SnapshotState, show};
+use super::{Backup, Engine, Instance, RdsClients, Snapshot, SnapshotState, show};
 
 /// What sort of recovery point it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,8 @@ pub struct RecoveryPoint {
     pub earliest: Option<Timestamp>,
     /// The key that it is encrypted with.
     pub key: Option<String>,
+    /// What its database ran.
+    pub engine: Option<Engine>,
     /// Why it cannot be used as it is.
     pub problem: Option<String>,
     /// What would be lost: from its latest time to the moment of the loss, in seconds.
@@ -201,6 +203,7 @@ fn of_backup(backup: &Backup) -> RecoveryPoint {
         latest: backup.latest,
         earliest: backup.earliest,
         key: backup.key.clone(),
+        engine: backup.engine.clone(),
         problem,
         rpo_seconds: None,
     }
@@ -222,6 +225,7 @@ fn of_snapshot(copy: &Snapshot) -> RecoveryPoint {
         latest: copy.data_time,
         earliest: None,
         key: copy.key.clone(),
+        engine: copy.engine.clone(),
         problem,
         rpo_seconds: None,
     }
@@ -242,6 +246,7 @@ fn of_replica(replica: &Instance) -> RecoveryPoint {
         latest: replica.latest_restorable,
         earliest: None,
         key: replica.key.clone(),
+        engine: replica.engine.clone(),
         problem: Some(problem),
         rpo_seconds: None,
     }
@@ -280,6 +285,7 @@ pub(super) mod tests {
             encrypted: false,
             key: None,
             retention_days: Some(7),
+            engine: None,
         }
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use report::ShellCommand;
 use settings::Region;
 
-use super::{KeyProblem, show};
+use super::{KeyProblem, TargetProblem, show};
 
 /// Why something is not begun. Nothing was changed. `Display` is a sentence without its full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +86,15 @@ pub enum Refusal {
         region: Region,
         /// What it is.
         what: String,
+    },
+    /// The instance cannot be made as the settings want it.
+    Target {
+        /// Identifier that was to be given to the restored instance.
+        target: String,
+        /// The DR region.
+        region: Region,
+        /// All that is in the way.
+        problems: Vec<TargetProblem>,
     },
     /// Settings do not say how to restore it.
     NoRestoreSettings {
@@ -187,6 +196,15 @@ impl fmt::Display for Refusal {
                 region,
                 what,
             } => write!(f, "{region} has an instance {target} already: {what}"),
+            Self::Target {
+                target,
+                region,
+                problems,
+            } => {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                let problems = problems.join("; ");
+                write!(f, "{target} cannot be made in {region}: {problems}")
+            }
             Self::NoRestoreSettings { database } => {
                 write!(f, "settings do not say how {database} is restored")
             }
@@ -270,6 +288,11 @@ impl Refusal {
                     .option("--region", region.as_str())
                     .option("--db-instance-identifier", target)
             ),
+            Self::Target { .. } => {
+                "change it in [databases.restore], or make what is missing: `terraform apply` of the DR \
+                 environment makes the groups"
+                    .to_owned()
+            }
             Self::NoRestoreSettings { .. } => {
                 "add a [databases.restore] with multi_az, subnet_group, parameter_group and \
                  security_groups: AWS's defaults are Single-AZ and the default groups"

@@ -1,6 +1,7 @@
 //! A database brought back in the DR region.
 
 mod plan;
+mod target;
 mod verify;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use settings::{Region, Tags};
 
 pub use plan::{At, AtError, Choice, RestorePlan, RestoreRequest, RestoreStep, plan_restore};
+pub use target::{TargetCheck, TargetProblem, check_restore_target};
 pub use verify::Difference;
 
 use super::clients::is_any;

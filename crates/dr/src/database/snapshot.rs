@@ -8,7 +8,7 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::Region;
 
-use super::{provenance_tags, show};
+use super::{Engine, provenance_tags, show};
 
 /// What a snapshot is good for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,6 +77,8 @@ pub struct Snapshot {
     pub encrypted: bool,
     /// The key that it is encrypted with.
     pub key: Option<String>,
+    /// What its database ran.
+    pub engine: Option<Engine>,
     /// Percent copied, while that goes on.
     pub percent: Option<i32>,
     /// Its tags, which say what made it and of which snapshot it is a copy.
@@ -109,6 +111,7 @@ impl Snapshot {
             source_region,
             encrypted: snapshot.encrypted().unwrap_or_default(),
             key: text(snapshot.kms_key_id()),
+            engine: Engine::read(snapshot.engine(), snapshot.engine_version()),
             percent: snapshot.percent_progress(),
             tags,
         })
@@ -236,6 +239,7 @@ pub(super) mod tests {
             source_region: None,
             encrypted: false,
             key: None,
+            engine: None,
             percent: None,
             tags: BTreeMap::new(),
         }

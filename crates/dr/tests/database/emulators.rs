@@ -24,6 +24,7 @@ fn by_name(copy: &Snapshot) -> RecoveryPoint {
         latest: copy.data_time,
         earliest: None,
         key: copy.key.clone(),
+        engine: copy.engine.clone(),
         problem: None,
         rpo_seconds: None,
     }

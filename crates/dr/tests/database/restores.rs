@@ -1,6 +1,8 @@
 //! Restores in the DR region.
 
-use dr::database::{Kind, Refusal, RestoreError, RestoreStep, enable, plan_enable};
+use dr::database::{
+    Kind, Refusal, RestoreError, RestoreStep, check_restore_target, enable, plan_enable,
+};
 use local_aws::{Fault, FaultKind, RegionState};
 use settings::Tags;
 
@@ -207,6 +209,86 @@ async fn restore_with_a_disabled_key_is_refused_before_it_begins() {
     );
     assert!(refused.hint().unwrap().contains("enable-key"));
     assert!(stage.calls("RestoreDBInstanceFromDBSnapshot").is_empty());
+}
+
+#[tokio::test]
+async fn check_of_a_target_names_all_that_is_in_the_way_at_once() {
+    let Some(mut stage) = with_copy(true).await else {
+        return;
+    };
+    let plan = stage.plan(None).await.unwrap();
+    let check = check_restore_target(&stage.dr, &plan).await;
+    assert_eq!(check.problems, []);
+    // EC2's.
+    assert_eq!(check.unknown.len(), 1, "{:?}", check.unknown);
+
+    let wanted = stage.database.restore.as_mut().unwrap();
+    wanted.subnet_group = "nope1".parse().unwrap();
+    wanted.parameter_group = "nope2".parse().unwrap();
+    wanted.class = Some("db.m1.small".parse().unwrap());
+    let key = stage.database.kms.as_ref().unwrap().to_string();
+    stage.kms.disable_key().key_id(&key).send().await.unwrap();
+    let mut quotas = stage.rds.quotas();
+    quotas.instances = 0;
+    stage.rds.set_quotas(quotas);
+    let plan = stage.plan(None).await.unwrap();
+    let check = check_restore_target(&stage.dr, &plan).await;
+    let said: Vec<_> = check.problems.iter().map(ToString::to_string).collect();
+    let [subnets, parameters, class, disabled, quota] = &said[..] else {
+        panic!("{said:?}");
+    };
+    assert_eq!(subnets, "there is no DB subnet group nope1");
+    assert_eq!(parameters, "there is no DB parameter group nope2");
+    assert_eq!(class, "postgres 18.1 is not offered on db.m1.small here");
+    assert!(disabled.contains("Disabled"), "{disabled}");
+    assert_eq!(quota, "the quota DBInstances is used up: 0 of 0");
+    assert!(stage.calls("RestoreDBInstanceFromDBSnapshot").is_empty());
+}
+
+#[tokio::test]
+async fn check_of_a_target_tells_a_parameter_group_of_another_major_version() {
+    let Some(mut stage) = with_copy(false).await else {
+        return;
+    };
+    let create = stage.to.create_db_parameter_group();
+    let create = create.db_parameter_group_name("dr-old").description("dr");
+    create
+        .db_parameter_group_family("postgres15")
+        .send()
+        .await
+        .unwrap();
+    let wanted = stage.database.restore.as_mut().unwrap();
+    wanted.parameter_group = "dr-old".parse().unwrap();
+    let plan = stage.plan(None).await.unwrap();
+    let check = check_restore_target(&stage.dr, &plan).await;
+    let said: Vec<_> = check.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "the DB parameter group dr-old is of the family postgres15, and postgres 18.1 wants postgres18"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn check_of_a_target_that_nobody_tells_about_is_unknown_and_not_fine() {
+    let Some(stage) = with_copy(false).await else {
+        return;
+    };
+    let plan = stage.plan(None).await.unwrap();
+    for operation in [
+        "DescribeDBSubnetGroups",
+        "DescribeDBParameterGroups",
+        "DescribeOrderableDBInstanceOptions",
+        "DescribeAccountAttributes",
+    ] {
+        let denied = Fault::new(FaultKind::Denied).operation(operation);
+        stage.aws.add_fault(denied);
+        let check = check_restore_target(&stage.dr, &plan).await;
+        stage.aws.clear_faults();
+        let named = check.unknown.iter().any(|why| why.contains(operation));
+        assert!(named, "{operation}: {:?}", check.unknown);
+    }
 }
 
 #[tokio::test]

@@ -160,6 +160,7 @@ pub(crate) fn named(name: &str) -> Option<Action> {
         "RemoveTagsFromResource" => tag::remove,
         "ListTagsForResource" => tag::list,
         "DescribeDBEngineVersions" => offer::engine_versions,
+        "DescribeOrderableDBInstanceOptions" => offer::instance_options,
         "DescribeSourceRegions" => offer::source_regions,
         "DescribeAccountAttributes" => offer::account_attributes,
         "DescribeEvents" => offer::events,
@@ -233,6 +234,19 @@ fn check_groups(model: &Model, place: &Place, settings: &Settings) -> Outcome<()
     }
 }
 
+/// The class must be one that RDS has for PostgreSQL.
+fn check_class(settings: &Settings) -> Outcome<()> {
+    let class = &settings.class;
+    if super::catalog::classes().any(|offered| offered == *class) {
+        return Ok(());
+    }
+    Err(Refusal::combination(format!(
+        "RDS does not support creating a DB instance with the following combination: DBInstanceClass={class}, \
+         Engine={}, EngineVersion={}, LicenseModel=postgresql-license.",
+        settings.engine, settings.version
+    )))
+}
+
 /// There must be room for one more instance of this size.
 fn check_room(model: &Model, place: &Place, storage_gib: u32) -> Outcome<()> {
     let here = model.instances.iter().filter(|((at, _), _)| at == place);
@@ -269,6 +283,7 @@ impl Newborn {
         if model.instances.contains_key(&self.key) {
             return Err(Refusal::instance_exists());
         }
+        check_class(&self.settings)?;
         check_groups(model, &self.key.0, &self.settings)?;
         check_room(model, &self.key.0, self.settings.storage_gib)?;
         instance::insert(model, self, takes);

@@ -34,6 +34,30 @@ const VERSIONS: [(&str, bool); 24] = [
     ("18.1", true),
 ];
 
+/// Families of classes that RDS has for PostgreSQL, with their sizes. That some regions, versions and zones lack some of
+/// them is not simulated.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.Support.html>
+const CLASSES: [(&str, &[&str]); 14] = [
+    ("m5", LARGE),
+    ("m6g", LARGE),
+    ("m6i", LARGE),
+    ("m7g", LARGE),
+    ("m7i", LARGE),
+    ("m8g", LARGE),
+    ("r5", LARGE),
+    ("r6g", LARGE),
+    ("r6i", LARGE),
+    ("r7g", LARGE),
+    ("r7i", LARGE),
+    ("r8g", LARGE),
+    ("t3", SMALL),
+    ("t4g", SMALL),
+];
+const SMALL: &[&str] = &["micro", "small", "medium", "large", "xlarge", "2xlarge"];
+const LARGE: &[&str] = &[
+    "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge",
+];
+
 /// Regions that RDS may copy from: commercial ones.
 pub(crate) const REGIONS: [&str; 18] = [
     "ap-northeast-1",
@@ -116,6 +140,14 @@ pub(crate) fn families() -> impl Iterator<Item = String> {
         .collect();
     families.dedup();
     families.into_iter()
+}
+
+/// Classes that instances may have, such as `db.t4g.medium`.
+pub(crate) fn classes() -> impl Iterator<Item = String> {
+    CLASSES.iter().flat_map(|(family, sizes)| {
+        let class = move |size: &&str| format!("db.{family}.{size}");
+        sizes.iter().map(class)
+    })
 }
 
 pub(crate) fn major(version: &str) -> &str {

@@ -9,7 +9,7 @@ use report::{Document, Mark, Report};
 use serde::{Serialize, Serializer};
 use settings::{Database, Objectives, Region, RestoreAs};
 
-use crate::database::{Instance, Kind, RecoveryPoint, Refusal, provenance_tags, show};
+use crate::database::{Engine, Instance, Kind, RecoveryPoint, Refusal, provenance_tags, show};
 
 /// Which time is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +122,8 @@ pub struct RestorePlan {
     pub wanted: RestoreAs,
     /// The key of the recovery point, which is that of the instance.
     pub key: Option<String>,
+    /// What the database of the recovery point ran, where RDS says so.
+    pub engine: Option<Engine>,
     /// When it was begun, if it was.
     pub begun: Option<Timestamp>,
     /// It is restored, and there is data by now that was written after that was begun: what was restored is
@@ -211,6 +213,7 @@ pub fn plan_restore(
         step,
         choice,
         key,
+        engine,
         begun,
         newer,
     } = found;
@@ -229,6 +232,7 @@ pub fn plan_restore(
         choice,
         wanted,
         key,
+        engine,
         begun,
         newer,
         rpo_objective_seconds: request.objectives.rpo_database.as_secs(),
@@ -241,6 +245,7 @@ struct Found {
     step: RestoreStep,
     choice: Choice,
     key: Option<String>,
+    engine: Option<Engine>,
     begun: Option<Timestamp>,
     newer: Option<Timestamp>,
 }
@@ -262,6 +267,7 @@ impl Found {
                 data_time,
             },
             key: point.key.clone(),
+            engine: point.engine.clone(),
             begun: None,
             newer: None,
         })
@@ -301,6 +307,7 @@ fn take_up(
         step,
         choice,
         key: there.key.clone(),
+        engine: there.engine.clone(),
         begun,
         newer,
     })

@@ -111,6 +111,7 @@ mod tests {
                 ],
             },
             key: Some("the-key".to_owned()),
+            engine: None,
             begun: None,
             newer: None,
             rpo_seconds: 0,

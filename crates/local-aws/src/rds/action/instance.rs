@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::list::{Filters, Page};
-use super::{Newborn, Reply, Request, Work, check_groups, one_instance, view};
+use super::{Newborn, Reply, Request, Work, check_class, check_groups, one_instance, view};
 use crate::rds::catalog;
 use crate::rds::model::backup::History;
 use crate::rds::model::instance::Password;
@@ -311,6 +311,7 @@ fn wanted_settings(model: &Model, request: &Request<'_>, key: &Key) -> Outcome<S
         version: before.version.clone(),
         ..wanted.clone()
     };
+    check_class(&running)?;
     check_groups(model, &key.0, &running)?;
     Ok(wanted)
 }

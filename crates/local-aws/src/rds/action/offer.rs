@@ -85,6 +85,49 @@ fn sortable(version: &str) -> String {
     parts.collect::<Vec<_>>().join(".")
 }
 
+pub(super) fn instance_options(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
+    let fields = request.fields;
+    Filters::read(fields, &[])?;
+    let engine = fields.required("Engine")?;
+    let (version, class) = (fields.text("EngineVersion"), fields.text("DBInstanceClass"));
+    let is_asked = |asked: Option<&str>, one: &str| asked.is_none_or(|asked| asked == one);
+    // What is withdrawn for new instances can still be run, and so is listed.
+    let known = catalog::offered(&model.retired).chain(catalog::withdrawn(&model.retired));
+    let mut options = Vec::new();
+    for version in known.filter(|one| engine == "postgres" && is_asked(version, one)) {
+        for class in catalog::classes().filter(|one| is_asked(class, one)) {
+            options.push((format!("{} {class}", sortable(version)), (version, class)));
+        }
+    }
+    options.sort();
+    let page = Page::of(fields, options)?;
+    let region = &request.place.region;
+    let content = |xml: &mut Xml, (version, class): (&str, String)| {
+        xml.text("Engine", "postgres")
+            .text("EngineVersion", version)
+            .text("DBInstanceClass", class)
+            .text("LicenseModel", "postgresql-license")
+            .within("AvailabilityZones", |xml| {
+                for zone in ["a", "b", "c"] {
+                    xml.within("AvailabilityZone", |xml| {
+                        xml.text("Name", format!("{region}{zone}"));
+                    });
+                }
+            })
+            .text("MultiAZCapable", true)
+            .text("ReadReplicaCapable", true)
+            .text("Vpc", true)
+            .text("SupportsStorageEncryption", true);
+    };
+    Ok(page
+        .xml(
+            "OrderableDBInstanceOptions",
+            "OrderableDBInstanceOption",
+            content,
+        )
+        .into())
+}
+
 pub(super) fn source_regions(_: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
     let fields = request.fields;
     Filters::read(fields, &[])?;
