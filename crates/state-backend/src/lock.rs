@@ -1,6 +1,8 @@
 //! Terraform's locks, in DynamoDB and in S3.
 
 mod list;
+#[cfg(test)]
+mod races;
 mod release;
 
 use std::fmt;
