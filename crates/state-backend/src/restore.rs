@@ -24,11 +24,12 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 /// A version of a state that is to become the current one. What is there now stays as a version below it.
 #[derive(Debug, Clone, Serialize)]
 pub struct StateRestore {
-    /// Which state.
+    /// The state whose object gets earlier content.
     pub state: StateId,
-    /// On which side.
+    /// Whose bucket has the version, and gets it again as the current one.
     pub side: SideName,
-    /// The version that is brought back.
+    /// The version that is brought back; in JSON not `version`, which each document has for its own.
+    #[serde(rename = "brought_back")]
     pub version: StateObject,
     /// What is there now; null when the state is deleted.
     pub current: Option<StateObject>,
