@@ -1,5 +1,6 @@
 //! What has to change, decided without calling anything.
 
+mod difference;
 mod judge;
 mod view;
 

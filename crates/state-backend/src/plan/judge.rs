@@ -3,7 +3,7 @@
 use report::ShellCommand;
 use serde_json::Value;
 
-use super::view::brief;
+use super::difference::brief;
 use super::{Found, Refusal, RefusalKind, Verdict};
 use crate::spec::{Aspect, Facet, Kind, SideName};
 use crate::{alarm, policy};

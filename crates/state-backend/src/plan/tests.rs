@@ -5,7 +5,7 @@ use report::Report as _;
 use serde_json::json;
 use settings::Settings;
 
-use super::view::difference;
+use super::difference::Difference;
 use super::*;
 use crate::spec::{SideName, Spec};
 use crate::wanted::wanted;
@@ -237,8 +237,10 @@ proptest! {
     #[test]
     fn difference_of_two_values_shows_one(found in value(), wanted in value()) {
         prop_assume!(found != wanted);
-        let (left, right) = difference(&found, &wanted);
-        prop_assert_ne!(&left, &right, "{} and {}", found, wanted);
+        let shown = Difference::between(&found, &wanted).to_string();
+        let (left, right) = shown.split_once(" → ").unwrap();
+        prop_assert_ne!(left, right, "{} and {}", found, wanted);
+        prop_assert!(!left.is_empty() && !right.is_empty(), "{} and {}: {}", found, wanted, shown);
     }
 }
 
@@ -246,11 +248,82 @@ proptest! {
 fn difference_names_what_is_there_beside_what_is_wanted() {
     let found = json!({"rule": {"status": "Enabled", "filter": "logs/"}});
     let wanted = json!({"rule": {"status": "Enabled"}});
-    let (left, right) = difference(&found, &wanted);
     assert_eq!(
-        (left.as_str(), right.as_str()),
-        ("rule=filter=logs/", "rule=nothing more")
+        Difference::between(&found, &wanted).to_string(),
+        "rule(filter=logs/) → rule(nothing more)"
     );
+}
+
+/// What a setting is beside what it is to be, each time with both named, and without what is no difference.
+#[test]
+fn difference_of_a_setting_says_what_is_there_and_what_is_wanted() {
+    let facets = facets_of(&with_keys(EXAMPLE, "kms", "ca-central-1", "us-east-1"));
+    let of = |kind: Kind, aspect: Aspect, found: Value| {
+        let mut facets = facets.iter();
+        let facet = facets.find(|facet| facet.resource.kind == kind && facet.aspect == aspect);
+        Difference::of(facet.unwrap(), &found).to_string()
+    };
+    let (bucket, key) = (
+        Kind::Bucket,
+        "arn:aws:kms:ca-central-1:000000000000:key/11111111",
+    );
+    let rows = [
+        (bucket, Aspect::Tags, json!({}), "=none", "=berthcare"),
+        (
+            bucket,
+            Aspect::NoncurrentExpiry,
+            json!({"rule": null, "conflicting": []}),
+            "none →",
+            "noncurrentDays=90",
+        ),
+        (
+            bucket,
+            Aspect::ObjectLock,
+            json!({"primary": true, "dr": false}),
+            "off →",
+            "on, as berthcare-terraform-state has it",
+        ),
+        (
+            bucket,
+            Aspect::Encryption,
+            json!({"algorithm": "aws:kms"}),
+            "key=none →",
+            key,
+        ),
+        (
+            bucket,
+            Aspect::TlsOnly,
+            json!({"Statement": []}),
+            "none →",
+            "DenyInsecureTransport",
+        ),
+        (
+            Kind::Table,
+            Aspect::Exists,
+            json!({"key": ["LockID HASH S"], "status": "UPDATING"}),
+            "status=UPDATING →",
+            "status=ACTIVE",
+        ),
+        (
+            Kind::Role,
+            Aspect::Permissions,
+            json!({"Statement": []}),
+            "none →",
+            "ReadConfiguration, ReadVersions, WriteReplicas",
+        ),
+    ];
+    for (kind, aspect, found, left, right) in rows {
+        let shown = of(kind, aspect, found);
+        assert!(
+            shown.contains(left) && shown.contains(right),
+            "{aspect}: {shown}"
+        );
+    }
+    // Rules of others stay, and are no difference.
+    let found = json!({"role": "arn:aws:iam::000000000000:role/S3TerraformStateReplicationRole", "rule": null,
+        "others": ["audit"]});
+    let shown = of(bucket, Aspect::Replication, found);
+    assert!(shown.starts_with("rule=none → rule="), "{shown}");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use report::{Document, Mark, Report};
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::difference::{Difference, summary};
 use super::{Change, Found, Plan, Verdict, Verification};
 use crate::inventory::Inventory;
 use crate::policy;
@@ -95,105 +96,13 @@ impl Serialize for Verification {
     }
 }
 
-/// A value on one line; policies and rules are shortened to what tells them apart.
-pub(super) fn brief(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        // Policies and their statements go by their names.
-        Value::Object(map) if map.contains_key("Statement") => brief(&map["Statement"]),
-        Value::Object(map) if map.contains_key("Sid") => brief(&map["Sid"]),
-        Value::Object(map) => map
-            .iter()
-            .filter(|(_, value)| !value.is_null() && value.as_array().is_none_or(|a| !a.is_empty()))
-            .map(|(key, value)| match value {
-                Value::Object(_) => format!("{key}({})", brief(value)),
-                _ => format!("{key}={}", brief(value)),
-            })
-            .collect::<Vec<_>>()
-            .join(" "),
-        Value::Array(items) => items.iter().map(brief).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    }
-}
-
-/// What is to be made, on one line: without what it is not to be, and without the ID and the status that every rule has.
-fn summary(value: &Value) -> String {
-    let Value::Object(map) = value else {
-        return brief(value);
-    };
-    if map.contains_key("Statement") || map.contains_key("Sid") {
-        return brief(value);
-    }
-    let says_something = |key: &str, value: &Value| match value {
-        Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !text.is_empty() && !["id", "status"].contains(&key),
-        Value::Array(items) => !items.is_empty(),
-        _ => true,
-    };
-    let shown = map.iter().filter(|(key, value)| says_something(key, value));
-    let shown = shown.map(|(key, value)| match value {
-        Value::Bool(_) => key.clone(),
-        Value::Object(_) => summary(value),
-        // Partition, region and account are those of the whole plan.
-        Value::String(arn) if arn.starts_with("arn:") => {
-            format!("{key}={}", arn.splitn(6, ':').last().unwrap_or(arn))
-        }
-        _ => format!("{key}={}", brief(value)),
-    });
-    shown.collect::<Vec<_>>().join(" ")
-}
-
-/// Found and wanted, which differ; of objects only the entries that do, since the rest is noise.
-pub(super) fn difference(found: &Value, wanted: &Value) -> (String, String) {
-    let (left, right) = shortened(found, wanted);
-    if left != right {
-        return (left, right);
-    }
-    // It is what a short form leaves out that differs.
-    (found.to_string(), wanted.to_string())
-}
-
-fn shortened(found: &Value, wanted: &Value) -> (String, String) {
-    let (Value::Object(a), Value::Object(b)) = (found, wanted) else {
-        return (brief(found), brief(wanted));
-    };
-    let (mut left, mut right) = (Map::new(), Map::new());
-    for (key, value) in b {
-        let there = a.get(key).unwrap_or(&Value::Null);
-        if there != value {
-            if let (Value::Object(_), Value::Object(_)) = (there, value) {
-                let (inner_left, inner_right) = difference(there, value);
-                left.insert(key.clone(), Value::String(inner_left));
-                right.insert(key.clone(), Value::String(inner_right));
-            } else {
-                left.insert(key.clone(), there.clone());
-                right.insert(key.clone(), value.clone());
-            }
-        }
-    }
-    if left.is_empty() {
-        // Everything that is wanted is there, and something besides.
-        let more = a.iter().filter(|(key, _)| !b.contains_key(*key));
-        let more = more.map(|(key, value)| (key.clone(), value.clone()));
-        return (
-            brief(&Value::Object(more.collect())),
-            "nothing more".to_owned(),
-        );
-    }
-    (brief(&Value::Object(left)), brief(&Value::Object(right)))
-}
-
 fn row(item: &Change, word: &str, mark: Mark) -> (Mark, Vec<String>) {
     let detail = match (&item.verdict, &item.found) {
         (Verdict::Refused(refusal), _) => format!("{}; {}", refusal.why, refusal.fix),
         (_, Found::Unknown(problem)) => problem.to_string(),
         (Verdict::Ok, _) => String::new(),
         (Verdict::Missing, _) => summary(&item.facet.wanted),
-        (_, Found::Value(found)) => {
-            let (found, wanted) = difference(&item.shown(found), &item.facet.wanted);
-            format!("{found} → {wanted}")
-        }
+        (_, Found::Value(found)) => Difference::of(&item.facet, &item.shown(found)).to_string(),
         _ => String::new(),
     };
     (
