@@ -3,8 +3,6 @@ use std::fmt;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::seal::hex;
-
 /// What makes a fingerprint say nothing to those who do not have it: without it, a short secret could be
 /// found by trying.
 #[derive(Clone)]
@@ -46,7 +44,7 @@ impl Salt {
 
     /// For a file that only its owner reads.
     pub fn to_text(&self) -> String {
-        format!("{}\n", hex(&self.0))
+        format!("{}\n", hex::encode(self.0))
     }
 
     /// A name by which captures say which salt was used; it tells nothing about the salt.
@@ -62,7 +60,7 @@ impl Salt {
         mac.update(purpose.as_bytes());
         mac.update(&[0]);
         mac.update(text.as_bytes());
-        let mut all = hex(&mac.finalize().into_bytes());
+        let mut all = hex::encode(mac.finalize().into_bytes());
         all.truncate(digits);
         all
     }

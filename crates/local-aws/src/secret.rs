@@ -12,9 +12,7 @@ impl Secret {
     pub(crate) fn random() -> io::Result<Self> {
         let mut random = [0; 16];
         File::open("/dev/urandom")?.read_exact(&mut random)?;
-        Ok(Self(
-            random.iter().map(|byte| format!("{byte:02x}")).collect(),
-        ))
+        Ok(Self(hex::encode(random)))
     }
 
     pub(crate) fn reveal(&self) -> &str {

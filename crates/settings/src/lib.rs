@@ -30,7 +30,7 @@ pub use names::{
     TableName, TopicArn, WorkspaceKeyPrefix,
 };
 pub use objectives::Objectives;
-pub use pairs::Bucket;
+pub use pairs::{Bucket, JOURNAL};
 pub use regions::{Country, Region, RegionRole, Regions};
 pub use residency::{ExceptionInUse, Residency, ResidencyException};
 pub use settings::Settings;

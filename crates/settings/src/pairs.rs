@@ -5,6 +5,10 @@ use serde::Serialize;
 use crate::document::{Field, Section};
 use crate::{AccountId, BucketName};
 
+/// Where runs that change objects keep their journals, in each bucket that they change. What is below it is no object of
+/// anybody's, and no state.
+pub const JOURNAL: &str = ".dr-journal/";
+
 /// A bucket of application data and the one that it replicates to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Bucket {

@@ -12,11 +12,11 @@ use futures::stream::{StreamExt as _, iter};
 use jiff::Timestamp;
 use report::{Document, Mark, Observer, Outcome, Report, ShellCommand};
 use serde::{Serialize, Serializer};
-use settings::Region;
+use settings::{JOURNAL, Region};
 
 use crate::backend::Backend;
 use crate::canary;
-use crate::inventory::read::{self, AT_ONCE, JOURNAL};
+use crate::inventory::read::{self, AT_ONCE};
 use crate::inventory::{StateId, StateObject};
 use crate::problem::Problem;
 use crate::repair::RepairError;

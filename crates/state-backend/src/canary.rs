@@ -47,11 +47,7 @@ impl CanaryOptions {
         let timeout = i64::try_from(self.timeout.as_secs()).unwrap_or(i64::MAX);
         let until = self.now.as_second().saturating_add(timeout);
         let digest = Sha256::digest(self.token.as_bytes());
-        let id: String = digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let id = hex::encode(&digest[..8]);
         format!("{KEY}/{until}-{id}")
     }
 }

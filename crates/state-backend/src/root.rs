@@ -430,10 +430,7 @@ fn with_header(text: &str) -> String {
 
 fn digest(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&digest[..8])
 }
 
 /// `bare` is what `init-backend render` writes.

@@ -82,9 +82,7 @@ impl fmt::Display for ETag {
             Self::Multipart { digest, parts } => (digest, Some(parts)),
             Self::Other(text) => return f.write_str(text),
         };
-        for byte in digest {
-            write!(f, "{byte:02x}")?;
-        }
+        f.write_str(&hex::encode(digest))?;
         match parts {
             Some(parts) => write!(f, "-{parts}"),
             None => Ok(()),

@@ -4,9 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use settings::BucketName;
-
-/// Where a run keeps its journal in the destination bucket. Keys below it belong to no tree that is compared.
-pub const JOURNAL: &str = ".dr-journal/";
+pub use settings::JOURNAL;
 
 /// A bucket, or a folder of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

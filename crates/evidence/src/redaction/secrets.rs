@@ -8,8 +8,6 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::super::seal::hex;
-
 /// Shorter ones are found in other text by chance.
 const SHORTEST: usize = 6;
 
@@ -104,8 +102,8 @@ fn as_text(secret: &str) -> [String; 6] {
         inner,
         encoded.to_lowercase(),
         encoded,
-        hex(secret.as_bytes()),
-        hex(secret.as_bytes()).to_uppercase(),
+        hex::encode(secret),
+        hex::encode_upper(secret),
     ]
 }
 

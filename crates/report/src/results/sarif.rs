@@ -193,10 +193,5 @@ fn fingerprint(case: &Case) -> String {
         .chain_update([0])
         .chain_update(&case.resource)
         .finalize();
-    let hex: String = digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{hex}:1")
+    format!("{}:1", hex::encode(&digest[..8]))
 }

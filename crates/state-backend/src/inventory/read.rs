@@ -8,6 +8,7 @@ use aws_sdk_s3::types::ReplicationStatus;
 use aws_smithy_types::byte_stream::ByteStream;
 use futures::stream::{StreamExt as _, iter};
 use md5::{Digest as _, Md5};
+use settings::JOURNAL;
 use sha2::Sha256;
 use terraform::StateFile;
 use tokio::sync::{Semaphore, mpsc};
@@ -35,9 +36,6 @@ pub(crate) fn may_be_state(key: &str) -> bool {
         && !key.starts_with(canary::FOLDER)
         && !key.starts_with(JOURNAL)
 }
-
-/// Where runs that change objects keep their journals; the same prefix in every bucket.
-pub(crate) const JOURNAL: &str = ".dr-journal/";
 
 /// A state on one side, and what the lock table says of it.
 #[derive(Debug, Clone)]
@@ -288,16 +286,12 @@ async fn hash_and_parse(mut body: ByteStream) -> Result<Body, String> {
         Some(error) => Err(error),
         None => Ok(Body {
             bytes,
-            sha256: Some(hex(&sha256.finalize())),
-            md5: Some(hex(&md5.finalize())),
+            sha256: Some(hex::encode(sha256.finalize())),
+            md5: Some(hex::encode(md5.finalize())),
             // Its text never quotes the state.
             content: content.map_err(|error| error.to_string()),
         }),
     }
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Chunks that arrive in another task, as a reader.

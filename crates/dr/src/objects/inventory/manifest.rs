@@ -54,11 +54,6 @@ struct Published {
     files: Vec<DataFile>,
 }
 
-/// An MD5 as it is published: 32 digits, lower case.
-pub(super) fn hex(md5: [u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(md5))
-}
-
 async fn bytes(inventory: &Inventory, key: &str) -> Result<Vec<u8>, InventoryError> {
     let bucket = &inventory.bucket;
     let mut body = bucket.read(key, None).await?;
@@ -88,7 +83,7 @@ pub(super) async fn read(inventory: &Inventory) -> Result<Manifest, InventoryErr
         match bytes(inventory, &format!("{folder}manifest.checksum")).await {
             Ok(expected) => {
                 let expected = String::from_utf8_lossy(&expected).trim().to_lowercase();
-                let found = hex(Md5::digest(&text).into());
+                let found = hex::encode(Md5::digest(&text));
                 if expected != found {
                     let key = key.clone();
                     return Err(InventoryError::Checksum {

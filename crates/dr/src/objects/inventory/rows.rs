@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::entry::{ETag, Modified, ObjectMeta, StorageClass};
 use super::super::location::JOURNAL;
-use super::manifest::{Columns, DataFile, Manifest, hex};
+use super::manifest::{Columns, DataFile, Manifest};
 use super::{Inventory, InventoryError};
 
 /// Bytes of keys and rows that are sorted at once; both sides may do so at the same time.
@@ -137,7 +137,7 @@ async fn fetch_once(
         }
     }
     to.flush().map_err(&failed)?;
-    let found = hex(md5.finalize().into());
+    let found = hex::encode(md5.finalize());
     if found == file.md5.to_lowercase() {
         return Ok(Ok(()));
     }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use hex::FromHex;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -35,18 +36,19 @@ impl JournalKey {
     /// # Errors
     /// When it is none.
     pub fn parse(text: &str) -> Result<Self, NoJournalKey> {
-        unhex(text.trim().as_bytes()).map(Self).ok_or(NoJournalKey)
+        let key = FromHex::from_hex(text.trim());
+        key.map(Self).map_err(|_| NoJournalKey)
     }
 
     /// The key, to be kept in a file.
     pub fn to_text(&self) -> String {
-        hex(&self.0) + "\n"
+        hex::encode(self.0) + "\n"
     }
 
     /// What names the key, and tells nothing about it.
     pub fn id(&self) -> String {
         let digest = self.mac(b"dr-journal key id").finalize().into_bytes();
-        hex(&digest[..8])
+        hex::encode(&digest[..8])
     }
 
     fn mac(&self, domain: &[u8]) -> Hmac<Sha256> {
@@ -74,7 +76,11 @@ impl JournalKey {
     pub(super) fn digest(&self, bucket: &str, run: &str, part: u32, content: &[u8]) -> String {
         let mut digest = self.begin(bucket, run, part);
         digest.update(content);
-        format!("{}:{}", self.id(), hex(&digest.0.finalize().into_bytes()))
+        format!(
+            "{}:{}",
+            self.id(),
+            hex::encode(digest.0.finalize().into_bytes())
+        )
     }
 }
 
@@ -117,31 +123,12 @@ impl Voucher {
         let Some((id, digest)) = metadata.and_then(|text| text.split_once(':')) else {
             return Self::None;
         };
-        match (unhex::<8>(id.as_bytes()), unhex(digest.as_bytes())) {
-            (Some(_), Some(digest)) if id == key.id() => Self::Digest(digest),
-            (Some(_), Some(_)) => Self::OtherKey(id.to_owned()),
+        match (<[u8; 8]>::from_hex(id), FromHex::from_hex(digest)) {
+            (Ok(_), Ok(digest)) if id == key.id() => Self::Digest(digest),
+            (Ok(_), Ok(_)) => Self::OtherKey(id.to_owned()),
             _ => Self::None,
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
-    if digits.len() != 2 * N {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let mut value = 0;
-        for digit in pair {
-            value = value << 4 | char::from(*digit).to_digit(16)?;
-        }
-        *byte = u8::try_from(value).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

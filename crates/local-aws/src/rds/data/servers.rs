@@ -341,5 +341,5 @@ fn random() -> Result<String, DataError> {
     fs::File::open(path)
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(at(path))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(bytes))
 }
