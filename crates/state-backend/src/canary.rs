@@ -81,9 +81,9 @@ pub struct Canary {
 /// A canary that stays where it is.
 #[derive(Debug, Clone, Serialize)]
 pub struct LeftCanary {
-    /// Its URL.
+    /// Where it lies, `s3://BUCKET/KEY`.
     pub url: String,
-    /// Its version.
+    /// The version that could not be removed; null in a bucket without versions.
     pub version: Option<String>,
     /// Why it stays.
     pub problem: Problem,

@@ -74,7 +74,7 @@ pub struct StateObject {
 /// A version that can be brought back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastVersion {
-    /// Its ID.
+    /// The ID by which `restore` asks for it.
     pub version: String,
     /// When S3 wrote it.
     pub modified: Option<Timestamp>,
@@ -84,7 +84,7 @@ pub struct LastVersion {
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "found", rename_all = "kebab-case")]
 pub enum Presence {
-    /// An object.
+    /// The object that is current under its key.
     Present(StateObject),
     /// A delete marker, with the version below it.
     Deleted(LastVersion),
@@ -92,7 +92,7 @@ pub enum Presence {
     Absent,
     /// It could not be asked.
     Unknown {
-        /// Why not.
+        /// The error of the list or of the object, whichever could not be had.
         problem: Problem,
     },
 }
@@ -100,9 +100,9 @@ pub enum Presence {
 /// A state on one side.
 #[derive(Debug, Clone, Serialize)]
 pub struct SideState {
-    /// Whose bucket.
+    /// Whose bucket and lock table were asked.
     pub side: SideName,
-    /// What is there.
+    /// What its bucket has under the key of the state.
     #[serde(flatten)]
     pub found: Presence,
     /// Whether the lock table agrees with it.
@@ -112,7 +112,7 @@ pub struct SideState {
 /// A state on both sides.
 #[derive(Debug, Clone, Serialize)]
 pub struct StateCopies {
-    /// Which state.
+    /// Key and workspace, by which both sides have it.
     pub state: StateId,
     /// The primary side's copy, then the DR side's if there is one.
     pub copies: Vec<SideState>,

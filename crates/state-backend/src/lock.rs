@@ -129,7 +129,7 @@ pub struct UnknownLocks {
     pub kind: LockKind,
     /// The key of a lock that is there and cannot be read; null where not even a list could be had.
     pub place: Option<String>,
-    /// Why.
+    /// The error of the list, or of that one lock.
     pub problem: Problem,
 }
 

@@ -16,11 +16,11 @@ use crate::table::LOCK_ID;
 /// A digest row that is to be written.
 #[derive(Debug, Clone, Serialize)]
 pub struct DigestRepair {
-    /// Which state.
+    /// The state that Terraform refuses to read as long as the row is as it is.
     pub state: StateId,
-    /// On which side.
+    /// Whose lock table has the row: the other side has one of its own.
     pub side: SideName,
-    /// The lock table.
+    /// The lock table in which it is written.
     pub table: String,
     /// The row's `LockID`.
     pub row: String,
@@ -56,9 +56,9 @@ impl DigestRepair {
 /// A digest row that is to be taken away, since what writes the state from now on does not write this row.
 #[derive(Debug, Clone, Serialize)]
 pub struct DigestRemoval {
-    /// On which side.
+    /// Whose lock table has the row.
     pub side: SideName,
-    /// The lock table.
+    /// The lock table from which it is taken.
     pub table: String,
     /// The row's `LockID`.
     pub row: String,
@@ -95,21 +95,21 @@ pub enum RepairError {
     /// DynamoDB does not lock on this side, so that there are no rows.
     #[error("no lock table is used on the {side} side")]
     NoTable {
-        /// The side.
+        /// The one that locks in S3 alone.
         side: SideName,
     },
     /// The row is right.
     #[error("the digest row of {state} is that of its state already")]
     Matches {
-        /// The state.
+        /// The state whose row was to be written.
         state: StateId,
     },
     /// There is no state that a row could be of. Without one, Terraform would begin with an empty state.
     #[error("there is no state {state} on the {side} side; {bring_back}")]
     NoState {
-        /// The state.
+        /// The state whose object is not there.
         state: StateId,
-        /// The side.
+        /// Whose bucket was looked in.
         side: SideName,
         /// The version that could be brought back, if there is one.
         bring_back: String,
@@ -117,15 +117,15 @@ pub enum RepairError {
     /// The object is no state.
     #[error("the object {state} is no state that Terraform reads: {why}")]
     Unreadable {
-        /// The state.
+        /// The key of the object.
         state: StateId,
-        /// Why not.
+        /// What it is instead. No part of its content is quoted.
         why: String,
     },
     /// Somebody may be writing it: the row is then the old state's until the write is done.
     #[error("the state {state} is locked, at {place}")]
     Locked {
-        /// The state.
+        /// The state of which a lock is held.
         state: StateId,
         /// The row's `LockID`, or the object's key.
         place: String,
@@ -133,9 +133,9 @@ pub enum RepairError {
     /// There is no such version.
     #[error("{state} has no version {version} on the {side} side")]
     NoVersion {
-        /// The state.
+        /// The state whose versions were asked.
         state: StateId,
-        /// The side.
+        /// Whose bucket has no such version.
         side: SideName,
         /// The version that was asked for.
         version: String,
@@ -143,13 +143,13 @@ pub enum RepairError {
     /// The version that is asked for is what is there.
     #[error("{state} has the content of that version already")]
     Current {
-        /// The state.
+        /// The state that was to be brought back.
         state: StateId,
     },
     /// The row or the state changed after it was looked at.
     #[error("{state} has changed since it was looked at")]
     Changed {
-        /// The state.
+        /// The state that somebody else has written.
         state: StateId,
     },
     /// Something that has to be known first is not.

@@ -24,9 +24,9 @@ pub struct LostWrite {
     pub version: String,
     /// When it was written.
     pub modified: Option<Timestamp>,
-    /// Its serial.
+    /// The serial that Terraform gave it in DR, which the primary region may have used for another write.
     pub serial: u64,
-    /// Its lineage.
+    /// Its lineage: a `restore` to another one is asked for twice.
     pub lineage: String,
 }
 

@@ -47,9 +47,9 @@ pub enum Relation {
     NeverWritten,
     /// A side's object is no state that Terraform reads, so that nothing can be said of its writes.
     Unreadable {
-        /// Whose.
+        /// Whose copy Terraform could not read.
         side: SideName,
-        /// Why not.
+        /// What it is instead.
         why: String,
     },
     /// A side was not asked, or did not answer.
