@@ -133,7 +133,7 @@ contract! {
     odd_locks_are_listed_with_the_others;
     a_lock_that_changed_hands_is_not_released;
     a_release_whose_answer_is_lost_is_done;
-    of_many_releases_of_one_lock_exactly_one_succeeds;
+    of_many_releases_of_one_lock_exactly_one_succeeds_and_the_next_lock_stays;
     a_row_of_the_other_side_is_never_released;
     the_state_is_read_with_its_digest;
     every_state_is_found_and_compared;
