@@ -1,6 +1,7 @@
 pub(crate) mod batch;
 pub(crate) mod database;
 pub(crate) mod estimate;
+pub(crate) mod runs;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use settings::{AccountId, BucketName, KmsKeyArn, Region};
 use batch::BatchArgs;
 use database::{BackupsCommand, RecoveryPointsArgs, RestoreArgs, SnapshotsCommand};
 use estimate::EstimateArgs;
+use runs::RunsCommand;
 
 /// Keeps a second region ready: objects compared, copied and put back; databases copied and restored
 #[derive(Debug, Parser)]
@@ -27,7 +29,7 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  dr-replicate parity --bucket berthcare-photos-staging
+  dr-replicate parity
   dr-replicate parity --bucket berthcare-photos-staging \
       --inventory-from s3://inventory/berthcare-photos-staging/daily/2026-11-22T01-00Z/manifest.json \
       --inventory-to s3://inventory-dr/berthcare-photos-staging-dr/daily/2026-11-22T01-00Z/manifest.json
@@ -37,6 +39,7 @@ Examples:
   dr-replicate sync --bucket berthcare-photos-staging --engine batch \
       --role-arn arn:aws:iam::123456789012:role/berthcare-batch
   dr-replicate undo 20261122T185719Z-04711 --bucket berthcare-photos-staging
+  dr-replicate runs list
   dr-replicate manifest --bucket berthcare-photos-staging --out photos.manifest
   dr-replicate reconcile --bucket berthcare-photos-staging --manifest photos.manifest
   dr-replicate sync --from s3://photos/2026 --to s3://photos-dr/2026 \\
@@ -63,6 +66,9 @@ pub(crate) enum Command {
     Manifest(ManifestArgs),
     /// Failback: bring what was written in the DR bucket to the primary, losing nothing on either side
     Reconcile(ReconcileArgs),
+    /// Runs that have been written down: list, show, prune
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// Automated backups of databases, replicated to the DR region
     #[command(subcommand)]
     Backups(BackupsCommand),
@@ -80,9 +86,10 @@ pub(crate) enum Command {
 /// Which two buckets.
 #[derive(Debug, Args)]
 pub(crate) struct LocationArgs {
-    /// A bucket of the settings: from it to its DR counterpart
+    /// A bucket of the settings: from it to its DR counterpart. May be given several times; every bucket of the settings
+    /// unless given
     #[arg(long, value_name = "NAME", conflicts_with_all = ["from", "to"])]
-    pub(crate) bucket: Option<BucketName>,
+    pub(crate) bucket: Vec<BucketName>,
     /// The source: s3://BUCKET or s3://BUCKET/FOLDER
     #[arg(long, value_name = "S3URL", requires = "to")]
     pub(crate) from: Option<S3Location>,

@@ -3,12 +3,14 @@ mod batch;
 mod carry_out;
 mod connect;
 mod databases;
+mod each;
 mod errors;
 mod estimate;
 mod parity;
 mod reconcile;
 mod recovery_points;
 mod restore;
+mod runs;
 mod snapshots;
 mod sync;
 mod undo;
@@ -27,6 +29,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Undo(args) => undo::run(&global, &args).await,
         Command::Manifest(args) => reconcile::capture(&global, &args).await,
         Command::Reconcile(args) => reconcile::run(&global, &args, stop).await,
+        Command::Runs(command) => runs::run(&global, &command).await,
         Command::Backups(command) => backups::run(&global, &command).await,
         Command::Snapshots(command) => snapshots::run(&global, &command, stop).await,
         Command::RecoveryPoints(args) => recovery_points::run(&global, &args).await,

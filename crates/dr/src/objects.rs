@@ -7,6 +7,7 @@
 
 mod batch;
 mod bucket;
+mod caveats;
 mod compare;
 mod comparison;
 mod concurrency;
@@ -58,7 +59,8 @@ pub use execute::{Done, ExecuteError};
 pub use guard::{Approved, ChangeLimit, Policy, Refusal, Refusals, check_locations};
 pub use inventory::{Inventory, InventoryError, ManifestUrl, parity_of_inventories};
 pub use journal::{
-    JournalError, JournalKey, JournalSource, NoJournalKey, ReplayedJob, ReplayedRun, Run, replay,
+    Ended, JournalError, JournalKey, JournalSource, NoJournalKey, PrunePlan, ReplayedJob,
+    ReplayedRun, Run, RunEnd, RunEntry, RunSummary, Runs, list_runs, prune, replay,
 };
 pub use list_xml::{ListingError, ListingReader};
 pub use location::{JOURNAL, S3Location, S3LocationError};

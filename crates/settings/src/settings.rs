@@ -7,8 +7,8 @@ use crate::document::Document;
 use crate::error::SettingsErrors;
 use crate::pairs::{Used, parsed};
 use crate::{
-    AccountId, Bucket, Database, EnvironmentName, ExceptionInUse, Objectives, ProjectName, Regions,
-    Residency, State, Tags,
+    AccountId, Bucket, BucketName, Database, EnvironmentName, ExceptionInUse, Objectives,
+    ProjectName, Regions, Residency, State, StateDr, Tags,
 };
 
 /// Everything that `infra.toml` says, validated, with defaults filled in.
@@ -21,6 +21,9 @@ pub struct Settings {
     /// The account that it is in; the credentials' own where it is not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
+    /// Where the journals of object runs lie; see [`Settings::journals`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal_bucket: Option<BucketName>,
     /// Where it runs and where it is recovered.
     pub regions: Regions,
     /// Where its data may lie; both regions satisfy it.
@@ -57,6 +60,16 @@ impl Settings {
         }
     }
 
+    /// The bucket in the DR region for the journals of runs that copy objects, which have the keys of data and belong beside
+    /// none: the one of the settings, else the state's copy. `None` where there is neither.
+    pub fn journals(&self) -> Option<&BucketName> {
+        let replica = match &self.state.dr {
+            StateDr::Replicated(replica) => Some(&replica.bucket),
+            StateDr::None => None,
+        };
+        self.journal_bucket.as_ref().or(replica)
+    }
+
     /// The residency exceptions that the two regions need, for every report to show.
     pub fn exceptions_in_use(&self) -> Vec<ExceptionInUse<'_>> {
         self.residency.exceptions_in_use(&self.regions)
@@ -69,6 +82,7 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
     let project = root.required("project", "\"berthcare\"");
     let environment = root.required("environment", "\"staging\"");
     let account = root.optional("account", "\"111122223333\"");
+    let journal_bucket = root.optional("journal_bucket", "\"berthcare-journals-dr\"");
     let regions = root.required(
         "regions",
         "{ primary = \"ca-central-1\", dr = \"ca-west-1\" }",
@@ -108,6 +122,23 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         Some(field) => Bucket::read_all(&field, &mut names),
         None => Some(Vec::new()),
     };
+    let journal_bucket = match journal_bucket {
+        Some(field) => {
+            let name: Option<BucketName> = field.parse();
+            let holds_data = |name: &BucketName| {
+                let mut buckets = buckets.iter().flatten();
+                buckets.any(|bucket| bucket.name == *name || bucket.dr == *name)
+            };
+            match name {
+                Some(name) if holds_data(&name) => field.conflict(
+                    format!("{name} holds data of the application"),
+                    "give a bucket of its own in the DR region, or leave it out for that of the state",
+                ),
+                name => name.map(Some),
+            }
+        }
+        None => Some(None),
+    };
     let databases = match databases {
         Some(field) => Database::read_all(&field, chosen.map(|regions| regions.dr)),
         None => Some(Vec::new()),
@@ -126,6 +157,7 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         project,
         environment,
         account: account?,
+        journal_bucket: journal_bucket?,
         regions: regions?.0,
         residency: residency?,
         state: state?,

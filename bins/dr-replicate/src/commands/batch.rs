@@ -50,6 +50,7 @@ async fn options(args: &SyncArgs, pair: &BucketClients) -> Result<BatchOptions, 
         role: args.batch.role_arn.clone().unwrap_or_default(),
         priority: args.batch.priority,
         kms_key: args.kms_key.clone(),
+        journals: pair.journals.clone(),
         journal_key: connect::journal_key(args.apply.written.journal_key.as_ref())?,
     })
 }

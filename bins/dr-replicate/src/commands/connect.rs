@@ -13,25 +13,64 @@ use files::{FileError, Secrecy};
 use report::ShellCommand;
 use settings::{AccountId, BucketName, Region, Settings};
 
+use crate::args::runs::JournalsArgs;
 use crate::args::{LocationArgs, RunsArgs};
 
 /// Two buckets, and what settings say about all of them.
 pub(super) struct BucketClients {
     pub(super) source: Bucket,
     pub(super) destination: Bucket,
+    /// Where journals lie, if settings say it.
+    pub(super) journals: Option<Bucket>,
     pub(super) pairs: Vec<(BucketName, BucketName)>,
     pub(super) env: AwsEnv,
+}
+
+/// The buckets of the settings that are meant, in their order; `None` for the two that are given by URL.
+pub(super) fn buckets(
+    global: &GlobalArgs,
+    args: &LocationArgs,
+) -> Result<Vec<Option<BucketName>>, Failure> {
+    if args.from.is_some() {
+        return Ok(vec![None]);
+    }
+    if !args.bucket.is_empty() {
+        return Ok(args.bucket.iter().cloned().map(Some).collect());
+    }
+    let pairs = pairs(settings(global, false)?.as_ref());
+    if pairs.is_empty() {
+        let error = anyhow!("failed to tell which buckets: the settings have none");
+        return Err(Failure::new(Exit::Usage, error).hint("give --from and --to"));
+    }
+    Ok(pairs.into_iter().map(|(bucket, _)| Some(bucket)).collect())
+}
+
+/// The one bucket of a command that takes no more; `None` for two that are given by URL.
+pub(super) fn one_bucket(args: &LocationArgs) -> Result<Option<&BucketName>, Failure> {
+    match (args.bucket.as_slice(), &args.from) {
+        ([bucket], _) => Ok(Some(bucket)),
+        ([], Some(_)) => Ok(None),
+        ([], None) => Err(Failure::new(
+            Exit::Usage,
+            anyhow!("failed to tell which buckets: give --bucket, or --from and --to"),
+        )),
+        _ => Err(Failure::new(
+            Exit::Usage,
+            anyhow!("failed to do this with several buckets at once: give one --bucket"),
+        )),
+    }
 }
 
 /// Source and destination, before anybody has asked whether they answer.
 pub(super) async fn pair(
     global: &GlobalArgs,
     args: &LocationArgs,
+    bucket: Option<&BucketName>,
 ) -> Result<BucketClients, Failure> {
-    let named = args.from_region.is_some() && args.to_region.is_some() && args.bucket.is_none();
+    let named = args.from_region.is_some() && args.to_region.is_some() && bucket.is_none();
     let settings = settings(global, named)?;
     let pairs = pairs(settings.as_ref());
-    let (from, to) = match (&args.bucket, &args.from, &args.to) {
+    let (from, to) = match (bucket, &args.from, &args.to) {
         (Some(bucket), _, _) => {
             let dr = counterpart(&pairs, bucket)?;
             (S3Location::whole(bucket.clone()), S3Location::whole(dr))
@@ -55,12 +94,19 @@ pub(super) async fn pair(
     Ok(BucketClients {
         source: Bucket::new(&env.region(from_region), from),
         destination: Bucket::new(&env.region(to_region), to),
+        journals: journals(settings, &env),
         pairs,
         env,
     })
 }
 
 impl BucketClients {
+    /// Name of the bucket for journals.
+    pub(super) fn journals(&self) -> Option<&BucketName> {
+        let journals = self.journals.as_ref();
+        journals.map(|journals| &journals.location().bucket)
+    }
+
     /// Asks both whether they answer: within seconds, before anything else is tried.
     pub(super) async fn reach(&self) -> Result<(), Failure> {
         tokio::try_join!(self.source.reach(), self.destination.reach())
@@ -76,11 +122,15 @@ pub(super) async fn inventories(
     from: &ManifestUrl,
     to: &ManifestUrl,
 ) -> Result<(Inventory, Inventory), Failure> {
-    let named = args.from_region.is_some() && args.to_region.is_some() && args.bucket.is_none();
+    let bucket = match args.bucket.as_slice() {
+        [] => None,
+        _ => one_bucket(args)?,
+    };
+    let named = args.from_region.is_some() && args.to_region.is_some() && bucket.is_none();
     let settings = settings(global, named)?;
     let settings = settings.as_ref();
     let pairs = pairs(settings);
-    let lists = match &args.bucket {
+    let lists = match bucket {
         Some(bucket) => Some((bucket.clone(), counterpart(&pairs, bucket)?)),
         None => None,
     };
@@ -109,6 +159,8 @@ pub(super) async fn inventories(
 /// The bucket that a run changed, and what is known of others.
 pub(super) struct Destination {
     pub(super) bucket: Bucket,
+    /// Where journals lie, if settings say it.
+    pub(super) journals: Option<Bucket>,
     pub(super) env: AwsEnv,
     pub(super) settings: Option<Settings>,
 }
@@ -142,10 +194,50 @@ pub(super) async fn destination(
         .await
         .map_err(|error| Failure::aws("reach the bucket", error))?;
     Ok(Destination {
+        journals: journals(settings.as_ref(), &env),
         bucket,
         env,
         settings,
     })
+}
+
+/// The bucket of the settings for journals, which lies in the DR region.
+fn journals(settings: Option<&Settings>, env: &AwsEnv) -> Option<Bucket> {
+    let settings = settings?;
+    let place = S3Location::whole(settings.journals()?.clone());
+    Some(Bucket::new(&env.region(settings.regions.dr), place))
+}
+
+/// Every bucket that may have journals.
+pub(super) async fn with_journals(
+    global: &GlobalArgs,
+    args: &JournalsArgs,
+) -> Result<Vec<Bucket>, Failure> {
+    let named = args.to_region.is_some() && args.to.is_some() && args.bucket.is_none();
+    let settings = settings(global, named)?;
+    let settings = settings.as_ref();
+    let pairs = pairs(settings);
+    let places = match (&args.bucket, &args.to) {
+        (Some(bucket), _) => vec![bucket.clone(), counterpart(&pairs, bucket)?],
+        (None, Some(to)) => vec![to.bucket.clone()],
+        (None, None) => {
+            let both = pairs.iter().flat_map(|(primary, dr)| [primary, dr]);
+            both.cloned().collect()
+        }
+    };
+    let owner = args.to.as_ref().zip(args.to_owner.as_ref());
+    let owners = owner.map(|(to, owner)| (&to.bucket, Some(owner)));
+    let env = match owners {
+        Some(given) => aws_env(settings, [given]).await?,
+        None => aws_env(settings, []).await?,
+    };
+    let mut buckets: Vec<Bucket> = journals(settings, &env).into_iter().collect();
+    for place in places {
+        let place = S3Location::whole(place);
+        let region = region(args.to_region, settings, &pairs, &place, Role::Dr)?;
+        buckets.push(Bucket::new(&env.region(region), place));
+    }
+    Ok(buckets)
 }
 
 /// What a run copied from; `None` where nothing tells its region.
@@ -166,7 +258,7 @@ pub(super) fn source_of(
 }
 
 /// What earlier runs have copied between two buckets, as their journals say that can be believed.
-pub(super) fn own_copies(args: &RunsArgs, buckets: [&Bucket; 2]) -> Result<OwnCopies, Failure> {
+pub(super) fn own_copies(args: &RunsArgs, pair: &BucketClients) -> Result<OwnCopies, Failure> {
     let runs = match runs(args.runs.as_ref()) {
         Ok(runs) => runs,
         // Only runs need a place of their own.
@@ -178,7 +270,10 @@ pub(super) fn own_copies(args: &RunsArgs, buckets: [&Bucket; 2]) -> Result<OwnCo
     };
     // To compare makes no key, and without one the journals of other machines prove nothing.
     let key = read_journal_key(&path).ok();
-    let journals = buckets.into_iter().cloned().collect();
+    // Runs of an earlier version kept them in what they changed.
+    let buckets = [Some(&pair.source), Some(&pair.destination)];
+    let buckets = buckets.into_iter().chain([pair.journals.as_ref()]);
+    let journals = buckets.flatten().cloned().collect();
     Ok(OwnCopies::new(runs, key, journals))
 }
 
@@ -276,6 +371,36 @@ fn region(
         Role::Primary => regions.primary,
         Role::Dr => regions.dr,
     })
+}
+
+/// Descriptors that are left for listings, files and what else is open.
+const RESERVED: usize = 128;
+
+/// As many copies under way as wanted, and as this process may have connections for.
+pub(super) fn concurrency(wanted: u16) -> usize {
+    let wanted = usize::from(wanted);
+    let most = open_files().map_or(wanted, |files| files.saturating_sub(RESERVED).max(1));
+    if most < wanted {
+        cli::note(&format!(
+            "{most} copies at once instead of {wanted}: this process may have {} files open (ulimit -n)",
+            most + RESERVED
+        ));
+    }
+    wanted.min(most)
+}
+
+/// The soft limit on open files, where the system tells it in a file.
+fn open_files() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    soft_limit(&limits)
+}
+
+/// From `Max open files            1024                 1048576              files`.
+fn soft_limit(limits: &str) -> Option<usize> {
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))?;
+    line.split_whitespace().nth(3)?.parse().ok()
 }
 
 /// Where runs keep their files.
@@ -411,6 +536,17 @@ fn run_name() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn soft_limit_of_the_system_is_read() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max processes             127826               127826               processes \n\
+                      Max open files            1024                 1048576              files     \n";
+        assert_eq!(soft_limit(limits), Some(1_024));
+        let unlimited =
+            "Max open files            unlimited            unlimited            files     \n";
+        assert_eq!(soft_limit(unlimited), None);
+    }
 
     #[test]
     fn run_name_of_one_second_and_process_is_not_that_of_another_run() {

@@ -9,6 +9,7 @@ use dr::objects::{
     UndoRefusal, WalkError,
 };
 use report::ShellCommand;
+use settings::BucketName;
 
 const NOTHING_CHANGED: &str = "refused, and nothing was changed";
 const SWITCH_ON: &str = "switch versioning on again: without it nothing can be put back";
@@ -138,6 +139,16 @@ pub(super) fn undo(error: UndoError, runs: &Path) -> Failure {
         UndoError::Journal(error) => journal("keep the journal", error),
         error @ (UndoError::JobsUnknown { .. } | UndoError::Spool(_)) => unchecked("undo", error),
     }
+}
+
+/// Where runs are to be found.
+pub(super) fn runs_list(bucket: Option<&BucketName>) -> String {
+    let list = ShellCommand::new("dr-replicate runs list");
+    let list = match bucket {
+        Some(bucket) => list.option("--bucket", bucket),
+        None => list,
+    };
+    format!("`{list}` lists the runs that are known")
 }
 
 /// The command that follows jobs to their end.

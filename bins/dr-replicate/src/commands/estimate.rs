@@ -20,7 +20,12 @@ pub(crate) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit
             (of_parity(&parity), from, to)
         }
         None => {
-            let pair = connect::pair(global, &args.locations).await?;
+            let pair = connect::pair(
+                global,
+                &args.locations,
+                connect::one_bucket(&args.locations)?,
+            )
+            .await?;
             pair.reach().await?;
             let options = PlanOptions {
                 mode: Mode::Auto,
@@ -28,7 +33,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit
                 delete: false,
                 leave_unproven: false,
                 listings: usize::from(args.listings),
-                own_copies: connect::own_copies(&args.written, [&pair.source, &pair.destination])?,
+                own_copies: connect::own_copies(&args.written, &pair)?,
             };
             let planned = plan(&pair.source, &pair.destination, &options, directory.path())
                 .await

@@ -2,8 +2,8 @@ use std::path::Path;
 
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use dr::objects::{
-    ApplyOptions, Bucket, Done, ManifestError, Mode, Plan, PlanOptions, Policy, Reconciliation,
-    Refusal, Refusals, Resolution, Resolutions, abort_open_uploads, reconcile,
+    ApplyOptions, Done, ManifestError, Mode, Plan, PlanOptions, Policy, Reconciliation, Refusal,
+    Refusals, Resolution, Resolutions, abort_open_uploads, reconcile,
 };
 use files::Secrecy;
 use report::{Document, Report};
@@ -12,7 +12,7 @@ use settings::BucketName;
 use tokio::sync::watch;
 
 use super::carry_out::{Route, carry_out, exit, scratch};
-use super::connect::Destination;
+use super::connect::{BucketClients, Destination};
 use super::{connect, errors};
 use crate::args::{LISTINGS, LocationArgs, ManifestArgs, ReconcileArgs};
 
@@ -77,10 +77,10 @@ impl Report for Outcome {
     }
 }
 
-/// The DR bucket and the primary: the other way round than everywhere else.
-async fn pair(global: &GlobalArgs, bucket: &BucketName) -> Result<(Bucket, Bucket), Failure> {
+/// The two buckets. The DR bucket is the source here, the other way round than everywhere else.
+async fn pair(global: &GlobalArgs, bucket: &BucketName) -> Result<BucketClients, Failure> {
     let places = LocationArgs {
-        bucket: Some(bucket.clone()),
+        bucket: Vec::new(),
         from: None,
         to: None,
         from_region: None,
@@ -88,9 +88,9 @@ async fn pair(global: &GlobalArgs, bucket: &BucketName) -> Result<(Bucket, Bucke
         from_owner: None,
         to_owner: None,
     };
-    let pair = connect::pair(global, &places).await?;
+    let pair = connect::pair(global, &places, Some(bucket)).await?;
     pair.reach().await?;
-    Ok((pair.destination, pair.source))
+    Ok(pair)
 }
 
 fn policy(args: &ReconcileArgs) -> Policy<'static> {
@@ -138,9 +138,10 @@ pub(crate) async fn run(
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
     let resolutions = resolutions(args)?;
-    let (dr, primary) = pair(global, &args.bucket).await?;
+    let pair = pair(global, &args.bucket).await?;
+    let (dr, primary) = (&pair.destination, &pair.source);
     let runs = connect::runs(args.apply.written.runs.as_ref())?;
-    abort_open_uploads(&runs, &primary)
+    abort_open_uploads(&runs, primary)
         .await
         .map_err(|error| errors::journal("abort what an earlier run left open", error))?;
     let directory = scratch(&runs)?;
@@ -150,11 +151,11 @@ pub(crate) async fn run(
         delete: args.delete,
         leave_unproven: true,
         listings: usize::from(LISTINGS),
-        own_copies: connect::own_copies(&args.apply.written, [&dr, &primary])?,
+        own_copies: connect::own_copies(&args.apply.written, &pair)?,
     };
     let (found, planned) = reconcile(
-        &dr,
-        &primary,
+        dr,
+        primary,
         &args.manifest,
         &options,
         &resolutions,
@@ -194,9 +195,10 @@ pub(crate) async fn run(
     }
     let options = ApplyOptions {
         runs,
+        journals: pair.journals.clone(),
         journal_key: connect::journal_key(args.apply.written.journal_key.as_ref())?,
         kms_key: None,
-        concurrency: usize::from(args.apply.concurrency),
+        concurrency: connect::concurrency(args.apply.concurrency),
     };
     let done = carry_out(global, approved, "reconcile", &options, stop).await?;
     let exit = ended(&outcome.found.plan, Some(&done));

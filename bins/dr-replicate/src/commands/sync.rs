@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use dr::objects::{
@@ -6,10 +8,12 @@ use dr::objects::{
 };
 use report::{Document, Report};
 use serde::Serialize;
+use settings::BucketName;
 use tokio::sync::watch;
 
 use super::carry_out::{Route, carry_out, exit, scratch};
 use super::connect::{self, BucketClients};
+use super::each::Each;
 use super::errors;
 use crate::args::SyncArgs;
 use crate::args::batch::EngineArg;
@@ -41,7 +45,64 @@ pub(crate) async fn run(
     args: &SyncArgs,
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
-    let pair = connect::pair(global, &args.locations).await?;
+    if args.batch.engine == EngineArg::Batch || !args.batch.job.is_empty() {
+        let bucket = connect::one_bucket(&args.locations)?;
+        return by_jobs(global, args, bucket, stop).await;
+    }
+    let buckets = connect::buckets(global, &args.locations)?;
+    if let [bucket] = buckets.as_slice() {
+        let (exit, outcome) = one(global, args, bucket.as_ref(), stop).await?;
+        // In a table the plan was printed, and is all where nothing was done.
+        if global.output != OutputFormat::Table || outcome.done.is_some() {
+            cli::print(global, &outcome)?;
+        }
+        return Ok(exit);
+    }
+    let mut each = Each::default();
+    for bucket in &buckets {
+        if *stop.borrow() {
+            break;
+        }
+        each.add(
+            bucket.as_ref(),
+            one(global, args, bucket.as_ref(), stop.clone()).await,
+        );
+    }
+    cli::print(global, &each)?;
+    Ok(match *stop.borrow() {
+        true => each.exit().worst(Exit::Interrupted),
+        false => each.exit(),
+    })
+}
+
+/// Plans and approves; nothing has been changed then.
+async fn prepare(
+    args: &SyncArgs,
+    pair: &BucketClients,
+    directory: &Path,
+) -> Result<(Plan, Route, Result<Approved, Refusals>), Failure> {
+    let options = PlanOptions {
+        mode: args.compare.compare.into(),
+        headers: args.compare.headers,
+        delete: args.delete,
+        leave_unproven: args.leave_unproven,
+        listings: usize::from(args.compare.listings),
+        own_copies: connect::own_copies(&args.apply.written, pair)?,
+    };
+    let planned = plan(&pair.source, &pair.destination, &options, directory)
+        .await
+        .map_err(|error| errors::walk("compare the buckets", error))?;
+    let (plan, route) = (planned.plan().clone(), Route::of(&planned));
+    Ok((plan, route, planned.approve(&policy(args, pair))))
+}
+
+async fn by_jobs(
+    global: &GlobalArgs,
+    args: &SyncArgs,
+    bucket: Option<&BucketName>,
+    stop: watch::Receiver<bool>,
+) -> Result<Exit, Failure> {
+    let pair = connect::pair(global, &args.locations, bucket).await?;
     check_arguments(args, &pair)?;
     pair.reach().await?;
     if !args.batch.job.is_empty() {
@@ -50,70 +111,55 @@ pub(crate) async fn run(
     let runs = connect::runs(args.apply.written.runs.as_ref())?;
     abort_uploads(&runs, &pair.destination).await?;
     let directory = scratch(&runs)?;
-    let options = PlanOptions {
-        mode: args.compare.compare.into(),
-        headers: args.compare.headers,
-        delete: args.delete,
-        leave_unproven: args.leave_unproven,
-        listings: usize::from(args.compare.listings),
-        own_copies: connect::own_copies(&args.apply.written, [&pair.source, &pair.destination])?,
-    };
-    let planned = plan(&pair.source, &pair.destination, &options, directory.path())
-        .await
-        .map_err(|error| errors::walk("compare the buckets", error))?;
-    let (plan, route) = (planned.plan().clone(), Route::of(&planned));
-    let approved = planned.approve(&policy(args, &pair));
-    if args.batch.engine == EngineArg::Batch {
-        let approved = approved.map_err(|refusals| errors::refused(&refusals))?;
-        let folders = (runs.as_path(), directory.path());
-        return super::batch::run(global, args, &pair, (approved, route), folders, stop).await;
-    }
-    let Some(approved) = go_on(global, args.dry_run, (&plan, &route), approved)? else {
-        return Ok(exit(&plan, None));
-    };
-    let options = ApplyOptions {
-        runs,
-        journal_key: connect::journal_key(args.apply.written.journal_key.as_ref())?,
-        kms_key: args.kms_key.clone(),
-        concurrency: usize::from(args.apply.concurrency),
-    };
-    let done = carry_out(global, approved, "sync", &options, stop).await?;
-    let exit = exit(&plan, Some(&done));
-    let outcome = Outcome {
-        route,
-        plan,
-        done: Some(done),
-        refused: Vec::new(),
-    };
-    cli::print(global, &outcome)?;
-    Ok(exit)
+    let (_, route, approved) = prepare(args, &pair, directory.path()).await?;
+    let approved = approved.map_err(|refusals| errors::refused(&refusals))?;
+    let folders = (runs.as_path(), directory.path());
+    super::batch::run(global, args, &pair, (approved, route), folders, stop).await
 }
 
-/// Prints the plan; `None` when it ends there.
-fn go_on(
+/// Syncs one pair. A table of its plan is printed before anything is asked; a refusal is an error.
+async fn one(
     global: &GlobalArgs,
-    dry_run: bool,
-    (plan, route): (&Plan, &Route),
-    approved: Result<Approved, Refusals>,
-) -> Result<Option<Approved>, Failure> {
+    args: &SyncArgs,
+    bucket: Option<&BucketName>,
+    stop: watch::Receiver<bool>,
+) -> Result<(Exit, Outcome), Failure> {
+    let pair = connect::pair(global, &args.locations, bucket).await?;
+    check_arguments(args, &pair)?;
+    pair.reach().await?;
+    let runs = connect::runs(args.apply.written.runs.as_ref())?;
+    abort_uploads(&runs, &pair.destination).await?;
+    let directory = scratch(&runs)?;
+    let (plan, route, approved) = prepare(args, &pair, directory.path()).await?;
     let refused = approved.as_ref().err();
-    let ends = plan.is_empty() || dry_run;
-    // Of JSON there is one document: the result, the plan where nothing is done, or the error.
-    if global.output == OutputFormat::Table || (ends && refused.is_none()) {
-        let outcome = Outcome {
-            route: route.clone(),
-            plan: plan.clone(),
-            done: None,
-            refused: refused
-                .into_iter()
-                .flat_map(Refusals::iter)
-                .cloned()
-                .collect(),
-        };
+    let mut outcome = Outcome {
+        route,
+        plan,
+        done: None,
+        refused: refused
+            .into_iter()
+            .flat_map(Refusals::iter)
+            .cloned()
+            .collect(),
+    };
+    if global.output == OutputFormat::Table {
         cli::print(global, &outcome)?;
     }
     let approved = approved.map_err(|refusals| errors::refused(&refusals))?;
-    Ok((!ends).then_some(approved))
+    if outcome.plan.is_empty() || args.dry_run {
+        return Ok((exit(&outcome.plan, None), outcome));
+    }
+    let options = ApplyOptions {
+        runs,
+        journals: pair.journals.clone(),
+        journal_key: connect::journal_key(args.apply.written.journal_key.as_ref())?,
+        kms_key: args.kms_key.clone(),
+        concurrency: connect::concurrency(args.apply.concurrency),
+    };
+    let done = carry_out(global, approved, "sync", &options, stop).await?;
+    let exit = exit(&outcome.plan, Some(&done));
+    outcome.done = Some(done);
+    Ok((exit, outcome))
 }
 
 /// What can be refused before anything is listed.
@@ -125,21 +171,26 @@ fn check_arguments(args: &SyncArgs, pair: &BucketClients) -> Result<(), Failure>
         return Err(Failure::new(Exit::Usage, error)
             .hint("let the job copy, then run `sync --delete` without --engine batch"));
     }
-    check_locations(source.location(), destination.location(), &pair.pairs)
-        .map_err(|refusals| errors::refused(&refusals))
+    check_locations(
+        source.location(),
+        destination.location(),
+        &policy(args, pair),
+    )
+    .map_err(|refusals| errors::refused(&refusals))
 }
 
 fn policy<'a>(args: &SyncArgs, pair: &'a BucketClients) -> Policy<'a> {
     let default = Policy::default();
     Policy {
         pairs: &pair.pairs,
+        journals: pair.journals(),
         max_delete: args.max_delete.unwrap_or(default.max_delete),
         max_replace: args.max_replace.unwrap_or(default.max_replace),
         overwrite_unversioned: args.overwrite_unversioned,
     }
 }
 
-async fn abort_uploads(runs: &std::path::Path, destination: &Bucket) -> Result<(), Failure> {
+async fn abort_uploads(runs: &Path, destination: &Bucket) -> Result<(), Failure> {
     let aborted = abort_open_uploads(runs, destination)
         .await
         .map_err(|error| errors::journal("abort what an earlier run left open", error))?;

@@ -11,6 +11,7 @@ use crate::args::UndoArgs;
 pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Failure> {
     let Destination {
         bucket,
+        journals,
         env,
         settings,
     } = connect::destination(
@@ -25,16 +26,23 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
     let journal_key = connect::journal_key(args.written.journal_key.as_ref())?;
     // Changes may be many; they are kept on disk, not in memory.
     let directory = scratch(&runs)?;
-    let replayed = replay(&runs, &bucket, &args.run, &journal_key, directory.path())
-        .await
-        .map_err(|error| match error {
-            JournalError::Absent { .. } => Failure::new(
-                Exit::Usage,
-                anyhow::Error::new(error).context("failed to undo"),
-            )
-            .hint("`aws s3 ls s3://BUCKET/.dr-journal/` lists the runs that are known"),
-            error => errors::journal("read the journal", error),
-        })?;
+    let replayed = replay(
+        &runs,
+        &bucket,
+        journals.as_ref(),
+        &args.run,
+        &journal_key,
+        directory.path(),
+    )
+    .await
+    .map_err(|error| match error {
+        JournalError::Absent { .. } => Failure::new(
+            Exit::Usage,
+            anyhow::Error::new(error).context("failed to undo"),
+        )
+        .hint(errors::runs_list(args.bucket.as_ref())),
+        error => errors::journal("read the journal", error),
+    })?;
     if replayed.source() == JournalSource::Verified && !replayed.has_ended() {
         cli::note(
             "the journal has no end: the run was killed, or somebody has removed the last objects of its journal",
@@ -77,6 +85,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
     let run = connect::new_run(&format!("undo {}", args.run), &bucket, &bucket);
     let options = ApplyOptions {
         runs: runs.clone(),
+        journals,
         journal_key,
         kms_key: None,
         concurrency: 32,

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 
-use crate::stage::{FROM, Stage, TO};
+use crate::stage::{FROM, JOURNALS, Stage, TO};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/batch";
 
@@ -139,7 +139,7 @@ async fn sync_by_a_job_is_planned_confirmed_made_followed_and_found_again() {
     }
     let run = found["run"].as_str().unwrap();
     let key = format!(".dr-journal/{run}/batch-0.csv");
-    let manifest = stage.to.s3.get_object().bucket(TO).key(&key);
+    let manifest = stage.to.s3.get_object().bucket(JOURNALS).key(&key);
     let manifest = manifest.send().await.unwrap().body.collect().await.unwrap();
     let rows = format!("{FROM},a\n{FROM},b\n");
     assert_eq!(manifest.to_vec(), rows.as_bytes());

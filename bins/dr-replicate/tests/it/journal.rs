@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::stage::{FROM, Stage, TO};
+use crate::stage::{FROM, JOURNALS, Stage, TO};
 
 impl Stage {
     async fn put_text(&self, key: &str, text: &str) {
-        let put = self.to.s3.put_object().bucket(TO).key(key);
+        let put = self.to.s3.put_object().bucket(JOURNALS).key(key);
         put.body(text.as_bytes().to_vec().into())
             .send()
             .await
@@ -51,7 +51,7 @@ async fn undo_by_a_journal_that_is_in_the_bucket_alone_wants_more_than_yes() {
     assert_eq!(stage.keys().await, ["patient"], "{stderr}");
     assert_eq!(output.status.code(), Some(4), "{stderr}");
     for part in [
-        &format!("s3://{TO}/.dr-journal/evil/"),
+        &format!("s3://{JOURNALS}/.dr-journal/evil/"),
         "--trust-bucket-journal",
         "--dry-run",
     ] {
@@ -115,12 +115,19 @@ async fn parts(
     stage: &Stage,
     run: &str,
 ) -> Vec<(String, Vec<u8>, Option<HashMap<String, String>>)> {
-    let list = stage.to.s3.list_objects_v2().bucket(TO);
+    let list = stage.to.s3.list_objects_v2().bucket(JOURNALS);
     let page = list.prefix(format!(".dr-journal/{run}/")).send().await;
     let mut parts = Vec::new();
     for object in page.unwrap().contents() {
         let key = object.key().unwrap().to_owned();
-        let object = stage.to.s3.get_object().bucket(TO).key(&key).send().await;
+        let object = stage
+            .to
+            .s3
+            .get_object()
+            .bucket(JOURNALS)
+            .key(&key)
+            .send()
+            .await;
         let object = object.unwrap();
         let metadata = object.metadata.clone();
         let body = object.body.collect().await.unwrap().to_vec();
@@ -131,7 +138,7 @@ async fn parts(
 
 impl Stage {
     async fn put_part(&self, key: &str, body: &[u8], metadata: Option<HashMap<String, String>>) {
-        let put = self.to.s3.put_object().bucket(TO).key(key);
+        let put = self.to.s3.put_object().bucket(JOURNALS).key(key);
         let put = put.set_metadata(metadata).body(body.to_vec().into());
         put.send().await.unwrap();
     }
@@ -238,10 +245,12 @@ async fn undo_by_a_journal_that_was_changed_in_the_bucket_is_refused_and_named()
         for (key, body, metadata) in &original {
             stage.put_part(key, body, metadata.clone()).await;
         }
-        let delete = stage.to.s3.delete_object().bucket(TO).key(&added);
+        let delete = stage.to.s3.delete_object();
+        let delete = delete.bucket(JOURNALS).key(&added);
         delete.send().await.unwrap();
     }
-    let delete = stage.to.s3.delete_object().bucket(TO).key(&gap);
+    let delete = stage.to.s3.delete_object();
+    let delete = delete.bucket(JOURNALS).key(&gap);
     delete.send().await.unwrap();
     let (code, _, stderr) = stage.elsewhere(&undo);
     assert_eq!(code, Some(4), "gap: {stderr}");

@@ -15,4 +15,5 @@ mod jobs;
 mod journal;
 mod objects;
 mod owners;
+mod runs;
 mod terminal;

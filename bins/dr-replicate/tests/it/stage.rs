@@ -18,6 +18,8 @@ pub(crate) const DR: &str = "us-east-1";
 pub(crate) const EXAMPLE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
 pub(crate) const FROM: &str = "berthcare-photos-staging";
 pub(crate) const TO: &str = "berthcare-photos-staging-dr";
+/// Where journals lie: in the state's copy, since the settings name no other bucket for them.
+pub(crate) const JOURNALS: &str = "berthcare-terraform-state-dr";
 
 pub(crate) struct Stage {
     pub(crate) aws: LocalAws,
@@ -61,7 +63,10 @@ impl Stage {
             .send()
             .await
             .unwrap();
-        stage.to.s3.create_bucket().bucket(TO).send().await.unwrap();
+        for bucket in [TO, JOURNALS] {
+            let create = stage.to.s3.create_bucket().bucket(bucket);
+            create.send().await.unwrap();
+        }
         let versioning = VersioningConfiguration::builder()
             .status(BucketVersioningStatus::Enabled)
             .build();

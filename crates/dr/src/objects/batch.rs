@@ -64,6 +64,9 @@ pub struct BatchOptions {
     pub priority: i32,
     /// Encrypts the copies, instead of what the destination bucket does by default.
     pub kms_key: Option<KmsKeyArn>,
+    /// Where journals lie; in the destination unless given. Manifests and reports lie there too where it is in the
+    /// destination's region, as S3 wants it.
+    pub journals: Option<Bucket>,
     /// Makes the digests of the journal in the bucket.
     pub journal_key: JournalKey,
 }
@@ -248,7 +251,7 @@ pub fn plan_batch(approved: &Approved) -> Result<BatchPlan, BatchError> {
     Ok(plan)
 }
 
-/// Writes manifests into the destination's journal and makes the jobs, which begin at once. Every copy is in
+/// Writes manifests beside the journal and makes the jobs, which begin at once. Every copy is in
 /// the journal of `run` before, so that `undo` knows what was there. What somebody else has written to the
 /// destination since it was listed is left. Deletions are left out: a job cannot make any.
 ///
@@ -270,7 +273,12 @@ pub async fn submit(
             bucket: destination.name().to_owned(),
         });
     }
-    let journal = Journal::begin(runs, destination, run, &options.journal_key)?;
+    let journals = options.journals.as_ref().unwrap_or(destination);
+    let journal = Journal::begin(runs, journals, run, &options.journal_key)?;
+    let files = match journals.region() == destination.region() {
+        true => journals,
+        false => destination,
+    };
     let manifests = Manifests::write(planned, &journal, directory, stop).await?;
     let mut plan = BatchPlan {
         left: manifests.left,
@@ -285,7 +293,7 @@ pub async fn submit(
         // Whoever undoes the run has to know of the job, also when its id never arrives.
         let token = format!("{}-{number}", run.run);
         let key = format!("{JOURNAL}{}/batch-{number}.csv", run.run);
-        let etag = upload(destination, &key, &manifest.path).await?;
+        let etag = upload(files, &key, &manifest.path).await?;
         journal
             .append_intents(&[Record::JobRequested {
                 token: token.clone(),
@@ -293,6 +301,7 @@ pub async fn submit(
             .await?;
         let request = JobRequest {
             destination,
+            files,
             run,
             token: &token,
             prefix: prefix.as_deref(),
@@ -314,6 +323,12 @@ pub async fn submit(
     // Nothing of the run is left on this machine, so that no later one needs to look for it.
     journal.end(false).await?;
     Ok(plan)
+}
+
+/// The name of a bucket, or of an object in it, in the partition of its region.
+fn arn(bucket: &Bucket, key: &str) -> String {
+    let partition = bucket.region().partition();
+    format!("arn:{partition}:s3:::{}{key}", bucket.name())
 }
 
 fn call(destination: &Bucket, operation: &'static str, resource: &str) -> Call {
@@ -354,6 +369,8 @@ async fn upload(destination: &Bucket, key: &str, path: &Path) -> Result<String, 
 /// A job that S3 is asked for.
 struct JobRequest<'a> {
     destination: &'a Bucket,
+    /// Where its manifest lies, and its report will.
+    files: &'a Bucket,
     run: &'a Run,
     /// S3 makes one job for it, however often it is asked.
     token: &'a str,
@@ -395,7 +412,7 @@ impl JobRequest<'_> {
 
     fn copies(&self, options: &BatchOptions) -> S3CopyObjectOperation {
         S3CopyObjectOperation::builder()
-            .target_resource(format!("arn:aws:s3:::{}", self.destination.name()))
+            .target_resource(arn(self.destination, ""))
             .set_target_key_prefix(self.prefix.map(str::to_owned))
             .storage_class(self.class.clone())
             .set_sse_aws_kms_key_id(options.kms_key.as_ref().map(ToString::to_string))
@@ -414,7 +431,7 @@ impl JobRequest<'_> {
             .build()
             .map_err(unexpected)?;
         let location = JobManifestLocation::builder()
-            .object_arn(format!("arn:aws:s3:::{}/{key}", self.destination.name()))
+            .object_arn(arn(self.files, &format!("/{key}")))
             .e_tag(etag)
             .build()
             .map_err(unexpected)?;
@@ -422,9 +439,9 @@ impl JobRequest<'_> {
     }
 
     fn report(&self) -> Result<JobReport, BatchError> {
-        let owner = self.destination.owner()?;
+        let owner = self.files.owner()?;
         let report = JobReport::builder()
-            .bucket(format!("arn:aws:s3:::{}", self.destination.name()))
+            .bucket(arn(self.files, ""))
             .prefix(format!("{JOURNAL}{}", self.run.run))
             .format(JobReportFormat::ReportCsv20180820)
             .report_scope(JobReportScope::FailedTasksOnly)

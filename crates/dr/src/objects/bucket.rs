@@ -124,6 +124,15 @@ impl Bucket {
         }
     }
 
+    /// Another place in the same region.
+    #[must_use]
+    pub fn beside(&self, place: S3Location) -> Self {
+        Self {
+            place,
+            ..self.clone()
+        }
+    }
+
     /// Its pages, over connections that are closed when this and its clones are dropped: they come to have read
     /// buffers of the size of a page, which copies have no use for.
     pub fn pages(&self) -> Pages {

@@ -1,5 +1,6 @@
 //! One object from one bucket to another, by S3 itself: no byte passes through this machine.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_env::{Error, ErrorClass};
@@ -11,6 +12,7 @@ use aws_sdk_s3::types::{
 use futures::{StreamExt as _, TryStreamExt as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use settings::KmsKeyArn;
+use tokio::sync::Semaphore;
 
 use super::bucket::{Bucket, detail};
 use super::compare::Detail;
@@ -120,6 +122,8 @@ pub(super) struct Copier {
     source: Bucket,
     destination: Bucket,
     kms_key: Option<KmsKeyArn>,
+    /// Copy requests that may be under way: an object in parts has several.
+    requests: Arc<Semaphore>,
 }
 
 /// Everything but what RFC 3986 leaves unreserved, and slashes.
@@ -137,9 +141,16 @@ enum Try {
 }
 
 impl Copier {
-    /// A copier; `kms_key` encrypts the copies, else the destination bucket's default does.
-    pub(super) fn new(source: Bucket, destination: Bucket, kms_key: Option<KmsKeyArn>) -> Self {
+    /// A copier that has `most` copy requests under way at most; `kms_key` encrypts the copies, else the destination
+    /// bucket's default does.
+    pub(super) fn new(
+        source: Bucket,
+        destination: Bucket,
+        kms_key: Option<KmsKeyArn>,
+        most: usize,
+    ) -> Self {
         Self {
+            requests: Arc::new(Semaphore::new(most.max(1))),
             source,
             destination,
             kms_key,
@@ -310,6 +321,7 @@ impl Copier {
     ) -> Result<Try, CopyError> {
         let key = self.destination.key(&order.to);
         let (if_match, if_none_match) = conditions(expected);
+        let _turn = self.requests.acquire().await;
         let request = self
             .destination
             .s3
@@ -505,6 +517,7 @@ impl Copier {
         size: u64,
     ) -> Result<Option<CompletedPart>, CopyError> {
         let more = Duration::from_secs(size / SLOWEST_BYTES_PER_SECOND);
+        let _turn = self.requests.acquire().await;
         let answer = self
             .destination
             .s3

@@ -90,6 +90,8 @@ impl FromStr for ChangeLimit {
 pub struct Policy<'a> {
     /// Buckets and their copies in the DR region, as settings pair them.
     pub pairs: &'a [(BucketName, BucketName)],
+    /// The bucket for journals, where there is one: it is never a side of a sync.
+    pub journals: Option<&'a BucketName>,
     /// How many objects may be deleted.
     pub max_delete: ChangeLimit,
     /// How many objects may be overwritten.
@@ -102,6 +104,7 @@ impl Default for Policy<'_> {
     fn default() -> Self {
         Self {
             pairs: &[],
+            journals: None,
             max_delete: ChangeLimit::DELETIONS,
             max_replace: ChangeLimit::REPLACEMENTS,
             overwrite_unversioned: false,
@@ -257,6 +260,11 @@ pub enum Refusal {
         /// Its copy in the DR region.
         dr: String,
     },
+    /// One of the two is the bucket of the journals, whose objects are of this machinery and of nobody else.
+    Journals {
+        /// The bucket.
+        bucket: String,
+    },
     /// Something would be deleted because the source lists nothing.
     EmptySource {
         /// How many objects.
@@ -295,6 +303,10 @@ impl Refusal {
             Self::Swapped { .. } => {
                 "for failback use `dr-replicate reconcile`, which deletes nothing that was written meanwhile"
             }
+            Self::Journals { .. } => {
+                "its objects are journals of runs, and the states that S3 replicates by itself: neither is copied; give \
+                 another bucket"
+            }
             Self::EmptySource { .. } => {
                 "check --from; a source that really is empty can be left without --delete"
             }
@@ -320,6 +332,12 @@ impl fmt::Display for Refusal {
                 f,
                 "source and destination are swapped: settings pair {primary} with its copy {dr}"
             ),
+            Self::Journals { bucket } => {
+                write!(
+                    f,
+                    "{bucket} is the bucket of the journals, and is not synced"
+                )
+            }
             Self::EmptySource { deleted } => {
                 write!(
                     f,
@@ -347,21 +365,29 @@ impl fmt::Display for Refusal {
 /// What speaks against a run before anything is listed.
 ///
 /// # Errors
-/// When source and destination are the same, or swapped against `pairs`.
+/// When source and destination are the same, or swapped against the policy's pairs, or one has the journals.
 pub fn check_locations(
     source: &S3Location,
     destination: &S3Location,
-    pairs: &[(BucketName, BucketName)],
+    policy: &Policy<'_>,
 ) -> Result<(), Refusals> {
-    Refusals::none_in(places(source, destination, pairs))
+    Refusals::none_in(places(source, destination, policy.pairs, policy.journals))
 }
 
 fn places(
     source: &S3Location,
     destination: &S3Location,
     pairs: &[(BucketName, BucketName)],
+    journals: Option<&BucketName>,
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
+    if let Some(bucket) =
+        journals.filter(|bucket| [&source.bucket, &destination.bucket].contains(bucket))
+    {
+        refusals.push(Refusal::Journals {
+            bucket: bucket.to_string(),
+        });
+    }
     if source.overlaps(destination) {
         refusals.push(Refusal::SamePlace);
     }
@@ -384,7 +410,8 @@ fn check(intended: &Intended<'_>, policy: &Policy<'_>) -> Vec<Refusal> {
         Direction::Replication => policy.pairs,
         Direction::Failback => &[],
     };
-    let mut refusals = places(intended.source, intended.destination, pairs);
+    let (source, destination) = (intended.source, intended.destination);
+    let mut refusals = places(source, destination, pairs, policy.journals);
     let Intended {
         deleted,
         replaced,

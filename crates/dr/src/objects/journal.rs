@@ -1,5 +1,5 @@
-//! What a run is about to do, written down before it does it, in two places: on this machine, and in the
-//! destination bucket, where a run can be undone from any machine.
+//! What a run is about to do, written down before it does it, in two places: on this machine, and in a bucket
+//! for journals, or the destination itself, where a run can be undone from any machine.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
@@ -21,13 +21,15 @@ use super::spool::SpoolError;
 mod key;
 mod open_uploads;
 mod replay;
+mod runs;
 
 pub use key::{JournalKey, NoJournalKey};
-pub(super) use open_uploads::{note_aborted, open_uploads};
+pub(super) use open_uploads::open_uploads;
 #[cfg(feature = "fuzz")]
 pub(super) use replay::read_any;
 pub(super) use replay::{Change, Outcome, believed_copies};
-pub use replay::{JournalSource, ReplayedJob, ReplayedRun, replay};
+pub use replay::{Ended, JournalSource, ReplayedJob, ReplayedRun, RunSummary, replay};
+pub use runs::{PrunePlan, RunEnd, RunEntry, Runs, list_runs, prune};
 
 /// What happens to one object of the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -161,7 +163,7 @@ pub enum JournalError {
         #[source]
         source: io::Error,
     },
-    /// In the destination bucket.
+    /// In its bucket.
     #[error("cannot use the journal in the bucket")]
     Bucket(#[from] Error),
     /// A line is not one of a journal.
@@ -245,6 +247,7 @@ pub enum JournalError {
 pub(super) struct Journal {
     directory: PathBuf,
     run: String,
+    /// Where it lies besides this machine.
     bucket: Bucket,
     key: JournalKey,
     file: Mutex<Local>,
@@ -268,14 +271,14 @@ const LINE: usize = 16 << 10;
 const PROBLEM: usize = 1_000;
 
 impl Journal {
-    /// Begins the journal of `run` below `runs`; it comes to the bucket of `destination` with the first
+    /// Begins the journal of `run` below `runs`; it comes to the bucket `journals` with the first
     /// [`Journal::append_intents`], and has digests by `key` there.
     ///
     /// # Errors
     /// When it cannot be written: without a journal nothing may be changed.
     pub(super) fn begin(
         runs: &Path,
-        destination: &Bucket,
+        journals: &Bucket,
         run: &Run,
         key: &JournalKey,
     ) -> Result<Self, JournalError> {
@@ -303,7 +306,7 @@ impl Journal {
         let journal = Self {
             directory,
             run: run.run.clone(),
-            bucket: destination.clone(),
+            bucket: journals.clone(),
             key: key.clone(),
             file: Mutex::new(Local {
                 file,

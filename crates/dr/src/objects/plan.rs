@@ -11,6 +11,7 @@ use report::{Document, Mark, Report};
 use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
+use super::caveats::caveats;
 use super::compare::{Mode, Unprovable, Verdict};
 use super::comparison::{Outcome, OutcomeSink, Terms, compare};
 use super::copy::{LARGEST_COPY, PART};
@@ -125,6 +126,8 @@ pub struct Plan {
     pub unreadable: Listed,
     /// Archived in the source, not copyable before a restore, and not proven to be in the destination.
     pub archived: Listed,
+    /// What copies would not keep: redirects, retention, a second layer of encryption.
+    pub caveats: Vec<String>,
 }
 
 impl Plan {
@@ -152,6 +155,7 @@ impl Plan {
         self.left_unproven.merge(other.left_unproven);
         self.unreadable.merge(other.unreadable);
         self.archived.merge(other.archived);
+        self.caveats.extend(other.caveats);
     }
 }
 
@@ -199,6 +203,9 @@ impl Report for Plan {
             ("Archived: restore these first", &self.archived),
         ] {
             document = examples(document, heading, listed);
+        }
+        for caveat in &self.caveats {
+            document = document.fact(Mark::Unknown, "not kept", caveat.clone());
         }
         document
     }
@@ -393,10 +400,14 @@ pub async fn plan(
         let keeps_versions = destination.keeps_versions().await;
         keeps_versions.map_err(|error| WalkError::Visit(error.into()))
     };
-    let (planners, keeps_versions) = tokio::try_join!(planners, versions)?;
+    let caveats = async { Ok(caveats(source, destination).await) };
+    let (planners, keeps_versions, caveats) = tokio::try_join!(planners, versions, caveats)?;
     let mut plan = Plan::default();
     for planner in planners {
         plan.merge(planner.plan);
+    }
+    if plan.copies().objects > 0 {
+        plan.caveats = caveats;
     }
     Ok(Planned {
         plan,

@@ -15,6 +15,7 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 
 use super::bucket::Bucket;
+use super::caveats::caveats;
 use super::entry::ObjectMeta;
 use super::examine::{AT_ONCE, Examiner};
 use super::journal::{Action, JournalError};
@@ -227,7 +228,8 @@ pub async fn reconcile(
         let keeps_versions = primary.keeps_versions().await;
         keeps_versions.map_err(|error| WalkError::Visit(error.into()))
     };
-    let (planners, keeps_versions) = tokio::try_join!(planners, versions)?;
+    let caveats = async { Ok(caveats(dr, primary).await) };
+    let (planners, keeps_versions, caveats) = tokio::try_join!(planners, versions, caveats)?;
     let (mut found, mut named) = (Reconciliation::default(), BTreeSet::new());
     for planner in planners {
         found.merge(planner.found);
@@ -235,6 +237,9 @@ pub async fn reconcile(
     }
     for key in resolutions.keys().filter(|key| !named.contains(*key)) {
         found.named_in_vain.add(key, 0, None);
+    }
+    if found.plan.copies().objects > 0 {
+        found.plan.caveats = caveats;
     }
     found.undecided = Some(undecided);
     let planned = Planned {

@@ -11,18 +11,20 @@ use super::bucket::Bucket;
 use super::copy::{Copier, abort};
 use super::execute::{Done, ExecuteError, Execution};
 use super::guard::Approved;
-use super::journal::{Journal, JournalError, JournalKey, Run, note_aborted, open_uploads};
+use super::journal::{Journal, JournalError, JournalKey, Run, open_uploads};
 
 /// How a plan is carried out.
 #[derive(Clone, Debug)]
 pub struct ApplyOptions {
     /// Where runs keep their files on this machine.
     pub runs: std::path::PathBuf,
+    /// Where journals lie; in the destination unless given.
+    pub journals: Option<Bucket>,
     /// Makes the digests of the journal in the bucket.
     pub journal_key: JournalKey,
     /// Encrypts the copies, instead of what the destination bucket does by default.
     pub kms_key: Option<KmsKeyArn>,
-    /// Copies under way at once, at most.
+    /// Copies under way at once, at most, each part of an object in parts counting as one: each has a connection.
     pub concurrency: usize,
 }
 
@@ -50,7 +52,7 @@ pub async fn apply(
     recheck().await?;
     let journal = Arc::new(Journal::begin(
         &options.runs,
-        destination,
+        options.journals.as_ref().unwrap_or(destination),
         run,
         &options.journal_key,
     )?);
@@ -59,6 +61,7 @@ pub async fn apply(
             approved.source().clone(),
             destination.clone(),
             options.kms_key.clone(),
+            options.concurrency,
         )),
         destination,
         journal: journal.clone(),
@@ -99,10 +102,14 @@ pub async fn apply(
 /// # Errors
 /// When a journal or S3 fails.
 pub async fn abort_open_uploads(runs: &Path, destination: &Bucket) -> Result<usize, JournalError> {
-    let uploads = open_uploads(runs, destination.name())?;
-    for (key, upload) in &uploads {
-        abort(destination, key, upload).await?;
-        note_aborted(runs, upload)?;
+    let mut aborted = 0;
+    for run in open_uploads(runs, destination.name())? {
+        for (key, upload) in &run.uploads {
+            abort(destination, key, upload).await?;
+        }
+        // Only then: killed in between, the next run aborts what is left.
+        run.settle()?;
+        aborted += run.uploads.len();
     }
-    Ok(uploads.len())
+    Ok(aborted)
 }

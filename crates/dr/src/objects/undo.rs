@@ -72,6 +72,8 @@ pub struct UndoPlan {
 pub struct PlannedUndo {
     plan: UndoPlan,
     bucket: Bucket,
+    /// Name of the bucket that has the journal.
+    journals: String,
     other_key: Option<String>,
     keeps_versions: bool,
     origin: Option<Origin>,
@@ -92,7 +94,7 @@ impl PlannedUndo {
     pub fn approve(self, trust: JournalTrust) -> Result<ApprovedUndo, UndoRefusal> {
         if self.plan.journal == JournalSource::Bucket && trust == JournalTrust::Own {
             return Err(UndoRefusal::Untrusted {
-                place: format!("s3://{}/{JOURNAL}{}/", self.bucket.name(), self.plan.run),
+                place: format!("s3://{}/{JOURNAL}{}/", self.journals, self.plan.run),
                 run: self.plan.run,
                 other_key: self.other_key,
             });
@@ -391,6 +393,7 @@ pub async fn plan_undo(
     Ok(PlannedUndo {
         plan,
         bucket: bucket.clone(),
+        journals: replayed.journals().to_owned(),
         other_key: replayed.other_key().map(str::to_owned),
         keeps_versions,
         origin,
@@ -450,8 +453,14 @@ pub async fn undo(
             bucket: bucket.name().to_owned(),
         }));
     }
-    let journal = Journal::begin(&options.runs, &bucket, run, &options.journal_key)?;
-    let copier = Copier::new(bucket.clone(), bucket.clone(), options.kms_key.clone());
+    let journals = options.journals.as_ref().unwrap_or(&bucket);
+    let journal = Journal::begin(&options.runs, journals, run, &options.journal_key)?;
+    let copier = Copier::new(
+        bucket.clone(),
+        bucket.clone(),
+        options.kms_key.clone(),
+        options.concurrency,
+    );
     let mut undone = Undone {
         run: run.run.clone(),
         ..Undone::default()

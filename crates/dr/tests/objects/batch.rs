@@ -30,6 +30,7 @@ fn control(rules: &[&Rule]) -> BatchOptions {
         role: "arn:aws:iam::123456789012:role/batch".to_owned(),
         priority: 7,
         kms_key: None,
+        journals: None,
         journal_key: JournalKey::new([1; 32]),
     }
 }

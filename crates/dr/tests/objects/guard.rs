@@ -15,6 +15,7 @@ use crate::stage::{Stage, approve, deleting, options};
 /// Whatever is a number is allowed.
 const ALL: Policy<'static> = Policy {
     pairs: &[],
+    journals: None,
     max_delete: ChangeLimit::percent(100),
     max_replace: ChangeLimit::percent(100),
     overwrite_unversioned: false,
@@ -87,10 +88,16 @@ async fn approve_of_a_destination_without_versions_is_refused() {
 async fn check_locations_of_swapped_buckets_is_refused() {
     let stage = stage!();
     let pairs = [("photos".parse().unwrap(), "photos-dr".parse().unwrap())];
+    let journals = "journals".parse().unwrap();
+    let policy = Policy {
+        pairs: &pairs,
+        journals: Some(&journals),
+        ..Policy::default()
+    };
     let refused = check_locations(
         stage.destination.location(),
         stage.source.location(),
-        &pairs,
+        &policy,
     );
     let refused = refused.unwrap_err();
     assert!(matches!(
@@ -101,10 +108,19 @@ async fn check_locations_of_swapped_buckets_is_refused() {
         check_locations(
             stage.source.location(),
             stage.destination.location(),
-            &pairs
+            &policy
         )
         .is_ok()
     );
+    let folder = "s3://journals/x".parse().unwrap();
+    for (from, to) in [
+        (stage.source.location(), &folder),
+        (&folder, stage.destination.location()),
+    ] {
+        let refused = check_locations(from, to, &policy).unwrap_err();
+        let first = refused.iter().next();
+        assert!(matches!(first, Some(Refusal::Journals { bucket }) if bucket == "journals"));
+    }
 }
 
 #[tokio::test]

@@ -225,7 +225,7 @@ async fn reconcile_under_keys_brings_home_an_edit_a_deletion_and_a_new_object() 
 }
 
 /// The journal of a run as it is when the process dies before any outcome is written.
-fn forget_outcomes(stage: &Stage, run: &str) {
+pub(crate) fn forget_outcomes(stage: &Stage, run: &str) {
     let path = stage.runs.path().join(run).join("journal.jsonl");
     let journal = std::fs::read_to_string(&path).unwrap();
     let kept = journal.lines().filter(|line| {

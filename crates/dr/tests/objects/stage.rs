@@ -14,7 +14,7 @@ use aws_sdk_s3::types::{
 use dr::objects::{
     ApplyOptions, Approved, Bucket, ChangeLimit, Done, ExecuteError, JournalKey, JournalTrust,
     Lister as _, Mode, OwnCopies, Parity, ParityOptions, Plan, PlanOptions, Planned, PlannedUndo,
-    Policy, ReplayedRun, Run, UndoError, apply, parity, plan, plan_undo, replay, undo,
+    Policy, ReplayedRun, Run, S3Location, UndoError, apply, parity, plan, plan_undo, replay, undo,
 };
 use local_aws::{Base, LocalAws};
 use tokio::sync::watch;
@@ -283,9 +283,13 @@ impl Stage {
     }
 
     pub(crate) async fn replay(&self, run: &str, directory: &std::path::Path) -> ReplayedRun {
+        // Journals hold whole keys.
+        let whole = self.destination.location().bucket.clone();
+        let whole = self.destination.beside(S3Location::whole(whole));
         let replayed = replay(
             self.runs.path(),
-            &self.destination,
+            &whole,
+            None,
             run,
             &self.options().journal_key,
             directory,
@@ -306,14 +310,15 @@ impl Stage {
             run: name.to_owned(),
             command: "sync".to_owned(),
             started: jiff::Timestamp::UNIX_EPOCH,
-            source: "s3://photos/".to_owned(),
-            destination: "s3://photos-dr/".to_owned(),
+            source: self.source.location().to_string(),
+            destination: self.destination.location().to_string(),
         }
     }
 
     pub(crate) fn options(&self) -> ApplyOptions {
         ApplyOptions {
             runs: self.runs.path().to_owned(),
+            journals: None,
             journal_key: JournalKey::new([1; 32]),
             kms_key: None,
             concurrency: 8,

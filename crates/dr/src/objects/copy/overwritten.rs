@@ -116,7 +116,7 @@ async fn copy_of_an_object_that_changes_between_two_parts_begins_anew_and_mixes_
         size: 5,
         class: StorageClass::Standard,
     };
-    let copier = Copier::new(source, destination, None);
+    let copier = Copier::new(source, destination, None, 8);
     let made = copier
         .copy(&order, &Expected::Absent, &journal, &Unanswered::default())
         .await

@@ -1,24 +1,36 @@
 //! What killed runs of this machine left open.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
 
 use super::replay::is_locked;
 use super::{FILE, JournalError, LINE, LOCK, Record};
 
-/// Multipart uploads to `bucket` that runs of this machine left open when they were killed: key and id. A
-/// run that is still alive holds its lock and is passed over.
+/// A run that was killed, and what it left open.
+#[derive(Debug, PartialEq, Eq)]
+pub(in super::super) struct LeftOpen {
+    /// Its directory.
+    run: PathBuf,
+    /// Keys and ids of its uploads.
+    pub(in super::super) uploads: Vec<(String, String)>,
+}
+
+/// In the directory of a killed run: none of its uploads is open any more, and its journal need not be read for them again.
+const SETTLED: &str = "uploads-settled";
+
+/// Multipart uploads to `bucket` that runs of this machine left open when they were killed. A run that is still alive holds
+/// its lock and is passed over, and so is one that was settled before.
 ///
 /// # Errors
 /// When a journal cannot be read.
 pub(in super::super) fn open_uploads(
     runs: &Path,
     bucket: &str,
-) -> Result<Vec<(String, String)>, JournalError> {
-    let mut uploads = Vec::new();
+) -> Result<Vec<LeftOpen>, JournalError> {
+    let mut found = Vec::new();
     let Ok(directories) = std::fs::read_dir(runs) else {
-        return Ok(uploads);
+        return Ok(found);
     };
     let destination = format!("s3://{bucket}/");
     for directory in directories.flatten().map(|entry| entry.path()) {
@@ -27,7 +39,7 @@ pub(in super::super) fn open_uploads(
         let Ok(file) = File::open(&path) else {
             continue;
         };
-        if alive {
+        if alive || directory.join(SETTLED).exists() {
             continue;
         }
         let failed = |source| JournalError::File {
@@ -37,26 +49,56 @@ pub(in super::super) fn open_uploads(
         if has_ended(&file).map_err(failed)? {
             continue;
         }
-        // Line by line, and only what is about uploads: a journal may have millions of lines.
-        let (mut ours, mut open) = (false, Vec::new());
-        for line in files::lines(BufReader::new(file), LINE as u64) {
-            match serde_json::from_str(&line.map_err(failed)?) {
-                Ok(Record::Run(run)) => ours = run.destination.starts_with(&destination),
-                Ok(Record::Upload { key, upload }) => open.push((key, upload)),
-                Ok(Record::UploadEnd { upload }) => open.retain(|(_, id)| *id != upload),
-                // Half a line is what a killed run leaves.
-                Ok(_) | Err(_) => {}
-            }
-        }
-        if ours {
-            uploads.extend(open);
+        if let Some(uploads) = uploads_of(file, &destination).map_err(failed)? {
+            found.push(LeftOpen {
+                run: directory,
+                uploads,
+            });
         }
     }
-    Ok(uploads)
+    Ok(found)
+}
+
+/// The uploads that a journal leaves open; `None` for a run to another bucket. Line by line, and only what is about uploads:
+/// a journal may have millions of lines.
+fn uploads_of(file: File, destination: &str) -> io::Result<Option<Vec<(String, String)>>> {
+    let mut open = Vec::new();
+    for line in files::lines(BufReader::new(file), LINE as u64) {
+        match serde_json::from_str(&line?) {
+            Ok(Record::Run(run)) if !run.destination.starts_with(destination) => return Ok(None),
+            Ok(Record::Upload { key, upload }) => open.push((key, upload)),
+            Ok(Record::UploadEnd { upload }) => open.retain(|(_, id)| *id != upload),
+            // Half a line is what a killed run leaves.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(Some(open))
+}
+
+impl LeftOpen {
+    /// Notes that none of its uploads is open any more.
+    ///
+    /// # Errors
+    /// When the note cannot be written.
+    pub(in super::super) fn settle(&self) -> Result<(), JournalError> {
+        let path = self.run.join(SETTLED);
+        files::create_secret(&path)
+            .map(drop)
+            .map_err(|error| JournalError::File {
+                path,
+                source: error.into(),
+            })
+    }
 }
 
 /// Whether the last line says that the run has come to its end.
-fn has_ended(mut file: &File) -> io::Result<bool> {
+fn has_ended(file: &File) -> io::Result<bool> {
+    Ok(matches!(last_record(file)?, Some(Record::End { .. })))
+}
+
+/// What the last line says, where it is as short as the last line of a run that has ended. The file is as at its beginning
+/// then.
+pub(super) fn last_record(mut file: &File) -> io::Result<Option<Record>> {
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(256)))?;
     let mut tail = Vec::new();
@@ -65,57 +107,7 @@ fn has_ended(mut file: &File) -> io::Result<bool> {
     let last = tail
         .split(|byte| *byte == b'\n')
         .rfind(|line| !line.is_empty());
-    Ok(last.is_some_and(|line| matches!(serde_json::from_slice(line), Ok(Record::End { .. }))))
-}
-
-fn ends_a_line(file: &mut File) -> io::Result<bool> {
-    let mut last = [0];
-    file.seek(SeekFrom::End(-1))?;
-    file.read_exact(&mut last)?;
-    Ok(last == *b"\n")
-}
-
-/// Notes in every journal of this machine that `upload` is no more.
-///
-/// # Errors
-/// When the journal does not take the line.
-pub(in super::super) fn note_aborted(runs: &Path, upload: &str) -> Result<(), JournalError> {
-    let Ok(directories) = std::fs::read_dir(runs) else {
-        return Ok(());
-    };
-    for path in directories.flatten().map(|entry| entry.path().join(FILE)) {
-        let Ok(mut file) = File::open(&path) else {
-            continue;
-        };
-        let failed = |source| JournalError::File {
-            path: path.clone(),
-            source,
-        };
-        // Of a journal that cannot be read nothing is known, and nothing is noted.
-        let names_it = files::lines(BufReader::new(&file), LINE as u64)
-            .any(|line| line.is_ok_and(|line| line.contains(upload)));
-        if !names_it {
-            continue;
-        }
-        let ends_a_line = ends_a_line(&mut file).map_err(failed)?;
-        let record = Record::UploadEnd {
-            upload: upload.to_owned(),
-        };
-        let mut line = serde_json::to_vec(&record)
-            .map_err(io::Error::from)
-            .map_err(failed)?;
-        line.push(b'\n');
-        // A killed run may have left half a line.
-        if !ends_a_line {
-            line.insert(0, b'\n');
-        }
-        let mut file = OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .map_err(failed)?;
-        file.write_all(&line).map_err(failed)?;
-    }
-    Ok(())
+    Ok(last.and_then(|line| serde_json::from_slice(line).ok()))
 }
 
 #[cfg(test)]
@@ -164,8 +156,15 @@ mod tests {
         let alive = write("alive", "s3://b/");
         alive.try_lock().unwrap();
         let left = open_uploads(runs.path(), "b").unwrap();
-        assert_eq!(left, [("k".to_owned(), "dead-open".to_owned())]);
-        note_aborted(runs.path(), "dead-open").unwrap();
+        let uploads: Vec<_> = left.iter().flat_map(|run| run.uploads.clone()).collect();
+        assert_eq!(uploads, [("k".to_owned(), "dead-open".to_owned())]);
+        for run in &left {
+            run.settle().unwrap();
+        }
+        assert_eq!(open_uploads(runs.path(), "b").unwrap(), []);
+        // Its journal is not read again.
+        let journal = runs.path().join("dead").join(FILE);
+        std::fs::write(&journal, "x".repeat(2 * LINE)).unwrap();
         assert_eq!(open_uploads(runs.path(), "b").unwrap(), []);
     }
 }

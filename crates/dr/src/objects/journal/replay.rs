@@ -4,7 +4,7 @@
 //! what anybody has put there who may write to it, and counts only where there is no other, and it has the digests of
 //! the key at hand or somebody says so.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
@@ -16,8 +16,9 @@ use super::super::bucket::Bucket;
 use super::super::entry::ETag;
 use super::super::location::JOURNAL;
 use super::super::spool::Spool;
+use super::super::spool::SpoolError;
 use super::key::{DIGEST, JournalKey};
-use super::{CopiedFrom, FILE, Intent, JournalError, LINE, LOCK, Record, Run};
+use super::{Action, CopiedFrom, FILE, Intent, JournalError, LINE, LOCK, Record, Run};
 
 mod verification;
 
@@ -83,6 +84,7 @@ pub struct ReplayedJob {
 pub struct ReplayedRun {
     name: String,
     bucket: Bucket,
+    journals: String,
     begun: Option<Run>,
     jobs: Vec<ReplayedJob>,
     ended: bool,
@@ -94,6 +96,28 @@ pub struct ReplayedRun {
     pub(in super::super) changes: Spool<Change>,
 }
 
+/// How the changes of one kind ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Ended {
+    /// Made.
+    pub made: u64,
+    /// Tried, and not made.
+    pub not_made: u64,
+    /// The run ended before it could tell, or a batch job made it.
+    pub unknown: u64,
+}
+
+/// What a run did, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RunSummary {
+    /// Objects that were not there before.
+    pub created: Ended,
+    /// Objects that were.
+    pub overwritten: Ended,
+    /// Objects that got a delete marker.
+    pub deleted: Ended,
+}
+
 impl ReplayedRun {
     /// Its name, as `sync` printed it.
     pub fn name(&self) -> &str {
@@ -103,6 +127,11 @@ impl ReplayedRun {
     /// The whole bucket that it changed.
     pub fn bucket(&self) -> &Bucket {
         &self.bucket
+    }
+
+    /// Name of the bucket that has its journal, or would.
+    pub fn journals(&self) -> &str {
+        &self.journals
     }
 
     /// What it wrote down about itself; `None` when its first line is missing.
@@ -123,6 +152,28 @@ impl ReplayedRun {
     /// Whether the bucket has another journal of this run than the one of this machine, which was read.
     pub fn bucket_differs(&self) -> bool {
         self.bucket_differs
+    }
+
+    /// What it did, in numbers.
+    ///
+    /// # Errors
+    /// When its changes cannot be read back from the disk.
+    pub fn summary(&self) -> Result<RunSummary, SpoolError> {
+        let mut summary = RunSummary::default();
+        for change in self.changes.read()? {
+            let Change { intent, outcome } = change?;
+            let of = match intent.action {
+                Action::Create => &mut summary.created,
+                Action::Replace => &mut summary.overwritten,
+                Action::Delete => &mut summary.deleted,
+            };
+            match outcome {
+                Outcome::Made { .. } => of.made += 1,
+                Outcome::NotMade => of.not_made += 1,
+                Outcome::Unknown => of.unknown += 1,
+            }
+        }
+        Ok(summary)
     }
 
     /// Batch jobs that it has asked for.
@@ -351,21 +402,25 @@ impl Beside {
     }
 }
 
-/// Reads the journal of `run`: the one of this machine, else what the bucket has, which is compared with the digests that
-/// `key` gives, if it has any. Its changes are kept in `directory`.
+/// Reads the journal of `run`, which changed `bucket`: the one of this machine, else what `journals` has or, of an earlier
+/// version, `bucket` itself, which is compared with the digests that `key` gives, if it has any. Its changes are kept in
+/// `directory`.
 ///
 /// # Errors
 /// When there is none, it cannot be read, or something in the bucket does not fit its digest.
 pub async fn replay(
     runs: &Path,
     bucket: &Bucket,
+    journals: Option<&Bucket>,
     run: &str,
     key: &JournalKey,
     directory: &Path,
 ) -> Result<ReplayedRun, JournalError> {
+    let mut journals = journals.unwrap_or(bucket);
+    let place = format!("s3://{}/{JOURNAL}", journals.name());
     let absent = || JournalError::Absent {
         run: run.to_owned(),
-        place: format!("s3://{}/{JOURNAL}", bucket.name()),
+        place: place.clone(),
     };
     // A name is no path to somewhere else.
     if run.is_empty() || run == "." || run == ".." || run.contains(['/', '\\']) {
@@ -382,7 +437,7 @@ pub async fn replay(
                 own: BufReader::new(file),
                 differs: false,
             };
-            parts(bucket, run, |_, piece| {
+            parts(journals, run, |_, piece| {
                 if let Piece::Bytes(bytes) = piece {
                     beside.feed(bytes);
                 }
@@ -392,7 +447,12 @@ pub async fn replay(
             (JournalSource::Own, beside.differs)
         }
         None => {
-            let source = match verified(bucket, run, key, &mut collector).await? {
+            let mut vouched = verified(journals, run, key, &mut collector).await?;
+            if collector.lines == 0 && journals.name() != bucket.name() {
+                journals = bucket;
+                vouched = verified(journals, run, key, &mut collector).await?;
+            }
+            let source = match vouched {
                 Some(Vouched::Key) => JournalSource::Verified,
                 Some(Vouched::OtherKey(id)) => {
                     other_key = Some(id);
@@ -403,13 +463,17 @@ pub async fn replay(
             (source, false)
         }
     };
-    if collector.lines == 0 {
+    let of_bucket = format!("s3://{}/", bucket.name());
+    let is_of_bucket = |run: &Run| run.destination.starts_with(&of_bucket);
+    // One bucket may have the journals of runs that changed others.
+    if collector.lines == 0 || !collector.begun.as_ref().is_none_or(is_of_bucket) {
         return Err(absent());
     }
     collector.finish()?;
     Ok(ReplayedRun {
         name: run.to_owned(),
         bucket: bucket.clone(),
+        journals: journals.name().to_owned(),
         begun: collector.begun,
         jobs: collector.jobs,
         ended: collector.has_ended,
@@ -533,7 +597,7 @@ pub(in super::super) async fn believed_copies<T>(
             }
             Err(error) => return Err(error.into()),
         };
-        for name in names.iter().filter(|name| !own.contains(*name)) {
+        for name in names.keys().filter(|name| !own.contains(*name)) {
             let mut copies = new();
             match verified(journal, name, key, &mut copies).await {
                 Ok(Some(Vouched::Key)) => all.append(&mut copies.found),
@@ -547,18 +611,18 @@ pub(in super::super) async fn believed_copies<T>(
     Ok(all)
 }
 
-/// The runs of which a bucket has a journal, the oldest first.
-async fn names(bucket: &Bucket) -> Result<BTreeSet<String>, Error> {
+/// The runs of which a bucket has a journal, the oldest first, each with the name of the last object of its journal.
+pub(super) async fn names(bucket: &Bucket) -> Result<BTreeMap<String, String>, Error> {
     let call = bucket.call("ListObjectsV2", JOURNAL);
     let mut pages = ObjectPages::new(&bucket.s3, call, bucket.name(), JOURNAL);
-    let mut names = BTreeSet::new();
+    let mut names = BTreeMap::new();
     while let Some(page) = pages.next().await? {
         for object in page {
             let path = object.key.strip_prefix(JOURNAL);
             if let Some((name, part)) = path.and_then(|path| path.split_once('/'))
                 && is_part(part)
             {
-                names.insert(name.to_owned());
+                names.insert(name.to_owned(), part.to_owned());
             }
         }
     }

@@ -1,0 +1,69 @@
+//! `runs`.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use settings::{AccountId, BucketName, Region};
+
+use super::RunsArgs;
+use dr::objects::S3Location;
+
+/// Runs that have been written down.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List the runs whose journals this machine or a bucket has
+    List(RunsListArgs),
+    /// Show what one run did
+    Show(RunsShowArgs),
+    /// Remove the journals of runs that ended long ago
+    Prune(RunsPruneArgs),
+}
+
+/// Where journals are looked for, besides on this machine: in the settings' bucket for journals, and in the buckets that
+/// runs of earlier versions changed.
+#[derive(Debug, Args)]
+pub(crate) struct JournalsArgs {
+    /// Look also into this bucket of the settings and its DR counterpart; into all of them unless given
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
+    pub(crate) bucket: Option<BucketName>,
+    /// Look also into this bucket
+    #[arg(long, value_name = "S3URL")]
+    pub(crate) to: Option<S3Location>,
+    /// Its region; the settings' DR region unless given
+    #[arg(long, value_name = "REGION")]
+    pub(crate) to_region: Option<Region>,
+    /// Account that it has to belong to; the settings', else the credentials' own unless given
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) to_owner: Option<AccountId>,
+    #[command(flatten)]
+    pub(crate) written: RunsArgs,
+}
+
+/// `runs list`.
+#[derive(Debug, Args)]
+pub(crate) struct RunsListArgs {
+    #[command(flatten)]
+    pub(crate) journals: JournalsArgs,
+}
+
+/// `runs show`.
+#[derive(Debug, Args)]
+pub(crate) struct RunsShowArgs {
+    /// The run, as `sync` printed it
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) journals: JournalsArgs,
+}
+
+/// `runs prune`.
+#[derive(Debug, Args)]
+pub(crate) struct RunsPruneArgs {
+    /// Runs that began longer ago than this (90d, 12h)
+    #[arg(long, value_name = "DURATION", default_value = "90d", value_parser = settings::parse_duration)]
+    pub(crate) older_than: Duration,
+    /// Print the plan and stop
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) journals: JournalsArgs,
+}
