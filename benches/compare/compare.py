@@ -278,12 +278,13 @@ def memory(ours, counts, runs):
     server = Synthetic()
     env = dict(os.environ, AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET, AWS_REGION=REGION,
                AWS_EC2_METADATA_DISABLED="true", AWS_ENDPOINT_URL=server.endpoint)
-    kinds = {"nothing changed": (["sync", "--yes"], "-dr"), "parity": (["parity"], "-dr"),
-             "1 % changed": (["sync", "--yes"], "-dr-changed")}
+    kinds = {"nothing changed": (["sync", "--yes"], "", "-dr"), "parity": (["parity"], "", "-dr"),
+             "parity under KMS keys": (["parity"], "-keyed", "-keyed-dr"),
+             "1 % changed": (["sync", "--yes"], "", "-dr-changed")}
     with tempfile.TemporaryDirectory() as folder:
-        for (what, (command, other)), layout in itertools.product(kinds.items(), ["flat", "nested"]):
+        for (what, (command, one, other)), layout in itertools.product(kinds.items(), ["flat", "nested"]):
             for count in counts:
-                full = [ours, *command, "--from", f"s3://{layout}-{count}", "--to", f"s3://{layout}-{count}{other}",
+                full = [ours, *command, "--from", f"s3://{layout}-{count}{one}", "--to", f"s3://{layout}-{count}{other}",
                         "--from-region", REGION, "--to-region", REGION, *OWNERS]
                 results = [measure(full, dict(env, DR_REPLICATE_RUNS=folder)) for _ in range(runs)]
                 # The highest peak, not the best: memory that is flat only now and then is not flat.

@@ -1,13 +1,15 @@
 """An S3 server with nothing behind it: every bucket named flat-N or nested-N (and whatever follows) lists N keys.
 
 For the memory of a listing of a million objects, which a real server on the same machine would take an hour to hold.
-In a bucket whose name ends with -changed every hundredth object has other content. Copies and other writes are taken
-and forgotten.
+In a bucket whose name ends with -changed every hundredth object has other content. In one whose name has -keyed no ETag is
+that of another bucket, as under KMS keys, and each object is the replica of the others of its key: their version IDs are
+the same. Copies and other writes are taken and forgotten.
 """
 
 import re
 import threading
 import urllib.parse
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 FOLDERS, INNER = 50, 20
@@ -16,8 +18,9 @@ FOLDERS, INNER = 50, 20
 class Keys:
     """The keys of one bucket, in order, without holding them."""
 
-    def __init__(self, layout, count, changed):
-        self.nested, self.count, self.changed = layout == "nested", count, changed
+    def __init__(self, layout, count, name):
+        self.nested, self.count, self.changed = layout == "nested", count, name.endswith("-changed")
+        self.keyed = zlib.crc32(name.encode()) << 64 if "-keyed" in name else 0
         self.per_folder = -(-count // (FOLDERS * INNER)) if self.nested else count
 
     def key(self, n):
@@ -37,12 +40,24 @@ class Keys:
         return low
 
     def etag(self, n):
-        return n + (1 << 64 if self.changed and n % 100 == 0 else 0)
+        return n + self.keyed + (1 << 64 if self.changed and n % 100 == 0 else 0)
 
     def number(self, key):
         """The object of a key; None when there is none."""
         n = self.first_after(key) - 1
         return n if n >= 0 and self.key(n) == key else None
+
+    def versions(self, after, limit):
+        first = self.first_after(after) if after else 0
+        last = min(first + limit, self.count)
+        objects = "".join(
+            f"<Version><Key>{urllib.parse.quote(self.key(n))}</Key><VersionId>{n:032d}</VersionId><IsLatest>true</IsLatest>"
+            f"<LastModified>2026-11-22T18:57:19.000Z</LastModified><ETag>&quot;{self.etag(n):032x}&quot;</ETag>"
+            f"<Size>{4096 + n % 7}</Size><StorageClass>STANDARD</StorageClass></Version>"
+            for n in range(first, last))
+        more = f"<NextKeyMarker>{urllib.parse.quote(self.key(last - 1))}</NextKeyMarker>" if last < self.count else ""
+        return (f'<?xml version="1.0" encoding="UTF-8"?><ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+                f"<IsTruncated>{str(bool(more)).lower()}</IsTruncated>{more}{objects}</ListVersionsResult>").encode()
 
     def page(self, after, limit):
         first = self.first_after(after) if after else 0
@@ -78,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
         match = re.match(r"/(flat|nested)-(\d+)([^/]*)/?(.*)", path, re.DOTALL)
         if match is None:
             return None, ""
-        return Keys(match[1], int(match[2]), match[3].endswith("-changed")), match[4]
+        return Keys(match[1], int(match[2]), match[3]), match[4]
 
     def do_HEAD(self):
         keys, key = self.keys()
@@ -106,8 +121,14 @@ class Handler(BaseHTTPRequestHandler):
         keys, _ = self.keys()
         if "versioning" in query:
             return self.answer(b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+        if keys is not None and "versions" in query:
+            after, limit = query.get("key-marker", [""])[0], int(query.get("max-keys", ["1000"])[0])
+            return self.answer(keys.versions(after, limit))
         if keys is None or "list-type" not in query:
             return self.answer(b"<Error><Code>NotImplemented</Code></Error>", 501)
+        if query.get("prefix", [""])[0]:
+            # Journals of earlier runs, of which there are none.
+            return self.answer(b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
         after = query.get("start-after", [""])[0]
         limit = int(query.get("max-keys", ["1000"])[0])
         self.answer(keys.page(after, limit))

@@ -7,6 +7,7 @@ mod stage;
 mod batch;
 mod emulators;
 mod guard;
+mod histories;
 mod inventory;
 mod keyed;
 mod model;
