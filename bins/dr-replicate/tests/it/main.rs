@@ -16,4 +16,5 @@ mod journal;
 mod objects;
 mod owners;
 mod runs;
+mod several;
 mod terminal;

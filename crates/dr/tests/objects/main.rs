@@ -12,4 +12,5 @@ mod inventory;
 mod keyed;
 mod model;
 mod others;
+mod resolutions;
 mod traps;
