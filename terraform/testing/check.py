@@ -3,7 +3,7 @@
 
     terraform/testing/check.py [--only STEP[,STEP]] [--jobs N]
 
-Steps: format, readmes, rules (those for policies, on examples), locks (lock files of the providers, where they are committed), fixture (the staging environment that crates/verify is tested with), modules (init, validate, plan
+Steps: format, readmes, rules (those for policies, on examples), locks (lock files of the providers, where they are committed), fixture (the staging environment that crates/verify is tested with), commands (those of the documents), modules (init, validate, plan
 and test of each alone), environments (the same, then apply and a second plan), scan (checkov and tf-nag). Works on copies; the tree stays as it is. `terraform init` must reach the
 providers, through TF_CLI_CONFIG_FILE if need be; where it cannot, or terraform is missing, the run says
 "skipped: why" and ends with 0. Scanners come from the Python package index into a private environment in the cache
@@ -60,7 +60,7 @@ ALONE = {
     "storage": {"project_name": "berthcare", "environment": "staging"},
     "cdn": {
         "name": "berthcare-staging", "origins": {"photos": "photos.s3.ca-central-1.amazonaws.com"},
-        "log_bucket_arn": "arn:aws:s3:::berthcare-logs-staging", "signing_keys": {"2026": SIGNER},
+        "log_bucket_arn": "arn:aws:s3:::berthcare-logs-staging", "log_bucket_policy_id": "berthcare-logs-staging", "signing_keys": {"2026": SIGNER},
     },
     "monitoring": {"name": "berthcare-staging", "alarm_email": "ops@berthcare.ca", "kms_key_arn": KEY},
     "dr": {
@@ -442,6 +442,55 @@ PLANS = [
 ]
 
 
+# What stands for init-backend where commands are only followed: it wants the settings and the folder to be where they are said.
+STANDS_IN = """#!/bin/sh
+set -eu
+settings=infra.toml
+out=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --config) settings=$2; shift ;;
+    --out) out=$2; shift ;;
+  esac
+  shift
+done
+test -f "$settings" || { echo "there is no $settings in $PWD" >&2; exit 2; }
+test -z "$out" || : >"$out"
+"""
+
+
+def followed(folder):
+    """The commands of README.md and of docs/terraform.md, run where they say, up to the first that changes AWS."""
+    root = TERRAFORM.parent
+    shutil.copytree(EXAMPLES, folder.parent / "examples")
+    (folder.parent / "bin").mkdir()
+    program = folder.parent / "bin/init-backend"
+    program.write_text(STANDS_IN)
+    program.chmod(0o755)
+    (folder / "environments/staging/backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
+    readme = re.findall(r"(?m)^\$ ((?:cp|terraform|cargo run -q -p init-backend) .*)$", (root / "README.md").read_text())
+    readme = [line.replace("cargo run -q -p init-backend --", "init-backend") for line in readme]
+    guide = (root / "docs/terraform.md").read_text().split("\n## Staging\n")[1].split("\n## ")[0]
+    guide = re.findall(r"(?m)^    (.*)$", guide)
+    updated = "cat > terraform.tfvars <<'END'\n" + example("berthcare-staging", "staging") + "END"
+    count = 0
+    for lines in ([line for line in readme if "local-aws" not in line], guide):
+        script = []
+        for line in lines:
+            if line.startswith("terraform apply"):
+                break
+            script.append(line)
+            script += [updated] * line.endswith(" terraform.tfvars")
+            count += 1
+        done = run("bash", "-euo", "pipefail", "-c", "PATH=$PWD/bin:$PATH\n" + "\n".join(script), cwd=folder.parent)
+        # Which ends with 0.
+        if "initialized in an empty directory" in done.stdout:
+            raise Failed(f"commands: terraform init where there is no code\n{done.stdout}")
+    if not (folder / "environments/staging/tfplan").exists() or count < 9:
+        raise Failed(f"commands: {count} were followed, and no plan came of it")
+    return f"{count} commands run where the documents say"
+
+
 def plan_of(entry, folder):
     """The two plans of an entry of PLANS, in a copy of the code."""
     name, label, (of, with_dr), more, work = entry
@@ -596,7 +645,7 @@ def prerequisites(folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="format,readmes,rules,locks,fixture,modules,environments,scan")
+    parser.add_argument("--only", default="format,readmes,rules,locks,fixture,modules,commands,environments,scan")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     steps = arguments.only.split(",")
@@ -651,6 +700,9 @@ def main():
                     problems.append(jobs[job])
                     report(f"module {jobs[job]}", f"FAILED\n{failed}", since)
             print(f"          modules: {passed} tests passed")
+        if "commands" in steps:
+            (root / "checkout").mkdir()
+            step("commands", lambda: followed(copy_to(root / "checkout/terraform")))
         plans = {}
         if "environments" in steps or "scan" in steps:
             since = time.monotonic()

@@ -146,10 +146,11 @@ module "cache" {
 module "cdn" {
   source = "../../modules/cdn"
 
-  name           = local.name
-  origins        = module.storage.data_bucket_domains
-  log_bucket_arn = module.storage.log_bucket_arn
-  domain         = var.cdn_domain
-  signing_keys   = var.cdn_signing_keys
-  public_read    = var.cdn_public_read
+  name                 = local.name
+  origins              = module.storage.data_bucket_domains
+  log_bucket_arn       = module.storage.log_bucket_arn
+  log_bucket_policy_id = module.storage.log_bucket_policy_id
+  domain               = var.cdn_domain
+  signing_keys         = var.cdn_signing_keys
+  public_read          = var.cdn_public_read
 }

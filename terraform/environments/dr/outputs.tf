@@ -239,3 +239,13 @@ output "nat_addresses" {
   description = "Public addresses from which the tasks reach others."
   value       = module.networking.nat_addresses
 }
+
+output "cloudfront_minimum_tls" {
+  description = "Lowest TLS version that viewers may use, and whether TLS 1.2 is met."
+  value       = module.cdn.minimum_tls
+}
+
+output "cloudfront_edge_locations" {
+  description = "Where copies of files are cached; the residency policy is about where they are kept."
+  value       = module.cdn.edge_locations
+}

@@ -123,13 +123,14 @@ module "storage" {
 module "cdn" {
   source = "../../modules/cdn"
 
-  name           = local.name
-  origins        = module.storage.data_bucket_domains
-  log_bucket_arn = module.storage.log_bucket_arn
-  domain         = var.cdn_domain
-  signing_keys   = var.cdn_signing_keys
-  public_read    = var.cdn_public_read
-  web_acl_arn    = var.cdn_web_acl_arn
+  name                 = local.name
+  origins              = module.storage.data_bucket_domains
+  log_bucket_arn       = module.storage.log_bucket_arn
+  log_bucket_policy_id = module.storage.log_bucket_policy_id
+  domain               = var.cdn_domain
+  signing_keys         = var.cdn_signing_keys
+  public_read          = var.cdn_public_read
+  web_acl_arn          = var.cdn_web_acl_arn
 }
 
 module "monitoring" {

@@ -17,16 +17,13 @@ resource "aws_elasticache_subnet_group" "this" {
   subnet_ids  = var.subnet_ids
 }
 
+# A cache that is full drops, of the keys with a time to live, what was not used for longest; the alarm on evictions tells.
+# That is AWS's default (maxmemory-policy volatile-lru) and stays unsaid: the provider reads what differs from the defaults, so
+# that every plan would set it anew.
 resource "aws_elasticache_parameter_group" "this" {
   name        = "${var.identifier}-${local.family}"
   family      = local.family
   description = "Parameters of ${var.identifier}"
-
-  # A cache that is full drops what was not used for longest; the alarm on evictions tells.
-  parameter {
-    name  = "maxmemory-policy"
-    value = "volatile-lru"
-  }
 
   lifecycle {
     create_before_destroy = true

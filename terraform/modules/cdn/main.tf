@@ -140,4 +140,12 @@ resource "aws_cloudwatch_log_delivery" "this" {
 
   delivery_source_name     = aws_cloudwatch_log_delivery_source.this.name
   delivery_destination_arn = aws_cloudwatch_log_delivery_destination.this.arn
+
+  lifecycle {
+    # AWS looks whether the bucket takes the logs when a delivery is made: this waits for the bucket's policy.
+    precondition {
+      condition     = var.log_bucket_policy_id != ""
+      error_message = "log_bucket_policy_id: the log bucket has no policy that lets deliveries in."
+    }
+  }
 }

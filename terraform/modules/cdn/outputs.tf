@@ -22,3 +22,13 @@ output "delivery_source_name" {
   description = "Name under which CloudFront delivers its access logs, for the policy of the log bucket."
   value       = local.delivery_source
 }
+
+output "minimum_tls" {
+  description = "Lowest TLS version that viewers may use."
+  value       = var.domain == null ? "TLSv1: CloudFront's own for *.cloudfront.net; TLS 1.2 is not met without cdn_domain" : "TLSv1.2_2021"
+}
+
+output "edge_locations" {
+  description = "Where copies of files are cached, encrypted in transit and at rest, for as long as CloudFront likes."
+  value       = { PriceClass_100 = "United States, Canada, Europe, Israel", PriceClass_200 = "all but South America, Australia and New Zealand", PriceClass_All = "everywhere" }[var.price_class]
+}

@@ -39,6 +39,11 @@ variable "log_bucket_arn" {
   }
 }
 
+variable "log_bucket_policy_id" {
+  description = "Policy of that bucket, which has to let CloudFront's deliveries in before there is one."
+  type        = string
+}
+
 variable "countries" {
   description = "Countries that are served (ISO 3166-1)."
   type        = list(string)

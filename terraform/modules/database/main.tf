@@ -2,9 +2,10 @@ locals {
   major = split(".", var.engine_version)[0]
 
   # PostgreSQL and RDS on what each parameter does: force_ssl refuses connections without TLS; statements are logged
-  # when they change the schema or are slow, not all of them, since their text may hold health data.
+  # when they change the schema or are slow, not all of them, since their text may hold health data. force_ssl is 1 from
+  # PostgreSQL 15 on: RDS tells it as pending-reboot whatever was asked for, and another word would be an everlasting difference.
   parameters = {
-    "rds.force_ssl"              = { value = "1", apply_method = "immediate" }
+    "rds.force_ssl"              = { value = "1", apply_method = "pending-reboot" }
     "max_connections"            = { value = tostring(var.max_connections), apply_method = "pending-reboot" }
     "log_connections"            = { value = "1", apply_method = "immediate" }
     "log_disconnections"         = { value = "1", apply_method = "immediate" }

@@ -8,29 +8,33 @@ locals {
       { title = "Database: latency (s)", metrics = ["ReadLatency", "WriteLatency"] },
       ] : {
       title   = widget.title
+      stat    = try(widget.stat, "Average")
       region  = local.region
       metrics = [for metric in widget.metrics : ["AWS/RDS", metric, "DBInstanceIdentifier", try(var.database.identifier, "")]]
     } if var.database != null],
     [for widget in [
-      { title = "Redis: CPU (%)", metric = "CPUUtilization" },
-      { title = "Redis: memory (%)", metric = "DatabaseMemoryUsagePercentage" },
-      { title = "Redis: evictions", metric = "Evictions" },
-      { title = "Redis: replication lag (s)", metric = "ReplicationLag" },
+      { title = "Redis: CPU (%)", metric = "CPUUtilization", stat = "Average" },
+      { title = "Redis: memory (%)", metric = "DatabaseMemoryUsagePercentage", stat = "Average" },
+      { title = "Redis: evictions", metric = "Evictions", stat = "Sum" },
+      { title = "Redis: replication lag (s)", metric = "ReplicationLag", stat = "Average" },
       ] : {
       title   = widget.title
+      stat    = try(widget.stat, "Average")
       region  = local.region
       metrics = [for node in var.cache_node_ids : ["AWS/ElastiCache", widget.metric, "CacheClusterId", node]]
     } if length(var.cache_node_ids) > 0],
     [for widget in [
-      { title = "CloudFront: requests", metric = "Requests" },
-      { title = "CloudFront: errors (%)", metric = "5xxErrorRate" },
+      { title = "CloudFront: requests", metric = "Requests", stat = "Sum" },
+      { title = "CloudFront: errors (%)", metric = "5xxErrorRate", stat = "Average" },
       ] : {
       title   = widget.title
+      stat    = try(widget.stat, "Average")
       region  = "us-east-1"
       metrics = [["AWS/CloudFront", widget.metric, "DistributionId", try(var.distribution.id, ""), "Region", "Global"]]
     } if var.distribution != null],
     [for widget in [{ title = "Age of the newest recovery point in the DR region (s)" }] : {
       title   = widget.title
+      stat    = try(widget.stat, "Average")
       region  = local.region
       metrics = [for database in var.backup_age_databases : ["RegionRecovery", "RecoveryPointAge", "Database", database]]
     } if length(var.backup_age_databases) > 0],
@@ -51,10 +55,11 @@ resource "aws_cloudwatch_dashboard" "this" {
       height = 6
       properties = {
         title   = widget.title
+        stat    = try(widget.stat, "Average")
         region  = widget.region
         metrics = widget.metrics
         period  = 300
-        stat    = "Average"
+        stat    = widget.stat
         view    = "timeSeries"
       }
     }]

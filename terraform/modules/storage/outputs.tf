@@ -27,3 +27,8 @@ output "replication_rule_ids" {
   description = "Replication rule of each data bucket; empty without replication."
   value       = { for kind in local.replicated : kind => local.rule_ids[kind] }
 }
+
+output "log_bucket_policy_id" {
+  description = "Known once the log bucket lets deliveries in: what delivers waits for it."
+  value       = aws_s3_bucket_policy.this["logs"].id
+}

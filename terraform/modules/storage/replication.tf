@@ -16,7 +16,8 @@ resource "aws_iam_role" "replication" {
   name        = join("-", compact([var.project_name, var.environment, var.bucket_suffix, "s3-replication"]))
   description = "S3 replicates the data buckets to the DR region."
 
-  # Only S3, and only for these buckets.
+  # Only S3, for this account. AWS does not say that S3 Replication tells aws:SourceArn, and where it did not, nothing would be
+  # replicated; the policy below holds the role to these buckets.
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -25,7 +26,6 @@ resource "aws_iam_role" "replication" {
       Action    = "sts:AssumeRole"
       Condition = {
         StringEquals = { "aws:SourceAccount" = local.account }
-        ArnEquals    = { "aws:SourceArn" = [for kind in local.data_kinds : local.arns[kind]] }
       }
     }]
   })
@@ -156,8 +156,8 @@ resource "aws_s3_bucket_replication_configuration" "this" {
   depends_on = [aws_s3_bucket_versioning.this, aws_iam_role_policy.replication]
 }
 
-# S3 publishes the lag in the region of the target, and failures in that of the source. No data is no good news: the
-# alarm goes to INSUFFICIENT_DATA, and says so.
+# S3 publishes the lag in the region of the target, and failures in that of the source. Where nothing is written there is
+# nothing to measure: the alarm goes to INSUFFICIENT_DATA, which is neither good nor bad, and mails nobody each quiet night.
 resource "aws_cloudwatch_metric_alarm" "replication_lag" {
   for_each = local.replicated
 
@@ -180,9 +180,8 @@ resource "aws_cloudwatch_metric_alarm" "replication_lag" {
     RuleId            = local.rule_ids[each.key]
   }
 
-  alarm_actions             = var.replication.dr_alarm_topic_arns
-  ok_actions                = var.replication.dr_alarm_topic_arns
-  insufficient_data_actions = var.replication.dr_alarm_topic_arns
+  alarm_actions = var.replication.dr_alarm_topic_arns
+  ok_actions    = var.replication.dr_alarm_topic_arns
 }
 
 resource "aws_cloudwatch_metric_alarm" "replication_failures" {

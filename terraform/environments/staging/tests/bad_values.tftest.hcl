@@ -227,3 +227,15 @@ run "refused_17" {
 
   expect_failures = [var.restored_database]
 }
+
+run "refused_18" {
+  command = plan
+
+  variables {
+    # each is short enough, both are not
+    project_name = "abcdefghijklmnopqrst"
+    environment  = "abcdefghijk"
+  }
+
+  expect_failures = [var.environment]
+}

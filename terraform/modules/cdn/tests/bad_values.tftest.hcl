@@ -12,8 +12,9 @@ variables {
     documents  = "berthcare-documents-staging.s3.ca-central-1.amazonaws.com"
     signatures = "berthcare-signatures-staging.s3.ca-central-1.amazonaws.com"
   }
-  log_bucket_arn = "arn:aws:s3:::berthcare-logs-staging"
-  signing_keys   = { "2026" = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n" }
+  log_bucket_arn       = "arn:aws:s3:::berthcare-logs-staging"
+  log_bucket_policy_id = "berthcare-logs-staging"
+  signing_keys         = { "2026" = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n" }
 }
 
 run "refused_1" {

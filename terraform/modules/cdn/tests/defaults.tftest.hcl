@@ -9,8 +9,9 @@ variables {
     documents  = "berthcare-documents-staging.s3.ca-central-1.amazonaws.com"
     signatures = "berthcare-signatures-staging.s3.ca-central-1.amazonaws.com"
   }
-  log_bucket_arn = "arn:aws:s3:::berthcare-logs-staging"
-  signing_keys   = { "2026" = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n" }
+  log_bucket_arn       = "arn:aws:s3:::berthcare-logs-staging"
+  log_bucket_policy_id = "berthcare-logs-staging"
+  signing_keys         = { "2026" = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n" }
 }
 
 run "distribution" {
@@ -58,6 +59,13 @@ run "distribution" {
   }
 }
 
+run "what_the_plan_says_of_viewers" {
+  assert {
+    condition     = strcontains(output.minimum_tls, "not met") && output.edge_locations == "United States, Canada, Europe, Israel"
+    error_message = "old TLS and caches abroad are told, not hidden"
+  }
+}
+
 run "logs" {
   assert {
     condition     = aws_cloudwatch_log_delivery_source.this.resource_arn == aws_cloudfront_distribution.this.arn && aws_cloudwatch_log_delivery_source.this.log_type == "ACCESS_LOGS" && aws_cloudwatch_log_delivery_destination.this.delivery_destination_configuration[0].destination_resource_arn == "arn:aws:s3:::berthcare-logs-staging"
@@ -83,6 +91,10 @@ run "own_name" {
     web_acl_arn = "arn:aws:wafv2:us-east-1:111122223333:global/webacl/x/1234abcd"
   }
 
+  assert {
+    condition     = output.minimum_tls == "TLSv1.2_2021"
+    error_message = "met with a name"
+  }
   assert {
     condition     = aws_cloudfront_distribution.this.viewer_certificate[0].minimum_protocol_version == "TLSv1.2_2021" && aws_cloudfront_distribution.this.viewer_certificate[0].ssl_support_method == "sni-only" && aws_cloudfront_distribution.this.viewer_certificate[0].acm_certificate_arn == var.domain.certificate_arn && !aws_cloudfront_distribution.this.viewer_certificate[0].cloudfront_default_certificate
     error_message = "TLS 1.2 or later"

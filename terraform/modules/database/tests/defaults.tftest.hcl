@@ -113,6 +113,10 @@ run "parameters" {
     error_message = "no connection without TLS"
   }
   assert {
+    condition     = { for p in aws_db_parameter_group.this.parameter : p.name => p.apply_method }["rds.force_ssl"] == "pending-reboot"
+    error_message = "as RDS tells it, so that no plan differs for ever"
+  }
+  assert {
     condition     = { for p in aws_db_parameter_group.this.parameter : p.name => p.value }["max_connections"] == "400" && output.max_connections == 400
     error_message = "as many connections as the alarm counts with"
   }

@@ -87,6 +87,10 @@ run "dashboard" {
     error_message = "each from the region of its metrics"
   }
   assert {
+    condition     = [for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : widget.properties.title if widget.properties.stat == "Sum"] == ["Redis: evictions", "CloudFront: requests"]
+    error_message = "counts are added up, measures averaged"
+  }
+  assert {
     condition     = output.dashboard_url == "https://ca-central-1.console.aws.amazon.com/cloudwatch/home?region=ca-central-1#dashboards:name=berthcare-staging" && output.dashboard_name == "berthcare-staging"
     error_message = "the address that the guide gives"
   }

@@ -60,6 +60,10 @@ run "lifecycle" {
     condition     = alltrue([for configuration in aws_s3_bucket_lifecycle_configuration.this : length(configuration.rule[0].expiration) == 0 && one(configuration.rule[1].expiration).days == null || one(configuration.rule[1].expiration).days == 0])
     error_message = "no current object ever expires"
   }
+  assert {
+    condition     = alltrue([for configuration in aws_s3_bucket_lifecycle_configuration.this : configuration.transition_default_minimum_object_size == "all_storage_classes_128K"])
+    error_message = "what is archived is said: nothing below 128 KB"
+  }
 }
 
 run "policies" {
