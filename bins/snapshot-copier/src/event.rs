@@ -16,26 +16,66 @@ pub enum Event {
 }
 
 impl Event {
-    /// Reads an event of EventBridge: of RDS, of a scheduled rule, or of EventBridge Scheduler.
+    /// Reads an event of EventBridge (of RDS, of a scheduled rule, or of EventBridge Scheduler), as it comes or through
+    /// SNS, or the notification that an event subscription of RDS sends to SNS.
     pub fn read(event: &Value) -> Self {
+        match event.get("Records").and_then(Value::as_array) {
+            None => Self::of_event_bridge(event),
+            Some(records) => match &records[..] {
+                [record] => Self::of_record(record),
+                _ => Self::Nothing(format!(
+                    "{} records at once ask for nothing here",
+                    records.len()
+                )),
+            },
+        }
+    }
+
+    /// SNS hands Lambda one notification at a time. One of RDS names event and resource in its attributes:
+    /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.TagsAttributesForFiltering.html>
+    fn of_record(record: &Value) -> Self {
+        let Some(notification) = record.get("Sns") else {
+            return Self::Nothing("a record that is none of SNS asks for nothing here".to_owned());
+        };
+        let message = notification.get("Message").and_then(Value::as_str);
+        let message = message.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        if let Some(event) = message.filter(|event| event.get("detail-type").is_some()) {
+            return Self::of_event_bridge(&event);
+        }
+        let attribute = |name: &str| {
+            let value = notification.pointer(&format!("/MessageAttributes/{name}/Value"));
+            value.and_then(Value::as_str)
+        };
+        match attribute("EventID") {
+            Some(id) => Self::of_rds(id, attribute("Resource").unwrap_or("")),
+            None => Self::Nothing(
+                "a notification of SNS that is none of RDS asks for nothing here".to_owned(),
+            ),
+        }
+    }
+
+    fn of_event_bridge(event: &Value) -> Self {
         let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or("");
         let (source, kind) = (text("/source"), text("/detail-type"));
         match (source, kind) {
             ("aws.events" | "aws.scheduler", "Scheduled Event") => Self::Tick,
             ("aws.rds", "RDS DB Snapshot Event") => {
-                let (id, arn) = (text("/detail/EventID"), text("/detail/SourceArn"));
-                if !FINISHED.contains(&id) {
-                    return Self::Nothing(format!("{id:?} is no event of a finished snapshot"));
-                }
-                if arn.is_empty() {
-                    return Self::Nothing("the event names no snapshot".to_owned());
-                }
-                Self::Snapshot(arn.to_owned())
+                Self::of_rds(text("/detail/EventID"), text("/detail/SourceArn"))
             }
             _ => Self::Nothing(format!(
                 "an event {kind:?} from {source:?} asks for nothing here"
             )),
         }
+    }
+
+    fn of_rds(id: &str, arn: &str) -> Self {
+        if !FINISHED.contains(&id) {
+            return Self::Nothing(format!("{id:?} is no event of a finished snapshot"));
+        }
+        if arn.is_empty() {
+            return Self::Nothing("the event names no snapshot".to_owned());
+        }
+        Self::Snapshot(arn.to_owned())
     }
 }
 
@@ -71,6 +111,39 @@ mod tests {
             assert!(
                 matches!(Event::read(&ignored), Event::Nothing(_)),
                 "{ignored}"
+            );
+        }
+        let through_sns = |message: String, attributes: Value| json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": message, "MessageAttributes": attributes}}]});
+        let wrapped = through_sns(snapshot("RDS-EVENT-0091").to_string(), json!({}));
+        assert_eq!(Event::read(&wrapped), Event::Snapshot(arn.to_owned()));
+        let attributes = |id: &str| {
+            json!({
+                "EventID": {"Type": "String", "Value": id},
+                "Resource": {"Type": "String", "Value": arn},
+            })
+        };
+        // What the body says is for people.
+        let subscribed = through_sns(
+            json!({"Event Source": "db-snapshot"}).to_string(),
+            attributes("RDS-EVENT-0042"),
+        );
+        assert_eq!(Event::read(&subscribed), Event::Snapshot(arn.to_owned()));
+        for (ignored, why) in [
+            (
+                through_sns("{}".to_owned(), attributes("RDS-EVENT-0041")),
+                "RDS-EVENT-0041",
+            ),
+            (through_sns("hello".to_owned(), json!({})), "none of RDS"),
+            (
+                json!({"Records": [{"eventSource": "aws:s3"}]}),
+                "none of SNS",
+            ),
+            (json!({"Records": []}), "0 records"),
+        ] {
+            let read = Event::read(&ignored);
+            assert!(
+                matches!(&read, Event::Nothing(said) if said.contains(why)),
+                "{read:?}"
             );
         }
         for source in ["aws.events", "aws.scheduler"] {
