@@ -136,9 +136,20 @@ pub fn plan_copies(
     let mut sources: Vec<&Snapshot> = sources
         .iter()
         .filter(|source| source.database == database)
-        .filter(|source| only.is_none_or(|only| source.id == only || source.arn == only))
         .collect();
     sources.sort_by_key(|source| Reverse((source.taken, &source.id)));
+    if let Some(only) = only {
+        let known = sources.iter().map(|source| source.id.clone()).collect();
+        sources.retain(|source| source.id == only || source.arn == only);
+        if sources.is_empty() {
+            return Err(Refusal::SnapshotUnknown {
+                snapshot: only.to_owned(),
+                database: database.to_owned(),
+                region: primary,
+                known,
+            });
+        }
+    }
     let mut plan = CopyPlan {
         database: database.to_owned(),
         region: dr,

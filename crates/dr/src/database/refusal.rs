@@ -20,6 +20,17 @@ pub enum Refusal {
         /// What is there, and why it does not do.
         seen: Vec<String>,
     },
+    /// The snapshot that was asked for is not there.
+    SnapshotUnknown {
+        /// What was asked for.
+        snapshot: String,
+        /// Identifier of the database, as the settings have it.
+        database: String,
+        /// Where it was looked for.
+        region: Region,
+        /// Those that there are, newest first.
+        known: Vec<String>,
+    },
     /// There is no such instance.
     NoInstance {
         /// Identifier of the instance.
@@ -149,6 +160,12 @@ impl fmt::Display for Refusal {
                 )?;
                 list(f, seen)
             }
+            Self::SnapshotUnknown {
+                snapshot,
+                database,
+                region,
+                ..
+            } => write!(f, "{region} has no snapshot {snapshot} of {database}"),
             Self::NoInstance { database, region } => {
                 write!(f, "there is no instance {database} in {region}")
             }
@@ -237,6 +254,10 @@ impl Refusal {
                 ShellCommand::new("aws rds create-db-snapshot")
                     .option("--db-instance-identifier", database)
             ),
+            Self::SnapshotUnknown { known, .. } if known.is_empty() => {
+                "there is none of this database; without --snapshot the newest are copied".to_owned()
+            }
+            Self::SnapshotUnknown { known, .. } => format!("there are: {}", known.join(", ")),
             Self::NoInstance { .. } => {
                 "check `id` in [[databases]] and the region in [regions]".to_owned()
             }
@@ -317,11 +338,14 @@ impl Refusal {
         }
     }
 
-    /// Whether the configuration is what has to change.
+    /// Whether what has to change is the configuration, or what was asked for.
     pub fn is_configuration(&self) -> bool {
         matches!(
             self,
-            Self::KeyMissing { .. } | Self::NoRestoreSettings { .. } | Self::NoInstance { .. }
+            Self::KeyMissing { .. }
+                | Self::NoRestoreSettings { .. }
+                | Self::NoInstance { .. }
+                | Self::SnapshotUnknown { .. }
         )
     }
 

@@ -56,6 +56,22 @@ fn plan_copies_beside_another_copy_counts_only_one_of_that_source_and_time() {
 }
 
 #[test]
+fn plan_copies_of_a_snapshot_that_is_not_there_names_those_that_are() {
+    let misspelt = plan_copies(&sources(), &[], "db", regions(), 1, Some("rds:db-99"));
+    let refused = misspelt.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "ca-central-1 has no snapshot rds:db-99 of db"
+    );
+    assert!(refused.is_configuration());
+    assert!(
+        refused.hint().starts_with("there are: rds:db-14, "),
+        "{}",
+        refused.hint()
+    );
+}
+
+#[test]
 fn plan_copies_without_a_good_snapshot_is_refused_with_what_there_is() {
     let refused =
         |sources: &[Snapshot]| plan_copies(sources, &[], "db", regions(), 3, None).unwrap_err();
