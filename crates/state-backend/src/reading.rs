@@ -146,9 +146,15 @@ impl<'a> SideReading<'a> {
         self.rows.get_or_init(scan).await.as_ref()
     }
 
-    /// The lock table; `None` where there is none of that name.
-    pub(crate) async fn table(&self, name: &str) -> Result<Option<&TableDescription>, &Problem> {
-        let describe = || async { Ok(table::describe(self.access.clients, name).await?) };
+    /// The lock table; `None` where it does not exist, or nobody wants one.
+    pub(crate) async fn table(&self) -> Result<Option<&TableDescription>, &Problem> {
+        let SideAccess { side, clients, .. } = self.access;
+        let describe = || async {
+            match &side.table {
+                Some(table) => Ok(table::describe(clients, table.as_str()).await?),
+                None => Ok(None),
+            }
+        };
         let table = self.table.get_or_init(describe).await;
         table.as_ref().map(Option::as_ref)
     }

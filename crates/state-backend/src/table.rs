@@ -142,7 +142,7 @@ pub(crate) async fn observe(
         Aspect::PointInTimeRecovery => return Ok(point_in_time_recovery(clients, table).await?),
         _ => {}
     }
-    let Some(found) = reading.table(table).await.map_err(Problem::clone)? else {
+    let Some(found) = reading.table().await.map_err(Problem::clone)? else {
         return Ok(None);
     };
     Ok(match facet.aspect {
