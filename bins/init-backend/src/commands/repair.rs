@@ -25,6 +25,25 @@ impl Report for Repaired {
     }
 }
 
+/// What it prints where the row is right.
+#[derive(Serialize)]
+struct Right {
+    state: StateId,
+    side: SideName,
+    written: bool,
+}
+
+impl Report for Right {
+    const KIND: &'static str = DigestRepair::KIND;
+
+    fn document(&self) -> report::Document {
+        let Self { state, side, .. } = self;
+        report::Document::new().text(format!(
+            "{state}: the {side} side's digest row is that of the state already. Nothing was changed."
+        ))
+    }
+}
+
 pub(crate) async fn digest(global: &GlobalArgs, args: &RepairDigestArgs) -> Result<Exit, Failure> {
     let backend = super::connect(global).await?;
     let side = SideName::from(args.side);
@@ -33,8 +52,16 @@ pub(crate) async fn digest(global: &GlobalArgs, args: &RepairDigestArgs) -> Resu
         .await;
     let repair = match repair {
         Ok(repair) => repair,
-        Err(RepairError::Matches { .. }) => {
-            cli::note("the digest row is that of the state already: nothing to do");
+        Err(RepairError::Matches { state }) => {
+            let written = false;
+            cli::print(
+                global,
+                &Right {
+                    state,
+                    side,
+                    written,
+                },
+            )?;
             return Ok(Exit::Fine);
         }
         Err(error) => return Err(not_repaired(error)),

@@ -26,13 +26,40 @@ impl Report for Restored {
     }
 }
 
+/// What it prints where the version is what is there.
+#[derive(Serialize)]
+struct Current {
+    state: StateId,
+    side: SideName,
+    restored: bool,
+}
+
+impl Report for Current {
+    const KIND: &'static str = StateRestore::KIND;
+
+    fn document(&self) -> Document {
+        let Self { state, side, .. } = self;
+        Document::new().text(format!(
+            "{state}: the {side} side has the content of that version already. Nothing was changed."
+        ))
+    }
+}
+
 pub(crate) async fn run(global: &GlobalArgs, args: &RestoreArgs) -> Result<Exit, Failure> {
     let backend = super::connect(global).await?;
     let (side, state) = (SideName::from(args.side), StateId::new(&args.state));
     let restore = match backend.plan_restore(side, &state, &args.version).await {
         Ok(restore) => restore,
-        Err(RepairError::Current { .. }) => {
-            cli::note("the state has the content of that version already: nothing to do");
+        Err(RepairError::Current { state }) => {
+            let restored = false;
+            cli::print(
+                global,
+                &Current {
+                    state,
+                    side,
+                    restored,
+                },
+            )?;
             return Ok(Exit::Fine);
         }
         Err(error) => return Err(not_restored(&backend, error)),
