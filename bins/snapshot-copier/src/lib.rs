@@ -36,7 +36,13 @@ pub async fn serve(variable: impl Fn(&str) -> Option<String>) -> Result<(), lamb
 /// The result as JSON. One that is not as it should be is an error, so that the function's error metric and
 /// its alarm see it; its message is the same JSON.
 async fn answer(work: &Work, event: Value) -> Result<Value, Diagnostic> {
-    let done = work.invoke(&event, jiff::Timestamp::now()).await;
+    let now = jiff::Timestamp::now();
+    let done = work.invoke(&event, now).await;
+    for one in &done.databases {
+        if let Some(seconds) = one.recovery_point_age_seconds {
+            log::publish_age(&one.database, seconds, now);
+        }
+    }
     let failed = |error: serde_json::Error| Diagnostic::from(error.to_string());
     let result = serde_json::to_value(&done).map_err(failed)?;
     // Names and error texts of AWS are in it, and Lambda's console shows it.

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use aws_env::{AwsEnv, WaiterConfig};
 use dr::database::{
-    Copied, CopyOptions, Pruned, RdsClients, Refusal, Snapshot, SnapshotState, copy, plan_copies,
-    plan_prune, prune,
+    Copied, CopyOptions, Pruned, RdsClients, RecoveryPoint, Refusal, Snapshot, SnapshotState, copy,
+    judge, order, plan_copies, plan_prune, prune,
 };
 use jiff::Timestamp;
 use report::Silent;
@@ -45,6 +45,10 @@ pub struct DatabaseDone {
     pub database: String,
     /// The copies, begun or under way or there before.
     pub copied: Option<Copied>,
+    /// How old the freshest data is that the target region could restore, in seconds; at a tick only, and missing where there
+    /// is nothing to restore from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_point_age_seconds: Option<u64>,
     /// What was pruned; at a tick only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pruned: Option<Pruned>,
@@ -130,6 +134,7 @@ impl Work {
         let mut done = DatabaseDone {
             database,
             copied: None,
+            recovery_point_age_seconds: None,
             pruned: None,
             errors,
         };
@@ -148,6 +153,7 @@ impl Work {
         let mut done = DatabaseDone {
             database: database.to_owned(),
             copied: None,
+            recovery_point_age_seconds: None,
             pruned: None,
             errors: Vec::new(),
         };
@@ -165,7 +171,22 @@ impl Work {
             Ok(Err(refusal)) => done.errors.push(refusal.to_string()),
             Err(error) => done.errors.push(reported(&error)),
         }
+        match self.age(database, now).await {
+            Ok(age) => done.recovery_point_age_seconds = age,
+            Err(error) => done.errors.push(reported(&error)),
+        }
         done
+    }
+
+    /// How old the freshest usable recovery point of the target region is: a replicated backup or a copy.
+    async fn age(&self, database: &str, now: Timestamp) -> Result<Option<u64>, aws_env::Error> {
+        let backups = self.target.backups().await?;
+        let copies = self.target.snapshots(Some(database)).await?;
+        let points = judge(&backups, &copies, &[], database, self.source.region());
+        let freshest = order(points, now)
+            .into_iter()
+            .find(RecoveryPoint::is_usable);
+        Ok(freshest.and_then(|point| point.rpo_seconds))
     }
 
     /// Begins the copy of the newest of `sources`.

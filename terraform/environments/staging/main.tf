@@ -143,7 +143,7 @@ module "monitoring" {
   cache_node_ids       = module.cache.node_ids
   distribution         = { id = module.cdn.distribution_id }
   thresholds           = var.thresholds
-  backup_age_databases = try(var.dr.watch_recovery_point_age, false) ? [local.db_identifier] : []
+  backup_age_databases = try(coalesce(var.dr.watch_recovery_point_age, var.dr.snapshot_copier_zip != null), false) ? [local.db_identifier] : []
 }
 
 module "dr" {

@@ -294,8 +294,8 @@ variable "dr" {
     snapshot_copier_arch        = optional(string, "arm64")
     keep_last                   = optional(number, 7)
     keep_days                   = optional(number, 35)
-    # Only when something publishes RecoveryPointAge, see docs/terraform.md: without data the alarm rings.
-    watch_recovery_point_age = optional(bool, false)
+    # An alarm on RecoveryPointAge, which the copier publishes: on where there is a copier, unless this says otherwise.
+    watch_recovery_point_age = optional(bool)
   })
   default = null
 

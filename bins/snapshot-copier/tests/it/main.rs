@@ -218,10 +218,20 @@ async fn invoke_by_schedule_copies_the_newest_and_prunes_what_has_a_good_success
         panic!("one copy")
     };
     assert_eq!(status, "available");
+    assert!(
+        !lambda.log().contains("RecoveryPointAge"),
+        "no copy is ready"
+    );
     stage.take("second").await;
     // Its copy is under way: the first is still the last good one.
     let answer = lambda.invoke(&tick()).await.unwrap();
     assert_eq!(answer["databases"][0]["pruned"]["snapshots"], json!([]));
+    let age = &answer["databases"][0]["recovery_point_age_seconds"];
+    assert!(age.is_u64(), "{answer}");
+    let metric = lambda.log();
+    let metric = metric.lines().find(|line| line.starts_with("{\"_aws\""));
+    let metric: Value = serde_json::from_str(metric.unwrap_or_default()).unwrap();
+    assert_eq!(&metric["RecoveryPointAge"], age);
     stage.minutes(11).await;
     let answer = lambda.invoke(&tick()).await.unwrap();
     assert_eq!(

@@ -101,6 +101,25 @@ run "with_dr" {
   }
 }
 
+run "with_a_copier" {
+  command = plan
+
+  variables {
+    dr = {
+      region              = "ca-west-1"
+      kms_key_arn         = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+      alarm_topic_arn     = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts"
+      bucket_names        = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
+      snapshot_copier_zip = "../../modules/dr/tests/bootstrap.zip"
+    }
+  }
+
+  assert {
+    condition     = contains(output.cloudwatch_alarm_names, "berthcare-staging-backup-age-berthcare-staging-postgres")
+    error_message = "what the copier publishes is watched"
+  }
+}
+
 # aws-behaviour: 36
 run "dr_outside_canada_by_exception" {
   command = plan
