@@ -106,7 +106,7 @@ MUTANTS = [
     ("cache-differs-for-ever", "modules/cache/main.tf", "  lifecycle {\n    create_before_destroy = true\n", '  parameter {\n    name  = "maxmemory-policy"\n    value = "volatile-lru"\n  }\n\n  lifecycle {\n    create_before_destroy = true\n'),
     ("dashboard-averages-counts", "modules/monitoring/dashboard.tf", 'metric = "Requests", stat = "Sum"', 'metric = "Requests", stat = "Average"'),
     ("staging-copier-unwatched", "environments/staging/main.tf", "var.dr.snapshot_copier_zip != null), false)", "false), false)"),
-    ("staging-names-too-long", "environments/staging/variables.tf", "-dr-redis\") <= 40", "-dr-redis\") <= 50"),
+    ("staging-names-too-long", "environments/staging/main.tf", "-dr-redis\") <= 40", "-dr-redis\") <= 50"),
     ("replication-lag-in-source-region", "modules/storage/replication.tf", "  region = var.replication.region\n\n", ""),
     ("replication-lag-silent", "modules/storage/replication.tf", 'threshold           = var.replication_lag_minutes * 60\n  period              = 300\n  evaluation_periods  = 3\n  treat_missing_data  = "missing"', 'threshold           = var.replication_lag_minutes * 60\n  period              = 300\n  evaluation_periods  = 3\n  treat_missing_data  = "notBreaching"'),
     ("cdn-http", "modules/cdn/main.tf", '"redirect-to-https"', '"allow-all"'),

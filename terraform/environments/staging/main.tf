@@ -28,6 +28,12 @@ resource "terraform_data" "environment" {
   lifecycle {
     ignore_changes = [input]
 
+    # ElastiCache takes 40 characters, and the longest name is that of Redis in the DR region.
+    precondition {
+      condition     = length("${var.project_name}-${var.environment}-dr-redis") <= 40
+      error_message = "project_name and environment: together at most 30 characters, or names of the DR region would be longer than AWS takes."
+    }
+
     postcondition {
       condition     = self.output == "${local.name} in ${var.aws_region}"
       error_message = "This state is that of ${self.output}, and not of ${local.name} in ${var.aws_region}. Nothing was changed; initialise again, with the file that init-backend render primary writes into this folder."

@@ -18,12 +18,6 @@ variable "environment" {
     condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.environment)) && length(var.environment) <= 15
     error_message = "environment: at most 15 lower-case letters, digits and single hyphens; a letter first."
   }
-
-  # ElastiCache takes 40 characters, and the longest name is that of Redis in the DR region.
-  validation {
-    condition     = length("${var.project_name}-${var.environment}-dr-redis") <= 40
-    error_message = "environment: together with project_name at most 30 characters, or names of the DR region would be longer than AWS takes."
-  }
 }
 
 variable "aws_region" {

@@ -247,15 +247,3 @@ run "refused_19" {
 
   expect_failures = [var.tags]
 }
-
-run "refused_20" {
-  command = plan
-
-  variables {
-    # each is short enough, both are not
-    project_name = "abcdefghijklmnopqrst"
-    environment  = "abcdefghijk"
-  }
-
-  expect_failures = [var.environment]
-}

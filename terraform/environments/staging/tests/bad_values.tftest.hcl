@@ -237,5 +237,5 @@ run "refused_18" {
     environment  = "abcdefghijk"
   }
 
-  expect_failures = [var.environment]
+  expect_failures = [terraform_data.environment]
 }
