@@ -82,6 +82,7 @@ impl Programs {
             .env("TF_IN_AUTOMATION", "1")
             .env("TF_INPUT", "0")
             .env("CHECKPOINT_DISABLE", "1")
+            .env("XDG_STATE_HOME", self.folder.join("state"))
             .current_dir(&self.folder);
         let shown = [command.get_program()]
             .into_iter()

@@ -12,7 +12,7 @@ use report::Silent;
 use serde_json::{Value, json};
 use settings::Settings;
 use state_backend::{
-    Backend, FoundFile, KeyFrom, LockProbe, RootError, RootPlan, RootStep, SideName, TurnError,
+    Backend, FoundFile, KeyFrom, LockHolder, RootError, RootPlan, RootStep, SideName, TurnError,
     TurnedRoot,
 };
 use terraform::{Environment, RootModule, Terraform};
@@ -162,7 +162,7 @@ impl Stage {
 
     async fn turn(&self, backend: &Backend, plans: Vec<RootPlan>) -> Result<Vec<TurnedRoot>> {
         let terraform = Terraform::find(self.folder.path(), self.environment()).await?;
-        let probe = LockProbe {
+        let probe = LockHolder {
             who: "jo@laptop".to_owned(),
             time: Timestamp::now(),
             token: format!("{:?}", std::time::Instant::now()),

@@ -192,10 +192,12 @@ Examples:
   init-backend failback --dry-run            what would be done to each state, and nothing else
   init-backend failback --yes --output json
   init-backend failback --dir environments/staging --dir environments/network
+  init-backend failback --keep-dr net/terraform.tfstate --stay-deleted old/terraform.tfstate
 
 Exit codes:
-  0 every state is ready · 1 states are left, each with the reason · 3 something could not be asked or done
-  4 a state is left because somebody holds its lock in one of the regions; the others are done";
+  0 every state is ready · 1 states are left, each with the reason · 2 a choice is for a state that needs none
+  3 something could not be asked or done · 4 a state is left because somebody holds its lock in one of the
+  regions, or its bucket keeps no versions; the others are done";
 
 /// What `failback` takes.
 #[derive(Debug, Args)]
@@ -203,9 +205,30 @@ pub struct FailbackArgs {
     /// Show what would be done, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// What becomes of states that both regions have written, or that one has deleted.
+    #[command(flatten)]
+    pub choices: ChoiceArgs,
     /// Whose backends are turned.
     #[command(flatten)]
     pub roots: RootArgs,
+}
+
+/// Choices for states that nobody but a person can decide on. STATE is the key of the state's object.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Choices")]
+pub struct ChoiceArgs {
+    /// Both regions wrote it: write the DR region's copy over the primary region's; may be given several times
+    #[arg(long, value_name = "STATE", value_parser = NotEmpty::new())]
+    pub keep_dr: Vec<String>,
+    /// Both regions wrote it: write the primary region's copy over the DR region's
+    #[arg(long, value_name = "STATE", value_parser = NotEmpty::new())]
+    pub keep_primary: Vec<String>,
+    /// One region deleted it: bring the other region's copy to it
+    #[arg(long, value_name = "STATE", value_parser = NotEmpty::new())]
+    pub bring_back: Vec<String>,
+    /// One region deleted it: delete it in the other one as well
+    #[arg(long, value_name = "STATE", value_parser = NotEmpty::new())]
+    pub stay_deleted: Vec<String>,
 }
 
 /// What `repair` takes.

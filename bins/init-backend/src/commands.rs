@@ -10,6 +10,7 @@ mod render;
 mod repair;
 mod restore;
 mod roots;
+mod runs;
 mod status;
 mod verify;
 
@@ -21,8 +22,8 @@ use report::{Document, Report};
 use serde::Serialize;
 use settings::Settings;
 use state_backend::{
-    Backend, Canary, CanaryError, CanaryOptions, ConnectError, Handover, Left, LeftKind, Problem,
-    SideName,
+    Backend, Canary, CanaryError, CanaryOptions, ConnectError, Handover, Left, LeftKind,
+    LockHolder, Problem, SideName,
 };
 
 use crate::args::RepairCommand;
@@ -204,8 +205,18 @@ fn hints(handover: &Handover, to: SideName) -> Vec<String> {
 
 fn exit_of_left(left: &Left) -> Exit {
     match left.kind {
-        LeftKind::Locked => Exit::Refused,
+        LeftKind::Locked | LeftKind::Unversioned => Exit::Refused,
         _ => Exit::Wrong,
+    }
+}
+
+/// How the locks that this run takes say whose they are.
+fn lock_holder() -> LockHolder {
+    let time = cli::now();
+    LockHolder {
+        who: cli::operator(),
+        time,
+        token: format!("{time} {}", std::process::id()),
     }
 }
 

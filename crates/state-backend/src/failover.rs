@@ -205,6 +205,7 @@ pub(crate) fn plan_state(
         relation: None,
         overwritten: None,
         held,
+        resolution: None,
         steps,
         standing,
     })

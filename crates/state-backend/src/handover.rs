@@ -10,6 +10,7 @@ use report::{Document, Lines, Mark, ShellCommand};
 use serde::{Serialize, Serializer};
 use settings::Region;
 
+use crate::failback::Resolution;
 use crate::inventory::{LostWrite, Presence, Relation, SideState, StateId, StateObject};
 use crate::lock::{Lock, UnknownLocks};
 use crate::problem::Problem;
@@ -27,8 +28,12 @@ pub enum HandoverStep {
     RemoveDigest(DigestRemoval),
     /// A lock object that replication brought goes. Below its delete marker it stays a version.
     ClearLock(Lock),
+    /// The lock that an earlier failback left, which was killed, goes.
+    ReleaseLock(Lock),
     /// A side's object becomes the other side's. What it replaces stays a version.
     CopyState(StateCopy),
+    /// A side's object goes. Below its delete marker it stays a version.
+    DeleteState(StateDeletion),
 }
 
 /// A state's object that is to become the other side's.
@@ -44,10 +49,71 @@ pub struct StateCopy {
     pub replaces: Option<String>,
     /// The serial of what is there now.
     pub replaces_serial: Option<u64>,
+    /// The command that brings back what is there now; null where there is nothing.
+    #[serde(serialize_with = "command")]
+    pub undo: Option<ShellCommand>,
     #[serde(skip)]
     pub(crate) from: Box<StateObject>,
     #[serde(skip)]
     pub(crate) over: Option<Box<StateObject>>,
+}
+
+impl StateCopy {
+    pub(crate) fn new(
+        to: SideName,
+        state: &StateId,
+        (from, serial): (&StateObject, u64),
+        over: Option<&StateObject>,
+    ) -> Self {
+        let serial_of = |object: &StateObject| Some(object.content.as_ref().ok()?.serial());
+        Self {
+            to,
+            version: from.version.clone(),
+            serial,
+            replaces: over.and_then(|over| over.version.clone()),
+            replaces_serial: over.and_then(serial_of),
+            undo: over.map(|over| restore_command(state, version_of(over), to)),
+            from: Box::new(from.clone()),
+            over: over.cloned().map(Box::new),
+        }
+    }
+}
+
+/// A state's object that is to be deleted, since the other region's was.
+#[derive(Debug, Clone, Serialize)]
+pub struct StateDeletion {
+    /// The side that still has it.
+    pub side: SideName,
+    /// The version that is there now.
+    pub version: String,
+    /// Its serial; null where it is no state that Terraform reads.
+    pub serial: Option<u64>,
+    /// The command that brings it back.
+    #[serde(serialize_with = "text")]
+    pub undo: ShellCommand,
+    #[serde(skip)]
+    pub(crate) state: StateId,
+    #[serde(skip)]
+    pub(crate) etag: Option<String>,
+}
+
+impl StateDeletion {
+    pub(crate) fn new(side: SideName, state: &StateId, object: &StateObject) -> Self {
+        let content = object.content.as_ref();
+        Self {
+            side,
+            version: version_of(object).to_owned(),
+            serial: content.ok().map(|content| content.serial()),
+            undo: restore_command(state, version_of(object), side),
+            state: state.clone(),
+            etag: object.etag.clone(),
+        }
+    }
+}
+
+/// What S3 calls the version of an object that was there before its bucket kept versions.
+pub(crate) fn version_of(object: &StateObject) -> &str {
+    object.version.as_deref().unwrap_or("null")
 }
 
 /// Why nothing is done to a state, in a word.
@@ -71,8 +137,10 @@ pub enum LeftKind {
     Diverged,
     /// It was deleted on one side, and the other still has it.
     DeletedIn,
-    /// It changed again and again while it was looked at.
+    /// It changed while it was looked at, again and again or so that nothing was planned for it.
     Changed,
+    /// What would be written over or deleted is in a bucket that keeps no versions.
+    Unversioned,
 }
 
 /// Why nothing is done to a state.
@@ -85,6 +153,20 @@ pub struct Left {
     /// What to run.
     #[serde(serialize_with = "texts")]
     pub commands: Vec<ShellCommand>,
+}
+
+fn text<S: Serializer>(command: &ShellCommand, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(command)
+}
+
+fn command<S: Serializer>(
+    command: &Option<ShellCommand>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match command {
+        Some(command) => serializer.collect_str(command),
+        None => serializer.serialize_none(),
+    }
 }
 
 fn texts<S: Serializer>(commands: &[ShellCommand], serializer: S) -> Result<S::Ok, S::Error> {
@@ -128,6 +210,8 @@ pub struct StateHandover {
     pub overwritten: Option<LostWrite>,
     /// Locks of it that are held on the sides that were asked, and are no replicas.
     pub held: Vec<Lock>,
+    /// What was chosen for it; null where nothing was.
+    pub resolution: Option<Resolution>,
     /// What is to be done, or was done, in this order.
     pub steps: Vec<HandoverStep>,
     /// Where it stands.
@@ -246,7 +330,25 @@ impl StateHandover {
             Standing::Unknown { problem } => Some(format!("{}: {problem}.", self.state)),
             _ => None,
         };
-        lost.into_iter().chain(standing)
+        // Without a choice, nothing that is replaced was written by anybody else.
+        let chosen = self.steps.iter().filter(|_| self.resolution.is_some());
+        let kept = chosen.filter_map(|step| match step {
+            HandoverStep::CopyState(copy) => {
+                let (undo, version) = (copy.undo.as_ref()?, copy.replaces.as_deref());
+                Some((copy.to, version.unwrap_or("null").to_owned(), undo))
+            }
+            HandoverStep::DeleteState(deletion) => {
+                Some((deletion.side, deletion.version.clone(), &deletion.undo))
+            }
+            _ => None,
+        });
+        let kept = kept.map(|(side, version, undo)| {
+            let state = &self.state;
+            format!(
+                "{state}: the {side} side's version {version} is kept: `{undo}` brings it back."
+            )
+        });
+        lost.into_iter().chain(standing).chain(kept)
     }
 }
 
@@ -290,6 +392,21 @@ impl fmt::Display for HandoverStep {
                     lock.side,
                     holder(lock)
                 )
+            }
+            Self::ReleaseLock(lock) => {
+                write!(
+                    f,
+                    "{}: lock of {} released, whose run was killed",
+                    lock.side,
+                    holder(lock)
+                )
+            }
+            Self::DeleteState(deletion) => {
+                write!(f, "{}: ", deletion.side)?;
+                match deletion.serial {
+                    Some(serial) => write!(f, "serial {serial} deleted"),
+                    None => write!(f, "version {} deleted", deletion.version),
+                }
             }
             Self::CopyState(copy) => {
                 write!(f, "serial {} copied to {}", copy.serial, copy.to)?;

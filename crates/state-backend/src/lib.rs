@@ -9,6 +9,7 @@
 //! Nothing is deleted and nothing is weakened: what cannot be made right without either is
 //! refused, with the reason.
 
+mod acquire;
 mod alarm;
 mod apply;
 mod backend;
@@ -39,6 +40,7 @@ mod status;
 mod table;
 mod wanted;
 
+pub use acquire::LockHolder;
 pub use apply::{Applied, Step, StepOutcome};
 pub use backend::{Backend, ConnectError};
 pub use backfill::{
@@ -47,9 +49,13 @@ pub use backfill::{
 };
 pub use canary::{Canary, CanaryError, CanaryOptions, LeftCanary};
 pub use dr_backend::DrBackend;
-pub use failback::{ApprovedFailback, FailbackPlan, FailedBack};
+pub use failback::{
+    ApprovedFailback, FailbackError, FailbackPlan, FailbackRun, FailedBack, Resolution, Resolutions,
+};
 pub use failover::{ApprovedFailover, FailedOver, FailoverPlan};
-pub use handover::{Handover, HandoverStep, Left, LeftKind, Standing, StateCopy, StateHandover};
+pub use handover::{
+    Handover, HandoverStep, Left, LeftKind, Standing, StateCopy, StateDeletion, StateHandover,
+};
 pub use health::Health;
 pub use inventory::{
     Digest, Divergence, Inventory, LastVersion, LostWrite, Presence, Relation, SideState,
@@ -65,8 +71,8 @@ pub use render::BackendFile;
 pub use repair::{DigestRemoval, DigestRepair, RepairError};
 pub use restore::StateRestore;
 pub use root::{
-    ApprovedRoot, FoundFile, KeyFrom, LockProbe, NotReady, RootError, RootFailure, RootPlan,
-    RootPlans, RootStep, TurnError, TurnedRoot, TurnedRoots,
+    ApprovedRoot, FoundFile, KeyFrom, NotReady, RootError, RootFailure, RootPlan, RootPlans,
+    RootStep, TurnError, TurnedRoot, TurnedRoots,
 };
 pub use spec::{Aspect, Facet, Kind, RULE_ID, Resource, Side, SideName, Spec};
 pub use status::{SideStatus, Status};

@@ -20,7 +20,6 @@ use settings::Settings;
 use sha2::{Digest as _, Sha256};
 use terraform::{Argument, BackendConfig, RootModule, RootModuleError};
 
-pub use probe::LockProbe;
 pub use readiness::NotReady;
 pub use turn::{RootFailure, RootStep, TurnError, TurnedRoot, TurnedRoots};
 

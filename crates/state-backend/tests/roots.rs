@@ -14,7 +14,7 @@ use local_aws::{Fault, FaultKind, LocalAws};
 use report::{Report as _, Silent};
 use settings::Settings;
 use state_backend::{
-    Backend, LockKind, LockProbe, RootPlan, RootStep, SideName, TurnError, TurnedRoot, TurnedRoots,
+    Backend, LockHolder, LockKind, RootPlan, RootStep, SideName, TurnError, TurnedRoot, TurnedRoots,
 };
 use terraform::{Environment, RootModule, Terraform};
 
@@ -129,7 +129,7 @@ impl Stage {
 
     /// A run of its own, as of another process.
     async fn turn(&self, run: &str) -> TurnedRoot {
-        let probe = LockProbe {
+        let probe = LockHolder {
             who: "jo@laptop".to_owned(),
             time: Timestamp::UNIX_EPOCH,
             token: run.to_owned(),

@@ -22,8 +22,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &FailoverArgs) -> Result<Exit
     }
     let progress = Progress::new();
     let result = backend.failover(&plan.approve(), &progress).await;
-    let turn = async |root: &_, terraform: &_, probe: &_, progress: &Progress| {
-        backend.turn_root(root, terraform, probe, progress).await
+    let turn = async |root: &_, terraform: &_, holder: &_, progress: &Progress| {
+        backend.turn_root(root, terraform, holder, progress).await
     };
     let turned = roots.turn(result.handover(), &progress, turn).await;
     roots::print_done(global, (&result, result.handover()), SIDE, &turned)

@@ -7,7 +7,7 @@ use report::{Document, Report, ShellCommand};
 use serde::Serialize;
 use settings::Settings;
 use state_backend::{
-    ApprovedRoot, Handover, LockProbe, NotReady, RootError, RootPlan, RootPlans, SideName,
+    ApprovedRoot, Handover, LockHolder, NotReady, RootError, RootPlan, RootPlans, SideName,
     TurnError, TurnedRoot, TurnedRoots,
 };
 use terraform::{Environment, RootModule, Terraform};
@@ -156,21 +156,16 @@ impl Roots {
         self,
         handover: &Handover,
         progress: &Progress,
-        turn: impl AsyncFn(&ApprovedRoot, &Terraform, &LockProbe, &Progress) -> TurnedRoot,
+        turn: impl AsyncFn(&ApprovedRoot, &Terraform, &LockHolder, &Progress) -> TurnedRoot,
     ) -> TurnedRoots {
         let mut turned = Vec::new();
         let Some(terraform) = self.terraform else {
             return TurnedRoots(turned);
         };
-        let time = cli::now();
-        let probe = LockProbe {
-            who: cli::operator(),
-            time,
-            token: format!("{time} {}", std::process::id()),
-        };
+        let holder = super::lock_holder();
         for plan in self.plans.0 {
             turned.push(match plan.approve_after(handover, true) {
-                Ok(root) => turn(&root, &terraform, &probe, progress).await,
+                Ok(root) => turn(&root, &terraform, &holder, progress).await,
                 Err(stays) => *stays,
             });
         }

@@ -101,8 +101,8 @@ async fn failback_names_what_it_leaves_and_ends_by_the_worst_of_it() {
     for part in [
         "ca-central-1 has serial 8 (version ",
         "us-east-1 has serial 9 (version ",
-        "the one that is ahead does not come from the other: `aws s3api copy-object --region us-east-1",
-        "# to keep that of us-east-1`",
+        "the one that is ahead does not come from the other: `init-backend failback --keep-primary staging/terraform.tfstate",
+        "`init-backend failback --keep-dr staging/terraform.tfstate  # to keep that of us-east-1`",
     ] {
         assert!(left.contains(part), "{part}: {left}");
     }
@@ -202,6 +202,118 @@ async fn failover_and_failback_killed_in_the_middle_are_taken_up() {
             unlocked.send().await.expect("released");
         }
     }
+}
+
+/// Both regions wrote one state, and one of them has deleted another: nothing is done before somebody chooses.
+#[tokio::test(flavor = "multi_thread")]
+async fn failback_with_choices_asks_does_them_and_tells_how_they_are_undone() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    for key in [KEY, "gone", "same"] {
+        put(&stage, PRIMARY, BUCKET, key, state(7, "")).await;
+    }
+    let (primary, dr) = (stage.clients(PRIMARY).await.s3, stage.clients(DR).await.s3);
+    let off = primary.delete_bucket_replication().bucket(BUCKET).send();
+    off.await.expect("switched off");
+    put(&stage, PRIMARY, BUCKET, KEY, state(8, "primary")).await;
+    put(&stage, DR, DR_BUCKET, KEY, state(8, "drill")).await;
+    let gone = dr.delete_object().bucket(DR_BUCKET).key("gone").send();
+    gone.await.expect("deleted");
+
+    stage.aws.clear_log();
+    let left = stage.run(&["failback", "--yes"]).await.exits(1).stdout();
+    for part in [
+        "gone: it is deleted in us-east-1, whose last version is ",
+        "`init-backend failback --bring-back gone  # to have it in both`",
+        "`init-backend failback --stay-deleted gone  # to delete it in both`",
+    ] {
+        assert!(left.contains(part), "{part}: {left}");
+    }
+    let wrong = [
+        (
+            vec!["--keep-dr", "same"],
+            "keep-dr does not fit same: the same",
+        ),
+        (
+            vec!["--keep-dr", "gone"],
+            "keep-dr does not fit gone: it is deleted in us-east-1",
+        ),
+        (
+            vec!["--keep-primary", "none"],
+            "keep-primary does not fit none: ",
+        ),
+        (
+            vec!["--keep-dr", KEY, "--keep-primary", KEY],
+            "has two choices, keep-dr and keep-primary",
+        ),
+    ];
+    for (choice, text) in wrong {
+        let refused = [&["failback", "--yes"], &choice[..]].concat();
+        let refused = stage.run(&refused).await.exits(2).stderr();
+        assert!(refused.contains(text), "{text}: {refused}");
+    }
+    let choices = ["--keep-dr", KEY, "--stay-deleted", "gone"];
+    let unasked = [&["failback"], &choices[..]].concat();
+    let unasked = stage.run(&unasked).await.exits(4).stderr();
+    let question = "again from now on, and by your choice 1 state is written over and 1 deleted";
+    assert!(unasked.contains(question), "{unasked}");
+    assert_eq!(stage.mutations(), Vec::<String>::new());
+
+    let all = [&NOW[..], &choices[..]].concat();
+    let done = stage.run(&all).await.exits(0).json();
+    let of = |key: &str| {
+        let mut states = done["states"].as_array().expect("states").iter();
+        states
+            .find(|state| state["state"]["object"] == key)
+            .expect("it is told")
+    };
+    assert_eq!(of(KEY)["resolution"], "keep-dr", "{done:#}");
+    assert_eq!(of("gone")["resolution"], "stay-deleted", "{done:#}");
+    let there = primary.get_object().bucket(BUCKET).key(KEY).send().await;
+    let there = there.expect("there").body.collect().await.expect("a body");
+    assert_eq!(there.to_vec(), state(8, "drill"));
+    let gone = primary
+        .head_object()
+        .bucket(BUCKET)
+        .key("gone")
+        .send()
+        .await;
+    assert!(gone.is_err(), "{gone:?}");
+    // The very command that is told brings it back.
+    for (key, was) in [(KEY, state(8, "primary")), ("gone", state(7, ""))] {
+        let undo = of(key)["steps"][0]["undo"].as_str().expect("a command");
+        let words: Vec<&str> = undo.split(' ').skip(1).chain(["--yes"]).collect();
+        stage.run(&words).await.exits(0);
+        let there = primary.get_object().bucket(BUCKET).key(key).send().await;
+        let there = there.expect("there").body.collect().await.expect("a body");
+        assert_eq!(there.to_vec(), was, "{undo}");
+    }
+}
+
+/// Of a run on another machine nobody here knows whether it has ended: its locks stay, and are told.
+#[tokio::test(flavor = "multi_thread")]
+async fn failback_after_a_killed_one_of_another_machine_names_its_lock() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    drill(&stage, 7).await;
+    kill_at(&stage, "failback", "CopyObject", false).await;
+    let known = stage.path("state");
+    std::fs::rename(&known, stage.path("elsewhere")).expect("moved");
+    let refused = stage.run(&["failback", "--yes"]).await.exits(4).stdout();
+    assert!(refused.contains(", Failback) since "), "{refused}");
+    assert!(refused.contains("`init-backend unlock "), "{refused}");
+    std::fs::rename(stage.path("elsewhere"), &known).expect("moved back");
+    let done = stage.run(&["failback", "--yes"]).await.exits(0).stdout();
+    assert!(
+        done.contains("Failback) released, whose run was killed"),
+        "{done}"
+    );
+    let locks = stage.run(&["locks"]).await.exits(0).stdout();
+    assert!(locks.contains("None is held"), "{locks}");
 }
 
 async fn kill_at(stage: &Stage, command: &str, operation: &str, acted: bool) {

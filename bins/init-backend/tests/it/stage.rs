@@ -55,6 +55,7 @@ impl Stage {
         command
             .envs(self.aws.environment())
             .env("INFRA_CONFIG", self.config())
+            .env("XDG_STATE_HOME", self.folder.path().join("state"))
             .current_dir(self.folder.path())
             .args(arguments);
         command

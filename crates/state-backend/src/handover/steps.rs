@@ -7,7 +7,7 @@ use aws_env::{Error, ErrorClass};
 use report::{Observer, Outcome};
 
 use super::reasons::{left, unknown};
-use super::{HandoverStep, Left, LeftKind, Standing, StateHandover};
+use super::{HandoverStep, Left, LeftKind, Standing, StateDeletion, StateHandover};
 use crate::inventory::StateId;
 use crate::inventory::read::SideCopy;
 use crate::lock::{Lock, LockKind, Locks, ReleaseError};
@@ -59,9 +59,43 @@ impl SideAccess<'_> {
         match step {
             HandoverStep::WriteDigest(repair) => Ok(self.repair_digest(repair).await?),
             HandoverStep::RemoveDigest(removal) => Ok(self.remove_digest(removal).await?),
-            HandoverStep::ClearLock(lock) => Ok(self.remove_lock(lock).await?),
+            HandoverStep::ClearLock(lock) | HandoverStep::ReleaseLock(lock) => {
+                Ok(self.remove_lock(lock).await?)
+            }
+            HandoverStep::DeleteState(deletion) => Ok(self.delete_state(deletion).await?),
             // It takes both sides.
             HandoverStep::CopyState(_) => Err(Stop::Changed),
+        }
+    }
+}
+
+impl SideAccess<'_> {
+    /// Deletes a state's object, if it still is the one that was seen. It stays a version below the delete marker.
+    async fn delete_state(&self, deletion: &StateDeletion) -> Result<(), Error> {
+        let (bucket, object) = (self.side.bucket.as_str(), deletion.state.object());
+        let clients = self.clients;
+        let call = clients.call("S3", "DeleteObject", format!("{bucket}/{object}"));
+        let Some(etag) = &deletion.etag else {
+            let what = "what is there has no ETag, so that it cannot be deleted for certain";
+            return Err(Error::unexpected(call, what));
+        };
+        let delete = clients.s3.delete_object().bucket(bucket).key(&object);
+        let deleted = delete.if_match(etag).send().await;
+        let deleted = deleted.map_err(|error| call.failed(error));
+        tracing::info!(
+            region = %clients.region,
+            resource = object,
+            step = "delete state",
+            outcome = if deleted.is_ok() { "done" } else { "failed" },
+            "applied"
+        );
+        match deleted {
+            // The repetition of a call that had come through, or somebody else's: the next look tells.
+            Err(mut error) if error.class == ErrorClass::Absent => {
+                error.class = ErrorClass::Conflict;
+                Err(error)
+            }
+            deleted => deleted.map(drop),
         }
     }
 }
@@ -71,6 +105,10 @@ impl SideAccess<'_> {
 pub(crate) enum Stop {
     /// What it was planned for is not there any more: it has to be looked at again.
     Changed,
+    /// It is as it was, and what is done from now on is to be done by a look of now.
+    LookAgain,
+    /// Something that only shows when it is done speaks against it.
+    Left(Box<Left>),
     Problem(Problem),
 }
 
@@ -143,6 +181,11 @@ pub(crate) async fn carry_out(
             match take(step).await {
                 Ok(()) => done.push(step.clone()),
                 Err(Stop::Changed) => break,
+                Err(Stop::LookAgain) => {
+                    rounds -= 1;
+                    break;
+                }
+                Err(Stop::Left(reason)) => break 'rounds left(*reason),
                 Err(Stop::Problem(problem)) => break 'rounds unknown(&problem),
             }
         }

@@ -15,7 +15,8 @@ use terraform::{
     Argument, BackendConfig, InitOptions, RootModule, RootModuleError, StateFile, Terraform,
 };
 
-use super::{ApprovedRoot, FoundFile, LockProbe, NotReady, RootPlan, look, probe};
+use super::{ApprovedRoot, FoundFile, NotReady, RootPlan, look, probe};
+use crate::acquire::LockHolder;
 use crate::backend::Backend;
 use crate::dr_backend::DrBackend;
 use crate::handover::restore_command;
@@ -248,10 +249,10 @@ impl Backend {
         &self,
         root: &ApprovedRoot,
         terraform: &Terraform,
-        probe: &LockProbe,
+        holder: &LockHolder,
         observer: &dyn Observer,
     ) -> TurnedRoot {
-        turn_root(self.at(root.0.side), root, terraform, probe, observer).await
+        turn_root(self.at(root.0.side), root, terraform, holder, observer).await
     }
 }
 
@@ -261,11 +262,11 @@ impl DrBackend {
         &self,
         root: &ApprovedRoot,
         terraform: &Terraform,
-        probe: &LockProbe,
+        holder: &LockHolder,
         observer: &dyn Observer,
     ) -> TurnedRoot {
         let access = Some(self.access()).filter(|access| access.name() == root.0.side);
-        turn_root(access, root, terraform, probe, observer).await
+        turn_root(access, root, terraform, holder, observer).await
     }
 }
 
@@ -273,7 +274,7 @@ async fn turn_root(
     access: Option<SideAccess<'_>>,
     ApprovedRoot(plan): &ApprovedRoot,
     terraform: &Terraform,
-    probe: &LockProbe,
+    holder: &LockHolder,
     observer: &dyn Observer,
 ) -> TurnedRoot {
     let Some(access) = access else {
@@ -297,7 +298,11 @@ async fn turn_root(
             RootStep::Configure => write(plan),
             RootStep::Init => init(plan, &terraform).await,
             RootStep::List => access.list_root(plan, &terraform, &mut turned).await,
-            RootStep::Lock => access.lock_root(plan, &terraform, probe, &mut turned).await,
+            RootStep::Lock => {
+                access
+                    .lock_root(plan, &terraform, holder, &mut turned)
+                    .await
+            }
         };
         let outcome = match &ended {
             Ok(()) => Outcome::Done,
@@ -382,7 +387,7 @@ impl SideAccess<'_> {
         &self,
         plan: &RootPlan,
         terraform: &Terraform,
-        probe: &LockProbe,
+        holder: &LockHolder,
         turned: &mut TurnedRoot,
     ) -> Result<(), TurnError> {
         if let Some(problem) = self.lost {
@@ -406,7 +411,7 @@ impl SideAccess<'_> {
             return Err(TurnError::NoLocking);
         }
         let object = plan.state.object();
-        probe::run(*self, &object, &kinds, probe).await?;
+        probe::run(*self, &object, &kinds, holder).await?;
         turned.locks = kinds;
         Ok(())
     }

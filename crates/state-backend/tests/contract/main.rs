@@ -1,6 +1,10 @@
 //! What the state backend promises, on every AWS there is to test on: the same checks run against
 //! each emulator. What one of them cannot do is skipped by name.
-#![expect(clippy::expect_used, reason = "a check that fails ends its test")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a check that fails ends its test"
+)]
 
 mod backfill;
 mod buckets;
@@ -149,7 +153,13 @@ contract! {
     failback_copies_what_dr_wrote_where_the_primary_has_not_moved;
     failback_over_a_primary_that_was_written_copies_nothing;
     failback_of_a_locked_state_is_refused;
-    failback_overtaken_by_a_run_says_so;
+    failback_holds_the_locks_of_a_state_while_it_is_written;
+    failback_of_a_state_that_is_locked_meanwhile_copies_nothing;
+    failback_whose_copy_fails_releases_its_locks;
+    failback_releases_the_lock_of_a_run_that_has_ended_and_of_no_other;
+    failback_with_choices_does_what_was_chosen_and_loses_nothing;
+    failback_with_a_choice_that_does_not_fit_is_an_error;
+    failback_over_a_bucket_without_versions_is_refused;
     failback_knows_the_workspaces_of_the_settings_prefix;
     failback_whose_answers_are_lost_is_done;
     ten_drills_and_failbacks_in_a_row, moto cannot "does not replicate objects";
@@ -157,6 +167,8 @@ contract! {
     failover_cut_off_after_aws_has_acted_is_taken_up, moto cannot "does not replicate objects";
     failback_cut_off_before_a_request_arrives_is_taken_up, moto cannot "does not replicate objects";
     failback_cut_off_after_aws_has_acted_is_taken_up, moto cannot "does not replicate objects";
+    failback_with_choices_cut_off_before_a_request_arrives_is_taken_up, moto cannot "does not replicate objects";
+    failback_with_choices_cut_off_after_aws_has_acted_is_taken_up, moto cannot "does not replicate objects";
     a_backfill_cut_off_at_any_request_is_ended_by_the_next;
     a_backfill_replaces_nothing_that_came_meanwhile;
     the_canary_comes_through, moto cannot "does not replicate objects";
