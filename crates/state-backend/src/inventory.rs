@@ -135,6 +135,37 @@ pub struct Inventory {
     pub time: Timestamp,
     /// The states, worst first, then by key.
     pub states: Vec<StateCopies>,
+    /// What is in the buckets beside the keys of the settings.
+    pub other_objects: OtherObjects,
+}
+
+/// Objects that may be states, and whose keys are not among those that the settings name (`state.keys`): nothing else is
+/// said of them, and nothing is done to them.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(transparent)]
+pub struct OtherObjects(pub BTreeSet<String>);
+
+/// Keys that are listed in a text.
+const OTHERS_SHOWN: usize = 5;
+
+impl OtherObjects {
+    pub(crate) fn append_to(&self, document: Document) -> Document {
+        let Self(keys) = self;
+        let shown: Vec<&str> = keys.iter().take(OTHERS_SHOWN).map(String::as_str).collect();
+        let objects = match keys.len() {
+            0 => return document,
+            1 => "1 other object is".to_owned(),
+            more => format!("{more} other objects are"),
+        };
+        let more = match keys.len() - shown.len() {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        document.text(format!(
+            "{objects} in the buckets and not among the settings' `keys`, whatever state that may be: {}{more}.",
+            shown.join(", ")
+        ))
+    }
 }
 
 impl Backend {
@@ -165,7 +196,18 @@ impl Backend {
         let states = iter(copies).map(|(state, copies)| self.related(state, copies, now));
         let mut states: Vec<StateCopies> = states.buffered(read::AT_ONCE).collect().await;
         states.sort_by_key(|state| state.rank());
-        Inventory { time: now, states }
+        let mut others = BTreeSet::new();
+        for side in sides.iter().filter(|side| side.access.lost.is_none()) {
+            // Listed already; what could not be listed is unknown above.
+            if let Ok(keys) = side.keys().await {
+                others.extend(keys.others.iter().cloned());
+            }
+        }
+        Inventory {
+            time: now,
+            states,
+            other_objects: OtherObjects(others),
+        }
     }
 
     async fn related(&self, state: StateId, copies: Vec<SideState>, now: Timestamp) -> StateCopies {
@@ -346,7 +388,8 @@ impl Report for Inventory {
     const KIND: &'static str = "state-integrity";
 
     fn document(&self) -> Document {
-        Self::append_to(Document::new(), &self.states)
+        let document = Self::append_to(Document::new(), &self.states);
+        self.other_objects.append_to(document)
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(crate) use judge::judge;
 
 use crate::health::Health;
-use crate::inventory::{Inventory, StateCopies};
+use crate::inventory::{Inventory, OtherObjects, StateCopies};
 use crate::problem::Problem;
 use crate::spec::{Aspect, Facet, Kind};
 
@@ -200,6 +200,7 @@ impl Plan {
         Verification {
             items: self.items,
             states: Vec::new(),
+            other_objects: OtherObjects::default(),
         }
     }
 }
@@ -209,6 +210,7 @@ impl Plan {
 pub struct Verification {
     items: Vec<Change>,
     states: Vec<StateCopies>,
+    other_objects: OtherObjects,
 }
 
 impl Verification {
@@ -223,6 +225,7 @@ impl Verification {
     pub fn with_states(mut self, inventory: Inventory) -> Self {
         self.states = inventory.states;
         self.states.retain(|state| state.condition() != Health::Ok);
+        self.other_objects = inventory.other_objects;
         self
     }
 

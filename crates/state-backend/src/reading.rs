@@ -55,6 +55,8 @@ pub(crate) struct Keys {
     pub(crate) states: BTreeSet<String>,
     /// Those of objects that are locks.
     pub(crate) locks: Vec<String>,
+    /// Those of objects that may be states, and of which the settings say that they do not count.
+    pub(crate) others: BTreeSet<String>,
 }
 
 /// The rows of the table in which locks may be held.
@@ -172,17 +174,21 @@ impl Keys {
     fn new(keys: Vec<String>, scope: &StateScope) -> Self {
         let mut of_states = BTreeSet::new();
         let mut locks = Vec::new();
+        let mut others = BTreeSet::new();
         for key in keys {
             if scope.is_lock(&key) {
                 locks.push(key.clone());
             }
-            if scope.state(&key).is_some() {
+            if scope.leaves_out(&key) {
+                others.insert(key);
+            } else if scope.state(&key).is_some() {
                 of_states.insert(key);
             }
         }
         Self {
             states: of_states,
             locks,
+            others,
         }
     }
 }

@@ -7,7 +7,7 @@ use settings::Region;
 
 use crate::backend::Backend;
 use crate::health::Health;
-use crate::inventory::{Inventory, StateCopies};
+use crate::inventory::{Inventory, OtherObjects, StateCopies};
 use crate::lock::{Locks, UnknownLocks};
 use crate::metrics::{Metric, ReplicationMetrics};
 use crate::plan::{Change, Plan, Verdict};
@@ -45,6 +45,8 @@ pub struct Status {
     pub replication: Option<ReplicationMetrics>,
     /// Every state of the backend, worst first.
     pub states: Vec<StateCopies>,
+    /// What is in the buckets beside the keys of the settings.
+    pub other_objects: OtherObjects,
 }
 
 impl Backend {
@@ -69,6 +71,7 @@ impl Backend {
             rule,
             replication,
             states: inventory.states,
+            other_objects: inventory.other_objects,
         }
     }
 }
@@ -151,7 +154,8 @@ impl Report for Status {
                 .heading("Replication")
                 .table(["", "Rule", "What", "Region", "Last hour"], rows);
         }
-        Inventory::append_to(document, &self.states)
+        let document = Inventory::append_to(document, &self.states);
+        self.other_objects.append_to(document)
     }
 }
 

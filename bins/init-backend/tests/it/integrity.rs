@@ -296,10 +296,28 @@ async fn states_are_those_of_the_keys_in_the_settings_in_every_workspace() {
         seen,
         wanted.map(|(key, name)| (key.to_owned(), name.to_owned()))
     );
+    // Never silent, and no fault.
+    let others = [
+        "env:/prod/staging/terraform.tfstate",
+        "other/terraform.tfstate",
+        "plans/staging.json",
+    ];
+    assert_eq!(found["other_objects"], serde_json::json!(others));
+    let told = format!(
+        "3 other objects are in the buckets and not among the settings' `keys`, whatever state that may be: {}.",
+        others.join(", ")
+    );
+    for command in ["status", "verify", "integrity"] {
+        let shown = stage.run(&[command]).await.stdout();
+        assert!(shown.contains(&told), "{command}: {shown}");
+        let json = stage.run(&[command, "--output", "json"]).await.json();
+        assert_eq!(json["other_objects"], found["other_objects"], "{command}");
+    }
     let shown = stage.run(&["status"]).await.stdout();
     let told = "Named in the settings, and never written: never/written.";
     assert!(shown.contains(told), "{shown}");
-    assert!(!shown.contains("other/"), "{shown}");
+    let of_others = shown.lines().filter(|line| line.contains("other/"));
+    assert_eq!(of_others.count(), 1, "told, and no state: {shown}");
 
     let held = stage.run(&["locks", "--output", "json"]).await.json();
     let held = held["sides"][0]["locks"].as_array().expect("locks");

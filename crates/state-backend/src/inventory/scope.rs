@@ -53,6 +53,11 @@ impl StateScope {
         is_ours.then_some(state)
     }
 
+    /// Whether an object may be a state of a key that the settings do not name, where they name all that count.
+    pub(crate) fn leaves_out(&self, object: &str) -> bool {
+        self.is_complete && may_be_state(object) && self.state(object).is_none()
+    }
+
     /// The keys that the settings name, `state.key` among them.
     pub fn named(&self) -> impl Iterator<Item = &str> {
         self.named.iter().map(String::as_str)
@@ -139,6 +144,7 @@ mod tests {
             assert_eq!(workspace(&scope, object), wanted, "{object}");
         }
         assert!(scope.is_lock("x.tflock") && scope.may_lock("anything"));
+        assert!(!scope.leaves_out("a/b/c.json"), "every object is one");
         let objects = scope.objects(["b".to_owned(), "b.tflock".to_owned()]);
         assert_eq!(
             objects,
@@ -174,6 +180,15 @@ mod tests {
         assert!(!scope.is_lock("net.tflock"));
         assert!(!scope.is_lock("net.tflock.tflock.tflock"));
         assert!(!scope.may_lock("team/k"));
+        assert!(scope.leaves_out("team/k") && scope.leaves_out("env:/x/b"));
+        for left in [
+            "team/k.tflock",
+            "folder/",
+            "init-backend/canary",
+            "net.tflock",
+        ] {
+            assert!(!scope.leaves_out(left), "{left}");
+        }
 
         let found = ["env:/x/c-md5", "team/k", "net.tflock"].map(str::to_owned);
         let objects = scope.objects(found);

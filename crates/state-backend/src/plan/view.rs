@@ -86,12 +86,13 @@ impl Serialize for Verification {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap as _;
         let (ok, wrong, unknown) = self.counts();
-        let mut map = serializer.serialize_map(Some(5))?;
+        let mut map = serializer.serialize_map(Some(6))?;
         map.serialize_entry("ok", &ok)?;
         map.serialize_entry("wrong", &wrong)?;
         map.serialize_entry("unknown", &unknown)?;
         map.serialize_entry("items", &self.items)?;
         map.serialize_entry("states", &self.states)?;
+        map.serialize_entry("other_objects", &self.other_objects)?;
         map.end()
     }
 }
@@ -196,9 +197,10 @@ impl Report for Verification {
             .text(format!(
                 "{ok} ok, {wrong} wrong, {unknown} could not be checked."
             ));
-        match self.states.as_slice() {
+        let document = match self.states.as_slice() {
             [] => document,
             states => Inventory::append_to(document, states),
-        }
+        };
+        self.other_objects.append_to(document)
     }
 }
