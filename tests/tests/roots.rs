@@ -157,7 +157,8 @@ impl Stage {
             .iter()
             .map(|root| Ok(RootModule::read(&self.root(root), &environment)?));
         let roots = roots.collect::<Result<Vec<_>>>()?;
-        Ok(RootPlan::all(&self.settings, &endpoints, side, &roots)?)
+        let plans = RootPlan::all(&self.settings, &endpoints, side, &roots, &environment);
+        Ok(plans?)
     }
 
     async fn turn(&self, backend: &Backend, plans: Vec<RootPlan>) -> Result<Vec<TurnedRoot>> {

@@ -102,6 +102,41 @@ pub fn write_new_file(path: &Path, bytes: &[u8], secrecy: Secrecy) -> Result<(),
     sync_folder(path).map_err(failed)
 }
 
+/// Files that are compared whole.
+const MOST_COMPARED: u64 = 1 << 20;
+
+/// Gives a file that is about to be replaced another name beside its own, and says which: `NAME.kept-1`, or a higher number.
+/// Where one of them has its content already, it is left at that.
+///
+/// # Errors
+/// When it is not there, or the folder cannot be written to.
+pub fn keep_beside(path: &Path) -> Result<PathBuf, FileError> {
+    let name = path.file_name().unwrap_or_default();
+    for number in 1..=u32::MAX {
+        let mut kept = name.to_owned();
+        kept.push(format!(".kept-{number}"));
+        let kept = path.with_file_name(kept);
+        match std::fs::hard_link(path, &kept) {
+            Ok(()) => {
+                let synced = sync_folder(&kept);
+                return synced
+                    .map(|()| kept.clone())
+                    .map_err(|source| FileError::Write { path: kept, source });
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let read = |path: &Path| read_limited(path, MOST_COMPARED).ok();
+                if read(&kept).is_some_and(|content| Some(content) == read(path)) {
+                    return Ok(kept);
+                }
+            }
+            Err(source) => return Err(FileError::Write { path: kept, source }),
+        }
+    }
+    Err(FileError::Exists {
+        path: path.to_owned(),
+    })
+}
+
 /// The bytes of a file, if it has no more than `limit` of them.
 ///
 /// # Errors
@@ -357,6 +392,26 @@ mod tests {
         assert_eq!(mode(&path), 0o600);
         let refused = create_new_secret(&path).unwrap_err();
         assert!(matches!(refused, FileError::Exists { .. }), "{refused}");
+    }
+
+    #[test]
+    fn keep_beside_keeps_each_content_once_under_a_name_that_was_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.b");
+        let missing = keep_beside(&path).unwrap_err();
+        assert!(missing.to_string().contains("a.b.kept-1"), "{missing}");
+        for (content, name) in [
+            ("1", "a.b.kept-1"),
+            ("2", "a.b.kept-2"),
+            ("1", "a.b.kept-1"),
+        ] {
+            write_file(&path, content.as_bytes(), Secrecy::Public).unwrap();
+            let kept = keep_beside(&path).unwrap();
+            assert_eq!(kept, folder.path().join(name));
+            write_file(&path, b"new", Secrecy::Public).unwrap();
+            assert_eq!(fs::read_to_string(kept).unwrap(), content);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use settings::Settings;
 use sha2::{Digest as _, Sha256};
-use terraform::{Argument, BackendConfig, RootModule, RootModuleError};
+use terraform::{Argument, BackendConfig, Environment, RootModule, RootModuleError};
 
 pub use readiness::NotReady;
 pub use turn::{RootFailure, RootStep, TurnError, TurnedRoot, TurnedRoots};
@@ -86,7 +86,8 @@ pub enum FoundFile {
     Other,
 }
 
-/// A plan that may be carried out: the file in its way, if there is one, may be replaced.
+/// A plan that may be carried out: the file in its way, if there is one, may be replaced, and somebody's own is kept under
+/// another name.
 #[derive(Debug, Clone)]
 pub struct ApprovedRoot(RootPlan);
 
@@ -169,6 +170,14 @@ pub enum RootError {
         /// The argument.
         argument: &'static str,
     },
+    /// Terraform would go to another place than the one where its states were looked at.
+    #[error(
+        "the environment variable {variable} leads terraform, and nothing else, to an endpoint of its own"
+    )]
+    Variable {
+        /// Its name.
+        variable: &'static str,
+    },
     /// The file in the place of the side's configuration is somebody's own.
     #[error("{} exists, differs, and was not written here", file.display())]
     OtherFile {
@@ -180,17 +189,28 @@ pub enum RootError {
     File(#[from] FileError),
 }
 
-/// Arguments that lead to one region, and that a partial configuration replaces only where it has them.
-const OF_ONE_SIDE: [&str; 9] = [
+/// Arguments that lead to one region, and that a partial configuration replaces only where it has them. Others lead where
+/// `region` does, which it always has: `profile`, `assume_role`, `skip_…`.
+const OF_ONE_SIDE: [&str; 8] = [
     "dynamodb_endpoint",
     "dynamodb_table",
     "endpoint",
-    "endpoints",
     "iam_endpoint",
     "kms_key_id",
     "sts_endpoint",
     "sts_region",
     "sse_customer_key",
+];
+/// A configuration for a local AWS replaces it, and one for AWS does not: a drill that took it would say nothing of the
+/// day on which the region is lost.
+const ENDPOINTS: &str = "endpoints";
+/// Variables that lead terraform's S3 backend to another place than the SDKs know, and so than the states were looked at:
+/// <https://developer.hashicorp.com/terraform/language/backend/s3#custom-service-endpoints>.
+const OF_TERRAFORM_ALONE: [&str; 4] = [
+    "AWS_S3_ENDPOINT",
+    "AWS_DYNAMODB_ENDPOINT",
+    "AWS_IAM_ENDPOINT",
+    "AWS_STS_ENDPOINT",
 ];
 
 /// A configuration file has some hundred bytes; what is longer is somebody's own.
@@ -199,7 +219,7 @@ const LONGEST_FILE: u64 = 64 << 10;
 const HEADER: &str = "# Written by init-backend; changes are kept, and asked about. sha256 ";
 
 impl RootPlan {
-    /// The plans for several roots.
+    /// The plans for several roots, which terraform will work with in `environment`.
     ///
     /// # Errors
     /// When one of them cannot be turned, or two would have the same state.
@@ -208,7 +228,16 @@ impl RootPlan {
         endpoints: &Endpoints,
         side: SideName,
         roots: &[RootModule],
+        environment: &Environment,
     ) -> Result<Vec<Self>, RootError> {
+        let is_set = |variable: &&str| {
+            environment
+                .get(variable)
+                .is_some_and(|value| !value.is_empty())
+        };
+        if let Some(variable) = OF_TERRAFORM_ALONE.into_iter().find(is_set) {
+            return Err(RootError::Variable { variable });
+        }
         let mut plans: Vec<Self> = Vec::new();
         let mut states: BTreeMap<StateId, PathBuf> = BTreeMap::new();
         for root in roots {
@@ -278,7 +307,9 @@ impl RootPlan {
             BackendFile::of_key(settings, side, endpoints, key, prefix).ok_or_else(no_side)?;
         let fixed = OF_ONE_SIDE
             .into_iter()
-            .find(|argument| !file.sets(argument) && code.argument(argument) != Argument::Unset);
+            .filter(|argument| !file.sets(argument))
+            .chain([ENDPOINTS])
+            .find(|argument| code.argument(argument) != Argument::Unset);
         if let Some(argument) = fixed {
             let folder = folder();
             return Err(RootError::Fixed { folder, argument });
@@ -464,7 +495,7 @@ impl fmt::Display for FoundFile {
             Self::Absent => "new",
             Self::Current => "as it is",
             Self::Own => "replaced",
-            Self::Other => "somebody's own, replaced only if you agree",
+            Self::Other => "somebody's own, kept under another name if you agree",
         })
     }
 }

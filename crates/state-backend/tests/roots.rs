@@ -122,21 +122,32 @@ impl Stage {
         let root = RootModule::read(&self.root(), self.terraform.environment());
         let roots = [root.expect("the code is read")];
         let endpoints = aws_env::Endpoints::default();
-        RootPlan::all(&self.settings, &endpoints, SideName::Dr, &roots)
-            .expect("a plan")
-            .remove(0)
+        let environment = self.terraform.environment();
+        RootPlan::all(
+            &self.settings,
+            &endpoints,
+            SideName::Dr,
+            &roots,
+            environment,
+        )
+        .expect("a plan")
+        .remove(0)
     }
 
     /// A run of its own, as of another process.
-    async fn turn(&self, run: &str) -> TurnedRoot {
-        let probe = LockHolder {
+    fn holder(&self, run: &str) -> LockHolder {
+        LockHolder {
             who: "jo@laptop".to_owned(),
             time: Timestamp::UNIX_EPOCH,
             token: run.to_owned(),
-        };
+        }
+    }
+
+    async fn turn(&self, run: &str) -> TurnedRoot {
+        let holder = self.holder(run);
         let root = self.plan().approve(false).expect("no file of others");
         self.backend
-            .turn_root(&root, &self.terraform, &probe, &Silent)
+            .turn_root(&root, &self.terraform, &holder, &Silent)
             .await
     }
 
@@ -275,6 +286,41 @@ async fn turn_root_tells_what_terraform_would_stumble_over() {
     let failed = stage.turn("2").await.failed.expect("other resources");
     let text = failed.error.to_string();
     assert!(text.contains("terraform_data.b is not listed"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn turn_root_over_a_file_of_somebody_else_keeps_it_under_another_name() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    let file = stage.root().join("dr.s3.tfbackend");
+    let kept = |number: u32| {
+        let kept = stage.root().join(format!("dr.s3.tfbackend.kept-{number}"));
+        fs::read_to_string(kept).ok()
+    };
+    for (text, name) in [("mine", 1), ("another", 2), ("mine", 1)] {
+        fs::write(&file, text).expect("written");
+        assert!(stage.plan().approve(false).is_err(), "nobody has agreed");
+        let root = stage.plan().approve(true).expect("agreed");
+        let holder = stage.holder(text);
+        let turned = stage
+            .backend
+            .turn_root(&root, &stage.terraform, &holder, &Silent);
+        let turned = turned.await;
+        stage.assert_turned(&turned);
+        let wanted = format!("dr.s3.tfbackend.kept-{name}");
+        assert_eq!(turned.kept.as_deref(), Some(wanted.as_str()));
+        assert_eq!(kept(name).as_deref(), Some(text));
+        let shown = TurnedRoots(vec![turned])
+            .document()
+            .to_terminal(None, false);
+        let told = format!("the dr.s3.tfbackend that was there is {wanted} now");
+        assert!(shown.contains(&told), "{shown}");
+    }
+    assert_eq!(kept(3), None);
+    // What was written here is replaced without a trace.
+    let turned = stage.turn("own").await;
+    assert_eq!(turned.kept, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

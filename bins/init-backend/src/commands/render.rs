@@ -88,7 +88,19 @@ impl Report for Rendered<'_> {
     }
 }
 
-/// Asks before another file is overwritten.
+fn keep(path: &Path) -> Result<(), Failure> {
+    let kept = files::keep_beside(path).map_err(|error| {
+        Failure::new(Exit::Usage, error).hint("nothing was replaced; name another file with --out")
+    })?;
+    cli::note(&format!(
+        "what was in {} is in {} now",
+        path.display(),
+        kept.display()
+    ));
+    Ok(())
+}
+
+/// Asks before another file is replaced, which is kept.
 fn write(global: &GlobalArgs, path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         let error =
@@ -99,8 +111,12 @@ fn write(global: &GlobalArgs, path: &Path, text: &str) -> Result<(), Failure> {
         Ok(there) if there == text => return Ok(()),
         Ok(_) => cli::confirm(
             global,
-            &format!("{} exists and differs. Overwrite it?", path.display()),
-        )?,
+            &format!(
+                "{} exists and differs. Replace it, and keep it under another name?",
+                path.display()
+            ),
+        )
+        .and_then(|()| keep(path))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }

@@ -63,7 +63,8 @@ impl Roots {
             })
         });
         let roots = roots.collect::<Result<Vec<_>, _>>()?;
-        let plans = RootPlan::all(settings, endpoints, side, &roots).map_err(not_turned)?;
+        let plans = RootPlan::all(settings, endpoints, side, &roots, &environment);
+        let plans = plans.map_err(not_turned)?;
         let terraform = Terraform::find(first, environment).await;
         let terraform = terraform.map_err(|error| no_terraform(error, first))?;
         Ok(Self {
@@ -224,6 +225,9 @@ fn not_turned(error: RootError) -> Failure {
         }
         RootError::Fixed { .. } => {
             "take it out of the code, and give it with -backend-config where it is needed"
+        }
+        RootError::Variable { .. } => {
+            "unset it: AWS_ENDPOINT_URL_S3 and the like lead all programs alike"
         }
         RootError::OtherBucket { .. } => {
             "the root belongs to other settings: name their infra.toml with --config"

@@ -243,10 +243,12 @@ async fn render_writes_what_is_asked_and_overwrites_only_when_told() {
         std::fs::read_to_string(stage.path("b.tfbackend")).unwrap(),
         written
     );
-    stage
-        .run(&["render", "dr", "--out", "b.tfbackend", "--yes"])
-        .await
-        .exits(0);
+    let replaced = ["render", "dr", "--out", "b.tfbackend", "--yes"];
+    let replaced = stage.run(&replaced).await.exits(0).stderr();
+    let told = "what was in b.tfbackend is in b.tfbackend.kept-1 now";
+    assert!(replaced.contains(told), "{replaced}");
+    let kept = std::fs::read_to_string(stage.path("b.tfbackend.kept-1")).unwrap();
+    assert_eq!(kept, written);
     assert!(
         std::fs::read_to_string(stage.path("b.tfbackend"))
             .unwrap()

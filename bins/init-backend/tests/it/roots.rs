@@ -74,6 +74,64 @@ async fn root_without_a_state_in_the_dr_region_stays_and_says_so() {
     stays(&stage, 3, "unknown", "S3 ListObjectsV2").await;
 }
 
+/// Where the settings' endpoints stand in for AWS's, as in a drill, a root is judged as on the day itself.
+// aws-behaviour: 5
+#[tokio::test(flavor = "multi_thread")]
+async fn root_whose_code_leads_to_an_endpoint_is_refused_on_a_local_aws_as_well() {
+    let Some(stage) = stage_with_root(KEY).await else {
+        return;
+    };
+    let with = |arguments: &str| {
+        let code = format!(
+            "terraform {{\n  backend \"s3\" {{\n    key = \"{KEY}\"\n    {arguments}\n  }}\n}}\n"
+        );
+        write(&stage.path("root/main.tf"), &code);
+    };
+    let lost = "https://s3.ca-central-1.amazonaws.com";
+    for (argument, value) in [
+        ("endpoints", format!("{{ s3 = \"{lost}\" }}")),
+        ("endpoints", "{ dynamodb = var.endpoint }".to_owned()),
+        ("endpoint", format!("\"{lost}\"")),
+        ("dynamodb_endpoint", format!("\"{lost}\"")),
+        ("iam_endpoint", format!("\"{lost}\"")),
+        ("sts_endpoint", format!("\"{lost}\"")),
+        ("sts_region", "\"ca-central-1\"".to_owned()),
+    ] {
+        with(&format!("{argument} = {value}"));
+        let refused = failover(&stage, &["--yes"]).await.exits(2).stderr();
+        let told = format!("`{argument}` in the backend block of root stays as it is");
+        assert!(refused.contains(&told), "{refused}");
+        assert!(!stage.path("root/dr.s3.tfbackend").exists(), "{argument}");
+    }
+    // These lead where the region does, which is that of the configuration file.
+    for arguments in [
+        "profile = \"ops\"",
+        "role_arn = \"arn:aws:iam::111122223333:role/terraform\"",
+        "assume_role = { role_arn = \"arn:aws:iam::111122223333:role/terraform\" }",
+        "skip_region_validation = true\n    skip_metadata_api_check = true",
+        "region = \"ca-central-1\"\n    bucket = \"berthcare-terraform-state\"",
+        "dynamodb_table = \"berthcare-terraform-locks\"\n    max_retries = 3",
+    ] {
+        with(arguments);
+        failover(&stage, &["--dry-run"]).await.exits(0);
+    }
+    let variables = [
+        "AWS_S3_ENDPOINT",
+        "AWS_DYNAMODB_ENDPOINT",
+        "AWS_IAM_ENDPOINT",
+        "AWS_STS_ENDPOINT",
+    ];
+    for variable in variables {
+        let path = std::env::var("PATH").expect("a path");
+        let path = format!("{}:{path}", stage.path("bin").display());
+        let refused = stage.run_with(&["failover", "--dir", "root", "--yes"], |command| {
+            command.env("PATH", path).env(variable, lost);
+        });
+        let refused = refused.await.exits(2).stderr();
+        assert!(refused.contains(variable), "{refused}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn root_whose_state_is_unknown_ends_with_unknown() {
     let Some(stage) = stage_with_root(KEY).await else {

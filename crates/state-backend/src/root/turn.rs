@@ -7,7 +7,7 @@ use std::future::pending;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use files::{FileError, Secrecy, write_file, write_new_file};
+use files::{FileError, Secrecy, keep_beside, write_file, write_new_file};
 use report::{Document, Lines, Mark, Observer, Outcome, Report, ShellCommand};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -54,6 +54,8 @@ pub struct TurnedRoot {
     pub state: StateId,
     /// The configuration file's name.
     pub file: String,
+    /// The name under which somebody's own file is kept that had that name; null where there was none.
+    pub kept: Option<String>,
     /// The serial of the state that terraform listed; null when it has not.
     pub serial: Option<u64>,
     /// How many resources it listed; null when it has not.
@@ -295,7 +297,7 @@ async fn turn_root(
         let ended = match step {
             // Seen to before the root was approved.
             RootStep::State => Ok(()),
-            RootStep::Configure => write(plan),
+            RootStep::Configure => write(plan, &mut turned),
             RootStep::Init => init(plan, &terraform).await,
             RootStep::List => access.list_root(plan, &terraform, &mut turned).await,
             RootStep::Lock => {
@@ -417,8 +419,8 @@ impl SideAccess<'_> {
     }
 }
 
-/// Writes the file, in the place of none or of the one that was looked at.
-fn write(plan: &RootPlan) -> Result<(), TurnError> {
+/// Writes the file, in the place of none or of the one that was looked at. Somebody's own is kept.
+fn write(plan: &RootPlan, turned: &mut TurnedRoot) -> Result<(), TurnError> {
     let file = plan.path();
     let bare = plan.text.split_once('\n').map_or("", |(_, rest)| rest);
     match (plan.found, look(&file, &plan.text, bare)?) {
@@ -428,7 +430,11 @@ fn write(plan: &RootPlan) -> Result<(), TurnError> {
             plan.text.as_bytes(),
             Secrecy::Public,
         )?),
-        (_, FoundFile::Own) | (FoundFile::Other, FoundFile::Other) => {
+        (_, FoundFile::Own) => Ok(write_file(&file, plan.text.as_bytes(), Secrecy::Public)?),
+        (FoundFile::Other, FoundFile::Other) => {
+            let kept = keep_beside(&file)?;
+            let name = kept.file_name().map(|name| name.to_string_lossy());
+            turned.kept = name.map(|name| name.into_owned());
             Ok(write_file(&file, plan.text.as_bytes(), Secrecy::Public)?)
         }
         (_, FoundFile::Other) => Err(TurnError::FileChanged { file }),
@@ -611,6 +617,7 @@ impl TurnedRoot {
             side: plan.side,
             state: plan.state.clone(),
             file: plan.file.clone(),
+            kept: None,
             serial: None,
             resources: None,
             locks: Vec::new(),
@@ -656,7 +663,13 @@ impl TurnedRoot {
 
     /// What is said below the table, which it would make too wide.
     fn remark(&self) -> Option<Lines> {
-        let failed = self.failed.as_ref()?;
+        let kept = self.kept.as_ref().map(|kept| {
+            let folder = self.folder.display();
+            format!("{folder}: the {} that was there is {kept} now.", self.file)
+        });
+        let Some(failed) = &self.failed else {
+            return kept.map(|kept| Lines::of([kept]));
+        };
         let text = format!(
             "{}: {}: {}",
             self.folder.display(),
@@ -671,7 +684,7 @@ impl TurnedRoot {
             .terraform
             .iter()
             .map(|line| format!("terraform: {line}"));
-        Some(Lines::of(std::iter::once(text).chain(lines)))
+        Some(Lines::of(kept.into_iter().chain([text]).chain(lines)))
     }
 }
 
