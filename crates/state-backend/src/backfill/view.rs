@@ -1,0 +1,97 @@
+//! A backfill as text.
+
+use report::{Document, Mark, Report};
+
+use super::{Backfill, BackfillObject, BackfillOutcome, BackfillReason};
+
+impl BackfillReason {
+    fn text(self) -> &'static str {
+        match self {
+            Self::NeverReplicated => "written before replication",
+            Self::Failed => "S3 says FAILED",
+            Self::Pending => "S3 says PENDING",
+            Self::Delivered => "delivered once, and gone there",
+            Self::Replica => "a replica itself",
+        }
+    }
+}
+
+impl BackfillObject {
+    fn row(&self) -> (Mark, Vec<String>) {
+        let (mark, word) = match self.outcome {
+            BackfillOutcome::Planned => (Mark::Plain, "copy"),
+            BackfillOutcome::Copied => (Mark::Ok, "copied"),
+            BackfillOutcome::Left { .. } => (Mark::Wrong, "left"),
+            BackfillOutcome::Unknown { .. } => (Mark::Unknown, "unknown"),
+        };
+        let kind = match self.state {
+            Some(_) => "state",
+            None => "object",
+        };
+        let cells = vec![
+            word.to_owned(),
+            kind.to_owned(),
+            self.key.clone(),
+            self.bytes
+                .map(|bytes| bytes.to_string())
+                .unwrap_or_default(),
+            self.reason
+                .map(BackfillReason::text)
+                .unwrap_or_default()
+                .to_owned(),
+        ];
+        (mark, cells)
+    }
+
+    /// What is said below the table, which it would make too wide.
+    fn remark(&self) -> Option<String> {
+        match &self.outcome {
+            BackfillOutcome::Left { left } => Some(format!("{}: {}.", self.key, left.text)),
+            BackfillOutcome::Unknown { problem } => Some(format!("{}: {problem}.", self.key)),
+            BackfillOutcome::Planned | BackfillOutcome::Copied => None,
+        }
+    }
+}
+
+impl Report for Backfill {
+    const KIND: &'static str = "backfill";
+
+    fn document(&self) -> Document {
+        let Self {
+            from,
+            from_bucket,
+            to,
+            to_bucket,
+            replicated,
+            ..
+        } = self;
+        let rows = self.objects.iter().map(BackfillObject::row).collect();
+        let mut document = Document::new()
+            .heading(format!("Backfill: {from} to {to}"))
+            .text(format!("Bucket {from_bucket}, to bucket {to_bucket}."))
+            .table(["", "What", "Key", "Bytes", "Why it is not there"], rows);
+        for remark in self.objects.iter().filter_map(BackfillObject::remark) {
+            document = document.text(remark);
+        }
+        if let Some(batch) = &self.batch {
+            document = document.text(format!(
+                "S3 Batch Replication brings what is not copied here: `{batch}`."
+            ));
+        }
+        let planned = self.planned();
+        let copied = self.count(|outcome| matches!(outcome, BackfillOutcome::Copied));
+        let left = self.count(|outcome| matches!(outcome, BackfillOutcome::Left { .. }));
+        let unknown = self.count(|outcome| matches!(outcome, BackfillOutcome::Unknown { .. }));
+        let objects = |count: usize| match count {
+            1 => "1 object".to_owned(),
+            count => format!("{count} objects"),
+        };
+        let changed = match copied {
+            0 => format!("{} to be copied", objects(planned)),
+            copied => format!("{} copied", objects(copied)),
+        };
+        document.text(format!(
+            "{replicated} in both regions, {changed}, {left} left, {unknown} unknown."
+        ))
+    }
+}
