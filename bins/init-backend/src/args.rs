@@ -4,7 +4,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser as NotEmpty;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use cli::{CompletionArgs, GlobalArgs};
-use state_backend::SideName;
+use state_backend::{BackfillLimits, SideName};
 
 /// Creates, checks and verifies the Terraform state backend in two regions
 #[derive(Debug, Parser)]
@@ -156,6 +156,19 @@ pub struct BackfillArgs {
     /// Show what would be copied and why, and copy nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// The role that S3 takes on for a job of S3 Batch Replication, which brings what is too large or too many to be copied
+    /// here; without one, such objects are left
+    #[arg(long, value_name = "ARN", value_parser = NotEmpty::new())]
+    pub role_arn: Option<String>,
+    /// Follow a job for this long, then leave it running
+    #[arg(long, value_name = "DURATION", default_value = "12h", value_parser = cli::duration_within(Duration::ZERO..=LONGEST))]
+    pub wait: Duration,
+    /// Do not follow a job
+    #[arg(long, conflicts_with = "wait")]
+    pub no_wait: bool,
+    /// Leave objects of more bytes than this to S3
+    #[arg(long, value_name = "BYTES", default_value_t = BackfillLimits::default().bytes)]
+    pub batch_above: u64,
 }
 
 const FAILOVER_EXAMPLES: &str = "\

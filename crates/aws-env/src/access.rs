@@ -183,7 +183,8 @@ macro_rules! client {
         let access: &$crate::RegionAccess = $access;
         let $config = $sdk::config::Builder::from(access.sdk_config())
             .interceptor(access.call_log())
-            .interceptor(access.owner_guard());
+            .interceptor(access.owner_guard())
+            .interceptor($crate::AddressHost);
         $sdk::Client::from_conf($changed.build())
     }};
 }

@@ -8,6 +8,7 @@
 //! resource is not there: three things that a tool used in an outage must not confuse.
 
 mod access;
+mod address;
 mod body;
 mod call_log;
 mod clients;
@@ -24,6 +25,7 @@ mod waiter;
 mod wall;
 
 pub use access::{Both, DrOnly, RegionAccess};
+pub use address::AddressHost;
 pub use body::{BodyError, read_body};
 pub use call_log::{CALL_LOG_TARGET, CallLog};
 pub use clients::{

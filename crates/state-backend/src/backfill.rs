@@ -26,6 +26,7 @@ use crate::problem::Problem;
 use crate::side::SideAccess;
 use crate::spec::{SideName, Spec};
 use batch::batch_command;
+pub use batch::{ApprovedBatch, BatchFailure, BatchJob, BatchOptions, BatchReplication};
 use judge::Compared;
 
 /// Objects of more bytes than this are left to S3 itself. A state of 1,000 resources has 4 MB, and one copy has to end
@@ -139,6 +140,28 @@ pub struct Backfill {
     /// The command that has S3 replicate what is not copied here; null where there is nothing of that.
     #[serde(serialize_with = "text")]
     pub batch: Option<ShellCommand>,
+    /// The same as a job of S3 Batch Replication; null where there is nothing for one.
+    pub replication: Option<BatchReplication>,
+    /// Beyond which objects are left to S3.
+    pub limits: BackfillLimits,
+}
+
+/// What is copied here, and what is left to S3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct BackfillLimits {
+    /// Objects of more bytes are left to S3 itself.
+    pub bytes: u64,
+    /// More objects than this are left to S3 itself, all of them.
+    pub objects: usize,
+}
+
+impl Default for BackfillLimits {
+    fn default() -> Self {
+        Self {
+            bytes: MOST_BYTES,
+            objects: MOST_OBJECTS,
+        }
+    }
 }
 
 fn text<S: Serializer>(command: &Option<ShellCommand>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -196,24 +219,23 @@ impl Backfill {
     }
 
     fn settle(&mut self, spec: &Spec) {
-        if self.planned() > MOST_OBJECTS {
+        let most = self.limits.objects;
+        let by_number = self.planned() > most;
+        if by_number {
             let planned =
                 |object: &&mut BackfillObject| matches!(object.outcome, BackfillOutcome::Planned);
             for object in self.objects.iter_mut().filter(planned) {
                 object.outcome = left(
                     NotCopied::ForBatch,
-                    format!("it is one of more than {MOST_OBJECTS}"),
+                    format!("it is one of more than {most}"),
                 );
             }
         }
-        let is_for_batch = |object: &BackfillObject| matches!(&object.outcome, BackfillOutcome::Left { left } if left.kind == NotCopied::ForBatch);
-        self.batch = self
-            .objects
-            .iter()
-            .any(is_for_batch)
-            .then(|| batch_command(spec));
         self.objects
             .sort_by(|a, b| (a.state.is_none(), &a.key).cmp(&(b.state.is_none(), &b.key)));
+        self.replication = BatchReplication::of(self, by_number);
+        let replication = self.replication.as_ref();
+        self.batch = replication.map(|batch| batch_command(spec, batch.larger_than));
     }
 }
 
@@ -229,7 +251,11 @@ impl Backend {
     ///
     /// # Errors
     /// When there is no DR side, or one of the two buckets cannot be listed.
-    pub async fn backfill_plan(&self, now: Timestamp) -> Result<Backfill, BackfillError> {
+    pub async fn backfill_plan(
+        &self,
+        limits: BackfillLimits,
+        now: Timestamp,
+    ) -> Result<Backfill, BackfillError> {
         let (primary, dr) = self.pair()?;
         let listed = async |side: SideAccess<'_>| {
             list_keys(side.clients, side.side.bucket.as_str(), "").await
@@ -239,7 +265,7 @@ impl Backend {
         let keys = keys?.into_iter().filter(|key| self.is_wanted(key));
         let looked = iter(keys).map(|key| {
             let is_there = there.contains(&key);
-            self.compare(primary, dr, key, is_there)
+            self.compare(primary, dr, key, is_there, limits)
         });
         let looked: Vec<Compared> = looked.buffer_unordered(AT_ONCE).collect().await;
         let mut plan = Backfill {
@@ -251,6 +277,8 @@ impl Backend {
             replicated: 0,
             objects: Vec::new(),
             batch: None,
+            replication: None,
+            limits,
         };
         for compared in looked {
             match compared {
@@ -337,6 +365,8 @@ mod tests {
             replicated: 0,
             objects: (0..count).map(object).collect(),
             batch: None,
+            replication: None,
+            limits: BackfillLimits::default(),
         };
         plan.settle(&spec);
         plan

@@ -44,7 +44,8 @@ pub use acquire::LockHolder;
 pub use apply::{Applied, Step, StepOutcome};
 pub use backend::{Backend, ConnectError};
 pub use backfill::{
-    ApprovedBackfill, Backfill, BackfillError, BackfillObject, BackfillOutcome, BackfillReason,
+    ApprovedBackfill, ApprovedBatch, Backfill, BackfillError, BackfillLimits, BackfillObject,
+    BackfillOutcome, BackfillReason, BatchFailure, BatchJob, BatchOptions, BatchReplication,
     LeftObject, NotCopied,
 };
 pub use canary::{Canary, CanaryError, CanaryOptions, LeftCanary};

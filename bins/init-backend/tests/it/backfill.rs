@@ -161,3 +161,71 @@ async fn backfill_leaves_what_the_dr_region_has_or_has_deleted_and_says_why() {
         "{done:#}"
     );
 }
+
+/// Objects that are too large or too many, by a job of S3 Batch Replication.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_by_a_job_is_planned_confirmed_made_once_and_followed() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    existing(&stage).await;
+    stage.apply().await.exits(0);
+    let jobs = || {
+        let made = stage.mutations().into_iter();
+        made.filter(|call| call.starts_with("POST /v20180820/jobs"))
+            .count()
+    };
+    let role = "arn:aws:iam::000000000000:role/batch";
+    let large = ["backfill", "--batch-above", "10"];
+    // Nothing is small enough to be copied here, and nobody has said as whom S3 is to do it.
+    let left = stage.run(&[&large[..], &["--yes"]].concat()).await.exits(1);
+    let left = left.stdout();
+    for part in [
+        "with --role-arn ROLE or by `aws s3control create-job",
+        "For a job: 4 objects, ",
+    ] {
+        assert!(left.contains(part), "{part}: {left}");
+    }
+    let all = [&large[..], &["--role-arn", role]].concat();
+    stage
+        .run(&[&all[..], &["--dry-run"]].concat())
+        .await
+        .exits(1);
+    let unasked = stage.run(&all).await.exits(4).stderr();
+    assert!(unasked.contains("Have S3 replicate 4 objects"), "{unasked}");
+    assert_eq!(jobs(), 0);
+
+    let yes = [&all[..], &["--yes", "--output", "json"]].concat();
+    let begun = [&yes[..], &["--no-wait"]].concat();
+    let begun = stage.run(&begun).await.exits(3);
+    assert!(
+        begun.stderr().contains("the same command follows it"),
+        "{}",
+        begun.stderr()
+    );
+    let begun = begun.json();
+    let job = |found: &Value| found["replication"]["job"]["id"].clone();
+    let done = stage.run(&yes).await.exits(0).json();
+    assert_eq!(job(&done), job(&begun), "{done:#}");
+    assert_eq!(done["replication"]["job"]["found"], true);
+    assert_eq!(jobs(), 1);
+    assert!(
+        outcomes(&done)
+            .iter()
+            .all(|(_, outcome)| *outcome == "copied"),
+        "{done:#}"
+    );
+    let there: Vec<String> = in_dr(&stage)
+        .await
+        .into_iter()
+        .filter(|key| STATES.contains(&key.as_str()))
+        .collect();
+    assert_eq!(there, STATES);
+    let again = stage.run(&yes).await.exits(0).json();
+    assert_eq!(
+        (again["replicated"].clone(), again["replication"].clone()),
+        (4.into(), Value::Null)
+    );
+    assert_eq!(jobs(), 1);
+    stage.run(&["verify"]).await.exits(0);
+}

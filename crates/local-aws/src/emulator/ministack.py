@@ -14,4 +14,4 @@ config.loglevel = "WARNING"
 # Longer than the proxy keeps an idle connection, so that none is closed while a request is on its way.
 config.keep_alive_timeout = 3600
 start_no_processes()
-asyncio.run(serve(guarded_asgi(app_with_regions), config))
+asyncio.run(serve(guarded_asgi(app_with_jobs), config))

@@ -37,6 +37,7 @@ impl Package {
             include_str!("s3.py"),
             include_str!("corrections.py"),
             include_str!("ec2.py"),
+            include_str!("batch.py"),
             include_str!("ministack.py"),
         ],
     };

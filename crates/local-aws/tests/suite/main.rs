@@ -1,7 +1,13 @@
 //! The library from outside: real SDK clients, real emulators.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
 
+mod batch;
 mod browser;
 mod buckets;
 mod clients;

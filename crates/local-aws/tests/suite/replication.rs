@@ -15,17 +15,22 @@ use local_aws::{Base, LocalAws, RegionState};
 
 use crate::clients::{create_bucket, dynamodb, s3, start_or_return};
 
-struct Replicated {
-    aws: LocalAws,
-    primary: aws_sdk_s3::Client,
-    dr: aws_sdk_s3::Client,
+pub(crate) struct Replicated {
+    pub(crate) aws: LocalAws,
+    pub(crate) primary: aws_sdk_s3::Client,
+    pub(crate) dr: aws_sdk_s3::Client,
 }
 
 impl Replicated {
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let aws = crate::clients::start(Base::Ministack).await?;
+        create_bucket(&s3(&aws, "ca-central-1"), "ca-central-1", "state").await;
+        Some(Self::between(aws).await)
+    }
+
+    /// From a bucket that is there already.
+    pub(crate) async fn between(aws: LocalAws) -> Self {
         let (primary, dr) = (s3(&aws, "ca-central-1"), s3(&aws, "us-east-1"));
-        create_bucket(&primary, "ca-central-1", "state").await;
         create_bucket(&dr, "us-east-1", "state-dr").await;
         for (client, bucket) in [(&primary, "state"), (&dr, "state-dr")] {
             let on = VersioningConfiguration::builder()
@@ -66,7 +71,7 @@ impl Replicated {
             .bucket("state")
             .replication_configuration(configuration);
         request.send().await.unwrap();
-        Some(Self { aws, primary, dr })
+        Self { aws, primary, dr }
     }
 
     async fn put(&self, key: &str, body: &'static str) -> String {
@@ -95,7 +100,7 @@ impl Replicated {
     }
 
     /// The object in the DR bucket, or the error's status.
-    async fn replica(&self, key: &str) -> Result<String, u16> {
+    pub(crate) async fn replica(&self, key: &str) -> Result<String, u16> {
         match self
             .dr
             .get_object()

@@ -3,7 +3,9 @@
 use aws_env::{Error, ErrorClass};
 use aws_sdk_s3::types::{ReplicationStatus, StorageClass};
 
-use super::{BackfillObject, BackfillOutcome, BackfillReason, MOST_BYTES, NotCopied, left};
+use super::{
+    BackfillLimits, BackfillObject, BackfillOutcome, BackfillReason, MOST_BYTES, NotCopied, left,
+};
 use crate::backend::Backend;
 use crate::inventory::{StateId, StateObject, read};
 use crate::problem::Problem;
@@ -34,6 +36,7 @@ impl Backend {
         dr: SideAccess<'_>,
         key: String,
         is_there: bool,
+        limits: BackfillLimits,
     ) -> Compared {
         let mut object = BackfillObject {
             state: self.spec().states.state(&key),
@@ -60,7 +63,7 @@ impl Backend {
         object.bytes = Some(head.bytes);
         object.reason = Some(head.reason);
         match self
-            .judge_object(primary, dr, &object, &head, is_there)
+            .judge_object((primary, dr), &object, &head, is_there, limits)
             .await
         {
             Ok(None) => return Compared::Same,
@@ -73,11 +76,11 @@ impl Backend {
     /// What becomes of an object; `None` where the DR bucket has it as it is.
     async fn judge_object(
         &self,
-        primary: SideAccess<'_>,
-        dr: SideAccess<'_>,
+        (primary, dr): (SideAccess<'_>, SideAccess<'_>),
         object: &BackfillObject,
         head: &Head,
         is_there: bool,
+        limits: BackfillLimits,
     ) -> Result<Option<BackfillOutcome>, Problem> {
         if is_there {
             return Ok(same(primary, dr, object)
@@ -93,10 +96,6 @@ impl Backend {
             let text = "it is archived, and cannot be copied before it is restored";
             return Ok(Some(left(NotCopied::Archived, text)));
         }
-        if head.bytes > MOST_BYTES {
-            let text = format!("it has {} bytes", head.bytes);
-            return Ok(Some(left(NotCopied::ForBatch, text)));
-        }
         let id = StateId::new(&object.key);
         let newest = dr.versions(&id).await?.into_iter().next();
         if let Some(version) = newest {
@@ -107,6 +106,9 @@ impl Backend {
         }
         Ok(Some(match self.locked(dr, object).await? {
             Some(outcome) => outcome,
+            None if head.bytes > limits.bytes => {
+                left(NotCopied::ForBatch, format!("it has {} bytes", head.bytes))
+            }
             None => BackfillOutcome::Planned,
         }))
     }

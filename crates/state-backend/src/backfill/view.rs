@@ -2,7 +2,7 @@
 
 use report::{Document, Mark, Report};
 
-use super::{Backfill, BackfillObject, BackfillOutcome, BackfillReason};
+use super::{Backfill, BackfillObject, BackfillOutcome, BackfillReason, BatchReplication};
 
 impl BackfillReason {
     fn text(self) -> &'static str {
@@ -75,8 +75,11 @@ impl Report for Backfill {
         }
         if let Some(batch) = &self.batch {
             document = document.text(format!(
-                "S3 Batch Replication brings what is not copied here: `{batch}`."
+                "S3 Batch Replication brings what is not copied here, with --role-arn ROLE or by `{batch}`."
             ));
+        }
+        if let Some(replication) = &self.replication {
+            document = replication.append_to(document);
         }
         let planned = self.planned();
         let copied = self.count(|outcome| matches!(outcome, BackfillOutcome::Copied));
@@ -93,5 +96,37 @@ impl Report for Backfill {
         document.text(format!(
             "{replicated} in both regions, {changed}, {left} left, {unknown} unknown."
         ))
+    }
+}
+
+impl BatchReplication {
+    fn append_to(&self, document: Document) -> Document {
+        let Self { objects, bytes, .. } = self;
+        let mut document = document.text(format!(
+            "For a job: {objects} objects, {bytes} bytes, and their older versions. S3 charges the job, each version in it, its \
+             replication and the transfer between the regions."
+        ));
+        if let Some(refused) = &self.refused {
+            document = document.text(format!("No job is made: {refused}."));
+        }
+        let Some(job) = &self.job else {
+            return document;
+        };
+        let found = match job.found {
+            true => ", which was under way,",
+            false => "",
+        };
+        let why = match job.reasons.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", job.reasons.join("; ")),
+        };
+        document = document.text(format!(
+            "Job {}{found} is {}{why}: {} of {} versions replicated, {} failed.",
+            job.id, job.status, job.succeeded, job.objects, job.failed
+        ));
+        for failure in &job.failures {
+            document = document.text(format!("{}: {}.", failure.key, failure.why));
+        }
+        document
     }
 }

@@ -5,10 +5,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use local_aws::{Fault, FaultKind};
 use report::Silent;
-use state_backend::{Backend, Backfill, BackfillOutcome, NotCopied};
+use state_backend::{
+    Backend, Backfill, BackfillError, BackfillLimits, BackfillOutcome, BatchJob, BatchOptions,
+    NotCopied,
+};
 
 use crate::Stage;
+use crate::fixtures::apply;
 use crate::inventory::{Two, delete, put};
+use crate::kills::{cut_off, empty};
 
 const KEYS: [&str; 3] = ["a/terraform.tfstate", "b.json", "c d/é"];
 
@@ -17,7 +22,9 @@ fn state(serial: u64) -> String {
 }
 
 async fn plan(backend: &Backend) -> Backfill {
-    let plan = backend.backfill_plan(Timestamp::UNIX_EPOCH).await;
+    let plan = backend
+        .backfill_plan(BackfillLimits::default(), Timestamp::UNIX_EPOCH)
+        .await;
     plan.expect("both buckets can be listed")
 }
 
@@ -120,4 +127,168 @@ pub(crate) async fn a_backfill_replaces_nothing_that_came_meanwhile(stage: &Stag
         .into_iter()
         .filter(|(_, end)| *end == "unknown");
     assert_eq!(unknown.count(), 1, "{denied:#?}");
+}
+
+const ROLE: &str = "arn:aws:iam::000000000000:role/batch-replication";
+
+/// What has more than ten bytes is left to S3.
+async fn plan_with_job(backend: &Backend) -> Backfill {
+    let limits = BackfillLimits {
+        bytes: 10,
+        ..BackfillLimits::default()
+    };
+    let plan = backend.backfill_plan(limits, Timestamp::UNIX_EPOCH).await;
+    plan.expect("both buckets can be listed")
+}
+
+async fn replicate(backend: &Backend, wait: Duration) -> Result<BatchJob, BackfillError> {
+    let plan = plan_with_job(backend).await;
+    let approved = plan.approve_batch().expect("nothing is in the way");
+    let options = BatchOptions {
+        role: ROLE.to_owned(),
+        wait,
+    };
+    backend
+        .replicate_in_batch(&approved, &options, &Silent)
+        .await
+}
+
+/// Two buckets with the rule between them, and objects that it has not seen.
+async fn unreplicated(two: &Two, keys: &[&str]) {
+    for side in [&two.primary, &two.dr] {
+        empty(side).await;
+    }
+    let (clients, side) = &two.primary;
+    let bucket = side.bucket.as_str();
+    let rules = clients.s3.get_bucket_replication().bucket(bucket).send();
+    let rules = rules.await.expect("there is one").replication_configuration;
+    let off = clients.s3.delete_bucket_replication().bucket(bucket).send();
+    off.await.expect("switched off");
+    for key in keys {
+        put(&two.primary, key, &state(1)).await;
+    }
+    let on = clients.s3.put_bucket_replication().bucket(bucket);
+    let on = on.set_replication_configuration(rules).send();
+    on.await.expect("switched on");
+}
+
+/// How many jobs S3 was asked for, if the request arrived.
+fn jobs_made(stage: &Stage) -> usize {
+    let log = stage.aws.log();
+    let made = log
+        .iter()
+        .filter(|entry| entry.operation == "POST /v20180820/jobs");
+    made.filter(|entry| entry.fault.as_deref() != Some("request-lost"))
+        .count()
+}
+
+// aws-behaviour: 13
+pub(crate) async fn a_backfill_by_a_job_is_followed_to_its_end_and_seen_in_dr(stage: &Stage) {
+    let backend = stage.backend().await;
+    apply(&backend).await;
+    let two = Two::of(stage).await;
+    unreplicated(&two, &KEYS).await;
+    let first = plan_with_job(&backend).await;
+    let batch = first.replication.as_ref().expect("for a job");
+    assert_eq!((batch.objects, batch.larger_than), (3, Some(10)));
+    assert_eq!(first.planned(), 0);
+    // It runs on when nobody waits, and is found by the next one.
+    let begun = replicate(&backend, Duration::ZERO).await.expect("made");
+    assert!(!begun.ended && !begun.found, "{begun:?}");
+    let ended = replicate(&backend, Duration::from_secs(60)).await;
+    let ended = ended.expect("followed");
+    assert_eq!((&ended.id, ended.found), (&begun.id, true));
+    assert!(ended.is_complete(), "{ended:?}");
+    assert_eq!((ended.objects, ended.succeeded), (3, 3));
+    assert_eq!(jobs_made(stage), 1);
+    let after = plan_with_job(&backend).await;
+    assert_eq!((after.replicated, ends(&after)), (3, Vec::new()));
+    let mut done = first;
+    done.settle_batch(ended, &after);
+    assert!(
+        ends(&done).iter().all(|(_, end)| *end == "copied"),
+        "{done:#?}"
+    );
+}
+
+/// What fails is named by the job's report, and the next job is another one.
+pub(crate) async fn a_backfill_by_a_job_that_fails_says_for_what(stage: &Stage) {
+    let backend = stage.backend().await;
+    apply(&backend).await;
+    let two = Two::of(stage).await;
+    unreplicated(&two, &KEYS[..1]).await;
+    let (clients, side) = &two.primary;
+    let bucket = side.bucket.as_str();
+    let begun = replicate(&backend, Duration::ZERO).await.expect("made");
+    let rules = clients.s3.get_bucket_replication().bucket(bucket).send();
+    let rules = rules.await.expect("there is one").replication_configuration;
+    let off = clients.s3.delete_bucket_replication().bucket(bucket).send();
+    off.await.expect("switched off");
+    let failed = replicate(&backend, Duration::from_secs(60)).await;
+    let failed = failed.expect("followed");
+    assert_eq!((&failed.id, failed.failed), (&begun.id, 1));
+    assert!(failed.ended && !failed.is_complete(), "{failed:?}");
+    assert_eq!(failed.failures[0].key, KEYS[0], "{failed:?}");
+    let on = clients.s3.put_bucket_replication().bucket(bucket);
+    let on = on.set_replication_configuration(rules).send();
+    on.await.expect("switched on");
+    let next = replicate(&backend, Duration::from_secs(60)).await;
+    let next = next.expect("followed");
+    assert!(next.is_complete() && next.id != failed.id, "{next:?}");
+}
+
+/// A replica would become the current version over what is there.
+pub(crate) async fn a_backfill_by_a_job_over_what_dr_has_is_refused(stage: &Stage) {
+    let backend = stage.backend().await;
+    apply(&backend).await;
+    let two = Two::of(stage).await;
+    unreplicated(&two, &KEYS).await;
+    put(&two.dr, KEYS[0], &state(9)).await;
+    let plan = plan_with_job(&backend).await;
+    assert!(plan.approve_batch().is_none());
+    let batch = plan.replication.expect("for a job");
+    let refused = batch.refused.expect("refused");
+    assert!(refused.contains(KEYS[0]), "{refused}");
+}
+
+pub(crate) async fn a_backfill_by_a_job_cut_off_at_any_request_makes_one_job(stage: &Stage) {
+    let backend = stage.backend().await;
+    apply(&backend).await;
+    let two = Two::of(stage).await;
+    let wait = Duration::from_secs(60);
+    let mut cuts = 0;
+    for nth in 1_u64.. {
+        unreplicated(&two, &KEYS[..1]).await;
+        let approved = plan_with_job(&backend).await.approve_batch();
+        let approved = approved.expect("nothing is in the way");
+        let options = BatchOptions {
+            role: ROLE.to_owned(),
+            wait,
+        };
+        stage.aws.clear_log();
+        // Even ones are cut off after AWS has acted.
+        let kind = match nth % 2 {
+            0 => FaultKind::ResponseLost,
+            _ => FaultKind::RequestLost,
+        };
+        let fault = Fault::new(kind).nth(nth.div_ceil(2));
+        let run = backend.replicate_in_batch(&approved, &options, &Silent);
+        let is_cut = cut_off(stage, fault, run).await;
+        // As the next run does: it looks what is left first.
+        if let Some(left) = plan_with_job(&backend).await.approve_batch() {
+            let job = backend.replicate_in_batch(&left, &options, &Silent).await;
+            assert!(
+                job.as_ref().is_ok_and(BatchJob::is_complete),
+                "{nth}: {job:?}"
+            );
+        }
+        assert_eq!(jobs_made(stage), 1, "{nth}");
+        let after = plan_with_job(&backend).await;
+        assert_eq!((after.replicated, ends(&after)), (1, Vec::new()), "{nth}");
+        if !is_cut {
+            break;
+        }
+        cuts += 1;
+    }
+    assert!(cuts > 8, "{cuts}");
 }

@@ -20,7 +20,7 @@ use crate::inventory::{Two, delete, digest, put, state};
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// Runs until a fault hits, and no further; `false` when it has not.
-async fn cut_off<T>(stage: &Stage, fault: Fault, run: impl Future<Output = T>) -> bool {
+pub(crate) async fn cut_off<T>(stage: &Stage, fault: Fault, run: impl Future<Output = T>) -> bool {
     let fault = stage.aws.add_fault(fault);
     let was_hit = || {
         let mut faults = stage.aws.faults().into_iter();
@@ -42,7 +42,7 @@ async fn cut_off<T>(stage: &Stage, fault: Fault, run: impl Future<Output = T>) -
 }
 
 /// The bucket and the table without anything in them.
-async fn empty((clients, side): &(RegionClients, Side)) {
+pub(crate) async fn empty((clients, side): &(RegionClients, Side)) {
     let bucket = side.bucket.as_str();
     let versions = list_versions(clients, bucket, "").await.expect("listed");
     delete_versions(clients, bucket, &versions)

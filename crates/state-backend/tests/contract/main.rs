@@ -171,5 +171,17 @@ contract! {
     failback_with_choices_cut_off_after_aws_has_acted_is_taken_up, moto cannot "does not replicate objects";
     a_backfill_cut_off_at_any_request_is_ended_by_the_next;
     a_backfill_replaces_nothing_that_came_meanwhile;
+    a_backfill_by_a_job_is_followed_to_its_end_and_seen_in_dr,
+        moto cannot "runs no jobs of S3 Control",
+        container cannot "runs no jobs of S3 Control";
+    a_backfill_by_a_job_that_fails_says_for_what,
+        moto cannot "runs no jobs of S3 Control",
+        container cannot "runs no jobs of S3 Control";
+    a_backfill_by_a_job_over_what_dr_has_is_refused,
+        moto cannot "runs no jobs of S3 Control",
+        container cannot "runs no jobs of S3 Control";
+    a_backfill_by_a_job_cut_off_at_any_request_makes_one_job,
+        moto cannot "runs no jobs of S3 Control",
+        container cannot "runs no jobs of S3 Control";
     the_canary_comes_through, moto cannot "does not replicate objects";
 }
