@@ -4,7 +4,7 @@ use aws_env::RegionClients;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::join_all;
 use local_aws::{Fault, FaultKind};
-use state_backend::{Lock, LockKind, ReleaseError, SideName};
+use state_backend::{Lock, LockKind, LockName, ReleaseError, SideName};
 
 use crate::fixtures::{
     BUCKET, TABLE, bare, create_table_in, global_table, info, listed, lock_both, put_row,
@@ -117,9 +117,17 @@ pub(crate) async fn locks_are_listed_and_released_by_id(stage: &Stage) {
 pub(crate) async fn a_lock_that_changed_hands_is_not_released(stage: &Stage) {
     let backend = bare(stage).await;
     lock_both(stage, &backend, "1111").await;
-    let looked = listed(&backend).await;
+    let looked = backend.locks(SideName::Primary).await;
     lock_both(stage, &backend, "2222").await;
-    for lock in &looked {
+    let place = LockName::Place("staging/terraform.tfstate.tflock".to_owned());
+    for name in [LockName::Id("1111".to_owned()), place] {
+        let released = backend.release_listed(looked.clone(), name).await;
+        assert!(
+            matches!(released, Err(ReleaseError::ChangedHands { .. })),
+            "{released:?}"
+        );
+    }
+    for lock in &looked.held {
         let released = backend.release_exactly(lock).await;
         assert!(
             matches!(released, Err(ReleaseError::ChangedHands { .. })),
