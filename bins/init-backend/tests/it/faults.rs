@@ -148,16 +148,24 @@ async fn killed_at_any_moment_it_goes_on_where_it_was() {
             return;
         };
         moment = (moment * 37 + 11) % whole;
+        // The request waits, so that the program does too, however fast it is.
+        let wait = Fault::new(FaultKind::Latency(Duration::from_secs(600)));
+        let held = stage.aws.add_fault(wait.nth(moment.max(1) as u64));
+        let is_held = || {
+            let mut faults = stage.aws.faults().into_iter();
+            faults.any(|(id, fault)| id == held && fault.times == Some(0))
+        };
         let mut child = stage
             .command(&["apply", "--yes"])
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn()
             .expect("the program starts");
-        while stage.aws.log().len() < moment && child.try_wait().expect("waited").is_none() {
+        while !is_held() && child.try_wait().expect("waited").is_none() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         child.kill().expect("killed");
+        stage.aws.remove_fault(held);
         let status = child.wait().expect("waited");
         assert!(
             status.code().is_none(),
