@@ -241,6 +241,20 @@ pub(crate) struct ParityArgs {
     pub(crate) written: RunsArgs,
 }
 
+/// A bucket that runs changed, by its URL.
+#[derive(Debug, Args)]
+pub(crate) struct ChangedArgs {
+    /// The bucket that the run changed
+    #[arg(long, value_name = "S3URL")]
+    pub(crate) to: Option<S3Location>,
+    /// Its region; the settings' DR region unless given
+    #[arg(long, value_name = "REGION")]
+    pub(crate) to_region: Option<Region>,
+    /// Account that it has to belong to; the settings', else the credentials' own unless given
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) to_owner: Option<AccountId>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct UndoArgs {
     /// The run, as `sync` printed it
@@ -253,15 +267,8 @@ pub(crate) struct UndoArgs {
         conflicts_with = "to"
     )]
     pub(crate) bucket: Option<BucketName>,
-    /// The bucket that the run changed
-    #[arg(long, value_name = "S3URL")]
-    pub(crate) to: Option<S3Location>,
-    /// Its region; the settings' DR region unless given
-    #[arg(long, value_name = "REGION")]
-    pub(crate) to_region: Option<Region>,
-    /// Account that it has to belong to; the settings', else the credentials' own unless given
-    #[arg(long, value_name = "ACCOUNT")]
-    pub(crate) to_owner: Option<AccountId>,
+    #[command(flatten)]
+    pub(crate) changed: ChangedArgs,
     /// Print the plan and stop
     #[arg(long)]
     pub(crate) dry_run: bool,

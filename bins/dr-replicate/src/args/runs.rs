@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use settings::{AccountId, BucketName, Region};
+use settings::BucketName;
 
-use super::RunsArgs;
-use dr::objects::S3Location;
+use super::{ChangedArgs, RunsArgs};
 
 /// Runs that have been written down.
 #[derive(Debug, Subcommand)]
@@ -26,15 +25,8 @@ pub(crate) struct JournalsArgs {
     /// Look also into this bucket of the settings and its DR counterpart; into all of them unless given
     #[arg(long, value_name = "NAME", conflicts_with = "to")]
     pub(crate) bucket: Option<BucketName>,
-    /// Look also into this bucket
-    #[arg(long, value_name = "S3URL")]
-    pub(crate) to: Option<S3Location>,
-    /// Its region; the settings' DR region unless given
-    #[arg(long, value_name = "REGION")]
-    pub(crate) to_region: Option<Region>,
-    /// Account that it has to belong to; the settings', else the credentials' own unless given
-    #[arg(long, value_name = "ACCOUNT")]
-    pub(crate) to_owner: Option<AccountId>,
+    #[command(flatten)]
+    pub(crate) changed: ChangedArgs,
     #[command(flatten)]
     pub(crate) written: RunsArgs,
 }

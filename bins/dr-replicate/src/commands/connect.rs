@@ -115,6 +115,21 @@ impl BucketClients {
     }
 }
 
+impl BucketClients {
+    /// Asks whether journals can be kept, before millions of objects are compared.
+    pub(super) async fn reach_journals(&self) -> Result<(), Failure> {
+        let Some(journals) = &self.journals else {
+            return Ok(());
+        };
+        journals.reach().await.map_err(|error| {
+            Failure::aws("reach the bucket for journals", error).hint(
+                "`init-backend apply` makes the state's copy, where journals lie; `journal_bucket` in the settings names \
+                 another bucket of the DR region",
+            )
+        })
+    }
+}
+
 /// Two inventories, each in the region of the bucket that it lists.
 pub(super) async fn inventories(
     global: &GlobalArgs,
@@ -213,11 +228,14 @@ pub(super) async fn with_journals(
     global: &GlobalArgs,
     args: &JournalsArgs,
 ) -> Result<Vec<Bucket>, Failure> {
-    let named = args.to_region.is_some() && args.to.is_some() && args.bucket.is_none();
+    let JournalsArgs {
+        bucket, changed, ..
+    } = args;
+    let named = changed.to_region.is_some() && changed.to.is_some() && bucket.is_none();
     let settings = settings(global, named)?;
     let settings = settings.as_ref();
     let pairs = pairs(settings);
-    let places = match (&args.bucket, &args.to) {
+    let places = match (bucket, &changed.to) {
         (Some(bucket), _) => vec![bucket.clone(), counterpart(&pairs, bucket)?],
         (None, Some(to)) => vec![to.bucket.clone()],
         (None, None) => {
@@ -225,7 +243,7 @@ pub(super) async fn with_journals(
             both.cloned().collect()
         }
     };
-    let owner = args.to.as_ref().zip(args.to_owner.as_ref());
+    let owner = changed.to.as_ref().zip(changed.to_owner.as_ref());
     let owners = owner.map(|(to, owner)| (&to.bucket, Some(owner)));
     let env = match owners {
         Some(given) => aws_env(settings, [given]).await?,
@@ -234,7 +252,7 @@ pub(super) async fn with_journals(
     let mut buckets: Vec<Bucket> = journals(settings, &env).into_iter().collect();
     for place in places {
         let place = S3Location::whole(place);
-        let region = region(args.to_region, settings, &pairs, &place, Role::Dr)?;
+        let region = region(changed.to_region, settings, &pairs, &place, Role::Dr)?;
         buckets.push(Bucket::new(&env.region(region), place));
     }
     Ok(buckets)

@@ -139,6 +139,9 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     let resolutions = resolutions(args)?;
     let pair = pair(global, &args.bucket).await?;
+    if !args.dry_run {
+        pair.reach_journals().await?;
+    }
     let (dr, primary) = (&pair.destination, &pair.source);
     let runs = connect::runs(args.apply.written.runs.as_ref())?;
     abort_open_uploads(&runs, primary)

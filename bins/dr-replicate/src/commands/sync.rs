@@ -105,6 +105,9 @@ async fn by_jobs(
     let pair = connect::pair(global, &args.locations, bucket).await?;
     check_arguments(args, &pair)?;
     pair.reach().await?;
+    if !args.dry_run && args.batch.job.is_empty() {
+        pair.reach_journals().await?;
+    }
     if !args.batch.job.is_empty() {
         return super::batch::resume(global, args, &pair, stop).await;
     }
@@ -127,6 +130,9 @@ async fn one(
     let pair = connect::pair(global, &args.locations, bucket).await?;
     check_arguments(args, &pair)?;
     pair.reach().await?;
+    if !args.dry_run {
+        pair.reach_journals().await?;
+    }
     let runs = connect::runs(args.apply.written.runs.as_ref())?;
     abort_uploads(&runs, &pair.destination).await?;
     let directory = scratch(&runs)?;

@@ -17,9 +17,9 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UndoArgs) -> Result<Exit, Fa
     } = connect::destination(
         global,
         args.bucket.as_ref(),
-        args.to.as_ref(),
-        args.to_region,
-        args.to_owner.as_ref(),
+        args.changed.to.as_ref(),
+        args.changed.to_region,
+        args.changed.to_owner.as_ref(),
     )
     .await?;
     let runs = connect::runs(args.written.runs.as_ref())?;

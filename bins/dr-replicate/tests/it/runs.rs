@@ -1,6 +1,6 @@
 //! Journals have a bucket of their own, and commands that list, show and remove them.
 
-use crate::stage::{DR, FROM, JOURNALS, Stage, TO};
+use crate::stage::{DR, EXAMPLE, FROM, JOURNALS, Stage, TO};
 
 /// Keys of journals in a bucket of the DR region.
 async fn journals(stage: &Stage, bucket: &str) -> Vec<String> {
@@ -77,4 +77,29 @@ async fn sync_of_the_journals_bucket_is_refused_with_exit_4() {
         assert_eq!(output.status.code(), Some(4), "{text}");
         assert!(text.contains("is the bucket of the journals"), "{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_without_its_bucket_for_journals_ends_before_it_compares() {
+    let stage = stage!();
+    stage.put(&stage.from, FROM, &["a"]).await;
+    let named = EXAMPLE.replacen(
+        "\n[regions]",
+        "\njournal_bucket = \"no-such-journals\"\n[regions]",
+        1,
+    );
+    std::fs::write(stage.folder.path().join("infra.toml"), named).unwrap();
+    stage.aws.clear_log();
+    let output = stage.run(&["sync", "--bucket", FROM, "--yes"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    for part in ["no-such-journals", "journal_bucket"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let log = stage.aws.log();
+    assert!(
+        !log.iter().any(|entry| entry.operation == "ListObjectsV2"),
+        "{log:?}"
+    );
+    assert_eq!(stage.keys().await, [""; 0]);
 }
