@@ -5,7 +5,7 @@ use std::time::Duration;
 use dr::objects::{Finding, Mode};
 use local_aws::{Fault, FaultKind};
 
-use crate::keyed::{encrypt_both, replicate};
+use crate::keyed::{encrypt_both, forget_outcomes, replicate};
 use crate::stage::{deleting, options};
 
 #[tokio::test]
@@ -64,6 +64,22 @@ async fn sync_whose_deletion_comes_after_anothers_does_not_call_its_marker_its_o
     stage.aws.clear_faults();
     assert_eq!(stage.undo("r1", "r2").await, 0);
     assert_eq!(stage.keys().await, ["keep"]);
+}
+
+#[tokio::test]
+async fn undo_of_a_killed_run_beside_an_object_that_cannot_be_read_goes_on_with_the_others() {
+    let stage = stage!();
+    for key in ["bad", "good"] {
+        stage.put_source(key, b"x").await;
+    }
+    stage.sync("r1", &options()).await;
+    forget_outcomes(&stage, "r1");
+    let denied = Fault::new(FaultKind::Denied).operation("HeadObject");
+    stage.aws.add_fault(denied.resource("photos-dr/bad"));
+    let planned = stage.plan_undo("r1").await.unwrap();
+    let plan = planned.plan();
+    assert_eq!(plan.impossible.examples[0].key, "bad", "{plan:?}");
+    assert_eq!((plan.remove.objects, plan.conflicts.tally.objects), (1, 0));
 }
 
 #[tokio::test]

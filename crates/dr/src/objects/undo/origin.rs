@@ -6,6 +6,7 @@ use super::super::bucket::Bucket;
 use super::super::compare::Detail;
 use super::super::content::{SameContent, VersionOf, same_content};
 use super::super::entry::{ETag, NULL};
+use super::super::examine::is_of_one_object;
 use super::super::journal::{Change, Outcome, ReplayedRun};
 use super::super::location::S3Location;
 use super::super::versions::versions;
@@ -22,6 +23,7 @@ pub(super) struct Origin {
 const NO_SOURCE: &str =
     "the run was killed, and without its source nothing tells whether this is what it wrote";
 const SOURCE_GONE: &str = "the run was killed, and the version is gone from its source that would tell whether this is what it wrote";
+const UNREADABLE: &str = "the run was killed, and S3 does not tell about what is there now";
 const UNTOLD: &str = "the run was killed, and nothing proves whether this is what it wrote";
 
 impl Origin {
@@ -117,7 +119,12 @@ async fn whose_object(
         key: &step.key,
         version: Some(&step.current),
     };
-    let Some((seen, is_replica)) = there.seen().await? else {
+    let seen = match there.seen().await {
+        // It stays one row.
+        Err(error) if is_of_one_object(&error) => return Ok(Found::Impossible(UNREADABLE)),
+        seen => seen?,
+    };
+    let Some((seen, is_replica)) = seen else {
         return Ok(Found::Conflict);
     };
     if is_replica || intent.size.is_some_and(|size| size != seen.size) {
