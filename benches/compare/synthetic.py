@@ -47,9 +47,13 @@ class Keys:
         n = self.first_after(key) - 1
         return n if n >= 0 and self.key(n) == key else None
 
-    def versions(self, after, limit):
+    def numbers(self, after, limit):
+        """The first object of a page, and the first behind it."""
         first = self.first_after(after) if after else 0
-        last = min(first + limit, self.count)
+        return first, min(first + limit, self.count)
+
+    def versions(self, after, limit):
+        first, last = self.numbers(after, limit)
         objects = "".join(
             f"<Version><Key>{urllib.parse.quote(self.key(n))}</Key><VersionId>{n:032d}</VersionId><IsLatest>true</IsLatest>"
             f"<LastModified>2026-11-22T18:57:19.000Z</LastModified><ETag>&quot;{self.etag(n):032x}&quot;</ETag>"
@@ -60,8 +64,7 @@ class Keys:
                 f"<IsTruncated>{str(bool(more)).lower()}</IsTruncated>{more}{objects}</ListVersionsResult>").encode()
 
     def page(self, after, limit):
-        first = self.first_after(after) if after else 0
-        last = min(first + limit, self.count)
+        first, last = self.numbers(after, limit)
         objects = "".join(
             f"<Contents><Key>{urllib.parse.quote(self.key(n))}</Key><LastModified>2026-11-22T18:57:19.000Z</LastModified>"
             f"<ETag>&quot;{self.etag(n):032x}&quot;</ETag><Size>{4096 + n % 7}</Size><StorageClass>STANDARD</StorageClass></Contents>"

@@ -192,10 +192,7 @@ impl<T: OutcomeSink> Comparer<T> {
                 destinations.push((key.as_str(), destination));
             }
         }
-        tokio::try_join!(
-            fill_in(&from, sources.into_iter()),
-            fill_in(&to, destinations.into_iter())
-        )?;
+        tokio::try_join!(fill_in(&from, sources), fill_in(&to, destinations))?;
         let questions = self.still_open(questions);
         if (number - questions.len()) * WORTH >= number {
             from.by().versions();

@@ -1,4 +1,4 @@
-//! Version IDs of keys that were listed without: of many at once, from the list of versions.
+//! What stands under many keys now, with version IDs, from the list of versions.
 
 use aws_env::Error;
 
@@ -12,46 +12,66 @@ const KEYS_OF_A_PAGE: usize = 16;
 /// Sorts after every character that keys are likely to hold.
 const LAST: char = '\u{10FFFD}';
 
-/// Fills in the version IDs of `wanted`, which are in ascending order, as far as reading the list of versions is worth it:
-/// many old versions between them are read as well.
+/// Looks keys, which are in ascending order, up in the list of versions, and hands over what is there now, in their order; of
+/// those behind the last that is handed over nothing is known. Ends where asking about each is quicker: many other keys or old
+/// versions between them are read as well.
 ///
 /// # Errors
 /// When the list cannot be read for another reason than a missing permission.
-pub(super) async fn fill_in<'a>(
+pub(super) async fn look_up(
     pages: &Pages,
-    wanted: impl ExactSizeIterator<Item = (&'a str, &'a mut ObjectMeta)>,
+    wanted: &[&str],
+    mut found: impl FnMut(usize, Option<&ObjectMeta>),
 ) -> Result<(), Error> {
     let mut left = wanted.len().div_ceil(KEYS_OF_A_PAGE) + 1;
-    let mut wanted = wanted.peekable();
-    let Some((first, _)) = wanted.peek() else {
-        return Ok(());
-    };
-    let mut after = before(first);
-    while left > 0 {
+    let mut after = wanted.first().and_then(|first| before(first));
+    let mut at = 0;
+    while let (Some(next), true) = (wanted.get(at), left > 0) {
         left -= 1;
-        let Some(page) = pages.version_page(after.as_deref(), PAGE).await? else {
+        // Nothing is wanted up to there.
+        let place = before(next).max(after);
+        let Some(page) = pages.version_page(place.as_deref(), PAGE).await? else {
             return Ok(());
         };
         for (key, meta) in page.iter() {
-            while let Some((_, passed)) = wanted.next_if(|(wanted, _)| *wanted < key) {
-                // Deleted since it was listed.
-                passed.version = None;
+            while wanted.get(at).is_some_and(|wanted| *wanted < key) {
+                found(at, None);
+                at += 1;
             }
-            if let Some((_, found)) = wanted.next_if(|(wanted, _)| *wanted == key)
-                // Overwritten since it was listed otherwise.
-                && found.etag == meta.etag
-            {
-                found.version = meta.version.clone();
+            if wanted.get(at).is_some_and(|wanted| *wanted == key) {
+                found(at, Some(meta));
+                at += 1;
             }
         }
-        after = match (wanted.peek(), page.resume_after) {
-            (None, _) | (_, None) => return Ok(()),
-            // Nothing is wanted up to there.
-            (Some((key, _)), Some(reached)) if **key > *reached => before(key).max(Some(reached)),
-            (_, reached) => reached,
-        };
+        // Up to there everything was on the page.
+        let reached = page.resume_after;
+        let is_passed = |wanted: &&str| reached.as_deref().is_none_or(|reached| *wanted <= reached);
+        while wanted.get(at).is_some_and(is_passed) {
+            found(at, None);
+            at += 1;
+        }
+        after = reached;
     }
     Ok(())
+}
+
+/// Fills in the version IDs of `wanted`, which are in ascending order, as far as [`look_up`] tells them.
+///
+/// # Errors
+/// Those of [`look_up`].
+pub(super) async fn fill_in(
+    pages: &Pages,
+    mut wanted: Vec<(&str, &mut ObjectMeta)>,
+) -> Result<(), Error> {
+    let keys: Vec<&str> = wanted.iter().map(|(key, _)| *key).collect();
+    look_up(pages, &keys, |at, now| {
+        if let Some((_, meta)) = wanted.get_mut(at) {
+            // Overwritten or deleted since it was listed otherwise.
+            let same = now.filter(|now| now.etag == meta.etag);
+            meta.version = same.and_then(|now| now.version.clone());
+        }
+    })
+    .await
 }
 
 /// A place in the order of keys right before `key`, behind which there is hardly another key; `None` for the beginning.

@@ -472,3 +472,47 @@ async fn submit_beside_anothers_writes_leaves_them_out_of_the_manifest() {
     let error = plan_batch(&approve(planned.unwrap())).unwrap_err();
     assert!(matches!(error, BatchError::Folders { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn submit_of_many_steps_asks_about_none_of_them() {
+    let stage = stage!();
+    for number in 0..40 {
+        let key = format!("k{number:02}");
+        stage.put_source(&key, b"source").await;
+        if number % 4 == 0 {
+            stage.put_destination(&key, b"old").await;
+        }
+    }
+    let approved = approve(stage.plan(&options()).await);
+    for key in ["k03", "k08"] {
+        stage.put_destination(key, b"somebody else").await;
+    }
+    let create = mock!(aws_sdk_s3control::Client::create_job)
+        .then_output(|| CreateJobOutput::builder().job_id("job-1").build());
+    let directory = tempfile::tempdir().unwrap();
+    stage.aws.clear_log();
+    let made = submit(
+        approved,
+        &stage.run("r1"),
+        (stage.runs.path(), directory.path()),
+        &control(&[&create]),
+        &going_on(),
+        |_| {},
+    )
+    .await
+    .unwrap();
+    let mut left: Vec<_> = made.left.examples.iter().map(|left| &*left.key).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["k03", "k08"]);
+    let heads = |entry: &local_aws::LogEntry| entry.operation == "HeadObject";
+    assert_eq!(stage.aws.log().into_iter().filter(heads).count(), 0);
+    // Where something is overwritten, the journal has the version by which it can be put back.
+    let journal = stage.runs.path().join("r1/journal.jsonl");
+    let journal = std::fs::read_to_string(journal).unwrap();
+    let with_version = |action: &str| {
+        let lines = journal.lines().filter(|line| line.contains(action));
+        lines.filter(|line| line.contains("\"before\":\"")).count()
+    };
+    assert_eq!(with_version("\"action\":\"replace\""), 9);
+    assert_eq!(with_version("\"action\":\"create\""), 0);
+}

@@ -86,28 +86,19 @@ impl Side<'_> {
     async fn versions(&self) -> BTreeMap<String, Vec<Version>> {
         let list = self.clients.s3.list_object_versions().bucket(self.bucket);
         let page = list.prefix(&self.folder).send().await.unwrap();
-        let mut found: BTreeMap<String, Vec<(bool, String, Version)>> = BTreeMap::new();
-        let of = |id: Option<&str>, is_marker| Version {
-            id: id.unwrap().to_owned(),
-            is_marker,
-        };
-        for version in page.versions() {
-            let key = version.key().unwrap()[self.folder.len()..].to_owned();
-            let latest = version.is_latest() == Some(true);
-            let of = of(version.version_id(), false);
+        let objects = page.versions().iter();
+        let objects = objects.map(|of| (of.key(), of.version_id(), of.is_latest(), false));
+        let markers = page.delete_markers().iter();
+        let markers = markers.map(|of| (of.key(), of.version_id(), of.is_latest(), true));
+        let mut found: BTreeMap<String, Vec<(bool, Version)>> = BTreeMap::new();
+        for (key, id, latest, is_marker) in objects.chain(markers) {
+            let key = key.unwrap()[self.folder.len()..].to_owned();
+            let id = id.unwrap().to_owned();
+            let version = Version { id, is_marker };
             found
                 .entry(key)
                 .or_default()
-                .push((latest, of.id.clone(), of));
-        }
-        for marker in page.delete_markers() {
-            let key = marker.key().unwrap()[self.folder.len()..].to_owned();
-            let latest = marker.is_latest() == Some(true);
-            let of = of(marker.version_id(), true);
-            found
-                .entry(key)
-                .or_default()
-                .push((latest, of.id.clone(), of));
+                .push((latest == Some(true), version));
         }
         let sorted = found.into_iter().map(|(key, mut versions)| {
             versions.sort_by_key(|(latest, ..)| !latest);

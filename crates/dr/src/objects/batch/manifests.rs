@@ -12,7 +12,7 @@ use super::super::bucket::Bucket;
 use super::super::copy::KEY;
 use super::super::journal::{Journal, Record};
 use super::super::plan::{Listed, Planned, Step, Tally};
-use super::super::recheck::{Rechecked, recheck};
+use super::super::recheck::{Rechecked, recheck, recheck_all};
 use super::{BatchError, LARGEST_MANIFEST, assign};
 
 /// Steps that are written down at once.
@@ -76,6 +76,7 @@ impl Manifests {
         let destination = planned.destination();
         let mut writer = Writer::new(planned.source(), directory);
         let mut steps = planned.copies.read()?;
+        let pages = destination.pages();
         loop {
             let batch: Vec<Step> = steps.by_ref().take(BATCH).collect::<Result<_, _>>()?;
             if batch.is_empty() || *stop.borrow() {
@@ -91,8 +92,12 @@ impl Manifests {
                     Err(reason) => writer.leave(&step, reason),
                 }
             }
-            // Also where nothing was: a job overwrites without asking.
-            let rechecked = recheck(destination, assigned, |_| true).await?;
+            // Also where nothing was: a job overwrites without asking. Millions of steps are not asked about one by one where
+            // versions are kept, whose list tells all that a step needs.
+            let rechecked = match planned.keeps_versions() {
+                true => recheck_all(destination, &pages, assigned).await?,
+                false => recheck(destination, assigned, |_| true).await?,
+            };
             let records: Vec<Record> = rechecked
                 .iter()
                 .filter(|(_, rechecked)| *rechecked == Rechecked::Same)
