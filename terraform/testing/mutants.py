@@ -105,6 +105,7 @@ MUTANTS = [
     ("database-differs-for-ever", "modules/database/main.tf", '"rds.force_ssl"              = { value = "1", apply_method = "pending-reboot" }', '"rds.force_ssl"              = { value = "1", apply_method = "immediate" }'),
     ("cache-differs-for-ever", "modules/cache/main.tf", "  lifecycle {\n    create_before_destroy = true\n", '  parameter {\n    name  = "maxmemory-policy"\n    value = "volatile-lru"\n  }\n\n  lifecycle {\n    create_before_destroy = true\n'),
     ("dashboard-averages-counts", "modules/monitoring/dashboard.tf", 'metric = "Requests", stat = "Sum"', 'metric = "Requests", stat = "Average"'),
+    ("staging-reads-us-east-1", "environments/staging/main.tf", 'data "aws_partition" "current" {}\n', 'data "aws_partition" "current" {}\n\ndata "aws_cloudfront_cache_policy" "static" {\n  name = "Managed-CachingOptimized"\n}\n'),
     ("staging-copier-unwatched", "environments/staging/main.tf", "var.dr.snapshot_copier_zip != null), false)", "false), false)"),
     ("staging-names-too-long", "environments/staging/main.tf", "-dr-redis\") <= 40", "-dr-redis\") <= 50"),
     ("replication-lag-in-source-region", "modules/storage/replication.tf", "  region = var.replication.region\n\n", ""),
@@ -175,7 +176,7 @@ MUTANTS = [
     ("staging-import-forgotten", "environments/staging/main.tf", "for_each = var.restored_database == null ? {} : { this = var.restored_database }", "for_each = {}"),
     ("dr-restored-of-another-environment", "environments/dr/variables.tf", 'var.restored_database == "${var.project_name}-${var.environment}-postgres-dr"', 'var.restored_database != ""'),
     ("dr-restored-in-the-pilot-light", "environments/dr/variables.tf", 'var.mode != "pilot-light" || var.restored_database == null', 'var.mode != "" || var.restored_database == null'),
-    ("dr-distribution-changes-in-the-outage", "environments/dr/main.tf", "  public_read    = var.cdn_public_read\n", "  public_read    = var.cdn_public_read\n  web_acl_arn    = local.full ? null : \"arn:aws:wafv2:us-east-1:111122223333:global/webacl/x/1\"\n"),
+    ("dr-distribution-changes-in-the-outage", "environments/dr/main.tf", '  public_read          = var.cdn_public_read\n', '  public_read          = var.cdn_public_read\n  web_acl_arn          = local.full ? null : "arn:aws:wafv2:us-east-1:111122223333:global/webacl/x/1"\n'),
     ("dr-roles-change-in-the-outage", "environments/dr/main.tf", 'ecr_repository_names = ["${var.project_name}*"]', 'ecr_repository_names = local.full ? ["${var.project_name}*"] : ["${var.project_name}-none"]'),
     ("dr-monitoring-role-in-the-outage", "modules/database/main.tf", 'resource "aws_iam_role" "monitoring" {\n', 'resource "aws_iam_role" "monitoring" {\n  count = var.create ? 1 : 0\n'),
     ("dr-protected-in-drills", "environments/dr/main.tf", "  deletion_protection      = var.db_deletion_protection\n", ""),
@@ -216,7 +217,7 @@ def noticed(mutant, folder):
             check.tests(under, f"-filter=tests/{file.name}")
         if under.parent.name == "environments":
             for entry in check.PLANS:
-                if entry[0] == under.name and not entry[1].startswith("ca-west"):
+                if entry[0] == under.name and entry[4] is not check.planned:
                     fresh = check.copy_to(folder / f"{name}-{entry[1]}")
                     (fresh / path).write_text(text.replace(old, new))
                     check.plan_of(entry, fresh)

@@ -1,12 +1,9 @@
-data "aws_cloudfront_cache_policy" "static" {
-  name = "Managed-CachingOptimized"
-}
-
-data "aws_cloudfront_response_headers_policy" "security" {
-  name = "Managed-SecurityHeadersPolicy"
-}
-
 locals {
+  # AWS's own policies, whose IDs are the same in every account: CachingOptimized and SecurityHeadersPolicy. To look them up by
+  # name, each plan would have to reach CloudFront in us-east-1.
+  cache_policy   = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+  headers_policy = "67f7725c-6f97-4210-82d7-5512b31e9d03"
+
   # What is public is written down; everything else needs a signature.
   private    = setsubtract(keys(var.origins), keys(var.public_read))
   key_groups = { for kind in keys(var.origins) : kind => contains(local.private, kind) ? aws_cloudfront_key_group.this[*].id : [] }
@@ -78,8 +75,8 @@ resource "aws_cloudfront_distribution" "this" {
     allowed_methods            = ["GET", "HEAD"]
     cached_methods             = ["GET", "HEAD"]
     compress                   = true
-    cache_policy_id            = data.aws_cloudfront_cache_policy.static.id
-    response_headers_policy_id = data.aws_cloudfront_response_headers_policy.security.id
+    cache_policy_id            = local.cache_policy
+    response_headers_policy_id = local.headers_policy
     trusted_key_groups         = local.key_groups[var.default_origin]
   }
 
@@ -93,8 +90,8 @@ resource "aws_cloudfront_distribution" "this" {
       allowed_methods            = ["GET", "HEAD"]
       cached_methods             = ["GET", "HEAD"]
       compress                   = true
-      cache_policy_id            = data.aws_cloudfront_cache_policy.static.id
-      response_headers_policy_id = data.aws_cloudfront_response_headers_policy.security.id
+      cache_policy_id            = local.cache_policy
+      response_headers_policy_id = local.headers_policy
       trusted_key_groups         = local.key_groups[ordered_cache_behavior.key]
     }
   }

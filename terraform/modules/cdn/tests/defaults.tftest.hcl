@@ -38,12 +38,8 @@ run "distribution" {
   }
   assert {
     condition = alltrue([for behavior in concat(aws_cloudfront_distribution.this.ordered_cache_behavior, aws_cloudfront_distribution.this.default_cache_behavior) :
-    behavior.cache_policy_id == data.aws_cloudfront_cache_policy.static.id && behavior.response_headers_policy_id == data.aws_cloudfront_response_headers_policy.security.id])
-    error_message = "cached, with security headers"
-  }
-  assert {
-    condition     = data.aws_cloudfront_cache_policy.static.name == "Managed-CachingOptimized" && data.aws_cloudfront_response_headers_policy.security.name == "Managed-SecurityHeadersPolicy"
-    error_message = "by AWS's policies for static files"
+    behavior.cache_policy_id == "658327ea-f89d-4fab-a63d-7e88639e58f6" && behavior.response_headers_policy_id == "67f7725c-6f97-4210-82d7-5512b31e9d03"])
+    error_message = "cached, with security headers, by AWS's policies for static files"
   }
   assert {
     condition     = aws_cloudfront_distribution.this.restrictions[0].geo_restriction[0].restriction_type == "whitelist" && aws_cloudfront_distribution.this.restrictions[0].geo_restriction[0].locations == toset(["CA", "US"])
