@@ -250,12 +250,12 @@ def drill(folder, variables):
     use(folder, variables)
     file, counted, plans = folder / "failover.auto.tfvars.json", [], {}
     away = {"mode": "pilot-light", "retire_database": RESTORED}
-    once = {"mode": "full", "db_deletion_protection": False}
+    once = {"mode": "full"}
     steps = [
         ("pilot light", None),
         ("failover, taking over", once | {"restored_database": RESTORED, "run": "first"}),
         ("back", away),
-        ("failover, from a backup", once | {"recovery": RECOVERY, "run": "second"}),
+        ("failover, from a backup", once | {"recovery": RECOVERY, "run": "second", "db_deletion_protection": False}),
         ("back again", away),
     ]
     for name, text in steps:
@@ -271,8 +271,8 @@ def drill(folder, variables):
             raise Failed(f"{folder}: the plan after {name} is not empty: {transition(settled)}")
         wiring(settled)
         for one in [resource["values"] for resource in resources(settled) if resource["type"] == "aws_db_instance"]:
-            if one["deletion_protection"] or one["final_snapshot_identifier"] != f"{RESTORED}-final-{text['run']}":
-                raise Failed(f"drill: after {name} the instance would not go, or its snapshot's name is taken: {one['final_snapshot_identifier']}")
+            if one["deletion_protection"] != text.get("db_deletion_protection", True) or one["final_snapshot_identifier"] != f"{RESTORED}-final-{text['run']}":
+                raise Failed(f"drill: after {name} the instance is not protected as asked, or its snapshot's name is taken: {one['final_snapshot_identifier']}")
         plans[name] = plan, settled
     for here, there in ((counted[1], counted[3] | {"import": 1}), (counted[2], counted[4])):
         if here | {"create": 0, "update": 0} != there | {"create": 0, "update": 0}:

@@ -104,6 +104,7 @@ resource "aws_route_table" "public" {
 }
 
 resource "aws_route" "internet" {
+  #checkov:skip=CKV2_AWS_35:The route of the public subnets, where load balancer and gateways are; the private ones leave by NAT.
   route_table_id         = aws_route_table.public.id
   destination_cidr_block = "0.0.0.0/0"
   gateway_id             = aws_internet_gateway.this.id
