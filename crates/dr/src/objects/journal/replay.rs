@@ -4,12 +4,11 @@
 //! what anybody has put there who may write to it, and counts only where there is no other, and it has the digests of
 //! the key at hand or somebody says so.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
-use aws_env::{Error, ErrorClass, ObjectPages};
 use serde::{Deserialize, Serialize};
 
 use super::super::bucket::Bucket;
@@ -17,11 +16,16 @@ use super::super::entry::ETag;
 use super::super::location::JOURNAL;
 use super::super::spool::Spool;
 use super::super::spool::SpoolError;
-use super::key::{DIGEST, JournalKey};
-use super::{Action, CopiedFrom, FILE, Intent, JournalError, LINE, LOCK, Record, Run};
+use super::key::JournalKey;
+use super::{Action, FILE, Intent, JournalError, LINE, LOCK, Record, Run};
 
+mod copies;
+mod parts;
 mod verification;
 
+pub(in super::super) use copies::believed_copies;
+pub(super) use parts::names;
+use parts::{Piece, parts};
 use verification::{Vouched, verified};
 
 /// Intents that may be without an outcome yet. A run writes some hundred steps ahead of those that are queued and
@@ -530,157 +534,6 @@ fn read_file(file: &mut File, path: &Path, sink: &mut impl RecordSink) -> Result
     }
 }
 
-/// What the copies of one run come to.
-struct Copies<F, T> {
-    run: Option<Run>,
-    of: F,
-    found: Vec<T>,
-}
-
-impl<F, T> RecordSink for Copies<F, T>
-where
-    F: Fn(&Run, &str, &ETag, &CopiedFrom) -> Option<T>,
-{
-    fn take(&mut self, _place: &str, record: Record) -> Result<(), JournalError> {
-        match record {
-            Record::Run(run) => self.run = Some(run),
-            Record::Done {
-                key,
-                etag: Some(etag),
-                from: Some(from),
-                ..
-            } => {
-                if let Some(run) = &self.run {
-                    self.found.extend((self.of)(run, &key, &etag, &from));
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-/// What `of` makes of every copy that journals tell of: those of this machine, and those in `journals` with digests by
-/// `key`. A journal that cannot be believed or read as a whole tells of none.
-pub(in super::super) async fn believed_copies<T>(
-    runs: &Path,
-    journals: &[Bucket],
-    key: Option<&JournalKey>,
-    of: impl Fn(&Run, &str, &ETag, &CopiedFrom) -> Option<T> + Copy,
-) -> Result<Vec<T>, JournalError> {
-    let (mut all, mut own) = (Vec::new(), BTreeSet::new());
-    let new = || Copies {
-        run: None,
-        of,
-        found: Vec::new(),
-    };
-    for directory in std::fs::read_dir(runs).into_iter().flatten().flatten() {
-        let path = directory.path().join(FILE);
-        let Ok(mut file) = File::open(&path) else {
-            continue;
-        };
-        own.insert(directory.file_name().to_string_lossy().into_owned());
-        let mut copies = new();
-        if read_file(&mut file, &path, &mut copies).is_ok() {
-            all.append(&mut copies.found);
-        }
-    }
-    let Some(key) = key else {
-        return Ok(all);
-    };
-    for journal in journals {
-        let names = match names(journal).await {
-            Ok(names) => names,
-            // Whoever may compare two buckets need not be allowed to read journals.
-            Err(error) if matches!(error.class, ErrorClass::Denied | ErrorClass::Absent) => {
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        for name in names.keys().filter(|name| !own.contains(*name)) {
-            let mut copies = new();
-            match verified(journal, name, key, &mut copies).await {
-                Ok(Some(Vouched::Key)) => all.append(&mut copies.found),
-                Err(JournalError::Bucket(error)) if error.is_transient() => {
-                    return Err(error.into());
-                }
-                Ok(_) | Err(_) => {}
-            }
-        }
-    }
-    Ok(all)
-}
-
-/// The runs of which a bucket has a journal, the oldest first, each with the name of the last object of its journal.
-pub(super) async fn names(bucket: &Bucket) -> Result<BTreeMap<String, String>, Error> {
-    let call = bucket.call("ListObjectsV2", JOURNAL);
-    let mut pages = ObjectPages::new(&bucket.s3, call, bucket.name(), JOURNAL);
-    let mut names = BTreeMap::new();
-    while let Some(page) = pages.next().await? {
-        for object in page {
-            let path = object.key.strip_prefix(JOURNAL);
-            if let Some((name, part)) = path.and_then(|path| path.split_once('/'))
-                && is_part(part)
-            {
-                names.insert(name.to_owned(), part.to_owned());
-            }
-        }
-    }
-    Ok(names)
-}
-
-/// A piece of an object of a journal.
-enum Piece<'a> {
-    /// Its content begins.
-    Begin {
-        /// What its metadata says of its digest.
-        digest: Option<&'a str>,
-    },
-    Bytes(&'a [u8]),
-    End,
-}
-
-/// Hands over what the bucket has of a journal as it comes: the key of an object with a piece of it.
-async fn parts(
-    bucket: &Bucket,
-    run: &str,
-    mut take: impl FnMut(&str, Piece<'_>) -> Result<(), JournalError>,
-) -> Result<(), JournalError> {
-    let prefix = format!("{JOURNAL}{run}/");
-    let call = bucket.call("ListObjectsV2", &prefix);
-    let mut pages = ObjectPages::new(&bucket.s3, call, bucket.name(), &prefix);
-    while let Some(page) = pages.next().await? {
-        for key in page.into_iter().map(|object| object.key) {
-            // Manifests and reports of batch jobs lie beside the journal, and whatever somebody else has put there.
-            if !key.strip_prefix(&prefix).is_some_and(is_part) {
-                continue;
-            }
-            let call = || bucket.call("GetObject", &key);
-            let get = bucket.s3.get_object().bucket(bucket.name()).key(&key);
-            let object = get.send().await.map_err(|error| call().failed(error))?;
-            let metadata = object.metadata.unwrap_or_default();
-            let digest = metadata.get(DIGEST).map(String::as_str);
-            take(&key, Piece::Begin { digest })?;
-            let mut body = object.body;
-            while let Some(bytes) = body
-                .try_next()
-                .await
-                .map_err(|error| Error::unexpected(call(), error.to_string()))?
-            {
-                take(&key, Piece::Bytes(&bytes))?;
-            }
-            take(&key, Piece::End)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether an object of this name is part of a journal: `000000.jsonl`.
-fn is_part(name: &str) -> bool {
-    name.strip_suffix(".jsonl")
-        .is_some_and(|number| number.len() >= 6 && number.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
 /// Whether a run that is alive holds this lock.
 pub(super) fn is_locked(lock: &Path) -> bool {
     File::open(lock).is_ok_and(|lock| lock.try_lock().is_err())
@@ -853,20 +706,6 @@ mod tests {
                 beside.feed(part.as_bytes());
             }
             assert_eq!(beside.differs, differs, "{parts:?}");
-        }
-    }
-
-    #[test]
-    fn is_part_of_what_a_run_writes_and_of_nothing_else() {
-        assert!(is_part("000000.jsonl") && is_part("1000000.jsonl"));
-        for other in [
-            "manifest-0.csv",
-            "x.jsonl",
-            "0\u{1b}0000.jsonl",
-            "00/000000.jsonl",
-            "",
-        ] {
-            assert!(!is_part(other), "{other:?}");
         }
     }
 }
