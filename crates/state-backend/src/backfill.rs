@@ -137,7 +137,7 @@ pub struct Backfill {
     pub replicated: usize,
     /// The others, states first, then by key.
     pub objects: Vec<BackfillObject>,
-    /// The command that has S3 replicate what is not copied here; null where there is nothing of that.
+    /// The command that has S3 replicate what is not copied here; null where there is nothing of that, or it is refused.
     #[serde(serialize_with = "text")]
     pub batch: Option<ShellCommand>,
     /// The same as a job of S3 Batch Replication; null where there is nothing for one.
@@ -235,7 +235,9 @@ impl Backfill {
             .sort_by(|a, b| (a.state.is_none(), &a.key).cmp(&(b.state.is_none(), &b.key)));
         self.replication = BatchReplication::of(self, by_number);
         let replication = self.replication.as_ref();
-        self.batch = replication.map(|batch| batch_command(spec, batch.larger_than));
+        // What is refused here must not be done by hand either.
+        let allowed = replication.filter(|batch| batch.refused.is_none());
+        self.batch = allowed.map(|batch| batch_command(spec, batch.larger_than));
     }
 }
 

@@ -229,3 +229,19 @@ async fn backfill_by_a_job_is_planned_confirmed_made_once_and_followed() {
     assert_eq!(jobs(), 1);
     stage.run(&["verify"]).await.exits(0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restore_brings_back_what_was_there_before_the_bucket_kept_versions() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    existing(&stage).await;
+    stage.apply().await.exits(0);
+    put(&stage, PRIMARY, BUCKET, KEY, state(9, KEY)).await;
+    let restore = ["restore", KEY, "--version", "null", "--yes"];
+    stage.run(&restore).await.exits(0);
+    let integrity = ["integrity", "--state", KEY, "--output", "json"];
+    let found = stage.run(&integrity).await.json();
+    let there = &found["states"][0]["copies"][0]["content"]["serial"];
+    assert_eq!(*there, 4, "{found:#}");
+}

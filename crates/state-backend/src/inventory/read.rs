@@ -200,7 +200,9 @@ pub(crate) async fn get(
             error => return Err(error),
         },
     };
-    let (version, modified) = (answer.version_id, answer.last_modified.and_then(timestamp));
+    // Of a version from before the bucket kept any, `null`, not every answer repeats the name.
+    let version = answer.version_id.or(version.map(str::to_owned));
+    let modified = answer.last_modified.and_then(timestamp);
     let etag = answer.e_tag;
     let is_replica = answer.replication_status == Some(ReplicationStatus::Replica);
     let length = answer

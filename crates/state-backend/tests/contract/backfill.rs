@@ -246,6 +246,7 @@ pub(crate) async fn a_backfill_by_a_job_over_what_dr_has_is_refused(stage: &Stag
     put(&two.dr, KEYS[0], &state(9)).await;
     let plan = plan_with_job(&backend).await;
     assert!(plan.approve_batch().is_none());
+    assert!(plan.batch.is_none(), "{:?}", plan.batch);
     let batch = plan.replication.expect("for a job");
     let refused = batch.refused.expect("refused");
     assert!(refused.contains(KEYS[0]), "{refused}");
