@@ -165,7 +165,7 @@ pub(crate) async fn release(global: &GlobalArgs, args: &UnlockArgs) -> Result<Ex
 
 /// Asks before a lock is released that somebody may hold. Age alone never unlocks: the guide's own apply takes longer
 /// than its 15 minutes. A state that was written since the lock was taken is work going on, or work that was cut off: it
-/// takes more than a yes.
+/// takes more than a yes, and so does one of which that is not known.
 async fn ask(
     global: &GlobalArgs,
     args: &UnlockArgs,
@@ -180,34 +180,39 @@ async fn ask(
         Some(Presence::Unknown { problem }) => Written::Unknown(problem.to_string()),
     };
     let question = question(lock, &written);
-    let since = match (&written, lock.taken) {
-        (Written::At(Some(written)), Some(taken)) => *written > taken,
-        _ => false,
+    let at_work = match (&written, lock.taken) {
+        (Written::Never, _) => None,
+        (Written::At(Some(written)), Some(taken)) => (*written > taken)
+            .then_some("the state was written after this lock was taken: somebody may be at work"),
+        (Written::At(_) | Written::Unknown(_), _) => Some(
+            "whether the state was written after this lock was taken is not known: somebody may be at work",
+        ),
     };
-    if !since {
-        return cli::confirm(global, &question);
-    }
     let (LockName::Id(name) | LockName::Place(name)) = name;
+    let Some(at_work) = at_work else {
+        return match &args.confirm {
+            Some(again) if again != name => Err(not_confirmed(name)),
+            _ => cli::confirm(global, &question),
+        };
+    };
     match &args.confirm {
         Some(again) if again == name => Ok(()),
-        Some(_) => Err(Failure::new(
-            Exit::Usage,
-            anyhow::anyhow!("--confirm is not {}", quoted(name)),
-        )),
+        Some(_) => Err(not_confirmed(name)),
         None if global.yes => {
             let again = unlock(args, |command| command.option("--confirm", name));
-            Err(Failure::new(
-                Exit::Refused,
-                anyhow::anyhow!(
-                    "the state was written after this lock was taken: somebody may be at work"
-                ),
+            Err(
+                Failure::new(Exit::Refused, anyhow::anyhow!("{at_work}")).hint(format!(
+                    "ask the holder; if that run is certainly dead, `{again}`"
+                )),
             )
-            .hint(format!(
-                "ask the holder; if that run is certainly dead, `{again}`"
-            )))
         }
         None => cli::confirm_name(global, &question, name),
     }
+}
+
+fn not_confirmed(name: &str) -> Failure {
+    let error = anyhow::anyhow!("--confirm is not {}", quoted(name));
+    Failure::new(Exit::Usage, error)
 }
 
 /// When a state was last written.

@@ -443,6 +443,26 @@ async fn a_lock_is_judged_by_the_state_that_it_locks_and_released_only_knowingly
         .exits(0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_of_an_unknown_time_is_released_only_knowingly_where_the_state_was_written() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    let place = format!("berthcare-terraform-state/{PROD}");
+    row(&stage, &place, "Info", "{}".to_owned()).await;
+    let unlock = ["unlock", "--place", &place, "--yes"];
+    // Nothing was ever written: a yes is enough, and a wrong confirmation is none.
+    let wrong = [&unlock[..], &["--confirm", "other"]].concat();
+    stage.run(&wrong).await.exits(2);
+    object(&stage, PROD, "{}".into()).await;
+    let refused = stage.run(&unlock).await.exits(4).stderr();
+    assert!(refused.contains("is not known"), "{refused}");
+    stage.run(&wrong).await.exits(2);
+    let sure = [&unlock[..], &["--confirm", &place]].concat();
+    stage.run(&sure).await.exits(0);
+}
+
 // aws-behaviour: 48
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_without_an_id_is_released_by_its_place() {
