@@ -264,11 +264,19 @@ impl Left {
 
 /// The command that brings a version of a state back.
 pub(crate) fn restore_command(state: &StateId, version: &str, side: SideName) -> ShellCommand {
-    let command = ShellCommand::new("init-backend restore").word(state.object());
-    let command = command.option("--version", version);
-    match side {
-        SideName::Primary => command,
-        SideName::Dr => command.words("--side dr"),
+    let command = ShellCommand::new("init-backend restore");
+    let options = |command: ShellCommand| {
+        let command = command.option("--version", version);
+        match side {
+            SideName::Primary => command,
+            SideName::Dr => command.words("--side dr"),
+        }
+    };
+    let object = state.object();
+    // Behind a name that begins with a hyphen there are no options any more.
+    match object.starts_with('-') {
+        true => options(command).word(object),
+        false => options(command.word(object)),
     }
 }
 
@@ -314,6 +322,15 @@ impl StateHandover {
         (mark, cells)
     }
 
+    /// Whether a version is replaced without having been chosen: it is one that the other side has gone on from.
+    fn replaces(&self) -> bool {
+        self.resolution.is_none()
+            && self
+                .steps
+                .iter()
+                .any(|step| matches!(step, HandoverStep::CopyState(copy) if copy.undo.is_some()))
+    }
+
     /// What has to be said below the table, which it would make too wide.
     fn remarks(&self) -> impl Iterator<Item = String> {
         let lost = self.overwritten.as_ref();
@@ -330,7 +347,7 @@ impl StateHandover {
             Standing::Unknown { problem } => Some(format!("{}: {problem}.", self.state)),
             _ => None,
         };
-        // Without a choice, nothing that is replaced was written by anybody else.
+        // Of the others one line is said for all.
         let chosen = self.steps.iter().filter(|_| self.resolution.is_some());
         let kept = chosen.filter_map(|step| match step {
             HandoverStep::CopyState(copy) => {
@@ -493,6 +510,13 @@ impl Handover {
         for remark in self.states.iter().flat_map(StateHandover::remarks) {
             document = document.text(remark);
         }
+        let replaced = self.states.iter().filter(|state| state.replaces()).count();
+        if replaced > 0 {
+            document = document.text(format!(
+                "What is replaced stays as a version in {replaced} of these states: `--output json` has the command that brings it \
+                 back (undo)."
+            ));
+        }
         for lock in &self.foreign_rows {
             document = document.text(format!(
                 "The row {} of {} is a lock of the other side, which no Terraform on this side reads: it is left.",
@@ -526,5 +550,20 @@ impl Handover {
             false => format!("{planned} to be made ready"),
         };
         format!("{states}: {ready} ready, {changed}, {left} left, {unknown} unknown.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restore_command_of_a_name_with_a_hyphen_first_has_its_options_before_it() {
+        let of = |key: &str| restore_command(&StateId::new(key), "v1", SideName::Dr).to_string();
+        assert_eq!(of("a"), "init-backend restore a --version v1 --side dr");
+        assert_eq!(
+            of("-a"),
+            "init-backend restore --version v1 --side dr -- -a"
+        );
     }
 }
