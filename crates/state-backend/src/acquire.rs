@@ -53,7 +53,7 @@ impl Purpose {
 impl LockHolder {
     /// The run's name, which its locks carry: fit for the name of a file.
     pub fn run(&self) -> String {
-        hex(&self.token)[..16].to_owned()
+        digits(&self.token)[..16].to_owned()
     }
 
     pub(crate) fn info(&self, purpose: Purpose, path: String) -> LockInfo {
@@ -106,7 +106,7 @@ impl From<Error> for AcquireError {
 
 /// As Terraform's: a UUID, so that every tool takes it for a lock's ID.
 fn id(token: &str, path: &str) -> String {
-    let hex = hex(&format!("{token}\n{path}"));
+    let hex = digits(&format!("{token}\n{path}"));
     [
         &hex[..8],
         &hex[8..12],
@@ -118,12 +118,9 @@ fn id(token: &str, path: &str) -> String {
 }
 
 /// 32 digits.
-fn hex(text: &str) -> String {
+fn digits(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    digest[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&digest[..16])
 }
 
 /// Where a side keeps a lock of a state's object.

@@ -179,15 +179,13 @@ impl BatchReplication {
             let version = object.version.as_deref().unwrap_or_default();
             digest.update(format!("{}\n{version}\n", object.key).as_bytes());
         }
-        let token = digest.finalize();
-        let token = token[..12].iter().map(|byte| format!("{byte:02x}"));
         Some(Self {
             objects: chosen().count(),
             bytes: chosen().filter_map(|object| object.bytes).sum(),
             larger_than,
             refused,
             job: None,
-            token: token.collect(),
+            token: hex::encode(&digest.finalize()[..12]),
         })
     }
 }
