@@ -333,24 +333,31 @@ mod tests {
         taken
     }
 
-    async fn taken(first: Vec<u8>, answer: Vec<u8>) -> (usize, Outcome) {
-        let (near, far) = tokio::io::duplex(1 << 16);
-        let server = tokio::spawn(hostile(far, first, answer));
-        let endpoint = crate::connection::Endpoint {
-            host: "db.invalid".to_owned(),
-            port: 5432,
-        };
-        let way = Way {
-            endpoint: &endpoint,
-            via: None,
-            deadline: crate::link::Deadline::new(std::time::Duration::from_secs(60)),
-        };
-        let login = DatabaseLogin {
-            endpoint: endpoint.clone(),
+    fn login() -> DatabaseLogin {
+        DatabaseLogin {
+            endpoint: crate::connection::Endpoint {
+                host: "db.invalid".to_owned(),
+                port: 5432,
+            },
             database: "d".to_owned(),
             user: "u".to_owned(),
             password: crate::Secret::new("p"),
-        };
+        }
+    }
+
+    fn way_to(endpoint: &crate::connection::Endpoint) -> Way<'_> {
+        Way {
+            endpoint,
+            via: None,
+            deadline: crate::link::Deadline::new(std::time::Duration::from_secs(60)),
+        }
+    }
+
+    async fn taken(first: Vec<u8>, answer: Vec<u8>) -> (usize, Outcome) {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let server = tokio::spawn(hostile(far, first, answer));
+        let login = login();
+        let way = way_to(&login.endpoint);
         let mut out = Outcome::default();
         match log_in(way, near, &login).await {
             Ok(client) => ask(&mut out, "at", way, &client, 1).await,
@@ -412,21 +419,8 @@ mod tests {
                 .await;
             let _ = far.read(&mut buffer).await;
         });
-        let endpoint = crate::connection::Endpoint {
-            host: "db.invalid".to_owned(),
-            port: 5432,
-        };
-        let way = Way {
-            endpoint: &endpoint,
-            via: None,
-            deadline: crate::link::Deadline::new(std::time::Duration::from_secs(60)),
-        };
-        let login = DatabaseLogin {
-            endpoint: endpoint.clone(),
-            database: "d".to_owned(),
-            user: "u".to_owned(),
-            password: crate::Secret::new("p"),
-        };
+        let login = login();
+        let way = way_to(&login.endpoint);
         let refused = log_in(way, near, &login).await;
         assert!(matches!(refused, Err(Refused::Unobserved(_))));
         server.await.unwrap();
