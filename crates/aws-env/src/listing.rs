@@ -42,6 +42,8 @@ pub struct ObjectVersion {
     pub is_delete_marker: bool,
     /// With quotation marks; none of a delete marker.
     pub etag: Option<String>,
+    /// Its length in bytes; none of a delete marker.
+    pub size: Option<u64>,
     /// Whether it is the current one of its key.
     pub latest: bool,
 }
@@ -184,6 +186,7 @@ impl VersionPages {
                 version_id: version.version_id,
                 is_delete_marker: false,
                 etag: version.e_tag,
+                size: version.size.and_then(|size| u64::try_from(size).ok()),
                 modified: version.last_modified,
                 latest: version.is_latest == Some(true),
             };
@@ -195,6 +198,7 @@ impl VersionPages {
                 version_id: marker.version_id,
                 is_delete_marker: true,
                 etag: None,
+                size: None,
                 modified: marker.last_modified,
                 latest: marker.is_latest == Some(true),
             };

@@ -25,21 +25,18 @@ impl Sides<'_> {
         let relation = Relation::of(&primary.copy.found, &dr.copy.found);
         let state = &primary.state;
         let descent = async {
-            match (&relation, &primary.copy.found, &dr.copy.found) {
-                (Relation::DrAhead { .. }, Presence::Present(ours), Presence::Present(theirs)) => {
-                    Some(history::descent(self.dr, state, ours, theirs).await.into())
-                }
-                (
-                    Relation::PrimaryAhead { .. },
-                    Presence::Present(ours),
-                    Presence::Present(theirs),
-                ) => Some(
-                    history::descent(self.primary, state, theirs, ours)
-                        .await
-                        .into(),
-                ),
-                _ => None,
-            }
+            let (Presence::Present(ours), Presence::Present(theirs)) =
+                (&primary.copy.found, &dr.copy.found)
+            else {
+                return None;
+            };
+            let (ours, theirs) = ((self.primary, ours), (self.dr, theirs));
+            let descent = match relation {
+                Relation::DrAhead { .. } => history::descent(state, theirs, ours).await,
+                Relation::PrimaryAhead { .. } => history::descent(state, ours, theirs).await,
+                _ => return None,
+            };
+            Some(descent.into())
         };
         let (ours, theirs) = (&primary.copy.found, &dr.copy.found);
         let overwritten = history::overwritten(self.primary, self.dr, state, ours, theirs);
@@ -240,16 +237,19 @@ impl Sides<'_> {
                     Some(Observation::Known(Descent::Proven)) => {
                         self.bring_back(pair, Some(ours), theirs)
                     }
-                    _ => Err(left(self.moved(state, ours, theirs, LeftKind::Moved))),
+                    descent => Err(left(self.moved(state, ours, theirs, why_moved(descent)))),
                 },
                 Relation::PrimaryAhead { .. } => Err(left(match &pair.descent {
                     Some(Observation::Known(Descent::Proven)) => self.behind(state, ours, theirs),
-                    _ => self.moved(state, ours, theirs, LeftKind::Moved),
+                    descent => self.moved(state, ours, theirs, why_moved(descent)),
                 })),
                 Relation::Unreadable { .. } => readable(state, self.primary.side, ours)
                     .and_then(|_| readable(state, self.dr.side, theirs))
                     .map(|_| Vec::new()),
-                _ => Err(left(self.moved(state, ours, theirs, LeftKind::Diverged))),
+                _ => {
+                    let why = (LeftKind::Diverged, "neither comes from the other");
+                    Err(left(self.moved(state, ours, theirs, why)))
+                }
             },
             (Presence::Absent, Presence::Present(theirs)) => self.bring_back(pair, None, theirs),
             (Presence::Present(_), Presence::Absent) => {
@@ -377,12 +377,8 @@ impl Sides<'_> {
         state: &StateId,
         ours: &StateObject,
         theirs: &StateObject,
-        kind: LeftKind,
+        (kind, why): (LeftKind, &str),
     ) -> Left {
-        let why = match kind {
-            LeftKind::Diverged => "neither comes from the other",
-            _ => "the one that is ahead does not come from the other",
-        };
         let keep = |resolution, side: &Side| {
             choose(state, resolution).comment(format!("to keep that of {}", side.region))
         };
@@ -446,6 +442,17 @@ fn no_conflict(
         resolution,
         why: why.into(),
     }
+}
+
+/// Why a copy that is ahead is none that the other side could take over.
+fn why_moved(descent: &Option<Observation<Descent>>) -> (LeftKind, &'static str) {
+    let why = match descent {
+        Some(Observation::Known(Descent::Undone)) => {
+            "one of them had been written over and was brought back, so that it has to be chosen anew"
+        }
+        _ => "the one that is ahead does not come from the other",
+    };
+    (LeftKind::Moved, why)
 }
 
 /// The command that chooses for a state.

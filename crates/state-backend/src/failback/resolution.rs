@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::OnceCell;
 
 use super::Sides;
-use crate::inventory::history::etag;
+use crate::inventory::history::{etag, id};
 use crate::inventory::{Presence, StateId, StateObject, read};
 use crate::problem::Problem;
 use crate::side::SideAccess;
@@ -181,11 +181,11 @@ async fn was_written_over(
         return Ok(false);
     };
     let is_known = won.iter().any(|version| {
-        let same_id = version.version_id.is_some() && version.version_id == below.version_id;
+        let same_id = id(version).is_some() && id(version) == id(below);
         same_id || (etag(version).is_some() && etag(version) == etag(below))
     });
-    let id = below.version_id.as_deref();
-    let Some(below) = read::get(loser.clients, loser.side, &state.object(), id).await? else {
+    let version = below.version_id.as_deref();
+    let Some(below) = read::get(loser.clients, loser.side, &state.object(), version).await? else {
         return Ok(false);
     };
     if below.sha256 == kept.sha256 {

@@ -76,23 +76,23 @@ pub(crate) enum Descent {
     Proven,
     /// The other's version is not among those that this side went on from.
     Unproven,
+    /// It was there before and was written over, or the other side had it and went back: somebody has undone a copy.
+    Undone,
 }
 
 /// How many older versions are read where ETags do not tell what they hold.
 const READ_BACK: usize = 16;
 
 /// Whether `current`, of the higher serial, comes from what the other side has. Serials alone do not tell: what the
-/// primary wrote and replication never brought has one that DR has used again.
+/// primary wrote and replication never brought has one that DR has used again, and what was brought back has its own.
 pub(crate) async fn descent(
-    side: SideAccess<'_>,
     state: &StateId,
-    other: &StateObject,
-    current: &StateObject,
+    (side, current): (SideAccess<'_>, &StateObject),
+    (other_side, other): (SideAccess<'_>, &StateObject),
 ) -> Result<Descent, Error> {
     let versions = side.versions(state).await?;
     let same_version = |version: &ObjectVersion| {
-        let id = version.version_id.as_deref();
-        id.is_some_and(|id| id != "null") && id == other.version.as_deref()
+        id(version).is_some_and(|id| Some(id) == other.version.as_deref())
     };
     let is_others = |version: &ObjectVersion| {
         same_version(version)
@@ -108,25 +108,53 @@ pub(crate) async fn descent(
         }
     }
     // The first that was written upon it has the next serial, or a higher one.
-    let first = match at.and_then(|at| at.checked_sub(1)) {
+    let (at, first) = match at.and_then(|at| Some((at, at.checked_sub(1)?))) {
         None => return Ok(Descent::Unproven),
-        Some(0) => None,
-        Some(at) => versions.get(at),
+        Some((at, 0)) => (at, Some(current.clone())),
+        Some((at, first)) => match versions.get(first) {
+            Some(version) => (at, side.version(state, version).await?),
+            None => (at, None),
+        },
     };
-    let first = match first {
-        Some(version) => side.version(state, version).await?,
-        None => Some(current.clone()),
-    };
-    let goes_on = first.is_some_and(|first| match (&first.content, &other.content) {
+    let goes_on = first.filter(|first| match (&first.content, &other.content) {
         (Ok(first), Ok(other)) => {
             first.lineage() == other.lineage() && first.serial() > other.serial()
         }
         _ => false,
     });
-    Ok(match goes_on {
-        true => Descent::Proven,
-        false => Descent::Unproven,
+    let Some(first) = goes_on else {
+        return Ok(Descent::Unproven);
+    };
+    let below = versions.get(at + 1..).unwrap_or_default();
+    if had(side, state, below, &first).await? {
+        return Ok(Descent::Undone);
+    }
+    let of_other = other_side.versions(state).await?;
+    let below = of_other.get(1..).unwrap_or_default();
+    Ok(match had(other_side, state, below, current).await? {
+        true => Descent::Undone,
+        false => Descent::Proven,
     })
+}
+
+/// Whether one of `versions` has the content of `object`.
+async fn had(
+    side: SideAccess<'_>,
+    state: &StateId,
+    versions: &[ObjectVersion],
+    object: &StateObject,
+) -> Result<bool, Error> {
+    // Without a KMS key, an ETag is the MD5 of the content: then nothing has to be read.
+    let md5 = object.md5.as_deref();
+    if md5.is_some() && versions.iter().any(|version| etag(version) == md5) {
+        return Ok(true);
+    }
+    for version in versions {
+        if holds(side, state, version, object).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The newest write of the DR side that replication has written over and that the primary side never had.
@@ -157,21 +185,34 @@ async fn lost_write(
         return Ok(None);
     }
     let of_primary = primary.versions(state).await?;
-    // A replica has its source's version ID.
-    let is_replica = |version: &ObjectVersion| {
+    // A replica has its source's version ID, but for that of a version of before versioning.
+    let source_of = |version: &ObjectVersion| {
+        let wanted = id(version)?;
         let mut sources = of_primary.iter();
-        sources.any(|source| source.version_id == version.version_id)
+        sources.position(|source| id(source) == Some(wanted))
     };
+    let before_versioning = of_primary.iter().position(|source| id(source).is_none());
     for (at, pair) in versions.windows(2).enumerate() {
         let [over, version] = pair else { continue };
-        if !is_replica(over) || is_replica(version) {
+        let by_id = source_of(over);
+        let source = by_id.or(before_versioning.filter(|at| {
+            let source = of_primary.get(*at);
+            source.is_some_and(|source| source.size == over.size)
+        }));
+        let (Some(source), None) = (source, source_of(version)) else {
             continue;
-        }
+        };
         // Without a KMS key, an ETag is the MD5 of the content: then nothing has to be read.
         let newer = versions.iter().take(at + 1);
         let known: Vec<&str> = newer.chain(&of_primary).filter_map(etag).collect();
         if etag(version).is_some_and(|etag| known.contains(&etag)) {
             continue;
+        }
+        if by_id.is_none() {
+            let over = dr.version(state, over).await?;
+            if !over.is_some_and(|over| over.is_replica) {
+                continue;
+            }
         }
         let Some(written) = dr.version(state, version).await? else {
             continue;
@@ -188,9 +229,7 @@ async fn lost_write(
             continue;
         }
         // What DR got by a copy, before there was replication, lies below the first replica.
-        let source = of_primary.iter();
-        let mut source = source.skip_while(|source| source.version_id != over.version_id);
-        if let Some(before) = source.nth(1)
+        if let Some(before) = of_primary.get(source + 1)
             && holds(primary, state, before, &written).await?
         {
             continue;
@@ -212,8 +251,16 @@ async fn holds(
     version: &ObjectVersion,
     written: &StateObject,
 ) -> Result<bool, Error> {
+    if version.size.is_some_and(|size| size != written.bytes) {
+        return Ok(false);
+    }
     let found = side.version(state, version).await?;
     Ok(found.is_some_and(|found| found.sha256.is_some() && found.sha256 == written.sha256))
+}
+
+/// What tells a version from every other; none of one that was there before its bucket kept any.
+pub(crate) fn id(version: &ObjectVersion) -> Option<&str> {
+    version.version_id.as_deref().filter(|id| *id != "null")
 }
 
 pub(crate) fn etag(version: &ObjectVersion) -> Option<&str> {

@@ -7,12 +7,12 @@ use local_aws::{Fault, FaultKind};
 use report::Silent;
 use state_backend::{
     Backend, Backfill, BackfillError, BackfillLimits, BackfillOutcome, BatchJob, BatchOptions,
-    NotCopied,
+    NotCopied, Observation,
 };
 
 use crate::Stage;
-use crate::fixtures::apply;
-use crate::inventory::{Two, delete, put};
+use crate::fixtures::{apply, bare};
+use crate::inventory::{Two, delete, put, version};
 use crate::kills::{cut_off, empty};
 
 const KEYS: [&str; 3] = ["a/terraform.tfstate", "b.json", "c d/é"];
@@ -250,6 +250,46 @@ pub(crate) async fn a_backfill_by_a_job_over_what_dr_has_is_refused(stage: &Stag
     let batch = plan.replication.expect("for a job");
     let refused = batch.refused.expect("refused");
     assert!(refused.contains(KEYS[0]), "{refused}");
+}
+
+/// A job replicates what was there before the primary bucket kept versions, too: over what DR has written meanwhile, and
+/// with a version ID that no version of the primary side has.
+// aws-behaviour: 46
+pub(crate) async fn a_write_of_dr_below_a_replica_of_a_null_version_is_told(stage: &Stage) {
+    let backend = bare(stage).await;
+    let two = Two::of(stage).await;
+    let key = "staging/terraform.tfstate";
+    put(&two.primary, key, &state(1)).await;
+    apply(&backend).await;
+    let lost = async || {
+        let inventory = backend.inventory(Timestamp::UNIX_EPOCH).await;
+        let mut states = inventory.states.into_iter();
+        let found = states.find(|found| found.state.object() == key).expect(key);
+        match found.overwritten {
+            Observation::Known(lost) => lost.map(|lost| lost.version),
+            Observation::Unknown { problem } => panic!("{problem}"),
+        }
+    };
+    let approved = plan_with_job(&backend).await.approve_batch();
+    let approved = approved.expect("nothing is in the way");
+    put(&two.dr, key, &state(2)).await;
+    put(&two.dr, key, &state(3)).await;
+    let drill = version(&two.dr, key).await;
+    assert_eq!(lost().await, None, "it is what is there");
+    let options = BatchOptions {
+        role: ROLE.to_owned(),
+        wait: Duration::from_secs(60),
+    };
+    let job = backend.replicate_in_batch(&approved, &options, &Silent);
+    assert!(job.await.expect("followed").is_complete());
+    assert_eq!(lost().await, Some(drill.clone()));
+    // Further writes of the primary side do not hide it.
+    put(&two.primary, key, &state(2).replace("\"l\"", "\"m\"")).await;
+    assert_eq!(lost().await, Some(drill));
+    // Nor is anything lost that the primary side has by now.
+    put(&two.primary, key, &state(3)).await;
+    put(&two.primary, key, &state(4)).await;
+    assert_eq!(lost().await, None);
 }
 
 pub(crate) async fn a_backfill_by_a_job_cut_off_at_any_request_makes_one_job(stage: &Stage) {

@@ -17,7 +17,7 @@ use state_backend::{
 use crate::Stage;
 use crate::failover::{KEY, standings, table};
 use crate::fixtures::{apply, info};
-use crate::inventory::{Two, delete, digest, put, state};
+use crate::inventory::{Two, delete, digest, put, state, version};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -238,6 +238,70 @@ pub(crate) async fn failback_over_a_primary_that_was_written_copies_nothing(stag
         .failback(&plan.approve(), run(&holder), &Silent)
         .await;
     assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
+}
+
+/// What a failback has written over is brought back by hand: the next one asks, whichever side has the higher serial.
+pub(crate) async fn failback_after_its_copy_was_undone_asks_and_copies_nothing(stage: &Stage) {
+    let two = Two::make(stage).await;
+    let (primary, dr) = (SideName::Primary, SideName::Dr);
+    for key in ["keep-primary", "keep-dr", "on-it", "copied"] {
+        two.both(key, &state("a", 6)).await;
+    }
+    for key in ["keep-primary", "on-it"] {
+        put(&two.primary, key, &state("a", 7)).await;
+        put(&two.dr, key, &state("a", 8)).await;
+    }
+    put(&two.primary, "keep-dr", &state("a", 8)).await;
+    put(&two.dr, "keep-dr", &state("a", 7)).await;
+    put(&two.dr, "copied", &state("a", 7)).await;
+    let backend = stage.backend().await;
+    let undo = [
+        (dr, "keep-primary", version(&two.dr, "keep-primary").await),
+        (dr, "on-it", version(&two.dr, "on-it").await),
+        (primary, "keep-dr", version(&two.primary, "keep-dr").await),
+        (primary, "copied", version(&two.primary, "copied").await),
+    ];
+    let choices = [
+        ("keep-primary", Resolution::KeepPrimary),
+        ("on-it", Resolution::KeepPrimary),
+        ("keep-dr", Resolution::KeepDr),
+    ];
+    let done = fail_back_with(&backend, &choices).await;
+    let all = |standing| {
+        let keys = ["keep-primary", "keep-dr", "on-it", "copied"];
+        table(keys.map(|key| (key, standing)))
+    };
+    assert_eq!(standings(done.handover()), all("done"));
+    for (side, key, version) in undo {
+        let state = StateId::new(key);
+        let restore = backend.plan_restore(side, &state, &version).await;
+        let restore = restore.expect("it can be undone");
+        backend.restore_state(&restore).await.expect("it is undone");
+    }
+    // And Terraform has gone on from what was brought back.
+    write(stage, &two.dr, "on-it", &state("a", 9)).await;
+    stage.aws.clear_log();
+    let plan = plan(&backend, &[]).await.expect("a DR side");
+    assert_eq!(standings(plan.handover()), all("Moved"));
+    for state in &plan.handover().states {
+        let Standing::Left { left } = &state.standing else {
+            panic!("{state:?}");
+        };
+        let commands: Vec<String> = left.commands.iter().map(ToString::to_string).collect();
+        let has = |flag: &str| commands.iter().any(|command| command.contains(flag));
+        assert!(has("--keep-primary") && has("--keep-dr"), "{left:?}");
+        assert!(left.text.contains("brought back"), "{left:?}");
+    }
+    let holder = holder();
+    backend
+        .failback(&plan.approve(), run(&holder), &Silent)
+        .await;
+    assert!(stage.aws.log().iter().all(|entry| !entry.is_mutation()));
+
+    // The choice counts when it is made once more.
+    let done = fail_back_with(&backend, &[("on-it", Resolution::KeepDr)]).await;
+    assert_eq!(standings(done.handover())["on-it"], "done", "{done:?}");
+    assert_eq!(copy(&backend, primary, "on-it").await.0, 9);
 }
 
 pub(crate) async fn failback_of_a_locked_state_is_refused(stage: &Stage) {

@@ -354,7 +354,7 @@ pub(crate) async fn a_write_of_dr_below_a_replica_is_told(stage: &Stage) {
     assert_eq!(inventory.health(), Health::Unknown);
 }
 
-async fn version((clients, side): &(RegionClients, Side), key: &str) -> String {
+pub(crate) async fn version((clients, side): &(RegionClients, Side), key: &str) -> String {
     let head = clients.s3.head_object().bucket(side.bucket.as_str());
     let head = head.key(key).send().await.expect("it is there");
     head.version_id.expect("versioned")

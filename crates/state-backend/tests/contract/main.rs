@@ -143,6 +143,9 @@ contract! {
     every_state_is_found_and_compared;
     a_digest_row_of_another_content_is_told_on_each_side;
     a_write_of_dr_below_a_replica_is_told, moto cannot "does not replicate objects";
+    a_write_of_dr_below_a_replica_of_a_null_version_is_told,
+        moto cannot "runs no jobs of S3 Control",
+        container cannot "runs no jobs of S3 Control";
     a_side_that_does_not_answer_leaves_the_other_known;
     failover_makes_every_state_readable_once_and_leaves_what_it_cannot;
     failover_past_a_left_probe_of_the_lock_is_done;
@@ -152,6 +155,7 @@ contract! {
     failover_leaves_rows_of_a_global_table_that_name_the_primary, moto cannot "takes replica updates and shows no replica";
     failback_copies_what_dr_wrote_where_the_primary_has_not_moved;
     failback_over_a_primary_that_was_written_copies_nothing;
+    failback_after_its_copy_was_undone_asks_and_copies_nothing;
     failback_of_a_locked_state_is_refused;
     failback_holds_the_locks_of_a_state_while_it_is_written;
     failback_of_a_state_that_is_locked_meanwhile_copies_nothing;
