@@ -29,6 +29,7 @@ mod list_xml;
 mod location;
 mod manifest;
 mod own_copies;
+mod pairing;
 mod parity;
 mod plan;
 mod recheck;
@@ -66,6 +67,7 @@ pub use list_xml::{ListingError, ListingReader};
 pub use location::{JOURNAL, S3Location, S3LocationError};
 pub use manifest::{Manifest, ManifestError, capture};
 pub use own_copies::OwnCopies;
+pub use pairing::{BucketPair, PairedBucket, Pairing};
 pub use parity::{AsOf, Finding, Folder, Parity, ParityError, ParityOptions, Sample, Sum, parity};
 pub use plan::{Example, Listed, Plan, PlanError, PlanOptions, Planned, PlannedCopy, Tally, plan};
 pub use reconcile::{

@@ -7,7 +7,7 @@ use aws_env::{AwsEnv, BucketOwners};
 use cli::{Exit, Failure, GlobalArgs};
 use directories::ProjectDirs;
 use dr::objects::{
-    Bucket, Inventory, JobControl, JournalKey, ManifestUrl, OwnCopies, Run, S3Location,
+    Bucket, Inventory, JobControl, JournalKey, ManifestUrl, OwnCopies, Pairing, Run, S3Location,
 };
 use files::{FileError, Secrecy};
 use report::ShellCommand;
@@ -22,7 +22,7 @@ pub(super) struct BucketClients {
     pub(super) destination: Bucket,
     /// Where journals lie, if settings say it.
     pub(super) journals: Option<Bucket>,
-    pub(super) pairs: Vec<(BucketName, BucketName)>,
+    pub(super) pairing: Pairing,
     pub(super) env: AwsEnv,
 }
 
@@ -37,12 +37,13 @@ pub(super) fn buckets(
     if !args.bucket.is_empty() {
         return Ok(args.bucket.iter().cloned().map(Some).collect());
     }
-    let pairs = pairs(settings(global, false)?.as_ref());
-    if pairs.is_empty() {
+    let pairing = pairing(settings(global, false)?.as_ref());
+    if pairing.pairs().is_empty() {
         let error = anyhow!("failed to tell which buckets: the settings have none");
         return Err(Failure::new(Exit::Usage, error).hint("give --from and --to"));
     }
-    Ok(pairs.into_iter().map(|(bucket, _)| Some(bucket)).collect())
+    let buckets = pairing.pairs().iter().map(|pair| &pair.primary.name);
+    Ok(buckets.cloned().map(Some).collect())
 }
 
 /// The one bucket of a command that takes no more; `None` for two that are given by URL.
@@ -69,10 +70,10 @@ pub(super) async fn pair(
 ) -> Result<BucketClients, Failure> {
     let named = args.from_region.is_some() && args.to_region.is_some() && bucket.is_none();
     let settings = settings(global, named)?;
-    let pairs = pairs(settings.as_ref());
+    let pairing = pairing(settings.as_ref());
     let (from, to) = match (bucket, &args.from, &args.to) {
         (Some(bucket), _, _) => {
-            let dr = counterpart(&pairs, bucket)?;
+            let dr = counterpart(&pairing, bucket)?;
             (S3Location::whole(bucket.clone()), S3Location::whole(dr))
         }
         (None, Some(from), Some(to)) => (from.clone(), to.clone()),
@@ -84,8 +85,8 @@ pub(super) async fn pair(
         }
     };
     let settings = settings.as_ref();
-    let from_region = region(args.from_region, settings, &pairs, &from, Role::Primary)?;
-    let to_region = region(args.to_region, settings, &pairs, &to, Role::Dr)?;
+    let from_region = region(args.from_region, settings, &pairing, &from, Role::Primary)?;
+    let to_region = region(args.to_region, settings, &pairing, &to, Role::Dr)?;
     let owners = [
         (&from.bucket, args.from_owner.as_ref()),
         (&to.bucket, args.to_owner.as_ref()),
@@ -95,7 +96,7 @@ pub(super) async fn pair(
         source: Bucket::new(&env.region(from_region), from),
         destination: Bucket::new(&env.region(to_region), to),
         journals: journals(settings, &env),
-        pairs,
+        pairing,
         env,
     })
 }
@@ -144,9 +145,9 @@ pub(super) async fn inventories(
     let named = args.from_region.is_some() && args.to_region.is_some() && bucket.is_none();
     let settings = settings(global, named)?;
     let settings = settings.as_ref();
-    let pairs = pairs(settings);
+    let pairing = pairing(settings);
     let lists = match bucket {
-        Some(bucket) => Some((bucket.clone(), counterpart(&pairs, bucket)?)),
+        Some(bucket) => Some((bucket.clone(), counterpart(&pairing, bucket)?)),
         None => None,
     };
     let (lists_from, lists_to) = lists.unzip();
@@ -158,7 +159,7 @@ pub(super) async fn inventories(
     let env = aws_env(settings, owners).await?;
     let inventory = |url: &ManifestUrl, given, role, lists: Option<BucketName>| {
         let place = S3Location::whole(url.bucket.clone());
-        let region = region(given, settings, &pairs, &place, role)?;
+        let region = region(given, settings, &pairing, &place, role)?;
         Ok::<_, Failure>(Inventory {
             bucket: Bucket::new(&env.region(region), place),
             manifest: url.key.clone(),
@@ -189,9 +190,9 @@ pub(super) async fn destination(
     to_owner: Option<&AccountId>,
 ) -> Result<Destination, Failure> {
     let settings = settings(global, to_region.is_some() && bucket.is_none())?;
-    let pairs = pairs(settings.as_ref());
+    let pairing = pairing(settings.as_ref());
     let place = match (bucket, to) {
-        (Some(bucket), _) => S3Location::whole(counterpart(&pairs, bucket)?),
+        (Some(bucket), _) => S3Location::whole(counterpart(&pairing, bucket)?),
         // Journals hold whole keys.
         (None, Some(to)) => S3Location::whole(to.bucket.clone()),
         (None, None) => {
@@ -201,7 +202,7 @@ pub(super) async fn destination(
             ));
         }
     };
-    let region = region(to_region, settings.as_ref(), &pairs, &place, Role::Dr)?;
+    let region = region(to_region, settings.as_ref(), &pairing, &place, Role::Dr)?;
     let env = aws_env(settings.as_ref(), [(&place.bucket, to_owner)]).await?;
     let bucket = Bucket::new(&env.region(region), place);
     bucket
@@ -218,9 +219,7 @@ pub(super) async fn destination(
 
 /// The bucket of the settings for journals, which lies in the DR region.
 fn journals(settings: Option<&Settings>, env: &AwsEnv) -> Option<Bucket> {
-    let settings = settings?;
-    let place = S3Location::whole(settings.journals()?.clone());
-    Some(Bucket::new(&env.region(settings.regions.dr), place))
+    pairing(settings).open_journals(&env.dr_only(settings?.regions.dr))
 }
 
 /// Every bucket that may have journals.
@@ -234,12 +233,13 @@ pub(super) async fn with_journals(
     let named = changed.to_region.is_some() && changed.to.is_some() && bucket.is_none();
     let settings = settings(global, named)?;
     let settings = settings.as_ref();
-    let pairs = pairs(settings);
+    let pairing = pairing(settings);
     let places = match (bucket, &changed.to) {
-        (Some(bucket), _) => vec![bucket.clone(), counterpart(&pairs, bucket)?],
+        (Some(bucket), _) => vec![bucket.clone(), counterpart(&pairing, bucket)?],
         (None, Some(to)) => vec![to.bucket.clone()],
         (None, None) => {
-            let both = pairs.iter().flat_map(|(primary, dr)| [primary, dr]);
+            let pairs = pairing.pairs().iter();
+            let both = pairs.flat_map(|pair| [&pair.primary.name, &pair.dr.name]);
             both.cloned().collect()
         }
     };
@@ -252,7 +252,7 @@ pub(super) async fn with_journals(
     let mut buckets: Vec<Bucket> = journals(settings, &env).into_iter().collect();
     for place in places {
         let place = S3Location::whole(place);
-        let region = region(changed.to_region, settings, &pairs, &place, Role::Dr)?;
+        let region = region(changed.to_region, settings, &pairing, &place, Role::Dr)?;
         buckets.push(Bucket::new(&env.region(region), place));
     }
     Ok(buckets)
@@ -266,12 +266,12 @@ pub(super) fn source_of(
     env: &AwsEnv,
 ) -> Option<Bucket> {
     let place: S3Location = run.source.parse().ok()?;
-    let pairs = pairs(settings);
-    let role = match pairs.iter().any(|(_, dr)| *dr == place.bucket) {
+    let pairing = pairing(settings);
+    let role = match pairing.is_dr(&place.bucket) {
         true => Role::Dr,
         false => Role::Primary,
     };
-    let region = region(given, settings, &pairs, &place, role).ok()?;
+    let region = region(given, settings, &pairing, &place, role).ok()?;
     Some(Bucket::new(&env.region(region), place))
 }
 
@@ -333,22 +333,16 @@ async fn aws_env<const N: usize>(
     Ok(cli::aws_env(None).await?.with_owners(owners))
 }
 
-fn pairs(settings: Option<&Settings>) -> Vec<(BucketName, BucketName)> {
-    settings
-        .into_iter()
-        .flat_map(|settings| &settings.buckets)
-        .map(|bucket| (bucket.name.clone(), bucket.dr.clone()))
-        .collect()
+fn pairing(settings: Option<&Settings>) -> Pairing {
+    settings.map(Pairing::from).unwrap_or_default()
 }
 
-fn counterpart(
-    pairs: &[(BucketName, BucketName)],
-    bucket: &BucketName,
-) -> Result<BucketName, Failure> {
-    match pairs.iter().find(|(name, _)| name == bucket) {
-        Some((_, dr)) => Ok(dr.clone()),
+fn counterpart(pairing: &Pairing, bucket: &BucketName) -> Result<BucketName, Failure> {
+    match pairing.of_primary(bucket) {
+        Some(pair) => Ok(pair.dr.name.clone()),
         None => {
-            let names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+            let pairs = pairing.pairs().iter();
+            let names: Vec<&str> = pairs.map(|pair| pair.primary.name.as_str()).collect();
             Err(Failure::new(
                 Exit::Usage,
                 anyhow!("failed to find bucket {bucket} in the settings"),
@@ -367,7 +361,7 @@ enum Role {
 fn region(
     given: Option<Region>,
     settings: Option<&Settings>,
-    pairs: &[(BucketName, BucketName)],
+    pairing: &Pairing,
     place: &S3Location,
     role: Role,
 ) -> Result<Region, Failure> {
@@ -378,12 +372,8 @@ fn region(
         Failure::new(Exit::Usage, anyhow!("failed to tell the region of {place}"))
             .hint("give --from-region and --to-region, or a configuration with --config")
     })?;
-    let is = |bucket: &BucketName| *bucket == place.bucket;
-    if pairs.iter().any(|(primary, _)| is(primary)) {
-        return Ok(regions.primary);
-    }
-    if pairs.iter().any(|(_, dr)| is(dr)) {
-        return Ok(regions.dr);
+    if let Some(bucket) = pairing.bucket(&place.bucket) {
+        return Ok(bucket.region);
     }
     Ok(match role {
         Role::Primary => regions.primary,

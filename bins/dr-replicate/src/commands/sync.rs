@@ -188,7 +188,7 @@ fn check_arguments(args: &SyncArgs, pair: &BucketClients) -> Result<(), Failure>
 fn policy<'a>(args: &SyncArgs, pair: &'a BucketClients) -> Policy<'a> {
     let default = Policy::default();
     Policy {
-        pairs: &pair.pairs,
+        pairs: pair.pairing.pairs(),
         journals: pair.journals(),
         max_delete: args.max_delete.unwrap_or(default.max_delete),
         max_replace: args.max_replace.unwrap_or(default.max_replace),

@@ -12,6 +12,7 @@ use settings::BucketName;
 
 use super::bucket::Bucket;
 use super::location::S3Location;
+use super::pairing::BucketPair;
 use super::plan::{Direction, Plan, Planned};
 
 /// How many of the destination's objects a run may change in one way.
@@ -89,7 +90,7 @@ impl FromStr for ChangeLimit {
 #[derive(Clone, Copy, Debug)]
 pub struct Policy<'a> {
     /// Buckets and their copies in the DR region, as settings pair them.
-    pub pairs: &'a [(BucketName, BucketName)],
+    pub pairs: &'a [BucketPair],
     /// The bucket for journals, where there is one: it is never a side of a sync.
     pub journals: Option<&'a BucketName>,
     /// How many objects may be deleted.
@@ -377,7 +378,7 @@ pub fn check_locations(
 fn places(
     source: &S3Location,
     destination: &S3Location,
-    pairs: &[(BucketName, BucketName)],
+    pairs: &[BucketPair],
     journals: Option<&BucketName>,
 ) -> Vec<Refusal> {
     let mut refusals = Vec::new();
@@ -391,13 +392,13 @@ fn places(
     if source.overlaps(destination) {
         refusals.push(Refusal::SamePlace);
     }
-    if let Some((primary, dr)) = pairs
-        .iter()
-        .find(|(primary, dr)| *dr == source.bucket && *primary == destination.bucket)
-    {
+    let is_swapped = |pair: &&BucketPair| {
+        pair.dr.name == source.bucket && pair.primary.name == destination.bucket
+    };
+    if let Some(pair) = pairs.iter().find(is_swapped) {
         refusals.push(Refusal::Swapped {
-            primary: primary.to_string(),
-            dr: dr.to_string(),
+            primary: pair.primary.name.to_string(),
+            dr: pair.dr.name.to_string(),
         });
     }
     refusals
@@ -465,7 +466,7 @@ mod tests {
     #[test]
     fn check_of_a_run_that_breaks_one_rule_names_that_rule_alone() {
         let (a, b) = (place("s3://photos"), place("s3://photos-dr"));
-        let pairs = [("photos".parse().unwrap(), "photos-dr".parse().unwrap())];
+        let pairs = [BucketPair::of("photos", "photos-dr")];
         let policy = Policy {
             pairs: &pairs,
             ..Policy::default()

@@ -10,7 +10,7 @@ use dr::objects::{
 use local_aws::{Fault, FaultKind};
 use tokio::sync::watch;
 
-use crate::stage::{Stage, approve, deleting, options};
+use crate::stage::{Stage, approve, deleting, options, pair};
 
 /// Whatever is a number is allowed.
 const ALL: Policy<'static> = Policy {
@@ -87,7 +87,7 @@ async fn approve_of_a_destination_without_versions_is_refused() {
 #[tokio::test]
 async fn check_locations_of_swapped_buckets_is_refused() {
     let stage = stage!();
-    let pairs = [("photos".parse().unwrap(), "photos-dr".parse().unwrap())];
+    let pairs = [pair()];
     let journals = "journals".parse().unwrap();
     let policy = Policy {
         pairs: &pairs,
@@ -127,7 +127,7 @@ async fn check_locations_of_swapped_buckets_is_refused() {
 async fn approve_of_a_failback_may_go_from_the_copy_to_the_primary_and_a_sync_may_not() {
     let mut stage = stage!();
     stage.put_destination("a", b"written in DR").await;
-    let pairs = [("photos".parse().unwrap(), "photos-dr".parse().unwrap())];
+    let pairs = [pair()];
     let policy = Policy {
         pairs: &pairs,
         ..ALL

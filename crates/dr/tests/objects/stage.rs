@@ -12,9 +12,10 @@ use aws_sdk_s3::types::{
     VersioningConfiguration,
 };
 use dr::objects::{
-    ApplyOptions, Approved, Bucket, ChangeLimit, Done, ExecuteError, JournalKey, JournalTrust,
-    Lister as _, Mode, OwnCopies, Parity, ParityOptions, Plan, PlanOptions, Planned, PlannedUndo,
-    Policy, ReplayedRun, Run, S3Location, UndoError, apply, parity, plan, plan_undo, replay, undo,
+    ApplyOptions, Approved, Bucket, BucketPair, ChangeLimit, Done, ExecuteError, JournalKey,
+    JournalTrust, Lister as _, Mode, OwnCopies, PairedBucket, Parity, ParityOptions, Plan,
+    PlanOptions, Planned, PlannedUndo, Policy, ReplayedRun, Run, S3Location, UndoError, apply,
+    parity, plan, plan_undo, replay, undo,
 };
 use local_aws::{Base, LocalAws};
 use tokio::sync::watch;
@@ -323,6 +324,19 @@ impl Stage {
             kms_key: None,
             concurrency: 8,
         }
+    }
+}
+
+/// The buckets of a stage, as settings pair them.
+pub(crate) fn pair() -> BucketPair {
+    let side = |name: &str, region: &str| PairedBucket {
+        name: name.parse().unwrap(),
+        region: region.parse().unwrap(),
+        account: None,
+    };
+    BucketPair {
+        primary: side("photos", PRIMARY),
+        dr: side("photos-dr", DR),
     }
 }
 
