@@ -3,6 +3,7 @@
 # regions that are down with every request; a number tells which of two requests under way at once knows more.
 import copy
 
+from ministack.core.iam_evaluator import EvalContext, evaluate_resource_policy
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import dynamodb, s3
 
@@ -44,13 +45,36 @@ async def app_with_regions(scope, receive, send):
 replicate_marker = s3._maybe_replicate_delete_marker
 
 
+def is_denied(target, key, role, actions):
+    """Whether the destination's policy denies one of `actions` to the role; S3 asks for them over TLS."""
+    name, account, _ = target
+    policy = s3._bucket_policies.get_scoped(account, None, name)
+    parts = role.split(":")
+    asked = {
+        "principal_arn": role,
+        "principal_type": "AssumedRole",
+        "principal_account": parts[4] if len(parts) > 4 else account,
+        "resource_arn": f"arn:aws:s3:::{name}/{key}",
+        "region": s3.bucket_region(name),
+        "secure_transport": True,
+    }
+    decisions = (evaluate_resource_policy(policy, EvalContext(action=action, **asked)).decision for action in actions)
+    return bool(policy) and "Deny" in decisions
+
+
+def actions_for(rule, tags):
+    owned = (rule.get("Destination") or {}).get("AccessControlTranslation")
+    wanted = [("s3:ReplicateObject", True), ("s3:ReplicateTags", tags), ("s3:ObjectOwnerOverrideToBucketOwner", owned)]
+    return [action for action, is_needed in wanted if is_needed]
+
+
 def replicate_object(bucket, key, obj, data, tags=None):
     """Writes the replica, with its source's version ID and an encryption and ETag of its own."""
     rule, role = s3._replication_rule_for(bucket, key, tags)
     if rule is None:
         return
     target = s3._replication_destination(bucket, key, rule, role)
-    if target is None:
+    if target is None or is_denied(target, key, role, actions_for(rule, tags)):
         obj["replication_status"] = "FAILED"
         return
     name, account, destination = target
@@ -116,9 +140,15 @@ def hold_marker(bucket, key):
     config = s3._bucket_replication.get(bucket) or {}
     rules = [r for r in config.get("Rules", []) if key.startswith(s3._replication_rule_prefix(r))]
     rule = next((r for r in rules if r.get("Status") == "Enabled"), None)
-    target = rule and s3._replication_destination(bucket, key, rule, config.get("Role", ""))
-    if not (target and held(both(bucket, target), lambda: replicate_marker(bucket, key))):
-        replicate_marker(bucket, key)
+    role = config.get("Role", "")
+    target = rule and s3._replication_destination(bucket, key, rule, role)
+
+    def deliver():
+        if not (target and is_denied(target, key, role, ["s3:ReplicateDelete"])):
+            replicate_marker(bucket, key)
+
+    if not (target and held(both(bucket, target), deliver)):
+        deliver()
 
 
 s3._maybe_replicate, s3._maybe_replicate_delete_marker = hold_object, hold_marker

@@ -262,6 +262,67 @@ async fn replica_keeps_the_version_id_of_its_source() {
     assert_ne!(replica.e_tag(), put.e_tag());
 }
 
+impl Replicated {
+    async fn deny(&self, actions: &[&str]) {
+        let resource = "arn:aws:s3:::state-dr/*";
+        // S3 comes over TLS: what many policies have does not keep replicas out.
+        let tls = serde_json::json!({"Sid": "Tls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": resource,
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}}});
+        let mut statements = vec![tls];
+        if !actions.is_empty() {
+            statements.push(serde_json::json!({"Sid": "Fence", "Effect": "Deny", "Principal": "*", "Action": actions,
+                "Resource": resource}));
+        }
+        let policy = serde_json::json!({"Version": "2012-10-17", "Statement": statements});
+        let put = self.dr.put_bucket_policy().bucket("state-dr");
+        put.policy(policy.to_string()).send().await.unwrap();
+    }
+}
+
+// aws-behaviour: 39
+#[tokio::test]
+async fn replica_that_the_destination_denies_never_arrives_and_its_source_has_failed() {
+    let Some(pair) = Replicated::start().await else {
+        return;
+    };
+    pair.deny(&[]).await;
+    let before = pair.put("before", "1").await;
+    assert_eq!(pair.source_status("before", &before).await, "COMPLETED");
+    pair.aws.set_region("us-east-1", RegionState::Refuse);
+    let late = pair.put("late", "1").await;
+    let delete = pair.primary.delete_object().bucket("state").key("before");
+    delete.send().await.unwrap();
+    assert_eq!(pair.source_status("late", &late).await, "PENDING");
+
+    // The region of the source is gone while the policy is written, and comes back afterwards.
+    pair.aws.set_region("ca-central-1", RegionState::Refuse);
+    pair.aws.set_region("us-east-1", RegionState::Up);
+    let replication = ["s3:ReplicateObject", "s3:ReplicateDelete"];
+    pair.deny(&replication).await;
+    pair.aws.set_region("ca-central-1", RegionState::Up);
+    assert_eq!(pair.source_status("late", &late).await, "FAILED");
+    let next = pair.put("next", "1").await;
+    assert_eq!(pair.source_status("next", &next).await, "FAILED");
+    for key in ["late", "next"] {
+        assert_eq!(pair.replica(key).await, Err(404), "{key}");
+    }
+    assert_eq!(pair.replica("before").await, Ok("1".into()));
+    // Who may write there writes.
+    let put = pair.dr.put_object().bucket("state-dr").key("own");
+    put.send().await.unwrap();
+
+    // What S3 has given up on stays away when it is allowed again.
+    pair.deny(&[]).await;
+    let last = pair.put("last", "1").await;
+    assert_eq!(pair.source_status("last", &last).await, "COMPLETED");
+    assert_eq!(pair.source_status("late", &late).await, "FAILED");
+    assert_eq!(pair.replica("late").await, Err(404));
+    // Of an object with tags, the tags are to be replicated too.
+    pair.deny(&["s3:ReplicateTags"]).await;
+    let tagged = pair.put("tagged", "1").await;
+    assert_eq!(pair.source_status("tagged", &tagged).await, "FAILED");
+}
+
 async fn put(client: &aws_sdk_dynamodb::Client, value: &str) {
     let request = client
         .put_item()
