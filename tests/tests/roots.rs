@@ -164,6 +164,7 @@ impl Stage {
     async fn turn(&self, backend: &Backend, plans: Vec<RootPlan>) -> Result<Vec<TurnedRoot>> {
         let terraform = Terraform::find(self.folder.path(), self.environment()).await?;
         let probe = LockHolder {
+            held: state_backend::HeldLocks::default(),
             who: "jo@laptop".to_owned(),
             time: Timestamp::now(),
             token: format!("{:?}", std::time::Instant::now()),

@@ -17,19 +17,19 @@ mod verify;
 use std::time::Duration;
 
 use aws_env::{AwsEnv, Call, ErrorClass};
-use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
+use cli::{Exit, Failure, GlobalArgs, Interrupts, OutputFormat, Progress};
 use report::{Document, Report};
 use serde::Serialize;
 use settings::Settings;
 use state_backend::{
-    Backend, Canary, CanaryError, CanaryOptions, ConnectError, Handover, Left, LeftKind,
+    Backend, Canary, CanaryError, CanaryOptions, ConnectError, Handover, HeldLocks, Left, LeftKind,
     LockHolder, Problem, SideName,
 };
 
 use crate::args::RepairCommand;
 use crate::{Cli, Command};
 
-pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
+pub(crate) async fn run(cli: Cli, interrupts: Interrupts) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     match command {
         Command::Plan(args) => plan::run(&global, &args).await,
@@ -44,8 +44,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Restore(args) => restore::run(&global, &args).await,
         Command::Repair(RepairCommand::Digest(args)) => repair::digest(&global, &args).await,
         Command::Backfill(args) => backfill::run(&global, &args).await,
-        Command::Failover(args) => failover::run(&global, &args).await,
-        Command::Failback(args) => failback::run(&global, &args).await,
+        Command::Failover(args) => failover::run(&global, &args, &interrupts).await,
+        Command::Failback(args) => failback::run(&global, &args, &interrupts).await,
         Command::Completion(args) => {
             cli::print_completion::<Cli>(&args);
             Ok(Exit::Fine)
@@ -206,6 +206,7 @@ fn hints(handover: &Handover, to: SideName) -> Vec<String> {
 fn exit_of_left(left: &Left) -> Exit {
     match left.kind {
         LeftKind::Locked | LeftKind::Unversioned => Exit::Refused,
+        LeftKind::Interrupted => Exit::Interrupted,
         _ => Exit::Wrong,
     }
 }
@@ -217,6 +218,31 @@ fn lock_holder() -> LockHolder {
         who: cli::operator(),
         time,
         token: format!("{time} {}", std::process::id()),
+        held: HeldLocks::default(),
+    }
+}
+
+/// Locks that an interruption names: the rest is listed by `locks`.
+const LOCKS_NAMED: usize = 10;
+
+/// What an interruption leaves of a run's locks, and how they are released.
+fn locks_left(held: &HeldLocks, otherwise: &str) -> Vec<String> {
+    let commands = held.unlock_commands();
+    let named: Vec<String> = commands
+        .iter()
+        .take(LOCKS_NAMED)
+        .map(|command| format!("`{command}`"))
+        .collect();
+    match (named.is_empty(), commands.len() - named.len()) {
+        (true, _) => Vec::new(),
+        (false, 0) => vec![format!(
+            "locks may be left, which {otherwise}, or {}",
+            named.join(", ")
+        )],
+        (false, more) => vec![format!(
+            "locks may be left, which {otherwise}, or {} and as many commands more as `init-backend locks` shows IDs ({more})",
+            named.join(", ")
+        )],
     }
 }
 

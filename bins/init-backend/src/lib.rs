@@ -10,5 +10,5 @@ pub use args::{Cli, Command};
 
 /// Runs the program with `arguments`, of which the first is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    cli::run(arguments, |cli: &Cli| &cli.global, commands::run)
+    cli::run_heeding(arguments, |cli: &Cli| &cli.global, commands::run)
 }

@@ -24,4 +24,4 @@ pub use output::{
     confirm, confirm_name, note, print, print_data, print_text, residency_notes, tell,
 };
 pub use progress::Progress;
-pub use run::{redact_log, run, run_draining, run_repeating};
+pub use run::{Interrupts, redact_log, run, run_draining, run_heeding, run_repeating};

@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 use std::future::Future;
 use std::process::ExitCode;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use clap::Parser;
 use tokio::sync::watch;
@@ -63,6 +63,62 @@ where
     let ending = |signal: &str| Err(interruption(signal));
     run_until(arguments, global, First::Drains(stop), ending, |parsed| {
         program(parsed, stopping)
+    })
+}
+
+/// What a program makes of interrupts while it runs: before it has said anything, they end it.
+#[derive(Clone, Default)]
+pub struct Interrupts {
+    stop: Arc<watch::Sender<bool>>,
+    left: Arc<Mutex<Option<Left>>>,
+}
+
+/// What an interruption leaves, one hint for each.
+type Left = Box<dyn Fn() -> Vec<String> + Send>;
+
+impl std::fmt::Debug for Interrupts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interrupts").finish_non_exhaustive()
+    }
+}
+
+impl Interrupts {
+    /// As long as the receiver is kept, the first interrupt only sets its flag, for the program to end what is under way.
+    pub fn heed(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// What is said of an interrupt that ends the program: what it leaves at that moment, and how that is put right.
+    pub fn leave(&self, left: impl Fn() -> Vec<String> + Send + 'static) {
+        let mut known = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(Box::new(left));
+    }
+
+    fn left(&self) -> Vec<String> {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.as_ref().map(|left| left()).unwrap_or_default()
+    }
+}
+
+/// Like [`run`], for a program that says itself when an interrupt lets it end what is under way, and what it leaves.
+pub fn run_heeding<C, F>(
+    arguments: impl IntoIterator<Item = OsString>,
+    global: impl FnOnce(&C) -> &GlobalArgs,
+    program: impl FnOnce(C, Interrupts) -> F,
+) -> ExitCode
+where
+    C: Parser,
+    F: Future<Output = Result<Exit, Failure>>,
+{
+    let interrupts = Interrupts::default();
+    let first = First::DrainsWhenHeeded(interrupts.stop.clone());
+    let known = interrupts.clone();
+    let ending = move |signal: &str| {
+        let left = known.left().into_iter();
+        Err(left.fold(interruption(signal), Failure::hint))
+    };
+    run_until(arguments, global, first, ending, |parsed| {
+        program(parsed, interrupts)
     })
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum First {
     Ends,
     /// It sets the flag and says so; the second ends the program.
     Drains(watch::Sender<bool>),
+    /// So it is as long as somebody heeds the flag; else it ends the program.
+    DrainsWhenHeeded(Arc<watch::Sender<bool>>),
 }
 
 /// The thread that listens. It ends when this goes.
@@ -111,14 +113,19 @@ struct Listener {
 impl Listener {
     /// Returns when the program has to be ended.
     async fn run(self, mut sources: Sources, told: impl Fn(&str)) -> &'static str {
-        if let First::Drains(stop) = &self.first {
-            let signal = sources.next().await;
-            let _ = stop.send(true);
+        let mut signal = sources.next().await;
+        let stop = match &self.first {
+            First::Ends => None,
+            First::Drains(stop) => Some(stop),
+            First::DrainsWhenHeeded(stop) => Some(&**stop).filter(|stop| stop.receiver_count() > 0),
+        };
+        if let Some(stop) = stop {
+            stop.send_replace(true);
             told(&format!(
                 "{signal}: finishing what is under way; once more to stop at once"
             ));
+            signal = sources.next().await;
         }
-        let signal = sources.next().await;
         let _ = self.end.send(Some(signal));
         tokio::select! {
             () = self.ending.notified() => {}

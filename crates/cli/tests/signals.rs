@@ -50,6 +50,24 @@ fn program() {
             |a: &Arguments| &a.global,
             |_, _stop| async { compute() },
         ),
+        "heeding" => cli::run_heeding(
+            arguments,
+            |a: &Arguments| &a.global,
+            |_, interrupts| async move {
+                interrupts.leave(|| vec!["a lock is left".to_owned()]);
+                let _heeded = interrupts.heed();
+                compute()
+            },
+        ),
+        "not heeding" => cli::run_heeding(
+            arguments,
+            |a: &Arguments| &a.global,
+            |_, interrupts| async move {
+                // What was to be ended has ended.
+                drop(interrupts.heed());
+                compute()
+            },
+        ),
         _ => cli::run_repeating(
             arguments,
             |a: &Arguments| &a.global,
@@ -135,6 +153,22 @@ fn run_draining_of_a_program_that_computes_says_so_at_once_and_ends_at_the_secon
     let (code, _, stderr) = program.end();
     assert_eq!(code, Some(130), "{stderr}");
     assert!(stderr.contains("interrupted by Ctrl-C"), "{stderr}");
+}
+
+#[test]
+fn run_heeding_ends_at_the_first_interrupt_unless_it_is_heeded() {
+    let mut program = Program::start("heeding", "");
+    program.signal("-TERM");
+    program.until("once more to stop at once");
+    program.signal("-TERM");
+    let (code, _, stderr) = program.end();
+    assert_eq!(code, Some(130), "{stderr}");
+    assert!(stderr.contains("hint: a lock is left"), "{stderr}");
+    let program = Program::start("not heeding", "");
+    program.signal("-INT");
+    let (code, _, stderr) = program.end();
+    assert_eq!(code, Some(130), "{stderr}");
+    assert!(!stderr.contains("once more"), "{stderr}");
 }
 
 #[test]

@@ -1,14 +1,18 @@
 //! A state's lock taken as Terraform takes it, so that no Terraform works with the state meanwhile.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use aws_env::{Error, ErrorClass};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::types::ServerSideEncryption;
 use jiff::Timestamp;
+use report::ShellCommand;
 use settings::Encryption;
 use sha2::{Digest as _, Sha256};
 
 use crate::lock::{LOCK_OBJECT_SUFFIX, Lock, LockInfo, LockKind, ReleaseError};
 use crate::side::SideAccess;
+use crate::spec::SideName;
 use crate::table::LOCK_ID;
 
 /// How a lock that is taken here says who took it.
@@ -20,6 +24,55 @@ pub struct LockHolder {
     pub time: Timestamp,
     /// Different in every run; the lock's ID is made of it.
     pub token: String,
+    /// What it holds.
+    pub held: HeldLocks,
+}
+
+/// The locks that a run holds at this moment, or may hold: for whoever has to name them when it is cut off. All clones
+/// are one.
+#[derive(Debug, Clone, Default)]
+pub struct HeldLocks(Arc<Mutex<Vec<HeldLock>>>);
+
+/// A lock of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct HeldLock {
+    side: SideName,
+    kind: LockKind,
+    id: String,
+}
+
+impl HeldLocks {
+    fn locks(&self) -> MutexGuard<'_, Vec<HeldLock>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The commands that release them: one for the locks of both kinds that a state has on one side.
+    pub fn unlock_commands(&self) -> Vec<ShellCommand> {
+        let mut named: Vec<(SideName, String)> = Vec::new();
+        for lock in self.locks().iter() {
+            let name = (lock.side, lock.id.clone());
+            if !named.contains(&name) {
+                named.push(name);
+            }
+        }
+        let commands = named.iter().map(|(side, id)| unlock_command(*side, id));
+        commands.collect()
+    }
+
+    /// What is held no more, as somebody has looked.
+    pub(crate) fn remove(&self, side: SideName, kind: LockKind, id: &str) {
+        let held = |lock: &HeldLock| lock.side == side && lock.kind == kind && lock.id == id;
+        self.locks().retain(|lock| !held(lock));
+    }
+}
+
+/// The command that releases the locks of a run on one side.
+pub(crate) fn unlock_command(side: SideName, id: &str) -> ShellCommand {
+    let unlock = ShellCommand::new("init-backend unlock").word(id);
+    match side {
+        SideName::Primary => unlock,
+        SideName::Dr => unlock.words("--side dr"),
+    }
 }
 
 /// What a lock is taken for.
@@ -137,11 +190,12 @@ pub(crate) fn path(access: SideAccess<'_>, object: &str) -> String {
 }
 
 /// Takes one lock. What is there and `may_go` is removed first, exactly as it was seen; any other is an error and stays.
+/// It is among `held` from before it may be there.
 pub(crate) async fn acquire(
     access: SideAccess<'_>,
     kind: LockKind,
     place: &str,
-    info: &LockInfo,
+    (info, held): (&LockInfo, &HeldLocks),
     may_go: impl Fn(&Lock) -> bool,
 ) -> Result<Lock, AcquireError> {
     if let Some(there) = access.lock_at(kind, place).await? {
@@ -153,6 +207,12 @@ pub(crate) async fn acquire(
             Err(error) => return Err(AcquireError::Release(error)),
         }
     }
+    let side = access.name();
+    held.locks().push(HeldLock {
+        side,
+        kind,
+        id: info.id.clone(),
+    });
     let put = match kind {
         LockKind::DynamoDb => put_row(access, place, info).await,
         LockKind::S3 => put_object(access, place, info).await,
@@ -164,12 +224,16 @@ pub(crate) async fn acquire(
             Ok(lock)
         }
         (Err(error), Ok(Some(lock))) if error.class == ErrorClass::Conflict => {
+            held.remove(side, kind, &info.id);
             Err(AcquireError::Locked(Box::new(lock)))
         }
         (Err(error), _) | (Ok(()), Err(error)) => Err(error.into()),
-        (Ok(()), Ok(_)) => Err(AcquireError::Lost {
-            place: place.to_owned(),
-        }),
+        (Ok(()), Ok(_)) => {
+            held.remove(side, kind, &info.id);
+            Err(AcquireError::Lost {
+                place: place.to_owned(),
+            })
+        }
     }
 }
 
@@ -233,6 +297,7 @@ mod tests {
             who: "jo@laptop".to_owned(),
             time: Timestamp::UNIX_EPOCH,
             token: token.to_owned(),
+            held: HeldLocks::default(),
         }
     }
 

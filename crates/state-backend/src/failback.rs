@@ -169,7 +169,8 @@ impl Backend {
 
     /// Carries the plan out, several states at a time: each is looked at again before, changed on condition of what was
     /// seen, and read back after. While a state itself is written, its locks are held on both sides, from before the last
-    /// look until its digest row is right. Nothing else is kept between runs.
+    /// look until its digest row is right. Nothing else is kept between runs. A run that is stopped begins with no further
+    /// state, and ends those that it has begun.
     pub async fn failback(
         &self,
         approved: &ApprovedFailback,
@@ -212,6 +213,13 @@ impl Sides<'_> {
         observer: &dyn Observer,
     ) -> StateHandover {
         let state = &planned.state;
+        if let (true, Err(stopped)) = (planned.is_planned(), run.go_on()) {
+            return StateHandover {
+                standing: left(stopped),
+                steps: Vec::new(),
+                ..planned.clone()
+            };
+        }
         let own = OwnLocks::new(self, state, run.holder);
         let look = async || {
             let (mut primary, mut dr) =

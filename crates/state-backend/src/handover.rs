@@ -141,6 +141,8 @@ pub enum LeftKind {
     Changed,
     /// What would be written over or deleted is in a bucket that keeps no versions.
     Unversioned,
+    /// The run was interrupted before it came to it.
+    Interrupted,
 }
 
 /// Why nothing is done to a state.

@@ -40,7 +40,7 @@ mod status;
 mod table;
 mod wanted;
 
-pub use acquire::LockHolder;
+pub use acquire::{HeldLocks, LockHolder};
 pub use apply::{Applied, Step, StepOutcome};
 pub use backend::{Backend, ConnectError};
 pub use backfill::{

@@ -137,6 +137,7 @@ impl Stage {
     /// A run of its own, as of another process.
     fn holder(&self, run: &str) -> LockHolder {
         LockHolder {
+            held: state_backend::HeldLocks::default(),
             who: "jo@laptop".to_owned(),
             time: Timestamp::UNIX_EPOCH,
             token: run.to_owned(),

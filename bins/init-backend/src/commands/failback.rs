@@ -1,4 +1,4 @@
-use cli::{Exit, Failure, GlobalArgs, Progress};
+use cli::{Exit, Failure, GlobalArgs, Interrupts, Progress};
 use state_backend::{
     FailbackError, FailbackRun, Handover, HandoverStep, LeftKind, Resolution, Resolutions, SideName,
 };
@@ -9,18 +9,27 @@ use crate::args::{ChoiceArgs, FailbackArgs};
 
 const SIDE: SideName = SideName::Primary;
 
-pub(crate) async fn run(global: &GlobalArgs, args: &FailbackArgs) -> Result<Exit, Failure> {
+/// What becomes of locks that are left, if nobody does anything.
+const NEXT: &str = "the next `init-backend failback` on this machine releases";
+
+pub(crate) async fn run(
+    global: &GlobalArgs,
+    args: &FailbackArgs,
+    interrupts: &Interrupts,
+) -> Result<Exit, Failure> {
     let resolutions = resolutions(&args.choices).map_err(not_planned)?;
     let (settings, env) = super::environment(global).await?;
     let backend = super::connect_with(&settings, &env).await?;
     let roots = Roots::plan(&args.roots, &settings, &env.endpoints(), SIDE).await?;
     let holder = super::lock_holder();
     let runs = Runs::open(&holder);
-    let run = FailbackRun {
+    let planning = FailbackRun {
         holder: &holder,
         has_ended: &|info| runs.have_ended(info),
+        is_stopped: &|| false,
     };
-    let plan = backend.failback_plan(&resolutions, run, cli::now()).await;
+    let plan = backend.failback_plan(&resolutions, planning, cli::now());
+    let plan = plan.await;
     let plan = plan.map_err(not_planned)?;
     let roots = roots.beside_plan(plan.handover());
     let shown = (&plan, plan.handover());
@@ -30,7 +39,16 @@ pub(crate) async fn run(global: &GlobalArgs, args: &FailbackArgs) -> Result<Exit
     }
     let progress = Progress::new();
     let begun = runs.begin();
+    let held = holder.held.clone();
+    interrupts.leave(move || super::locks_left(&held, NEXT));
+    let stop = interrupts.heed();
+    let run = FailbackRun {
+        is_stopped: &|| *stop.borrow(),
+        ..planning
+    };
     let result = backend.failback(&plan.approve(), run, &progress).await;
+    let is_stopped = *stop.borrow();
+    drop(stop);
     let mut left = result.handover().left();
     let has_left_locks = left.any(|left| left.kind == LeftKind::Locked);
     if let Some(begun) = begun
@@ -42,8 +60,15 @@ pub(crate) async fn run(global: &GlobalArgs, args: &FailbackArgs) -> Result<Exit
     let turn = async |root: &_, terraform: &_, holder: &_, progress: &Progress| {
         backend.turn_root(root, terraform, holder, progress).await
     };
-    let turned = roots.turn(result.handover(), &progress, turn).await;
-    roots::print_done(global, (&result, result.handover()), SIDE, &turned)
+    let roots = match is_stopped {
+        true => roots.interrupted(result.handover()),
+        false => {
+            roots
+                .turn(result.handover(), interrupts, &progress, turn)
+                .await
+        }
+    };
+    roots::print_done(global, (&result, result.handover()), SIDE, &roots)
 }
 
 fn resolutions(args: &ChoiceArgs) -> Result<Resolutions, FailbackError> {

@@ -1,4 +1,4 @@
-use cli::{Exit, Failure, GlobalArgs, Progress};
+use cli::{Exit, Failure, GlobalArgs, Interrupts, Progress};
 use state_backend::{DrBackend, SideName};
 
 use super::roots::{self, Roots};
@@ -6,7 +6,11 @@ use crate::args::FailoverArgs;
 
 const SIDE: SideName = SideName::Dr;
 
-pub(crate) async fn run(global: &GlobalArgs, args: &FailoverArgs) -> Result<Exit, Failure> {
+pub(crate) async fn run(
+    global: &GlobalArgs,
+    args: &FailoverArgs,
+    interrupts: &Interrupts,
+) -> Result<Exit, Failure> {
     let (settings, env) = super::environment(global).await?;
     // From here on nothing can call another region.
     let dr = env.dr_only(settings.regions.dr);
@@ -25,6 +29,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &FailoverArgs) -> Result<Exit
     let turn = async |root: &_, terraform: &_, holder: &_, progress: &Progress| {
         backend.turn_root(root, terraform, holder, progress).await
     };
-    let turned = roots.turn(result.handover(), &progress, turn).await;
+    let turned = roots
+        .turn(result.handover(), interrupts, &progress, turn)
+        .await;
     roots::print_done(global, (&result, result.handover()), SIDE, &turned)
 }

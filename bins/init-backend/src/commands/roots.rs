@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
+use cli::{Exit, Failure, GlobalArgs, Interrupts, OutputFormat, Progress};
 use report::{Document, Report, ShellCommand};
 use serde::Serialize;
 use settings::Settings;
@@ -13,6 +13,9 @@ use state_backend::{
 use terraform::{Environment, RootModule, Terraform};
 
 use crate::args::RootArgs;
+
+/// What becomes of a probe's lock that is left, if nobody does anything.
+const NEXT: &str = "the same command again removes";
 
 /// The roots of a command, with the terraform that they are turned with: none where there are no roots.
 pub(super) struct Roots {
@@ -151,11 +154,22 @@ impl Roots {
         }
     }
 
+    /// These roots, of which none is turned: the run was interrupted before.
+    pub(super) fn interrupted(self, handover: &Handover) -> TurnedRoots {
+        let plans = self.plans.0.into_iter();
+        let stay = plans.map(|plan| match plan.approve_after(handover, true) {
+            Ok(root) => root.interrupted(),
+            Err(stays) => *stays,
+        });
+        TurnedRoots(stay.collect())
+    }
+
     /// Turns them, one after the other, if their states are ready; one that fails does not stop the next. Whoever agreed to the plan has agreed to
     /// the files that it replaces.
     pub(super) async fn turn(
         self,
         handover: &Handover,
+        interrupts: &Interrupts,
         progress: &Progress,
         turn: impl AsyncFn(&ApprovedRoot, &Terraform, &LockHolder, &Progress) -> TurnedRoot,
     ) -> TurnedRoots {
@@ -164,6 +178,8 @@ impl Roots {
             return TurnedRoots(turned);
         };
         let holder = super::lock_holder();
+        let held = holder.held.clone();
+        interrupts.leave(move || super::locks_left(&held, NEXT));
         for plan in self.plans.0 {
             turned.push(match plan.approve_after(handover, true) {
                 Ok(root) => turn(&root, &terraform, &holder, progress).await,
@@ -200,6 +216,7 @@ fn exit_of(roots: &TurnedRoots) -> Exit {
                 Exit::Refused
             }
             TurnError::NotReady { why, .. } => exit_of_state(why),
+            TurnError::Interrupted => Exit::Interrupted,
             TurnError::Unknown(_) | TurnError::Call(_) | TurnError::Release(_) => Exit::Unchecked,
             _ => Exit::Wrong,
         })

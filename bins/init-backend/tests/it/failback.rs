@@ -316,6 +316,110 @@ async fn failback_after_a_killed_one_of_another_machine_names_its_lock() {
     assert!(locks.contains("None is held"), "{locks}");
 }
 
+/// Interrupted once, it ends what is under way and begins nothing more; twice, it names the locks that it leaves.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn failback_that_is_interrupted_leaves_no_lock_or_names_it() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.apply().await.exits(0);
+    // More than are done at once.
+    let keys: Vec<String> = (0..20)
+        .map(|at| format!("{at}/terraform.tfstate"))
+        .collect();
+    let ahead = async |serial: u64| {
+        for key in &keys {
+            put(&stage, PRIMARY, BUCKET, key, state(serial, "")).await;
+            put(&stage, DR, DR_BUCKET, key, state(serial + 1, "drill")).await;
+        }
+    };
+    let no_lock = async || {
+        let locks = stage.run(&["locks"]).await.exits(0).stdout();
+        assert!(locks.contains("None is held"), "{locks}");
+    };
+    ahead(1).await;
+    let child = hold(&stage, Duration::from_secs(2)).await;
+    interrupt(&child);
+    let ended = child.wait_with_output().expect("it ends");
+    let (stdout, stderr) = (text(&ended.stdout), text(&ended.stderr));
+    assert_eq!(ended.status.code(), Some(130), "{stderr}\n{stdout}");
+    assert!(stderr.contains("finishing what is under way"), "{stderr}");
+    assert!(
+        stdout.contains("the failback was interrupted before it came to it"),
+        "{stdout}"
+    );
+    assert!(stdout.contains("16 made ready, 4 left"), "{stdout}");
+    stage.aws.clear_faults();
+    no_lock().await;
+    stage.run(&["failback", "--yes"]).await.exits(0);
+
+    ahead(5).await;
+    let child = hold(&stage, Duration::from_secs(600)).await;
+    for _ in 0..2 {
+        interrupt(&child);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let ended = child.wait_with_output().expect("it ends");
+    let stderr = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(130), "{stderr}");
+    stage.aws.clear_faults();
+    let named = stderr
+        .split('`')
+        .filter(|part| part.starts_with("init-backend unlock "));
+    let named: Vec<&str> = named.collect();
+    assert!(
+        named.iter().any(|command| command.ends_with(" --side dr")),
+        "{stderr}"
+    );
+    for command in named.iter().take(2) {
+        let words: Vec<&str> = command.split(' ').skip(1).chain(["--yes"]).collect();
+        stage.run(&words).await.exits(0);
+    }
+    assert!(
+        stderr.contains("the next `init-backend failback` on this machine"),
+        "{stderr}"
+    );
+    stage.run(&["failback", "--yes"]).await;
+    no_lock().await;
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A failback whose copies take this long, when all that are done at once have begun.
+#[cfg(unix)]
+async fn hold(stage: &Stage, time: Duration) -> std::process::Child {
+    let slow = Fault::new(FaultKind::Latency(time)).operation("CopyObject");
+    stage.aws.clear_log();
+    stage.aws.add_fault(slow);
+    let mut child = stage.command(&["failback", "--yes"]);
+    let child = child.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = child.spawn().expect("the program starts");
+    let locks = || {
+        let log = stage.aws.log().into_iter();
+        let put = log.filter(|entry| {
+            let resource = entry.resource.as_deref().unwrap_or_default();
+            entry.operation == "PutObject" && resource.ends_with(".tflock")
+        });
+        put.count()
+    };
+    while locks() < 32 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    child
+}
+
+#[cfg(unix)]
+fn interrupt(child: &std::process::Child) {
+    let id = child.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-TERM", &id])
+        .status();
+    assert!(sent.expect("kill runs").success());
+}
+
 async fn kill_at(stage: &Stage, command: &str, operation: &str, acted: bool) {
     let hangs = Duration::from_secs(600);
     // The answer never comes: of what was asked next, nothing arrives.

@@ -4,10 +4,11 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use aws_env::ErrorClass;
-use report::ShellCommand;
 
 use super::Sides;
-use crate::acquire::{AcquireError, LockHolder, Purpose, acquire, path, place};
+use crate::acquire::{
+    AcquireError, HeldLocks, LockHolder, Purpose, acquire, path, place, unlock_command,
+};
 use crate::handover::reasons::{left, locked, unknown};
 use crate::handover::steps::{ObservedState, Stop};
 use crate::handover::{HandoverStep, Left, LeftKind, Standing, StateHandover};
@@ -26,6 +27,8 @@ pub struct FailbackRun<'a> {
     /// Whether the failback that took a lock has certainly ended, so that its lock protects nothing any more. Its age
     /// proves nothing.
     pub has_ended: &'a (dyn Fn(&LockInfo) -> bool + Sync),
+    /// Whether it is to begin nothing more. What it has begun it ends, down to the release of the locks.
+    pub is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl std::fmt::Debug for FailbackRun<'_> {
@@ -37,6 +40,17 @@ impl std::fmt::Debug for FailbackRun<'_> {
 }
 
 impl FailbackRun<'_> {
+    /// Nothing, unless it was stopped before it began with a state.
+    pub(super) fn go_on(&self) -> Result<(), Left> {
+        match (self.is_stopped)() {
+            true => Err(Left::new(
+                LeftKind::Interrupted,
+                "the failback was interrupted before it came to it",
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// Whether a lock is of an earlier failback that was killed.
     pub(super) fn was_left(&self, lock: &Lock) -> bool {
         let info = lock.info.as_ref();
@@ -49,6 +63,7 @@ pub(super) struct OwnLocks<'a> {
     sides: Sides<'a>,
     object: String,
     infos: [LockInfo; 2],
+    held: HeldLocks,
     tried: Mutex<Vec<(SideName, LockKind)>>,
 }
 
@@ -61,6 +76,7 @@ impl<'a> OwnLocks<'a> {
         let info = |access| holder.info(Purpose::Failback, path(access, &object));
         Self {
             infos: [info(sides.primary), info(sides.dr)],
+            held: holder.held.clone(),
             sides,
             object,
             tried: Mutex::default(),
@@ -87,6 +103,17 @@ impl<'a> OwnLocks<'a> {
         }
         let mut tried = self.tried().into_iter();
         tried.any(|(side, kind)| side == SideName::Primary && !found.contains(&kind))
+    }
+
+    fn info(&self, side: SideName) -> &LockInfo {
+        match side {
+            SideName::Primary => &self.infos[0],
+            SideName::Dr => &self.infos[1],
+        }
+    }
+
+    fn id(&self, side: SideName) -> &str {
+        &self.info(side).id
     }
 
     fn access(&self, side: SideName) -> SideAccess<'a> {
@@ -126,10 +153,7 @@ impl<'a> OwnLocks<'a> {
         place: &str,
     ) -> Result<(), Stop> {
         let side = access.name();
-        let info = match side {
-            SideName::Primary => &self.infos[0],
-            SideName::Dr => &self.infos[1],
-        };
+        let info = self.info(side);
         let may_go = |lock: &Lock| {
             // The run that took the original works in the primary region, which has been looked at.
             let is_copy = side == SideName::Dr && lock.kind == LockKind::S3 && lock.is_replica;
@@ -139,7 +163,7 @@ impl<'a> OwnLocks<'a> {
             let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
             tried.push((side, kind));
         };
-        match acquire(access, kind, place, info, may_go).await {
+        match acquire(access, kind, place, (info, &self.held), may_go).await {
             Ok(_) => {
                 remember();
                 Ok(())
@@ -170,8 +194,11 @@ impl<'a> OwnLocks<'a> {
         for (side, kind) in self.tried().into_iter().rev() {
             let access = self.access(side);
             let place = place(access, kind, &self.object);
-            if let Err(why) = self.release_one(access, kind, &place).await {
-                problem.get_or_insert((side, kind, place, why));
+            match self.release_one(access, kind, &place).await {
+                Ok(()) => self.held.remove(side, kind, self.id(side)),
+                Err(why) => {
+                    problem.get_or_insert((side, kind, place, why));
+                }
             }
         }
         if let Some((side, kind, place, why)) = problem {
@@ -216,15 +243,7 @@ impl<'a> OwnLocks<'a> {
         let text = format!(
             "its lock at {place} in {kind} on the {side} side, which this run took, was not released: {why}"
         );
-        let id = match side {
-            SideName::Primary => &self.infos[0].id,
-            SideName::Dr => &self.infos[1].id,
-        };
-        let unlock = ShellCommand::new("init-backend unlock").word(id);
-        let unlock = match side {
-            SideName::Primary => unlock,
-            SideName::Dr => unlock.words("--side dr"),
-        };
+        let unlock = unlock_command(side, self.id(side));
         left(Left::new(LeftKind::Locked, text).command(unlock))
     }
 }

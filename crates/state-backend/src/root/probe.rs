@@ -19,7 +19,7 @@ pub(crate) async fn run(
     let mut outcome = Ok(());
     for kind in kinds {
         let place = place(access, *kind, object);
-        match acquire(access, *kind, &place, &info, may_go).await {
+        match acquire(access, *kind, &place, (&info, &holder.held), may_go).await {
             Ok(lock) => taken.push(lock),
             Err(error) => {
                 outcome = Err(error.into());
@@ -29,6 +29,9 @@ pub(crate) async fn run(
     }
     for lock in taken.iter().rev() {
         let released = release(access, lock, &info.id).await;
+        if released.is_ok() {
+            holder.held.remove(access.name(), lock.kind, &info.id);
+        }
         outcome = outcome.and(released);
     }
     outcome

@@ -100,6 +100,9 @@ pub enum TurnError {
         /// Why not.
         why: NotReady,
     },
+    /// The run was interrupted before it came to this root.
+    #[error("the run was interrupted before it came to it")]
+    Interrupted,
     /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -269,6 +272,13 @@ impl DrBackend {
     ) -> TurnedRoot {
         let access = Some(self.access()).filter(|access| access.name() == root.0.side);
         turn_root(access, root, terraform, holder, observer).await
+    }
+}
+
+impl ApprovedRoot {
+    /// Not turned, since the run was interrupted before.
+    pub fn interrupted(self) -> TurnedRoot {
+        TurnedRoot::not_begun(&self.0, RootStep::Configure, TurnError::Interrupted)
     }
 }
 

@@ -11,7 +11,8 @@ use local_aws::{Fault, FaultKind};
 use report::Silent;
 use state_backend::{
     Backend, Digest, FailbackError, FailbackPlan, FailbackRun, FailedBack, HandoverStep, Health,
-    LockHolder, Presence, Relation, Resolution, Resolutions, Side, SideName, Standing, StateId,
+    HeldLocks, LockHolder, Presence, Relation, Resolution, Resolutions, Side, SideName, Standing,
+    StateId,
 };
 
 use crate::Stage;
@@ -25,6 +26,7 @@ const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 pub(crate) fn holder() -> LockHolder {
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     LockHolder {
+        held: HeldLocks::default(),
         who: "jo@laptop".to_owned(),
         time: NOW,
         token: RUNS.fetch_add(1, Ordering::Relaxed).to_string(),
@@ -36,6 +38,7 @@ pub(crate) fn run(holder: &LockHolder) -> FailbackRun<'_> {
     FailbackRun {
         holder,
         has_ended: &|_| false,
+        is_stopped: &|| false,
     }
 }
 
@@ -44,6 +47,7 @@ pub(crate) fn run_after_others(holder: &LockHolder) -> FailbackRun<'_> {
     FailbackRun {
         holder,
         has_ended: &|_| true,
+        is_stopped: &|| false,
     }
 }
 
