@@ -25,7 +25,7 @@ pub use backups::{
     BackupStatus, BackupsReport, DisablePlan, EnablePlan, EnableStep, Health, disable, enable,
     plan_disable, plan_enable, status,
 };
-pub use clients::{Backup, Engine, Instance, RdsClients};
+pub use clients::{Backup, Engine, Instance, InstanceOptions, RdsClients};
 pub use copy::{
     Copied, CopiedOne, CopyOptions, CopyOutcome, CopyPlan, CopyState, CopyStep, LeftOut, copy,
     plan_copies,
@@ -37,7 +37,8 @@ pub use prune::{ApprovedPrune, Kept, PrunePlan, Pruned, PrunedOne, plan_prune, p
 pub use recovery_point::{Kind, RecoveryPoint, RecoveryPoints, judge, order, recovery_points};
 pub use refusal::Refusal;
 pub use restore::{
-    At, AtError, Choice, Difference, RestoreError, RestorePlan, RestoreRequest, RestoreStep,
-    Restored, TargetCheck, TargetProblem, check_restore_target, plan_restore, restore,
+    At, AtError, Begun, Choice, Difference, RestoreError, RestorePlan, RestoreProgress,
+    RestoreRequest, RestoreStep, RestoreWatch, Restored, TargetCheck, TargetProblem,
+    TerraformImport, begin_restore, check_restore_target, plan_restore, restore, wait_restore,
 };
 pub use snapshot::{Snapshot, SnapshotList, SnapshotState};

@@ -1,6 +1,6 @@
 //! Databases: what is replicated of each, how long it is kept, and what it is restored as.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::document::{Field, Section};
 use crate::pairs::{Used, read_all, unique};
@@ -17,6 +17,9 @@ const DEFAULT_RETENTION_DAYS: u32 = 7;
 /// Security groups on one instance: the default quota of VPC for a network interface, 5, can be raised to 16
 /// (<https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>).
 const MOST_SECURITY_GROUPS: usize = 16;
+/// Storage of an instance in GiB (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html>).
+const LEAST_STORAGE: i128 = 20;
+const MOST_STORAGE: i128 = 65_536;
 
 /// A database, and what becomes of it in the DR region.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -57,8 +60,9 @@ impl Default for CopiesKept {
 }
 
 /// What AWS would choose by itself, and not well: Single-AZ, the default subnet, security and parameter
-/// groups.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// groups, no protection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "FlatRestoreAs")]
 pub struct RestoreAs {
     /// The class; that of the source unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +75,75 @@ pub struct RestoreAs {
     pub parameter_group: ParameterGroupName,
     /// The security groups in the DR region, at least one.
     pub security_groups: Vec<SecurityGroupId>,
+    /// What it gets beyond that. What is not given is left as AWS makes it.
+    #[serde(flatten)]
+    pub options: RestoreOptions,
+}
+
+/// What a restored instance gets where the settings say so. A call that restores takes only some of it; the rest is set as
+/// soon as the instance can be modified.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RestoreOptions {
+    /// Whether RDS keeps the master password in a secret of its own; a restore of PostgreSQL brings that of the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub managed_password: Option<bool>,
+    /// Whether it cannot be deleted before that is taken off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_protection: Option<bool>,
+    /// The logs that go to CloudWatch, sorted; none at all when empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_exports: Option<Vec<String>>,
+    /// Whether users may log in with IAM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iam_authentication: Option<bool>,
+    /// Whether its snapshots get its tags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_tags: Option<bool>,
+    /// Days for which Performance Insights keeps what it measures; 0 is without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub insights_days: Option<u32>,
+    /// Up to how many GiB its storage grows by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_storage_gb: Option<u32>,
+}
+
+/// [`RestoreAs`] as it is written: a field that is not known here is refused, which serde does for flat types only.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FlatRestoreAs {
+    class: Option<InstanceClass>,
+    multi_az: bool,
+    subnet_group: SubnetGroupName,
+    parameter_group: ParameterGroupName,
+    security_groups: Vec<SecurityGroupId>,
+    managed_password: Option<bool>,
+    deletion_protection: Option<bool>,
+    log_exports: Option<Vec<String>>,
+    iam_authentication: Option<bool>,
+    copy_tags: Option<bool>,
+    insights_days: Option<u32>,
+    max_storage_gb: Option<u32>,
+}
+
+impl From<FlatRestoreAs> for RestoreAs {
+    fn from(flat: FlatRestoreAs) -> Self {
+        RestoreAs {
+            class: flat.class,
+            multi_az: flat.multi_az,
+            subnet_group: flat.subnet_group,
+            parameter_group: flat.parameter_group,
+            security_groups: flat.security_groups,
+            options: RestoreOptions {
+                managed_password: flat.managed_password,
+                deletion_protection: flat.deletion_protection,
+                log_exports: flat.log_exports,
+                iam_authentication: flat.iam_authentication,
+                copy_tags: flat.copy_tags,
+                insights_days: flat.insights_days,
+                max_storage_gb: flat.max_storage_gb,
+            },
+        }
+    }
 }
 
 impl Database {
@@ -144,6 +217,7 @@ impl RestoreAs {
         let subnet_group = section.required("subnet_group", "\"berthcare-staging-dr\"");
         let parameter_group = section.required("parameter_group", "\"berthcare-staging-dr\"");
         let security_groups = section.required("security_groups", "[\"sg-…\"]");
+        let options = RestoreOptions::read(&section);
         section.close();
         let class = match class {
             Some(field) => field.parse().map(Some),
@@ -159,8 +233,83 @@ impl RestoreAs {
             subnet_group: subnet_group?,
             parameter_group: parameter_group?,
             security_groups: security_groups?,
+            options: options?,
         })
     }
+}
+
+/// Performance Insights keeps 7 days, whole months of 31 days up to 23 of them, or two years
+/// (<https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>).
+fn is_insights_retention(days: u32) -> bool {
+    matches!(days, 0 | 7 | 731) || (days.is_multiple_of(31) && days <= 23 * 31)
+}
+
+impl RestoreOptions {
+    fn read(section: &Section<'_>) -> Option<RestoreOptions> {
+        let boolean = |name, example| match section.optional(name, example) {
+            Some(field) => field.boolean().map(Some),
+            None => Some(None),
+        };
+        let managed_password = match section.optional("managed_password", "true") {
+            // Back from it leads a new password only, which has no place in a file.
+            Some(field) => match field.boolean() {
+                Some(false) => field.invalid(
+                    "a restore takes no password from RDS",
+                    "leave it out: then the password of the source stays",
+                ),
+                managed => managed.map(Some),
+            },
+            None => Some(None),
+        };
+        let deletion_protection = boolean("deletion_protection", "true");
+        let iam_authentication = boolean("iam_authentication", "true");
+        let copy_tags = boolean("copy_tags", "true");
+        let log_exports = match section.optional("log_exports", "[\"postgresql\", \"upgrade\"]") {
+            Some(field) => read_log_exports(&field).map(Some),
+            None => Some(None),
+        };
+        let insights_days = match section.optional("insights_days", "7") {
+            Some(field) => match whole(&field, 0, 731) {
+                Some(days) if !is_insights_retention(days) => field.invalid(
+                    format!("Performance Insights cannot keep {days} days"),
+                    "write 0, 7, 31 times a number from 1 to 23, or 731",
+                ),
+                days => days.map(Some),
+            },
+            None => Some(None),
+        };
+        let max_storage_gb = match section.optional("max_storage_gb", "100") {
+            Some(field) => whole(&field, LEAST_STORAGE, MOST_STORAGE).map(Some),
+            None => Some(None),
+        };
+        Some(RestoreOptions {
+            managed_password: managed_password?,
+            deletion_protection: deletion_protection?,
+            log_exports: log_exports?,
+            iam_authentication: iam_authentication?,
+            copy_tags: copy_tags?,
+            insights_days: insights_days?,
+            max_storage_gb: max_storage_gb?,
+        })
+    }
+}
+
+fn read_log_exports(field: &Field<'_>) -> Option<Vec<String>> {
+    let mut logs = Vec::new();
+    for field in field.array()? {
+        let name = field.string()?;
+        let is_legal = |c: char| c.is_ascii_lowercase() || c == '-';
+        if name.is_empty() || !name.chars().all(is_legal) {
+            return field.invalid(
+                format!("{name:?} is not the name of a log"),
+                "write names as RDS has them: \"postgresql\", \"upgrade\"",
+            );
+        }
+        logs.push(name.to_owned());
+    }
+    logs.sort();
+    logs.dedup();
+    Some(logs)
 }
 
 fn read_security_groups(field: &Field<'_>) -> Option<Vec<SecurityGroupId>> {

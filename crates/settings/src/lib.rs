@@ -21,7 +21,7 @@ mod settings;
 mod state;
 mod tags;
 
-pub use databases::{CopiesKept, Database, RestoreAs};
+pub use databases::{CopiesKept, Database, RestoreAs, RestoreOptions};
 pub use duration::{DurationError, parse_duration};
 pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
 pub use names::{
@@ -35,4 +35,4 @@ pub use regions::{Country, Region, RegionRole, Regions};
 pub use residency::{ExceptionInUse, Residency, ResidencyException};
 pub use settings::Settings;
 pub use state::{AlarmTopics, Encryption, Locking, ReplicaLocks, State, StateDr, StateReplica};
-pub use tags::Tags;
+pub use tags::{Tags, TagsError};

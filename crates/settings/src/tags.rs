@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::document::{Field, Section};
 use crate::{EnvironmentName, ProjectName};
@@ -18,11 +18,64 @@ const MOST_VALUE_CHARS: usize = 256;
 /// to 256; letters, digits, spaces and `_ . : / = + - @`. Keys that differ only in case are refused, since
 /// IAM takes them as one
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html>).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    into = "BTreeMap<String, String>",
+    try_from = "BTreeMap<String, String>"
+)]
 pub struct Tags(BTreeMap<String, String>);
 
+impl From<Tags> for BTreeMap<String, String> {
+    fn from(tags: Tags) -> Self {
+        tags.0
+    }
+}
+
+/// What AWS would refuse as a tag, or as so many of them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct TagsError {
+    what: String,
+}
+
+/// By the rules of the file.
+impl TryFrom<BTreeMap<String, String>> for Tags {
+    type Error = TagsError;
+
+    fn try_from(tags: BTreeMap<String, String>) -> Result<Self, TagsError> {
+        let wrong = |what: String| Err(TagsError { what });
+        if tags.len() > MOST_TAGS {
+            let given = tags.len();
+            return wrong(format!(
+                "{given} tags pass AWS's limit of {MOST_TAGS} on a resource"
+            ));
+        }
+        let mut used = BTreeMap::new();
+        for (key, value) in &tags {
+            if let Err(problem) = check_tag(key, value) {
+                return wrong(format!("the tag {key:?}: {}", problem.0));
+            }
+            if let Some(other) = used.insert(key.to_lowercase(), key) {
+                return wrong(format!(
+                    "the tags {other:?} and {key:?} differ only in case"
+                ));
+            }
+        }
+        Ok(Self(tags))
+    }
+}
+
 impl Tags {
+    /// The same with one more, or with another value of it.
+    ///
+    /// # Errors
+    /// When AWS would refuse that.
+    pub fn with(&self, key: &str, value: &str) -> Result<Self, TagsError> {
+        let mut tags = self.0.clone();
+        tags.insert(key.to_owned(), value.to_owned());
+        Self::try_from(tags)
+    }
+
     /// The tags in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
@@ -99,33 +152,45 @@ impl Tags {
 
 fn read_tag<'d>(key: &str, field: &Field<'d>) -> Option<&'d str> {
     let value = field.string()?;
+    match check_tag(key, value) {
+        Ok(()) => Some(value),
+        Err((problem, fix)) => field.invalid(problem, fix),
+    }
+}
+
+/// What is wrong with a tag, and what to do about it.
+fn check_tag(key: &str, value: &str) -> Result<(), (String, String)> {
+    let wrong = |problem: String, fix: String| Err((problem, fix));
     if !(1..=MOST_KEY_CHARS).contains(&key.chars().count()) {
-        let problem = format!("the length of the key is {}", key.chars().count());
-        return field.invalid(problem, format!("use 1 to {MOST_KEY_CHARS} characters"));
+        return wrong(
+            format!("the length of the key is {}", key.chars().count()),
+            format!("use 1 to {MOST_KEY_CHARS} characters"),
+        );
     }
     if key
         .get(..4)
         .is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"))
     {
-        return field.invalid(
-            "AWS keeps keys that start with \"aws:\" for itself",
-            "choose another key",
+        return wrong(
+            "AWS keeps keys that start with \"aws:\" for itself".to_owned(),
+            "choose another key".to_owned(),
         );
     }
     if value.chars().count() > MOST_VALUE_CHARS {
-        let problem = format!("the length of the value is {}", value.chars().count());
-        return field.invalid(
-            problem,
+        return wrong(
+            format!("the length of the value is {}", value.chars().count()),
             format!("use at most {MOST_VALUE_CHARS} characters"),
         );
     }
     for (what, text) in [("key", key), ("value", value)] {
         if let Some(c) = text.chars().find(|&c| !allowed(c)) {
-            let fix = "use letters, digits, spaces and \"_.:/=+-@\" only";
-            return field.invalid(format!("the {what} holds the character {c:?}"), fix);
+            return wrong(
+                format!("the {what} holds the character {c:?}"),
+                "use letters, digits, spaces and \"_.:/=+-@\" only".to_owned(),
+            );
         }
     }
-    Some(value)
+    Ok(())
 }
 
 /// IAM's pattern for tags, `[\p{L}\p{Z}\p{N}_.:/=+\-@]`, the strictest of the services that are tagged.

@@ -58,6 +58,7 @@ pub(crate) async fn run(
         from: args.from.as_deref(),
         as_of,
         objectives,
+        tags: &settings.tags,
     };
     let plan = plan_restore(&request, &found.points, there.as_ref())
         .map_err(|refusal| refused(&refusal))?;
@@ -75,10 +76,9 @@ pub(crate) async fn run(
         cli::confirm(global, &question)?;
     }
     let waiter = waiter(&args.waiter, objectives.rto);
-    let tags = &settings.tags;
     let work = async {
         let progress = Progress::new();
-        restore(&dr, &outcome.plan, tags, waiter, cli::now(), &progress)
+        restore(&dr, &outcome.plan, waiter, cli::now(), &progress)
             .await
             .map_err(failure)
     };

@@ -5,7 +5,7 @@ use std::fmt;
 
 use aws_env::{Call, Error, RegionAccess, pages};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use settings::Region;
 
 use super::{Snapshot, provenance_tags, show};
@@ -53,12 +53,65 @@ pub struct Instance {
     pub replica_of: Option<String>,
     /// To which time its own backups reach.
     pub latest_restorable: Option<Timestamp>,
+    /// What the settings may want beyond the groups.
+    pub options: InstanceOptions,
     #[serde(skip)]
     pub(super) tags: BTreeMap<String, String>,
 }
 
+/// What is in force of what [`settings::RestoreOptions`] names; `None` where RDS does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct InstanceOptions {
+    /// Whether RDS keeps the master password in a secret, and the secret's ARN; `None` as well while it is being made.
+    pub managed_password: Option<String>,
+    /// Whether RDS has begun to keep the master password.
+    pub password_pending: bool,
+    /// Whether it cannot be deleted.
+    pub deletion_protection: Option<bool>,
+    /// The logs that go to CloudWatch, sorted.
+    pub log_exports: Vec<String>,
+    /// Whether users may log in with IAM.
+    pub iam_authentication: Option<bool>,
+    /// Whether its snapshots get its tags.
+    pub copy_tags: Option<bool>,
+    /// Days that Performance Insights keeps; 0 is without it.
+    pub insights_days: Option<u32>,
+    /// GiB that it has.
+    pub storage_gb: Option<u32>,
+    /// GiB that it may grow to.
+    pub max_storage_gb: Option<u32>,
+}
+
+impl InstanceOptions {
+    fn read(instance: &aws_sdk_rds::types::DbInstance) -> Self {
+        let secret = instance.master_user_secret();
+        let is_active = secret.is_some_and(|secret| secret.secret_status() == Some("active"));
+        let mut log_exports = instance.enabled_cloudwatch_logs_exports().to_vec();
+        log_exports.sort();
+        let whole = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
+        let insights_days = match instance.performance_insights_enabled() {
+            Some(true) => whole(instance.performance_insights_retention_period()),
+            Some(false) => Some(0),
+            None => None,
+        };
+        Self {
+            managed_password: secret
+                .filter(|_| is_active)
+                .and_then(|secret| text(secret.secret_arn())),
+            password_pending: secret.is_some() && !is_active,
+            deletion_protection: instance.deletion_protection(),
+            log_exports,
+            iam_authentication: instance.iam_database_authentication_enabled(),
+            copy_tags: instance.copy_tags_to_snapshot(),
+            insights_days,
+            storage_gb: whole(instance.allocated_storage()),
+            max_storage_gb: whole(instance.max_allocated_storage()),
+        }
+    }
+}
+
 /// What a database runs, such as `postgres 15.15`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Engine {
     /// Its name, as RDS has it.
     pub name: String,
@@ -295,6 +348,7 @@ impl Instance {
             retention_days: instance.backup_retention_period(),
             replica_of: text(instance.read_replica_source_db_instance_identifier()),
             latest_restorable: show::timestamp(instance.latest_restorable_time()),
+            options: InstanceOptions::read(instance),
             tags: provenance_tags::read(instance.tag_list()),
         })
     }

@@ -307,6 +307,7 @@ pub(super) mod tests {
             retention_days: Some(0),
             replica_of: None,
             latest_restorable: None,
+            options: crate::database::InstanceOptions::default(),
             tags: std::collections::BTreeMap::new(),
         }
     }

@@ -1,24 +1,28 @@
 //! A database brought back in the DR region.
 
+mod begin;
+mod configure;
+mod import;
 mod plan;
+mod progress;
 mod target;
 mod verify;
 
 use std::time::Duration;
 
-use aws_env::{DbInstanceState, Error, Waiter, WaiterConfig};
-use aws_sdk_rds::types::Tag;
-use jiff::Timestamp;
-use report::{Document, Mark, Observer, Outcome, Report, ShellCommand};
+use aws_env::Error;
+use report::{Document, Mark, Report, ShellCommand};
 use serde::Serialize;
-use settings::{Region, Tags};
+use settings::Region;
 
+pub use begin::{Begun, begin_restore};
+pub use configure::Difference;
+pub use import::TerraformImport;
 pub use plan::{At, AtError, Choice, RestorePlan, RestoreRequest, RestoreStep, plan_restore};
+pub use progress::{RestoreProgress, RestoreWatch, restore, wait_restore};
 pub use target::{TargetCheck, TargetProblem, check_restore_target};
-pub use verify::Difference;
 
-use super::clients::is_any;
-use super::{Instance, Kind, RdsClients, Refusal, check_key, provenance_tags, show};
+use super::{Refusal, show};
 
 /// Why a restore did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -131,13 +135,16 @@ pub struct Restored {
     pub rpo_seconds: u64,
     /// What may be lost by the settings, in seconds.
     pub rpo_objective_seconds: u64,
-    /// From the beginning of the restore until the instance was available, in seconds; `None` when that
+    /// From the beginning of the restore until the instance served, in seconds; `None` when that
     /// was in an earlier run.
     pub rto_seconds: Option<u64>,
     /// How long it may take by the settings, in seconds.
     pub rto_objective_seconds: u64,
     /// What is not as the settings want it.
     pub differences: Vec<Difference>,
+    /// Why RDS did not take what had to be set after the restore, in words; the same command tries again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// Whether it was begun by an earlier run.
     pub resumed: bool,
 }
@@ -201,214 +208,14 @@ impl Report for Restored {
             ))
             .table(["Objective", "Found", "Wanted"], rows)
             .table(["Setting", "Found", "Wanted"], differences.collect());
+        let document = match &self.problem {
+            Some(problem) => document.text(format!("not set: {problem}")),
+            None => document,
+        };
         if self.differences.is_empty() {
             document.text("Subnet group, security groups, parameter group, Multi-AZ, class, key and private access are as wanted.")
         } else {
             document
-        }
-    }
-}
-
-/// Carries `plan` out: begins the restore or takes up the one that is under way, waits until the instance
-/// serves, and reads back what it got. `now` is the time at which this is called.
-///
-/// # Errors
-/// See [`RestoreError`]. Nothing that was begun is undone; the same plan takes it up again.
-pub async fn restore(
-    site: &RdsClients,
-    plan: &RestorePlan,
-    tags: &Tags,
-    waiter: WaiterConfig,
-    now: Timestamp,
-    observer: &dyn Observer,
-) -> Result<Restored, RestoreError> {
-    let mut waiting = Waiter::begin(waiter);
-    let label = format!("restore {} in {}", plan.target, plan.region);
-    observer.started(&label);
-    let ended = async {
-        let mut resumed = plan.step != RestoreStep::Begin;
-        if plan.step == RestoreStep::Begin {
-            resumed = begin(site, plan, tags, now).await?;
-        }
-        let instance = wait(site, plan, &mut waiting, &label, observer).await?;
-        Ok((resumed, instance))
-    }
-    .await;
-    let outcome = match &ended {
-        Ok((_, instance)) if !verify::differences(plan, instance).is_empty() => Outcome::Failed,
-        Ok(_) if plan.step == RestoreStep::Verify => Outcome::Unchanged,
-        Ok(_) => Outcome::Done,
-        Err(RestoreError::Deadline { .. }) => Outcome::Skipped,
-        Err(_) => Outcome::Failed,
-    };
-    observer.finished(&label, outcome, waiting.elapsed());
-    let (resumed, instance) = ended?;
-    let before = match plan.step {
-        RestoreStep::Begin => Some(Duration::ZERO),
-        // Begun by a run that did not see its end.
-        RestoreStep::Resume => plan.begun.map(|begun| show::age(begun, now)),
-        RestoreStep::Verify => None,
-    };
-    Ok(Restored {
-        target: plan.target.clone(),
-        region: plan.region,
-        endpoint: instance.endpoint.clone(),
-        choice: plan.choice.clone(),
-        rpo_seconds: plan.rpo_seconds,
-        rpo_objective_seconds: plan.rpo_objective_seconds,
-        rto_seconds: before.map(|before| (before + waiting.elapsed()).as_secs()),
-        rto_objective_seconds: plan.rto_objective_seconds,
-        differences: verify::differences(plan, &instance),
-        resumed,
-    })
-}
-
-/// Begins the restore; whether it had been begun already, by a call whose answer was lost or a run at the
-/// same time.
-async fn begin(
-    site: &RdsClients,
-    plan: &RestorePlan,
-    tags: &Tags,
-    now: Timestamp,
-) -> Result<bool, RestoreError> {
-    if let Some(key) = &plan.key
-        && let Err(problem) = check_key(site, key).await?
-    {
-        return Err(RestoreError::Refused(Refusal::Key {
-            key: key.clone(),
-            region: site.region(),
-            problem,
-        }));
-    }
-    let tags = provenance(plan, tags, now);
-    let sent = match plan.choice.kind {
-        Kind::CopiedSnapshot => from_snapshot(site, plan, tags).await,
-        // Replicas are promoted; a plan never chooses one.
-        Kind::ReplicatedBackup | Kind::Replica => from_backup(site, plan, tags).await,
-    };
-    let Err(error) = sent else {
-        site.applied("begin restore", &plan.target);
-        return Ok(false);
-    };
-    if !is_any(&error, &["DBInstanceAlreadyExists"]) {
-        return Err(error.into());
-    }
-    let Some(there) = site.instance(&plan.target).await? else {
-        return Err(Error::unexpected(error.call, "it exists and is not shown").into());
-    };
-    match plan::begun_choice(&there, &plan.database) {
-        Some(begun) if begun == plan.choice => Ok(true),
-        _ => Err(RestoreError::Refused(plan::taken(plan.region, &there))),
-    }
-}
-
-/// What the instance says of where it comes from, for a run that takes the restore up.
-fn provenance(plan: &RestorePlan, tags: &Tags, now: Timestamp) -> Vec<Tag> {
-    let choice = &plan.choice;
-    let own = [
-        (provenance_tags::DATABASE, plan.database.clone()),
-        (provenance_tags::POINT, choice.point.clone()),
-        (provenance_tags::POINT_KIND, choice.kind.name().to_owned()),
-        (provenance_tags::AT, choice.at.to_string()),
-        (provenance_tags::DATA_TIME, choice.data_time.to_string()),
-        (provenance_tags::BEGUN, now.to_string()),
-    ];
-    provenance_tags::tags(&own, tags)
-}
-
-fn security_groups(plan: &RestorePlan) -> Vec<String> {
-    let groups = plan.wanted.security_groups.iter();
-    groups.map(ToString::to_string).collect()
-}
-
-async fn from_snapshot(site: &RdsClients, plan: &RestorePlan, tags: Vec<Tag>) -> Result<(), Error> {
-    let wanted = &plan.wanted;
-    let request = site
-        .rds
-        .restore_db_instance_from_db_snapshot()
-        .db_instance_identifier(&plan.target)
-        .db_snapshot_identifier(&plan.choice.point)
-        .set_db_instance_class(wanted.class.as_ref().map(ToString::to_string))
-        .db_subnet_group_name(wanted.subnet_group.as_str())
-        .db_parameter_group_name(wanted.parameter_group.as_str())
-        .set_vpc_security_group_ids(Some(security_groups(plan)))
-        .multi_az(wanted.multi_az)
-        // With a subnet group whose VPC has an internet gateway AWS may choose otherwise.
-        .publicly_accessible(false)
-        .set_tags(Some(tags));
-    let call = site.call("RestoreDBInstanceFromDBSnapshot", &plan.target);
-    request.send().await.map_err(|error| call.failed(error))?;
-    Ok(())
-}
-
-async fn from_backup(site: &RdsClients, plan: &RestorePlan, tags: Vec<Tag>) -> Result<(), Error> {
-    let wanted = &plan.wanted;
-    let request = site
-        .rds
-        .restore_db_instance_to_point_in_time()
-        .source_db_instance_automated_backups_arn(&plan.choice.point)
-        .target_db_instance_identifier(&plan.target)
-        .set_db_instance_class(wanted.class.as_ref().map(ToString::to_string))
-        .db_subnet_group_name(wanted.subnet_group.as_str())
-        .db_parameter_group_name(wanted.parameter_group.as_str())
-        .set_vpc_security_group_ids(Some(security_groups(plan)))
-        .multi_az(wanted.multi_az)
-        // With a subnet group whose VPC has an internet gateway AWS may choose otherwise.
-        .publicly_accessible(false)
-        .set_tags(Some(tags));
-    let request = match plan.choice.at {
-        At::Latest => request.use_latest_restorable_time(true),
-        At::Time(time) => request.restore_time(show::date_time(time)),
-    };
-    let call = site.call("RestoreDBInstanceToPointInTime", &plan.target);
-    request.send().await.map_err(|error| call.failed(error))?;
-    Ok(())
-}
-
-/// Waits until the instance serves.
-async fn wait(
-    site: &RdsClients,
-    plan: &RestorePlan,
-    waiting: &mut Waiter,
-    label: &str,
-    observer: &dyn Observer,
-) -> Result<Instance, RestoreError> {
-    let mut was_observed = false;
-    loop {
-        let last = match site.instance(&plan.target).await {
-            Ok(Some(instance)) => match DbInstanceState::of(&instance.status) {
-                DbInstanceState::Serves => return Ok(instance),
-                DbInstanceState::Comes => {
-                    was_observed = true;
-                    instance.status
-                }
-                DbInstanceState::Stays => {
-                    return Err(RestoreError::Ended {
-                        target: plan.target.clone(),
-                        region: plan.region,
-                        status: instance.status,
-                    });
-                }
-            },
-            Ok(None) if was_observed => {
-                return Err(RestoreError::Ended {
-                    target: plan.target.clone(),
-                    region: plan.region,
-                    status: "deleted".to_owned(),
-                });
-            }
-            // Right after the call it may not be shown yet.
-            Ok(None) => "not shown yet".to_owned(),
-            Err(error) if error.is_transient() => format!("not known: {error}"),
-            Err(error) => return Err(error.into()),
-        };
-        observer.waiting(label, &last);
-        if !waiting.pause().await {
-            return Err(RestoreError::Deadline {
-                target: plan.target.clone(),
-                waited: waiting.elapsed(),
-                last,
-            });
         }
     }
 }

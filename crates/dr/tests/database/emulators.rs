@@ -122,9 +122,10 @@ async fn copy_and_restore(aws: &LocalAws, shows_source: bool) {
         from: None,
         as_of,
         objectives: Objectives::default(),
+        tags: &Tags::default(),
     };
     let plan = plan_restore(&request, &points, None).unwrap();
-    let restored = restore(&target, &plan, &Tags::default(), waiter, as_of, &Silent).await;
+    let restored = restore(&target, &plan, waiter, as_of, &Silent).await;
     if shows_source {
         assert_eq!(restored.unwrap().target, TARGET);
         return;

@@ -1,10 +1,12 @@
 //! Restores in the DR region.
 
 use dr::database::{
-    Kind, Refusal, RestoreError, RestoreStep, check_restore_target, enable, plan_enable,
+    At, Begun, Kind, Refusal, RestoreError, RestorePlan, RestoreProgress, RestoreStep,
+    RestoreWatch, begin_restore, check_restore_target, enable, plan_enable, wait_restore,
 };
 use local_aws::{Fault, FaultKind, RegionState};
-use settings::Tags;
+use report::Silent;
+use settings::{RestoreOptions, Tags};
 
 use crate::stage::{DR, NONE, PRIMARY, Stage, TARGET, WAITER, minutes};
 
@@ -114,6 +116,158 @@ async fn restore_under_throttling_whose_answer_is_lost_is_not_made_twice() {
     let restored = stage.restore(&plan, WAITER).await.unwrap();
     assert_eq!(restored.differences, []);
     assert!(restored.resumed);
+}
+
+/// What the DR environment wants of its database.
+fn options() -> RestoreOptions {
+    RestoreOptions {
+        managed_password: Some(true),
+        deletion_protection: Some(true),
+        log_exports: Some(vec!["postgresql".to_owned(), "upgrade".to_owned()]),
+        iam_authentication: Some(true),
+        copy_tags: Some(true),
+        insights_days: Some(7),
+        max_storage_gb: Some(100),
+    }
+}
+
+// aws-behaviour: 49
+#[tokio::test]
+async fn restore_sets_what_its_call_does_not_take_and_verifies_it() {
+    let Some(mut stage) = with_copy(true).await else {
+        return;
+    };
+    stage.database.restore.as_mut().unwrap().options = options();
+    let plan = stage.plan(None).await.unwrap();
+    let restored = stage.restore(&plan, WAITER).await.unwrap();
+    assert_eq!(restored.differences, []);
+    assert_eq!(restored.problem, None);
+    let there = stage.dr.instance(TARGET).await.unwrap().unwrap();
+    assert!(there.options.managed_password.is_some());
+    assert_eq!(there.options.max_storage_gb, Some(100));
+    assert_eq!(stage.calls("ModifyDBInstance").len(), 1);
+    // What drifts later is set again by the same command.
+    let modify = stage.to.modify_db_instance().db_instance_identifier(TARGET);
+    let modify = modify.deletion_protection(false).apply_immediately(true);
+    modify.send().await.unwrap();
+    let plan = stage.plan(None).await.unwrap();
+    assert_eq!(plan.step, RestoreStep::Verify);
+    let again = stage.restore(&plan, WAITER).await.unwrap();
+    assert_eq!(again.differences, []);
+    assert_eq!(stage.calls("ModifyDBInstance").len(), 3);
+}
+
+#[tokio::test]
+async fn restore_of_storage_that_has_grown_beyond_the_settings_keeps_it() {
+    let Some(mut stage) = with_copy(false).await else {
+        return;
+    };
+    let restore = stage.database.restore.as_mut().unwrap();
+    restore.options.max_storage_gb = Some(21);
+    let plan = stage.plan(None).await.unwrap();
+    let restored = stage.restore(&plan, WAITER).await.unwrap();
+    let found: Vec<_> = restored.differences.iter().map(|one| one.setting).collect();
+    assert_eq!(found, ["storage grows to"]);
+    let there = stage.dr.instance(TARGET).await.unwrap().unwrap();
+    assert_eq!(there.options.storage_gb, Some(20));
+    assert!(stage.calls("ModifyDBInstance").is_empty());
+}
+
+#[tokio::test]
+async fn restore_whose_settings_rds_does_not_take_yet_serves_and_tells_what_is_missing() {
+    let Some(mut stage) = with_copy(false).await else {
+        return;
+    };
+    let restore = stage.database.restore.as_mut().unwrap();
+    restore.options.deletion_protection = Some(true);
+    stage.rds.end_instance_as(DR, TARGET, "backing-up");
+    let plan = stage.plan(None).await.unwrap();
+    begin_restore(&stage.dr, &plan, stage.rds.now())
+        .await
+        .unwrap();
+    stage.rds.step(minutes(60)).await;
+    let mut watch = RestoreWatch::new(&stage.dr, &plan);
+    let RestoreProgress::Serving {
+        missing, problem, ..
+    } = watch.poll().await.unwrap()
+    else {
+        panic!("it serves");
+    };
+    assert_eq!(missing, ["deletion protection"]);
+    assert!(problem.unwrap().contains("backing-up"));
+    // At the deadline it is a database that serves, with a difference.
+    let now = stage.rds.now();
+    let restored = wait_restore(&stage.dr, &plan, NONE, now, &Silent);
+    let restored = restored.await.unwrap();
+    assert_eq!(restored.differences.len(), 1);
+    assert!(restored.endpoint.is_some() && !restored.is_as_wanted());
+    // Whose rights do not reach that far learns it at once.
+    stage
+        .aws
+        .add_fault(Fault::new(FaultKind::Denied).operation("ModifyDBInstance"));
+    let progress = watch.poll().await.unwrap();
+    let RestoreProgress::Ready { problem, .. } = progress else {
+        panic!("{progress}");
+    };
+    assert!(problem.unwrap().contains("ModifyDBInstance"));
+}
+
+// aws-behaviour: 30
+#[tokio::test]
+async fn restore_begun_by_one_process_is_waited_for_by_another_from_the_plans_json() {
+    let Some(stage) = with_copy(false).await else {
+        return;
+    };
+    replicate(&stage).await;
+    stage.aws.set_region(PRIMARY, RegionState::Refuse);
+    let plan = stage.plan(None).await.unwrap().with_fixed_time();
+    assert!(matches!(plan.choice.at, At::Time(_)));
+    let json = serde_json::to_string(&plan).unwrap();
+    drop(plan);
+    stage.aws.clear_log();
+    // One process dies before its call arrives, one before the answer does, one after it.
+    let call = "RestoreDBInstanceToPointInTime";
+    for (kind, begun) in [
+        (Some(FaultKind::RequestLost), None),
+        (Some(FaultKind::ResponseLost), Some(Begun::Found)),
+        (None, Some(Begun::Found)),
+    ] {
+        let plan: RestorePlan = serde_json::from_str(&json).unwrap();
+        if let Some(kind) = kind {
+            stage.aws.add_fault(Fault::new(kind).operation(call));
+        }
+        let ended = begin_restore(&stage.dr, &plan, stage.rds.now()).await;
+        stage.aws.clear_faults();
+        assert_eq!(ended.ok(), begun);
+    }
+    let plan: RestorePlan = serde_json::from_str(&json).unwrap();
+    let mut watch = RestoreWatch::new(&stage.dr, &plan);
+    assert!(matches!(
+        watch.poll().await.unwrap(),
+        RestoreProgress::Pending { .. } | RestoreProgress::Ready { .. }
+    ));
+    let now = stage.rds.now();
+    let (one, two) = tokio::join!(
+        wait_restore(&stage.dr, &plan, WAITER, now, &Silent),
+        wait_restore(&stage.dr, &plan, WAITER, now, &Silent)
+    );
+    for restored in [one.unwrap(), two.unwrap()] {
+        assert_eq!(restored.differences, []);
+        assert!(restored.resumed);
+    }
+    let instances = stage.dr.instances().await.unwrap();
+    assert_eq!(instances.len(), 1);
+    stage.primary_was_left_alone();
+    // Another plan of the same name is not taken for it.
+    let mut other = plan.clone();
+    other.choice.point.push('x');
+    let refused = begin_restore(&stage.dr, &other, now).await.unwrap_err();
+    assert!(
+        matches!(&refused, RestoreError::Refused(Refusal::TargetTaken { .. })),
+        "{refused}"
+    );
+    let refused = RestoreWatch::new(&stage.dr, &other).poll().await;
+    assert!(matches!(refused, Err(RestoreError::Refused(_))));
 }
 
 // aws-behaviour: 62

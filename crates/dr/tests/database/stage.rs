@@ -13,7 +13,7 @@ use dr::database::{
 use jiff::{SignedDuration, Timestamp};
 use local_aws::{LocalAws, LogEntry, Rds, RdsClock, RdsOptions};
 use report::Silent;
-use settings::{CopiesKept, Database, Objectives, Region, RestoreAs, Tags};
+use settings::{CopiesKept, Database, Objectives, Region, RestoreAs, RestoreOptions, Tags};
 
 pub(crate) const PRIMARY: &str = "ca-central-1";
 pub(crate) const DR: &str = "us-east-1";
@@ -216,6 +216,7 @@ impl Stage {
             from,
             as_of,
             objectives: Objectives::default(),
+            tags: &Tags::default(),
         };
         plan_restore(&request, &points, there.as_ref())
     }
@@ -226,7 +227,7 @@ impl Stage {
         waiter: WaiterConfig,
     ) -> Result<Restored, RestoreError> {
         let now = self.rds.now();
-        restore(&self.dr, plan, &Tags::default(), waiter, now, &Silent).await
+        restore(&self.dr, plan, waiter, now, &Silent).await
     }
 
     /// The log's entries of an operation.
@@ -268,6 +269,7 @@ pub(crate) fn database() -> Database {
             subnet_group: "dr".parse().unwrap(),
             parameter_group: "dr-postgres".parse().unwrap(),
             security_groups: vec!["sg-0a1b2c3d".parse().unwrap()],
+            options: RestoreOptions::default(),
         }),
     }
 }

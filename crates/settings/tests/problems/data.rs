@@ -1,6 +1,6 @@
 //! Buckets, databases, objectives and tags.
 
-use settings::ErrorKind;
+use settings::{ErrorKind, RestoreOptions};
 
 use crate::{BASE, DR_KEY, PRIMARY_KEY, accepted, problem, refused, with};
 
@@ -201,6 +201,46 @@ fn what_becomes_of_a_database_in_the_dr_region() {
     let database_read = &settings.databases[0];
     assert_eq!(database_read.kms.as_ref().unwrap().as_str(), DR_KEY);
     assert!(!database_read.restore.as_ref().unwrap().multi_az);
+    let options = &database_read.restore.as_ref().unwrap().options;
+    assert_eq!(*options, RestoreOptions::default());
+    let more = "managed_password = true\ndeletion_protection = false\nlog_exports = [\"upgrade\", \"postgresql\", \"upgrade\"]\n\
+                iam_authentication = true\ncopy_tags = true\ninsights_days = 62\nmax_storage_gb = 100";
+    let settings = accepted(&database(&format!("{full}\n{more}")));
+    let options = &settings.databases[0].restore.as_ref().unwrap().options;
+    let expected = RestoreOptions {
+        managed_password: Some(true),
+        deletion_protection: Some(false),
+        log_exports: Some(vec!["postgresql".to_owned(), "upgrade".to_owned()]),
+        iam_authentication: Some(true),
+        copy_tags: Some(true),
+        insights_days: Some(62),
+        max_storage_gb: Some(100),
+    };
+    assert_eq!(*options, expected);
+    for (more, field, part) in [
+        (
+            "managed_password = false",
+            "managed_password",
+            "leave it out",
+        ),
+        (
+            "deletion_protection = 1",
+            "deletion_protection",
+            "true or false",
+        ),
+        (
+            "log_exports = [\"Postgres QL\"]",
+            "log_exports[0]",
+            "name of a log",
+        ),
+        ("insights_days = 30", "insights_days", "31 times"),
+        ("insights_days = 730", "insights_days", "31 times"),
+        ("max_storage_gb = 19", "max_storage_gb", "from 20"),
+    ] {
+        let problem = problem(&database(&format!("{full}\n{more}")));
+        assert_eq!(problem.path, format!("databases[0].restore.{field}"));
+        assert!(problem.to_string().contains(part), "{problem}");
+    }
     for (more, path, part) in [
         (
             "retention_days = 0",

@@ -6,8 +6,9 @@ use std::time::Duration;
 use aws_env::DbInstanceState;
 use jiff::Timestamp;
 use report::{Document, Mark, Report};
-use serde::{Serialize, Serializer};
-use settings::{Database, Objectives, Region, RestoreAs};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use settings::{Database, Objectives, Region, RestoreAs, Tags};
 
 use crate::database::{Engine, Instance, Kind, RecoveryPoint, Refusal, provenance_tags, show};
 
@@ -60,9 +61,17 @@ impl Serialize for At {
     }
 }
 
+impl<'de> Deserialize<'de> for At {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
 /// What a restore is made from. Kept in the instance's tags, so that a run that takes it up does not choose
 /// again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Choice {
     /// What sort of recovery point.
     pub kind: Kind,
@@ -91,10 +100,12 @@ pub struct RestoreRequest<'a> {
     pub as_of: Timestamp,
     /// What has to be achieved.
     pub objectives: Objectives,
+    /// Tags that the instance gets, beside those that say what it was restored from.
+    pub tags: &'a Tags,
 }
 
 /// What has to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestoreStep {
     /// The restore is begun.
@@ -105,8 +116,11 @@ pub enum RestoreStep {
     Verify,
 }
 
-/// What a restore would do.
-#[derive(Debug, Clone, Serialize)]
+/// What a restore would do. It holds all that a restore is made of, and nothing else is asked for: another process, on
+/// another machine, that reads it back from its JSON makes the same restore, or takes up the one that was begun by it. One
+/// that another version wrote, with a setting that is not known here, is not read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RestorePlan {
     /// Identifier of the database, as the settings have it.
     pub database: String,
@@ -120,6 +134,8 @@ pub struct RestorePlan {
     pub choice: Choice,
     /// What it gets.
     pub wanted: RestoreAs,
+    /// Tags that it gets, beside those that say what it was restored from.
+    pub tags: Tags,
     /// The key of the recovery point, which is that of the instance.
     pub key: Option<String>,
     /// What the database of the recovery point ran, where RDS says so.
@@ -135,6 +151,26 @@ pub struct RestorePlan {
     pub rpo_objective_seconds: u64,
     /// How long it may take by the settings, in seconds.
     pub rto_objective_seconds: u64,
+}
+
+impl RestorePlan {
+    /// The same with its point in time fixed, where it takes the latest of a backup that is yet to be restored: whoever
+    /// begins it, and when, it has the same data. RDS takes times before the latest one only, so that it is a second less.
+    #[must_use]
+    pub fn with_fixed_time(mut self) -> Self {
+        let choice = &mut self.choice;
+        let is_open = choice.kind == Kind::ReplicatedBackup && choice.at == At::Latest;
+        if self.step == RestoreStep::Begin && is_open {
+            let second = choice.data_time.as_second().saturating_sub(1);
+            if let Ok(time) = Timestamp::from_second(second) {
+                let lost = show::age(time, choice.data_time).as_secs();
+                self.rpo_seconds = self.rpo_seconds.saturating_add(lost);
+                choice.data_time = time;
+                choice.at = At::Time(time);
+            }
+        }
+        self
+    }
 }
 
 impl Report for RestorePlan {
@@ -231,6 +267,7 @@ pub fn plan_restore(
         rpo_seconds: show::age(choice.data_time, as_of).as_secs(),
         choice,
         wanted,
+        tags: request.tags.clone(),
         key,
         engine,
         begun,

@@ -1,20 +1,7 @@
 //! Whether the instance got what it should have.
 
-use serde::Serialize;
-
-use super::RestorePlan;
+use super::{Difference, RestorePlan, configure};
 use crate::database::{Instance, show};
-
-/// A setting that is not as wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    /// Name of the setting, as the report shows it.
-    pub setting: &'static str,
-    /// What was asked for.
-    pub wanted: String,
-    /// What RDS shows.
-    pub found: String,
-}
 
 /// What the instance has otherwise than the plan wants. What RDS does not show counts as different.
 pub(super) fn differences(plan: &RestorePlan, instance: &Instance) -> Vec<Difference> {
@@ -59,6 +46,7 @@ pub(super) fn differences(plan: &RestorePlan, instance: &Instance) -> Vec<Differ
     if let Some(key) = &plan.key {
         expect("key", key.clone(), instance.key.clone());
     }
+    differences.extend(configure::differences(plan, instance));
     differences
 }
 
@@ -80,7 +68,7 @@ fn joined(names: Vec<String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use settings::RestoreAs;
+    use settings::{RestoreAs, RestoreOptions, Tags};
 
     use super::*;
     use crate::database::Kind;
@@ -109,7 +97,9 @@ mod tests {
                     "sg-0b1b2c3d".parse().unwrap(),
                     "sg-0a1b2c3d".parse().unwrap(),
                 ],
+                options: RestoreOptions::default(),
             },
+            tags: Tags::default(),
             key: Some("the-key".to_owned()),
             engine: None,
             begun: None,

@@ -1,4 +1,4 @@
-use settings::CopiesKept;
+use settings::{CopiesKept, RestoreOptions};
 
 use super::*;
 use crate::database::recovery_point::tests::{backup, instance};
@@ -18,6 +18,7 @@ fn database() -> Database {
             subnet_group: "dr".parse().unwrap(),
             parameter_group: "dr-postgres15".parse().unwrap(),
             security_groups: vec!["sg-0a1b2c3d".parse().unwrap()],
+            options: RestoreOptions::default(),
         }),
     }
 }
@@ -61,6 +62,7 @@ fn plan(ask: &Ask<'_>, points: &[RecoveryPoint]) -> Result<RestorePlan, Refusal>
         from: ask.from,
         as_of: at("2026-11-22T12:00:00Z"),
         objectives: Objectives::default(),
+        tags: &Tags::default(),
     };
     plan_restore(&request, points, ask.there)
 }
@@ -219,6 +221,7 @@ fn plan_restore_without_settings_is_refused() {
         from: None,
         as_of: at("2026-11-22T12:00:00Z"),
         objectives: Objectives::default(),
+        tags: &Tags::default(),
     };
     let refused = plan_restore(&request, &points(), None).unwrap_err();
     assert!(refused.is_configuration() && refused.hint().contains("[databases.restore]"));
@@ -232,4 +235,49 @@ fn from_str_of_what_is_no_time_tells_what_is_and_why() {
         "{error}"
     );
     assert_eq!("latest".parse(), Ok(At::Latest));
+}
+
+#[test]
+fn with_fixed_time_asks_for_one_before_the_latest_and_loses_a_second() {
+    let open = plan(&LATEST, &points()).unwrap();
+    let fixed = open.clone().with_fixed_time();
+    let time = at("2026-11-22T11:54:59Z");
+    assert_eq!(fixed.choice.at, At::Time(time));
+    assert_eq!(fixed.choice.data_time, time);
+    assert_eq!(fixed.rpo_seconds, open.rpo_seconds + 1);
+    // Once is enough, and a snapshot has one time only.
+    assert_eq!(fixed.clone().with_fixed_time(), fixed);
+    let ask = Ask {
+        from: Some("copy-22"),
+        ..LATEST
+    };
+    let snapshot = plan(&ask, &points()).unwrap();
+    assert_eq!(snapshot.clone().with_fixed_time(), snapshot);
+}
+
+#[test]
+fn restore_plan_read_back_from_json_is_the_same_and_of_another_version_none() {
+    let mut made = plan(&LATEST, &points()).unwrap().with_fixed_time();
+    made.tags = made.tags.with("Run", "20261122t1200z-1f").unwrap();
+    made.wanted.options.log_exports = Some(vec!["postgresql".to_owned()]);
+    let json = serde_json::to_value(&made).unwrap();
+    assert_eq!(
+        serde_json::from_value::<RestorePlan>(json.clone()).unwrap(),
+        made
+    );
+    type Break = fn(&mut serde_json::Value);
+    let breaks: [(&str, Break); 4] = [
+        ("storage", |json| json["storage"] = 5.into()),
+        ("faster", |json| {
+            json["wanted"]["faster"] = true.into();
+        }),
+        ("neither", |json| json["choice"]["at"] = "lately".into()),
+        ("aws:", |json| json["tags"]["aws:x"] = "y".into()),
+    ];
+    for (part, broken) in breaks {
+        let mut json = json.clone();
+        broken(&mut json);
+        let error = serde_json::from_value::<RestorePlan>(json).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
 }
