@@ -19,6 +19,7 @@ mod digest;
 mod entry;
 mod examine;
 mod execute;
+mod fence;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod guard;
@@ -34,6 +35,7 @@ mod parity;
 mod plan;
 mod recheck;
 mod reconcile;
+mod run_id;
 mod split;
 mod spool;
 mod sync;
@@ -57,6 +59,7 @@ pub use coverage::{Covers, CoversBoth};
 pub use digest::TreeDigest;
 pub use entry::{ETag, Modified, ObjectMeta, Page, StorageClass};
 pub use execute::{Done, ExecuteError};
+pub use fence::{BucketFence, FencePlan, FenceStep, FenceWanted, apply_fence, plan_fence};
 pub use guard::{Approved, ChangeLimit, Policy, Refusal, Refusals, check_locations};
 pub use inventory::{Inventory, InventoryError, ManifestUrl, parity_of_inventories};
 pub use journal::{
@@ -73,6 +76,7 @@ pub use plan::{Example, Listed, Plan, PlanError, PlanOptions, Planned, PlannedCo
 pub use reconcile::{
     ReconcileError, Reconciliation, Resolution, ResolutionError, Resolutions, reconcile,
 };
+pub use run_id::{RunId, RunIdError};
 pub use spool::SpoolError;
 pub use sync::{ApplyOptions, abort_open_uploads, apply};
 pub use undo::{

@@ -6,10 +6,12 @@ mod stage;
 
 mod batch;
 mod emulators;
+mod fence;
 mod guard;
 mod histories;
 mod inventory;
 mod keyed;
+mod killed;
 mod model;
 mod others;
 mod resolutions;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_env::{AwsEnv, Options, RegionClients};
+use aws_env::{AwsEnv, DrOnly, Options, RegionClients};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
@@ -25,6 +25,7 @@ pub(crate) const DR: &str = "us-east-1";
 
 pub(crate) struct Stage {
     pub(crate) aws: LocalAws,
+    pub(crate) env: AwsEnv,
     pub(crate) from: RegionClients,
     pub(crate) to: RegionClients,
     pub(crate) source: Bucket,
@@ -103,12 +104,18 @@ impl Stage {
             destination: Bucket::new(&to, "s3://photos-dr".parse().unwrap()),
             runs: tempfile::tempdir().unwrap(),
             aws,
+            env,
             from,
             to,
         };
         stage.create(&stage.from, "photos").await;
         stage.create(&stage.to, "photos-dr").await;
         Some(stage)
+    }
+
+    /// What a step may use once the primary region is lost.
+    pub(crate) fn dr_only(&self) -> DrOnly {
+        self.env.dr_only(self.to.region)
     }
 
     pub(crate) async fn create(&self, clients: &RegionClients, bucket: &str) {
