@@ -68,7 +68,9 @@ pub use journal::{
 };
 pub use list_xml::{ListingError, ListingReader};
 pub use location::{JOURNAL, S3Location, S3LocationError};
-pub use manifest::{Manifest, ManifestError, capture};
+pub use manifest::{
+    KeptManifest, Manifest, ManifestError, ManifestSummary, capture, fetch_manifest, keep_manifest,
+};
 pub use own_copies::OwnCopies;
 pub use pairing::{BucketPair, PairedBucket, Pairing};
 pub use parity::{AsOf, Finding, Folder, Parity, ParityError, ParityOptions, Sample, Sum, parity};

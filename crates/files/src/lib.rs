@@ -2,7 +2,7 @@
 //! hold secrets; and reading that has a limit.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, BufRead, Read, Write as _};
+use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -191,6 +191,59 @@ pub fn create_new_secret(path: &Path) -> Result<File, FileError> {
     })
 }
 
+/// A file for its owner alone that is written bit by bit, and gets its name when it is whole and on the disk. Dropped before
+/// that, it is gone.
+#[derive(Debug)]
+pub struct SecretPart {
+    part: NamedTempFile,
+    path: PathBuf,
+}
+
+impl SecretPart {
+    /// Begins what is going to be the file `path`.
+    ///
+    /// # Errors
+    /// When there is a file of that name, or its folder cannot be written to.
+    pub fn create(path: &Path) -> Result<Self, FileError> {
+        if path.exists() {
+            return Err(FileError::Exists {
+                path: path.to_owned(),
+            });
+        }
+        let part = written_beside(path, &[], Secrecy::Secret);
+        Ok(Self {
+            part: part.map_err(|source| write_error(path, source))?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Gives it its name.
+    ///
+    /// # Errors
+    /// When a file has that name by now, or it cannot be written.
+    pub fn persist_new(self) -> Result<(), FileError> {
+        let path = self.path;
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::AlreadyExists => FileError::Exists { path: path.clone() },
+            _ => write_error(&path, source),
+        };
+        self.part.as_file().sync_all().map_err(failed)?;
+        let persisted = self.part.persist_noclobber(&path);
+        persisted.map_err(|error| failed(error.error))?;
+        sync_folder(&path).map_err(failed)
+    }
+}
+
+impl Write for SecretPart {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.part.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.part.flush()
+    }
+}
+
 /// A file to write bit by bit, empty at first, for its owner alone whatever was there.
 ///
 /// # Errors
@@ -365,6 +418,29 @@ mod tests {
         assert!(matches!(refused, FileError::Exists { .. }), "{refused}");
         assert_eq!(fs::read(&path).unwrap(), b"1");
         assert_eq!(names(folder.path()), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn secret_part_is_there_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let mut part = SecretPart::create(&path).unwrap();
+        part.write_all(b"whole").unwrap();
+        assert!(!path.exists());
+        part.persist_new().unwrap();
+        assert_eq!(
+            (fs::read(&path).unwrap(), mode(&path)),
+            (b"whole".to_vec(), 0o600)
+        );
+        let refused = SecretPart::create(&path).unwrap_err();
+        assert!(matches!(refused, FileError::Exists { .. }), "{refused}");
+        let other = folder.path().join("b");
+        let part = SecretPart::create(&other).unwrap();
+        fs::write(&other, "of somebody else").unwrap();
+        let refused = part.persist_new().unwrap_err();
+        assert!(matches!(refused, FileError::Exists { .. }), "{refused}");
+        drop(SecretPart::create(&folder.path().join("c")).unwrap());
+        assert_eq!(names(folder.path()), 2, "nothing is left beside them");
     }
 
     #[test]

@@ -2,11 +2,11 @@ use std::path::Path;
 
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use dr::objects::{
-    ApplyOptions, Done, ManifestError, Mode, Plan, PlanOptions, Policy, Reconciliation, Refusal,
-    Refusals, Resolution, Resolutions, abort_open_uploads, reconcile,
+    ApplyOptions, Done, ManifestError, ManifestSummary, Mode, Plan, PlanOptions, Policy,
+    Reconciliation, Refusal, Refusals, Resolution, Resolutions, abort_open_uploads, reconcile,
 };
 use files::Secrecy;
-use report::{Document, Report};
+use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::BucketName;
 use tokio::sync::watch;
@@ -20,7 +20,8 @@ use crate::args::{LISTINGS, LocationArgs, ManifestArgs, ReconcileArgs};
 #[derive(Serialize)]
 struct Captured {
     bucket: String,
-    objects: u64,
+    #[serde(flatten)]
+    summary: ManifestSummary,
     file: String,
 }
 
@@ -28,17 +29,22 @@ impl Report for Captured {
     const KIND: &'static str = "manifest";
 
     fn document(&self) -> Document {
-        Document::new().text(format!(
+        let document = Document::new().text(format!(
             "{} holds {} objects; written down in {}",
-            self.bucket, self.objects, self.file
-        ))
+            self.bucket, self.summary.objects, self.file
+        ));
+        let document = document.fact(Mark::Plain, "SHA-256", self.summary.sha256.clone());
+        match self.summary.without_version {
+            0 => document,
+            objects => document.fact(Mark::Unknown, "without a version ID", objects.to_string()),
+        }
     }
 }
 
 pub(crate) async fn capture(global: &GlobalArgs, args: &ManifestArgs) -> Result<Exit, Failure> {
     let Destination { bucket: dr, .. } =
         connect::destination(global, Some(&args.bucket), None, None, None).await?;
-    let objects = dr::objects::capture(&dr, cli::now(), &args.out)
+    let summary = dr::objects::capture(&dr, cli::now(), &args.out)
         .await
         .map_err(|error| match error {
             ManifestError::List(error) => Failure::aws("list the bucket", error),
@@ -48,7 +54,7 @@ pub(crate) async fn capture(global: &GlobalArgs, args: &ManifestArgs) -> Result<
         })?;
     let captured = Captured {
         bucket: dr.location().to_string(),
-        objects,
+        summary,
         file: args.out.display().to_string(),
     };
     cli::print(global, &captured)?;

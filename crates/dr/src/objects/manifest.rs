@@ -1,23 +1,28 @@
 //! What a bucket held at one moment, as a file that can be asked about any key.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_env::Error;
-use files::FileError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::bucket::Bucket;
-use super::entry::ObjectMeta;
-use super::walk::Lister as _;
+use sha2::{Digest as _, Sha256};
+
+use super::entry::{NULL, ObjectMeta};
 
 /// Bytes of a line: a key of 1,024, each written as `\u0001`, an ETag, and what else is said of an object.
 const LINE: u64 = 16 << 10;
 /// Entries between two that are found without reading.
 const BLOCK: usize = 1_000;
+
+mod capture;
+mod kept;
+
+pub use capture::capture;
+pub use kept::{KeptManifest, fetch_manifest, keep_manifest};
 
 /// The first line of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +38,43 @@ struct Entry {
     key: String,
     #[serde(flatten)]
     meta: ObjectMeta,
+}
+
+/// A manifest as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestSummary {
+    /// What it is of.
+    #[serde(flatten)]
+    pub manifest: Manifest,
+    /// How many objects it has.
+    pub objects: u64,
+    /// Sum of their lengths in bytes.
+    pub bytes: u64,
+    /// Of those, how many it has without the ID of their version: a failback cannot tell by it what was written since.
+    pub without_version: u64,
+    /// SHA-256 of the file, in hexadecimal digits.
+    pub sha256: String,
+}
+
+impl ManifestSummary {
+    fn new(manifest: Manifest) -> Self {
+        Self {
+            manifest,
+            objects: 0,
+            bytes: 0,
+            without_version: 0,
+            sha256: String::new(),
+        }
+    }
+
+    fn add(&mut self, meta: &ObjectMeta) {
+        self.objects += 1;
+        self.bytes += meta.size;
+        let version = meta.version.as_deref();
+        if version.is_none_or(|version| version == NULL) {
+            self.without_version += 1;
+        }
+    }
 }
 
 /// A manifest cannot be written or read.
@@ -56,6 +98,27 @@ pub enum ManifestError {
         /// Path of the manifest.
         path: PathBuf,
     },
+    /// In the bucket for journals.
+    #[error("cannot use the manifest in the bucket for journals")]
+    Bucket(#[source] Error),
+    /// It is there, and is not the one that is meant.
+    #[error("{place} is not the manifest that is meant: {why}")]
+    Other {
+        /// File or URL.
+        place: String,
+        /// What is different.
+        why: &'static str,
+    },
+    /// It has more bytes than S3 takes in one piece.
+    #[error("{} has {bytes} bytes, and S3 takes {limit} in one piece", path.display())]
+    TooLarge {
+        /// Path of the manifest.
+        path: PathBuf,
+        /// How many it has.
+        bytes: u64,
+        /// How many S3 takes.
+        limit: u64,
+    },
     /// It is not a manifest, or it was cut short or reordered.
     #[error("line {line} of the manifest {} is wrong", path.display())]
     Line {
@@ -72,77 +135,6 @@ struct End {
     end: u64,
 }
 
-/// Writes down what `bucket` holds, in a file that must not exist. Returns how many objects.
-///
-/// # Errors
-/// When the bucket or the file fails; then there is no file either.
-pub async fn capture(
-    bucket: &Bucket,
-    captured: Timestamp,
-    path: &Path,
-) -> Result<u64, ManifestError> {
-    let file = files::create_new_secret(path).map_err(|error| match error {
-        FileError::Exists { path } => ManifestError::Exists { path },
-        error => ManifestError::File {
-            path: path.to_owned(),
-            source: error.into(),
-        },
-    })?;
-    let written = write(bucket, captured, path, file).await;
-    if written.is_err() {
-        // What was begun is no manifest, and would be in the way of the next attempt.
-        let _ = std::fs::remove_file(path);
-    }
-    written
-}
-
-async fn write(
-    bucket: &Bucket,
-    captured: Timestamp,
-    path: &Path,
-    file: File,
-) -> Result<u64, ManifestError> {
-    let failed = |source| ManifestError::File {
-        path: path.to_owned(),
-        source,
-    };
-    let mut file = BufWriter::new(file);
-    let mut write = |line: serde_json::Result<String>| {
-        line.map_err(io::Error::from)
-            .and_then(|line| writeln!(file, "{line}"))
-            .map_err(failed)
-    };
-    write(serde_json::to_string(&Manifest {
-        manifest: bucket.location().to_string(),
-        captured,
-    }))?;
-    let pages = bucket.pages();
-    // A failback tells by them what was written since, and what is a replica.
-    pages.by().versions();
-    let (mut after, mut objects) = (None::<String>, 0);
-    loop {
-        let page = pages.page(after.as_deref(), 1_000).await?;
-        for (key, meta) in page.iter() {
-            objects += 1;
-            write(serde_json::to_string(&Entry {
-                key: key.to_owned(),
-                meta: meta.clone(),
-            }))?;
-        }
-        match page.resume_after {
-            Some(key) => after = Some(key),
-            None => break,
-        }
-    }
-    write(serde_json::to_string(&End { end: objects }))?;
-    // There is no second chance: it has to be on the disk.
-    let file = file
-        .into_inner()
-        .map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(failed)?;
-    Ok(objects)
-}
-
 /// Where keys stand in a manifest: every thousandth is known, so that any is found by reading a thousand.
 #[derive(Debug)]
 pub(super) struct Index {
@@ -153,6 +145,10 @@ pub(super) struct Index {
 
 /// Reads a manifest from end to end, which shows that it is whole and in order.
 pub(super) fn open(path: &Path) -> Result<(Manifest, Arc<Index>), ManifestError> {
+    read(path).map(|(summary, index)| (summary.manifest, index))
+}
+
+fn read(path: &Path) -> Result<(ManifestSummary, Arc<Index>), ManifestError> {
     let failed = |source| ManifestError::File {
         path: path.to_owned(),
         source,
@@ -164,21 +160,28 @@ pub(super) fn open(path: &Path) -> Result<(Manifest, Arc<Index>), ManifestError>
     let mut reader = BufReader::new(File::open(path).map_err(failed)?);
     let mut text = String::new();
     let mut offset = files::read_line(&mut reader, &mut text, LINE).map_err(failed)? as u64;
+    let mut digest = Sha256::new_with_prefix(&text);
     let manifest = serde_json::from_str(&text).map_err(|_| wrong(1))?;
+    let mut summary = ManifestSummary::new(manifest);
     let mut blocks = Vec::new();
     let mut last: Option<String> = None;
     let mut entries = 0;
     loop {
         let line = entries + 2;
         let length = files::read_line(&mut reader, &mut text, LINE).map_err(failed)?;
+        digest.update(&text);
         let Ok(entry) = serde_json::from_str::<Entry>(&text) else {
             // Anything else than the last line, or none, is what a file has that was cut short.
             let end: End = serde_json::from_str(&text).map_err(|_| wrong(line))?;
             if usize::try_from(end.end) != Ok(entries) {
                 return Err(wrong(line));
             }
+            if files::read_line(&mut reader, &mut text, LINE).map_err(failed)? > 0 {
+                return Err(wrong(line + 1));
+            }
+            summary.sha256 = hex::encode(digest.finalize());
             let path = path.to_owned();
-            return Ok((manifest, Arc::new(Index { path, blocks })));
+            return Ok((summary, Arc::new(Index { path, blocks })));
         };
         if last.as_ref().is_some_and(|last| *last >= entry.key) {
             return Err(wrong(line));
@@ -186,6 +189,7 @@ pub(super) fn open(path: &Path) -> Result<(Manifest, Arc<Index>), ManifestError>
         if entries % BLOCK == 0 {
             blocks.push((entry.key.clone(), offset));
         }
+        summary.add(&entry.meta);
         last = Some(entry.key);
         entries += 1;
         offset += length as u64;
@@ -331,6 +335,7 @@ mod tests {
         assert!(read(&[HEAD, &a, &c]).is_err());
         assert!(read(&[HEAD, &a, r#"{"end":2}"#]).is_err());
         assert!(read(&[HEAD, &c, &a, r#"{"end":2}"#]).is_err());
+        assert!(read(&[HEAD, &a, r#"{"end":1}"#, &c]).is_err());
         assert!(read(&["{}"]).is_err());
     }
 

@@ -19,7 +19,7 @@ pub struct PairedBucket {
 }
 
 impl PairedBucket {
-    fn open(&self, clients: &RegionClients) -> Bucket {
+    pub(super) fn open(&self, clients: &RegionClients) -> Bucket {
         Bucket::new(clients, S3Location::whole(self.name.clone()))
     }
 }

@@ -12,6 +12,7 @@ mod histories;
 mod inventory;
 mod keyed;
 mod killed;
+mod manifest;
 mod model;
 mod others;
 mod resolutions;

@@ -162,6 +162,12 @@ impl Stage {
         self.put(&self.to, "photos-dr", key, body).await;
     }
 
+    /// Puts a delete marker on an object of the destination.
+    pub(crate) async fn delete(&self, key: &str) {
+        let delete = self.to.s3.delete_object().bucket("photos-dr").key(key);
+        delete.send().await.unwrap();
+    }
+
     /// What the destination does with old versions.
     pub(crate) async fn versioning(&self, status: BucketVersioningStatus) {
         let configuration = VersioningConfiguration::builder().status(status).build();
