@@ -52,6 +52,9 @@ pub struct DatabaseDone {
     /// What was pruned; at a tick only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pruned: Option<Pruned>,
+    /// The runs whose failover stops all deletions; at a tick only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held_by: Vec<String>,
     /// What went wrong.
     pub errors: Vec<String>,
 }
@@ -136,6 +139,7 @@ impl Work {
             copied: None,
             recovery_point_age_seconds: None,
             pruned: None,
+            held_by: Vec::new(),
             errors,
         };
         if let Some(source) = source {
@@ -155,6 +159,7 @@ impl Work {
             copied: None,
             recovery_point_age_seconds: None,
             pruned: None,
+            held_by: Vec::new(),
             errors: Vec::new(),
         };
         match self.source.snapshots(Some(database)).await {
@@ -163,7 +168,8 @@ impl Work {
         }
         // Old copies take places of the quota also while nothing new can be copied.
         match self.prune(database, now).await {
-            Ok(Ok(pruned)) => {
+            Ok(Ok((pruned, held_by))) => {
+                done.held_by = held_by;
                 let left = pruned.snapshots.iter().filter_map(|one| one.left.clone());
                 done.errors.extend(left);
                 done.pruned = Some(pruned);
@@ -233,12 +239,13 @@ impl Work {
         &self,
         database: &str,
         now: Timestamp,
-    ) -> Result<Result<Pruned, Refusal>, aws_env::Error> {
+    ) -> Result<Result<(Pruned, Vec<String>), Refusal>, aws_env::Error> {
         let present = self.target.snapshots(Some(database)).await?;
         let regions = (self.source.region(), self.target.region());
         let plan = plan_prune(&present, database, regions, self.configuration.kept, now);
+        let held_by = plan.held_by().to_vec();
         match plan.approve() {
-            Ok(approved) => Ok(Ok(prune(&self.target, &approved, now).await?)),
+            Ok(approved) => Ok(Ok((prune(&self.target, &approved, now).await?, held_by))),
             Err(refusal) => Ok(Err(refusal)),
         }
     }

@@ -13,6 +13,7 @@ mod clients;
 mod copy;
 mod key;
 mod name;
+mod pin;
 mod provenance_tags;
 mod prune;
 mod recovery_point;
@@ -32,6 +33,9 @@ pub use copy::{
 };
 pub use key::{KeyProblem, check_key};
 pub use name::{copy_id, is_legal_snapshot_id};
+pub use pin::{
+    Held, RunName, RunNameError, failovers, hold_deletions, pin, release_deletions, unpin,
+};
 pub use provenance_tags::MADE_BY;
 pub use prune::{ApprovedPrune, Kept, PrunePlan, Pruned, PrunedOne, plan_prune, prune};
 pub use recovery_point::{Kind, RecoveryPoint, RecoveryPoints, judge, order, recovery_points};

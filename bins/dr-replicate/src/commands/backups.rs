@@ -164,10 +164,11 @@ async fn stop(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Fai
         .await
         .map_err(|error| Failure::aws("look at the automated backups", error))?;
     let regions = (context.settings.regions.primary, dr.region());
-    let plans: Vec<DisablePlan> = databases
+    let plans = databases
         .iter()
-        .filter_map(|database| plan_disable(database.id.as_str(), &backups, regions))
-        .collect();
+        .filter_map(|database| plan_disable(database.id.as_str(), &backups, regions).transpose())
+        .collect::<Result<Vec<DisablePlan>, _>>()
+        .map_err(|refusal| refused(&refusal))?;
     let mut disabled = Disabled {
         plans,
         applied: false,

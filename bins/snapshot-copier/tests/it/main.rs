@@ -233,6 +233,17 @@ async fn invoke_by_schedule_copies_the_newest_and_prunes_what_has_a_good_success
     let metric: Value = serde_json::from_str(metric.unwrap_or_default()).unwrap();
     assert_eq!(&metric["RecoveryPointAge"], age);
     stage.minutes(11).await;
+    // While a failover is on, nothing goes.
+    let arn = format!("arn:aws:rds:{DR}:000000000000:snapshot:{first}");
+    let marker = "dr-replicate:failover:run";
+    let tag = aws_sdk_rds::types::Tag::builder().key(marker).value("now");
+    let mark = stage.to.add_tags_to_resource().resource_name(&arn);
+    mark.tags(tag.build()).send().await.unwrap();
+    let answer = lambda.invoke(&tick()).await.unwrap();
+    assert_eq!(answer["databases"][0]["pruned"]["snapshots"], json!([]));
+    assert_eq!(answer["databases"][0]["held_by"], json!(["run"]));
+    let clear = stage.to.remove_tags_from_resource().resource_name(&arn);
+    clear.tag_keys(marker).send().await.unwrap();
     let answer = lambda.invoke(&tick()).await.unwrap();
     assert_eq!(
         answer["databases"][0]["pruned"]["snapshots"][0]["snapshot"],

@@ -8,6 +8,7 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::{Database, Region, Tags};
 
+use super::pin::{held_by, pinned_by};
 use super::{Backup, Instance, RdsClients, Refusal, check_key, provenance_tags, show};
 
 /// Replicated automated backups that an account may have in one destination region, by default
@@ -260,20 +261,35 @@ impl Report for DisablePlan {
 }
 
 /// What stopping the replication would give up; `None` when none is going on. Only the DR region is asked.
+///
+/// # Errors
+/// When a run has pinned the backup, or its failover is on.
 pub fn plan_disable(
     database: &str,
     backups: &[Backup],
     (primary, dr): (Region, Region),
-) -> Option<DisablePlan> {
-    let backup = find(database, backups, primary).filter(|backup| backup.status != "retained")?;
-    Some(DisablePlan {
+) -> Result<Option<DisablePlan>, Refusal> {
+    let found = find(database, backups, primary).filter(|backup| backup.status != "retained");
+    let Some(backup) = found else {
+        return Ok(None);
+    };
+    let mut runs = held_by([&backup.tags]);
+    runs.extend(pinned_by(&backup.tags));
+    if !runs.is_empty() {
+        return Err(Refusal::Held {
+            database: database.to_owned(),
+            region: dr,
+            runs,
+        });
+    }
+    Ok(Some(DisablePlan {
         database: database.to_owned(),
         instance_arn: backup.instance_arn.clone(),
         region: dr,
         earliest: backup.earliest,
         latest: backup.latest,
         retention_days: backup.retention_days,
-    })
+    }))
 }
 
 fn find<'a>(database: &str, backups: &'a [Backup], primary: Region) -> Option<&'a Backup> {

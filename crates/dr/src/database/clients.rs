@@ -161,6 +161,8 @@ pub struct Backup {
     pub retention_days: Option<i32>,
     /// What its database ran.
     pub engine: Option<Engine>,
+    #[serde(skip)]
+    pub(super) tags: BTreeMap<String, String>,
 }
 
 impl RdsClients {
@@ -371,6 +373,7 @@ impl Backup {
             key: text(backup.kms_key_id()),
             retention_days: backup.backup_retention_period(),
             engine: Engine::read(backup.engine(), backup.engine_version()),
+            tags: provenance_tags::read(backup.tag_list()),
         })
     }
 }

@@ -29,6 +29,11 @@ pub(super) const DATA_TIME: &str = "dr-replicate:data-time";
 /// When the restore was begun.
 pub(super) const BEGUN: &str = "dr-replicate:begun";
 
+/// The beginning of the tag by which a run keeps a recovery point; its name follows, and the time is the value.
+pub(super) const PIN: &str = "dr-replicate:pin:";
+/// The beginning of the tag that says that a failover is on, so that nothing of this database is deleted.
+pub(super) const FAILOVER: &str = "dr-replicate:failover:";
+
 /// Own tags first, then those of the settings as far as AWS's limit goes.
 pub(super) fn tags(own: &[(&str, String)], settings: &Tags) -> Vec<Tag> {
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();

@@ -9,6 +9,7 @@ use serde::Serialize;
 use settings::{CopiesKept, Region};
 
 use super::clients::is_any;
+use super::pin::{held_by, pinned_by};
 use super::{RdsClients, Refusal, Snapshot, SnapshotState, show};
 
 /// Why a snapshot stays.
@@ -19,6 +20,10 @@ pub enum Kept {
     Last,
     /// It is young enough.
     Young,
+    /// A run relies on it.
+    Pinned,
+    /// A failover is on.
+    Failover,
     /// Something else made it.
     NotOurs,
     /// It is being made, copied or deleted.
@@ -32,6 +37,8 @@ impl Kept {
         match self {
             Self::Last => "one of the newest",
             Self::Young => "young enough",
+            Self::Pinned => "pinned by a run",
+            Self::Failover => "a failover is on",
             Self::NotOurs => "made by something else",
             Self::InProgress => "in progress",
             Self::Unknown => "time or status unknown",
@@ -49,6 +56,8 @@ pub struct PrunePlan {
     primary: Region,
     #[serde(skip)]
     policy: CopiesKept,
+    /// The runs whose failover stops deletions.
+    held_by: Vec<String>,
     delete: Vec<Snapshot>,
     keep: Vec<(Snapshot, Kept)>,
 }
@@ -69,12 +78,28 @@ impl PrunePlan {
         &self.keep
     }
 
+    /// The runs whose failover stops deletions; all is kept while there are any.
+    pub fn held_by(&self) -> &[String] {
+        &self.held_by
+    }
+
     /// Lets the plan pass.
     ///
     /// # Errors
-    /// When it would delete what was not made here, or the last good copy.
+    /// When it would delete what was not made here, what a run relies on, or the last good copy.
     pub fn approve(self) -> Result<ApprovedPrune, Refusal> {
         let region = self.region;
+        let held = self.held_by.iter().filter(|_| !self.delete.is_empty());
+        let pins = self.delete.iter().flat_map(|copy| pinned_by(&copy.tags));
+        let runs: Vec<String> = held.cloned().chain(pins).collect();
+        if !runs.is_empty() {
+            let database = self.database;
+            return Err(Refusal::Held {
+                database,
+                region,
+                runs,
+            });
+        }
         if let Some(other) = self.delete.iter().find(|copy| !copy.is_ours()) {
             return Err(Refusal::NotMadeHere {
                 snapshot: other.id.clone(),
@@ -133,9 +158,11 @@ pub fn plan_prune(
         region: dr,
         primary,
         policy,
+        held_by: Vec::new(),
         delete: Vec::new(),
         keep: Vec::new(),
     };
+    plan.held_by = held_by(copies.iter().map(|copy| &copy.tags));
     let mut good = 0;
     for copy in copies {
         let kept = match (&copy.state, copy.taken) {
@@ -153,6 +180,11 @@ pub fn plan_prune(
                     None
                 }
             }
+        };
+        let kept = match kept {
+            None if !plan.held_by.is_empty() => Some(Kept::Failover),
+            None if !pinned_by(&copy.tags).is_empty() => Some(Kept::Pinned),
+            kept => kept,
         };
         match kept {
             Some(kept) => plan.keep.push((copy.clone(), kept)),
@@ -190,11 +222,18 @@ impl Report for PrunePlan {
                 ["", "Taken", "Why", "Snapshot"],
                 deleted.chain(kept).collect(),
             );
-        document.text(format!(
+        let document = document.text(format!(
             "{} to delete, {} to keep",
             self.delete.len(),
             self.keep.len()
-        ))
+        ));
+        match &self.held_by[..] {
+            [] => document,
+            runs => document.text(format!(
+                "Nothing is deleted while a failover is on: {}",
+                runs.join(", ")
+            )),
+        }
     }
 }
 
@@ -244,7 +283,8 @@ impl Report for Pruned {
 }
 
 /// Deletes what was approved and a plan of now, by the same policy, would delete as well: since it was made, a
-/// newer copy may have failed or been deleted, which makes an older one the last.
+/// newer copy may have failed or been deleted, which makes an older one the last. The snapshots are looked at again before
+/// each deletion.
 ///
 /// # Errors
 /// When the snapshots cannot be looked at again. What cannot be deleted is told in the result.
@@ -253,19 +293,33 @@ pub async fn prune(
     ApprovedPrune(plan): &ApprovedPrune,
     now: Timestamp,
 ) -> Result<Pruned, Error> {
-    let present = site.snapshots(Some(&plan.database)).await?;
     let regions = (plan.primary, site.region());
-    let again = plan_prune(&present, &plan.database, regions, plan.policy, now);
     let mut pruned = Pruned {
         database: plan.database.clone(),
         snapshots: Vec::new(),
     };
     for copy in &plan.delete {
+        // Before each one: a run may have pinned it, or a failover have begun, since the last was deleted.
+        let present = match site.snapshots(Some(&plan.database)).await {
+            Ok(present) => present,
+            Err(error) if pruned.snapshots.is_empty() => return Err(error),
+            Err(error) => {
+                pruned.snapshots.push(PrunedOne {
+                    snapshot: copy.id.clone(),
+                    left: Some(error.to_string()),
+                });
+                continue;
+            }
+        };
+        let again = plan_prune(&present, &plan.database, regions, plan.policy, now);
         let left = if again.delete.iter().any(|now| now.id == copy.id) {
             delete(site, &copy.id).await
         } else {
-            let gone = !present.iter().any(|now| now.id == copy.id);
-            (!gone).then(|| "the policy keeps it now".to_owned())
+            let kept = again.keep.iter().find(|(now, _)| now.id == copy.id);
+            kept.map(|(_, kept)| match kept {
+                Kept::Pinned | Kept::Failover => kept.phrase().to_owned(),
+                _ => "the policy keeps it now".to_owned(),
+            })
         };
         pruned.snapshots.push(PrunedOne {
             snapshot: copy.id.clone(),

@@ -286,6 +286,7 @@ pub(super) mod tests {
             key: None,
             retention_days: Some(7),
             engine: None,
+            tags: std::collections::BTreeMap::new(),
         }
     }
 

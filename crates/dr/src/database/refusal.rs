@@ -124,6 +124,15 @@ pub enum Refusal {
         /// Where the copy is.
         region: Region,
     },
+    /// A run relies on what would be deleted or stopped.
+    Held {
+        /// Identifier of the database, as the settings have it.
+        database: String,
+        /// Where it is.
+        region: Region,
+        /// The runs, by their names.
+        runs: Vec<String>,
+    },
     /// A snapshot would be deleted that something else made.
     NotMadeHere {
         /// Identifier of the snapshot.
@@ -231,6 +240,17 @@ impl fmt::Display for Refusal {
             Self::LastCopy { database, region } => {
                 write!(f, "no good copy of {database} would be left in {region}")
             }
+            Self::Held {
+                database,
+                region,
+                runs,
+            } => {
+                write!(
+                    f,
+                    "what there is of {database} in {region} is kept for a failover"
+                )?;
+                list(f, runs)
+            }
             Self::NotMadeHere { snapshot, region } => write!(
                 f,
                 "{snapshot} in {region} does not have the tag of what dr-replicate makes"
@@ -325,6 +345,9 @@ impl Refusal {
                 .into(),
             Self::LastCopy { .. } => {
                 "copy a newer one first: dr-replicate snapshots copy".to_owned()
+            }
+            Self::Held { .. } => {
+                "end that run first: it takes its pins and its marker away".to_owned()
             }
             Self::NotMadeHere { snapshot, region } => format!(
                 "{} deletes it, if nobody needs it",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dr::database::{
-    EnableStep, Health, Refusal, disable, enable, plan_disable, plan_enable, status,
+    EnableStep, Health, Refusal, disable, enable, pin, plan_disable, plan_enable, status, unpin,
 };
 use settings::Tags;
 
@@ -41,13 +41,28 @@ async fn enable_status_and_disable_follow_each_other() {
     .unwrap();
     assert_eq!(plan.step, EnableStep::Unchanged);
     stage.aws.clear_log();
-    let plan = plan_disable(ID, &backups, stage.regions()).unwrap();
+    // Not while a run relies on it.
+    let run = "one".parse().unwrap();
+    let arn = &backups[0].arn;
+    pin(&stage.dr, arn, &run, stage.rds.now()).await.unwrap();
+    let pinned = stage.dr.backups().await.unwrap();
+    let refused = plan_disable(ID, &pinned, stage.regions()).unwrap_err();
+    assert!(
+        matches!(&refused, Refusal::Held { runs, .. } if runs[..] == ["one"]),
+        "{refused}"
+    );
+    assert!(unpin(&stage.dr, arn, &run).await.unwrap());
+    let plan = plan_disable(ID, &backups, stage.regions())
+        .unwrap()
+        .unwrap();
     assert!(plan.latest.is_some());
     disable(&stage.dr, &plan).await.unwrap();
     stage.primary_was_left_alone();
     let backups = stage.dr.backups().await.unwrap();
     assert!(
-        plan_disable(ID, &backups, stage.regions()).is_none(),
+        plan_disable(ID, &backups, stage.regions())
+            .unwrap()
+            .is_none(),
         "{backups:?}"
     );
     assert_eq!(health().await.health, Health::Wrong);

@@ -8,5 +8,6 @@
 mod backups;
 mod copies;
 mod emulators;
+mod pins;
 mod restores;
 mod stage;

@@ -113,11 +113,11 @@ fn status_without_data_is_unknown_and_without_replication_wrong() {
 
 #[test]
 fn plan_disable_of_a_replication_tells_what_it_gives_up() {
-    assert!(plan_disable("db", &[], regions()).is_none());
+    assert!(plan_disable("db", &[], regions()).unwrap().is_none());
     let kept = backup("retained", Some("2026-11-22T11:55:00Z"));
-    assert!(plan_disable("db", &[kept], regions()).is_none());
+    assert!(plan_disable("db", &[kept], regions()).unwrap().is_none());
     let live = backup("replicating", Some("2026-11-22T11:55:00Z"));
-    let plan = plan_disable("db", &[live], regions()).unwrap();
+    let plan = plan_disable("db", &[live], regions()).unwrap().unwrap();
     let text = plan.document().to_terminal(None, false);
     assert!(
         text.contains("2026-11-15 00:00:00Z to 2026-11-22 11:55:00Z, is kept 7 days"),
