@@ -152,7 +152,7 @@ pub struct Left {
     pub kind: LeftKind,
     /// In a sentence, with versions and serials.
     pub text: String,
-    /// What to run.
+    /// What to run: one of these, where there is a choice.
     #[serde(serialize_with = "texts")]
     pub commands: Vec<ShellCommand>,
 }
@@ -171,7 +171,10 @@ fn command<S: Serializer>(
     }
 }
 
-fn texts<S: Serializer>(commands: &[ShellCommand], serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn texts<S: Serializer>(
+    commands: &[ShellCommand],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(commands.iter().map(ToString::to_string))
 }
 
@@ -264,6 +267,13 @@ impl Left {
     }
 }
 
+/// Commands of which one is to be chosen, in a sentence.
+pub(crate) fn alternatives(commands: &[ShellCommand]) -> Option<String> {
+    let commands = commands.iter().map(|command| format!("`{command}`"));
+    let commands = commands.collect::<Vec<_>>().join(", or ");
+    (!commands.is_empty()).then_some(commands)
+}
+
 /// The command that brings a version of a state back.
 pub(crate) fn restore_command(state: &StateId, version: &str, side: SideName) -> ShellCommand {
     let command = ShellCommand::new("init-backend restore");
@@ -338,14 +348,10 @@ impl StateHandover {
         let lost = self.overwritten.as_ref();
         let lost = lost.map(|lost| lost.remark(&self.state));
         let standing = match &self.standing {
-            Standing::Left { left } => {
-                let commands = left.commands.iter().map(|command| format!("`{command}`"));
-                let commands = commands.collect::<Vec<_>>().join(", or ");
-                Some(match commands.is_empty() {
-                    true => format!("{}: {}.", self.state, left.text),
-                    false => format!("{}: {}: {commands}.", self.state, left.text),
-                })
-            }
+            Standing::Left { left } => Some(match alternatives(&left.commands) {
+                None => format!("{}: {}.", self.state, left.text),
+                Some(commands) => format!("{}: {}: {commands}.", self.state, left.text),
+            }),
             Standing::Unknown { problem } => Some(format!("{}: {problem}.", self.state)),
             _ => None,
         };

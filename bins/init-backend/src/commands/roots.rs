@@ -1,6 +1,6 @@
 //! Root modules whose backend is turned with the states.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cli::{Exit, Failure, GlobalArgs, Interrupts, OutputFormat, Progress};
 use report::{Document, Report, ShellCommand};
@@ -44,6 +44,24 @@ impl<R: Report, T: Report> Report for WithRoots<'_, R, T> {
     }
 }
 
+/// The folders as they were first named: a folder may be given twice, or through a link to it.
+fn without_repetitions(folders: &[PathBuf]) -> Vec<&Path> {
+    let mut known: Vec<(PathBuf, &Path)> = Vec::new();
+    for folder in folders {
+        // Of a folder that is not there, its name is told later.
+        let place = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        match known.iter().find(|(other, _)| *other == place) {
+            Some((_, first)) => cli::note(&format!(
+                "{} is the folder {}, which is turned once",
+                folder.display(),
+                first.display()
+            )),
+            None => known.push((place, folder)),
+        }
+    }
+    known.into_iter().map(|(_, folder)| folder).collect()
+}
+
 impl Roots {
     /// Reads the folders, and finds terraform, before anything is changed.
     pub(super) async fn plan(
@@ -59,9 +77,10 @@ impl Roots {
             });
         };
         let environment = Environment::new(std::env::vars_os());
-        let roots = args.dir.iter().map(|folder| {
+        let folders = without_repetitions(&args.dir);
+        let roots = folders.into_iter().map(|folder| {
             RootModule::read(folder, &environment).map_err(|source| {
-                let folder = folder.clone();
+                let folder = folder.to_owned();
                 not_turned(RootError::Code { folder, source })
             })
         });

@@ -6,8 +6,8 @@ use std::path::Path;
 use local_aws::{Fault, FaultKind};
 use serde_json::Value;
 
-use crate::failover::{DR_BUCKET, KEY, lock, put, state};
-use crate::stage::{DR, Ran, Stage};
+use crate::failover::{BUCKET, DR_BUCKET, KEY, lock, put, state};
+use crate::stage::{DR, PRIMARY, Ran, Stage};
 
 /// No root is turned here, so that nothing but its version is asked of it.
 const TERRAFORM: &str = "#!/bin/sh\necho '{\"terraform_version\": \"1.11.4\"}'\n";
@@ -32,10 +32,14 @@ async fn stage_with_root(key: &str) -> Option<Stage> {
 }
 
 async fn failover(stage: &Stage, arguments: &[&str]) -> Ran {
+    let all = [&["failover", "--dir", "root"], arguments].concat();
+    with_terraform(stage, &all).await
+}
+
+async fn with_terraform(stage: &Stage, all: &[&str]) -> Ran {
     let path = std::env::var("PATH").expect("a path");
     let path = format!("{}:{path}", stage.path("bin").display());
-    let all = [&["failover", "--dir", "root"], arguments].concat();
-    let ran = stage.run_with(&all, |command| {
+    let ran = stage.run_with(all, |command| {
         command.env("PATH", path);
     });
     ran.await
@@ -152,6 +156,55 @@ async fn root_whose_state_is_locked_stays_and_hints_at_the_lock() {
     let object = format!("{KEY}.tflock");
     put(&stage, DR, DR_BUCKET, &object, lock("3333")).await;
     let failed = stays(&stage, 4, "left", "jo@laptop").await;
-    let command = failed["command"].as_str().expect("a command");
+    let commands = failed["commands"].as_array().expect("commands");
+    assert_eq!(commands.len(), 1, "{commands:?}");
+    let command = commands[0].as_str().expect("a command");
     assert!(command.starts_with("init-backend unlock 3333"), "{command}");
+}
+
+/// Of several commands one is to be chosen: all of them are told, for the root as for its state.
+#[tokio::test(flavor = "multi_thread")]
+async fn root_whose_state_is_to_be_chosen_names_every_choice() {
+    let Some(stage) = stage_with_root(KEY).await else {
+        return;
+    };
+    put(&stage, PRIMARY, BUCKET, KEY, state(4, "")).await;
+    let s3 = stage.clients(DR).await.s3;
+    let gone = s3.delete_object().bucket(DR_BUCKET).key(KEY).send();
+    gone.await.expect("deleted");
+    let failback = ["failback", "--dir", "root", "--yes"];
+    let json = [&failback[..], &["--output", "json"]].concat();
+    let left = with_terraform(&stage, &json).await.exits(1).json();
+    let choices = left["states"][0]["left"]["commands"].clone();
+    assert_eq!(choices.as_array().map(Vec::len), Some(2), "{left:#}");
+    assert_eq!(left["roots"][0]["failed"]["commands"], choices);
+    let shown = with_terraform(&stage, &failback).await.exits(1).stdout();
+    for choice in ["--bring-back", "--stay-deleted"] {
+        // In the plan and after it for the state, and for its root.
+        assert_eq!(shown.matches(choice).count(), 3, "{choice}: {shown}");
+    }
+}
+
+/// One folder under several names is one root.
+#[tokio::test(flavor = "multi_thread")]
+async fn folder_given_twice_is_one_root_and_is_said_to_be() {
+    let Some(stage) = stage_with_root(KEY).await else {
+        return;
+    };
+    std::os::unix::fs::symlink("root", stage.path("link")).expect("a link");
+    let twice = ["--dir", "./root/", "--dir", "link", "--dry-run"];
+    let ran = failover(&stage, &[&twice[..], &["--output", "json"]].concat()).await;
+    let ran = ran.exits(0);
+    for name in ["./root/", "link"] {
+        let told = format!("note: {name} is the folder root, which is turned once");
+        assert!(ran.stderr().contains(&told), "{}", ran.stderr());
+    }
+    let roots = ran.json()["roots"].clone();
+    assert_eq!(roots.as_array().map(Vec::len), Some(1), "{roots:#}");
+    // Another folder of the same state is another matter.
+    let code = std::fs::read_to_string(stage.path("root/main.tf")).expect("there");
+    write(&stage.path("other/main.tf"), &code);
+    let refused = failover(&stage, &["--dir", "other", "--dry-run"]).await;
+    let refused = refused.exits(2).stderr();
+    assert!(refused.contains("would both have the state"), "{refused}");
 }

@@ -65,11 +65,11 @@ impl NotReady {
         }
     }
 
-    /// What to run.
-    pub(super) fn command(&self) -> Option<ShellCommand> {
+    /// What to run: one of these, where there is a choice.
+    pub(super) fn commands(&self) -> Vec<ShellCommand> {
         match self {
-            Self::Left { left } => left.commands.first().cloned(),
-            Self::Unknown { .. } | Self::NoState { .. } | Self::NotDone => None,
+            Self::Left { left } => left.commands.clone(),
+            Self::Unknown { .. } | Self::NoState { .. } | Self::NotDone => Vec::new(),
         }
     }
 }

@@ -19,7 +19,7 @@ use super::{ApprovedRoot, FoundFile, NotReady, RootPlan, look, probe};
 use crate::acquire::LockHolder;
 use crate::backend::Backend;
 use crate::dr_backend::DrBackend;
-use crate::handover::restore_command;
+use crate::handover::{alternatives, restore_command, texts};
 use crate::inventory::{Digest, Presence, SideState, StateId, WORKSPACE_KEY_PREFIX};
 use crate::lock::{LockKind, ReleaseError};
 use crate::problem::Problem;
@@ -77,9 +77,9 @@ pub struct RootFailure {
     /// The last lines of what terraform said of it, without secrets of its environment; empty where it was not
     /// terraform that failed, or it said nothing.
     pub terraform: Vec<String>,
-    /// What to run.
-    #[serde(serialize_with = "command")]
-    pub command: Option<ShellCommand>,
+    /// What to run: one of these, where there is a choice.
+    #[serde(serialize_with = "texts")]
+    pub commands: Vec<ShellCommand>,
 }
 
 /// Why a step failed.
@@ -334,7 +334,7 @@ async fn turn_root(
                 _ => Vec::new(),
             };
             turned.failed = Some(RootFailure {
-                command: next(plan, step, &error),
+                commands: next(plan, step, &error),
                 step,
                 terraform: lines.iter().map(|line| environment.redact(line)).collect(),
                 error,
@@ -536,7 +536,7 @@ fn compare(state: &StateFile, listed: &[String]) -> Result<usize, TurnError> {
 }
 
 /// What to run after a failure.
-fn next(plan: &RootPlan, step: RootStep, error: &TurnError) -> Option<ShellCommand> {
+fn next(plan: &RootPlan, step: RootStep, error: &TurnError) -> Vec<ShellCommand> {
     let side = plan.side;
     let of_side = |command: ShellCommand| match side {
         SideName::Primary => command,
@@ -544,14 +544,14 @@ fn next(plan: &RootPlan, step: RootStep, error: &TurnError) -> Option<ShellComma
     };
     let folder = plan.folder.display().to_string();
     let terraform = ShellCommand::new("terraform").joined("-chdir=", folder);
-    match (step, error) {
+    let command = match (step, error) {
+        (_, TurnError::NotReady { why, .. }) => return why.commands(),
         (_, TurnError::StaleDigest { state }) => Some(of_side(
             ShellCommand::new("init-backend repair digest").word(state.object()),
         )),
         (_, TurnError::NoState { version, .. }) => version
             .as_ref()
             .map(|version| restore_command(&plan.state, version, side)),
-        (_, TurnError::NotReady { why, .. }) => why.command(),
         (_, TurnError::Locked { .. }) => Some(ShellCommand::new("init-backend locks")),
         (RootStep::Init, TurnError::Terraform(_)) => Some(
             terraform
@@ -560,17 +560,8 @@ fn next(plan: &RootPlan, step: RootStep, error: &TurnError) -> Option<ShellComma
         ),
         (RootStep::List, TurnError::Terraform(_)) => Some(terraform.words("state list")),
         _ => None,
-    }
-}
-
-fn command<S: Serializer>(
-    command: &Option<ShellCommand>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match command {
-        Some(command) => serializer.collect_str(command),
-        None => serializer.serialize_none(),
-    }
+    };
+    command.into_iter().collect()
 }
 
 fn chain<S: Serializer>(error: &TurnError, serializer: S) -> Result<S::Ok, S::Error> {
@@ -639,7 +630,7 @@ impl TurnedRoot {
     pub(super) fn not_begun(plan: &RootPlan, step: RootStep, error: TurnError) -> Self {
         Self {
             failed: Some(RootFailure {
-                command: next(plan, step, &error),
+                commands: next(plan, step, &error),
                 step,
                 error,
                 terraform: Vec::new(),
@@ -686,8 +677,8 @@ impl TurnedRoot {
             failed.in_short(),
             described(&failed.error)
         );
-        let text = match &failed.command {
-            Some(command) => format!("{text}: `{command}`."),
+        let text = match alternatives(&failed.commands) {
+            Some(commands) => format!("{text}: {commands}."),
             None => format!("{text}."),
         };
         let lines = failed
