@@ -4,7 +4,8 @@ use aws_config::SdkConfig;
 use aws_smithy_http_client::tls::TlsContext;
 use settings::Region;
 
-use crate::{AwsEnv, Call, CallLog, Connections, OwnerGuard, RegionClients};
+use crate::permit::Permitted;
+use crate::{AwsEnv, Call, CallLog, CallPermit, Connections, OwnerGuard, RegionClients};
 
 /// Access to one region and to no other: whatever client is made from it, a request that is signed for another region
 /// is refused before it is sent ([`OutsideRegion`](crate::OutsideRegion)).
@@ -15,6 +16,7 @@ pub struct RegionAccess {
     tls: Arc<TlsContext>,
     path_style: bool,
     owners: OwnerGuard,
+    permit: Option<CallPermit>,
 }
 
 impl RegionAccess {
@@ -25,12 +27,29 @@ impl RegionAccess {
             tls: env.tls().clone(),
             path_style: env.endpoint("S3").is_some(),
             owners: env.owner_guard(region),
+            permit: None,
         }
     }
 
     /// The region.
     pub fn region(&self) -> Region {
         self.region
+    }
+
+    /// The same access, for calls that are sent only while `permit` holds.
+    #[must_use]
+    pub fn under(&self, permit: &CallPermit) -> Self {
+        let mut permitted = self.clone();
+        if let Some(inner) = self.config.http_client() {
+            let client = Permitted {
+                permit: permit.clone(),
+                inner,
+            };
+            let config = self.config.to_builder();
+            permitted.config = config.http_client(client).build();
+        }
+        permitted.permit = Some(permit.clone());
+        permitted
     }
 
     /// The SDK's configuration for this region, for [`client!`](crate::client).
@@ -61,7 +80,7 @@ impl RegionAccess {
     /// What makes connections that no other client uses, and that are closed when they are not needed any more. They
     /// reach this region alone as well.
     pub fn connections(&self) -> Connections {
-        Connections::new(self.region, self.tls.clone())
+        Connections::new(self.region, self.tls.clone(), self.permit.clone())
     }
 
     /// A name for errors of this region.
@@ -126,6 +145,12 @@ impl DrOnly {
     /// The access to the DR region.
     pub fn region(&self) -> &RegionAccess {
         &self.0
+    }
+
+    /// The same access, for calls that are sent only while `permit` holds.
+    #[must_use]
+    pub fn under(&self, permit: &CallPermit) -> Self {
+        Self(self.0.under(permit))
     }
 }
 

@@ -9,8 +9,9 @@ use settings::Region;
 use tokio::time::timeout;
 
 use crate::environment::http_client;
+use crate::permit::Permitted;
 use crate::wall::RegionWall;
-use crate::{AwsEnv, Call, Error, ErrorClass, RegionAccess};
+use crate::{AwsEnv, Call, CallPermit, Error, ErrorClass, RegionAccess};
 
 /// The whole time given to the first call to a region. A command must say within ten seconds that
 /// it has no credentials or that nobody answers.
@@ -165,6 +166,13 @@ impl RegionClients {
         Reachability { account, silent }
     }
 
+    /// Asks STS, S3 and DynamoDB, each whether or not the others answer. Takes eight seconds at most.
+    pub async fn ask_services(&self) -> [(&'static str, Result<(), Error>); ASKED] {
+        let (sts, s3, dynamodb) =
+            tokio::join!(self.account_id(), self.list_a_bucket(), self.list_a_table());
+        [("STS", sts.map(|_| ())), ("S3", s3), ("DynamoDB", dynamodb)]
+    }
+
     async fn list_a_bucket(&self) -> Result<(), Error> {
         let config = aws_sdk_s3::config::Builder::new()
             .timeout_config(probe_timeout())
@@ -232,6 +240,7 @@ fn probe_retries() -> RetryConfig {
 pub struct Connections {
     region: Region,
     tls: Arc<TlsContext>,
+    permit: Option<CallPermit>,
 }
 
 /// Connections that are closed when the last clone and the last HTTP client over them are dropped. Only what
@@ -240,8 +249,12 @@ pub struct Connections {
 pub struct ConnectionPool(SharedHttpClient);
 
 impl Connections {
-    pub(crate) fn new(region: Region, tls: Arc<TlsContext>) -> Self {
-        Self { region, tls }
+    pub(crate) fn new(region: Region, tls: Arc<TlsContext>, permit: Option<CallPermit>) -> Self {
+        Self {
+            region,
+            tls,
+            permit,
+        }
     }
 
     /// A new pool.
@@ -251,10 +264,17 @@ impl Connections {
 
     /// An HTTP client over `pool`, which other regions may share, that calls this region alone.
     pub fn http_client(&self, pool: &ConnectionPool) -> SharedHttpClient {
-        SharedHttpClient::new(RegionWall {
+        let client = SharedHttpClient::new(RegionWall {
             allowed: self.region,
             inner: pool.0.clone(),
-        })
+        });
+        match self.permit.clone() {
+            Some(permit) => SharedHttpClient::new(Permitted {
+                permit,
+                inner: client,
+            }),
+            None => client,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use report::finding::Unobserved;
 use settings::Region;
 
 use crate::owners::{ExpectedOwners, OwnerUnknown};
+use crate::permit::NotPermitted;
 use crate::wall::OutsideRegion;
 
 /// What kind of answer, or lack of one, an error is.
@@ -130,6 +131,7 @@ impl Error {
             (SdkError::ServiceError(_), None) => classify(call.operation, code, status),
             _ if lacks_credentials(&error) => ErrorClass::Credentials,
             _ if cause::<OutsideRegion>(&error).is_some() => ErrorClass::Invalid,
+            _ if cause::<NotPermitted>(&error).is_some() => ErrorClass::Invalid,
             (
                 SdkError::TimeoutError(_)
                 | SdkError::DispatchFailure(_)

@@ -20,6 +20,7 @@ mod listing;
 mod loopback;
 mod owners;
 mod pages;
+mod permit;
 mod trust;
 mod waiter;
 mod wall;
@@ -40,6 +41,7 @@ pub use listing::{
 };
 pub use owners::{BucketOwners, OwnerGuard, OwnerUnknown};
 pub use pages::{pages, pages_up_to};
+pub use permit::{CallPermit, NotPermitted};
 pub use trust::CaBundleError;
 pub use waiter::{Poll, Waiter, WaiterConfig, wait};
 pub use wall::OutsideRegion;

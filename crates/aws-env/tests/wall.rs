@@ -3,7 +3,8 @@
 
 use aws_config::Region;
 use aws_credential_types::Credentials;
-use aws_env::{AwsEnv, Call, ErrorClass, Options};
+use aws_env::{AwsEnv, Call, CallPermit, ErrorClass, Options};
+use tokio::time::{Duration, Instant, advance};
 
 const DR: &str = "ca-west-1";
 const LOST: &str = "ca-central-1";
@@ -50,6 +51,25 @@ async fn client_of_its_own_region_calls() {
     let own = aws_env::client!(aws_sdk_sts, dr_only.region());
     let unreached = own.get_caller_identity().send().await.unwrap_err();
     assert_eq!(call().failed(unreached).class, ErrorClass::Unreachable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_after_its_permit_has_ended_is_not_sent() {
+    let permit = CallPermit::default();
+    let dr_only = env().await.dr_only(DR.parse().unwrap()).under(&permit);
+    let own = aws_env::client!(aws_sdk_sts, dr_only.region());
+    let class = async || {
+        let answer = own.get_caller_identity().send().await.unwrap_err();
+        call().failed(answer).class
+    };
+    assert_eq!(class().await, ErrorClass::Invalid);
+    permit.extend(Instant::now() + Duration::from_secs(40));
+    assert_eq!(class().await, ErrorClass::Unreachable);
+    advance(Duration::from_secs(40)).await;
+    assert_eq!(class().await, ErrorClass::Invalid);
+    permit.extend(Instant::now() + Duration::from_secs(40));
+    permit.revoke();
+    assert_eq!(class().await, ErrorClass::Invalid);
 }
 
 // aws-behaviour: 42

@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 
 /// Programs that appear in printed commands, as a command begins with them.
-const PROGRAMS: [&str; 12] = [
+const PROGRAMS: [&str; 13] = [
     "aws ",
     "terraform -",
     "terraform force-unlock ",
     "terraform import ",
     "init-backend ",
     "dr-replicate ",
+    "dr-runbook ",
     "verify-staging ",
     "psql ",
     "redis-cli ",

@@ -12,6 +12,7 @@ mod databases;
 mod document;
 mod duration;
 mod error;
+mod failover;
 mod names;
 mod objectives;
 mod pairs;
@@ -24,13 +25,14 @@ mod tags;
 pub use databases::{CopiesKept, Database, RestoreAs, RestoreOptions};
 pub use duration::{DurationError, parse_duration};
 pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
+pub use failover::{Failover, VariableValue};
 pub use names::{
     AccountId, BucketName, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
     ParameterGroupName, ProjectName, RoleName, SecurityGroupId, StateKey, SubnetGroupName,
     TableName, TopicArn, WorkspaceKeyPrefix,
 };
 pub use objectives::Objectives;
-pub use pairs::{Bucket, JOURNAL};
+pub use pairs::{Bucket, JOURNAL, RUNS};
 pub use regions::{Country, Region, RegionRole, Regions};
 pub use residency::{ExceptionInUse, Residency, ResidencyException};
 pub use settings::Settings;

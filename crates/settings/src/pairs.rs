@@ -9,6 +9,11 @@ use crate::{AccountId, BucketName};
 /// anybody's, and no state.
 pub const JOURNAL: &str = ".dr-journal/";
 
+/// Where failovers and failbacks keep their records, in the bucket for journals ([`Settings::journals`]).
+///
+/// [`Settings::journals`]: crate::Settings::journals
+pub const RUNS: &str = ".dr-runs/";
+
 /// A bucket of application data and the one that it replicates to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Bucket {

@@ -7,7 +7,7 @@ use crate::document::Document;
 use crate::error::SettingsErrors;
 use crate::pairs::{Used, parsed};
 use crate::{
-    AccountId, Bucket, BucketName, Database, EnvironmentName, ExceptionInUse, Objectives,
+    AccountId, Bucket, BucketName, Database, EnvironmentName, ExceptionInUse, Failover, Objectives,
     ProjectName, Regions, Residency, State, StateDr, Tags,
 };
 
@@ -38,6 +38,8 @@ pub struct Settings {
     pub databases: Vec<Database>,
     /// How fast recovery has to be and how much may be lost.
     pub objectives: Objectives,
+    /// What a failover brings up besides.
+    pub failover: Failover,
     /// Tags for everything that is created, `Project` and `Environment` among them.
     pub tags: Tags,
 }
@@ -95,6 +97,7 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
     let buckets = root.optional("buckets", "[{ name = \"…\", dr = \"…\" }]");
     let databases = root.optional("databases", "[{ id = \"…\", dr_id = \"…\" }]");
     let objectives = root.optional("objectives", "{ rto = \"45m\" }");
+    let failover = root.optional("failover", "{ terraform = \"terraform/environments/dr\" }");
     let tags = root.optional("tags", "{ Owner = \"…\" }");
     root.close();
 
@@ -147,6 +150,10 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         Some(field) => field.section().and_then(Objectives::read),
         None => Some(Objectives::default()),
     };
+    let failover = match failover {
+        Some(field) => field.section().and_then(Failover::read),
+        None => Some(Failover::default()),
+    };
     let tags = match tags {
         Some(field) => field.section().and_then(|section| Tags::read(&section)),
         None => Some(Tags::default()),
@@ -164,6 +171,7 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         buckets: buckets?,
         databases: databases?,
         objectives: objectives?,
+        failover: failover?,
     })
 }
 

@@ -16,12 +16,11 @@ use futures::stream::{StreamExt as _, iter};
 use jiff::Timestamp;
 use report::{Observer, Outcome, ShellCommand};
 use serde::{Serialize, Serializer};
-use settings::{JOURNAL, Region};
+use settings::Region;
 
 use crate::backend::Backend;
-use crate::canary;
 use crate::inventory::StateId;
-use crate::inventory::read::AT_ONCE;
+use crate::inventory::read::{AT_ONCE, is_own};
 use crate::problem::Problem;
 use crate::side::SideAccess;
 use crate::spec::{SideName, Spec};
@@ -333,8 +332,7 @@ impl Backend {
     /// is of one run.
     fn is_wanted(&self, key: &str) -> bool {
         let states = &self.spec().states;
-        states.is_named(key)
-            || !(states.is_lock(key) || key.starts_with(canary::FOLDER) || key.starts_with(JOURNAL))
+        states.is_named(key) || !(states.is_lock(key) || is_own(key))
     }
 }
 

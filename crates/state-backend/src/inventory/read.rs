@@ -8,7 +8,7 @@ use aws_sdk_s3::types::ReplicationStatus;
 use aws_smithy_types::byte_stream::ByteStream;
 use futures::stream::{StreamExt as _, iter};
 use md5::{Digest as _, Md5};
-use settings::JOURNAL;
+use settings::{JOURNAL, RUNS};
 use sha2::Sha256;
 use terraform::StateFile;
 use tokio::sync::{Semaphore, mpsc};
@@ -31,10 +31,14 @@ const CHUNKS: usize = 4;
 
 /// Locks, folders that consoles make, and what this project itself writes are no states, unless the settings name them.
 pub(crate) fn may_be_state(key: &str) -> bool {
-    !key.ends_with(LOCK_OBJECT_SUFFIX)
-        && !key.ends_with('/')
-        && !key.starts_with(canary::FOLDER)
-        && !key.starts_with(JOURNAL)
+    !key.ends_with(LOCK_OBJECT_SUFFIX) && !key.ends_with('/') && !is_own(key)
+}
+
+/// Whether this project itself writes below there.
+pub(crate) fn is_own(key: &str) -> bool {
+    [canary::FOLDER, JOURNAL, RUNS]
+        .iter()
+        .any(|folder| key.starts_with(folder))
 }
 
 /// A state on one side, and what the lock table says of it.

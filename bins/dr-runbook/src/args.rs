@@ -1,0 +1,210 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use cli::{CompletionArgs, GlobalArgs};
+use dr::database::At;
+use jiff::Timestamp;
+use runbook::{Policy, RunId};
+use settings::Region;
+
+/// Fails an environment over to its DR region, step by step, and survives its own death
+#[derive(Debug, Parser)]
+#[command(
+    name = "dr-runbook",
+    version,
+    after_help = "Exit codes: 0 fine, 1 a step found something wrong, 2 usage, 3 could not be done or known, \
+                  4 refused by a guard or left for a person, 130 interrupted."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Fail over to the DR region
+    #[command(after_help = FAILOVER_EXAMPLES)]
+    Failover(FailoverArgs),
+    /// Look at runs, go on with one, agree to what one asks, or give one up
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Print the completion script of a shell
+    Completion(CompletionArgs),
+}
+
+const FAILOVER_EXAMPLES: &str = "\
+Examples:
+  dr-runbook failover --dry-run              what would be done, and from which recovery points
+  dr-runbook failover --approve auto --yes   without questions, as in a drill
+  dr-runbook failover --declare-lost 'AWS says so on the phone' --by 'Kim Roy'
+  dr-runbook failover --lost ca-central-1,us-east-1";
+
+#[derive(Debug, Args)]
+pub(crate) struct FailoverArgs {
+    /// The regions that are lost, the primary one among them; the primary one alone unless given
+    #[arg(long, value_name = "REGION", value_delimiter = ',')]
+    pub(crate) lost: Vec<Region>,
+
+    /// Declare them lost although what they answer does not decide it, for this reason
+    #[arg(long, value_name = "REASON", requires = "by")]
+    pub(crate) declare_lost: Option<String>,
+
+    /// Who declares that
+    #[arg(long, value_name = "NAME", requires = "declare_lost")]
+    pub(crate) by: Option<String>,
+
+    /// For how long the regions are asked before they count as lost
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = cli::duration)]
+    pub(crate) window: Duration,
+
+    /// When the region was lost, where that is known: losses count from there
+    #[arg(long, value_name = "TIME")]
+    pub(crate) fault: Option<Timestamp>,
+
+    /// The time that databases are restored to: latest, or a time
+    #[arg(long, value_name = "TIME", default_value = "latest")]
+    pub(crate) at: At,
+
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) carry: CarryArgs,
+}
+
+/// How steps are taken.
+#[derive(Debug, Args)]
+pub(crate) struct CarryArgs {
+    /// Before which steps a person is asked
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) approve: Approve,
+
+    /// Leave a step out; --reason says why
+    #[arg(long, value_name = "STEP", requires = "reason")]
+    pub(crate) skip: Vec<String>,
+
+    /// Why the steps of --skip are left out
+    #[arg(long, value_name = "TEXT", requires = "skip")]
+    pub(crate) reason: Option<String>,
+
+    /// Take these steps alone
+    #[arg(long, value_name = "STEP")]
+    pub(crate) only: Vec<String>,
+
+    /// How long an approval is waited for where there is no terminal to ask on
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = cli::duration)]
+    pub(crate) wait_for_approval: Duration,
+
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}
+
+/// Where records lie besides the bucket.
+#[derive(Debug, Args)]
+pub(crate) struct RecordsArgs {
+    /// The folder for the records, pages and plans of runs on this machine
+    #[arg(long, value_name = "DIR")]
+    pub(crate) runs_dir: Option<PathBuf>,
+
+    /// Where a run is recorded: in the bucket for journals, or, where that cannot be used, on this machine alone. Then no
+    /// other machine can go on with it, or is kept from beginning another one
+    #[arg(long, value_enum, default_value_t, value_name = "PLACE")]
+    pub(crate) journal: JournalPlace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum JournalPlace {
+    #[default]
+    Bucket,
+    Local,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Approve {
+    /// Before none: who begins it agrees to all of it
+    Auto,
+    /// Before those that lose or delete something
+    #[default]
+    Gates,
+    /// Before each that changes something
+    Each,
+}
+
+impl From<Approve> for Policy {
+    fn from(approve: Approve) -> Self {
+        match approve {
+            Approve::Auto => Self::Auto,
+            Approve::Gates => Self::Gates,
+            Approve::Each => Self::Each,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// The runs of the environment, the newest first
+    List(RecordsArgs),
+    /// Where a run is
+    Show(ShowArgs),
+    /// Go on with a run that was left, or whose process died
+    #[command(after_help = "Examples:\n  dr-runbook runs resume RUN\n  \
+                            dr-runbook runs resume RUN --skip restore/app --reason 'it is not needed'")]
+    Resume(ResumeArgs),
+    /// Agree to what a step of a run asks; whoever carries the run goes on
+    Approve(ApproveArgs),
+    /// Give a run up; what it made stays
+    Abandon(AbandonArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The run; the one that is not over unless given
+    pub(crate) run: Option<RunId>,
+    /// Write the page of the run to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// The run; the one that is not over unless given
+    pub(crate) run: Option<RunId>,
+    #[command(flatten)]
+    pub(crate) carry: CarryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// The run
+    pub(crate) run: RunId,
+    /// The step that asks
+    pub(crate) step: String,
+    /// Who agrees
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AbandonArgs {
+    /// The run
+    pub(crate) run: RunId,
+    /// Who gives it up
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}

@@ -1,0 +1,118 @@
+mod carry;
+mod failover;
+mod records;
+mod runs;
+
+use cli::{Exit, Failure};
+use report::ShellCommand;
+use runbook::{EngineError, JournalError, LeaseError, OpenError, RunId, StepId};
+use tokio::sync::watch;
+
+use crate::{Cli, Command, RunsCommand};
+
+pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Failover(args) => failover::run(&global, &args, stop).await,
+        Command::Runs(RunsCommand::List(args)) => runs::list(&global, &args).await,
+        Command::Runs(RunsCommand::Show(args)) => runs::show(&global, &args).await,
+        Command::Runs(RunsCommand::Resume(args)) => runs::resume(&global, &args, stop).await,
+        Command::Runs(RunsCommand::Approve(args)) => runs::approve(&global, &args).await,
+        Command::Runs(RunsCommand::Abandon(args)) => runs::abandon(&global, &args).await,
+        Command::Completion(args) => {
+            cli::print_completion::<Cli>(&args);
+            Ok(Exit::Fine)
+        }
+    }
+}
+
+/// What goes on with a run.
+fn resume_command(run: &RunId) -> ShellCommand {
+    ShellCommand::new("dr-runbook runs resume").word(run.as_str())
+}
+
+/// What gives a run up.
+fn abandon_command(run: &RunId) -> ShellCommand {
+    let command = ShellCommand::new("dr-runbook runs abandon");
+    command.words("--by NAME --reason TEXT").word(run.as_str())
+}
+
+/// What agrees to what a step asks.
+fn approve_command(run: &RunId, step: &StepId) -> ShellCommand {
+    let command = ShellCommand::new("dr-runbook runs approve").words("--by NAME");
+    command.word(run.as_str()).word(&step.0)
+}
+
+fn lease_exit(error: &LeaseError) -> (Exit, Option<String>) {
+    match error {
+        LeaseError::Held(lease) => (
+            Exit::Refused,
+            Some(format!(
+                "once its process is gone, `{}` goes on with it",
+                resume_command(&lease.run)
+            )),
+        ),
+        LeaseError::NotOver(lease) => (
+            Exit::Refused,
+            Some(format!(
+                "`{}` goes on with it, `{}` gives it up",
+                resume_command(&lease.run),
+                abandon_command(&lease.run)
+            )),
+        ),
+        LeaseError::Lost(_) => (Exit::Refused, None),
+        LeaseError::Lapsed { .. } | LeaseError::Store { .. } => (Exit::Unchecked, None),
+        LeaseError::Broken { .. } => (Exit::Wrong, None),
+    }
+}
+
+fn journal_exit(error: &JournalError) -> (Exit, Option<String>) {
+    match error {
+        JournalError::Fenced { .. } => (Exit::Refused, None),
+        JournalError::Store { .. } => (
+            Exit::Unchecked,
+            Some(
+                "the run is where its last record says; where the bucket cannot be used at all, `--journal local` records \
+                 a new run on this machine alone"
+                    .to_owned(),
+            ),
+        ),
+        JournalError::Broken { .. } => (Exit::Wrong, None),
+    }
+}
+
+/// A run that could not be opened.
+fn not_opened(error: OpenError) -> Failure {
+    let (exit, hint) = match &error {
+        OpenError::Lease(error) => lease_exit(error),
+        OpenError::Journal(error) => journal_exit(error),
+        OpenError::NoSuchRun { .. } => (
+            Exit::Usage,
+            Some("`dr-runbook runs list` lists them".to_owned()),
+        ),
+        OpenError::Over { .. } | OpenError::NothingToApprove { .. } => (Exit::Refused, None),
+        OpenError::Approval { .. } => (Exit::Unchecked, None),
+    };
+    told(exit, error, hint)
+}
+
+/// A run that ended before its steps did.
+fn not_carried(error: EngineError) -> Failure {
+    let (exit, hint) = match &error {
+        EngineError::Lease(error) => lease_exit(error),
+        EngineError::Journal(error) => journal_exit(error),
+    };
+    told(exit, error, hint)
+}
+
+fn told(
+    exit: Exit,
+    error: impl std::error::Error + Send + Sync + 'static,
+    hint: Option<String>,
+) -> Failure {
+    let failure = Failure::new(exit, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

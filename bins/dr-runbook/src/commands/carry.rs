@@ -1,0 +1,222 @@
+//! Carrying a run: its page, its questions, its end.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::anyhow;
+use cli::{Exit, Failure, GlobalArgs, Progress};
+use files::Secrecy;
+use report::{Observer as _, Outcome as Ended};
+use runbook::{
+    Answer, Approver, DrRoot, Gate, OpenRun, Outcome, RegionLoss, RunId, RunOptions, RunState,
+    RunStatus, StepErrorKind, StepId, StepStatus, Watch, carry_on, waiting,
+};
+use state_backend::{HeldLocks, LockHolder};
+use terraform::{Environment, Terraform};
+use tokio::sync::watch;
+
+use super::records::{Context, Records};
+use crate::args::CarryArgs;
+use crate::machine::Machine;
+
+/// Carries a run as far as it goes, and prints where it is then.
+pub(super) async fn carry(
+    global: &GlobalArgs,
+    context: &Context,
+    open: OpenRun<Records, Machine>,
+    folder: &Path,
+    args: &CarryArgs,
+    stop: watch::Receiver<bool>,
+) -> Result<Exit, Failure> {
+    let state = open.state();
+    let run = state.plan.run.clone();
+    let options = options(&state, args)?;
+    let progress = Progress::new();
+    let folder = folder.join("runs").join(run.as_str());
+    let page = Page {
+        path: folder.join("run.html"),
+        progress: &progress,
+    };
+    page.recorded(&state);
+    cli::note(&format!("run {run}; its page is {}", page.path.display()));
+    let steps = RegionLoss {
+        settings: &context.settings,
+        dr: context.dr.under(&open.lease().permit()),
+        store: open.store().clone(),
+        host: open.host().clone(),
+        root: root(global, context).await,
+        holder: LockHolder {
+            who: cli::operator(),
+            time: cli::now(),
+            token: run.to_string(),
+            held: HeldLocks::default(),
+        },
+        folder,
+        observer: &progress,
+    };
+    let approver = Person {
+        global,
+        run: run.clone(),
+        wait: args.wait_for_approval,
+    };
+    let was_stopped = stop.clone();
+    let ended = carry_on(&open, &steps, &approver, &options, &page, stop).await;
+    let state = ended.map_err(super::not_carried)?;
+    page.recorded(&state);
+    cli::print(global, &state)?;
+    let exit = exit(&state);
+    if exit != Exit::Fine {
+        for (step, _) in waiting(&state) {
+            let approve = super::approve_command(&run, step);
+            cli::note(&format!("`{approve}` agrees to {step}"));
+        }
+        cli::note(&format!("`{}` goes on", super::resume_command(&run)));
+    }
+    Ok(if *was_stopped.borrow() && exit != Exit::Fine {
+        Exit::Interrupted
+    } else {
+        exit
+    })
+}
+
+fn exit(state: &RunState) -> Exit {
+    if state.status == RunStatus::Finished {
+        return Exit::Fine;
+    }
+    let steps = state
+        .steps
+        .values()
+        .map(|step| match (&step.outcome, step.status) {
+            (_, StepStatus::WaitsForApproval) => Exit::Refused,
+            (Some(Outcome::Failed { kind, .. }), StepStatus::Failed) => match kind {
+                StepErrorKind::Wrong => Exit::Wrong,
+                StepErrorKind::Unchecked => Exit::Unchecked,
+                StepErrorKind::Refused => Exit::Refused,
+                StepErrorKind::Interrupted => Exit::Interrupted,
+            },
+            _ => Exit::Fine,
+        });
+    // What is not finished is never fine.
+    steps.fold(Exit::Unchecked, Exit::worst)
+}
+
+fn options(state: &RunState, args: &CarryArgs) -> Result<RunOptions, Failure> {
+    let known = |names: &[String]| -> Result<Vec<StepId>, Failure> {
+        let steps = names.iter().map(|name| {
+            let id = StepId(name.clone());
+            match state.steps.contains_key(&id) {
+                true => Ok(id),
+                false => {
+                    let known: Vec<String> = state.steps.keys().map(ToString::to_string).collect();
+                    Err(
+                        Failure::new(Exit::Usage, anyhow!("the run has no step {name}"))
+                            .hint(format!("its steps are {}", known.join(", "))),
+                    )
+                }
+            }
+        });
+        steps.collect()
+    };
+    let reason = args.reason.clone().unwrap_or_default();
+    let skip = known(&args.skip)?.into_iter();
+    let skip: BTreeMap<_, _> = skip.map(|step| (step, reason.clone())).collect();
+    Ok(RunOptions {
+        policy: args.approve.into(),
+        skip,
+        only: known(&args.only)?.into_iter().collect(),
+        operator: cli::operator(),
+    })
+}
+
+/// Terraform, where the settings name a root module.
+async fn root(global: &GlobalArgs, context: &Context) -> Result<Option<DrRoot>, String> {
+    let Some(folder) = &context.settings.failover.terraform else {
+        return Ok(None);
+    };
+    let beside = global.config.parent().unwrap_or(Path::new(""));
+    let folder: PathBuf = beside.join(folder);
+    let folder = folder
+        .canonicalize()
+        .map_err(|error| format!("cannot use the root module {}: {error}", folder.display()))?;
+    let environment = Environment::new(std::env::vars_os());
+    let terraform = Terraform::find(&folder, environment).await;
+    Ok(Some(DrRoot {
+        terraform: terraform.map_err(|error| error.to_string())?,
+        folder,
+        endpoints: context.env.endpoints(),
+    }))
+}
+
+/// The page of the run, written anew after each record, and steps on the terminal.
+struct Page<'a> {
+    path: PathBuf,
+    progress: &'a Progress,
+}
+
+impl Watch for Page<'_> {
+    fn recorded(&self, state: &RunState) {
+        let written = self.path.parent().map(files::create_secret_folder);
+        let page = state.page(cli::now());
+        let written = written
+            .transpose()
+            .and_then(|_| files::write_file(&self.path, page.as_bytes(), Secrecy::Secret));
+        // The records count; a page that cannot be written stops no failover.
+        if let Err(error) = written {
+            cli::note(&format!("the page of the run is out of date: {error}"));
+        }
+        let Some((planned, step)) = state.last_step() else {
+            return;
+        };
+        match step.status {
+            StepStatus::Began => self.progress.started(&planned.title),
+            StepStatus::Pending => {}
+            StepStatus::WaitsForApproval => {}
+            status => {
+                let took = match (step.began, step.ended) {
+                    (Some(began), Some(ended)) => {
+                        Duration::try_from(ended.duration_since(began)).unwrap_or_default()
+                    }
+                    _ => Duration::ZERO,
+                };
+                let ended = match status {
+                    StepStatus::Failed => Ended::Failed,
+                    StepStatus::Skipped | StepStatus::NotApplicable => Ended::Skipped,
+                    _ if step.attempts == 0 => Ended::Unchanged,
+                    _ => Ended::Done,
+                };
+                self.progress.finished(&planned.title, ended, took);
+            }
+        }
+    }
+}
+
+/// The person at the terminal, if there is one.
+struct Person<'a> {
+    global: &'a GlobalArgs,
+    run: RunId,
+    wait: Duration,
+}
+
+impl Approver for Person<'_> {
+    async fn ask(&self, gate: &Gate) -> Answer {
+        let question = format!("{} ({}). Go on?", gate.question, gate.step);
+        match cli::confirm(self.global, &question) {
+            Ok(()) => Answer::Yes {
+                by: cli::operator(),
+                reason: None,
+            },
+            Err(_) if self.wait.is_zero() => Answer::Nobody,
+            Err(_) => {
+                cli::note(&format!(
+                    "waiting {} for `{}`: {}",
+                    report::duration(self.wait),
+                    super::approve_command(&self.run, &gate.step),
+                    gate.question
+                ));
+                tokio::time::sleep(self.wait).await;
+                Answer::Nobody
+            }
+        }
+    }
+}

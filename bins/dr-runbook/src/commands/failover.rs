@@ -1,0 +1,132 @@
+use std::collections::BTreeMap;
+
+use anyhow::anyhow;
+use cli::{Exit, Failure, GlobalArgs, OutputFormat};
+use runbook::{
+    Declaration, Declared, Digest, Evidence, FailoverRequest, LeaseTimes, Loss, LossWindow,
+    OpenRun, plan_failover,
+};
+use settings::Region;
+use tokio::sync::watch;
+
+use super::carry::carry;
+use super::records::{Context, Places};
+use crate::args::FailoverArgs;
+use crate::machine::Machine;
+
+pub(crate) async fn run(
+    global: &GlobalArgs,
+    args: &FailoverArgs,
+    stop: watch::Receiver<bool>,
+) -> Result<Exit, Failure> {
+    let machine = Machine::new();
+    let context = Context::open(global).await?;
+    let places = Places::of(&context, &args.carry.records)?;
+    let declared = declared(&context, args, &machine).await?;
+    let request = FailoverRequest {
+        settings: &context.settings,
+        settings_digest: settings_digest(&context)?,
+        account: context.account.clone(),
+        declared,
+        fault: args.fault,
+        at: args.at,
+        versions: BTreeMap::from([(
+            env!("CARGO_PKG_NAME").to_owned(),
+            env!("CARGO_PKG_VERSION").to_owned(),
+        )]),
+    };
+    let plan = plan_failover(request, &context.dr, &machine).await;
+    if args.dry_run {
+        cli::print(global, &plan)?;
+        return Ok(Exit::Fine);
+    }
+    match global.output {
+        OutputFormat::Table => cli::print(global, &plan)?,
+        OutputFormat::Json => cli::tell(&plan),
+    }
+    cli::confirm(
+        global,
+        &format!("Fail {} over to {}?", plan.environment, plan.dr),
+    )?;
+    let open = OpenRun::begin(
+        places.records,
+        places.copy,
+        machine,
+        LeaseTimes::default(),
+        plan,
+    );
+    let open = open.await.map_err(super::not_opened)?;
+    carry(global, &context, open, &places.folder, &args.carry, stop).await
+}
+
+/// What the settings say, whatever their file looks like.
+pub(super) fn settings_digest(context: &Context) -> Result<Digest, Failure> {
+    let settings = serde_json::to_vec(&context.settings);
+    settings
+        .map(|settings| Digest::of(&settings))
+        .map_err(|error| Failure::new(Exit::Unchecked, error))
+}
+
+/// Decides which regions are lost. From here on nothing calls them.
+async fn declared(
+    context: &Context,
+    args: &FailoverArgs,
+    machine: &Machine,
+) -> Result<Declared, Failure> {
+    let regions = context.settings.regions;
+    let lost: Vec<Region> = match args.lost.is_empty() {
+        true => vec![regions.primary],
+        false => args.lost.clone(),
+    };
+    if lost.contains(&regions.dr) {
+        return Err(Failure::new(Exit::Refused, Loss::DrNamed(regions.dr))
+            .hint("name another DR region in the settings, or wait for this one"));
+    }
+    if !lost.contains(&regions.primary) {
+        let error = anyhow!(
+            "{} is where the environment runs, and is not among the lost regions",
+            regions.primary
+        );
+        return Err(Failure::new(Exit::Usage, error).hint("a failover leads from there"));
+    }
+    let declaration = match (&args.declare_lost, &args.by) {
+        (Some(reason), Some(by)) => Some(Declaration {
+            by: by.clone(),
+            reason: reason.clone(),
+        }),
+        _ => None,
+    };
+    let mut window = LossWindow {
+        window: args.window,
+        ..LossWindow::default()
+    };
+    window.every = window.every.min(window.window);
+    if declaration.is_some() {
+        // A person has decided: one look, for the record.
+        window.window = std::time::Duration::ZERO;
+    }
+    let names: Vec<&str> = lost.iter().map(|region| region.as_str()).collect();
+    cli::note(&format!(
+        "asking {} for up to {}",
+        names.join(" and "),
+        report::duration(window.window)
+    ));
+    let clients: Vec<_> = lost
+        .iter()
+        .map(|region| context.env.region(*region))
+        .collect();
+    let mut evidence = Vec::new();
+    for clients in &clients {
+        evidence.push(Evidence::gather(clients, window, machine).await);
+    }
+    Declared::decide(evidence, declaration, cli::now()).map_err(|loss| {
+        let hint = match &loss {
+            Loss::Answers(_) => {
+                "while it answers, moving is a planned switchover; somebody who knows better says so with --declare-lost \
+                 REASON --by NAME"
+            }
+            _ => "somebody who knows decides it with --declare-lost REASON --by NAME",
+        };
+        Failure::new(Exit::Refused, loss).hint(hint)
+    })
+}

@@ -1,0 +1,131 @@
+use anyhow::anyhow;
+use cli::{Exit, Failure, GlobalArgs};
+use files::Secrecy;
+use runbook::{
+    LeaseTimes, OpenRun, RunAndLease, RunEntry, RunId, RunList, StepId, approve_step, list_runs,
+    read_lease, read_run,
+};
+use tokio::sync::watch;
+
+use super::carry::carry;
+use super::failover::settings_digest;
+use super::records::{Context, Places, Records};
+use crate::args::{AbandonArgs, ApproveArgs, RecordsArgs, ResumeArgs, ShowArgs};
+use crate::machine::Machine;
+
+pub(crate) async fn list(global: &GlobalArgs, args: &RecordsArgs) -> Result<Exit, Failure> {
+    let context = Context::open(global).await?;
+    let records = Places::of(&context, args)?.records;
+    let runs = list_runs(&records).await;
+    let runs = runs.map_err(|error| Failure::new(Exit::Unchecked, error))?;
+    let mut entries = Vec::new();
+    for run in runs {
+        let state = read_run(&records, &run).await;
+        entries.push(RunEntry {
+            run: run.to_string(),
+            state: state
+                .map(|(state, _)| state)
+                .map_err(|error| error.to_string()),
+        });
+    }
+    let is_read = entries.iter().all(|entry| entry.state.is_ok());
+    cli::print(global, &RunList(entries))?;
+    Ok(if is_read { Exit::Fine } else { Exit::Unchecked })
+}
+
+/// The run that is named, else the one that is not over.
+async fn chosen(records: &Records, run: Option<&RunId>) -> Result<RunId, Failure> {
+    if let Some(run) = run {
+        return Ok(run.clone());
+    }
+    let lease = read_lease(records).await;
+    let lease = lease.map_err(|error| super::not_opened(error.into()))?;
+    lease.map(|lease| lease.run).ok_or_else(|| {
+        Failure::new(Exit::Usage, anyhow!("the environment has had no run"))
+            .hint("`dr-runbook failover --dry-run` plans one")
+    })
+}
+
+pub(crate) async fn show(global: &GlobalArgs, args: &ShowArgs) -> Result<Exit, Failure> {
+    let context = Context::open(global).await?;
+    let records = Places::of(&context, &args.records)?.records;
+    let run = chosen(&records, args.run.as_ref()).await?;
+    let (run, lease) = read_run(&records, &run).await.map_err(super::not_opened)?;
+    if let Some(path) = &args.html {
+        let page = run.page(cli::now());
+        let written = files::write_file(path, page.as_bytes(), Secrecy::Secret);
+        written.map_err(|error| Failure::new(Exit::Unchecked, error))?;
+    }
+    cli::print(global, &RunAndLease { run, lease })?;
+    Ok(Exit::Fine)
+}
+
+pub(crate) async fn resume(
+    global: &GlobalArgs,
+    args: &ResumeArgs,
+    stop: watch::Receiver<bool>,
+) -> Result<Exit, Failure> {
+    let context = Context::open(global).await?;
+    let places = Places::of(&context, &args.carry.records)?;
+    let run = chosen(&places.records, args.run.as_ref()).await?;
+    let (state, _) = read_run(&places.records, &run)
+        .await
+        .map_err(super::not_opened)?;
+    if state.plan.settings != settings_digest(&context)? {
+        return Err(Failure::new(
+            Exit::Refused,
+            anyhow!("the settings are not those that run {run} was planned with"),
+        )
+        .hint(format!(
+            "bring them back, or give the run up with `{}` and begin another",
+            super::abandon_command(&run)
+        )));
+    }
+    let open = OpenRun::resume(
+        places.records,
+        places.copy,
+        Machine::new(),
+        LeaseTimes::default(),
+        &run,
+    );
+    let open = open.await.map_err(super::not_opened)?;
+    carry(global, &context, open, &places.folder, &args.carry, stop).await
+}
+
+pub(crate) async fn approve(global: &GlobalArgs, args: &ApproveArgs) -> Result<Exit, Failure> {
+    let context = Context::open(global).await?;
+    let records = Places::of(&context, &args.records)?.records;
+    let step = StepId(args.step.clone());
+    let gate = approve_step(&records, &args.run, &step, &args.by, args.reason.as_deref()).await;
+    match gate.map_err(super::not_opened)? {
+        Some(gate) => cli::note(&format!(
+            "{} agreed to {}: {}",
+            args.by, gate.step, gate.question
+        )),
+        None => cli::note("somebody has agreed to it already"),
+    }
+    Ok(Exit::Fine)
+}
+
+pub(crate) async fn abandon(global: &GlobalArgs, args: &AbandonArgs) -> Result<Exit, Failure> {
+    let context = Context::open(global).await?;
+    let places = Places::of(&context, &args.records)?;
+    cli::confirm(
+        global,
+        &format!(
+            "Give run {} up? What it made stays, and nobody can go on with it.",
+            args.run
+        ),
+    )?;
+    let open = OpenRun::resume(
+        places.records,
+        places.copy,
+        Machine::new(),
+        LeaseTimes::default(),
+        &args.run,
+    );
+    let open = open.await.map_err(super::not_opened)?;
+    let state = open.abandon(&args.by, &args.reason).await;
+    cli::print(global, &state.map_err(super::not_opened)?)?;
+    Ok(Exit::Fine)
+}

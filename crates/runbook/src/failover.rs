@@ -1,0 +1,231 @@
+//! The plan of a failover after the loss of a region. Everything that could be chosen otherwise later is chosen here.
+
+use std::collections::BTreeMap;
+
+use aws_env::DrOnly;
+use dr::database::{
+    At, Kind, RdsClients, RecoveryPoint, RestorePlan, RestoreRequest, check_restore_target,
+    plan_restore, recovery_points,
+};
+use dr::objects::{PairedBucket, Pairing};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use settings::{Database, Settings};
+
+use crate::lease::causes;
+use crate::plan::{Goals, Mode, Plan, PlannedStep, RunId, StepId};
+use crate::record::Digest;
+use crate::{Declared, Host};
+
+/// What a failover is planned from.
+#[derive(Debug)]
+pub struct FailoverRequest<'a> {
+    /// The environment.
+    pub settings: &'a Settings,
+    /// Of the settings' file: a run goes on by those that it was planned with.
+    pub settings_digest: Digest,
+    /// The account of the credentials, as STS of the DR region says.
+    pub account: Option<String>,
+    /// Which regions are lost, and how that is known.
+    pub declared: Declared,
+    /// When the primary region was lost, where somebody knows.
+    pub fault: Option<Timestamp>,
+    /// Which time databases are restored to.
+    pub at: At,
+    /// Versions of this software and of what it will run.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// The recovery point of a database, and what is made of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RestoreInputs {
+    /// The ARN of the recovery point.
+    pub(crate) arn: String,
+    pub(crate) plan: RestorePlan,
+}
+
+/// Why a database cannot be restored, as it was when the run was planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Impossible {
+    pub(crate) problem: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// The names of the steps.
+pub(crate) mod names {
+    pub(crate) const DECLARE: &str = "declare";
+    pub(crate) const PIN: &str = "pin";
+    pub(crate) const FENCE: &str = "fence";
+    pub(crate) const RESTORE: &str = "restore";
+    pub(crate) const STATE: &str = "state";
+    pub(crate) const BACKEND: &str = "backend";
+    pub(crate) const TERRAFORM: &str = "terraform";
+    pub(crate) const MANIFEST: &str = "manifest";
+    pub(crate) const VERIFY: &str = "verify";
+    pub(crate) const REPORT: &str = "report";
+}
+
+/// Plans a failover. Looks at the DR region alone and changes nothing. What cannot be done is a step that says so when
+/// it is taken: the others go on, and the operator may leave it out.
+pub async fn plan_failover(request: FailoverRequest<'_>, dr: &DrOnly, host: &impl Host) -> Plan {
+    let settings = request.settings;
+    let pairing = Pairing::from(settings);
+    let planned = host.now();
+    // What is lost is counted to the fault, not to the moment at which somebody began to act.
+    let first_silence = request
+        .declared
+        .evidence
+        .iter()
+        .filter_map(|seen| seen.rounds.first().map(|round| round.at));
+    let fault = request.fault.or_else(|| first_silence.min());
+    let as_of = fault.unwrap_or(request.declared.declared);
+    let mut steps = vec![
+        step(
+            names::DECLARE,
+            "Declare the failover: mark the environment as failed over",
+            &[],
+            Value::Null,
+        ),
+        step(
+            names::FENCE,
+            "Keep replicas of the lost region out of the DR buckets",
+            &[names::DECLARE],
+            json!(pairing.replicas()),
+        ),
+    ];
+    // A region that comes back must not deliver over what Terraform and the application write.
+    let mut before_terraform = vec![names::BACKEND.to_owned(), names::FENCE.to_owned()];
+    if !settings.databases.is_empty() {
+        let site = RdsClients::new(dr.region());
+        let mut pinned = Vec::new();
+        for database in &settings.databases {
+            let id = StepId::of(names::RESTORE, database.id.as_ref());
+            let inputs = match restore_inputs(&site, database, &request, as_of).await {
+                Ok(inputs) => {
+                    pinned.push(inputs.arn.clone());
+                    json!(inputs)
+                }
+                Err(impossible) => json!(impossible),
+            };
+            before_terraform.push(id.to_string());
+            let title = format!("Restore {} as {}", database.id, database.dr_id);
+            steps.push(step(&id.0, &title, &[names::PIN], inputs));
+        }
+        let title = "Keep the recovery points from deletion";
+        steps.insert(1, step(names::PIN, title, &[names::DECLARE], json!(pinned)));
+    }
+    steps.push(step(
+        names::STATE,
+        "Make every Terraform state ready in the DR region",
+        &[names::FENCE],
+        Value::Null,
+    ));
+    steps.push(step(
+        names::BACKEND,
+        "Turn the DR environment's root module to the DR region's state",
+        &[names::STATE],
+        Value::Null,
+    ));
+    let before: Vec<&str> = before_terraform.iter().map(String::as_str).collect();
+    steps.push(step(
+        names::TERRAFORM,
+        "Bring the DR environment up with Terraform",
+        &before,
+        Value::Null,
+    ));
+    let mut before_verify = vec![names::TERRAFORM.to_owned()];
+    for pair in pairing.pairs() {
+        let id = StepId::of(names::MANIFEST, pair.dr.name.as_ref());
+        let title = format!("Write down what {} holds, for the failback", pair.dr.name);
+        before_verify.push(id.to_string());
+        steps.push(step(&id.0, &title, &[names::FENCE], json!(pair.dr)));
+    }
+    let before: Vec<&str> = before_verify.iter().map(String::as_str).collect();
+    let title = "Verify that what was brought up serves";
+    steps.push(step(names::VERIFY, title, &before, Value::Null));
+    let title = "Report what was lost, and how long it took";
+    steps.push(step(names::REPORT, title, &[names::VERIFY], Value::Null));
+    Plan {
+        run: RunId::new(host),
+        mode: Mode::RegionLoss,
+        environment: format!("{}-{}", settings.project, settings.environment),
+        account: request.account,
+        primary: settings.regions.primary,
+        dr: settings.regions.dr,
+        declared: request.declared,
+        fault,
+        planned,
+        operator: host.holder().operator.clone(),
+        settings: request.settings_digest,
+        versions: request.versions,
+        objectives: Goals::from(settings.objectives),
+        steps,
+    }
+}
+
+fn step(id: &str, title: &str, after: &[&str], inputs: Value) -> PlannedStep {
+    PlannedStep {
+        id: StepId::new(id),
+        title: title.to_owned(),
+        after: after.iter().copied().map(StepId::new).collect(),
+        gate: None,
+        inputs,
+    }
+}
+
+async fn restore_inputs(
+    site: &RdsClients,
+    database: &Database,
+    request: &FailoverRequest<'_>,
+    as_of: Timestamp,
+) -> Result<RestoreInputs, Impossible> {
+    let settings = request.settings;
+    let unknown = |error: aws_env::Error| Impossible {
+        problem: causes(&error),
+        hint: None,
+    };
+    let objectives = settings.objectives;
+    let primary = settings.regions.primary;
+    let found = recovery_points(site, database, primary, objectives.rpo_database, as_of).await;
+    let found = found.map_err(unknown)?;
+    let there = site.instance(database.dr_id.as_ref()).await;
+    let there = there.map_err(unknown)?;
+    let wanted = RestoreRequest {
+        database,
+        target: database.dr_id.as_ref(),
+        region: site.region(),
+        at: request.at,
+        from: None,
+        as_of,
+        objectives,
+        tags: &settings.tags,
+    };
+    let plan = plan_restore(&wanted, &found.points, there.as_ref());
+    let plan = plan.map_err(|refusal| Impossible {
+        problem: refusal.to_string(),
+        hint: Some(refusal.hint()),
+    })?;
+    let plan = plan.with_fixed_time();
+    let check = check_restore_target(site, &plan).await;
+    if !check.problems.is_empty() {
+        let problems = check.problems.iter().map(ToString::to_string);
+        return Err(Impossible {
+            problem: problems.collect::<Vec<_>>().join("; "),
+            hint: None,
+        });
+    }
+    let arn = arn_of(&found.points, plan.choice.kind, &plan.choice.point);
+    Ok(RestoreInputs { arn, plan })
+}
+
+/// The ARN of what a plan has chosen. One that it goes on with may be gone by now, and then there is nothing to keep.
+fn arn_of(points: &[RecoveryPoint], kind: Kind, id: &str) -> String {
+    let chosen = points
+        .iter()
+        .find(|point| point.kind == kind && point.id == id);
+    chosen.map_or_else(String::new, |point| point.arn.clone())
+}
+
+/// The buckets of a step's inputs.
+pub(crate) type Buckets = Vec<PairedBucket>;

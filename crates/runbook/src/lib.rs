@@ -1,0 +1,41 @@
+//! What a person does when a region is gone, as a run that survives its own death.
+//!
+//! A [`Plan`] is fixed before the run and is the first record of its [`Journal`]. Each [`PlannedStep`] is checked,
+//! applied and verified by whoever knows how ([`Steps`]); an intent is recorded before every effect and an outcome after
+//! it. Records lie in numbered slots that are written once: who finds a slot taken by another is fenced
+//! ([`JournalError::Fenced`]). A [`Lease`] tells a second operator who runs. Another machine goes on from the records
+//! alone.
+//!
+//! Nothing here reads the environment, and time, random bits and processes come from a [`Host`].
+
+mod approval;
+mod engine;
+mod failover;
+mod host;
+mod journal;
+mod lease;
+mod loss;
+mod plan;
+mod record;
+mod run;
+mod state;
+mod steps;
+mod store;
+mod view;
+
+pub use approval::{Answer, Approver, Gate, Policy};
+pub use engine::{
+    Check, EngineError, RunOptions, StepContext, StepError, StepErrorKind, Steps, Watch, carry_on,
+};
+pub use failover::{FailoverRequest, plan_failover};
+pub use host::{Holder, Host};
+pub use journal::{Journal, JournalError, read_records};
+pub use lease::{Lease, LeaseError, LeaseState, LeaseTimes, SeenLease};
+pub use loss::{Declaration, Declared, Evidence, Loss, LossWindow, Round, Verdict};
+pub use plan::{Goals, Mode, Plan, PlannedStep, RunId, RunIdError, StepId};
+pub use record::{Digest, Event, Outcome, Record};
+pub use run::{OpenError, OpenRun, approve_step, list_runs, read_lease, read_run};
+pub use state::{RunState, RunStatus, StepState, StepStatus};
+pub use steps::{Clocks, DatabaseLoss, DrRoot, MARKER, Marker, RegionLoss, RunReport};
+pub use store::{Created, ETag, FolderStore, S3Store, Store, StoreError, Stored};
+pub use view::{RunAndLease, RunEntry, RunList, waiting};

@@ -1,0 +1,202 @@
+//! What a run does, fixed before it begins.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use settings::{Objectives, Region};
+
+use crate::record::Digest;
+use crate::{Declared, Host};
+
+/// The name of a run: the time at which it was planned, and 64 random bits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId(String);
+
+/// A text names no run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no run: a run is called 20261130T031500Z-0123456789abcdef")]
+pub struct RunIdError(String);
+
+impl RunId {
+    /// A new name.
+    pub fn new(host: &impl Host) -> Self {
+        let time = host
+            .now()
+            .to_zoned(TimeZone::UTC)
+            .strftime("%Y%m%dT%H%M%SZ");
+        Self(format!("{time}-{:016x}", host.random()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = RunIdError;
+
+    fn from_str(text: &str) -> Result<Self, RunIdError> {
+        let is_run = text.len() == 33
+            && text.bytes().enumerate().all(|(at, byte)| match at {
+                8 => byte == b'T',
+                15 => byte == b'Z',
+                16 => byte == b'-',
+                0..15 => byte.is_ascii_digit(),
+                _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+            });
+        match is_run {
+            true => Ok(Self(text.to_owned())),
+            false => Err(RunIdError(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = RunIdError;
+
+    fn try_from(text: String) -> Result<Self, RunIdError> {
+        text.parse()
+    }
+}
+
+impl From<RunId> for String {
+    fn from(run: RunId) -> Self {
+        run.0
+    }
+}
+
+/// The name of a step: `restore`, or `restore/app-db` where there are several of a kind.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub String);
+
+impl StepId {
+    /// A step of which there is one.
+    pub fn new(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    /// A step for one thing of several.
+    pub fn of(kind: &str, thing: &str) -> Self {
+        Self(format!("{kind}/{thing}"))
+    }
+
+    /// What sort of step it is.
+    pub fn kind(&self) -> &str {
+        self.0.split_once('/').map_or(&self.0, |(kind, _)| kind)
+    }
+}
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// The primary region is lost.
+    RegionLoss,
+}
+
+impl Mode {
+    /// As people write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RegionLoss => "region-loss",
+        }
+    }
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its name.
+    pub id: StepId,
+    /// What it does, in words.
+    pub title: String,
+    /// The steps that have to be settled before.
+    pub after: Vec<StepId>,
+    /// What a person has to agree to before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
+    /// What was decided for it when the run was planned.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub inputs: Value,
+}
+
+/// What a run does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The run.
+    pub run: RunId,
+    /// What it is for.
+    pub mode: Mode,
+    /// Project and environment, as the settings name them.
+    pub environment: String,
+    /// The account.
+    pub account: Option<String>,
+    /// Where the environment was.
+    pub primary: Region,
+    /// Where it goes on.
+    pub dr: Region,
+    /// Which regions are lost, and how that is known.
+    pub declared: Declared,
+    /// When the primary region was lost, as far as anybody knows: what is lost and how long it took count from here.
+    pub fault: Option<Timestamp>,
+    /// When it was planned, by the clock of the machine.
+    pub planned: Timestamp,
+    /// Who planned it.
+    pub operator: String,
+    /// Of the settings: a run goes on by those that it was planned with.
+    pub settings: Digest,
+    /// The version of this software, and of the programs that it will call.
+    pub versions: BTreeMap<String, String>,
+    /// What has to be achieved.
+    pub objectives: Goals,
+    /// The steps, in an order in which they could be taken.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// The settings' objectives, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Goals {
+    /// From the fault to everything usable.
+    pub rto_seconds: u64,
+    /// The rows that may be lost.
+    pub rpo_database_seconds: u64,
+    /// The objects that may be lost.
+    pub rpo_objects_seconds: u64,
+}
+
+impl From<Objectives> for Goals {
+    fn from(objectives: Objectives) -> Self {
+        Self {
+            rto_seconds: objectives.rto.as_secs(),
+            rpo_database_seconds: objectives.rpo_database.as_secs(),
+            rpo_objects_seconds: objectives.rpo_objects.as_secs(),
+        }
+    }
+}
+
+impl Plan {
+    /// A step of it.
+    pub fn step(&self, id: &StepId) -> Option<&PlannedStep> {
+        self.steps.iter().find(|step| step.id == *id)
+    }
+}

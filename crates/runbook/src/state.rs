@@ -1,0 +1,253 @@
+//! Where a run is, by its records.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::record::{Digest, Event, Outcome, Record};
+use crate::{Holder, Plan, PlannedStep, StepId};
+
+/// Where a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepStatus {
+    /// Not begun.
+    Pending,
+    /// It waits for a person to agree.
+    WaitsForApproval,
+    /// Begun, and no end recorded: it is under way, or whoever took it died.
+    Began,
+    /// It is so, and verified.
+    Done,
+    /// The project has nothing that it would act on.
+    NotApplicable,
+    /// The operator left it out.
+    Skipped,
+    /// It did not come to its end.
+    Failed,
+}
+
+impl StepStatus {
+    /// As people read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::WaitsForApproval => "waits for approval",
+            Self::Began => "under way",
+            Self::Done => "done",
+            Self::NotApplicable => "not applicable",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What the records say of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepState {
+    /// Where it is.
+    pub status: StepStatus,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// When it was first begun.
+    pub began: Option<Timestamp>,
+    /// When it was settled, or failed last.
+    pub ended: Option<Timestamp>,
+    /// How it ended last.
+    pub outcome: Option<Outcome>,
+    /// What a person has to agree to, while it waits for that.
+    pub question: Option<String>,
+    /// What was agreed to, by whom.
+    #[serde(skip)]
+    pub(crate) approved: Vec<Digest>,
+    /// What it wanted to be known, in order.
+    pub notes: Vec<Value>,
+}
+
+impl StepState {
+    const fn new() -> Self {
+        Self {
+            status: StepStatus::Pending,
+            attempts: 0,
+            began: None,
+            ended: None,
+            outcome: None,
+            question: None,
+            approved: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Whether steps after it may begin.
+    pub fn is_settled(&self) -> bool {
+        matches!(
+            self.status,
+            StepStatus::Done | StepStatus::NotApplicable | StepStatus::Skipped
+        )
+    }
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "status")]
+pub enum RunStatus {
+    /// Somebody carries it, or did until they died: the lease tells.
+    Open,
+    /// It was left where it is.
+    Stopped {
+        /// Why.
+        why: String,
+    },
+    /// Every step is settled.
+    Finished,
+    /// It was given up.
+    Abandoned {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl RunStatus {
+    /// Whether it can be carried on.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Finished | Self::Abandoned { .. })
+    }
+}
+
+/// A run, by its records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunState {
+    /// What it does.
+    pub plan: Plan,
+    /// Where it is.
+    #[serde(flatten)]
+    pub status: RunStatus,
+    /// Who carried it last.
+    pub holder: Option<Holder>,
+    /// How often somebody has taken it up.
+    pub openings: u32,
+    /// The epoch of the last record.
+    pub epoch: u64,
+    /// How many records it has.
+    pub records: u64,
+    /// The time of the last record.
+    pub updated: Timestamp,
+    /// Step by step.
+    pub steps: BTreeMap<StepId, StepState>,
+    #[serde(skip)]
+    last_step: Option<StepId>,
+}
+
+impl RunState {
+    /// What the records tell; `None` where the first is no plan.
+    pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Option<Self> {
+        let mut records = records.into_iter();
+        let first = records.next()?;
+        let Event::Planned { plan } = &first.event else {
+            return None;
+        };
+        let steps = plan.steps.iter();
+        let mut state = Self {
+            status: RunStatus::Open,
+            holder: None,
+            openings: 0,
+            epoch: first.epoch,
+            records: 1,
+            updated: first.time,
+            steps: steps
+                .map(|step| (step.id.clone(), StepState::new()))
+                .collect(),
+            plan: (**plan).clone(),
+            last_step: None,
+        };
+        for record in records {
+            state.take(record);
+        }
+        Some(state)
+    }
+
+    /// What one more record tells.
+    pub(crate) fn take(&mut self, record: &Record) {
+        self.epoch = record.epoch;
+        self.records += 1;
+        self.updated = record.time;
+        let time = record.time;
+        self.last_step = None;
+        match &record.event {
+            // A second plan would be another run.
+            Event::Planned { .. } => {}
+            Event::Opened { holder } => {
+                self.status = RunStatus::Open;
+                self.holder = Some(holder.clone());
+                self.openings += 1;
+            }
+            Event::Began { step, attempt } => self.of(step, |state| {
+                state.status = StepStatus::Began;
+                state.attempts = *attempt;
+                state.began.get_or_insert(time);
+                state.question = None;
+            }),
+            Event::Noted { step, note } => self.of(step, |state| state.notes.push(note.clone())),
+            Event::Asked { step, question } => self.of(step, |state| {
+                state.status = StepStatus::WaitsForApproval;
+                state.question = Some(question.clone());
+            }),
+            Event::Approved { step, question, .. } => self.of(step, |state| {
+                state.approved.push(*question);
+                state.question = None;
+                if state.status == StepStatus::WaitsForApproval {
+                    state.status = StepStatus::Pending;
+                }
+            }),
+            Event::Ended { step, outcome } => self.of(step, |state| {
+                state.status = match outcome {
+                    Outcome::Done { .. } => StepStatus::Done,
+                    Outcome::NotApplicable { .. } => StepStatus::NotApplicable,
+                    Outcome::Skipped { .. } => StepStatus::Skipped,
+                    Outcome::Failed { .. } => StepStatus::Failed,
+                };
+                state.ended = Some(time);
+                state.question = None;
+                state.outcome = Some(outcome.clone());
+            }),
+            Event::Stopped { why } => self.status = RunStatus::Stopped { why: why.clone() },
+            Event::Finished => self.status = RunStatus::Finished,
+            Event::Abandoned { by, reason } => {
+                self.status = RunStatus::Abandoned {
+                    by: by.clone(),
+                    reason: reason.clone(),
+                }
+            }
+        }
+    }
+
+    fn of(&mut self, step: &StepId, change: impl FnOnce(&mut StepState)) {
+        if let Some(state) = self.steps.get_mut(step) {
+            change(state);
+            self.last_step = Some(step.clone());
+        }
+    }
+
+    /// The step that the last record is about, if it is about one.
+    pub fn last_step(&self) -> Option<(&PlannedStep, &StepState)> {
+        let id = self.last_step.as_ref()?;
+        Some((self.plan.step(id)?, self.steps.get(id)?))
+    }
+
+    /// What a step that is done left for others.
+    pub fn result(&self, step: &StepId) -> Option<&Value> {
+        match self.steps.get(step)?.outcome.as_ref()? {
+            Outcome::Done { result, .. } => Some(result),
+            _ => None,
+        }
+    }
+
+    /// Whether every step is settled.
+    pub fn is_settled(&self) -> bool {
+        self.steps.values().all(StepState::is_settled)
+    }
+}

@@ -1,0 +1,183 @@
+//! The steps of a failover after the loss of a region. Each works with what reaches the DR region alone.
+
+mod backend;
+mod declare;
+mod fence;
+mod manifest;
+mod pin;
+mod report;
+mod restore;
+mod state;
+mod terraform;
+mod verify;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use ::report::Observer;
+use aws_env::{DrOnly, Endpoints};
+use dr::database::{RdsClients, RunName};
+use dr::objects::Pairing;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use settings::Settings;
+use state_backend::{DrBackend, LockHolder};
+
+pub use self::declare::{MARKER, Marker};
+pub use self::report::{Clocks, DatabaseLoss, RunReport};
+
+use crate::failover::{Impossible, names};
+use crate::{
+    Check, Host, PlannedStep, StepContext, StepError, StepErrorKind, StepId, Steps, Store,
+};
+
+/// Terraform, for the root module of the DR environment.
+#[derive(Debug)]
+pub struct DrRoot {
+    /// The root module's folder.
+    pub folder: PathBuf,
+    /// The program.
+    pub terraform: ::terraform::Terraform,
+    /// Which endpoints the backend is told.
+    pub endpoints: Endpoints,
+}
+
+/// Knows the steps of a failover after the loss of a region.
+pub struct RegionLoss<'a, S, H> {
+    /// The environment.
+    pub settings: &'a Settings,
+    /// The DR region, under the permit of the run's lease.
+    pub dr: DrOnly,
+    /// Where the run's records lie.
+    pub store: S,
+    /// This machine.
+    pub host: H,
+    /// The run's own folder on this machine.
+    pub folder: PathBuf,
+    /// Terraform, where the settings name a root module; else `None`. Why it cannot be run, where it cannot.
+    pub root: Result<Option<DrRoot>, String>,
+    /// How locks say who took them.
+    pub holder: LockHolder,
+    /// Is told how far steps are.
+    pub observer: &'a dyn Observer,
+}
+
+impl<S, H> fmt::Debug for RegionLoss<'_, S, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RegionLoss({})", self.dr.region().region())
+    }
+}
+
+impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
+    async fn check(
+        &self,
+        step: &PlannedStep,
+        context: &StepContext<'_>,
+    ) -> Result<Check, StepError> {
+        match step.id.kind() {
+            names::DECLARE => declare::check(self, context).await,
+            names::PIN => pin::check(step),
+            names::FENCE => fence::check(self, step, context).await,
+            names::RESTORE => restore::check(self, step).await,
+            names::STATE => state::check(self).await,
+            names::BACKEND => backend::check(self),
+            names::TERRAFORM => terraform::check(self, context).await,
+            names::MANIFEST => manifest::check(self, step),
+            names::VERIFY => Ok(look("look whether what was brought up serves")),
+            names::REPORT => Ok(look("write the report")),
+            _ => Err(unknown(&step.id)),
+        }
+    }
+
+    async fn apply(&self, step: &PlannedStep, context: &StepContext<'_>) -> Result<(), StepError> {
+        match step.id.kind() {
+            names::DECLARE => declare::apply(self, context).await,
+            names::PIN => pin::apply(self, step, context).await,
+            names::FENCE => fence::apply(self, step, context).await,
+            names::RESTORE => restore::apply(self, step, context).await,
+            names::STATE => state::apply(self).await,
+            names::BACKEND => backend::apply(self).await,
+            names::TERRAFORM => terraform::apply(self, context).await,
+            names::MANIFEST => manifest::apply(self, step, context).await.map(|_| ()),
+            names::VERIFY => Ok(()),
+            names::REPORT => report::apply(self, context).await,
+            _ => Err(unknown(&step.id)),
+        }
+    }
+
+    async fn verify(
+        &self,
+        step: &PlannedStep,
+        context: &StepContext<'_>,
+    ) -> Result<Value, StepError> {
+        match step.id.kind() {
+            names::DECLARE => declare::verify(self, context).await,
+            names::PIN => Ok(step.inputs.clone()),
+            names::FENCE => fence::verify(self, step, context).await,
+            names::RESTORE => restore::verify(self, step).await,
+            names::STATE => state::verify(self).await,
+            names::BACKEND => backend::verify(self).await,
+            names::TERRAFORM => terraform::verify(self).await,
+            names::MANIFEST => manifest::apply(self, step, context).await,
+            names::VERIFY => verify::verify(self, context).await,
+            names::REPORT => report::verify(self, context).await,
+            _ => Err(unknown(&step.id)),
+        }
+    }
+}
+
+fn look(what: &str) -> Check {
+    Check::Todo {
+        what: what.to_owned(),
+        needs_approval: false,
+    }
+}
+
+fn unknown(step: &StepId) -> StepError {
+    StepError::new(
+        StepErrorKind::Refused,
+        format!("this version knows no step {step}"),
+    )
+    .hint("go on with the version that planned the run")
+}
+
+/// What was decided for a step when the run was planned.
+fn inputs<T: DeserializeOwned>(step: &PlannedStep) -> Result<T, StepError> {
+    // Something that cannot be done has its reason in the place of the inputs.
+    if let Ok(impossible) = Impossible::deserialize(&step.inputs) {
+        let error = StepError::refused(impossible.problem);
+        return Err(match impossible.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        });
+    }
+    T::deserialize(&step.inputs).map_err(|error| {
+        StepError::refused(format!(
+            "the inputs of {} are of another version: {error}",
+            step.id
+        ))
+        .hint("go on with the version that planned the run")
+    })
+}
+
+impl<S: Store, H: Host> RegionLoss<'_, S, H> {
+    fn databases(&self) -> RdsClients {
+        RdsClients::new(self.dr.region())
+    }
+
+    fn pairing(&self) -> Pairing {
+        Pairing::from(self.settings)
+    }
+
+    async fn backend(&self) -> Result<DrBackend, StepError> {
+        let backend = DrBackend::connect(self.settings, &self.dr).await;
+        backend.map_err(StepError::unchecked)
+    }
+}
+
+/// The run's name as tags have it.
+fn run_name(context: &StepContext<'_>) -> Result<RunName, StepError> {
+    let run = context.state().plan.run;
+    run.as_str().parse().map_err(StepError::refused)
+}

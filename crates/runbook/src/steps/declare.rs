@@ -1,0 +1,118 @@
+//! The mark that says that the environment is failed over: what deletes or copies on its own looks at it first.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use settings::Region;
+
+use super::RegionLoss;
+use crate::store::{Created, ETag};
+use crate::{Check, Host, RunId, StepContext, StepError, Store};
+
+/// The mark's key, beside the folder of the runs.
+pub const MARKER: &str = "failed-over.json";
+
+/// What the mark says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    /// Whether the environment is in its DR region. The mark stays after a failback, and says no.
+    pub failed_over: bool,
+    /// The run that wrote it.
+    pub run: RunId,
+    /// The epoch of the run at that moment: what acts for an older one is out of date.
+    pub epoch: u64,
+    /// Where the environment was.
+    pub primary: Region,
+    /// Where it is, if it is failed over.
+    pub dr: Region,
+    /// When that was declared.
+    pub declared: Timestamp,
+}
+
+impl Marker {
+    /// The mark of the environment whose records `store` has; `None` where it was never failed over.
+    ///
+    /// # Errors
+    /// When it cannot be read: then nobody knows.
+    pub async fn read(store: &impl Store) -> Result<Option<Self>, StepError> {
+        Ok(read(store).await?.map(|(marker, _)| marker))
+    }
+}
+
+async fn read(store: &impl Store) -> Result<Option<(Marker, ETag)>, StepError> {
+    let stored = store.read(MARKER).await.map_err(StepError::unchecked)?;
+    let Some(stored) = stored else {
+        return Ok(None);
+    };
+    let marker = serde_json::from_slice(&stored.bytes).map_err(|error| {
+        StepError::wrong(format!("{} is not a mark: {error}", store.place(MARKER)))
+    })?;
+    Ok(Some((marker, stored.etag)))
+}
+
+pub(super) async fn check<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    context: &StepContext<'_>,
+) -> Result<Check, StepError> {
+    let run = context.state().plan.run;
+    match read(&of.store).await? {
+        Some((marker, _)) if marker.failed_over && marker.run == run => {
+            Ok(Check::Done(json!(marker)))
+        }
+        Some((marker, _)) if marker.failed_over => Err(StepError::refused(format!(
+            "the environment is failed over to {} already, by run {}",
+            marker.dr, marker.run
+        ))
+        .hint("what is lost now is that region; a failover leads from the primary region")),
+        _ => Ok(Check::Todo {
+            what: format!(
+                "mark {} as failed over to {}",
+                context.state().plan.environment,
+                of.dr.region().region()
+            ),
+            needs_approval: false,
+        }),
+    }
+}
+
+pub(super) async fn apply<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    context: &StepContext<'_>,
+) -> Result<(), StepError> {
+    let plan = context.state().plan;
+    let marker = Marker {
+        failed_over: true,
+        run: plan.run,
+        epoch: context.epoch(),
+        primary: plan.primary,
+        dr: plan.dr,
+        declared: plan.declared.declared,
+    };
+    // Two texts and two numbers are always written.
+    let bytes = serde_json::to_vec_pretty(&marker).map_err(StepError::wrong)?;
+    let written = match read(&of.store).await? {
+        Some((_, seen)) => {
+            let replaced = of.store.replace(MARKER, &bytes, &seen).await;
+            replaced.map(|etag| etag.is_some())
+        }
+        None => {
+            let created = of.store.create(MARKER, &bytes).await;
+            created.map(|created| created != Created::Taken)
+        }
+    };
+    // Whose mark lies there after a lost answer, verifying tells.
+    written.map(|_| ()).map_err(StepError::unchecked)
+}
+
+pub(super) async fn verify<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    context: &StepContext<'_>,
+) -> Result<Value, StepError> {
+    match check(of, context).await? {
+        Check::Done(marker) => Ok(marker),
+        _ => Err(StepError::wrong(format!(
+            "{} was written and is not there",
+            of.store.place(MARKER)
+        ))),
+    }
+}

@@ -1,0 +1,79 @@
+//! Replicas of the lost region kept out of the DR buckets.
+
+use dr::objects::{FencePlan, FenceStep, FenceWanted, RunId, apply_fence, plan_fence};
+use serde_json::{Value, json};
+
+use super::{RegionLoss, inputs};
+use crate::failover::Buckets;
+use crate::{Check, Host, PlannedStep, StepContext, StepError, Store};
+
+async fn plan<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    step: &PlannedStep,
+    context: &StepContext<'_>,
+) -> Result<FencePlan, StepError> {
+    let buckets: Buckets = inputs(step)?;
+    let run: RunId = context
+        .state()
+        .plan
+        .run
+        .as_str()
+        .parse()
+        .map_err(StepError::refused)?;
+    Ok(plan_fence(&of.dr, &buckets, &run, FenceWanted::Fenced).await)
+}
+
+pub(super) async fn check<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    step: &PlannedStep,
+    context: &StepContext<'_>,
+) -> Result<Check, StepError> {
+    let plan = plan(of, step, context).await?;
+    let count = plan.buckets.len();
+    if count == 0 {
+        return Ok(Check::NotApplicable("no bucket is replicated".to_owned()));
+    }
+    Ok(match plan.holds() {
+        true => Check::Done(json!(plan)),
+        false => Check::Todo {
+            what: format!(
+                "deny replication in the {} of {count} {}",
+                if count == 1 { "policy" } else { "policies" },
+                if count == 1 { "bucket" } else { "buckets" },
+            ),
+            needs_approval: false,
+        },
+    })
+}
+
+pub(super) async fn apply<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    step: &PlannedStep,
+    context: &StepContext<'_>,
+) -> Result<(), StepError> {
+    let plan = plan(of, step, context).await?;
+    apply_fence(&of.dr, &plan).await;
+    Ok(())
+}
+
+pub(super) async fn verify<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    step: &PlannedStep,
+    context: &StepContext<'_>,
+) -> Result<Value, StepError> {
+    let plan = plan(of, step, context).await?;
+    if plan.holds() {
+        return Ok(json!(plan));
+    }
+    let open = plan
+        .buckets
+        .iter()
+        .filter(|bucket| bucket.step != FenceStep::None);
+    let open: Vec<String> = open
+        .map(|bucket| format!("{}: {}", bucket.bucket.name, bucket.step))
+        .collect();
+    Err(StepError::wrong(format!("not fenced: {}", open.join("; "))).hint(
+        "a policy that cannot be changed: leave the step out with --skip fence and a reason, and stop replication in \
+         the primary region as soon as it is back",
+    ))
+}

@@ -1,0 +1,198 @@
+//! What a run measured: how long it took, and what may be lost.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::RegionLoss;
+use crate::failover::{RestoreInputs, names};
+use crate::plan::Goals;
+use crate::store::Created;
+use crate::{Host, Mode, RunId, RunState, StepContext, StepError, StepId, StepStatus, Store};
+
+/// When what happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clocks {
+    /// When the primary region was lost, as far as anybody knows.
+    pub fault: Option<Timestamp>,
+    /// When that was decided.
+    pub declared: Timestamp,
+    /// When the first step began.
+    pub first_action: Option<Timestamp>,
+    /// When each step was settled.
+    pub settled: BTreeMap<StepId, Timestamp>,
+    /// When everything was verified.
+    pub verified: Option<Timestamp>,
+}
+
+/// What is lost of a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseLoss {
+    /// The instance that serves now.
+    pub target: String,
+    /// The time of the latest change in it.
+    pub data_time: Timestamp,
+    /// From there to the fault, in seconds.
+    pub rpo_seconds: u64,
+    /// Whether it came back.
+    pub is_restored: bool,
+}
+
+/// What a run measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The run.
+    pub run: RunId,
+    /// What it was for.
+    pub mode: Mode,
+    /// Project and environment.
+    pub environment: String,
+    /// The account that it was made in.
+    pub account: Option<String>,
+    /// When what happened.
+    pub clocks: Clocks,
+    /// From the fault until everything was verified, in seconds; null where the fault's time or the end is not known.
+    pub rto_from_fault_seconds: Option<u64>,
+    /// From the declaration until everything was verified, in seconds.
+    pub rto_from_declaration_seconds: Option<u64>,
+    /// By database.
+    pub databases: BTreeMap<String, DatabaseLoss>,
+    /// What had to be achieved.
+    pub objectives: Goals,
+    /// Whether the times and losses that are known are within the objectives; null where one is not known.
+    pub meets_objectives: Option<bool>,
+    /// Steps that the operator left out, with their reasons.
+    pub skipped: BTreeMap<StepId, String>,
+}
+
+impl RunReport {
+    /// What the records of a run say.
+    pub fn of(state: &RunState) -> Self {
+        let plan = &state.plan;
+        let began = state.steps.values().filter_map(|step| step.began);
+        let settled = state.steps.iter().filter(|(_, step)| step.is_settled());
+        let settled: BTreeMap<_, _> = settled
+            .filter_map(|(id, step)| Some((id.clone(), step.ended?)))
+            .collect();
+        let verified = settled.get(&StepId::new(names::VERIFY)).copied();
+        let is_verified = |id: &StepId| {
+            state
+                .steps
+                .get(id)
+                .is_some_and(|step| step.status == StepStatus::Done)
+        };
+        let verified = verified.filter(|_| is_verified(&StepId::new(names::VERIFY)));
+        let since = |from: Timestamp| Some(seconds(from, verified?));
+        let (from_fault, from_declaration) =
+            (plan.fault.and_then(since), since(plan.declared.declared));
+        let restores = plan
+            .steps
+            .iter()
+            .filter(|step| step.id.kind() == names::RESTORE);
+        let databases: BTreeMap<_, _> = restores
+            .filter_map(|step| {
+                let RestoreInputs { plan: restore, .. } =
+                    RestoreInputs::deserialize(&step.inputs).ok()?;
+                let lost = DatabaseLoss {
+                    target: restore.target,
+                    data_time: restore.choice.data_time,
+                    rpo_seconds: restore.rpo_seconds,
+                    is_restored: is_verified(&step.id),
+                };
+                Some((restore.database, lost))
+            })
+            .collect();
+        let objectives = plan.objectives;
+        let all = databases.len()
+            == state
+                .steps
+                .keys()
+                .filter(|id| id.kind() == names::RESTORE)
+                .count();
+        let rpo = databases
+            .values()
+            .all(|lost| lost.is_restored && lost.rpo_seconds <= objectives.rpo_database_seconds);
+        let rto = from_fault.or(from_declaration);
+        let rto = rto.map(|rto| rto <= objectives.rto_seconds);
+        let skipped = state
+            .steps
+            .iter()
+            .filter_map(|(id, step)| match &step.outcome {
+                Some(crate::Outcome::Skipped { reason, .. }) => Some((id.clone(), reason.clone())),
+                _ => None,
+            });
+        Self {
+            run: plan.run.clone(),
+            mode: plan.mode,
+            environment: plan.environment.clone(),
+            account: plan.account.clone(),
+            clocks: Clocks {
+                fault: plan.fault,
+                declared: plan.declared.declared,
+                first_action: began.min(),
+                settled,
+                verified,
+            },
+            rto_from_fault_seconds: from_fault,
+            rto_from_declaration_seconds: from_declaration,
+            databases,
+            objectives,
+            meets_objectives: match (rto, rpo && all) {
+                (Some(false), _) | (_, false) => Some(false),
+                (Some(true), true) => Some(true),
+                (None, true) => None,
+            },
+            skipped: skipped.collect(),
+        }
+    }
+}
+
+/// Two clocks may differ: less than nothing is nothing.
+fn seconds(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.duration_since(from).as_secs()).unwrap_or(0)
+}
+
+fn key(run: &RunId) -> String {
+    format!("reports/{run}.json")
+}
+
+pub(super) async fn apply<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    context: &StepContext<'_>,
+) -> Result<(), StepError> {
+    let report = RunReport::of(&context.state());
+    let bytes = serde_json::to_vec_pretty(&report).map_err(StepError::wrong)?;
+    let key = key(&report.run);
+    // What an earlier attempt wrote may lack what was settled since.
+    if of
+        .store
+        .create(&key, &bytes)
+        .await
+        .map_err(StepError::unchecked)?
+        == Created::Taken
+        && let Some(there) = of.store.read(&key).await.map_err(StepError::unchecked)?
+    {
+        let replaced = of.store.replace(&key, &bytes, &there.etag).await;
+        replaced.map_err(StepError::unchecked)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn verify<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    context: &StepContext<'_>,
+) -> Result<Value, StepError> {
+    let report = RunReport::of(&context.state());
+    let key = key(&report.run);
+    match of.store.read(&key).await.map_err(StepError::unchecked)? {
+        Some(there) if serde_json::from_slice(&there.bytes).ok().as_ref() == Some(&report) => {
+            Ok(json!(report))
+        }
+        _ => Err(StepError::wrong(format!(
+            "{} is not what was written",
+            of.store.place(&key)
+        ))),
+    }
+}

@@ -1,0 +1,105 @@
+//! Steps that a person has to agree to.
+
+use std::rc::Rc;
+
+use runbook::{
+    OpenRun, Policy, RunOptions, RunState, RunStatus, StepId, StepStatus, approve_step, carry_on,
+};
+use tokio::sync::watch;
+
+use crate::world::{ALL, Makes, Nobody, Process, Seat, Shared, TIMES, Unseen, World, made, plan};
+
+async fn resume(process: &Shared, options: &RunOptions, begin: bool) -> RunState {
+    let seat = Seat(process.clone());
+    let mut plan = plan(&seat);
+    plan.steps[5].gate = Some("the state is turned to ca-west-1".to_owned());
+    let open = match begin {
+        true => OpenRun::begin(seat.clone(), None, seat.clone(), TIMES(), plan).await,
+        false => {
+            let run = runbook::list_runs(&seat).await.unwrap().remove(0);
+            OpenRun::resume(seat.clone(), None, seat.clone(), TIMES(), &run).await
+        }
+    };
+    let open = open.unwrap();
+    let steps = Makes {
+        process: process.clone(),
+        permit: open.lease().permit(),
+    };
+    let (_stop, stopped) = watch::channel(false);
+    carry_on(&open, &steps, &Nobody, options, &Unseen, stopped)
+        .await
+        .unwrap()
+}
+
+fn gates() -> RunOptions {
+    RunOptions {
+        policy: Policy::Gates,
+        operator: "jo@laptop".to_owned(),
+        ..RunOptions::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn gate_that_nobody_opens_stops_the_run_and_another_terminal_opens_it() {
+    let world = Rc::new(World::default());
+    let process = Rc::new(Process::new(&world, 1, 3));
+    let state = resume(&process, &gates(), true).await;
+    let step = StepId::new("state");
+    assert!(
+        matches!(state.status, RunStatus::Stopped { .. }),
+        "{state:?}"
+    );
+    assert_eq!(state.steps[&step].status, StepStatus::WaitsForApproval);
+    // What does not come after it went on.
+    let other = StepId::of("restore", "app");
+    assert_eq!(state.steps[&other].status, StepStatus::Done);
+    assert!(!made(&world).contains(&"state".to_owned()));
+    // Once more, with nobody there still: it asks the same.
+    let state = resume(&process, &gates(), false).await;
+    assert_eq!(state.steps[&step].status, StepStatus::WaitsForApproval);
+    let run = state.plan.run.clone();
+    let elsewhere = Seat(Rc::new(Process::new(&world, 2, 4)));
+    let refused = approve_step(&elsewhere, &run, &other, "sam", None).await;
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        format!("step restore/app of run {run} waits for no approval")
+    );
+    let approved = approve_step(&elsewhere, &run, &step, "sam", Some("the owner agreed")).await;
+    let gate = approved.unwrap().unwrap();
+    assert_eq!(
+        gate.question,
+        "the state is turned to ca-west-1: make state"
+    );
+    assert_eq!(
+        approve_step(&elsewhere, &run, &step, "kim", None)
+            .await
+            .unwrap(),
+        None
+    );
+    let state = resume(&process, &gates(), false).await;
+    assert_eq!(state.status, RunStatus::Finished, "{state:?}");
+    assert_eq!(made(&world), ALL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn skipped_and_chosen_steps_are_recorded_with_their_reason() {
+    let world = Rc::new(World::default());
+    let process = Rc::new(Process::new(&world, 1, 3));
+    let fence = StepId::new("fence");
+    let only = RunOptions {
+        policy: Policy::Auto,
+        only: [StepId::new("declare"), fence.clone()].into(),
+        skip: [(fence.clone(), "nothing replicates".to_owned())].into(),
+        operator: "jo@laptop".to_owned(),
+    };
+    let state = resume(&process, &only, true).await;
+    assert_eq!(state.steps[&fence].status, StepStatus::Skipped);
+    assert_eq!(
+        state.steps[&StepId::new("state")].status,
+        StepStatus::Pending
+    );
+    assert_eq!(made(&world), ["declare"]);
+    let told = serde_json::to_value(&state.steps[&fence].outcome).unwrap();
+    assert_eq!(told["reason"], "nothing replicates");
+    assert_eq!(told["by"], "jo@laptop");
+}

@@ -1,0 +1,94 @@
+//! What a failover needs to know of the environment besides its data.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use toml::de::DeValue;
+
+use crate::document::{Field, Section};
+
+/// What a failover brings up in the DR region besides the state, the databases and the buckets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Failover {
+    /// The root module of the DR environment, beside the settings' file where the path is relative. Without it a failover
+    /// leaves the infrastructure to others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terraform: Option<PathBuf>,
+    /// The variables of the root module that a failover sets.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, VariableValue>,
+    /// The variable that takes the identifier of the restored database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored_database: Option<String>,
+}
+
+/// A value of a variable of Terraform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum VariableValue {
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A text.
+    Text(String),
+}
+
+impl Failover {
+    pub(crate) fn read(section: Section<'_>) -> Option<Failover> {
+        let terraform = section.optional("terraform", "\"terraform/environments/dr\"");
+        let variables = section.optional("variables", "{ mode = \"full\" }");
+        let restored = section.optional("restored_database", "\"restored_database\"");
+        section.close();
+        let terraform = match terraform {
+            Some(field) => Some(PathBuf::from(field.text()?)),
+            None => None,
+        };
+        let variables = match variables {
+            Some(field) => read_variables(field.section()?)?,
+            None => BTreeMap::new(),
+        };
+        let restored_database = match restored {
+            Some(field) => Some(is_variable(&field, field.string()?)?),
+            None => None,
+        };
+        Some(Failover {
+            terraform,
+            variables,
+            restored_database,
+        })
+    }
+}
+
+fn read_variables(section: Section<'_>) -> Option<BTreeMap<String, VariableValue>> {
+    let entries = section.entries();
+    let variables = entries.into_iter().map(|(name, field)| {
+        let name = is_variable(&field, name)?;
+        let value = match field.value() {
+            DeValue::Boolean(value) => VariableValue::Boolean(*value),
+            DeValue::Integer(_) => VariableValue::Integer(i64::try_from(field.integer()?).ok()?),
+            DeValue::String(text) => VariableValue::Text(text.to_string()),
+            _ => return field.wrong_type("a string, a number or true or false"),
+        };
+        Some((name, value))
+    });
+    // All of them are looked at, so that each problem is told.
+    let variables: Vec<_> = variables.collect();
+    variables.into_iter().collect()
+}
+
+/// An identifier of Terraform: letters, digits, underscores and hyphens, a letter or underscore first.
+fn is_variable(field: &Field<'_>, name: &str) -> Option<String> {
+    let mut chars = name.chars();
+    let begins = chars
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    match begins && chars.all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
+        true => Some(name.to_owned()),
+        false => field.invalid(
+            format!("{name:?} is not the name of a variable"),
+            "write it as the root module's variable block has it",
+        ),
+    }
+}
