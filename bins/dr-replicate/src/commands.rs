@@ -34,9 +34,6 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Snapshots(command) => snapshots::run(&global, &command, stop).await,
         Command::RecoveryPoints(args) => recovery_points::run(&global, &args).await,
         Command::Restore(args) => restore::run(&global, &args, stop).await,
-        Command::Completion(args) => {
-            cli::print_completion::<Cli>(&args);
-            Ok(Exit::Fine)
-        }
+        Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
     }
 }

@@ -51,13 +51,16 @@ pub enum Command {
     /// List the locks that are held, and by whom
     Locks,
     /// Release one lock by its ID
+    #[command(after_long_help = UNLOCK_EXAMPLES)]
     Unlock(UnlockArgs),
     /// Bring back an earlier version of a state
+    #[command(after_long_help = RESTORE_EXAMPLES)]
     Restore(RestoreArgs),
     /// Make right what Terraform refuses to read
     #[command(subcommand)]
     Repair(RepairCommand),
     /// Copy to the DR region what was there before replication was
+    #[command(after_long_help = BACKFILL_EXAMPLES)]
     Backfill(BackfillArgs),
     /// Make every state ready for Terraform in the DR region, without one call to the primary region
     #[command(after_long_help = FAILOVER_EXAMPLES)]
@@ -133,6 +136,16 @@ pub struct IntegrityArgs {
     pub state: Option<String>,
 }
 
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  init-backend restore staging/terraform.tfstate --version 3sL4kqtJlcpXroDTDmJ --dry-run
+  init-backend restore staging/terraform.tfstate --version null --yes   as it was before versioning
+  init-backend restore env:/prod/net/terraform.tfstate --version 3sL4kqtJlcpXroDTDmJ --side dr
+
+Exit codes:
+  0 brought back, or there already · 2 no such state or version · 3 something could not be asked or done
+  4 somebody holds its lock, or has written it since · 130 interrupted";
+
 /// What `restore` takes.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
@@ -149,6 +162,16 @@ pub struct RestoreArgs {
     #[arg(long)]
     pub dry_run: bool,
 }
+
+const BACKFILL_EXAMPLES: &str = "\
+Examples:
+  init-backend backfill --dry-run            what is in the primary region alone, and why
+  init-backend backfill --yes --output json
+  init-backend backfill --role-arn arn:aws:iam::111122223333:role/batch-replication --no-wait
+
+Exit codes:
+  0 both regions have everything · 1 objects are left, each with the reason · 2 the role cannot be used
+  3 something could not be asked, or a job runs on · 4 a run in the DR region holds a lock · 130 interrupted";
 
 /// What `backfill` takes.
 #[derive(Debug, Args)]
@@ -179,7 +202,7 @@ Examples:
 
 Exit codes:
   0 every state is ready · 1 states are left, each with the reason · 3 something could not be asked or done
-  4 a state is left because somebody in the DR region holds its lock; the others are done";
+  4 a state is left because somebody in the DR region holds its lock; the others are done · 130 interrupted";
 
 /// What `failover` takes.
 #[derive(Debug, Args)]
@@ -210,7 +233,7 @@ Examples:
 Exit codes:
   0 every state is ready · 1 states are left, each with the reason · 2 a choice is for a state that needs none
   3 something could not be asked or done · 4 a state is left because somebody holds its lock in one of the
-  regions, or its bucket keeps no versions; the others are done";
+  regions, or its bucket keeps no versions; the others are done · 130 interrupted";
 
 /// What `failback` takes.
 #[derive(Debug, Args)]
@@ -264,6 +287,16 @@ pub struct RepairDigestArgs {
     #[arg(long)]
     pub dry_run: bool,
 }
+
+const UNLOCK_EXAMPLES: &str = "\
+Examples:
+  init-backend unlock 9db590f1-b6fe-c5f2-2678-8804f089deba
+  init-backend unlock 9db590f1-b6fe-c5f2-2678-8804f089deba --side dr --yes
+  init-backend unlock --place staging/terraform.tfstate.tflock    a lock that has no ID
+
+Exit codes:
+  0 released · 2 no lock has this ID · 3 something could not be asked or done
+  4 it changed hands, or the state was written since and nobody has confirmed · 130 interrupted";
 
 /// What `unlock` takes.
 #[derive(Debug, Args)]

@@ -46,10 +46,7 @@ pub(crate) async fn run(cli: Cli, interrupts: Interrupts) -> Result<Exit, Failur
         Command::Backfill(args) => backfill::run(&global, &args).await,
         Command::Failover(args) => failover::run(&global, &args, &interrupts).await,
         Command::Failback(args) => failback::run(&global, &args, &interrupts).await,
-        Command::Completion(args) => {
-            cli::print_completion::<Cli>(&args);
-            Ok(Exit::Fine)
-        }
+        Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
     }
 }
 

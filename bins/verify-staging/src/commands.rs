@@ -38,9 +38,6 @@ pub(crate) async fn run(cli: Cli, so_far: Sender<Option<Exit>>) -> Result<Exit, 
         Command::Audit(args) => audit::run(&global, &args),
         Command::Drift(args) => drift::run(&global, &args).await,
         Command::Cost(command) => cost::run(&global, &command).await,
-        Command::Completion(args) => {
-            cli::print_completion::<Cli>(&args);
-            Ok(Exit::Fine)
-        }
+        Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
     }
 }

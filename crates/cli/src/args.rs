@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::Shell;
+use report::{Document, Report};
+use serde::Serialize;
+
+use crate::{Exit, Failure};
 
 /// The flags of every program, before or after the subcommand.
 #[derive(Debug, Clone, Args)]
@@ -77,11 +81,40 @@ pub struct CompletionArgs {
     pub shell: Shell,
 }
 
-/// Prints the completion script of the program whose arguments are `C`.
-pub fn print_completion<C: CommandFactory>(args: &CompletionArgs) {
+/// A completion script as a document.
+#[derive(Serialize)]
+struct Completion {
+    shell: String,
+    script: String,
+}
+
+impl Report for Completion {
+    const KIND: &'static str = "completion";
+
+    fn document(&self) -> Document {
+        Document::new().text(self.script.as_str())
+    }
+}
+
+/// Prints the completion script of the program whose arguments are `C`: as it is, for a shell to read, or in a document.
+///
+/// # Errors
+/// As [`print`](crate::print).
+pub fn print_completion<C: CommandFactory>(
+    global: &GlobalArgs,
+    args: &CompletionArgs,
+) -> Result<Exit, Failure> {
     let mut command = C::command();
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut script);
-    crate::print_data(&String::from_utf8_lossy(&script));
+    let script = String::from_utf8_lossy(&script).into_owned();
+    match global.output {
+        OutputFormat::Table => crate::print_data(&script),
+        OutputFormat::Json => {
+            let shell = args.shell.to_string();
+            crate::print(global, &Completion { shell, script })?;
+        }
+    }
+    Ok(Exit::Fine)
 }

@@ -22,7 +22,7 @@ pub use document::{Document, Fact, Lines, Mark, Section};
 pub use html::Page;
 pub use progress::{Amount, Observer, Outcome, Silent};
 pub use shell::ShellCommand;
-pub use text::duration;
+pub use text::{counted, duration};
 
 /// The `version` of the JSON documents of all kinds: it rises when a field is taken away, or means something else.
 pub const JSON_VERSION: u32 = 1;

@@ -1,3 +1,4 @@
+use std::fmt::Display;
 use std::time::Duration;
 
 /// A piece of a paragraph.
@@ -31,6 +32,14 @@ pub(crate) fn spans(text: &str) -> Vec<Span<'_>> {
             _ => Span::Code(piece),
         })
         .collect()
+}
+
+/// A number of things, in words: `1 state`, `2 states`.
+pub fn counted(count: impl Copy + PartialEq + From<u8> + Display, one: &str) -> String {
+    match count == 1.into() {
+        true => format!("1 {one}"),
+        false => format!("{count} {one}s"),
+    }
 }
 
 /// A length of time as people read it, with two units at most: `340ms`, `4.5s`, `12m 3s`, `2h 5m`, `3d 4h`. What
@@ -72,6 +81,15 @@ mod tests {
         for (milliseconds, text) in rows {
             assert_eq!(duration(Duration::from_millis(milliseconds)), text);
         }
+    }
+
+    #[test]
+    fn counted_is_plural_but_for_one() {
+        let rows = [(0, "0 states"), (1, "1 state"), (2, "2 states")];
+        for (count, text) in rows {
+            assert_eq!(counted(count, "state"), text);
+        }
+        assert_eq!(counted(1_usize, "object"), "1 object");
     }
 
     #[test]

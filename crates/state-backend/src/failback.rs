@@ -132,6 +132,7 @@ impl Backend {
         if let Some((state, resolution)) = resolutions.missing(known)
             && is_listed
         {
+            scope.find(state)?;
             return Err(FailbackError::NoConflict {
                 state: state.to_owned(),
                 resolution,

@@ -6,7 +6,7 @@ pub(crate) mod steps;
 use std::fmt;
 
 use jiff::Timestamp;
-use report::{Document, Lines, Mark, ShellCommand};
+use report::{Document, Lines, Mark, ShellCommand, counted};
 use serde::{Serialize, Serializer};
 use settings::Region;
 
@@ -549,10 +549,7 @@ impl Handover {
         let done = count(|standing| matches!(standing, Standing::Done));
         let left = count(|standing| matches!(standing, Standing::Left { .. }));
         let unknown = count(|standing| matches!(standing, Standing::Unknown { .. }));
-        let states = match all {
-            1 => "1 state".to_owned(),
-            all => format!("{all} states"),
-        };
+        let states = counted(all, "state");
         let changed = match self.applied {
             true => format!("{done} made ready"),
             false => format!("{planned} to be made ready"),

@@ -11,14 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::join_all;
 use futures::stream::{StreamExt as _, iter};
 use jiff::Timestamp;
-use report::{Document, Mark, Report};
+use report::{Document, Mark, Report, counted};
 use serde::{Serialize, Serializer};
 use terraform::StateFile;
 
 pub use history::LostWrite;
 pub use id::{StateId, WORKSPACE_KEY_PREFIX, Workspace};
 pub use relation::{Divergence, Relation};
-pub use scope::StateScope;
+pub use scope::{NotAState, StateScope, WhyNotAState};
 
 use crate::backend::Backend;
 use crate::health::Health;
@@ -433,16 +433,16 @@ impl Inventory {
         let document = match alone {
             0 => document,
             alone => document.text(format!(
-                "{alone} only in primary, and gone with that region: `init-backend backfill` copies what replication never saw."
+                "{} only in primary, and gone with that region: `init-backend backfill` copies what replication never saw.",
+                counted(alone, "state")
             )),
         };
+        let all = counted(states.len(), "state");
         document.text(match (states.len(), wrong, unknown) {
-            (1, 0, 0) => "1 state, well.".to_owned(),
-            (all, 0, 0) => format!("{all} states, all well."),
-            (1, wrong, unknown) => format!("1 state: {wrong} wrong, {unknown} unknown."),
-            (all, wrong, unknown) => {
-                format!("{all} states: {wrong} need attention, {unknown} unknown.")
-            }
+            (1, 0, 0) => format!("{all}, well."),
+            (_, 0, 0) => format!("{all}, all well."),
+            (_, 1, unknown) => format!("{all}: 1 needs attention, {unknown} unknown."),
+            (_, wrong, unknown) => format!("{all}: {wrong} need attention, {unknown} unknown."),
         })
     }
 }

@@ -59,8 +59,9 @@ pub use handover::{
 };
 pub use health::Health;
 pub use inventory::{
-    Digest, Divergence, Inventory, LastVersion, LostWrite, OtherObjects, Presence, Relation,
-    SideState, StateCopies, StateId, StateObject, StateScope, WORKSPACE_KEY_PREFIX, Workspace,
+    Digest, Divergence, Inventory, LastVersion, LostWrite, NotAState, OtherObjects, Presence,
+    Relation, SideState, StateCopies, StateId, StateObject, StateScope, WORKSPACE_KEY_PREFIX,
+    WhyNotAState, Workspace,
 };
 pub use lock::{Lock, LockInfo, LockKind, LockName, Locks, Release, ReleaseError, UnknownLocks};
 pub use metrics::{Metric, ReplicationMetrics};

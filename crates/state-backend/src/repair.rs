@@ -6,7 +6,7 @@ use report::{Document, Report};
 use serde::Serialize;
 
 use crate::backend::Backend;
-use crate::inventory::{Digest, Presence, StateId};
+use crate::inventory::{Digest, NotAState, Presence, StateId};
 use crate::lock::DIGEST_SUFFIX;
 use crate::problem::Problem;
 use crate::side::SideAccess;
@@ -114,6 +114,17 @@ pub enum RepairError {
         /// The version that could be brought back, if there is one.
         bring_back: String,
     },
+    /// Neither an object nor a version nor a row has this name.
+    #[error("there is no state {state} on the {side} side, and there was none")]
+    NoSuchState {
+        /// The state that was asked for.
+        state: StateId,
+        /// Whose bucket was looked in.
+        side: SideName,
+    },
+    /// It is none of the states of this backend.
+    #[error(transparent)]
+    NotAState(#[from] NotAState),
     /// The object is no state.
     #[error("the object {state} is no state that Terraform reads: {why}")]
     Unreadable {
@@ -171,6 +182,7 @@ impl Backend {
         state: &StateId,
     ) -> Result<DigestRepair, RepairError> {
         let access = self.at(side).ok_or(RepairError::NoSide { side })?;
+        access.states.find(&state.object())?;
         access.plan_digest_repair(state).await
     }
 
@@ -210,6 +222,9 @@ impl SideAccess<'_> {
                 return Err(nothing(format!(
                     "its version {version} can be brought back"
                 )));
+            }
+            Presence::Absent if matches!(found.row, Ok(None)) => {
+                return Err(RepairError::NoSuchState { state, side });
             }
             Presence::Absent => return Err(nothing("and no version of it".to_owned())),
             Presence::Unknown { problem } => return Err(RepairError::Unknown(problem)),

@@ -2,7 +2,7 @@
 
 use aws_env::{Error, ErrorClass};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use report::{Document, Report};
+use report::{Document, Report, counted};
 use serde::Serialize;
 use settings::BucketName;
 use terraform::StateFile;
@@ -61,8 +61,9 @@ impl Backend {
         version: &str,
     ) -> Result<StateRestore, RepairError> {
         let access = self.at(side).ok_or(RepairError::NoSide { side })?;
-        access.unlocked(state).await?;
         let object = state.object();
+        access.states.find(&object)?;
+        access.unlocked(state).await?;
         let wanted = read::get(access.clients, access.side, &object, Some(version)).await?;
         let wanted = wanted.ok_or_else(|| RepairError::NoVersion {
             state: state.clone(),
@@ -188,8 +189,10 @@ fn describe(object: &StateObject) -> String {
         .map_or_else(|| "an unknown time".to_owned(), |time| time.to_string());
     match &object.content {
         Ok(StateFile::Plain(state)) => format!(
-            "serial {} of {time}, {} resources, lineage {}",
-            state.serial, state.instances, state.lineage
+            "serial {} of {time}, {}, lineage {}",
+            state.serial,
+            counted(state.instances, "resource"),
+            state.lineage
         ),
         Ok(StateFile::Encrypted { serial, lineage }) => {
             format!("serial {serial} of {time}, encrypted by OpenTofu, lineage {lineage}")

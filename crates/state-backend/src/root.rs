@@ -24,7 +24,7 @@ pub use readiness::NotReady;
 pub use turn::{RootFailure, RootStep, TurnError, TurnedRoot, TurnedRoots};
 
 use crate::handover::Handover;
-use crate::inventory::{StateId, Workspace};
+use crate::inventory::{NotAState, StateId, StateScope, Workspace};
 use crate::render::BackendFile;
 use crate::spec::{SideName, Spec};
 
@@ -150,6 +150,14 @@ pub enum RootError {
         /// The root's folder.
         folder: PathBuf,
     },
+    /// Its state is none of those of the settings.
+    #[error("the state of {} is none of the settings'", folder.display())]
+    NotAState {
+        /// The root's folder.
+        folder: PathBuf,
+        /// Why not.
+        source: NotAState,
+    },
     /// Two roots would work with one state.
     #[error("{} and {} would both have the state {state}", other.display(), folder.display())]
     SameState {
@@ -238,10 +246,15 @@ impl RootPlan {
         if let Some(variable) = OF_TERRAFORM_ALONE.into_iter().find(is_set) {
             return Err(RootError::Variable { variable });
         }
+        let scope = StateScope::new(&settings.state);
         let mut plans: Vec<Self> = Vec::new();
         let mut states: BTreeMap<StateId, PathBuf> = BTreeMap::new();
         for root in roots {
             let plan = Self::new(settings, endpoints, side, root)?;
+            if let Err(source) = scope.find(&plan.state.object()) {
+                let folder = plan.folder;
+                return Err(RootError::NotAState { folder, source });
+            }
             if let Some(other) = states.insert(plan.state.clone(), plan.folder.clone()) {
                 return Err(RootError::SameState {
                     folder: plan.folder,

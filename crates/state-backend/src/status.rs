@@ -10,7 +10,7 @@ use crate::health::Health;
 use crate::inventory::{Inventory, OtherObjects, StateCopies};
 use crate::lock::{Locks, UnknownLocks};
 use crate::metrics::{Metric, ReplicationMetrics};
-use crate::plan::{Change, Plan, Verdict};
+use crate::plan::{Change, Plan, Verdict, Verification};
 use crate::reading::SideReading;
 use crate::spec::{Aspect, Kind, SideName};
 
@@ -50,6 +50,14 @@ pub struct Status {
 }
 
 impl Backend {
+    /// Reads everything back: every facet, and every state.
+    pub async fn verify(&self, now: Timestamp) -> Verification {
+        let readings = self.readings();
+        let (plan, inventory) =
+            tokio::join!(self.plan_of(&readings), self.inventory_of(&readings, now));
+        plan.into_verification().with_states(inventory)
+    }
+
     /// Asks both regions. What one does not answer is unknown; the rest is told all the same.
     pub async fn status(&self, now: Timestamp) -> Status {
         let readings = self.readings();

@@ -27,9 +27,14 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ApplyArgs) -> Result<Exit, F
         }
         let also = match unknown {
             0 => String::new(),
+            1 => ", and whatever the one that could not be read turns out to need".to_owned(),
             _ => format!(", and whatever the {unknown} that could not be read turn out to need"),
         };
-        cli::confirm(global, &format!("Make these {pending} changes{also}?"))?;
+        let changes = match pending {
+            1 => "this change".to_owned(),
+            more => format!("these {more} changes"),
+        };
+        cli::confirm(global, &format!("Make {changes}{also}?"))?;
     }
     let progress = Progress::new();
     let applied = backend.apply(&approved, &progress).await;

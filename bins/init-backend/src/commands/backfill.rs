@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use cli::{Exit, Failure, GlobalArgs, OutputFormat, Progress};
+use report::counted;
 use state_backend::{
     ApprovedBatch, Backend, Backfill, BackfillError, BackfillLimits, BackfillOutcome, BatchOptions,
     NotCopied,
@@ -44,18 +45,16 @@ pub(crate) async fn run(global: &GlobalArgs, args: &BackfillArgs) -> Result<Exit
 
 /// What is to be agreed to.
 fn question(plan: &Backfill, job: Option<&(ApprovedBatch, String)>) -> String {
-    let objects = |count: usize, one: &str, more: &str| match count {
-        1 => one.to_owned(),
-        count => format!("{more} {count} objects"),
+    let copies = match plan.planned() {
+        1 => "this object".to_owned(),
+        count => format!("these {count} objects"),
     };
-    let copies = objects(plan.planned(), "this object", "these");
     let bucket = &plan.to_bucket;
     let batch = plan.replication.as_ref().zip(job);
     let Some((batch, (_, role))) = batch else {
         return format!("Copy {copies} to {bucket}?");
     };
-    let batch = objects(batch.objects, "1 object", "");
-    let batch = batch.trim_start();
+    let batch = counted(batch.objects, "object");
     match plan.planned() {
         0 => format!("Have S3 replicate {batch} to {bucket}, as {role}?"),
         _ => format!("Copy {copies} to {bucket}, and have S3 replicate {batch}, as {role}?"),
@@ -111,7 +110,7 @@ fn not_planned(error: BackfillError) -> Failure {
     let (exit, hint) = match &error {
         BackfillError::NoDrSide => (Exit::Usage, "set [state.dr] in the configuration"),
         BackfillError::Call(error) if error.class == aws_env::ErrorClass::Absent => (
-            Exit::Wrong,
+            Exit::Unchecked,
             "`init-backend apply` makes both buckets and the replication between them",
         ),
         _ => (Exit::Unchecked, "`init-backend status` shows what answers"),

@@ -1,4 +1,5 @@
 use cli::{Exit, Failure, GlobalArgs, Interrupts, Progress};
+use report::counted;
 use state_backend::{
     FailbackError, FailbackRun, Handover, HandoverStep, LeftKind, Resolution, Resolutions, SideName,
 };
@@ -95,10 +96,7 @@ fn replaced(handover: &Handover) -> String {
     let written =
         count(|step| matches!(step, HandoverStep::CopyState(copy) if copy.undo.is_some()));
     let deleted = count(|step| matches!(step, HandoverStep::DeleteState(_)));
-    let states = |count| match count {
-        1 => "1 state".to_owned(),
-        more => format!("{more} states"),
-    };
+    let states = |count: usize| counted(count, "state");
     match (written, deleted) {
         (0, 0) => String::new(),
         (written, 0) => format!(
@@ -126,6 +124,7 @@ fn are(states: &str, count: usize) -> String {
 fn not_planned(error: FailbackError) -> Failure {
     let hint = match &error {
         FailbackError::NoDrSide => "set [state.dr] in the configuration",
+        FailbackError::NotAState(error) => super::repair::not_a_state(error),
         FailbackError::ChosenTwice { .. } => "leave one of the two out",
         _ => "`init-backend failback --dry-run` shows each state, and what can be chosen",
     };

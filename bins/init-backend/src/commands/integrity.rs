@@ -3,7 +3,15 @@ use cli::{Exit, Failure, GlobalArgs};
 use crate::args::IntegrityArgs;
 
 pub(crate) async fn run(global: &GlobalArgs, args: &IntegrityArgs) -> Result<Exit, Failure> {
-    let mut inventory = super::connect(global).await?.inventory(cli::now()).await;
+    let backend = super::connect(global).await?;
+    if let Some(key) = &args.state
+        && let Err(error) = backend.spec().states.find(key)
+    {
+        let hint = super::repair::not_a_state(&error);
+        let error = anyhow::Error::new(error).context("failed to find the state");
+        return Err(Failure::new(Exit::Usage, error).hint(hint));
+    }
+    let mut inventory = backend.inventory(cli::now()).await;
     if let Some(key) = &args.state {
         inventory.retain(|state| state.object() == *key);
         if inventory.states.is_empty() {

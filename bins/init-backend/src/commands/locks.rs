@@ -13,8 +13,8 @@ use crate::args::{SideArg, UnlockArgs};
 /// What `locks` prints.
 #[derive(Serialize)]
 struct Held {
-    #[serde(skip)]
-    now: Timestamp,
+    /// What ages are counted to.
+    time: Timestamp,
     sides: Vec<HeldOn>,
 }
 
@@ -33,7 +33,7 @@ impl Report for Held {
         let mut rows = Vec::new();
         for HeldOn { region, locks, .. } in &self.sides {
             let held = locks.held.iter();
-            rows.extend(held.map(|lock| (Mark::Plain, cells(*region, lock, self.now))));
+            rows.extend(held.map(|lock| (Mark::Plain, cells(*region, lock, self.time))));
             rows.extend(locks.unknown.iter().map(|unknown| {
                 let mut cells = vec![
                     region.to_string(),
@@ -106,7 +106,7 @@ pub(crate) async fn list(global: &GlobalArgs) -> Result<Exit, Failure> {
     cli::print(
         global,
         &Held {
-            now: cli::now(),
+            time: cli::now(),
             sides,
         },
     )?;
@@ -158,7 +158,16 @@ pub(crate) async fn release(global: &GlobalArgs, args: &UnlockArgs) -> Result<Ex
         ask(global, args, &name, &backend, lock).await?;
     }
     let released = backend.release_listed(locks, name).await;
-    let released = released.map_err(|error| not_released(args, error))?;
+    let released = released.map_err(|error| {
+        let is_none = matches!(error, ReleaseError::NoSuchLock { .. });
+        let failure = not_released(args, error);
+        match is_none && backend.spec().states.is_complete() {
+            true => failure.hint(
+                "locks of keys that `[state] keys` does not name are looked for nowhere: add the key, or leave `keys` out",
+            ),
+            false => failure,
+        }
+    })?;
     cli::print(global, &Released { released })?;
     Ok(Exit::Fine)
 }

@@ -2,7 +2,7 @@ use cli::{Exit, Failure, GlobalArgs};
 use report::Report;
 use report::escape::quoted;
 use serde::Serialize;
-use state_backend::{DigestRepair, RepairError, SideName, StateId};
+use state_backend::{DigestRepair, NotAState, RepairError, SideName, StateId, WhyNotAState};
 
 use crate::args::RepairDigestArgs;
 
@@ -83,11 +83,26 @@ pub(crate) async fn digest(global: &GlobalArgs, args: &RepairDigestArgs) -> Resu
     Ok(Exit::Fine)
 }
 
+/// What helps where a state was asked for that is none.
+pub(crate) fn not_a_state(error: &NotAState) -> &'static str {
+    match error.why {
+        WhyNotAState::OtherKey => {
+            "add its key to `[state] keys` in the configuration, or leave `keys` out for every state of the bucket"
+        }
+        WhyNotAState::Own => "`init-backend integrity` lists every state by its key",
+    }
+}
+
 pub(crate) fn not_repaired(error: RepairError) -> Failure {
     let (exit, hint) = match &error {
         RepairError::NoSide { .. } | RepairError::NoTable { .. } => (
             Exit::Usage,
             "`init-backend status` shows both sides and their tables",
+        ),
+        RepairError::NotAState(error) => (Exit::Usage, not_a_state(error)),
+        RepairError::NoSuchState { .. } => (
+            Exit::Usage,
+            "`init-backend integrity` lists every state by its key",
         ),
         RepairError::NoState { .. } => (
             Exit::Refused,

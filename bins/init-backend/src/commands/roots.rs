@@ -128,7 +128,12 @@ impl Roots {
             cli::confirm(
                 global,
                 &format!(
-                    "Terraform will work in {region} {from_now_on}. Make these {planned} states ready{roots}?"
+                    "Terraform will work in {region} {from_now_on}. {}{roots}?",
+                    match planned {
+                        0 => "Change no state".to_owned(),
+                        1 => "Make this state ready".to_owned(),
+                        more => format!("Make these {more} states ready"),
+                    }
                 ),
             )?;
         }
@@ -265,6 +270,7 @@ fn not_turned(error: RootError) -> Failure {
         RootError::Variable { .. } => {
             "unset it: AWS_ENDPOINT_URL_S3 and the like lead all programs alike"
         }
+        RootError::NotAState { source, .. } => super::repair::not_a_state(source),
         RootError::OtherBucket { .. } => {
             "the root belongs to other settings: name their infra.toml with --config"
         }

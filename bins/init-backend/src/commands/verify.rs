@@ -5,8 +5,7 @@ use crate::args::VerifyArgs;
 
 pub(crate) async fn run(global: &GlobalArgs, args: &VerifyArgs) -> Result<Exit, Failure> {
     let backend = super::connect(global).await?;
-    let (plan, inventory) = (backend.plan().await, backend.inventory(cli::now()).await);
-    let verification = plan.into_verification().with_states(inventory);
+    let verification = backend.verify(cli::now()).await;
     let (_, wrong, unknown) = verification.counts();
     let states = verification.states().iter().map(StateCopies::condition);
     let states = super::status::exit(states.collect());

@@ -331,6 +331,49 @@ async fn states_are_those_of_the_keys_in_the_settings_in_every_workspace() {
         "{held:#?}"
     );
 
+    // What is none of these states is none for any command.
+    let other = "other/terraform.tfstate";
+    let own = "net.tflock.tflock";
+    for (object, why) in [
+        (other, "is not among the settings' `keys`"),
+        (
+            own,
+            "is a lock, a folder or this program's own, and no state",
+        ),
+    ] {
+        for command in [
+            vec!["integrity", "--state", object],
+            vec!["restore", object, "--version", "null", "--yes"],
+            vec!["repair", "digest", object, "--yes"],
+            vec!["failback", "--keep-dr", object, "--yes"],
+        ] {
+            let refused = stage.run(&command).await.exits(2).stderr();
+            assert!(refused.contains(&format!("{object} {why}")), "{refused}");
+            assert_eq!(
+                refused.contains("add its key"),
+                object == other,
+                "{refused}"
+            );
+        }
+    }
+    let refused = stage.run(&["unlock", "theirs", "--yes"]).await.exits(2);
+    let refused = refused.stderr();
+    assert!(
+        refused.contains("of keys that `[state] keys` does not name"),
+        "{refused}"
+    );
+    let code = format!("terraform {{\n  backend \"s3\" {{\n    key = \"{other}\"\n  }}\n}}\n");
+    std::fs::create_dir(stage.path("root")).expect("a folder");
+    std::fs::write(stage.path("root/main.tf"), code).expect("written");
+    let refused = stage.run(&["failover", "--dir", "root", "--yes"]).await;
+    let refused = refused.exits(2).stderr();
+    for told in [
+        "the state of root is none of the settings'".to_owned(),
+        format!("{other} is not among the settings' `keys`"),
+    ] {
+        assert!(refused.contains(&told), "{refused}");
+    }
+
     let rendered = stage.run(&["render", "dr"]).await.exits(0).stdout();
     let mut lines = rendered.lines();
     let prefix = lines.find(|line| line.starts_with("workspace_key_prefix "));
@@ -338,6 +381,64 @@ async fn states_are_those_of_the_keys_in_the_settings_in_every_workspace() {
         prefix.is_some_and(|line| line.ends_with("= \"team/ws\"")),
         "{rendered}"
     );
+}
+
+/// A name that no region knows is misspelt, whoever is asked for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_for_a_state_that_no_region_has_end_alike() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    // Before anything is made nobody can tell what there is.
+    stage.run(&["backfill", "--dry-run"]).await.exits(3);
+    stage.apply().await.exits(0);
+    for command in [
+        vec!["integrity", "--state", "nosuch"],
+        vec!["restore", "nosuch", "--version", "1", "--dry-run"],
+        vec![
+            "restore",
+            "nosuch",
+            "--version",
+            "1",
+            "--side",
+            "dr",
+            "--dry-run",
+        ],
+        vec!["repair", "digest", "nosuch", "--dry-run"],
+        vec!["repair", "digest", "nosuch", "--side", "dr", "--dry-run"],
+        vec!["failback", "--keep-dr", "nosuch", "--dry-run"],
+    ] {
+        stage.run(&command).await.exits(2);
+    }
+    // Of one that was deleted, or of which a row is left, a guard keeps the row.
+    put(
+        &stage,
+        PRIMARY,
+        "berthcare-terraform-state",
+        "gone",
+        state(1),
+    )
+    .await;
+    let s3 = stage.clients(PRIMARY).await.s3;
+    let gone = s3
+        .delete_object()
+        .bucket("berthcare-terraform-state")
+        .key("gone");
+    gone.send().await.expect("deleted");
+    stage
+        .run(&["repair", "digest", "gone", "--dry-run"])
+        .await
+        .exits(4);
+    let dynamodb = stage.clients(PRIMARY).await.dynamodb;
+    let row = dynamodb.put_item().table_name("berthcare-terraform-locks");
+    let place = "berthcare-terraform-state/lost-md5".to_owned();
+    let row = row.item("LockID", AttributeValue::S(place));
+    let row = row.item("Digest", AttributeValue::S("0123".to_owned()));
+    row.send().await.expect("the row is written");
+    stage
+        .run(&["repair", "digest", "lost", "--dry-run"])
+        .await
+        .exits(4);
 }
 
 /// A misspelt name, or nothing that was made yet: no states are known, which is not that there are none.

@@ -134,7 +134,7 @@ async fn commands_of_the_page_end_as_it_says_and_have_json_with_kind_and_version
         let ran = match arguments.contains(&"--output") {
             true => ran,
             // What changes something is not done twice for its document.
-            false if arguments.contains(&"--yes") || name == "completion" => continue,
+            false if arguments.contains(&"--yes") => continue,
             false => {
                 let arguments = [&arguments[..], &["--output", "json"]].concat();
                 stage.run(&arguments).await.exits(exit)
@@ -148,9 +148,38 @@ async fn commands_of_the_page_end_as_it_says_and_have_json_with_kind_and_version
     let mut commands = commands(&stage).await;
     commands.remove("help");
     assert_eq!(shown, commands, "the page shows each command that there is");
-    // It prints a script, which is for a shell alone.
-    commands.remove("completion");
     assert_eq!(with_json, commands, "each command has a document");
+}
+
+/// Those that stand alone, with folders and a role of their own, as far as a plan goes.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn examples_of_the_page_with_folders_and_a_role_can_be_planned() {
+    use crate::roots::{stage_with_terraform, with_terraform, write};
+    let Some(stage) = stage_with_terraform().await else {
+        return;
+    };
+    for (folder, key) in [("staging", KEY), ("network", OLD)] {
+        let code = format!("terraform {{\n  backend \"s3\" {{\n    key = \"{key}\"\n  }}\n}}\n");
+        write(
+            &stage.path(&format!("environments/{folder}/main.tf")),
+            &code,
+        );
+        put(&stage, PRIMARY, BUCKET, key, state(4, "")).await;
+    }
+    let mut planned = BTreeSet::new();
+    for line in PAGE.lines() {
+        let Some(arguments) = line.strip_prefix("    init-backend ") else {
+            continue;
+        };
+        // Of the account that the local AWS has.
+        let arguments = arguments.replace("111122223333", "000000000000");
+        let arguments: Vec<&str> = arguments.split(' ').chain(["--dry-run"]).collect();
+        with_terraform(&stage, &arguments).await.exits(0);
+        planned.insert(arguments[0].to_owned());
+    }
+    let wanted = ["backfill", "failback", "failover"].map(str::to_owned);
+    assert_eq!(planned, BTreeSet::from(wanted));
 }
 
 async fn first_version_if(stage: &Stage, arguments: &[&str]) -> String {

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::types::{
+    BucketLifecycleConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule,
+    LifecycleRuleFilter,
+};
 use serde_json::json;
 
 use crate::stage::{PRIMARY, Stage};
@@ -49,6 +53,23 @@ async fn commands_ask_for_each_bucket_table_and_setting_once() {
         "Created": "2026-11-22T09:00:00Z", "Path": ""});
     put(&stage, "network.tflock", &info.to_string()).await;
     put_row(&stage, "network", "Info", &info.to_string()).await;
+    // Whether a rule for some prefix endangers a state, the list of all keys tells.
+    let s3 = stage.clients(PRIMARY).await.s3;
+    let rule = |prefix: &str| {
+        LifecycleRule::builder()
+            .id(prefix)
+            .filter(LifecycleRuleFilter::builder().prefix(prefix).build())
+            .status(ExpirationStatus::Enabled)
+            .expiration(LifecycleExpiration::builder().days(7).build())
+            .build()
+            .expect("a rule")
+    };
+    let rules = BucketLifecycleConfiguration::builder();
+    let rules = rules.rules(rule("plans/")).rules(rule("logs/")).build();
+    let rules = rules.expect("two rules");
+    let put = s3.put_bucket_lifecycle_configuration().bucket(BUCKET);
+    let put = put.lifecycle_configuration(rules).send().await;
+    put.expect("the rules are written");
     let mut again = Vec::new();
     for arguments in [
         &["plan"][..],

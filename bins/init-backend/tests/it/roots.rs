@@ -12,18 +12,23 @@ use crate::stage::{DR, PRIMARY, Ran, Stage};
 /// No root is turned here, so that nothing but its version is asked of it.
 const TERRAFORM: &str = "#!/bin/sh\necho '{\"terraform_version\": \"1.11.4\"}'\n";
 
-fn write(path: &Path, text: &str) {
+pub(crate) fn write(path: &Path, text: &str) {
     let folder = path.parent().expect("a folder");
     std::fs::create_dir_all(folder).expect("a folder");
     std::fs::write(path, text).expect("written");
 }
 
 async fn stage_with_root(key: &str) -> Option<Stage> {
-    let stage = Stage::open().await?;
-    stage.apply().await.exits(0);
+    let stage = stage_with_terraform().await?;
     put(&stage, DR, DR_BUCKET, KEY, state(3, "")).await;
     let code = format!("terraform {{\n  backend \"s3\" {{\n    key = \"{key}\"\n  }}\n}}\n");
     write(&stage.path("root/main.tf"), &code);
+    Some(stage)
+}
+
+pub(crate) async fn stage_with_terraform() -> Option<Stage> {
+    let stage = Stage::open().await?;
+    stage.apply().await.exits(0);
     let program = stage.path("bin/terraform");
     write(&program, TERRAFORM);
     let executable = std::fs::Permissions::from_mode(0o755);
@@ -36,7 +41,7 @@ async fn failover(stage: &Stage, arguments: &[&str]) -> Ran {
     with_terraform(stage, &all).await
 }
 
-async fn with_terraform(stage: &Stage, all: &[&str]) -> Ran {
+pub(crate) async fn with_terraform(stage: &Stage, all: &[&str]) -> Ran {
     let path = std::env::var("PATH").expect("a path");
     let path = format!("{}:{path}", stage.path("bin").display());
     let ran = stage.run_with(all, |command| {

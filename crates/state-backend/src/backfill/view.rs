@@ -1,6 +1,6 @@
 //! A backfill as text.
 
-use report::{Document, Mark, Report};
+use report::{Document, Mark, Report, counted};
 
 use super::{Backfill, BackfillObject, BackfillOutcome, BackfillReason, BatchReplication};
 
@@ -85,10 +85,7 @@ impl Report for Backfill {
         let copied = self.count(|outcome| matches!(outcome, BackfillOutcome::Copied));
         let left = self.count(|outcome| matches!(outcome, BackfillOutcome::Left { .. }));
         let unknown = self.count(|outcome| matches!(outcome, BackfillOutcome::Unknown { .. }));
-        let objects = |count: usize| match count {
-            1 => "1 object".to_owned(),
-            count => format!("{count} objects"),
-        };
+        let objects = |count: usize| counted(count, "object");
         let changed = match copied {
             0 => format!("{} to be copied", objects(planned)),
             copied => format!("{} copied", objects(copied)),
@@ -103,8 +100,10 @@ impl BatchReplication {
     fn append_to(&self, document: Document) -> Document {
         let Self { objects, bytes, .. } = self;
         let mut document = document.text(format!(
-            "For a job: {objects} objects, {bytes} bytes, and their older versions. S3 charges the job, each version in it, its \
-             replication and the transfer between the regions."
+            "For a job: {}, {}, with all older versions. S3 charges the job, each version in it, its replication and the \
+             transfer between the regions.",
+            counted(*objects, "object"),
+            counted(*bytes, "byte")
         ));
         if let Some(refused) = &self.refused {
             document = document.text(format!("No job is made: {refused}."));
@@ -121,8 +120,12 @@ impl BatchReplication {
             false => format!(" ({})", job.reasons.join("; ")),
         };
         document = document.text(format!(
-            "Job {}{found} is {}{why}: {} of {} versions replicated, {} failed.",
-            job.id, job.status, job.succeeded, job.objects, job.failed
+            "Job {}{found} is {}{why}: {} of {} replicated, {} failed.",
+            job.id,
+            job.status,
+            job.succeeded,
+            counted(job.objects, "version"),
+            job.failed
         ));
         for failure in &job.failures {
             document = document.text(format!("{}: {}.", failure.key, failure.why));

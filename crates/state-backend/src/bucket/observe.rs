@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_env::{Call, Error, ErrorClass, ObjectPages, RegionClients, pages};
+use aws_env::{Call, Error, ErrorClass, RegionClients, pages};
 use aws_sdk_s3::types::{
     LifecycleRule, ObjectLockEnabled, ReplicationConfiguration, ReplicationRuleStatus,
     ServerSideEncryptionRule, TransitionDefaultMinimumObjectSize,
@@ -13,7 +13,6 @@ use super::wanted::{
     LIFECYCLE_ID, REGION_WITHOUT_CONSTRAINT, covers_state, is_dangerous, is_ours, lifecycle_rule,
     public_access, replication_rule, rule_prefix,
 };
-use crate::inventory::read::may_be_state;
 use crate::problem::Problem;
 use crate::reading::SideReading;
 use crate::spec::{Aspect, Facet, Side, Spec};
@@ -39,7 +38,7 @@ pub(crate) async fn observe(
             let Some((rules, _)) = target.lifecycle().await? else {
                 return Ok(None);
             };
-            let conflicting = target.conflicting(&rules, spec).await?;
+            let conflicting = conflicting(reading, &rules, spec).await?;
             Some(expiry_of(&rules, &conflicting))
         }
         Aspect::Tags => target.tags().await?.map(|tags| json!(tags)),
@@ -85,6 +84,30 @@ pub(crate) fn rules_to(
         })
         .filter_map(|rule| rule.id.clone())
         .collect()
+}
+
+/// The rules that endanger a state: that of the settings, a workspace's, or one that the bucket has now.
+async fn conflicting<'r>(
+    reading: &SideReading<'_>,
+    rules: &'r [LifecycleRule],
+    spec: &Spec,
+) -> Result<Vec<&'r str>, Problem> {
+    let mut conflicting = Vec::new();
+    for rule in rules.iter().filter(|rule| is_dangerous(rule, spec)) {
+        let prefix = rule_prefix(rule);
+        let endangers = match covers_state(prefix, spec) {
+            true => true,
+            false => {
+                let keys = reading.keys().await.map_err(Problem::clone)?;
+                let mut may_be_states = keys.states.iter().chain(&keys.others);
+                may_be_states.any(|key| key.starts_with(prefix))
+            }
+        };
+        if endangers {
+            conflicting.push(rule.id().unwrap_or("(without id)"));
+        }
+    }
+    Ok(conflicting)
 }
 
 fn expiry_of(rules: &[LifecycleRule], conflicting: &[&str]) -> Value {
@@ -250,33 +273,6 @@ impl Target<'_> {
                 answer.transition_default_minimum_object_size,
             )
         }))
-    }
-
-    /// The rules that endanger a state: that of the settings, a workspace's, or one that the bucket has now.
-    async fn conflicting<'r>(
-        &self,
-        rules: &'r [LifecycleRule],
-        spec: &Spec,
-    ) -> Result<Vec<&'r str>, Error> {
-        let mut conflicting = Vec::new();
-        for rule in rules.iter().filter(|rule| is_dangerous(rule, spec)) {
-            let prefix = rule_prefix(rule);
-            if covers_state(prefix, spec) || self.has_state_under(prefix).await? {
-                conflicting.push(rule.id().unwrap_or("(without id)"));
-            }
-        }
-        Ok(conflicting)
-    }
-
-    async fn has_state_under(&self, prefix: &str) -> Result<bool, Error> {
-        let call = self.call("ListObjectsV2");
-        let mut pages = ObjectPages::new(self.s3(), call, self.bucket, prefix);
-        while let Some(page) = pages.next().await? {
-            if page.iter().any(|object| may_be_state(&object.key)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     pub(super) async fn tags(&self) -> Result<Option<BTreeMap<String, String>>, Error> {

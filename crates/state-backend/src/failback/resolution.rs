@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::Sides;
 use crate::inventory::history::{etag, id};
-use crate::inventory::{Presence, StateId, StateObject, read};
+use crate::inventory::{NotAState, Presence, StateId, StateObject, read};
 use crate::problem::Problem;
 use crate::side::SideAccess;
 use crate::spec::SideName;
@@ -99,6 +99,9 @@ pub enum FailbackError {
         /// And another one.
         second: Resolution,
     },
+    /// Something was chosen for what is none of the states.
+    #[error(transparent)]
+    NotAState(#[from] NotAState),
     /// Nothing has to be chosen, or something else.
     #[error("{resolution} does not fit {state}: {why}")]
     NoConflict {

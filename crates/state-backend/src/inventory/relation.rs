@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use report::counted;
 use serde::Serialize;
 use terraform::StateFile;
 
@@ -130,10 +131,7 @@ impl Relation {
 
 impl fmt::Display for Relation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let writes = |serials: u64| match serials {
-            1 => "1 write".to_owned(),
-            more => format!("{more} writes"),
-        };
+        let writes = |serials: u64| counted(serials, "write");
         match self {
             Self::Same => f.write_str("the same"),
             Self::PrimaryAhead { serials } => write!(f, "primary is {} ahead", writes(*serials)),
@@ -170,8 +168,10 @@ pub(crate) fn health_of_copy(found: &Presence, digest: Digest) -> Health {
 pub(crate) fn describe(content: &StateFile) -> String {
     match content {
         StateFile::Plain(state) => format!(
-            "serial {}, {} resources, Terraform {}",
-            state.serial, state.instances, state.terraform_version
+            "serial {}, {}, Terraform {}",
+            state.serial,
+            counted(state.instances, "resource"),
+            state.terraform_version
         ),
         StateFile::Encrypted { serial, .. } => format!("serial {serial}, encrypted by OpenTofu"),
     }

@@ -1,12 +1,42 @@
 //! Which objects of the buckets are states, and of which key and workspace.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use settings::{State, StateKey};
 
 use super::read::may_be_state;
 use super::{StateId, WORKSPACE_KEY_PREFIX};
 use crate::lock::LOCK_OBJECT_SUFFIX;
+
+/// Why an object is none of the states.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{object} {why}")]
+#[non_exhaustive]
+pub struct NotAState {
+    /// The object's key.
+    pub object: String,
+    /// What speaks against it.
+    pub why: WhyNotAState,
+}
+
+/// What speaks against an object's being a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyNotAState {
+    /// The settings name the keys that count, and this is in none of them.
+    OtherKey,
+    /// Terraform, a console or this project writes it for something else.
+    Own,
+}
+
+impl fmt::Display for WhyNotAState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OtherKey => "is not among the settings' `keys`",
+            Self::Own => "is a lock, a folder or this program's own, and no state",
+        })
+    }
+}
 
 /// Which objects of the buckets are states: all that may be one, or those of the keys that the settings name.
 #[derive(Debug, Clone)]
@@ -51,6 +81,25 @@ impl StateScope {
             false => may_be_state(object),
         };
         is_ours.then_some(state)
+    }
+
+    /// The state that an object is.
+    ///
+    /// # Errors
+    /// When it is none, with the reason.
+    pub fn find(&self, object: &str) -> Result<StateId, NotAState> {
+        self.state(object).ok_or_else(|| NotAState {
+            object: object.to_owned(),
+            why: match may_be_state(object) {
+                true => WhyNotAState::OtherKey,
+                false => WhyNotAState::Own,
+            },
+        })
+    }
+
+    /// Whether the settings name all keys that count.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// Whether an object may be a state of a key that the settings do not name, where they name all that count.

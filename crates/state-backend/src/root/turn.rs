@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use files::{FileError, Secrecy, keep_beside, write_file, write_new_file};
-use report::{Document, Lines, Mark, Observer, Outcome, Report, ShellCommand};
+use report::{Document, Lines, Mark, Observer, Outcome, Report, ShellCommand, counted};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use terraform::{
@@ -154,7 +154,8 @@ pub enum TurnError {
     },
     /// Terraform lists other resources than the state holds.
     #[error(
-        "`terraform state list` shows {listed} resources, and the state has {held}{}",
+        "`terraform state list` shows {}, and the state has {held}{}",
+        counted(*listed, "resource"),
         example(missing, unexpected)
     )]
     OtherResources {
@@ -644,9 +645,9 @@ impl TurnedRoot {
             None => {
                 let kinds: Vec<String> = self.locks.iter().map(ToString::to_string).collect();
                 let result = format!(
-                    "serial {}: {} resources listed; lock taken and released in {}",
+                    "serial {}: {} listed; lock taken and released in {}",
                     self.serial.unwrap_or_default(),
-                    self.resources.unwrap_or_default(),
+                    counted(self.resources.unwrap_or_default(), "resource"),
                     kinds.join(" and ")
                 );
                 (Mark::Ok, "turned", result)
