@@ -4,6 +4,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser as NotEmpty;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use cli::{CompletionArgs, GlobalArgs};
+use settings::RoleArn;
 use state_backend::{BackfillLimits, SideName};
 
 /// Creates, checks and verifies the Terraform state backend in two regions
@@ -180,9 +181,9 @@ pub struct BackfillArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// The role that S3 takes on for a job of S3 Batch Replication, which brings what is too large or too many to be copied
-    /// here; without one, such objects are left
-    #[arg(long, value_name = "ARN", value_parser = NotEmpty::new())]
-    pub role_arn: Option<String>,
+    /// here; without one, that of the settings (`batch_role`), and without that such objects are left
+    #[arg(long, value_name = "ARN")]
+    pub role_arn: Option<RoleArn>,
     /// Follow a job for this long, then leave it running
     #[arg(long, value_name = "DURATION", default_value = "12h", value_parser = cli::duration_within(Duration::ZERO..=LONGEST))]
     pub wait: Duration,

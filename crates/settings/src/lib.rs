@@ -28,7 +28,7 @@ pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
 pub use failover::{Failover, VariableValue};
 pub use names::{
     AccountId, BucketName, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
-    ParameterGroupName, ProjectName, RoleName, SecurityGroupId, StateKey, SubnetGroupName,
+    ParameterGroupName, ProjectName, RoleArn, RoleName, SecurityGroupId, StateKey, SubnetGroupName,
     TableName, TopicArn, WorkspaceKeyPrefix,
 };
 pub use objectives::Objectives;

@@ -15,7 +15,7 @@ pub use project::{EnvironmentName, ProjectName};
 pub use rds::{DbIdentifier, InstanceClass, ParameterGroupName, SecurityGroupId, SubnetGroupName};
 pub use s3::{BucketName, StateKey, WorkspaceKeyPrefix};
 pub use sns::TopicArn;
-pub use tables_and_roles::{RoleName, TableName};
+pub use tables_and_roles::{RoleArn, RoleName, TableName};
 
 /// A value that AWS would refuse as a name. `Display` gives the value, what is wrong with it, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

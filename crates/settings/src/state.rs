@@ -117,6 +117,8 @@ pub struct StateReplica {
     pub locks: ReplicaLocks,
     /// The role that S3 replicates with.
     pub role: RoleName,
+    /// The role that S3 takes on for jobs of S3 Batch Replication; without it none is made.
+    pub batch_role: Option<RoleName>,
     /// How the replica's bucket encrypts: as the primary bucket does, a KMS key lying in the DR region.
     pub encryption: Encryption,
     /// Whom the alarms of the replication tell; without it there are no alarms.
@@ -155,6 +157,7 @@ impl Serialize for StateDr {
                     bucket,
                     locks,
                     role,
+                    batch_role,
                     encryption,
                     alarms,
                 } = replica.as_ref();
@@ -169,6 +172,9 @@ impl Serialize for StateDr {
                     map.serialize_entry("lock_table", table)?;
                 }
                 map.serialize_entry("role", role)?;
+                if let Some(role) = batch_role {
+                    map.serialize_entry("batch_role", role)?;
+                }
                 if let Some(key) = encryption.kms_key() {
                     map.serialize_entry("kms", key)?;
                 }
@@ -466,13 +472,14 @@ fn read_dr(
         ("role", "\"S3TerraformStateReplicationRole\""),
     ];
     let lock_table = section.optional("lock_table", "\"berthcare-terraform-locks-dr\"");
+    let batch_role = section.optional("batch_role", "\"S3TerraformStateBatchRole\"");
     let kms = section.optional("kms", "\"arn:aws:kms:REGION:ACCOUNT:key/ID\"");
     let alarms = section.optional("alarms", "{ topic = \"…\", dr_topic = \"…\" }");
 
     if strategy == Some(Strategy::None) {
         let [bucket, role] = examples.map(|(name, example)| section.optional(name, example));
         section.close();
-        let unused: Vec<Field<'_>> = [bucket, lock_table, role, kms, alarms]
+        let unused: Vec<Field<'_>> = [bucket, lock_table, role, batch_role, kms, alarms]
             .into_iter()
             .flatten()
             .collect();
@@ -497,15 +504,32 @@ fn read_dr(
     };
     section.close();
     let bucket = unique(bucket, buckets);
-    let role = role.and_then(|field| field.parse());
+    let role: Option<RoleName> = role.and_then(|field| field.parse());
+    let batch_role = match batch_role {
+        Some(field) => read_batch_role(&field, role.as_ref()).map(Some),
+        None => Some(None),
+    };
     Some(StateDr::Replicated(Box::new(StateReplica {
         region: primary.regions?.dr,
         bucket: bucket?,
         locks: locks?,
         role: role?,
+        batch_role: batch_role?,
         encryption: encryption?,
         alarms: alarms?,
     })))
+}
+
+/// Each of the two is assumed by another service of S3's, and by that one alone.
+fn read_batch_role(field: &Field<'_>, replication: Option<&RoleName>) -> Option<RoleName> {
+    let role = field.parse()?;
+    if replication == Some(&role) {
+        return field.conflict(
+            "it is the role that S3 replicates with",
+            "name another one: jobs have a role of their own",
+        );
+    }
+    Some(role)
 }
 
 fn read_alarms(section: Section<'_>, regions: Option<&Regions>) -> Option<AlarmTopics> {

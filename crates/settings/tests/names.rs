@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use settings::{
     BucketName, Country, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
-    ParameterGroupName, ProjectName, Region, RoleName, SecurityGroupId, StateKey, SubnetGroupName,
-    TableName, TopicArn, WorkspaceKeyPrefix,
+    ParameterGroupName, ProjectName, Region, RoleArn, RoleName, SecurityGroupId, StateKey,
+    SubnetGroupName, TableName, TopicArn, WorkspaceKeyPrefix,
 };
 
 fn accepts<T: FromStr<Err = NameError> + Display + Debug>(values: &[&str]) {
@@ -128,6 +128,30 @@ fn role_names() {
         ("a/b", "'/'"),
         ("arn:aws:iam::111122223333:role/x", "it is an ARN"),
     ]);
+}
+
+#[test]
+fn role_arns() {
+    accepts::<RoleArn>(&[
+        "arn:aws:iam::111122223333:role/batch",
+        "arn:aws-cn:iam::111122223333:role/team/ops/batch",
+    ]);
+    refuses::<RoleArn>(&[
+        ("batch", "six parts"),
+        ("arn:aws:iam::111122223333", "six parts"),
+        ("arn:aws:iam:us-east-1:111122223333:role/a", "six parts"),
+        ("arn:aws:s3::111122223333:role/a", "six parts"),
+        ("arn:gcp:iam::111122223333:role/a", "no partition"),
+        ("arn:aws:iam::1111:role/a", "12 digits"),
+        ("arn:aws:iam::111122223333:user/a", "not that of a role"),
+        ("arn:aws:iam::111122223333:role/", "its length is 0"),
+        ("arn:aws:iam::111122223333:role/a b", "' '"),
+    ]);
+    let arn: RoleArn = "arn:aws:iam::111122223333:role/team/ops"
+        .parse()
+        .expect("one");
+    let parts = (arn.partition(), arn.account().as_str(), arn.name().as_str());
+    assert_eq!(parts, ("aws", "111122223333", "ops"));
 }
 
 #[test]

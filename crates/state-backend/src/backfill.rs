@@ -6,6 +6,7 @@
 mod batch;
 mod copy;
 mod judge;
+mod role;
 mod view;
 
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ use futures::stream::{StreamExt as _, iter};
 use jiff::Timestamp;
 use report::{Observer, Outcome, ShellCommand};
 use serde::{Serialize, Serializer};
-use settings::Region;
+use settings::{Region, RoleArn};
 
 use crate::backend::Backend;
 use crate::inventory::StateId;
@@ -25,8 +26,10 @@ use crate::problem::Problem;
 use crate::side::SideAccess;
 use crate::spec::{SideName, Spec};
 use batch::batch_command;
-pub use batch::{ApprovedBatch, BatchFailure, BatchJob, BatchOptions, BatchReplication};
+pub(crate) use batch::report_folder;
+pub use batch::{ApprovedBatch, BatchFailure, BatchJob, BatchReplication};
 use judge::Compared;
+pub use role::BatchRoleError;
 
 /// Objects of more bytes than this are left to S3 itself. A state of 1,000 resources has 4 MB, and one copy has to end
 /// within the time that a call may take.
@@ -196,6 +199,9 @@ pub enum BackfillError {
     /// A region did not answer when the backend was connected, and is not asked again.
     #[error("{0}")]
     RegionLost(Problem),
+    /// No job could run with the role that was named.
+    #[error(transparent)]
+    Role(#[from] BatchRoleError),
     /// A bucket cannot be listed.
     #[error(transparent)]
     Call(#[from] Error),
@@ -217,7 +223,7 @@ impl Backfill {
         ApprovedBackfill(self)
     }
 
-    fn settle(&mut self, spec: &Spec) {
+    fn settle(&mut self, spec: &Spec, role: Option<&RoleArn>) {
         let most = self.limits.objects;
         let by_number = self.planned() > most;
         if by_number {
@@ -232,11 +238,11 @@ impl Backfill {
         }
         self.objects
             .sort_by(|a, b| (a.state.is_none(), &a.key).cmp(&(b.state.is_none(), &b.key)));
-        self.replication = BatchReplication::of(self, by_number);
+        self.replication = BatchReplication::of(self, by_number, role);
         let replication = self.replication.as_ref();
         // What is refused here must not be done by hand either.
         let allowed = replication.filter(|batch| batch.refused.is_none());
-        self.batch = allowed.map(|batch| batch_command(spec, batch.larger_than));
+        self.batch = allowed.map(|batch| batch_command(spec, batch));
     }
 }
 
@@ -248,16 +254,26 @@ fn left(kind: NotCopied, text: impl Into<String>) -> BackfillOutcome {
 }
 
 impl Backend {
-    /// Looks for the objects of the primary bucket that the DR bucket does not have, and why not. Changes nothing.
+    /// Looks for the objects of the primary bucket that the DR bucket does not have, and why not. Changes nothing. A job
+    /// for what is not copied here is to run with `role`, or that of the settings.
     ///
     /// # Errors
-    /// When there is no DR side, or one of the two buckets cannot be listed.
+    /// When there is no DR side, the role is of another account, or one of the two buckets cannot be listed.
     pub async fn backfill_plan(
         &self,
         limits: BackfillLimits,
+        role: Option<&RoleArn>,
         now: Timestamp,
     ) -> Result<Backfill, BackfillError> {
         let (primary, dr) = self.pair()?;
+        let spec = self.spec();
+        if let Some(role) = role {
+            role::check(spec, role)?;
+        }
+        let of_settings = spec.batch_role.as_ref().map(|role| spec.role_arn(role));
+        // Made of a name, an account and a partition.
+        let of_settings = of_settings.and_then(|role| role.parse::<RoleArn>().ok());
+        let role = role.or(of_settings.as_ref());
         let listed = async |side: SideAccess<'_>| {
             list_keys(side.clients, side.side.bucket.as_str(), "").await
         };
@@ -288,7 +304,7 @@ impl Backend {
                 Compared::Missing(object) => plan.objects.push(*object),
             }
         }
-        plan.settle(self.spec());
+        plan.settle(spec, role);
         Ok(plan)
     }
 
@@ -368,7 +384,7 @@ mod tests {
             replication: None,
             limits: BackfillLimits::default(),
         };
-        plan.settle(&spec);
+        plan.settle(&spec, None);
         plan
     }
 

@@ -45,7 +45,7 @@ pub use apply::{Applied, Step, StepOutcome};
 pub use backend::{Backend, ConnectError};
 pub use backfill::{
     ApprovedBackfill, ApprovedBatch, Backfill, BackfillError, BackfillLimits, BackfillObject,
-    BackfillOutcome, BackfillReason, BatchFailure, BatchJob, BatchOptions, BatchReplication,
+    BackfillOutcome, BackfillReason, BatchFailure, BatchJob, BatchReplication, BatchRoleError,
     LeftObject, NotCopied,
 };
 pub use canary::{Canary, CanaryError, CanaryOptions, LeftCanary};

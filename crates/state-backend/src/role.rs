@@ -1,4 +1,4 @@
-//! The role that S3 replicates with.
+//! The role that S3 replicates with, and the one that it takes on for jobs of S3 Batch Replication.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,25 @@ use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
 use settings::RoleName;
 
+use crate::backfill::report_folder;
 use crate::spec::{Aspect, Facet, Kind, Resource, Side, SideName, Spec};
 
-/// The inline policy of the replication role; the guide's name for it.
+/// The inline policy of these roles; the guide's name for that of the replication role.
 const ROLE_POLICY: &str = "ReplicationPolicy";
+/// What runs the jobs of S3 Batch Operations.
+pub(crate) const BATCH_SERVICE: &str = "batchoperations.s3.amazonaws.com";
 
 /// What the replication role has to be.
 pub(crate) fn wanted(spec: &Spec, role: &RoleName, dr: &Side) -> Vec<Facet> {
+    facets(spec, role, trust_policy(spec), permissions(spec, dr))
+}
+
+/// What the role for jobs of S3 Batch Replication has to be.
+pub(crate) fn wanted_of_batch(spec: &Spec, role: &RoleName) -> Vec<Facet> {
+    facets(spec, role, batch_trust_policy(), batch_permissions(spec))
+}
+
+fn facets(spec: &Spec, role: &RoleName, trust: Value, permissions: Value) -> Vec<Facet> {
     let resource = Resource {
         kind: Kind::Role,
         name: role.to_string(),
@@ -23,9 +35,9 @@ pub(crate) fn wanted(spec: &Spec, role: &RoleName, dr: &Side) -> Vec<Facet> {
     [
         (
             Aspect::Exists,
-            json!({"arn": spec.role_arn(role), "trust": trust_policy(spec)}),
+            json!({"arn": spec.role_arn(role), "trust": trust}),
         ),
-        (Aspect::Permissions, permissions(spec, dr)),
+        (Aspect::Permissions, permissions),
         (Aspect::Tags, json!(spec.tags)),
     ]
     .into_iter()
@@ -107,6 +119,62 @@ fn permissions(spec: &Spec, dr: &Side) -> Value {
     json!({"Version": "2012-10-17", "Statement": statements})
 }
 
+/// Who may assume the role of jobs: S3 Batch Operations. Which of its jobs may name the role, `iam:PassRole` decides, in
+/// this account alone; AWS documents no condition for it:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-policies.html>.
+fn batch_trust_policy() -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Sid": "S3RunsBatchJobs",
+            "Effect": "Allow",
+            "Principal": {"Service": BATCH_SERVICE},
+            "Action": "sts:AssumeRole",
+        }],
+    })
+}
+
+/// What a job of S3 Batch Replication may do whose manifest S3 makes, and whose report lies in the primary bucket: the
+/// objects themselves are read and written with the replication role.
+fn batch_permissions(spec: &Spec) -> Value {
+    let source = spec.bucket_arn(&spec.primary);
+    let report = format!("{source}/{}/*", report_folder());
+    let mut statements = vec![
+        json!({
+            "Sid": "StartReplication",
+            "Effect": "Allow",
+            "Action": "s3:InitiateReplication",
+            "Resource": format!("{source}/*"),
+        }),
+        json!({
+            "Sid": "MakeManifest",
+            "Effect": "Allow",
+            "Action": ["s3:GetReplicationConfiguration", "s3:PutInventoryConfiguration"],
+            "Resource": source,
+        }),
+        json!({
+            "Sid": "WriteReport",
+            "Effect": "Allow",
+            "Action": "s3:PutObject",
+            "Resource": report,
+        }),
+    ];
+    if let Some(key) = spec.primary.encryption.kms_key() {
+        let region = spec.primary.region;
+        statements.push(json!({
+            "Sid": "EncryptReport",
+            "Effect": "Allow",
+            "Action": "kms:GenerateDataKey",
+            "Resource": key.as_str(),
+            "Condition": {"StringLike": {
+                "kms:ViaService": format!("s3.{region}.{}", region.dns_suffix()),
+                "kms:EncryptionContext:aws:s3:arn": [source, report],
+            }},
+        }));
+    }
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
 /// The value of one aspect of a role; `None` when it is not set, or the role does not exist.
 pub(crate) async fn observe(
     clients: &GlobalClients,
@@ -165,7 +233,7 @@ fn absent(error: Error) -> Result<Option<Value>, Error> {
 }
 
 /// IAM answers policy documents URL-encoded (RFC 3986).
-fn decode(document: Option<&str>, call: Call) -> Result<Value, Error> {
+pub(crate) fn decode(document: Option<&str>, call: Call) -> Result<Value, Error> {
     let encoded = document.unwrap_or_default();
     let text = percent_encoding::percent_decode_str(encoded).decode_utf8_lossy();
     serde_json::from_str(&text)
@@ -180,29 +248,27 @@ pub(crate) async fn apply(
     exists: bool,
 ) -> Result<(), Error> {
     let role = facet.resource.name.as_str();
-    let iam = &clients.iam;
+    let (iam, trust) = (&clients.iam, &facet.wanted["trust"]);
     let call = |operation| clients.iam_call(operation, format!("role {role}"));
     match facet.aspect {
         Aspect::Exists if exists => iam
             .update_assume_role_policy()
             .role_name(role)
-            .policy_document(trust_policy(spec).to_string())
+            .policy_document(trust.to_string())
             .send()
             .await
             .map(drop)
             .map_err(|error| call("UpdateAssumeRolePolicy").failed(error)),
-        Aspect::Exists => create(clients, spec, role, call("CreateRole")).await,
-        Aspect::Permissions => {
-            let Some(dr) = &spec.dr else { return Ok(()) };
-            iam.put_role_policy()
-                .role_name(role)
-                .policy_name(ROLE_POLICY)
-                .policy_document(permissions(spec, dr).to_string())
-                .send()
-                .await
-                .map(drop)
-                .map_err(|error| call("PutRolePolicy").failed(error))
-        }
+        Aspect::Exists => create(clients, spec, role, trust, call("CreateRole")).await,
+        Aspect::Permissions => iam
+            .put_role_policy()
+            .role_name(role)
+            .policy_name(ROLE_POLICY)
+            .policy_document(facet.wanted.to_string())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| call("PutRolePolicy").failed(error)),
         Aspect::Tags => {
             let call = call("TagRole");
             iam.tag_role()
@@ -220,13 +286,27 @@ pub(crate) async fn apply(
     }
 }
 
-async fn create(clients: &GlobalClients, spec: &Spec, role: &str, call: Call) -> Result<(), Error> {
+async fn create(
+    clients: &GlobalClients,
+    spec: &Spec,
+    role: &str,
+    trust: &Value,
+    call: Call,
+) -> Result<(), Error> {
+    let is_for_batch = spec
+        .batch_role
+        .as_ref()
+        .is_some_and(|batch| batch.as_str() == role);
+    let description = match is_for_batch {
+        true => "S3 runs jobs of Batch Replication for the Terraform state with this role",
+        false => "S3 replicates the Terraform state to the DR region with this role",
+    };
     let request = clients
         .iam
         .create_role()
         .role_name(role)
-        .description("S3 replicates the Terraform state to the DR region with this role")
-        .assume_role_policy_document(trust_policy(spec).to_string())
+        .description(description)
+        .assume_role_policy_document(trust.to_string())
         .set_tags(Some(tags(spec, &call)?));
     match request.send().await {
         Ok(_) => Ok(()),

@@ -97,6 +97,8 @@ pub struct Spec {
     pub dr: Option<Side>,
     /// The role that S3 replicates with.
     pub role: Option<RoleName>,
+    /// The role that S3 takes on for jobs of S3 Batch Replication, if it is to be made here.
+    pub batch_role: Option<RoleName>,
     /// Whom the alarms of the replication tell, if there are to be any.
     pub alarms: Option<AlarmTopics>,
     /// Whether the lock table is one global table instead of one table per region.
@@ -242,6 +244,7 @@ impl Spec {
             primary,
             dr: None,
             role: None,
+            batch_role: None,
             alarms: None,
             global_table: false,
             noncurrent_days: NONCURRENT_DAYS,
@@ -256,6 +259,13 @@ impl Spec {
     pub fn replicated_to(mut self, dr: Side, role: RoleName) -> Self {
         self.dr = Some(dr);
         self.role = Some(role);
+        self
+    }
+
+    /// With a role for jobs of S3 Batch Replication.
+    #[must_use]
+    pub fn with_batch_role(mut self, role: RoleName) -> Self {
+        self.batch_role = Some(role);
         self
     }
 
@@ -305,8 +315,8 @@ impl Spec {
             old_table: state.old_lock_table.clone(),
             encryption: state.encryption.clone(),
         };
-        let (dr, role, alarms, global_table) = match &state.dr {
-            StateDr::None => (None, None, None, false),
+        let (dr, role, batch_role, alarms, global_table) = match &state.dr {
+            StateDr::None => (None, None, None, None, false),
             StateDr::Replicated(replica) => {
                 let global = matches!(replica.locks, ReplicaLocks::GlobalTable);
                 let dr = Side {
@@ -324,6 +334,7 @@ impl Spec {
                 (
                     Some(dr),
                     Some(replica.role.clone()),
+                    replica.batch_role.clone(),
                     replica.alarms.clone(),
                     global,
                 )
@@ -334,6 +345,7 @@ impl Spec {
             primary,
             dr,
             role,
+            batch_role,
             alarms,
             global_table,
             noncurrent_days: state.noncurrent_days,
@@ -380,7 +392,7 @@ impl Spec {
         )
     }
 
-    /// The ARN of the replication role.
+    /// The ARN of a role of this backend.
     pub fn role_arn(&self, role: &RoleName) -> String {
         format!(
             "arn:{}:iam::{}:role/{role}",

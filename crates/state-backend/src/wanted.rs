@@ -25,6 +25,9 @@ pub fn wanted(spec: &Spec) -> Vec<Facet> {
     if let (Some(role), Some(dr)) = (&spec.role, &spec.dr) {
         facets.extend(role::wanted(spec, role, dr));
         facets.push(bucket::wanted_replication(spec, role, dr));
+        if let Some(role) = &spec.batch_role {
+            facets.extend(role::wanted_of_batch(spec, role));
+        }
         if let Some(topics) = &spec.alarms {
             facets.extend(alarm::wanted(spec, dr, topics));
         }

@@ -5,7 +5,7 @@ use local_aws::{Fault, FaultKind};
 use serde_json::Value;
 
 use crate::failover::{BUCKET, DR_BUCKET, KEY, put, state};
-use crate::stage::{DR, PRIMARY, Stage};
+use crate::stage::{DR, EXAMPLE, PRIMARY, Stage};
 
 const STATES: [&str; 4] = [
     "env:/prod/net work/terraform.tfstate",
@@ -181,16 +181,77 @@ async fn backfill_by_a_job_is_planned_confirmed_made_once_and_followed() {
     let left = stage.run(&[&large[..], &["--yes"]].concat()).await.exits(1);
     let left = left.stdout();
     for part in [
-        "with --role-arn ROLE or by `aws s3control create-job",
+        "with --role-arn ROLE, with `batch_role` in [state.dr] or by `aws s3control create-job",
         "For a job: 4 objects, ",
     ] {
         assert!(left.contains(part), "{part}: {left}");
     }
+    // Nobody is asked to agree to a role that no job can run with.
+    let iam = stage.iam().await;
+    let trust = |service: &str| {
+        let principal = serde_json::json!({"Service": service});
+        serde_json::json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": principal,
+            "Action": "sts:AssumeRole"}]})
+        .to_string()
+    };
+    let wrong = iam.create_role().role_name("replication");
+    let wrong = wrong.assume_role_policy_document(trust("s3.amazonaws.com"));
+    wrong.send().await.expect("a role");
+    for (role, why) in [
+        ("batch", "it does not have the six parts"),
+        (
+            "arn:aws:iam::000000000000:user/batch",
+            "it is not that of a role",
+        ),
+        (
+            "arn:aws:iam::111122223333:role/batch",
+            "is of another account than the backend, 000000000000",
+        ),
+        (
+            "arn:aws-cn:iam::000000000000:role/batch",
+            "is of another partition than the backend, aws",
+        ),
+        (
+            role,
+            "there is no role arn:aws:iam::000000000000:role/batch",
+        ),
+        (
+            "arn:aws:iam::000000000000:role/replication",
+            "lets batchoperations.s3.amazonaws.com not assume it",
+        ),
+    ] {
+        for how in ["--dry-run", "--yes"] {
+            let refused = [&large[..], &["--role-arn", role, how]].concat();
+            let refused = stage.run(&refused).await.exits(2).stderr();
+            assert!(refused.contains(why), "{why}: {refused}");
+        }
+    }
+    assert_eq!(jobs(), 0);
+    let right = iam.create_role().role_name("batch");
+    let right = right.assume_role_policy_document(trust("batchoperations.s3.amazonaws.com"));
+    right.send().await.expect("a role");
+
     let all = [&large[..], &["--role-arn", role]].concat();
-    stage
-        .run(&[&all[..], &["--dry-run"]].concat())
-        .await
-        .exits(1);
+    let planned = stage.run(&[&all[..], &["--dry-run"]].concat()).await;
+    let planned = planned.exits(1).stdout();
+    assert!(
+        !planned.contains("--role-arn ROLE"),
+        "it is given: {planned}"
+    );
+    assert!(
+        planned.contains(&format!("For a job as {role}: 4 objects, ")),
+        "{planned}"
+    );
+    // Who may not read roles may make jobs all the same.
+    let denied = Fault::new(FaultKind::Denied).operation("GetRole");
+    stage.aws.add_fault(denied);
+    let unread = stage.run(&[&all[..], &["--dry-run"]].concat()).await;
+    let unread = unread.exits(1).stderr();
+    assert!(
+        unread.contains("whether S3 can run a job with the role is not known"),
+        "{unread}"
+    );
+    stage.aws.clear_faults();
     let unasked = stage.run(&all).await.exits(4).stderr();
     assert!(unasked.contains("Have S3 replicate 4 objects"), "{unasked}");
     assert_eq!(jobs(), 0);
@@ -228,6 +289,59 @@ async fn backfill_by_a_job_is_planned_confirmed_made_once_and_followed() {
     );
     assert_eq!(jobs(), 1);
     stage.run(&["verify"]).await.exits(0);
+}
+
+/// With a role in the settings nothing is to be done by hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn backfill_by_a_job_runs_with_the_role_that_apply_has_made() {
+    let role = "S3TerraformStateReplicationRole\"";
+    let config = EXAMPLE.replace(role, &format!("{role}\nbatch_role = \"Batch\""));
+    let Some(stage) = Stage::with(&config).await else {
+        return;
+    };
+    existing(&stage).await;
+    let large = ["backfill", "--batch-above", "10", "--yes"];
+    let planned = stage.run(&["plan"]).await.exits(0).stdout();
+    assert!(planned.contains("role Batch"), "{planned}");
+    stage.apply().await.exits(0);
+    stage.run(&["plan", "--check"]).await.exits(0);
+    let verified = stage.run(&["verify", "--output", "json"]).await.exits(1);
+    let verified = verified.json();
+    let of_role = |aspect: &str| {
+        let items = verified["items"].as_array().expect("items").iter();
+        let mut of_role = items.filter(|item| item["name"] == "Batch" && item["aspect"] == aspect);
+        of_role
+            .next()
+            .unwrap_or_else(|| panic!("{aspect}: {verified:#}"))["status"]
+            .clone()
+    };
+    for aspect in ["exists", "permissions", "tags"] {
+        assert_eq!(of_role(aspect), "ok", "{aspect}");
+    }
+    let done = stage.run(&large).await.exits(0).stdout();
+    let told = "For a job as arn:aws:iam::000000000000:role/Batch: 4 objects, ";
+    assert!(done.contains(told), "{done}");
+    stage.run(&["verify"]).await.exits(0);
+
+    // One that somebody else uses is left alone, and weaker permissions are made right.
+    let iam = stage.iam().await;
+    let weaker = iam.delete_role_policy().role_name("Batch");
+    let weaker = weaker.policy_name("ReplicationPolicy").send().await;
+    weaker.expect("deleted");
+    stage.run(&["verify"]).await.exits(1);
+    stage.apply().await.exits(0);
+    stage.run(&["verify"]).await.exits(0);
+    let trust = serde_json::json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+        "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+    let shared = iam.update_assume_role_policy().role_name("Batch");
+    let shared = shared.policy_document(trust.to_string()).send().await;
+    shared.expect("changed");
+    let refused = stage.run(&["apply", "--yes"]).await.exits(4);
+    assert!(
+        refused.stdout().contains("ec2.amazonaws.com"),
+        "{}",
+        refused.stdout()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

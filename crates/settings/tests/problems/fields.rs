@@ -49,7 +49,7 @@ fn a_field_like_no_other_is_refused_with_those_that_exist() {
     assert_eq!(problem.path, "state.dr.xyz");
     assert_eq!(
         problem.fix,
-        "valid here: alarms, bucket, kms, lock_table, role, strategy"
+        "valid here: alarms, batch_role, bucket, kms, lock_table, role, strategy"
     );
 }
 

@@ -1,6 +1,6 @@
 //! The state backend: which values go together.
 
-use settings::{Encryption, ErrorKind, ReplicaLocks, StateDr};
+use settings::{Encryption, ErrorKind, ReplicaLocks, RoleName, StateDr};
 
 use crate::{BASE, DR_KEY, PRIMARY_KEY, accepted, parse, problem, refused, with};
 
@@ -218,6 +218,30 @@ fn old_lock_table_is_one_that_locking_no_longer_uses() {
         "state.old_lock_table",
         7,
         "name the table in lock_table",
+    );
+}
+
+#[test]
+fn role_of_batch_jobs_is_another_one_than_that_of_the_replication() {
+    let role = |name: &str| with(&[("[state.dr]", &format!("[state.dr]\nbatch_role = {name:?}"))]);
+    let StateDr::Replicated(replica) = accepted(&role("Batch")).state.dr else {
+        panic!("no replica")
+    };
+    let found = replica.batch_role.as_ref().map(RoleName::as_str);
+    assert_eq!(found, Some("Batch"));
+    refused(
+        &role(replica.role.as_str()),
+        ErrorKind::Conflict,
+        "state.dr.batch_role",
+        13,
+        "name another one",
+    );
+    refused(
+        &role("arn:aws:iam::111122223333:role/batch"),
+        ErrorKind::Invalid,
+        "state.dr.batch_role",
+        13,
+        "write the role's name alone",
     );
 }
 

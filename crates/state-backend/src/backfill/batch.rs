@@ -15,7 +15,8 @@ use aws_sdk_s3control::types::{
 };
 use percent_encoding::percent_decode_str;
 use report::{Amount, Observer, ShellCommand};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use settings::RoleArn;
 use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep};
 
@@ -41,6 +42,9 @@ pub struct BatchReplication {
     pub bytes: u64,
     /// Only objects of more bytes than this are taken; null for all that were never replicated, or failed.
     pub larger_than: Option<u64>,
+    /// The ARN of the role that a job is to run with; null where nobody has named one.
+    #[serde(serialize_with = "text")]
+    pub role: Option<RoleArn>,
     /// Why no job may be made; null where one may.
     pub refused: Option<String>,
     /// The job; null before it is made.
@@ -83,18 +87,9 @@ pub struct BatchFailure {
     pub why: String,
 }
 
-/// Who makes a job, and how long it is followed.
-#[derive(Debug, Clone)]
-pub struct BatchOptions {
-    /// The role that S3 takes on for it.
-    pub role: String,
-    /// How long to follow it; it runs on after that.
-    pub wait: Duration,
-}
-
 /// A job that somebody has agreed to: all that [`Backend::replicate_in_batch`] takes.
 #[derive(Debug, Clone)]
-pub struct ApprovedBatch(BatchReplication);
+pub struct ApprovedBatch(pub(super) BatchReplication);
 
 impl BatchJob {
     /// Whether everything in its manifest was replicated.
@@ -145,7 +140,7 @@ fn is_for_batch(object: &BackfillObject) -> bool {
 
 impl BatchReplication {
     /// What a job would be for; `None` where everything else is copied here.
-    pub(super) fn of(plan: &Backfill, by_number: bool) -> Option<Self> {
+    pub(super) fn of(plan: &Backfill, by_number: bool, role: Option<&RoleArn>) -> Option<Self> {
         let chosen = || plan.objects.iter().filter(|object| is_for_batch(object));
         chosen().next()?;
         let larger_than = (!by_number).then_some(plan.limits.bytes);
@@ -183,6 +178,7 @@ impl BatchReplication {
             objects: chosen().count(),
             bytes: chosen().filter_map(|object| object.bytes).sum(),
             larger_than,
+            role: role.cloned(),
             refused,
             job: None,
             token: hex::encode(&digest.finalize()[..12]),
@@ -191,13 +187,11 @@ impl BatchReplication {
 }
 
 impl Backfill {
-    /// A job that may be made; `None` where there is nothing for one, or it is refused.
+    /// A job that may be made; `None` where there is nothing for one, no role to run it with, or it is refused.
     pub fn approve_batch(&self) -> Option<ApprovedBatch> {
         let batch = self.replication.as_ref()?;
-        batch
-            .refused
-            .is_none()
-            .then(|| ApprovedBatch(batch.clone()))
+        let may_be_made = batch.refused.is_none() && batch.role.is_some();
+        may_be_made.then(|| ApprovedBatch(batch.clone()))
     }
 
     /// Takes over what a job has come to, and what is in the DR bucket after it.
@@ -219,7 +213,7 @@ impl Backfill {
 }
 
 impl Backend {
-    /// Has S3 replicate, by a job, what a plan leaves to one, and follows the job. One that is under way for this pair of
+    /// Has S3 replicate, by a job, what a plan leaves to one, and follows the job for as long as `wait`. One that is under way for this pair of
     /// buckets is followed instead, so that there are never two; it runs on when nobody follows it.
     ///
     /// # Errors
@@ -227,7 +221,7 @@ impl Backend {
     pub async fn replicate_in_batch(
         &self,
         ApprovedBatch(batch): &ApprovedBatch,
-        options: &BatchOptions,
+        wait: Duration,
         observer: &dyn Observer,
     ) -> Result<BatchJob, BackfillError> {
         let (primary, dr) = self.pair()?;
@@ -244,13 +238,11 @@ impl Backend {
             None => {
                 // S3 makes one job of a token. One that has ended with failures is not the next one.
                 let token = format!("{}-{}", batch.token, known.len());
-                let id = jobs
-                    .create(self.spec(), batch, &options.role, token)
-                    .await?;
+                let id = jobs.create(self.spec(), batch, token).await?;
                 (id, false)
             }
         };
-        let mut job = jobs.follow(&id, found, options.wait, observer).await?;
+        let mut job = jobs.follow(&id, found, wait, observer).await?;
         if job.failed > 0 {
             job.failures = jobs.failures(&id).await?;
         }
@@ -288,7 +280,6 @@ impl Jobs<'_> {
         &self,
         spec: &Spec,
         batch: &BatchReplication,
-        role: &str,
         token: String,
     ) -> Result<String, Error> {
         let call = || self.call("CreateJob", &self.description);
@@ -331,7 +322,7 @@ impl Jobs<'_> {
             .manifest_generator(JobManifestGenerator::S3JobManifestGenerator(manifest))
             .report(report)
             .priority(10)
-            .role_arn(role)
+            .set_role_arn(batch.role.as_ref().map(RoleArn::to_string))
             .client_request_token(token)
             .description(&self.description)
             .send()
@@ -411,7 +402,7 @@ impl Jobs<'_> {
 }
 
 /// Where the reports of jobs are: this project's own folder, of which nothing is a state.
-fn report_folder() -> String {
+pub(crate) fn report_folder() -> String {
     format!("{FOLDER}batch-replication")
 }
 
@@ -434,14 +425,21 @@ fn failure(line: &str) -> Option<BatchFailure> {
     })
 }
 
+fn text<S: Serializer>(role: &Option<RoleArn>, serializer: S) -> Result<S::Ok, S::Error> {
+    match role {
+        Some(role) => serializer.collect_str(role),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// The same by hand.
-pub(super) fn batch_command(spec: &Spec, larger_than: Option<u64>) -> ShellCommand {
+pub(super) fn batch_command(spec: &Spec, batch: &BatchReplication) -> ShellCommand {
     let bucket = spec.bucket_arn(&spec.primary);
     let mut filter = serde_json::json!({
         "EligibleForReplication": true,
         "ObjectReplicationStatuses": ["NONE", "FAILED"],
     });
-    if let Some(bytes) = larger_than {
+    if let Some(bytes) = batch.larger_than {
         filter["ObjectSizeGreaterThanBytes"] = bytes.into();
     }
     let manifest = serde_json::json!({"S3JobManifestGenerator": {
@@ -449,14 +447,19 @@ pub(super) fn batch_command(spec: &Spec, larger_than: Option<u64>) -> ShellComma
         "EnableManifestOutput": false,
         "Filter": filter,
     }});
-    ShellCommand::new("aws s3control create-job")
+    let command = ShellCommand::new("aws s3control create-job")
         .option("--region", spec.primary.region.as_str())
         .option("--account-id", &spec.account)
         .option("--operation", r#"{"S3ReplicateObject":{}}"#)
         .option("--manifest-generator", manifest.to_string())
         .option("--report", r#"{"Enabled":false}"#)
-        .words("--priority 1 --confirmation-required --role-arn ROLE")
-        .comment("ROLE is one that batchoperations.s3.amazonaws.com may assume")
+        .words("--priority 1 --confirmation-required");
+    match &batch.role {
+        Some(role) => command.option("--role-arn", role.as_str()),
+        None => command
+            .words("--role-arn ROLE")
+            .comment("ROLE is one that batchoperations.s3.amazonaws.com may assume"),
+    }
 }
 
 #[cfg(test)]

@@ -73,9 +73,14 @@ impl Report for Backfill {
         for remark in self.objects.iter().filter_map(BackfillObject::remark) {
             document = document.text(remark);
         }
-        if let Some(batch) = &self.batch {
+        let role = self
+            .replication
+            .as_ref()
+            .and_then(|batch| batch.role.as_ref());
+        if let (Some(batch), None) = (&self.batch, role) {
             document = document.text(format!(
-                "S3 Batch Replication brings what is not copied here, with --role-arn ROLE or by `{batch}`."
+                "S3 Batch Replication brings what is not copied here, with --role-arn ROLE, with `batch_role` in [state.dr] or by \
+                 `{batch}`."
             ));
         }
         if let Some(replication) = &self.replication {
@@ -99,8 +104,10 @@ impl Report for Backfill {
 impl BatchReplication {
     fn append_to(&self, document: Document) -> Document {
         let Self { objects, bytes, .. } = self;
+        let as_role = self.role.as_ref();
+        let as_role = as_role.map_or_else(String::new, |role| format!(" as {role}"));
         let mut document = document.text(format!(
-            "For a job: {}, {}, with all older versions. S3 charges the job, each version in it, its replication and the \
+            "For a job{as_role}: {}, {}, with all older versions. S3 charges the job, each version in it, its replication and the \
              transfer between the regions.",
             counted(*objects, "object"),
             counted(*bytes, "byte")

@@ -224,7 +224,7 @@ fn judge_permissions(facet: &Facet, found: &Value) -> Verdict {
     refuse(
         RefusalKind::InTheWay,
         format!("{} also serves {}", facet.resource, foreign.join(", ")),
-        "name a role of its own in state.dr.role",
+        "name a role of its own in [state.dr]",
     )
 }
 
@@ -236,16 +236,22 @@ fn judge_trust(facet: &Facet, found: &Value) -> Verdict {
                 "{} has the ARN {}: another path or account",
                 facet.resource, found["arn"]
             ),
-            "name a role of its own in state.dr.role",
+            "name a role of its own in [state.dr]",
         );
     }
     if policy::same(&found["trust"], &facet.wanted["trust"]) {
         return Verdict::Ok;
     }
-    let others: Vec<String> = policy::statements(&found["trust"])
+    let principals = |trust: &Value| -> Vec<Value> {
+        let statements = policy::statements(trust).into_iter();
+        statements
+            .map(|statement| policy::normalise(&statement["Principal"]))
+            .collect()
+    };
+    let ours = principals(&facet.wanted["trust"]);
+    let others: Vec<String> = principals(&found["trust"])
         .into_iter()
-        .map(|statement| policy::normalise(&statement["Principal"]))
-        .filter(|principal| principal["Service"] != "s3.amazonaws.com")
+        .filter(|principal| !ours.contains(principal))
         .map(|principal| principal.to_string())
         .chain(foreign_sources(facet, found))
         .collect();
@@ -255,7 +261,7 @@ fn judge_trust(facet: &Facet, found: &Value) -> Verdict {
     refuse(
         RefusalKind::InTheWay,
         format!("{} is assumed by {} too", facet.resource, others.join(", ")),
-        "name a role of its own in state.dr.role",
+        "name a role of its own in [state.dr]",
     )
 }
 

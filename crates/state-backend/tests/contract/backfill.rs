@@ -5,9 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use local_aws::{Fault, FaultKind};
 use report::Silent;
+use settings::RoleArn;
 use state_backend::{
-    Backend, Backfill, BackfillError, BackfillLimits, BackfillOutcome, BatchJob, BatchOptions,
-    NotCopied, Observation,
+    Backend, Backfill, BackfillError, BackfillLimits, BackfillOutcome, BatchJob, NotCopied,
+    Observation,
 };
 
 use crate::Stage;
@@ -23,7 +24,7 @@ fn state(serial: u64) -> String {
 
 async fn plan(backend: &Backend) -> Backfill {
     let plan = backend
-        .backfill_plan(BackfillLimits::default(), Timestamp::UNIX_EPOCH)
+        .backfill_plan(BackfillLimits::default(), None, Timestamp::UNIX_EPOCH)
         .await;
     plan.expect("both buckets can be listed")
 }
@@ -129,7 +130,10 @@ pub(crate) async fn a_backfill_replaces_nothing_that_came_meanwhile(stage: &Stag
     assert_eq!(unknown.count(), 1, "{denied:#?}");
 }
 
-const ROLE: &str = "arn:aws:iam::000000000000:role/batch-replication";
+fn role() -> RoleArn {
+    let role = "arn:aws:iam::000000000000:role/batch-replication".parse();
+    role.expect("the ARN of a role")
+}
 
 /// What has more than ten bytes is left to S3.
 async fn plan_with_job(backend: &Backend) -> Backfill {
@@ -137,20 +141,16 @@ async fn plan_with_job(backend: &Backend) -> Backfill {
         bytes: 10,
         ..BackfillLimits::default()
     };
-    let plan = backend.backfill_plan(limits, Timestamp::UNIX_EPOCH).await;
+    let plan = backend
+        .backfill_plan(limits, Some(&role()), Timestamp::UNIX_EPOCH)
+        .await;
     plan.expect("both buckets can be listed")
 }
 
 async fn replicate(backend: &Backend, wait: Duration) -> Result<BatchJob, BackfillError> {
     let plan = plan_with_job(backend).await;
     let approved = plan.approve_batch().expect("nothing is in the way");
-    let options = BatchOptions {
-        role: ROLE.to_owned(),
-        wait,
-    };
-    backend
-        .replicate_in_batch(&approved, &options, &Silent)
-        .await
+    backend.replicate_in_batch(&approved, wait, &Silent).await
 }
 
 /// Two buckets with the rule between them, and objects that it has not seen.
@@ -276,11 +276,7 @@ pub(crate) async fn a_write_of_dr_below_a_replica_of_a_null_version_is_told(stag
     put(&two.dr, key, &state(3)).await;
     let drill = version(&two.dr, key).await;
     assert_eq!(lost().await, None, "it is what is there");
-    let options = BatchOptions {
-        role: ROLE.to_owned(),
-        wait: Duration::from_secs(60),
-    };
-    let job = backend.replicate_in_batch(&approved, &options, &Silent);
+    let job = backend.replicate_in_batch(&approved, Duration::from_secs(60), &Silent);
     assert!(job.await.expect("followed").is_complete());
     assert_eq!(lost().await, Some(drill.clone()));
     // Further writes of the primary side do not hide it.
@@ -302,10 +298,6 @@ pub(crate) async fn a_backfill_by_a_job_cut_off_at_any_request_makes_one_job(sta
         unreplicated(&two, &KEYS[..1]).await;
         let approved = plan_with_job(&backend).await.approve_batch();
         let approved = approved.expect("nothing is in the way");
-        let options = BatchOptions {
-            role: ROLE.to_owned(),
-            wait,
-        };
         stage.aws.clear_log();
         // Even ones are cut off after AWS has acted.
         let kind = match nth % 2 {
@@ -313,11 +305,11 @@ pub(crate) async fn a_backfill_by_a_job_cut_off_at_any_request_makes_one_job(sta
             _ => FaultKind::RequestLost,
         };
         let fault = Fault::new(kind).nth(nth.div_ceil(2));
-        let run = backend.replicate_in_batch(&approved, &options, &Silent);
+        let run = backend.replicate_in_batch(&approved, wait, &Silent);
         let is_cut = cut_off(stage, fault, run).await;
         // As the next run does: it looks what is left first.
         if let Some(left) = plan_with_job(&backend).await.approve_batch() {
-            let job = backend.replicate_in_batch(&left, &options, &Silent).await;
+            let job = backend.replicate_in_batch(&left, wait, &Silent).await;
             assert!(
                 job.as_ref().is_ok_and(BatchJob::is_complete),
                 "{nth}: {job:?}"
