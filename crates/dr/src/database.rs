@@ -12,6 +12,7 @@ mod backups;
 mod clients;
 mod copy;
 mod key;
+mod limits;
 mod name;
 mod pin;
 mod provenance_tags;
@@ -19,6 +20,7 @@ mod prune;
 mod recovery_point;
 mod refusal;
 mod restore;
+mod retire;
 mod show;
 mod snapshot;
 
@@ -32,6 +34,9 @@ pub use copy::{
     plan_copies,
 };
 pub use key::{KeyProblem, check_key};
+pub use limits::{
+    Quota, SourceRegion, compare_quotas, judge_source_region, quotas, source_regions,
+};
 pub use name::{copy_id, is_legal_snapshot_id};
 pub use pin::{
     Held, RunName, RunNameError, failovers, hold_deletions, pin, release_deletions, unpin,
@@ -44,5 +49,9 @@ pub use restore::{
     At, AtError, Begun, Choice, Difference, RestoreError, RestorePlan, RestoreProgress,
     RestoreRequest, RestoreStep, RestoreWatch, Restored, TargetCheck, TargetProblem,
     TerraformImport, begin_restore, check_restore_target, plan_restore, restore, wait_restore,
+};
+pub use retire::{
+    Deletion, Fenced, LastCopy, LastSnapshot, RetireError, Whose, begin_last_snapshot, delete_ours,
+    fence, last_snapshot_id, wait_last_snapshot,
 };
 pub use snapshot::{Snapshot, SnapshotList, SnapshotState};

@@ -25,8 +25,12 @@ pub struct Instance {
     pub id: String,
     /// Its ARN, which names region and account as well.
     pub arn: String,
+    /// Its resource ID, which no later instance of the same name has.
+    pub resource_id: Option<String>,
     /// The status that RDS gives.
     pub status: String,
+    /// When RDS starts it again by itself, where it is stopped.
+    pub restarts: Option<Timestamp>,
     /// `HOST:PORT`, once it has one.
     pub endpoint: Option<String>,
     /// Its class, such as `db.t4g.medium`.
@@ -333,6 +337,8 @@ impl Instance {
         Some(Self {
             id: text(instance.db_instance_identifier())?,
             arn: text(instance.db_instance_arn())?,
+            resource_id: text(instance.dbi_resource_id()),
+            restarts: show::timestamp(instance.automatic_restart_time()),
             status: text(instance.db_instance_status())
                 .unwrap_or_else(|| "without a status".to_owned()),
             endpoint,

@@ -44,7 +44,7 @@ pub fn copy_id(source: &Snapshot, attempt: usize) -> Option<String> {
 }
 
 /// Letters, digits and single hyphens between them, in lower case.
-fn legal_part(text: &str) -> String {
+pub(super) fn legal_part(text: &str) -> String {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     words.join("-").to_ascii_lowercase()

@@ -29,6 +29,8 @@ pub(super) const DATA_TIME: &str = "dr-replicate:data-time";
 /// When the restore was begun.
 pub(super) const BEGUN: &str = "dr-replicate:begun";
 
+/// The resource ID of the instance that a last snapshot is of; a name can be that of another instance later.
+pub(super) const LAST_OF: &str = "dr-replicate:last-of";
 /// The beginning of the tag by which a run keeps a recovery point; its name follows, and the time is the value.
 pub(super) const PIN: &str = "dr-replicate:pin:";
 /// The beginning of the tag that says that a failover is on, so that nothing of this database is deleted.

@@ -294,7 +294,9 @@ pub(super) mod tests {
         Instance {
             id: id.to_owned(),
             arn: format!("arn:aws:rds:us-east-1:000000000000:db:{id}"),
+            resource_id: Some("db-1".to_owned()),
             status: "available".to_owned(),
+            restarts: None,
             endpoint: None,
             class: None,
             multi_az: None,

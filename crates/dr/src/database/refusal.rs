@@ -124,6 +124,26 @@ pub enum Refusal {
         /// Where the copy is.
         region: Region,
     },
+    /// An instance would be stopped or deleted that is not what it has to be.
+    NotThatInstance {
+        /// Identifier of the instance.
+        instance: String,
+        /// Where it is.
+        region: Region,
+        /// What it has to be.
+        wanted: String,
+        /// What it is.
+        found: String,
+    },
+    /// A snapshot has the name already.
+    SnapshotTaken {
+        /// Identifier of the snapshot.
+        snapshot: String,
+        /// Where it is.
+        region: Region,
+        /// What it is.
+        what: String,
+    },
     /// A run relies on what would be deleted or stopped.
     Held {
         /// Identifier of the database, as the settings have it.
@@ -240,6 +260,17 @@ impl fmt::Display for Refusal {
             Self::LastCopy { database, region } => {
                 write!(f, "no good copy of {database} would be left in {region}")
             }
+            Self::NotThatInstance {
+                instance,
+                region,
+                wanted,
+                found,
+            } => write!(f, "{instance} in {region} is not {wanted}: {found}"),
+            Self::SnapshotTaken {
+                snapshot,
+                region,
+                what,
+            } => write!(f, "{region} has a snapshot {snapshot} already: {what}"),
             Self::Held {
                 database,
                 region,
@@ -346,6 +377,18 @@ impl Refusal {
             Self::LastCopy { .. } => {
                 "copy a newer one first: dr-replicate snapshots copy".to_owned()
             }
+            Self::NotThatInstance { instance, region, .. } => format!(
+                "{} shows it; what else has its name is stopped and deleted by hand, if at all",
+                ShellCommand::new("aws rds describe-db-instances")
+                    .option("--region", region.as_str())
+                    .option("--db-instance-identifier", instance)
+            ),
+            Self::SnapshotTaken { snapshot, region, .. } => format!(
+                "choose another name; {} shows it",
+                ShellCommand::new("aws rds describe-db-snapshots")
+                    .option("--region", region.as_str())
+                    .option("--db-snapshot-identifier", snapshot)
+            ),
             Self::Held { .. } => {
                 "end that run first: it takes its pins and its marker away".to_owned()
             }

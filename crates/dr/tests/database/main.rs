@@ -10,4 +10,5 @@ mod copies;
 mod emulators;
 mod pins;
 mod restores;
+mod retired;
 mod stage;

@@ -2,10 +2,12 @@
 
 use dr::database::{
     At, Begun, Kind, Refusal, RestoreError, RestorePlan, RestoreProgress, RestoreStep,
-    RestoreWatch, begin_restore, check_restore_target, enable, plan_enable, wait_restore,
+    RestoreWatch, begin_restore, check_restore_target, compare_quotas, enable, judge_source_region,
+    plan_enable, quotas, source_regions, wait_restore,
 };
 use local_aws::{Fault, FaultKind, RegionState};
 use report::Silent;
+use report::finding::Status;
 use settings::{RestoreOptions, Tags};
 
 use crate::stage::{DR, NONE, PRIMARY, Stage, TARGET, WAITER, minutes};
@@ -395,8 +397,37 @@ async fn check_of_a_target_names_all_that_is_in_the_way_at_once() {
     assert_eq!(parameters, "there is no DB parameter group nope2");
     assert_eq!(class, "postgres 18.1 is not offered on db.m1.small here");
     assert!(disabled.contains("Disabled"), "{disabled}");
+    let statuses: Vec<_> = check.findings.iter().map(|one| one.status.word()).collect();
+    assert_eq!(
+        statuses,
+        ["wrong", "wrong", "wrong", "wrong", "wrong", "unknown"]
+    );
+    assert!(check.findings[..5].iter().all(|one| one.fix.is_some()));
     assert_eq!(quota, "the quota DBInstances is used up: 0 of 0");
     assert!(stage.calls("RestoreDBInstanceFromDBSnapshot").is_empty());
+}
+
+#[tokio::test]
+async fn quotas_and_source_regions_of_a_region_are_told_as_rds_has_them() {
+    let Some(stage) = with_copy(false).await else {
+        return;
+    };
+    let (here, from) = (quotas(&stage.dr).await, quotas(&stage.primary).await);
+    let findings = compare_quotas(stage.regions(), &from, &here);
+    assert!(findings.len() >= 5, "{findings:?}");
+    assert!(
+        findings.iter().all(|one| one.status == Status::Ok),
+        "{findings:?}"
+    );
+    let regions = source_regions(&stage.dr).await;
+    let judged = judge_source_region(stage.regions(), &regions);
+    assert_eq!(judged.status, Status::Ok, "{judged:?}");
+    stage
+        .aws
+        .add_fault(Fault::new(FaultKind::Denied).operation("DescribeSourceRegions"));
+    let regions = source_regions(&stage.dr).await;
+    let judged = judge_source_region(stage.regions(), &regions);
+    assert_eq!(judged.status, Status::Unknown, "{judged:?}");
 }
 
 #[tokio::test]
@@ -440,6 +471,8 @@ async fn check_of_a_target_that_nobody_tells_about_is_unknown_and_not_fine() {
         stage.aws.add_fault(denied);
         let check = check_restore_target(&stage.dr, &plan).await;
         stage.aws.clear_faults();
+        let statuses = check.findings.iter().map(|one| one.status.word());
+        assert_eq!(statuses.filter(|word| *word == "unknown").count(), 2);
         let named = check.unknown.iter().any(|why| why.contains(operation));
         assert!(named, "{operation}: {:?}", check.unknown);
     }

@@ -2,10 +2,16 @@
 //! only when the restore is called for.
 
 use aws_env::{Error, pages};
+use report::ShellCommand;
+use report::finding::{Finding, Unobserved};
 use serde::Serialize;
+use settings::Region;
 
 use crate::database::clients::is_any;
-use crate::database::{Engine, KeyProblem, RdsClients, RestorePlan, check_key};
+use crate::database::{Engine, KeyProblem, RdsClients, RestorePlan, check_key, quotas};
+
+/// One more of these is made; how much storage a recovery point takes is not said by all.
+const INSTANCES: &str = "DBInstances";
 
 /// Why the instance cannot be made as the settings want it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -61,6 +67,34 @@ pub enum TargetProblem {
     },
 }
 
+impl TargetProblem {
+    /// What to do about it.
+    pub fn fix(&self, region: Region) -> String {
+        match self {
+            Self::NoSubnetGroup(_) | Self::NoParameterGroup(_) | Self::ParameterGroupFamily { .. } => {
+                "name another in [databases.restore], or make it: `terraform apply` of that region's environment does"
+                    .to_owned()
+            }
+            Self::Version(_) => "restore to another version is not possible: upgrade the source first".to_owned(),
+            Self::Class { class, .. } => format!(
+                "name a class in [databases.restore] that {region} offers instead of {class}: {}",
+                ShellCommand::new("aws rds describe-orderable-db-instance-options --engine postgres")
+                    .option("--region", region.as_str())
+            ),
+            Self::Key { key, .. } => ShellCommand::new("aws kms describe-key")
+                .option("--region", region.as_str())
+                .option("--key-id", key)
+                .into(),
+            Self::Quota { .. } => ShellCommand::new(
+                "aws service-quotas request-service-quota-increase --service-code rds",
+            )
+            .option("--region", region.as_str())
+            .words("--quota-code … --desired-value …")
+            .into(),
+        }
+    }
+}
+
 /// What was found out about the target of a restore.
 #[derive(Debug, Default, Serialize)]
 pub struct TargetCheck {
@@ -68,14 +102,45 @@ pub struct TargetCheck {
     pub problems: Vec<TargetProblem>,
     /// What could not be found out, with the reason: AWS tells when the restore begins.
     pub unknown: Vec<String>,
+    /// Each thing that was asked, in the order of asking: ok, wrong or unknown, with what to do.
+    pub findings: Vec<Finding>,
 }
 
 impl TargetCheck {
-    fn take(&mut self, asked: &str, answer: Result<Vec<TargetProblem>, Error>) {
+    /// `asked` is what was asked about, in words; `resource` its name, and `expected` what it should be.
+    fn take(
+        &mut self,
+        region: Region,
+        (asked, what): (&str, &'static str),
+        resource: &str,
+        expected: &str,
+        answer: Result<Vec<TargetProblem>, Error>,
+    ) {
+        let seen = match &answer {
+            Ok(problems) if problems.is_empty() => Ok((true, expected.to_owned())),
+            Ok(problems) => {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                Ok((false, problems.join("; ")))
+            }
+            Err(error) => Err(Unobserved::because(error.to_string())),
+        };
+        let mut finding = Finding::new(what, resource, expected, seen);
         match answer {
-            Ok(problems) => self.problems.extend(problems),
+            Ok(problems) => {
+                if let Some(problem) = problems.first() {
+                    finding = finding.fix(problem.fix(region));
+                }
+                self.problems.extend(problems);
+            }
             Err(error) => self.unknown.push(format!("{asked}: {error}")),
         }
+        self.findings.push(finding);
+    }
+
+    fn unknown(&mut self, (asked, what): (&str, &'static str), resource: String, why: &str) {
+        self.unknown.push(format!("{asked}: {why}"));
+        let finding = Finding::new(what, resource, "there", Err(Unobserved::because(why)));
+        self.findings.push(finding);
     }
 }
 
@@ -90,18 +155,48 @@ pub async fn check_restore_target(site: &RdsClients, plan: &RestorePlan) -> Targ
         quota(site)
     );
     let mut check = TargetCheck::default();
-    check.take("the subnet group", subnets);
-    check.take("the parameter group", parameters);
-    check.take("the class", class);
-    check.take("the key", key);
-    check.take("the quota", quota);
+    let (wanted, region) = (&plan.wanted, site.region());
+    let group = wanted.subnet_group.as_str();
+    let asked = ("the subnet group", "database-subnet-group");
+    check.take(region, asked, group, "there", subnets);
+    let group = wanted.parameter_group.as_str();
+    let asked = ("the parameter group", "database-parameter-group");
+    check.take(
+        region,
+        asked,
+        group,
+        "there, of the engine's family",
+        parameters,
+    );
+    let name = wanted
+        .class
+        .as_ref()
+        .map_or("the source's", |class| class.as_str());
+    let asked = ("the class", "database-class");
+    check.take(
+        region,
+        asked,
+        name,
+        "offered for the engine and version",
+        class,
+    );
+    let name = plan.key.as_deref().unwrap_or("not encrypted");
+    check.take(region, ("the key", "database-key"), name, "usable", key);
+    let asked = ("the quota", "database-quota");
+    check.take(region, asked, INSTANCES, "room for one more", quota);
     if plan.engine.is_none() {
-        let why = "class and family of the parameter group: RDS does not say which engine the recovery point is of";
-        check.unknown.push(why.to_owned());
+        let asked = ("class and family of the parameter group", "database-engine");
+        let why = "RDS does not say which engine the recovery point is of";
+        check.unknown(asked, plan.choice.point.clone(), why);
     }
-    check
-        .unknown
-        .push("the security groups: they are EC2's, which is not asked".to_owned());
+    let groups = plan.wanted.security_groups.iter();
+    let groups: Vec<&str> = groups.map(AsRef::as_ref).collect();
+    let asked = ("the security groups", "database-security-groups");
+    check.unknown(
+        asked,
+        groups.join(", "),
+        "they are EC2's, which is not asked",
+    );
     check
 }
 
@@ -202,28 +297,20 @@ async fn key(site: &RdsClients, plan: &RestorePlan) -> Result<Vec<TargetProblem>
 }
 
 async fn quota(site: &RdsClients) -> Result<Vec<TargetProblem>, Error> {
-    /// One more of these is made; how much storage a recovery point takes is not said by all.
-    const INSTANCES: &str = "DBInstances";
-    let call = site.call("DescribeAccountAttributes", INSTANCES);
-    let answer = site.rds.describe_account_attributes().send().await;
-    let answer = answer.map_err(|error| call.clone().failed(error))?;
-    let mut quotas = answer.account_quotas().iter();
-    let found = quotas.find(|quota| quota.account_quota_name() == Some(INSTANCES));
-    let (Some(used), Some(most)) = (
-        found.and_then(|quota| quota.used()),
-        found.and_then(|quota| quota.max()),
-    ) else {
+    let quotas = quotas(site).await?;
+    let Some(quota) = quotas.into_iter().find(|quota| quota.name == INSTANCES) else {
+        let call = site.call("DescribeAccountAttributes", INSTANCES);
         return Err(Error::unexpected(
             call,
             "the quota is not among the answers",
         ));
     };
-    Ok(match used < most {
+    Ok(match quota.used < quota.most {
         true => Vec::new(),
         false => vec![TargetProblem::Quota {
-            quota: INSTANCES.to_owned(),
-            used,
-            most,
+            quota: quota.name,
+            used: quota.used,
+            most: quota.most,
         }],
     })
 }
