@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use aws_env::{AwsEnv, WaiterConfig};
 use dr::database::{
-    Copied, CopyOptions, Pruned, RdsClients, RecoveryPoint, Refusal, Snapshot, SnapshotState, copy,
-    judge, order, plan_copies, plan_prune, prune,
+    AsOf, Copied, CopyOptions, Pruned, RdsClients, RecoveryPoint, Refusal, Snapshot, SnapshotState,
+    copy, judge, order, plan_copies, plan_prune, prune,
 };
 use jiff::Timestamp;
 use report::Silent;
@@ -189,7 +189,7 @@ impl Work {
         let backups = self.target.backups().await?;
         let copies = self.target.snapshots(Some(database)).await?;
         let points = judge(&backups, &copies, &[], database, self.source.region());
-        let freshest = order(points, now)
+        let freshest = order(points, self.target.at(AsOf::Now(now)))
             .into_iter()
             .find(RecoveryPoint::is_usable);
         Ok(freshest.and_then(|point| point.rpo_seconds))
@@ -242,6 +242,7 @@ impl Work {
     ) -> Result<Result<(Pruned, Vec<String>), Refusal>, aws_env::Error> {
         let present = self.target.snapshots(Some(database)).await?;
         let regions = (self.source.region(), self.target.region());
+        let now = self.target.time(now);
         let plan = plan_prune(&present, database, regions, self.configuration.kept, now);
         let held_by = plan.held_by().to_vec();
         match plan.approve() {

@@ -8,6 +8,7 @@
 //! Everything after the loss of a region ([`recovery_points`], [`plan_restore`], [`restore`]) calls the DR
 //! region only.
 
+mod as_of;
 mod backups;
 mod clients;
 mod copy;
@@ -24,6 +25,7 @@ mod retire;
 mod show;
 mod snapshot;
 
+pub use as_of::AsOf;
 pub use backups::{
     BackupStatus, BackupsReport, DisablePlan, EnablePlan, EnableStep, Health, disable, enable,
     plan_disable, plan_enable, status,

@@ -3,8 +3,8 @@ use std::time::Duration;
 use aws_env::WaiterConfig;
 use cli::{Exit, Failure, GlobalArgs};
 use dr::database::{
-    BackupsReport, DisablePlan, EnablePlan, EnableStep, Health, disable, enable, plan_disable,
-    plan_enable, status,
+    AsOf, BackupsReport, DisablePlan, EnablePlan, EnableStep, Health, disable, enable,
+    plan_disable, plan_enable, status,
 };
 use report::{Document, Report};
 use serde::Serialize;
@@ -131,7 +131,12 @@ async fn show_status(global: &GlobalArgs, args: &BackupsStatusArgs) -> Result<Ex
         .backups()
         .await
         .map_err(|error| Failure::aws("look at the automated backups", error))?;
-    let as_of = args.as_of.unwrap_or_else(cli::now);
+    let as_of = args
+        .as_of
+        .map_or_else(|| dr.at(AsOf::Now(cli::now())), AsOf::Moment);
+    if let Some(clocks) = dr.clock_difference(cli::now()) {
+        cli::note(&clocks);
+    }
     let (primary, objective) = (
         context.settings.regions.primary,
         context.settings.objectives.rpo_database,

@@ -1,5 +1,5 @@
 use cli::{Exit, Failure, GlobalArgs};
-use dr::database::{RecoveryPoints, recovery_points};
+use dr::database::{AsOf, RecoveryPoints, recovery_points};
 use report::{Document, Report};
 use serde::Serialize;
 
@@ -25,7 +25,9 @@ pub(crate) async fn run(global: &GlobalArgs, args: &RecoveryPointsArgs) -> Resul
     let settings = &context.settings;
     let databases = chosen(settings, args.database.database.as_ref())?;
     let dr = context.dr().await?;
-    let as_of = args.as_of.unwrap_or_else(cli::now);
+    let as_of = args
+        .as_of
+        .map_or_else(|| AsOf::Now(cli::now()), AsOf::Moment);
     let primary = settings.regions.primary;
     let objective = settings.objectives.rpo_database;
     let mut found = Found {
@@ -38,10 +40,11 @@ pub(crate) async fn run(global: &GlobalArgs, args: &RecoveryPointsArgs) -> Resul
         found.databases.push(points);
     }
     show(global, args.markdown, &found)?;
-    let met = |points: &RecoveryPoints| points.meets_objective() == Some(true);
-    Ok(if found.databases.iter().all(met) {
-        Exit::Fine
-    } else {
-        Exit::Wrong
-    })
+    let exits = found.databases.iter();
+    let exits = exits.map(|points| match points.meets_objective() {
+        Some(true) => Exit::Fine,
+        None if points.freshest().is_some() => Exit::Unchecked,
+        Some(false) | None => Exit::Wrong,
+    });
+    Ok(exits.collect())
 }

@@ -1,6 +1,6 @@
 use cli::{Exit, Failure, GlobalArgs, Progress};
 use dr::database::{
-    RdsClients, Refusal, RestoreError, RestorePlan, RestoreRequest, RestoreStep, Restored,
+    AsOf, RdsClients, Refusal, RestoreError, RestorePlan, RestoreRequest, RestoreStep, Restored,
     check_restore_target, plan_restore, recovery_points, restore,
 };
 use report::{Document, Report};
@@ -42,13 +42,16 @@ pub(crate) async fn run(
     let database = database(settings, args)?;
     let dr = context.dr().await?;
     let begun = cli::now();
-    let as_of = args.as_of.unwrap_or(begun);
+    let as_of = args.as_of.map_or(AsOf::Now(begun), AsOf::Moment);
     let objectives = settings.objectives;
     let primary = settings.regions.primary;
     let failed = |error| Failure::aws("find the recovery points", error);
     let found = recovery_points(&dr, &database, primary, objectives.rpo_database, as_of)
         .await
         .map_err(failed)?;
+    if let Some(clocks) = &found.clocks {
+        cli::note(clocks);
+    }
     let there = dr.instance(args.target.as_str()).await.map_err(failed)?;
     let request = RestoreRequest {
         database: &database,
@@ -56,7 +59,7 @@ pub(crate) async fn run(
         region: dr.region(),
         at: args.at,
         from: args.from.as_deref(),
-        as_of,
+        as_of: found.as_of,
         objectives,
         tags: &settings.tags,
     };
@@ -83,10 +86,10 @@ pub(crate) async fn run(
             .map_err(failure)
     };
     let done = until_stopped(stop, work).await?;
-    let exit = if done.is_as_wanted() {
-        Exit::Fine
-    } else {
-        Exit::Wrong
+    let exit = match done.is_as_wanted() {
+        Some(true) => Exit::Fine,
+        Some(false) => Exit::Wrong,
+        None => Exit::Unchecked,
     };
     outcome.done = Some(done);
     show(global, args.markdown, &outcome)?;

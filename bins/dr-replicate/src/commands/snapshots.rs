@@ -203,7 +203,7 @@ async fn prune_all(global: &GlobalArgs, args: &SnapshotsPruneArgs) -> Result<Exi
             keep_days: args.keep_days.unwrap_or(database.copies.keep_days),
         };
         let present = dr.snapshots(Some(id)).await.map_err(failed)?;
-        let plan = plan_prune(&present, id, regions, policy, cli::now());
+        let plan = plan_prune(&present, id, regions, policy, dr.time(cli::now()));
         let pass = plan.clone().approve();
         approved.push(pass.map_err(|refusal| refused(&refusal))?);
         result.databases.push(Entry { plan, done: None });
@@ -219,7 +219,9 @@ async fn prune_all(global: &GlobalArgs, args: &SnapshotsPruneArgs) -> Result<Exi
     cli::confirm_name(global, &question, "delete")?;
     let mut exit = Exit::Fine;
     for (entry, approved) in result.databases.iter_mut().zip(&approved) {
-        let pruned = prune(&dr, approved, cli::now()).await.map_err(failed)?;
+        let pruned = prune(&dr, approved, dr.time(cli::now()))
+            .await
+            .map_err(failed)?;
         if !pruned.is_complete() {
             exit = Exit::Unchecked;
         }

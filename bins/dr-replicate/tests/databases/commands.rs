@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use local_aws::{Fault, FaultKind, RdsData, RegionState};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::stage::{DR, ID, PROGRAM, Stage, TARGET, minutes};
 
@@ -141,6 +141,35 @@ async fn restore_at_its_deadline_ends_the_wait_and_not_the_restore() {
     let markdown = stage.run(&["recovery-points", "--markdown"]).await;
     let markdown = String::from_utf8_lossy(&markdown.stdout).into_owned();
     assert!(markdown.contains("| RPO | Data of |"), "{markdown}");
+}
+
+#[tokio::test]
+async fn recovery_points_and_restore_count_by_the_clock_of_rds() {
+    let Some(stage) = stage().await else {
+        return;
+    };
+    stage.take("seed").await;
+    stage
+        .json(0, &[&["snapshots", "copy"][..], &POLL].concat())
+        .await;
+    // It is two hours ahead of this machine, by whose clock the copy would be of later than now.
+    stage.rds.step(minutes(120)).await;
+    let points = stage.json(0, &["recovery-points"]).await;
+    let found = &points["databases"][0];
+    let rpo = found["points"][0]["rpo_seconds"].as_u64().unwrap();
+    assert!((7_200..9_000).contains(&rpo), "{found}");
+    let clocks = found["clocks"].as_str().unwrap();
+    assert!(clocks.contains("behind that of RDS"), "{clocks}");
+    let restore = ["restore", "--target", TARGET, "--yes", "--poll", "50ms"];
+    let done = stage.json(0, &restore).await;
+    let rpo = done["done"]["rpo_seconds"].as_u64().unwrap();
+    assert!((7_200..9_000).contains(&rpo), "{done}");
+    // Begun by the same clock as the data: nothing is newer, and the loss does not grow.
+    let again = stage.json(0, &restore).await;
+    assert_eq!(again["plan"]["step"], "verify");
+    assert_eq!(again["plan"]["newer"], Value::Null);
+    let grown = again["done"]["rpo_seconds"].as_u64().unwrap();
+    assert!((rpo..rpo + 900).contains(&grown), "{again}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::{Database, Region, Tags};
 
+use super::as_of::{AsOf, CLOCKS};
 use super::pin::{held_by, pinned_by};
 use super::{Backup, Instance, RdsClients, Refusal, check_key, provenance_tags, show};
 
@@ -395,12 +396,11 @@ pub fn status(
     backups: &[Backup],
     primary: Region,
     objective: Duration,
-    as_of: Timestamp,
+    as_of: AsOf,
 ) -> BackupStatus {
     let backup = find(database, backups, primary);
-    let lag = backup
-        .and_then(|backup| backup.latest)
-        .map(|latest| show::age(latest, as_of));
+    let latest = backup.and_then(|backup| backup.latest);
+    let lag = latest.and_then(|latest| as_of.age(latest));
     let (health, why) = match (backup.map(|backup| backup.status.as_str()), lag) {
         (None, _) => (Health::Wrong, Some("not replicated".to_owned())),
         (Some("retained"), _) => (
@@ -415,6 +415,9 @@ pub fn status(
                 report::duration(objective)
             )),
         ),
+        (Some("active" | "replicating"), None) if latest.is_some() => {
+            (Health::Unknown, Some(CLOCKS.to_owned()))
+        }
         (Some("active" | "replicating" | "pending" | "creating"), None) => {
             (Health::Unknown, Some("nothing has arrived yet".to_owned()))
         }
@@ -425,7 +428,7 @@ pub fn status(
         health,
         why,
         status: backup.map(|backup| backup.status.clone()),
-        latest: backup.and_then(|backup| backup.latest),
+        latest,
         lag_seconds: lag.map(|lag| lag.as_secs()),
         retention_days: backup.and_then(|backup| backup.retention_days),
         key: backup.and_then(|backup| backup.key.clone()),

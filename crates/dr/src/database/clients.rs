@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use settings::Region;
 
+use super::as_of::{AsOf, ServiceClock, clock_difference};
 use super::{Snapshot, provenance_tags, show};
 
 /// RDS and KMS of one region.
@@ -16,6 +17,7 @@ pub struct RdsClients {
     region: Region,
     pub(super) rds: aws_sdk_rds::Client,
     pub(super) kms: aws_sdk_kms::Client,
+    clock: ServiceClock,
 }
 
 /// A DB instance.
@@ -172,17 +174,32 @@ pub struct Backup {
 impl RdsClients {
     /// The clients of one region.
     pub fn new(access: &RegionAccess) -> Self {
-        let rds = aws_env::client!(aws_sdk_rds, access);
-        Self::with_clients(access.region(), rds, aws_env::client!(aws_sdk_kms, access))
+        let clock = ServiceClock::default();
+        Self {
+            region: access.region(),
+            rds: aws_env::client!(aws_sdk_rds, access, |config| config
+                .interceptor(clock.clone())),
+            kms: aws_env::client!(aws_sdk_kms, access),
+            clock,
+        }
     }
 
-    /// With clients that are there already.
-    pub fn with_clients(
-        region: Region,
-        rds: aws_sdk_rds::Client,
-        kms: aws_sdk_kms::Client,
-    ) -> Self {
-        Self { region, rds, kms }
+    /// What time it is by the clock of RDS, as its answers have told; `local` as long as none has.
+    pub fn time(&self, local: Timestamp) -> Timestamp {
+        self.clock.now().unwrap_or(local)
+    }
+
+    /// The same moment, now being that of RDS.
+    pub fn at(&self, as_of: AsOf) -> AsOf {
+        match as_of {
+            AsOf::Now(local) => AsOf::Now(self.time(local)),
+            AsOf::Moment(_) => as_of,
+        }
+    }
+
+    /// How far a machine's clock is from that of RDS, in words; `None` where they agree, or RDS has not answered yet.
+    pub fn clock_difference(&self, local: Timestamp) -> Option<String> {
+        clock_difference(local, self.clock.now()?)
     }
 
     /// Where these clients call.

@@ -6,6 +6,7 @@ use report::{Document, Mark, Report, ShellCommand};
 use serde::{Deserialize, Serialize};
 use settings::{Database, Region};
 
+use super::as_of::{AsOf, CLOCKS};
 use super::snapshot::arn_region;
 use super::{Backup, Engine, Instance, RdsClients, Snapshot, SnapshotState, show};
 
@@ -53,7 +54,7 @@ pub struct RecoveryPoint {
     pub engine: Option<Engine>,
     /// Why it cannot be used as it is.
     pub problem: Option<String>,
-    /// What would be lost: from its latest time to the moment of the loss, in seconds.
+    /// What would be lost: from its latest time to the moment of the loss, in seconds. Not known where the clocks differ.
     pub rpo_seconds: Option<u64>,
 }
 
@@ -71,8 +72,11 @@ pub struct RecoveryPoints {
     pub database: String,
     /// Where they are.
     pub region: Region,
-    /// The moment that the RPO is counted to.
-    pub as_of: Timestamp,
+    /// The moment that the RPO is counted to; now is that of RDS.
+    pub as_of: AsOf,
+    /// How far this machine's clock is from that of RDS, in words, where they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clocks: Option<String>,
     /// What may be lost by the settings, in seconds.
     pub objective_seconds: u64,
     /// Usable ones first, freshest first.
@@ -85,7 +89,7 @@ impl RecoveryPoints {
         self.points.iter().find(|point| point.is_usable())
     }
 
-    /// Whether the freshest meets the objective; `None` when there is none.
+    /// Whether the freshest meets the objective; `None` when there is none, or its age is not known.
     pub fn meets_objective(&self) -> Option<bool> {
         let rpo = self.freshest()?.rpo_seconds?;
         Some(rpo <= self.objective_seconds)
@@ -129,9 +133,19 @@ impl Report for RecoveryPoints {
         let verdict = match self.meets_objective() {
             Some(true) => format!("the freshest meets the objective of {objective}"),
             Some(false) => format!("the freshest does not meet the objective of {objective}"),
+            None if self.freshest().is_some() => {
+                format!("what would be lost is not known: {CLOCKS}")
+            }
             None => "there is nothing to restore from".to_owned(),
         };
-        document.text(format!("As of {}: {verdict}", show::time(self.as_of)))
+        let document = document.text(format!(
+            "As of {}: {verdict}",
+            show::time(self.as_of.time())
+        ));
+        match &self.clocks {
+            Some(clocks) => document.text(format!("Note: {clocks}.")),
+            None => document,
+        }
     }
 }
 
@@ -144,13 +158,19 @@ pub async fn recovery_points(
     database: &Database,
     primary: Region,
     objective: std::time::Duration,
-    as_of: Timestamp,
+    as_of: AsOf,
 ) -> Result<RecoveryPoints, Error> {
     let id = database.id.as_str();
     let (backups, snapshots, instances) =
         tokio::try_join!(site.backups(), site.snapshots(Some(id)), site.instances())?;
     let points = judge(&backups, &snapshots, &instances, id, primary);
+    let clocks = match as_of {
+        AsOf::Now(local) => site.clock_difference(local),
+        AsOf::Moment(_) => None,
+    };
+    let as_of = site.at(as_of);
     Ok(RecoveryPoints {
+        clocks,
         database: id.to_owned(),
         region: site.region(),
         as_of,
@@ -253,10 +273,9 @@ fn of_replica(replica: &Instance) -> RecoveryPoint {
 }
 
 /// Usable ones first, the freshest of them first, with the RPO of each as of the moment of the loss.
-pub fn order(mut points: Vec<RecoveryPoint>, as_of: Timestamp) -> Vec<RecoveryPoint> {
+pub fn order(mut points: Vec<RecoveryPoint>, as_of: AsOf) -> Vec<RecoveryPoint> {
     for point in &mut points {
-        let age = |latest| show::age(latest, as_of).as_secs();
-        point.rpo_seconds = point.latest.map(age);
+        point.rpo_seconds = point.latest.and_then(|latest| as_of.seconds(latest));
     }
     points.sort_by(|a, b| {
         let rank = |point: &RecoveryPoint| (point.is_usable(), point.latest);
@@ -319,6 +338,31 @@ pub(super) mod tests {
         PRIMARY.parse().unwrap()
     }
 
+    #[test]
+    fn point_that_is_newer_than_now_meets_no_objective() {
+        let points = |as_of| RecoveryPoints {
+            database: "db".to_owned(),
+            region: "us-east-1".parse().unwrap(),
+            as_of,
+            clocks: None,
+            objective_seconds: 3600,
+            points: order(
+                vec![of_backup(&backup(
+                    "replicating",
+                    Some("2026-11-22T11:55:00Z"),
+                ))],
+                as_of,
+            ),
+        };
+        let now = points(AsOf::Now(at("2026-11-22T11:45:00Z")));
+        assert_eq!(now.meets_objective(), None);
+        let text = now.document().to_terminal(None, false);
+        assert!(text.contains("not known: it is newer than now"), "{text}");
+        // The database was lost then, and the backup has it all.
+        let lost = points(AsOf::Moment(at("2026-11-22T11:45:00Z")));
+        assert_eq!(lost.meets_objective(), Some(true));
+    }
+
     // aws-behaviour: 6
     #[test]
     fn order_of_points_of_all_kinds_has_the_freshest_first() {
@@ -333,7 +377,7 @@ pub(super) mod tests {
             "db",
             primary(),
         );
-        let points = order(points, at("2026-11-22T12:00:00Z"));
+        let points = order(points, AsOf::Now(at("2026-11-22T12:00:00Z")));
         let shown: Vec<_> = points
             .iter()
             .map(|point| (point.kind, point.rpo_seconds))
@@ -399,7 +443,7 @@ pub(super) mod tests {
                 if !usable { copy.state = SnapshotState::Failed; }
                 of_snapshot(&copy)
             }).collect();
-            let points = order(points, as_of);
+            let points = order(points, AsOf::Now(as_of));
             for pair in points.windows(2) {
                 prop_assert!(pair[0].is_usable() >= pair[1].is_usable());
                 if pair[0].is_usable() == pair[1].is_usable() {

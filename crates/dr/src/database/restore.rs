@@ -22,6 +22,7 @@ pub use plan::{At, AtError, Choice, RestorePlan, RestoreRequest, RestoreStep, pl
 pub use progress::{RestoreProgress, RestoreWatch, restore, wait_restore};
 pub use target::{TargetCheck, TargetProblem, check_restore_target};
 
+use super::as_of::CLOCKS;
 use super::{Refusal, show};
 
 /// Why a restore did not come to its end.
@@ -132,7 +133,8 @@ pub struct Restored {
     pub choice: Choice,
     /// What is lost: from the data's time to the moment of the loss, in seconds. At most this: a backup
     /// that is restored to its latest time may have grown since it was looked at.
-    pub rpo_seconds: u64,
+    /// `None` where the clocks differ.
+    pub rpo_seconds: Option<u64>,
     /// What may be lost by the settings, in seconds.
     pub rpo_objective_seconds: u64,
     /// From the beginning of the restore until the instance served, in seconds; `None` when that
@@ -150,13 +152,16 @@ pub struct Restored {
 }
 
 impl Restored {
-    /// Whether it is as the settings want it, and within both objectives.
-    pub fn is_as_wanted(&self) -> bool {
-        self.differences.is_empty()
-            && self.rpo_seconds <= self.rpo_objective_seconds
-            && self
-                .rto_seconds
-                .is_none_or(|rto| rto <= self.rto_objective_seconds)
+    /// Whether it is as the settings want it, and within both objectives; `None` where what is lost is not known.
+    pub fn is_as_wanted(&self) -> Option<bool> {
+        let rto_is_met = self
+            .rto_seconds
+            .is_none_or(|rto| rto <= self.rto_objective_seconds);
+        if !self.differences.is_empty() || !rto_is_met {
+            return Some(false);
+        }
+        self.rpo_seconds
+            .map(|rpo| rpo <= self.rpo_objective_seconds)
     }
 }
 
@@ -174,7 +179,11 @@ impl Report for Restored {
             (mark, length(found), length(objective))
         };
         let mut rows = Vec::new();
-        let (mark, found, objective) = met(self.rpo_seconds, self.rpo_objective_seconds);
+        let objective = self.rpo_objective_seconds;
+        let (mark, found, objective) = match self.rpo_seconds {
+            Some(rpo) => met(rpo, objective),
+            None => (Mark::Unknown, CLOCKS.to_owned(), length(objective)),
+        };
         rows.push((mark, vec!["RPO".to_owned(), found, objective]));
         rows.push(match self.rto_seconds {
             Some(rto) => {

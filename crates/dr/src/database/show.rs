@@ -22,11 +22,6 @@ pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
-/// What lies between the data and the moment of the loss; nothing when AWS's clock is ahead of ours.
-pub(super) fn age(data: Timestamp, as_of: Timestamp) -> Duration {
-    Duration::try_from(as_of.duration_since(data)).unwrap_or_default()
-}
-
 /// Whole seconds, for JSON.
 pub(super) fn seconds<S: serde::Serializer>(
     length: &Duration,

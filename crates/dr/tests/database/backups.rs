@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use dr::database::{
-    EnableStep, Health, Refusal, disable, enable, pin, plan_disable, plan_enable, status, unpin,
+    AsOf, EnableStep, Health, Refusal, disable, enable, pin, plan_disable, plan_enable, status,
+    unpin,
 };
 use settings::Tags;
 
@@ -16,7 +17,13 @@ async fn enable_status_and_disable_follow_each_other() {
     let health = async || {
         let backups = stage.dr.backups().await.unwrap();
         let objective = Duration::from_secs(900);
-        status(ID, &backups, stage.regions().0, objective, stage.rds.now())
+        status(
+            ID,
+            &backups,
+            stage.regions().0,
+            objective,
+            AsOf::Now(stage.rds.now()),
+        )
     };
     assert_eq!(health().await.health, Health::Wrong);
     replicate(&stage).await;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_env::{AwsEnv, Options, WaiterConfig};
 use dr::database::{
-    At, CopyOptions, CopyOutcome, Kind, RdsClients, RecoveryPoint, RestoreError, RestoreRequest,
-    Snapshot, SnapshotState, copy, order, plan_copies, plan_restore, recovery_points, restore,
+    AsOf, At, CopyOptions, CopyOutcome, Kind, RdsClients, RecoveryPoint, RestoreError,
+    RestoreRequest, Snapshot, SnapshotState, copy, order, plan_copies, plan_restore,
+    recovery_points, restore,
 };
 use local_aws::{Base, LocalAws, RdsClock, RdsOptions};
 use report::Silent;
@@ -108,10 +109,11 @@ async fn copy_and_restore(aws: &LocalAws, shows_source: bool) {
         let again = plan_copies(&sources, &present, ID, regions, 1, Some("seed")).unwrap();
         assert!(again.is_done(), "{present:?}");
         let objective = Duration::from_secs(60);
-        let points = recovery_points(&target, &database, primary, objective, as_of).await;
+        let points =
+            recovery_points(&target, &database, primary, objective, AsOf::Moment(as_of)).await;
         points.unwrap().points
     } else {
-        order(vec![by_name(&present)], as_of)
+        order(vec![by_name(&present)], AsOf::Moment(as_of))
     };
     assert_eq!(points[0].rpo_seconds, Some(0));
     let request = RestoreRequest {
@@ -120,7 +122,7 @@ async fn copy_and_restore(aws: &LocalAws, shows_source: bool) {
         region: dr,
         at: At::Latest,
         from: None,
-        as_of,
+        as_of: AsOf::Moment(as_of),
         objectives: Objectives::default(),
         tags: &Tags::default(),
     };

@@ -202,7 +202,7 @@ async fn restore_whose_settings_rds_does_not_take_yet_serves_and_tells_what_is_m
     let restored = wait_restore(&stage.dr, &plan, NONE, now, &Silent);
     let restored = restored.await.unwrap();
     assert_eq!(restored.differences.len(), 1);
-    assert!(restored.endpoint.is_some() && !restored.is_as_wanted());
+    assert!(restored.endpoint.is_some() && restored.is_as_wanted() == Some(false));
     // Whose rights do not reach that far learns it at once.
     stage
         .aws

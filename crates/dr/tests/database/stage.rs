@@ -6,7 +6,7 @@ use aws_credential_types::Credentials;
 use aws_env::{AwsEnv, Options, WaiterConfig};
 use aws_sdk_rds::types::DbSnapshot;
 use dr::database::{
-    Copied, CopyOptions, CopyOutcome, RdsClients, RecoveryPoints, Refusal, RestoreError,
+    AsOf, Copied, CopyOptions, CopyOutcome, RdsClients, RecoveryPoints, Refusal, RestoreError,
     RestorePlan, RestoreRequest, Restored, Snapshot, copy, plan_copies, plan_restore,
     recovery_points, restore,
 };
@@ -198,7 +198,7 @@ impl Stage {
             &self.database,
             self.primary.region(),
             objective,
-            as_of,
+            AsOf::Moment(as_of),
         )
         .await
         .unwrap()
@@ -214,7 +214,7 @@ impl Stage {
             region: self.dr.region(),
             at: dr::database::At::Latest,
             from,
-            as_of,
+            as_of: AsOf::Now(as_of),
             objectives: Objectives::default(),
             tags: &Tags::default(),
         };

@@ -1,7 +1,8 @@
 //! RDS, in the proxy.
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::DATE;
+use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 
 use super::{Body, Proxy};
@@ -51,6 +52,7 @@ impl Proxy {
         let before = outlived_secret(&rds, &fields, &place, call);
         let action = call.operation.clone();
         let region = place.region.clone();
+        let now = rds.clone();
         // A client that goes away does not leave half of it undone.
         let work = tokio::spawn(async move { rds.answer(&action, &place, &fields, &asked).await });
         let done = work.await;
@@ -64,14 +66,20 @@ impl Proxy {
                 .delete_secret(&region, &arn, access_key(call))
                 .await;
         }
-        match done {
+        let mut answer = match done {
             Ok(Ok(body)) => answer::xml(body),
             Ok(Err((status, code, message))) => answer::error(call, status, code, &message, &[]),
             Err(error) => {
                 tracing::warn!(%error, "an RDS request was not finished");
                 Problem::Internal.answer(call)
             }
+        };
+        // Ages are counted by the clock of the service, which is not this machine's.
+        let date = now.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        if let Ok(date) = HeaderValue::from_str(&date) {
+            answer.headers_mut().insert(DATE, date);
         }
+        answer
     }
 
     /// The key that a field names, as the KMS of this region knows it.

@@ -88,7 +88,7 @@ fn plan_enable_of_what_aws_would_refuse_is_refused() {
 #[test]
 fn status_without_data_is_unknown_and_without_replication_wrong() {
     let objective = Duration::from_secs(600);
-    let as_of = at("2026-11-22T12:00:00Z");
+    let as_of = AsOf::Now(at("2026-11-22T12:00:00Z"));
     let health = |backups: &[Backup]| status("db", backups, regions().0, objective, as_of).health;
     assert_eq!(health(&[]), Health::Wrong);
     assert_eq!(health(&[backup("pending", None)]), Health::Unknown);

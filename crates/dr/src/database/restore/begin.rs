@@ -19,8 +19,8 @@ pub enum Begun {
     Found,
 }
 
-/// Begins the restore of `plan`, and does not wait for it: when this returns, RDS has accepted it, now or before. `now` is
-/// written into the instance's tags as the time at which it began. Calls the site's region only.
+/// Begins the restore of `plan`, and does not wait for it: when this returns, RDS has accepted it, now or before. The
+/// time at which it began is written into the instance's tags, by the clock of RDS; `now` is this machine's. Calls the site's region only.
 ///
 /// It may be called again, by whoever has the plan, after a death at any moment: what was begun is found by the name and
 /// the tags of the instance, and nothing is made twice.
@@ -53,7 +53,8 @@ pub async fn begin_restore(
             problem,
         }));
     }
-    let tags = provenance(plan, now);
+    // By the clock that the times of the data are of.
+    let tags = provenance(plan, site.time(now));
     let sent = match plan.choice.kind {
         Kind::CopiedSnapshot => from_snapshot(site, plan, tags).await,
         // Replicas are promoted; a plan never chooses one.

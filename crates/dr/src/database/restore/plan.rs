@@ -10,6 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use settings::{Database, Objectives, Region, RestoreAs, Tags};
 
+use crate::database::as_of::{AsOf, CLOCKS};
 use crate::database::{Engine, Instance, Kind, RecoveryPoint, Refusal, provenance_tags, show};
 
 /// Which time is restored.
@@ -97,7 +98,7 @@ pub struct RestoreRequest<'a> {
     /// Only from this recovery point.
     pub from: Option<&'a str>,
     /// The moment that the RPO is counted to: of the loss, or now.
-    pub as_of: Timestamp,
+    pub as_of: AsOf,
     /// What has to be achieved.
     pub objectives: Objectives,
     /// Tags that the instance gets, beside those that say what it was restored from.
@@ -145,8 +146,8 @@ pub struct RestorePlan {
     /// It is restored, and there is data by now that was written after that was begun: what was restored is
     /// not what would be restored today.
     pub newer: Option<Timestamp>,
-    /// What would be lost, in seconds.
-    pub rpo_seconds: u64,
+    /// What would be lost, in seconds; `None` where the clocks differ.
+    pub rpo_seconds: Option<u64>,
     /// What may be lost by the settings, in seconds.
     pub rpo_objective_seconds: u64,
     /// How long it may take by the settings, in seconds.
@@ -163,8 +164,9 @@ impl RestorePlan {
         if self.step == RestoreStep::Begin && is_open {
             let second = choice.data_time.as_second().saturating_sub(1);
             if let Ok(time) = Timestamp::from_second(second) {
-                let lost = show::age(time, choice.data_time).as_secs();
-                self.rpo_seconds = self.rpo_seconds.saturating_add(lost);
+                let lost = choice.data_time.as_second().saturating_sub(second);
+                let lost = u64::try_from(lost).unwrap_or_default();
+                self.rpo_seconds = self.rpo_seconds.map(|rpo| rpo.saturating_add(lost));
                 choice.data_time = time;
                 choice.at = At::Time(time);
             }
@@ -202,7 +204,7 @@ impl Report for RestorePlan {
                 "RPO",
                 format!(
                     "{} (objective {})",
-                    length(self.rpo_seconds),
+                    self.rpo_seconds.map_or(CLOCKS.to_owned(), length),
                     length(self.rpo_objective_seconds)
                 ),
             ),
@@ -256,7 +258,8 @@ pub fn plan_restore(
     // What is written after a restore has begun is written elsewhere: the loss does not grow with the time
     // at which one looks again.
     let as_of = match begun.filter(|_| newer.is_none()) {
-        Some(begun) => begun.min(request.as_of),
+        Some(begun) if begun < request.as_of.time() => AsOf::Now(begun),
+        Some(_) => request.as_of,
         None => request.as_of,
     };
     Ok(RestorePlan {
@@ -264,7 +267,7 @@ pub fn plan_restore(
         target: request.target.to_owned(),
         region: request.region,
         step,
-        rpo_seconds: show::age(choice.data_time, as_of).as_secs(),
+        rpo_seconds: as_of.seconds(choice.data_time),
         choice,
         wanted,
         tags: request.tags.clone(),
@@ -334,7 +337,11 @@ fn take_up(
     let begun = there.tags.get(provenance_tags::BEGUN);
     let begun = begun.and_then(|time| time.parse().ok());
     // An instance that a drill left is no recovery from today's loss.
-    let written_since = |point: &RecoveryPoint| point.latest.filter(|latest| Some(*latest) > begun);
+    let written_since = |point: &RecoveryPoint| {
+        let latest = point.latest?;
+        // Begun is told by the clock of that run, and the data's time by RDS: what it has is not newer than itself.
+        (Some(latest) > begun && latest > choice.data_time).then_some(latest)
+    };
     let may_be_newer = step == RestoreStep::Verify && request.from.is_none();
     let newer = points
         .iter()

@@ -13,7 +13,7 @@ use super::{
     Begun, RestoreError, RestorePlan, RestoreStep, Restored, begin_restore, configure, plan, verify,
 };
 use crate::database::clients::is_any;
-use crate::database::{Instance, RdsClients, provenance_tags, show};
+use crate::database::{Instance, RdsClients, provenance_tags};
 
 /// RDS's code for what it does in another status only.
 const STATE: &str = "InvalidDBInstanceState";
@@ -310,8 +310,12 @@ async fn wait(
         let restored = instance.map(|instance| {
             let rto = *serves.get_or_insert_with(|| {
                 let was_before = looks == 1 && !accepted;
-                let before = before(plan, instance, accepted, now).filter(|_| !was_before);
-                before.map(|before| before.saturating_add(waiting.elapsed()))
+                let rto = if accepted {
+                    Some(waiting.elapsed())
+                } else {
+                    since_begun(plan, instance, site.time(now))
+                };
+                rto.filter(|_| !was_before)
             });
             watch.restored(instance, problem.clone(), rto, !accepted)
         });
@@ -329,17 +333,9 @@ async fn wait(
     }
 }
 
-/// How long the restore had gone on when this run began to wait.
-fn before(
-    plan: &RestorePlan,
-    instance: &Instance,
-    accepted: bool,
-    now: Timestamp,
-) -> Option<Duration> {
-    if accepted {
-        return Some(Duration::ZERO);
-    }
+/// How long ago the restore began, by one clock.
+fn since_begun(plan: &RestorePlan, instance: &Instance, now: Timestamp) -> Option<Duration> {
     let begun = instance.tags.get(provenance_tags::BEGUN);
     let begun = begun.and_then(|time| time.parse().ok()).or(plan.begun)?;
-    Some(show::age(begun, now))
+    Duration::try_from(now.duration_since(begun)).ok()
 }

@@ -104,7 +104,7 @@ mod tests {
             engine: None,
             begun: None,
             newer: None,
-            rpo_seconds: 0,
+            rpo_seconds: Some(0),
             rpo_objective_seconds: 0,
             rto_objective_seconds: 0,
         }

@@ -36,7 +36,7 @@ fn points() -> Vec<RecoveryPoint> {
         .collect();
     let backups = [backup("replicating", Some("2026-11-22T11:55:00Z"))];
     let found = judge(&backups, &copies, &[], "db", PRIMARY.parse().unwrap());
-    order(found, at("2026-11-22T12:00:00Z"))
+    order(found, AsOf::Now(at("2026-11-22T12:00:00Z")))
 }
 
 #[derive(Clone, Copy)]
@@ -60,7 +60,7 @@ fn plan(ask: &Ask<'_>, points: &[RecoveryPoint]) -> Result<RestorePlan, Refusal>
         region: "us-east-1".parse().unwrap(),
         at: ask.at,
         from: ask.from,
-        as_of: at("2026-11-22T12:00:00Z"),
+        as_of: AsOf::Now(at("2026-11-22T12:00:00Z")),
         objectives: Objectives::default(),
         tags: &Tags::default(),
     };
@@ -72,7 +72,10 @@ fn plan(ask: &Ask<'_>, points: &[RecoveryPoint]) -> Result<RestorePlan, Refusal>
 fn plan_restore_without_a_wish_takes_the_freshest() {
     let chosen = plan(&LATEST, &points()).unwrap();
     assert_eq!(chosen.choice.kind, Kind::ReplicatedBackup);
-    assert_eq!((chosen.step, chosen.rpo_seconds), (RestoreStep::Begin, 300));
+    assert_eq!(
+        (chosen.step, chosen.rpo_seconds),
+        (RestoreStep::Begin, Some(300))
+    );
     let requested = Ask {
         from: Some("copy-21"),
         ..LATEST
@@ -80,7 +83,7 @@ fn plan_restore_without_a_wish_takes_the_freshest() {
     let chosen = plan(&requested, &points()).unwrap();
     assert_eq!(
         (chosen.choice.kind, chosen.rpo_seconds),
-        (Kind::CopiedSnapshot, 33 * 3600)
+        (Kind::CopiedSnapshot, Some(33 * 3600))
     );
     let unknown = Ask {
         from: Some("copy-23"),
@@ -192,7 +195,7 @@ fn plan_restore_to_a_taken_name_is_refused_unless_it_is_this_restore() {
     assert_eq!(again.step, RestoreStep::Verify);
     // There is data of 11:55, written since: that restore is an old one.
     assert_eq!(again.newer, Some(at("2026-11-22T11:55:00Z")));
-    assert_eq!(again.rpo_seconds, 33 * 60 * 60);
+    assert_eq!(again.rpo_seconds, Some(33 * 60 * 60));
     assert_eq!(taken(&there, same).unwrap().newer, None);
     // Nothing was: from the data to the begin of the restore, not to the time of asking again.
     let begun = "2026-11-22T11:56:00Z".to_owned();
@@ -200,8 +203,17 @@ fn plan_restore_to_a_taken_name_is_refused_unless_it_is_this_restore() {
     let again = taken(&there, LATEST).unwrap();
     assert_eq!(
         (again.newer, again.rpo_seconds),
-        (None, (32 * 60 + 56) * 60)
+        (None, Some((32 * 60 + 56) * 60))
     );
+    // Begun by a clock that was ten minutes behind RDS's: nothing is newer than what it has, and nobody knows what was lost.
+    for (tag, time) in [
+        (provenance_tags::BEGUN, "2026-11-22T11:45:00Z"),
+        (provenance_tags::DATA_TIME, "2026-11-22T11:55:00Z"),
+    ] {
+        there.tags.insert(tag.to_owned(), time.to_owned());
+    }
+    let again = taken(&there, LATEST).unwrap();
+    assert_eq!((again.newer, again.rpo_seconds), (None, None));
     there
         .tags
         .insert(provenance_tags::DATABASE.to_owned(), "db2".to_owned());
@@ -219,7 +231,7 @@ fn plan_restore_without_settings_is_refused() {
         region: "us-east-1".parse().unwrap(),
         at: At::Latest,
         from: None,
-        as_of: at("2026-11-22T12:00:00Z"),
+        as_of: AsOf::Now(at("2026-11-22T12:00:00Z")),
         objectives: Objectives::default(),
         tags: &Tags::default(),
     };
@@ -244,7 +256,7 @@ fn with_fixed_time_asks_for_one_before_the_latest_and_loses_a_second() {
     let time = at("2026-11-22T11:54:59Z");
     assert_eq!(fixed.choice.at, At::Time(time));
     assert_eq!(fixed.choice.data_time, time);
-    assert_eq!(fixed.rpo_seconds, open.rpo_seconds + 1);
+    assert_eq!(fixed.rpo_seconds, open.rpo_seconds.map(|rpo| rpo + 1));
     // Once is enough, and a snapshot has one time only.
     assert_eq!(fixed.clone().with_fixed_time(), fixed);
     let ask = Ask {
