@@ -16,6 +16,7 @@ mod copy;
 mod coverage;
 mod deletion;
 mod digest;
+mod earlier;
 mod entry;
 mod examine;
 mod execute;
@@ -74,13 +75,15 @@ pub use manifest::{
 pub use own_copies::OwnCopies;
 pub use pairing::{BucketPair, PairedBucket, Pairing};
 pub use parity::{AsOf, Finding, Folder, Parity, ParityError, ParityOptions, Sample, Sum, parity};
-pub use plan::{Example, Listed, Plan, PlanError, PlanOptions, Planned, PlannedCopy, Tally, plan};
+pub use plan::{
+    Example, Listed, Plan, PlanError, PlanOptions, Planned, PlannedCopy, ReopenError, Tally, plan,
+};
 pub use reconcile::{
     ReconcileError, Reconciliation, Resolution, ResolutionError, Resolutions, reconcile,
 };
 pub use run_id::{RunId, RunIdError};
 pub use spool::SpoolError;
-pub use sync::{ApplyOptions, abort_open_uploads, apply};
+pub use sync::{ApplyOptions, abort_open_uploads, apply, resume};
 pub use undo::{
     ApprovedUndo, JournalTrust, PlannedUndo, UndoError, UndoPlan, UndoRefusal, Undone, plan_undo,
     undo,

@@ -18,7 +18,7 @@ use aws_sdk_s3::types::{
     BucketVersioningStatus, ChecksumMode, ChecksumType, EncodingType, ServerSideEncryption,
 };
 use aws_smithy_types::date_time::Format;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use settings::{AccountId, Region};
 
 use super::compare::{Checksum, Detail, Encryption};
@@ -49,7 +49,7 @@ pub struct Bucket {
 }
 
 /// A bucket as a plan names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BucketIdentity {
     /// `s3://BUCKET/FOLDER/`.
     pub url: String,

@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 
 use aws_env::Error;
 use report::{Amount, Document, Mark, Observer, Report};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 
 use super::bucket::Bucket;
 use super::concurrency::ConcurrencyLimiter;
 use super::copy::{Copied, Copier, CopyError, Expected, Order};
 use super::deletion::{Deleted, Deletion, MOST, Target, delete};
+use super::earlier::{Earlier, Taken};
 use super::intercept::Unanswered;
-use super::journal::{Journal, JournalError, Record};
+use super::journal::{Action, Journal, JournalError, Record};
 use super::plan::{Listed, Step, Tally, examples};
 use super::recheck::{Rechecked, recheck};
 use super::spool::SpoolError;
@@ -49,7 +50,7 @@ pub enum ExecuteError {
 }
 
 /// What a run did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
     /// The run's name, for `undo`.
     pub run: String,
@@ -163,6 +164,8 @@ pub(super) struct Execution<'a> {
     pub(super) destination: &'a Bucket,
     /// Where changes are written down.
     pub(super) journal: Arc<Journal>,
+    /// What the run has done before, where it goes on after a kill.
+    pub(super) earlier: Earlier,
     /// Copies under way at once, at most.
     pub(super) concurrency: usize,
     /// Becomes true when the run is to end soon.
@@ -181,6 +184,9 @@ struct Ready {
 /// Steps that are not taken.
 #[derive(Default)]
 struct Left {
+    /// Taken before the run was killed.
+    copied: Tally,
+    deleted: Tally,
     /// Somebody else has changed the destination since the plan was made.
     changed: Vec<Step>,
     /// S3 does not tell what is there.
@@ -189,6 +195,8 @@ struct Left {
 
 impl Left {
     fn record(self, done: &mut Done) {
+        done.copied.merge(self.copied);
+        done.deleted.merge(self.deleted);
         let size = |step: &Step| step.source.as_ref().map_or(0, |meta| meta.size);
         for step in self.changed {
             done.conflicts.add(&step.key, size(&step), None);
@@ -243,7 +251,11 @@ impl Execution<'_> {
             if batch.is_empty() || self.stopping() {
                 return Ok(left);
             }
+            let batch = self.not_taken(batch, &mut left);
             let batch = self.recheck(batch, &mut left).await?;
+            if batch.is_empty() {
+                continue;
+            }
             let records: Vec<Record> = batch
                 .iter()
                 .map(|step| step.intent(self.destination))
@@ -274,6 +286,25 @@ impl Execution<'_> {
                 }
             }
         }
+    }
+
+    /// Takes out what the run has done before.
+    fn not_taken(&self, batch: Vec<Step>, left: &mut Left) -> Vec<Step> {
+        let mut rest = Vec::with_capacity(batch.len());
+        for step in batch {
+            match self.earlier.of(&self.destination.key(&step.key)) {
+                None => rest.push(step),
+                Some(Taken::Unknown(why)) => left.unreadable.push((step, why.to_owned())),
+                Some(Taken::Made) => {
+                    let (tally, meta) = match step.action {
+                        Action::Delete => (&mut left.deleted, &step.destination),
+                        Action::Create | Action::Replace => (&mut left.copied, &step.source),
+                    };
+                    tally.add(meta.as_ref().map_or(0, |meta| meta.size));
+                }
+            }
+        }
+        rest
     }
 
     /// Takes out what is not any more as it was listed. A copy to an empty place is looked at by S3, on the
@@ -399,6 +430,7 @@ impl Execution<'_> {
                 return Ok(());
             }
             let mut left = Left::default();
+            let batch = self.not_taken(batch, &mut left);
             let batch = self.recheck(batch, &mut left).await?;
             left.record(done);
             if batch.is_empty() {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_env::Error;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use settings::BucketName;
 
 use super::bucket::Bucket;
@@ -223,7 +223,7 @@ struct Intended<'a> {
 }
 
 /// Everything that speaks against a run: at least one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(transparent)]
 #[error("{}", self.joined())]
 pub struct Refusals(Vec<Refusal>);
@@ -249,7 +249,7 @@ impl Refusals {
 }
 
 /// Why a run is refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "reason")]
 pub enum Refusal {
     /// Source and destination are the same, or one lies in the other.

@@ -232,6 +232,12 @@ pub enum JournalError {
         /// What does not fit.
         problem: &'static str,
     },
+    /// Its changes are made by S3, whatever this process does.
+    #[error("run {run} has asked for batch jobs, which go on by themselves")]
+    HasJobs {
+        /// Name of the run.
+        run: String,
+    },
     /// There is no journal of this run.
     #[error("{place} has no journal of run {run}")]
     Absent {
@@ -283,17 +289,7 @@ impl Journal {
         key: &JournalKey,
     ) -> Result<Self, JournalError> {
         let directory = runs.join(&run.run);
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| JournalError::File { path, source }
-        };
-        // It has the keys of patients.
-        files::create_secret_folder(&directory)
-            .map_err(|error| failed(&directory)(error.into()))?;
-        let path = directory.join(LOCK);
-        let lock = files::create_secret(&path).map_err(|error| failed(&path)(error.into()))?;
-        lock.try_lock()
-            .map_err(|error| failed(&path)(lock_error(error)))?;
+        let lock = lock(&directory)?;
         let path = directory.join(FILE);
         // The parts in the bucket would be overwritten as well, and with them what undoes that run.
         let file = files::create_new_secret(&path).map_err(|error| match error {
@@ -301,7 +297,10 @@ impl Journal {
                 run: run.run.clone(),
                 directory: directory.clone(),
             },
-            error => failed(&path)(error.into()),
+            error => JournalError::File {
+                path: path.clone(),
+                source: error.into(),
+            },
         })?;
         let journal = Self {
             directory,
@@ -317,6 +316,11 @@ impl Journal {
         };
         journal.append_outcome(&Record::Run(run.clone()))?;
         Ok(journal)
+    }
+
+    /// The run's name.
+    pub(super) fn run(&self) -> &str {
+        &self.run
     }
 
     fn local(&self) -> MutexGuard<'_, Local> {
@@ -436,6 +440,21 @@ impl Journal {
 /// The name of an object of a journal, of which the names of all have the order in which they were written.
 fn part_name(part: u32) -> String {
     format!("{part:06}.jsonl")
+}
+
+/// Makes the directory of a run, and locks it.
+fn lock(directory: &Path) -> Result<File, JournalError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| JournalError::File { path, source }
+    };
+    // It has the keys of patients.
+    files::create_secret_folder(directory).map_err(|error| failed(directory)(error.into()))?;
+    let path = directory.join(LOCK);
+    let lock = files::create_secret(&path).map_err(|error| failed(&path)(error.into()))?;
+    lock.try_lock()
+        .map_err(|error| failed(&path)(lock_error(error)))?;
+    Ok(lock)
 }
 
 fn lock_error(error: TryLockError) -> io::Error {

@@ -3,7 +3,7 @@
 //! The steps go to a file, so that a plan of a million copies takes no memory; the plan itself has counts,
 //! and some examples of each.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_env::Error;
@@ -20,6 +20,11 @@ use super::journal::{Action, Intent, JournalError, Record};
 use super::own_copies::OwnCopies;
 use super::spool::{Spool, SpoolError};
 use super::walk::WalkError;
+
+mod saved;
+
+pub use saved::ReopenError;
+pub(super) use saved::{COPIES, DELETIONS};
 
 /// Keys shown of each kind.
 const EXAMPLES: usize = 20;
@@ -42,7 +47,7 @@ pub struct PlanOptions {
 }
 
 /// Objects and bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// Number of objects.
     pub objects: u64,
@@ -63,7 +68,7 @@ impl Tally {
 }
 
 /// Objects, bytes, and the first keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// How many and how much.
     #[serde(flatten)]
@@ -73,12 +78,12 @@ pub struct Listed {
 }
 
 /// A key, and why it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Example {
     /// The key below the prefix.
     pub key: String,
     /// Why it is listed, where that is not the same for all.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
@@ -102,7 +107,7 @@ impl Listed {
 }
 
 /// What a sync would do, in numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Everything that the source has.
     pub source: Tally,
@@ -281,7 +286,8 @@ pub enum PlanError {
 }
 
 /// Which way objects go between a bucket and its copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Direction {
     /// As settings pair them, never the other way round.
     Replication,
@@ -311,6 +317,12 @@ impl Planned {
     /// What is copied from.
     pub fn source(&self) -> &Bucket {
         &self.source
+    }
+
+    /// Where its files are.
+    pub(super) fn directory(&self) -> PathBuf {
+        let folder = self.copies.path().parent();
+        folder.map(Path::to_owned).unwrap_or_default()
     }
 
     /// What would be changed.
@@ -380,7 +392,7 @@ pub async fn plan(
             .map(Arc::new)
             .map_err(|error| WalkError::Visit(error.into()))
     };
-    let (copies, deletions) = (spool("copies.jsonl")?, spool("deletions.jsonl")?);
+    let (copies, deletions) = (spool(COPIES)?, spool(DELETIONS)?);
     let terms = Terms {
         mode: options.mode,
         headers: options.headers,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use aws_env::Error;
 use futures::{StreamExt as _, TryStreamExt as _};
 use report::{Document, Mark, Report};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
 use super::caveats::caveats;
@@ -20,7 +20,9 @@ use super::entry::ObjectMeta;
 use super::examine::{AT_ONCE, Examiner};
 use super::journal::{Action, JournalError};
 use super::manifest::{ManifestError, Reader, open};
-use super::plan::{Direction, Listed, Plan, PlanOptions, Planned, Step, examples};
+use super::plan::{
+    COPIES, DELETIONS, Direction, Listed, Plan, PlanOptions, Planned, Step, examples,
+};
 use super::spool::{Spool, SpoolError};
 use super::walk::{Visitor, WalkError, walk};
 
@@ -33,7 +35,7 @@ use judge::{Case, Judge};
 pub use resolution::{Resolution, ResolutionError, Resolutions};
 
 /// What a failback would do, in numbers.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Reconciliation {
     /// What is copied to the primary and deleted there. What is neither provably the same nor provably written is in its
     /// `unproven`, and left as it is.
@@ -189,7 +191,7 @@ pub async fn reconcile(
         }));
     }
     let spool = |name: &str| Spool::create(directory.join(name)).map(Arc::new);
-    let spools = || Ok((spool("copies.jsonl")?, spool("deletions.jsonl")?));
+    let spools = || Ok((spool(COPIES)?, spool(DELETIONS)?));
     let visit = |error: ReconcileError| WalkError::Visit(error);
     let (copies, deletions) = spools().map_err(|error: SpoolError| visit(error.into()))?;
     let undecided = Spool::create(directory.join("undecided.jsonl"));

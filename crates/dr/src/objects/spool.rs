@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
 use std::marker::PhantomData;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
 /// A file of lines, each a step.
 #[derive(Debug)]
@@ -30,6 +31,48 @@ impl<T: Serialize + DeserializeOwned> Spool<T> {
                 source: error.into(),
             }),
         }
+    }
+
+    /// A file that an earlier process has written, as it was when it was closed: with this digest.
+    pub(super) fn reopen(path: PathBuf, sha256: &str) -> Result<Option<Self>, SpoolError> {
+        let failed = |source| SpoolError {
+            path: path.clone(),
+            source,
+        };
+        // Appended to by nobody, and never emptied.
+        let file = File::options().read(true).append(true).open(&path);
+        let file = file.map_err(failed)?;
+        let spool = Self {
+            file: Mutex::new(BufWriter::new(file)),
+            path,
+            of: PhantomData,
+        };
+        Ok((spool.close()? == sha256).then_some(spool))
+    }
+
+    /// Brings everything to the disk; tells the SHA-256 of it.
+    pub(super) fn close(&self) -> Result<String, SpoolError> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let digest = file.flush().and_then(|()| {
+            file.get_ref().sync_all()?;
+            let mut digest = Sha256::new();
+            let mut reader = BufReader::new(File::open(&self.path)?);
+            loop {
+                let bytes = reader.fill_buf()?;
+                if bytes.is_empty() {
+                    return Ok(hex::encode(digest.finalize()));
+                }
+                digest.update(bytes);
+                let read = bytes.len();
+                reader.consume(read);
+            }
+        });
+        digest.map_err(|error| self.failed(error))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     fn failed(&self, source: io::Error) -> SpoolError {

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::bucket::Bucket;
 use super::copy::{Copier, abort};
+use super::earlier::Earlier;
 use super::execute::{Done, ExecuteError, Execution};
 use super::guard::Approved;
 use super::journal::{Journal, JournalError, JournalKey, Run, open_uploads};
@@ -41,21 +42,66 @@ pub async fn apply(
     stop: watch::Receiver<bool>,
     observer: &dyn Observer,
 ) -> Result<Done, ExecuteError> {
-    let (planned, destination) = (approved.planned(), approved.destination());
-    let recheck = async || match approved.still_holds().await? {
+    // Before the journal begins: a run that changes nothing leaves nothing.
+    still_holds(&approved).await?;
+    let journals = options.journals.as_ref().unwrap_or(approved.destination());
+    let journal = Journal::begin(&options.runs, journals, run, &options.journal_key)?;
+    carry_out(
+        &approved,
+        journal,
+        Earlier::default(),
+        options,
+        stop,
+        observer,
+    )
+    .await
+}
+
+/// Does what was approved, as [`apply`] does, and goes on with `run` where that has been killed: on this machine, or on another
+/// one, from its journal in the bucket. The plan has to be the same one ([`Planned::reopen`](super::Planned::reopen)). What the
+/// run did before is counted and not done again; where it was killed before it could tell, what is there now tells, or else the
+/// object is named as failed, with the reason.
+///
+/// # Errors
+/// As [`apply`]; and when `run` is under way, is another run, or has asked for batch jobs.
+pub async fn resume(
+    approved: Approved,
+    run: &Run,
+    options: &ApplyOptions,
+    stop: watch::Receiver<bool>,
+    observer: &dyn Observer,
+) -> Result<Done, ExecuteError> {
+    still_holds(&approved).await?;
+    let (source, destination) = (approved.source(), approved.destination());
+    abort_open_uploads(&options.runs, destination).await?;
+    let journals = options.journals.as_ref().unwrap_or(destination);
+    let directory = approved.planned().directory();
+    let (runs, key) = (&options.runs, &options.journal_key);
+    let (journal, changes) = Journal::resume(runs, journals, run, key, &directory).await?;
+    let earlier = Earlier::settle(&changes, &journal, source, destination).await?;
+    carry_out(&approved, journal, earlier, options, stop, observer).await
+}
+
+async fn still_holds(approved: &Approved) -> Result<(), ExecuteError> {
+    match approved.still_holds().await? {
         true => Ok(()),
         false => Err(ExecuteError::Unversioned {
-            bucket: destination.name().to_owned(),
+            bucket: approved.destination().name().to_owned(),
         }),
-    };
-    // Before the journal begins: a run that changes nothing leaves nothing.
-    recheck().await?;
-    let journal = Arc::new(Journal::begin(
-        &options.runs,
-        options.journals.as_ref().unwrap_or(destination),
-        run,
-        &options.journal_key,
-    )?);
+    }
+}
+
+async fn carry_out(
+    approved: &Approved,
+    journal: Journal,
+    earlier: Earlier,
+    options: &ApplyOptions,
+    stop: watch::Receiver<bool>,
+    observer: &dyn Observer,
+) -> Result<Done, ExecuteError> {
+    let (planned, destination) = (approved.planned(), approved.destination());
+    let run = journal.run().to_owned();
+    let journal = Arc::new(journal);
     let execution = Execution {
         copier: Arc::new(Copier::new(
             approved.source().clone(),
@@ -65,12 +111,13 @@ pub async fn apply(
         )),
         destination,
         journal: journal.clone(),
+        earlier,
         concurrency: options.concurrency,
         stop,
         observer,
     };
     let mut done = Done {
-        run: run.run.clone(),
+        run,
         ..Done::default()
     };
     let copies = planned.plan.copies();
@@ -83,7 +130,7 @@ pub async fn apply(
     if deletions > 0 {
         if done.is_complete() {
             // Copies may have taken hours.
-            recheck().await?;
+            still_holds(approved).await?;
             execution
                 .delete(planned.deletions.read()?, &mut done)
                 .await?;

@@ -7,15 +7,15 @@
 //! An undo is a plan that has to be approved, as a sync is. A run that may still write is not undone at all: what
 //! is put back would be overwritten again.
 
-mod decision;
-mod origin;
+pub(super) mod decision;
+pub(super) mod origin;
 
 use std::path::Path;
 
 use aws_env::Error;
 use futures::StreamExt as _;
 use report::{Document, Mark, Observer, Report};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use decision::{Found, Step, Work, decide};
 use origin::{Origin, whose};
@@ -44,7 +44,7 @@ const AT_ONCE: usize = 32;
 const BATCH: usize = 1_000;
 
 /// What undoing a run would do, in numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndoPlan {
     /// Name of the run that is to be undone.
     pub run: String,
@@ -287,7 +287,7 @@ impl Report for UndoPlan {
 }
 
 /// What undoing did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undone {
     /// The run that undid; it can be undone in turn.
     pub run: String,

@@ -15,5 +15,6 @@ mod killed;
 mod manifest;
 mod model;
 mod others;
+mod plans;
 mod resolutions;
 mod traps;

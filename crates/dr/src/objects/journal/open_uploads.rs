@@ -17,7 +17,7 @@ pub(in super::super) struct LeftOpen {
 }
 
 /// In the directory of a killed run: none of its uploads is open any more, and its journal need not be read for them again.
-const SETTLED: &str = "uploads-settled";
+pub(super) const SETTLED: &str = "uploads-settled";
 
 /// Multipart uploads to `bucket` that runs of this machine left open when they were killed. A run that is still alive holds
 /// its lock and is passed over, and so is one that was settled before.

@@ -4,6 +4,7 @@
 //! what anybody has put there who may write to it, and counts only where there is no other, and it has the digests of
 //! the key at hand or somebody says so.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _};
@@ -21,6 +22,7 @@ use super::{Action, FILE, Intent, JournalError, LINE, LOCK, Record, Run};
 
 mod copies;
 mod parts;
+mod resume;
 mod verification;
 
 pub(in super::super) use copies::believed_copies;
@@ -37,7 +39,7 @@ const BATCH: usize = 1_000;
 const JOBS: usize = 10_000;
 
 /// Where the journal of a run was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum JournalSource {
     /// On this machine, which ran it.
@@ -243,10 +245,10 @@ struct Collector {
     jobs: Vec<ReplayedJob>,
     has_ended: bool,
     changes: Spool<Change>,
-    /// Intents without an outcome.
-    open: HashMap<String, Intent>,
-    /// The keys of the last intents.
-    window: VecDeque<String>,
+    /// Intents without an outcome, each with its number.
+    open: HashMap<String, (usize, Intent)>,
+    /// The numbers and keys of the last intents. A run that goes on after a kill may have two for one key.
+    window: VecDeque<(usize, String)>,
     ready: Vec<Change>,
     lines: usize,
 }
@@ -266,16 +268,21 @@ impl Collector {
     }
 
     fn give_up_oldest(&mut self) -> Result<(), JournalError> {
-        let oldest = self.window.pop_front();
-        match oldest.and_then(|key| self.open.remove(&key)) {
-            Some(intent) => self.known(intent, Outcome::Unknown),
-            None => Ok(()),
+        let Some((number, key)) = self.window.pop_front() else {
+            return Ok(());
+        };
+        match self.open.entry(key) {
+            Entry::Occupied(open) if open.get().0 == number => {
+                let (_, intent) = open.remove();
+                self.known(intent, Outcome::Unknown)
+            }
+            _ => Ok(()),
         }
     }
 
     fn ended(&mut self, place: &str, key: String, outcome: Outcome) -> Result<(), JournalError> {
         match self.open.remove(&key) {
-            Some(intent) => self.known(intent, outcome),
+            Some((_, intent)) => self.known(intent, outcome),
             None => Err(JournalError::Stray {
                 place: place.to_owned(),
                 key,
@@ -312,8 +319,8 @@ impl RecordSink for Collector {
                 if self.window.len() >= WINDOW {
                     self.give_up_oldest()?;
                 }
-                self.window.push_back(intent.key.clone());
-                self.open.insert(intent.key.clone(), intent);
+                self.window.push_back((self.lines, intent.key.clone()));
+                self.open.insert(intent.key.clone(), (self.lines, intent));
             }
             Record::Done {
                 key, after, etag, ..
@@ -608,6 +615,34 @@ mod tests {
         ];
         assert_eq!(outcomes(&collector), expected);
         assert!(!collector.has_ended);
+    }
+
+    // A run that went on after it was killed, or after it had failed.
+    #[test]
+    fn collector_of_a_second_intent_of_a_key_is_not_confused_by_the_first() {
+        let mut records = vec![intent("again")];
+        records.push(Record::Failed {
+            key: "again".into(),
+            problem: "x".into(),
+        });
+        let both = |n: usize| [intent(&n.to_string()), done(&n.to_string())];
+        records.extend((0..WINDOW - 2).flat_map(both));
+        records.push(intent("again"));
+        records.extend((WINDOW..WINDOW + 10).flat_map(both));
+        records.push(done("again"));
+        let directory = tempfile::tempdir().unwrap();
+        let mut collector = Collector::new(directory.path().join("changes.jsonl")).unwrap();
+        for record in records {
+            collector.take("here", record).unwrap();
+        }
+        collector.finish().unwrap();
+        let outcomes = outcomes(&collector);
+        let again = outcomes.iter().filter(|(key, _)| key == "again");
+        let again: Vec<&Outcome> = again.map(|(_, outcome)| outcome).collect();
+        assert!(matches!(
+            again[..],
+            [Outcome::NotMade, Outcome::Made { .. }]
+        ));
     }
 
     #[test]

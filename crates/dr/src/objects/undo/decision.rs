@@ -8,15 +8,15 @@ use super::super::versions::Version;
 
 /// One thing to undo. Keys are whole keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Step {
-    pub(super) key: String,
+pub(in super::super) struct Step {
+    pub(in super::super) key: String,
     /// What is there now: what the run left.
-    pub(super) current: String,
-    pub(super) work: Work,
+    pub(in super::super) current: String,
+    pub(in super::super) work: Work,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Work {
+pub(in super::super) enum Work {
     /// Take away the delete marker.
     Revive,
     /// Copy this version forward.
@@ -27,7 +27,7 @@ pub(super) enum Work {
 
 impl Work {
     /// As the log calls it.
-    pub(super) fn name(&self) -> &'static str {
+    pub(in super::super) fn name(&self) -> &'static str {
         match self {
             Self::Revive => "undo deletion",
             Self::Restore { .. } => "undo overwriting",
@@ -36,7 +36,7 @@ impl Work {
     }
 }
 
-pub(super) enum Found {
+pub(in super::super) enum Found {
     Step(Step),
     /// This step, if the content that is there now is what the run was to copy. Its ETag does not tell.
     IfContent(Step),
@@ -49,7 +49,7 @@ pub(super) enum Found {
 const NULL: &str = "null";
 
 /// Decides about one change. Pure.
-pub(super) fn decide(change: &Change, versions: &[Version]) -> Found {
+pub(in super::super) fn decide(change: &Change, versions: &[Version]) -> Found {
     let Change { intent, outcome } = change;
     let current = versions.first().filter(|version| version.latest);
     let is_before = |version: Option<&Version>| match (version, &intent.before) {

@@ -14,8 +14,8 @@ use super::decision::{Found, Step, Work};
 
 /// The source of a run, and where the keys of both sides begin.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
-    pub(super) source: Bucket,
+pub(in super::super) struct Origin {
+    pub(in super::super) source: Bucket,
     /// Of the destination's keys.
     prefix: String,
 }
@@ -27,6 +27,14 @@ const UNREADABLE: &str = "the run was killed, and S3 does not tell about what is
 const UNTOLD: &str = "the run was killed, and nothing proves whether this is what it wrote";
 
 impl Origin {
+    /// `source`, from which `destination` gets copies.
+    pub(in super::super) fn between(source: &Bucket, destination: &Bucket) -> Self {
+        Self {
+            source: source.clone(),
+            prefix: destination.location().prefix.clone(),
+        }
+    }
+
     /// The source of `replayed`, where it answers: without it an undo goes on.
     pub(super) async fn of(replayed: &ReplayedRun, source: Option<&Bucket>) -> Option<Self> {
         let run = replayed.begun()?;
@@ -80,7 +88,7 @@ impl Origin {
 ///
 /// # Errors
 /// When the bucket that is to be changed does not tell.
-pub(super) async fn whose(
+pub(in super::super) async fn whose(
     change: &Change,
     found: Found,
     bucket: &Bucket,
