@@ -455,7 +455,7 @@ def promises(plan):
         raise Failed("plan: " + "\n      ".join(wrong))
 
 
-MORE = """off_hours = { start = null }
+MORE = """off_hours = { start = "never" }
 audit_trail = { data_events = true }
 """
 
@@ -528,6 +528,15 @@ def plan_of(entry, folder):
     return work(folder / "environments" / name, text)
 
 
+def kept_by_default():
+    """How many copies and days terraform keeps where nobody says: the environment and the module have the same."""
+    files = TERRAFORM / "environments/staging/variables.tf", TERRAFORM / "modules/dr/variables.tf"
+    found = [{name: int(number) for name, number in re.findall(r"(keep_last|keep_days) += optional\(number, (\d+)\)", path.read_text())} for path in files]
+    if found[0] != found[1] or len(found[0]) != 2:
+        raise Failed(f"names: copies are kept for {found[0]} by the environment and for {found[1]} by the module")
+    return found[0]
+
+
 def agree(example_name, staging, dr):
     """infra.toml and what terraform makes of the example's variables have one name for one thing, whichever is asked."""
     settings = tomllib.loads((EXAMPLES / example_name / "infra.toml").read_text())
@@ -565,7 +574,7 @@ def agree(example_name, staging, dr):
         ("subnet group", {restore["subnet_group"]}, those(dr, "aws_db_subnet_group", "name")),
         ("parameter group", {restore["parameter_group"]}, those(dr, "aws_db_parameter_group", "name")),
         ("class", {restore.get("class", variable(staging, "db_instance_class"))}, {variable(dr, "db_instance_class")}),
-        ("copies", {"keep_last": 7, "keep_days": 7} | database.get("copies", {}), {"keep_last": 7, "keep_days": 35} | {key: to_dr[key] for key in ("keep_last", "keep_days") if key in to_dr}),
+        ("copies", {"keep_last": 7, "keep_days": 7} | database.get("copies", {}), kept_by_default() | {key: to_dr[key] for key in ("keep_last", "keep_days") if key in to_dr}),
         ("tags", [{"Project": settings["project"], "Environment": settings["environment"], **settings.get("tags", {})}] * 2, [{key: value for key, value in one["values"]["tags_all"].items() if key not in own} for one in keys]),
         ("residency exceptions", exceptions * 2, written),
     ]

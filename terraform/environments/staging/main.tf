@@ -16,6 +16,12 @@ locals {
   # An instance that is taken over brings its name and user along, as one that is made from a snapshot does.
   recovery = var.restored_database == null ? null : { snapshot_identifier = var.restored_database }
 
+  # A stopped database makes no snapshots: from Friday's to that of Tuesday, or none at all.
+  snapshot_silence_hours = var.off_hours == null ? 26 : local.never_started ? 0 : 122
+
+  # In an object, null would be the default.
+  never_started = try(var.off_hours.start, null) == "never"
+
   replica = var.dr == null ? null : { region = var.dr.region, kms_key_arn = var.dr.kms_key_arn }
 }
 
@@ -148,7 +154,7 @@ module "monitoring" {
   database             = { identifier = local.db_identifier, max_connections = module.database.max_connections }
   cache_node_ids       = module.cache.node_ids
   distribution         = { id = module.cdn.distribution_id }
-  thresholds           = var.thresholds
+  thresholds           = merge({ snapshot_silence_hours = local.snapshot_silence_hours }, var.thresholds)
   backup_age_databases = try(coalesce(var.dr.watch_recovery_point_age, var.dr.snapshot_copier_zip != null), false) ? [local.db_identifier] : []
 }
 
@@ -194,7 +200,7 @@ module "off_hours" {
   name                = local.name
   database_identifier = local.db_identifier
   stop                = var.off_hours.stop
-  start               = var.off_hours.start
+  start               = local.never_started ? null : var.off_hours.start
   timezone            = var.off_hours.timezone
   kms_key_arn         = module.security.kms_key_arn
 }

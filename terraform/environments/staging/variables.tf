@@ -233,6 +233,7 @@ variable "thresholds" {
     condition = length(setsubtract(keys(var.thresholds), [
       "db_cpu_percent", "db_free_memory_mib", "db_free_storage_gib", "db_connections_percent", "cache_cpu_percent",
       "cache_memory_percent", "cache_evictions", "cloudfront_5xx_percent", "backup_age_hours",
+      "snapshot_silence_hours",
     ])) == 0
     error_message = "thresholds: only those that modules/monitoring knows."
   }
@@ -261,7 +262,7 @@ variable "no_audit_trail_reason" {
 }
 
 variable "off_hours" {
-  description = "Stops the database at `stop` and starts it at `start` (null: not at all). Null leaves it running."
+  description = "Stops the database at `stop` and starts it at `start` (`never`: it stays stopped, against AWS too). Null leaves it running."
   type = object({
     stop     = optional(string, "cron(0 20 ? * MON-FRI *)")
     start    = optional(string, "cron(0 7 ? * MON-FRI *)")
@@ -287,7 +288,7 @@ variable "dr" {
     snapshot_copier_zip         = optional(string)
     snapshot_copier_arch        = optional(string, "arm64")
     keep_last                   = optional(number, 7)
-    keep_days                   = optional(number, 35)
+    keep_days                   = optional(number, 7)
     # An alarm on RecoveryPointAge, which the copier publishes: on where there is a copier, unless this says otherwise.
     watch_recovery_point_age = optional(bool)
   })

@@ -3,8 +3,8 @@ variable "identifier" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.identifier)) && length(var.identifier) <= 63
-    error_message = "identifier: at most 63 lower-case letters, digits and single hyphens; a letter first, no hyphen last."
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.identifier)) && length(var.identifier) <= 53
+    error_message = "identifier: at most 53 lower-case letters, digits and single hyphens; a letter first, no hyphen last. A role's name takes 64 characters, and IDENTIFIER-monitoring has 11 of them."
   }
 }
 

@@ -3,8 +3,8 @@ variable "name" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 40
-    error_message = "name: at most 40 lower-case letters, digits and single hyphens; a letter first."
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 39
+    error_message = "name: at most 39 lower-case letters, digits and single hyphens; a letter first. A role's name takes 64 characters, and NAME-snapshot-copier-schedule has 25 of them."
   }
 }
 
@@ -77,7 +77,7 @@ variable "snapshot_copier" {
     architecture        = optional(string, "arm64")
     schedule_expression = optional(string, "rate(1 hour)")
     keep_last           = optional(number, 7)
-    keep_days           = optional(number, 35)
+    keep_days           = optional(number, 7)
     timeout_seconds     = optional(number, 300)
   })
   default = null

@@ -99,6 +99,48 @@ resource "aws_cloudwatch_metric_alarm" "cloudfront_5xx" {
   ok_actions    = [aws_sns_topic.global[0].arn]
 }
 
+# RDS has no metric for its snapshots either, but tells of each (RDS-EVENT-0091), and EventBridge counts what a rule matches. An
+# hour without one is an hour without data: the alarm rings when that goes on for longer than a day, whoever else has died.
+locals {
+  snapshots = { for name in var.database == null || var.thresholds.snapshot_silence_hours == 0 ? [] : ["rds-no-snapshot"] : name => var.database.identifier }
+}
+
+resource "aws_cloudwatch_event_rule" "snapshot" {
+  for_each = local.snapshots
+
+  name        = "${var.name}-${each.key}"
+  description = "Counts the automated snapshots of ${each.value} (RDS-EVENT-0091)"
+
+  event_pattern = jsonencode({
+    source      = ["aws.rds"]
+    detail-type = ["RDS DB Snapshot Event"]
+    detail = {
+      EventID          = ["RDS-EVENT-0091"]
+      SourceIdentifier = [{ prefix = "rds:${each.value}-" }]
+    }
+  })
+}
+
+resource "aws_cloudwatch_metric_alarm" "snapshot" {
+  for_each = local.snapshots
+
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = "RDS has finished no automated snapshot of ${each.value} for ${var.thresholds.snapshot_silence_hours} hours."
+  namespace           = "AWS/Events"
+  metric_name         = "MatchedEvents"
+  dimensions          = { RuleName = aws_cloudwatch_event_rule.snapshot[each.key].name }
+  statistic           = "Sum"
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  period              = 3600
+  evaluation_periods  = var.thresholds.snapshot_silence_hours
+  datapoints_to_alarm = var.thresholds.snapshot_silence_hours
+  treat_missing_data  = "breaching"
+
+  alarm_actions = [aws_sns_topic.alerts.arn]
+  ok_actions    = [aws_sns_topic.alerts.arn]
+}
+
 # RDS has no metric for it: somebody has to look and publish. When nobody does, nobody knows how old the newest
 # recovery point is, and that is as bad as an old one.
 resource "aws_cloudwatch_metric_alarm" "backup_age" {

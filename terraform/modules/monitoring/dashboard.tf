@@ -1,14 +1,14 @@
 locals {
   widgets = concat(
     [for widget in [
-      { title = "Database: CPU (%)", metrics = ["CPUUtilization"] },
-      { title = "Database: free memory (bytes)", metrics = ["FreeableMemory"] },
-      { title = "Database: free storage (bytes)", metrics = ["FreeStorageSpace"] },
-      { title = "Database: connections", metrics = ["DatabaseConnections"] },
-      { title = "Database: latency (s)", metrics = ["ReadLatency", "WriteLatency"] },
+      { title = "Database: CPU (%)", metrics = ["CPUUtilization"], stat = "Average" },
+      { title = "Database: free memory (bytes)", metrics = ["FreeableMemory"], stat = "Average" },
+      { title = "Database: free storage (bytes)", metrics = ["FreeStorageSpace"], stat = "Average" },
+      { title = "Database: connections", metrics = ["DatabaseConnections"], stat = "Average" },
+      { title = "Database: latency (s)", metrics = ["ReadLatency", "WriteLatency"], stat = "Average" },
       ] : {
       title   = widget.title
-      stat    = try(widget.stat, "Average")
+      stat    = widget.stat
       region  = local.region
       metrics = [for metric in widget.metrics : ["AWS/RDS", metric, "DBInstanceIdentifier", try(var.database.identifier, "")]]
     } if var.database != null],
@@ -19,7 +19,7 @@ locals {
       { title = "Redis: replication lag (s)", metric = "ReplicationLag", stat = "Average" },
       ] : {
       title   = widget.title
-      stat    = try(widget.stat, "Average")
+      stat    = widget.stat
       region  = local.region
       metrics = [for node in var.cache_node_ids : ["AWS/ElastiCache", widget.metric, "CacheClusterId", node]]
     } if length(var.cache_node_ids) > 0],
@@ -28,13 +28,13 @@ locals {
       { title = "CloudFront: errors (%)", metric = "5xxErrorRate", stat = "Average" },
       ] : {
       title   = widget.title
-      stat    = try(widget.stat, "Average")
+      stat    = widget.stat
       region  = "us-east-1"
       metrics = [["AWS/CloudFront", widget.metric, "DistributionId", try(var.distribution.id, ""), "Region", "Global"]]
     } if var.distribution != null],
-    [for widget in [{ title = "Age of the newest recovery point in the DR region (s)" }] : {
+    [for widget in [{ title = "Age of the newest recovery point in the DR region (s)", stat = "Maximum" }] : {
       title   = widget.title
-      stat    = try(widget.stat, "Average")
+      stat    = widget.stat
       region  = local.region
       metrics = [for database in var.backup_age_databases : ["RegionRecovery", "RecoveryPointAge", "Database", database]]
     } if length(var.backup_age_databases) > 0],
@@ -55,7 +55,6 @@ resource "aws_cloudwatch_dashboard" "this" {
       height = 6
       properties = {
         title   = widget.title
-        stat    = try(widget.stat, "Average")
         region  = widget.region
         metrics = widget.metrics
         period  = 300

@@ -24,6 +24,7 @@ output "alarm_names" {
     [for alarm in aws_cloudwatch_metric_alarm.database : alarm.alarm_name],
     [for alarm in aws_cloudwatch_metric_alarm.cache : alarm.alarm_name],
     aws_cloudwatch_metric_alarm.cloudfront_5xx[*].alarm_name,
+    [for alarm in aws_cloudwatch_metric_alarm.snapshot : alarm.alarm_name],
     [for alarm in aws_cloudwatch_metric_alarm.backup_age : alarm.alarm_name],
   ))
 }

@@ -57,7 +57,7 @@ variable "distribution" {
 }
 
 variable "thresholds" {
-  description = "Where the alarms ring: percentages, MiB of memory, GiB of storage, evictions in five minutes."
+  description = "Where the alarms ring: percentages, MiB of memory, GiB of storage, evictions in five minutes, hours; `snapshot_silence_hours` is 0 where the database is stopped for good."
   type = object({
     db_cpu_percent         = optional(number, 80)
     db_free_memory_mib     = optional(number, 512)
@@ -68,6 +68,7 @@ variable "thresholds" {
     cache_evictions        = optional(number, 1000)
     cloudfront_5xx_percent = optional(number, 5)
     backup_age_hours       = optional(number, 26)
+    snapshot_silence_hours = optional(number, 26)
   })
   default = {}
 
@@ -89,6 +90,12 @@ variable "thresholds" {
   validation {
     condition     = var.thresholds.backup_age_hours >= 1 && var.thresholds.backup_age_hours <= 168
     error_message = "thresholds: backup_age_hours is 1 to 168."
+  }
+
+  # CloudWatch looks back seven days at most; a daily snapshot is late at times.
+  validation {
+    condition     = (var.thresholds.snapshot_silence_hours == 0 || var.thresholds.snapshot_silence_hours >= 25 && var.thresholds.snapshot_silence_hours <= 168) && floor(var.thresholds.snapshot_silence_hours) == var.thresholds.snapshot_silence_hours
+    error_message = "thresholds: snapshot_silence_hours is 25 to 168, or 0 for no alarm."
   }
 }
 

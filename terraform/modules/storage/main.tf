@@ -140,6 +140,22 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
+  # Who read what is asked for years, and not for ever. Data is removed by people, never by the calendar.
+  dynamic "rule" {
+    for_each = each.key == "logs" ? [var.log_expiration_days] : []
+
+    content {
+      id     = "expire-logs"
+      status = "Enabled"
+
+      filter {}
+
+      expiration {
+        days = rule.value
+      }
+    }
+  }
+
   depends_on = [aws_s3_bucket_versioning.this]
 }
 
@@ -185,6 +201,14 @@ resource "aws_s3_bucket_policy" "this" {
         Resource  = ["${local.arns[each.key]}/*"]
         Condition = { StringEquals = { "aws:SourceArn" = try(var.cloudfront.distribution_arn, null) } }
       }] : statement if var.cloudfront != null && each.key != "logs"],
+      [for statement in [{
+        Sid       = "PrimaryCloudFrontReads"
+        Effect    = "Allow"
+        Principal = { Service = "cloudfront.amazonaws.com" }
+        Action    = ["s3:GetObject"]
+        Resource  = ["${local.arns[each.key]}/*"]
+        Condition = { StringEquals = { "aws:SourceArn" = var.reader_distribution_arn } }
+      }] : statement if var.reader_distribution_arn != null && each.key != "logs"],
       [for statement in [{
         Sid       = "CloudFrontDeliversLogs"
         Effect    = "Allow"

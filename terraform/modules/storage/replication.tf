@@ -29,6 +29,13 @@ resource "aws_iam_role" "replication" {
       }
     }]
   })
+
+  lifecycle {
+    precondition {
+      condition     = length(join("-", compact([var.project_name, var.environment, var.bucket_suffix, "s3-replication"]))) <= 64
+      error_message = "bucket_suffix: a role's name takes 64 characters, and PROJECT-ENVIRONMENT-SUFFIX-s3-replication has more."
+    }
+  }
 }
 
 resource "aws_iam_role_policy" "replication" {

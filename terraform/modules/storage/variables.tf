@@ -85,6 +85,18 @@ variable "noncurrent_days" {
   }
 }
 
+variable "log_expiration_days" {
+  description = "Days after which access logs are removed. Data never is."
+  type        = number
+  default     = 3650
+
+  # Deep Archive is billed for 180 days at least.
+  validation {
+    condition     = var.log_expiration_days >= var.deep_archive_after_days + 180 && var.log_expiration_days <= 2147483647 && floor(var.log_expiration_days) == var.log_expiration_days
+    error_message = "log_expiration_days: at least 180 days after deep_archive_after_days."
+  }
+}
+
 variable "cloudfront" {
   description = "Distribution that may read the data buckets, and the name of its log delivery; null for none."
   type = object({
@@ -92,6 +104,17 @@ variable "cloudfront" {
     delivery_source_name = string
   })
   default = null
+}
+
+variable "reader_distribution_arn" {
+  description = "A further distribution that may read the data buckets, such as the primary region's, which reads here when its own buckets do not answer. Null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.reader_distribution_arn == null || can(regex("^arn:aws[a-z-]*:cloudfront::[0-9]{12}:distribution/[A-Z0-9]+$", var.reader_distribution_arn))
+    error_message = "reader_distribution_arn: the ARN of a distribution, arn:aws:cloudfront::ACCOUNT:distribution/ID."
+  }
 }
 
 variable "replication" {

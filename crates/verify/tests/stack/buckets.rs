@@ -132,8 +132,10 @@ fn rule(of: &Value) -> LifecycleRule {
             .build()
     });
     let expiration = of["expiration"].get(0).map(|expiration| {
+        let marker = expiration["expired_object_delete_marker"].as_bool();
         LifecycleExpiration::builder()
-            .set_expired_object_delete_marker(expiration["expired_object_delete_marker"].as_bool())
+            .set_days(days(&expiration["days"]).filter(|days| *days > 0))
+            .set_expired_object_delete_marker(marker.filter(|marker| *marker))
             .build()
     });
     let transitions: Vec<Transition> = transitions.collect();
@@ -386,6 +388,18 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 rules.push(more.build().expect("a rule"));
                 put_rules(stack, PHOTOS, rules).await;
             }
+        ),
+        mutation!(
+            "access logs are deleted after a month",
+            &["s3-lifecycle-current"],
+            |stack| rerule(stack, LOGS, |rule| {
+                if let Some(expiration) = &mut rule.expiration
+                    && expiration.days.is_some()
+                {
+                    expiration.days = Some(30);
+                }
+            })
+            .await
         ),
         mutation!(
             "the lifecycle rules are deleted",

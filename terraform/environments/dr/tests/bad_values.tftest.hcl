@@ -210,6 +210,11 @@ run "refused_16" {
     restored_database = "berthcare-staging-postgres"
   }
 
+  # Without the import, which would fail by itself.
+  plan_options {
+    target = [terraform_data.environment]
+  }
+
   expect_failures = [var.restored_database]
 }
 
@@ -219,6 +224,10 @@ run "refused_17" {
   variables {
     # would be taken over and destroyed
     restored_database = "berthcare-staging-postgres-dr"
+  }
+
+  plan_options {
+    target = [terraform_data.environment]
   }
 
   expect_failures = [var.mode]

@@ -54,7 +54,7 @@ run "full" {
     error_message = "one database, made from the recovery point"
   }
   assert {
-    condition     = output.db_identifier == "berthcare-staging-postgres-dr" && length(output.cloudwatch_alarm_names) == 11
+    condition     = output.db_identifier == "berthcare-staging-postgres-dr" && length(output.cloudwatch_alarm_names) == 12
     error_message = "watched like the primary"
   }
   assert {
@@ -62,7 +62,7 @@ run "full" {
     error_message = "the tasks read the application's secrets of this region"
   }
   assert {
-    condition     = length(output.cloudfront_public_read) == 0
+    condition     = try(length(output.cloudfront_public_read), -1) == 0
     error_message = "nobody reads without a signature"
   }
 }

@@ -25,7 +25,7 @@ run "defaults" {
     error_message = "the buckets of the guide"
   }
   assert {
-    condition     = output.cloudwatch_dashboard_name == "berthcare-staging" && length(output.cloudwatch_alarm_names) == 11
+    condition     = output.cloudwatch_dashboard_name == "berthcare-staging" && length(output.cloudwatch_alarm_names) == 12
     error_message = "dashboard and alarms"
   }
   assert {
@@ -47,6 +47,27 @@ run "defaults" {
   assert {
     condition     = length(output.private_subnet_ids) == 2 && length(output.public_subnet_ids) == 2 && length(output.nat_gateway_ids) == 2
     error_message = "two zones"
+  }
+  assert {
+    condition     = local.snapshot_silence_hours == 26
+    error_message = "a day and two hours without a snapshot are an alarm"
+  }
+}
+
+run "stopped_for_good" {
+  command = plan
+
+  variables {
+    off_hours = { start = "never" }
+  }
+
+  assert {
+    condition     = local.snapshot_silence_hours == 0
+    error_message = "nobody waits for its snapshots"
+  }
+  assert {
+    condition     = module.off_hours[0].keeper_name == "berthcare-staging-keep-stopped"
+    error_message = "and it is stopped again when AWS starts it"
   }
 }
 
@@ -99,6 +120,10 @@ run "with_dr" {
     condition     = local.replica == { region = "ca-west-1", kms_key_arn = var.dr.kms_key_arn } && local.tags["DataClass"] == "personal health information"
     error_message = "secrets are copied"
   }
+  assert {
+    condition     = local.snapshot_silence_hours == 122
+    error_message = "from Friday to Tuesday there are no snapshots"
+  }
 }
 
 run "with_a_copier" {
@@ -117,6 +142,10 @@ run "with_a_copier" {
   assert {
     condition     = contains(output.cloudwatch_alarm_names, "berthcare-staging-backup-age-berthcare-staging-postgres")
     error_message = "what the copier publishes is watched"
+  }
+  assert {
+    condition     = var.dr.keep_last == 7 && var.dr.keep_days == 7
+    error_message = "copies are kept as long as infra.toml says by default"
   }
 }
 

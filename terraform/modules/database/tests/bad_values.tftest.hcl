@@ -218,3 +218,14 @@ run "refused_10" {
 
   expect_failures = [var.application_username]
 }
+
+run "refused_long_identifier" {
+  command = plan
+
+  variables {
+    # a role's name would have 65 characters
+    identifier = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+  }
+
+  expect_failures = [var.identifier]
+}

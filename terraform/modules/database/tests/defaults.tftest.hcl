@@ -244,3 +244,14 @@ run "a_drill" {
     error_message = "terraform waits as long as a restore takes"
   }
 }
+
+run "longest_identifier" {
+  variables {
+    identifier = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+  }
+
+  assert {
+    condition     = length(aws_iam_role.monitoring.name) == 64
+    error_message = "as long as IAM takes"
+  }
+}

@@ -135,3 +135,14 @@ run "refused_8" {
 
   expect_failures = [var.snapshot_copier]
 }
+
+run "refused_long_name" {
+  command = plan
+
+  variables {
+    # a role's name would have 65 characters
+    name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+  }
+
+  expect_failures = [var.name]
+}

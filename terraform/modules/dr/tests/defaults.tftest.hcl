@@ -55,7 +55,7 @@ run "copier" {
       TARGET_KMS_KEY = "arn:aws:kms:ca-west-1:111122223333:key/99999999-12ab-34cd-56ef-1234567890ab"
       DATABASES      = "berthcare-staging-postgres"
       KEEP_LAST      = "7"
-      KEEP_DAYS      = "35"
+      KEEP_DAYS      = "7"
     })
     error_message = "told what to copy, where, and what to keep"
   }
@@ -168,5 +168,17 @@ run "copier_of_another_kind" {
   assert {
     condition     = aws_lambda_function.copier["this"].architectures == tolist(["x86_64"]) && aws_lambda_function.copier["this"].environment[0].variables["DATABASES"] == "one,two" && aws_lambda_function.copier["this"].environment[0].variables["KEEP_LAST"] == "3" && aws_lambda_function.copier["this"].environment[0].variables["KEEP_DAYS"] == "10" && aws_scheduler_schedule.copier["this"].schedule_expression == "rate(30 minutes)"
     error_message = "as asked"
+  }
+}
+
+run "longest_name" {
+  variables {
+    name            = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    snapshot_copier = { zip_path = "tests/bootstrap.zip" }
+  }
+
+  assert {
+    condition     = length(aws_iam_role.scheduler["this"].name) == 64 && length(aws_lambda_function.copier["this"].function_name) <= 64 && length(aws_cloudwatch_event_rule.snapshot_finished["this"].name) <= 64 && length(aws_sqs_queue.failed["this"].name) <= 80
+    error_message = "as long as AWS takes"
   }
 }

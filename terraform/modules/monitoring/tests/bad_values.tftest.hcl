@@ -90,3 +90,14 @@ run "refused_5" {
 
   expect_failures = [var.thresholds]
 }
+
+run "refused_silence" {
+  command = plan
+
+  variables {
+    # every snapshot that is a minute late would ring
+    thresholds = { snapshot_silence_hours = 24 }
+  }
+
+  expect_failures = [var.thresholds]
+}

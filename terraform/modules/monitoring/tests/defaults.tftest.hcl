@@ -91,12 +91,42 @@ run "dashboard" {
     error_message = "counts are added up, measures averaged"
   }
   assert {
+    condition     = toset([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : widget.properties.stat if !contains(["Redis: evictions", "CloudFront: requests"], widget.properties.title)]) == toset(["Average"])
+    error_message = "and nothing else"
+  }
+  assert {
     condition     = output.dashboard_url == "https://ca-central-1.console.aws.amazon.com/cloudwatch/home?region=ca-central-1#dashboards:name=berthcare-staging" && output.dashboard_name == "berthcare-staging"
     error_message = "the address that the guide gives"
   }
   assert {
-    condition     = length(output.alarm_names) == 11 && length(aws_cloudwatch_metric_alarm.backup_age) == 0
-    error_message = "four, six and one"
+    condition     = length(output.alarm_names) == 12 && length(aws_cloudwatch_metric_alarm.backup_age) == 0
+    error_message = "four, six, one, and that on snapshots"
+  }
+}
+
+run "no_snapshot" {
+  assert {
+    condition     = jsondecode(aws_cloudwatch_event_rule.snapshot["rds-no-snapshot"].event_pattern).detail == { EventID = ["RDS-EVENT-0091"], SourceIdentifier = [{ prefix = "rds:berthcare-staging-postgres-" }] }
+    error_message = "counts the automated snapshots of this database, and of no other whose name begins alike"
+  }
+  assert {
+    condition     = [for alarm in [aws_cloudwatch_metric_alarm.snapshot["rds-no-snapshot"]] : [alarm.namespace, alarm.metric_name, alarm.dimensions["RuleName"], alarm.comparison_operator, alarm.treat_missing_data, alarm.period, alarm.evaluation_periods, alarm.datapoints_to_alarm, alarm.threshold]] == [["AWS/Events", "MatchedEvents", "berthcare-staging-rds-no-snapshot", "LessThanThreshold", "breaching", 3600, 26, 26, 1]]
+    error_message = "26 hours of silence are an alarm, and one snapshot among them is none"
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.snapshot["rds-no-snapshot"].alarm_actions == toset([aws_sns_topic.alerts.arn])
+    error_message = "somebody is told"
+  }
+}
+
+run "no_snapshot_of_a_stopped_database" {
+  variables {
+    thresholds = { snapshot_silence_hours = 0 }
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.snapshot) == 0 && length(aws_cloudwatch_event_rule.snapshot) == 0
+    error_message = "nothing is expected of it"
   }
 }
 
@@ -112,6 +142,10 @@ run "backup_age" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.backup_age["berthcare-staging-postgres"].namespace == "RegionRecovery" && aws_cloudwatch_metric_alarm.backup_age["berthcare-staging-postgres"].metric_name == "RecoveryPointAge" && aws_cloudwatch_metric_alarm.backup_age["berthcare-staging-postgres"].dimensions == tomap({ Database = "berthcare-staging-postgres" }) && aws_cloudwatch_metric_alarm.backup_age["berthcare-staging-postgres"].alarm_actions == toset([aws_sns_topic.alerts.arn])
     error_message = "as the copier publishes it"
+  }
+  assert {
+    condition     = [for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : widget.properties.stat if strcontains(widget.properties.title, "recovery point")] == ["Maximum"]
+    error_message = "the worst, not the average"
   }
 }
 

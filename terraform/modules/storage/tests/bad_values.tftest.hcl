@@ -145,3 +145,31 @@ run "refused_9" {
 
   expect_failures = [var.bucket_suffix, var.replication]
 }
+
+run "refused_10" {
+  command = plan
+
+  variables {
+    # would be paid for 180 days in Deep Archive
+    log_expiration_days = 2556
+    # every distribution
+    reader_distribution_arn = "arn:aws:cloudfront::111122223333:distribution/*"
+  }
+
+  expect_failures = [var.log_expiration_days, var.reader_distribution_arn]
+}
+
+# Names that the validations let be, and IAM does not.
+run "refused_11" {
+  command = plan
+
+  variables {
+    # the role's name would have 65 characters
+    project_name  = "aaaaaaaaaaaaaaaa"
+    environment   = "bbbbbbbbbbbbb"
+    bucket_suffix = "ccccccccccccccccccc"
+    replication   = { region = "ca-west-1", targets = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  expect_failures = [aws_iam_role.replication]
+}

@@ -58,7 +58,11 @@ run "lifecycle" {
   }
   assert {
     condition     = alltrue([for configuration in aws_s3_bucket_lifecycle_configuration.this : length(configuration.rule[0].expiration) == 0 && one(configuration.rule[1].expiration).days == null || one(configuration.rule[1].expiration).days == 0])
-    error_message = "no current object ever expires"
+    error_message = "no current object ever expires by the rules of all buckets"
+  }
+  assert {
+    condition     = alltrue([for kind, configuration in aws_s3_bucket_lifecycle_configuration.this : length(configuration.rule) == (kind == "logs" ? 3 : 2)]) && [for rule in aws_s3_bucket_lifecycle_configuration.this["logs"].rule : one(rule.expiration).days if rule.id == "expire-logs"] == [3650]
+    error_message = "logs end after ten years, and only logs"
   }
   assert {
     condition     = alltrue([for configuration in aws_s3_bucket_lifecycle_configuration.this : configuration.transition_default_minimum_object_size == "all_storage_classes_128K"])
@@ -102,6 +106,7 @@ run "suffix_and_days" {
     glacier_after_days      = 30
     deep_archive_after_days = 120
     noncurrent_days         = 7
+    log_expiration_days     = 300
   }
 
   assert {
@@ -109,7 +114,7 @@ run "suffix_and_days" {
     error_message = "names can be made unique"
   }
   assert {
-    condition     = { for t in aws_s3_bucket_lifecycle_configuration.this["photos"].rule[0].transition : t.storage_class => t.days } == { GLACIER = 30, DEEP_ARCHIVE = 120 } && one(aws_s3_bucket_lifecycle_configuration.this["photos"].rule[1].noncurrent_version_expiration).noncurrent_days == 7
+    condition     = { for t in aws_s3_bucket_lifecycle_configuration.this["photos"].rule[0].transition : t.storage_class => t.days } == { GLACIER = 30, DEEP_ARCHIVE = 120 } && one(aws_s3_bucket_lifecycle_configuration.this["photos"].rule[1].noncurrent_version_expiration).noncurrent_days == 7 && one(aws_s3_bucket_lifecycle_configuration.this["logs"].rule[2].expiration).days == 300
     error_message = "days as asked"
   }
 }
@@ -146,5 +151,20 @@ run "with_cloudfront" {
   assert {
     condition     = [for s in jsondecode(aws_s3_bucket_policy.this["logs"].policy).Statement : s.Condition.ArnLike["aws:SourceArn"] if s.Sid == "CloudFrontDeliversLogs"] == ["arn:aws:logs:us-east-1:111122223333:delivery-source:berthcare-staging-cloudfront"]
     error_message = "its log delivery writes"
+  }
+}
+
+run "read_by_the_primary_region" {
+  variables {
+    reader_distribution_arn = "arn:aws:cloudfront::111122223333:distribution/E2PRIMARY"
+  }
+
+  assert {
+    condition     = alltrue([for kind in ["photos", "documents", "signatures"] : [for s in jsondecode(aws_s3_bucket_policy.this[kind].policy).Statement : "${s.Sid} ${s.Condition.StringEquals["aws:SourceArn"]}" if s.Effect == "Allow"] == ["PrimaryCloudFrontReads arn:aws:cloudfront::111122223333:distribution/E2PRIMARY"]])
+    error_message = "that distribution reads, and no other"
+  }
+  assert {
+    condition     = [for s in jsondecode(aws_s3_bucket_policy.this["logs"].policy).Statement : s.Sid if s.Effect == "Allow"] == ["S3DeliversAccessLogs"]
+    error_message = "and no logs"
   }
 }

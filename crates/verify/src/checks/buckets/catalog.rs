@@ -63,8 +63,8 @@ pub(crate) static CURRENT: Check = Check {
     id: "s3-lifecycle-current",
     item: Some(5),
     severity: Severity::Critical,
-    title: "no rule deletes current objects",
-    why: "health records are deleted by the calendar",
+    title: "no rule deletes current objects; access logs are kept for a year at least",
+    why: "health records, or what tells who read them, are deleted by the calendar",
     fix: "remove the expiration from the bucket's lifecycle rules, then terraform apply; bring objects back from their versions",
 };
 pub(crate) static BLOCK: Check = Check {

@@ -50,7 +50,7 @@ pub(super) fn bucket(
         versioning(picture),
         encryption(context, kind, picture),
     ];
-    answers.extend(rules(context, picture));
+    answers.extend(rules(context, kind, picture));
     answers.extend(access(context, picture, account));
     if kind != LOGS {
         answers.push(logging(context, picture));
@@ -113,7 +113,7 @@ fn algorithm_and_key(found: &ServerSideEncryptionByDefault) -> String {
     }
 }
 
-fn rules(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
+fn rules(context: Context<'_>, kind: Kind, picture: &Picture) -> Vec<Answer> {
     let wanted = context.wanted;
     let name = picture.name.as_str();
     let of = |judge: &dyn Fn(&[LifecycleRule]) -> (bool, String)| match &picture.lifecycle {
@@ -124,8 +124,16 @@ fn rules(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
         of(&|rules| lifecycle::archives(rules, &class, days))
     };
     let after = |days: i32| format!("after {days} days");
+    // Who read what is looked up for a year at least; data stays.
+    let (expire, kept) = match kind == LOGS {
+        true => (
+            Some(wanted.glacier_days),
+            format!("none before {} days", wanted.glacier_days),
+        ),
+        false => (None, "none".to_owned()),
+    };
     // Without rules nothing is deleted.
-    let current = match of(&|rules| lifecycle::keeps_objects(rules)) {
+    let current = match of(&|rules| lifecycle::keeps_objects(rules, expire)) {
         Err(unobserved) if unobserved.absent => Ok((true, "no rules".to_owned())),
         found => found,
     };
@@ -157,7 +165,7 @@ fn rules(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
             None,
             of(&|rules| lifecycle::aborts_uploads(rules)),
         ),
-        CURRENT.answer(name, "none", None, current),
+        CURRENT.answer(name, kept, None, current),
     ]
 }
 

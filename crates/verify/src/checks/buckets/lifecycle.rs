@@ -74,14 +74,19 @@ pub(super) fn aborts_uploads(rules: &[LifecycleRule]) -> (bool, String) {
     (all.iter().any(Option::is_some), shown(&all, "never"))
 }
 
-/// Whether no rule deletes current objects, of whatever part of the bucket.
-pub(super) fn keeps_objects(rules: &[LifecycleRule]) -> (bool, String) {
+/// Whether no rule deletes current objects, of whatever part of the bucket; with `after_days`, none before that age.
+pub(super) fn keeps_objects(rules: &[LifecycleRule], after_days: Option<i32>) -> (bool, String) {
     let deleting: Vec<Option<i32>> = enabled(rules)
         .filter_map(|rule| rule.expiration.as_ref())
         .filter(|expiration| expiration.days.is_some() || expiration.date.is_some())
         .map(|expiration| expiration.days)
         .collect();
-    (deleting.is_empty(), shown(&deleting, "none"))
+    let fine = deleting.iter().all(|found| {
+        found
+            .zip(after_days)
+            .is_some_and(|(found, days)| found >= days)
+    });
+    (fine, shown(&deleting, "none"))
 }
 
 fn shown(days: &[Option<i32>], none: &str) -> String {
@@ -181,17 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn markers_may_go_but_objects_may_not() {
+    fn markers_may_go_and_logs_after_a_year_but_objects_may_not() {
         let expiring = |expiration: LifecycleExpiration| {
-            keeps_objects(&[on(|rule| rule.expiration(expiration))]).0
+            let rules = [on(|rule| rule.expiration(expiration))];
+            let judged = [None, Some(365)].map(|after| keeps_objects(&rules, after).0);
+            (judged[0], judged[1])
         };
         let builder = LifecycleExpiration::builder;
-        assert!(keeps_objects(&[]).0);
-        assert!(expiring(
-            builder().expired_object_delete_marker(true).build()
-        ));
-        assert!(!expiring(builder().days(3650).build()));
-        assert!(!expiring(builder().date(DateTime::from_secs(0)).build()));
+        assert!(keeps_objects(&[], None).0);
+        let markers = builder().expired_object_delete_marker(true).build();
+        assert_eq!(expiring(markers), (true, true));
+        // Data never, access logs after a year or more.
+        assert_eq!(expiring(builder().days(3650).build()), (false, true));
+        assert_eq!(expiring(builder().days(364).build()), (false, false));
+        let dated = builder().date(DateTime::from_secs(0)).build();
+        assert_eq!(expiring(dated), (false, false));
         let abort = AbortIncompleteMultipartUpload::builder().days_after_initiation(7);
         assert!(
             aborts_uploads(&[on(
