@@ -19,10 +19,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Runs(RunsCommand::Resume(args)) => runs::resume(&global, &args, stop).await,
         Command::Runs(RunsCommand::Approve(args)) => runs::approve(&global, &args).await,
         Command::Runs(RunsCommand::Abandon(args)) => runs::abandon(&global, &args).await,
-        Command::Completion(args) => {
-            cli::print_completion::<Cli>(&args);
-            Ok(Exit::Fine)
-        }
+        Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_env::DrOnly;
 use dr::database::{
-    At, Kind, RdsClients, RecoveryPoint, RestorePlan, RestoreRequest, check_restore_target,
+    AsOf, At, Kind, RdsClients, RecoveryPoint, RestorePlan, RestoreRequest, check_restore_target,
     plan_restore, recovery_points,
 };
 use dr::objects::{PairedBucket, Pairing};
@@ -72,14 +72,12 @@ pub async fn plan_failover(request: FailoverRequest<'_>, dr: &DrOnly, host: &imp
     let settings = request.settings;
     let pairing = Pairing::from(settings);
     let planned = host.now();
-    // What is lost is counted to the fault, not to the moment at which somebody began to act.
-    let first_silence = request
-        .declared
-        .evidence
-        .iter()
-        .filter_map(|seen| seen.rounds.first().map(|round| round.at));
-    let fault = request.fault.or_else(|| first_silence.min());
-    let as_of = fault.unwrap_or(request.declared.declared);
+    let looks = request.declared.evidence.iter();
+    let first_look = looks.filter_map(|seen| Some(seen.rounds.first()?.at)).min();
+    let fault = request.fault.or(first_look);
+    // What is lost is counted to the fault where somebody knows it. Else to now, by the clock of RDS: what was written until
+    // then is all that can be lost.
+    let as_of = request.fault.map_or(AsOf::Now(planned), AsOf::Moment);
     let mut steps = vec![
         step(
             names::DECLARE,
@@ -178,7 +176,7 @@ async fn restore_inputs(
     site: &RdsClients,
     database: &Database,
     request: &FailoverRequest<'_>,
-    as_of: Timestamp,
+    as_of: AsOf,
 ) -> Result<RestoreInputs, Impossible> {
     let settings = request.settings;
     let unknown = |error: aws_env::Error| Impossible {

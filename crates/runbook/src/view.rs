@@ -199,7 +199,7 @@ impl Report for RunReport {
             ),
         ];
         for (database, lost) in &self.databases {
-            let found = lost.is_restored.then_some(lost.rpo_seconds);
+            let found = lost.rpo_seconds.filter(|_| lost.is_restored);
             rows.push(row(
                 format!("RPO of {database}"),
                 found,

@@ -34,8 +34,8 @@ pub struct DatabaseLoss {
     pub target: String,
     /// The time of the latest change in it.
     pub data_time: Timestamp,
-    /// From there to the fault, in seconds.
-    pub rpo_seconds: u64,
+    /// From there to the fault, in seconds; null where clocks differ.
+    pub rpo_seconds: Option<u64>,
     /// Whether it came back.
     pub is_restored: bool,
 }
@@ -111,11 +111,20 @@ impl RunReport {
                 .keys()
                 .filter(|id| id.kind() == names::RESTORE)
                 .count();
-        let rpo = databases
-            .values()
-            .all(|lost| lost.is_restored && lost.rpo_seconds <= objectives.rpo_database_seconds);
+        // Worst first: what came back too old or not at all, what is not known, what is fine.
+        let rpo = databases.values().map(|lost| match lost.rpo_seconds {
+            _ if !lost.is_restored => Some(false),
+            Some(lost) => Some(lost <= objectives.rpo_database_seconds),
+            None => None,
+        });
         let rto = from_fault.or(from_declaration);
         let rto = rto.map(|rto| rto <= objectives.rto_seconds);
+        let known: Vec<Option<bool>> = rpo.chain([rto, all.then_some(true)]).collect();
+        let meets_objectives = if known.contains(&Some(false)) {
+            Some(false)
+        } else {
+            (!known.contains(&None)).then_some(true)
+        };
         let skipped = state
             .steps
             .iter()
@@ -139,11 +148,7 @@ impl RunReport {
             rto_from_declaration_seconds: from_declaration,
             databases,
             objectives,
-            meets_objectives: match (rto, rpo && all) {
-                (Some(false), _) | (_, false) => Some(false),
-                (Some(true), true) => Some(true),
-                (None, true) => None,
-            },
+            meets_objectives,
             skipped: skipped.collect(),
         }
     }

@@ -42,7 +42,10 @@ pub(super) async fn check<S: Store, H: Host>(
     {
         return Ok(Check::Done(verify(of, step).await?));
     }
-    let lost = report::duration(Duration::from_secs(plan.rpo_seconds));
+    let lost = match plan.rpo_seconds {
+        Some(seconds) => report::duration(Duration::from_secs(seconds)),
+        None => "an unknown part".to_owned(),
+    };
     Ok(Check::Todo {
         what: format!(
             "restore {} as {} from {} {}: {lost} of its latest changes are lost",
@@ -51,7 +54,9 @@ pub(super) async fn check<S: Store, H: Host>(
             plan.choice.kind.name(),
             plan.choice.point
         ),
-        needs_approval: plan.rpo_seconds > plan.rpo_objective_seconds,
+        needs_approval: plan
+            .rpo_seconds
+            .is_none_or(|lost| lost > plan.rpo_objective_seconds),
     })
 }
 
