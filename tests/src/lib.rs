@@ -1,9 +1,11 @@
 //! What the drill and the end-to-end tests share: terraform and the programs, on a local AWS.
 
 mod programs;
+mod stage;
 mod terraform;
 
 pub use programs::{AS, Finished, Programs, run_as};
+pub use stage::{Stage, skipped};
 pub use terraform::{Terraform, missing_tool};
 
 /// The guide's own configuration.

@@ -1,58 +1,29 @@
 //! The state backend with the real terraform and an independent client.
 
 use anyhow::Result;
-use end_to_end::{EXAMPLE, Programs, Terraform, missing_tool};
+use end_to_end::{Stage, Terraform, missing_tool, skipped};
 use local_aws::{LocalAws, RegionState};
 use serde_json::Value;
 
 const PRIMARY: &str = "ca-central-1";
 const STATE_BUCKET: &str = "berthcare-terraform-state";
 
-struct Stage {
-    aws: LocalAws,
-    programs: Programs,
-    folder: tempfile::TempDir,
+async fn open() -> Result<Option<Stage>> {
+    Stage::open(env!("CARGO_BIN_EXE_drill")).await
 }
 
-impl Stage {
-    /// With the backend applied. `None` where this machine cannot; the reason has been printed.
-    async fn open() -> Result<Option<Self>> {
-        let Some(aws) = LocalAws::start_or_skip().await? else {
-            return Ok(None);
-        };
-        let folder = tempfile::tempdir()?;
-        std::fs::write(folder.path().join("infra.toml"), EXAMPLE)?;
-        let programs = Programs::new(env!("CARGO_BIN_EXE_drill"), folder.path(), &aws);
-        let stage = Self {
-            aws,
-            programs,
-            folder,
-        };
-        stage.init_backend(&["apply", "--yes"])?.exits(0)?;
-        Ok(Some(stage))
-    }
-
-    fn init_backend(&self, arguments: &[&str]) -> Result<end_to_end::Finished> {
-        tokio::task::block_in_place(|| self.programs.run("init-backend", arguments))
-    }
-
-    fn terraform(&self) -> Result<Terraform> {
-        Terraform::new(&self.programs, self.folder.path())
-    }
-
-    fn aws_cli(&self, region: &str, arguments: &[&str]) -> Result<Value> {
-        let mut all = arguments.to_vec();
-        all.extend(["--region", region, "--output", "json"]);
-        tokio::task::block_in_place(|| self.programs.run_tool("aws", &all))?
-            .exits(0)?
-            .json()
-    }
+fn terraform(stage: &Stage) -> Result<Terraform> {
+    Terraform::new(&stage.programs, stage.folder.path())
 }
 
-#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
-fn skipped(why: Option<String>) -> bool {
+fn aws_cli(stage: &Stage, region: &str, arguments: &[&str]) -> Result<Value> {
+    let all = [arguments, &["--region", region, "--output", "json"]].concat();
+    stage.tool("aws", &all)?.exits(0)?.json()
+}
+
+fn is_skipped(why: Option<String>) -> bool {
     if let Some(why) = &why {
-        eprintln!("skipped: {why}");
+        skipped(why);
     }
     why.is_some()
 }
@@ -67,7 +38,7 @@ fn no_aws_cli() -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_drill_passes_and_leaves_no_process() -> Result<()> {
-    if skipped(missing_tool()) || LocalAws::start_or_skip().await?.is_none() {
+    if is_skipped(missing_tool()) || LocalAws::start_or_skip().await?.is_none() {
         return Ok(());
     }
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_drill"))
@@ -96,10 +67,10 @@ async fn the_drill_passes_and_leaves_no_process() -> Result<()> {
 // aws-behaviour: 19
 #[tokio::test(flavor = "multi_thread")]
 async fn an_independent_client_sees_every_setting_on_both_sides() -> Result<()> {
-    if skipped(no_aws_cli()) {
+    if is_skipped(no_aws_cli()) {
         return Ok(());
     }
-    let Some(stage) = Stage::open().await? else {
+    let Some(stage) = open().await? else {
         return Ok(());
     };
     let sides = [
@@ -111,9 +82,9 @@ async fn an_independent_client_sees_every_setting_on_both_sides() -> Result<()> 
         ),
     ];
     for (region, bucket, table) in sides {
-        let s3 = |call: &str| stage.aws_cli(region, &["s3api", call, "--bucket", bucket]);
+        let s3 = |call: &str| aws_cli(&stage, region, &["s3api", call, "--bucket", bucket]);
         let table_call =
-            |call: &str| stage.aws_cli(region, &["dynamodb", call, "--table-name", table]);
+            |call: &str| aws_cli(&stage, region, &["dynamodb", call, "--table-name", table]);
         assert_eq!(s3("get-bucket-versioning")?["Status"], "Enabled");
         let encryption = s3("get-bucket-encryption")?;
         let rule = &encryption["ServerSideEncryptionConfiguration"]["Rules"][0];
@@ -168,7 +139,8 @@ async fn an_independent_client_sees_every_setting_on_both_sides() -> Result<()> 
         let recovery = &backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"];
         assert_eq!(recovery["PointInTimeRecoveryStatus"], "ENABLED");
     }
-    let replication = stage.aws_cli(
+    let replication = aws_cli(
+        &stage,
         PRIMARY,
         &["s3api", "get-bucket-replication", "--bucket", STATE_BUCKET],
     )?;
@@ -186,7 +158,7 @@ async fn an_independent_client_sees_every_setting_on_both_sides() -> Result<()> 
     );
     assert_eq!(rule["Destination"]["Metrics"]["Status"], "Enabled");
     let role = "S3TerraformStateReplicationRole";
-    let trust = stage.aws_cli(PRIMARY, &["iam", "get-role", "--role-name", role])?;
+    let trust = aws_cli(&stage, PRIMARY, &["iam", "get-role", "--role-name", role])?;
     let trust = &trust["Role"]["AssumeRolePolicyDocument"]["Statement"][0];
     assert_eq!(
         trust["Condition"]["StringEquals"]["aws:SourceAccount"],
@@ -204,7 +176,7 @@ async fn an_independent_client_sees_every_setting_on_both_sides() -> Result<()> 
         "--policy-name",
         "ReplicationPolicy",
     ];
-    let policy = stage.aws_cli(PRIMARY, &policy)?.to_string();
+    let policy = aws_cli(&stage, PRIMARY, &policy)?.to_string();
     for action in [
         "s3:GetObjectVersionTagging",
         "s3:ReplicateTags",
@@ -220,13 +192,13 @@ async fn an_independent_client_sees_every_setting_on_both_sides() -> Result<()> 
 // aws-behaviour: 23
 #[tokio::test(flavor = "multi_thread")]
 async fn the_locks_of_a_running_terraform_are_listed_with_their_holder() -> Result<()> {
-    if skipped(missing_tool()) {
+    if is_skipped(missing_tool()) {
         return Ok(());
     }
-    let Some(stage) = Stage::open().await? else {
+    let Some(stage) = open().await? else {
         return Ok(());
     };
-    let terraform = stage.terraform()?;
+    let terraform = terraform(&stage)?;
     let look = format!(
         "resource \"terraform_data\" \"look\" {{\n  provisioner \"local-exec\" {{\n    command = \
          \"cd .. && {} --as init-backend locks --output json > locks.json\"\n  }}\n}}\n",
@@ -283,13 +255,13 @@ async fn the_locks_of_a_running_terraform_are_listed_with_their_holder() -> Resu
 // aws-behaviour: 24
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_lost_region_only_reconfigure_works_and_a_stale_digest_is_told() -> Result<()> {
-    if skipped(missing_tool()) {
+    if is_skipped(missing_tool()) {
         return Ok(());
     }
-    let Some(stage) = Stage::open().await? else {
+    let Some(stage) = open().await? else {
         return Ok(());
     };
-    let terraform = stage.terraform()?;
+    let terraform = terraform(&stage)?;
     for side in ["primary", "dr"] {
         let file = format!("{side}.s3.tfbackend");
         stage

@@ -1,14 +1,12 @@
 //! Drill after drill with the real terraform: into the DR region and back, and nothing is left that the next one would
 //! stumble over.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use end_to_end::{EXAMPLE, Finished, Programs, missing_tool};
+use end_to_end::{Finished, Stage};
 use jiff::Timestamp;
-use local_aws::{LocalAws, RegionState};
+use local_aws::RegionState;
 use serde_json::{Value, json};
 use terraform::LockInfo;
 
@@ -34,64 +32,24 @@ resource "terraform_data" "database" {{
     )
 }
 
-struct Stage {
-    aws: LocalAws,
-    programs: Programs,
-    folder: tempfile::TempDir,
-}
+/// Two roots in the primary region, of which one works in a workspace.
+struct Drills(Stage);
 
-impl Stage {
-    /// Two roots in the primary region, of which one works in a workspace.
+impl Drills {
     async fn open() -> Result<Option<Self>> {
-        if let Some(why) = missing_tool() {
-            skipped(&why);
-            return Ok(None);
-        }
-        let Some(aws) = LocalAws::start_or_skip().await? else {
+        let drill = env!("CARGO_BIN_EXE_drill");
+        let Some(stage) = Stage::open_with_terraform(drill).await? else {
             return Ok(None);
         };
-        let folder = tempfile::tempdir()?;
-        fs::write(folder.path().join("infra.toml"), EXAMPLE)?;
-        let programs = Programs::new(env!("CARGO_BIN_EXE_drill"), folder.path(), &aws);
-        let stage = Self {
-            aws,
-            programs,
-            folder,
-        };
-        stage.init_backend(&["apply", "--yes"])?.exits(0)?;
-        let rendered = stage.init_backend(&["render", "primary"])?.exits(0)?;
-        let rendered = rendered.stdout();
-        let keyless = rendered.lines().filter(|line| !line.starts_with("key "));
-        let keyless = keyless.collect::<Vec<_>>().join("\n");
         let key = "    key = \"net/terraform.tfstate\"\n";
-        for (root, config, key) in [
-            ("staging", rendered.as_str(), ""),
-            ("network", &keyless, key),
-        ] {
-            fs::create_dir(stage.root(root))?;
-            fs::write(stage.root(root).join("main.tf"), code(key))?;
-            fs::write(stage.root(root).join("first.s3.tfbackend"), config)?;
-            let init = ["init", "-backend-config=first.s3.tfbackend"];
-            stage.terraform(root, &init)?.exits(0)?;
+        for (root, key) in [("staging", ""), ("network", key)] {
+            stage.write_root(root, &code(key))?;
+            stage.init_root(root, !key.is_empty())?;
         }
         stage
             .terraform("network", &["workspace", "new", "prod"])?
             .exits(0)?;
-        Ok(Some(stage))
-    }
-
-    fn root(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn init_backend(&self, arguments: &[&str]) -> Result<Finished> {
-        tokio::task::block_in_place(|| self.programs.run("init-backend", arguments))
-    }
-
-    fn terraform(&self, root: &str, arguments: &[&str]) -> Result<Finished> {
-        let folder = format!("-chdir={}", self.root(root).display());
-        let all = [&[folder.as_str()], arguments].concat();
-        tokio::task::block_in_place(|| self.programs.run_tool("terraform", &all))
+        Ok(Some(Self(stage)))
     }
 
     /// A command that takes the lock. Terraform's SDK sends a conditional write again when it has seen no answer, and is
@@ -99,7 +57,7 @@ impl Stage {
     /// command is its own, and is released as an operator would.
     fn locking(&self, root: &str, arguments: &[&str]) -> Result<Finished> {
         let begun = Timestamp::now();
-        let ran = self.terraform(root, arguments)?;
+        let ran = self.0.terraform(root, arguments)?;
         let lock = LockInfo::from_message(&ran.stderr());
         let Some(lock) = lock.filter(|lock| lock.created.is_some_and(|time| time >= begun)) else {
             return Ok(ran);
@@ -109,8 +67,8 @@ impl Stage {
             false => "primary",
         };
         let unlock = ["unlock", lock.id.as_str(), "--yes", "--side", side];
-        self.init_backend(&unlock)?.exits(0)?;
-        self.terraform(root, arguments)
+        self.0.init_backend(&unlock)?.exits(0)?;
+        self.0.terraform(root, arguments)
     }
 
     fn apply(&self, note: &str) -> Result<()> {
@@ -135,7 +93,7 @@ impl Stage {
     fn status(&self, wanted: &str, exit: i32) -> Result<Value> {
         let mut last = Value::Null;
         for _ in 0..300 {
-            let status = self.init_backend(&["status", "--output", "json"])?;
+            let status = self.0.init_backend(&["status", "--output", "json"])?;
             let code = status.code();
             last = status.json()?;
             let states = last["states"].as_array().context("states")?;
@@ -151,7 +109,7 @@ impl Stage {
 
     fn turn(&self, command: &str) -> Result<()> {
         let all = [&[command, "--yes", "--output", "json"], &DIRS[..]].concat();
-        let turned = self.init_backend(&all)?.exits(0)?.json()?;
+        let turned = self.0.init_backend(&all)?.exits(0)?.json()?;
         for root in turned["roots"].as_array().context("roots")? {
             assert_eq!(root["failed"], Value::Null, "{turned:#}");
             assert_eq!(root["resources"], 1, "{turned:#}");
@@ -161,7 +119,7 @@ impl Stage {
     }
 
     fn assert_nothing_is_locked(&self) -> Result<()> {
-        let locks = self.init_backend(&["locks", "--output", "json"])?;
+        let locks = self.0.init_backend(&["locks", "--output", "json"])?;
         let locks = locks.exits(0)?.json()?;
         for side in locks["sides"].as_array().context("sides")? {
             assert_eq!(side["locks"], json!([]), "{locks:#}");
@@ -170,16 +128,11 @@ impl Stage {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
-fn skipped(why: &str) {
-    eprintln!("skipped: {why}");
-}
-
 // aws-behaviour: 46
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_drills_and_failbacks_in_a_row_leave_every_plan_empty_and_every_status_right()
 -> Result<()> {
-    let Some(stage) = Stage::open().await? else {
+    let Some(stage) = Drills::open().await? else {
         return Ok(());
     };
     for drill in 0..DRILLS {
@@ -187,7 +140,7 @@ async fn ten_drills_and_failbacks_in_a_row_leave_every_plan_empty_and_every_stat
         stage.apply(&here)?;
         stage.status("same", 0)?;
 
-        stage.aws.set_region(PRIMARY, RegionState::Refuse);
+        stage.0.aws.set_region(PRIMARY, RegionState::Refuse);
         stage.turn("failover")?;
         stage.assert_plans_are_empty(&here)?;
         stage.apply(&there)?;
@@ -197,7 +150,7 @@ async fn ten_drills_and_failbacks_in_a_row_leave_every_plan_empty_and_every_stat
             "{lost:#}"
         );
 
-        stage.aws.set_region(PRIMARY, RegionState::Up);
+        stage.0.aws.set_region(PRIMARY, RegionState::Up);
         let ahead = stage.status("dr-ahead", 1)?;
         let states = ahead["states"].as_array().context("states")?;
         assert!(
@@ -209,6 +162,6 @@ async fn ten_drills_and_failbacks_in_a_row_leave_every_plan_empty_and_every_stat
         stage.status("same", 0)?;
         stage.assert_nothing_is_locked()?;
     }
-    stage.init_backend(&["verify"])?.exits(0)?;
+    stage.0.init_backend(&["verify"])?.exits(0)?;
     Ok(())
 }

@@ -1,13 +1,12 @@
 //! The locks that a terraform leaves which was killed, and what it takes to go on.
 
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use end_to_end::{EXAMPLE, Finished, Programs, missing_tool};
-use local_aws::{LocalAws, REMOVED_VARIABLES};
+use end_to_end::{Finished, Stage};
+use local_aws::REMOVED_VARIABLES;
 use serde_json::Value;
 
 /// With `hang`, an apply does not end by itself.
@@ -24,57 +23,27 @@ resource "terraform_data" "work" {
 }
 "#;
 
-struct Stage {
-    aws: LocalAws,
-    programs: Programs,
-    folder: tempfile::TempDir,
-}
+/// One root in the primary region.
+struct Root(Stage);
 
-impl Stage {
+impl Root {
     async fn open() -> Result<Option<Self>> {
-        if let Some(why) = missing_tool() {
-            skipped(&why);
-            return Ok(None);
-        }
-        let Some(aws) = LocalAws::start_or_skip().await? else {
+        let drill = env!("CARGO_BIN_EXE_drill");
+        let Some(stage) = Stage::open_with_terraform(drill).await? else {
             return Ok(None);
         };
-        let folder = tempfile::tempdir()?;
-        std::fs::write(folder.path().join("infra.toml"), EXAMPLE)?;
-        std::fs::create_dir(folder.path().join("root"))?;
-        std::fs::write(folder.path().join("root/main.tf"), CODE)?;
-        let programs = Programs::new(env!("CARGO_BIN_EXE_drill"), folder.path(), &aws);
-        let stage = Self {
-            aws,
-            programs,
-            folder,
-        };
-        stage.init_backend(&["apply", "--yes"])?.exits(0)?;
-        let file = "root/primary.s3.tfbackend";
-        stage
-            .init_backend(&["render", "primary", "--out", file])?
-            .exits(0)?;
-        let init = ["init", "-backend-config=primary.s3.tfbackend"];
-        stage.terraform(&init)?.exits(0)?;
-        Ok(Some(stage))
-    }
-
-    fn root(&self) -> PathBuf {
-        self.folder.path().join("root")
-    }
-
-    fn init_backend(&self, arguments: &[&str]) -> Result<Finished> {
-        tokio::task::block_in_place(|| self.programs.run("init-backend", arguments))
+        stage.write_root("root", CODE)?;
+        stage.init_root("root", false)?;
+        Ok(Some(Self(stage)))
     }
 
     fn terraform(&self, arguments: &[&str]) -> Result<Finished> {
-        let all = [&["-chdir=root"], arguments].concat();
-        tokio::task::block_in_place(|| self.programs.run_tool("terraform", &all))
+        self.0.terraform("root", arguments)
     }
 
     /// Begins an apply that does not end, waits until it is at work, and kills it with all that it has started.
     fn kill_an_apply(&self) -> Result<()> {
-        let began = self.root().join("began");
+        let began = self.0.root("root").join("began");
         let _ = std::fs::remove_file(&began);
         let mut command = Command::new("terraform");
         for name in REMOVED_VARIABLES {
@@ -82,8 +51,8 @@ impl Stage {
         }
         let mut child = command
             .args(["apply", "-auto-approve", "-var=hang=true"])
-            .current_dir(self.root())
-            .envs(self.aws.environment())
+            .current_dir(self.0.root("root"))
+            .envs(self.0.aws.environment())
             .env_remove("TF_CLI_CONFIG_FILE")
             .env("CHECKPOINT_DISABLE", "1")
             .stdin(Stdio::null())
@@ -101,14 +70,14 @@ impl Stage {
     }
 
     fn held(&self) -> Result<Vec<Value>> {
-        let locks = self.init_backend(&["locks", "--output", "json"])?;
+        let locks = self.0.init_backend(&["locks", "--output", "json"])?;
         let locks = locks.exits(0)?.json()?;
         let held = locks["sides"][0]["locks"].as_array().cloned();
         held.context("locks")
     }
 
     fn unlock(&self, id: &str) -> Result<Finished> {
-        self.init_backend(&["unlock", id, "--yes"])
+        self.0.init_backend(&["unlock", id, "--yes"])
     }
 }
 
@@ -120,11 +89,6 @@ fn wait_for(file: &std::path::Path, child: &mut Child) -> Result<()> {
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())
-}
-
-#[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
-fn skipped(why: &str) {
-    eprintln!("skipped: {why}");
 }
 
 /// The value behind a label of terraform's lock message.
@@ -144,7 +108,7 @@ fn told(text: &str, label: &str) -> Result<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn locks_of_an_apply_that_was_killed_are_named_and_released_by_their_id_alone() -> Result<()>
 {
-    let Some(stage) = Stage::open().await? else {
+    let Some(stage) = Root::open().await? else {
         return Ok(());
     };
     let path = |state: &str| format!("berthcare-terraform-state/{state}");
@@ -175,7 +139,7 @@ async fn locks_of_an_apply_that_was_killed_are_named_and_released_by_their_id_al
             assert_eq!(info["Path"], *told(&blocked, "Path:")?);
             assert_eq!(info["Path"], path(state));
         }
-        let table = stage.init_backend(&["locks"])?.exits(0)?.stdout();
+        let table = stage.0.init_backend(&["locks"])?.exits(0)?.stdout();
         ensure!(table.contains(&id), "{table}");
 
         // No other ID, the lock's in another case included.
