@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::{Field, Section};
 use crate::pairs::{Used, read_all, unique};
 use crate::{
-    DbIdentifier, InstanceClass, KmsKeyArn, ParameterGroupName, Region, SecurityGroupId,
+    DbIdentifier, InstanceClass, KmsKeyArn, ParameterGroupName, Region, Regions, SecurityGroupId,
     SubnetGroupName,
 };
 
@@ -36,6 +36,20 @@ pub struct Database {
     pub retention_days: u32,
     /// Which copied snapshots are kept.
     pub copies: CopiesKept,
+    /// What a restored instance gets; nothing is restored without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreAs>,
+    /// The way back; without, nothing goes from the DR region to the primary one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failback: Option<Failback>,
+}
+
+/// What becomes in the primary region of a database that comes back from the DR region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failback {
+    /// The key of the primary region for backups and snapshots there; required by AWS when the instance is encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms: Option<KmsKeyArn>,
     /// What a restored instance gets; nothing is restored without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore: Option<RestoreAs>,
@@ -147,8 +161,29 @@ impl From<FlatRestoreAs> for RestoreAs {
 }
 
 impl Database {
-    /// `dr` is the DR region, if it could be read: keys must lie there.
-    pub(crate) fn read_all(field: &Field<'_>, dr: Option<Region>) -> Option<Vec<Database>> {
+    /// The same database as it goes the other way: that of the DR region is the source, and the primary region receives
+    /// what `[databases.failback]` says. All that takes a database and its two regions works in both directions so. `None`
+    /// without that table. Turned twice it is itself.
+    pub fn turned(&self) -> Option<Database> {
+        let failback = self.failback.clone()?;
+        Some(Database {
+            id: self.dr_id.clone(),
+            dr_id: self.id.clone(),
+            kms: failback.kms,
+            retention_days: self.retention_days,
+            copies: self.copies,
+            restore: failback.restore,
+            failback: Some(Failback {
+                kms: self.kms.clone(),
+                restore: self.restore.clone(),
+            }),
+        })
+    }
+
+    /// `regions` are those of the file, if they could be read: keys must lie where they are needed.
+    pub(crate) fn read_all(field: &Field<'_>, regions: Option<&Regions>) -> Option<Vec<Database>> {
+        let dr = regions.map(|regions| ("DR", regions.dr));
+        let primary = regions.map(|regions| ("primary", regions.primary));
         let (mut ids, mut dr_ids) = (Used::new(), Used::new());
         read_all(field, |section| {
             let id = section.required("id", "\"berthcare-staging-postgres\"");
@@ -157,6 +192,7 @@ impl Database {
             let retention_days = section.optional("retention_days", "7");
             let copies = section.optional("copies", "{ keep_last = 7, keep_days = 7 }");
             let restore = section.optional("restore", "{ multi_az = true, … }");
+            let failback = section.optional("failback", "{ restore = { multi_az = true, … } }");
             section.close();
             let id = unique(id, &mut ids);
             let dr_id = unique(dr_id, &mut dr_ids);
@@ -176,6 +212,13 @@ impl Database {
                 Some(field) => field.section().and_then(RestoreAs::read).map(Some),
                 None => Some(None),
             };
+            let failback = match failback {
+                Some(field) => field
+                    .section()
+                    .and_then(|section| Failback::read(section, primary))
+                    .map(Some),
+                None => Some(None),
+            };
             Some(Database {
                 id: id?,
                 dr_id: dr_id?,
@@ -183,7 +226,28 @@ impl Database {
                 retention_days: retention_days?,
                 copies: copies?,
                 restore: restore?,
+                failback: failback?,
             })
+        })
+    }
+}
+
+impl Failback {
+    fn read(section: Section<'_>, primary: Option<(&str, Region)>) -> Option<Failback> {
+        let kms = section.optional("kms", "\"arn:aws:kms:REGION:ACCOUNT:key/ID\"");
+        let restore = section.optional("restore", "{ multi_az = true, … }");
+        section.close();
+        let kms = match kms {
+            Some(field) => read_key(&field, primary).map(Some),
+            None => Some(None),
+        };
+        let restore = match restore {
+            Some(field) => field.section().and_then(RestoreAs::read).map(Some),
+            None => Some(None),
+        };
+        Some(Failback {
+            kms: kms?,
+            restore: restore?,
         })
     }
 }
@@ -328,12 +392,15 @@ fn read_security_groups(field: &Field<'_>) -> Option<Vec<SecurityGroupId>> {
     groups.into_iter().collect()
 }
 
-fn read_key(field: &Field<'_>, dr: Option<Region>) -> Option<KmsKeyArn> {
+fn read_key(field: &Field<'_>, wanted: Option<(&str, Region)>) -> Option<KmsKeyArn> {
     let key: KmsKeyArn = field.parse()?;
-    match dr {
-        Some(dr) if key.region() != dr => field.conflict(
-            format!("the key is in {}, and the DR region is {dr}", key.region()),
-            format!("backups and copies are encrypted where they lie: name a key in {dr}"),
+    match wanted {
+        Some((which, wanted)) if key.region() != wanted => field.conflict(
+            format!(
+                "the key is in {}, and the {which} region is {wanted}",
+                key.region()
+            ),
+            format!("backups and copies are encrypted where they lie: name a key in {wanted}"),
         ),
         _ => Some(key),
     }

@@ -22,7 +22,7 @@ mod settings;
 mod state;
 mod tags;
 
-pub use databases::{CopiesKept, Database, RestoreAs, RestoreOptions};
+pub use databases::{CopiesKept, Database, Failback, RestoreAs, RestoreOptions};
 pub use duration::{DurationError, parse_duration};
 pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
 pub use failover::{Failover, VariableValue};

@@ -143,7 +143,7 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         None => Some(None),
     };
     let databases = match databases {
-        Some(field) => Database::read_all(&field, chosen.map(|regions| regions.dr)),
+        Some(field) => Database::read_all(&field, chosen),
         None => Some(Vec::new()),
     };
     let objectives = match objectives {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use dr::database::At;
 use jiff::Timestamp;
 use settings::DbIdentifier;
@@ -12,6 +12,19 @@ pub(crate) struct DatabaseArgs {
     /// A database of the settings, by its identifier in the primary region [default: all of them]
     #[arg(long, value_name = "ID")]
     pub(crate) database: Option<DbIdentifier>,
+    /// The side that receives, or has received. With primary it is the way back, as [databases.failback] says: the instance
+    /// in the DR region is the source
+    #[arg(long, value_enum, default_value = "dr")]
+    pub(crate) side: SideArg,
+}
+
+/// The side that receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SideArg {
+    /// Where it ran before the failover
+    Primary,
+    /// Where it goes on when the primary region is lost
+    Dr,
 }
 
 /// How long to wait.
@@ -130,12 +143,17 @@ pub(crate) struct RecoveryPointsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArgs {
-    /// The instance to restore as, in the DR region
+    /// The instance to restore as
     #[arg(long, value_name = "ID")]
     pub(crate) target: DbIdentifier,
-    /// The database of the settings [default: the one whose dr_id is the target]
+    /// The database of the settings, by its identifier in the primary region [default: the one that has the target as its
+    /// identifier on that side]
     #[arg(long, value_name = "ID")]
     pub(crate) database: Option<DbIdentifier>,
+    /// The side to restore in. With primary it is the way back, as [databases.failback] says, and only the primary region
+    /// is called
+    #[arg(long, value_enum, default_value = "dr")]
+    pub(crate) side: SideArg,
     /// The time to restore: latest, or a time such as 2026-11-22T11:50:00Z
     #[arg(long, value_name = "TIME", default_value = "latest")]
     pub(crate) at: At,

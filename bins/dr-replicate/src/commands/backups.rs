@@ -64,8 +64,12 @@ pub(crate) async fn run(global: &GlobalArgs, command: &BackupsCommand) -> Result
 }
 
 async fn start(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Failure> {
-    let context = DatabaseContext::open(global).await?;
-    let databases = chosen(&context.settings, args.database.database.as_ref())?;
+    let context = DatabaseContext::open(global, args.database.side).await?;
+    let databases = chosen(
+        &context.settings,
+        args.database.side,
+        args.database.database.as_ref(),
+    )?;
     let (primary, dr) = tokio::try_join!(context.primary(), context.dr())?;
     let failed = |error| Failure::aws("look at the automated backups", error);
     let backups = dr.backups().await.map_err(failed)?;
@@ -124,8 +128,12 @@ async fn start(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Fa
 }
 
 async fn show_status(global: &GlobalArgs, args: &BackupsStatusArgs) -> Result<Exit, Failure> {
-    let context = DatabaseContext::open(global).await?;
-    let databases = chosen(&context.settings, args.database.database.as_ref())?;
+    let context = DatabaseContext::open(global, args.database.side).await?;
+    let databases = chosen(
+        &context.settings,
+        args.database.side,
+        args.database.database.as_ref(),
+    )?;
     let dr = context.dr().await?;
     let backups = dr
         .backups()
@@ -161,8 +169,12 @@ async fn show_status(global: &GlobalArgs, args: &BackupsStatusArgs) -> Result<Ex
 }
 
 async fn stop(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Failure> {
-    let context = DatabaseContext::open(global).await?;
-    let databases = chosen(&context.settings, args.database.database.as_ref())?;
+    let context = DatabaseContext::open(global, args.database.side).await?;
+    let databases = chosen(
+        &context.settings,
+        args.database.side,
+        args.database.database.as_ref(),
+    )?;
     let dr = context.dr().await?;
     let backups = dr
         .backups()

@@ -9,7 +9,7 @@ use serde::Serialize;
 use settings::{Database, DbIdentifier, Settings};
 use tokio::sync::watch;
 
-use crate::args::database::WaiterArgs;
+use crate::args::database::{SideArg, WaiterArgs};
 
 /// What settings say, and the way to AWS.
 pub(super) struct DatabaseContext {
@@ -24,8 +24,8 @@ pub(super) struct RegionLossContext {
 }
 
 impl RegionLossContext {
-    pub(super) async fn open(global: &GlobalArgs) -> Result<Self, Failure> {
-        let settings = load_settings(global)?;
+    pub(super) async fn open(global: &GlobalArgs, side: SideArg) -> Result<Self, Failure> {
+        let settings = load_settings(global, side)?;
         let access = cli::aws_env(Some(&settings))
             .await?
             .dr_only(settings.regions.dr);
@@ -39,8 +39,8 @@ impl RegionLossContext {
 }
 
 impl DatabaseContext {
-    pub(super) async fn open(global: &GlobalArgs) -> Result<Self, Failure> {
-        let settings = load_settings(global)?;
+    pub(super) async fn open(global: &GlobalArgs, side: SideArg) -> Result<Self, Failure> {
+        let settings = load_settings(global, side)?;
         let env = cli::aws_env(Some(&settings)).await?;
         Ok(Self { settings, env })
     }
@@ -56,10 +56,34 @@ impl DatabaseContext {
     }
 }
 
-fn load_settings(global: &GlobalArgs) -> Result<Settings, Failure> {
-    let settings = cli::load_settings(global)?;
+/// The settings, with `dr` as what receives: on the way back that is the primary region, and the source of each database its
+/// instance in the DR region.
+fn load_settings(global: &GlobalArgs, side: SideArg) -> Result<Settings, Failure> {
+    let mut settings = cli::load_settings(global)?;
     cli::residency_notes(&settings);
+    if side == SideArg::Primary {
+        let regions = settings.regions;
+        settings.regions.primary = regions.dr;
+        settings.regions.dr = regions.primary;
+        let all = settings.databases.iter();
+        let turned: Vec<Database> = all.filter_map(Database::turned).collect();
+        if turned.is_empty() {
+            let hint =
+                "add [databases.failback] to it, with what an instance gets in the primary region";
+            let error = anyhow!("failed to find a database with a way back in the settings");
+            return Err(Failure::new(Exit::Usage, error).hint(hint));
+        }
+        settings.databases = turned;
+    }
     Ok(settings)
+}
+
+/// Its identifier in the primary region, by which it is named on the command line in both directions.
+fn primary_id(database: &Database, side: SideArg) -> &DbIdentifier {
+    match side {
+        SideArg::Dr => &database.id,
+        SideArg::Primary => &database.dr_id,
+    }
 }
 
 /// RDS in a region that answers: that is known within seconds, before anything else is tried.
@@ -69,21 +93,25 @@ async fn reach(access: &RegionAccess) -> Result<RdsClients, Failure> {
     Ok(RdsClients::new(access))
 }
 
-/// The database of this identifier, or all of them.
+/// The database of this identifier in the primary region, or all of them.
 pub(super) fn chosen(
     settings: &Settings,
+    side: SideArg,
     wanted: Option<&DbIdentifier>,
 ) -> Result<Vec<Database>, Failure> {
     let all = &settings.databases;
     let chosen: Vec<Database> = all
         .iter()
-        .filter(|database| wanted.is_none_or(|wanted| database.id == *wanted))
+        .filter(|database| wanted.is_none_or(|wanted| primary_id(database, side) == wanted))
         .cloned()
         .collect();
     if !chosen.is_empty() {
         return Ok(chosen);
     }
-    let known: Vec<&str> = all.iter().map(|database| database.id.as_str()).collect();
+    let known: Vec<&str> = all
+        .iter()
+        .map(|database| primary_id(database, side).as_str())
+        .collect();
     Err(match wanted {
         Some(wanted) => unknown(&format!("failed to find database {wanted}"), &known),
         None => unknown("failed to find any database", &known),

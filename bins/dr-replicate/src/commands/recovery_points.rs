@@ -21,9 +21,13 @@ impl Report for Found {
 }
 
 pub(crate) async fn run(global: &GlobalArgs, args: &RecoveryPointsArgs) -> Result<Exit, Failure> {
-    let context = RegionLossContext::open(global).await?;
+    let context = RegionLossContext::open(global, args.database.side).await?;
     let settings = &context.settings;
-    let databases = chosen(settings, args.database.database.as_ref())?;
+    let databases = chosen(
+        settings,
+        args.database.side,
+        args.database.database.as_ref(),
+    )?;
     let dr = context.dr().await?;
     let as_of = args
         .as_of

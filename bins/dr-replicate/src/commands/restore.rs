@@ -37,7 +37,7 @@ pub(crate) async fn run(
     args: &RestoreArgs,
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
-    let context = RegionLossContext::open(global).await?;
+    let context = RegionLossContext::open(global, args.side).await?;
     let settings = &context.settings;
     let database = database(settings, args)?;
     let dr = context.dr().await?;
@@ -115,7 +115,7 @@ async fn check_target(dr: &RdsClients, plan: &RestorePlan) -> Result<(), Failure
 /// The database that is named, else the one that is restored as the target.
 fn database(settings: &Settings, args: &RestoreArgs) -> Result<Database, Failure> {
     if args.database.is_some() {
-        let databases = chosen(settings, args.database.as_ref())?;
+        let databases = chosen(settings, args.side, args.database.as_ref())?;
         if let Some(database) = databases.into_iter().next() {
             return Ok(database);
         }
@@ -124,7 +124,7 @@ fn database(settings: &Settings, args: &RestoreArgs) -> Result<Database, Failure
     let found = all.iter().find(|database| database.dr_id == args.target);
     found.cloned().ok_or_else(|| {
         let known: Vec<&str> = all.iter().map(|database| database.dr_id.as_str()).collect();
-        let what = format!("failed to find a database whose dr_id is {}", args.target);
+        let what = format!("failed to find a database that is {} there", args.target);
         unknown(&what, &known).hint("name the database with --database")
     })
 }

@@ -59,12 +59,17 @@ pub(crate) async fn run(
 }
 
 async fn list(global: &GlobalArgs, args: &SnapshotsListArgs) -> Result<Exit, Failure> {
-    let context = DatabaseContext::open(global).await?;
-    let databases = chosen(&context.settings, args.database.database.as_ref())?;
+    let context = DatabaseContext::open(global, args.database.side).await?;
+    let databases = chosen(
+        &context.settings,
+        args.database.side,
+        args.database.database.as_ref(),
+    )?;
     let failed = |error| Failure::aws("list the snapshots", error);
     let dr = context.dr().await?;
     let mut list = SnapshotList {
         region: dr.region(),
+        source_region: context.settings.regions.primary,
         copies: Vec::new(),
         sources: args.source.then(Vec::new),
     };
@@ -87,8 +92,12 @@ async fn list(global: &GlobalArgs, args: &SnapshotsListArgs) -> Result<Exit, Fai
 }
 
 async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit, Failure> {
-    let context = DatabaseContext::open(global).await?;
-    let databases = chosen(&context.settings, args.database.database.as_ref())?;
+    let context = DatabaseContext::open(global, args.database.side).await?;
+    let databases = chosen(
+        &context.settings,
+        args.database.side,
+        args.database.database.as_ref(),
+    )?;
     let (primary, dr) = tokio::try_join!(context.primary(), context.dr())?;
     let (mut result, planned) = plan_all(args, &databases, &primary, &dr).await?;
     let missing: usize = result
@@ -186,8 +195,12 @@ fn end(copied: &Copied) -> Exit {
 }
 
 async fn prune_all(global: &GlobalArgs, args: &SnapshotsPruneArgs) -> Result<Exit, Failure> {
-    let context = DatabaseContext::open(global).await?;
-    let databases = chosen(&context.settings, args.database.database.as_ref())?;
+    let context = DatabaseContext::open(global, args.database.side).await?;
+    let databases = chosen(
+        &context.settings,
+        args.database.side,
+        args.database.database.as_ref(),
+    )?;
     let dr = context.dr().await?;
     let regions = (context.settings.regions.primary, dr.region());
     let failed = |error| Failure::aws("list the snapshots", error);

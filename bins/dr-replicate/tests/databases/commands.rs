@@ -173,6 +173,55 @@ async fn recovery_points_and_restore_count_by_the_clock_of_rds() {
 }
 
 #[tokio::test]
+async fn snapshots_and_restore_go_back_to_the_primary_region() {
+    let Some(stage) = stage().await else {
+        return;
+    };
+    stage.take("seed").await;
+    stage
+        .json(0, &[&["snapshots", "copy"][..], &POLL].concat())
+        .await;
+    let restore = ["restore", "--target", TARGET, "--yes", "--poll", "50ms"];
+    stage.json(0, &restore).await;
+    let take = stage.to.create_db_snapshot().db_instance_identifier(TARGET);
+    take.db_snapshot_identifier("back").send().await.unwrap();
+    stage.rds.step(minutes(5)).await;
+    let copy = ["snapshots", "copy", "--side", "primary"];
+    let copied = stage.json(0, &[&copy[..], &POLL].concat()).await;
+    let copied = &copied["databases"][0]["done"];
+    assert_eq!(copied["region"], "ca-central-1");
+    assert_eq!(copied["snapshots"][0]["source"], "back");
+    let list = ["snapshots", "list", "--side", "primary", "--source"];
+    let listed = stage.json(0, &list).await;
+    assert_eq!(listed["source_region"], "us-east-1");
+    assert_eq!(listed["copies"][0]["database"], TARGET);
+    let back = ["restore", "--side", "primary", "--target", ID, "--yes"];
+    let back = [&back[..], &["--poll", "50ms"]].concat();
+    // The old instance is in the way, and nothing of it is touched.
+    let stderr = stage.stderr(4, &back).await;
+    assert!(stderr.contains("not restored by this program"), "{stderr}");
+    let delete = stage.from.delete_db_instance().db_instance_identifier(ID);
+    delete.skip_final_snapshot(true).send().await.unwrap();
+    stage.rds.step(minutes(10)).await;
+    stage.aws.set_region(DR, RegionState::Refuse);
+    let done = stage.json(0, &back).await;
+    assert_eq!(done["plan"]["database"], TARGET);
+    assert_eq!(done["plan"]["region"], "ca-central-1");
+    assert_eq!(done["done"]["differences"], json!([]));
+    let points = ["recovery-points", "--side", "primary", "--database", ID];
+    let points = stage.json(0, &points).await;
+    assert_eq!(points["databases"][0]["database"], TARGET);
+    // Without a way back in the settings there is none.
+    stage.aws.set_region(DR, RegionState::Up);
+    stage.drop_settings("[databases.failback.restore]", "\n[objectives]");
+    let stderr = stage.stderr(2, &list).await;
+    assert!(
+        stderr.contains("hint: add [databases.failback]"),
+        "{stderr}"
+    );
+}
+
+#[tokio::test]
 async fn restore_dry_run_refuses_what_rds_would() {
     let Some(stage) = stage().await else {
         return;

@@ -28,6 +28,19 @@ pub(crate) fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(60 * minutes)
 }
 
+/// What environments make for an instance.
+async fn make_groups(rds: &aws_sdk_rds::Client, name: &str, version: &str) {
+    let subnets = rds.create_db_subnet_group().db_subnet_group_name(name);
+    let subnets = subnets.db_subnet_group_description("private");
+    let subnets = subnets.subnet_ids("subnet-1").subnet_ids("subnet-2");
+    subnets.send().await.unwrap();
+    let major = version.split('.').next().unwrap();
+    let parameters = rds.create_db_parameter_group().description("parameters");
+    let parameters = parameters.db_parameter_group_name(format!("{name}-pg15"));
+    let parameters = parameters.db_parameter_group_family(format!("postgres{major}"));
+    parameters.send().await.unwrap();
+}
+
 impl Stage {
     /// The instance, available; with a key of each region if `encrypted`. The clock stands still until it is
     /// stepped, or until [`Stage::run`] waits for the program.
@@ -88,20 +101,10 @@ impl Stage {
         std::fs::write(stage.folder.path().join("infra.toml"), settings).unwrap();
         create.send().await.unwrap();
         stage.rds.step(minutes(6)).await;
-        let subnets = stage
-            .to
-            .create_db_subnet_group()
-            .db_subnet_group_name("berthcare-staging-postgres-dr");
-        let subnets = subnets.db_subnet_group_description("dr");
-        let subnets = subnets.subnet_ids("subnet-1").subnet_ids("subnet-2");
-        subnets.send().await.unwrap();
         let made = stage.from.describe_db_instances().send().await.unwrap();
         let version = made.db_instances()[0].engine_version().unwrap().to_owned();
-        let major = version.split('.').next().unwrap();
-        let parameters = stage.to.create_db_parameter_group().description("dr");
-        let parameters = parameters.db_parameter_group_name("berthcare-staging-postgres-dr-pg15");
-        let parameters = parameters.db_parameter_group_family(format!("postgres{major}"));
-        parameters.send().await.unwrap();
+        make_groups(&stage.to, TARGET, &version).await;
+        make_groups(&stage.from, ID, &version).await;
         Some(stage)
     }
 
@@ -110,6 +113,16 @@ impl Stage {
         let path = self.folder.path().join("infra.toml");
         let settings = std::fs::read_to_string(&path).unwrap();
         std::fs::write(path, format!("{settings}\n{text}")).unwrap();
+    }
+
+    /// Drops what lies from the last `from` on until the next `until`.
+    pub(crate) fn drop_settings(&self, from: &str, until: &str) {
+        let path = self.folder.path().join("infra.toml");
+        let settings = std::fs::read_to_string(&path).unwrap();
+        let (before, rest) = settings.rsplit_once(from).unwrap();
+        let (_, after) = rest.split_once(until).unwrap();
+        // What stands before the table is kept; comments may stand within it.
+        std::fs::write(path, format!("{before}{until}{after}")).unwrap();
     }
 
     /// A manual snapshot, available; its ARN.

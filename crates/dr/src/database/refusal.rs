@@ -313,8 +313,8 @@ impl Refusal {
                 "check `id` in [[databases]] and the region in [regions]".to_owned()
             }
             Self::KeyMissing { region, .. } => format!(
-                "add `kms = \"arn:aws:kms:{region}:ACCOUNT:key/ID\"` to its [[databases]]: \
-                 a key works in its own region only"
+                "add `kms = \"arn:aws:kms:{region}:ACCOUNT:key/ID\"` to its [[databases]], or to \
+                 [databases.failback] for the way back: a key works in its own region only"
             ),
             Self::Key {
                 key,
@@ -366,8 +366,9 @@ impl Refusal {
                     .to_owned()
             }
             Self::NoRestoreSettings { .. } => {
-                "add a [databases.restore] with multi_az, subnet_group, parameter_group and \
-                 security_groups: AWS's defaults are Single-AZ and the default groups"
+                "add a [databases.restore] ([databases.failback.restore] for the way back) with multi_az, \
+                 subnet_group, parameter_group and security_groups: AWS's defaults are Single-AZ and the \
+                 default groups"
                     .to_owned()
             }
             Self::NoBackups { database } => ShellCommand::new("aws rds modify-db-instance")

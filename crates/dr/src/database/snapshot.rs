@@ -158,9 +158,11 @@ pub(super) fn arn_region(arn: &str) -> Option<&str> {
 pub struct SnapshotList {
     /// Where the copies are.
     pub region: Region,
-    /// Snapshots in the DR region, newest first.
+    /// Where they are copied from.
+    pub source_region: Region,
+    /// Snapshots where the copies are, newest first.
     pub copies: Vec<Snapshot>,
-    /// Snapshots in the primary region, newest first, if they were asked for.
+    /// Snapshots where they are copied from, newest first, if they were asked for.
     pub sources: Option<Vec<Snapshot>>,
 }
 
@@ -205,7 +207,8 @@ impl Report for SnapshotList {
             let copy = self.copies.iter().find(|copy| copy.is_copy_of(source));
             row(source, copy.map_or("none".to_owned(), Snapshot::progress))
         });
-        document.heading("Snapshots in the primary region").table(
+        let heading = format!("Snapshots in {}", self.source_region);
+        document.heading(heading).table(
             ["State", "Database", "Taken", "Copy", "Snapshot"],
             sources.collect(),
         )

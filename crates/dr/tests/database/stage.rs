@@ -271,6 +271,7 @@ pub(crate) fn database() -> Database {
             security_groups: vec!["sg-0a1b2c3d".parse().unwrap()],
             options: RestoreOptions::default(),
         }),
+        failback: None,
     }
 }
 

@@ -283,6 +283,27 @@ fn what_becomes_of_a_database_in_the_dr_region() {
         assert_eq!(problem.path, path, "{problem}");
         assert!(problem.to_string().contains(part), "{problem}");
     }
+    // The way back has the other region's key and groups, and leads forth again.
+    assert!(plain.turned().is_none());
+    let back = full.replace("databases.restore", "databases.failback.restore");
+    let back = back.replace("\"s\"", "\"back\"");
+    let text =
+        format!("kms = {DR_KEY:?}\n{full}\n[databases.failback]\nkms = {PRIMARY_KEY:?}\n{back}");
+    let forth = accepted(&database(&text)).databases[0].clone();
+    let turned = forth.turned().unwrap();
+    assert_eq!((turned.id.as_str(), turned.dr_id.as_str()), ("b", "a"));
+    assert_eq!(turned.kms.as_ref().unwrap().as_str(), PRIMARY_KEY);
+    let group = &turned.restore.as_ref().unwrap().subnet_group;
+    assert_eq!(group.as_str(), "back");
+    assert_eq!(turned.turned().unwrap(), forth);
+    let wrong = problem(&database(&format!(
+        "[databases.failback]\nkms = {DR_KEY:?}"
+    )));
+    assert_eq!(wrong.path, "databases[0].failback.kms", "{wrong}");
+    assert!(
+        wrong.to_string().contains("the primary region is"),
+        "{wrong}"
+    );
     // aws-behaviour: 28
     let elsewhere = problem(&database(&format!("kms = {PRIMARY_KEY:?}")));
     assert_eq!(elsewhere.kind, ErrorKind::Conflict, "{elsewhere}");

@@ -18,6 +18,7 @@ fn database(kms: bool) -> Database {
         retention_days: 7,
         copies: CopiesKept::default(),
         restore: None,
+        failback: None,
     }
 }
 

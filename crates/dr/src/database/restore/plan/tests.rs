@@ -20,6 +20,7 @@ fn database() -> Database {
             security_groups: vec!["sg-0a1b2c3d".parse().unwrap()],
             options: RestoreOptions::default(),
         }),
+        failback: None,
     }
 }
 
