@@ -13,8 +13,6 @@ use settings::{Region, Tags};
 
 use crate::{Configuration, Event};
 
-/// AWS's default for copies in progress in one destination.
-const QUOTA: usize = 20;
 /// One look: what is begun goes on without the function, and the next invocation sees how it ended.
 const NO_WAIT: WaiterConfig = WaiterConfig::every(Duration::ZERO, Duration::ZERO);
 
@@ -217,7 +215,7 @@ impl Work {
         let options = CopyOptions {
             key: self.configuration.key.as_ref().map(ToString::to_string),
             tags: Tags::default(),
-            quota: QUOTA,
+            quota: None,
             waiter: NO_WAIT,
         };
         match copy(&self.target, &plan, &options, &Silent).await {

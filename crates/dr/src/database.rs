@@ -11,6 +11,7 @@
 mod as_of;
 mod backups;
 mod clients;
+mod cluster;
 mod copy;
 mod key;
 mod limits;

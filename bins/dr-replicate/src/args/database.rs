@@ -103,9 +103,10 @@ pub(crate) struct SnapshotsCopyArgs {
     /// Only this one: its identifier or ARN
     #[arg(long, value_name = "ID", conflicts_with = "last")]
     pub(crate) snapshot: Option<String>,
-    /// Copies that may be in progress in the DR region at once, those of others included
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub(crate) quota: u16,
+    /// Copies that may be in progress in the receiving region at once, those of others included [default: as many as AWS
+    /// takes]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) quota: Option<u16>,
     /// Print the plan and stop
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -9,7 +9,9 @@ use dr::database::{
 use report::{Document, Report};
 use serde::Serialize;
 
-use super::databases::{DatabaseContext, LeftOut, chosen, joined, refused, show, show_plan};
+use super::databases::{
+    DatabaseContext, LeftOut, by_name, chosen, joined, refused, show, show_plan,
+};
 use crate::args::database::{BackupsChangeArgs, BackupsCommand, BackupsStatusArgs};
 
 /// A replication that was begun is shown within moments.
@@ -80,7 +82,13 @@ async fn start(global: &GlobalArgs, args: &BackupsChangeArgs) -> Result<Exit, Fa
             .instance(database.id.as_str())
             .await
             .map_err(failed)?;
-        match plan_enable(database, instance.as_ref(), &backups, regions) {
+        let planned = match plan_enable(database, instance.as_ref(), &backups, regions) {
+            Err(refusal) if instance.is_none() => {
+                Err(by_name(&primary, database.id.as_str(), refusal).await)
+            }
+            planned => planned,
+        };
+        match planned {
             Ok(plan) => plans.push(plan),
             // One database alone fails as a whole; of several the others go on.
             Err(refusal) if databases.len() == 1 => return Err(refused(&refusal)),

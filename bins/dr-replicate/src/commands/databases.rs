@@ -173,6 +173,14 @@ impl LeftOut {
     }
 }
 
+/// Says of a database that is a cluster what it is, instead of `refusal`. Where RDS does not say, `refusal` stands.
+pub(super) async fn by_name(site: &RdsClients, id: &str, refusal: Refusal) -> Refusal {
+    match site.refuse_cluster(id).await {
+        Ok(Some(cluster)) => cluster,
+        Ok(None) | Err(_) => refusal,
+    }
+}
+
 /// How a refusal ends the program.
 fn exit(refusal: &Refusal) -> Exit {
     if refusal.is_configuration() {

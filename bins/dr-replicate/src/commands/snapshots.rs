@@ -9,7 +9,7 @@ use settings::{CopiesKept, Database};
 use tokio::sync::watch;
 
 use super::databases::{
-    DatabaseContext, LeftOut, chosen, refused, show, show_plan, until_stopped, waiter,
+    DatabaseContext, LeftOut, by_name, chosen, refused, show, show_plan, until_stopped, waiter,
 };
 use crate::args::database::{
     SnapshotsCommand, SnapshotsCopyArgs, SnapshotsListArgs, SnapshotsPruneArgs,
@@ -121,7 +121,7 @@ async fn copy_all(global: &GlobalArgs, args: &SnapshotsCopyArgs) -> Result<Exit,
         let options = CopyOptions {
             key: database.kms.as_ref().map(ToString::to_string),
             tags: context.settings.tags.clone(),
-            quota: usize::from(args.quota),
+            quota: args.quota.map(usize::from),
             waiter: waiter(&args.waiter, context.settings.objectives.rpo_database),
         };
         let copied = copy(&dr, &entry.plan, &options, &progress)
@@ -162,7 +162,12 @@ async fn plan_all<'a>(
         let (sources, present) =
             tokio::try_join!(primary.snapshots(Some(id)), dr.snapshots(Some(id)))
                 .map_err(|error| Failure::aws("list the snapshots", error))?;
-        match plan_copies(&sources, &present, id, regions, last, only) {
+        let planned_one = match plan_copies(&sources, &present, id, regions, last, only) {
+            // Of a cluster there are no snapshots of instances.
+            Err(refusal) if sources.is_empty() => Err(by_name(primary, id, refusal).await),
+            planned_one => planned_one,
+        };
+        match planned_one {
             Ok(plan) => {
                 result.databases.push(Entry { plan, done: None });
                 planned.push(database);

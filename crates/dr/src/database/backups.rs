@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use aws_env::{Error, Waiter, WaiterConfig};
 use jiff::Timestamp;
+use report::finding::Status;
 use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::{Database, Region, Tags};
 
 use super::as_of::{AsOf, CLOCKS};
+use super::clients::is_any;
 use super::pin::{held_by, pinned_by};
-use super::{Backup, Instance, RdsClients, Refusal, check_key, provenance_tags, show};
-
-/// Replicated automated backups that an account may have in one destination region, by default
-/// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html>).
-const MOST_BACKUPS: usize = 20;
+use super::{
+    Backup, Instance, RdsClients, Refusal, check_key, judge_source_region, provenance_tags, show,
+    source_regions,
+};
 
 /// What has to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -90,6 +91,14 @@ pub fn plan_enable(
             region: primary,
         });
     };
+    if let Some(cluster) = &instance.cluster {
+        return Err(Refusal::Cluster {
+            database: name,
+            region: primary,
+            cluster: cluster.clone(),
+            engine: instance.engine.clone(),
+        });
+    }
     if instance.retention_days == Some(0) {
         return Err(Refusal::NoBackups { database: name });
     }
@@ -102,13 +111,8 @@ pub fn plan_enable(
             region: dr,
         });
     }
-    let replicated = |backup: &&Backup| backup.source_region != dr.as_str();
     let step = match backups.iter().find(|backup| is_live(backup, &instance.arn)) {
         None => {
-            let there = backups.iter().filter(replicated).count();
-            if there >= MOST_BACKUPS {
-                return Err(Refusal::BackupQuota { region: dr, there });
-            }
             if dr.partition() == "aws-us-gov" {
                 return Err(Refusal::PreSignedUrl {
                     partition: dr.partition(),
@@ -174,6 +178,16 @@ pub async fn enable(
             problem,
         }));
     }
+    let from = super::snapshot::arn_region(&plan.instance_arn).and_then(|from| from.parse().ok());
+    if let (Some(from), Ok(regions)) = (from, source_regions(site).await) {
+        let to = site.region();
+        // Where RDS does not say, it tells when it is called.
+        let finding = judge_source_region((from, to), &Ok(regions));
+        if finding.status == Status::Wrong {
+            let why = finding.seen.unwrap_or_default();
+            return Ok(Err(Refusal::NoReplication { from, to, why }));
+        }
+    }
     let retention = i32::try_from(plan.retention_days).unwrap_or(i32::MAX);
     let request = site
         .rds
@@ -205,6 +219,16 @@ pub async fn enable(
         }
         // The answer to a call that was carried out may have been lost; then the backup is shown.
         if let Some(error) = failed {
+            // How many an account may have is known to AWS alone: 20, unless it was given more.
+            if is_any(&error, &["DBInstanceAutomatedBackupQuotaExceeded"]) {
+                let region = site.region();
+                let replicated = |backup: &&Backup| backup.source_region != region.as_str();
+                return Ok(Err(Refusal::BackupQuota {
+                    region,
+                    there: backups.iter().filter(replicated).count(),
+                    why: error.message.clone().unwrap_or_else(|| error.to_string()),
+                }));
+            }
             return Err(error);
         }
         if !waiting.pause().await {

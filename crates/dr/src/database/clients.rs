@@ -55,6 +55,8 @@ pub struct Instance {
     pub engine: Option<Engine>,
     /// Days for which automated backups are kept; 0 is none.
     pub retention_days: Option<i32>,
+    /// The cluster that it is part of.
+    pub cluster: Option<String>,
     /// What it is a read replica of: an ARN across regions.
     pub replica_of: Option<String>,
     /// To which time its own backups reach.
@@ -200,6 +202,20 @@ impl RdsClients {
     /// How far a machine's clock is from that of RDS, in words; `None` where they agree, or RDS has not answered yet.
     pub fn clock_difference(&self, local: Timestamp) -> Option<String> {
         clock_difference(local, self.clock.now()?)
+    }
+
+    /// With a mocked RDS.
+    #[cfg(test)]
+    pub(super) fn mocked(rds: aws_sdk_rds::Client) -> Self {
+        use aws_smithy_mocks::{RuleMode, mock_client};
+
+        let rules: [&aws_smithy_mocks::Rule; 0] = [];
+        Self {
+            region: "us-east-1".parse().unwrap(),
+            rds,
+            kms: mock_client!(aws_sdk_kms, RuleMode::MatchAny, rules),
+            clock: ServiceClock::default(),
+        }
     }
 
     /// Where these clients call.
@@ -371,6 +387,7 @@ impl Instance {
             key: text(instance.kms_key_id()),
             engine: Engine::read(instance.engine(), instance.engine_version()),
             retention_days: instance.backup_retention_period(),
+            cluster: text(instance.db_cluster_identifier()),
             replica_of: text(instance.read_replica_source_db_instance_identifier()),
             latest_restorable: show::timestamp(instance.latest_restorable_time()),
             options: InstanceOptions::read(instance),

@@ -224,10 +224,11 @@ pub struct CopyOptions {
     pub key: Option<String>,
     /// Tags from the settings.
     pub tags: Tags,
-    /// Copies from other regions that may be in progress in the DR region at once. AWS's default is 20 for
-    /// an account and destination:
-    /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html>.
-    pub quota: usize,
+    /// Copies from other regions that may be in progress in the DR region at once; as many as AWS takes unless given. Its
+    /// default is 20 for an account and destination
+    /// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html>), which can be raised: what it
+    /// refuses waits.
+    pub quota: Option<usize>,
     /// How long to wait for them.
     pub waiter: WaiterConfig,
 }
@@ -327,7 +328,7 @@ impl Report for Copied {
     }
 }
 
-/// Copies what `plan` lacks, at most `quota` at once, and waits for all of it. A copy that is under way
+/// Copies what `plan` lacks, as many at once as `quota` and AWS allow, and waits for all of it. A copy that is under way
 /// already is waited for, not begun again. What is unfinished at the deadline goes on by itself; the next
 /// run finds it.
 ///
@@ -509,7 +510,8 @@ impl Queue<'_> {
         };
         let in_progress = present.iter().filter(is_copying).count();
         self.most = self.most.max(in_progress);
-        let mut places = self.options.quota.saturating_sub(in_progress);
+        let quota = self.options.quota.unwrap_or(usize::MAX);
+        let mut places = quota.saturating_sub(in_progress);
         self.blocked = None;
         let mut begun = 0;
         for item in &mut self.steps {

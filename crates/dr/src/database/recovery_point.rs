@@ -327,6 +327,7 @@ pub(super) mod tests {
             key: None,
             engine: None,
             retention_days: Some(0),
+            cluster: None,
             replica_of: None,
             latest_restorable: None,
             options: crate::database::InstanceOptions::default(),

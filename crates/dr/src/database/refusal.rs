@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use report::ShellCommand;
 use settings::Region;
 
-use super::{KeyProblem, TargetProblem, show};
+use super::{Engine, KeyProblem, TargetProblem, show};
 
 /// Why something is not begun. Nothing was changed. `Display` is a sentence without its full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,26 @@ pub enum Refusal {
     PreSignedUrl {
         /// Name of the partition, such as `aws-us-gov`.
         partition: &'static str,
+    },
+    /// A cluster, or part of one.
+    Cluster {
+        /// Identifier of the database, as the settings have it.
+        database: String,
+        /// Where it is.
+        region: Region,
+        /// Identifier of the cluster.
+        cluster: String,
+        /// What it runs.
+        engine: Option<Engine>,
+    },
+    /// RDS replicates no automated backups between these regions.
+    NoReplication {
+        /// Where the database is.
+        from: Region,
+        /// Where its backups were to go.
+        to: Region,
+        /// What RDS says.
+        why: String,
     },
     /// Nothing to restore from.
     NoRecoveryPoint {
@@ -160,12 +180,14 @@ pub enum Refusal {
         /// Where it is.
         region: Region,
     },
-    /// As many backups are replicated as AWS allows.
+    /// As many backups are replicated as AWS allows this account.
     BackupQuota {
-        /// The DR region.
+        /// The region that receives them.
         region: Region,
         /// How many there are.
         there: usize,
+        /// What RDS says.
+        why: String,
     },
 }
 
@@ -210,6 +232,27 @@ impl fmt::Display for Refusal {
             Self::PreSignedUrl { partition } => write!(
                 f,
                 "the partition {partition} wants a pre-signed URL, which this program does not make"
+            ),
+            Self::Cluster {
+                database,
+                region,
+                cluster,
+                engine,
+            } => {
+                let what = if database == cluster {
+                    "a cluster".to_owned()
+                } else {
+                    format!("part of the cluster {cluster}")
+                };
+                write!(f, "{database} in {region} is {what}")?;
+                if let Some(engine) = engine {
+                    write!(f, " ({engine})")?;
+                }
+                f.write_str(", and clusters are not copied or restored here")
+            }
+            Self::NoReplication { from, to, why } => write!(
+                f,
+                "RDS replicates no automated backups from {from} to {to}: {why}"
             ),
             Self::NoRecoveryPoint {
                 database,
@@ -286,9 +329,9 @@ impl fmt::Display for Refusal {
                 f,
                 "{snapshot} in {region} does not have the tag of what dr-replicate makes"
             ),
-            Self::BackupQuota { region, there } => write!(
+            Self::BackupQuota { region, there, why } => write!(
                 f,
-                "{there} automated backups are replicated to {region}, as many as AWS allows"
+                "{there} automated backups are replicated to {region}, as many as AWS allows: {why}"
             ),
         }
     }
@@ -340,6 +383,14 @@ impl Refusal {
             },
             Self::PreSignedUrl { .. } => {
                 "use `aws rds` with --source-region, which makes one".to_owned()
+            }
+            Self::Cluster { .. } => {
+                "Aurora replicates by a global database, and clusters have snapshots of their own (`aws rds \
+                 copy-db-cluster-snapshot`); take it out of [[databases]]"
+                    .to_owned()
+            }
+            Self::NoReplication { .. } => {
+                "copy snapshots instead: dr-replicate snapshots copy".to_owned()
             }
             Self::NoRecoveryPoint { .. } => {
                 "while the primary region answers: `dr-replicate backups enable` and \
@@ -410,6 +461,7 @@ impl Refusal {
         matches!(
             self,
             Self::KeyMissing { .. }
+                | Self::Cluster { .. }
                 | Self::NoRestoreSettings { .. }
                 | Self::NoInstance { .. }
                 | Self::SnapshotUnknown { .. }

@@ -75,6 +75,30 @@ async fn enable_status_and_disable_follow_each_other() {
     assert_eq!(health().await.health, Health::Wrong);
 }
 
+// aws-behaviour: 31
+#[tokio::test]
+async fn enable_beyond_the_quota_is_refused_by_what_aws_says_and_not_before() {
+    let stage = stage!();
+    let instance = stage.primary.instance(ID).await.unwrap();
+    let plan = plan_enable(&stage.database, instance.as_ref(), &[], stage.regions()).unwrap();
+    let quotas = stage.rds.quotas();
+    stage.rds.set_quotas(local_aws::RdsQuotas {
+        replicated_backups: 0,
+        ..quotas
+    });
+    let refused = enable(&stage.dr, &plan, &Tags::default(), WAITER).await;
+    let refused = refused.unwrap().unwrap_err();
+    let Refusal::BackupQuota { there, why, .. } = &refused else {
+        panic!("{refused}");
+    };
+    assert_eq!(*there, 0);
+    assert!(why.contains("more than 0 automated backups"), "{why}");
+    // An account that was given more than the usual 20 uses them.
+    stage.rds.set_quotas(quotas);
+    let enabled = enable(&stage.dr, &plan, &Tags::default(), WAITER).await;
+    enabled.unwrap().unwrap();
+}
+
 // aws-behaviour: 28
 #[tokio::test]
 async fn enable_with_a_disabled_key_is_refused_before_it_begins() {

@@ -9,7 +9,8 @@ use crate::stage::{DR, ID, NONE, WAITER, minutes, outcomes, stage};
 // aws-behaviour: 31
 #[tokio::test]
 async fn copy_of_fifty_snapshots_has_twenty_in_progress_at_most() {
-    let stage = stage!();
+    let mut stage = stage!();
+    stage.quota = Some(20);
     for n in 0..49 {
         stage.take(&format!("manual-{n}")).await;
     }
@@ -225,7 +226,7 @@ async fn copy_of_a_source_that_is_deleted_before_its_turn_fails_alone() {
     for id in ["older", "newer"] {
         stage.take(id).await;
     }
-    stage.quota = 1;
+    stage.quota = Some(1);
     let sources = stage.primary.snapshots(Some(ID)).await.unwrap();
     let plan = dr::database::plan_copies(&sources, &[], ID, stage.regions(), 2, None).unwrap();
     let gone = stage
@@ -236,7 +237,7 @@ async fn copy_of_a_source_that_is_deleted_before_its_turn_fails_alone() {
     let options = dr::database::CopyOptions {
         key: None,
         tags: settings::Tags::default(),
-        quota: 1,
+        quota: Some(1),
         waiter: WAITER,
     };
     let copied = dr::database::copy(&stage.dr, &plan, &options, &report::Silent).await;

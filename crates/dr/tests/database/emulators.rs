@@ -84,7 +84,7 @@ async fn copy_and_restore(aws: &LocalAws, shows_source: bool) {
     let options = CopyOptions {
         key: None,
         tags: Tags::default(),
-        quota: 20,
+        quota: Some(20),
         waiter,
     };
     let waiter_of_copy = if shows_source { waiter } else { NONE };

@@ -36,7 +36,7 @@ pub(crate) struct Stage {
     pub(crate) to: aws_sdk_rds::Client,
     pub(crate) kms: aws_sdk_kms::Client,
     pub(crate) database: Database,
-    pub(crate) quota: usize,
+    pub(crate) quota: Option<usize>,
 }
 
 macro_rules! stage {
@@ -88,7 +88,7 @@ impl Stage {
             to: aws_env::client!(aws_sdk_rds, &access),
             kms: aws_env::client!(aws_sdk_kms, &access),
             database: database(),
-            quota: 20,
+            quota: None,
             aws,
             env,
         };

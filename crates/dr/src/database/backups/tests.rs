@@ -68,22 +68,10 @@ fn plan_enable_of_what_aws_would_refuse_is_refused() {
     let missing = refused(database(false), Some(&encrypted), &[]);
     assert!(matches!(missing, Refusal::KeyMissing { .. }));
     assert!(plan_enable(&database(true), Some(&encrypted), &[], regions()).is_ok());
-    // aws-behaviour: 31
-    let full: Vec<Backup> = (0..20)
-        .map(|n| {
-            let mut other = backup("replicating", None);
-            other.instance_arn = format!("arn:aws:rds:{PRIMARY}:000000000000:db:other-{n}");
-            other
-        })
-        .collect();
-    let refused = refused(database(false), Some(&source()), &full);
-    assert_eq!(
-        refused,
-        Refusal::BackupQuota {
-            region: regions().1,
-            there: 20
-        }
-    );
+    let mut member = source();
+    member.cluster = Some("three".to_owned());
+    let refused = refused(database(false), Some(&member), &[]);
+    assert!(matches!(refused, Refusal::Cluster { .. }), "{refused}");
 }
 
 #[test]
