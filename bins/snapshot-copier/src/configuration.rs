@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use settings::{CopiesKept, DbIdentifier, KmsKeyArn, Region};
+use settings::{CopiesKept, DbIdentifier, KmsKeyArn, Region, Tags};
 
 /// What the function's environment variables say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Configuration {
     pub databases: Vec<DbIdentifier>,
     /// `KEEP_LAST` and `KEEP_DAYS`; 7 each unless set.
     pub kept: CopiesKept,
+    /// `TAGS`: what copies are tagged with, as a JSON object; none unless set.
+    pub tags: Tags,
 }
 
 /// An environment variable that is missing or wrong.
@@ -50,6 +52,7 @@ impl Configuration {
                 keep_last: variables.number("KEEP_LAST", 1, default.keep_last)?,
                 keep_days: variables.number("KEEP_DAYS", 0, default.keep_days)?,
             },
+            tags: variables.tags("TAGS")?,
         })
     }
 }
@@ -112,6 +115,13 @@ impl<V: Fn(&str) -> Option<String>> Variables<V> {
         Ok(databases)
     }
 
+    fn tags(&self, name: &'static str) -> Result<Tags, ConfigurationError> {
+        match self.text(name) {
+            Some(text) => serde_json::from_str(&text).map_err(|error| wrong(name, error)),
+            None => Ok(Tags::default()),
+        }
+    }
+
     fn number(
         &self,
         name: &'static str,
@@ -163,10 +173,12 @@ mod tests {
         assert_eq!(databases, ["app", "other"]);
         assert_eq!(configuration.key, None);
         assert_eq!(configuration.kept, CopiesKept::default());
+        assert!(configuration.tags.is_empty());
         let configuration = read(&[
             ("TARGET_KMS_KEY", KEY),
             ("KEEP_LAST", "3"),
             ("KEEP_DAYS", "0"),
+            ("TAGS", r#"{"Owner":"platform","Project":"x"}"#),
         ]);
         let configuration = configuration.unwrap();
         assert_eq!(configuration.key.unwrap().as_str(), KEY);
@@ -174,6 +186,7 @@ mod tests {
             (configuration.kept.keep_last, configuration.kept.keep_days),
             (3, 0)
         );
+        assert_eq!(configuration.tags.get("Owner"), Some("platform"));
     }
 
     #[test]
@@ -187,6 +200,8 @@ mod tests {
             ("DATABASES", "1app"),
             ("KEEP_LAST", "0"),
             ("KEEP_DAYS", "-1"),
+            ("TAGS", "Owner=platform"),
+            ("TAGS", r#"{"aws:x":"y"}"#),
         ] {
             assert_eq!(read(&[(name, value)]).unwrap_err().name, name, "{value}");
         }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use report::Silent;
 use serde::Serialize;
 use serde_json::Value;
-use settings::{Region, Tags};
+use settings::Region;
 
 use crate::{Configuration, Event};
 
@@ -214,7 +214,7 @@ impl Work {
         };
         let options = CopyOptions {
             key: self.configuration.key.as_ref().map(ToString::to_string),
-            tags: Tags::default(),
+            tags: self.configuration.tags.clone(),
             quota: None,
             waiter: NO_WAIT,
         };

@@ -177,6 +177,7 @@ module "dr" {
     architecture = var.dr.snapshot_copier_arch
     keep_last    = var.dr.keep_last
     keep_days    = var.dr.keep_days
+    tags         = local.tags
   }
 }
 

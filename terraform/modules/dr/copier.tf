@@ -137,6 +137,7 @@ resource "aws_lambda_function" "copier" {
       DATABASES      = join(",", var.database_identifiers)
       KEEP_LAST      = tostring(each.value.keep_last)
       KEEP_DAYS      = tostring(each.value.keep_days)
+      TAGS           = jsonencode(each.value.tags)
     }
   }
 

@@ -71,7 +71,7 @@ variable "replicate_automated_backups" {
 }
 
 variable "snapshot_copier" {
-  description = "Lambda that copies snapshots and removes old copies: path of its zip (a program `bootstrap` for provided.al2023), how often it looks, how many copies and days it keeps. Null for none."
+  description = "Lambda that copies snapshots and removes old copies: path of its zip (a program `bootstrap` for provided.al2023), how often it looks, how many copies and days it keeps, and tags of its copies. Null for none."
   type = object({
     zip_path            = string
     architecture        = optional(string, "arm64")
@@ -79,6 +79,7 @@ variable "snapshot_copier" {
     keep_last           = optional(number, 7)
     keep_days           = optional(number, 7)
     timeout_seconds     = optional(number, 300)
+    tags                = optional(map(string), {})
   })
   default = null
 

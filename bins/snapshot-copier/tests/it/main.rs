@@ -107,6 +107,7 @@ impl Stage {
             ("DATABASES", "app"),
             ("KEEP_LAST", "1"),
             ("KEEP_DAYS", "0"),
+            ("TAGS", r#"{"Owner":"platform"}"#),
         ];
         Lambda::start(&self.aws, &settings).await
     }
@@ -235,6 +236,13 @@ async fn invoke_by_schedule_copies_the_newest_and_prunes_what_has_a_good_success
     stage.minutes(11).await;
     // While a failover is on, nothing goes.
     let arn = format!("arn:aws:rds:{DR}:000000000000:snapshot:{first}");
+    let tags = stage.to.list_tags_for_resource().resource_name(&arn);
+    let tags = tags.send().await.unwrap();
+    let owner = tags
+        .tag_list()
+        .iter()
+        .find(|tag| tag.key() == Some("Owner"));
+    assert_eq!(owner.and_then(|tag| tag.value()), Some("platform"));
     let marker = "dr-replicate:failover:run";
     let tag = aws_sdk_rds::types::Tag::builder().key(marker).value("now");
     let mark = stage.to.add_tags_to_resource().resource_name(&arn);

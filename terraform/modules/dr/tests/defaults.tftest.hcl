@@ -56,6 +56,7 @@ run "copier" {
       DATABASES      = "berthcare-staging-postgres"
       KEEP_LAST      = "7"
       KEEP_DAYS      = "7"
+      TAGS           = "{}"
     })
     error_message = "told what to copy, where, and what to keep"
   }
