@@ -5,6 +5,7 @@
 //! down the steps, the guard makes the plan an [`Approved`] one, and [`apply`] takes its steps, each in the journal
 //! before it is done, so that [`undo`] can take it back. Nothing else here changes an object.
 
+mod backlog;
 mod batch;
 mod bucket;
 mod caveats;
@@ -46,6 +47,9 @@ mod version_ids;
 mod versions;
 mod walk;
 
+pub use backlog::{
+    Backlog, BacklogBy, BacklogOptions, Oldest, Reading, backlog_by_metrics, backlog_by_statuses,
+};
 pub use batch::{
     BatchError, BatchJob, BatchOptions, BatchPlan, JobControl, JobState, Jobs, follow, plan_batch,
     submit, unfinished_jobs,

@@ -32,7 +32,7 @@ impl Stage {
         put.policy(policy.to_string()).send().await.unwrap();
     }
 
-    async fn make(&self, wanted: FenceWanted) -> FencePlan {
+    pub(crate) async fn make_fence(&self, wanted: FenceWanted) -> FencePlan {
         let (dr, buckets) = (self.dr_only(), [pair().dr]);
         let plan = plan_fence(&dr, &buckets, &run(), wanted).await;
         apply_fence(&dr, &plan).await
@@ -64,7 +64,7 @@ async fn fence_keeps_out_what_a_primary_region_delivers_when_it_comes_back() {
     stage.aws.set_region(PRIMARY, RegionState::Refuse);
     stage.aws.set_region(DR, RegionState::Up);
 
-    let fenced = stage.make(FenceWanted::Fenced).await;
+    let fenced = stage.make_fence(FenceWanted::Fenced).await;
     assert!(fenced.holds(), "{fenced:?}");
     stage.put_destination("edited", b"written in DR").await;
     // Nothing of it asked the lost region.
@@ -84,7 +84,7 @@ async fn fence_keeps_out_what_a_primary_region_delivers_when_it_comes_back() {
         assert_eq!(status.as_str(), "FAILED", "{key}");
     }
 
-    let unfenced = stage.make(FenceWanted::Unfenced).await;
+    let unfenced = stage.make_fence(FenceWanted::Unfenced).await;
     assert!(unfenced.holds(), "{unfenced:?}");
     stage.put_source("again", b"arrives").await;
     assert_eq!(stage.keys().await, ["again", "deleted", "edited"]);
@@ -118,7 +118,7 @@ async fn fence_and_unfence_leave_the_policy_of_others_as_it_was() {
             .as_ref()
             .map(|others| others["Statement"].as_array().unwrap().clone());
         assert_eq!(kept, of_others.unwrap_or_default());
-        assert!(stage.make(FenceWanted::Unfenced).await.holds());
+        assert!(stage.make_fence(FenceWanted::Unfenced).await.holds());
         assert_eq!(stage.policy().await, before);
         let delete = stage.to.s3.delete_bucket_policy().bucket("photos-dr");
         delete.send().await.unwrap();
@@ -146,11 +146,13 @@ async fn fence_that_is_killed_at_any_request_ends_alike() {
                     stage.put_policy(others).await;
                 }
                 if wanted == FenceWanted::Unfenced {
-                    assert!(stage.make(FenceWanted::Fenced).await.holds());
+                    assert!(stage.make_fence(FenceWanted::Fenced).await.holds());
                 }
                 let kill = KillAt::new(&stage.aws, nth, moment);
-                let ended = kill.runs_to_its_end(&stage.aws, stage.make(wanted)).await;
-                let made = stage.make(wanted).await;
+                let ended = kill
+                    .runs_to_its_end(&stage.aws, stage.make_fence(wanted))
+                    .await;
+                let made = stage.make_fence(wanted).await;
                 assert!(made.holds(), "{wanted:?} {moment:?} {nth}: {made:?}");
                 policies.push(stage.policy().await);
                 if ended {
@@ -196,5 +198,5 @@ async fn fence_of_a_bucket_that_does_not_tell_is_unknown_and_stops_no_other() {
     assert_eq!(made.buckets[3].step, FenceStep::None);
     stage.aws.remove_fault(denied);
     assert_eq!(stage.policy().await, None);
-    assert!(stage.make(FenceWanted::Fenced).await.holds());
+    assert!(stage.make_fence(FenceWanted::Fenced).await.holds());
 }

@@ -4,6 +4,7 @@
 #[macro_use]
 mod stage;
 
+mod backlog;
 mod batch;
 mod emulators;
 mod fence;
