@@ -68,6 +68,15 @@ ALONE = {
         "kms_key_arn": KEY.replace("ca-west-1", "ca-central-1"), "database_arn": "arn:aws:rds:x",
         "database_identifiers": ["berthcare-staging-postgres"],
     },
+    "failover": {"project_name": "berthcare", "environment": "staging", "bucket_suffix": "dr", "health_check": True},
+    "registry": {"names": ["berthcare/api"], "kms_key_arn": KEY},
+    "certificate": {"domain_name": "api.staging.berthcare.ca", "zone_id": "Z0123456789ABC"},
+    "application": {
+        "name": "berthcare-staging", "image": "api@sha256:" + "a" * 64, "vpc_id": "vpc-1", "public_subnet_ids": ["a", "b"], "private_subnet_ids": ["c", "d"],
+        "load_balancer_security_group_id": "sg", "tasks_security_group_id": "sg", "execution_role_arn": "arn:aws:iam::111122223333:role/x",
+        "task_role_arn": "arn:aws:iam::111122223333:role/y", "certificate_arn": "arn:aws:acm:ca-central-1:111122223333:certificate/x",
+        "log_bucket_name": "berthcare-logs-staging", "log_bucket_policy_id": "berthcare-logs-staging", "kms_key_arn": KEY,
+    },
     "trail": {"name": "berthcare-staging"},
     "off-hours": {"name": "berthcare-staging", "database_identifier": "berthcare-staging-postgres", "kms_key_arn": KEY},
 }
@@ -183,7 +192,7 @@ def environment(folder, variables):
 
 
 # What every plan reads of AWS, whatever it changes: each in the stack's own region.
-READ = {"aws_availability_zones", "aws_caller_identity", "aws_db_instances", "aws_partition", "aws_region"}
+READ = {"aws_availability_zones", "aws_caller_identity", "aws_db_instances", "aws_partition", "aws_region", "aws_s3_objects"}
 
 
 def apart(folder, plan):
@@ -198,7 +207,7 @@ def apart(folder, plan):
 
 
 # What holds data, what data cannot be read without, and what keeps others out of it.
-KEPT = re.compile(r"aws_(kms_key|s3_bucket(_(versioning|server_side_encryption_configuration|public_access_block|ownership_controls|policy|object_lock_configuration))?)")
+KEPT = re.compile(r"aws_(kms_key|ecr_repository|s3_bucket(_(versioning|server_side_encryption_configuration|public_access_block|ownership_controls|policy|object_lock_configuration))?)")
 
 
 def unguarded(files):
@@ -249,8 +258,8 @@ def drill(folder, variables):
     the counts, and a list here, so that they are noticed when they change."""
     use(folder, variables)
     file, counted, plans = folder / "failover.auto.tfvars.json", [], {}
-    away = {"mode": "pilot-light", "retire_database": RESTORED}
-    once = {"mode": "full"}
+    away = {"mode": "pilot-light", "retire_database": RESTORED}  # and the marker is gone, which the failback has deleted
+    once = {"mode": "full", "start_application": True}
     steps = [
         ("pilot light", None),
         ("failover, taking over", once | {"restored_database": RESTORED, "run": "first"}),
@@ -359,7 +368,8 @@ def permissions(plan):
         of_identity = resource["type"] == "aws_iam_role_policy"
         for attribute in ("policy", "assume_role_policy"):
             text = resource["values"].get(attribute)
-            if not isinstance(text, str) or not text.startswith("{"):
+            # That of a registry is about images, not about who may do what.
+            if not isinstance(text, str) or not text.startswith("{") or resource["type"] == "aws_ecr_lifecycle_policy":
                 continue
             for statement in json.loads(text)["Statement"]:
                 seen += 1
@@ -383,7 +393,8 @@ def flaws(statement, of_identity):
     found = [f"{key} leaves open what is meant" for key in ("NotAction", "NotPrincipal", "NotResource") if key in statement]
     actions, principal = listed(statement.get("Action", [])), statement.get("Principal")
     keys = {key for condition in statement.get("Condition", {}).values() for key in condition}
-    if principal == "*" or "*" in listed((principal or {}).get("AWS", []) if isinstance(principal, dict) else []):
+    everybody = principal == "*" or "*" in listed((principal or {}).get("AWS", []) if isinstance(principal, dict) else [])
+    if everybody and not from_few_networks(statement):
         found.append("lets everybody in")
     if isinstance(principal, dict) and "Service" in principal and not keys & HOLDS:
         found.append(f"{principal['Service']} is let in for any account")
@@ -394,6 +405,15 @@ def flaws(statement, of_identity):
     if "kms:CreateGrant" in actions and not {"kms:GrantIsForAWSResource", "kms:ViaService"} <= keys:
         found.append("grants keys to more than AWS's services")
     return found
+
+
+def from_few_networks(statement):
+    """Whether a statement reads one object, for networks that are named and narrow: those of Route 53's health checkers."""
+    listed = lambda value: value if isinstance(value, list) else [value]  # noqa: E731
+    networks = listed(statement.get("Condition", {}).get("IpAddress", {}).get("aws:SourceIp", []))
+    narrow = [network for network in networks if int((network.split("/") + ["32"])[1]) >= 16]
+    resources_ = listed(statement.get("Resource", []))
+    return bool(networks) and narrow == networks and statement["Action"] == ["s3:GetObject"] and not any("*" in one for one in resources_)
 
 
 def everything(values):
@@ -444,6 +464,8 @@ def promises(plan):
             wrong.append(f"{address} lets a role read the master password")
         if resource["type"] == "aws_db_instance" and values.get("password"):
             wrong.append(f"{address} has a password in its state")
+        if resource["type"] == "aws_ecs_service" and not (variables.get("mode", {"value": "full"})["value"] == "full"):
+            wrong.append(f"{address} runs in the pilot light")
     read = {resource["type"] for resource in everything(plan.get("prior_state", {}).get("values", plan["planned_values"])) if resource["mode"] == "data"}
     if read - READ or not read:
         wrong.append(f"each plan reads {sorted(read - READ)}, which an outage of us-east-1 would stop")
@@ -455,15 +477,25 @@ def promises(plan):
         raise Failed("plan: " + "\n      ".join(wrong))
 
 
+# The application, by a digest, and its name. The zone is nobody's.
+APPLICATION = """image_repositories = ["berthcare/api"]
+dns = { zone_id = "Z0123456789ABC", name = "api.staging.berthcare.ca" }
+application = {
+  image       = "111122223333.dkr.ecr.REGION.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+  environment = { NODE_ENV = "production" }
+}
+"""
 MORE = """off_hours = { start = "never" }
 audit_trail = { data_events = true }
-"""
+""" + APPLICATION.replace("REGION", "ca-central-1")
+MORE_DR = """primary_distribution_arn = "arn:aws:cloudfront::111122223333:distribution/E2PRIMARY"
+""" + APPLICATION.replace("REGION", "us-east-1")
 
 # Environment, its name here, the example whose variables it has, further ones, and what is done with it.
 PLANS = [
     ("staging", "staging", ("berthcare-staging", False), "", environment),
     ("staging", "staging-dr", ("berthcare-staging", True), MORE, environment),
-    ("dr", "dr", ("berthcare-staging", False), "", drill),
+    ("dr", "dr", ("berthcare-staging", False), MORE_DR, drill),
     ("staging", "ca-west-staging", ("berthcare-ca-west", True), "", failback),
     ("dr", "ca-west-dr", ("berthcare-ca-west", False), "", planned),
 ]
@@ -524,7 +556,7 @@ def plan_of(entry, folder):
     text = example(of, name, with_dr) + more
     if label == "staging-dr":
         zip_file = 'snapshot_copier_zip = "../../modules/dr/tests/bootstrap.zip"'
-        text = text.replace("  keep_last = 7\n", f"  {zip_file}\n  keep_last = 7\n")
+        text = text.replace("  keep_last = 7\n", f"  {zip_file}\n  health_check_id = \"0123abcd\"\n  keep_last = 7\n")
     return work(folder / "environments" / name, text)
 
 

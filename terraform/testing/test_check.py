@@ -25,6 +25,16 @@ class Statements(unittest.TestCase):
             self.assertIn("everybody", self.told(allow(Principal=principal), False), principal)
         self.assertIn("any account", self.told(allow(Principal={"Service": "sns.amazonaws.com"}), False))
 
+    def test_one_object_may_be_read_from_few_networks(self):
+        held = {"IpAddress": {"aws:SourceIp": ["15.177.0.0/18", "54.228.16.0/26"]}}
+        one = allow(Principal="*", Resource=["arn:aws:s3:::b/failed-over"], Condition=held)
+        self.assertEqual(self.told(one, False), "")
+        for change in (
+            {"Resource": ["arn:aws:s3:::b/*"]}, {"Action": ["s3:PutObject"]}, {"Condition": {}},
+            {"Condition": {"IpAddress": {"aws:SourceIp": ["15.177.0.0/18", "0.0.0.0/0"]}}},
+        ):
+            self.assertIn("everybody", self.told(one | change, False), change)
+
     def test_width_is_told(self):
         self.assertIn("every resource", self.told(allow(Resource="*")))
         self.assertEqual(self.told(allow(Resource=["*"], Sid="Look")), "")

@@ -12,6 +12,23 @@ locals {
   # What the application is given; the modules name them so.
   application_secrets = ["${local.name}/database-application", "${local.name}/redis"]
 
+  # Buckets and the secrets, under names that the application knows in either region.
+  application_environment = merge({
+    PORT                 = tostring(var.app_port)
+    S3_BUCKET_PHOTOS     = module.storage.bucket_names["photos"]
+    S3_BUCKET_DOCUMENTS  = module.storage.bucket_names["documents"]
+    S3_BUCKET_SIGNATURES = module.storage.bucket_names["signatures"]
+  }, try(var.application.environment, {}))
+  application_credentials = {
+    DATABASE_CREDENTIALS = module.database.application_secret_arn
+    REDIS_CREDENTIALS    = module.cache.credentials_secret_arn
+  }
+
+  cdn_domain = var.cdn_domain == null ? null : {
+    aliases         = var.cdn_domain.aliases
+    certificate_arn = var.cdn_domain.certificate_arn != null ? var.cdn_domain.certificate_arn : one(module.cdn_certificate[*].arn)
+  }
+
   tags = merge(var.tags, {
     Project     = var.project_name
     Environment = var.environment
@@ -35,6 +52,11 @@ resource "terraform_data" "environment" {
 
   lifecycle {
     ignore_changes = [input]
+
+    precondition {
+      condition     = local.full || !module.failover.failed_over
+      error_message = "mode: ${module.failover.marker} is in ${module.failover.bucket_name}, so that traffic comes here, and pilot-light would take the database and the tasks away from it. Bring back failover.auto.tfvars.json, or fail back first, which deletes that object; retire_database is no leave for it."
+    }
 
     precondition {
       condition     = local.full || length(data.aws_db_instances.here.instance_identifiers) == 0 || var.retire_database == local.db_identifier
@@ -84,6 +106,19 @@ module "storage" {
     distribution_arn     = module.cdn.distribution_arn
     delivery_source_name = module.cdn.delivery_source_name
   }
+
+  reader_distribution_arn = var.primary_distribution_arn
+  load_balancer_logs      = var.application != null
+}
+
+# Which region serves, where this one's own plans, the programs and Route 53 look.
+module "failover" {
+  source = "../../modules/failover"
+
+  project_name  = var.project_name
+  environment   = var.environment
+  bucket_suffix = var.bucket_suffix
+  health_check  = var.dns != null
 }
 
 module "monitoring" {
@@ -150,7 +185,70 @@ module "cdn" {
   origins              = module.storage.data_bucket_domains
   log_bucket_arn       = module.storage.log_bucket_arn
   log_bucket_policy_id = module.storage.log_bucket_policy_id
-  domain               = var.cdn_domain
+  domain               = local.cdn_domain
   signing_keys         = var.cdn_signing_keys
   public_read          = var.cdn_public_read
+}
+
+module "cdn_certificate" {
+  source = "../../modules/certificate"
+  count  = var.cdn_domain == null || try(var.cdn_domain.certificate_arn, null) != null ? 0 : 1
+
+  domain_name       = var.cdn_domain.aliases[0]
+  alternative_names = slice(var.cdn_domain.aliases, 1, length(var.cdn_domain.aliases))
+  zone_id           = var.dns.zone_id
+  region            = "us-east-1"
+}
+
+module "registry" {
+  source = "../../modules/registry"
+  count  = length(var.image_repositories) == 0 ? 0 : 1
+
+  names       = var.image_repositories
+  kms_key_arn = module.security.kms_key_arn
+}
+
+module "certificate" {
+  source = "../../modules/certificate"
+  count  = var.dns == null ? 0 : 1
+
+  domain_name = var.dns.name
+  zone_id     = var.dns.zone_id
+}
+
+# In the pilot light all but its tasks, and its name in the zone: while the marker is there, Route 53 answers with it.
+module "application" {
+  source = "../../modules/application"
+  count  = var.application == null ? 0 : 1
+
+  name                            = local.name
+  running                         = local.full && var.start_application
+  image                           = var.application.image
+  port                            = var.app_port
+  architecture                    = var.application.architecture
+  cpu                             = var.application.cpu
+  memory                          = var.application.memory
+  min_tasks                       = var.application.min_tasks
+  max_tasks                       = var.application.max_tasks
+  health_check_path               = var.application.health_check_path
+  environment                     = local.application_environment
+  secrets                         = local.application_credentials
+  vpc_id                          = module.networking.vpc_id
+  public_subnet_ids               = module.networking.public_subnet_ids
+  private_subnet_ids              = module.networking.private_subnet_ids
+  load_balancer_security_group_id = module.security.alb_security_group_id
+  tasks_security_group_id         = module.security.ecs_tasks_security_group_id
+  execution_role_arn              = module.security.ecs_task_execution_role_arn
+  task_role_arn                   = module.security.ecs_task_role_arn
+  certificate_arn                 = var.application.certificate_arn != null ? var.application.certificate_arn : one(module.certificate[*].arn)
+  log_bucket_name                 = module.storage.bucket_names["logs"]
+  log_bucket_policy_id            = module.storage.log_bucket_policy_id
+  kms_key_arn                     = module.security.kms_key_arn
+  alarm_topic_arns                = [module.monitoring.topic_arn]
+
+  dns = var.dns == null ? null : {
+    zone_id  = var.dns.zone_id
+    name     = var.dns.name
+    failover = "SECONDARY"
+  }
 }

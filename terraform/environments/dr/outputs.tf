@@ -249,3 +249,48 @@ output "cloudfront_edge_locations" {
   description = "Where copies of files are cached; the residency policy is about where they are kept."
   value       = module.cdn.edge_locations
 }
+
+output "application_url" {
+  description = "Where the application answers; null without one, or without a name of its own."
+  value       = one(module.application[*].url)
+}
+
+output "load_balancer_dns_name" {
+  description = "Name that AWS gives the application's load balancer; null without."
+  value       = one(module.application[*].load_balancer_dns_name)
+}
+
+output "ecs_cluster_name" {
+  description = "Cluster of the application's tasks; null without."
+  value       = one(module.application[*].cluster_name)
+}
+
+output "ecs_service_name" {
+  description = "Service that runs the application's tasks; null where none run."
+  value       = one(module.application[*].service_name)
+}
+
+output "ecr_repository_urls" {
+  description = "Where images are pushed to and pulled from, by repository."
+  value       = try(module.registry[0].repository_urls, {})
+}
+
+output "cloudfront_distribution_arn" {
+  description = "ARN of the distribution: in staging, `primary_distribution_arn` of environments/dr."
+  value       = module.cdn.distribution_arn
+}
+
+output "failover_bucket" {
+  description = "Bucket of the object that says which region serves."
+  value       = module.failover.bucket_name
+}
+
+output "failover_marker" {
+  description = "Key of that object: while it is there, this region serves."
+  value       = module.failover.marker
+}
+
+output "failover_health_check_id" {
+  description = "Health check that is unhealthy while the marker is there: `dr.health_check_id` of environments/staging; null without `dns`."
+  value       = module.failover.health_check_id
+}

@@ -258,6 +258,53 @@ variable "redis_node_type" {
   default     = "cache.t4g.micro"
 }
 
+variable "dns" {
+  description = "Name of the application and the Route 53 zone that it is in: for its certificates and its record. Null for none."
+  type = object({
+    zone_id = string
+    name    = string
+  })
+  default = null
+
+  validation {
+    condition     = var.dns == null || can(regex("^Z[A-Z0-9]{1,31}$", var.dns.zone_id)) && can(regex("^([a-z0-9]([a-z0-9-]*[a-z0-9])?\\.)+[a-z]{2,}$", var.dns.name))
+    error_message = "dns: the ID of a hosted zone, Z…, and a name in it."
+  }
+}
+
+variable "image_repositories" {
+  description = "Repositories of images, those of the primary region, which are replicated here."
+  type        = list(string)
+  default     = []
+}
+
+variable "application" {
+  description = "The application on Fargate, see modules/application: `image` by its digest, from a registry of this region. Null for none. Without `dns` it needs a `certificate_arn` of this region."
+  type = object({
+    image             = string
+    certificate_arn   = optional(string)
+    architecture      = optional(string, "ARM64")
+    cpu               = optional(number, 512)
+    memory            = optional(number, 1024)
+    min_tasks         = optional(number, 2)
+    max_tasks         = optional(number, 6)
+    health_check_path = optional(string, "/health")
+    environment       = optional(map(string), {})
+  })
+  default = null
+
+  validation {
+    condition     = var.application == null || var.dns != null || try(var.application.certificate_arn != null, false)
+    error_message = "application: a name in dns, for which a certificate is made, or a certificate_arn."
+  }
+}
+
+variable "start_application" {
+  description = "In full mode, whether the application's tasks run. Set in failover.auto.tfvars.json once its secrets have values: tasks that do not start are given up by ECS."
+  type        = bool
+  default     = false
+}
+
 variable "app_port" {
   description = "Port on which the application's tasks listen."
   type        = number
@@ -265,12 +312,23 @@ variable "app_port" {
 }
 
 variable "cdn_domain" {
-  description = "Own names of the distribution and their certificate in us-east-1. A name belongs to one distribution at a time."
+  description = "Own names of the distribution and their certificate in us-east-1, which is made in the zone of `dns` where none is given. A name belongs to one distribution at a time."
   type = object({
     aliases         = list(string)
-    certificate_arn = string
+    certificate_arn = optional(string)
   })
   default = null
+
+  validation {
+    condition     = var.cdn_domain == null || var.dns != null || try(var.cdn_domain.certificate_arn != null, false)
+    error_message = "cdn_domain: certificate_arn, or a zone in dns, in which the names are proven."
+  }
+}
+
+variable "primary_distribution_arn" {
+  description = "Distribution of the primary region, which reads the copies here when its own buckets do not answer: after its first apply. Null lets it read nothing here."
+  type        = string
+  default     = null
 }
 
 variable "cdn_signing_keys" {

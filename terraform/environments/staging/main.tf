@@ -22,6 +22,23 @@ locals {
   # In an object, null would be the default.
   never_started = try(var.off_hours.start, null) == "never"
 
+  # Buckets and the secrets, under names that the application knows in either region.
+  application_environment = merge({
+    PORT                 = tostring(var.app_port)
+    S3_BUCKET_PHOTOS     = module.storage.bucket_names["photos"]
+    S3_BUCKET_DOCUMENTS  = module.storage.bucket_names["documents"]
+    S3_BUCKET_SIGNATURES = module.storage.bucket_names["signatures"]
+  }, try(var.application.environment, {}))
+  application_credentials = {
+    DATABASE_CREDENTIALS = module.database.application_secret_arn
+    REDIS_CREDENTIALS    = module.cache.credentials_secret_arn
+  }
+
+  cdn_domain = var.cdn_domain == null ? null : {
+    aliases         = var.cdn_domain.aliases
+    certificate_arn = var.cdn_domain.certificate_arn != null ? var.cdn_domain.certificate_arn : one(module.cdn_certificate[*].arn)
+  }
+
   replica = var.dr == null ? null : { region = var.dr.region, kms_key_arn = var.dr.kms_key_arn }
 }
 
@@ -123,6 +140,8 @@ module "storage" {
     delivery_source_name = module.cdn.delivery_source_name
   }
 
+  load_balancer_logs = var.application != null
+
   replication = var.dr == null ? null : {
     region              = var.dr.region
     targets             = var.dr.bucket_names
@@ -139,7 +158,8 @@ module "cdn" {
   origins              = module.storage.data_bucket_domains
   log_bucket_arn       = module.storage.log_bucket_arn
   log_bucket_policy_id = module.storage.log_bucket_policy_id
-  domain               = var.cdn_domain
+  domain               = local.cdn_domain
+  dr_origins           = { for kind, name in try(var.dr.bucket_names, {}) : kind => "${name}.s3.${var.dr.region}.${data.aws_partition.current.dns_suffix}" }
   signing_keys         = var.cdn_signing_keys
   public_read          = var.cdn_public_read
   web_acl_arn          = var.cdn_web_acl_arn
@@ -204,4 +224,68 @@ module "off_hours" {
   start               = local.never_started ? null : var.off_hours.start
   timezone            = var.off_hours.timezone
   kms_key_arn         = module.security.kms_key_arn
+}
+
+module "cdn_certificate" {
+  source = "../../modules/certificate"
+  count  = var.cdn_domain == null || try(var.cdn_domain.certificate_arn, null) != null ? 0 : 1
+
+  domain_name       = var.cdn_domain.aliases[0]
+  alternative_names = slice(var.cdn_domain.aliases, 1, length(var.cdn_domain.aliases))
+  zone_id           = var.dns.zone_id
+  region            = "us-east-1"
+}
+
+module "registry" {
+  source = "../../modules/registry"
+  count  = length(var.image_repositories) == 0 ? 0 : 1
+
+  names          = var.image_repositories
+  kms_key_arn    = module.security.kms_key_arn
+  replica_region = try(var.dr.region, null)
+}
+
+module "certificate" {
+  source = "../../modules/certificate"
+  count  = var.dns == null ? 0 : 1
+
+  domain_name = var.dns.name
+  zone_id     = var.dns.zone_id
+}
+
+# Off unless an image is named.
+module "application" {
+  source = "../../modules/application"
+  count  = var.application == null ? 0 : 1
+
+  name                            = local.name
+  image                           = var.application.image
+  port                            = var.app_port
+  architecture                    = var.application.architecture
+  cpu                             = var.application.cpu
+  memory                          = var.application.memory
+  min_tasks                       = var.application.min_tasks
+  max_tasks                       = var.application.max_tasks
+  health_check_path               = var.application.health_check_path
+  environment                     = local.application_environment
+  secrets                         = local.application_credentials
+  vpc_id                          = module.networking.vpc_id
+  public_subnet_ids               = module.networking.public_subnet_ids
+  private_subnet_ids              = module.networking.private_subnet_ids
+  load_balancer_security_group_id = module.security.alb_security_group_id
+  tasks_security_group_id         = module.security.ecs_tasks_security_group_id
+  execution_role_arn              = module.security.ecs_task_execution_role_arn
+  task_role_arn                   = module.security.ecs_task_role_arn
+  certificate_arn                 = var.application.certificate_arn != null ? var.application.certificate_arn : one(module.certificate[*].arn)
+  log_bucket_name                 = module.storage.bucket_names["logs"]
+  log_bucket_policy_id            = module.storage.log_bucket_policy_id
+  kms_key_arn                     = module.security.kms_key_arn
+  alarm_topic_arns                = [module.monitoring.topic_arn]
+
+  dns = var.dns == null ? null : {
+    zone_id         = var.dns.zone_id
+    name            = var.dns.name
+    failover        = try(var.dr.health_check_id, null) == null ? null : "PRIMARY"
+    health_check_id = try(var.dr.health_check_id, null)
+  }
 }

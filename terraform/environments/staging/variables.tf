@@ -182,12 +182,17 @@ variable "redis_node_count" {
 }
 
 variable "cdn_domain" {
-  description = "Own names of the distribution and their certificate in us-east-1. TLS 1.2 is enforced for these; for *.cloudfront.net CloudFront decides."
+  description = "Own names of the distribution and their certificate in us-east-1, which is made in the zone of `dns` where none is given. TLS 1.2 is enforced for these; for *.cloudfront.net CloudFront decides."
   type = object({
     aliases         = list(string)
-    certificate_arn = string
+    certificate_arn = optional(string)
   })
   default = null
+
+  validation {
+    condition     = var.cdn_domain == null || var.dns != null || try(var.cdn_domain.certificate_arn != null, false)
+    error_message = "cdn_domain: certificate_arn, or a zone in dns, in which the names are proven."
+  }
 }
 
 variable "cdn_signing_keys" {
@@ -222,6 +227,47 @@ variable "cdn_web_acl_arn" {
   description = "AWS WAF web ACL of the distribution."
   type        = string
   default     = null
+}
+
+variable "dns" {
+  description = "Name of the application and the Route 53 zone that it is in: for its certificates and its record. Null for none."
+  type = object({
+    zone_id = string
+    name    = string
+  })
+  default = null
+
+  validation {
+    condition     = var.dns == null || can(regex("^Z[A-Z0-9]{1,31}$", var.dns.zone_id)) && can(regex("^([a-z0-9]([a-z0-9-]*[a-z0-9])?\\.)+[a-z]{2,}$", var.dns.name))
+    error_message = "dns: the ID of a hosted zone, Z…, and a name in it."
+  }
+}
+
+variable "image_repositories" {
+  description = "Repositories of images, encrypted with the stack's key and replicated to the DR region where there is one: that configuration is the account's only one in this region."
+  type        = list(string)
+  default     = []
+}
+
+variable "application" {
+  description = "The application on Fargate, see modules/application: `image` by its digest, from a registry of this region. Null for none. Without `dns` it needs a `certificate_arn` of this region."
+  type = object({
+    image             = string
+    certificate_arn   = optional(string)
+    architecture      = optional(string, "ARM64")
+    cpu               = optional(number, 512)
+    memory            = optional(number, 1024)
+    min_tasks         = optional(number, 2)
+    max_tasks         = optional(number, 6)
+    health_check_path = optional(string, "/health")
+    environment       = optional(map(string), {})
+  })
+  default = null
+
+  validation {
+    condition     = var.application == null || var.dns != null || try(var.application.certificate_arn != null, false)
+    error_message = "application: a name in dns, for which a certificate is made, or a certificate_arn."
+  }
 }
 
 variable "thresholds" {
@@ -278,6 +324,8 @@ variable "dr" {
     kms_key_arn     = string
     bucket_names    = map(string)
     alarm_topic_arn = string
+    # Of the application's record: unhealthy while the DR region serves.
+    health_check_id = optional(string)
     # For a region outside Canada.
     residency_exception = optional(object({
       reason      = string

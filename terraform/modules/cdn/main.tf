@@ -9,6 +9,9 @@ locals {
   key_groups = { for kind in keys(var.origins) : kind => contains(local.private, kind) ? aws_cloudfront_key_group.this[*].id : [] }
   public     = length(var.public_read) == 0 ? "" : "; public: ${join(", ", keys(var.public_read))}"
 
+  # Where there is a copy, a kind is served by the group of both.
+  targets = { for kind in keys(var.origins) : kind => contains(keys(var.dr_origins), kind) ? "${kind}-or-dr" : kind }
+
   # The default origin has its path too, so that a URL stays right when the default changes.
   paths = { for kind in sort(keys(var.origins)) : kind => "/${kind}/*" }
 
@@ -44,7 +47,7 @@ resource "aws_cloudfront_distribution" "this" {
   #checkov:skip=CKV_AWS_86:Access logs are delivered by aws_cloudwatch_log_delivery, which needs no ACL on the bucket.
   #checkov:skip=CKV_AWS_174:With the default certificate CloudFront fixes the TLS version; with domain it is TLSv1.2_2021.
   #checkov:skip=CKV2_AWS_42:An own certificate needs an own name, which staging may not have; domain takes both.
-  #checkov:skip=CKV_AWS_310:A bucket in the DR region is served by the distribution of environments/dr, not by this one.
+  #checkov:skip=CKV_AWS_310:Origin groups are there where there are copies (dr_origins); the DR region has none of its own.
   #checkov:skip=CKV2_AWS_32:The policy is there, one of those that AWS manages; the check wants one made here.
   #tf-nag:skip=AwsSolutions-CFR2:A web ACL belongs to the account; web_acl_arn attaches it.
   #tf-nag:skip=AwsSolutions-CFR3:Access logs are delivered by aws_cloudwatch_log_delivery, which the rule does not know.
@@ -69,8 +72,40 @@ resource "aws_cloudfront_distribution" "this" {
     }
   }
 
+  # Reads go to the copies by themselves when S3 of the primary region fails: at the edge, with nothing to be changed in an outage.
+  # What is not there or not allowed is no failure, and stays the answer.
+  dynamic "origin" {
+    for_each = var.dr_origins
+
+    content {
+      origin_id                = "${origin.key}-dr"
+      domain_name              = origin.value
+      origin_access_control_id = aws_cloudfront_origin_access_control.this.id
+    }
+  }
+
+  dynamic "origin_group" {
+    for_each = var.dr_origins
+
+    content {
+      origin_id = "${origin_group.key}-or-dr"
+
+      failover_criteria {
+        status_codes = [500, 502, 503, 504]
+      }
+
+      member {
+        origin_id = origin_group.key
+      }
+
+      member {
+        origin_id = "${origin_group.key}-dr"
+      }
+    }
+  }
+
   default_cache_behavior {
-    target_origin_id           = var.default_origin
+    target_origin_id           = local.targets[var.default_origin]
     viewer_protocol_policy     = "redirect-to-https"
     allowed_methods            = ["GET", "HEAD"]
     cached_methods             = ["GET", "HEAD"]
@@ -85,7 +120,7 @@ resource "aws_cloudfront_distribution" "this" {
 
     content {
       path_pattern               = ordered_cache_behavior.value
-      target_origin_id           = ordered_cache_behavior.key
+      target_origin_id           = local.targets[ordered_cache_behavior.key]
       viewer_protocol_policy     = "redirect-to-https"
       allowed_methods            = ["GET", "HEAD"]
       cached_methods             = ["GET", "HEAD"]

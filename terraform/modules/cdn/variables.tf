@@ -18,6 +18,17 @@ variable "origins" {
   }
 }
 
+variable "dr_origins" {
+  description = "Regional domain name of each bucket's copy in the DR region, by kind: it is read where the bucket does not answer. The copies' policies have to let this distribution read."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = length(setsubtract(keys(var.dr_origins), keys(var.origins))) == 0 && length(setintersection(values(var.dr_origins), values(var.origins))) == 0
+    error_message = "dr_origins: of kinds that are origins, and other buckets than theirs."
+  }
+}
+
 variable "default_origin" {
   description = "Kind that serves paths of no other kind."
   type        = string

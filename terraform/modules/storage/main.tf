@@ -2,6 +2,8 @@ data "aws_partition" "current" {}
 
 data "aws_caller_identity" "current" {}
 
+data "aws_region" "current" {}
+
 locals {
   partition = data.aws_partition.current.partition
   account   = data.aws_caller_identity.current.account_id
@@ -231,6 +233,14 @@ resource "aws_s3_bucket_policy" "this" {
           ArnLike      = { "aws:SourceArn" = [for kind in local.data_kinds : local.arns[kind]] }
         }
       }] : statement if each.key == "logs"],
+      [for statement in [{
+        Sid       = "LoadBalancersDeliverLogs"
+        Effect    = "Allow"
+        Principal = { Service = "logdelivery.elasticloadbalancing.amazonaws.com" }
+        Action    = ["s3:PutObject"]
+        Resource  = ["${local.arns["logs"]}/alb/AWSLogs/${local.account}/*"]
+        Condition = { ArnLike = { "aws:SourceArn" = "arn:${local.partition}:elasticloadbalancing:${data.aws_region.current.region}:${local.account}:loadbalancer/*" } }
+      }] : statement if var.load_balancer_logs && each.key == "logs"],
     )
   })
 

@@ -106,6 +106,12 @@ variable "cloudfront" {
   default = null
 }
 
+variable "load_balancer_logs" {
+  description = "Load balancers of this account and region write their access logs to the log bucket, under `alb/`."
+  type        = bool
+  default     = false
+}
+
 variable "reader_distribution_arn" {
   description = "A further distribution that may read the data buckets, such as the primary region's, which reads here when its own buckets do not answer. Null for none."
   type        = string

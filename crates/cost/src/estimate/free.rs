@@ -17,6 +17,7 @@ const OTHERS: &[&str] = &[
 const FREE: &[&str] = &[
     "aws_acm_certificate",
     "aws_acm_certificate_validation",
+    "aws_appautoscaling_target",
     "aws_cloudfront_cache_policy",
     "aws_cloudfront_key_group",
     "aws_cloudfront_origin_access_control",
@@ -37,7 +38,8 @@ const FREE: &[&str] = &[
     "aws_default_network_acl",
     "aws_default_route_table",
     "aws_default_security_group",
-    "aws_ecs_cluster",
+    "aws_ecr_lifecycle_policy",
+    "aws_ecr_replication_configuration",
     "aws_ecs_task_definition",
     "aws_eip_association",
     "aws_elasticache_parameter_group",

@@ -1,5 +1,6 @@
 //! What each type of resource is billed for.
 
+mod containers;
 mod data;
 mod network;
 mod operations;
@@ -69,6 +70,11 @@ fn apply_rule(demand: &mut DemandBuilder<'_>, kind: &str, attributes: &Attribute
         "aws_cloudfront_distribution" => network::distribution(demand.under(Heading::CloudFront)),
         network::TRAFFIC => network::traffic_of(demand.under(Heading::DataTransfer)),
         "aws_route53_zone" => network::zone(demand.under(Heading::Network)),
+        "aws_route53_health_check" => network::health_check(demand.under(Heading::Network)),
+        "aws_ecs_cluster" => containers::cluster(demand.under(Heading::CloudWatch), attributes),
+        "aws_ecs_service" => containers::service(demand.under(Heading::Compute), attributes),
+        "aws_appautoscaling_policy" => containers::scaling(demand.under(Heading::CloudWatch)),
+        "aws_ecr_repository" => containers::repository(demand.under(Heading::Compute)),
         "aws_kms_key" | "aws_kms_replica_key" => operations::key(demand.under(Heading::Keys)),
         "aws_secretsmanager_secret" => {
             operations::secret(demand.under(Heading::Secrets), attributes);

@@ -256,3 +256,26 @@ run "refused_19" {
 
   expect_failures = [var.tags]
 }
+
+run "refused_20" {
+  command = plan
+
+  variables {
+    # not a zone
+    dns = { zone_id = "berthcare.ca", name = "api.staging.berthcare.ca" }
+  }
+
+  expect_failures = [var.dns]
+}
+
+run "refused_21" {
+  command = plan
+
+  variables {
+    # without a certificate, and without a zone to make one in
+    application = { image = "111122223333.dkr.ecr.ca-west-1.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" }
+    cdn_domain  = { aliases = ["files.staging.berthcare.ca"] }
+  }
+
+  expect_failures = [var.application, var.cdn_domain]
+}

@@ -28,6 +28,10 @@ run "pilot_light" {
     condition     = output.db_endpoint == null && output.mode == "pilot-light"
     error_message = "and no database"
   }
+  assert {
+    condition     = length(module.application) == 0 && length(module.registry) == 0 && length(module.certificate) == 0 && output.failover_health_check_id == null
+    error_message = "no application unless asked for, and nothing of Route 53 without a zone"
+  }
 }
 
 # aws-behaviour: 3
@@ -140,6 +144,92 @@ run "pilot_light_after_giving_up_the_database" {
   assert {
     condition     = output.db_identifier == null
     error_message = "back to the pilot light, by a name that somebody wrote"
+  }
+}
+
+# Traffic is here: no leave to remove a database is leave for that.
+run "pilot_light_while_the_marker_is_there" {
+  command = plan
+
+  variables {
+    retire_database = "berthcare-staging-postgres-dr"
+  }
+
+  override_module {
+    target  = module.failover
+    outputs = { failed_over = true, bucket_name = "berthcare-failover-staging-dr", marker = "failed-over", health_check_id = null }
+  }
+
+  expect_failures = [terraform_data.environment]
+}
+
+run "full_while_the_marker_is_there" {
+  command = plan
+
+  variables {
+    mode     = "full"
+    recovery = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" }
+  }
+
+  override_module {
+    target  = module.failover
+    outputs = { failed_over = true, bucket_name = "berthcare-failover-staging-dr", marker = "failed-over", health_check_id = null }
+  }
+
+  assert {
+    condition     = module.failover.failed_over && output.failover_bucket == "berthcare-failover-staging-dr" && output.failover_marker == "failed-over" && output.failover_health_check_id == null
+    error_message = "what a failed-over environment is"
+  }
+}
+
+run "application" {
+  command = plan
+
+  variables {
+    mode               = "full"
+    recovery           = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" }
+    dns                = { zone_id = "Z0123456789ABC", name = "api.staging.berthcare.ca" }
+    image_repositories = ["berthcare/api"]
+    application        = { image = "111122223333.dkr.ecr.ca-west-1.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", certificate_arn = "arn:aws:acm:ca-west-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  assert {
+    condition     = output.ecs_cluster_name == "berthcare-staging-dr" && output.ecs_service_name == null && output.application_url == "https://api.staging.berthcare.ca"
+    error_message = "no task runs before somebody says that its secrets have values"
+  }
+  assert {
+    condition     = keys(local.application_credentials) == ["DATABASE_CREDENTIALS", "REDIS_CREDENTIALS"] && local.application_environment["S3_BUCKET_PHOTOS"] == "berthcare-photos-staging-dr"
+    error_message = "this region's buckets and secrets, under the names of the primary's"
+  }
+}
+
+run "application_started" {
+  command = plan
+
+  variables {
+    mode              = "full"
+    start_application = true
+    recovery          = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" }
+    application       = { image = "111122223333.dkr.ecr.ca-west-1.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", certificate_arn = "arn:aws:acm:ca-west-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  assert {
+    condition     = output.ecs_service_name == "berthcare-staging-dr-app" && length(module.certificate) == 0 && length(module.registry) == 0
+    error_message = "tasks"
+  }
+}
+
+run "application_asked_for_in_the_pilot_light" {
+  command = plan
+
+  variables {
+    start_application = true
+    application       = { image = "111122223333.dkr.ecr.ca-west-1.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", certificate_arn = "arn:aws:acm:ca-west-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  assert {
+    condition     = output.ecs_service_name == null && output.ecs_cluster_name == "berthcare-staging-dr"
+    error_message = "there is no database to start for"
   }
 }
 

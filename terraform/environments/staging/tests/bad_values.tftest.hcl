@@ -239,3 +239,26 @@ run "refused_18" {
 
   expect_failures = [terraform_data.environment]
 }
+
+run "refused_zone" {
+  command = plan
+
+  variables {
+    # not a zone
+    dns = { zone_id = "berthcare.ca", name = "api.staging.berthcare.ca" }
+  }
+
+  expect_failures = [var.dns]
+}
+
+run "refused_without_certificate" {
+  command = plan
+
+  variables {
+    # without a certificate, and without a zone to make one in
+    application = { image = "111122223333.dkr.ecr.ca-central-1.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" }
+    cdn_domain  = { aliases = ["files.staging.berthcare.ca"] }
+  }
+
+  expect_failures = [var.application, var.cdn_domain]
+}

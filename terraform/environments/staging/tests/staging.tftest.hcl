@@ -37,6 +37,10 @@ run "defaults" {
     error_message = "no DR region and no off-hours unless asked for"
   }
   assert {
+    condition     = length(module.application) == 0 && length(module.registry) == 0 && length(module.certificate) == 0 && length(module.cdn_certificate) == 0
+    error_message = "and no application"
+  }
+  assert {
     condition     = local.application_secrets == [module.database.application_secret_name, module.cache.credentials_secret_name]
     error_message = "the tasks read the application's secrets, by the names that the modules give them"
   }
@@ -166,5 +170,23 @@ run "dr_outside_canada_by_exception" {
   assert {
     condition     = length(module.dr) == 1
     error_message = "allowed in writing"
+  }
+}
+
+run "application" {
+  command = plan
+
+  variables {
+    image_repositories = ["berthcare/api"]
+    application        = { image = "111122223333.dkr.ecr.ca-central-1.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", certificate_arn = "arn:aws:acm:ca-central-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  assert {
+    condition     = output.ecs_service_name == "berthcare-staging-app" && output.application_url == null && length(module.registry) == 1
+    error_message = "a service, under the load balancer's own name"
+  }
+  assert {
+    condition     = keys(local.application_credentials) == ["DATABASE_CREDENTIALS", "REDIS_CREDENTIALS"] && local.application_environment["S3_BUCKET_PHOTOS"] == "berthcare-photos-staging" && local.application_environment["PORT"] == "3000"
+    error_message = "what it needs to know, and no secret among it"
   }
 }

@@ -142,3 +142,25 @@ run "refused_9" {
 
   expect_failures = [var.public_read]
 }
+
+run "refused_copies" {
+  command = plan
+
+  variables {
+    # no such kind
+    dr_origins = { logs = "berthcare-logs-staging-dr.s3.ca-west-1.amazonaws.com" }
+  }
+
+  expect_failures = [var.dr_origins]
+}
+
+run "refused_copy_of_itself" {
+  command = plan
+
+  variables {
+    # the bucket itself
+    dr_origins = { photos = "berthcare-photos-staging.s3.ca-central-1.amazonaws.com" }
+  }
+
+  expect_failures = [var.dr_origins]
+}

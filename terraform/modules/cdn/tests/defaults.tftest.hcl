@@ -32,6 +32,10 @@ run "distribution" {
     error_message = "each kind under its path"
   }
   assert {
+    condition     = length(aws_cloudfront_distribution.this.origin_group) == 0
+    error_message = "without a copy there is nothing to fall back on"
+  }
+  assert {
     condition = alltrue([for behavior in concat(aws_cloudfront_distribution.this.ordered_cache_behavior, aws_cloudfront_distribution.this.default_cache_behavior) :
     behavior.viewer_protocol_policy == "redirect-to-https" && behavior.compress && behavior.allowed_methods == toset(["GET", "HEAD"])])
     error_message = "HTTPS only, compressed, read-only"
@@ -52,6 +56,25 @@ run "distribution" {
   assert {
     condition     = aws_cloudfront_distribution.this.price_class == "PriceClass_100"
     error_message = "from the fewest edges that North America has"
+  }
+}
+
+run "copies_in_the_dr_region" {
+  variables {
+    dr_origins = { photos = "berthcare-photos-staging-dr.s3.ca-west-1.amazonaws.com", documents = "berthcare-documents-staging-dr.s3.ca-west-1.amazonaws.com" }
+  }
+
+  assert {
+    condition     = { for origin in aws_cloudfront_distribution.this.origin : origin.origin_id => origin.domain_name if endswith(origin.origin_id, "-dr") } == { "photos-dr" = "berthcare-photos-staging-dr.s3.ca-west-1.amazonaws.com", "documents-dr" = "berthcare-documents-staging-dr.s3.ca-west-1.amazonaws.com" } && alltrue([for origin in aws_cloudfront_distribution.this.origin : origin.origin_access_control_id == aws_cloudfront_origin_access_control.this.id])
+    error_message = "the copies, through the same access control"
+  }
+  assert {
+    condition     = alltrue([for group in aws_cloudfront_distribution.this.origin_group : join(" ", group.member[*].origin_id) == "${trimsuffix(group.origin_id, "-or-dr")} ${trimsuffix(group.origin_id, "-or-dr")}-dr" && one(group.failover_criteria).status_codes == toset([500, 502, 503, 504])]) && length(aws_cloudfront_distribution.this.origin_group) == 2
+    error_message = "the bucket first, its copy when S3 fails, and no copy of what is not there or not allowed"
+  }
+  assert {
+    condition     = { for behavior in aws_cloudfront_distribution.this.ordered_cache_behavior : behavior.path_pattern => behavior.target_origin_id } == { "/photos/*" = "photos-or-dr", "/documents/*" = "documents-or-dr", "/signatures/*" = "signatures" } && aws_cloudfront_distribution.this.default_cache_behavior[0].target_origin_id == "photos-or-dr"
+    error_message = "where there is a copy, by both"
   }
 }
 

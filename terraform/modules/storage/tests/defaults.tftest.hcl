@@ -168,3 +168,18 @@ run "read_by_the_primary_region" {
     error_message = "and no logs"
   }
 }
+
+run "with_a_load_balancer" {
+  variables {
+    load_balancer_logs = true
+  }
+
+  assert {
+    condition     = [for s in jsondecode(aws_s3_bucket_policy.this["logs"].policy).Statement : "${s.Principal.Service} ${s.Resource[0]} ${s.Condition.ArnLike["aws:SourceArn"]}" if s.Sid == "LoadBalancersDeliverLogs"] == ["logdelivery.elasticloadbalancing.amazonaws.com arn:aws:s3:::berthcare-logs-staging/alb/AWSLogs/111122223333/* arn:aws:elasticloadbalancing:ca-central-1:111122223333:loadbalancer/*"]
+    error_message = "those of this account and region write their logs"
+  }
+  assert {
+    condition     = alltrue([for kind in ["photos", "documents", "signatures"] : length([for s in jsondecode(aws_s3_bucket_policy.this[kind].policy).Statement : s if s.Effect == "Allow"]) == 0])
+    error_message = "and nothing else"
+  }
+}

@@ -172,6 +172,11 @@ pub(super) fn zone(demand: &mut DemandBuilder<'_>) {
     );
 }
 
+/// By the month, more outside AWS, over HTTPS and with a string to search for: <https://aws.amazon.com/route53/pricing/>.
+pub(super) fn health_check(demand: &mut DemandBuilder<'_>) {
+    demand.problem("health checks of Route 53 have no price here");
+}
+
 /// Traffic as resources: those that the usage file names, and one in the stack's region when something there
 /// can send and the file says nothing of it.
 pub(super) fn traffic(inventory: &Inventory, usage: &Usage) -> Vec<Resource> {

@@ -12,6 +12,7 @@ use super::super::buckets;
 use super::catalog::*;
 use super::{Picture, viewers};
 use crate::check::Answer;
+use crate::wanted::Wanted;
 
 /// Answers without a picture: the distribution does not exist, or could not be seen.
 pub(super) fn nothing(
@@ -226,12 +227,11 @@ fn origins(
         .map(|kind| context.outputs.text(kind.output))
         .collect();
     let terraform = wanted.as_ref().ok().map(list);
-    let region = context.wanted.region.as_str();
     let found = origins.clone().and_then(|origins| {
         let wanted = wanted?;
         let served: BTreeSet<&str> = origins
             .iter()
-            .map(|origin| bucket(origin, region).unwrap_or(&origin.domain_name))
+            .map(|origin| original(origin, context.wanted).unwrap_or(&origin.domain_name))
             .collect();
         Ok((served == wanted, list(&served)))
     });
@@ -254,12 +254,20 @@ fn origins(
     ]
 }
 
-/// The bucket of an origin in the environment's region: `NAME.s3.REGION.amazonaws.com`.
-pub(super) fn bucket<'a>(origin: &'a Origin, region: &str) -> Option<&'a str> {
+/// The bucket that an origin serves: one of the environment's region, or that of which it is the copy in the DR region.
+/// `NAME.s3.REGION.amazonaws.com`.
+pub(super) fn original<'a>(origin: &'a Origin, wanted: &'a Wanted) -> Option<&'a str> {
     let (name, host) = origin.domain_name.split_once(".s3.")?;
     let place = host.strip_suffix(".cn").unwrap_or(host);
     let place = place.strip_suffix(".amazonaws.com")?;
-    (place == region).then_some(name)
+    if place == wanted.region.as_str() {
+        return Some(name);
+    }
+    // In whichever region: a bucket's name is taken once.
+    let mut replicas = wanted.replicas.iter();
+    replicas
+        .find(|(_, replica)| *replica == name && !place.contains('.'))
+        .map(|(original, _)| original.as_str())
 }
 
 /// Why CloudFront does not sign its requests to an origin; nothing when it does.

@@ -7,7 +7,7 @@ use report::finding::{Observation, Unobserved};
 
 use super::super::Context;
 use super::catalog::VIEWERS;
-use super::judge::{Behaviour, behaviours, bucket};
+use super::judge::{Behaviour, behaviours, original};
 use crate::check::Answer;
 
 pub(super) fn answer(context: Context<'_>, id: &str, config: &DistributionConfig) -> Answer {
@@ -103,12 +103,11 @@ fn reasons(
         None => vec![target],
     };
     let origins = &config.origins.as_ref()?.items;
-    let region = context.wanted.region.as_str();
     let reasons: Option<BTreeSet<String>> = targets
         .iter()
         .map(|target| {
             let origin = origins.iter().find(|origin| origin.id == *target)?;
-            let bucket = bucket(origin, region)?;
+            let bucket = original(origin, context.wanted)?;
             let reason = context.wanted.public_read.get(bucket)?;
             Some(format!("{bucket} ({reason})"))
         })

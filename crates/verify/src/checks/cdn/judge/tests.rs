@@ -141,13 +141,23 @@ async fn origins_are_buckets_of_the_region_and_signed_for_by_what_exists() {
         let origin = Origin::builder().id("o").domain_name(host);
         origin.origin_access_control_id("C1").build().unwrap()
     };
-    let name = |host: &str| bucket(&origin(host), "ca-central-1").map(str::to_owned);
+    let asked = Asked::new(&[]).await;
+    let mut wanted = asked.context().wanted.clone();
+    wanted.replicas.insert("b".to_owned(), "b-of-dr".to_owned());
+    let name = |host: &str| original(&origin(host), &wanted).map(str::to_owned);
     assert_eq!(
         name("b.s3.ca-central-1.amazonaws.com").as_deref(),
         Some("b")
     );
+    // The copy that a group falls back on stands for its bucket.
+    assert_eq!(
+        name("b-of-dr.s3.ca-west-1.amazonaws.com").as_deref(),
+        Some("b")
+    );
     for host in [
         "b.s3.us-east-1.amazonaws.com",
+        "b-of-dr.s3.amazonaws.com",
+        "b-of-dr.s3.x.example.amazonaws.com",
         "b.s3.amazonaws.com",
         "b.example.org",
         "b.s3.ca-central-1.example.org",
