@@ -144,8 +144,9 @@ Examples:
   init-backend restore env:/prod/net/terraform.tfstate --version 3sL4kqtJlcpXroDTDmJ --side dr
 
 Exit codes:
-  0 brought back, or there already · 2 no such state or version · 3 something could not be asked or done
-  4 somebody holds its lock, or has written it since · 130 interrupted";
+  0 brought back, or there already · 2 no such state or version
+  3 something could not be asked or done · 4 somebody holds its lock, or has written it since
+  130 interrupted";
 
 /// What `restore` takes.
 #[derive(Debug, Args)]
@@ -171,8 +172,9 @@ Examples:
   init-backend backfill --role-arn arn:aws:iam::111122223333:role/batch-replication --no-wait
 
 Exit codes:
-  0 both regions have everything · 1 objects are left, each with the reason · 2 the role cannot be used
-  3 something could not be asked, or a job runs on · 4 a run in the DR region holds a lock · 130 interrupted";
+  0 both regions have everything · 1 objects are left, each with the reason
+  2 the role cannot be used · 3 something could not be asked, or a job runs on
+  4 a run in the DR region holds a lock · 130 interrupted";
 
 /// What `backfill` takes.
 #[derive(Debug, Args)]
@@ -202,8 +204,10 @@ Examples:
   init-backend failover --dir environments/staging --dir environments/network
 
 Exit codes:
-  0 every state is ready · 1 states are left, each with the reason · 3 something could not be asked or done
-  4 a state is left because somebody in the DR region holds its lock; the others are done · 130 interrupted";
+  0 every state is ready · 1 states are left, each with the reason
+  3 something could not be asked or done
+  4 a state is left because somebody in the DR region holds its lock; the others are done
+  130 interrupted";
 
 /// What `failover` takes.
 #[derive(Debug, Args)]
@@ -232,9 +236,10 @@ Examples:
   init-backend failback --keep-dr net/terraform.tfstate --stay-deleted old/terraform.tfstate
 
 Exit codes:
-  0 every state is ready · 1 states are left, each with the reason · 2 a choice is for a state that needs none
-  3 something could not be asked or done · 4 a state is left because somebody holds its lock in one of the
-  regions, or its bucket keeps no versions; the others are done · 130 interrupted";
+  0 every state is ready · 1 states are left, each with the reason
+  2 a choice is for a state that needs none · 3 something could not be asked or done
+  4 a state is left because somebody holds its lock in one of the regions, or its bucket keeps
+    no versions; the others are done · 130 interrupted";
 
 /// What `failback` takes.
 #[derive(Debug, Args)]
@@ -242,12 +247,12 @@ pub struct FailbackArgs {
     /// Show what would be done, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Whose backends are turned. Before the choices, whose heading counts for all that follows.
+    #[command(flatten)]
+    pub roots: RootArgs,
     /// What becomes of states that both regions have written, or that one has deleted.
     #[command(flatten)]
     pub choices: ChoiceArgs,
-    /// Whose backends are turned.
-    #[command(flatten)]
-    pub roots: RootArgs,
 }
 
 /// Choices for states that nobody but a person can decide on. STATE is the key of the state's object.
@@ -257,13 +262,13 @@ pub struct ChoiceArgs {
     /// Both regions wrote it: write the DR region's copy over the primary region's; may be given several times
     #[arg(long, value_name = "STATE", value_parser = NotEmpty::new())]
     pub keep_dr: Vec<String>,
-    /// Both regions wrote it: write the primary region's copy over the DR region's
+    /// Both regions wrote it: write the primary region's copy over the DR region's; may be given several times
     #[arg(long, value_name = "STATE", value_parser = NotEmpty::new())]
     pub keep_primary: Vec<String>,
-    /// One region deleted it: bring the other region's copy to it
+    /// One region deleted it: bring the other region's copy to it; may be given several times
     #[arg(long, value_name = "STATE", value_parser = NotEmpty::new())]
     pub bring_back: Vec<String>,
-    /// One region deleted it: delete it in the other one as well
+    /// One region deleted it: delete it in the other one as well; may be given several times
     #[arg(long, value_name = "STATE", value_parser = NotEmpty::new())]
     pub stay_deleted: Vec<String>,
 }
@@ -297,7 +302,8 @@ Examples:
 
 Exit codes:
   0 released · 2 no lock has this ID · 3 something could not be asked or done
-  4 it changed hands, or the state was written since and nobody has confirmed · 130 interrupted";
+  4 it changed hands, or the state was written since and nobody has confirmed
+  130 interrupted";
 
 /// What `unlock` takes.
 #[derive(Debug, Args)]
@@ -332,5 +338,55 @@ impl From<SideArg> for SideName {
             SideArg::Primary => Self::Primary,
             SideArg::Dr => Self::Dr,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// The width to which help is wrapped at most; a longer line is broken anywhere.
+    const WIDTH: usize = 100;
+
+    #[test]
+    fn help_of_each_command_that_changes_states_has_examples_and_no_line_too_long() {
+        let cli = Cli::command();
+        for name in ["unlock", "restore", "backfill", "failover", "failback"] {
+            let command = cli.find_subcommand(name).unwrap();
+            let after = command.get_after_long_help().unwrap().to_string();
+            let example = format!("  init-backend {name} ");
+            assert!(
+                after.lines().any(|line| line.starts_with(&example)),
+                "{name}"
+            );
+            assert!(
+                after.contains("Exit codes:") && after.contains("130 interrupted"),
+                "{name}"
+            );
+            for line in after.lines() {
+                assert!(line.chars().count() < WIDTH, "{name}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn help_of_failback_has_choices_under_their_heading_and_nothing_else() {
+        let cli = Cli::command();
+        let failback = cli.find_subcommand("failback").unwrap();
+        let under = failback
+            .get_arguments()
+            .filter(|argument| argument.get_help_heading() == Some("Choices"));
+        let mut names = Vec::new();
+        for argument in under {
+            names.push(argument.get_id().as_str());
+            let help = argument.get_help().unwrap().to_string();
+            assert!(help.ends_with("may be given several times"), "{help}");
+        }
+        assert_eq!(
+            names,
+            ["keep_dr", "keep_primary", "bring_back", "stay_deleted"]
+        );
     }
 }

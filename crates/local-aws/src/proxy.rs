@@ -10,7 +10,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
@@ -42,6 +42,11 @@ use upstream::Upstream;
 /// JSON, CBOR and Query requests are read whole, up to this size. AWS's own limits are lower: a DynamoDB batch
 /// may have 16 MB. S3 and REST services are never read whole.
 const KEPT_IN_MEMORY: usize = 32 * 1024 * 1024;
+
+/// Answers up to this size go out in one piece, as AWS sends them. The emulators send head and body apart, and a client in Go
+/// that gets them so within the same moment at times closes the connection in between and asks again, which a write on a
+/// condition does not survive: terraform is then refused by its own lock.
+const ONE_PIECE: u64 = 16 * 1024;
 
 /// A fault, a change of a region: control requests have a line each.
 const CONTROL_BODY: usize = 64 * 1024;
@@ -416,8 +421,22 @@ impl Proxy {
             return Ok(finish(record, paged(call, page, answer).await));
         }
         record.status(answer.status());
+        let is_short = answer.body().size_hint().exact();
+        if is_short.is_some_and(|bytes| bytes <= ONE_PIECE) {
+            return in_one_piece(answer).await.map_err(|error| {
+                tracing::debug!(%error, "the answer broke off");
+                cut(reset)
+            });
+        }
         Ok(answer.map(|body| body.boxed_unsync()))
     }
+}
+
+/// The answer when all of it is there, so that head and body go out together.
+async fn in_one_piece(answer: Response<Gated>) -> Result<Response<Body>, Error> {
+    let (parts, body) = answer.into_parts();
+    let whole = body.collect().await?.to_bytes();
+    Ok(Response::from_parts(parts, full(whole)))
 }
 
 /// What came of a request to the base.

@@ -1,5 +1,7 @@
 //! Bodies pass piece by piece, unchanged. The base is a socket in the test: it sees every byte.
 
+use std::io::ErrorKind;
+
 use local_aws::{Base, Fault, FaultKind, LocalAws};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -58,6 +60,37 @@ async fn read(stream: &mut TcpStream, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     stream.read_exact(&mut bytes).await.unwrap();
     bytes
+}
+
+/// AWS sends a short answer in one piece. A client in Go that reads head and body apart at times gives up in between, and
+/// asks again what has been done.
+#[tokio::test]
+async fn short_answer_comes_in_one_piece_however_the_base_sends_it() {
+    let (aws, listener, mut client) = between().await;
+    let get =
+        format!("GET /b/k HTTP/1.1\r\nhost: b.localhost\r\nauthorization: {AUTHORIZATION}\r\n\r\n");
+    client.write_all(get.as_bytes()).await.unwrap();
+    let (mut base, _) = accept(&listener).await;
+    base.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
+        .await
+        .unwrap();
+    // The proxy has it by now: it has answered others since.
+    for _ in 0..10 {
+        let other = TcpStream::connect(aws.endpoint().trim_start_matches("http://"));
+        let mut other = other.await.unwrap();
+        other
+            .write_all(b"GET / HTTP/1.1\r\nhost: a-stranger\r\n\r\n")
+            .await
+            .unwrap();
+        assert!(head(&mut other).await.contains("403"));
+    }
+    let early = client.try_read(&mut [0; 1]).map_err(|error| error.kind());
+    assert_eq!(early, Err(ErrorKind::WouldBlock), "the head came alone");
+    base.write_all(b"{}").await.unwrap();
+    let mut answer = vec![0; 4096];
+    let length = client.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+    assert!(answer.ends_with("\r\n\r\n{}"), "{answer}");
 }
 
 #[tokio::test]
