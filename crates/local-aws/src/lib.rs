@@ -42,5 +42,7 @@ pub use error::StartError;
 pub use fault::{Fault, FaultId, FaultKind, UnfitFault};
 pub use instance::{Builder, LocalAws, REMOVED_VARIABLES};
 pub use log::LogEntry;
-pub use rds::{Rds, RdsClock, RdsData, RdsEnding, RdsKind, RdsOptions, RdsQuotas, RdsStatus};
+pub use rds::{
+    Rds, RdsClock, RdsData, RdsEnding, RdsKind, RdsOptions, RdsQuotas, RdsStatus, UnreadInput,
+};
 pub use region::{RegionState, UnknownRegion, known_region};

@@ -1,5 +1,6 @@
 //! RDS that takes time: states that move with a clock, AWS's refusals, and real servers where there are any.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -70,6 +71,9 @@ pub struct RdsStatus {
     pub instances: usize,
     /// Snapshots in all regions.
     pub snapshots: usize,
+    /// Inputs that requests had and the simulation did not look at.
+    #[serde(default)]
+    pub unread: Vec<UnreadInput>,
 }
 
 /// A handle on the simulated RDS of one local AWS.
@@ -90,6 +94,23 @@ struct Inner {
     /// A region went off or came back.
     regions: tokio::sync::Notify,
     requests: AtomicU64,
+    /// Inputs that nobody has looked at.
+    unread: Mutex<BTreeSet<UnreadInput>>,
+}
+
+/// An input of a request that the simulation did not look at: AWS would have done or refused something for it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UnreadInput {
+    /// The action, such as `CreateDBInstance`.
+    pub action: String,
+    /// The input, such as `LicenseModel`; of a list or structure its own name.
+    pub input: String,
+}
+
+impl std::fmt::Display for UnreadInput {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} of {}", self.input, self.action)
+    }
 }
 
 impl std::fmt::Debug for Rds {
@@ -128,6 +149,7 @@ impl Rds {
             data_missing,
             regions: tokio::sync::Notify::new(),
             requests: AtomicU64::new(0),
+            unread: Mutex::default(),
         }))
     }
 
@@ -165,6 +187,20 @@ impl Rds {
     /// Changes the limits, for new requests.
     pub fn set_quotas(&self, quotas: RdsQuotas) {
         self.model().quotas = quotas;
+    }
+
+    /// From now on an instance is `available` for so long after a ModifyDBInstance that is to be applied immediately, with its
+    /// old settings, and `modifying` only then, as AWS's are for some seconds. At once unless told otherwise.
+    pub fn set_linger(&self, lingers: Duration) {
+        let lingers = jiff::SignedDuration::try_from(lingers).unwrap_or(jiff::SignedDuration::MAX);
+        self.model().lingers = lingers;
+    }
+
+    /// From now on an instance that is made or restored is `backing-up` for so long. A minute unless told otherwise; AWS has
+    /// taken hours.
+    pub fn set_first_backup(&self, takes: Duration) {
+        let takes = jiff::SignedDuration::try_from(takes).unwrap_or(jiff::SignedDuration::MAX);
+        self.model().first_backup = takes;
     }
 
     /// The next time that this instance, existing or not yet, would become `available`, it ends in
@@ -261,8 +297,10 @@ impl Rds {
 
     /// What it says of itself.
     pub fn status(&self) -> RdsStatus {
+        let unread = self.unread_inputs();
         let model = self.model();
         RdsStatus {
+            unread,
             now: model.now,
             clock: self.0.kind,
             data_missing: self.0.data_missing.clone(),
@@ -324,6 +362,26 @@ impl Rds {
         }
     }
 
+    /// Remembers what an accepted request asked for and nobody looked at. A refused one may have ended before.
+    fn note_unread(&self, action: &str, fields: &Fields) {
+        for input in fields.unread() {
+            let unread = UnreadInput {
+                action: action.to_owned(),
+                input,
+            };
+            let text = unread.to_string();
+            if lock(&self.0.unread).insert(unread) {
+                tracing::warn!("RDS: {text} is not simulated, and was ignored");
+            }
+        }
+    }
+
+    /// The inputs that accepted requests had and the simulation did not look at, each once. What a test proves of a call that
+    /// is among them, it does not prove for AWS.
+    pub fn unread_inputs(&self) -> Vec<UnreadInput> {
+        lock(&self.0.unread).iter().cloned().collect()
+    }
+
     async fn outcome(
         &self,
         action: &str,
@@ -344,10 +402,13 @@ impl Rds {
         };
         // What only looks need not wait for what is under way.
         if action.starts_with("Describe") || action.starts_with("List") {
-            return act(&mut self.model(), &request);
+            let reply = act(&mut self.model(), &request)?;
+            self.note_unread(action, fields);
+            return Ok(reply);
         }
         let _order = self.0.order.lock().await;
         let reply = act(&mut self.model(), &request)?;
+        self.note_unread(action, fields);
         self.work(&reply.work).await;
         Ok(reply)
     }

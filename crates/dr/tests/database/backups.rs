@@ -73,6 +73,7 @@ async fn enable_status_and_disable_follow_each_other() {
         "{backups:?}"
     );
     assert_eq!(health().await.health, Health::Wrong);
+    assert_eq!(stage.rds.unread_inputs(), []);
 }
 
 // aws-behaviour: 31

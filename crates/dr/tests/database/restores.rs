@@ -140,6 +140,8 @@ async fn restore_sets_what_its_call_does_not_take_and_verifies_it() {
         return;
     };
     stage.database.restore.as_mut().unwrap().options = options();
+    // It is shown as available, and as it was, before anything of what was asked for begins.
+    stage.rds.set_linger(minutes(5));
     let plan = stage.plan(None).await.unwrap();
     let restored = stage.restore(&plan, WAITER).await.unwrap();
     assert_eq!(restored.differences, []);
@@ -152,11 +154,14 @@ async fn restore_sets_what_its_call_does_not_take_and_verifies_it() {
     let modify = stage.to.modify_db_instance().db_instance_identifier(TARGET);
     let modify = modify.deletion_protection(false).apply_immediately(true);
     modify.send().await.unwrap();
+    stage.rds.step(minutes(10)).await;
     let plan = stage.plan(None).await.unwrap();
     assert_eq!(plan.step, RestoreStep::Verify);
     let again = stage.restore(&plan, WAITER).await.unwrap();
     assert_eq!(again.differences, []);
     assert_eq!(stage.calls("ModifyDBInstance").len(), 3);
+    // Nothing that was asked of the simulation passed it by.
+    assert_eq!(stage.rds.unread_inputs(), []);
 }
 
 #[tokio::test]
@@ -182,7 +187,7 @@ async fn restore_whose_settings_rds_does_not_take_yet_serves_and_tells_what_is_m
     };
     let restore = stage.database.restore.as_mut().unwrap();
     restore.options.deletion_protection = Some(true);
-    stage.rds.end_instance_as(DR, TARGET, "backing-up");
+    stage.rds.set_first_backup(minutes(100_000));
     let plan = stage.plan(None).await.unwrap();
     begin_restore(&stage.dr, &plan, stage.rds.now())
         .await

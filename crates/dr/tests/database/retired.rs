@@ -215,4 +215,5 @@ async fn delete_ours_of_the_only_copy_or_of_what_is_not_ours_is_refused() {
         .unwrap();
     stage.rds.step(minutes(1)).await;
     assert!(stage.dr.instance(TARGET).await.unwrap().is_none());
+    assert_eq!(stage.rds.unread_inputs(), []);
 }

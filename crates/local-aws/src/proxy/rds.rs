@@ -46,6 +46,9 @@ impl Proxy {
             insights_key: self
                 .key_in("PerformanceInsightsKMSKeyId", &fields, &place, call)
                 .await,
+            secret_key: self
+                .key_in("MasterUserSecretKmsKeyId", &fields, &place, call)
+                .await,
             secret: self.make_secret(&rds, &fields, &place, call).await,
         };
         let made = asked.secret.clone();

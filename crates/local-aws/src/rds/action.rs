@@ -45,6 +45,8 @@ pub(crate) struct Asked {
     pub(crate) key: Option<KmsKey>,
     /// `PerformanceInsightsKMSKeyId`.
     pub(crate) insights_key: Option<KmsKey>,
+    /// `MasterUserSecretKmsKeyId`.
+    pub(crate) secret_key: Option<KmsKey>,
     /// `ManageMasterUserPassword`; `None` also where there is no Secrets Manager.
     pub(crate) secret: Option<MasterSecret>,
 }
@@ -65,6 +67,12 @@ impl Request<'_> {
     /// The ARN of the key that the request names for Performance Insights, if any.
     fn insights_key(&self) -> Outcome<Option<String>> {
         usable(self.asked.insights_key.as_ref())
+    }
+
+    /// Refuses a key that a master user's secret cannot be encrypted with.
+    fn check_secret_key(&self) -> Outcome<()> {
+        usable(self.asked.secret_key.as_ref())?;
+        Ok(())
     }
 
     fn at(&self, id: String) -> Key {

@@ -1,22 +1,51 @@
 //! The parameters of a Query request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
 use super::refusal::{Outcome, Refusal};
 
-/// Names as on the wire: `Tags.Tag.1.Key`.
+/// Names as on the wire: `Tags.Tag.1.Key`. What is looked at is remembered: an input that nobody looks at would make the
+/// simulation agree with whatever is asked of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fields(BTreeMap<String, String>);
+pub(crate) struct Fields {
+    pairs: BTreeMap<String, String>,
+    read: Arc<Mutex<BTreeSet<String>>>,
+}
 
 impl Fields {
     pub(crate) fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(pairs.into_iter().collect())
+        Self {
+            pairs: pairs.into_iter().collect(),
+            read: Arc::default(),
+        }
+    }
+
+    fn mark(&self, name: &str) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.insert(name.to_owned());
+    }
+
+    /// The inputs that nobody has looked at, each once: of a list or a structure its name.
+    pub(crate) fn unread(&self) -> BTreeSet<String> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_read = |key: &str| {
+            let within = |name: &String| {
+                key.strip_prefix(name.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            matches!(key, "Action" | "Version") || read.iter().any(within)
+        };
+        let unread = self.pairs.keys().filter(|key| !is_read(key));
+        let name = |key: &String| key.split('.').next().unwrap_or_default().to_owned();
+        unread.map(name).collect()
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.mark(name);
+        self.pairs.get(name).map(String::as_str)
     }
 
     pub(crate) fn required(&self, name: &str) -> Outcome<&str> {
@@ -58,8 +87,9 @@ impl Fields {
 
     /// The members of a list of structures by their number; a field without a name is the member itself.
     pub(crate) fn members(&self, name: &str) -> BTreeMap<u32, Self> {
+        self.mark(name);
         let mut members: BTreeMap<u32, Self> = BTreeMap::new();
-        for (key, value) in &self.0 {
+        for (key, value) in &self.pairs {
             let Some(path) = key
                 .strip_prefix(name)
                 .and_then(|rest| rest.strip_prefix('.'))
@@ -74,7 +104,7 @@ impl Fields {
             let (number, field) = path.split_once('.').unwrap_or((path, ""));
             if let Ok(number) = number.parse() {
                 let member = members.entry(number).or_default();
-                member.0.insert(field.to_owned(), value.clone());
+                member.pairs.insert(field.to_owned(), value.clone());
             }
         }
         members
@@ -180,6 +210,21 @@ mod tests {
         }
         let twice = fields(&[("Tags.Tag.1.Key", "a"), ("Tags.Tag.2.Key", "a")]);
         assert_eq!(twice.tags().unwrap_err().code, "InvalidParameterValue");
+    }
+
+    #[test]
+    fn unread_inputs_are_named_once_and_read_ones_not_at_all() {
+        let read = fields(&[
+            ("Action", "CreateDBInstance"),
+            ("Port", "5432"),
+            ("Tags.Tag.1.Key", "a"),
+            ("Domain", "d"),
+            ("ProcessorFeatures.ProcessorFeature.1.Name", "coreCount"),
+            ("ProcessorFeatures.ProcessorFeature.1.Value", "2"),
+        ]);
+        read.number("Port").unwrap();
+        read.tags().unwrap();
+        assert!(read.unread().iter().eq(["Domain", "ProcessorFeatures"]));
     }
 
     #[test]

@@ -135,6 +135,10 @@ pub(crate) struct Model {
     pub(crate) retired: BTreeSet<String>,
     endings: Vec<RdsEnding>,
     down: BTreeSet<String>,
+    /// How long an instance stays as it is after a change was accepted.
+    pub(crate) lingers: jiff::SignedDuration,
+    /// How long a new instance is `backing-up`.
+    pub(crate) first_backup: jiff::SignedDuration,
     next_tick: Timestamp,
     drawn: u64,
 }
@@ -154,6 +158,8 @@ impl Model {
             retired: BTreeSet::new(),
             endings: Vec::new(),
             down: BTreeSet::new(),
+            lingers: jiff::SignedDuration::ZERO,
+            first_backup: time::FIRST_BACKUP,
             next_tick: time::next_tick(now),
             drawn: 0,
         }

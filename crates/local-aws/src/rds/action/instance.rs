@@ -49,6 +49,7 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     {
         plain_name(name)?;
     }
+    request.check_secret_key()?;
     let password = match fields.flag("ManageMasterUserPassword")? {
         Some(true) => match &request.asked.secret {
             Some(secret) => secret.password.0.clone(),
@@ -260,6 +261,7 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     ) {
         available(instance, &key, "modified")?;
     }
+    request.check_secret_key()?;
     let wanted = wanted_settings(model, request, &key)?;
     let work = password_changes(model.find(&key)?, request)?;
     let at_once = request.fields.flag("ApplyImmediately")? == Some(true);
@@ -336,9 +338,15 @@ fn password_changes(instance: &Instance, request: &Request<'_>) -> Outcome<Vec<W
 /// Changes what does not wait, keeps the rest for the maintenance window unless it is to be applied at once, and begins
 /// or ends the automated backups.
 fn change(model: &mut Model, key: &Key, wanted: Settings, at_once: bool) -> Outcome<()> {
-    let now = model.now;
+    let (now, lingers) = (model.now, model.lingers);
     let instance = model.find_mut(key)?;
     let before = instance.settings.clone();
+    let keeps_backups = (before.retention_days == 0) == (wanted.retention_days == 0);
+    if at_once && lingers.is_positive() && keeps_backups && instance.status == "available" {
+        instance.pending = Some(wanted);
+        instance.begin("available", Phase::new(now, lingers, Then::Modify));
+        return Ok(());
+    }
     let resource_id = instance.resource_id.clone();
     // These wait; the rest never does.
     let soft = Settings {

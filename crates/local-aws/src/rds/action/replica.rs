@@ -38,6 +38,12 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
             instance.status
         )));
     }
+    // <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html>
+    if instance.secret.is_some() {
+        return Err(Refusal::instance_state(format!(
+            "A read replica can't be created of {named}: its master user password is managed in AWS Secrets Manager."
+        )));
+    }
     if instance.is_replica() {
         return Err(Refusal::instance_state(
             "This simulation has no replicas of replicas.",

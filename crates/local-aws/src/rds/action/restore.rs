@@ -133,6 +133,12 @@ fn restore(
     tags: Tags,
 ) -> Outcome<Reply> {
     let id = instance_id(target, request.fields.required(target)?)?;
+    // <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceToPointInTime.html>
+    if request.fields.flag("ManageMasterUserPassword")? == Some(true) {
+        return Err(Refusal::combination(
+            "ManageMasterUserPassword can be specified for a restore of RDS for Oracle only.",
+        ));
+    }
     let smallest = source.storage_gib;
     let mut settings = source.restored(request.place);
     // The key stays the snapshot's or backup's own.

@@ -234,6 +234,8 @@ pub(crate) enum Then {
     /// It is there, and backs up if it has to.
     BackUp,
     Available,
+    /// What was asked for begins.
+    Modify,
     /// A replica becomes an instance of its own.
     Promote,
     Stop,

@@ -320,7 +320,7 @@ impl Model {
 
     /// The instance's phase is over, and what it stood for has been done.
     pub(crate) fn finish_phase(&mut self, key: &Key) {
-        let now = self.now;
+        let (now, first_backup) = (self.now, self.first_backup);
         let Some(instance) = self.instances.get_mut(key) else {
             return;
         };
@@ -337,6 +337,9 @@ impl Model {
                 instance.begin("starting", Phase::new(now, CHANGE, Then::Available));
                 let message = "DB instance is being started due to it exceeding the maximum allowed time being stopped.";
                 return self.report(key, "db-instance", "notification", message);
+            }
+            Then::Modify => {
+                return instance.begin("modifying", Phase::new(now, CHANGE, Then::Available));
             }
             Then::Promote => instance.replica_of = None,
             Then::BackUp | Then::Available => {}
@@ -356,7 +359,7 @@ impl Model {
             match ending {
                 Some(status) => instance.status = status,
                 None if backs_up => {
-                    instance.begin("backing-up", Phase::new(now, FIRST_BACKUP, Then::Available));
+                    instance.begin("backing-up", Phase::new(now, first_backup, Then::Available));
                 }
                 None => instance.status = "available".into(),
             }

@@ -462,3 +462,84 @@ async fn tags_belong_to_what_an_arn_names() {
         .unwrap_err();
     assert!(error.into_service_error().is_db_instance_not_found_fault());
 }
+
+#[tokio::test]
+async fn inputs_that_nobody_looks_at_are_told() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    create(&client, "app").send().await.unwrap();
+    assert_eq!(rds.unread_inputs(), []);
+    let other = create(&client, "other").license_model("postgresql-license");
+    other.character_set_name("UTF8").send().await.unwrap();
+    // A refused request may have ended before anybody looked.
+    let refused = create(&client, "app").license_model("postgresql-license");
+    refused.character_set_name("UTF8").send().await.unwrap_err();
+    let told: Vec<String> = rds
+        .unread_inputs()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "CharacterSetName of CreateDBInstance",
+            "LicenseModel of CreateDBInstance"
+        ]
+    );
+    assert_eq!(rds.status().unread, rds.unread_inputs());
+}
+
+#[tokio::test]
+async fn a_change_lingers_before_it_begins_and_a_first_backup_takes_as_long_as_told() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    rds.set_linger(minutes(1));
+    rds.set_first_backup(minutes(180));
+    create(&client, "app").send().await.unwrap();
+    rds.step(minutes(60)).await;
+    let status = async || {
+        let there = instance(&client, "app").await;
+        let status = there.db_instance_status().unwrap().to_owned();
+        (status, there.deletion_protection().unwrap())
+    };
+    assert_eq!(status().await, ("backing-up".to_owned(), false));
+    rds.step(minutes(130)).await;
+    let change = client.modify_db_instance().db_instance_identifier("app");
+    let change = change.deletion_protection(true).apply_immediately(true);
+    change.send().await.unwrap();
+    assert_eq!(status().await, ("available".to_owned(), false));
+    rds.step(minutes(1)).await;
+    assert_eq!(status().await, ("modifying".to_owned(), false));
+    rds.step(minutes(2)).await;
+    assert_eq!(status().await, ("available".to_owned(), true));
+}
+
+#[tokio::test]
+async fn a_managed_password_is_refused_where_rds_refuses_it() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    let managed = |id: &str| {
+        let create = create(&client, id).set_master_user_password(None);
+        create.manage_master_user_password(true)
+    };
+    let nowhere = "arn:aws:kms:ca-central-1:000000000000:key/00000000-0000-0000-0000-000000000000";
+    let refused = managed("other").master_user_secret_kms_key_id(nowhere);
+    let refused = refused.send().await.unwrap_err();
+    assert_eq!(code(&refused), "KMSKeyNotAccessibleFault");
+    managed("app").send().await.unwrap();
+    rds.step(minutes(6)).await;
+    let replica = client
+        .create_db_instance_read_replica()
+        .source_db_instance_identifier("app")
+        .db_instance_identifier("replica");
+    let refused = replica.send().await.unwrap_err();
+    assert_eq!(code(&refused), "InvalidDBInstanceState");
+    let restore = client
+        .restore_db_instance_to_point_in_time()
+        .source_db_instance_identifier("app")
+        .target_db_instance_identifier("restored")
+        .use_latest_restorable_time(true)
+        .manage_master_user_password(true);
+    let refused = restore.send().await.unwrap_err();
+    assert_eq!(code(&refused), "InvalidParameterCombination");
+}

@@ -28,6 +28,9 @@ pub(crate) async fn print_status(arguments: &Status) -> anyhow::Result<()> {
             Some(why) => format!("states only: {why}"),
         };
         print(format_args!("rds       {}, {data}", rds.now))?;
+        for unread in &rds.unread {
+            print(format_args!("ignored   {unread}"))?;
+        }
     }
     for (region, state) in &status.regions {
         let state = match state {
