@@ -119,7 +119,7 @@ async fn settle(
                     }),
             })
         }
-        Found::Nothing | Found::Conflict => Settled::Not,
+        Found::Nothing | Found::Conflict | Found::IfAsBefore { .. } => Settled::Not,
         Found::IfContent(_) => Settled::Unknown(NOT_COMPARED),
         Found::Impossible(why) => Settled::Unknown(why),
     })

@@ -219,7 +219,7 @@ impl UndoPlan {
     fn add(&mut self, key: &str, found: Found) -> Option<Step> {
         match found {
             Found::Nothing => self.nothing.add(0),
-            Found::Conflict => self.conflicts.add(key, 0, None),
+            Found::Conflict | Found::IfAsBefore { .. } => self.conflicts.add(key, 0, None),
             Found::IfContent(_) => {
                 let why = "its content was not compared";
                 self.impossible.add(key, 0, Some(why));

@@ -96,6 +96,36 @@ fn heads(stage: &Stage) -> usize {
     heads.count()
 }
 
+#[tokio::test]
+async fn undo_of_what_was_undone_finds_nothing_to_do() {
+    let stage = stage!();
+    for keyed in [false, true] {
+        if keyed {
+            encrypt_both(&stage).await;
+        }
+        let (run, other) = (format!("r-{keyed}"), format!("other-{keyed}"));
+        for key in [&run, &other] {
+            put_bare(&stage.from, "photos", key, b"new").await;
+            put_bare(&stage.to, "photos-dr", key, b"old").await;
+        }
+        let (_, done) = stage.sync(&run, &stage.keyed_options()).await;
+        assert_eq!(done.copied.objects, 2);
+        assert_eq!(stage.undo(&run, &format!("u-{keyed}")).await, 2);
+        put_bare(&stage.to, "photos-dr", &other, b"of somebody else").await;
+        let again = stage.plan_undo(&run).await.unwrap();
+        let plan = again.plan();
+        assert!(plan.is_empty(), "{plan:?}");
+        assert_eq!(
+            (plan.nothing.objects, plan.conflicts.tally.objects),
+            (1, 1),
+            "{plan:?}"
+        );
+        assert_eq!(plan.conflicts.examples[0].key, other);
+        stage.put_source(&run, b"old").await;
+        stage.put_source(&other, b"of somebody else").await;
+    }
+}
+
 // aws-behaviour: 12
 #[tokio::test]
 async fn sync_of_unprovable_objects_run_three_times_copies_each_once() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::entry::ETag;
-use super::super::journal::{Action, Change, Outcome};
+use super::super::journal::{Action, Change, Intent, Outcome};
 use super::super::versions::Version;
 
 /// One thing to undo. Keys are whole keys.
@@ -40,6 +40,12 @@ pub(in super::super) enum Found {
     Step(Step),
     /// This step, if the content that is there now is what the run was to copy. Its ETag does not tell.
     IfContent(Step),
+    /// Nothing, if the content that is there now, as the version `current`, is that of the version `before`: an undo has put it
+    /// back already. Else it is somebody else's.
+    IfAsBefore {
+        current: String,
+        before: String,
+    },
     Nothing,
     Conflict,
     Impossible(&'static str),
@@ -93,7 +99,7 @@ pub(in super::super) fn decide(change: &Change, versions: &[Version]) -> Found {
         }
     };
     if !ours {
-        return Found::Conflict;
+        return not_ours(intent, current, versions);
     }
     let work = match (intent.action, &intent.before, &current.etag) {
         (Action::Create, _, Some(etag)) => Work::Remove { etag: etag.clone() },
@@ -121,6 +127,23 @@ pub(in super::super) fn decide(change: &Change, versions: &[Version]) -> Found {
 }
 
 const NOT_KEPT: &str = "the bucket kept no versions";
+
+/// The current version is not the one that the run left.
+fn not_ours(intent: &Intent, current: &Version, versions: &[Version]) -> Found {
+    let before = intent
+        .before
+        .as_ref()
+        .filter(|_| intent.action == Action::Replace);
+    let before = before.and_then(|id| versions.iter().find(|version| version.id == *id));
+    match (before, &current.etag) {
+        (Some(before), Some(etag)) if before.etag.as_ref() == Some(etag) => Found::Nothing,
+        (Some(before), Some(_)) if before.etag.is_some() => Found::IfAsBefore {
+            current: current.id.clone(),
+            before: before.id.clone(),
+        },
+        _ => Found::Conflict,
+    }
+}
 
 fn left_null(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Made { after, .. } if after.as_deref() == Some(NULL))
@@ -199,10 +222,21 @@ mod tests {
         );
         let v3 = version("v3", Some("newer"), true);
         let older = version("v2", Some("new"), false);
+        let found = decide(&replaced, &[v3, older.clone(), v1.clone()]);
         assert!(matches!(
-            decide(&replaced, &[v3, older, v1.clone()]),
-            Found::Conflict
+            found,
+            Found::IfAsBefore { current, before } if (current.as_str(), before.as_str()) == ("v3", "v1")
         ));
+        // An undo has put it back already.
+        let again = version("v3", Some("old"), true);
+        let found = decide(&replaced, &[again, older.clone(), v1.clone()]);
+        assert!(matches!(found, Found::Nothing));
+        // Deleted since, or with nothing left to compare.
+        let marker = version("m", None, true);
+        let found = decide(&replaced, &[marker, older.clone(), v1.clone()]);
+        assert!(matches!(found, Found::Conflict));
+        let found = decide(&replaced, &[version("v3", Some("newer"), true), older]);
+        assert!(matches!(found, Found::Conflict));
         assert!(matches!(decide(&replaced, &[v2]), Found::Impossible(_)));
         assert!(matches!(decide(&replaced, &[]), Found::Conflict));
         assert!(matches!(
@@ -221,7 +255,7 @@ mod tests {
         // Two have been written since: the current one is not the run's.
         let between = version("v3", Some("new"), false);
         let found = decide(&replaced, &[on_top, between, v1]);
-        assert!(matches!(found, Found::Conflict));
+        assert!(matches!(found, Found::IfAsBefore { .. }));
         let deleted = change(Action::Delete, Some("v1"), Outcome::Unknown);
         let v1 = version("v1", Some("old"), false);
         let found = decide(&deleted, &[version("m", None, true), v1.clone()]);

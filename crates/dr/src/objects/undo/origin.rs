@@ -96,6 +96,21 @@ pub(in super::super) async fn whose(
 ) -> Result<Found, Error> {
     match found {
         Found::IfContent(step) => whose_object(change, step, bucket, origin).await,
+        Found::IfAsBefore { current, before } => {
+            let key = change.intent.key.as_str();
+            let version = |id| VersionOf {
+                bucket,
+                key,
+                version: Some(id),
+            };
+            match is_the_same(version(&current), version(&before)).await {
+                Ok(true) => Ok(Found::Nothing),
+                Ok(false) => Ok(Found::Conflict),
+                // It stays one row.
+                Err(error) if is_of_one_object(&error) => Ok(Found::Conflict),
+                Err(error) => Err(error),
+            }
+        }
         Found::Step(step) if step.work == Work::Revive && change.outcome == Outcome::Unknown => {
             let source_key =
                 origin.and_then(|origin| Some((origin, origin.source_key(&step.key)?)));
@@ -113,6 +128,16 @@ pub(in super::super) async fn whose(
         }
         found => Ok(found),
     }
+}
+
+/// Whether it is proven that both have the same content.
+async fn is_the_same(now: VersionOf<'_>, before: VersionOf<'_>) -> Result<bool, Error> {
+    let (seen, of_before) = tokio::try_join!(now.seen(), before.seen())?;
+    let (Some((seen, _)), Some((of_before, _))) = (seen, of_before) else {
+        return Ok(false);
+    };
+    Ok(seen.size == of_before.size
+        && same_content((now, &seen), (before, &of_before)).await == SameContent::Yes)
 }
 
 async fn whose_object(
