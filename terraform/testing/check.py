@@ -3,8 +3,8 @@
 
     terraform/testing/check.py [--only STEP[,STEP]] [--jobs N]
 
-Steps: format, readmes, rules (those for policies, on examples), locks (lock files of the providers, where they are committed), fixture (the staging environment that crates/verify is tested with), commands (those of the documents), modules (init, validate, plan
-and test of each alone), environments (the same, then apply and a second plan), scan (checkov and tf-nag). Works on copies; the tree stays as it is. `terraform init` must reach the
+Steps: format, readmes, rules (those for policies, on examples; inputs of modules, each within reach), locks (lock files of the providers, where they are committed), fixture (the staging environment that crates/verify is tested with), commands (those of the documents), modules (init, validate and test of each, and a plan of
+its example), environments (the same, then apply and a second plan), scan (checkov and tf-nag). Works on copies; the tree stays as it is. `terraform init` must reach the
 providers, through TF_CLI_CONFIG_FILE if need be; where it cannot, or terraform is missing, the run says
 "skipped: why" and ends with 0. Scanners come from the Python package index into a private environment in the cache
 folder; where they cannot be had, that step is skipped.
@@ -33,53 +33,12 @@ SCANNERS = ["checkov==3.3.30", "tf-nag==0.1.6"]
 MINIMUM = (1, 10)
 EXAMPLES = TERRAFORM.parent / "examples"
 TAGS = {"Project": "berthcare", "Environment": "staging", "ManagedBy": "terraform", "Owner": "platform"}
-KEY = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 # No key that anybody has the private half of.
 SIGNER = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----\n"
 KEYS = f'cdn_signing_keys = {{ "2026" = {json.dumps(SIGNER)} }}'
 EMAIL = 'alarm_email = "ops@berthcare.ca"'
 RESTORED = "berthcare-staging-postgres-dr"
 RECOVERY = {"automated_backup_arn": "arn:aws:rds:us-east-1:111122223333:auto-backup:ab-abcdefgh"}
-
-# Values that a module has no defaults for, so that it can be planned alone.
-ALONE = {
-    "networking": {"name": "berthcare-staging", "kms_key_arn": KEY},
-    "security": {
-        "name": "berthcare-staging", "vpc_id": "vpc-1", "bucket_names": ["berthcare-photos-staging"],
-        "secret_names": ["berthcare-staging/redis"],
-        "ecr_repository_names": ["berthcare*"],
-    },
-    "database": {
-        "identifier": "berthcare-staging-postgres", "secret_prefix": "berthcare-staging", "subnet_ids": ["a", "b"],
-        "security_group_ids": ["sg"], "kms_key_arn": KEY,
-    },
-    "cache": {
-        "identifier": "berthcare-staging-redis", "secret_prefix": "berthcare-staging", "subnet_ids": ["a", "b"],
-        "security_group_ids": ["sg"], "kms_key_arn": KEY,
-    },
-    "storage": {"project_name": "berthcare", "environment": "staging"},
-    "cdn": {
-        "name": "berthcare-staging", "origins": {"photos": "photos.s3.ca-central-1.amazonaws.com"},
-        "log_bucket_arn": "arn:aws:s3:::berthcare-logs-staging", "log_bucket_policy_id": "berthcare-logs-staging", "signing_keys": {"2026": SIGNER},
-    },
-    "monitoring": {"name": "berthcare-staging", "alarm_email": "ops@berthcare.ca", "kms_key_arn": KEY},
-    "dr": {
-        "name": "berthcare-staging", "dr_region": "ca-west-1", "dr_kms_key_arn": KEY,
-        "kms_key_arn": KEY.replace("ca-west-1", "ca-central-1"), "database_arn": "arn:aws:rds:x",
-        "database_identifiers": ["berthcare-staging-postgres"],
-    },
-    "failover": {"project_name": "berthcare", "environment": "staging", "bucket_suffix": "dr", "health_check": True},
-    "registry": {"names": ["berthcare/api"], "kms_key_arn": KEY},
-    "certificate": {"domain_name": "api.staging.berthcare.ca", "zone_id": "Z0123456789ABC"},
-    "application": {
-        "name": "berthcare-staging", "image": "api@sha256:" + "a" * 64, "vpc_id": "vpc-1", "public_subnet_ids": ["a", "b"], "private_subnet_ids": ["c", "d"],
-        "load_balancer_security_group_id": "sg", "tasks_security_group_id": "sg", "execution_role_arn": "arn:aws:iam::111122223333:role/x",
-        "task_role_arn": "arn:aws:iam::111122223333:role/y", "certificate_arn": "arn:aws:acm:ca-central-1:111122223333:certificate/x",
-        "log_bucket_name": "berthcare-logs-staging", "log_bucket_policy_id": "berthcare-logs-staging", "kms_key_arn": KEY,
-    },
-    "trail": {"name": "berthcare-staging"},
-    "off-hours": {"name": "berthcare-staging", "database_identifier": "berthcare-staging-postgres", "kms_key_arn": KEY},
-}
 
 # How a resource says that no plan destroys it.
 GUARD = re.compile(r"prevent_destroy\s*=\s*true")
@@ -157,10 +116,54 @@ def module(folder):
     terraform(folder, "init", "-backend=false")
     terraform(folder, "validate")
     count = tests(folder)
-    (folder / "alone.auto.tfvars.json").write_text(json.dumps(ALONE[folder.name]))
-    (folder / "provider_override.tf").write_text('provider "aws" {\n  region = "ca-central-1"\n}\n')
-    plan = terraform(folder, "plan").stdout
-    return count, int(re.search(r"Plan: (\d+) to add", plan).group(1))
+    return count, alone(folder)
+
+
+def alone(folder):
+    """Plans a module's example: it is whole, and what the example asks for reaches each resource that can have it."""
+    at = folder / "examples/basic"
+    terraform(at, "init", "-backend=false")
+    _, plan = shown(at, "plan", ok=(2,))
+    given = next(iter(plan["configuration"]["root_module"]["module_calls"].values()))["expressions"]
+    said = {name: given.get(name, {}).get("constant_value") for name in ("tags", "role_path", "permissions_boundary_arn")}
+    found = resources(plan)
+    wrong = [one["address"] for one in found if "tags" in one["values"] and not (said["tags"] or {}).items() <= (one["values"]["tags"] or {}).items()]
+    wrong += [
+        one["address"] for one in found
+        if one["type"] == "aws_iam_role" and (one["values"]["path"], one["values"]["permissions_boundary"]) != (said["role_path"], said["permissions_boundary_arn"])
+    ]
+    if wrong or not said["tags"]:
+        raise Failed(f"example: {folder.name}: tags, path or boundary do not reach {wrong}")
+    return len(found)
+
+
+# What an environment decides by itself, or what only the other one has: no variable hands these on.
+DECIDED = {
+    "tags": "default_tags of the provider",
+    "create": "mode", "running": "mode", "region": "certificates are here and in us-east-1", "alternative_names": "one name",
+    "port": "as the groups let through", "db_port": "PostgreSQL's", "redis_port": "Redis's",
+    "db_name": "the application's", "username": "the guide's", "application_username": "the guide's",
+    "secret_recovery_window_days": "of drills", "reserve_nat_addresses": "of the DR region", "reader_distribution_arn": "of the DR region",
+    "multi_az": "as the primary's", "node_count": "as the primary's", "backup_retention_days": "as the primary's", "thresholds": "the module's",
+    "replication": "of the primary", "replication_lag_minutes": "of the primary", "secret_replica": "of the primary", "replica_region": "of the primary",
+    "dr_origins": "of the primary", "web_acl_arn": "of the primary", "backup_age_databases": "of the primary",
+}
+
+
+def reachable():
+    """Every input of every module can be set from each environment that calls it, or is decided there."""
+    lost, count = [], 0
+    for environment_ in sorted((TERRAFORM / "environments").iterdir()):
+        calls = re.findall(r'(?ms)^module "(\w+)" \{\n(.*?)^\}', (environment_ / "main.tf").read_text())
+        for name, body in calls:
+            source = TERRAFORM / "modules" / re.search(r'modules/([\w-]+)"', body).group(1)
+            given = set(re.findall(r"(?m)^  (\w+) +=", body))
+            inputs = re.findall(r'(?m)^variable "(\w+)"', (source / "variables.tf").read_text())
+            count += len(inputs)
+            lost += [f"{environment_.name}: {name}.{one}" for one in inputs if one not in given and one not in DECIDED]
+    if lost:
+        raise Failed(f"inputs: no variable reaches {', '.join(lost)}")
+    return f"{count} inputs of modules are handed on or decided"
 
 
 def use(folder, variables):
@@ -464,6 +467,10 @@ def promises(plan):
             wrong.append(f"{address} lets a role read the master password")
         if resource["type"] == "aws_db_instance" and values.get("password"):
             wrong.append(f"{address} has a password in its state")
+        if resource["type"] == "aws_iam_role":
+            bounds = {name: variables.get(variable, {}).get("value") for name, variable in (("path", "role_path"), ("permissions_boundary", "permissions_boundary_arn"))}
+            if any(values.get(name) != bound for name, bound in bounds.items()):
+                wrong.append(f"{address} is not bounded by {bounds}")
         if resource["type"] == "aws_ecs_service" and not (variables.get("mode", {"value": "full"})["value"] == "full"):
             wrong.append(f"{address} runs in the pilot light")
     read = {resource["type"] for resource in everything(plan.get("prior_state", {}).get("values", plan["planned_values"])) if resource["mode"] == "data"}
@@ -477,8 +484,10 @@ def promises(plan):
         raise Failed("plan: " + "\n      ".join(wrong))
 
 
-# The application, by a digest, and its name. The zone is nobody's.
-APPLICATION = """image_repositories = ["berthcare/api"]
+# The application, by a digest, and its name, by roles as an organisation may ask for. The zone is nobody's.
+APPLICATION = """role_path                = "/platform/"
+permissions_boundary_arn = "arn:aws:iam::111122223333:policy/platform-boundary"
+image_repositories = ["berthcare/api"]
 dns = { zone_id = "Z0123456789ABC", name = "api.staging.berthcare.ca" }
 application = {
   image       = "111122223333.dkr.ecr.REGION.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -746,6 +755,7 @@ def main():
             step("readmes", check_readmes)
         if "rules" in steps:
             step("rules", lambda: run(sys.executable, "-m", "unittest", "-q", "test_check", cwd=TERRAFORM / "testing") and "each flaw of a policy is told")
+            step("inputs", reachable)
         if "locks" in steps:
             def check_locks():
                 run(sys.executable, "-m", "unittest", "-q", "test_locks", cwd=TERRAFORM / "testing")
@@ -763,7 +773,7 @@ def main():
                 try:
                     count, planned = job.result()
                     passed += count
-                    report(f"module {jobs[job]}", f"{count} tests, {planned} resources alone", since)
+                    report(f"module {jobs[job]}", f"{count} tests, {planned} resources in its example", since)
                 except Failed as failed:
                     problems.append(jobs[job])
                     report(f"module {jobs[job]}", f"FAILED\n{failed}", since)

@@ -252,6 +252,15 @@ MUTANTS = [
     ("application-masters-secret", "modules/application/variables.tf", ' && !strcontains(arn, ":secret:rds!")', ""),
     ("application-name-too-long", "modules/application/variables.tf", "length(var.name) <= 28", "length(var.name) <= 32"),
     ("application-unlogged", "modules/application/main.tf", '    prefix  = "alb"\n    enabled = true', '    prefix  = "alb"\n    enabled = false'),
+    ("roles-unbounded", "modules/security/iam.tf", "  permissions_boundary = var.permissions_boundary_arn\n", ""),
+    ("copier-role-unbounded", "modules/dr/copier.tf", "  permissions_boundary = var.permissions_boundary_arn\n", ""),
+    ("monitoring-role-elsewhere", "modules/database/main.tf", "  path                 = var.role_path\n", ""),
+    ("staging-boundary-forgotten", "environments/staging/main.tf", "  permissions_boundary_arn = var.permissions_boundary_arn\n", ""),
+    ("dr-boundary-forgotten", "environments/dr/main.tf", "  permissions_boundary_arn = var.permissions_boundary_arn\n", ""),
+    ("group-untagged", "modules/security/groups.tf", "  tags = merge(var.tags, ", "  tags = merge({}, "),
+    ("any-path", "modules/security/variables.tf", '^/([A-Za-z0-9_+=,.@-]+/)*$', '^/.*$'),
+    ("staging-input-dropped", "environments/staging/main.tf", "var.module_inputs.cdn.price_class", "null"),
+    ("dr-input-dropped", "environments/dr/main.tf", "var.module_inputs.database.max_connections", "null"),
     ("dr-pilot-light-with-nat", "environments/dr/main.tf", 'local.full ? "per-az" : "none"', '"per-az"'),
 ]
 
@@ -274,6 +283,8 @@ def noticed(mutant, folder):
         # The files that say what is, before those that say what is refused: most mutants end there.
         for file in sorted((under / "tests").glob("*.tftest.hcl"), key=lambda file: file.name == "bad_values.tftest.hcl"):
             check.tests(under, f"-filter=tests/{file.name}")
+        if under.parent.name == "modules":
+            check.alone(under)
         if under.parent.name == "environments":
             for entry in check.PLANS:
                 if entry[0] == under.name and entry[4] is not check.planned:

@@ -73,6 +73,9 @@ resource "terraform_data" "environment" {
 module "networking" {
   source = "../../modules/networking"
 
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   name               = local.name
   vpc_cidr           = var.vpc_cidr
   availability_zones = var.availability_zones
@@ -80,10 +83,16 @@ module "networking" {
   kms_key_arn        = module.security.kms_key_arn
 
   reserve_nat_addresses = var.reserve_nat_addresses
+
+  az_count                = var.module_inputs.networking.az_count
+  flow_log_retention_days = var.log_retention_days
 }
 
 module "security" {
   source = "../../modules/security"
+
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
 
   name                 = local.name
   vpc_id               = module.networking.vpc_id
@@ -91,11 +100,17 @@ module "security" {
   bucket_names         = values(module.storage.data_bucket_names)
   secret_names         = local.application_secrets
   ecr_repository_names = ["${var.project_name}*"]
+
+  alb_ingress_cidrs        = var.module_inputs.security.alb_ingress_cidrs
+  kms_deletion_window_days = var.module_inputs.security.kms_deletion_window_days
 }
 
 # The targets of the primary's replication. They have versions and the same hardening from the first day.
 module "storage" {
   source = "../../modules/storage"
+
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
 
   project_name  = var.project_name
   environment   = var.environment
@@ -109,6 +124,11 @@ module "storage" {
 
   reader_distribution_arn = var.primary_distribution_arn
   load_balancer_logs      = var.application != null
+
+  glacier_after_days      = var.module_inputs.storage.glacier_after_days
+  deep_archive_after_days = var.module_inputs.storage.deep_archive_after_days
+  noncurrent_days         = var.module_inputs.storage.noncurrent_days
+  log_expiration_days     = var.module_inputs.storage.log_expiration_days
 }
 
 # Which region serves, where this one's own plans, the programs and Route 53 look.
@@ -119,6 +139,9 @@ module "failover" {
   environment   = var.environment
   bucket_suffix = var.bucket_suffix
   health_check  = var.dns != null
+
+  health_check_regions = var.module_inputs.failover.health_check_regions
+  health_checker_cidrs = var.module_inputs.failover.health_checker_cidrs
 }
 
 module "monitoring" {
@@ -136,6 +159,9 @@ module "monitoring" {
 module "database" {
   source = "../../modules/database"
 
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   create                   = local.full
   identifier               = local.db_identifier
   secret_prefix            = local.name
@@ -152,6 +178,13 @@ module "database" {
   run                      = var.run
 
   secret_recovery_window_days = var.secret_recovery_window_days
+
+  backup_window           = var.module_inputs.database.backup_window
+  maintenance_window      = var.module_inputs.database.maintenance_window
+  max_connections         = var.module_inputs.database.max_connections
+  insights_retention_days = var.module_inputs.database.insights_retention_days
+  timeouts                = var.module_inputs.database.timeouts
+  log_retention_days      = var.log_retention_days
 }
 
 # An instance that dr-replicate has restored, every setting in its call. Terraform takes it over, and says by the next plan
@@ -175,6 +208,13 @@ module "cache" {
   kms_key_arn        = module.security.kms_key_arn
 
   secret_recovery_window_days = var.secret_recovery_window_days
+
+  engine_version          = var.module_inputs.cache.engine_version
+  snapshot_retention_days = var.module_inputs.cache.snapshot_retention_days
+  snapshot_window         = var.module_inputs.cache.snapshot_window
+  maintenance_window      = var.module_inputs.cache.maintenance_window
+  timeouts                = var.module_inputs.cache.timeouts
+  log_retention_days      = var.log_retention_days
 }
 
 # Here before the outage: in one, CloudFront and IAM may not be changed, and what exists goes on working.
@@ -188,6 +228,10 @@ module "cdn" {
   domain               = local.cdn_domain
   signing_keys         = var.cdn_signing_keys
   public_read          = var.cdn_public_read
+
+  default_origin = var.module_inputs.cdn.default_origin
+  countries      = var.module_inputs.cdn.countries
+  price_class    = var.module_inputs.cdn.price_class
 }
 
 module "cdn_certificate" {
@@ -198,6 +242,8 @@ module "cdn_certificate" {
   alternative_names = slice(var.cdn_domain.aliases, 1, length(var.cdn_domain.aliases))
   zone_id           = var.dns.zone_id
   region            = "us-east-1"
+
+  timeouts = var.module_inputs.certificate.timeouts
 }
 
 module "registry" {
@@ -206,6 +252,8 @@ module "registry" {
 
   names       = var.image_repositories
   kms_key_arn = module.security.kms_key_arn
+
+  untagged_days = var.module_inputs.registry.untagged_days
 }
 
 module "certificate" {
@@ -214,6 +262,8 @@ module "certificate" {
 
   domain_name = var.dns.name
   zone_id     = var.dns.zone_id
+
+  timeouts = var.module_inputs.certificate.timeouts
 }
 
 # In the pilot light all but its tasks, and its name in the zone: while the marker is there, Route 53 answers with it.
@@ -251,4 +301,11 @@ module "application" {
     name     = var.dns.name
     failover = "SECONDARY"
   }
+
+  cpu_percent            = var.module_inputs.application.cpu_percent
+  grace_seconds          = var.module_inputs.application.grace_seconds
+  errors_in_five_minutes = var.module_inputs.application.errors_in_five_minutes
+  deletion_protection    = var.module_inputs.application.deletion_protection
+  timeouts               = var.module_inputs.application.timeouts
+  log_retention_days     = var.log_retention_days
 }

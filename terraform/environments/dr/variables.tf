@@ -95,6 +95,18 @@ variable "tags" {
   }
 }
 
+variable "role_path" {
+  description = "Path of the roles, where a policy of the organisation asks for one."
+  type        = string
+  default     = "/"
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the roles may do, where the organisation asks for one. It has to allow what they need."
+  type        = string
+  default     = null
+}
+
 variable "alarm_email" {
   description = "Address that alarms are sent to."
   type        = string
@@ -250,6 +262,83 @@ variable "reserve_nat_addresses" {
   description = "Public addresses of the gateways, allocated in the pilot light too, for the allow-lists of partners. Each is charged while nothing uses it."
   type        = bool
   default     = false
+}
+
+variable "log_retention_days" {
+  description = "Days for which CloudWatch keeps every log of the stack. Null for what each module keeps, a year."
+  type        = number
+  default     = null
+}
+
+variable "module_inputs" {
+  description = "Inputs of modules that have no variable of their own here, by module; their READMEs say what each does. What is left out has the module's default."
+  type = object({
+    networking = optional(object({
+      az_count = optional(number)
+    }), {})
+    security = optional(object({
+      alb_ingress_cidrs        = optional(list(string))
+      kms_deletion_window_days = optional(number)
+    }), {})
+    storage = optional(object({
+      glacier_after_days      = optional(number)
+      deep_archive_after_days = optional(number)
+      noncurrent_days         = optional(number)
+      log_expiration_days     = optional(number)
+    }), {})
+    failover = optional(object({
+      health_check_regions = optional(list(string))
+      health_checker_cidrs = optional(list(string))
+    }), {})
+    database = optional(object({
+      backup_window           = optional(string)
+      maintenance_window      = optional(string)
+      max_connections         = optional(number)
+      insights_retention_days = optional(number)
+      timeouts = optional(object({
+        create = optional(string)
+        update = optional(string)
+        delete = optional(string)
+      }))
+    }), {})
+    cache = optional(object({
+      engine_version          = optional(string)
+      snapshot_retention_days = optional(number)
+      snapshot_window         = optional(string)
+      maintenance_window      = optional(string)
+      timeouts = optional(object({
+        create = optional(string)
+        update = optional(string)
+        delete = optional(string)
+      }))
+    }), {})
+    cdn = optional(object({
+      default_origin = optional(string)
+      countries      = optional(list(string))
+      price_class    = optional(string)
+    }), {})
+    certificate = optional(object({
+      timeouts = optional(object({
+        create = optional(string)
+      }))
+    }), {})
+    registry = optional(object({
+      untagged_days = optional(number)
+    }), {})
+    application = optional(object({
+      cpu_percent            = optional(number)
+      grace_seconds          = optional(number)
+      errors_in_five_minutes = optional(number)
+      deletion_protection    = optional(bool)
+      timeouts = optional(object({
+        create = optional(string)
+        update = optional(string)
+        delete = optional(string)
+      }))
+    }), {})
+  })
+  default  = {}
+  nullable = false
 }
 
 variable "redis_node_type" {

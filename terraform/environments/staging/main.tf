@@ -67,15 +67,24 @@ resource "terraform_data" "environment" {
 module "networking" {
   source = "../../modules/networking"
 
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   name               = local.name
   vpc_cidr           = var.vpc_cidr
   availability_zones = var.availability_zones
   nat_gateways       = var.nat_gateways
   kms_key_arn        = module.security.kms_key_arn
+
+  az_count                = var.module_inputs.networking.az_count
+  flow_log_retention_days = var.log_retention_days
 }
 
 module "security" {
   source = "../../modules/security"
+
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
 
   name                 = local.name
   vpc_id               = module.networking.vpc_id
@@ -83,10 +92,16 @@ module "security" {
   bucket_names         = values(module.storage.data_bucket_names)
   secret_names         = local.application_secrets
   ecr_repository_names = ["${var.project_name}*"]
+
+  alb_ingress_cidrs        = var.module_inputs.security.alb_ingress_cidrs
+  kms_deletion_window_days = var.module_inputs.security.kms_deletion_window_days
 }
 
 module "database" {
   source = "../../modules/database"
+
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
 
   identifier               = local.db_identifier
   secret_prefix            = local.name
@@ -104,6 +119,13 @@ module "database" {
   secret_replica           = local.replica
   recovery                 = local.recovery
   run                      = var.run
+
+  backup_window           = var.module_inputs.database.backup_window
+  maintenance_window      = var.module_inputs.database.maintenance_window
+  max_connections         = var.module_inputs.database.max_connections
+  insights_retention_days = var.module_inputs.database.insights_retention_days
+  timeouts                = var.module_inputs.database.timeouts
+  log_retention_days      = var.log_retention_days
 }
 
 # After a failback: the instance that dr-replicate has restored here from DR's last snapshot.
@@ -125,10 +147,20 @@ module "cache" {
   security_group_ids = [module.security.redis_security_group_id]
   kms_key_arn        = module.security.kms_key_arn
   secret_replica     = local.replica
+
+  engine_version          = var.module_inputs.cache.engine_version
+  snapshot_retention_days = var.module_inputs.cache.snapshot_retention_days
+  snapshot_window         = var.module_inputs.cache.snapshot_window
+  maintenance_window      = var.module_inputs.cache.maintenance_window
+  timeouts                = var.module_inputs.cache.timeouts
+  log_retention_days      = var.log_retention_days
 }
 
 module "storage" {
   source = "../../modules/storage"
+
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
 
   project_name  = var.project_name
   environment   = var.environment
@@ -149,6 +181,12 @@ module "storage" {
     alarm_topic_arns    = [module.monitoring.topic_arn]
     dr_alarm_topic_arns = [var.dr.alarm_topic_arn]
   }
+
+  glacier_after_days      = var.module_inputs.storage.glacier_after_days
+  deep_archive_after_days = var.module_inputs.storage.deep_archive_after_days
+  noncurrent_days         = var.module_inputs.storage.noncurrent_days
+  log_expiration_days     = var.module_inputs.storage.log_expiration_days
+  replication_lag_minutes = var.module_inputs.storage.replication_lag_minutes
 }
 
 module "cdn" {
@@ -163,6 +201,10 @@ module "cdn" {
   signing_keys         = var.cdn_signing_keys
   public_read          = var.cdn_public_read
   web_acl_arn          = var.cdn_web_acl_arn
+
+  default_origin = var.module_inputs.cdn.default_origin
+  countries      = var.module_inputs.cdn.countries
+  price_class    = var.module_inputs.cdn.price_class
 }
 
 module "monitoring" {
@@ -182,6 +224,9 @@ module "dr" {
   source = "../../modules/dr"
   count  = var.dr == null ? 0 : 1
 
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   name                        = local.name
   dr_region                   = var.dr.region
   dr_kms_key_arn              = var.dr.kms_key_arn
@@ -199,6 +244,8 @@ module "dr" {
     keep_days    = var.dr.keep_days
     tags         = local.tags
   }
+
+  log_retention_days = var.log_retention_days
 }
 
 # Of the account, in every region, the DR region included.
@@ -218,6 +265,9 @@ module "off_hours" {
   source = "../../modules/off-hours"
   count  = var.off_hours == null ? 0 : 1
 
+  role_path                = var.role_path
+  permissions_boundary_arn = var.permissions_boundary_arn
+
   name                = local.name
   database_identifier = local.db_identifier
   stop                = var.off_hours.stop
@@ -234,6 +284,8 @@ module "cdn_certificate" {
   alternative_names = slice(var.cdn_domain.aliases, 1, length(var.cdn_domain.aliases))
   zone_id           = var.dns.zone_id
   region            = "us-east-1"
+
+  timeouts = var.module_inputs.certificate.timeouts
 }
 
 module "registry" {
@@ -243,6 +295,8 @@ module "registry" {
   names          = var.image_repositories
   kms_key_arn    = module.security.kms_key_arn
   replica_region = try(var.dr.region, null)
+
+  untagged_days = var.module_inputs.registry.untagged_days
 }
 
 module "certificate" {
@@ -251,6 +305,8 @@ module "certificate" {
 
   domain_name = var.dns.name
   zone_id     = var.dns.zone_id
+
+  timeouts = var.module_inputs.certificate.timeouts
 }
 
 # Off unless an image is named.
@@ -288,4 +344,11 @@ module "application" {
     failover        = try(var.dr.health_check_id, null) == null ? null : "PRIMARY"
     health_check_id = try(var.dr.health_check_id, null)
   }
+
+  cpu_percent            = var.module_inputs.application.cpu_percent
+  grace_seconds          = var.module_inputs.application.grace_seconds
+  errors_in_five_minutes = var.module_inputs.application.errors_in_five_minutes
+  deletion_protection    = var.module_inputs.application.deletion_protection
+  timeouts               = var.module_inputs.application.timeouts
+  log_retention_days     = var.log_retention_days
 }

@@ -96,6 +96,7 @@ variable "cpu_percent" {
   description = "Average CPU that autoscaling aims at."
   type        = number
   default     = 60
+  nullable    = false
 
   validation {
     condition     = var.cpu_percent >= 10 && var.cpu_percent <= 90
@@ -200,6 +201,7 @@ variable "grace_seconds" {
   description = "Seconds for which a new task may be unhealthy."
   type        = number
   default     = 60
+  nullable    = false
 
   validation {
     condition     = var.grace_seconds >= 0 && var.grace_seconds <= 3600
@@ -211,6 +213,7 @@ variable "errors_in_five_minutes" {
   description = "Server errors in five minutes above which the alarm rings."
   type        = number
   default     = 10
+  nullable    = false
 
   validation {
     condition     = var.errors_in_five_minutes >= 1
@@ -264,6 +267,7 @@ variable "log_retention_days" {
   description = "Days for which CloudWatch keeps the application's log."
   type        = number
   default     = 365
+  nullable    = false
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
@@ -275,6 +279,7 @@ variable "deletion_protection" {
   description = "AWS refuses to delete the load balancer."
   type        = bool
   default     = true
+  nullable    = false
 }
 
 variable "timeouts" {
@@ -284,7 +289,8 @@ variable "timeouts" {
     update = optional(string, "20m")
     delete = optional(string, "20m")
   })
-  default = {}
+  default  = {}
+  nullable = false
 
   validation {
     condition     = alltrue([for time in values(var.timeouts) : can(regex("^[0-9]+[hm]$", time))])

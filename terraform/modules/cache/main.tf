@@ -15,6 +15,8 @@ resource "aws_elasticache_subnet_group" "this" {
   name        = var.identifier
   description = "Private subnets of ${var.identifier}"
   subnet_ids  = var.subnet_ids
+
+  tags = var.tags
 }
 
 # A cache that is full drops, of the keys with a time to live, what was not used for longest; the alarm on evictions tells.
@@ -24,6 +26,8 @@ resource "aws_elasticache_parameter_group" "this" {
   name        = "${var.identifier}-${local.family}"
   family      = local.family
   description = "Parameters of ${var.identifier}"
+
+  tags = var.tags
 
   lifecycle {
     create_before_destroy = true
@@ -36,6 +40,8 @@ resource "aws_cloudwatch_log_group" "this" {
   name              = "/elasticache/${var.identifier}/${each.key}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
+
+  tags = var.tags
 }
 
 resource "aws_elasticache_replication_group" "this" {
@@ -82,6 +88,8 @@ resource "aws_elasticache_replication_group" "this" {
     }
   }
 
+  tags = var.tags
+
   timeouts {
     create = var.timeouts.create
     update = var.timeouts.update
@@ -105,6 +113,8 @@ resource "aws_secretsmanager_secret" "this" {
       kms_key_id = replica.value.kms_key_arn
     }
   }
+
+  tags = var.tags
 }
 
 resource "aws_secretsmanager_secret_version" "this" {

@@ -22,6 +22,7 @@ variable "engine_version" {
   description = "Redis version."
   type        = string
   default     = "7.1"
+  nullable    = false
 
   validation {
     condition     = contains(["7.0", "7.1"], var.engine_version)
@@ -97,6 +98,7 @@ variable "snapshot_retention_days" {
   description = "Days for which daily snapshots are kept."
   type        = number
   default     = 5
+  nullable    = false
 
   validation {
     condition     = var.snapshot_retention_days >= 1 && var.snapshot_retention_days <= 35 && floor(var.snapshot_retention_days) == var.snapshot_retention_days
@@ -108,6 +110,7 @@ variable "snapshot_window" {
   description = "Daily window of the snapshot, UTC; an hour at least."
   type        = string
   default     = "06:00-07:00"
+  nullable    = false
 
   validation {
     condition     = can(regex("^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$", var.snapshot_window))
@@ -119,6 +122,7 @@ variable "maintenance_window" {
   description = "Weekly window of maintenance, UTC; an hour at least."
   type        = string
   default     = "sun:09:30-sun:10:30"
+  nullable    = false
 
   validation {
     condition     = can(regex("^(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):[0-5][0-9]-(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):[0-5][0-9]$", var.maintenance_window))
@@ -130,6 +134,7 @@ variable "log_retention_days" {
   description = "Days for which CloudWatch keeps Redis's logs."
   type        = number
   default     = 365
+  nullable    = false
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
@@ -150,7 +155,8 @@ variable "timeouts" {
     update = optional(string, "2h")
     delete = optional(string, "1h")
   })
-  default = {}
+  default  = {}
+  nullable = false
 
   validation {
     condition     = alltrue([for time in values(var.timeouts) : can(regex("^[0-9]+[hm]$", time))])
@@ -181,4 +187,10 @@ variable "secret_replica" {
     condition     = var.secret_replica == null || try(split(":", var.secret_replica.kms_key_arn)[3] == var.secret_replica.region && startswith(split(":", var.secret_replica.kms_key_arn)[5], "key/"), false)
     error_message = "secret_replica: kms_key_arn is the ARN of a key in that region."
   }
+}
+
+variable "tags" {
+  description = "Further tags of everything here."
+  type        = map(string)
+  default     = {}
 }

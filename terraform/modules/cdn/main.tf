@@ -144,6 +144,8 @@ resource "aws_cloudfront_distribution" "this" {
     ssl_support_method             = var.domain == null ? null : "sni-only"
     minimum_protocol_version       = var.domain == null ? null : "TLSv1.2_2021"
   }
+
+  tags = var.tags
 }
 
 # Logging of the second kind: it needs no ACL on the log bucket. CloudFront's log deliveries live in us-east-1,
@@ -154,6 +156,8 @@ resource "aws_cloudwatch_log_delivery_source" "this" {
   name         = local.delivery_source
   log_type     = "ACCESS_LOGS"
   resource_arn = aws_cloudfront_distribution.this.arn
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_log_delivery_destination" "this" {
@@ -165,6 +169,8 @@ resource "aws_cloudwatch_log_delivery_destination" "this" {
   delivery_destination_configuration {
     destination_resource_arn = var.log_bucket_arn
   }
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_log_delivery" "this" {
@@ -172,6 +178,8 @@ resource "aws_cloudwatch_log_delivery" "this" {
 
   delivery_source_name     = aws_cloudwatch_log_delivery_source.this.name
   delivery_destination_arn = aws_cloudwatch_log_delivery_destination.this.arn
+
+  tags = var.tags
 
   lifecycle {
     # AWS looks whether the bucket takes the logs when a delivery is made: this waits for the bucket's policy.

@@ -33,6 +33,7 @@ variable "default_origin" {
   description = "Kind that serves paths of no other kind."
   type        = string
   default     = "photos"
+  nullable    = false
 
   validation {
     condition     = contains(keys(var.origins), var.default_origin)
@@ -59,6 +60,7 @@ variable "countries" {
   description = "Countries that are served (ISO 3166-1)."
   type        = list(string)
   default     = ["CA", "US"]
+  nullable    = false
 
   validation {
     condition     = length(var.countries) > 0 && alltrue([for country in var.countries : can(regex("^[A-Z]{2}$", country))])
@@ -70,6 +72,7 @@ variable "price_class" {
   description = "Edge locations in use. PriceClass_100 has those of North America."
   type        = string
   default     = "PriceClass_100"
+  nullable    = false
 
   validation {
     condition     = contains(["PriceClass_100", "PriceClass_200", "PriceClass_All"], var.price_class)
@@ -138,4 +141,10 @@ variable "web_acl_arn" {
     condition     = var.web_acl_arn == null || can(regex("^arn:aws[a-z-]*:wafv2:us-east-1:[0-9]{12}:global/webacl/[^/]+/[0-9a-f-]+$", var.web_acl_arn))
     error_message = "web_acl_arn: a global web ACL, which lives in us-east-1."
   }
+}
+
+variable "tags" {
+  description = "Further tags of everything here."
+  type        = map(string)
+  default     = {}
 }

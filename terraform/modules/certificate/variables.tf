@@ -46,7 +46,8 @@ variable "timeouts" {
   type = object({
     create = optional(string, "1h")
   })
-  default = {}
+  default  = {}
+  nullable = false
 
   validation {
     condition     = alltrue([for time in values(var.timeouts) : can(regex("^[0-9]+[hm]$", time))])

@@ -29,6 +29,8 @@ resource "aws_db_subnet_group" "this" {
   name        = var.identifier
   description = "Private subnets of ${var.identifier}"
   subnet_ids  = var.subnet_ids
+
+  tags = var.tags
 }
 
 resource "aws_db_parameter_group" "this" {
@@ -47,6 +49,8 @@ resource "aws_db_parameter_group" "this" {
     }
   }
 
+  tags = var.tags
+
   lifecycle {
     create_before_destroy = true
   }
@@ -59,6 +63,8 @@ resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/rds/instance/${var.identifier}/${each.key}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
+
+  tags = var.tags
 }
 
 resource "aws_iam_role" "monitoring" {
@@ -77,6 +83,11 @@ resource "aws_iam_role" "monitoring" {
       }
     }]
   })
+
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy_attachment" "monitoring" {
@@ -149,6 +160,8 @@ resource "aws_db_instance" "this" {
     }
   }
 
+  tags = var.tags
+
   lifecycle {
     # All of these would replace the instance: what it was made from is of interest once, and its name and user
     # are whatever it brought along.
@@ -183,6 +196,8 @@ resource "aws_secretsmanager_secret" "connection" {
       kms_key_id = replica.value.kms_key_arn
     }
   }
+
+  tags = var.tags
 }
 
 resource "aws_secretsmanager_secret_version" "connection" {
@@ -218,4 +233,6 @@ resource "aws_secretsmanager_secret" "application" {
       kms_key_id = replica.value.kms_key_arn
     }
   }
+
+  tags = var.tags
 }

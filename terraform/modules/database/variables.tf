@@ -90,6 +90,7 @@ variable "backup_window" {
   description = "Daily window of the backup, UTC. It must not overlap the maintenance window."
   type        = string
   default     = "07:00-08:00"
+  nullable    = false
 
   validation {
     condition     = can(regex("^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$", var.backup_window))
@@ -101,6 +102,7 @@ variable "maintenance_window" {
   description = "Weekly window of maintenance, UTC."
   type        = string
   default     = "sun:08:30-sun:09:30"
+  nullable    = false
 
   validation {
     condition     = can(regex("^(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):[0-5][0-9]-(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):[0-5][0-9]$", var.maintenance_window))
@@ -161,6 +163,7 @@ variable "max_connections" {
   description = "Connections that PostgreSQL takes; the alarm at 80 % is derived from it. 400 suits 4 GiB of memory."
   type        = number
   default     = 400
+  nullable    = false
 
   validation {
     condition     = var.max_connections >= 6 && var.max_connections <= 8388607 && floor(var.max_connections) == var.max_connections
@@ -203,6 +206,7 @@ variable "insights_retention_days" {
   description = "Days for which Database Insights keeps performance data; 7 is free. From 465 on, the advanced mode is used."
   type        = number
   default     = 7
+  nullable    = false
 
   validation {
     condition     = contains([7, 731], var.insights_retention_days) || (var.insights_retention_days % 31 == 0 && var.insights_retention_days >= 31 && var.insights_retention_days <= 713)
@@ -214,6 +218,7 @@ variable "log_retention_days" {
   description = "Days for which CloudWatch keeps PostgreSQL's logs."
   type        = number
   default     = 365
+  nullable    = false
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
@@ -251,7 +256,8 @@ variable "timeouts" {
     update = optional(string, "3h")
     delete = optional(string, "2h")
   })
-  default = {}
+  default  = {}
+  nullable = false
 
   validation {
     condition     = alltrue([for time in values(var.timeouts) : can(regex("^[0-9]+[hm]$", time))])
@@ -311,5 +317,33 @@ variable "recovery" {
   validation {
     condition     = try(var.recovery.restore_time, null) == null || (try(var.recovery.automated_backup_arn, null) != null && can(regex("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", var.recovery.restore_time)))
     error_message = "recovery: restore_time goes with automated_backup_arn and is written 2026-11-22T21:00:00Z."
+  }
+}
+
+variable "tags" {
+  description = "Further tags of everything here."
+  type        = map(string)
+  default     = {}
+}
+
+variable "role_path" {
+  description = "Path of the roles, where a policy of the organisation asks for one."
+  type        = string
+  default     = "/"
+
+  validation {
+    condition     = can(regex("^/([A-Za-z0-9_+=,.@-]+/)*$", var.role_path)) && length(var.role_path) <= 512
+    error_message = "role_path: / or a path such as /platform/, with a slash at both ends."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the roles may do, where the organisation asks for one. It has to allow what they need."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn: the ARN of a managed policy."
   }
 }

@@ -4,6 +4,8 @@ resource "aws_cloudwatch_log_group" "copier" {
   name              = local.log_name
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
+
+  tags = var.tags
 }
 
 resource "aws_iam_role" "copier" {
@@ -22,6 +24,11 @@ resource "aws_iam_role" "copier" {
       Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
     }]
   })
+
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "copier" {
@@ -149,6 +156,8 @@ resource "aws_lambda_function" "copier" {
     mode = "PassThrough"
   }
 
+  tags = var.tags
+
   depends_on = [aws_cloudwatch_log_group.copier, aws_iam_role_policy.copier]
 }
 
@@ -169,6 +178,8 @@ resource "aws_sqs_queue" "failed" {
   name                      = "${local.copier_name}-failed"
   message_retention_seconds = 1209600
   sqs_managed_sse_enabled   = true
+
+  tags = var.tags
 }
 
 resource "aws_sqs_queue_policy" "failed" {
@@ -214,6 +225,8 @@ resource "aws_cloudwatch_event_rule" "snapshot_finished" {
       SourceIdentifier = [for identifier in var.database_identifiers : { prefix = "rds:${identifier}-" }]
     }
   })
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "snapshot_finished" {
@@ -254,6 +267,11 @@ resource "aws_iam_role" "scheduler" {
       Condition = { StringEquals = { "aws:SourceAccount" = local.account, "aws:SourceArn" = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule-group/default" } }
     }]
   })
+
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "scheduler" {
@@ -316,6 +334,8 @@ resource "aws_cloudwatch_metric_alarm" "copier_errors" {
 
   alarm_actions = var.alarm_topic_arns
   ok_actions    = var.alarm_topic_arns
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "copier_failed_messages" {
@@ -336,6 +356,8 @@ resource "aws_cloudwatch_metric_alarm" "copier_failed_messages" {
 
   alarm_actions = var.alarm_topic_arns
   ok_actions    = var.alarm_topic_arns
+
+  tags = var.tags
 }
 
 # Events may be lost, the hourly run may not: silence is a failure.
@@ -356,4 +378,6 @@ resource "aws_cloudwatch_metric_alarm" "copier_silent" {
 
   alarm_actions = var.alarm_topic_arns
   ok_actions    = var.alarm_topic_arns
+
+  tags = var.tags
 }

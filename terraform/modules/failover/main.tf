@@ -22,7 +22,7 @@ resource "aws_s3_bucket" "this" {
   bucket        = local.bucket_name
   force_destroy = false
 
-  tags = { Name = local.bucket_name, Kind = "failover" }
+  tags = merge(var.tags, { Name = local.bucket_name, Kind = "failover" })
 
   lifecycle {
     # With the bucket, the marker would go, and traffic back to the primary.
@@ -164,7 +164,7 @@ resource "aws_route53_health_check" "this" {
   failure_threshold  = 3
   regions            = var.health_check_regions
 
-  tags = { Name = "${local.bucket_name}-${local.marker}" }
+  tags = merge(var.tags, { Name = "${local.bucket_name}-${local.marker}" })
 }
 
 # By its id, which is not known before there is a bucket: the first plan has nothing to list.

@@ -39,6 +39,7 @@ variable "health_check_regions" {
   description = "Where Route 53 asks from: three or more, and none that may be lost together with the primary."
   type        = list(string)
   default     = ["eu-west-1", "us-west-1", "us-west-2"]
+  nullable    = false
 
   validation {
     condition     = length(distinct(var.health_check_regions)) >= 3 && length(setsubtract(var.health_check_regions, ["ap-northeast-1", "ap-southeast-1", "ap-southeast-2", "eu-west-1", "sa-east-1", "us-east-1", "us-west-1", "us-west-2"])) == 0
@@ -54,10 +55,17 @@ variable "health_checker_cidrs" {
     "54.244.52.192/26", "54.245.168.0/26", "54.248.220.0/26", "54.250.253.192/26", "54.251.31.128/26", "54.252.79.128/26",
     "54.252.254.192/26", "54.255.254.192/26", "107.23.255.0/26", "176.34.159.192/26", "177.71.207.128/26",
   ]
+  nullable = false
 
   # S3 calls a policy public whose networks are too wide.
   validation {
     condition     = length(var.health_checker_cidrs) > 0 && alltrue([for cidr in var.health_checker_cidrs : can(cidrnetmask(cidr)) && try(tonumber(split("/", cidr)[1]) >= 16, false)])
     error_message = "health_checker_cidrs: IPv4 networks of /16 or narrower."
   }
+}
+
+variable "tags" {
+  description = "Further tags of everything here."
+  type        = map(string)
+  default     = {}
 }

@@ -56,6 +56,8 @@ resource "aws_cloudwatch_metric_alarm" "database" {
 
   alarm_actions = [aws_sns_topic.alerts.arn]
   ok_actions    = [aws_sns_topic.alerts.arn]
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "cache" {
@@ -75,6 +77,8 @@ resource "aws_cloudwatch_metric_alarm" "cache" {
 
   alarm_actions = [aws_sns_topic.alerts.arn]
   ok_actions    = [aws_sns_topic.alerts.arn]
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "cloudfront_5xx" {
@@ -97,6 +101,8 @@ resource "aws_cloudwatch_metric_alarm" "cloudfront_5xx" {
 
   alarm_actions = [aws_sns_topic.global[0].arn]
   ok_actions    = [aws_sns_topic.global[0].arn]
+
+  tags = var.tags
 }
 
 # RDS has no metric for its snapshots either, but tells of each (RDS-EVENT-0091), and EventBridge counts what a rule matches. An
@@ -119,6 +125,8 @@ resource "aws_cloudwatch_event_rule" "snapshot" {
       SourceIdentifier = [{ prefix = "rds:${each.value}-" }]
     }
   })
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "snapshot" {
@@ -139,6 +147,8 @@ resource "aws_cloudwatch_metric_alarm" "snapshot" {
 
   alarm_actions = [aws_sns_topic.alerts.arn]
   ok_actions    = [aws_sns_topic.alerts.arn]
+
+  tags = var.tags
 }
 
 # RDS has no metric for it: somebody has to look and publish. When nobody does, nobody knows how old the newest
@@ -162,4 +172,6 @@ resource "aws_cloudwatch_metric_alarm" "backup_age" {
 
   alarm_actions = [aws_sns_topic.alerts.arn]
   ok_actions    = [aws_sns_topic.alerts.arn]
+
+  tags = var.tags
 }

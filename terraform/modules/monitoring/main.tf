@@ -39,6 +39,8 @@ locals {
 resource "aws_sns_topic" "alerts" {
   name              = "${var.name}-alerts"
   kms_master_key_id = var.kms_key_arn
+
+  tags = var.tags
 }
 
 resource "aws_sns_topic_policy" "alerts" {
@@ -60,6 +62,8 @@ resource "aws_sns_topic" "global" {
   region = "us-east-1"
 
   name = "${var.name}-alerts-global"
+
+  tags = var.tags
 }
 
 resource "aws_sns_topic_policy" "global" {

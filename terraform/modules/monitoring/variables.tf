@@ -104,3 +104,9 @@ variable "backup_age_databases" {
   type        = list(string)
   default     = []
 }
+
+variable "tags" {
+  description = "Further tags of everything here."
+  type        = map(string)
+  default     = {}
+}

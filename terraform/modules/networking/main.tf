@@ -37,20 +37,20 @@ resource "aws_vpc" "this" {
   enable_dns_support   = true
   enable_dns_hostnames = true
 
-  tags = { Name = var.name }
+  tags = merge(var.tags, { Name = var.name })
 }
 
 # AWS gives every VPC a group that lets its members talk to each other and out. Without rules it lets nothing through.
 resource "aws_default_security_group" "this" {
   vpc_id = aws_vpc.this.id
 
-  tags = { Name = "${var.name}-default-unused" }
+  tags = merge(var.tags, { Name = "${var.name}-default-unused" })
 }
 
 resource "aws_internet_gateway" "this" {
   vpc_id = aws_vpc.this.id
 
-  tags = { Name = var.name }
+  tags = merge(var.tags, { Name = var.name })
 }
 
 resource "aws_subnet" "public" {
@@ -61,7 +61,7 @@ resource "aws_subnet" "public" {
   cidr_block              = cidrsubnet(var.vpc_cidr, 4, tonumber(each.key))
   map_public_ip_on_launch = false
 
-  tags = { Name = "${var.name}-public-${each.value}", Tier = "public" }
+  tags = merge(var.tags, { Name = "${var.name}-public-${each.value}", Tier = "public" })
 }
 
 resource "aws_subnet" "private" {
@@ -72,7 +72,7 @@ resource "aws_subnet" "private" {
   cidr_block              = cidrsubnet(var.vpc_cidr, 4, 8 + tonumber(each.key))
   map_public_ip_on_launch = false
 
-  tags = { Name = "${var.name}-private-${each.value}", Tier = "private" }
+  tags = merge(var.tags, { Name = "${var.name}-private-${each.value}", Tier = "private" })
 }
 
 resource "aws_eip" "nat" {
@@ -80,7 +80,7 @@ resource "aws_eip" "nat" {
 
   domain = "vpc"
 
-  tags = { Name = "${var.name}-nat-${each.value}" }
+  tags = merge(var.tags, { Name = "${var.name}-nat-${each.value}" })
 
   depends_on = [aws_internet_gateway.this]
 }
@@ -92,7 +92,7 @@ resource "aws_nat_gateway" "this" {
   subnet_id         = aws_subnet.public[each.key].id
   connectivity_type = "public"
 
-  tags = { Name = "${var.name}-${each.value}" }
+  tags = merge(var.tags, { Name = "${var.name}-${each.value}" })
 
   depends_on = [aws_internet_gateway.this]
 }
@@ -100,7 +100,7 @@ resource "aws_nat_gateway" "this" {
 resource "aws_route_table" "public" {
   vpc_id = aws_vpc.this.id
 
-  tags = { Name = "${var.name}-public" }
+  tags = merge(var.tags, { Name = "${var.name}-public" })
 }
 
 resource "aws_route" "internet" {
@@ -122,7 +122,7 @@ resource "aws_route_table" "private" {
 
   vpc_id = aws_vpc.this.id
 
-  tags = { Name = "${var.name}-private-${each.value}" }
+  tags = merge(var.tags, { Name = "${var.name}-private-${each.value}" })
 }
 
 # Each private subnet leaves through the gateway of its own zone where there is one.
@@ -150,13 +150,15 @@ resource "aws_vpc_endpoint" "gateway" {
   service_name      = "com.amazonaws.${local.region}.${each.key}"
   route_table_ids   = [for table in aws_route_table.private : table.id]
 
-  tags = { Name = "${var.name}-${each.key}" }
+  tags = merge(var.tags, { Name = "${var.name}-${each.key}" })
 }
 
 resource "aws_cloudwatch_log_group" "flow" {
   name              = local.flow_log_name
   retention_in_days = var.flow_log_retention_days
   kms_key_id        = var.kms_key_arn
+
+  tags = var.tags
 }
 
 resource "aws_iam_role" "flow" {
@@ -176,6 +178,11 @@ resource "aws_iam_role" "flow" {
       }
     }]
   })
+
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "flow" {
@@ -202,5 +209,5 @@ resource "aws_flow_log" "this" {
   iam_role_arn             = aws_iam_role.flow.arn
   max_aggregation_interval = 60
 
-  tags = { Name = var.name }
+  tags = merge(var.tags, { Name = var.name })
 }

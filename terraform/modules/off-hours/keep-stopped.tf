@@ -19,6 +19,8 @@ resource "aws_cloudwatch_event_rule" "restarted" {
       SourceIdentifier = [var.database_identifier]
     }
   })
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "restarted" {
@@ -52,6 +54,11 @@ resource "aws_iam_role" "keeper_events" {
       }
     }]
   })
+
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "keeper_events" {
@@ -72,6 +79,8 @@ resource "aws_cloudwatch_log_group" "keeper" {
   name              = "/aws/vendedlogs/states/${local.keeper_name}"
   retention_in_days = 365
   kms_key_id        = var.kms_key_arn
+
+  tags = var.tags
 }
 
 resource "aws_iam_role" "keeper" {
@@ -93,6 +102,11 @@ resource "aws_iam_role" "keeper" {
       }
     }]
   })
+
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "keeper" {
@@ -174,4 +188,6 @@ resource "aws_sfn_state_machine" "keeper" {
   tracing_configuration {
     enabled = false
   }
+
+  tags = var.tags
 }

@@ -66,6 +66,11 @@ resource "aws_iam_role" "scheduler" {
       Condition = { StringEquals = { "aws:SourceAccount" = local.account, "aws:SourceArn" = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule-group/default" } }
     }]
   })
+
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "scheduler" {
@@ -87,6 +92,8 @@ resource "aws_sqs_queue" "failed" {
   name                      = "${var.name}-off-hours-failed"
   message_retention_seconds = 1209600
   sqs_managed_sse_enabled   = true
+
+  tags = var.tags
 }
 
 resource "aws_sqs_queue_policy" "failed" {

@@ -65,3 +65,31 @@ variable "kms_key_arn" {
     error_message = "kms_key_arn: the ARN of a KMS key, not of an alias."
   }
 }
+
+variable "tags" {
+  description = "Further tags of everything here."
+  type        = map(string)
+  default     = {}
+}
+
+variable "role_path" {
+  description = "Path of the roles, where a policy of the organisation asks for one."
+  type        = string
+  default     = "/"
+
+  validation {
+    condition     = can(regex("^/([A-Za-z0-9_+=,.@-]+/)*$", var.role_path)) && length(var.role_path) <= 512
+    error_message = "role_path: / or a path such as /platform/, with a slash at both ends."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the roles may do, where the organisation asks for one. It has to allow what they need."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn: the ARN of a managed policy."
+  }
+}

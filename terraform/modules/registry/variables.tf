@@ -33,6 +33,7 @@ variable "untagged_days" {
   description = "Days after which images without a tag are removed."
   type        = number
   default     = 90
+  nullable    = false
 
   validation {
     condition     = var.untagged_days >= 1 && floor(var.untagged_days) == var.untagged_days

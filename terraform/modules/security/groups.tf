@@ -7,7 +7,7 @@ resource "aws_security_group" "alb" {
   description = "Load balancer: HTTP and HTTPS from outside"
   vpc_id      = var.vpc_id
 
-  tags = { Name = "${var.name}-alb" }
+  tags = merge(var.tags, { Name = "${var.name}-alb" })
 }
 
 resource "aws_security_group" "ecs_tasks" {
@@ -16,7 +16,7 @@ resource "aws_security_group" "ecs_tasks" {
   description = "Application tasks: HTTP from the load balancer"
   vpc_id      = var.vpc_id
 
-  tags = { Name = "${var.name}-ecs-tasks" }
+  tags = merge(var.tags, { Name = "${var.name}-ecs-tasks" })
 }
 
 resource "aws_security_group" "rds" {
@@ -25,7 +25,7 @@ resource "aws_security_group" "rds" {
   description = "PostgreSQL from the application tasks"
   vpc_id      = var.vpc_id
 
-  tags = { Name = "${var.name}-rds" }
+  tags = merge(var.tags, { Name = "${var.name}-rds" })
 }
 
 resource "aws_security_group" "redis" {
@@ -34,7 +34,7 @@ resource "aws_security_group" "redis" {
   description = "Redis from the application tasks"
   vpc_id      = var.vpc_id
 
-  tags = { Name = "${var.name}-redis" }
+  tags = merge(var.tags, { Name = "${var.name}-redis" })
 }
 
 resource "aws_vpc_security_group_ingress_rule" "alb" {
@@ -48,6 +48,8 @@ resource "aws_vpc_security_group_ingress_rule" "alb" {
   ip_protocol       = "tcp"
   from_port         = each.value.port
   to_port           = each.value.port
+
+  tags = var.tags
 }
 
 resource "aws_vpc_security_group_egress_rule" "alb_to_tasks" {
@@ -57,6 +59,8 @@ resource "aws_vpc_security_group_egress_rule" "alb_to_tasks" {
   ip_protocol                  = "tcp"
   from_port                    = var.app_port
   to_port                      = var.app_port
+
+  tags = var.tags
 }
 
 resource "aws_vpc_security_group_ingress_rule" "tasks_from_alb" {
@@ -66,6 +70,8 @@ resource "aws_vpc_security_group_ingress_rule" "tasks_from_alb" {
   ip_protocol                  = "tcp"
   from_port                    = var.app_port
   to_port                      = var.app_port
+
+  tags = var.tags
 }
 
 resource "aws_vpc_security_group_egress_rule" "tasks_to_rds" {
@@ -75,6 +81,8 @@ resource "aws_vpc_security_group_egress_rule" "tasks_to_rds" {
   ip_protocol                  = "tcp"
   from_port                    = var.db_port
   to_port                      = var.db_port
+
+  tags = var.tags
 }
 
 resource "aws_vpc_security_group_egress_rule" "tasks_to_redis" {
@@ -84,6 +92,8 @@ resource "aws_vpc_security_group_egress_rule" "tasks_to_redis" {
   ip_protocol                  = "tcp"
   from_port                    = var.redis_port
   to_port                      = var.redis_port
+
+  tags = var.tags
 }
 
 # The APIs of AWS, and what the application calls outside, have no fixed addresses.
@@ -94,6 +104,8 @@ resource "aws_vpc_security_group_egress_rule" "tasks_to_https" {
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
+
+  tags = var.tags
 }
 
 resource "aws_vpc_security_group_ingress_rule" "rds_from_tasks" {
@@ -103,6 +115,8 @@ resource "aws_vpc_security_group_ingress_rule" "rds_from_tasks" {
   ip_protocol                  = "tcp"
   from_port                    = var.db_port
   to_port                      = var.db_port
+
+  tags = var.tags
 }
 
 resource "aws_vpc_security_group_ingress_rule" "redis_from_tasks" {
@@ -112,4 +126,6 @@ resource "aws_vpc_security_group_ingress_rule" "redis_from_tasks" {
   ip_protocol                  = "tcp"
   from_port                    = var.redis_port
   to_port                      = var.redis_port
+
+  tags = var.tags
 }

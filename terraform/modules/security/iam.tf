@@ -46,6 +46,11 @@ resource "aws_iam_role" "execution" {
   name               = "${var.name}-ecs-execution"
   description        = "ECS pulls images, writes logs and hands secrets to the tasks of ${var.name}."
   assume_role_policy = local.assumed_by_tasks
+
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "execution" {
@@ -84,6 +89,11 @@ resource "aws_iam_role" "task" {
   name               = "${var.name}-ecs-task"
   description        = "What the application of ${var.name} may do while it runs."
   assume_role_policy = local.assumed_by_tasks
+
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+
+  tags = var.tags
 }
 
 resource "aws_iam_role_policy" "task" {

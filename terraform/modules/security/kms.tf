@@ -60,6 +60,8 @@ resource "aws_kms_key" "this" {
     ]
   })
 
+  tags = var.tags
+
   lifecycle {
     # Snapshots, backups and buckets outlive the stack, and without their key nobody reads them again.
     prevent_destroy = true

@@ -55,6 +55,7 @@ variable "alb_ingress_cidrs" {
   description = "IPv4 networks from which the load balancer is reached on 80 and 443."
   type        = list(string)
   default     = ["0.0.0.0/0"]
+  nullable    = false
 
   validation {
     condition     = length(var.alb_ingress_cidrs) > 0 && alltrue([for cidr in var.alb_ingress_cidrs : can(cidrnetmask(cidr))])
@@ -101,9 +102,38 @@ variable "kms_deletion_window_days" {
   description = "Days between the request to delete the key and its end."
   type        = number
   default     = 30
+  nullable    = false
 
   validation {
     condition     = var.kms_deletion_window_days >= 7 && var.kms_deletion_window_days <= 30 && floor(var.kms_deletion_window_days) == var.kms_deletion_window_days
     error_message = "kms_deletion_window_days: 7 to 30, as KMS takes."
+  }
+}
+
+variable "tags" {
+  description = "Further tags of everything here."
+  type        = map(string)
+  default     = {}
+}
+
+variable "role_path" {
+  description = "Path of the roles, where a policy of the organisation asks for one."
+  type        = string
+  default     = "/"
+
+  validation {
+    condition     = can(regex("^/([A-Za-z0-9_+=,.@-]+/)*$", var.role_path)) && length(var.role_path) <= 512
+    error_message = "role_path: / or a path such as /platform/, with a slash at both ends."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the roles may do, where the organisation asks for one. It has to allow what they need."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn: the ARN of a managed policy."
   }
 }

@@ -25,7 +25,7 @@ resource "aws_s3_bucket" "this" {
   # A bucket with objects in it is not deleted.
   force_destroy = false
 
-  tags = { Name = local.names[each.key], Kind = each.key }
+  tags = merge(var.tags, { Name = local.names[each.key], Kind = each.key })
 
   lifecycle {
     # Data outlives the stack: docs/terraform.md has how a stack ends without it.

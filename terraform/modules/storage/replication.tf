@@ -30,6 +30,11 @@ resource "aws_iam_role" "replication" {
     }]
   })
 
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+
+  tags = var.tags
+
   lifecycle {
     precondition {
       condition     = length(join("-", compact([var.project_name, var.environment, var.bucket_suffix, "s3-replication"]))) <= 64
@@ -189,6 +194,8 @@ resource "aws_cloudwatch_metric_alarm" "replication_lag" {
 
   alarm_actions = var.replication.dr_alarm_topic_arns
   ok_actions    = var.replication.dr_alarm_topic_arns
+
+  tags = var.tags
 }
 
 resource "aws_cloudwatch_metric_alarm" "replication_failures" {
@@ -213,4 +220,6 @@ resource "aws_cloudwatch_metric_alarm" "replication_failures" {
 
   alarm_actions = var.replication.alarm_topic_arns
   ok_actions    = var.replication.alarm_topic_arns
+
+  tags = var.tags
 }

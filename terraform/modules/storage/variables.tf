@@ -55,6 +55,7 @@ variable "glacier_after_days" {
   description = "Days after which an object moves to Glacier Flexible Retrieval."
   type        = number
   default     = 365
+  nullable    = false
 
   validation {
     condition     = var.glacier_after_days >= 1 && floor(var.glacier_after_days) == var.glacier_after_days
@@ -66,6 +67,7 @@ variable "deep_archive_after_days" {
   description = "Days after which an object moves to Glacier Deep Archive."
   type        = number
   default     = 2555
+  nullable    = false
 
   # Glacier Flexible Retrieval is billed for 90 days at least.
   validation {
@@ -78,6 +80,7 @@ variable "noncurrent_days" {
   description = "Days for which overwritten and deleted versions are kept."
   type        = number
   default     = 90
+  nullable    = false
 
   validation {
     condition     = var.noncurrent_days >= 1 && var.noncurrent_days <= 2147483647 && floor(var.noncurrent_days) == var.noncurrent_days
@@ -89,6 +92,7 @@ variable "log_expiration_days" {
   description = "Days after which access logs are removed. Data never is."
   type        = number
   default     = 3650
+  nullable    = false
 
   # Deep Archive is billed for 180 days at least.
   validation {
@@ -164,9 +168,38 @@ variable "replication_lag_minutes" {
   description = "Lag of replication above which the alarm rings. S3 promises 15 minutes for 99.9 % of objects."
   type        = number
   default     = 15
+  nullable    = false
 
   validation {
     condition     = var.replication_lag_minutes >= 1 && var.replication_lag_minutes <= 1440
     error_message = "replication_lag_minutes: 1 to 1440."
+  }
+}
+
+variable "tags" {
+  description = "Further tags of everything here."
+  type        = map(string)
+  default     = {}
+}
+
+variable "role_path" {
+  description = "Path of the roles, where a policy of the organisation asks for one."
+  type        = string
+  default     = "/"
+
+  validation {
+    condition     = can(regex("^/([A-Za-z0-9_+=,.@-]+/)*$", var.role_path)) && length(var.role_path) <= 512
+    error_message = "role_path: / or a path such as /platform/, with a slash at both ends."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds what the roles may do, where the organisation asks for one. It has to allow what they need."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn: the ARN of a managed policy."
   }
 }

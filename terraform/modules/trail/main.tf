@@ -54,6 +54,8 @@ resource "aws_kms_key" "this" {
     ]
   })
 
+  tags = var.tags
+
   lifecycle {
     # Records outlive the stack, and without their key nobody reads them again.
     prevent_destroy = true
@@ -73,7 +75,7 @@ resource "aws_s3_bucket" "this" {
   force_destroy       = false
   object_lock_enabled = true
 
-  tags = { Name = local.bucket_name, Kind = "trail" }
+  tags = merge(var.tags, { Name = local.bucket_name, Kind = "trail" })
 
   lifecycle {
     prevent_destroy = true
@@ -286,6 +288,8 @@ resource "aws_cloudtrail" "this" {
       }
     }
   }
+
+  tags = var.tags
 
   depends_on = [aws_s3_bucket_policy.this, aws_s3_bucket_object_lock_configuration.this]
 }

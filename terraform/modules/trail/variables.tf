@@ -62,3 +62,9 @@ variable "retention_days" {
     error_message = "retention_days: a whole number above 90, when records are archived, and not below lock_days."
   }
 }
+
+variable "tags" {
+  description = "Further tags of everything here."
+  type        = map(string)
+  default     = {}
+}

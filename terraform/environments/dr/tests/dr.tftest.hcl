@@ -266,3 +266,25 @@ run "outside_canada_by_exception" {
     error_message = "allowed in writing, and every resource says so"
   }
 }
+
+run "inputs_of_modules" {
+  command = plan
+
+  variables {
+    module_inputs = { cdn = { price_class = "PriceClass_All" }, database = { max_connections = 300 } }
+  }
+
+  assert {
+    condition     = output.cloudfront_edge_locations == "everywhere" && module.database.max_connections == 300
+    error_message = "what has no variable of its own is handed on"
+  }
+}
+
+run "inputs_left_out" {
+  command = plan
+
+  assert {
+    condition     = output.cloudfront_edge_locations == "United States, Canada, Europe, Israel" && module.database.max_connections == 400
+    error_message = "and is the module's own where nobody says anything"
+  }
+}

@@ -98,3 +98,16 @@ run "refused_4" {
 
   expect_failures = [var.name]
 }
+
+run "refused_bounds" {
+  command = plan
+
+  variables {
+    # no slash at its end
+    role_path = "/platform"
+    # a role
+    permissions_boundary_arn = "arn:aws:iam::111122223333:role/x"
+  }
+
+  expect_failures = [var.role_path, var.permissions_boundary_arn]
+}
