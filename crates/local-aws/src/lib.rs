@@ -24,6 +24,7 @@ mod error;
 mod fault;
 mod filter;
 mod instance;
+mod kill;
 mod listing;
 mod log;
 mod pagination;
@@ -41,6 +42,7 @@ pub use emulator::{Base, Execution, UnknownBase, UnknownExecution};
 pub use error::StartError;
 pub use fault::{Fault, FaultId, FaultKind, UnfitFault};
 pub use instance::{Builder, LocalAws, REMOVED_VARIABLES};
+pub use kill::{KillAt, Moment};
 pub use log::LogEntry;
 pub use rds::{
     Rds, RdsClock, RdsData, RdsEnding, RdsKind, RdsOptions, RdsQuotas, RdsStatus, UnreadInput,

@@ -1,6 +1,7 @@
 //! The plan of a failover after the loss of a region. Everything that could be chosen otherwise later is chosen here.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_env::DrOnly;
 use dr::database::{
@@ -63,6 +64,7 @@ pub(crate) mod names {
     pub(crate) const TERRAFORM: &str = "terraform";
     pub(crate) const MANIFEST: &str = "manifest";
     pub(crate) const VERIFY: &str = "verify";
+    pub(crate) const TRAFFIC: &str = "traffic";
     pub(crate) const REPORT: &str = "report";
 }
 
@@ -75,9 +77,12 @@ pub async fn plan_failover(request: FailoverRequest<'_>, dr: &DrOnly, host: &imp
     let looks = request.declared.evidence.iter();
     let first_look = looks.filter_map(|seen| Some(seen.rounds.first()?.at)).min();
     let fault = request.fault.or(first_look);
-    // What is lost is counted to the fault where somebody knows it. Else to now, by the clock of RDS: what was written until
-    // then is all that can be lost.
-    let as_of = request.fault.map_or(AsOf::Now(planned), AsOf::Moment);
+    // What is lost is counted to the fault where somebody knows it, else to the first look without an answer, by the clock of
+    // RDS: data of later cannot be lost with a region that was gone by then.
+    let counted = match (request.fault, first_look) {
+        (Some(fault), _) => Counted::To(fault),
+        (None, look) => Counted::Ago(look.map_or(Duration::ZERO, |look| since(look, planned))),
+    };
     let mut steps = vec![
         step(
             names::DECLARE,
@@ -99,7 +104,7 @@ pub async fn plan_failover(request: FailoverRequest<'_>, dr: &DrOnly, host: &imp
         let mut pinned = Vec::new();
         for database in &settings.databases {
             let id = StepId::of(names::RESTORE, database.id.as_ref());
-            let inputs = match restore_inputs(&site, database, &request, as_of).await {
+            let inputs = match restore_inputs(&site, database, &request, counted, planned).await {
                 Ok(inputs) => {
                     pinned.push(inputs.arn.clone());
                     json!(inputs)
@@ -142,8 +147,10 @@ pub async fn plan_failover(request: FailoverRequest<'_>, dr: &DrOnly, host: &imp
     let before: Vec<&str> = before_verify.iter().map(String::as_str).collect();
     let title = "Verify that what was brought up serves";
     steps.push(step(names::VERIFY, title, &before, Value::Null));
+    let title = "Turn traffic to the DR region";
+    steps.push(step(names::TRAFFIC, title, &[names::VERIFY], Value::Null));
     let title = "Report what was lost, and how long it took";
-    steps.push(step(names::REPORT, title, &[names::VERIFY], Value::Null));
+    steps.push(step(names::REPORT, title, &[names::TRAFFIC], Value::Null));
     Plan {
         run: RunId::new(host),
         mode: Mode::RegionLoss,
@@ -172,11 +179,25 @@ fn step(id: &str, title: &str, after: &[&str], inputs: Value) -> PlannedStep {
     }
 }
 
+/// The moment to which the losses of databases are counted.
+#[derive(Debug, Clone, Copy)]
+enum Counted {
+    /// This one.
+    To(Timestamp),
+    /// So long before now.
+    Ago(Duration),
+}
+
+fn since(earlier: Timestamp, later: Timestamp) -> Duration {
+    Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
+}
+
 async fn restore_inputs(
     site: &RdsClients,
     database: &Database,
     request: &FailoverRequest<'_>,
-    as_of: AsOf,
+    counted: Counted,
+    planned: Timestamp,
 ) -> Result<RestoreInputs, Impossible> {
     let settings = request.settings;
     let unknown = |error: aws_env::Error| Impossible {
@@ -185,8 +206,14 @@ async fn restore_inputs(
     };
     let objectives = settings.objectives;
     let primary = settings.regions.primary;
-    let found = recovery_points(site, database, primary, objectives.rpo_database, as_of).await;
+    let now = AsOf::Now(planned);
+    let found = recovery_points(site, database, primary, objectives.rpo_database, now).await;
     let found = found.map_err(unknown)?;
+    let now = site.at(now);
+    let as_of = match counted {
+        Counted::To(fault) => fault,
+        Counted::Ago(ago) => now.time().saturating_sub(ago).unwrap_or(planned),
+    };
     let there = site.instance(database.dr_id.as_ref()).await;
     let there = there.map_err(unknown)?;
     let wanted = RestoreRequest {
@@ -195,7 +222,7 @@ async fn restore_inputs(
         region: site.region(),
         at: request.at,
         from: None,
-        as_of,
+        as_of: AsOf::Moment(as_of),
         objectives,
         tags: &settings.tags,
     };
@@ -204,7 +231,11 @@ async fn restore_inputs(
         problem: refusal.to_string(),
         hint: Some(refusal.hint()),
     })?;
-    let plan = plan.with_fixed_time();
+    let mut plan = plan.with_fixed_time();
+    // Data of later than now: a clock is wrong, and no age is known.
+    if now.age(plan.choice.data_time).is_none() {
+        plan.rpo_seconds = None;
+    }
     let check = check_restore_target(site, &plan).await;
     if !check.problems.is_empty() {
         let problems = check.problems.iter().map(ToString::to_string);

@@ -9,6 +9,7 @@ mod report;
 mod restore;
 mod state;
 mod terraform;
+mod traffic;
 mod verify;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use ::report::Observer;
 use aws_env::{DrOnly, Endpoints};
 use dr::database::{RdsClients, RunName};
 use dr::objects::Pairing;
+use futures::FutureExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -69,6 +71,7 @@ impl<S, H> fmt::Debug for RegionLoss<'_, S, H> {
     }
 }
 
+/// The futures of steps lie on the heap: one of them takes more than the stack of a thread has, times those below.
 impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
     async fn check(
         &self,
@@ -76,15 +79,16 @@ impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
         context: &StepContext<'_>,
     ) -> Result<Check, StepError> {
         match step.id.kind() {
-            names::DECLARE => declare::check(self, context).await,
+            names::DECLARE => declare::check(self, context).boxed_local().await,
             names::PIN => pin::check(step),
-            names::FENCE => fence::check(self, step, context).await,
-            names::RESTORE => restore::check(self, step).await,
-            names::STATE => state::check(self).await,
+            names::FENCE => fence::check(self, step, context).boxed_local().await,
+            names::RESTORE => restore::check(self, step).boxed_local().await,
+            names::STATE => state::check(self).boxed_local().await,
             names::BACKEND => backend::check(self),
-            names::TERRAFORM => terraform::check(self, context).await,
+            names::TERRAFORM => terraform::check(self, context).boxed_local().await,
             names::MANIFEST => manifest::check(self, step),
             names::VERIFY => Ok(look("look whether what was brought up serves")),
+            names::TRAFFIC => traffic::check(self, context).boxed_local().await,
             names::REPORT => Ok(look("write the report")),
             _ => Err(unknown(&step.id)),
         }
@@ -92,16 +96,20 @@ impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
 
     async fn apply(&self, step: &PlannedStep, context: &StepContext<'_>) -> Result<(), StepError> {
         match step.id.kind() {
-            names::DECLARE => declare::apply(self, context).await,
-            names::PIN => pin::apply(self, step, context).await,
-            names::FENCE => fence::apply(self, step, context).await,
-            names::RESTORE => restore::apply(self, step, context).await,
-            names::STATE => state::apply(self).await,
-            names::BACKEND => backend::apply(self).await,
-            names::TERRAFORM => terraform::apply(self, context).await,
-            names::MANIFEST => manifest::apply(self, step, context).await.map(|_| ()),
+            names::DECLARE => declare::apply(self, context).boxed_local().await,
+            names::PIN => pin::apply(self, step, context).boxed_local().await,
+            names::FENCE => fence::apply(self, step, context).boxed_local().await,
+            names::RESTORE => restore::apply(self, step, context).boxed_local().await,
+            names::STATE => state::apply(self).boxed_local().await,
+            names::BACKEND => backend::apply(self).boxed_local().await,
+            names::TERRAFORM => terraform::apply(self, context).boxed_local().await,
+            names::MANIFEST => manifest::apply(self, step, context)
+                .boxed_local()
+                .await
+                .map(|_| ()),
             names::VERIFY => Ok(()),
-            names::REPORT => report::apply(self, context).await,
+            names::TRAFFIC => traffic::apply(self, context).boxed_local().await,
+            names::REPORT => report::apply(self, context).boxed_local().await,
             _ => Err(unknown(&step.id)),
         }
     }
@@ -112,16 +120,17 @@ impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
         context: &StepContext<'_>,
     ) -> Result<Value, StepError> {
         match step.id.kind() {
-            names::DECLARE => declare::verify(self, context).await,
+            names::DECLARE => declare::verify(self, context).boxed_local().await,
             names::PIN => Ok(step.inputs.clone()),
-            names::FENCE => fence::verify(self, step, context).await,
-            names::RESTORE => restore::verify(self, step).await,
-            names::STATE => state::verify(self).await,
-            names::BACKEND => backend::verify(self).await,
-            names::TERRAFORM => terraform::verify(self).await,
-            names::MANIFEST => manifest::apply(self, step, context).await,
-            names::VERIFY => verify::verify(self, context).await,
-            names::REPORT => report::verify(self, context).await,
+            names::FENCE => fence::verify(self, step, context).boxed_local().await,
+            names::RESTORE => restore::verify(self, step).boxed_local().await,
+            names::STATE => state::verify(self).boxed_local().await,
+            names::BACKEND => backend::verify(self).boxed_local().await,
+            names::TERRAFORM => terraform::verify(self).boxed_local().await,
+            names::MANIFEST => manifest::apply(self, step, context).boxed_local().await,
+            names::VERIFY => verify::verify(self, context).boxed_local().await,
+            names::TRAFFIC => traffic::verify(self, context).boxed_local().await,
+            names::REPORT => report::verify(self, context).boxed_local().await,
             _ => Err(unknown(&step.id)),
         }
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
+use crate::BucketName;
 use crate::document::{Field, Section};
 
 /// What a failover brings up in the DR region besides the state, the databases and the buckets.
@@ -21,6 +22,9 @@ pub struct Failover {
     /// The variable that takes the identifier of the restored database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restored_database: Option<String>,
+    /// The bucket in the DR region whose object `failed-over` says that this region serves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marker_bucket: Option<BucketName>,
 }
 
 /// A value of a variable of Terraform.
@@ -40,6 +44,7 @@ impl Failover {
         let terraform = section.optional("terraform", "\"terraform/environments/dr\"");
         let variables = section.optional("variables", "{ mode = \"full\" }");
         let restored = section.optional("restored_database", "\"restored_database\"");
+        let marker = section.optional("marker_bucket", "\"berthcare-failover-staging-dr\"");
         section.close();
         let terraform = match terraform {
             Some(field) => Some(PathBuf::from(field.text()?)),
@@ -57,6 +62,10 @@ impl Failover {
             terraform,
             variables,
             restored_database,
+            marker_bucket: match marker {
+                Some(field) => Some(field.parse()?),
+                None => None,
+            },
         })
     }
 }

@@ -1,0 +1,79 @@
+//! The object that turns traffic: a health check of Route 53 reads it, so that no record is changed in the outage.
+
+use serde_json::{Value, json};
+
+use super::RegionLoss;
+use crate::store::{Created, S3Store};
+use crate::{Check, Host, StepContext, StepError, Store};
+
+/// Its key, as `terraform/modules/failover` has it.
+const KEY: &str = "failed-over";
+
+fn store<S, H>(of: &RegionLoss<'_, S, H>) -> Option<S3Store> {
+    let bucket = of.settings.failover.marker_bucket.as_ref()?;
+    Some(S3Store::new(of.dr.region().clients(), bucket.as_str(), ""))
+}
+
+fn content(context: &StepContext<'_>) -> Vec<u8> {
+    json!({"run": context.state().plan.run, "region": context.state().plan.dr})
+        .to_string()
+        .into_bytes()
+}
+
+pub(super) async fn check<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    context: &StepContext<'_>,
+) -> Result<Check, StepError> {
+    let Some(store) = store(of) else {
+        return Ok(Check::NotApplicable(
+            "the settings name no bucket that says which region serves (failover.marker_bucket)"
+                .to_owned(),
+        ));
+    };
+    let there = store.read(KEY).await.map_err(StepError::unchecked)?;
+    Ok(
+        match there.is_some_and(|there| there.bytes == content(context)) {
+            true => Check::Done(json!({"marker": store.place(KEY)})),
+            false => Check::Todo {
+                what: format!(
+                    "turn traffic to {} by {}",
+                    of.dr.region().region(),
+                    store.place(KEY)
+                ),
+                needs_approval: false,
+            },
+        },
+    )
+}
+
+pub(super) async fn apply<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    context: &StepContext<'_>,
+) -> Result<(), StepError> {
+    let Some(store) = store(of) else {
+        return Ok(());
+    };
+    let content = content(context);
+    let created = store
+        .create(KEY, &content)
+        .await
+        .map_err(StepError::unchecked)?;
+    if created == Created::Taken
+        && let Some(there) = store.read(KEY).await.map_err(StepError::unchecked)?
+    {
+        // What it says is for people; that it is there counts.
+        let replaced = store.replace(KEY, &content, &there.etag).await;
+        replaced.map_err(StepError::unchecked)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn verify<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    context: &StepContext<'_>,
+) -> Result<Value, StepError> {
+    match check(of, context).await? {
+        Check::Done(done) => Ok(done),
+        _ => Err(StepError::wrong("the marker was written and is not there")),
+    }
+}

@@ -1,0 +1,406 @@
+//! Environments whose primary region is lost, as many as a test likes, with one database behind them.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_env::{AwsEnv, DrOnly, Options, RegionClients};
+use aws_sdk_s3::primitives::ByteStream;
+use dr::database::At;
+use jiff::Timestamp;
+use jiff::civil::date;
+use local_aws::{LocalAws, LogEntry, RdsClock, RdsOptions, RegionState};
+use report::Silent;
+use runbook::{
+    Answer, Approver, Declaration, Declared, Digest, Evidence, FailoverRequest, Gate, Holder, Host,
+    LeaseTimes, LossWindow, OpenRun, Plan, Policy, RegionLoss, RunId, RunOptions, RunState,
+    S3Store, Watch, carry_on, plan_failover, read_lease,
+};
+use settings::Settings;
+use state_backend::{HeldLocks, LockHolder};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+pub(crate) const PRIMARY: &str = "ca-central-1";
+pub(crate) const DR: &str = "ca-west-1";
+
+pub(crate) struct Stage {
+    pub(crate) aws: LocalAws,
+    pub(crate) env: AwsEnv,
+    pub(crate) dr: RegionClients,
+    pub(crate) rds: aws_sdk_rds::Client,
+}
+
+macro_rules! stage {
+    () => {
+        match crate::stage::Stage::open().await {
+            Some(stage) => stage,
+            None => return,
+        }
+    };
+}
+pub(crate) use stage;
+
+impl Stage {
+    /// A database with a replicated backup. The primary region is off.
+    pub(crate) async fn open() -> Option<Self> {
+        let mut builder = LocalAws::builder().rds(RdsOptions {
+            clock: RdsClock::Running { factor: 2000 },
+            ..RdsOptions::default()
+        });
+        if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
+            builder = builder.cache_dir(path);
+        }
+        let aws = builder.start_or_skip().await.unwrap()?;
+        let env = AwsEnv::load(Options {
+            endpoint_url: Some(aws.endpoint().to_owned()),
+            credentials: Some(Credentials::new("test", "test", None, None, "tests")),
+            ..Options::default()
+        })
+        .await
+        .unwrap();
+        let (primary, dr) = (PRIMARY.parse().unwrap(), DR.parse().unwrap());
+        let from = aws_env::client!(aws_sdk_rds, &env.access(primary));
+        let rds = aws_env::client!(aws_sdk_rds, &env.access(dr));
+        let create = from.create_db_instance().db_instance_identifier("app");
+        let create = create
+            .engine("postgres")
+            .db_instance_class("db.t4g.medium")
+            .allocated_storage(20)
+            .master_username("app")
+            .master_user_password("correct-horse")
+            .backup_retention_period(7);
+        let created = create.send().await.unwrap();
+        let arn = created
+            .db_instance()
+            .unwrap()
+            .db_instance_arn()
+            .unwrap()
+            .to_owned();
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        aws.rds().unwrap().step(minutes(10)).await;
+        let group = rds.create_db_subnet_group().db_subnet_group_name("dr");
+        let group = group.db_subnet_group_description("dr");
+        group
+            .subnet_ids("subnet-1")
+            .subnet_ids("subnet-2")
+            .send()
+            .await
+            .unwrap();
+        let group = rds
+            .create_db_parameter_group()
+            .db_parameter_group_name("dr-postgres");
+        let group = group
+            .db_parameter_group_family("postgres18")
+            .description("dr");
+        group.send().await.unwrap();
+        let replicate = rds.start_db_instance_automated_backups_replication();
+        let replicate = replicate
+            .source_db_instance_arn(arn)
+            .backup_retention_period(7);
+        replicate.send().await.unwrap();
+        aws.rds().unwrap().step(minutes(60)).await;
+        aws.set_region(PRIMARY, RegionState::Refuse);
+        Some(Self {
+            dr: env.region(dr),
+            aws,
+            env,
+            rds,
+        })
+    }
+
+    /// The DR side of one environment: a state, a bucket with two objects, and nothing that the primary region has.
+    pub(crate) async fn environment(&self, number: u64) -> Environment {
+        let text = format!(
+            r#"
+            project = "berthcare"
+            environment = "e{number}"
+            regions = {{ primary = "{PRIMARY}", dr = "{DR}" }}
+            [state]
+            bucket = "state-{number}"
+            key = "staging/terraform.tfstate"
+            locking = ["s3"]
+            [state.dr]
+            bucket = "state-{number}-dr"
+            role = "replicate-state"
+            [[buckets]]
+            name = "photos-{number}"
+            dr = "photos-{number}-dr"
+            [[databases]]
+            id = "app"
+            dr_id = "app-{number}-dr"
+            [databases.restore]
+            multi_az = false
+            subnet_group = "dr"
+            parameter_group = "dr-postgres"
+            security_groups = ["sg-0f1e2d3c4b5a69788"]
+            [failover]
+            marker_bucket = "marker-{number}"
+            "#
+        );
+        let settings = Settings::parse(&text, date(2026, 11, 30)).unwrap();
+        let environment = Environment {
+            number,
+            settings,
+            folder: tempfile::tempdir().unwrap(),
+            dead: Rc::default(),
+        };
+        self.untag_backups().await;
+        for bucket in [
+            environment.state_bucket(),
+            environment.data_bucket(),
+            environment.marker_bucket(),
+        ] {
+            self.make_bucket(&bucket).await;
+        }
+        let state = r#"{"version":4,"terraform_version":"1.11.4","serial":3,"lineage":"3f2504e0-4f89-11d3-9a0c-0305e82c3301","outputs":{},"resources":[]}"#;
+        self.put(
+            &environment.state_bucket(),
+            "staging/terraform.tfstate",
+            state,
+        )
+        .await;
+        for key in ["a.jpg", "b.jpg"] {
+            self.put(&environment.data_bucket(), key, key).await;
+        }
+        environment
+    }
+
+    /// Takes the marks of earlier runs off the one backup that all environments share: RDS takes fifty tags.
+    async fn untag_backups(&self) {
+        let backups = self
+            .rds
+            .describe_db_instance_automated_backups()
+            .send()
+            .await
+            .unwrap();
+        for backup in backups.db_instance_automated_backups() {
+            let arn = backup.db_instance_automated_backups_arn().unwrap();
+            let tags = self
+                .rds
+                .list_tags_for_resource()
+                .resource_name(arn)
+                .send()
+                .await
+                .unwrap();
+            let keys = tags
+                .tag_list()
+                .iter()
+                .filter_map(|tag| tag.key())
+                .map(str::to_owned);
+            let keys: Vec<String> = keys
+                .filter(|key| key.starts_with("dr-replicate:"))
+                .collect();
+            if !keys.is_empty() {
+                let remove = self.rds.remove_tags_from_resource().resource_name(arn);
+                remove.set_tag_keys(Some(keys)).send().await.unwrap();
+            }
+        }
+    }
+
+    async fn make_bucket(&self, bucket: &str) {
+        use aws_sdk_s3::types::{
+            BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+            VersioningConfiguration,
+        };
+        let location = CreateBucketConfiguration::builder();
+        let location = location.location_constraint(BucketLocationConstraint::from(DR));
+        let create = self.dr.s3.create_bucket().bucket(bucket);
+        create
+            .create_bucket_configuration(location.build())
+            .send()
+            .await
+            .unwrap();
+        let versioning = VersioningConfiguration::builder();
+        let versioning = versioning.status(BucketVersioningStatus::Enabled).build();
+        let put = self.dr.s3.put_bucket_versioning().bucket(bucket);
+        put.versioning_configuration(versioning)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn put(&self, bucket: &str, key: &str, body: &str) {
+        let body = ByteStream::from(body.as_bytes().to_vec());
+        let put = self.dr.s3.put_object().bucket(bucket).key(key);
+        put.body(body).send().await.unwrap();
+    }
+
+    fn dr_only(&self) -> DrOnly {
+        self.env.dr_only(DR.parse().unwrap())
+    }
+
+    pub(crate) async fn evidence(&self, region: &str, host: &impl Host) -> Evidence {
+        let clients = self.env.region(region.parse().unwrap());
+        let window = LossWindow {
+            window: Duration::ZERO,
+            every: Duration::ZERO,
+        };
+        Evidence::gather(&clients, window, host).await
+    }
+
+    /// The log's entries of an operation that AWS has accepted.
+    pub(crate) fn accepted(&self, operation: &str) -> Vec<LogEntry> {
+        let log = self.aws.log().into_iter();
+        let log = log.filter(|entry| entry.operation == operation);
+        log.filter(|entry| entry.status.is_none_or(|status| status < 300))
+            .collect()
+    }
+}
+
+pub(crate) struct Environment {
+    pub(crate) number: u64,
+    pub(crate) settings: Settings,
+    pub(crate) folder: TempDir,
+    dead: Rc<RefCell<Vec<u32>>>,
+}
+
+/// A process of the one machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    holder: Holder,
+    dead: Rc<RefCell<Vec<u32>>>,
+    count: Rc<RefCell<u64>>,
+}
+
+impl Host for Process {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn random(&self) -> u64 {
+        *self.count.borrow_mut() += 1;
+        (u64::from(self.holder.pid) << 32) + *self.count.borrow()
+    }
+
+    fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    fn is_alive(&self, holder: &Holder) -> Option<bool> {
+        Some(!self.dead.borrow().contains(&holder.pid))
+    }
+}
+
+impl Environment {
+    pub(crate) fn state_bucket(&self) -> String {
+        format!("state-{}-dr", self.number)
+    }
+
+    pub(crate) fn data_bucket(&self) -> String {
+        format!("photos-{}-dr", self.number)
+    }
+
+    pub(crate) fn marker_bucket(&self) -> String {
+        format!("marker-{}", self.number)
+    }
+
+    pub(crate) fn target(&self) -> String {
+        format!("app-{}-dr", self.number)
+    }
+
+    pub(crate) fn process(&self, pid: u32) -> Process {
+        Process {
+            holder: Holder {
+                operator: "jo@laptop".to_owned(),
+                machine: "machine".to_owned(),
+                pid,
+                started_ticks: Some(7),
+            },
+            dead: self.dead.clone(),
+            count: Rc::default(),
+        }
+    }
+
+    pub(crate) fn died(&self, process: &Process) {
+        self.dead.borrow_mut().push(process.holder.pid);
+    }
+
+    pub(crate) fn store(&self, stage: &Stage) -> S3Store {
+        S3Store::new(stage.dr.clone(), self.state_bucket(), ".dr-runs/")
+    }
+
+    pub(crate) async fn plan(&self, stage: &Stage, process: &Process) -> Plan {
+        let evidence = vec![stage.evidence(PRIMARY, process).await];
+        let declaration = Some(Declaration {
+            by: "Kim".to_owned(),
+            reason: "it burns".to_owned(),
+        });
+        let request = FailoverRequest {
+            settings: &self.settings,
+            settings_digest: Digest::of(b"settings"),
+            account: None,
+            declared: Declared::decide(evidence, declaration, process.now()).unwrap(),
+            fault: None,
+            at: At::Latest,
+            versions: BTreeMap::new(),
+        };
+        plan_failover(request, &stage.dr_only(), process).await
+    }
+
+    /// A failover from its beginning, or the one that is not over, as far as it goes.
+    pub(crate) async fn carry(&self, stage: &Stage, process: &Process) -> Result<RunState, String> {
+        let store = self.store(stage);
+        let times = LeaseTimes::default();
+        let begun: Option<RunId> = read_lease(&store)
+            .await
+            .ok()
+            .flatten()
+            .map(|lease| lease.run);
+        let resumed = match &begun {
+            Some(run) => {
+                let open = OpenRun::resume(store.clone(), None, process.clone(), times, run).await;
+                Some(open.map_err(|error| error.to_string()))
+            }
+            None => None,
+        };
+        let open = match resumed {
+            Some(Ok(open)) => open,
+            Some(Err(error)) if !error.contains("has no run") => return Err(error),
+            _ => {
+                let plan = Box::pin(self.plan(stage, process)).await;
+                let begin = OpenRun::begin(store.clone(), None, process.clone(), times, plan);
+                begin.await.map_err(|error| error.to_string())?
+            }
+        };
+        let steps = RegionLoss {
+            settings: &self.settings,
+            dr: stage.dr_only().under(&open.lease().permit()),
+            store,
+            host: process.clone(),
+            folder: self.folder.path().to_owned(),
+            root: Ok(None),
+            holder: LockHolder {
+                who: "jo@laptop".to_owned(),
+                time: process.now(),
+                token: open.state().plan.run.to_string(),
+                held: HeldLocks::default(),
+            },
+            observer: &Silent,
+        };
+        let options = RunOptions {
+            policy: Policy::Auto,
+            operator: "jo@laptop".to_owned(),
+            ..RunOptions::default()
+        };
+        let (_stop, stopped) = watch::channel(false);
+        let ended = Box::pin(carry_on(&open, &steps, &Nobody, &options, &Unseen, stopped)).await;
+        ended.map_err(|error| error.to_string())
+    }
+}
+
+struct Nobody;
+
+impl Approver for Nobody {
+    async fn ask(&self, _: &Gate) -> Answer {
+        Answer::Nobody
+    }
+}
+
+struct Unseen;
+
+impl Watch for Unseen {
+    fn recorded(&self, _: &RunState) {}
+}

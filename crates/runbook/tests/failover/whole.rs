@@ -1,0 +1,114 @@
+//! A failover that nothing disturbs.
+
+use local_aws::RegionState;
+use runbook::{Declared, Loss, Marker, RunReport, RunStatus, StepId, StepStatus};
+
+use crate::stage::Environment;
+use crate::stage::{DR, PRIMARY, Stage, stage};
+
+impl Stage {
+    /// What a failover leaves, whatever happened on its way.
+    pub(crate) async fn check_end(&self, environment: &Environment, of: &str) {
+        let target = environment.target();
+        let restores = self.accepted("RestoreDBInstanceToPointInTime");
+        let made = restores
+            .iter()
+            .filter(|entry| entry.resource.as_deref() == Some(&*target));
+        assert!(made.count() >= 1, "{of}: never restored");
+        let found = self
+            .rds
+            .describe_db_instances()
+            .db_instance_identifier(&target);
+        let found = found.send().await.unwrap();
+        assert_eq!(found.db_instances().len(), 1, "{of}");
+        let policy = self
+            .dr
+            .s3
+            .get_bucket_policy()
+            .bucket(environment.data_bucket());
+        let policy = policy.send().await.unwrap().policy.unwrap();
+        assert_eq!(policy.matches("DrFence").count(), 1, "{of}: {policy}");
+        let store = environment.store(self);
+        let marker = Marker::read(&store).await.unwrap().unwrap();
+        assert!(marker.failed_over, "{of}");
+        let keys = aws_env::list_keys(&self.dr, &environment.state_bucket(), "")
+            .await
+            .unwrap();
+        let marker = aws_env::list_keys(&self.dr, &environment.marker_bucket(), "")
+            .await
+            .unwrap();
+        assert_eq!(marker, ["failed-over"], "{of}");
+        let manifests = keys.iter().filter(|key| key.contains("/manifest-")).count();
+        assert_eq!(manifests, 1, "{of}: {keys:?}");
+    }
+}
+
+#[tokio::test]
+async fn failover_ends_with_everything_in_the_dr_region_and_calls_no_other() {
+    let stage = stage!();
+    let environment = stage.environment(1).await;
+    let process = environment.process(1);
+    let plan_calls = stage.evidence(PRIMARY, &process).await;
+    assert_eq!(plan_calls.rounds.len(), 1);
+    stage.aws.clear_log();
+    let state = environment.carry(&stage, &process).await.unwrap();
+    assert_eq!(state.status, RunStatus::Finished, "{state:#?}");
+    let status = |step: &str| state.steps[&StepId::new(step)].status;
+    assert_eq!(status("restore/app"), StepStatus::Done);
+    assert_eq!(status("terraform"), StepStatus::NotApplicable);
+    stage.check_end(&environment, "undisturbed").await;
+    let log = stage.aws.log();
+    let lost = log
+        .iter()
+        .filter(|entry| entry.region.as_deref() != Some(DR));
+    for entry in lost {
+        let questions = ["GetCallerIdentity", "ListBuckets", "ListTables"];
+        assert!(questions.contains(&entry.operation.as_str()), "{entry:?}");
+    }
+    let report = RunReport::of(&state);
+    let lost = &report.databases["app"];
+    assert!(
+        lost.is_restored && lost.rpo_seconds.is_some(),
+        "{report:#?}"
+    );
+    assert_eq!(report.meets_objectives, Some(true), "{report:#?}");
+    // Once more: the environment is there already.
+    let again = environment.process(2);
+    let plan = environment.plan(&stage, &again).await;
+    let open = runbook::OpenRun::begin(
+        environment.store(&stage),
+        None,
+        again.clone(),
+        runbook::LeaseTimes::default(),
+        plan,
+    );
+    open.await.unwrap();
+    environment.died(&again);
+    let state = environment
+        .carry(&stage, &environment.process(3))
+        .await
+        .unwrap();
+    assert_eq!(
+        state.steps[&StepId::new("declare")].status,
+        StepStatus::Failed
+    );
+}
+
+#[tokio::test]
+async fn region_that_answers_is_not_lost_and_the_dr_region_has_to_answer() {
+    let stage = stage!();
+    let environment = stage.environment(1).await;
+    let process = environment.process(1);
+    let lost = stage.evidence(PRIMARY, &process).await;
+    let declared = Declared::decide(vec![lost], None, jiff::Timestamp::now()).unwrap();
+    assert_eq!(declared.lost, [PRIMARY.parse().unwrap()]);
+    stage.aws.set_region(PRIMARY, RegionState::Up);
+    let up = stage.evidence(PRIMARY, &process).await;
+    let refused = Declared::decide(vec![up], None, jiff::Timestamp::now()).unwrap_err();
+    assert!(matches!(refused, Loss::Answers(_)), "{refused}");
+    let one_silent = local_aws::Fault::new(local_aws::FaultKind::RequestLost).service("s3");
+    stage.aws.add_fault(one_silent);
+    let partly = stage.evidence(PRIMARY, &process).await;
+    let refused = Declared::decide(vec![partly], None, jiff::Timestamp::now()).unwrap_err();
+    assert!(matches!(refused, Loss::Undecided(_)), "{refused}");
+}
