@@ -1,20 +1,29 @@
 //! The drill itself.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use end_to_end::{EXAMPLE, Programs, Terraform};
-use local_aws::{LocalAws, RegionState};
+use jiff::{Timestamp, Zoned};
+use local_aws::{LocalAws, RdsClock, RdsData, RdsOptions, RegionState};
 use report::{Observer, Outcome};
 use serde::Serialize;
 use serde_json::Value;
+use settings::Settings;
 
-const PRIMARY: &str = "ca-central-1";
-const DR: &str = "us-east-1";
-/// The guide's recovery time objective for the whole region.
-const RTO_OBJECTIVE: Duration = Duration::from_secs(45 * 60);
-/// Replication on a local AWS is a matter of milliseconds; this only ends a drill that went wrong.
-const REPLICATION_DEADLINE: Duration = Duration::from_secs(60);
+use crate::world::{World, lost_rows};
+use crate::writers::Writers;
+
+/// How much faster the simulated RDS is than AWS's: an instance takes minutes there.
+const FASTER: u32 = 30;
+/// Logs are archived every five minutes
+/// (<https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIT.html>): what is newer can be lost.
+const ARCHIVED_EVERY: Duration = Duration::from_secs(5 * 60);
+/// The failover is killed once it has this many records.
+const KILLED_AT: usize = 12;
+/// This only ends a drill that went wrong.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A step that succeeded.
 #[derive(Debug, Serialize)]
@@ -26,34 +35,57 @@ pub(crate) struct Step {
     pub(crate) result: String,
 }
 
+/// What was lost of one kind, by whoever wrote it, beside what the run claims.
+#[derive(Debug, Serialize)]
+pub(crate) struct Loss {
+    pub(crate) kind: &'static str,
+    /// What the writers were told to be safe.
+    pub(crate) confirmed: usize,
+    pub(crate) lost: usize,
+    /// How old what was lost is at most, as the writers measured it.
+    #[serde(serialize_with = "some_seconds")]
+    pub(crate) measured: Option<Duration>,
+    /// The same as the report of the run has it.
+    #[serde(serialize_with = "some_seconds")]
+    pub(crate) claimed: Option<Duration>,
+}
+
 /// What the drill measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct Drilled {
-    pub(crate) finished: jiff::Timestamp,
-    pub(crate) primary: &'static str,
-    pub(crate) dr: &'static str,
+    pub(crate) finished: Timestamp,
+    /// Whether the environment came back within its objectives; whoever keeps records of drills reads this.
+    pub(crate) passed: bool,
+    pub(crate) primary: String,
+    pub(crate) dr: String,
     pub(crate) steps: Vec<Step>,
+    pub(crate) losses: Vec<Loss>,
+    /// From the loss until the failover had verified everything, as measured here.
     #[serde(serialize_with = "seconds")]
     pub(crate) rto: Duration,
+    /// The same as the report of the run has it, from the declaration.
+    #[serde(serialize_with = "some_seconds")]
+    pub(crate) rto_claimed: Option<Duration>,
     #[serde(serialize_with = "seconds")]
     pub(crate) rto_objective: Duration,
-    pub(crate) writes: u64,
-    pub(crate) writes_lost: u64,
-    #[serde(serialize_with = "seconds")]
-    pub(crate) age_at_loss: Duration,
-    #[serde(serialize_with = "seconds")]
-    pub(crate) replicated_after: Duration,
     pub(crate) calls_to_lost_region: usize,
-}
-
-impl Drilled {
-    pub(crate) fn passed(&self) -> bool {
-        self.writes_lost == 0 && self.rto <= self.rto_objective
-    }
+    /// Why there are no rows, where there are none.
+    pub(crate) without_rows: Option<String>,
+    pub(crate) page: PathBuf,
 }
 
 fn seconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(time.as_secs_f64())
+}
+
+fn some_seconds<S: serde::Serializer>(
+    time: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => seconds(time, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 struct Log<'a> {
@@ -63,10 +95,14 @@ struct Log<'a> {
 }
 
 impl Log<'_> {
-    fn step<T>(&mut self, what: &str, work: impl FnOnce() -> Result<(T, String)>) -> Result<T> {
+    async fn step<T>(
+        &mut self,
+        what: &str,
+        work: impl Future<Output = Result<(T, String)>>,
+    ) -> Result<T> {
         let step_begun = Instant::now();
         self.observer.started(what);
-        let done = work();
+        let done = work.await;
         let outcome = if done.is_ok() {
             Outcome::Done
         } else {
@@ -83,25 +119,27 @@ impl Log<'_> {
     }
 }
 
-pub(crate) async fn run(observer: &dyn Observer) -> Result<Drilled> {
+/// Runs the drill; its page goes to the file `page`.
+pub(crate) async fn run(observer: &dyn Observer, page: &Path) -> Result<Drilled> {
     let mut log = Log {
         begun: Instant::now(),
         steps: Vec::new(),
         observer,
     };
-    observer.started("start a local AWS");
-    let starting = Instant::now();
-    let aws = LocalAws::start()
-        .await
-        .context("failed to start a local AWS")?;
-    observer.finished("start a local AWS", Outcome::Done, starting.elapsed());
-    log.steps.push(Step {
-        at: log.begun.elapsed(),
-        what: "start a local AWS".to_owned(),
-        result: aws.endpoint().to_owned(),
-    });
-    // The programs block; the local AWS is served by the other threads meanwhile.
-    let drilled = tokio::task::block_in_place(|| play(&mut log, &aws));
+    let aws = log
+        .step("start a local AWS", async {
+            let options = RdsOptions {
+                clock: RdsClock::Running { factor: FASTER },
+                data: RdsData::WhereInstalled,
+                ..RdsOptions::default()
+            };
+            let aws = LocalAws::builder().rds(options).start().await;
+            let aws = aws.context("failed to start a local AWS")?;
+            let endpoint = aws.endpoint().to_owned();
+            Ok((aws, endpoint))
+        })
+        .await?;
+    let drilled = play(&mut log, &aws, page).await;
     let emulator = aws.process_id();
     aws.stop().await;
     let drilled = drilled?;
@@ -114,17 +152,176 @@ pub(crate) async fn run(observer: &dyn Observer) -> Result<Drilled> {
     Ok(drilled)
 }
 
-fn play(log: &mut Log<'_>, aws: &LocalAws) -> Result<Drilled> {
+/// What both environments of Terraform hold: the one that is lost, and the one that takes over.
+struct Roots {
+    staging: Terraform,
+    dr: Terraform,
+}
+
+async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path) -> Result<Drilled> {
     let folder = tempfile::tempdir().context("failed to make a temporary folder")?;
-    std::fs::write(folder.path().join("infra.toml"), EXAMPLE)
+    let settings = EXAMPLE.replace("../../terraform/environments/dr", "dr");
+    std::fs::write(folder.path().join("infra.toml"), &settings)
         .context("failed to write infra.toml")?;
+    let settings = Settings::parse(&settings, Zoned::now().date())?;
     let executable = std::env::current_exe().context("failed to find this program")?;
     let programs = Programs::new(executable, folder.path(), aws);
-    let terraform = Terraform::new(&programs, folder.path())?;
-    let init_backend = |arguments: &[&str]| programs.run("init-backend", arguments);
+    let roots = Roots {
+        staging: Terraform::new(&programs, folder.path())?,
+        dr: Terraform::dr(&programs, folder.path())?,
+    };
+    let (primary, dr) = (settings.regions.primary, settings.regions.dr);
+    let objective = settings.objectives.rto;
+    let world = World::new(aws, settings).await?;
 
-    log.step("init-backend apply", || {
-        let applied = init_backend(&["apply", "--yes", "--output", "json"])?
+    build(log, aws, &world, &programs, &roots).await?;
+    let rds = aws.rds().context("the local AWS has no RDS")?.clone();
+    let without_rows = rds.data_missing();
+    let database = match &without_rows {
+        None => Some((world.application().await?, rds.clone())),
+        Some(_) => None,
+    };
+    let buckets = world.settings.buckets.iter();
+    let buckets = buckets.map(|pair| pair.name.to_string()).collect();
+    let writers = Writers::start(database, world.primary.clone(), buckets);
+    log.step("rows and objects are written, logs are archived", async {
+        let begun = Instant::now();
+        // Until there is a backup, and something that no archive has.
+        let enough = 2 * ARCHIVED_EVERY / FASTER;
+        while !world.has_backup().await? || begun.elapsed() < enough {
+            ensure!(
+                begun.elapsed() < DEADLINE,
+                "the DR region has no backup of the database"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(((), format!("a restore can be made in {dr}")))
+    })
+    .await?;
+
+    aws.set_region(primary.as_str(), RegionState::Refuse);
+    let (lost, lost_at) = (Instant::now(), rds.now());
+    let asked_before = aws.log().len();
+    let confirmed = writers.end().await?;
+    log.steps.push(Step {
+        at: log.begun.elapsed(),
+        what: format!("{primary} goes off in the middle of writing"),
+        result: format!(
+            "{} rows and {} objects were confirmed",
+            confirmed.rows.len(),
+            confirmed.objects.len()
+        ),
+    });
+    let run = fail_over(log, &programs, folder.path()).await?;
+    let rto = lost.elapsed();
+    let report = &run["steps"]["report"]["outcome"]["result"];
+
+    let mut losses = Vec::new();
+    if without_rows.is_none() {
+        let found = world
+            .rows()
+            .await
+            .context("failed to read the restored rows")?;
+        let claimed = report["databases"][world.database()?.id.as_str()]["rpo_seconds"].as_u64();
+        let newest = found
+            .len()
+            .checked_sub(1)
+            .and_then(|last| confirmed.rows.get(last));
+        let measured = newest.map(|at| since(*at, lost_at));
+        let claimed = claimed.map(Duration::from_secs);
+        if let (Some(measured), Some(claimed)) = (measured, claimed) {
+            ensure!(
+                measured.abs_diff(claimed) <= ARCHIVED_EVERY,
+                "the report claims {claimed:?} of the database, and {measured:?} are lost"
+            );
+        }
+        losses.push(Loss {
+            kind: "rows",
+            confirmed: confirmed.rows.len(),
+            lost: lost_rows(&found, confirmed.rows.len())?,
+            measured,
+            claimed,
+        });
+    }
+    let copies = world.copies().await?;
+    let missing = confirmed
+        .objects
+        .iter()
+        .filter(|object| !copies.contains(object));
+    losses.push(Loss {
+        kind: "objects",
+        confirmed: confirmed.objects.len(),
+        lost: missing.count(),
+        measured: None,
+        claimed: None,
+    });
+    log.step("terraform plan in the DR region", async {
+        let terraform = &roots.dr;
+        terraform
+            .run(&["plan", "-detailed-exitcode", "-no-color"])?
+            .exits(0)?;
+        let mode = terraform
+            .run(&["output", "-raw", "mode"])?
+            .exits(0)?
+            .stdout();
+        ensure!(mode == "full", "the DR environment is in mode {mode}");
+        Ok(((), "no changes, the environment is full".to_owned()))
+    })
+    .await?;
+    let found = folder.path().join("state/dr-runbook");
+    let written = find(&found, "run.html").context("the run has no page")?;
+    std::fs::copy(&written, page).with_context(|| format!("failed to write {}", page.display()))?;
+
+    let asked: Vec<_> = aws.log().into_iter().skip(asked_before).collect();
+    let asked: Vec<_> = asked
+        .into_iter()
+        .filter(|entry| entry.region.as_deref() == Some(primary.as_str()))
+        .collect();
+    let questions = ["GetCallerIdentity", "ListBuckets", "ListTables"];
+    for entry in &asked {
+        // What a writer had begun when the region went.
+        let is_writer = entry.operation == "PutObject" && entry.status.is_none();
+        ensure!(
+            is_writer || questions.contains(&entry.operation.as_str()),
+            "the lost region was asked for {}",
+            entry.operation
+        );
+    }
+    Ok(Drilled {
+        finished: Timestamp::now(),
+        passed: rto <= objective && report["meets_objectives"] == true,
+        primary: primary.to_string(),
+        dr: dr.to_string(),
+        steps: std::mem::take(&mut log.steps),
+        losses,
+        rto,
+        rto_claimed: report["rto_from_declaration_seconds"]
+            .as_u64()
+            .map(Duration::from_secs),
+        rto_objective: objective,
+        calls_to_lost_region: asked.len(),
+        without_rows: without_rows.map(|why| why.to_string()),
+        page: page.to_owned(),
+    })
+}
+
+fn since(earlier: Timestamp, later: Timestamp) -> Duration {
+    Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
+}
+
+/// The environment, as it is before anything is lost.
+async fn build(
+    log: &mut Log<'_>,
+    aws: &LocalAws,
+    world: &World,
+    programs: &Programs,
+    roots: &Roots,
+) -> Result<()> {
+    let blocking = |arguments: &[&str]| {
+        tokio::task::block_in_place(|| programs.run("init-backend", arguments))
+    };
+    log.step("init-backend apply", async {
+        let applied = blocking(&["apply", "--yes", "--output", "json"])?
             .exits(0)?
             .json()?;
         let changed = applied["steps"].as_array().map_or(0, Vec::len);
@@ -137,156 +334,141 @@ fn play(log: &mut Log<'_>, aws: &LocalAws) -> Result<Drilled> {
             (),
             format!("{changed} settings made and read back, canary replicated in {canary} ms"),
         ))
-    })?;
-    log.step("init-backend verify", || {
-        let verified = init_backend(&["verify", "--output", "json"])?
-            .exits(0)?
-            .json()?;
-        Ok((
-            (),
-            format!(
-                "{} ok, {} wrong, {} unknown",
-                verified["ok"], verified["wrong"], verified["unknown"]
-            ),
-        ))
-    })?;
-    log.step("terraform init, in the primary region", || {
-        init_backend(&["render", "primary", "--out", "primary.s3.tfbackend"])?.exits(0)?;
-        terraform.init("primary.s3.tfbackend", &[])?;
-        Ok((
-            (),
-            format!("backend s3 in {PRIMARY}, locked in DynamoDB and S3"),
-        ))
-    })?;
-    let mut written = Instant::now();
-    for note in ["first", "second"] {
-        log.step(&format!("terraform apply, {note} write"), || {
-            let variable = format!("-var=note={note}");
-            terraform
-                .run(&["apply", "-auto-approve", "-no-color", &variable])?
-                .exits(0)?;
-            Ok(((), "state written and unlocked".to_owned()))
-        })?;
-        written = Instant::now();
-    }
-    let (serial, replicated_after) =
-        log.step("wait until the state is in the DR region", || {
-            let status = replicated(&programs, written)?;
-            let after = written.elapsed();
-            let serial = serial(&status, 1).context("the DR region has no state")?;
-            Ok((
-                (serial, after),
-                format!("serial {serial} in {DR}, byte for byte the primary's"),
-            ))
-        })?;
-
-    log.step(&format!("{PRIMARY} goes off"), || {
-        aws.set_region(PRIMARY, RegionState::Refuse);
-        Ok(((), "every call to it is refused".to_owned()))
-    })?;
-    let lost = Instant::now();
-    let age_at_loss = lost.duration_since(written);
-    let calls_before = calls_to_primary(aws);
-    let calls_before_loss = aws.log().len();
-
-    log.step("init-backend status", || {
-        let status = init_backend(&["status", "--output", "json"])?
-            .exits(3)?
-            .json()?;
-        let class = &status["states"][0]["copies"][0]["problem"]["class"];
-        ensure!(
-            class == "unreachable",
-            "the primary region is not reported as unreachable: {status:#}"
-        );
-        Ok((
-            (),
-            format!(
-                "{PRIMARY} unreachable, {DR} has serial {}",
-                status["states"][0]["copies"][1]["content"]["serial"]
-            ),
-        ))
-    })?;
-    let resources = log.step(
-        "terraform init -reconfigure and state list, in the DR region",
-        || {
-            init_backend(&["render", "dr", "--out", "dr.s3.tfbackend"])?.exits(0)?;
-            terraform.init("dr.s3.tfbackend", &["-reconfigure"])?;
-            let listed = terraform
-                .run(&["state", "list", "-no-color"])?
-                .exits(0)?
-                .stdout();
-            let count = listed.lines().count();
-            ensure!(count == 3, "terraform lists {count} resources:\n{listed}");
-            Ok((count, format!("{count} resources, served from {DR}")))
-        },
-    )?;
-    let rto = lost.elapsed();
-    log.step("terraform plan, in the DR region", || {
-        terraform.run(&["plan", "-detailed-exitcode", "-no-color", "-var=note=second"])?.exits(0)?;
-        let note = terraform.run(&["output", "-raw", "note"])?.exits(0)?.stdout();
-        ensure!(note == "second", "the state in the DR region is an older one: {note}");
-        Ok(((), format!("lock taken and released, no changes, the second write is there ({resources} resources)")))
-    })?;
-    let kept = log.step("read the state's serial again", || {
-        let status = init_backend(&["status", "--output", "json"])?
-            .exits(3)?
-            .json()?;
-        let kept = self::serial(&status, 1).context("the DR region has no state")?;
-        Ok((kept, format!("serial {kept}")))
-    })?;
-    let asked = aws.log().into_iter().skip(calls_before_loss);
-    for entry in asked.filter(|entry| entry.region.as_deref() == Some(PRIMARY)) {
-        ensure!(
-            ["GetCallerIdentity", "ListBuckets", "ListTables"].contains(&entry.operation.as_str()),
-            "the lost region was asked for {}",
-            entry.operation
-        );
-    }
-    Ok(Drilled {
-        finished: jiff::Timestamp::now(),
-        primary: PRIMARY,
-        dr: DR,
-        steps: std::mem::take(&mut log.steps),
-        rto,
-        rto_objective: RTO_OBJECTIVE,
-        writes: serial,
-        writes_lost: serial.saturating_sub(kept),
-        age_at_loss,
-        replicated_after,
-        calls_to_lost_region: calls_to_primary(aws) - calls_before,
     })
+    .await?;
+    log.step(
+        "buckets under KMS, a database with a replicated backup",
+        async {
+            world.make_buckets().await?;
+            world.make_database(aws).await?;
+            let enable = ["backups", "enable", "--yes"];
+            tokio::task::block_in_place(|| programs.run("dr-replicate", &enable))?.exits(0)?;
+            Ok((
+                (),
+                format!("{} buckets, 1 database", world.settings.buckets.len()),
+            ))
+        },
+    )
+    .await?;
+    log.step(
+        "terraform apply of both environments, in the primary region",
+        async {
+            tokio::task::block_in_place(|| {
+                for (root, folder) in [(&roots.staging, "stack"), (&roots.dr, "dr")] {
+                    let file = format!("{folder}/primary.s3.tfbackend");
+                    let render = ["render", "primary", "--dir", folder, "--out", &file];
+                    blocking(&render)?.exits(0)?;
+                    root.init(&file, &[])?;
+                    root.run(&["apply", "-auto-approve", "-no-color"])?
+                        .exits(0)?;
+                }
+                anyhow::Ok(())
+            })?;
+            Ok(((), "two states, written and unlocked".to_owned()))
+        },
+    )
+    .await?;
+    log.step("wait until the states are in the DR region", async {
+        let begun = Instant::now();
+        loop {
+            let status = blocking(&["status", "--output", "json"])?.json()?;
+            let states = status["states"].as_array().map_or(&[][..], Vec::as_slice);
+            if states.len() == 2 && states.iter().all(|state| state["relation"] == "same") {
+                return Ok(((), "byte for byte the primary's".to_owned()));
+            }
+            ensure!(
+                begun.elapsed() < DEADLINE,
+                "the states were not replicated: {status:#}"
+            );
+        }
+    })
+    .await
+}
+
+/// The failover, killed in the middle, and gone on with.
+async fn fail_over(log: &mut Log<'_>, programs: &Programs, folder: &Path) -> Result<Value> {
+    let runs = folder.join("state/dr-runbook");
+    log.step("dr-runbook failover, killed with -9 in the middle", async {
+        let arguments = ["failover", "--window", "2s", "--approve", "auto", "--yes"];
+        let mut child = programs.start("dr-runbook", &arguments)?;
+        let begun = Instant::now();
+        let records = loop {
+            let records = count_records(&runs);
+            if records >= KILLED_AT {
+                break records;
+            }
+            if let Some(status) = child.try_wait()? {
+                anyhow::bail!("the failover ended with {status} after {records} records");
+            }
+            ensure!(
+                begun.elapsed() < DEADLINE,
+                "the failover has {records} records"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        child.kill()?;
+        child.wait()?;
+        Ok(((), format!("killed after {records} records")))
+    })
+    .await?;
+    log.step("dr-runbook runs resume", async {
+        let arguments = [
+            "runs",
+            "resume",
+            "--approve",
+            "auto",
+            "--yes",
+            "--output",
+            "json",
+        ];
+        let resumed = tokio::task::block_in_place(|| programs.run("dr-runbook", &arguments))?;
+        let run = resumed.exits(0)?.json()?;
+        let steps = run["steps"].as_object().map_or(0, serde_json::Map::len);
+        let openings = &run["openings"];
+        Ok((
+            run.clone(),
+            format!("{steps} steps settled, carried by {openings} processes"),
+        ))
+    })
+    .await
+}
+
+fn count_records(runs: &Path) -> usize {
+    let mut count = 0;
+    visit(runs, &mut |path| {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        let digits = name.strip_suffix(".json").unwrap_or("x");
+        count += usize::from(digits.bytes().all(|byte| byte.is_ascii_digit()));
+    });
+    count
+}
+
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    let mut found = None;
+    visit(folder, &mut |path| {
+        if path.file_name().is_some_and(|file| file == name) {
+            found = Some(path.to_owned());
+        }
+    });
+    found
+}
+
+/// Each file below a folder; a folder that is not there has none.
+fn visit(folder: &Path, see: &mut impl FnMut(&Path)) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            visit(&path, see);
+        } else {
+            see(&path);
+        }
+    }
 }
 
 /// By its entry in /proc; where there is none, nothing can be said and nothing is claimed.
 fn is_running(process: u32) -> bool {
-    std::path::Path::new("/proc")
-        .join(process.to_string())
-        .exists()
-}
-
-/// Asks until both regions have the same state.
-fn replicated(programs: &Programs, since: Instant) -> Result<Value> {
-    loop {
-        let status = programs
-            .run("init-backend", &["status", "--output", "json"])?
-            .json()?;
-        if status["states"][0]["relation"] == "same" && serial(&status, 1).is_some() {
-            return Ok(status);
-        }
-        ensure!(
-            since.elapsed() < REPLICATION_DEADLINE,
-            "the state was not replicated: {status:#}"
-        );
-    }
-}
-
-fn serial(status: &Value, side: usize) -> Option<u64> {
-    status["states"][0]["copies"][side]["content"]["serial"].as_u64()
-}
-
-fn calls_to_primary(aws: &LocalAws) -> usize {
-    aws.log()
-        .iter()
-        .filter(|entry| entry.region.as_deref() == Some(PRIMARY))
-        .count()
+    Path::new("/proc").join(process.to_string()).exists()
 }

@@ -1,6 +1,6 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output};
+use std::process::{Child, Command, ExitCode, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use local_aws::{LocalAws, REMOVED_VARIABLES};
@@ -19,6 +19,8 @@ pub fn run_as(arguments: &[OsString]) -> Option<ExitCode> {
     }
     let arguments = arguments[2..].to_vec();
     match name.to_str() {
+        Some("dr-replicate") => Some(dr_replicate::run(arguments)),
+        Some("dr-runbook") => Some(dr_runbook::run(arguments)),
         Some("init-backend") => Some(init_backend::run(arguments)),
         _ => Some(ExitCode::from(2)),
     }
@@ -69,7 +71,23 @@ impl Programs {
         self.finish(command)
     }
 
-    pub(crate) fn finish(&self, mut command: Command) -> Result<Finished> {
+    /// Starts a program, which goes on beside the caller and says nothing.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(&self, program: &str, arguments: &[&str]) -> Result<Child> {
+        let mut command = Command::new(&self.executable);
+        command.arg(AS).arg(program).args(arguments);
+        self.prepare(&mut command);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("failed to start {program}"))
+    }
+
+    fn prepare(&self, command: &mut Command) {
         for name in REMOVED_VARIABLES
             .iter()
             .copied()
@@ -84,6 +102,10 @@ impl Programs {
             .env("CHECKPOINT_DISABLE", "1")
             .env("XDG_STATE_HOME", self.folder.join("state"))
             .current_dir(&self.folder);
+    }
+
+    pub(crate) fn finish(&self, mut command: Command) -> Result<Finished> {
+        self.prepare(&mut command);
         let shown = [command.get_program()]
             .into_iter()
             .chain(command.get_args())

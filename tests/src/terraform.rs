@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
@@ -31,6 +31,38 @@ output "note" {
 }
 "#;
 
+/// A root module that is nearly empty until a failover fills it.
+const DR_MODULE: &str = r#"terraform {
+  required_version = ">= 1.10"
+  backend "s3" { key = "dr/terraform.tfstate" }
+}
+
+variable "mode" {
+  type        = string
+  description = "pilot-light or full."
+  default     = "pilot-light"
+}
+
+variable "restored_database" {
+  type        = string
+  description = "The instance that the failover has restored."
+  default     = null
+}
+
+resource "terraform_data" "network" {
+  input = { cidr = "10.1.0.0/16" }
+}
+
+resource "terraform_data" "application" {
+  count = var.mode == "full" ? 3 : 0
+  input = { database = var.restored_database, index = count.index }
+}
+
+output "mode" {
+  value = var.mode
+}
+"#;
+
 /// The terraform of this machine, in a root module of its own.
 #[derive(Debug, Clone)]
 pub struct Terraform {
@@ -43,10 +75,21 @@ impl Terraform {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn new(programs: &Programs, folder: &std::path::Path) -> Result<Self> {
-        let folder = folder.join("stack");
+    pub fn new(programs: &Programs, folder: &Path) -> Result<Self> {
+        Self::of(programs, folder.join("stack"), MODULE)
+    }
+
+    /// Writes the module of the DR environment into `dr/` below the programs' folder.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn dr(programs: &Programs, folder: &Path) -> Result<Self> {
+        Self::of(programs, folder.join("dr"), DR_MODULE)
+    }
+
+    fn of(programs: &Programs, folder: PathBuf, module: &str) -> Result<Self> {
         std::fs::create_dir_all(&folder)
-            .and_then(|()| std::fs::write(folder.join("main.tf"), MODULE))
+            .and_then(|()| std::fs::write(folder.join("main.tf"), module))
             .context("failed to write the Terraform module")?;
         Ok(Self {
             programs: programs.clone(),

@@ -1,0 +1,97 @@
+//! Whoever uses the environment, and counts what they were told to be safe.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use aws_env::RegionClients;
+use jiff::Timestamp;
+use local_aws::Rds;
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
+
+/// From one write to the next.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What a writer was told to be safe, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Confirmed {
+    /// The simulated time of each row's commit.
+    pub(crate) rows: Vec<Timestamp>,
+    /// `BUCKET/KEY` of each object.
+    pub(crate) objects: Vec<String>,
+}
+
+/// Writes until it is stopped, or nothing answers.
+pub(crate) struct Writers {
+    stop: Arc<AtomicBool>,
+    rows: Option<JoinHandle<Vec<Timestamp>>>,
+    objects: JoinHandle<Vec<String>>,
+}
+
+impl Writers {
+    pub(crate) fn start(
+        database: Option<(Client, Rds)>,
+        clients: RegionClients,
+        buckets: Vec<String>,
+    ) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let rows = database.map(|(client, rds)| {
+            let stop = stop.clone();
+            tokio::spawn(async move {
+                let mut committed = Vec::new();
+                for n in 0_i32.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let insert = "insert into written values ($1)";
+                    if client.execute(insert, &[&n]).await.is_err() {
+                        break;
+                    }
+                    committed.push(rds.now());
+                    tokio::time::sleep(PAUSE).await;
+                }
+                committed
+            })
+        });
+        let objects = tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                let mut written = Vec::new();
+                for (n, bucket) in buckets.iter().cycle().enumerate() {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let key = format!("{n:06}.jpg");
+                    let put = clients.s3.put_object().bucket(bucket).key(&key);
+                    let put = put.body(key.clone().into_bytes().into());
+                    if put.send().await.is_err() {
+                        break;
+                    }
+                    written.push(format!("{bucket}/{key}"));
+                    tokio::time::sleep(PAUSE).await;
+                }
+                written
+            }
+        });
+        Self {
+            stop,
+            rows,
+            objects,
+        }
+    }
+
+    /// What they were told until now; nothing is written any more.
+    pub(crate) async fn end(self) -> Result<Confirmed> {
+        self.stop.store(true, Ordering::Relaxed);
+        let rows = match self.rows {
+            Some(rows) => rows.await?,
+            None => Vec::new(),
+        };
+        Ok(Confirmed {
+            rows,
+            objects: self.objects.await?,
+        })
+    }
+}
