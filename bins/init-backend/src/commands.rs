@@ -230,17 +230,17 @@ fn locks_left(held: &HeldLocks, otherwise: &str) -> Vec<String> {
         .take(LOCKS_NAMED)
         .map(|command| format!("`{command}`"))
         .collect();
-    match (named.is_empty(), commands.len() - named.len()) {
-        (true, _) => Vec::new(),
-        (false, 0) => vec![format!(
-            "locks may be left, which {otherwise}, or {}",
-            named.join(", ")
-        )],
-        (false, more) => vec![format!(
-            "locks may be left, which {otherwise}, or {} and as many commands more as `init-backend locks` shows IDs ({more})",
-            named.join(", ")
-        )],
+    if named.is_empty() {
+        return Vec::new();
     }
+    let more = match commands.len() - named.len() {
+        0 => String::new(),
+        more => format!("; `init-backend locks` shows {more} more"),
+    };
+    let named = named.join(", ");
+    vec![format!(
+        "locks may be left, which {otherwise}, or {named}{more}"
+    )]
 }
 
 async fn connect(global: &GlobalArgs) -> Result<Backend, Failure> {

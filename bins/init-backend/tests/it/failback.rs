@@ -372,6 +372,9 @@ async fn failback_that_is_interrupted_leaves_no_lock_or_names_it() {
         named.iter().any(|command| command.ends_with(" --side dr")),
         "{stderr}"
     );
+    // Of 16 states, on two sides each.
+    let more = "`init-backend locks` shows 22 more";
+    assert!(named.len() == 10 && stderr.contains(more), "{stderr}");
     for command in named.iter().take(2) {
         let words: Vec<&str> = command.split(' ').skip(1).chain(["--yes"]).collect();
         stage.run(&words).await.exits(0);
