@@ -569,6 +569,21 @@ def plan_of(entry, folder):
     return work(folder / "environments" / name, text)
 
 
+def told(settings, settled):
+    """What the DR environment says that infra.toml takes from it is what infra.toml has, but for the IDs that only AWS gives."""
+    text = settled["planned_values"]["outputs"]["infra_toml"]["value"]
+    said, outputs = tomllib.loads(text), settled["planned_values"]["outputs"]
+    database, restore = said["databases"][0], said["databases"][0]["restore"]
+    if database.pop("kms") != outputs["kms_key_arn"]["value"] or restore.pop("security_groups") != [outputs["rds_security_group_id"]["value"]]:
+        raise Failed(f"names: infra_toml has another key or group than the outputs\n{text}")
+    wanted = settings["databases"][0]
+    pairs = [(said["regions"], settings["regions"]), (restore, wanted["restore"]), ({name: one for name, one in database.items() if name != "restore"}, wanted)]
+    for mine, theirs in pairs:
+        if not mine.items() <= theirs.items():
+            raise Failed(f"names: infra_toml says {mine}, infra.toml has {theirs}")
+    return 2 + sum(len(mine) for mine, _ in pairs)
+
+
 def kept_by_default():
     """How many copies and days terraform keeps where nobody says: the environment and the module have the same."""
     files = TERRAFORM / "environments/staging/variables.tf", TERRAFORM / "modules/dr/variables.tf"
@@ -809,6 +824,7 @@ def main():
         if len(plans) == len(PLANS):
             def check_names():
                 facts = agree("berthcare-staging", plans["staging-dr"][0], plans["dr"][0])
+                facts += told(tomllib.loads((EXAMPLES / "berthcare-staging/infra.toml").read_text()), plans["dr"][1])
                 facts += agree("berthcare-ca-west", plans["ca-west-staging"][0], plans["ca-west-dr"][0])
                 return f"{facts} facts are the same in infra.toml and in terraform"
             step("names", check_names)

@@ -261,6 +261,7 @@ MUTANTS = [
     ("any-path", "modules/security/variables.tf", '^/([A-Za-z0-9_+=,.@-]+/)*$', '^/.*$'),
     ("staging-input-dropped", "environments/staging/main.tf", "var.module_inputs.cdn.price_class", "null"),
     ("dr-input-dropped", "environments/dr/main.tf", "var.module_inputs.database.max_connections", "null"),
+    ("dr-settings-of-the-primary", "environments/dr/outputs.tf", 'dr_id = "${local.db_identifier}"', 'dr_id = "${var.project_name}-${var.environment}-postgres"'),
     ("dr-pilot-light-with-nat", "environments/dr/main.tf", 'local.full ? "per-az" : "none"', '"per-az"'),
 ]
 

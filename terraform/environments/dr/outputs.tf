@@ -294,3 +294,23 @@ output "failover_health_check_id" {
   description = "Health check that is unhealthy while the marker is there: `dr.health_check_id` of environments/staging; null without `dns`."
   value       = module.failover.health_check_id
 }
+
+output "infra_toml" {
+  description = "What infra.toml takes from here, as it stands there: `terraform output -raw infra_toml`."
+  value       = <<-TOML
+    [regions]
+    primary = "${var.primary_region}"
+    dr = "${var.aws_region}"
+
+    [[databases]]
+    id = "${var.project_name}-${var.environment}-postgres"
+    dr_id = "${local.db_identifier}"
+    kms = "${module.security.kms_key_arn}"
+
+    [databases.restore]
+    class = "${var.db_instance_class}"
+    subnet_group = "${module.database.subnet_group_name}"
+    parameter_group = "${module.database.parameter_group_name}"
+    security_groups = ["${module.security.rds_security_group_id}"]
+  TOML
+}
