@@ -184,20 +184,24 @@ async fn history(stage: &mut Stage, seed: u64) {
     let planned = stage.plan(&options).await;
     let (run, undo) = (format!("r{seed}"), format!("u{seed}"));
     let meanwhile = async {
-        let mut written = BTreeSet::new();
+        let mut written = BTreeMap::<_, BTreeSet<String>>::new();
         if random.is(2) {
             begun(stage).await;
         }
         for _ in 0..random.below(3) {
             let (key, body, bare) = (random.key(), random.body(), random.is(2));
-            written.insert(key);
-            match random.below(4) {
-                0 => drop(dr.delete(key).await),
+            let id = match random.below(4) {
+                0 => Some(dr.delete(key).await),
                 // Replicated at once, as the same version.
-                1 => drop(primary.put(key, body, bare).await),
-                2 => drop(primary.delete(key).await),
-                _ => drop(dr.put(key, body, bare).await),
-            }
+                1 => Some(primary.put(key, body, bare).await),
+                // Its marker in DR has an ID of its own.
+                2 => {
+                    primary.delete(key).await;
+                    None
+                }
+                _ => Some(dr.put(key, body, bare).await),
+            };
+            written.entry(key).or_default().extend(id);
         }
         written
     };
@@ -237,7 +241,12 @@ async fn history(stage: &mut Stage, seed: u64) {
     let (bodies, versions) = (dr.bodies().await, dr.versions().await);
     for key in KEYS {
         let current = |of: &BTreeMap<String, Vec<Version>>| Some(of.get(key)?.first()?.id.clone());
-        if others.contains(key) {
+        if let Some(theirs) = others.get(key)
+            && let Some(id) = current(&middle)
+            && theirs.contains(&id)
+        {
+            assert_eq!(current(&versions), Some(id), "{key}: somebody else's");
+        } else if others.contains_key(key) {
             // Either somebody else's is still current, or only the run's was and has gone.
             let theirs = current(&versions) == current(&middle);
             let restored = bodies.get(key) == before.0.get(key);
@@ -252,7 +261,7 @@ async fn history(stage: &mut Stage, seed: u64) {
         // An undo takes away the run's own delete markers, and nothing else.
         for version in lost {
             assert!(
-                version.is_marker && !others.contains(key),
+                version.is_marker && !others.contains_key(key),
                 "{key}: {version:?}"
             );
         }
