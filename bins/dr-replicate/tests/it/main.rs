@@ -13,6 +13,7 @@ mod interrupts;
 mod inventory;
 mod jobs;
 mod journal;
+mod kills;
 mod objects;
 mod owners;
 mod runs;

@@ -3,11 +3,11 @@
 use dr::objects::{
     FencePlan, FenceStep, FenceWanted, PairedBucket, RunId, apply_fence, plan_fence,
 };
-use local_aws::{Fault, FaultKind, RegionState};
+use local_aws::{Fault, FaultKind, Moment, RegionState};
 use serde_json::{Value, json};
 
 use crate::keyed::replicate;
-use crate::killed::{KillAt, MOMENTS};
+use crate::killed::runs_to_its_end;
 use crate::stage::{DR, PRIMARY, Stage, pair};
 
 fn run() -> RunId {
@@ -138,7 +138,7 @@ async fn fence_that_is_killed_at_any_request_ends_alike() {
     for (wanted, others) in sides {
         // What a run makes that nobody kills.
         let mut policies = Vec::new();
-        for moment in MOMENTS {
+        for moment in Moment::ALL {
             for nth in 1.. {
                 let delete = stage.to.s3.delete_bucket_policy().bucket("photos-dr");
                 delete.send().await.unwrap();
@@ -148,10 +148,8 @@ async fn fence_that_is_killed_at_any_request_ends_alike() {
                 if wanted == FenceWanted::Unfenced {
                     assert!(stage.make_fence(FenceWanted::Fenced).await.holds());
                 }
-                let kill = KillAt::new(&stage.aws, nth, moment);
-                let ended = kill
-                    .runs_to_its_end(&stage.aws, stage.make_fence(wanted))
-                    .await;
+                let run = stage.make_fence(wanted);
+                let ended = runs_to_its_end(&stage.aws, (nth, moment), run).await;
                 let made = stage.make_fence(wanted).await;
                 assert!(made.holds(), "{wanted:?} {moment:?} {nth}: {made:?}");
                 policies.push(stage.policy().await);

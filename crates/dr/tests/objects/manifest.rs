@@ -6,9 +6,10 @@ use dr::objects::{
     KeptManifest, ManifestError, PairedBucket, RunId, capture, fetch_manifest, keep_manifest,
 };
 use jiff::Timestamp;
+use local_aws::Moment;
 use sha2::{Digest as _, Sha256};
 
-use crate::killed::{KillAt, MOMENTS};
+use crate::killed::runs_to_its_end;
 use crate::stage::{DR, Stage, pair};
 
 fn run(name: &str) -> RunId {
@@ -75,10 +76,9 @@ async fn capture_tells_the_digest_of_the_file_and_every_version() {
 async fn capture_that_is_killed_leaves_no_file_in_the_way() {
     let Some(stage) = written().await else { return };
     let path = stage.runs.path().join("manifest");
-    for moment in MOMENTS {
-        let kill = KillAt::new(&stage.aws, 1, moment);
+    for moment in Moment::ALL {
         let captured = capture(&stage.destination, Timestamp::UNIX_EPOCH, &path);
-        assert!(!kill.runs_to_its_end(&stage.aws, captured).await);
+        assert!(!runs_to_its_end(&stage.aws, (1, moment), captured).await);
         assert!(!path.exists());
     }
     let captured = capture(&stage.destination, Timestamp::UNIX_EPOCH, &path).await;
@@ -89,14 +89,13 @@ async fn capture_that_is_killed_leaves_no_file_in_the_way() {
 async fn keep_that_is_killed_at_any_request_ends_with_one_manifest() {
     let Some(stage) = written().await else { return };
     let mut kills = 0;
-    for moment in MOMENTS {
+    for moment in Moment::ALL {
         for nth in 1.. {
             let run = run(&format!("r-{moment:?}-{nth}"));
             let folder = tempfile::tempdir().unwrap();
-            let kill = KillAt::new(&stage.aws, nth, moment);
             let path = file(&folder);
             let keep = stage.keep(&run, &path);
-            let ended = kill.runs_to_its_end(&stage.aws, keep).await;
+            let ended = runs_to_its_end(&stage.aws, (nth, moment), keep).await;
             let kept = stage.keep(&run, &path).await.unwrap();
             assert_eq!(kept.summary.objects, 3);
             // On another machine it is the same one, whatever the bucket holds by then.

@@ -6,11 +6,11 @@ use dr::objects::{
     Done, ExecuteError, JournalError, JournalKey, Planned, ReopenError, Run, SpoolError, plan,
     resume,
 };
-use local_aws::{Fault, FaultKind};
+use local_aws::{Fault, FaultKind, Moment};
 use tokio::sync::watch;
 
 use crate::keyed::{encrypt_both, put_bare};
-use crate::killed::{KillAt, MOMENTS};
+use crate::killed::runs_to_its_end;
 use crate::stage::{Stage, approve, deleting};
 
 impl Stage {
@@ -135,7 +135,7 @@ async fn killed_at_each_request(keyed: bool, elsewhere: bool) -> Option<u32> {
         encrypt_both(&stage).await;
     }
     let mut kills = 0;
-    for moment in MOMENTS {
+    for moment in Moment::ALL {
         for nth in 1.. {
             empty(&stage).await;
             differing(&stage).await;
@@ -147,10 +147,8 @@ async fn killed_at_each_request(keyed: bool, elsewhere: bool) -> Option<u32> {
             let plan = planned.plan().clone();
             let name = format!("r-{moment:?}-{nth}");
             let run = stage.run(&name);
-            let kill = KillAt::new(&stage.aws, nth, moment);
-            let ended = kill
-                .runs_to_its_end(&stage.aws, stage.apply(&name, planned))
-                .await;
+            let apply = stage.apply(&name, planned);
+            let ended = runs_to_its_end(&stage.aws, (nth, moment), apply).await;
             if elsewhere {
                 stage.runs = tempfile::tempdir().unwrap();
             }
