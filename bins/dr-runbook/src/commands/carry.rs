@@ -56,7 +56,11 @@ pub(super) async fn carry(
         observer: &progress,
     };
     let approver = Person {
-        global,
+        // Whoever agreed to begin has not agreed to what a step asks: that is --approve auto.
+        global: GlobalArgs {
+            yes: false,
+            ..global.clone()
+        },
         run: run.clone(),
         wait: args.wait_for_approval,
     };
@@ -192,16 +196,16 @@ impl Watch for Page<'_> {
 }
 
 /// The person at the terminal, if there is one.
-struct Person<'a> {
-    global: &'a GlobalArgs,
+struct Person {
+    global: GlobalArgs,
     run: RunId,
     wait: Duration,
 }
 
-impl Approver for Person<'_> {
+impl Approver for Person {
     async fn ask(&self, gate: &Gate) -> Answer {
         let question = format!("{} ({}). Go on?", gate.question, gate.step);
-        match cli::confirm(self.global, &question) {
+        match cli::confirm(&self.global, &question) {
             Ok(()) => Answer::Yes {
                 by: cli::operator(),
                 reason: None,

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use runbook::{
-    Declaration, Declared, Digest, Evidence, FailoverRequest, LeaseTimes, Loss, LossWindow,
-    OpenRun, plan_failover,
+    Declaration, Declared, Digest, Evidence, FailoverRequest, LeaseTimes, Loss, LossWindow, Marker,
+    OpenRun, plan_failover, read_run,
 };
 use settings::Region;
 use tokio::sync::watch;
@@ -22,6 +22,7 @@ pub(crate) async fn run(
     let machine = Machine::new();
     let context = Context::open(global).await?;
     let places = Places::of(&context, &args.carry.records)?;
+    not_failed_over(&places).await?;
     let declared = declared(&context, args, &machine).await?;
     let request = FailoverRequest {
         settings: &context.settings,
@@ -57,6 +58,33 @@ pub(crate) async fn run(
     );
     let open = open.await.map_err(super::not_opened)?;
     carry(global, &context, open, &places.folder, &args.carry, stop).await
+}
+
+/// Refuses what would begin a second failover on top of the first. A run that is not over is told by its lease.
+async fn not_failed_over(places: &Places) -> Result<(), Failure> {
+    let marker = Marker::read(&places.records).await.map_err(|error| {
+        let failure = Failure::new(Exit::Unchecked, anyhow!("{}", error.source));
+        failure.hint("without the mark nobody knows where the environment is")
+    })?;
+    let Some(marker) = marker.filter(|marker| marker.failed_over) else {
+        return Ok(());
+    };
+    let run = read_run(&places.records, &marker.run).await;
+    let (run, _) = run.map_err(super::not_opened)?;
+    let error = anyhow!(
+        "the environment is failed over to {} already, by run {}",
+        marker.dr,
+        marker.run
+    );
+    let failure = Failure::new(Exit::Refused, error);
+    Err(match run.status.is_over() {
+        true => failure
+            .hint("a failover leads from the primary region, and the environment is not there"),
+        false => failure.hint(format!(
+            "`{}` goes on with it",
+            super::resume_command(&marker.run)
+        )),
+    })
 }
 
 /// What the settings say, whatever their file looks like.
