@@ -329,9 +329,10 @@ async fn has_lapsed(
         return Ok(true);
     }
     match host.is_alive(&there.holder) {
-        Some(is_alive) => return Ok(!is_alive),
-        None if !worth_waiting => return Ok(false),
-        None => {}
+        Some(false) => return Ok(true),
+        // One that lives may be stopped, or hang: whether it renews its lease counts.
+        Some(true) | None if !worth_waiting => return Ok(false),
+        Some(true) | None => {}
     }
     let begun = Instant::now();
     tracing::info!(

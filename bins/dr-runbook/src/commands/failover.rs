@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use runbook::{
-    Declaration, Declared, Digest, Evidence, FailoverRequest, LeaseTimes, Loss, LossWindow, Marker,
-    OpenRun, plan_failover, read_run,
+    Declaration, Declared, Digest, Evidence, FailoverRequest, LeaseError, LeaseState, LeaseTimes,
+    Loss, LossWindow, Marker, OpenRun, plan_failover, read_run,
 };
 use settings::Region;
 use tokio::sync::watch;
@@ -70,7 +70,10 @@ async fn not_failed_over(places: &Places) -> Result<(), Failure> {
         return Ok(());
     };
     let run = read_run(&places.records, &marker.run).await;
-    let (run, _) = run.map_err(super::not_opened)?;
+    let (run, lease) = run.map_err(super::not_opened)?;
+    if let Some(lease) = lease.filter(|lease| lease.state == LeaseState::Held) {
+        return Err(super::not_opened(LeaseError::Held(Box::new(lease)).into()));
+    }
     let error = anyhow!(
         "the environment is failed over to {} already, by run {}",
         marker.dr,

@@ -133,3 +133,32 @@ async fn run_with_every_request_refused_or_its_answer_lost_ends_the_same() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn process_that_lives_and_is_silent_loses_its_run() {
+    let world = Rc::new(World::default());
+    // Whom the first takes for dead the second takes for alive: it is stopped.
+    let first = Process::new(&world, 1, 5).on_one_machine(&Rc::default());
+    let first = Rc::new(first.with_fate(|number| match number {
+        20 => Fate::DeathBefore,
+        _ => Fate::Arrives,
+    }));
+    assert!(carry(&first, None).await.is_none());
+    let dead = Rc::default();
+    finish(&world, &dead, "a stopped process").await;
+    // One that renews its lease keeps it.
+    let world = Rc::new(World::default());
+    let alive = Rc::new(Process::new(&world, 1, 5).on_one_machine(&dead));
+    let other = Rc::new(Process::new(&world, 2, 9).on_one_machine(&dead));
+    let (kept, refused) = tokio::join!(carry(&alive, None), async {
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        let run = runs(&world).await.remove(0);
+        carry(&other, Some(&run)).await
+    });
+    assert_eq!(kept.unwrap().unwrap().status, RunStatus::Finished);
+    let refused = refused.unwrap().unwrap_err();
+    assert!(
+        refused.contains("jo1@laptop, process 1 carries run"),
+        "{refused}"
+    );
+}
