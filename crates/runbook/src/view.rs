@@ -62,14 +62,15 @@ impl Plan {
         if let Some(fault) = self.fault {
             document = document.fact(Mark::Plain, "fault", time(fault));
         }
-        for seen in &self.declared.evidence {
-            let mark = match seen.verdict() {
-                Verdict::Lost => Mark::Ok,
-                Verdict::Answers => Mark::Wrong,
-                Verdict::Undecided => Mark::Unknown,
+        let rows = self.declared.evidence.iter().map(|seen| {
+            let (mark, verdict) = match seen.verdict() {
+                Verdict::Lost => (Mark::Ok, "lost"),
+                Verdict::Answers => (Mark::Wrong, "it answers"),
+                Verdict::Undecided => (Mark::Unknown, "undecided"),
             };
-            document = document.fact(mark, "evidence", seen.to_string());
-        }
+            (mark, vec![verdict.to_owned(), seen.to_string()])
+        });
+        document = document.table(["Verdict", "Evidence"], rows.collect());
         match &self.declared.declaration {
             Some(word) => document.fact(
                 Mark::Unknown,
@@ -123,17 +124,8 @@ impl Report for RunState {
         let mut document = Document::new()
             .heading(format!("Run {}", plan.run))
             .fact(status_mark, "status", status)
-            .fact(
-                Mark::Plain,
-                "what",
-                format!(
-                    "{} of {} from {} to {}",
-                    plan.mode.name(),
-                    plan.environment,
-                    plan.primary,
-                    plan.dr
-                ),
-            );
+            .fact(Mark::Plain, "from", plan.primary.as_str())
+            .fact(Mark::Plain, "to", plan.dr.as_str());
         if let Some(holder) = &self.holder {
             document = document.fact(Mark::Plain, "carried by", holder.to_string());
         }
@@ -142,7 +134,10 @@ impl Report for RunState {
             let step = self.steps.get(&planned.id)?;
             let took = match (step.began, step.ended) {
                 (Some(began), Some(ended)) if step.is_settled() => {
-                    length(u64::try_from(ended.duration_since(began).as_secs()).unwrap_or(0))
+                    let took = Duration::try_from(ended.duration_since(began));
+                    // To the tenth of a second.
+                    let tenths = took.unwrap_or_default().as_millis() / 100;
+                    format!("{}.{} s", tenths / 10, tenths % 10)
                 }
                 _ => String::new(),
             };
