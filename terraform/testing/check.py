@@ -354,8 +354,24 @@ def wiring(plan):
             restored = resource["values"].get("restore_to_point_in_time") or [{}]
             if restored[0].get("source_db_instance_automated_backups_arn") != recovery.get("automated_backup_arn"):
                 wrong.append(f"{resource['address']} is not made from {recovery}")
+    wrong += tasks_secrets(plan, outputs)
     if wrong:
         raise Failed("wiring: " + "\n        ".join(wrong))
+
+
+def tasks_secrets(plan, outputs):
+    """Tasks are given the secrets of the application's users: that of the master, or of how to reach the database, has an
+    ARN as well, and only the tasks' own start would notice."""
+    wanted = {"DATABASE_CREDENTIALS": outputs["db_credentials_secret_arn"], "REDIS_CREDENTIALS": outputs["redis_credentials_secret_arn"]}
+    definitions = [resource for resource in resources(plan) if resource["type"] == "aws_ecs_task_definition"]
+    asked = plan["variables"].get("application", {}).get("value") is not None
+    wrong = [] if bool(definitions) == asked else [f"{len(definitions)} task definitions, where an application is {'' if asked else 'not '}asked for"]
+    for definition in definitions:
+        for container in json.loads(definition["values"]["container_definitions"]):
+            given = {one["name"]: one["valueFrom"] for one in container.get("secrets", [])}
+            if given != wanted:
+                wrong.append(f"{definition['address']}: the secrets of {container['name']} are {given}, they should be {wanted}")
+    return wrong
 
 
 # What a role may do on everything, since AWS knows no resource for it, by the statement's Sid.

@@ -223,6 +223,7 @@ MUTANTS = [
     ("dr-name-in-the-outage", "environments/dr/main.tf", "  dns = var.dns == null ? null : {\n    zone_id  = var.dns.zone_id", "  dns = var.dns == null || !local.full ? null : {\n    zone_id  = var.dns.zone_id"),
     ("dr-certificate-in-the-outage", "environments/dr/main.tf", "  count  = var.dns == null ? 0 : 1\n\n  domain_name = var.dns.name", "  count  = var.dns == null || !local.full ? 0 : 1\n\n  domain_name = var.dns.name"),
     ("staging-tasks-with-the-masters-secret", "environments/staging/main.tf", "DATABASE_CREDENTIALS = module.database.application_secret_arn", "DATABASE_CREDENTIALS = module.database.connection_secret_arn"),
+    ("dr-tasks-with-the-masters-secret", "environments/dr/main.tf", "DATABASE_CREDENTIALS = module.database.application_secret_arn", "DATABASE_CREDENTIALS = module.database.connection_secret_arn"),
     ("staging-application-without-certificate", "environments/staging/variables.tf", "var.application == null || var.dns != null ||", "var.application == null || var.dns == null ||"),
     ("cdn-copies-first", "modules/cdn/main.tf", 'member {\n        origin_id = origin_group.key\n      }\n\n      member {\n        origin_id = "${origin_group.key}-dr"\n      }', 'member {\n        origin_id = "${origin_group.key}-dr"\n      }\n\n      member {\n        origin_id = origin_group.key\n      }'),
     ("cdn-copies-of-what-is-not-there", "modules/cdn/main.tf", "[500, 502, 503, 504]", "[403, 404, 500, 502, 503, 504]"),

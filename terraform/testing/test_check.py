@@ -1,4 +1,4 @@
-"""The rules for policies are themselves checked: check.py runs this in its step `rules`."""
+"""The rules for policies and for what tasks are given are themselves checked: check.py runs this in its step `rules`."""
 
 import json
 import unittest
@@ -62,6 +62,27 @@ class Statements(unittest.TestCase):
         # A plan without policies was not read.
         with self.assertRaises(check.Failed):
             check.permissions({"planned_values": {"root_module": {}, "outputs": {}}})
+
+
+class Wiring(unittest.TestCase):
+    WANTED = {"DATABASE_CREDENTIALS": "arn:of-the-application", "REDIS_CREDENTIALS": "arn:of-redis"}
+    OUTPUTS = {"db_credentials_secret_arn": "arn:of-the-application", "redis_credentials_secret_arn": "arn:of-redis"}
+
+    def told(self, *containers, asked=True):
+        text = json.dumps([{"name": "app", "secrets": [{"name": name, "valueFrom": arn} for name, arn in one.items()]} for one in containers])
+        task = {"type": "aws_ecs_task_definition", "address": "task", "mode": "managed", "values": {"container_definitions": text}}
+        plan = {"variables": {"application": {"value": {"image": "i"} if asked else None}}, "planned_values": {"root_module": {"resources": [task] if containers else []}}}
+        return "; ".join(check.tasks_secrets(plan, self.OUTPUTS))
+
+    def test_tasks_have_the_secrets_of_the_applications_users(self):
+        self.assertEqual(self.told(self.WANTED), "")
+        self.assertEqual(self.told(asked=False), "")
+        for wrong in (self.WANTED | {"DATABASE_CREDENTIALS": "arn:of-the-master"}, {}, self.WANTED | {"MASTER": "arn:of-the-master"}):
+            self.assertIn("the secrets of app are", self.told(self.WANTED, wrong), wrong)
+
+    def test_an_application_that_is_asked_for_has_tasks(self):
+        self.assertIn("0 task definitions, where an application is asked for", self.told())
+        self.assertIn("1 task definitions, where an application is not asked for", self.told(self.WANTED, asked=False))
 
 
 if __name__ == "__main__":
