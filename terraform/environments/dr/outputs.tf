@@ -312,5 +312,8 @@ output "infra_toml" {
     subnet_group = "${module.database.subnet_group_name}"
     parameter_group = "${module.database.parameter_group_name}"
     security_groups = ["${module.security.rds_security_group_id}"]
+
+    [failover]
+    marker_bucket = "${module.failover.bucket_name}"
   TOML
 }

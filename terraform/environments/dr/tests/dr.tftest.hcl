@@ -298,7 +298,7 @@ run "what_infra_toml_takes" {
   }
 
   assert {
-    condition     = [for line in split("\n", output.infra_toml) : line if can(regex("^(dr_id|kms|subnet_group|parameter_group|security_groups) = ", line))] == ["dr_id = \"berthcare-staging-postgres-dr\"", "kms = \"arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\"", "subnet_group = \"berthcare-staging-postgres-dr\"", "parameter_group = \"berthcare-staging-postgres-dr-pg15\"", "security_groups = [\"sg-rds\"]"]
+    condition     = [for line in split("\n", output.infra_toml) : line if can(regex("^(dr_id|kms|subnet_group|parameter_group|security_groups|marker_bucket) = ", line))] == ["dr_id = \"berthcare-staging-postgres-dr\"", "kms = \"arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\"", "subnet_group = \"berthcare-staging-postgres-dr\"", "parameter_group = \"berthcare-staging-postgres-dr-pg15\"", "security_groups = [\"sg-rds\"]", "marker_bucket = \"berthcare-failover-staging-dr\""]
     error_message = "in its own words"
   }
 }
