@@ -255,6 +255,8 @@ MUTANTS = [
     ("application-unlogged", "modules/application/main.tf", '    prefix  = "alb"\n    enabled = true', '    prefix  = "alb"\n    enabled = false'),
     ("roles-unbounded", "modules/security/iam.tf", "  permissions_boundary = var.permissions_boundary_arn\n", ""),
     ("copier-role-unbounded", "modules/dr/copier.tf", "  permissions_boundary = var.permissions_boundary_arn\n", ""),
+    ("keeper-role-unbounded", "modules/off-hours/keep-stopped.tf", "  permissions_boundary = var.permissions_boundary_arn\n", ""),
+    ("replication-role-unbounded", "modules/storage/replication.tf", "  permissions_boundary = var.permissions_boundary_arn\n", ""),
     ("monitoring-role-elsewhere", "modules/database/main.tf", "  path                 = var.role_path\n", ""),
     ("staging-boundary-forgotten", "environments/staging/main.tf", "  permissions_boundary_arn = var.permissions_boundary_arn\n", ""),
     ("dr-boundary-forgotten", "environments/dr/main.tf", "  permissions_boundary_arn = var.permissions_boundary_arn\n", ""),

@@ -183,3 +183,17 @@ run "longest_name" {
     error_message = "as long as AWS takes"
   }
 }
+
+# The example has none of these.
+run "roles_are_bounded" {
+  variables {
+    snapshot_copier          = { zip_path = "tests/bootstrap.zip" }
+    role_path                = "/platform/"
+    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/platform-boundary"
+  }
+
+  assert {
+    condition     = alltrue([for role in [aws_iam_role.copier["this"], aws_iam_role.scheduler["this"]] : role.path == "/platform/" && role.permissions_boundary == "arn:aws:iam::111122223333:policy/platform-boundary"])
+    error_message = "the copier and its schedule are where the platform wants roles, and no wider"
+  }
+}

@@ -74,3 +74,17 @@ run "kept_stopped" {
     error_message = "and it is written down"
   }
 }
+
+# The example has none of these.
+run "roles_are_bounded" {
+  variables {
+    start                    = null
+    role_path                = "/platform/"
+    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/platform-boundary"
+  }
+
+  assert {
+    condition     = alltrue([for role in [aws_iam_role.scheduler, aws_iam_role.keeper["this"], aws_iam_role.keeper_events["this"]] : role.path == "/platform/" && role.permissions_boundary == "arn:aws:iam::111122223333:policy/platform-boundary"])
+    error_message = "who keeps it stopped is where the platform wants roles, and no wider"
+  }
+}

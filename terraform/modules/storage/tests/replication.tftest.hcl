@@ -97,3 +97,16 @@ run "role_without_keys" {
     error_message = "with AES256, no key is spoken of"
   }
 }
+
+# The example has none of these.
+run "roles_are_bounded" {
+  variables {
+    role_path                = "/platform/"
+    permissions_boundary_arn = "arn:aws:iam::111122223333:policy/platform-boundary"
+  }
+
+  assert {
+    condition     = alltrue([for role in [aws_iam_role.replication[0]] : role.path == "/platform/" && role.permissions_boundary == "arn:aws:iam::111122223333:policy/platform-boundary"])
+    error_message = "the role of replication is where the platform wants roles, and no wider"
+  }
+}
