@@ -11,6 +11,7 @@ their reasons.
 import argparse
 import concurrent.futures
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -302,6 +303,13 @@ def noticed(mutant, folder):
     return False, ""
 
 
+def cause(why):
+    """The line that says what failed, and in which runs of terraform's tests."""
+    said = next((line.strip() for line in why.splitlines() if line.startswith(("Error", "Test", "plan:", "wiring:"))), why[:100])
+    runs = dict.fromkeys(re.findall(r'in run "(\w+)"', why))
+    return said + (f" in {', '.join(runs)}" if runs else "")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=2)
@@ -314,8 +322,7 @@ def main():
         check.prerequisites(check.copy_to(root / "probe"))
         for mutant, (dead, why) in zip(wanted, pool.map(lambda m: noticed(m, root), wanted)):
             (broken if dead is None else killed if dead else survived).append(mutant[0])
-            reason = next((line.strip() for line in why.splitlines() if line.startswith(("Error", "Test", "plan:", "wiring:"))), why[:100])
-            print(f"{'?' if dead is None else 'killed' if dead else 'SURVIVED'}  {mutant[0]}: {reason}", flush=True)
+            print(f"{'?' if dead is None else 'killed' if dead else 'SURVIVED'}  {mutant[0]}: {cause(why)}", flush=True)
     rate = 100 * len(killed) / max(1, len(wanted))
     print(f"{len(killed)} of {len(wanted)} killed, {rate:.1f} %, in {time.monotonic() - started:.0f} s")
     for name in survived:
