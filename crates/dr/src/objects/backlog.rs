@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use report::finding::{Finding, Observation, Unobserved};
-use report::{Document, Mark, Report};
+use report::{Document, Mark, Report, ShellCommand};
 use serde::{Deserialize, Serialize};
 
 use super::pairing::BucketPair;
@@ -158,10 +158,9 @@ impl Backlog {
         });
         let lag = self.lag_seconds.current(self.asked);
         let lag = lag.map(|lag| (*lag <= seconds, format!("{lag} s behind")));
-        let sync = format!(
-            "copy them with `dr-replicate sync --bucket {}`",
-            self.pair.primary.name
-        );
+        let sync = ShellCommand::new("dr-replicate sync");
+        let sync = sync.option("--bucket", self.pair.primary.name.as_ref());
+        let sync = format!("copy them with `{sync}`");
         vec![
             Finding::new(
                 "replication-backlog",
