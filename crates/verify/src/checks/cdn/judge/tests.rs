@@ -141,7 +141,7 @@ async fn origins_are_buckets_of_the_region_and_signed_for_by_what_exists() {
         let origin = Origin::builder().id("o").domain_name(host);
         origin.origin_access_control_id("C1").build().unwrap()
     };
-    let asked = Asked::new(&[]).await;
+    let asked = Asked::new(&[("other", json!(1))]).await;
     let mut wanted = asked.context().wanted.clone();
     wanted.replicas.insert("b".to_owned(), "b-of-dr".to_owned());
     let name = |host: &str| original(&origin(host), &wanted).map(str::to_owned);
