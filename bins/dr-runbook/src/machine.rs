@@ -1,10 +1,10 @@
 //! This machine, as runs need it.
 
 use std::fs;
-use std::path::Path;
 
 use jiff::Timestamp;
 use runbook::{Holder, Host};
+use terraform::ChildId;
 
 /// This process on this machine.
 #[derive(Debug, Clone)]
@@ -12,12 +12,12 @@ pub(crate) struct Machine(Holder);
 
 impl Machine {
     pub(crate) fn new() -> Self {
-        let pid = std::process::id();
+        let this = ChildId::of(std::process::id());
         Self(Holder {
             operator: cli::operator(),
             machine: machine(),
-            pid,
-            started_ticks: started_ticks(pid),
+            pid: this.pid,
+            started_ticks: this.started_ticks,
         })
     }
 }
@@ -28,17 +28,6 @@ fn machine() -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     format!("{} {}", boot.trim(), namespace.display())
-}
-
-/// When a process began (proc(5), field 22 of `stat`); none of one that has ended.
-fn started_ticks(pid: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is the program's name in parentheses, which may hold both spaces and parentheses.
-    let (_, rest) = text.rsplit_once(')')?;
-    let mut fields = rest.split_whitespace();
-    let state = fields.next()?;
-    let ticks = fields.nth(18)?.parse().ok()?;
-    (!matches!(state, "Z" | "X")).then_some(ticks)
 }
 
 impl Host for Machine {
@@ -56,11 +45,11 @@ impl Host for Machine {
 
     fn is_alive(&self, holder: &Holder) -> Option<bool> {
         let is_here = holder.machine == self.0.machine && holder.machine.trim().len() > 8;
-        if !is_here || !Path::new("/proc/self/stat").exists() {
-            return None;
-        }
-        holder.started_ticks?;
-        Some(started_ticks(holder.pid) == holder.started_ticks)
+        let process = ChildId {
+            pid: holder.pid,
+            started_ticks: holder.started_ticks,
+        };
+        is_here.then(|| process.is_running()).flatten()
     }
 }
 

@@ -14,7 +14,8 @@ pub struct ChildId {
 }
 
 impl ChildId {
-    pub(crate) fn of(pid: u32) -> Self {
+    /// The process that has this ID now.
+    pub fn of(pid: u32) -> Self {
         Self {
             pid,
             started_ticks: stat(pid).map(|stat| stat.started_ticks),
