@@ -49,7 +49,7 @@ impl Gate {
 pub enum Answer {
     /// Go on.
     Yes {
-        /// Who.
+        /// The name of whoever did it.
         by: String,
         /// Why, if they said.
         reason: Option<String>,

@@ -18,7 +18,7 @@ pub enum JournalError {
     /// Somebody else carries the run. Nothing was done after the last record of this process.
     #[error("{}", fenced(run, holder.as_ref()))]
     Fenced {
-        /// The run.
+        /// The run that it is about.
         run: RunId,
         /// Who, if their records tell.
         holder: Option<Holder>,
@@ -26,18 +26,18 @@ pub enum JournalError {
     /// It cannot be known whether the record is there.
     #[error("cannot keep the record {place}")]
     Store {
-        /// The object.
+        /// The object that holds it.
         place: String,
-        /// Why.
+        /// What S3 or the system says.
         #[source]
         source: StoreError,
     },
     /// An object is none of the journal's.
     #[error("{place} is not a record of run {run}: {problem}")]
     Broken {
-        /// The run.
+        /// The run that it is about.
         run: RunId,
-        /// The object.
+        /// The object that holds it.
         place: String,
         /// What is wrong with it.
         problem: String,

@@ -55,7 +55,7 @@ pub enum LeaseState {
 /// The lease as it lies in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenLease {
-    /// The run.
+    /// The run that it is about.
     pub run: RunId,
     /// Rises whenever somebody takes the lease.
     pub epoch: u64,
@@ -86,7 +86,7 @@ pub enum LeaseError {
     /// It could not be renewed in time. Another process may have taken it.
     #[error("the lease {place} could not be renewed for {}", report::duration(*.silent))]
     Lapsed {
-        /// The object.
+        /// The object that holds it.
         place: String,
         /// For how long.
         silent: Duration,
@@ -94,16 +94,16 @@ pub enum LeaseError {
     /// It cannot be read or written.
     #[error("cannot use the lease {place}")]
     Store {
-        /// The object.
+        /// The object that holds it.
         place: String,
-        /// Why.
+        /// What S3 or the system says.
         #[source]
         source: StoreError,
     },
     /// It is none.
     #[error("{place} is not a lease: {problem}")]
     Broken {
-        /// The object.
+        /// The object that holds it.
         place: String,
         /// What is wrong.
         problem: String,

@@ -162,9 +162,9 @@ pub enum Loss {
 /// A person's word that regions are lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declaration {
-    /// Who.
+    /// The name of whoever did it.
     pub by: String,
-    /// Why.
+    /// What they gave as the reason.
     pub reason: String,
 }
 

@@ -143,7 +143,7 @@ pub struct PlannedStep {
 /// What a run does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The run.
+    /// The run that it is about.
     pub run: RunId,
     /// What it is for.
     pub mode: Mode,

@@ -98,9 +98,9 @@ pub enum Outcome {
     },
     /// The operator left it out.
     Skipped {
-        /// Why.
+        /// What they gave as the reason.
         reason: String,
-        /// Who.
+        /// The name of whoever did it.
         by: String,
     },
     /// It did not come to its end; a resumed run tries again.
@@ -137,39 +137,39 @@ pub enum Event {
     },
     /// A step is about to change something.
     Began {
-        /// Which.
+        /// The step that it is about.
         step: StepId,
         /// From 1; each resumed run that comes to it tries once more.
         attempt: u32,
     },
     /// What a step wants to be known should it die: a process that it started, a name that it chose.
     Noted {
-        /// Which.
+        /// The step that it is about.
         step: StepId,
         /// The note.
         note: Value,
     },
     /// A person has to agree before a step goes on.
     Asked {
-        /// Which.
+        /// The step that it is about.
         step: StepId,
         /// What is about to happen.
         question: String,
     },
     /// A person has agreed, or the policy of the run did.
     Approved {
-        /// Which.
+        /// The step that it is about.
         step: StepId,
         /// To what: the question's digest.
         question: Digest,
-        /// Who.
+        /// The name of whoever did it.
         by: String,
         /// Why, if it was said.
         reason: Option<String>,
     },
     /// A step came to its end.
     Ended {
-        /// Which.
+        /// The step that it is about.
         step: StepId,
         /// How.
         #[serde(flatten)]
@@ -177,16 +177,16 @@ pub enum Event {
     },
     /// The run is left where it is, to be resumed.
     Stopped {
-        /// Why.
+        /// What keeps it from going on.
         why: String,
     },
     /// Every step is settled.
     Finished,
     /// The run is given up.
     Abandoned {
-        /// Who.
+        /// The name of whoever did it.
         by: String,
-        /// Why.
+        /// What they gave as the reason.
         reason: String,
     },
 }

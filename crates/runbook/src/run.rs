@@ -24,7 +24,7 @@ pub enum OpenError {
     /// There is none of this name.
     #[error("{place} has no run {run}")]
     NoSuchRun {
-        /// The run.
+        /// The run that it is about.
         run: RunId,
         /// Where it was looked for.
         place: String,
@@ -32,7 +32,7 @@ pub enum OpenError {
     /// It is over.
     #[error("run {run} is over: it was {how}")]
     Over {
-        /// The run.
+        /// The run that it is about.
         run: RunId,
         /// How it ended.
         how: &'static str,
@@ -40,7 +40,7 @@ pub enum OpenError {
     /// It waits for nothing of that name.
     #[error("step {step} of run {run} waits for no approval")]
     NothingToApprove {
-        /// The run.
+        /// The run that it is about.
         run: RunId,
         /// The step.
         step: StepId,
@@ -50,7 +50,7 @@ pub enum OpenError {
     Approval {
         /// The step.
         step: StepId,
-        /// Why.
+        /// What S3 or the system says.
         #[source]
         source: StoreError,
     },

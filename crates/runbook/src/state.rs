@@ -97,16 +97,16 @@ pub enum RunStatus {
     Open,
     /// It was left where it is.
     Stopped {
-        /// Why.
+        /// What keeps it from going on.
         why: String,
     },
     /// Every step is settled.
     Finished,
     /// It was given up.
     Abandoned {
-        /// Who.
+        /// The name of whoever did it.
         by: String,
-        /// Why.
+        /// What they gave as the reason.
         reason: String,
     },
 }

@@ -59,6 +59,19 @@ pub trait Store {
     fn place(&self, key: &str) -> String;
 }
 
+/// Writes an object, whatever is there. `false` when somebody else wrote it in the same moment: theirs is there.
+pub(crate) async fn overwrite(
+    store: &impl Store,
+    key: &str,
+    bytes: &[u8],
+) -> Result<bool, StoreError> {
+    match store.read(key).await? {
+        Some(there) if there.bytes == bytes => Ok(true),
+        Some(there) => Ok(store.replace(key, bytes, &there.etag).await?.is_some()),
+        None => Ok(store.create(key, bytes).await? != Created::Taken),
+    }
+}
+
 /// A place for records cannot be used. Whether a write took effect is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -73,7 +86,7 @@ pub enum StoreError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         source: io::Error,
     },
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use settings::Region;
 
 use super::RegionLoss;
-use crate::store::{Created, ETag};
+use crate::store::overwrite;
 use crate::{Check, Host, RunId, StepContext, StepError, Store};
 
 /// The mark's key, beside the folder of the runs.
@@ -35,19 +35,12 @@ impl Marker {
     /// # Errors
     /// When it cannot be read: then nobody knows.
     pub async fn read(store: &impl Store) -> Result<Option<Self>, StepError> {
-        Ok(read(store).await?.map(|(marker, _)| marker))
+        let stored = store.read(MARKER).await.map_err(StepError::unchecked)?;
+        let marker = stored.map(|stored| serde_json::from_slice(&stored.bytes));
+        marker.transpose().map_err(|error| {
+            StepError::wrong(format!("{} is not a mark: {error}", store.place(MARKER)))
+        })
     }
-}
-
-async fn read(store: &impl Store) -> Result<Option<(Marker, ETag)>, StepError> {
-    let stored = store.read(MARKER).await.map_err(StepError::unchecked)?;
-    let Some(stored) = stored else {
-        return Ok(None);
-    };
-    let marker = serde_json::from_slice(&stored.bytes).map_err(|error| {
-        StepError::wrong(format!("{} is not a mark: {error}", store.place(MARKER)))
-    })?;
-    Ok(Some((marker, stored.etag)))
 }
 
 pub(super) async fn check<S: Store, H: Host>(
@@ -55,11 +48,9 @@ pub(super) async fn check<S: Store, H: Host>(
     context: &StepContext<'_>,
 ) -> Result<Check, StepError> {
     let run = context.state().plan.run;
-    match read(&of.store).await? {
-        Some((marker, _)) if marker.failed_over && marker.run == run => {
-            Ok(Check::Done(json!(marker)))
-        }
-        Some((marker, _)) if marker.failed_over => Err(StepError::refused(format!(
+    match Marker::read(&of.store).await? {
+        Some(marker) if marker.failed_over && marker.run == run => Ok(Check::Done(json!(marker))),
+        Some(marker) if marker.failed_over => Err(StepError::refused(format!(
             "the environment is failed over to {} already, by run {}",
             marker.dr, marker.run
         ))
@@ -90,17 +81,8 @@ pub(super) async fn apply<S: Store, H: Host>(
     };
     // Two texts and two numbers are always written.
     let bytes = serde_json::to_vec_pretty(&marker).map_err(StepError::wrong)?;
-    let written = match read(&of.store).await? {
-        Some((_, seen)) => {
-            let replaced = of.store.replace(MARKER, &bytes, &seen).await;
-            replaced.map(|etag| etag.is_some())
-        }
-        None => {
-            let created = of.store.create(MARKER, &bytes).await;
-            created.map(|created| created != Created::Taken)
-        }
-    };
     // Whose mark lies there after a lost answer, verifying tells.
+    let written = overwrite(&of.store, MARKER, &bytes).await;
     written.map(|_| ()).map_err(StepError::unchecked)
 }
 

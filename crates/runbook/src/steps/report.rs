@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::RegionLoss;
 use crate::failover::{RestoreInputs, names};
 use crate::plan::Goals;
-use crate::store::Created;
+use crate::store::overwrite;
 use crate::{Host, Mode, RunId, RunState, StepContext, StepError, StepId, StepStatus, Store};
 
 /// When what happened.
@@ -43,7 +43,7 @@ pub struct DatabaseLoss {
 /// What a run measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunReport {
-    /// The run.
+    /// The run that it is about.
     pub run: RunId,
     /// What it was for.
     pub mode: Mode,
@@ -169,20 +169,9 @@ pub(super) async fn apply<S: Store, H: Host>(
 ) -> Result<(), StepError> {
     let report = RunReport::of(&context.state());
     let bytes = serde_json::to_vec_pretty(&report).map_err(StepError::wrong)?;
-    let key = key(&report.run);
     // What an earlier attempt wrote may lack what was settled since.
-    if of
-        .store
-        .create(&key, &bytes)
-        .await
-        .map_err(StepError::unchecked)?
-        == Created::Taken
-        && let Some(there) = of.store.read(&key).await.map_err(StepError::unchecked)?
-    {
-        let replaced = of.store.replace(&key, &bytes, &there.etag).await;
-        replaced.map_err(StepError::unchecked)?;
-    }
-    Ok(())
+    let written = overwrite(&of.store, &key(&report.run), &bytes).await;
+    written.map(|_| ()).map_err(StepError::unchecked)
 }
 
 pub(super) async fn verify<S: Store, H: Host>(

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 use super::backend::{NO_ROOT, root};
 use super::{DrRoot, RegionLoss};
 use crate::failover::{RestoreInputs, names};
-use crate::store::Created;
+use crate::store::overwrite;
 use crate::{Check, Host, StepContext, StepError, Store};
 
 /// What a failover sets. Terraform reads files of this ending by itself.
@@ -185,19 +185,8 @@ async fn keep<S: Store, H: Host>(
     variables: &[u8],
 ) -> Result<(), StepError> {
     let store = &of.store;
-    let there = store.read(COPY).await.map_err(StepError::unchecked)?;
-    let is_written = match there {
-        Some(there) if there.bytes == variables => true,
-        Some(there) => {
-            let replaced = store.replace(COPY, variables, &there.etag).await;
-            replaced.map_err(StepError::unchecked)?.is_some()
-        }
-        None => {
-            let created = store.create(COPY, variables).await;
-            created.map_err(StepError::unchecked)? != Created::Taken
-        }
-    };
-    match is_written {
+    let written = overwrite(store, COPY, variables).await;
+    match written.map_err(StepError::unchecked)? {
         true => Ok(()),
         false => Err(StepError::unchecked(format!(
             "{} is written by somebody else at this moment",

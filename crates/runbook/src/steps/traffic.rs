@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::RegionLoss;
-use crate::store::{Created, S3Store};
+use crate::store::{S3Store, overwrite};
 use crate::{Check, Host, StepContext, StepError, Store};
 
 /// Its key, as `terraform/modules/failover` has it.
@@ -53,19 +53,9 @@ pub(super) async fn apply<S: Store, H: Host>(
     let Some(store) = store(of) else {
         return Ok(());
     };
-    let content = content(context);
-    let created = store
-        .create(KEY, &content)
-        .await
-        .map_err(StepError::unchecked)?;
-    if created == Created::Taken
-        && let Some(there) = store.read(KEY).await.map_err(StepError::unchecked)?
-    {
-        // What it says is for people; that it is there counts.
-        let replaced = store.replace(KEY, &content, &there.etag).await;
-        replaced.map_err(StepError::unchecked)?;
-    }
-    Ok(())
+    // What it says is for people; that it is there counts, and verifying tells.
+    let written = overwrite(&store, KEY, &content(context)).await;
+    written.map(|_| ()).map_err(StepError::unchecked)
 }
 
 pub(super) async fn verify<S: Store, H: Host>(
