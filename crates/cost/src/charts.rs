@@ -318,7 +318,7 @@ mod tests {
         let options = Options::on(date(2026, 11, 22));
         assert!(page(&Tips::new(&stack, &usage, &book, options)).contains("Saves in a month"));
         let recovery = Recovery::new(&stack, &usage, &book, options, DRILL_HOURS).unwrap();
-        assert!(page(&recovery).contains("the stack itself $269.54"));
+        assert!(page(&recovery).contains("the stack itself $270.39"));
         let there = stack.moved(stack.region.unwrap(), "us-east-1".parse().unwrap());
         let diff = Diff::new(&of, &estimate(&there));
         assert!(page(&diff).contains("RDS PostgreSQL: after"));

@@ -1,5 +1,6 @@
 //! What an inventory costs in a month.
 
+mod attributes;
 mod demand;
 mod document;
 mod free;
@@ -22,6 +23,7 @@ use crate::money::{Usd, UsdRange};
 use crate::prices::{Caveat, Portion, PriceBook, PriceKey, Service};
 use crate::quantity::{HOURS_PER_WEEK, QuantityRange, Scenario, Unit, as_text};
 use crate::usage::{Usage, UsageSource};
+pub(crate) use attributes::{is_known, looked_at};
 pub(crate) use demand::{Demand, Demands};
 pub(crate) use document::cells;
 pub(crate) use rules::demands;
@@ -32,6 +34,8 @@ pub const OLD_DAYS: i32 = 365;
 /// What an estimate depends on besides inventory, usage and prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Options {
+    /// The day that it is for: a version whose standard support has ended by then costs more.
+    pub today: Date,
     /// Prices read before this day are called old.
     pub oldest: Date,
     /// Take off what an account gets for nothing. Only right for an account with nothing else in it.
@@ -45,6 +49,7 @@ impl Options {
     /// No free tier, databases always on, prices old after [`OLD_DAYS`].
     pub fn on(today: Date) -> Self {
         Self {
+            today,
             oldest: today.saturating_sub(OLD_DAYS.days()),
             free_tier: false,
             database_hours_a_week: HOURS_PER_WEEK,
@@ -118,6 +123,8 @@ pub struct ResourceCost {
 /// A resource, or a part of one, that could not be priced.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
+    /// Where the resource is shown.
+    pub heading: Heading,
     /// The address of the resource, as Terraform writes it.
     pub address: String,
     /// What is not known.
@@ -160,6 +167,9 @@ pub struct Estimate {
     pub usage: UsdRange,
     /// The sum of all lines.
     pub total: UsdRange,
+    /// The same for an account with nothing else in it, which gets some of that for nothing every month; null where that is
+    /// taken off already.
+    pub with_free_tier: Option<UsdRange>,
     /// Something has no price, so that it costs more than this.
     pub lower_bound: bool,
 }
@@ -172,10 +182,31 @@ impl Estimate {
         notes.extend(usage.strangers(inventory).into_iter().map(|address| {
             format!("the usage file speaks of {address}, which the inventory does not have")
         }));
+        let strangers = attributes::strangers(inventory);
+        notes.extend(strangers.into_iter().map(|(kind, name)| {
+            format!("whether {name} of {kind} costs anything is not known here")
+        }));
+        let without_rule = usage.without_rule();
+        notes.extend(without_rule.iter().map(|without| {
+            let names = without.names.join(", ");
+            format!(
+                "the usage file has {names} of {}, for which there is no price here",
+                without.of
+            )
+        }));
+        let with_free_tier = (!options.free_tier).then(|| {
+            let free = Options {
+                free_tier: true,
+                ..options
+            };
+            Self::of_demands(demands.clone(), book, free).total
+        });
         let mut estimate = Self::of_demands(demands, book, options);
+        estimate.with_free_tier = with_free_tier;
         estimate.source = inventory.source.clone();
         estimate.notes = notes;
-        estimate.lower_bound |= inventory.incomplete;
+        estimate.lower_bound |=
+            inventory.incomplete || without_rule.iter().any(|without| without.costs);
         estimate
     }
 
@@ -224,20 +255,24 @@ impl Estimate {
             fixed,
             usage,
             total: fixed + usage,
+            with_free_tier: None,
             lower_bound,
         }
     }
 
     /// The sum of the lines under a heading, and whether something of it has no price; `None` when there is
-    /// no such line.
+    /// nothing of it.
     pub fn under(&self, heading: Heading) -> Option<(UsdRange, bool)> {
         let mut lines = self
             .lines
             .iter()
             .filter(|line| line.heading == heading)
             .peekable();
-        lines.peek()?;
-        let (mut sum, mut lower_bound) = (UsdRange::default(), false);
+        let mut lower_bound = self.problems.iter().any(|of| of.heading == heading);
+        if lines.peek().is_none() && !lower_bound {
+            return None;
+        }
+        let mut sum = UsdRange::default();
         for line in lines {
             sum = sum + line.usd.unwrap_or_default();
             lower_bound |= line.missing.is_some();

@@ -10,6 +10,7 @@ use terraform::DocumentError;
 use thiserror::Error;
 
 pub use attributes::Attributes;
+pub(crate) use attributes::number;
 
 /// Where an inventory comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -87,6 +88,23 @@ impl Inventory {
     /// The largest plan or state that is read, in bytes. One of 1,000 resources has about 3 MB.
     pub const MOST_BYTES: u64 = 40 << 20;
 
+    /// Puts every resource of which nothing tells the region into `region`, and notes how many those are and that it is
+    /// `whose`, as in "the primary region of the settings". Global resources among them cost the same everywhere.
+    pub fn assume_region(&mut self, region: Region, whose: &str) {
+        let unknown = self.resources.iter_mut().filter(|of| of.region.is_none());
+        let mut count = 0;
+        for resource in unknown {
+            resource.region = Some(region);
+            count += 1;
+        }
+        if count > 0 {
+            self.notes.push(format!(
+                "nothing tells the region of {count} resources: they are priced in {region}, {whose}"
+            ));
+        }
+        self.region.get_or_insert(region);
+    }
+
     /// The same stack in another region; what has no region stays as it is.
     #[must_use]
     pub fn moved(&self, from: Region, to: Region) -> Self {
@@ -108,27 +126,35 @@ impl Inventory {
     }
 }
 
-/// An address with `instead` in place of each key of count and for_each; a key may hold any text.
-pub(crate) fn with_keys(address: &str, instead: &str) -> String {
+/// An address with `instead` in place of each key of count and for_each, and those keys; a key may hold any text.
+pub(crate) fn with_keys<'a>(address: &'a str, instead: &str) -> (String, Vec<&'a str>) {
     let mut out = String::with_capacity(address.len());
-    let mut chars = address.chars();
-    while let Some(c) = chars.next() {
+    let mut keys = Vec::new();
+    let mut chars = address.char_indices();
+    while let Some((_, c)) = chars.next() {
         if c != '[' {
             out.push(c);
             continue;
         }
+        let rest = chars.as_str();
         let mut quoted = false;
-        while let Some(c) = chars.next() {
+        let mut end = rest.len();
+        let begin = address.len() - rest.len();
+        while let Some((at, c)) = chars.next() {
             match c {
                 '\\' if quoted => {
                     chars.next();
                 }
                 '"' => quoted = !quoted,
-                ']' if !quoted => break,
+                ']' if !quoted => {
+                    end = at - begin;
+                    break;
+                }
                 _ => {}
             }
         }
+        keys.push(&rest[..end]);
         out.push_str(instead);
     }
-    out
+    (out, keys)
 }

@@ -47,6 +47,6 @@ pub use quantity::{
 pub use recovery::{Choice, DRILL_HOURS, Recovery, RecoveryError};
 pub use tips::{Tip, Tips, Trust};
 pub use usage::{
-    Measure, Measured, Measurement, Period, Statistic, Unmeasured, Usage, UsageError, UsageKey,
-    UsageSource, measures, usage_keys,
+    Measure, Measured, Measurement, Period, Statistic, Unmeasured, Usage, UsageError, UsageErrors,
+    UsageKey, UsageSource, measures, usage_keys,
 };

@@ -98,6 +98,8 @@ units! {
     RuleMonth = "rule-month",
     /// A secret for a month.
     SecretMonth = "secret-month",
+    /// A mebibyte a second, provisioned for a month.
+    ThroughputMonth = "MiBps-month",
     /// A tag for a month.
     TagMonth = "tag-month",
     /// A state transition.

@@ -6,6 +6,7 @@ mod measured;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -15,14 +16,14 @@ pub use keys::{UsageKey, usage_keys};
 pub use measure::{Measure, Statistic, Unmeasured, measures};
 pub use measured::{Measured, Measurement, Period};
 
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, with_keys};
 use crate::quantity::{QuantityRange, parse_number};
-use keys::{Choice, key, knows};
+use keys::{Choice, key};
 use yaml::{Node, Position, Value};
 
 /// Why a usage file cannot be used, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("read the usage file at line {line}, column {column}: {problem}")]
+#[error("line {line}, column {column}: {problem}")]
 pub struct UsageError {
     /// The line, counted from 1.
     pub line: usize,
@@ -42,6 +43,35 @@ impl UsageError {
     }
 }
 
+/// Everything that is wrong with a usage file, in its order; never empty. `Display` gives one line each.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub struct UsageErrors(Vec<UsageError>);
+
+impl UsageErrors {
+    /// In the order of the file.
+    pub fn iter(&self) -> std::slice::Iter<'_, UsageError> {
+        self.0.iter()
+    }
+}
+
+impl From<UsageError> for UsageErrors {
+    fn from(error: UsageError) -> Self {
+        Self(vec![error])
+    }
+}
+
+impl fmt::Display for UsageErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, error) in self.iter().enumerate() {
+            if n > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}
+
 /// Where a quantity is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -55,26 +85,49 @@ pub enum UsageSource {
 /// How much the resources do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// By the address of a resource, which may hold `[*]` for any key.
-    resources: BTreeMap<String, Entry>,
+    /// By what the addresses have in common besides their keys.
+    resources: BTreeMap<String, Vec<Named>>,
     /// By type, for every resource that has no entry of its own for a key.
     kinds: BTreeMap<String, Entry>,
+}
+
+/// What the file says under an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Named {
+    address: String,
+    /// Those of count and for_each; `*` for any.
+    keys: Vec<String>,
+    entry: Entry,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Entry {
     numbers: BTreeMap<String, Decimal>,
     texts: BTreeMap<String, String>,
+    /// What no rule asks for: whether it is used.
+    without_rule: BTreeMap<String, bool>,
+}
+
+/// What of a usage file is for something that has no rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WithoutRule<'u> {
+    /// An address or a type.
+    pub(crate) of: &'u str,
+    pub(crate) names: Vec<&'u str>,
+    /// One of them is not 0, so that it costs something.
+    pub(crate) costs: bool,
 }
 
 impl Usage {
     /// Reads an `infracost-usage.yml`, version 0.1: `resource_usage` by address and
-    /// `resource_type_default_usage` by type. Without a file: [`Usage::default`].
+    /// `resource_type_default_usage` by type. Without a file: [`Usage::default`]. A key without a number says nothing;
+    /// one that nothing here has a price for is kept to be told.
     ///
     /// # Errors
-    /// When it is not such a file, has a key that is not priced here, or a number below zero.
-    pub fn parse(text: &str) -> Result<Self, UsageError> {
+    /// All at once: when it is not such a file, has a slip of a key that is priced, or a number below zero.
+    pub fn parse(text: &str) -> Result<Self, UsageErrors> {
         let mut usage = Self::default();
+        let mut errors = Vec::new();
         let Some(root) = yaml::parse(text)? else {
             return Ok(usage);
         };
@@ -84,41 +137,63 @@ impl Usage {
             match name.as_str() {
                 "version" => version = Some(node),
                 "resource_usage" => {
-                    for (address, at, node) in node.entries("addresses of resources")? {
-                        let kind = kind_of(&address).ok_or_else(|| {
-                            UsageError::new(at, format!("{address:?} is no address of a resource"))
-                        })?;
-                        let entry = Entry::read(&kind, at, node)?;
-                        usage.resources.insert(address, entry);
+                    for (address, at, node) in entries(node, "addresses of resources", &mut errors) {
+                        let Some(kind) = kind_of(&address) else {
+                            let problem = format!("{address:?} is no address of a resource");
+                            errors.push(UsageError::new(at, problem));
+                            continue;
+                        };
+                        let entry = Entry::read(&kind, at, node, &mut errors);
+                        usage.name(address, entry);
                     }
                 }
                 "resource_type_default_usage" => {
-                    for (kind, at, node) in node.entries("types of resources")? {
-                        let entry = Entry::read(&kind, at, node)?;
+                    for (kind, at, node) in entries(node, "types of resources", &mut errors) {
+                        let entry = Entry::read(&kind, at, node, &mut errors);
                         usage.kinds.insert(kind, entry);
                     }
                 }
-                other => {
-                    return Err(UsageError::new(
-                        at,
-                        format!(
-                            "unknown key {other:?}; valid here: version, resource_usage, resource_type_default_usage"
-                        ),
-                    ));
-                }
+                other => errors.push(UsageError::new(
+                    at,
+                    format!(
+                        "unknown key {other:?}; valid here: version, resource_usage, resource_type_default_usage"
+                    ),
+                )),
             }
         }
         match version {
-            Some(node) if node.text() == Some("0.1") => Ok(usage),
-            Some(node) => Err(UsageError::new(
+            Some(node) if matches!(node.text(), Some("0.1" | "v0.1")) => {}
+            Some(node) => errors.push(UsageError::new(
                 node.at,
                 "another version than 0.1, the one that is known",
             )),
-            None => Err(UsageError::new(
+            None => errors.push(UsageError::new(
                 start,
                 "the version is missing; write `version: 0.1`",
             )),
         }
+        if errors.is_empty() {
+            Ok(usage)
+        } else {
+            errors.sort_by_key(|error| (error.line, error.column));
+            Err(UsageErrors(errors))
+        }
+    }
+
+    /// Under what the addresses have in common, those with the fewest `*` first.
+    fn name(&mut self, address: String, entry: Entry) {
+        let (shape, keys) = with_keys(&address, "[*]");
+        let keys: Vec<String> = keys.into_iter().map(str::to_owned).collect();
+        let all = self.resources.entry(shape).or_default();
+        all.push(Named {
+            address,
+            keys,
+            entry,
+        });
+        all.sort_by_cached_key(|named| {
+            let any = named.keys.iter().filter(|key| *key == ANY).count();
+            (any, named.address.clone())
+        });
     }
 
     /// How much of `key` a resource uses, and who says so. Nothing for a key that does not exist.
@@ -143,104 +218,161 @@ impl Usage {
     }
 
     /// Addresses of a type that the file names.
-    pub(crate) fn addresses(&self, kind: &str) -> impl Iterator<Item = &str> {
-        self.resources
-            .keys()
-            .map(String::as_str)
+    pub(crate) fn addresses<'u>(&'u self, kind: &str) -> impl Iterator<Item = &'u str> {
+        self.named()
+            .map(|named| named.address.as_str())
             .filter(move |address| kind_of(address).as_deref() == Some(kind))
     }
 
     /// Addresses that the inventory does not have, such as misspelt ones.
     pub fn strangers(&self, inventory: &Inventory) -> Vec<&str> {
-        let known: BTreeSet<String> = inventory
-            .resources
-            .iter()
-            .flat_map(|resource| [resource.address.clone(), starred(&resource.address)])
-            .collect();
-        self.resources
-            .keys()
-            .map(String::as_str)
+        let mut strangers: BTreeSet<&str> = self
+            .named()
+            .map(|named| named.address.as_str())
             // Traffic is no resource.
             .filter(|address| kind_of(address).as_deref() != Some("aws_data_transfer"))
-            .filter(|address| !known.contains(*address))
+            .collect();
+        for resource in &inventory.resources {
+            for named in self.matching(&resource.address) {
+                strangers.remove(named.address.as_str());
+            }
+        }
+        strangers.into_iter().collect()
+    }
+
+    /// What the file says that no rule asks for, by address, then by type.
+    pub(crate) fn without_rule(&self) -> Vec<WithoutRule<'_>> {
+        let named = self
+            .named()
+            .map(|named| (named.address.as_str(), &named.entry));
+        let kinds = self
+            .kinds
+            .iter()
+            .map(|(kind, entry)| (kind.as_str(), entry));
+        let all = named.chain(kinds);
+        all.filter(|(_, entry)| !entry.without_rule.is_empty())
+            .map(|(of, entry)| WithoutRule {
+                of,
+                names: entry.without_rule.keys().map(String::as_str).collect(),
+                costs: entry.without_rule.values().any(|is_used| *is_used),
+            })
             .collect()
     }
 
-    fn entries(&self, address: &str, kind: &str) -> impl Iterator<Item = &Entry> {
-        [
-            self.resources.get(address),
-            self.resources.get(&starred(address)),
-            self.kinds.get(kind),
-        ]
-        .into_iter()
-        .flatten()
+    fn named(&self) -> impl Iterator<Item = &Named> {
+        self.resources.values().flatten()
+    }
+
+    /// What the file says of an address, the most exact first.
+    fn matching<'u>(&'u self, address: &str) -> impl Iterator<Item = &'u Named> {
+        let (shape, keys) = match self.resources.is_empty() {
+            true => (String::new(), Vec::new()),
+            false => with_keys(address, "[*]"),
+        };
+        let all = self.resources.get(&shape).into_iter().flatten();
+        all.filter(move |named| {
+            let pairs = named.keys.iter().zip(&keys);
+            named.keys.len() == keys.len()
+                && pairs.into_iter().all(|(of, key)| of == ANY || of == key)
+        })
+    }
+
+    fn entries<'u>(&'u self, address: &str, kind: &str) -> impl Iterator<Item = &'u Entry> {
+        self.matching(address)
+            .map(|named| &named.entry)
+            .chain(self.kinds.get(kind))
     }
 }
 
+/// Stands for every key.
+const ANY: &str = "*";
+
+/// The entries of a mapping; none, and an error more, where it is something else.
+fn entries(node: Node, what: &str, errors: &mut Vec<UsageError>) -> Vec<yaml::Pair> {
+    node.entries(what).unwrap_or_else(|error| {
+        errors.push(error);
+        Vec::new()
+    })
+}
+
 impl Entry {
-    fn read(kind: &str, at: Position, node: Node) -> Result<Self, UsageError> {
-        if !knows(kind) {
-            return Err(UsageError::new(
-                at,
-                format!("nothing that {kind} uses is priced here"),
-            ));
-        }
+    fn read(kind: &str, at: Position, node: Node, errors: &mut Vec<UsageError>) -> Self {
         let mut entry = Self::default();
-        entry.add(kind, "", node)?;
-        Ok(entry)
+        match keys::meant_type(kind) {
+            Some(meant) => errors.push(UsageError::new(
+                at,
+                format!("nothing is known of {kind}; {meant} is a type"),
+            )),
+            None => entry.add(kind, "", node, errors),
+        }
+        entry
     }
 
-    fn add(&mut self, kind: &str, prefix: &str, node: Node) -> Result<(), UsageError> {
-        for (name, at, node) in node.entries("numbers by name")? {
+    fn add(&mut self, kind: &str, prefix: &str, node: Node, errors: &mut Vec<UsageError>) {
+        for (name, at, node) in entries(node, "numbers by name", errors) {
             let path = if prefix.is_empty() {
                 name
             } else {
                 format!("{prefix}.{name}")
             };
-            if let Some(choice) = Choice::of(kind, &path) {
-                let text = choice.read(&node).ok_or_else(|| {
-                    UsageError::new(
-                        node.at,
-                        format!("{path} takes {}", choice.values().join(", ")),
-                    )
-                })?;
-                self.texts.insert(path, text);
+            let result = if let Some(choice) = Choice::of(kind, &path) {
+                self.add_word(choice, path, &node)
             } else if key(kind, &path).is_some() {
-                let number = match &node.value {
-                    Value::Null => Ok(Decimal::ZERO),
-                    Value::Text(text) => parse_number(text).map_err(|error| error.to_string()),
-                    Value::Map(_) | Value::List => Err("it must be a number".to_owned()),
-                };
-                let number = number
-                    .map_err(|error| UsageError::new(node.at, format!("{kind} {path}: {error}")))?;
-                self.numbers.insert(path, number);
-            } else if matches!(node.value, Value::Map(_)) && keys::is_group(kind, &path) {
-                self.add(kind, &path, node)?;
+                self.add_number(kind, path, &node)
+            } else if let Some(meant) = keys::meant_key(kind, &path) {
+                let problem = format!("{kind} has no {path:?}; it has {meant:?}");
+                Err(UsageError::new(at, problem))
+            } else if matches!(node.value, Value::Map(_)) {
+                self.add(kind, &path, node, errors);
+                Ok(())
+            } else if keys::is_group(kind, &path) && !matches!(node.value, Value::Null) {
+                let problem = format!("{path} of {kind} must be a mapping");
+                Err(UsageError::new(at, problem))
             } else {
-                return Err(UsageError::new(
-                    at,
-                    format!(
-                        "{path:?} of {kind} is not priced here; priced are: {}",
-                        keys::names(kind).join(", ")
-                    ),
-                ));
-            }
+                let is_used = match &node.value {
+                    Value::Null => false,
+                    Value::Text(text) => parse_number(text) != Ok(Decimal::ZERO),
+                    Value::Map(_) | Value::List => true,
+                };
+                self.without_rule.insert(path, is_used);
+                Ok(())
+            };
+            errors.extend(result.err());
         }
+    }
+
+    fn add_word(&mut self, choice: Choice, path: String, node: &Node) -> Result<(), UsageError> {
+        if matches!(node.value, Value::Null) {
+            return Ok(());
+        }
+        let Some(text) = choice.read(node) else {
+            let problem = format!("{path} takes {}", choice.values().join(", "));
+            return Err(UsageError::new(node.at, problem));
+        };
+        self.texts.insert(path, text);
+        Ok(())
+    }
+
+    fn add_number(&mut self, kind: &str, path: String, node: &Node) -> Result<(), UsageError> {
+        let number = match &node.value {
+            // The default then.
+            Value::Null => return Ok(()),
+            Value::Text(text) => parse_number(text).map_err(|error| error.to_string()),
+            Value::Map(_) | Value::List => Err("it must be a number".to_owned()),
+        };
+        let number =
+            number.map_err(|error| UsageError::new(node.at, format!("{kind} {path}: {error}")))?;
+        self.numbers.insert(path, number);
         Ok(())
     }
 }
 
 /// The type in an address: `aws_eip` in `module.a["x"].aws_eip.nat[0]`.
 fn kind_of(address: &str) -> Option<String> {
-    let plain = starred(address).replace("[*]", "");
+    let (plain, _) = with_keys(address, "");
     let mut parts = plain.rsplit('.');
     let (_, kind) = (parts.next()?, parts.next()?);
     kind.contains('_').then(|| kind.to_owned())
-}
-
-/// The address with `[*]` for every key.
-fn starred(address: &str) -> String {
-    crate::inventory::with_keys(address, "[*]")
 }
 
 #[cfg(test)]

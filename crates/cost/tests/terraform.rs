@@ -114,3 +114,25 @@ fn estimate_of_a_trail_says_that_its_events_have_no_price() {
         .collect();
     assert_eq!(problems, ["aws_cloudtrail.x"]);
 }
+
+/// What has no price in the guide's table is easily forgotten: as much of it is in the stack of the settings as Terraform makes.
+#[test]
+fn stack_of_the_settings_has_as_many_alarms_and_secrets_as_terraform() {
+    let settings = include_str!("../../../examples/berthcare-staging/infra.toml");
+    let settings = settings::Settings::parse(settings, date(2026, 11, 22)).unwrap();
+    let of_settings = Inventory::from_settings(&settings);
+    let applied: Value =
+        serde_json::from_str(include_str!("../../verify/tests/stack/staging.json")).unwrap();
+    for kind in [
+        "aws_cloudwatch_metric_alarm",
+        "aws_secretsmanager_secret",
+        "aws_nat_gateway",
+        "aws_eip",
+        "aws_kms_key",
+        "aws_s3_bucket",
+    ] {
+        let applied = applied["resources"].as_array().unwrap().iter();
+        let applied = applied.filter(|of| of["type"] == kind).count();
+        assert_eq!(of_settings.of_kind(kind).count(), applied, "{kind}");
+    }
+}

@@ -40,14 +40,17 @@ pub(super) struct DemandBuilder<'a> {
     pub(super) book: &'a PriceBook,
     pub(super) options: Options,
     pub(super) demands: &'a mut Demands,
-    /// Overrides the heading of everything, for copies of resources in the DR region.
+    /// Where what follows is shown.
     pub(super) heading: Heading,
+    /// Where the resource itself is shown: the first of its headings.
+    pub(super) own: Option<Heading>,
 }
 
 impl DemandBuilder<'_> {
     /// Goes on under another heading.
     pub(super) fn under(&mut self, heading: Heading) -> &mut Self {
         self.heading = heading;
+        self.own.get_or_insert(heading);
         self
     }
 
@@ -168,7 +171,7 @@ impl DemandBuilder<'_> {
     pub(super) fn scope(&mut self) -> Option<Scope> {
         let region = self.resource.region;
         if region.is_none() {
-            self.problem("its region is not known");
+            self.problem("its region is not known; name it with --region");
         }
         region.map(Scope::Region)
     }
@@ -176,6 +179,7 @@ impl DemandBuilder<'_> {
     /// Part of the resource cannot be priced.
     pub(super) fn problem(&mut self, problem: impl Into<String>) {
         let problem = Problem {
+            heading: self.own.unwrap_or(self.heading),
             address: self.resource.address.clone(),
             problem: problem.into(),
         };

@@ -146,6 +146,12 @@ impl Report for Estimate {
         for note in &self.notes {
             document = document.text(format!("Note: {note}"));
         }
+        if let Some(free) = self.with_free_tier.filter(|free| *free != self.total) {
+            let [_, expected, _] = cells(free, self.lower_bound);
+            document = document.text(format!(
+                "Note: an account with nothing else in it gets some of this for nothing every month: {expected} then (--free-tier)"
+            ));
+        }
         document.text(self.summary())
     }
 }

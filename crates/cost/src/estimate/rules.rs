@@ -4,9 +4,11 @@ mod containers;
 mod data;
 mod network;
 mod operations;
+mod support;
 
 use rust_decimal::Decimal;
 
+use super::attributes::note_unpriced;
 use super::demand::{DemandBuilder, Demands};
 use super::{Heading, Options, free};
 use crate::inventory::{Attributes, Inventory, Resource};
@@ -31,8 +33,11 @@ pub(crate) fn demands(
             options,
             demands: &mut demands,
             heading: Heading::Network,
+            own: None,
         };
-        if apply_rule(&mut builder, &resource.kind, &resource.attributes) {
+        let has_rule = apply_rule(&mut builder, &resource.kind, &resource.attributes);
+        note_unpriced(&mut builder, &resource.kind);
+        if has_rule {
             continue;
         }
         if free::is_free(&resource.kind) {
@@ -73,14 +78,21 @@ fn apply_rule(demand: &mut DemandBuilder<'_>, kind: &str, attributes: &Attribute
         "aws_route53_health_check" => network::health_check(demand.under(Heading::Network)),
         "aws_ecs_cluster" => containers::cluster(demand.under(Heading::CloudWatch), attributes),
         "aws_ecs_service" => containers::service(demand.under(Heading::Compute), attributes),
-        "aws_appautoscaling_policy" => containers::scaling(demand.under(Heading::CloudWatch)),
+        "aws_appautoscaling_policy" => {
+            containers::scaling(demand.under(Heading::CloudWatch), attributes);
+        }
         "aws_ecr_repository" => containers::repository(demand.under(Heading::Compute)),
-        "aws_kms_key" | "aws_kms_replica_key" => operations::key(demand.under(Heading::Keys)),
+        "aws_kms_key" | "aws_kms_replica_key" => {
+            operations::key(demand.under(Heading::Keys), attributes);
+        }
         "aws_secretsmanager_secret" => {
             operations::secret(demand.under(Heading::Secrets), attributes);
         }
         "aws_cloudwatch_metric_alarm" => {
             operations::alarm(demand.under(Heading::CloudWatch), attributes);
+        }
+        "aws_cloudwatch_composite_alarm" => {
+            operations::composite_alarm(demand.under(Heading::CloudWatch));
         }
         "aws_cloudwatch_dashboard" => operations::dashboard(demand.under(Heading::CloudWatch)),
         "aws_cloudwatch_log_group" => {
@@ -88,11 +100,11 @@ fn apply_rule(demand: &mut DemandBuilder<'_>, kind: &str, attributes: &Attribute
         }
         "aws_flow_log" => operations::flow_log(demand.under(Heading::CloudWatch), attributes),
         "aws_cloudtrail" => operations::trail(demand.under(Heading::CloudWatch)),
-        "aws_sns_topic" => operations::topic(demand.under(Heading::Messages)),
+        "aws_sns_topic" => operations::topic(demand.under(Heading::Messages), attributes),
         "aws_sns_topic_subscription" => {
             operations::subscription(demand.under(Heading::Messages), attributes);
         }
-        "aws_sqs_queue" => operations::queue(demand.under(Heading::Messages)),
+        "aws_sqs_queue" => operations::queue(demand.under(Heading::Messages), attributes),
         "aws_scheduler_schedule" => operations::schedule(demand.under(Heading::Messages)),
         "aws_sfn_state_machine" => operations::machine(demand.under(Heading::Compute), attributes),
         "aws_lambda_function" => operations::function(demand.under(Heading::Compute), attributes),

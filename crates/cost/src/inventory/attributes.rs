@@ -2,73 +2,11 @@ use rust_decimal::Decimal;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::estimate::{is_known, looked_at};
 use crate::quantity::parse_number;
 
-/// The attributes that prices depend on. Everything else is passed over while reading, so that a large plan
-/// takes little memory, and values that may be secret are never kept.
-const KEPT: &[&str] = &[
-    "allocated_storage",
-    "architectures",
-    "arn",
-    "arn_suffix",
-    "billing_mode",
-    "bucket",
-    "connectivity_type",
-    "cpu",
-    "database_insights_mode",
-    "db_cluster_instance_class",
-    "desired_count",
-    "engine",
-    "function_name",
-    "id",
-    "identifier",
-    "instance_class",
-    "internal",
-    "iops",
-    "kms_key_id",
-    "launch_type",
-    "load_balancer_type",
-    "log_destination",
-    "log_destination_type",
-    "manage_master_user_password",
-    "max_capacity",
-    "memory",
-    "memory_size",
-    "metric_query",
-    "multi_az",
-    "name",
-    "node_type",
-    "num_cache_clusters",
-    "num_cache_nodes",
-    "num_node_groups",
-    "performance_insights_enabled",
-    "performance_insights_retention_period",
-    "period",
-    "point_in_time_recovery",
-    "price_class",
-    "protocol",
-    "publicly_accessible",
-    "read_capacity",
-    "region",
-    "replica",
-    "replicas_per_node_group",
-    "replicate_source_db",
-    "retention_in_days",
-    "rule",
-    "runtime_platform",
-    "setting",
-    "source_db_instance_arn",
-    "storage_type",
-    "subnet_ids",
-    "subnet_mapping",
-    "subnets",
-    "transit_encryption_enabled",
-    "type",
-    "vpc_endpoint_type",
-    "write_capacity",
-];
-
-/// Those that name something: no price depends on them.
+/// Those that name something: no price depends on them, and only they and what rules look at is kept of a plan, so that a
+/// large one takes little memory, and values that may be secret are never kept.
 const NAMES: &[&str] = &[
     "arn",
     "arn_suffix",
@@ -89,35 +27,58 @@ const NAMES: &[&str] = &[
 /// What stands for a text that is marked as sensitive. No price is found for it.
 pub(super) const HIDDEN: &str = "(sensitive value)";
 
+fn is_kept(name: &str) -> bool {
+    // What tips ask for, though nothing costs by it.
+    const RETENTION: &str = "retention_in_days";
+    name == RETENTION || NAMES.binary_search(&name).is_ok() || looked_at().contains(name)
+}
+
 /// What a resource is set to, as far as it is known and prices depend on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attributes(Map<String, Value>);
+pub struct Attributes {
+    values: Map<String, Value>,
+    /// Names that no type with a rule has as far as it is known here, and that are set.
+    strangers: Vec<Box<str>>,
+}
 
 impl Attributes {
     /// From names and values; null counts as not known.
     pub fn new(values: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
-        Self(
-            values
-                .into_iter()
-                .filter(|(_, value)| !value.is_null())
+        let values = values.into_iter().filter(|(_, value)| !value.is_null());
+        Self {
+            values: values
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
-        )
+            strangers: Vec::new(),
+        }
+    }
+
+    /// Names of what is set, and of which it is not known here whether it costs anything.
+    pub(crate) fn strangers(&self) -> impl Iterator<Item = &str> {
+        self.strangers.iter().map(AsRef::as_ref)
+    }
+
+    /// As it is set.
+    pub(crate) fn value(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
     }
 
     /// A text that is not empty.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_str().filter(|text| !text.is_empty())
+        self.values
+            .get(name)?
+            .as_str()
+            .filter(|text| !text.is_empty())
     }
 
     /// A number that is not negative, also when written as text.
     pub fn number(&self, name: &str) -> Option<Decimal> {
-        number(self.0.get(name)?)
+        number(self.values.get(name)?)
     }
 
     /// True or false, also when written as text.
     pub fn flag(&self, name: &str) -> Option<bool> {
-        match self.0.get(name)? {
+        match self.values.get(name)? {
             Value::Bool(flag) => Some(*flag),
             Value::String(text) => text.parse().ok(),
             _ => None,
@@ -126,7 +87,7 @@ impl Attributes {
 
     /// The blocks or entries of a list.
     pub fn list(&self, name: &str) -> &[Value] {
-        self.0
+        self.values
             .get(name)
             .and_then(Value::as_array)
             .map_or(&[], Vec::as_slice)
@@ -156,7 +117,11 @@ impl Attributes {
             }
         }
         let mut priced = Vec::new();
-        for (name, value) in self.0.iter_mut().filter(|(name, _)| is_sensitive(name)) {
+        for (name, value) in self
+            .values
+            .iter_mut()
+            .filter(|(name, _)| is_sensitive(name))
+        {
             let counts = NAMES.binary_search(&name.as_str()).is_err();
             if hide(value, counts) && counts {
                 priced.push(name.clone());
@@ -168,7 +133,7 @@ impl Attributes {
     /// Sets a value.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.0.insert(name.to_owned(), value.into());
+        self.values.insert(name.to_owned(), value.into());
         self
     }
 }
@@ -193,22 +158,41 @@ impl<'de> Deserialize<'de> for Attributes {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attributes, A::Error> {
-                let mut kept = Map::new();
+                let mut kept = Attributes::default();
                 while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-                    if KEPT.binary_search(&name.as_ref()).is_ok() {
+                    if is_kept(&name) {
                         let value = map.next_value::<Value>()?;
                         if !value.is_null() {
-                            kept.insert(name.into_owned(), value);
+                            kept.values.insert(name.into_owned(), value);
                         }
-                    } else {
+                    } else if is_known(&name) {
                         map.next_value::<IgnoredAny>()?;
+                    } else if map.next_value::<Set>()?.0 {
+                        kept.strangers.push(name.into());
                     }
                 }
-                Ok(Attributes(kept))
+                Ok(kept)
             }
         }
 
         deserializer.deserialize_map(Kept)
+    }
+}
+
+/// Whether a value is more than null, false, empty or 0.
+struct Set(bool);
+
+impl<'de> Deserialize<'de> for Set {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let is_set = match Value::deserialize(deserializer)? {
+            Value::Null => false,
+            Value::Bool(is) => is,
+            Value::Number(number) => number.as_f64() != Some(0.0),
+            Value::String(text) => !text.is_empty(),
+            Value::Array(values) => !values.is_empty(),
+            Value::Object(values) => !values.is_empty(),
+        };
+        Ok(Self(is_set))
     }
 }
 
@@ -218,12 +202,12 @@ mod tests {
 
     #[test]
     fn attributes_keep_only_what_is_needed() {
-        assert!(KEPT.is_sorted() && NAMES.is_sorted());
+        assert!(NAMES.is_sorted());
         let attributes: Attributes = serde_json::from_str(
             r#"{"password": "secret", "multi_az": "true", "iops": null, "allocated_storage": 100}"#,
         )
         .unwrap();
-        assert_eq!(attributes.0.len(), 2);
+        assert_eq!(attributes.values.len(), 2);
         assert_eq!(attributes.flag("multi_az"), Some(true));
         assert_eq!(
             attributes.number("allocated_storage"),

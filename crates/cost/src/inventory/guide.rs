@@ -8,8 +8,14 @@ use super::{Attributes, Inventory, Resource, Source};
 /// As many as the guide has zones, NAT gateways and cache nodes.
 const TWO: u32 = 2;
 
-/// The alarms of the guide: four on the database, three on the cache, one on the distribution.
-const ALARMS: [(&str, u32); 3] = [("rds", 4), ("redis", 3), ("cloudfront-5xx", 1)];
+/// The guide's alarms as terraform/modules/monitoring has them: four on the database and one on its snapshots, three on each
+/// node of the cache, one on the distribution.
+const ALARMS: [(&str, u32); 4] = [
+    ("rds", 4),
+    ("rds-no-snapshot", 1),
+    ("redis", 3 * TWO),
+    ("cloudfront-5xx", 1),
+];
 
 impl Inventory {
     /// The stack of the staging guide, with the names and regions of the settings: what there is to price
@@ -44,7 +50,9 @@ impl Inventory {
                     ("allocated_storage", json!(100)),
                 ],
             );
-            stack.add("aws_secretsmanager_secret", &id, []);
+            for user in ["connection", "application"] {
+                stack.add("aws_secretsmanager_secret", &format!("{id}-{user}"), []);
+            }
         }
         stack.add(
             "aws_elasticache_replication_group",

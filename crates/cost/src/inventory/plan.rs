@@ -6,7 +6,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use settings::Region;
-use terraform::{Configuration, ConfiguredModule, Document, Expression, Keep, Module, Variable};
+use terraform::{
+    Action, Configuration, ConfiguredModule, Document, Expression, Keep, Module, ResourceChange,
+    Variable,
+};
 
 use super::attributes::HIDDEN;
 use super::{Attributes, Inventory, InventoryError, Resource, Source, with_keys};
@@ -61,10 +64,13 @@ impl Inventory {
                 most: Self::MOST_BYTES,
             });
         }
+        let mut forgotten = Vec::new();
         let (source, values, providers, complete) = match Document::<Priced>::parse(json)? {
             Document::Plan(plan) if plan.errored => return Err(InventoryError::Errored),
             Document::Plan(plan) => {
                 let providers = Providers::new(plan.configuration, &plan.variables);
+                let changes = plan.resource_changes.into_iter();
+                forgotten.extend(changes.filter(|of| of.change.does(&Action::Forget)));
                 (Source::Plan, plan.planned_values, providers, plan.complete)
             }
             Document::State(state) => (Source::State, state.values, Providers::default(), None),
@@ -83,6 +89,9 @@ impl Inventory {
             incomplete: false,
         };
         inventory.add(values.root_module, &providers)?;
+        for change in forgotten {
+            inventory.keep_forgotten(change, &providers)?;
+        }
         if inventory.region.is_none() {
             inventory.region = most_common(&inventory.resources);
         }
@@ -96,40 +105,96 @@ impl Inventory {
     }
 
     fn add(&mut self, module: Module<Priced>, providers: &Providers) -> Result<(), InventoryError> {
-        let path = with_keys(&module.address, "");
+        let (path, _) = with_keys(&module.address, "");
         let managed = module.resources.into_iter();
         for instance in managed.filter(terraform::Resource::is_managed) {
-            let mut attributes = instance.values.unwrap_or_default();
-            let hidden = attributes.hide(|name| instance.sensitive_values.of(name));
-            for name in hidden {
-                self.incomplete = true;
-                self.notes.push(format!(
-                    "{name} of {} is marked as sensitive: what depends on it has no price",
-                    instance.address
-                ));
-            }
-            let named = attributes
-                .text("region")
-                .filter(|region| *region != HIDDEN)
-                .or_else(|| attributes.text("arn").and_then(region_of_arn))
-                .or_else(|| providers.of(&path, &format!("{}.{}", instance.kind, instance.name)));
-            let region = match named {
-                Some(name) => Some(parse(name, &instance.address)?),
-                None => self.region,
-            };
-            self.resources.push(Resource {
-                address: instance.address,
-                kind: instance.kind,
-                region,
-                attributes,
-            });
+            let provider = providers.of(&path, &format!("{}.{}", instance.kind, instance.name));
+            let resource = self.resource(
+                (instance.address, instance.kind),
+                instance.values.unwrap_or_default(),
+                &instance.sensitive_values,
+                provider,
+            )?;
+            self.resources.push(resource);
         }
         for child in module.child_modules {
             self.add(child, providers)?;
         }
         Ok(())
     }
+
+    /// What Terraform forgets is still there, and costs what it did.
+    fn keep_forgotten(
+        &mut self,
+        forgotten: ResourceChange<Priced>,
+        providers: &Providers,
+    ) -> Result<(), InventoryError> {
+        let ResourceChange {
+            address,
+            kind,
+            name,
+            mode,
+            change,
+            ..
+        } = forgotten;
+        let is_made_anew = change.does(&Action::Create);
+        let Some(before) = change.before.filter(|_| mode != "data") else {
+            return Ok(());
+        };
+        self.notes.push(format!(
+            "Terraform forgets {address} and leaves it where it is: it goes on costing what it does"
+        ));
+        let (plain, _) = with_keys(&address, "");
+        let own = format!("{kind}.{name}");
+        let path = plain.strip_suffix(&own).unwrap_or_default();
+        let provider = providers.of(path.trim_end_matches('.'), &own);
+        let mut resource =
+            self.resource((address, kind), before, &change.before_sensitive, provider)?;
+        if is_made_anew {
+            resource.address.push_str(FORGOTTEN);
+        } else {
+            // A plan may have an entry without values for it.
+            self.resources.retain(|of| of.address != resource.address);
+        }
+        self.resources.push(resource);
+        Ok(())
+    }
+
+    /// A resource in its region, without what is sensitive.
+    fn resource(
+        &mut self,
+        (address, kind): (String, String),
+        mut attributes: Attributes,
+        sensitive: &Sensitive,
+        provider: Option<&str>,
+    ) -> Result<Resource, InventoryError> {
+        let hidden = attributes.hide(|name| sensitive.of(name));
+        for name in hidden {
+            self.incomplete = true;
+            self.notes.push(format!(
+                "{name} of {address} is marked as sensitive: what depends on it has no price"
+            ));
+        }
+        let named = attributes
+            .text("region")
+            .filter(|region| *region != HIDDEN)
+            .or_else(|| attributes.text("arn").and_then(region_of_arn))
+            .or(provider);
+        let region = match named {
+            Some(name) => Some(parse(name, &address)?),
+            None => self.region,
+        };
+        Ok(Resource {
+            address,
+            kind,
+            region,
+            attributes,
+        })
+    }
 }
+
+/// What stands for a resource that Terraform makes anew while it leaves the one before it where it is.
+const FORGOTTEN: &str = " (forgotten)";
 
 fn parse(name: &str, address: &str) -> Result<Region, InventoryError> {
     name.parse().map_err(|source| InventoryError::Region {

@@ -45,7 +45,7 @@ fn recovery_parts_by_hand() {
     assert_eq!(part("Second copies in STANDARD"), usd("1.73"));
     assert_eq!(part("Second copies in STANDARD_IA"), usd("0.94"));
     assert_eq!(part("Second copies in GLACIER_IR"), usd("0.30"));
-    assert_eq!(part("Key and secrets"), usd("1.80"));
+    assert_eq!(part("Key and secrets"), usd("2.20"));
 }
 
 #[test]

@@ -94,6 +94,10 @@ static KEYS: &[UsageKey] = &[
     of(TRAFFIC, "monthly_outbound_internet_gb", 10 * K, 100 * K, M),
     of(TRAFFIC, "monthly_outbound_other_regions_gb", 0, 0, 0),
     of(DB, "additional_backup_storage_gb", 0, 0, 50 * K),
+    of(DB, "monthly_cpu_credit_hrs", 0, 0, 0),
+    // A sample of 5 to 16 kB a minute: 43,800 of them in a month.
+    of(DB, "monthly_enhanced_monitoring_gb", 200, 350, 700),
+    of(DB, "monthly_standard_io_requests", M, 10 * M, 100 * M),
     of(REPLICATED_DB, "storage_gb", 20 * K, 100 * K, 300 * K),
     of(
         REPLICATED_DB,
@@ -106,6 +110,9 @@ static KEYS: &[UsageKey] = &[
     of(TABLE, "monthly_read_request_units", 100 * K, M, 100 * M),
     of(TABLE, "storage_gb", 1, 10, K),
     of(TABLE, "pitr_backup_storage_gb", 1, 10, K),
+    of(TABLE, "on_demand_backup_storage_gb", 0, 0, 0),
+    of(TABLE, "monthly_data_restored_gb", 0, 0, 0),
+    of(TABLE, "monthly_streams_read_request_units", 0, 0, 0),
     of(
         "aws_elasticache_cluster",
         "snapshot_storage_size_gb",
@@ -139,7 +146,8 @@ static KEYS: &[UsageKey] = &[
     ),
     of(BALANCER, "new_connections", 0, K, 25 * K),
     of(BALANCER, "active_connections", 0, 10 * K, M),
-    of(BALANCER, "processed_bytes_gb", 0, 100, 2 * K),
+    of(BALANCER, "processed_bytes_gb", 0, 75 * K, 1_500 * K),
+    of(BALANCER, "rule_evaluations", 0, 0, 0),
     of(
         "aws_nat_gateway",
         "monthly_data_processed_gb",
@@ -309,17 +317,56 @@ pub fn usage_keys() -> &'static [UsageKey] {
     KEYS
 }
 
+/// The type under whose name the keys of a type are.
+fn named(kind: &str) -> &str {
+    match kind {
+        "aws_alb" => BALANCER,
+        other => other,
+    }
+}
+
 pub(super) fn key(kind: &str, name: &str) -> Option<&'static UsageKey> {
+    let kind = named(kind);
     KEYS.iter().find(|key| key.kind == kind && key.name == name)
 }
 
-/// Whether anything can be said about a type.
-pub(super) fn knows(kind: &str) -> bool {
-    KEYS.iter().any(|key| key.kind == kind)
+/// The type that can be told about and is so near to `kind` that this is a slip of it.
+pub(super) fn meant_type(kind: &str) -> Option<&'static str> {
+    if KEYS.iter().any(|key| key.kind == named(kind)) {
+        return None;
+    }
+    let near = KEYS.iter().map(|key| key.kind);
+    near.filter(|of| strsim::osa_distance(of, kind) <= SLIPS)
+        .min_by_key(|of| strsim::osa_distance(of, kind))
+}
+
+/// The key of a type that is so near to `name` that this is a slip of it.
+pub(super) fn meant_key(kind: &str, name: &str) -> Option<&'static str> {
+    let kind = named(kind);
+    let levels = |name: &str| name.matches('.').count();
+    let near = KEYS
+        .iter()
+        .filter(|key| key.kind == kind && levels(key.name) == levels(name))
+        .map(|key| key.name);
+    // Short names differ by little though nobody slipped, as those of regions.
+    near.filter(|_| last_level(name).len() >= LONG)
+        .filter(|of| strsim::osa_distance(of, name) <= SLIPS)
+        .min_by_key(|of| strsim::osa_distance(of, name))
+}
+
+/// Letters that are wrong, missing, too many or in another order.
+const SLIPS: usize = 2;
+
+/// The least length of a name in which so many slips are told from another name.
+const LONG: usize = 8;
+
+fn last_level(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(_, last)| last)
 }
 
 /// Whether `path` is a level above names.
 pub(super) fn is_group(kind: &str, path: &str) -> bool {
+    let kind = named(kind);
     KEYS.iter().any(|key| {
         key.kind == kind
             && key
@@ -327,14 +374,6 @@ pub(super) fn is_group(kind: &str, path: &str) -> bool {
                 .strip_prefix(path)
                 .is_some_and(|rest| rest.starts_with('.'))
     })
-}
-
-/// All names of a type.
-pub(super) fn names(kind: &str) -> Vec<&'static str> {
-    KEYS.iter()
-        .filter(|key| key.kind == kind)
-        .map(|key| key.name)
-        .collect()
 }
 
 /// A key that takes a word.

@@ -84,18 +84,18 @@ fn usage_parse_error_has_its_line_and_column() {
         (
             with(&format!("{nat}monthly_data_procesed_gb: 1")),
             "line 4, column 5",
-            "priced are: monthly_data_processed_gb",
+            "it has \"monthly_data_processed_gb\"",
         ),
         (
-            with("  aws_instance.web: {}"),
+            with("  aws_nat_gatway.a: {}"),
             "line 3, column 3",
-            "aws_instance",
+            "aws_nat_gateway is a type",
         ),
         (with("  web: {}"), "line 3, column 3", "no address"),
         (
             with("  aws_s3_bucket.a:\n    standard: 5"),
             "line 4, column 5",
-            "not priced here",
+            "must be a mapping",
         ),
         (
             with("  aws_db_instance.a:\n    reserved_instance_term: 2_year"),
@@ -103,7 +103,7 @@ fn usage_parse_error_has_its_line_and_column() {
             "1_year, 3_year",
         ),
         (
-            with("  aws_eip.a: 1\n  aws_eip.a: 2"),
+            with("  aws_eip.a: {}\n  aws_eip.a: {}"),
             "line 4, column 3",
             "twice",
         ),
@@ -131,6 +131,100 @@ fn usage_parse_error_has_its_line_and_column() {
     ] {
         assert!(text.contains(position) && text.contains(problem), "{text}");
     }
+}
+
+#[test]
+fn usage_parse_errors_are_told_all_at_once() {
+    let text = problem(
+        "version: 0.2\nresource_usage:\n  web: {}\n  aws_nat_gateway.a:\n    monthly_data_processed_gb: -1\n    monthly_data_processed_bg: 1\nresources: 1\n",
+    );
+    let lines: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split_once(':').map(|(place, _)| place))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "line 1, column 10",
+            "line 3, column 3",
+            "line 5, column 32",
+            "line 6, column 5",
+            "line 7, column 1"
+        ]
+    );
+}
+
+#[test]
+fn usage_key_without_a_number_leaves_the_default() {
+    let usage = Usage::parse(
+        "version: v0.1\nresource_usage:\n  aws_nat_gateway.a:\n    monthly_data_processed_gb: # not measured yet\n",
+    )
+    .unwrap();
+    let key = "monthly_data_processed_gb";
+    let (range, from) = usage.of("aws_nat_gateway.a", "aws_nat_gateway", key);
+    assert_eq!((range.expected, from), (number("50"), UsageSource::Default));
+}
+
+#[test]
+fn usage_key_without_a_rule_is_kept_to_be_told() {
+    let usage = Usage::parse(
+        r"
+version: 0.1
+resource_usage:
+  aws_s3_bucket.photos:
+    object_tags: 0
+    standard:
+      storage_gb: 20.0
+      monthly_select_data_scanned_gb: 0.0
+    intelligent_tiering:
+      frequent_access_storage_gb:
+  aws_instance.web:
+    monthly_cpu_credit_hrs: 5
+",
+    )
+    .unwrap();
+    let photos = usage.of(
+        "aws_s3_bucket.photos",
+        "aws_s3_bucket",
+        "standard.storage_gb",
+    );
+    assert_eq!(photos.0, QuantityRange::fixed(number("20.0")));
+    let [web, photos] = usage.without_rule().try_into().unwrap();
+    assert_eq!((web.of, web.costs), ("aws_instance.web", true));
+    assert!(!photos.costs);
+    assert_eq!(
+        photos.names,
+        [
+            "intelligent_tiering.frequent_access_storage_gb",
+            "object_tags",
+            "standard.monthly_select_data_scanned_gb"
+        ]
+    );
+}
+
+#[test]
+fn usage_of_the_address_with_the_fewest_wildcards_wins() {
+    let usage = Usage::parse(
+        r#"
+version: 0.1
+resource_usage:
+  module.net[*].aws_nat_gateway.x[*]: {monthly_data_processed_gb: 1}
+  module.net["a"].aws_nat_gateway.x[*]: {monthly_data_processed_gb: 2}
+  module.net[*].aws_nat_gateway.x[0]: {monthly_data_processed_gb: 3}
+  module.net["a"].aws_nat_gateway.x[0]: {monthly_data_processed_gb: 4}
+"#,
+    )
+    .unwrap();
+    let of = |address: &str| {
+        let (range, _) = usage.of(address, "aws_nat_gateway", "monthly_data_processed_gb");
+        range.expected.to_string()
+    };
+    assert_eq!(of("module.net[\"a\"].aws_nat_gateway.x[0]"), "4");
+    assert_eq!(of("module.net[\"a\"].aws_nat_gateway.x[1]"), "2");
+    assert_eq!(of("module.net[\"b\"].aws_nat_gateway.x[0]"), "3");
+    assert_eq!(of("module.net[\"b\"].aws_nat_gateway.x[1]"), "1");
+    // A key is a text, not a pattern.
+    assert_eq!(of("module.net[\"*\"].aws_nat_gateway.x[1]"), "1");
 }
 
 #[test]

@@ -115,13 +115,15 @@ pub(super) fn read(
 ) -> Result<Inventory, Failure> {
     let inventory = match plan {
         Some(path) => {
-            let mut dr_region = dr_region;
-            // The settings may know the DR region; a plan can be priced without them.
-            if dr_region.is_none() && global.config.exists() {
-                dr_region = Some(cli::load_settings(global)?.regions.dr);
-            }
+            // The settings may know the regions; a plan can be priced without them.
+            let regions = match region.is_some() && dr_region.is_some() || !global.config.exists() {
+                true => None,
+                false => Some(cli::load_settings(global)?.regions),
+            };
+            let dr_region = dr_region.or(regions.map(|of| of.dr));
             let json = cli::read_input(path, Inventory::MOST_BYTES)?;
-            Inventory::from_terraform(&json, region, dr_region).map_err(|error| {
+            let inventory = Inventory::from_terraform(&json, region, dr_region);
+            let mut inventory = inventory.map_err(|error| {
                 let hint = match &error {
                     InventoryError::Document(DocumentError::Format { .. }) => {
                         "write it with the terraform this project needs: `terraform show -json`"
@@ -132,7 +134,12 @@ pub(super) fn read(
                     _ => "write it with `terraform show -json FILE`",
                 };
                 unusable(error, path).hint(hint)
-            })?
+            })?;
+            if let (None, Some(regions)) = (region, regions) {
+                let whose = "the primary region of the settings";
+                inventory.assume_region(regions.primary, whose);
+            }
+            inventory
         }
         None => {
             let settings = cli::load_settings(global)?;

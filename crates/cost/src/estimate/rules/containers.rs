@@ -27,7 +27,11 @@ pub(super) fn cluster(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     }
 }
 
-pub(super) fn scaling(demand: &mut DemandBuilder<'_>) {
+pub(super) fn scaling(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    // The alarms that start the others are resources of their own.
+    if attributes.text("policy_type") != Some("TargetTrackingScaling") {
+        return;
+    }
     let alarm = "alarm standard";
     demand.fixed(Service::CloudWatch, alarm, Unit::AlarmMonth, ALARMS);
 }
@@ -57,6 +61,10 @@ pub(super) fn service(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     };
     let architecture = match definition.attributes.list("runtime_platform").first() {
         None => "x86_64",
+        Some(platform) if !is_linux(platform) => {
+            demand.problem("tasks of Windows have no price here");
+            return;
+        }
         Some(platform) => match platform["cpu_architecture"].as_str() {
             None | Some("X86_64") => "x86_64",
             Some("ARM64") => "arm64",
@@ -94,6 +102,13 @@ pub(super) fn service(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
             UsageSource::File,
         );
     }
+}
+
+fn is_linux(platform: &serde_json::Value) -> bool {
+    matches!(
+        platform["operating_system_family"].as_str(),
+        None | Some("" | "LINUX")
+    )
 }
 
 /// The only resource of a type in the module of this one.

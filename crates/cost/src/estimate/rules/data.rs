@@ -1,15 +1,18 @@
 //! Databases, caches, buckets, tables, and their copies.
 
+use std::borrow::Cow;
+
 use rust_decimal::Decimal;
 use serde_json::Value;
 use settings::Region;
 
 use super::super::{Basis, Heading};
-use super::DemandBuilder;
 use super::network::public_ipv4;
-use crate::inventory::Attributes;
+use super::{DemandBuilder, support};
+use crate::inventory::{Attributes, Inventory, number};
 use crate::prices::{Scope, Service};
 use crate::quantity::{HOURS_PER_MONTH, HOURS_PER_WEEK, QuantityRange, Unit};
+use crate::usage::UsageSource;
 
 /// gp3 storage of PostgreSQL and MySQL includes 3,000 operations a second, and 12,000 from 400 GB on.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html>
@@ -17,14 +20,53 @@ const GP3_STRIPED_FROM_GB: Decimal = Decimal::from_parts(400, 0, 0, false, 0);
 const GP3_IOPS: Decimal = Decimal::from_parts(3_000, 0, 0, false, 0);
 const GP3_STRIPED_IOPS: Decimal = Decimal::from_parts(12_000, 0, 0, false, 0);
 
-/// Performance Insights keeps seven days for nothing.
-const FREE_INSIGHTS_DAYS: Decimal = Decimal::from_parts(7, 0, 0, false, 0);
+/// Its throughput included, in MiB a second.
+const GP3_THROUGHPUT: Decimal = Decimal::from_parts(125, 0, 0, false, 0);
+const GP3_STRIPED_THROUGHPUT: Decimal = Decimal::from_parts(500, 0, 0, false, 0);
+
+/// The seconds for which the default of what enhanced monitoring writes holds.
+const A_MINUTE: Decimal = Decimal::from_parts(60, 0, 0, false, 0);
+
+/// A cache's backup of one day costs nothing. <https://aws.amazon.com/elasticache/pricing/>
+const FREE_SNAPSHOT_DAYS: Decimal = Decimal::ONE;
 
 /// Metrics that S3 publishes for a replication rule: bytes and operations pending, latency, failures. They
 /// cost what custom metrics do. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html>
 const REPLICATION_METRICS: Decimal = Decimal::from_parts(4, 0, 0, false, 0);
 
+/// A replica is of the engine and, unless set otherwise, of the storage of its source.
+const OF_THE_SOURCE: &[&str] = &[
+    "allocated_storage",
+    "engine",
+    "engine_version",
+    "iops",
+    "storage_throughput",
+    "storage_type",
+];
+
+/// The attributes of a database; what a replica takes from its source is in them where that is in the inventory.
+fn with_source<'a>(inventory: &Inventory, attributes: &'a Attributes) -> Cow<'a, Attributes> {
+    let Some(named) = attributes.text("replicate_source_db") else {
+        return Cow::Borrowed(attributes);
+    };
+    // The identifier within a region, the ARN from another.
+    let identifier = named.rsplit(':').next().unwrap_or(named);
+    let mut databases = inventory.of_kind("aws_db_instance");
+    let source = databases.find(|of| of.attributes.text("identifier") == Some(identifier));
+    let Some(source) = source else {
+        return Cow::Borrowed(attributes);
+    };
+    let mut whole = attributes.clone();
+    for name in OF_THE_SOURCE {
+        if let (None, Some(value)) = (attributes.value(name), source.attributes.value(name)) {
+            whole = whole.with(name, value.clone());
+        }
+    }
+    Cow::Owned(whole)
+}
+
 pub(super) fn database(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    let attributes = &*with_source(demand.inventory, attributes);
     let zones = if attributes.flag("multi_az").unwrap_or(false) {
         "multi-az"
     } else {
@@ -45,12 +87,16 @@ pub(super) fn database(demand: &mut DemandBuilder<'_>, attributes: &Attributes) 
         Unit::GbMonth,
         "additional_backup_storage_gb",
     );
-    let insights = attributes
-        .number("performance_insights_retention_period")
-        .is_some_and(|days| days > FREE_INSIGHTS_DAYS);
-    if insights || attributes.text("database_insights_mode") == Some("advanced") {
-        demand.problem("the long retention of its performance insights is not priced");
+    let running = demand.options.database_hours_a_week / HOURS_PER_WEEK;
+    support::database(demand, attributes, running);
+    if attributes
+        .text("instance_class")
+        .is_some_and(|class| class.starts_with("db.t"))
+    {
+        let name = "monthly_cpu_credit_hrs";
+        demand.used(Service::Rds, "cpu credits", Unit::VcpuHour, name);
     }
+    monitoring(demand, attributes);
     if attributes.flag("publicly_accessible") == Some(true) {
         public_ipv4(demand, Decimal::ONE);
     }
@@ -62,6 +108,31 @@ pub(super) fn database(demand: &mut DemandBuilder<'_>, attributes: &Attributes) 
             Decimal::ONE,
         );
     }
+}
+
+/// What is measured within the instance is billed as a log.
+fn monitoring(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    let interval = attributes.number("monitoring_interval").unwrap_or_default();
+    if interval.is_zero() {
+        return;
+    }
+    let (mut bytes, usage_source) = demand.usage_of("monthly_enhanced_monitoring_gb");
+    if usage_source == UsageSource::Default {
+        bytes = bytes.times(A_MINUTE / interval);
+    }
+    let Some(scope) = demand.scope() else {
+        return;
+    };
+    demand.under(Heading::CloudWatch).add(
+        scope,
+        Service::CloudWatch,
+        "log ingestion".to_owned(),
+        Unit::Gb,
+        Basis::Usage,
+        bytes,
+        usage_source,
+    );
+    demand.under(Heading::Rds);
 }
 
 /// The price book's name for an engine.
@@ -113,6 +184,13 @@ fn storage(demand: &mut DemandBuilder<'_>, attributes: &Attributes, zones: &str)
         Unit::GbMonth,
         size,
     );
+    if kind == "gp3" {
+        throughput(demand, attributes, size, zones);
+    }
+    if kind == "standard" {
+        let name = "monthly_standard_io_requests";
+        demand.used(Service::Rds, "io standard", Unit::Request, name);
+    }
     let included = match kind {
         "gp3" if size >= GP3_STRIPED_FROM_GB => GP3_STRIPED_IOPS,
         "gp3" => GP3_IOPS,
@@ -122,6 +200,19 @@ fn storage(demand: &mut DemandBuilder<'_>, attributes: &Attributes, zones: &str)
     if iops > included {
         let item = format!("iops {kind} {zones}");
         demand.fixed(Service::Rds, item, Unit::IopsMonth, iops - included);
+    }
+}
+
+fn throughput(demand: &mut DemandBuilder<'_>, attributes: &Attributes, size: Decimal, zones: &str) {
+    let included = if size >= GP3_STRIPED_FROM_GB {
+        GP3_STRIPED_THROUGHPUT
+    } else {
+        GP3_THROUGHPUT
+    };
+    let more = attributes.number("storage_throughput").unwrap_or_default() - included;
+    if more > Decimal::ZERO {
+        let item = format!("throughput gp3 {zones}");
+        demand.fixed(Service::Rds, item, Unit::ThroughputMonth, more);
     }
 }
 
@@ -162,12 +253,23 @@ pub(super) fn cache(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
         ),
         None => demand.problem("its node type is not known before it is there"),
     }
-    demand.used(
-        Service::ElastiCache,
-        "backup storage",
-        Unit::GbMonth,
-        "snapshot_storage_size_gb",
-    );
+    support::cache(demand, attributes);
+    let days = attributes
+        .number("snapshot_retention_limit")
+        .unwrap_or_default();
+    let billed = (days - FREE_SNAPSHOT_DAYS).max(Decimal::ZERO);
+    let (size, usage_source) = demand.usage_of("snapshot_storage_size_gb");
+    if let Some(scope) = demand.scope() {
+        demand.add(
+            scope,
+            Service::ElastiCache,
+            "backup storage".to_owned(),
+            Unit::GbMonth,
+            Basis::Usage,
+            size.times(billed),
+            usage_source,
+        );
+    }
 }
 
 pub(super) fn bucket(demand: &mut DemandBuilder<'_>) {
@@ -282,31 +384,53 @@ fn copied_objects(demand: &mut DemandBuilder<'_>, from: Region, to: Region, dest
     add(to, item, Unit::Request, objects, objects_source);
 }
 
+/// The price book's name for what a table of a class costs.
+fn of_class(item: &str, attributes: &Attributes) -> String {
+    match attributes.text("table_class") {
+        None | Some("STANDARD") => item.to_owned(),
+        Some(_) => format!("{item} standard-ia"),
+    }
+}
+
 pub(super) fn table(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
-    if attributes.text("billing_mode") == Some("PAY_PER_REQUEST") {
+    let is_on_demand = attributes.text("billing_mode") == Some("PAY_PER_REQUEST");
+    if is_on_demand {
         for (item, name) in [
             ("write", "monthly_write_request_units"),
             ("read", "monthly_read_request_units"),
         ] {
+            let item = of_class(item, attributes);
             demand.used(Service::DynamoDb, item, Unit::RequestUnit, name);
         }
     } else {
-        for (item, name) in [
-            ("provisioned write", "write_capacity"),
-            ("provisioned read", "read_capacity"),
-        ] {
-            match attributes.number(name) {
-                Some(units) => {
-                    demand.hourly(Service::DynamoDb, item, Unit::CapacityUnitHour, units);
-                }
-                None => demand.problem(format!("its {name} is not known")),
+        for (item, name) in PROVISIONED {
+            if let Some(units) = provisioned(demand, attributes, name) {
+                let item = of_class(item, attributes);
+                demand.hourly(Service::DynamoDb, item, Unit::CapacityUnitHour, units);
             }
         }
     }
-    let storage = "storage standard";
+    let storage = match attributes.text("table_class") {
+        None | Some("STANDARD") => "storage standard",
+        Some(_) => "storage standard-ia",
+    };
     demand.used(Service::DynamoDb, storage, Unit::GbMonth, "storage_gb");
-    let recovery = attributes.list("point_in_time_recovery");
-    if recovery.iter().any(|block| block["enabled"] == true) {
+    for (item, unit, name) in [
+        (
+            "backup storage",
+            Unit::GbMonth,
+            "on_demand_backup_storage_gb",
+        ),
+        ("restore", Unit::Gb, "monthly_data_restored_gb"),
+        (
+            "streams read",
+            Unit::RequestUnit,
+            "monthly_streams_read_request_units",
+        ),
+    ] {
+        demand.used(Service::DynamoDb, item, unit, name);
+    }
+    if is_recoverable(attributes.list("point_in_time_recovery")) {
         demand.used(
             Service::DynamoDb,
             "pitr",
@@ -314,8 +438,6 @@ pub(super) fn table(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
             "pitr_backup_storage_gb",
         );
     }
-    let (writes, writes_source) = demand.usage_of("monthly_write_request_units");
-    let (kept, kept_source) = demand.usage_of("storage_gb");
     for replica in attributes.list("replica") {
         let region = replica["region_name"].as_str().map(str::parse::<Region>);
         let Some(Ok(region)) = region else {
@@ -323,19 +445,96 @@ pub(super) fn table(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
             continue;
         };
         let demand = demand.under(Heading::Recovery);
-        for (item, unit, amount, usage_source) in [
-            ("replicated write", Unit::RequestUnit, writes, writes_source),
-            (storage, Unit::GbMonth, kept, kept_source),
-        ] {
-            demand.add(
-                Scope::Region(region),
-                Service::DynamoDb,
-                item.to_owned(),
-                unit,
-                Basis::Usage,
-                amount,
-                usage_source,
-            );
+        copies(demand, attributes, region, storage, replica, is_on_demand);
+    }
+}
+
+/// What a table reads and writes at most: price and attribute.
+const PROVISIONED: [(&str, &str); 2] = [
+    ("provisioned write", "write_capacity"),
+    ("provisioned read", "read_capacity"),
+];
+
+fn is_recoverable(blocks: &[Value]) -> bool {
+    blocks.iter().any(|block| block["enabled"] == true)
+}
+
+/// The capacity of a table and of its indexes, each of which has its own.
+fn provisioned(
+    demand: &mut DemandBuilder<'_>,
+    attributes: &Attributes,
+    name: &str,
+) -> Option<Decimal> {
+    let indexes = attributes.list("global_secondary_index").iter();
+    let all: Option<Decimal> = indexes
+        .map(|index| index.get(name).and_then(number))
+        .chain([attributes.number(name)])
+        .sum();
+    if all.is_none() {
+        demand.problem(format!("its {name} is not known"));
+    }
+    all
+}
+
+/// What a replica of a table costs in its region.
+fn copies(
+    demand: &mut DemandBuilder<'_>,
+    attributes: &Attributes,
+    region: Region,
+    storage: &str,
+    replica: &Value,
+    is_on_demand: bool,
+) {
+    let of = |demand: &mut DemandBuilder<'_>, item: String, unit, basis, amount, usage_source| {
+        let scope = Scope::Region(region);
+        demand.add(
+            scope,
+            Service::DynamoDb,
+            item,
+            unit,
+            basis,
+            amount,
+            usage_source,
+        );
+    };
+    if is_on_demand {
+        let (writes, usage_source) = demand.usage_of("monthly_write_request_units");
+        let item = of_class("replicated write", attributes);
+        let unit = Unit::RequestUnit;
+        of(demand, item, unit, Basis::Usage, writes, usage_source);
+    } else {
+        for (item, name) in PROVISIONED {
+            let Some(units) = provisioned(demand, attributes, name) else {
+                continue;
+            };
+            let item = match name {
+                "write_capacity" => "provisioned replicated write",
+                _ => item,
+            };
+            let hours = QuantityRange::fixed(units * HOURS_PER_MONTH);
+            let (item, unit) = (of_class(item, attributes), Unit::CapacityUnitHour);
+            of(demand, item, unit, Basis::Fixed, hours, UsageSource::File);
         }
+    }
+    let (kept, usage_source) = demand.usage_of("storage_gb");
+    let unit = Unit::GbMonth;
+    of(
+        demand,
+        storage.to_owned(),
+        unit,
+        Basis::Usage,
+        kept,
+        usage_source,
+    );
+    if replica["point_in_time_recovery"] == true {
+        let (kept, usage_source) = demand.usage_of("pitr_backup_storage_gb");
+        of(
+            demand,
+            "pitr".to_owned(),
+            unit,
+            Basis::Usage,
+            kept,
+            usage_source,
+        );
     }
 }

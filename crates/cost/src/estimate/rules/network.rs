@@ -16,10 +16,34 @@ pub(super) const TRAFFIC: &str = "aws_data_transfer";
 /// A load balancer has to be in two zones.
 const LEAST_ZONES: usize = 2;
 
-/// What a load balancer capacity unit contains: 25 new connections a second, 3,000 active ones a minute, 1 GB
-/// an hour. <https://aws.amazon.com/elasticloadbalancing/pricing/>
-const LCU_NEW: Decimal = Decimal::from_parts(25, 0, 0, false, 0);
-const LCU_ACTIVE: Decimal = Decimal::from_parts(3_000, 0, 0, false, 0);
+/// What a capacity unit of a type of load balancer contains: new connections a second, active ones a minute, evaluations of
+/// rules a second; and 1 GB an hour. <https://aws.amazon.com/elasticloadbalancing/pricing/>
+struct CapacityUnit {
+    item: &'static str,
+    new: Decimal,
+    active: Decimal,
+    rules: Option<Decimal>,
+}
+
+const APPLICATION: CapacityUnit = CapacityUnit {
+    item: "alb",
+    new: Decimal::from_parts(25, 0, 0, false, 0),
+    active: Decimal::from_parts(3_000, 0, 0, false, 0),
+    rules: Some(Decimal::ONE_THOUSAND),
+};
+/// With TCP. TLS has fewer connections in a unit, UDP other ones: a file says then how many of these it comes to.
+const NETWORK: CapacityUnit = CapacityUnit {
+    item: "nlb",
+    new: Decimal::from_parts(800, 0, 0, false, 0),
+    active: Decimal::from_parts(100_000, 0, 0, false, 0),
+    rules: None,
+};
+const GATEWAY: CapacityUnit = CapacityUnit {
+    item: "glb",
+    new: Decimal::from_parts(600, 0, 0, false, 0),
+    active: Decimal::from_parts(60_000, 0, 0, false, 0),
+    rules: None,
+};
 
 /// Its hours, and every byte through it.
 pub(super) fn nat_gateway(demand: &mut DemandBuilder<'_>) {
@@ -35,23 +59,31 @@ pub(super) fn public_ipv4(demand: &mut DemandBuilder<'_>, count: Decimal) {
 }
 
 pub(super) fn balancer(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
-    let kind = attributes
-        .text("load_balancer_type")
-        .unwrap_or("application");
-    let item = match kind {
-        "application" => "alb",
-        "network" => "nlb",
-        other => other,
+    let CapacityUnit {
+        item,
+        new: new_of,
+        active: active_of,
+        rules: rules_of,
+    } = match attributes.text("load_balancer_type") {
+        None | Some("application") => APPLICATION,
+        Some("network") => NETWORK,
+        Some("gateway") => GATEWAY,
+        Some(other) => {
+            return demand.problem(format!("load balancers of type {other} have no price here"));
+        }
     };
     demand.hourly(Service::Elb, item, Unit::Hour, Decimal::ONE);
     let (new, usage_source) = demand.usage_of("new_connections");
     let (active, _) = demand.usage_of("active_connections");
     let (bytes, _) = demand.usage_of("processed_bytes_gb");
+    let (rules, _) = demand.usage_of("rule_evaluations");
+    // Bytes are those of the month, everything else goes on all the time.
     let units = |scenario: Scenario| {
-        let most = (new.get(scenario) / LCU_NEW)
-            .max(active.get(scenario) / LCU_ACTIVE)
-            .max(bytes.get(scenario));
-        most * HOURS_PER_MONTH
+        let rules = rules_of.map_or(Decimal::ZERO, |of| rules.get(scenario) / of);
+        let always = (new.get(scenario) / new_of)
+            .max(active.get(scenario) / active_of)
+            .max(rules);
+        (always * HOURS_PER_MONTH).max(bytes.get(scenario))
     };
     let units = QuantityRange {
         low: units(Scenario::Low),
@@ -70,14 +102,31 @@ pub(super) fn balancer(demand: &mut DemandBuilder<'_>, attributes: &Attributes) 
             usage_source,
         );
     }
-    if attributes.flag("internal") != Some(true) {
-        let zones = attributes
-            .list("subnets")
-            .len()
-            .max(attributes.list("subnet_mapping").len())
-            .max(LEAST_ZONES);
-        public_ipv4(demand, Decimal::from(zones));
+    let addresses = public_addresses(attributes);
+    if addresses > 0 {
+        public_ipv4(demand, Decimal::from(addresses));
     }
+}
+
+/// One in each zone, unless it is one that the stack holds by itself and is counted there.
+fn public_addresses(attributes: &Attributes) -> usize {
+    let has_none = attributes.flag("internal") == Some(true)
+        || attributes.text("load_balancer_type") == Some("gateway")
+        || attributes.text("ip_address_type") == Some("dualstack-without-public-ipv4");
+    if has_none {
+        return 0;
+    }
+    let mapped = attributes.list("subnet_mapping");
+    let of_the_stack = mapped
+        .iter()
+        .filter(|mapping| matches!(mapping["allocation_id"].as_str(), Some(id) if !id.is_empty()))
+        .count();
+    let zones = attributes
+        .list("subnets")
+        .len()
+        .max(mapped.len())
+        .max(LEAST_ZONES);
+    zones - of_the_stack
 }
 
 /// A gateway endpoint costs nothing; an interface endpoint costs in every zone it is in.

@@ -21,9 +21,39 @@ const MOST_SECONDS: Decimal = Decimal::from_parts(2_808_348_672, 232_830_643, 0,
 /// Alarms that look more often than once a minute are of high resolution, and cost more.
 const MINUTE: Decimal = Decimal::from_parts(60, 0, 0, false, 0);
 
-pub(super) fn key(demand: &mut DemandBuilder<'_>) {
-    demand.fixed(Service::Kms, "key", Unit::KeyMonth, Decimal::ONE);
-    demand.used(Service::Kms, "requests", Unit::Request, "monthly_requests");
+/// The first and the second rotation of a key's material cost as much as the key does, every later one nothing.
+/// <https://aws.amazon.com/kms/pricing/>
+const ROTATED: Decimal = Decimal::from_parts(3, 0, 0, false, 0);
+
+pub(super) fn key(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    let high = match attributes.flag("enable_key_rotation") {
+        Some(true) => ROTATED,
+        _ => Decimal::ONE,
+    };
+    if let Some(scope) = demand.scope() {
+        demand.add(
+            scope,
+            Service::Kms,
+            "key".to_owned(),
+            Unit::KeyMonth,
+            Basis::Fixed,
+            QuantityRange {
+                high,
+                ..QuantityRange::fixed(Decimal::ONE)
+            },
+            UsageSource::File,
+        );
+    }
+    let spec = attributes
+        .text("customer_master_key_spec")
+        .or_else(|| attributes.text("key_spec"));
+    let item = match spec {
+        None | Some("SYMMETRIC_DEFAULT") => "requests",
+        Some(spec) if spec.starts_with("HMAC_") => "requests",
+        Some("RSA_2048") => "requests rsa-2048",
+        Some(_) => "requests asymmetric",
+    };
+    demand.used(Service::Kms, item, Unit::Request, "monthly_requests");
 }
 
 pub(super) fn secret(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
@@ -56,12 +86,22 @@ pub(super) fn trail(demand: &mut DemandBuilder<'_>) {
     );
 }
 
-pub(super) fn topic(demand: &mut DemandBuilder<'_>) {
-    demand.used(Service::Sns, "requests", Unit::Request, "monthly_requests");
+/// A FIFO topic or queue has prices of its own.
+fn requests(attributes: &Attributes, fifo: &str) -> &'static str {
+    match attributes.flag(fifo) {
+        Some(true) => "requests fifo",
+        _ => "requests",
+    }
 }
 
-pub(super) fn queue(demand: &mut DemandBuilder<'_>) {
-    demand.used(Service::Sqs, "requests", Unit::Request, "monthly_requests");
+pub(super) fn topic(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    let item = requests(attributes, "fifo_topic");
+    demand.used(Service::Sns, item, Unit::Request, "monthly_requests");
+}
+
+pub(super) fn queue(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    let item = requests(attributes, "fifo_queue");
+    demand.used(Service::Sqs, item, Unit::Request, "monthly_requests");
 }
 
 pub(super) fn schedule(demand: &mut DemandBuilder<'_>) {
@@ -74,9 +114,25 @@ pub(super) fn dashboard(demand: &mut DemandBuilder<'_>) {
     demand.fixed(Service::CloudWatch, "dashboard", unit, Decimal::ONE);
 }
 
+pub(super) fn composite_alarm(demand: &mut DemandBuilder<'_>) {
+    let unit = Unit::AlarmMonth;
+    demand.fixed(Service::CloudWatch, "alarm composite", unit, Decimal::ONE);
+}
+
+/// The metric of an anomaly, and both edges of its band: <https://aws.amazon.com/cloudwatch/pricing/>.
+const ANOMALY: Decimal = Decimal::from_parts(3, 0, 0, false, 0);
+
 /// Every metric of an alarm counts.
 pub(super) fn alarm(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let queries = attributes.list("metric_query");
+    let searches = |query: &&serde_json::Value| {
+        let expression = query["expression"].as_str().unwrap_or_default();
+        let expression = expression.trim_start().to_ascii_uppercase();
+        expression.starts_with("SELECT") || expression.contains("SEARCH(")
+    };
+    if queries.iter().any(|query| searches(&query)) {
+        demand.problem("how many metrics its query finds is not known");
+    }
     let metrics = queries
         .iter()
         .filter(|query| {
@@ -101,15 +157,22 @@ pub(super) fn alarm(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     } else {
         "alarm standard"
     };
-    demand.fixed(
-        Service::CloudWatch,
-        item,
-        Unit::AlarmMonth,
-        Decimal::from(metrics),
-    );
+    let edges = match attributes.text("threshold_metric_id") {
+        Some(_) => ANOMALY,
+        None => Decimal::ONE,
+    };
+    let metrics = Decimal::from(metrics) * edges;
+    demand.fixed(Service::CloudWatch, item, Unit::AlarmMonth, metrics);
 }
 
 pub(super) fn log_group(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    let class = match attributes.text("log_group_class") {
+        None | Some("STANDARD") => "",
+        Some("INFREQUENT_ACCESS") => " infrequent-access",
+        Some(_) => {
+            return demand.problem("log groups of its class have no price here");
+        }
+    };
     // What flow logs bring in has a price of its own and is asked for with them.
     let flow = attributes
         .text("name")
@@ -117,7 +180,7 @@ pub(super) fn log_group(demand: &mut DemandBuilder<'_>, attributes: &Attributes)
     if !flow {
         demand.used(
             Service::CloudWatch,
-            "log ingestion",
+            format!("log ingestion{class}"),
             Unit::Gb,
             "monthly_data_ingested_gb",
         );

@@ -241,3 +241,77 @@ fn from_terraform_keeps_no_text_that_the_plan_marks_as_sensitive() {
         inventory.notes
     );
 }
+
+#[test]
+fn from_terraform_keeps_what_is_forgotten() {
+    let change = |address: &str, actions: Value| {
+        let (_, name) = address.rsplit_once('.').unwrap();
+        json!({"address": address, "mode": "managed", "type": "aws_s3_bucket", "name": name.split('[').next().unwrap(),
+            "change": {"actions": actions, "before": {"bucket": "old"}, "after": null, "after_unknown": {}, "before_sensitive": {}, "after_sensitive": {}}})
+    };
+    let plan = json!({"format_version": "1.2",
+        "planned_values": {"root_module": {"resources": [
+            // An entry without values is what Terraform leaves of one that it forgets.
+            {"address": "aws_s3_bucket.gone", "mode": "managed", "type": "aws_s3_bucket", "name": "gone", "values": {"bucket": null}},
+            {"address": "aws_s3_bucket.anew", "mode": "managed", "type": "aws_s3_bucket", "name": "anew", "values": {"bucket": "new"}},
+        ]}},
+        "resource_changes": [
+            change("aws_s3_bucket.gone", json!(["forget"])),
+            change("aws_s3_bucket.anew", json!(["create", "forget"])),
+            change("module.a[\"x.y\"].aws_s3_bucket.this[0]", json!(["forget"])),
+            change("aws_s3_bucket.deleted", json!(["delete"])),
+        ],
+        "configuration": {
+            "provider_config": {
+                "aws": {"expressions": {"region": {"constant_value": "us-east-1"}}},
+                "aws.home": {"expressions": {"region": {"constant_value": "ca-central-1"}}},
+            },
+            "root_module": {"module_calls": {"a": {"module": {"resources": [
+                {"address": "aws_s3_bucket.this", "provider_config_key": "aws.home"}]}}}},
+        },
+    });
+    let inventory = read(&plan).unwrap();
+    let found: Vec<_> = inventory
+        .resources
+        .iter()
+        .map(|of| (of.address.as_str(), of.attributes.text("bucket"), of.region))
+        .collect();
+    let east = Some(region("us-east-1"));
+    assert_eq!(
+        found,
+        [
+            ("aws_s3_bucket.anew", Some("new"), east),
+            ("aws_s3_bucket.gone", Some("old"), east),
+            ("aws_s3_bucket.anew (forgotten)", Some("old"), east),
+            (
+                "module.a[\"x.y\"].aws_s3_bucket.this[0]",
+                Some("old"),
+                Some(region("ca-central-1"))
+            ),
+        ]
+    );
+    assert_eq!(inventory.notes.len(), 3, "{:?}", inventory.notes);
+}
+
+#[test]
+fn assume_region_tells_how_many_resources_it_is_for() {
+    let plan = json!({"format_version": "1.2",
+        "planned_values": {"root_module": {"resources": [
+            instance("aws_nat_gateway.a", json!({})),
+            instance("aws_nat_gateway.b", json!({"region": "us-east-1"})),
+        ]}},
+        // Only Terraform can work a local value out.
+        "configuration": {"provider_config": {"aws": {"expressions": {"region": {"references": ["local.region"]}}}}},
+    });
+    let mut inventory = Inventory::from_terraform(plan.to_string().as_bytes(), None, None).unwrap();
+    assert_eq!(inventory.resources[0].region, None);
+    inventory.assume_region(region("ca-central-1"), "the primary region of the settings");
+    assert_eq!(inventory.resources[0].region, Some(region("ca-central-1")));
+    assert_eq!(inventory.resources[1].region, Some(region("us-east-1")));
+    assert_eq!(
+        inventory.notes,
+        [
+            "nothing tells the region of 1 resources: they are priced in ca-central-1, the primary region of the settings"
+        ]
+    );
+}
