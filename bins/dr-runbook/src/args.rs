@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use cli::{CompletionArgs, GlobalArgs};
+use cli::{CompletionArgs, FormArgs, GlobalArgs};
 use dr::database::At;
 use jiff::Timestamp;
 use runbook::{Policy, RunId};
@@ -28,6 +28,9 @@ pub(crate) enum Command {
     /// Fail over to the DR region
     #[command(after_help = FAILOVER_EXAMPLES)]
     Failover(FailoverArgs),
+    /// Look now at everything that a failover will need, and change nothing
+    #[command(after_help = PREFLIGHT_EXAMPLES)]
+    Preflight(PreflightArgs),
     /// Look at runs, go on with one, agree to what one asks, or give one up
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -41,6 +44,27 @@ Examples:
   dr-runbook failover --approve auto --yes   without questions, as in a drill
   dr-runbook failover --declare-lost 'AWS says so on the phone' --by 'Kim Roy'
   dr-runbook failover --lost ca-central-1,us-east-1";
+
+const PREFLIGHT_EXAMPLES: &str = "\
+Examples:
+  dr-runbook preflight                                  what is ready, what is not, and what to do
+  dr-runbook preflight --alone                          without one call to the primary region
+  dr-runbook preflight --format junit --out report.xml  for a CI system; html, markdown and sarif as well
+
+Exit codes: 0 everything is as it should be, 1 something is not, 3 something is not known.";
+
+#[derive(Debug, Args)]
+pub(crate) struct PreflightArgs {
+    /// Call the DR region alone, as in an outage; what only the primary one tells is left out
+    #[arg(long)]
+    pub(crate) alone: bool,
+
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
+
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct FailoverArgs {

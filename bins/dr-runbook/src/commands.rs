@@ -1,5 +1,6 @@
 mod carry;
 mod failover;
+mod preflight;
 mod records;
 mod runs;
 
@@ -14,6 +15,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
     let Cli { global, command } = cli;
     match command {
         Command::Failover(args) => failover::run(&global, &args, stop).await,
+        Command::Preflight(args) => preflight::run(&global, &args).await,
         Command::Runs(RunsCommand::List(args)) => runs::list(&global, &args).await,
         Command::Runs(RunsCommand::Show(args)) => runs::show(&global, &args).await,
         Command::Runs(RunsCommand::Resume(args)) => runs::resume(&global, &args, stop).await,

@@ -6,7 +6,6 @@ pub(crate) mod db_user;
 pub(crate) mod doctor;
 pub(crate) mod drift;
 pub(crate) mod env;
-pub(crate) mod form;
 pub(crate) mod log;
 pub(crate) mod maintenance;
 pub(crate) mod probe;

@@ -9,7 +9,6 @@ mod doctor;
 mod drift;
 mod env;
 mod exit;
-mod form;
 mod log;
 mod maintenance;
 mod origin;

@@ -186,6 +186,15 @@ impl AwsEnv {
         }
     }
 
+    pub(crate) fn has_given_credentials(&self) -> bool {
+        self.given.is_some()
+    }
+
+    /// The profile that was asked for.
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
+    }
+
     pub(crate) fn owner_guard(&self, region: Region) -> OwnerGuard {
         let mut guards = self.guards.lock().unwrap_or_else(PoisonError::into_inner);
         let guard = guards.entry(region).or_insert_with(|| {

@@ -21,6 +21,7 @@ mod loopback;
 mod owners;
 mod pages;
 mod permit;
+mod sign_in;
 mod trust;
 mod waiter;
 mod wall;
@@ -42,6 +43,7 @@ pub use listing::{
 pub use owners::{BucketOwners, OwnerGuard, OwnerUnknown};
 pub use pages::{pages, pages_up_to};
 pub use permit::{CallPermit, NotPermitted};
+pub use sign_in::SignIn;
 pub use trust::CaBundleError;
 pub use waiter::{Poll, Waiter, WaiterConfig, wait};
 pub use wall::OutsideRegion;

@@ -6,6 +6,7 @@ mod args;
 mod environment;
 mod failure;
 mod file;
+mod form;
 mod output;
 mod progress;
 mod question;
@@ -20,6 +21,7 @@ pub use args::{
 pub use environment::{aws_env, load_settings, now, operator};
 pub use failure::{Exit, Failure};
 pub use file::{Secrecy, read_input, read_text, write_file};
+pub use form::{FormArgs, Format, in_form, print_in_form};
 pub use output::{
     confirm, confirm_name, note, print, print_data, print_text, residency_notes, tell,
 };

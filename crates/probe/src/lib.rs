@@ -347,6 +347,7 @@ const WHY: &str = "the application uses it, and finds it as the probe did";
 impl ToResults for Probed {
     fn results(&self) -> Results {
         Results {
+            program: "verify-staging",
             command: "probe",
             environment: self.environment.clone(),
             region: None,

@@ -9,16 +9,30 @@ pub use sarif::SarifScope;
 
 use crate::document::shown;
 use crate::finding::{Finding, Severity, Status};
+use crate::{Page, Report};
 
 /// A result that other programs can read as [`Results`].
 pub trait ToResults {
     /// The result, case by case.
     fn results(&self) -> Results;
+
+    /// The result as one self-contained page of HTML.
+    fn to_page(&self) -> String
+    where
+        Self: Report,
+    {
+        let results = self.results();
+        let page = Page::new(format!("{}: {}", results.environment, results.command))
+            .about("Looked at", results.at);
+        self.document().to_html(&page)
+    }
 }
 
 /// What one run found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Results {
+    /// The program: `verify-staging`.
+    pub program: &'static str,
     /// Which command: `check`, `probe`. Results of one do not take the place of another's.
     pub command: &'static str,
     /// The environment that was looked at.
@@ -93,6 +107,7 @@ impl Results {
     /// The same with all text escaped ([`crate::escape`]): what its renderings are made of.
     fn escaped(&self) -> Self {
         Self {
+            program: self.program,
             command: self.command,
             environment: shown(&self.environment),
             region: self.region.as_ref().map(shown),
@@ -222,6 +237,7 @@ mod tests {
             Finding::skipped("http", "health page", "no URL is given"),
         ];
         Results {
+            program: "verify-staging",
             command: "probe",
             environment: "berthcare-staging".to_owned(),
             region: None,

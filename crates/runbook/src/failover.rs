@@ -10,6 +10,7 @@ use dr::database::{
 };
 use dr::objects::{PairedBucket, Pairing};
 use jiff::Timestamp;
+use report::finding::Finding;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use settings::{Database, Settings};
@@ -51,7 +52,13 @@ pub(crate) struct RestoreInputs {
 pub(crate) struct Impossible {
     pub(crate) problem: String,
     pub(crate) hint: Option<String>,
+    /// It is not known whether it can: AWS did not say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_unknown: bool,
 }
+
+/// What was seen of the target of each restore while a plan was made, by the database's identifier.
+pub(crate) type Targets = BTreeMap<String, Vec<Finding>>;
 
 /// The names of the steps.
 pub(crate) mod names {
@@ -71,6 +78,16 @@ pub(crate) mod names {
 /// Plans a failover. Looks at the DR region alone and changes nothing. What cannot be done is a step that says so when
 /// it is taken: the others go on, and the operator may leave it out.
 pub async fn plan_failover(request: FailoverRequest<'_>, dr: &DrOnly, host: &impl Host) -> Plan {
+    look_and_plan(request, dr, host).await.0
+}
+
+/// The same, with what was seen on the way.
+pub(crate) async fn look_and_plan(
+    request: FailoverRequest<'_>,
+    dr: &DrOnly,
+    host: &impl Host,
+) -> (Plan, Targets) {
+    let mut targets = Targets::new();
     let settings = request.settings;
     let pairing = Pairing::from(settings);
     let planned = host.now();
@@ -104,7 +121,9 @@ pub async fn plan_failover(request: FailoverRequest<'_>, dr: &DrOnly, host: &imp
         let mut pinned = Vec::new();
         for database in &settings.databases {
             let id = StepId::of(names::RESTORE, database.id.as_ref());
-            let inputs = match restore_inputs(&site, database, &request, counted, planned).await {
+            let (inputs, seen) = restore_inputs(&site, database, &request, counted, planned).await;
+            targets.insert(database.id.to_string(), seen);
+            let inputs = match inputs {
                 Ok(inputs) => {
                     pinned.push(inputs.arn.clone());
                     json!(inputs)
@@ -151,7 +170,7 @@ pub async fn plan_failover(request: FailoverRequest<'_>, dr: &DrOnly, host: &imp
     steps.push(step(names::TRAFFIC, title, &[names::VERIFY], Value::Null));
     let title = "Report what was lost, and how long it took";
     steps.push(step(names::REPORT, title, &[names::TRAFFIC], Value::Null));
-    Plan {
+    let plan = Plan {
         run: RunId::new(host),
         mode: Mode::RegionLoss,
         environment: format!("{}-{}", settings.project, settings.environment),
@@ -166,7 +185,8 @@ pub async fn plan_failover(request: FailoverRequest<'_>, dr: &DrOnly, host: &imp
         versions: request.versions,
         objectives: Goals::from(settings.objectives),
         steps,
-    }
+    };
+    (plan, targets)
 }
 
 fn step(id: &str, title: &str, after: &[&str], inputs: Value) -> PlannedStep {
@@ -198,11 +218,37 @@ async fn restore_inputs(
     request: &FailoverRequest<'_>,
     counted: Counted,
     planned: Timestamp,
-) -> Result<RestoreInputs, Impossible> {
+) -> (Result<RestoreInputs, Impossible>, Vec<Finding>) {
+    let (arn, plan) = match planned_restore(site, database, request, counted, planned).await {
+        Ok(planned) => planned,
+        Err(impossible) => return (Err(impossible), Vec::new()),
+    };
+    let check = check_restore_target(site, &plan).await;
+    if check.problems.is_empty() {
+        return (Ok(RestoreInputs { arn, plan }), check.findings);
+    }
+    let problems = check.problems.iter().map(ToString::to_string);
+    let impossible = Impossible {
+        problem: problems.collect::<Vec<_>>().join("; "),
+        hint: None,
+        is_unknown: false,
+    };
+    (Err(impossible), check.findings)
+}
+
+/// The ARN of the recovery point, and what is made of it.
+async fn planned_restore(
+    site: &RdsClients,
+    database: &Database,
+    request: &FailoverRequest<'_>,
+    counted: Counted,
+    planned: Timestamp,
+) -> Result<(String, RestorePlan), Impossible> {
     let settings = request.settings;
     let unknown = |error: aws_env::Error| Impossible {
         problem: causes(&error),
         hint: None,
+        is_unknown: true,
     };
     let objectives = settings.objectives;
     let primary = settings.regions.primary;
@@ -230,22 +276,15 @@ async fn restore_inputs(
     let plan = plan.map_err(|refusal| Impossible {
         problem: refusal.to_string(),
         hint: Some(refusal.hint()),
+        is_unknown: false,
     })?;
     let mut plan = plan.with_fixed_time();
     // Data of later than now: a clock is wrong, and no age is known.
     if now.age(plan.choice.data_time).is_none() {
         plan.rpo_seconds = None;
     }
-    let check = check_restore_target(site, &plan).await;
-    if !check.problems.is_empty() {
-        let problems = check.problems.iter().map(ToString::to_string);
-        return Err(Impossible {
-            problem: problems.collect::<Vec<_>>().join("; "),
-            hint: None,
-        });
-    }
     let arn = arn_of(&found.points, plan.choice.kind, &plan.choice.point);
-    Ok(RestoreInputs { arn, plan })
+    Ok((arn, plan))
 }
 
 /// The ARN of what a plan has chosen. One that it goes on with may be gone by now, and then there is nothing to keep.

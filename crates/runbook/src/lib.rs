@@ -16,6 +16,7 @@ mod journal;
 mod lease;
 mod loss;
 mod plan;
+mod preflight;
 mod record;
 mod run;
 mod state;
@@ -33,6 +34,10 @@ pub use journal::{Journal, JournalError, read_records};
 pub use lease::{Lease, LeaseError, LeaseState, LeaseTimes, SeenLease};
 pub use loss::{Declaration, Declared, Evidence, Loss, LossWindow, Round, Verdict};
 pub use plan::{Goals, Mode, Plan, PlannedStep, RunId, RunIdError, StepId};
+pub use preflight::{
+    Area, Item, KeptPreflight, Preflight, PreflightRequest, Reach, kept_preflights, last_preflight,
+    preflight,
+};
 pub use record::{Digest, Event, Outcome, Record};
 pub use run::{OpenError, OpenRun, approve_step, list_runs, read_lease, read_run};
 pub use state::{RunState, RunStatus, StepState, StepStatus};

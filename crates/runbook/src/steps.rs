@@ -27,7 +27,9 @@ use settings::Settings;
 use state_backend::{DrBackend, LockHolder};
 
 pub use self::declare::{MARKER, Marker};
+pub(crate) use self::report::reports;
 pub use self::report::{Clocks, DatabaseLoss, RunReport};
+pub(crate) use self::traffic::KEY as TRAFFIC_KEY;
 
 use crate::failover::{Impossible, names};
 use crate::{

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
-use crate::BucketName;
 use crate::document::{Field, Section};
+use crate::{BucketName, RoleName};
 
 /// What a failover brings up in the DR region besides the state, the databases and the buckets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -25,6 +25,9 @@ pub struct Failover {
     /// The bucket in the DR region whose object `failed-over` says that this region serves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub marker_bucket: Option<BucketName>,
+    /// The role that people work with when the primary region is lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<RoleName>,
 }
 
 /// A value of a variable of Terraform.
@@ -45,6 +48,7 @@ impl Failover {
         let variables = section.optional("variables", "{ mode = \"full\" }");
         let restored = section.optional("restored_database", "\"restored_database\"");
         let marker = section.optional("marker_bucket", "\"berthcare-failover-staging-dr\"");
+        let break_glass = section.optional("break_glass", "\"berthcare-break-glass\"");
         section.close();
         let terraform = match terraform {
             Some(field) => Some(PathBuf::from(field.text()?)),
@@ -63,6 +67,10 @@ impl Failover {
             variables,
             restored_database,
             marker_bucket: match marker {
+                Some(field) => Some(field.parse()?),
+                None => None,
+            },
+            break_glass: match break_glass {
                 Some(field) => Some(field.parse()?),
                 None => None,
             },

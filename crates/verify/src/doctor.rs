@@ -187,6 +187,7 @@ impl ToResults for Diagnosed {
         let suites = self.diagnoses.iter();
         let suites = suites.map(|one| Suite::of_findings(one.trouble, one.meaning, &one.findings));
         Results {
+            program: "verify-staging",
             command: "doctor",
             environment: self.environment.clone(),
             region: None,

@@ -162,6 +162,7 @@ impl ToResults for Maintained {
         let tasks = format!("{} maintenance", self.period.word());
         let why = format!("one of the {} tasks of the guide", self.period.word());
         Results {
+            program: "verify-staging",
             command: "maintenance",
             environment: self.environment.clone(),
             region: None,

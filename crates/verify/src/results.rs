@@ -16,6 +16,7 @@ impl ToResults for Checked {
             cases: answers.iter().map(case).collect(),
         };
         Results {
+            program: "verify-staging",
             command: "check",
             environment: self.environment.clone(),
             region: Some(self.region.clone()),
@@ -24,6 +25,11 @@ impl ToResults for Checked {
             residency: self.residency.clone(),
             suites: suites.map(suite).collect(),
         }
+    }
+
+    /// With a verdict and the checklist, which a table has no room for.
+    fn to_page(&self) -> String {
+        self.to_html()
     }
 }
 

@@ -31,10 +31,7 @@ pub(crate) async fn run(
         declared,
         fault: args.fault,
         at: args.at,
-        versions: BTreeMap::from([(
-            env!("CARGO_PKG_NAME").to_owned(),
-            env!("CARGO_PKG_VERSION").to_owned(),
-        )]),
+        versions: versions(),
     };
     let plan = plan_failover(request, &context.dr, &machine).await;
     if args.dry_run {
@@ -58,6 +55,12 @@ pub(crate) async fn run(
     );
     let open = open.await.map_err(super::not_opened)?;
     carry(global, &context, open, &places.folder, &args.carry, stop).await
+}
+
+/// Of this software.
+pub(super) fn versions() -> BTreeMap<String, String> {
+    let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    BTreeMap::from([(name.to_owned(), version.to_owned())])
 }
 
 /// Refuses what would begin a second failover on top of the first. A run that is not over is told by its lease.

@@ -22,16 +22,22 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) async fn open(global: &GlobalArgs) -> Result<Self, Failure> {
+        let mut context = Self::unasked(global).await?;
+        context.account = account(&context.settings, &context.dr).await?;
+        Ok(context)
+    }
+
+    /// Without asking who we are.
+    pub(super) async fn unasked(global: &GlobalArgs) -> Result<Self, Failure> {
         let settings = cli::load_settings(global)?;
         cli::residency_notes(&settings);
         let env = cli::aws_env(Some(&settings)).await?;
         let dr = env.dr_only(settings.regions.dr);
-        let account = account(&settings, &dr).await?;
         Ok(Self {
             settings,
             env,
             dr,
-            account,
+            account: None,
         })
     }
 }

@@ -5,8 +5,6 @@ use clap::{Args, ValueEnum};
 use report::finding::Severity;
 use verify::Pattern;
 
-use super::form::FormArgs;
-
 /// Where terraform's outputs come from.
 #[derive(Debug, Clone, Args)]
 pub struct OutputsArgs {
@@ -41,7 +39,7 @@ pub struct CheckArgs {
 
     /// In which form the result is given.
     #[command(flatten)]
-    pub form: FormArgs,
+    pub form: cli::FormArgs,
 
     /// Ask again every INTERVAL until interrupted, and print only what changed; ends as the last run did
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1m", value_parser = cli::duration_within(SHORTEST..=LONGEST))]

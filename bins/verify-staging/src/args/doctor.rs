@@ -3,7 +3,6 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::check::OutputsArgs;
-use super::form::FormArgs;
 
 /// `doctor`.
 #[derive(Debug, Clone, Args)]
@@ -30,5 +29,5 @@ pub struct DoctorArgs {
 
     /// In which form the result is given.
     #[command(flatten)]
-    pub form: FormArgs,
+    pub form: cli::FormArgs,
 }

@@ -3,7 +3,6 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::check::OutputsArgs;
-use super::form::FormArgs;
 
 /// `maintenance`.
 #[derive(Debug, Clone, Args)]
@@ -18,7 +17,7 @@ pub struct MaintenanceArgs {
 
     /// In which form the result is given.
     #[command(flatten)]
-    pub form: FormArgs,
+    pub form: cli::FormArgs,
 
     /// A folder with records of drills (JSON), for quarterly
     #[arg(long, value_name = "DIR")]

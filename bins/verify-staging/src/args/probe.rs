@@ -6,7 +6,6 @@ use ::probe::{HealthUrl, Target};
 use clap::Args;
 
 use super::check::OutputsArgs;
-use super::form::FormArgs;
 
 /// `probe`.
 #[derive(Debug, Clone, Args)]
@@ -17,7 +16,7 @@ pub struct ProbeArgs {
 
     /// In which form the result is given.
     #[command(flatten)]
-    pub form: FormArgs,
+    pub form: cli::FormArgs,
 
     /// Only these: dns, database, redis, buckets, http; may be repeated
     #[arg(long, value_name = "TARGET", value_delimiter = ',')]

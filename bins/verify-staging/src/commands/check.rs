@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::watch::Sender;
 use verify::{Answer, Catalog, Checked, EnvironmentClients, Selection, Wanted};
 
-use super::{caller, exit, form, terraform};
+use super::{caller, exit, terraform};
 use crate::args::check::CheckArgs;
 
 pub(super) async fn run(
@@ -67,7 +67,7 @@ impl Asking {
 
 fn show(global: &GlobalArgs, args: &CheckArgs, checked: &Checked) -> Result<(), Failure> {
     let all = global.verbose > 0;
-    form::show(global, &args.form, checked, &Shown { checked, all })
+    cli::print_in_form(global, &args.form, checked, &Shown { checked, all })
 }
 
 /// For people only what needs them, unless they want everything; for programs everything.

@@ -6,7 +6,7 @@ use evidence::Outputs;
 use verify::EnvironmentClients;
 use verify::doctor::{Context, MOST_ERROR_BYTES, diagnose};
 
-use super::{caller, exit, form, terraform};
+use super::{caller, exit, terraform};
 use crate::args::doctor::DoctorArgs;
 
 pub(super) async fn run(global: &GlobalArgs, args: &DoctorArgs) -> Result<Exit, Failure> {
@@ -27,7 +27,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &DoctorArgs) -> Result<Exit, 
         at: cli::now(),
     };
     let diagnosed = diagnose(context, &text).await;
-    form::show(global, &args.form, &*diagnosed, &diagnosed)?;
+    cli::print_in_form(global, &args.form, &*diagnosed, &diagnosed)?;
     if diagnosed.diagnoses.is_empty() {
         return Ok(Exit::Unchecked);
     }

@@ -6,7 +6,7 @@ use report::Report as _;
 use verify::EnvironmentClients;
 use verify::maintenance::{Context, DrillRecord, Period, maintain};
 
-use super::{caller, exit, form, terraform};
+use super::{caller, exit, terraform};
 use crate::args::maintenance::{MaintenanceArgs, PeriodArg};
 
 /// A record is small; what is larger is something else.
@@ -43,7 +43,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &MaintenanceArgs) -> Result<E
     if args.markdown {
         cli::print_text(&maintained.document().to_markdown());
     } else {
-        form::show(global, &args.form, &*maintained, &maintained)?;
+        cli::print_in_form(global, &args.form, &*maintained, &maintained)?;
     }
     Ok(exit::of(
         maintained.findings.iter().map(|finding| finding.status),

@@ -6,7 +6,7 @@ use probe::{ProbeClients, ProbeOptions, Target, Trust};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::{caller, exit, form, terraform};
+use super::{caller, exit, terraform};
 use crate::args::probe::ProbeArgs;
 
 pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, Failure> {
@@ -41,7 +41,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, F
     };
     let name = format!("{}-{}", settings.project, settings.environment);
     let probed = probe::probe(&clients, &outputs, &name, &options, cli::now()).await;
-    form::show(global, &args.form, &*probed, &probed)?;
+    cli::print_in_form(global, &args.form, &*probed, &probed)?;
     Ok(exit::of(
         probed.findings.iter().map(|finding| finding.status),
     ))

@@ -73,8 +73,8 @@ impl Results {
             .collect();
         // Code scanning keeps what has another id: a probe does not end the alerts of a check.
         let id = match self.command {
-            "check" => format!("verify-staging/{}/", self.environment),
-            command => format!("verify-staging/{}/{command}/", self.environment),
+            "check" => format!("{}/{}/", self.program, self.environment),
+            command => format!("{}/{}/{command}/", self.program, self.environment),
         };
         json!({
             "$schema": SCHEMA,
@@ -82,7 +82,7 @@ impl Results {
             "runs": [{
                 "tool": {
                     "driver": {
-                        "name": "verify-staging",
+                        "name": self.program,
                         "semanticVersion": env!("CARGO_PKG_VERSION"),
                         "rules": rules.into_iter().map(rule).collect::<Vec<_>>(),
                     },

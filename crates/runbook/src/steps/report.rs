@@ -10,7 +10,9 @@ use super::RegionLoss;
 use crate::failover::{RestoreInputs, names};
 use crate::plan::Goals;
 use crate::store::overwrite;
-use crate::{Host, Mode, RunId, RunState, StepContext, StepError, StepId, StepStatus, Store};
+use crate::{
+    Host, Mode, RunId, RunState, StepContext, StepError, StepId, StepStatus, Store, StoreError,
+};
 
 /// When what happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,8 +161,25 @@ fn seconds(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_secs()).unwrap_or(0)
 }
 
+/// The folder of reports, beside that of the runs.
+const FOLDER: &str = "reports/";
+
 fn key(run: &RunId) -> String {
-    format!("reports/{run}.json")
+    format!("{FOLDER}{run}.json")
+}
+
+/// The reports of a store, the newest run first. One that another version wrote, and that cannot be read, counts for
+/// nothing.
+pub(crate) async fn reports(store: &impl Store) -> Result<Vec<RunReport>, StoreError> {
+    let mut keys = store.list(FOLDER).await?;
+    keys.reverse();
+    let mut reports = Vec::new();
+    for key in keys {
+        let report = store.read(&key).await?;
+        let report = report.map(|stored| serde_json::from_slice(&stored.bytes).ok());
+        reports.extend(report.flatten());
+    }
+    Ok(reports)
 }
 
 pub(super) async fn apply<S: Store, H: Host>(

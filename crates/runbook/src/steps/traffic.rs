@@ -7,7 +7,7 @@ use crate::store::{S3Store, overwrite};
 use crate::{Check, Host, StepContext, StepError, Store};
 
 /// Its key, as `terraform/modules/failover` has it.
-const KEY: &str = "failed-over";
+pub(crate) const KEY: &str = "failed-over";
 
 fn store<S, H>(of: &RegionLoss<'_, S, H>) -> Option<S3Store> {
     let bucket = of.settings.failover.marker_bucket.as_ref()?;

@@ -6,7 +6,7 @@ use tokio::sync::watch::Sender;
 use tokio::time::MissedTickBehavior;
 use verify::Checked;
 
-use super::{Asking, ends, form, show};
+use super::{Asking, ends, show};
 use crate::args::check::CheckArgs;
 
 /// Asks again and again; only an interrupt ends it.
@@ -30,7 +30,7 @@ pub(super) async fn run(
                 if let (Some(format), Some(path)) = (args.form.format, &args.form.out) {
                     cli::write_file(
                         path,
-                        form::render(format, &global.config, &*checked)?.as_bytes(),
+                        cli::in_form(format, &global.config, &*checked)?.as_bytes(),
                         Secrecy::Secret,
                     )?;
                 }

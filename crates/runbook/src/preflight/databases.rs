@@ -1,0 +1,294 @@
+//! The databases: what they would be restored from, and whether what they would get is there.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_env::{DrOnly, Error, pages};
+use dr::database::{
+    Quota, RdsClients, compare_quotas, judge_source_region, quotas, source_regions,
+};
+use report::ShellCommand;
+use report::finding::{Finding, Unobserved};
+use serde::Deserialize as _;
+use settings::{Database, Region};
+
+use super::{Area, PreflightRequest, advise, told};
+use crate::failover::{Impossible, RestoreInputs, Targets, names};
+use crate::{Host, Plan, StepId, Store};
+
+pub(super) async fn look<S: Store, H: Host>(
+    request: &PreflightRequest<'_, S, H>,
+    dr: &DrOnly,
+    plan: &Plan,
+    targets: Targets,
+) -> Area {
+    let settings = request.settings;
+    let (primary, region) = (settings.regions.primary, settings.regions.dr);
+    let mut findings = Vec::new();
+    if settings.databases.is_empty() {
+        findings.push(Finding::skipped(
+            "recovery-point",
+            "databases",
+            "the settings name none",
+        ));
+    } else {
+        let site = RdsClients::new(dr.region());
+        let groups = security_groups(dr).await;
+        for database in &settings.databases {
+            let id = StepId::of(names::RESTORE, database.id.as_ref());
+            let inputs = plan.step(&id).map(|step| &step.inputs);
+            findings.push(judge_restore(database, inputs));
+            let seen = targets.get(database.id.as_str()).into_iter().flatten();
+            if seen.clone().next().is_none() {
+                findings.push(Finding::new(
+                    "database-target",
+                    database.dr_id.to_string(),
+                    "groups, class, key and quota are there",
+                    Err(Unobserved::because(
+                        "what it would be restored from says which are meant, and there is nothing",
+                    )),
+                ));
+            }
+            // EC2 tells of these, which is asked here.
+            let seen = seen.filter(|finding| finding.what != SECURITY_GROUPS);
+            let seen = seen.map(|finding| Finding {
+                resource: format!("{} for {}", finding.resource, database.dr_id),
+                ..finding.clone()
+            });
+            findings.extend(seen.map(|finding| advise(finding, describe(region))));
+            findings.extend(judge_security_groups(database, region, &groups));
+        }
+        findings.push(Finding::skipped(
+            "database-option-group",
+            "databases",
+            "a restore takes the engine's default one: PostgreSQL has no options",
+        ));
+        let (sources, here) = tokio::join!(source_regions(&site), quotas(&site));
+        findings.push(advise(
+            judge_source_region((primary, region), &sources),
+            ShellCommand::new("aws rds describe-source-regions")
+                .option("--region", region.as_str()),
+        ));
+        findings.extend(of_quotas(request, (primary, region), &here).await);
+    }
+    Area::new(
+        "Databases",
+        "a database cannot be restored, or comes back older than the objective allows",
+        findings,
+    )
+}
+
+/// As [`dr::database::check_restore_target`] calls what it does not ask for.
+const SECURITY_GROUPS: &str = "database-security-groups";
+
+fn describe(region: Region) -> String {
+    let call = ShellCommand::new("aws rds describe-account-attributes")
+        .option("--region", region.as_str());
+    format!("see why RDS or KMS does not say: {call}")
+}
+
+async fn of_quotas<S: Store, H: Host>(
+    request: &PreflightRequest<'_, S, H>,
+    (primary, region): (Region, Region),
+    here: &Result<Vec<Quota>, Error>,
+) -> Vec<Finding> {
+    let Some(both) = request.reach.both() else {
+        return vec![super::primary_not_asked(
+            "database-quota",
+            "as much as is used there",
+        )];
+    };
+    let there = quotas(&RdsClients::new(&both.primary)).await;
+    let compared = compare_quotas((primary, region), &there, here);
+    compared
+        .into_iter()
+        .map(|finding| advise(finding, describe(region)))
+        .collect()
+}
+
+fn judge_restore(database: &Database, inputs: Option<&serde_json::Value>) -> Finding {
+    let what = "recovery-point";
+    let resource = database.id.to_string();
+    let Some(inputs) = inputs else {
+        let unplanned = Unobserved::because("the plan has no step for it");
+        return Finding::new(what, resource, "younger than the objective", Err(unplanned));
+    };
+    let points = ShellCommand::new("dr-replicate recovery-points")
+        .option("--database", database.id.as_ref());
+    if let Ok(impossible) = Impossible::deserialize(inputs) {
+        let seen = match impossible.is_unknown {
+            true => Err(Unobserved::because(impossible.problem)),
+            false => Ok((false, impossible.problem)),
+        };
+        let fix = impossible
+            .hint
+            .unwrap_or_else(|| format!("`{points}` shows what there is"));
+        return advise(Finding::new(what, resource, "can be restored", seen), fix);
+    }
+    let inputs = match RestoreInputs::deserialize(inputs) {
+        Ok(inputs) => inputs,
+        Err(error) => {
+            let unread = Unobserved::because(error.to_string());
+            return Finding::new(what, resource, "can be restored", Err(unread));
+        }
+    };
+    let plan = inputs.plan;
+    let objective = report::duration(Duration::from_secs(plan.rpo_objective_seconds));
+    let point = format!("{} of {:.0}", plan.choice.point, plan.choice.data_time);
+    let seen = match plan.rpo_seconds {
+        Some(rpo) => {
+            let age = report::duration(Duration::from_secs(rpo));
+            Ok((
+                rpo <= plan.rpo_objective_seconds,
+                format!("{point}: {age} would be lost"),
+            ))
+        }
+        None => Err(Unobserved::because(format!(
+            "{point}: how old it is is not known, since clocks differ"
+        ))),
+    };
+    advise(
+        Finding::new(what, resource, format!("loses at most {objective}"), seen),
+        format!(
+            "`{points}` shows what there is, `{}` why nothing newer arrives",
+            ShellCommand::new("dr-replicate backups status")
+        ),
+    )
+}
+
+type Groups = Result<BTreeMap<String, Option<String>>, Error>;
+
+/// Every security group of the region, with its VPC.
+async fn security_groups(dr: &DrOnly) -> Groups {
+    let access = dr.region();
+    let ec2: aws_sdk_ec2::Client = aws_env::client!(aws_sdk_ec2, access);
+    let call = access.call("EC2", "DescribeSecurityGroups", "all");
+    let request = ec2.describe_security_groups().into_paginator();
+    let found = pages(call, request.items().send()).await?;
+    let found = found
+        .into_iter()
+        .filter_map(|group| Some((group.group_id?, group.vpc_id)));
+    Ok(found.collect())
+}
+
+fn judge_security_groups(database: &Database, region: Region, groups: &Groups) -> Vec<Finding> {
+    let Some(wanted) = &database.restore else {
+        return Vec::new();
+    };
+    let judged = wanted.security_groups.iter().map(|group| {
+        let seen = match groups {
+            Ok(groups) => Ok(match groups.get(group.as_str()) {
+                Some(Some(vpc)) => (true, format!("in {vpc}")),
+                Some(None) => (true, "there".to_owned()),
+                None => (false, "not there".to_owned()),
+            }),
+            Err(error) => Err(Unobserved::because(told(error))),
+        };
+        let finding = Finding::new(
+            "database-security-group",
+            format!("{group} for {}", database.dr_id),
+            "there",
+            seen,
+        );
+        let describe = ShellCommand::new("aws ec2 describe-security-groups").option("--region", region.as_str());
+        advise(
+            finding,
+            format!(
+                "name another in [databases.restore], or make it: `terraform apply` of that region's environment does; \
+                 {describe}"
+            ),
+        )
+    });
+    judged.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use report::finding::Status;
+    use serde_json::json;
+    use settings::Settings;
+
+    use super::*;
+
+    fn database() -> Database {
+        let text = r#"
+            project = "berthcare"
+            environment = "staging"
+            regions = { primary = "ca-central-1", dr = "ca-west-1" }
+            [state]
+            bucket = "state"
+            key = "a.tfstate"
+            locking = ["s3"]
+            [state.dr]
+            strategy = "none"
+            [[databases]]
+            id = "app"
+            dr_id = "app-dr"
+            [databases.restore]
+            multi_az = false
+            subnet_group = "dr"
+            parameter_group = "dr-postgres"
+            security_groups = ["sg-0f1e2d3c4b5a69788"]
+        "#;
+        let settings = Settings::parse(text, date(2026, 11, 30)).unwrap();
+        settings.databases[0].clone()
+    }
+
+    fn inputs(rpo_seconds: Option<u64>) -> serde_json::Value {
+        json!({"arn": "arn:aws:rds:ca-west-1:1:auto-backup:ab", "plan": {
+            "database": "app", "target": "app-dr", "region": "ca-west-1", "step": "begin",
+            "choice": {"kind": "replicated-backup", "point": "ab", "at": "latest", "data_time": "2026-11-30T03:00:00Z"},
+            "wanted": {"multi_az": false, "subnet_group": "dr", "parameter_group": "dr-postgres",
+                "security_groups": ["sg-0f1e2d3c4b5a69788"]},
+            "tags": {}, "key": null, "engine": null, "begun": null, "newer": null,
+            "rpo_seconds": rpo_seconds, "rpo_objective_seconds": 900, "rto_objective_seconds": 2700,
+        }})
+    }
+
+    #[test]
+    fn judge_restore_goes_by_the_plan_of_the_failover() {
+        let judged = |inputs: &serde_json::Value| judge_restore(&database(), Some(inputs));
+        assert_eq!(
+            judged(&inputs(Some(900))).status,
+            Status::Ok,
+            "{:?}",
+            judged(&inputs(Some(900)))
+        );
+        let old = judged(&inputs(Some(901)));
+        assert_eq!(old.status, Status::Wrong);
+        assert!(
+            old.fix
+                .unwrap()
+                .contains("dr-replicate recovery-points --database app")
+        );
+        assert_eq!(judged(&inputs(None)).status, Status::Unknown);
+        let hindered = judged(&json!({"problem": "no recovery point", "hint": "enable backups"}));
+        assert_eq!(
+            (hindered.status, hindered.fix.as_deref()),
+            (Status::Wrong, Some("enable backups"))
+        );
+        let silent = json!({"problem": "RDS does not answer", "hint": null, "is_unknown": true});
+        assert_eq!(judged(&silent).status, Status::Unknown);
+        assert_eq!(judge_restore(&database(), None).status, Status::Unknown);
+    }
+
+    #[test]
+    fn judge_security_groups_wants_each_of_them_there() {
+        let region = "ca-west-1".parse().unwrap();
+        let status = |groups: &Groups| judge_security_groups(&database(), region, groups)[0].status;
+        let there = BTreeMap::from([("sg-0f1e2d3c4b5a69788".to_owned(), Some("vpc-1".to_owned()))]);
+        assert_eq!(status(&Ok(there)), Status::Ok);
+        assert_eq!(status(&Ok(BTreeMap::new())), Status::Wrong);
+        let call = aws_env::Call {
+            region,
+            service: "EC2",
+            operation: "DescribeSecurityGroups",
+            resource: "all".to_owned(),
+        };
+        assert_eq!(
+            status(&Err(Error::unexpected(call, "denied"))),
+            Status::Unknown
+        );
+    }
+}
