@@ -4,12 +4,13 @@
 use std::path::{Path, PathBuf};
 
 /// Programs that appear in printed commands, as a command begins with them.
-const PROGRAMS: [&str; 13] = [
+const PROGRAMS: [&str; 14] = [
     "aws ",
     "terraform -",
     "terraform force-unlock ",
     "terraform import ",
     "init-backend ",
+    "deploy-staging ",
     "dr-replicate ",
     "dr-runbook ",
     "verify-staging ",

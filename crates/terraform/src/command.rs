@@ -24,6 +24,9 @@ use crate::version::Version;
 /// The program's name.
 const PROGRAM: &str = "terraform";
 
+/// The file into which terraform writes a state that it could not write to the backend, in the folder where it runs.
+pub const ERRORED_STATE: &str = "errored.tfstate";
+
 /// The terraform of this machine, in the folder of one environment.
 ///
 /// Relative paths are relative to that folder. Terraform is never asked to ask: what it would have to be told is an

@@ -24,11 +24,12 @@ mod plan;
 mod root_module;
 mod state_file;
 mod values;
+mod variables;
 mod version;
 
 pub use address::resource_of;
 pub use child::{ChildId, Finished, Running};
-pub use command::{InitOptions, PlanOptions, Terraform, Validation};
+pub use command::{ERRORED_STATE, InitOptions, PlanOptions, Terraform, Validation};
 pub use diagnostic::{Diagnostic, Position, Severity, SourceRange};
 pub use document::{Document, DocumentError};
 pub use environment::Environment;
@@ -44,4 +45,7 @@ pub use plan::{
 pub use root_module::{Argument, BackendConfig, RootModule, RootModuleError};
 pub use state_file::{StateFile, StateFileError, StateSummary};
 pub use values::{All, Keep, Module, Resource, State, Values};
+pub use variables::{
+    DeclaredVariable, DeclaredVariables, SetVariable, VariableFile, judge_variables,
+};
 pub use version::{Version, VersionError};

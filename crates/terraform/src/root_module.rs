@@ -148,7 +148,7 @@ impl fmt::Debug for BackendConfig {
 }
 
 /// The text of a file, `None` where there is none.
-fn read_text(path: &Path) -> Result<Option<String>, RootModuleError> {
+pub(crate) fn read_text(path: &Path) -> Result<Option<String>, RootModuleError> {
     let failed = |source| RootModuleError::Read {
         path: path.to_owned(),
         source,
@@ -192,7 +192,7 @@ fn remembered(path: &Path) -> Result<Option<BackendConfig>, RootModuleError> {
     }))
 }
 
-fn json_error(path: &Path, error: &serde_json::Error) -> RootModuleError {
+pub(crate) fn json_error(path: &Path, error: &serde_json::Error) -> RootModuleError {
     RootModuleError::Syntax {
         path: path.to_owned(),
         line: Some(error.line()),
@@ -203,21 +203,8 @@ fn json_error(path: &Path, error: &serde_json::Error) -> RootModuleError {
 /// of the others, of which one may.
 /// <https://developer.hashicorp.com/terraform/language/files/override>
 fn backend_of_code(folder: &Path) -> Result<Option<BackendConfig>, RootModuleError> {
-    let failed = |source| RootModuleError::Read {
-        path: folder.to_owned(),
-        source,
-    };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        if let Some(form) = name.and_then(Form::of) {
-            files.push((path, form));
-        }
-    }
-    files.sort_by(|(one, _), (other, _)| one.cmp(other));
     let (mut code, mut overriding) = (None, None);
-    for (path, form) in files {
+    for (path, form) in code_files(folder)? {
         let Some(text) = read_text(&path)? else {
             continue;
         };
@@ -236,10 +223,35 @@ fn backend_of_code(folder: &Path) -> Result<Option<BackendConfig>, RootModuleErr
     Ok(overriding.or(code))
 }
 
+/// The files of a folder in which terraform reads code, in the order of the alphabet.
+pub(crate) fn code_files(folder: &Path) -> Result<Vec<(PathBuf, Form)>, RootModuleError> {
+    let mut files: Vec<(PathBuf, Form)> = files_of(folder)?
+        .into_iter()
+        .filter_map(|path| {
+            let form = Form::of(path.file_name()?.to_str()?)?;
+            Some((path, form))
+        })
+        .collect();
+    files.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(files)
+}
+
+/// What a folder holds.
+pub(crate) fn files_of(folder: &Path) -> Result<Vec<PathBuf>, RootModuleError> {
+    let failed = |source| RootModuleError::Read {
+        path: folder.to_owned(),
+        source,
+    };
+    let entries = fs::read_dir(folder).map_err(failed)?;
+    entries
+        .map(|entry| Ok(entry.map_err(failed)?.path()))
+        .collect()
+}
+
 /// What kind of code a file is.
 #[derive(Clone, Copy)]
-struct Form {
-    is_json: bool,
+pub(crate) struct Form {
+    pub(crate) is_json: bool,
     overrides: bool,
 }
 
@@ -263,17 +275,7 @@ fn of_hcl(path: &Path, text: &str) -> Result<Vec<BackendConfig>, RootModuleError
     if !text.contains("backend") && !text.contains("cloud") {
         return Ok(Vec::new());
     }
-    if depth(text) > MAX_DEPTH {
-        let path = path.to_owned();
-        return Err(RootModuleError::TooDeep { path });
-    }
-    let body: Body = hcl::from_str(text).map_err(|error| RootModuleError::Syntax {
-        path: path.to_owned(),
-        line: match error {
-            hcl::Error::Parse(error) => Some(error.location().line()),
-            _ => None,
-        },
-    })?;
+    let body = parse_hcl(path, text)?;
     let terraform = body
         .blocks()
         .filter(|block| block.identifier.as_str() == "terraform");
@@ -293,11 +295,28 @@ fn of_hcl(path: &Path, text: &str) -> Result<Vec<BackendConfig>, RootModuleError
         .collect())
 }
 
+/// The code of a file in native syntax.
+pub(crate) fn parse_hcl(path: &Path, text: &str) -> Result<Body, RootModuleError> {
+    if depth(text) > MAX_DEPTH {
+        let path = path.to_owned();
+        return Err(RootModuleError::TooDeep { path });
+    }
+    hcl::from_str(text).map_err(|error| RootModuleError::Syntax {
+        path: path.to_owned(),
+        line: match error {
+            hcl::Error::Parse(error) => Some(error.location().line()),
+            _ => None,
+        },
+    })
+}
+
+/// The value of an expression that needs nothing but itself.
+pub(crate) fn constant(expression: &hcl::Expression) -> Option<Value> {
+    let value = expression.evaluate(&Context::new()).ok()?;
+    serde_json::to_value(value).ok()
+}
+
 fn arguments(block: &Block) -> BTreeMap<String, Option<Value>> {
-    let constant = |expression: &hcl::Expression| {
-        let value = expression.evaluate(&Context::new()).ok()?;
-        serde_json::to_value(value).ok()
-    };
     block
         .body
         .attributes()

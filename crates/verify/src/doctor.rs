@@ -20,6 +20,8 @@ use serde::Serialize;
 use settings::Settings;
 use symptom::Symptom;
 
+pub use account::region_enabled;
+
 use crate::clients::EnvironmentClients;
 
 /// Longer texts are logs, of which the end is what matters.

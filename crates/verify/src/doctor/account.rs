@@ -7,6 +7,7 @@ use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::{Context, Diagnosis, unseen};
+use crate::clients::EnvironmentClients;
 
 /// Whether AWS takes our credentials now.
 async fn caller(context: Context<'_>) -> Finding {
@@ -303,15 +304,14 @@ fn revive(context: Context<'_>, id: &str, state: &KeyState) -> Vec<String> {
     }
 }
 
-pub(super) async fn region(context: Context<'_>, named: Option<String>) -> Diagnosis {
-    let name = named.unwrap_or_else(|| context.region().to_owned());
-    let call = context.clients.call("EC2", "DescribeRegions", &name);
-    let answer = context
-        .clients
+/// Whether a region is enabled for the account, as EC2 of the environment's region says.
+pub async fn region_enabled(clients: &EnvironmentClients, name: &str) -> Finding {
+    let call = clients.call("EC2", "DescribeRegions", name);
+    let answer = clients
         .ec2
         .describe_regions()
         .all_regions(true)
-        .region_names(&name)
+        .region_names(name)
         .send()
         .await;
     let seen = answer
@@ -323,15 +323,18 @@ pub(super) async fn region(context: Context<'_>, named: Option<String>) -> Diagn
                 status.ok_or_else(|| Unobserved::because("EC2 tells nothing of this region"))?;
             Ok((status != "not-opted-in", status.to_owned()))
         });
+    Finding::new("region", name, "enabled for this account", seen).fix(format!(
+        "{}, which takes minutes to hours",
+        ShellCommand::new("aws account enable-region").option("--region-name", name)
+    ))
+}
+
+pub(super) async fn region(context: Context<'_>, named: Option<String>) -> Diagnosis {
+    let name = named.unwrap_or_else(|| context.region().to_owned());
     Diagnosis {
         trouble: "region",
         meaning: "Newer regions, ca-west-1 among them, have to be enabled for an account before anything can be made there.",
-        findings: vec![
-            Finding::new("region", &name, "enabled for this account", seen).fix(format!(
-                "{}, which takes minutes to hours",
-                ShellCommand::new("aws account enable-region").option("--region-name", &name)
-            )),
-        ],
+        findings: vec![region_enabled(context.clients, &name).await],
         next: vec![
             ShellCommand::new("aws account get-region-opt-status")
                 .option("--region-name", &name)

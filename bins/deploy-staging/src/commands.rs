@@ -1,0 +1,15 @@
+mod check;
+mod root;
+
+use cli::{Exit, Failure};
+use tokio::sync::watch;
+
+use crate::args::{Cli, Command};
+
+pub(crate) async fn run(cli: Cli, _stop: watch::Receiver<bool>) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Check(args) => check::run(&global, &args).await,
+        Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
+    }
+}

@@ -1,0 +1,9 @@
+//! The program, on a local AWS with real state and locks, and with the real terraform.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a check that fails ends its test"
+)]
+
+mod check;
+mod stage;
