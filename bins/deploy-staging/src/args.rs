@@ -1,10 +1,12 @@
 pub(crate) mod check;
+pub(crate) mod plan;
 pub(crate) mod root;
 
 use clap::{Parser, Subcommand};
 use cli::{CompletionArgs, GlobalArgs};
 
 use check::CheckArgs;
+use plan::PlanArgs;
 
 /// Plans and applies an environment with Terraform: reviewed, recorded, and gone on with after a death
 #[derive(Debug, Parser)]
@@ -19,16 +21,23 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   deploy-staging check
+  deploy-staging plan
+  deploy-staging plan --markdown > comment.md
+  deploy-staging plan --max-increase 50 --fail-on-changes
   deploy-staging check --chdir terraform/environments/dr --var-file team.tfvars
 
 Exit codes:
-  0 fine · 1 checked and found wrong · 2 usage or configuration · 3 could not be checked or done
+  0 fine; a plan was made, whether or not it has changes
+  1 checked and found wrong: a check that failed, a cost over its limit, data abroad; with --fail-on-changes a change
+  2 usage or configuration · 3 could not be checked or done
   4 refused by a guard: nothing was changed · 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Look whether everything is there that a deployment needs; changes nothing
     Check(CheckArgs),
+    /// Make a plan, show what it would do and cost, and keep it to be applied; changes nothing
+    Plan(PlanArgs),
     /// Print a completion script
     Completion(CompletionArgs),
 }

@@ -26,6 +26,17 @@ pub fn operator() -> String {
     format!("{}@{host}", user.as_deref().unwrap_or("unknown"))
 }
 
+/// The machine since its last start, and the namespace in which process IDs count: a process that is on record means
+/// something there alone. Where the system tells neither, it is a text of this process alone.
+pub fn machine() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    match boot.trim() {
+        "" => format!("process {} at {}", std::process::id(), now()),
+        boot => format!("{boot} {}", namespace.display()),
+    }
+}
+
 /// Reads and checks the configuration file.
 ///
 /// # Errors

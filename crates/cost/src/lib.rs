@@ -15,6 +15,7 @@ mod budget;
 mod charts;
 mod diff;
 mod estimate;
+mod increase;
 mod inventory;
 #[cfg(feature = "live")]
 pub mod live;
@@ -34,6 +35,7 @@ pub use estimate::{
     AgainstGuide, Basis, Estimate, GuideRow, Heading, Line, Missing, OLD_DAYS, Options, Problem,
     ResourceCost, Unpriced,
 };
+pub use increase::Increase;
 pub use inventory::{Attributes, Inventory, InventoryError, Resource, Source};
 pub use money::{Usd, UsdRange};
 pub use prices::{

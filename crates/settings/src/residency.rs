@@ -78,6 +78,13 @@ impl Residency {
             .collect()
     }
 
+    /// Whether data may lie in `region` on the day `today`: its country is allowed, or an exception is in force.
+    pub fn allows(&self, region: Region, today: Date) -> bool {
+        let exception = self.exception(region);
+        self.countries.contains(&region.country())
+            || exception.is_some_and(|exception| exception.expires >= today)
+    }
+
     fn exception(&self, region: Region) -> Option<&ResidencyException> {
         self.exceptions
             .iter()
@@ -117,13 +124,10 @@ impl Residency {
     /// Reports each region that is neither in an allowed country nor under an exception in force `today`.
     pub(crate) fn check(&self, regions: &Regions, fields: &[Field<'_>; 2], today: Date) {
         for ((_, region), field) in regions.iter().zip(fields) {
-            if self.countries.contains(&region.country()) {
+            if self.allows(region, today) {
                 continue;
             }
             let exception = self.exception(region);
-            if exception.is_some_and(|exception| exception.expires >= today) {
-                continue;
-            }
             let outside = format!(
                 "{region} is in {}, outside the countries that data may lie in ({})",
                 region.country(),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::child::{Finished, Invocation, Output, Running};
+use crate::deployment::StateVersion;
 use crate::diagnostic::Diagnostic;
 use crate::document::Document;
 use crate::environment::Environment;
@@ -264,16 +265,24 @@ impl Terraform {
         self.progress("apply", &arguments, &self.environment).await
     }
 
+    /// What `terraform show -json` writes of a plan file, or of the state when no file is given: for several readers.
+    ///
+    /// # Errors
+    /// When it cannot be run, or there is no such file.
+    pub async fn show_json(&self, plan: Option<&Path>) -> Result<Vec<u8>, Error> {
+        let mut arguments = list(&["show", "-json", "-no-color"]);
+        arguments.extend(plan.map(file));
+        let finished = self.finish("show", &arguments, Self::MAX_RESULT_BYTES, &[0]);
+        Ok(finished.await?.stdout)
+    }
+
     /// `terraform show -json` of a plan file, or of the state when no file is given.
     ///
     /// # Errors
     /// When it cannot be run, or there is no such file.
     pub async fn show<K: Keep>(&self, plan: Option<&Path>) -> Result<Document<K>, Error> {
         let command = "show";
-        let mut arguments = list(&["show", "-json", "-no-color"]);
-        arguments.extend(plan.map(file));
-        let finished = self.finish(command, &arguments, Self::MAX_RESULT_BYTES, &[0]);
-        Document::parse(&finished.await?.stdout)
+        Document::parse(&self.show_json(plan).await?)
             .map_err(|source| Error::Document { command, source })
     }
 
@@ -324,7 +333,21 @@ impl Terraform {
         let bytes = self
             .result("state pull", &arguments, StateFile::MAX_BYTES)
             .await?;
-        Ok((!bytes.trim_ascii().is_empty()).then_some(bytes))
+        // Of a backend in S3 that has none, terraform writes the empty state that it would begin with.
+        let is_begun = StateVersion::of(&bytes).is_none_or(|version| !version.lineage.is_empty());
+        Ok((is_begun && !bytes.trim_ascii().is_empty()).then_some(bytes))
+    }
+
+    /// `terraform state push` of a file, into the backend: terraform refuses one of another lineage, or of an older serial.
+    ///
+    /// # Errors
+    /// When it cannot be run, is refused, or the backend does not answer.
+    pub async fn state_push(&self, path: &Path, wait_for_lock: Duration) -> Result<(), Error> {
+        let mut arguments = list(&["state", "push"]);
+        arguments.push(lock_timeout(wait_for_lock));
+        arguments.push(file(path));
+        let finished = self.finish("state push", &arguments, Self::MAX_TEXT_BYTES, &[0]);
+        finished.await.map(drop)
     }
 
     /// `terraform import`: takes what has `id` into the state as `address`.

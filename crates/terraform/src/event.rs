@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use report::{Observer, Outcome};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::diagnostic::Diagnostic;
@@ -88,7 +88,7 @@ pub enum Event {
 }
 
 /// How many resources change.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeCounts {
     /// Created, replacements included.
     #[serde(default)]

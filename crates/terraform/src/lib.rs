@@ -12,6 +12,7 @@
 mod address;
 mod child;
 mod command;
+mod deployment;
 mod diagnostic;
 mod document;
 mod environment;
@@ -21,6 +22,7 @@ mod json;
 mod lock;
 mod outputs;
 mod plan;
+mod review;
 mod root_module;
 mod state_file;
 mod values;
@@ -30,6 +32,12 @@ mod version;
 pub use address::resource_of;
 pub use child::{ChildId, Finished, Running};
 pub use command::{ERRORED_STATE, InitOptions, PlanOptions, Terraform, Validation};
+pub use deployment::{
+    ApplyContext, ApplyError, ApplyIntent, ApplyOutcome, Approval, ApprovalError,
+    ApprovedDeployment, Deployment, DeploymentState, Ended, ErroredState, PlanDigest,
+    PlanDigestError, PlannedDeployment, RecordError, ResourceProgress, ResourceStanding, Settled,
+    Standing, StateVersion, judge_errored_state,
+};
 pub use diagnostic::{Diagnostic, Position, Severity, SourceRange};
 pub use document::{Document, DocumentError};
 pub use environment::Environment;
@@ -42,6 +50,7 @@ pub use plan::{
     Action, Change, Configuration, ConfiguredModule, ConfiguredResource, Expression, ModuleCall,
     Plan, Provider, ProviderExpressions, ResourceChange, Variable,
 };
+pub use review::{PlanReview, ReviewedAction, ReviewedChange};
 pub use root_module::{Argument, BackendConfig, RootModule, RootModuleError};
 pub use state_file::{StateFile, StateFileError, StateSummary};
 pub use values::{All, Keep, Module, Resource, State, Values};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -60,6 +61,9 @@ pub struct ResourceChange<K: Keep = All> {
     pub name: String,
     /// The change itself.
     pub change: Change<K::Values, K::Marks>,
+    /// Why it is deleted, replaced or read, as in `delete_because_no_resource_config`.
+    #[serde(default)]
+    pub action_reason: Option<String>,
 }
 
 /// Something before and after.
@@ -83,6 +87,12 @@ pub struct Change<V = Value, M = Value> {
     /// What of `after` is sensitive.
     #[serde(default)]
     pub after_sensitive: M,
+    /// The attributes that can only be changed by a replacement: to each a path of names and numbers.
+    #[serde(default)]
+    pub replace_paths: Vec<Vec<Value>>,
+    /// It is taken into the state, with this before or beside what else is done.
+    #[serde(default)]
+    pub importing: Option<IgnoredAny>,
 }
 
 impl<V, M> Change<V, M> {

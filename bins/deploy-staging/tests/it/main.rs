@@ -6,4 +6,5 @@
 )]
 
 mod check;
+mod plan;
 mod stage;

@@ -60,6 +60,7 @@ pub(crate) const VALUES: &str = "alarm_email = \"ops@berthcare.ca\"\n";
 pub(crate) struct Stage {
     pub(crate) aws: LocalAws,
     pub(crate) folder: TempDir,
+    environment: Vec<(String, String)>,
 }
 
 /// What the program said, and how it ended.
@@ -87,6 +88,7 @@ impl Stage {
         let stage = Self {
             aws,
             folder: tempfile::tempdir().unwrap(),
+            environment: Vec::new(),
         };
         stage.write("infra.toml", SETTINGS);
         stage.write("stack/main.tf", CODE);
@@ -116,6 +118,11 @@ impl Stage {
         Some(stage)
     }
 
+    /// Sets a variable of the programs' environment.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -127,7 +134,21 @@ impl Stage {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_deploy-staging"));
+        self.prepared(env!("CARGO_BIN_EXE_deploy-staging"), arguments)
+    }
+
+    /// The real terraform, for the root module `stack`.
+    pub(crate) fn terraform(&self, arguments: &[&str]) -> String {
+        let arguments = [&["-chdir=stack"], arguments].concat();
+        let output = self.prepared("terraform", &arguments).output().unwrap();
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{arguments:?}\n{stdout}{stderr}");
+        stdout
+    }
+
+    fn prepared(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         for name in REMOVED_VARIABLES
             .iter()
             .copied()
@@ -140,6 +161,7 @@ impl Stage {
             .envs(self.aws.environment())
             .env("XDG_STATE_HOME", self.path("state"))
             .env("USER", "kim")
+            .envs(self.environment.iter().cloned())
             .current_dir(self.folder.path());
         command
     }

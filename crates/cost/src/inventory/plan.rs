@@ -7,8 +7,8 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use settings::Region;
 use terraform::{
-    Action, Configuration, ConfiguredModule, Document, Expression, Keep, Module, ResourceChange,
-    Variable,
+    Action, Configuration, ConfiguredModule, Document, DocumentError, Expression, Keep, Module,
+    ResourceChange, Variable,
 };
 
 use super::attributes::HIDDEN;
@@ -102,6 +102,33 @@ impl Inventory {
                 .push("Terraform put parts of the plan off: they are not in it".to_owned());
         }
         Ok(inventory)
+    }
+
+    /// What is there before a plan is applied: the state that it was made from, which its JSON holds. Before the first apply
+    /// there is nothing. `after` is what the plan would leave behind, whose region counts where the state does not tell.
+    ///
+    /// # Errors
+    /// As [`Inventory::from_terraform`].
+    pub fn before_plan(json: &[u8], after: &Self) -> Result<Self, InventoryError> {
+        #[derive(Deserialize)]
+        struct Plan {
+            prior_state: Option<Value>,
+        }
+        let plan: Plan = serde_json::from_slice(json).map_err(|_| DocumentError::Neither)?;
+        match plan.prior_state {
+            Some(state) => {
+                let state = state.to_string();
+                Self::from_terraform(state.as_bytes(), after.region, after.dr_region)
+            }
+            None => Ok(Self {
+                source: Source::State,
+                region: after.region,
+                dr_region: after.dr_region,
+                resources: Vec::new(),
+                notes: Vec::new(),
+                incomplete: false,
+            }),
+        }
     }
 
     fn add(&mut self, module: Module<Priced>, providers: &Providers) -> Result<(), InventoryError> {

@@ -301,12 +301,8 @@ fn judge(
 
 /// A region that this release does not know is in no country that is allowed.
 fn allowed(residency: &Residency, region: &str, today: Date) -> bool {
-    let Ok(region) = region.parse::<Region>() else {
-        return false;
-    };
-    let mut exceptions = residency.exceptions.iter();
-    residency.countries.contains(&region.country())
-        || exceptions.any(|exception| exception.region == region && exception.expires >= today)
+    let region = region.parse::<Region>();
+    region.is_ok_and(|region| residency.allows(region, today))
 }
 
 /// Every region that a value names: in ARNs, host names, addresses of consoles, alone.

@@ -315,3 +315,24 @@ fn assume_region_tells_how_many_resources_it_is_for() {
         ]
     );
 }
+
+#[test]
+fn before_plan_is_the_state_that_the_plan_was_made_from() {
+    let planned = json!({"root_module": {"resources": [
+        instance("aws_eip.a", json!({})), instance("aws_eip.b", json!({}))]}});
+    let mut plan = json!({"format_version": "1.2", "planned_values": planned,
+        "configuration": {"provider_config": {"aws": {"expressions": {"region": {"constant_value": "ca-central-1"}}}}}});
+    let before = |plan: &Value| {
+        let json = plan.to_string();
+        let after = Inventory::from_terraform(json.as_bytes(), None, None).unwrap();
+        Inventory::before_plan(json.as_bytes(), &after).unwrap()
+    };
+    let first = before(&plan);
+    assert_eq!((first.source, first.resources.len()), (Source::State, 0));
+    assert_eq!(first.region, Some(region("ca-central-1")));
+    plan["prior_state"] = json!({"format_version": "1.0",
+        "values": {"root_module": {"resources": [instance("aws_eip.a", json!({}))]}}});
+    let second = before(&plan);
+    assert_eq!(second.resources[0].address, "aws_eip.a");
+    assert_eq!(second.resources[0].region, Some(region("ca-central-1")));
+}
