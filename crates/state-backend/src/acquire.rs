@@ -83,6 +83,8 @@ pub(crate) enum Purpose {
     Probe,
     /// To keep every Terraform from a state while it is brought back.
     Failback,
+    /// To keep every other Terraform from a state while a run of a failover has its own work with it.
+    Failover,
 }
 
 /// What the Info of a failback's lock begins with, before the name of its run.
@@ -93,6 +95,7 @@ impl Purpose {
         match self {
             Self::Probe => "LockProbe",
             Self::Failback => "Failback",
+            Self::Failover => "Failover",
         }
     }
 
@@ -115,9 +118,15 @@ impl LockHolder {
                 "init-backend takes and releases this lock to show that locking works".to_owned()
             }
             Purpose::Failback => format!("{RUN}{} of init-backend failback", self.run()),
+            Purpose::Failover => format!("{RUN}{} of dr-runbook", self.token),
+        };
+        // Two processes of one run are two holders: each knows what it has taken itself by the ID.
+        let id = match purpose {
+            Purpose::Probe | Purpose::Failback => id(&self.token, &path),
+            Purpose::Failover => id(&format!("{} at {}", self.token, self.time), &path),
         };
         LockInfo {
-            id: id(&self.token, &path),
+            id,
             operation: purpose.operation().to_owned(),
             info,
             who: self.who.clone(),
@@ -135,6 +144,17 @@ impl LockInfo {
         let run = self.info.strip_prefix(RUN)?.split(' ').next()?;
         let is_name = run.len() == 16 && run.bytes().all(|byte| byte.is_ascii_hexdigit());
         (is_failback && is_name).then_some(run)
+    }
+}
+
+impl LockHolder {
+    /// Whether a lock was taken by a process of this holder's failover.
+    pub(crate) fn is_of_failover(&self, lock: &Lock) -> bool {
+        let own = format!("{RUN}{} of dr-runbook", self.token);
+        let info = lock.info.as_ref();
+        Purpose::Failover.is_of(lock)
+            && !lock.is_replica
+            && info.is_some_and(|info| info.info == own)
     }
 }
 

@@ -73,8 +73,8 @@ pub use render::BackendFile;
 pub use repair::{DigestRemoval, DigestRepair, RepairError};
 pub use restore::StateRestore;
 pub use root::{
-    ApprovedRoot, FoundFile, KeyFrom, NotReady, RootError, RootFailure, RootPlan, RootPlans,
-    RootStep, TurnError, TurnedRoot, TurnedRoots,
+    ApprovedRoot, FoundFile, HeldRoot, KeyFrom, NotReady, RootError, RootFailure, RootPlan,
+    RootPlans, RootStep, TurnError, TurnedRoot, TurnedRoots,
 };
 pub use spec::{Aspect, Facet, Kind, RULE_ID, Resource, Side, SideName, Spec};
 pub use status::{SideStatus, Status};

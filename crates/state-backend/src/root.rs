@@ -3,6 +3,7 @@
 //! Everything is asked of the side that the root is turned to, by terraform too: of the other one nothing has to be
 //! there.
 
+mod hold;
 pub(crate) mod probe;
 mod readiness;
 mod turn;
@@ -20,6 +21,7 @@ use settings::Settings;
 use sha2::{Digest as _, Sha256};
 use terraform::{Argument, BackendConfig, Environment, RootModule, RootModuleError};
 
+pub use hold::HeldRoot;
 pub use readiness::NotReady;
 pub use turn::{RootFailure, RootStep, TurnError, TurnedRoot, TurnedRoots};
 

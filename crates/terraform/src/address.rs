@@ -35,9 +35,32 @@ fn parts(address: &str) -> Vec<&str> {
     parts
 }
 
+/// The block that takes what has `id` into the state as `address`, which is one that terraform wrote.
+pub fn import_block(address: &str, id: &str) -> String {
+    // A text of HCL has the escapes of JSON, and two of its own.
+    let id = serde_json::Value::from(id).to_string();
+    let id = id.replace("${", "$${").replace("%{", "%%{");
+    format!("import {{\n  to = {address}\n  id = {id}\n}}\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn import_block_holds_the_id_as_a_text_whatever_is_in_it() {
+        let rows = [
+            ("eipalloc-1", r#""eipalloc-1""#),
+            ("a\"b\\c\n", r#""a\"b\\c\n""#),
+            ("${x}%{y}", r#""$${x}%%{y}""#),
+        ];
+        for (id, text) in rows {
+            let block = format!("import {{\n  to = aws_eip.this[0]\n  id = {text}\n}}\n");
+            assert_eq!(import_block("aws_eip.this[0]", id), block);
+            let body: Result<hcl::Body, _> = hcl::from_str(&block);
+            assert!(body.is_ok(), "{block}");
+        }
+    }
 
     #[test]
     fn resource_of_an_instance_is_without_its_key_and_of_a_data_source_none() {

@@ -3,11 +3,13 @@
 
 mod capture;
 mod id;
+mod transcript;
 mod watchdog;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -25,6 +27,7 @@ use crate::error::Error;
 use crate::event::{ChangeCounts, Event};
 
 pub use self::id::ChildId;
+pub use self::transcript::Transcript;
 
 /// Waits until this process has told the watchdog the child's ID, and then becomes terraform, with the same ID. A
 /// process that dies before that starts no terraform.
@@ -63,6 +66,9 @@ pub(crate) struct Invocation<'a> {
     pub(crate) output: Output,
     /// How long it may take to end when this process has died.
     pub(crate) grace: Duration,
+    /// An absolute path: what is written to standard output is added to this file as well, also after the death of this
+    /// process.
+    pub(crate) transcript: Option<&'a Path>,
 }
 
 /// A terraform that runs.
@@ -78,8 +84,14 @@ pub struct Running {
     child: Child,
     stdout: pipe::Receiver,
     stderr: pipe::Receiver,
+    transcript: Option<File>,
     watchdog: Watchdog,
 }
+
+/// A terraform whose process is there and waits: nothing is done before [`Prepared::go`]. Dropped, or when this process
+/// dies, it ends without having begun.
+#[derive(Debug)]
+pub struct Prepared(Running);
 
 /// How terraform ended.
 #[derive(Debug, Clone)]
@@ -94,26 +106,55 @@ pub struct Finished {
     pub(crate) stdout: Vec<u8>,
 }
 
-impl Running {
+impl Prepared {
     pub(crate) async fn start(invocation: &Invocation<'_>) -> Result<Self, Error> {
         let command = invocation.command;
         if !invocation.folder.is_dir() {
             let folder = invocation.folder.to_owned();
             return Err(Error::NoFolder { folder });
         }
-        let running = Self::spawn(invocation).await;
-        running.map_err(|source| Error::Run { command, source })
+        let prepared = Running::spawn(invocation).await;
+        let prepared = prepared.map_err(|source| Error::Run { command, source });
+        prepared.map(Self)
+    }
+
+    /// Which process it is, and will be.
+    pub fn id(&self) -> ChildId {
+        self.0.id
+    }
+
+    /// Begins.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub async fn go(self) -> Result<Running, Error> {
+        let Self(mut running) = self;
+        let command = running.command;
+        if let Some(mut gate) = running.child.stdin.take() {
+            let opened = gate.write_all(b"go\n").await;
+            opened.map_err(|source| Error::Run { command, source })?;
+        }
+        tracing::debug!(command, pid = running.id.pid, "terraform started");
+        Ok(running)
+    }
+}
+
+impl Running {
+    pub(crate) async fn start(invocation: &Invocation<'_>) -> Result<Self, Error> {
+        Prepared::start(invocation).await?.go().await
     }
 
     async fn spawn(invocation: &Invocation<'_>) -> io::Result<Self> {
+        let transcript = invocation.transcript.map(transcript::open).transpose()?;
         let (stdout, stdout_writer) = output_pipe()?;
         let (stderr, stderr_writer) = output_pipe()?;
         let mut watchdog = Watchdog::start(
             invocation.environment.get("PATH"),
             invocation.grace,
+            invocation.transcript,
             (clone(&stdout)?, clone(&stderr)?),
         )?;
-        let mut child = Command::new("/bin/sh")
+        let child = Command::new("/bin/sh")
             .args(["-c", GATE, "terraform"])
             .arg(invocation.program)
             .args(invocation.arguments)
@@ -133,10 +174,6 @@ impl Running {
         let pid = child.id().ok_or(io::ErrorKind::NotFound)?;
         let id = ChildId::of(pid);
         watchdog.guard(pid).await?;
-        if let Some(mut gate) = child.stdin.take() {
-            gate.write_all(b"go\n").await?;
-        }
-        tracing::debug!(command = invocation.command, pid, "terraform started");
         Ok(Self {
             command: invocation.command,
             output: invocation.output,
@@ -145,6 +182,7 @@ impl Running {
             child,
             stdout,
             stderr,
+            transcript,
             watchdog,
         })
     }
@@ -180,6 +218,10 @@ impl Running {
             .read_until_end(stop, &mut written)
             .await
             .map_err(|source| Error::Run { command, source })?;
+        if status.code().is_none() {
+            // Killed: its providers would go on with what they were asked for.
+            self.id.end_group();
+        }
         self.watchdog.dismiss().await;
         tracing::debug!(
             command,
@@ -206,7 +248,10 @@ impl Running {
             tokio::select! {
                 read = read(&mut self.stdout, &mut out), if out_open => match read? {
                     0 => out_open = false,
-                    bytes => written.stdout(&out[..bytes]),
+                    bytes => {
+                        self.transcribe(&out[..bytes]);
+                        written.stdout(&out[..bytes]);
+                    }
                 },
                 read = read(&mut self.stderr, &mut err), if err_open => match read? {
                     0 => err_open = false,
@@ -226,6 +271,16 @@ impl Running {
         match status {
             Some(status) => Ok((status, interrupted)),
             None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// Before anything is made of it: a process that dies here has lost nothing that it had read.
+    fn transcribe(&mut self, bytes: &[u8]) {
+        if let Some(file) = &mut self.transcript
+            && let Err(error) = file.write_all(bytes)
+        {
+            tracing::warn!("the transcript of terraform is cut off: {error}");
+            self.transcript = None;
         }
     }
 
@@ -340,6 +395,7 @@ impl<F: FnMut(&Event)> Written<F> {
             if interrupted {
                 return Err(Error::Interrupted {
                     command,
+                    status: status.to_string(),
                     diagnostics,
                 });
             }

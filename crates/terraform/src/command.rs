@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::child::{Finished, Invocation, Output, Running};
+use crate::child::{Finished, Invocation, Output, Prepared, Running};
 use crate::deployment::StateVersion;
 use crate::diagnostic::Diagnostic;
 use crate::document::Document;
@@ -39,6 +39,7 @@ pub struct Terraform {
     folder: PathBuf,
     environment: Environment,
     grace: Duration,
+    locks: bool,
 }
 
 /// How `init` is run.
@@ -129,6 +130,7 @@ impl Terraform {
             folder: folder.to_owned(),
             environment,
             grace: Self::GRACE,
+            locks: true,
         };
         let said = terraform.result("version", &["version", "-json"], Self::MAX_TEXT_BYTES);
         let program = &terraform.program;
@@ -161,6 +163,15 @@ impl Terraform {
     #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
+    }
+
+    /// That takes no lock of the state, since its caller holds it.
+    #[must_use]
+    pub fn under_own_lock(self) -> Self {
+        Self {
+            locks: false,
+            ..self
+        }
     }
 
     /// The environment in which it runs.
@@ -230,7 +241,7 @@ impl Terraform {
     pub async fn plan(&self, out: &Path, options: &PlanOptions) -> Result<Running, Error> {
         let mut arguments = list(&["plan", "-json", "-input=false"]);
         arguments.push(option("-out=", out));
-        arguments.push(lock_timeout(options.lock_timeout));
+        arguments.push(self.locking(options.lock_timeout));
         for file in &options.var_files {
             arguments.push(option("-var-file=", file));
         }
@@ -259,10 +270,33 @@ impl Terraform {
     /// # Errors
     /// When it cannot be run.
     pub async fn apply(&self, plan: &Path, wait_for_lock: Duration) -> Result<Running, Error> {
+        self.prepare_apply(plan, wait_for_lock, None)
+            .await?
+            .go()
+            .await
+    }
+
+    /// As [`Self::apply`], of a process that is there and has not begun: whoever has to know of it can write it down first.
+    ///
+    /// Its lines of progress are added to the file `transcript`, an absolute path, as well; those too that it writes after the
+    /// death of this process. They may quote secrets. [`Transcript`](crate::Transcript) reads them.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub async fn prepare_apply(
+        &self,
+        plan: &Path,
+        wait_for_lock: Duration,
+        transcript: Option<&Path>,
+    ) -> Result<Prepared, Error> {
         let mut arguments = list(&["apply", "-json", "-input=false"]);
-        arguments.push(lock_timeout(wait_for_lock));
+        arguments.push(self.locking(wait_for_lock));
         arguments.push(file(plan));
-        self.progress("apply", &arguments, &self.environment).await
+        Prepared::start(&Invocation {
+            transcript,
+            ..self.invocation("apply", &arguments, Output::Progress)
+        })
+        .await
     }
 
     /// What `terraform show -json` writes of a plan file, or of the state when no file is given: for several readers.
@@ -344,7 +378,7 @@ impl Terraform {
     /// When it cannot be run, is refused, or the backend does not answer.
     pub async fn state_push(&self, path: &Path, wait_for_lock: Duration) -> Result<(), Error> {
         let mut arguments = list(&["state", "push"]);
-        arguments.push(lock_timeout(wait_for_lock));
+        arguments.push(self.locking(wait_for_lock));
         arguments.push(file(path));
         let finished = self.finish("state push", &arguments, Self::MAX_TEXT_BYTES, &[0]);
         finished.await.map(drop)
@@ -361,7 +395,7 @@ impl Terraform {
         wait_for_lock: Duration,
     ) -> Result<Running, Error> {
         let mut arguments = list(&["import", "-input=false", "-no-color"]);
-        arguments.push(lock_timeout(wait_for_lock));
+        arguments.push(self.locking(wait_for_lock));
         // Neither is taken for an option.
         arguments.extend(list(&["--", address, id]));
         self.progress("import", &arguments, &self.environment).await
@@ -376,6 +410,13 @@ impl Terraform {
         self.result("force-unlock", &arguments, Self::MAX_TEXT_BYTES)
             .await
             .map(drop)
+    }
+
+    fn locking(&self, timeout: Duration) -> OsString {
+        match self.locks {
+            true => format!("-lock-timeout={}s", timeout.as_secs()).into(),
+            false => "-lock=false".into(),
+        }
     }
 
     async fn progress(
@@ -428,6 +469,7 @@ impl Terraform {
             arguments,
             output,
             grace: self.grace,
+            transcript: None,
         }
     }
 }
@@ -445,10 +487,6 @@ fn option(name: &str, value: impl Into<OsString>) -> OsString {
 fn chosen(flags: &[(bool, &'static str)]) -> impl Iterator<Item = OsString> {
     let chosen = flags.iter().filter(|(is, _)| *is);
     chosen.map(|(_, flag)| OsString::from(flag))
-}
-
-fn lock_timeout(timeout: Duration) -> OsString {
-    format!("-lock-timeout={}s", timeout.as_secs()).into()
 }
 
 /// A file whose name begins with a hyphen is no option.

@@ -61,6 +61,8 @@ pub enum Error {
     Interrupted {
         /// Its command.
         command: &'static str,
+        /// How it ended, as in `exit status: 1`.
+        status: String,
         /// What it complained of.
         diagnostics: Vec<Diagnostic>,
     },
@@ -114,6 +116,28 @@ const SHOWN_LINES: usize = 12;
 const SHOWN_CHARACTERS: usize = 400;
 
 impl Error {
+    /// Whether terraform was killed: then what it has made may not be in its state.
+    pub fn was_killed(&self) -> bool {
+        match self {
+            Self::Interrupted { status, .. } | Self::Failed { status, .. } => {
+                !status.starts_with("exit ")
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether terraform found nothing there that it could have imported as `address`.
+    pub fn says_absent(&self, address: &str) -> bool {
+        const WORDS: &str = "no object exists with the given id";
+        let Self::Failed { diagnostics, .. } = self else {
+            return false;
+        };
+        let quoted = format!("{address:?}");
+        let details = diagnostics.iter().map(|one| &one.detail);
+        let mut details = details.filter(|detail| detail.contains(WORDS));
+        details.any(|detail| detail.contains(&quoted))
+    }
+
     /// The last lines of what terraform complained of, each cut at some length; none where it said nothing.
     ///
     /// They may quote values. Of `init` and `state list`, which run no provider, these are of the code and the backend;
@@ -147,5 +171,29 @@ fn words(diagnostics: &[Diagnostic]) -> String {
     match errors().find_map(Diagnostic::fixed_words) {
         Some(words) => format!(": {words}"),
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Severity;
+
+    #[test]
+    fn says_absent_is_of_the_address_that_terraform_names() {
+        let error = Error::Failed {
+            command: "plan",
+            status: "exit status: 1".to_owned(),
+            diagnostics: vec![Diagnostic {
+                severity: Severity::Error,
+                summary: "Cannot import non-existent remote object".to_owned(),
+                detail: r#"While attempting to import an existing object to "aws_eip.a[\"x\"]", the provider detected that no object exists with the given id. Only pre-existing objects can be imported"#.to_owned(),
+                address: None,
+                range: None,
+            }],
+        };
+        assert!(error.says_absent(r#"aws_eip.a["x"]"#));
+        assert!(!error.says_absent("aws_eip.a"));
+        assert!(!error.was_killed());
     }
 }

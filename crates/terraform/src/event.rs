@@ -64,6 +64,8 @@ pub enum Event {
         address: String,
         /// What was done.
         action: Action,
+        /// What the provider calls it, as in its attribute `id`; `None` of a resource without one.
+        id: Option<String>,
         /// Since it began.
         elapsed: Duration,
     },
@@ -131,6 +133,8 @@ struct Hook {
     #[serde(default)]
     action: Option<Action>,
     #[serde(default)]
+    id_value: Option<String>,
+    #[serde(default)]
     elapsed_seconds: Value,
 }
 
@@ -180,6 +184,7 @@ impl Line {
             "apply_complete" => Event::Completed {
                 address,
                 action,
+                id: hook.id_value,
                 elapsed,
             },
             "apply_errored" => Event::Errored {
@@ -244,6 +249,18 @@ mod tests {
             )
         };
         let action = Action::Create;
+        assert_eq!(
+            hook(
+                "apply_complete",
+                r#","id_key":"id","id_value":"vpc-1","elapsed_seconds":20"#
+            ),
+            Event::Completed {
+                address: address.clone(),
+                action: action.clone(),
+                id: Some("vpc-1".to_owned()),
+                elapsed: Duration::from_secs(20)
+            }
+        );
         assert_eq!(
             hook("apply_start", ""),
             Event::Started {
@@ -338,6 +355,7 @@ mod tests {
             Event::Completed {
                 address: address.clone(),
                 action: action.clone(),
+                id: None,
                 elapsed,
             },
             Event::Errored {

@@ -29,8 +29,8 @@ mod values;
 mod variables;
 mod version;
 
-pub use address::resource_of;
-pub use child::{ChildId, Finished, Running};
+pub use address::{import_block, resource_of};
+pub use child::{ChildId, Finished, Prepared, Running, Transcript};
 pub use command::{ERRORED_STATE, InitOptions, PlanOptions, Terraform, Validation};
 pub use deployment::{
     ApplyContext, ApplyError, ApplyIntent, ApplyOutcome, Approval, ApprovalError,

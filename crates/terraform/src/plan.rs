@@ -66,6 +66,13 @@ pub struct ResourceChange<K: Keep = All> {
     pub action_reason: Option<String>,
 }
 
+impl<K: Keep> ResourceChange<K> {
+    /// Whether it is made anew since an apply failed while it was made.
+    pub fn is_tainted(&self) -> bool {
+        self.action_reason.as_deref() == Some("replace_because_tainted")
+    }
+}
+
 /// Something before and after.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(bound = "V: serde::de::DeserializeOwned, M: Default + serde::de::DeserializeOwned")]

@@ -1,8 +1,8 @@
 //! A state's lock taken and released, to show that a root can lock on the side that it is turned to.
 
 use super::turn::TurnError;
-use crate::acquire::{AcquireError, LockHolder, Purpose, acquire, path, place};
-use crate::lock::{Lock, LockKind, ReleaseError};
+use crate::acquire::{AcquireError, HeldLocks, LockHolder, Purpose, acquire, path, place};
+use crate::lock::{Lock, LockInfo, LockKind, ReleaseError};
 use crate::side::SideAccess;
 
 /// Takes the locks of `kinds` for the state of `object`, and releases them. What an earlier run left is removed first;
@@ -15,22 +15,42 @@ pub(crate) async fn run(
 ) -> Result<(), TurnError> {
     let info = holder.info(Purpose::Probe, path(access, object));
     let may_go = |lock: &Lock| is_probe(lock) && !lock.is_replica;
+    let (taken, outcome) = take(access, object, kinds, (&info, &holder.held), may_go).await;
+    let released = release_all(access, &taken, &holder.held).await;
+    outcome.and(released)
+}
+
+/// Takes the locks of `kinds` as far as it can: those that it has taken, and why it has not taken the next.
+pub(super) async fn take(
+    access: SideAccess<'_>,
+    object: &str,
+    kinds: &[LockKind],
+    (info, held): (&LockInfo, &HeldLocks),
+    may_go: impl Fn(&Lock) -> bool,
+) -> (Vec<Lock>, Result<(), TurnError>) {
     let mut taken = Vec::new();
-    let mut outcome = Ok(());
     for kind in kinds {
         let place = place(access, *kind, object);
-        match acquire(access, *kind, &place, (&info, &holder.held), may_go).await {
+        match acquire(access, *kind, &place, (info, held), &may_go).await {
             Ok(lock) => taken.push(lock),
-            Err(error) => {
-                outcome = Err(error.into());
-                break;
-            }
+            Err(error) => return (taken, Err(error.into())),
         }
     }
+    (taken, Ok(()))
+}
+
+/// Releases locks that were taken, the last one first, each whether or not another could be.
+pub(super) async fn release_all(
+    access: SideAccess<'_>,
+    taken: &[Lock],
+    held: &HeldLocks,
+) -> Result<(), TurnError> {
+    let mut outcome = Ok(());
     for lock in taken.iter().rev() {
-        let released = release(access, lock, &info.id).await;
+        let id = lock.info.as_ref().map_or("", |info| info.id.as_str());
+        let released = release(access, lock, id).await;
         if released.is_ok() {
-            holder.held.remove(access.name(), lock.kind, &info.id);
+            held.remove(access.name(), lock.kind, id);
         }
         outcome = outcome.and(released);
     }

@@ -403,6 +403,19 @@ impl SideAccess<'_> {
         holder: &LockHolder,
         turned: &mut TurnedRoot,
     ) -> Result<(), TurnError> {
+        let kinds = self.lock_kinds(plan, terraform)?;
+        let object = plan.state.object();
+        probe::run(*self, &object, &kinds, holder).await?;
+        turned.locks = kinds;
+        Ok(())
+    }
+
+    /// Where terraform locks the state of a root that is turned to this side.
+    pub(super) fn lock_kinds(
+        &self,
+        plan: &RootPlan,
+        terraform: &Terraform,
+    ) -> Result<Vec<LockKind>, TurnError> {
         if let Some(problem) = self.lost {
             return Err(TurnError::Unknown(problem.clone()));
         }
@@ -420,13 +433,10 @@ impl SideAccess<'_> {
         .filter(|(argument, _)| is_set(argument))
         .map(|(_, kind)| kind)
         .collect();
-        if kinds.is_empty() {
-            return Err(TurnError::NoLocking);
+        match kinds.is_empty() {
+            true => Err(TurnError::NoLocking),
+            false => Ok(kinds),
         }
-        let object = plan.state.object();
-        probe::run(*self, &object, &kinds, holder).await?;
-        turned.locks = kinds;
-        Ok(())
     }
 }
 

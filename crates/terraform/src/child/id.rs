@@ -1,5 +1,6 @@
 use std::fs;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 
 /// Which process terraform is. It can be written down, and recognised by another process later on: process IDs are used
@@ -31,9 +32,39 @@ impl ChildId {
         };
         Some(stat.started_ticks == started && !stat.is_zombie)
     }
+
+    /// Ends what is left of its process group when it has ended itself: providers and commands that a terraform which was
+    /// killed has left behind, which would go on making things that nobody hears of. Whether nothing is left; `None` where
+    /// the system does not tell. One that still runs is left alone.
+    pub fn end_group(&self) -> Option<bool> {
+        let started = self.started_ticks?;
+        match stat(self.pid) {
+            Some(stat) if stat.started_ticks != started => return Some(true),
+            Some(stat) if !stat.is_zombie => return Some(false),
+            _ => {}
+        }
+        // The number of a group is given to no other process while one is in it. What has it without its leader is of
+        // this one.
+        if !has_members(self.pid)? {
+            return Some(true);
+        }
+        let group = Pid::from_raw(self.pid.cast_signed())?;
+        // The last may have ended just now.
+        let _ = kill_process_group(group, Signal::KILL);
+        Some(!has_members(self.pid)?)
+    }
+}
+
+/// Whether a process that runs is in the group.
+fn has_members(group: u32) -> Option<bool> {
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut stats = pids.filter_map(stat);
+    Some(stats.any(|stat| stat.group == group && !stat.is_zombie))
 }
 
 struct Stat {
+    group: u32,
     started_ticks: u64,
     is_zombie: bool,
 }
@@ -44,8 +75,10 @@ fn stat(pid: u32) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
     let mut fields = rest.split_whitespace();
     let state = fields.next()?;
-    let started_ticks = fields.nth(18)?.parse().ok()?;
+    let group = fields.nth(1)?.parse().ok()?;
+    let started_ticks = fields.nth(16)?.parse().ok()?;
     Some(Stat {
+        group,
         started_ticks,
         is_zombie: matches!(state, "Z" | "X"),
     })

@@ -1,5 +1,6 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::process::{Child, ChildStdin, Command};
 ///
 /// Standard output and standard error are the reading ends of terraform's pipes. Without a reader terraform would die
 /// of SIGPIPE at its next line, with its state unwritten and its lock held, so that the watchdog keeps them open and
-/// empties them. They do not block.
+/// empties them. They do not block. What it reads of standard output goes into the transcript, where there is one.
 ///
 /// `-$pid` is the process group, whose number is not used again while one process is in it.
 const PROGRAM: &str = r#"
@@ -20,13 +21,18 @@ while read -r word; do [ "$word" = ended ] && exit 0; done
 kill -INT "$pid"
 rounds=$1
 while kill -0 "-$pid"; do
-  [ "$rounds" -gt 0 ] || { kill -KILL "-$pid"; exit 0; }
+  [ "$rounds" -gt 0 ] || { kill -KILL "-$pid"; break; }
   rounds=$((rounds - 1))
-  cat <&1 >/dev/null
+  cat <&1 >>"$2"
   cat <&2 >/dev/null
   sleep 0.1
 done
+cat <&1 >>"$2"
+printf '\n%s\n' "$3" >>"$2"
 "#;
+
+/// The last line of a transcript whose watchdog has ended terraform, or seen it end.
+pub(super) const LAST_LINE: &str = r#"{"type":"transcript_end"}"#;
 
 /// Rounds of the loop in a second.
 const ROUNDS_PER_SECOND: u64 = 10;
@@ -43,6 +49,7 @@ impl Watchdog {
     pub(super) fn start(
         path: Option<&OsStr>,
         grace: Duration,
+        transcript: Option<&Path>,
         (stdout, stderr): (Stdio, Stdio),
     ) -> io::Result<Self> {
         let mut folders = path.map_or_else(OsString::new, OsStr::to_owned);
@@ -50,6 +57,8 @@ impl Watchdog {
         let mut child = Command::new("/bin/sh")
             .args(["-c", PROGRAM, "terraform-watchdog"])
             .arg((grace.as_secs() * ROUNDS_PER_SECOND).to_string())
+            .arg(transcript.unwrap_or(Path::new("/dev/null")))
+            .arg(LAST_LINE)
             .current_dir("/")
             .env_clear()
             .env("PATH", folders)

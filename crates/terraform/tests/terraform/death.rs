@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, getpgid, kill_process, pidfd_open};
-use terraform::{ChildId, Event, PlanOptions, Terraform};
+use terraform::{ChildId, Event, PlanOptions, Terraform, Transcript};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -29,10 +29,12 @@ async fn parent_that_is_killed() {
     };
     let home = folder.parent().unwrap();
     let terraform = Terraform::find(&folder, environment(home)).await.unwrap();
-    let running = terraform
-        .apply(Path::new("tfplan"), Duration::ZERO)
+    let transcript = folder.join("transcript");
+    let prepared = terraform
+        .prepare_apply(Path::new("tfplan"), Duration::ZERO, Some(&transcript))
         .await
         .unwrap();
+    let running = prepared.go().await.unwrap();
     let id = serde_json::to_string(&running.id()).unwrap();
     let ended = running.finish(pending(), |event| {
         if is_endless(event) {
@@ -98,6 +100,29 @@ async fn terraform_whose_parent_is_killed_ends_with_its_state_written() {
     parent.wait().unwrap();
     ended.await.unwrap();
     ended_well(&stage, &terraform).await;
+    let transcript = whole_transcript(&stage.folder().join("transcript")).await;
+    let of_parent = |event: &Event| matches!(event, Event::Completed { address, .. } if address == "terraform_data.done");
+    assert!(transcript.iter().any(of_parent), "{transcript:?}");
+    let after = |event: &Event| matches!(event, Event::Errored { address, .. } if address == "terraform_data.endless");
+    assert!(transcript.iter().any(after), "{transcript:?}");
+}
+
+/// It is whole a moment after the end of terraform.
+async fn whole_transcript(path: &Path) -> Vec<Event> {
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
+    let whole = async {
+        loop {
+            looks.tick().await;
+            if let Some(transcript) = Transcript::read(path).unwrap()
+                && transcript.is_whole
+            {
+                break transcript.events;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), whole)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -191,4 +216,70 @@ async fn terraform_that_is_killed_has_failed() {
         error.to_string(),
         "`terraform apply` failed (signal: 9 (SIGKILL))"
     );
+    assert!(error.was_killed());
+}
+
+/// Providers, and what provisioners run, are processes of their own.
+#[tokio::test]
+async fn terraform_that_is_killed_takes_along_what_it_has_started() {
+    let stage = Stage::new("");
+    let body = "sleep 600 & echo $! >started; while :; do echo line; sleep 0.05; done";
+    let program = stage.script("1.12.0", body);
+    let terraform = Terraform::at(program, &stage.folder(), stage.environment())
+        .await
+        .unwrap();
+    let running = terraform
+        .apply(Path::new("tfplan"), Duration::ZERO)
+        .await
+        .unwrap();
+    let id = running.id();
+    let mut started = None;
+    let error = running.finish(pending(), |_| {
+        if started.is_none() {
+            started = Some(ChildId::of(stage.read("started")));
+            assert_eq!(id.end_group(), Some(false), "it runs");
+            let pid = Pid::from_raw(id.pid.cast_signed()).unwrap();
+            kill_process(pid, Signal::KILL).unwrap();
+        }
+    });
+    let error = error.await.unwrap_err();
+    assert!(error.to_string().contains("SIGKILL"), "{error}");
+    let started = started.unwrap();
+    end_of_killed(started).await;
+    assert_eq!(id.end_group(), Some(true));
+}
+
+/// One that was killed just now may not have ended yet.
+async fn end_of_killed(id: ChildId) {
+    if id.is_running() == Some(true) {
+        end_of(id).await.unwrap();
+    }
+    assert_eq!(id.is_running(), Some(false));
+}
+
+#[tokio::test]
+async fn terraform_that_is_prepared_begins_with_a_word_alone() {
+    let stage = Stage::new("");
+    let program = stage.script("1.12.0", "touch begun");
+    let terraform = Terraform::at(program, &stage.folder(), stage.environment())
+        .await
+        .unwrap();
+    let plan = Path::new("tfplan");
+    let prepared = terraform
+        .prepare_apply(plan, Duration::ZERO, None)
+        .await
+        .unwrap();
+    let ended = end_of(prepared.id());
+    drop(prepared);
+    ended.await.unwrap();
+    assert!(!stage.exists("begun"));
+    let prepared = terraform
+        .prepare_apply(plan, Duration::ZERO, None)
+        .await
+        .unwrap();
+    let id = prepared.id();
+    let running = prepared.go().await.unwrap();
+    assert_eq!(running.id(), id);
+    done(running).await;
+    assert!(stage.exists("begun"));
 }

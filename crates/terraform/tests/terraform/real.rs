@@ -96,17 +96,20 @@ async fn plan_and_apply_are_told_and_can_be_read_back() {
         .unwrap();
     assert_eq!(finished.changes, Some(two));
     let address = "terraform_data.database[0]".to_owned();
-    let action = Action::Create;
     assert!(events.contains(&Event::Started {
         address: address.clone(),
-        action: action.clone()
+        action: Action::Create
     }));
-    let elapsed = NO_WAIT;
-    assert!(events.contains(&Event::Completed {
-        address,
-        action,
-        elapsed
-    }));
+    let made = events.iter().find_map(|event| match event {
+        Event::Completed {
+            address: of,
+            action: Action::Create,
+            id,
+            elapsed: NO_WAIT,
+        } if *of == address => id.as_deref(),
+        _ => None,
+    });
+    assert_eq!(made.map(str::len), Some(36), "a UUID: {events:?}");
 
     let outputs = terraform.output().await.unwrap().0;
     assert_eq!(outputs["size"].value, 7);
