@@ -1,11 +1,15 @@
+pub(crate) mod apply;
 pub(crate) mod check;
+pub(crate) mod destroy;
 pub(crate) mod plan;
 pub(crate) mod root;
 
 use clap::{Parser, Subcommand};
 use cli::{CompletionArgs, GlobalArgs};
 
+use apply::{ApplyArgs, StatusArgs};
 use check::CheckArgs;
+use destroy::DestroyArgs;
 use plan::PlanArgs;
 
 /// Plans and applies an environment with Terraform: reviewed, recorded, and gone on with after a death
@@ -24,6 +28,11 @@ Examples:
   deploy-staging plan
   deploy-staging plan --markdown > comment.md
   deploy-staging plan --max-increase 50 --fail-on-changes
+  deploy-staging apply --digest 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+  deploy-staging apply --auto-approve --if-changed --max-increase 50
+  deploy-staging status
+  deploy-staging resume
+  deploy-staging destroy --dry-run
   deploy-staging check --chdir terraform/environments/dr --var-file team.tfvars
 
 Exit codes:
@@ -38,6 +47,14 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Make a plan, show what it would do and cost, and keep it to be applied; changes nothing
     Plan(PlanArgs),
+    /// Apply a plan that was made and reviewed: that one, and once
+    Apply(ApplyArgs),
+    /// Where a deployment is: what is made, what is not, what is left, and what to run
+    Status(StatusArgs),
+    /// Put in order what an apply has left that failed, was interrupted or died, and plan anew
+    Resume(StatusArgs),
+    /// Destroy the environment, when its name is typed; refuses what the settings protect
+    Destroy(DestroyArgs),
     /// Print a completion script
     Completion(CompletionArgs),
 }

@@ -1,8 +1,12 @@
+mod apply;
 mod check;
 mod context;
+mod destroy;
 mod failure;
 mod plan;
+mod resume;
 mod root;
+mod status;
 
 use cli::{Exit, Failure};
 use tokio::sync::watch;
@@ -14,6 +18,10 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
     match command {
         Command::Check(args) => check::run(&global, &args).await,
         Command::Plan(args) => plan::run(&global, &args, stop).await,
+        Command::Apply(args) => apply::run(&global, &args, stop).await,
+        Command::Status(args) => status::run(&global, &args).await,
+        Command::Resume(args) => resume::run(&global, &args, stop).await,
+        Command::Destroy(args) => destroy::run(&global, &args, stop).await,
         Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
     }
 }

@@ -84,9 +84,10 @@ impl Diagnostic {
         self.severity == Severity::Error
     }
 
-    /// The lock that terraform found, when this is about one.
+    /// The lock that another run holds, when that is what this is about. One that terraform could not give back is its own.
     pub fn lock(&self) -> Option<LockInfo> {
-        LockInfo::from_message(&self.detail)
+        let found = self.summary.starts_with("Error acquiring the state lock");
+        found.then(|| LockInfo::from_message(&self.detail))?
     }
 
     /// Words of terraform itself about the cause, which quote no value and so may be shown; `None` when there are none
@@ -176,6 +177,18 @@ mod tests {
         assert!(error.is_error());
         assert_eq!(error.lock().unwrap().id.as_str(), "a-1");
         assert_eq!(error.fixed_words(), Some("Error acquiring the state lock"));
+    }
+
+    #[test]
+    fn lock_that_terraform_could_not_give_back_is_nobody_elses() {
+        let text = |summary: &str| {
+            format!(
+                "Error: {summary}\n\nError message: denied\nLock Info:\n  ID:        a-1\n  Path:      s\n"
+            )
+        };
+        let lock = |summary: &str| Diagnostic::from_text(&text(summary))[0].lock();
+        assert!(lock("Error acquiring the state lock").is_some());
+        assert_eq!(lock("Error releasing the state lock"), None);
     }
 
     #[test]

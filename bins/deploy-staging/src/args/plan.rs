@@ -38,7 +38,7 @@ pub(crate) struct RunsArgs {
 }
 
 /// What a plan may cost more.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct LimitArgs {
     /// Stop when a month gets dearer by more dollars than this, or nobody knows by how many
     #[arg(long, value_name = "USD")]

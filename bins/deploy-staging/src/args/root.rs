@@ -2,9 +2,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Which root module is deployed, with which values.
+/// Which root module is deployed.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct RootArgs {
+pub(crate) struct FolderArgs {
     /// The environment's folder
     #[arg(
         long,
@@ -12,6 +12,13 @@ pub(crate) struct RootArgs {
         default_value = "terraform/environments/staging"
     )]
     pub(crate) chdir: PathBuf,
+}
+
+/// Which root module is deployed, with which values.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RootArgs {
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
 
     /// A file with values of variables, besides those that terraform reads by itself; may be repeated
     #[arg(long, value_name = "FILE")]

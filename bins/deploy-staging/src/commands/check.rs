@@ -52,7 +52,7 @@ fn exit(findings: &[Finding]) -> Exit {
 
 async fn terraform_version(args: &RootArgs) -> Finding {
     let oldest = Terraform::OLDEST;
-    let seen = match Terraform::find(&args.chdir, root::environment()).await {
+    let seen = match Terraform::find(&args.folder.chdir, root::environment()).await {
         Ok(terraform) => Ok((true, terraform.version().to_string())),
         Err(error @ (Error::NotInstalled | Error::TooOld { .. })) => Ok((false, error.to_string())),
         Err(error) => Err(Unobserved::because(error.to_string())),
@@ -64,7 +64,7 @@ async fn terraform_version(args: &RootArgs) -> Finding {
 
 /// A state that terraform could not write anywhere but here: whatever is applied before it is pushed does not know of it.
 fn state_pushed(args: &RootArgs) -> Finding {
-    let path = args.chdir.join(terraform::ERRORED_STATE);
+    let path = args.folder.chdir.join(terraform::ERRORED_STATE);
     let seen = match path.exists() {
         true => (
             false,
@@ -84,7 +84,7 @@ fn state_pushed(args: &RootArgs) -> Finding {
 /// Whether the code has a backend for which the settings say the rest.
 fn backend_of_code(args: &RootArgs, settings: &Settings, env: &AwsEnv) -> Finding {
     let seen = || -> Observation<(bool, String)> {
-        let module = RootModule::read(&args.chdir, &root::environment());
+        let module = RootModule::read(&args.folder.chdir, &root::environment());
         let module = module.map_err(|error| Unobserved::because(error.to_string()))?;
         let file = BackendFile::of_root(settings, SideName::Primary, &env.endpoints(), &module);
         Ok(match file {
@@ -94,7 +94,7 @@ fn backend_of_code(args: &RootArgs, settings: &Settings, env: &AwsEnv) -> Findin
     };
     Finding::new(
         "backend",
-        args.chdir.display().to_string(),
+        args.folder.chdir.display().to_string(),
         "a backend \"s3\" block in the code",
         seen(),
     )

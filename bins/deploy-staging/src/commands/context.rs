@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use aws_env::AwsEnv;
+use aws_env::{AwsEnv, Both};
 use cli::{Exit, Failure, GlobalArgs};
 use directories::ProjectDirs;
 use settings::Settings;
+use state_backend::Backend;
 use terraform::{Deployment, Environment, PlannedDeployment, RootModule, Terraform};
 use tokio::sync::watch;
 
 use super::{failure, root};
 use crate::args::plan::RunsArgs;
-use crate::args::root::RootArgs;
+use crate::args::root::FolderArgs;
 
 /// The settings, AWS, terraform and the folders.
 pub(super) struct Context {
@@ -30,15 +31,15 @@ pub(super) struct Context {
 impl Context {
     pub(super) async fn open(
         global: &GlobalArgs,
-        root: &RootArgs,
+        of: &FolderArgs,
         runs: &RunsArgs,
     ) -> Result<Self, Failure> {
         let settings = cli::load_settings(global)?;
         cli::residency_notes(&settings);
         let env = cli::aws_env(Some(&settings)).await?;
         let environment = root::environment();
-        let folder = root.chdir.canonicalize().map_err(|error| {
-            let error = anyhow!("cannot use the folder {}: {error}", root.chdir.display());
+        let folder = of.chdir.canonicalize().map_err(|error| {
+            let error = anyhow!("cannot use the folder {}: {error}", of.chdir.display());
             Failure::new(Exit::Usage, error).hint("name the environment's folder with --chdir")
         })?;
         let terraform = Terraform::find(&folder, environment.clone()).await;
@@ -60,6 +61,22 @@ impl Context {
         })
     }
 
+    /// Both regions.
+    pub(super) fn both(&self) -> Both {
+        let regions = self.settings.regions;
+        self.env.both(regions.primary, regions.dr)
+    }
+
+    /// The state's backend.
+    pub(super) async fn backend(&self) -> Result<Backend, Failure> {
+        let connected = Backend::connect(&self.settings, &self.both()).await;
+        connected.map_err(|error| {
+            let error = anyhow::Error::new(error).context("failed to reach the state's backend");
+            Failure::new(Exit::Unchecked, error)
+                .hint("`deploy-staging check` shows what is missing")
+        })
+    }
+
     /// What the folder of the root module says of its backend.
     pub(super) fn module(&self) -> Result<RootModule, Failure> {
         RootModule::read(&self.root, &self.environment)
@@ -78,6 +95,27 @@ impl Context {
             }
         }
         Ok(found)
+    }
+
+    /// The deployment that is called `id`, or the newest.
+    pub(super) fn deployment(
+        &self,
+        id: Option<&str>,
+    ) -> Result<(Deployment, PlannedDeployment), Failure> {
+        let found = self.deployments()?;
+        let wanted = |planned: &PlannedDeployment| id.is_none_or(|id| planned.id == id);
+        found
+            .into_iter()
+            .find(|(_, planned)| wanted(planned))
+            .ok_or_else(|| {
+                let error = match id {
+                    Some(id) => {
+                        anyhow!("no deployment of {} is called {id:?}", self.root.display())
+                    }
+                    None => anyhow!("there is no plan of {}", self.root.display()),
+                };
+                Failure::new(Exit::Usage, error).hint("`deploy-staging plan` makes one")
+            })
     }
 
     /// A failure of terraform.

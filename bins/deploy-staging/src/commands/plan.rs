@@ -1,5 +1,6 @@
 pub(super) mod cost;
 mod init;
+mod protection;
 mod report;
 
 use std::path::PathBuf;
@@ -9,7 +10,8 @@ use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, Progress};
 use evidence::drift::{Drift, Rules};
 use terraform::{
-    All, Deployment, Document, PlanOptions, PlanReview, PlannedDeployment, StateVersion, observe,
+    All, Deployment, Document, Plan, PlanOptions, PlanReview, PlannedDeployment, StateVersion,
+    observe,
 };
 use tokio::sync::watch;
 
@@ -18,14 +20,15 @@ use super::{failure, root};
 use crate::args::plan::{PlanArgs, RunsArgs};
 use crate::args::root::RootArgs;
 
-pub(super) use report::Planned;
+pub(super) use protection::{protected, protects};
+pub(super) use report::{Planned, abroad};
 
 pub(super) async fn run(
     global: &GlobalArgs,
     args: &PlanArgs,
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
-    let context = Context::open(global, &args.root, &args.runs).await?;
+    let context = Context::open(global, &args.root.folder, &args.runs).await?;
     let pricing = cost::Pricing::new(&args.limit)?;
     let request = Request {
         root: &args.root,
@@ -92,7 +95,7 @@ pub(super) async fn make(
     finished.map_err(|error| context.failed("plan", error))?;
     let json = context.terraform.show_json(Some(&path)).await;
     let json = json.map_err(|error| context.failed("read the plan", error))?;
-    let review = review(&json)?;
+    let plan = parsed(&json)?;
     let digest = deployment.digest();
     let planned = PlannedDeployment {
         id,
@@ -106,7 +109,7 @@ pub(super) async fn make(
         terraform: context.terraform.version().to_string(),
         state,
         destroys_all: request.destroys_all,
-        review,
+        review: PlanReview::new(&plan),
     };
     deployment.record(&planned).map_err(failure::record)?;
     let today = at.to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -116,6 +119,7 @@ pub(super) async fn make(
         unformatted,
         drift.ok(),
         pricing.price(&json, &context.settings),
+        protected(&plan, &context.settings),
         &context.settings.residency,
         today,
     ))
@@ -207,9 +211,10 @@ fn var_files(args: &RootArgs) -> Result<Vec<PathBuf>, Failure> {
     absolute.collect()
 }
 
-fn review(json: &[u8]) -> Result<PlanReview, Failure> {
+/// The plan of `terraform show -json`.
+pub(super) fn parsed(json: &[u8]) -> Result<Plan, Failure> {
     match Document::<All>::parse(json) {
-        Ok(Document::Plan(plan)) => Ok(PlanReview::new(&plan)),
+        Ok(Document::Plan(plan)) => Ok(*plan),
         Ok(Document::State(_)) => Err(Failure::new(
             Exit::Unchecked,
             anyhow!("terraform shows a state where the plan was asked for"),

@@ -20,15 +20,15 @@ pub(super) fn environment() -> Environment {
 /// What is wrong with the values of variables.
 pub(super) fn judge_values(root: &RootArgs, settings: &Settings) -> Vec<Finding> {
     let read = || -> Result<_, RootModuleError> {
-        let declared = DeclaredVariables::read(&root.chdir)?;
-        let mut paths = VariableFile::of_folder(&root.chdir)?;
+        let declared = DeclaredVariables::read(&root.folder.chdir)?;
+        let mut paths = VariableFile::of_folder(&root.folder.chdir)?;
         paths.extend(root.var_file.iter().cloned());
         Ok((declared, paths))
     };
     let (declared, paths) = match read() {
         Ok(read) => read,
         Err(error) => {
-            let folder = root.chdir.display().to_string();
+            let folder = root.folder.chdir.display().to_string();
             let seen = Err(Unobserved::absent(error.to_string()));
             return vec![
                 Finding::new("environment's folder", folder, "code of terraform", seen)

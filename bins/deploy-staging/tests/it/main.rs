@@ -5,6 +5,8 @@
     reason = "a check that fails ends its test"
 )]
 
+mod apply;
 mod check;
+mod deaths;
 mod plan;
 mod stage;

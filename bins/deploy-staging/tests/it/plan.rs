@@ -195,4 +195,19 @@ async fn plan_of_the_staging_environment_tells_cost_and_residency_and_a_limit_st
     );
     let within = stage.run(&["plan", "--max-increase", "5000"]).await;
     assert_eq!(within.code, Some(0), "{}{}", within.stdout, within.stderr);
+    let refused = stage
+        .run(&["apply", "--auto-approve", "--max-increase", "10"])
+        .await;
+    assert_eq!(
+        refused.code,
+        Some(4),
+        "{}{}",
+        refused.stdout,
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("the limit is $10.00"),
+        "{}",
+        refused.stderr
+    );
 }

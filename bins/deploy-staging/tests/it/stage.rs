@@ -147,6 +147,12 @@ impl Stage {
         stdout
     }
 
+    /// The serial of the state that the backend has.
+    pub(crate) fn serial(&self) -> u64 {
+        let state: Value = serde_json::from_str(&self.terraform(&["state", "pull"])).unwrap();
+        state["serial"].as_u64().unwrap()
+    }
+
     fn prepared(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         for name in REMOVED_VARIABLES

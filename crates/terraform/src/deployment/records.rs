@@ -89,8 +89,8 @@ pub struct ResourceProgress {
     pub address: String,
     /// Where it is.
     pub standing: ResourceStanding,
-    /// When that was.
-    pub at: Timestamp,
+    /// When it began.
+    pub began: Timestamp,
     /// How long it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
@@ -138,6 +138,18 @@ impl DeploymentState {
         );
         !is_over && self.settled.is_none()
     }
+
+    /// Whether a lock that was taken at `taken`, by the clock of this machine, is the one of this apply. Whoever holds a
+    /// lock is alone: when the first resource began, this apply had it, so that one which was taken between its intent and
+    /// that moment, and is still there, is its own. Without a resource that began nothing proves it: the apply may have
+    /// waited for another's.
+    pub fn owns_lock(&self, taken: Timestamp, machine: &str) -> bool {
+        let Some(intent) = self.intent.as_ref().filter(|of| of.machine == machine) else {
+            return false;
+        };
+        let first = self.resources.iter().map(|of| of.began).min();
+        first.is_some_and(|first| intent.at <= taken && taken <= first)
+    }
 }
 
 impl Deployment {
@@ -170,12 +182,20 @@ impl Deployment {
         })
     }
 
-    /// Writes down that what was left is in order.
+    /// Writes down that what was left is in order. The plan file goes: it holds values of variables, and will never be
+    /// applied again.
     ///
     /// # Errors
     /// When that was written before, or cannot be.
     pub fn settle(&self, settled: &Settled) -> Result<(), RecordError> {
-        self.write(SETTLED, settled)
+        self.write(SETTLED, settled)?;
+        match std::fs::remove_file(self.plan_path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "the plan file is still there");
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// What terraform said of errors. It may quote secrets.
@@ -246,7 +266,11 @@ fn resources(path: &Path) -> Result<Vec<ResourceProgress>, RecordError> {
             continue;
         };
         match found.iter_mut().find(|of| of.address == progress.address) {
-            Some(known) => *known = progress,
+            Some(known) => {
+                // What the end says of the beginning is by whole seconds.
+                let began = known.began;
+                *known = ResourceProgress { began, ..progress };
+            }
             None => found.push(progress),
         }
     }
@@ -273,10 +297,11 @@ impl ProgressLog {
             } => (address, ResourceStanding::Failed, Some(*elapsed)),
             _ => return,
         };
+        let elapsed_before = elapsed.and_then(|elapsed| at.checked_sub(elapsed).ok());
         let progress = ResourceProgress {
             address: address.clone(),
             standing,
-            at,
+            began: elapsed_before.unwrap_or(at),
             seconds: elapsed.as_ref().map(Duration::as_secs),
         };
         let written = self.0.as_mut().map(|file| append(file, &progress));

@@ -170,7 +170,8 @@ fn state_of_a_deployment_follows_from_its_records() {
 fn progress_of_a_deployment_is_its_last_line_for_each_resource() {
     let (_folder, deployment) = saved(&[]);
     let line = |address: &str, standing: &str| {
-        json!({"address": address, "standing": standing, "at": "1970-01-01T00:00:00Z"}).to_string()
+        json!({"address": address, "standing": standing, "began": "1970-01-01T00:00:00Z"})
+            .to_string()
     };
     let text = [
         line("a", "began"),
@@ -269,4 +270,26 @@ fn judge_errored_state_pushes_only_what_nobody_else_can_have_overwritten() {
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
+}
+
+#[test]
+fn owns_lock_only_what_was_taken_before_the_first_resource_began() {
+    let (_folder, deployment) = saved(&[]);
+    let second = |second: i64| Timestamp::from_second(second).unwrap();
+    let intent = ApplyIntent {
+        at: second(100),
+        ..intent(MACHINE)
+    };
+    deployment.write(records::INTENT, &intent).unwrap();
+    let state = deployment.state(MACHINE).unwrap();
+    // It may have waited for somebody else's.
+    assert!(!state.owns_lock(second(101), MACHINE));
+    let line = json!({"address": "a", "standing": "began", "began": second(110)}).to_string();
+    fs::write(deployment.folder().join(records::PROGRESS), line).unwrap();
+    let state = deployment.state(MACHINE).unwrap();
+    assert!(state.owns_lock(second(101), MACHINE));
+    for taken in [99, 111] {
+        assert!(!state.owns_lock(second(taken), MACHINE), "{taken}");
+    }
+    assert!(!state.owns_lock(second(101), "another"));
 }

@@ -30,15 +30,23 @@ pub(crate) struct Planned {
     unpriced: Option<String>,
     /// Resources in regions where data may not lie.
     abroad: Vec<Abroad>,
+    /// What would be destroyed although the settings protect it: it is not applied.
+    pub(crate) protected: Vec<String>,
     /// Files that `terraform fmt` would change.
     unformatted: Vec<String>,
 }
 
 /// A resource where data may not lie.
 #[derive(Debug, Serialize)]
-struct Abroad {
+pub(crate) struct Abroad {
     address: String,
     region: Region,
+}
+
+impl std::fmt::Display for Abroad {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} would be in {}", self.address, self.region)
+    }
 }
 
 impl Planned {
@@ -47,6 +55,7 @@ impl Planned {
         unformatted: Vec<String>,
         drift: Option<Drift>,
         priced: Result<Priced, InventoryError>,
+        protected: Vec<String>,
         residency: &Residency,
         today: Date,
     ) -> Self {
@@ -67,6 +76,7 @@ impl Planned {
             increase,
             unpriced,
             abroad,
+            protected,
             unformatted,
             planned,
         }
@@ -91,7 +101,8 @@ impl Planned {
             .incomplete
             .first()
             .map(|_| Exit::Unchecked);
-        let ends = [increase, unpriced, abroad, incomplete];
+        let protected = self.protected.first().map(|_| Exit::Wrong);
+        let ends = [increase, unpriced, abroad, incomplete, protected];
         ends.into_iter().flatten().collect()
     }
 }
@@ -107,7 +118,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     told
 }
 
-fn abroad(priced: &Priced, residency: &Residency, today: Date) -> Vec<Abroad> {
+/// What a plan would leave where data may not lie.
+pub(crate) fn abroad(priced: &Priced, residency: &Residency, today: Date) -> Vec<Abroad> {
     let resources = priced.after.resources.iter();
     resources
         .filter_map(|resource| {
@@ -203,6 +215,9 @@ impl Report for Planned {
                 "Outputs that change",
                 review.outputs.join(", "),
             );
+        }
+        for protected in &self.protected {
+            document = document.fact(Mark::Wrong, "Protected by the settings", protected.as_str());
         }
         for why in &review.incomplete {
             document = document.fact(Mark::Unknown, "Not whole", why.as_str());
