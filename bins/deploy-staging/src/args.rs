@@ -1,6 +1,7 @@
 pub(crate) mod apply;
 pub(crate) mod check;
 pub(crate) mod destroy;
+pub(crate) mod next;
 pub(crate) mod plan;
 pub(crate) mod root;
 
@@ -10,6 +11,7 @@ use cli::{CompletionArgs, GlobalArgs};
 use apply::{ApplyArgs, StatusArgs};
 use check::CheckArgs;
 use destroy::DestroyArgs;
+use next::NextArgs;
 use plan::PlanArgs;
 
 /// Plans and applies an environment with Terraform: reviewed, recorded, and gone on with after a death
@@ -33,6 +35,8 @@ Examples:
   deploy-staging status
   deploy-staging resume
   deploy-staging destroy --dry-run
+  deploy-staging next
+  deploy-staging next --done migrations --by 'Kim Roy'
   deploy-staging check --chdir terraform/environments/dr --var-file team.tfvars
 
 Exit codes:
@@ -53,6 +57,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Put in order what an apply has left that failed, was interrupted or died, and plan anew
     Resume(StatusArgs),
+    /// The steps after an apply: what is done and what is open, each with its command
+    Next(NextArgs),
     /// Destroy the environment, when its name is typed; refuses what the settings protect
     Destroy(DestroyArgs),
     /// Print a completion script

@@ -3,6 +3,7 @@ mod check;
 mod context;
 mod destroy;
 mod failure;
+mod next;
 mod plan;
 mod resume;
 mod root;
@@ -21,6 +22,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Apply(args) => apply::run(&global, &args, stop).await,
         Command::Status(args) => status::run(&global, &args).await,
         Command::Resume(args) => resume::run(&global, &args, stop).await,
+        Command::Next(args) => next::run(&global, &args).await,
         Command::Destroy(args) => destroy::run(&global, &args, stop).await,
         Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
     }

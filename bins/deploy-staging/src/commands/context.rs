@@ -94,6 +94,8 @@ impl Context {
                 found.push((deployment, planned));
             }
         }
+        // Names tell the second alone.
+        found.sort_by_key(|(_, planned)| std::cmp::Reverse(planned.at));
         Ok(found)
     }
 

@@ -177,7 +177,7 @@ impl Happened {
                 of("deploy-staging apply").option("--digest", planned.digest.as_str())
             }
             Standing::Applying => return Vec::new(),
-            Standing::Ended(Ended::Done) => ShellCommand::new("verify-staging check"),
+            Standing::Ended(Ended::Done) => of("deploy-staging next"),
             _ if self.state.settled.is_some() => of("deploy-staging plan"),
             _ => of("deploy-staging resume"),
         };

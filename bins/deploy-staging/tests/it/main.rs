@@ -8,5 +8,6 @@
 mod apply;
 mod check;
 mod deaths;
+mod next;
 mod plan;
 mod stage;
