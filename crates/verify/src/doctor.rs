@@ -2,10 +2,14 @@
 //! command. Nothing is changed, and the text itself is never repeated.
 
 mod account;
+mod backend;
 mod clue;
+mod copies;
 mod database;
 mod distribution;
+mod instance;
 mod network;
+mod secret;
 mod state;
 mod storage;
 mod symptom;
@@ -68,6 +72,8 @@ pub struct Diagnosed {
     pub diagnoses: Vec<Diagnosis>,
     /// Names of AWS and Terraform in a text that is not known.
     pub clues: Vec<String>,
+    /// The words of a known trouble that such a text has most in common with.
+    pub nearest: Option<&'static str>,
 }
 
 impl Context<'_> {
@@ -106,10 +112,9 @@ impl Context<'_> {
 /// Recognises the troubles of `text` and looks at each. A text of which nothing is known gives no diagnosis.
 pub async fn diagnose(context: Context<'_>, text: &str) -> Redacted<Diagnosed> {
     let symptoms = symptom::recognise(text);
-    let clues = if symptoms.is_empty() {
-        clues(text)
-    } else {
-        Vec::new()
+    let (clues, nearest) = match symptoms.is_empty() {
+        true => (clues(text), symptom::nearest(text)),
+        false => (Vec::new(), None),
     };
     let mut diagnoses = Vec::new();
     for symptom in symptoms {
@@ -120,6 +125,7 @@ pub async fn diagnose(context: Context<'_>, text: &str) -> Redacted<Diagnosed> {
         at: context.at,
         diagnoses,
         clues,
+        nearest,
     })
 }
 
@@ -147,7 +153,25 @@ impl Redact for Diagnosis {
 async fn look(context: Context<'_>, symptom: Symptom) -> Diagnosis {
     match symptom {
         Symptom::StateLock { id } => state::lock(context, id.as_deref()).await,
+        Symptom::LocalLock => backend::local_lock(),
+        Symptom::LockTable => backend::lock_table(context).await,
+        Symptom::BackendBucket { bucket } => backend::bucket(context, bucket).await,
+        Symptom::ObjectLock => backend::object_lock(context).await,
+        Symptom::StateNotSaved => backend::not_saved(context),
+        Symptom::NewerState { version } => backend::newer(context, version.as_deref()),
         Symptom::StateDigest => state::digest(context).await,
+        Symptom::NameTaken { instance, snapshot } => {
+            instance::exists(context, instance, snapshot).await
+        }
+        Symptom::NotOffered(wanted) => instance::not_offered(context, wanted).await,
+        Symptom::NoCapacity { class } => instance::no_capacity(context, class).await,
+        Symptom::CopyWithoutKey => copies::key(context).await,
+        Symptom::CopiesInProgress => copies::in_progress(context).await,
+        Symptom::Identifier { parameter } => copies::identifier(context, parameter.as_deref()),
+        Symptom::VpcDns => network::names(context).await,
+        Symptom::DifferentVpcs { ids } => network::different(context, &ids).await,
+        Symptom::SecretDeleted { secret } => secret::deleted(context, secret).await,
+        Symptom::DestinationVersioning { bucket } => storage::versioning(context, bucket).await,
         Symptom::DatabaseSlow { instance } => database::slow(context, instance).await,
         Symptom::NoConnection => database::unreachable(context).await,
         Symptom::EngineVersion { version } => database::version(context, version.as_deref()).await,
@@ -212,6 +236,9 @@ impl Report for Diagnosed {
                 .text("Nothing was looked at: none of the known errors is in the text.");
             for clue in &self.clues {
                 document = document.text(format!("it names {clue}"));
+            }
+            if let Some(nearest) = self.nearest {
+                document = document.text(format!("the nearest of the known ones has: {nearest}"));
             }
             return document;
         }

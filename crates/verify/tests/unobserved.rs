@@ -23,7 +23,7 @@ const OUTPUTS: &str = r#"{"vpc_id": {"value": "vpc-1"}, "db_identifier": {"value
     "s3_bucket_signatures": {"value": "s"}, "s3_bucket_logs": {"value": "l"}}"#;
 
 /// A text for each trouble that is looked at through the environment's own clients.
-const ERRORS: [&str; 13] = [
+const ERRORS: [&str; 21] = [
     "timeout while waiting for state to become 'available' of DB Instance",
     "Connection timeout",
     "Cannot find version 15.5 for postgres",
@@ -37,6 +37,14 @@ const ERRORS: [&str; 13] = [
     "OptInRequired in ca-west-1",
     "Rate exceeded",
     "DependencyViolation: vpc-0a1 and subnet-0b2 and sg-0c3",
+    "Error acquiring the state lock: ResourceNotFoundException",
+    "Error acquiring the state lock: Put Object requests with Object Lock parameters",
+    "Initializing the backend... S3 bucket \"b\" does not exist",
+    "creating RDS DB Instance (p): DBInstanceAlreadyExists",
+    "with the following combination: DBInstanceClass=db.t4g.medium, Engine=postgres, EngineVersion=11.5",
+    "InsufficientDBInstanceCapacity: db.t4g.medium",
+    "The specified VPC does not support DNS resolution",
+    "creating Secrets Manager Secret (s): already scheduled for deletion",
 ];
 
 mod aws_config_of {
@@ -64,6 +72,7 @@ mod aws_config_of {
         rebuilt!(aws_sdk_cloudwatch, clients.global_cloudwatch);
         rebuilt!(aws_sdk_cloudwatch, clients.home.cloudwatch);
         rebuilt!(aws_sdk_s3, clients.home.s3);
+        rebuilt!(aws_sdk_dynamodb, clients.home.dynamodb);
         rebuilt!(aws_sdk_iam, clients.iam);
         clients
     }
@@ -161,6 +170,7 @@ async fn what_aws_does_not_answer_is_unknown() {
         // Who we are is asked with retries of its own, which would take long.
         let services = [
             "ec2",
+            "dynamodb",
             "rds",
             "elasticache",
             "kms",
@@ -201,6 +211,8 @@ async fn an_answer_with_nothing_in_it_is_never_ok() {
             "credentials" => true,
             // Nobody having the name, and no interface holding the network, is what the look is for.
             "bucket-owner" | "in-use" => true,
+            // Nor that a name is free.
+            "db-instance" | "final-snapshot" | "secret" => true,
             // None of 40 instances.
             "quota" => question == "InstanceQuotaExceeded",
             "region" => true,

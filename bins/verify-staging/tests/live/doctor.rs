@@ -12,16 +12,16 @@ use serde_json::json;
 use crate::hunt::{PASSWORD, TOKEN};
 use crate::stage::{Ran, Stage, text};
 
-const BUCKET: &str = "berthcare-terraform-state";
-const TABLE: &str = "berthcare-terraform-locks";
-const KEY: &str = "staging/terraform.tfstate";
+pub(crate) const BUCKET: &str = "berthcare-terraform-state";
+pub(crate) const TABLE: &str = "berthcare-terraform-locks";
+pub(crate) const KEY: &str = "staging/terraform.tfstate";
 const ID: &str = "9db590f1-b6fe-c5f2-2678-8804f089deba";
 
-async fn doctor(stage: &Stage, error: &str) -> Ran {
+pub(crate) async fn doctor(stage: &Stage, error: &str) -> Ran {
     stage.run(&["doctor", error, "--output", "json"]).await
 }
 
-async fn deny(stage: &Stage, service: &str, operation: &str) {
+pub(crate) async fn deny(stage: &Stage, service: &str, operation: &str) {
     stage.aws.clear_faults();
     let denied = Fault::new(FaultKind::Denied)
         .service(service)
@@ -29,7 +29,7 @@ async fn deny(stage: &Stage, service: &str, operation: &str) {
     stage.aws.add_fault(denied);
 }
 
-fn next(ran: &Ran) -> String {
+pub(crate) fn next(ran: &Ran) -> String {
     let json = ran.json();
     let diagnoses = json["diagnoses"].as_array().unwrap();
     let next: Vec<String> = diagnoses
@@ -40,7 +40,7 @@ fn next(ran: &Ran) -> String {
     next.join("\n")
 }
 
-async fn create_bucket(stage: &Stage, bucket: &str) {
+pub(crate) async fn create_bucket(stage: &Stage, bucket: &str) {
     use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
     let here = CreateBucketConfiguration::builder()
         .location_constraint(BucketLocationConstraint::CaCentral1)
@@ -50,7 +50,7 @@ async fn create_bucket(stage: &Stage, bucket: &str) {
 }
 
 /// Bucket and lock table of the state, and a state in them that holds a secret.
-async fn backend(stage: &Stage) {
+pub(crate) async fn backend(stage: &Stage) {
     create_bucket(stage, BUCKET).await;
     stage
         .clients
@@ -85,7 +85,7 @@ async fn backend(stage: &Stage) {
         .unwrap();
 }
 
-async fn row(stage: &Stage, id: &str, name: &str, value: &str) {
+pub(crate) async fn row(stage: &Stage, id: &str, name: &str, value: &str) {
     stage
         .clients
         .home
@@ -199,7 +199,7 @@ async fn a_digest_that_differs_is_wrong_and_the_command_has_the_right_one() {
     ran.assert("state-digest", "unknown", "access denied");
 }
 
-async fn create_database(stage: &Stage) {
+pub(crate) async fn create_database(stage: &Stage) {
     stage
         .clients
         .rds
@@ -233,7 +233,7 @@ async fn a_database_that_is_backed_up_right_after_it_was_made_serves() {
     assert!(next(&ran).contains("untaint"), "{ran:?}");
 }
 
-async fn time_passes(stage: &Stage) {
+pub(crate) async fn time_passes(stage: &Stage) {
     stage
         .aws
         .rds()

@@ -11,6 +11,7 @@ mod application_user;
 mod certificates;
 mod doctor;
 mod env;
+mod errors;
 mod hunt;
 mod maintenance;
 mod probe;

@@ -1,6 +1,23 @@
 //! What an error text names. Only what looks like a name of AWS or of Terraform is taken out of it: the rest
 //! may be anything, a secret too, and is never repeated.
 
+/// A text as Terraform means it: without the colours and the frame that it has on a terminal.
+pub(super) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '\u{1b}' => {
+                // A control sequence ends with its first letter.
+                chars.by_ref().find(|char| char.is_ascii_alphabetic());
+            }
+            '│' | '╷' | '╵' => {}
+            other => out.push(other),
+        }
+    }
+    out
+}
+
 /// The first word behind `mark`, without quotes, brackets and full stops, if all of it is `allowed`.
 pub(super) fn after<'a>(text: &'a str, mark: &str, allowed: fn(char) -> bool) -> Option<&'a str> {
     let rest = text[text.find(mark)? + mark.len()..].trim_start();
@@ -52,6 +69,13 @@ pub(super) fn path(char: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_is_without_colours_and_frames() {
+        let text = "\u{1b}[31m╷\u{1b}[0m\n\u{1b}[31m│\u{1b}[0m \u{1b}[1mError: x[0]\u{1b}[0m\n╵";
+        assert_eq!(plain(text), "\n Error: x[0]\n");
+        assert_eq!(plain("\u{1b}["), "");
+    }
 
     #[test]
     fn names_are_taken_out_and_nothing_else() {

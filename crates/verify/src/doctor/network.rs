@@ -1,6 +1,9 @@
 //! The way to a server inside the VPC, and what holds on to a part of a network.
 
-use aws_sdk_ec2::types::{Filter, NetworkAclEntry, RuleAction};
+use aws_sdk_ec2::types::{
+    AttributeBooleanValue, Filter, NetworkAclEntry, RuleAction, VpcAttributeName,
+};
+use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::{Context, Diagnosis, unseen};
@@ -265,6 +268,159 @@ async fn holders(context: Context<'_>, id: &str) -> Finding {
         });
     Finding::new("in-use", id, "nothing lies in it", seen)
         .fix("delete what owns the interface (load balancer, function, task); an interface that nobody owns: aws ec2 delete-network-interface --network-interface-id ID")
+}
+
+/// A public instance needs both attributes of its VPC; a private one resolves names with the first.
+pub(super) async fn names(context: Context<'_>) -> Diagnosis {
+    let mut next = Vec::new();
+    let finding = match context.output("vpc_id") {
+        None => unseen(
+            "vpc-dns",
+            "the VPC",
+            Unobserved::because("terraform's outputs name no vpc_id"),
+        ),
+        Some(id) => {
+            let seen = dns(context, id).await.map(|(support, hostnames)| {
+                for (is_on, option) in [
+                    (support, "--enable-dns-support"),
+                    (hostnames, "--enable-dns-hostnames"),
+                ] {
+                    if !is_on {
+                        let modify = ShellCommand::new("aws ec2 modify-vpc-attribute")
+                            .option("--vpc-id", id)
+                            .words(option)
+                            .option("--region", context.region());
+                        next.push(modify.into());
+                    }
+                }
+                let told = |is_on| if is_on { "on" } else { "off" };
+                (
+                    support && hostnames,
+                    format!(
+                        "resolution is {}, host names are {}",
+                        told(support),
+                        told(hostnames)
+                    ),
+                )
+            });
+            Finding::new("vpc-dns", id, "DNS resolution and DNS host names", seen)
+                .fix("enable_dns_support = true and enable_dns_hostnames = true of the VPC; and is the instance to be public at all? publicly_accessible = false needs no host names")
+        }
+    };
+    Diagnosis {
+        trouble: "vpc-dns",
+        meaning: "An instance with a public address gets a public name, which its VPC has to be able to give.",
+        findings: vec![finding],
+        next,
+    }
+}
+
+async fn dns(context: Context<'_>, id: &str) -> Observation<(bool, bool)> {
+    let attribute = async |name: VpcAttributeName| {
+        let asked = context.clients.ec2.describe_vpc_attribute().vpc_id(id);
+        let answer = asked.attribute(name).send().await;
+        let call = || context.clients.call("EC2", "DescribeVpcAttribute", id);
+        answer.map_err(|error| Unobserved::from(call().failed(error)))
+    };
+    let support = attribute(VpcAttributeName::EnableDnsSupport).await?;
+    let names = attribute(VpcAttributeName::EnableDnsHostnames).await?;
+    let on = |value: Option<AttributeBooleanValue>| {
+        let value = value.and_then(|value| value.value);
+        value.ok_or_else(|| Unobserved::missing("EC2", "such attribute"))
+    };
+    Ok((
+        on(support.enable_dns_support)?,
+        on(names.enable_dns_hostnames)?,
+    ))
+}
+
+/// Of which VPC each of the subnets and security groups is.
+pub(super) async fn different(context: Context<'_>, ids: &[String]) -> Diagnosis {
+    let of_kind = |kind: &str| -> Vec<String> {
+        let of = ids.iter().filter(|id| id.starts_with(kind));
+        of.cloned().collect()
+    };
+    let (mut subnets, mut groups) = (of_kind("subnet-"), of_kind("sg-"));
+    let mut findings = Vec::new();
+    if subnets.is_empty() && groups.is_empty() {
+        // RDS names neither: those that its instance was to get are the outputs'.
+        let listed = |name: &str| context.outputs.and_then(|outputs| outputs.texts(name).ok());
+        let owned = |names: Option<Vec<&str>>| -> Vec<String> {
+            names.into_iter().flatten().map(str::to_owned).collect()
+        };
+        subnets = owned(listed("private_subnet_ids"));
+        groups = owned(
+            context
+                .output("rds_security_group_id")
+                .map(|group| vec![group]),
+        );
+    }
+    let expected = "one VPC for all of them";
+    if subnets.is_empty() && groups.is_empty() {
+        let unobserved =
+            Unobserved::because("neither the error nor terraform names a subnet or group");
+        findings.push(unseen("vpc", "subnets and groups", unobserved));
+    } else {
+        let seen = vpcs(context, subnets, groups).await.map(|found| {
+            let mut vpcs: Vec<&str> = found.iter().map(|(_, vpc)| vpc.as_str()).collect();
+            vpcs.sort_unstable();
+            vpcs.dedup();
+            let told: Vec<String> = found
+                .iter()
+                .map(|(id, vpc)| format!("{id} in {vpc}"))
+                .collect();
+            (vpcs.len() == 1, told.join(", "))
+        });
+        findings.push(
+            Finding::new("vpc", "subnets and groups", expected, seen)
+                .fix("take the subnet group and the security groups of one VPC: after a failover those of the DR region's"),
+        );
+    }
+    Diagnosis {
+        trouble: "different-vpcs",
+        meaning: "An instance lies in the VPC of its subnet group; its security groups have to be of the same one.",
+        findings,
+        next: Vec::new(),
+    }
+}
+
+async fn vpcs(
+    context: Context<'_>,
+    subnets: Vec<String>,
+    groups: Vec<String>,
+) -> Observation<Vec<(String, String)>> {
+    let by =
+        |name: &str, ids: Vec<String>| Filter::builder().name(name).set_values(Some(ids)).build();
+    let ec2 = &context.clients.ec2;
+    let wanted: Vec<String> = subnets.iter().chain(&groups).cloned().collect();
+    let mut found: Vec<(String, String)> = Vec::new();
+    if !subnets.is_empty() {
+        let call = context
+            .clients
+            .call("EC2", "DescribeSubnets", subnets.join(", "));
+        let asked = ec2.describe_subnets().filters(by("subnet-id", subnets));
+        let all: Result<Vec<_>, _> = asked.into_paginator().items().send().collect().await;
+        for of in all.map_err(|error| Unobserved::from(call.failed(error)))? {
+            found.extend(of.subnet_id.zip(of.vpc_id));
+        }
+    }
+    if !groups.is_empty() {
+        let call = context
+            .clients
+            .call("EC2", "DescribeSecurityGroups", groups.join(", "));
+        let asked = ec2
+            .describe_security_groups()
+            .filters(by("group-id", groups));
+        let all: Result<Vec<_>, _> = asked.into_paginator().items().send().collect().await;
+        for of in all.map_err(|error| Unobserved::from(call.failed(error)))? {
+            found.extend(of.group_id.zip(of.vpc_id));
+        }
+    }
+    found.retain(|(id, _)| wanted.contains(id));
+    match found.is_empty() {
+        true => Err(Unobserved::absent("EC2 knows none of them in this region")),
+        false => Ok(found),
+    }
 }
 
 #[cfg(test)]

@@ -239,14 +239,27 @@ fn row(spec: &Spec, state: &StateId, copy: &SideState) -> Finding {
         }),
     };
     let expected = "the digest of the lock table is that of the state";
-    Finding::new("state-digest", place, expected, seen)
-        .fix("wait a minute and try again; then make sure which state is the right one, and only then write its digest")
+    let fix = match &copy.found {
+        Presence::Absent | Presence::Deleted(_) => {
+            "bring back the version that you want as shown below; only when this state is to be gone, drop the row of its digest"
+        }
+        Presence::Present(_) | Presence::Unknown { .. } => {
+            "wait a minute and try again; then make sure which state is the right one, and only then write its digest"
+        }
+    };
+    Finding::new("state-digest", place, expected, seen).fix(fix)
+}
+
+/// The key of the row that has the digest of a state.
+fn digest_row(spec: &Spec, state: &StateId) -> String {
+    format!("{}/{state}-md5", spec.primary.bucket)
 }
 
 /// How a person looks at the versions, and makes the row that of the object.
 fn correction(spec: &Spec, state: &StateId, copy: &SideState) -> Vec<String> {
     let side = &spec.primary;
-    let (Digest::Differs, Some(table)) = (copy.digest, &side.table) else {
+    let is_gone = matches!(copy.found, Presence::Absent | Presence::Deleted(_));
+    let (true, Some(table)) = (copy.digest == Digest::Differs || is_gone, &side.table) else {
         return Vec::new();
     };
     let versions = ShellCommand::new("aws s3api list-object-versions")
@@ -254,11 +267,20 @@ fn correction(spec: &Spec, state: &StateId, copy: &SideState) -> Vec<String> {
         .option("--prefix", state.object())
         .option("--region", side.region.as_str());
     let Presence::Present(object) = &copy.found else {
-        return vec![
-            versions
-                .comment("is one of them the state you want?")
-                .into(),
-        ];
+        let restore = ShellCommand::new("init-backend restore")
+            .words("--version VERSION")
+            .word(state.object());
+        let key = json!({"LockID": {"S": digest_row(spec, state)}});
+        let drop = ShellCommand::new("aws dynamodb delete-item")
+            .option("--table-name", table.as_str())
+            .option("--region", side.region.as_str())
+            .option("--key", key.to_string())
+            .comment("only when this state is to be gone");
+        return std::iter::once(versions.comment("is one of them the state you want?"))
+            .chain([restore])
+            .chain((copy.digest == Digest::Differs).then_some(drop))
+            .map(Into::into)
+            .collect();
     };
     let time = object
         .modified
@@ -271,7 +293,7 @@ fn correction(spec: &Spec, state: &StateId, copy: &SideState) -> Vec<String> {
         Err(_) => format!("the newest, of {time}, is no state"),
     };
     let item = json!({
-        "LockID": {"S": format!("{}/{state}-md5", side.bucket)},
+        "LockID": {"S": digest_row(spec, state)},
         "Digest": {"S": object.md5},
     });
     let put = ShellCommand::new("aws dynamodb put-item")

@@ -1,6 +1,7 @@
-//! A bucket whose name is taken.
+//! Buckets: names that are taken, destinations that keep no versions.
 
 use aws_env::ErrorClass;
+use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::{Context, Diagnosis};
@@ -95,4 +96,50 @@ fn import(context: Context<'_>, bucket: &str) -> String {
         .word(format!("module.storage.aws_s3_bucket.this[\"{kind}\"]"))
         .word(bucket)
         .into()
+}
+
+/// The destination of a replication has to keep versions, as its source has to.
+pub(super) async fn versioning(context: Context<'_>, named: Option<String>) -> Diagnosis {
+    let buckets: Vec<String> = match named {
+        Some(bucket) => vec![bucket],
+        None => {
+            let pairs = context.settings.buckets.iter();
+            pairs.map(|pair| pair.dr.to_string()).collect()
+        }
+    };
+    let clients = context.regions.dr.clients();
+    let mut findings = Vec::new();
+    let mut next = Vec::new();
+    for bucket in &buckets {
+        let call = clients.call("S3", "GetBucketVersioning", bucket);
+        let answer = clients
+            .s3
+            .get_bucket_versioning()
+            .bucket(bucket)
+            .send()
+            .await;
+        let seen = answer
+            .map_err(|error| Unobserved::from(call.failed(error)))
+            .map(|answer| match answer.status() {
+                Some(status) => (status.as_str() == "Enabled", status.as_str().to_owned()),
+                None => (false, "never enabled".to_owned()),
+            });
+        if matches!(seen, Ok((false, _))) {
+            let enable = ShellCommand::new("aws s3api put-bucket-versioning")
+                .option("--bucket", bucket)
+                .words("--versioning-configuration Status=Enabled")
+                .option("--region", clients.region.as_str());
+            next.push(enable.into());
+        }
+        findings.push(
+            Finding::new("destination-versioning", bucket, "versioning is enabled", seen)
+                .fix("enable it, in terraform with a depends_on from the replication to it, then apply again"),
+        );
+    }
+    Diagnosis {
+        trouble: "destination-versioning",
+        meaning: "S3 replicates versions: both buckets have to keep them before a replication can be set up.",
+        findings,
+        next,
+    }
 }

@@ -1,14 +1,52 @@
 //! Which troubles an error text tells of.
 
+use std::collections::BTreeSet;
+
 use super::clue;
+use super::instance::Wanted;
 
 /// What an error text tells of, and what it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Symptom {
     /// Somebody holds the state's lock; the id of the lock.
     StateLock { id: Option<String> },
+    /// A file of the folder is locked where Terraform ran.
+    LocalLock,
+    /// The lock table is not there, or has another key.
+    LockTable,
+    /// The bucket of the state is not there.
+    BackendBucket { bucket: Option<String> },
+    /// The bucket of the state wants checksums.
+    ObjectLock,
+    /// What an apply made is in errored.tfstate alone.
+    StateNotSaved,
+    /// A later Terraform has written the state: its version.
+    NewerState { version: Option<String> },
     /// The lock table has another digest than the state.
     StateDigest,
+    /// The name of an instance, or of its last snapshot, is taken.
+    NameTaken {
+        instance: Option<String>,
+        snapshot: Option<String>,
+    },
+    /// A class and a version that RDS does not offer together.
+    NotOffered(Wanted),
+    /// No zone has room for the class.
+    NoCapacity { class: Option<String> },
+    /// A copy to another region without a key.
+    CopyWithoutKey,
+    /// Too many copies to a region at once.
+    CopiesInProgress,
+    /// A name that RDS does not take: the parameter.
+    Identifier { parameter: Option<String> },
+    /// The VPC does not give names to what is public.
+    VpcDns,
+    /// Subnets and security groups of different VPCs.
+    DifferentVpcs { ids: Vec<String> },
+    /// A secret of this name waits for its deletion.
+    SecretDeleted { secret: Option<String> },
+    /// The destination of a replication keeps no versions.
+    DestinationVersioning { bucket: Option<String> },
     /// An instance of RDS did not become available in time.
     DatabaseSlow { instance: Option<String> },
     /// A bucket's name is taken.
@@ -67,7 +105,12 @@ impl<'a> Text<'a> {
     fn new(whole: &'a str) -> Self {
         Self {
             whole,
-            lower: whole.to_lowercase(),
+            // Terraform breaks its lines where the terminal ends.
+            lower: whole
+                .to_lowercase()
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" "),
         }
     }
 
@@ -106,15 +149,61 @@ const MATCHERS: &[Matcher] = &[
         symptoms: |_| vec![Symptom::Credentials],
     },
     Matcher {
+        words: &["errored.tfstate", "failed to persist state"],
+        also: ALWAYS,
+        symptoms: |_| vec![Symptom::StateNotSaved],
+    },
+    Matcher {
+        words: &["s3 bucket", "nosuchbucket"],
+        also: |text| {
+            text.has(&[
+                "existing workspaces",
+                "initializing the backend",
+                "referenced s3 bucket",
+            ]) && text.has(&[
+                "does not exist",
+                "nosuchbucket",
+                "must have been previously created",
+            ])
+        },
+        symptoms: |text| {
+            let bucket = clue::after(text, "S3 bucket \"", clue::name);
+            vec![Symptom::BackendBucket {
+                bucket: owned(bucket),
+            }]
+        },
+    },
+    Matcher {
+        words: LOCKS,
+        also: |text| text.has(LOCK_TABLE),
+        symptoms: |_| vec![Symptom::LockTable],
+    },
+    Matcher {
+        words: OBJECT_LOCK,
+        also: ALWAYS,
+        symptoms: |_| vec![Symptom::ObjectLock],
+    },
+    Matcher {
+        words: LOCKS,
+        also: |text| text.has(LOCAL_LOCK),
+        symptoms: |_| vec![Symptom::LocalLock],
+    },
+    Matcher {
+        words: LOCKS,
+        also: |text| !text.has(LOCK_TABLE) && !text.has(OBJECT_LOCK) && !text.has(LOCAL_LOCK),
+        symptoms: |text| vec![Symptom::StateLock { id: lock_id(text) }],
+    },
+    Matcher {
         words: &[
-            "acquiring the state lock",
-            "releasing the state lock",
-            "state already locked",
+            "which is newer than current",
+            "state snapshot was created by terraform",
         ],
         also: ALWAYS,
         symptoms: |text| {
-            let id = clue::after(text, "ID:", clue::id).filter(|id| id.len() == 36);
-            vec![Symptom::StateLock { id: owned(id) }]
+            let version = clue::after(text, "created by Terraform ", clue::id);
+            vec![Symptom::NewerState {
+                version: owned(version),
+            }]
         },
     },
     Matcher {
@@ -136,6 +225,111 @@ const MATCHERS: &[Matcher] = &[
             let instance = clue::after(text, "DB Instance (", clue::name);
             vec![Symptom::DatabaseSlow {
                 instance: owned(instance),
+            }]
+        },
+    },
+    Matcher {
+        words: &[
+            "dbinstancealreadyexists",
+            "db instance already exists",
+            "dbsnapshotalreadyexists",
+        ],
+        also: ALWAYS,
+        symptoms: |text| {
+            let snapshot = clue::after(text, "snapshot with the identifier ", clue::name);
+            vec![Symptom::NameTaken {
+                instance: instance(text),
+                snapshot: owned(snapshot),
+            }]
+        },
+    },
+    Matcher {
+        words: &["with the following combination", "not supported for engine"],
+        also: ALWAYS,
+        symptoms: |text| {
+            let of = |mark| owned(clue::after(text, mark, clue::id));
+            vec![Symptom::NotOffered(Wanted {
+                class: of("DBInstanceClass="),
+                engine: of(" Engine="),
+                version: of("EngineVersion="),
+            })]
+        },
+    },
+    Matcher {
+        words: &[
+            "insufficientdbinstancecapacity",
+            "zones with sufficient capacity",
+        ],
+        also: ALWAYS,
+        symptoms: |text| {
+            let classes = clue::words(text, "db.", clue::id);
+            vec![Symptom::NoCapacity {
+                class: owned(classes.first().copied()),
+            }]
+        },
+    },
+    Matcher {
+        words: COPY_KEY,
+        also: ALWAYS,
+        symptoms: |_| vec![Symptom::CopyWithoutKey],
+    },
+    Matcher {
+        words: &[
+            "snapshots across regions",
+            "cross-region snapshot copies",
+            "cross region snapshot copies",
+        ],
+        also: ALWAYS,
+        symptoms: |_| vec![Symptom::CopiesInProgress],
+    },
+    Matcher {
+        words: &["is not a valid identifier"],
+        also: ALWAYS,
+        symptoms: |text| {
+            let parameter = clue::after(text, "The parameter ", clue::name);
+            vec![Symptom::Identifier {
+                parameter: owned(parameter),
+            }]
+        },
+    },
+    Matcher {
+        words: &["does not support dns resolution"],
+        also: ALWAYS,
+        symptoms: |_| vec![Symptom::VpcDns],
+    },
+    Matcher {
+        words: &[
+            "different vpc",
+            "are in different vpcs",
+            "not in the same vpc",
+            "belong to different networks",
+        ],
+        also: ALWAYS,
+        symptoms: |text| {
+            let ids = ["vpc-", "subnet-", "sg-"].iter();
+            let ids = ids.flat_map(|kind| clue::words(text, kind, clue::id));
+            vec![Symptom::DifferentVpcs {
+                ids: ids.map(str::to_owned).collect(),
+            }]
+        },
+    },
+    Matcher {
+        words: &["scheduled for deletion"],
+        also: |text| text.has(&["secret"]),
+        symptoms: |text| {
+            let secret = clue::after(text, "Secrets Manager Secret (", clue::arn);
+            vec![Symptom::SecretDeleted {
+                secret: owned(secret),
+            }]
+        },
+    },
+    Matcher {
+        words: &["destination bucket must have versioning enabled"],
+        also: ALWAYS,
+        symptoms: |text| {
+            let bucket = clue::after(text, "arn:aws:s3:::", clue::name);
+            vec![Symptom::DestinationVersioning {
+                bucket: owned(bucket),
             }]
         },
     },
@@ -173,7 +367,7 @@ const MATCHERS: &[Matcher] = &[
     },
     Matcher {
         words: &["limitexceeded", "quota", "toomanybuckets"],
-        also: ALWAYS,
+        also: |text| !text.has(&["across regions"]),
         symptoms: |text| {
             let codes = QUOTAS.into_iter().filter(|code| text.contains(code));
             codes.map(|code| Symptom::Quota { code }).collect()
@@ -192,7 +386,7 @@ const MATCHERS: &[Matcher] = &[
     },
     Matcher {
         words: KEY,
-        also: ALWAYS,
+        also: |text| !text.has(COPY_KEY),
         symptoms: key,
     },
     Matcher {
@@ -273,6 +467,37 @@ const DATABASE: &[&str] = &[
     "db_endpoint",
 ];
 
+/// Words of a lock of the state that was not to be had, or not to be given back.
+const LOCKS: &[&str] = &[
+    "acquiring the state lock",
+    "releasing the state lock",
+    "error locking state",
+    "failed to lock s3 state",
+    "failed to unlock state",
+    "failed to retrieve lock info",
+    "state already locked",
+];
+
+/// With them it is the table's fault, and no lock is held.
+const LOCK_TABLE: &[&str] = &[
+    "resourcenotfoundexception",
+    "missing the key",
+    "provided key element does not match the schema",
+];
+
+/// With them it is the bucket's.
+const OBJECT_LOCK: &[&str] = &["put object requests with object lock parameters"];
+
+/// With them it is a file's.
+const LOCAL_LOCK: &[&str] = &[
+    "resource temporarily unavailable",
+    "path: .terraform/terraform.tfstate",
+    "path: terraform.tfstate ",
+];
+
+/// Words of a copy to another region that was given no key.
+const COPY_KEY: &[&str] = &["kms key [none]", "must specify new kms key"];
+
 /// Words of a key that cannot be used.
 const KEY: &[&str] = &[
     "kmsinvalidstate",
@@ -294,8 +519,28 @@ const IN_USE: [&str; 7] = [
     "eipalloc-",
 ];
 
+/// The ID of the lock: the one under Lock Info. A request of AWS has an ID as well, which may look like it.
+fn lock_id(text: &str) -> Option<String> {
+    let info = &text[text.find("Lock Info:")?..];
+    let id = clue::after(info, "ID:", clue::id).filter(|id| id.len() == 36);
+    owned(id)
+}
+
+/// The instance in `RDS DB Instance (restore to point-in-time) (NAME)`: the last of the names in brackets.
+fn instance(text: &str) -> Option<String> {
+    let mut rest = &text[text.find("DB Instance (")? + "DB Instance ".len()..];
+    let mut found = None;
+    while let Some(inner) = rest.strip_prefix('(') {
+        let (name, after) = inner.split_once(')')?;
+        found = Some(name).filter(|name| name.chars().all(clue::name));
+        rest = after.trim_start();
+    }
+    owned(found)
+}
+
 /// All of them, in the order in which they should be looked at.
 pub(super) fn recognise(text: &str) -> Vec<Symptom> {
+    let text = &clue::plain(text);
     let text = Text::new(text);
     MATCHERS
         .iter()
@@ -303,6 +548,30 @@ pub(super) fn recognise(text: &str) -> Vec<Symptom> {
         .flat_map(|matcher| (matcher.symptoms)(text.whole))
         .collect()
 }
+
+/// The words of the known troubles that have most in common with a text in which none of them is.
+pub(super) fn nearest(text: &str) -> Option<&'static str> {
+    let text = clue::plain(text).to_lowercase();
+    let words: BTreeSet<&str> = text
+        .split(|char: char| !char.is_alphanumeric())
+        .filter(|word| word.len() >= LONG)
+        .collect();
+    let shared = |of: &str| -> usize {
+        let of = of.split(|char: char| !char.is_alphanumeric());
+        of.filter(|word| word.len() >= LONG && words.contains(word))
+            .map(str::len)
+            .sum()
+    };
+    let all = MATCHERS.iter().flat_map(|matcher| matcher.words).copied();
+    let (most, words) = all
+        .map(|of| (shared(of), of))
+        .max_by_key(|(most, _)| *most)?;
+    // Half of the words at least, or it is chance.
+    (2 * most > words.len()).then_some(words)
+}
+
+/// Shorter words are in every text.
+const LONG: usize = 5;
 
 /// Whether CloudFront has refused something. An API's own refusal carries its status in another form.
 fn is_forbidden(text: &Text<'_>) -> bool {
@@ -461,6 +730,175 @@ mod tests {
         ];
         for (text, symptom) in rows {
             assert_eq!(recognise(text), [symptom], "{text}");
+        }
+    }
+
+    /// The error's own reason decides, whatever its heading says.
+    #[test]
+    fn lock_that_was_not_to_be_had_is_told_by_its_reason() {
+        let heading = "╷\n│ Error: Error acquiring the state lock\n│\n│ Error message: ";
+        let id = "9db590f1-b6fe-c5f2-2678-8804f089deba";
+        let info =
+            format!("Lock Info:\n  ID:        {id}\n  Path:      b/staging/terraform.tfstate\n");
+        for (reason, symptom) in [
+            (
+                "operation error DynamoDB: PutItem, StatusCode: 400, RequestID: X,\n│ ResourceNotFoundException: Requested resource not found",
+                Symptom::LockTable,
+            ),
+            (
+                "ValidationException: One or more parameter values were invalid: Missing the\n│ key Lock in the item",
+                Symptom::LockTable,
+            ),
+            (
+                "ValidationException: The provided key element does not match the schema",
+                Symptom::LockTable,
+            ),
+            (
+                "operation error S3: PutObject, api error InvalidRequest: Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object\n│ requests with Object Lock parameters",
+                Symptom::ObjectLock,
+            ),
+            (
+                "resource temporarily unavailable\n│ Lock Info:\n│   ID:        11111111-2222-3333-4444-555555555555\n│   Path:      .terraform/terraform.tfstate",
+                Symptom::LocalLock,
+            ),
+            (
+                "operation error S3: PutObject, StatusCode: 412, api error PreconditionFailed: x\n│ NoSuchKey:",
+                Symptom::StateLock { id: None },
+            ),
+            // A request's ID looks like a lock's; 52 letters or a UUID.
+            (
+                "RequestID: 01234567-89ab-cdef-0123-456789abcdef, ConditionalCheckFailedException: The conditional request failed",
+                Symptom::StateLock { id: None },
+            ),
+            (
+                &format!(
+                    "RequestID: 01234567-89ab-cdef-0123-456789abcdef, ConditionalCheckFailedException\n{info}"
+                ),
+                Symptom::StateLock {
+                    id: Some(id.into()),
+                },
+            ),
+        ] {
+            assert_eq!(
+                recognise(&format!("{heading}{reason}")),
+                [symptom],
+                "{reason}"
+            );
+        }
+        let opentofu = format!(
+            "failed to lock s3 state: operation error DynamoDB: PutItem, ConditionalCheckFailedException\n{info}"
+        );
+        assert_eq!(
+            recognise(&opentofu),
+            [Symptom::StateLock {
+                id: Some(id.into())
+            }]
+        );
+    }
+
+    #[test]
+    fn ordinary_errors_of_init_and_apply_are_known() {
+        let some = |text: &str| Some(text.to_owned());
+        for (text, symptom) in [
+            (
+                "Initializing the backend...\n│ Error: Failed to get existing workspaces: S3 bucket \"acme-tfstate\" does not exist.\n│ The referenced S3 bucket must have been previously created.",
+                Symptom::BackendBucket {
+                    bucket: some("acme-tfstate"),
+                },
+            ),
+            (
+                "Error: state snapshot was created by Terraform v1.13.0, which is newer than current v1.11.4; upgrade to Terraform v1.13.0 or greater",
+                Symptom::NewerState {
+                    version: some("v1.13.0"),
+                },
+            ),
+            (
+                "Error: Failed to persist state to backend\n│ has been written to the file \"errored.tfstate\"",
+                Symptom::StateNotSaved,
+            ),
+            (
+                "Error: creating RDS DB Instance (restore to point-in-time) (acme-pg-dr): RequestID: 0, DBInstanceAlreadyExists: DB instance already exists",
+                Symptom::NameTaken {
+                    instance: some("acme-pg-dr"),
+                    snapshot: None,
+                },
+            ),
+            (
+                "Error: deleting RDS DB Instance (acme-pg): DBSnapshotAlreadyExists: Cannot create the snapshot because a snapshot with the identifier acme-pg-final already exists.",
+                Symptom::NameTaken {
+                    instance: some("acme-pg"),
+                    snapshot: some("acme-pg-final"),
+                },
+            ),
+            (
+                "api error InvalidParameterCombination: RDS does not support creating a DB instance with the following combination: DBInstanceClass=db.t3.micro, Engine=postgres, EngineVersion=17.2, LicenseModel=postgresql-license.",
+                Symptom::NotOffered(Wanted {
+                    class: some("db.t3.micro"),
+                    engine: some("postgres"),
+                    version: some("17.2"),
+                }),
+            ),
+            (
+                "InsufficientDBInstanceCapacity: Cannot create a db.r6g.large database instance because there are no availability zones with sufficient capacity",
+                Symptom::NoCapacity {
+                    class: some("db.r6g.large"),
+                },
+            ),
+            (
+                "KMSKeyNotAccessibleFault: The target KMS key [None] does not exist, is not enabled or you do not have permissions to access it.",
+                Symptom::CopyWithoutKey,
+            ),
+            (
+                "InvalidParameterValue: Must specify new KMS key for cross region encrypted snapshot copy.",
+                Symptom::CopyWithoutKey,
+            ),
+            (
+                "SnapshotQuotaExceeded: Cannot copy more than 20 snapshots across regions",
+                Symptom::CopiesInProgress,
+            ),
+            (
+                "InvalidParameterValue: The parameter TargetDBSnapshotIdentifier is not a valid identifier. Identifiers must begin with a letter",
+                Symptom::Identifier {
+                    parameter: some("TargetDBSnapshotIdentifier"),
+                },
+            ),
+            (
+                "The specified VPC does not support DNS resolution, DNS hostnames, or both. (Error Code: InvalidVPCNetworkStateFault)",
+                Symptom::VpcDns,
+            ),
+            (
+                "InvalidParameterCombination: The DB instance and EC2 security group are in different VPCs. The DB instance is in vpc-0a1 and the EC2 security group is in vpc-0b2",
+                Symptom::DifferentVpcs {
+                    ids: vec!["vpc-0a1".into(), "vpc-0b2".into()],
+                },
+            ),
+            (
+                "creating Secrets Manager Secret (acme/db): InvalidRequestException: You can't create this secret because a secret with this name is already scheduled for deletion.",
+                Symptom::SecretDeleted {
+                    secret: some("acme/db"),
+                },
+            ),
+            (
+                "creating S3 Bucket Replication Configuration: api error InvalidRequest: Destination bucket must have versioning enabled.",
+                Symptom::DestinationVersioning { bucket: None },
+            ),
+        ] {
+            assert_eq!(recognise(text), [symptom], "{text}");
+        }
+        let both = "api error ExpiredToken: The provided token has expired.\nError: Failed to persist state to backend";
+        assert_eq!(
+            recognise(both),
+            [Symptom::Credentials, Symptom::StateNotSaved]
+        );
+    }
+
+    #[test]
+    fn nearest_has_half_of_its_words_in_the_text() {
+        let text = "Error: the state lock could not be acquiring, hunter2";
+        assert_eq!(recognise(text), []);
+        assert_eq!(nearest(text), Some("acquiring the state lock"));
+        for text in ["", "Error: Invalid function argument", "hunter2 hunter2"] {
+            assert_eq!(nearest(text), None, "{text}");
         }
     }
 
