@@ -294,25 +294,25 @@ pub enum LastCopy {
     RecoveryPoint,
 }
 
-/// An instance of ours that is to be deleted.
+/// An instance that is to be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deletion {
     /// Identifier of the instance.
     pub instance: String,
-    /// The database that it has to be restored from, as the settings have it.
-    pub database: String,
+    /// What it has to be.
+    pub whose: Whose,
     /// What is left of its data.
     pub last_copy: LastCopy,
 }
 
-/// Deletes an instance that was restored here, and waits until it is gone. Its own automated backups stay for their retention.
-/// Deletion protection is taken off first, since who calls this has been asked.
+/// Deletes an instance that was restored here, or that whoever planned it has looked at, and waits until it is gone. Its own
+/// automated backups stay for their retention. Deletion protection is taken off first, since who calls this has been asked.
 ///
 /// # Errors
-/// [`RetireError::Refused`] when the instance was not restored from that database here, when another snapshot has the name
-/// of the last one, or when the instance or what it was restored from is gone and no copy is left.
-pub async fn delete_ours(
+/// [`RetireError::Refused`] when the instance is another one, when another snapshot has the name of the last one, or when
+/// the instance or what it was restored from is gone and no copy is left.
+pub async fn delete_instance(
     site: &RdsClients,
     plan: &Deletion,
     waiter: WaiterConfig,
@@ -326,8 +326,7 @@ pub async fn delete_ours(
             Err(error) if error.is_transient() => return Ok(Look::Pending(said(&error))),
             Err(error) => return Err(error.into()),
         };
-        let database = plan.database.clone();
-        Whose::Restored { database }.check(&there, site.region())?;
+        plan.whose.check(&there, site.region())?;
         if there.status == "deleting" {
             return Ok(Look::Pending(there.status));
         }

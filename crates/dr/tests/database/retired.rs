@@ -2,7 +2,7 @@
 
 use dr::database::{
     Begun, Deletion, LastCopy, LastSnapshot, Refusal, RetireError, RunName, SnapshotState, Whose,
-    begin_last_snapshot, delete_ours, fence, last_snapshot_id, wait_last_snapshot,
+    begin_last_snapshot, delete_instance, fence, last_snapshot_id, wait_last_snapshot,
 };
 use local_aws::{Fault, FaultKind, RegionState};
 use report::Silent;
@@ -39,7 +39,7 @@ fn ours() -> Whose {
 fn deletion(last_copy: LastCopy) -> Deletion {
     Deletion {
         instance: TARGET.to_owned(),
-        database: ID.to_owned(),
+        whose: ours(),
         last_copy,
     }
 }
@@ -149,27 +149,29 @@ async fn fence_stops_what_it_was_told_to_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn delete_ours_leaves_a_last_copy_and_goes_on_after_a_death() {
+async fn delete_instance_leaves_a_last_copy_and_goes_on_after_a_death() {
     let Some(stage) = restored().await else {
         return;
     };
     let plan = deletion(LastCopy::Snapshot("last".to_owned()));
-    let waiting = delete_ours(&stage.dr, &plan, NONE, &Silent).await;
+    let waiting = delete_instance(&stage.dr, &plan, NONE, &Silent).await;
     assert!(
         matches!(waiting, Err(RetireError::Deadline { .. })),
         "{waiting:?}"
     );
-    delete_ours(&stage.dr, &plan, WAITER, &Silent)
+    delete_instance(&stage.dr, &plan, WAITER, &Silent)
         .await
         .unwrap();
     assert!(stage.dr.instance(TARGET).await.unwrap().is_none());
     assert_eq!(stage.calls("DeleteDBInstance").len(), 1);
-    delete_ours(&stage.dr, &plan, NONE, &Silent).await.unwrap();
+    delete_instance(&stage.dr, &plan, NONE, &Silent)
+        .await
+        .unwrap();
     let last = stage.dr.snapshot("last").await.unwrap().unwrap();
     assert_eq!(last.state, SnapshotState::Available);
     // Gone, and no copy of that name: nobody may take it for deleted in good order.
     let other = deletion(LastCopy::Snapshot("other".to_owned()));
-    let refused = delete_ours(&stage.dr, &other, NONE, &Silent).await;
+    let refused = delete_instance(&stage.dr, &other, NONE, &Silent).await;
     assert!(matches!(
         refusal(refused.unwrap_err()),
         Refusal::NoSnapshot { .. }
@@ -177,16 +179,44 @@ async fn delete_ours_leaves_a_last_copy_and_goes_on_after_a_death() {
 }
 
 #[tokio::test]
-async fn delete_ours_of_the_only_copy_or_of_what_is_not_ours_is_refused() {
+async fn delete_instance_that_was_looked_at_leaves_a_later_one_of_its_name() {
+    let stage = stage!();
+    let instance = stage.primary.instance(ID).await.unwrap().unwrap();
+    let known = |resource_id: String| Deletion {
+        instance: ID.to_owned(),
+        whose: Whose::Known {
+            arn: instance.arn.clone(),
+            resource_id,
+        },
+        last_copy: LastCopy::Snapshot("left".to_owned()),
+    };
+    let later = known("db-LATER".to_owned());
+    let refused = delete_instance(&stage.primary, &later, WAITER, &Silent).await;
+    assert!(matches!(
+        refusal(refused.unwrap_err()),
+        Refusal::NotThatInstance { .. }
+    ));
+    let known = known(instance.resource_id.clone().unwrap());
+    delete_instance(&stage.primary, &known, WAITER, &Silent)
+        .await
+        .unwrap();
+    let left = stage.primary.snapshot("left").await.unwrap().unwrap();
+    assert_eq!(left.state, SnapshotState::Available);
+}
+
+#[tokio::test]
+async fn delete_instance_of_the_only_copy_or_of_what_is_not_ours_is_refused() {
     let Some(stage) = restored().await else {
         return;
     };
     let mut of_another = deletion(LastCopy::Snapshot("last".to_owned()));
-    of_another.database = "another".to_owned();
+    of_another.whose = Whose::Restored {
+        database: "another".to_owned(),
+    };
     let mut the_primary = of_another.clone();
     the_primary.instance = ID.to_owned();
     for (site, plan) in [(&stage.dr, &of_another), (&stage.primary, &the_primary)] {
-        let refused = delete_ours(site, plan, WAITER, &Silent).await;
+        let refused = delete_instance(site, plan, WAITER, &Silent).await;
         assert!(matches!(
             refusal(refused.unwrap_err()),
             Refusal::NotThatInstance { .. }
@@ -194,14 +224,14 @@ async fn delete_ours_of_the_only_copy_or_of_what_is_not_ours_is_refused() {
     }
     let copy = stage.copies().await[0].id.clone();
     let taken = deletion(LastCopy::Snapshot(copy.clone()));
-    let refused = delete_ours(&stage.dr, &taken, WAITER, &Silent).await;
+    let refused = delete_instance(&stage.dr, &taken, WAITER, &Silent).await;
     assert!(matches!(
         refusal(refused.unwrap_err()),
         Refusal::SnapshotTaken { .. }
     ));
     let drill = deletion(LastCopy::RecoveryPoint);
     assert!(stage.rds.set_snapshot_status(DR, &copy, "failed"));
-    let refused = delete_ours(&stage.dr, &drill, WAITER, &Silent).await;
+    let refused = delete_instance(&stage.dr, &drill, WAITER, &Silent).await;
     assert!(matches!(
         refusal(refused.unwrap_err()),
         Refusal::PointUnusable { .. }
@@ -210,7 +240,7 @@ async fn delete_ours_of_the_only_copy_or_of_what_is_not_ours_is_refused() {
     let there = stage.dr.instance(TARGET).await.unwrap().unwrap();
     assert_eq!(there.options.deletion_protection, Some(true));
     assert!(stage.rds.set_snapshot_status(DR, &copy, "available"));
-    delete_ours(&stage.dr, &drill, WAITER, &Silent)
+    delete_instance(&stage.dr, &drill, WAITER, &Silent)
         .await
         .unwrap();
     stage.rds.step(minutes(1)).await;
