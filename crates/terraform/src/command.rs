@@ -345,6 +345,31 @@ impl Terraform {
         Ok(lines(&text).collect())
     }
 
+    /// `terraform state list -id`: the addresses of what has this `id`.
+    ///
+    /// # Errors
+    /// When it cannot be run, or there is no state.
+    pub async fn state_find(&self, id: &str) -> Result<Vec<String>, Error> {
+        let id = format!("-id={id}");
+        let arguments = ["state", "list", &id];
+        let text = self
+            .result("state list", &arguments, Self::MAX_TEXT_BYTES)
+            .await?;
+        Ok(lines(&text).collect())
+    }
+
+    /// `terraform state rm`: the state forgets one resource, which stays as it is.
+    ///
+    /// # Errors
+    /// When it cannot be run, or the state has no such resource.
+    pub async fn state_remove(&self, address: &str, wait_for_lock: Duration) -> Result<(), Error> {
+        let timeout = format!("-lock-timeout={}s", wait_for_lock.as_secs());
+        let arguments = ["state", "rm", &timeout, "--", address];
+        self.result("state rm", &arguments, Self::MAX_TEXT_BYTES)
+            .await
+            .map(drop)
+    }
+
     /// `terraform state show`: one resource, in terraform's form for people. What is marked as
     /// sensitive is left out, and not what a provider made of it.
     ///

@@ -265,6 +265,22 @@ async fn import_takes_a_resource_into_the_state() {
 }
 
 #[tokio::test]
+async fn state_remove_forgets_what_was_found_by_its_id() {
+    let stage = Stage::new("resource \"terraform_data\" \"a\" {}\n");
+    let Some(terraform) = stage.ready().await else {
+        return;
+    };
+    let importing = terraform.import("terraform_data.a", "db-1", NO_WAIT);
+    done(importing.await.unwrap()).await;
+    assert_eq!(terraform.state_find("db-2").await.unwrap(), [""; 0]);
+    let found = terraform.state_find("db-1").await.unwrap();
+    assert_eq!(found, ["terraform_data.a"]);
+    terraform.state_remove(&found[0], NO_WAIT).await.unwrap();
+    assert_eq!(terraform.state_list().await.unwrap(), [""; 0]);
+    assert!(terraform.state_remove(&found[0], NO_WAIT).await.is_err());
+}
+
+#[tokio::test]
 async fn second_run_is_told_who_holds_the_lock_and_interrupt_gives_it_back() {
     let stage = Stage::new(ENDLESS);
     let Some(terraform) = stage.ready().await else {
