@@ -54,7 +54,7 @@ pub use restore::{
     TerraformImport, begin_restore, check_restore_target, plan_restore, restore, wait_restore,
 };
 pub use retire::{
-    Deletion, Fenced, LastCopy, LastSnapshot, RetireError, Whose, begin_last_snapshot,
-    delete_instance, fence, last_snapshot_id, wait_last_snapshot,
+    Deletion, Fenced, LastCopy, LastSnapshot, RetireError, Whose, allow_deletion,
+    begin_last_snapshot, delete_instance, fence, last_snapshot_id, wait_last_snapshot,
 };
 pub use snapshot::{Snapshot, SnapshotList, SnapshotState};

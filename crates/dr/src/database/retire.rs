@@ -283,6 +283,56 @@ pub async fn fence(
     .await
 }
 
+/// Takes the deletion protection off an instance, and waits until RDS shows that. RDS changes nothing of a stopped instance:
+/// what is to be deleted after it was stopped has to go without before.
+///
+/// # Errors
+/// [`RetireError::Refused`] when it is not `whose`, or not there; see [`RetireError`] otherwise.
+pub async fn allow_deletion(
+    site: &RdsClients,
+    instance: &str,
+    whose: &Whose,
+    waiter: WaiterConfig,
+    observer: &dyn Observer,
+) -> Result<(), RetireError> {
+    let wait = Wait::begin(site, "allow the deletion of", instance, waiter, observer);
+    wait.until(async || {
+        let there = match site.instance(instance).await {
+            Ok(Some(there)) => there,
+            Ok(None) => {
+                return Err(RetireError::Refused(Refusal::NoInstance {
+                    database: instance.to_owned(),
+                    region: site.region(),
+                }));
+            }
+            Err(error) if error.is_transient() => return Ok(Look::Pending(said(&error))),
+            Err(error) => return Err(error.into()),
+        };
+        whose.check(&there, site.region())?;
+        if there.options.deletion_protection == Some(false) {
+            return Ok(Look::Done(()));
+        }
+        match unprotect(site, instance).await {
+            Ok(()) => Ok(Look::Pending("protected".to_owned())),
+            Err(error) if may_pass(&error) && !stays(&there) => Ok(Look::Pending(said(&error))),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await
+}
+
+async fn unprotect(site: &RdsClients, instance: &str) -> Result<(), Error> {
+    let modify = site.rds.modify_db_instance();
+    let modify = modify
+        .db_instance_identifier(instance)
+        .deletion_protection(false)
+        .apply_immediately(true);
+    let call = site.call("ModifyDBInstance", instance);
+    modify.send().await.map_err(|error| call.failed(error))?;
+    site.applied("take deletion protection off", instance);
+    Ok(())
+}
+
 /// What is left of the data of an instance that is deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -392,14 +442,7 @@ async fn delete(site: &RdsClients, plan: &Deletion, there: &Instance) -> Result<
         }
     };
     if there.options.deletion_protection != Some(false) {
-        let modify = site.rds.modify_db_instance();
-        let modify = modify
-            .db_instance_identifier(&plan.instance)
-            .deletion_protection(false)
-            .apply_immediately(true);
-        let call = site.call("ModifyDBInstance", &plan.instance);
-        modify.send().await.map_err(|error| call.failed(error))?;
-        site.applied("take deletion protection off", &plan.instance);
+        unprotect(site, &plan.instance).await?;
     }
     let call = site.call("DeleteDBInstance", &plan.instance);
     request.send().await.map_err(|error| call.failed(error))?;

@@ -2,7 +2,8 @@
 
 use dr::database::{
     Begun, Deletion, LastCopy, LastSnapshot, Refusal, RetireError, RunName, SnapshotState, Whose,
-    begin_last_snapshot, delete_instance, fence, last_snapshot_id, wait_last_snapshot,
+    allow_deletion, begin_last_snapshot, delete_instance, fence, last_snapshot_id,
+    wait_last_snapshot,
 };
 use local_aws::{Fault, FaultKind, RegionState};
 use report::Silent;
@@ -153,6 +154,13 @@ async fn delete_instance_leaves_a_last_copy_and_goes_on_after_a_death() {
     let Some(stage) = restored().await else {
         return;
     };
+    // It may be stopped by then: RDS deletes what is stopped, and changes nothing of it.
+    allow_deletion(&stage.dr, TARGET, &ours(), WAITER, &Silent)
+        .await
+        .unwrap();
+    fence(&stage.dr, TARGET, &ours(), WAITER, &Silent)
+        .await
+        .unwrap();
     let plan = deletion(LastCopy::Snapshot("last".to_owned()));
     let waiting = delete_instance(&stage.dr, &plan, NONE, &Silent).await;
     assert!(
