@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use runbook::{Policy, RunId};
 use settings::Region;
 
-/// Fails an environment over to its DR region, step by step, and survives its own death
+/// Fails an environment over to its DR region and back, step by step, and survives its own death
 #[derive(Debug, Parser)]
 #[command(
     name = "dr-runbook",
@@ -31,6 +31,9 @@ pub(crate) enum Command {
     /// Look now at everything that a failover will need, and change nothing
     #[command(after_help = PREFLIGHT_EXAMPLES)]
     Preflight(PreflightArgs),
+    /// Bring the environment back to its primary region, which serves again
+    #[command(after_help = FAILBACK_EXAMPLES)]
+    Failback(FailbackArgs),
     /// Look at runs, go on with one, agree to what one asks, or give one up
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -64,6 +67,37 @@ pub(crate) struct PreflightArgs {
 
     #[command(flatten)]
     pub(crate) records: RecordsArgs,
+}
+
+const FAILBACK_EXAMPLES: &str = "\
+Examples:
+  dr-runbook failback --dry-run                   what the primary region did meanwhile, and what would be done
+  dr-runbook failback --conflicts decisions.jsonl  with what was decided about what both regions have written";
+
+/// What was decided, on the way back.
+#[derive(Debug, Args)]
+pub(crate) struct DecisionsArgs {
+    /// On the way back: what was decided about objects and states that both regions have written. A line for each,
+    /// {"bucket": "photos", "key": "a.jpg", "keep": "dr"} or {"state": "a.tfstate", "keep": "primary"}
+    #[arg(long, value_name = "FILE")]
+    pub(crate) conflicts: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FailbackArgs {
+    /// For how long the primary region is asked: it has to answer at every look
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = cli::duration)]
+    pub(crate) window: Duration,
+
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) decisions: DecisionsArgs,
+
+    #[command(flatten)]
+    pub(crate) carry: CarryArgs,
 }
 
 #[derive(Debug, Args)]
@@ -199,6 +233,8 @@ pub(crate) struct ShowArgs {
 pub(crate) struct ResumeArgs {
     /// The run; the one that is not over unless given
     pub(crate) run: Option<RunId>,
+    #[command(flatten)]
+    pub(crate) decisions: DecisionsArgs,
     #[command(flatten)]
     pub(crate) carry: CarryArgs,
 }

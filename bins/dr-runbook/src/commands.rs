@@ -1,4 +1,5 @@
 mod carry;
+mod failback;
 mod failover;
 mod preflight;
 mod records;
@@ -16,6 +17,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
     match command {
         Command::Failover(args) => failover::run(&global, &args, stop).await,
         Command::Preflight(args) => preflight::run(&global, &args).await,
+        Command::Failback(args) => failback::run(&global, &args, stop).await,
         Command::Runs(RunsCommand::List(args)) => runs::list(&global, &args).await,
         Command::Runs(RunsCommand::Show(args)) => runs::show(&global, &args).await,
         Command::Runs(RunsCommand::Resume(args)) => runs::resume(&global, &args, stop).await,

@@ -1,4 +1,4 @@
-//! Fails an environment over to its DR region, step by step, and survives its own death.
+//! Fails an environment over to its DR region and back, step by step, and survives its own death.
 
 use std::process::ExitCode;
 

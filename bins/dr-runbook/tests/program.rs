@@ -5,7 +5,10 @@ use std::process::Output;
 
 use aws_credential_types::Credentials;
 use aws_env::{AwsEnv, Options};
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+    VersioningConfiguration,
+};
 use local_aws::{LocalAws, REMOVED_VARIABLES, RegionState};
 use tempfile::TempDir;
 
@@ -40,12 +43,20 @@ impl Stage {
             credentials: Some(Credentials::new("test", "test", None, None, "tests")),
             ..Options::default()
         });
-        let dr = env.await.unwrap().region("ca-west-1".parse().unwrap());
-        let location = BucketLocationConstraint::from("ca-west-1");
-        let location = CreateBucketConfiguration::builder().location_constraint(location);
-        let create = dr.s3.create_bucket().bucket("bc-state-dr");
-        let create = create.create_bucket_configuration(location.build());
-        create.send().await.unwrap();
+        let env = env.await.unwrap();
+        for (region, bucket) in [("ca-west-1", "bc-state-dr"), ("ca-central-1", "bc-state")] {
+            let clients = env.region(region.parse().unwrap());
+            let location = BucketLocationConstraint::from(region);
+            let location = CreateBucketConfiguration::builder().location_constraint(location);
+            let create = clients.s3.create_bucket().bucket(bucket);
+            let create = create.create_bucket_configuration(location.build());
+            create.send().await.unwrap();
+            let versioning = VersioningConfiguration::builder();
+            let versioning = versioning.status(BucketVersioningStatus::Enabled);
+            let put = clients.s3.put_bucket_versioning().bucket(bucket);
+            let put = put.versioning_configuration(versioning.build());
+            put.send().await.unwrap();
+        }
         aws.set_region("ca-central-1", RegionState::Refuse);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("infra.toml"), SETTINGS).unwrap();
@@ -124,11 +135,7 @@ async fn yes_answers_no_step_and_another_terminal_does() {
     // Another failover, meanwhile.
     let (_, told) = stage.run(&["failover", "--window", "0s", "--yes"], 4).await;
     assert!(told.contains("is not over"), "{told}");
-    let (told, _) = stage.run(&["runs", "list"], 0).await;
-    let run = told
-        .lines()
-        .find_map(|line| line.split_whitespace().find(|word| word.starts_with("20")));
-    let run = run.unwrap().to_owned();
+    let run = stage.last_run().await;
     stage
         .run(&["runs", "approve", &run, "nothing", "--by", "Kim"], 4)
         .await;
@@ -174,4 +181,157 @@ async fn yes_answers_no_step_and_another_terminal_does() {
             4,
         )
         .await;
+}
+
+impl Stage {
+    /// The state of the DR region, which Terraform has written there.
+    async fn fail_over(&self) {
+        let failover = ["failover", "--window", "0s", "--approve", "auto", "--yes"];
+        self.run(&failover, 0).await;
+        self.aws.set_region("ca-central-1", RegionState::Up);
+    }
+
+    /// The newest run.
+    async fn last_run(&self) -> String {
+        let (told, _) = self.run(&["runs", "list"], 0).await;
+        let run = told
+            .lines()
+            .find_map(|line| line.split_whitespace().find(|word| word.starts_with("20")));
+        run.unwrap().to_owned()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failback_is_refused_where_nothing_is_to_be_brought_back_or_the_region_does_not_serve() {
+    let stage = stage!();
+    stage.aws.set_region("ca-central-1", RegionState::Up);
+    let back = ["failback", "--window", "0s", "--yes"];
+    let (_, told) = stage.run(&back, 4).await;
+    assert!(
+        told.contains("the environment is not failed over"),
+        "{told}"
+    );
+    stage.aws.set_region("ca-central-1", RegionState::Refuse);
+    stage.fail_over().await;
+    // One silent service is enough.
+    let silent = local_aws::Fault::new(local_aws::FaultKind::RequestLost).service("rds");
+    let silent = stage.aws.add_fault(silent.region("ca-central-1"));
+    let (_, told) = stage.run(&back, 4).await;
+    assert!(
+        told.contains("ca-central-1 does not serve at every look"),
+        "{told}"
+    );
+    stage.aws.remove_fault(silent);
+    let wrong = stage.folder.path().join("wrong.jsonl");
+    std::fs::write(&wrong, "a.jpg\n").unwrap();
+    let wrong = wrong.display().to_string();
+    let decided = [&back[..], &["--conflicts", &wrong]].concat();
+    let (_, told) = stage.run(&decided, 2).await;
+    assert!(
+        told.contains("line 1 of the decisions is neither"),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failback_that_is_given_up_says_where_the_environment_is() {
+    let stage = stage!();
+    stage.fail_over().await;
+    let back = ["failback", "--window", "0s", "--yes"];
+    let (_, told) = stage.run(&back, 4).await;
+    assert!(told.contains("agrees to drain"), "{told}");
+    let run = stage.last_run().await;
+    // Another failover in the middle: the environment is there.
+    let (_, told) = stage.run(&["failover", "--window", "0s", "--yes"], 4).await;
+    assert!(
+        told.contains("is failed over to ca-west-1 already"),
+        "{told}"
+    );
+    // The primary region may be gone by then.
+    stage.aws.set_region("ca-central-1", RegionState::Refuse);
+    let abandon = [
+        "runs",
+        "abandon",
+        &run,
+        "--by",
+        "Kim",
+        "--reason",
+        "gone again",
+        "--yes",
+    ];
+    let (told, noted) = stage.run(&abandon, 0).await;
+    assert!(told.contains("abandoned by Kim"), "{told}");
+    assert!(noted.contains("the environment is in ca-west-1"), "{noted}");
+    stage.aws.set_region("ca-central-1", RegionState::Up);
+    let all = ["failback", "--window", "0s", "--approve", "auto", "--yes"];
+    stage.run(&all, 0).await;
+    let (_, told) = stage.run(&all, 4).await;
+    assert!(
+        told.contains("the environment is not failed over"),
+        "{told}"
+    );
+}
+
+/// The commands of a runbook, in their order, as words.
+fn commands(runbook: &str) -> Vec<Vec<String>> {
+    let lines = runbook.lines();
+    let lines = lines.filter_map(|line| line.strip_prefix("    dr-runbook "));
+    let words = |line: &str| -> Vec<String> {
+        let quoted = line
+            .split('\'')
+            .enumerate()
+            .flat_map(|(at, part)| match at % 2 {
+                0 => part
+                    .split_whitespace()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>(),
+                _ => vec![part.to_owned()],
+            });
+        quoted.collect()
+    };
+    lines.map(words).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runbook_of_the_failback_can_be_followed_command_by_command() {
+    let stage = stage!();
+    stage.fail_over().await;
+    let decisions = stage.folder.path().join("decisions.jsonl");
+    std::fs::write(&decisions, "").unwrap();
+    let decisions = decisions.display().to_string();
+    let runbook = include_str!("../../../docs/runbooks/failback.md");
+    let mut ended = Vec::new();
+    for command in commands(runbook) {
+        let run = match command.first().map(String::as_str) {
+            Some("runs") => stage.last_run().await,
+            _ => String::new(),
+        };
+        let words = command.iter().map(|word| match word.as_str() {
+            "RUN" => run.as_str(),
+            "FILE" => decisions.as_str(),
+            word => word,
+        });
+        let mut words: Vec<&str> = words.collect();
+        // Nobody is at the terminal, and the minute is not waited for.
+        let told: Vec<&str> = match (words[0], words.get(1).copied()) {
+            ("failback", Some("--dry-run")) => vec!["--window", "0s"],
+            ("failback", _) => vec!["--window", "0s", "--yes"],
+            (_, Some("abandon")) => vec!["--yes"],
+            _ => vec![],
+        };
+        words.extend(told);
+        // What waits for somebody ends with 4, and so does giving up what is over.
+        let code = match (words[0], words.get(1).copied(), ended.len()) {
+            ("failback", Some("--dry-run"), _) => 0,
+            ("failback", ..) => 4,
+            (_, Some("resume"), 0..5) => 4,
+            (_, Some("abandon"), _) => 4,
+            _ => 0,
+        };
+        stage.run(&words, code).await;
+        ended.push(command.join(" "));
+    }
+    assert_eq!(ended.len(), 9, "{ended:#?}");
+    let (told, _) = stage.run(&["runs", "show"], 0).await;
+    assert!(told.contains("finished"), "{told}");
 }

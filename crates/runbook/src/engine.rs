@@ -208,6 +208,11 @@ impl StepContext<'_> {
         Ok(self.noting.note(Event::Noted { step, note }).await?)
     }
 
+    /// Becomes true when the run is to stop, for what looks at it by itself.
+    pub(crate) fn stop(&self) -> watch::Receiver<bool> {
+        self.stop.clone()
+    }
+
     /// Waits until the run is to stop: what waits for AWS ends then, with [`StepError::interrupted`].
     pub async fn stopped(&self) {
         stopped(self.stop.clone()).await;

@@ -10,6 +10,7 @@
 
 mod approval;
 mod engine;
+mod failback;
 mod failover;
 mod host;
 mod journal;
@@ -28,11 +29,15 @@ pub use approval::{Answer, Approver, Gate, Policy};
 pub use engine::{
     Check, EngineError, RunOptions, StepContext, StepError, StepErrorKind, Steps, Watch, carry_on,
 };
+pub use failback::{
+    BucketSurvey, DatabaseSurvey, Decisions, DecisionsError, FailbackRequest, FailbackSettings,
+    StateSurvey, Survey, keep_decisions, leftovers, plan_failback, read_decisions,
+};
 pub use failover::{FailoverRequest, plan_failover};
 pub use host::{Holder, Host};
 pub use journal::{Journal, JournalError, read_records};
 pub use lease::{Lease, LeaseError, LeaseState, LeaseTimes, SeenLease};
-pub use loss::{Declaration, Declared, Evidence, Loss, LossWindow, Round, Verdict};
+pub use loss::{Declaration, Declared, Evidence, Loss, LossWindow, Round, Unhealthy, Verdict};
 pub use plan::{Goals, Mode, Plan, PlannedStep, RunId, RunIdError, StepId};
 pub use preflight::{
     Area, Item, KeptPreflight, Preflight, PreflightRequest, Reach, kept_preflights, last_preflight,
@@ -41,6 +46,8 @@ pub use preflight::{
 pub use record::{Digest, Event, Outcome, Record};
 pub use run::{OpenError, OpenRun, approve_step, list_runs, read_lease, read_run};
 pub use state::{RunState, RunStatus, StepState, StepStatus};
-pub use steps::{Clocks, DatabaseLoss, DrRoot, MARKER, Marker, RegionLoss, RunReport};
+pub use steps::{
+    Clocks, DatabaseLoss, DrRoot, Failback, MARKER, Marker, ObjectRuns, RegionLoss, RunReport,
+};
 pub use store::{Created, ETag, FolderStore, S3Store, Store, StoreError, Stored};
 pub use view::{RunAndLease, RunEntry, RunList, waiting};

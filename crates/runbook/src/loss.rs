@@ -1,4 +1,4 @@
-//! Whether regions are lost, and how that is known. Decided here and nowhere else.
+//! Whether regions are lost, or serve again, and how that is known. Decided here and nowhere else.
 //!
 //! What is lost is a set: with the control plane of the global services in it, nothing of IAM, CloudFront or Route 53
 //! can be changed either. AWS Health is no evidence: it is served from a region as well.
@@ -6,7 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use aws_env::{ErrorClass, RegionClients};
+use aws_env::{Error, ErrorClass, RegionAccess, RegionClients};
+use dr::database::RdsClients;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use settings::Region;
@@ -42,6 +43,21 @@ pub struct ServiceAnswer {
     pub answered: bool,
     /// What it said, where that was no success.
     pub problem: Option<String>,
+}
+
+impl ServiceAnswer {
+    fn of<T>(
+        service: &str,
+        answer: Result<T, Error>,
+        is_none: impl FnOnce(&Error) -> bool,
+    ) -> Self {
+        let problem = answer.err();
+        Self {
+            service: service.to_owned(),
+            answered: !problem.as_ref().is_some_and(is_none),
+            problem: problem.map(|error| error.to_string()),
+        }
+    }
 }
 
 /// One look at a region.
@@ -85,15 +101,10 @@ impl Evidence {
         loop {
             let began = Instant::now();
             let at = host.now();
-            let answers = clients.ask_services().await.map(|(service, answer)| {
-                let problem = answer.as_ref().err();
-                let silent = problem.is_some_and(|error| error.class == ErrorClass::Unreachable);
-                ServiceAnswer {
-                    service: service.to_owned(),
-                    answered: !silent,
-                    problem: problem.map(ToString::to_string),
-                }
-            });
+            let is_silent = |error: &Error| error.class == ErrorClass::Unreachable;
+            let answers = clients.ask_services().await;
+            let answers =
+                answers.map(|(service, answer)| ServiceAnswer::of(service, answer, is_silent));
             let answers = answers.into();
             evidence.rounds.push(Round { at, answers });
             // A region that answers now is not lost, whatever it did before.
@@ -102,6 +113,43 @@ impl Evidence {
             }
             sleep_until((began + window.every).min(begun + window.window)).await;
         }
+    }
+
+    /// Asks a region for the whole window, whatever it answers: whether it serves is told by all looks together, and one good
+    /// answer of a region that comes and goes tells nothing. RDS is asked as well.
+    pub async fn gather_health(
+        access: &RegionAccess,
+        window: LossWindow,
+        host: &impl Host,
+    ) -> Self {
+        let (clients, rds) = (access.clients(), RdsClients::new(access));
+        let begun = Instant::now();
+        let mut evidence = Self {
+            region: access.region(),
+            rounds: Vec::new(),
+        };
+        // Throttled, or an error of its own: it does not serve as it should. Who may not ask has been answered.
+        let is_ill = |error: &Error| error.class == ErrorClass::Unreachable || error.is_transient();
+        loop {
+            let began = Instant::now();
+            let at = host.now();
+            let (services, databases) = tokio::join!(clients.ask_services(), rds.instances());
+            let services =
+                services.map(|(service, answer)| ServiceAnswer::of(service, answer, is_ill));
+            let mut answers = Vec::from(services);
+            answers.push(ServiceAnswer::of("RDS", databases, is_ill));
+            evidence.rounds.push(Round { at, answers });
+            if begun.elapsed() >= window.window {
+                return evidence;
+            }
+            sleep_until((began + window.every).min(begun + window.window)).await;
+        }
+    }
+
+    /// Whether every service answered at every look.
+    pub fn is_healthy(&self) -> bool {
+        let mut answers = self.rounds.iter().flat_map(|round| &round.answers);
+        !self.rounds.is_empty() && answers.all(|answer| answer.answered)
     }
 
     /// What the looks show.
@@ -181,7 +229,28 @@ pub struct Declared {
     pub declared: Timestamp,
 }
 
+/// A region that is to take an environment back does not serve.
+#[derive(Debug, thiserror::Error)]
+#[error("{} does not serve at every look: {}", .0.region, .0)]
+pub struct Unhealthy(pub Box<Evidence>);
+
 impl Declared {
+    /// Decides that the primary region serves again, by all looks at it: nothing is lost.
+    ///
+    /// # Errors
+    /// When a service did not answer at one of them.
+    pub fn healthy(evidence: Evidence, now: Timestamp) -> Result<Self, Unhealthy> {
+        match evidence.is_healthy() {
+            true => Ok(Self {
+                lost: Vec::new(),
+                evidence: vec![evidence],
+                declaration: None,
+                declared: now,
+            }),
+            false => Err(Unhealthy(Box::new(evidence))),
+        }
+    }
+
     /// Decides by the looks at each region that is said to be lost, and by a person's word where they do not decide.
     ///
     /// # Errors

@@ -112,6 +112,8 @@ impl fmt::Display for StepId {
 pub enum Mode {
     /// The primary region is lost.
     RegionLoss,
+    /// The primary region serves again, and takes the environment back.
+    Failback,
 }
 
 impl Mode {
@@ -119,6 +121,7 @@ impl Mode {
     pub fn name(self) -> &'static str {
         match self {
             Self::RegionLoss => "region-loss",
+            Self::Failback => "failback",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod backend;
 mod declare;
+pub(crate) mod failback;
 mod fence;
 mod manifest;
 mod pin;
@@ -27,6 +28,7 @@ use settings::Settings;
 use state_backend::{DrBackend, LockHolder};
 
 pub use self::declare::{MARKER, Marker};
+pub use self::failback::{Failback, ObjectRuns};
 pub(crate) use self::report::reports;
 pub use self::report::{Clocks, DatabaseLoss, RunReport};
 pub(crate) use self::traffic::KEY as TRAFFIC_KEY;
@@ -36,8 +38,8 @@ use crate::{
     Check, Host, PlannedStep, StepContext, StepError, StepErrorKind, StepId, Steps, Store,
 };
 
-/// Terraform, for the root module of the DR environment.
-#[derive(Debug)]
+/// Terraform, for a root module: of the DR environment, or, in a failback, of the primary one.
+#[derive(Clone, Debug)]
 pub struct DrRoot {
     /// The root module's folder.
     pub folder: PathBuf,
@@ -45,6 +47,9 @@ pub struct DrRoot {
     pub terraform: ::terraform::Terraform,
     /// Which endpoints the backend is told.
     pub endpoints: Endpoints,
+    /// What the file of variables is called that a run writes into the folder: `failover`, of the DR environment, or
+    /// `failback`.
+    pub variables: &'static str,
 }
 
 /// Knows the steps of a failover after the loss of a region.

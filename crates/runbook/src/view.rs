@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use report::{Document, Mark, Page, Report};
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
+use settings::Region;
 
 use crate::loss::Verdict;
 use crate::record::Outcome;
 use crate::{
-    Plan, RunReport, RunState, RunStatus, SeenLease, StepId, StepState, StepStatus,
+    Mode, Plan, RunReport, RunState, RunStatus, SeenLease, StepId, StepState, StepStatus, Survey,
     lease::LeaseState,
 };
 
@@ -40,30 +41,53 @@ impl Report for Plan {
             };
             (mark, vec![step.id.to_string(), title, after.join(", ")])
         });
-        self.about(Document::new().heading(format!(
-            "Plan: {} of {} from {} to {}",
+        let (from, to) = self.way();
+        let document = self.about(Document::new().heading(format!(
+            "Plan: {} of {} from {from} to {to}",
             self.mode.name(),
             self.environment,
-            self.primary,
-            self.dr
-        )))
-        .table(["Step", "What it does", "After"], rows.collect())
+        )));
+        let document = match self.survey() {
+            Some(survey) => document.append(survey.document()),
+            None => document,
+        };
+        document.table(["Step", "What it does", "After"], rows.collect())
     }
 }
 
 impl Plan {
+    /// From which region to which one.
+    pub fn way(&self) -> (Region, Region) {
+        match self.mode {
+            Mode::RegionLoss => (self.primary, self.dr),
+            Mode::Failback => (self.dr, self.primary),
+        }
+    }
+
+    /// What the primary region did since it came back, of a failback.
+    pub fn survey(&self) -> Option<Survey> {
+        let step = self.step(&StepId::new(crate::failback::names::PRIMARY));
+        let step = step.filter(|_| self.mode == Mode::Failback)?;
+        Survey::deserialize(&step.inputs).ok()
+    }
+
     fn about(&self, document: Document) -> Document {
         let account = self.account.as_deref().unwrap_or("not known");
         let lost: Vec<String> = self.declared.lost.iter().map(ToString::to_string).collect();
-        let mut document = document
-            .fact(Mark::Plain, "account", account)
-            .fact(Mark::Plain, "lost", lost.join(", "))
-            .fact(Mark::Plain, "declared", time(self.declared.declared));
+        let mut document = document.fact(Mark::Plain, "account", account);
+        if !lost.is_empty() {
+            document = document.fact(Mark::Plain, "lost", lost.join(", "));
+        }
+        document = document.fact(Mark::Plain, "declared", time(self.declared.declared));
         if let Some(fault) = self.fault {
             document = document.fact(Mark::Plain, "fault", time(fault));
         }
         let rows = self.declared.evidence.iter().map(|seen| {
             let (mark, verdict) = match seen.verdict() {
+                _ if self.mode == Mode::Failback => match seen.is_healthy() {
+                    true => (Mark::Ok, "it serves"),
+                    false => (Mark::Wrong, "it does not serve"),
+                },
                 Verdict::Lost => (Mark::Ok, "lost"),
                 Verdict::Answers => (Mark::Wrong, "it answers"),
                 Verdict::Undecided => (Mark::Unknown, "undecided"),
@@ -121,11 +145,12 @@ impl Report for RunState {
                 (Mark::Wrong, format!("abandoned by {by}: {reason}"))
             }
         };
+        let (from, to) = plan.way();
         let mut document = Document::new()
             .heading(format!("Run {}", plan.run))
             .fact(status_mark, "status", status)
-            .fact(Mark::Plain, "from", plan.primary.as_str())
-            .fact(Mark::Plain, "to", plan.dr.as_str());
+            .fact(Mark::Plain, "from", from.as_str())
+            .fact(Mark::Plain, "to", to.as_str());
         if let Some(holder) = &self.holder {
             document = document.fact(Mark::Plain, "carried by", holder.to_string());
         }
@@ -158,10 +183,15 @@ impl RunState {
     /// The page of the run: one file that opens without a network, and prints.
     pub fn page(&self, written: Timestamp) -> String {
         let plan = &self.plan;
-        let page = Page::new(format!("Failover of {}", plan.environment))
+        let (from, to) = plan.way();
+        let what = match plan.mode {
+            Mode::RegionLoss => "Failover",
+            Mode::Failback => "Failback",
+        };
+        let page = Page::new(format!("{what} of {}", plan.environment))
             .about("Run", plan.run.as_str())
-            .about("From", plan.primary.as_str())
-            .about("To", plan.dr.as_str())
+            .about("From", from.as_str())
+            .about("To", to.as_str())
             .about("Written", time(written));
         self.document().to_html(&page)
     }
@@ -181,18 +211,25 @@ impl Report for RunReport {
             let found = found.map_or_else(|| "not known".to_owned(), length);
             (mark, vec![what, found, length(goal)])
         };
-        let mut rows = vec![
-            row(
-                "RTO, from the fault".to_owned(),
-                self.rto_from_fault_seconds,
+        let mut rows = match self.mode {
+            Mode::RegionLoss => vec![
+                row(
+                    "RTO, from the fault".to_owned(),
+                    self.rto_from_fault_seconds,
+                    goals.rto_seconds,
+                ),
+                row(
+                    "RTO, from the declaration".to_owned(),
+                    self.rto_from_declaration_seconds,
+                    goals.rto_seconds,
+                ),
+            ],
+            Mode::Failback => vec![row(
+                "writers stood still".to_owned(),
+                self.writers_stood_still_seconds,
                 goals.rto_seconds,
-            ),
-            row(
-                "RTO, from the declaration".to_owned(),
-                self.rto_from_declaration_seconds,
-                goals.rto_seconds,
-            ),
-        ];
+            )],
+        };
         for (database, lost) in &self.databases {
             let found = lost.rpo_seconds.filter(|_| lost.is_restored);
             rows.push(row(

@@ -1,4 +1,4 @@
-//! What a failover needs to know of the environment besides its data.
+//! What a failover and a failback need to know of the environment besides its data.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,6 +30,42 @@ pub struct Failover {
     pub break_glass: Option<RoleName>,
 }
 
+/// What a failback brings up in the primary region besides the state, the databases and the buckets, and what it leaves of
+/// the DR environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EnvironmentFailback {
+    /// The root module of the primary environment, beside the settings' file where the path is relative. Without it a
+    /// failback leaves the infrastructure to others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terraform: Option<PathBuf>,
+    /// The variables of that root module that a failback sets.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, VariableValue>,
+    /// The variable of it that takes the identifier of the restored database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored_database: Option<String>,
+    /// The variables that the DR environment's root module has from the failback on, in the place of those of the failover.
+    /// Where there are none the DR environment stays as it is.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub pilot_light: BTreeMap<String, VariableValue>,
+}
+
+impl EnvironmentFailback {
+    pub(crate) fn read(section: Section<'_>) -> Option<EnvironmentFailback> {
+        let terraform = section.optional("terraform", "\"terraform/environments/staging\"");
+        let variables = section.optional("variables", "{ run = \"2026-q4\" }");
+        let restored = section.optional("restored_database", "\"restored_database\"");
+        let pilot_light = section.optional("pilot_light", "{ mode = \"pilot-light\" }");
+        section.close();
+        Some(EnvironmentFailback {
+            terraform: read_folder(terraform)?,
+            variables: read_optional_variables(variables)?,
+            restored_database: read_variable_name(restored)?,
+            pilot_light: read_optional_variables(pilot_light)?,
+        })
+    }
+}
+
 /// A value of a variable of Terraform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -50,22 +86,10 @@ impl Failover {
         let marker = section.optional("marker_bucket", "\"berthcare-failover-staging-dr\"");
         let break_glass = section.optional("break_glass", "\"berthcare-break-glass\"");
         section.close();
-        let terraform = match terraform {
-            Some(field) => Some(PathBuf::from(field.text()?)),
-            None => None,
-        };
-        let variables = match variables {
-            Some(field) => read_variables(field.section()?)?,
-            None => BTreeMap::new(),
-        };
-        let restored_database = match restored {
-            Some(field) => Some(is_variable(&field, field.string()?)?),
-            None => None,
-        };
         Some(Failover {
-            terraform,
-            variables,
-            restored_database,
+            terraform: read_folder(terraform)?,
+            variables: read_optional_variables(variables)?,
+            restored_database: read_variable_name(restored)?,
             marker_bucket: match marker {
                 Some(field) => Some(field.parse()?),
                 None => None,
@@ -75,6 +99,28 @@ impl Failover {
                 None => None,
             },
         })
+    }
+}
+
+/// `None` for what is wrong; `Some(None)` where there is none.
+fn read_folder(field: Option<Field<'_>>) -> Option<Option<PathBuf>> {
+    match field {
+        Some(field) => Some(Some(PathBuf::from(field.text()?))),
+        None => Some(None),
+    }
+}
+
+fn read_variable_name(field: Option<Field<'_>>) -> Option<Option<String>> {
+    match field {
+        Some(field) => Some(Some(is_variable(&field, field.string()?)?)),
+        None => Some(None),
+    }
+}
+
+fn read_optional_variables(field: Option<Field<'_>>) -> Option<BTreeMap<String, VariableValue>> {
+    match field {
+        Some(field) => read_variables(field.section()?),
+        None => Some(BTreeMap::new()),
     }
 }
 

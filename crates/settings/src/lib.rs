@@ -25,7 +25,7 @@ mod tags;
 pub use databases::{CopiesKept, Database, Failback, RestoreAs, RestoreOptions};
 pub use duration::{DurationError, parse_duration};
 pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
-pub use failover::{Failover, VariableValue};
+pub use failover::{EnvironmentFailback, Failover, VariableValue};
 pub use names::{
     AccountId, BucketName, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
     ParameterGroupName, ProjectName, RoleArn, RoleName, SecurityGroupId, StateKey, SubnetGroupName,

@@ -7,8 +7,8 @@ use crate::document::Document;
 use crate::error::SettingsErrors;
 use crate::pairs::{Used, parsed};
 use crate::{
-    AccountId, Bucket, BucketName, Database, EnvironmentName, ExceptionInUse, Failover, Objectives,
-    ProjectName, Regions, Residency, State, StateDr, Tags,
+    AccountId, Bucket, BucketName, Database, EnvironmentFailback, EnvironmentName, ExceptionInUse,
+    Failover, Objectives, ProjectName, Regions, Residency, State, StateDr, Tags,
 };
 
 /// Everything that `infra.toml` says, validated, with defaults filled in.
@@ -40,6 +40,8 @@ pub struct Settings {
     pub objectives: Objectives,
     /// What a failover brings up besides.
     pub failover: Failover,
+    /// What a failback brings up in the primary region, and leaves in the DR region.
+    pub failback: EnvironmentFailback,
     /// Tags for everything that is created, `Project` and `Environment` among them.
     pub tags: Tags,
 }
@@ -98,6 +100,10 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
     let databases = root.optional("databases", "[{ id = \"…\", dr_id = \"…\" }]");
     let objectives = root.optional("objectives", "{ rto = \"45m\" }");
     let failover = root.optional("failover", "{ terraform = \"terraform/environments/dr\" }");
+    let failback = root.optional(
+        "failback",
+        "{ terraform = \"terraform/environments/staging\" }",
+    );
     let tags = root.optional("tags", "{ Owner = \"…\" }");
     root.close();
 
@@ -154,6 +160,10 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         Some(field) => field.section().and_then(Failover::read),
         None => Some(Failover::default()),
     };
+    let failback = match failback {
+        Some(field) => field.section().and_then(EnvironmentFailback::read),
+        None => Some(EnvironmentFailback::default()),
+    };
     let tags = match tags {
         Some(field) => field.section().and_then(|section| Tags::read(&section)),
         None => Some(Tags::default()),
@@ -172,6 +182,7 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         databases: databases?,
         objectives: objectives?,
         failover: failover?,
+        failback: failback?,
     })
 }
 

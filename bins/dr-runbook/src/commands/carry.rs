@@ -9,13 +9,14 @@ use cli::{Exit, Failure, GlobalArgs, Progress};
 use files::Secrecy;
 use report::{Observer as _, Outcome as Ended};
 use runbook::{
-    Answer, Approver, DrRoot, Gate, OpenRun, Outcome, RegionLoss, RunId, RunOptions, RunState,
-    RunStatus, StepErrorKind, StepId, StepStatus, Watch, carry_on, waiting,
+    Answer, Approver, DrRoot, FailbackSettings, Gate, Mode, OpenRun, Outcome, RegionLoss, RunId,
+    RunOptions, RunState, RunStatus, StepErrorKind, StepId, StepStatus, Watch, carry_on, waiting,
 };
 use state_backend::{HeldLocks, LockHolder};
 use terraform::{Environment, Terraform};
 use tokio::sync::watch;
 
+use super::failback::Way;
 use super::records::{Context, Records};
 use crate::args::CarryArgs;
 use crate::machine::Machine;
@@ -26,7 +27,7 @@ pub(super) async fn carry(
     context: &Context,
     open: OpenRun<Records, Machine>,
     folder: &Path,
-    args: &CarryArgs,
+    (args, conflicts): (&CarryArgs, Option<&Path>),
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
     let state = open.state();
@@ -40,19 +41,21 @@ pub(super) async fn carry(
     };
     page.recorded(&state);
     cli::note(&format!("run {run}; its page is {}", page.path.display()));
-    let steps = RegionLoss {
-        settings: &context.settings,
+    let settings = &context.settings;
+    let holder = LockHolder {
+        who: cli::operator(),
+        time: cli::now(),
+        token: run.to_string(),
+        held: HeldLocks::default(),
+    };
+    let over = RegionLoss {
+        settings,
         dr: context.dr.under(&open.lease().permit()),
         store: open.store().clone(),
         host: open.host().clone(),
-        root: root(global, context).await,
-        holder: LockHolder {
-            who: cli::operator(),
-            time: cli::now(),
-            token: run.to_string(),
-            held: HeldLocks::default(),
-        },
-        folder,
+        root: root(global, context, &settings.failover.terraform, "failover").await,
+        holder,
+        folder: folder.clone(),
         observer: &progress,
     };
     let approver = Person {
@@ -65,7 +68,20 @@ pub(super) async fn carry(
         wait: args.wait_for_approval,
     };
     let was_stopped = stop.clone();
-    let ended = carry_on(&open, &steps, &approver, &options, &page, stop).await;
+    let ended = match state.plan.mode {
+        Mode::RegionLoss => carry_on(&open, &over, &approver, &options, &page, stop).await,
+        Mode::Failback => {
+            let turned = FailbackSettings::of(settings);
+            let way = Way {
+                context,
+                turned: &turned,
+                folder: &folder,
+                root: root(global, context, &settings.failback.terraform, "failback").await,
+            };
+            let steps = way.steps(over, &open, conflicts).await?;
+            carry_on(&open, &steps, &approver, &options, &page, stop).await
+        }
+    };
     let state = ended.map_err(super::not_carried)?;
     page.recorded(&state);
     cli::print(global, &state)?;
@@ -134,8 +150,13 @@ fn options(state: &RunState, args: &CarryArgs) -> Result<RunOptions, Failure> {
 }
 
 /// Terraform, where the settings name a root module.
-async fn root(global: &GlobalArgs, context: &Context) -> Result<Option<DrRoot>, String> {
-    let Some(folder) = &context.settings.failover.terraform else {
+async fn root(
+    global: &GlobalArgs,
+    context: &Context,
+    folder: &Option<PathBuf>,
+    variables: &'static str,
+) -> Result<Option<DrRoot>, String> {
+    let Some(folder) = folder else {
         return Ok(None);
     };
     let beside = global.config.parent().unwrap_or(Path::new(""));
@@ -149,6 +170,7 @@ async fn root(global: &GlobalArgs, context: &Context) -> Result<Option<DrRoot>, 
         terraform: terraform.map_err(|error| error.to_string())?,
         folder,
         endpoints: context.env.endpoints(),
+        variables,
     }))
 }
 

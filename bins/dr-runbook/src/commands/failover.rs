@@ -4,13 +4,13 @@ use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use runbook::{
     Declaration, Declared, Digest, Evidence, FailoverRequest, LeaseError, LeaseState, LeaseTimes,
-    Loss, LossWindow, Marker, OpenRun, plan_failover, read_run,
+    Loss, LossWindow, OpenRun, plan_failover, read_run,
 };
 use settings::Region;
 use tokio::sync::watch;
 
 use super::carry::carry;
-use super::records::{Context, Places};
+use super::records::{Context, Places, marker};
 use crate::args::FailoverArgs;
 use crate::machine::Machine;
 
@@ -54,7 +54,8 @@ pub(crate) async fn run(
         plan,
     );
     let open = open.await.map_err(super::not_opened)?;
-    carry(global, &context, open, &places.folder, &args.carry, stop).await
+    let args = (&args.carry, None);
+    carry(global, &context, open, &places.folder, args, stop).await
 }
 
 /// Of this software.
@@ -65,10 +66,7 @@ pub(super) fn versions() -> BTreeMap<String, String> {
 
 /// Refuses what would begin a second failover on top of the first. A run that is not over is told by its lease.
 async fn not_failed_over(places: &Places) -> Result<(), Failure> {
-    let marker = Marker::read(&places.records).await.map_err(|error| {
-        let failure = Failure::new(Exit::Unchecked, anyhow!("{}", error.source));
-        failure.hint("without the mark nobody knows where the environment is")
-    })?;
+    let marker = marker(&places.records).await?;
     let Some(marker) = marker.filter(|marker| marker.failed_over) else {
         return Ok(());
     };
@@ -84,8 +82,9 @@ async fn not_failed_over(places: &Places) -> Result<(), Failure> {
     );
     let failure = Failure::new(Exit::Refused, error);
     Err(match run.status.is_over() {
-        true => failure
-            .hint("a failover leads from the primary region, and the environment is not there"),
+        true => failure.hint(
+            "a failover leads from the primary region; `dr-runbook failback` brings the environment there",
+        ),
         false => failure.hint(format!(
             "`{}` goes on with it",
             super::resume_command(&marker.run)

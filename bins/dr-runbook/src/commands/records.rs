@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use aws_env::{AwsEnv, DrOnly};
 use cli::{Exit, Failure, GlobalArgs};
 use directories::ProjectDirs;
-use runbook::{Created, ETag, FolderStore, S3Store, Store, StoreError, Stored};
+use runbook::{Created, ETag, FolderStore, Marker, S3Store, Store, StoreError, Stored};
 use settings::{RUNS, Settings};
 
 use crate::args::{JournalPlace, RecordsArgs};
@@ -111,6 +111,14 @@ impl Places {
             folder,
         })
     }
+}
+
+/// The mark of the environment.
+pub(super) async fn marker(records: &Records) -> Result<Option<Marker>, Failure> {
+    Marker::read(records).await.map_err(|error| {
+        let failure = Failure::new(Exit::Unchecked, anyhow!("{}", error.source));
+        failure.hint("without the mark nobody knows where the environment is")
+    })
 }
 
 fn state() -> Result<PathBuf, Failure> {

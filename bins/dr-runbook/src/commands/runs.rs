@@ -2,14 +2,14 @@ use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs};
 use files::Secrecy;
 use runbook::{
-    LeaseTimes, OpenRun, RunAndLease, RunEntry, RunId, RunList, StepId, approve_step, list_runs,
-    read_lease, read_run,
+    LeaseTimes, Mode, OpenRun, RunAndLease, RunEntry, RunId, RunList, RunState, StepId,
+    approve_step, leftovers, list_runs, read_lease, read_run,
 };
 use tokio::sync::watch;
 
 use super::carry::carry;
 use super::failover::settings_digest;
-use super::records::{Context, Places, Records};
+use super::records::{Context, Places, Records, marker};
 use crate::args::{AbandonArgs, ApproveArgs, RecordsArgs, ResumeArgs, ShowArgs};
 use crate::machine::Machine;
 
@@ -89,7 +89,8 @@ pub(crate) async fn resume(
         &run,
     );
     let open = open.await.map_err(super::not_opened)?;
-    carry(global, &context, open, &places.folder, &args.carry, stop).await
+    let args = (&args.carry, args.decisions.conflicts.as_deref());
+    carry(global, &context, open, &places.folder, args, stop).await
 }
 
 pub(crate) async fn approve(global: &GlobalArgs, args: &ApproveArgs) -> Result<Exit, Failure> {
@@ -107,9 +108,28 @@ pub(crate) async fn approve(global: &GlobalArgs, args: &ApproveArgs) -> Result<E
     Ok(Exit::Fine)
 }
 
+/// What a failback leaves that is given up: before the mark is turned back the DR region serves.
+async fn left(records: &Records, run: &RunState) -> Result<Vec<String>, Failure> {
+    if run.plan.mode != Mode::Failback || run.status.is_over() {
+        return Ok(Vec::new());
+    }
+    let marker = marker(records).await?;
+    let is_back = marker.is_some_and(|marker| !marker.failed_over && marker.run == run.plan.run);
+    let (from, to) = run.plan.way();
+    let serves = if is_back { to } else { from };
+    cli::note(&format!("the environment is in {serves}"));
+    Ok(leftovers(run, is_back))
+}
+
 pub(crate) async fn abandon(global: &GlobalArgs, args: &AbandonArgs) -> Result<Exit, Failure> {
     let context = Context::open(global).await?;
     let places = Places::of(&context, &args.records)?;
+    let before = read_run(&places.records, &args.run).await;
+    let (before, _) = before.map_err(super::not_opened)?;
+    let left = left(&places.records, &before).await?;
+    for left in &left {
+        cli::note(&format!("stays: {left}"));
+    }
     cli::confirm(
         global,
         &format!(

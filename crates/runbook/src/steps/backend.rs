@@ -1,7 +1,7 @@
 //! The DR environment's root module turned to the DR region's state.
 
 use serde_json::{Value, json};
-use state_backend::{RootPlan, SideName};
+use state_backend::{RootFailure, RootPlan, SideName};
 use terraform::RootModule;
 
 use super::{DrRoot, RegionLoss};
@@ -56,17 +56,22 @@ pub(super) async fn apply<S: Store, H: Host>(of: &RegionLoss<'_, S, H>) -> Resul
             Err(stays) => *stays,
         };
         if let Some(failed) = turned.failed {
-            let mut told = vec![crate::lease::causes(&failed.error)];
-            told.extend(failed.terraform);
-            let error = StepError::wrong(told.join("\n"));
-            let commands: Vec<String> = failed.commands.iter().map(ToString::to_string).collect();
-            return Err(match commands.is_empty() {
-                true => error,
-                false => error.hint(commands.join(" or ")),
-            });
+            return Err(not_turned(failed));
         }
     }
     Ok(())
+}
+
+/// A root that was not turned, with what helps.
+pub(super) fn not_turned(failed: RootFailure) -> StepError {
+    let mut told = vec![crate::lease::causes(&failed.error)];
+    told.extend(failed.terraform);
+    let error = StepError::wrong(told.join("\n"));
+    let commands: Vec<String> = failed.commands.iter().map(ToString::to_string).collect();
+    match commands.is_empty() {
+        true => error,
+        false => error.hint(commands.join(" or ")),
+    }
 }
 
 pub(super) async fn verify<S: Store, H: Host>(

@@ -70,9 +70,25 @@ pub(super) async fn apply<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
+    write(of, context, true).await
+}
+
+/// The mark says that the environment is in its primary region again.
+pub(super) async fn turn_back<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    context: &StepContext<'_>,
+) -> Result<(), StepError> {
+    write(of, context, false).await
+}
+
+async fn write<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+    context: &StepContext<'_>,
+    failed_over: bool,
+) -> Result<(), StepError> {
     let plan = context.state().plan;
     let marker = Marker {
-        failed_over: true,
+        failed_over,
         run: plan.run,
         epoch: context.epoch(),
         primary: plan.primary,

@@ -65,15 +65,29 @@ pub(super) async fn verify<S: Store, H: Host>(
     if plan.holds() {
         return Ok(json!(plan));
     }
-    let open = plan
-        .buckets
-        .iter()
-        .filter(|bucket| bucket.step != FenceStep::None);
-    let open: Vec<String> = open
-        .map(|bucket| format!("{}: {}", bucket.bucket.name, bucket.step))
-        .collect();
-    Err(StepError::wrong(format!("not fenced: {}", open.join("; "))).hint(
+    let open = open(&plan);
+    Err(StepError::wrong(format!("not fenced: {open}")).hint(
         "a policy that cannot be changed: leave the step out with --skip fence and a reason, and stop replication in \
          the primary region as soon as it is back",
     ))
+}
+
+/// The buckets that are not as wanted.
+fn open(plan: &FencePlan) -> String {
+    let buckets = plan.buckets.iter();
+    let open = buckets.filter(|bucket| bucket.step != FenceStep::None);
+    let open = open.map(|bucket| format!("{}: {}", bucket.bucket.name, bucket.step));
+    open.collect::<Vec<_>>().join("; ")
+}
+
+/// That replicas are let in again, as far as the run's own fence goes.
+pub(super) fn let_in(plan: &FencePlan) -> Result<(), StepError> {
+    match plan.holds() {
+        true => Ok(()),
+        false => Err(
+            StepError::wrong(format!("the fence is still there: {}", open(plan))).hint(
+                "take the statement DrFence… out of the bucket's policy by hand; then resume",
+            ),
+        ),
+    }
 }

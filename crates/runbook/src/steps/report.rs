@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::RegionLoss;
+use crate::failback::names as back;
 use crate::failover::{RestoreInputs, names};
 use crate::plan::Goals;
 use crate::store::overwrite;
@@ -59,6 +60,9 @@ pub struct RunReport {
     pub rto_from_fault_seconds: Option<u64>,
     /// From the declaration until everything was verified, in seconds.
     pub rto_from_declaration_seconds: Option<u64>,
+    /// On the way back: from when nobody wrote in the DR region any more until the primary region served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writers_stood_still_seconds: Option<u64>,
     /// By database.
     pub databases: BTreeMap<String, DatabaseLoss>,
     /// What had to be achieved.
@@ -78,14 +82,20 @@ impl RunReport {
         let settled: BTreeMap<_, _> = settled
             .filter_map(|(id, step)| Some((id.clone(), step.ended?)))
             .collect();
-        let verified = settled.get(&StepId::new(names::VERIFY)).copied();
+        // A failback is over when it has cut over: before that the DR region serves.
+        let last = match plan.mode {
+            Mode::RegionLoss => names::VERIFY,
+            Mode::Failback => back::CUT_OVER,
+        };
+        let last = StepId::new(last);
+        let verified = settled.get(&last).copied();
         let is_verified = |id: &StepId| {
             state
                 .steps
                 .get(id)
                 .is_some_and(|step| step.status == StepStatus::Done)
         };
-        let verified = verified.filter(|_| is_verified(&StepId::new(names::VERIFY)));
+        let verified = verified.filter(|_| is_verified(&last));
         let since = |from: Timestamp| Some(seconds(from, verified?));
         let (from_fault, from_declaration) =
             (plan.fault.and_then(since), since(plan.declared.declared));
@@ -94,16 +104,19 @@ impl RunReport {
             .iter()
             .filter(|step| step.id.kind() == names::RESTORE);
         let databases: BTreeMap<_, _> = restores
-            .filter_map(|step| {
-                let RestoreInputs { plan: restore, .. } =
-                    RestoreInputs::deserialize(&step.inputs).ok()?;
-                let lost = DatabaseLoss {
-                    target: restore.target,
-                    data_time: restore.choice.data_time,
-                    rpo_seconds: restore.rpo_seconds,
-                    is_restored: is_verified(&step.id),
-                };
-                Some((restore.database, lost))
+            .filter_map(|step| match plan.mode {
+                Mode::RegionLoss => {
+                    let RestoreInputs { plan: restore, .. } =
+                        RestoreInputs::deserialize(&step.inputs).ok()?;
+                    let lost = DatabaseLoss {
+                        target: restore.target,
+                        data_time: restore.choice.data_time,
+                        rpo_seconds: restore.rpo_seconds,
+                        is_restored: is_verified(&step.id),
+                    };
+                    Some((restore.database, lost))
+                }
+                Mode::Failback => lost_on_the_way_back(state, &step.id),
             })
             .collect();
         let objectives = plan.objectives;
@@ -119,7 +132,12 @@ impl RunReport {
             Some(lost) => Some(lost <= objectives.rpo_database_seconds),
             None => None,
         });
-        let rto = from_fault.or(from_declaration);
+        let still = writers_stood_still(state);
+        let rto = match plan.mode {
+            Mode::RegionLoss => from_fault.or(from_declaration),
+            // Before writers stand still nobody misses anything.
+            Mode::Failback => still,
+        };
         let rto = rto.map(|rto| rto <= objectives.rto_seconds);
         let known: Vec<Option<bool>> = rpo.chain([rto, all.then_some(true)]).collect();
         let meets_objectives = if known.contains(&Some(false)) {
@@ -148,12 +166,37 @@ impl RunReport {
             },
             rto_from_fault_seconds: from_fault,
             rto_from_declaration_seconds: from_declaration,
+            writers_stood_still_seconds: still,
             databases,
             objectives,
             meets_objectives,
             skipped: skipped.collect(),
         }
     }
+}
+
+/// What a failback has lost of a database, as its cut-over measured it.
+fn lost_on_the_way_back(state: &RunState, step: &StepId) -> Option<(String, DatabaseLoss)> {
+    let (_, database) = step.0.split_once('/')?;
+    let restored = state.result(step);
+    let choice = restored.and_then(|restored| restored.get("choice"));
+    let data_time = crate::failback::data_time(choice)?;
+    let cut_over = state.result(&StepId::new(back::CUT_OVER));
+    let loss = cut_over.and_then(|cut_over| cut_over.get("databases")?.get(database));
+    let lost = DatabaseLoss {
+        target: restored?.get("target")?.as_str()?.to_owned(),
+        data_time,
+        rpo_seconds: loss.and_then(|loss| loss.get("lost_seconds")?.as_u64()),
+        is_restored: true,
+    };
+    Some((database.to_owned(), lost))
+}
+
+fn writers_stood_still(state: &RunState) -> Option<u64> {
+    let drained = state.result(&StepId::new(back::DRAIN))?.get("at")?;
+    let cut_over = state.result(&StepId::new(back::CUT_OVER))?.get("at")?;
+    let (from, to) = (drained.as_str()?.parse(), cut_over.as_str()?.parse());
+    Some(seconds(from.ok()?, to.ok()?))
 }
 
 /// Two clocks may differ: less than nothing is nothing.

@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use files::Secrecy;
-use serde::Deserialize as _;
 use serde_json::{Value, json};
 use terraform::{
     Action, All, ChangeCounts, Document, ERRORED_STATE, Event, Plan, PlanOptions, Running,
@@ -28,20 +27,28 @@ use self::attempts::{Attempts, Note, Progress};
 use self::hold::{Hold, settle_earlier};
 use super::backend::{NO_ROOT, root};
 use super::{DrRoot, RegionLoss};
-use crate::failover::{RestoreInputs, names};
+use crate::failover::names;
 use crate::store::overwrite;
 use crate::{Check, Host, StepContext, StepError, Store};
 
-/// What a failover sets. Terraform reads files of this ending by itself.
-const VARIABLES: &str = "failover.auto.tfvars.json";
-/// The same beside the records, for another machine.
-const COPY: &str = "failover.tfvars.json";
 /// The names of what the step keeps in the run's folder begin with this.
 const NAMES: &str = "terraform-";
 /// A plan. Each process has one of its own: a terraform that a dead one has begun may write its plan yet.
 const PLAN: &str = ".plan";
 /// What a terraform tells while it applies.
 const TRANSCRIPT: &str = ".jsonl";
+
+impl DrRoot {
+    /// What the run sets. Terraform reads files of this ending by itself.
+    fn variables_file(&self) -> String {
+        format!("{}.auto.tfvars.json", self.variables)
+    }
+
+    /// The same beside the records, for another machine.
+    fn variables_copy(&self) -> String {
+        format!("{}.tfvars.json", self.variables)
+    }
+}
 
 pub(super) async fn check<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
@@ -65,13 +72,13 @@ pub(super) async fn check<S: Store, H: Host>(
     ImportFile::remove_left(&root.folder);
     let variables = variables(of, context)?;
     files::create_secret_folder(&of.folder).map_err(StepError::unchecked)?;
-    let var_file = of.folder.join(VARIABLES);
+    let var_file = of.folder.join(root.variables_file());
     files::write_file(&var_file, &variables, Secrecy::Secret).map_err(StepError::unchecked)?;
     let hold = Hold::take(of, root, context).await?;
     let planned = planned(of, root, &var_file, &attempts, context).await;
     hold.release().await?;
     let planned = planned?;
-    if planned.counts.is_empty() && has(&root.folder.join(VARIABLES), &variables) {
+    if planned.counts.is_empty() && has(&root.folder.join(root.variables_file()), &variables) {
         return Ok(Check::Done(json!({"changes": 0})));
     }
     Ok(planned.todo(&root.folder, &attempts))
@@ -200,8 +207,8 @@ pub(super) async fn apply<S: Store, H: Host>(
         return Ok(());
     };
     let variables = variables(of, context)?;
-    keep(of, &variables).await?;
-    let target = root.folder.join(VARIABLES);
+    keep(of, &root.variables_copy(), &variables).await?;
+    let target = root.folder.join(root.variables_file());
     if target.exists() && !has(&target, &variables) {
         files::keep_beside(&target).map_err(StepError::unchecked)?;
     }
@@ -313,7 +320,7 @@ fn failed(error: terraform::Error) -> StepError {
 }
 
 /// The plan of this process.
-fn plan_file<S, H: Host>(of: &RegionLoss<'_, S, H>) -> PathBuf {
+pub(super) fn plan_file<S, H: Host>(of: &RegionLoss<'_, S, H>) -> PathBuf {
     let holder = of.host.holder();
     let started = holder.started_ticks.unwrap_or_default();
     of.folder
@@ -348,9 +355,8 @@ fn variables<S: Store, H: Host>(
     }
     let steps = state.plan.steps.iter();
     let restored: Vec<String> = steps
-        .filter(|step| step.id.kind() == names::RESTORE && state.result(&step.id).is_some())
-        .filter_map(|step| RestoreInputs::deserialize(&step.inputs).ok())
-        .map(|inputs| inputs.plan.target)
+        .filter(|step| step.id.kind() == names::RESTORE)
+        .filter_map(|step| Some(state.result(&step.id)?.get("target")?.as_str()?.to_owned()))
         .collect();
     match (&failover.restored_database, restored.as_slice()) {
         (Some(variable), [one]) => {
@@ -371,15 +377,16 @@ fn variables<S: Store, H: Host>(
 /// Keeps what the run sets where another machine finds it.
 async fn keep<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
+    copy: &str,
     variables: &[u8],
 ) -> Result<(), StepError> {
     let store = &of.store;
-    let written = overwrite(store, COPY, variables).await;
+    let written = overwrite(store, copy, variables).await;
     match written.map_err(StepError::unchecked)? {
         true => Ok(()),
         false => Err(StepError::unchecked(format!(
             "{} is written by somebody else at this moment",
-            store.place(COPY)
+            store.place(copy)
         ))),
     }
 }

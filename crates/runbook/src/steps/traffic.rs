@@ -67,3 +67,31 @@ pub(super) async fn verify<S: Store, H: Host>(
         _ => Err(StepError::wrong("the marker was written and is not there")),
     }
 }
+
+/// Turns traffic back to the primary region: the object goes.
+pub(super) async fn turn_back<S: Store, H: Host>(
+    of: &RegionLoss<'_, S, H>,
+) -> Result<(), StepError> {
+    let Some(bucket) = &of.settings.failover.marker_bucket else {
+        return Ok(());
+    };
+    let clients = of.dr.region().clients();
+    let call = clients.call("S3", "DeleteObject", format!("s3://{bucket}/{KEY}"));
+    let delete = clients.s3.delete_object().bucket(bucket.as_str()).key(KEY);
+    let deleted = delete.send().await.map_err(|error| call.failed(error));
+    Ok(deleted.map(drop)?)
+}
+
+/// That traffic is the primary region's.
+pub(super) async fn is_back<S: Store, H: Host>(of: &RegionLoss<'_, S, H>) -> Result<(), StepError> {
+    let Some(store) = store(of) else {
+        return Ok(());
+    };
+    match store.read(KEY).await.map_err(StepError::unchecked)? {
+        None => Ok(()),
+        Some(_) => Err(StepError::wrong(format!(
+            "{} was deleted and is still there",
+            store.place(KEY)
+        ))),
+    }
+}

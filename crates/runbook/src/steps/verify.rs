@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dr::database::{RestoreProgress, RestoreWatch};
+use dr::database::{Instance, RestoreProgress, RestoreWatch};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -38,10 +38,7 @@ pub(super) async fn verify<S: Store, H: Host>(
             RestoreProgress::Ready {
                 status, instance, ..
             } => {
-                let connects = match &instance.endpoint {
-                    Some(endpoint) => connects(endpoint).await,
-                    None => Err("it has no endpoint".to_owned()),
-                };
+                let connects = connection(&instance).await;
                 databases.push(json!({
                     "target": plan.target,
                     "status": status,
@@ -61,6 +58,14 @@ pub(super) async fn verify<S: Store, H: Host>(
     }
     let states = state::verify(of).await?;
     Ok(json!({"databases": databases, "states": states}))
+}
+
+/// Whether this machine can connect to an instance; why not, else.
+pub(super) async fn connection(instance: &Instance) -> Result<(), String> {
+    match &instance.endpoint {
+        Some(endpoint) => connects(endpoint).await,
+        None => Err("it has no endpoint".to_owned()),
+    }
 }
 
 async fn connects(endpoint: &str) -> Result<(), String> {

@@ -1,6 +1,8 @@
-//! A failover on the local AWS: its own calls over HTTP, with the primary region off.
+//! A failover on the local AWS, with the primary region off, and the way back: their own calls over HTTP.
 #![expect(clippy::unwrap_used, reason = "a check that fails ends its test")]
 
+mod both;
+mod failback;
 mod faults;
 mod stage;
 mod whole;

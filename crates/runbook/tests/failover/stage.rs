@@ -29,8 +29,10 @@ pub(crate) const DR: &str = "ca-west-1";
 pub(crate) struct Stage {
     pub(crate) aws: LocalAws,
     pub(crate) env: AwsEnv,
+    pub(crate) primary: RegionClients,
     pub(crate) dr: RegionClients,
     pub(crate) rds: aws_sdk_rds::Client,
+    pub(crate) rds_primary: aws_sdk_rds::Client,
 }
 
 macro_rules! stage {
@@ -64,55 +66,25 @@ impl Stage {
         let (primary, dr) = (PRIMARY.parse().unwrap(), DR.parse().unwrap());
         let from = aws_env::client!(aws_sdk_rds, &env.access(primary));
         let rds = aws_env::client!(aws_sdk_rds, &env.access(dr));
-        let create = from.create_db_instance().db_instance_identifier("app");
-        let create = create
-            .engine("postgres")
-            .db_instance_class("db.t4g.medium")
-            .allocated_storage(20)
-            .master_username("app")
-            .master_user_password("correct-horse")
-            .backup_retention_period(7);
-        let created = create.send().await.unwrap();
-        let arn = created
-            .db_instance()
-            .unwrap()
-            .db_instance_arn()
-            .unwrap()
-            .to_owned();
+        let arn = create_database(&from, "app").await;
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         aws.rds().unwrap().step(minutes(10)).await;
-        let group = rds.create_db_subnet_group().db_subnet_group_name("dr");
-        let group = group.db_subnet_group_description("dr");
-        group
-            .subnet_ids("subnet-1")
-            .subnet_ids("subnet-2")
-            .send()
-            .await
-            .unwrap();
-        let group = rds
-            .create_db_parameter_group()
-            .db_parameter_group_name("dr-postgres");
-        let group = group
-            .db_parameter_group_family("postgres18")
-            .description("dr");
-        group.send().await.unwrap();
-        let replicate = rds.start_db_instance_automated_backups_replication();
-        let replicate = replicate
-            .source_db_instance_arn(arn)
-            .backup_retention_period(7);
-        replicate.send().await.unwrap();
+        create_groups(&rds, "dr").await;
+        replicate_backups(&rds, arn).await;
         aws.rds().unwrap().step(minutes(60)).await;
         aws.set_region(PRIMARY, RegionState::Refuse);
         Some(Self {
+            primary: env.region(primary),
             dr: env.region(dr),
             aws,
             env,
             rds,
+            rds_primary: from,
         })
     }
 
-    /// The DR side of one environment: a state, a bucket with two objects, and nothing that the primary region has.
-    pub(crate) async fn environment(&self, number: u64) -> Environment {
+    /// An environment by its settings, of which nothing is there yet.
+    pub(crate) fn named(number: u64, database: &str, more: &str) -> Environment {
         let text = format!(
             r#"
             project = "berthcare"
@@ -129,39 +101,39 @@ impl Stage {
             name = "photos-{number}"
             dr = "photos-{number}-dr"
             [[databases]]
-            id = "app"
+            id = "{database}"
             dr_id = "app-{number}-dr"
             [databases.restore]
             multi_az = false
             subnet_group = "dr"
             parameter_group = "dr-postgres"
             security_groups = ["sg-0f1e2d3c4b5a69788"]
+            {more}
             [failover]
             marker_bucket = "marker-{number}"
             "#
         );
-        let settings = Settings::parse(&text, date(2026, 11, 30)).unwrap();
-        let environment = Environment {
+        Environment {
             number,
-            settings,
+            settings: Settings::parse(&text, date(2026, 11, 30)).unwrap(),
             folder: tempfile::tempdir().unwrap(),
             dead: Rc::default(),
-        };
+        }
+    }
+
+    /// The DR side of one environment: a state, a bucket with two objects, and nothing that the primary region has.
+    pub(crate) async fn environment(&self, number: u64) -> Environment {
+        let environment = Self::named(number, "app", "");
         self.untag_backups().await;
         for bucket in [
             environment.state_bucket(),
             environment.data_bucket(),
             environment.marker_bucket(),
         ] {
-            self.make_bucket(&bucket).await;
+            make_bucket(&self.dr, &bucket).await;
         }
-        let state = r#"{"version":4,"terraform_version":"1.11.4","serial":3,"lineage":"3f2504e0-4f89-11d3-9a0c-0305e82c3301","outputs":{},"resources":[]}"#;
-        self.put(
-            &environment.state_bucket(),
-            "staging/terraform.tfstate",
-            state,
-        )
-        .await;
+        self.put(&environment.state_bucket(), STATE_KEY, &state(3))
+            .await;
         for key in ["a.jpg", "b.jpg"] {
             self.put(&environment.data_bucket(), key, key).await;
         }
@@ -200,35 +172,13 @@ impl Stage {
         }
     }
 
-    async fn make_bucket(&self, bucket: &str) {
-        use aws_sdk_s3::types::{
-            BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
-            VersioningConfiguration,
-        };
-        let location = CreateBucketConfiguration::builder();
-        let location = location.location_constraint(BucketLocationConstraint::from(DR));
-        let create = self.dr.s3.create_bucket().bucket(bucket);
-        create
-            .create_bucket_configuration(location.build())
-            .send()
-            .await
-            .unwrap();
-        let versioning = VersioningConfiguration::builder();
-        let versioning = versioning.status(BucketVersioningStatus::Enabled).build();
-        let put = self.dr.s3.put_bucket_versioning().bucket(bucket);
-        put.versioning_configuration(versioning)
-            .send()
-            .await
-            .unwrap();
-    }
-
     pub(crate) async fn put(&self, bucket: &str, key: &str, body: &str) {
         let body = ByteStream::from(body.as_bytes().to_vec());
         let put = self.dr.s3.put_object().bucket(bucket).key(key);
         put.body(body).send().await.unwrap();
     }
 
-    fn dr_only(&self) -> DrOnly {
+    pub(crate) fn dr_only(&self) -> DrOnly {
         self.env.dr_only(DR.parse().unwrap())
     }
 
@@ -248,6 +198,75 @@ impl Stage {
         log.filter(|entry| entry.status.is_none_or(|status| status < 300))
             .collect()
     }
+}
+
+pub(crate) const STATE_KEY: &str = "staging/terraform.tfstate";
+
+/// A state without resources.
+pub(crate) fn state(serial: u64) -> String {
+    format!(
+        r#"{{"version":4,"terraform_version":"1.11.4","serial":{serial},"lineage":"3f2504e0-4f89-11d3-9a0c-0305e82c3301","outputs":{{}},"resources":[]}}"#
+    )
+}
+
+/// Returns its ARN.
+pub(crate) async fn create_database(rds: &aws_sdk_rds::Client, id: &str) -> String {
+    let create = rds.create_db_instance().db_instance_identifier(id);
+    let create = create
+        .engine("postgres")
+        .db_instance_class("db.t4g.medium")
+        .allocated_storage(20)
+        .master_username("app")
+        .master_user_password("correct-horse")
+        .backup_retention_period(7);
+    let created = create.send().await.unwrap();
+    let created = created.db_instance().unwrap();
+    created.db_instance_arn().unwrap().to_owned()
+}
+
+/// A subnet group, and a parameter group `NAME-postgres`.
+pub(crate) async fn create_groups(rds: &aws_sdk_rds::Client, name: &str) {
+    let group = rds.create_db_subnet_group().db_subnet_group_name(name);
+    let group = group.db_subnet_group_description(name);
+    let group = group.subnet_ids("subnet-1").subnet_ids("subnet-2");
+    group.send().await.unwrap();
+    let group = rds.create_db_parameter_group();
+    let group = group
+        .db_parameter_group_name(format!("{name}-postgres"))
+        .db_parameter_group_family("postgres18")
+        .description(name);
+    group.send().await.unwrap();
+}
+
+pub(crate) async fn replicate_backups(rds: &aws_sdk_rds::Client, arn: String) {
+    let replicate = rds.start_db_instance_automated_backups_replication();
+    let replicate = replicate
+        .source_db_instance_arn(arn)
+        .backup_retention_period(7);
+    replicate.send().await.unwrap();
+}
+
+pub(crate) async fn make_bucket(clients: &RegionClients, bucket: &str) {
+    use aws_sdk_s3::types::{
+        BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+        VersioningConfiguration,
+    };
+    let location = CreateBucketConfiguration::builder();
+    let location =
+        location.location_constraint(BucketLocationConstraint::from(clients.region.as_str()));
+    let create = clients.s3.create_bucket().bucket(bucket);
+    create
+        .create_bucket_configuration(location.build())
+        .send()
+        .await
+        .unwrap();
+    let versioning = VersioningConfiguration::builder();
+    let versioning = versioning.status(BucketVersioningStatus::Enabled).build();
+    let put = clients.s3.put_bucket_versioning().bucket(bucket);
+    put.versioning_configuration(versioning)
+        .send()
+        .await
+        .unwrap();
 }
 
 pub(crate) struct Environment {
@@ -365,6 +384,17 @@ impl Environment {
                 begin.await.map_err(|error| error.to_string())?
             }
         };
+        self.carry_over(stage, process, open).await
+    }
+
+    /// Carries a failover as far as it goes.
+    pub(crate) async fn carry_over(
+        &self,
+        stage: &Stage,
+        process: &Process,
+        open: OpenRun<S3Store, Process>,
+    ) -> Result<RunState, String> {
+        let store = self.store(stage);
         let steps = RegionLoss {
             settings: &self.settings,
             dr: stage.dr_only().under(&open.lease().permit()),
@@ -391,7 +421,7 @@ impl Environment {
     }
 }
 
-struct Nobody;
+pub(crate) struct Nobody;
 
 impl Approver for Nobody {
     async fn ask(&self, _: &Gate) -> Answer {
@@ -399,7 +429,7 @@ impl Approver for Nobody {
     }
 }
 
-struct Unseen;
+pub(crate) struct Unseen;
 
 impl Watch for Unseen {
     fn recorded(&self, _: &RunState) {}

@@ -1,0 +1,248 @@
+//! The way back.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+use aws_env::Both;
+use cli::{Exit, Failure, GlobalArgs, OutputFormat};
+use dr::objects::JournalKey;
+use files::Secrecy;
+use runbook::{
+    Decisions, Declared, DrRoot, Evidence, Failback, FailbackRequest, FailbackSettings, LeaseTimes,
+    LossWindow, Mode, ObjectRuns, OpenRun, RegionLoss, RunId, RunState, keep_decisions,
+    plan_failback, read_decisions, read_run,
+};
+use tokio::sync::watch;
+
+use super::carry::carry;
+use super::failover::{settings_digest, versions};
+use super::records::{Context, Places, Records, marker};
+use crate::args::FailbackArgs;
+use crate::machine::Machine;
+
+/// Copies of objects under way at once.
+const CONCURRENCY: usize = 32;
+/// Two million keys of 128 bytes.
+const LARGEST_DECISIONS: u64 = 256 << 20;
+
+pub(crate) async fn run(
+    global: &GlobalArgs,
+    args: &FailbackArgs,
+    stop: watch::Receiver<bool>,
+) -> Result<Exit, Failure> {
+    let machine = Machine::new();
+    let context = Context::open(global).await?;
+    let places = Places::of(&context, &args.carry.records)?;
+    let failover = failover(&places.records).await?;
+    let both = both(&context);
+    let declared = declared(&both, args, &machine).await?;
+    let text = match &args.decisions.conflicts {
+        Some(path) => decisions_text(path)?,
+        None => String::new(),
+    };
+    let decisions = decisions(&text)?;
+    let objects = object_runs(&places.folder)?;
+    let request = FailbackRequest {
+        settings: &context.settings,
+        settings_digest: settings_digest(&context)?,
+        account: context.account.clone(),
+        declared,
+        failover: &failover,
+        objects: &objects,
+        decisions: &decisions,
+        versions: versions(),
+    };
+    let plan = Box::pin(plan_failback(request, &both, &machine)).await;
+    if args.dry_run {
+        cli::print(global, &plan)?;
+        return Ok(Exit::Fine);
+    }
+    match global.output {
+        OutputFormat::Table => cli::print(global, &plan)?,
+        OutputFormat::Json => cli::tell(&plan),
+    }
+    cli::confirm(
+        global,
+        &format!("Bring {} back to {}?", plan.environment, plan.primary),
+    )?;
+    let open = OpenRun::begin(
+        places.records,
+        places.copy,
+        machine,
+        LeaseTimes::default(),
+        plan,
+    );
+    let open = open.await.map_err(super::not_opened)?;
+    Box::pin(carry(
+        global,
+        &context,
+        open,
+        &places.folder,
+        (&args.carry, args.decisions.conflicts.as_deref()),
+        stop,
+    ))
+    .await
+}
+
+/// The run that brought the environment to the DR region.
+async fn failover(records: &Records) -> Result<RunState, Failure> {
+    let marker = marker(records).await?;
+    let Some(marker) = marker.filter(|marker| marker.failed_over) else {
+        return Err(
+            Failure::new(Exit::Refused, anyhow!("the environment is not failed over"))
+                .hint("there is nothing to bring back: `dr-runbook runs list` shows what was done"),
+        );
+    };
+    let run = read_run(records, &marker.run).await;
+    let (run, _) = run.map_err(super::not_opened)?;
+    match run.plan.mode {
+        Mode::RegionLoss => Ok(run),
+        Mode::Failback => Err(Failure::new(
+            Exit::Wrong,
+            anyhow!(
+                "run {} has marked the environment as failed over, and is no failover",
+                marker.run
+            ),
+        )),
+    }
+}
+
+fn both(context: &Context) -> Both {
+    let regions = context.settings.regions;
+    context.env.both(regions.primary, regions.dr)
+}
+
+/// Decides whether the primary region serves, by every look at it.
+async fn declared(
+    both: &Both,
+    args: &FailbackArgs,
+    machine: &Machine,
+) -> Result<Declared, Failure> {
+    let mut window = LossWindow {
+        window: args.window,
+        ..LossWindow::default()
+    };
+    window.every = window.every.min(window.window);
+    cli::note(&format!(
+        "asking {} for {}",
+        both.primary.region(),
+        report::duration(window.window)
+    ));
+    let evidence = Evidence::gather_health(&both.primary, window, machine).await;
+    Declared::healthy(evidence, cli::now()).map_err(|unhealthy| {
+        Failure::new(Exit::Refused, unhealthy)
+            .hint("a region that comes and goes is none to go back to: wait, and try again")
+    })
+}
+
+/// Where runs that copy objects keep their journals, and the key of those, made where there is none.
+fn object_runs(folder: &Path) -> Result<ObjectRuns, Failure> {
+    let folder = folder.join("objects");
+    let failed = |error: files::FileError| Failure::new(Exit::Unchecked, error);
+    files::create_secret_folder(&folder).map_err(failed)?;
+    let path = folder.join("journal.key");
+    let made = JournalKey::new(rand::random());
+    match files::write_new_file(&path, made.to_text().as_bytes(), Secrecy::Secret) {
+        Ok(()) | Err(files::FileError::Exists { .. }) => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let text = files::read_limited(&path, 1 << 10).map_err(failed)?;
+    let key = JournalKey::parse(&String::from_utf8_lossy(&text));
+    let key = key.map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            anyhow::Error::new(error).context(format!("failed to use {}", path.display())),
+        )
+    })?;
+    Ok(ObjectRuns {
+        folder,
+        key,
+        concurrency: CONCURRENCY,
+    })
+}
+
+fn decisions_text(path: &Path) -> Result<String, Failure> {
+    let bytes = files::read_limited(path, LARGEST_DECISIONS)
+        .map_err(|error| Failure::new(Exit::Usage, error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let error = anyhow::Error::new(error).context(format!("failed to read {}", path.display()));
+        Failure::new(Exit::Usage, error)
+    })
+}
+
+fn decisions(text: &str) -> Result<Decisions, Failure> {
+    Decisions::parse(text).map_err(|error| {
+        Failure::new(Exit::Usage, error)
+            .hint("the list of what is undecided has a line for each, with `keep` left empty")
+    })
+}
+
+/// What was decided is kept beside the records of the run, for whoever goes on with it.
+async fn kept_decisions(
+    records: &Records,
+    run: &RunId,
+    given: Option<&Path>,
+) -> Result<Decisions, Failure> {
+    let failed = |error| Failure::new(Exit::Unchecked, error);
+    let text = match given {
+        Some(path) => {
+            let text = decisions_text(path)?;
+            decisions(&text)?;
+            keep_decisions(records, run, &text).await.map_err(failed)?;
+            text
+        }
+        None => read_decisions(records, run).await.map_err(failed)?,
+    };
+    decisions(&text)
+}
+
+/// What the steps on the way back are made of.
+pub(super) struct Way<'a> {
+    pub(super) context: &'a Context,
+    pub(super) turned: &'a FailbackSettings,
+    /// Where the run keeps what belongs to it on this machine.
+    pub(super) folder: &'a Path,
+    /// The root module of the primary environment.
+    pub(super) root: Result<Option<DrRoot>, String>,
+}
+
+impl<'a> Way<'a> {
+    /// The steps, of which `dr` does those in the DR region.
+    pub(super) async fn steps(
+        self,
+        dr: RegionLoss<'a, Records, Machine>,
+        open: &OpenRun<Records, Machine>,
+        conflicts: Option<&Path>,
+    ) -> Result<Failback<'a, Records, Machine>, Failure> {
+        let settings = &self.context.settings;
+        let permit = open.lease().permit();
+        let both = both(self.context);
+        let runs = self.folder.parent().and_then(Path::parent);
+        let primary = self.context.env.dr_only(settings.regions.primary);
+        Ok(Failback {
+            settings,
+            both: Both {
+                primary: both.primary.under(&permit),
+                dr: both.dr.under(&permit),
+                global: both.global.under(&permit),
+            },
+            primary: RegionLoss {
+                settings: &self.turned.primary,
+                dr: primary.under(&permit),
+                store: dr.store.clone(),
+                host: dr.host.clone(),
+                folder: self.folder.join("primary"),
+                root: self.root,
+                holder: dr.holder.clone(),
+                observer: dr.observer,
+            },
+            pilot_light: RegionLoss {
+                settings: &self.turned.pilot_light,
+                folder: self.folder.join("pilot-light"),
+                ..dr
+            },
+            objects: object_runs(runs.unwrap_or(self.folder))?,
+            decisions: kept_decisions(open.store(), &open.state().plan.run, conflicts).await?,
+        })
+    }
+}

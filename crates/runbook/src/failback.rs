@@ -1,0 +1,576 @@
+//! The plan of a failback: the primary region serves again and takes the environment back. Everything that could be chosen
+//! otherwise later is chosen here, and what the primary region did since it came back is looked at before anything is done.
+
+mod decisions;
+mod survey;
+
+use std::collections::BTreeMap;
+
+use aws_env::Both;
+use dr::database::{LastSnapshot, RdsClients, RunName, last_snapshot_id};
+use dr::objects::{BucketPair, KeptManifest, ManifestSummary, Pairing, RunId as ObjectsRunId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use settings::{Database, Settings};
+
+pub(crate) use self::decisions::undecided_object;
+pub use self::decisions::{Decisions, DecisionsError, keep_decisions, read_decisions};
+pub use self::survey::{BucketSurvey, DatabaseSurvey, StateSurvey, Survey};
+
+use crate::failover::{Impossible, names as failover_names};
+use crate::lease::causes;
+use crate::plan::{Goals, Mode, Plan, PlannedStep, RunId, StepId};
+use crate::record::Digest;
+use crate::{Declared, Host, ObjectRuns, RunState};
+
+/// The names of the steps.
+pub(crate) mod names {
+    pub(crate) use crate::failover::names::{BACKEND, REPORT, RESTORE, STATE, TERRAFORM, VERIFY};
+
+    pub(crate) const PRIMARY: &str = "primary";
+    pub(crate) const OBJECTS: &str = "objects";
+    pub(crate) const DRAIN: &str = "drain";
+    pub(crate) const SNAPSHOT: &str = "snapshot";
+    pub(crate) const COPY: &str = "copy";
+    pub(crate) const LAST_OBJECTS: &str = "last-objects";
+    pub(crate) const RETIRE: &str = "retire";
+    pub(crate) const FORGET: &str = "forget";
+    pub(crate) const CUT_OVER: &str = "cut-over";
+    pub(crate) const BACKUPS: &str = "backups";
+    pub(crate) const STATE_REPLICATION: &str = "state-replication";
+    pub(crate) const RELEASE: &str = "release";
+    pub(crate) const RETIRE_DR: &str = "retire-dr";
+    pub(crate) const BACKEND_DR: &str = "backend-dr";
+    pub(crate) const PILOT_LIGHT: &str = "pilot-light";
+}
+
+/// The settings as the steps on the way back take them.
+#[derive(Debug, Clone)]
+pub struct FailbackSettings {
+    /// With the regions changed over: the primary region is what receives, and each database's source its instance in the DR
+    /// region. What a failover does to the DR region, it does to the primary region by these.
+    pub primary: Settings,
+    /// With the DR environment's variables as they are to be afterwards.
+    pub pilot_light: Settings,
+}
+
+impl FailbackSettings {
+    /// Of an environment's settings. Databases without a way back are left out of the turned ones.
+    pub fn of(settings: &Settings) -> Self {
+        let (mut primary, mut pilot_light) = (settings.clone(), settings.clone());
+        primary.regions.primary = settings.regions.dr;
+        primary.regions.dr = settings.regions.primary;
+        let databases = settings.databases.iter();
+        primary.databases = databases.filter_map(Database::turned).collect();
+        let failback = &settings.failback;
+        primary.failover.terraform = failback.terraform.clone();
+        primary.failover.variables = failback.variables.clone();
+        primary.failover.restored_database = failback.restored_database.clone();
+        primary.failover.marker_bucket = None;
+        pilot_light.failover.variables = failback.pilot_light.clone();
+        pilot_light.failover.restored_database = None;
+        Self {
+            primary,
+            pilot_light,
+        }
+    }
+}
+
+/// What a failback is planned from.
+#[derive(Debug)]
+pub struct FailbackRequest<'a> {
+    /// The environment.
+    pub settings: &'a Settings,
+    /// Of the settings' file: a run goes on by those that it was planned with.
+    pub settings_digest: Digest,
+    /// The account of the credentials, as STS of the DR region says.
+    pub account: Option<String>,
+    /// That the primary region serves, and how that is known.
+    pub declared: Declared,
+    /// The run that failed the environment over.
+    pub failover: &'a RunState,
+    /// Where object runs keep what belongs to them.
+    pub objects: &'a ObjectRuns,
+    /// What was decided beforehand about objects and states that both regions have written.
+    pub decisions: &'a Decisions,
+    /// Versions of this software and of what it will run.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// A bucket that goes back, and what the failover wrote down of its copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ObjectsInputs {
+    pub(crate) pair: BucketPair,
+    pub(crate) manifest: ManifestSummary,
+    /// The run that has written it down.
+    pub(crate) failover: ObjectsRunId,
+}
+
+/// An instance by what no later one of the same name has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KnownInstance {
+    pub(crate) id: String,
+    pub(crate) arn: String,
+    pub(crate) resource_id: String,
+    /// The snapshot that it leaves behind.
+    pub(crate) last_snapshot: String,
+}
+
+/// What a failover kept, for the step that lets it go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pinned {
+    pub(crate) failover: RunName,
+    pub(crate) arns: Vec<String>,
+}
+
+/// What the cut-over is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CutOverInputs {
+    /// The run whose fence goes.
+    pub(crate) failover: ObjectsRunId,
+    pub(crate) buckets: Vec<ObjectsInputs>,
+}
+
+struct Planner<'a> {
+    request: &'a FailbackRequest<'a>,
+    run: RunId,
+    steps: Vec<PlannedStep>,
+}
+
+impl Planner<'_> {
+    fn add(&mut self, id: &StepId, title: &str, after: &[StepId], inputs: Value) {
+        self.steps.push(PlannedStep {
+            id: id.clone(),
+            title: title.to_owned(),
+            after: after.to_vec(),
+            gate: None,
+            inputs,
+        });
+    }
+
+    fn gate(&mut self, question: &str) {
+        if let Some(step) = self.steps.last_mut() {
+            step.gate = Some(question.to_owned());
+        }
+    }
+
+    fn name(&self) -> Result<RunName, Impossible> {
+        self.run.as_str().parse().map_err(impossible)
+    }
+
+    /// What the failover wrote down of a bucket's copy.
+    fn manifest(&self, pair: &BucketPair) -> Result<ObjectsInputs, Impossible> {
+        let failover = self.request.failover;
+        let step = StepId::of(failover_names::MANIFEST, pair.dr.name.as_ref());
+        let kept = failover.result(&step).map(KeptManifest::deserialize);
+        let Some(Ok(kept)) = kept else {
+            return Err(Impossible {
+                problem: format!(
+                    "run {} has written down nothing of {}: what was deleted since and what never came over look the same",
+                    failover.plan.run, pair.dr.name
+                ),
+                hint: Some(
+                    "`dr-replicate reconcile` takes a manifest that somebody kept; leave the step out then, with --skip"
+                        .to_owned(),
+                ),
+                is_unknown: false,
+            });
+        };
+        Ok(ObjectsInputs {
+            pair: pair.clone(),
+            manifest: kept.summary,
+            failover: failover.plan.run.as_str().parse().map_err(impossible)?,
+        })
+    }
+}
+
+fn impossible(problem: impl ToString) -> Impossible {
+    Impossible {
+        problem: problem.to_string(),
+        hint: None,
+        is_unknown: false,
+    }
+}
+
+fn unknown(error: &aws_env::Error) -> Impossible {
+    Impossible {
+        is_unknown: true,
+        ..impossible(causes(error))
+    }
+}
+
+fn or_problem<T: Serialize>(inputs: Result<T, Impossible>) -> Value {
+    match inputs {
+        Ok(inputs) => json!(inputs),
+        Err(impossible) => json!(impossible),
+    }
+}
+
+/// Plans a failback. Looks at both regions and changes nothing. What cannot be done is a step that says so when it is
+/// taken.
+pub async fn plan_failback(request: FailbackRequest<'_>, both: &Both, host: &impl Host) -> Plan {
+    let settings = request.settings;
+    let planned = host.now();
+    let pairing = Pairing::from(settings);
+    let run = RunId::new(host);
+    let mut planner = Planner {
+        request: &request,
+        run: run.clone(),
+        steps: Vec::new(),
+    };
+    let one = |name: &str| StepId::new(name);
+    let buckets = pairing.pairs().iter();
+    let buckets: Vec<_> = buckets.map(|pair| (pair, planner.manifest(pair))).collect();
+    let survey = survey::survey(&request, both, &buckets, planned).await;
+    planner.add(
+        &one(names::PRIMARY),
+        "Look whether the primary region serves, and what it did since it came back",
+        &[],
+        json!(survey),
+    );
+    let mut brought = vec![one(names::PRIMARY)];
+    for (pair, inputs) in &buckets {
+        let id = StepId::of(names::OBJECTS, pair.primary.name.as_ref());
+        let title = format!(
+            "Bring what was written in {} back to {}",
+            pair.dr.name, pair.primary.name
+        );
+        brought.push(id.clone());
+        planner.add(
+            &id,
+            &title,
+            &[one(names::PRIMARY)],
+            or_problem(inputs.clone()),
+        );
+    }
+    planner.add(
+        &one(names::DRAIN),
+        "Stop what writes in the DR region",
+        &brought,
+        Value::Null,
+    );
+    planner.gate(
+        "nothing writes to the databases and buckets of the DR region any more, and nothing will before the end of the run",
+    );
+    let restored = plan_databases(&mut planner, settings, both).await;
+    let mut before_verify = restored.clone();
+    let mut before_terraform = restored;
+    for (pair, inputs) in &buckets {
+        let id = StepId::of(names::LAST_OBJECTS, pair.primary.name.as_ref());
+        let title = format!("Bring the last objects of {} back", pair.dr.name);
+        before_terraform.push(id.clone());
+        planner.add(
+            &id,
+            &title,
+            &[one(names::DRAIN)],
+            or_problem(inputs.clone()),
+        );
+    }
+    planner.add(
+        &one(names::STATE),
+        "Bring every Terraform state back to the primary region",
+        &[one(names::DRAIN)],
+        Value::Null,
+    );
+    let failover = request.failover.plan.run.as_str();
+    let failover: Result<ObjectsRunId, Impossible> = failover.parse().map_err(impossible);
+    planner.add(
+        &one(names::STATE_REPLICATION),
+        "Let the states be replicated to the DR region again",
+        &[one(names::STATE)],
+        or_problem(failover.clone()),
+    );
+    planner.add(
+        &one(names::BACKEND),
+        "Turn the primary environment's root module to the primary region's state",
+        &[one(names::STATE_REPLICATION)],
+        Value::Null,
+    );
+    before_terraform.push(one(names::BACKEND));
+    for database in &settings.databases {
+        let of = |kind: &str| StepId::of(kind, database.id.as_ref());
+        let retired = planner
+            .steps
+            .iter()
+            .find(|step| step.id == of(names::RETIRE));
+        let retired = retired.map_or(Value::Null, |step| step.inputs.clone());
+        let title = format!("Take {} of before out of Terraform's state", database.id);
+        let after = [of(names::RETIRE), one(names::BACKEND)];
+        before_terraform.push(of(names::FORGET));
+        planner.add(&of(names::FORGET), &title, &after, retired);
+    }
+    planner.add(
+        &one(names::TERRAFORM),
+        "Bring the primary environment up with Terraform",
+        &before_terraform,
+        Value::Null,
+    );
+    before_verify.push(one(names::TERRAFORM));
+    planner.add(
+        &one(names::VERIFY),
+        "Verify that what was brought up serves",
+        &before_verify,
+        Value::Null,
+    );
+    let cut_over = failover.map(|failover| CutOverInputs {
+        failover,
+        buckets: buckets
+            .iter()
+            .filter_map(|(_, inputs)| inputs.clone().ok())
+            .collect(),
+    });
+    planner.add(
+        &one(names::CUT_OVER),
+        "Cut over to the primary region",
+        &[one(names::VERIFY)],
+        or_problem(cut_over),
+    );
+    planner.gate("there is no way back from here but another failover");
+    plan_rest(&mut planner, settings, both).await;
+    let steps = planner.steps;
+    Plan {
+        run,
+        mode: Mode::Failback,
+        environment: format!("{}-{}", settings.project, settings.environment),
+        account: request.account,
+        primary: settings.regions.primary,
+        dr: settings.regions.dr,
+        declared: request.declared,
+        fault: None,
+        planned,
+        operator: host.holder().operator.clone(),
+        settings: request.settings_digest,
+        versions: request.versions,
+        objectives: Goals::from(settings.objectives),
+        steps,
+    }
+}
+
+/// The way of each database. Returns the steps at whose end they serve.
+async fn plan_databases(
+    planner: &mut Planner<'_>,
+    settings: &Settings,
+    both: &Both,
+) -> Vec<StepId> {
+    let (primary, dr) = (RdsClients::new(&both.primary), RdsClients::new(&both.dr));
+    let mut restored = Vec::new();
+    for database in &settings.databases {
+        let of = |kind: &str| StepId::of(kind, database.id.as_ref());
+        let snapshot = last_snapshot(planner, settings, database, &dr).await;
+        let title = format!("Take the last snapshot of {}", database.dr_id);
+        let drain = [StepId::new(names::DRAIN)];
+        planner.add(&of(names::SNAPSHOT), &title, &drain, or_problem(snapshot));
+        let title = format!("Copy it to {}", settings.regions.primary);
+        planner.add(
+            &of(names::COPY),
+            &title,
+            &[of(names::SNAPSHOT)],
+            json!({"database": database.id}),
+        );
+        let left = left_instance(planner, database, &primary).await;
+        let title = format!("Make room for {}: what the outage left goes", database.id);
+        planner.add(
+            &of(names::RETIRE),
+            &title,
+            &[of(names::COPY)],
+            or_problem(left),
+        );
+        let title = format!("Restore {} in {}", database.id, settings.regions.primary);
+        planner.add(
+            &of(names::RESTORE),
+            &title,
+            &[of(names::RETIRE)],
+            json!({"database": database.id}),
+        );
+        restored.push(of(names::RESTORE));
+    }
+    restored
+}
+
+async fn last_snapshot(
+    planner: &Planner<'_>,
+    settings: &Settings,
+    database: &Database,
+    dr: &RdsClients,
+) -> Result<LastSnapshot, Impossible> {
+    if database
+        .turned()
+        .is_none_or(|turned| turned.restore.is_none())
+    {
+        return Err(Impossible {
+            problem: format!(
+                "the settings do not say what {} gets in the primary region",
+                database.id
+            ),
+            hint: Some("set [databases.failback.restore]".to_owned()),
+            is_unknown: false,
+        });
+    }
+    let there = dr.instance(database.dr_id.as_ref()).await;
+    let there = there.map_err(|error| unknown(&error))?;
+    let resource_id = there.and_then(|there| there.resource_id);
+    let resource_id = resource_id.ok_or_else(|| {
+        impossible(format!(
+            "{} has no instance {}",
+            dr.region(),
+            database.dr_id
+        ))
+    })?;
+    let snapshot = last_snapshot_id(database.dr_id.as_ref(), &planner.name()?);
+    Ok(LastSnapshot {
+        instance: database.dr_id.to_string(),
+        resource_id,
+        snapshot,
+        tags: settings.tags.clone(),
+    })
+}
+
+/// The instance that has the database's name in the primary region, which was lost with it.
+async fn left_instance(
+    planner: &Planner<'_>,
+    database: &Database,
+    primary: &RdsClients,
+) -> Result<Option<KnownInstance>, Impossible> {
+    let there = primary.instance(database.id.as_ref()).await;
+    let Some(there) = there.map_err(|error| unknown(&error))? else {
+        return Ok(None);
+    };
+    let resource_id = there
+        .resource_id
+        .ok_or_else(|| impossible(format!("RDS shows no resource ID of {}", database.id)))?;
+    Ok(Some(KnownInstance {
+        id: there.id,
+        arn: there.arn,
+        resource_id,
+        last_snapshot: last_snapshot_id(database.id.as_ref(), &planner.name()?),
+    }))
+}
+
+/// What comes after the cut-over: the primary region has copies in the DR region again, and the DR region is the pilot light.
+async fn plan_rest(planner: &mut Planner<'_>, settings: &Settings, both: &Both) {
+    let dr = RdsClients::new(&both.dr);
+    let one = |name: &str| StepId::new(name);
+    let cut_over = [one(names::CUT_OVER)];
+    let mut last = Vec::new();
+    for database in &settings.databases {
+        let of = |kind: &str| StepId::of(kind, database.id.as_ref());
+        let was_replicated = match dr.backups().await {
+            Ok(backups) => Ok(backups.iter().any(|backup| {
+                backup.database == database.id.as_str()
+                    && backup.source_region == settings.regions.primary.as_str()
+            })),
+            Err(error) => Err(unknown(&error)),
+        };
+        let title = format!(
+            "Replicate the backups of {} to {}",
+            database.id, settings.regions.dr
+        );
+        planner.add(
+            &of(names::BACKUPS),
+            &title,
+            &cut_over,
+            or_problem(was_replicated),
+        );
+        let snapshot = planner.name().map(|run| {
+            let last = last_snapshot_id(database.dr_id.as_ref(), &run);
+            format!("{last}-stopped")
+        });
+        let title = format!("Give up {}, with a snapshot", database.dr_id);
+        planner.add(
+            &of(names::RETIRE_DR),
+            &title,
+            &[of(names::BACKUPS)],
+            or_problem(snapshot),
+        );
+        last.push(of(names::RETIRE_DR));
+    }
+    let failover = planner.request.failover;
+    let pinned = failover.plan.step(&one(failover_names::PIN));
+    let arns: Vec<String> = pinned
+        .and_then(|step| Vec::deserialize(&step.inputs).ok())
+        .unwrap_or_default();
+    let name = failover.plan.run.as_str().parse();
+    let pinned = name
+        .map_err(impossible)
+        .map(|failover| Pinned { failover, arns });
+    planner.add(
+        &one(names::RELEASE),
+        "Let copies be deleted again",
+        &cut_over,
+        or_problem(pinned),
+    );
+    planner.add(
+        &one(names::BACKEND_DR),
+        "Turn the DR environment's root module to the primary region's state",
+        &cut_over,
+        Value::Null,
+    );
+    last.push(one(names::BACKEND_DR));
+    planner.add(
+        &one(names::PILOT_LIGHT),
+        "Bring the DR environment back to the pilot light with Terraform",
+        &last,
+        Value::Null,
+    );
+    planner.add(
+        &one(names::REPORT),
+        "Report what was lost, and how long writers stood still",
+        &[one(names::PILOT_LIGHT), one(names::RELEASE)],
+        Value::Null,
+    );
+}
+
+/// What is left to be done by a person where a failback is given up.
+pub fn leftovers(run: &RunState, is_back: bool) -> Vec<String> {
+    let plan = &run.plan;
+    let has_begun = |step: &PlannedStep| {
+        run.steps
+            .get(&step.id)
+            .is_some_and(|step| step.attempts > 0)
+    };
+    let mut left = Vec::new();
+    if is_back {
+        let ended = |step: &&PlannedStep| run.result(&step.id).is_none();
+        let after = plan
+            .steps
+            .iter()
+            .skip_while(|step| step.id.kind() != names::CUT_OVER);
+        for step in after.skip(1).filter(ended) {
+            left.push(format!("not done: {} ({})", step.title, step.id));
+        }
+        return left;
+    }
+    for step in plan.steps.iter().filter(|step| has_begun(step)) {
+        let thing = step.id.0.split_once('/').map_or("", |(_, thing)| thing);
+        match step.id.kind() {
+            names::DRAIN => left.push("start what writes in the DR region again".to_owned()),
+            names::SNAPSHOT => left.push(format!("the last snapshot of {thing} in {}", plan.dr)),
+            names::COPY => left.push(format!("its copy in {}", plan.primary)),
+            names::RETIRE => left.push(format!(
+                "{thing} of before the outage is gone from {}; its last snapshot is there",
+                plan.primary
+            )),
+            names::RESTORE => left.push(format!(
+                "the instance {thing} in {}, which nobody uses; the next failback wants the name",
+                plan.primary
+            )),
+            names::BACKEND => left.push(format!(
+                "the primary environment's root module works with the state in {}",
+                plan.primary
+            )),
+            names::CUT_OVER => left.push(format!(
+                "the databases in {} may be stopped (`aws rds start-db-instance` starts one) and without deletion protection, \
+                 and replication may be let in again: look at the policies of the DR buckets",
+                plan.dr
+            )),
+            _ => {}
+        }
+    }
+    left
+}
+
+/// When the data of something were written last, as a step left it.
+pub(crate) fn data_time(result: Option<&Value>) -> Option<Timestamp> {
+    result?.get("data_time")?.as_str()?.parse().ok()
+}

@@ -1,0 +1,321 @@
+//! What the primary region did since it came back: objects that came or were deleted there, states that moved, databases that
+//! hold what never came over. It is shown before anything is done.
+
+use std::time::Duration;
+
+use aws_env::Both;
+use dr::database::RdsClients;
+use dr::objects::{BucketPair, Listed};
+use futures::FutureExt as _;
+use futures::future::join_all;
+use jiff::Timestamp;
+use report::{Document, Mark, Report};
+use serde::{Deserialize, Serialize};
+use settings::BucketName;
+
+use super::{FailbackRequest, ObjectsInputs};
+use crate::StepId;
+use crate::failover::{Impossible, RestoreInputs, names as failover_names};
+use crate::steps::failback::{look_at_bucket, look_at_states};
+
+/// A bucket: what differs between the regions, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketSurvey {
+    /// The bucket in the primary region.
+    pub bucket: BucketName,
+    /// Written in the DR region, and to be brought back.
+    pub to_copy: u64,
+    /// Deleted in the DR region, and to be deleted in the primary one.
+    pub to_delete: u64,
+    /// Written in the primary region and not in the DR region: kept.
+    pub written_in_primary: u64,
+    /// Written in both, or not provably in one: somebody decides.
+    pub undecided: u64,
+    /// Some of their keys, with the reason.
+    pub examples: Vec<String>,
+    /// Why nothing is known of it.
+    pub problem: Option<String>,
+}
+
+/// A Terraform state: how its copies stand to each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateSurvey {
+    /// Its object.
+    pub state: String,
+    /// In words.
+    pub relation: String,
+    /// Why it stays as it is, where it does.
+    pub left: Option<String>,
+}
+
+/// A database: what the primary region's instance is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseSurvey {
+    /// Its identifier there.
+    pub database: String,
+    /// The status that RDS gives; null where there is no instance.
+    pub status: Option<String>,
+    /// The time up to which it could be restored.
+    pub latest: Option<Timestamp>,
+    /// How much of that the DR region never had, in seconds: in the failover's report it is what was lost.
+    pub beyond_seconds: Option<u64>,
+    /// Why nothing is known of it.
+    pub problem: Option<String>,
+}
+
+/// Everything of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survey {
+    /// Each bucket.
+    pub buckets: Vec<BucketSurvey>,
+    /// Each state.
+    pub states: Vec<StateSurvey>,
+    /// Why the states are not known.
+    pub states_problem: Option<String>,
+    /// Each database.
+    pub databases: Vec<DatabaseSurvey>,
+}
+
+impl Survey {
+    /// What the primary region did by itself, in words; nothing where it did nothing.
+    pub fn findings(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for bucket in &self.buckets {
+            let name = &bucket.bucket;
+            if let Some(problem) = &bucket.problem {
+                found.push(format!("{name} is not known: {problem}"));
+            }
+            if bucket.written_in_primary > 0 {
+                let objects = report::counted(bucket.written_in_primary, "object");
+                found.push(format!("{objects} came to {name}"));
+            }
+            if bucket.undecided > 0 {
+                let objects = report::counted(bucket.undecided, "object");
+                found.push(format!("{objects} of {name} to be decided about"));
+            }
+        }
+        if let Some(problem) = &self.states_problem {
+            found.push(format!("the states are not known: {problem}"));
+        }
+        for state in &self.states {
+            if let Some(left) = &state.left {
+                found.push(format!("{}: {left}", state.state));
+            }
+        }
+        for database in &self.databases {
+            let name = &database.database;
+            if let Some(problem) = &database.problem {
+                found.push(format!("{name} is not known: {problem}"));
+            }
+            if let Some(beyond) = database.beyond_seconds.filter(|beyond| *beyond > 0) {
+                let beyond = report::duration(Duration::from_secs(beyond));
+                found.push(format!("{name} holds {beyond} that never came over"));
+            }
+        }
+        found
+    }
+}
+
+impl Report for Survey {
+    const KIND: &'static str = "survey";
+
+    fn document(&self) -> Document {
+        let known = |problem: &Option<String>, is_fine: bool| match problem {
+            Some(_) => Mark::Unknown,
+            None if is_fine => Mark::Ok,
+            None => Mark::Wrong,
+        };
+        let buckets = self.buckets.iter().map(|bucket| {
+            let cells = match &bucket.problem {
+                Some(problem) => vec![bucket.bucket.to_string(), problem.clone()],
+                None => vec![
+                    bucket.bucket.to_string(),
+                    bucket.to_copy.to_string(),
+                    bucket.to_delete.to_string(),
+                    bucket.written_in_primary.to_string(),
+                    bucket.undecided.to_string(),
+                ],
+            };
+            (known(&bucket.problem, bucket.undecided == 0), cells)
+        });
+        let head = [
+            "Bucket",
+            "To bring back",
+            "To delete",
+            "Written in the primary",
+            "To be decided",
+        ];
+        let mut document = Document::new()
+            .heading("Since the primary region came back")
+            .table(head, buckets.collect());
+        for bucket in &self.buckets {
+            let rows = bucket.examples.iter();
+            let rows: Vec<_> = rows
+                .map(|example| (Mark::Wrong, vec![example.clone()]))
+                .collect();
+            if !rows.is_empty() {
+                let heading = format!("To be decided in {}", bucket.bucket);
+                document = document.heading(heading).table(["Key"], rows);
+            }
+        }
+        let states = self.states.iter().map(|state| {
+            let mark = match state.left {
+                None => Mark::Ok,
+                Some(_) => Mark::Wrong,
+            };
+            let left = state.left.clone().unwrap_or_default();
+            (
+                mark,
+                vec![state.state.clone(), state.relation.clone(), left],
+            )
+        });
+        document = document.table(["State", "Relation", ""], states.collect());
+        if let Some(problem) = &self.states_problem {
+            document = document.fact(Mark::Unknown, "states", problem.clone());
+        }
+        let databases = self.databases.iter().map(|database| {
+            let beyond = database.beyond_seconds;
+            let cells = vec![
+                database.database.clone(),
+                match &database.problem {
+                    Some(problem) => problem.clone(),
+                    None => database
+                        .status
+                        .clone()
+                        .unwrap_or_else(|| "not there".to_owned()),
+                },
+                beyond.map_or_else(String::new, |beyond| {
+                    report::duration(Duration::from_secs(beyond))
+                }),
+            ];
+            let is_fine = beyond.is_none_or(|beyond| beyond == 0);
+            (known(&database.problem, is_fine), cells)
+        });
+        document.table(
+            ["Database", "Status", "Never came over"],
+            databases.collect(),
+        )
+    }
+}
+
+pub(super) async fn survey(
+    request: &FailbackRequest<'_>,
+    both: &Both,
+    buckets: &[(&BucketPair, Result<ObjectsInputs, Impossible>)],
+    now: Timestamp,
+) -> Survey {
+    let of_buckets = buckets.iter().map(|(pair, inputs)| async move {
+        match inputs {
+            Ok(inputs) => bucket(request, both, inputs).boxed_local().await,
+            Err(impossible) => unknown_bucket(pair, impossible.problem.clone()),
+        }
+    });
+    let states = look_at_states(request.settings, both, request.decisions, now);
+    let (buckets, states, databases) = tokio::join!(
+        join_all(of_buckets),
+        states.boxed_local(),
+        databases(request, both)
+    );
+    let (states, states_problem) = match states {
+        Ok(states) => (states, None),
+        Err(error) => (Vec::new(), Some(crate::lease::causes(&*error.source))),
+    };
+    Survey {
+        buckets,
+        states,
+        states_problem,
+        databases,
+    }
+}
+
+fn unknown_bucket(pair: &BucketPair, problem: String) -> BucketSurvey {
+    BucketSurvey {
+        bucket: pair.primary.name.clone(),
+        to_copy: 0,
+        to_delete: 0,
+        written_in_primary: 0,
+        undecided: 0,
+        examples: Vec::new(),
+        problem: Some(problem),
+    }
+}
+
+async fn bucket(
+    request: &FailbackRequest<'_>,
+    both: &Both,
+    inputs: &ObjectsInputs,
+) -> BucketSurvey {
+    let looked = look_at_bucket(
+        request.settings,
+        both,
+        inputs,
+        request.objects,
+        request.decisions,
+        "survey",
+    );
+    let (found, _) = match looked.await {
+        Ok(found) => found,
+        Err(error) => {
+            return unknown_bucket(&inputs.pair, crate::lease::causes(&*error.source));
+        }
+    };
+    let doubts = [
+        &found.conflicts,
+        &found.primary_deleted,
+        &found.plan.unproven,
+    ];
+    let examples = |listed: &Listed, why: &str| -> Vec<String> {
+        let examples = listed.examples.iter();
+        examples
+            .map(|example| {
+                let reason = example.reason.as_deref().unwrap_or(why);
+                format!("{}: {reason}", example.key.escape_debug())
+            })
+            .collect()
+    };
+    let mut shown = examples(&found.conflicts, "written in both regions");
+    shown.extend(examples(
+        &found.primary_deleted,
+        "deleted in the primary region, as it was at the failover in the DR region",
+    ));
+    shown.extend(examples(&found.plan.unproven, "not provable"));
+    BucketSurvey {
+        bucket: inputs.pair.primary.name.clone(),
+        to_copy: found.plan.copies().objects,
+        to_delete: found.plan.delete.tally.objects,
+        written_in_primary: found.primary_only.tally.objects,
+        undecided: doubts.iter().map(|listed| listed.tally.objects).sum(),
+        examples: shown,
+        problem: None,
+    }
+}
+
+async fn databases(request: &FailbackRequest<'_>, both: &Both) -> Vec<DatabaseSurvey> {
+    let site = RdsClients::new(&both.primary);
+    let mut found = Vec::new();
+    for database in &request.settings.databases {
+        let there = site.instance(database.id.as_ref()).await;
+        let (instance, problem) = match there {
+            Ok(there) => (there, None),
+            Err(error) => (None, Some(crate::lease::causes(&error))),
+        };
+        // What the failover restored: nothing of later was ever in the DR region.
+        let step = StepId::of(failover_names::RESTORE, database.id.as_ref());
+        let restored = request.failover.plan.step(&step);
+        let restored = restored.and_then(|step| RestoreInputs::deserialize(&step.inputs).ok());
+        let restored = restored.map(|inputs| inputs.plan.choice.data_time);
+        let latest = instance.as_ref().and_then(|there| there.latest_restorable);
+        let beyond = latest.zip(restored).map(|(latest, restored)| {
+            let beyond = latest.duration_since(restored).as_secs();
+            u64::try_from(beyond).unwrap_or(0)
+        });
+        found.push(DatabaseSurvey {
+            database: database.id.to_string(),
+            status: instance.map(|there| there.status),
+            latest,
+            beyond_seconds: beyond,
+            problem,
+        });
+    }
+    found
+}
