@@ -1,6 +1,8 @@
-//! The main job, end to end: an environment with state, objects and rows loses its region while it is written to, and goes on
-//! in the other one, by a failover that is killed in the middle.
+//! The main job, end to end: an environment with state, objects and rows loses its region while it is written to, goes on in the
+//! other one, by a failover that is killed in the middle, comes home with all that was written on both sides, and loses its region
+//! once more.
 
+mod back;
 mod steps;
 mod world;
 mod writers;
@@ -14,7 +16,7 @@ use clap::Parser;
 use cli::{Exit, Failure, GlobalArgs};
 use report::{Document, Mark, Report};
 
-/// Build an environment, lose its region, fail over, count what was lost
+/// Build an environment, lose its region, fail over, fail back, lose it again, and count what was lost each time
 #[derive(Debug, Parser)]
 #[command(name = "drill", version)]
 struct Args {
@@ -23,6 +25,9 @@ struct Args {
     /// The file for the page of the run
     #[arg(long, value_name = "FILE", default_value = "drill.html")]
     page: PathBuf,
+    /// End in the DR region
+    #[arg(long)]
+    quick: bool,
 }
 
 fn main() -> ExitCode {
@@ -41,7 +46,11 @@ async fn drill(args: Args) -> Result<Exit, Failure> {
         .map_err(|error| Failure::new(Exit::Usage, anyhow::Error::from(error)))?;
     // The drill serves the local AWS while it waits for programs: that takes threads of its own.
     let drilled = tokio::task::spawn_blocking(move || {
-        tokio::runtime::Runtime::new()?.block_on(steps::run(&cli::Progress::new(), &page))
+        tokio::runtime::Runtime::new()?.block_on(steps::run(
+            &cli::Progress::new(),
+            &page,
+            args.quick,
+        ))
     })
     .await
     .map_err(anyhow::Error::from)

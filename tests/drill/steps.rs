@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use settings::Settings;
 
+use crate::back::{Scene, go_home};
 use crate::world::{World, lost_rows};
 use crate::writers::Writers;
 
@@ -23,7 +24,7 @@ const ARCHIVED_EVERY: Duration = Duration::from_secs(5 * 60);
 /// The failover is killed once it has this many records.
 const KILLED_AT: usize = 12;
 /// This only ends a drill that went wrong.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A step that succeeded.
 #[derive(Debug, Serialize)]
@@ -88,14 +89,14 @@ fn some_seconds<S: serde::Serializer>(
     }
 }
 
-struct Log<'a> {
+pub(crate) struct Log<'a> {
     begun: Instant,
     steps: Vec<Step>,
     observer: &'a dyn Observer,
 }
 
 impl Log<'_> {
-    async fn step<T>(
+    pub(crate) async fn step<T>(
         &mut self,
         what: &str,
         work: impl Future<Output = Result<(T, String)>>,
@@ -119,8 +120,8 @@ impl Log<'_> {
     }
 }
 
-/// Runs the drill; its page goes to the file `page`.
-pub(crate) async fn run(observer: &dyn Observer, page: &Path) -> Result<Drilled> {
+/// Runs the drill; its page goes to the file `page`. A quick one ends in the DR region.
+pub(crate) async fn run(observer: &dyn Observer, page: &Path, quick: bool) -> Result<Drilled> {
     let mut log = Log {
         begun: Instant::now(),
         steps: Vec::new(),
@@ -139,7 +140,7 @@ pub(crate) async fn run(observer: &dyn Observer, page: &Path) -> Result<Drilled>
             Ok((aws, endpoint))
         })
         .await?;
-    let drilled = play(&mut log, &aws, page).await;
+    let drilled = play(&mut log, &aws, page, quick).await;
     let emulator = aws.process_id();
     aws.stop().await;
     let drilled = drilled?;
@@ -153,14 +154,15 @@ pub(crate) async fn run(observer: &dyn Observer, page: &Path) -> Result<Drilled>
 }
 
 /// What both environments of Terraform hold: the one that is lost, and the one that takes over.
-struct Roots {
-    staging: Terraform,
-    dr: Terraform,
+pub(crate) struct Roots {
+    pub(crate) staging: Terraform,
+    pub(crate) dr: Terraform,
 }
 
-async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path) -> Result<Drilled> {
+async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path, quick: bool) -> Result<Drilled> {
     let folder = tempfile::tempdir().context("failed to make a temporary folder")?;
     let settings = EXAMPLE.replace("../../terraform/environments/dr", "dr");
+    let settings = settings.replace("../../terraform/environments/staging", "stack");
     std::fs::write(folder.path().join("infra.toml"), &settings)
         .context("failed to write infra.toml")?;
     let settings = Settings::parse(&settings, Zoned::now().date())?;
@@ -183,20 +185,11 @@ async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path) -> Result<Drilled>
     };
     let buckets = world.settings.buckets.iter();
     let buckets = buckets.map(|pair| pair.name.to_string()).collect();
-    let writers = Writers::start(database, world.primary.clone(), buckets);
-    log.step("rows and objects are written, logs are archived", async {
-        let begun = Instant::now();
-        // Until there is a backup, and something that no archive has.
-        let enough = 2 * ARCHIVED_EVERY / FASTER;
-        while !world.has_backup().await? || begun.elapsed() < enough {
-            ensure!(
-                begun.elapsed() < DEADLINE,
-                "the DR region has no backup of the database"
-            );
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        Ok(((), format!("a restore can be made in {dr}")))
-    })
+    let writers = Writers::start(database, world.primary.clone(), buckets, (0, "home"));
+    log.step(
+        "rows and objects are written, logs are archived",
+        until_archived(&world),
+    )
     .await?;
 
     aws.set_region(primary.as_str(), RegionState::Refuse);
@@ -220,11 +213,13 @@ async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path) -> Result<Drilled>
     let report = &run["steps"]["report"]["outcome"]["result"];
 
     let mut losses = Vec::new();
+    let mut kept = 0;
     if without_rows.is_none() {
         let found = world
             .rows()
             .await
             .context("failed to read the restored rows")?;
+        kept = found.len();
         let reported = &report["databases"][world.database()?.id.as_str()];
         let claimed = reported["rpo_seconds"].as_u64();
         let newest = found
@@ -299,9 +294,23 @@ async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path) -> Result<Drilled>
             entry.operation
         );
     }
+    let mut passed = rto <= objective && report["meets_objectives"] == true;
+    if !quick {
+        let scene = Scene {
+            aws,
+            world: &world,
+            programs: &programs,
+            roots: &roots,
+            folder: folder.path(),
+            rows: kept,
+        };
+        let back = go_home(log, &scene).await?;
+        passed &= back.passed;
+        losses.extend(back.losses);
+    }
     Ok(Drilled {
         finished: Timestamp::now(),
-        passed: rto <= objective && report["meets_objectives"] == true,
+        passed,
         primary: primary.to_string(),
         dr: dr.to_string(),
         steps: std::mem::take(&mut log.steps),
@@ -317,7 +326,22 @@ async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path) -> Result<Drilled>
     })
 }
 
-fn since(earlier: Timestamp, later: Timestamp) -> Duration {
+/// Until there is a backup, and something that no archive has.
+pub(crate) async fn until_archived(world: &World) -> Result<((), String)> {
+    let begun = Instant::now();
+    let enough = 2 * ARCHIVED_EVERY / FASTER;
+    while !world.has_backup().await? || begun.elapsed() < enough {
+        ensure!(
+            begun.elapsed() < DEADLINE,
+            "the DR region has no backup of the database"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let dr = world.settings.regions.dr;
+    Ok(((), format!("a restore can be made in {dr}")))
+}
+
+pub(crate) fn since(earlier: Timestamp, later: Timestamp) -> Duration {
     Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
 }
 
@@ -448,7 +472,7 @@ async fn resume_failover(log: &mut Log<'_>, programs: &Programs) -> Result<Value
     .await
 }
 
-fn count_records(runs: &Path) -> usize {
+pub(crate) fn count_records(runs: &Path) -> usize {
     let mut count = 0;
     visit(runs, &mut |path| {
         let name = path
@@ -461,7 +485,7 @@ fn count_records(runs: &Path) -> usize {
     count
 }
 
-fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+pub(crate) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     let mut found = None;
     visit(folder, &mut |path| {
         if path.file_name().is_some_and(|file| file == name) {

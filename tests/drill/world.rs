@@ -14,7 +14,7 @@ use aws_sdk_s3::types::{
     SseKmsEncryptedObjectsStatus, VersioningConfiguration,
 };
 use local_aws::LocalAws;
-use settings::{Database, Settings};
+use settings::{Database, RestoreAs, Settings};
 use tokio_postgres::{Client, NoTls};
 
 /// Of the master user until RDS takes it over, and of the application's.
@@ -92,18 +92,10 @@ impl World {
             .db_name("staging")
             .backup_retention_period(7);
         create.send().await.context("failed to make the database")?;
-        let group = self.to.create_db_subnet_group();
-        let group = group.db_subnet_group_name(wanted.subnet_group.as_ref());
-        let group = group
-            .db_subnet_group_description("drill")
-            .subnet_ids("subnet-1");
-        group.subnet_ids("subnet-2").send().await?;
-        let group = self.to.create_db_parameter_group();
-        let group = group.db_parameter_group_name(wanted.parameter_group.as_ref());
-        let group = group
-            .db_parameter_group_family("postgres15")
-            .description("drill");
-        group.send().await?;
+        make_groups(&self.to, wanted).await?;
+        let back = database.turned().and_then(|turned| turned.restore);
+        let back = back.context("the settings do not say how it comes back")?;
+        make_groups(&self.from, &back).await?;
         let rds = aws.rds().context("the local AWS has no RDS")?;
         rds.step(MADE).await;
         Ok(())
@@ -137,17 +129,38 @@ impl World {
         connect(&host, port, "app").await
     }
 
-    /// The rows of the restored database.
-    pub(crate) async fn rows(&self) -> Result<Vec<i32>> {
+    /// The application's connection to the restored database in the DR region.
+    pub(crate) async fn application_in_dr(&self) -> Result<Client> {
         let (host, port) = Self::endpoint(&self.to, self.database()?.dr_id.as_ref()).await?;
-        let client = connect(&host, port, "app").await?;
-        let rows = client
-            .query("select n from written order by n", &[])
-            .await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        connect(&host, port, "app").await
     }
 
-    /// Whether the DR region's backup of the database has anything to restore from.
+    /// The same in the primary region.
+    pub(crate) async fn application_at_home(&self) -> Result<Client> {
+        let (host, port) = Self::endpoint(&self.from, self.database()?.id.as_ref()).await?;
+        connect(&host, port, "app").await
+    }
+
+    /// The rows of the restored database in the DR region.
+    pub(crate) async fn rows(&self) -> Result<Vec<i32>> {
+        rows(&self.application_in_dr().await?).await
+    }
+
+    /// The rows of the database in the primary region.
+    pub(crate) async fn rows_at_home(&self) -> Result<Vec<i32>> {
+        rows(&self.application_at_home().await?).await
+    }
+
+    /// The status of the instance in the DR region, if there is one.
+    pub(crate) async fn dr_status(&self) -> Result<Option<String>> {
+        let id = self.database()?.dr_id.to_string();
+        let all = self.to.describe_db_instances().send().await?;
+        let mut all = all.db_instances().iter();
+        let found = all.find(|instance| instance.db_instance_identifier() == Some(&*id));
+        Ok(found.and_then(|instance| Some(instance.db_instance_status()?.to_owned())))
+    }
+
+    /// Whether the DR region's live backup of the database has anything to restore from.
     pub(crate) async fn has_backup(&self) -> Result<bool> {
         let found = self
             .to
@@ -155,7 +168,10 @@ impl World {
             .send()
             .await?;
         let backups = found.db_instance_automated_backups();
-        let mut windows = backups.iter().filter_map(|backup| backup.restore_window());
+        let live = backups
+            .iter()
+            .filter(|backup| backup.status() != Some("retained"));
+        let mut windows = live.filter_map(|backup| backup.restore_window());
         Ok(windows.any(|window| window.latest_time().is_some()))
     }
 
@@ -168,6 +184,47 @@ impl World {
         }
         Ok(keys)
     }
+
+    /// The objects of the primary region's buckets.
+    pub(crate) async fn objects_at_home(&self) -> Result<Vec<String>> {
+        let mut keys = Vec::new();
+        for pair in &self.settings.buckets {
+            let listed = aws_env::list_keys(&self.primary, pair.name.as_ref(), "").await?;
+            keys.extend(listed.into_iter().map(|key| format!("{}/{key}", pair.name)));
+        }
+        Ok(keys)
+    }
+
+    /// What an object of a bucket of the primary region holds.
+    pub(crate) async fn read_at_home(&self, bucket: &str, key: &str) -> Result<String> {
+        let get = self.primary.s3.get_object().bucket(bucket).key(key);
+        let body = get.send().await?.body.collect().await?.to_vec();
+        Ok(String::from_utf8(body)?)
+    }
+}
+
+/// What a restore needs in its region.
+async fn make_groups(rds: &aws_sdk_rds::Client, wanted: &RestoreAs) -> Result<()> {
+    let group = rds.create_db_subnet_group();
+    let group = group.db_subnet_group_name(wanted.subnet_group.as_ref());
+    let group = group
+        .db_subnet_group_description("drill")
+        .subnet_ids("subnet-1");
+    group.subnet_ids("subnet-2").send().await?;
+    let group = rds.create_db_parameter_group();
+    let group = group.db_parameter_group_name(wanted.parameter_group.as_ref());
+    let group = group
+        .db_parameter_group_family("postgres15")
+        .description("drill");
+    group.send().await?;
+    Ok(())
+}
+
+async fn rows(client: &Client) -> Result<Vec<i32>> {
+    let rows = client
+        .query("select n from written order by n", &[])
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 async fn connect(host: &str, port: u16, user: &str) -> Result<Client> {

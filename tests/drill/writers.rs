@@ -31,17 +31,20 @@ pub(crate) struct Writers {
 }
 
 impl Writers {
+    /// Rows are numbered from `first`, objects are called after `phase`.
     pub(crate) fn start(
         database: Option<(Client, Rds)>,
         clients: RegionClients,
         buckets: Vec<String>,
+        (first, phase): (usize, &'static str),
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let rows = database.map(|(client, rds)| {
             let stop = stop.clone();
             tokio::spawn(async move {
                 let mut committed = Vec::new();
-                for n in 0_i32.. {
+                let first = i32::try_from(first).unwrap_or(i32::MAX);
+                for n in first.. {
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
@@ -63,7 +66,7 @@ impl Writers {
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
-                    let key = format!("{n:06}.jpg");
+                    let key = format!("{phase}-{n:06}.jpg");
                     let put = clients.s3.put_object().bucket(bucket).key(&key);
                     let put = put.body(key.clone().into_bytes().into());
                     if put.send().await.is_err() {

@@ -17,6 +17,18 @@ variable "note" {
   default     = "first"
 }
 
+variable "restored_database" {
+  type        = string
+  description = "The instance that a failback has restored."
+  default     = null
+}
+
+variable "run" {
+  type        = string
+  description = "The failback."
+  default     = ""
+}
+
 resource "terraform_data" "network" {
   input = { cidr = "10.0.0.0/16", note = var.note }
 }

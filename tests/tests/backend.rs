@@ -44,7 +44,7 @@ async fn the_drill_passes_and_leaves_no_process() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let page = folder.path().join("drill.html");
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_drill"))
-        .args(["--output", "json", "--page"])
+        .args(["--quick", "--output", "json", "--page"])
         .arg(&page)
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);

@@ -100,7 +100,7 @@ fn the_readme_gives_commands_that_exist() -> Result<()> {
         .lines()
         .filter_map(|line| line.strip_prefix("    cargo "))
         .collect();
-    assert_eq!(commands, ["drill", "test --workspace"]);
+    assert_eq!(commands, ["drill --quick", "test --workspace"]);
     let aliases = std::fs::read_to_string(root().join(".cargo/config.toml"))?;
     assert!(aliases.contains("drill = "), "{aliases}");
     Ok(())
