@@ -8,20 +8,25 @@
 //! which a client of it could be made.
 
 mod access;
+mod application;
 mod databases;
 mod kept;
 mod keys;
 mod objects;
 mod records;
 mod residency;
+mod root;
 mod state;
 mod view;
+mod wall;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use aws_env::{Both, DrOnly, SignIn};
 use dr::objects::Pairing;
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use report::finding::{Finding, Status, Unobserved};
 use serde::{Deserialize, Serialize};
@@ -32,7 +37,7 @@ pub use kept::{KeptPreflight, kept_preflights, last_preflight};
 use crate::failover::look_and_plan;
 use crate::lease::causes;
 use crate::record::Digest;
-use crate::{Declared, FailoverRequest, Host, Plan, RunId, Store, StoreError};
+use crate::{Declared, DrRoot, FailoverRequest, Host, Plan, RunId, Store, StoreError};
 
 /// Which regions may be called.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +78,10 @@ pub struct PreflightRequest<'a, S, H> {
     pub store: &'a S,
     /// This machine.
     pub host: &'a H,
+    /// Terraform, where the settings name a root module; else `None`. Why it cannot be run, where it cannot.
+    pub root: Result<Option<DrRoot>, String>,
+    /// A folder of this machine for what is needed meanwhile.
+    pub folder: PathBuf,
     /// Versions of this software and of what it will run.
     pub versions: BTreeMap<String, String>,
 }
@@ -215,12 +224,22 @@ pub async fn preflight<S: Store, H: Host>(request: PreflightRequest<'_, S, H>) -
         versions: request.versions.clone(),
     };
     let (plan, targets) = Box::pin(look_and_plan(planned, &dr, request.host)).await;
-    let records = Box::pin(records::look(&request, &dr, &id)).await;
-    let state = Box::pin(state::look(&request, &dr)).await;
-    let listed = Box::pin(objects::list(&dr, &Pairing::from(settings))).await;
-    let keys = Box::pin(keys::look(settings, &dr, &plan, &listed)).await;
-    let objects = Box::pin(objects::look(&request, &dr, &id, &listed)).await;
-    let databases = Box::pin(databases::look(&request, &dr, &plan, targets)).await;
+    // Beside one another: each of them waits, above all for a region that does not answer.
+    let data = async {
+        let listed = objects::list(&dr, &Pairing::from(settings)).await;
+        tokio::join!(
+            keys::look(settings, &dr, &plan, &listed),
+            objects::look(&request, &dr, &id, &listed)
+        )
+    };
+    let (records, state, databases, (keys, objects), (root, shown)) = tokio::join!(
+        records::look(&request, &dr, &id).boxed_local(),
+        state::look(&request, &dr).boxed_local(),
+        databases::look(&request, &dr, &plan, targets).boxed_local(),
+        data.boxed_local(),
+        root::look(&request).boxed_local(),
+    );
+    let application = Box::pin(application::look(&request, &dr, &shown)).await;
     let residency = residency::look(settings, now);
     let preflight = Preflight {
         id,
@@ -233,7 +252,17 @@ pub async fn preflight<S: Store, H: Host>(request: PreflightRequest<'_, S, H>) -
         alone: request.reach.both().is_none(),
         settings: request.settings_digest,
         versions: request.versions.clone(),
-        areas: vec![access, records, state, keys, databases, objects, residency],
+        areas: vec![
+            access,
+            records,
+            state,
+            keys,
+            databases,
+            objects,
+            root,
+            application,
+            residency,
+        ],
         residency: settings
             .exceptions_in_use()
             .iter()

@@ -364,6 +364,11 @@ impl RootPlan {
         }
     }
 
+    /// What the configuration file says.
+    pub fn configuration(&self) -> &str {
+        &self.text
+    }
+
     /// The path of the configuration file.
     pub fn path(&self) -> PathBuf {
         self.folder.join(&self.file)

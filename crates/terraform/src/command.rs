@@ -73,6 +73,8 @@ pub struct PlanOptions {
     pub without_refresh: bool,
     /// How long a lock that another run holds is waited for, in whole seconds.
     pub lock_timeout: Duration,
+    /// Takes no lock: for a plan that only shows something, and is never applied.
+    pub without_lock: bool,
 }
 
 /// What `validate` says.
@@ -252,6 +254,7 @@ impl Terraform {
             (options.destroy, "-destroy"),
             (options.refresh_only, "-refresh-only"),
             (options.without_refresh, "-refresh=false"),
+            (options.without_lock, "-lock=false"),
         ];
         arguments.extend(chosen(&flags));
         let mut environment = self.environment.clone();

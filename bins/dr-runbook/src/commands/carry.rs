@@ -53,7 +53,7 @@ pub(super) async fn carry(
         dr: context.dr.under(&open.lease().permit()),
         store: open.store().clone(),
         host: open.host().clone(),
-        root: root(global, context, &settings.failover.terraform, "failover").await,
+        root: dr_root(global, context).await,
         holder,
         folder: folder.clone(),
         observer: &progress,
@@ -147,6 +147,15 @@ fn options(state: &RunState, args: &CarryArgs) -> Result<RunOptions, Failure> {
         only: known(&args.only)?.into_iter().collect(),
         operator: cli::operator(),
     })
+}
+
+/// The root module of the DR environment.
+pub(super) async fn dr_root(
+    global: &GlobalArgs,
+    context: &Context,
+) -> Result<Option<DrRoot>, String> {
+    let folder = &context.settings.failover.terraform;
+    root(global, context, folder, "failover").await
 }
 
 /// Terraform, where the settings name a root module.

@@ -24,6 +24,8 @@ pub(crate) async fn run(global: &GlobalArgs, args: &PreflightArgs) -> Result<Exi
         sign_in: sign_in.map_err(|error| error.to_string()),
         store: &places.records,
         host: &Machine::new(),
+        root: super::carry::dr_root(global, &context).await,
+        folder: places.folder.join("preflight"),
         versions: versions(),
     };
     let found = Box::pin(preflight(request)).await;
