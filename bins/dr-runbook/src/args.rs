@@ -34,6 +34,8 @@ pub(crate) enum Command {
     /// Bring the environment back to its primary region, which serves again
     #[command(after_help = FAILBACK_EXAMPLES)]
     Failback(FailbackArgs),
+    /// Say which region serves, who carries a run, and what was looked at and practised last
+    Status(RecordsArgs),
     /// Look at runs, go on with one, agree to what one asks, or give one up
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -53,11 +55,39 @@ Examples:
   dr-runbook preflight                                  what is ready, what is not, and what to do
   dr-runbook preflight --alone                          without one call to the primary region
   dr-runbook preflight --format junit --out report.xml  for a CI system; html, markdown and sarif as well
+  dr-runbook preflight export ~/failover-staging        the last one, with what to do, for a laptop without a network
 
 Exit codes: 0 everything is as it should be, 1 something is not, 3 something is not known.";
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct PreflightArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<PreflightCommand>,
+
+    #[command(flatten)]
+    pub(crate) look: LookArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PreflightCommand {
+    /// Write guide, last preflight and last run into a new folder that opens without a network
+    #[command(after_help = "Examples:\n  dr-runbook preflight export ~/failover-staging")]
+    Export(ExportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The folder, which must not be there yet
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LookArgs {
     /// Call the DR region alone, as in an outage; what only the primary one tells is left out
     #[arg(long)]
     pub(crate) alone: bool,

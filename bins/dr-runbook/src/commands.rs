@@ -4,6 +4,7 @@ mod failover;
 mod preflight;
 mod records;
 mod runs;
+mod status;
 
 use cli::{Exit, Failure};
 use report::ShellCommand;
@@ -18,6 +19,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Failover(args) => failover::run(&global, &args, stop).await,
         Command::Preflight(args) => preflight::run(&global, &args).await,
         Command::Failback(args) => failback::run(&global, &args, stop).await,
+        Command::Status(args) => status::run(&global, &args).await,
         Command::Runs(RunsCommand::List(args)) => runs::list(&global, &args).await,
         Command::Runs(RunsCommand::Show(args)) => runs::show(&global, &args).await,
         Command::Runs(RunsCommand::Resume(args)) => runs::resume(&global, &args, stop).await,

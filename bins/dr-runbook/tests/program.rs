@@ -335,3 +335,93 @@ async fn runbook_of_the_failback_can_be_followed_command_by_command() {
     let (told, _) = stage.run(&["runs", "show"], 0).await;
     assert!(told.contains("finished"), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preflight_ends_by_what_it_found_and_leaves_it_for_status_and_export() {
+    let stage = stage!();
+    stage.aws.set_region("ca-central-1", RegionState::Up);
+    // Nothing has been replicated, and no role is named: wrong counts before unknown.
+    let (told, _) = stage.run(&["preflight"], 1).await;
+    assert!(
+        told.contains("not ready") && told.contains("What to do"),
+        "{told}"
+    );
+    let (json, _) = stage
+        .run(&["preflight", "--alone", "--output", "json"], 1)
+        .await;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["kind"], &json["alone"]),
+        (&"preflight".into(), &true.into())
+    );
+    let xml = stage.folder.path().join("report.xml");
+    let junit = [
+        "preflight",
+        "--alone",
+        "--format",
+        "junit",
+        "--out",
+        xml.to_str().unwrap(),
+    ];
+    stage.run(&junit, 1).await;
+    let written = std::fs::read_to_string(&xml).unwrap();
+    assert!(
+        written.contains("<testsuites") && written.contains("failures="),
+        "{written}"
+    );
+    let (html, _) = stage
+        .run(&["preflight", "--alone", "--format", "html"], 1)
+        .await;
+    assert!(
+        html.starts_with("<!") && html.contains("Preflight of berthcare-staging"),
+        "{html}"
+    );
+    let (told, _) = stage.run(&["status"], 0).await;
+    assert!(
+        told.contains("last preflight") && told.contains("today, without the primary region"),
+        "{told}"
+    );
+    let export = stage.folder.path().join("export");
+    let folder = export.to_str().unwrap();
+    stage.run(&["preflight", "export", folder], 0).await;
+    let mode = |path: &std::path::Path| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!(mode(&export), 0o700);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&export).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+    }
+    names.sort();
+    let wanted = [
+        "failover.md",
+        "index.html",
+        "infra.toml",
+        "preflight.html",
+        "preflight.json",
+        "preflight.md",
+    ];
+    assert_eq!(names, wanted);
+    let (_, told) = stage.run(&["preflight", "export", folder], 2).await;
+    assert!(told.contains("is there already"), "{told}");
+    // Without the DR region nothing is known, and none of that is fine.
+    stage.aws.set_region("ca-west-1", RegionState::Refuse);
+    let ended = stage.run(&["preflight", "--alone"], 3).await;
+    assert!(ended.0.contains("not known to be ready"), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preflight_export_without_a_preflight_says_what_makes_one() {
+    let stage = stage!();
+    let folder = stage.folder.path().join("export");
+    let (_, told) = stage
+        .run(&["preflight", "export", folder.to_str().unwrap()], 3)
+        .await;
+    assert!(
+        told.contains("dr-runbook preflight") && !folder.exists(),
+        "{told}"
+    );
+}

@@ -10,6 +10,7 @@
 
 mod approval;
 mod engine;
+mod export;
 mod failback;
 mod failover;
 mod host;
@@ -21,6 +22,7 @@ mod preflight;
 mod record;
 mod run;
 mod state;
+mod status;
 mod steps;
 mod store;
 mod view;
@@ -29,6 +31,7 @@ pub use approval::{Answer, Approver, Gate, Policy};
 pub use engine::{
     Check, EngineError, RunOptions, StepContext, StepError, StepErrorKind, Steps, Watch, carry_on,
 };
+pub use export::Export;
 pub use failback::{
     BucketSurvey, DatabaseSurvey, Decisions, DecisionsError, FailbackRequest, FailbackSettings,
     StateSurvey, Survey, keep_decisions, leftovers, plan_failback, read_decisions,
@@ -46,6 +49,7 @@ pub use preflight::{
 pub use record::{Digest, Event, Outcome, Record};
 pub use run::{OpenError, OpenRun, approve_step, list_runs, read_lease, read_run};
 pub use state::{RunState, RunStatus, StepState, StepStatus};
+pub use status::{PreflightSummary, RunSummary, RunbookStatus};
 pub use steps::{
     Clocks, DatabaseLoss, DrRoot, Failback, MARKER, Marker, ObjectRuns, RegionLoss, RunReport,
 };

@@ -289,7 +289,8 @@ fn told(error: &aws_env::Error) -> String {
     }
 }
 
-fn store_told(error: &StoreError) -> String {
+/// An error of a store with the words of whoever keeps it.
+pub(crate) fn store_told(error: &StoreError) -> String {
     match error {
         StoreError::Aws(error) => told(error),
         other => causes(other),

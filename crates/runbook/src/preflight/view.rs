@@ -83,10 +83,8 @@ impl Preflight {
             document = document.fact(mark, label, count.to_string());
         }
         let account = self.account.as_deref().unwrap_or("not known");
-        document = document
-            .fact(Mark::Plain, "account", account)
-            .fact(Mark::Plain, "by", self.operator.as_str())
-            .fact(Mark::Plain, "at", format!("{:.0}", self.at));
+        document = document.fact(Mark::Plain, "account", account);
+        document = document.text(format!("Looked at {:.0} by {}.", self.at, self.operator));
         if self.alone {
             document = document.text("Nothing of the primary region was called (--alone).");
         }

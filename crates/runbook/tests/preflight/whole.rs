@@ -3,7 +3,7 @@
 use local_aws::RegionState;
 use report::finding::Status;
 use report::results::ToResults as _;
-use runbook::{Reach, kept_preflights};
+use runbook::{Export, Reach, RunbookStatus, kept_preflights};
 
 use crate::stage::{DR, PRIMARY, answers, stage};
 
@@ -114,4 +114,67 @@ async fn preflight_while_a_region_does_not_answer_knows_nothing_of_it() {
             .all(|what| ["sign-in", "residency", "state-locks", "secret-copy"].contains(what)),
         "{ok:?}"
     );
+}
+
+#[tokio::test]
+async fn status_and_export_have_the_last_preflight_and_what_to_do_with_these_names() {
+    let stage = stage!();
+    let (settings, store) = (stage.settings(), stage.store());
+    let now = jiff::Timestamp::now();
+    let before = RunbookStatus::read(&settings, &store, now).await;
+    assert!(
+        before.is_known() && before.preflight == Ok(None),
+        "{before:#?}"
+    );
+    let found = stage.preflight().await;
+    let status = RunbookStatus::read(&settings, &store, now).await;
+    let kept = status.preflight.clone().unwrap().unwrap();
+    assert_eq!(
+        (kept.id.as_str(), kept.verdict),
+        (found.id.as_str(), Status::Ok)
+    );
+    assert!(status.verified.as_ref().unwrap().is_some());
+    let export = Export {
+        settings: &settings,
+        root: Some(std::path::Path::new("terraform/environments/dr")),
+        settings_text: "project = \"berthcare\"\n",
+        preflight: &found,
+        run: None,
+        guides: &[("failover.md", "ca-central-1 is gone")],
+        at: now,
+    };
+    let files = export.files().unwrap();
+    let text = |name: &str| {
+        let (_, bytes) = files.iter().find(|(file, _)| file == name).unwrap();
+        String::from_utf8(bytes.clone()).unwrap()
+    };
+    let index = text("index.html");
+    for part in [
+        "dr-replicate restore --database app --target app-dr",
+        "dr-replicate manifest --bucket photos",
+        "terraform -chdir=terraform/environments/dr apply",
+        "--bucket marker --key failed-over",
+        "--bucket photos-dr",
+    ] {
+        assert!(index.contains(part), "{part}: {index}");
+    }
+    // It opens without a network.
+    for page in ["index.html", "preflight.html"] {
+        let page = text(page);
+        assert!(
+            !page.contains("src=\"http")
+                && !page.contains("href=\"http")
+                && !page.contains("<script"),
+            "{page}"
+        );
+    }
+    let read: runbook::Preflight = serde_json::from_str(&text("preflight.json")).unwrap();
+    assert_eq!(read, found);
+    // What cannot be read is said, and is not nothing.
+    let denied = local_aws::Fault::new(local_aws::FaultKind::Denied)
+        .service("s3")
+        .region(DR);
+    stage.aws.add_fault(denied);
+    let silent = RunbookStatus::read(&settings, &store, now).await;
+    assert!(!silent.is_known() && silent.marker.is_err() && silent.preflight.is_err());
 }

@@ -1,0 +1,219 @@
+//! Where an environment is, at a glance: which region serves, who carries a run, what was looked at and practised last.
+
+use jiff::Timestamp;
+use report::finding::Status as Found;
+use report::{Document, Mark, Report};
+use serde::Serialize;
+use settings::{Region, Settings};
+
+use crate::lease::{LeaseState, causes};
+use crate::preflight::store_told;
+use crate::steps::reports;
+use crate::{
+    KeptPreflight, Marker, RunReport, RunStatus, SeenLease, Store, last_preflight, read_lease,
+    read_run,
+};
+
+/// What there is of something, or why that is not known.
+type Known<T> = Result<Option<T>, String>;
+
+/// The last preflight, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PreflightSummary {
+    /// Its name.
+    pub id: String,
+    /// When it was begun.
+    pub at: Timestamp,
+    /// What it found: ok, wrong or unknown.
+    pub verdict: Found,
+    /// How many things were wrong.
+    pub wrong: usize,
+    /// How many were unknown.
+    pub unknown: usize,
+    /// Whether the primary region was left out.
+    pub alone: bool,
+}
+
+/// The run that the lease is of.
+#[derive(Debug, Serialize)]
+pub struct RunSummary {
+    /// Who has the lease, or had.
+    pub lease: SeenLease,
+    /// Where the run is; why that is not known.
+    pub status: Result<RunStatus, String>,
+}
+
+/// Where an environment is.
+#[derive(Debug, Serialize)]
+pub struct RunbookStatus {
+    /// Project and environment.
+    pub environment: String,
+    /// Where it runs, unless it is failed over.
+    pub primary: Region,
+    /// Where it is recovered.
+    pub dr: Region,
+    /// When it was asked.
+    pub at: Timestamp,
+    /// The mark of a failover.
+    pub marker: Known<Marker>,
+    /// The run that is under way, or was the last.
+    pub run: Known<RunSummary>,
+    /// The report of the last run that was verified.
+    pub verified: Known<RunReport>,
+    /// The last preflight.
+    pub preflight: Known<PreflightSummary>,
+}
+
+impl RunbookStatus {
+    /// Reads it from the records of an environment.
+    pub async fn read(settings: &Settings, store: &impl Store, now: Timestamp) -> Self {
+        let marker = Marker::read(store).await;
+        let verified = reports(store).await.map(|reports| {
+            let mut verified = reports.into_iter();
+            verified.find(|report| report.clocks.verified.is_some())
+        });
+        Self {
+            environment: format!("{}-{}", settings.project, settings.environment),
+            primary: settings.regions.primary,
+            dr: settings.regions.dr,
+            at: now,
+            marker: marker.map_err(|error| error.source.to_string()),
+            run: run(store).await,
+            verified: verified.map_err(|error| store_told(&error)),
+            preflight: summary(store).await,
+        }
+    }
+
+    /// Whether all of it could be read.
+    pub fn is_known(&self) -> bool {
+        let run = self
+            .run
+            .as_ref()
+            .map(|run| run.as_ref().is_none_or(|run| run.status.is_ok()));
+        self.marker.is_ok() && run == Ok(true) && self.verified.is_ok() && self.preflight.is_ok()
+    }
+}
+
+async fn run(store: &impl Store) -> Known<RunSummary> {
+    let lease = read_lease(store).await.map_err(|error| causes(&error))?;
+    let Some(lease) = lease else {
+        return Ok(None);
+    };
+    let state = read_run(store, &lease.run).await;
+    let status = state.map(|(state, _)| state.status);
+    Ok(Some(RunSummary {
+        lease,
+        status: status.map_err(|error| causes(&error)),
+    }))
+}
+
+async fn summary(store: &impl Store) -> Known<PreflightSummary> {
+    let last = last_preflight(store)
+        .await
+        .map_err(|error| store_told(&error))?;
+    let Some(KeptPreflight { id, found }) = last else {
+        return Ok(None);
+    };
+    let found = found?;
+    Ok(Some(PreflightSummary {
+        id: id.to_string(),
+        at: found.at,
+        verdict: found.verdict(),
+        wrong: found.count(Found::Wrong),
+        unknown: found.count(Found::Unknown),
+        alone: found.alone,
+    }))
+}
+
+fn days(from: Timestamp, to: Timestamp) -> String {
+    match to.duration_since(from).as_hours() / 24 {
+        0 => "today".to_owned(),
+        1 => "1 day ago".to_owned(),
+        days => format!("{days} days ago"),
+    }
+}
+
+impl Report for RunbookStatus {
+    const KIND: &'static str = "status";
+
+    fn document(&self) -> Document {
+        let unknown = |why: &String| (Mark::Unknown, format!("not known: {why}"));
+        let serves = match &self.marker {
+            Ok(Some(marker)) if marker.failed_over => (
+                Mark::Wrong,
+                format!("{}: failed over by run {}", marker.dr, marker.run),
+            ),
+            Ok(_) => (Mark::Ok, self.primary.to_string()),
+            Err(why) => unknown(why),
+        };
+        let run = match &self.run {
+            Ok(None) => (Mark::Plain, "there was none".to_owned()),
+            Ok(Some(RunSummary { lease, status })) => {
+                let (run, holder) = (&lease.run, &lease.holder);
+                match (status, lease.state) {
+                    (Err(why), _) => unknown(why),
+                    (Ok(RunStatus::Finished), _) => (Mark::Ok, format!("{run} is finished")),
+                    (Ok(RunStatus::Abandoned { .. }), _) => {
+                        (Mark::Plain, format!("{run} was given up"))
+                    }
+                    (Ok(_), LeaseState::Held) => (
+                        Mark::Wrong,
+                        format!(
+                            "{run}: {holder} carries it, the lease was renewed at {:.0}",
+                            lease.renewed
+                        ),
+                    ),
+                    (Ok(_), _) => (Mark::Wrong, format!("{run} was left by {holder}")),
+                }
+            }
+            Err(why) => unknown(why),
+        };
+        let verified = match &self.verified {
+            Ok(None) => (Mark::Unknown, "none has left a report".to_owned()),
+            Ok(Some(report)) => {
+                let (mark, how) = match report.meets_objectives {
+                    Some(true) => (Mark::Ok, "within the objectives"),
+                    Some(false) => (Mark::Wrong, "outside the objectives"),
+                    None => (Mark::Unknown, "not all of it was measured"),
+                };
+                let when = report.clocks.verified.map(|at| days(at, self.at));
+                (
+                    mark,
+                    format!("{}, {}, {how}", report.run, when.unwrap_or_default()),
+                )
+            }
+            Err(why) => unknown(why),
+        };
+        let preflight = match &self.preflight {
+            Ok(None) => (Mark::Unknown, "none was kept".to_owned()),
+            Ok(Some(last)) => {
+                let alone = if last.alone {
+                    ", without the primary region"
+                } else {
+                    ""
+                };
+                let when = days(last.at, self.at);
+                let (wrong, unknown) = (last.wrong, last.unknown);
+                (
+                    last.verdict.mark(),
+                    format!("{when}{alone}: {wrong} wrong, {unknown} unknown"),
+                )
+            }
+            Err(why) => unknown(why),
+        };
+        let facts = [
+            ("serves", serves),
+            ("run", run),
+            ("last verified run", verified),
+            ("last preflight", preflight),
+        ];
+        let heading = format!(
+            "{}: {}, recovered in {}",
+            self.environment, self.primary, self.dr
+        );
+        facts.into_iter().fold(
+            Document::new().heading(heading),
+            |document, (label, (mark, value))| document.fact(mark, label, value),
+        )
+    }
+}
