@@ -1,6 +1,7 @@
 pub(crate) mod apply;
 pub(crate) mod check;
 pub(crate) mod destroy;
+pub(crate) mod init;
 pub(crate) mod next;
 pub(crate) mod plan;
 pub(crate) mod root;
@@ -11,6 +12,7 @@ use cli::{CompletionArgs, GlobalArgs};
 use apply::{ApplyArgs, StatusArgs};
 use check::CheckArgs;
 use destroy::DestroyArgs;
+use init::InitArgs;
 use next::NextArgs;
 use plan::PlanArgs;
 
@@ -26,6 +28,7 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  deploy-staging init --dry-run
   deploy-staging check
   deploy-staging plan
   deploy-staging plan --markdown > comment.md
@@ -47,6 +50,8 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a first infra.toml from code, values, state and account; each line says where it comes from
+    Init(InitArgs),
     /// Look whether everything is there that a deployment needs; changes nothing
     Check(CheckArgs),
     /// Make a plan, show what it would do and cost, and keep it to be applied; changes nothing

@@ -3,6 +3,7 @@ mod check;
 mod context;
 mod destroy;
 mod failure;
+mod init;
 mod next;
 mod plan;
 mod resume;
@@ -17,6 +18,7 @@ use crate::args::{Cli, Command};
 pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     match command {
+        Command::Init(args) => init::run(&global, &args).await,
         Command::Check(args) => check::run(&global, &args).await,
         Command::Plan(args) => plan::run(&global, &args, stop).await,
         Command::Apply(args) => apply::run(&global, &args, stop).await,

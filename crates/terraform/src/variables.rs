@@ -17,12 +17,14 @@ use crate::root_module::{
 pub use judge::judge_variables;
 
 /// A `variable` block.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct DeclaredVariable {
     /// Its type as the code has it, as in `list(string)`; `None` where any will do.
     pub kind: Option<String>,
     /// Nobody has to give it.
     pub has_default: bool,
+    /// What it is then, where that needs nothing but itself.
+    pub default: Option<Value>,
     /// Terraform hides it from people.
     pub is_sensitive: bool,
 }
@@ -54,6 +56,14 @@ pub struct VariableFile {
     pub variables: Vec<SetVariable>,
     /// How many blocks it has: it is code, and no file of values.
     pub blocks: usize,
+}
+
+/// A default may be a secret.
+impl std::fmt::Debug for DeclaredVariable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = self.kind.as_deref().unwrap_or("any");
+        write!(f, "DeclaredVariable({kind})")
+    }
 }
 
 /// Values may be secrets.
@@ -110,6 +120,7 @@ fn declared(block: &Block) -> DeclaredVariable {
     DeclaredVariable {
         kind: argument("type").map(|kind| kind.expr.to_string()),
         has_default: argument("default").is_some(),
+        default: argument("default").and_then(|default| constant(&default.expr)),
         is_sensitive: argument("sensitive")
             .is_some_and(|is| constant(&is.expr) == Some(Value::Bool(true))),
     }
@@ -124,6 +135,7 @@ fn of_json(path: &Path, text: &str) -> Result<Vec<(String, DeclaredVariable)>, R
             let declared = DeclaredVariable {
                 kind: block["type"].as_str().map(str::to_owned),
                 has_default: block.get("default").is_some(),
+                default: block.get("default").cloned(),
                 is_sensitive: block["sensitive"] == Value::Bool(true),
             };
             (name.clone(), declared)
