@@ -8,6 +8,7 @@
 mod apply;
 mod check;
 mod deaths;
+mod guide;
 mod init;
 mod next;
 mod plan;
