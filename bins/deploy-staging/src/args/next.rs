@@ -39,6 +39,10 @@ pub(crate) enum ByHand {
     Migrations,
     /// Errors are tracked, own metrics and logs collected
     Monitoring,
+    /// GuardDuty watches the account
+    Guardduty,
+    /// AWS Config records the account's settings
+    Config,
     /// CloudFront is behind a web application firewall, or somebody has decided that it is not
     Firewall,
 }

@@ -8,6 +8,7 @@
 mod apply;
 mod check;
 mod deaths;
+mod getting_started;
 mod guide;
 mod init;
 mod next;

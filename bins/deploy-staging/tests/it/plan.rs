@@ -70,7 +70,7 @@ async fn plan_shows_what_is_destroyed_first_and_which_attribute_forces_it() {
     assert_eq!(changes[1]["action"], "update");
     assert!(changes[1]["attributes"].to_string().contains("input"));
     let told = stage.ends(0, &["plan"]).await.stdout;
-    assert!(told.contains("1 resource is destroyed"), "{told}");
+    assert!(told.contains("Destroyed: 1 resource"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

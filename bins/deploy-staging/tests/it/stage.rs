@@ -188,6 +188,21 @@ impl Stage {
         }
     }
 
+    /// A script of bash in the folder, with the programs of `bin`: how it ended, and all that it said.
+    pub(crate) async fn shell(&self, script: &str) -> (Option<i32>, String) {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = self.prepared("bash", &[script]);
+        command.env("PATH", format!("{}:{path}", self.path("bin").display()));
+        let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = ended.await.unwrap();
+        let told = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
+        (status.code(), told.concat())
+    }
+
     /// As [`Stage::run`], for the root module `stack`, ending with `code`.
     pub(crate) async fn ends(&self, code: i32, arguments: &[&str]) -> Ended {
         let arguments = [arguments, &["--chdir", "stack"]].concat();

@@ -1,11 +1,12 @@
 //! What is seen of an apply: each resource, since when it is made, and how long that usually takes.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cli::{Failure, Progress};
 use report::{Observer as _, Outcome};
-use terraform::{Event, PlannedDeployment, ResourceStanding};
+use terraform::{Action, Event, PlannedDeployment, ResourceStanding};
 
 use super::super::context::Context;
 use super::super::failure;
@@ -23,6 +24,8 @@ pub(super) struct Watch {
     kinds: BTreeMap<String, String>,
     /// How long each took the last time.
     earlier: BTreeMap<String, u64>,
+    /// What is shown of each that is under way.
+    labels: RefCell<BTreeMap<String, String>>,
 }
 
 impl Watch {
@@ -46,6 +49,7 @@ impl Watch {
                 .map(|change| (change.address.clone(), change.kind.clone()))
                 .collect(),
             earlier,
+            labels: RefCell::default(),
         })
     }
 
@@ -64,11 +68,17 @@ impl Watch {
 
     pub(super) fn event(&self, event: &Event) {
         match event {
-            Event::Started { address, .. } => {
-                self.progress.started(address);
+            Event::Started { address, action } => {
+                let label = match action {
+                    // A replacement is two: which of them takes its time is worth a word.
+                    Action::Delete => format!("{address} (delete)"),
+                    _ => address.clone(),
+                };
+                self.progress.started(&label);
                 if let Some(usual) = self.usual(address) {
-                    cli::note(&format!("{address} takes its time: {usual}"));
+                    cli::note(&format!("{label} takes its time: {usual}"));
                 }
+                self.labels.borrow_mut().insert(address.clone(), label);
             }
             Event::Waiting { address, elapsed } => {
                 let so_far = report::duration(*elapsed);
@@ -76,15 +86,23 @@ impl Watch {
                     Some(usual) => format!("{so_far}, {usual}"),
                     None => so_far,
                 };
-                self.progress.waiting(address, &told);
+                if let Some(label) = self.labels.borrow().get(address) {
+                    self.progress.waiting(label, &told);
+                }
             }
             Event::Completed {
                 address, elapsed, ..
-            } => self.progress.finished(address, Outcome::Done, *elapsed),
+            } => self.ended(address, Outcome::Done, *elapsed),
             Event::Errored {
                 address, elapsed, ..
-            } => self.progress.finished(address, Outcome::Failed, *elapsed),
+            } => self.ended(address, Outcome::Failed, *elapsed),
             _ => {}
         }
+    }
+
+    fn ended(&self, address: &str, outcome: Outcome, elapsed: Duration) {
+        let label = self.labels.borrow_mut().remove(address);
+        let label = label.unwrap_or_else(|| address.to_owned());
+        self.progress.finished(&label, outcome, elapsed);
     }
 }

@@ -54,6 +54,8 @@ pub(super) fn id(step: ByHand) -> &'static str {
         ByHand::Image => "image",
         ByHand::Migrations => "migrations",
         ByHand::Monitoring => "monitoring",
+        ByHand::Guardduty => "guardduty",
+        ByHand::Config => "config",
         ByHand::Firewall => "firewall",
     }
 }
@@ -153,14 +155,14 @@ pub(super) fn steps(of: &Observed<'_>) -> Vec<Step> {
         Step::new(
             "guardduty",
             "GuardDuty",
-            checked(of, "account-guardduty"),
+            checked_or_by_hand(of, "account-guardduty", ByHand::Guardduty),
             ShellCommand::new("aws guardduty create-detector --enable")
                 .option("--region", of.settings.regions.primary.as_str()),
         ),
         Step::new(
             "config",
             "AWS Config",
-            checked(of, "account-config"),
+            checked_or_by_hand(of, "account-config", ByHand::Config),
             ShellCommand::new("aws configservice describe-configuration-recorders")
                 .option("--region", of.settings.regions.primary.as_str()),
         ),
@@ -177,6 +179,14 @@ fn checked(of: &Observed<'_>, check: &str) -> (Status, String) {
     match of.checks.get(check) {
         Some((status, seen)) => (*status, seen.clone()),
         None => (Status::Unknown, "AWS was not asked".to_owned()),
+    }
+}
+
+/// A check that asks nothing leaves it to a person.
+fn checked_or_by_hand(of: &Observed<'_>, check: &str, step: ByHand) -> (Status, String) {
+    match checked(of, check) {
+        (Status::Skipped, _) => by_hand(of, step),
+        seen => seen,
     }
 }
 
@@ -461,6 +471,15 @@ mod tests {
             }
         });
         assert!(found.values().all(|word| *word == "done"), "{found:?}");
+    }
+
+    #[test]
+    fn steps_of_a_check_that_asks_nothing_are_for_a_person() {
+        let found = judged(&outputs(""), |of| {
+            of.checks
+                .insert("account-config", (Status::Skipped, "not asked".to_owned()));
+        });
+        assert_eq!(found["config"], "unknown");
     }
 
     #[test]

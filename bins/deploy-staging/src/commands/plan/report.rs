@@ -9,6 +9,8 @@ use serde::Serialize;
 use settings::{Region, Residency};
 use terraform::{PlanReview, PlannedDeployment, ReviewedChange};
 
+use super::super::context::shown;
+use super::super::status::with_folder;
 use super::cost::Priced;
 
 /// A plan that was made and kept.
@@ -189,10 +191,9 @@ impl Report for Planned {
         let mut document =
             Document::new().heading(format!("Plan of {environment}: {}", self.summary));
         if destroyed > 0 {
+            let counted = report::counted(destroyed, "resource");
             document = document.text(format!(
-                "{} destroyed. Data in them is lost, unless something else keeps it.",
-                report::counted(destroyed, "resource")
-                    + if destroyed == 1 { " is" } else { " are" }
+                "Destroyed: {counted}. Data in what is destroyed is lost, unless something else keeps it."
             ));
         }
         document = document
@@ -232,8 +233,8 @@ impl Report for Planned {
             ));
         }
         if self.changes {
-            let apply =
-                ShellCommand::new("deploy-staging apply").option("--digest", digest.as_str());
+            let apply = with_folder(ShellCommand::new("deploy-staging apply"), &shown(root));
+            let apply = apply.option("--digest", digest.as_str());
             document = document.text(format!("`{apply}` applies this plan and no other."));
         }
         document
@@ -297,6 +298,14 @@ impl Planned {
             );
         }
         match &self.cost {
+            Some(diff) if diff.rows.is_empty() => {
+                let month = diff.after.expected;
+                document.fact(
+                    Mark::Plain,
+                    "Cost of a month",
+                    format!("{month}, as before"),
+                )
+            }
             Some(diff) => document.append(diff.document()),
             None => document,
         }
