@@ -4,6 +4,7 @@
 //! must agree. cargo-fuzz runs each of [`TARGETS`] with coverage for as long as one likes; the tests of this crate run
 //! them on the kept corpus and on mutations of it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -14,7 +15,10 @@ use evidence::{Capture, Outputs, Redactor};
 use jiff::civil::{Date, date};
 use settings::{Region, Settings, parse_duration};
 use tempfile::TempDir;
-use terraform::{All, Document, Environment, Event, RootModule, StateFile};
+use terraform::{
+    All, DeclaredVariables, Document, Environment, Event, RootModule, StateFile, VariableFile,
+    judge_variables,
+};
 
 const TODAY: Date = date(2026, 11, 22);
 
@@ -96,6 +100,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "usage",
         run: usage,
+    },
+    Target {
+        name: "variables",
+        run: variables,
     },
 ];
 
@@ -231,6 +239,24 @@ pub fn root_module(bytes: &[u8]) {
             let _ = RootModule::read(&folder, &Environment::default());
         }
     }
+}
+
+/// Values of variables in both syntaxes, beside code that declares some, and both as code.
+pub fn variables(bytes: &[u8]) {
+    static FOLDER: LazyLock<Option<TempDir>> = LazyLock::new(|| tempfile::tempdir().ok());
+    let Some(folder) = &*FOLDER else { return };
+    let folder = folder.path();
+    for name in ["main.tf", "terraform.tfvars", "more.auto.tfvars.json"] {
+        if fs::write(folder.join(name), bytes).is_err() {
+            return;
+        }
+    }
+    let Ok(declared) = DeclaredVariables::read(folder) else {
+        return;
+    };
+    let paths = VariableFile::of_folder(folder).unwrap_or_default();
+    let files: Vec<_> = paths.iter().map(|path| VariableFile::read(path)).collect();
+    let _ = judge_variables(&declared, &files, &BTreeSet::new());
 }
 
 /// The rules of a drift.

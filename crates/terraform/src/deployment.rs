@@ -333,6 +333,34 @@ impl Deployment {
         })
     }
 
+    /// Removes the plan file: it holds values of variables, and its plan will not be applied any more.
+    ///
+    /// # Errors
+    /// When it is there and cannot be removed.
+    pub fn discard_plan(&self) -> Result<(), FileError> {
+        let path = self.plan_path();
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(FileError::Write { path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the folder of a plan that did not come about; of one that was recorded nothing.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn abandon(self) -> Result<(), FileError> {
+        if self.folder.join(PLANNED).exists() {
+            return Ok(());
+        }
+        std::fs::remove_dir_all(&self.folder).map_err(|source| FileError::Write {
+            path: self.folder,
+            source,
+        })
+    }
+
     fn write(&self, name: &str, record: &impl Serialize) -> Result<(), RecordError> {
         let path = self.folder.join(name);
         let bytes = serde_json::to_vec_pretty(record).map_err(|source| RecordError::Broken {

@@ -71,6 +71,7 @@ pub(super) async fn carry_out(
         .await;
     match applied {
         Ok(finished) => {
+            discard_older(context, &planned)?;
             let applied = Applied::look(context, planned, finished.changes).await;
             cli::print(global, &applied)?;
             Ok(applied.exit())
@@ -93,6 +94,19 @@ pub(super) async fn carry_out(
     }
 }
 
+/// Plans that were made before this one was applied are refused from now on; what they hold of variables goes.
+fn discard_older(context: &Context, applied: &PlannedDeployment) -> Result<(), Failure> {
+    for (deployment, planned) in context.deployments()? {
+        if planned.id != applied.id
+            && planned.workspace == applied.workspace
+            && let Err(error) = deployment.discard_plan()
+        {
+            cli::note(&format!("an older plan is still there: {error}"));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses beside another apply, and on top of what one has left.
 fn no_other(context: &Context, planned: &PlannedDeployment) -> Result<(), Failure> {
     if context.root.join(terraform::ERRORED_STATE).exists() {
@@ -109,7 +123,9 @@ fn no_other(context: &Context, planned: &PlannedDeployment) -> Result<(), Failur
         }
         // What was applied since has changed what the plan was made from.
         let later = state.intent.filter(|intent| intent.at > planned.at);
-        if let Some(later) = later.filter(|_| of.id != planned.id) {
+        if let Some(later) =
+            later.filter(|_| of.id != planned.id && of.workspace == planned.workspace)
+        {
             let error = anyhow!(
                 "{} was planned at {}, and {} was applied after that, at {}",
                 planned.id,

@@ -83,13 +83,20 @@ impl Context {
             .map_err(|error| Failure::new(Exit::Usage, error))
     }
 
-    /// The deployments of the root module, the newest first, with what was planned.
+    /// The deployments of the root module, the newest first, with what was planned. A record that cannot be read is told,
+    /// and keeps nobody from the others.
     pub(super) fn deployments(&self) -> Result<Vec<(Deployment, PlannedDeployment)>, Failure> {
         let all = Deployment::list(&self.runs);
         let all = all.map_err(|error| failure::record(error.into()))?;
         let mut found = Vec::new();
         for deployment in all {
-            let planned = deployment.planned().map_err(failure::record)?;
+            let planned = match deployment.planned() {
+                Ok(planned) => planned,
+                Err(error) => {
+                    cli::note(&format!("left out: {error}"));
+                    continue;
+                }
+            };
             if planned.root == self.root {
                 found.push((deployment, planned));
             }

@@ -9,6 +9,7 @@ use ::report::finding::Status;
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, Progress};
 use evidence::drift::{Drift, Rules};
+use jiff::Timestamp;
 use terraform::{
     All, Deployment, Document, Plan, PlanOptions, PlanReview, PlannedDeployment, StateVersion,
     observe,
@@ -72,8 +73,26 @@ pub(super) async fn make(
     );
     let deployment = Deployment::create(&context.runs.join(&id));
     let deployment = deployment.map_err(|error| failure::record(error.into()))?;
+    let made = made_in(context, request, pricing, stop, &deployment, (id, at)).await;
+    if made.is_err()
+        && let Err(error) = deployment.abandon()
+    {
+        cli::note(&format!("what was begun is still there: {error}"));
+    }
+    made
+}
+
+/// The plan in the folder that was made for it.
+async fn made_in(
+    context: &Context,
+    request: Request<'_>,
+    pricing: &cost::Pricing,
+    stop: watch::Receiver<bool>,
+    deployment: &Deployment,
+    (id, at): (String, Timestamp),
+) -> Result<Planned, Failure> {
     let progress = Progress::on_terminal();
-    init::init(context, &deployment, &progress, stop.clone()).await?;
+    init::init(context, deployment, &progress, stop.clone()).await?;
     let unformatted = unformatted(context).await?;
     validate(context).await?;
     let state = context.terraform.state_pull().await;

@@ -76,7 +76,13 @@ async fn apply_of_another_plan_than_the_reviewed_one_is_refused() {
     stage
         .ends(0, &[&APPLY[..], &["--digest", digest]].concat())
         .await;
-    // The first one was made from a state that is not there any more.
+    // The first one was made from a state that is not there any more; what it held of variables is gone.
+    assert!(
+        !folder
+            .join(first["id"].as_str().unwrap())
+            .join("plan")
+            .exists()
+    );
     let id = first["id"].as_str().unwrap();
     let told = stage.ends(4, &[&APPLY[..], &[id]].concat()).await.stderr;
     assert!(told.contains("was applied after that"), "{told}");

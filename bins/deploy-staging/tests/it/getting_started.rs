@@ -54,8 +54,9 @@ async fn getting_started_followed_literally_ends_well() {
     // Each command has to end well, as somebody would who follows the page stop where one does not.
     let script = commands.join("\n");
     stage.write("page.sh", &format!("set -e\n{script}\n"));
-    let (code, told) = stage.shell("page.sh").await;
-    assert_eq!(code, Some(0), "{told}");
+    let ended = stage.shell("page.sh").await;
+    let told = [ended.stdout, ended.stderr].concat();
+    assert_eq!(ended.code, Some(0), "{told}");
     for part in [
         "assumed: another region of the same country",
         "it is the address of an example",

@@ -90,6 +90,9 @@ async fn plan_with_values_that_are_wrong_never_starts_terraform() {
     );
     let told = stage.ends(2, &["plan"]).await.stderr;
     assert!(told.contains("failed to accept the code"), "{told}");
+    // Nothing stays of a plan that did not come about.
+    let runs = stage.path("state/deploy-staging/berthcare-staging");
+    assert_eq!(fs::read_dir(runs).unwrap().count(), 0);
     stage.write("stack/main.tf", CODE);
     stage.write("stack/errored.tfstate", "{}");
     let told = stage.ends(4, &["plan"]).await.stderr;

@@ -174,33 +174,15 @@ impl Stage {
 
     /// Runs the program, which has no terminal to ask on, to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
-        let mut command = self.command(arguments);
-        let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = ended.await.unwrap();
-        Ended {
-            code: status.code(),
-            stdout: String::from_utf8(stdout).unwrap(),
-            stderr: String::from_utf8(stderr).unwrap(),
-        }
+        ended(self.command(arguments)).await
     }
 
-    /// A script of bash in the folder, with the programs of `bin`: how it ended, and all that it said.
-    pub(crate) async fn shell(&self, script: &str) -> (Option<i32>, String) {
+    /// A script of bash in the folder, with the programs of `bin`.
+    pub(crate) async fn shell(&self, script: &str) -> Ended {
         let path = std::env::var("PATH").unwrap_or_default();
         let mut command = self.prepared("bash", &[script]);
         command.env("PATH", format!("{}:{path}", self.path("bin").display()));
-        let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = ended.await.unwrap();
-        let told = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
-        (status.code(), told.concat())
+        ended(command).await
     }
 
     /// As [`Stage::run`], for the root module `stack`, ending with `code`.
@@ -215,6 +197,20 @@ impl Stage {
             ended.stderr
         );
         ended
+    }
+}
+
+async fn ended(mut command: Command) -> Ended {
+    let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = ended.await.unwrap();
+    Ended {
+        code: status.code(),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
     }
 }
 

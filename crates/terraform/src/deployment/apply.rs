@@ -106,7 +106,7 @@ impl ApprovedDeployment {
             },
         )?;
         // It holds values of variables, and will never be applied again.
-        if let Err(error) = std::fs::remove_file(&plan) {
+        if let Err(error) = deployment.discard_plan() {
             tracing::warn!(%error, "the plan file is still there");
         }
         Ok(ended?)

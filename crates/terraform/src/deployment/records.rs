@@ -189,11 +189,8 @@ impl Deployment {
     /// When that was written before, or cannot be.
     pub fn settle(&self, settled: &Settled) -> Result<(), RecordError> {
         self.write(SETTLED, settled)?;
-        match std::fs::remove_file(self.plan_path()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(%error, "the plan file is still there");
-            }
-            _ => {}
+        if let Err(error) = self.discard_plan() {
+            tracing::warn!(%error, "the plan file is still there");
         }
         Ok(())
     }

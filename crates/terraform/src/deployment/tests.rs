@@ -293,3 +293,18 @@ fn owns_lock_only_what_was_taken_before_the_first_resource_began() {
     }
     assert!(!state.owns_lock(second(101), "another"));
 }
+
+#[test]
+fn abandon_removes_what_was_never_recorded_and_nothing_else() {
+    let (folder, deployment) = saved(&[]);
+    deployment.clone().abandon().unwrap();
+    assert!(deployment.planned().is_ok());
+    let path = folder.path().join("20261130-2");
+    let begun = Deployment::create(&path).unwrap();
+    fs::write(begun.plan_path(), "half a plan").unwrap();
+    begun.abandon().unwrap();
+    assert!(!path.exists());
+    deployment.discard_plan().unwrap();
+    deployment.discard_plan().unwrap();
+    assert!(!deployment.plan_path().exists());
+}
