@@ -31,6 +31,7 @@ pub(super) async fn run(
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
     let context = Context::open(global, &args.folder, &args.runs).await?;
+    is_on_record(&context)?;
     let (deployment, planned) = chosen(&context, args.deployment.as_deref())?;
     wait_for_end(&context, &deployment, stop.clone()).await?;
     let happened = Happened::look(&context, &deployment, planned.clone()).await?;
@@ -60,6 +61,25 @@ pub(super) async fn run(
         cli::note(step);
     }
     again(global, &context, args, &planned, stop).await
+}
+
+/// A state of an apply that this program did not carry: nothing says from which state it began.
+fn is_on_record(context: &Context) -> Result<(), Failure> {
+    let path = context.root.join(terraform::ERRORED_STATE);
+    if !path.exists() || !context.deployments()?.is_empty() {
+        return Ok(());
+    }
+    let error = anyhow!(
+        "{} is of an apply that is not on record here, so that nothing says what it began with",
+        path.display()
+    );
+    let push = ShellCommand::new("terraform")
+        .joined("-chdir=", context.root.display().to_string())
+        .words("state push")
+        .word(terraform::ERRORED_STATE);
+    Err(Failure::new(Exit::Refused, error).hint(format!(
+        "nothing was changed; compare its lineage and serial with `terraform state pull`, then `{push}`"
+    )))
 }
 
 /// The deployment that is named, else the newest that has left something, else the newest.

@@ -244,9 +244,11 @@ async fn state_that_could_not_be_written_is_pushed_once_and_with_care() {
     let told = status(&stage).await;
     assert_eq!(told["errored"]["verdict"], "push", "{told:#}");
     assert_eq!(told["locks"][0]["is_own"], true, "{told:#}");
+    let troubles = told["diagnosis"]["diagnoses"].to_string();
+    assert!(troubles.contains("access-denied"), "{troubles}");
     // Nothing is planned on top of it.
     stage.ends(4, &["plan"]).await;
-    // Of another history.
+    // Of another form than terraform's.
     let other = String::from_utf8(kept.clone()).unwrap();
     fs::write(
         &errored,
@@ -266,6 +268,15 @@ async fn state_that_could_not_be_written_is_pushed_once_and_with_care() {
     assert!(!errored.exists());
     let planned = stage.ends(0, &["plan", "--output", "json"]).await.json();
     assert_eq!(planned["changes"], false, "{planned:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resume_of_an_apply_that_is_not_on_record_is_left_to_a_person() {
+    let stage = stage!(Stage::open());
+    stage.write("stack/errored.tfstate", "{}");
+    let refused = stage.ends(4, &["resume", "--yes"]).await.stderr;
+    assert!(refused.contains("state push errored.tfstate"), "{refused}");
+    assert!(stage.path("stack/errored.tfstate").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

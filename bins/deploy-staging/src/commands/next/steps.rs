@@ -177,6 +177,8 @@ pub(super) fn steps(of: &Observed<'_>) -> Vec<Step> {
 
 fn checked(of: &Observed<'_>, check: &str) -> (Status, String) {
     match of.checks.get(check) {
+        // What was not asked is not done.
+        Some((Status::Skipped, seen)) => (Status::Unknown, seen.clone()),
         Some((status, seen)) => (*status, seen.clone()),
         None => (Status::Unknown, "AWS was not asked".to_owned()),
     }
@@ -184,9 +186,9 @@ fn checked(of: &Observed<'_>, check: &str) -> (Status, String) {
 
 /// A check that asks nothing leaves it to a person.
 fn checked_or_by_hand(of: &Observed<'_>, check: &str, step: ByHand) -> (Status, String) {
-    match checked(of, check) {
-        (Status::Skipped, _) => by_hand(of, step),
-        seen => seen,
+    match of.checks.get(check) {
+        Some((Status::Skipped, _)) => by_hand(of, step),
+        _ => checked(of, check),
     }
 }
 
@@ -476,10 +478,17 @@ mod tests {
     #[test]
     fn steps_of_a_check_that_asks_nothing_are_for_a_person() {
         let found = judged(&outputs(""), |of| {
-            of.checks
-                .insert("account-config", (Status::Skipped, "not asked".to_owned()));
+            for check in ["account-config", "sns-subscribed"] {
+                of.checks
+                    .insert(check, (Status::Skipped, "not asked".to_owned()));
+            }
+            let mark = super::super::MarkedDone {
+                by: "Kim".to_owned(),
+                at: jiff::Timestamp::UNIX_EPOCH,
+            };
+            of.marks.insert("config".to_owned(), mark);
         });
-        assert_eq!(found["config"], "unknown");
+        assert_eq!((found["config"], found["alarms"]), ("done", "unknown"));
     }
 
     #[test]

@@ -285,6 +285,18 @@ impl Planned {
         if let Some(why) = &self.unpriced {
             document = document.fact(Mark::Unknown, "Cost", format!("not known: {why}"));
         }
+        if let Some(diff) = &self.cost {
+            let (before, after) = (diff.before.expected, diff.after.expected);
+            let (mark, told) = match diff.uncertain {
+                false if before == after => (Mark::Plain, format!("{after}, as before")),
+                false => (Mark::Plain, format!("{before} before, {after} after")),
+                true => (
+                    Mark::Unknown,
+                    format!("{before} before, {after} after, of what has a price"),
+                ),
+            };
+            document = document.fact(mark, "Cost of a month", told);
+        }
         if let Some(increase) = self.increase {
             let (mark, word) = match increase.verdict {
                 Verdict::Within => (Mark::Ok, "within"),
@@ -298,14 +310,7 @@ impl Planned {
             );
         }
         match &self.cost {
-            Some(diff) if diff.rows.is_empty() => {
-                let month = diff.after.expected;
-                document.fact(
-                    Mark::Plain,
-                    "Cost of a month",
-                    format!("{month}, as before"),
-                )
-            }
+            Some(diff) if diff.rows.is_empty() => document,
             Some(diff) => document.append(diff.document()),
             None => document,
         }
