@@ -149,6 +149,7 @@ async fn fence_stops_what_it_was_told_to_and_nothing_else() {
     }
 }
 
+// aws-behaviour: 66
 #[tokio::test]
 async fn delete_instance_leaves_a_last_copy_and_goes_on_after_a_death() {
     let Some(stage) = restored().await else {

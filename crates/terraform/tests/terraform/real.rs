@@ -264,20 +264,31 @@ async fn import_takes_a_resource_into_the_state() {
     assert_eq!(terraform.state_list().await.unwrap(), ["terraform_data.a"]);
 }
 
+// aws-behaviour: 67
 #[tokio::test]
 async fn state_remove_forgets_what_was_found_by_its_id() {
-    let stage = Stage::new("resource \"terraform_data\" \"a\" {}\n");
+    let stage = Stage::new(
+        "resource \"terraform_data\" \"a\" {}\nimport {\n  to = terraform_data.a\n  id = \"db-2\"\n}\n",
+    );
     let Some(terraform) = stage.ready().await else {
         return;
+    };
+    let imports = async || {
+        let plan = Path::new("tfplan");
+        let planned = done(terraform.plan(plan, &PlanOptions::default()).await.unwrap());
+        planned.await.unwrap().import
     };
     let importing = terraform.import("terraform_data.a", "db-1", NO_WAIT);
     done(importing.await.unwrap()).await;
     assert_eq!(terraform.state_find("db-2").await.unwrap(), [""; 0]);
     let found = terraform.state_find("db-1").await.unwrap();
     assert_eq!(found, ["terraform_data.a"]);
+    // What the state has is not taken over by another.
+    assert_eq!(imports().await, 0);
     terraform.state_remove(&found[0], NO_WAIT).await.unwrap();
     assert_eq!(terraform.state_list().await.unwrap(), [""; 0]);
     assert!(terraform.state_remove(&found[0], NO_WAIT).await.is_err());
+    assert_eq!(imports().await, 1);
 }
 
 #[tokio::test]
