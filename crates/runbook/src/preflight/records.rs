@@ -9,7 +9,7 @@ use super::{Area, PreflightRequest, advise, kept, store_told};
 use crate::lease::LeaseState;
 use crate::steps::{TRAFFIC_KEY, reports};
 use crate::store::S3Store;
-use crate::{Host, LeaseError, Marker, RunId, RunReport, SeenLease, Store, read_lease};
+use crate::{Host, LeaseError, Marker, Mode, RunId, RunReport, SeenLease, Store, read_lease};
 
 /// What they are called among the areas.
 pub(super) const NAME: &str = "Records of runs";
@@ -154,7 +154,11 @@ fn judge_traffic(place: String, is_failed_over: bool, found: Observation<bool>) 
 fn judge_drill(reports: &Result<Vec<RunReport>, String>, now: Timestamp) -> Finding {
     let newest = reports.as_ref().map(|reports| {
         let verified = |report: &RunReport| Some((report.clocks.verified?, report.clone()));
-        let verified = reports.iter().filter_map(verified);
+        // The way back takes other steps: it shows nothing of a failover.
+        let over = reports
+            .iter()
+            .filter(|report| report.mode != Mode::Failback);
+        let verified = over.filter_map(verified);
         verified.max_by_key(|(at, _)| *at)
     });
     let seen = match newest {
@@ -287,7 +291,12 @@ mod tests {
             ]),
             Status::Wrong
         );
-        assert_eq!(judged(vec![report(None, None), good]), Status::Ok);
+        assert_eq!(judged(vec![report(None, None), good.clone()]), Status::Ok);
+        let back = RunReport {
+            mode: Mode::Failback,
+            ..good
+        };
+        assert_eq!(judged(vec![back]), Status::Unknown);
         assert_eq!(judged(vec![report(None, None)]), Status::Unknown);
         assert_eq!(judged(Vec::new()), Status::Unknown);
         assert_eq!(
