@@ -347,6 +347,18 @@ pub async fn plan_failback(request: FailbackRequest<'_>, both: &Both, host: &imp
     }
 }
 
+/// What AWS did not say when a failback was planned. A plan is fixed: with that in it a step could never be taken, and there is
+/// time to ask again.
+pub fn not_known(plan: &Plan) -> Vec<String> {
+    let steps = plan.steps.iter();
+    let unknown = steps.filter_map(|step| {
+        let impossible = Impossible::deserialize(&step.inputs).ok()?;
+        let is_unknown = impossible.is_unknown;
+        is_unknown.then(|| format!("{}: {}", step.id, impossible.problem))
+    });
+    unknown.collect()
+}
+
 /// The way of each database. Returns the steps at whose end they serve.
 async fn plan_databases(
     planner: &mut Planner<'_>,

@@ -34,7 +34,7 @@ pub use engine::{
 pub use export::Export;
 pub use failback::{
     BucketSurvey, DatabaseSurvey, Decisions, DecisionsError, FailbackRequest, FailbackSettings,
-    StateSurvey, Survey, keep_decisions, leftovers, plan_failback, read_decisions,
+    StateSurvey, Survey, keep_decisions, leftovers, not_known, plan_failback, read_decisions,
 };
 pub use failover::{FailoverRequest, plan_failover};
 pub use host::{Holder, Host};

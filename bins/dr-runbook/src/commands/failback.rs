@@ -9,7 +9,7 @@ use dr::objects::JournalKey;
 use files::Secrecy;
 use runbook::{
     Decisions, Declared, DrRoot, Evidence, Failback, FailbackRequest, FailbackSettings, LeaseTimes,
-    LossWindow, Mode, ObjectRuns, OpenRun, RegionLoss, RunId, RunState, keep_decisions,
+    LossWindow, Mode, ObjectRuns, OpenRun, RegionLoss, RunId, RunState, keep_decisions, not_known,
     plan_failback, read_decisions, read_run,
 };
 use tokio::sync::watch;
@@ -60,6 +60,13 @@ pub(crate) async fn run(
     match global.output {
         OutputFormat::Table => cli::print(global, &plan)?,
         OutputFormat::Json => cli::tell(&plan),
+    }
+    let unknown = not_known(&plan);
+    if !unknown.is_empty() {
+        return Err(
+            Failure::new(Exit::Unchecked, anyhow!("{}", unknown.join("; ")))
+                .hint("the DR region serves: run the same command again"),
+        );
     }
     cli::confirm(
         global,

@@ -16,7 +16,10 @@ use settings::BucketName;
 use super::{FailbackRequest, ObjectsInputs};
 use crate::StepId;
 use crate::failover::{Impossible, RestoreInputs, names as failover_names};
-use crate::steps::failback::{look_at_bucket, look_at_states};
+use crate::steps::failback::{forget_look, look_at_bucket, look_at_states};
+
+/// What the look of a survey is called among others.
+const SURVEY: &str = "survey";
 
 /// A bucket: what differs between the regions, and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +60,7 @@ pub struct DatabaseSurvey {
     pub status: Option<String>,
     /// The time up to which it could be restored.
     pub latest: Option<Timestamp>,
-    /// How much of that the DR region never had, in seconds: in the failover's report it is what was lost.
+    /// How much of that the DR region never had, in seconds, at most: RDS does not tell when the last transaction was.
     pub beyond_seconds: Option<u64>,
     /// Why nothing is known of it.
     pub problem: Option<String>,
@@ -109,7 +112,9 @@ impl Survey {
             }
             if let Some(beyond) = database.beyond_seconds.filter(|beyond| *beyond > 0) {
                 let beyond = report::duration(Duration::from_secs(beyond));
-                found.push(format!("{name} holds {beyond} that never came over"));
+                found.push(format!(
+                    "{name} may hold up to {beyond} that never came over"
+                ));
             }
         }
         found
@@ -192,7 +197,7 @@ impl Report for Survey {
             (known(&database.problem, is_fine), cells)
         });
         document.table(
-            ["Database", "Status", "Never came over"],
+            ["Database", "Status", "Never came over, at most"],
             databases.collect(),
         )
     }
@@ -251,7 +256,7 @@ async fn bucket(
         inputs,
         request.objects,
         request.decisions,
-        "survey",
+        SURVEY,
     );
     let (found, _) = match looked.await {
         Ok(found) => found,
@@ -259,6 +264,9 @@ async fn bucket(
             return unknown_bucket(&inputs.pair, crate::lease::causes(&*error.source));
         }
     };
+    if let Err(error) = forget_look(request.objects, inputs, SURVEY) {
+        return unknown_bucket(&inputs.pair, crate::lease::causes(&*error.source));
+    }
     let doubts = [
         &found.conflicts,
         &found.primary_deleted,

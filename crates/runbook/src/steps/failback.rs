@@ -16,7 +16,7 @@ use futures::FutureExt as _;
 use serde_json::{Value, json};
 use settings::{Database, Settings};
 
-pub(crate) use self::objects::look_at_bucket;
+pub(crate) use self::objects::{forget_look, look_at_bucket};
 pub(crate) use self::states::look_at_states;
 
 use super::{RegionLoss, inputs, look, report, terraform, unknown};
@@ -123,7 +123,11 @@ impl<S: Store, H: Host> Steps for Failback<'_, S, H> {
             names::BACKUPS => databases::check_backups(self, step).boxed_local().await,
             names::STATE_REPLICATION => states::check_replication(self, step).boxed_local().await,
             names::RELEASE => Ok(look("take the marks of the failover off what it kept")),
-            names::RETIRE_DR => databases::check_retire_dr(self, step).boxed_local().await,
+            names::RETIRE_DR => {
+                databases::check_retire_dr(self, step, context)
+                    .boxed_local()
+                    .await
+            }
             names::BACKEND_DR => pilot_light::check_root(self),
             names::PILOT_LIGHT => pilot_light::check(self, context).boxed_local().await,
             names::REPORT => Ok(look("write the report")),
@@ -225,7 +229,11 @@ impl<S: Store, H: Host> Steps for Failback<'_, S, H> {
             names::BACKUPS => databases::verify_backups(self, step).boxed_local().await,
             names::STATE_REPLICATION => states::verify_replication(self, step).boxed_local().await,
             names::RELEASE => Ok(step.inputs.clone()),
-            names::RETIRE_DR => databases::verify_retire_dr(self, step).boxed_local().await,
+            names::RETIRE_DR => {
+                databases::verify_retire_dr(self, step, context)
+                    .boxed_local()
+                    .await
+            }
             names::BACKEND_DR => {
                 super::backend::verify(&self.pilot_light)
                     .boxed_local()

@@ -139,7 +139,12 @@ impl RunReport {
             Mode::Failback => still,
         };
         let rto = rto.map(|rto| rto <= objectives.rto_seconds);
-        let known: Vec<Option<bool>> = rpo.chain([rto, all.then_some(true)]).collect();
+        let whole = match plan.mode {
+            // What the primary region does not have is where nobody looks any more.
+            Mode::Failback => Some(all),
+            Mode::RegionLoss => all.then_some(true),
+        };
+        let known: Vec<Option<bool>> = rpo.chain([rto, whole]).collect();
         let meets_objectives = if known.contains(&Some(false)) {
             Some(false)
         } else {

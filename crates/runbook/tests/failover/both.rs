@@ -14,7 +14,8 @@ use report::Silent;
 use runbook::{
     Decisions, Declared, Digest, Evidence, Failback, FailbackRequest, FailbackSettings, Host as _,
     LeaseTimes, LossWindow, Marker, Mode, ObjectRuns, OpenRun, Plan, Policy, RegionLoss,
-    RunOptions, RunState, RunStatus, Watch, carry_on, plan_failback, read_lease, read_run,
+    RunOptions, RunState, RunStatus, StepId, Watch, carry_on, not_known, plan_failback, read_lease,
+    read_run,
 };
 use state_backend::{HeldLocks, LockHolder};
 use tokio::sync::watch;
@@ -193,10 +194,12 @@ impl Environment {
         }
     }
 
-    async fn last_failover(&self, stage: &Stage) -> RunState {
+    async fn last_failover(&self, stage: &Stage) -> Result<RunState, String> {
         let store = self.store(stage);
-        let marker = Marker::read(&store).await.unwrap().unwrap();
-        read_run(&store, &marker.run).await.unwrap().0
+        let marker = Marker::read(&store).await;
+        let marker = marker.map_err(|error| error.source.to_string())?.unwrap();
+        let run = read_run(&store, &marker.run).await;
+        Ok(run.map_err(|error| error.to_string())?.0)
     }
 
     pub(crate) async fn plan_back(
@@ -204,22 +207,27 @@ impl Environment {
         stage: &Stage,
         process: &Process,
         decisions: &Decisions,
-    ) -> Plan {
+    ) -> Result<Plan, String> {
         let both = stage.both();
         let evidence = Evidence::gather_health(&both.primary, NO_WINDOW, process).await;
-        let failover = self.last_failover(stage).await;
+        let failover = self.last_failover(stage).await?;
         let objects = self.object_runs();
         let request = FailbackRequest {
             settings: &self.settings,
             settings_digest: Digest::of(b"settings"),
             account: None,
-            declared: Declared::healthy(evidence, process.now()).unwrap(),
+            declared: Declared::healthy(evidence, process.now())
+                .map_err(|error| error.to_string())?,
             failover: &failover,
             objects: &objects,
             decisions,
             versions: BTreeMap::new(),
         };
-        Box::pin(plan_failback(request, &both, process)).await
+        let plan = Box::pin(plan_failback(request, &both, process)).await;
+        match not_known(&plan).as_slice() {
+            [] => Ok(plan),
+            unknown => Err(unknown.join("; ")),
+        }
     }
 
     /// A failback from its beginning, or the one that is not over, as far as it goes.
@@ -229,22 +237,23 @@ impl Environment {
         process: &Process,
         decisions: &str,
     ) -> Result<RunState, String> {
-        self.fail_back_seen(stage, process, decisions, &Unseen)
+        self.fail_back_seen(stage, process, decisions, &Unseen, &[])
             .await
     }
 
-    /// The same, seen record by record.
+    /// The same, seen record by record, without some of its steps.
     pub(crate) async fn fail_back_seen(
         &self,
         stage: &Stage,
         process: &Process,
         decisions: &str,
         watch: &dyn Watch,
+        skip: &[&str],
     ) -> Result<RunState, String> {
         let decisions = Decisions::parse(decisions).unwrap();
         let store = self.store(stage);
         let times = LeaseTimes::default();
-        let leased = Box::pin(self.leased(stage)).await;
+        let leased = Box::pin(self.leased(stage)).await?;
         if let Some(run) = &leased
             && run.plan.mode == Mode::Failback
             && run.status == RunStatus::Finished
@@ -264,7 +273,7 @@ impl Environment {
                 .await
             }
             None => {
-                let plan = Box::pin(self.plan_back(stage, process, &decisions)).await;
+                let plan = Box::pin(self.plan_back(stage, process, &decisions)).await?;
                 Box::pin(OpenRun::begin(
                     store.clone(),
                     None,
@@ -276,15 +285,23 @@ impl Environment {
             }
         };
         let open = open.map_err(|error| error.to_string())?;
-        Box::pin(self.carry_back(stage, process, open, decisions, watch)).await
+        Box::pin(self.carry_back(stage, process, open, decisions, (watch, skip))).await
     }
 
     /// The run that the lease names, where its records were begun.
-    async fn leased(&self, stage: &Stage) -> Option<RunState> {
+    async fn leased(&self, stage: &Stage) -> Result<Option<RunState>, String> {
         let store = self.store(stage);
-        let lease = read_lease(&store).await.unwrap()?;
-        let (state, _) = read_run(&store, &lease.run).await.ok()?;
-        Some(state)
+        let lease = read_lease(&store)
+            .await
+            .map_err(|error| error.to_string())?;
+        let Some(lease) = lease else {
+            return Ok(None);
+        };
+        match read_run(&store, &lease.run).await {
+            Ok((state, _)) => Ok(Some(state)),
+            Err(error) if error.to_string().contains("has no run") => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     async fn carry_back(
@@ -293,7 +310,7 @@ impl Environment {
         process: &Process,
         open: OpenRun<runbook::S3Store, Process>,
         decisions: Decisions,
-        watch: &dyn Watch,
+        (watch, skip): (&dyn Watch, &[&str]),
     ) -> Result<RunState, String> {
         let permit = open.lease().permit();
         let both = stage.both();
@@ -326,9 +343,13 @@ impl Environment {
             objects: self.object_runs(),
             decisions,
         };
+        let skip = skip
+            .iter()
+            .map(|step| (StepId::new(step), "a test".to_owned()));
         let options = RunOptions {
             policy: Policy::Auto,
             operator: "jo@laptop".to_owned(),
+            skip: skip.collect(),
             ..RunOptions::default()
         };
         let (_stop, stopped) = watch::channel(false);

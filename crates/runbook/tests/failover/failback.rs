@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use local_aws::{KillAt, Moment, RegionState};
+use local_aws::{Fault, FaultKind, KillAt, Moment, RegionState};
 use runbook::{Marker, RunReport, RunState, RunStatus, StepId, StepStatus, Watch};
 use tokio::sync::Notify;
 
-use crate::stage::{DR, Environment, PRIMARY, STATE_KEY, Stage, stage, state};
+use crate::stage::{DR, Environment, PRIMARY, STATE_KEY, Stage, Unseen, stage, state};
 
 impl Stage {
     /// What the application does in the DR region.
@@ -98,7 +98,9 @@ async fn failback_brings_everything_home_and_a_second_failover_begins_anew() {
     stage.put_late(&environment).await;
     assert_eq!(stage.dr_objects(&environment).await.len(), 3);
     let process = environment.process(1);
-    let plan = Box::pin(environment.plan_back(&stage, &process, &Default::default())).await;
+    let plan = Box::pin(environment.plan_back(&stage, &process, &Default::default()))
+        .await
+        .unwrap();
     let survey = plan.survey().unwrap();
     assert_eq!(survey.buckets[0].written_in_primary, 1, "{survey:#?}");
     assert_eq!(
@@ -183,6 +185,29 @@ async fn conflicts_are_named_and_decided_by_a_list() {
     assert_eq!(result["kept_of_primary"], 1, "{result}");
 }
 
+#[tokio::test]
+async fn database_that_was_left_out_keeps_its_instance_in_the_dr_region() {
+    let stage = stage!();
+    stage.make_home().await;
+    let environment = Box::pin(stage.failed_over(1)).await;
+    let process = environment.process(1);
+    let skip = [
+        "snapshot/home-1",
+        "copy/home-1",
+        "retire/home-1",
+        "restore/home-1",
+    ];
+    let run = environment.fail_back_seen(&stage, &process, "", &Unseen, &skip);
+    let state = Box::pin(run).await.unwrap();
+    let step = &state.steps[&StepId::new("retire-dr/home-1")];
+    let told = format!("{:?}", step.outcome);
+    assert!(told.contains("app-1-dr was not brought back"), "{told}");
+    let kept = stage.status(&stage.rds, &environment.target()).await;
+    assert_eq!(kept.as_deref(), Some("stopped"));
+    // Nobody has to guess what is lost of it.
+    assert_eq!(RunReport::of(&state).meets_objectives, Some(false));
+}
+
 /// Turns the primary region off when a step begins.
 struct Dies<'a>(&'a Stage, &'a str);
 
@@ -216,7 +241,7 @@ async fn primary_that_dies_again_leaves_the_dr_region_as_it_was() {
     ]) {
         let process = environment.process(10 + number);
         let dies = Dies(&stage, step);
-        let state = environment.fail_back_seen(&stage, &process, "", &dies);
+        let state = environment.fail_back_seen(&stage, &process, "", &dies, &[]);
         let state = Box::pin(state).await.unwrap();
         assert!(
             matches!(state.status, RunStatus::Stopped { .. }),
@@ -282,15 +307,18 @@ async fn primary_that_dies_again_leaves_the_dr_region_as_it_was() {
 /// How many requests lie between two that are tried; `RUNBOOK_EVERY` sets another number, 1 for all of them.
 const EVERY: u64 = 149;
 
+fn every() -> u64 {
+    let set = std::env::var("RUNBOOK_EVERY").ok();
+    set.and_then(|every| every.parse().ok()).unwrap_or(EVERY)
+}
+
 #[tokio::test]
 async fn failback_killed_at_its_requests_ends_the_same() {
     let stage = stage!();
     stage.make_home().await;
-    let every = std::env::var("RUNBOOK_EVERY").ok();
-    let every = every.and_then(|every| every.parse().ok()).unwrap_or(EVERY);
     let (mut number, mut kills) = (0, 0);
     for moment in Moment::ALL {
-        for nth in (1..).step_by(usize::try_from(every).unwrap()) {
+        for nth in (1..).step_by(usize::try_from(every()).unwrap()) {
             number += 1;
             let of = format!("{moment:?} {nth}");
             let environment = Box::pin(stage.failed_over(number)).await;
@@ -341,7 +369,7 @@ async fn failback_killed_after_its_records_ends_the_same() {
         let ended = tokio::select! {
             biased;
             () = death.notified() => None,
-            ended = Box::pin(environment.fail_back_seen(&stage, &process, "", &seen)) => Some(ended),
+            ended = Box::pin(environment.fail_back_seen(&stage, &process, "", &seen, &[])) => Some(ended),
         };
         if let Some(state) = ended {
             assert_eq!(state.unwrap().status, RunStatus::Finished, "{of}");
@@ -361,6 +389,52 @@ async fn failback_killed_after_its_records_ends_the_same() {
         stage.check_restored_once(&environment, &of);
     }
     assert!(number > 2, "{number}");
+}
+
+#[tokio::test]
+async fn failback_with_requests_refused_or_lost_ends_or_can_be_resumed() {
+    let stage = stage!();
+    stage.make_home().await;
+    let (mut number, mut hits) = (0, 0);
+    for kind in [
+        FaultKind::SlowDown,
+        FaultKind::Denied,
+        FaultKind::ResponseLost,
+    ] {
+        for nth in (1..).step_by(usize::try_from(every()).unwrap()) {
+            number += 1;
+            let of = format!("{kind:?} {nth}");
+            let environment = Box::pin(stage.failed_over(number)).await;
+            stage.use_in_dr(&environment).await;
+            stage.put_late(&environment).await;
+            let process = environment.process(1);
+            let fault = stage.aws.add_fault(Fault::new(kind.clone()).nth(nth));
+            let ended = Box::pin(environment.fail_back(&stage, &process, "")).await;
+            let faults = stage.aws.faults().into_iter();
+            let mut faults = faults.filter(|(id, _)| *id == fault);
+            let was_hit = faults.any(|(_, fault)| fault.times == Some(0));
+            stage.aws.remove_fault(fault);
+            environment.died(&process);
+            if !matches!(&ended, Ok(state) if state.status == RunStatus::Finished) {
+                // What could not be planned is planned anew: nothing of that run was begun.
+                let process = environment.process(2);
+                let state = Box::pin(environment.fail_back(&stage, &process, "")).await;
+                let state = state.unwrap();
+                assert_eq!(
+                    state.status,
+                    RunStatus::Finished,
+                    "{of}: {}",
+                    failed(&state)
+                );
+            }
+            stage.check_back(&environment, &of).await;
+            if !was_hit {
+                break;
+            }
+            hits += 1;
+        }
+    }
+    assert!(hits > 5, "{hits}");
 }
 
 /// Tells when a run has so many records.

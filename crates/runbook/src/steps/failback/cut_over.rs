@@ -6,11 +6,11 @@ use dr::database::{Whose, allow_deletion, fence as stop};
 use dr::objects::{FencePlan, FenceWanted, apply_fence, plan_fence};
 use serde_json::{Value, json};
 
-use super::databases::{WAITER, lost, retire_failed, until_stopped};
+use super::databases::{WAITER, is_restored, lost, retire_failed, until_stopped};
 use super::{Failback, objects, states};
-use crate::failback::CutOverInputs;
+use crate::failback::{CutOverInputs, ObjectsInputs, names};
 use crate::steps::{Marker, declare, fence, inputs, traffic};
-use crate::{Check, Host, PlannedStep, StepContext, StepError, Store};
+use crate::{Check, Host, PlannedStep, StepContext, StepError, StepId, StepStatus, Store};
 
 async fn replication<S: Store, H: Host>(
     of: &Failback<'_, S, H>,
@@ -50,8 +50,16 @@ pub(super) async fn check<S: Store, H: Host>(
         true => String::new(),
         false => format!("stop {}, ", databases.join(", ")),
     };
+    let left = left_out(of, &cut_over, context);
+    let left = match left.is_empty() {
+        true => String::new(),
+        false => format!(
+            "leave what was written in the DR region to {}, ",
+            left.join(", ")
+        ),
+    };
     let what = format!(
-        "{stop}let replication in and turn {} to {}",
+        "{left}{stop}let replication in and turn {} to {}",
         context.state().plan.environment,
         of.both.primary.region()
     );
@@ -61,6 +69,39 @@ pub(super) async fn check<S: Store, H: Host>(
     })
 }
 
+/// Buckets that the operator has not left out.
+fn brought_back<'c>(
+    cut_over: &'c CutOverInputs,
+    context: &StepContext<'_>,
+) -> impl Iterator<Item = &'c ObjectsInputs> {
+    let run = context.state();
+    cut_over.buckets.iter().filter(move |bucket| {
+        let id = StepId::of(names::LAST_OBJECTS, bucket.pair.primary.name.as_ref());
+        let step = run.steps.get(&id);
+        step.is_none_or(|step| step.status != StepStatus::Skipped)
+    })
+}
+
+/// What is not brought back, since the operator has left it out.
+fn left_out<S: Store, H: Host>(
+    of: &Failback<'_, S, H>,
+    cut_over: &CutOverInputs,
+    context: &StepContext<'_>,
+) -> Vec<String> {
+    let pairs = of.settings.buckets.iter();
+    let mut left: Vec<String> = pairs
+        .filter(|pair| {
+            let mut brought = brought_back(cut_over, context);
+            !brought.any(|bucket| bucket.pair.primary.name == pair.name)
+        })
+        .map(|pair| pair.dr.to_string())
+        .collect();
+    let databases = of.settings.databases.iter();
+    let databases = databases.filter(|database| !is_restored(context, database));
+    left.extend(databases.map(|database| database.dr_id.to_string()));
+    left
+}
+
 /// That the primary region serves, and that nothing was written in the DR region since it was brought back.
 async fn prove<S: Store, H: Host>(
     of: &Failback<'_, S, H>,
@@ -68,7 +109,7 @@ async fn prove<S: Store, H: Host>(
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
     super::verify_primary(of).await?;
-    for bucket in &cut_over.buckets {
+    for bucket in brought_back(cut_over, context) {
         objects::prove_drained(of, bucket, context).await?;
     }
     states::prove_drained(of, context).await

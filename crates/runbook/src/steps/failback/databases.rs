@@ -514,6 +514,12 @@ pub(super) async fn release<S: Store, H: Host>(
     Ok(())
 }
 
+/// Whether a database was restored in the primary region by this run.
+pub(super) fn is_restored(context: &StepContext<'_>, database: &Database) -> bool {
+    let step = StepId::of(names::RESTORE, database.id.as_ref());
+    context.result(&step).is_some()
+}
+
 fn deletion(database: &Database, last: String) -> Deletion {
     Deletion {
         instance: database.dr_id.to_string(),
@@ -529,9 +535,17 @@ fn deletion(database: &Database, last: String) -> Deletion {
 pub(super) async fn check_retire_dr<S: Store, H: Host>(
     of: &Failback<'_, S, H>,
     step: &PlannedStep,
+    context: &StepContext<'_>,
 ) -> Result<Check, StepError> {
     let database = of.database(&step.id)?;
     let last: String = inputs(step)?;
+    if !is_restored(context, database) {
+        return Err(StepError::refused(format!(
+            "{} was not brought back: nothing else has what was written to it",
+            database.dr_id
+        ))
+        .hint("leave this step out with --skip and a reason"));
+    }
     let site = of.rds_dr();
     let there = site.instance(database.dr_id.as_ref()).await?;
     if there.is_none() && good(site.snapshot(&last).await?).is_some() {
@@ -566,8 +580,9 @@ pub(super) async fn apply_retire_dr<S: Store, H: Host>(
 pub(super) async fn verify_retire_dr<S: Store, H: Host>(
     of: &Failback<'_, S, H>,
     step: &PlannedStep,
+    context: &StepContext<'_>,
 ) -> Result<Value, StepError> {
-    match check_retire_dr(of, step).await? {
+    match check_retire_dr(of, step, context).await? {
         Check::Done(done) => Ok(done),
         _ => Err(StepError::wrong("the instance is still there")),
     }

@@ -118,6 +118,16 @@ pub(crate) async fn look_at_bucket(
         .map_err(|error| StepError::unchecked(causes(&error)))
 }
 
+/// Takes away what a look left on the disk: keys may be those of patients.
+pub(crate) fn forget_look(
+    objects: &ObjectRuns,
+    inputs: &ObjectsInputs,
+    purpose: &str,
+) -> Result<(), StepError> {
+    let folder = folder(objects, inputs, purpose);
+    std::fs::remove_dir_all(folder).map_err(StepError::unchecked)
+}
+
 fn empty(folder: &Path) -> Result<(), StepError> {
     if folder.exists() {
         std::fs::remove_dir_all(folder).map_err(StepError::unchecked)?;
@@ -223,6 +233,7 @@ pub(super) async fn check<S: Store, H: Host>(
     in_doubt(of, &inputs, &found)?;
     let plan = planned.plan();
     if plan.is_empty() {
+        forget_look(&of.objects, &inputs, &purpose)?;
         return Ok(Check::Done(result(&found, context)));
     }
     planned.save().map_err(StepError::unchecked)?;
@@ -376,8 +387,10 @@ pub(super) async fn verify<S: Store, H: Host>(
     context: &StepContext<'_>,
 ) -> Result<Value, StepError> {
     let inputs: ObjectsInputs = inputs(step)?;
-    let (found, _) = look_at(of, &inputs, &purpose(step, context)).await?;
+    let purpose = purpose(step, context);
+    let (found, _) = look_at(of, &inputs, &purpose).await?;
     in_doubt(of, &inputs, &found)?;
+    forget_look(&of.objects, &inputs, &purpose)?;
     // While the application writes, something new may always be there; when nobody does, nothing may.
     if step.id.kind() == names::LAST_OBJECTS && !found.plan.is_empty() {
         return Err(still_written(&inputs, &found));
@@ -405,6 +418,7 @@ pub(super) async fn prove_drained<S: Store, H: Host>(
     let purpose = format!("{}-{}", context.state().plan.run, names::CUT_OVER);
     let (found, _) = look_at(of, inputs, &purpose).await?;
     in_doubt(of, inputs, &found)?;
+    forget_look(&of.objects, inputs, &purpose)?;
     match found.plan.is_empty() {
         true => Ok(()),
         false => Err(still_written(inputs, &found)),
