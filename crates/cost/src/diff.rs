@@ -8,7 +8,7 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::Region;
 
-use crate::estimate::{Basis, Estimate, Heading, Line, cells};
+use crate::estimate::{Basis, Estimate, Heading, Line, Standing, cells};
 use crate::money::{Usd, UsdRange};
 use crate::prices::{Caveat, PriceKey, Scope};
 
@@ -52,6 +52,44 @@ pub struct ServiceChange {
     pub after: Option<Usd>,
 }
 
+/// A resource that is not the same in both.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ResourceChange {
+    /// Its address, as Terraform writes it.
+    pub address: String,
+    /// What becomes of it.
+    pub change: Change,
+    /// Null when it is only after.
+    pub before: Option<ResourceSide>,
+    /// Null when it is only before.
+    pub after: Option<ResourceSide>,
+}
+
+/// What becomes of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// It is only after.
+    Added,
+    /// It is only before.
+    Removed,
+    /// It is billed for something else, or costs another amount.
+    Changed,
+}
+
+/// A resource before or after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ResourceSide {
+    /// Whether there is a price for its type.
+    pub standing: Standing,
+    /// Its part of the lines.
+    pub usd: UsdRange,
+    /// Something of it has no price.
+    pub lower_bound: bool,
+    #[serde(skip)]
+    billed: u64,
+}
+
 /// What changes from one estimate to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diff {
@@ -61,6 +99,8 @@ pub struct Diff {
     pub services: Vec<ServiceChange>,
     /// Lines that change, in order.
     pub rows: Vec<DiffRow>,
+    /// Every resource that is added, removed, or of another cost, whether it has a price or not; none when regions are compared.
+    pub resources: Vec<ResourceChange>,
     /// The total before.
     pub before: UsdRange,
     /// The total after.
@@ -134,6 +174,10 @@ impl Diff {
                 .filter(|change| (change.before, change.after) != (nothing, nothing))
                 .collect(),
             rows,
+            resources: match regions {
+                None => resource_changes(before, after),
+                Some(_) => Vec::new(),
+            },
             before: before.total,
             after: after.total,
             uncertain: before.lower_bound || after.lower_bound,
@@ -152,6 +196,31 @@ impl Diff {
     pub fn change(&self) -> UsdRange {
         self.after - self.before
     }
+}
+
+fn resource_changes(before: &Estimate, after: &Estimate) -> Vec<ResourceChange> {
+    let (old, new) = (ResourceSide::all(before), ResourceSide::all(after));
+    let mut addresses: Vec<&str> = old.keys().chain(new.keys()).copied().collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    let changes = addresses.into_iter().filter_map(|address| {
+        let (before, after) = (old.get(address).copied(), new.get(address).copied());
+        let change = match (before, after) {
+            (None, _) => Change::Added,
+            (_, None) => Change::Removed,
+            (before, after) if before == after => return None,
+            _ => Change::Changed,
+        };
+        Some(ResourceChange {
+            address: address.to_owned(),
+            change,
+            before,
+            after,
+        })
+    });
+    let mut changes: Vec<ResourceChange> = changes.collect();
+    changes.sort_by_key(|of| of.change);
+    changes
 }
 
 type Key = (Heading, PriceKey, Basis);
@@ -174,6 +243,66 @@ impl Side {
             lower_bound: line.missing.is_some(),
             arithmetic: line.arithmetic(),
         }
+    }
+}
+
+impl ResourceSide {
+    /// By address.
+    fn all(estimate: &Estimate) -> BTreeMap<&str, Self> {
+        let standing = estimate.standing.iter();
+        let mut all: BTreeMap<&str, Self> = standing
+            .map(|(address, standing)| {
+                let side = Self {
+                    standing: *standing,
+                    usd: UsdRange::default(),
+                    lower_bound: *standing == Standing::Unpriced,
+                    billed: estimate.billed.get(address).copied().unwrap_or_default(),
+                };
+                (address.as_str(), side)
+            })
+            .collect();
+        for cost in &estimate.resources {
+            // Traffic is no resource of Terraform's.
+            if let Some(side) = all.get_mut(cost.address.as_str()) {
+                side.usd = cost.usd;
+                side.lower_bound |= cost.lower_bound;
+            }
+        }
+        all
+    }
+
+    fn cell(self) -> String {
+        match self.standing {
+            Standing::Free => "nothing by itself".to_owned(),
+            Standing::Unpriced => "no price".to_owned(),
+            Standing::Priced => {
+                let [_, expected, _] = cells(self.usd.rounded(), self.lower_bound);
+                expected
+            }
+        }
+    }
+}
+
+impl ResourceChange {
+    fn cells(&self) -> (Mark, Vec<String>) {
+        let change = match self.change {
+            Change::Added => "added",
+            Change::Removed => "removed",
+            Change::Changed => "changed",
+        };
+        let side = |side: Option<ResourceSide>| side.map_or("–".to_owned(), ResourceSide::cell);
+        let is_bounded = |side: Option<ResourceSide>| side.is_some_and(|side| side.lower_bound);
+        let mark = match is_bounded(self.before) || is_bounded(self.after) {
+            true => Mark::Unknown,
+            false => Mark::Plain,
+        };
+        let cells = vec![
+            change.to_owned(),
+            self.address.clone(),
+            side(self.before),
+            side(self.after),
+        ];
+        (mark, cells)
     }
 }
 
@@ -295,7 +424,7 @@ impl Report for Diff {
         };
         let services = self.services.iter().map(ServiceChange::cells).collect();
         let rows = self.rows.iter().map(DiffRow::cells).collect();
-        Document::new()
+        let mut document = Document::new()
             .heading(title)
             .table(["Service", &from, &to, "Change"], services)
             .heading("Lines that change")
@@ -310,8 +439,14 @@ impl Report for Diff {
                     "Arithmetic",
                 ],
                 rows,
-            )
-            .text(self.sentence())
+            );
+        if !self.resources.is_empty() {
+            let resources = self.resources.iter().map(ResourceChange::cells).collect();
+            document = document
+                .heading("Resources that change")
+                .table(["Change", "Resource", &from, &to], resources);
+        }
+        document.text(self.sentence())
     }
 }
 
@@ -363,6 +498,55 @@ mod tests {
         );
         let same = Diff::new(&estimate(None, 168), &estimate(None, 168));
         assert!(same.rows.is_empty() && !same.uncertain);
+    }
+
+    #[test]
+    fn diff_names_every_resource_that_changes_priced_or_not() {
+        let stack = |resources: &[(&str, &str, serde_json::Value)]| {
+            let resources: Vec<serde_json::Value> = resources
+                .iter()
+                .map(|(kind, name, values)| {
+                    serde_json::json!({"address": format!("{kind}.{name}"), "mode": "managed", "type": kind, "name": name,
+                        "values": values})
+                })
+                .collect();
+            let plan = serde_json::json!({"format_version": "1.2",
+                "planned_values": {"root_module": {"resources": resources}}});
+            let region = "ca-central-1".parse().ok();
+            let inventory = Inventory::from_terraform(plan.to_string().as_bytes(), region, None);
+            let book = PriceBook::builtin().unwrap();
+            let options = Options::on(date(2026, 11, 22));
+            Estimate::new(&inventory.unwrap(), &Usage::default(), &book, options)
+        };
+        let none = serde_json::json!({});
+        let table = |read: u32| serde_json::json!({"billing_mode": "PROVISIONED", "read_capacity": read, "write_capacity": 1});
+        let before = stack(&[
+            ("aws_nat_gateway", "gone", none.clone()),
+            ("aws_nat_gateway", "same", none.clone()),
+            ("aws_dynamodb_table", "t", table(1)),
+        ]);
+        let after = stack(&[
+            ("aws_nat_gateway", "same", none.clone()),
+            ("aws_dynamodb_table", "t", table(2)),
+            ("aws_iam_role", "r", none.clone()),
+            ("aws_instance", "web", none),
+        ]);
+        let diff = Diff::new(&before, &after);
+        let told: Vec<Vec<String>> = diff.resources.iter().map(|of| of.cells().1).collect();
+        assert_eq!(
+            told[0],
+            ["added", "aws_iam_role.r", "–", "nothing by itself"]
+        );
+        assert_eq!(told[1], ["added", "aws_instance.web", "–", "no price"]);
+        assert_eq!(told[2], ["removed", "aws_nat_gateway.gone", "$39.00", "–"]);
+        assert_eq!(told[3][..2], ["changed", "aws_dynamodb_table.t"]);
+        assert_eq!(told.len(), 4, "{told:?}");
+        assert!(
+            diff.document()
+                .to_markdown()
+                .contains("| added | aws_instance.web | – | no price |")
+        );
+        assert!(Diff::new(&after, &after).resources.is_empty());
     }
 
     #[test]

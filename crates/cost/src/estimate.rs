@@ -9,6 +9,7 @@ mod heading;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
@@ -24,6 +25,7 @@ use crate::prices::{Caveat, Portion, PriceBook, PriceKey, Service};
 use crate::quantity::{HOURS_PER_WEEK, QuantityRange, Scenario, Unit, as_text};
 use crate::usage::{Usage, UsageSource};
 pub(crate) use attributes::{is_known, looked_at};
+pub use demand::Standing;
 pub(crate) use demand::{Demand, Demands};
 pub(crate) use document::cells;
 pub(crate) use rules::demands;
@@ -153,6 +155,12 @@ pub struct Estimate {
     pub lines: Vec<Line>,
     /// What costs something, dearest first.
     pub resources: Vec<ResourceCost>,
+    /// Every resource, by its address.
+    #[serde(skip)]
+    pub(crate) standing: BTreeMap<String, Standing>,
+    /// What each resource is billed for, as a number that is another when that is another, priced or not.
+    #[serde(skip)]
+    pub(crate) billed: BTreeMap<String, u64>,
     /// How many resources cost nothing.
     pub free_resources: usize,
     /// Types that nothing is known about.
@@ -217,6 +225,7 @@ impl Estimate {
             used: BTreeMap::new(),
             taken: BTreeMap::new(),
         };
+        let billed = billed(&demands);
         let mut shares = Shares::new();
         let lines: Vec<Line> = grouped(demands.list)
             .into_iter()
@@ -244,6 +253,8 @@ impl Estimate {
             options,
             lines,
             resources: dearest_first(shares),
+            standing: demands.standing,
+            billed,
             free_resources: demands.free,
             unpriced: demands
                 .unpriced
@@ -279,6 +290,25 @@ impl Estimate {
         }
         Some((sum, lower_bound))
     }
+}
+
+fn billed(demands: &Demands) -> BTreeMap<String, u64> {
+    let mut hashers: BTreeMap<&str, DefaultHasher> = BTreeMap::new();
+    for demand in &demands.list {
+        let hasher = hashers.entry(&demand.address).or_default();
+        (
+            format!("{:?}", demand.key),
+            format!("{:?}", demand.quantity),
+        )
+            .hash(hasher);
+    }
+    for problem in &demands.problems {
+        let hasher = hashers.entry(&problem.address).or_default();
+        problem.problem.hash(hasher);
+    }
+    let all = hashers.into_iter();
+    all.map(|(address, hasher)| (address.to_owned(), hasher.finish()))
+        .collect()
 }
 
 /// What each resource costs, by its address, and whether something of it has no price.

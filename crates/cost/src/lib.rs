@@ -30,10 +30,10 @@ mod usage;
 pub use actual::{Actual, ActualRow, Bill, Billed};
 pub use budget::{Budget, Verdict};
 pub use charts::Charted;
-pub use diff::{Diff, DiffRow, ServiceChange, Side};
+pub use diff::{Change, Diff, DiffRow, ResourceChange, ResourceSide, ServiceChange, Side};
 pub use estimate::{
     AgainstGuide, Basis, Estimate, GuideRow, Heading, Line, Missing, OLD_DAYS, Options, Problem,
-    ResourceCost, Unpriced,
+    ResourceCost, Standing, Unpriced,
 };
 pub use increase::Increase;
 pub use inventory::{Attributes, Inventory, InventoryError, Resource, Source};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
+use serde::Serialize;
 use settings::Region;
 
 use super::{Basis, Heading, Options, Problem};
@@ -23,6 +24,18 @@ pub(crate) struct Demand {
     pub(crate) usage_source: UsageSource,
 }
 
+/// How it stands with the price of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// Its type has a rule.
+    Priced,
+    /// It costs nothing by itself.
+    Free,
+    /// Nothing is known of its type.
+    Unpriced,
+}
+
 /// Everything that an inventory is billed for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Demands {
@@ -30,6 +43,7 @@ pub(crate) struct Demands {
     pub(crate) problems: Vec<Problem>,
     pub(crate) unpriced: BTreeMap<String, Vec<String>>,
     pub(crate) free: usize,
+    pub(crate) standing: BTreeMap<String, Standing>,
 }
 
 /// Collects what one resource is billed for.

@@ -9,7 +9,7 @@ mod support;
 use rust_decimal::Decimal;
 
 use super::attributes::note_unpriced;
-use super::demand::{DemandBuilder, Demands};
+use super::demand::{DemandBuilder, Demands, Standing};
 use super::{Heading, Options, free};
 use crate::inventory::{Attributes, Inventory, Resource};
 use crate::prices::PriceBook;
@@ -37,18 +37,21 @@ pub(crate) fn demands(
         };
         let has_rule = apply_rule(&mut builder, &resource.kind, &resource.attributes);
         note_unpriced(&mut builder, &resource.kind);
-        if has_rule {
-            continue;
-        }
-        if free::is_free(&resource.kind) {
-            demands.free += 1;
-        } else {
-            demands
+        let standing = match has_rule {
+            true => Standing::Priced,
+            false if free::is_free(&resource.kind) => Standing::Free,
+            false => Standing::Unpriced,
+        };
+        match standing {
+            Standing::Priced => {}
+            Standing::Free => demands.free += 1,
+            Standing::Unpriced => demands
                 .unpriced
                 .entry(resource.kind.clone())
                 .or_default()
-                .push(resource.address.clone());
+                .push(resource.address.clone()),
         }
+        demands.standing.insert(resource.address.clone(), standing);
     }
     demands
 }
