@@ -63,9 +63,9 @@ impl Stage {
         Some(Self { aws, folder })
     }
 
-    /// Runs the program, which has no terminal to ask on, and checks how it ends.
-    async fn run(&self, arguments: &[&str], code: i32) -> (String, String) {
-        let mut command = assert_cmd::Command::cargo_bin("dr-runbook").unwrap();
+    /// The program, which has no terminal to ask on.
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("dr-runbook"));
         for name in REMOVED_VARIABLES.iter().copied().chain(["INFRA_CONFIG"]) {
             command.env_remove(name);
         }
@@ -74,6 +74,12 @@ impl Stage {
             .envs(self.aws.environment())
             .env("XDG_STATE_HOME", self.folder.path().join("state"))
             .current_dir(self.folder.path());
+        command
+    }
+
+    /// Runs the program, and checks how it ends.
+    async fn run(&self, arguments: &[&str], code: i32) -> (String, String) {
+        let mut command = self.command(arguments);
         let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
         let Output {
             status,
@@ -424,4 +430,68 @@ async fn preflight_export_without_a_preflight_says_what_makes_one() {
         told.contains("dr-runbook preflight") && !folder.exists(),
         "{told}"
     );
+}
+
+/// Waits, at most a minute, until there is something.
+fn until<T>(look: impl Fn() -> Option<T>) -> T {
+    let begun = std::time::Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed().as_secs() < 60, "waited in vain");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hook_dies_with_its_program_and_is_run_again() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let stage = stage!();
+    let file = |name: &str| stage.folder.path().join(name);
+    let hooks = "[hooks]\nbefore-traffic = { command = [\"./smoke\"], timeout = \"1h\" }\n";
+    std::fs::write(file("infra.toml"), format!("{SETTINGS}\n{hooks}")).unwrap();
+    let script = |body: &str| {
+        std::fs::write(file("smoke"), format!("#!/bin/sh\n{body}\n")).unwrap();
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(file("smoke"), executable).unwrap();
+    };
+    // Deaf to what asks it to end, as a process of its own too.
+    script(
+        "trap '' INT TERM; sleep 600 & echo $! >child; echo $$ >begun; while :; do sleep 0.1; done",
+    );
+    let auto = ["--approve", "auto", "--yes", "--output", "json"];
+    let failover = [&["failover", "--window", "0s"][..], &auto].concat();
+    let mut killed = stage.command(&failover);
+    let mut killed = killed
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let number = |name: &str| {
+        std::fs::read_to_string(file(name))
+            .ok()?
+            .trim()
+            .parse::<u32>()
+            .ok()
+    };
+    tokio::task::block_in_place(|| {
+        until(|| number("begun"));
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+    });
+    let ids = [number("begun").unwrap(), number("child").unwrap()];
+    script("echo $DR_ATTEMPT >attempt");
+    // It goes on when the first one has ended.
+    let resume = [&["runs", "resume"][..], &auto].concat();
+    let (told, _) = stage.run(&resume, 0).await;
+    for id in ids {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        assert!(
+            stat.is_empty() || stat.contains(") Z "),
+            "it still runs: {stat}"
+        );
+    }
+    let attempt = std::fs::read_to_string(file("attempt")).unwrap();
+    assert_eq!(attempt, "2\n", "{told}");
 }

@@ -13,11 +13,12 @@ use jiff::Timestamp;
 use report::finding::Finding;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use settings::{Database, Settings};
+use settings::{Database, HookPoint, Settings};
 
 use crate::lease::causes;
 use crate::plan::{Goals, Mode, Plan, PlannedStep, RunId, StepId};
 use crate::record::Digest;
+use crate::steps::hook::HookInputs;
 use crate::{Declared, Host};
 
 /// What a failover is planned from.
@@ -70,6 +71,7 @@ pub(crate) mod names {
     pub(crate) const BACKEND: &str = "backend";
     pub(crate) const TERRAFORM: &str = "terraform";
     pub(crate) const MANIFEST: &str = "manifest";
+    pub(crate) const HOOK: &str = "hook";
     pub(crate) const VERIFY: &str = "verify";
     pub(crate) const TRAFFIC: &str = "traffic";
     pub(crate) const REPORT: &str = "report";
@@ -137,6 +139,10 @@ pub(crate) async fn look_and_plan(
         let title = "Keep the recovery points from deletion";
         steps.insert(1, step(names::PIN, title, &[names::DECLARE], json!(pinned)));
     }
+    let restored: Vec<&str> = before_terraform[1..].iter().map(String::as_str).collect();
+    let command = hook(settings, HookPoint::AfterRestore, &restored);
+    before_terraform.extend(command.iter().map(|hook| hook.id.to_string()));
+    steps.extend(command);
     steps.push(step(
         names::STATE,
         "Make every Terraform state ready in the DR region",
@@ -157,6 +163,9 @@ pub(crate) async fn look_and_plan(
         Value::Null,
     ));
     let mut before_verify = vec![names::TERRAFORM.to_owned()];
+    let command = hook(settings, HookPoint::AfterTerraform, &[names::TERRAFORM]);
+    before_verify.extend(command.iter().map(|hook| hook.id.to_string()));
+    steps.extend(command);
     for pair in pairing.pairs() {
         let id = StepId::of(names::MANIFEST, pair.dr.name.as_ref());
         let title = format!("Write down what {} holds, for the failback", pair.dr.name);
@@ -166,10 +175,20 @@ pub(crate) async fn look_and_plan(
     let before: Vec<&str> = before_verify.iter().map(String::as_str).collect();
     let title = "Verify that what was brought up serves";
     steps.push(step(names::VERIFY, title, &before, Value::Null));
+    let command = hook(settings, HookPoint::BeforeTraffic, &[names::VERIFY]);
+    let mut before = vec![names::VERIFY.to_owned()];
+    before.extend(command.iter().map(|hook| hook.id.to_string()));
+    steps.extend(command);
+    let before: Vec<&str> = before.iter().map(String::as_str).collect();
     let title = "Turn traffic to the DR region";
-    steps.push(step(names::TRAFFIC, title, &[names::VERIFY], Value::Null));
+    steps.push(step(names::TRAFFIC, title, &before, Value::Null));
+    let command = hook(settings, HookPoint::AfterTraffic, &[names::TRAFFIC]);
+    let mut before = vec![names::TRAFFIC.to_owned()];
+    before.extend(command.iter().map(|hook| hook.id.to_string()));
+    steps.extend(command);
+    let before: Vec<&str> = before.iter().map(String::as_str).collect();
     let title = "Report what was lost, and how long it took";
-    steps.push(step(names::REPORT, title, &[names::TRAFFIC], Value::Null));
+    steps.push(step(names::REPORT, title, &before, Value::Null));
     let plan = Plan {
         run: RunId::new(host),
         mode: Mode::RegionLoss,
@@ -187,6 +206,16 @@ pub(crate) async fn look_and_plan(
         steps,
     };
     (plan, targets)
+}
+
+/// The step of a command that the settings have for this point.
+fn hook(settings: &Settings, point: HookPoint, after: &[&str]) -> Option<PlannedStep> {
+    let hook = settings.hooks.get(&point)?.clone();
+    let id = StepId::of(names::HOOK, point.name());
+    let program = hook.command.first().map_or("", String::as_str);
+    let title = format!("Run {program} ({point})");
+    let inputs = json!(HookInputs { point, hook });
+    Some(step(&id.0, &title, after, inputs))
 }
 
 fn step(id: &str, title: &str, after: &[&str], inputs: Value) -> PlannedStep {

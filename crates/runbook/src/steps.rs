@@ -4,6 +4,7 @@ mod backend;
 mod declare;
 pub(crate) mod failback;
 mod fence;
+pub(crate) mod hook;
 mod manifest;
 mod pin;
 mod report;
@@ -29,6 +30,7 @@ use state_backend::{DrBackend, LockHolder};
 
 pub use self::declare::{MARKER, Marker};
 pub use self::failback::{Failback, ObjectRuns};
+pub use self::hook::HookPlace;
 pub(crate) use self::report::reports;
 pub use self::report::{Clocks, DatabaseLoss, RunReport};
 pub(crate) use self::traffic::KEY as TRAFFIC_KEY;
@@ -66,6 +68,8 @@ pub struct RegionLoss<'a, S, H> {
     pub folder: PathBuf,
     /// Terraform, where the settings name a root module; else `None`. Why it cannot be run, where it cannot.
     pub root: Result<Option<DrRoot>, String>,
+    /// Where commands of the project are run.
+    pub hooks: HookPlace,
     /// How locks say who took them.
     pub holder: LockHolder,
     /// Is told how far steps are.
@@ -94,6 +98,7 @@ impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
             names::BACKEND => backend::check(self),
             names::TERRAFORM => terraform::check(self, context).boxed_local().await,
             names::MANIFEST => manifest::check(self, step),
+            names::HOOK => hook::check(self, step, context).boxed_local().await,
             names::VERIFY => Ok(look("look whether what was brought up serves")),
             names::TRAFFIC => traffic::check(self, context).boxed_local().await,
             names::REPORT => Ok(look("write the report")),
@@ -115,6 +120,7 @@ impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
                 .await
                 .map(|_| ()),
             names::VERIFY => Ok(()),
+            names::HOOK => hook::apply(self, step, context).boxed_local().await,
             names::TRAFFIC => traffic::apply(self, context).boxed_local().await,
             names::REPORT => report::apply(self, context).boxed_local().await,
             _ => Err(unknown(&step.id)),
@@ -136,6 +142,7 @@ impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
             names::TERRAFORM => terraform::verify(self).boxed_local().await,
             names::MANIFEST => manifest::apply(self, step, context).boxed_local().await,
             names::VERIFY => verify::verify(self, context).boxed_local().await,
+            names::HOOK => hook::verify(context),
             names::TRAFFIC => traffic::verify(self, context).boxed_local().await,
             names::REPORT => report::verify(self, context).boxed_local().await,
             _ => Err(unknown(&step.id)),

@@ -13,6 +13,7 @@ mod document;
 mod duration;
 mod error;
 mod failover;
+mod hooks;
 mod names;
 mod objectives;
 mod pairs;
@@ -26,6 +27,7 @@ pub use databases::{CopiesKept, Database, Failback, RestoreAs, RestoreOptions};
 pub use duration::{DurationError, parse_duration};
 pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
 pub use failover::{EnvironmentFailback, Failover, VariableValue};
+pub use hooks::{Hook, HookPoint};
 pub use names::{
     AccountId, BucketName, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
     ParameterGroupName, ProjectName, RoleArn, RoleName, SecurityGroupId, StateKey, SubnetGroupName,

@@ -54,7 +54,7 @@ impl Objectives {
     }
 }
 
-fn read_duration(field: &Field<'_>) -> Option<Duration> {
+pub(crate) fn read_duration(field: &Field<'_>) -> Option<Duration> {
     let text = field.string()?;
     match parse_duration(text) {
         Ok(duration) if !duration.is_zero() => Some(duration),

@@ -1,14 +1,17 @@
 //! The whole file.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::document::Document;
 use crate::error::SettingsErrors;
+use crate::hooks;
 use crate::pairs::{Used, parsed};
 use crate::{
     AccountId, Bucket, BucketName, Database, EnvironmentFailback, EnvironmentName, ExceptionInUse,
-    Failover, Objectives, ProjectName, Regions, Residency, State, StateDr, Tags,
+    Failover, Hook, HookPoint, Objectives, ProjectName, Regions, Residency, State, StateDr, Tags,
 };
 
 /// Everything that `infra.toml` says, validated, with defaults filled in.
@@ -42,6 +45,9 @@ pub struct Settings {
     pub failover: Failover,
     /// What a failback brings up in the primary region, and leaves in the DR region.
     pub failback: EnvironmentFailback,
+    /// Commands that a failover runs between its own steps.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hooks: BTreeMap<HookPoint, Hook>,
     /// Tags for everything that is created, `Project` and `Environment` among them.
     pub tags: Tags,
 }
@@ -104,6 +110,10 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         "failback",
         "{ terraform = \"terraform/environments/staging\" }",
     );
+    let hooks = root.optional(
+        "hooks",
+        "{ before-traffic = { command = [\"bin/smoke\"] } }",
+    );
     let tags = root.optional("tags", "{ Owner = \"…\" }");
     root.close();
 
@@ -164,6 +174,10 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         Some(field) => field.section().and_then(EnvironmentFailback::read),
         None => Some(EnvironmentFailback::default()),
     };
+    let hooks = match hooks {
+        Some(field) => field.section().and_then(hooks::read),
+        None => Some(BTreeMap::new()),
+    };
     let tags = match tags {
         Some(field) => field.section().and_then(|section| Tags::read(&section)),
         None => Some(Tags::default()),
@@ -183,6 +197,7 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         objectives: objectives?,
         failover: failover?,
         failback: failback?,
+        hooks: hooks?,
     })
 }
 

@@ -20,7 +20,6 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 
 use self::capture::{Lines, Tail, Whole};
-use self::watchdog::Watchdog;
 use crate::diagnostic::Diagnostic;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -28,6 +27,7 @@ use crate::event::{ChangeCounts, Event};
 
 pub use self::id::ChildId;
 pub use self::transcript::Transcript;
+pub use self::watchdog::Watchdog;
 
 /// Waits until this process has told the watchdog the child's ID, and then becomes terraform, with the same ID. A
 /// process that dies before that starts no terraform.

@@ -30,7 +30,7 @@ mod variables;
 mod version;
 
 pub use address::{import_block, resource_of};
-pub use child::{ChildId, Finished, Prepared, Running, Transcript};
+pub use child::{ChildId, Finished, Prepared, Running, Transcript, Watchdog};
 pub use command::{ERRORED_STATE, InitOptions, PlanOptions, Terraform, Validation};
 pub use deployment::{
     ApplyContext, ApplyError, ApplyIntent, ApplyOutcome, Approval, ApprovalError,

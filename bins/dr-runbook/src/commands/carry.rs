@@ -9,8 +9,9 @@ use cli::{Exit, Failure, GlobalArgs, Progress};
 use files::Secrecy;
 use report::{Observer as _, Outcome as Ended};
 use runbook::{
-    Answer, Approver, DrRoot, FailbackSettings, Gate, Mode, OpenRun, Outcome, RegionLoss, RunId,
-    RunOptions, RunState, RunStatus, StepErrorKind, StepId, StepStatus, Watch, carry_on, waiting,
+    Answer, Approver, DrRoot, FailbackSettings, Gate, HookPlace, Mode, OpenRun, Outcome,
+    RegionLoss, RunId, RunOptions, RunState, RunStatus, StepErrorKind, StepId, StepStatus, Watch,
+    carry_on, waiting,
 };
 use state_backend::{HeldLocks, LockHolder};
 use terraform::{Environment, Terraform};
@@ -54,6 +55,10 @@ pub(super) async fn carry(
         store: open.store().clone(),
         host: open.host().clone(),
         root: dr_root(global, context).await,
+        hooks: HookPlace {
+            folder: beside(global)?,
+            environment: std::env::vars_os().collect(),
+        },
         holder,
         folder: folder.clone(),
         observer: &progress,
@@ -156,6 +161,13 @@ pub(super) async fn dr_root(
 ) -> Result<Option<DrRoot>, String> {
     let folder = &context.settings.failover.terraform;
     root(global, context, folder, "failover").await
+}
+
+/// The folder of the settings.
+fn beside(global: &GlobalArgs) -> Result<PathBuf, Failure> {
+    let config = std::path::absolute(&global.config);
+    let config = config.map_err(|error| Failure::new(Exit::Unchecked, error))?;
+    Ok(config.parent().unwrap_or(Path::new("/")).to_owned())
 }
 
 /// Terraform, where the settings name a root module.

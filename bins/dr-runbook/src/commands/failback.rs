@@ -240,6 +240,7 @@ impl<'a> Way<'a> {
                 host: dr.host.clone(),
                 folder: self.folder.join("primary"),
                 root: self.root,
+                hooks: dr.hooks.clone(),
                 holder: dr.holder.clone(),
                 observer: dr.observer,
             },

@@ -327,6 +327,7 @@ impl Environment {
             host: process.clone(),
             folder: self.folder.path().join(folder),
             root: Ok(None),
+            hooks: self.hooks(),
             holder: LockHolder {
                 who: "jo@laptop".to_owned(),
                 time: process.now(),

@@ -4,5 +4,6 @@
 mod both;
 mod failback;
 mod faults;
+mod hooks;
 mod stage;
 mod whole;

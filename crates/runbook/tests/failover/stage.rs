@@ -14,9 +14,9 @@ use jiff::civil::date;
 use local_aws::{LocalAws, LogEntry, RdsClock, RdsOptions, RegionState};
 use report::Silent;
 use runbook::{
-    Answer, Approver, Declaration, Declared, Digest, Evidence, FailoverRequest, Gate, Holder, Host,
-    LeaseTimes, LossWindow, OpenRun, Plan, Policy, RegionLoss, RunId, RunOptions, RunState,
-    S3Store, Watch, carry_on, plan_failover, read_lease,
+    Answer, Approver, Declaration, Declared, Digest, Evidence, FailoverRequest, Gate, Holder,
+    HookPlace, Host, LeaseTimes, LossWindow, OpenRun, Plan, Policy, RegionLoss, RunId, RunOptions,
+    RunState, S3Store, Watch, carry_on, plan_failover, read_lease,
 };
 use settings::Settings;
 use state_backend::{HeldLocks, LockHolder};
@@ -387,6 +387,14 @@ impl Environment {
         self.carry_over(stage, process, open).await
     }
 
+    /// Beside the settings, and with no credentials.
+    pub(crate) fn hooks(&self) -> HookPlace {
+        HookPlace {
+            folder: self.folder.path().to_owned(),
+            environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        }
+    }
+
     /// Carries a failover as far as it goes.
     pub(crate) async fn carry_over(
         &self,
@@ -402,6 +410,7 @@ impl Environment {
             host: process.clone(),
             folder: self.folder.path().to_owned(),
             root: Ok(None),
+            hooks: self.hooks(),
             holder: LockHolder {
                 who: "jo@laptop".to_owned(),
                 time: process.now(),

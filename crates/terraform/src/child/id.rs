@@ -55,6 +55,28 @@ impl ChildId {
     }
 }
 
+/// Signals to its whole process group, while it runs itself: the group's number is its own then.
+impl ChildId {
+    /// Asks everything in it to end.
+    pub fn terminate_group(&self) {
+        self.signal_group(Signal::TERM);
+    }
+
+    /// Ends everything in it.
+    pub fn kill_group(&self) {
+        self.signal_group(Signal::KILL);
+    }
+
+    fn signal_group(&self, signal: Signal) {
+        if self.is_running() == Some(true)
+            && let Some(group) = Pid::from_raw(self.pid.cast_signed())
+        {
+            // It may have ended just now.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
 /// Whether a process that runs is in the group.
 fn has_members(group: u32) -> Option<bool> {
     let processes = fs::read_dir("/proc").ok()?.flatten();

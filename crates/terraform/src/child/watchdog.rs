@@ -37,9 +37,9 @@ pub(super) const LAST_LINE: &str = r#"{"type":"transcript_end"}"#;
 /// Rounds of the loop in a second.
 const ROUNDS_PER_SECOND: u64 = 10;
 
-/// A process that ends terraform when this process has ended.
+/// A process that ends terraform, or another child, when this process has ended.
 #[derive(Debug)]
-pub(super) struct Watchdog {
+pub struct Watchdog {
     child: Child,
     control: Option<ChildStdin>,
 }
@@ -72,13 +72,24 @@ impl Watchdog {
         Ok(Self { child, control })
     }
 
-    /// From now on it watches over the process `pid`.
-    pub(super) async fn guard(&mut self, pid: u32) -> io::Result<()> {
+    /// One for a child whose output nobody has to read.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_alone(path: Option<&OsStr>, grace: Duration) -> io::Result<Self> {
+        Self::start(path, grace, None, (Stdio::null(), Stdio::null()))
+    }
+
+    /// From now on it watches over the process `pid`, which leads a process group.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub async fn guard(&mut self, pid: u32) -> io::Result<()> {
         self.tell(&format!("{pid}\n")).await
     }
 
-    /// Terraform has ended, and been waited for.
-    pub(super) async fn dismiss(&mut self) {
+    /// The child has ended, and been waited for.
+    pub async fn dismiss(&mut self) {
         // One that is gone needs no word.
         let _ = self.tell("ended\n").await;
         self.control = None;
