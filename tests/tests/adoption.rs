@@ -38,7 +38,7 @@ resource "terraform_data" "slow" {{
   count      = local.full
   depends_on = [terraform_data.quick]
   provisioner "local-exec" {{
-    command = "touch begun; while [ ! -e go ]; do sleep 0.05; done; echo slow >>made"
+    command = "touch begun; [ ! -e fail ] || exit 1; while [ ! -e go ]; do sleep 0.05; done; echo slow >>made"
   }}
 }}
 "#
@@ -250,6 +250,11 @@ fn killed_and_resumed(environment: &Environment<'_>, who: Killed, at: Moment) ->
     });
     let resumed = resumed?.exits(0).with_context(|| of.clone())?;
     let run = resumed.json()?;
+    check_end(environment, &run, &of)
+}
+
+/// Everything is made once, nothing is locked, and nothing is left to do.
+fn check_end(environment: &Environment<'_>, run: &Value, of: &str) -> Result<()> {
     assert_eq!(run["status"], "finished", "{of}: {run:#}");
     let mut wanted: Vec<String> = (0..QUICK).map(|index| format!("quick {index}")).collect();
     wanted.push("slow".to_owned());
@@ -259,7 +264,7 @@ fn killed_and_resumed(environment: &Environment<'_>, who: Killed, at: Moment) ->
         .stage
         .terraform(&environment.name, &plan)?
         .exits(0)
-        .context(of.clone())?;
+        .with_context(|| of.to_owned())?;
     // The primary region does not answer: its locks are unknown.
     let locks = ["locks", "--output", "json"];
     let locks = environment.stage.init_backend(&locks)?.exits(3)?.json()?;
@@ -277,12 +282,24 @@ fn killed_and_resumed(environment: &Environment<'_>, who: Killed, at: Moment) ->
     Ok(())
 }
 
+/// What it had half made is tainted then, and made anew without a question.
+fn failed_and_resumed(environment: &Environment<'_>) -> Result<()> {
+    fs::write(environment.root().join("fail"), "")?;
+    let ended = environment.fail_over()?.wait()?;
+    assert_eq!(ended.code(), Some(1));
+    assert_eq!(environment.made().len(), QUICK);
+    fs::remove_file(environment.root().join("fail"))?;
+    fs::write(environment.root().join("go"), "")?;
+    let run = environment.resume()?.exits(0)?.json()?;
+    check_end(environment, &run, "failed half-way")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn failover_whose_terraform_or_its_parent_is_killed_makes_nothing_twice() -> Result<()> {
     let Some(stage) = Stage::open_with_terraform(env!("CARGO_BIN_EXE_drill")).await? else {
         return Ok(());
     };
-    let environments: Vec<_> = (0..CASES.len())
+    let environments: Vec<_> = (0..=CASES.len())
         .map(|case| Environment {
             stage: &stage,
             name: format!("e{case}"),
@@ -300,11 +317,13 @@ async fn failover_whose_terraform_or_its_parent_is_killed_makes_nothing_twice() 
         let states = status["states"].as_array()?;
         // The settings' own key has no state here.
         let same = states.iter().filter(|state| state["relation"] == "same");
-        (same.count() == CASES.len()).then_some(())
+        (same.count() == environments.len()).then_some(())
     })?;
     stage.aws.set_region(PRIMARY, RegionState::Refuse);
     for (environment, (who, at)) in environments.iter().zip(CASES) {
         tokio::task::block_in_place(|| killed_and_resumed(environment, who, at))?;
     }
+    let last = environments.last().context("environments")?;
+    tokio::task::block_in_place(|| failed_and_resumed(last))?;
     Ok(())
 }

@@ -8,7 +8,7 @@ mod status;
 
 use cli::{Exit, Failure};
 use report::ShellCommand;
-use runbook::{EngineError, JournalError, LeaseError, OpenError, RunId, StepId};
+use runbook::{EngineError, JournalError, LeaseError, OpenError, RunId, StepId, StoreError};
 use tokio::sync::watch;
 
 use crate::{Cli, Command, RunsCommand};
@@ -72,6 +72,17 @@ fn lease_exit(error: &LeaseError) -> (Exit, Option<String>) {
 fn journal_exit(error: &JournalError) -> (Exit, Option<String>) {
     match error {
         JournalError::Fenced { .. } => (Exit::Refused, None),
+        JournalError::Store {
+            source: StoreError::File(_) | StoreError::Folder { .. },
+            ..
+        } => (
+            Exit::Unchecked,
+            Some(
+                "the run is where its last record says; make room on this machine, name another folder with --runs-dir DIR, or \
+                 go on from another machine"
+                    .to_owned(),
+            ),
+        ),
         JournalError::Store { .. } => (
             Exit::Unchecked,
             Some(

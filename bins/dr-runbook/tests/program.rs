@@ -79,24 +79,59 @@ impl Stage {
 
     /// Runs the program, and checks how it ends.
     async fn run(&self, arguments: &[&str], code: i32) -> (String, String) {
-        let mut command = self.command(arguments);
-        let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = ended.await.unwrap();
-        let (stdout, stderr) = (
-            String::from_utf8(stdout).unwrap(),
-            String::from_utf8(stderr).unwrap(),
-        );
-        assert_eq!(
-            status.code(),
-            Some(code),
-            "{arguments:?}\n{stdout}\n{stderr}"
-        );
-        (stdout, stderr)
+        self.run_with(&[], arguments, code).await
     }
+
+    /// With other variables.
+    async fn run_with(
+        &self,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+        code: i32,
+    ) -> (String, String) {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        finish(command, arguments, code).await
+    }
+
+    /// By a shell that prepares for it.
+    async fn run_under(&self, script: &str, arguments: &[&str], code: i32) -> (String, String) {
+        let own = self.command(arguments);
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", script, "sh"]).arg(own.get_program());
+        command.args(own.get_args());
+        for (name, value) in own.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(self.folder.path());
+        finish(command, arguments, code).await
+    }
+}
+
+async fn finish(
+    mut command: std::process::Command,
+    arguments: &[&str],
+    code: i32,
+) -> (String, String) {
+    let ended = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = ended.await.unwrap();
+    let (stdout, stderr) = (
+        String::from_utf8(stdout).unwrap(),
+        String::from_utf8(stderr).unwrap(),
+    );
+    assert_eq!(
+        status.code(),
+        Some(code),
+        "{arguments:?}\n{stdout}\n{stderr}"
+    );
+    (stdout, stderr)
 }
 
 macro_rules! stage {
@@ -494,4 +529,114 @@ async fn hook_dies_with_its_program_and_is_run_again() {
     }
     let attempt = std::fs::read_to_string(file("attempt")).unwrap();
     assert_eq!(attempt, "2\n", "{told}");
+}
+
+/// What each step's outcome says of its problem, with its hint, by step.
+fn problems(json: &str) -> std::collections::BTreeMap<String, String> {
+    let run: serde_json::Value = serde_json::from_str(json).unwrap();
+    let steps = run["steps"].as_object().unwrap();
+    let failed = steps.iter().filter(|(_, step)| step["status"] == "failed");
+    failed
+        .map(|(id, step)| {
+            let outcome = &step["outcome"];
+            let text = |key: &str| outcome[key].as_str().unwrap_or_default();
+            (id.clone(), format!("{} {}", text("problem"), text("hint")))
+        })
+        .collect()
+}
+
+const AUTO: [&str; 7] = [
+    "--window",
+    "0s",
+    "--approve",
+    "auto",
+    "--yes",
+    "--output",
+    "json",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn terraform_that_is_missing_or_too_old_stops_its_steps_and_no_other() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let stage = stage!();
+    let file = |name: &str| stage.folder.path().join(name);
+    std::fs::create_dir_all(file("dr")).unwrap();
+    std::fs::create_dir_all(file("bin")).unwrap();
+    let failover = "[failover]\nterraform = \"dr\"\nmarker_bucket = \"bc-state-dr\"\n";
+    std::fs::write(file("infra.toml"), format!("{SETTINGS}\n{failover}")).unwrap();
+    let path = file("bin").into_os_string().into_string().unwrap();
+    let arguments = [&["failover"][..], &AUTO].concat();
+    let (told, _) = stage.run_with(&[("PATH", &path)], &arguments, 3).await;
+    let wanted = "terraform is not installed: no folder of PATH has it";
+    assert!(problems(&told)["backend"].contains(wanted), "{told}");
+    let old = "#!/bin/sh\necho '{\"terraform_version\":\"1.5.7\"}'\n";
+    std::fs::write(file("bin/terraform"), old).unwrap();
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(file("bin/terraform"), executable).unwrap();
+    let resume = [&["runs", "resume"][..], &AUTO[2..]].concat();
+    let (told, _) = stage.run_with(&[("PATH", &path)], &resume, 3).await;
+    assert!(
+        problems(&told)["backend"]
+            .contains("is terraform 1.5.7, and 1.10.0 is the oldest that this works with"),
+        "{told}"
+    );
+    // Somebody else brings the environment up.
+    let skip = [
+        "--skip",
+        "backend",
+        "--skip",
+        "terraform",
+        "--reason",
+        "by hand",
+    ];
+    let (told, _) = stage.run(&[&resume[..], &skip].concat(), 0).await;
+    assert!(told.contains("\"finished\""), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_cannot_be_written_end_a_run_that_can_be_resumed() {
+    use local_aws::{Fault, FaultKind};
+    let stage = stage!();
+    let failover = [&["failover"][..], &AUTO].concat();
+    // The bucket, from a moment on.
+    let denied = Fault::new(FaultKind::Denied)
+        .service("s3")
+        .operation("PutObject");
+    let denied = stage.aws.add_fault(denied);
+    let (_, told) = stage.run(&failover, 3).await;
+    assert!(
+        told.contains("AccessDenied") && told.contains("s3://bc-state-dr/"),
+        "{told}"
+    );
+    stage.aws.remove_fault(denied);
+    // This machine's disk: no file gets longer than nothing.
+    let full = "trap '' XFSZ; ulimit -f 0; exec \"$@\"";
+    let (_, told) = stage.run_under(full, &failover, 3).await;
+    assert!(told.contains("File too large"), "{told}");
+    assert!(told.contains("--runs-dir"), "{told}");
+    let (told, _) = stage.run(&failover, 0).await;
+    assert!(told.contains("\"finished\""), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lock_table_that_is_gone_is_told_and_can_be_left_out() {
+    let stage = stage!();
+    let settings = SETTINGS
+        .replace(
+            "locking = [\"s3\"]",
+            "locking = [\"dynamodb\", \"s3\"]\nlock_table = \"bc-locks\"",
+        )
+        .replace("[state.dr]\n", "[state.dr]\nlock_table = \"bc-locks-dr\"\n");
+    std::fs::write(stage.folder.path().join("infra.toml"), settings).unwrap();
+    let failover = [&["failover"][..], &AUTO].concat();
+    let (told, _) = stage.run(&failover, 3).await;
+    let problem = &problems(&told)["state"];
+    assert!(problem.contains("bc-locks-dr"), "{problem}");
+    assert!(problem.contains("--skip state"), "{problem}");
+    let resume = [&["runs", "resume"][..], &AUTO[2..]].concat();
+    let skip = [
+        "--skip", "state", "--skip", "verify", "--reason", "no table",
+    ];
+    let (told, _) = stage.run(&[&resume[..], &skip].concat(), 0).await;
+    assert!(told.contains("\"finished\""), "{told}");
 }
