@@ -125,23 +125,20 @@ impl Report for Survey {
     const KIND: &'static str = "survey";
 
     fn document(&self) -> Document {
-        let known = |problem: &Option<String>, is_fine: bool| match problem {
-            Some(_) => Mark::Unknown,
-            None if is_fine => Mark::Ok,
-            None => Mark::Wrong,
-        };
-        let buckets = self.buckets.iter().map(|bucket| {
-            let cells = match &bucket.problem {
-                Some(problem) => vec![bucket.bucket.to_string(), problem.clone()],
-                None => vec![
-                    bucket.bucket.to_string(),
-                    bucket.to_copy.to_string(),
-                    bucket.to_delete.to_string(),
-                    bucket.written_in_primary.to_string(),
-                    bucket.undecided.to_string(),
-                ],
-            };
-            (known(&bucket.problem, bucket.undecided == 0), cells)
+        let mark = |is_fine: bool| if is_fine { Mark::Ok } else { Mark::Wrong };
+        let known = self
+            .buckets
+            .iter()
+            .filter(|bucket| bucket.problem.is_none());
+        let buckets = known.map(|bucket| {
+            let cells = vec![
+                bucket.bucket.to_string(),
+                bucket.to_copy.to_string(),
+                bucket.to_delete.to_string(),
+                bucket.written_in_primary.to_string(),
+                bucket.undecided.to_string(),
+            ];
+            (mark(bucket.undecided == 0), cells)
         });
         let head = [
             "Bucket",
@@ -158,21 +155,18 @@ impl Report for Survey {
             let rows: Vec<_> = rows
                 .map(|example| (Mark::Wrong, vec![example.clone()]))
                 .collect();
+            if let Some(problem) = &bucket.problem {
+                document = document.fact(Mark::Unknown, bucket.bucket.to_string(), problem.clone());
+            }
             if !rows.is_empty() {
                 let heading = format!("To be decided in {}", bucket.bucket);
                 document = document.heading(heading).table(["Key"], rows);
             }
         }
         let states = self.states.iter().map(|state| {
-            let mark = match state.left {
-                None => Mark::Ok,
-                Some(_) => Mark::Wrong,
-            };
             let left = state.left.clone().unwrap_or_default();
-            (
-                mark,
-                vec![state.state.clone(), state.relation.clone(), left],
-            )
+            let cells = vec![state.state.clone(), state.relation.clone(), left];
+            (mark(state.left.is_none()), cells)
         });
         document = document.table(["State", "Relation", ""], states.collect());
         if let Some(problem) = &self.states_problem {
@@ -180,21 +174,18 @@ impl Report for Survey {
         }
         let databases = self.databases.iter().map(|database| {
             let beyond = database.beyond_seconds;
-            let cells = vec![
-                database.database.clone(),
-                match &database.problem {
-                    Some(problem) => problem.clone(),
-                    None => database
-                        .status
-                        .clone()
-                        .unwrap_or_else(|| "not there".to_owned()),
-                },
-                beyond.map_or_else(String::new, |beyond| {
-                    report::duration(Duration::from_secs(beyond))
-                }),
-            ];
-            let is_fine = beyond.is_none_or(|beyond| beyond == 0);
-            (known(&database.problem, is_fine), cells)
+            let told = beyond.map_or_else(String::new, |beyond| {
+                report::duration(Duration::from_secs(beyond))
+            });
+            let there = database.status.clone();
+            let (mark, status) = match &database.problem {
+                Some(problem) => (Mark::Unknown, problem.clone()),
+                None => (
+                    mark(beyond.is_none_or(|beyond| beyond == 0)),
+                    there.unwrap_or_else(|| "not there".to_owned()),
+                ),
+            };
+            (mark, vec![database.database.clone(), status, told])
         });
         document.table(
             ["Database", "Status", "Never came over, at most"],
@@ -326,4 +317,68 @@ async fn databases(request: &FailbackRequest<'_>, both: &Both) -> Vec<DatabaseSu
         });
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survey_tells_what_the_primary_region_did_and_what_is_not_known() {
+        let bucket = |name: &str| BucketSurvey {
+            bucket: name.parse().unwrap(),
+            to_copy: 3,
+            to_delete: 1,
+            written_in_primary: 0,
+            undecided: 0,
+            examples: Vec::new(),
+            problem: None,
+        };
+        let quiet = Survey {
+            buckets: vec![bucket("photos")],
+            ..Survey::default()
+        };
+        assert_eq!(quiet.findings(), [""; 0]);
+        let survey = Survey {
+            buckets: vec![
+                BucketSurvey {
+                    written_in_primary: 1,
+                    undecided: 2,
+                    examples: vec!["a.jpg: written in both regions".to_owned()],
+                    ..bucket("photos")
+                },
+                BucketSurvey {
+                    problem: Some("denied".to_owned()),
+                    ..bucket("documents")
+                },
+            ],
+            states: vec![StateSurvey {
+                state: "a.tfstate".to_owned(),
+                relation: "DR is 1 write ahead".to_owned(),
+                left: Some("it is locked".to_owned()),
+            }],
+            states_problem: None,
+            databases: vec![DatabaseSurvey {
+                database: "app".to_owned(),
+                status: Some("available".to_owned()),
+                latest: None,
+                beyond_seconds: Some(90),
+                problem: None,
+            }],
+        };
+        assert_eq!(
+            survey.findings(),
+            [
+                "1 object came to photos",
+                "2 objects of photos to be decided about",
+                "documents is not known: denied",
+                "a.tfstate: it is locked",
+                "app may hold up to 1m 30s that never came over",
+            ]
+        );
+        let shown = survey.document().to_terminal(Some(120), false);
+        for told in ["denied", "a.jpg: written in both regions", "1m 30s"] {
+            assert!(shown.contains(told), "{shown}");
+        }
+    }
 }
