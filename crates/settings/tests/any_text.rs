@@ -154,6 +154,10 @@ fn of_each_example_written_back() {
     let mut seen = 0;
     for entry in std::fs::read_dir(examples).unwrap() {
         let path = entry.unwrap().path().join("infra.toml");
+        // Examples of something else have none; how many there are is counted below.
+        if !path.exists() {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         Settings::parse(&text, TODAY)
             .unwrap_or_else(|errors| panic!("{}:\n{errors}", path.display()));
