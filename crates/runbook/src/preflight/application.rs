@@ -26,7 +26,8 @@ pub(super) async fn look<S: Store, H: Host>(
 ) -> Area {
     let settings = request.settings;
     let named = Named::of(settings, shown);
-    let is_known = shown.plan.is_some() || matches!(request.root, Ok(None));
+    let is_shown = shown.plan.is_some() && shown.outputs.is_some();
+    let is_known = is_shown || matches!(request.root, Ok(None));
     let mut findings = images(dr, &named, is_known).await;
     findings.extend(secrets(dr, &named, is_known).await);
     findings.extend(match request.reach.both() {

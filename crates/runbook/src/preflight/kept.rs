@@ -116,16 +116,29 @@ pub async fn kept_preflights(store: &impl Store) -> Result<Vec<RunId>, StoreErro
 /// # Errors
 /// When the store cannot be read. A record that is none is told in its place.
 pub async fn last_preflight(store: &impl Store) -> Result<Option<KeptPreflight>, StoreError> {
-    let Some(id) = kept_preflights(store).await?.into_iter().next() else {
-        return Ok(None);
-    };
+    let ids = kept_preflights(store).await?;
+    // Names tell the second, and random bits nothing about which of it was later.
+    let second = |id: &RunId| id.as_str().split('-').next().map(str::to_owned);
+    let newest = ids.first().and_then(second);
+    let mut last: Option<KeptPreflight> = None;
+    for id in ids.into_iter().take_while(|id| second(id) == newest) {
+        let kept = read(store, id).await?;
+        let time = |kept: &KeptPreflight| kept.found.as_ref().ok().map(|found| found.at);
+        if last.as_ref().is_none_or(|last| time(last) < time(&kept)) {
+            last = Some(kept);
+        }
+    }
+    Ok(last)
+}
+
+async fn read(store: &impl Store, id: RunId) -> Result<KeptPreflight, StoreError> {
     let key = key(&id, RESULT);
     let found = match store.read(&key).await? {
         Some(stored) => serde_json::from_slice(&stored.bytes)
             .map_err(|error| format!("{} is of another version: {error}", store.place(&key))),
         None => Err(format!("{} is gone", store.place(&key))),
     };
-    Ok(Some(KeptPreflight { id, found }))
+    Ok(KeptPreflight { id, found })
 }
 
 impl KeptPreflight {

@@ -107,9 +107,8 @@ async fn defaults(dr: &DrOnly, listed: &[Listed]) -> (Vec<(String, String)>, Vec
                 let by_default =
                     rules.filter_map(|rule| rule.apply_server_side_encryption_by_default());
                 let of_bucket = by_default.filter_map(|default| default.kms_master_key_id());
-                // An alias of AWS's own key is nobody's to look at.
-                let of_bucket =
-                    of_bucket.filter(|key| key.starts_with("arn:") && !key.contains(":alias/aws/"));
+                // AWS's own key is nobody's to look at.
+                let of_bucket = of_bucket.filter(|key| !key.contains("alias/aws/"));
                 keys.extend(of_bucket.map(|key| (name.to_owned(), key.to_owned())));
             }
             // Of a bucket that is not there, that is told where buckets are.
@@ -219,12 +218,22 @@ async fn by_objects(dr: &DrOnly, key: &str, listed: &Listed) -> Option<Proof> {
             .key(&object.key)
             .range("bytes=0-0");
         match get.send().await.map_err(|error| call.failed(error)) {
-            Ok(read) if read.ssekms_key_id() == Some(key) => return Some(Proof::Read(place)),
+            Ok(read) if read.ssekms_key_id().is_some_and(|of| is_key(of, key)) => {
+                return Some(Proof::Read(place));
+            }
             Ok(_) => {}
             Err(error) => return Some(failed(&error)),
         }
     }
     None
+}
+
+/// Objects name keys by their ARNs, configurations of buckets by their IDs as well.
+fn is_key(arn: &str, key: &str) -> bool {
+    arn == key
+        || arn
+            .strip_suffix(key)
+            .is_some_and(|rest| rest.ends_with('/'))
 }
 
 async fn by_round_trip(dr: &DrOnly, key: &str) -> Proof {
@@ -317,6 +326,12 @@ mod tests {
             judged(Err(error("AccessDeniedException"))).status,
             Status::Unknown
         );
+    }
+
+    #[test]
+    fn is_key_knows_a_key_by_its_arn_and_by_its_id() {
+        assert!(is_key(KEY, KEY) && is_key("arn:aws:kms:ca-west-1:1:key/0a1b", "0a1b"));
+        assert!(!is_key("arn:aws:kms:ca-west-1:1:key/0a1b", "a1b") && !is_key(KEY, "2"));
     }
 
     #[test]

@@ -129,7 +129,11 @@ impl<'a> Rehearsal<'a> {
         let wall = wall.map_err(|error| error.to_string())?;
         let module = RootModule::read(&root.folder, environment);
         let workspace = module.ok().and_then(|module| module.workspace);
-        let environment = environment.clone().with("TF_DATA_DIR", data.as_os_str());
+        let environment = environment
+            .clone()
+            .with("TF_DATA_DIR", data.as_os_str())
+            // It would ask whether there is a newer one.
+            .with("CHECKPOINT_DISABLE", "1");
         let environment = match workspace {
             Some(workspace) => environment.with("TF_WORKSPACE", workspace),
             None => environment,

@@ -126,6 +126,8 @@ async fn status_and_export_have_the_last_preflight_and_what_to_do_with_these_nam
         before.is_known() && before.preflight == Ok(None),
         "{before:#?}"
     );
+    stage.preflight().await;
+    // Of the same second, as far as it is.
     let found = stage.preflight().await;
     let status = RunbookStatus::read(&settings, &store, now).await;
     let kept = status.preflight.clone().unwrap().unwrap();
