@@ -12,7 +12,7 @@ use dr::objects::{BucketPair, KeptManifest, ManifestSummary, Pairing, RunId as O
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use settings::{Database, Settings};
+use settings::{Database, ReplicaLocks, Settings, State, StateDr};
 
 pub(crate) use self::decisions::undecided_object;
 pub use self::decisions::{Decisions, DecisionsError, keep_decisions, read_decisions};
@@ -51,16 +51,18 @@ pub struct FailbackSettings {
     /// With the regions changed over: the primary region is what receives, and each database's source its instance in the DR
     /// region. What a failover does to the DR region, it does to the primary region by these.
     pub primary: Settings,
-    /// With the DR environment's variables as they are to be afterwards.
+    /// The same with the DR environment's root module, whose state is at home in the primary region, and its variables as they
+    /// are to be afterwards.
     pub pilot_light: Settings,
 }
 
 impl FailbackSettings {
     /// Of an environment's settings. Databases without a way back are left out of the turned ones.
     pub fn of(settings: &Settings) -> Self {
-        let (mut primary, mut pilot_light) = (settings.clone(), settings.clone());
+        let mut primary = settings.clone();
         primary.regions.primary = settings.regions.dr;
         primary.regions.dr = settings.regions.primary;
+        primary.state = turned_state(settings);
         let databases = settings.databases.iter();
         primary.databases = databases.filter_map(Database::turned).collect();
         let failback = &settings.failback;
@@ -68,6 +70,8 @@ impl FailbackSettings {
         primary.failover.variables = failback.variables.clone();
         primary.failover.restored_database = failback.restored_database.clone();
         primary.failover.marker_bucket = None;
+        let mut pilot_light = primary.clone();
+        pilot_light.failover.terraform = settings.failover.terraform.clone();
         pilot_light.failover.variables = failback.pilot_light.clone();
         pilot_light.failover.restored_database = None;
         Self {
@@ -75,6 +79,25 @@ impl FailbackSettings {
             pilot_light,
         }
     }
+}
+
+/// The backend with its sides changed over: what a failover does to the state of the DR region, it does to that of the primary
+/// region by this.
+fn turned_state(settings: &Settings) -> State {
+    let mut state = settings.state.clone();
+    state.old_lock_table = None;
+    if let StateDr::Replicated(replica) = &mut state.dr {
+        replica.region = settings.regions.primary;
+        std::mem::swap(&mut state.bucket, &mut replica.bucket);
+        std::mem::swap(&mut state.encryption, &mut replica.encryption);
+        // A global table has one name in both regions.
+        if let (ReplicaLocks::OwnTable(own), Some(table)) =
+            (&mut replica.locks, &mut state.lock_table)
+        {
+            std::mem::swap(own, table);
+        }
+    }
+    state
 }
 
 /// What a failback is planned from.
@@ -585,4 +608,32 @@ pub fn leftovers(run: &RunState, is_back: bool) -> Vec<String> {
 /// When the data of something were written last, as a step left it.
 pub(crate) fn data_time(result: Option<&Value>) -> Option<Timestamp> {
     result?.get("data_time")?.as_str()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn settings_turned_round_have_the_state_of_the_primary_region_where_a_failover_looks() {
+        let text = include_str!("../../../examples/berthcare-staging/infra.toml");
+        let settings = Settings::parse(text, date(2026, 11, 30)).unwrap();
+        let turned = FailbackSettings::of(&settings);
+        for (of, root) in [
+            (&turned.primary, &settings.failback.terraform),
+            (&turned.pilot_light, &settings.failover.terraform),
+        ] {
+            let told = json!(of.state.dr);
+            assert_eq!(told["bucket"], settings.state.bucket.as_str());
+            assert_eq!(told["lock_table"], "berthcare-terraform-locks");
+            assert_ne!(of.state.bucket, settings.state.bucket);
+            assert_eq!(of.regions.dr, settings.regions.primary);
+            assert_eq!(of.failover.terraform, *root);
+            // Turned twice it is itself.
+            assert_eq!(turned_state(of), settings.state);
+        }
+        assert_eq!(turned.primary.databases[0].dr_id, settings.databases[0].id);
+    }
 }

@@ -246,9 +246,16 @@ impl<'a> Way<'a> {
             },
             pilot_light: RegionLoss {
                 settings: &self.turned.pilot_light,
+                dr: primary.under(&permit),
+                store: dr.store.clone(),
+                host: dr.host.clone(),
                 folder: self.folder.join("pilot-light"),
-                ..dr
+                root: dr.root.clone(),
+                hooks: dr.hooks.clone(),
+                holder: dr.holder.clone(),
+                observer: dr.observer,
             },
+            dr,
             objects: object_runs(runs.unwrap_or(self.folder))?,
             decisions: kept_decisions(open.store(), &open.state().plan.run, conflicts).await?,
         })

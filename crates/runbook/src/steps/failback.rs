@@ -43,9 +43,11 @@ pub struct Failback<'a, S, H> {
     /// What a failover's steps do in the region that receives, for the primary region: by
     /// [`FailbackSettings::primary`](crate::FailbackSettings).
     pub primary: RegionLoss<'a, S, H>,
-    /// The same for the DR region as it is to be afterwards: by
+    /// The same for the DR environment's root module, whose state is in the primary region again: by
     /// [`FailbackSettings::pilot_light`](crate::FailbackSettings).
     pub pilot_light: RegionLoss<'a, S, H>,
+    /// The DR region, as a failover has it.
+    pub dr: RegionLoss<'a, S, H>,
     /// Where object runs keep what belongs to them.
     pub objects: ObjectRuns,
     /// What was decided about objects and states that both regions have written.
@@ -188,11 +190,7 @@ impl<S: Store, H: Host> Steps for Failback<'_, S, H> {
                     .boxed_local()
                     .await
             }
-            names::REPORT => {
-                report::apply(&self.pilot_light, context)
-                    .boxed_local()
-                    .await
-            }
+            names::REPORT => report::apply(&self.dr, context).boxed_local().await,
             _ => Err(unknown(&step.id)),
         }
     }
@@ -240,11 +238,7 @@ impl<S: Store, H: Host> Steps for Failback<'_, S, H> {
                     .await
             }
             names::PILOT_LIGHT => terraform::verify(&self.pilot_light).boxed_local().await,
-            names::REPORT => {
-                report::verify(&self.pilot_light, context)
-                    .boxed_local()
-                    .await
-            }
+            names::REPORT => report::verify(&self.dr, context).boxed_local().await,
             _ => Err(unknown(&step.id)),
         }
     }

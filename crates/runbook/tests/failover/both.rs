@@ -340,7 +340,8 @@ impl Environment {
             settings: &self.settings,
             both,
             primary: view(&turned.primary, PRIMARY, "primary"),
-            pilot_light: view(&turned.pilot_light, DR, "pilot-light"),
+            pilot_light: view(&turned.pilot_light, PRIMARY, "pilot-light"),
+            dr: view(&self.settings, DR, "dr"),
             objects: self.object_runs(),
             decisions,
         };

@@ -129,9 +129,9 @@ pub(super) async fn apply<S: Store, H: Host>(
         let plan = replication(of, &cut_over).await;
         apply_fence(&of.both.dr_only(), &plan).await;
         fence::let_in(&replication(of, &cut_over).await)?;
-        declare::turn_back(&of.pilot_light, context).await?;
+        declare::turn_back(&of.dr, context).await?;
     }
-    traffic::turn_back(&of.pilot_light).await
+    traffic::turn_back(&of.dr).await
 }
 
 async fn stop_databases<S: Store, H: Host>(
@@ -188,7 +188,7 @@ pub(super) async fn verify<S: Store, H: Host>(
         }
     }
     fence::let_in(&replication(of, &cut_over).await)?;
-    traffic::is_back(&of.pilot_light).await?;
+    traffic::is_back(&of.dr).await?;
     // Of several stops the first one counts: after it nothing was written.
     let mut losses = serde_json::Map::new();
     for note in context.notes() {
