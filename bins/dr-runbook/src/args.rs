@@ -144,6 +144,11 @@ pub(crate) struct FailoverArgs {
     #[arg(long, value_name = "NAME", requires = "declare_lost")]
     pub(crate) by: Option<String>,
 
+    /// Go on although the exception from the residency policy that the DR region needs has run out, for this reason, which is
+    /// recorded
+    #[arg(long, value_name = "REASON")]
+    pub(crate) despite_residency: Option<String>,
+
     /// For how long the regions are asked before they count as lost
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = cli::duration)]
     pub(crate) window: Duration,

@@ -640,3 +640,40 @@ async fn lock_table_that_is_gone_is_told_and_can_be_left_out() {
     let (told, _) = stage.run(&[&resume[..], &skip].concat(), 0).await;
     assert!(told.contains("\"finished\""), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exception_that_has_run_out_stops_no_failover_that_somebody_answers_for() {
+    let stage = stage!();
+    let exception = |region: &str| {
+        format!(
+            "[[residency.exceptions]]\nregion = {region:?}\nreason = \"why\"\napproved_by = \"who\"\nexpires = 2020-01-01\n"
+        )
+    };
+    let residency = format!(
+        "[residency]\ncountries = [\"US\"]\n{}{}",
+        exception("ca-central-1"),
+        exception("ca-west-1")
+    );
+    std::fs::write(
+        stage.folder.path().join("infra.toml"),
+        format!("{SETTINGS}{residency}"),
+    )
+    .unwrap();
+    let failover = ["failover", "--window", "0s", "--approve", "auto", "--yes"];
+    let (_, told) = stage.run(&failover, 4).await;
+    assert!(
+        told.contains("has run out") && told.contains("--despite-residency REASON"),
+        "{told}"
+    );
+    let (_, told) = stage
+        .run(&["failover", "--window", "0s", "--dry-run"], 0)
+        .await;
+    assert!(!told.contains("has run out"), "{told}");
+    let answered = [&failover[..], &["--despite-residency", "patients need it"]].concat();
+    stage.run(&answered, 0).await;
+    let (json, _) = stage.run(&["runs", "show", "--output", "json"], 0).await;
+    let run: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let noted = &run["steps"]["report"]["outcome"]["result"]["residency"];
+    assert_eq!(noted["despite"], "patients need it", "{run}");
+    assert_eq!(noted["exceptions"].as_array().unwrap().len(), 2, "{run}");
+}

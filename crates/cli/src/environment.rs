@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 
 use aws_env::{AwsEnv, LoadError, Options};
+use jiff::civil::Date;
 use jiff::{Timestamp, Zoned};
-use settings::{ErrorKind, Settings};
+use settings::{ErrorKind, Settings, SettingsErrors};
 
 use crate::{Exit, Failure, GlobalArgs};
 
@@ -42,13 +43,28 @@ pub fn machine() -> String {
 /// # Errors
 /// Exit 2 when it cannot be read or is wrong.
 pub fn load_settings(args: &GlobalArgs) -> Result<Settings, Failure> {
+    load(args, Settings::parse)
+}
+
+/// The same for a program that works while a region is lost: by [`Settings::parse_in_emergency`].
+///
+/// # Errors
+/// As [`load_settings`].
+pub fn load_settings_in_emergency(args: &GlobalArgs) -> Result<Settings, Failure> {
+    load(args, Settings::parse_in_emergency)
+}
+
+fn load(
+    args: &GlobalArgs,
+    parse: fn(&str, Date) -> Result<Settings, SettingsErrors>,
+) -> Result<Settings, Failure> {
     let path = args.config.display();
     let text = crate::read_text(&args.config, MOST_SETTINGS).map_err(|error| {
         Failure::new(Exit::Usage, error.context(format!("failed to read {path}")))
             .hint("name it with --config FILE; examples/ has one to start from")
     })?;
     let today = Zoned::now().date();
-    Settings::parse(&text, today).map_err(|errors| {
+    parse(&text, today).map_err(|errors| {
         let residency = errors.has(ErrorKind::Residency);
         let failure = Failure::new(
             Exit::Usage,

@@ -20,7 +20,7 @@ pub use self::survey::{BucketSurvey, DatabaseSurvey, StateSurvey, Survey};
 
 use crate::failover::{Impossible, names as failover_names};
 use crate::lease::causes;
-use crate::plan::{Goals, Mode, Plan, PlannedStep, RunId, StepId};
+use crate::plan::{Goals, Mode, Plan, PlannedStep, ResidencyNotes, RunId, StepId};
 use crate::record::Digest;
 use crate::{Declared, Host, ObjectRuns, RunState};
 
@@ -360,6 +360,7 @@ pub async fn plan_failback(request: FailbackRequest<'_>, both: &Both, host: &imp
         primary: settings.regions.primary,
         dr: settings.regions.dr,
         declared: request.declared,
+        residency: ResidencyNotes::new(settings, None),
         fault: None,
         planned,
         operator: host.holder().operator.clone(),

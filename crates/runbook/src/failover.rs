@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use settings::{Database, HookPoint, Settings};
 
 use crate::lease::causes;
-use crate::plan::{Goals, Mode, Plan, PlannedStep, RunId, StepId};
+use crate::plan::{Goals, Mode, Plan, PlannedStep, ResidencyNotes, RunId, StepId};
 use crate::record::Digest;
 use crate::steps::hook::HookInputs;
 use crate::{Declared, Host};
@@ -32,6 +32,8 @@ pub struct FailoverRequest<'a> {
     pub account: Option<String>,
     /// Which regions are lost, and how that is known.
     pub declared: Declared,
+    /// Why it goes on although an exception from the residency policy has run out.
+    pub despite_residency: Option<String>,
     /// When the primary region was lost, where somebody knows.
     pub fault: Option<Timestamp>,
     /// Which time databases are restored to.
@@ -197,6 +199,7 @@ pub(crate) async fn look_and_plan(
         primary: settings.regions.primary,
         dr: settings.regions.dr,
         declared: request.declared,
+        residency: ResidencyNotes::new(settings, request.despite_residency),
         fault,
         planned,
         operator: host.holder().operator.clone(),

@@ -41,7 +41,7 @@ pub use host::{Holder, Host};
 pub use journal::{Journal, JournalError, read_records};
 pub use lease::{Lease, LeaseError, LeaseState, LeaseTimes, SeenLease};
 pub use loss::{Declaration, Declared, Evidence, Loss, LossWindow, Round, Unhealthy, Verdict};
-pub use plan::{Goals, Mode, Plan, PlannedStep, RunId, RunIdError, StepId};
+pub use plan::{Goals, Mode, Plan, PlannedStep, ResidencyNotes, RunId, RunIdError, StepId};
 pub use preflight::{
     Area, Item, KeptPreflight, Preflight, PreflightRequest, Reach, kept_preflights, last_preflight,
     preflight,

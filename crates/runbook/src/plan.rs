@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use settings::{Objectives, Region};
+use settings::{Objectives, Region, Settings};
 
 use crate::record::Digest;
 use crate::{Declared, Host};
@@ -160,6 +160,9 @@ pub struct Plan {
     pub dr: Region,
     /// Which regions are lost, and how that is known.
     pub declared: Declared,
+    /// Where data lies that may lie there by exception alone.
+    #[serde(default, skip_serializing_if = "ResidencyNotes::is_empty")]
+    pub residency: ResidencyNotes,
     /// When the primary region was lost, as far as anybody knows: what is lost and how long it took count from here.
     pub fault: Option<Timestamp>,
     /// When it was planned, by the clock of the machine.
@@ -174,6 +177,33 @@ pub struct Plan {
     pub objectives: Goals,
     /// The steps, in an order in which they could be taken.
     pub steps: Vec<PlannedStep>,
+}
+
+/// What an officer for privacy asks of a run: by whose word data lies in another country.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResidencyNotes {
+    /// The exceptions that the regions need, with reason, approver and last day.
+    #[serde(default)]
+    pub exceptions: Vec<String>,
+    /// Why the run went on although one of them had run out.
+    #[serde(default)]
+    pub despite: Option<String>,
+}
+
+impl ResidencyNotes {
+    /// What the settings say, and why a run goes on although it has run out.
+    pub fn new(settings: &Settings, despite: Option<String>) -> Self {
+        let used = settings.exceptions_in_use();
+        Self {
+            exceptions: used.iter().map(ToString::to_string).collect(),
+            despite,
+        }
+    }
+
+    /// Whether no region needs an exception.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The settings' objectives, in seconds.

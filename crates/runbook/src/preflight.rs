@@ -219,6 +219,7 @@ pub async fn preflight<S: Store, H: Host>(request: PreflightRequest<'_, S, H>) -
             declaration: None,
             declared: now,
         },
+        despite_residency: None,
         fault: None,
         at: dr::database::At::Latest,
         versions: request.versions.clone(),

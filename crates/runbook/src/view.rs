@@ -82,6 +82,16 @@ impl Plan {
         if let Some(fault) = self.fault {
             document = document.fact(Mark::Plain, "fault", time(fault));
         }
+        for exception in &self.residency.exceptions {
+            document = document.fact(Mark::Unknown, "residency", exception.as_str());
+        }
+        if let Some(reason) = &self.residency.despite {
+            document = document.fact(
+                Mark::Wrong,
+                "goes on although that has run out",
+                reason.as_str(),
+            );
+        }
         let rows = self.declared.evidence.iter().map(|seen| {
             let (mark, verdict) = match seen.verdict() {
                 _ if self.mode == Mode::Failback => match seen.is_healthy() {

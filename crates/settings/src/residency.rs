@@ -62,6 +62,15 @@ impl fmt::Display for ExceptionInUse<'_> {
     }
 }
 
+/// Whether an exception that has run out is one still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    /// It is none.
+    Usual,
+    /// A date stops nobody whose region is gone.
+    Emergency,
+}
+
 impl Residency {
     /// The exceptions that these regions need, for every report to show. Empty when both regions lie in an
     /// allowed country.
@@ -121,13 +130,23 @@ impl Residency {
         })
     }
 
-    /// Reports each region that is neither in an allowed country nor under an exception in force `today`.
-    pub(crate) fn check(&self, regions: &Regions, fields: &[Field<'_>; 2], today: Date) {
+    /// Reports each region that is neither in an allowed country nor under an exception in force `today`. An exception that
+    /// has run out counts in an emergency.
+    pub(crate) fn check(
+        &self,
+        regions: &Regions,
+        fields: &[Field<'_>; 2],
+        today: Date,
+        strictness: Strictness,
+    ) {
         for ((_, region), field) in regions.iter().zip(fields) {
             if self.allows(region, today) {
                 continue;
             }
             let exception = self.exception(region);
+            if strictness == Strictness::Emergency && exception.is_some() {
+                continue;
+            }
             let outside = format!(
                 "{region} is in {}, outside the countries that data may lie in ({})",
                 region.country(),

@@ -9,6 +9,7 @@ use crate::document::Document;
 use crate::error::SettingsErrors;
 use crate::hooks;
 use crate::pairs::{Used, parsed};
+use crate::residency::Strictness;
 use crate::{
     AccountId, Bucket, BucketName, Database, EnvironmentFailback, EnvironmentName, ExceptionInUse,
     Failover, Hook, HookPoint, Objectives, ProjectName, Regions, Residency, State, StateDr, Tags,
@@ -60,8 +61,25 @@ impl Settings {
     ///
     /// Every problem of the text, or only those of its syntax when it is not TOML.
     pub fn parse(text: &str, today: Date) -> Result<Settings, SettingsErrors> {
+        Self::parse_with(text, today, Strictness::Usual)
+    }
+
+    /// The same where a region is lost: an exception from the residency policy that has run out admits its region, so that a
+    /// date stops no failover. Whoever goes on by it ([`Settings::expired_exceptions`]) has to give a reason, and to record it.
+    ///
+    /// # Errors
+    /// As [`Settings::parse`], but for that.
+    pub fn parse_in_emergency(text: &str, today: Date) -> Result<Settings, SettingsErrors> {
+        Self::parse_with(text, today, Strictness::Emergency)
+    }
+
+    fn parse_with(
+        text: &str,
+        today: Date,
+        strictness: Strictness,
+    ) -> Result<Settings, SettingsErrors> {
         let document = Document::new(text);
-        let settings = read(&document, today);
+        let settings = read(&document, today, strictness);
         let problems = document.into_problems();
         match settings {
             Some(settings) if problems.is_empty() => Ok(settings),
@@ -84,9 +102,16 @@ impl Settings {
     pub fn exceptions_in_use(&self) -> Vec<ExceptionInUse<'_>> {
         self.residency.exceptions_in_use(&self.regions)
     }
+
+    /// Those of them whose last day was before `today`.
+    pub fn expired_exceptions(&self, today: Date) -> Vec<ExceptionInUse<'_>> {
+        let mut used = self.exceptions_in_use();
+        used.retain(|used| used.exception.expires < today);
+        used
+    }
 }
 
-fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
+fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<Settings> {
     let table = document.syntax()?;
     let root = document.root(&table);
     let project = root.required("project", "\"berthcare\"");
@@ -131,7 +156,7 @@ fn read(document: &Document<'_>, today: Date) -> Option<Settings> {
         None => chosen.map(Residency::default_for),
     };
     if let (Some((regions, fields)), Some(residency)) = (&regions, &residency) {
-        residency.check(regions, fields, today);
+        residency.check(regions, fields, today, strictness);
     }
     let mut names = Used::new();
     let state = state
@@ -214,7 +239,7 @@ mod tests {
     /// Section and name of every field that the parser asks for in this text.
     fn asked(text: &str) -> BTreeSet<(String, String)> {
         let document = Document::new(text);
-        read(&document, date(2026, 11, 22));
+        read(&document, date(2026, 11, 22), super::Strictness::Usual);
         let section =
             |path: &str| path.replace(|c: char| "[]".contains(c) || c.is_ascii_digit(), "");
         let field = |(path, name): (String, &str)| (section(&path), name.to_owned());

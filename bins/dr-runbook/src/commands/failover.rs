@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
+use jiff::tz::TimeZone;
 use runbook::{
     Declaration, Declared, Digest, Evidence, FailoverRequest, LeaseError, LeaseState, LeaseTimes,
     Loss, LossWindow, OpenRun, plan_failover, read_run,
@@ -23,12 +24,14 @@ pub(crate) async fn run(
     let context = Context::open(global).await?;
     let places = Places::of(&context, &args.carry.records)?;
     not_failed_over(&places).await?;
+    let despite_residency = despite_residency(&context, args)?;
     let declared = declared(&context, args, &machine).await?;
     let request = FailoverRequest {
         settings: &context.settings,
         settings_digest: settings_digest(&context)?,
         account: context.account.clone(),
         declared,
+        despite_residency,
         fault: args.fault,
         at: args.at,
         versions: versions(),
@@ -56,6 +59,23 @@ pub(crate) async fn run(
     let open = open.await.map_err(super::not_opened)?;
     let args = (&args.carry, None);
     carry(global, &context, open, &places.folder, args, stop).await
+}
+
+/// Why it goes on although data may not lie in the DR region any more. A date stops no failover, but somebody has to say so; a dry
+/// run shows what would be.
+fn despite_residency(context: &Context, args: &FailoverArgs) -> Result<Option<String>, Failure> {
+    let today = cli::now().to_zoned(TimeZone::UTC).date();
+    let expired = context.settings.expired_exceptions(today);
+    let Some(used) = expired.first() else {
+        return Ok(None);
+    };
+    let reason = args.despite_residency.clone();
+    if reason.is_none() && !args.dry_run {
+        let error = anyhow!("an exception from the residency policy has run out: {used}");
+        return Err(Failure::new(Exit::Refused, error)
+            .hint("somebody who may decide it says why with --despite-residency REASON; it goes into the run and its report"));
+    }
+    Ok(reason)
 }
 
 /// Of this software.

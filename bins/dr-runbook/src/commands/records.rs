@@ -29,7 +29,7 @@ impl Context {
 
     /// Without asking who we are.
     pub(super) async fn unasked(global: &GlobalArgs) -> Result<Self, Failure> {
-        let settings = cli::load_settings(global)?;
+        let settings = cli::load_settings_in_emergency(global)?;
         cli::residency_notes(&settings);
         let env = cli::aws_env(Some(&settings)).await?;
         let dr = env.dr_only(settings.regions.dr);

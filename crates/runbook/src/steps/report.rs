@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::RegionLoss;
 use crate::failback::names as back;
 use crate::failover::{RestoreInputs, names};
-use crate::plan::Goals;
+use crate::plan::{Goals, ResidencyNotes};
 use crate::store::overwrite;
 use crate::{
     Host, Mode, RunId, RunState, StepContext, StepError, StepId, StepStatus, Store, StoreError,
@@ -63,6 +63,9 @@ pub struct RunReport {
     /// On the way back: from when nobody wrote in the DR region any more until the primary region served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writers_stood_still_seconds: Option<u64>,
+    /// By whose word data lies in another country.
+    #[serde(default, skip_serializing_if = "ResidencyNotes::is_empty")]
+    pub residency: ResidencyNotes,
     /// By database.
     pub databases: BTreeMap<String, DatabaseLoss>,
     /// What had to be achieved.
@@ -169,6 +172,7 @@ impl RunReport {
                 settled,
                 verified,
             },
+            residency: plan.residency.clone(),
             rto_from_fault_seconds: from_fault,
             rto_from_declaration_seconds: from_declaration,
             writers_stood_still_seconds: still,

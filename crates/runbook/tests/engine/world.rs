@@ -10,8 +10,8 @@ use aws_env::{Call, CallPermit, Error};
 use jiff::{SignedDuration, Timestamp};
 use runbook::{
     Answer, Approver, Check, Created, Declared, Digest, ETag, Gate, Goals, Holder, Host,
-    LeaseTimes, Mode, Plan, PlannedStep, RunId, RunState, StepContext, StepError, StepId, Steps,
-    Store, StoreError, Stored, Watch,
+    LeaseTimes, Mode, Plan, PlannedStep, ResidencyNotes, RunId, RunState, StepContext, StepError,
+    StepId, Steps, Store, StoreError, Stored, Watch,
 };
 use serde_json::{Value, json};
 use settings::Objectives;
@@ -373,6 +373,7 @@ pub(crate) fn plan(host: &impl Host) -> Plan {
             declaration: None,
             declared: now,
         },
+        residency: ResidencyNotes::default(),
         fault: None,
         planned: now,
         operator: host.holder().operator.clone(),

@@ -352,6 +352,7 @@ impl Environment {
             settings_digest: Digest::of(b"settings"),
             account: None,
             declared: Declared::decide(evidence, declaration, process.now()).unwrap(),
+            despite_residency: None,
             fault: None,
             at: At::Latest,
             versions: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! Regions, and where data may lie.
 
-use settings::ErrorKind;
+use jiff::civil::Date;
+use settings::{ErrorKind, Settings};
 
 use crate::{BASE, accepted, parse, problem, refused, with};
 
@@ -70,6 +71,16 @@ fn an_exception_admits_its_region_until_its_last_day() {
         5,
         "expired: 2026-11-21 was its last day; use ca-west-1, or have the exception renewed",
     );
+    // A date stops nobody whose region is gone; a region without any exception is refused then as well.
+    let today = Date::constant(2026, 11, 22);
+    let settings = Settings::parse_in_emergency(&expired, today).unwrap();
+    assert_eq!(settings.expired_exceptions(today).len(), 1);
+    assert!(
+        accepted(&format!("{text}{}", exception("us-east-1", "2026-11-22")))
+            .expired_exceptions(today)
+            .is_empty()
+    );
+    assert!(Settings::parse_in_emergency(&text, today).is_err());
     let other = format!("{text}{}", exception("us-east-2", "2027-11-21"));
     refused(
         &other,
