@@ -66,9 +66,10 @@ pub(super) async fn make(
     values_are_good(request.root, context)?;
     nothing_is_left(context)?;
     let at = cli::now();
+    // In the order of their names, also those of one second.
     let id = format!(
         "{}-{:04x}",
-        at.strftime("%Y%m%dT%H%M%SZ"),
+        at.strftime("%Y%m%dT%H%M%S.%3fZ"),
         rand::random::<u16>()
     );
     let deployment = Deployment::create(&context.runs.join(&id));
