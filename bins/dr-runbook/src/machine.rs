@@ -1,7 +1,5 @@
 //! This machine, as runs need it.
 
-use std::fs;
-
 use jiff::Timestamp;
 use runbook::{Holder, Host};
 use terraform::ChildId;
@@ -15,19 +13,11 @@ impl Machine {
         let this = ChildId::of(std::process::id());
         Self(Holder {
             operator: cli::operator(),
-            machine: machine(),
+            machine: cli::machine(),
             pid: this.pid,
             started_ticks: this.started_ticks,
         })
     }
-}
-
-/// The machine since its last start, and the namespace in which process IDs count. Where the system tells neither, no
-/// other process knows it again.
-fn machine() -> String {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    format!("{} {}", boot.trim(), namespace.display())
 }
 
 impl Host for Machine {
@@ -44,7 +34,7 @@ impl Host for Machine {
     }
 
     fn is_alive(&self, holder: &Holder) -> Option<bool> {
-        let is_here = holder.machine == self.0.machine && holder.machine.trim().len() > 8;
+        let is_here = holder.machine == self.0.machine;
         let process = ChildId {
             pid: holder.pid,
             started_ticks: holder.started_ticks,

@@ -51,8 +51,8 @@ pub use run::{OpenError, OpenRun, approve_step, list_runs, read_lease, read_run}
 pub use state::{RunState, RunStatus, StepState, StepStatus};
 pub use status::{PreflightSummary, RunSummary, RunbookStatus};
 pub use steps::{
-    Clocks, DatabaseLoss, DrRoot, Failback, HookPlace, MARKER, Marker, ObjectRuns, RegionLoss,
-    RunReport,
+    Clocks, DatabaseLoss, EnvironmentRoot, Failback, HookPlace, MARKER, Marker, ObjectRuns,
+    RegionLoss, RunReport,
 };
 pub use store::{Created, ETag, FolderStore, S3Store, Store, StoreError, Stored};
 pub use view::{RunAndLease, RunEntry, RunList, waiting};

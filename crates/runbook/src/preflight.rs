@@ -37,7 +37,7 @@ pub use kept::{KeptPreflight, kept_preflights, last_preflight};
 use crate::failover::look_and_plan;
 use crate::lease::causes;
 use crate::record::Digest;
-use crate::{Declared, DrRoot, FailoverRequest, Host, Plan, RunId, Store, StoreError};
+use crate::{Declared, EnvironmentRoot, FailoverRequest, Host, Plan, RunId, Store, StoreError};
 
 /// Which regions may be called.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +79,7 @@ pub struct PreflightRequest<'a, S, H> {
     /// This machine.
     pub host: &'a H,
     /// Terraform, where the settings name a root module; else `None`. Why it cannot be run, where it cannot.
-    pub root: Result<Option<DrRoot>, String>,
+    pub root: Result<Option<EnvironmentRoot>, String>,
     /// A folder of this machine for what is needed meanwhile.
     pub folder: PathBuf,
     /// Versions of this software and of what it will run.

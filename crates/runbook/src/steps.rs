@@ -42,7 +42,7 @@ use crate::{
 
 /// Terraform, for a root module: of the DR environment, or, in a failback, of the primary one.
 #[derive(Clone, Debug)]
-pub struct DrRoot {
+pub struct EnvironmentRoot {
     /// The root module's folder.
     pub folder: PathBuf,
     /// The program.
@@ -67,7 +67,7 @@ pub struct RegionLoss<'a, S, H> {
     /// The run's own folder on this machine.
     pub folder: PathBuf,
     /// Terraform, where the settings name a root module; else `None`. Why it cannot be run, where it cannot.
-    pub root: Result<Option<DrRoot>, String>,
+    pub root: Result<Option<EnvironmentRoot>, String>,
     /// Where commands of the project are run.
     pub hooks: HookPlace,
     /// How locks say who took them.

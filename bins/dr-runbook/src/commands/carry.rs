@@ -9,7 +9,7 @@ use cli::{Exit, Failure, GlobalArgs, Progress};
 use files::Secrecy;
 use report::{Observer as _, Outcome as Ended};
 use runbook::{
-    Answer, Approver, DrRoot, FailbackSettings, Gate, HookPlace, Mode, OpenRun, Outcome,
+    Answer, Approver, EnvironmentRoot, FailbackSettings, Gate, HookPlace, Mode, OpenRun, Outcome,
     RegionLoss, RunId, RunOptions, RunState, RunStatus, StepErrorKind, StepId, StepStatus, Watch,
     carry_on, waiting,
 };
@@ -158,7 +158,7 @@ fn options(state: &RunState, args: &CarryArgs) -> Result<RunOptions, Failure> {
 pub(super) async fn dr_root(
     global: &GlobalArgs,
     context: &Context,
-) -> Result<Option<DrRoot>, String> {
+) -> Result<Option<EnvironmentRoot>, String> {
     let folder = &context.settings.failover.terraform;
     root(global, context, folder, "failover").await
 }
@@ -176,7 +176,7 @@ async fn root(
     context: &Context,
     folder: &Option<PathBuf>,
     variables: &'static str,
-) -> Result<Option<DrRoot>, String> {
+) -> Result<Option<EnvironmentRoot>, String> {
     let Some(folder) = folder else {
         return Ok(None);
     };
@@ -187,7 +187,7 @@ async fn root(
         .map_err(|error| format!("cannot use the root module {}: {error}", folder.display()))?;
     let environment = Environment::new(std::env::vars_os());
     let terraform = Terraform::find(&folder, environment).await;
-    Ok(Some(DrRoot {
+    Ok(Some(EnvironmentRoot {
         terraform: terraform.map_err(|error| error.to_string())?,
         folder,
         endpoints: context.env.endpoints(),

@@ -8,9 +8,9 @@ use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use dr::objects::JournalKey;
 use files::Secrecy;
 use runbook::{
-    Decisions, Declared, DrRoot, Evidence, Failback, FailbackRequest, FailbackSettings, LeaseTimes,
-    LossWindow, Mode, ObjectRuns, OpenRun, RegionLoss, RunId, RunState, keep_decisions, not_known,
-    plan_failback, read_decisions, read_run,
+    Decisions, Declared, EnvironmentRoot, Evidence, Failback, FailbackRequest, FailbackSettings,
+    LeaseTimes, LossWindow, Mode, ObjectRuns, OpenRun, RegionLoss, RunId, RunState, keep_decisions,
+    not_known, plan_failback, read_decisions, read_run,
 };
 use tokio::sync::watch;
 
@@ -210,7 +210,7 @@ pub(super) struct Way<'a> {
     /// Where the run keeps what belongs to it on this machine.
     pub(super) folder: &'a Path,
     /// The root module of the primary environment.
-    pub(super) root: Result<Option<DrRoot>, String>,
+    pub(super) root: Result<Option<EnvironmentRoot>, String>,
 }
 
 impl<'a> Way<'a> {

@@ -22,7 +22,7 @@ use tokio::time::sleep;
 use super::wall::{Wall, is_of};
 use super::{Area, PreflightRequest, advise};
 use crate::lease::causes;
-use crate::{DrRoot, Host, Store};
+use crate::{EnvironmentRoot, Host, Store};
 
 /// A plan of some hundred resources takes a minute.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -102,14 +102,18 @@ impl Drop for Scratch {
 
 struct Rehearsal<'a> {
     settings: &'a Settings,
-    root: &'a DrRoot,
+    root: &'a EnvironmentRoot,
     wall: Wall,
     scratch: Scratch,
     terraform: Terraform,
 }
 
 impl<'a> Rehearsal<'a> {
-    async fn new(settings: &'a Settings, root: &'a DrRoot, folder: &Path) -> Result<Self, String> {
+    async fn new(
+        settings: &'a Settings,
+        root: &'a EnvironmentRoot,
+        folder: &Path,
+    ) -> Result<Self, String> {
         create_secret_folder(folder).map_err(|error| causes(&error))?;
         let scratch = folder.canonicalize().map_err(|error| error.to_string())?;
         let scratch = Scratch(scratch.join("rehearsal"));

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use state_backend::{RootFailure, RootPlan, SideName};
 use terraform::RootModule;
 
-use super::{DrRoot, RegionLoss};
+use super::{EnvironmentRoot, RegionLoss};
 use crate::{Check, Host, StepError, Store};
 
 /// What names no root module is nothing to bring up.
@@ -12,7 +12,7 @@ pub(super) const NO_ROOT: &str = "the settings name no root module (failover.ter
 
 pub(super) fn root<'r, S, H>(
     of: &'r RegionLoss<'_, S, H>,
-) -> Result<Option<&'r DrRoot>, StepError> {
+) -> Result<Option<&'r EnvironmentRoot>, StepError> {
     match &of.root {
         Ok(root) => Ok(root.as_ref()),
         Err(problem) => Err(StepError::unchecked(problem.clone())),

@@ -26,7 +26,7 @@ use self::adoption::{Adoption, ImportFile};
 use self::attempts::{Attempts, Note, Progress};
 use self::hold::{Hold, settle_earlier};
 use super::backend::{NO_ROOT, root};
-use super::{DrRoot, RegionLoss};
+use super::{EnvironmentRoot, RegionLoss};
 use crate::failover::names;
 use crate::store::overwrite;
 use crate::{Check, Host, StepContext, StepError, Store};
@@ -38,7 +38,7 @@ const PLAN: &str = ".plan";
 /// What a terraform tells while it applies.
 const TRANSCRIPT: &str = ".jsonl";
 
-impl DrRoot {
+impl EnvironmentRoot {
     /// What the run sets. Terraform reads files of this ending by itself.
     fn variables_file(&self) -> String {
         format!("{}.auto.tfvars.json", self.variables)
@@ -148,7 +148,7 @@ impl Planned {
 /// Plans, and once more with import blocks where a resource would be made that an earlier apply has made.
 async fn planned<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
-    root: &DrRoot,
+    root: &EnvironmentRoot,
     var_file: &Path,
     attempts: &Attempts,
     context: &StepContext<'_>,
@@ -225,7 +225,7 @@ pub(super) async fn apply<S: Store, H: Host>(
 /// Applies the plan that was agreed to, which this process has made: each check makes a new one.
 async fn terraform_apply<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
-    root: &DrRoot,
+    root: &EnvironmentRoot,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
     let plan = plan_file(of);

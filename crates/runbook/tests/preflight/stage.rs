@@ -20,7 +20,8 @@ use jiff::civil::date;
 use local_aws::{LocalAws, RdsClock, RdsOptions};
 use report::finding::Status;
 use runbook::{
-    Digest, DrRoot, Holder, Host, Preflight, PreflightRequest, Reach, S3Store, Store, preflight,
+    Digest, EnvironmentRoot, Holder, Host, Preflight, PreflightRequest, Reach, S3Store, Store,
+    preflight,
 };
 use serde_json::json;
 use settings::Settings;
@@ -389,7 +390,7 @@ impl Stage {
         &self,
         settings: &Settings,
         reach: Reach<'_>,
-        root: Result<Option<DrRoot>, String>,
+        root: Result<Option<EnvironmentRoot>, String>,
     ) -> Preflight {
         let store = self.store();
         let request = PreflightRequest {

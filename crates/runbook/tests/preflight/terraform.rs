@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use report::finding::Status;
-use runbook::{DrRoot, Item, Preflight, Reach};
+use runbook::{EnvironmentRoot, Item, Preflight, Reach};
 use state_backend::{BackendFile, SideName};
 use terraform::{Environment, Error, InitOptions, PlanOptions, Terraform};
 
@@ -94,7 +94,7 @@ impl Stage {
     }
 
     async fn rehearse(&self, terraform: &Terraform) -> Preflight {
-        let root = DrRoot {
+        let root = EnvironmentRoot {
             folder: self.root(),
             terraform: terraform.clone(),
             endpoints: self.env.endpoints(),

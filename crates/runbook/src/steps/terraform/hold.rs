@@ -7,7 +7,7 @@ use state_backend::{DrBackend, HeldRoot, LockHolder, RootPlan, SideName, TurnErr
 use terraform::{RootModule, Transcript};
 use tokio::time::{Instant, sleep};
 
-use super::super::{DrRoot, RegionLoss};
+use super::super::{EnvironmentRoot, RegionLoss};
 use super::attempts::{Attempt, Attempts};
 use crate::{Host, StepContext, StepError, Store};
 
@@ -30,7 +30,7 @@ impl Hold {
     /// Takes it, and waits for a while where somebody else has it.
     pub(super) async fn take<S: Store, H: Host>(
         of: &RegionLoss<'_, S, H>,
-        root: &DrRoot,
+        root: &EnvironmentRoot,
         context: &StepContext<'_>,
     ) -> Result<Self, StepError> {
         let (backend, plan) = (of.backend().await?, plan(of, root)?);
@@ -76,7 +76,7 @@ impl Hold {
 /// readable where they were cut off.
 pub(super) async fn settle_earlier<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
-    root: &DrRoot,
+    root: &EnvironmentRoot,
     attempts: &Attempts,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
@@ -169,7 +169,7 @@ fn holder<S, H: Host>(of: &RegionLoss<'_, S, H>) -> LockHolder {
     }
 }
 
-fn plan<S, H>(of: &RegionLoss<'_, S, H>, root: &DrRoot) -> Result<RootPlan, StepError> {
+fn plan<S, H>(of: &RegionLoss<'_, S, H>, root: &EnvironmentRoot) -> Result<RootPlan, StepError> {
     let environment = root.terraform.environment();
     let module = RootModule::read(&root.folder, environment).map_err(StepError::wrong)?;
     let side = SideName::Dr;
