@@ -54,7 +54,9 @@ pub(super) async fn key(context: Context<'_>) -> Diagnosis {
         meaning: "No key was given to the copy. What is encrypted in one region is encrypted anew in the other, with a key of that region: the key of the source does not exist there.",
         findings,
         next: vec![
-            "dr-replicate database copy gives the key of the settings; by hand: --kms-key-id with a key of the destination region".to_owned(),
+            ShellCommand::new("dr-replicate snapshots copy")
+                .comment("with the key of the settings; the AWS CLI takes --kms-key-id with a key of the destination region")
+                .into(),
         ],
     }
 }
