@@ -291,6 +291,7 @@ impl Running {
             kept: Kept {
                 file,
                 room: MAX_OUTPUT,
+                is_cut: false,
             },
         })
     }
@@ -368,18 +369,49 @@ fn program(folder: &Path, command: &[String]) -> Vec<OsString> {
 struct Kept {
     file: File,
     room: u64,
+    is_cut: bool,
 }
 
 impl Kept {
     fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
         let fits = usize::try_from(self.room).map_or(bytes.len(), |room| bytes.len().min(room));
         self.file.write_all(&bytes[..fits])?;
-        if fits < bytes.len() && self.room > 0 {
+        self.room -= fits as u64;
+        if fits < bytes.len() && !self.is_cut {
+            self.is_cut = true;
             writeln!(self.file, "\n(cut off after {MAX_OUTPUT} bytes)")?;
-            self.room = 0;
-        } else {
-            self.room -= fits as u64;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn kept_output_says_that_it_is_cut_off_wherever_the_reads_end() {
+        for sizes in [[4, 3], [5, 1], [7, 0], [4, 1]] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let mut kept = Kept {
+                file: file.reopen().unwrap(),
+                room: 5,
+                is_cut: false,
+            };
+            for size in sizes {
+                kept.add(&b"xxxxxxx"[..size]).unwrap();
+            }
+            kept.add(b"").unwrap();
+            let text = fs::read_to_string(file.path()).unwrap();
+            let is_cut = sizes.iter().sum::<usize>() > 5;
+            assert!(text.starts_with("xxxxx"), "{text}");
+            assert_eq!(
+                text.matches("cut off").count(),
+                usize::from(is_cut),
+                "{sizes:?}"
+            );
+        }
     }
 }
