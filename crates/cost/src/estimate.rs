@@ -209,7 +209,9 @@ impl Estimate {
             };
             Self::of_demands(demands.clone(), book, free).total
         });
+        let billed = billed(&demands);
         let mut estimate = Self::of_demands(demands, book, options);
+        estimate.billed = billed;
         estimate.with_free_tier = with_free_tier;
         estimate.source = inventory.source.clone();
         estimate.notes = notes;
@@ -225,7 +227,6 @@ impl Estimate {
             used: BTreeMap::new(),
             taken: BTreeMap::new(),
         };
-        let billed = billed(&demands);
         let mut shares = Shares::new();
         let lines: Vec<Line> = grouped(demands.list)
             .into_iter()
@@ -244,6 +245,8 @@ impl Estimate {
                 .sum()
         };
         let (fixed, usage) = (sum(Basis::Fixed), sum(Basis::Usage));
+        let standing = demands.standing.values();
+        let free_resources = standing.filter(|of| **of == Standing::Free).count();
         let lower_bound = lines.iter().any(|line| line.missing.is_some())
             || !demands.unpriced.is_empty()
             || !demands.problems.is_empty();
@@ -254,8 +257,8 @@ impl Estimate {
             lines,
             resources: dearest_first(shares),
             standing: demands.standing,
-            billed,
-            free_resources: demands.free,
+            billed: BTreeMap::new(),
+            free_resources,
             unpriced: demands
                 .unpriced
                 .into_iter()

@@ -42,7 +42,6 @@ pub(crate) struct Demands {
     pub(crate) list: Vec<Demand>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) unpriced: BTreeMap<String, Vec<String>>,
-    pub(crate) free: usize,
     pub(crate) standing: BTreeMap<String, Standing>,
 }
 

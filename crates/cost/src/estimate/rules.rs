@@ -42,14 +42,12 @@ pub(crate) fn demands(
             false if free::is_free(&resource.kind) => Standing::Free,
             false => Standing::Unpriced,
         };
-        match standing {
-            Standing::Priced => {}
-            Standing::Free => demands.free += 1,
-            Standing::Unpriced => demands
+        if standing == Standing::Unpriced {
+            demands
                 .unpriced
                 .entry(resource.kind.clone())
                 .or_default()
-                .push(resource.address.clone()),
+                .push(resource.address.clone());
         }
         demands.standing.insert(resource.address.clone(), standing);
     }
