@@ -6,11 +6,16 @@ mod records;
 mod runs;
 mod status;
 
-use cli::{Exit, Failure};
+use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use report::ShellCommand;
-use runbook::{EngineError, JournalError, LeaseError, OpenError, RunId, StepId, StoreError};
+use runbook::{
+    EngineError, FolderStore, JournalError, LeaseError, LeaseTimes, OpenError, OpenRun, Plan,
+    RunId, StepId, StoreError,
+};
 use tokio::sync::watch;
 
+use self::records::Records;
+use crate::machine::Machine;
 use crate::{Cli, Command, RunsCommand};
 
 pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, Failure> {
@@ -93,6 +98,28 @@ fn journal_exit(error: &JournalError) -> (Exit, Option<String>) {
         ),
         JournalError::Broken { .. } => (Exit::Wrong, None),
     }
+}
+
+/// Shows what would be done; the answer of a program that writes JSON is the run that comes of it.
+fn show(global: &GlobalArgs, plan: &Plan) -> Result<(), Failure> {
+    match global.output {
+        OutputFormat::Table => cli::print(global, plan)?,
+        OutputFormat::Json => cli::tell(plan),
+    }
+    Ok(())
+}
+
+/// Asks, and puts the plan on record.
+async fn begin(
+    global: &GlobalArgs,
+    question: &str,
+    records: Records,
+    copy: Option<FolderStore>,
+    plan: Plan,
+) -> Result<OpenRun<Records, Machine>, Failure> {
+    cli::confirm(global, question)?;
+    let open = OpenRun::begin(records, copy, Machine::new(), LeaseTimes::default(), plan);
+    open.await.map_err(not_opened)
 }
 
 /// A run that could not be opened.

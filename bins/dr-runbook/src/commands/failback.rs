@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use aws_env::Both;
-use cli::{Exit, Failure, GlobalArgs, OutputFormat};
+use cli::{Exit, Failure, GlobalArgs};
 use dr::objects::JournalKey;
 use files::Secrecy;
 use runbook::{
     Decisions, Declared, EnvironmentRoot, Evidence, Failback, FailbackRequest, FailbackSettings,
-    LeaseTimes, LossWindow, Mode, ObjectRuns, OpenRun, RegionLoss, RunId, RunState, keep_decisions,
-    not_known, plan_failback, read_decisions, read_run,
+    LossWindow, Mode, ObjectRuns, OpenRun, RegionLoss, RunId, RunState, keep_decisions, not_known,
+    plan_failback, read_decisions, read_run,
 };
 use tokio::sync::watch;
 
@@ -57,10 +57,7 @@ pub(crate) async fn run(
         cli::print(global, &plan)?;
         return Ok(Exit::Fine);
     }
-    match global.output {
-        OutputFormat::Table => cli::print(global, &plan)?,
-        OutputFormat::Json => cli::tell(&plan),
-    }
+    super::show(global, &plan)?;
     let unknown = not_known(&plan);
     if !unknown.is_empty() {
         return Err(
@@ -68,18 +65,8 @@ pub(crate) async fn run(
                 .hint("the DR region serves: run the same command again"),
         );
     }
-    cli::confirm(
-        global,
-        &format!("Bring {} back to {}?", plan.environment, plan.primary),
-    )?;
-    let open = OpenRun::begin(
-        places.records,
-        places.copy,
-        machine,
-        LeaseTimes::default(),
-        plan,
-    );
-    let open = open.await.map_err(super::not_opened)?;
+    let question = format!("Bring {} back to {}?", plan.environment, plan.primary);
+    let open = super::begin(global, &question, places.records, places.copy, plan).await?;
     Box::pin(carry(
         global,
         &context,

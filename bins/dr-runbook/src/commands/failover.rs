@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::anyhow;
-use cli::{Exit, Failure, GlobalArgs, OutputFormat};
+use cli::{Exit, Failure, GlobalArgs};
 use jiff::tz::TimeZone;
 use runbook::{
-    Declaration, Declared, Digest, Evidence, FailoverRequest, LeaseError, LeaseState, LeaseTimes,
-    Loss, LossWindow, OpenRun, plan_failover, read_run,
+    Declaration, Declared, Digest, Evidence, FailoverRequest, LeaseError, LeaseState, Loss,
+    LossWindow, plan_failover, read_run,
 };
 use settings::Region;
 use tokio::sync::watch;
@@ -41,22 +41,9 @@ pub(crate) async fn run(
         cli::print(global, &plan)?;
         return Ok(Exit::Fine);
     }
-    match global.output {
-        OutputFormat::Table => cli::print(global, &plan)?,
-        OutputFormat::Json => cli::tell(&plan),
-    }
-    cli::confirm(
-        global,
-        &format!("Fail {} over to {}?", plan.environment, plan.dr),
-    )?;
-    let open = OpenRun::begin(
-        places.records,
-        places.copy,
-        machine,
-        LeaseTimes::default(),
-        plan,
-    );
-    let open = open.await.map_err(super::not_opened)?;
+    super::show(global, &plan)?;
+    let question = format!("Fail {} over to {}?", plan.environment, plan.dr);
+    let open = super::begin(global, &question, places.records, places.copy, plan).await?;
     let args = (&args.carry, None);
     carry(global, &context, open, &places.folder, args, stop).await
 }
