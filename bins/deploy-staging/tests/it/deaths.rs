@@ -141,10 +141,8 @@ async fn apply_killed_at_any_moment_is_resumed() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn apply_whose_machine_died_leaves_a_lock_that_resume_releases_by_proof() {
-    let stage = stage!(Stage::open());
-    let mut applying = waiting(&stage).await;
+/// Everything is killed at once, in the middle of the first resource; where its progress is.
+async fn machine_dies(stage: &Stage, applying: &mut Applying) -> PathBuf {
     until("a resource is being made", || {
         stage.path("stack/first").exists()
     })
@@ -155,6 +153,14 @@ async fn apply_whose_machine_died_leaves_a_lock_that_resume_releases_by_proof() 
     })
     .await;
     applying.kill_all();
+    progress
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn apply_whose_machine_died_leaves_a_lock_that_resume_releases_by_proof() {
+    let stage = stage!(Stage::open());
+    let mut applying = waiting(&stage).await;
+    machine_dies(&stage, &mut applying).await;
     let told = status(&stage).await;
     assert_eq!(told["standing"], "died", "{told:#}");
     assert_eq!(told["locks"][0]["is_own"], true, "{told:#}");
@@ -171,16 +177,7 @@ async fn apply_whose_machine_died_leaves_a_lock_that_resume_releases_by_proof() 
 async fn resume_leaves_a_lock_that_is_not_proven_to_be_its_own() {
     let stage = stage!(Stage::open());
     let mut applying = waiting(&stage).await;
-    until("a resource is being made", || {
-        stage.path("stack/first").exists()
-    })
-    .await;
-    let progress = applying.folder.join("progress.jsonl");
-    until("progress", || {
-        fs::metadata(&progress).is_ok_and(|of| of.len() > 0)
-    })
-    .await;
-    applying.kill_all();
+    let progress = machine_dies(&stage, &mut applying).await;
     // As if it had died before the first resource began: it may have waited for somebody else's lock.
     fs::write(&progress, "").unwrap();
     let refused = stage.ends(4, &["resume", "--yes"]).await.stderr;
