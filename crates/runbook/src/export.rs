@@ -16,7 +16,7 @@ use crate::{PlannedStep, Preflight, RunState};
 /// What an export is made of.
 #[derive(Debug)]
 pub struct Export<'a> {
-    /// The environment.
+    /// The environment that the pages and commands are filled in for.
     pub settings: &'a Settings,
     /// The root module of the DR environment, as the settings name it.
     pub root: Option<&'a Path>,

@@ -103,7 +103,7 @@ fn turned_state(settings: &Settings) -> State {
 /// What a failback is planned from.
 #[derive(Debug)]
 pub struct FailbackRequest<'a> {
-    /// The environment.
+    /// The environment that is to be brought back.
     pub settings: &'a Settings,
     /// Of the settings' file: a run goes on by those that it was planned with.
     pub settings_digest: Digest,

@@ -66,7 +66,7 @@ impl Reach<'_> {
 
 /// What a preflight looks at, and with what.
 pub struct PreflightRequest<'a, S, H> {
-    /// The environment.
+    /// The environment that would be failed over.
     pub settings: &'a Settings,
     /// Of the settings' file.
     pub settings_digest: Digest,

@@ -59,9 +59,9 @@ impl StateVersion {
 pub struct PlannedDeployment {
     /// The folder's name.
     pub id: String,
-    /// When.
+    /// When the plan was made, by the clock of that machine.
     pub at: Timestamp,
-    /// By whom, as `user@host`.
+    /// Who made it, as `user@host`.
     pub by: String,
     /// The environment's name, which is typed before something is destroyed.
     pub environment: String,
@@ -115,9 +115,9 @@ pub enum ApprovalError {
     /// Another plan was reviewed.
     #[error("the plan of {id} has the digest {recorded}, and not {asked}")]
     OtherPlan {
-        /// The deployment.
+        /// The name of its folder, as in [`PlannedDeployment::id`].
         id: String,
-        /// What it has.
+        /// The digest that was recorded with its plan.
         recorded: PlanDigest,
         /// What was reviewed.
         asked: PlanDigest,
@@ -125,11 +125,11 @@ pub enum ApprovalError {
     /// A plan is applied once: what it was made from is not there any more.
     #[error("the plan of {id} was applied already, by {by} at {at}")]
     AppliedBefore {
-        /// The deployment.
+        /// The name of its folder, as in [`PlannedDeployment::id`].
         id: String,
-        /// By whom.
+        /// Who began that apply, as `user@host`.
         by: String,
-        /// When.
+        /// When that apply began.
         at: Timestamp,
     },
     /// Something would be destroyed, and the environment's name was not typed.
@@ -164,7 +164,7 @@ pub enum RecordError {
     Broken {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// What of it is not as it is written.
         source: serde_json::Error,
     },
 }
@@ -397,7 +397,7 @@ impl ApprovedDeployment {
         &self.planned
     }
 
-    /// The deployment.
+    /// Where its plan and its records lie.
     pub fn deployment(&self) -> &Deployment {
         &self.deployment
     }

@@ -55,7 +55,7 @@ impl ReviewedAction {
 /// A change for review.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReviewedChange {
-    /// The resource.
+    /// The address of the resource, as Terraform writes it.
     pub address: String,
     /// The address that it had before.
     pub previous_address: Option<String>,

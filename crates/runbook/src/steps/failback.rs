@@ -36,7 +36,7 @@ pub struct ObjectRuns {
 
 /// Knows the steps of a failback.
 pub struct Failback<'a, S, H> {
-    /// The environment.
+    /// The environment that is brought back.
     pub settings: &'a Settings,
     /// Both regions, under the permit of the run's lease.
     pub both: Both,

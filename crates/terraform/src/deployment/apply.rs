@@ -35,7 +35,7 @@ pub enum ApplyError {
     /// Somebody else has begun to apply it.
     #[error("the plan of {id} is being applied, or was")]
     Begun {
-        /// The deployment.
+        /// The name of its folder, as in [`PlannedDeployment::id`](super::PlannedDeployment::id).
         id: String,
     },
     /// A record cannot be written. Nothing is changed that is not on record.

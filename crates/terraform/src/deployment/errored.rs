@@ -17,7 +17,7 @@ pub enum ErroredState {
     There,
     /// Pushing it could lose what somebody else has written, or is about something else.
     Refused {
-        /// Why.
+        /// What would be lost, or what does not fit, in words.
         why: String,
     },
 }

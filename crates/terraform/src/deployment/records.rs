@@ -28,9 +28,9 @@ const MOST_DIAGNOSTICS: u64 = 4 << 20;
 /// An apply is about to begin. Written before terraform is started, and once: no second process begins another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApplyIntent {
-    /// When.
+    /// When it was written, before terraform began.
     pub at: Timestamp,
-    /// By whom, as `user@host`.
+    /// Who applies, as `user@host`.
     pub by: String,
     /// The machine, since its last start: the process means something there alone.
     pub machine: String,
@@ -51,9 +51,9 @@ pub enum Ended {
 /// How an apply ended, as far as its process knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApplyOutcome {
-    /// When.
+    /// When terraform had ended.
     pub at: Timestamp,
-    /// How.
+    /// Whether all was applied, and if not, what ended it.
     pub ended: Ended,
     /// How many resources were changed.
     pub changes: Option<ChangeCounts>,
@@ -62,9 +62,9 @@ pub struct ApplyOutcome {
 /// What was left of an apply that did not end well was put in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
-    /// When.
+    /// When the last step was done.
     pub at: Timestamp,
-    /// By whom.
+    /// Who put it in order, as `user@host`.
     pub by: String,
     /// What was done, in words.
     pub steps: Vec<String>,
@@ -85,7 +85,7 @@ pub enum ResourceStanding {
 /// The last that is recorded of a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceProgress {
-    /// The resource.
+    /// Its address, as Terraform writes it.
     pub address: String,
     /// Where it is.
     pub standing: ResourceStanding,
