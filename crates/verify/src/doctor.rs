@@ -104,6 +104,11 @@ impl Context<'_> {
         ShellCommand::new("terraform").joined("-chdir=", self.folder)
     }
 
+    /// The clients of the DR region, which few looks need.
+    fn dr_clients(&self) -> EnvironmentClients {
+        EnvironmentClients::new(&self.regions.dr, &self.regions.global)
+    }
+
     fn region(&self) -> &'static str {
         self.settings.regions.primary.as_str()
     }

@@ -1,7 +1,10 @@
 //! What is asked for by its name: one of it, or a reason.
 
+use aws_sdk_ec2::types::{AttributeBooleanValue, VpcAttributeName};
 use aws_sdk_elasticache::types::{CacheCluster, ReplicationGroup};
+use aws_sdk_kms::types::KeyState;
 use aws_sdk_rds::types::DbInstance;
+use aws_smithy_types::DateTime;
 use report::finding::{Observation, Unobserved};
 
 use crate::clients::EnvironmentClients;
@@ -52,4 +55,39 @@ pub(crate) async fn first_node(
         .into_iter()
         .find(|node| node.cache_cluster_id() == Some(id))
         .ok_or_else(|| Unobserved::because("ElastiCache answers, but not about this node"))
+}
+
+/// Whether a VPC resolves names, and whether it gives some to what is public.
+pub(crate) async fn vpc_dns(clients: &EnvironmentClients, id: &str) -> Observation<(bool, bool)> {
+    let attribute = async |name: VpcAttributeName| {
+        let asked = clients.ec2.describe_vpc_attribute().vpc_id(id);
+        let answer = asked.attribute(name).send().await;
+        let call = || clients.call("EC2", "DescribeVpcAttribute", id);
+        answer.map_err(|error| Unobserved::from(call().failed(error)))
+    };
+    let support = attribute(VpcAttributeName::EnableDnsSupport);
+    let names = attribute(VpcAttributeName::EnableDnsHostnames);
+    let (support, names) = tokio::try_join!(support, names)?;
+    let on = |value: Option<AttributeBooleanValue>| {
+        let lacks = || Unobserved::because("EC2's answer has no such attribute in it");
+        value.and_then(|value| value.value).ok_or_else(lacks)
+    };
+    Ok((
+        on(support.enable_dns_support)?,
+        on(names.enable_dns_hostnames)?,
+    ))
+}
+
+/// The state of a key, and the day on which it is deleted where that is decided.
+pub(crate) async fn key_state(
+    clients: &EnvironmentClients,
+    id: &str,
+) -> Observation<(KeyState, Option<DateTime>)> {
+    let call = clients.call("KMS", "DescribeKey", id);
+    let answer = clients.kms.describe_key().key_id(id).send().await;
+    let data = answer.map_err(|error| Unobserved::from(call.failed(error)))?;
+    let data = data.key_metadata;
+    let state = data.as_ref().and_then(|data| data.key_state().cloned());
+    let state = state.ok_or_else(|| Unobserved::because("KMS tells no state"))?;
+    Ok((state, data.and_then(|data| data.deletion_date)))
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{
     ConnectivityType, Filter, NatGateway, NatGatewayState, Route, RouteState, RouteTable, Subnet,
-    Vpc, VpcAttributeName, VpcEndpoint,
+    Vpc, VpcEndpoint,
 };
 use report::finding::{Observation, Severity, Unobserved};
 
 use super::Context;
 use crate::check::{Answer, Check};
+use crate::named;
 
 static VPC: Check = Check {
     id: "vpc-exists",
@@ -155,8 +156,14 @@ async fn observe(context: Context<'_>, id: &str) -> Picture {
         let found: Result<Vec<_>, _> = pages.into_paginator().items().send().collect().await;
         found.map_err(|error| Unobserved::from(call("DescribeVpcEndpoints").failed(error)))
     };
-    let (vpc, subnets, nat, routes, endpoints, dns) =
-        tokio::join!(vpc, subnets, nat, routes, endpoints, dns(context, id));
+    let (vpc, subnets, nat, routes, endpoints, dns) = tokio::join!(
+        vpc,
+        subnets,
+        nat,
+        routes,
+        endpoints,
+        named::vpc_dns(context.clients, id)
+    );
     Picture {
         vpc,
         subnets,
@@ -165,26 +172,6 @@ async fn observe(context: Context<'_>, id: &str) -> Picture {
         endpoints,
         dns,
     }
-}
-
-async fn dns(context: Context<'_>, id: &str) -> Observation<(bool, bool)> {
-    let attribute = async |name: VpcAttributeName| {
-        let asked = context.clients.ec2.describe_vpc_attribute().vpc_id(id);
-        let answer = asked.attribute(name).send().await;
-        let call = || context.clients.call("EC2", "DescribeVpcAttribute", id);
-        answer.map_err(|error| Unobserved::from(call().failed(error)))
-    };
-    let support = attribute(VpcAttributeName::EnableDnsSupport);
-    let names = attribute(VpcAttributeName::EnableDnsHostnames);
-    let (support, names) = tokio::try_join!(support, names)?;
-    let on = |value: Option<aws_sdk_ec2::types::AttributeBooleanValue>| {
-        let lacks = || Unobserved::because("EC2's answer has no such attribute in it");
-        value.and_then(|value| value.value).ok_or_else(lacks)
-    };
-    Ok((
-        on(support.enable_dns_support)?,
-        on(names.enable_dns_hostnames)?,
-    ))
 }
 
 fn judge(context: Context<'_>, id: &str, picture: &Picture) -> Vec<Answer> {

@@ -8,6 +8,7 @@ use report::finding::{Finding, Observation, Unobserved};
 
 use super::{Context, Diagnosis, unseen};
 use crate::clients::EnvironmentClients;
+use crate::named::key_state;
 
 /// Whether AWS takes our credentials now.
 async fn caller(context: Context<'_>) -> Finding {
@@ -258,21 +259,13 @@ pub(super) async fn key(context: Context<'_>, named: Option<String>) -> Diagnosi
     let mut next = Vec::new();
     let finding = match &id {
         Some(id) => {
-            let call = context.clients.call("KMS", "DescribeKey", id);
-            let answer = context.clients.kms.describe_key().key_id(id).send().await;
-            let seen = answer
-                .map_err(|error| Unobserved::from(call.failed(error)))
-                .and_then(|answer| {
-                    let data = answer.key_metadata;
-                    let state = data.as_ref().and_then(|data| data.key_state().cloned());
-                    let state = state.ok_or_else(|| Unobserved::because("KMS tells no state"))?;
-                    let until = data
-                        .and_then(|data| data.deletion_date)
-                        .map(|date| format!(", deleted on {date}"));
-                    next = revive(context, id, &state);
-                    let shown = format!("{}{}", state.as_str(), until.unwrap_or_default());
-                    Ok((state == KeyState::Enabled, shown))
-                });
+            let seen = key_state(context.clients, id).await;
+            let seen = seen.map(|(state, deleted)| {
+                let until = deleted.map(|date| format!(", deleted on {date}"));
+                next = revive(context, id, &state);
+                let shown = format!("{}{}", state.as_str(), until.unwrap_or_default());
+                (state == KeyState::Enabled, shown)
+            });
             Finding::new("key", id, "Enabled", seen).fix("see below, before its last day")
         }
         None => unseen(

@@ -1,15 +1,17 @@
 //! Copies of snapshots to another region.
 
+use aws_sdk_kms::types::KeyState;
 use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::{Context, Diagnosis, unseen};
 use crate::EnvironmentClients;
+use crate::named::key_state;
 
 /// A copy to another region was asked for without a key of that region.
 pub(super) async fn key(context: Context<'_>) -> Diagnosis {
     let dr = context.regions.dr.region();
-    let clients = EnvironmentClients::new(&context.regions.dr, &context.regions.global);
+    let clients = context.dr_clients();
     let mut findings = Vec::new();
     for database in &context.settings.databases {
         let Some(key) = &database.kms else {
@@ -25,16 +27,11 @@ pub(super) async fn key(context: Context<'_>) -> Diagnosis {
             );
             continue;
         };
-        let call = clients.call("KMS", "DescribeKey", key.as_str());
-        let answer = clients.kms.describe_key().key_id(key.as_str()).send().await;
-        let seen = answer
-            .map_err(|error| Unobserved::from(call.failed(error)))
-            .and_then(|answer| {
-                let state = answer.key_metadata().and_then(|of| of.key_state());
-                let state = state.ok_or_else(|| Unobserved::because("KMS tells no state"))?;
-                let is_enabled = state == &aws_sdk_kms::types::KeyState::Enabled;
-                Ok((is_enabled, format!("{} in {dr}", state.as_str())))
-            });
+        let seen = key_state(&clients, key.as_str()).await;
+        let seen = seen.map(|(state, _)| {
+            let is_enabled = state == KeyState::Enabled;
+            (is_enabled, format!("{} in {dr}", state.as_str()))
+        });
         findings.push(
             Finding::new(
                 "copy-key",
@@ -64,7 +61,7 @@ pub(super) async fn key(context: Context<'_>) -> Diagnosis {
 /// As many copies across regions as may run at once: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_CopySnapshot.html>.
 pub(super) async fn in_progress(context: Context<'_>) -> Diagnosis {
     let dr = context.regions.dr.region();
-    let clients = EnvironmentClients::new(&context.regions.dr, &context.regions.global);
+    let clients = context.dr_clients();
     let seen = copying(&clients).await;
     let next = ShellCommand::new("aws rds describe-db-snapshots")
         .option("--region", dr.as_str())

@@ -31,8 +31,7 @@ pub(super) async fn exists(
         .databases
         .iter()
         .any(|of| of.dr_id.as_str() == id && of.id.as_str() != id);
-    let regions = context.regions;
-    let of_dr = is_dr.then(|| EnvironmentClients::new(&regions.dr, &regions.global));
+    let of_dr = is_dr.then(|| context.dr_clients());
     let clients = of_dr.as_ref().unwrap_or(context.clients);
     let region = clients.home.region;
     let findings = vec![

@@ -1,12 +1,11 @@
 //! The way to a server inside the VPC, and what holds on to a part of a network.
 
-use aws_sdk_ec2::types::{
-    AttributeBooleanValue, Filter, NetworkAclEntry, RuleAction, VpcAttributeName,
-};
+use aws_sdk_ec2::types::{Filter, NetworkAclEntry, RuleAction};
 use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::{Context, Diagnosis, unseen};
+use crate::named;
 
 /// A server's end of the way.
 pub(super) struct Side<'a> {
@@ -280,29 +279,31 @@ pub(super) async fn names(context: Context<'_>) -> Diagnosis {
             Unobserved::because("terraform's outputs name no vpc_id"),
         ),
         Some(id) => {
-            let seen = dns(context, id).await.map(|(support, hostnames)| {
-                for (is_on, option) in [
-                    (support, "--enable-dns-support"),
-                    (hostnames, "--enable-dns-hostnames"),
-                ] {
-                    if !is_on {
-                        let modify = ShellCommand::new("aws ec2 modify-vpc-attribute")
-                            .option("--vpc-id", id)
-                            .words(option)
-                            .option("--region", context.region());
-                        next.push(modify.into());
+            let seen = named::vpc_dns(context.clients, id)
+                .await
+                .map(|(support, hostnames)| {
+                    for (is_on, option) in [
+                        (support, "--enable-dns-support"),
+                        (hostnames, "--enable-dns-hostnames"),
+                    ] {
+                        if !is_on {
+                            let modify = ShellCommand::new("aws ec2 modify-vpc-attribute")
+                                .option("--vpc-id", id)
+                                .words(option)
+                                .option("--region", context.region());
+                            next.push(modify.into());
+                        }
                     }
-                }
-                let told = |is_on| if is_on { "on" } else { "off" };
-                (
-                    support && hostnames,
-                    format!(
-                        "resolution is {}, host names are {}",
-                        told(support),
-                        told(hostnames)
-                    ),
-                )
-            });
+                    let told = |is_on| if is_on { "on" } else { "off" };
+                    (
+                        support && hostnames,
+                        format!(
+                            "resolution is {}, host names are {}",
+                            told(support),
+                            told(hostnames)
+                        ),
+                    )
+                });
             Finding::new("vpc-dns", id, "DNS resolution and DNS host names", seen)
                 .fix("enable_dns_support = true and enable_dns_hostnames = true of the VPC; and is the instance to be public at all? publicly_accessible = false needs no host names")
         }
@@ -313,25 +314,6 @@ pub(super) async fn names(context: Context<'_>) -> Diagnosis {
         findings: vec![finding],
         next,
     }
-}
-
-async fn dns(context: Context<'_>, id: &str) -> Observation<(bool, bool)> {
-    let attribute = async |name: VpcAttributeName| {
-        let asked = context.clients.ec2.describe_vpc_attribute().vpc_id(id);
-        let answer = asked.attribute(name).send().await;
-        let call = || context.clients.call("EC2", "DescribeVpcAttribute", id);
-        answer.map_err(|error| Unobserved::from(call().failed(error)))
-    };
-    let support = attribute(VpcAttributeName::EnableDnsSupport).await?;
-    let names = attribute(VpcAttributeName::EnableDnsHostnames).await?;
-    let on = |value: Option<AttributeBooleanValue>| {
-        let value = value.and_then(|value| value.value);
-        value.ok_or_else(|| Unobserved::missing("EC2", "such attribute"))
-    };
-    Ok((
-        on(support.enable_dns_support)?,
-        on(names.enable_dns_hostnames)?,
-    ))
 }
 
 /// Of which VPC each of the subnets and security groups is.
