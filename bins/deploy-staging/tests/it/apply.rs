@@ -54,7 +54,13 @@ async fn apply_is_of_a_plan_that_was_made_and_of_each_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn apply_of_another_plan_than_the_reviewed_one_is_refused() {
     let stage = stage!(Stage::open());
+    // Two plans of the same values within a second are the same bytes, and so the same plan.
+    stage.write(
+        "stack/terraform.tfvars",
+        &format!("{VALUES}vpc_cidr = \"10.1.0.0/16\"\n"),
+    );
     let first = planned(&stage).await;
+    stage.write("stack/terraform.tfvars", VALUES);
     let second = planned(&stage).await;
     let digest = first["digest"].as_str().unwrap();
     let told = stage
