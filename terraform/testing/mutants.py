@@ -122,6 +122,8 @@ MUTANTS = [
     ("dashboard-averages-counts", "modules/monitoring/dashboard.tf", 'metric = "Requests", stat = "Sum"', 'metric = "Requests", stat = "Average"'),
     ("staging-reads-us-east-1", "environments/staging/main.tf", 'data "aws_partition" "current" {}\n', 'data "aws_partition" "current" {}\n\ndata "aws_cloudfront_cache_policy" "static" {\n  name = "Managed-CachingOptimized"\n}\n'),
     ("staging-copier-unwatched", "environments/staging/main.tf", "var.dr.snapshot_copier_zip != null), false)", "false), false)"),
+    ("staging-database-goes-nowhere", "environments/staging/variables.tf", "try(var.dr.replicate_automated_backups, false)", "true"),
+    ("staging-database-is-copied-by-a-word", "environments/staging/variables.tf", 'length(split(" ", trimspace(var.dr.copied_by))) >= 3', "length(trimspace(var.dr.copied_by)) >= 1"),
     ("staging-names-too-long", "environments/staging/main.tf", "-dr-redis\") <= 40", "-dr-redis\") <= 50"),
     ("replication-lag-in-source-region", "modules/storage/replication.tf", "  region = var.replication.region\n\n", ""),
     ("replication-lag-silent", "modules/storage/replication.tf", 'threshold           = var.replication_lag_minutes * 60\n  period              = 300\n  evaluation_periods  = 3\n  treat_missing_data  = "missing"', 'threshold           = var.replication_lag_minutes * 60\n  period              = 300\n  evaluation_periods  = 3\n  treat_missing_data  = "notBreaching"'),

@@ -419,10 +419,12 @@ variable "dr" {
       expires     = string
     }))
     replicate_automated_backups = optional(bool, true)
-    snapshot_copier_zip         = optional(string)
-    snapshot_copier_arch        = optional(string, "arm64")
-    keep_last                   = optional(number, 7)
-    keep_days                   = optional(number, 7)
+    # Who copies snapshots, where neither backups are replicated nor the copier is there: a sentence.
+    copied_by            = optional(string)
+    snapshot_copier_zip  = optional(string)
+    snapshot_copier_arch = optional(string, "arm64")
+    keep_last            = optional(number, 7)
+    keep_days            = optional(number, 7)
     # An alarm on RecoveryPointAge, which the copier publishes: on where there is a copier, unless this says otherwise.
     watch_recovery_point_age = optional(bool)
   })
@@ -436,6 +438,12 @@ variable "dr" {
   validation {
     condition     = var.dr == null || try(contains(["ca-central-1", "ca-west-1"], var.dr.region), false) || try(length(trimspace(var.dr.residency_exception.reason)) > 0 && length(trimspace(var.dr.residency_exception.approved_by)) > 0 && timecmp("${var.dr.residency_exception.expires}T23:59:59Z", plantimestamp()) >= 0, false)
     error_message = "dr: data leaves Canada in this region; residency_exception needs a reason, approved_by and expires (YYYY-MM-DD), which has not passed."
+  }
+
+  # Objects would go there and the database would not, which nobody would notice before the outage.
+  validation {
+    condition     = var.dr == null || try(var.dr.replicate_automated_backups, false) || try(var.dr.snapshot_copier_zip != null, false) || try(length(split(" ", trimspace(var.dr.copied_by))) >= 3, false)
+    error_message = "dr: nothing takes the database to the DR region. Replicate automated backups, name a snapshot_copier_zip, or say in copied_by, in three words or more, who copies snapshots."
   }
 
   validation {

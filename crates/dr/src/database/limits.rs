@@ -195,6 +195,7 @@ mod tests {
         );
     }
 
+    // aws-behaviour: 51
     #[test]
     fn judge_source_region_that_is_not_named_is_wrong_and_that_says_nothing_unknown() {
         let source = |region: &str, status: Option<&str>, replicates_backups| SourceRegion {

@@ -161,6 +161,28 @@ run "refused_11" {
   expect_failures = [var.dr]
 }
 
+run "refused_without_a_copy" {
+  command = plan
+
+  variables {
+    # no backup is replicated, no snapshot copied, and nobody named who does
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, replicate_automated_backups = false }
+  }
+
+  expect_failures = [var.dr]
+}
+
+run "refused_without_a_copy_by_a_word" {
+  command = plan
+
+  variables {
+    # nobody
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, replicate_automated_backups = false, copied_by = "us" }
+  }
+
+  expect_failures = [var.dr]
+}
+
 run "refused_12" {
   command = plan
 

@@ -153,6 +153,48 @@ run "with_a_copier" {
   }
 }
 
+# aws-behaviour: 51
+run "dr_without_replicated_backups" {
+  command = plan
+
+  variables {
+    dr = {
+      region                      = "ca-west-1"
+      kms_key_arn                 = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+      alarm_topic_arn             = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts"
+      bucket_names                = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
+      replicate_automated_backups = false
+      snapshot_copier_zip         = "../../modules/dr/tests/bootstrap.zip"
+    }
+  }
+
+  assert {
+    condition     = output.dr_automated_backup_arn == null && contains(output.cloudwatch_alarm_names, "berthcare-staging-backup-age-berthcare-staging-postgres")
+    error_message = "the copier goes on alone, and is watched"
+  }
+}
+
+# aws-behaviour: 51
+run "dr_copied_by_somebody_else" {
+  command = plan
+
+  variables {
+    dr = {
+      region                      = "ca-west-1"
+      kms_key_arn                 = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+      alarm_topic_arn             = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts"
+      bucket_names                = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
+      replicate_automated_backups = false
+      copied_by                   = "AWS Backup copies every night"
+    }
+  }
+
+  assert {
+    condition     = length(module.dr) == 1 && output.dr_automated_backup_arn == null
+    error_message = "said in writing"
+  }
+}
+
 # aws-behaviour: 36
 run "dr_outside_canada_by_exception" {
   command = plan
