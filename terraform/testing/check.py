@@ -3,7 +3,7 @@
 
     terraform/testing/check.py [--only STEP[,STEP]] [--jobs N]
 
-Steps: format, readmes, rules (those for policies, on examples; inputs of modules, each within reach), locks (lock files of the providers, where they are committed), fixture (the staging environment that crates/verify is tested with), commands (those of the documents), modules (init, validate and test of each, and a plan of
+Steps: format, readmes, rules (those for policies, on examples; inputs of modules, each within reach; commands of docs/verification-ladder.md), locks (lock files of the providers, where they are committed), fixture (the staging environment that crates/verify is tested with), commands (those of the documents), modules (init, validate and test of each, and a plan of
 its example), environments (the same, then apply and a second plan), scan (checkov and tf-nag). Works on copies; the tree stays as it is. `terraform init` must reach the
 providers, through TF_CLI_CONFIG_FILE if need be; where it cannot, or terraform is missing, the run says
 "skipped: why" and ends with 0. Scanners come from the Python package index into a private environment in the cache
@@ -70,6 +70,30 @@ def run(*command, cwd, ok=(0,)):
     if done.returncode not in ok:
         raise Failed(f"{cwd.name}: {' '.join(map(str, command))} ended with {done.returncode}\n{done.stdout}{done.stderr}")
     return done
+
+
+# What a row of docs/verification-ladder.md may have run.
+PROGRAMS = {"aws", "curl", "dig", "dr-replicate", "dr-runbook", "terraform", "terraform/testing/check.py", "verify-staging"}
+
+
+def rungs(text):
+    """What only the real provider or an account can show has, each, the command to run there and what it must print."""
+    wrong, count = [], 0
+    for rung in ("6", "7"):
+        part = text.split(f"\n## Only on rung {rung}\n", 1)[-1].split("\n## ")[0]
+        rows = [re.split(r"(?<!\\)\|", line.strip().strip("|")) for line in part.splitlines() if line.startswith("| ")][1:]
+        rows = [row for row in rows if set("".join(row)) - set("- ")]
+        if not rows or re.search(r"(?m)^- ", part):
+            wrong.append(f"rung {rung}: {len(rows)} rows, and points that are in none")
+        for row in rows:
+            count += 1
+            commands = {code.split()[0] for code in re.findall(r"`([^`]+)`", row[1])} if len(row) == 3 else set()
+            # Or it is said elsewhere, by a heading.
+            if len(row) != 3 or not row[2].strip() or not commands & PROGRAMS and not re.search(r'"[^"]+" in \[', row[1]):
+                wrong.append(f"rung {rung}: no command, or nothing that it must print: {row[0].strip()}")
+    if wrong:
+        raise Failed("ladder: " + "\n        ".join(wrong))
+    return f"{count} things that only AWS can show have their command"
 
 
 def terraform(folder, *arguments, ok=(0,)):
@@ -295,9 +319,10 @@ def drill(folder, variables):
     return plans["failover, taking over"]
 
 
-def documented(counted):
-    """The table of docs/terraform.md says what was counted."""
-    rows = re.findall(r"(?m)^\| \d \|.*\| ([^|]*) \|$", (TERRAFORM.parent / "docs/terraform.md").read_text())
+def documented(counted, first=1):
+    """The table of docs/terraform.md says what was counted, from a row on."""
+    rows = dict(re.findall(r"(?m)^\| (\d) \|.*\| ([^|]*) \|$", (TERRAFORM.parent / "docs/terraform.md").read_text()))
+    rows = [rows.get(str(number)) for number in range(first, first + len(counted))]
     found = [", ".join(f"{number} to {action}" for action, number in sorted(counts.items())) for counts in counted]
     if rows != found:
         raise Failed(f"transition: docs/terraform.md counts\n{rows}\nand terraform\n{found}")
@@ -322,6 +347,7 @@ def failback(folder, variables):
     counts = transition(plan)
     if counts.get("import") != 1 or not set(counts) <= {"import", "update"}:
         raise Failed(f"transition: the failback changes {counts}")
+    documented([counts], first=6)
     terraform(folder, "apply", "-auto-approve", "first")
     changed, settled = shown(folder, "second", ok=(0, 2))
     if changed:
@@ -787,6 +813,7 @@ def main():
         if "rules" in steps:
             step("rules", lambda: run(sys.executable, "-m", "unittest", "-q", "test_check", cwd=TERRAFORM / "testing") and "each flaw of a policy is told")
             step("inputs", reachable)
+            step("ladder", lambda: rungs((TERRAFORM.parent / "docs/verification-ladder.md").read_text()))
         if "locks" in steps:
             def check_locks():
                 run(sys.executable, "-m", "unittest", "-q", "test_locks", cwd=TERRAFORM / "testing")

@@ -10,6 +10,22 @@ def allow(**more):
     return {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::b/*"], **more}
 
 
+class Rungs(unittest.TestCase):
+    def test_each_row_has_a_command_and_what_it_must_print(self):
+        def ladder(row, also=""):
+            table = "| what | command | what it must print |\n| --- | --- | --- |\n"
+            return f"# x\n\n## Only on rung 6\n\n{table}{row}\n{also}\n## Only on rung 7\n\n{table}{row}\n"
+
+        good = "| an object \\| a copy | `aws s3 ls` | `PRE` |"
+        self.assertIn("2 things", check.rungs(ladder(good)))
+        for wrong in ("| a | look | `x` |", "| a | `magic` | `x` |", "| a | `aws s3 ls` | |", "| a | `aws s3 ls` |", ""):
+            with self.assertRaises(check.Failed, msg=wrong):
+                check.rungs(ladder(wrong))
+        for text in (ladder(good, "- and that"), "# x\n\n## Only on rung 6\n"):
+            with self.assertRaises(check.Failed, msg=text):
+                check.rungs(text)
+
+
 class Statements(unittest.TestCase):
     def told(self, statement, of_identity=True):
         return "; ".join(check.flaws(statement, of_identity))
