@@ -275,6 +275,24 @@ MUTANTS = [
 REASONS = {}
 
 
+def values(_mutant, _folder, under, refused):
+    """Runs the files that say which values are refused."""
+    for file in refused:
+        check.tests(under, f"-filter=tests/{file.name}")
+
+
+def plans(mutant, folder, under, _refused):
+    """Plans the example of a module, or of an environment what check.py plans, each in a copy of its own."""
+    name, path, old, new = mutant
+    if under.parent.name == "modules":
+        check.alone(under)
+    for entry in check.PLANS if under.parent.name == "environments" else []:
+        if entry[0] == under.name and entry[4] is not check.planned:
+            fresh = check.copy_to(folder / f"{name}-{entry[1]}")
+            (fresh / path).write_text((fresh / path).read_text().replace(old, new))
+            check.plan_of(entry, fresh)
+
+
 def noticed(mutant, folder):
     """Whether anything fails, and what."""
     name, path, old, new = mutant
@@ -285,19 +303,15 @@ def noticed(mutant, folder):
         return None, "does not apply"
     file.write_text(text.replace(old, new))
     under = file.parent
+    refused = sorted((under / "tests").glob("bad_values.tftest.hcl"))
     try:
         check.terraform(under, "init", "-backend=false")
         # The files that say what is, before those that say what is refused: most mutants end there.
-        for file in sorted((under / "tests").glob("*.tftest.hcl"), key=lambda file: file.name == "bad_values.tftest.hcl"):
+        for file in sorted(set((under / "tests").glob("*.tftest.hcl")) - set(refused)):
             check.tests(under, f"-filter=tests/{file.name}")
-        if under.parent.name == "modules":
-            check.alone(under)
-        if under.parent.name == "environments":
-            for entry in check.PLANS:
-                if entry[0] == under.name and entry[4] is not check.planned:
-                    fresh = check.copy_to(folder / f"{name}-{entry[1]}")
-                    (fresh / path).write_text(text.replace(old, new))
-                    check.plan_of(entry, fresh)
+        # What is refused is long in an environment, and the matter of its variables alone.
+        for step in [values, plans] if path.endswith("variables.tf") else [plans, values]:
+            step(mutant, folder, under, refused)
     except check.Failed as failed:
         return True, str(failed)
     finally:
