@@ -10,6 +10,8 @@ pub enum Shape {
     Stack,
     /// One value over time, from zero; the values are the moments, evenly spaced.
     Series,
+    /// What took how long on one axis of time, one below the other: each bar begins at its [`Value::offset`].
+    Timeline,
 }
 
 /// A number in a [`Chart`].
@@ -19,6 +21,8 @@ pub struct Value {
     pub label: String,
     /// How long its bar is, in the unit that all values of the chart have; `None` when it is not known.
     pub size: Option<f64>,
+    /// Where its bar begins, in the same unit: zero but in a timeline.
+    pub offset: f64,
     /// The number and its unit as people read it.
     pub shown: String,
     /// What it means.
@@ -31,9 +35,21 @@ impl Value {
         Self {
             label: label.into(),
             size: Some(size).filter(|size| size.is_finite() && *size >= 0.0),
+            offset: 0.0,
             shown: shown.into(),
             mark,
         }
+    }
+
+    /// The same, whose bar begins at `offset`; one that no timeline can show is taken for zero.
+    #[must_use]
+    pub fn beginning_at(mut self, offset: f64) -> Self {
+        self.offset = if offset.is_finite() {
+            offset.max(0.0)
+        } else {
+            0.0
+        };
+        self
     }
 
     /// A value that is not known; `why` is shown in its place.
@@ -41,6 +57,7 @@ impl Value {
         Self {
             label: label.into(),
             size: None,
+            offset: 0.0,
             shown: why.into(),
             mark: Mark::Unknown,
         }
@@ -87,6 +104,11 @@ impl Chart {
     /// One value over time.
     pub fn series(title: impl Into<String>, values: Vec<Value>) -> Self {
         Self::new(title, Shape::Series, values)
+    }
+
+    /// What took how long, on one axis of time that begins at zero.
+    pub fn timeline(title: impl Into<String>, values: Vec<Value>) -> Self {
+        Self::new(title, Shape::Timeline, values)
     }
 
     /// One bar, divided into ok, wrong, unknown and skipped; kinds that do not occur are left out.
@@ -153,11 +175,15 @@ impl Chart {
     /// Which part of the width (in a stack: of the sum; in a series: of the height) is `size`, 0 to 1.
     pub(crate) fn share(&self, size: f64) -> f64 {
         let sizes = self.values.iter().filter_map(|value| value.size);
+        let ends = self
+            .values
+            .iter()
+            .filter_map(|value| Some(value.offset + value.size?));
+        let limit = || self.limit.iter().map(|limit| limit.size);
         let whole = match self.shape {
             Shape::Stack => sizes.sum(),
-            Shape::Bars | Shape::Series => sizes
-                .chain(self.limit.iter().map(|limit| limit.size))
-                .fold(0.0, f64::max),
+            Shape::Bars | Shape::Series => sizes.chain(limit()).fold(0.0, f64::max),
+            Shape::Timeline => ends.chain(limit()).fold(0.0, f64::max),
         };
         if whole > 0.0 { size / whole } else { 0.0 }
     }
@@ -171,10 +197,10 @@ impl Chart {
         };
         let mut parts = Vec::new();
         match self.shape {
-            Shape::Bars | Shape::Stack => {
+            Shape::Bars | Shape::Stack | Shape::Timeline => {
                 parts.extend(self.values.iter().map(|value| match self.shape {
                     Shape::Stack => format!("{} {}", value.shown, value.label),
-                    Shape::Bars | Shape::Series => {
+                    Shape::Bars | Shape::Series | Shape::Timeline => {
                         format!("{}: {}", value.label, value.shown)
                     }
                 }));

@@ -249,6 +249,18 @@ impl<'a> Picture<'a> {
         short(if share > 0.0 { share.max(SEEN) } else { 0.0 })
     }
 
+    /// Left edge and width of a bar: also a moment at the end of a timeline is seen.
+    fn bar(&self, value: &Value) -> Option<(String, String)> {
+        let width = self.chart.share(value.size?) * 100.0;
+        let is_timeline = self.chart.shape() == Shape::Timeline;
+        let width = match width > 0.0 || is_timeline {
+            true => width.max(SEEN),
+            false => 0.0,
+        };
+        let left = (self.chart.share(value.offset) * 100.0).min(100.0 - width);
+        Some((short(left.max(0.0)), short(width)))
+    }
+
     /// Whether the number fits beside its bar.
     fn brief(&self, value: &Value) -> bool {
         value.shown.chars().count() <= 24

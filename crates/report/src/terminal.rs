@@ -167,7 +167,7 @@ impl Screen {
     fn chart(&self, chart: &Chart) -> String {
         let title = chart.title();
         let drawn = match chart.shape() {
-            Shape::Bars => self.bars(chart),
+            Shape::Bars | Shape::Timeline => self.bars(chart),
             Shape::Stack => self.stack(chart),
             Shape::Series => self.series(chart),
         };
@@ -180,6 +180,8 @@ impl Screen {
             let bar = value
                 .size
                 .map_or_else(String::new, |size| bar(chart.share(size), self.bar_width()));
+            let before = chart.share(value.offset) * f64::from(self.bar_width());
+            let bar = format!("{}{bar}", " ".repeat(before as usize));
             let shown = said(&value.shown, value.mark);
             table.add_row([plain(&value.label), marked(&bar, value.mark), plain(&shown)]);
         }
@@ -350,6 +352,26 @@ mod tests {
                 "█".repeat(5),
                 "█".repeat(40),
                 "",
+            )
+        );
+    }
+
+    #[test]
+    fn bars_of_a_timeline_begin_where_they_began() {
+        let chart = Chart::timeline(
+            "Run",
+            vec![
+                Value::new(Mark::Plain, "declared", 0.0, "at 03:15").beginning_at(20.0),
+                Value::new(Mark::Ok, "restore", 60.0, "1 min").beginning_at(20.0),
+            ],
+        );
+        assert_eq!(
+            Document::new().chart(chart).to_terminal(None, false),
+            format!(
+                "Run\n declared  {:40}  at 03:15\n restore   {:10}{}  1 min (ok)\n",
+                "",
+                "",
+                "█".repeat(30)
             )
         );
     }

@@ -89,6 +89,17 @@ pub(crate) fn document(say: impl Fn(&str) -> String) -> Document {
             )
             .limit(3600.0, say("objective 60 min")),
         )
+        .chart(
+            Chart::timeline(
+                say("The run"),
+                vec![
+                    Value::new(Mark::Plain, "declared", 0.0, "03:15:00").beginning_at(60.0),
+                    Value::new(Mark::Ok, say("restore"), 1500.0, "25 min").beginning_at(75.0),
+                    Value::new(Mark::Wrong, "terraform", 300.0, "5 min, failed").beginning_at(1600.0),
+                ],
+            )
+            .limit(2700.0, "objective 45 min"),
+        )
         .chart(Chart::series(say("Answer of /health"), health()).limit(500.0, "objective 500 ms"))
         .heading("Requests")
         .chart(Chart::bars(

@@ -422,3 +422,20 @@ fn bars_are_as_long_as_their_values() {
         .collect();
     assert_eq!(widths, [25.0, 0.0, 0.75]);
 }
+
+#[test]
+fn bars_of_a_timeline_stay_within_it() {
+    let value =
+        |from, size| report::Value::new(report::Mark::Plain, "x", size, "x").beginning_at(from);
+    let values = vec![value(0.0, 100.0), value(50.0, 150.0), value(200.0, 0.0)];
+    let html = report::Document::new()
+        .chart(report::Chart::timeline("Run", values))
+        .to_html(&report::Page::new("Run"));
+    let (elements, _) = parse(&html);
+    let bars: Vec<(&str, &str)> = elements
+        .iter()
+        .filter(|element| element.name == "rect" && element.get("fill") == "url(#fill-plain)")
+        .map(|bar| (bar.get("x"), bar.get("width")))
+        .collect();
+    assert_eq!(bars, [("", "50%"), ("25%", "75%"), ("99.25%", "0.75%")]);
+}
