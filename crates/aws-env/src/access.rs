@@ -5,7 +5,7 @@ use aws_smithy_http_client::tls::TlsContext;
 use settings::Region;
 
 use crate::permit::Permitted;
-use crate::{AwsEnv, Call, CallLog, CallPermit, Connections, OwnerGuard, RegionClients};
+use crate::{AwsEnv, Call, CallCount, CallLog, CallPermit, Connections, OwnerGuard, RegionClients};
 
 /// Access to one region and to no other: whatever client is made from it, a request that is signed for another region
 /// is refused before it is sent ([`OutsideRegion`](crate::OutsideRegion)).
@@ -17,6 +17,7 @@ pub struct RegionAccess {
     path_style: bool,
     owners: OwnerGuard,
     permit: Option<CallPermit>,
+    calls: CallCount,
 }
 
 impl RegionAccess {
@@ -28,6 +29,7 @@ impl RegionAccess {
             path_style: env.endpoint("S3").is_some(),
             owners: env.owner_guard(region),
             permit: None,
+            calls: env.calls().clone(),
         }
     }
 
@@ -77,10 +79,22 @@ impl RegionAccess {
         self.path_style
     }
 
+    pub(crate) fn tls(&self) -> &Arc<TlsContext> {
+        &self.tls
+    }
+
+    pub(crate) fn permit(&self) -> Option<&CallPermit> {
+        self.permit.as_ref()
+    }
+
+    pub(crate) fn calls(&self) -> &CallCount {
+        &self.calls
+    }
+
     /// What makes connections that no other client uses, and that are closed when they are not needed any more. They
     /// reach this region alone as well.
     pub fn connections(&self) -> Connections {
-        Connections::new(self.region, self.tls.clone(), self.permit.clone())
+        Connections::new(self)
     }
 
     /// A name for errors of this region.

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::environment::http_client;
 use crate::permit::Permitted;
 use crate::wall::RegionWall;
-use crate::{AwsEnv, Call, CallPermit, Error, ErrorClass, RegionAccess};
+use crate::{AwsEnv, Call, CallCount, CallPermit, Error, ErrorClass, RegionAccess};
 
 /// The whole time given to the first call to a region. A command must say within ten seconds that
 /// it has no credentials or that nobody answers.
@@ -241,6 +241,7 @@ pub struct Connections {
     region: Region,
     tls: Arc<TlsContext>,
     permit: Option<CallPermit>,
+    calls: CallCount,
 }
 
 /// Connections that are closed when the last clone and the last HTTP client over them are dropped. Only what
@@ -249,11 +250,12 @@ pub struct Connections {
 pub struct ConnectionPool(SharedHttpClient);
 
 impl Connections {
-    pub(crate) fn new(region: Region, tls: Arc<TlsContext>, permit: Option<CallPermit>) -> Self {
+    pub(crate) fn new(access: &RegionAccess) -> Self {
         Self {
-            region,
-            tls,
-            permit,
+            region: access.region(),
+            tls: access.tls().clone(),
+            permit: access.permit().cloned(),
+            calls: access.calls().clone(),
         }
     }
 
@@ -266,6 +268,7 @@ impl Connections {
     pub fn http_client(&self, pool: &ConnectionPool) -> SharedHttpClient {
         let client = SharedHttpClient::new(RegionWall {
             allowed: self.region,
+            calls: self.calls.clone(),
             inner: pool.0.clone(),
         });
         match self.permit.clone() {

@@ -23,7 +23,7 @@ use crate::credentials::RegionalCredentials;
 use crate::loopback::PastProxies;
 use crate::trust::trust_bundle;
 use crate::wall::RegionWall;
-use crate::{BucketOwners, CaBundleError, OwnerGuard};
+use crate::{BucketOwners, CaBundleError, CallCount, OwnerGuard};
 
 /// A TCP and TLS handshake across an ocean takes well under a second; three seconds without one
 /// means that nobody is there.
@@ -98,6 +98,7 @@ pub struct AwsEnv {
     owners: BucketOwners,
     /// One for each region, so that the account is asked for once.
     guards: Arc<Mutex<HashMap<Region, OwnerGuard>>>,
+    calls: CallCount,
 }
 
 /// The endpoints that stand in for AWS's own, if any.
@@ -165,6 +166,7 @@ impl AwsEnv {
             credentials: Arc::default(),
             owners: BucketOwners::default(),
             guards: Arc::default(),
+            calls: CallCount::default(),
         };
         for service in ["S3", "DynamoDB", "IAM", "STS", "CloudWatch"] {
             if let Some(url) = env.endpoint(service)
@@ -184,6 +186,11 @@ impl AwsEnv {
             guards: Arc::default(),
             ..self
         }
+    }
+
+    /// How many requests went to which region, of all that was made from this environment.
+    pub fn calls(&self) -> &CallCount {
+        &self.calls
     }
 
     pub(crate) fn has_given_credentials(&self) -> bool {
@@ -211,6 +218,7 @@ impl AwsEnv {
             .credentials_provider(self.credentials(region))
             .http_client(RegionWall {
                 allowed: region,
+                calls: self.calls.clone(),
                 inner: self.http_client.clone(),
             })
             .build()

@@ -10,6 +10,7 @@
 mod access;
 mod address;
 mod body;
+mod call_count;
 mod call_log;
 mod clients;
 mod credentials;
@@ -29,6 +30,7 @@ mod wall;
 pub use access::{Both, DrOnly, RegionAccess};
 pub use address::AddressHost;
 pub use body::{BodyError, read_body};
+pub use call_count::CallCount;
 pub use call_log::{CALL_LOG_TARGET, CallLog};
 pub use clients::{
     ConnectionPool, Connections, GlobalClients, Reachability, RegionClients, iam_region,

@@ -11,6 +11,8 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use settings::Region;
 
+use crate::CallCount;
+
 /// A request for another region than the one that its client may call. It was not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the request is signed for {signed_for}, and only {allowed} may be called here")]
@@ -25,6 +27,7 @@ pub struct OutsideRegion {
 #[derive(Debug)]
 pub(crate) struct RegionWall {
     pub(crate) allowed: Region,
+    pub(crate) calls: CallCount,
     pub(crate) inner: SharedHttpClient,
 }
 
@@ -36,6 +39,7 @@ impl HttpClient for RegionWall {
     ) -> SharedHttpConnector {
         SharedHttpConnector::new(WalledConnector {
             allowed: self.allowed,
+            calls: self.calls.clone(),
             inner: self.inner.http_connector(settings, components),
         })
     }
@@ -43,6 +47,7 @@ impl HttpClient for RegionWall {
 
 struct WalledConnector {
     allowed: Region,
+    calls: CallCount,
     inner: SharedHttpConnector,
 }
 
@@ -56,6 +61,7 @@ impl HttpConnector for WalledConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let signed_for = signing_region(&request).unwrap_or("no region");
         if signed_for == self.allowed.as_str() {
+            self.calls.add(self.allowed);
             return self.inner.call(request);
         }
         HttpConnectorFuture::ready(Err(ConnectorError::user(Box::new(OutsideRegion {

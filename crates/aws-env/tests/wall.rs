@@ -72,6 +72,27 @@ async fn call_after_its_permit_has_ended_is_not_sent() {
     assert_eq!(class().await, ErrorClass::Invalid);
 }
 
+#[tokio::test]
+async fn calls_are_counted_by_region_once_they_are_sent() {
+    let env = env().await;
+    let (dr, lost) = (DR.parse().unwrap(), LOST.parse().unwrap());
+    let permit = CallPermit::default();
+    let ask = async |access: &aws_env::RegionAccess, region: &'static str| {
+        let sts = aws_env::client!(aws_sdk_sts, access, |config| config
+            .region(Region::new(region)));
+        sts.get_caller_identity().send().await.unwrap_err();
+    };
+    assert!(env.calls().by_region().is_empty());
+    ask(&env.access(dr), DR).await;
+    ask(&env.access(dr), DR).await;
+    ask(&env.access(lost), LOST).await;
+    // Neither of these is sent.
+    ask(&env.access(dr), LOST).await;
+    ask(&env.access(dr).under(&permit), DR).await;
+    let counted: Vec<_> = env.calls().by_region().into_iter().collect();
+    assert_eq!(counted, [(lost, 1), (dr, 2)]);
+}
+
 // aws-behaviour: 42
 #[tokio::test]
 async fn iam_is_outside_a_region_that_is_not_its_own() {

@@ -503,6 +503,7 @@ impl<S: Store + Clone, H: Host, T: Steps, A: Approver> Taker<'_, S, H, T, A> {
         self.append(Event::Approved {
             step,
             question,
+            text: Some(gate.question.clone()),
             by,
             reason,
         })

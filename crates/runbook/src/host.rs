@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use settings::Region;
 
 /// What a machine gives to a run: the time, random bits, and whether a process still lives.
 pub trait Host {
@@ -16,6 +18,11 @@ pub trait Host {
 
     /// Whether the process lives; `None` where this machine cannot know, since it ran on another one.
     fn is_alive(&self, holder: &Holder) -> Option<bool>;
+
+    /// How many requests this process has sent to each region until now; empty where nobody counts.
+    fn calls(&self) -> BTreeMap<Region, u64> {
+        BTreeMap::new()
+    }
 }
 
 /// A process that carries a run.

@@ -117,6 +117,7 @@ impl<S: Store> Journal<S> {
             nonce: host.random(),
             time: host.now(),
             previous: tail.previous,
+            calls: host.calls(),
             event,
         };
         let key = slot(&self.run, tail.seq);

@@ -48,7 +48,7 @@ pub use preflight::{
 };
 pub use record::{Digest, Event, Outcome, Record};
 pub use run::{OpenError, OpenRun, approve_step, list_runs, read_lease, read_run};
-pub use state::{RunState, RunStatus, StepState, StepStatus};
+pub use state::{GivenApproval, RunState, RunStatus, StepState, StepStatus};
 pub use status::{PreflightSummary, RunSummary, RunbookStatus};
 pub use steps::{
     Clocks, DatabaseLoss, EnvironmentRoot, Failback, HookPlace, MARKER, Marker, ObjectRuns,

@@ -1,11 +1,13 @@
 //! A line of a run's journal.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use settings::Region;
 use sha2::{Digest as _, Sha256};
 
 use crate::{Holder, Plan, RunId, StepErrorKind, StepId};
@@ -76,6 +78,9 @@ pub struct Record {
     pub time: Timestamp,
     /// Of the record before, as its bytes lie in the store; null of the first.
     pub previous: Option<Digest>,
+    /// How many requests the process had sent to each region by then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub calls: BTreeMap<Region, u64>,
     /// What happened or is about to.
     pub event: Event,
 }
@@ -162,6 +167,9 @@ pub enum Event {
         step: StepId,
         /// To what: the question's digest.
         question: Digest,
+        /// The question.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
         /// The name of whoever did it.
         by: String,
         /// Why, if it was said.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use settings::Region;
 
 use crate::record::{Digest, Event, Outcome, Record};
 use crate::{Holder, Plan, PlannedStep, StepId};
@@ -44,6 +45,19 @@ impl StepStatus {
     }
 }
 
+/// That a person has agreed to what a step asked, or the policy of the run did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GivenApproval {
+    /// To what; the records of an older version have its digest alone.
+    pub question: Option<String>,
+    /// The name of whoever did it.
+    pub by: String,
+    /// Why, if it was said.
+    pub reason: Option<String>,
+    /// When the run went on by it.
+    pub at: Timestamp,
+}
+
 /// What the records say of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StepState {
@@ -62,6 +76,8 @@ pub struct StepState {
     /// What was agreed to, by whom.
     #[serde(skip)]
     pub(crate) approved: Vec<Digest>,
+    /// The same for people.
+    pub approvals: Vec<GivenApproval>,
     /// What it wanted to be known, in order.
     pub notes: Vec<Value>,
 }
@@ -76,6 +92,7 @@ impl StepState {
             outcome: None,
             question: None,
             approved: Vec::new(),
+            approvals: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -136,10 +153,15 @@ pub struct RunState {
     pub records: u64,
     /// The time of the last record.
     pub updated: Timestamp,
+    /// How many requests were sent to each region until the last record, by all that carried the run.
+    pub calls: BTreeMap<Region, u64>,
     /// Step by step.
     pub steps: BTreeMap<StepId, StepState>,
     #[serde(skip)]
     last_step: Option<StepId>,
+    /// What those had sent that carried it before.
+    #[serde(skip)]
+    calls_before: BTreeMap<Region, u64>,
 }
 
 impl RunState {
@@ -162,7 +184,9 @@ impl RunState {
                 .map(|step| (step.id.clone(), StepState::new()))
                 .collect(),
             plan: (**plan).clone(),
+            calls: first.calls.clone(),
             last_step: None,
+            calls_before: BTreeMap::new(),
         };
         for record in records {
             state.take(record);
@@ -172,6 +196,16 @@ impl RunState {
 
     /// What one more record tells.
     pub(crate) fn take(&mut self, record: &Record) {
+        // A process counts from its start, and has an epoch of its own.
+        if record.epoch != self.epoch {
+            self.calls_before.clone_from(&self.calls);
+        }
+        if !record.calls.is_empty() {
+            self.calls.clone_from(&self.calls_before);
+            for (region, count) in &record.calls {
+                *self.calls.entry(*region).or_default() += count;
+            }
+        }
         self.epoch = record.epoch;
         self.records += 1;
         self.updated = record.time;
@@ -196,8 +230,20 @@ impl RunState {
                 state.status = StepStatus::WaitsForApproval;
                 state.question = Some(question.clone());
             }),
-            Event::Approved { step, question, .. } => self.of(step, |state| {
+            Event::Approved {
+                step,
+                question,
+                text,
+                by,
+                reason,
+            } => self.of(step, |state| {
                 state.approved.push(*question);
+                state.approvals.push(GivenApproval {
+                    question: text.clone().or_else(|| state.question.clone()),
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    at: time,
+                });
                 state.question = None;
                 if state.status == StepStatus::WaitsForApproval {
                     state.status = StepStatus::Pending;

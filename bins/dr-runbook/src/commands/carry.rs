@@ -31,6 +31,7 @@ pub(super) async fn carry(
     (args, conflicts): (&CarryArgs, Option<&Path>),
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
+    open.host().count(context.env.calls());
     let state = open.state();
     let run = state.plan.run.clone();
     let options = options(&state, args)?;

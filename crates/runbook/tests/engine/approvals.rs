@@ -79,6 +79,51 @@ async fn gate_that_nobody_opens_stops_the_run_and_another_terminal_opens_it() {
     let state = resume(&process, &gates(), false).await;
     assert_eq!(state.status, RunStatus::Finished, "{state:?}");
     assert_eq!(made(&world), ALL);
+    let given = &state.steps[&step].approvals;
+    let [given] = given.as_slice() else {
+        panic!("{given:?}");
+    };
+    assert_eq!(
+        (given.by.as_str(), given.reason.as_deref()),
+        ("sam", Some("the owner agreed"))
+    );
+    assert_eq!(given.question, Some(gate.question));
+    assert!(given.at >= state.plan.planned);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_agreed_to_beforehand_is_on_record_with_its_question() {
+    let world = Rc::new(World::default());
+    let process = Rc::new(Process::new(&world, 1, 3));
+    let auto = RunOptions {
+        policy: Policy::Auto,
+        operator: "jo@laptop".to_owned(),
+        ..RunOptions::default()
+    };
+    let state = resume(&process, &auto, true).await;
+    let given = &state.steps[&StepId::new("state")].approvals;
+    let told = serde_json::to_value(given).unwrap();
+    assert_eq!(
+        told[0]["question"],
+        "the state is turned to ca-west-1: make state"
+    );
+    assert_eq!(told[0]["by"], "jo@laptop");
+    assert_eq!(told[0]["reason"], "agreed to beforehand");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_all_processes_of_a_run_add_up() {
+    let world = Rc::new(World::default());
+    let first = Rc::new(Process::new(&world, 1, 3));
+    let state = resume(&first, &gates(), true).await;
+    let dr = "ca-west-1".parse().unwrap();
+    let before = state.calls[&dr];
+    // A process counts from its start, and what it does after its last record is not known to the run.
+    assert!(before > 0 && before <= first.requests.get(), "{before}");
+    let second = Rc::new(Process::new(&world, 2, 4));
+    let state = resume(&second, &gates(), false).await;
+    let after = state.calls[&dr];
+    assert!(after > before && after <= before + second.requests.get());
 }
 
 #[tokio::test(start_paused = true)]

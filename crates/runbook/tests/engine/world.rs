@@ -14,7 +14,7 @@ use runbook::{
     StepId, Steps, Store, StoreError, Stored, Watch,
 };
 use serde_json::{Value, json};
-use settings::Objectives;
+use settings::{Objectives, Region};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -212,6 +212,10 @@ impl Host for Seat {
     fn is_alive(&self, holder: &Holder) -> Option<bool> {
         let dead = self.0.dead.as_ref()?;
         (holder.machine == self.0.holder.machine).then(|| !dead.borrow().contains(&holder.pid))
+    }
+
+    fn calls(&self) -> BTreeMap<Region, u64> {
+        [("ca-west-1".parse().unwrap(), self.0.requests.get())].into()
     }
 }
 
