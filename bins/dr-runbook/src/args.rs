@@ -260,6 +260,9 @@ pub(crate) struct ShowArgs {
     /// Write the page of the run to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// Print Markdown instead of a table
+    #[arg(long)]
+    pub(crate) markdown: bool,
     #[command(flatten)]
     pub(crate) records: RecordsArgs,
 }

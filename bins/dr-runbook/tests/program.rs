@@ -676,4 +676,49 @@ async fn exception_that_has_run_out_stops_no_failover_that_somebody_answers_for(
     let noted = &run["steps"]["report"]["outcome"]["result"]["residency"];
     assert_eq!(noted["despite"], "patients need it", "{run}");
     assert_eq!(noted["exceptions"].as_array().unwrap().len(), 2, "{run}");
+    // What follows from the records is in JSON, Markdown and the page alike.
+    let facts = &run["facts"];
+    let outside = &facts["outside_country"];
+    assert_eq!(outside["region"], "ca-west-1", "{facts:#}");
+    assert_eq!(
+        (&outside["country"], &outside["until"]),
+        (&"CA".into(), &serde_json::Value::Null)
+    );
+    assert_eq!(outside["despite"], "patients need it");
+    assert!(outside["seconds"].is_u64(), "{facts:#}");
+    assert!(
+        facts["report"]["rto_from_detection_seconds"].is_u64(),
+        "{facts:#}"
+    );
+    assert!(
+        facts["report"]["clocks"]["detected"].is_string(),
+        "{facts:#}"
+    );
+    assert_eq!(
+        facts["report"]["kinds"]["states"]["rpo_seconds"],
+        serde_json::Value::Null
+    );
+    assert!(run["calls"]["ca-west-1"].as_u64().unwrap() > 20, "{run:#}");
+    assert!(
+        run["calls"]["ca-central-1"].as_u64().unwrap() > 2,
+        "{run:#}"
+    );
+    let page = stage.folder.path().join("page.html");
+    let html = page.to_str().unwrap();
+    let (markdown, _) = stage
+        .run(&["runs", "show", "--markdown", "--html", html], 0)
+        .await;
+    let page = std::fs::read_to_string(&page).unwrap();
+    for told in [
+        "RTO, from when it was seen",
+        "RPO of Terraform states",
+        "When what happened",
+        "Outside the country",
+        "patients need it",
+        "Calls until the last record",
+        "an hour in the DR region costs",
+    ] {
+        assert!(markdown.contains(told), "{told}: {markdown}");
+        assert!(page.contains(told), "{told}: {page}");
+    }
 }

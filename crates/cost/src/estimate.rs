@@ -28,7 +28,7 @@ pub(crate) use attributes::{is_known, looked_at};
 pub use demand::Standing;
 pub(crate) use demand::{Demand, Demands};
 pub(crate) use document::cells;
-pub(crate) use rules::demands;
+pub(crate) use rules::{demands, instance_item};
 
 /// A price read longer ago than this many days is called old, unless the caller says otherwise.
 pub const OLD_DAYS: i32 = 365;

@@ -15,6 +15,7 @@ mod budget;
 mod charts;
 mod diff;
 mod estimate;
+mod hourly;
 mod increase;
 mod inventory;
 #[cfg(feature = "live")]
@@ -35,6 +36,7 @@ pub use estimate::{
     AgainstGuide, Basis, Estimate, GuideRow, Heading, Line, Missing, OLD_DAYS, Options, Problem,
     ResourceCost, Standing, Unpriced,
 };
+pub use hourly::database_hour;
 pub use increase::Increase;
 pub use inventory::{Attributes, Inventory, InventoryError, Resource, Source};
 pub use money::{Usd, UsdRange};

@@ -360,7 +360,8 @@ pub async fn plan_failback(request: FailbackRequest<'_>, both: &Both, host: &imp
         primary: settings.regions.primary,
         dr: settings.regions.dr,
         declared: request.declared,
-        residency: ResidencyNotes::new(settings, None),
+        residency: ResidencyNotes::new(settings, None)
+            .since(request.failover.plan.declared.declared),
         fault: None,
         planned,
         operator: host.holder().operator.clone(),

@@ -11,6 +11,7 @@
 mod approval;
 mod engine;
 mod export;
+mod facts;
 mod failback;
 mod failover;
 mod host;
@@ -32,6 +33,7 @@ pub use engine::{
     Check, EngineError, RunOptions, StepContext, StepError, StepErrorKind, Steps, Watch, carry_on,
 };
 pub use export::Export;
+pub use facts::{HourlyCost, OutsideCountry, Returned, RunFacts, returned};
 pub use failback::{
     BucketSurvey, DatabaseSurvey, Decisions, DecisionsError, FailbackRequest, FailbackSettings,
     StateSurvey, Survey, keep_decisions, leftovers, not_known, plan_failback, read_decisions,
@@ -51,8 +53,8 @@ pub use run::{OpenError, OpenRun, approve_step, list_runs, read_lease, read_run}
 pub use state::{GivenApproval, RunState, RunStatus, StepState, StepStatus};
 pub use status::{PreflightSummary, RunSummary, RunbookStatus};
 pub use steps::{
-    Clocks, DatabaseLoss, EnvironmentRoot, Failback, HookPlace, MARKER, Marker, ObjectRuns,
-    RegionLoss, RunReport,
+    Clocks, DataKind, DatabaseLoss, EnvironmentRoot, Failback, HookPlace, KindLoss, MARKER, Marker,
+    ObjectRuns, RegionLoss, RunReport,
 };
 pub use store::{Created, ETag, FolderStore, S3Store, Store, StoreError, Stored};
 pub use view::{RunAndLease, RunEntry, RunList, waiting};

@@ -1,6 +1,6 @@
 //! What a run does, fixed before it begins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use settings::{Objectives, Region, Settings};
+use settings::{Country, Objectives, Region, Settings};
 
 use crate::record::Digest;
 use crate::{Declared, Host};
@@ -188,15 +188,48 @@ pub struct ResidencyNotes {
     /// Why the run went on although one of them had run out.
     #[serde(default)]
     pub despite: Option<String>,
+    /// The countries in which data may lie without an exception; left out where no region needs one.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub countries: BTreeSet<Country>,
+    /// Of a failback: when the environment was declared to be in its DR region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 impl ResidencyNotes {
     /// What the settings say, and why a run goes on although it has run out.
     pub fn new(settings: &Settings, despite: Option<String>) -> Self {
         let used = settings.exceptions_in_use();
+        let countries = match used.is_empty() {
+            true => BTreeSet::new(),
+            false => settings.residency.countries.clone(),
+        };
         Self {
             exceptions: used.iter().map(ToString::to_string).collect(),
             despite,
+            countries,
+            since: None,
+        }
+    }
+
+    /// The same for a failback of what was declared to be in its DR region at `declared`.
+    #[must_use]
+    pub fn since(self, declared: Timestamp) -> Self {
+        Self {
+            since: Some(declared),
+            ..self
+        }
+    }
+
+    /// Whether data lies in `region` by exception alone.
+    pub fn is_outside(&self, region: Region, primary: Region) -> bool {
+        if self.exceptions.is_empty() {
+            return false;
+        }
+        match self.countries.is_empty() {
+            // Of a plan that does not say which countries are allowed.
+            true => region.country() != primary.country(),
+            false => !self.countries.contains(&region.country()),
         }
     }
 

@@ -32,7 +32,7 @@ pub use self::declare::{MARKER, Marker};
 pub use self::failback::{Failback, ObjectRuns};
 pub use self::hook::HookPlace;
 pub(crate) use self::report::reports;
-pub use self::report::{Clocks, DatabaseLoss, RunReport};
+pub use self::report::{Clocks, DataKind, DatabaseLoss, KindLoss, RunReport};
 pub(crate) use self::traffic::KEY as TRAFFIC_KEY;
 
 use crate::failover::{Impossible, names};

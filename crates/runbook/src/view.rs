@@ -1,23 +1,17 @@
 //! A run as people read it.
 
-use std::time::Duration;
+mod run;
 
 use jiff::Timestamp;
-use report::{Document, Mark, Page, Report};
+use report::{Document, Mark, Report};
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use settings::Region;
 
 use crate::loss::Verdict;
-use crate::record::Outcome;
 use crate::{
-    Mode, Plan, RunReport, RunState, RunStatus, SeenLease, StepId, StepState, StepStatus, Survey,
-    lease::LeaseState,
+    Mode, Plan, RunFacts, RunState, RunStatus, SeenLease, StepId, Survey, lease::LeaseState,
 };
-
-fn length(seconds: u64) -> String {
-    report::duration(Duration::from_secs(seconds))
-}
 
 fn time(time: Timestamp) -> String {
     format!("{time:.0}")
@@ -42,11 +36,12 @@ impl Report for Plan {
             (mark, vec![step.id.to_string(), title, after.join(", ")])
         });
         let (from, to) = self.way();
-        let document = self.about(Document::new().heading(format!(
+        let document = Document::new().heading(format!(
             "Plan: {} of {} from {from} to {to}",
             self.mode.name(),
             self.environment,
-        )));
+        ));
+        let document = self.about(self.exceptions(document));
         let document = match self.survey() {
             Some(survey) => document.append(survey.document()),
             None => document,
@@ -71,6 +66,21 @@ impl Plan {
         Survey::deserialize(&step.inputs).ok()
     }
 
+    /// The exceptions from the residency policy, as somebody reads them who is to agree.
+    fn exceptions(&self, mut document: Document) -> Document {
+        for exception in &self.residency.exceptions {
+            document = document.fact(Mark::Unknown, "residency", exception.as_str());
+        }
+        match &self.residency.despite {
+            Some(reason) => document.fact(
+                Mark::Wrong,
+                "goes on although that has run out",
+                reason.as_str(),
+            ),
+            None => document,
+        }
+    }
+
     fn about(&self, document: Document) -> Document {
         let account = self.account.as_deref().unwrap_or("not known");
         let lost: Vec<String> = self.declared.lost.iter().map(ToString::to_string).collect();
@@ -81,16 +91,6 @@ impl Plan {
         document = document.fact(Mark::Plain, "declared", time(self.declared.declared));
         if let Some(fault) = self.fault {
             document = document.fact(Mark::Plain, "fault", time(fault));
-        }
-        for exception in &self.residency.exceptions {
-            document = document.fact(Mark::Unknown, "residency", exception.as_str());
-        }
-        if let Some(reason) = &self.residency.despite {
-            document = document.fact(
-                Mark::Wrong,
-                "goes on although that has run out",
-                reason.as_str(),
-            );
         }
         let rows = self.declared.evidence.iter().map(|seen| {
             let (mark, verdict) = match seen.verdict() {
@@ -116,142 +116,6 @@ impl Plan {
     }
 }
 
-fn mark(status: StepStatus) -> Mark {
-    match status {
-        StepStatus::Done => Mark::Ok,
-        StepStatus::Failed => Mark::Wrong,
-        StepStatus::WaitsForApproval | StepStatus::Skipped => Mark::Unknown,
-        StepStatus::Pending | StepStatus::Began | StepStatus::NotApplicable => Mark::Plain,
-    }
-}
-
-fn told(step: &StepState) -> String {
-    if let Some(question) = &step.question {
-        return question.clone();
-    }
-    match &step.outcome {
-        None => String::new(),
-        Some(Outcome::Done { changed: true, .. }) => String::new(),
-        Some(Outcome::Done { changed: false, .. }) => "it was so already".to_owned(),
-        Some(Outcome::NotApplicable { why }) => why.clone(),
-        Some(Outcome::Skipped { reason, by }) => format!("{by}: {reason}"),
-        Some(Outcome::Failed { problem, hint, .. }) => match hint {
-            Some(hint) => format!("{problem}; {hint}"),
-            None => problem.clone(),
-        },
-    }
-}
-
-impl Report for RunState {
-    const KIND: &'static str = "run";
-
-    fn document(&self) -> Document {
-        let plan = &self.plan;
-        let (status_mark, status) = match &self.status {
-            RunStatus::Open => (Mark::Unknown, "under way".to_owned()),
-            RunStatus::Stopped { why } => (Mark::Wrong, format!("stopped: {why}")),
-            RunStatus::Finished => (Mark::Ok, "finished".to_owned()),
-            RunStatus::Abandoned { by, reason } => {
-                (Mark::Wrong, format!("abandoned by {by}: {reason}"))
-            }
-        };
-        let (from, to) = plan.way();
-        let mut document = Document::new()
-            .heading(format!("Run {}", plan.run))
-            .fact(status_mark, "status", status)
-            .fact(Mark::Plain, "from", from.as_str())
-            .fact(Mark::Plain, "to", to.as_str());
-        if let Some(holder) = &self.holder {
-            document = document.fact(Mark::Plain, "carried by", holder.to_string());
-        }
-        document = plan.about(document);
-        let rows = plan.steps.iter().filter_map(|planned| {
-            let step = self.steps.get(&planned.id)?;
-            let took = match (step.began, step.ended) {
-                (Some(began), Some(ended)) if step.is_settled() => {
-                    let took = Duration::try_from(ended.duration_since(began));
-                    // To the tenth of a second.
-                    let tenths = took.unwrap_or_default().as_millis() / 100;
-                    format!("{}.{} s", tenths / 10, tenths % 10)
-                }
-                _ => String::new(),
-            };
-            let cells = vec![
-                planned.id.to_string(),
-                step.status.name().to_owned(),
-                took,
-                told(step),
-            ];
-            Some((mark(step.status), cells))
-        });
-        let document = document.table(["Step", "Status", "Took", ""], rows.collect());
-        document.append(RunReport::of(self).document())
-    }
-}
-
-impl RunState {
-    /// The page of the run: one file that opens without a network, and prints.
-    pub fn page(&self, written: Timestamp) -> String {
-        let plan = &self.plan;
-        let (from, to) = plan.way();
-        let what = match plan.mode {
-            Mode::RegionLoss => "Failover",
-            Mode::Failback => "Failback",
-        };
-        let page = Page::new(format!("{what} of {}", plan.environment))
-            .about("Run", plan.run.as_str())
-            .about("From", from.as_str())
-            .about("To", to.as_str())
-            .about("Written", time(written));
-        self.document().to_html(&page)
-    }
-}
-
-impl Report for RunReport {
-    const KIND: &'static str = "run-report";
-
-    fn document(&self) -> Document {
-        let goals = self.objectives;
-        let row = |what: String, found: Option<u64>, goal: u64| {
-            let mark = match found {
-                Some(found) if found <= goal => Mark::Ok,
-                Some(_) => Mark::Wrong,
-                None => Mark::Unknown,
-            };
-            let found = found.map_or_else(|| "not known".to_owned(), length);
-            (mark, vec![what, found, length(goal)])
-        };
-        let mut rows = match self.mode {
-            Mode::RegionLoss => vec![
-                row(
-                    "RTO, from the fault".to_owned(),
-                    self.rto_from_fault_seconds,
-                    goals.rto_seconds,
-                ),
-                row(
-                    "RTO, from the declaration".to_owned(),
-                    self.rto_from_declaration_seconds,
-                    goals.rto_seconds,
-                ),
-            ],
-            Mode::Failback => vec![row(
-                "writers stood still".to_owned(),
-                self.writers_stood_still_seconds,
-                goals.rto_seconds,
-            )],
-        };
-        for (database, lost) in &self.databases {
-            let found = lost.rpo_seconds.filter(|_| lost.is_restored);
-            rows.push(row(
-                format!("RPO of {database}"),
-                found,
-                goals.rpo_database_seconds,
-            ));
-        }
-        Document::new().table(["Objective", "Measured", "Wanted"], rows)
-    }
-}
-
 /// A run, and who has the lease of the environment.
 #[derive(Debug, Serialize)]
 pub struct RunAndLease {
@@ -260,6 +124,8 @@ pub struct RunAndLease {
     pub run: RunState,
     /// The lease, where it is of this run.
     pub lease: Option<SeenLease>,
+    /// What follows from the records by now.
+    pub facts: RunFacts,
 }
 
 impl Report for RunAndLease {
@@ -274,7 +140,7 @@ impl Report for RunAndLease {
             ),
             _ => Document::new(),
         };
-        self.run.document().append(document)
+        self.run.document_of(&self.facts, None).append(document)
     }
 }
 

@@ -1,9 +1,10 @@
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs};
 use files::Secrecy;
+use report::Report as _;
 use runbook::{
-    LeaseTimes, Mode, OpenRun, RunAndLease, RunEntry, RunId, RunList, RunState, StepId,
-    approve_step, leftovers, list_runs, read_lease, read_run,
+    LeaseTimes, Mode, OpenRun, RunAndLease, RunEntry, RunFacts, RunId, RunList, RunState, StepId,
+    approve_step, leftovers, list_runs, read_lease, read_run, returned,
 };
 use tokio::sync::watch;
 
@@ -51,12 +52,25 @@ pub(crate) async fn show(global: &GlobalArgs, args: &ShowArgs) -> Result<Exit, F
     let records = Places::of(&context, &args.records)?.records;
     let run = chosen(&records, args.run.as_ref()).await?;
     let (run, lease) = read_run(&records, &run).await.map_err(super::not_opened)?;
+    let home = match run.plan.mode {
+        Mode::Failback => Ok(None),
+        _ => match returned(&records, &run).await {
+            Ok(home) => Ok(home.map(|(_, at)| at)),
+            Err(error) => Err(error.to_string()),
+        },
+    };
+    let now = cli::now();
+    let facts = RunFacts::of(&run, now, home);
     if let Some(path) = &args.html {
-        let page = run.page(cli::now());
+        let page = run.page_of(&facts, now);
         let written = files::write_file(path, page.as_bytes(), Secrecy::Secret);
         written.map_err(|error| Failure::new(Exit::Unchecked, error))?;
     }
-    cli::print(global, &RunAndLease { run, lease })?;
+    let shown = RunAndLease { run, lease, facts };
+    match args.markdown {
+        true => cli::print_text(&shown.document().to_markdown()),
+        false => cli::print(global, &shown)?,
+    }
     Ok(Exit::Fine)
 }
 

@@ -6,6 +6,8 @@ mod network;
 mod operations;
 mod support;
 
+pub(crate) use self::data::instance_item;
+
 use rust_decimal::Decimal;
 
 use super::attributes::note_unpriced;

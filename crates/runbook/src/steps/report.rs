@@ -12,7 +12,8 @@ use crate::failover::{RestoreInputs, names};
 use crate::plan::{Goals, ResidencyNotes};
 use crate::store::overwrite;
 use crate::{
-    Host, Mode, RunId, RunState, StepContext, StepError, StepId, StepStatus, Store, StoreError,
+    Host, Mode, Plan, RunId, RunState, StepContext, StepError, StepId, StepStatus, Store,
+    StoreError,
 };
 
 /// When what happened.
@@ -20,6 +21,9 @@ use crate::{
 pub struct Clocks {
     /// When the primary region was lost, as far as anybody knows.
     pub fault: Option<Timestamp>,
+    /// When it was first seen that the primary region does not answer.
+    #[serde(default)]
+    pub detected: Option<Timestamp>,
     /// When that was decided.
     pub declared: Timestamp,
     /// When the first step began.
@@ -43,6 +47,25 @@ pub struct DatabaseLoss {
     pub is_restored: bool,
 }
 
+/// A kind of data, besides databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataKind {
+    /// Objects of the buckets.
+    Objects,
+    /// Terraform's states.
+    States,
+}
+
+/// What is lost of a kind of data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindLoss {
+    /// How old what is lost can be at most, in seconds; null where nobody could measure it.
+    pub rpo_seconds: Option<u64>,
+    /// How that is known, or why it is not.
+    pub why: String,
+}
+
 /// What a run measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunReport {
@@ -58,6 +81,9 @@ pub struct RunReport {
     pub clocks: Clocks,
     /// From the fault until everything was verified, in seconds; null where the fault's time or the end is not known.
     pub rto_from_fault_seconds: Option<u64>,
+    /// From when it was first seen, in the same way.
+    #[serde(default)]
+    pub rto_from_detection_seconds: Option<u64>,
     /// From the declaration until everything was verified, in seconds.
     pub rto_from_declaration_seconds: Option<u64>,
     /// On the way back: from when nobody wrote in the DR region any more until the primary region served.
@@ -68,6 +94,9 @@ pub struct RunReport {
     pub residency: ResidencyNotes,
     /// By database.
     pub databases: BTreeMap<String, DatabaseLoss>,
+    /// Of what else the environment has.
+    #[serde(default)]
+    pub kinds: BTreeMap<DataKind, KindLoss>,
     /// What had to be achieved.
     pub objectives: Goals,
     /// Whether the times and losses that are known are within the objectives; null where one is not known.
@@ -100,6 +129,7 @@ impl RunReport {
         };
         let verified = verified.filter(|_| is_verified(&last));
         let since = |from: Timestamp| Some(seconds(from, verified?));
+        let detected = detected(plan);
         let (from_fault, from_declaration) =
             (plan.fault.and_then(since), since(plan.declared.declared));
         let restores = plan
@@ -167,6 +197,7 @@ impl RunReport {
             account: plan.account.clone(),
             clocks: Clocks {
                 fault: plan.fault,
+                detected,
                 declared: plan.declared.declared,
                 first_action: began.min(),
                 settled,
@@ -174,14 +205,78 @@ impl RunReport {
             },
             residency: plan.residency.clone(),
             rto_from_fault_seconds: from_fault,
+            rto_from_detection_seconds: detected.and_then(since),
             rto_from_declaration_seconds: from_declaration,
             writers_stood_still_seconds: still,
             databases,
+            kinds: kinds(state),
             objectives,
             meets_objectives,
             skipped: skipped.collect(),
         }
     }
+}
+
+/// The first look at which a service of the primary region did not answer.
+fn detected(plan: &Plan) -> Option<Timestamp> {
+    if plan.mode == Mode::Failback {
+        return None;
+    }
+    let looks = plan.declared.evidence.iter();
+    let looks = looks.filter(|seen| seen.region == plan.primary);
+    let silent = looks.flat_map(|seen| &seen.rounds).filter(|round| {
+        let mut answers = round.answers.iter();
+        answers.any(|answer| !answer.answered)
+    });
+    silent.map(|round| round.at).min()
+}
+
+/// What is lost of objects and states, of which a run that has only one region cannot know.
+fn kinds(state: &RunState) -> BTreeMap<DataKind, KindLoss> {
+    let is_done = |id: &StepId| {
+        let step = state.steps.get(id);
+        step.is_some_and(|step| step.status == StepStatus::Done)
+    };
+    let (objects, states, is_measured) = match state.plan.mode {
+        Mode::RegionLoss => (names::MANIFEST, names::STATE, false),
+        Mode::Failback => (
+            back::LAST_OBJECTS,
+            back::STATE,
+            is_done(&StepId::new(back::CUT_OVER)),
+        ),
+    };
+    let of_kind = |kind: &str| -> Option<bool> {
+        let mut steps = state.steps.keys().filter(|id| id.kind() == kind).peekable();
+        steps.peek()?;
+        Some(is_measured && steps.all(is_done))
+    };
+    let loss = |kind: &str, unknown: &str| {
+        Some(match of_kind(kind)? {
+            true => KindLoss {
+                rpo_seconds: Some(0),
+                why: "all of it was brought over, and nothing was written since".to_owned(),
+            },
+            false => KindLoss {
+                rpo_seconds: None,
+                why: unknown.to_owned(),
+            },
+        })
+    };
+    let unknown = match state.plan.mode {
+        Mode::RegionLoss => [
+            "what was not replicated yet only the lost region knows; a failback shows what it still has",
+            "a state that was written last and not replicated yet is known to the lost region alone",
+        ],
+        Mode::Failback => ["it was not brought over to the end"; 2],
+    };
+    let kinds = [
+        (DataKind::Objects, loss(objects, unknown[0])),
+        (DataKind::States, loss(states, unknown[1])),
+    ];
+    kinds
+        .into_iter()
+        .filter_map(|(kind, loss)| Some((kind, loss?)))
+        .collect()
 }
 
 /// What a failback has lost of a database, as its cut-over measured it.

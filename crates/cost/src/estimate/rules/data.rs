@@ -67,16 +67,13 @@ fn with_source<'a>(inventory: &Inventory, attributes: &'a Attributes) -> Cow<'a,
 
 pub(super) fn database(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let attributes = &*with_source(demand.inventory, attributes);
-    let zones = if attributes.flag("multi_az").unwrap_or(false) {
-        "multi-az"
-    } else {
-        "single-az"
-    };
+    let multi_az = attributes.flag("multi_az").unwrap_or(false);
+    let zones = zones(multi_az);
     match (
         attributes.text("engine").map(engine),
         attributes.text("instance_class"),
     ) {
-        (Some(engine), Some(class)) => instance(demand, engine, class, zones),
+        (Some(engine), Some(class)) => instance(demand, engine, class, multi_az),
         (None, _) => demand.problem("its engine is not known before it is there"),
         (_, None) => demand.problem("its instance class is not known before it is there"),
     }
@@ -143,7 +140,20 @@ fn engine(name: &str) -> &str {
     }
 }
 
-fn instance(demand: &mut DemandBuilder<'_>, engine: &str, class: &str, zones: &str) {
+fn zones(multi_az: bool) -> &'static str {
+    match multi_az {
+        true => "multi-az",
+        false => "single-az",
+    }
+}
+
+/// The price book's name for an instance that is paid for by the hour.
+pub(crate) fn instance_item(name: &str, class: &str, multi_az: bool) -> String {
+    format!("instance {} {class} {}", engine(name), zones(multi_az))
+}
+
+fn instance(demand: &mut DemandBuilder<'_>, engine: &str, class: &str, multi_az: bool) {
+    let zones = zones(multi_az);
     let word = |name| {
         demand
             .usage
@@ -156,7 +166,7 @@ fn instance(demand: &mut DemandBuilder<'_>, engine: &str, class: &str, zones: &s
     let payment = word("reserved_instance_payment_option").unwrap_or("no_upfront");
     let Some(term) = term else {
         let hours = HOURS_PER_MONTH * demand.options.database_hours_a_week / HOURS_PER_WEEK;
-        let item = format!("instance {engine} {class} {zones}");
+        let item = instance_item(engine, class, multi_az);
         demand.fixed(Service::Rds, item, Unit::InstanceHour, hours);
         return;
     };
