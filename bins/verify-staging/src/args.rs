@@ -9,6 +9,7 @@ pub(crate) mod env;
 pub(crate) mod log;
 pub(crate) mod maintenance;
 pub(crate) mod probe;
+pub(crate) mod side;
 pub(crate) mod sign;
 
 use audit::AuditArgs;
@@ -45,6 +46,7 @@ Examples:
   verify-staging check --format junit --out checks.xml --fail-on high
   verify-staging check --watch 5m
   verify-staging check --list
+  verify-staging check --side dr --chdir terraform/environments/dr
   verify-staging probe --via database=127.0.0.1:15432 --ca global-bundle.pem --only database --count 100
   verify-staging db-user --via 127.0.0.1:15432 --ca global-bundle.pem --dry-run
   verify-staging env --format ecs

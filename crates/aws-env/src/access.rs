@@ -12,6 +12,8 @@ use crate::{AwsEnv, Call, CallCount, CallLog, CallPermit, Connections, OwnerGuar
 #[derive(Debug, Clone)]
 pub struct RegionAccess {
     region: Region,
+    /// The region that its HTTP client lets pass: the same, but for the global services seen from a DR region.
+    allowed: Region,
     config: SdkConfig,
     tls: Arc<TlsContext>,
     path_style: bool,
@@ -24,6 +26,7 @@ impl RegionAccess {
     pub(crate) fn new(env: &AwsEnv, region: Region) -> Self {
         Self {
             region,
+            allowed: region,
             config: env.walled_config(region),
             tls: env.tls().clone(),
             path_style: env.endpoint("S3").is_some(),
@@ -85,6 +88,11 @@ impl RegionAccess {
 
     pub(crate) fn permit(&self) -> Option<&CallPermit> {
         self.permit.as_ref()
+    }
+
+    /// The region that requests may be signed for.
+    pub(crate) fn allowed(&self) -> Region {
+        self.allowed
     }
 
     pub(crate) fn calls(&self) -> &CallCount {
@@ -165,6 +173,22 @@ impl DrOnly {
     #[must_use]
     pub fn under(&self, permit: &CallPermit) -> Self {
         Self(self.0.under(permit))
+    }
+
+    /// The global services, as far as they can be reached without leaving the DR region: where their control plane is in
+    /// another one, every call is refused before it is sent.
+    ///
+    /// What asks them thus fails, as unknown, instead of asking a region that may be lost, or its own for what is not
+    /// there.
+    pub fn global(&self) -> RegionAccess {
+        let region = crate::iam_region(self.0.region);
+        let config = self.0.config.to_builder();
+        let config = config.region(aws_config::Region::new(region.as_str().to_owned()));
+        RegionAccess {
+            region,
+            config: config.build(),
+            ..self.0.clone()
+        }
     }
 }
 

@@ -252,7 +252,7 @@ pub struct ConnectionPool(SharedHttpClient);
 impl Connections {
     pub(crate) fn new(access: &RegionAccess) -> Self {
         Self {
-            region: access.region(),
+            region: access.allowed(),
             tls: access.tls().clone(),
             permit: access.permit().cloned(),
             calls: access.calls().clone(),

@@ -107,3 +107,27 @@ async fn iam_is_outside_a_region_that_is_not_its_own() {
     let refused = iam.get_role().role_name("r").send().await.unwrap_err();
     assert_eq!(call().failed(refused).class, ErrorClass::Invalid);
 }
+
+#[tokio::test]
+async fn global_services_beside_the_dr_region_are_reached_only_where_it_has_them() {
+    let class = async |dr: &str| {
+        let global = env().await.dr_only(dr.parse().unwrap()).global();
+        assert_eq!(global.region().as_str(), "us-east-1");
+        let iam = aws_env::client!(aws_sdk_iam, &global);
+        let answer = iam.get_role().role_name("r").send().await.unwrap_err();
+        // CloudFront's alarms are looked for where they are, and not in the DR region.
+        let alarms = aws_env::client!(aws_sdk_cloudwatch, &global);
+        let alarms = alarms.describe_alarms().send().await.unwrap_err();
+        let pool = global.connections().pool();
+        let s3 = aws_env::client!(aws_sdk_s3, &global, |config| config
+            .http_client(global.connections().http_client(&pool)));
+        let buckets = s3.list_buckets().send().await.unwrap_err();
+        [
+            call().failed(answer).class,
+            call().failed(alarms).class,
+            call().failed(buckets).class,
+        ]
+    };
+    assert_eq!(class(DR).await, [ErrorClass::Invalid; 3]);
+    assert_eq!(class("us-east-1").await, [ErrorClass::Unreachable; 3]);
+}

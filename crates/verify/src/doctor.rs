@@ -14,14 +14,14 @@ mod state;
 mod storage;
 mod symptom;
 
-use aws_env::Both;
+use aws_env::{Both, DrOnly, RegionAccess};
 use evidence::{Outputs, Redact, Redacted, Redactor};
 use jiff::Timestamp;
 use report::finding::{self, Finding, Unobserved};
 use report::results::{Results, Source, Suite, ToResults};
 use report::{Document, Report, ShellCommand};
 use serde::Serialize;
-use settings::Settings;
+use settings::{BucketName, ReplicaLocks, Settings, StateDr, TableName};
 use symptom::Symptom;
 
 pub use account::region_enabled;
@@ -31,13 +31,32 @@ use crate::clients::EnvironmentClients;
 /// Longer texts are logs, of which the end is what matters.
 pub const MOST_ERROR_BYTES: u64 = 4 << 20;
 
+/// What reaches the regions that a diagnosis is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Reach<'a> {
+    /// The environment is in the primary region; some troubles are of the DR region.
+    Both(&'a Both),
+    /// The environment is in the DR region: no other is called.
+    DrOnly(&'a DrOnly),
+}
+
+impl<'a> Reach<'a> {
+    /// The DR region.
+    fn dr(self) -> &'a RegionAccess {
+        match self {
+            Self::Both(both) => &both.dr,
+            Self::DrOnly(dr) => dr.region(),
+        }
+    }
+}
+
 /// What a diagnosis may look at.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// The environment's clients.
     pub clients: &'a EnvironmentClients,
-    /// The regions of the state's backend.
-    pub regions: &'a Both,
+    /// What reaches the regions.
+    pub regions: Reach<'a>,
     /// What the environment is called.
     pub settings: &'a Settings,
     /// Terraform's outputs, where there are any: an apply that failed may have left none.
@@ -88,10 +107,12 @@ impl Context<'_> {
     /// The identifier of the database: what terraform says, else what the settings say.
     fn database(&self) -> String {
         let configured = || {
-            self.settings
-                .databases
-                .first()
-                .map(|database| database.id.to_string())
+            let database = self.settings.databases.first()?;
+            let id = match self.regions {
+                Reach::Both(_) => &database.id,
+                Reach::DrOnly(_) => &database.dr_id,
+            };
+            Some(id.to_string())
         };
         self.output("db_identifier")
             .map(str::to_owned)
@@ -106,11 +127,40 @@ impl Context<'_> {
 
     /// The clients of the DR region, which few looks need.
     fn dr_clients(&self) -> EnvironmentClients {
-        EnvironmentClients::new(&self.regions.dr, &self.regions.global)
+        match self.regions {
+            Reach::Both(both) => EnvironmentClients::new(&both.dr, &both.global),
+            Reach::DrOnly(dr) => EnvironmentClients::new(dr.region(), &dr.global()),
+        }
     }
 
     fn region(&self) -> &'static str {
-        self.settings.regions.primary.as_str()
+        match self.regions {
+            Reach::Both(_) => self.settings.regions.primary.as_str(),
+            Reach::DrOnly(_) => self.settings.regions.dr.as_str(),
+        }
+    }
+
+    /// The bucket of Terraform's state on the side that is looked at. Without a copy there is but one.
+    fn state_bucket(&self) -> &BucketName {
+        let state = &self.settings.state;
+        match (self.regions, &state.dr) {
+            (Reach::DrOnly(_), StateDr::Replicated(replica)) => &replica.bucket,
+            _ => &state.bucket,
+        }
+    }
+
+    /// The table that Terraform locks with on that side.
+    fn lock_table(&self) -> Option<&TableName> {
+        let state = &self.settings.state;
+        let primary = state.lock_table.as_ref().or(state.old_lock_table.as_ref());
+        match (self.regions, &state.dr) {
+            (Reach::DrOnly(_), StateDr::Replicated(replica)) => match &replica.locks {
+                ReplicaLocks::OwnTable(table) => Some(table),
+                ReplicaLocks::GlobalTable => primary,
+                ReplicaLocks::None => None,
+            },
+            _ => primary,
+        }
     }
 }
 

@@ -83,4 +83,18 @@ impl Wanted {
             flow_log_days: 365,
         }
     }
+
+    /// The same of the environment in its DR region, while that serves: its buckets are the copies, and nothing is
+    /// replicated out of them.
+    pub fn of_dr(settings: &Settings) -> Self {
+        let public = settings.buckets.iter();
+        let public =
+            public.filter_map(|bucket| Some((bucket.dr.to_string(), bucket.public_read.clone()?)));
+        Self {
+            region: settings.regions.dr,
+            public_read: public.collect(),
+            replicas: BTreeMap::new(),
+            ..Self::new(settings)
+        }
+    }
 }

@@ -121,7 +121,7 @@ impl Stage {
         let mut found = Vec::new();
         let context = doctor::Context {
             clients: &self.clients,
-            regions: &self.regions,
+            regions: doctor::Reach::Both(&self.regions),
             settings: &self.settings,
             outputs: Some(&self.outputs),
             folder: "f",

@@ -319,7 +319,7 @@ async fn diagnosis(
     let folder = shown(&context.root);
     let look = doctor::Context {
         clients: &clients,
-        regions: &both,
+        regions: doctor::Reach::Both(&both),
         settings: &context.settings,
         outputs: outputs.as_ref(),
         folder: &folder,

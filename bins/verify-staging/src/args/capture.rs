@@ -4,6 +4,8 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use evidence::{LockMode, Redaction, RedactionPolicy};
 
+use super::side::SideArgs;
+
 /// Where evidence is kept.
 #[derive(Debug, Clone, Args)]
 pub struct EvidenceArgs {
@@ -19,19 +21,20 @@ pub struct SourceArgs {
     #[arg(long, visible_alias = "outputs", value_name = "FILE")]
     pub from: Option<PathBuf>,
 
-    /// The environment's folder: terraform is asked there, and git for its commit
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "terraform/environments/staging"
-    )]
-    pub chdir: PathBuf,
+    /// The environment's folder: terraform is asked there, and git for its commit [default:
+    /// terraform/environments/staging; of the DR side what failover.terraform of the settings names]
+    #[arg(long, value_name = "DIR")]
+    pub chdir: Option<PathBuf>,
+
+    /// Which side is meant.
+    #[command(flatten)]
+    pub side: SideArgs,
 
     /// What `terraform state pull` wrote, for its serial and lineage; nothing else of it is read
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
 
-    /// Ask AWS nothing
+    /// Ask AWS nothing; without --side the outputs say which side it is
     #[arg(long)]
     pub no_check: bool,
 

@@ -5,6 +5,8 @@ use clap::{Args, ValueEnum};
 use report::finding::Severity;
 use verify::Pattern;
 
+use super::side::SideArgs;
+
 /// Where terraform's outputs come from.
 #[derive(Debug, Clone, Args)]
 pub struct OutputsArgs {
@@ -12,14 +14,10 @@ pub struct OutputsArgs {
     #[arg(long, value_name = "FILE")]
     pub outputs: Option<PathBuf>,
 
-    /// The environment's folder, in which terraform is asked
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "terraform/environments/staging",
-        conflicts_with = "outputs"
-    )]
-    pub chdir: PathBuf,
+    /// The environment's folder, in which terraform is asked [default: terraform/environments/staging; of the DR side
+    /// what failover.terraform of the settings names]
+    #[arg(long, value_name = "DIR", conflicts_with = "outputs")]
+    pub chdir: Option<PathBuf>,
 }
 
 /// `check`.
@@ -28,6 +26,10 @@ pub struct CheckArgs {
     /// Where ids come from.
     #[command(flatten)]
     pub source: OutputsArgs,
+
+    /// Which side is meant.
+    #[command(flatten)]
+    pub side: SideArgs,
 
     /// Only these: an item from 1 to 15, a check such as rds-multi-az, an area such as rds; may be repeated
     #[arg(long, value_name = "CHECK", value_delimiter = ',')]
@@ -50,7 +52,7 @@ pub struct CheckArgs {
     pub fail_on: SeverityArg,
 
     /// Say which checks there are, and call nothing
-    #[arg(long, conflicts_with_all = ["outputs", "chdir", "format", "watch"])]
+    #[arg(long, conflicts_with_all = ["outputs", "chdir", "side", "format", "watch"])]
     pub list: bool,
 }
 

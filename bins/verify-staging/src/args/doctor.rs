@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::check::OutputsArgs;
+use super::side::SideArgs;
 
 /// `doctor`.
 #[derive(Debug, Clone, Args)]
@@ -26,6 +27,10 @@ pub struct DoctorArgs {
     /// Where ids come from; they are helpful and not necessary.
     #[command(flatten)]
     pub source: OutputsArgs,
+
+    /// Which side is meant.
+    #[command(flatten)]
+    pub side: SideArgs,
 
     /// In which form the result is given.
     #[command(flatten)]

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::check::OutputsArgs;
+use super::side::SideArgs;
 
 /// `env`.
 #[derive(Debug, Clone, Args)]
@@ -10,6 +11,10 @@ pub struct EnvArgs {
     /// Where names come from.
     #[command(flatten)]
     pub source: OutputsArgs,
+
+    /// Which side is meant.
+    #[command(flatten)]
+    pub side: SideArgs,
 
     /// How it is written
     #[arg(long, value_enum, default_value_t = Format::Dotenv)]

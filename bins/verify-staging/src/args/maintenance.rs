@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::check::OutputsArgs;
+use super::side::SideArgs;
 
 /// `maintenance`.
 #[derive(Debug, Clone, Args)]
@@ -14,6 +15,10 @@ pub struct MaintenanceArgs {
     /// Where names come from.
     #[command(flatten)]
     pub source: OutputsArgs,
+
+    /// Which side is meant.
+    #[command(flatten)]
+    pub side: SideArgs,
 
     /// In which form the result is given.
     #[command(flatten)]

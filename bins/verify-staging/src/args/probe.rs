@@ -6,6 +6,7 @@ use ::probe::{HealthUrl, Target};
 use clap::Args;
 
 use super::check::OutputsArgs;
+use super::side::SideArgs;
 
 /// `probe`.
 #[derive(Debug, Clone, Args)]
@@ -13,6 +14,10 @@ pub struct ProbeArgs {
     /// Where names come from.
     #[command(flatten)]
     pub source: OutputsArgs,
+
+    /// Which side is meant.
+    #[command(flatten)]
+    pub side: SideArgs,
 
     /// In which form the result is given.
     #[command(flatten)]

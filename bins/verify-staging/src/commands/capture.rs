@@ -6,20 +6,21 @@ use evidence::{
 use report::finding::Status;
 use report::{Document, Mark, Report};
 use serde::Serialize;
-use verify::{EnvironmentClients, Selection, Wanted};
+use verify::Selection;
 
-use super::{caller, chain, origin, terraform};
+use super::side::Sided;
+use super::{chain, origin, terraform};
 use crate::args::capture::{CaptureArgs, Destination, SourceArgs};
 
 pub(super) async fn run(global: &GlobalArgs, args: &CaptureArgs) -> Result<Exit, Failure> {
     let folder = Folder::new(&args.evidence.dir);
     let salt_path = args.source.salt.clone().unwrap_or(folder.salt_path());
     let salt = Folder::salt_or_new(&salt_path).map_err(chain::failed)?;
-    let draft = draft(global, &args.source, &salt, args.redaction()).await?;
+    let (draft, sided) = draft(global, &args.source, &salt, args.redaction()).await?;
     let kept = folder.keep(draft).map_err(chain::failed)?;
     let mut captured = Captured::new(&kept, &folder);
     if let Some(to) = &args.to {
-        match put(global, args, to, &kept).await {
+        match put(global, args, to, &kept, &sided).await {
             Ok(stored) => captured.stored = Some(stored),
             Err(failure) => {
                 // With JSON, the failure is the one document.
@@ -39,10 +40,9 @@ async fn put(
     args: &CaptureArgs,
     to: &Destination,
     kept: &Kept,
+    sided: &Sided,
 ) -> Result<Stored, Failure> {
-    let settings = cli::load_settings(global)?;
-    let env = cli::aws_env(Some(&settings)).await?;
-    let clients = env.region(settings.regions.primary);
+    let clients = sided.reach().await?.region().clients();
     let location = S3Location {
         bucket: &to.bucket,
         prefix: &to.prefix,
@@ -94,45 +94,48 @@ fn agree(global: &GlobalArgs, hold: &Hold, location: S3Location<'_>) -> Result<(
     }
 }
 
-/// What there is now, as it may be written down.
+/// What there is now, as it may be written down, and of which side it is.
 pub(super) async fn draft(
     global: &GlobalArgs,
     args: &SourceArgs,
     salt: &Salt,
     redaction: RedactionPolicy,
-) -> Result<Draft, Failure> {
-    let settings = cli::load_settings(global)?;
-    let wanted = Wanted::new(&settings);
+) -> Result<(Draft, Sided), Failure> {
     let at = cli::now();
+    let sided = match args.no_check {
+        true => Sided::unasked(global, args.side)?,
+        false => Sided::find(global, args.side).await?,
+    };
+    let folder = sided.folder(args.chdir.as_deref());
     let (outputs, terraform) = match &args.from {
         Some(path) => (terraform::of_file(path)?, None),
         None => {
-            let terraform = terraform::find(&args.chdir).await?;
-            let outputs = terraform::of_folder(&terraform, &args.chdir).await?;
+            let terraform = terraform::find(&folder).await?;
+            let outputs = terraform::of_folder(&terraform, &folder).await?;
             (outputs, Some(terraform))
         }
     };
+    let sided = sided.agreed(&outputs)?;
+    let wanted = sided.wanted();
     let checks: Option<Redacted<CheckResults>> = if args.no_check {
         None
     } else {
-        let env = cli::aws_env(Some(&settings)).await?;
-        let primary = settings.regions.primary;
-        caller::known(&env, primary).await?;
-        let clients = EnvironmentClients::new(&env.access(primary), &env.global(primary));
+        let clients = sided.reach().await?.clients();
         let all = Selection::default();
         let checked = verify::check(&clients, &outputs, &wanted, &all, at).await;
         Some(checked.converted())
     };
-    Ok(Draft::new(
+    let draft = Draft::new(
         &wanted.name,
         wanted.region.as_str(),
         at,
         concat!("verify-staging ", env!("CARGO_PKG_VERSION")),
-        origin::find(args, terraform.as_ref()).await,
+        origin::find(args, &folder, terraform.as_ref()).await,
         &outputs,
         checks.as_ref(),
         (salt, redaction),
-    ))
+    );
+    Ok((draft, sided))
 }
 
 /// A capture is evidence of what is wrong, too: it is kept, and the program ends as `check` does.

@@ -8,7 +8,8 @@ use serde::Serialize;
 use tokio::sync::watch::Sender;
 use verify::{Answer, Catalog, Checked, EnvironmentClients, Selection, Wanted};
 
-use super::{caller, exit, terraform};
+use super::exit;
+use super::side::Sided;
 use crate::args::check::CheckArgs;
 
 pub(super) async fn run(
@@ -28,16 +29,11 @@ pub(super) async fn run(
         let error = anyhow::anyhow!("--format prints one document, and --watch has many");
         return Err(Failure::new(Exit::Usage, error).hint("write each to a file with --out FILE"));
     }
-    let settings = cli::load_settings(global)?;
-    let outputs = terraform::outputs(&args.source).await?;
-    let env = cli::aws_env(Some(&settings)).await?;
-    caller::known(&env, settings.regions.primary).await?;
+    let sided = Sided::find(global, args.side).await?;
+    let outputs = sided.outputs(&args.source).await?;
     let asking = Asking {
-        clients: EnvironmentClients::new(
-            &env.access(settings.regions.primary),
-            &env.global(settings.regions.primary),
-        ),
-        wanted: Wanted::new(&settings),
+        clients: sided.reach().await?.clients(),
+        wanted: sided.wanted(),
         selection,
         outputs,
     };

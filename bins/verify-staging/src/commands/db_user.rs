@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use evidence::Outputs;
@@ -6,7 +8,7 @@ use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::{Region, Settings};
 
-use super::{caller, probe::trust, terraform};
+use super::{caller, probe::trust, side, terraform};
 use crate::args::db_user::DbUserArgs;
 
 pub(super) async fn run(global: &GlobalArgs, args: &DbUserArgs) -> Result<Exit, Failure> {
@@ -16,11 +18,17 @@ pub(super) async fn run(global: &GlobalArgs, args: &DbUserArgs) -> Result<Exit, 
         trust: trust(args.ca.as_deref())?,
         timeout: args.timeout,
     };
-    let outputs = terraform::outputs(&args.source).await?;
+    let source = &args.source;
+    let folder = source
+        .chdir
+        .as_deref()
+        .unwrap_or(Path::new(side::PRIMARY_FOLDER));
+    let outputs = terraform::outputs(source.outputs.as_deref(), folder).await?;
     let region = region(&settings, &outputs)?;
     let env = cli::aws_env(Some(&settings)).await?;
-    caller::known(&env, region).await?;
-    let clients = ProbeClients::new(&env.access(region));
+    let region = env.access(region);
+    caller::known(&region).await?;
+    let clients = ProbeClients::new(&region);
     let planned = probe::plan_application_user(&clients, &outputs, options);
     let planned = planned.await.map_err(failed)?;
     let plan = planned.plan().clone();

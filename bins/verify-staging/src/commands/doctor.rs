@@ -3,25 +3,24 @@ use std::io::{Read, Seek as _, SeekFrom};
 use anyhow::Context as _;
 use cli::{Exit, Failure, GlobalArgs};
 use evidence::Outputs;
-use verify::EnvironmentClients;
 use verify::doctor::{Context, MOST_ERROR_BYTES, diagnose};
 
-use super::{caller, exit, terraform};
+use super::side::Sided;
+use super::{exit, terraform};
 use crate::args::doctor::DoctorArgs;
 
 pub(super) async fn run(global: &GlobalArgs, args: &DoctorArgs) -> Result<Exit, Failure> {
-    let settings = cli::load_settings(global)?;
     let text = text(args).map_err(|error| Failure::new(Exit::Usage, error))?;
-    let outputs = outputs(args).await?;
-    let env = cli::aws_env(Some(&settings)).await?;
-    caller::known(&env, settings.regions.primary).await?;
-    let regions = env.both(settings.regions.primary, settings.regions.dr);
-    let clients = EnvironmentClients::new(&regions.primary, &regions.global);
-    let folder = args.source.chdir.display().to_string();
+    let sided = Sided::find(global, args.side).await?;
+    let outputs = outputs(&sided, args).await?;
+    let reached = sided.reach().await?;
+    let clients = reached.clients();
+    let folder = sided.folder(args.source.chdir.as_deref());
+    let folder = folder.display().to_string();
     let context = Context {
         clients: &clients,
-        regions: &regions,
-        settings: &settings,
+        regions: reached.for_doctor(),
+        settings: &sided.settings,
         outputs: outputs.as_ref(),
         folder: &folder,
         at: cli::now(),
@@ -66,10 +65,15 @@ fn text(args: &DoctorArgs) -> anyhow::Result<String> {
 }
 
 /// After an apply that failed terraform may have none; a file that was named has to be good.
-async fn outputs(args: &DoctorArgs) -> Result<Option<Outputs>, Failure> {
-    match terraform::outputs(&args.source).await {
-        Ok(outputs) => Ok(Some(outputs)),
-        Err(failure) if args.source.outputs.is_some() => Err(failure),
+async fn outputs(sided: &Sided, args: &DoctorArgs) -> Result<Option<Outputs>, Failure> {
+    let source = &args.source;
+    let folder = sided.folder(source.chdir.as_deref());
+    match terraform::outputs(source.outputs.as_deref(), &folder).await {
+        Ok(outputs) => {
+            sided.check(&outputs)?;
+            Ok(Some(outputs))
+        }
+        Err(failure) if source.outputs.is_some() => Err(failure),
         Err(_) => Ok(None),
     }
 }

@@ -69,7 +69,7 @@ async fn of_captures(
     // Without the salt, or with one that was made since, secrets cannot be compared, and everything else can.
     let salt = Folder::salt(&path).map_err(chain::failed)?;
     let salt = salt.unwrap_or_else(Salt::random);
-    let now = capture::draft(global, &args.source, &salt, before.capture.redaction).await?;
+    let (now, _) = capture::draft(global, &args.source, &salt, before.capture.redaction).await?;
     let later = ("what there is now", now.capture());
     Ok(Drift::between(earlier, later, checks, rules, today))
 }

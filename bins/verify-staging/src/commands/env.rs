@@ -5,7 +5,7 @@ use probe::{EnvironmentFile, EnvironmentFormat, Logins, ProbeClients};
 use report::ShellCommand;
 use report::finding::Unobserved;
 
-use super::terraform;
+use super::side::Sided;
 use crate::args::env::{EnvArgs, Format};
 
 pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Failure> {
@@ -17,12 +17,11 @@ pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Fai
             .hint("leave --reveal out: ECS takes the values out of the secrets itself"));
     }
     let authorities = authorities(args)?;
-    let settings = cli::load_settings(global)?;
-    let outputs = terraform::outputs(&args.source).await?;
-    let region = settings.regions.primary;
+    let sided = Sided::find(global, args.side).await?;
+    let outputs = sided.outputs(&args.source).await?;
     let logins = if args.reveal {
-        let env = cli::aws_env(Some(&settings)).await?;
-        Some(logins(&ProbeClients::new(&env.access(region)), &outputs).await?)
+        let reached = sided.reach().await?;
+        Some(logins(&ProbeClients::new(reached.region()), &outputs).await?)
     } else {
         None
     };
@@ -31,7 +30,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &EnvArgs) -> Result<Exit, Fai
         Format::Json => EnvironmentFormat::Json,
         Format::Ecs => EnvironmentFormat::Ecs,
     };
-    let text = EnvironmentFile::new(&outputs, region, authorities, logins.as_ref())
+    let text = EnvironmentFile::new(&outputs, sided.region(), authorities, logins.as_ref())
         .and_then(|file| file.write(format))
         .map_err(|error| {
             let error = anyhow::Error::new(error).context("failed to write the environment");

@@ -3,33 +3,29 @@ use std::path::Path;
 use anyhow::Context as _;
 use cli::{Exit, Failure, GlobalArgs};
 use report::Report as _;
-use verify::EnvironmentClients;
 use verify::maintenance::{Context, DrillRecord, Period, maintain};
 
-use super::{caller, exit, terraform};
+use super::exit;
+use super::side::Sided;
 use crate::args::maintenance::{MaintenanceArgs, PeriodArg};
 
 /// A record is small; what is larger is something else.
 const MOST_BYTES: u64 = 4 << 20;
 
 pub(super) async fn run(global: &GlobalArgs, args: &MaintenanceArgs) -> Result<Exit, Failure> {
-    let settings = cli::load_settings(global)?;
     let drills = match &args.drills {
         Some(folder) => drills(folder).map_err(|error| Failure::new(Exit::Usage, error))?,
         None => Vec::new(),
     };
-    let outputs = terraform::outputs(&args.source).await?;
-    let env = cli::aws_env(Some(&settings)).await?;
-    caller::known(&env, settings.regions.primary).await?;
-    let clients = EnvironmentClients::new(
-        &env.access(settings.regions.primary),
-        &env.global(settings.regions.primary),
-    );
-    let folder = args.source.chdir.display().to_string();
+    let sided = Sided::find(global, args.side).await?;
+    let outputs = sided.outputs(&args.source).await?;
+    let clients = sided.reach().await?.clients();
+    let folder = sided.folder(args.source.chdir.as_deref());
+    let folder = folder.display().to_string();
     let context = Context {
         clients: &clients,
         outputs: &outputs,
-        settings: &settings,
+        settings: &sided.settings,
         folder: &folder,
         drills: &drills,
         at: cli::now(),

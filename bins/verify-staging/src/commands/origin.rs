@@ -10,8 +10,12 @@ use tokio::process::Command;
 use crate::args::capture::SourceArgs;
 
 /// Everything that can be found out. What cannot be is named with its reason. `terraform` is the one that was asked
-/// for the outputs; without it they come from a file.
-pub(super) async fn find(args: &SourceArgs, terraform: Option<&Terraform>) -> Origin {
+/// for the outputs in `folder`; without it they come from a file.
+pub(super) async fn find(
+    args: &SourceArgs,
+    folder: &Path,
+    terraform: Option<&Terraform>,
+) -> Origin {
     let mut unknown = Vec::new();
     let mut known = |what: &str, found: Result<_, String>| {
         found
@@ -27,7 +31,7 @@ pub(super) async fn find(args: &SourceArgs, terraform: Option<&Terraform>) -> Or
     if version.is_none() {
         unknown.push("terraform's version: outputs come from a file".to_owned());
     }
-    let commit = commit(&args.chdir).await;
+    let commit = commit(folder).await;
     if commit.is_none() {
         let why = "the environment's folder is in no git repository with a commit";
         unknown.push(format!("commit: {why}"));

@@ -6,16 +6,17 @@ use probe::{ProbeClients, ProbeOptions, Target, Trust};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::{caller, exit, terraform};
+use super::exit;
+use super::side::{Reached, Sided};
 use crate::args::probe::ProbeArgs;
 
 pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, Failure> {
-    let settings = cli::load_settings(global)?;
     let trust = trust(args.ca.as_deref())?;
-    let outputs = terraform::outputs(&args.source).await?;
-    let env = cli::aws_env(Some(&settings)).await?;
-    caller::known(&env, settings.regions.primary).await?;
-    let clients = ProbeClients::new(&env.access(settings.regions.primary));
+    let sided = Sided::find(global, args.side).await?;
+    let settings = &sided.settings;
+    let outputs = sided.outputs(&args.source).await?;
+    let reached = sided.reach().await?;
+    let clients = ProbeClients::new(reached.region());
     let via = |target| {
         let found = args.via.iter().find(|via| via.target == target);
         found.map(|via| via.address.clone())
@@ -37,7 +38,11 @@ pub(super) async fn run(global: &GlobalArgs, args: &ProbeArgs) -> Result<Exit, F
         count: args.count.into(),
         urls: args.http.clone(),
         replicas: replicas.collect(),
-        dr: Some(env.region(settings.regions.dr)),
+        // Nothing is replicated out of the DR region.
+        dr: match &reached {
+            Reached::Primary(both) => Some(both.dr.clients()),
+            Reached::Dr(_) => None,
+        },
     };
     let name = format!("{}-{}", settings.project, settings.environment);
     let probed = probe::probe(&clients, &outputs, &name, &options, cli::now()).await;

@@ -7,13 +7,11 @@ use evidence::{Outputs, Redactor};
 use report::ShellCommand;
 use terraform::{Environment, Error, Terraform};
 
-use crate::args::check::OutputsArgs;
-
-/// The outputs that `args` name.
-pub(super) async fn outputs(args: &OutputsArgs) -> Result<Outputs, Failure> {
-    match &args.outputs {
+/// The outputs of `file`, or else those that terraform says in `folder`.
+pub(super) async fn outputs(file: Option<&Path>, folder: &Path) -> Result<Outputs, Failure> {
+    match file {
         Some(path) => of_file(path),
-        None => of_folder(&find(&args.chdir).await?, &args.chdir).await,
+        None => of_folder(&find(folder).await?, folder).await,
     }
 }
 

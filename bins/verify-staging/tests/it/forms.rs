@@ -20,10 +20,33 @@ fn stage() -> Stage {
     stage
 }
 
+/// Where nobody is reached the side has to be named.
 const COMMANDS: [&[&str]; 3] = [
-    &["probe", "--outputs", "outputs.json", "--only", "dns,http"],
-    &["doctor", "--outputs", "outputs.json", "Rate exceeded"],
-    &["maintenance", "quarterly", "--outputs", "outputs.json"],
+    &[
+        "probe",
+        "--side",
+        "primary",
+        "--outputs",
+        "outputs.json",
+        "--only",
+        "dns,http",
+    ],
+    &[
+        "doctor",
+        "--side",
+        "primary",
+        "--outputs",
+        "outputs.json",
+        "Rate exceeded",
+    ],
+    &[
+        "maintenance",
+        "--side",
+        "primary",
+        "quarterly",
+        "--outputs",
+        "outputs.json",
+    ],
 ];
 
 #[test]

@@ -34,10 +34,11 @@ fn files_that_commands_write_are_for_their_owner_alone() {
     std::fs::create_dir(stage.path("written")).unwrap();
     for form in ["sarif", "junit", "html", "markdown"] {
         let out = format!("written/found.{form}");
-        let doctor = ["doctor", "--outputs", "outputs.json", "Rate exceeded"];
+        let outputs = ["--outputs", "outputs.json"];
+        let doctor = ["doctor", "--side", "primary", "Rate exceeded"];
         stage.text(
             3,
-            &[&doctor[..], &["--format", form, "--out", &out]].concat(),
+            &[&doctor[..], &outputs, &["--format", form, "--out", &out]].concat(),
         );
     }
     let mut found = Vec::new();

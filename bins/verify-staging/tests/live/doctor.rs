@@ -18,7 +18,10 @@ pub(crate) const KEY: &str = "staging/terraform.tfstate";
 const ID: &str = "9db590f1-b6fe-c5f2-2678-8804f089deba";
 
 pub(crate) async fn doctor(stage: &Stage, error: &str) -> Ran {
-    stage.run(&["doctor", error, "--output", "json"]).await
+    // What is refused here and there is not to hide which side is meant.
+    let side = ["--side", "primary"];
+    let doctor = ["doctor", error, "--output", "json"];
+    stage.run(&[&doctor[..], &side].concat()).await
 }
 
 pub(crate) async fn deny(stage: &Stage, service: &str, operation: &str) {

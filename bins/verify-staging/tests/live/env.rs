@@ -75,15 +75,27 @@ async fn references_need_no_aws_and_hold_no_secret() {
     };
     stage.aws.clear_log();
     for format in ["dotenv", "json", "ecs"] {
-        let ran = stage.run(&["env", "--format", format]).await;
+        let env = ["env", "--side", "primary", "--format", format];
+        let ran = stage.run(&env).await;
         assert_eq!(ran.code, Some(0), "{ran:?}");
         assert!(ran.stdout.contains("secretsmanager"), "{ran:?}");
         let ran = stage
-            .run(&["env", "--format", format, "--out", "environment"])
+            .run(&[&env[..], &["--out", "environment"]].concat())
             .await;
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{ran:?}");
     }
     assert!(stage.aws.log().is_empty(), "{:?}", stage.aws.log());
+    // Which side it is has to be asked for, and nothing else.
+    let ran = stage.run(&["env"]).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let asked = stage.aws.log();
+    let asked: Vec<_> = asked.iter().map(|call| call.operation.as_str()).collect();
+    assert!(
+        asked
+            .iter()
+            .all(|of| ["GetCallerIdentity", "GetObject"].contains(of)),
+        "{asked:?}"
+    );
 }
 
 #[tokio::test]

@@ -16,4 +16,5 @@ mod hunt;
 mod maintenance;
 mod probe;
 mod servers;
+mod side;
 mod stage;

@@ -30,13 +30,29 @@ pub struct Marker {
 }
 
 impl Marker {
+    /// The mark that an object under [`MARKER`] is.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+
+    /// The region that serves.
+    pub fn serves(&self) -> Region {
+        match self.failed_over {
+            true => self.dr,
+            false => self.primary,
+        }
+    }
+
     /// The mark of the environment whose records `store` has; `None` where it was never failed over.
     ///
     /// # Errors
     /// When it cannot be read: then nobody knows.
     pub async fn read(store: &impl Store) -> Result<Option<Self>, StepError> {
         let stored = store.read(MARKER).await.map_err(StepError::unchecked)?;
-        let marker = stored.map(|stored| serde_json::from_slice(&stored.bytes));
+        let marker = stored.map(|stored| Self::parse(&stored.bytes));
         marker.transpose().map_err(|error| {
             StepError::wrong(format!("{} is not a mark: {error}", store.place(MARKER)))
         })

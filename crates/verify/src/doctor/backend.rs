@@ -17,8 +17,7 @@ fn apply() -> String {
 
 /// The lock table is not there, or has another key than Terraform writes.
 pub(super) async fn lock_table(context: Context<'_>) -> Diagnosis {
-    let state = &context.settings.state;
-    let Some(table) = state.lock_table.as_ref().or(state.old_lock_table.as_ref()) else {
+    let Some(table) = context.lock_table() else {
         let unobserved = Unobserved::because("the settings name no lock table");
         return of_lock_table(
             vec![unseen("lock-table", "a table", unobserved)],
@@ -80,7 +79,7 @@ fn of_lock_table(findings: Vec<Finding>, next: Vec<String>) -> Diagnosis {
 
 /// The bucket of the state is not there.
 pub(super) async fn bucket(context: Context<'_>, named: Option<String>) -> Diagnosis {
-    let configured = context.settings.state.bucket.as_str();
+    let configured = context.state_bucket().as_str();
     let bucket = named.unwrap_or_else(|| configured.to_owned());
     let clients = &context.clients.home;
     let call = clients.call("S3", "HeadBucket", &bucket);
@@ -116,7 +115,7 @@ pub(super) async fn bucket(context: Context<'_>, named: Option<String>) -> Diagn
 
 /// A write without a checksum to a bucket that retains what is written.
 pub(super) async fn object_lock(context: Context<'_>) -> Diagnosis {
-    let bucket = context.settings.state.bucket.as_str();
+    let bucket = context.state_bucket().as_str();
     let seen = default_retention(context, bucket).await;
     Diagnosis {
         trouble: "object-lock",

@@ -10,7 +10,7 @@ use crate::named::key_state;
 
 /// A copy to another region was asked for without a key of that region.
 pub(super) async fn key(context: Context<'_>) -> Diagnosis {
-    let dr = context.regions.dr.region();
+    let dr = context.regions.dr().region();
     let clients = context.dr_clients();
     let mut findings = Vec::new();
     for database in &context.settings.databases {
@@ -60,7 +60,7 @@ pub(super) async fn key(context: Context<'_>) -> Diagnosis {
 
 /// As many copies across regions as may run at once: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_CopySnapshot.html>.
 pub(super) async fn in_progress(context: Context<'_>) -> Diagnosis {
-    let dr = context.regions.dr.region();
+    let dr = context.regions.dr().region();
     let clients = context.dr_clients();
     let seen = copying(&clients).await;
     let next = ShellCommand::new("aws rds describe-db-snapshots")

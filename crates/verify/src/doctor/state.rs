@@ -9,12 +9,12 @@ use state_backend::{
     StateId, StateObject,
 };
 
-use super::{Context, Diagnosis, unseen};
+use super::{Context, Diagnosis, Reach, unseen};
 
 pub(super) async fn lock(context: Context<'_>, id: Option<&str>) -> Diagnosis {
     let mut findings = Vec::new();
     let mut next = Vec::new();
-    match Backend::connect(context.settings, context.regions).await {
+    match backend(context).await {
         Ok(backend) => {
             let Locks { held, unknown } = backend.locks(SideName::Primary).await;
             findings.extend(held.iter().map(|lock| self::held(context, lock)));
@@ -47,7 +47,10 @@ pub(super) async fn lock(context: Context<'_>, id: Option<&str>) -> Diagnosis {
                 findings.push(activity(state, &held, seen));
             }
         }
-        Err(error) => findings.push(unseen("lock", "the state", unreached(error))),
+        Err(unobserved) => {
+            next.extend(of_dr(context));
+            findings.push(unseen("lock", "the state", unobserved));
+        }
     }
     Diagnosis {
         trouble: "state-lock",
@@ -180,7 +183,7 @@ fn activity(state: &str, locks: &[Lock], object: Observation<Option<StateObject>
 pub(super) async fn digest(context: Context<'_>) -> Diagnosis {
     let mut findings = Vec::new();
     let mut next = Vec::new();
-    match Backend::connect(context.settings, context.regions).await {
+    match backend(context).await {
         Ok(backend) => {
             let states = backend.inventory(context.at).await.states;
             // The error does not say which state it is about: all whose row is of other content, and the settings' own.
@@ -196,7 +199,10 @@ pub(super) async fn digest(context: Context<'_>) -> Diagnosis {
                 }
             }
         }
-        Err(error) => findings.push(unseen("state-digest", "the state", unreached(error))),
+        Err(unobserved) => {
+            next.extend(of_dr(context));
+            findings.push(unseen("state-digest", "the state", unobserved));
+        }
     }
     Diagnosis {
         trouble: "state-digest",
@@ -204,6 +210,30 @@ pub(super) async fn digest(context: Context<'_>) -> Diagnosis {
                   two, or one of them was replaced by hand or by a failover.",
         findings,
         next,
+    }
+}
+
+/// Both sides of the state, which are looked at while the primary one is the environment's own.
+async fn backend(context: Context<'_>) -> Observation<Backend> {
+    match context.regions {
+        Reach::Both(both) => Backend::connect(context.settings, both)
+            .await
+            .map_err(unreached),
+        Reach::DrOnly(_) => Err(Unobserved::because(
+            "the environment is in its DR region, whose states `init-backend` looks at without the primary one",
+        )),
+    }
+}
+
+/// What looks at the DR side's states, locks and digests alone.
+fn of_dr(context: Context<'_>) -> Option<String> {
+    match context.regions {
+        Reach::Both(_) => None,
+        Reach::DrOnly(_) => Some(
+            ShellCommand::new("init-backend failover")
+                .words("--dry-run")
+                .into(),
+        ),
     }
 }
 

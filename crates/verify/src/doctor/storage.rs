@@ -107,7 +107,7 @@ pub(super) async fn versioning(context: Context<'_>, named: Option<String>) -> D
             pairs.map(|pair| pair.dr.to_string()).collect()
         }
     };
-    let clients = context.regions.dr.clients();
+    let clients = context.regions.dr().clients();
     let mut findings = Vec::new();
     let mut next = Vec::new();
     for bucket in &buckets {

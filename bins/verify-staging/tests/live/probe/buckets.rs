@@ -75,8 +75,9 @@ async fn versions(stage: &Stage) -> usize {
     count
 }
 
-const PROBE_BUCKETS: [&str; 7] = [
-    "probe", "--only", "buckets", "--output", "json", "--count", "3",
+/// What S3 refuses is not to hide which side is meant.
+const PROBE_BUCKETS: [&str; 9] = [
+    "probe", "--side", "primary", "--only", "buckets", "--output", "json", "--count", "3",
 ];
 
 #[tokio::test]
