@@ -51,6 +51,13 @@ impl Programs {
         }
     }
 
+    /// The same, with another variable in their environment.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: String) -> Self {
+        self.environment.push((name, value));
+        self
+    }
+
     /// Runs a program to its end.
     ///
     /// # Errors

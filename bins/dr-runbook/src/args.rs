@@ -192,6 +192,10 @@ pub(crate) struct CarryArgs {
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = cli::duration)]
     pub(crate) wait_for_approval: Duration,
 
+    /// How long terraform may take to end after Ctrl-C, before it is killed
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = cli::duration_within(Duration::from_secs(1)..=Duration::from_hours(24)))]
+    pub(crate) terraform_grace: Duration,
+
     #[command(flatten)]
     pub(crate) records: RecordsArgs,
 }

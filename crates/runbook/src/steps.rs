@@ -139,7 +139,7 @@ impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
             names::RESTORE => restore::verify(self, step).boxed_local().await,
             names::STATE => state::verify(self).boxed_local().await,
             names::BACKEND => backend::verify(self).boxed_local().await,
-            names::TERRAFORM => terraform::verify(self).boxed_local().await,
+            names::TERRAFORM => terraform::verify(self, context).boxed_local().await,
             names::MANIFEST => manifest::apply(self, step, context).boxed_local().await,
             names::VERIFY => verify::verify(self, context).boxed_local().await,
             names::HOOK => hook::verify(context),

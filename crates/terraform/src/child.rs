@@ -64,7 +64,7 @@ pub(crate) struct Invocation<'a> {
     pub(crate) command: &'static str,
     pub(crate) arguments: &'a [OsString],
     pub(crate) output: Output,
-    /// How long it may take to end when this process has died.
+    /// How long it may take to end when it was interrupted, or this process has died.
     pub(crate) grace: Duration,
     /// An absolute path: what is written to standard output is added to this file as well, also after the death of this
     /// process.
@@ -80,6 +80,7 @@ pub struct Running {
     command: &'static str,
     output: Output,
     id: ChildId,
+    grace: Duration,
     started: Instant,
     child: Child,
     stdout: pipe::Receiver,
@@ -178,6 +179,7 @@ impl Running {
             command: invocation.command,
             output: invocation.output,
             id,
+            grace: invocation.grace,
             started: Instant::now(),
             child,
             stdout,
@@ -192,11 +194,17 @@ impl Running {
         self.id
     }
 
+    /// How long it may take to end when it was interrupted.
+    pub fn grace(&self) -> Duration {
+        self.grace
+    }
+
     /// Waits for the end of terraform, and hands each event to `on_event`. When `stop` is ready, terraform is
-    /// interrupted once, and waited for: it ends what is under way, writes its state and gives its lock back.
+    /// interrupted once, and waited for: it ends what is under way, writes its state and gives its lock back. One that has
+    /// not ended within its time of grace is killed, with all that it has started.
     ///
     /// # Errors
-    /// When it fails, is interrupted before it is done, or finds the state locked.
+    /// When it fails, is interrupted before it is done, does not end when it is interrupted, or finds the state locked.
     pub async fn finish(
         self,
         stop: impl Future<Output = ()>,
@@ -214,7 +222,7 @@ impl Running {
     ) -> Result<Finished, Error> {
         let command = self.command;
         let mut written = Written::new(self.output, on_event);
-        let (status, interrupted) = self
+        let (status, stopped) = self
             .read_until_end(stop, &mut written)
             .await
             .map_err(|source| Error::Run { command, source })?;
@@ -230,16 +238,17 @@ impl Running {
             %status,
             "terraform ended"
         );
-        written.finished(command, status, interrupted, fine)
+        written.finished(command, status, stopped, fine)
     }
 
     async fn read_until_end(
         &mut self,
         stop: impl Future<Output = ()>,
         written: &mut Written<impl FnMut(&Event)>,
-    ) -> io::Result<(ExitStatus, bool)> {
+    ) -> io::Result<(ExitStatus, Stopped)> {
         let mut stop = std::pin::pin!(stop);
-        let mut interrupted = false;
+        let mut stopped = Stopped::No;
+        let mut out_of_grace = std::pin::pin!(tokio::time::sleep(Duration::MAX));
         let (mut out, mut err) = (vec![0; 64 << 10], vec![0; 16 << 10]);
         let (mut out_open, mut err_open) = (true, true);
         let mut status = None;
@@ -261,15 +270,22 @@ impl Running {
                     status = Some(ended?);
                     drained.as_mut().set(tokio::time::sleep(DRAIN));
                 }
-                () = &mut stop, if !interrupted && status.is_none() => {
-                    interrupted = true;
-                    self.interrupt();
+                () = &mut stop, if stopped == Stopped::No && status.is_none() => {
+                    stopped = Stopped::Interrupted;
+                    self.interrupt().await;
+                    out_of_grace.as_mut().set(tokio::time::sleep(self.grace));
+                }
+                () = &mut out_of_grace, if stopped == Stopped::Interrupted && status.is_none() => {
+                    stopped = Stopped::Killed(self.grace);
+                    self.id.kill_group();
+                    // Where the system does not tell what the group is.
+                    let _ = self.child.start_kill();
                 }
                 () = &mut drained, if status.is_some() => break,
             }
         }
         match status {
-            Some(status) => Ok((status, interrupted)),
+            Some(status) => Ok((status, stopped)),
             None => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
@@ -285,7 +301,10 @@ impl Running {
     }
 
     /// Only before its end was seen: after that, its ID may be another process's.
-    fn interrupt(&self) {
+    async fn interrupt(&mut self) {
+        // Before: should this process die now, terraform goes on to its end, and writes its state. After a second
+        // interrupt it would not.
+        self.watchdog.was_interrupted().await;
         let pid = self
             .child
             .id()
@@ -319,6 +338,15 @@ fn clone(receiver: &pipe::Receiver) -> io::Result<Stdio> {
 
 async fn read(pipe: &mut pipe::Receiver, into: &mut [u8]) -> io::Result<usize> {
     tokio::io::AsyncReadExt::read(pipe, into).await
+}
+
+/// What was done to end a terraform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    No,
+    Interrupted,
+    /// It had so much time after its interrupt.
+    Killed(Duration),
 }
 
 /// What terraform has written so far.
@@ -375,7 +403,7 @@ impl<F: FnMut(&Event)> Written<F> {
         mut self,
         command: &'static str,
         status: ExitStatus,
-        interrupted: bool,
+        stopped: Stopped,
         fine: &[i32],
     ) -> Result<Finished, Error> {
         if let Some(last) = self.lines.rest() {
@@ -392,17 +420,23 @@ impl<F: FnMut(&Event)> Written<F> {
             if !diagnostics.iter().any(Diagnostic::is_error) {
                 diagnostics.extend(Diagnostic::of_words(&self.stderr.text()));
             }
-            if interrupted {
-                return Err(Error::Interrupted {
+            let status = status.to_string();
+            return Err(match stopped {
+                Stopped::No => Error::Failed {
                     command,
-                    status: status.to_string(),
+                    status,
                     diagnostics,
-                });
-            }
-            return Err(Error::Failed {
-                command,
-                status: status.to_string(),
-                diagnostics,
+                },
+                Stopped::Interrupted => Error::Interrupted {
+                    command,
+                    status,
+                    diagnostics,
+                },
+                Stopped::Killed(grace) => Error::Deaf {
+                    command,
+                    grace,
+                    diagnostics,
+                },
             });
         };
         let stdout = match self.whole {

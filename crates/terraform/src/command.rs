@@ -92,7 +92,8 @@ impl Terraform {
     /// project ask for it.
     pub const OLDEST: Version = Version::new(1, 10, 0);
 
-    /// How long a terraform may take to end after this process has died, unless [`Self::with_grace`] says otherwise:
+    /// How long a terraform may take to end after it was interrupted, or this process has died, unless
+    /// [`Self::with_grace`] says otherwise:
     /// providers give up what they wait for at once, and the state may take minutes to be written when S3 is slow.
     pub const GRACE: Duration = Duration::from_secs(10 * 60);
 

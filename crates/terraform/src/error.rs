@@ -1,5 +1,6 @@
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::document::DocumentError;
@@ -66,6 +67,16 @@ pub enum Error {
         /// What it complained of.
         diagnostics: Vec<Diagnostic>,
     },
+    /// It was interrupted, went on for all of its time of grace, and was killed. What it had made may not be in the state.
+    #[error("`terraform {command}` did not end within {} of its interrupt, and was killed", report::duration(*grace))]
+    Deaf {
+        /// Its command.
+        command: &'static str,
+        /// How long it had.
+        grace: Duration,
+        /// What it complained of.
+        diagnostics: Vec<Diagnostic>,
+    },
     /// It failed.
     #[error("`terraform {command}` failed ({status}){}", words(diagnostics))]
     Failed {
@@ -122,6 +133,7 @@ impl Error {
             Self::Interrupted { status, .. } | Self::Failed { status, .. } => {
                 !status.starts_with("exit ")
             }
+            Self::Deaf { .. } => true,
             _ => false,
         }
     }
@@ -143,7 +155,9 @@ impl Error {
     /// They may quote values. Of `init` and `state list`, which run no provider, these are of the code and the backend;
     /// [`Environment::redact`](crate::Environment::redact) hides the secrets of the environment.
     pub fn last_lines(&self) -> Vec<String> {
-        let (Self::Interrupted { diagnostics, .. } | Self::Failed { diagnostics, .. }) = self
+        let (Self::Interrupted { diagnostics, .. }
+        | Self::Deaf { diagnostics, .. }
+        | Self::Failed { diagnostics, .. }) = self
         else {
             return Vec::new();
         };

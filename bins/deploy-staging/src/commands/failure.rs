@@ -31,6 +31,10 @@ pub(super) fn terraform(
         Error::Interrupted { .. } => {
             "what was done is in the state; `deploy-staging status` shows where it is".to_owned()
         }
+        Error::Deaf { .. } => {
+            "what it had made may not be in the state; `deploy-staging status` shows where it is"
+                .to_owned()
+        }
         _ => format!(
             "`{}` finds out what is behind an error of AWS",
             ShellCommand::new("verify-staging doctor")
@@ -42,7 +46,7 @@ pub(super) fn terraform(
         | Error::NoVersion { .. }
         | Error::NoFolder { .. } => Exit::Usage,
         Error::Locked { .. } => Exit::Refused,
-        Error::Interrupted { .. } => Exit::Interrupted,
+        Error::Interrupted { .. } | Error::Deaf { .. } => Exit::Interrupted,
         _ => Exit::Unchecked,
     };
     let lines = error.last_lines();

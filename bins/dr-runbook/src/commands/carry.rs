@@ -50,12 +50,19 @@ pub(super) async fn carry(
         token: run.to_string(),
         held: HeldLocks::default(),
     };
+    let grace = args.terraform_grace;
+    let with_grace = |root: Option<EnvironmentRoot>| {
+        root.map(|root| EnvironmentRoot {
+            terraform: root.terraform.with_grace(grace),
+            ..root
+        })
+    };
     let over = RegionLoss {
         settings,
         dr: context.dr.under(&open.lease().permit()),
         store: open.store().clone(),
         host: open.host().clone(),
-        root: dr_root(global, context).await,
+        root: dr_root(global, context).await.map(with_grace),
         hooks: HookPlace {
             folder: beside(global)?,
             environment: std::env::vars_os().collect(),
@@ -82,7 +89,9 @@ pub(super) async fn carry(
                 context,
                 turned: &turned,
                 folder: &folder,
-                root: root(global, context, &settings.failback.terraform, "failback").await,
+                root: root(global, context, &settings.failback.terraform, "failback")
+                    .await
+                    .map(with_grace),
             };
             let steps = way.steps(over, &open, conflicts).await?;
             carry_on(&open, &steps, &approver, &options, &page, stop).await

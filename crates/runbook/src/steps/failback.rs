@@ -221,7 +221,7 @@ impl<S: Store, H: Host> Steps for Failback<'_, S, H> {
             }
             names::STATE => states::verify(self, context).boxed_local().await,
             names::BACKEND => super::backend::verify(&self.primary).boxed_local().await,
-            names::TERRAFORM => terraform::verify(&self.primary).boxed_local().await,
+            names::TERRAFORM => terraform::verify(&self.primary, context).boxed_local().await,
             names::VERIFY => databases::serves(self, context).boxed_local().await,
             names::CUT_OVER => cut_over::verify(self, step, context).boxed_local().await,
             names::BACKUPS => databases::verify_backups(self, step).boxed_local().await,
@@ -237,7 +237,11 @@ impl<S: Store, H: Host> Steps for Failback<'_, S, H> {
                     .boxed_local()
                     .await
             }
-            names::PILOT_LIGHT => terraform::verify(&self.pilot_light).boxed_local().await,
+            names::PILOT_LIGHT => {
+                terraform::verify(&self.pilot_light, context)
+                    .boxed_local()
+                    .await
+            }
             names::REPORT => report::verify(&self.dr, context).boxed_local().await,
             _ => Err(unknown(&step.id)),
         }

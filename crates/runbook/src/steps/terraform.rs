@@ -156,7 +156,7 @@ async fn planned<S: Store, H: Host>(
     let terraform = root.terraform.clone().under_own_lock();
     let plan = async || terraform_plan(of, &terraform, var_file, context).await;
     let counts = plan().await.map_err(failed)?;
-    let shown = show(&terraform, &plan_file(of)).await?;
+    let shown = show(&terraform, &plan_file(of), context).await?;
     let mut adoption = Adoption::of(&attempts.orphans(), &shown);
     if adoption.imports.is_empty() {
         return Ok(Planned {
@@ -178,7 +178,7 @@ async fn planned<S: Store, H: Host>(
         }
     };
     Ok(Planned {
-        plan: show(&terraform, &plan_file(of)).await?,
+        plan: show(&terraform, &plan_file(of), context).await?,
         counts: with_imports,
         adoption,
     })
@@ -230,7 +230,7 @@ async fn terraform_apply<S: Store, H: Host>(
 ) -> Result<(), StepError> {
     let plan = plan_file(of);
     let terraform = root.terraform.clone().under_own_lock();
-    let shown = show(&terraform, &plan).await?;
+    let shown = show(&terraform, &plan, context).await?;
     let creates = shown.resource_changes.iter();
     let creates = creates.filter(|change| change.change.actions == [Action::Create]);
     let transcript = format!("{NAMES}{:016x}{TRANSCRIPT}", of.host.random());
@@ -260,6 +260,7 @@ async fn finish<S: Store, H: Host>(
     running: Running,
     context: &StepContext<'_>,
 ) -> Result<(), terraform::Error> {
+    let grace = running.grace();
     let (sender, mut events) = mpsc::unbounded_channel::<Event>();
     let unwritten = Notify::new();
     let stop = async {
@@ -267,6 +268,13 @@ async fn finish<S: Store, H: Host>(
             () = context.stopped() => {}
             () = unwritten.notified() => {}
         }
+        of.observer.waiting(
+            "terraform",
+            &format!(
+                "it ends what is under way; unless it does within {}, it is killed",
+                report::duration(grace)
+            ),
+        );
     };
     let finishing = running.finish(stop, move |event| {
         observe(event, of.observer);
@@ -295,13 +303,25 @@ async fn finish<S: Store, H: Host>(
     finished.map(|_| ())
 }
 
+/// What only reads: when the run is to stop it is left, and its watchdog ends it.
+async fn unless_stopped<T>(
+    reading: impl Future<Output = Result<T, terraform::Error>>,
+    context: &StepContext<'_>,
+) -> Result<T, StepError> {
+    tokio::select! {
+        read = reading => read.map_err(failed),
+        () = context.stopped() => Err(StepError::interrupted()),
+    }
+}
+
 pub(super) async fn verify<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
+    context: &StepContext<'_>,
 ) -> Result<Value, StepError> {
     let Some(root) = root(of)? else {
         return Ok(Value::Null);
     };
-    let resources = root.terraform.state_list().await.map_err(failed)?;
+    let resources = unless_stopped(root.terraform.state_list(), context).await?;
     // What an apply made that was cut off is in the state by now.
     remove(&of.folder, TRANSCRIPT);
     Ok(json!({"resources": resources.len()}))
@@ -410,8 +430,12 @@ async fn terraform_plan<S: Store, H: Host>(
     Ok(finished.await?.changes.unwrap_or_default())
 }
 
-async fn show(terraform: &Terraform, plan: &Path) -> Result<Plan, StepError> {
-    match terraform.show::<All>(Some(plan)).await.map_err(failed)? {
+async fn show(
+    terraform: &Terraform,
+    plan: &Path,
+    context: &StepContext<'_>,
+) -> Result<Plan, StepError> {
+    match unless_stopped(terraform.show::<All>(Some(plan)), context).await? {
         Document::Plan(plan) => Ok(*plan),
         Document::State(_) => Err(StepError::wrong("terraform shows no plan")),
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, ChildStdin, Command};
 
-/// Reads a pipe that only the parent holds open. At its end the parent is gone, and terraform is interrupted; it writes
-/// its state and gives its lock back. What has not ended then is killed.
+/// Reads a pipe that only the parent holds open. At its end the parent is gone, and terraform is interrupted, unless the
+/// parent has done so already; it writes its state and gives its lock back. What has not ended then is killed.
 ///
 /// Standard output and standard error are the reading ends of terraform's pipes. Without a reader terraform would die
 /// of SIGPIPE at its next line, with its state unwritten and its lock held, so that the watchdog keeps them open and
@@ -17,8 +17,11 @@ use tokio::process::{Child, ChildStdin, Command};
 /// `-$pid` is the process group, whose number is not used again while one process is in it.
 const PROGRAM: &str = r#"
 read -r pid || exit 0
-while read -r word; do [ "$word" = ended ] && exit 0; done
-kill -INT "$pid"
+interrupted=
+while read -r word; do
+  case "$word" in ended) exit 0 ;; interrupted) interrupted=yes ;; esac
+done
+[ -n "$interrupted" ] || kill -INT "$pid"
 rounds=$1
 while kill -0 "-$pid"; do
   [ "$rounds" -gt 0 ] || { kill -KILL "-$pid"; break; }
@@ -86,6 +89,12 @@ impl Watchdog {
     /// When it is gone.
     pub async fn guard(&mut self, pid: u32) -> io::Result<()> {
         self.tell(&format!("{pid}\n")).await
+    }
+
+    /// The child is interrupted now by whoever watches over it, and is not to be once more.
+    pub(super) async fn was_interrupted(&mut self) {
+        // One that is gone interrupts nobody.
+        let _ = self.tell("interrupted\n").await;
     }
 
     /// The child has ended, and been waited for.

@@ -93,7 +93,9 @@ impl ApprovedDeployment {
             Err(Error::Interrupted { diagnostics, .. }) => {
                 (Ended::Interrupted, diagnostics.clone())
             }
-            Err(Error::Failed { diagnostics, .. }) => (Ended::Failed, diagnostics.clone()),
+            Err(Error::Failed { diagnostics, .. } | Error::Deaf { diagnostics, .. }) => {
+                (Ended::Failed, diagnostics.clone())
+            }
             Err(_) => (Ended::Failed, Vec::new()),
         };
         keep(&deployment, &diagnostics);

@@ -16,6 +16,9 @@ use tokio::task::JoinHandle;
 use crate::real::ENDLESS;
 use crate::stage::{Stage, done, environment};
 
+/// This only ends a test that went wrong.
+const DEADLINE: Duration = Duration::from_secs(60);
+
 /// Where the parent that is to be killed finds its folder.
 const FOLDER: &str = "TERRAFORM_TEST_FOLDER";
 
@@ -196,6 +199,70 @@ async fn terraform_that_does_not_end_when_its_parent_has_is_killed_after_its_gra
         () = deaf.notified() => {}
     }
     ended.await.unwrap();
+}
+
+#[tokio::test]
+async fn terraform_that_is_deaf_to_an_interrupt_is_killed_after_its_grace() {
+    let stage = Stage::new("");
+    // What it has started goes with it.
+    let body = "trap '' INT; sleep 600 & echo $! >started; echo deaf; while :; do sleep 0.05; done";
+    let program = stage.script("1.12.0", body);
+    let terraform = Terraform::at(program, &stage.folder(), stage.environment())
+        .await
+        .unwrap();
+    let terraform = terraform.with_grace(Duration::from_secs(1));
+    let running = terraform
+        .apply(Path::new("tfplan"), Duration::ZERO)
+        .await
+        .unwrap();
+    let id = running.id();
+    let mut started = None;
+    let deaf = Notify::new();
+    let finishing = running.finish(deaf.notified(), |_| {
+        started = Some(ChildId::of(stage.read("started")));
+        deaf.notify_one();
+    });
+    let finished = tokio::time::timeout(DEADLINE, finishing).await;
+    let error = finished.expect("it is waited for in vain").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`terraform apply` did not end within 1s of its interrupt, and was killed"
+    );
+    assert!(error.was_killed());
+    end_of_killed(started.unwrap()).await;
+    assert_eq!(id.end_group(), Some(true));
+}
+
+/// At the second interrupt terraform ends at once, without what it has not yet written.
+#[tokio::test]
+async fn terraform_that_was_interrupted_is_not_interrupted_again_when_its_parent_ends() {
+    let stage = Stage::new("");
+    let body = "trap 'echo once >>interrupts' INT; echo ready; while :; do sleep 0.05; done";
+    let program = stage.script("1.12.0", body);
+    let terraform = Terraform::at(program, &stage.folder(), stage.environment())
+        .await
+        .unwrap();
+    let terraform = terraform.with_grace(Duration::from_secs(1));
+    let running = terraform
+        .apply(Path::new("tfplan"), Duration::ZERO)
+        .await
+        .unwrap();
+    let ended = end_of(running.id());
+    let interrupts = stage.folder().join("interrupts");
+    let heard = async {
+        while !interrupts.exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let ready = Notify::new();
+    tokio::select! {
+        ended = running.finish(ready.notified(), |_| ready.notify_one()) => panic!("{ended:?}"),
+        () = heard => {}
+    }
+    // What waited for it is gone, as after a second Ctrl-C.
+    ended.await.unwrap();
+    let heard = std::fs::read_to_string(interrupts).unwrap();
+    assert_eq!(heard, "once\n");
 }
 
 #[tokio::test]
