@@ -10,6 +10,7 @@ use aws_types::request_id::RequestId;
 use report::finding::Unobserved;
 use settings::Region;
 
+use crate::iam_action::iam_actions;
 use crate::owners::{ExpectedOwners, OwnerUnknown};
 use crate::permit::NotPermitted;
 use crate::wall::OutsideRegion;
@@ -201,6 +202,21 @@ impl Error {
         cause::<OwnerUnknown>(self).is_some()
     }
 
+    /// The permissions that the refused caller may lack, as IAM calls them. AWS does not always name them, and never in answer
+    /// to a HEAD request; `None` where AWS refuses for another reason.
+    fn needed_actions(&self) -> Option<String> {
+        let by_permission = self.class == ErrorClass::Denied
+            && ![
+                "OptInRequired",
+                "RegionDisabledException",
+                "InvalidRegion",
+                "AllAccessDisabled",
+            ]
+            .contains(&self.code.as_deref().unwrap_or_default());
+        let actions = iam_actions(self.call.service, self.call.operation);
+        (by_permission && !actions.is_empty()).then(|| format!("needs {}", actions.join(", ")))
+    }
+
     /// Whether AWS's error code is `code`.
     pub fn is_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
@@ -222,6 +238,7 @@ impl fmt::Display for Error {
         )?;
         let details: Vec<String> = [
             self.code.clone(),
+            self.needed_actions(),
             self.expected_owner.as_deref().map(str::to_owned),
             self.request_id.as_ref().map(|id| format!("request {id}")),
         ]

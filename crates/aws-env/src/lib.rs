@@ -17,6 +17,7 @@ mod credentials;
 mod db_instance;
 mod environment;
 mod error;
+mod iam_action;
 mod listing;
 mod loopback;
 mod owners;
@@ -38,6 +39,7 @@ pub use clients::{
 pub use db_instance::DbInstanceState;
 pub use environment::{AwsEnv, Endpoints, LoadError, Options};
 pub use error::{Call, Error, ErrorClass};
+pub use iam_action::iam_actions;
 pub use listing::{
     ListedObject, ObjectPages, ObjectVersion, VersionPages, decode_key, delete_versions, list_keys,
     list_versions,

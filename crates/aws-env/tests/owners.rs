@@ -213,7 +213,7 @@ async fn refusal_says_which_owner_was_expected() {
     assert_eq!(error.class, ErrorClass::Denied);
     assert_eq!(
         error.to_string(),
-        "S3 PutObject of photos/a in ca-central-1: access denied (expected owner 111122223333)"
+        "S3 PutObject of photos/a in ca-central-1: access denied (needs s3:PutObject, expected owner 111122223333)"
     );
 }
 

@@ -245,7 +245,7 @@ mod tests {
             failure.lines(),
             [
                 "error: failed to apply",
-                "caused by: S3 PutBucketPolicy of bucket b in ca-central-1: access denied",
+                "caused by: S3 PutBucketPolicy of bucket b in ca-central-1: access denied (needs s3:PutBucketPolicy)",
                 "caused by: no way",
                 "hint: the caller may not call S3 PutBucketPolicy: `aws sts get-caller-identity` tells who it is",
             ]
