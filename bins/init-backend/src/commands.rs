@@ -64,7 +64,7 @@ impl<R: Report> Report for Proven<R> {
     fn document(&self) -> Document {
         let document = self.result.document();
         match &self.canary {
-            Some(canary) => document.append(canary.document().paragraphs()),
+            Some(canary) => document.append(canary.document()),
             None => document,
         }
     }

@@ -213,14 +213,6 @@ impl Document {
         self
     }
 
-    /// Its paragraphs alone.
-    #[must_use]
-    pub fn paragraphs(self) -> Self {
-        let mut sections = self.sections;
-        sections.retain(|section| matches!(section, Section::Text(_)));
-        Self { sections }
-    }
-
     /// The parts, in order.
     pub fn sections(&self) -> &[Section] {
         &self.sections
