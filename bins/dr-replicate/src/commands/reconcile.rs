@@ -34,9 +34,13 @@ impl Report for Captured {
             self.bucket, self.summary.objects, self.file
         ));
         let document = document.fact(Mark::Plain, "SHA-256", self.summary.sha256.clone());
-        match self.summary.without_version {
+        let document = match self.summary.without_version {
             0 => document,
             objects => document.fact(Mark::Unknown, "without a version ID", objects.to_string()),
+        };
+        match &self.summary.unlisted_versions {
+            Some(why) => document.fact(Mark::Unknown, "versions cannot be listed", why.clone()),
+            None => document,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! One bucket, through the SDK.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_env::{
@@ -46,6 +46,8 @@ pub struct Bucket {
     connections: Connections,
     owners: OwnerGuard,
     refusals: Refusals,
+    /// Why its versions could not be listed, once that was refused.
+    unlisted: Arc<OnceLock<String>>,
 }
 
 /// A bucket as a plan names it.
@@ -121,6 +123,7 @@ impl Bucket {
             connections: clients.access().connections(),
             owners: clients.access().owner_guard(),
             refusals,
+            unlisted: Arc::default(),
         }
     }
 
@@ -175,6 +178,11 @@ impl Bucket {
     }
 
     /// How often S3 has asked to slow down.
+    /// Why its versions are not listed, if that was asked for and refused.
+    pub(super) fn unlisted_versions(&self) -> Option<&str> {
+        self.unlisted.get().map(String::as_str)
+    }
+
     pub(super) fn refusals(&self) -> u64 {
         self.refusals.count()
     }
@@ -388,6 +396,8 @@ impl Pages {
             Ok(page) => Ok(Some(page)),
             Err(error) if matches!(error.class, ErrorClass::Denied | ErrorClass::Invalid) => {
                 self.by.0.store(NOT_BY_VERSIONS, Ordering::Relaxed);
+                // A second refusal says what the first one said.
+                let _ = self.bucket.unlisted.set(error.to_string());
                 Ok(None)
             }
             // A server that has no such list.

@@ -58,6 +58,18 @@ pub(super) async fn caveats(source: &Bucket, destination: &Bucket) -> Vec<String
     told
 }
 
+/// What is told of a comparison that could not go by versions. Known once the buckets have been compared.
+pub(super) fn unlisted_versions(source: &Bucket, destination: &Bucket) -> Vec<String> {
+    let sides = [("source", source), ("destination", destination)];
+    let told = sides.into_iter().filter_map(|(side, bucket)| {
+        let why = bucket.unlisted_versions()?;
+        Some(format!(
+            "versions of the {side} cannot be listed, so that replicas are not known by theirs: {why}"
+        ))
+    });
+    told.collect()
+}
+
 fn unknown(what: &str, error: &Error) -> String {
     format!("whether there is need for {what} is not known: {error}")
 }

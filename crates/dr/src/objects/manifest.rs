@@ -52,6 +52,9 @@ pub struct ManifestSummary {
     pub bytes: u64,
     /// Of those, how many it has without the ID of their version: a failback cannot tell by it what was written since.
     pub without_version: u64,
+    /// Why versions could not be listed, where that was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlisted_versions: Option<String>,
     /// SHA-256 of the file, in hexadecimal digits.
     pub sha256: String,
 }
@@ -63,6 +66,7 @@ impl ManifestSummary {
             objects: 0,
             bytes: 0,
             without_version: 0,
+            unlisted_versions: None,
             sha256: String::new(),
         }
     }

@@ -11,7 +11,7 @@ use report::{Document, Mark, Report};
 use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
-use super::caveats::caveats;
+use super::caveats::{caveats, unlisted_versions};
 use super::compare::{Mode, Unprovable, Verdict};
 use super::comparison::{Outcome, OutcomeSink, Terms, compare};
 use super::copy::{LARGEST_COPY, PART};
@@ -420,6 +420,7 @@ pub async fn plan(
     }
     if plan.copies().objects > 0 {
         plan.caveats = caveats;
+        plan.caveats.extend(unlisted_versions(source, destination));
     }
     Ok(Planned {
         plan,

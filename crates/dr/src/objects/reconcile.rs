@@ -15,7 +15,7 @@ use report::{Document, Mark, Report};
 use serde::{Deserialize, Serialize};
 
 use super::bucket::Bucket;
-use super::caveats::caveats;
+use super::caveats::{caveats, unlisted_versions};
 use super::entry::ObjectMeta;
 use super::examine::{AT_ONCE, Examiner};
 use super::journal::{Action, JournalError};
@@ -242,6 +242,7 @@ pub async fn reconcile(
     }
     if found.plan.copies().objects > 0 {
         found.plan.caveats = caveats;
+        found.plan.caveats.extend(unlisted_versions(dr, primary));
     }
     found.undecided = Some(undecided);
     let planned = Planned {

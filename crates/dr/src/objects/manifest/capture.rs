@@ -60,6 +60,7 @@ pub async fn capture(
     lines.write(&End {
         end: summary.objects,
     })?;
+    summary.unlisted_versions = bucket.unlisted_versions().map(str::to_owned);
     summary.sha256 = hex::encode(lines.digest.finalize());
     let part = lines.file.into_inner();
     let part = part.map_err(|error| FileError::Write {
