@@ -24,19 +24,26 @@ impl Stage {
     /// With the backend applied by the program `drill`. `None` where this machine cannot run a local AWS; the reason has
     /// been printed.
     pub async fn open(drill: &str) -> Result<Option<Self>> {
+        let stage = Self::bare(drill).await?;
+        if let Some(stage) = &stage {
+            stage.run("init-backend", &["apply", "--yes"])?.exits(0)?;
+        }
+        Ok(stage)
+    }
+
+    /// As [`Stage::open`], and nothing applied yet.
+    pub async fn bare(drill: &str) -> Result<Option<Self>> {
         let Some(aws) = LocalAws::start_or_skip().await? else {
             return Ok(None);
         };
         let folder = tempfile::tempdir()?;
         fs::write(folder.path().join("infra.toml"), EXAMPLE)?;
         let programs = Programs::new(drill, folder.path(), &aws);
-        let stage = Self {
+        Ok(Some(Self {
             aws,
             programs,
             folder,
-        };
-        stage.init_backend(&["apply", "--yes"])?.exits(0)?;
-        Ok(Some(stage))
+        }))
     }
 
     /// As [`Stage::open`], where the real terraform and the AWS CLI are at hand.
@@ -77,7 +84,12 @@ impl Stage {
 
     /// `init-backend` in the folder.
     pub fn init_backend(&self, arguments: &[&str]) -> Result<Finished> {
-        tokio::task::block_in_place(|| self.programs.run("init-backend", arguments))
+        self.run("init-backend", arguments)
+    }
+
+    /// A program in the folder.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Result<Finished> {
+        tokio::task::block_in_place(|| self.programs.run(program, arguments))
     }
 
     /// Another program of this machine in the folder.
