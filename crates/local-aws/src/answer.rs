@@ -217,6 +217,16 @@ pub(crate) fn xml(body: String) -> Response<Full<Bytes>> {
     response
 }
 
+/// A successful answer of a service that speaks JSON.
+pub(crate) fn json(body: &serde_json::Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/x-amz-json-1.1"),
+    );
+    response
+}
+
 /// A successful answer without anything in it, as a service would write it that knows of nothing.
 pub(crate) fn empty(call: &Call) -> Response<Full<Bytes>> {
     let (kind, body) = match call.protocol {

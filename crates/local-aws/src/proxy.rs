@@ -32,6 +32,7 @@ use crate::stranger;
 
 mod body;
 mod connection;
+mod quotas;
 mod rds;
 mod upstream;
 
@@ -358,6 +359,13 @@ impl Proxy {
             if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
                 record.fault(OTHER_REGION);
             }
+            return match hit {
+                Hit::ResponseLost => Err(cut(reset)),
+                _ => Ok(finish(record, paged(call, page, answer).await)),
+            };
+        }
+        if let Some(rds) = self.own_quotas(call) {
+            let answer = self.answer_quotas(&rds, call, request).await;
             return match hit {
                 Hit::ResponseLost => Err(cut(reset)),
                 _ => Ok(finish(record, paged(call, page, answer).await)),

@@ -1,6 +1,9 @@
 //! What an account may have in a region, and between which regions RDS copies.
 
-use aws_env::{Error, pages};
+use std::collections::BTreeMap;
+
+use aws_env::{Call, Error, pages};
+use report::ShellCommand;
 use report::finding::{Finding, Unobserved};
 use serde::{Deserialize, Serialize};
 use settings::Region;
@@ -16,14 +19,46 @@ pub struct Quota {
     pub used: i64,
     /// How much there may be.
     pub most: i64,
+    /// By which Service Quotas knows it; `None` where that has not answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
-/// The quotas of RDS in the site's region, as RDS applies them. Those for copies and for replicated backups are not among
-/// them.
+/// RDS's name of a quota, and the code that Service Quotas has for it.
+/// <https://docs.aws.amazon.com/general/latest/gr/rds-service.html>
+const CODES: [(&str, &str); 5] = [
+    ("AllocatedStorage", "L-7ADDB58A"),
+    ("DBInstances", "L-7B6409FD"),
+    ("DBParameterGroups", "L-DE55804A"),
+    ("DBSubnetGroups", "L-48C6BF61"),
+    ("ManualSnapshots", "L-272F1212"),
+];
+
+/// The quotas of RDS in the site's region. RDS tells what is used, and Service Quotas, where it answers, what the account was
+/// given and by which code more is asked for; of two limits the lower one counts, since a change reaches one of them first.
+/// Those for copies under way and for replicated backups are told by neither: they are known when AWS refuses.
 ///
 /// # Errors
 /// When RDS does not answer or refuses.
 pub async fn quotas(site: &RdsClients) -> Result<Vec<Quota>, Error> {
+    let (attributes, given) = tokio::join!(account_attributes(site), given(site));
+    let given = given.unwrap_or_else(|error| {
+        tracing::info!(%error, "quotas as RDS tells them");
+        BTreeMap::new()
+    });
+    let mut quotas = attributes?;
+    for quota in &mut quotas {
+        let code = CODES.iter().find(|(name, _)| *name == quota.name);
+        if let Some((code, most)) = code.and_then(|(_, code)| given.get_key_value(*code)) {
+            quota.most = quota.most.min(*most);
+            quota.code = Some(code.clone());
+        }
+    }
+    Ok(quotas)
+}
+
+/// What is used of each quota, and what RDS applies.
+async fn account_attributes(site: &RdsClients) -> Result<Vec<Quota>, Error> {
     let call = site.call("DescribeAccountAttributes", "all");
     let answer = site.rds.describe_account_attributes().send().await;
     let answer = answer.map_err(|error| call.failed(error))?;
@@ -32,9 +67,45 @@ pub async fn quotas(site: &RdsClients) -> Result<Vec<Quota>, Error> {
             name: quota.account_quota_name()?.to_owned(),
             used: quota.used()?,
             most: quota.max()?,
+            code: None,
         })
     });
     Ok(quotas.collect())
+}
+
+/// What Service Quotas says that the account was given, by code.
+async fn given(site: &RdsClients) -> Result<BTreeMap<String, i64>, Error> {
+    let call = Call {
+        service: "Service Quotas",
+        ..site.call("ListServiceQuotas", "rds")
+    };
+    let request = site.quotas.list_service_quotas().service_code("rds");
+    let found = pages(call, request.into_paginator().items().send()).await?;
+    let given = found.iter().filter_map(|quota| {
+        // Whole numbers, but of a type that also has rates.
+        let most = quota.value()?.to_string().parse().ok()?;
+        Some((quota.quota_code()?.to_owned(), most))
+    });
+    Ok(given.collect())
+}
+
+/// The command that asks AWS for more of a quota.
+pub(super) fn request_increase(
+    region: Region,
+    code: Option<&str>,
+    needed: Option<i64>,
+) -> ShellCommand {
+    let command =
+        ShellCommand::new("aws service-quotas request-service-quota-increase --service-code rds")
+            .option("--region", region.as_str());
+    let command = match code {
+        Some(code) => command.option("--quota-code", code),
+        None => command.words("--quota-code …"),
+    };
+    match needed {
+        Some(needed) => command.option("--desired-value", needed.to_string()),
+        None => command.words("--desired-value …"),
+    }
 }
 
 /// The quotas of the region that takes over beside those of the region that it takes over from: where it may have less than
@@ -63,14 +134,11 @@ pub fn compare_quotas(
             )),
             None => Err(Unobserved::missing("RDS", &quota.name)),
         };
-        Finding::new(WHAT, quota.name.clone(), expected, seen).fix(format!(
-            "ask for more: {}",
-            report::ShellCommand::new(
-                "aws service-quotas request-service-quota-increase --service-code rds"
-            )
-            .option("--region", here.as_str())
-            .words("--quota-code … --desired-value …")
-        ))
+        let code = found.and_then(|found| found.code.as_deref());
+        let total = found.map(|found| found.used.saturating_add(needed));
+        let increase = request_increase(here, code, total);
+        Finding::new(WHAT, quota.name.clone(), expected, seen)
+            .fix(format!("ask for more: {increase}"))
     };
     source.iter().map(of).collect()
 }
@@ -147,7 +215,7 @@ mod tests {
     }
 
     fn refused() -> Error {
-        let call = aws_env::Call {
+        let call = Call {
             region: regions().1,
             service: "RDS",
             operation: "DescribeAccountAttributes",
@@ -162,6 +230,7 @@ mod tests {
             name: name.to_owned(),
             used,
             most,
+            code: None,
         };
         let source = Ok(vec![
             quota("DBInstances", 60, 100),

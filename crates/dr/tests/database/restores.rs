@@ -436,6 +436,44 @@ async fn quotas_and_source_regions_of_a_region_are_told_as_rds_has_them() {
 }
 
 #[tokio::test]
+async fn quotas_are_asked_of_service_quotas_and_told_by_rds_where_that_is_silent() {
+    let Some(stage) = with_copy(false).await else {
+        return;
+    };
+    let mut given = stage.rds.quotas();
+    given.instances = 90;
+    stage.rds.set_quotas(given);
+    let instances = async || {
+        let quotas = quotas(&stage.dr).await.unwrap();
+        let mut found = quotas.into_iter();
+        let found = found.find(|quota| quota.name == "DBInstances").unwrap();
+        (found.most, found.code)
+    };
+    assert_eq!(instances().await, (90, Some("L-7B6409FD".to_owned())));
+    // What asks for more is a command that can be run as it is.
+    given.instances = 0;
+    stage.rds.set_quotas(given);
+    let plan = stage.plan(None).await.unwrap();
+    let increase = async || {
+        let check = check_restore_target(&stage.dr, &plan).await;
+        check.problems[0].fix(stage.dr.region())
+    };
+    let command =
+        "aws service-quotas request-service-quota-increase --service-code rds --region us-east-1";
+    assert_eq!(
+        increase().await,
+        [command, "--quota-code L-7B6409FD --desired-value 1"].join(" ")
+    );
+    let denied = Fault::new(FaultKind::Denied).operation("ListServiceQuotas");
+    stage.aws.add_fault(denied);
+    assert_eq!(instances().await, (0, None));
+    assert_eq!(
+        increase().await,
+        [command, "--quota-code … --desired-value 1"].join(" ")
+    );
+}
+
+#[tokio::test]
 async fn check_of_a_target_tells_a_parameter_group_of_another_major_version() {
     let Some(mut stage) = with_copy(false).await else {
         return;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use settings::Region;
 
 use crate::database::clients::is_any;
+use crate::database::limits::request_increase;
 use crate::database::{Engine, KeyProblem, RdsClients, RestorePlan, check_key, quotas};
 
 /// One more of these is made; how much storage a recovery point takes is not said by all.
@@ -64,6 +65,9 @@ pub enum TargetProblem {
         used: i64,
         /// How much there may be.
         most: i64,
+        /// By which Service Quotas knows it, where that has answered.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
     },
 }
 
@@ -85,12 +89,9 @@ impl TargetProblem {
                 .option("--region", region.as_str())
                 .option("--key-id", key)
                 .into(),
-            Self::Quota { .. } => ShellCommand::new(
-                "aws service-quotas request-service-quota-increase --service-code rds",
-            )
-            .option("--region", region.as_str())
-            .words("--quota-code … --desired-value …")
-            .into(),
+            Self::Quota { code, most, .. } => {
+                request_increase(region, code.as_deref(), most.checked_add(1)).into()
+            }
         }
     }
 }
@@ -311,6 +312,7 @@ async fn quota(site: &RdsClients) -> Result<Vec<TargetProblem>, Error> {
             quota: quota.name,
             used: quota.used,
             most: quota.most,
+            code: quota.code,
         }],
     })
 }
