@@ -11,7 +11,7 @@ use dr::objects::{ChangeLimit, ManifestUrl, Mode, S3Location};
 use settings::{AccountId, BucketName, KmsKeyArn, Region};
 
 use batch::BatchArgs;
-use database::{BackupsCommand, RecoveryPointsArgs, RestoreArgs, SnapshotsCommand};
+use database::{BackupsCommand, PromoteArgs, RecoveryPointsArgs, RestoreArgs, SnapshotsCommand};
 use estimate::EstimateArgs;
 use runs::RunsCommand;
 
@@ -79,6 +79,8 @@ pub(crate) enum Command {
     RecoveryPoints(RecoveryPointsArgs),
     /// Restore a database in the DR region, calling no other
     Restore(RestoreArgs),
+    /// Make a read replica in the DR region an instance of its own, calling no other region
+    Promote(PromoteArgs),
     /// Print a completion script
     Completion(CompletionArgs),
 }

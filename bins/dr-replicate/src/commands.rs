@@ -7,6 +7,7 @@ mod each;
 mod errors;
 mod estimate;
 mod parity;
+mod promote;
 mod reconcile;
 mod recovery_points;
 mod restore;
@@ -34,6 +35,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Snapshots(command) => snapshots::run(&global, &command, stop).await,
         Command::RecoveryPoints(args) => recovery_points::run(&global, &args).await,
         Command::Restore(args) => restore::run(&global, &args, stop).await,
+        Command::Promote(args) => promote::run(&global, &args, stop).await,
         Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
     }
 }

@@ -14,9 +14,11 @@ mod clients;
 mod cluster;
 mod copy;
 mod key;
+mod lag;
 mod limits;
 mod name;
 mod pin;
+mod promote;
 mod provenance_tags;
 mod prune;
 mod recovery_point;
@@ -44,14 +46,16 @@ pub use name::{copy_id, is_legal_snapshot_id};
 pub use pin::{
     Held, RunName, RunNameError, failovers, hold_deletions, pin, release_deletions, unpin,
 };
+pub use promote::{PromoteRequest, PromoteStep, Promoted, PromotionPlan, plan_promotion, promote};
 pub use provenance_tags::MADE_BY;
 pub use prune::{ApprovedPrune, Kept, PrunePlan, Pruned, PrunedOne, plan_prune, prune};
 pub use recovery_point::{Kind, RecoveryPoint, RecoveryPoints, judge, order, recovery_points};
 pub use refusal::Refusal;
 pub use restore::{
-    At, AtError, Begun, Choice, Difference, RestoreError, RestorePlan, RestoreProgress,
-    RestoreRequest, RestoreStep, RestoreWatch, Restored, TargetCheck, TargetProblem,
-    TerraformImport, begin_restore, check_restore_target, plan_restore, restore, wait_restore,
+    At, AtError, Begun, Choice, Difference, FresherReplica, RestoreError, RestorePlan,
+    RestoreProgress, RestoreRequest, RestoreStep, RestoreWatch, Restored, TargetCheck,
+    TargetProblem, TerraformImport, begin_restore, check_restore_target, plan_restore, restore,
+    wait_restore,
 };
 pub use retire::{
     Deletion, Fenced, LastCopy, LastSnapshot, RetireError, Whose, allow_deletion,

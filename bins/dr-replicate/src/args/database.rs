@@ -174,3 +174,32 @@ pub(crate) struct RestoreArgs {
     #[arg(long)]
     pub(crate) markdown: bool,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    /// The read replica, which becomes an instance of its own under the identifier that it has
+    #[arg(long, value_name = "ID")]
+    pub(crate) replica: DbIdentifier,
+    /// The database of the settings that it follows, by its identifier in the primary region [default: the only one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) database: Option<DbIdentifier>,
+    /// The side of the replica. With primary it is the way back, as [databases.failback] says
+    #[arg(long, value_enum, default_value = "dr")]
+    pub(crate) side: SideArg,
+    /// Promote it only when its lag shows that it has all that was written up to this moment, such as the one after which
+    /// nothing is written any more [default: at once]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) holds: Option<Timestamp>,
+    /// The moment that the RPO is counted to, such as that of the loss [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<Timestamp>,
+    /// Print the plan and stop
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How long to wait.
+    #[command(flatten)]
+    pub(crate) waiter: WaiterArgs,
+    /// Print Markdown instead of a table
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}

@@ -45,7 +45,14 @@ pub struct EnablePlan {
     pub retention_days: u32,
     /// What has to be done.
     pub step: EnableStep,
+    /// Why there can be no read replica of it, where there can be none: backups and snapshots are all there is then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_replica: Option<&'static str>,
 }
+
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html>
+const NO_REPLICA: &str =
+    "RDS manages its master password, and makes no read replica of such an instance";
 
 impl Report for EnablePlan {
     const KIND: &'static str = "backups-enable-plan";
@@ -64,12 +71,16 @@ impl Report for EnablePlan {
             format!("{} days", self.retention_days),
             key,
         ];
-        Document::new()
+        let document = Document::new()
             .heading("Replicated automated backups")
             .table(
                 ["", "Database", "To", "Kept", "Key"],
                 vec![(mark, cells.to_vec())],
-            )
+            );
+        match self.no_replica {
+            Some(why) => document.text(format!("{}: {why}.", self.database)),
+            None => document,
+        }
     }
 }
 
@@ -132,6 +143,9 @@ pub fn plan_enable(
         key,
         retention_days: database.retention_days,
         step,
+        no_replica: (instance.options.managed_password.is_some()
+            || instance.options.password_pending)
+            .then_some(NO_REPLICA),
     })
 }
 

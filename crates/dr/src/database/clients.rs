@@ -11,12 +11,13 @@ use settings::Region;
 use super::as_of::{AsOf, ServiceClock, clock_difference};
 use super::{Snapshot, provenance_tags, show};
 
-/// RDS of one region, and what it is asked together with: KMS, Service Quotas.
+/// RDS of one region, and what it is asked together with: KMS, CloudWatch, Service Quotas.
 #[derive(Debug, Clone)]
 pub struct RdsClients {
     region: Region,
     pub(super) rds: aws_sdk_rds::Client,
     pub(super) kms: aws_sdk_kms::Client,
+    pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
     pub(super) quotas: aws_sdk_servicequotas::Client,
     clock: ServiceClock,
 }
@@ -95,6 +96,7 @@ impl InstanceOptions {
     fn read(instance: &aws_sdk_rds::types::DbInstance) -> Self {
         let secret = instance.master_user_secret();
         let is_active = secret.is_some_and(|secret| secret.secret_status() == Some("active"));
+        let mut log_exports = instance.enabled_cloudwatch_logs_exports().to_vec();
         log_exports.sort();
         let whole = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
         let insights_days = match instance.performance_insights_enabled() {
@@ -182,6 +184,7 @@ impl RdsClients {
             rds: aws_env::client!(aws_sdk_rds, access, |config| config
                 .interceptor(clock.clone())),
             kms: aws_env::client!(aws_sdk_kms, access),
+            cloudwatch: aws_env::client!(aws_sdk_cloudwatch, access),
             quotas: aws_env::client!(aws_sdk_servicequotas, access),
             clock,
         }
@@ -215,6 +218,7 @@ impl RdsClients {
             region: "us-east-1".parse().unwrap(),
             rds,
             kms: mock_client!(aws_sdk_kms, RuleMode::MatchAny, rules),
+            cloudwatch: mock_client!(aws_sdk_cloudwatch, RuleMode::MatchAny, rules),
             quotas: mock_client!(aws_sdk_servicequotas, RuleMode::MatchAny, rules),
             clock: ServiceClock::default(),
         }

@@ -12,7 +12,7 @@ const MOST_TAGS: usize = 50;
 pub const MADE_BY: &str = "dr-replicate:made-by";
 /// The value of [`MADE_BY`].
 pub(super) const OURS: &str = "dr-replicate";
-/// The ARN of the snapshot that a copy is of.
+/// The ARN of the snapshot that a copy is of, or of the instance that a promoted replica followed.
 pub(super) const SOURCE: &str = "dr-replicate:source";
 /// When that snapshot was taken.
 pub(super) const SOURCE_TIME: &str = "dr-replicate:source-time";

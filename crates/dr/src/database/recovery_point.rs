@@ -1,12 +1,14 @@
 //! What a region holds to restore a database from, freshest first.
 
-use aws_env::Error;
+use aws_env::{DbInstanceState, Error, pages};
+use aws_sdk_rds::types::DbClusterSnapshot;
 use jiff::Timestamp;
-use report::{Document, Mark, Report, ShellCommand};
+use report::{Document, Mark, Report};
 use serde::{Deserialize, Serialize};
 use settings::{Database, Region};
 
 use super::as_of::{AsOf, CLOCKS};
+use super::lag::replica_data_time;
 use super::snapshot::arn_region;
 use super::{Backup, Engine, Instance, RdsClients, Snapshot, SnapshotState, show};
 
@@ -20,6 +22,8 @@ pub enum Kind {
     CopiedSnapshot,
     /// A read replica from the other region, to be promoted rather than restored.
     Replica,
+    /// A snapshot of a cluster, Aurora's or a Multi-AZ one: none of the calls for instances takes it.
+    ClusterSnapshot,
 }
 
 impl Kind {
@@ -29,6 +33,7 @@ impl Kind {
             Self::ReplicatedBackup => "replicated-backup",
             Self::CopiedSnapshot => "copied-snapshot",
             Self::Replica => "replica",
+            Self::ClusterSnapshot => "cluster-snapshot",
         }
     }
 }
@@ -59,9 +64,14 @@ pub struct RecoveryPoint {
 }
 
 impl RecoveryPoint {
-    /// Whether a restore can be made from it.
+    /// Whether the database can be brought back from it: by a restore, or where it is a replica by promoting it.
     pub fn is_usable(&self) -> bool {
         self.problem.is_none()
+    }
+
+    /// Whether a restore can be made from it.
+    pub fn is_restorable(&self) -> bool {
+        self.is_usable() && matches!(self.kind, Kind::ReplicatedBackup | Kind::CopiedSnapshot)
     }
 }
 
@@ -163,7 +173,16 @@ pub async fn recovery_points(
     let id = database.id.as_str();
     let (backups, snapshots, instances) =
         tokio::try_join!(site.backups(), site.snapshots(Some(id)), site.instances())?;
-    let points = judge(&backups, &snapshots, &instances, id, primary);
+    let mut points = judge(&backups, &snapshots, &instances, id, primary);
+    for replica in points
+        .iter_mut()
+        .filter(|point| point.kind == Kind::Replica)
+    {
+        read_lag(site, replica, site.time(as_of.time())).await;
+    }
+    if points.is_empty() {
+        points = cluster_snapshots(site, id).await;
+    }
     let clocks = match as_of {
         AsOf::Now(local) => site.clock_difference(local),
         AsOf::Moment(_) => None,
@@ -252,24 +271,87 @@ fn of_snapshot(copy: &Snapshot) -> RecoveryPoint {
 }
 
 fn of_replica(replica: &Instance) -> RecoveryPoint {
-    let problem = format!(
-        "promoted, not restored: {}; its lag is the CloudWatch metric ReplicaLag",
-        ShellCommand::new("aws rds promote-read-replica")
-            .option("--db-instance-identifier", &replica.id)
-    );
+    // What its data are of is told by CloudWatch: its own backups, if it has any, are behind what it holds.
+    let problem = match DbInstanceState::of(&replica.status) {
+        DbInstanceState::Serves => LAG_UNKNOWN.to_owned(),
+        DbInstanceState::Comes | DbInstanceState::Stays => {
+            format!("its status is {}", replica.status)
+        }
+    };
     RecoveryPoint {
         id: replica.id.clone(),
         kind: Kind::Replica,
         arn: replica.arn.clone(),
         status: replica.status.clone(),
-        // What its own backups reach is behind what it holds.
-        latest: replica.latest_restorable,
+        latest: None,
         earliest: None,
         key: replica.key.clone(),
         engine: replica.engine.clone(),
         problem: Some(problem),
         rpo_seconds: None,
     }
+}
+
+/// Of a replica whose lag is not known nobody can say whether it is the freshest.
+const LAG_UNKNOWN: &str = "how far it is behind is not known: CloudWatch shows no ReplicaLag of it";
+
+/// Asks CloudWatch how far a replica is behind, and so of which time its data are.
+async fn read_lag(site: &RdsClients, replica: &mut RecoveryPoint, now: Timestamp) {
+    if replica.problem.as_deref() != Some(LAG_UNKNOWN) {
+        return;
+    }
+    match replica_data_time(site, &replica.id, now).await {
+        Ok(Some(latest)) => {
+            replica.latest = Some(latest);
+            replica.problem = None;
+        }
+        Ok(None) => {}
+        Err(error) => {
+            replica.problem = Some(format!("how far it is behind is not known: {error}"));
+        }
+    }
+}
+
+/// The snapshots of a cluster of this name: what nothing else is there of may be one. Where RDS does not say, nothing is
+/// known of one.
+async fn cluster_snapshots(site: &RdsClients, id: &str) -> Vec<RecoveryPoint> {
+    let request = site
+        .rds
+        .describe_db_cluster_snapshots()
+        .db_cluster_identifier(id);
+    let call = site.call("DescribeDBClusterSnapshots", id);
+    let found = match pages(call, request.into_paginator().items().send()).await {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::info!(%error, "whether there are snapshots of a cluster is not known");
+            return Vec::new();
+        }
+    };
+    let point = |snapshot: &DbClusterSnapshot| {
+        let name = snapshot.db_cluster_snapshot_identifier()?.to_owned();
+        let engine = Engine::read(snapshot.engine(), snapshot.engine_version());
+        let of = engine
+            .as_ref()
+            .map_or(String::new(), |engine| format!(" ({engine})"));
+        Some(RecoveryPoint {
+            arn: snapshot.db_cluster_snapshot_arn()?.to_owned(),
+            id: name,
+            kind: Kind::ClusterSnapshot,
+            status: snapshot.status().unwrap_or("without a status").to_owned(),
+            latest: show::timestamp(snapshot.snapshot_create_time()),
+            earliest: None,
+            key: snapshot
+                .kms_key_id()
+                .filter(|key| !key.is_empty())
+                .map(str::to_owned),
+            engine,
+            problem: Some(format!(
+                "it is of a cluster{of}, and clusters are not restored here"
+            )),
+            rpo_seconds: None,
+        })
+    };
+    found.iter().filter_map(point).collect()
 }
 
 /// Usable ones first, the freshest of them first, with the RPO of each as of the moment of the loss.
@@ -396,7 +478,7 @@ pub(super) mod tests {
                 .problem
                 .as_ref()
                 .unwrap()
-                .contains("promote-read-replica")
+                .contains("no ReplicaLag")
         );
     }
 

@@ -18,7 +18,9 @@ use settings::Region;
 pub use begin::{Begun, begin_restore};
 pub use configure::Difference;
 pub use import::TerraformImport;
-pub use plan::{At, AtError, Choice, RestorePlan, RestoreRequest, RestoreStep, plan_restore};
+pub use plan::{
+    At, AtError, Choice, FresherReplica, RestorePlan, RestoreRequest, RestoreStep, plan_restore,
+};
 pub use progress::{RestoreProgress, RestoreWatch, restore, wait_restore};
 pub use target::{TargetCheck, TargetProblem, check_restore_target};
 

@@ -18,7 +18,7 @@ use super::{
 /// RDS's code for what it does in another status only.
 const STATE: &str = "InvalidDBInstanceState";
 
-/// Why an instance was not given up.
+/// Why an instance was not given up, or a replica not promoted.
 #[derive(Debug, thiserror::Error)]
 pub enum RetireError {
     /// Nothing was changed.
@@ -68,7 +68,7 @@ pub enum Whose {
 }
 
 impl Whose {
-    fn check(&self, there: &Instance, region: Region) -> Result<(), RetireError> {
+    pub(super) fn check(&self, there: &Instance, region: Region) -> Result<(), RetireError> {
         let tag = |key: &str| there.tags.get(key).map(String::as_str);
         let (wanted, is_it) = match self {
             Self::Restored { database } => (
@@ -477,15 +477,15 @@ async fn check_origin(site: &RdsClients, there: &Instance) -> Result<(), RetireE
 }
 
 /// Whether another try may meet something else.
-fn may_pass(error: &Error) -> bool {
+pub(super) fn may_pass(error: &Error) -> bool {
     error.is_transient() || is_any(error, &[STATE])
 }
 
-fn stays(there: &Instance) -> bool {
+pub(super) fn stays(there: &Instance) -> bool {
     DbInstanceState::of(&there.status) == DbInstanceState::Stays
 }
 
-fn said(error: &Error) -> String {
+pub(super) fn said(error: &Error) -> String {
     match &error.message {
         Some(message) => format!("not known: {error}: {message}"),
         None => format!("not known: {error}"),
@@ -493,13 +493,13 @@ fn said(error: &Error) -> String {
 }
 
 /// What one look shows.
-enum Look<T> {
+pub(super) enum Look<T> {
     Done(T),
     Pending(String),
 }
 
 /// A wait for one thing.
-struct Wait<'a> {
+pub(super) struct Wait<'a> {
     what: String,
     label: String,
     waiter: Waiter,
@@ -507,7 +507,7 @@ struct Wait<'a> {
 }
 
 impl<'a> Wait<'a> {
-    fn begin(
+    pub(super) fn begin(
         site: &RdsClients,
         verb: &str,
         what: &str,
@@ -524,7 +524,7 @@ impl<'a> Wait<'a> {
         }
     }
 
-    async fn until<T>(
+    pub(super) async fn until<T>(
         mut self,
         mut look: impl AsyncFnMut() -> Result<Look<T>, RetireError>,
     ) -> Result<T, RetireError> {

@@ -9,6 +9,7 @@ mod backups;
 mod copies;
 mod emulators;
 mod pins;
+mod replicas;
 mod restores;
 mod retired;
 mod stage;

@@ -57,8 +57,10 @@ pub async fn begin_restore(
     let tags = provenance(plan, site.time(now));
     let sent = match plan.choice.kind {
         Kind::CopiedSnapshot => from_snapshot(site, plan, tags).await,
-        // Replicas are promoted; a plan never chooses one.
-        Kind::ReplicatedBackup | Kind::Replica => from_backup(site, plan, tags).await,
+        // Replicas are promoted, and clusters left alone; a plan never chooses one.
+        Kind::ReplicatedBackup | Kind::Replica | Kind::ClusterSnapshot => {
+            from_backup(site, plan, tags).await
+        }
     };
     let Err(error) = sent else {
         site.applied("begin restore", &plan.target);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_env::DbInstanceState;
 use jiff::Timestamp;
-use report::{Document, Mark, Report};
+use report::{Document, Mark, Report, ShellCommand};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use settings::{Database, Objectives, Region, RestoreAs, Tags};
@@ -146,12 +146,48 @@ pub struct RestorePlan {
     /// It is restored, and there is data by now that was written after that was begun: what was restored is
     /// not what would be restored today.
     pub newer: Option<Timestamp>,
+    /// A replica whose data are newer than what is restored: promoting it loses less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresher_replica: Option<FresherReplica>,
     /// What would be lost, in seconds; `None` where the clocks differ.
     pub rpo_seconds: Option<u64>,
     /// What may be lost by the settings, in seconds.
     pub rpo_objective_seconds: u64,
     /// How long it may take by the settings, in seconds.
     pub rto_objective_seconds: u64,
+}
+
+/// A replica that is ahead of every recovery point that can be restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FresherReplica {
+    /// Its identifier.
+    pub id: String,
+    /// The time of its data.
+    pub data_time: Timestamp,
+    /// What would be lost, in seconds; `None` where the clocks differ.
+    pub rpo_seconds: Option<u64>,
+}
+
+impl FresherReplica {
+    /// The freshest of `points`, where that is a replica with data of after `time`.
+    fn than(points: &[RecoveryPoint], time: Timestamp) -> Option<Self> {
+        let mut usable = points.iter().filter(|point| point.is_usable());
+        let first = usable.next().filter(|point| point.kind == Kind::Replica)?;
+        let data_time = first.latest.filter(|latest| *latest > time)?;
+        Some(Self {
+            id: first.id.clone(),
+            data_time,
+            rpo_seconds: first.rpo_seconds,
+        })
+    }
+
+    /// The command that promotes it.
+    pub fn command(&self, database: &str) -> ShellCommand {
+        ShellCommand::new("dr-replicate promote")
+            .option("--replica", &self.id)
+            .option("--database", database)
+    }
 }
 
 impl RestorePlan {
@@ -220,12 +256,21 @@ impl Report for RestorePlan {
                     .unwrap_or_else(|| "not encrypted".to_owned()),
             ),
         ];
-        Document::new()
+        let document = Document::new()
             .heading(format!(
                 "Plan: {word} {} as {} in {}",
                 self.database, self.target, self.region
             ))
-            .table(["", ""], rows)
+            .table(["", ""], rows);
+        let Some(replica) = &self.fresher_replica else {
+            return document;
+        };
+        document.text(format!(
+            "The replica {} has data of {}, which this does not bring back: {} does",
+            replica.id,
+            show::time(replica.data_time),
+            replica.command(&self.database)
+        ))
     }
 }
 
@@ -262,7 +307,11 @@ pub fn plan_restore(
         Some(_) => request.as_of,
         None => request.as_of,
     };
+    let may_choose =
+        step == RestoreStep::Begin && request.from.is_none() && request.at == At::Latest;
+    let fresher_replica = FresherReplica::than(points, choice.data_time).filter(|_| may_choose);
     Ok(RestorePlan {
+        fresher_replica,
         database,
         target: request.target.to_owned(),
         region: request.region,
@@ -321,6 +370,14 @@ fn take_up(
     points: &[RecoveryPoint],
     there: &Instance,
 ) -> Result<Found, Refusal> {
+    if let Some(cluster) = &there.cluster {
+        return Err(Refusal::Cluster {
+            database: there.id.clone(),
+            region: request.region,
+            cluster: cluster.clone(),
+            engine: there.engine.clone(),
+        });
+    }
     let Some(choice) = begun_choice(there, database) else {
         return Err(taken(request.region, there));
     };
@@ -345,7 +402,7 @@ fn take_up(
     let may_be_newer = step == RestoreStep::Verify && request.from.is_none();
     let newer = points
         .iter()
-        .filter(|point| may_be_newer && point.is_usable())
+        .filter(|point| may_be_newer && point.is_restorable())
         .find_map(written_since);
     Ok(Found {
         step,
@@ -368,6 +425,20 @@ fn choose<'a>(
         region: request.region,
         seen: described(points),
     };
+    // Before anything else is said of it: the calls for instances fail late, and not by name.
+    if request.from.is_none()
+        && let Some(cluster) = points.first()
+        && points
+            .iter()
+            .all(|point| point.kind == Kind::ClusterSnapshot)
+    {
+        return Err(Refusal::Cluster {
+            database: database.to_owned(),
+            region: request.region,
+            cluster: database.to_owned(),
+            engine: cluster.engine.clone(),
+        });
+    }
     let usable = usable(request, points)?;
     if usable.is_empty() {
         return Err(none());
@@ -401,7 +472,8 @@ fn usable<'a>(
     points: &'a [RecoveryPoint],
 ) -> Result<Vec<&'a RecoveryPoint>, Refusal> {
     let Some(from) = request.from else {
-        return Ok(points.iter().filter(|point| point.is_usable()).collect());
+        let restorable = points.iter().filter(|point| point.is_restorable());
+        return Ok(restorable.collect());
     };
     let Some(point) = points.iter().find(|point| point.id == from) else {
         return Err(Refusal::PointUnknown {
@@ -409,13 +481,18 @@ fn usable<'a>(
             known: described(points),
         });
     };
-    match &point.problem {
-        Some(problem) => Err(Refusal::PointUnusable {
-            point: from.to_owned(),
-            problem: problem.clone(),
-        }),
-        None => Ok(vec![point]),
-    }
+    let problem = match &point.problem {
+        Some(problem) => problem.clone(),
+        None if point.is_restorable() => return Ok(vec![point]),
+        None => {
+            let promote = ShellCommand::new("dr-replicate promote").option("--replica", from);
+            format!("it is a replica, which is promoted and not restored: {promote}")
+        }
+    };
+    Err(Refusal::PointUnusable {
+        point: from.to_owned(),
+        problem,
+    })
 }
 
 /// What is there, and why it does not do.

@@ -104,6 +104,7 @@ mod tests {
             engine: None,
             begun: None,
             newer: None,
+            fresher_replica: None,
             rpo_seconds: Some(0),
             rpo_objective_seconds: 0,
             rto_objective_seconds: 0,
