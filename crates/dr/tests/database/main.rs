@@ -8,6 +8,7 @@
 mod backups;
 mod copies;
 mod emulators;
+mod killed;
 mod pins;
 mod replicas;
 mod restores;
