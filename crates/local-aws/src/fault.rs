@@ -42,9 +42,37 @@ pub enum FaultKind {
     /// it propagates: any call to the bucket 404 `NoSuchBucket`; PutBucketReplication to it 400 `InvalidRequest`, its
     /// destination must exist; UpdateContinuousBackups of the table 400 `ContinuousBackupsUnavailableException`.
     Propagating(u64),
+    /// The service answers with this error, such as one that AWS gives for want of capacity.
+    Error(ErrorAnswer),
     /// The request waits this long, then goes on. Later faults still apply to it.
     #[serde(with = "milliseconds")]
     Latency(Duration),
+}
+
+/// An error that a service answers with, in the form of its protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorAnswer {
+    /// The code, such as `InsufficientDBInstanceCapacity`.
+    pub code: String,
+    /// The HTTP status, 400 to 599.
+    #[serde(default = "bad_request")]
+    pub status: u16,
+    /// What it says besides.
+    #[serde(default)]
+    pub message: String,
+}
+
+fn bad_request() -> u16 {
+    400
+}
+
+impl ErrorAnswer {
+    /// Whether a service can answer with it. A code goes into headers and XML as it is.
+    fn is_one(&self) -> bool {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
+        (400..=599).contains(&self.status) && !self.code.is_empty() && self.code.bytes().all(legal)
+    }
 }
 
 impl FaultKind {
@@ -59,6 +87,7 @@ impl FaultKind {
             Self::RequestLost => "request-lost",
             Self::ResponseLost => "response-lost",
             Self::Propagating(_) => "propagating",
+            Self::Error(_) => "error",
             Self::Latency(_) => "latency",
         }
     }
@@ -133,6 +162,16 @@ pub enum UnfitFault {
     NthAndShare {
         /// The number of the request.
         nth: u64,
+    },
+    /// An error that no service could answer with.
+    #[error(
+        "{status} {code:?} is no error: a status is from 400 to 599, a code is letters, digits and dots"
+    )]
+    Error {
+        /// The status.
+        status: u16,
+        /// The code.
+        code: String,
     },
     /// `pages` for what cannot be cut into pages.
     #[error("{what} cannot be cut into pages: {why}")]
@@ -237,7 +276,11 @@ impl Fault {
             _ => {}
         }
         let (service, operation) = (self.service.as_deref(), self.operation.as_deref());
-        match self.kind {
+        match &self.kind {
+            FaultKind::Error(error) if !error.is_one() => Err(UnfitFault::Error {
+                status: error.status,
+                code: error.code.clone(),
+            }),
             FaultKind::Pages => match pagination::uncuttable(service, operation) {
                 Some((what, why)) => Err(UnfitFault::Pages { what, why }),
                 None => Ok(()),
@@ -543,6 +586,13 @@ mod tests {
     #[test]
     fn check_refuses_what_cannot_hit_with_its_reason() {
         let pages = || Fault::new(FaultKind::Pages);
+        let error = |code: &str, status| {
+            Fault::new(FaultKind::Error(ErrorAnswer {
+                code: code.to_owned(),
+                status,
+                message: String::new(),
+            }))
+        };
         let propagating = || Fault::new(FaultKind::Propagating(2));
         for fault in [
             pages(),
@@ -556,6 +606,7 @@ mod tests {
             propagating().service("s3").operation("Put*"),
             propagating().service("dynamodb"),
             Fault::new(FaultKind::RequestLost).nth(1),
+            error("InsufficientDBInstanceCapacity", 400),
         ] {
             assert_eq!(fault.check(), Ok(()), "{fault:?}");
         }
@@ -579,6 +630,9 @@ mod tests {
                 propagating().service("dynamodb").operation("PutItem"),
                 "PutItem shows nothing",
             ),
+            (error("Insufficient<", 400), "is no error"),
+            (error("", 400), "is no error"),
+            (error("Slow", 200), "200 \"Slow\" is no error"),
             (pages().share(1.5), "share 1.5"),
             (Fault::new(FaultKind::Denied).nth(0), "number 0"),
             (Fault::new(FaultKind::Denied).nth(2).times(3), "number 2"),

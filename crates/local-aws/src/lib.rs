@@ -40,7 +40,7 @@ pub use bucket::{UnknownAccount, known_account};
 pub use control::{Control, ControlError, ListedFault, LogPage, Status};
 pub use emulator::{Base, Execution, UnknownBase, UnknownExecution};
 pub use error::StartError;
-pub use fault::{Fault, FaultId, FaultKind, UnfitFault};
+pub use fault::{ErrorAnswer, Fault, FaultId, FaultKind, UnfitFault};
 pub use instance::{Builder, LocalAws, REMOVED_VARIABLES};
 pub use kill::{KillAt, Moment};
 pub use log::LogEntry;

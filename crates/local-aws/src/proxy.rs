@@ -21,7 +21,7 @@ use crate::bucket::{self, Home, Rules};
 use crate::condition::{Condition, Turns};
 use crate::control::{PREFIX, is_page, routes};
 use crate::emulator::Running;
-use crate::fault::FaultKind;
+use crate::fault::{ErrorAnswer, FaultKind};
 use crate::listing::{self, Keys};
 use crate::log::Record;
 use crate::pagination;
@@ -312,6 +312,7 @@ impl Proxy {
                 FaultKind::Denied => Hit::Problem(Problem::Denied),
                 FaultKind::Empty => Hit::Empty,
                 FaultKind::Pages => Hit::Pages,
+                FaultKind::Error(error) => Hit::Error(error),
                 // Drawn with its problem.
                 FaultKind::Propagating(_) => continue,
             });
@@ -341,6 +342,16 @@ impl Proxy {
         let early = match hit {
             Hit::RequestLost => return Err(cut(reset)),
             Hit::Problem(problem) => Some(problem.answer(call)),
+            Hit::Error(ref error) => {
+                let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
+                Some(answer::error(
+                    call,
+                    status,
+                    &error.code,
+                    &error.message,
+                    &[],
+                ))
+            }
             Hit::Empty => Some(answer::empty(call)),
             Hit::ResponseLost | Hit::Pages | Hit::Nothing => self.refusal(record, call).await,
         };
@@ -457,6 +468,7 @@ enum Sent {
 enum Hit {
     Nothing,
     Problem(Problem),
+    Error(ErrorAnswer),
     Empty,
     Pages,
     RequestLost,

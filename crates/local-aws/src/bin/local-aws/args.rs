@@ -206,6 +206,7 @@ Examples:
   local-aws fault add slow-down --service s3 --share 0.3
   local-aws fault add response-lost --operation PutItem --times 1
   local-aws fault add request-lost --service rds --nth 3
+  local-aws fault add error --code InsufficientDBInstanceCapacity --operation 'RestoreDBInstance*'
   local-aws fault add propagating --calls 2
   local-aws fault add latency --ms 250 --region ca-central-1")]
     Add(AddFault),
@@ -233,6 +234,15 @@ pub(crate) struct AddFault {
     /// Milliseconds, for `latency`.
     #[arg(long, value_name = "N", required_if_eq("kind", "latency"))]
     pub(crate) ms: Option<NonZeroU64>,
+    /// The error's code, for `error`: InsufficientDBInstanceCapacity, …
+    #[arg(long, value_name = "CODE", required_if_eq("kind", "error"))]
+    pub(crate) code: Option<String>,
+    /// The error's HTTP status, for `error`.
+    #[arg(long, value_name = "STATUS", default_value_t = 400, value_parser = clap::value_parser!(u16).range(400..600))]
+    pub(crate) status: u16,
+    /// What the error says, for `error`.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) message: String,
     /// For how many calls a new bucket or table is young, for `propagating`.
     #[arg(long, value_name = "N", required_if_eq("kind", "propagating"))]
     pub(crate) calls: Option<NonZeroU64>,
@@ -381,6 +391,8 @@ pub(crate) enum Kind {
     ResponseLost,
     /// Each new bucket and table answers its first --calls calls as a young one does.
     Propagating,
+    /// The service answers with the error --code.
+    Error,
     /// The request waits first.
     Latency,
 }
@@ -439,6 +451,9 @@ mod tests {
         parse("local-aws fault add response-lost --nth 0").unwrap_err();
         parse("local-aws fault add response-lost --nth 2 --times 2").unwrap_err();
         parse("local-aws fault add response-lost --region ca-centrl-1").unwrap_err();
+        parse("local-aws fault add error").unwrap_err();
+        parse("local-aws fault add error --code A --status 200").unwrap_err();
+        parse("local-aws fault add error --code A --status 503").unwrap();
         parse("local-aws fault add propagating").unwrap_err();
         parse("local-aws fault add propagating --calls 2").unwrap();
         parse("local-aws up --base ftp://x").unwrap_err();

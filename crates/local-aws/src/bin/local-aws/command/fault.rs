@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use anyhow::Context;
-use local_aws::{FaultKind, ListedFault};
+use local_aws::{ErrorAnswer, FaultKind, ListedFault};
 
 use crate::args::{AddFault, Fault, FaultAction, Kind, Output};
 use crate::instance;
@@ -50,6 +50,11 @@ impl From<AddFault> for local_aws::Fault {
                 Kind::RequestLost => FaultKind::RequestLost,
                 Kind::ResponseLost => FaultKind::ResponseLost,
                 Kind::Propagating => FaultKind::Propagating(number(arguments.calls)),
+                Kind::Error => FaultKind::Error(ErrorAnswer {
+                    code: arguments.code.unwrap_or_default(),
+                    status: arguments.status,
+                    message: arguments.message,
+                }),
                 Kind::Latency => FaultKind::Latency(Duration::from_millis(number(arguments.ms))),
             },
             share: arguments.share,
@@ -63,7 +68,8 @@ impl From<AddFault> for local_aws::Fault {
 pub(crate) fn line(listed: &ListedFault) -> String {
     let fault = &listed.fault;
     let mut line = format!("{}  {}", listed.id.0, fault.kind.name());
-    match fault.kind {
+    match &fault.kind {
+        FaultKind::Error(error) => line.push_str(&format!(" {} {}", error.status, error.code)),
         FaultKind::Latency(duration) => line.push_str(&format!(" {} ms", duration.as_millis())),
         FaultKind::Propagating(calls) => line.push_str(&format!(" {calls} calls")),
         _ => {}
