@@ -18,15 +18,18 @@ pub(crate) use self::decisions::undecided_object;
 pub use self::decisions::{Decisions, DecisionsError, keep_decisions, read_decisions};
 pub use self::survey::{BucketSurvey, DatabaseSurvey, StateSurvey, Survey};
 
-use crate::failover::{Impossible, names as failover_names};
+use crate::failover::{Impossible, names as failover_names, secret_steps};
 use crate::lease::causes;
 use crate::plan::{Goals, Mode, Plan, PlannedStep, ResidencyNotes, RunId, StepId};
 use crate::record::Digest;
+use crate::steps::secrets::SecretInputs;
 use crate::{Declared, Host, ObjectRuns, RunState};
 
 /// The names of the steps.
 pub(crate) mod names {
-    pub(crate) use crate::failover::names::{BACKEND, REPORT, RESTORE, STATE, TERRAFORM, VERIFY};
+    pub(crate) use crate::failover::names::{
+        BACKEND, REPORT, RESTORE, SECRET, STATE, TERRAFORM, VERIFY,
+    };
 
     pub(crate) const PRIMARY: &str = "primary";
     pub(crate) const OBJECTS: &str = "objects";
@@ -41,6 +44,7 @@ pub(crate) mod names {
     pub(crate) const STATE_REPLICATION: &str = "state-replication";
     pub(crate) const RELEASE: &str = "release";
     pub(crate) const RETIRE_DR: &str = "retire-dr";
+    pub(crate) const SECRET_REPLICA: &str = "secret-replica";
     pub(crate) const BACKEND_DR: &str = "backend-dr";
     pub(crate) const PILOT_LIGHT: &str = "pilot-light";
 }
@@ -421,6 +425,9 @@ async fn plan_databases(
             json!({"database": database.id}),
         );
         restored.push(of(names::RESTORE));
+        let secrets = secret_steps(database, database.id.as_ref(), &of(names::RESTORE));
+        restored.extend(secrets.iter().map(|secret| secret.id.clone()));
+        planner.steps.extend(secrets);
     }
     restored
 }
@@ -521,6 +528,19 @@ async fn plan_rest(planner: &mut Planner<'_>, settings: &Settings, both: &Both) 
             or_problem(snapshot),
         );
         last.push(of(names::RETIRE_DR));
+        for secret in &database.secrets {
+            let id = StepId::of(names::SECRET_REPLICA, secret.name.as_str());
+            let title = format!(
+                "Replicate the secret {} to {} again",
+                secret.name, settings.regions.dr
+            );
+            let inputs = json!(SecretInputs {
+                secret: secret.clone(),
+                instance: database.id.to_string(),
+            });
+            planner.add(&id, &title, &cut_over, inputs);
+            last.push(id);
+        }
     }
     let failover = planner.request.failover;
     let pinned = failover.plan.step(&one(failover_names::PIN));
@@ -594,6 +614,10 @@ pub fn leftovers(run: &RunState, is_back: bool) -> Vec<String> {
             )),
             names::BACKEND => left.push(format!(
                 "the primary environment's root module works with the state in {}",
+                plan.primary
+            )),
+            names::SECRET => left.push(format!(
+                "the secret {thing} in {} says where the instance there is",
                 plan.primary
             )),
             names::CUT_OVER => left.push(format!(

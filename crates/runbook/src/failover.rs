@@ -19,6 +19,7 @@ use crate::lease::causes;
 use crate::plan::{Goals, Mode, Plan, PlannedStep, ResidencyNotes, RunId, StepId};
 use crate::record::Digest;
 use crate::steps::hook::HookInputs;
+use crate::steps::secrets::SecretInputs;
 use crate::{Declared, Host};
 
 /// What a failover is planned from.
@@ -69,6 +70,7 @@ pub(crate) mod names {
     pub(crate) const PIN: &str = "pin";
     pub(crate) const FENCE: &str = "fence";
     pub(crate) const RESTORE: &str = "restore";
+    pub(crate) const SECRET: &str = "secret";
     pub(crate) const STATE: &str = "state";
     pub(crate) const BACKEND: &str = "backend";
     pub(crate) const TERRAFORM: &str = "terraform";
@@ -137,6 +139,10 @@ pub(crate) async fn look_and_plan(
             before_terraform.push(id.to_string());
             let title = format!("Restore {} as {}", database.id, database.dr_id);
             steps.push(step(&id.0, &title, &[names::PIN], inputs));
+            let secrets = secret_steps(database, database.dr_id.as_ref(), &id);
+            // What Terraform starts reads them when it begins.
+            before_terraform.extend(secrets.iter().map(|secret| secret.id.to_string()));
+            steps.extend(secrets);
         }
         let title = "Keep the recovery points from deletion";
         steps.insert(1, step(names::PIN, title, &[names::DECLARE], json!(pinned)));
@@ -209,6 +215,24 @@ pub(crate) async fn look_and_plan(
         steps,
     };
     (plan, targets)
+}
+
+/// The steps of the secrets that say where a database is: they get the address of `instance`, which is there after `after`.
+pub(crate) fn secret_steps(
+    database: &Database,
+    instance: &str,
+    after: &StepId,
+) -> Vec<PlannedStep> {
+    let secrets = database.secrets.iter().map(|secret| {
+        let id = StepId::of(names::SECRET, secret.name.as_str());
+        let title = format!("Say in the secret {} where {instance} is", secret.name);
+        let inputs = json!(SecretInputs {
+            secret: secret.clone(),
+            instance: instance.to_owned(),
+        });
+        step(&id.0, &title, &[&after.0], inputs)
+    });
+    secrets.collect()
 }
 
 /// The step of a command that the settings have for this point.

@@ -9,6 +9,7 @@ mod manifest;
 mod pin;
 mod report;
 mod restore;
+pub(crate) mod secrets;
 mod state;
 mod terraform;
 mod traffic;
@@ -94,6 +95,7 @@ impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
             names::PIN => pin::check(step),
             names::FENCE => fence::check(self, step, context).boxed_local().await,
             names::RESTORE => restore::check(self, step).boxed_local().await,
+            names::SECRET => secrets::check(self, step).boxed_local().await,
             names::STATE => state::check(self).boxed_local().await,
             names::BACKEND => backend::check(self),
             names::TERRAFORM => terraform::check(self, context).boxed_local().await,
@@ -112,6 +114,7 @@ impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
             names::PIN => pin::apply(self, step, context).boxed_local().await,
             names::FENCE => fence::apply(self, step, context).boxed_local().await,
             names::RESTORE => restore::apply(self, step, context).boxed_local().await,
+            names::SECRET => secrets::apply(self, step, context).boxed_local().await,
             names::STATE => state::apply(self).boxed_local().await,
             names::BACKEND => backend::apply(self).boxed_local().await,
             names::TERRAFORM => terraform::apply(self, context).boxed_local().await,
@@ -137,6 +140,7 @@ impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
             names::PIN => Ok(step.inputs.clone()),
             names::FENCE => fence::verify(self, step, context).boxed_local().await,
             names::RESTORE => restore::verify(self, step).boxed_local().await,
+            names::SECRET => secrets::verify(self, step).boxed_local().await,
             names::STATE => state::verify(self).boxed_local().await,
             names::BACKEND => backend::verify(self).boxed_local().await,
             names::TERRAFORM => terraform::verify(self, context).boxed_local().await,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::document::{Field, Section};
 use crate::pairs::{Used, read_all, unique};
 use crate::{
-    DbIdentifier, InstanceClass, KmsKeyArn, ParameterGroupName, Region, Regions, SecurityGroupId,
-    SubnetGroupName,
+    DbIdentifier, InstanceClass, KmsKeyArn, ParameterGroupName, Region, Regions, SecretName,
+    SecurityGroupId, SubnetGroupName,
 };
 
 /// AWS's longest retention of automated backups in days
@@ -42,6 +42,21 @@ pub struct Database {
     /// The way back; without, nothing goes from the DR region to the primary one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failback: Option<Failback>,
+    /// Secrets that say where it is, which have one name in both regions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<DatabaseSecret>,
+}
+
+/// A secret that says where a database is: a JSON object with its host and its port. In the DR region it is the replica of the
+/// one in the primary region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseSecret {
+    /// Its name.
+    pub name: SecretName,
+    /// The field with the host.
+    pub host: String,
+    /// The field with the port.
+    pub port: String,
 }
 
 /// What becomes in the primary region of a database that comes back from the DR region.
@@ -177,6 +192,7 @@ impl Database {
                 kms: self.kms.clone(),
                 restore: self.restore.clone(),
             }),
+            secrets: self.secrets.clone(),
         })
     }
 
@@ -185,6 +201,7 @@ impl Database {
         let dr = regions.map(|regions| ("DR", regions.dr));
         let primary = regions.map(|regions| ("primary", regions.primary));
         let (mut ids, mut dr_ids) = (Used::new(), Used::new());
+        let mut secret_names = Used::new();
         read_all(field, |section| {
             let id = section.required("id", "\"berthcare-staging-postgres\"");
             let dr_id = section.required("dr_id", "\"berthcare-staging-postgres-dr\"");
@@ -193,6 +210,8 @@ impl Database {
             let copies = section.optional("copies", "{ keep_last = 7, keep_days = 7 }");
             let restore = section.optional("restore", "{ multi_az = true, … }");
             let failback = section.optional("failback", "{ restore = { multi_az = true, … } }");
+            let secrets =
+                section.optional("secrets", "[{ name = \"berthcare-staging/database\" }]");
             section.close();
             let id = unique(id, &mut ids);
             let dr_id = unique(dr_id, &mut dr_ids);
@@ -219,6 +238,12 @@ impl Database {
                     .map(Some),
                 None => Some(None),
             };
+            let secrets = match secrets {
+                Some(field) => read_all(&field, |section| {
+                    DatabaseSecret::read(section, &mut secret_names)
+                }),
+                None => Some(Vec::new()),
+            };
             Some(Database {
                 id: id?,
                 dr_id: dr_id?,
@@ -227,7 +252,29 @@ impl Database {
                 copies: copies?,
                 restore: restore?,
                 failback: failback?,
+                secrets: secrets?,
             })
+        })
+    }
+}
+
+impl DatabaseSecret {
+    fn read(section: Section<'_>, names: &mut Used<SecretName>) -> Option<DatabaseSecret> {
+        let name = section.required("name", "\"berthcare-staging/database\"");
+        let host = section.optional("host", "\"host\"");
+        let port = section.optional("port", "\"port\"");
+        section.close();
+        let name = unique(name, names);
+        let field = |field: Option<Field<'_>>, usual: &str| match field {
+            Some(field) => field.text(),
+            None => Some(usual.to_owned()),
+        };
+        // Both are looked at, so that each problem is told.
+        let (host, port) = (field(host, "host"), field(port, "port"));
+        Some(DatabaseSecret {
+            name: name?,
+            host: host?,
+            port: port?,
         })
     }
 }

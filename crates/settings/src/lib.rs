@@ -23,15 +23,15 @@ mod settings;
 mod state;
 mod tags;
 
-pub use databases::{CopiesKept, Database, Failback, RestoreAs, RestoreOptions};
+pub use databases::{CopiesKept, Database, DatabaseSecret, Failback, RestoreAs, RestoreOptions};
 pub use duration::{DurationError, parse_duration};
 pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
 pub use failover::{EnvironmentFailback, Failover, VariableValue};
 pub use hooks::{Hook, HookPoint};
 pub use names::{
     AccountId, BucketName, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
-    ParameterGroupName, ProjectName, RoleArn, RoleName, SecurityGroupId, StateKey, SubnetGroupName,
-    TableName, TopicArn, WorkspaceKeyPrefix,
+    ParameterGroupName, ProjectName, RoleArn, RoleName, SecretName, SecurityGroupId, StateKey,
+    SubnetGroupName, TableName, TopicArn, WorkspaceKeyPrefix,
 };
 pub use objectives::Objectives;
 pub use pairs::{Bucket, JOURNAL, RUNS};

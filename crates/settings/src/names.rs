@@ -6,6 +6,7 @@ mod kms;
 mod project;
 mod rds;
 mod s3;
+mod secret;
 mod sns;
 mod tables_and_roles;
 
@@ -14,6 +15,7 @@ pub use kms::KmsKeyArn;
 pub use project::{EnvironmentName, ProjectName};
 pub use rds::{DbIdentifier, InstanceClass, ParameterGroupName, SecurityGroupId, SubnetGroupName};
 pub use s3::{BucketName, StateKey, WorkspaceKeyPrefix};
+pub use secret::SecretName;
 pub use sns::TopicArn;
 pub use tables_and_roles::{RoleArn, RoleName, TableName};
 

@@ -281,6 +281,7 @@ mod tests {
             &example.replace(encryption, "encryption = { kms = \"\" }"),
         ));
         known.extend(asked(&example.replace("# alarms = ", "alarms = ")));
+        known.extend(asked(&example.replace("# secrets = ", "secrets = ")));
         assert!(known.contains(&("state.encryption".to_owned(), "kms".to_owned())));
         assert_eq!(documented(&read("docs/settings.md")), known);
     }

@@ -272,6 +272,7 @@ pub(crate) fn database() -> Database {
             options: RestoreOptions::default(),
         }),
         failback: None,
+        secrets: Vec::new(),
     }
 }
 

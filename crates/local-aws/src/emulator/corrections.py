@@ -134,6 +134,27 @@ def describe_owner(data):
 
 secretsmanager._describe_secret = describe_owner
 
+# Secrets Manager: a replica is promoted in its own region, and keeps its ARN.
+answer_secrets = secretsmanager.handle_request
+
+
+async def with_promotion(method, path, headers, body, query_params):
+    if not headers.get("x-amz-target", "").endswith(".StopReplicationToReplica"):
+        return await answer_secrets(method, path, headers, body, query_params)
+    refuse = secretsmanager.error_response_json
+    _, secret = secretsmanager._resolve(json.loads(body or "{}").get("SecretId"))
+    if not secret:
+        return refuse("ResourceNotFoundException", "Secrets Manager can't find the specified secret.", 400)
+    if not secretsmanager._is_replica(secret):
+        return refuse("InvalidRequestException", "You can't perform this operation on a primary secret.", 400)
+    secretsmanager._unlink_from_primary(secret)
+    for link in ("_PrimarySecretArn", "_PrimaryRegion"):
+        secret.pop(link, None)
+    return secretsmanager.json_response({"ARN": secret["ARN"]})
+
+
+secretsmanager.handle_request = with_promotion
+
 # S3: whether a bucket's policy is public; the emulator knows, but is not asked.
 list_objects = s3._list_objects_v1
 

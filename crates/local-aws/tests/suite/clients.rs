@@ -50,6 +50,8 @@ macro_rules! client {
     };
 }
 
+pub(crate) use client;
+
 pub(crate) fn s3(aws: &LocalAws, region: &str) -> aws_sdk_s3::Client {
     s3_of(aws, region, "test")
 }

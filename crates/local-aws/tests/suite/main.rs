@@ -23,5 +23,6 @@ mod propagation;
 mod rds;
 mod regions;
 mod replication;
+mod secrets;
 mod strangers;
 mod streaming;

@@ -4,6 +4,7 @@ mod cut_over;
 mod databases;
 mod objects;
 mod pilot_light;
+mod secrets;
 mod states;
 
 use std::fmt;
@@ -117,6 +118,8 @@ impl<S: Store, H: Host> Steps for Failback<'_, S, H> {
                     .boxed_local()
                     .await
             }
+            names::SECRET => secrets::check(self, step).boxed_local().await,
+            names::SECRET_REPLICA => secrets::check_replica(self, step).boxed_local().await,
             names::STATE => states::check(self, context).boxed_local().await,
             names::BACKEND => states::check_root(&self.primary),
             names::TERRAFORM => terraform::check(&self.primary, context).boxed_local().await,
@@ -161,6 +164,12 @@ impl<S: Store, H: Host> Steps for Failback<'_, S, H> {
             names::FORGET => states::forget(self, step).boxed_local().await,
             names::RESTORE => {
                 databases::apply_restore(self, step, context)
+                    .boxed_local()
+                    .await
+            }
+            names::SECRET => secrets::apply(self, step, context).boxed_local().await,
+            names::SECRET_REPLICA => {
+                secrets::apply_replica(self, step, context)
                     .boxed_local()
                     .await
             }
@@ -219,9 +228,15 @@ impl<S: Store, H: Host> Steps for Failback<'_, S, H> {
                     .boxed_local()
                     .await
             }
+            names::SECRET => secrets::verify(self, step).boxed_local().await,
+            names::SECRET_REPLICA => secrets::verify_replica(self, step).boxed_local().await,
             names::STATE => states::verify(self, context).boxed_local().await,
             names::BACKEND => super::backend::verify(&self.primary).boxed_local().await,
-            names::TERRAFORM => terraform::verify(&self.primary, context).boxed_local().await,
+            names::TERRAFORM => {
+                terraform::verify(&self.primary, context)
+                    .boxed_local()
+                    .await
+            }
             names::VERIFY => databases::serves(self, context).boxed_local().await,
             names::CUT_OVER => cut_over::verify(self, step, context).boxed_local().await,
             names::BACKUPS => databases::verify_backups(self, step).boxed_local().await,

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::stage::{
     DR, Environment, Nobody, PRIMARY, Process, STATE_KEY, Stage, Unseen, create_database,
-    create_groups, make_bucket, replicate_backups, state,
+    create_groups, make_bucket, replicate_backups, secret_of, state,
 };
 
 const HOME: &str = r#"
@@ -55,7 +55,8 @@ impl Stage {
     /// An environment that was in the primary region, with three objects, a state and a database, and is failed over. The
     /// primary region is back.
     pub(crate) async fn failed_over(&self, number: u64) -> Environment {
-        let environment = Self::named(number, &format!("home-{number}"), HOME);
+        let more = format!("{HOME}{}", secret_of(number));
+        let environment = Self::named(number, &format!("home-{number}"), &more);
         for bucket in [
             environment.state_bucket(),
             environment.data_bucket(),
@@ -80,6 +81,7 @@ impl Stage {
         rds.step(Duration::from_secs(10 * 60)).await;
         replicate_backups(&self.rds, arn).await;
         rds.step(Duration::from_secs(60 * 60)).await;
+        self.replicated_secret(&environment).await;
         Box::pin(self.fail_over(&environment, 1000)).await;
         environment
     }

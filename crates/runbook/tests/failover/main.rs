@@ -5,5 +5,6 @@ mod both;
 mod failback;
 mod faults;
 mod hooks;
+mod secrets;
 mod stage;
 mod whole;

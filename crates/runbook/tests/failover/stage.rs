@@ -123,8 +123,9 @@ impl Stage {
 
     /// The DR side of one environment: a state, a bucket with two objects, and nothing that the primary region has.
     pub(crate) async fn environment(&self, number: u64) -> Environment {
-        let environment = Self::named(number, "app", "");
+        let environment = Self::named(number, "app", &secret_of(number));
         self.untag_backups().await;
+        self.replicated_secret(&environment).await;
         for bucket in [
             environment.state_bucket(),
             environment.data_bucket(),
@@ -138,6 +139,58 @@ impl Stage {
             self.put(&environment.data_bucket(), key, key).await;
         }
         environment
+    }
+
+    pub(crate) fn secrets(&self, region: &str) -> aws_sdk_secretsmanager::Client {
+        aws_env::client!(
+            aws_sdk_secretsmanager,
+            &self.env.access(region.parse().unwrap())
+        )
+    }
+
+    /// The secret of the primary region, which is off afterwards, with its replica.
+    pub(crate) async fn replicated_secret(&self, environment: &Environment) {
+        use aws_sdk_secretsmanager::types::ReplicaRegionType;
+        self.aws.set_region(PRIMARY, RegionState::Up);
+        let says = serde_json::json!({"username": "app", "password": PASSWORD, "dbname": "app",
+            "host": format!("app.x1.{PRIMARY}.rds.amazonaws.com"), "port": 5432});
+        let (client, name) = (self.secrets(PRIMARY), environment.secret());
+        let create = client.create_secret().name(&name);
+        let create = create.secret_string(says.to_string());
+        create.send().await.unwrap();
+        let replica = ReplicaRegionType::builder().region(DR).build();
+        let replicate = client.replicate_secret_to_regions().secret_id(&name);
+        let replicate = replicate.add_replica_regions(replica);
+        replicate.send().await.unwrap();
+        self.aws.set_region(PRIMARY, RegionState::Refuse);
+    }
+
+    /// What a secret says, and whose replica it is.
+    pub(crate) async fn secret(
+        &self,
+        region: &str,
+        name: &str,
+    ) -> (serde_json::Value, Option<String>) {
+        let client = self.secrets(region);
+        let read = client.get_secret_value().secret_id(name).send().await;
+        let text = read.unwrap().secret_string.unwrap();
+        let described = client.describe_secret().secret_id(name).send().await;
+        let of = described
+            .unwrap()
+            .primary_region
+            .filter(|primary| primary != region);
+        (serde_json::from_str(&text).unwrap(), of)
+    }
+
+    /// Where an instance of a region answers.
+    pub(crate) async fn address(&self, rds: &aws_sdk_rds::Client, id: &str) -> (String, i64) {
+        let found = rds.describe_db_instances().db_instance_identifier(id);
+        let found = found.send().await.unwrap();
+        let endpoint = found.db_instances()[0].endpoint().unwrap();
+        (
+            endpoint.address().unwrap().to_owned(),
+            endpoint.port().unwrap().into(),
+        )
     }
 
     /// Takes the marks of earlier runs off the one backup that all environments share: RDS takes fifty tags.
@@ -199,6 +252,14 @@ impl Stage {
             .collect()
     }
 }
+
+/// The settings of a secret that says where the database is.
+pub(crate) fn secret_of(number: u64) -> String {
+    format!("[[databases.secrets]]\nname = \"e{number}/database\"")
+}
+
+/// What nobody but the application may see.
+pub(crate) const PASSWORD: &str = "correct-horse-battery-staple";
 
 pub(crate) const STATE_KEY: &str = "staging/terraform.tfstate";
 
@@ -310,6 +371,10 @@ impl Environment {
 
     pub(crate) fn data_bucket(&self) -> String {
         format!("photos-{}-dr", self.number)
+    }
+
+    pub(crate) fn secret(&self) -> String {
+        format!("e{}/database", self.number)
     }
 
     pub(crate) fn marker_bucket(&self) -> String {

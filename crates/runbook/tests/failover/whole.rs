@@ -4,7 +4,7 @@ use local_aws::RegionState;
 use runbook::{Declared, Loss, Marker, RunReport, RunStatus, StepId, StepStatus};
 
 use crate::stage::Environment;
-use crate::stage::{DR, PRIMARY, Stage, stage};
+use crate::stage::{DR, PASSWORD, PRIMARY, Stage, stage};
 
 impl Stage {
     /// What a failover leaves, whatever happened on its way.
@@ -38,8 +38,29 @@ impl Stage {
             .await
             .unwrap();
         assert_eq!(marker, ["failed-over"], "{of}");
+        self.check_secret(environment, of).await;
         let manifests = keys.iter().filter(|key| key.contains("/manifest-")).count();
         assert_eq!(manifests, 1, "{of}: {keys:?}");
+    }
+}
+
+impl Stage {
+    /// It says where the restored instance is, and all else that it said; nobody else has heard of it.
+    async fn check_secret(&self, environment: &Environment, of: &str) {
+        let (host, port) = self.address(&self.rds, &environment.target()).await;
+        let (says, replica_of) = self.secret(DR, &environment.secret()).await;
+        assert_eq!(replica_of, None, "{of}");
+        let wanted = serde_json::json!({"username": "app", "password": PASSWORD, "dbname": "app",
+            "host": host, "port": port});
+        assert_eq!(says, wanted, "{of}");
+        let prefix = ".dr-runs/";
+        let bucket = environment.state_bucket();
+        for key in aws_env::list_keys(&self.dr, &bucket, prefix).await.unwrap() {
+            let get = self.dr.s3.get_object().bucket(&bucket).key(&key);
+            let body = get.send().await.unwrap().body.collect().await.unwrap();
+            let text = String::from_utf8_lossy(&body.into_bytes()).into_owned();
+            assert!(!text.contains(PASSWORD), "{of}: {key}");
+        }
     }
 }
 

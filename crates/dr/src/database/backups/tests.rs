@@ -19,6 +19,7 @@ fn database(kms: bool) -> Database {
         copies: CopiesKept::default(),
         restore: None,
         failback: None,
+        secrets: Vec::new(),
     }
 }
 

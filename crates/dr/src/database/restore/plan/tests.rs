@@ -21,6 +21,7 @@ fn database() -> Database {
             options: RestoreOptions::default(),
         }),
         failback: None,
+        secrets: Vec::new(),
     }
 }
 
