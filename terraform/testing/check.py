@@ -406,6 +406,37 @@ EVERYWHERE = {"LogInToRegistry", "Look", "DeliverLogs"}
 HOLDS = {"aws:SourceAccount", "aws:SourceArn", "kms:EncryptionContext:aws:logs:arn"}
 
 
+# What AWS looks whether it may write, when it is made; and what cannot be read without its key. The marker has none: Route 53
+# reads it.
+WRITERS = re.compile(r"\.aws_(cloudwatch_log_delivery|lb)\.")
+SEALED = re.compile(r"(?<!module\.failover)\.aws_(db_instance|ecr_repository|elasticache_replication_group|s3_bucket_server_side_encryption_configuration|secretsmanager_secret|sns_topic)\.(?!global)")
+
+
+def ordered(graph):
+    """What waits for what, as `terraform graph` has it, and a destroy goes the other way: logs are delivered to a bucket whose
+    policy lets them in, and nothing that a key seals is made before the key or outlives it."""
+    after = {}
+    for one, other in re.findall(r'"([^"]+)" -> "([^"]+)"', graph):
+        after.setdefault(one, set()).add(other)
+
+    def reached(start):
+        found, todo = set(), [start]
+        while todo:
+            for one in after.get(todo.pop(), set()) - found:
+                found.add(one)
+                todo.append(one)
+        return found
+
+    nodes = set(after) | {one for others in after.values() for one in others}
+    writers, sealed = ({node for node in nodes if kind.search(node)} for kind in (WRITERS, SEALED))
+    wrong = [f"{node} does not wait for the log bucket's policy" for node in writers if "module.storage.aws_s3_bucket_policy.this" not in reached(node)]
+    wrong += [f"{node} waits for no key" for node in sealed if not any(".aws_kms_key." in one for one in reached(node))]
+    if len(writers) < 2 or len(sealed) < 6:
+        wrong.append(f"{len(writers)} deliveries of logs and {len(sealed)} kinds of what a key seals, there should be more")
+    if wrong:
+        raise Failed("order: " + "\n       ".join(sorted(wrong)))
+
+
 def permissions(plan):
     """What every policy of the stack has to hold, whoever wrote it. In a settled plan, where policies are known."""
     wrong, seen = [], 0
@@ -608,7 +639,10 @@ def plan_of(entry, folder):
     if label == "staging-dr":
         zip_file = 'snapshot_copier_zip = "../../modules/dr/tests/bootstrap.zip"'
         text = text.replace("  keep_last = 7\n", f"  {zip_file}\n  health_check_id = \"0123abcd\"\n  keep_last = 7\n")
-    return work(folder / "environments" / name, text)
+    result = work(folder / "environments" / name, text)
+    if label in ("staging-dr", "dr"):
+        ordered(terraform(folder / "environments" / name, "graph").stdout)
+    return result
 
 
 def told(settings, settled):
@@ -808,7 +842,8 @@ def main():
                 stale = readmes.stale()
                 if stale:
                     raise Failed(f"stale, run testing/readmes.py: {', '.join(stale)}")
-                return "inputs and outputs are those of the code"
+                run(sys.executable, "-m", "unittest", "-q", "test_readmes", cwd=TERRAFORM / "testing")
+                return "inputs and outputs are those of the code, in the format of terraform-docs"
             step("readmes", check_readmes)
         if "rules" in steps:
             step("rules", lambda: run(sys.executable, "-m", "unittest", "-q", "test_check", cwd=TERRAFORM / "testing") and "each flaw of a policy is told")

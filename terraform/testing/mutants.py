@@ -268,6 +268,10 @@ MUTANTS = [
     ("staging-input-dropped", "environments/staging/main.tf", "var.module_inputs.cdn.price_class", "null"),
     ("dr-input-dropped", "environments/dr/main.tf", "var.module_inputs.database.max_connections", "null"),
     ("dr-settings-of-the-primary", "environments/dr/outputs.tf", 'dr_id = "${local.db_identifier}"', 'dr_id = "${var.project_name}-${var.environment}-postgres"'),
+    ("cdn-delivery-before-the-policy", "modules/cdn/main.tf", 'var.log_bucket_policy_id != ""', 'var.log_bucket_policy_id != null'),
+    ("application-logs-before-the-policy", "modules/application/main.tf", 'var.log_bucket_policy_id != ""', 'var.log_bucket_policy_id != null'),
+    ("staging-delivery-waits-for-nothing", "environments/staging/main.tf", "  log_bucket_policy_id = module.storage.log_bucket_policy_id", '  log_bucket_policy_id = "berthcare-logs-staging"'),
+    ("dr-logs-wait-for-nothing", "environments/dr/main.tf", "  log_bucket_policy_id            = module.storage.log_bucket_policy_id", '  log_bucket_policy_id            = "berthcare-logs-staging-dr"'),
     ("dr-pilot-light-with-nat", "environments/dr/main.tf", 'local.full ? "per-az" : "none"', '"per-az"'),
 ]
 

@@ -29,8 +29,8 @@ def argument(body, name):
 
 
 def escaped(text):
-    """Without what Markdown would take for its own, but in code."""
-    parts = re.split(r"(`[^`]*`)", text)
+    """Without what Markdown would take for its own, but in code and where links lead."""
+    parts = re.split(r"(`[^`]*`|\]\([^)]*\))", text)
     parts[::2] = [re.sub(r"([_*])", r"\\\1", part) for part in parts[::2]]
     return "".join(parts).replace("|", "\\|")
 

@@ -26,6 +26,26 @@ class Rungs(unittest.TestCase):
                 check.rungs(text)
 
 
+class Order(unittest.TestCase):
+    def test_logs_wait_for_a_policy_and_what_is_sealed_for_a_key(self):
+        policy, key = "module.storage.aws_s3_bucket_policy.this", "module.security.aws_kms_key.this"
+        sealed = ("database.aws_db_instance", "cache.aws_elasticache_replication_group", "storage.aws_s3_bucket_server_side_encryption_configuration")
+        sealed += ("database.aws_secretsmanager_secret", "registry.aws_ecr_repository", "monitoring.aws_sns_topic")
+        edges = [(f"module.{one}.this", key) for one in sealed]
+        # By way of another one.
+        edges += [("module.cdn.aws_cloudwatch_log_delivery.this", "module.cdn.x.this"), ("module.cdn.x.this", policy), ("module.application.aws_lb.this", policy)]
+
+        def graph(pairs):
+            return "\n".join(f'  "{one}" -> "{other}";' for one, other in pairs)
+
+        check.ordered(graph(edges))
+        for index, (one, _) in enumerate(edges):
+            with self.assertRaises(check.Failed, msg=one):
+                check.ordered(graph([*edges[:index], (one, "module.other.x.this"), *edges[index + 1 :]]))
+        with self.assertRaises(check.Failed):
+            check.ordered("digraph {}")
+
+
 class Statements(unittest.TestCase):
     def told(self, statement, of_identity=True):
         return "; ".join(check.flaws(statement, of_identity))

@@ -104,3 +104,14 @@ run "refused_4" {
 
   expect_failures = [var.dns]
 }
+
+run "refused_logs_before_the_policy" {
+  command = plan
+
+  variables {
+    # nothing to wait for
+    log_bucket_policy_id = ""
+  }
+
+  expect_failures = [aws_lb.this]
+}

@@ -164,3 +164,14 @@ run "refused_copy_of_itself" {
 
   expect_failures = [var.dr_origins]
 }
+
+run "refused_delivery_before_the_policy" {
+  command = plan
+
+  variables {
+    # nothing to wait for
+    log_bucket_policy_id = ""
+  }
+
+  expect_failures = [aws_cloudwatch_log_delivery.this]
+}
