@@ -19,6 +19,7 @@ mod answer;
 mod bucket;
 mod condition;
 mod control;
+mod dashboard;
 mod emulator;
 mod error;
 mod fault;

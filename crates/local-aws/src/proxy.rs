@@ -20,6 +20,7 @@ use crate::answer::{self, Problem};
 use crate::bucket::{self, Home, Rules};
 use crate::condition::{Condition, Turns};
 use crate::control::{PREFIX, is_page, routes};
+use crate::dashboard;
 use crate::emulator::Running;
 use crate::fault::{ErrorAnswer, FaultKind};
 use crate::listing::{self, Keys};
@@ -434,6 +435,10 @@ impl Proxy {
                 let page = s3_page.and_then(|page| page.of(&text));
                 Some(page.unwrap_or(text).into())
             };
+            return Ok(finish(record, rewritten(call, answer, write).await));
+        }
+        if dashboard::lists(call) {
+            let write = dashboard::without_texts_for_times;
             return Ok(finish(record, rewritten(call, answer, write).await));
         }
         if page.is_some() {
