@@ -59,6 +59,6 @@ pub use restore::{
 };
 pub use retire::{
     Deletion, Fenced, LastCopy, LastSnapshot, RetireError, Whose, allow_deletion,
-    begin_last_snapshot, delete_instance, fence, last_snapshot_id, wait_last_snapshot,
+    begin_last_snapshot, delete_instance, fence, last_snapshot_id, start, wait_last_snapshot,
 };
 pub use snapshot::{Snapshot, SnapshotList, SnapshotState};

@@ -247,18 +247,10 @@ pub async fn fence(
 ) -> Result<Fenced, RetireError> {
     let wait = Wait::begin(site, "stop", instance, waiter, observer);
     wait.until(async || {
-        let there = match site.instance(instance).await {
-            Ok(Some(there)) => there,
-            Ok(None) => {
-                return Err(RetireError::Refused(Refusal::NoInstance {
-                    database: instance.to_owned(),
-                    region: site.region(),
-                }));
-            }
-            Err(error) if error.is_transient() => return Ok(Look::Pending(said(&error))),
-            Err(error) => return Err(error.into()),
+        let there = match own(site, instance, whose).await? {
+            Ok(there) => there,
+            Err(pending) => return Ok(Look::Pending(pending)),
         };
-        whose.check(&there, site.region())?;
         match there.status.as_str() {
             "stopped" => {
                 return Ok(Look::Done(Fenced {
@@ -283,6 +275,65 @@ pub async fn fence(
     .await
 }
 
+/// Starts an instance that was stopped, and waits until it serves again: of a move that is given up before anybody writes
+/// elsewhere. One that is being stopped is waited for first.
+///
+/// # Errors
+/// [`RetireError::Refused`] when it is not `whose`, or not there; see [`RetireError`] otherwise.
+pub async fn start(
+    site: &RdsClients,
+    instance: &str,
+    whose: &Whose,
+    waiter: WaiterConfig,
+    observer: &dyn Observer,
+) -> Result<(), RetireError> {
+    let wait = Wait::begin(site, "start", instance, waiter, observer);
+    wait.until(async || {
+        let there = match own(site, instance, whose).await? {
+            Ok(there) => there,
+            Err(pending) => return Ok(Look::Pending(pending)),
+        };
+        if there.status != "stopped" {
+            return Ok(match DbInstanceState::of(&there.status).serves() {
+                true => Look::Done(()),
+                false => Look::Pending(there.status),
+            });
+        }
+        let request = site.rds.start_db_instance();
+        let request = request.db_instance_identifier(instance);
+        let call = site.call("StartDBInstance", instance);
+        match request.send().await.map_err(|error| call.failed(error)) {
+            Ok(_) => {
+                site.applied("start instance", instance);
+                Ok(Look::Pending("starting".to_owned()))
+            }
+            Err(error) if may_pass(&error) => Ok(Look::Pending(said(&error))),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await
+}
+
+/// The instance, which has to be `whose`; why nothing is known of it at this moment, else.
+async fn own(
+    site: &RdsClients,
+    instance: &str,
+    whose: &Whose,
+) -> Result<Result<Instance, String>, RetireError> {
+    match site.instance(instance).await {
+        Ok(Some(there)) => {
+            whose.check(&there, site.region())?;
+            Ok(Ok(there))
+        }
+        Ok(None) => Err(RetireError::Refused(Refusal::NoInstance {
+            database: instance.to_owned(),
+            region: site.region(),
+        })),
+        Err(error) if error.is_transient() => Ok(Err(said(&error))),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Takes the deletion protection off an instance, and waits until RDS shows that. RDS changes nothing of a stopped instance:
 /// what is to be deleted after it was stopped has to go without before.
 ///
@@ -297,18 +348,10 @@ pub async fn allow_deletion(
 ) -> Result<(), RetireError> {
     let wait = Wait::begin(site, "allow the deletion of", instance, waiter, observer);
     wait.until(async || {
-        let there = match site.instance(instance).await {
-            Ok(Some(there)) => there,
-            Ok(None) => {
-                return Err(RetireError::Refused(Refusal::NoInstance {
-                    database: instance.to_owned(),
-                    region: site.region(),
-                }));
-            }
-            Err(error) if error.is_transient() => return Ok(Look::Pending(said(&error))),
-            Err(error) => return Err(error.into()),
+        let there = match own(site, instance, whose).await? {
+            Ok(there) => there,
+            Err(pending) => return Ok(Look::Pending(pending)),
         };
-        whose.check(&there, site.region())?;
         if there.options.deletion_protection == Some(false) {
             return Ok(Look::Done(()));
         }
