@@ -48,7 +48,8 @@ Examples:
   dr-runbook failover --dry-run              what would be done, and from which recovery points
   dr-runbook failover --approve auto --yes   without questions, as in a drill
   dr-runbook failover --declare-lost 'AWS says so on the phone' --by 'Kim Roy'
-  dr-runbook failover --lost ca-central-1,us-east-1";
+  dr-runbook failover --lost ca-central-1,us-east-1
+  dr-runbook failover --mode planned --dry-run  a move while both regions serve, which loses nothing";
 
 const PREFLIGHT_EXAMPLES: &str = "\
 Examples:
@@ -132,6 +133,10 @@ pub(crate) struct FailbackArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct FailoverArgs {
+    /// What it is: the primary region is lost, or both serve and the environment is moved without losing anything
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    pub(crate) mode: FailoverMode,
+
     /// The regions that are lost, the primary one among them; the primary one alone unless given
     #[arg(long, value_name = "REGION", value_delimiter = ',')]
     pub(crate) lost: Vec<Region>,
@@ -149,7 +154,7 @@ pub(crate) struct FailoverArgs {
     #[arg(long, value_name = "REASON")]
     pub(crate) despite_residency: Option<String>,
 
-    /// For how long the regions are asked before they count as lost
+    /// For how long the regions are asked before they count as lost, or, in a planned move, as serving
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = cli::duration)]
     pub(crate) window: Duration,
 
@@ -167,6 +172,13 @@ pub(crate) struct FailoverArgs {
 
     #[command(flatten)]
     pub(crate) carry: CarryArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum FailoverMode {
+    #[default]
+    RegionLoss,
+    Planned,
 }
 
 /// How steps are taken.
@@ -201,7 +213,7 @@ pub(crate) struct CarryArgs {
 }
 
 /// Where records lie besides the bucket.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct RecordsArgs {
     /// The folder for the records, pages and plans of runs on this machine
     #[arg(long, value_name = "DIR")]
@@ -253,7 +265,7 @@ pub(crate) enum RunsCommand {
     Resume(ResumeArgs),
     /// Agree to what a step of a run asks; whoever carries the run goes on
     Approve(ApproveArgs),
-    /// Give a run up; what it made stays
+    /// Give a run up; what it made stays, but of a planned failover before its cut-over: that is put back
     Abandon(AbandonArgs),
 }
 

@@ -5,6 +5,7 @@ mod preflight;
 mod records;
 mod runs;
 mod status;
+mod switchover;
 
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
 use report::ShellCommand;
@@ -29,7 +30,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Runs(RunsCommand::Show(args)) => runs::show(&global, &args).await,
         Command::Runs(RunsCommand::Resume(args)) => runs::resume(&global, &args, stop).await,
         Command::Runs(RunsCommand::Approve(args)) => runs::approve(&global, &args).await,
-        Command::Runs(RunsCommand::Abandon(args)) => runs::abandon(&global, &args).await,
+        Command::Runs(RunsCommand::Abandon(args)) => runs::abandon(&global, &args, stop).await,
         Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
     }
 }

@@ -63,6 +63,26 @@ impl Stage {
         Some(Self { aws, folder })
     }
 
+    /// A state, and its replica.
+    async fn write_states(&self) {
+        let env = AwsEnv::load(Options {
+            endpoint_url: Some(self.aws.endpoint().to_owned()),
+            credentials: Some(Credentials::new("test", "test", None, None, "tests")),
+            ..Options::default()
+        });
+        let env = env.await.unwrap();
+        let state = r#"{"version":4,"terraform_version":"1.11.4","serial":3,"lineage":"3f2504e0-4f89-11d3-9a0c-0305e82c3301","outputs":{},"resources":[]}"#;
+        for (region, bucket) in [("ca-west-1", "bc-state-dr"), ("ca-central-1", "bc-state")] {
+            let clients = env.region(region.parse().unwrap());
+            let put = clients.s3.put_object().bucket(bucket);
+            let put = put.key("staging/terraform.tfstate");
+            put.body(state.as_bytes().to_vec().into())
+                .send()
+                .await
+                .unwrap();
+        }
+    }
+
     /// The program, which has no terminal to ask on.
     fn command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("dr-runbook"));
@@ -375,6 +395,101 @@ async fn runbook_of_the_failback_can_be_followed_command_by_command() {
     assert_eq!(ended.len(), 9, "{ended:#?}");
     let (told, _) = stage.run(&["runs", "show"], 0).await;
     assert!(told.contains("finished"), "{told}");
+}
+
+/// What a command of a runbook is given beside what stands there: nobody is at the terminal, and the minute is not waited for.
+fn unattended(words: &[&str]) -> Vec<&'static str> {
+    match (words[0], words.contains(&"--dry-run"), words.get(1)) {
+        ("failover", true, _) => vec!["--window", "0s"],
+        ("failover", false, _) => vec!["--window", "0s", "--yes"],
+        (_, _, Some(&"abandon")) => vec!["--yes"],
+        _ => vec![],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runbook_of_the_switchover_can_be_followed_command_by_command() {
+    let stage = stage!();
+    stage.aws.set_region("ca-central-1", RegionState::Up);
+    stage.write_states().await;
+    let runbook = include_str!("../../../docs/runbooks/switchover.md");
+    // What waits for somebody ends with 4, and so does giving up what was cut over.
+    let codes = [0, 4, 0, 4, 0, 4, 0, 0, 0, 4, 0];
+    let commands = commands(runbook);
+    assert_eq!(commands.len(), codes.len(), "{commands:#?}");
+    for (command, code) in commands.iter().zip(codes) {
+        let run = match command[0].as_str() {
+            "runs" => stage.last_run().await,
+            _ => String::new(),
+        };
+        let words = command.iter().map(|word| match word.as_str() {
+            "RUN" => run.as_str(),
+            word => word,
+        });
+        let mut words: Vec<&str> = words.collect();
+        words.extend(unattended(&words));
+        stage.run(&words, code).await;
+    }
+    let (told, _) = stage.run(&["runs", "show"], 0).await;
+    assert!(told.contains("finished"), "{told}");
+    // It leads home again.
+    let back = ["failback", "--window", "0s", "--approve", "auto", "--yes"];
+    stage.run(&back, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn switchover_is_refused_without_both_regions_and_given_up_before_its_cut_over() {
+    let stage = stage!();
+    let planned = ["failover", "--mode", "planned", "--window", "0s", "--yes"];
+    let (_, told) = stage.run(&planned, 4).await;
+    assert!(
+        told.contains("ca-central-1 does not serve at every look")
+            && told.contains("`dr-runbook failover` does without it"),
+        "{told}"
+    );
+    stage.aws.set_region("ca-central-1", RegionState::Up);
+    let (_, told) = stage
+        .run(&[&planned[..], &["--lost", "ca-central-1"]].concat(), 2)
+        .await;
+    assert!(
+        told.contains("--lost is for the loss of a region"),
+        "{told}"
+    );
+    stage.run(&planned, 4).await;
+    let run = stage.last_run().await;
+    let agree = ["runs", "approve", &run, "regions", "--by", "Kim"];
+    stage.run(&agree, 0).await;
+    let (_, told) = stage.run(&["runs", "resume"], 4).await;
+    assert!(told.contains("agrees to drain"), "{told}");
+    let agree = ["runs", "approve", &run, "drain", "--by", "Kim"];
+    stage.run(&agree, 0).await;
+    stage.run(&["runs", "resume"], 4).await;
+    // It is lost before the cut-over: there is nothing to put back.
+    stage.aws.set_region("ca-central-1", RegionState::Refuse);
+    let (_, told) = stage.run(&["runs", "resume", "--approve", "auto"], 3).await;
+    assert!(
+        told.contains("and then `dr-runbook failover` go on without it"),
+        "{told}"
+    );
+    let abandon = [
+        "runs", "abandon", &run, "--by", "Kim", "--reason", "lost", "--yes",
+    ];
+    let (_, told) = stage.run(&abandon, 3).await;
+    assert!(told.contains("nothing is put back"), "{told}");
+    // It was not lost after all: the same command puts back what there is.
+    stage.aws.set_region("ca-central-1", RegionState::Up);
+    let (_, told) = stage.run(&abandon, 0).await;
+    assert!(
+        told.contains("what writes in ca-central-1 may go on"),
+        "{told}"
+    );
+    let (_, told) = stage.run(&abandon, 4).await;
+    assert!(told.contains("came after it"), "{told}");
+    let (told, _) = stage.run(&["status"], 0).await;
+    assert!(told.contains("ca-central-1"), "{told}");
+    stage.aws.set_region("ca-central-1", RegionState::Refuse);
+    let lost = ["failover", "--window", "0s", "--approve", "auto", "--yes"];
+    stage.run(&lost, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

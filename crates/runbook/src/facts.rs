@@ -117,7 +117,7 @@ pub struct OutsideCountry {
     pub region: Region,
     /// Its country.
     pub country: Country,
-    /// From when: the declaration.
+    /// From when: the declaration, or the cut-over of a planned failover.
     pub from: Timestamp,
     /// Until when; null while it is there.
     pub until: Option<Timestamp>,
@@ -141,6 +141,8 @@ impl OutsideCountry {
         let (from, until) = match plan.mode {
             Mode::Failback => (notes.since?, Ok(cut_over(state))),
             Mode::RegionLoss => (plan.declared.declared, returned),
+            Mode::Planned => (cut_over(state)?, returned),
+            Mode::Undo => return None,
         };
         let (until, not_known) = match until {
             Ok(until) => (until, None),
@@ -161,7 +163,7 @@ impl OutsideCountry {
     }
 }
 
-/// When a failback has cut over.
+/// When a planned move has cut over.
 fn cut_over(state: &RunState) -> Option<Timestamp> {
     let id = StepId::new(back::CUT_OVER);
     state.result(&id)?;

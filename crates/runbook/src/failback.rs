@@ -7,31 +7,38 @@ mod survey;
 use std::collections::BTreeMap;
 
 use aws_env::Both;
-use dr::database::{LastSnapshot, RdsClients, RunName, last_snapshot_id};
+use dr::database::{RdsClients, RunName, last_snapshot_id};
 use dr::objects::{BucketPair, KeptManifest, ManifestSummary, Pairing, RunId as ObjectsRunId};
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use settings::{Database, ReplicaLocks, Settings, State, StateDr};
+use settings::{Database, Settings};
 
 pub(crate) use self::decisions::undecided_object;
 pub use self::decisions::{Decisions, DecisionsError, keep_decisions, read_decisions};
 pub use self::survey::{BucketSurvey, DatabaseSurvey, StateSurvey, Survey};
 
 use crate::failover::{Impossible, names as failover_names, secret_steps};
-use crate::lease::causes;
 use crate::plan::{Goals, Mode, Plan, PlannedStep, ResidencyNotes, RunId, StepId};
+use crate::planned::{Planner, impossible, or_problem, proof, unknown};
 use crate::record::Digest;
+use crate::steps::hook::HookInputs;
 use crate::steps::secrets::SecretInputs;
 use crate::{Declared, Host, ObjectRuns, RunState};
 
 /// The names of the steps.
 pub(crate) mod names {
     pub(crate) use crate::failover::names::{
-        BACKEND, REPORT, RESTORE, SECRET, STATE, TERRAFORM, VERIFY,
+        BACKEND, HOOK, MANIFEST, REPORT, RESTORE, SECRET, STATE, TERRAFORM, TRAFFIC, VERIFY,
     };
 
     pub(crate) const PRIMARY: &str = "primary";
+    pub(crate) const REGIONS: &str = "regions";
+    pub(crate) const STATE_PARITY: &str = "state-parity";
+    pub(crate) const START: &str = "start";
+    pub(crate) const UNFENCE: &str = "unfence";
+    pub(crate) const WRITERS: &str = "writers";
     pub(crate) const OBJECTS: &str = "objects";
     pub(crate) const DRAIN: &str = "drain";
     pub(crate) const SNAPSHOT: &str = "snapshot";
@@ -47,61 +54,6 @@ pub(crate) mod names {
     pub(crate) const SECRET_REPLICA: &str = "secret-replica";
     pub(crate) const BACKEND_DR: &str = "backend-dr";
     pub(crate) const PILOT_LIGHT: &str = "pilot-light";
-}
-
-/// The settings as the steps on the way back take them.
-#[derive(Debug, Clone)]
-pub struct FailbackSettings {
-    /// With the regions changed over: the primary region is what receives, and each database's source its instance in the DR
-    /// region. What a failover does to the DR region, it does to the primary region by these.
-    pub primary: Settings,
-    /// The same with the DR environment's root module, whose state is at home in the primary region, and its variables as they
-    /// are to be afterwards.
-    pub pilot_light: Settings,
-}
-
-impl FailbackSettings {
-    /// Of an environment's settings. Databases without a way back are left out of the turned ones.
-    pub fn of(settings: &Settings) -> Self {
-        let mut primary = settings.clone();
-        primary.regions.primary = settings.regions.dr;
-        primary.regions.dr = settings.regions.primary;
-        primary.state = turned_state(settings);
-        let databases = settings.databases.iter();
-        primary.databases = databases.filter_map(Database::turned).collect();
-        let failback = &settings.failback;
-        primary.failover.terraform = failback.terraform.clone();
-        primary.failover.variables = failback.variables.clone();
-        primary.failover.restored_database = failback.restored_database.clone();
-        primary.failover.marker_bucket = None;
-        let mut pilot_light = primary.clone();
-        pilot_light.failover.terraform = settings.failover.terraform.clone();
-        pilot_light.failover.variables = failback.pilot_light.clone();
-        pilot_light.failover.restored_database = None;
-        Self {
-            primary,
-            pilot_light,
-        }
-    }
-}
-
-/// The backend with its sides changed over: what a failover does to the state of the DR region, it does to that of the primary
-/// region by this.
-fn turned_state(settings: &Settings) -> State {
-    let mut state = settings.state.clone();
-    state.old_lock_table = None;
-    if let StateDr::Replicated(replica) = &mut state.dr {
-        replica.region = settings.regions.primary;
-        std::mem::swap(&mut state.bucket, &mut replica.bucket);
-        std::mem::swap(&mut state.encryption, &mut replica.encryption);
-        // A global table has one name in both regions.
-        if let (ReplicaLocks::OwnTable(own), Some(table)) =
-            (&mut replica.locks, &mut state.lock_table)
-        {
-            std::mem::swap(own, table);
-        }
-    }
-    state
 }
 
 /// What a failback is planned from.
@@ -157,81 +109,33 @@ pub(crate) struct CutOverInputs {
     /// The run whose fence goes.
     pub(crate) failover: ObjectsRunId,
     pub(crate) buckets: Vec<ObjectsInputs>,
+    /// What proves that nobody writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proof: Option<HookInputs>,
 }
 
-struct Planner<'a> {
-    request: &'a FailbackRequest<'a>,
-    run: RunId,
-    steps: Vec<PlannedStep>,
-}
-
-impl Planner<'_> {
-    fn add(&mut self, id: &StepId, title: &str, after: &[StepId], inputs: Value) {
-        self.steps.push(PlannedStep {
-            id: id.clone(),
-            title: title.to_owned(),
-            after: after.to_vec(),
-            gate: None,
-            inputs,
+/// What the failover wrote down of a bucket's copy.
+fn manifest(failover: &RunState, pair: &BucketPair) -> Result<ObjectsInputs, Impossible> {
+    let step = StepId::of(failover_names::MANIFEST, pair.dr.name.as_ref());
+    let kept = failover.result(&step).map(KeptManifest::deserialize);
+    let Some(Ok(kept)) = kept else {
+        return Err(Impossible {
+            problem: format!(
+                "run {} has written down nothing of {}: what was deleted since and what never came over look the same",
+                failover.plan.run, pair.dr.name
+            ),
+            hint: Some(
+                "`dr-replicate reconcile` takes a manifest that somebody kept; leave the step out then, with --skip"
+                    .to_owned(),
+            ),
+            is_unknown: false,
         });
-    }
-
-    fn gate(&mut self, question: &str) {
-        if let Some(step) = self.steps.last_mut() {
-            step.gate = Some(question.to_owned());
-        }
-    }
-
-    fn name(&self) -> Result<RunName, Impossible> {
-        self.run.as_str().parse().map_err(impossible)
-    }
-
-    /// What the failover wrote down of a bucket's copy.
-    fn manifest(&self, pair: &BucketPair) -> Result<ObjectsInputs, Impossible> {
-        let failover = self.request.failover;
-        let step = StepId::of(failover_names::MANIFEST, pair.dr.name.as_ref());
-        let kept = failover.result(&step).map(KeptManifest::deserialize);
-        let Some(Ok(kept)) = kept else {
-            return Err(Impossible {
-                problem: format!(
-                    "run {} has written down nothing of {}: what was deleted since and what never came over look the same",
-                    failover.plan.run, pair.dr.name
-                ),
-                hint: Some(
-                    "`dr-replicate reconcile` takes a manifest that somebody kept; leave the step out then, with --skip"
-                        .to_owned(),
-                ),
-                is_unknown: false,
-            });
-        };
-        Ok(ObjectsInputs {
-            pair: pair.clone(),
-            manifest: kept.summary,
-            failover: failover.plan.run.as_str().parse().map_err(impossible)?,
-        })
-    }
-}
-
-fn impossible(problem: impl ToString) -> Impossible {
-    Impossible {
-        problem: problem.to_string(),
-        hint: None,
-        is_unknown: false,
-    }
-}
-
-fn unknown(error: &aws_env::Error) -> Impossible {
-    Impossible {
-        is_unknown: true,
-        ..impossible(causes(error))
-    }
-}
-
-fn or_problem<T: Serialize>(inputs: Result<T, Impossible>) -> Value {
-    match inputs {
-        Ok(inputs) => json!(inputs),
-        Err(impossible) => json!(impossible),
-    }
+    };
+    Ok(ObjectsInputs {
+        pair: pair.clone(),
+        manifest: kept.summary,
+        failover: failover.plan.run.as_str().parse().map_err(impossible)?,
+    })
 }
 
 /// Plans a failback. Looks at both regions and changes nothing. What cannot be done is a step that says so when it is
@@ -241,15 +145,14 @@ pub async fn plan_failback(request: FailbackRequest<'_>, both: &Both, host: &imp
     let planned = host.now();
     let pairing = Pairing::from(settings);
     let run = RunId::new(host);
-    let mut planner = Planner {
-        request: &request,
-        run: run.clone(),
-        steps: Vec::new(),
-    };
+    let mut planner = Planner::new(run.clone());
     let one = |name: &str| StepId::new(name);
     let buckets = pairing.pairs().iter();
-    let buckets: Vec<_> = buckets.map(|pair| (pair, planner.manifest(pair))).collect();
-    let survey = survey::survey(&request, both, &buckets, planned).await;
+    let buckets: Vec<_> = buckets
+        .map(|pair| (pair, manifest(request.failover, pair)))
+        .collect();
+    let survey = survey::survey(&request, both, &buckets, planned);
+    let survey = survey.boxed_local().await;
     planner.add(
         &one(names::PRIMARY),
         "Look whether the primary region serves, and what it did since it came back",
@@ -271,16 +174,9 @@ pub async fn plan_failback(request: FailbackRequest<'_>, both: &Both, host: &imp
             or_problem(inputs.clone()),
         );
     }
-    planner.add(
-        &one(names::DRAIN),
-        "Stop what writes in the DR region",
-        &brought,
-        Value::Null,
-    );
-    planner.gate(
-        "nothing writes to the databases and buckets of the DR region any more, and nothing will before the end of the run",
-    );
-    let restored = plan_databases(&mut planner, settings, both).await;
+    planner.drain(settings, settings.regions.dr, &brought);
+    let restored = plan_databases(&mut planner, settings, both);
+    let restored = restored.boxed_local().await;
     let mut before_verify = restored.clone();
     let mut before_terraform = restored;
     for (pair, inputs) in &buckets {
@@ -346,6 +242,7 @@ pub async fn plan_failback(request: FailbackRequest<'_>, both: &Both, host: &imp
             .iter()
             .filter_map(|(_, inputs)| inputs.clone().ok())
             .collect(),
+        proof: proof(settings),
     });
     planner.add(
         &one(names::CUT_OVER),
@@ -354,7 +251,8 @@ pub async fn plan_failback(request: FailbackRequest<'_>, both: &Both, host: &imp
         or_problem(cut_over),
     );
     planner.gate("there is no way back from here but another failover");
-    plan_rest(&mut planner, settings, both).await;
+    let rest = plan_rest(&mut planner, &request, both);
+    rest.boxed_local().await;
     let steps = planner.steps;
     Plan {
         run,
@@ -389,26 +287,17 @@ pub fn not_known(plan: &Plan) -> Vec<String> {
 }
 
 /// The way of each database. Returns the steps at whose end they serve.
-async fn plan_databases(
-    planner: &mut Planner<'_>,
-    settings: &Settings,
-    both: &Both,
-) -> Vec<StepId> {
+async fn plan_databases(planner: &mut Planner, settings: &Settings, both: &Both) -> Vec<StepId> {
     let (primary, dr) = (RdsClients::new(&both.primary), RdsClients::new(&both.dr));
     let mut restored = Vec::new();
     for database in &settings.databases {
         let of = |kind: &str| StepId::of(kind, database.id.as_ref());
-        let snapshot = last_snapshot(planner, settings, database, &dr).await;
-        let title = format!("Take the last snapshot of {}", database.dr_id);
-        let drain = [StepId::new(names::DRAIN)];
-        planner.add(&of(names::SNAPSHOT), &title, &drain, or_problem(snapshot));
-        let title = format!("Copy it to {}", settings.regions.primary);
-        planner.add(
-            &of(names::COPY),
-            &title,
-            &[of(names::SNAPSHOT)],
-            json!({"database": database.id}),
-        );
+        let to = settings.regions.primary;
+        let snapshot = match way_back(database) {
+            Ok(way) => planner.snapshot_of(settings, &way, &dr).await,
+            Err(impossible) => Err(impossible),
+        };
+        planner.last_snapshot(database, database.dr_id.as_ref(), snapshot, to);
         let left = left_instance(planner, database, &primary).await;
         let title = format!("Make room for {}: what the outage left goes", database.id);
         planner.add(
@@ -432,47 +321,22 @@ async fn plan_databases(
     restored
 }
 
-async fn last_snapshot(
-    planner: &Planner<'_>,
-    settings: &Settings,
-    database: &Database,
-    dr: &RdsClients,
-) -> Result<LastSnapshot, Impossible> {
-    if database
-        .turned()
-        .is_none_or(|turned| turned.restore.is_none())
-    {
-        return Err(Impossible {
-            problem: format!(
-                "the settings do not say what {} gets in the primary region",
-                database.id
-            ),
-            hint: Some("set [databases.failback.restore]".to_owned()),
-            is_unknown: false,
-        });
-    }
-    let there = dr.instance(database.dr_id.as_ref()).await;
-    let there = there.map_err(|error| unknown(&error))?;
-    let resource_id = there.and_then(|there| there.resource_id);
-    let resource_id = resource_id.ok_or_else(|| {
-        impossible(format!(
-            "{} has no instance {}",
-            dr.region(),
-            database.dr_id
-        ))
-    })?;
-    let snapshot = last_snapshot_id(database.dr_id.as_ref(), &planner.name()?);
-    Ok(LastSnapshot {
-        instance: database.dr_id.to_string(),
-        resource_id,
-        snapshot,
-        tags: settings.tags.clone(),
+/// A database as it goes back.
+fn way_back(database: &Database) -> Result<Database, Impossible> {
+    let turned = database.turned().filter(|turned| turned.restore.is_some());
+    turned.ok_or_else(|| Impossible {
+        problem: format!(
+            "the settings do not say what {} gets in the primary region",
+            database.id
+        ),
+        hint: Some("set [databases.failback.restore]".to_owned()),
+        is_unknown: false,
     })
 }
 
 /// The instance that has the database's name in the primary region, which was lost with it.
 async fn left_instance(
-    planner: &Planner<'_>,
+    planner: &Planner,
     database: &Database,
     primary: &RdsClients,
 ) -> Result<Option<KnownInstance>, Impossible> {
@@ -492,7 +356,8 @@ async fn left_instance(
 }
 
 /// What comes after the cut-over: the primary region has copies in the DR region again, and the DR region is the pilot light.
-async fn plan_rest(planner: &mut Planner<'_>, settings: &Settings, both: &Both) {
+async fn plan_rest(planner: &mut Planner, request: &FailbackRequest<'_>, both: &Both) {
+    let settings = request.settings;
     let dr = RdsClients::new(&both.dr);
     let one = |name: &str| StepId::new(name);
     let cut_over = [one(names::CUT_OVER)];
@@ -542,7 +407,7 @@ async fn plan_rest(planner: &mut Planner<'_>, settings: &Settings, both: &Both) 
             last.push(id);
         }
     }
-    let failover = planner.request.failover;
+    let failover = request.failover;
     let pinned = failover.plan.step(&one(failover_names::PIN));
     let arns: Vec<String> = pinned
         .and_then(|step| Vec::deserialize(&step.inputs).ok())
@@ -634,32 +499,4 @@ pub fn leftovers(run: &RunState, is_back: bool) -> Vec<String> {
 /// When the data of something were written last, as a step left it.
 pub(crate) fn data_time(result: Option<&Value>) -> Option<Timestamp> {
     result?.get("data_time")?.as_str()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::civil::date;
-
-    use super::*;
-
-    #[test]
-    fn settings_turned_round_have_the_state_of_the_primary_region_where_a_failover_looks() {
-        let text = include_str!("../../../examples/berthcare-staging/infra.toml");
-        let settings = Settings::parse(text, date(2026, 11, 30)).unwrap();
-        let turned = FailbackSettings::of(&settings);
-        for (of, root) in [
-            (&turned.primary, &settings.failback.terraform),
-            (&turned.pilot_light, &settings.failover.terraform),
-        ] {
-            let told = json!(of.state.dr);
-            assert_eq!(told["bucket"], settings.state.bucket.as_str());
-            assert_eq!(told["lock_table"], "berthcare-terraform-locks");
-            assert_ne!(of.state.bucket, settings.state.bucket);
-            assert_eq!(of.regions.dr, settings.regions.primary);
-            assert_eq!(of.failover.terraform, *root);
-            // Turned twice it is itself.
-            assert_eq!(turned_state(of), settings.state);
-        }
-        assert_eq!(turned.primary.databases[0].dr_id, settings.databases[0].id);
-    }
 }

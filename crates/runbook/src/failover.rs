@@ -236,7 +236,7 @@ pub(crate) fn secret_steps(
 }
 
 /// The step of a command that the settings have for this point.
-fn hook(settings: &Settings, point: HookPoint, after: &[&str]) -> Option<PlannedStep> {
+pub(crate) fn hook(settings: &Settings, point: HookPoint, after: &[&str]) -> Option<PlannedStep> {
     let hook = settings.hooks.get(&point)?.clone();
     let id = StepId::of(names::HOOK, point.name());
     let program = hook.command.first().map_or("", String::as_str);

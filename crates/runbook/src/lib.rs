@@ -19,6 +19,7 @@ mod journal;
 mod lease;
 mod loss;
 mod plan;
+mod planned;
 mod preflight;
 mod record;
 mod run;
@@ -26,6 +27,7 @@ mod state;
 mod status;
 mod steps;
 mod store;
+mod switchover;
 mod view;
 
 pub use approval::{Answer, Approver, Gate, Policy};
@@ -35,8 +37,8 @@ pub use engine::{
 pub use export::Export;
 pub use facts::{HourlyCost, OutsideCountry, Returned, RunFacts, returned};
 pub use failback::{
-    BucketSurvey, DatabaseSurvey, Decisions, DecisionsError, FailbackRequest, FailbackSettings,
-    StateSurvey, Survey, keep_decisions, leftovers, not_known, plan_failback, read_decisions,
+    BucketSurvey, DatabaseSurvey, Decisions, DecisionsError, FailbackRequest, StateSurvey, Survey,
+    keep_decisions, leftovers, not_known, plan_failback, read_decisions,
 };
 pub use failover::{FailoverRequest, plan_failover};
 pub use host::{Holder, Host};
@@ -44,6 +46,7 @@ pub use journal::{Journal, JournalError, read_records};
 pub use lease::{Lease, LeaseError, LeaseState, LeaseTimes, SeenLease};
 pub use loss::{Declaration, Declared, Evidence, Loss, LossWindow, Round, Unhealthy, Verdict};
 pub use plan::{Goals, Mode, Plan, PlannedStep, ResidencyNotes, RunId, RunIdError, StepId};
+pub use planned::TurnedSettings;
 pub use preflight::{
     Area, Item, KeptPreflight, Preflight, PreflightRequest, Reach, kept_preflights, last_preflight,
     preflight,
@@ -53,8 +56,9 @@ pub use run::{OpenError, OpenRun, approve_step, list_runs, read_lease, read_run}
 pub use state::{GivenApproval, RunState, RunStatus, StepState, StepStatus};
 pub use status::{PreflightSummary, RunSummary, RunbookStatus};
 pub use steps::{
-    Clocks, DataKind, DatabaseLoss, EnvironmentRoot, Failback, HookPlace, KindLoss, MARKER, Marker,
-    ObjectRuns, RegionLoss, RunReport,
+    Clocks, DataKind, DatabaseLoss, EnvironmentRoot, HookPlace, KindLoss, MARKER, Marker,
+    ObjectRuns, PlannedMove, RegionLoss, RunReport,
 };
 pub use store::{Created, ETag, FolderStore, S3Store, Store, StoreError, Stored};
+pub use switchover::{SwitchoverRequest, UndoRequest, not_possible, plan_switchover, plan_undo};
 pub use view::{RunAndLease, RunEntry, RunList, waiting};

@@ -24,6 +24,14 @@ pub struct LossWindow {
     pub every: Duration,
 }
 
+impl LossWindow {
+    /// One look.
+    pub const ONCE: Self = Self {
+        window: Duration::ZERO,
+        every: Duration::ZERO,
+    };
+}
+
 impl Default for LossWindow {
     /// Long enough that a deployment or a route that converges is none of it.
     fn default() -> Self {
@@ -229,7 +237,7 @@ pub struct Declared {
     pub declared: Timestamp,
 }
 
-/// A region that is to take an environment back does not serve.
+/// A region that is to take an environment does not serve.
 #[derive(Debug, thiserror::Error)]
 #[error("{} does not serve at every look: {}", .0.region, .0)]
 pub struct Unhealthy(pub Box<Evidence>);
@@ -249,6 +257,23 @@ impl Declared {
             }),
             false => Err(Unhealthy(Box::new(evidence))),
         }
+    }
+
+    /// Decides that both regions serve, by all looks at them: nothing is lost.
+    ///
+    /// # Errors
+    /// When a service did not answer at one of them.
+    pub fn both_healthy(
+        primary: Evidence,
+        dr: Evidence,
+        now: Timestamp,
+    ) -> Result<Self, Unhealthy> {
+        if !dr.is_healthy() {
+            return Err(Unhealthy(Box::new(dr)));
+        }
+        let mut declared = Self::healthy(primary, now)?;
+        declared.evidence.push(dr);
+        Ok(declared)
     }
 
     /// Decides by the looks at each region that is said to be lost, and by a person's word where they do not decide.

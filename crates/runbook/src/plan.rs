@@ -112,6 +112,10 @@ impl fmt::Display for StepId {
 pub enum Mode {
     /// The primary region is lost.
     RegionLoss,
+    /// Both regions serve, and the environment goes to the DR region without losing anything.
+    Planned,
+    /// What a planned failover has changed that was given up before its cut-over is put back.
+    Undo,
     /// The primary region serves again, and takes the environment back.
     Failback,
 }
@@ -121,6 +125,8 @@ impl Mode {
     pub fn name(self) -> &'static str {
         match self {
             Self::RegionLoss => "region-loss",
+            Self::Planned => "planned",
+            Self::Undo => "undo",
             Self::Failback => "failback",
         }
     }

@@ -2,11 +2,11 @@
 
 mod backend;
 mod declare;
-pub(crate) mod failback;
 mod fence;
 pub(crate) mod hook;
 mod manifest;
 mod pin;
+pub(crate) mod planned;
 mod report;
 mod restore;
 pub(crate) mod secrets;
@@ -30,8 +30,8 @@ use settings::Settings;
 use state_backend::{DrBackend, LockHolder};
 
 pub use self::declare::{MARKER, Marker};
-pub use self::failback::{Failback, ObjectRuns};
 pub use self::hook::HookPlace;
+pub use self::planned::{ObjectRuns, PlannedMove};
 pub(crate) use self::report::reports;
 pub use self::report::{Clocks, DataKind, DatabaseLoss, KindLoss, RunReport};
 pub(crate) use self::traffic::KEY as TRAFFIC_KEY;

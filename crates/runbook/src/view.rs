@@ -54,8 +54,8 @@ impl Plan {
     /// From which region to which one.
     pub fn way(&self) -> (Region, Region) {
         match self.mode {
-            Mode::RegionLoss => (self.primary, self.dr),
-            Mode::Failback => (self.dr, self.primary),
+            Mode::RegionLoss | Mode::Planned => (self.primary, self.dr),
+            Mode::Failback | Mode::Undo => (self.dr, self.primary),
         }
     }
 
@@ -94,7 +94,7 @@ impl Plan {
         }
         let rows = self.declared.evidence.iter().map(|seen| {
             let (mark, verdict) = match seen.verdict() {
-                _ if self.mode == Mode::Failback => match seen.is_healthy() {
+                _ if self.mode != Mode::RegionLoss => match seen.is_healthy() {
                     true => (Mark::Ok, "it serves"),
                     false => (Mark::Wrong, "it does not serve"),
                 },

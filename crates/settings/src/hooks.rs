@@ -18,6 +18,11 @@ const LONGEST_WORD: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HookPoint {
+    /// In a planned move: stops what writes in the region that is left.
+    StopWriters,
+    /// In a planned move: proves that nobody writes any more. What it prints has to be the same when writers stand still and
+    /// just before the move cannot be taken back.
+    Drained,
     /// When every database is restored, before Terraform.
     AfterRestore,
     /// When Terraform has applied, before what it brought up is verified.
@@ -26,24 +31,32 @@ pub enum HookPoint {
     BeforeTraffic,
     /// When traffic is turned.
     AfterTraffic,
+    /// When a planned move is given up: starts what [`HookPoint::StopWriters`] has stopped.
+    StartWriters,
 }
 
 impl HookPoint {
     /// All of them, in the order of a failover.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 7] = [
+        Self::StopWriters,
+        Self::Drained,
         Self::AfterRestore,
         Self::AfterTerraform,
         Self::BeforeTraffic,
         Self::AfterTraffic,
+        Self::StartWriters,
     ];
 
     /// As the settings have it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::StopWriters => "stop-writers",
+            Self::Drained => "drained",
             Self::AfterRestore => "after-restore",
             Self::AfterTerraform => "after-terraform",
             Self::BeforeTraffic => "before-traffic",
             Self::AfterTraffic => "after-traffic",
+            Self::StartWriters => "start-writers",
         }
     }
 }

@@ -9,8 +9,8 @@ use cli::{Exit, Failure, GlobalArgs, Progress};
 use files::Secrecy;
 use report::{Observer as _, Outcome as Ended};
 use runbook::{
-    Answer, Approver, EnvironmentRoot, FailbackSettings, Gate, HookPlace, Mode, OpenRun, Outcome,
-    RegionLoss, RunId, RunOptions, RunState, RunStatus, StepErrorKind, StepId, StepStatus, Watch,
+    Answer, Approver, EnvironmentRoot, Gate, HookPlace, Mode, OpenRun, Outcome, RegionLoss, RunId,
+    RunOptions, RunState, RunStatus, StepErrorKind, StepId, StepStatus, TurnedSettings, Watch,
     carry_on, waiting,
 };
 use state_backend::{HeldLocks, LockHolder};
@@ -83,15 +83,19 @@ pub(super) async fn carry(
     let was_stopped = stop.clone();
     let ended = match state.plan.mode {
         Mode::RegionLoss => carry_on(&open, &over, &approver, &options, &page, stop).await,
-        Mode::Failback => {
-            let turned = FailbackSettings::of(settings);
+        mode @ (Mode::Failback | Mode::Planned | Mode::Undo) => {
+            let turned = TurnedSettings::of(settings);
+            let root = match mode {
+                Mode::Failback => root(global, context, &settings.failback.terraform, "failback")
+                    .await
+                    .map(with_grace),
+                _ => Ok(None),
+            };
             let way = Way {
                 context,
                 turned: &turned,
                 folder: &folder,
-                root: root(global, context, &settings.failback.terraform, "failback")
-                    .await
-                    .map(with_grace),
+                root,
             };
             let steps = way.steps(over, &open, conflicts).await?;
             carry_on(&open, &steps, &approver, &options, &page, stop).await
@@ -107,12 +111,20 @@ pub(super) async fn carry(
             cli::note(&format!("`{approve}` agrees to {step}"));
         }
         cli::note(&format!("`{}` goes on", super::resume_command(&run)));
+        if state.plan.mode == Mode::Planned && !cut_over(&state) {
+            super::switchover::advise(context, &state).await;
+        }
     }
     Ok(if *was_stopped.borrow() && exit != Exit::Fine {
         Exit::Interrupted
     } else {
         exit
     })
+}
+
+/// Whether a switchover can not be taken back any more, by its records.
+fn cut_over(state: &RunState) -> bool {
+    state.result(&StepId::new("cut-over")).is_some()
 }
 
 fn exit(state: &RunState) -> Exit {

@@ -1,15 +1,16 @@
 //! The way back.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::anyhow;
-use aws_env::Both;
+use aws_env::{Both, DrOnly, RegionAccess};
 use cli::{Exit, Failure, GlobalArgs};
 use dr::objects::JournalKey;
 use files::Secrecy;
 use runbook::{
-    Decisions, Declared, EnvironmentRoot, Evidence, Failback, FailbackRequest, FailbackSettings,
-    LossWindow, Mode, ObjectRuns, OpenRun, RegionLoss, RunId, RunState, keep_decisions, not_known,
+    Decisions, Declared, EnvironmentRoot, Evidence, FailbackRequest, LossWindow, Mode, ObjectRuns,
+    OpenRun, PlannedMove, RegionLoss, RunId, RunState, TurnedSettings, keep_decisions, not_known,
     plan_failback, read_decisions, read_run,
 };
 use tokio::sync::watch;
@@ -35,7 +36,7 @@ pub(crate) async fn run(
     let places = Places::of(&context, &args.carry.records)?;
     let failover = failover(&places.records).await?;
     let both = both(&context);
-    let declared = declared(&both, args, &machine).await?;
+    let declared = declared(&both, args.window, &machine).await?;
     let text = match &args.decisions.conflicts {
         Some(path) => decisions_text(path)?,
         None => String::new(),
@@ -90,8 +91,8 @@ async fn failover(records: &Records) -> Result<RunState, Failure> {
     let run = read_run(records, &marker.run).await;
     let (run, _) = run.map_err(super::not_opened)?;
     match run.plan.mode {
-        Mode::RegionLoss => Ok(run),
-        Mode::Failback => Err(Failure::new(
+        Mode::RegionLoss | Mode::Planned => Ok(run),
+        Mode::Failback | Mode::Undo => Err(Failure::new(
             Exit::Wrong,
             anyhow!(
                 "run {} has marked the environment as failed over, and is no failover",
@@ -101,28 +102,34 @@ async fn failover(records: &Records) -> Result<RunState, Failure> {
     }
 }
 
-fn both(context: &Context) -> Both {
+pub(super) fn both(context: &Context) -> Both {
     let regions = context.settings.regions;
     context.env.both(regions.primary, regions.dr)
 }
 
-/// Decides whether the primary region serves, by every look at it.
-async fn declared(
-    both: &Both,
-    args: &FailbackArgs,
-    machine: &Machine,
-) -> Result<Declared, Failure> {
+/// For how long a region is asked.
+pub(super) fn window(window: Duration) -> LossWindow {
     let mut window = LossWindow {
-        window: args.window,
+        window,
         ..LossWindow::default()
     };
     window.every = window.every.min(window.window);
+    window
+}
+
+/// What a region shows that is to serve.
+pub(super) async fn ask(region: &RegionAccess, window: LossWindow, machine: &Machine) -> Evidence {
     cli::note(&format!(
         "asking {} for {}",
-        both.primary.region(),
+        region.region(),
         report::duration(window.window)
     ));
-    let evidence = Evidence::gather_health(&both.primary, window, machine).await;
+    Evidence::gather_health(region, window, machine).await
+}
+
+/// Decides whether the primary region serves, by every look at it.
+async fn declared(both: &Both, wanted: Duration, machine: &Machine) -> Result<Declared, Failure> {
+    let evidence = ask(&both.primary, window(wanted), machine).await;
     Declared::healthy(evidence, cli::now()).map_err(|unhealthy| {
         Failure::new(Exit::Refused, unhealthy)
             .hint("a region that comes and goes is none to go back to: wait, and try again")
@@ -130,7 +137,7 @@ async fn declared(
 }
 
 /// Where runs that copy objects keep their journals, and the key of those, made where there is none.
-fn object_runs(folder: &Path) -> Result<ObjectRuns, Failure> {
+pub(super) fn object_runs(folder: &Path) -> Result<ObjectRuns, Failure> {
     let folder = folder.join("objects");
     let failed = |error: files::FileError| Failure::new(Exit::Unchecked, error);
     files::create_secret_folder(&folder).map_err(failed)?;
@@ -190,13 +197,13 @@ async fn kept_decisions(
     decisions(&text)
 }
 
-/// What the steps on the way back are made of.
+/// What the steps of a planned move are made of.
 pub(super) struct Way<'a> {
     pub(super) context: &'a Context,
-    pub(super) turned: &'a FailbackSettings,
+    pub(super) turned: &'a TurnedSettings,
     /// Where the run keeps what belongs to it on this machine.
     pub(super) folder: &'a Path,
-    /// The root module of the primary environment.
+    /// The root module of the primary environment, on the way back.
     pub(super) root: Result<Option<EnvironmentRoot>, String>,
 }
 
@@ -207,41 +214,42 @@ impl<'a> Way<'a> {
         dr: RegionLoss<'a, Records, Machine>,
         open: &OpenRun<Records, Machine>,
         conflicts: Option<&Path>,
-    ) -> Result<Failback<'a, Records, Machine>, Failure> {
+    ) -> Result<PlannedMove<'a, Records, Machine>, Failure> {
         let settings = &self.context.settings;
         let permit = open.lease().permit();
         let both = both(self.context);
         let runs = self.folder.parent().and_then(Path::parent);
+        let mode = open.state().plan.mode;
         let primary = self.context.env.dr_only(settings.regions.primary);
-        Ok(Failback {
+        let (target, receiving) = match mode {
+            Mode::Failback => (&self.turned.primary, &primary),
+            _ => (settings, &self.context.dr),
+        };
+        let home = match mode {
+            Mode::Planned => &self.turned.brought_up,
+            _ => &self.turned.pilot_light,
+        };
+        let view = |settings, region: &DrOnly, root, folder| RegionLoss {
+            settings,
+            dr: region.under(&permit),
+            store: dr.store.clone(),
+            host: dr.host.clone(),
+            folder: self.folder.join(folder),
+            root,
+            hooks: dr.hooks.clone(),
+            holder: dr.holder.clone(),
+            observer: dr.observer,
+        };
+        Ok(PlannedMove {
             settings,
             both: Both {
                 primary: both.primary.under(&permit),
                 dr: both.dr.under(&permit),
                 global: both.global.under(&permit),
             },
-            primary: RegionLoss {
-                settings: &self.turned.primary,
-                dr: primary.under(&permit),
-                store: dr.store.clone(),
-                host: dr.host.clone(),
-                folder: self.folder.join("primary"),
-                root: self.root,
-                hooks: dr.hooks.clone(),
-                holder: dr.holder.clone(),
-                observer: dr.observer,
-            },
-            pilot_light: RegionLoss {
-                settings: &self.turned.pilot_light,
-                dr: primary.under(&permit),
-                store: dr.store.clone(),
-                host: dr.host.clone(),
-                folder: self.folder.join("pilot-light"),
-                root: dr.root.clone(),
-                hooks: dr.hooks.clone(),
-                holder: dr.holder.clone(),
-                observer: dr.observer,
-            },
+            mode,
+            target: view(target, receiving, self.root, "primary"),
+            home: view(home, &primary, dr.root.clone(), "pilot-light"),
             dr,
             objects: object_runs(runs.unwrap_or(self.folder))?,
             decisions: kept_decisions(open.store(), &open.state().plan.run, conflicts).await?,

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::carry::carry;
 use super::records::{Context, Places, marker};
-use crate::args::FailoverArgs;
+use crate::args::{FailoverArgs, FailoverMode};
 use crate::machine::Machine;
 
 pub(crate) async fn run(
@@ -20,6 +20,9 @@ pub(crate) async fn run(
     args: &FailoverArgs,
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
+    if args.mode == FailoverMode::Planned {
+        return Box::pin(super::switchover::run(global, args, stop)).await;
+    }
     let machine = Machine::new();
     let context = Context::open(global).await?;
     let places = Places::of(&context, &args.carry.records)?;
@@ -50,7 +53,10 @@ pub(crate) async fn run(
 
 /// Why it goes on although data may not lie in the DR region any more. A date stops no failover, but somebody has to say so; a dry
 /// run shows what would be.
-fn despite_residency(context: &Context, args: &FailoverArgs) -> Result<Option<String>, Failure> {
+pub(super) fn despite_residency(
+    context: &Context,
+    args: &FailoverArgs,
+) -> Result<Option<String>, Failure> {
     let today = cli::now().to_zoned(TimeZone::UTC).date();
     let expired = context.settings.expired_exceptions(today);
     let Some(used) = expired.first() else {
@@ -72,7 +78,7 @@ pub(super) fn versions() -> BTreeMap<String, String> {
 }
 
 /// Refuses what would begin a second failover on top of the first. A run that is not over is told by its lease.
-async fn not_failed_over(places: &Places) -> Result<(), Failure> {
+pub(super) async fn not_failed_over(places: &Places) -> Result<(), Failure> {
     let marker = marker(&places.records).await?;
     let Some(marker) = marker.filter(|marker| marker.failed_over) else {
         return Ok(());
@@ -162,8 +168,8 @@ async fn declared(
     Declared::decide(evidence, declaration, cli::now()).map_err(|loss| {
         let hint = match &loss {
             Loss::Answers(_) => {
-                "while it answers, moving is a planned switchover; somebody who knows better says so with --declare-lost \
-                 REASON --by NAME"
+                "while it answers, `dr-runbook failover --mode planned` moves the environment without losing anything; somebody \
+                 who knows better says so with --declare-lost REASON --by NAME"
             }
             _ => "somebody who knows decides it with --declare-lost REASON --by NAME",
         };

@@ -3,14 +3,15 @@ use cli::{Exit, Failure, GlobalArgs};
 use files::Secrecy;
 use report::Report as _;
 use runbook::{
-    LeaseTimes, Mode, OpenRun, RunAndLease, RunEntry, RunFacts, RunId, RunList, RunState, StepId,
-    approve_step, leftovers, list_runs, read_lease, read_run, returned,
+    LeaseTimes, Marker, Mode, OpenRun, RunAndLease, RunEntry, RunFacts, RunId, RunList, RunState,
+    RunStatus, StepId, approve_step, leftovers, list_runs, read_lease, read_run, returned,
 };
 use tokio::sync::watch;
 
 use super::carry::carry;
 use super::failover::settings_digest;
 use super::records::{Context, Places, Records, marker};
+use super::switchover::{is_to_be_undone, undo};
 use crate::args::{AbandonArgs, ApproveArgs, RecordsArgs, ResumeArgs, ShowArgs};
 use crate::machine::Machine;
 
@@ -122,35 +123,53 @@ pub(crate) async fn approve(global: &GlobalArgs, args: &ApproveArgs) -> Result<E
     Ok(Exit::Fine)
 }
 
-/// What a failback leaves that is given up: before the mark is turned back the DR region serves.
-async fn left(records: &Records, run: &RunState) -> Result<Vec<String>, Failure> {
-    if run.plan.mode != Mode::Failback || run.status.is_over() {
-        return Ok(Vec::new());
+/// What a run leaves that is given up, in words: before the mark is turned the region serves that is left.
+fn left(run: &RunState, marker: Option<&Marker>) -> Vec<String> {
+    let is_moved = match run.plan.mode {
+        Mode::Failback => {
+            marker.is_some_and(|marker| !marker.failed_over && marker.run == run.plan.run)
+        }
+        Mode::Planned => {
+            marker.is_some_and(|marker| marker.failed_over && marker.run == run.plan.run)
+        }
+        Mode::RegionLoss | Mode::Undo => return Vec::new(),
+    };
+    if run.status.is_over() {
+        return Vec::new();
     }
-    let marker = marker(records).await?;
-    let is_back = marker.is_some_and(|marker| !marker.failed_over && marker.run == run.plan.run);
     let (from, to) = run.plan.way();
-    let serves = if is_back { to } else { from };
+    let serves = if is_moved { to } else { from };
     cli::note(&format!("the environment is in {serves}"));
-    Ok(leftovers(run, is_back))
+    match run.plan.mode {
+        Mode::Planned if !is_moved => Vec::new(),
+        _ => leftovers(run, is_moved),
+    }
 }
 
-pub(crate) async fn abandon(global: &GlobalArgs, args: &AbandonArgs) -> Result<Exit, Failure> {
+pub(crate) async fn abandon(
+    global: &GlobalArgs,
+    args: &AbandonArgs,
+    stop: watch::Receiver<bool>,
+) -> Result<Exit, Failure> {
     let context = Context::open(global).await?;
     let places = Places::of(&context, &args.records)?;
     let before = read_run(&places.records, &args.run).await;
     let (before, _) = before.map_err(super::not_opened)?;
-    let left = left(&places.records, &before).await?;
-    for left in &left {
+    let marker = marker(&places.records).await?;
+    let is_undone = is_to_be_undone(&before, marker.as_ref());
+    if is_undone && matches!(before.status, RunStatus::Abandoned { .. }) {
+        // Of a switchover that was given up while the primary region was gone.
+        last(&places.records, &args.run).await?;
+        return undo(global, &args.records, &before, stop).await;
+    }
+    for left in &left(&before, marker.as_ref()) {
         cli::note(&format!("stays: {left}"));
     }
-    cli::confirm(
-        global,
-        &format!(
-            "Give run {} up? What it made stays, and nobody can go on with it.",
-            args.run
-        ),
-    )?;
+    let question = match is_undone {
+        true => "Nobody can go on with it, and what it changed is put back.",
+        false => "What it made stays, and nobody can go on with it.",
+    };
+    cli::confirm(global, &format!("Give run {} up? {question}", args.run))?;
     let open = OpenRun::resume(
         places.records,
         places.copy,
@@ -160,6 +179,31 @@ pub(crate) async fn abandon(global: &GlobalArgs, args: &AbandonArgs) -> Result<E
     );
     let open = open.await.map_err(super::not_opened)?;
     let state = open.abandon(&args.by, &args.reason).await;
-    cli::print(global, &state.map_err(super::not_opened)?)?;
-    Ok(Exit::Fine)
+    let state = state.map_err(super::not_opened)?;
+    match is_undone {
+        true => {
+            cli::note(&format!("run {} was abandoned by {}", args.run, args.by));
+            undo(global, &args.records, &state, stop).await
+        }
+        false => {
+            cli::print(global, &state)?;
+            Ok(Exit::Fine)
+        }
+    }
+}
+
+/// Refuses to put back what another run may have changed since.
+async fn last(records: &Records, run: &RunId) -> Result<(), Failure> {
+    let lease = read_lease(records).await;
+    let lease = lease.map_err(|error| super::not_opened(error.into()))?;
+    match lease {
+        Some(lease) if lease.run != *run => Err(Failure::new(
+            Exit::Refused,
+            anyhow!(
+                "run {run} is over: it was abandoned, and run {} came after it",
+                lease.run
+            ),
+        )),
+        _ => Ok(()),
+    }
 }

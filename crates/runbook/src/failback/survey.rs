@@ -16,7 +16,7 @@ use settings::BucketName;
 use super::{FailbackRequest, ObjectsInputs};
 use crate::StepId;
 use crate::failover::{Impossible, RestoreInputs, names as failover_names};
-use crate::steps::failback::{forget_look, look_at_bucket, look_at_states};
+use crate::steps::planned::{forget_look, look_at_bucket, look_at_states};
 
 /// What the look of a survey is called among others.
 const SURVEY: &str = "survey";
@@ -255,7 +255,7 @@ async fn bucket(
             return unknown_bucket(&inputs.pair, crate::lease::causes(&*error.source));
         }
     };
-    if let Err(error) = forget_look(request.objects, inputs, SURVEY) {
+    if let Err(error) = forget_look(request.objects, &inputs.pair, SURVEY) {
         return unknown_bucket(&inputs.pair, crate::lease::causes(&*error.source));
     }
     let doubts = [

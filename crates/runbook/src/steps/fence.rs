@@ -62,14 +62,21 @@ pub(super) async fn verify<S: Store, H: Host>(
     context: &StepContext<'_>,
 ) -> Result<Value, StepError> {
     let plan = plan(of, step, context).await?;
-    if plan.holds() {
-        return Ok(json!(plan));
+    kept_out(&plan).map_err(|error| {
+        error.hint(
+            "a policy that cannot be changed: leave the step out with --skip fence and a reason, and stop replication in \
+             the primary region as soon as it is back",
+        )
+    })?;
+    Ok(json!(plan))
+}
+
+/// That replicas are kept out by the run's own fence.
+pub(super) fn kept_out(plan: &FencePlan) -> Result<(), StepError> {
+    match plan.holds() {
+        true => Ok(()),
+        false => Err(StepError::wrong(format!("not fenced: {}", open(plan)))),
     }
-    let open = open(&plan);
-    Err(StepError::wrong(format!("not fenced: {open}")).hint(
-        "a policy that cannot be changed: leave the step out with --skip fence and a reason, and stop replication in \
-         the primary region as soon as it is back",
-    ))
 }
 
 /// The buckets that are not as wanted.

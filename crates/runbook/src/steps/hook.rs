@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{RegionLoss, inputs};
 use crate::failover::names;
+use crate::record::Digest;
 use crate::{Check, Host, PlannedStep, StepContext, StepError, Store};
 
 /// Waits until the process is on record, and then becomes the command, with the same process ID.
@@ -65,6 +66,9 @@ enum Note {
         seconds: u64,
         /// What it wrote, on the machine that ran it.
         output: PathBuf,
+        /// Of that.
+        #[serde(default)]
+        printed: Option<Digest>,
     },
 }
 
@@ -95,7 +99,12 @@ pub(super) async fn apply<S: Store, H: Host>(
 ) -> Result<(), StepError> {
     let HookInputs { point, hook } = inputs(step)?;
     files::create_secret_folder(&of.folder).map_err(StepError::unchecked)?;
-    let output = format!("hook-{point}-{}.log", context.attempt());
+    let attempt = context.attempt();
+    // The command of a proof is run by two steps.
+    let output = match step.id.kind() {
+        names::HOOK => format!("hook-{point}-{attempt}.log"),
+        other => format!("hook-{point}-{other}-{attempt}.log"),
+    };
     let output = of.folder.join(output);
     let command = shown(&hook.command);
     let cannot =
@@ -116,11 +125,14 @@ pub(super) async fn apply<S: Store, H: Host>(
     });
     let ended = ended.await.map_err(cannot)?;
     let status = ended.status.to_string();
+    // No more is in it than was kept.
+    let printed = std::fs::read(&output).map_err(cannot)?;
     context
         .note(json!(Note::Ended {
             status: status.clone(),
             seconds: begun.elapsed().as_secs(),
             output: output.clone(),
+            printed: Some(Digest::of(&printed)),
         }))
         .await?;
     let error = match ended.why {
@@ -149,14 +161,24 @@ pub(super) fn verify(context: &StepContext<'_>) -> Result<Value, StepError> {
                 status,
                 seconds,
                 output,
+                ..
             }) => Some(json!({"status": status, "seconds": seconds, "output": output})),
             _ => None,
         });
     ended.ok_or_else(|| StepError::wrong("the command has ended and is not on record"))
 }
 
+/// The digest of what the command has printed that this step ran last, where it came to an end.
+pub(super) fn printed(context: &StepContext<'_>) -> Option<Digest> {
+    let notes = context.notes();
+    match Note::deserialize(notes.last()?) {
+        Ok(Note::Ended { printed, .. }) => printed,
+        _ => None,
+    }
+}
+
 /// A command as people read it.
-fn shown(command: &[String]) -> String {
+pub(super) fn shown(command: &[String]) -> String {
     let mut words = command.iter();
     let program = words.next().map_or("", String::as_str);
     let shown = report::ShellCommand::new("").word(program);
@@ -191,6 +213,7 @@ fn run_environment<S: Store, H: Host>(
         .iter()
         .map(|region| region.as_str())
         .collect();
+    // In a planned move a command may be about the region that is left.
     let region = of.dr.region().region().to_string();
     let mut set = vec![
         ("DR_RUN", plan.run.to_string()),
@@ -201,7 +224,7 @@ fn run_environment<S: Store, H: Host>(
         ("DR_ENVIRONMENT", plan.environment.clone()),
         ("DR_PRIMARY_REGION", plan.primary.to_string()),
         ("DR_LOST_REGIONS", lost.join(",")),
-        ("DR_REGION", region.clone()),
+        ("DR_REGION", plan.dr.to_string()),
         // What asks no further goes to the region that is there.
         ("AWS_REGION", region.clone()),
         ("AWS_DEFAULT_REGION", region),

@@ -117,15 +117,15 @@ impl RunReport {
         // A failback is over when it has cut over: before that the DR region serves.
         let last = match plan.mode {
             Mode::RegionLoss => names::VERIFY,
-            Mode::Failback => back::CUT_OVER,
+            Mode::Failback | Mode::Undo => back::CUT_OVER,
+            Mode::Planned => names::TRAFFIC,
         };
         let last = StepId::new(last);
         let verified = settled.get(&last).copied();
         let is_verified = |id: &StepId| {
-            state
-                .steps
-                .get(id)
-                .is_some_and(|step| step.status == StepStatus::Done)
+            state.steps.get(id).is_some_and(|step| {
+                matches!(step.status, StepStatus::Done | StepStatus::NotApplicable)
+            })
         };
         let verified = verified.filter(|_| is_verified(&last));
         let since = |from: Timestamp| Some(seconds(from, verified?));
@@ -149,7 +149,7 @@ impl RunReport {
                     };
                     Some((restore.database, lost))
                 }
-                Mode::Failback => lost_on_the_way_back(state, &step.id),
+                Mode::Failback | Mode::Planned | Mode::Undo => lost_on_the_way(state, &step.id),
             })
             .collect();
         let objectives = plan.objectives;
@@ -169,12 +169,12 @@ impl RunReport {
         let rto = match plan.mode {
             Mode::RegionLoss => from_fault.or(from_declaration),
             // Before writers stand still nobody misses anything.
-            Mode::Failback => still,
+            Mode::Failback | Mode::Planned | Mode::Undo => still,
         };
         let rto = rto.map(|rto| rto <= objectives.rto_seconds);
         let whole = match plan.mode {
-            // What the primary region does not have is where nobody looks any more.
-            Mode::Failback => Some(all),
+            // What does not go along is where nobody looks any more.
+            Mode::Failback | Mode::Planned | Mode::Undo => Some(all),
             Mode::RegionLoss => all.then_some(true),
         };
         let known: Vec<Option<bool>> = rpo.chain([rto, whole]).collect();
@@ -219,7 +219,7 @@ impl RunReport {
 
 /// The first look at which a service of the primary region did not answer.
 fn detected(plan: &Plan) -> Option<Timestamp> {
-    if plan.mode == Mode::Failback {
+    if plan.mode != Mode::RegionLoss {
         return None;
     }
     let looks = plan.declared.evidence.iter();
@@ -239,7 +239,7 @@ fn kinds(state: &RunState) -> BTreeMap<DataKind, KindLoss> {
     };
     let (objects, states, is_measured) = match state.plan.mode {
         Mode::RegionLoss => (names::MANIFEST, names::STATE, false),
-        Mode::Failback => (
+        Mode::Failback | Mode::Planned | Mode::Undo => (
             back::LAST_OBJECTS,
             back::STATE,
             is_done(&StepId::new(back::CUT_OVER)),
@@ -267,7 +267,7 @@ fn kinds(state: &RunState) -> BTreeMap<DataKind, KindLoss> {
             "what was not replicated yet only the lost region knows; a failback shows what it still has",
             "a state that was written last and not replicated yet is known to the lost region alone",
         ],
-        Mode::Failback => ["it was not brought over to the end"; 2],
+        _ => ["it was not brought over to the end"; 2],
     };
     let kinds = [
         (DataKind::Objects, loss(objects, unknown[0])),
@@ -279,8 +279,8 @@ fn kinds(state: &RunState) -> BTreeMap<DataKind, KindLoss> {
         .collect()
 }
 
-/// What a failback has lost of a database, as its cut-over measured it.
-fn lost_on_the_way_back(state: &RunState, step: &StepId) -> Option<(String, DatabaseLoss)> {
+/// What a planned move has lost of a database, as its cut-over measured it.
+fn lost_on_the_way(state: &RunState, step: &StepId) -> Option<(String, DatabaseLoss)> {
     let (_, database) = step.0.split_once('/')?;
     let restored = state.result(step);
     let choice = restored.and_then(|restored| restored.get("choice"));
@@ -298,9 +298,19 @@ fn lost_on_the_way_back(state: &RunState, step: &StepId) -> Option<(String, Data
 
 fn writers_stood_still(state: &RunState) -> Option<u64> {
     let drained = state.result(&StepId::new(back::DRAIN))?.get("at")?;
-    let cut_over = state.result(&StepId::new(back::CUT_OVER))?.get("at")?;
-    let (from, to) = (drained.as_str()?.parse(), cut_over.as_str()?.parse());
-    Some(seconds(from.ok()?, to.ok()?))
+    let from = drained.as_str()?.parse().ok()?;
+    let to = match state.plan.mode {
+        // Behind its cut-over somebody writes when traffic is turned.
+        Mode::Planned => {
+            let traffic = state.steps.get(&StepId::new(names::TRAFFIC))?;
+            traffic.ended.filter(|_| traffic.is_settled())?
+        }
+        _ => {
+            let cut_over = state.result(&StepId::new(back::CUT_OVER))?.get("at")?;
+            cut_over.as_str()?.parse().ok()?
+        }
+    };
+    Some(seconds(from, to))
 }
 
 /// Two clocks may differ: less than nothing is nothing.

@@ -83,6 +83,8 @@ impl RunState {
         let (from, to) = plan.way();
         let what = match plan.mode {
             Mode::RegionLoss => "Failover",
+            Mode::Planned => "Planned failover",
+            Mode::Undo => "Undoing of a planned failover",
             Mode::Failback => "Failback",
         };
         let page = Page::new(format!("{what} of {}", plan.environment))
@@ -335,7 +337,7 @@ impl Report for RunReport {
                     rto,
                 ),
             ],
-            Mode::Failback => vec![row(
+            Mode::Failback | Mode::Planned | Mode::Undo => vec![row(
                 "writers stood still".to_owned(),
                 self.writers_stood_still_seconds,
                 rto,

@@ -12,10 +12,10 @@ use dr::objects::JournalKey;
 use local_aws::{RdsQuotas, RegionState};
 use report::Silent;
 use runbook::{
-    Decisions, Declared, Digest, Evidence, Failback, FailbackRequest, FailbackSettings, Host as _,
-    LeaseTimes, LossWindow, Marker, Mode, ObjectRuns, OpenRun, Plan, Policy, RegionLoss,
-    RunOptions, RunState, RunStatus, StepId, Watch, carry_on, not_known, plan_failback, read_lease,
-    read_run,
+    Decisions, Declared, Digest, Evidence, FailbackRequest, Host as _, LeaseTimes, LossWindow,
+    Marker, Mode, ObjectRuns, OpenRun, Plan, PlannedMove, Policy, RegionLoss, RunOptions, RunState,
+    RunStatus, StepId, SwitchoverRequest, TurnedSettings, UndoRequest, Watch, carry_on, not_known,
+    not_possible, plan_failback, plan_switchover, plan_undo, read_lease, read_run,
 };
 use state_backend::{HeldLocks, LockHolder};
 use tokio::sync::watch;
@@ -33,11 +33,6 @@ const HOME: &str = r#"
             security_groups = ["sg-0f1e2d3c4b5a69788"]
 "#;
 
-const NO_WINDOW: LossWindow = LossWindow {
-    window: Duration::ZERO,
-    every: Duration::ZERO,
-};
-
 impl Stage {
     /// What restores in the primary region need, once.
     pub(crate) async fn make_home(&self) {
@@ -52,9 +47,15 @@ impl Stage {
         });
     }
 
-    /// An environment that was in the primary region, with three objects, a state and a database, and is failed over. The
-    /// primary region is back.
+    /// An environment that was in the primary region, and is failed over. The primary region is back.
     pub(crate) async fn failed_over(&self, number: u64) -> Environment {
+        let environment = Box::pin(self.at_home(number)).await;
+        Box::pin(self.fail_over(&environment, 1000)).await;
+        environment
+    }
+
+    /// An environment in the primary region, with three objects, a state and a database, all of them replicated.
+    pub(crate) async fn at_home(&self, number: u64) -> Environment {
         let more = format!("{HOME}{}", secret_of(number));
         let environment = Self::named(number, &format!("home-{number}"), &more);
         for bucket in [
@@ -82,7 +83,6 @@ impl Stage {
         replicate_backups(&self.rds, arn).await;
         rds.step(Duration::from_secs(60 * 60)).await;
         self.replicated_secret(&environment).await;
-        Box::pin(self.fail_over(&environment, 1000)).await;
         environment
     }
 
@@ -211,7 +211,7 @@ impl Environment {
         decisions: &Decisions,
     ) -> Result<Plan, String> {
         let both = stage.both();
-        let evidence = Evidence::gather_health(&both.primary, NO_WINDOW, process).await;
+        let evidence = Evidence::gather_health(&both.primary, LossWindow::ONCE, process).await;
         let failover = self.last_failover(stage).await?;
         let objects = self.object_runs();
         let request = FailbackRequest {
@@ -253,11 +253,122 @@ impl Environment {
         skip: &[&str],
     ) -> Result<RunState, String> {
         let decisions = Decisions::parse(decisions).unwrap();
+        let seen = (watch, skip);
+        Box::pin(self.go(stage, process, Mode::Failback, decisions, seen)).await
+    }
+
+    /// A switchover from its beginning, or the one that is not over, as far as it goes.
+    pub(crate) async fn switch_over(
+        &self,
+        stage: &Stage,
+        process: &Process,
+        (watch, skip): (&dyn Watch, &[&str]),
+    ) -> Result<RunState, String> {
+        let (decisions, seen) = (Decisions::default(), (watch, skip));
+        Box::pin(self.go(stage, process, Mode::Planned, decisions, seen)).await
+    }
+
+    pub(crate) async fn plan_over(&self, stage: &Stage, process: &Process) -> Result<Plan, String> {
+        let both = stage.both();
+        let primary = Evidence::gather_health(&both.primary, LossWindow::ONCE, process).await;
+        let dr = Evidence::gather_health(&both.dr, LossWindow::ONCE, process).await;
+        let declared = Declared::both_healthy(primary, dr, process.now());
+        let request = SwitchoverRequest {
+            settings: &self.settings,
+            settings_digest: Digest::of(b"settings"),
+            account: None,
+            declared: declared.map_err(|error| error.to_string())?,
+            not_ready: Vec::new(),
+            despite_residency: None,
+            versions: BTreeMap::new(),
+        };
+        let plan = Box::pin(plan_switchover(request, &both, process)).await;
+        match not_possible(&plan, &[]).as_slice() {
+            [] => Ok(plan),
+            problems => Err(problems.join("; ")),
+        }
+    }
+
+    /// Gives a switchover up, and puts back what it has changed, as far as that goes.
+    pub(crate) async fn undo(
+        &self,
+        stage: &Stage,
+        process: &Process,
+        watch: &dyn Watch,
+    ) -> Result<Option<RunState>, String> {
+        let leased = Box::pin(self.leased(stage)).await?.unwrap();
+        let (store, times) = (self.store(stage), LeaseTimes::default());
+        let text = |error: runbook::OpenError| error.to_string();
+        let switchover = match leased.plan.mode {
+            Mode::Undo if leased.status == RunStatus::Finished => return Ok(Some(leased)),
+            Mode::Undo => {
+                let run = &leased.plan.run;
+                let open = OpenRun::resume(store, None, process.clone(), times, run);
+                let open = Box::pin(open).await.map_err(text)?;
+                let seen = (watch, &[][..]);
+                let carried = self.carry_back(stage, process, open, Decisions::default(), seen);
+                return Box::pin(carried).await.map(Some);
+            }
+            _ if leased.status.is_over() => leased,
+            _ => {
+                let run = &leased.plan.run;
+                let open = OpenRun::resume(store.clone(), None, process.clone(), times, run);
+                let open = Box::pin(open).await.map_err(text)?;
+                let given_up = Box::pin(open.abandon("Kim", "not today"));
+                given_up.await.map_err(text)?
+            }
+        };
+        let both = stage.both();
+        let evidence = Evidence::gather_health(&both.primary, LossWindow::ONCE, process).await;
+        let declared = Declared::healthy(evidence, process.now());
+        let request = UndoRequest {
+            settings: &self.settings,
+            settings_digest: Digest::of(b"settings"),
+            account: None,
+            declared: declared.map_err(|error| error.to_string())?,
+            switchover: &switchover,
+            versions: BTreeMap::new(),
+        };
+        let Some(plan) = plan_undo(request, process) else {
+            return Ok(None);
+        };
+        let store = self.store(stage);
+        let open = OpenRun::begin(store, None, process.clone(), LeaseTimes::default(), plan);
+        let open = Box::pin(open).await.map_err(text)?;
+        let seen = (watch, &[][..]);
+        let carried = self.carry_back(stage, process, open, Decisions::default(), seen);
+        Box::pin(carried).await.map(Some)
+    }
+
+    /// Begins a run by a plan that was made before.
+    pub(crate) async fn begin_planned(
+        &self,
+        stage: &Stage,
+        process: &Process,
+        plan: Plan,
+    ) -> Result<RunState, String> {
+        let (store, times) = (self.store(stage), LeaseTimes::default());
+        let open = OpenRun::begin(store, None, process.clone(), times, plan);
+        let open = Box::pin(open).await.map_err(|error| error.to_string())?;
+        let seen: (&dyn Watch, &[&str]) = (&Unseen, &[]);
+        let carried = self.carry_back(stage, process, open, Decisions::default(), seen);
+        Box::pin(carried).await
+    }
+
+    /// A planned move from its beginning, or the one that is not over, as far as it goes.
+    async fn go(
+        &self,
+        stage: &Stage,
+        process: &Process,
+        mode: Mode,
+        decisions: Decisions,
+        (watch, skip): (&dyn Watch, &[&str]),
+    ) -> Result<RunState, String> {
         let store = self.store(stage);
         let times = LeaseTimes::default();
         let leased = Box::pin(self.leased(stage)).await?;
         if let Some(run) = &leased
-            && run.plan.mode == Mode::Failback
+            && run.plan.mode == mode
             && run.status == RunStatus::Finished
         {
             return Ok(run.clone());
@@ -275,7 +386,10 @@ impl Environment {
                 .await
             }
             None => {
-                let plan = Box::pin(self.plan_back(stage, process, &decisions)).await?;
+                let plan = match mode {
+                    Mode::Failback => Box::pin(self.plan_back(stage, process, &decisions)).await?,
+                    _ => Box::pin(self.plan_over(stage, process)).await?,
+                };
                 Box::pin(OpenRun::begin(
                     store.clone(),
                     None,
@@ -321,7 +435,8 @@ impl Environment {
             dr: both.dr.under(&permit),
             global: both.global.under(&permit),
         };
-        let turned = FailbackSettings::of(&self.settings);
+        let turned = TurnedSettings::of(&self.settings);
+        let mode = open.state().plan.mode;
         let view = |settings, region: &str, folder: &str| RegionLoss {
             settings,
             dr: stage.env.dr_only(region.parse().unwrap()).under(&permit),
@@ -338,11 +453,20 @@ impl Environment {
             },
             observer: &Silent,
         };
-        let steps = Failback {
+        let (target, home) = match mode {
+            Mode::Failback => (
+                view(&turned.primary, PRIMARY, "primary"),
+                &turned.pilot_light,
+            ),
+            Mode::Planned => (view(&self.settings, DR, "primary"), &turned.brought_up),
+            _ => (view(&self.settings, DR, "primary"), &turned.pilot_light),
+        };
+        let steps = PlannedMove {
             settings: &self.settings,
             both,
-            primary: view(&turned.primary, PRIMARY, "primary"),
-            pilot_light: view(&turned.pilot_light, PRIMARY, "pilot-light"),
+            mode,
+            target,
+            home: view(home, PRIMARY, "pilot-light"),
             dr: view(&self.settings, DR, "dr"),
             objects: self.object_runs(),
             decisions,

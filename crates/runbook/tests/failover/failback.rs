@@ -10,7 +10,7 @@ use crate::stage::{DR, Environment, PRIMARY, STATE_KEY, Stage, Unseen, stage, st
 
 impl Stage {
     /// What the application does in the DR region.
-    async fn use_in_dr(&self, environment: &Environment) {
+    pub(crate) async fn use_in_dr(&self, environment: &Environment) {
         let bucket = environment.data_bucket();
         self.put(&bucket, "b.jpg", "b of DR").await;
         self.put(&bucket, "new.jpg", "new of DR").await;
@@ -20,13 +20,13 @@ impl Stage {
     }
 
     /// What the region had not delivered, or somebody wrote there since.
-    async fn put_late(&self, environment: &Environment) {
+    pub(crate) async fn put_late(&self, environment: &Environment) {
         let bucket = environment.data_home();
         self.put_home(&bucket, "late.jpg", "late").await;
     }
 
     /// What a failback leaves, whatever happened on its way.
-    async fn check_back(&self, environment: &Environment, of: &str) {
+    pub(crate) async fn check_back(&self, environment: &Environment, of: &str) {
         let marker = Marker::read(&environment.store(self))
             .await
             .unwrap()
@@ -78,14 +78,14 @@ impl Stage {
 }
 
 /// What of a run did not come to its end.
-fn failed(state: &RunState) -> String {
+pub(crate) fn failed(state: &RunState) -> String {
     let steps = state.steps.iter();
     let steps = steps.filter(|(_, step)| step.status == StepStatus::Failed);
     let steps = steps.map(|(id, step)| format!("{id}: {:?}", step.outcome));
     steps.collect::<Vec<_>>().join("; ")
 }
 
-fn status(state: &RunState, step: &str) -> StepStatus {
+pub(crate) fn status(state: &RunState, step: &str) -> StepStatus {
     state.steps[&StepId::new(step)].status
 }
 
@@ -209,7 +209,7 @@ async fn database_that_was_left_out_keeps_its_instance_in_the_dr_region() {
 }
 
 /// Turns the primary region off when a step begins.
-struct Dies<'a>(&'a Stage, &'a str);
+pub(crate) struct Dies<'a>(pub(crate) &'a Stage, pub(crate) &'a str);
 
 impl Watch for Dies<'_> {
     fn recorded(&self, state: &RunState) {
@@ -307,7 +307,7 @@ async fn primary_that_dies_again_leaves_the_dr_region_as_it_was() {
 /// How many requests lie between two that are tried; `RUNBOOK_EVERY` sets another number, 1 for all of them.
 const EVERY: u64 = 149;
 
-fn every() -> u64 {
+pub(crate) fn every() -> u64 {
     let set = std::env::var("RUNBOOK_EVERY").ok();
     set.and_then(|every| every.parse().ok()).unwrap_or(EVERY)
 }
@@ -438,7 +438,7 @@ async fn failback_with_requests_refused_or_lost_ends_or_can_be_resumed() {
 }
 
 /// Tells when a run has so many records.
-struct Seen(u64, Rc<Notify>);
+pub(crate) struct Seen(pub(crate) u64, pub(crate) Rc<Notify>);
 
 impl Watch for Seen {
     fn recorded(&self, state: &RunState) {

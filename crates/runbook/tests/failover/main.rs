@@ -7,4 +7,5 @@ mod faults;
 mod hooks;
 mod secrets;
 mod stage;
+mod switchover;
 mod whole;

@@ -12,7 +12,7 @@ use settings::DatabaseSecret;
 use super::super::secrets::{
     Content, Described, SecretInputs, address, call, client, describe, todo, write,
 };
-use super::{Failback, inputs};
+use super::{PlannedMove, inputs};
 use crate::{Check, Host, PlannedStep, StepContext, StepError, Store};
 
 /// AWS replicates a secret within seconds.
@@ -32,10 +32,10 @@ async fn described(access: &RegionAccess, secret: &DatabaseSecret) -> Result<Des
 
 /// What the primary region's secret is to say besides the address.
 async fn source<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     secret: &DatabaseSecret,
 ) -> Result<Content, StepError> {
-    let (primary, dr) = (of.primary.dr.region(), of.dr.dr.region());
+    let (primary, dr) = (&of.both.primary, &of.both.dr);
     // One that was never promoted has but what the primary region gave it.
     let own = described(dr, secret).await?.replica_of.is_none();
     let from = if own { dr } else { primary };
@@ -43,12 +43,12 @@ async fn source<S: Store, H: Host>(
 }
 
 pub(super) async fn check<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Check, StepError> {
     let SecretInputs { secret, instance } = inputs(step)?;
-    let primary = of.primary.dr.region();
-    let address = address(&of.primary, &instance).await?;
+    let primary = &of.both.primary;
+    let address = address(&of.target, &instance).await?;
     let there = described(primary, &secret).await?;
     let (source, now) = (
         source(of, &secret).await?,
@@ -66,18 +66,18 @@ pub(super) async fn check<S: Store, H: Host>(
 }
 
 pub(super) async fn apply<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
     let SecretInputs { secret, instance } = inputs(step)?;
-    let address = address(&of.primary, &instance).await?;
+    let address = address(&of.target, &instance).await?;
     let source = source(of, &secret).await?;
-    write(of.primary.dr.region(), &secret, &address, source, context).await
+    write(&of.both.primary, &secret, &address, source, context).await
 }
 
 pub(super) async fn verify<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Value, StepError> {
     match check(of, step).await? {
@@ -90,10 +90,10 @@ pub(super) async fn verify<S: Store, H: Host>(
 
 /// Whether the DR region's secret is a replica of the primary one's.
 async fn is_replica<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     secret: &DatabaseSecret,
 ) -> Result<bool, StepError> {
-    let (primary, dr) = (of.primary.dr.region(), of.dr.dr.region());
+    let (primary, dr) = (&of.both.primary, &of.both.dr);
     let there = describe(dr, secret.name.as_str()).await?;
     let of_primary = there.and_then(|there| there.replica_of);
     if of_primary.as_deref() != Some(primary.region().as_str()) {
@@ -116,11 +116,11 @@ async fn is_replica<S: Store, H: Host>(
 }
 
 pub(super) async fn check_replica<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Check, StepError> {
     let SecretInputs { secret, .. } = inputs(step)?;
-    let region = of.dr.dr.region().region();
+    let region = of.both.dr.region();
     // A replication that has failed is tried again.
     Ok(match is_replica(of, &secret).await {
         Ok(true) => Check::Done(json!({"replica": region})),
@@ -132,12 +132,12 @@ pub(super) async fn check_replica<S: Store, H: Host>(
 }
 
 pub(super) async fn apply_replica<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
     let SecretInputs { secret, .. } = inputs(step)?;
-    let (primary, dr) = (of.primary.dr.region(), of.dr.dr.region());
+    let (primary, dr) = (&of.both.primary, &of.both.dr);
     let name = secret.name.as_str();
     let there = describe(dr, name).await?;
     if there
@@ -181,11 +181,11 @@ pub(super) async fn apply_replica<S: Store, H: Host>(
 }
 
 pub(super) async fn verify_replica<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Value, StepError> {
     let SecretInputs { secret, .. } = inputs(step)?;
-    let region = of.dr.dr.region().region();
+    let region = of.both.dr.region();
     match is_replica(of, &secret).await? {
         true => Ok(json!({"replica": region})),
         false => Err(StepError::wrong(format!(

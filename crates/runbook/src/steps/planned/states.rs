@@ -1,20 +1,21 @@
-//! Terraform states brought back to the primary region, root modules turned to it, and their replication.
+//! Terraform states brought back to the primary region, root modules turned to it, and their replication; in a switchover, that they
+//! are the same in both regions.
 
 use std::time::Duration;
 
-use aws_env::Both;
+use aws_env::{Both, Waiter, WaiterConfig};
 use dr::objects::{FencePlan, FenceWanted, PairedBucket, RunId, apply_fence, plan_fence};
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use settings::Settings;
 use state_backend::{
-    Backend, FailbackPlan, FailbackRun, Handover, LeftKind, LockHolder, Resolutions, RootPlan,
-    SideName, Standing,
+    Backend, FailbackPlan, FailbackRun, Handover, Health, LeftKind, LockHolder, Resolutions,
+    RootPlan, SideName, Standing,
 };
 use terraform::RootModule;
 
-use super::Failback;
+use super::PlannedMove;
 use crate::failback::{Decisions, KnownInstance, StateSurvey};
 use crate::steps::backend::{self, root};
 use crate::steps::{RegionLoss, fence, inputs};
@@ -73,14 +74,14 @@ pub(crate) async fn look_at_states(
 /// The run as its locks tell of it. Each process that carries the run holds locks of its own; those of an earlier one are of
 /// no process any more, since the lease was taken from it.
 fn holder<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     context: &StepContext<'_>,
     epoch: u64,
 ) -> LockHolder {
     let run = context.state().plan.run;
     LockHolder {
         token: format!("{run}-{epoch}"),
-        ..of.primary.holder.clone()
+        ..of.target.holder.clone()
     }
 }
 
@@ -92,7 +93,7 @@ struct Planned {
 }
 
 async fn plan<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     context: &StepContext<'_>,
 ) -> Result<Planned, StepError> {
     let backend = Backend::connect(of.settings, &of.both).boxed_local().await;
@@ -168,7 +169,7 @@ fn told(handover: &Handover) -> Value {
 }
 
 pub(super) async fn check<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     context: &StepContext<'_>,
 ) -> Result<Check, StepError> {
     let Planned { plan, .. } = plan(of, context).await?;
@@ -194,7 +195,7 @@ pub(super) async fn check<S: Store, H: Host>(
 }
 
 pub(super) async fn apply<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
     let Planned {
@@ -211,7 +212,7 @@ pub(super) async fn apply<S: Store, H: Host>(
         is_stopped: &|| *stop.borrow(),
     };
     backend
-        .failback(&plan.approve(), run, of.primary.observer)
+        .failback(&plan.approve(), run, of.target.observer)
         .boxed_local()
         .await;
     match *context.stop().borrow() {
@@ -221,7 +222,7 @@ pub(super) async fn apply<S: Store, H: Host>(
 }
 
 pub(super) async fn verify<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     context: &StepContext<'_>,
 ) -> Result<Value, StepError> {
     let Planned { plan, .. } = plan(of, context).await?;
@@ -239,7 +240,7 @@ pub(super) async fn verify<S: Store, H: Host>(
 
 /// That no Terraform has written in the DR region since the states were brought back.
 pub(super) async fn prove_drained<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
     let Planned { plan, .. } = plan(of, context).await?;
@@ -266,7 +267,7 @@ pub(super) fn check_root<S: Store, H: Host>(of: &RegionLoss<'_, S, H>) -> Result
 
 /// Turns a root module to the primary region's state.
 pub(super) async fn turn_root<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     view: &RegionLoss<'_, S, H>,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
@@ -312,11 +313,11 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(120);
 /// Where the state of the primary environment's root module still has the instance that is retired: an `import` block takes
 /// nothing over what the state has already.
 async fn remembered<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Vec<String>, StepError> {
     let known: Option<KnownInstance> = inputs(step)?;
-    let (Some(known), Some(root)) = (known, root(&of.primary)?) else {
+    let (Some(known), Some(root)) = (known, root(&of.target)?) else {
         return Ok(Vec::new());
     };
     let found = root.terraform.state_find(&known.resource_id).await;
@@ -324,7 +325,7 @@ async fn remembered<S: Store, H: Host>(
 }
 
 pub(super) async fn check_forget<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Check, StepError> {
     let found = remembered(of, step).await?;
@@ -338,10 +339,10 @@ pub(super) async fn check_forget<S: Store, H: Host>(
 }
 
 pub(super) async fn forget<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<(), StepError> {
-    let Some(root) = root(&of.primary)? else {
+    let Some(root) = root(&of.target)? else {
         return Ok(());
     };
     for address in remembered(of, step).await? {
@@ -352,7 +353,7 @@ pub(super) async fn forget<S: Store, H: Host>(
 }
 
 pub(super) async fn verify_forget<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Value, StepError> {
     match remembered(of, step).await?.as_slice() {
@@ -367,7 +368,7 @@ pub(super) async fn verify_forget<S: Store, H: Host>(
 /// The state's bucket in the DR region, whose fence goes when the states are back: what Terraform writes in the primary region
 /// from then on has to reach it.
 async fn replication<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<FencePlan, StepError> {
     let failover: RunId = inputs(step)?;
@@ -382,7 +383,7 @@ async fn replication<S: Store, H: Host>(
 }
 
 pub(super) async fn check_replication<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Check, StepError> {
     let plan = replication(of, step).await?;
@@ -396,7 +397,7 @@ pub(super) async fn check_replication<S: Store, H: Host>(
 }
 
 pub(super) async fn apply_replication<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<(), StepError> {
     let plan = replication(of, step).await?;
@@ -405,10 +406,109 @@ pub(super) async fn apply_replication<S: Store, H: Host>(
 }
 
 pub(super) async fn verify_replication<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Value, StepError> {
     let plan = replication(of, step).await?;
     fence::let_in(&plan)?;
     Ok(json!(plan))
+}
+
+/// A state is replicated within minutes; what takes longer is looked at by a person.
+const REPLICATED: WaiterConfig = WaiterConfig {
+    deadline: Duration::from_mins(30),
+    interval: Duration::from_millis(500),
+    max_interval: Duration::from_secs(15),
+};
+
+/// What keeps the states of the two regions from being the same, each in words, and how many are.
+async fn differences<S: Store, H: Host>(
+    of: &PlannedMove<'_, S, H>,
+) -> Result<(Vec<String>, usize), StepError> {
+    let backend = Backend::connect(of.settings, &of.both).boxed_local().await;
+    let backend = backend.map_err(StepError::unchecked)?;
+    let inventory = backend.inventory(of.host().now());
+    let (inventory, locks) = tokio::join!(inventory, backend.locks(SideName::Primary));
+    let mut found = Vec::new();
+    for state in &inventory.states {
+        let object = state.state.object();
+        match &state.relation {
+            None => found.push(format!("{object} has no copy in the DR region")),
+            Some(relation) if relation.health() == Health::Unknown => {
+                return Err(StepError::unchecked(format!(
+                    "how the copies of {object} stand to each other is not known"
+                ))
+                .hint("init-backend status shows it"));
+            }
+            Some(relation) if relation.health() != Health::Ok => {
+                found.push(format!("{object}: {relation}"));
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(unknown) = locks.unknown.first() {
+        return Err(StepError::unchecked(unknown.describe()));
+    }
+    let held = locks.held.iter().filter(|lock| !lock.is_replica);
+    found.extend(held.map(|lock| match &lock.info {
+        Some(info) => format!(
+            "{} is locked: {} by {} ({})",
+            lock.state(),
+            info.operation,
+            info.who,
+            info.id
+        ),
+        None => format!("{} is locked", lock.state()),
+    }));
+    Ok((found, inventory.states.len()))
+}
+
+fn differ(found: &[String]) -> StepError {
+    StepError::wrong(found.join("; ")).hint(
+        "`init-backend status` shows each; what S3 has never replicated `init-backend backfill` copies; then resume",
+    )
+}
+
+pub(super) async fn check_parity<S: Store, H: Host>(
+    of: &PlannedMove<'_, S, H>,
+) -> Result<Check, StepError> {
+    Ok(match differences(of).await? {
+        (found, count) if found.is_empty() => Check::Done(json!({"states": count})),
+        (found, _) => Check::Todo {
+            what: format!("wait for {}", found.join("; ")),
+            needs_approval: false,
+        },
+    })
+}
+
+pub(super) async fn wait_for_parity<S: Store, H: Host>(
+    of: &PlannedMove<'_, S, H>,
+    context: &StepContext<'_>,
+) -> Result<(), StepError> {
+    let mut waiter = Waiter::begin(REPLICATED);
+    loop {
+        let (found, _) = differences(of).await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let label = "replication of the states";
+        of.target.observer.waiting(label, &found.join("; "));
+        let has_time = tokio::select! {
+            has_time = waiter.pause() => has_time,
+            () = context.stopped() => return Err(StepError::interrupted()),
+        };
+        if !has_time {
+            return Err(differ(&found));
+        }
+    }
+}
+
+/// That the states are the same in both regions, and that nobody works with one.
+pub(super) async fn verify_parity<S: Store, H: Host>(
+    of: &PlannedMove<'_, S, H>,
+) -> Result<Value, StepError> {
+    match differences(of).await? {
+        (found, count) if found.is_empty() => Ok(json!({"states": count})),
+        (found, _) => Err(differ(&found)),
+    }
 }

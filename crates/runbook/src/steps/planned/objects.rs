@@ -1,19 +1,20 @@
-//! Objects brought back: what was written in the DR region goes to the primary one, what the primary region has written
-//! meanwhile stays, and what both have written is decided by a person.
+//! Objects on their way. Back: what was written in the DR region goes to the primary one, what the primary region has written
+//! meanwhile stays, and what both have written is decided by a person. Over, in a switchover: the primary region is what counts,
+//! and the DR region becomes equal to it.
 
 use std::path::{Path, PathBuf};
 
 use aws_env::Both;
 use dr::objects::{
-    ApplyOptions, Bucket, ChangeLimit, Mode, OwnCopies, Pairing, PlanOptions, Planned, Policy,
-    Reconciliation, Refusal, Run, fetch_manifest, reconcile, resume,
+    ApplyOptions, Bucket, BucketPair, ChangeLimit, Mode, OwnCopies, Pairing, PlanOptions, Planned,
+    Policy, Reconciliation, Refusal, Run, fetch_manifest, plan, reconcile, resume,
 };
 use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use settings::Settings;
+use settings::{BucketName, Settings};
 
-use super::{Failback, ObjectRuns};
+use super::{ObjectRuns, PlannedMove};
 use crate::failback::{Decisions, ObjectsInputs, names};
 use crate::lease::causes;
 use crate::record::Digest;
@@ -53,16 +54,78 @@ fn notes(context: &StepContext<'_>) -> Vec<Note> {
         .collect()
 }
 
+/// A bucket, and which way its objects go. Without what the failover wrote down none goes back.
+pub(super) enum Way {
+    Back(ObjectsInputs),
+    Over(BucketPair),
+}
+
+impl Way {
+    fn of<S, H>(of: &PlannedMove<'_, S, H>, step: &PlannedStep) -> Result<Self, StepError> {
+        match of.mode {
+            crate::Mode::Failback => inputs(step).map(Self::Back),
+            _ => inputs(step).map(Self::Over),
+        }
+    }
+
+    pub(super) fn pair(&self) -> &BucketPair {
+        match self {
+            Self::Back(inputs) => &inputs.pair,
+            Self::Over(pair) => pair,
+        }
+    }
+
+    /// The name of the bucket that is copied from.
+    fn source(&self) -> &BucketName {
+        match self {
+            Self::Back(inputs) => &inputs.pair.dr.name,
+            Self::Over(pair) => &pair.primary.name,
+        }
+    }
+
+    fn target(&self) -> &BucketName {
+        match self {
+            Self::Back(inputs) => &inputs.pair.primary.name,
+            Self::Over(pair) => &pair.dr.name,
+        }
+    }
+
+    /// The buckets, the one that is copied from first.
+    fn open(&self, both: &Both) -> (Bucket, Bucket) {
+        let (primary, dr) = self.pair().open(both);
+        match self {
+            Self::Back(_) => (dr, primary),
+            Self::Over(_) => (primary, dr),
+        }
+    }
+}
+
 /// Where the plan of a step lies, for whoever goes on with it on this machine.
-fn folder(objects: &ObjectRuns, inputs: &ObjectsInputs, purpose: &str) -> PathBuf {
-    let name = format!("plan-{purpose}-{}", inputs.pair.primary.name);
+fn folder(objects: &ObjectRuns, pair: &BucketPair, purpose: &str) -> PathBuf {
+    let name = format!("plan-{purpose}-{}", pair.primary.name);
     objects.folder.join(name)
 }
 
-/// The buckets of a pair, the DR region's first: it is copied from.
-fn buckets(both: &Both, inputs: &ObjectsInputs) -> (Bucket, Bucket) {
-    let (primary, dr) = inputs.pair.open(both);
-    (dr, primary)
+fn plan_options(
+    pairing: &Pairing,
+    both: &Both,
+    objects: &ObjectRuns,
+    delete: bool,
+    leave_unproven: bool,
+) -> PlanOptions {
+    PlanOptions {
+        mode: Mode::Auto,
+        headers: false,
+        // Below its delete marker it stays a version.
+        delete,
+        leave_unproven,
+        listings: LISTINGS,
+        own_copies: OwnCopies::new(
+            objects.folder.clone(),
+            Some(objects.key.clone()),
+            pairing.open_journals(&both.dr_only()).into_iter().collect(),
+        ),
+    }
 }
 
 /// Compares a bucket with its copy and with what the failover wrote down of that. Changes nothing. The plan lies in a folder
@@ -79,8 +142,8 @@ pub(crate) async fn look_at_bucket(
     let journals = pairing
         .journals()
         .ok_or_else(|| StepError::refused("the settings have no bucket for journals"))?;
-    let (dr, primary) = buckets(both, inputs);
-    let folder = folder(objects, inputs, purpose);
+    let (primary, dr) = inputs.pair.open(both);
+    let folder = folder(objects, &inputs.pair, purpose);
     empty(&folder)?;
     let manifest = objects.folder.join(format!(
         "manifest-{}-{}.jsonl",
@@ -96,20 +159,7 @@ pub(crate) async fn look_at_bucket(
         &manifest,
     );
     fetched.boxed_local().await.map_err(StepError::unchecked)?;
-    let own_copies = OwnCopies::new(
-        objects.folder.clone(),
-        Some(objects.key.clone()),
-        pairing.open_journals(&dr_only).into_iter().collect(),
-    );
-    let options = PlanOptions {
-        mode: Mode::Auto,
-        headers: false,
-        // Below its delete marker it stays a version.
-        delete: true,
-        leave_unproven: true,
-        listings: LISTINGS,
-        own_copies,
-    };
+    let options = plan_options(&pairing, both, objects, true, true);
     let resolutions = decisions.of_bucket(&inputs.pair.primary.name);
     let found = reconcile(&dr, &primary, &manifest, &options, &resolutions, &folder);
     found
@@ -121,10 +171,10 @@ pub(crate) async fn look_at_bucket(
 /// Takes away what a look left on the disk: keys may be those of patients.
 pub(crate) fn forget_look(
     objects: &ObjectRuns,
-    inputs: &ObjectsInputs,
+    pair: &BucketPair,
     purpose: &str,
 ) -> Result<(), StepError> {
-    let folder = folder(objects, inputs, purpose);
+    let folder = folder(objects, pair, purpose);
     std::fs::remove_dir_all(folder).map_err(StepError::unchecked)
 }
 
@@ -144,16 +194,16 @@ fn doubts(found: &Reconciliation) -> u64 {
 
 /// Why nothing may be done before somebody has decided or helped.
 fn in_doubt<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
-    inputs: &ObjectsInputs,
+    of: &PlannedMove<'_, S, H>,
+    way: &Way,
     found: &Reconciliation,
 ) -> Result<(), StepError> {
-    let bucket = &inputs.pair.primary.name;
+    let bucket = &way.pair().primary.name;
     let archived = found.plan.archived.tally.objects;
     if archived > 0 {
         let objects = report::counted(archived, "object");
         return Err(
-            StepError::wrong(format!("{objects} of {} are archived", inputs.pair.dr.name))
+            StepError::wrong(format!("{objects} of {} are archived", way.source()))
                 .hint("restore them in S3 first; then resume"),
         );
     }
@@ -173,8 +223,8 @@ fn in_doubt<S: Store, H: Host>(
     let lines: Vec<String> = keys
         .map(|key| crate::failback::undecided_object(bucket, key))
         .collect();
-    let path = of.primary.folder.join(format!("undecided-{bucket}.jsonl"));
-    files::create_secret_folder(&of.primary.folder).map_err(StepError::unchecked)?;
+    let path = of.target.folder.join(format!("undecided-{bucket}.jsonl"));
+    files::create_secret_folder(&of.target.folder).map_err(StepError::unchecked)?;
     let text = lines.join("\n") + "\n";
     // Keys may be those of patients.
     files::write_file(&path, text.as_bytes(), files::Secrecy::Secret)
@@ -213,14 +263,14 @@ fn policy(planned: &Planned) -> Policy<'static> {
 }
 
 pub(super) async fn check<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<Check, StepError> {
-    let inputs: ObjectsInputs = inputs(step)?;
+    let way = Way::of(of, step)?;
     let purpose = purpose(step, context);
     if let Some(run) = unfinished(context)
-        && folder(&of.objects, &inputs, &purpose)
+        && folder(&of.objects, way.pair(), &purpose)
             .join("plan.json")
             .exists()
     {
@@ -229,11 +279,11 @@ pub(super) async fn check<S: Store, H: Host>(
             needs_approval: false,
         });
     }
-    let (found, planned) = look_at(of, &inputs, &purpose).await?;
-    in_doubt(of, &inputs, &found)?;
+    let (found, planned) = look_at(of, &way, step.id.kind(), &purpose).await?;
+    in_doubt(of, &way, &found)?;
     let plan = planned.plan();
     if plan.is_empty() {
-        forget_look(&of.objects, &inputs, &purpose)?;
+        forget_look(&of.objects, way.pair(), &purpose)?;
         return Ok(Check::Done(result(&found, context)));
     }
     planned.save().map_err(StepError::unchecked)?;
@@ -241,12 +291,12 @@ pub(super) async fn check<S: Store, H: Host>(
         "copy {} ({} bytes) to {}, overwriting {} and deleting {} there",
         report::counted(plan.copies().objects, "object"),
         plan.copies().bytes,
-        inputs.pair.primary.name,
+        way.target(),
         plan.replace.tally.objects,
         plan.delete.tally.objects,
     );
     let mut needs_approval = plan.delete.tally.objects > 0;
-    let reopened = reopen(of, &inputs, &purpose)?;
+    let reopened = reopen(of, &way, &purpose)?;
     if let Err(refusals) = reopened.approve(&Policy::default()) {
         let is_limit = |refusal: &Refusal| {
             matches!(
@@ -271,40 +321,66 @@ fn purpose(step: &PlannedStep, context: &StepContext<'_>) -> String {
 }
 
 async fn look_at<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
-    inputs: &ObjectsInputs,
+    of: &PlannedMove<'_, S, H>,
+    way: &Way,
+    kind: &str,
     purpose: &str,
 ) -> Result<(Reconciliation, Planned), StepError> {
-    look_at_bucket(
-        of.settings,
-        &of.both,
-        inputs,
-        &of.objects,
-        &of.decisions,
-        purpose,
-    )
-    .await
+    match way {
+        Way::Back(inputs) => {
+            let (objects, decisions) = (&of.objects, &of.decisions);
+            let looked = look_at_bucket(of.settings, &of.both, inputs, objects, decisions, purpose);
+            looked.boxed_local().await
+        }
+        // While the application writes, what it has deleted has not come over yet: it goes when nobody writes.
+        Way::Over(pair) => {
+            let looked = look_over(of, pair, kind != names::OBJECTS, purpose);
+            looked.boxed_local().await
+        }
+    }
+}
+
+/// Compares a bucket with its copy in the DR region. Changes nothing.
+async fn look_over<S: Store, H: Host>(
+    of: &PlannedMove<'_, S, H>,
+    pair: &BucketPair,
+    delete: bool,
+    purpose: &str,
+) -> Result<(Reconciliation, Planned), StepError> {
+    let (primary, dr) = pair.open(&of.both);
+    let folder = folder(&of.objects, pair, purpose);
+    empty(&folder)?;
+    let options = plan_options(&of.pairing(), &of.both, &of.objects, delete, false);
+    let planned = plan(&primary, &dr, &options, &folder);
+    let planned = planned
+        .boxed_local()
+        .await
+        .map_err(|error| StepError::unchecked(causes(&error)))?;
+    let mut found = Reconciliation::default();
+    found.plan = planned.plan().clone();
+    Ok((found, planned))
 }
 
 fn reopen<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
-    inputs: &ObjectsInputs,
+    of: &PlannedMove<'_, S, H>,
+    way: &Way,
     purpose: &str,
 ) -> Result<Planned, StepError> {
-    let (dr, primary) = buckets(&of.both, inputs);
-    let folder = folder(&of.objects, inputs, purpose);
-    Planned::reopen(&folder, &dr, &primary).map_err(|error| StepError::unchecked(causes(&error)))
+    let (source, target) = way.open(&of.both);
+    let folder = folder(&of.objects, way.pair(), purpose);
+    let planned = Planned::reopen(&folder, &source, &target);
+    planned.map_err(|error| StepError::unchecked(causes(&error)))
 }
 
 pub(super) async fn apply<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
-    let inputs: ObjectsInputs = inputs(step)?;
+    let way = Way::of(of, step)?;
     let purpose = purpose(step, context);
     // The plan that was agreed to, or that of the attempt before, to the letter.
-    let planned = reopen(of, &inputs, &purpose)?;
+    let planned = reopen(of, &way, &purpose)?;
     let run = match unfinished(context) {
         Some(run) => run,
         None => {
@@ -320,13 +396,17 @@ pub(super) async fn apply<S: Store, H: Host>(
             run
         }
     };
-    let (dr, primary) = buckets(&of.both, &inputs);
+    let (source, target) = way.open(&of.both);
+    let command = match way {
+        Way::Back(_) => "failback",
+        Way::Over(_) => "failover",
+    };
     let journal = Run {
         run: run.clone(),
-        command: "failback".to_owned(),
+        command: command.to_owned(),
         started: context.state().plan.planned,
-        source: dr.location().to_string(),
-        destination: primary.location().to_string(),
+        source: source.location().to_string(),
+        destination: target.location().to_string(),
     };
     let options = ApplyOptions {
         runs: of.objects.folder.clone(),
@@ -344,7 +424,7 @@ pub(super) async fn apply<S: Store, H: Host>(
         &journal,
         &options,
         context.stop(),
-        of.primary.observer,
+        of.target.observer,
     );
     let done = done
         .boxed_local()
@@ -382,46 +462,53 @@ pub(super) async fn apply<S: Store, H: Host>(
 }
 
 pub(super) async fn verify<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<Value, StepError> {
-    let inputs: ObjectsInputs = inputs(step)?;
+    let way = Way::of(of, step)?;
     let purpose = purpose(step, context);
-    let (found, _) = look_at(of, &inputs, &purpose).await?;
-    in_doubt(of, &inputs, &found)?;
-    forget_look(&of.objects, &inputs, &purpose)?;
+    let (found, _) = look_at(of, &way, step.id.kind(), &purpose).await?;
+    in_doubt(of, &way, &found)?;
+    forget_look(&of.objects, way.pair(), &purpose)?;
     // While the application writes, something new may always be there; when nobody does, nothing may.
     if step.id.kind() == names::LAST_OBJECTS && !found.plan.is_empty() {
-        return Err(still_written(&inputs, &found));
+        return Err(still_written(of, &way, &found));
     }
     Ok(result(&found, context))
 }
 
-fn still_written(inputs: &ObjectsInputs, found: &Reconciliation) -> StepError {
+fn still_written<S: Store, H: Host>(
+    of: &PlannedMove<'_, S, H>,
+    way: &Way,
+    found: &Reconciliation,
+) -> StepError {
     let plan = &found.plan;
     let changes = plan.copies().objects + plan.delete.tally.objects;
     StepError::wrong(format!(
         "{} in {} since they were copied",
         report::counted(changes, "change"),
-        inputs.pair.dr.name
+        way.source()
     ))
-    .hint("something writes in the DR region still: stop it, and resume")
+    .hint(format!(
+        "something writes in {} still: stop it, and resume",
+        of.source().region()
+    ))
 }
 
-/// That nothing was written in a DR bucket since its objects were brought back.
+/// That nothing was written in a bucket of the region that is left since its objects were copied.
 pub(super) async fn prove_drained<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
-    inputs: &ObjectsInputs,
+    of: &PlannedMove<'_, S, H>,
+    way: &Way,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
     let purpose = format!("{}-{}", context.state().plan.run, names::CUT_OVER);
-    let (found, _) = look_at(of, inputs, &purpose).await?;
-    in_doubt(of, inputs, &found)?;
-    forget_look(&of.objects, inputs, &purpose)?;
+    let (found, _) = look_at(of, way, names::CUT_OVER, &purpose).await?;
+    in_doubt(of, way, &found)?;
+    forget_look(&of.objects, way.pair(), &purpose)?;
     match found.plan.is_empty() {
         true => Ok(()),
-        false => Err(still_written(inputs, &found)),
+        false => Err(still_written(of, way, &found)),
     }
 }
 

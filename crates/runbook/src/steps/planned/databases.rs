@@ -1,24 +1,28 @@
-//! Databases on their way back: a last snapshot, its copy, the restore in the primary region, and what is left of the instances
-//! of before.
+//! Databases on their way: a last snapshot, its copy, the restore in the region that receives, and, on the way back, what is left
+//! of the instances of before.
 
 use std::time::Duration;
 
-use aws_env::WaiterConfig;
+use aws_env::{RegionAccess, WaiterConfig};
 use dr::database::{
     AsOf, At, CopyOptions, CopyPlan, Deletion, EnablePlan, EnableStep, LastCopy, LastSnapshot,
-    Refusal, RestoreProgress, RestoreRequest, RestoreWatch, RetireError, Snapshot, SnapshotState,
-    Whose, copy, delete_instance, enable, plan_copies, plan_enable, plan_restore, recovery_points,
-    release_deletions, unpin, wait_last_snapshot,
+    RdsClients, Refusal, RestoreProgress, RestoreRequest, RestoreWatch, RetireError, Snapshot,
+    SnapshotState, Whose, copy, delete_instance, enable, plan_copies, plan_enable, plan_restore,
+    recovery_points, release_deletions, start, unpin, wait_last_snapshot,
 };
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use settings::{Database, Region};
 
-use super::Failback;
+use super::PlannedMove;
 use crate::failback::{KnownInstance, Pinned, data_time, names};
 use crate::failover::RestoreInputs;
 use crate::steps::{inputs, restore, verify};
-use crate::{Check, Host, PlannedStep, StepContext, StepError, StepErrorKind, StepId, Store};
+use crate::{
+    Check, Evidence, Host, LossWindow, PlannedStep, StepContext, StepError, StepErrorKind, StepId,
+    Store, Verdict,
+};
 
 /// Large databases take hours; one that takes longer is looked at by a person, and the run resumed.
 pub(super) const WAITER: WaiterConfig = WaiterConfig {
@@ -51,25 +55,43 @@ fn refused(refusal: Refusal) -> StepError {
     StepError::refused(refusal.to_string()).hint(hint)
 }
 
-/// Waits for RDS, unless the run is to stop.
-pub(super) async fn until_stopped<T>(
+/// How often it is looked whether a region is still there while something is waited for in it, and for how long it has to be
+/// silent: a wait for RDS takes an error of the network for one that passes, for hours.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+const SILENT: LossWindow = LossWindow {
+    window: Duration::from_secs(10),
+    every: Duration::from_secs(5),
+};
+
+/// Waits for RDS of a region, unless the run is to stop, or the region is gone.
+pub(super) async fn while_there<S: Store, H: Host, T>(
+    of: &PlannedMove<'_, S, H>,
+    region: &RegionAccess,
     context: &StepContext<'_>,
     work: impl Future<Output = Result<T, StepError>>,
 ) -> Result<T, StepError> {
     tokio::select! {
         done = work => done,
         () = context.stopped() => Err(StepError::interrupted()),
+        lost = lost_region(of, region) => Err(StepError::unchecked(format!("nothing answers: {lost}"))
+            .hint("`dr-runbook runs resume` goes on once it serves again")),
     }
 }
 
-/// The time at which writers stood still, by the clock of RDS in the DR region.
-pub(super) async fn drained<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
-) -> Result<Value, StepError> {
-    let site = of.rds_dr();
-    site.instances().await?;
-    let now = of.host().now();
-    Ok(json!({"at": now, "rds": site.time(now)}))
+/// Ends when no service of the region answers any more.
+async fn lost_region<S: Store, H: Host>(
+    of: &PlannedMove<'_, S, H>,
+    region: &RegionAccess,
+) -> Evidence {
+    let clients = region.clients();
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let seen = Evidence::gather(&clients, SILENT, of.host());
+        let seen = seen.boxed_local().await;
+        if seen.verdict() == Verdict::Lost {
+            return seen;
+        }
+    }
 }
 
 /// When writers stood still; `None` where the operator has left that out.
@@ -83,31 +105,33 @@ fn good(snapshot: Option<Snapshot>) -> Option<Snapshot> {
 }
 
 pub(super) async fn check_snapshot<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Check, StepError> {
     let plan: LastSnapshot = inputs(step)?;
-    Ok(match good(of.rds_dr().snapshot(&plan.snapshot).await?) {
-        Some(snapshot) => Check::Done(shown(&snapshot)),
-        None => Check::Todo {
-            what: format!("take the snapshot {} of {}", plan.snapshot, plan.instance),
-            needs_approval: false,
+    Ok(
+        match good(of.rds_source().snapshot(&plan.snapshot).await?) {
+            Some(snapshot) => Check::Done(shown(&snapshot)),
+            None => Check::Todo {
+                what: format!("take the snapshot {} of {}", plan.snapshot, plan.instance),
+                needs_approval: false,
+            },
         },
-    })
+    )
 }
 
 pub(super) async fn apply_snapshot<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
     let plan: LastSnapshot = inputs(step)?;
-    let site = of.rds_dr();
+    let site = of.rds_source();
     let work = async {
-        let waited = wait_last_snapshot(&site, &plan, WAITER, of.primary.observer);
+        let waited = wait_last_snapshot(&site, &plan, WAITER, of.target.observer);
         waited.await.map(drop).map_err(retire_failed)
     };
-    until_stopped(context, work).await
+    while_there(of, of.source(), context, work).await
 }
 
 fn shown(snapshot: &Snapshot) -> Value {
@@ -115,25 +139,17 @@ fn shown(snapshot: &Snapshot) -> Value {
 }
 
 pub(super) async fn verify_snapshot<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Value, StepError> {
     let plan: LastSnapshot = inputs(step)?;
-    match good(of.rds_dr().snapshot(&plan.snapshot).await?) {
+    match good(of.rds_source().snapshot(&plan.snapshot).await?) {
         Some(snapshot) => Ok(shown(&snapshot)),
         None => Err(StepError::wrong(format!(
             "the snapshot {} is gone",
             plan.snapshot
         ))),
     }
-}
-
-/// A database as it goes this way.
-fn turned(database: &Database) -> Result<Database, StepError> {
-    database.turned().ok_or_else(|| {
-        StepError::refused(format!("the settings have no way back for {}", database.id))
-            .hint("set [databases.failback]")
-    })
 }
 
 struct Copying {
@@ -143,7 +159,7 @@ struct Copying {
 }
 
 async fn copying<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<Copying, StepError> {
@@ -153,16 +169,16 @@ async fn copying<S: Store, H: Host>(
         .as_ref()
         .and_then(|taken| taken.get("snapshot")?.as_str());
     let id = id.ok_or_else(|| {
-        StepError::refused(format!("no last snapshot of {} was taken", database.dr_id))
+        StepError::refused(format!("no last snapshot of {} was taken", database.id))
     })?;
-    let database = turned(database)?;
-    let source = good(of.rds_dr().snapshot(id).await?)
+    let database = of.way(database)?;
+    let source = good(of.rds_source().snapshot(id).await?)
         .ok_or_else(|| StepError::wrong(format!("the snapshot {id} is gone")))?;
     let present = of
-        .rds_primary()
+        .rds_target()
         .snapshots(Some(database.id.as_ref()))
         .await?;
-    let regions = (of.both.dr.region(), of.both.primary.region());
+    let regions = (of.source().region(), of.receiving().region());
     let sources = std::slice::from_ref(&source);
     let plan = plan_copies(
         sources,
@@ -181,7 +197,7 @@ async fn copying<S: Store, H: Host>(
 }
 
 pub(super) async fn check_copy<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<Check, StepError> {
@@ -202,7 +218,7 @@ fn copied(copying: &Copying) -> Result<Value, StepError> {
 }
 
 pub(super) async fn apply_copy<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
@@ -213,16 +229,16 @@ pub(super) async fn apply_copy<S: Store, H: Host>(
         quota: None,
         waiter: WAITER,
     };
-    let site = of.rds_primary();
+    let site = of.rds_target();
     let work = async {
-        let copied = copy(&site, &plan, &options, of.primary.observer).await?;
+        let copied = copy(&site, &plan, &options, of.target.observer).await?;
         copied.map(drop).map_err(refused)
     };
-    until_stopped(context, work).await
+    while_there(of, of.receiving(), context, work).await
 }
 
 pub(super) async fn verify_copy<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<Value, StepError> {
@@ -251,7 +267,7 @@ fn retirement(known: &KnownInstance) -> Deletion {
 /// What the outage left has the name that the restored instance wants. Its data may be of later than what came over: they stay,
 /// in a snapshot.
 pub(super) async fn check_retire<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Check, StepError> {
     let known: Option<KnownInstance> = inputs(step)?;
@@ -260,7 +276,7 @@ pub(super) async fn check_retire<S: Store, H: Host>(
             "the primary region has no instance of that name".to_owned(),
         ));
     };
-    let site = of.rds_primary();
+    let site = RdsClients::new(&of.both.primary);
     let there = site.instance(&known.id).await?;
     if there.is_none() && good(site.snapshot(&known.last_snapshot).await?).is_some() {
         return Ok(Check::Done(json!({"snapshot": known.last_snapshot})));
@@ -279,7 +295,7 @@ pub(super) async fn check_retire<S: Store, H: Host>(
 }
 
 pub(super) async fn apply_retire<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
@@ -287,17 +303,27 @@ pub(super) async fn apply_retire<S: Store, H: Host>(
     let Some(known) = known else {
         return Ok(());
     };
-    let site = of.rds_primary();
+    let site = RdsClients::new(&of.both.primary);
     let deletion = retirement(&known);
+    let there = site.instance(&known.id).await?;
+    let is_shut = there.is_some_and(|there| {
+        there.status == "stopped" && there.options.deletion_protection != Some(false)
+    });
     let work = async {
-        let deleted = delete_instance(&site, &deletion, WAITER, of.primary.observer);
+        // After a switchover it is stopped, and RDS takes no protection off a stopped instance.
+        if is_shut {
+            let (id, whose) = (&known.id, &deletion.whose);
+            let started = start(&site, id, whose, WAITER, of.target.observer);
+            started.await.map_err(retire_failed)?;
+        }
+        let deleted = delete_instance(&site, &deletion, WAITER, of.target.observer);
         deleted.await.map_err(retire_failed)
     };
-    until_stopped(context, work).await
+    while_there(of, &of.both.primary, context, work).await
 }
 
 pub(super) async fn verify_retire<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Value, StepError> {
     match check_retire(of, step).await? {
@@ -308,9 +334,9 @@ pub(super) async fn verify_retire<S: Store, H: Host>(
     }
 }
 
-/// The step as that of a failover, turned round: with the recovery point that was copied.
+/// The step as that of a failover, the way that it goes: with the recovery point that was copied.
 async fn turned_restore<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<PlannedStep, StepError> {
@@ -319,17 +345,16 @@ async fn turned_restore<S: Store, H: Host>(
     let from = copied
         .as_ref()
         .and_then(|copied| copied.get("snapshot")?.as_str());
-    let from = from.ok_or_else(|| {
-        StepError::refused(format!("no snapshot of {} was copied", database.dr_id))
-    })?;
-    let database = turned(database)?;
-    let site = of.rds_primary();
+    let from = from
+        .ok_or_else(|| StepError::refused(format!("no snapshot of {} was copied", database.id)))?;
+    let database = of.way(database)?;
+    let site = of.rds_target();
     let objectives = of.settings.objectives;
     let now = AsOf::Now(of.host().now());
     let found = recovery_points(
         &site,
         &database,
-        of.both.dr.region(),
+        of.source().region(),
         objectives.rpo_database,
         now,
     );
@@ -360,39 +385,39 @@ async fn turned_restore<S: Store, H: Host>(
 }
 
 pub(super) async fn check_restore<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<Check, StepError> {
     let step = turned_restore(of, step, context).await?;
-    restore::check(&of.primary, &step).await
+    restore::check(&of.target, &step).await
 }
 
 pub(super) async fn apply_restore<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
     let step = turned_restore(of, step, context).await?;
-    restore::apply(&of.primary, &step, context).await
+    restore::apply(&of.target, &step, context).await
 }
 
 pub(super) async fn verify_restore<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<Value, StepError> {
     let step = turned_restore(of, step, context).await?;
-    restore::verify(&of.primary, &step).await
+    restore::verify(&of.target, &step).await
 }
 
-/// Whether what was restored serves, and the primary region with it.
+/// Whether what was restored serves, and the region that receives with it.
 pub(super) async fn serves<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     context: &StepContext<'_>,
 ) -> Result<Value, StepError> {
-    let region = super::verify_primary(of).await?;
-    let site = of.rds_primary();
+    let region = super::verify_target(of).await?;
+    let site = of.rds_target();
     let mut databases = Vec::new();
     let plan = context.state().plan;
     let restores = plan.steps.iter();
@@ -427,13 +452,13 @@ pub(super) async fn serves<S: Store, H: Host>(
     Ok(json!({"region": region, "databases": databases}))
 }
 
-fn regions<S: Store, H: Host>(of: &Failback<'_, S, H>) -> (Region, Region) {
+fn regions<S: Store, H: Host>(of: &PlannedMove<'_, S, H>) -> (Region, Region) {
     (of.both.primary.region(), of.both.dr.region())
 }
 
 /// The replication of a database's backups to the DR region, where it was replicated before. `None` where it was not.
 async fn replication<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Option<EnablePlan>, StepError> {
     let was_replicated: bool = inputs(step)?;
@@ -441,7 +466,7 @@ async fn replication<S: Store, H: Host>(
         return Ok(None);
     }
     let database = of.database(&step.id)?;
-    let (primary, dr) = (of.rds_primary(), of.rds_dr());
+    let (primary, dr) = (RdsClients::new(&of.both.primary), of.rds_dr());
     let id = database.id.as_ref();
     let (there, backups) = tokio::try_join!(primary.instance(id), dr.backups())?;
     let plan = plan_enable(database, there.as_ref(), &backups, regions(of));
@@ -450,7 +475,7 @@ async fn replication<S: Store, H: Host>(
 }
 
 pub(super) async fn check_backups<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Check, StepError> {
     Ok(match replication(of, step).await? {
@@ -476,7 +501,7 @@ pub(super) async fn check_backups<S: Store, H: Host>(
 }
 
 pub(super) async fn apply_backups<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<(), StepError> {
     let Some(plan) = replication(of, step).await? else {
@@ -487,7 +512,7 @@ pub(super) async fn apply_backups<S: Store, H: Host>(
 }
 
 pub(super) async fn verify_backups<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<Value, StepError> {
     match check_backups(of, step).await? {
@@ -500,7 +525,7 @@ pub(super) async fn verify_backups<S: Store, H: Host>(
 
 /// Takes away what the failover marked: its pins, and the hold on deletions.
 pub(super) async fn release<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
 ) -> Result<(), StepError> {
     let Pinned { failover, arns } = inputs(step)?;
@@ -514,7 +539,7 @@ pub(super) async fn release<S: Store, H: Host>(
     Ok(())
 }
 
-/// Whether a database was restored in the primary region by this run.
+/// Whether a database was restored by this run in the region that receives.
 pub(super) fn is_restored(context: &StepContext<'_>, database: &Database) -> bool {
     let step = StepId::of(names::RESTORE, database.id.as_ref());
     context.result(&step).is_some()
@@ -533,13 +558,14 @@ fn deletion(database: &Database, last: String) -> Deletion {
 /// The instance of the DR region is stopped by then. The next failover wants its name, and RDS starts a stopped instance after
 /// seven days.
 pub(super) async fn check_retire_dr<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<Check, StepError> {
     let database = of.database(&step.id)?;
     let last: String = inputs(step)?;
-    if !is_restored(context, database) {
+    // Of a switchover that is undone nobody has written to it.
+    if of.is_back() && !is_restored(context, database) {
         return Err(StepError::refused(format!(
             "{} was not brought back: nothing else has what was written to it",
             database.dr_id
@@ -550,6 +576,9 @@ pub(super) async fn check_retire_dr<S: Store, H: Host>(
     let there = site.instance(database.dr_id.as_ref()).await?;
     if there.is_none() && good(site.snapshot(&last).await?).is_some() {
         return Ok(Check::Done(json!({"snapshot": last})));
+    }
+    if !of.is_back() && there.is_none() && site.snapshot(&last).await?.is_none() {
+        return Ok(Check::NotApplicable("it is not there".to_owned()));
     }
     let status = there.map_or_else(|| "gone".to_owned(), |there| there.status);
     Ok(Check::Todo {
@@ -563,7 +592,7 @@ pub(super) async fn check_retire_dr<S: Store, H: Host>(
 }
 
 pub(super) async fn apply_retire_dr<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
@@ -571,14 +600,14 @@ pub(super) async fn apply_retire_dr<S: Store, H: Host>(
     let deletion = deletion(of.database(&step.id)?, last);
     let site = of.rds_dr();
     let work = async {
-        let deleted = delete_instance(&site, &deletion, WAITER, of.primary.observer);
+        let deleted = delete_instance(&site, &deletion, WAITER, of.target.observer);
         deleted.await.map_err(retire_failed)
     };
-    until_stopped(context, work).await
+    while_there(of, &of.both.dr, context, work).await
 }
 
 pub(super) async fn verify_retire_dr<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     step: &PlannedStep,
     context: &StepContext<'_>,
 ) -> Result<Value, StepError> {
@@ -588,10 +617,10 @@ pub(super) async fn verify_retire_dr<S: Store, H: Host>(
     }
 }
 
-/// What is lost of a database on the way back: nothing where nobody wrote since the last snapshot, else what lies between that
+/// What is lost of a database on its way: nothing where nobody wrote since the last snapshot, else what lies between that
 /// and `stopped`.
-pub(super) fn lost(context: &StepContext<'_>, database: &Database, stopped: Timestamp) -> Value {
-    let copied = context.result(&StepId::of(names::COPY, database.id.as_ref()));
+pub(super) fn lost(context: &StepContext<'_>, database: &str, stopped: Timestamp) -> Value {
+    let copied = context.result(&StepId::of(names::COPY, database));
     let data_time = data_time(copied.as_ref());
     let until = drained_at(context).unwrap_or(stopped);
     let lost = data_time.and_then(|data| AsOf::Moment(until).age(data));

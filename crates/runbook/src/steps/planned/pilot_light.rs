@@ -4,27 +4,29 @@ use serde_json::Value;
 use settings::Region;
 use terraform::{Action, All, Document, ResourceChange};
 
-use super::Failback;
+use super::PlannedMove;
 use crate::steps::backend::{self, root};
 use crate::steps::terraform as root_module;
 use crate::{Check, Host, StepContext, StepError, Store};
 
 const STAYS: &str = "the settings do not say what it is to be (failback.pilot_light)";
 
-fn stays<S: Store, H: Host>(of: &Failback<'_, S, H>) -> bool {
+fn stays<S: Store, H: Host>(of: &PlannedMove<'_, S, H>) -> bool {
     of.settings.failback.pilot_light.is_empty()
 }
 
 /// The root is turned as well where it stays as it is: its state is at home in the primary region.
-pub(super) fn check_root<S: Store, H: Host>(of: &Failback<'_, S, H>) -> Result<Check, StepError> {
-    backend::check(&of.pilot_light)
+pub(super) fn check_root<S: Store, H: Host>(
+    of: &PlannedMove<'_, S, H>,
+) -> Result<Check, StepError> {
+    backend::check(&of.home)
 }
 
 pub(super) async fn check<S: Store, H: Host>(
-    of: &Failback<'_, S, H>,
+    of: &PlannedMove<'_, S, H>,
     context: &StepContext<'_>,
 ) -> Result<Check, StepError> {
-    let view = &of.pilot_light;
+    let view = &of.home;
     let Some(root) = root(view)? else {
         return Ok(Check::NotApplicable(backend::NO_ROOT.to_owned()));
     };
