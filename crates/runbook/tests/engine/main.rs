@@ -4,5 +4,6 @@
 
 mod approvals;
 mod kills;
+mod moves;
 mod schedules;
 mod world;

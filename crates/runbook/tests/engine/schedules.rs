@@ -18,10 +18,10 @@ use crate::world::{ALL, Fate, Process, Seat, World, check_effects, made};
 const SEEDS: u64 = 1000;
 const OPERATORS: u32 = 3;
 
-struct Seeded(u64);
+pub(crate) struct Seeded(pub(crate) u64);
 
 impl Seeded {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         // Multiplicative congruence with Knuth's constants; the high bits are good.
         self.0 = self
             .0
@@ -32,9 +32,36 @@ impl Seeded {
 }
 
 /// A process that can be stopped (SIGSTOP): nothing of it runs until it is woken up.
-struct Stoppable<'a> {
+pub(crate) struct Stoppable<'a> {
     inner: LocalBoxFuture<'a, ()>,
     stopped: Rc<Cell<bool>>,
+}
+
+impl<'a> Stoppable<'a> {
+    pub(crate) fn new(work: impl Future<Output = ()> + 'a) -> Self {
+        Self {
+            inner: work.boxed_local(),
+            stopped: Rc::default(),
+        }
+    }
+
+    /// Runs to its end; where `stop` says so it is stopped after the first time, and sleeps for the second. Whether it ended
+    /// before.
+    pub(crate) async fn run(mut self, stop: Option<(Duration, Duration)>) -> bool {
+        let stopped = self.stopped.clone();
+        if let Some((before, asleep)) = stop {
+            tokio::select! {
+                biased;
+                () = &mut self => return true,
+                () = sleep(before) => {}
+            }
+            stopped.set(true);
+            sleep(asleep).await;
+            stopped.set(false);
+        }
+        self.await;
+        false
+    }
 }
 
 impl Future for Stoppable<'_> {
@@ -49,7 +76,7 @@ impl Future for Stoppable<'_> {
 }
 
 /// The run that has to be carried on, if there is one.
-async fn not_over(world: &Rc<World>) -> Option<RunId> {
+pub(crate) async fn not_over(world: &Rc<World>) -> Option<RunId> {
     let reader = Seat(Rc::new(Process::new(world, 99, 99)));
     let run = read_lease(&reader).await.unwrap()?.run;
     let (state, _) = read_run(&reader, &run).await.ok()?;
@@ -81,26 +108,13 @@ async fn operator(world: Rc<World>, number: u32, seed: u64) {
             }
         }));
         let run = not_over(&world).await;
-        let stopped = Rc::new(Cell::new(false));
-        let work = carry(&process, run.as_ref()).map(|_| ());
-        let mut work = Stoppable {
-            inner: work.boxed_local(),
-            stopped: stopped.clone(),
-        };
+        let work = Stoppable::new(carry(&process, run.as_ref()).map(|_| ()));
         let stops = seeded.below(3) == 0;
         let before = Duration::from_millis(seeded.below(30_000));
         let asleep = Duration::from_millis(seeded.below(300_000));
-        if stops {
-            tokio::select! {
-                biased;
-                () = &mut work => continue,
-                () = sleep(before) => {}
-            }
-            stopped.set(true);
-            sleep(asleep).await;
-            stopped.set(false);
+        if work.run(stops.then_some((before, asleep))).await {
+            continue;
         }
-        work.await;
         sleep(Duration::from_millis(seeded.below(120_000))).await;
     }
 }
@@ -122,17 +136,19 @@ async fn schedule(seed: u64) {
     check_effects(&world, &of);
 }
 
+/// `RUNBOOK_SEED` alone, else as many as `RUNBOOK_SEEDS` says, else `usual`.
+pub(crate) fn seeds(usual: u64) -> std::ops::Range<u64> {
+    let read = |name: &str| std::env::var(name).ok().map(|set| set.parse().unwrap());
+    match read("RUNBOOK_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..read("RUNBOOK_SEEDS").unwrap_or(usual),
+    }
+}
+
 /// `RUNBOOK_SEED` runs one seed again.
 #[tokio::test(start_paused = true)]
 async fn operators_at_once_never_act_against_each_other() {
-    let seeds = match std::env::var("RUNBOOK_SEED") {
-        Ok(seed) => {
-            let seed = seed.parse().unwrap();
-            seed..seed + 1
-        }
-        Err(_) => 0..SEEDS,
-    };
-    for seed in seeds {
+    for seed in seeds(SEEDS) {
         schedule(seed).await;
     }
 }

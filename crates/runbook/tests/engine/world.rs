@@ -119,14 +119,14 @@ impl Process {
 
     /// One request: what it does happens or not, and its answer comes or not. The process can be stopped before it is
     /// sent, and while it waits for the answer.
-    async fn request<T>(&self, act: impl FnOnce() -> T) -> Result<T, Error> {
+    pub(crate) async fn request<T>(&self, act: impl FnOnce() -> T) -> Result<T, Error> {
         let permit = CallPermit::default();
         permit.extend(Instant::now() + Duration::from_secs(1 << 30));
         self.request_under(&permit, act).await
     }
 
     /// One request that is sent only if `permit` holds at that moment, as the HTTP client has it.
-    async fn request_under<T>(
+    pub(crate) async fn request_under<T>(
         &self,
         permit: &CallPermit,
         act: impl FnOnce() -> T,
