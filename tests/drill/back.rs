@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::steps::{DEADLINE, Log, Loss, Roots, count_records, find, until_archived};
 use crate::world::{World, lost_rows};
-use crate::writers::{Confirmed, Writers};
+use crate::writers::{Confirmed, PAUSE, Writers};
 
 /// How long the application writes in the DR region.
 const USED: Duration = Duration::from_secs(2);
@@ -91,7 +91,7 @@ pub(crate) async fn go_home(log: &mut Log<'_>, scene: &Scene<'_>) -> Result<Home
     );
     let is_whole = losses.iter().all(|loss| loss.lost == 0);
     let passed = is_whole && report["meets_objectives"] == true;
-    plan_both(log, scene).await?;
+    plan_both(log, scene.roots).await?;
     lose_again(log, scene, rows, &mut losses).await?;
     Ok(Home { passed, losses })
 }
@@ -102,7 +102,7 @@ async fn put(clients: &aws_env::RegionClients, bucket: &str, key: &str, body: &s
     Ok(())
 }
 
-fn objects_lost(kind: &'static str, written: &[String], found: &[String]) -> Loss {
+pub(crate) fn objects_lost(kind: &'static str, written: &[String], found: &[String]) -> Loss {
     let missing = written.iter().filter(|object| !found.contains(object));
     Loss {
         kind,
@@ -124,7 +124,7 @@ async fn use_in_dr(log: &mut Log<'_>, scene: &Scene<'_>) -> Result<Confirmed> {
         };
         let copies = world.settings.buckets.iter();
         let copies = copies.map(|pair| pair.dr.to_string()).collect();
-        let phase = (scene.rows, "dr");
+        let phase = (scene.rows, "dr", PAUSE);
         let writers = Writers::start(database, world.dr.clone(), copies, phase);
         tokio::time::sleep(USED).await;
         let mut used = writers.end().await?;
@@ -214,14 +214,25 @@ async fn fail_back(log: &mut Log<'_>, scene: &Scene<'_>) -> Result<Value> {
     .await
 }
 
-async fn plan_both(log: &mut Log<'_>, scene: &Scene<'_>) -> Result<()> {
+/// The failback, which nothing disturbs.
+pub(crate) async fn fail_back_undisturbed(log: &mut Log<'_>, programs: &Programs) -> Result<()> {
+    log.step("dr-runbook failback", async {
+        let failback = ["failback", "--window", "2s", "--approve", "auto", "--yes"];
+        tokio::task::block_in_place(|| programs.run("dr-runbook", &failback))?.exits(0)?;
+        Ok(((), "the primary region serves again".to_owned()))
+    })
+    .await
+}
+
+/// Both plans are empty, and the DR environment is the pilot light.
+pub(crate) async fn plan_both(log: &mut Log<'_>, roots: &Roots) -> Result<()> {
     log.step("terraform plan of both environments", async {
         tokio::task::block_in_place(|| {
-            for root in [&scene.roots.staging, &scene.roots.dr] {
+            for root in [&roots.staging, &roots.dr] {
                 root.run(&["plan", "-detailed-exitcode", "-no-color"])?
                     .exits(0)?;
             }
-            let mode = scene.roots.dr.run(&["output", "-raw", "mode"])?;
+            let mode = roots.dr.run(&["output", "-raw", "mode"])?;
             let mode = mode.exits(0)?.stdout();
             ensure!(
                 mode == "pilot-light",
@@ -253,7 +264,12 @@ async fn lose_again(
     };
     let buckets = world.settings.buckets.iter();
     let buckets = buckets.map(|pair| pair.name.to_string()).collect();
-    let writers = Writers::start(database, world.primary.clone(), buckets, (rows, "again"));
+    let writers = Writers::start(
+        database,
+        world.primary.clone(),
+        buckets,
+        (rows, "again", PAUSE),
+    );
     log.step(
         "rows and objects are written at home",
         until_archived(world),

@@ -3,6 +3,7 @@
 //! once more.
 
 mod back;
+mod over;
 mod steps;
 mod world;
 mod writers;
@@ -28,6 +29,9 @@ struct Args {
     /// End in the DR region
     #[arg(long)]
     quick: bool,
+    /// Lose no region: move the environment while both serve, and back
+    #[arg(long, conflicts_with = "quick")]
+    planned: bool,
 }
 
 fn main() -> ExitCode {
@@ -44,24 +48,33 @@ async fn drill(args: Args) -> Result<Exit, Failure> {
     }
     let page = std::path::absolute(&args.page)
         .map_err(|error| Failure::new(Exit::Usage, anyhow::Error::from(error)))?;
-    // The drill serves the local AWS while it waits for programs: that takes threads of its own.
-    let drilled = tokio::task::spawn_blocking(move || {
-        tokio::runtime::Runtime::new()?.block_on(steps::run(
-            &cli::Progress::new(),
-            &page,
-            args.quick,
-        ))
-    })
-    .await
-    .map_err(anyhow::Error::from)
-    .flatten()
-    .map_err(|error| Failure::new(Exit::Wrong, error))?;
+    let quick = args.quick;
+    let observer = cli::Progress::new();
+    if args.planned {
+        let moved = on_threads(async move || steps::run_planned(&observer, &page).await).await?;
+        cli::print(&args.global, &moved)?;
+        return Ok(exit(moved.passed));
+    }
+    let drilled = on_threads(async move || steps::run(&observer, &page, quick).await).await?;
     cli::print(&args.global, &drilled)?;
-    Ok(if drilled.passed {
-        Exit::Fine
-    } else {
-        Exit::Wrong
-    })
+    Ok(exit(drilled.passed))
+}
+
+fn exit(passed: bool) -> Exit {
+    match passed {
+        true => Exit::Fine,
+        false => Exit::Wrong,
+    }
+}
+
+/// The drill serves the local AWS while it waits for programs: that takes threads of its own.
+async fn on_threads<T: Send + 'static>(
+    work: impl AsyncFnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> Result<T, Failure> {
+    let worked =
+        tokio::task::spawn_blocking(move || tokio::runtime::Runtime::new()?.block_on(work()));
+    let worked = worked.await.map_err(anyhow::Error::from).flatten();
+    worked.map_err(|error| Failure::new(Exit::Wrong, error))
 }
 
 impl Report for steps::Drilled {

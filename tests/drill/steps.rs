@@ -13,8 +13,9 @@ use serde_json::Value;
 use settings::Settings;
 
 use crate::back::{Scene, go_home};
+use crate::over;
 use crate::world::{World, lost_rows};
-use crate::writers::Writers;
+use crate::writers::{PAUSE, Writers};
 
 /// How much faster the simulated RDS is than AWS's: an instance takes minutes there.
 const FASTER: u32 = 30;
@@ -91,7 +92,7 @@ fn some_seconds<S: serde::Serializer>(
 
 pub(crate) struct Log<'a> {
     begun: Instant,
-    steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     observer: &'a dyn Observer,
 }
 
@@ -122,6 +123,30 @@ impl Log<'_> {
 
 /// Runs the drill; its page goes to the file `page`. A quick one ends in the DR region.
 pub(crate) async fn run(observer: &dyn Observer, page: &Path, quick: bool) -> Result<Drilled> {
+    on_local_aws(observer, async |log, aws| play(log, aws, page, quick).await).await
+}
+
+/// Moves the environment while both regions serve, and back.
+pub(crate) async fn run_planned(observer: &dyn Observer, page: &Path) -> Result<over::Moved> {
+    on_local_aws(observer, async |log, aws| {
+        let set = Set::make(aws).await?;
+        build(log, aws, &set.world, &set.programs, &set.roots).await?;
+        let scene = over::Scene {
+            aws,
+            world: &set.world,
+            programs: &set.programs,
+            roots: &set.roots,
+            folder: set.folder.path(),
+        };
+        over::move_over(log, &scene, page).await
+    })
+    .await
+}
+
+async fn on_local_aws<T>(
+    observer: &dyn Observer,
+    play: impl AsyncFnOnce(&mut Log<'_>, &LocalAws) -> Result<T>,
+) -> Result<T> {
     let mut log = Log {
         begun: Instant::now(),
         steps: Vec::new(),
@@ -140,7 +165,7 @@ pub(crate) async fn run(observer: &dyn Observer, page: &Path, quick: bool) -> Re
             Ok((aws, endpoint))
         })
         .await?;
-    let drilled = play(&mut log, &aws, page, quick).await;
+    let drilled = play(&mut log, &aws).await;
     let emulator = aws.process_id();
     aws.stop().await;
     let drilled = drilled?;
@@ -159,23 +184,47 @@ pub(crate) struct Roots {
     pub(crate) dr: Terraform,
 }
 
-async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path, quick: bool) -> Result<Drilled> {
-    let folder = tempfile::tempdir().context("failed to make a temporary folder")?;
-    let settings = EXAMPLE.replace("../../terraform/environments/dr", "dr");
-    let settings = settings.replace("../../terraform/environments/staging", "stack");
-    std::fs::write(folder.path().join("infra.toml"), &settings)
-        .context("failed to write infra.toml")?;
-    let settings = Settings::parse(&settings, Zoned::now().date())?;
-    let executable = std::env::current_exe().context("failed to find this program")?;
-    let programs = Programs::new(executable, folder.path(), aws);
-    let roots = Roots {
-        staging: Terraform::new(&programs, folder.path())?,
-        dr: Terraform::dr(&programs, folder.path())?,
-    };
-    let (primary, dr) = (settings.regions.primary, settings.regions.dr);
-    let objective = settings.objectives.rto;
-    let world = World::new(aws, settings).await?;
+/// An environment that is to be built.
+struct Set {
+    folder: tempfile::TempDir,
+    programs: Programs,
+    roots: Roots,
+    world: World,
+}
 
+impl Set {
+    async fn make(aws: &LocalAws) -> Result<Self> {
+        let folder = tempfile::tempdir().context("failed to make a temporary folder")?;
+        let settings = EXAMPLE.replace("../../terraform/environments/dr", "dr");
+        let settings = settings.replace("../../terraform/environments/staging", "stack");
+        std::fs::write(folder.path().join("infra.toml"), &settings)
+            .context("failed to write infra.toml")?;
+        let settings = Settings::parse(&settings, Zoned::now().date())?;
+        let executable = std::env::current_exe().context("failed to find this program")?;
+        let programs = Programs::new(executable, folder.path(), aws);
+        let roots = Roots {
+            staging: Terraform::new(&programs, folder.path())?,
+            dr: Terraform::dr(&programs, folder.path())?,
+        };
+        let world = World::new(aws, settings).await?;
+        Ok(Self {
+            folder,
+            programs,
+            roots,
+            world,
+        })
+    }
+}
+
+async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path, quick: bool) -> Result<Drilled> {
+    let Set {
+        folder,
+        programs,
+        roots,
+        world,
+    } = Set::make(aws).await?;
+    let (primary, dr) = (world.settings.regions.primary, world.settings.regions.dr);
+    let objective = world.settings.objectives.rto;
     build(log, aws, &world, &programs, &roots).await?;
     let rds = aws.rds().context("the local AWS has no RDS")?.clone();
     let without_rows = rds.data_missing();
@@ -185,7 +234,7 @@ async fn play(log: &mut Log<'_>, aws: &LocalAws, page: &Path, quick: bool) -> Re
     };
     let buckets = world.settings.buckets.iter();
     let buckets = buckets.map(|pair| pair.name.to_string()).collect();
-    let writers = Writers::start(database, world.primary.clone(), buckets, (0, "home"));
+    let writers = Writers::start(database, world.primary.clone(), buckets, (0, "home", PAUSE));
     log.step(
         "rows and objects are written, logs are archived",
         until_archived(&world),

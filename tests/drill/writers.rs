@@ -11,8 +11,8 @@ use local_aws::Rds;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
-/// From one write to the next.
-const PAUSE: Duration = Duration::from_millis(20);
+/// From one write to the next, but where many are wanted.
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a writer was told to be safe, in order.
 #[derive(Debug, Default)]
@@ -31,12 +31,12 @@ pub(crate) struct Writers {
 }
 
 impl Writers {
-    /// Rows are numbered from `first`, objects are called after `phase`.
+    /// Rows are numbered from `first`, objects are called after `phase`; `pause` lies between two rows.
     pub(crate) fn start(
         database: Option<(Client, Rds)>,
         clients: RegionClients,
         buckets: Vec<String>,
-        (first, phase): (usize, &'static str),
+        (first, phase, pause): (usize, &'static str, Duration),
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let rows = database.map(|(client, rds)| {
@@ -44,6 +44,8 @@ impl Writers {
             tokio::spawn(async move {
                 let mut committed = Vec::new();
                 let first = i32::try_from(first).unwrap_or(i32::MAX);
+                // A row that took longer is made up for.
+                let mut next = tokio::time::interval(pause);
                 for n in first.. {
                     if stop.load(Ordering::Relaxed) {
                         break;
@@ -53,7 +55,7 @@ impl Writers {
                         break;
                     }
                     committed.push(rds.now());
-                    tokio::time::sleep(PAUSE).await;
+                    next.tick().await;
                 }
                 committed
             })
