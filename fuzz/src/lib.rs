@@ -13,7 +13,7 @@ use dr::objects::{ListingReader, ManifestUrl, S3Location};
 use evidence::drift::{Drift, Rules};
 use evidence::{Capture, Outputs, Redactor};
 use jiff::civil::{Date, date};
-use settings::{Region, Settings, parse_duration};
+use settings::{OutputsFile, Region, Settings, Source, parse_duration};
 use tempfile::TempDir;
 use terraform::{
     All, DeclaredVariables, Document, Environment, Event, RootModule, StateFile, VariableFile,
@@ -271,7 +271,34 @@ pub fn settings(bytes: &[u8]) {
         let written = toml_of(&settings);
         assert_eq!(Settings::parse(&written, TODAY), Ok(settings), "{written}");
     }
+    // The same bytes as what Terraform says, of settings that leave it out.
+    let outputs = [OutputsFile {
+        name: "infra.dr.toml".to_owned(),
+        text: text.to_owned(),
+    }];
+    let source = Source {
+        text: LEFT_OUT,
+        outputs: &outputs,
+    };
+    let _ = source.parse(TODAY).map_err(|errors| errors.to_string());
 }
+
+const LEFT_OUT: &str = r#"project = "berthcare"
+environment = "staging"
+outputs = ["infra.dr.toml"]
+[regions]
+primary = "ca-central-1"
+dr = "ca-west-1"
+[state]
+bucket = "state"
+key = "terraform.tfstate"
+locking = ["s3"]
+[[databases]]
+id = "app"
+dr_id = "app-dr"
+[databases.restore]
+multi_az = true
+"#;
 
 /// A Terraform state, as an object in the bucket or a file.
 pub fn state(bytes: &[u8]) {

@@ -645,19 +645,22 @@ def plan_of(entry, folder):
     return result
 
 
-def told(settings, settled):
-    """What the DR environment says that infra.toml takes from it is what infra.toml has, but for the IDs that only AWS gives."""
+def told(settings, settled, of):
+    """What an environment says that infra.toml takes from it, of the database itself or of its `failback`, is what infra.toml
+    has, but for the IDs that only AWS gives."""
     text = settled["planned_values"]["outputs"]["infra_toml"]["value"]
     said, outputs = tomllib.loads(text), settled["planned_values"]["outputs"]
-    database, restore = said["databases"][0], said["databases"][0]["restore"]
-    if database.pop("kms") != outputs["kms_key_arn"]["value"] or restore.pop("security_groups") != [outputs["rds_security_group_id"]["value"]]:
+    databases = said["databases"][0], settings["databases"][0]
+    mine, theirs = [one[of] for one in databases] if of else databases
+    restore = mine["restore"]
+    if mine.pop("kms") != outputs["kms_key_arn"]["value"] or restore.pop("security_groups") != [outputs["rds_security_group_id"]["value"]]:
         raise Failed(f"names: infra_toml has another key or group than the outputs\n{text}")
-    wanted = settings["databases"][0]
-    pairs = [(said["regions"], settings["regions"]), (said["failover"], settings["failover"]), (restore, wanted["restore"]), ({name: one for name, one in database.items() if name != "restore"}, wanted)]
-    for mine, theirs in pairs:
-        if not mine.items() <= theirs.items():
-            raise Failed(f"names: infra_toml says {mine}, infra.toml has {theirs}")
-    return 2 + sum(len(mine) for mine, _ in pairs)
+    simple = {name: one for name, one in databases[0].items() if isinstance(one, str)}
+    pairs = [(said["regions"], settings["regions"]), (said.get("failover", {}), settings["failover"]), (restore, theirs["restore"]), (simple, databases[1])]
+    for one, other in pairs:
+        if not one.items() <= other.items():
+            raise Failed(f"names: infra_toml says {one}, infra.toml has {other}")
+    return 2 + sum(len(one) for one, _ in pairs)
 
 
 def kept_by_default():
@@ -904,7 +907,8 @@ def main():
                 facts = agree("berthcare-staging", plans["staging-dr"][0], plans["dr"][0])
                 # A field that the example leaves to those who turn traffic is right where it is turned on.
                 written = re.sub(r"(?m)^# (marker_bucket = )", r"\1", (EXAMPLES / "berthcare-staging/infra.toml").read_text())
-                facts += told(tomllib.loads(written), plans["dr"][1])
+                facts += told(tomllib.loads(written), plans["dr"][1], None)
+                facts += told(tomllib.loads(written), plans["staging-dr"][1], "failback")
                 facts += agree("berthcare-ca-west", plans["ca-west-staging"][0], plans["ca-west-dr"][0])
                 return f"{facts} facts are the same in infra.toml and in terraform"
             step("names", check_names)

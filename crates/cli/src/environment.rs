@@ -1,9 +1,9 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aws_env::{AwsEnv, LoadError, Options};
 use jiff::civil::Date;
 use jiff::{Timestamp, Zoned};
-use settings::{ErrorKind, Settings, SettingsErrors};
+use settings::{ErrorKind, OutputsFile, Settings, SettingsErrors, Source, outputs_named};
 
 use crate::{Exit, Failure, GlobalArgs};
 
@@ -43,7 +43,7 @@ pub fn machine() -> String {
 /// # Errors
 /// Exit 2 when it cannot be read or is wrong.
 pub fn load_settings(args: &GlobalArgs) -> Result<Settings, Failure> {
-    load(args, Settings::parse)
+    load(args, |source, today| source.parse(today))
 }
 
 /// The same for a program that works while a region is lost: by [`Settings::parse_in_emergency`].
@@ -51,20 +51,25 @@ pub fn load_settings(args: &GlobalArgs) -> Result<Settings, Failure> {
 /// # Errors
 /// As [`load_settings`].
 pub fn load_settings_in_emergency(args: &GlobalArgs) -> Result<Settings, Failure> {
-    load(args, Settings::parse_in_emergency)
+    load(args, |source, today| source.parse_in_emergency(today))
 }
 
 fn load(
     args: &GlobalArgs,
-    parse: fn(&str, Date) -> Result<Settings, SettingsErrors>,
+    parse: fn(Source<'_>, Date) -> Result<Settings, SettingsErrors>,
 ) -> Result<Settings, Failure> {
     let path = args.config.display();
     let text = crate::read_text(&args.config, MOST_SETTINGS).map_err(|error| {
         Failure::new(Exit::Usage, error.context(format!("failed to read {path}")))
             .hint("name it with --config FILE; examples/ has one to start from")
     })?;
+    let outputs = read_outputs(args, &text)?;
+    let source = Source {
+        text: &text,
+        outputs: &outputs,
+    };
     let today = Zoned::now().date();
-    parse(&text, today).map_err(|errors| {
+    let settings = parse(source, today).map_err(|errors| {
         let residency = errors.has(ErrorKind::Residency);
         let failure = Failure::new(
             Exit::Usage,
@@ -75,7 +80,32 @@ fn load(
         } else {
             failure.hint("docs/settings.md describes every field")
         }
-    })
+    })?;
+    for taken in &settings.from_outputs {
+        tracing::info!(
+            field = taken.path,
+            file = taken.file,
+            "taken from Terraform's outputs"
+        );
+    }
+    Ok(settings)
+}
+
+/// The files that `outputs` names, beside the configuration file. One that is not there would leave what it says to AWS.
+fn read_outputs(args: &GlobalArgs, text: &str) -> Result<Vec<OutputsFile>, Failure> {
+    let folder = args.config.parent().unwrap_or(Path::new(""));
+    let read = |name: String| {
+        let path = folder.join(&name);
+        let text = crate::read_text(&path, MOST_SETTINGS).map_err(|error| {
+            let (path, config) = (path.display(), args.config.display());
+            let context = format!("failed to read {path}, which outputs of {config} names");
+            Failure::new(Exit::Usage, error.context(context)).hint(
+                "write it in the root module of the environment: terraform output -raw infra_toml",
+            )
+        })?;
+        Ok(OutputsFile { name, text })
+    };
+    outputs_named(text).into_iter().map(read).collect()
 }
 
 /// AWS as the environment of the process describes it, where buckets have to belong to the accounts that `settings`

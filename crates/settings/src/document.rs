@@ -9,8 +9,8 @@ use std::str::FromStr;
 use serde_spanned::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::NameError;
 use crate::error::{ErrorKind, Position, SettingsError};
+use crate::{FromOutputs, NameError, OutputsFile, Source};
 
 /// What a check has to say about a value; the field adds path and position.
 pub(crate) struct Problem {
@@ -19,32 +19,59 @@ pub(crate) struct Problem {
     pub(crate) fix: String,
 }
 
-/// The file's text, and what has been found wrong with it so far.
+/// A place in one of the files.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// 0 is `infra.toml`, the others are those of its outputs in their order.
+    pub(crate) file: usize,
+    pub(crate) offset: usize,
+}
+
+/// A value, and the file that it stands in.
+type Located<'d> = (usize, &'d Spanned<DeValue<'d>>);
+
+/// The text of the files, and what has been found wrong with it so far.
 pub(crate) struct Document<'t> {
-    text: &'t str,
+    source: Source<'t>,
     problems: RefCell<Vec<SettingsError>>,
+    taken: RefCell<Vec<FromOutputs>>,
     /// Path of the table, and name, of every field that was asked for: the fields that exist.
     #[cfg(test)]
     known: RefCell<BTreeSet<(String, &'static str)>>,
 }
 
 impl<'t> Document<'t> {
-    pub(crate) fn new(text: &'t str) -> Document<'t> {
+    pub(crate) fn new(source: Source<'t>) -> Document<'t> {
         Document {
-            text,
+            source,
             problems: RefCell::default(),
+            taken: RefCell::default(),
             #[cfg(test)]
             known: RefCell::default(),
         }
     }
 
-    /// The root table; `None`, and problems, when the text is not TOML.
-    pub(crate) fn syntax(&self) -> Option<DeTable<'t>> {
-        let (table, errors) = DeTable::parse_recoverable(self.text);
+    /// The root table of each file; `None`, and problems, when a text is not TOML.
+    pub(crate) fn syntax(&self) -> Option<Vec<DeTable<'t>>> {
+        let outputs = self.source.outputs.iter().map(|file| file.text.as_str());
+        let texts = std::iter::once(self.source.text).chain(outputs);
+        let tables: Vec<_> = texts
+            .enumerate()
+            .map(|(file, text)| self.parse(file, text))
+            .collect();
+        tables.into_iter().collect()
+    }
+
+    fn parse(&self, file: usize, text: &'t str) -> Option<DeTable<'t>> {
+        let (table, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
+            let place = |span: std::ops::Range<usize>| Place {
+                file,
+                offset: span.start,
+            };
             self.report(
                 "",
-                error.span().map(|span| span.start),
+                error.span().map(place),
                 Problem {
                     kind: ErrorKind::Syntax,
                     problem: format!("not TOML: {}", one_line(error.message())),
@@ -55,14 +82,31 @@ impl<'t> Document<'t> {
         errors.is_empty().then(|| table.into_inner())
     }
 
-    pub(crate) fn root<'d>(&'d self, table: &'d DeTable<'t>) -> Section<'d> {
+    /// The root of all files: a field is that of the first file which has it.
+    pub(crate) fn root<'d>(&'d self, tables: &'d [DeTable<'t>]) -> Section<'d> {
         Section {
             document: self,
             path: String::new(),
             at: None,
-            table,
+            tables: tables.iter().enumerate().collect(),
             asked: RefCell::default(),
         }
+    }
+
+    /// The files of outputs that were read.
+    pub(crate) fn outputs(&self) -> &'t [OutputsFile] {
+        self.source.outputs
+    }
+
+    /// What has been taken from them.
+    pub(crate) fn taken(&self) -> Vec<FromOutputs> {
+        self.taken.borrow().clone()
+    }
+
+    /// The name of a file of outputs; `None` for `infra.toml` itself.
+    fn outputs_name(&self, file: usize) -> Option<&'t str> {
+        let outputs = self.source.outputs.get(file.checked_sub(1)?)?;
+        Some(&outputs.name)
     }
 
     pub(crate) fn into_problems(self) -> Vec<SettingsError> {
@@ -74,11 +118,15 @@ impl<'t> Document<'t> {
         self.known.borrow().clone()
     }
 
-    fn report(&self, path: &str, at: Option<usize>, problem: Problem) {
+    pub(crate) fn report(&self, path: &str, at: Option<Place>, problem: Problem) {
+        let outputs = at.and_then(|at| at.file.checked_sub(1));
+        let outputs = outputs.and_then(|index| self.source.outputs.get(index));
+        let text = outputs.map_or(self.source.text, |file| &file.text);
         self.problems.borrow_mut().push(SettingsError {
             kind: problem.kind,
             path: path.to_owned(),
-            position: at.map(|at| position(self.text, at)),
+            file: outputs.map(|file| file.name.clone()),
+            position: at.map(|at| position(text, at.offset)),
             problem: problem.problem,
             fix: problem.fix,
         });
@@ -100,8 +148,9 @@ pub(crate) struct Section<'d> {
     document: &'d Document<'d>,
     /// As in `buckets[1]`.
     path: String,
-    at: Option<usize>,
-    table: &'d DeTable<'d>,
+    at: Option<Place>,
+    /// That of the first file which has it, and those that add to it.
+    tables: Vec<(usize, &'d DeTable<'d>)>,
     asked: RefCell<BTreeSet<&'static str>>,
 }
 
@@ -114,13 +163,17 @@ impl<'d> Section<'d> {
             .known
             .borrow_mut()
             .insert((self.path.clone(), name));
-        let value = self.table.get(name)?;
-        Some(Field {
+        let values = self.tables.iter();
+        let mut values = values.filter_map(|(file, table)| Some((*file, table.get(name)?)));
+        let field = Field {
             document: self.document,
             path: join(&self.path, name),
             example,
-            value,
-        })
+            value: values.next()?,
+            more: values.collect(),
+        };
+        field.settle();
+        Some(field)
     }
 
     /// The field; a problem if it is not there.
@@ -132,7 +185,8 @@ impl<'d> Section<'d> {
                 .map_or_else(String::new, |place| format!(" to {place}"));
             self.document.report(
                 &join(&self.path, name),
-                self.at,
+                // Where nobody would add it there is no place to show.
+                self.at.filter(|at| at.file == 0),
                 Problem {
                     kind: ErrorKind::Missing,
                     problem: "it is missing".to_owned(),
@@ -145,7 +199,7 @@ impl<'d> Section<'d> {
 
     /// Every entry, for a table whose keys are the user's own.
     pub(crate) fn entries(&self) -> Vec<(&'d str, Field<'d>)> {
-        let entry = |(key, value): (&'d Spanned<DeString<'d>>, _)| {
+        let entry = |file: usize, key: &'d Spanned<DeString<'d>>, value| {
             let key: &'d str = key.get_ref();
             let path = join(&self.path, key);
             (
@@ -154,17 +208,23 @@ impl<'d> Section<'d> {
                     document: self.document,
                     path,
                     example: "\"…\"",
-                    value,
+                    value: (file, value),
+                    more: Vec::new(),
                 },
             )
         };
-        self.table.iter().map(entry).collect()
+        let tables = self.tables.iter();
+        tables
+            .flat_map(|(file, table)| table.iter().map(|(key, value)| entry(*file, key, value)))
+            .collect()
     }
 
     /// Reports the fields that nobody asked for. To be called when all that exist have been asked for.
     pub(crate) fn close(self) {
         let asked = self.asked.borrow();
-        for (key, _) in self.table {
+        let tables = self.tables.iter();
+        let keys = tables.flat_map(|(file, table)| table.keys().map(|key| (*file, key)));
+        for (file, key) in keys {
             let name: &str = key.get_ref();
             if asked.contains(name) {
                 continue;
@@ -182,7 +242,10 @@ impl<'d> Section<'d> {
             };
             self.document.report(
                 &join(&self.path, name),
-                Some(key.span().start),
+                Some(Place {
+                    file,
+                    offset: key.span().start,
+                }),
                 Problem {
                     kind: ErrorKind::UnknownField,
                     problem: format!("unknown field `{}` {place}", one_line(name)),
@@ -232,7 +295,9 @@ pub(crate) struct Field<'d> {
     document: &'d Document<'d>,
     path: String,
     example: &'static str,
-    value: &'d Spanned<DeValue<'d>>,
+    value: Located<'d>,
+    /// What the files after the first one have in the same place.
+    more: Vec<Located<'d>>,
 }
 
 impl<'d> Field<'d> {
@@ -242,12 +307,47 @@ impl<'d> Field<'d> {
 
     /// The value as TOML gives it.
     pub(crate) fn value(&self) -> &'d DeValue<'d> {
-        self.value.get_ref()
+        self.value.1.get_ref()
+    }
+
+    fn place(&self) -> Place {
+        let (file, value) = self.value;
+        Place {
+            file,
+            offset: value.span().start,
+        }
     }
 
     pub(crate) fn report(&self, problem: Problem) {
         self.document
-            .report(&self.path, Some(self.value.span().start), problem);
+            .report(&self.path, Some(self.place()), problem);
+    }
+
+    /// Reports what other files have in this place and not alike, and notes a value that `infra.toml` itself does not have.
+    fn settle(&self) {
+        let value = self.value();
+        for (file, other) in &self.more {
+            let other = other.get_ref();
+            if !adds_to(value, other) && !is_equal(value, other) {
+                let name = self.document.outputs_name(*file).unwrap_or_default();
+                self.conflict::<()>(
+                    format!(
+                        "it is {} here and {} in {name}",
+                        shown(value),
+                        shown(other)
+                    ),
+                    "leave it out here where Terraform is right; else apply the environment, and write that file anew",
+                );
+            }
+        }
+        if let Some(name) = self.document.outputs_name(self.value.0)
+            && !holds_tables(value)
+        {
+            self.document.taken.borrow_mut().push(FromOutputs {
+                path: self.path.clone(),
+                file: name.to_owned(),
+            });
+        }
     }
 
     /// Reports a value against the rules; `None`, for use in an expression.
@@ -362,26 +462,109 @@ impl<'d> Field<'d> {
         let DeValue::Array(values) = self.value() else {
             return self.wrong_type("an array");
         };
-        let field = |(index, value)| Field {
+        let field = |index, value| Field {
             path: format!("{}[{index}]", self.path),
             example: self.example,
             document: self.document,
             value,
+            more: Vec::new(),
         };
-        Some(values.iter().enumerate().map(field).collect())
+        let file = self.value.0;
+        let mut fields: Vec<Field<'d>> = values
+            .iter()
+            .enumerate()
+            .map(|(index, value)| field(index, (file, value)))
+            .collect();
+        // Tables of other files add to those of the same ID.
+        for (other_file, other) in &self.more {
+            let DeValue::Array(others) = other.get_ref() else {
+                continue;
+            };
+            for value in others.iter() {
+                let Some(id) = id(value) else { continue };
+                let same = fields
+                    .iter_mut()
+                    .find(|field| self::id(field.value.1) == Some(id));
+                match same {
+                    Some(field) => field.more.push((*other_file, value)),
+                    None if file == 0 => {
+                        let name = self.document.outputs_name(*other_file).unwrap_or_default();
+                        self.conflict::<()>(
+                            format!("{name} has {id:?}, which is none of them"),
+                            "name the file of this environment, or add it here",
+                        );
+                    }
+                    None => fields.push(field(fields.len(), (*other_file, value))),
+                }
+            }
+        }
+        Some(fields)
     }
 
     pub(crate) fn section(&self) -> Option<Section<'d>> {
         let DeValue::Table(table) = self.value() else {
             return self.wrong_type("a table");
         };
+        let mut tables = vec![(self.value.0, table)];
+        for (file, value) in &self.more {
+            if let DeValue::Table(table) = value.get_ref() {
+                tables.push((*file, table));
+            }
+        }
         Some(Section {
             document: self.document,
             path: self.path.clone(),
-            at: Some(self.value.span().start),
-            table,
+            at: Some(self.place()),
+            tables,
             asked: RefCell::default(),
         })
+    }
+}
+
+/// The ID of a table in an array.
+fn id<'d>(value: &'d Spanned<DeValue<'_>>) -> Option<&'d str> {
+    match value.get_ref().as_table()?.get("id")?.get_ref() {
+        DeValue::String(id) => Some(id),
+        _ => None,
+    }
+}
+
+/// Whether what one file has is put together with what another one has, field by field.
+fn adds_to(value: &DeValue<'_>, other: &DeValue<'_>) -> bool {
+    value.same_type(other) && holds_tables(value) && holds_tables(other)
+}
+
+fn holds_tables(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Table(_) => true,
+        DeValue::Array(values) => values.iter().any(|value| value.get_ref().is_table()),
+        _ => false,
+    }
+}
+
+/// Whether two values say the same. Their places do not count.
+fn is_equal(value: &DeValue<'_>, other: &DeValue<'_>) -> bool {
+    match (value, other) {
+        (DeValue::String(value), DeValue::String(other)) => value == other,
+        (DeValue::Array(values), DeValue::Array(others)) => {
+            let mut pairs = values.iter().zip(others.iter());
+            values.len() == others.len()
+                && pairs.all(|(value, other)| is_equal(value.get_ref(), other.get_ref()))
+        }
+        // Terraform says names and lists of names alone.
+        _ => false,
+    }
+}
+
+/// A value in a message.
+fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Array(values) => {
+            let values: Vec<_> = values.iter().map(|value| shown(value.get_ref())).collect();
+            format!("[{}]", values.join(", "))
+        }
+        other => other.type_str().to_owned(),
     }
 }
 

@@ -28,13 +28,15 @@ pub struct Position {
     pub column: usize,
 }
 
-/// One problem. `Display` gives one line: position, field, what is wrong, the fix.
+/// One problem. `Display` gives one line: file and position, field, what is wrong, the fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct SettingsError {
     /// What sort of problem it is.
     pub kind: ErrorKind,
     /// The field, as in `state.dr.bucket` or `buckets[1].name`; empty when the problem is the file itself.
     pub path: String,
+    /// The file of Terraform's outputs that it is in; `None` for `infra.toml` itself.
+    pub file: Option<String>,
     /// Where in the file, unless the problem is something that is not there.
     pub position: Option<Position>,
     /// What is wrong.
@@ -45,6 +47,9 @@ pub struct SettingsError {
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}: ")?;
+        }
         if let Some(Position { line, column }) = self.position {
             write!(f, "line {line}, column {column}: ")?;
         }
@@ -55,14 +60,14 @@ impl fmt::Display for SettingsError {
     }
 }
 
-/// Every problem found in the file, in the file's order; never empty. `Display` gives one line each.
+/// Every problem found in the file, in the file's order, then those of its outputs; never empty. `Display` gives one line each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct SettingsErrors(Vec<SettingsError>);
 
 impl SettingsErrors {
     /// At least one problem. Those without a position come first.
     pub(crate) fn new(mut problems: Vec<SettingsError>) -> SettingsErrors {
-        problems.sort_by_key(|problem| problem.position);
+        problems.sort_by_key(|problem| (problem.file.clone(), problem.position));
         SettingsErrors(problems)
     }
 

@@ -16,6 +16,7 @@ mod failover;
 mod hooks;
 mod names;
 mod objectives;
+mod outputs;
 mod pairs;
 mod regions;
 mod residency;
@@ -34,6 +35,7 @@ pub use names::{
     SubnetGroupName, TableName, TopicArn, WorkspaceKeyPrefix,
 };
 pub use objectives::Objectives;
+pub use outputs::{FromOutputs, OutputsFile, Source, outputs_named};
 pub use pairs::{Bucket, JOURNAL, RUNS};
 pub use regions::{Country, Region, RegionRole, Regions};
 pub use residency::{ExceptionInUse, Residency, ResidencyException};

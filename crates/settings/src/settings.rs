@@ -8,11 +8,13 @@ use serde::Serialize;
 use crate::document::Document;
 use crate::error::SettingsErrors;
 use crate::hooks;
+use crate::outputs;
 use crate::pairs::{Used, parsed};
 use crate::residency::Strictness;
 use crate::{
     AccountId, Bucket, BucketName, Database, EnvironmentFailback, EnvironmentName, ExceptionInUse,
-    Failover, Hook, HookPoint, Objectives, ProjectName, Regions, Residency, State, StateDr, Tags,
+    Failover, FromOutputs, Hook, HookPoint, Objectives, ProjectName, Regions, Residency, Source,
+    State, StateDr, Tags,
 };
 
 /// Everything that `infra.toml` says, validated, with defaults filled in.
@@ -51,6 +53,9 @@ pub struct Settings {
     pub hooks: BTreeMap<HookPoint, Hook>,
     /// Tags for everything that is created, `Project` and `Environment` among them.
     pub tags: Tags,
+    /// What is not the file's own: the values that were taken from Terraform's outputs.
+    #[serde(skip)]
+    pub from_outputs: Vec<FromOutputs>,
 }
 
 impl Settings {
@@ -61,7 +66,7 @@ impl Settings {
     ///
     /// Every problem of the text, or only those of its syntax when it is not TOML.
     pub fn parse(text: &str, today: Date) -> Result<Settings, SettingsErrors> {
-        Self::parse_with(text, today, Strictness::Usual)
+        Source::from(text).parse(today)
     }
 
     /// The same where a region is lost: an exception from the residency policy that has run out admits its region, so that a
@@ -70,15 +75,15 @@ impl Settings {
     /// # Errors
     /// As [`Settings::parse`], but for that.
     pub fn parse_in_emergency(text: &str, today: Date) -> Result<Settings, SettingsErrors> {
-        Self::parse_with(text, today, Strictness::Emergency)
+        Source::from(text).parse_in_emergency(today)
     }
 
-    fn parse_with(
-        text: &str,
+    pub(crate) fn parse_with(
+        source: Source<'_>,
         today: Date,
         strictness: Strictness,
     ) -> Result<Settings, SettingsErrors> {
-        let document = Document::new(text);
+        let document = Document::new(source);
         let settings = read(&document, today, strictness);
         let problems = document.into_problems();
         match settings {
@@ -112,12 +117,14 @@ impl Settings {
 }
 
 fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<Settings> {
-    let table = document.syntax()?;
-    let root = document.root(&table);
+    let tables = document.syntax()?;
+    outputs::check(document, &tables);
+    let root = document.root(&tables);
     let project = root.required("project", "\"berthcare\"");
     let environment = root.required("environment", "\"staging\"");
     let account = root.optional("account", "\"111122223333\"");
     let journal_bucket = root.optional("journal_bucket", "\"berthcare-journals-dr\"");
+    let outputs = root.optional("outputs", "[\"infra.dr.toml\"]");
     let regions = root.required(
         "regions",
         "{ primary = \"ca-central-1\", dr = \"ca-west-1\" }",
@@ -145,6 +152,10 @@ fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<
     let project: Option<ProjectName> = project.and_then(|field| field.parse());
     let environment: Option<EnvironmentName> = environment.and_then(|field| field.parse());
     let account = parsed(account.as_ref());
+    let outputs = match outputs {
+        Some(field) => outputs::read(document, &field),
+        None => Some(()),
+    };
     let regions = regions
         .and_then(|field| field.section())
         .and_then(Regions::read);
@@ -208,6 +219,7 @@ fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<
         None => Some(Tags::default()),
     };
     let (project, environment) = (project?, environment?);
+    outputs?;
     Some(Settings {
         tags: tags?.with_defaults(&project, &environment),
         project,
@@ -223,6 +235,7 @@ fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<
         failover: failover?,
         failback: failback?,
         hooks: hooks?,
+        from_outputs: document.taken(),
     })
 }
 
@@ -238,7 +251,7 @@ mod tests {
 
     /// Section and name of every field that the parser asks for in this text.
     fn asked(text: &str) -> BTreeSet<(String, String)> {
-        let document = Document::new(text);
+        let document = Document::new(text.into());
         read(&document, date(2026, 11, 22), super::Strictness::Usual);
         let section =
             |path: &str| path.replace(|c: char| "[]".contains(c) || c.is_ascii_digit(), "");

@@ -1,12 +1,19 @@
 //! The files in `examples/` are what a new user starts from: they parse and say what they claim.
 
-#![expect(clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use std::path::Path;
 use std::time::Duration;
 
 use jiff::civil::{Date, date};
-use settings::{Encryption, ErrorKind, Locking, ReplicaLocks, Settings, StateDr};
+use settings::{
+    Encryption, ErrorKind, Locking, OutputsFile, ReplicaLocks, Settings, Source, StateDr,
+    outputs_named,
+};
 
 fn text(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -140,4 +147,100 @@ fn ca_west_stays_in_canada() {
         panic!("no replica")
     };
     assert_eq!(replica.locks, ReplicaLocks::None);
+}
+
+/// What a root module prints as `infra_toml`: its template, with `value` of each field's section and name.
+fn infra_toml(environment: &str, value: impl Fn(&str, &str) -> &'static str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../terraform/environments")
+        .join(environment)
+        .join("outputs.tf");
+    let code = std::fs::read_to_string(&path).unwrap();
+    let (_, template) = code.split_once("<<-TOML\n").unwrap();
+    let (template, _) = template.split_once("  TOML\n").unwrap();
+    let mut section = String::new();
+    let lines = template.lines().map(|line| {
+        if let Some(header) = line.trim().strip_prefix('[') {
+            header.trim_matches(['[', ']']).clone_into(&mut section);
+        }
+        if !line.contains("${") {
+            return line.to_owned();
+        }
+        let (begin, end) = (line.find('"').unwrap(), line.rfind('"').unwrap());
+        let name = line.trim().split(' ').next().unwrap();
+        format!(
+            "{}{}{}",
+            &line[..=begin],
+            value(&section, name),
+            &line[end..]
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn outputs_of_both_environments_are_what_the_example_would_leave_out() {
+    let value = |section: &str, name: &str| match (section, name) {
+        ("regions", "primary") => "ca-central-1",
+        ("regions", "dr") => "us-east-1",
+        ("databases", "id") => "berthcare-staging-postgres",
+        ("databases", "dr_id") => "berthcare-staging-postgres-dr",
+        ("databases", "kms") => {
+            "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+        }
+        ("databases.failback", "kms") => {
+            "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+        }
+        (_, "class") => "db.t4g.medium",
+        ("databases.restore", "subnet_group") => "berthcare-staging-postgres-dr",
+        ("databases.restore", "parameter_group") => "berthcare-staging-postgres-dr-pg15",
+        ("databases.restore", "security_groups") => "sg-0a1b2c3d4e5f60718",
+        (_, "subnet_group") => "berthcare-staging-postgres",
+        (_, "parameter_group") => "berthcare-staging-postgres-pg15",
+        (_, "security_groups") => "sg-0f1e2d3c4b5a69788",
+        ("failover", "marker_bucket") => "berthcare-failover-staging-dr",
+        other => panic!("{other:?}"),
+    };
+    let text = text("berthcare-staging").replace("# outputs = ", "outputs = ");
+    let files = outputs_named(&text).into_iter().zip(["dr", "staging"]);
+    let outputs: Vec<_> = files
+        .map(|(name, environment)| OutputsFile {
+            name,
+            text: infra_toml(environment, value),
+        })
+        .collect();
+    assert_eq!(outputs.len(), 2);
+    let source = |text| Source {
+        text,
+        outputs: &outputs,
+    };
+    let today = date(2026, 11, 22);
+    // What the example has, they have alike.
+    let both = source(&text)
+        .parse(today)
+        .unwrap_or_else(|errors| panic!("{errors}"));
+    // And without the lines that they have, the settings are the same.
+    let mut from = String::new();
+    let left_out = text.lines().filter(|line| {
+        if line.starts_with('[') {
+            from = (*line).to_owned();
+        }
+        let said = [
+            "class",
+            "subnet_group",
+            "parameter_group",
+            "security_groups",
+        ];
+        let name = line.split(' ').next().unwrap_or_default();
+        !(from.ends_with("restore]") && said.contains(&name))
+    });
+    let left_out = left_out.collect::<Vec<_>>().join("\n");
+    let taken = source(&left_out)
+        .parse(today)
+        .unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!((both.from_outputs.len(), taken.from_outputs.len()), (3, 11));
+    assert_eq!(
+        (both.databases, both.failover),
+        (taken.databases, taken.failover)
+    );
 }

@@ -296,7 +296,7 @@ output "failover_health_check_id" {
 }
 
 output "infra_toml" {
-  description = "What infra.toml takes from here, as it stands there: `terraform output -raw infra_toml`."
+  description = "What infra.toml takes from here, as it stands there: a file of its `outputs`, by `terraform output -raw infra_toml`."
   value       = <<-TOML
     [regions]
     primary = "${var.primary_region}"

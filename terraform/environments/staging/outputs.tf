@@ -231,12 +231,12 @@ output "dr_automated_backup_arn" {
 }
 
 output "db_subnet_group_name" {
-  description = "Subnet group of the database: `subnet_group` of `[databases.restore]` in infra.toml."
+  description = "Subnet group of the database: `subnet_group` of `[databases.failback.restore]` in infra.toml."
   value       = module.database.subnet_group_name
 }
 
 output "db_parameter_group_name" {
-  description = "Parameter group of the database: `parameter_group` of `[databases.restore]` in infra.toml."
+  description = "Parameter group of the database: `parameter_group` of `[databases.failback.restore]` in infra.toml."
   value       = module.database.parameter_group_name
 }
 
@@ -283,4 +283,24 @@ output "ecr_repository_urls" {
 output "cloudfront_distribution_arn" {
   description = "ARN of the distribution: in staging, `primary_distribution_arn` of environments/dr."
   value       = module.cdn.distribution_arn
+}
+
+output "infra_toml" {
+  description = "What infra.toml takes from here, as it stands there: a file of its `outputs`, by `terraform output -raw infra_toml`."
+  value       = <<-TOML
+    [regions]
+    primary = "${var.aws_region}"
+
+    [[databases]]
+    id = "${local.db_identifier}"
+
+    [databases.failback]
+    kms = "${module.security.kms_key_arn}"
+
+    [databases.failback.restore]
+    class = "${var.db_instance_class}"
+    subnet_group = "${module.database.subnet_group_name}"
+    parameter_group = "${module.database.parameter_group_name}"
+    security_groups = ["${module.security.rds_security_group_id}"]
+  TOML
 }

@@ -14,6 +14,7 @@ mod failover;
 mod faults;
 mod integrity;
 mod locks;
+mod outputs;
 mod page;
 mod questions;
 mod roots;

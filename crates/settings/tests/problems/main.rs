@@ -4,6 +4,7 @@
 
 mod data;
 mod fields;
+mod outputs;
 mod residency;
 mod state;
 

@@ -254,3 +254,17 @@ run "inputs_left_out" {
     error_message = "and is the module's own where nobody says anything"
   }
 }
+
+run "what_infra_toml_takes" {
+  command = plan
+
+  override_module {
+    target  = module.security
+    outputs = { kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", rds_security_group_id = "sg-rds", alb_security_group_id = "sg-alb", ecs_tasks_security_group_id = "sg-tasks", redis_security_group_id = "sg-redis", ecs_task_role_arn = "arn:aws:iam::111122223333:role/t", ecs_task_execution_role_arn = "arn:aws:iam::111122223333:role/e", kms_key_alias = "alias/x" }
+  }
+
+  assert {
+    condition     = [for line in split("\n", output.infra_toml) : line if can(regex("^(id|kms|subnet_group|parameter_group|security_groups) = ", line))] == ["id = \"berthcare-staging-postgres\"", "kms = \"arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\"", "subnet_group = \"berthcare-staging-postgres\"", "parameter_group = \"berthcare-staging-postgres-pg15\"", "security_groups = [\"sg-rds\"]"]
+    error_message = "what the way back needs, in the words of infra.toml"
+  }
+}
