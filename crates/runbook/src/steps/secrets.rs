@@ -319,9 +319,9 @@ mod tests {
                 r#"{"host":"new.example","port":"6000","username":"app"}"#,
             ),
         ] {
-            assert_eq!(content(before).says(&secret(), &address).unwrap(), false);
+            assert!(!content(before).says(&secret(), &address).unwrap());
             assert_eq!(content(before).with(&secret(), &address), after);
-            assert_eq!(content(after).says(&secret(), &address).unwrap(), true);
+            assert!(content(after).says(&secret(), &address).unwrap());
         }
     }
 
