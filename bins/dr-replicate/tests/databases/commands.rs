@@ -222,6 +222,43 @@ async fn snapshots_and_restore_go_back_to_the_primary_region() {
 }
 
 #[tokio::test]
+async fn promote_makes_an_instance_of_a_replica_once_and_says_what_is_not_known() {
+    let Some(stage) = stage().await else {
+        return;
+    };
+    let none = ["promote", "--replica", "none", "--yes"];
+    let stderr = stage.stderr(2, &none).await;
+    assert!(
+        stderr.contains("there is no instance none in us-east-1"),
+        "{stderr}"
+    );
+    let arn = format!("arn:aws:rds:ca-central-1:000000000000:db:{ID}");
+    let create = stage.to.create_db_instance_read_replica();
+    let create = create.source_db_instance_identifier(arn);
+    create
+        .db_instance_identifier("follower")
+        .send()
+        .await
+        .unwrap();
+    stage.rds.step(minutes(10)).await;
+    let points = stage.json(1, &["recovery-points"]).await;
+    let point = &points["databases"][0]["points"][0];
+    assert_eq!(point["kind"], "replica", "{points}");
+    let promote = ["promote", "--replica", "follower"];
+    let stderr = stage.stderr(4, &promote).await;
+    assert!(stderr.contains("give --yes"), "{stderr}");
+    stage.aws.set_region("ca-central-1", RegionState::Refuse);
+    // Nobody told CloudWatch how far it is behind: it is promoted, and what is lost is not known.
+    let promote = [&promote[..], &POLL].concat();
+    let done = stage.json(3, &promote).await;
+    assert_eq!(done["plan"]["step"], "begin");
+    assert_eq!(done["done"]["instance"], "follower");
+    let again = stage.json(3, &promote).await;
+    assert_eq!(again["plan"]["step"], "verify");
+    assert_eq!(stage.calls("PromoteReadReplica"), 1);
+}
+
+#[tokio::test]
 async fn restore_dry_run_refuses_what_rds_would() {
     let Some(stage) = stage().await else {
         return;
