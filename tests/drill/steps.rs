@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use end_to_end::{EXAMPLE, Programs, Terraform};
+use end_to_end::{Programs, Terraform};
 use jiff::{Timestamp, Zoned};
 use local_aws::{LocalAws, RdsClock, RdsData, RdsOptions, RegionState};
 use report::{Observer, Outcome};
@@ -195,7 +195,7 @@ struct Set {
 impl Set {
     async fn make(aws: &LocalAws) -> Result<Self> {
         let folder = tempfile::tempdir().context("failed to make a temporary folder")?;
-        let settings = EXAMPLE.replace("../../terraform/environments/dr", "dr");
+        let settings = end_to_end::settings().replace("../../terraform/environments/dr", "dr");
         let settings = settings.replace("../../terraform/environments/staging", "stack");
         std::fs::write(folder.path().join("infra.toml"), &settings)
             .context("failed to write infra.toml")?;

@@ -209,8 +209,8 @@ async fn make_groups(rds: &aws_sdk_rds::Client, wanted: &RestoreAs) -> Result<()
     let group = group.db_subnet_group_name(wanted.subnet_group.as_ref());
     let group = group
         .db_subnet_group_description("drill")
-        .subnet_ids("subnet-1");
-    group.subnet_ids("subnet-2").send().await?;
+        .subnet_ids("subnet-00000001");
+    group.subnet_ids("subnet-00000002").send().await?;
     let group = rds.create_db_parameter_group();
     let group = group.db_parameter_group_name(wanted.parameter_group.as_ref());
     let group = group

@@ -7,9 +7,9 @@ use anyhow::Result;
 use local_aws::LocalAws;
 use tempfile::TempDir;
 
-use crate::{EXAMPLE, Finished, Programs, missing_tool};
+use crate::{Finished, Programs, missing_tool, settings};
 
-/// The backend of [`EXAMPLE`] on a local AWS of its own, and root modules that work with it.
+/// The backend of [`settings()`] on a local AWS of its own, and root modules that work with it.
 #[derive(Debug)]
 pub struct Stage {
     /// The local AWS.
@@ -37,7 +37,7 @@ impl Stage {
             return Ok(None);
         };
         let folder = tempfile::tempdir()?;
-        fs::write(folder.path().join("infra.toml"), EXAMPLE)?;
+        fs::write(folder.path().join("infra.toml"), settings())?;
         let programs = Programs::new(drill, folder.path(), &aws);
         Ok(Some(Self {
             aws,

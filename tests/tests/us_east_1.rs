@@ -49,9 +49,11 @@ async fn build() -> Result<Option<Stage>> {
     let folder = tempfile::tempdir()?;
     let failover = "[failover]\nterraform = \"dr\"\nvariables = { mode = \"full\" }\nrestored_database = \"restored_database\"\n\
                     marker_bucket = \"berthcare-failover-staging-ca-west\"\n";
+    // The security group that each region of the local AWS has.
+    let settings = SETTINGS.replace("sg-0f1e2d3c4b5a69788", "sg-00000001");
     fs::write(
         folder.path().join("infra.toml"),
-        format!("{SETTINGS}\n{failover}"),
+        format!("{settings}\n{failover}"),
     )?;
     let programs = Programs::new(env!("CARGO_BIN_EXE_drill"), folder.path(), &aws);
     let stage = Stage {
@@ -136,8 +138,8 @@ async fn data(stage: &Stage) -> Result<()> {
         .create_db_subnet_group()
         .db_subnet_group_name(name)
         .db_subnet_group_description(name)
-        .subnet_ids("subnet-1")
-        .subnet_ids("subnet-2")
+        .subnet_ids("subnet-00000001")
+        .subnet_ids("subnet-00000002")
         .send()
         .await?;
     there

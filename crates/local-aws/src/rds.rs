@@ -16,6 +16,7 @@ mod data;
 mod fields;
 mod model;
 mod name;
+mod network;
 mod refusal;
 mod scheduler;
 mod xml;
@@ -27,6 +28,7 @@ pub(crate) use action::{Asked, KmsKey, MasterSecret};
 pub(crate) use fields::Fields;
 pub(crate) use model::instance::Password;
 pub(crate) use name::Place;
+pub(crate) use network::Network;
 
 use action::{Reply, Request};
 use clock::Clock;
@@ -203,6 +205,13 @@ impl Rds {
         self.model().first_backup = takes;
     }
 
+    /// From now on an instance whose storage has grown is `storage-optimization` for so long, and serves meanwhile. Six hours
+    /// unless told otherwise.
+    pub fn set_storage_optimization(&self, takes: Duration) {
+        let takes = jiff::SignedDuration::try_from(takes).unwrap_or(jiff::SignedDuration::MAX);
+        self.model().optimization = takes;
+    }
+
     /// The next time that this instance, existing or not yet, would become `available`, it ends in
     /// `status` instead. `id` may be `beginning*`.
     pub fn end_instance_as(&self, region: &str, id: &str, status: &str) {
@@ -323,9 +332,9 @@ impl Rds {
         }
     }
 
-    /// Whether this simulation has an action; others are the base's.
-    pub(crate) fn knows(action: &str) -> bool {
-        action::named(action).is_some()
+    /// Whether an action is on what this simulation owns; others are the base's.
+    pub(crate) fn owns(action: &str) -> bool {
+        action::named(action).is_some() || action::is_missing(action)
     }
 
     /// The secret of an instance's master user, if RDS keeps one.
@@ -395,11 +404,13 @@ impl Rds {
             asked,
         };
         let Some(act) = action::named(action) else {
-            return Err(Refusal::new(
-                "InvalidAction",
-                format!("{action} is unknown"),
-            ));
+            return Err(Refusal::not_simulated(action));
         };
+        action::check_inputs(action, fields)?;
+        if let Some(network) = &asked.network {
+            let subnets = network.default_subnets();
+            self.model().default_subnets.insert(place.clone(), subnets);
+        }
         // What only looks need not wait for what is under way.
         if action.starts_with("Describe") || action.starts_with("List") {
             let reply = act(&mut self.model(), &request)?;

@@ -32,7 +32,9 @@ pub(crate) fn minutes(minutes: u64) -> Duration {
 async fn make_groups(rds: &aws_sdk_rds::Client, name: &str, version: &str) {
     let subnets = rds.create_db_subnet_group().db_subnet_group_name(name);
     let subnets = subnets.db_subnet_group_description("private");
-    let subnets = subnets.subnet_ids("subnet-1").subnet_ids("subnet-2");
+    let subnets = subnets
+        .subnet_ids("subnet-00000001")
+        .subnet_ids("subnet-00000002");
     subnets.send().await.unwrap();
     let major = version.split('.').next().unwrap();
     let parameters = rds.create_db_parameter_group().description("parameters");
@@ -76,6 +78,11 @@ impl Stage {
         };
         // Rows are read with the password that the source had.
         let mut settings = EXAMPLE.replace("managed_password = true\n", "");
+        // The security group that each region of the local AWS has.
+        for group in ["sg-0a1b2c3d4e5f60718", "sg-0f1e2d3c4b5a69788"] {
+            assert!(settings.contains(group));
+            settings = settings.replace(group, "sg-00000001");
+        }
         // No automated snapshot comes in the middle of a test, whatever the time.
         let window = stage.rds.now() + Duration::from_secs(12 * 3_600);
         let mut create = stage

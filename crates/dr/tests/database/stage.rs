@@ -117,8 +117,8 @@ impl Stage {
             .create_db_subnet_group()
             .db_subnet_group_name("dr")
             .db_subnet_group_description("dr")
-            .subnet_ids("subnet-1")
-            .subnet_ids("subnet-2")
+            .subnet_ids("subnet-00000001")
+            .subnet_ids("subnet-00000002")
             .send()
             .await
             .unwrap();
@@ -268,7 +268,7 @@ pub(crate) fn database() -> Database {
             multi_az: true,
             subnet_group: "dr".parse().unwrap(),
             parameter_group: "dr-postgres".parse().unwrap(),
-            security_groups: vec!["sg-0a1b2c3d".parse().unwrap()],
+            security_groups: vec!["sg-00000001".parse().unwrap()],
             options: RestoreOptions::default(),
         }),
         failback: None,

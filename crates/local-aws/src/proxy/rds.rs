@@ -8,16 +8,15 @@ use http_body_util::{BodyExt, Full};
 use super::{Body, Proxy};
 use crate::answer::{self, Problem};
 use crate::bucket;
-use crate::rds::{Asked, Fields, KmsKey, MasterSecret, Place, Rds};
+use crate::rds::{Asked, Fields, KmsKey, MasterSecret, Network, Place, Rds};
 use crate::request::{Call, Protocol, form_fields};
 
 impl Proxy {
     /// RDS and the place of a request to it, if it is the proxy's.
     pub(super) fn own_rds(&self, call: &Call) -> Option<(Rds, Place)> {
         let rds = self.state.rds.as_ref()?;
-        let own = call.service == "rds"
-            && call.protocol == Protocol::Query
-            && Rds::knows(&call.operation);
+        let own =
+            call.service == "rds" && call.protocol == Protocol::Query && Rds::owns(&call.operation);
         let place = Place {
             region: call.region.clone()?,
             account: bucket::account(call).to_owned(),
@@ -49,6 +48,7 @@ impl Proxy {
             secret_key: self
                 .key_in("MasterUserSecretKmsKeyId", &fields, &place, call)
                 .await,
+            network: self.network(&place, call).await,
             secret: self.make_secret(&rds, &fields, &place, call).await,
         };
         let made = asked.secret.clone();
@@ -107,6 +107,28 @@ impl Proxy {
             .kms_key(&place.region, name, access_key(call))
             .await;
         Some(arn.map_or_else(|| KmsKey::Unusable(name.to_owned()), KmsKey::Usable))
+    }
+
+    /// The network of the region, where the request may put something into it; `None` too where the base has no EC2.
+    async fn network(&self, place: &Place, call: &Call) -> Option<Network> {
+        const PLACED: [&str; 8] = [
+            "CreateDBInstance",
+            "CreateDBInstanceReadReplica",
+            "CreateDBSubnetGroup",
+            "DescribeDBSubnetGroups",
+            "ModifyDBInstance",
+            "ModifyDBSubnetGroup",
+            "RestoreDBInstanceFromDBSnapshot",
+            "RestoreDBInstanceToPointInTime",
+        ];
+        if !PLACED.contains(&call.operation.as_str()) {
+            return None;
+        }
+        let ask = |action| self.upstream.ec2(&place.region, action, access_key(call));
+        let vpcs = ask("DescribeVpcs").await?;
+        let subnets = ask("DescribeSubnets").await?;
+        let groups = ask("DescribeSecurityGroups").await?;
+        Network::read(&vpcs, &subnets, &groups)
     }
 
     /// Makes the secret in which RDS would keep the master password, where the request wants that and

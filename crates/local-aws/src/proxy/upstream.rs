@@ -89,14 +89,10 @@ impl Upstream {
     pub(super) async fn bucket_region(&self, bucket: &str, access_key: &str) -> Option<String> {
         let bucket = utf8_percent_encode(bucket, NON_ALPHANUMERIC);
         let path = PathAndQuery::try_from(format!("/{bucket}")).ok()?;
-        let credential = format!(
-            "AWS4-HMAC-SHA256 Credential={access_key}/20260101/us-east-1/s3/aws4_request, \
-             SignedHeaders=host, Signature=0"
-        );
         let request = Request::builder()
             .method(Method::HEAD)
             .uri(self.uri(Some(path)).ok()?)
-            .header(AUTHORIZATION, credential)
+            .header(AUTHORIZATION, credential(access_key, "us-east-1", "s3"))
             .body(full(bytes::Bytes::new()))
             .ok()?;
         let answer = self.request(request).await.ok()?;
@@ -187,6 +183,25 @@ impl Upstream {
         }
     }
 
+    /// What the base's EC2 answers to a request without parameters, if it has one.
+    pub(super) async fn ec2(&self, region: &str, action: &str, access_key: &str) -> Option<String> {
+        let body = format!("Action={action}&Version=2016-11-15");
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(self.uri(None).ok()?)
+            .header(AUTHORIZATION, credential(access_key, region, "ec2"))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(full(bytes::Bytes::from(body)))
+            .ok()?;
+        let answer = self.request(request).await.ok()?;
+        if !answer.status().is_success() {
+            tracing::debug!(action, status = %answer.status(), "the base has no EC2");
+            return None;
+        }
+        let body = answer.into_body().collect().await.ok()?.to_bytes();
+        String::from_utf8(body.to_vec()).ok()
+    }
+
     /// The base's answer to a request in AWS JSON, if it is a success.
     async fn ask(
         &self,
@@ -194,14 +209,10 @@ impl Upstream {
         body: Value,
         access_key: &str,
     ) -> Option<Value> {
-        let credential = format!(
-            "AWS4-HMAC-SHA256 Credential={access_key}/20260101/{region}/{service}/aws4_request, \
-             SignedHeaders=host, Signature=0"
-        );
         let request = Request::builder()
             .method(Method::POST)
             .uri(self.uri(None).ok()?)
-            .header(AUTHORIZATION, credential)
+            .header(AUTHORIZATION, credential(access_key, region, service))
             .header("x-amz-target", target)
             .header(CONTENT_TYPE, "application/x-amz-json-1.1")
             .body(full(bytes::Bytes::from(body.to_string())))
@@ -232,4 +243,12 @@ impl Upstream {
         uri.path_and_query = Some(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
         Uri::from_parts(uri)
     }
+}
+
+/// The head of a signature that nobody checks.
+fn credential(access_key: &str, region: &str, service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential={access_key}/20260101/{region}/{service}/aws4_request, \
+         SignedHeaders=host, Signature=0"
+    )
 }

@@ -4,11 +4,13 @@ use super::fields::Fields;
 use super::model::instance::Password;
 use super::model::{Birth, Instance, Key, Model, Settings, Snapshot};
 use super::name::{Arn, Place, id_here};
+use super::network::Network;
 use super::refusal::{Outcome, Refusal};
 use super::xml::Xml;
 
 mod backup;
 mod group;
+mod inputs;
 mod instance;
 mod list;
 mod maintenance;
@@ -17,8 +19,11 @@ mod parameter;
 mod replica;
 mod restore;
 mod snapshot;
+mod storage;
 mod tag;
 mod view;
+
+pub(crate) use inputs::{check as check_inputs, is_missing};
 
 /// A KMS key that a request names, as the KMS of the request's region knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +52,8 @@ pub(crate) struct Asked {
     pub(crate) insights_key: Option<KmsKey>,
     /// `MasterUserSecretKmsKeyId`.
     pub(crate) secret_key: Option<KmsKey>,
+    /// What there is of subnets and security groups; `None` where the base has no EC2, and then nothing is looked up.
+    pub(crate) network: Option<Network>,
     /// `ManageMasterUserPassword`; `None` also where there is no Secrets Manager.
     pub(crate) secret: Option<MasterSecret>,
 }
@@ -164,6 +171,7 @@ pub(crate) fn named(name: &str) -> Option<Action> {
         "DeleteDBParameterGroup" => group::delete_parameter_group,
         "DescribeDBParameters" => parameter::describe,
         "ModifyDBParameterGroup" => parameter::modify,
+        "ResetDBParameterGroup" => parameter::reset,
         "AddTagsToResource" => tag::add,
         "RemoveTagsFromResource" => tag::remove,
         "ListTagsForResource" => tag::list,
@@ -242,6 +250,17 @@ fn check_groups(model: &Model, place: &Place, settings: &Settings) -> Outcome<()
     }
 }
 
+/// Settings in the VPC of their subnet group, with security groups of it.
+fn put_into_network(model: &Model, request: &Request<'_>, settings: &mut Settings) -> Outcome<()> {
+    let Some(network) = &request.asked.network else {
+        return Ok(());
+    };
+    let group = request.at(settings.subnet_group.clone());
+    let group = model.subnet_groups.get(&group);
+    let vpc = group.and_then(|group| group.subnets.first());
+    network.place(settings, vpc.map(|subnet| subnet.vpc.as_str()))
+}
+
 /// The class must be one that RDS has for PostgreSQL.
 fn check_class(settings: &Settings) -> Outcome<()> {
     let class = &settings.class;
@@ -287,12 +306,19 @@ struct Newborn {
 
 impl Newborn {
     /// Checks what holds for every new instance, and begins to create it.
-    fn create(self, model: &mut Model, takes: jiff::SignedDuration) -> Outcome<()> {
+    fn create(
+        mut self,
+        model: &mut Model,
+        request: &Request<'_>,
+        takes: jiff::SignedDuration,
+    ) -> Outcome<()> {
         if model.instances.contains_key(&self.key) {
             return Err(Refusal::instance_exists());
         }
         check_class(&self.settings)?;
         check_groups(model, &self.key.0, &self.settings)?;
+        storage::check(&self.settings)?;
+        put_into_network(model, request, &mut self.settings)?;
         check_room(model, &self.key.0, self.settings.storage_gib)?;
         instance::insert(model, self, takes);
         Ok(())

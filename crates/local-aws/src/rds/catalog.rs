@@ -80,46 +80,47 @@ pub(crate) const REGIONS: [&str; 18] = [
     "us-west-2",
 ];
 
+/// Parameters of PostgreSQL's parameter groups: name, when a change counts, type, values, `locked` where RDS lets nobody change
+/// it. Those of PostgreSQL 15 as `pg_settings` has them (<https://www.postgresql.org/docs/15/view-pg-settings.html>), for every
+/// family alike, and of RDS's own and of extensions the ones that are used most.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Parameters.html>
+const PARAMETERS: &str = include_str!("catalog/parameters.tsv");
+
+/// What RDS itself sets.
+const SYSTEM: [(&str, &str); 3] = [
+    (
+        "max_connections",
+        "LEAST({DBInstanceClassMemory/9531392},5000)",
+    ),
+    ("rds.force_ssl", "1"),
+    ("shared_preload_libraries", "pg_stat_statements"),
+];
+
 /// A parameter of PostgreSQL's parameter groups.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     /// A change counts after a reboot only.
     pub(crate) waits: bool,
-    /// What RDS sets, where it sets anything.
-    system: Option<&'static str>,
+    /// `integer`, `float`, `boolean`, `string`, `list`.
+    pub(crate) kind: &'static str,
+    /// `1..8` for numbers, else values with commas between them; empty where any text will do.
+    values: &'static str,
+    pub(crate) is_modifiable: bool,
 }
 
-/// The few of some four hundred that this simulation has.
-pub(crate) const PARAMETERS: [Parameter; 8] = [
-    dynamic("log_connections"),
-    dynamic("log_disconnections"),
-    dynamic("log_min_duration_statement"),
-    dynamic("log_statement"),
-    Parameter {
-        name: "max_connections",
-        waits: true,
-        system: Some("LEAST({DBInstanceClassMemory/9531392},5000)"),
-    },
-    Parameter {
-        name: "rds.force_ssl",
-        waits: false,
-        system: Some("1"),
-    },
-    Parameter {
-        name: "shared_preload_libraries",
-        waits: true,
-        system: Some("pg_stat_statements"),
-    },
-    dynamic("work_mem"),
-];
-
-const fn dynamic(name: &'static str) -> Parameter {
-    Parameter {
-        name,
-        waits: false,
-        system: None,
-    }
+/// All of them, by name.
+pub(crate) fn parameters() -> impl Iterator<Item = Parameter> {
+    PARAMETERS.lines().filter_map(|line| {
+        let mut fields = line.split('\t');
+        Some(Parameter {
+            name: fields.next()?,
+            waits: fields.next()? == "static",
+            kind: fields.next()?,
+            values: fields.next().unwrap_or_default(),
+            is_modifiable: fields.next().is_none(),
+        })
+    })
 }
 
 impl Parameter {
@@ -129,8 +130,46 @@ impl Parameter {
         if self.name == "rds.force_ssl" && family == "postgres14" {
             return Some("0");
         }
-        self.system
+        let system = SYSTEM.iter().find(|(name, _)| *name == self.name);
+        system.map(|(_, value)| *value)
     }
+
+    /// The values as RDS shows them: `6-262143`, `0,1`.
+    pub(crate) fn allowed(&self) -> Option<String> {
+        (!self.values.is_empty()).then(|| self.values.replace("..", "-"))
+    }
+
+    /// Whether it may have a value.
+    pub(crate) fn takes(&self, value: &str) -> bool {
+        let among = |value: &str| self.values.split(',').any(|one| one == value);
+        match self.kind {
+            "integer" | "float" if is_formula(value) => true,
+            // A number of some unit, without the unit.
+            "integer" if value.parse::<i64>().is_err() => false,
+            "integer" | "float" => {
+                let within = || {
+                    let (from, to) = self.values.split_once("..")?;
+                    let (from, to): (f64, f64) = (from.parse().ok()?, to.parse().ok()?);
+                    let value: f64 = value.parse().ok()?;
+                    Some((from..=to).contains(&value))
+                };
+                within() == Some(true)
+            }
+            "boolean" => among(value) || ["on", "off", "true", "false"].contains(&value),
+            "list" => value.split(',').all(|one| among(one.trim())),
+            _ => self.values.is_empty() || among(value),
+        }
+    }
+}
+
+/// `{DBInstanceClassMemory/9531392}`, alone or in a function of RDS's.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ParamValuesRef.html>
+fn is_formula(value: &str) -> bool {
+    let functions = ["GREATEST(", "LEAST(", "SUM("];
+    let begins = value.starts_with('{') || functions.iter().any(|name| value.starts_with(name));
+    let balanced =
+        |open: char, close: char| value.matches(open).count() == value.matches(close).count();
+    begins && balanced('{', '}') && balanced('(', ')')
 }
 
 /// Families of the versions that are offered, oldest first.
@@ -152,6 +191,12 @@ pub(crate) fn classes() -> impl Iterator<Item = String> {
 
 pub(crate) fn major(version: &str) -> &str {
     version.split('.').next().unwrap_or(version)
+}
+
+/// `9.6` before `15.4` before `15.12`.
+pub(crate) fn sortable(version: &str) -> String {
+    let parts = version.split('.').map(|part| format!("{part:0>3}"));
+    parts.collect::<Vec<_>>().join(".")
 }
 
 pub(crate) fn family(engine: &str, version: &str) -> String {
@@ -197,6 +242,47 @@ pub(crate) fn version(asked: Option<&str>, retired: &BTreeSet<String>) -> Outcom
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_take_values_of_their_type_and_range() {
+        let all: Vec<Parameter> = parameters().collect();
+        assert!(all.len() > 300, "{}", all.len());
+        assert!(all.windows(2).all(|pair| pair[0].name < pair[1].name));
+        let takes = |name: &str, value: &str| {
+            let found = all.iter().find(|parameter| parameter.name == name);
+            found.unwrap().takes(value)
+        };
+        for (name, good, bad) in [
+            ("max_connections", "400", "banana"),
+            (
+                "max_connections",
+                "LEAST({DBInstanceClassMemory/9531392},5000)",
+                "LEAST({",
+            ),
+            ("max_connections", "262143", "5"),
+            ("work_mem", "65536", "64MB"),
+            ("random_page_cost", "1.1", "-1"),
+            ("log_connections", "1", "2"),
+            ("log_statement", "ddl", "everything"),
+            (
+                "shared_preload_libraries",
+                "pg_stat_statements, auto_explain",
+                "mine",
+            ),
+            ("rds.force_ssl", "0", "perhaps"),
+            ("log_min_duration_statement", "-1", "-2"),
+        ] {
+            assert!(takes(name, good), "{name}={good}");
+            assert!(!takes(name, bad), "{name}={bad}");
+        }
+        let locked = all.iter().filter(|parameter| !parameter.is_modifiable);
+        assert!(
+            locked
+                .clone()
+                .any(|parameter| parameter.name == "wal_level")
+        );
+        assert!(locked.clone().all(|parameter| parameter.name != "work_mem"));
+    }
 
     // aws-behaviour: 33
     #[test]

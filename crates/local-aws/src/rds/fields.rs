@@ -28,6 +28,15 @@ impl Fields {
         read.insert(name.to_owned());
     }
 
+    /// The names of all inputs, each once: of a list or a structure its own.
+    pub(crate) fn names(&self) -> BTreeSet<&str> {
+        let name = |key: &str| !matches!(key, "Action" | "Version");
+        let keys = self.pairs.keys().map(String::as_str);
+        let keys = keys.filter(|key| name(key));
+        keys.map(|key| key.split('.').next().unwrap_or_default())
+            .collect()
+    }
+
     /// The inputs that nobody has looked at, each once: of a list or a structure its name.
     pub(crate) fn unread(&self) -> BTreeSet<String> {
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::name::{Place, code};
+use super::network::Subnet;
 
 pub(crate) mod backup;
 pub(crate) mod instance;
@@ -57,7 +58,7 @@ pub(crate) type Tags = BTreeMap<String, String>;
 #[derive(Clone, Debug)]
 pub(crate) struct SubnetGroup {
     pub(crate) description: String,
-    pub(crate) subnets: Vec<String>,
+    pub(crate) subnets: Vec<Subnet>,
     pub(crate) tags: Tags,
 }
 
@@ -117,7 +118,7 @@ pub struct RdsEnding {
 }
 
 /// Everything in all regions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Model {
     /// Simulated time up to which everything has happened.
     pub(crate) now: Timestamp,
@@ -127,6 +128,8 @@ pub(crate) struct Model {
     /// Automated backups by ARN.
     pub(crate) backups: BTreeMap<String, Backup>,
     pub(crate) subnet_groups: BTreeMap<Key, SubnetGroup>,
+    /// Those of the default VPC, where EC2 has told.
+    pub(crate) default_subnets: BTreeMap<Place, Vec<Subnet>>,
     pub(crate) parameter_groups: BTreeMap<Key, ParameterGroup>,
     /// Announced maintenance of instances.
     pub(crate) maintenance: BTreeMap<Key, Vec<Planned>>,
@@ -139,6 +142,8 @@ pub(crate) struct Model {
     pub(crate) lingers: jiff::SignedDuration,
     /// How long a new instance is `backing-up`.
     pub(crate) first_backup: jiff::SignedDuration,
+    /// How long an instance whose storage has grown is `storage-optimization`.
+    pub(crate) optimization: jiff::SignedDuration,
     next_tick: Timestamp,
     drawn: u64,
 }
@@ -152,6 +157,7 @@ impl Model {
             snapshots: BTreeMap::new(),
             backups: BTreeMap::new(),
             subnet_groups: BTreeMap::new(),
+            default_subnets: BTreeMap::new(),
             parameter_groups: BTreeMap::new(),
             maintenance: BTreeMap::new(),
             happenings: Vec::new(),
@@ -160,6 +166,7 @@ impl Model {
             down: BTreeSet::new(),
             lingers: jiff::SignedDuration::ZERO,
             first_backup: time::FIRST_BACKUP,
+            optimization: time::OPTIMIZATION,
             next_tick: time::next_tick(now),
             drawn: 0,
         }

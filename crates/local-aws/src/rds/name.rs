@@ -17,10 +17,10 @@ impl Place {
         format!("arn:aws:rds:{}:{}:{kind}:{id}", self.region, self.account)
     }
 
-    /// The default VPC.
+    /// The default VPC, where there is no EC2 to tell.
     pub(crate) const VPC: &str = "vpc-00000000000000000";
 
-    /// The default VPC's default security group.
+    /// The default security group of an instance's VPC, until that is known.
     pub(crate) const SECURITY_GROUP: &str = "sg-00000000000000000";
 }
 

@@ -46,6 +46,28 @@ impl Refusal {
         )
     }
 
+    /// AWS would have done something here.
+    pub(crate) fn not_simulated(what: &str) -> Self {
+        Self {
+            status: StatusCode::NOT_IMPLEMENTED,
+            ..Self::new(
+                "NotSimulated",
+                format!("local-aws does not simulate {what}."),
+            )
+        }
+    }
+
+    pub(crate) fn few_zones(zones: &[&str]) -> Self {
+        Self::new(
+            "DBSubnetGroupDoesNotCoverEnoughAZs",
+            format!(
+                "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage: {}. Add \
+                 subnets to cover at least 2 AZs.",
+                zones.join(", ")
+            ),
+        )
+    }
+
     pub(crate) fn no_instance(id: &str) -> Self {
         Self::absent("DBInstanceNotFound", format!("DBInstance {id} not found."))
     }

@@ -77,10 +77,11 @@ impl Rds {
             Event::Snapshot(key) => self.model().finish_snapshot(&key),
             Event::Arrival(arn) => self.receive(&arn, at).await,
             Event::Daily(key) => {
-                if self.model().backs_up_now(&key).is_some() {
+                let backs_up = self.model().backs_up_now(&key).is_some();
+                if backs_up {
                     self.back_up(&key).await;
                 }
-                self.model().end_daily(&key);
+                self.model().end_daily(&key, backs_up);
             }
             Event::Maintenance(key) => self.model().maintain(&key),
             Event::Tick => self.upload(at).await,

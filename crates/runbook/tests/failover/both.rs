@@ -30,7 +30,7 @@ const HOME: &str = r#"
             multi_az = false
             subnet_group = "home"
             parameter_group = "home-postgres"
-            security_groups = ["sg-0f1e2d3c4b5a69788"]
+            security_groups = ["sg-00000001"]
 "#;
 
 impl Stage {

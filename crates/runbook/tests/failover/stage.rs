@@ -107,7 +107,7 @@ impl Stage {
             multi_az = false
             subnet_group = "dr"
             parameter_group = "dr-postgres"
-            security_groups = ["sg-0f1e2d3c4b5a69788"]
+            security_groups = ["sg-00000001"]
             {more}
             [failover]
             marker_bucket = "marker-{number}"
@@ -289,7 +289,9 @@ pub(crate) async fn create_database(rds: &aws_sdk_rds::Client, id: &str) -> Stri
 pub(crate) async fn create_groups(rds: &aws_sdk_rds::Client, name: &str) {
     let group = rds.create_db_subnet_group().db_subnet_group_name(name);
     let group = group.db_subnet_group_description(name);
-    let group = group.subnet_ids("subnet-1").subnet_ids("subnet-2");
+    let group = group
+        .subnet_ids("subnet-00000001")
+        .subnet_ids("subnet-00000002");
     group.send().await.unwrap();
     let group = rds.create_db_parameter_group();
     let group = group

@@ -336,8 +336,8 @@ impl Stage {
         let group = self.rds.create_db_subnet_group().db_subnet_group_name("dr");
         let group = group.db_subnet_group_description("dr");
         let _there = group
-            .subnet_ids("subnet-1")
-            .subnet_ids("subnet-2")
+            .subnet_ids("subnet-00000001")
+            .subnet_ids("subnet-00000002")
             .send()
             .await;
         let group = self

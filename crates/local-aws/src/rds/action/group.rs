@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::list::{Filters, Page};
 use super::{Reply, Request, view};
 use crate::rds::catalog;
-use crate::rds::fields::Fields;
 use crate::rds::model::{Key, Model, ParameterGroup, SubnetGroup};
 use crate::rds::name::{Place, snapshot_id};
+use crate::rds::network::Subnet;
 use crate::rds::refusal::{Outcome, Refusal};
 use crate::rds::xml::Xml;
 
@@ -23,7 +23,7 @@ pub(super) fn create_subnet_group(model: &mut Model, request: &Request<'_>) -> O
     }
     let group = SubnetGroup {
         description,
-        subnets: subnets(fields)?,
+        subnets: subnets(request)?,
         tags: fields.tags()?,
     };
     let key = request.at(name.clone());
@@ -35,7 +35,7 @@ pub(super) fn create_subnet_group(model: &mut Model, request: &Request<'_>) -> O
     }
     let mut xml = Xml::default();
     xml.within("DBSubnetGroup", |xml| {
-        view::subnet_group(xml, request.place, &name, Some(&group));
+        view::subnet_group(xml, request.place, &name, Some(&group), &[]);
     });
     model.subnet_groups.insert(key, group);
     Ok(xml.into())
@@ -44,7 +44,7 @@ pub(super) fn create_subnet_group(model: &mut Model, request: &Request<'_>) -> O
 pub(super) fn modify_subnet_group(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
     let fields = request.fields;
     let name = fields.required("DBSubnetGroupName")?.to_ascii_lowercase();
-    let subnets = subnets(fields)?;
+    let subnets = subnets(request)?;
     let description = fields.text("DBSubnetGroupDescription");
     let group = model
         .subnet_groups
@@ -56,23 +56,30 @@ pub(super) fn modify_subnet_group(model: &mut Model, request: &Request<'_>) -> O
     }
     let mut xml = Xml::default();
     xml.within("DBSubnetGroup", |xml| {
-        view::subnet_group(xml, request.place, &name, Some(group));
+        view::subnet_group(xml, request.place, &name, Some(group), &[]);
     });
     Ok(xml.into())
 }
 
-fn subnets(fields: &Fields) -> Outcome<Vec<String>> {
-    let subnets = fields
+fn subnets(request: &Request<'_>) -> Outcome<Vec<Subnet>> {
+    let ids = request
+        .fields
         .list("SubnetIds")
         .ok_or_else(|| Refusal::missing("SubnetIds"))?;
-    if subnets.len() < 2 {
-        return Err(Refusal::new(
-            "DBSubnetGroupDoesNotCoverEnoughAZs",
-            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Add subnets to cover at \
-             least 2 AZs.",
-        ));
+    if let Some(network) = &request.asked.network {
+        return network.subnets(&ids);
     }
-    Ok(subnets)
+    if ids.len() < 2 {
+        return Err(Refusal::few_zones(&[]));
+    }
+    // Without an EC2 to tell they are in zones by turns.
+    let zones = ['a', 'b', 'd'].into_iter().cycle();
+    let subnets = ids.into_iter().zip(zones).map(|(id, zone)| Subnet {
+        id,
+        vpc: Place::VPC.to_owned(),
+        zone: format!("{}{zone}", request.place.region),
+    });
+    Ok(subnets.collect())
 }
 
 pub(super) fn describe_subnet_groups(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
@@ -82,6 +89,8 @@ pub(super) fn describe_subnet_groups(model: &mut Model, request: &Request<'_>) -
         .map(str::to_ascii_lowercase);
     Filters::read(fields, &[])?;
     let default = ("default".to_owned(), None);
+    let subnets = model.default_subnets.get(request.place);
+    let subnets = subnets.map(Vec::as_slice).unwrap_or_default();
     let made = model
         .subnet_groups
         .iter()
@@ -100,7 +109,7 @@ pub(super) fn describe_subnet_groups(model: &mut Model, request: &Request<'_>) -
     }
     let page = Page::of(fields, items)?;
     let content = |xml: &mut Xml, (name, group): (String, Option<&SubnetGroup>)| {
-        view::subnet_group(xml, request.place, &name, group);
+        view::subnet_group(xml, request.place, &name, group, subnets);
     };
     Ok(page.xml("DBSubnetGroups", "DBSubnetGroup", content).into())
 }

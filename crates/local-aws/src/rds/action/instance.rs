@@ -3,7 +3,10 @@
 use jiff::SignedDuration;
 
 use super::list::{Filters, Page};
-use super::{Newborn, Reply, Request, Work, check_class, check_groups, one_instance, view};
+use super::{
+    Newborn, Reply, Request, Work, check_class, check_groups, one_instance, put_into_network,
+    storage, view,
+};
 use crate::rds::catalog;
 use crate::rds::model::backup::History;
 use crate::rds::model::instance::Password;
@@ -49,7 +52,7 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     {
         plain_name(name)?;
     }
-    request.check_secret_key()?;
+    check_managed(request, false)?;
     let password = match fields.flag("ManageMasterUserPassword")? {
         Some(true) => match &request.asked.secret {
             Some(secret) => secret.password.0.clone(),
@@ -77,8 +80,33 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         tags: fields.tags()?,
         secret: request.asked.secret.clone(),
     };
-    newborn.create(model, time::CREATE)?;
+    newborn.create(model, request, time::CREATE)?;
     one_instance(model, &key)
+}
+
+/// A password is managed or given, and a key is for a secret.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>
+fn check_managed(request: &Request<'_>, is_managed: bool) -> Outcome<()> {
+    request.check_secret_key()?;
+    let fields = request.fields;
+    let wanted = fields.flag("ManageMasterUserPassword")?;
+    let given = fields.text("MasterUserPassword").is_some();
+    if given && wanted.unwrap_or(is_managed) {
+        return Err(Refusal::combination(
+            "You can't specify MasterUserPassword for an instance with ManageMasterUserPassword enabled.",
+        ));
+    }
+    if is_managed && wanted == Some(false) && !given {
+        return Err(Refusal::combination(
+            "MasterUserPassword must be specified when ManageMasterUserPassword is disabled.",
+        ));
+    }
+    if fields.text("MasterUserSecretKmsKeyId").is_some() && !wanted.unwrap_or(is_managed) {
+        return Err(Refusal::combination(
+            "MasterUserSecretKmsKeyId can be specified with ManageMasterUserPassword only.",
+        ));
+    }
+    Ok(())
 }
 
 /// Performance Insights is encrypted, with RDS's own key unless told otherwise, and keeps its key.
@@ -161,6 +189,7 @@ pub(super) fn insert(model: &mut Model, newborn: Newborn, takes: SignedDuration)
         endpoint: None,
         replica_of,
         secret,
+        grown: None,
         awaits_reboot: false,
     };
     let writes_backups = instance.settings.retention_days > 0 && !instance.is_replica();
@@ -261,7 +290,17 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     ) {
         available(instance, &key, "modified")?;
     }
-    request.check_secret_key()?;
+    let is_managed = model.find(&key)?.secret.is_some();
+    check_managed(request, is_managed)?;
+    let replicated = model
+        .instances
+        .values()
+        .any(|other| other.replica_of.as_ref() == Some(&key));
+    if replicated && request.fields.flag("ManageMasterUserPassword")? == Some(true) {
+        return Err(Refusal::instance_state(
+            "The master user password of a DB instance with read replicas can't be managed in AWS Secrets Manager.",
+        ));
+    }
     let wanted = wanted_settings(model, request, &key)?;
     let work = password_changes(model.find(&key)?, request)?;
     let at_once = request.fields.flag("ApplyImmediately")? == Some(true);
@@ -286,21 +325,24 @@ fn wanted_settings(model: &Model, request: &Request<'_>, key: &Key) -> Outcome<S
             "NewDBInstanceIdentifier: this simulation does not rename",
         ));
     }
+    let allowed = fields.flag("AllowMajorVersionUpgrade")? == Some(true);
     let instance = model.find(key)?;
     let before = &instance.settings;
     let mut wanted = instance.pending.clone().unwrap_or_else(|| before.clone());
     wanted.take(fields)?;
     take_insights_key(&mut wanted, request)?;
-    if wanted.storage_gib < before.storage_gib {
-        return Err(Refusal::combination(
-            "You can't reduce the allocated storage of an instance.",
-        ));
-    }
+    storage::check(&wanted)?;
+    storage::check_change((before, &wanted), instance.grown, model.now)?;
     if let Some(asked) = fields.text("EngineVersion")
         && asked != before.version
     {
         let version = catalog::version(Some(asked), &model.retired)?;
-        let allowed = fields.flag("AllowMajorVersionUpgrade")? == Some(true);
+        if catalog::sortable(version) < catalog::sortable(&before.version) {
+            return Err(Refusal::combination(format!(
+                "Cannot upgrade postgres from {} to {version}",
+                before.version
+            )));
+        }
         if catalog::major(version) != catalog::major(&before.version) && !allowed {
             return Err(Refusal::combination(
                 "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.",
@@ -315,6 +357,18 @@ fn wanted_settings(model: &Model, request: &Request<'_>, key: &Key) -> Outcome<S
     };
     check_class(&running)?;
     check_groups(model, &key.0, &running)?;
+    put_into_network(model, request, &mut wanted)?;
+    let replicated = || {
+        model
+            .instances
+            .values()
+            .any(|other| other.replica_of.as_ref() == Some(key))
+    };
+    if wanted.retention_days == 0 && before.retention_days > 0 && replicated() {
+        return Err(Refusal::combination(
+            "The backup retention period of a DB instance with read replicas can't be 0.",
+        ));
+    }
     Ok(wanted)
 }
 
@@ -374,6 +428,10 @@ fn change(model: &mut Model, key: &Key, wanted: Settings, at_once: bool) -> Outc
         instance.begin("modifying", Phase::new(now, time::CHANGE, Then::Available));
     }
     if before.retention_days > 0 && retention == 0 {
+        // It is down for a moment, as when backups begin.
+        if let Some(instance) = model.instances.get_mut(key) {
+            instance.begin("modifying", Phase::new(now, time::CHANGE, Then::Available));
+        }
         drop_backups(model, key, &resource_id);
     } else if let Some(backup) = model.own_backup_mut(&resource_id) {
         backup.retention_days = retention;
@@ -513,7 +571,12 @@ pub(super) fn start(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> 
 
 pub(super) fn reboot(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
     let key = request.instance("DBInstanceIdentifier")?;
-    available(model.find(&key)?, &key, "rebooted")?;
+    let instance = available(model.find(&key)?, &key, "rebooted")?;
+    if request.fields.flag("ForceFailover")? == Some(true) && !instance.settings.multi_az {
+        return Err(Refusal::combination(
+            "You can't specify ForceFailover for an instance that is not a Multi-AZ deployment.",
+        ));
+    }
     let now = model.now;
     let instance = model.find_mut(&key)?;
     instance.awaits_reboot = false;

@@ -52,7 +52,7 @@ pub(super) fn engine_versions(model: &mut Model, request: &Request<'_>) -> Outco
                     _ => vec!["provisioned".to_owned()],
                 })
         })
-        .map(|(version, status)| (sortable(version), (version, status)))
+        .map(|(version, status)| (catalog::sortable(version), (version, status)))
         .collect();
     versions.sort();
     if newest {
@@ -79,12 +79,6 @@ pub(super) fn engine_versions(model: &mut Model, request: &Request<'_>) -> Outco
         .into())
 }
 
-/// `9.6` before `15.4` before `15.12`.
-fn sortable(version: &str) -> String {
-    let parts = version.split('.').map(|part| format!("{part:0>3}"));
-    parts.collect::<Vec<_>>().join(".")
-}
-
 pub(super) fn instance_options(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
     let fields = request.fields;
     Filters::read(fields, &[])?;
@@ -96,7 +90,10 @@ pub(super) fn instance_options(model: &mut Model, request: &Request<'_>) -> Outc
     let mut options = Vec::new();
     for version in known.filter(|one| engine == "postgres" && is_asked(version, one)) {
         for class in catalog::classes().filter(|one| is_asked(class, one)) {
-            options.push((format!("{} {class}", sortable(version)), (version, class)));
+            options.push((
+                format!("{} {class}", catalog::sortable(version)),
+                (version, class),
+            ));
         }
     }
     options.sort();

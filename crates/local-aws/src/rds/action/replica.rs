@@ -84,7 +84,7 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         tags: fields.tags()?,
         secret: None,
     };
-    newborn.create(model, time::RESTORE)?;
+    newborn.create(model, request, time::RESTORE)?;
     one_instance(model, &key)
 }
 

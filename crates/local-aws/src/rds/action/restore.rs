@@ -162,7 +162,7 @@ fn restore(
         tags,
         secret: None,
     };
-    newborn.create(model, time::RESTORE)?;
+    newborn.create(model, request, time::RESTORE)?;
     one_instance(model, &key)
 }
 

@@ -3,7 +3,7 @@
 use super::list::{Filters, Page};
 use super::{Reply, Request, view};
 use crate::rds::model::snapshot::Maker;
-use crate::rds::model::{Key, Model, Phase, Snapshot, time};
+use crate::rds::model::{Key, Model, Phase, Snapshot, Then, time};
 use crate::rds::name::{Arn, id_here, snapshot_id};
 use crate::rds::refusal::{Outcome, Refusal};
 use crate::rds::xml::Xml;
@@ -42,7 +42,10 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         fields.required("DBSnapshotIdentifier")?,
     )?;
     let instance = model.find(&key)?;
-    if instance.status != "available" {
+    if !matches!(
+        instance.status.as_str(),
+        "available" | "storage-optimization"
+    ) {
         return Err(Refusal::instance_state(format!(
             "Cannot create a snapshot because the database instance {} is not currently in the available state.",
             key.1
@@ -50,6 +53,13 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     }
     let tags = fields.tags()?;
     let work = super::instance::take_snapshot(model, &key, id.clone(), Some(tags))?;
+    // Until that is taken there is no other.
+    let now = model.now;
+    let instance = model.find_mut(&key)?;
+    if instance.status == "available" {
+        let takes = Phase::new(now, time::SNAPSHOT, Then::Available);
+        instance.begin("backing-up", takes);
+    }
     let key = request.at(id);
     let mut reply = shown(model, &key, model.find_snapshot(&key)?);
     reply.work.push(work);

@@ -3,6 +3,7 @@
 use super::Xml;
 use crate::rds::model::{Backup, Instance, Key, Model, Settings, Snapshot, SubnetGroup, Tags};
 use crate::rds::name::Place;
+use crate::rds::network::Subnet;
 
 pub(super) fn tags(xml: &mut Xml, tags: &Tags) {
     xml.list("TagList", "Tag", tags, |xml, (key, value)| {
@@ -17,6 +18,7 @@ fn common(xml: &mut Xml, settings: &Settings) {
         .text("AllocatedStorage", settings.storage_gib)
         .text("StorageType", &settings.storage_type)
         .maybe("Iops", settings.iops)
+        .maybe("StorageThroughput", settings.throughput)
         .text("AvailabilityZone", &settings.zone)
         .text("MasterUsername", &settings.user)
         .text("LicenseModel", "postgresql-license")
@@ -123,7 +125,14 @@ pub(super) fn instance(xml: &mut Xml, model: &Model, key: &Key, instance: &Insta
         let group = model
             .subnet_groups
             .get(&(place.clone(), settings.subnet_group.clone()));
-        subnet_group(xml, place, &settings.subnet_group, group);
+        let default = model.default_subnets.get(place).map(Vec::as_slice);
+        subnet_group(
+            xml,
+            place,
+            &settings.subnet_group,
+            group,
+            default.unwrap_or_default(),
+        );
     });
     if !settings.log_exports.is_empty() {
         xml.within("EnabledCloudwatchLogsExports", |xml| {
@@ -226,7 +235,7 @@ pub(super) fn snapshot(xml: &mut Xml, model: &Model, key: &Key, snapshot: &Snaps
         .text("SnapshotType", snapshot.maker.name())
         .text("PercentProgress", snapshot.percent(model.now))
         .text("Port", settings.port)
-        .text("VpcId", Place::VPC)
+        .text("VpcId", &settings.vpc)
         .time("InstanceCreateTime", snapshot.instance_created)
         .text("Encrypted", settings.key.is_some())
         .text("SnapshotTarget", "region");
@@ -261,7 +270,7 @@ pub(super) fn backup(xml: &mut Xml, model: &Model, backup: &Backup) {
         )
         .text("Status", &backup.status)
         .text("Port", settings.port)
-        .text("VpcId", Place::VPC)
+        .text("VpcId", &settings.vpc)
         .time("InstanceCreateTime", backup.instance_created)
         .text("Encrypted", settings.key.is_some())
         .text("BackupRetentionPeriod", backup.retention_days)
@@ -281,26 +290,28 @@ pub(super) fn backup(xml: &mut Xml, model: &Model, backup: &Backup) {
     tags(xml, &backup.tags);
 }
 
-/// `None` is the default group, which is always there.
-pub(super) fn subnet_group(xml: &mut Xml, place: &Place, name: &str, group: Option<&SubnetGroup>) {
-    let default = [
-        "subnet-00000000000000000".to_owned(),
-        "subnet-00000000000000001".to_owned(),
-    ];
+/// `None` is the default group, which is always there, in the default VPC.
+pub(super) fn subnet_group(
+    xml: &mut Xml,
+    place: &Place,
+    name: &str,
+    group: Option<&SubnetGroup>,
+    default: &[Subnet],
+) {
     let (description, subnets) = match group {
         Some(group) => (group.description.as_str(), &group.subnets[..]),
-        None => ("default", &default[..]),
+        None => ("default", default),
     };
+    let vpc = subnets.first().map_or(Place::VPC, |subnet| &subnet.vpc);
     xml.text("DBSubnetGroupName", name)
         .text("DBSubnetGroupDescription", description)
         .text("DBSubnetGroupArn", place.arn("subgrp", name))
-        .text("VpcId", Place::VPC)
+        .text("VpcId", vpc)
         .text("SubnetGroupStatus", "Complete");
-    let numbered = subnets.iter().zip(['a', 'b', 'd'].into_iter().cycle());
-    xml.list("Subnets", "Subnet", numbered, |xml, (subnet, zone)| {
-        xml.text("SubnetIdentifier", subnet);
+    xml.list("Subnets", "Subnet", subnets, |xml, subnet| {
+        xml.text("SubnetIdentifier", &subnet.id);
         xml.within("SubnetAvailabilityZone", |xml| {
-            xml.text("Name", format!("{}{zone}", place.region));
+            xml.text("Name", &subnet.zone);
         });
         xml.text("SubnetStatus", "Active");
     });

@@ -20,9 +20,13 @@ pub(crate) struct Settings {
     pub(crate) max_storage_gib: Option<u32>,
     pub(crate) storage_type: String,
     pub(crate) iops: Option<u32>,
+    /// MiB in a second, of gp3.
+    pub(crate) throughput: Option<u32>,
     pub(crate) multi_az: bool,
     pub(crate) zone: String,
     pub(crate) subnet_group: String,
+    /// That of the subnet group.
+    pub(crate) vpc: String,
     pub(crate) security_groups: Vec<String>,
     pub(crate) parameter_group: String,
     pub(crate) port: u32,
@@ -58,9 +62,11 @@ impl Settings {
             max_storage_gib: None,
             storage_type: "gp2".into(),
             iops: None,
+            throughput: None,
             multi_az: false,
             zone: format!("{}a", place.region),
             subnet_group: "default".into(),
+            vpc: Place::VPC.into(),
             security_groups: vec![Place::SECURITY_GROUP.into()],
             parameter_group: String::new(),
             port: 5432,
@@ -92,6 +98,7 @@ impl Settings {
         self.multi_az = new.multi_az;
         self.zone = new.zone;
         self.subnet_group = new.subnet_group;
+        self.vpc = new.vpc;
         self.security_groups = new.security_groups;
         self.parameter_group = catalog::default_parameter_group(&self.engine, &self.version);
         self.deletion_protection = new.deletion_protection;
@@ -113,9 +120,21 @@ impl Settings {
             }
         };
         text("DBInstanceClass", &mut self.class);
-        text("StorageType", &mut self.storage_type);
         text("AvailabilityZone", &mut self.zone);
-        text("PreferredMaintenanceWindow", &mut self.maintenance_window);
+        if let Some(kind) = fields.text("StorageType") {
+            if kind != self.storage_type {
+                (self.iops, self.throughput) = (None, None);
+            }
+            kind.clone_into(&mut self.storage_type);
+        }
+        if let Some(window) = fields.text("PreferredMaintenanceWindow") {
+            if !super::time::is_weekly(window) {
+                return Err(Refusal::value(format!(
+                    "Invalid maintenance window format: {window}"
+                )));
+            }
+            window.clone_into(&mut self.maintenance_window);
+        }
         if let Some(name) = fields.text("DBSubnetGroupName") {
             self.subnet_group = name.to_ascii_lowercase();
         }
@@ -129,8 +148,10 @@ impl Settings {
             self.security_groups = groups;
         }
         if let Some(window) = fields.text("PreferredBackupWindow") {
-            if super::time::window_start(window).is_none() {
-                return Err(Refusal::value(format!("Invalid backup window: {window}")));
+            if !super::time::is_daily(window) {
+                return Err(Refusal::value(format!(
+                    "Invalid backup window: {window}. It must be hh24:mi-hh24:mi and 30 minutes at least."
+                )));
             }
             window.clone_into(&mut self.backup_window);
         }
@@ -187,9 +208,18 @@ impl Settings {
             }
         }
         self.iops = fields.number("Iops")?.or(self.iops);
-        self.max_storage_gib = fields
-            .number("MaxAllocatedStorage")?
-            .or(self.max_storage_gib);
+        self.throughput = fields.number("StorageThroughput")?.or(self.throughput);
+        if let Some(most) = fields.number("MaxAllocatedStorage")? {
+            // The size that it has switches its growth off.
+            self.max_storage_gib = (most != self.storage_gib).then_some(most);
+        }
+        if let Some(license) = fields.text("LicenseModel")
+            && license != "postgresql-license"
+        {
+            return Err(Refusal::value(format!(
+                "Invalid license model '{license}' for engine 'postgres'"
+            )));
+        }
         if let Some(types) = fields.list("EnableCloudwatchLogsExports") {
             self.log_exports = types;
         }
@@ -204,10 +234,45 @@ impl Settings {
         let disabled = fields
             .list("CloudwatchLogsExportConfiguration.DisableLogTypes")
             .unwrap_or_default();
+        for name in self.log_exports.iter().chain(&disabled) {
+            if !LOGS.contains(&name.as_str()) {
+                return Err(Refusal::combination(format!(
+                    "You cannot use the log types '{name}' with engine version postgres {}.",
+                    self.version
+                )));
+            }
+        }
         self.log_exports.retain(|name| !disabled.contains(name));
+        self.check_monitoring()
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
+    fn check_monitoring(&self) -> Outcome<()> {
+        let seconds = self.monitoring_seconds;
+        if ![0, 1, 5, 10, 15, 30, 60].contains(&seconds) {
+            return Err(Refusal::value(format!(
+                "Invalid value {seconds} for MonitoringInterval: 0, 1, 5, 10, 15, 30 or 60"
+            )));
+        }
+        if seconds > 0 && self.monitoring_role.is_none() {
+            return Err(Refusal::combination(
+                "A MonitoringRoleARN value is required if you specify a MonitoringInterval value other than 0.",
+            ));
+        }
+        let days = self.insights_days;
+        let of_months = days.is_multiple_of(31) && (1..24).contains(&(days / 31));
+        if days != 7 && days != 731 && !of_months {
+            return Err(Refusal::value(format!(
+                "Invalid Performance Insights retention period: {days}"
+            )));
+        }
         Ok(())
     }
 }
+
+/// The logs of PostgreSQL that go to CloudWatch.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_LogAccess.Concepts.PostgreSQL.PublishtoCloudWatchLogs.html>
+const LOGS: [&str; 3] = ["iam-db-auth-error", "postgresql", "upgrade"];
 
 /// A password that no debug output shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -264,6 +329,8 @@ pub(crate) struct Instance {
     pub(crate) next_maintenance: Timestamp,
     /// The secret in which RDS keeps the master password.
     pub(crate) secret: Option<MasterSecret>,
+    /// When its storage grew last.
+    pub(crate) grown: Option<Timestamp>,
     /// Its parameter group has changed in a way that waits for a reboot.
     pub(crate) awaits_reboot: bool,
 }

@@ -23,6 +23,11 @@ pub(crate) const COPY_NEAR: SignedDuration = SignedDuration::from_mins(2);
 pub(crate) const COPY_FAR: SignedDuration = SignedDuration::from_mins(10);
 /// Modify, stop, start, delete, reboot, promote.
 pub(crate) const CHANGE: SignedDuration = SignedDuration::from_mins(2);
+/// The daily backup.
+const DAILY: SignedDuration = SignedDuration::from_mins(1);
+/// Storage that has grown is optimized; AWS speaks of hours.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.ModifyingExisting.html>
+pub(crate) const OPTIMIZATION: SignedDuration = SignedDuration::from_hours(6);
 /// Until a replication has sent the first base backup.
 pub(crate) const FIRST_REPLICATION: SignedDuration = SignedDuration::from_mins(3);
 /// Until what is in the log here is in the other region.
@@ -97,6 +102,35 @@ fn minutes(text: &str) -> Option<i64> {
     }
 }
 
+/// Whether a daily window is one, of 30 minutes at least.
+pub(crate) fn is_daily(window: &str) -> bool {
+    let ends = || {
+        let (start, end) = window.split_once('-')?;
+        Some((minutes(start)?, minutes(end)?))
+    };
+    ends().is_some_and(|(start, end)| (end - start).rem_euclid(1440) >= 30)
+}
+
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// Minutes of a week: `sun:06:00`.
+fn weekly(text: &str) -> Option<i64> {
+    let (day, time) = text.split_once(':')?;
+    let day = DAYS
+        .iter()
+        .position(|name| day.eq_ignore_ascii_case(name))?;
+    Some(i64::try_from(day).ok()? * 1440 + minutes(time)?)
+}
+
+/// Whether a weekly window is one, of 30 minutes at least.
+pub(crate) fn is_weekly(window: &str) -> bool {
+    let ends = || {
+        let (start, end) = window.split_once('-')?;
+        Some((weekly(start)?, weekly(end)?))
+    };
+    ends().is_some_and(|(start, end)| (end - start).rem_euclid(7 * 1440) >= 30)
+}
+
 /// The next daily window after `now`.
 pub(crate) fn next_daily(now: Timestamp, window: &str) -> Timestamp {
     let start = window_start(window).unwrap_or(0) * 60;
@@ -113,10 +147,7 @@ pub(crate) fn next_daily(now: Timestamp, window: &str) -> Timestamp {
 /// The next weekly window `sun:06:00-sun:06:30` after `now`; the week's first minute if it is not one.
 pub(crate) fn next_weekly(now: Timestamp, window: &str) -> Timestamp {
     let start = window.split('-').next().unwrap_or_default();
-    let (day, time) = start.split_once(':').unwrap_or_default();
-    let days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-    let day = days.iter().position(|name| day.eq_ignore_ascii_case(name));
-    let start = i64::try_from(day.unwrap_or(0)).unwrap_or(0) * 1440 + minutes(time).unwrap_or(0);
+    let start = weekly(start).unwrap_or(0);
     let today = now.to_zoned(TimeZone::UTC).weekday();
     let since_monday = i64::from(today.since(Weekday::Monday));
     let midnight = now.as_second().div_euclid(86_400) * 86_400;
@@ -320,7 +351,7 @@ impl Model {
 
     /// The instance's phase is over, and what it stood for has been done.
     pub(crate) fn finish_phase(&mut self, key: &Key) {
-        let (now, first_backup) = (self.now, self.first_backup);
+        let (now, first_backup, optimization) = (self.now, self.first_backup, self.optimization);
         let Some(instance) = self.instances.get_mut(key) else {
             return;
         };
@@ -347,8 +378,13 @@ impl Model {
         let starts = matches!(instance.status.as_str(), "starting");
         let born = matches!(instance.status.as_str(), "creating");
         instance.birth = None;
+        let mut grows = false;
         if let Some(pending) = instance.pending.take_if(|_| instance.status == "modifying") {
+            grows = pending.storage_gib > instance.settings.storage_gib;
             instance.settings = pending;
+        }
+        if grows {
+            instance.grown = Some(now);
         }
         let backs_up = instance.settings.retention_days > 0
             && !instance.is_replica()
@@ -360,6 +396,10 @@ impl Model {
                 Some(status) => instance.status = status,
                 None if backs_up => {
                     instance.begin("backing-up", Phase::new(now, first_backup, Then::Available));
+                }
+                None if grows && optimization.is_positive() => {
+                    let phase = Phase::new(now, optimization, Then::Available);
+                    instance.begin("storage-optimization", phase);
                 }
                 None => instance.status = "available".into(),
             }
@@ -445,9 +485,12 @@ impl Model {
     }
 
     /// The daily window has come; a backup that was due has been taken.
-    pub(crate) fn end_daily(&mut self, key: &Key) {
+    pub(crate) fn end_daily(&mut self, key: &Key, backed_up: bool) {
         let now = self.now;
         if let Some(instance) = self.instances.get_mut(key) {
+            if backed_up && instance.status == "available" && instance.phase.is_none() {
+                instance.begin("backing-up", Phase::new(now, DAILY, Then::Available));
+            }
             instance.next_backup = next_daily(now, &instance.settings.backup_window);
         }
     }
@@ -535,9 +578,19 @@ mod tests {
             time("2026-11-28T06:00:00Z")
         );
         assert_eq!(next_tick(now), time("2026-11-22T03:05:00Z"));
-        assert_eq!(window_start("3:00-03:30"), None);
-        assert_eq!(window_start("24:00-03:30"), None);
-        assert_eq!(window_start("03:00"), None);
+        for bad in ["3:00-03:30", "24:00-03:30", "03:00", "03:00-03:29", ""] {
+            assert!(!is_daily(bad), "{bad}");
+        }
+        assert!(is_daily("23:45-00:15"));
+        for bad in [
+            "sun:06:00",
+            "sun:06:00-sun:06:20",
+            "day:06:00-day:07:00",
+            "06:00-07:00",
+        ] {
+            assert!(!is_weekly(bad), "{bad}");
+        }
+        assert!(is_weekly("Sun:23:45-mon:00:15"));
     }
 
     #[test]

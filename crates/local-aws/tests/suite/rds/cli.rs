@@ -92,7 +92,7 @@ async fn it_copies_by_arn_and_to_a_legal_id_only() {
     assert_eq!(shown["Endpoint"]["Port"], 5432);
     assert_eq!(
         shown["DBSubnetGroup"]["Subnets"].as_array().unwrap().len(),
-        2
+        3
     );
     assert_eq!(shown["StorageEncrypted"], false);
 }

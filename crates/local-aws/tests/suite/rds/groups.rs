@@ -60,6 +60,16 @@ async fn parameters_are_set_and_static_ones_wait_for_a_reboot() {
             parameter("no_such", "9", ApplyMethod::Immediate),
             "InvalidParameterValue",
         ),
+        (
+            "app-pg15",
+            parameter("max_connections", "banana", ApplyMethod::PendingReboot),
+            "InvalidParameterValue",
+        ),
+        (
+            "app-pg15",
+            parameter("wal_level", "logical", ApplyMethod::PendingReboot),
+            "InvalidParameterValue",
+        ),
         ("none", off(), "DBParameterGroupNotFound"),
     ] {
         let error = set(group, parameter).send().await.unwrap_err();
@@ -78,6 +88,10 @@ async fn parameters_are_set_and_static_ones_wait_for_a_reboot() {
     let user = all().db_parameter_group_name("app-pg15").source("user");
     assert_eq!(user.send().await.unwrap().parameters().len(), 1);
     assert_eq!(status().await, "in-sync");
+    let reset = client.reset_db_parameter_group();
+    let reset = reset.db_parameter_group_name("app-pg15");
+    reset.reset_all_parameters(true).send().await.unwrap();
+    assert_eq!(value("app-pg15", "rds.force_ssl").await, system("1"));
     let many = parameter("max_connections", "400", ApplyMethod::PendingReboot);
     set("app-pg15", many).send().await.unwrap();
     assert_eq!(status().await, "pending-reboot");

@@ -86,8 +86,8 @@ async fn a_restore_has_defaults_unless_it_is_told() {
             .create_db_subnet_group()
             .db_subnet_group_name(group)
             .db_subnet_group_description(group)
-            .subnet_ids("subnet-1")
-            .subnet_ids("subnet-2")
+            .subnet_ids("subnet-00000001")
+            .subnet_ids("subnet-00000002")
             .send()
             .await
             .unwrap();
@@ -104,7 +104,7 @@ async fn a_restore_has_defaults_unless_it_is_told() {
         .multi_az(true)
         .db_subnet_group_name("private")
         .db_parameter_group_name("tuned")
-        .vpc_security_group_ids("sg-app")
+        .vpc_security_group_ids("sg-00000001")
         .deletion_protection(true)
         .send()
         .await
@@ -122,7 +122,7 @@ async fn a_restore_has_defaults_unless_it_is_told() {
         .multi_az(true)
         .db_subnet_group_name("other")
         .db_parameter_group_name("tuned")
-        .vpc_security_group_ids("sg-dr")
+        .vpc_security_group_ids("sg-00000001")
         .db_instance_class("db.r6g.large")
         .send()
         .await
@@ -152,7 +152,7 @@ async fn a_restore_has_defaults_unless_it_is_told() {
         (
             Some(false),
             text("default"),
-            text("sg-00000000000000000"),
+            text("sg-00000001"),
             text("default.postgres18"),
             text("db.t4g.micro"),
             Some(false),
@@ -164,7 +164,7 @@ async fn a_restore_has_defaults_unless_it_is_told() {
         (
             Some(true),
             text("other"),
-            text("sg-dr"),
+            text("sg-00000001"),
             text("tuned"),
             text("db.r6g.large"),
             Some(false),
@@ -469,23 +469,26 @@ async fn inputs_that_nobody_looks_at_are_told() {
     let client = client(&aws, PRIMARY);
     create(&client, "app").send().await.unwrap();
     assert_eq!(rds.unread_inputs(), []);
-    let other = create(&client, "other").license_model("postgresql-license");
-    other.character_set_name("UTF8").send().await.unwrap();
-    // A refused request may have ended before anybody looked.
-    let refused = create(&client, "app").license_model("postgresql-license");
-    refused.character_set_name("UTF8").send().await.unwrap_err();
+    let support = "open-source-rds-extended-support-disabled";
+    let other = create(&client, "other").engine_lifecycle_support(support);
+    other.send().await.unwrap();
     let told: Vec<String> = rds
         .unread_inputs()
         .iter()
         .map(ToString::to_string)
         .collect();
-    assert_eq!(
-        told,
-        [
-            "CharacterSetName of CreateDBInstance",
-            "LicenseModel of CreateDBInstance"
-        ]
-    );
+    assert_eq!(told, ["EngineLifecycleSupport of CreateDBInstance"]);
+    // What would make another instance is refused, and makes none.
+    let refused = create(&client, "third").character_set_name("UTF8");
+    let refused = refused.send().await.unwrap_err();
+    assert_eq!(code(&refused), "NotSimulated");
+    assert_eq!(refused.raw_response().unwrap().status().as_u16(), 501);
+    let instances = client.describe_db_instances().send().await.unwrap();
+    assert_eq!(instances.db_instances().len(), 2);
+    let options = client.describe_option_groups().send().await.unwrap_err();
+    assert_eq!(code(&options), "NotSimulated");
+    // Clusters are the base's.
+    client.describe_db_clusters().send().await.unwrap();
     assert_eq!(rds.status().unread, rds.unread_inputs());
 }
 
@@ -542,4 +545,246 @@ async fn a_managed_password_is_refused_where_rds_refuses_it() {
         .manage_master_user_password(true);
     let refused = restore.send().await.unwrap_err();
     assert_eq!(code(&refused), "InvalidParameterCombination");
+}
+
+// aws-behaviour: 63
+#[tokio::test]
+async fn a_network_is_that_of_ec2() {
+    let (aws, _) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    let group = |subnets: &[&str]| {
+        let create = client.create_db_subnet_group().db_subnet_group_name("g");
+        let subnets = subnets.iter().map(|id| (*id).to_owned()).collect();
+        create
+            .db_subnet_group_description("g")
+            .set_subnet_ids(Some(subnets))
+    };
+    for (subnets, refused) in [
+        (&["subnet-00000001", "subnet-1"][..], "InvalidSubnet"),
+        (&["subnet-00000001"], "DBSubnetGroupDoesNotCoverEnoughAZs"),
+        (
+            &["subnet-00000001", "subnet-00000001"],
+            "DBSubnetGroupDoesNotCoverEnoughAZs",
+        ),
+    ] {
+        let error = group(subnets).send().await.unwrap_err();
+        assert_eq!(code(&error), refused, "{subnets:?}");
+    }
+    let made = group(&["subnet-00000001", "subnet-00000002"]).send().await;
+    let made = made.unwrap();
+    let made = made.db_subnet_group().unwrap();
+    assert_eq!(made.vpc_id(), Some("vpc-00000001"));
+    let zone = |number: usize| {
+        let zone = made.subnets()[number].subnet_availability_zone().unwrap();
+        zone.name().unwrap().to_owned()
+    };
+    assert_eq!(
+        (zone(0), zone(1)),
+        ("ca-central-1a".into(), "ca-central-1b".into())
+    );
+    let refused = create(&client, "app").vpc_security_group_ids("sg-app");
+    assert_eq!(
+        code(&refused.send().await.unwrap_err()),
+        "InvalidParameterValue"
+    );
+    let app = create(&client, "app")
+        .db_subnet_group_name("g")
+        .send()
+        .await;
+    let app = app.unwrap().db_instance.unwrap();
+    let groups = app.vpc_security_groups()[0].vpc_security_group_id();
+    assert_eq!(groups, Some("sg-00000001"));
+}
+
+// aws-behaviour: 63
+#[tokio::test]
+async fn storage_has_iops_where_its_type_does_and_grows_by_a_tenth_every_six_hours() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    let kind = |kind: &str, gib: i32| {
+        let create = create(&client, "x").allocated_storage(gib);
+        create.storage_type(kind)
+    };
+    for (refused, why) in [
+        (kind("gp3", 399).iops(12_000), "gp3 below 400 GiB"),
+        (kind("gp3", 400).iops(11_999), "gp3 has 12000"),
+        (kind("gp3", 20).storage_throughput(500), "gp3 below 400 GiB"),
+        (kind("gp2", 100).iops(1000), "gp2 has none"),
+        (kind("io1", 100), "io1 wants IOPS"),
+        (kind("io1", 100).iops(5001), "50 in a GiB"),
+        (kind("gp2", 100).max_allocated_storage(105), "a tenth"),
+    ] {
+        let error = refused.send().await.unwrap_err();
+        assert_eq!(code(&error), "InvalidParameterCombination", "{why}");
+    }
+    let error = kind("gp9", 20).send().await.unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterValue");
+    created(&client, &rds, "app").await;
+    let grow = |gib: i32| {
+        let modify = client.modify_db_instance().db_instance_identifier("app");
+        modify.allocated_storage(gib).apply_immediately(true)
+    };
+    let error = grow(21).send().await.unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterCombination");
+    grow(22).send().await.unwrap();
+    rds.step(minutes(2)).await;
+    let there = instance(&client, "app").await;
+    assert_eq!(there.db_instance_status(), Some("storage-optimization"));
+    assert_eq!(there.allocated_storage(), Some(22));
+    let error = grow(30).send().await.unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterCombination");
+    rds.step(minutes(6 * 60)).await;
+    let there = instance(&client, "app").await;
+    assert_eq!(there.db_instance_status(), Some("available"));
+    let error = grow(20).send().await.unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterCombination");
+    rds.set_storage_optimization(std::time::Duration::ZERO);
+    grow(30).send().await.unwrap();
+    rds.step(minutes(2)).await;
+    let there = instance(&client, "app").await;
+    assert_eq!(there.db_instance_status(), Some("available"));
+}
+
+#[tokio::test]
+async fn an_instance_is_backed_up_during_snapshots_and_its_window_and_down_without_backups() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    let in_an_hour = rds.now() + jiff_minutes(60);
+    let window = |from: jiff::Timestamp| {
+        let to = from + jiff_minutes(30);
+        format!("{}-{}", from.strftime("%H:%M"), to.strftime("%H:%M"))
+    };
+    let app = create(&client, "app").preferred_backup_window(window(in_an_hour));
+    app.send().await.unwrap();
+    rds.step(minutes(6)).await;
+    let status = async || {
+        let there = instance(&client, "app").await;
+        there.db_instance_status().unwrap().to_owned()
+    };
+    let take = |id: &str| {
+        let take = client.create_db_snapshot().db_instance_identifier("app");
+        take.db_snapshot_identifier(id)
+    };
+    take("one").send().await.unwrap();
+    assert_eq!(status().await, "backing-up");
+    let error = take("two").send().await.unwrap_err();
+    assert_eq!(code(&error), "InvalidDBInstanceState");
+    rds.step(minutes(2)).await;
+    assert_eq!(status().await, "available");
+    take("two").send().await.unwrap();
+    rds.step(minutes(2)).await;
+    // To the minute in which the daily window begins.
+    let left = in_an_hour.duration_since(rds.now()).as_secs();
+    rds.step(std::time::Duration::from_secs(u64::try_from(left).unwrap()))
+        .await;
+    assert_eq!(status().await, "backing-up");
+    rds.step(minutes(2)).await;
+    let keep = |days| {
+        let modify = client.modify_db_instance().db_instance_identifier("app");
+        modify.backup_retention_period(days).apply_immediately(true)
+    };
+    keep(0).send().await.unwrap();
+    assert_eq!(status().await, "modifying");
+    rds.step(minutes(2)).await;
+    assert_eq!(status().await, "available");
+    let left = client.describe_db_instance_automated_backups().send().await;
+    assert!(left.unwrap().db_instance_automated_backups().is_empty());
+    for bad in ["03:00-03:29", "3:00-4:00"] {
+        let error = create(&client, "x")
+            .preferred_backup_window(bad)
+            .send()
+            .await;
+        assert_eq!(code(&error.unwrap_err()), "InvalidParameterValue", "{bad}");
+    }
+    let bad = create(&client, "x").preferred_maintenance_window("sun:06:00-sun:06:10");
+    assert_eq!(
+        code(&bad.send().await.unwrap_err()),
+        "InvalidParameterValue"
+    );
+}
+
+fn jiff_minutes(minutes: i64) -> jiff::SignedDuration {
+    jiff::SignedDuration::from_mins(minutes)
+}
+
+#[tokio::test]
+async fn settings_of_an_instance_are_those_that_rds_has() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    let make = || create(&client, "x");
+    for (refused, why) in [
+        (make().monitoring_interval(60), "monitoring without a role"),
+        (
+            make().enable_cloudwatch_logs_exports("slowquery"),
+            "a log of another engine",
+        ),
+        (
+            make().manage_master_user_password(true),
+            "a password that is given and managed",
+        ),
+        (
+            make().master_user_secret_kms_key_id("alias/aws/rds"),
+            "a key for no secret",
+        ),
+    ] {
+        let error = refused.send().await.unwrap_err();
+        assert_eq!(code(&error), "InvalidParameterCombination", "{why}");
+    }
+    for (refused, why) in [
+        (
+            make().monitoring_interval(2),
+            "an interval that there is not",
+        ),
+        (
+            make().performance_insights_retention_period(8),
+            "a retention that there is not",
+        ),
+        (make().license_model("bring-your-own-license"), "a license"),
+    ] {
+        let error = refused.send().await.unwrap_err();
+        assert_eq!(code(&error), "InvalidParameterValue", "{why}");
+    }
+    let old = create(&client, "app").engine_version("17.6").send().await;
+    old.unwrap();
+    rds.step(minutes(5)).await;
+    let modify = || client.modify_db_instance().db_instance_identifier("app");
+    let error = modify().engine_version("17.5").send().await.unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterCombination");
+    let reboot = client.reboot_db_instance().db_instance_identifier("app");
+    let error = reboot.force_failover(true).send().await.unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterCombination");
+    let replica = client.create_db_instance_read_replica();
+    let replica = replica.source_db_instance_identifier("app");
+    replica
+        .db_instance_identifier("replica")
+        .send()
+        .await
+        .unwrap();
+    rds.step(minutes(6)).await;
+    let error = modify()
+        .backup_retention_period(0)
+        .send()
+        .await
+        .unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterCombination");
+    let error = modify().manage_master_user_password(true).send().await;
+    assert_eq!(code(&error.unwrap_err()), "InvalidDBInstanceState");
+}
+
+#[tokio::test]
+async fn capacity_is_refused_as_any_error_is() {
+    let (aws, _) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    let full = FaultKind::Error(local_aws::ErrorAnswer {
+        code: "InsufficientDBInstanceCapacity".to_owned(),
+        status: 400,
+        message: "db.t4g.micro is <not> available".to_owned(),
+    });
+    aws.add_fault(Fault::new(full).operation("CreateDBInstance").times(1));
+    let error = create(&client, "app").send().await.unwrap_err();
+    assert_eq!(code(&error), "InsufficientDBInstanceCapacity");
+    let error = error.into_service_error();
+    assert!(error.is_insufficient_db_instance_capacity_fault());
+    assert!(error.to_string().contains("InsufficientDBInstanceCapacity"));
+    create(&client, "app").send().await.unwrap();
 }

@@ -1,0 +1,122 @@
+//! Inputs that AWS knows and this simulation does not look at: each is refused, or ignored for a reason. What passes here
+//! unlooked at would make a drill prove what its authors believe.
+
+use crate::rds::fields::Fields;
+use crate::rds::refusal::{Outcome, Refusal};
+
+/// Every input of each action that is simulated, with the kind of its value: `s`tring, `i`nteger, `b`oolean, `d`ate, `l`ist or
+/// s`t`ructure. Made of the service model 2014-10-31, without what is of the SDKs alone (SourceRegion).
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/Welcome.html>
+const MODEL: &str = include_str!("inputs.tsv");
+
+/// Those that are not looked at; with a reason they are ignored, without one refused. A test compares this list with what the
+/// actions read.
+const UNREAD: &str = include_str!("unread.tsv");
+
+/// The inputs of an action, each with the kind of its value.
+fn of(action: &str) -> impl Iterator<Item = (&'static str, char)> {
+    let line = MODEL
+        .lines()
+        .find_map(|line| line.strip_prefix(action)?.strip_prefix('\t'));
+    let inputs = line.unwrap_or_default().split_ascii_whitespace();
+    inputs.filter_map(|input| {
+        let (name, kind) = input.split_once(':')?;
+        Some((name, kind.chars().next()?))
+    })
+}
+
+/// The unread ones: action, input, reason.
+fn unread() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    UNREAD.lines().filter_map(|line| {
+        let (action, rest) = line.split_once('\t')?;
+        let (input, reason) = rest.split_once('\t').unwrap_or((rest, ""));
+        Some((action, input, reason))
+    })
+}
+
+/// Refuses inputs that AWS does not know, and those that this simulation neither looks at nor ignores for a reason.
+pub(crate) fn check(action: &str, fields: &Fields) -> Outcome<()> {
+    for name in fields.names() {
+        if !of(action).any(|(known, _)| known == name) {
+            return Err(Refusal::new(
+                "InvalidQueryParameter",
+                format!("{action} has no input {name}."),
+            ));
+        }
+        let mut unread = unread().filter(|(of, input, _)| *of == action && *input == name);
+        if unread.any(|(_, _, reason)| reason.is_empty()) {
+            return Err(Refusal::not_simulated(&format!("{name} of {action}")));
+        }
+    }
+    Ok(())
+}
+
+/// Actions on what this simulation owns that it does not have. They never reach the base, which knows nothing of these
+/// instances, snapshots and groups; those on clusters, proxies and subscriptions are the base's.
+const NOT_SIMULATED: [&str; 57] = [
+    "AddRoleToDBInstance",
+    "ApplyPendingMaintenanceAction",
+    "AuthorizeDBSecurityGroupIngress",
+    "CancelDBCapacityReservation",
+    "CancelExportTask",
+    "CopyDBParameterGroup",
+    "CopyOptionGroup",
+    "CreateBlueGreenDeployment",
+    "CreateCustomDBEngineVersion",
+    "CreateDBCapacityReservation",
+    "CreateDBSecurityGroup",
+    "CreateIntegration",
+    "CreateOptionGroup",
+    "CreateTenantDatabase",
+    "DeleteBlueGreenDeployment",
+    "DeleteCustomDBEngineVersion",
+    "DeleteDBSecurityGroup",
+    "DeleteIntegration",
+    "DeleteOptionGroup",
+    "DeleteTenantDatabase",
+    "DescribeBlueGreenDeployments",
+    "DescribeCertificates",
+    "DescribeDBCapacityReservations",
+    "DescribeDBLogFiles",
+    "DescribeDBMajorEngineVersions",
+    "DescribeDBRecommendations",
+    "DescribeDBSecurityGroups",
+    "DescribeDBSnapshotTenantDatabases",
+    "DescribeEngineDefaultParameters",
+    "DescribeExportTasks",
+    "DescribeIntegrations",
+    "DescribeOptionGroupOptions",
+    "DescribeOptionGroups",
+    "DescribeReservedDBInstances",
+    "DescribeReservedDBInstancesOfferings",
+    "DescribeTenantDatabases",
+    "DescribeValidDBInstanceModifications",
+    "DownloadDBLogFilePortion",
+    "ModifyActivityStream",
+    "ModifyCertificates",
+    "ModifyCustomDBEngineVersion",
+    "ModifyDBCapacityReservation",
+    "ModifyDBRecommendation",
+    "ModifyDBSnapshot",
+    "ModifyDBSnapshotAttribute",
+    "ModifyIntegration",
+    "ModifyOptionGroup",
+    "ModifyTenantDatabase",
+    "PurchaseReservedDBInstancesOffering",
+    "RemoveRoleFromDBInstance",
+    "RestoreDBInstanceFromS3",
+    "RevokeDBSecurityGroupIngress",
+    "StartActivityStream",
+    "StartExportTask",
+    "StopActivityStream",
+    "SwitchoverBlueGreenDeployment",
+    "SwitchoverReadReplica",
+];
+
+/// Whether an action is one on what this simulation owns, and not simulated.
+pub(crate) fn is_missing(action: &str) -> bool {
+    NOT_SIMULATED.contains(&action)
+}
+
+#[cfg(test)]
+mod tests;
