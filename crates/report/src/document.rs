@@ -60,6 +60,13 @@ pub struct Fact {
     pub mark: Mark,
 }
 
+impl Fact {
+    /// Whether its value does not fit into one line of a card.
+    pub(crate) fn is_long(&self) -> bool {
+        self.value.chars().count() > 14
+    }
+}
+
 /// Text of one line, or of several that are our own: a line break within one of them came with a value, and is shown
 /// instead of made.
 #[derive(Debug, Clone, PartialEq, Eq)]

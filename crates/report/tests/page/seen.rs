@@ -49,6 +49,25 @@ fn no_page_is_wider_than_its_window_whatever_is_in_it() {
 }
 
 #[test]
+fn numbers_of_bars_are_not_broken_letter_by_letter_on_a_telephone() {
+    let Some(browser) = Browser::or_skip() else {
+        return;
+    };
+    let values = vec![report::Value::new(
+        report::Mark::Plain,
+        "declared",
+        1.0,
+        "2026-11-30T03:16:10Z",
+    )];
+    let html = report::Document::new()
+        .chart(report::Chart::timeline("Run", values))
+        .to_html(&report::Page::new("Run"));
+    let lines = "const shown = page.document.querySelector('.bars .number span');
+        return String(shown.getClientRects().length);";
+    assert_eq!(browser.ask(&html, View::PHONE, lines).unwrap(), "1");
+}
+
+#[test]
 fn it_prints_on_white_paper_whoever_prefers_dark_pages() {
     let Some(browser) = Browser::or_skip() else {
         return;

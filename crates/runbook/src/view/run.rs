@@ -169,6 +169,7 @@ impl RunState {
         if let Some(holder) = &self.holder {
             document = document.fact(Mark::Plain, "carried by", holder.to_string());
         }
+        // What can be done now, for whoever does it.
         if self.status.is_over() {
             return document;
         }
@@ -417,7 +418,7 @@ impl OutsideCountry {
         let document =
             Document::new()
                 .heading("Outside the country")
-                .fact(Mark::Unknown, label, told);
+                .fact(Mark::Plain, label, told);
         let document = document.text(format!(
             "The environment was declared to be there at {}; copies of its data lie there all the time. By whose \
              word:",
@@ -437,3 +438,6 @@ impl OutsideCountry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
