@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use aws_env::CallCount;
+use aws_env::{AwsEnv, CallCount};
 use jiff::Timestamp;
 use runbook::{Holder, Host};
 use settings::Region;
@@ -13,7 +13,7 @@ use terraform::ChildId;
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     holder: Holder,
-    calls: Arc<OnceLock<CallCount>>,
+    aws: Arc<OnceLock<(CallCount, Option<String>)>>,
 }
 
 impl Machine {
@@ -26,13 +26,14 @@ impl Machine {
                 pid: this.pid,
                 started_ticks: this.started_ticks,
             },
-            calls: Arc::default(),
+            aws: Arc::default(),
         }
     }
 
-    /// From here on records say how many calls there were.
-    pub(crate) fn count(&self, calls: &CallCount) {
-        self.calls.get_or_init(|| calls.clone());
+    /// From here on records say how many calls there were, and who answered them.
+    pub(crate) fn works_with(&self, env: &AwsEnv) {
+        let stand_in = || env.endpoints().stand_in().map(str::to_owned);
+        self.aws.get_or_init(|| (env.calls().clone(), stand_in()));
     }
 }
 
@@ -59,8 +60,12 @@ impl Host for Machine {
     }
 
     fn calls(&self) -> BTreeMap<Region, u64> {
-        let calls = self.calls.get();
-        calls.map(CallCount::by_region).unwrap_or_default()
+        let aws = self.aws.get();
+        aws.map(|(calls, _)| calls.by_region()).unwrap_or_default()
+    }
+
+    fn stand_in(&self) -> Option<String> {
+        self.aws.get()?.1.clone()
     }
 }
 

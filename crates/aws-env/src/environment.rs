@@ -114,6 +114,26 @@ pub struct Endpoints {
     pub sts: Option<String>,
 }
 
+impl Endpoints {
+    /// An endpoint that is none of AWS's own: an emulator answers there, and no account.
+    pub fn stand_in(&self) -> Option<&str> {
+        let set = [&self.s3, &self.dynamodb, &self.iam, &self.sts];
+        let mut set = set.into_iter().filter_map(Option::as_deref);
+        set.find(|url| !is_of_aws(url))
+    }
+}
+
+/// Whether an endpoint is below a domain of AWS, as those of interface endpoints in a VPC are.
+fn is_of_aws(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = host.split(':').next().unwrap_or_default();
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let of_aws = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"];
+    of_aws.iter().any(|domain| host.ends_with(domain))
+}
+
 impl AwsEnv {
     /// Loads the standard chain of settings and credentials. Calls nothing: a credential source
     /// is asked at the first request.
@@ -360,4 +380,31 @@ fn is_url(text: &str) -> bool {
     rest.is_some_and(|rest| {
         rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stand_in_is_what_is_not_of_aws() {
+        let of = |url: &str| Endpoints {
+            s3: Some(url.to_owned()),
+            ..Endpoints::default()
+        };
+        for url in [
+            "https://bucket.vpce-1a.s3.ca-central-1.vpce.amazonaws.com",
+            "https://S3.amazonaws.com.:443/x",
+        ] {
+            assert_eq!(of(url).stand_in(), None, "{url}");
+        }
+        for url in [
+            "http://127.0.0.1:4566",
+            "https://amazonaws.com.example",
+            "http://s3.amazonaws.com@localhost:1/",
+        ] {
+            assert_eq!(of(url).stand_in(), Some(url));
+        }
+        assert_eq!(Endpoints::default().stand_in(), None);
+    }
 }

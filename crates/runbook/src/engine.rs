@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::approval::{self, Answer, Approver, Gate, Policy};
+use crate::journal::JournalSeal;
 use crate::lease::{LeaseState, causes};
 use crate::record::{Event, Outcome};
 use crate::{Host, JournalError, LeaseError, OpenRun, PlannedStep, RunState, StepId, Store};
@@ -146,11 +147,17 @@ pub trait Watch {
 /// Writes what a step wants to be known.
 trait Noting {
     fn note(&self, event: Event) -> LocalBoxFuture<'_, Result<(), JournalError>>;
+
+    fn seal(&self) -> LocalBoxFuture<'_, JournalSeal>;
 }
 
 impl<S: Store + Clone, H: Host> Noting for OpenRun<S, H> {
     fn note(&self, event: Event) -> LocalBoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async move { self.append(event).await.map(|_| ()) })
+    }
+
+    fn seal(&self) -> LocalBoxFuture<'_, JournalSeal> {
+        Box::pin(self.journal.seal())
     }
 }
 
@@ -206,6 +213,11 @@ impl StepContext<'_> {
     pub async fn note(&self, note: Value) -> Result<(), StepError> {
         let step = self.step.clone();
         Ok(self.noting.note(Event::Noted { step, note }).await?)
+    }
+
+    /// Names the records of the run until now.
+    pub(crate) async fn seal(&self) -> JournalSeal {
+        self.noting.seal().await
     }
 
     /// Becomes true when the run is to stop, for what looks at it by itself.

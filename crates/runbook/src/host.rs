@@ -19,6 +19,11 @@ pub trait Host {
     /// Whether the process lives; `None` where this machine cannot know, since it ran on another one.
     fn is_alive(&self, holder: &Holder) -> Option<bool>;
 
+    /// The endpoint that stands in for AWS's own, if one does: an emulator answers there, and no account.
+    fn stand_in(&self) -> Option<String> {
+        None
+    }
+
     /// How many requests this process has sent to each region until now; empty where nobody counts.
     fn calls(&self) -> BTreeMap<Region, u64> {
         BTreeMap::new()

@@ -1,6 +1,7 @@
 //! The records of a run, each in a numbered slot that is written once.
 
 use futures::stream::{StreamExt as _, TryStreamExt as _, iter};
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::record::{Digest, Event, Record};
@@ -76,6 +77,46 @@ impl Tail {
     };
 }
 
+/// Names the records of a run until one of them: no other records have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalSeal {
+    /// How many they are.
+    pub records: u64,
+    /// Of the last one as it lies in the store; each has that of the one before.
+    pub digest: Option<Digest>,
+}
+
+impl JournalSeal {
+    fn of(tail: Tail) -> Self {
+        Self {
+            records: tail.seq,
+            digest: tail.previous,
+        }
+    }
+}
+
+/// The records that a seal names, if the journal has them.
+///
+/// # Errors
+/// When one is missing, was changed, or cannot be read.
+pub(crate) async fn read_sealed(
+    store: &impl Store,
+    run: &RunId,
+    seal: JournalSeal,
+) -> Result<Option<Vec<Record>>, JournalError> {
+    let (mut records, tail) = read(store, run).await?;
+    let Ok(count) = usize::try_from(seal.records) else {
+        return Ok(None);
+    };
+    let digest = match records.get(count) {
+        Some(next) => next.previous,
+        None if tail.seq == seal.records => tail.previous,
+        None => return Ok(None),
+    };
+    records.truncate(count);
+    Ok((digest.is_some() && digest == seal.digest).then_some(records))
+}
+
 /// The journal of a run that this process carries.
 #[derive(Debug)]
 pub struct Journal<S> {
@@ -117,6 +158,7 @@ impl<S: Store> Journal<S> {
             nonce: host.random(),
             time: host.now(),
             previous: tail.previous,
+            stand_in: host.stand_in(),
             calls: host.calls(),
             event,
         };
@@ -162,6 +204,11 @@ impl<S: Store> Journal<S> {
             previous: Some(Digest::of(&bytes)),
         };
         Ok(record)
+    }
+
+    /// Names what was written until now.
+    pub(crate) async fn seal(&self) -> JournalSeal {
+        JournalSeal::of(*self.tail.lock().await)
     }
 
     fn fenced(&self, other: Record) -> JournalError {

@@ -9,6 +9,7 @@
 //! Nothing here reads the environment, and time, random bits and processes come from a [`Host`].
 
 mod approval;
+mod drill_record;
 mod engine;
 mod export;
 mod facts;
@@ -31,6 +32,7 @@ mod switchover;
 mod view;
 
 pub use approval::{Answer, Approver, Gate, Policy};
+pub use drill_record::{DrillRecord, FoundDrill, MadeIn, Practised, read_drills};
 pub use engine::{
     Check, EngineError, RunOptions, StepContext, StepError, StepErrorKind, Steps, Watch, carry_on,
 };
@@ -42,7 +44,7 @@ pub use failback::{
 };
 pub use failover::{FailoverRequest, plan_failover};
 pub use host::{Holder, Host};
-pub use journal::{Journal, JournalError, read_records};
+pub use journal::{Journal, JournalError, JournalSeal, read_records};
 pub use lease::{Lease, LeaseError, LeaseState, LeaseTimes, SeenLease};
 pub use loss::{Declaration, Declared, Evidence, Loss, LossWindow, Round, Unhealthy, Verdict};
 pub use plan::{Goals, Mode, Plan, PlannedStep, ResidencyNotes, RunId, RunIdError, StepId};

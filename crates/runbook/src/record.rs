@@ -78,6 +78,9 @@ pub struct Record {
     pub time: Timestamp,
     /// Of the record before, as its bytes lie in the store; null of the first.
     pub previous: Option<Digest>,
+    /// The endpoint that stood in for AWS's own, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stand_in: Option<String>,
     /// How many requests the process had sent to each region by then.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub calls: BTreeMap<Region, u64>,

@@ -153,6 +153,8 @@ pub struct RunState {
     pub records: u64,
     /// The time of the last record.
     pub updated: Timestamp,
+    /// The endpoint that stood in for AWS's own, if one did at any record.
+    pub stand_in: Option<String>,
     /// How many requests were sent to each region until the last record, by all that carried the run.
     pub calls: BTreeMap<Region, u64>,
     /// Step by step.
@@ -184,6 +186,7 @@ impl RunState {
                 .map(|step| (step.id.clone(), StepState::new()))
                 .collect(),
             plan: (**plan).clone(),
+            stand_in: first.stand_in.clone(),
             calls: first.calls.clone(),
             last_step: None,
             calls_before: BTreeMap::new(),
@@ -196,6 +199,9 @@ impl RunState {
 
     /// What one more record tells.
     pub(crate) fn take(&mut self, record: &Record) {
+        if self.stand_in.is_none() {
+            self.stand_in.clone_from(&record.stand_in);
+        }
         // A process counts from its start, and has an epoch of its own.
         if record.epoch != self.epoch {
             self.calls_before.clone_from(&self.calls);

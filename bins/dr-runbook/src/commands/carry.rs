@@ -31,7 +31,7 @@ pub(super) async fn carry(
     (args, conflicts): (&CarryArgs, Option<&Path>),
     stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
-    open.host().count(context.env.calls());
+    open.host().works_with(&context.env);
     let state = open.state();
     let run = state.plan.run.clone();
     let options = options(&state, args)?;

@@ -12,8 +12,8 @@ use crate::failover::{RestoreInputs, names};
 use crate::plan::{Goals, ResidencyNotes};
 use crate::store::overwrite;
 use crate::{
-    Host, Mode, Plan, RunId, RunState, StepContext, StepError, StepId, StepStatus, Store,
-    StoreError,
+    DrillRecord, Host, Mode, Plan, RunId, RunState, StepContext, StepError, StepId, StepStatus,
+    Store, StoreError,
 };
 
 /// When what happened.
@@ -319,7 +319,7 @@ fn seconds(from: Timestamp, to: Timestamp) -> u64 {
 }
 
 /// The folder of reports, beside that of the runs.
-const FOLDER: &str = "reports/";
+pub(crate) const FOLDER: &str = "reports/";
 
 fn key(run: &RunId) -> String {
     format!("{FOLDER}{run}.json")
@@ -343,10 +343,10 @@ pub(super) async fn apply<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
-    let report = RunReport::of(&context.state());
-    let bytes = serde_json::to_vec_pretty(&report).map_err(StepError::wrong)?;
+    let record = DrillRecord::of(&context.state(), context.seal().await);
+    let bytes = serde_json::to_vec_pretty(&record).map_err(StepError::wrong)?;
     // What an earlier attempt wrote may lack what was settled since.
-    let written = overwrite(&of.store, &key(&report.run), &bytes).await;
+    let written = overwrite(&of.store, &key(&record.measured.run), &bytes).await;
     written.map(|_| ()).map_err(StepError::unchecked)
 }
 
@@ -354,11 +354,11 @@ pub(super) async fn verify<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
     context: &StepContext<'_>,
 ) -> Result<Value, StepError> {
-    let report = RunReport::of(&context.state());
-    let key = key(&report.run);
+    let record = DrillRecord::of(&context.state(), context.seal().await);
+    let key = key(&record.measured.run);
     match of.store.read(&key).await.map_err(StepError::unchecked)? {
-        Some(there) if serde_json::from_slice(&there.bytes).ok().as_ref() == Some(&report) => {
-            Ok(json!(report))
+        Some(there) if serde_json::from_slice(&there.bytes).ok().as_ref() == Some(&record) => {
+            Ok(json!(record))
         }
         _ => Err(StepError::wrong(format!(
             "{} is not what was written",
