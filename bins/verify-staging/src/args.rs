@@ -51,7 +51,7 @@ Examples:
   verify-staging db-user --via 127.0.0.1:15432 --ca global-bundle.pem --dry-run
   verify-staging env --format ecs
   terraform apply 2>&1 | tee apply.log; verify-staging doctor --last apply.log
-  verify-staging maintenance quarterly --drills docs/drills
+  verify-staging maintenance quarterly
   verify-staging capture --to s3://my-evidence/staging
   verify-staging sign \"RDS endpoint\" --by \"Ada Lovelace\"
   verify-staging drift

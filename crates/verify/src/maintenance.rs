@@ -9,15 +9,13 @@ mod versions;
 
 use evidence::{Outputs, Redact, Redacted, Redactor};
 use jiff::{SignedDuration, Timestamp};
-use report::finding::{self, Finding};
+use report::finding::{self, Finding, Observation};
 use report::results::{Results, Source, Suite, ToResults};
 use report::{Document, Mark, Report, ShellCommand};
 use serde::Serialize;
 use settings::Settings;
 
 use crate::clients::EnvironmentClients;
-
-pub use drills::DrillRecord;
 
 /// How often a task comes around.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,8 +51,8 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// The environment's folder, for commands.
     pub folder: &'a str,
-    /// Records of drills.
-    pub drills: &'a [DrillRecord],
+    /// Whether a failover has been practised, by the records that could be checked.
+    pub practised: &'a Observation<(bool, String)>,
     /// The time.
     pub at: Timestamp,
 }

@@ -24,7 +24,8 @@ pub struct MaintenanceArgs {
     #[command(flatten)]
     pub form: cli::FormArgs,
 
-    /// A folder with records of drills (JSON), for quarterly
+    /// A folder with the records of runs (`reports` and `runs`, as dr-runbook keeps them on its machine), for quarterly; the
+    /// bucket in which runs are recorded unless given
     #[arg(long, value_name = "DIR")]
     pub drills: Option<PathBuf>,
 

@@ -3,31 +3,32 @@ use std::path::Path;
 use anyhow::Context as _;
 use cli::{Exit, Failure, GlobalArgs};
 use report::Report as _;
-use verify::maintenance::{Context, DrillRecord, Period, maintain};
+use report::finding::{Observation, Unobserved};
+use runbook::{FolderStore, Practised, S3Store, read_drills};
+use settings::RUNS;
+use verify::maintenance::{Context, Period, maintain};
 
 use super::exit;
-use super::side::Sided;
+use super::side::{Reached, Sided};
 use crate::args::maintenance::{MaintenanceArgs, PeriodArg};
 
-/// A record is small; what is larger is something else.
-const MOST_BYTES: u64 = 4 << 20;
-
 pub(super) async fn run(global: &GlobalArgs, args: &MaintenanceArgs) -> Result<Exit, Failure> {
-    let drills = match &args.drills {
-        Some(folder) => drills(folder).map_err(|error| Failure::new(Exit::Usage, error))?,
-        None => Vec::new(),
-    };
     let sided = Sided::find(global, args.side).await?;
     let outputs = sided.outputs(&args.source).await?;
-    let clients = sided.reach().await?.clients();
+    let reached = sided.reach().await?;
+    let clients = reached.clients();
     let folder = sided.folder(args.source.chdir.as_deref());
     let folder = folder.display().to_string();
+    let practised = match args.period {
+        PeriodArg::Quarterly => practised(&sided, &reached, args.drills.as_deref()).await?,
+        _ => Err(Unobserved::because("it is looked at every quarter")),
+    };
     let context = Context {
         clients: &clients,
         outputs: &outputs,
         settings: &sided.settings,
         folder: &folder,
-        drills: &drills,
+        practised: &practised,
         at: cli::now(),
     };
     let period = match args.period {
@@ -46,17 +47,45 @@ pub(super) async fn run(global: &GlobalArgs, args: &MaintenanceArgs) -> Result<E
     ))
 }
 
-fn drills(folder: &Path) -> anyhow::Result<Vec<DrillRecord>> {
-    let read = || format!("failed to read the records in {}", folder.display());
-    let mut records = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(read)? {
-        let entry = entry.with_context(read)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let data = entry.metadata().with_context(read)?;
-        if data.is_file() && name.ends_with(".json") && data.len() <= MOST_BYTES {
-            let json = std::fs::read(entry.path()).with_context(read)?;
-            records.push(DrillRecord::read(name, &json));
+/// Whether a failover has been practised, by the records of a folder, or else of the bucket in which runs are recorded.
+async fn practised(
+    sided: &Sided,
+    reached: &Reached,
+    folder: Option<&Path>,
+) -> Result<Observation<(bool, String)>, Failure> {
+    let settings = &sided.settings;
+    let environment = format!("{}-{}", settings.project, settings.environment);
+    let found = match (folder, settings.journals()) {
+        (Some(folder), _) => {
+            // A folder that is not there has no records, and is a slip.
+            std::fs::read_dir(folder)
+                .with_context(|| format!("failed to read the records in {}", folder.display()))
+                .map_err(|error| Failure::new(Exit::Usage, error))?;
+            read_drills(&FolderStore::new(folder)).await
         }
-    }
-    Ok(records)
+        (None, Some(bucket)) => {
+            let clients = reached.dr().clients();
+            let prefix = format!("{RUNS}{environment}/");
+            read_drills(&S3Store::new(clients, bucket.as_str(), prefix)).await
+        }
+        (None, None) => {
+            return Ok(Err(Unobserved::because(
+                "the settings have no bucket in which runs are recorded: name a folder with --drills",
+            )));
+        }
+    };
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => return Ok(Err(Unobserved::because(error.to_string()))),
+    };
+    let account = match &settings.account {
+        Some(account) => Some(account.to_string()),
+        None => reached.region().clients().account_id().await.ok(),
+    };
+    let asked = Practised {
+        environment: &environment,
+        account: account.as_deref(),
+        at: cli::now(),
+    };
+    Ok(asked.judge(&found))
 }

@@ -182,6 +182,14 @@ impl Reached {
         }
     }
 
+    /// The DR region, in which runs are recorded.
+    pub(super) fn dr(&self) -> &RegionAccess {
+        match self {
+            Self::Primary(both) => &both.dr,
+            Self::Dr(dr) => dr.region(),
+        }
+    }
+
     /// The clients of the environment. Of a DR region they reach the global services only where their control plane is
     /// that region.
     pub(super) fn clients(&self) -> EnvironmentClients {

@@ -263,7 +263,7 @@ async fn roles_drills_and_versions_are_told() {
     stage.output("db_identifier", DATABASE);
     let ran = maintenance(&stage, "quarterly").await;
     ran.assert("role-used", "wrong", "absent");
-    ran.assert("last-drill", "unknown", "--drills");
+    ran.assert("last-drill", "unknown", "");
     ran.assert("db-minor", "wrong", "absent");
     ran.assert("redis-minor", "unknown", "redis_replication_group_id");
 
@@ -293,9 +293,18 @@ async fn roles_drills_and_versions_are_told() {
         .await
         .unwrap();
     let drills = stage.folder("drills");
-    let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-    let record = r#"{"rto": 12.5, "rto_objective": 2700.0, "writes_lost": 0}"#;
-    std::fs::write(drills.join(format!("drill-{now}.json")), record).unwrap();
+    // What says of itself that it went well, and what a drill on an emulator prints, is no record of a run.
+    std::fs::create_dir_all(drills.join("reports")).unwrap();
+    let forged = [
+        ("passed.json", r#"{"passed": true}"#),
+        (
+            "drill.json",
+            r#"{"rto": 12.5, "rto_objective": 2700.0, "writes_lost": 0}"#,
+        ),
+    ];
+    for (name, record) in forged {
+        std::fs::write(drills.join("reports").join(name), record).unwrap();
+    }
     let arguments = [
         "maintenance",
         "quarterly",
@@ -308,7 +317,11 @@ async fn roles_drills_and_versions_are_told() {
     ran.assert("db-minor", "wrong", "15.12 runs, 15.15 is there");
     ran.assert("role-used", "ok", "it is new");
     ran.assert("role-policies", "wrong", "AdministratorAccess");
-    ran.assert("last-drill", "ok", "drill-");
+    ran.assert(
+        "last-drill",
+        "unknown",
+        "passed.json: it is no record of a run",
+    );
     stage.output("db_identifier", "newest");
     stage
         .aws
