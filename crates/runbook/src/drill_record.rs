@@ -225,8 +225,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::FolderStore;
     use crate::record::{Digest, Record};
+    use crate::status::slower;
+    use crate::{FolderStore, SlowerStep};
 
     const RUN: &str = "20261101T031500Z-0123456789abcdef";
 
@@ -236,6 +237,16 @@ mod tests {
         run: &str,
         account: Option<&str>,
         stand_in: Option<&str>,
+    ) -> DrillRecord {
+        practise_for(store, run, (account, stand_in), 1).await
+    }
+
+    /// As [`practise`], with a verification that takes so many minutes.
+    async fn practise_for(
+        store: &FolderStore,
+        run: &str,
+        (account, stand_in): (Option<&str>, Option<&str>),
+        minutes: usize,
     ) -> DrillRecord {
         let declared = "2026-11-01T03:15:00Z";
         let plan = json!({
@@ -253,8 +264,9 @@ mod tests {
         ];
         let (mut previous, mut records) = (None::<Digest>, Vec::new());
         for (seq, event) in events.iter().enumerate() {
+            let minute = 15 + if seq == 2 { 1 + minutes } else { seq };
             let record: Record = serde_json::from_value(json!({
-                "run": run, "seq": seq, "epoch": 1, "nonce": seq, "time": format!("2026-11-01T03:1{}:00Z", 5 + seq),
+                "run": run, "seq": seq, "epoch": 1, "nonce": seq, "time": format!("2026-11-01T03:{minute}:00Z"),
                 "previous": previous, "stand_in": stand_in, "event": event,
             }))
             .unwrap();
@@ -375,5 +387,25 @@ mod tests {
         now.steps_ms.insert(StepId::new("verify"), 76_000);
         let verify = StepId::new("verify");
         assert_eq!(now.slower_than(&before), [(verify, 76_000, 60_000)]);
+    }
+
+    #[tokio::test]
+    async fn status_tells_what_was_slower_than_in_the_run_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderStore::new(folder.path());
+        assert_eq!(slower(&store).await, Ok(Vec::new()));
+        practise(&store, RUN, None, None).await;
+        assert_eq!(slower(&store).await, Ok(Vec::new()), "nothing before it");
+        let next = "20261101T031600Z-0123456789abcdef";
+        practise_for(&store, next, (None, None), 3).await;
+        let verify = SlowerStep {
+            step: StepId::new("verify"),
+            now_ms: 180_000,
+            before_ms: 60_000,
+        };
+        assert_eq!(slower(&store).await, Ok(vec![verify]));
+        // Without its journal the run before says nothing.
+        std::fs::remove_dir_all(folder.path().join("runs").join(RUN)).unwrap();
+        assert_eq!(slower(&store).await, Ok(Vec::new()));
     }
 }

@@ -56,7 +56,7 @@ pub use preflight::{
 pub use record::{Digest, Event, Outcome, Record};
 pub use run::{OpenError, OpenRun, approve_step, list_runs, read_lease, read_run};
 pub use state::{GivenApproval, RunState, RunStatus, StepState, StepStatus};
-pub use status::{PreflightSummary, RunSummary, RunbookStatus};
+pub use status::{PreflightSummary, RunSummary, RunbookStatus, SlowerStep};
 pub use steps::{
     Clocks, DataKind, DatabaseLoss, EnvironmentRoot, HookPlace, KindLoss, MARKER, Marker,
     ObjectRuns, PlannedMove, RegionLoss, RunReport,

@@ -10,8 +10,8 @@ use crate::lease::{LeaseState, causes};
 use crate::preflight::store_told;
 use crate::steps::reports;
 use crate::{
-    KeptPreflight, Marker, RunReport, RunStatus, SeenLease, Store, last_preflight, read_lease,
-    read_run,
+    KeptPreflight, Marker, RunReport, RunStatus, SeenLease, StepId, Store, last_preflight,
+    read_drills, read_lease, read_run,
 };
 
 /// What there is of something, or why that is not known.
@@ -43,6 +43,17 @@ pub struct RunSummary {
     pub status: Result<RunStatus, String>,
 }
 
+/// A step that took longer than it did before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SlowerStep {
+    /// The step.
+    pub step: StepId,
+    /// How long it took, in milliseconds.
+    pub now_ms: u64,
+    /// How long it took before, in milliseconds.
+    pub before_ms: u64,
+}
+
 /// Where an environment is.
 #[derive(Debug, Serialize)]
 pub struct RunbookStatus {
@@ -60,6 +71,8 @@ pub struct RunbookStatus {
     pub run: Known<RunSummary>,
     /// The report of the last run that was verified.
     pub verified: Known<RunReport>,
+    /// Its steps that took longer than in the verified run of its kind before; why that is not known.
+    pub slower: Result<Vec<SlowerStep>, String>,
     /// The last preflight.
     pub preflight: Known<PreflightSummary>,
 }
@@ -80,6 +93,7 @@ impl RunbookStatus {
             marker: marker.map_err(|error| error.source.to_string()),
             run: run(store).await,
             verified: verified.map_err(|error| store_told(&error)),
+            slower: slower(store).await,
             preflight: summary(store).await,
         }
     }
@@ -90,7 +104,11 @@ impl RunbookStatus {
             .run
             .as_ref()
             .map(|run| run.as_ref().is_none_or(|run| run.status.is_ok()));
-        self.marker.is_ok() && run == Ok(true) && self.verified.is_ok() && self.preflight.is_ok()
+        self.marker.is_ok()
+            && run == Ok(true)
+            && self.verified.is_ok()
+            && self.slower.is_ok()
+            && self.preflight.is_ok()
     }
 }
 
@@ -105,6 +123,33 @@ async fn run(store: &impl Store) -> Known<RunSummary> {
         lease,
         status: status.map_err(|error| causes(&error)),
     }))
+}
+
+/// What was slower in the last verified run than in the one of its kind before. Records that their journals do not bear out
+/// are left out.
+pub(crate) async fn slower(store: &impl Store) -> Result<Vec<SlowerStep>, String> {
+    let found = read_drills(store)
+        .await
+        .map_err(|error| store_told(&error))?;
+    let records = found.into_iter().filter_map(|drill| drill.record.ok());
+    let mut verified: Vec<_> = records
+        .filter_map(|record| Some((record.measured.clocks.verified?, record)))
+        .collect();
+    verified.sort_by_key(|(at, _)| *at);
+    let Some((_, last)) = verified.pop() else {
+        return Ok(Vec::new());
+    };
+    let mut earlier = verified.iter().rev().map(|(_, record)| record);
+    let before = earlier.find(|record| record.measured.mode == last.measured.mode);
+    let slower = before.map_or_else(Vec::new, |before| last.slower_than(before));
+    let told = slower
+        .into_iter()
+        .map(|(step, now_ms, before_ms)| SlowerStep {
+            step,
+            now_ms,
+            before_ms,
+        });
+    Ok(told.collect())
 }
 
 async fn summary(store: &impl Store) -> Known<PreflightSummary> {
@@ -184,6 +229,17 @@ impl Report for RunbookStatus {
             }
             Err(why) => unknown(why),
         };
+        let slower = match &self.slower {
+            Ok(steps) if steps.is_empty() => None,
+            Ok(steps) => {
+                let told = steps.iter().map(|slower| {
+                    let (now, before) = (slower.now_ms / 1000, slower.before_ms / 1000);
+                    format!("{} {now} s after {before} s", slower.step)
+                });
+                Some((Mark::Wrong, told.collect::<Vec<_>>().join(", ")))
+            }
+            Err(why) => Some(unknown(why)),
+        };
         let preflight = match &self.preflight {
             Ok(None) => (Mark::Unknown, "none was kept".to_owned()),
             Ok(Some(last)) => {
@@ -202,16 +258,17 @@ impl Report for RunbookStatus {
             Err(why) => unknown(why),
         };
         let facts = [
-            ("serves", serves),
-            ("run", run),
-            ("last verified run", verified),
-            ("last preflight", preflight),
+            Some(("serves", serves)),
+            Some(("run", run)),
+            Some(("last verified run", verified)),
+            slower.map(|slower| ("slower than before", slower)),
+            Some(("last preflight", preflight)),
         ];
         let heading = format!(
             "{}: {}, recovered in {}",
             self.environment, self.primary, self.dr
         );
-        facts.into_iter().fold(
+        facts.into_iter().flatten().fold(
             Document::new().heading(heading),
             |document, (label, (mark, value))| document.fact(mark, label, value),
         )
