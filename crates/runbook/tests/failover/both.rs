@@ -83,6 +83,7 @@ impl Stage {
         replicate_backups(&self.rds, arn).await;
         rds.step(Duration::from_secs(60 * 60)).await;
         self.replicated_secret(&environment).await;
+        self.aws.set_region(PRIMARY, RegionState::Up);
         environment
     }
 

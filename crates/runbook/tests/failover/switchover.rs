@@ -38,6 +38,10 @@ impl Stage {
         assert_eq!(old.as_deref(), Some("stopped"), "{of}");
         let new = self.status(&self.rds, &environment.target()).await;
         assert_eq!(new.as_deref(), Some("available"), "{of}");
+        let (host, _) = self.address(&self.rds, &environment.target()).await;
+        let (says, replica_of) = self.secret(DR, &environment.secret()).await;
+        assert_eq!(says["host"], host, "{of}");
+        assert_eq!(replica_of, None, "{of}");
         for bucket in [environment.data_bucket(), environment.state_bucket()] {
             let policy = self.dr.s3.get_bucket_policy().bucket(bucket);
             let policy = policy.send().await.unwrap().policy.unwrap();
@@ -68,6 +72,8 @@ impl Stage {
         assert_eq!(home.as_deref(), Some("available"), "{of}");
         let dr = self.status(&self.rds, &environment.target()).await;
         assert_eq!(dr, None, "{of}");
+        let (_, replica_of) = self.secret(DR, &environment.secret()).await;
+        assert_eq!(replica_of.as_deref(), Some(PRIMARY), "{of}");
         for bucket in [environment.data_bucket(), environment.state_bucket()] {
             let policy = self.dr.s3.get_bucket_policy().bucket(bucket);
             assert!(policy.send().await.is_err(), "{of}: a fence is there");
@@ -140,13 +146,7 @@ async fn move_that_was_planned_before_another_one_ended_copies_nothing() {
 async fn switchover_that_is_given_up_is_undone() {
     let stage = stage!();
     stage.make_home().await;
-    let steps = [
-        "regions",
-        "drain",
-        "restore/home-1",
-        "last-objects/photos-1",
-        "cut-over",
-    ];
+    let steps = ["regions", "drain", "restore/home-1", "cut-over"];
     for (number, step) in (1..).zip(steps) {
         let environment = Box::pin(stage.at_home(number)).await;
         stage.use_at_home(&environment).await;
@@ -187,6 +187,9 @@ async fn switchover_that_is_given_up_is_undone() {
         stage.put_home(&bucket, "after.jpg", "after").await;
         let there = stage.dr_objects(&environment).await;
         assert!(there.contains_key("after.jpg"), "{of}");
+        if step != "cut-over" {
+            continue;
+        }
         let process = environment.process(3);
         let run = environment.switch_over(&stage, &process, UNSEEN);
         let state = Box::pin(run).await.unwrap();
@@ -203,7 +206,7 @@ async fn switchover_that_is_given_up_is_undone() {
 async fn primary_that_is_lost_in_a_switchover_is_failed_over_without_losing_what_was_drained() {
     let stage = stage!();
     stage.make_home().await;
-    for (number, step) in (1..).zip(["drain", "last-objects/photos-2", "cut-over"]) {
+    for (number, step) in (1..).zip(["drain", "cut-over"]) {
         let environment = Box::pin(stage.at_home(number)).await;
         stage.use_at_home(&environment).await;
         let of = format!("lost at {step}");
