@@ -174,7 +174,9 @@ pub async fn begin_last_snapshot(
         site.applied("begin last snapshot", &plan.snapshot);
         return Ok(Begun::Accepted);
     };
-    if !error.is_transient() && !is_any(&error, &["DBSnapshotAlreadyExists"]) {
+    // Where its answer was lost, the SDK has asked again: of an instance that makes this very snapshot.
+    let may_be_there = ["DBSnapshotAlreadyExists", STATE];
+    if !error.is_transient() && !is_any(&error, &may_be_there) {
         return Err(error.into());
     }
     // Its answer was lost, or another run was faster.
