@@ -123,9 +123,21 @@ async fn last_run(records: &Records) -> Result<Option<RunState>, Failure> {
 /// Line by line, so that it stays the file that it is.
 fn without_secrets(settings: &str) -> String {
     let redactor = Redactor::for_display(None);
-    let lines = settings.lines().map(|line| redactor.sentence(line) + "\n");
+    let lines = settings.lines().map(|line| {
+        // The names of secrets are none: only the key sounds as if something of one followed.
+        match line.trim_start_matches(['#', ' ']).strip_prefix(SECRETS) {
+            Some(rest) => {
+                let start = &line[..line.len() - rest.len()];
+                format!("{start}{}\n", redactor.sentence(rest))
+            }
+            None => redactor.sentence(line) + "\n",
+        }
+    });
     lines.collect()
 }
+
+/// The field of the settings with the names of secrets.
+const SECRETS: &str = "secrets = [";
 
 fn write(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), Failure> {
     let unwritten = |error| Failure::new(Exit::Usage, anyhow::Error::new(error));
@@ -144,6 +156,9 @@ mod tests {
     fn without_secrets_leaves_the_settings_that_hold_none_as_they_are() {
         let example = include_str!("../../../../examples/berthcare-staging/infra.toml");
         assert_eq!(without_secrets(example), example);
+        let planted = "secrets = [{ name = \"a\", password = \"hunter2-correct-horse\" }]\n";
+        let shown = without_secrets(planted);
+        assert!(!shown.contains("hunter2"), "{shown}");
         let planted = "variables = { db_password = \"hunter2-correct-horse\", mode = \"full\" }\n";
         let shown = without_secrets(planted);
         assert!(
