@@ -609,7 +609,7 @@ def followed(folder):
     program.write_text(STANDS_IN)
     program.chmod(0o755)
     (folder / "environments/staging/backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
-    readme = re.findall(r"(?m)^\$ ((?:cp|terraform|cargo run -q -p init-backend) .*)$", (root / "README.md").read_text())
+    readme = re.findall(r"(?m)^\$ ((?:cp|sed|terraform|cargo run -q -p init-backend) .*)$", (root / "README.md").read_text())
     readme = [line.replace("cargo run -q -p init-backend --", "init-backend") for line in readme]
     guide = (root / "docs/terraform.md").read_text().split("\n## Staging\n")[1].split("\n## ")[0]
     guide = re.findall(r"(?m)^    (.*)$", guide)
