@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_env::{AwsEnv, DrOnly, Options, RegionClients};
+use aws_sdk_rds::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use dr::database::At;
 use jiff::Timestamp;
@@ -306,7 +307,12 @@ pub(crate) async fn replicate_backups(rds: &aws_sdk_rds::Client, arn: String) {
     let replicate = replicate
         .source_db_instance_arn(arn)
         .backup_retention_period(7);
-    replicate.send().await.unwrap();
+    // Refused while the instance takes its own backup, whose window may be now.
+    while let Err(error) = replicate.clone().send().await {
+        let error = error.into_service_error();
+        assert_eq!(error.code(), Some("InvalidDBInstanceState"), "{error:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 pub(crate) async fn make_bucket(clients: &RegionClients, bucket: &str) {
