@@ -13,7 +13,8 @@ use settings::{Country, Objectives, Region, Settings};
 use crate::record::Digest;
 use crate::{Declared, Host};
 
-/// The name of a run: the time at which it was planned, and 64 random bits.
+/// The name of a run: the time at which it was planned, to the second; a hyphen; the microsecond of it in 5 hexadecimal digits;
+/// and 44 random bits. So names sort as their runs began.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(String);
@@ -26,11 +27,11 @@ pub struct RunIdError(String);
 impl RunId {
     /// A new name.
     pub fn new(host: &impl Host) -> Self {
-        let time = host
-            .now()
-            .to_zoned(TimeZone::UTC)
-            .strftime("%Y%m%dT%H%M%SZ");
-        Self(format!("{time}-{:016x}", host.random()))
+        let now = host.now();
+        let second = now.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
+        let microsecond = now.subsec_microsecond();
+        let random = host.random() & ((1 << 44) - 1);
+        Self(format!("{second}-{microsecond:05x}{random:011x}"))
     }
 
     /// The name.
@@ -270,5 +271,61 @@ impl Plan {
     /// A step of it.
     pub fn step(&self, id: &StepId) -> Option<&PlannedStep> {
         self.steps.iter().find(|step| step.id == *id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Holder;
+
+    /// A machine at a time.
+    struct Machine(Timestamp, u64, Holder);
+
+    impl Host for Machine {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+
+        fn random(&self) -> u64 {
+            self.1
+        }
+
+        fn holder(&self) -> &Holder {
+            &self.2
+        }
+
+        fn is_alive(&self, _: &Holder) -> Option<bool> {
+            None
+        }
+    }
+
+    #[test]
+    fn names_of_runs_of_one_second_sort_as_the_runs_began() {
+        let run = |time: &str, random| {
+            let holder = Holder {
+                operator: "kim@there".to_owned(),
+                machine: "there".to_owned(),
+                pid: 1,
+                started_ticks: None,
+            };
+            RunId::new(&Machine(time.parse().unwrap(), random, holder))
+        };
+        let runs = [
+            run("2026-11-30T12:57:40Z", u64::MAX),
+            run("2026-11-30T12:57:40.000001Z", 7 << 40),
+            run("2026-11-30T12:57:40.012Z", 0),
+            run("2026-11-30T12:57:40.999999Z", 1),
+            run("2026-11-30T12:57:41Z", 0),
+        ];
+        assert!(runs.is_sorted(), "{runs:?}");
+        for run in &runs {
+            assert_eq!(run.as_str().parse().as_ref(), Ok(run));
+        }
+        // Begun at once, they still differ.
+        assert_ne!(
+            run("2026-11-30T12:57:40Z", 1),
+            run("2026-11-30T12:57:40Z", 2)
+        );
     }
 }

@@ -116,19 +116,10 @@ pub async fn kept_preflights(store: &impl Store) -> Result<Vec<RunId>, StoreErro
 /// # Errors
 /// When the store cannot be read. A record that is none is told in its place.
 pub async fn last_preflight(store: &impl Store) -> Result<Option<KeptPreflight>, StoreError> {
-    let ids = kept_preflights(store).await?;
-    // Names tell the second, and random bits nothing about which of it was later.
-    let second = |id: &RunId| id.as_str().split('-').next().map(str::to_owned);
-    let newest = ids.first().and_then(second);
-    let mut last: Option<KeptPreflight> = None;
-    for id in ids.into_iter().take_while(|id| second(id) == newest) {
-        let kept = read(store, id).await?;
-        let time = |kept: &KeptPreflight| kept.found.as_ref().ok().map(|found| found.at);
-        if last.as_ref().is_none_or(|last| time(last) < time(&kept)) {
-            last = Some(kept);
-        }
+    match kept_preflights(store).await?.into_iter().next() {
+        Some(newest) => Ok(Some(read(store, newest).await?)),
+        None => Ok(None),
     }
-    Ok(last)
 }
 
 async fn read(store: &impl Store, id: RunId) -> Result<KeptPreflight, StoreError> {
