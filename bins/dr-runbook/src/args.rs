@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Failback(FailbackArgs),
     /// Say which region serves, who carries a run, and what was looked at and practised last
     Status(RecordsArgs),
+    /// Tell dates and facts of a run to officers: unavailable from when to when, what may be lost, who decided what
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
     /// Look at runs, go on with one, agree to what one asks, or give one up
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -98,6 +101,41 @@ pub(crate) struct LookArgs {
 
     #[command(flatten)]
     pub(crate) records: RecordsArgs,
+}
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  dr-runbook report                                        of the last run that is finished
+  dr-runbook report RUN --format html --out report.html    a page that opens without a network, and prints
+  dr-runbook report RUN --format markdown                  for a ticket
+  dr-runbook report RUN --output json
+
+Exit codes: 0 the records bear it out, 1 the run's record says something else than its journal, or the journal was changed,
+            3 the record is missing, or something cannot be read.";
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// The run; the last one that is finished unless given
+    pub(crate) run: Option<RunId>,
+
+    /// Another form than --output has
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<ReportFormat>,
+
+    /// Write what --format says to FILE, and print as --output says
+    #[arg(long, value_name = "FILE", requires = "format")]
+    pub(crate) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// GitHub-flavoured Markdown
+    Markdown,
+    /// One page that needs nothing else
+    Html,
 }
 
 const FAILBACK_EXAMPLES: &str = "\

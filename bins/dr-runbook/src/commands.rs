@@ -3,12 +3,13 @@ mod failback;
 mod failover;
 mod preflight;
 mod records;
+mod report;
 mod runs;
 mod status;
 mod switchover;
 
+use ::report::ShellCommand;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
-use report::ShellCommand;
 use runbook::{
     EngineError, FolderStore, JournalError, LeaseError, LeaseTimes, OpenError, OpenRun, Plan,
     RunId, StepId, StoreError,
@@ -26,6 +27,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Preflight(args) => preflight::run(&global, &args).await,
         Command::Failback(args) => failback::run(&global, &args, stop).await,
         Command::Status(args) => status::run(&global, &args).await,
+        Command::Report(args) => report::run(&global, &args).await,
         Command::Runs(RunsCommand::List(args)) => runs::list(&global, &args).await,
         Command::Runs(RunsCommand::Show(args)) => runs::show(&global, &args).await,
         Command::Runs(RunsCommand::Resume(args)) => runs::resume(&global, &args, stop).await,

@@ -163,6 +163,9 @@ macro_rules! stage {
     };
 }
 
+#[path = "program/report.rs"]
+mod report;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn failover_is_refused_where_nothing_is_lost_or_the_dr_region_is() {
     let stage = stage!();

@@ -83,7 +83,8 @@ pub use plan::{
     Example, Listed, Plan, PlanError, PlanOptions, Planned, PlannedCopy, ReopenError, Tally, plan,
 };
 pub use reconcile::{
-    ReconcileError, Reconciliation, Resolution, ResolutionError, Resolutions, reconcile,
+    PrefixCounts, ReconcileError, Reconciliation, Resolution, ResolutionError, Resolutions,
+    reconcile,
 };
 pub use run_id::{RunId, RunIdError};
 pub use spool::SpoolError;

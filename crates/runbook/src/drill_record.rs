@@ -10,8 +10,8 @@ use settings::Region;
 
 use crate::journal::{JournalSeal, read_sealed};
 use crate::lease::causes;
-use crate::steps::REPORTS;
-use crate::{Mode, RunReport, RunState, StepId, Store, StoreError};
+use crate::steps::{REPORTS, record_key};
+use crate::{Mode, RunId, RunReport, RunState, StepId, Store, StoreError};
 
 /// A quarter, and a week's grace.
 pub(crate) const DRILL_DAYS: i64 = 92 + 7;
@@ -37,7 +37,7 @@ pub enum MadeIn {
 }
 
 impl MadeIn {
-    fn of(state: &RunState) -> Self {
+    pub(crate) fn of(state: &RunState) -> Self {
         match (&state.stand_in, state.plan.account.as_deref()) {
             (Some(endpoint), _) => Self::Emulator {
                 endpoint: Some(endpoint.clone()),
@@ -133,14 +133,38 @@ pub async fn read_drills(store: &impl Store) -> Result<Vec<FoundDrill>, StoreErr
         let record = match store.read(&name).await {
             Err(error) => Err(causes(&error)),
             Ok(None) => Err("it was listed and is gone".to_owned()),
-            Ok(Some(stored)) => match serde_json::from_slice::<DrillRecord>(&stored.bytes) {
-                Err(error) => Err(format!("it is no record of a run: {error}")),
-                Ok(record) => record.check(store).await.map(|()| record),
-            },
+            Ok(Some(stored)) => checked(store, &stored.bytes).await,
         };
         found.push(FoundDrill { name, record });
     }
     Ok(found)
+}
+
+/// The record of one run, if it has left one.
+///
+/// # Errors
+/// When it cannot be read: then nobody knows.
+pub(crate) async fn read_drill(
+    store: &impl Store,
+    run: &RunId,
+) -> Result<Option<FoundDrill>, StoreError> {
+    let name = record_key(run);
+    let Some(stored) = store.read(&name).await? else {
+        return Ok(None);
+    };
+    let record = checked(store, &stored.bytes).await;
+    let record = record.and_then(|record| match record.measured.run == *run {
+        true => Ok(record),
+        false => Err(format!("it is of run {}", record.measured.run)),
+    });
+    Ok(Some(FoundDrill { name, record }))
+}
+
+async fn checked(store: &impl Store, bytes: &[u8]) -> Result<DrillRecord, String> {
+    match serde_json::from_slice::<DrillRecord>(bytes) {
+        Err(error) => Err(format!("it is no record of a run: {error}")),
+        Ok(record) => record.check(store).await.map(|()| record),
+    }
 }
 
 /// Of whom it is asked whether a failover has been practised.

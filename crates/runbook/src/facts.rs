@@ -164,7 +164,7 @@ impl OutsideCountry {
 }
 
 /// When a planned move has cut over.
-fn cut_over(state: &RunState) -> Option<Timestamp> {
+pub(crate) fn cut_over(state: &RunState) -> Option<Timestamp> {
     let id = StepId::new(back::CUT_OVER);
     state.result(&id)?;
     state.steps.get(&id)?.ended
@@ -178,12 +178,28 @@ pub async fn returned(
     store: &impl Store,
     failover: &RunState,
 ) -> Result<Option<(RunState, Timestamp)>, JournalError> {
+    let back = failbacks(store, failover).await?;
+    let home = back
+        .into_iter()
+        .filter_map(|state| Some((cut_over(&state)?, state)));
+    let first = home.min_by_key(|(at, _)| *at);
+    Ok(first.map(|(at, state)| (state, at)))
+}
+
+/// The failbacks from where `failover` brought the environment, the newest first, whether they came to their end or not.
+///
+/// # Errors
+/// When the records of a run cannot be read: then nobody knows.
+pub(crate) async fn failbacks(
+    store: &impl Store,
+    failover: &RunState,
+) -> Result<Vec<RunState>, JournalError> {
     let run = &failover.plan.run;
     let declared = failover.plan.declared.declared;
     let runs = list_runs(store)
         .await
         .map_err(|source| unlisted(store, source))?;
-    let mut first: Option<(RunState, Timestamp)> = None;
+    let mut found = Vec::new();
     for other in runs.iter().filter(|other| *other != run) {
         let records = read_records(store, other).await?;
         let Some(state) = RunState::replay(&records) else {
@@ -194,13 +210,11 @@ pub async fn returned(
             Some(since) => since == declared,
             None => other > run,
         };
-        if let (Mode::Failback, true, Some(at)) = (state.plan.mode, is_of_it, cut_over(&state))
-            && first.as_ref().is_none_or(|(_, earliest)| at < *earliest)
-        {
-            first = Some((state, at));
+        if state.plan.mode == Mode::Failback && is_of_it {
+            found.push(state);
         }
     }
-    Ok(first)
+    Ok(found)
 }
 
 fn unlisted(store: &impl Store, source: StoreError) -> JournalError {

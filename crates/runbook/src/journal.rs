@@ -87,7 +87,7 @@ pub struct JournalSeal {
 }
 
 impl JournalSeal {
-    fn of(tail: Tail) -> Self {
+    pub(crate) fn of(tail: Tail) -> Self {
         Self {
             records: tail.seq,
             digest: tail.previous,

@@ -19,6 +19,7 @@ mod host;
 mod journal;
 mod lease;
 mod loss;
+mod officers;
 mod plan;
 mod planned;
 mod preflight;
@@ -47,6 +48,10 @@ pub use host::{Holder, Host};
 pub use journal::{Journal, JournalError, JournalSeal, read_records};
 pub use lease::{Lease, LeaseError, LeaseState, LeaseTimes, SeenLease};
 pub use loss::{Declaration, Declared, Evidence, Loss, LossWindow, Round, Unhealthy, Verdict};
+pub use officers::{
+    BucketAccount, DatabaseAccount, Decision, FoundLater, OfficersReport, RecordCheck,
+    RecordsAccount, Unavailability, read_officers_report,
+};
 pub use plan::{Goals, Mode, Plan, PlannedStep, ResidencyNotes, RunId, RunIdError, StepId};
 pub use planned::TurnedSettings;
 pub use preflight::{

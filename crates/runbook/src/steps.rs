@@ -33,7 +33,7 @@ pub use self::declare::{MARKER, Marker};
 pub use self::hook::HookPlace;
 pub use self::planned::{ObjectRuns, PlannedMove};
 pub use self::report::{Clocks, DataKind, DatabaseLoss, KindLoss, RunReport};
-pub(crate) use self::report::{FOLDER as REPORTS, reports};
+pub(crate) use self::report::{FOLDER as REPORTS, key as record_key, reports};
 pub(crate) use self::traffic::KEY as TRAFFIC_KEY;
 
 use crate::failover::{Impossible, names};

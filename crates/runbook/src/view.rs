@@ -1,5 +1,6 @@
 //! A run as people read it.
 
+mod officers;
 mod run;
 
 use jiff::Timestamp;

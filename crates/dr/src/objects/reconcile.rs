@@ -28,10 +28,12 @@ use super::walk::{Visitor, WalkError, walk};
 
 mod decision;
 mod judge;
+mod prefixes;
 mod resolution;
 
 use decision::{Doubt, Fate};
 use judge::{Case, Judge};
+pub use prefixes::PrefixCounts;
 pub use resolution::{Resolution, ResolutionError, Resolutions};
 
 /// What a failback would do, in numbers.
@@ -43,6 +45,9 @@ pub struct Reconciliation {
     pub plan: Plan,
     /// Written in the primary and never replicated; kept.
     pub primary_only: Listed,
+    /// The same by prefix.
+    #[serde(default)]
+    pub primary_only_by_prefix: PrefixCounts,
     /// Written on both sides; both are kept where they are.
     pub conflicts: Listed,
     /// Gone from the primary, and in the DR bucket as it was at the failover: neither restored nor deleted.
@@ -80,6 +85,8 @@ impl Reconciliation {
     fn merge(&mut self, other: Self) {
         self.plan.merge(other.plan);
         self.primary_only.merge(other.primary_only);
+        self.primary_only_by_prefix
+            .merge(other.primary_only_by_prefix);
         self.conflicts.merge(other.conflicts);
         self.primary_deleted.merge(other.primary_deleted);
         self.resolved.merge(other.resolved);
@@ -318,7 +325,10 @@ impl Reconciler {
                 written.deletions.push(step(Action::Delete));
             }
             Fate::Delete => plan.kept.add(&key, size, Some("deleted in the DR region")),
-            Fate::Kept => self.found.primary_only.add(&key, size, None),
+            Fate::Kept => {
+                self.found.primary_only.add(&key, size, None);
+                self.found.primary_only_by_prefix.add(&key);
+            }
             Fate::Archived => plan.archived.add(&key, size, None),
             Fate::Undecided(doubt) => {
                 match doubt {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_env::Both;
 use dr::database::RdsClients;
-use dr::objects::{BucketPair, Listed};
+use dr::objects::{BucketPair, Listed, PrefixCounts};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -32,6 +32,9 @@ pub struct BucketSurvey {
     pub to_delete: u64,
     /// Written in the primary region and not in the DR region: kept.
     pub written_in_primary: u64,
+    /// The same by prefix; nothing in a survey that did not count them.
+    #[serde(default, skip_serializing_if = "PrefixCounts::is_empty")]
+    pub written_by_prefix: PrefixCounts,
     /// Written in both, or not provably in one: somebody decides.
     pub undecided: u64,
     /// Some of their keys, with the reason.
@@ -230,6 +233,7 @@ fn unknown_bucket(pair: &BucketPair, problem: String) -> BucketSurvey {
         to_copy: 0,
         to_delete: 0,
         written_in_primary: 0,
+        written_by_prefix: PrefixCounts::default(),
         undecided: 0,
         examples: Vec::new(),
         problem: Some(problem),
@@ -283,6 +287,7 @@ async fn bucket(
         to_copy: found.plan.copies().objects,
         to_delete: found.plan.delete.tally.objects,
         written_in_primary: found.primary_only.tally.objects,
+        written_by_prefix: found.primary_only_by_prefix.clone(),
         undecided: doubts.iter().map(|listed| listed.tally.objects).sum(),
         examples: shown,
         problem: None,
@@ -330,6 +335,7 @@ mod tests {
             to_copy: 3,
             to_delete: 1,
             written_in_primary: 0,
+            written_by_prefix: PrefixCounts::default(),
             undecided: 0,
             examples: Vec::new(),
             problem: None,

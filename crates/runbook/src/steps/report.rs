@@ -321,7 +321,8 @@ fn seconds(from: Timestamp, to: Timestamp) -> u64 {
 /// The folder of reports, beside that of the runs.
 pub(crate) const FOLDER: &str = "reports/";
 
-fn key(run: &RunId) -> String {
+/// Where the record of a run is.
+pub(crate) fn key(run: &RunId) -> String {
     format!("{FOLDER}{run}.json")
 }
 

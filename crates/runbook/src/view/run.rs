@@ -12,7 +12,7 @@ use crate::{
     StepState, StepStatus, waiting,
 };
 
-fn length(seconds: u64) -> String {
+pub(super) fn length(seconds: u64) -> String {
     report::duration(Duration::from_secs(seconds))
 }
 
@@ -403,7 +403,7 @@ impl HourlyCost {
 }
 
 impl OutsideCountry {
-    fn document(&self) -> Document {
+    pub(super) fn document(&self) -> Document {
         let told = match self.until {
             Some(until) => format!("{}, until {}", length(self.seconds), time(until)),
             None => match &self.not_known {
@@ -440,4 +440,4 @@ impl OutsideCountry {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

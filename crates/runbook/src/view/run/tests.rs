@@ -6,7 +6,7 @@ use crate::Record;
 
 const RUN: &str = "20261130T031610Z-0123456789abcdef";
 
-fn at(time: &str) -> String {
+pub(in crate::view) fn at(time: &str) -> String {
     format!("2026-11-30T{time}Z")
 }
 
@@ -155,7 +155,7 @@ fn steps() -> Vec<(&'static str, &'static str, &'static [&'static str], Json)> {
 }
 
 /// In the middle: the database comes back, Terraform waits for a person.
-fn in_the_middle() -> RunState {
+pub(in crate::view) fn in_the_middle() -> RunState {
     let question = "it would destroy something: destroy aws_elasticache_replication_group.this, which holds sessions";
     state(
         plan("region-loss", &steps(), exceptions()),
@@ -181,7 +181,7 @@ fn in_the_middle() -> RunState {
     )
 }
 
-fn finished() -> RunState {
+pub(in crate::view) fn finished() -> RunState {
     let question = "destroy aws_elasticache_replication_group.this, which holds sessions";
     let digest = crate::Digest::of(question.as_bytes());
     state(
@@ -222,7 +222,7 @@ fn finished() -> RunState {
     )
 }
 
-fn came_home() -> RunState {
+pub(in crate::view) fn came_home() -> RunState {
     let home: [(&str, &str, &[&str], Json); 5] = [
         (
             "primary",
@@ -278,7 +278,7 @@ fn came_home() -> RunState {
     )
 }
 
-fn now() -> Timestamp {
+pub(in crate::view) fn now() -> Timestamp {
     at("07:36:32").parse().unwrap()
 }
 
@@ -287,7 +287,7 @@ fn markdown(state: &RunState) -> String {
     state.document_of(&facts, Some(now())).to_markdown()
 }
 
-fn has(text: &str, wanted: &[&str]) {
+pub(in crate::view) fn has(text: &str, wanted: &[&str]) {
     for wanted in wanted {
         assert!(text.contains(wanted), "{wanted}: {text}");
     }
