@@ -7,7 +7,7 @@ pub(crate) mod plan;
 pub(crate) mod root;
 
 use clap::{Parser, Subcommand};
-use cli::{CompletionArgs, GlobalArgs};
+use cli::{CompletionArgs, GlobalArgs, ManArgs};
 
 use apply::{ApplyArgs, StatusArgs};
 use check::CheckArgs;
@@ -51,21 +51,56 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write a first infra.toml from code, values, state and account; each line says where it comes from
+    #[command(after_long_help = "\
+Examples:
+  deploy-staging init --dry-run
+  deploy-staging init --dr us-east-1 --residency-reason 'no second region then' --approved-by 'Kim Roy' --expires 2027-06-30")]
     Init(InitArgs),
     /// Look whether everything is there that a deployment needs; changes nothing
+    #[command(after_long_help = "\
+Examples:
+  deploy-staging check
+  deploy-staging check --chdir terraform/environments/dr --var-file team.tfvars")]
     Check(CheckArgs),
     /// Make a plan, show what it would do and cost, and keep it to be applied; changes nothing
+    #[command(after_long_help = "\
+Examples:
+  deploy-staging plan
+  deploy-staging plan --markdown > comment.md
+  deploy-staging plan --max-increase 50 --fail-on-changes")]
     Plan(PlanArgs),
     /// Apply a plan that was made and reviewed: that one, and once
+    #[command(after_long_help = "\
+Examples:
+  deploy-staging apply
+  deploy-staging apply --digest 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+  deploy-staging apply --auto-approve --if-changed --max-increase 50     in CI")]
     Apply(ApplyArgs),
     /// Where a deployment is: what is made, what is not, what is left, and what to run
+    #[command(after_long_help = "\
+Examples:
+  deploy-staging status
+  deploy-staging status --output json")]
     Status(StatusArgs),
     /// Put in order what an apply has left that failed, was interrupted or died, and plan anew
+    #[command(after_long_help = "\
+Examples:
+  deploy-staging resume")]
     Resume(StatusArgs),
     /// The steps after an apply: what is done and what is open, each with its command
+    #[command(after_long_help = "\
+Examples:
+  deploy-staging next
+  deploy-staging next --done migrations --by 'Kim Roy'")]
     Next(NextArgs),
     /// Destroy the environment, when its name is typed; refuses what the settings protect
+    #[command(after_long_help = "\
+Examples:
+  deploy-staging destroy --dry-run
+  deploy-staging destroy --confirm berthcare-staging")]
     Destroy(DestroyArgs),
     /// Print a completion script
     Completion(CompletionArgs),
+    /// Print the manual page, or write one of each command
+    Man(ManArgs),
 }

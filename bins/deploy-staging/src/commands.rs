@@ -26,6 +26,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Resume(args) => resume::run(&global, &args, stop).await,
         Command::Next(args) => next::run(&global, &args).await,
         Command::Destroy(args) => destroy::run(&global, &args, stop).await,
-        Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
+        Command::Completion(args) => cli::print_completion(&global, &args, crate::command()),
+        Command::Man(args) => cli::print_man(&global, &args, crate::command()),
     }
 }

@@ -6,7 +6,7 @@ pub(crate) mod runs;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use cli::{CompletionArgs, GlobalArgs};
+use cli::{CompletionArgs, GlobalArgs, ManArgs};
 use dr::objects::{ChangeLimit, ManifestUrl, Mode, S3Location};
 use settings::{AccountId, BucketName, KmsKeyArn, Region};
 
@@ -55,16 +55,40 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make the destination hold what the source holds
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate sync --dry-run                                     every bucket of the settings
+  dr-replicate sync --bucket berthcare-photos-staging --delete --max-delete 50
+  dr-replicate sync --from s3://photos/2026 --to s3://photos-dr/2026 --from-region ca-central-1 --to-region us-east-1")]
     Sync(SyncArgs),
     /// Compare the two, change nothing: counts, bytes, digests, differences
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate parity
+  dr-replicate parity --bucket berthcare-photos-staging --sample 100 --markdown")]
     Parity(ParityArgs),
     /// Say what a sync would take: objects, bytes, hours, dollars, and which engine
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate estimate
+  dr-replicate estimate --bucket berthcare-photos-staging --longest 4")]
     Estimate(EstimateArgs),
     /// Put the destination back as a run found it
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate undo 20261122T185719Z-0004711a --bucket berthcare-photos-staging --dry-run
+  dr-replicate undo 20261122T185719Z-0004711a --to s3://photos-dr/2026 --to-region us-east-1")]
     Undo(UndoArgs),
     /// Write down what the DR bucket holds, at the moment of the failover
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate manifest --bucket berthcare-photos-staging --out photos.manifest")]
     Manifest(ManifestArgs),
     /// Failback: bring what was written in the DR bucket to the primary, losing nothing on either side
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate reconcile --bucket berthcare-photos-staging --manifest photos.manifest --dry-run --undecided doubt.txt
+  dr-replicate reconcile --bucket berthcare-photos-staging --manifest photos.manifest --keep-dr doubt.txt")]
     Reconcile(ReconcileArgs),
     /// Runs that have been written down: list, show, prune
     #[command(subcommand)]
@@ -76,13 +100,28 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Snapshots(SnapshotsCommand),
     /// Show what the DR region holds to restore databases from
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate recovery-points
+  dr-replicate recovery-points --database berthcare-staging-postgres --as-of 2026-11-22T11:50:00Z")]
     RecoveryPoints(RecoveryPointsArgs),
     /// Restore a database in the DR region, calling no other
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate restore --target berthcare-staging-postgres-dr --dry-run
+  dr-replicate restore --target berthcare-staging-postgres-dr --at 2026-11-22T11:50:00Z --deadline 2h
+  dr-replicate restore --target berthcare-staging-postgres --side primary     the way back")]
     Restore(RestoreArgs),
     /// Make a read replica in the DR region an instance of its own, calling no other region
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate promote --replica berthcare-staging-postgres-dr --dry-run
+  dr-replicate promote --replica berthcare-staging-postgres-dr --holds 2026-11-22T11:50:00Z")]
     Promote(PromoteArgs),
     /// Print a completion script
     Completion(CompletionArgs),
+    /// Print the manual page, or write one of each command
+    Man(ManArgs),
 }
 
 /// Which two buckets.

@@ -36,6 +36,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::RecoveryPoints(args) => recovery_points::run(&global, &args).await,
         Command::Restore(args) => restore::run(&global, &args, stop).await,
         Command::Promote(args) => promote::run(&global, &args, stop).await,
-        Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
+        Command::Completion(args) => cli::print_completion(&global, &args, crate::command()),
+        Command::Man(args) => cli::print_man(&global, &args, crate::command()),
     }
 }

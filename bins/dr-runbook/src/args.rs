@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use cli::{CompletionArgs, FormArgs, GlobalArgs};
+use cli::{CompletionArgs, FormArgs, GlobalArgs, ManArgs};
 use dr::database::At;
 use jiff::Timestamp;
 use runbook::{Policy, RunId};
@@ -35,6 +35,10 @@ pub(crate) enum Command {
     #[command(after_help = FAILBACK_EXAMPLES)]
     Failback(FailbackArgs),
     /// Say which region serves, who carries a run, and what was looked at and practised last
+    #[command(after_long_help = "\
+Examples:
+  dr-runbook status
+  dr-runbook status --output json")]
     Status(RecordsArgs),
     /// Tell dates and facts of a run to officers: unavailable from when to when, what may be lost, who decided what
     #[command(after_help = REPORT_EXAMPLES)]
@@ -44,6 +48,8 @@ pub(crate) enum Command {
     Runs(RunsCommand),
     /// Print the completion script of a shell
     Completion(CompletionArgs),
+    /// Print the manual page, or write one of each command
+    Man(ManArgs),
 }
 
 const FAILOVER_EXAMPLES: &str = "\
@@ -294,16 +300,29 @@ impl From<Approve> for Policy {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
     /// The runs of the environment, the newest first
+    #[command(after_long_help = "\
+Examples:
+  dr-runbook runs list")]
     List(RecordsArgs),
     /// Where a run is
+    #[command(after_long_help = "\
+Examples:
+  dr-runbook runs show
+  dr-runbook runs show RUN --html run.html")]
     Show(ShowArgs),
     /// Go on with a run that was left, or whose process died
     #[command(after_help = "Examples:\n  dr-runbook runs resume RUN\n  \
                             dr-runbook runs resume RUN --skip restore/app --reason 'it is not needed'")]
     Resume(ResumeArgs),
     /// Agree to what a step of a run asks; whoever carries the run goes on
+    #[command(after_long_help = "\
+Examples:
+  dr-runbook runs approve RUN drain --by 'Kim Roy' --reason 'the application is stopped'")]
     Approve(ApproveArgs),
     /// Give a run up; what it made stays, but of a planned failover before its cut-over: that is put back
+    #[command(after_long_help = "\
+Examples:
+  dr-runbook runs abandon RUN --by 'Kim Roy' --reason 'the region is back'")]
     Abandon(AbandonArgs),
 }
 

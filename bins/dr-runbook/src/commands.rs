@@ -33,7 +33,8 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Runs(RunsCommand::Resume(args)) => runs::resume(&global, &args, stop).await,
         Command::Runs(RunsCommand::Approve(args)) => runs::approve(&global, &args).await,
         Command::Runs(RunsCommand::Abandon(args)) => runs::abandon(&global, &args, stop).await,
-        Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
+        Command::Completion(args) => cli::print_completion(&global, &args, crate::command()),
+        Command::Man(args) => cli::print_man(&global, &args, crate::command()),
     }
 }
 

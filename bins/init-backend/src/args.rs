@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser as NotEmpty;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use cli::{CompletionArgs, GlobalArgs};
+use cli::{CompletionArgs, GlobalArgs, ManArgs};
 use settings::RoleArn;
 use state_backend::{BackfillLimits, SideName};
 
@@ -36,20 +36,51 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show what exists, what is missing and what differs; change nothing
+    #[command(after_long_help = "\
+Examples:
+  init-backend plan
+  init-backend plan --check              in CI: exit 1 when something is pending")]
     Plan(PlanArgs),
     /// Create what is missing and strengthen what is weaker; delete nothing
+    #[command(after_long_help = "\
+Examples:
+  init-backend apply
+  init-backend apply --yes --canary-timeout 30m")]
     Apply(ApplyArgs),
     /// Read everything back and report it item by item
+    #[command(after_long_help = "\
+Examples:
+  init-backend verify
+  init-backend verify --canary --output json")]
     Verify(VerifyArgs),
     /// Write the backend configuration of one region for `terraform init`
+    #[command(after_long_help = "\
+Examples:
+  init-backend render primary --out terraform/environments/staging/staging.s3.tfbackend
+  init-backend render dr --dir terraform/environments/dr")]
     Render(RenderArgs),
     /// Show tables, locks, state and replication of both regions
+    #[command(after_long_help = "\
+Examples:
+  init-backend status
+  init-backend status --output json")]
     Status,
     /// Show what S3 measures of the state's replication
+    #[command(after_long_help = "\
+Examples:
+  init-backend metrics")]
     Metrics,
     /// Compare every state in both regions
+    #[command(after_long_help = "\
+Examples:
+  init-backend integrity
+  init-backend integrity --state env:/prod/net/terraform.tfstate")]
     Integrity(IntegrityArgs),
     /// List the locks that are held, and by whom
+    #[command(after_long_help = "\
+Examples:
+  init-backend locks
+  init-backend locks --output json")]
     Locks,
     /// Release one lock by its ID
     #[command(after_long_help = UNLOCK_EXAMPLES)]
@@ -71,6 +102,8 @@ pub enum Command {
     Failback(FailbackArgs),
     /// Print a completion script
     Completion(CompletionArgs),
+    /// Print the manual page, or write one of each command
+    Man(ManArgs),
 }
 
 /// What `plan` takes.
@@ -277,6 +310,10 @@ pub struct ChoiceArgs {
 #[derive(Debug, Subcommand)]
 pub enum RepairCommand {
     /// Write the digest row of the state that is there
+    #[command(after_long_help = "\
+Examples:
+  init-backend repair digest staging/terraform.tfstate --dry-run
+  init-backend repair digest staging/terraform.tfstate --side dr")]
     Digest(RepairDigestArgs),
 }
 

@@ -46,7 +46,8 @@ pub(crate) async fn run(cli: Cli, interrupts: Interrupts) -> Result<Exit, Failur
         Command::Backfill(args) => backfill::run(&global, &args).await,
         Command::Failover(args) => failover::run(&global, &args, &interrupts).await,
         Command::Failback(args) => failback::run(&global, &args, &interrupts).await,
-        Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
+        Command::Completion(args) => cli::print_completion(&global, &args, crate::command()),
+        Command::Man(args) => cli::print_man(&global, &args, crate::command()),
     }
 }
 

@@ -16,7 +16,7 @@ use audit::AuditArgs;
 use capture::CaptureArgs;
 use check::CheckArgs;
 use clap::{Parser, Subcommand};
-use cli::{CompletionArgs, GlobalArgs};
+use cli::{CompletionArgs, GlobalArgs, ManArgs};
 use cost::CostCommand;
 use db_user::DbUserArgs;
 use doctor::DoctorArgs;
@@ -53,7 +53,7 @@ Examples:
   terraform apply 2>&1 | tee apply.log; verify-staging doctor --last apply.log
   verify-staging maintenance quarterly
   verify-staging capture --to s3://my-evidence/staging
-  verify-staging sign \"RDS endpoint\" --by \"Ada Lovelace\"
+  verify-staging sign 'RDS endpoint' --by 'Ada Lovelace'
   verify-staging drift
   terraform show -json tfplan | verify-staging drift --plan -
   verify-staging audit
@@ -81,30 +81,77 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Ask AWS whether the environment is what was promised; changes nothing
+    #[command(after_long_help = "\
+Examples:
+  verify-staging check
+  verify-staging check --only rds,4
+  verify-staging check --format junit --out checks.xml --fail-on high
+  verify-staging check --watch 5m")]
     Check(CheckArgs),
     /// Ask database, Redis, buckets and health pages as the application does; leaves nothing behind
+    #[command(after_long_help = "\
+Examples:
+  verify-staging probe
+  verify-staging probe --via database=127.0.0.1:15432 --ca global-bundle.pem --only database --count 100")]
     Probe(ProbeArgs),
     /// Make the application's user of the database, or make it again what it should be: plan, question, one transaction
+    #[command(after_long_help = "\
+Examples:
+  verify-staging db-user --dry-run
+  verify-staging db-user --via 127.0.0.1:15432 --ca global-bundle.pem")]
     DbUser(DbUserArgs),
     /// Write the application's environment; secrets by reference
+    #[command(after_long_help = "\
+Examples:
+  verify-staging env
+  verify-staging env --format ecs --out task.json")]
     Env(EnvArgs),
     /// Find out what is behind an error: looks, and gives the fix as a command; changes nothing
+    #[command(after_long_help = "\
+Examples:
+  verify-staging doctor --last apply.log
+  verify-staging doctor 'Error acquiring the state lock'")]
     Doctor(DoctorArgs),
     /// The guide's weekly, monthly and quarterly tasks as reports; changes nothing
+    #[command(after_long_help = "\
+Examples:
+  verify-staging maintenance weekly
+  verify-staging maintenance quarterly --format html --out quarter.html")]
     Maintenance(MaintenanceArgs),
     /// Keep what terraform and AWS say now, without secrets, in a chain that shows every later edit
+    #[command(after_long_help = "\
+Examples:
+  verify-staging capture
+  verify-staging capture --to s3://my-evidence/staging --retain-days 2555")]
     Capture(CaptureArgs),
     /// Show the table of recorded values and who has reviewed each: exit 1 when a review is missing or outdated
+    #[command(after_long_help = "\
+Examples:
+  verify-staging log
+  verify-staging log --markdown")]
     Log(LogArgs),
     /// Record that somebody has reviewed a recorded value
+    #[command(after_long_help = "\
+Examples:
+  verify-staging sign 'RDS endpoint' --by 'Ada Lovelace'")]
     Sign(SignArgs),
     /// Check that captures and reviews are as they were written: exit 1 with the place when one is not
+    #[command(after_long_help = "\
+Examples:
+  verify-staging audit")]
     Audit(AuditArgs),
     /// Show what has changed between captures, since the newest, or in a plan: exit 1 when something has
+    #[command(after_long_help = "\
+Examples:
+  verify-staging drift                 since the newest capture
+  verify-staging drift before.json after.json
+  verify-staging drift --plan plan.json")]
     Drift(DriftArgs),
     /// What the stack and its recovery cost; calls AWS only where it says so
     #[command(subcommand)]
     Cost(CostCommand),
     /// Print a completion script
     Completion(CompletionArgs),
+    /// Print the manual page, or write one of each command
+    Man(ManArgs),
 }

@@ -38,6 +38,7 @@ pub(crate) async fn run(cli: Cli, so_far: Sender<Option<Exit>>) -> Result<Exit, 
         Command::Audit(args) => audit::run(&global, &args),
         Command::Drift(args) => drift::run(&global, &args).await,
         Command::Cost(command) => cost::run(&global, &command).await,
-        Command::Completion(args) => cli::print_completion::<Cli>(&global, &args),
+        Command::Completion(args) => cli::print_completion(&global, &args, crate::command()),
+        Command::Man(args) => cli::print_man(&global, &args, crate::command()),
     }
 }

@@ -12,3 +12,8 @@ pub use args::{Cli, Command};
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     cli::run_repeating(arguments, |cli: &Cli| &cli.global, commands::run)
 }
+
+/// Its arguments: for completion, manual pages, and programs that have it as a command of their own.
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}

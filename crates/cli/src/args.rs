@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, Command, ValueEnum};
 use clap_complete::Shell;
 use report::{Document, Report};
 use serde::Serialize;
@@ -96,15 +96,15 @@ impl Report for Completion {
     }
 }
 
-/// Prints the completion script of the program whose arguments are `C`: as it is, for a shell to read, or in a document.
+/// Prints the completion script of a program: as it is, for a shell to read, or in a document.
 ///
 /// # Errors
 /// As [`print`](crate::print).
-pub fn print_completion<C: CommandFactory>(
+pub fn print_completion(
     global: &GlobalArgs,
     args: &CompletionArgs,
+    mut command: Command,
 ) -> Result<Exit, Failure> {
-    let mut command = C::command();
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut script);

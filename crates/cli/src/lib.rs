@@ -7,6 +7,7 @@ mod environment;
 mod failure;
 mod file;
 mod form;
+mod man;
 mod output;
 mod progress;
 mod question;
@@ -22,6 +23,7 @@ pub use environment::{aws_env, load_settings, load_settings_in_emergency, machin
 pub use failure::{Exit, Failure};
 pub use file::{Secrecy, read_input, read_text, write_file};
 pub use form::{FormArgs, Format, in_form, print_in_form};
+pub use man::{ManArgs, print_man};
 pub use output::{
     confirm, confirm_name, note, print, print_data, print_text, residency_notes, tell,
 };

@@ -42,10 +42,21 @@ pub(crate) struct WaiterArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupsCommand {
     /// Replicate automated backups to the DR region: minutes of RPO
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate backups enable --dry-run
+  dr-replicate backups enable --database berthcare-staging-postgres")]
     Enable(BackupsChangeArgs),
     /// Show how far the replicated backups are behind
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate backups status
+  dr-replicate backups status --as-of 2026-11-22T11:50:00Z")]
     Status(BackupsStatusArgs),
     /// Stop replicating them
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate backups disable --database berthcare-staging-postgres --dry-run")]
     Disable(BackupsChangeArgs),
 }
 
@@ -74,10 +85,22 @@ pub(crate) struct BackupsStatusArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum SnapshotsCommand {
     /// List the snapshots in the DR region
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate snapshots list --source")]
     List(SnapshotsListArgs),
     /// Copy the newest snapshots of the primary region to the DR region
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate snapshots copy
+  dr-replicate snapshots copy --last 7 --deadline 3h
+  dr-replicate snapshots copy --side primary                  the way back")]
     Copy(SnapshotsCopyArgs),
     /// Delete copies that the policy does not keep
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate snapshots prune --dry-run
+  dr-replicate snapshots prune --keep-last 7 --keep-days 30")]
     Prune(SnapshotsPruneArgs),
 }
 

@@ -11,10 +11,19 @@ use super::{ChangedArgs, RunsArgs};
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
     /// List the runs whose journals this machine or a bucket has
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate runs list")]
     List(RunsListArgs),
     /// Show what one run did
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate runs show 20261122T185719Z-0004711a")]
     Show(RunsShowArgs),
     /// Remove the journals of runs that ended long ago
+    #[command(after_long_help = "\
+Examples:
+  dr-replicate runs prune --older-than 180d --dry-run")]
     Prune(RunsPruneArgs),
 }
 

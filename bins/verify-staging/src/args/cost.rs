@@ -8,20 +8,46 @@ use settings::Region;
 #[derive(Debug, Subcommand)]
 pub enum CostCommand {
     /// Price a month, line by line
+    #[command(after_long_help = "\
+Examples:
+  verify-staging cost estimate
+  verify-staging cost estimate --plan plan.json --usage infracost-usage.yml")]
     Estimate(EstimateArgs),
     /// Put the estimate beside the staging guide's cost table
+    #[command(after_long_help = "\
+Examples:
+  verify-staging cost guide")]
     Guide(EstimateArgs),
     /// Price recovery in the DR region: choices, strategies, a failover day, a drill
+    #[command(after_long_help = "\
+Examples:
+  verify-staging cost recovery")]
     Recovery(RecoveryArgs),
     /// Say what could be saved, and what that gives up
+    #[command(after_long_help = "\
+Examples:
+  verify-staging cost tips --plan plan.json")]
     Tips(EstimateArgs),
     /// Compare two plans or states, or one stack in two regions
+    #[command(after_long_help = "\
+Examples:
+  verify-staging cost diff before.json after.json --markdown --svg month.svg
+  verify-staging cost diff --regions ca-central-1 us-east-1")]
     Diff(DiffArgs),
     /// Hold the estimate against a limit: exit 1 above it, 3 when something has no price
+    #[command(after_long_help = "\
+Examples:
+  verify-staging cost budget --plan plan.json --limit 300 --scenario high")]
     Budget(BudgetArgs),
     /// Write a usage file: what CloudWatch measured, or the defaults
+    #[command(after_long_help = "\
+Examples:
+  verify-staging cost usage --from-cloudwatch --live --write infracost-usage.yml")]
     Usage(UsageArgs),
     /// Put what AWS billed in a month beside the estimate; every request to Cost Explorer costs $0.01
+    #[command(after_long_help = "\
+Examples:
+  verify-staging cost actual --month 2026-10")]
     Actual(ActualArgs),
     /// The price book
     #[command(subcommand)]
@@ -32,10 +58,19 @@ pub enum CostCommand {
 #[derive(Debug, Subcommand)]
 pub enum PricesCommand {
     /// List prices, with their age and confidence
+    #[command(after_long_help = "\
+Examples:
+  verify-staging cost prices show --region ca-west-1")]
     Show(ShowArgs),
     /// Look for prices that are missing, derived, assumed or old: exit 1 when there are any
+    #[command(after_long_help = "\
+Examples:
+  verify-staging cost prices check --region ca-west-1")]
     Check(CheckArgs),
     /// Ask AWS, or read its bulk offer files, and write a new edition; shows what changes first
+    #[command(after_long_help = "\
+Examples:
+  verify-staging cost prices refresh --write prices.csv")]
     Refresh(RefreshArgs),
 }
 
