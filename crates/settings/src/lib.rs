@@ -8,6 +8,7 @@
 //! The file format is described in `docs/settings.md`. Serializing a [`Settings`] gives the same layout,
 //! with every default filled in.
 
+mod committed;
 mod databases;
 mod document;
 mod duration;
@@ -24,6 +25,7 @@ mod settings;
 mod state;
 mod tags;
 
+pub use committed::{Committed, CommittedError, NewDr};
 pub use databases::{CopiesKept, Database, DatabaseSecret, Failback, RestoreAs, RestoreOptions};
 pub use duration::{DurationError, parse_duration};
 pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};

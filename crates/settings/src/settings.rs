@@ -13,8 +13,8 @@ use crate::pairs::{Used, parsed};
 use crate::residency::Strictness;
 use crate::{
     AccountId, Bucket, BucketName, Database, EnvironmentFailback, EnvironmentName, ExceptionInUse,
-    Failover, FromOutputs, Hook, HookPoint, Objectives, ProjectName, Regions, Residency, Source,
-    State, StateDr, Tags,
+    Failover, FromOutputs, Hook, HookPoint, Objectives, ProjectName, Region, Regions, Residency,
+    Source, State, StateDr, Tags,
 };
 
 /// Everything that `infra.toml` says, validated, with defaults filled in.
@@ -30,6 +30,10 @@ pub struct Settings {
     /// Where the journals of object runs lie; see [`Settings::journals`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal_bucket: Option<BucketName>,
+    /// Why it has no copy anywhere: what the settings name in the DR region is not there, and no failover leads to it. `None` of
+    /// an environment that has its DR region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unprotected: Option<String>,
     /// Where it runs and where it is recovered.
     pub regions: Regions,
     /// Where its data may lie; both regions satisfy it.
@@ -93,14 +97,26 @@ impl Settings {
         }
     }
 
-    /// The bucket in the DR region for the journals of runs that copy objects, which have the keys of data and belong beside
-    /// none: the one of the settings, else the state's copy. `None` where there is neither.
+    /// The bucket for the journals of runs that copy objects, which have the keys of data and belong beside none, and for the
+    /// records of failovers: the one of the settings, else the state's copy. `None` where there is neither. It lies in
+    /// [`Settings::journals_region`].
     pub fn journals(&self) -> Option<&BucketName> {
+        if self.unprotected.is_some() {
+            return Some(self.journal_bucket.as_ref().unwrap_or(&self.state.bucket));
+        }
         let replica = match &self.state.dr {
             StateDr::Replicated(replica) => Some(&replica.bucket),
             StateDr::None => None,
         };
         self.journal_bucket.as_ref().or(replica)
+    }
+
+    /// Where [`Settings::journals`] lies: in the DR region, or in the only one that an unprotected environment has.
+    pub fn journals_region(&self) -> Region {
+        match self.unprotected {
+            Some(_) => self.regions.primary,
+            None => self.regions.dr,
+        }
     }
 
     /// The residency exceptions that the two regions need, for every report to show.
@@ -125,6 +141,7 @@ fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<
     let account = root.optional("account", "\"111122223333\"");
     let journal_bucket = root.optional("journal_bucket", "\"berthcare-journals-dr\"");
     let outputs = root.optional("outputs", "[\"infra.dr.toml\"]");
+    let unprotected = root.optional("unprotected", "\"ca-central-1 did not come back\"");
     let regions = root.required(
         "regions",
         "{ primary = \"ca-central-1\", dr = \"ca-west-1\" }",
@@ -194,6 +211,15 @@ fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<
         }
         None => Some(None),
     };
+    let unprotected = match unprotected {
+        Some(field) => match field.text() {
+            Some(why) if why.trim().is_empty() => {
+                field.invalid("it says nothing", "say why there is no DR region")
+            }
+            why => why.map(Some),
+        },
+        None => Some(None),
+    };
     let databases = match databases {
         Some(field) => Database::read_all(&field, chosen),
         None => Some(Vec::new()),
@@ -226,6 +252,7 @@ fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<
         environment,
         account: account?,
         journal_bucket: journal_bucket?,
+        unprotected: unprotected?,
         regions: regions?.0,
         residency: residency?,
         state: state?,

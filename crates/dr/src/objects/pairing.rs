@@ -83,7 +83,9 @@ impl From<&Settings> for Pairing {
         Self {
             pairs: pairs.collect(),
             state,
-            journals: settings.journals().map(|name| side(name, None, dr)),
+            journals: settings
+                .journals()
+                .map(|name| side(name, None, settings.journals_region())),
         }
     }
 }
