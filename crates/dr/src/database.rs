@@ -19,6 +19,7 @@ mod limits;
 mod name;
 mod pin;
 mod promote;
+mod protect;
 mod provenance_tags;
 mod prune;
 mod recovery_point;
@@ -47,6 +48,7 @@ pub use pin::{
     Held, RunName, RunNameError, failovers, hold_deletions, pin, release_deletions, unpin,
 };
 pub use promote::{PromoteRequest, PromoteStep, Promoted, PromotionPlan, plan_promotion, promote};
+pub use protect::{lacks_protection, protect};
 pub use provenance_tags::MADE_BY;
 pub use prune::{ApprovedPrune, Kept, PrunePlan, Pruned, PrunedOne, plan_prune, prune};
 pub use recovery_point::{Kind, RecoveryPoint, RecoveryPoints, judge, order, recovery_points};

@@ -76,6 +76,6 @@ pub use root::{
     ApprovedRoot, FoundFile, HeldRoot, KeyFrom, NotReady, RootError, RootFailure, RootPlan,
     RootPlans, RootStep, TurnError, TurnedRoot, TurnedRoots,
 };
-pub use spec::{Aspect, Facet, Kind, RULE_ID, Resource, Side, SideName, Spec};
+pub use spec::{Aspect, Facet, Holds, Kind, RULE_ID, Resource, Side, SideName, Spec};
 pub use status::{SideStatus, Status};
 pub use wanted::wanted;

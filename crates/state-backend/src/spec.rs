@@ -15,6 +15,19 @@ use crate::inventory::StateScope;
 
 /// The id of the replication rule. Explicit, because metrics are published under it.
 pub const RULE_ID: &str = "terraform-state-to-dr";
+/// The same of a bucket of application data.
+const DATA_RULE_ID: &str = "data-to-dr";
+
+/// What a pair of buckets holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Terraform's states.
+    States,
+    /// Data of the application. How long old versions are kept is not decided here, and the primary bucket is its owner's but for
+    /// the versions and the replication: the copy alone is made.
+    Data,
+}
+
 /// Which of the two regions a resource belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -103,6 +116,8 @@ pub struct Spec {
     pub alarms: Option<AlarmTopics>,
     /// Whether the lock table is one global table instead of one table per region.
     pub global_table: bool,
+    /// What its buckets hold.
+    pub holds: Holds,
     /// Days that old versions of the state are kept.
     pub noncurrent_days: u32,
     /// The key of the state object.
@@ -247,6 +262,7 @@ impl Spec {
             batch_role: None,
             alarms: None,
             global_table: false,
+            holds: Holds::States,
             noncurrent_days: NONCURRENT_DAYS,
             key: key.as_str().to_owned(),
             states: StateScope::of_bucket(key),
@@ -260,6 +276,34 @@ impl Spec {
         self.dr = Some(dr);
         self.role = Some(role);
         self
+    }
+
+    /// Of buckets with data of the application.
+    #[must_use]
+    pub fn of_data(mut self) -> Self {
+        self.holds = Holds::Data;
+        self
+    }
+
+    /// The id of the replication rule.
+    pub fn rule_id(&self) -> &'static str {
+        match self.holds {
+            Holds::States => RULE_ID,
+            Holds::Data => DATA_RULE_ID,
+        }
+    }
+
+    /// Whether a setting is for this backend to make.
+    pub(crate) fn wants(&self, facet: &Facet) -> bool {
+        let of_copy = facet.resource.side == SideName::Dr;
+        match (self.holds, facet.resource.kind) {
+            (Holds::Data, Kind::Bucket) => match facet.aspect {
+                Aspect::Exists | Aspect::Versioning | Aspect::Replication => true,
+                Aspect::NoncurrentExpiry => false,
+                _ => of_copy,
+            },
+            _ => true,
+        }
     }
 
     /// With a role for jobs of S3 Batch Replication.
@@ -348,6 +392,7 @@ impl Spec {
             batch_role,
             alarms,
             global_table,
+            holds: Holds::States,
             noncurrent_days: state.noncurrent_days,
             key: state.key.as_str().to_owned(),
             states: StateScope::new(state),

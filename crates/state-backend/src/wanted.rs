@@ -32,5 +32,6 @@ pub fn wanted(spec: &Spec) -> Vec<Facet> {
             facets.extend(alarm::wanted(spec, dr, topics));
         }
     }
+    facets.retain(|facet| spec.wants(facet));
     facets
 }

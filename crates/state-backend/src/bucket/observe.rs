@@ -44,7 +44,7 @@ pub(crate) async fn observe(
         Aspect::Tags => target.tags().await?.map(|tags| json!(tags)),
         Aspect::Replication => {
             let replication = reading.replication().await.map_err(Problem::clone)?;
-            replication.map(replication_of)
+            replication.map(|config| replication_of(config, spec))
         }
         other => return Err(target.has_no(other).into()),
     })
@@ -118,12 +118,16 @@ fn expiry_of(rules: &[LifecycleRule], conflicting: &[&str]) -> Value {
     json!({"rule": lifecycle_rule(&ours), "conflicting": conflicting})
 }
 
-fn replication_of(config: &ReplicationConfiguration) -> Value {
-    let ours = config.rules().iter().find(|rule| is_ours(rule)).cloned();
+fn replication_of(config: &ReplicationConfiguration, spec: &Spec) -> Value {
+    let ours = config
+        .rules()
+        .iter()
+        .find(|rule| is_ours(rule, spec))
+        .cloned();
     let others: Vec<Value> = config
         .rules()
         .iter()
-        .filter(|rule| !is_ours(rule))
+        .filter(|rule| !is_ours(rule, spec))
         .map(|rule| json!(rule.id()))
         .collect();
     json!({"role": config.role(), "rule": replication_rule(&ours), "others": others})

@@ -12,7 +12,7 @@ use aws_sdk_s3::types::{
 use serde_json::{Value, json};
 use settings::{Encryption, RoleName};
 
-use crate::spec::{Aspect, Facet, Kind, RULE_ID, Resource, Side, Spec};
+use crate::spec::{Aspect, Facet, Kind, Resource, Side, Spec};
 
 /// The lifecycle rule that expires old versions of the state.
 pub(super) const LIFECYCLE_ID: &str = "expire-noncurrent-state";
@@ -248,7 +248,7 @@ pub(super) fn with_our_rule(
     spec: &Spec,
     dr: &Side,
 ) -> Vec<ReplicationRule> {
-    rules.retain(|rule| !is_ours(rule));
+    rules.retain(|rule| !is_ours(rule, spec));
     for (rule, priority) in rules.iter_mut().zip(1..) {
         as_second_version(rule, priority);
     }
@@ -301,7 +301,7 @@ fn our_rule(spec: &Spec, dr: &Side, priority: i32) -> Option<ReplicationRule> {
                 .ok()?,
         );
     let mut rule = ReplicationRule::builder()
-        .id(RULE_ID)
+        .id(spec.rule_id())
         .priority(priority)
         .status(ReplicationRuleStatus::Enabled)
         .filter(ReplicationRuleFilter::builder().prefix("").build())
@@ -366,8 +366,8 @@ pub(super) fn replication_rule(rule: &Option<ReplicationRule>) -> Value {
     })
 }
 
-pub(super) fn is_ours(rule: &ReplicationRule) -> bool {
-    rule.id() == Some(RULE_ID)
+pub(super) fn is_ours(rule: &ReplicationRule, spec: &Spec) -> bool {
+    rule.id() == Some(spec.rule_id())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@ use jiff::civil::date;
 use settings::Settings;
 
 use super::*;
+use crate::RULE_ID;
 
 fn spec() -> Spec {
     let example = include_str!("../../../../../examples/berthcare-staging/infra.toml");
