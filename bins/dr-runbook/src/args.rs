@@ -6,7 +6,7 @@ use cli::{CompletionArgs, FormArgs, GlobalArgs, ManArgs};
 use dr::database::At;
 use jiff::Timestamp;
 use runbook::{Policy, RunId};
-use settings::Region;
+use settings::{KmsKeyArn, Region, TopicArn};
 
 /// Fails an environment over to its DR region and back, step by step, and survives its own death
 #[derive(Debug, Parser)]
@@ -34,6 +34,9 @@ pub(crate) enum Command {
     /// Bring the environment back to its primary region, which serves again
     #[command(after_help = FAILBACK_EXAMPLES)]
     Failback(FailbackArgs),
+    /// Stay where the environment was failed over to: that region is the primary one for good
+    #[command(after_help = COMMIT_EXAMPLES)]
+    Commit(CommitArgs),
     /// Say which region serves, who carries a run, and what was looked at and practised last
     #[command(after_long_help = "\
 Examples:
@@ -148,6 +151,43 @@ const FAILBACK_EXAMPLES: &str = "\
 Examples:
   dr-runbook failback --dry-run                   what the primary region did meanwhile, and what would be done
   dr-runbook failback --conflicts decisions.jsonl  with what was decided about what both regions have written";
+
+const COMMIT_EXAMPLES: &str = "\
+Examples:
+  dr-runbook commit --dr us-west-2 --dry-run   what would be done, and how infra.toml changes
+  dr-runbook commit --dr us-west-2             the region that serves is the primary one, recovered in us-west-2
+  dr-runbook commit                            the same without a copy anywhere, until --dr gives it one
+  dr-runbook commit --print-config             the settings that come of it, and nothing is done";
+
+#[derive(Debug, Args)]
+pub(crate) struct CommitArgs {
+    /// The new DR region; without one the environment is unprotected until it is given
+    #[arg(long, value_name = "REGION")]
+    pub(crate) dr: Option<Region>,
+
+    /// A key of KMS in the new DR region, for what is encrypted with one
+    #[arg(long, value_name = "ARN", requires = "dr")]
+    pub(crate) dr_kms: Option<KmsKeyArn>,
+
+    /// A topic in the new DR region that the alarms of the state's replication tell; without it there are none
+    #[arg(long, value_name = "ARN", requires = "dr")]
+    pub(crate) dr_topic: Option<TopicArn>,
+
+    /// For how long the regions are asked that the environment is going to have: they have to answer at every look
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = cli::duration)]
+    pub(crate) window: Duration,
+
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Print the settings that come of it, and do nothing
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) print_config: bool,
+
+    #[command(flatten)]
+    pub(crate) carry: CarryArgs,
+}
 
 /// What was decided, on the way back.
 #[derive(Debug, Args)]

@@ -1,4 +1,5 @@
 mod carry;
+mod commit;
 mod failback;
 mod failover;
 mod preflight;
@@ -26,6 +27,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Failover(args) => failover::run(&global, &args, stop).await,
         Command::Preflight(args) => preflight::run(&global, &args).await,
         Command::Failback(args) => failback::run(&global, &args, stop).await,
+        Command::Commit(args) => commit::run(&global, &args, stop).await,
         Command::Status(args) => status::run(&global, &args).await,
         Command::Report(args) => report::run(&global, &args).await,
         Command::Runs(RunsCommand::List(args)) => runs::list(&global, &args).await,

@@ -440,6 +440,173 @@ async fn runbook_of_the_switchover_can_be_followed_command_by_command() {
     stage.run(&back, 0).await;
 }
 
+impl Stage {
+    /// Follows the commands of a runbook, each of which ends as its code says. Nobody is at the terminal.
+    async fn follow(&self, commands: &[Vec<String>], codes: &[i32]) -> String {
+        assert_eq!(commands.len(), codes.len(), "{commands:#?}");
+        let mut told = String::new();
+        for (command, code) in commands.iter().zip(codes) {
+            let run = match command[0].as_str() {
+                "runs" => self.last_run().await,
+                _ => String::new(),
+            };
+            let words = command.iter().map(|word| match word.as_str() {
+                "RUN" => run.as_str(),
+                "REGION" => "us-west-2",
+                word => word,
+            });
+            let mut words: Vec<&str> = words.collect();
+            match (words[0], words.contains(&"--dry-run")) {
+                ("commit", true) => words.extend(["--window", "0s"]),
+                ("commit", false) => words.extend(["--window", "0s", "--yes"]),
+                _ => {}
+            }
+            let (stdout, stderr) = self.run(&words, *code).await;
+            told = format!("{told}{stdout}{stderr}");
+        }
+        told
+    }
+
+    /// The requests that the primary region had since the log was cleared.
+    fn asked_of_primary(&self) -> usize {
+        let log = self.aws.log().into_iter();
+        let asked = log.filter(|entry| entry.region.as_deref() == Some("ca-central-1"));
+        asked.count()
+    }
+
+    fn settings(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("infra.toml")).unwrap()
+    }
+
+    fn write_settings(&self, text: &str) {
+        std::fs::write(self.folder.path().join("infra.toml"), text).unwrap();
+    }
+
+    /// An environment that was failed over and stays, whose data may lie in the United States.
+    async fn lost_for_good(&self) -> String {
+        let text = format!("# Ours.\n{SETTINGS}\n[residency]\ncountries = [\"CA\", \"US\"]\n");
+        self.write_settings(&text);
+        self.aws.set_region("ca-central-1", RegionState::Up);
+        self.write_states().await;
+        self.aws.set_region("ca-central-1", RegionState::Refuse);
+        self.fail_over().await;
+        self.aws.set_region("ca-central-1", RegionState::Refuse);
+        self.aws.clear_log();
+        text
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runbook_of_the_commit_can_be_followed_command_by_command() {
+    let stage = stage!();
+    let before = stage.lost_for_good().await;
+    let commands = commands(include_str!("../../../docs/runbooks/commit.md"));
+    let (with_dr, without) = commands.split_at(6);
+    // What waits for somebody ends with 4; the preflight finds what people have to make.
+    let told = stage.follow(with_dr, &[0, 4, 0, 0, 0, 3]).await;
+    assert!(
+        told.contains("+ primary = \"ca-west-1\"")
+            || told.contains("+ regions = { primary = \"ca-west-1\""),
+        "{told}"
+    );
+    assert!(told.contains("ca-west-1, recovered in us-west-2"), "{told}");
+    assert_eq!(stage.asked_of_primary(), 0);
+    let after = stage.settings();
+    assert!(
+        after.contains("# Ours.") && after.contains("bc-state-us-west-2"),
+        "{after}"
+    );
+    let kept = std::fs::read_to_string(stage.folder.path().join("infra.toml.kept-1"));
+    assert_eq!(kept.unwrap(), before);
+    let (runs, _) = stage.run(&["runs", "list"], 0).await;
+    assert!(
+        runs.contains("commit") && runs.contains("region-loss"),
+        "{runs}"
+    );
+    // A machine that has the old file yet is refused, and makes the new one of it.
+    stage.write_settings(&before);
+    let failover = ["failover", "--window", "0s", "--yes"];
+    let (_, told) = stage.run(&failover, 4).await;
+    assert!(told.contains("the primary region is ca-west-1"), "{told}");
+    let (_, told) = stage.run(&["failback", "--window", "0s", "--yes"], 4).await;
+    assert!(told.contains("the primary region is ca-west-1"), "{told}");
+    stage.run(&["status"], 1).await;
+    let (printed, _) = stage.run(&["commit", "--print-config"], 0).await;
+    assert_eq!(printed, after);
+    stage.run(&["commit", "--yes"], 0).await;
+    assert_eq!(stage.settings(), after);
+    let (_, told) = stage.run(&["commit", "--window", "0s", "--yes"], 4).await;
+    assert!(
+        told.contains("the environment is not failed over"),
+        "{told}"
+    );
+
+    let stage = stage!();
+    stage.lost_for_good().await;
+    let codes = [4, 0, 0, 1, 4, 0, 0];
+    let told = stage.follow(without, &codes).await;
+    assert!(told.contains("unprotected"), "{told}");
+    assert_eq!(stage.asked_of_primary(), 0);
+    assert_eq!(stage.settings().matches("unprotected").count(), 0);
+    stage.run(&["status"], 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commit_is_refused_where_it_would_lead_nowhere() {
+    let stage = stage!();
+    let commit = ["commit", "--window", "0s", "--yes"];
+    let (_, told) = stage.run(&commit, 4).await;
+    assert!(
+        told.contains("the environment is not failed over"),
+        "{told}"
+    );
+    let before = stage.lost_for_good().await;
+    let to = |region: &'static str| [&commit[..], &["--dr", region]].concat();
+    let (_, told) = stage.run(&to("ca-central-1"), 4).await;
+    assert!(
+        told.contains("is the region that is left, or was lost"),
+        "{told}"
+    );
+    let (_, told) = stage.run(&to("ca-west-1"), 4).await;
+    assert!(
+        told.contains("is where the environment is to stay"),
+        "{told}"
+    );
+    let (_, told) = stage.run(&to("eu-west-1"), 4).await;
+    assert!(
+        told.contains("the settings that come of it are refused"),
+        "{told}"
+    );
+    stage.run(&["commit", "--dr-kms", "x"], 2).await;
+    // Nothing is begun beside another run.
+    let each = [&commit[..], &["--approve", "each"]].concat();
+    stage.run(&each, 4).await;
+    let (_, told) = stage.run(&commit, 4).await;
+    assert!(told.contains("is not over"), "{told}");
+    let run = stage.last_run().await;
+    let abandon = [
+        "runs", "abandon", &run, "--by", "Kim", "--reason", "x", "--yes",
+    ];
+    stage.run(&abandon, 0).await;
+    assert_eq!(stage.asked_of_primary(), 0);
+    assert_eq!(stage.settings(), before);
+    // Unprotected, it goes nowhere.
+    let all = [&commit[..], &["--approve", "auto"]].concat();
+    let (_, told) = stage.run(&all, 0).await;
+    assert!(told.contains("unprotected: "), "{told}");
+    let (_, told) = stage.run(&commit, 4).await;
+    assert!(
+        told.contains("the environment stays in ca-west-1 already"),
+        "{told}"
+    );
+    for (command, code) in [("failover", 4), ("failback", 4), ("preflight", 1)] {
+        let (_, told) = stage.run(&[command], code).await;
+        assert!(told.contains("the environment is unprotected"), "{told}");
+    }
+    let (told, _) = stage.run(&["status"], 1).await;
+    assert!(told.contains("recovered nowhere"), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn switchover_is_refused_without_both_regions_and_given_up_before_its_cut_over() {
     let stage = stage!();

@@ -59,11 +59,7 @@ fn load(
     parse: fn(Source<'_>, Date) -> Result<Settings, SettingsErrors>,
 ) -> Result<Settings, Failure> {
     let path = args.config.display();
-    let text = crate::read_text(&args.config, MOST_SETTINGS).map_err(|error| {
-        Failure::new(Exit::Usage, error.context(format!("failed to read {path}")))
-            .hint("name it with --config FILE; examples/ has one to start from")
-    })?;
-    let outputs = read_outputs(args, &text)?;
+    let (text, outputs) = settings_text(args)?;
     let source = Source {
         text: &text,
         outputs: &outputs,
@@ -89,6 +85,20 @@ fn load(
         );
     }
     Ok(settings)
+}
+
+/// The text of the configuration file, and the files of Terraform's outputs that it names.
+///
+/// # Errors
+/// When one of them cannot be read.
+pub fn settings_text(args: &GlobalArgs) -> Result<(String, Vec<OutputsFile>), Failure> {
+    let path = args.config.display();
+    let text = crate::read_text(&args.config, MOST_SETTINGS).map_err(|error| {
+        Failure::new(Exit::Usage, error.context(format!("failed to read {path}")))
+            .hint("name it with --config FILE; examples/ has one to start from")
+    })?;
+    let outputs = read_outputs(args, &text)?;
+    Ok((text, outputs))
 }
 
 /// The files that `outputs` names, beside the configuration file. One that is not there would leave what it says to AWS.

@@ -19,7 +19,9 @@ mod terminal;
 pub use args::{
     CompletionArgs, GlobalArgs, OutputFormat, duration, duration_within, print_completion,
 };
-pub use environment::{aws_env, load_settings, load_settings_in_emergency, machine, now, operator};
+pub use environment::{
+    aws_env, load_settings, load_settings_in_emergency, machine, now, operator, settings_text,
+};
 pub use failure::{Exit, Failure};
 pub use file::{Secrecy, read_input, read_text, write_file};
 pub use form::{FormArgs, Format, in_form, print_in_form};

@@ -38,7 +38,8 @@ impl RunFacts {
         let plan = &state.plan;
         Self {
             report: RunReport::of(state),
-            dr_hour: (plan.way().1 == plan.dr).then(|| HourlyCost::of(plan)),
+            dr_hour: (plan.way().1 == plan.dr && plan.mode != Mode::Commit)
+                .then(|| HourlyCost::of(plan)),
             outside_country: OutsideCountry::of(state, at, returned),
         }
     }
@@ -142,7 +143,7 @@ impl OutsideCountry {
             Mode::Failback => (notes.since?, Ok(cut_over(state))),
             Mode::RegionLoss => (plan.declared.declared, returned),
             Mode::Planned => (cut_over(state)?, returned),
-            Mode::Undo => return None,
+            Mode::Undo | Mode::Commit => return None,
         };
         let (until, not_known) = match until {
             Ok(until) => (until, None),

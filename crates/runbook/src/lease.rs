@@ -16,7 +16,7 @@ use crate::store::{Created, ETag, Store, StoreError};
 use crate::{Holder, Host, RunId};
 
 /// The object, beside the folder of the runs.
-const KEY: &str = "lease.json";
+pub(crate) const KEY: &str = "lease.json";
 
 /// How long a lease lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@
 //! Nothing here reads the environment, and time, random bits and processes come from a [`Host`].
 
 mod approval;
+mod commit;
 mod drill_record;
 mod engine;
 mod export;
@@ -33,6 +34,7 @@ mod switchover;
 mod view;
 
 pub use approval::{Answer, Approver, Gate, Policy};
+pub use commit::{CommitInputs, CommitRequest, carry_records, difference, plan_commit};
 pub use drill_record::{DrillRecord, FoundDrill, MadeIn, Practised, read_drills};
 pub use engine::{
     Check, EngineError, RunOptions, StepContext, StepError, StepErrorKind, Steps, Watch, carry_on,
@@ -63,7 +65,7 @@ pub use run::{OpenError, OpenRun, approve_step, list_runs, read_lease, read_run}
 pub use state::{GivenApproval, RunState, RunStatus, StepState, StepStatus};
 pub use status::{PreflightSummary, RunSummary, RunbookStatus, SlowerStep};
 pub use steps::{
-    Clocks, DataKind, DatabaseLoss, EnvironmentRoot, HookPlace, KindLoss, MARKER, Marker,
+    Clocks, Commit, DataKind, DatabaseLoss, EnvironmentRoot, HookPlace, KindLoss, MARKER, Marker,
     ObjectRuns, PlannedMove, RegionLoss, RunReport,
 };
 pub use store::{Created, ETag, FolderStore, S3Store, Store, StoreError, Stored};

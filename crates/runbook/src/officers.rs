@@ -303,7 +303,7 @@ pub async fn read_officers_report(
         place: store.place("runs/"),
     })?;
     let back = match state.plan.mode {
-        Mode::Failback | Mode::Undo => Ok(Vec::new()),
+        Mode::Failback | Mode::Undo | Mode::Commit => Ok(Vec::new()),
         Mode::RegionLoss | Mode::Planned => failbacks(store, &state)
             .await
             .map_err(|error| causes(&error)),
@@ -361,6 +361,7 @@ fn unavailability(state: &RunState) -> Unavailability {
             };
             (drained, until)
         }
+        Mode::Commit => return Unavailability::NotStopped,
         Mode::Undo => {
             return Unavailability::Unknown {
                 why: "the run that was put back has the time at which writers were stopped"
@@ -472,6 +473,7 @@ fn decisions(state: &RunState) -> Vec<Decision> {
         }
         Mode::Planned => format!("decided to move the environment from {from} to {to}"),
         Mode::Undo => "decided to put back what a planned failover had changed".to_owned(),
+        Mode::Commit => format!("decided that the environment stays in {to}, for good"),
         Mode::Failback => format!("decided to bring the environment back from {from} to {to}"),
     };
     let evidence: Vec<String> = plan

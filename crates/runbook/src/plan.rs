@@ -119,6 +119,8 @@ pub enum Mode {
     Undo,
     /// The primary region serves again, and takes the environment back.
     Failback,
+    /// The environment stays where it was failed over to: `dr` is its primary region from then on, and `primary` is left.
+    Commit,
 }
 
 impl Mode {
@@ -129,6 +131,7 @@ impl Mode {
             Self::Planned => "planned",
             Self::Undo => "undo",
             Self::Failback => "failback",
+            Self::Commit => "commit",
         }
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use report::finding::Status as Found;
 use report::{Document, Mark, Report};
 use serde::Serialize;
-use settings::{Region, Settings};
+use settings::{Region, Regions, Settings};
 
 use crate::lease::{LeaseState, causes};
 use crate::preflight::store_told;
@@ -63,6 +63,8 @@ pub struct RunbookStatus {
     pub primary: Region,
     /// Where it is recovered.
     pub dr: Region,
+    /// Why it is recovered nowhere; null where it has its DR region.
+    pub unprotected: Option<String>,
     /// When it was asked.
     pub at: Timestamp,
     /// The mark of a failover.
@@ -89,6 +91,7 @@ impl RunbookStatus {
             environment: format!("{}-{}", settings.project, settings.environment),
             primary: settings.regions.primary,
             dr: settings.regions.dr,
+            unprotected: settings.unprotected.clone(),
             at: now,
             marker: marker.map_err(|error| error.source.to_string()),
             run: run(store).await,
@@ -96,6 +99,22 @@ impl RunbookStatus {
             slower: slower(store).await,
             preflight: summary(store).await,
         }
+    }
+
+    fn contradicts(&self, marker: &Marker) -> Option<String> {
+        marker.contradicts(Regions {
+            primary: self.primary,
+            dr: self.dr,
+        })
+    }
+
+    /// Whether the environment has another region to go to, by settings that are its own.
+    pub fn is_protected(&self) -> bool {
+        let outdated = match &self.marker {
+            Ok(Some(marker)) => self.contradicts(marker).is_some(),
+            _ => false,
+        };
+        self.unprotected.is_none() && !outdated
     }
 
     /// Whether all of it could be read.
@@ -188,6 +207,9 @@ impl Report for RunbookStatus {
                 Mark::Wrong,
                 format!("{}: failed over by run {}", marker.dr, marker.run),
             ),
+            Ok(Some(marker)) if self.contradicts(marker).is_some() => {
+                (Mark::Wrong, self.contradicts(marker).unwrap_or_default())
+            }
             Ok(_) => (Mark::Ok, self.primary.to_string()),
             Err(why) => unknown(why),
         };
@@ -257,17 +279,20 @@ impl Report for RunbookStatus {
             }
             Err(why) => unknown(why),
         };
+        let unprotected = self.unprotected.as_ref();
         let facts = [
             Some(("serves", serves)),
+            unprotected.map(|why| ("unprotected", (Mark::Wrong, why.clone()))),
             Some(("run", run)),
             Some(("last verified run", verified)),
             slower.map(|slower| ("slower than before", slower)),
             Some(("last preflight", preflight)),
         ];
-        let heading = format!(
-            "{}: {}, recovered in {}",
-            self.environment, self.primary, self.dr
-        );
+        let recovered = match self.unprotected {
+            Some(_) => "recovered nowhere".to_owned(),
+            None => format!("recovered in {}", self.dr),
+        };
+        let heading = format!("{}: {}, {recovered}", self.environment, self.primary);
         facts.into_iter().flatten().fold(
             Document::new().heading(heading),
             |document, (label, (mark, value))| document.fact(mark, label, value),

@@ -1,6 +1,7 @@
 //! The steps of a failover after the loss of a region. Each works with what reaches the DR region alone.
 
 mod backend;
+pub(crate) mod commit;
 mod declare;
 mod fence;
 pub(crate) mod hook;
@@ -29,6 +30,7 @@ use serde_json::Value;
 use settings::Settings;
 use state_backend::{DrBackend, LockHolder};
 
+pub use self::commit::Commit;
 pub use self::declare::{MARKER, Marker};
 pub use self::hook::HookPlace;
 pub use self::planned::{ObjectRuns, PlannedMove};

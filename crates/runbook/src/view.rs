@@ -11,7 +11,8 @@ use settings::Region;
 
 use crate::loss::Verdict;
 use crate::{
-    Mode, Plan, RunFacts, RunState, RunStatus, SeenLease, StepId, Survey, lease::LeaseState,
+    CommitInputs, Mode, Plan, RunFacts, RunState, RunStatus, SeenLease, StepId, Survey,
+    lease::LeaseState,
 };
 
 fn time(time: Timestamp) -> String {
@@ -37,8 +38,13 @@ impl Report for Plan {
             (mark, vec![step.id.to_string(), title, after.join(", ")])
         });
         let (from, to) = self.way();
+        let way = match self.mode {
+            // It does not go anywhere.
+            Mode::Commit => format!("to {to}, for good"),
+            _ => format!("from {from} to {to}"),
+        };
         let document = Document::new().heading(format!(
-            "Plan: {} of {} from {from} to {to}",
+            "Plan: {} of {} {way}",
             self.mode.name(),
             self.environment,
         ));
@@ -47,7 +53,14 @@ impl Report for Plan {
             Some(survey) => document.append(survey.document()),
             None => document,
         };
-        document.table(["Step", "What it does", "After"], rows.collect())
+        let document = document.table(["Step", "What it does", "After"], rows.collect());
+        match CommitInputs::of(self) {
+            Some(inputs) => inputs.difference.iter().fold(
+                document.heading("How the settings change"),
+                |document, line| document.text(line.as_str()),
+            ),
+            None => document,
+        }
     }
 }
 
@@ -55,7 +68,7 @@ impl Plan {
     /// From which region to which one.
     pub fn way(&self) -> (Region, Region) {
         match self.mode {
-            Mode::RegionLoss | Mode::Planned => (self.primary, self.dr),
+            Mode::RegionLoss | Mode::Planned | Mode::Commit => (self.primary, self.dr),
             Mode::Failback | Mode::Undo => (self.dr, self.primary),
         }
     }

@@ -100,11 +100,20 @@ pub(super) async fn carry(
             let steps = way.steps(over, &open, conflicts).await?;
             carry_on(&open, &steps, &approver, &options, &page, stop).await
         }
+        Mode::Commit => {
+            let (_, means) = super::commit::means(global, &state)?;
+            let steps = super::commit::steps(context, over, &means, &open, &folder)?;
+            carry_on(&open, &steps, &approver, &options, &page, stop).await
+        }
     };
     let state = ended.map_err(super::not_carried)?;
     page.recorded(&state);
     cli::print(global, &state)?;
     let exit = exit(&state);
+    if exit == Exit::Fine && state.plan.mode == Mode::Commit {
+        let records = &args.records;
+        return Box::pin(super::commit::finish(global, context, records, &state)).await;
+    }
     if exit != Exit::Fine {
         for (step, _) in waiting(&state) {
             let approve = super::approve_command(&run, step);

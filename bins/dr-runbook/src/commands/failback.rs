@@ -16,7 +16,7 @@ use runbook::{
 use tokio::sync::watch;
 
 use super::carry::carry;
-use super::failover::{settings_digest, versions};
+use super::failover::{current, settings_digest, versions};
 use super::records::{Context, Places, Records, marker};
 use crate::args::FailbackArgs;
 use crate::machine::Machine;
@@ -34,7 +34,8 @@ pub(crate) async fn run(
     let machine = Machine::new();
     let context = Context::open(global).await?;
     let places = Places::of(&context, &args.carry.records)?;
-    let failover = failover(&places.records).await?;
+    context.protected(Exit::Refused)?;
+    let failover = failover(&context, &places.records).await?;
     let both = both(&context);
     let declared = declared(&both, args.window, &machine).await?;
     let text = match &args.decisions.conflicts {
@@ -80,8 +81,9 @@ pub(crate) async fn run(
 }
 
 /// The run that brought the environment to the DR region.
-async fn failover(records: &Records) -> Result<RunState, Failure> {
+async fn failover(context: &Context, records: &Records) -> Result<RunState, Failure> {
     let marker = marker(records).await?;
+    current(context, marker.as_ref())?;
     let Some(marker) = marker.filter(|marker| marker.failed_over) else {
         return Err(
             Failure::new(Exit::Refused, anyhow!("the environment is not failed over"))
@@ -92,7 +94,7 @@ async fn failover(records: &Records) -> Result<RunState, Failure> {
     let (run, _) = run.map_err(super::not_opened)?;
     match run.plan.mode {
         Mode::RegionLoss | Mode::Planned => Ok(run),
-        Mode::Failback | Mode::Undo => Err(Failure::new(
+        Mode::Failback | Mode::Undo | Mode::Commit => Err(Failure::new(
             Exit::Wrong,
             anyhow!(
                 "run {} has marked the environment as failed over, and is no failover",

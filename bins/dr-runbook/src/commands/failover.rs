@@ -5,9 +5,9 @@ use cli::{Exit, Failure, GlobalArgs};
 use jiff::tz::TimeZone;
 use runbook::{
     Declaration, Declared, Digest, Evidence, FailoverRequest, LeaseError, LeaseState, Loss,
-    LossWindow, plan_failover, read_run,
+    LossWindow, Marker, plan_failover, read_run,
 };
-use settings::Region;
+use settings::{Region, Settings};
 use tokio::sync::watch;
 
 use super::carry::carry;
@@ -26,7 +26,7 @@ pub(crate) async fn run(
     let machine = Machine::new();
     let context = Context::open(global).await?;
     let places = Places::of(&context, &args.carry.records)?;
-    not_failed_over(&places).await?;
+    not_failed_over(&context, &places).await?;
     let despite_residency = despite_residency(&context, args)?;
     let declared = declared(&context, args, &machine).await?;
     let request = FailoverRequest {
@@ -78,8 +78,10 @@ pub(super) fn versions() -> BTreeMap<String, String> {
 }
 
 /// Refuses what would begin a second failover on top of the first. A run that is not over is told by its lease.
-pub(super) async fn not_failed_over(places: &Places) -> Result<(), Failure> {
+pub(super) async fn not_failed_over(context: &Context, places: &Places) -> Result<(), Failure> {
+    context.protected(Exit::Refused)?;
     let marker = marker(&places.records).await?;
+    current(context, marker.as_ref())?;
     let Some(marker) = marker.filter(|marker| marker.failed_over) else {
         return Ok(());
     };
@@ -105,9 +107,25 @@ pub(super) async fn not_failed_over(places: &Places) -> Result<(), Failure> {
     })
 }
 
+/// Refuses settings of before a commit.
+pub(super) fn current(context: &Context, marker: Option<&Marker>) -> Result<(), Failure> {
+    let why = marker.and_then(|marker| marker.contradicts(context.settings.regions));
+    match why {
+        None => Ok(()),
+        Some(why) => Err(Failure::new(Exit::Refused, anyhow!("{why}")).hint(
+            "take the settings of now; where nobody has them, `dr-runbook commit` writes them from these",
+        )),
+    }
+}
+
 /// What the settings say, whatever their file looks like.
 pub(super) fn settings_digest(context: &Context) -> Result<Digest, Failure> {
-    let settings = serde_json::to_vec(&context.settings);
+    digest_of(&context.settings)
+}
+
+/// The same of any settings.
+pub(super) fn digest_of(settings: &Settings) -> Result<Digest, Failure> {
+    let settings = serde_json::to_vec(settings);
     settings
         .map(|settings| Digest::of(&settings))
         .map_err(|error| Failure::new(Exit::Unchecked, error))

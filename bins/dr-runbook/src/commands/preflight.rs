@@ -6,7 +6,8 @@ use evidence::Redactor;
 use files::Secrecy;
 use report::finding::Status;
 use runbook::{
-    Export, PreflightRequest, Reach, RunState, last_preflight, list_runs, preflight, read_run,
+    Export, Preflight, PreflightRequest, Reach, RunState, last_preflight, list_runs, preflight,
+    read_run,
 };
 
 use super::failover::{settings_digest, versions};
@@ -38,13 +39,26 @@ pub(crate) async fn run(global: &GlobalArgs, args: &PreflightArgs) -> Result<Exi
 async fn look(global: &GlobalArgs, args: &LookArgs) -> Result<Exit, Failure> {
     // Who we are is one of the things that are looked at.
     let context = Context::unasked(global).await?;
+    context.protected(Exit::Wrong)?;
     let places = Places::of(&context, &args.records)?;
+    let found = Box::pin(found(global, &context, &places, args.alone)).await?;
+    cli::print_in_form(global, &args.form, &found, &found)?;
+    Ok(exit(found.verdict()))
+}
+
+/// What a preflight finds.
+pub(super) async fn found(
+    global: &GlobalArgs,
+    context: &Context,
+    places: &Places,
+    alone: bool,
+) -> Result<Preflight, Failure> {
     let regions = context.settings.regions;
-    let both = (!args.alone).then(|| context.env.both(regions.primary, regions.dr));
+    let both = (!alone).then(|| context.env.both(regions.primary, regions.dr));
     let sign_in = context.env.sign_in().await;
     let request = PreflightRequest {
         settings: &context.settings,
-        settings_digest: settings_digest(&context)?,
+        settings_digest: settings_digest(context)?,
         reach: match &both {
             Some(both) => Reach::Both(both),
             None => Reach::Alone(&context.dr),
@@ -52,13 +66,11 @@ async fn look(global: &GlobalArgs, args: &LookArgs) -> Result<Exit, Failure> {
         sign_in: sign_in.map_err(|error| error.to_string()),
         store: &places.records,
         host: &Machine::new(),
-        root: super::carry::dr_root(global, &context).await,
+        root: super::carry::dr_root(global, context).await,
         folder: places.folder.join("preflight"),
         versions: versions(),
     };
-    let found = Box::pin(preflight(request)).await;
-    cli::print_in_form(global, &args.form, &found, &found)?;
-    Ok(exit(found.verdict()))
+    Ok(Box::pin(preflight(request)).await)
 }
 
 fn exit(verdict: Status) -> Exit {

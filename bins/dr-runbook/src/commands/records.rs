@@ -11,7 +11,8 @@ use settings::{RUNS, Settings};
 
 use crate::args::{JournalPlace, RecordsArgs};
 
-/// The environment of a command, from which nothing but the DR region can be called.
+/// The environment of a command, from which nothing but the region with its records can be called: the DR region, unless it is
+/// unprotected.
 pub(super) struct Context {
     pub(super) settings: Settings,
     pub(super) env: AwsEnv,
@@ -27,12 +28,23 @@ impl Context {
         Ok(context)
     }
 
+    /// Refuses what leads to a DR region where there is none.
+    pub(super) fn protected(&self, exit: Exit) -> Result<(), Failure> {
+        match &self.settings.unprotected {
+            None => Ok(()),
+            Some(why) => Err(
+                Failure::new(exit, anyhow!("the environment is unprotected: {why}"))
+                    .hint("`dr-runbook commit --dr REGION` gives it a DR region"),
+            ),
+        }
+    }
+
     /// Without asking who we are.
     pub(super) async fn unasked(global: &GlobalArgs) -> Result<Self, Failure> {
         let settings = cli::load_settings_in_emergency(global)?;
         cli::residency_notes(&settings);
         let env = cli::aws_env(Some(&settings)).await?;
-        let dr = env.dr_only(settings.regions.dr);
+        let dr = env.dr_only(settings.journals_region());
         Ok(Self {
             settings,
             env,

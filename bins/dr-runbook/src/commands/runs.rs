@@ -54,7 +54,7 @@ pub(crate) async fn show(global: &GlobalArgs, args: &ShowArgs) -> Result<Exit, F
     let run = chosen(&records, args.run.as_ref()).await?;
     let (run, lease) = read_run(&records, &run).await.map_err(super::not_opened)?;
     let home = match run.plan.mode {
-        Mode::Failback => Ok(None),
+        Mode::Failback | Mode::Commit => Ok(None),
         _ => match returned(&records, &run).await {
             Ok(home) => Ok(home.map(|(_, at)| at)),
             Err(error) => Err(error.to_string()),
@@ -132,7 +132,7 @@ fn left(run: &RunState, marker: Option<&Marker>) -> Vec<String> {
         Mode::Planned => {
             marker.is_some_and(|marker| marker.failed_over && marker.run == run.plan.run)
         }
-        Mode::RegionLoss | Mode::Undo => return Vec::new(),
+        Mode::RegionLoss | Mode::Undo | Mode::Commit => return Vec::new(),
     };
     if run.status.is_over() {
         return Vec::new();

@@ -9,9 +9,9 @@ pub(crate) async fn run(global: &GlobalArgs, args: &RecordsArgs) -> Result<Exit,
     let records = Places::of(&context, args)?.records;
     let status = RunbookStatus::read(&context.settings, &records, cli::now()).await;
     cli::print(global, &status)?;
-    Ok(if status.is_known() {
-        Exit::Fine
-    } else {
-        Exit::Unchecked
+    Ok(match (status.is_known(), status.is_protected()) {
+        (false, _) => Exit::Unchecked,
+        (true, false) => Exit::Wrong,
+        (true, true) => Exit::Fine,
     })
 }

@@ -64,7 +64,11 @@ async fn practised(
             read_drills(&FolderStore::new(folder)).await
         }
         (None, Some(bucket)) => {
-            let clients = reached.dr().clients();
+            let records = match settings.unprotected {
+                Some(_) => reached.region(),
+                None => reached.dr(),
+            };
+            let clients = records.clients();
             let prefix = format!("{RUNS}{environment}/");
             read_drills(&S3Store::new(clients, bucket.as_str(), prefix)).await
         }

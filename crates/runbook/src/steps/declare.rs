@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use settings::Region;
+use settings::{Region, Regions};
 
 use super::RegionLoss;
 use crate::store::overwrite;
@@ -36,6 +36,18 @@ impl Marker {
     /// When it is none.
     pub fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(bytes)
+    }
+
+    /// Why settings with these regions are not those of this environment any more; `None` where they are. It may have been
+    /// committed to its DR region since they were written.
+    pub fn contradicts(&self, regions: Regions) -> Option<String> {
+        if (self.primary, self.dr) == (regions.primary, regions.dr) {
+            return None;
+        }
+        Some(format!(
+            "since run {} the primary region is {} and the DR region {}, and the settings have {} and {}",
+            self.run, self.primary, self.dr, regions.primary, regions.dr
+        ))
     }
 
     /// The region that serves.
@@ -71,6 +83,9 @@ pub(super) async fn check<S: Store, H: Host>(
             marker.dr, marker.run
         ))
         .hint("what is lost now is that region; a failover leads from the primary region")),
+        Some(marker) if marker.contradicts(of.settings.regions).is_some() => {
+            Err(outdated(&marker, of.settings.regions))
+        }
         _ => Ok(Check::Todo {
             what: format!(
                 "mark {} as failed over to {}",
@@ -80,6 +95,12 @@ pub(super) async fn check<S: Store, H: Host>(
             needs_approval: false,
         }),
     }
+}
+
+/// Settings of before a commit.
+pub(super) fn outdated(marker: &Marker, regions: Regions) -> StepError {
+    let why = marker.contradicts(regions).unwrap_or_default();
+    StepError::refused(why).hint("give this run up with `dr-runbook runs abandon`")
 }
 
 pub(super) async fn apply<S: Store, H: Host>(

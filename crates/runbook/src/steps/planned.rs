@@ -21,6 +21,7 @@ use futures::future::{LocalBoxFuture, ready};
 use serde_json::{Value, json};
 use settings::{Database, HookPoint, Settings};
 
+pub(in crate::steps) use self::databases::{WAITER, retire_failed};
 pub(crate) use self::objects::{forget_look, look_at_bucket};
 pub(crate) use self::states::look_at_states;
 
@@ -371,6 +372,9 @@ async fn is_where<S: Store, H: Host>(
             marker.run
         ))
         .hint("give this run up with `dr-runbook runs abandon`")),
+        Some(marker) if marker.contradicts(of.settings.regions).is_some() => {
+            Err(super::declare::outdated(&marker, of.settings.regions))
+        }
         None if in_dr => Err(StepError::refused(format!(
             "{} is not there any more, and nobody knows where the environment is",
             of.store().place(super::MARKER)

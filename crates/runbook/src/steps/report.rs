@@ -119,6 +119,7 @@ impl RunReport {
             Mode::RegionLoss => names::VERIFY,
             Mode::Failback | Mode::Undo => back::CUT_OVER,
             Mode::Planned => names::TRAFFIC,
+            Mode::Commit => crate::commit::names::COMMIT,
         };
         let last = StepId::new(last);
         let verified = settled.get(&last).copied();
@@ -149,7 +150,9 @@ impl RunReport {
                     };
                     Some((restore.database, lost))
                 }
-                Mode::Failback | Mode::Planned | Mode::Undo => lost_on_the_way(state, &step.id),
+                Mode::Failback | Mode::Planned | Mode::Undo | Mode::Commit => {
+                    lost_on_the_way(state, &step.id)
+                }
             })
             .collect();
         let objectives = plan.objectives;
@@ -169,12 +172,12 @@ impl RunReport {
         let rto = match plan.mode {
             Mode::RegionLoss => from_fault.or(from_declaration),
             // Before writers stand still nobody misses anything.
-            Mode::Failback | Mode::Planned | Mode::Undo => still,
+            Mode::Failback | Mode::Planned | Mode::Undo | Mode::Commit => still,
         };
         let rto = rto.map(|rto| rto <= objectives.rto_seconds);
         let whole = match plan.mode {
             // What does not go along is where nobody looks any more.
-            Mode::Failback | Mode::Planned | Mode::Undo => Some(all),
+            Mode::Failback | Mode::Planned | Mode::Undo | Mode::Commit => Some(all),
             Mode::RegionLoss => all.then_some(true),
         };
         let known: Vec<Option<bool>> = rpo.chain([rto, whole]).collect();
@@ -239,7 +242,7 @@ fn kinds(state: &RunState) -> BTreeMap<DataKind, KindLoss> {
     };
     let (objects, states, is_measured) = match state.plan.mode {
         Mode::RegionLoss => (names::MANIFEST, names::STATE, false),
-        Mode::Failback | Mode::Planned | Mode::Undo => (
+        Mode::Failback | Mode::Planned | Mode::Undo | Mode::Commit => (
             back::LAST_OBJECTS,
             back::STATE,
             is_done(&StepId::new(back::CUT_OVER)),

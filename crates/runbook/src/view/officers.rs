@@ -28,7 +28,7 @@ impl OfficersReport {
     fn way(&self) -> (&'static str, &'static str) {
         let (primary, dr) = (self.primary.as_str(), self.dr.as_str());
         match self.mode {
-            Mode::RegionLoss | Mode::Planned => (primary, dr),
+            Mode::RegionLoss | Mode::Planned | Mode::Commit => (primary, dr),
             Mode::Failback | Mode::Undo => (dr, primary),
         }
     }
@@ -157,6 +157,7 @@ fn what(mode: Mode) -> &'static str {
         Mode::Planned => "Planned failover",
         Mode::Undo => "Undoing of a planned failover",
         Mode::Failback => "Failback",
+        Mode::Commit => "Commit",
     }
 }
 

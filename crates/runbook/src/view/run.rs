@@ -86,6 +86,7 @@ impl RunState {
             Mode::Planned => "Planned failover",
             Mode::Undo => "Undoing of a planned failover",
             Mode::Failback => "Failback",
+            Mode::Commit => "Commit",
         };
         let page = Page::new(format!("{what} of {}", plan.environment))
             .about("Run", plan.run.as_str())
@@ -338,7 +339,7 @@ impl Report for RunReport {
                     rto,
                 ),
             ],
-            Mode::Failback | Mode::Planned | Mode::Undo => vec![row(
+            Mode::Failback | Mode::Planned | Mode::Undo | Mode::Commit => vec![row(
                 "writers stood still".to_owned(),
                 self.writers_stood_still_seconds,
                 rto,

@@ -56,7 +56,12 @@ impl Stage {
 
     /// An environment in the primary region, with three objects, a state and a database, all of them replicated.
     pub(crate) async fn at_home(&self, number: u64) -> Environment {
-        let more = format!("{HOME}{}", secret_of(number));
+        Box::pin(self.at_home_with(number, "")).await
+    }
+
+    /// The same, with more in the settings.
+    pub(crate) async fn at_home_with(&self, number: u64, more: &str) -> Environment {
+        let more = format!("{HOME}{}\n{more}", secret_of(number));
         let environment = Self::named(number, &format!("home-{number}"), &more);
         for bucket in [
             environment.state_bucket(),
@@ -189,7 +194,7 @@ impl Environment {
             .unwrap()
     }
 
-    fn object_runs(&self) -> ObjectRuns {
+    pub(crate) fn object_runs(&self) -> ObjectRuns {
         ObjectRuns {
             folder: self.folder.path().join("objects"),
             key: JournalKey::new([7; 32]),
@@ -406,7 +411,7 @@ impl Environment {
     }
 
     /// The run that the lease names, where its records were begun.
-    async fn leased(&self, stage: &Stage) -> Result<Option<RunState>, String> {
+    pub(crate) async fn leased(&self, stage: &Stage) -> Result<Option<RunState>, String> {
         let store = self.store(stage);
         let lease = read_lease(&store)
             .await

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a check that fails ends its test")]
 
 mod both;
+mod commit;
 mod failback;
 mod faults;
 mod hooks;

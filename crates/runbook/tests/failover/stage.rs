@@ -97,7 +97,7 @@ impl Stage {
             locking = ["s3"]
             [state.dr]
             bucket = "state-{number}-dr"
-            role = "replicate-state"
+            role = "replicate-state-{number}"
             [[buckets]]
             name = "photos-{number}"
             dr = "photos-{number}-dr"
@@ -117,6 +117,7 @@ impl Stage {
         Environment {
             number,
             settings: Settings::parse(&text, date(2026, 11, 30)).unwrap(),
+            text,
             folder: tempfile::tempdir().unwrap(),
             dead: Rc::default(),
         }
@@ -341,6 +342,8 @@ pub(crate) async fn make_bucket(clients: &RegionClients, bucket: &str) {
 pub(crate) struct Environment {
     pub(crate) number: u64,
     pub(crate) settings: Settings,
+    /// The file that they are of.
+    pub(crate) text: String,
     pub(crate) folder: TempDir,
     dead: Rc<RefCell<Vec<u32>>>,
 }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Large databases take hours; one that takes longer is looked at by a person, and the run resumed.
-pub(super) const WAITER: WaiterConfig = WaiterConfig {
+pub(in crate::steps) const WAITER: WaiterConfig = WaiterConfig {
     deadline: Duration::from_hours(12),
     interval: Duration::from_millis(500),
     max_interval: Duration::from_secs(15),
@@ -33,7 +33,7 @@ pub(super) const WAITER: WaiterConfig = WaiterConfig {
 /// A replication that was begun is shown within moments.
 const SHOWN: WaiterConfig = WaiterConfig::every(Duration::from_secs(2), Duration::from_secs(120));
 
-pub(super) fn retire_failed(error: RetireError) -> StepError {
+pub(in crate::steps) fn retire_failed(error: RetireError) -> StepError {
     let kind = match &error {
         RetireError::Refused(_) => StepErrorKind::Refused,
         RetireError::Ended { .. } => StepErrorKind::Wrong,
