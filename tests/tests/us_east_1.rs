@@ -27,10 +27,13 @@ terraform {
 }
 variable "mode" { default = "pilot-light" }
 variable "restored_database" { default = null }
+variable "start_application" { default = false }
 resource "terraform_data" "application" {
   count = var.mode == "full" ? 2 : 0
   input = { database = var.restored_database, index = count.index }
 }
+output "ecs_cluster_name" { value = "berthcare-staging-dr" }
+output "ecs_service_name" { value = var.mode == "full" && var.start_application ? "berthcare-staging-dr-app" : null }
 "#;
 
 /// The environment of the example, in its primary region, with its copies in the DR region.
@@ -179,9 +182,34 @@ async fn failover_without_us_east_1_calls_the_dr_region_alone() -> Result<()> {
         "auto",
         "--yes",
     ];
+    let ended = tokio::task::block_in_place(|| stage.programs.run("dr-runbook", &failover))?;
+    // Terraform has made a cluster in which nothing runs: traffic is not turned to it.
+    ensure!(ended.code() != Some(0), "{}", ended.stdout());
+    let refused = "the application does not run in ca-west-1";
+    ensure!(ended.stdout().contains(refused), "{}", ended.stdout());
+    let is_turned = |log: &[local_aws::LogEntry]| {
+        let mut put = log.iter().filter(|call| call.operation == "PutObject");
+        put.any(|call| {
+            call.resource
+                .as_deref()
+                .is_some_and(|of| of.contains("berthcare-failover-staging-ca-west"))
+        })
+    };
+    ensure!(!is_turned(&stage.aws.log()), "{:?}", stage.aws.log());
+    let variables = stage.folder.path().join("dr/failover.auto.tfvars.json");
+    let set = fs::read_to_string(&variables)?;
+    fs::write(
+        &variables,
+        set.replacen('{', "{\"start_application\": true,", 1),
+    )?;
+    stage
+        .terraform("dr", &["apply", "-auto-approve", "-no-color"])?
+        .exits(0)?;
+    let resume = ["runs", "resume", "--approve", "auto", "--yes"];
     let ended =
-        tokio::task::block_in_place(|| stage.programs.run("dr-runbook", &failover))?.exits(0)?;
+        tokio::task::block_in_place(|| stage.programs.run("dr-runbook", &resume))?.exits(0)?;
     let log = stage.aws.log();
+    ensure!(is_turned(&log), "{}", ended.stdout());
     let elsewhere: Vec<_> = log
         .iter()
         .filter(|call| call.region.as_deref() != Some(DR))
