@@ -38,11 +38,11 @@ pub(crate) enum Command {
     #[command(after_help = COMMIT_EXAMPLES)]
     Commit(CommitArgs),
     /// Say which region serves, who carries a run, and what was looked at and practised last
-    #[command(after_long_help = "\
-Examples:
-  dr-runbook status
-  dr-runbook status --output json")]
-    Status(RecordsArgs),
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
+    /// Look at what would be lost now, and keep that in the ledger: once, or at an interval until Ctrl-C
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(WatchArgs),
     /// Tell dates and facts of a run to officers: unavailable from when to when, what may be lost, who decided what
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
@@ -112,6 +112,60 @@ pub(crate) struct LookArgs {
     pub(crate) records: RecordsArgs,
 }
 
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  dr-runbook status
+  dr-runbook status --format html --out status.html    with the quarter as pictures";
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Say what was achieved by this file of `watch`, and not by what lies beside the records of runs
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) form: ReportFormArgs,
+
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  dr-runbook watch                         once, from cron or CI
+  dr-runbook watch --every 5m --metrics    until Ctrl-C, with metrics for alarms in the DR region
+  dr-runbook watch --alone                 without one call to the primary region
+  dr-runbook status                        what was achieved
+
+Exit codes of one look: 0 all within the objectives, 1 something is beyond its objective, 3 something is not known or
+                        could not be kept. At an interval: the worst of all looks; Ctrl-C itself is no error.";
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Look again and again, so far apart
+    #[arg(long, value_name = "DURATION", value_parser = cli::duration_within(Duration::from_secs(10)..=Duration::from_hours(24)))]
+    pub(crate) every: Option<Duration>,
+
+    /// For how long a look speaks; three intervals unless given, or 15m for one look. What no look speaks for is not known
+    #[arg(long, value_name = "DURATION", value_parser = cli::duration_within(Duration::from_secs(10)..=Duration::from_hours(48)))]
+    pub(crate) holds: Option<Duration>,
+
+    /// Keep looks in this file; in ledger.txt beside the records of this machine unless given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ledger: Option<PathBuf>,
+
+    /// Publish metrics in the DR region: what would be lost, whether the last preflight fails, whether a drill is overdue
+    #[arg(long)]
+    pub(crate) metrics: bool,
+
+    /// Call the DR region alone; what the primary one tells is not known
+    #[arg(long)]
+    pub(crate) alone: bool,
+
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}
+
 const REPORT_EXAMPLES: &str = "\
 Examples:
   dr-runbook report                                        of the last run that is finished
@@ -127,6 +181,16 @@ pub(crate) struct ReportArgs {
     /// The run; the last one that is finished unless given
     pub(crate) run: Option<RunId>,
 
+    #[command(flatten)]
+    pub(crate) form: ReportFormArgs,
+
+    #[command(flatten)]
+    pub(crate) records: RecordsArgs,
+}
+
+/// In which form something is told that has no findings.
+#[derive(Debug, Args)]
+pub(crate) struct ReportFormArgs {
     /// Another form than --output has
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<ReportFormat>,
@@ -134,9 +198,6 @@ pub(crate) struct ReportArgs {
     /// Write what --format says to FILE, and print as --output says
     #[arg(long, value_name = "FILE", requires = "format")]
     pub(crate) out: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) records: RecordsArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -8,6 +8,7 @@ mod report;
 mod runs;
 mod status;
 mod switchover;
+mod watch;
 
 use ::report::ShellCommand;
 use cli::{Exit, Failure, GlobalArgs, OutputFormat};
@@ -15,13 +16,13 @@ use runbook::{
     EngineError, FolderStore, JournalError, LeaseError, LeaseTimes, OpenError, OpenRun, Plan,
     RunId, StepId, StoreError,
 };
-use tokio::sync::watch;
+use tokio::sync::watch as channel;
 
 use self::records::Records;
 use crate::machine::Machine;
 use crate::{Cli, Command, RunsCommand};
 
-pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, Failure> {
+pub(crate) async fn run(cli: Cli, stop: channel::Receiver<bool>) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     match command {
         Command::Failover(args) => failover::run(&global, &args, stop).await,
@@ -29,6 +30,7 @@ pub(crate) async fn run(cli: Cli, stop: watch::Receiver<bool>) -> Result<Exit, F
         Command::Failback(args) => failback::run(&global, &args, stop).await,
         Command::Commit(args) => commit::run(&global, &args, stop).await,
         Command::Status(args) => status::run(&global, &args).await,
+        Command::Watch(args) => watch::run(&global, &args, stop).await,
         Command::Report(args) => report::run(&global, &args).await,
         Command::Runs(RunsCommand::List(args)) => runs::list(&global, &args).await,
         Command::Runs(RunsCommand::Show(args)) => runs::show(&global, &args).await,

@@ -4,7 +4,7 @@
 use std::process::Output;
 
 use aws_credential_types::Credentials;
-use aws_env::{AwsEnv, Options};
+use aws_env::{AwsEnv, Options, RegionClients};
 use aws_sdk_s3::types::{
     BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
     VersioningConfiguration,
@@ -45,17 +45,7 @@ impl Stage {
         });
         let env = env.await.unwrap();
         for (region, bucket) in [("ca-west-1", "bc-state-dr"), ("ca-central-1", "bc-state")] {
-            let clients = env.region(region.parse().unwrap());
-            let location = BucketLocationConstraint::from(region);
-            let location = CreateBucketConfiguration::builder().location_constraint(location);
-            let create = clients.s3.create_bucket().bucket(bucket);
-            let create = create.create_bucket_configuration(location.build());
-            create.send().await.unwrap();
-            let versioning = VersioningConfiguration::builder();
-            let versioning = versioning.status(BucketVersioningStatus::Enabled);
-            let put = clients.s3.put_bucket_versioning().bucket(bucket);
-            let put = put.versioning_configuration(versioning.build());
-            put.send().await.unwrap();
+            make_bucket(&env.region(region.parse().unwrap()), bucket).await;
         }
         aws.set_region("ca-central-1", RegionState::Refuse);
         let folder = tempfile::tempdir().unwrap();
@@ -131,6 +121,20 @@ impl Stage {
     }
 }
 
+/// A bucket that keeps versions.
+async fn make_bucket(clients: &RegionClients, bucket: &str) {
+    let location = BucketLocationConstraint::from(clients.region.as_str());
+    let location = CreateBucketConfiguration::builder().location_constraint(location);
+    let create = clients.s3.create_bucket().bucket(bucket);
+    let create = create.create_bucket_configuration(location.build());
+    create.send().await.unwrap();
+    let versioning = VersioningConfiguration::builder();
+    let versioning = versioning.status(BucketVersioningStatus::Enabled);
+    let put = clients.s3.put_bucket_versioning().bucket(bucket);
+    let put = put.versioning_configuration(versioning.build());
+    put.send().await.unwrap();
+}
+
 async fn finish(
     mut command: std::process::Command,
     arguments: &[&str],
@@ -165,6 +169,8 @@ macro_rules! stage {
 
 #[path = "program/report.rs"]
 mod report;
+#[path = "program/watch.rs"]
+mod watch;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn failover_is_refused_where_nothing_is_lost_or_the_dr_region_is() {

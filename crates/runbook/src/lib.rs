@@ -19,6 +19,7 @@ mod failover;
 mod host;
 mod journal;
 mod lease;
+mod ledger;
 mod loss;
 mod officers;
 mod plan;
@@ -49,6 +50,11 @@ pub use failover::{FailoverRequest, plan_failover};
 pub use host::{Holder, Host};
 pub use journal::{Journal, JournalError, JournalSeal, read_records};
 pub use lease::{Lease, LeaseError, LeaseState, LeaseTimes, SeenLease};
+pub use ledger::{
+    Achieved, Day, LedgerError, LedgerSummary, LookRequest, Measure, Measured, Overdue, Sample,
+    Series, SeriesDays, WindowAchieved, Worst, append_to_file, bring_to_store, measure, publish,
+    read_ledger, read_ledger_file,
+};
 pub use loss::{Declaration, Declared, Evidence, Loss, LossWindow, Round, Unhealthy, Verdict};
 pub use officers::{
     BucketAccount, DatabaseAccount, Decision, FoundLater, OfficersReport, RecordCheck,

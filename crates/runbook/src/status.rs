@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 use report::finding::Status as Found;
-use report::{Document, Mark, Report};
+use report::{Document, Mark, Page, Report};
 use serde::Serialize;
 use settings::{Region, Regions, Settings};
 
 use crate::lease::{LeaseState, causes};
+use crate::ledger::{LedgerSummary, read_ledger};
+use crate::plan::Goals;
 use crate::preflight::store_told;
 use crate::steps::reports;
 use crate::{
@@ -77,6 +79,8 @@ pub struct RunbookStatus {
     pub slower: Result<Vec<SlowerStep>, String>,
     /// The last preflight.
     pub preflight: Known<PreflightSummary>,
+    /// What would have been lost at each moment of the quarter.
+    pub ledger: Known<LedgerSummary>,
 }
 
 impl RunbookStatus {
@@ -98,6 +102,26 @@ impl RunbookStatus {
             verified: verified.map_err(|error| store_told(&error)),
             slower: slower(store).await,
             preflight: summary(store).await,
+            ledger: read_ledger(store, Goals::from(settings.objectives), now)
+                .await
+                .map_err(|error| store_told(&error)),
+        }
+    }
+
+    /// One page that opens without a network: the same, and the quarter as pictures.
+    pub fn page(&self) -> String {
+        let page = Page::new(format!("Status of {}", self.environment))
+            .about("Primary region", self.primary.as_str())
+            .about("Recovered in", self.dr.as_str())
+            .about("Asked", format!("{:.0}", self.at));
+        self.document_with_charts().to_html(&page)
+    }
+
+    /// The same, and the quarter as pictures.
+    pub fn document_with_charts(&self) -> Document {
+        match &self.ledger {
+            Ok(Some(ledger)) => self.document().append(ledger.charts()),
+            _ => self.document(),
         }
     }
 
@@ -128,6 +152,7 @@ impl RunbookStatus {
             && self.verified.is_ok()
             && self.slower.is_ok()
             && self.preflight.is_ok()
+            && self.ledger.is_ok()
     }
 }
 
@@ -280,6 +305,11 @@ impl Report for RunbookStatus {
             Err(why) => unknown(why),
         };
         let unprotected = self.unprotected.as_ref();
+        let ledger = match &self.ledger {
+            Ok(Some(_)) => None,
+            Ok(None) => Some((Mark::Unknown, "none is kept".to_owned())),
+            Err(why) => Some(unknown(why)),
+        };
         let facts = [
             Some(("serves", serves)),
             unprotected.map(|why| ("unprotected", (Mark::Wrong, why.clone()))),
@@ -287,15 +317,20 @@ impl Report for RunbookStatus {
             Some(("last verified run", verified)),
             slower.map(|slower| ("slower than before", slower)),
             Some(("last preflight", preflight)),
+            ledger.map(|ledger| ("what would be lost", ledger)),
         ];
         let recovered = match self.unprotected {
             Some(_) => "recovered nowhere".to_owned(),
             None => format!("recovered in {}", self.dr),
         };
         let heading = format!("{}: {}, {recovered}", self.environment, self.primary);
-        facts.into_iter().flatten().fold(
+        let document = facts.into_iter().flatten().fold(
             Document::new().heading(heading),
             |document, (label, (mark, value))| document.fact(mark, label, value),
-        )
+        );
+        match &self.ledger {
+            Ok(Some(ledger)) => document.append(ledger.document()),
+            _ => document,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! A run as people read it.
 
+mod ledger;
 mod officers;
 mod run;
 

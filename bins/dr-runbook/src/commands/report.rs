@@ -5,10 +5,10 @@ use ::report::finding::Status;
 use anyhow::anyhow;
 use cli::{Exit, Failure, GlobalArgs};
 use files::Secrecy;
-use runbook::{OfficersReport, RunId, RunStatus, list_runs, read_officers_report, read_run};
+use runbook::{RunId, RunStatus, list_runs, read_officers_report, read_run};
 
 use super::records::{Context, Places, Records};
-use crate::args::{ReportArgs, ReportFormat};
+use crate::args::{ReportArgs, ReportFormArgs, ReportFormat};
 
 pub(crate) async fn run(global: &GlobalArgs, args: &ReportArgs) -> Result<Exit, Failure> {
     let context = Context::open(global).await?;
@@ -24,25 +24,32 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ReportArgs) -> Result<Exit, 
         Status::Wrong => Exit::Wrong,
         Status::Unknown | Status::Skipped => Exit::Unchecked,
     };
-    print(global, args, &report)?;
-    Ok(exit)
-}
-
-fn print(global: &GlobalArgs, args: &ReportArgs, report: &OfficersReport) -> Result<(), Failure> {
-    let Some(format) = args.format else {
-        return cli::print(global, report);
-    };
-    let text = match format {
+    let text = |format| match format {
         ReportFormat::Markdown => report.document().to_markdown(),
         ReportFormat::Html => report.page(),
     };
-    let Some(path) = &args.out else {
+    print(global, &args.form, &report, text)?;
+    Ok(exit)
+}
+
+/// Prints a result, `text` being its other forms.
+pub(super) fn print<R: ::report::Report>(
+    global: &GlobalArgs,
+    form: &ReportFormArgs,
+    result: &R,
+    text: impl FnOnce(ReportFormat) -> String,
+) -> Result<(), Failure> {
+    let Some(format) = form.format else {
+        return cli::print(global, result);
+    };
+    let text = text(format);
+    let Some(path) = &form.out else {
         cli::print_text(&text);
         return Ok(());
     };
     // Prefixes of keys may name patients.
     cli::write_file(path, text.as_bytes(), Secrecy::Secret)?;
-    cli::print(global, report)
+    cli::print(global, result)
 }
 
 /// The newest run that came to its end. One whose records cannot be read may be it.
