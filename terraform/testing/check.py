@@ -42,6 +42,7 @@ RECOVERY = {"automated_backup_arn": "arn:aws:rds:us-east-1:111122223333:auto-bac
 
 # How a resource says that no plan destroys it.
 GUARD = re.compile(r"prevent_destroy\s*=\s*true")
+GUIDE = TERRAFORM.parent / "docs/terraform.md"
 
 
 class Failed(Exception):
@@ -202,6 +203,49 @@ def shown(folder, name, ok=(0,), options=()):
     return done.returncode, json.loads(terraform(folder, "show", "-json", name).stdout)
 
 
+def section(title):
+    """What stands in docs/terraform.md under a heading, its subsections included."""
+    level, text = title.split()[0], GUIDE.read_text()
+    if f"\n{title}\n" not in text:
+        raise Failed(f"docs/terraform.md has no {title}")
+    return re.split(rf"\n#{{1,{len(level)}}} ", text.split(f"\n{title}\n")[1])[0]
+
+
+def refused(folder, why, *options):
+    """A plan is refused for this reason."""
+    done = terraform(folder, "plan", "-input=false", *options, ok=(0, 1, 2))
+    if done.returncode != 1 or why not in " ".join(re.sub("[│╷╵]", " ", done.stderr).split()):
+        raise Failed(f"omission: {folder.name}: a plan with {options} is not refused by {why!r}\n{done.stdout[-2000:]}{done.stderr}")
+
+
+def omissions(folder, plan):
+    """What nobody wrote takes nothing away, by a plan of the whole or of a part."""
+    given = plan["variables"]
+    kept = 'terraform_data.part["{}"] has lifecycle.prevent_destroy set'
+    if given.get("application", {}).get("value"):
+        refused(folder, kept.format("application"), "-var=application=null")
+        refused(folder, kept.format("application"), "-var=application=null", "-target=module.application")
+    if given.get("dr", {}).get("value"):
+        refused(folder, kept.format("dr"), "-var=dr=null")
+        refused(folder, kept.format("dr"), "-var=dr=null", "-target=module.dr")
+    other = "-var=environment=qa" if folder.name == "dr" else "-var=aws_region=ca-west-1"
+    refused(folder, "This state is that of", other, "-target=module.networking")
+    refused(folder, "This state is that of", other, "-target=module.storage")
+    typo = folder / "typo.auto.tfvars"
+    typo.write_text('module_inputs = { cdn = { price_clas = "PriceClass_All" } }\n')
+    other = folder / "typo.auto.tfvars.json"
+    other.write_text(json.dumps({"recovery": RECOVERY | {"restore_tyme": "2026-11-29T12:00:00Z"}} if folder.name == "dr" else {"off_hours": {"begin": "never"}}))
+    refused(folder, f"No variable has module_inputs.cdn.price_clas, {'recovery.restore_tyme' if folder.name == 'dr' else 'off_hours.begin'}")
+    typo.unlink()
+    other.unlink()
+    if folder.name == "staging":
+        state = folder / "terraform.tfstate"
+        before = state.read_bytes()
+        terraform(folder, "state", "rm", "module.database.aws_db_instance.this[0]")
+        refused(folder, "terraform_data.database has lifecycle.prevent_destroy set")
+        state.write_bytes(before)
+
+
 def environment(folder, variables):
     """First plan, its promises, apply, and a second plan, which must be empty."""
     use(folder, variables)
@@ -214,6 +258,7 @@ def environment(folder, variables):
     wiring(second)
     permissions(second)
     apart(folder, second)
+    omissions(folder, second)
     survives(folder, second)
     return first, second
 
@@ -254,12 +299,44 @@ def survives(folder, plan):
     refused = terraform(folder, "plan", "-destroy", "-input=false", ok=(0, 1))
     if refused.returncode != 1 or "has lifecycle.prevent_destroy set" not in " ".join(refused.stderr.split()):
         raise Failed(f"destroy: it is not refused\n{refused.stdout}{refused.stderr}")
-    # As a stack ends: keys and buckets are let go of, the rest is destroyed.
-    terraform(folder, "state", "rm", *sorted(kept))
+    # As a stack ends: keys and buckets are let go of, the rest is destroyed. While the DR region serves, or does not say, nothing is.
+    commands = re.findall(r"(?m)^    (.*)$", section("## The end of a stack"))
+    if [line.split()[-2:] for line in commands[-1:]] != [["terraform", "destroy"]]:
+        raise Failed("destroy: docs/terraform.md has no commands that end a stack")
+    state = folder / "terraform.tfstate"
+    before = state.read_bytes()
+    for answers in (("1", "0"), ("0", "1"), ("", "0"), ("0", "")):
+        if ended_by(folder, commands, *answers).returncode == 0 or state.read_bytes() != before:
+            raise Failed(f"destroy: a stack ends where AWS says {answers} of the marker and the database")
+    done = ended_by(folder, commands[:-1], "0", "0")
+    if done.returncode:
+        raise Failed(f"destroy: the commands of docs/terraform.md end with {done.returncode}\n{done.stdout}{done.stderr}")
     _, ended = shown(folder, "ended", ok=(2,), options=["-destroy"])
     lost = sorted(change["address"] for change in ended["resource_changes"] if KEPT.fullmatch(change["type"]))
     if lost or len(ended["resource_changes"]) < 30:
         raise Failed(f"destroy: {len(ended['resource_changes'])} resources go, of which should stay: {', '.join(lost) or 'none'}")
+
+
+def ended_by(folder, commands, marker, instances):
+    """Runs what docs/terraform.md says of the end of a stack, where AWS has that many markers and databases; nothing is no answer."""
+    programs = folder / "bin"
+    programs.mkdir(exist_ok=True)
+    (programs / "aws").write_text(f"""#!/bin/sh
+case $1 in s3api) count={marker} ;; rds) count={instances} ;; esac
+test -n "$count" && echo "$count" || {{ echo "Could not connect to the endpoint" >&2; exit 255; }}
+""")
+    (programs / "aws").chmod(0o755)
+    script = f"PATH={programs}:$PATH\n" + "\n".join(commands)
+    return subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+
+
+def printed():
+    """The variables files of a failover and of the way back, as docs/terraform.md prints them."""
+    blocks = re.findall(r"(?m)^    \{\n(?:    .*\n)*?    \}$", section("## The DR region"))
+    found = [json.loads(block) for block in blocks]
+    if [one.get("mode") for one in found] != ["full", "pilot-light"]:
+        raise Failed(f"docs/terraform.md prints other files than those of a failover and of the way back: {found}")
+    return found
 
 
 def transition(plan):
@@ -285,13 +362,13 @@ def drill(folder, variables):
     the counts, and a list here, so that they are noticed when they change."""
     use(folder, variables)
     file, counted, plans = folder / "failover.auto.tfvars.json", [], {}
-    away = {"mode": "pilot-light", "retire_database": RESTORED}  # and the marker is gone, which the failback has deleted
-    once = {"mode": "full", "start_application": True}
+    over, away = printed()  # and the marker is gone on the way back, which the failback has deleted
+    again = {name: value for name, value in over.items() if name != "restored_database"}
     steps = [
         ("pilot light", None),
-        ("failover, taking over", once | {"restored_database": RESTORED, "run": "first"}),
+        ("failover, taking over", over),
         ("back", away),
-        ("failover, from a backup", once | {"recovery": RECOVERY, "run": "second", "db_deletion_protection": False}),
+        ("failover, from a backup", again | {"recovery": RECOVERY, "run": "second", "db_deletion_protection": False}),
         ("back again", away),
     ]
     for name, text in steps:
@@ -314,6 +391,7 @@ def drill(folder, variables):
         if here | {"create": 0, "update": 0} != there | {"create": 0, "update": 0}:
             raise Failed(f"transition: the second drill is another one than the first: {counted}")
     permissions(plans["failover, taking over"][1])
+    omissions(folder, settled)
     survives(folder, settled)
     documented(counted)
     return plans["failover, taking over"]
@@ -321,7 +399,7 @@ def drill(folder, variables):
 
 def documented(counted, first=1):
     """The table of docs/terraform.md says what was counted, from a row on."""
-    rows = dict(re.findall(r"(?m)^\| (\d) \|.*\| ([^|]*) \|$", (TERRAFORM.parent / "docs/terraform.md").read_text()))
+    rows = dict(re.findall(r"(?m)^\| (\d) \|.*\| ([^|]*) \|$", GUIDE.read_text()))
     rows = [rows.get(str(number)) for number in range(first, first + len(counted))]
     found = [", ".join(f"{number} to {action}" for action, number in sorted(counts.items())) for counts in counted]
     if rows != found:
@@ -611,8 +689,7 @@ def followed(folder):
     (folder / "environments/staging/backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
     readme = re.findall(r"(?m)^\$ ((?:cp|sed|terraform|cargo run -q -p init-backend) .*)$", (root / "README.md").read_text())
     readme = [line.replace("cargo run -q -p init-backend --", "init-backend") for line in readme]
-    guide = (root / "docs/terraform.md").read_text().split("\n## Staging\n")[1].split("\n## ")[0]
-    guide = re.findall(r"(?m)^    (.*)$", guide)
+    guide = re.findall(r"(?m)^    (.*)$", section("## Staging"))
     updated = "cat > terraform.tfvars <<'END'\n" + example("berthcare-staging", "staging") + "END"
     count = 0
     for lines in ([line for line in readme if "local-aws" not in line], guide):
@@ -687,7 +764,7 @@ def agree(example_name, staging, dr):
         return {r["index"]: r["values"]["bucket"] for r in resources(plan) if r["address"].startswith("module.storage.aws_s3_bucket.this") and r["index"] in data}
 
     database, restore = settings["databases"][0], settings["databases"][0]["restore"]
-    to_dr = variable(staging, "dr")
+    to_dr, failover = variable(staging, "dr"), settings.get("failover", {})
     keys = [r for plan in (staging, dr) for r in resources(plan) if r["address"] == "module.security.aws_kms_key.this"]
     own = {"ManagedBy", "Role", "ResidencyException"}
     names = data_buckets(staging)
@@ -710,6 +787,7 @@ def agree(example_name, staging, dr):
         ("parameter group", {restore["parameter_group"]}, those(dr, "aws_db_parameter_group", "name")),
         ("class", {restore.get("class", variable(staging, "db_instance_class"))}, {variable(dr, "db_instance_class")}),
         ("copies", {"keep_last": 7, "keep_days": 7} | database.get("copies", {}), kept_by_default() | {key: to_dr[key] for key in ("keep_last", "keep_days") if key in to_dr}),
+        ("what a failover sets", set(failover.get("variables", printed()[0])) | {failover.get("restored_database", "restored_database")}, set(printed()[0])),
         ("tags", [{"Project": settings["project"], "Environment": settings["environment"], **settings.get("tags", {})}] * 2, [{key: value for key, value in one["values"]["tags_all"].items() if key not in own} for one in keys]),
         ("residency exceptions", exceptions * 2, written),
     ]

@@ -61,6 +61,18 @@ variable "restored_database" {
   default     = null
 }
 
+variable "run" {
+  type        = string
+  description = "The failover."
+  default     = ""
+}
+
+variable "start_application" {
+  type        = bool
+  description = "Whether tasks run."
+  default     = false
+}
+
 resource "terraform_data" "network" {
   input = { cidr = "10.1.0.0/16" }
 }

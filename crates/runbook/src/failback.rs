@@ -262,7 +262,7 @@ pub async fn plan_failback(request: FailbackRequest<'_>, both: &Both, host: &imp
         primary: settings.regions.primary,
         dr: settings.regions.dr,
         declared: request.declared,
-        residency: ResidencyNotes::new(settings, None)
+        residency: ResidencyNotes::homewards(settings, planned)
             .since(request.failover.plan.declared.declared),
         fault: None,
         planned,

@@ -222,6 +222,16 @@ impl ResidencyNotes {
         }
     }
 
+    /// The same of a run that brings data home: a date is no reason to leave it where it is.
+    pub fn homewards(settings: &Settings, planned: Timestamp) -> Self {
+        let today = planned.to_zoned(TimeZone::UTC).date();
+        let is_late = !settings.expired_exceptions(today).is_empty();
+        Self::new(
+            settings,
+            is_late.then(|| "the run brings data home".to_owned()),
+        )
+    }
+
     /// The same for a failback of what was declared to be in its DR region at `declared`.
     #[must_use]
     pub fn since(self, declared: Timestamp) -> Self {

@@ -353,7 +353,7 @@ pub fn plan_undo(request: UndoRequest<'_>, host: &impl Host) -> Option<Plan> {
         primary: switchover.plan.primary,
         dr: switchover.plan.dr,
         declared: request.declared,
-        residency: ResidencyNotes::new(settings, None),
+        residency: ResidencyNotes::homewards(settings, host.now()),
         fault: None,
         planned: host.now(),
         operator: host.holder().operator.clone(),

@@ -53,7 +53,7 @@ pub struct EnvironmentFailback {
 impl EnvironmentFailback {
     pub(crate) fn read(section: Section<'_>) -> Option<EnvironmentFailback> {
         let terraform = section.optional("terraform", "\"terraform/environments/staging\"");
-        let variables = section.optional("variables", "{ run = \"2026-q4\" }");
+        let variables = section.optional("variables", "{ run = \"{run}\" }");
         let restored = section.optional("restored_database", "\"restored_database\"");
         let pilot_light = section.optional("pilot_light", "{ mode = \"pilot-light\" }");
         section.close();

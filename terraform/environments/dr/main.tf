@@ -1,7 +1,23 @@
 locals {
   # IAM roles, secrets and CloudFront are named once for all regions: nothing here may have the primary's name.
-  name = "${var.project_name}-${var.environment}-dr"
+  own  = "${var.project_name}-${var.environment}-dr"
   full = var.mode == "full"
+
+  # What is named by these is planned after the guards, and never without them: -target takes along what its targets need.
+  guards  = [terraform_data.environment, terraform_data.part]
+  name    = [local.own, local.guards][0]
+  project = [var.project_name, local.guards][0]
+  zone_id = [try(var.dns.zone_id, null), local.guards][0]
+
+  # Until the end of its last day.
+  leave_counts = var.residency_exception == null || try(timecmp("${var.residency_exception.expires}T23:59:59Z", plantimestamp()) >= 0, false)
+
+  # What a plan does not take away because nobody wrote it.
+  parts = toset(compact([
+    var.application == null ? "" : "application",
+    var.cdn_domain == null ? "" : "cdn_domain",
+    var.dns == null ? "" : "dns",
+  ]))
 
   # An instance that is taken over brings its name and user along, as one that is made from a snapshot does; its origin
   # counts as little as that of any other instance that is there.
@@ -48,10 +64,27 @@ data "aws_db_instances" "here" {
 
 # Whose state this is, from its first apply on, and what a plan may not do to it.
 resource "terraform_data" "environment" {
-  input = "${local.name} in ${var.aws_region}"
+  input = "${local.own} in ${var.aws_region}"
 
   lifecycle {
     ignore_changes = [input]
+
+    # ElastiCache takes 40 characters.
+    precondition {
+      condition     = length("${local.own}-redis") <= 40
+      error_message = "project_name and environment: together at most 30 characters, or the name of Redis would be longer than AWS takes."
+    }
+
+    # A date that has passed forbids to send more data here. It does not forbid to take over where nobody else serves.
+    precondition {
+      condition     = local.full || local.leave_counts || var.despite_residency != null
+      error_message = "residency_exception: expires has passed. Have it renewed, or say in despite_residency why this plan goes on all the same; mode = \"full\" needs neither."
+    }
+
+    precondition {
+      condition     = length(local.unknown_attributes) == 0
+      error_message = "No variable has ${join(", ", local.unknown_attributes)}: Terraform drops such attributes without a word, and takes the defaults of those that were meant."
+    }
 
     precondition {
       condition     = local.full || !module.failover.failed_over
@@ -63,10 +96,41 @@ resource "terraform_data" "environment" {
       error_message = "mode: ${local.db_identifier} is in ${var.aws_region}, so that this environment is in use, and pilot-light would take its database, cache and gateways away. Bring back failover.auto.tfvars.json, or give up that database by its name in retire_database."
     }
 
-    postcondition {
-      condition     = self.output == "${local.name} in ${var.aws_region}"
-      error_message = "This state is that of ${self.output}, and not of ${local.name} in ${var.aws_region}. Nothing was changed; initialise again, with the file that init-backend render dr writes into this folder."
+    precondition {
+      condition     = !local.full || !module.failover.failed_over || var.application == null || var.start_application
+      error_message = "start_application: ${module.failover.marker} is in ${module.failover.bucket_name}, so that traffic comes here, and no task of the application would run. Bring back failover.auto.tfvars.json, or set it to true."
     }
+
+    postcondition {
+      condition     = self.output == "${local.own} in ${var.aws_region}"
+      error_message = "This state is that of ${self.output}, and not of ${local.own} in ${var.aws_region}. Nothing was changed; initialise again, with the file that init-backend render dr writes into this folder."
+    }
+  }
+}
+
+# docs/terraform.md, "What a plan leaves out", has how one goes on purpose.
+resource "terraform_data" "part" { # It has gone from the variables: docs/terraform.md, "What a plan leaves out"
+  for_each = local.parts
+
+  input = each.key
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+# A date stops nobody in an outage, and everybody sees it.
+check "residency_exception" {
+  assert {
+    condition     = local.leave_counts
+    error_message = "residency_exception: it ran out on ${try(var.residency_exception.expires, "")}, and data is in ${var.aws_region}${var.despite_residency == null ? "" : ", despite that: ${var.despite_residency}"}."
+  }
+}
+
+check "application_starts" {
+  assert {
+    condition     = !local.full || var.application == null || var.start_application
+    error_message = "start_application: the application's tasks do not run here. Set it before traffic is turned; dr-runbook does not turn it while they do not."
   }
 }
 
@@ -112,7 +176,7 @@ module "storage" {
   role_path                = var.role_path
   permissions_boundary_arn = var.permissions_boundary_arn
 
-  project_name  = var.project_name
+  project_name  = local.project
   environment   = var.environment
   bucket_suffix = var.bucket_suffix
   kms_key_arn   = module.security.kms_key_arn
@@ -190,7 +254,7 @@ module "database" {
 # An instance that dr-replicate has restored, every setting in its call. Terraform takes it over, and says by the next plan
 # whether it is what the code wants.
 import {
-  for_each = var.restored_database == null ? {} : { this = var.restored_database }
+  for_each = var.restored_database == null || var.rehearsal ? {} : { this = var.restored_database }
 
   to = module.database.aws_db_instance.this[0]
   id = each.value
@@ -240,7 +304,7 @@ module "cdn_certificate" {
 
   domain_name       = var.cdn_domain.aliases[0]
   alternative_names = slice(var.cdn_domain.aliases, 1, length(var.cdn_domain.aliases))
-  zone_id           = var.dns.zone_id
+  zone_id           = local.zone_id
   region            = "us-east-1"
 
   timeouts = var.module_inputs.certificate.timeouts
@@ -261,7 +325,7 @@ module "certificate" {
   count  = var.dns == null ? 0 : 1
 
   domain_name = var.dns.name
-  zone_id     = var.dns.zone_id
+  zone_id     = local.zone_id
 
   timeouts = var.module_inputs.certificate.timeouts
 }

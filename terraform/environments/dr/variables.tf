@@ -62,8 +62,19 @@ variable "residency_exception" {
   }
 
   validation {
-    condition     = var.residency_exception == null || try(timecmp("${var.residency_exception.expires}T23:59:59Z", plantimestamp()) >= 0, false)
-    error_message = "residency_exception: expires is a date, YYYY-MM-DD, that has not passed."
+    condition     = var.residency_exception == null || can(timecmp("${var.residency_exception.expires}T23:59:59Z", plantimestamp()))
+    error_message = "residency_exception: expires is a date, YYYY-MM-DD."
+  }
+}
+
+variable "despite_residency" {
+  description = "Why a plan goes on although `residency_exception` has run out. dr-runbook writes the reason of its run into failover.auto.tfvars.json. In full mode the date stops nothing, and a warning shows it."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.despite_residency == null || try(trimspace(var.despite_residency) != "", false)
+    error_message = "despite_residency: a reason."
   }
 }
 
@@ -133,6 +144,11 @@ variable "availability_zones" {
   description = "Zones by name; empty takes the first two of the region."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for zone in var.availability_zones : can(regex("^${var.aws_region}[a-z]$", zone))]) && length(distinct(var.availability_zones)) == length(var.availability_zones)
+    error_message = "availability_zones: zones of aws_region, such as ca-west-1a, each once."
+  }
 }
 
 variable "mode" {
@@ -166,6 +182,12 @@ variable "restored_database" {
     condition     = var.restored_database == null || var.restored_database == "${var.project_name}-${var.environment}-postgres-dr"
     error_message = "restored_database: the identifier of this environment's database here, PROJECT-ENVIRONMENT-postgres-dr, as `dr_id` of infra.toml has it."
   }
+}
+
+variable "rehearsal" {
+  description = "For a plan that is never applied: what a failover would do, before `restored_database` is there to be taken over. `dr-runbook preflight` sets it."
+  type        = bool
+  default     = false
 }
 
 variable "recovery" {
@@ -386,10 +408,16 @@ variable "application" {
     condition     = var.application == null || var.dns != null || try(var.application.certificate_arn != null, false)
     error_message = "application: a name in dns, for which a certificate is made, or a certificate_arn."
   }
+
+  # Load balancer and target group.
+  validation {
+    condition     = var.application == null || length("${var.project_name}-${var.environment}-dr-app") <= 32
+    error_message = "application: project_name and environment have together at most 24 characters where there is one: AWS takes 32 for the name of a load balancer, PROJECT-ENVIRONMENT-dr-app."
+  }
 }
 
 variable "start_application" {
-  description = "In full mode, whether the application's tasks run. Set in failover.auto.tfvars.json once its secrets have values: tasks that do not start are given up by ECS."
+  description = "In full mode, whether the application's tasks run: in failover.auto.tfvars.json, from `[failover] variables` of infra.toml, so that they run before traffic is turned. Their secrets need values by then: ECS gives up tasks that do not start."
   type        = bool
   default     = false
 }

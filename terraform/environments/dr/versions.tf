@@ -10,6 +10,10 @@ terraform {
       source  = "hashicorp/random"
       version = "~> 3.6"
     }
+    # A part of Terraform itself, for its function decode_tfvars.
+    terraform = {
+      source = "terraform.io/builtin/terraform"
+    }
   }
 
   # `init-backend render dr --out dr.s3.tfbackend`, in this folder, writes the other arguments and keeps this key, which is

@@ -1,5 +1,22 @@
 locals {
-  name = "${var.project_name}-${var.environment}"
+  own = "${var.project_name}-${var.environment}"
+
+  # What is named by these is planned after the guards, and never without them: -target takes along what its targets need.
+  guards  = [terraform_data.environment, terraform_data.part]
+  name    = [local.own, local.guards][0]
+  project = [var.project_name, local.guards][0]
+  zone_id = [try(var.dns.zone_id, null), local.guards][0]
+
+  # Until the end of its last day.
+  leave_counts = try(var.dr.residency_exception, null) == null || try(timecmp("${var.dr.residency_exception.expires}T23:59:59Z", plantimestamp()) >= 0, false)
+
+  # What a plan does not take away because nobody wrote it.
+  parts = toset(compact([
+    var.application == null ? "" : "application",
+    var.cdn_domain == null ? "" : "cdn_domain",
+    var.dns == null ? "" : "dns",
+    var.dr == null ? "" : "dr",
+  ]))
 
   tags = merge(var.tags, {
     Project     = var.project_name
@@ -46,7 +63,7 @@ data "aws_partition" "current" {}
 
 # Whose state this is, from its first apply on.
 resource "terraform_data" "environment" {
-  input = "${local.name} in ${var.aws_region}"
+  input = "${local.own} in ${var.aws_region}"
 
   lifecycle {
     ignore_changes = [input]
@@ -57,10 +74,50 @@ resource "terraform_data" "environment" {
       error_message = "project_name and environment: together at most 30 characters, or names of the DR region would be longer than AWS takes."
     }
 
-    postcondition {
-      condition     = self.output == "${local.name} in ${var.aws_region}"
-      error_message = "This state is that of ${self.output}, and not of ${local.name} in ${var.aws_region}. Nothing was changed; initialise again, with the file that init-backend render primary writes into this folder."
+    precondition {
+      condition     = local.leave_counts || var.despite_residency != null
+      error_message = "dr: expires of residency_exception has passed. Have it renewed, or say in despite_residency why this plan goes on all the same."
     }
+
+    precondition {
+      condition     = length(local.unknown_attributes) == 0
+      error_message = "No variable has ${join(", ", local.unknown_attributes)}: Terraform drops such attributes without a word, and takes the defaults of those that were meant."
+    }
+
+    postcondition {
+      condition     = self.output == "${local.own} in ${var.aws_region}"
+      error_message = "This state is that of ${self.output}, and not of ${local.own} in ${var.aws_region}. Nothing was changed; initialise again, with the file that init-backend render primary writes into this folder."
+    }
+  }
+}
+
+# docs/terraform.md, "What a plan leaves out", has how one goes on purpose.
+resource "terraform_data" "part" { # It has gone from the variables: docs/terraform.md, "What a plan leaves out"
+  for_each = local.parts
+
+  input = each.key
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+# That the database was made once. Where a plan would make it again, because somebody has deleted it or it has left the state, it
+# would be an empty one: this would have to be replaced with it, and is not.
+resource "terraform_data" "database" { # It would be made anew, empty: docs/terraform.md, "A database that is gone"
+  input            = local.db_identifier
+  triggers_replace = module.database.made
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+# A date does not stop what brings data home, and everybody sees it.
+check "residency_exception" {
+  assert {
+    condition     = local.leave_counts
+    error_message = "dr: residency_exception ran out on ${try(var.dr.residency_exception.expires, "")}, and data is in ${try(var.dr.region, "")}${var.despite_residency == null ? "" : ", despite that: ${var.despite_residency}"}."
   }
 }
 
@@ -162,7 +219,7 @@ module "storage" {
   role_path                = var.role_path
   permissions_boundary_arn = var.permissions_boundary_arn
 
-  project_name  = var.project_name
+  project_name  = local.project
   environment   = var.environment
   bucket_suffix = var.bucket_suffix
   kms_key_arn   = module.security.kms_key_arn
@@ -282,7 +339,7 @@ module "cdn_certificate" {
 
   domain_name       = var.cdn_domain.aliases[0]
   alternative_names = slice(var.cdn_domain.aliases, 1, length(var.cdn_domain.aliases))
-  zone_id           = var.dns.zone_id
+  zone_id           = local.zone_id
   region            = "us-east-1"
 
   timeouts = var.module_inputs.certificate.timeouts
@@ -304,7 +361,7 @@ module "certificate" {
   count  = var.dns == null ? 0 : 1
 
   domain_name = var.dns.name
-  zone_id     = var.dns.zone_id
+  zone_id     = local.zone_id
 
   timeouts = var.module_inputs.certificate.timeouts
 }

@@ -92,6 +92,11 @@ variable "availability_zones" {
   description = "Zones by name; empty takes the first two of the region."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = alltrue([for zone in var.availability_zones : can(regex("^${var.aws_region}[a-z]$", zone))]) && length(distinct(var.availability_zones)) == length(var.availability_zones)
+    error_message = "availability_zones: zones of aws_region, such as ca-central-1a, each once."
+  }
 }
 
 variable "nat_gateways" {
@@ -162,6 +167,17 @@ variable "db_skip_final_snapshot" {
   description = "Deleting the database leaves no snapshot."
   type        = bool
   default     = false
+}
+
+variable "despite_residency" {
+  description = "Why a plan goes on although `residency_exception` of `dr` has run out. dr-runbook writes it into failback.auto.tfvars.json where a failback brings data home after that day. A warning shows the date."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.despite_residency == null || try(trimspace(var.despite_residency) != "", false)
+    error_message = "despite_residency: a reason."
+  }
 }
 
 variable "restored_database" {
@@ -279,6 +295,12 @@ variable "application" {
   validation {
     condition     = var.application == null || var.dns != null || try(var.application.certificate_arn != null, false)
     error_message = "application: a name in dns, for which a certificate is made, or a certificate_arn."
+  }
+
+  # Load balancer and target group of the DR region, whose names are the longest.
+  validation {
+    condition     = var.application == null || length("${var.project_name}-${var.environment}-dr-app") <= 32
+    error_message = "application: project_name and environment have together at most 24 characters where there is one: AWS takes 32 for the name of a load balancer, and that of the DR region is PROJECT-ENVIRONMENT-dr-app."
   }
 }
 
@@ -436,8 +458,25 @@ variable "dr" {
   }
 
   validation {
-    condition     = var.dr == null || try(contains(["ca-central-1", "ca-west-1"], var.dr.region), false) || try(length(trimspace(var.dr.residency_exception.reason)) > 0 && length(trimspace(var.dr.residency_exception.approved_by)) > 0 && timecmp("${var.dr.residency_exception.expires}T23:59:59Z", plantimestamp()) >= 0, false)
-    error_message = "dr: data leaves Canada in this region; residency_exception needs a reason, approved_by and expires (YYYY-MM-DD), which has not passed."
+    condition     = var.dr == null || try(contains(["ca-central-1", "ca-west-1"], var.dr.region), false) || try(length(trimspace(var.dr.residency_exception.reason)) > 0 && length(trimspace(var.dr.residency_exception.approved_by)) > 0 && can(timecmp("${var.dr.residency_exception.expires}T23:59:59Z", plantimestamp())), false)
+    error_message = "dr: data leaves Canada in this region; residency_exception needs a reason, approved_by and expires (YYYY-MM-DD)."
+  }
+
+  validation {
+    condition     = var.dr == null || can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.dr.region))
+    error_message = "dr: region is a region's code, such as ca-west-1."
+  }
+
+  # Records of one environment among those of another would be read by its tasks, and ended by its rules. What the buckets of an
+  # account are for, their names say.
+  validation {
+    condition     = var.dr == null || try(toset(keys(var.dr.bucket_names)) == toset(["photos", "documents", "signatures"]) && alltrue([for kind, name in var.dr.bucket_names : startswith(name, "${var.project_name}-${kind}-${var.environment}-")]), false)
+    error_message = "dr: bucket_names are the copies of this environment's buckets, PROJECT-KIND-ENVIRONMENT-SUFFIX for photos, documents and signatures, as the output bucket_names of environments/dr has them."
+  }
+
+  validation {
+    condition     = var.dr == null || try(endswith(var.dr.alarm_topic_arn, ":${var.project_name}-${var.environment}-dr-alerts"), false)
+    error_message = "dr: alarm_topic_arn is that of this environment, PROJECT-ENVIRONMENT-dr-alerts, as the output sns_alerts_topic_arn of environments/dr has it."
   }
 
   # Objects would go there and the database would not, which nobody would notice before the outage.

@@ -10,6 +10,10 @@ terraform {
       source  = "hashicorp/random"
       version = "~> 3.6"
     }
+    # A part of Terraform itself, for its function decode_tfvars.
+    terraform = {
+      source = "terraform.io/builtin/terraform"
+    }
   }
 
   # `init-backend render primary --out staging.s3.tfbackend` writes the arguments; then

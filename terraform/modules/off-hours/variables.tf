@@ -24,8 +24,8 @@ variable "stop" {
   default     = "cron(0 20 ? * MON-FRI *)"
 
   validation {
-    condition     = can(regex("^cron\\([0-9*,/-]+ [0-9*,/-]+ [0-9LW?*,/-]+ [0-9A-Z*,/-]+ [0-9A-Z#L?*,/-]+ [0-9*,/-]+\\)$", var.stop))
-    error_message = "stop: cron(minutes hours day-of-month month day-of-week year)."
+    condition     = can(regex("^cron\\([0-5]?[0-9](,[0-5]?[0-9])* ([01]?[0-9]|2[0-3])(,([01]?[0-9]|2[0-3]))* [0-9LW?*,/-]+ [0-9A-Z*,/-]+ [0-9A-Z#L?*,/-]+ [0-9*,/-]+\\)$", var.stop)) && can(regex("^cron\\([^ ]+ [^ ]+ ([?] [^ ]+ [^?]+|[^?]+ [^ ]+ [?]) [^ ]+\\)$", var.stop))
+    error_message = "stop: cron(minutes hours day-of-month month day-of-week year), with minutes and hours as numbers and ? for one of the two days."
   }
 }
 
@@ -35,8 +35,8 @@ variable "start" {
   default     = "cron(0 7 ? * MON-FRI *)"
 
   validation {
-    condition     = var.start == null || can(regex("^cron\\([0-9*,/-]+ [0-9*,/-]+ [0-9LW?*,/-]+ [0-9A-Z*,/-]+ [0-9A-Z#L?*,/-]+ [0-9*,/-]+\\)$", var.start))
-    error_message = "start: cron(minutes hours day-of-month month day-of-week year), or null."
+    condition     = var.start == null || can(regex("^cron\\([0-5]?[0-9](,[0-5]?[0-9])* ([01]?[0-9]|2[0-3])(,([01]?[0-9]|2[0-3]))* [0-9LW?*,/-]+ [0-9A-Z*,/-]+ [0-9A-Z#L?*,/-]+ [0-9*,/-]+\\)$", var.start)) && can(regex("^cron\\([^ ]+ [^ ]+ ([?] [^ ]+ [^?]+|[^?]+ [^ ]+ [?]) [^ ]+\\)$", var.start))
+    error_message = "start: cron(minutes hours day-of-month month day-of-week year), with minutes and hours as numbers and ? for one of the two days, or null."
   }
 
   validation {

@@ -22,6 +22,7 @@ use tokio::time::sleep;
 use super::wall::{Wall, is_of};
 use super::{Area, PreflightRequest, advise};
 use crate::lease::causes;
+use crate::steps::RunVariables;
 use crate::{EnvironmentRoot, Host, Store};
 
 /// A plan of some hundred resources takes a minute.
@@ -29,12 +30,16 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 /// Where terraform keeps what it installs, unless `TF_DATA_DIR` says otherwise.
 const DATA_FOLDER: &str = ".terraform";
 
+/// What a run is called that never was.
+const REHEARSED_RUN: &str = "rehearsal";
+
 const TERRAFORM: &str = "terraform";
 const PROVIDERS: &str = "providers";
 const BACKEND: &str = "root-backend";
 const PLAN: &str = "dr-plan";
 const FAILOVER: &str = "failover-plan";
 const CONTROL_PLANE: &str = "control-plane";
+const STARTED: &str = "application-starts";
 const REACHED: &str = "terraform-reach";
 
 /// What terraform showed, for those who look into it.
@@ -49,11 +54,19 @@ pub(super) struct Shown {
 pub(super) async fn look<S: Store, H: Host>(request: &PreflightRequest<'_, S, H>) -> (Area, Shown) {
     let (findings, shown) = match &request.root {
         Ok(None) => {
-            let skipped =
-                [TERRAFORM, PROVIDERS, BACKEND, PLAN, FAILOVER, CONTROL_PLANE].map(|what| {
-                    let reason = "the settings name no root module (failover.terraform)";
-                    Finding::skipped(what, "the DR environment", reason)
-                });
+            let skipped = [
+                TERRAFORM,
+                PROVIDERS,
+                BACKEND,
+                PLAN,
+                FAILOVER,
+                CONTROL_PLANE,
+                STARTED,
+            ]
+            .map(|what| {
+                let reason = "the settings name no root module (failover.terraform)";
+                Finding::skipped(what, "the DR environment", reason)
+            });
             (skipped.to_vec(), Shown::default())
         }
         Err(problem) => {
@@ -181,7 +194,7 @@ impl<'a> Rehearsal<'a> {
         if !is_installed {
             left(
                 &mut findings,
-                &[BACKEND, PLAN, FAILOVER, CONTROL_PLANE],
+                &[BACKEND, PLAN, FAILOVER, CONTROL_PLANE, STARTED],
                 "terraform could not be initialised",
             );
             return (findings, shown);
@@ -192,7 +205,7 @@ impl<'a> Rehearsal<'a> {
         if !is_turned {
             left(
                 &mut findings,
-                &[PLAN, FAILOVER, CONTROL_PLANE],
+                &[PLAN, FAILOVER, CONTROL_PLANE, STARTED],
                 "the DR region's state could not be used",
             );
             return (findings, shown);
@@ -200,10 +213,10 @@ impl<'a> Rehearsal<'a> {
         shown.outputs = self.terraform.output().await.ok();
         let now = self.plan("now", json!({})).await;
         findings.push(self.judge_plan(&now));
-        let variables = &self.settings.failover.variables;
-        let failover = match variables.is_empty() {
-            true => now,
-            false => self.plan("failover", json!(variables)).await,
+        let failover = match self.failover_variables() {
+            Ok(variables) if variables.is_empty() => now,
+            Ok(variables) => self.plan("failover", variables.to_json()).await,
+            Err(why) => Err(why),
         };
         let (primary, dr) = (self.settings.regions.primary, self.settings.regions.dr);
         match failover {
@@ -215,6 +228,7 @@ impl<'a> Rehearsal<'a> {
                     dr,
                     &plan.resource_changes,
                 ));
+                findings.push(judge_start(&folder, &plan.resource_changes));
                 shown.plan = Some(Box::new(plan));
             }
             Err(why) => {
@@ -223,7 +237,7 @@ impl<'a> Rehearsal<'a> {
                 findings.push(advise(finding, self.plan_command()));
                 left(
                     &mut findings,
-                    &[CONTROL_PLANE],
+                    &[CONTROL_PLANE, STARTED],
                     "there is no plan of the failover",
                 );
             }
@@ -361,6 +375,15 @@ impl<'a> Rehearsal<'a> {
         }
     }
 
+    /// What the step of a failover writes into its file of variables, as if it had restored what the settings name.
+    fn failover_variables(&self) -> Result<RunVariables, String> {
+        let databases = self.settings.databases.iter();
+        let restored: Vec<String> = databases.map(|one| one.dr_id.to_string()).collect();
+        let set = RunVariables::new(&self.settings.failover, REHEARSED_RUN, &restored);
+        let set = set.map_err(|error| error.to_string())?;
+        Ok(set.rehearsed(&self.root.folder))
+    }
+
     fn plan_command(&self) -> ShellCommand {
         let command = ShellCommand::new("terraform").joined("-chdir=", place(&self.root.folder));
         command.words("plan -detailed-exitcode")
@@ -494,6 +517,41 @@ fn judge_control_plane(
     )
 }
 
+/// Traffic is turned when Terraform is done, to a load balancer whose health the records do not ask about.
+fn judge_start(folder: &str, changes: &[ResourceChange]) -> Finding {
+    let is_there = |kind: &str| {
+        let is_kept = |change: &&ResourceChange| {
+            change.kind == kind
+                && change
+                    .change
+                    .after
+                    .as_ref()
+                    .is_some_and(|after| !after.is_null())
+        };
+        changes.iter().find(is_kept)
+    };
+    let seen = match (
+        is_there("aws_ecs_task_definition"),
+        is_there("aws_ecs_service"),
+    ) {
+        (None, _) => {
+            let reason = "the root module runs no tasks on ECS";
+            return Finding::skipped(STARTED, folder, reason);
+        }
+        (Some(_), Some(service)) => (true, service.address.clone()),
+        (Some(tasks), None) => (false, format!("{}, and no service", tasks.address)),
+    };
+    advise(
+        Finding::new(
+            STARTED,
+            folder,
+            "a failover starts the application before traffic is turned",
+            Ok(seen),
+        ),
+        "set start_application to true in failover.variables of the settings; the failover does not turn traffic without",
+    )
+}
+
 fn judge_reach(folder: &str, primary: Region, refused: &[String]) -> Finding {
     let of_primary: Vec<&str> = refused
         .iter()
@@ -581,6 +639,19 @@ mod tests {
         );
         assert_eq!(judged(&alarm, dr), Status::Wrong);
         assert_eq!(judged(&[], dr), Status::Ok);
+    }
+
+    #[test]
+    fn judge_start_is_wrong_where_a_failover_defines_tasks_and_runs_none() {
+        let mut changes = changes_of("aws_lb", &["no-op"], json!({}));
+        assert_eq!(judge_start("dr", &changes).status, Status::Skipped);
+        changes.extend(changes_of("aws_ecs_task_definition", &["no-op"], json!({})));
+        assert_eq!(judge_start("dr", &changes).status, Status::Wrong);
+        let gone = changes_of("aws_ecs_service", &["delete"], json!(null));
+        changes.extend(gone);
+        assert_eq!(judge_start("dr", &changes).status, Status::Wrong);
+        changes.extend(changes_of("aws_ecs_service", &["create"], json!({})));
+        assert_eq!(judge_start("dr", &changes).status, Status::Ok);
     }
 
     #[test]

@@ -10,8 +10,8 @@
 mod adoption;
 mod attempts;
 mod hold;
+mod variables;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use files::Secrecy;
@@ -25,6 +25,7 @@ use tokio::sync::{Notify, mpsc};
 use self::adoption::{Adoption, ImportFile};
 use self::attempts::{Attempts, Note, Progress};
 use self::hold::{Hold, settle_earlier};
+pub(crate) use self::variables::{RunVariables, TooManyDatabases, last_part};
 use super::backend::{NO_ROOT, root};
 use super::{EnvironmentRoot, RegionLoss};
 use crate::failover::names;
@@ -70,7 +71,7 @@ pub(super) async fn check<S: Store, H: Host>(
     });
     remove(&of.folder, PLAN);
     ImportFile::remove_left(&root.folder);
-    let variables = variables(of, context)?;
+    let variables = variables(of, root, context)?;
     files::create_secret_folder(&of.folder).map_err(StepError::unchecked)?;
     let var_file = of.folder.join(root.variables_file());
     files::write_file(&var_file, &variables, Secrecy::Secret).map_err(StepError::unchecked)?;
@@ -206,7 +207,7 @@ pub(super) async fn apply<S: Store, H: Host>(
     let Some(root) = root(of)? else {
         return Ok(());
     };
-    let variables = variables(of, context)?;
+    let variables = variables(of, root, context)?;
     keep(of, &root.variables_copy(), &variables).await?;
     let target = root.folder.join(root.variables_file());
     if target.exists() && !has(&target, &variables) {
@@ -362,36 +363,24 @@ fn remove(folder: &Path, ending: &str) {
     }
 }
 
-/// What a failover sets.
+/// What the run sets.
 fn variables<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
+    root: &EnvironmentRoot,
     context: &StepContext<'_>,
 ) -> Result<Vec<u8>, StepError> {
     let state = context.state();
-    let failover = &of.settings.failover;
-    let mut set: BTreeMap<&str, Value> = BTreeMap::new();
-    for (name, value) in &failover.variables {
-        set.insert(name, json!(value));
-    }
     let steps = state.plan.steps.iter();
     let restored: Vec<String> = steps
         .filter(|step| step.id.kind() == names::RESTORE)
         .filter_map(|step| Some(state.result(&step.id)?.get("target")?.as_str()?.to_owned()))
         .collect();
-    match (&failover.restored_database, restored.as_slice()) {
-        (Some(variable), [one]) => {
-            set.insert(variable, json!(one));
-        }
-        (Some(variable), [_, _, ..]) => {
-            return Err(StepError::refused(format!(
-                "the variable {variable} takes one database, and {} were restored",
-                restored.join(", ")
-            ))
-            .hint("take failover.restored_database out of the settings, and import them in the root module"));
-        }
-        _ => {}
-    }
-    serde_json::to_vec_pretty(&set).map_err(StepError::wrong)
+    let run = last_part(&state.plan.run);
+    let set = RunVariables::new(&of.settings.failover, &run, &restored);
+    let set = set.map_err(|error| StepError::refused(error).hint(TooManyDatabases::HINT))?;
+    let despite = state.plan.residency.despite.as_deref();
+    let set = set.despite_residency(despite, &root.folder);
+    set.to_file().map_err(StepError::wrong)
 }
 
 /// Keeps what the run sets where another machine finds it.

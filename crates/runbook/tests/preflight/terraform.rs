@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use report::finding::Status;
 use runbook::{EnvironmentRoot, Item, Preflight, Reach};
@@ -145,8 +146,18 @@ async fn preflight_rehearses_the_root_module_behind_a_wall_and_changes_nothing_o
         "control-plane",
         "terraform-reach",
     ];
-    let ok: Vec<_> = all.iter().map(|what| (*what, Status::Ok)).collect();
-    assert_eq!(statuses(&found), ok, "{found:#?}");
+    let without_tasks = |found: &Preflight| -> Vec<(String, Status)> {
+        let all = statuses(found).into_iter();
+        let others = all.filter(|one| *one != ("application-starts", Status::Skipped));
+        others
+            .map(|(what, status)| (what.to_owned(), status))
+            .collect()
+    };
+    let ok: Vec<_> = all
+        .iter()
+        .map(|what| ((*what).to_owned(), Status::Ok))
+        .collect();
+    assert_eq!(without_tasks(&found), ok, "{found:#?}");
     // An image by its tag, in a resource that the failover would make.
     assert_eq!(item(&found, "image").status, Status::Wrong, "{found:#?}");
     // Neither a lock nor a call to the primary region, of terraform either; its folder is as it was.
@@ -172,12 +183,17 @@ async fn preflight_rehearses_the_root_module_behind_a_wall_and_changes_nothing_o
     let is = |found: &Preflight, broken: &[(&str, Status)]| {
         let changed: Vec<_> = statuses(found)
             .into_iter()
-            .filter(|one| one.1 != Status::Ok)
+            .filter(|one| {
+                !matches!(
+                    one,
+                    (_, Status::Ok) | ("application-starts", Status::Skipped)
+                )
+            })
             .collect();
         assert_eq!(changed, broken, "{found:#?}");
         let others = answers(found)
             .into_iter()
-            .filter(|((what, _), _)| !all.contains(&what.as_str()));
+            .filter(|((what, _), _)| !all.contains(&what.as_str()) && what != "application-starts");
         let others = others.filter(|((what, _), _)| what != "image" && what != "secret");
         for (key, status) in others {
             assert_eq!(ready.get(&key), Some(&status), "{key:?}");
@@ -225,6 +241,7 @@ async fn preflight_rehearses_the_root_module_behind_a_wall_and_changes_nothing_o
             ("dr-plan", Status::Unknown),
             ("failover-plan", Status::Unknown),
             ("control-plane", Status::Unknown),
+            ("application-starts", Status::Unknown),
         ],
     );
     let seen = item(&found, "providers").seen.clone().unwrap();
@@ -241,4 +258,98 @@ async fn preflight_rehearses_the_root_module_behind_a_wall_and_changes_nothing_o
         Status::Wrong,
         "{found:#?}"
     );
+}
+
+/// Terraform's settings that find providers without a registry; `None`, said aloud, where there are none.
+fn offline() -> Option<OsString> {
+    let given = std::env::var_os("TF_CLI_CONFIG_FILE");
+    if let Some(given) = given.filter(|given| Path::new(given).is_file()) {
+        return Some(given);
+    }
+    let setup =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/terraform-offline/setup");
+    let made = setup
+        .is_file()
+        .then(|| Command::new(setup).output().unwrap());
+    match made {
+        Some(made) if made.status.success() => {
+            Some(String::from_utf8(made.stdout).unwrap().trim().into())
+        }
+        _ => {
+            eprintln!(
+                "skipped: there is no mirror of providers, neither in TF_CLI_CONFIG_FILE nor beside the project"
+            );
+            None
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        match path.is_dir() {
+            true if entry.file_name() == ".terraform" => {}
+            true => copy(&path, &target),
+            false => drop(fs::copy(&path, target).unwrap()),
+        }
+    }
+}
+
+/// The environment that this project has for the DR region refuses the full mode without a database, and has one to take over
+/// only when a failover has restored it.
+#[tokio::test]
+async fn preflight_plans_the_failover_of_this_projects_dr_environment() {
+    let Some(providers) = offline() else { return };
+    let stage = stage!();
+    let code = stage.folder.path().join("terraform");
+    copy(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../../terraform"),
+        &code,
+    );
+    let folder = code.join("environments/dr");
+    let key = "-----BEGIN PUBLIC KEY-----\\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\\n-----END PUBLIC KEY-----\\n";
+    let variables = format!(
+        "alarm_email = \"ops@berthcare.ca\"\ncdn_signing_keys = {{ \"2026\" = \"{key}\" }}\n"
+    );
+    fs::write(folder.join("terraform.tfvars"), variables).unwrap();
+    let environment = stage.environment().with("TF_CLI_CONFIG_FILE", providers);
+    let terraform = match Terraform::find(&folder, environment).await {
+        Ok(terraform) => terraform,
+        Err(error @ (Error::NotInstalled | Error::TooOld { .. })) => {
+            eprintln!("skipped: {error}");
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let init = InitOptions {
+        without_backend: true,
+        ..InitOptions::default()
+    };
+    let running = terraform.init(&init).await.unwrap();
+    let ended = running.finish(std::future::pending(), |_| {}).await;
+    if let Err(error) = ended {
+        eprintln!("skipped: terraform reaches no providers: {error}");
+        return;
+    }
+    let root = EnvironmentRoot {
+        folder: folder.clone(),
+        terraform,
+        endpoints: stage.env.endpoints(),
+        variables: "failover",
+    };
+    let mut settings = stage.settings();
+    settings.failover.restored_database = Some("restored_database".to_owned());
+    settings.databases[0].dr_id = "berthcare-staging-postgres-dr".parse().unwrap();
+    let dr = stage.both().dr_only();
+    let found = stage
+        .preflight_with(&settings, Reach::Alone(&dr), Ok(Some(root)))
+        .await;
+    let plan = item(&found, "failover-plan");
+    assert_eq!(plan.status, Status::Ok, "{found:#?}");
+    let seen = plan.seen.as_deref().unwrap();
+    assert!(seen.contains("to add"), "{seen}");
+    assert_eq!(item(&found, "application-starts").status, Status::Skipped);
+    // It is no file of the folder, where every later plan would read it.
+    assert!(!folder.join("failover.auto.tfvars.json").exists());
 }

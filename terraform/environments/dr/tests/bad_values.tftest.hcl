@@ -129,7 +129,11 @@ run "refused_9" {
     residency_exception = { reason = "x", approved_by = "x", expires = "2020-12-31" }
   }
 
-  expect_failures = [var.residency_exception]
+  plan_options {
+    target = [terraform_data.environment]
+  }
+
+  expect_failures = [terraform_data.environment]
 }
 
 run "refused_10" {
@@ -278,4 +282,42 @@ run "refused_21" {
   }
 
   expect_failures = [var.application, var.cdn_domain]
+}
+
+run "refused_22" {
+  command = plan
+
+  variables {
+    # blank
+    despite_residency = " "
+    # of another region
+    availability_zones = ["ca-central-1a", "ca-central-1b"]
+  }
+
+  expect_failures = [var.despite_residency, var.availability_zones]
+}
+
+run "refused_23" {
+  command = plan
+
+  variables {
+    # twice
+    availability_zones = ["ca-west-1a", "ca-west-1a"]
+    # berthcare-platform-staging-dr-app has 33
+    project_name = "berthcare-platform"
+    application  = { image = "111122223333.dkr.ecr.ca-west-1.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", certificate_arn = "arn:aws:acm:ca-west-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  expect_failures = [var.availability_zones, var.application]
+}
+
+run "refused_24" {
+  command = plan
+
+  variables {
+    # no date
+    residency_exception = { reason = "x", approved_by = "x", expires = "soon" }
+  }
+
+  expect_failures = [var.residency_exception]
 }

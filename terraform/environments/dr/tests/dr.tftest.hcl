@@ -201,6 +201,47 @@ run "application" {
     condition     = keys(local.application_credentials) == ["DATABASE_CREDENTIALS", "REDIS_CREDENTIALS"] && local.application_environment["S3_BUCKET_PHOTOS"] == "berthcare-photos-staging-dr"
     error_message = "this region's buckets and secrets, under the names of the primary's"
   }
+
+  expect_failures = [check.application_starts]
+}
+
+# Traffic would come to a load balancer without tasks.
+run "application_stopped_while_the_marker_is_there" {
+  command = plan
+
+  variables {
+    mode        = "full"
+    recovery    = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" }
+    application = { image = "111122223333.dkr.ecr.ca-west-1.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", certificate_arn = "arn:aws:acm:ca-west-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  override_module {
+    target  = module.failover
+    outputs = { failed_over = true, bucket_name = "berthcare-failover-staging-dr", marker = "failed-over", health_check_id = null }
+  }
+
+  expect_failures = [terraform_data.environment, check.application_starts]
+}
+
+run "application_started_while_the_marker_is_there" {
+  command = plan
+
+  variables {
+    mode              = "full"
+    start_application = true
+    recovery          = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" }
+    application       = { image = "111122223333.dkr.ecr.ca-west-1.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", certificate_arn = "arn:aws:acm:ca-west-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  override_module {
+    target  = module.failover
+    outputs = { failed_over = true, bucket_name = "berthcare-failover-staging-dr", marker = "failed-over", health_check_id = null }
+  }
+
+  assert {
+    condition     = output.ecs_service_name == "berthcare-staging-dr-app"
+    error_message = "what a failed-over environment is"
+  }
 }
 
 run "application_started" {
@@ -264,6 +305,58 @@ run "outside_canada_by_exception" {
   assert {
     condition     = output.residency_exception.reason == "The move to ca-west-1 is planned" && local.tags["ResidencyException"] == "until 2099-12-31"
     error_message = "allowed in writing, and every resource says so"
+  }
+}
+
+# An outage does not wait for a signature; who looks at the plan sees the date.
+run "full_after_the_exception_has_run_out" {
+  command = plan
+
+  variables {
+    mode                = "full"
+    recovery            = { automated_backup_arn = "arn:aws:rds:us-east-1:111122223333:auto-backup:ab-abcdefgh" }
+    aws_region          = "us-east-1"
+    residency_exception = { reason = "The move to ca-west-1 is planned", approved_by = "Privacy Officer", expires = "2020-12-31" }
+  }
+
+  assert {
+    condition     = output.db_identifier == "berthcare-staging-postgres-dr" && output.residency_exception.expires == "2020-12-31"
+    error_message = "taken over, with the date in the outputs"
+  }
+
+  expect_failures = [check.residency_exception]
+}
+
+run "pilot_light_after_the_exception_has_run_out_for_a_reason" {
+  command = plan
+
+  variables {
+    aws_region          = "us-east-1"
+    residency_exception = { reason = "The move to ca-west-1 is planned", approved_by = "Privacy Officer", expires = "2020-12-31" }
+    despite_residency   = "patients"
+  }
+
+  assert {
+    condition     = output.mode == "pilot-light"
+    error_message = "back, and the reason is written down"
+  }
+
+  expect_failures = [check.residency_exception]
+}
+
+# What a preflight plans, before anything was restored: nothing is there to be taken over.
+run "rehearsal" {
+  command = plan
+
+  variables {
+    mode              = "full"
+    restored_database = "berthcare-staging-postgres-dr"
+    rehearsal         = true
+  }
+
+  assert {
+    condition     = output.db_identifier == "berthcare-staging-postgres-dr"
+    error_message = "what a failover would make"
   }
 }
 

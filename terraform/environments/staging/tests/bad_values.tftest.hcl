@@ -65,7 +65,7 @@ run "refused_3" {
     # character
     tags = { x = "a;b" }
     # same region
-    dr = { region = "ca-central-1", kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-central-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" } }
+    dr = { region = "ca-central-1", kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-central-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
   }
 
   expect_failures = [var.tags, var.dr]
@@ -77,7 +77,7 @@ run "refused_4" {
 
   variables {
     # outside canada
-    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" } }
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
   }
 
   expect_failures = [var.dr]
@@ -88,7 +88,7 @@ run "refused_5" {
 
   variables {
     # blank reason
-    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, residency_exception = { reason = " ", approved_by = "x", expires = "2099-12-31" } }
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, residency_exception = { reason = " ", approved_by = "x", expires = "2099-12-31" } }
   }
 
   expect_failures = [var.dr]
@@ -99,7 +99,7 @@ run "refused_6" {
 
   variables {
     # nobody approved
-    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, residency_exception = { reason = "x", approved_by = "", expires = "2099-12-31" } }
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, residency_exception = { reason = "x", approved_by = "", expires = "2099-12-31" } }
   }
 
   expect_failures = [var.dr]
@@ -110,10 +110,14 @@ run "refused_7" {
 
   variables {
     # expired
-    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, residency_exception = { reason = "x", approved_by = "x", expires = "2020-12-31" } }
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, residency_exception = { reason = "x", approved_by = "x", expires = "2020-12-31" } }
   }
 
-  expect_failures = [var.dr]
+  plan_options {
+    target = [terraform_data.environment]
+  }
+
+  expect_failures = [terraform_data.environment]
 }
 
 run "refused_8" {
@@ -121,7 +125,7 @@ run "refused_8" {
 
   variables {
     # no date
-    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, residency_exception = { reason = "x", approved_by = "x", expires = "soon" } }
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, residency_exception = { reason = "x", approved_by = "x", expires = "soon" } }
   }
 
   expect_failures = [var.dr]
@@ -133,7 +137,7 @@ run "refused_9" {
 
   variables {
     # key elsewhere
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" } }
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
   }
 
   expect_failures = [var.dr]
@@ -144,7 +148,7 @@ run "refused_10" {
 
   variables {
     # key alias
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:alias/x", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" } }
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:alias/x", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
   }
 
   expect_failures = [var.dr]
@@ -155,7 +159,7 @@ run "refused_11" {
 
   variables {
     # topic elsewhere
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" } }
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
   }
 
   expect_failures = [var.dr]
@@ -166,7 +170,7 @@ run "refused_without_a_copy" {
 
   variables {
     # no backup is replicated, no snapshot copied, and nobody named who does
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, replicate_automated_backups = false }
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, replicate_automated_backups = false }
   }
 
   expect_failures = [var.dr]
@@ -177,7 +181,7 @@ run "refused_without_a_copy_by_a_word" {
 
   variables {
     # nobody
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:alerts", bucket_names = { photos = "ppp-dr", documents = "ddd-dr", signatures = "sss-dr" }, replicate_automated_backups = false, copied_by = "us" }
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, replicate_automated_backups = false, copied_by = "us" }
   }
 
   expect_failures = [var.dr]
@@ -283,4 +287,75 @@ run "refused_without_certificate" {
   }
 
   expect_failures = [var.application, var.cdn_domain]
+}
+
+run "refused_19" {
+  command = plan
+
+  variables {
+    # buckets of another environment
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-qa-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
+  }
+
+  expect_failures = [var.dr]
+}
+
+run "refused_20" {
+  command = plan
+
+  variables {
+    # one kind twice, one never
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-photos-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
+  }
+
+  expect_failures = [var.dr]
+}
+
+run "refused_21" {
+  command = plan
+
+  variables {
+    # a kind is missing
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr" } }
+  }
+
+  expect_failures = [var.dr]
+}
+
+run "refused_22" {
+  command = plan
+
+  variables {
+    # topic of another environment
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-qa-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
+  }
+
+  expect_failures = [var.dr]
+}
+
+run "refused_23" {
+  command = plan
+
+  variables {
+    # of another region
+    availability_zones = ["us-east-1a", "us-east-1b"]
+    # blank
+    despite_residency = " "
+    # berthcare-platform-staging-dr-app has 33
+    project_name = "berthcare-platform"
+    application  = { image = "111122223333.dkr.ecr.ca-central-1.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", certificate_arn = "arn:aws:acm:ca-central-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  expect_failures = [var.availability_zones, var.despite_residency, var.application]
+}
+
+run "refused_24" {
+  command = plan
+
+  variables {
+    # no region
+    dr = { region = "mars", kms_key_arn = "arn:aws:kms:mars:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:mars:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, residency_exception = { reason = "x", approved_by = "x", expires = "2099-12-31" } }
+  }
+
+  expect_failures = [var.dr]
 }

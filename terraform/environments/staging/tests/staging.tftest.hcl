@@ -215,6 +215,28 @@ run "dr_outside_canada_by_exception" {
   }
 }
 
+run "dr_after_the_exception_has_run_out_for_a_reason" {
+  command = plan
+
+  variables {
+    dr = {
+      region              = "us-east-1"
+      kms_key_arn         = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+      alarm_topic_arn     = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts"
+      bucket_names        = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
+      residency_exception = { reason = "The move to ca-west-1 is planned", approved_by = "Privacy Officer", expires = "2020-12-31" }
+    }
+    despite_residency = "the failback brings the data home"
+  }
+
+  assert {
+    condition     = length(module.dr) == 1
+    error_message = "and the plan shows the date"
+  }
+
+  expect_failures = [check.residency_exception]
+}
+
 run "application" {
   command = plan
 

@@ -98,3 +98,69 @@ run "refused_bounds" {
 
   expect_failures = [var.role_path, var.permissions_boundary_arn]
 }
+
+run "refused_6" {
+  command = plan
+
+  variables {
+    # no hour
+    stop = "cron(0 25 ? * MON-FRI *)"
+  }
+
+  expect_failures = [var.stop]
+}
+
+run "refused_7" {
+  command = plan
+
+  variables {
+    # each minute
+    stop = "cron(* 20 ? * MON-FRI *)"
+  }
+
+  expect_failures = [var.stop]
+}
+
+run "refused_8" {
+  command = plan
+
+  variables {
+    # both days
+    stop = "cron(0 20 * * MON-FRI *)"
+  }
+
+  expect_failures = [var.stop]
+}
+
+run "refused_9" {
+  command = plan
+
+  variables {
+    # no minute
+    start = "cron(61 7 ? * MON-FRI *)"
+  }
+
+  expect_failures = [var.start]
+}
+
+run "refused_10" {
+  command = plan
+
+  variables {
+    # each hour
+    start = "cron(0 * ? * MON-FRI *)"
+  }
+
+  expect_failures = [var.start]
+}
+
+run "refused_11" {
+  command = plan
+
+  variables {
+    # neither day
+    start = "cron(0 7 ? * ? *)"
+  }
+
+  expect_failures = [var.start]
+}
