@@ -286,6 +286,10 @@ pub(crate) struct FailoverArgs {
     #[arg(long, value_name = "REGION", value_delimiter = ',')]
     pub(crate) lost: Vec<Region>,
 
+    /// It is an exercise: its record, its report and those of its way back say so
+    #[arg(long)]
+    pub(crate) drill: bool,
+
     /// Declare them lost although what they answer does not decide it, for this reason
     #[arg(long, value_name = "REASON", requires = "by")]
     pub(crate) declare_lost: Option<String>,

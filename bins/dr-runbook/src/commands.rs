@@ -140,7 +140,7 @@ fn not_opened(error: OpenError) -> Failure {
             Some("`dr-runbook runs list` lists them".to_owned()),
         ),
         OpenError::Over { .. } | OpenError::NothingToApprove { .. } => (Exit::Refused, None),
-        OpenError::Approval { .. } => (Exit::Unchecked, None),
+        OpenError::Approval { .. } | OpenError::Record { .. } => (Exit::Unchecked, None),
     };
     told(exit, error, hint)
 }

@@ -409,8 +409,8 @@ async fn runbook_of_the_failback_can_be_followed_command_by_command() {
 /// What a command of a runbook is given beside what stands there: nobody is at the terminal, and the minute is not waited for.
 fn unattended(words: &[&str]) -> Vec<&'static str> {
     match (words[0], words.contains(&"--dry-run"), words.get(1)) {
-        ("failover", true, _) => vec!["--window", "0s"],
-        ("failover", false, _) => vec!["--window", "0s", "--yes"],
+        ("failover" | "failback", true, _) => vec!["--window", "0s"],
+        ("failover" | "failback", false, _) => vec!["--window", "0s", "--yes"],
         (_, _, Some(&"abandon")) => vec!["--yes"],
         _ => vec![],
     }
@@ -611,6 +611,38 @@ async fn commit_is_refused_where_it_would_lead_nowhere() {
     }
     let (told, _) = stage.run(&["status"], 1).await;
     assert!(told.contains("recovered nowhere"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runbook_of_the_drill_can_be_followed_command_by_command() {
+    let stage = stage!();
+    stage.aws.set_region("ca-central-1", RegionState::Up);
+    stage.write_states().await;
+    let runbook = include_str!("../../../docs/runbooks/drill.md");
+    // Status, a preflight that does not know all, the plan, there, a look, the plan back, back, and what it showed.
+    let codes = [0, 3, 0, 4, 0, 4, 0, 4, 0, 0, 0, 0, 4, 0, 4, 0, 0, 0, 0];
+    let commands = commands(runbook);
+    assert_eq!(commands.len(), codes.len(), "{commands:#?}");
+    for (command, code) in commands.iter().zip(codes) {
+        let run = match command[0].as_str() {
+            "runs" => stage.last_run().await,
+            _ => String::new(),
+        };
+        let words = command.iter().map(|word| match word.as_str() {
+            "RUN" => run.as_str(),
+            word => word,
+        });
+        let mut words: Vec<&str> = words.collect();
+        words.extend(unattended(&words));
+        stage.run(&words, code).await;
+    }
+    let (told, _) = stage.run(&["report", "--format", "markdown"], 0).await;
+    assert!(
+        told.contains("Failback of berthcare-staging") && told.contains("a drill"),
+        "{told}"
+    );
+    let (told, _) = stage.run(&["status"], 0).await;
+    assert!(told.contains("ca-central-1"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

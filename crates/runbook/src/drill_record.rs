@@ -8,10 +8,12 @@ use report::finding::{Observation, Unobserved};
 use serde::{Deserialize, Serialize};
 use settings::Region;
 
+use crate::facts::cut_over;
+use crate::failover::names;
 use crate::journal::{JournalSeal, read_sealed};
 use crate::lease::causes;
 use crate::steps::{REPORTS, record_key};
-use crate::{Mode, RunId, RunReport, RunState, StepId, Store, StoreError};
+use crate::{Mode, RunId, RunReport, RunState, RunStatus, StepId, Store, StoreError};
 
 /// A quarter, and a week's grace.
 pub(crate) const DRILL_DAYS: i64 = 92 + 7;
@@ -49,6 +51,54 @@ impl MadeIn {
     }
 }
 
+/// What a run was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// To practise: on an emulator, or as whoever began it said.
+    Drill,
+    /// It was meant.
+    Real,
+}
+
+impl Purpose {
+    pub(crate) fn of(state: &RunState) -> Self {
+        match (MadeIn::of(state), state.plan.declared.exercise) {
+            (MadeIn::Emulator { .. }, _) | (_, true) => Self::Drill,
+            (MadeIn::Account { .. } | MadeIn::NotKnown, false) => Self::Real,
+        }
+    }
+
+    /// As people read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Drill => "drill",
+            Self::Real => "real",
+        }
+    }
+}
+
+/// That a run was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl GivenUp {
+    fn of(state: &RunState) -> Option<Self> {
+        match &state.status {
+            RunStatus::Abandoned { by, reason } => Some(Self {
+                by: by.clone(),
+                reason: reason.clone(),
+            }),
+            RunStatus::Open | RunStatus::Stopped { .. } | RunStatus::Finished => None,
+        }
+    }
+}
+
 /// What a run measured, where it was made, and by which journal that can be checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrillRecord {
@@ -57,6 +107,12 @@ pub struct DrillRecord {
     pub measured: RunReport,
     /// Where it was made.
     pub made_in: MadeIn,
+    /// Whether it was a drill; left out by an earlier version, which did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
+    /// Who gave it up, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<GivenUp>,
     /// The region that serves after it.
     pub serves: Region,
     /// How long each step took, in milliseconds.
@@ -76,7 +132,9 @@ impl DrillRecord {
         Self {
             measured: RunReport::of(state),
             made_in: MadeIn::of(state),
-            serves: state.plan.way().1,
+            purpose: Some(Purpose::of(state)),
+            given_up: GivenUp::of(state),
+            serves: serves(state),
             steps_ms: steps.collect(),
             journal,
         }
@@ -92,11 +150,17 @@ impl DrillRecord {
             None => Err(format!(
                 "the journal of run {run} is not there, or has other records"
             )),
-            Some(state) if Self::of(&state, self.journal) == *self => Ok(()),
+            Some(state) if self.is_what(Self::of(&state, self.journal)) => Ok(()),
             Some(_) => Err(format!(
                 "it does not say what the journal of run {run} says"
             )),
         }
+    }
+
+    /// Whether it is what was derived. What an earlier version did not say counts for nothing, and contradicts nothing.
+    fn is_what(&self, derived: Self) -> bool {
+        let purpose = self.purpose.and(derived.purpose);
+        Self { purpose, ..derived } == *self
     }
 
     /// The steps that took longer than in `before`, by a quarter and ten seconds at least, with both times in
@@ -111,6 +175,21 @@ impl DrillRecord {
             (*now > much).then(|| (id.clone(), *now, *then))
         });
         slower.collect()
+    }
+}
+
+/// The region that serves after a run: of one that was given up, where its last records leave it.
+fn serves(state: &RunState) -> Region {
+    let (from, to) = state.plan.way();
+    let is_moved = match state.plan.mode {
+        Mode::RegionLoss => state.result(&StepId::new(names::DECLARE)).is_some(),
+        Mode::Planned | Mode::Failback | Mode::Undo => cut_over(state).is_some(),
+        // Whoever stays is there already.
+        Mode::Commit => true,
+    };
+    match state.status {
+        RunStatus::Abandoned { .. } if !is_moved => from,
+        _ => to,
     }
 }
 
@@ -228,6 +307,9 @@ impl Practised<'_> {
         if measured.environment != self.environment {
             return Err(format!("it is of {}", measured.environment));
         }
+        if let Some(GivenUp { by, reason }) = &record.given_up {
+            return Err(format!("it was given up by {by}: {reason}"));
+        }
         match &record.made_in {
             MadeIn::Account { id } => match self.account {
                 Some(account) if account == id => {}
@@ -240,7 +322,9 @@ impl Practised<'_> {
             }
         }
         let at = measured.clocks.verified.unwrap_or(measured.clocks.declared);
-        Ok((measured.mode != Mode::Failback).then_some(at))
+        // The way back, what puts a move back and what stays take other steps: they show nothing of a failover.
+        let is_failover = matches!(measured.mode, Mode::RegionLoss | Mode::Planned);
+        Ok(is_failover.then_some(at))
     }
 }
 
@@ -400,6 +484,88 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn record_says_whether_it_was_a_drill_and_one_of_before_is_not_held_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderStore::new(folder.path());
+        let mut record = practise(&store, RUN, Some("123456789012"), None).await;
+        assert_eq!(record.purpose, Some(Purpose::Real));
+        record.purpose = Some(Purpose::Drill);
+        keep(&store, &format!("{RUN}.json"), &json!(record)).await;
+        unknown(judged(&store, NOW).await, "does not say what the journal");
+        record.purpose = None;
+        keep(&store, &format!("{RUN}.json"), &json!(record)).await;
+        assert!(judged(&store, NOW).await.unwrap().0);
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderStore::new(folder.path());
+        let emulated = practise(&store, RUN, Some("000000000000"), None).await;
+        assert_eq!(emulated.purpose, Some(Purpose::Drill));
+    }
+
+    #[tokio::test]
+    async fn only_a_failover_shows_that_a_failover_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderStore::new(folder.path());
+        let mut record = practise(&store, RUN, Some("123456789012"), None).await;
+        let asked = Practised {
+            environment: "berthcare-staging",
+            account: Some("123456789012"),
+            at: NOW.parse().unwrap(),
+        };
+        for mode in [
+            Mode::RegionLoss,
+            Mode::Planned,
+            Mode::Undo,
+            Mode::Failback,
+            Mode::Commit,
+        ] {
+            record.measured.mode = mode;
+            let found = FoundDrill {
+                name: "it".to_owned(),
+                record: Ok(record.clone()),
+            };
+            let counts = matches!(mode, Mode::RegionLoss | Mode::Planned);
+            assert_eq!(asked.judge(&[found]).is_ok(), counts, "{mode:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn run_that_was_given_up_is_no_drill_that_went_well_and_hides_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FolderStore::new(folder.path());
+        let next = "20261102T031600Z-0123456789abcdef";
+        practise(&store, next, Some("123456789012"), None).await;
+        let run: RunId = next.parse().unwrap();
+        let mut records = crate::read_records(&store, &run).await.unwrap();
+        let mut last = records[2].clone();
+        let bytes = store
+            .read(&format!("runs/{next}/000002.json"))
+            .await
+            .unwrap();
+        last.seq = 3;
+        last.previous = Some(Digest::of(&bytes.unwrap().bytes));
+        last.event = crate::Event::Abandoned {
+            by: "Kim".to_owned(),
+            reason: "enough".to_owned(),
+        };
+        let bytes = serde_json::to_vec_pretty(&last).unwrap();
+        let key = format!("runs/{next}/000003.json");
+        store.create(&key, &bytes).await.unwrap();
+        records.push(last);
+        let seal = JournalSeal {
+            records: 4,
+            digest: Some(Digest::of(&bytes)),
+        };
+        let record = DrillRecord::of(&RunState::replay(&records).unwrap(), seal);
+        assert_eq!(record.given_up.as_ref().unwrap().by, "Kim");
+        // The region loss was never declared in it.
+        assert_eq!(record.serves.as_str(), "ca-central-1");
+        keep(&store, &format!("{next}.json"), &json!(record)).await;
+        unknown(judged(&store, NOW).await, "it was given up by Kim: enough");
+        practise(&store, RUN, Some("123456789012"), None).await;
+        assert!(judged(&store, NOW).await.unwrap().0);
+    }
+
+    #[tokio::test]
     async fn step_that_took_a_quarter_longer_is_slower_than_before() {
         let folder = tempfile::tempdir().unwrap();
         let store = FolderStore::new(folder.path());
@@ -417,9 +583,10 @@ mod tests {
     async fn status_tells_what_was_slower_than_in_the_run_before() {
         let folder = tempfile::tempdir().unwrap();
         let store = FolderStore::new(folder.path());
-        assert_eq!(slower(&store).await, Ok(Vec::new()));
+        let slower = async || slower(read_drills(&store).await.unwrap());
+        assert_eq!(slower().await, []);
         practise(&store, RUN, None, None).await;
-        assert_eq!(slower(&store).await, Ok(Vec::new()), "nothing before it");
+        assert_eq!(slower().await, [], "nothing before it");
         let next = "20261101T031600Z-0123456789abcdef";
         practise_for(&store, next, (None, None), 3).await;
         let verify = SlowerStep {
@@ -427,9 +594,9 @@ mod tests {
             now_ms: 180_000,
             before_ms: 60_000,
         };
-        assert_eq!(slower(&store).await, Ok(vec![verify]));
+        assert_eq!(slower().await, [verify]);
         // Without its journal the run before says nothing.
         std::fs::remove_dir_all(folder.path().join("runs").join(RUN)).unwrap();
-        assert_eq!(slower(&store).await, Ok(Vec::new()));
+        assert_eq!(slower().await, []);
     }
 }

@@ -36,7 +36,7 @@ mod view;
 
 pub use approval::{Answer, Approver, Gate, Policy};
 pub use commit::{CommitInputs, CommitRequest, carry_records, difference, plan_commit};
-pub use drill_record::{DrillRecord, FoundDrill, MadeIn, Practised, read_drills};
+pub use drill_record::{DrillRecord, FoundDrill, GivenUp, MadeIn, Practised, Purpose, read_drills};
 pub use engine::{
     Check, EngineError, RunOptions, StepContext, StepError, StepErrorKind, Steps, Watch, carry_on,
 };

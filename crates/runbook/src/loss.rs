@@ -235,6 +235,9 @@ pub struct Declared {
     pub declaration: Option<Declaration>,
     /// When that was decided.
     pub declared: Timestamp,
+    /// It is an exercise, as whoever began it says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exercise: bool,
 }
 
 /// A region that is to take an environment does not serve.
@@ -243,6 +246,12 @@ pub struct Declared {
 pub struct Unhealthy(pub Box<Evidence>);
 
 impl Declared {
+    /// The same, on record as an exercise or as none.
+    #[must_use]
+    pub fn as_exercise(self, exercise: bool) -> Self {
+        Self { exercise, ..self }
+    }
+
     /// Decides that the primary region serves again, by all looks at it: nothing is lost.
     ///
     /// # Errors
@@ -254,6 +263,7 @@ impl Declared {
                 evidence: vec![evidence],
                 declaration: None,
                 declared: now,
+                exercise: false,
             }),
             false => Err(Unhealthy(Box::new(evidence))),
         }
@@ -299,6 +309,7 @@ impl Declared {
             evidence,
             declaration: needed,
             declared: now,
+            exercise: false,
         })
     }
 }

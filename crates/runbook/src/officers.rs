@@ -15,8 +15,8 @@ use crate::journal::{self, JournalSeal};
 use crate::lease::causes;
 use crate::record::{Digest, Outcome};
 use crate::{
-    DataKind, KindLoss, MadeIn, Mode, OpenError, OutsideCountry, RunFacts, RunId, RunState,
-    RunStatus, StepId, StepStatus, Store, Survey,
+    DataKind, KindLoss, MadeIn, Mode, OpenError, OutsideCountry, Purpose, RunFacts, RunId,
+    RunState, RunStatus, StepId, StepStatus, Store, Survey,
 };
 
 /// For how long nobody could work with the environment, as far as the records tell.
@@ -142,7 +142,9 @@ impl RecordCheck {
         let why = match (written.map(|step| step.status), &state.status) {
             (Some(StepStatus::Done), _) => return Self::Missing,
             (Some(StepStatus::Skipped), _) => "the step that writes it was left out",
-            (_, RunStatus::Abandoned { .. }) => "the run was given up before it wrote one",
+            (_, RunStatus::Abandoned { .. }) => {
+                "the run was given up, by a version that left none or where none could be written"
+            }
             (_, RunStatus::Finished) => return Self::Missing,
             (_, RunStatus::Open | RunStatus::Stopped { .. }) => "the run is not over",
         };
@@ -176,6 +178,8 @@ pub struct OfficersReport {
     pub environment: String,
     /// Where it was made: in an account of AWS, or on an emulator.
     pub made_in: MadeIn,
+    /// Whether it was a drill.
+    pub purpose: Purpose,
     /// Where the environment runs, unless it is failed over.
     pub primary: Region,
     /// Where it is recovered.
@@ -246,6 +250,7 @@ impl OfficersReport {
             mode: plan.mode,
             environment: plan.environment.clone(),
             made_in: MadeIn::of(state),
+            purpose: Purpose::of(state),
             primary: plan.primary,
             dr: plan.dr,
             end: state.status.clone(),

@@ -218,6 +218,7 @@ pub async fn preflight<S: Store, H: Host>(request: PreflightRequest<'_, S, H>) -
             evidence: Vec::new(),
             declaration: None,
             declared: now,
+            exercise: false,
         },
         despite_residency: None,
         fault: None,

@@ -6,6 +6,7 @@ use crate::approval::{self, Gate};
 use crate::journal::{self, Tail};
 use crate::lease::{self, LeaseState};
 use crate::record::{Event, Record};
+use crate::steps::{keep_record, record_key};
 use crate::store::{Created, FolderStore, StoreError};
 use crate::{
     Host, Journal, JournalError, Lease, LeaseError, LeaseTimes, Plan, RunId, RunState, RunStatus,
@@ -44,6 +45,17 @@ pub enum OpenError {
         run: RunId,
         /// The step.
         step: StepId,
+    },
+    /// It was given up, and its record could not be written.
+    #[error("run {run} was given up, and its record {place} cannot be kept")]
+    Record {
+        /// The run that it is about.
+        run: RunId,
+        /// The object.
+        place: String,
+        /// What S3 or the system says.
+        #[source]
+        source: StoreError,
     },
     /// An approval could not be written.
     #[error("cannot keep the approval of {step}")]
@@ -178,18 +190,26 @@ impl<S: Store + Clone, H: Host> OpenRun<S, H> {
         self.state.borrow().clone()
     }
 
-    /// Gives the run up: nothing of it can be carried on afterwards. What it made stays.
+    /// Gives the run up: nothing of it can be carried on afterwards. What it made stays, and it leaves the record that a
+    /// finished run leaves.
     ///
     /// # Errors
-    /// When the record cannot be written.
+    /// When that cannot be put on record. With [`OpenError::Record`] it is given up all the same.
     pub async fn abandon(self, by: &str, reason: &str) -> Result<RunState, OpenError> {
         let abandoned = Event::Abandoned {
             by: by.to_owned(),
             reason: reason.to_owned(),
         };
         self.append(abandoned).await?;
+        let state = self.state();
+        let kept = keep_record(&self.store, &state, self.journal.seal().await).await;
         self.lease.give_back(&self.host, LeaseState::Over).await?;
-        Ok(self.state())
+        kept.map_err(|source| OpenError::Record {
+            run: state.plan.run.clone(),
+            place: self.store.place(&record_key(&state.plan.run)),
+            source,
+        })?;
+        Ok(state)
     }
 }
 

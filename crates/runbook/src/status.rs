@@ -10,10 +10,9 @@ use crate::lease::{LeaseState, causes};
 use crate::ledger::{LedgerSummary, read_ledger};
 use crate::plan::Goals;
 use crate::preflight::store_told;
-use crate::steps::reports;
 use crate::{
-    KeptPreflight, Marker, RunReport, RunStatus, SeenLease, StepId, Store, last_preflight,
-    read_drills, read_lease, read_run,
+    DrillRecord, FoundDrill, KeptPreflight, MadeIn, Marker, Purpose, RunStatus, SeenLease, StepId,
+    Store, last_preflight, read_drills, read_lease, read_run,
 };
 
 /// What there is of something, or why that is not known.
@@ -73,8 +72,10 @@ pub struct RunbookStatus {
     pub marker: Known<Marker>,
     /// The run that is under way, or was the last.
     pub run: Known<RunSummary>,
-    /// The report of the last run that was verified.
-    pub verified: Known<RunReport>,
+    /// The record of the last run that was verified, and is borne out by its journal.
+    pub verified: Known<DrillRecord>,
+    /// Records that do not count, with the reason: their journals do not bear them out, or they cannot be read.
+    pub disputed: Result<Vec<String>, String>,
     /// Its steps that took longer than in the verified run of its kind before; why that is not known.
     pub slower: Result<Vec<SlowerStep>, String>,
     /// The last preflight.
@@ -87,10 +88,15 @@ impl RunbookStatus {
     /// Reads it from the records of an environment.
     pub async fn read(settings: &Settings, store: &impl Store, now: Timestamp) -> Self {
         let marker = Marker::read(store).await;
-        let verified = reports(store).await.map(|reports| {
-            let mut verified = reports.into_iter();
-            verified.find(|report| report.clocks.verified.is_some())
-        });
+        let drills = read_drills(store).await.map_err(|error| store_told(&error));
+        let verified = drills
+            .as_ref()
+            .map_err(Clone::clone)
+            .map(|drills| last_verified(drills));
+        let disputed = drills
+            .as_ref()
+            .map_err(Clone::clone)
+            .map(|drills| disputed(drills));
         Self {
             environment: format!("{}-{}", settings.project, settings.environment),
             primary: settings.regions.primary,
@@ -99,8 +105,9 @@ impl RunbookStatus {
             at: now,
             marker: marker.map_err(|error| error.source.to_string()),
             run: run(store).await,
-            verified: verified.map_err(|error| store_told(&error)),
-            slower: slower(store).await,
+            verified,
+            disputed,
+            slower: drills.map(slower),
             preflight: summary(store).await,
             ledger: read_ledger(store, Goals::from(settings.objectives), now)
                 .await
@@ -150,6 +157,7 @@ impl RunbookStatus {
         self.marker.is_ok()
             && run == Ok(true)
             && self.verified.is_ok()
+            && self.disputed.is_ok()
             && self.slower.is_ok()
             && self.preflight.is_ok()
             && self.ledger.is_ok()
@@ -171,17 +179,14 @@ async fn run(store: &impl Store) -> Known<RunSummary> {
 
 /// What was slower in the last verified run than in the one of its kind before. Records that their journals do not bear out
 /// are left out.
-pub(crate) async fn slower(store: &impl Store) -> Result<Vec<SlowerStep>, String> {
-    let found = read_drills(store)
-        .await
-        .map_err(|error| store_told(&error))?;
+pub(crate) fn slower(found: Vec<FoundDrill>) -> Vec<SlowerStep> {
     let records = found.into_iter().filter_map(|drill| drill.record.ok());
     let mut verified: Vec<_> = records
         .filter_map(|record| Some((record.measured.clocks.verified?, record)))
         .collect();
     verified.sort_by_key(|(at, _)| *at);
     let Some((_, last)) = verified.pop() else {
-        return Ok(Vec::new());
+        return Vec::new();
     };
     let mut earlier = verified.iter().rev().map(|(_, record)| record);
     let before = earlier.find(|record| record.measured.mode == last.measured.mode);
@@ -193,7 +198,22 @@ pub(crate) async fn slower(store: &impl Store) -> Result<Vec<SlowerStep>, String
             now_ms,
             before_ms,
         });
-    Ok(told.collect())
+    told.collect()
+}
+
+fn last_verified(found: &[FoundDrill]) -> Option<DrillRecord> {
+    let records = found.iter().filter_map(|drill| drill.record.as_ref().ok());
+    let verified = records.filter_map(|record| Some((record.measured.clocks.verified?, record)));
+    let last = verified.max_by_key(|(at, _)| *at);
+    last.map(|(_, record)| record.clone())
+}
+
+fn disputed(found: &[FoundDrill]) -> Vec<String> {
+    let disputed = found.iter().filter_map(|drill| {
+        let why = drill.record.as_ref().err()?;
+        Some(format!("{}: {why}", drill.name))
+    });
+    disputed.collect()
 }
 
 async fn summary(store: &impl Store) -> Known<PreflightSummary> {
@@ -212,6 +232,23 @@ async fn summary(store: &impl Store) -> Known<PreflightSummary> {
         unknown: found.count(Found::Unknown),
         alone: found.alone,
     }))
+}
+
+/// What a run was for and where it was made, as far as that is no matter of course.
+fn where_made(record: &DrillRecord) -> String {
+    let purpose = record.purpose.map_or("", |purpose| match purpose {
+        Purpose::Drill => " (a drill",
+        Purpose::Real => " (real",
+    });
+    let place = match &record.made_in {
+        MadeIn::Account { id } => format!("in account {id}"),
+        MadeIn::Emulator { .. } => "on an emulator".to_owned(),
+        MadeIn::NotKnown => "in an account that is not known".to_owned(),
+    };
+    match purpose.is_empty() {
+        true => format!(" ({place})"),
+        false => format!("{purpose}, {place})"),
+    }
 }
 
 fn days(from: Timestamp, to: Timestamp) -> String {
@@ -262,7 +299,8 @@ impl Report for RunbookStatus {
         };
         let verified = match &self.verified {
             Ok(None) => (Mark::Unknown, "none has left a report".to_owned()),
-            Ok(Some(report)) => {
+            Ok(Some(record)) => {
+                let report = &record.measured;
                 let (mark, how) = match report.meets_objectives {
                     Some(true) => (Mark::Ok, "within the objectives"),
                     Some(false) => (Mark::Wrong, "outside the objectives"),
@@ -271,7 +309,12 @@ impl Report for RunbookStatus {
                 let when = report.clocks.verified.map(|at| days(at, self.at));
                 (
                     mark,
-                    format!("{}, {}, {how}", report.run, when.unwrap_or_default()),
+                    format!(
+                        "{}{}, {}, {how}",
+                        report.run,
+                        where_made(record),
+                        when.unwrap_or_default()
+                    ),
                 )
             }
             Err(why) => unknown(why),
@@ -285,6 +328,11 @@ impl Report for RunbookStatus {
                 });
                 Some((Mark::Wrong, told.collect::<Vec<_>>().join(", ")))
             }
+            Err(why) => Some(unknown(why)),
+        };
+        let disputed = match &self.disputed {
+            Ok(disputed) if disputed.is_empty() => None,
+            Ok(disputed) => Some((Mark::Wrong, disputed.join("; "))),
             Err(why) => Some(unknown(why)),
         };
         let preflight = match &self.preflight {
@@ -315,6 +363,7 @@ impl Report for RunbookStatus {
             unprotected.map(|why| ("unprotected", (Mark::Wrong, why.clone()))),
             Some(("run", run)),
             Some(("last verified run", verified)),
+            disputed.map(|disputed| ("records that do not count", disputed)),
             slower.map(|slower| ("slower than before", slower)),
             Some(("last preflight", preflight)),
             ledger.map(|ledger| ("what would be lost", ledger)),

@@ -38,6 +38,8 @@ pub(crate) async fn run(
     let failover = failover(&context, &places.records).await?;
     let both = both(&context);
     let declared = declared(&both, args.window, &machine).await?;
+    // The way back from a drill is one as well.
+    let declared = declared.as_exercise(failover.plan.declared.exercise);
     let text = match &args.decisions.conflicts {
         Some(path) => decisions_text(path)?,
         None => String::new(),

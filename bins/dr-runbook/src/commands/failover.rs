@@ -29,6 +29,7 @@ pub(crate) async fn run(
     not_failed_over(&context, &places).await?;
     let despite_residency = despite_residency(&context, args)?;
     let declared = declared(&context, args, &machine).await?;
+    let declared = declared.as_exercise(args.drill);
     let request = FailoverRequest {
         settings: &context.settings,
         settings_digest: settings_digest(&context)?,

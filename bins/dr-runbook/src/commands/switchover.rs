@@ -49,7 +49,7 @@ pub(super) async fn run(
         settings: &context.settings,
         settings_digest: settings_digest(&context)?,
         account: context.account.clone(),
-        declared,
+        declared: declared.as_exercise(args.drill),
         not_ready,
         despite_residency,
         versions: versions(),
@@ -162,7 +162,7 @@ pub(super) async fn undo(
         settings: &context.settings,
         settings_digest: settings_digest(&context)?,
         account: context.account.clone(),
-        declared,
+        declared: declared.as_exercise(switchover.plan.declared.exercise),
         switchover,
         versions: versions(),
     };

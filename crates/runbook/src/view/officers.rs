@@ -5,7 +5,7 @@ use report::{Document, Mark, Page, Report};
 use super::run::length;
 use super::time;
 use crate::{
-    FoundLater, MadeIn, Mode, OfficersReport, RecordCheck, RecordsAccount, RunStatus,
+    FoundLater, MadeIn, Mode, OfficersReport, Purpose, RecordCheck, RecordsAccount, RunStatus,
     Unavailability,
 };
 
@@ -54,6 +54,14 @@ impl OfficersReport {
         Document::new()
             .heading(format!("{} of {}", what(self.mode), self.environment))
             .fact(mark, "run", format!("{}: {end}", self.run))
+            .fact(
+                Mark::Plain,
+                "purpose",
+                match self.purpose {
+                    Purpose::Drill => "a drill",
+                    Purpose::Real => "not declared as a drill",
+                },
+            )
             .fact(made_mark, "made", made)
             .fact(Mark::Plain, "from", from)
             .fact(Mark::Plain, "to", to)

@@ -356,6 +356,7 @@ impl Plans {
             evidence: Vec::new(),
             declaration: None,
             declared: "2026-11-30T03:15:00Z".parse().unwrap(),
+            exercise: false,
         }
     }
 

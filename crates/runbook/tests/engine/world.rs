@@ -376,6 +376,7 @@ pub(crate) fn plan(host: &impl Host) -> Plan {
             evidence: Vec::new(),
             declaration: None,
             declared: now,
+            exercise: false,
         },
         residency: ResidencyNotes::default(),
         fault: None,
