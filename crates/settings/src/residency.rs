@@ -250,7 +250,7 @@ fn read_exception(section: Section<'_>) -> Option<ResidencyException> {
 }
 
 /// A TOML date, or the same in quotes.
-fn read_date(field: &Field<'_>) -> Option<Date> {
+pub(crate) fn read_date(field: &Field<'_>) -> Option<Date> {
     let date = match field.value() {
         DeValue::Datetime(datetime) if datetime.time.is_none() && datetime.offset.is_none() => {
             datetime

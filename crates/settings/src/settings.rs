@@ -13,8 +13,8 @@ use crate::pairs::{Used, parsed};
 use crate::residency::Strictness;
 use crate::{
     AccountId, Bucket, BucketName, Database, EnvironmentFailback, EnvironmentName, ExceptionInUse,
-    Failover, FromOutputs, Hook, HookPoint, Objectives, ProjectName, Region, Regions, Residency,
-    Source, State, StateDr, Tags,
+    Expect, Failover, FromOutputs, Hook, HookPoint, Objectives, ProjectName, Region, Regions,
+    Residency, Resources, Source, State, StateDr, Tags,
 };
 
 /// Everything that `infra.toml` says, validated, with defaults filled in.
@@ -55,6 +55,11 @@ pub struct Settings {
     /// Commands that a failover runs between its own steps.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub hooks: BTreeMap<HookPoint, Hook>,
+    /// Resources of the account that are named for `verify-staging`.
+    #[serde(skip_serializing_if = "Resources::is_empty")]
+    pub resources: Resources,
+    /// What `verify-staging` wants of the environment.
+    pub expect: Expect,
     /// Tags for everything that is created, `Project` and `Environment` among them.
     pub tags: Tags,
     /// What is not the file's own: the values that were taken from Terraform's outputs.
@@ -163,6 +168,8 @@ fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<
         "hooks",
         "{ before-traffic = { command = [\"bin/smoke\"] } }",
     );
+    let resources = root.optional("resources", "{ vpc_id = \"vpc-0a1b2c3d\" }");
+    let expect = root.optional("expect", "{ nat = \"single\" }");
     let tags = root.optional("tags", "{ Owner = \"…\" }");
     root.close();
 
@@ -240,6 +247,14 @@ fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<
         Some(field) => field.section().and_then(hooks::read),
         None => Some(BTreeMap::new()),
     };
+    let resources = match resources {
+        Some(field) => field.section().and_then(Resources::read),
+        None => Some(Resources::default()),
+    };
+    let expect = match expect {
+        Some(field) => field.section().and_then(Expect::read),
+        None => Some(Expect::default()),
+    };
     let tags = match tags {
         Some(field) => field.section().and_then(|section| Tags::read(&section)),
         None => Some(Tags::default()),
@@ -263,6 +278,8 @@ fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<
         failback: failback?,
         hooks: hooks?,
         from_outputs: document.taken(),
+        resources: resources?,
+        expect: expect?,
     })
 }
 
