@@ -25,6 +25,7 @@ mod plan;
 mod review;
 mod root_module;
 mod state_file;
+mod state_values;
 mod values;
 mod variables;
 mod version;
@@ -53,6 +54,7 @@ pub use plan::{
 pub use review::{PlanReview, ReviewedAction, ReviewedChange};
 pub use root_module::{Argument, BackendConfig, RootModule, RootModuleError};
 pub use state_file::{StateFile, StateFileError, StateSummary};
+pub use state_values::StateValuesError;
 pub use values::{All, Keep, Module, Resource, State, Values};
 pub use variables::{
     DeclaredVariable, DeclaredVariables, SetVariable, VariableFile, judge_variables,
