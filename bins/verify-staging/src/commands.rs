@@ -13,6 +13,7 @@ mod log;
 mod maintenance;
 mod origin;
 mod probe;
+mod resources;
 mod side;
 mod sign;
 mod terraform;

@@ -1,9 +1,16 @@
+use std::collections::BTreeSet;
+
 use evidence::{CheckResult, CheckResults, Redact, Redactor};
 use jiff::Timestamp;
 use report::finding::{Observation, Severity, Status};
-use report::{Document, Mark, Report};
+use report::{Document, Report};
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
+
+use settings::{Waiver, Waivers};
+
+use crate::locate::ResourceFound;
+use crate::policy::covers;
 
 /// A question that is asked of AWS.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -39,9 +46,46 @@ pub struct Answer {
     pub aws: Option<String>,
     /// Why it is unknown or was skipped.
     pub reason: Option<String>,
+    /// By whom it was accepted although it is wrong; it is skipped then.
+    pub accepted: Option<Waiver>,
+}
+
+/// Whose demand a check is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grade {
+    /// The deployment guide's: it has to hold.
+    Guide,
+    /// Good practice, which the guide does not name: it should hold.
+    Practice,
+    /// Of the whole account, which others may look after.
+    Account,
+}
+
+impl Grade {
+    /// All of them, the most binding first.
+    pub const ALL: [Self; 3] = [Self::Guide, Self::Practice, Self::Account];
+
+    /// The grade in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Guide => "guide",
+            Self::Practice => "practice",
+            Self::Account => "account",
+        }
+    }
 }
 
 impl Check {
+    /// Whose demand it is.
+    pub fn grade(&self) -> Grade {
+        match self.item {
+            Some(_) => Grade::Guide,
+            None if self.id.starts_with("account-") => Grade::Account,
+            None => Grade::Practice,
+        }
+    }
+
     /// The answer about `resource`, from what AWS showed and whether that is as `expected`.
     ///
     /// A resource that is known to be absent is wrong; one that could not be seen is unknown.
@@ -70,6 +114,7 @@ impl Check {
             terraform,
             aws,
             reason,
+            accepted: None,
         }
     }
 
@@ -87,6 +132,7 @@ impl Check {
             terraform: None,
             aws: None,
             reason: Some(reason.into()),
+            accepted: None,
         }
     }
 }
@@ -101,9 +147,10 @@ impl Answer {
 
 impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("Answer", 12)?;
+        let mut out = serializer.serialize_struct("Answer", 14)?;
         out.serialize_field("id", self.check.id)?;
         out.serialize_field("item", &self.check.item)?;
+        out.serialize_field("grade", &self.check.grade())?;
         out.serialize_field("severity", &self.check.severity)?;
         out.serialize_field("title", self.check.title)?;
         out.serialize_field("status", &self.status)?;
@@ -112,6 +159,7 @@ impl Serialize for Answer {
         out.serialize_field("terraform", &self.terraform)?;
         out.serialize_field("aws", &self.aws)?;
         out.serialize_field("reason", &self.reason)?;
+        out.serialize_field("accepted", &self.accepted)?;
         out.serialize_field("why", self.check.why)?;
         out.serialize_field("fix", self.check.fix)?;
         out.end()
@@ -131,6 +179,8 @@ pub struct Checked {
     pub at: Timestamp,
     /// Exceptions from the residency policy that are in use.
     pub residency: Vec<String>,
+    /// Which resources were asked about, and how they were found.
+    pub resources: Vec<ResourceFound>,
     /// The answers, by item, then by id, then by resource.
     pub answers: Vec<Answer>,
 }
@@ -142,6 +192,60 @@ impl Checked {
             .iter()
             .filter(|answer| answer.status == status)
             .count()
+    }
+}
+
+impl Checked {
+    /// Takes what somebody has accepted out of what is wrong: it is shown as skipped, with who accepted it and why. A waiver
+    /// that has run out accepts nothing, and is told with the answer. What is unknown cannot be accepted.
+    pub fn accept(&mut self, waivers: &Waivers) {
+        let today = self.at.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let wrong = self.answers.iter_mut();
+        for answer in wrong.filter(|answer| answer.status == Status::Wrong) {
+            let of = |waiver: &&Waiver| {
+                waiver.check == answer.check.id && covers(&waiver.resource, &answer.resource)
+            };
+            let (open, over): (Vec<&Waiver>, Vec<&Waiver>) = waivers
+                .iter()
+                .filter(of)
+                .partition(|waiver| waiver.expires >= today);
+            if let Some(waiver) = open.first() {
+                let Waiver {
+                    reason,
+                    by,
+                    expires,
+                    ..
+                } = waiver;
+                answer.status = Status::Skipped;
+                answer.reason = Some(format!("accepted until {expires} by {by}: {reason}"));
+                answer.accepted = Some((*waiver).clone());
+            } else if let Some(Waiver { by, expires, .. }) = over.first() {
+                let told = format!("accepted by {by} until {expires}, which is over");
+                let told = answer.reason.take().into_iter().chain([told]);
+                answer.reason = Some(told.collect::<Vec<_>>().join("; "));
+            }
+        }
+    }
+
+    /// Waivers that accepted nothing in this run: what they were for is right by now, or they name nothing.
+    pub fn idle<'w>(&self, waivers: &'w Waivers) -> Vec<&'w Waiver> {
+        let used = |waiver: &Waiver| {
+            let mut answers = self.answers.iter();
+            answers.any(|answer| answer.accepted.as_ref() == Some(waiver))
+        };
+        waivers.iter().filter(|waiver| !used(waiver)).collect()
+    }
+
+    /// The worst answer of a grade.
+    pub fn verdict(&self, grade: Grade) -> Status {
+        let answers = self
+            .answers
+            .iter()
+            .filter(|answer| answer.check.grade() == grade);
+        let found: BTreeSet<Status> = answers.map(|answer| answer.status).collect();
+        let worst = [Status::Wrong, Status::Unknown, Status::Ok];
+        let worst = worst.into_iter().find(|status| found.contains(status));
+        worst.unwrap_or(Status::Skipped)
     }
 }
 
@@ -159,9 +263,20 @@ impl Redact for Answer {
     }
 }
 
+impl Redact for ResourceFound {
+    fn redact(self, redactor: &Redactor<'_>) -> Self {
+        Self {
+            value: self.value.redact(redactor),
+            how: self.how.redact(redactor),
+            ..self
+        }
+    }
+}
+
 impl Redact for Checked {
     fn redact(self, redactor: &Redactor<'_>) -> Self {
         Self {
+            resources: self.resources.redact(redactor),
             answers: self.answers.redact(redactor),
             ..self
         }
@@ -211,24 +326,11 @@ impl Report for Checked {
             document = document.text(format!("note: {exception}"));
         }
         document = document.table(columns, rows(&mut self.answers.iter()));
-        let mut failed: Vec<&Check> = Vec::new();
-        for answer in &self.answers {
-            if answer.status == Status::Wrong && !failed.contains(&answer.check) {
-                failed.push(answer.check);
-            }
-        }
-        failed.sort_by_key(|check| std::cmp::Reverse(check.severity));
-        let fixes = failed
-            .into_iter()
-            .map(|check| {
-                let cells = [check.severity.word(), check.id, check.why, check.fix];
-                (Mark::Wrong, cells.map(str::to_owned).to_vec())
-            })
-            .collect::<Vec<_>>();
+        let fixes = self.remedies();
         if !fixes.is_empty() {
             document = document.heading("What to do");
         }
-        document.table(["Severity", "Check", "Why", "Fix"], fixes)
+        document.table(Self::REMEDIES, fixes)
     }
 }
 
@@ -273,6 +375,46 @@ mod tests {
         why: "w",
         fix: "f",
     };
+
+    fn waivers(expires: &str) -> Waivers {
+        let text = format!(
+            "[[waivers]]\ncheck = \"rds-multi-az\"\nresource = \"db-*\"\nreason = \"one zone will do\"\n\
+             by = \"Ada\"\nexpires = {expires}\n[[waivers]]\ncheck = \"sg-open\"\nreason = \"r\"\nby = \"Ada\"\n\
+             expires = {expires}\n"
+        );
+        Waivers::parse(&text).unwrap()
+    }
+
+    #[test]
+    fn accept_takes_what_is_wrong_and_never_what_is_unknown() {
+        let mut checked = crate::sample::sample();
+        let waivers = waivers("2026-11-26");
+        checked.accept(&waivers);
+        let [accepted, fine, unseen, _] = &checked.answers[..] else {
+            panic!("{checked:?}")
+        };
+        assert_eq!(accepted.status, Status::Skipped);
+        let told = accepted.reason.as_deref().unwrap();
+        assert_eq!(told, "accepted until 2026-11-26 by Ada: one zone will do");
+        assert_eq!(accepted.accepted.as_ref().unwrap().by, "Ada");
+        assert_eq!((fine.status, unseen.status), (Status::Ok, Status::Unknown));
+        let idle = checked.idle(&waivers);
+        assert_eq!(idle.len(), 1);
+        assert_eq!(idle[0].check, "sg-open");
+    }
+
+    #[test]
+    fn accept_by_a_waiver_that_is_over_leaves_it_wrong_and_says_so() {
+        let mut checked = crate::sample::sample();
+        checked.accept(&waivers("2026-11-25"));
+        let answer = &checked.answers[0];
+        assert_eq!(answer.status, Status::Wrong);
+        let told = answer.reason.as_deref().unwrap();
+        assert!(told.contains("until 2026-11-25, which is over"), "{told}");
+        assert_eq!(checked.verdict(Grade::Guide), Status::Wrong);
+        assert_eq!(checked.verdict(Grade::Practice), Status::Skipped);
+        assert_eq!(checked.verdict(Grade::Account), Status::Skipped);
+    }
 
     #[test]
     fn what_cannot_be_seen_is_unknown_and_what_is_not_there_is_wrong() {

@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use evidence::{Outputs, Redacted, Redactor};
+use evidence::{Redacted, Redactor};
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
@@ -35,6 +35,7 @@ use report::{Observer, Outcome, Silent};
 
 use crate::check::{Answer, Check, Checked};
 use crate::clients::EnvironmentClients;
+use crate::locate::{Located, Sources};
 use crate::selection::Selection;
 use crate::wanted::Wanted;
 
@@ -49,7 +50,7 @@ const ASKING: &str = "asking AWS";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) clients: &'a EnvironmentClients,
-    pub(crate) outputs: &'a Outputs,
+    pub(crate) located: &'a Located,
     pub(crate) wanted: &'a Wanted,
     /// The account that answers.
     pub(crate) account: &'a str,
@@ -154,13 +155,10 @@ fn unseen(checks: &[&'static Check], resource: &str, unobserved: &Unobserved) ->
         .collect()
 }
 
-/// The nodes of Redis, as ElastiCache numbers those of a group with one shard.
+/// The nodes of Redis that there are.
 fn redis_nodes(context: Context<'_>) -> Observation<Vec<String>> {
-    let group = context.outputs.text("redis_replication_group_id")?;
-    let numbers = 1..=context.wanted.redis_nodes;
-    Ok(numbers
-        .map(|number| format!("{group}-{number:03}"))
-        .collect())
+    let nodes = context.located.texts("redis_node_ids")?.into_iter();
+    Ok(nodes.map(str::to_owned).collect())
 }
 
 /// Names, for people.
@@ -181,18 +179,18 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
 /// A check that got no answer is unknown. A region that does not answer makes everything unknown, at once.
 pub async fn check(
     clients: &EnvironmentClients,
-    outputs: &Outputs,
+    sources: Sources<'_>,
     wanted: &Wanted,
     selection: &Selection,
     at: Timestamp,
 ) -> Redacted<Checked> {
-    check_observed(clients, outputs, wanted, selection, at, &Silent).await
+    check_observed(clients, sources, wanted, selection, at, &Silent).await
 }
 
 /// Like [`check`], and tells `observer` how many areas have answered.
 pub async fn check_observed(
     clients: &EnvironmentClients,
-    outputs: &Outputs,
+    sources: Sources<'_>,
     wanted: &Wanted,
     selection: &Selection,
     at: Timestamp,
@@ -203,11 +201,20 @@ pub async fn check_observed(
     let begun = Instant::now();
     observer.started(ASKING);
     let account = clients.home.account_id().await;
+    let located = match &account {
+        Ok(account) => {
+            observer.waiting(ASKING, "looking for the environment's resources");
+            Located::find(clients, account, sources, wanted)
+                .boxed()
+                .await
+        }
+        Err(_) => Located::without_aws(sources),
+    };
     let mut answers: Vec<Answer> = match &account {
         Ok(account) => {
             let context = Context {
                 clients,
-                outputs,
+                located: &located,
                 wanted,
                 account,
                 at,
@@ -262,14 +269,17 @@ pub async fn check_observed(
         )
     };
     answers.sort_by_key(place);
-    Redactor::for_display(Some(outputs)).apply(Checked {
+    let mut checked = Checked {
         environment: wanted.name.clone(),
         region: wanted.region.to_string(),
         account: account.ok(),
         at,
         residency: wanted.exceptions.clone(),
+        resources: located.summary(),
         answers,
-    })
+    };
+    checked.accept(&wanted.waivers);
+    Redactor::for_display(sources.outputs).apply(checked)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod check;
 mod checks;
 mod clients;
 pub mod doctor;
+mod locate;
 pub mod maintenance;
 mod named;
 mod page;
@@ -21,8 +22,9 @@ mod wanted;
 
 pub use catalog::Catalog;
 pub use changes::{Change, Changes};
-pub use check::{Answer, Check, Checked};
+pub use check::{Answer, Check, Checked, Grade};
 pub use checks::{all, check, check_observed};
 pub use clients::EnvironmentClients;
+pub use locate::{Found, Located, Origin, ResourceFound, Sources, StackState, StateAttributes};
 pub use selection::{Pattern, PatternError, Selection};
 pub use wanted::Wanted;

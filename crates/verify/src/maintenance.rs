@@ -7,7 +7,7 @@ mod groups;
 mod metrics;
 mod versions;
 
-use evidence::{Outputs, Redact, Redacted, Redactor};
+use evidence::{Redact, Redacted, Redactor};
 use jiff::{SignedDuration, Timestamp};
 use report::finding::{self, Finding, Observation};
 use report::results::{Results, Source, Suite, ToResults};
@@ -16,6 +16,7 @@ use serde::Serialize;
 use settings::Settings;
 
 use crate::clients::EnvironmentClients;
+use crate::locate::Located;
 
 /// How often a task comes around.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,8 +46,8 @@ impl Period {
 pub struct Context<'a> {
     /// The environment's clients.
     pub clients: &'a EnvironmentClients,
-    /// Terraform's outputs.
-    pub outputs: &'a Outputs,
+    /// Its resources.
+    pub located: &'a Located,
     /// What the environment is called.
     pub settings: &'a Settings,
     /// The environment's folder, for commands.
@@ -137,7 +138,7 @@ pub async fn maintain(context: Context<'_>, period: Period) -> Redacted<Maintain
             findings.extend(versions);
         }
     }
-    Redactor::for_display(Some(context.outputs)).apply(Maintained {
+    Redactor::for_display(context.located.outputs()).apply(Maintained {
         environment: context.name(),
         period,
         at: context.at,

@@ -3,7 +3,7 @@
 use report::finding::Status;
 use report::{Chart, Document, Mark, Page, Tally};
 
-use crate::check::{Answer, Check, Checked};
+use crate::check::{Answer, Checked};
 use crate::summary::name;
 
 impl Checked {
@@ -48,11 +48,9 @@ impl Checked {
         for exception in &self.residency {
             document = document.text(format!("Exception from the residency policy: {exception}"));
         }
-        let fixes = self.fixes();
+        let fixes = self.remedies();
         if !fixes.is_empty() {
-            document = document
-                .heading("What to do")
-                .table(["Severity", "Check", "Why", "Fix"], fixes);
+            document = document.heading("What to do").table(Self::REMEDIES, fixes);
         }
         if !self.answers.is_empty() {
             document = document
@@ -76,22 +74,6 @@ impl Checked {
             );
         }
         document
-    }
-
-    /// The checks that found something wrong, the worst first.
-    fn fixes(&self) -> Vec<(Mark, Vec<String>)> {
-        let mut wrong: Vec<&Check> = Vec::new();
-        for answer in &self.answers {
-            if answer.status == Status::Wrong && !wrong.contains(&answer.check) {
-                wrong.push(answer.check);
-            }
-        }
-        wrong.sort_by_key(|check| std::cmp::Reverse(check.severity));
-        let row = |check: &Check| {
-            let cells = [check.severity.word(), check.id, check.why, check.fix];
-            (Mark::Wrong, cells.map(str::to_owned).to_vec())
-        };
-        wrong.into_iter().map(row).collect()
     }
 }
 

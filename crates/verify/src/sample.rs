@@ -37,6 +37,7 @@ pub(crate) fn sample() -> Checked {
         account: Some("123456789012".to_owned()),
         at: "2026-11-26T17:31:00Z".parse().unwrap(),
         residency: vec!["us-east-1: certificates".to_owned()],
+        resources: Vec::new(),
         answers,
     }
 }

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use local_aws::{Fault, FaultKind, LocalAws};
 use report::finding::{Finding, Status};
 use settings::Settings;
-use verify::EnvironmentClients;
 use verify::maintenance::Period;
+use verify::{EnvironmentClients, Located, Sources};
 use verify::{doctor, maintenance};
 
 const SETTINGS: &str = include_str!("../../../examples/berthcare-staging/infra.toml");
@@ -84,6 +84,7 @@ struct Stage {
     clients: EnvironmentClients,
     settings: Settings,
     outputs: Outputs,
+    located: Located,
 }
 
 impl Stage {
@@ -106,12 +107,19 @@ impl Stage {
             &env.global(region),
         ));
         let today = "2026-11-22".parse().unwrap();
+        let settings = Settings::parse(SETTINGS, today).unwrap();
+        let outputs = Outputs::parse(OUTPUTS.as_bytes()).unwrap();
         Some(Self {
+            located: Located::without_aws(Sources {
+                settings: &settings,
+                state: None,
+                outputs: Some(&outputs),
+            }),
             aws,
             regions: env.both(region, "us-east-1".parse().unwrap()),
             clients,
-            settings: Settings::parse(SETTINGS, today).unwrap(),
-            outputs: Outputs::parse(OUTPUTS.as_bytes()).unwrap(),
+            settings,
+            outputs,
         })
     }
 
@@ -136,7 +144,7 @@ impl Stage {
         }
         let context = maintenance::Context {
             clients: &self.clients,
-            outputs: &self.outputs,
+            located: &self.located,
             settings: &self.settings,
             folder: "f",
             practised: &Err(report::finding::Unobserved::because("nobody looked")),

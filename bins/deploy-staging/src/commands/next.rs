@@ -12,7 +12,7 @@ use report::finding::{Status, Unobserved};
 use report::{Document, Report};
 use serde::{Deserialize, Serialize};
 use terraform::StateVersion;
-use verify::{EnvironmentClients, Pattern, Selection, Wanted};
+use verify::{EnvironmentClients, Pattern, Selection, Sources, Wanted};
 
 use self::steps::{Capture, Observed, Step};
 use super::context::{Context, shown};
@@ -132,7 +132,11 @@ async fn checks(context: &Context, outputs: &Outputs) -> BTreeMap<&'static str, 
     let progress = Progress::on_terminal();
     let checked = verify::check_observed(
         &clients,
-        outputs,
+        Sources {
+            settings: &context.settings,
+            state: None,
+            outputs: Some(outputs),
+        },
         &wanted,
         &selection,
         cli::now(),

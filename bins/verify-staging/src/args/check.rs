@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use report::finding::Severity;
-use verify::Pattern;
+use verify::{Check, Grade, Pattern};
 
 use super::side::SideArgs;
 
@@ -20,12 +20,29 @@ pub struct OutputsArgs {
     pub chdir: Option<PathBuf>,
 }
 
+/// From what resources are known, besides the settings and AWS.
+#[derive(Debug, Clone, Args)]
+pub struct ResourcesArgs {
+    /// Where terraform's outputs come from.
+    #[command(flatten)]
+    pub outputs: OutputsArgs,
+
+    /// Terraform's state in the place of its outputs: what `terraform state pull` or `terraform show -json` wrote, or s3
+    /// for the object that the settings name
+    #[arg(long, value_name = "FILE|s3", conflicts_with_all = ["outputs", "chdir"])]
+    pub state: Option<PathBuf>,
+
+    /// Ask AWS alone which resources are the environment's, and terraform nothing
+    #[arg(long, conflicts_with_all = ["outputs", "chdir", "state"])]
+    pub account: bool,
+}
+
 /// `check`.
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
     /// Where ids come from.
     #[command(flatten)]
-    pub source: OutputsArgs,
+    pub source: ResourcesArgs,
 
     /// Which side is meant.
     #[command(flatten)]
@@ -47,18 +64,29 @@ pub struct CheckArgs {
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "1m", value_parser = cli::duration_within(SHORTEST..=LONGEST))]
     pub watch: Option<Duration>,
 
-    /// Exit 1 only for failed checks of this severity or a worse one; unknown stays exit 3
-    #[arg(long, value_enum, value_name = "SEVERITY", default_value = "low")]
-    pub fail_on: SeverityArg,
+    /// Exit 1 only for failed checks of this severity or a worse one, and of these demands: the guide's alone, good
+    /// practice's too, or the account's as well; unknown stays exit 3
+    #[arg(
+        long,
+        value_enum,
+        value_name = "SEVERITY|GRADE",
+        value_delimiter = ',',
+        default_value = "low"
+    )]
+    pub fail_on: Vec<FailOnArg>,
+
+    /// Findings that are accepted, for a reason and until a day; without it waivers.toml beside infra.toml, if it is there
+    #[arg(long, value_name = "FILE")]
+    pub waivers: Option<PathBuf>,
 
     /// Say which checks there are, and call nothing
-    #[arg(long, conflicts_with_all = ["outputs", "chdir", "side", "format", "watch"])]
+    #[arg(long, conflicts_with_all = ["outputs", "chdir", "state", "account", "side", "format", "watch"])]
     pub list: bool,
 }
 
-/// How bad a failed check is.
+/// Which failed checks count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SeverityArg {
+pub enum FailOnArg {
     /// Untidy
     Low,
     /// Weakens the environment, or what is known of it
@@ -67,16 +95,47 @@ pub enum SeverityArg {
     High,
     /// Data can be read or lost
     Critical,
+    /// What the deployment guide demands
+    Guide,
+    /// That, and good practice
+    Practice,
+    /// That, and what is of the whole account: everything
+    Account,
 }
 
-impl From<SeverityArg> for Severity {
-    fn from(arg: SeverityArg) -> Self {
-        match arg {
-            SeverityArg::Low => Self::Low,
-            SeverityArg::Medium => Self::Medium,
-            SeverityArg::High => Self::High,
-            SeverityArg::Critical => Self::Critical,
+/// The least severity and the last grade that count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FailOn {
+    /// A failed check of a lower one does not count.
+    pub(crate) severity: Severity,
+    /// Nor one that is less binding.
+    pub(crate) grade: Grade,
+}
+
+impl FailOn {
+    /// What the arguments say together.
+    pub(crate) fn new(args: &[FailOnArg]) -> Self {
+        let mut fail_on = Self {
+            severity: Severity::Low,
+            grade: Grade::Account,
+        };
+        for arg in args {
+            match arg {
+                FailOnArg::Low => fail_on.severity = Severity::Low,
+                FailOnArg::Medium => fail_on.severity = Severity::Medium,
+                FailOnArg::High => fail_on.severity = Severity::High,
+                FailOnArg::Critical => fail_on.severity = Severity::Critical,
+                FailOnArg::Guide => fail_on.grade = Grade::Guide,
+                FailOnArg::Practice => fail_on.grade = Grade::Practice,
+                FailOnArg::Account => fail_on.grade = Grade::Account,
+            }
         }
+        fail_on
+    }
+
+    /// Whether a failed check counts.
+    pub(crate) fn counts(&self, check: &Check) -> bool {
+        check.severity >= self.severity && check.grade() <= self.grade
     }
 }
 

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::check::OutputsArgs;
+use super::check::ResourcesArgs;
 use super::side::SideArgs;
 
 /// `maintenance`.
@@ -14,7 +14,7 @@ pub struct MaintenanceArgs {
 
     /// Where names come from.
     #[command(flatten)]
-    pub source: OutputsArgs,
+    pub source: ResourcesArgs,
 
     /// Which side is meant.
     #[command(flatten)]

@@ -6,7 +6,7 @@ use evidence::{
 use report::finding::Status;
 use report::{Document, Mark, Report};
 use serde::Serialize;
-use verify::Selection;
+use verify::{Selection, Sources};
 
 use super::side::Sided;
 use super::{chain, origin, terraform};
@@ -122,7 +122,12 @@ pub(super) async fn draft(
     } else {
         let clients = sided.reach().await?.clients();
         let all = Selection::default();
-        let checked = verify::check(&clients, &outputs, &wanted, &all, at).await;
+        let sources = Sources {
+            settings: &sided.settings,
+            state: None,
+            outputs: Some(&outputs),
+        };
+        let checked = verify::check(&clients, sources, &wanted, &all, at).await;
         Some(checked.converted())
     };
     let draft = Draft::new(

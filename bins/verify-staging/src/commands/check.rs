@@ -1,16 +1,18 @@
 mod watch;
 
 use cli::{Exit, Failure, GlobalArgs, Progress};
-use evidence::{Outputs, Redacted};
-use report::finding::{Severity, Status};
+use evidence::Redacted;
+use report::finding::Status;
 use report::{Document, Report};
 use serde::Serialize;
+use settings::{Settings, Waivers};
 use tokio::sync::watch::Sender;
 use verify::{Answer, Catalog, Checked, EnvironmentClients, Selection, Wanted};
 
-use super::exit;
+use super::resources::Resources;
 use super::side::Sided;
-use crate::args::check::CheckArgs;
+use super::{exit, resources};
+use crate::args::check::{CheckArgs, FailOn};
 
 pub(super) async fn run(
     global: &GlobalArgs,
@@ -29,35 +31,63 @@ pub(super) async fn run(
         let error = anyhow::anyhow!("--format prints one document, and --watch has many");
         return Err(Failure::new(Exit::Usage, error).hint("write each to a file with --out FILE"));
     }
+    let waivers = waivers(global, args)?;
     let sided = Sided::find(global, args.side).await?;
-    let outputs = sided.outputs(&args.source).await?;
+    let mut known = resources::of_terraform(&args.source, &sided).await?;
+    let clients = sided.reach().await?.clients();
+    resources::of_backend(&args.source, &clients, &sided, &mut known).await?;
     let asking = Asking {
-        clients: sided.reach().await?.clients(),
-        wanted: sided.wanted(),
+        clients,
+        wanted: Wanted {
+            waivers,
+            ..sided.wanted()
+        },
+        settings: sided.settings,
         selection,
-        outputs,
+        known,
     };
     if let Some(interval) = args.watch {
         return watch::run(global, args, &asking, interval, so_far).await;
     }
     let checked = asking.once(&Progress::on_terminal()).await;
     show(global, args, &checked)?;
-    Ok(ends(&checked, args.fail_on.into()))
+    Ok(ends(&checked, FailOn::new(&args.fail_on)))
 }
 
 /// All that a run needs; the same for each of several.
 struct Asking {
     clients: EnvironmentClients,
-    outputs: Outputs,
+    settings: Settings,
+    known: Resources,
     wanted: Wanted,
     selection: Selection,
 }
 
+/// The file that is named, or the one beside the settings.
+fn waivers(global: &GlobalArgs, args: &CheckArgs) -> Result<Waivers, Failure> {
+    let beside = global.config.with_file_name("waivers.toml");
+    let path = match &args.waivers {
+        Some(path) => path,
+        None if beside.exists() => &beside,
+        None => return Ok(Waivers::default()),
+    };
+    let unusable = |error: anyhow::Error| {
+        let context = format!("failed to use the waivers in {}", path.display());
+        Failure::new(Exit::Usage, error.context(context))
+    };
+    let text = cli::read_text(path, MOST_WAIVERS).map_err(unusable)?;
+    Waivers::parse(&text).map_err(|error| unusable(error.into()))
+}
+
+/// More is no list that anybody reviews.
+const MOST_WAIVERS: u64 = 1 << 20;
+
 impl Asking {
     async fn once(&self, progress: &Progress) -> Redacted<Checked> {
-        let (clients, outputs, wanted) = (&self.clients, &self.outputs, &self.wanted);
+        let (clients, wanted) = (&self.clients, &self.wanted);
+        let sources = self.known.sources(&self.settings);
         let now = cli::now();
-        verify::check_observed(clients, outputs, wanted, &self.selection, now, progress).await
+        verify::check_observed(clients, sources, wanted, &self.selection, now, progress).await
     }
 }
 
@@ -83,10 +113,9 @@ impl Report for Shown<'_> {
     }
 }
 
-/// Failed checks of a lower severity than `least` do not count.
-fn ends(checked: &Checked, least: Severity) -> Exit {
-    let counts =
-        |answer: &&Answer| answer.status != Status::Wrong || answer.check.severity >= least;
+/// Only failed checks that `fail_on` names count.
+fn ends(checked: &Checked, fail_on: FailOn) -> Exit {
+    let counts = |answer: &&Answer| answer.status != Status::Wrong || fail_on.counts(answer.check);
     let answers = checked.answers.iter().filter(counts);
     exit::of(answers.map(|answer| answer.status))
 }

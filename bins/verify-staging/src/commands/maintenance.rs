@@ -8,16 +8,18 @@ use runbook::{FolderStore, Practised, S3Store, read_drills};
 use settings::RUNS;
 use verify::maintenance::{Context, Period, maintain};
 
-use super::exit;
 use super::side::{Reached, Sided};
+use super::{exit, resources};
 use crate::args::maintenance::{MaintenanceArgs, PeriodArg};
 
 pub(super) async fn run(global: &GlobalArgs, args: &MaintenanceArgs) -> Result<Exit, Failure> {
     let sided = Sided::find(global, args.side).await?;
-    let outputs = sided.outputs(&args.source).await?;
+    let mut known = resources::of_terraform(&args.source, &sided).await?;
     let reached = sided.reach().await?;
     let clients = reached.clients();
-    let folder = sided.folder(args.source.chdir.as_deref());
+    resources::of_backend(&args.source, &clients, &sided, &mut known).await?;
+    let located = known.located(&clients, &sided).await;
+    let folder = sided.folder(args.source.outputs.chdir.as_deref());
     let folder = folder.display().to_string();
     let practised = match args.period {
         PeriodArg::Quarterly => practised(&sided, &reached, args.drills.as_deref()).await?,
@@ -25,7 +27,7 @@ pub(super) async fn run(global: &GlobalArgs, args: &MaintenanceArgs) -> Result<E
     };
     let context = Context {
         clients: &clients,
-        outputs: &outputs,
+        located: &located,
         settings: &sided.settings,
         folder: &folder,
         practised: &practised,

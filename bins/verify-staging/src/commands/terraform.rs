@@ -33,7 +33,7 @@ pub(super) async fn of_folder(terraform: &Terraform, folder: &Path) -> Result<Ou
 }
 
 /// A sensitive output may be the name of what is asked for, and the log of calls shows names.
-fn redact_log(outputs: &Outputs) {
+pub(super) fn redact_log(outputs: &Outputs) {
     let redactor = Redactor::for_display(Some(outputs));
     cli::redact_log(move |line| redactor.sentence(line));
 }

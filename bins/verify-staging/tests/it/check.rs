@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use aws_env::{AwsEnv, Options};
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
-use local_aws::{LocalAws, REMOVED_VARIABLES, RegionState};
+use local_aws::{Fault, FaultKind, LocalAws, REMOVED_VARIABLES, RegionState};
 use serde_json::{Value, json};
 
 use crate::cost::SETTINGS;
@@ -186,17 +186,124 @@ async fn only_severities_that_matter_fail_but_unknown_never_passes() {
     ];
     let run = async |more: &[&str]| stage.run(&[&skip[..], more].concat()).await;
     exits(&run(&[]).await, 1);
-    // Of the other buckets there is no output: unknown.
-    let table = exits(&run(&["--fail-on", "medium"]).await, 3);
-    assert!(
-        table.contains("terraform has no output s3_bucket_logs"),
-        "{table}"
-    );
+    exits(&run(&["--fail-on", "guide"]).await, 1);
+    // It is of low severity, and of the other buckets, which are not there, nothing is asked.
+    exits(&run(&["--fail-on", "medium"]).await, 0);
+    exits(&run(&["--fail-on", "guide,medium"]).await, 0);
+    let denied = Fault::new(FaultKind::Denied).service("s3");
+    stage
+        .aws
+        .add_fault(denied.operation("GetBucketLifecycleConfiguration"));
+    exits(&run(&["--fail-on", "medium"]).await, 3);
+    stage.aws.clear_faults();
     let wrong = exits(
         &run(&["-v", "--only", "s3-exists", "--fail-on", "critical"]).await,
-        3,
+        1,
     );
     assert!(wrong.contains(&format!("s3-exists: {PHOTOS}")), "{wrong}");
+}
+
+/// The buckets that this test does not make.
+const WAIVERS: &str = r#"
+[[waivers]]
+check = "s3-exists"
+resource = "berthcare-documents-*"
+reason = "Comes in the next sprint"
+by = "Ada Lovelace"
+expires = 2099-12-31
+[[waivers]]
+check = "s3-exists"
+resource = "berthcare-signatures-*"
+reason = "Comes in the next sprint"
+by = "Ada Lovelace"
+expires = 2099-12-31
+[[waivers]]
+check = "s3-exists"
+resource = "logs bucket"
+reason = "Logs are somebody else's"
+by = "Ada Lovelace"
+expires = 2099-12-31
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_accepted_is_shown_and_does_not_fail_until_it_runs_out() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.make_bucket().await;
+    std::fs::write(stage.path("waivers.toml"), WAIVERS).unwrap();
+    let accepted = [&ONLY[..], &["--waivers", "waivers.toml"]].concat();
+    let json = [&accepted[..], &["--output", "json"]].concat();
+    let json: Value = serde_json::from_str(&exits(&stage.run(&json).await, 0)).unwrap();
+    let answers = json["answers"].as_array().unwrap();
+    let waived: Vec<&Value> = answers
+        .iter()
+        .filter(|answer| answer["accepted"]["by"] == "Ada Lovelace")
+        .collect();
+    assert_eq!(waived.len(), 3, "{json}");
+    assert!(waived.iter().all(|answer| answer["status"] == "skipped"));
+    exits(&stage.run(&ONLY).await, 1);
+    std::fs::write(
+        stage.path("waivers.toml"),
+        WAIVERS.replace("2099", "2026").replace("12-31", "01-31"),
+    )
+    .unwrap();
+    let over = exits(&stage.run(&accepted).await, 1);
+    assert!(over.contains("until 2026-01-31, which is over"), "{over}");
+    std::fs::write(stage.path("waivers.toml"), "[[waivers]]\ncheck = 1\n").unwrap();
+    exits(&stage.run(&accepted).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resources_are_found_in_a_state_and_in_the_account() {
+    let Some(stage) = Stage::open().await else {
+        return;
+    };
+    stage.make_bucket().await;
+    let bucket = json!({"mode": "managed", "type": "aws_s3_bucket", "name": "pictures",
+        "instances": [{"attributes": {"id": "clinic-images", "bucket": "clinic-images"}}]});
+    let state = json!({"version": 4, "serial": 1, "lineage": "l", "resources": [bucket]});
+    std::fs::write(stage.path("state.json"), state.to_string()).unwrap();
+    let found = async |source: &[&str]| {
+        let mut command = stage.command(&[]);
+        let arguments = [&["check"], source, &ONLY[..], &["--output", "json"]].concat();
+        let given: Vec<_> = command
+            .get_envs()
+            .map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned)))
+            .collect();
+        let mut again = Command::new(env!("CARGO_BIN_EXE_verify-staging"));
+        for (name, value) in given {
+            match value {
+                Some(value) => again.env(name, value),
+                None => again.env_remove(name),
+            };
+        }
+        again.current_dir(stage.folder.path()).args(arguments);
+        command = again;
+        let output = tokio::task::spawn_blocking(move || command.output());
+        let json: Value = serde_json::from_str(&exits(&output.await.unwrap().unwrap(), 1)).unwrap();
+        let resources = json["resources"].as_array().unwrap().clone();
+        let photos = resources
+            .into_iter()
+            .find(|one| one["role"] == "s3_bucket_photos");
+        photos.unwrap()
+    };
+    let by_state = found(&["--state", "state.json"]).await;
+    assert_eq!(
+        (&by_state["value"], &by_state["origin"]),
+        (&json!("clinic-images"), &json!("state"))
+    );
+    assert!(
+        by_state["how"]
+            .as_str()
+            .unwrap()
+            .contains("aws_s3_bucket.pictures")
+    );
+    let by_account = found(&["--account"]).await;
+    assert_eq!(
+        (&by_account["value"], &by_account["origin"]),
+        (&json!(PHOTOS), &json!("settings"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,7 +311,17 @@ async fn asked_again_it_tells_what_changed_and_ends_as_the_last_run_did() {
     let Some(stage) = Stage::open().await else {
         return;
     };
-    let mut command = stage.command(&["--only", "s3-exists", "--watch", "1s", "--output", "json"]);
+    std::fs::write(stage.path("waivers.toml"), WAIVERS).unwrap();
+    let mut command = stage.command(&[
+        "--only",
+        "s3-exists",
+        "--waivers",
+        "waivers.toml",
+        "--watch",
+        "1s",
+        "--output",
+        "json",
+    ]);
     let mut program = command.stdout(Stdio::piped()).spawn().unwrap();
     let stdout = BufReader::new(program.stdout.take().unwrap());
     let (documents, mut told) = tokio::sync::mpsc::unbounded_channel();
@@ -244,8 +361,8 @@ async fn asked_again_it_tells_what_changed_and_ends_as_the_last_run_did() {
     let id = rustix::process::Pid::from_child(&program);
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     let status = tokio::task::spawn_blocking(move || program.wait());
-    // Not 1, as the first run would have: of the other buckets there is no output, so they are unknown.
-    assert_eq!(status.await.unwrap().unwrap().code(), Some(3));
+    // Not 1, as the first run would have.
+    assert_eq!(status.await.unwrap().unwrap().code(), Some(0));
     reader.join().unwrap();
     assert!(told.recv().await.is_none(), "nothing changed any more");
 }

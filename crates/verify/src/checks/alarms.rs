@@ -1,12 +1,15 @@
 //! Item 12: the guide's eight alarms, which are eleven with two nodes of Redis. CloudFront's is in us-east-1.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatch::types::{ComparisonOperator, MetricAlarm, StateValue, Statistic};
 use report::finding::{Observation, Severity, Unobserved};
+use settings::AlarmThresholds;
 
 use super::Context;
+use super::database::Connections;
 use crate::check::{Answer, Check};
+use crate::locate::ALARMS_ASTRAY;
 
 const fn alarm(
     id: &'static str,
@@ -75,20 +78,36 @@ pub(super) static CHECKS: &[&Check] =
 /// Nobody should hear of trouble later than this.
 const WITHIN_SECONDS: i32 = 900;
 
-/// Of the connections that the database takes: the guide's "> 80% of max".
-const CONNECTIONS_PERCENT: i64 = 80;
-
 /// One of the guide's eight.
 struct Kind {
-    /// The end of its name; with nodes, the last part of the node's id follows.
-    name: &'static str,
     namespace: &'static str,
     metric: &'static str,
     statistic: Statistic,
     comparison: ComparisonOperator,
-    /// `None`: a share of the connections that the database takes.
-    threshold: Option<f64>,
+    threshold: Threshold,
     of: Of,
+}
+
+/// Where an alarm rings.
+#[derive(Clone, Copy)]
+enum Threshold {
+    /// At a number of the expectations.
+    At(fn(&AlarmThresholds) -> u32),
+    /// The same in MiB, where CloudWatch has bytes.
+    AtMebibytes(fn(&AlarmThresholds) -> u32),
+    /// At a share of the connections that the database takes.
+    Connections,
+}
+
+impl Threshold {
+    /// As CloudWatch has it; `None` where it depends on the database.
+    fn number(self, thresholds: &AlarmThresholds) -> Option<f64> {
+        match self {
+            Self::At(at) => Some(f64::from(at(thresholds))),
+            Self::AtMebibytes(at) => Some(f64::from(at(thresholds)) * 1_048_576.0),
+            Self::Connections => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,62 +120,60 @@ enum Of {
 /// "Monitoring" of the guide, line by line: RDS in bytes, Redis and CloudFront in percent, evictions in keys.
 static KINDS: [Kind; 8] = [
     above(
-        "rds-cpu",
         "AWS/RDS",
         "CPUUtilization",
-        Some(80.0),
+        Threshold::At(|at| at.rds_cpu),
         Of::Database,
     ),
-    below("rds-free-memory", "FreeableMemory", 536_870_912.0),
-    below("rds-free-storage", "FreeStorageSpace", 10_737_418_240.0),
+    below(
+        "FreeableMemory",
+        Threshold::AtMebibytes(|at| at.rds_free_memory_mib),
+    ),
+    below(
+        "FreeStorageSpace",
+        Threshold::AtMebibytes(|at| at.rds_free_storage_mib),
+    ),
     above(
-        "rds-connections",
         "AWS/RDS",
         "DatabaseConnections",
-        None,
+        Threshold::Connections,
         Of::Database,
     ),
     above(
-        "redis-cpu",
         "AWS/ElastiCache",
         "CPUUtilization",
-        Some(75.0),
+        Threshold::At(|at| at.redis_cpu),
         Of::Nodes,
     ),
     above(
-        "redis-memory",
         "AWS/ElastiCache",
         "DatabaseMemoryUsagePercentage",
-        Some(80.0),
+        Threshold::At(|at| at.redis_memory),
         Of::Nodes,
     ),
     Kind {
-        name: "redis-evictions",
         namespace: "AWS/ElastiCache",
         metric: "Evictions",
         statistic: Statistic::Sum,
         comparison: ComparisonOperator::GreaterThanThreshold,
-        threshold: Some(1000.0),
+        threshold: Threshold::At(|at| at.redis_evictions),
         of: Of::Nodes,
     },
     above(
-        "cloudfront-5xx",
         "AWS/CloudFront",
         "5xxErrorRate",
-        Some(5.0),
+        Threshold::At(|at| at.cloudfront_5xx),
         Of::Distribution,
     ),
 ];
 
 const fn above(
-    name: &'static str,
     namespace: &'static str,
     metric: &'static str,
-    threshold: Option<f64>,
+    threshold: Threshold,
     of: Of,
 ) -> Kind {
     Kind {
-        name,
         namespace,
         metric,
         statistic: Statistic::Average,
@@ -166,14 +183,13 @@ const fn above(
     }
 }
 
-const fn below(name: &'static str, metric: &'static str, threshold: f64) -> Kind {
+const fn below(metric: &'static str, threshold: Threshold) -> Kind {
     Kind {
-        name,
         namespace: "AWS/RDS",
         metric,
         statistic: Statistic::Average,
         comparison: ComparisonOperator::LessThanThreshold,
-        threshold: Some(threshold),
+        threshold,
         of: Of::Database,
     }
 }
@@ -181,96 +197,173 @@ const fn below(name: &'static str, metric: &'static str, threshold: f64) -> Kind
 /// An alarm that has to be there.
 struct Wanted {
     kind: &'static Kind,
-    name: String,
+    /// What it watches, by the last of its dimensions.
+    of: String,
     dimensions: Observation<BTreeMap<&'static str, String>>,
+}
+
+impl Wanted {
+    /// What it is called while there is none.
+    fn words(&self) -> String {
+        format!("{} of {}", self.kind.metric, self.of)
+    }
+
+    /// The answers where it is not known what it would watch, or that there is nothing to watch.
+    fn without_resource(&self) -> Vec<Answer> {
+        let words = self.words();
+        match &self.dimensions {
+            Err(unobserved) if !unobserved.absent => super::unseen(CHECKS, &words, unobserved),
+            _ => {
+                let checks = CHECKS.iter();
+                checks
+                    .map(|check| check.skipped(&words, "there is nothing to watch"))
+                    .collect()
+            }
+        }
+    }
+
+    /// How much an alarm is like this one: nothing where it shares neither metric nor resource.
+    fn likeness(&self, alarm: &MetricAlarm, thresholds: &AlarmThresholds) -> Option<u32> {
+        let kind = self.kind;
+        let wanted = self.dimensions.as_ref().ok();
+        let found = dimensions(alarm);
+        let metric = alarm.metric_name() == Some(kind.metric);
+        let resource = wanted.is_some_and(|wanted| same(wanted, &found));
+        if !metric && !resource {
+            return None;
+        }
+        let threshold = alarm.threshold.zip(kind.threshold.number(thresholds));
+        let threshold = threshold.is_some_and(|(is, wanted)| is_near(is, wanted));
+        let part = self.of.rsplit('-').next().unwrap_or_default();
+        let named = alarm.alarm_name().is_some_and(|name| name.ends_with(part));
+        let clues = [
+            (metric, 4),
+            (resource, 4),
+            (alarm.namespace() == Some(kind.namespace), 2),
+            (alarm.statistic() == Some(&kind.statistic), 1),
+            (alarm.comparison_operator() == Some(&kind.comparison), 1),
+            (threshold, 1),
+            (named, 1),
+        ];
+        let clues = clues.into_iter().filter(|(holds, _)| *holds);
+        Some(clues.map(|(_, weight)| weight).sum())
+    }
 }
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
     let wanted = wanted(context);
-    let names = |global: bool| -> Vec<String> {
-        let of = |alarm: &&Wanted| (alarm.kind.of == Of::Distribution) == global;
-        wanted
-            .iter()
-            .filter(of)
-            .map(|alarm| alarm.name.clone())
-            .collect()
-    };
     let (home, global, connections) = tokio::join!(
-        found(context, false, names(false)),
-        found(context, true, names(true)),
+        found(context, false),
+        found(context, true),
         super::database::max_connections(context),
     );
     let mut answers = Vec::new();
-    for alarm in &wanted {
-        let there = if alarm.kind.of == Of::Distribution {
-            &global
-        } else {
-            &home
-        };
-        let seen = there.as_ref().map_err(Clone::clone).and_then(|alarms| {
-            let named = |found: &&MetricAlarm| found.alarm_name() == Some(alarm.name.as_str());
-            alarms
-                .iter()
-                .find(named)
-                .ok_or_else(|| Unobserved::absent("CloudWatch knows no alarm of this name"))
-        });
-        match seen {
-            Ok(seen) => answers.extend(judge(context, alarm, seen, &connections)),
-            Err(unobserved) => answers.extend(super::unseen(CHECKS, &alarm.name, &unobserved)),
+    for (there, is_global) in [(&home, false), (&global, true)] {
+        let wanted: Vec<&Wanted> = wanted
+            .iter()
+            .filter(|alarm| (alarm.kind.of == Of::Distribution) == is_global)
+            .collect();
+        match there {
+            Err(unobserved) => {
+                for alarm in wanted {
+                    answers.extend(super::unseen(CHECKS, &alarm.words(), unobserved));
+                }
+            }
+            Ok(alarms) => {
+                let thresholds = &context.wanted.expect.alarms;
+                let (known, lost): (Vec<&Wanted>, Vec<&Wanted>) = wanted
+                    .into_iter()
+                    .partition(|alarm| alarm.dimensions.is_ok());
+                for alarm in lost {
+                    answers.extend(alarm.without_resource());
+                }
+                for (alarm, seen) in known.iter().zip(matched(&known, alarms, thresholds)) {
+                    answers.extend(match seen {
+                        Some(seen) => judge(context, alarm, seen, &connections),
+                        None => {
+                            let why = Unobserved::absent("no alarm watches this");
+                            super::unseen(CHECKS, &alarm.words(), &why)
+                        }
+                    });
+                }
+            }
         }
     }
     answers
 }
 
+/// For each wanted alarm the one that is most like it. Names say nothing: everybody has others.
+fn matched<'a>(
+    wanted: &[&Wanted],
+    alarms: &'a [MetricAlarm],
+    thresholds: &AlarmThresholds,
+) -> Vec<Option<&'a MetricAlarm>> {
+    let mut pairs: Vec<(u32, usize, usize)> = Vec::new();
+    for (place, one) in wanted.iter().enumerate() {
+        for (of, alarm) in alarms.iter().enumerate() {
+            let likeness = one.likeness(alarm, thresholds);
+            pairs.extend(likeness.map(|likeness| (likeness, place, of)));
+        }
+    }
+    pairs.sort_by_key(|(likeness, place, of)| (std::cmp::Reverse(*likeness), *place, *of));
+    let mut matched = vec![None; wanted.len()];
+    let mut taken = BTreeSet::new();
+    for (_, place, of) in pairs {
+        if let Some(open @ None) = matched.get_mut(place)
+            && taken.insert(of)
+        {
+            *open = alarms.get(of);
+        }
+    }
+    matched
+}
+
 fn wanted(context: Context<'_>) -> Vec<Wanted> {
-    let outputs = context.outputs;
-    let prefix = &context.wanted.name;
+    let located = context.located;
     let mut wanted = Vec::new();
     for kind in &KINDS {
-        match kind.of {
-            Of::Database => wanted.push(Wanted {
-                kind,
-                name: format!("{prefix}-{}", kind.name),
-                dimensions: outputs
-                    .text("db_identifier")
-                    .map(|id| BTreeMap::from([("DBInstanceIdentifier", id.to_owned())])),
-            }),
-            Of::Distribution => wanted.push(Wanted {
-                kind,
-                name: format!("{prefix}-{}", kind.name),
-                dimensions: outputs.text("cloudfront_distribution_id").map(|id| {
-                    BTreeMap::from([
-                        ("DistributionId", id.to_owned()),
-                        ("Region", "Global".to_owned()),
-                    ])
-                }),
-            }),
-            Of::Nodes => match super::redis_nodes(context) {
-                Ok(nodes) => wanted.extend(nodes.into_iter().map(|node| {
-                    let number = node.rsplit('-').next().unwrap_or_default();
-                    Wanted {
-                        kind,
-                        name: format!("{prefix}-{}-{number}", kind.name),
-                        dimensions: Ok(BTreeMap::from([("CacheClusterId", node)])),
-                    }
-                })),
-                Err(unobserved) => wanted.push(Wanted {
+        let (dimension, ids) = match kind.of {
+            Of::Database => {
+                let id = located.text("db_identifier");
+                ("DBInstanceIdentifier", id.map(|id| vec![id.to_owned()]))
+            }
+            Of::Distribution => {
+                let id = located.text("cloudfront_distribution_id");
+                ("DistributionId", id.map(|id| vec![id.to_owned()]))
+            }
+            Of::Nodes => ("CacheClusterId", super::redis_nodes(context)),
+        };
+        let global = match kind.of {
+            Of::Distribution => Some(("Region", "Global".to_owned())),
+            Of::Database | Of::Nodes => None,
+        };
+        match ids {
+            Ok(ids) => wanted.extend(ids.into_iter().map(|id| {
+                Wanted {
                     kind,
-                    name: format!("{prefix}-{}", kind.name),
-                    dimensions: Err(unobserved),
-                }),
-            },
+                    of: id.clone(),
+                    dimensions: Ok(global
+                        .clone()
+                        .into_iter()
+                        .chain([(dimension, id)])
+                        .collect()),
+                }
+            })),
+            Err(unobserved) => wanted.push(Wanted {
+                kind,
+                of: kind.namespace.to_owned(),
+                dimensions: Err(unobserved),
+            }),
         }
     }
     wanted
 }
 
-/// The alarms of these names, up to 100 as DescribeAlarms takes them.
-async fn found(
-    context: Context<'_>,
-    global: bool,
-    names: Vec<String>,
-) -> Observation<Vec<MetricAlarm>> {
+/// DescribeAlarms takes so many names.
+const MOST_NAMES: usize = 100;
+
+/// The environment's alarms of a region.
+async fn found(context: Context<'_>, global: bool) -> Observation<Vec<MetricAlarm>> {
     let clients = context.clients;
     let (client, call) = if global {
         let call = clients.global_call("CloudWatch", "DescribeAlarms", &context.wanted.name);
@@ -279,15 +372,17 @@ async fn found(
         let call = clients.call("CloudWatch", "DescribeAlarms", &context.wanted.name);
         (&clients.home.cloudwatch, call)
     };
-    let mut pages = client
-        .describe_alarms()
-        .set_alarm_names(Some(names))
-        .into_paginator()
-        .send();
     let mut alarms = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| Unobserved::from(call.clone().failed(error)))?;
-        alarms.extend(page.metric_alarms.unwrap_or_default());
+    let mut names = context.located.texts("cloudwatch_alarm_names")?;
+    names.extend(context.located.texts(ALARMS_ASTRAY).into_iter().flatten());
+    for names in names.chunks(MOST_NAMES) {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let asked = client.describe_alarms().set_alarm_names(Some(names));
+        let mut pages = asked.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| Unobserved::from(call.clone().failed(error)))?;
+            alarms.extend(page.metric_alarms.unwrap_or_default());
+        }
     }
     Ok(alarms)
 }
@@ -296,30 +391,45 @@ fn judge(
     context: Context<'_>,
     wanted: &Wanted,
     alarm: &MetricAlarm,
-    connections: &Observation<i64>,
+    connections: &Observation<Connections>,
 ) -> Vec<Answer> {
     let kind = wanted.kind;
-    let name = wanted.name.as_str();
+    let name = alarm.alarm_name().unwrap_or("an alarm without a name");
     let expected = wanted.dimensions.as_ref().map_or_else(
         |_| kind.metric.to_owned(),
         |dimensions| watched(kind, dimensions),
     );
-    let topic = context.outputs.text(if kind.of == Of::Distribution {
+    let topic = if kind.of == Of::Distribution {
         "sns_global_alerts_topic_arn"
     } else {
         "sns_alerts_topic_arn"
-    });
-    let said = topic.as_ref().ok().map(|topic| (*topic).to_owned());
-    let threshold = match kind.threshold {
-        Some(threshold) => Ok(threshold),
-        None => connections
-            .clone()
-            .map(|most| decimal(most * CONNECTIONS_PERCENT / 100)),
+    };
+    let (said, topic) = (
+        context.located.terraform(topic),
+        context.located.text(topic),
+    );
+    let thresholds = &context.wanted.expect.alarms;
+    let percent = thresholds.rds_connections_percent;
+    // From so much to so much.
+    let percent_of = i64::from(percent);
+    let threshold = match kind.threshold.number(thresholds) {
+        Some(number) => Ok((number, number)),
+        None => connections.clone().map(|most| {
+            let (least, most) = match most {
+                Connections::Exactly(most) => (most, most),
+                Connections::Between(least, most) => (least, most),
+            };
+            (
+                decimal(least * percent_of / 100),
+                decimal(most * percent_of / 100),
+            )
+        }),
     };
     let sign = sign(&kind.comparison);
     let limit = match &threshold {
-        Ok(threshold) => format!("{sign} {threshold}"),
-        Err(_) => format!("{sign} {CONNECTIONS_PERCENT} % of max_connections"),
+        Ok((least, most)) if is_near(*least, *most) => format!("{sign} {least}"),
+        Ok((least, most)) => format!("{sign} {least} to {most}"),
+        Err(_) => format!("{sign} {percent} % of max_connections"),
     };
     vec![
         EXISTS.answer(name, "there", None, Ok((true, "there".to_owned()))),
@@ -391,6 +501,24 @@ fn watched(kind: &Kind, dimensions: &BTreeMap<&'static str, String>) -> String {
     )
 }
 
+fn dimensions(alarm: &MetricAlarm) -> BTreeMap<&str, &str> {
+    let pairs = alarm.dimensions().iter();
+    pairs
+        .filter_map(|dimension| Some((dimension.name()?, dimension.value()?)))
+        .collect()
+}
+
+fn same(wanted: &BTreeMap<&'static str, String>, found: &BTreeMap<&str, &str>) -> bool {
+    let mut pairs = wanted.iter();
+    found.len() == wanted.len()
+        && pairs.all(|(name, value)| found.get(name) == Some(&value.as_str()))
+}
+
+/// Both are whole numbers.
+fn is_near(threshold: f64, wanted: f64) -> bool {
+    (threshold - wanted).abs() < 0.5
+}
+
 fn metric(
     kind: &Kind,
     wanted: &BTreeMap<&'static str, String>,
@@ -404,15 +532,8 @@ fn metric(
         .map(Statistic::as_str)
         .or(alarm.extended_statistic())
         .unwrap_or("no statistic");
-    let found: BTreeMap<&str, &str> = alarm
-        .dimensions()
-        .iter()
-        .filter_map(|dimension| Some((dimension.name()?, dimension.value()?)))
-        .collect();
-    let same = found.len() == wanted.len()
-        && wanted
-            .iter()
-            .all(|(name, value)| found.get(name) == Some(&value.as_str()));
+    let found = dimensions(alarm);
+    let same = same(wanted, &found);
     let pairs: Vec<String> = found
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
@@ -425,17 +546,20 @@ fn metric(
     ))
 }
 
-fn rings_at(kind: &Kind, wanted: f64, alarm: &MetricAlarm) -> Observation<(bool, String)> {
+fn rings_at(
+    kind: &Kind,
+    (least, most): (f64, f64),
+    alarm: &MetricAlarm,
+) -> Observation<(bool, String)> {
     let comparison = alarm
         .comparison_operator()
         .ok_or_else(|| Unobserved::missing("CloudWatch", "ComparisonOperator"))?;
     let threshold = alarm
         .threshold
         .ok_or_else(|| Unobserved::missing("CloudWatch", "Threshold"))?;
-    // Both are whole numbers.
-    let same = (threshold - wanted).abs() < 0.5;
+    let fits = is_near(threshold, least) || threshold >= least && threshold <= most;
     Ok((
-        same && *comparison == kind.comparison,
+        fits && *comparison == kind.comparison,
         format!("{} {threshold}", sign(comparison)),
     ))
 }
@@ -492,6 +616,7 @@ fn state(name: &str, alarm: &MetricAlarm) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_cloudwatch::types::Dimension;
     use report::finding::Status;
 
     use super::super::asked::Asked;
@@ -500,7 +625,7 @@ mod tests {
     async fn asked() -> Asked {
         Asked::new(&[
             ("db_identifier", "db".into()),
-            ("redis_replication_group_id", "app".into()),
+            ("redis_node_ids", serde_json::json!(["app-001", "app-002"])),
             ("cloudfront_distribution_id", "E1".into()),
             ("sns_alerts_topic_arn", "arn:topic".into()),
             ("sns_global_alerts_topic_arn", "arn:global".into()),
@@ -511,16 +636,52 @@ mod tests {
     #[tokio::test]
     async fn the_eight_alarms_of_the_guide_are_eleven_with_two_nodes() {
         let asked = asked().await;
-        let names: Vec<String> = wanted(asked.context())
-            .into_iter()
-            .map(|alarm| alarm.name)
-            .collect();
+        let names: Vec<String> = wanted(asked.context()).iter().map(Wanted::words).collect();
         assert_eq!(KINDS.len(), 8);
         assert_eq!(names.len(), 11);
-        for name in ["rds-cpu", "redis-evictions-002", "cloudfront-5xx"] {
-            let name = format!("berthcare-staging-{name}");
-            assert!(names.contains(&name), "{name}: {names:?}");
+        for name in [
+            "CPUUtilization of db",
+            "Evictions of app-002",
+            "5xxErrorRate of E1",
+        ] {
+            assert!(names.iter().any(|found| found == name), "{name}: {names:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn alarms_are_known_by_what_they_watch_whatever_they_are_called() {
+        let asked = asked().await;
+        let wanted = wanted(asked.context());
+        let of_database: Vec<&Wanted> = wanted
+            .iter()
+            .filter(|alarm| alarm.kind.of == Of::Database)
+            .collect();
+        let alarm = |name: &str, metric: &str, database: &str| {
+            let dimension = Dimension::builder()
+                .name("DBInstanceIdentifier")
+                .value(database);
+            MetricAlarm::builder()
+                .alarm_name(name)
+                .namespace("AWS/RDS")
+                .metric_name(metric)
+                .dimensions(dimension.build())
+                .build()
+        };
+        let alarms = [
+            alarm("Processor!", "CPUUtilization", "db"),
+            // Of another database, and of another metric: the nearest there is, and wrong.
+            alarm("Memory!", "FreeableMemory", "other"),
+            alarm("Space!", "SwapUsage", "db"),
+        ];
+        let thresholds = &asked.wanted.expect.alarms;
+        let found: Vec<Option<&str>> = matched(&of_database, &alarms, thresholds)
+            .into_iter()
+            .map(|alarm| alarm.and_then(MetricAlarm::alarm_name))
+            .collect();
+        assert_eq!(
+            found,
+            [Some("Processor!"), Some("Memory!"), Some("Space!"), None]
+        );
     }
 
     #[tokio::test]

@@ -1,17 +1,17 @@
 //! A context for tests that judge without asking.
 
 use aws_env::{AwsEnv, Options};
-use evidence::Outputs;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use settings::Settings;
 
 use super::Context;
 use crate::clients::EnvironmentClients;
+use crate::locate::Located;
 use crate::wanted::Wanted;
 
 pub(crate) struct Asked {
     pub(crate) clients: EnvironmentClients,
-    outputs: Outputs,
+    located: Located,
     pub(crate) wanted: Wanted,
 }
 
@@ -20,10 +20,6 @@ impl Asked {
     pub(crate) async fn new(outputs: &[(&str, Value)]) -> Self {
         let text = include_str!("../../../../examples/berthcare-staging/infra.toml");
         let settings = Settings::parse(text, jiff::civil::date(2026, 11, 1)).unwrap();
-        let outputs: Map<String, Value> = outputs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), json!({"value": value})))
-            .collect();
         let env = AwsEnv::load(Options {
             endpoint_url: Some("http://127.0.0.1:9".to_owned()),
             ..Options::default()
@@ -31,7 +27,7 @@ impl Asked {
         let (env, region) = (env.await.unwrap(), settings.regions.primary);
         Self {
             clients: EnvironmentClients::new(&env.access(region), &env.global(region)),
-            outputs: Outputs::parse(&serde_json::to_vec(&outputs).unwrap()).unwrap(),
+            located: Located::of(outputs),
             wanted: Wanted::new(&settings),
         }
     }
@@ -39,7 +35,7 @@ impl Asked {
     pub(crate) fn context(&self) -> Context<'_> {
         Context {
             clients: &self.clients,
-            outputs: &self.outputs,
+            located: &self.located,
             wanted: &self.wanted,
             account: "123456789012",
             at: "2026-11-01T12:00:00Z".parse().unwrap(),

@@ -9,7 +9,7 @@ use futures::future::join_all;
 use report::finding::{Observation, Unobserved};
 
 use super::Context;
-use crate::check::Answer;
+use crate::check::{Answer, Check};
 
 pub(super) use catalog::CHECKS;
 pub(super) use observe::policy;
@@ -48,7 +48,7 @@ pub(super) const LOGS: Kind = Kind {
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
     let kinds = DATA.into_iter().chain([LOGS]);
     let buckets = join_all(kinds.map(async |kind| {
-        let picture = match context.outputs.text(kind.output) {
+        let picture = match context.located.text(kind.output) {
             Ok(name) => Ok(observe::bucket(context, name).await),
             Err(unobserved) => Err(unobserved),
         };
@@ -74,18 +74,9 @@ pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
 
 /// Without its name nothing can be asked about a bucket.
 fn nothing(kind: Kind, unobserved: &Unobserved) -> Vec<Answer> {
-    CHECKS
-        .iter()
-        .filter(|check| judge::applies(check, kind))
-        .map(|check| {
-            check.answer(
-                format!("{} bucket", kind.name),
-                check.title,
-                None,
-                Err(unobserved.clone()),
-            )
-        })
-        .collect()
+    let asked = CHECKS.iter().copied();
+    let asked: Vec<&Check> = asked.filter(|check| judge::applies(check, kind)).collect();
+    super::unseen(&asked, &format!("{} bucket", kind.name), unobserved)
 }
 
 type Buckets = [(Kind, Observation<observe::Picture>)];

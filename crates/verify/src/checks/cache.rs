@@ -10,6 +10,7 @@ use report::finding::{Observation, Severity, Unobserved};
 use super::{Context, listed};
 use crate::check::{Answer, Check};
 use crate::named;
+use crate::version::is_of;
 
 const fn redis(
     id: &'static str,
@@ -84,6 +85,20 @@ static SNAPSHOTS: Check = redis(
     "damage that is noticed late cannot be undone",
     "terraform apply; look at snapshot_retention_days of modules/cache",
 );
+static VERSION: Check = redis(
+    "redis-version",
+    Severity::Low,
+    "the version that is wanted",
+    "the application meets another Redis than the one it was tested with",
+    "upgrade, or say in [expect] of infra.toml what is wanted: redis_version",
+);
+static NODE_TYPE: Check = redis(
+    "redis-node-type",
+    Severity::Low,
+    "the type of nodes that is wanted",
+    "they are too small for their load, or cost more than was planned",
+    "terraform apply; or say in [expect] of infra.toml what is wanted: redis_node_type",
+);
 static SUBNETS: Check = redis(
     "redis-subnets",
     Severity::High,
@@ -109,15 +124,14 @@ pub(super) static CHECKS: &[&Check] = &[
     &IN_TRANSIT,
     &AUTH,
     &SNAPSHOTS,
+    &VERSION,
+    &NODE_TYPE,
     &SUBNETS,
     &GROUPS,
 ];
 
 /// In these the group serves: a snapshot is being taken.
 const SERVES: [&str; 2] = ["available", "snapshotting"];
-
-/// The guide's "automated daily snapshots (5-day retention)".
-const SNAPSHOT_DAYS: i32 = 5;
 
 type Shown = Observation<(bool, String)>;
 
@@ -129,7 +143,7 @@ struct Picture {
 }
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
-    let (id, group) = match context.outputs.text("redis_replication_group_id") {
+    let (id, group) = match context.located.text("redis_replication_group_id") {
         Ok(id) => (id, named::replication_group(context.clients, id).await),
         Err(unobserved) => ("Redis", Err(unobserved)),
     };
@@ -192,14 +206,15 @@ fn judge(
     group: &ReplicationGroup,
     picture: &Picture,
 ) -> Vec<Answer> {
-    let outputs = context.outputs;
-    let said = |name: &str| outputs.text(name).ok().map(str::to_owned);
+    let located = context.located;
+    let said = |name: &str| located.terraform(name);
     let is = |check: &'static Check, expected: &str, terraform, shown| {
         check.answer(id, expected, terraform, shown)
     };
     let none = || None::<String>;
-    let wanted = context.wanted.redis_nodes;
-    let subnets = outputs.texts("private_subnet_ids");
+    let expect = &context.wanted.expect;
+    let (wanted, snapshot_days) = (expect.redis_nodes, expect.redis_snapshot_days);
+    let subnets = located.texts("private_subnet_ids");
     vec![
         is(
             &AVAILABLE,
@@ -219,7 +234,7 @@ fn judge(
             &AT_REST,
             "with the stack's key",
             said("kms_key_arn"),
-            outputs
+            located
                 .text("kms_key_arn")
                 .and_then(|key| at_rest(group, key)),
         ),
@@ -235,24 +250,39 @@ fn judge(
         ),
         is(
             &SNAPSHOTS,
-            &format!("at least {SNAPSHOT_DAYS} days"),
+            &format!("at least {snapshot_days} days"),
             none(),
             group
                 .snapshot_retention_limit
-                .map(|days| (days >= SNAPSHOT_DAYS, format!("{days} days")))
+                .map(|days| (days >= snapshot_days, format!("{days} days")))
                 .ok_or_else(|| Unobserved::missing("ElastiCache", "SnapshotRetentionLimit")),
+        ),
+        is(
+            &VERSION,
+            &expect.redis_version,
+            none(),
+            version(picture, &expect.redis_version),
+        ),
+        is(
+            &NODE_TYPE,
+            &expect.redis_node_type,
+            none(),
+            group
+                .cache_node_type()
+                .map(|kind| (kind == expect.redis_node_type, kind.to_owned()))
+                .ok_or_else(|| Unobserved::missing("ElastiCache", "CacheNodeType")),
         ),
         is(
             &SUBNETS,
             "the private subnets",
-            subnets.as_ref().ok().map(|subnets| subnets.join(", ")),
+            said("private_subnet_ids"),
             subnets.and_then(|subnets| in_subnets(picture, subnets)),
         ),
         is(
             &GROUPS,
             "the group of Redis",
             said("redis_security_group_id"),
-            outputs
+            located
                 .text("redis_security_group_id")
                 .and_then(|group| in_group(picture, group)),
         ),
@@ -272,6 +302,21 @@ fn status(group: &ReplicationGroup) -> Shown {
     let fine = SERVES.contains(&status) && shards.is_empty();
     let shown = [&[status], &shards[..]].concat().join(", shard ");
     Ok((fine, shown))
+}
+
+/// Of every node: an upgrade goes from one to the next.
+fn version(picture: &Picture, wanted: &str) -> Shown {
+    let nodes = picture.nodes.as_ref().map_err(Clone::clone)?;
+    let versions = nodes.iter().map(|node| {
+        let version = node.engine_version();
+        version.ok_or_else(|| Unobserved::missing("ElastiCache", "EngineVersion"))
+    });
+    let versions: BTreeSet<&str> = versions.collect::<Observation<_>>()?;
+    if versions.is_empty() {
+        return Err(Unobserved::because("ElastiCache shows no node of it"));
+    }
+    let fine = versions.iter().all(|version| is_of(version, wanted));
+    Ok((fine, listed(&versions)))
 }
 
 fn nodes(group: &ReplicationGroup, picture: &Picture, wanted: usize) -> Shown {
@@ -430,5 +475,40 @@ mod tests {
         assert!(fine(picture(["a", "b"], "available")));
         assert!(!fine(picture(["a", "a"], "available")));
         assert!(!fine(picture(["a", "b"], "rebooting cache cluster nodes")));
+    }
+
+    #[test]
+    fn nodes_of_another_version_are_noticed() {
+        let picture = |versions: &[&str]| {
+            let nodes = versions.iter();
+            let nodes = nodes.map(|of| CacheCluster::builder().engine_version(*of).build());
+            Picture {
+                nodes: Ok(nodes.collect()),
+                subnets: Ok(BTreeMap::new()),
+            }
+        };
+        let fine = |versions: &[&str]| version(&picture(versions), "7.1").unwrap().0;
+        assert!(fine(&["7.1.0", "7.1.0"]));
+        assert!(!fine(&["7.1.0", "6.2.6"]));
+        assert!(version(&picture(&[]), "7.1").is_err());
+    }
+
+    #[tokio::test]
+    async fn nodes_of_another_type_are_noticed() {
+        let asked = Asked::new(&[("redis_replication_group_id", "app".into())]).await;
+        let picture = Picture {
+            nodes: Ok(Vec::new()),
+            subnets: Ok(BTreeMap::new()),
+        };
+        let status = |kind: &str| {
+            let group = ReplicationGroup::builder().cache_node_type(kind).build();
+            let answers = judge(asked.context(), "app", &group, &picture);
+            let answer = answers
+                .into_iter()
+                .find(|answer| answer.check == &NODE_TYPE);
+            answer.unwrap().status
+        };
+        assert_eq!(status("cache.t4g.micro"), Status::Ok);
+        assert_eq!(status("cache.t2.micro"), Status::Wrong);
     }
 }

@@ -30,7 +30,7 @@ struct Picture {
 }
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
-    let id = match context.outputs.text("cloudfront_distribution_id") {
+    let id = match context.located.text("cloudfront_distribution_id") {
         Ok(id) => id,
         Err(unobserved) => return judge::nothing("distribution", None, &unobserved),
     };
@@ -44,7 +44,7 @@ async fn observe(context: Context<'_>, id: &str) -> Observation<Picture> {
     let cloudfront = &context.clients.cloudfront;
     let call = |operation, of: String| context.clients.global_call("CloudFront", operation, of);
     let policies = join_all(DATA.iter().filter_map(|kind| {
-        let bucket = context.outputs.text(kind.output).ok()?;
+        let bucket = context.located.text(kind.output).ok()?;
         Some(async move { (bucket.to_owned(), buckets::policy(context, bucket).await) })
     }));
     let distribution = async {

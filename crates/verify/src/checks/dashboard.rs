@@ -111,7 +111,7 @@ struct Metric {
 }
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
-    let (name, body) = match context.outputs.text("cloudwatch_dashboard_name") {
+    let (name, body) = match context.located.text("cloudwatch_dashboard_name") {
         Ok(name) => (name, body(context, name).await),
         Err(unobserved) => ("dashboard", Err(unobserved)),
     };
@@ -211,12 +211,12 @@ fn metrics(widget: &Widget) -> Vec<Metric> {
 fn covers(context: Context<'_>, service: &Service, metrics: &[Metric]) -> Answer {
     let resources = match service.name {
         "RDS" => context
-            .outputs
+            .located
             .text("db_identifier")
             .map(|id| vec![id.to_owned()]),
         "Redis" => super::redis_nodes(context),
         _ => context
-            .outputs
+            .located
             .text("cloudfront_distribution_id")
             .map(|id| vec![id.to_owned()]),
     };
@@ -263,6 +263,12 @@ fn covers(context: Context<'_>, service: &Service, metrics: &[Metric]) -> Answer
         let problems: BTreeSet<&str> = problems.iter().map(String::as_str).collect();
         (false, listed(&problems))
     });
+    if resources
+        .as_ref()
+        .is_err_and(|unobserved| unobserved.absent)
+    {
+        return COVERS.skipped(service.name, "there is none");
+    }
     let terraform = resources.ok().map(|resources| resources.join(", "));
     let expected = format!("{} in {region}", service.metrics.join(", "));
     COVERS.answer(service.name, expected, terraform, shown)

@@ -121,6 +121,27 @@ static OFFERED: Check = rds(
     "a rebuild or a restore elsewhere fails, and AWS upgrades at a time of its own choice",
     "upgrade to a newer minor: engine_version of environments/staging",
 );
+static ENGINE: Check = rds(
+    "rds-engine",
+    Severity::Medium,
+    "the engine and version that are wanted",
+    "the application meets another database than the one it was tested with, or pays for extended support",
+    "upgrade, or say in [expect] of infra.toml what is wanted: db_engine, db_version",
+);
+static CLASS: Check = rds(
+    "rds-class",
+    Severity::Low,
+    "the instance class that is wanted",
+    "it is too small for its load, or costs more than was planned",
+    "terraform apply; or say in [expect] of infra.toml what is wanted: db_class",
+);
+static STORAGE: Check = rds(
+    "rds-storage",
+    Severity::Low,
+    "as much storage as is wanted",
+    "it begins to grow at once, and small volumes are slow ones",
+    "terraform apply; or say in [expect] of infra.toml what is wanted: db_storage_gb",
+);
 static UPGRADES: Check = rds(
     "rds-minor-upgrades",
     Severity::Low,
@@ -189,6 +210,9 @@ pub(super) static CHECKS: &[&Check] = &[
     &PROTECTED,
     &AUTOSCALING,
     &OFFERED,
+    &ENGINE,
+    &CLASS,
+    &STORAGE,
     &UPGRADES,
     &TLS,
     &LOGS,
@@ -206,7 +230,7 @@ struct Picture {
 }
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
-    let (id, instance) = match context.outputs.text("db_identifier") {
+    let (id, instance) = match context.located.text("db_identifier") {
         Ok(id) => (id, named::database(context.clients, id).await),
         Err(unobserved) => ("database", Err(unobserved)),
     };
@@ -262,6 +286,15 @@ async fn observe(context: Context<'_>, instance: &DbInstance) -> Picture {
 const FORCE_SSL: &str = "rds.force_ssl";
 const MAX_CONNECTIONS: &str = "max_connections";
 
+/// How many connections a database takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connections {
+    /// So many.
+    Exactly(i64),
+    /// As RDS reckons from the memory of the class, of which it keeps a part to itself: from so many to so many.
+    Between(i64, i64),
+}
+
 /// The values of some parameters of an instance's parameter group; one without a value is left out.
 async fn parameters(
     context: Context<'_>,
@@ -294,9 +327,59 @@ async fn parameters(
         .collect())
 }
 
+/// The memory of an instance class in GiB, by its family and size.
+/// <https://aws.amazon.com/rds/instance-types/>
+fn memory_gib(class: &str) -> Option<i64> {
+    let mut parts = class.strip_prefix("db.")?.split('.');
+    let (family, size) = (parts.next()?, parts.next()?);
+    let burstable = || match size {
+        "micro" => Some(1),
+        "small" => Some(2),
+        "medium" => Some(4),
+        "large" => Some(8),
+        "xlarge" => Some(16),
+        "2xlarge" => Some(32),
+        _ => None,
+    };
+    let larges = || match size {
+        "large" => Some(1),
+        "xlarge" => Some(2),
+        other => Some(2 * other.strip_suffix("xlarge")?.parse::<i64>().ok()?),
+    };
+    match family.chars().next()? {
+        't' => burstable(),
+        'm' => larges().map(|larges| 8 * larges),
+        'r' | 'x' => larges().map(|larges| 16 * larges),
+        _ => None,
+    }
+}
+
+/// What a value of max_connections says: a number, or RDS's own formula,
+/// `LEAST({DBInstanceClassMemory/9531392},5000)`.
+fn connections(value: &str, class: Option<&str>) -> Option<Connections> {
+    if let Ok(exactly) = value.parse() {
+        return Some(Connections::Exactly(exactly));
+    }
+    let (_, formula) = value.split_once("{DBInstanceClassMemory/")?;
+    let (divisor, rest) = formula.split_once('}')?;
+    let divisor: i64 = divisor.parse().ok().filter(|divisor| *divisor > 0)?;
+    let least = rest
+        .strip_prefix(',')
+        .and_then(|rest| rest.strip_suffix(')'));
+    let least: i64 = least
+        .and_then(|least| least.parse().ok())
+        .unwrap_or(i64::MAX);
+    let most = (memory_gib(class?)? << 30) / divisor;
+    // Of small classes up to a third is the system's.
+    Some(Connections::Between(
+        (most * 2 / 3).min(least),
+        most.min(least),
+    ))
+}
+
 /// How many connections the database takes; absent where there is no database.
-pub(super) async fn max_connections(context: Context<'_>) -> Observation<i64> {
-    let id = context.outputs.text("db_identifier")?;
+pub(super) async fn max_connections(context: Context<'_>) -> Observation<Connections> {
+    let id = context.located.text("db_identifier")?;
     let instance = named::database(context.clients, id).await?;
     let parameters = parameters(context, &instance, &[MAX_CONNECTIONS]).await;
     let parameters = parameters.map_err(|unobserved| Unobserved {
@@ -307,7 +390,7 @@ pub(super) async fn max_connections(context: Context<'_>) -> Observation<i64> {
     let value = parameters
         .get(MAX_CONNECTIONS)
         .ok_or_else(|| Unobserved::because("the parameter group shows no max_connections"))?;
-    value
-        .parse()
-        .map_err(|_| Unobserved::because(format!("max_connections is no number but {value}")))
+    connections(value, instance.db_instance_class()).ok_or_else(|| {
+        Unobserved::because(format!("max_connections cannot be reckoned from {value}"))
+    })
 }

@@ -97,9 +97,9 @@ struct Picture {
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
     let (vpc, id, name) = (
-        context.outputs.text("vpc_id"),
-        context.outputs.text("flow_log_id"),
-        context.outputs.text("flow_log_group_name"),
+        context.located.text("vpc_id"),
+        context.located.text("flow_log_id"),
+        context.located.text("flow_log_group_name"),
     );
     let log = async { flow_log(context, vpc?, id.clone()?).await };
     let group = async { log_group(context, name.clone()?).await };
@@ -165,10 +165,10 @@ async fn newest(context: Context<'_>, name: &str) -> Observation<Option<Timestam
 }
 
 fn judge(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
-    let outputs = context.outputs;
-    let text = |name| outputs.text(name).ok().map(str::to_owned);
-    let id = outputs.text("flow_log_id").unwrap_or("flow log");
-    let name = outputs.text("flow_log_group_name").unwrap_or("log group");
+    let located = context.located;
+    let text = |name| located.terraform(name);
+    let id = located.text("flow_log_id").unwrap_or("flow log");
+    let name = located.text("flow_log_group_name").unwrap_or("log group");
     let log = picture.log.as_ref().map_err(Clone::clone);
     let lacks = |what: &str| Unobserved::because(format!("EC2's answer has no {what} in it"));
 
@@ -218,9 +218,9 @@ fn group_of(log: &FlowLog) -> Option<&str> {
 
 fn group(context: Context<'_>, name: &str, picture: &Picture) -> Vec<Answer> {
     let group = picture.group.as_ref().map_err(Clone::clone);
-    let terraform = context.outputs.text("flow_log_group_name").ok();
+    let terraform = context.located.terraform("flow_log_group_name");
     let there = group.clone().map(|_| (true, "there".to_owned()));
-    let exists = GROUP.answer(name, "there", terraform.map(str::to_owned), there);
+    let exists = GROUP.answer(name, "there", terraform, there);
     if group.as_ref().is_err_and(|unobserved| unobserved.absent) {
         let gone = "the log group does not exist";
         let others = [&RECENT, &RETENTION, &ENCRYPTED];
@@ -235,13 +235,13 @@ fn group(context: Context<'_>, name: &str, picture: &Picture) -> Vec<Answer> {
             format!("the newest is of {newest}"),
         ))
     });
-    let days = context.wanted.flow_log_days;
+    let days = context.wanted.expect.flow_log_days;
     let retention = group.clone().map(|group| match group.retention_in_days() {
         Some(kept) => (kept >= days, format!("{kept} days")),
         // CloudWatch Logs leaves it out when nothing ever expires.
         None => (false, "for ever".to_owned()),
     });
-    let key = context.outputs.text("kms_key_arn");
+    let key = context.located.text("kms_key_arn");
     let encrypted = key.clone().and_then(|key| {
         let used = group?.kms_key_id();
         let shown = used.unwrap_or("the key of CloudWatch Logs");

@@ -119,7 +119,7 @@ const GROUPS: [(&str, &str, &Check, &Check); 4] = [
 const EVERYWHERE: [&str; 2] = ["0.0.0.0/0", "::/0"];
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
-    let groups = match context.outputs.text("vpc_id") {
+    let groups = match context.located.text("vpc_id") {
         Ok(vpc) => observe(context, vpc).await,
         Err(unobserved) => Err(unobserved),
     };
@@ -144,17 +144,17 @@ async fn observe(context: Context<'_>, vpc: &str) -> Observation<Vec<SecurityGro
 }
 
 fn judge(context: Context<'_>, groups: &Observation<Vec<SecurityGroup>>) -> Vec<Answer> {
-    let outputs = context.outputs;
+    let located = context.located;
     let mut answers = Vec::new();
     for (name, output, ingress, egress) in GROUPS {
-        let id = outputs.text(output);
+        let id = located.text(output);
         let named = id.clone().unwrap_or(name).to_owned();
         let group = id.clone().and_then(|id| {
             let groups = groups.as_ref().map_err(Clone::clone)?;
             let found = groups.iter().find(|group| group.group_id() == Some(id));
             found.ok_or_else(|| Unobserved::absent(format!("the VPC has no group {id}")))
         });
-        let terraform = id.clone().ok().map(str::to_owned);
+        let terraform = located.terraform(output);
         let shown = group.clone().map(|_| (true, "there".to_owned()));
         let exists = EXIST.answer(format!("{name}: {named}"), "in the VPC", terraform, shown);
         answers.push(exists);
@@ -189,18 +189,18 @@ fn edges(
     output: &str,
 ) -> (Observation<BTreeSet<String>>, Observation<BTreeSet<String>>) {
     let Context {
-        outputs, wanted, ..
+        located, wanted, ..
     } = context;
-    let group = |output| outputs.text(output);
-    let app = i64::from(wanted.app_port);
+    let group = |output| located.text(output);
+    let app = i64::from(wanted.expect.app_port);
     let tasks = || group("ecs_tasks_security_group_id");
-    let port = |output| outputs.number(output);
+    let port = |output| located.number(output);
     let one =
         |port: Observation<i64>, peer: Observation<&str>| Ok(BTreeSet::from([edge(port?, peer?)]));
     let nothing = || Ok(BTreeSet::new());
     match output {
         "alb_security_group_id" => {
-            let from = wanted.alb_ingress.iter();
+            let from = wanted.expect.alb_ingress.iter();
             let open = from.flat_map(|from| [edge(80, from), edge(443, from)]);
             (Ok(open.collect()), one(Ok(app), tasks()))
         }
@@ -301,9 +301,9 @@ fn default(groups: &Observation<Vec<SecurityGroup>>) -> Vec<Answer> {
 fn others(context: Context<'_>, groups: &Observation<Vec<SecurityGroup>>) -> Answer {
     let own: Vec<Observation<&str>> = GROUPS
         .iter()
-        .map(|(_, output, ..)| context.outputs.text(output))
+        .map(|(_, output, ..)| context.located.text(output))
         .collect();
-    let resource = context.outputs.text("vpc_id").unwrap_or("VPC");
+    let resource = context.located.text("vpc_id").unwrap_or("VPC");
     let open = own
         .into_iter()
         .collect::<Observation<Vec<&str>>>()

@@ -70,12 +70,9 @@ struct Picture {
 }
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
-    match context.outputs.text("kms_key_arn") {
+    match context.located.text("kms_key_arn") {
         Ok(arn) => judge(context, arn, &observe(context, arn).await),
-        Err(unobserved) => CHECKS
-            .iter()
-            .map(|check| check.answer("key", check.title, None, Err(unobserved.clone())))
-            .collect(),
+        Err(unobserved) => super::unseen(CHECKS, "key", &unobserved),
     }
 }
 
@@ -163,7 +160,7 @@ fn judge(context: Context<'_>, arn: &str, picture: &Picture) -> Vec<Answer> {
         let expected = format!("every {ROTATION_DAYS} days or more often");
         ROTATION.answer(arn, expected, None, rotation)
     };
-    let alias = format!("alias/{}", context.wanted.name);
+    let alias = context.wanted.key_alias();
     let aliases = picture.aliases.clone().map(|found| {
         let shown = if found.is_empty() {
             "no alias".to_owned()

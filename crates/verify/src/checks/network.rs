@@ -7,6 +7,7 @@ use aws_sdk_ec2::types::{
     Vpc, VpcEndpoint,
 };
 use report::finding::{Observation, Severity, Unobserved};
+use settings::NatLayout;
 
 use super::Context;
 use crate::check::{Answer, Check};
@@ -19,6 +20,14 @@ static VPC: Check = Check {
     title: "the VPC is available",
     why: "everything else lies in it",
     fix: "terraform apply",
+};
+static CIDR: Check = Check {
+    id: "vpc-cidr",
+    item: Some(1),
+    severity: Severity::Medium,
+    title: "the VPC has the network that is wanted",
+    why: "it overlaps with networks that it will be connected with, or has too few addresses",
+    fix: "a VPC's network cannot be changed: build it anew, or say in [expect] of infra.toml what is wanted: vpc_cidr",
 };
 static SUBNETS: Check = Check {
     id: "vpc-subnets",
@@ -87,6 +96,7 @@ static NAT_ROUTES: Check = Check {
 
 pub(super) static CHECKS: &[&Check] = &[
     &VPC,
+    &CIDR,
     &SUBNETS,
     &PRIVATE,
     &PUBLIC,
@@ -109,13 +119,10 @@ struct Picture {
 }
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
-    let id = match context.outputs.text("vpc_id") {
+    let id = match context.located.text("vpc_id") {
         Ok(id) => id,
         Err(unobserved) => {
-            return CHECKS
-                .iter()
-                .map(|check| check.answer("VPC", check.title, None, Err(unobserved.clone())))
-                .collect();
+            return super::unseen(CHECKS, "VPC", &unobserved);
         }
     };
     let picture = observe(context, id).await;
@@ -191,6 +198,17 @@ fn judge(context: Context<'_>, id: &str, picture: &Picture) -> Vec<Answer> {
         answers.extend(others.map(|check| check.skipped(id, "the VPC does not exist")));
         return answers;
     }
+    let wanted = context.wanted.expect.vpc_cidr.as_str();
+    let cidr = picture.vpc.as_ref().map_err(Clone::clone).and_then(|vpc| {
+        let found = vpc
+            .cidr_block()
+            .ok_or_else(|| Unobserved::missing("EC2", "CidrBlock"))?;
+        // A second network may have been added to it.
+        let more = vpc.cidr_block_association_set().iter();
+        let mut all = more.filter_map(|one| one.cidr_block()).chain([found]);
+        Ok((all.any(|one| one == wanted), found.to_owned()))
+    });
+    answers.push(CIDR.answer(id, wanted, None, cidr));
     answers.extend(spread(context, picture));
     answers.extend(ways(context, picture));
     answers.push(nat(context, id, picture));
@@ -204,14 +222,14 @@ fn judge(context: Context<'_>, id: &str, picture: &Picture) -> Vec<Answer> {
 }
 
 fn spread(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
-    let outputs = context.outputs;
+    let located = context.located;
     let mut answers = Vec::new();
     for (kind, output) in [
         ("public", "public_subnet_ids"),
         ("private", "private_subnet_ids"),
     ] {
-        let zones = context.wanted.zones;
-        let spread = outputs.texts(output).and_then(|ids| {
+        let zones = context.wanted.expect.zones;
+        let spread = located.texts(output).and_then(|ids| {
             let subnets = picture.subnets.as_ref().map_err(Clone::clone)?;
             let zones_of: BTreeMap<&str, &str> = subnets
                 .iter()
@@ -239,7 +257,7 @@ fn spread(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
         let expected = format!("{zones}, each in a zone of its own");
         let terraform = listed(context, output);
         answers.push(SUBNETS.answer(format!("{kind} subnets"), expected, terraform, spread));
-        for id in outputs.texts(output).unwrap_or_default() {
+        for id in located.texts(output).unwrap_or_default() {
             answers.push(addresses(id, picture));
         }
     }
@@ -267,14 +285,13 @@ fn addresses(id: &str, picture: &Picture) -> Answer {
 }
 
 fn listed(context: Context<'_>, output: &str) -> Option<String> {
-    let ids = context.outputs.texts(output);
-    ids.map(|ids| ids.join(", ")).ok()
+    context.located.terraform(output)
 }
 
 fn ways(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
-    let outputs = context.outputs;
+    let located = context.located;
     let mut answers = Vec::new();
-    for subnet in outputs.texts("private_subnet_ids").unwrap_or_default() {
+    for subnet in located.texts("private_subnet_ids").unwrap_or_default() {
         if picture.lacks(subnet) {
             let gone = "the subnet is not in the VPC";
             answers.extend([&PRIVATE, &NAT_ROUTES].map(|check| check.skipped(subnet, gone)));
@@ -297,12 +314,15 @@ fn ways(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
         answers.push(PRIVATE.answer(subnet, "no internet gateway", None, open));
         answers.push(NAT_ROUTES.answer(
             subnet,
-            "the NAT gateway of its zone",
+            match context.wanted.expect.nat {
+                NatLayout::PerZone => "the NAT gateway of its zone",
+                NatLayout::Single => "a NAT gateway",
+            },
             listed(context, "nat_gateway_ids"),
-            picture.way_out(subnet),
+            picture.way_out(subnet, context.wanted.expect.nat),
         ));
     }
-    for subnet in outputs.texts("public_subnet_ids").unwrap_or_default() {
+    for subnet in located.texts("public_subnet_ids").unwrap_or_default() {
         if picture.lacks(subnet) {
             answers.push(PUBLIC.skipped(subnet, "the subnet is not in the VPC"));
             continue;
@@ -323,8 +343,13 @@ fn ways(context: Context<'_>, picture: &Picture) -> Vec<Answer> {
 }
 
 fn nat(context: Context<'_>, id: &str, picture: &Picture) -> Answer {
+    let layout = context.wanted.expect.nat;
+    let wanted = match layout {
+        NatLayout::PerZone => context.wanted.expect.zones,
+        NatLayout::Single => 1,
+    };
     let nat = context
-        .outputs
+        .located
         .texts("public_subnet_ids")
         .and_then(|public| {
             let gateways = picture.nat.as_ref().map_err(Clone::clone)?;
@@ -350,15 +375,18 @@ fn nat(context: Context<'_>, id: &str, picture: &Picture) -> Answer {
                     format!("{} {state}", gateway.nat_gateway_id().unwrap_or("?"))
                 })
                 .collect::<Vec<_>>();
-            Ok((subnets.len() >= context.wanted.zones, shown.join(", ")))
+            Ok((subnets.len() >= wanted, shown.join(", ")))
         });
-    let expected = format!("{}, one in each public subnet", context.wanted.zones);
+    let expected = match layout {
+        NatLayout::PerZone => format!("{wanted}, one in each public subnet"),
+        NatLayout::Single => "one in a public subnet".to_owned(),
+    };
     NAT.answer(id, expected, listed(context, "nat_gateway_ids"), nat)
 }
 
 /// Gateway endpoints of both services, with a way to them from each private subnet.
 fn endpoints(context: Context<'_>, id: &str, picture: &Picture) -> Answer {
-    let private = context.outputs.texts("private_subnet_ids");
+    let private = context.located.texts("private_subnet_ids");
     let seen = private.and_then(|subnets| {
         let found = picture.endpoints.as_ref().map_err(Clone::clone)?;
         let mut missing = Vec::new();
@@ -425,8 +453,8 @@ impl Picture {
             .ok_or_else(|| Unobserved::because("EC2 shows no route table for it"))
     }
 
-    /// Whether the default route of a private subnet is a NAT gateway of its zone.
-    fn way_out(&self, subnet: &str) -> Observation<(bool, String)> {
+    /// Whether the default route of a private subnet is a NAT gateway, of its zone where each has one.
+    fn way_out(&self, subnet: &str, layout: NatLayout) -> Observation<(bool, String)> {
         let table = self.routes_of(subnet)?;
         let route = default_route(table);
         let Some(nat) = route.and_then(|route| route.nat_gateway_id()) else {
@@ -455,7 +483,8 @@ impl Picture {
             "{nat}, available in {}",
             of.unwrap_or("no zone of this VPC")
         );
-        Ok((of.is_some() && of == own, shown))
+        let fits = layout == NatLayout::Single || of == own;
+        Ok((of.is_some() && fits, shown))
     }
 }
 
@@ -525,7 +554,7 @@ mod tests {
             ("nat_gateway_ids", json!(["nat-1"])),
         ];
         let mut asked = Asked::new(&outputs).await;
-        asked.wanted.zones = 1;
+        asked.wanted.expect.zones = 1;
         let answers = judge(asked.context(), "vpc-1", picture).into_iter();
         answers
             .filter(|answer| answer.check.id == check.id)
@@ -569,5 +598,19 @@ mod tests {
             gateways[0].connectivity_type = Some(ConnectivityType::Private);
         }
         assert_eq!(status(&picture, &NAT).await, [Status::Wrong]);
+    }
+
+    #[tokio::test]
+    async fn a_vpc_of_another_network_is_noticed() {
+        let mut picture = picture();
+        for (cidr, expected) in [
+            ("10.0.0.0/16", Status::Ok),
+            ("192.168.0.0/24", Status::Wrong),
+        ] {
+            if let Ok(vpc) = &mut picture.vpc {
+                vpc.cidr_block = Some(cidr.to_owned());
+            }
+            assert_eq!(status(&picture, &CIDR).await, [expected], "{cidr}");
+        }
     }
 }

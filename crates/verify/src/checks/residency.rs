@@ -89,8 +89,10 @@ pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
 }
 
 fn outputs(context: Context<'_>) -> Answer {
-    let places = context
-        .outputs
+    let Some(outputs) = context.located.outputs() else {
+        return OUTPUTS.skipped("terraform's outputs", "terraform was not asked");
+    };
+    let places = outputs
         .iter()
         .filter(|(name, _)| !GLOBAL_OUTPUTS.contains(name))
         .flat_map(|(name, output)| {
@@ -104,7 +106,7 @@ fn outputs(context: Context<'_>) -> Answer {
 
 /// A bucket's own region, and those that it replicates to.
 async fn bucket(context: Context<'_>, output: &str) -> [Answer; 2] {
-    let bucket = context.outputs.text(output);
+    let bucket = context.located.text(output);
     let name = bucket.clone().unwrap_or(output);
     let own = async {
         let bucket = bucket.clone()?;
@@ -178,7 +180,7 @@ async fn targets(context: Context<'_>, bucket: &str) -> Observation<BTreeSet<Str
 }
 
 async fn secret(context: Context<'_>, output: &str) -> Answer {
-    let arn = context.outputs.text(output);
+    let arn = context.located.text(output);
     let seen = async {
         let arn = arn.clone()?;
         let answer = context.clients.secrets.describe_secret();
@@ -205,7 +207,7 @@ async fn secret(context: Context<'_>, output: &str) -> Answer {
 }
 
 async fn database(context: Context<'_>) -> Answer {
-    let id = context.outputs.text("db_identifier");
+    let id = context.located.text("db_identifier");
     let seen = async {
         let id = id.clone()?;
         let instance = named::database(context.clients, id).await?;
@@ -228,7 +230,7 @@ async fn database(context: Context<'_>) -> Answer {
 }
 
 async fn key(context: Context<'_>) -> Answer {
-    let arn = context.outputs.text("kms_key_arn");
+    let arn = context.located.text("kms_key_arn");
     let seen = async {
         let arn = arn.clone()?;
         let answer = context.clients.kms.describe_key().key_id(arn).send().await;

@@ -5,6 +5,7 @@ mod observe;
 use futures::future::join_all;
 use observe::{Grant, Picture};
 use report::finding::{Observation, Severity, Unobserved};
+use settings::DatabaseSecrets;
 
 use super::Context;
 use crate::check::{Answer, Check};
@@ -59,6 +60,14 @@ static PERMISSIONS: Check = Check {
     fix: "terraform apply",
 };
 
+static DESTRUCTIVE: Check = Check {
+    id: "iam-destructive",
+    item: Some(7),
+    severity: Severity::High,
+    title: "no policy of the role allows deleting buckets, keys, databases, secrets or versions of objects",
+    why: "whoever gets into a task destroys what nobody can bring back",
+    fix: "take the actions out of the policy; terraform apply puts inline policies back",
+};
 static MASTER: Check = Check {
     id: "iam-master-secret",
     item: Some(7),
@@ -76,6 +85,7 @@ pub(super) static CHECKS: &[&Check] = &[
     &MANAGED,
     &PERMISSIONS,
     &MASTER,
+    &DESTRUCTIVE,
 ];
 
 /// A role as it should be.
@@ -104,16 +114,13 @@ pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
     let each = roles.iter().zip(&pictures);
     each.flat_map(|(role, picture)| match picture {
         Ok(picture) => judge(context, role, picture),
-        Err(unobserved) => CHECKS
-            .iter()
-            .map(|check| check.answer(role.what, check.title, None, Err(unobserved.clone())))
-            .collect(),
+        Err(unobserved) => super::unseen(CHECKS, role.what, unobserved),
     })
     .collect()
 }
 
 fn roles(context: Context<'_>) -> [Role; 4] {
-    let outputs = context.outputs;
+    let located = context.located;
     let (account, region) = (context.account, context.wanted.region);
     let partition = region.partition();
     let trust = |service, source: Option<String>| Trust {
@@ -136,18 +143,16 @@ fn roles(context: Context<'_>) -> [Role; 4] {
             on: Some(stream(group)),
         })
     };
-    let of_output = |what, output: &str, needs| Role {
+    let of_role = |what, output: &str, trust, needs| Role {
         what,
-        name: outputs.text(output).and_then(|arn| {
+        name: located.text(output).and_then(|arn| {
             let name = arn.split_once(":role/").map(|(_, path)| path);
             let name = name.and_then(|path| path.rsplit('/').next());
             let name = name.map(str::to_owned);
-            name.ok_or_else(|| {
-                Unobserved::because(format!("terraform's output {output} is no role"))
-            })
+            name.ok_or_else(|| Unobserved::because(format!("{output} is no role: {arn}")))
         }),
-        terraform: outputs.text(output).ok().map(str::to_owned),
-        trust: tasks(),
+        terraform: located.terraform(output),
+        trust,
         needs,
     };
     let mut starts: Vec<Need> = [
@@ -157,40 +162,38 @@ fn roles(context: Context<'_>) -> [Role; 4] {
     ]
     .map(|action| Need { action, on: None })
     .into();
-    starts.extend(writes(&format!("/ecs/{}", context.wanted.name)));
-    let identifier = outputs.text("db_identifier").map(str::to_owned);
-    let flow = outputs.text("flow_log_group_name");
+    starts.extend(writes(&context.wanted.app_log_group()));
+    let flow = located.text("flow_log_group_name");
     [
-        of_output(
+        of_role(
             "task execution role",
             "ecs_task_execution_role_arn",
+            tasks(),
             Ok(starts),
         ),
-        of_output("task role", "ecs_task_role_arn", runs(context)),
-        Role {
-            what: "flow log role",
-            name: Ok(format!("{}-flow-logs", context.wanted.name)),
-            terraform: None,
-            trust: trust("vpc-flow-logs.amazonaws.com", None),
-            needs: flow.map(|group| writes(group).into()),
-        },
-        Role {
-            what: "database monitoring role",
-            name: identifier.map(|identifier| format!("{identifier}-monitoring")),
-            terraform: None,
-            trust: trust("monitoring.rds.amazonaws.com", None),
-            needs: Ok(writes("RDSOSMetrics").into()),
-        },
+        of_role("task role", "ecs_task_role_arn", tasks(), runs(context)),
+        of_role(
+            "flow log role",
+            "flow_log_role_arn",
+            trust("vpc-flow-logs.amazonaws.com", None),
+            flow.map(|group| writes(group).into()),
+        ),
+        of_role(
+            "database monitoring role",
+            "db_monitoring_role_arn",
+            trust("monitoring.rds.amazonaws.com", None),
+            Ok(writes("RDSOSMetrics").into()),
+        ),
     ]
 }
 
 /// What the application does.
 fn runs(context: Context<'_>) -> Observation<Vec<Need>> {
-    let outputs = context.outputs;
+    let located = context.located;
     let partition = context.wanted.region.partition();
     let mut needs = Vec::new();
     for kind in super::buckets::DATA {
-        let bucket = outputs.text(kind.output)?;
+        let bucket = located.text(kind.output)?;
         needs.extend(["s3:GetObject", "s3:PutObject"].map(|action| Need {
             action,
             on: Some(format!("arn:{partition}:s3:::{bucket}/any")),
@@ -206,7 +209,7 @@ fn runs(context: Context<'_>) -> Observation<Vec<Need>> {
     ] {
         needs.push(Need {
             action,
-            on: Some(outputs.text(output)?.to_owned()),
+            on: Some(located.text(output)?.to_owned()),
         });
     }
     Ok(needs)
@@ -242,13 +245,18 @@ fn judge(context: Context<'_>, role: &Role, picture: &Picture) -> Vec<Answer> {
     });
     answers.push(MANAGED.answer(name, "none", None, managed));
     answers.push(permissions(role, picture));
-    answers.push(master(context, picture));
+    answers.push(match context.wanted.expect.db_secrets {
+        DatabaseSecrets::Split => master(context, picture),
+        DatabaseSecrets::One => MASTER.skipped(name, "one secret is wanted (db_secrets)"),
+    });
+    let destructive = broad(Policy::destructive);
+    answers.push(DESTRUCTIVE.answer(name, "none", None, destructive));
     answers
 }
 
 /// Whether any policy may let the role read the master secret; conditions are taken to hold.
 fn master(context: Context<'_>, picture: &Picture) -> Answer {
-    let secret = context.outputs.text("db_master_secret_arn");
+    let secret = context.located.text("db_master_secret_arn");
     let found = secret.and_then(|secret| {
         picture.none(|grant| {
             if grant.is_for_administrators() {

@@ -7,6 +7,7 @@ use aws_sdk_secretsmanager::types::StatusType;
 use futures::future::join_all;
 use report::finding::{Observation, Severity, Unobserved};
 use serde_json::{Map, Value};
+use settings::DatabaseSecrets;
 
 use super::{Context, listed};
 use crate::check::{Answer, Check};
@@ -92,6 +93,8 @@ static KINDS: [Kind; 4] = [
             ("host", "db_address"),
             ("port", "db_port"),
             ("username", "db_username"),
+            ("engine", "db_engine"),
+            ("dbname", "db_name"),
         ],
         rotated: false,
     },
@@ -115,16 +118,42 @@ static KINDS: [Kind; 4] = [
             ("host", "db_address"),
             ("port", "db_port"),
             ("username", "db_master_username"),
+            ("engine", "db_engine"),
+            ("dbname", "db_name"),
         ],
         rotated: false,
     },
     Kind {
         output: "redis_credentials_secret_arn",
         fields: &["auth_token", "host", "port", "engine"],
-        leads: &[("host", "redis_endpoint"), ("port", "redis_port")],
+        leads: &[
+            ("host", "redis_endpoint"),
+            ("port", "redis_port"),
+            ("engine", "redis_engine"),
+        ],
         rotated: false,
     },
 ];
+
+/// Those that there are not where one secret has everything.
+const OF_SPLIT: [&str; 2] = ["db_master_secret_arn", "db_connection_secret_arn"];
+
+/// What a field has to say; `None` where nobody says what that is.
+fn told(context: Context<'_>, role: &str) -> Option<String> {
+    let expect = &context.wanted.expect;
+    match role {
+        "db_engine" => Some(expect.db_engine.clone()),
+        "redis_engine" => Some("redis".to_owned()),
+        role => context.located.value(role).ok().map(text),
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
 
 /// What may be known of a secret's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +175,12 @@ struct Picture {
 }
 
 pub(super) async fn answers(context: Context<'_>) -> Vec<Answer> {
-    let all = KINDS.iter().map(|kind| async move {
+    let wanted = context.wanted.expect.db_secrets;
+    let kinds = KINDS.iter().filter(|kind| match wanted {
+        DatabaseSecrets::Split => true,
+        DatabaseSecrets::One => !OF_SPLIT.contains(&kind.output),
+    });
+    let all = kinds.map(|kind| async move {
         match observe(context, kind).await {
             Ok(picture) => judge(context, kind, &picture),
             Err(unobserved) => {
@@ -178,7 +212,7 @@ impl Kind {
 }
 
 async fn observe(context: Context<'_>, kind: &Kind) -> Observation<Picture> {
-    let arn = context.outputs.text(kind.output)?;
+    let arn = context.located.text(kind.output)?;
     let secrets = &context.clients.secrets;
     let call = |operation| context.clients.call("Secrets Manager", operation, arn);
     let secret = secrets
@@ -222,13 +256,17 @@ fn look(context: Context<'_>, kind: &Kind, value: Option<&str>) -> Shape {
         .filter(|name| !filled(name))
         .collect();
     let mut elsewhere = Vec::new();
+    let one = context.wanted.expect.db_secrets == DatabaseSecrets::One;
     for (name, output) in kind.leads {
-        let text = |value: &Value| match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
+        let found = fields.get(*name).map(text);
+        let differs = match (told(context, output), *output) {
+            // Whatever the application's user is called, it is not the one that may do everything.
+            (None, "db_username") if one => false,
+            (None, "db_username") => found == told(context, "db_master_username"),
+            (Some(_), "db_username") if one => false,
+            (wanted, _) => wanted.is_some() && found != wanted,
         };
-        let wanted = context.outputs.value(output).ok().map(text);
-        if filled(name) && wanted.is_some() && fields.get(*name).map(text) != wanted {
+        if filled(name) && differs {
             elsewhere.push(*name);
         }
     }
@@ -236,10 +274,10 @@ fn look(context: Context<'_>, kind: &Kind, value: Option<&str>) -> Shape {
 }
 
 fn judge(context: Context<'_>, kind: &Kind, picture: &Picture) -> Vec<Answer> {
-    let outputs = context.outputs;
+    let located = context.located;
     let name = kind.name();
     let secret = &picture.secret;
-    let said = |name: &str| outputs.text(name).ok().map(str::to_owned);
+    let said = |name: &str| located.terraform(name);
     let mut answers = vec![
         EXISTS.answer(
             name,
@@ -247,11 +285,11 @@ fn judge(context: Context<'_>, kind: &Kind, picture: &Picture) -> Vec<Answer> {
             said(kind.output),
             secret
                 .arn()
-                .map(|arn| (Some(arn) == outputs.text(kind.output).ok(), arn.to_owned()))
+                .map(|arn| (Some(arn) == located.text(kind.output).ok(), arn.to_owned()))
                 .ok_or_else(|| Unobserved::missing("Secrets Manager", "ARN")),
         ),
     ];
-    let key = outputs.text("kms_key_arn").map(|wanted| {
+    let key = located.text("kms_key_arn").map(|wanted| {
         // Left out where it is Secrets Manager's own key.
         let key = secret
             .kms_key_id()
@@ -284,30 +322,26 @@ fn is_key(key: &str, wanted: &str) -> bool {
 }
 
 fn address(context: Context<'_>, kind: &Kind, picture: &Picture, host: &str) -> Answer {
-    let known: Observation<Vec<&Value>> = kind
-        .leads
-        .iter()
-        .map(|(_, output)| context.outputs.value(output))
-        .collect();
-    let named = |lack: &&str| kind.leads.iter().any(|(name, _)| name == lack);
+    // The first is where it leads to; whatever else nobody says is not compared.
+    let known = context.located.value(host);
+    // Without these nobody knows; the others are missed by their shape.
+    let leading = |lack: &&str| ["host", "port", "username"].contains(lack);
     let shown = known
         .and(picture.shape.clone())
         .and_then(|shape| match shape {
             Shape::Formless => Err(Unobserved::because("it is no JSON object")),
-            Shape::Fields { lacks, .. } if lacks.iter().any(named) => {
-                let lacks = lacks.into_iter().filter(named);
-                let lacks = listed(&lacks.collect());
-                Err(Unobserved::because(format!("it has no {lacks}")))
-            }
-            Shape::Fields { elsewhere, .. } if elsewhere.is_empty() => {
-                Ok((true, "as terraform says".to_owned()))
-            }
-            Shape::Fields { elsewhere, .. } => Ok((
+            Shape::Fields { elsewhere, .. } if !elsewhere.is_empty() => Ok((
                 false,
                 format!("another {}", listed(&elsewhere.into_iter().collect())),
             )),
+            Shape::Fields { lacks, .. } if lacks.iter().any(leading) => {
+                let lacks = lacks.into_iter().filter(leading);
+                let lacks = listed(&lacks.collect());
+                Err(Unobserved::because(format!("it has no {lacks}")))
+            }
+            Shape::Fields { .. } => Ok((true, "as terraform says".to_owned())),
         });
-    let terraform = context.outputs.text(host).ok().map(str::to_owned);
+    let terraform = context.located.terraform(host);
     let expected: Vec<&str> = kind.leads.iter().map(|(_, output)| *output).collect();
     ADDRESS.answer(kind.name(), expected.join(", "), terraform, shown)
 }
@@ -437,6 +471,37 @@ mod tests {
         }
         let denied = status(Some(true), None, Err(Unobserved::because("denied")));
         assert_eq!(denied, [("secrets-shape", Status::Unknown), alone]);
+    }
+
+    #[tokio::test]
+    async fn a_secret_of_another_user_engine_or_database_is_noticed() {
+        let mut asked = Asked::new(&[
+            ("db_address", "db.example.ca".into()),
+            ("db_name", "berthcare".into()),
+            ("db_master_username", "root_user".into()),
+        ])
+        .await;
+        let of = |asked: &Asked, user: &str, engine: &str, name: &str| {
+            let value = format!(
+                r#"{{"username": "{user}", "password": "hunter2", "engine": "{engine}",
+                "host": "db.example.ca", "port": 5432, "dbname": "{name}"}}"#
+            );
+            match look(asked.context(), &KINDS[0], Some(&value)) {
+                Shape::Fields { elsewhere, .. } => elsewhere,
+                Shape::Formless => panic!("no fields"),
+            }
+        };
+        assert!(of(&asked, "app", "postgres", "berthcare").is_empty());
+        assert_eq!(of(&asked, "app", "mysql", "berthcare"), ["engine"]);
+        assert_eq!(of(&asked, "app", "postgres", "other"), ["dbname"]);
+        // Nobody says what the application's user is called, but it is not this one; with one secret it may be.
+        assert_eq!(
+            of(&asked, "root_user", "postgres", "berthcare"),
+            ["username"]
+        );
+        asked.wanted.expect.db_secrets = DatabaseSecrets::One;
+        assert!(of(&asked, "root_user", "postgres", "berthcare").is_empty());
+        assert!(!OF_SPLIT.contains(&KINDS[0].output));
     }
 
     #[test]

@@ -121,11 +121,10 @@ fn judge(
     check.answer(resource, expected.join(", "), None, shown)
 }
 
-/// Keys that the guide wants and whose values the settings do not say.
-fn any_value(wanted: &Wanted) -> impl Iterator<Item = &'static str> {
-    Wanted::TAG_KEYS
-        .into_iter()
-        .filter(|key| !wanted.tags.contains_key(*key))
+/// Keys that are wanted and whose values the settings do not say.
+fn any_value(wanted: &Wanted) -> impl Iterator<Item = &str> {
+    let keys = wanted.expect.tag_keys.iter().map(String::as_str);
+    keys.filter(|key| !wanted.tags.contains_key(*key))
 }
 
 /// Tags as most services give them: key and value, either of which might be missing.

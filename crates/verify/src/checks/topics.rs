@@ -71,7 +71,7 @@ async fn topic(context: Context<'_>, global: bool) -> Vec<Answer> {
     } else {
         ("topic", "sns_alerts_topic_arn")
     };
-    let arn = match context.outputs.text(output) {
+    let arn = match context.located.text(output) {
         Ok(arn) => arn,
         Err(unobserved) => return super::unseen(CHECKS, resource, &unobserved),
     };
@@ -116,7 +116,7 @@ fn judge(context: Context<'_>, arn: &str, global: bool, picture: &Picture) -> Ve
     let attribute = |name: &str| picture.attributes.get(name).map(String::as_str);
     // Left out where the topic is not encrypted.
     let key = attribute("KmsMasterKeyId").filter(|key| !key.is_empty());
-    let key_arn = context.outputs.text("kms_key_arn");
+    let key_arn = context.located.text("kms_key_arn");
     let encrypted = if global {
         // A key is of one region; names of alarms and numbers are all that is in there.
         let own = key.is_some_and(|key| key.ends_with("alias/aws/sns"));
@@ -133,7 +133,7 @@ fn judge(context: Context<'_>, arn: &str, global: bool, picture: &Picture) -> Ve
             let shown = key.unwrap_or("not encrypted");
             (shown == wanted, shown.to_owned())
         });
-        let terraform = key_arn.ok().map(str::to_owned);
+        let terraform = context.located.terraform("kms_key_arn");
         ENCRYPTED.answer(arn, "with the stack's key", terraform, shown)
     };
     let policy = attribute("Policy")

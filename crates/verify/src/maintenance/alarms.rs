@@ -14,7 +14,7 @@ const DAYS: i64 = 7;
 const NAMES: usize = 100;
 
 pub(super) async fn review(context: Context<'_>) -> Vec<Finding> {
-    let names = match context.outputs.texts("cloudwatch_alarm_names") {
+    let names = match context.located.texts("cloudwatch_alarm_names") {
         Ok(names) if !names.is_empty() => names,
         Ok(_) => {
             let why = Unobserved::absent("terraform's output cloudwatch_alarm_names is empty");

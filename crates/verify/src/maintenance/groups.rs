@@ -19,7 +19,7 @@ const OURS: [&str; 4] = [
 const PUBLIC: [i32; 2] = [80, 443];
 
 pub(super) async fn review(context: Context<'_>) -> Vec<Finding> {
-    let vpc = match context.outputs.text("vpc_id") {
+    let vpc = match context.located.text("vpc_id") {
         Ok(vpc) => vpc,
         Err(unobserved) => {
             return vec![Finding::new(
@@ -41,10 +41,10 @@ pub(super) async fn review(context: Context<'_>) -> Vec<Finding> {
             return vec![Finding::new("group-rules", vpc, "groups", Err(unobserved))];
         }
     };
-    let balancer = context.outputs.text("alb_security_group_id").ok();
+    let balancer = context.located.text("alb_security_group_id").ok();
     let ours: Vec<&str> = OURS
         .iter()
-        .filter_map(|name| context.outputs.text(name).ok())
+        .filter_map(|name| context.located.text(name).ok())
         .collect();
     let mut findings = Vec::new();
     for group in &groups {

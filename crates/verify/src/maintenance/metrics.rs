@@ -145,7 +145,7 @@ async fn measure(context: Context<'_>, wanted: &[Wanted]) -> Vec<Observation<Ser
 pub(super) async fn performance(context: Context<'_>) -> (Vec<Finding>, Vec<Series>) {
     let mut wanted = Vec::new();
     let mut findings = Vec::new();
-    match context.outputs.text("db_identifier") {
+    match context.located.text("db_identifier") {
         Ok(id) => {
             for (metric, statistic, unit, scale) in [
                 ("CPUUtilization", "Average", "%", 1.0),
@@ -228,7 +228,7 @@ pub(super) async fn performance(context: Context<'_>) -> (Vec<Finding>, Vec<Seri
 
 /// The nodes of the replication group, by which CloudWatch knows them.
 async fn nodes(context: Context<'_>) -> Observation<Vec<String>> {
-    let id = context.outputs.text("redis_replication_group_id")?;
+    let id = context.located.text("redis_replication_group_id")?;
     let group = named::replication_group(context.clients, id).await?;
     let nodes = group.member_clusters.unwrap_or_default();
     match nodes.is_empty() {
@@ -308,7 +308,7 @@ pub(super) async fn growth(context: Context<'_>) -> (Vec<Finding>, Vec<Series>) 
     let mut wanted = Vec::new();
     let mut buckets = Vec::new();
     for output in outputs {
-        match context.outputs.text(output) {
+        match context.located.text(output) {
             Ok(bucket) => buckets.push(bucket),
             Err(unobserved) => {
                 findings.push(Finding::new("growth", output, "data", Err(unobserved)));

@@ -10,9 +10,9 @@ pub(super) async fn review(context: Context<'_>) -> Vec<Finding> {
     let (database, redis) = tokio::join!(database(context), redis(context));
     let expected = "the newest minor version";
     vec![
-        Finding::new("db-minor", context.outputs.text("db_identifier").unwrap_or("the database"), expected, database)
+        Finding::new("db-minor", context.located.text("db_identifier").unwrap_or("the database"), expected, database)
             .fix("make a snapshot, then set db_engine_version in terraform.tfvars and terraform apply in the maintenance window"),
-        Finding::new("redis-minor", context.outputs.text("redis_replication_group_id").unwrap_or("Redis"), expected, redis)
+        Finding::new("redis-minor", context.located.text("redis_replication_group_id").unwrap_or("Redis"), expected, redis)
             .fix("set the engine version of module.cache, then terraform apply in the maintenance window"),
     ]
 }
@@ -26,7 +26,7 @@ fn judge(running: &str, newest: Option<String>) -> (bool, String) {
 }
 
 async fn database(context: Context<'_>) -> Observation<(bool, String)> {
-    let id = context.outputs.text("db_identifier")?;
+    let id = context.located.text("db_identifier")?;
     let instance = named::database(context.clients, id).await?;
     let tells = || Unobserved::because("RDS tells no engine version");
     let engine = instance.engine().ok_or_else(tells)?;
@@ -54,7 +54,7 @@ async fn database(context: Context<'_>) -> Observation<(bool, String)> {
 }
 
 async fn redis(context: Context<'_>) -> Observation<(bool, String)> {
-    let id = context.outputs.text("redis_replication_group_id")?;
+    let id = context.located.text("redis_replication_group_id")?;
     let group = named::replication_group(context.clients, id).await?;
     let cluster = named::first_node(context.clients, &group).await?;
     let tells = || Unobserved::because("ElastiCache tells no engine version");

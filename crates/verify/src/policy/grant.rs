@@ -19,6 +19,22 @@ const WITHOUT_RESOURCE: [&str; 11] = [
     "xray:puttracesegments",
 ];
 
+/// Actions that no application needs, and that nobody can undo.
+const DESTROYS: [&str; 12] = [
+    "elasticache:deletereplicationgroup",
+    "kms:disablekey",
+    "kms:putkeypolicy",
+    "kms:schedulekeydeletion",
+    "rds:deletedbinstance",
+    "rds:deletedbsnapshot",
+    "s3:deletebucket",
+    "s3:deletebucketpolicy",
+    "s3:deleteobjectversion",
+    "s3:putbucketpolicy",
+    "s3:putlifecycleconfiguration",
+    "secretsmanager:deletesecret",
+];
+
 /// Actions that hand out the rights of a role.
 const BECOMES: [&str; 2] = ["iam:passrole", "sts:assumerole"];
 
@@ -67,6 +83,21 @@ impl Policy {
                     );
                 }
             }
+        }
+        found
+    }
+
+    /// What it allows that destroys data, or what protects it, for good. Whole services are told by
+    /// [`Self::broad_actions`].
+    pub(crate) fn destructive(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for statement in self.allowing() {
+            let Terms::Only(actions) = &statement.actions else {
+                continue;
+            };
+            let named = actions.iter().filter(|action| !is_whole(action));
+            let destroys = named.filter(|wide| DESTROYS.iter().any(|action| covers(wide, action)));
+            found.extend(destroys.map(|action| format!("{}: {action}", statement.name())));
         }
         found
     }

@@ -176,6 +176,9 @@ fn trust_is_one_service_for_one_account() {
     let narrower = json!({"StringEquals": {"aws:SourceAccount": ["123456789012"],
         "aws:SourceArn": "arn:aws:ecs:ca-central-1:123456789012:cluster/app"}});
     assert!(trusting(service.clone(), "sts:AssumeRole", narrower).is_empty());
+    // The account is enough: that is what keeps out others' services.
+    let account = json!({"StringEquals": {"aws:SourceAccount": "123456789012"}});
+    assert!(trusting(service.clone(), "sts:AssumeRole", account).is_empty());
     for (principal, action, condition) in [
         (json!("*"), "sts:AssumeRole", right.clone()),
         (
@@ -189,11 +192,6 @@ fn trust_is_one_service_for_one_account() {
             right.clone(),
         ),
         (service.clone(), "sts:*", right),
-        (
-            service.clone(),
-            "sts:AssumeRole",
-            json!({"StringEquals": {"aws:SourceAccount": "123456789012"}}),
-        ),
         (
             service.clone(),
             "sts:AssumeRole",

@@ -17,7 +17,7 @@ impl Trust {
     /// What it is, in words.
     pub(crate) fn words(&self) -> String {
         let source = match &self.source {
-            Some(source) => format!(" and SourceArn {source}"),
+            Some(source) => format!(", and no wider SourceArn than {source}"),
             None => String::new(),
         };
         format!(
@@ -58,7 +58,11 @@ impl Trust {
             if !demands("aws:sourceaccount", &|value| value == self.account) {
                 found.push("does not demand this SourceAccount".to_owned());
             }
+            let mut conditions = statement.conditions.iter();
+            // The account is enough; whoever narrows further has to narrow to what is right.
+            let narrows = conditions.any(|condition| condition.key == "aws:sourcearn");
             if let Some(source) = &self.source
+                && narrows
                 && !demands("aws:sourcearn", &|value| covers(source, value))
             {
                 found.push("does not demand this SourceArn".to_owned());

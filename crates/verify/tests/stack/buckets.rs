@@ -154,14 +154,19 @@ fn rule(of: &Value) -> LifecycleRule {
 async fn put_rules(stack: &Stack, bucket: &str, rules: Vec<LifecycleRule>) {
     let rules = BucketLifecycleConfiguration::builder().set_rules(Some(rules));
     let put = stack.clients.home.s3.put_bucket_lifecycle_configuration();
-    let put = put.bucket(bucket);
+    let put = put.bucket(stack.state.called(bucket));
     let put = put.lifecycle_configuration(rules.build().expect("rules"));
     put.send().await.expect("lifecycle rules");
 }
 
 async fn rules(stack: &Stack, bucket: &str) -> Vec<LifecycleRule> {
     let get = stack.clients.home.s3.get_bucket_lifecycle_configuration();
-    let rules = get.bucket(bucket).send().await.expect("rules").rules;
+    let rules = get
+        .bucket(stack.state.called(bucket))
+        .send()
+        .await
+        .expect("rules")
+        .rules;
     rules.expect("rules")
 }
 
@@ -169,14 +174,19 @@ async fn own(stack: &Stack, bucket: &str, ownership: ObjectOwnership) {
     let rule = OwnershipControlsRule::builder().object_ownership(ownership);
     let controls = OwnershipControls::builder().rules(rule.build().expect("a rule"));
     let put = stack.clients.home.s3.put_bucket_ownership_controls();
-    let put = put.bucket(bucket);
+    let put = put.bucket(stack.state.called(bucket));
     let put = put.ownership_controls(controls.build().expect("controls"));
     put.send().await.expect("ownership");
 }
 
 async fn keep_versions(stack: &Stack, bucket: &str, status: BucketVersioningStatus) {
     let versioning = VersioningConfiguration::builder().status(status).build();
-    let put = stack.clients.home.s3.put_bucket_versioning().bucket(bucket);
+    let put = stack
+        .clients
+        .home
+        .s3
+        .put_bucket_versioning()
+        .bucket(stack.state.called(bucket));
     let put = put.versioning_configuration(versioning).send().await;
     put.expect("versioning");
 }
@@ -191,29 +201,50 @@ async fn encrypt(stack: &Stack, bucket: &str, algorithm: ServerSideEncryption, k
         .apply_server_side_encryption_by_default(default)
         .bucket_key_enabled(false);
     let rules = ServerSideEncryptionConfiguration::builder().rules(rule.build());
-    let put = stack.clients.home.s3.put_bucket_encryption().bucket(bucket);
+    let put = stack
+        .clients
+        .home
+        .s3
+        .put_bucket_encryption()
+        .bucket(stack.state.called(bucket));
     let put = put.server_side_encryption_configuration(rules.build().expect("rules"));
     put.send().await.expect("an encryption");
 }
 
 async fn log_to(stack: &Stack, bucket: &str, target: &str, prefix: &str) {
     let enabled = LoggingEnabled::builder()
-        .target_bucket(target)
+        .target_bucket(stack.state.called(target))
         .target_prefix(prefix);
     let status = BucketLoggingStatus::builder();
     let status = status.logging_enabled(enabled.build().expect("logging"));
-    let put = stack.clients.home.s3.put_bucket_logging().bucket(bucket);
+    let put = stack
+        .clients
+        .home
+        .s3
+        .put_bucket_logging()
+        .bucket(stack.state.called(bucket));
     let put = put.bucket_logging_status(status.build()).send().await;
     put.expect("logging");
 }
 
 async fn put_policy(stack: &Stack, bucket: &str, policy: &str) {
-    let put = stack.clients.home.s3.put_bucket_policy().bucket(bucket);
+    let put = stack
+        .clients
+        .home
+        .s3
+        .put_bucket_policy()
+        .bucket(stack.state.called(bucket));
+    let policy = stack.state.called(policy);
     put.policy(policy).send().await.expect("a policy");
 }
 
 async fn policy(stack: &Stack, bucket: &str) -> Value {
-    let get = stack.clients.home.s3.get_bucket_policy().bucket(bucket);
+    let get = stack
+        .clients
+        .home
+        .s3
+        .get_bucket_policy()
+        .bucket(stack.state.called(bucket));
     let policy = get.send().await.expect("a policy").policy;
     serde_json::from_str(&policy.expect("a policy")).expect("JSON")
 }
@@ -292,7 +323,12 @@ macro_rules! mutation {
 pub(crate) fn mutations() -> Vec<Mutation> {
     vec![
         mutation!("a data bucket is deleted", GONE, |stack| {
-            let delete = stack.clients.home.s3.delete_bucket().bucket(SIGNATURES);
+            let delete = stack
+                .clients
+                .home
+                .s3
+                .delete_bucket()
+                .bucket(stack.state.called(SIGNATURES));
             delete.send().await.expect("deleted");
         }),
         mutation!("versioning is suspended", &["s3-versioning"], |stack| {
@@ -411,7 +447,11 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             ],
             |stack| {
                 let delete = stack.clients.home.s3.delete_bucket_lifecycle();
-                delete.bucket(LOGS).send().await.expect("deleted");
+                delete
+                    .bucket(stack.state.called(LOGS))
+                    .send()
+                    .await
+                    .expect("deleted");
             }
         ),
         mutation!(
@@ -425,7 +465,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                     .restrict_public_buckets(false)
                     .build();
                 let put = stack.clients.home.s3.put_public_access_block();
-                let put = put.bucket(PHOTOS);
+                let put = put.bucket(stack.state.called(PHOTOS));
                 let put = put.public_access_block_configuration(settings);
                 put.send().await.expect("a block");
             }
@@ -508,14 +548,23 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             &["s3-tls", "s3-tls-version", "cloudfront-bucket-access"],
             |stack| {
                 let delete = stack.clients.home.s3.delete_bucket_policy();
-                delete.bucket(DOCUMENTS).send().await.expect("deleted");
+                delete
+                    .bucket(stack.state.called(DOCUMENTS))
+                    .send()
+                    .await
+                    .expect("deleted");
             }
         ),
         mutation!(
             "access to a bucket is not logged",
             &["s3-logging", "s3-log-delivery"],
             |stack| {
-                let put = stack.clients.home.s3.put_bucket_logging().bucket(PHOTOS);
+                let put = stack
+                    .clients
+                    .home
+                    .s3
+                    .put_bucket_logging()
+                    .bucket(stack.state.called(PHOTOS));
                 let none = BucketLoggingStatus::builder().build();
                 let put = put.bucket_logging_status(none).send().await;
                 put.expect("no logging");

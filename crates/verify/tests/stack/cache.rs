@@ -141,6 +141,18 @@ async fn anew(
     made.expect("a replication group");
 }
 
+/// Whatever is asked of every node, or says something of it.
+const NODES: &[&str] = &[
+    "redis-nodes",
+    "dashboard-covers",
+    "alarm-exists",
+    "alarm-metric",
+    "alarm-threshold",
+    "alarm-evaluation",
+    "alarm-actions",
+    "alarm-states",
+];
+
 pub(crate) fn mutations() -> Vec<Mutation> {
     let it = |name, breaks, apply| Mutation {
         name,
@@ -160,13 +172,23 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "redis-encrypted-in-transit",
                 "redis-auth",
                 "redis-snapshots",
+                "redis-version",
+                "redis-node-type",
                 "redis-subnets",
                 "redis-security-groups",
                 "tags-cache",
+                "tags-logs",
+                "dashboard-covers",
+                "alarm-exists",
+                "alarm-metric",
+                "alarm-threshold",
+                "alarm-evaluation",
+                "alarm-actions",
+                "alarm-states",
             ],
             |stack| delete(stack).boxed(),
         ),
-        it("Redis has one node", &["redis-nodes"], |stack| {
+        it("Redis has one node", NODES, |stack| {
             async move {
                 let fewer = stack.clients.elasticache.decrease_replica_count();
                 let fewer = fewer.replication_group_id(id(stack)).new_replica_count(0);
@@ -178,7 +200,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             }
             .boxed()
         }),
-        it("Redis has a third node", &["redis-nodes"], |stack| {
+        it("Redis has a third node", NODES, |stack| {
             async move {
                 let more = stack.clients.elasticache.increase_replica_count();
                 let more = more.replication_group_id(id(stack)).new_replica_count(2);
@@ -294,12 +316,26 @@ pub(crate) fn mutations() -> Vec<Mutation> {
 }
 
 /// What the local AWS does not show.
-pub(crate) const ELSEWHERE: &[ByUnitTest] = &[ByUnitTest {
-    name: "both nodes of Redis are in one zone",
-    item: Some(4),
-    breaks: &["redis-nodes"],
-    test: "two_nodes_in_one_zone_are_lost_together",
-}];
+pub(crate) const ELSEWHERE: &[ByUnitTest] = &[
+    ByUnitTest {
+        name: "a node of Redis is of another version",
+        item: Some(4),
+        breaks: &["redis-version"],
+        test: "nodes_of_another_version_are_noticed",
+    },
+    ByUnitTest {
+        name: "Redis has nodes of another type",
+        item: Some(4),
+        breaks: &["redis-node-type"],
+        test: "nodes_of_another_type_are_noticed",
+    },
+    ByUnitTest {
+        name: "both nodes of Redis are in one zone",
+        item: Some(4),
+        breaks: &["redis-nodes"],
+        test: "two_nodes_in_one_zone_are_lost_together",
+    },
+];
 
 #[tokio::test]
 async fn every_way_of_breaking_redis_is_noticed() {

@@ -241,6 +241,9 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "rds-deletion-protection",
                 "rds-storage-autoscaling",
                 "rds-version-offered",
+                "rds-engine",
+                "rds-class",
+                "rds-storage",
                 "rds-minor-upgrades",
                 "rds-tls",
                 "rds-log-exports",
@@ -509,6 +512,24 @@ pub(crate) fn mutations() -> Vec<Mutation> {
 
 /// What the local AWS does not show.
 pub(crate) const ELSEWHERE: &[ByUnitTest] = &[
+    ByUnitTest {
+        name: "the database is of another major version",
+        item: Some(3),
+        breaks: &["rds-engine"],
+        test: "a_database_of_another_version_class_or_size_is_noticed",
+    },
+    ByUnitTest {
+        name: "the database is of a smaller class",
+        item: Some(3),
+        breaks: &["rds-class"],
+        test: "a_database_of_another_version_class_or_size_is_noticed",
+    },
+    ByUnitTest {
+        name: "the database has a smaller disk",
+        item: Some(3),
+        breaks: &["rds-storage"],
+        test: "a_database_of_another_version_class_or_size_is_noticed",
+    },
     ByUnitTest {
         name: "RDS has not uploaded the database's log for an hour",
         item: Some(3),

@@ -12,7 +12,12 @@ use crate::Stack;
 const ASKS_NOTHING: [&str; 1] = ["residency-outputs"];
 
 /// What a role without policies may do is nothing: here an empty list is a good answer.
-const EMPTY_IS_GOOD: [&str; 3] = ["iam-actions", "iam-managed-policies", "iam-resources"];
+const EMPTY_IS_GOOD: [&str; 4] = [
+    "iam-actions",
+    "iam-destructive",
+    "iam-managed-policies",
+    "iam-resources",
+];
 
 /// Without the account's block of public access, that of each bucket decides alone.
 const NOT_NEEDED: [&str; 1] = ["s3-control"];

@@ -150,6 +150,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
                 "iam-managed-policies",
                 "iam-permissions",
                 "iam-master-secret",
+                "iam-destructive",
             ],
             apply: |stack| {
                 async {

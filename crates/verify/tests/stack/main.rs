@@ -30,8 +30,8 @@ use evidence::Outputs;
 use local_aws::{LocalAws, RdsClock, RdsOptions};
 use report::finding::Status;
 use settings::{Region, Settings};
-use state::State;
-use verify::{Checked, EnvironmentClients, Pattern, Selection, Wanted};
+use state::{Conventions, State};
+use verify::{Checked, EnvironmentClients, Pattern, Selection, Sources, StackState, Wanted};
 
 const SETTINGS: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
 
@@ -44,11 +44,30 @@ pub(crate) struct Stack {
     pub(crate) env: AwsEnv,
     pub(crate) clients: EnvironmentClients,
     pub(crate) state: State,
+    settings: Settings,
 }
+
+/// From what the resources of the stack are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Terraform's outputs, under the names that this repository gives them.
+    Outputs,
+    /// Terraform's state, whose outputs have other names.
+    State,
+    /// The account alone.
+    Account,
+}
+
+/// What somebody else wants, who builds by other conventions.
+const OTHER_EXPECT: &str = r#"nat = "single"
+bucket_encryption = "AES256"
+key_alias = "alias/clinic/main"
+app_log_group = "/ecs/clinic-uat"
+tag_keys = ["Project", "Environment"]"#;
 
 impl Stack {
     /// A local AWS without a stack; `None` where this machine cannot run one, and then the reason has been printed.
-    pub(crate) async fn empty() -> Option<Self> {
+    async fn empty_by(conventions: Conventions) -> Option<Self> {
         let rds = RdsOptions {
             clock: RdsClock::Stepped,
             ..RdsOptions::default()
@@ -67,13 +86,19 @@ impl Stack {
             aws,
             env,
             clients,
-            state: State::load(),
+            state: State::load(conventions),
+            settings: settings(conventions),
         })
     }
 
     /// The whole stack, area by area, in the order of what refers to what.
     pub(crate) async fn built() -> Option<Self> {
-        let mut stack = Self::empty().await?;
+        Self::built_by(Conventions::Own).await
+    }
+
+    /// The same by other conventions.
+    pub(crate) async fn built_by(conventions: Conventions) -> Option<Self> {
+        let mut stack = Self::empty_by(conventions).await?;
         keys::build(&mut stack).await;
         network::build(&mut stack).await;
         groups::build(&mut stack).await;
@@ -91,13 +116,21 @@ impl Stack {
     }
 
     pub(crate) async fn check(&self) -> Checked {
+        self.check_by(Known::Outputs).await
+    }
+
+    /// Everything, with the resources known in one way.
+    pub(crate) async fn check_by(&self, known: Known) -> Checked {
         let outputs = self.state.outputs();
-        self.asked(&self.clients, &outputs, Vec::new()).await
+        let outputs = (known == Known::Outputs).then_some(&outputs[..]);
+        let state = (known == Known::State).then(|| self.state.shown());
+        self.asked(&self.clients, (outputs, state.as_deref()), Vec::new())
+            .await
     }
 
     /// With these outputs; only these checks, or all.
     pub(crate) async fn check_only(&self, outputs: &[u8], only: Vec<Pattern>) -> Checked {
-        self.asked(&self.clients, outputs, only).await
+        self.asked(&self.clients, (Some(outputs), None), only).await
     }
 
     /// Clients that do not try again.
@@ -107,21 +140,26 @@ impl Stack {
     }
 
     pub(crate) async fn check_with(&self, clients: &EnvironmentClients) -> Checked {
-        self.asked(clients, &self.state.outputs(), Vec::new()).await
+        self.asked(clients, (Some(&self.state.outputs()), None), Vec::new())
+            .await
     }
 
     async fn asked(
         &self,
         clients: &EnvironmentClients,
-        outputs: &[u8],
+        (outputs, state): (Option<&[u8]>, Option<&[u8]>),
         only: Vec<Pattern>,
     ) -> Checked {
-        let outputs = Outputs::parse(outputs).expect("outputs");
-        let today = jiff::civil::date(2026, 11, 1);
-        let wanted = Wanted::new(&Settings::parse(SETTINGS, today).expect("settings"));
+        let outputs = outputs.map(|outputs| Outputs::parse(outputs).expect("outputs"));
+        let state = state.map(|state| StackState::parse(state).expect("a state"));
+        let wanted = Wanted::new(&self.settings);
         verify::check(
             clients,
-            &outputs,
+            Sources {
+                settings: &self.settings,
+                state: state.as_ref(),
+                outputs: outputs.as_ref(),
+            },
             &wanted,
             &Selection {
                 only,
@@ -133,6 +171,28 @@ impl Stack {
         .await
         .into_inner()
     }
+}
+
+fn settings(conventions: Conventions) -> Settings {
+    let today = jiff::civil::date(2026, 11, 1);
+    let text = match conventions {
+        Conventions::Own => SETTINGS.to_owned(),
+        Conventions::Other => {
+            let mut text = state::other_names(SETTINGS).replace("Owner = \"platform\"\n", "");
+            for line in OTHER_EXPECT.lines() {
+                let (name, _) = line.split_once(" = ").expect("a field");
+                let set = |old: &str| {
+                    let old = old.trim_start_matches("# ");
+                    old.split_once(" = ")
+                        .is_some_and(|(found, _)| found == name)
+                };
+                let lines = text.lines().map(|old| if set(old) { line } else { old });
+                text = lines.collect::<Vec<_>>().join("\n");
+            }
+            text
+        }
+    };
+    Settings::parse(&text, today).expect("settings")
 }
 
 async fn environment(aws: &LocalAws, attempts: Option<u32>) -> AwsEnv {
@@ -164,6 +224,23 @@ fn amiss(checked: &Checked) -> Vec<String> {
             format!("{:?} {check} {resource}: {shown:?}", answer.status)
         })
         .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_is_right_however_it_is_called_and_known() {
+    for conventions in [Conventions::Own, Conventions::Other] {
+        let Some(stack) = Stack::built_by(conventions).await else {
+            return;
+        };
+        for known in [Known::State, Known::Account] {
+            let checked = stack.check_by(known).await;
+            assert_eq!(
+                amiss(&checked),
+                Vec::<String>::new(),
+                "{conventions:?} {known:?}"
+            );
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

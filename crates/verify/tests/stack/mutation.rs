@@ -1,13 +1,16 @@
 //! One way of breaking the stack at a time: what has to be noticed is, and nothing else changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::Path;
 
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use report::finding::Status;
 use verify::Checked;
 
-use crate::Stack;
+use crate::state::Conventions;
+use crate::{Known, Stack};
 
 /// A way of breaking the stack.
 pub(crate) struct Mutation {
@@ -50,6 +53,9 @@ pub(crate) async fn show(mutations: Vec<Mutation>) -> bool {
 }
 
 async fn shows(mutation: &Mutation) -> Option<Result<(), String>> {
+    if let Some(log) = std::env::var_os("MUTATIONS_OF_OTHERS") {
+        return survey(mutation, Path::new(&log)).await;
+    }
     let stack = Stack::built().await?;
     let before = answers(&stack.check().await);
     if let Some(((id, resource), (status, shown))) = before
@@ -65,6 +71,101 @@ async fn shows(mutation: &Mutation) -> Option<Result<(), String>> {
     (mutation.apply)(&stack).await;
     let after = answers(&stack.check().await);
     Some(compare(mutation, &before, &after))
+}
+
+/// Breaks a stack of other conventions, and writes a line for each way of knowing its resources: whether the first of
+/// the named checks notices, and whether any check does. All of them take long: `MUTATIONS_OF_OTHERS=FILE` asks for it.
+async fn survey(mutation: &Mutation, log: &Path) -> Option<Result<(), String>> {
+    let stack = Stack::built_by(Conventions::Other).await?;
+    let ways = [Known::State, Known::Account];
+    let mut before = Vec::new();
+    for known in ways {
+        before.push(answers(&stack.check_by(known).await));
+    }
+    (mutation.apply)(&stack).await;
+    let mut lines = String::new();
+    for (known, before) in ways.into_iter().zip(before) {
+        let after = answers(&stack.check_by(known).await);
+        let is_new = |key: &(&'static str, String)| {
+            let was = before.get(key).map(|was| was.0);
+            was != Some(Status::Wrong) && was != Some(Status::Unknown)
+        };
+        let noticed: BTreeSet<&str> = after
+            .iter()
+            .filter(|(key, is)| is.0 == Status::Wrong && is_new(key))
+            .map(|((id, _), _)| *id)
+            .collect();
+        let named = mutation
+            .breaks
+            .first()
+            .is_some_and(|id| noticed.contains(id));
+        let any = !noticed.is_empty();
+        lines.push_str(&format!(
+            "{known:?} {named} {any} {}: {noticed:?}\n",
+            mutation.name
+        ));
+    }
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(log);
+    let written = file.and_then(|mut file| file.write_all(lines.as_bytes()));
+    Some(written.map_err(|error| error.to_string()))
+}
+
+/// Checks of every area, each with a way of breaking it that leaves the others alone.
+const TOGETHER: [&str; 20] = [
+    "vpc-public-addresses",
+    "vpc-dns",
+    "vpc-endpoints",
+    "groups-default",
+    "rds-multi-az",
+    "rds-log-exports",
+    "redis-multi-az",
+    "redis-snapshots",
+    "s3-versioning",
+    "s3-lifecycle-glacier",
+    "s3-ownership",
+    "s3-tls",
+    "cloudfront-https",
+    "iam-destructive",
+    "iam-trust",
+    "kms-rotation",
+    "secrets-key",
+    "sns-encrypted",
+    "alarm-metric",
+    "alarm-actions",
+];
+
+/// All of these at once on one stack of other conventions: each mutation on a stack of its own takes minutes, and
+/// `MUTATIONS_OF_OTHERS` shows them.
+#[tokio::test(flavor = "multi_thread")]
+async fn breakages_of_a_stack_of_others_are_noticed_however_it_is_known() {
+    let Some(stack) = Stack::built_by(Conventions::Other).await else {
+        return;
+    };
+    let ways = [Known::State, Known::Account];
+    let mut before = Vec::new();
+    for known in ways {
+        before.push(answers(&stack.check_by(known).await));
+    }
+    let mutations = crate::table::mutations();
+    for id in TOGETHER {
+        let of = |mutation: &&Mutation| mutation.breaks.first() == Some(&id);
+        let mutation = mutations.iter().find(of).expect("a way of breaking it");
+        (mutation.apply)(&stack).await;
+    }
+    for (known, before) in ways.into_iter().zip(before) {
+        let after = answers(&stack.check_by(known).await);
+        let noticed = |id: &&str| {
+            let mut wrong = after.iter().filter(|(_, is)| is.0 == Status::Wrong);
+            wrong.any(|(key, _)| {
+                key.0 == *id && before.get(key).map(|was| was.0) != Some(Status::Wrong)
+            })
+        };
+        let missed: Vec<&str> = TOGETHER.into_iter().filter(|id| !noticed(id)).collect();
+        assert_eq!(missed, Vec::<&str>::new(), "{known:?}");
+    }
 }
 
 type Answers = BTreeMap<(&'static str, String), (Status, String)>;

@@ -457,6 +457,12 @@ pub(crate) fn mutations() -> Vec<Mutation> {
 
 pub(crate) const ELSEWHERE: &[ByUnitTest] = &[
     ByUnitTest {
+        name: "the VPC has another network",
+        item: Some(1),
+        breaks: &["vpc-cidr"],
+        test: "a_vpc_of_another_network_is_noticed",
+    },
+    ByUnitTest {
         name: "the VPC is deleted",
         item: Some(1),
         breaks: &["vpc-exists"],

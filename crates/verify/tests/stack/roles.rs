@@ -94,13 +94,14 @@ async fn least(stack: &Stack, length: i32) {
 
 async fn put(stack: &Stack, role: &str, name: &str, policy: &str) {
     let put = stack.clients.iam.put_role_policy();
-    let put = put.role_name(role).policy_name(name);
+    let put = put.role_name(stack.state.called(role)).policy_name(name);
+    let policy = stack.state.called(policy);
     put.policy_document(policy).send().await.expect("a policy");
 }
 
 async fn attach(stack: &Stack, role: &str, arn: &str) {
     let attach = stack.clients.iam.attach_role_policy();
-    let attach = attach.role_name(role).policy_arn(arn);
+    let attach = attach.role_name(stack.state.called(role)).policy_arn(arn);
     attach.send().await.expect("an attachment");
 }
 
@@ -113,7 +114,9 @@ async fn allow(stack: &Stack, role: &str, statement: Value) {
 async fn trust(stack: &Stack, role: &str, statement: Value) {
     let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
     let update = stack.clients.iam.update_assume_role_policy();
-    let update = update.role_name(role).policy_document(policy);
+    let update = update
+        .role_name(stack.state.called(role))
+        .policy_document(policy);
     update.send().await.expect("a trust policy");
 }
 
@@ -135,6 +138,7 @@ const GONE: &[&str] = &[
     "iam-managed-policies",
     "iam-permissions",
     "iam-master-secret",
+    "iam-destructive",
     "tags-roles",
 ];
 
@@ -153,12 +157,44 @@ pub(crate) fn mutations() -> Vec<Mutation> {
     vec![
         mutation!(Some(7), "the task role is deleted", GONE, |stack| {
             let iam = &stack.clients.iam;
-            let delete = iam.delete_role_policy().role_name(TASK);
+            let delete = iam.delete_role_policy().role_name(stack.state.called(TASK));
             let delete = delete.policy_name("run-application").send().await;
             delete.expect("deleted");
-            let delete = iam.delete_role().role_name(TASK).send().await;
+            let delete = iam
+                .delete_role()
+                .role_name(stack.state.called(TASK))
+                .send()
+                .await;
             delete.expect("deleted");
         }),
+        mutation!(
+            Some(7),
+            "the task role may delete a bucket",
+            &["iam-destructive"],
+            |stack| {
+                allow(
+                stack,
+                TASK,
+                json!({"Effect": "Allow", "Action": "s3:DeleteBucket", "Resource": "arn:aws:s3:::berthcare-photos-staging"})
+            )
+            .await;
+            }
+        ),
+        mutation!(
+            Some(7),
+            "the task role may have the key deleted",
+            &["iam-destructive"],
+            |stack| {
+                let key = stack.state.one("aws_kms_key", "module.security");
+                let arn = key.text("arn");
+                allow(
+                    stack,
+                    TASK,
+                    json!({"Effect": "Allow", "Action": "kms:Schedule*", "Resource": arn}),
+                )
+                .await;
+            }
+        ),
         mutation!(
             Some(7),
             "the task role trusts the whole account as well",
@@ -331,7 +367,9 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             &["iam-permissions"],
             |stack| {
                 let delete = stack.clients.iam.delete_role_policy();
-                let delete = delete.role_name(EXECUTION).policy_name("start-tasks");
+                let delete = delete
+                    .role_name(stack.state.called(EXECUTION))
+                    .policy_name("start-tasks");
                 delete.send().await.expect("deleted");
             }
         ),
@@ -353,7 +391,11 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             "the database may not write its monitoring",
             &["iam-permissions"],
             |stack| {
-                let detach = stack.clients.iam.detach_role_policy().role_name(MONITORING);
+                let detach = stack
+                    .clients
+                    .iam
+                    .detach_role_policy()
+                    .role_name(stack.state.called(MONITORING));
                 let arn = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole";
                 detach.policy_arn(arn).send().await.expect("detached");
             }

@@ -160,7 +160,7 @@ pub(crate) fn mutations() -> Vec<Mutation> {
             &["secrets-address"],
             |stack| {
                 edit(stack, APPLICATION, |value| {
-                    value["username"] = json!("berthcare_admin");
+                    value["username"] = json!(stack.state.called("berthcare_admin"));
                 })
                 .boxed()
             },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A resource of the state.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,13 +29,63 @@ pub(crate) struct State {
     became: BTreeMap<String, String>,
     /// Outputs that are not what the schemas make of them.
     named: Mutex<BTreeMap<String, String>>,
+    conventions: Conventions,
 }
 
+/// By what conventions a stack is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conventions {
+    /// Those of this repository.
+    Own,
+    /// Those of somebody else: other names, one NAT gateway, S3's own keys for the data, no owner in the tags.
+    Other,
+}
+
+/// What somebody else calls things; the first that fits.
+const OTHER_NAMES: [(&str, &str); 28] = [
+    ("berthcare-staging-ecs-execution", "clinic-uat-exec"),
+    ("berthcare-staging-ecs-task", "clinic-uat-runtime-app"),
+    ("berthcare-staging-flow-logs", "network-flow-writer"),
+    (
+        "berthcare-staging-postgres-monitoring",
+        "enhanced-monitoring",
+    ),
+    ("berthcare-staging-postgres", "clinicdb"),
+    ("berthcare-staging-redis-cpu-001", "Sessions 1 processor"),
+    ("berthcare-staging-redis-cpu-002", "Sessions 2 processor"),
+    ("berthcare-staging-redis-memory-001", "Sessions 1 memory"),
+    ("berthcare-staging-redis-memory-002", "Sessions 2 memory"),
+    ("berthcare-staging-redis-evictions-001", "Sessions 1 evicts"),
+    ("berthcare-staging-redis-evictions-002", "Sessions 2 evicts"),
+    ("berthcare-staging-redis", "sessions"),
+    ("berthcare-staging-rds-no-snapshot", "clinic-no-backup"),
+    ("berthcare-staging-rds-cpu", "Database processor"),
+    ("berthcare-staging-rds-free-memory", "Database memory"),
+    ("berthcare-staging-rds-free-storage", "Database space"),
+    ("berthcare-staging-rds-connections", "Database connections"),
+    ("berthcare-staging-rds", "data-sql"),
+    ("berthcare-staging-alb", "front-lb"),
+    ("berthcare-staging-ecs-tasks", "workload"),
+    ("berthcare-photos-staging", "clinic.uat.images"),
+    ("berthcare-documents-staging", "clinic.uat.paperwork"),
+    ("berthcare-signatures-staging", "clinic.uat.signed"),
+    ("berthcare-logs-staging", "clinic.uat.access"),
+    ("/vpc/berthcare-staging/flow-logs", "/network/flows"),
+    ("alias/berthcare-staging", "alias/clinic/main"),
+    ("berthcare", "clinic"),
+    ("staging", "uat"),
+];
+
 impl State {
-    pub(crate) fn load() -> Self {
-        let File { resources, outputs } =
+    pub(crate) fn load(conventions: Conventions) -> Self {
+        let mut file: Value =
             serde_json::from_str(include_str!("staging.json")).expect("the state");
+        if conventions == Conventions::Other {
+            otherwise(&mut file);
+        }
+        let File { resources, outputs } = serde_json::from_value(file).expect("the state");
         Self {
+            conventions,
             resources,
             outputs,
             became: BTreeMap::new(),
@@ -81,6 +131,33 @@ impl State {
         named.insert(name.to_owned(), value.to_owned());
     }
 
+    /// A name, or a text with names, as the stack has it.
+    pub(crate) fn called(&self, text: &str) -> String {
+        match self.conventions {
+            Conventions::Own => text.to_owned(),
+            Conventions::Other => other_names(text),
+        }
+    }
+
+    /// What `terraform show -json` would say of the stack that was built.
+    pub(crate) fn shown(&self) -> Vec<u8> {
+        let resources = self.resources.iter().map(|resource| {
+            let mut values = Value::Object(resource.values.clone());
+            self.replace(&mut values);
+            if resource.kind == "aws_db_instance" {
+                let named = self.named.lock().expect("outputs");
+                let secret = named.get("db_master_secret_arn");
+                values["master_user_secret"] = json!([{"secret_arn": secret}]);
+            }
+            json!({"address": resource.address, "mode": "managed", "type": resource.kind, "name": "this",
+                "values": values})
+        });
+        let resources: Vec<Value> = resources.collect();
+        let state =
+            json!({"format_version": "1.0", "values": {"root_module": {"resources": resources}}});
+        serde_json::to_vec(&state).expect("JSON")
+    }
+
     /// What `terraform output -json` would say of the stack that was built.
     pub(crate) fn outputs(&self) -> Vec<u8> {
         let mut outputs = self.outputs.clone();
@@ -106,6 +183,62 @@ impl State {
             _ => {}
         }
     }
+}
+
+pub(crate) fn other_names(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (own, other) in OTHER_NAMES {
+        text = text.replace(own, other);
+    }
+    text
+}
+
+/// Turns this repository's stack into somebody else's.
+fn otherwise(file: &mut Value) {
+    fn rename(value: &mut Value) {
+        match value {
+            Value::String(text) => *text = other_names(text),
+            Value::Array(values) => values.iter_mut().for_each(rename),
+            Value::Object(fields) => {
+                fields.remove("Owner");
+                fields.values_mut().for_each(rename);
+            }
+            _ => {}
+        }
+    }
+    let resources = file["resources"].as_array_mut().expect("resources");
+    for resource in resources.iter_mut() {
+        rename(&mut resource["values"]);
+        if resource["type"] == "aws_s3_bucket_server_side_encryption_configuration" {
+            let default =
+                &mut resource["values"]["rule"][0]["apply_server_side_encryption_by_default"][0];
+            *default = json!({"sse_algorithm": "AES256"});
+        }
+    }
+    // One NAT gateway serves both zones.
+    let of = |resource: &Value, kind: &str| {
+        let address = resource["address"].as_str().unwrap_or_default();
+        resource["type"] == kind && address.ends_with("[\"1\"]")
+    };
+    let ids: Vec<String> = resources
+        .iter()
+        .filter(|resource| resource["type"] == "aws_nat_gateway")
+        .filter_map(|resource| resource["values"]["id"].as_str().map(str::to_owned))
+        .collect();
+    resources.retain(|resource| !of(resource, "aws_nat_gateway") && !of(resource, "aws_eip"));
+    for resource in resources
+        .iter_mut()
+        .filter(|resource| resource["type"] == "aws_route")
+    {
+        let nat = &mut resource["values"]["nat_gateway_id"];
+        if nat
+            .as_str()
+            .is_some_and(|nat| ids.iter().any(|id| id == nat))
+        {
+            *nat = ids[0].as_str().into();
+        }
+    }
+    rename(&mut file["outputs"]);
 }
 
 impl Resource {

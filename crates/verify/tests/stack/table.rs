@@ -43,6 +43,12 @@ fn areas() -> Vec<Area> {
     ]
 }
 
+/// Every way that the stack shows.
+pub(crate) fn mutations() -> Vec<Mutation> {
+    let areas = areas().into_iter();
+    areas.flat_map(|area| area.mutations).collect()
+}
+
 /// Each way: its name, its item, the checks that notice.
 fn ways(areas: &[Area]) -> Vec<(&'static str, Option<u8>, &'static [&'static str])> {
     let of_area = |area: &Area| {

@@ -101,6 +101,7 @@ async fn alarm(stack: &Stack) {
         crate::ACCOUNT
     );
     let gone = stack.clients.home.cloudwatch.untag_resource();
+    let arn = stack.state.called(&arn);
     let gone = gone.resource_arn(arn).tag_keys(OWNER).send().await;
     gone.expect("no tag");
 }

@@ -7,7 +7,7 @@ use tokio::time::MissedTickBehavior;
 use verify::Checked;
 
 use super::{Asking, ends, show};
-use crate::args::check::CheckArgs;
+use crate::args::check::{CheckArgs, FailOn};
 
 /// Asks again and again; only an interrupt ends it.
 pub(super) async fn run(
@@ -40,7 +40,7 @@ pub(super) async fn run(
                 }
             }
         }
-        so_far.send_replace(Some(ends(&checked, args.fail_on.into())));
+        so_far.send_replace(Some(ends(&checked, FailOn::new(&args.fail_on))));
         last = Some(checked);
     }
 }

@@ -1,15 +1,14 @@
-use std::collections::BTreeMap;
-
 use aws_sdk_s3::types::{
     BucketVersioningStatus, DeleteMarkerReplicationStatus, LifecycleRule, MetricsStatus,
     ObjectOwnership, ReplicationRule, ReplicationRuleStatus, ServerSideEncryption,
     ServerSideEncryptionByDefault, TransitionStorageClass,
 };
 use report::finding::{Observation, Unobserved};
+use settings::BucketEncryption;
 
 use super::super::Context;
 use super::catalog::*;
-use super::observe::{Picture, failure_alarm};
+use super::observe::{FailureAlarm, Picture};
 use super::{Buckets, Kind, LOGS, lifecycle};
 use crate::check::{Answer, Check};
 use crate::policy::{Condition, is_denied_to_all};
@@ -28,7 +27,7 @@ pub(super) fn bucket(
     kind: Kind,
     picture: &Picture,
     account: &Account,
-    alarms: &Observation<BTreeMap<String, String>>,
+    alarms: &Observation<Vec<FailureAlarm>>,
 ) -> Vec<Answer> {
     let name = picture.name.as_str();
     let region = context.wanted.region.as_str();
@@ -81,14 +80,27 @@ fn encryption(context: Context<'_>, kind: Kind, picture: &Picture) -> Answer {
         });
         return ENCRYPTION.answer(name, "AES256", None, found);
     }
-    let key = context.outputs.text("kms_key_arn");
-    let terraform = key.as_ref().ok().map(|key| (*key).to_owned());
-    let expected = "aws:kms with the stack's key";
-    let found = key.and_then(|key| {
-        let found = picture.encryption.clone()?;
-        if found.sse_algorithm != ServerSideEncryption::AwsKms {
+    let key = context.located.text("kms_key_arn");
+    let terraform = context.located.terraform("kms_key_arn");
+    let wanted = context.wanted.expect.bucket_encryption;
+    let expected = match wanted {
+        BucketEncryption::Kms => "aws:kms with the stack's key",
+        BucketEncryption::Aes256 => "AES256, or aws:kms with the stack's key",
+    };
+    let found = picture.encryption.clone().and_then(|found| {
+        let aes = found.sse_algorithm == ServerSideEncryption::Aes256;
+        if aes && wanted == BucketEncryption::Aes256 {
+            return Ok((true, algorithm_and_key(&found)));
+        }
+        // The second layer of DSSE is under the same key.
+        let with_key = [
+            ServerSideEncryption::AwsKms,
+            ServerSideEncryption::AwsKmsDsse,
+        ];
+        if !with_key.contains(&found.sse_algorithm) {
             return Ok((false, algorithm_and_key(&found)));
         }
+        let key = key?;
         let shown = algorithm_and_key(&found);
         match found.kms_master_key_id.as_deref() {
             // S3 takes its own aws/s3 key then.
@@ -127,8 +139,8 @@ fn rules(context: Context<'_>, kind: Kind, picture: &Picture) -> Vec<Answer> {
     // Who read what is looked up for a year at least; data stays.
     let (expire, kept) = match kind == LOGS {
         true => (
-            Some(wanted.glacier_days),
-            format!("none before {} days", wanted.glacier_days),
+            Some(wanted.expect.glacier_days),
+            format!("none before {} days", wanted.expect.glacier_days),
         ),
         false => (None, "none".to_owned()),
     };
@@ -137,27 +149,33 @@ fn rules(context: Context<'_>, kind: Kind, picture: &Picture) -> Vec<Answer> {
         Err(unobserved) if unobserved.absent => Ok((true, "no rules".to_owned())),
         found => found,
     };
+    let expire = match &picture.lifecycle {
+        Ok(rules) if kind == LOGS => lifecycle::expires_after(rules),
+        _ => None,
+    };
+    let archived = |check: &'static Check, class, days| match expire {
+        // Nothing is left to be archived. Logs that are deleted too early are another check's.
+        Some(expire) if (wanted.expect.glacier_days..=days).contains(&expire) => {
+            check.skipped(name, format!("access logs are deleted after {expire} days"))
+        }
+        _ => check.answer(name, after(days), None, archives(class, days)),
+    };
     vec![
-        GLACIER.answer(
-            name,
-            after(wanted.glacier_days),
-            None,
-            archives(TransitionStorageClass::Glacier, wanted.glacier_days),
+        archived(
+            &GLACIER,
+            TransitionStorageClass::Glacier,
+            wanted.expect.glacier_days,
         ),
-        DEEP_ARCHIVE.answer(
-            name,
-            after(wanted.deep_archive_days),
-            None,
-            archives(
-                TransitionStorageClass::DeepArchive,
-                wanted.deep_archive_days,
-            ),
+        archived(
+            &DEEP_ARCHIVE,
+            TransitionStorageClass::DeepArchive,
+            wanted.expect.deep_archive_days,
         ),
         NONCURRENT.answer(
             name,
-            format!("after {} days or more", wanted.noncurrent_days),
+            format!("after {} days or more", wanted.expect.noncurrent_days),
             None,
-            of(&|rules| lifecycle::keeps_versions(rules, wanted.noncurrent_days)),
+            of(&|rules| lifecycle::keeps_versions(rules, wanted.expect.noncurrent_days)),
         ),
         MULTIPART.answer(
             name,
@@ -286,7 +304,7 @@ fn is_old_tls(condition: &Condition) -> bool {
 }
 
 fn logging(context: Context<'_>, picture: &Picture) -> Answer {
-    let target = context.outputs.text(LOGS.output);
+    let target = context.located.text(LOGS.output);
     let terraform = target.as_ref().ok().map(|target| (*target).to_owned());
     let found = target.and_then(|target| {
         Ok(match picture.logging.clone()? {
@@ -346,7 +364,7 @@ pub(super) fn log_delivery(context: Context<'_>, buckets: &Buckets) -> Vec<Answe
 
 /// The replication rule that terraform says a bucket has; `None` without DR.
 pub(super) fn rule_id(context: Context<'_>, kind: Kind) -> Observation<Option<&str>> {
-    let rules = context.outputs.value("s3_replication_rule_ids")?;
+    let rules = context.located.value("s3_replication_rule_ids")?;
     match rules.as_object().map(|rules| rules.get(kind.name)) {
         None => Err(Unobserved::because(
             "terraform's output s3_replication_rule_ids is no map",
@@ -364,7 +382,7 @@ fn replication(
     context: Context<'_>,
     kind: Kind,
     picture: &Picture,
-    alarms: &Observation<BTreeMap<String, String>>,
+    alarms: &Observation<Vec<FailureAlarm>>,
 ) -> [Answer; 2] {
     let name = picture.name.as_str();
     let id = match rule_id(context, kind) {
@@ -397,17 +415,24 @@ fn replication(
             }
         }
     });
-    let alarm = failure_alarm(name);
-    let failures = alarms.clone().and_then(|states| match states.get(&alarm) {
-        None => Err(Unobserved::absent(format!("there is no alarm {alarm}"))),
-        Some(state) if state == "INSUFFICIENT_DATA" => Err(Unobserved::because(format!(
-            "S3 has published nothing of late: {alarm} has no data"
-        ))),
-        Some(state) => Ok((state == "OK", format!("{alarm}: {state}"))),
+    let failures = alarms.clone().and_then(|alarms| {
+        let none = || Unobserved::absent(format!("no alarm watches {name} for failed replication"));
+        let alarm = alarms
+            .into_iter()
+            .find(|alarm| alarm.is_of(name))
+            .ok_or_else(none)?;
+        let FailureAlarm { name, state, .. } = alarm;
+        match state.as_str() {
+            // No requests, no failures: S3 publishes nothing of a bucket to which nothing is written.
+            "INSUFFICIENT_DATA" => Err(Unobserved::because(format!(
+                "S3 has published nothing of late: {name} has no data"
+            ))),
+            _ => Ok((state == "OK", format!("{name}: {state}"))),
+        }
     });
     [
         REPLICATION.answer(name, expected, Some(id.to_owned()), rule),
-        REPLICATION_FAILURES.answer(name, format!("{alarm}: OK"), None, failures),
+        REPLICATION_FAILURES.answer(name, "an alarm, and it is OK", None, failures),
     ]
 }
 

@@ -43,7 +43,14 @@ pub(super) fn archives(
     };
     let all: Vec<Option<i32>> = whole(rules).flat_map(into).collect();
     let any: Vec<Option<i32>> = enabled(rules).flat_map(into).collect();
-    let fine = all.contains(&Some(days))
+    // Seven years have one leap day or two.
+    let most = if days > 730 {
+        days + (days + 1460) / 1461
+    } else {
+        days
+    };
+    let within = |found: &Option<i32>| found.is_some_and(|found| (days..=most).contains(&found));
+    let fine = all.iter().any(within)
         && any
             .iter()
             .all(|found| found.is_some_and(|found| found >= days));
@@ -87,6 +94,12 @@ pub(super) fn keeps_objects(rules: &[LifecycleRule], after_days: Option<i32>) ->
             .is_some_and(|(found, days)| found >= days)
     });
     (fine, shown(&deleting, "none"))
+}
+
+/// After how many days everything in the bucket is deleted, where it is.
+pub(super) fn expires_after(rules: &[LifecycleRule]) -> Option<i32> {
+    let expirations = whole(rules).filter_map(|rule| rule.expiration.as_ref());
+    expirations.filter_map(|expiration| expiration.days).min()
 }
 
 fn shown(days: &[Option<i32>], none: &str) -> String {
@@ -167,6 +180,20 @@ mod tests {
             .date(DateTime::from_secs(0))
             .build();
         assert!(!to_glacier(&[year, on(|rule| rule.transitions(dated))]));
+    }
+
+    #[test]
+    fn seven_years_may_be_counted_with_their_leap_days() {
+        let after = |days: i32| {
+            let transition = Transition::builder()
+                .storage_class(TransitionStorageClass::DeepArchive)
+                .days(days)
+                .build();
+            let rules = [on(|rule| rule.transitions(transition))];
+            archives(&rules, &TransitionStorageClass::DeepArchive, 2555).0
+        };
+        assert!(after(2555) && after(2556) && after(2557));
+        assert!(!after(2554) && !after(2558));
     }
 
     #[test]

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use aws_env::{Call, ErrorClass};
 use aws_sdk_s3::types::{
     BucketVersioningStatus, LifecycleRule, LoggingEnabled, ObjectOwnership,
@@ -206,17 +204,32 @@ where
     Err(error.into())
 }
 
-/// The state of the alarm on failed replication of each data bucket, by the alarm's name; asks nothing when no
-/// bucket replicates.
-pub(super) async fn failure_alarms(context: Context<'_>) -> Observation<BTreeMap<String, String>> {
-    let names: Vec<String> = DATA
+/// An alarm on failed replication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FailureAlarm {
+    pub(super) name: String,
+    /// The bucket that it watches, where it watches one.
+    pub(super) bucket: Option<String>,
+    pub(super) state: String,
+}
+
+impl FailureAlarm {
+    /// Whether it is the alarm of a bucket: by what it watches, or by its name where that is left out.
+    pub(super) fn is_of(&self, bucket: &str) -> bool {
+        match &self.bucket {
+            Some(watched) => watched == bucket,
+            None => self.name.contains(bucket),
+        }
+    }
+}
+
+/// The alarms on failed replication; asks nothing when no bucket replicates.
+pub(super) async fn failure_alarms(context: Context<'_>) -> Observation<Vec<FailureAlarm>> {
+    let replicates = DATA
         .iter()
-        .filter(|kind| matches!(super::judge::rule_id(context, **kind), Ok(Some(_))))
-        .filter_map(|kind| context.outputs.text(kind.output).ok())
-        .map(failure_alarm)
-        .collect();
-    if names.is_empty() {
-        return Ok(BTreeMap::new());
+        .any(|kind| matches!(super::judge::rule_id(context, *kind), Ok(Some(_))));
+    if !replicates {
+        return Ok(Vec::new());
     }
     let call = context.clients.call(
         "CloudWatch",
@@ -224,19 +237,23 @@ pub(super) async fn failure_alarms(context: Context<'_>) -> Observation<BTreeMap
         "the alarms on failed replication",
     );
     let request = context.clients.home.cloudwatch.describe_alarms();
-    let mut pages = request.set_alarm_names(Some(names)).into_paginator().send();
+    let mut pages = request.into_paginator().send();
     let mut alarms = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| call.clone().failed(error))?;
         alarms.extend(page.metric_alarms.unwrap_or_default());
     }
-    Ok(alarms
+    let failed = alarms
         .into_iter()
-        .filter_map(|alarm| Some((alarm.alarm_name?, alarm.state_value?.as_str().to_owned())))
-        .collect())
-}
-
-/// As `terraform/modules/storage` names it.
-pub(super) fn failure_alarm(bucket: &str) -> String {
-    format!("{bucket}-replication-failures")
+        .filter(|alarm| alarm.metric_name() == Some("OperationsFailedReplication"));
+    let failed = failed.filter_map(|alarm| {
+        let mut dimensions = alarm.dimensions().iter();
+        let source = dimensions.find(|one| one.name() == Some("SourceBucket"));
+        Some(FailureAlarm {
+            bucket: source.and_then(|one| one.value()).map(str::to_owned),
+            state: alarm.state_value()?.as_str().to_owned(),
+            name: alarm.alarm_name?,
+        })
+    });
+    Ok(failed.collect())
 }

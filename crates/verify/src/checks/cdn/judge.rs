@@ -185,6 +185,7 @@ fn tls(id: &str, config: &DistributionConfig) -> Answer {
 fn countries(context: Context<'_>, id: &str, config: &DistributionConfig) -> Answer {
     let wanted: BTreeSet<&str> = context
         .wanted
+        .expect
         .countries
         .iter()
         .map(String::as_str)
@@ -224,7 +225,7 @@ fn origins(
         .ok_or_else(|| Unobserved::because("CloudFront answered without origins"));
     let wanted: Observation<BTreeSet<&str>> = buckets::DATA
         .iter()
-        .map(|kind| context.outputs.text(kind.output))
+        .map(|kind| context.located.text(kind.output))
         .collect();
     let terraform = wanted.as_ref().ok().map(list);
     let found = origins.clone().and_then(|origins| {
@@ -300,8 +301,8 @@ fn unsigned(origin: &Origin, picture: &Picture) -> Observation<Option<String>> {
 }
 
 fn logs(context: Context<'_>, id: &str, picture: &Picture) -> Answer {
-    let bucket = context.outputs.text(buckets::LOGS.output);
-    let terraform = bucket.as_ref().ok().map(|bucket| (*bucket).to_owned());
+    let bucket = context.located.text(buckets::LOGS.output);
+    let terraform = context.located.terraform(buckets::LOGS.output);
     let partition = context.wanted.region.partition();
     let found = bucket.and_then(|bucket| {
         let targets = picture.logs.clone()?;

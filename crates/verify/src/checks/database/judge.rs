@@ -6,27 +6,29 @@ use aws_env::DbInstanceState;
 use aws_sdk_rds::types::{DbInstance, PendingModifiedValues};
 use jiff::Timestamp;
 use report::finding::{Observation, Unobserved};
+use settings::DatabaseSecrets;
 
 use super::super::{Context, listed};
 use super::{
-    AUTOSCALING, AVAILABLE, COPY_TAGS, ENCRYPTED, FORCE_SSL, GROUPS, INSIGHTS, INSIGHTS_KEY, LOGS,
-    MAINTENANCE, MULTI_AZ, OFFERED, PASSWORD, PENDING, PRIVATE, PROTECTED, Picture, RESTORABLE,
-    RETENTION, SUBNETS, TLS, UPGRADES,
+    AUTOSCALING, AVAILABLE, CLASS, COPY_TAGS, ENCRYPTED, ENGINE, FORCE_SSL, GROUPS, INSIGHTS,
+    INSIGHTS_KEY, LOGS, MAINTENANCE, MULTI_AZ, OFFERED, PASSWORD, PENDING, PRIVATE, PROTECTED,
+    Picture, RESTORABLE, RETENTION, STORAGE, SUBNETS, TLS, UPGRADES,
 };
 use crate::check::{Answer, Check};
+use crate::version::is_of;
 
 /// RDS uploads its log every five minutes; six in a row that fail are a fault.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIT.html>
 const RESTORABLE_WITHIN_MINUTES: i64 = 30;
-
-/// The guide's "auto-scaling up to 500 GB".
-const MAX_STORAGE_GIB: i32 = 500;
 
 /// Performance Insights keeps seven days for nothing.
 const INSIGHTS_DAYS: i32 = 7;
 
 /// What PostgreSQL on RDS can send to CloudWatch.
 const LOG_TYPES: [&str; 2] = ["postgresql", "upgrade"];
+
+/// What is not asked then.
+const ONE_SECRET: &str = "the master user is in the one secret that is wanted (db_secrets)";
 
 type Shown = Observation<(bool, String)>;
 
@@ -36,17 +38,27 @@ pub(super) fn judge(
     db: &DbInstance,
     picture: &Picture,
 ) -> Vec<Answer> {
-    let outputs = context.outputs;
-    let days = context.wanted.backup_days;
-    let said = |name: &str| outputs.text(name).ok().map(str::to_owned);
+    let located = context.located;
+    let expect = &context.wanted.expect;
+    let (days, most) = (expect.backup_days, expect.db_max_storage_gb);
+    let said = |name: &str| located.terraform(name);
     let is = |check: &'static Check, expected: &str, terraform, shown| {
         check.answer(id, expected, terraform, shown)
     };
     let key = said("kms_key_arn");
-    let subnets = outputs.texts("private_subnet_ids");
+    let subnets = located.texts("private_subnet_ids");
     let none = || None::<String>;
     vec![
-        is(&AVAILABLE, "it serves", said("db_identifier"), status(db)),
+        is(
+            &AVAILABLE,
+            if expect.off_hours {
+                "it serves, or is stopped"
+            } else {
+                "it serves"
+            },
+            said("db_identifier"),
+            status(db, expect.off_hours),
+        ),
         is(
             &MULTI_AZ,
             "true",
@@ -69,7 +81,10 @@ pub(super) fn judge(
             &RESTORABLE,
             &format!("to the last {RESTORABLE_WITHIN_MINUTES} minutes"),
             none(),
-            restorable(db, context.at),
+            match expect.off_hours && is_off(db) {
+                true => Ok((true, "stopped: nothing is written".to_owned())),
+                false => restorable(db, context.at),
+            },
         ),
         is(
             &INSIGHTS,
@@ -87,14 +102,14 @@ pub(super) fn judge(
         is(
             &SUBNETS,
             "the private subnets",
-            subnets.as_ref().ok().map(|subnets| subnets.join(", ")),
+            said("private_subnet_ids"),
             subnets.and_then(|subnets| in_subnets(db, subnets)),
         ),
         is(
             &GROUPS,
             "the group of the database",
             said("rds_security_group_id"),
-            outputs
+            located
                 .text("rds_security_group_id")
                 .and_then(|group| in_group(db, group)),
         ),
@@ -106,15 +121,37 @@ pub(super) fn judge(
         ),
         is(
             &AUTOSCALING,
-            &format!("to {MAX_STORAGE_GIB} GiB"),
+            &format!("to {most} GiB"),
             none(),
-            autoscaling(db),
+            autoscaling(db, most),
         ),
         is(
             &OFFERED,
             "offered for new instances",
             said("db_engine_version"),
             offered(db, picture),
+        ),
+        is(
+            &ENGINE,
+            &format!("{} {}", expect.db_engine, expect.db_version),
+            none(),
+            engine(db, &expect.db_engine, &expect.db_version),
+        ),
+        is(
+            &CLASS,
+            &expect.db_class,
+            none(),
+            db.db_instance_class()
+                .map(|class| (class == expect.db_class, class.to_owned()))
+                .ok_or_else(|| Unobserved::missing("RDS", "DBInstanceClass")),
+        ),
+        is(
+            &STORAGE,
+            &format!("at least {} GiB", expect.db_storage_gb),
+            none(),
+            db.allocated_storage
+                .map(|size| (size >= expect.db_storage_gb, format!("{size} GiB")))
+                .ok_or_else(|| Unobserved::missing("RDS", "AllocatedStorage")),
         ),
         is(
             &UPGRADES,
@@ -141,14 +178,18 @@ pub(super) fn judge(
             none(),
             maintenance(picture),
         ),
-        is(
-            &PASSWORD,
-            "active, in the secret of db_master_secret_arn",
-            said("db_master_secret_arn"),
-            outputs
-                .text("db_master_secret_arn")
-                .and_then(|arn| password(db, arn)),
-        ),
+        if expect.db_secrets == DatabaseSecrets::One {
+            PASSWORD.skipped(id, ONE_SECRET)
+        } else {
+            is(
+                &PASSWORD,
+                "active, in the secret of db_master_secret_arn",
+                said("db_master_secret_arn"),
+                located
+                    .text("db_master_secret_arn")
+                    .and_then(|arn| password(db, arn)),
+            )
+        },
     ]
 }
 
@@ -157,15 +198,24 @@ fn flag(value: Option<bool>, name: &str, wanted: bool) -> Shown {
     Ok((value == wanted, value.to_string()))
 }
 
-fn status(db: &DbInstance) -> Shown {
+/// What a database is in that is stopped for the night, or on its way there and back.
+const OFF: [&str; 3] = ["stopped", "stopping", "starting"];
+
+fn is_off(db: &DbInstance) -> bool {
+    db.db_instance_status()
+        .is_some_and(|status| OFF.contains(&status))
+}
+
+fn status(db: &DbInstance, off_hours: bool) -> Shown {
     let status = db
         .db_instance_status()
         .ok_or_else(|| Unobserved::missing("RDS", "DBInstanceStatus"))?;
-    Ok((DbInstanceState::of(status).serves(), status.to_owned()))
+    let fine = DbInstanceState::of(status).serves() || off_hours && is_off(db);
+    Ok((fine, status.to_owned()))
 }
 
 fn encrypted(context: Context<'_>, db: &DbInstance) -> Shown {
-    let wanted = context.outputs.text("kms_key_arn")?;
+    let wanted = context.located.text("kms_key_arn")?;
     if !db
         .storage_encrypted
         .ok_or_else(|| Unobserved::missing("RDS", "StorageEncrypted"))?
@@ -225,14 +275,14 @@ fn insights_key(context: Context<'_>, id: &str, db: &DbInstance) -> Answer {
     if db.performance_insights_enabled == Some(false) {
         return INSIGHTS_KEY.skipped(id, "Performance Insights is off");
     }
-    let wanted = context.outputs.text("kms_key_arn");
+    let wanted = context.located.text("kms_key_arn");
     let shown = wanted.clone().and_then(|wanted| {
         let key = db
             .performance_insights_kms_key_id()
             .ok_or_else(|| Unobserved::missing("RDS", "PerformanceInsightsKMSKeyId"))?;
         Ok((key == wanted, key.to_owned()))
     });
-    let terraform = wanted.ok().map(str::to_owned);
+    let terraform = context.located.terraform("kms_key_arn");
     INSIGHTS_KEY.answer(id, "the stack's key", terraform, shown)
 }
 
@@ -264,17 +314,28 @@ fn in_group(db: &DbInstance, wanted: &str) -> Shown {
 }
 
 /// RDS shows no limit where storage does not grow.
-fn autoscaling(db: &DbInstance) -> Shown {
+fn autoscaling(db: &DbInstance, wanted: i32) -> Shown {
     let size = db
         .allocated_storage
         .ok_or_else(|| Unobserved::missing("RDS", "AllocatedStorage"))?;
     Ok(match db.max_allocated_storage {
         Some(most) => (
-            most >= MAX_STORAGE_GIB && most > size,
+            most >= wanted && most > size,
             format!("{size} GiB, to {most}"),
         ),
         None => (false, format!("{size} GiB, fixed")),
     })
+}
+
+fn engine(db: &DbInstance, wanted: &str, version: &str) -> Shown {
+    let engine = db
+        .engine()
+        .ok_or_else(|| Unobserved::missing("RDS", "Engine"))?;
+    let running = db
+        .engine_version()
+        .ok_or_else(|| Unobserved::missing("RDS", "EngineVersion"))?;
+    let fine = engine == wanted && is_of(running, version);
+    Ok((fine, format!("{engine} {running}")))
 }
 
 fn offered(db: &DbInstance, picture: &Picture) -> Shown {

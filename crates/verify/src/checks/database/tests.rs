@@ -43,7 +43,9 @@ fn instance() -> DbInstance {
         .deletion_protection(true)
         .allocated_storage(100)
         .max_allocated_storage(500)
+        .engine("postgres")
         .engine_version("15.15")
+        .db_instance_class("db.t4g.medium")
         .auto_minor_version_upgrade(true)
         .enabled_cloudwatch_logs_exports("postgresql")
         .enabled_cloudwatch_logs_exports("upgrade")
@@ -182,4 +184,33 @@ async fn a_change_that_waits_is_noticed_even_if_it_has_no_name_here() {
         instance.pending_modified_values = Some(PendingModifiedValues::builder().build());
     });
     assert_eq!(none.await, []);
+}
+
+#[tokio::test]
+async fn a_database_of_another_version_class_or_size_is_noticed() {
+    let other = not_ok(|db, picture| {
+        db.engine_version = Some("16.11".to_owned());
+        db.db_instance_class = Some("db.t4g.micro".to_owned());
+        db.allocated_storage = Some(20);
+        let version = DbEngineVersion::builder().engine_version("16.11");
+        picture.versions = Ok(vec![version.status("available").build()]);
+    });
+    let wrong = ["rds-engine", "rds-class", "rds-storage"].map(|id| (id, Status::Wrong));
+    assert_eq!(other.await, wrong);
+}
+
+#[test]
+fn connections_are_reckoned_from_the_memory_of_the_class() {
+    const FORMULA: &str = "LEAST({DBInstanceClassMemory/9531392},5000)";
+    let of = |class: &str| connections(FORMULA, Some(class));
+    assert_eq!(connections("200", None), Some(Connections::Exactly(200)));
+    assert_eq!(of("db.t4g.medium"), Some(Connections::Between(300, 450)));
+    assert_eq!(
+        of("db.r6g.16xlarge"),
+        Some(Connections::Between(5000, 5000))
+    );
+    assert_eq!(of("db.m7g.2xlarge"), Some(Connections::Between(2402, 3604)));
+    assert_eq!(of("db.strange.large"), None);
+    assert_eq!(connections(FORMULA, None), None);
+    assert_eq!(connections("GREATEST(1,2)", Some("db.t4g.medium")), None);
 }

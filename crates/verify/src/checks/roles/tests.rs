@@ -199,7 +199,8 @@ async fn a_policy_that_cannot_be_read_is_unknown_unless_another_is_wrong() {
         [
             ("iam-actions", Status::Unknown),
             ("iam-resources", Status::Unknown),
-            ("iam-master-secret", Status::Unknown)
+            ("iam-master-secret", Status::Unknown),
+            ("iam-destructive", Status::Unknown)
         ]
     );
     let wrong = rules(
@@ -212,7 +213,8 @@ async fn a_policy_that_cannot_be_read_is_unknown_unless_another_is_wrong() {
         [
             ("iam-actions", Status::Wrong),
             ("iam-resources", Status::Unknown),
-            ("iam-master-secret", Status::Unknown)
+            ("iam-master-secret", Status::Unknown),
+            ("iam-destructive", Status::Unknown)
         ]
     );
     let odd = rules(
@@ -225,7 +227,8 @@ async fn a_policy_that_cannot_be_read_is_unknown_unless_another_is_wrong() {
         [
             ("iam-actions", Status::Unknown),
             ("iam-resources", Status::Unknown),
-            ("iam-master-secret", Status::Unknown)
+            ("iam-master-secret", Status::Unknown),
+            ("iam-destructive", Status::Unknown)
         ]
     );
 }
@@ -299,4 +302,19 @@ async fn a_policy_that_may_read_the_master_secret_is_wrong_whatever_its_conditio
     for name in ["berthcare-staging/*", "rds!db-9*"] {
         assert_eq!(read(&secret(name)).await, [], "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_policy_that_may_destroy_what_nobody_brings_back_is_wrong() {
+    let judged = async |action: &str, resource: &str| {
+        let policy = inline(allow(action, resource)).into_iter();
+        statuses(rules(policy.chain([attached(&[])]))).await
+    };
+    let key = "arn:aws:kms:ca-central-1:123456789012:key/1";
+    let wrong = [("iam-destructive", Status::Wrong)];
+    assert_eq!(judged("s3:DeleteBucket", "arn:aws:s3:::b").await, wrong);
+    assert_eq!(judged("kms:ScheduleKeyDeletion", key).await, wrong);
+    assert_eq!(judged("kms:Schedule*", key).await, wrong);
+    assert_eq!(judged("kms:Decrypt", key).await, []);
+    assert_eq!(judged("s3:DeleteObject", "arn:aws:s3:::b/*").await, []);
 }

@@ -9,7 +9,7 @@ use crate::named;
 
 pub(super) async fn buckets(context: Context<'_>) -> Tagged {
     let asked = super::super::BUCKETS.into_iter().map(async |output| {
-        let bucket = context.outputs.text(output);
+        let bucket = context.located.text(output);
         let tags = async {
             let bucket = bucket.clone()?;
             let answer = context.clients.home.s3.get_bucket_tagging();
@@ -37,7 +37,7 @@ pub(super) async fn buckets(context: Context<'_>) -> Tagged {
 
 /// The instance, its subnet group, and its parameter group unless that is AWS's own.
 pub(super) async fn database(context: Context<'_>) -> Tagged {
-    let id = context.outputs.text("db_identifier");
+    let id = context.located.text("db_identifier");
     let seen = async {
         let id = id.clone()?;
         let instance = named::database(context.clients, id).await?;
@@ -80,7 +80,7 @@ pub(super) async fn database(context: Context<'_>) -> Tagged {
 
 /// The replication group, and the groups that its nodes are in unless they are AWS's own.
 pub(super) async fn cache(context: Context<'_>) -> Tagged {
-    let id = context.outputs.text("redis_replication_group_id");
+    let id = context.located.text("redis_replication_group_id");
     let named = match id.clone() {
         Ok(id) => cache_names(context, id).await,
         Err(unobserved) => Err(unobserved),
@@ -139,7 +139,7 @@ pub(super) async fn secrets(context: Context<'_>) -> Tagged {
         "redis_credentials_secret_arn",
     ];
     let asked = outputs.into_iter().map(async |output| {
-        let arn = context.outputs.text(output);
+        let arn = context.located.text(output);
         let tags = async {
             let arn = arn.clone()?;
             let answer = context.clients.secrets.describe_secret();

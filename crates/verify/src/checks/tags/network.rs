@@ -21,7 +21,7 @@ pub(super) async fn network(context: Context<'_>) -> Tagged {
 /// What the VPC holds and terraform made: not the main route table, the network ACL and the options for DHCP,
 /// which AWS makes, nor NAT gateways that are gone and linger.
 async fn seen(context: Context<'_>) -> Observation<Tagged> {
-    let vpc = context.outputs.text("vpc_id")?;
+    let vpc = context.located.text("vpc_id")?;
     let filter = |name: &str| Filter::builder().name(name).values(vpc).build();
     let ec2 = &context.clients.ec2;
     let vpcs = async {
@@ -145,10 +145,10 @@ where
 
 /// The stack's groups, and the VPC's default one, which terraform tags.
 pub(super) async fn groups(context: Context<'_>) -> Tagged {
-    let outputs = context.outputs;
+    let located = context.located;
     let seen = async {
         let of_vpc = Filter::builder().name("vpc-id");
-        let of_vpc = of_vpc.values(outputs.text("vpc_id")?).build();
+        let of_vpc = of_vpc.values(located.text("vpc_id")?).build();
         let own = [
             "alb_security_group_id",
             "ecs_tasks_security_group_id",
@@ -157,7 +157,7 @@ pub(super) async fn groups(context: Context<'_>) -> Tagged {
         ];
         let own: Vec<&str> = own
             .into_iter()
-            .map(|output| outputs.text(output))
+            .map(|output| located.text(output))
             .collect::<Observation<_>>()?;
         let pages = context.clients.ec2.describe_security_groups();
         let pages = pages.filters(of_vpc).into_paginator().items().send();

@@ -11,7 +11,7 @@ use super::{Tagged, Tags, pairs};
 const AT_ONCE: usize = 4;
 
 pub(super) async fn key(context: Context<'_>) -> Tagged {
-    let arn = context.outputs.text("kms_key_arn");
+    let arn = context.located.text("kms_key_arn");
     let tags = async {
         let key = arn.clone()?;
         let pages = context.clients.kms.list_resource_tags().key_id(key);
@@ -25,17 +25,22 @@ pub(super) async fn key(context: Context<'_>) -> Tagged {
     vec![(arn.clone().unwrap_or("key").to_owned(), tags.await)]
 }
 
-/// The flow logs' group, and those that RDS and ElastiCache write to, whose names begin with theirs.
+/// The flow logs' group, those that Redis writes to, and those of RDS, whose names begin with the instance's.
 pub(super) async fn logs(context: Context<'_>) -> Tagged {
-    let outputs = context.outputs;
-    let group = |prefix: &str, output| Ok(format!("{prefix}{}", outputs.text(output)?));
-    let prefixes: [Observation<String>; 3] = [
-        group("", "flow_log_group_name"),
-        group("/aws/rds/instance/", "db_identifier").map(|name| name + "/"),
-        group("/elasticache/", "redis_replication_group_id").map(|name| name + "/"),
-    ];
-    let asked = prefixes
+    let located = context.located;
+    let rds = located.text("db_identifier");
+    let rds = rds.map(|id| format!("/aws/rds/instance/{id}/"));
+    let flow = located.text("flow_log_group_name").map(str::to_owned);
+    let redis = match located.texts("redis_log_groups") {
+        Ok(groups) => groups
+            .into_iter()
+            .map(|group| Ok(group.to_owned()))
+            .collect(),
+        Err(unobserved) => vec![Err(unobserved)],
+    };
+    let asked = [flow, rds]
         .into_iter()
+        .chain(redis)
         .map(|prefix| of_prefix(context, prefix));
     join_all(asked).await.into_iter().flatten().collect()
 }
@@ -87,21 +92,17 @@ async fn of_prefix(context: Context<'_>, prefix: Observation<String>) -> Tagged 
 
 /// The roles of the outputs, and those that flow logs and the database's monitoring use.
 pub(super) async fn roles(context: Context<'_>) -> Tagged {
-    let outputs = context.outputs;
+    let located = context.located;
     let named = |output: &str| -> Observation<String> {
-        let arn = outputs.text(output)?;
+        let arn = located.text(output)?;
         let name = arn.rsplit('/').next().unwrap_or(arn);
         Ok(name.to_owned())
     };
-    let own = |suffix| Ok(format!("{}-{suffix}", context.wanted.name));
-    let monitoring = outputs
-        .text("db_identifier")
-        .map(|id| format!("{id}-monitoring"));
     let roles: [Observation<String>; 4] = [
         named("ecs_task_execution_role_arn"),
         named("ecs_task_role_arn"),
-        own("flow-logs"),
-        monitoring,
+        named("flow_log_role_arn"),
+        named("db_monitoring_role_arn"),
     ];
     let tagged = roles.into_iter().map(async |role| {
         let tags = async {
@@ -122,7 +123,7 @@ pub(super) async fn roles(context: Context<'_>) -> Tagged {
 }
 
 pub(super) async fn cdn(context: Context<'_>) -> Tagged {
-    let id = context.outputs.text("cloudfront_distribution_id");
+    let id = context.located.text("cloudfront_distribution_id");
     let tags = async {
         let partition = context.wanted.region.partition();
         let account = context.account;
@@ -153,7 +154,7 @@ pub(super) async fn topics(context: Context<'_>) -> Tagged {
         ("sns_global_alerts_topic_arn", &clients.global_sns, true),
     ];
     let tagged = asked.into_iter().map(async |(output, sns, global)| {
-        let arn = context.outputs.text(output);
+        let arn = context.located.text(output);
         let tags = async {
             let arn = arn.clone()?;
             let answer = sns.list_tags_for_resource().resource_arn(arn).send().await;
@@ -177,7 +178,7 @@ pub(super) async fn topics(context: Context<'_>) -> Tagged {
 
 /// CloudFront's alarms are in us-east-1, the others in the environment's region.
 pub(super) async fn alarms(context: Context<'_>) -> Tagged {
-    let names = match context.outputs.texts("cloudwatch_alarm_names") {
+    let names = match context.located.texts("cloudwatch_alarm_names") {
         Ok(names) => names,
         Err(unobserved) => return vec![("alarms".to_owned(), Err(unobserved))],
     };

@@ -103,7 +103,7 @@ impl<'a> Policy<'a> {
             .filter(|statement| statement.effect != "Deny")
             .filter(|statement| {
                 let ours = statement.holds(self.topic) == Holds::ForOurs;
-                !(ours && statement.is_for_cloudwatch_alone())
+                !(ours && (statement.is_for_cloudwatch_alone() || statement.is_of_owner()))
             })
             .map(|statement| {
                 let who = statement
@@ -152,6 +152,13 @@ impl Statement {
         negated || principal && action && resource
     }
 
+    /// The statement that AWS gives every topic: everybody, as far as the owner's account is the one that acts.
+    fn is_of_owner(&self) -> bool {
+        let keys = self.condition.values().filter_map(Value::as_object);
+        let mut keys = keys.flat_map(Map::keys);
+        keys.any(|key| key.eq_ignore_ascii_case("aws:SourceOwner"))
+    }
+
     fn is_for_cloudwatch_alone(&self) -> bool {
         let Some(Value::Object(kinds)) = &self.principal else {
             return false;
@@ -191,7 +198,7 @@ impl Statement {
                         holds = Holds::WithoutTls;
                         continue;
                     }
-                    ("StringEquals", "aws:sourceaccount") => value == account,
+                    ("StringEquals", "aws:sourceaccount" | "aws:sourceowner") => value == account,
                     ("ArnEquals" | "ArnLike" | "StringEquals" | "StringLike", "aws:sourcearn") => {
                         value.as_str().is_some_and(|arn| {
                             let mut parts = arn.split(':').skip(2);
@@ -287,5 +294,18 @@ mod tests {
         let but = r#"{"Effect": "Deny", "NotPrincipal": {"AWS": "x"}, "Action": "sns:*", "Resource": "*"}"#;
         assert_eq!(judged(&format!("[{ours}, {but}]")), (None, Some(true)));
         assert!(Policy::read("{}", TOPIC).is_err());
+    }
+
+    #[test]
+    fn the_policy_that_aws_gives_every_topic_lets_in_its_owner_alone() {
+        let default = |owner: &str| {
+            format!(
+                r#"[{{"Sid": "__default_statement_ID", "Effect": "Allow", "Principal": {{"AWS": "*"}},
+                "Action": ["SNS:GetTopicAttributes", "SNS:SetTopicAttributes", "SNS:Publish", "SNS:Subscribe"],
+                "Resource": "{TOPIC}", "Condition": {{"StringEquals": {{"AWS:SourceOwner": "{owner}"}}}}}}]"#
+            )
+        };
+        assert_eq!(judged(&default("123456789012")), (Some(true), Some(true)));
+        assert_eq!(judged(&default("999999999999")), (None, Some(false)));
     }
 }

@@ -11,7 +11,13 @@ use crate::policy::Policy;
 
 const NAME: &str = "berthcare-photos-staging";
 const KEY: &str = "arn:aws:kms:ca-central-1:123456789012:key/11111111-2222-3333-4444-555555555555";
-const ALARM: &str = "berthcare-photos-staging-replication-failures";
+fn alarm(state: &str) -> FailureAlarm {
+    FailureAlarm {
+        name: "photos are not copied".to_owned(),
+        bucket: Some("berthcare-photos-staging".to_owned()),
+        state: state.to_owned(),
+    }
+}
 
 async fn asked(rules: Value) -> Asked {
     Asked::new(&[
@@ -50,7 +56,7 @@ fn picture() -> Picture {
 const PHOTOS: Kind = super::super::DATA[0];
 
 fn all(asked: &Asked, picture: &Picture) -> Vec<Answer> {
-    let states = Ok(BTreeMap::from([(ALARM.to_owned(), "OK".to_owned())]));
+    let states = Ok(vec![alarm("OK")]);
     bucket(asked.context(), PHOTOS, picture, &Ok(None), &states)
 }
 
@@ -231,7 +237,7 @@ async fn replication_is_of_everything_to_the_wanted_bucket() {
             replication: Ok(vec![rule]),
             ..picture()
         };
-        let [rule, _] = replication(asked.context(), PHOTOS, &picture, &Ok(BTreeMap::new()));
+        let [rule, _] = replication(asked.context(), PHOTOS, &picture, &Ok(Vec::new()));
         rule.aws.unwrap()
     };
     assert_eq!(judged(to_dr().build().unwrap()), "as expected");
@@ -277,15 +283,15 @@ async fn replication_is_of_everything_to_the_wanted_bucket() {
 #[tokio::test]
 async fn an_alarm_without_data_does_not_say_that_nothing_failed() {
     let asked = asked(json!({"photos": "photos-to-dr"})).await;
-    let judged = |states: Observation<BTreeMap<String, String>>| {
+    let judged = |states: Observation<Vec<FailureAlarm>>| {
         let [_, failures] = replication(asked.context(), PHOTOS, &picture(), &states);
         failures.status
     };
-    let is = |state: &str| Ok(BTreeMap::from([(ALARM.to_owned(), state.to_owned())]));
+    let is = |state: &str| Ok(vec![alarm(state)]);
     assert_eq!(judged(is("OK")), Status::Ok);
     assert_eq!(judged(is("ALARM")), Status::Wrong);
     assert_eq!(judged(is("INSUFFICIENT_DATA")), Status::Unknown);
-    assert_eq!(judged(Ok(BTreeMap::new())), Status::Wrong);
+    assert_eq!(judged(Ok(Vec::new())), Status::Wrong);
     assert_eq!(judged(unseen()), Status::Unknown);
 }
 
