@@ -189,6 +189,10 @@ impl Turned<'_> {
         let settings = self.settings;
         root.remove("outputs");
         root.remove("unprotected");
+        if self.swaps {
+            // IDs and names of the region that is left; what has their part here is found without.
+            root.remove("resources");
+        }
         if self.to.dr.is_some() {
             // It lies in a region that is the primary one now; the state's copy in the new one takes its place.
             root.remove("journal_bucket");

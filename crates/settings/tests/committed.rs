@@ -341,3 +341,16 @@ fn rewrite_of_what_is_elsewhere_or_impossible_is_refused() {
         .unwrap_err();
     assert!(matches!(long, CommittedError::Name { .. }), "{long}");
 }
+
+#[test]
+fn rewrite_leaves_out_resources_of_the_region_that_is_left_and_keeps_what_is_wanted() {
+    let text = example("berthcare-staging");
+    let text = text
+        .replace("# vpc_id = ", "vpc_id = ")
+        .replace("nat = \"per-zone\"", "nat = \"single\"");
+    let old = Settings::parse(&text, TODAY).unwrap();
+    assert!(!old.resources.is_empty());
+    let (new, means) = rewrite(&text, &to("us-east-1", Some("ca-west-1")));
+    assert!(means.resources.is_empty(), "{new}");
+    assert_eq!(means.expect, old.expect);
+}
