@@ -605,7 +605,12 @@ async fn commit_is_refused_where_it_would_lead_nowhere() {
         told.contains("the environment stays in ca-west-1 already"),
         "{told}"
     );
-    for (command, code) in [("failover", 4), ("failback", 4), ("preflight", 1)] {
+    for (command, code) in [
+        ("failover", 4),
+        ("failback", 4),
+        ("preflight", 1),
+        ("watch", 1),
+    ] {
         let (_, told) = stage.run(&[command], code).await;
         assert!(told.contains("the environment is unprotected"), "{told}");
     }

@@ -24,6 +24,8 @@ pub(crate) async fn run(
     mut stop: watch::Receiver<bool>,
 ) -> Result<Exit, Failure> {
     let context = Context::open(global).await?;
+    // Nothing has a copy whose age could be told, and the region that is left is not asked.
+    context.protected(Exit::Wrong)?;
     let places = Places::of(&context, &args.records)?;
     let file = match &args.ledger {
         Some(file) => file.clone(),
