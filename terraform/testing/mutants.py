@@ -301,7 +301,7 @@ MUTANTS = [
     ("staging-topic-of-another-environment", "environments/staging/variables.tf", '":${var.project_name}-${var.environment}-dr-alerts"', '"-dr-alerts"'),
     ("staging-dr-region-nowhere", "environments/staging/variables.tf", 'can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.dr.region))', 'can(regex("^[a-z]", var.dr.region))'),
     ("dr-date-stops-the-outage", "environments/dr/main.tf", "local.full || local.leave_counts ||", "local.leave_counts ||"),
-    ("dr-traffic-to-nothing", "environments/dr/main.tf", "!local.full || !module.failover.failed_over || var.application == null || var.start_application", "true"),
+    ("dr-traffic-to-nothing", "environments/dr/main.tf", "!local.full || !module.failover.failed_over || var.application == null || var.start_application", "!local.full || local.full"),
     ("dr-stopped-application-unseen", "environments/dr/main.tf", "    condition     = !local.full || var.application == null || var.start_application", "    condition     = true || var.start_application"),
     ("dr-rehearsal-takes-over", "environments/dr/main.tf", "var.restored_database == null || var.rehearsal ?", "var.restored_database == null ?"),
     ("off-hours-each-minute", "modules/off-hours/variables.tf", "[0-5]?[0-9](,[0-5]?[0-9])* ", "[0-9*,/-]+ "),
