@@ -208,7 +208,7 @@ pub async fn check_observed(
                 .boxed()
                 .await
         }
-        Err(_) => Located::without_aws(sources),
+        Err(_) => Located::without_aws(sources, wanted),
     };
     let mut answers: Vec<Answer> = match &account {
         Ok(account) => {

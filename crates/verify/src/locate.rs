@@ -80,7 +80,7 @@ pub struct Located {
 
 impl Located {
     /// What settings, state and outputs say, without a call.
-    pub fn without_aws(sources: Sources<'_>) -> Self {
+    pub fn without_aws(sources: Sources<'_>, wanted: &Wanted) -> Self {
         let Sources {
             settings,
             state,
@@ -90,7 +90,8 @@ impl Located {
             outputs: outputs.cloned(),
             ..Self::default()
         };
-        located.take_named(&settings.resources, outputs);
+        let is_dr = wanted.region == settings.regions.dr;
+        located.take_named(&settings.resources, outputs, is_dr);
         if let Some(state) = state {
             state::look(state, settings, &mut located);
         }
@@ -111,16 +112,18 @@ impl Located {
         sources: Sources<'_>,
         wanted: &Wanted,
     ) -> Self {
-        let mut located = Self::without_aws(sources);
+        let mut located = Self::without_aws(sources, wanted);
         account::look(clients, account, sources.settings, wanted, &mut located).await;
         located
     }
 
-    /// Those that the settings name, themselves or by an output.
-    fn take_named(&mut self, named: &Resources, outputs: Option<&Outputs>) {
+    /// Those that the settings name, themselves or by an output. Resources that they name themselves are those of the primary
+    /// region.
+    fn take_named(&mut self, named: &Resources, outputs: Option<&Outputs>, is_dr: bool) {
         for role in Resources::ROLES {
             let (value, how) = match named.get(role.name) {
                 None => continue,
+                Some(NamedResource::One(_) | NamedResource::Several(_)) if is_dr => continue,
                 Some(NamedResource::One(name)) => (name.as_str().into(), "[resources]".to_owned()),
                 Some(NamedResource::Several(names)) => {
                     (names.clone().into(), "[resources]".to_owned())

@@ -11,7 +11,7 @@ use local_aws::{Fault, FaultKind, LocalAws};
 use report::finding::{Finding, Status};
 use settings::Settings;
 use verify::maintenance::Period;
-use verify::{EnvironmentClients, Located, Sources};
+use verify::{EnvironmentClients, Located, Sources, Wanted};
 use verify::{doctor, maintenance};
 
 const SETTINGS: &str = include_str!("../../../examples/berthcare-staging/infra.toml");
@@ -109,12 +109,13 @@ impl Stage {
         let today = "2026-11-22".parse().unwrap();
         let settings = Settings::parse(SETTINGS, today).unwrap();
         let outputs = Outputs::parse(OUTPUTS.as_bytes()).unwrap();
+        let sources = Sources {
+            settings: &settings,
+            state: None,
+            outputs: Some(&outputs),
+        };
         Some(Self {
-            located: Located::without_aws(Sources {
-                settings: &settings,
-                state: None,
-                outputs: Some(&outputs),
-            }),
+            located: Located::without_aws(sources, &Wanted::new(&settings)),
             aws,
             regions: env.both(region, "us-east-1".parse().unwrap()),
             clients,

@@ -35,7 +35,7 @@ impl Resources {
         let wanted = sided.wanted();
         match clients.home.account_id().await {
             Ok(account) => Box::pin(Located::find(clients, &account, sources, &wanted)).await,
-            Err(_) => Located::without_aws(sources),
+            Err(_) => Located::without_aws(sources, &wanted),
         }
     }
 

@@ -86,11 +86,12 @@ fn state() -> StackState {
 fn without_aws_a_state_names_its_resources_by_type_and_use() {
     let settings = settings("");
     let state = state();
-    let located = Located::without_aws(Sources {
+    let sources = Sources {
         settings: &settings,
         state: Some(&state),
         outputs: None,
-    });
+    };
+    let located = Located::without_aws(sources, &Wanted::new(&settings));
     for (role, value) in [
         ("vpc_id", json!("vpc-1")),
         ("public_subnet_ids", json!(["subnet-a"])),
@@ -134,17 +135,23 @@ fn without_aws_the_settings_come_first_and_may_name_an_output() {
             "redis_replication_group_id": {"value": "other"}, "flow_log_id": {"value": "fl-9"}}"#,
     )
     .unwrap();
-    let located = Located::without_aws(Sources {
+    let state = state();
+    let sources = Sources {
         settings: &settings,
-        state: Some(&state()),
+        state: Some(&state),
         outputs: Some(&outputs),
-    });
+    };
+    let located = Located::without_aws(sources, &Wanted::new(&settings));
     assert_eq!(located.text("vpc_id").unwrap(), "vpc-9");
     assert_eq!(located.text("kms_key_arn").unwrap(), "arn:key/7");
     assert_eq!(located.text("flow_log_id").unwrap(), "fl-1");
     // What was asked for by name is not taken from elsewhere.
     let lacks = located.text("redis_replication_group_id").unwrap_err();
     assert!(lacks.reason.contains("no output none"), "{lacks:?}");
+    // Of the DR region's resources the settings name outputs alone.
+    let of_dr = Located::without_aws(sources, &Wanted::of_dr(&settings));
+    assert_eq!(of_dr.text("vpc_id").unwrap(), "vpc-1");
+    assert_eq!(of_dr.text("kms_key_arn").unwrap(), "arn:key/7");
 }
 
 #[test]
