@@ -788,6 +788,7 @@ def agree(example_name, staging, dr):
         ("class", {restore.get("class", variable(staging, "db_instance_class"))}, {variable(dr, "db_instance_class")}),
         ("copies", {"keep_last": 7, "keep_days": 7} | database.get("copies", {}), kept_by_default() | {key: to_dr[key] for key in ("keep_last", "keep_days") if key in to_dr}),
         ("what a failover sets", set(failover.get("variables", printed()[0])) | {failover.get("restored_database", "restored_database")}, set(printed()[0])),
+        ("what a failback leaves in the DR region", settings.get("failback", {}).get("pilot_light", printed()[1]), printed()[1]),
         ("tags", [{"Project": settings["project"], "Environment": settings["environment"], **settings.get("tags", {})}] * 2, [{key: value for key, value in one["values"]["tags_all"].items() if key not in own} for one in keys]),
         ("residency exceptions", exceptions * 2, written),
     ]
