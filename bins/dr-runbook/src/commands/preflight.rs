@@ -9,6 +9,7 @@ use runbook::{
     Export, Preflight, PreflightRequest, Reach, RunState, last_preflight, list_runs, preflight,
     read_run,
 };
+use settings::Resources;
 
 use super::failover::{settings_digest, versions};
 use super::records::{Context, Places, Records};
@@ -137,19 +138,28 @@ fn without_secrets(settings: &str) -> String {
     let redactor = Redactor::for_display(None);
     let lines = settings.lines().map(|line| {
         // The names of secrets are none: only the key sounds as if something of one followed.
-        match line.trim_start_matches(['#', ' ']).strip_prefix(SECRETS) {
-            Some(rest) => {
-                let start = &line[..line.len() - rest.len()];
-                format!("{start}{}\n", redactor.sentence(rest))
+        match key(line) {
+            Some(key) if names_secrets(key) => {
+                let (start, value) = line.split_at(line.find('=').unwrap_or(0));
+                format!("{start}{}\n", redactor.sentence(value))
             }
-            None => redactor.sentence(line) + "\n",
+            _ => redactor.sentence(line) + "\n",
         }
     });
     lines.collect()
 }
 
-/// The field of the settings with the names of secrets.
-const SECRETS: &str = "secrets = [";
+/// The key of a line, also of one that is commented out.
+fn key(line: &str) -> Option<&str> {
+    let (key, _) = line.trim_start_matches(['#', ' ']).split_once('=')?;
+    Some(key.trim_end())
+}
+
+/// Whether it is a field of the settings with names or ARNs of secrets, or says how they are kept.
+fn names_secrets(key: &str) -> bool {
+    let mut resources = Resources::ROLES.iter().map(|role| role.name);
+    ["secrets", "db_secrets"].contains(&key) || resources.any(|name| name == key)
+}
 
 fn write(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), Failure> {
     let unwritten = |error| Failure::new(Exit::Usage, anyhow::Error::new(error));
