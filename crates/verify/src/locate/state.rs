@@ -29,7 +29,8 @@ impl terraform::Keep for StateAttributes {
 #[derive(Debug, Clone, Default)]
 pub struct Attributes(BTreeMap<String, Value>);
 
-const KEPT: [&str; 40] = [
+/// Of every type of resource.
+const KEPT: [&str; 43] = [
     "address",
     "alarm_actions",
     "alarm_name",
@@ -55,6 +56,7 @@ const KEPT: [&str; 40] = [
     "namespace",
     "nat_gateway_id",
     "network_configuration",
+    "origin",
     "port",
     "primary_endpoint_address",
     "replication_group_id",
@@ -69,15 +71,15 @@ const KEPT: [&str; 40] = [
     "target_bucket",
     "target_key_arn",
     "task_role_arn",
+    "username",
     "vpc_id",
+    "vpc_security_group_ids",
 ];
-
-const KEPT_TOO: [&str; 3] = ["username", "vpc_security_group_ids", "origin"];
 
 impl<'de> Deserialize<'de> for Attributes {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Some_;
-        impl<'de> Visitor<'de> for Some_ {
+        struct Kept;
+        impl<'de> Visitor<'de> for Kept {
             type Value = Attributes;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,7 +89,7 @@ impl<'de> Deserialize<'de> for Attributes {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attributes, A::Error> {
                 let mut kept = BTreeMap::new();
                 while let Some(name) = map.next_key::<String>()? {
-                    if KEPT.contains(&name.as_str()) || KEPT_TOO.contains(&name.as_str()) {
+                    if KEPT.contains(&name.as_str()) {
                         kept.insert(name, map.next_value()?);
                     } else {
                         map.next_value::<IgnoredAny>()?;
@@ -96,7 +98,7 @@ impl<'de> Deserialize<'de> for Attributes {
                 Ok(Attributes(kept))
             }
         }
-        deserializer.deserialize_map(Some_)
+        deserializer.deserialize_map(Kept)
     }
 }
 
