@@ -264,16 +264,13 @@ impl Practised<'_> {
         let mut left_out = Vec::new();
         let mut newest: Option<(Timestamp, &DrillRecord)> = None;
         for drill in found {
-            match drill.record.clone().and_then(|record| self.counts(&record)) {
+            let record = drill.record.as_ref().map_err(Clone::clone);
+            match record.and_then(|record| Ok((self.counts(record)?, record))) {
                 Err(why) => left_out.push(format!("{}: {why}", drill.name)),
-                Ok(None) => {}
-                Ok(Some(at)) => {
-                    if let Ok(record) = &drill.record
-                        && newest.is_none_or(|(newest, _)| at > newest)
-                    {
-                        newest = Some((at, record));
-                    }
+                Ok((Some(at), record)) if newest.is_none_or(|(newest, _)| at > newest) => {
+                    newest = Some((at, record));
                 }
+                Ok(_) => {}
             }
         }
         let Some((at, record)) = newest else {

@@ -201,15 +201,17 @@ async fn committed_already(
         let error = anyhow!("run {} is not over", last.plan.run);
         return Err(Failure::new(Exit::Refused, error).hint(hint));
     }
-    if args
-        .dr
-        .is_some_and(|dr| inputs.committed.dr.is_none_or(|of| of.region != dr))
-    {
+    if args.dr.is_some_and(|dr| {
+        inputs
+            .committed
+            .dr
+            .as_ref()
+            .is_none_or(|of| of.region != dr)
+    }) {
         return Err(Failure::new(Exit::Refused, anyhow!("{why}"))
             .hint("`dr-runbook commit` without options writes the settings of that run; then begin another one"));
     }
     if args.print_config {
-        let inputs = planned(last)?;
         let (_, text, _) = rewritten(global, &inputs.committed)?;
         cli::print_text(&text);
         return Ok(Exit::Fine);
