@@ -83,7 +83,7 @@ impl Purpose {
 pub struct GivenUp {
     /// By whom.
     pub by: String,
-    /// Why.
+    /// Their reason, in their words.
     pub reason: String,
 }
 
@@ -253,7 +253,7 @@ pub struct Practised<'a> {
     pub environment: &'a str,
     /// The account; `None` where nobody knows it.
     pub account: Option<&'a str>,
-    /// The time.
+    /// When it is asked: drills of the quarter before it count.
     pub at: Timestamp,
 }
 

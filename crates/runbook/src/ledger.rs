@@ -90,11 +90,11 @@ impl fmt::Display for Series {
 /// One look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sample {
-    /// When.
+    /// When it was looked, by the clock of the machine.
     pub at: Timestamp,
     /// For how many seconds it speaks, unless another one comes before.
     pub holds: u32,
-    /// Of what.
+    /// What was measured at each look, in the order of its numbers.
     pub series: Arc<[Series]>,
     /// What was seen of each; null where that is not known.
     pub values: Vec<Option<u64>>,

@@ -43,7 +43,7 @@ pub enum Unavailability {
     NotStopped,
     /// The records do not tell.
     Unknown {
-        /// Why.
+        /// What the records lack that would tell.
         why: String,
     },
 }
@@ -79,7 +79,7 @@ pub struct BucketAccount {
 pub struct FoundLater {
     /// The failback that looked.
     pub run: RunId,
-    /// When.
+    /// When that failback was planned, which is when it looked.
     pub at: Timestamp,
     /// What it found.
     pub survey: Survey,
@@ -113,12 +113,12 @@ pub enum RecordCheck {
     Missing,
     /// The run has not left one.
     NotLeft {
-        /// Why.
+        /// What the run has not come to, or has left out.
         why: String,
     },
     /// It cannot be read.
     Unread {
-        /// Why.
+        /// What S3 or the system says.
         why: String,
     },
 }

@@ -38,7 +38,7 @@ pub struct Worst {
 /// What was achieved of one series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Achieved {
-    /// Of what.
+    /// The number that is measured, and of which resource.
     #[serde(flatten)]
     pub series: Series,
     /// What it may be at most; null where the settings have no objective for it.
@@ -70,7 +70,7 @@ pub type Day = Option<u64>;
 /// The worst of each day, for a picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SeriesDays {
-    /// Of what.
+    /// The number that is measured, and of which resource.
     #[serde(flatten)]
     pub series: Series,
     /// Day by day, each of 24 hours, the last one ending with the summary.

@@ -25,13 +25,13 @@ pub enum LedgerError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the operating system says.
         source: io::Error,
     },
     /// The object of a day.
     #[error("cannot keep {place}")]
     Store {
-        /// The object.
+        /// The object of the ledger, by its address.
         place: String,
         /// What S3 or the system says.
         #[source]
@@ -40,7 +40,7 @@ pub enum LedgerError {
     /// Others wrote to the object of the day each time.
     #[error("{place} was written by others at each of {ATTEMPTS} attempts")]
     Busy {
-        /// The object.
+        /// The object of the ledger, by its address.
         place: String,
     },
 }

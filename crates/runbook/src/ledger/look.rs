@@ -32,7 +32,7 @@ pub struct LookRequest<'a> {
     pub dr: &'a DrOnly,
     /// Both regions, where the primary one may be called; what it alone tells is not known without.
     pub both: Option<&'a Both>,
-    /// The time.
+    /// The moment to which lags and ages are counted.
     pub now: Timestamp,
     /// For how many seconds the look speaks.
     pub holds: u32,
