@@ -236,6 +236,13 @@ impl Stage {
         log.filter(|entry| entry.operation == operation).collect()
     }
 
+    /// How often an operation was carried out. One that came while RDS was making the instance's first backup is refused, and
+    /// made again.
+    pub(crate) fn accepted(&self, operation: &str) -> usize {
+        let calls = self.calls(operation);
+        calls.iter().filter(|one| one.status == Some(200)).count()
+    }
+
     /// Asserts that nothing was asked of the primary region since the log was cleared.
     pub(crate) fn primary_was_left_alone(&self) {
         let log = self.aws.log();
