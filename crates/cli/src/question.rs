@@ -18,21 +18,6 @@ pub(crate) enum Echo {
     Removed(char),
 }
 
-/// Yes or no. Enter is no, as are Escape, Ctrl-D and the end of input.
-///
-/// # Errors
-/// Of kind `Interrupted` at Ctrl-C.
-pub(crate) fn yes_or_no(mut next: impl FnMut() -> io::Result<Key>) -> io::Result<bool> {
-    loop {
-        match pressed(next())? {
-            None => return Ok(false),
-            Some(Key::Char('y' | 'Y')) => return Ok(true),
-            Some(Key::Char('n' | 'N') | Key::Enter) => return Ok(false),
-            Some(_) => {}
-        }
-    }
-}
-
 /// A line of text; `None` at Escape, Ctrl-D and the end of input.
 ///
 /// # Errors
@@ -84,26 +69,8 @@ mod tests {
     }
 
     #[test]
-    fn yes_or_no_is_yes_at_y_alone() {
-        for (pressed, wanted) in [
-            (vec![Key::Char('x'), Key::ArrowUp, Key::Char('y')], true),
-            (vec![Key::Char('Y')], true),
-            (vec![Key::Char('n'), Key::Char('y')], false),
-            (vec![Key::Enter, Key::Char('y')], false),
-            (vec![Key::Escape, Key::Char('y')], false),
-            (vec![Key::Char(END_OF_INPUT), Key::Char('y')], false),
-            (vec![], false),
-        ] {
-            let answer = yes_or_no(keys(&pressed)).unwrap();
-            assert_eq!(answer, wanted, "{pressed:?}");
-        }
-    }
-
-    #[test]
     fn ctrl_c_at_a_question_is_interrupted() {
         let interrupted = Some(io::ErrorKind::Interrupted);
-        let answer = yes_or_no(keys(&[Key::CtrlC]));
-        assert_eq!(answer.err().map(|error| error.kind()), interrupted);
         let answer = line(keys(&[Key::Char('a'), Key::CtrlC]), |_| {});
         assert_eq!(answer.err().map(|error| error.kind()), interrupted);
     }

@@ -16,7 +16,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use report::escape;
 
 use crate::question::{self, Echo};
-use crate::terminal::Kept;
+use crate::terminal::{self, Kept};
 
 /// Where text goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,22 +91,14 @@ pub(crate) fn can_ask() -> bool {
     io::stdin().is_terminal() && Stream::Stderr.is_terminal()
 }
 
-/// Asks for yes or no; no is what an empty line means, and whatever else ends the input.
+/// Asks for yes or no, with Enter; no is what an empty line means, and whatever else ends the input.
 ///
 /// # Errors
 /// Of kind `Interrupted` at Ctrl-C.
 pub(crate) fn ask(question: &str) -> io::Result<bool> {
-    let term = console::Term::stderr();
-    Stream::Stderr.write(&format!("{} [y/N] ", escape::one_line(question)));
-    let kept = Kept::now();
-    let answer = question::yes_or_no(|| term.read_key_raw());
-    drop(kept);
-    Stream::Stderr.write(match &answer {
-        Ok(true) => "yes\n",
-        Ok(false) => "no\n",
-        Err(_) => "\n",
-    });
-    answer
+    let answer = ask_text(&format!("{question} [y/N]"))?;
+    let answer = answer.map(|answer| answer.trim().to_lowercase());
+    Ok(answer.is_some_and(|answer| answer == "y" || answer == "yes"))
 }
 
 /// Asks for a line of text; `None` where nobody gives one.
@@ -115,6 +107,7 @@ pub(crate) fn ask(question: &str) -> io::Result<bool> {
 /// Of kind `Interrupted` at Ctrl-C.
 pub(crate) fn ask_text(question: &str) -> io::Result<Option<String>> {
     let term = console::Term::stderr();
+    terminal::forget_typed();
     Stream::Stderr.write(&format!("{}: ", escape::one_line(question)));
     let _kept = Kept::now();
     let shown = |character: char| escape::one_line(character.encode_utf8(&mut [0; 4])).into_owned();

@@ -5,7 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 
 #[cfg(unix)]
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
 
 #[cfg(unix)]
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
@@ -32,6 +32,13 @@ impl Drop for Kept {
 #[cfg(unix)]
 fn keep(settings: Option<Termios>) {
     *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+}
+
+/// Forgets what was typed before a question was there to be answered.
+pub(crate) fn forget_typed() {
+    // What is no terminal holds back nothing.
+    #[cfg(unix)]
+    let _ = tcflush(std::io::stdin(), QueueSelector::IFlush);
 }
 
 /// Sets the terminal as it was before the question that is being asked, if one is.

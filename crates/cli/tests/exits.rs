@@ -8,7 +8,6 @@
     reason = "a check that fails ends its test, and one that cannot run says so"
 )]
 
-use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -191,14 +190,24 @@ fn has_terminal() -> bool {
     has
 }
 
+/// A terminal on which somebody answers whatever is asked, once it is.
+const TERMINAL: &str = r#"
+import os, pty, sys
+def read(terminal):
+    seen = os.read(terminal, 4096)
+    if seen.endswith(b": "):
+        os.write(terminal, b"n\n")
+    return seen
+pty.spawn(sys.argv[1:], read)
+"#;
+
 /// What was to be seen on standard output and standard error together.
 fn seen(exit: &str, on_terminal: bool) -> String {
     let this = std::env::current_exe().unwrap();
     let mut command = Command::new(&this);
     if on_terminal {
         command = Command::new("python3");
-        let spawn = "import pty, sys; pty.spawn(sys.argv[1:])";
-        command.args(["-c", spawn]).arg(&this);
+        command.args(["-c", TERMINAL]).arg(&this);
     }
     let mut child = command
         .args(["--exact", "take_the_exit_that_is_named"])
@@ -213,8 +222,8 @@ fn seen(exit: &str, on_terminal: bool) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // The answer to whatever is asked; one that asks nothing may have ended.
-    let _ = child.stdin.take().unwrap().write_all(b"n\n");
+    // Off a terminal nobody is asked.
+    drop(child.stdin.take());
     let output = child.wait_with_output().unwrap();
     [output.stdout, output.stderr]
         .map(|bytes| String::from_utf8(bytes).unwrap())

@@ -34,12 +34,15 @@ fn program() {
     std::process::exit(code.map_or(99, |code| code as i32));
 }
 
-/// Types the keys when the question stands there; the exit code is the program's.
+/// Types the keys when the question stands there, and what is before `|` ahead of it; the exit code is the program's.
 const TERMINAL: &str = r#"
 import os, pty, signal, sys, termios
 pid, terminal = pty.fork()
 if pid == 0:
     os.execv(sys.argv[2], sys.argv[2:])
+ahead, keys = sys.argv[1].split("|")
+if ahead:
+    os.write(terminal, ahead.encode())
 seen = b""
 typed = False
 while True:
@@ -50,15 +53,15 @@ while True:
     if not read:
         break
     seen += read
-    if not typed and (b"[y/N] " in seen or b"go ahead: " in seen):
+    if not typed and (b"[y/N]: " in seen or b"go ahead: " in seen):
         typed = True
         # Until the program reads single keys, the terminal makes signals and ends of files of them.
         while termios.tcgetattr(terminal)[3] & termios.ICANON:
             os.sched_yield()
-        if sys.argv[1] == "SIGTERM":
+        if keys == "SIGTERM":
             os.kill(pid, signal.SIGTERM)
         else:
-            os.write(terminal, sys.argv[1].encode())
+            os.write(terminal, keys.encode())
 if not termios.tcgetattr(terminal)[3] & termios.ECHO:
     seen += b"(without echo)"
 sys.stdout.buffer.write(seen)
@@ -73,7 +76,9 @@ fn keys_at_a_question_answer_refuse_or_interrupt_and_leave_the_cursor() {
         return;
     }
     for (question, keys, wanted, said) in [
-        ("yes", "y", 0, "yes"),
+        ("yes", "y\r", 0, "y"),
+        ("yes", "Yes\r", 0, "Yes"),
+        ("yes", "yn\r", 4, "stopped: nothing was changed"),
         ("yes", "\r", 4, "stopped: nothing was changed"),
         ("yes", "\u{1b}", 4, "stopped: nothing was changed"),
         ("yes", "\u{4}", 4, "stopped: nothing was changed"),
@@ -84,6 +89,10 @@ fn keys_at_a_question_answer_refuse_or_interrupt_and_leave_the_cursor() {
             "error: interrupted: nothing was changed",
         ),
         ("yes", "SIGTERM", 130, "error: interrupted by SIGTERM"),
+        // What was typed before the question was there is no answer to it.
+        ("yes", "y\r|\r", 4, "stopped: nothing was changed"),
+        ("name", "it\r|\r", 4, "stopped: nothing was changed"),
+        ("name", "x|it\r", 0, "it"),
         ("name", "SIGTERM", 130, "error: interrupted by SIGTERM"),
         ("name", "it\r", 0, "it"),
         ("name", "ix\u{7f}t\r", 0, "it"),
@@ -96,8 +105,9 @@ fn keys_at_a_question_answer_refuse_or_interrupt_and_leave_the_cursor() {
             "error: interrupted: nothing was changed",
         ),
     ] {
+        let (ahead, keys) = keys.split_once('|').unwrap_or(("", keys));
         let output = Command::new("python3")
-            .args(["-c", TERMINAL, keys])
+            .args(["-c", TERMINAL, &format!("{ahead}|{keys}")])
             .arg(std::env::current_exe().unwrap())
             .args(["--exact", "program", "--nocapture"])
             .env("QUESTION", question)
@@ -105,7 +115,7 @@ fn keys_at_a_question_answer_refuse_or_interrupt_and_leave_the_cursor() {
             .output()
             .unwrap();
         let seen = String::from_utf8_lossy(&output.stdout);
-        let case = format!("{question} {keys:?}: {seen}");
+        let case = format!("{question} {ahead:?} {keys:?}: {seen}");
         assert_eq!(output.status.code(), Some(wanted), "{case}");
         assert!(seen.contains(said), "{case}");
         assert!(

@@ -1,6 +1,5 @@
 //! What only happens on a terminal: a question, and a progress bar.
 
-use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -11,12 +10,19 @@ use crate::stage::{FROM, Stage, TO};
 /// Runs the program on a terminal of its own and types `answer`. Returns exit code and what was to be seen.
 fn typed(stage: &Stage, arguments: &[&str], answer: &str) -> (i32, String) {
     let program = stage.command(arguments);
-    // Python is what the local AWS runs on.
-    let script =
-        "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    // Python is what the local AWS runs on. What is typed before the question is there would be no answer to it.
+    let script = r#"
+import os, pty, sys
+def read(terminal):
+    seen = os.read(terminal, 4096)
+    if seen.endswith(b"go ahead: "):
+        os.write(terminal, sys.argv[1].encode())
+    return seen
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[2:], read)))
+"#;
     let mut command = Command::new("python3");
     command
-        .args(["-c", script])
+        .args(["-c", script, answer])
         .arg(program.get_program())
         .args(program.get_args());
     for name in REMOVED_VARIABLES {
@@ -27,20 +33,12 @@ fn typed(stage: &Stage, arguments: &[&str], answer: &str) -> (i32, String) {
             command.env(name, value);
         }
     }
-    let mut child = command
+    let output = command
         .env("TERM", "xterm")
         .current_dir(stage.folder.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
+        .stdin(Stdio::null())
+        .output()
         .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(answer.as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     (output.status.code().unwrap(), text)
 }
