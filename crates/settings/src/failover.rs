@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
 use crate::document::{Field, Section};
-use crate::{BucketName, RoleName};
+use crate::settings::bucket_of_its_own;
+use crate::{Bucket, BucketName, RoleName};
 
 /// What a failover brings up in the DR region besides the state, the databases and the buckets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -79,7 +80,7 @@ pub enum VariableValue {
 }
 
 impl Failover {
-    pub(crate) fn read(section: Section<'_>) -> Option<Failover> {
+    pub(crate) fn read(section: Section<'_>, buckets: &[Bucket]) -> Option<Failover> {
         let terraform = section.optional("terraform", "\"terraform/environments/dr\"");
         let variables = section.optional("variables", "{ mode = \"full\" }");
         let restored = section.optional("restored_database", "\"restored_database\"");
@@ -91,7 +92,12 @@ impl Failover {
             variables: read_optional_variables(variables)?,
             restored_database: read_variable_name(restored)?,
             marker_bucket: match marker {
-                Some(field) => Some(field.parse()?),
+                // What replication or a failback brings there would turn traffic.
+                Some(field) => Some(bucket_of_its_own(
+                    &field,
+                    buckets,
+                    "give a bucket of its own in the DR region",
+                )?),
                 None => None,
             },
             break_glass: match break_glass {

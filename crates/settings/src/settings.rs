@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use crate::document::Document;
+use crate::document::{Document, Field};
 use crate::error::SettingsErrors;
 use crate::hooks;
 use crate::outputs;
@@ -137,6 +137,20 @@ impl Settings {
     }
 }
 
+/// A bucket that is none of those with the application's data.
+pub(crate) fn bucket_of_its_own(
+    field: &Field<'_>,
+    buckets: &[Bucket],
+    fix: &str,
+) -> Option<BucketName> {
+    let name: BucketName = field.parse()?;
+    let mut with_data = buckets.iter();
+    match with_data.any(|bucket| bucket.name == name || bucket.dr == name) {
+        true => field.conflict(format!("{name} holds data of the application"), fix),
+        false => Some(name),
+    }
+}
+
 fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<Settings> {
     let tables = document.syntax()?;
     outputs::check(document, &tables);
@@ -202,20 +216,12 @@ fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<
         None => Some(Vec::new()),
     };
     let journal_bucket = match journal_bucket {
-        Some(field) => {
-            let name: Option<BucketName> = field.parse();
-            let holds_data = |name: &BucketName| {
-                let mut buckets = buckets.iter().flatten();
-                buckets.any(|bucket| bucket.name == *name || bucket.dr == *name)
-            };
-            match name {
-                Some(name) if holds_data(&name) => field.conflict(
-                    format!("{name} holds data of the application"),
-                    "give a bucket of its own in the DR region, or leave it out for that of the state",
-                ),
-                name => name.map(Some),
-            }
-        }
+        Some(field) => bucket_of_its_own(
+            &field,
+            buckets.as_deref().unwrap_or_default(),
+            "give a bucket of its own in the DR region, or leave it out for that of the state",
+        )
+        .map(Some),
         None => Some(None),
     };
     let unprotected = match unprotected {
@@ -236,7 +242,9 @@ fn read(document: &Document<'_>, today: Date, strictness: Strictness) -> Option<
         None => Some(Objectives::default()),
     };
     let failover = match failover {
-        Some(field) => field.section().and_then(Failover::read),
+        Some(field) => field
+            .section()
+            .and_then(|section| Failover::read(section, buckets.as_deref().unwrap_or_default())),
         None => Some(Failover::default()),
     };
     let failback = match failback {

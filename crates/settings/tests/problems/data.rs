@@ -332,3 +332,17 @@ fn a_bucket_is_public_by_a_reason_alone() {
         assert_eq!(problem.path, "buckets[0].public_read", "{wrong}");
     }
 }
+
+#[test]
+fn a_bucket_with_data_gets_no_marker_of_a_failover() {
+    let bucket = "[[buckets]]\nname = \"aaa\"\ndr = \"bbb\"\n";
+    for taken in ["aaa", "bbb"] {
+        let marker = format!("{BASE}{bucket}[failover]\nmarker_bucket = \"{taken}\"\n");
+        let problem = problem(&marker);
+        assert_eq!(problem.path, "failover.marker_bucket");
+        assert_eq!(problem.kind, ErrorKind::Conflict);
+    }
+    let own = format!("{BASE}{bucket}[failover]\nmarker_bucket = \"ccc\"\n");
+    let read = accepted(&own);
+    assert_eq!(read.failover.marker_bucket.unwrap().as_str(), "ccc");
+}
