@@ -15,6 +15,7 @@ mod variables;
 use std::path::{Path, PathBuf};
 
 use files::Secrecy;
+use futures::FutureExt as _;
 use serde_json::{Value, json};
 use terraform::{
     Action, All, ChangeCounts, Document, ERRORED_STATE, Event, Plan, PlanOptions, Running,
@@ -58,6 +59,12 @@ pub(super) async fn check<S: Store, H: Host>(
     let Some(root) = root(of)? else {
         return Ok(Check::NotApplicable(NO_ROOT.to_owned()));
     };
+    // A run that goes on on another machine finds the folder as it was checked out there.
+    let taken_up = hold::plan(of, root)?
+        .take_up(&root.terraform)
+        .boxed_local()
+        .await;
+    taken_up.map_err(StepError::unchecked)?;
     let mut attempts = Attempts::of(&context.notes());
     settle_earlier(of, root, &attempts, context).await?;
     attempts.add_transcripts(|name| {

@@ -474,6 +474,22 @@ async fn init(plan: &RootPlan, terraform: &Terraform) -> Result<(), TurnError> {
     turned_backend(plan, terraform).map(drop)
 }
 
+impl RootPlan {
+    /// Has Terraform take up, on this machine, a state that the root was turned to on another one: writes the configuration
+    /// and initializes, unless the folder is so already.
+    ///
+    /// # Errors
+    /// When the configuration cannot be written, or Terraform does not take it up.
+    pub async fn take_up(&self, terraform: &Terraform) -> Result<(), TurnError> {
+        let terraform = terraform.in_folder(&self.folder);
+        if turned_backend(self, &terraform).is_ok() {
+            return Ok(());
+        }
+        write(self, &mut TurnedRoot::new(self))?;
+        init(self, &terraform).await
+    }
+}
+
 /// The backend that the root has now, which has to be the one that was planned.
 fn turned_backend(plan: &RootPlan, terraform: &Terraform) -> Result<BackendConfig, TurnError> {
     let root = RootModule::read(&plan.folder, terraform.environment())?;

@@ -169,7 +169,10 @@ fn holder<S, H: Host>(of: &RegionLoss<'_, S, H>) -> LockHolder {
     }
 }
 
-fn plan<S, H>(of: &RegionLoss<'_, S, H>, root: &EnvironmentRoot) -> Result<RootPlan, StepError> {
+pub(super) fn plan<S, H>(
+    of: &RegionLoss<'_, S, H>,
+    root: &EnvironmentRoot,
+) -> Result<RootPlan, StepError> {
     let environment = root.terraform.environment();
     let module = RootModule::read(&root.folder, environment).map_err(StepError::wrong)?;
     let side = SideName::Dr;
