@@ -255,6 +255,8 @@ pub struct Practised<'a> {
     pub account: Option<&'a str>,
     /// When it is asked: drills of the quarter before it count.
     pub at: Timestamp,
+    /// Whether it is asked of an environment of an emulator: there a drill on one counts.
+    pub in_emulator: bool,
 }
 
 impl Practised<'_> {
@@ -313,6 +315,7 @@ impl Practised<'_> {
                 Some(_) => return Err(format!("it was made in account {id}")),
                 None => return Err("which account is asked about is not known".to_owned()),
             },
+            MadeIn::Emulator { .. } if self.in_emulator => {}
             MadeIn::Emulator { .. } => return Err("it was made on an emulator".to_owned()),
             MadeIn::NotKnown => {
                 return Err("it does not say in which account it was made".to_owned());
@@ -402,6 +405,7 @@ mod tests {
             environment: "berthcare-staging",
             account: Some("123456789012"),
             at: at.parse().unwrap(),
+            in_emulator: false,
         };
         asked.judge(&read_drills(store).await.unwrap())
     }
@@ -458,6 +462,18 @@ mod tests {
             let store = FolderStore::new(folder.path());
             practise(&store, RUN, account, stand_in).await;
             unknown(judged(&store, NOW).await, why);
+            let inside = Practised {
+                environment: "berthcare-staging",
+                account,
+                at: NOW.parse().unwrap(),
+                in_emulator: true,
+            };
+            let judged = inside.judge(&read_drills(&store).await.unwrap());
+            assert_eq!(
+                judged.is_ok_and(|(well, _)| well),
+                why.contains("emulator") || account == Some("999999999999"),
+                "{why}"
+            );
         }
         let folder = tempfile::tempdir().unwrap();
         let store = FolderStore::new(folder.path());
@@ -473,6 +489,7 @@ mod tests {
             environment: "berthcare-production",
             account: None,
             at: NOW.parse().unwrap(),
+            in_emulator: false,
         };
         unknown(
             other.judge(&read_drills(&store).await.unwrap()),
@@ -507,6 +524,7 @@ mod tests {
             environment: "berthcare-staging",
             account: Some("123456789012"),
             at: NOW.parse().unwrap(),
+            in_emulator: false,
         };
         for mode in [
             Mode::RegionLoss,

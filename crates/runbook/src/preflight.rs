@@ -37,7 +37,9 @@ pub use kept::{KeptPreflight, kept_preflights, last_preflight};
 use crate::failover::look_and_plan;
 use crate::lease::causes;
 use crate::record::Digest;
-use crate::{Declared, EnvironmentRoot, FailoverRequest, Host, Plan, RunId, Store, StoreError};
+use crate::{
+    Declared, EnvironmentRoot, FailoverRequest, Host, Plan, Practised, RunId, Store, StoreError,
+};
 
 /// Which regions may be called.
 #[derive(Debug, Clone, Copy)]
@@ -234,8 +236,14 @@ pub async fn preflight<S: Store, H: Host>(request: PreflightRequest<'_, S, H>) -
             objects::look(&request, &dr, &id, &listed)
         )
     };
+    let practised = Practised {
+        environment: &plan.environment,
+        account: account.as_deref(),
+        at: now,
+        in_emulator: request.host.stand_in().is_some(),
+    };
     let (records, state, databases, (keys, objects), (root, shown)) = tokio::join!(
-        records::look(&request, &dr, &id).boxed_local(),
+        records::look(&request, &dr, &id, practised).boxed_local(),
         state::look(&request, &dr).boxed_local(),
         databases::look(&request, &dr, &plan, targets).boxed_local(),
         data.boxed_local(),

@@ -35,7 +35,7 @@ pub use self::declare::{MARKER, Marker};
 pub use self::hook::HookPlace;
 pub use self::planned::{ObjectRuns, PlannedMove};
 pub use self::report::{Clocks, DataKind, DatabaseLoss, KindLoss, RunReport};
-pub(crate) use self::report::{FOLDER as REPORTS, keep as keep_record, key as record_key, reports};
+pub(crate) use self::report::{FOLDER as REPORTS, keep as keep_record, key as record_key};
 pub(crate) use self::terraform::RunVariables;
 pub(crate) use self::traffic::KEY as TRAFFIC_KEY;
 

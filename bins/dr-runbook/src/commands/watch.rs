@@ -121,6 +121,7 @@ async fn overdue(context: &Context, records: &Records, measured: &Measured) -> O
             environment: &measured.environment,
             account: context.account.as_deref(),
             at: measured.sample.at,
+            in_emulator: false,
         };
         // Without a record that counts nothing has been practised.
         !asked.judge(&drills).is_ok_and(|(well, _)| well)

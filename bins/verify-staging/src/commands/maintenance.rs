@@ -92,6 +92,7 @@ async fn practised(
         environment: &environment,
         account: account.as_deref(),
         at: cli::now(),
+        in_emulator: false,
     };
     Ok(asked.judge(&found))
 }

@@ -1,44 +1,40 @@
 //! Whether a run could be recorded and may begin: the store, the mark, the lease, the last drill.
 
 use aws_env::DrOnly;
-use jiff::{SignedDuration, Timestamp};
 use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 
 use super::{Area, PreflightRequest, advise, kept, store_told};
+use crate::drill_record::DRILL_DAYS;
 use crate::lease::LeaseState;
-use crate::steps::{TRAFFIC_KEY, reports};
+use crate::steps::TRAFFIC_KEY;
 use crate::store::S3Store;
-use crate::{Host, LeaseError, Marker, Mode, RunId, RunReport, SeenLease, Store, read_lease};
+use crate::{
+    FoundDrill, Host, LeaseError, Marker, Practised, RunId, SeenLease, Store, StoreError,
+    read_drills, read_lease,
+};
 
 /// What they are called among the areas.
 pub(super) const NAME: &str = "Records of runs";
-
-/// A quarter, and a week's grace.
-const DRILL_DAYS: i64 = 92 + 7;
 
 pub(super) async fn look<S: Store, H: Host>(
     request: &PreflightRequest<'_, S, H>,
     dr: &DrOnly,
     id: &RunId,
+    practised: Practised<'_>,
 ) -> Area {
     let store = request.store;
-    let now = request.host.now();
     let journal = judge_journal(store.place(""), kept::prove(store, request.host, id).await);
     let marker = Marker::read(store).await;
     let marker = marker.map_err(|error| Unobserved::because(error.source.to_string()));
     let lease = read_lease(store).await;
-    let mut findings = vec![
+    let findings = vec![
         journal,
         judge_marker(request.settings.regions.primary.as_str(), &marker),
         judge_lease(&lease),
         traffic(request, dr, marker.as_ref().ok().and_then(Option::as_ref)).await,
+        judge_drill(practised, read_drills(store).await),
     ];
-    let drills = reports(store).await;
-    findings.push(judge_drill(
-        &drills.map_err(|error| store_told(&error)),
-        now,
-    ));
     Area::new(
         NAME,
         "a failover is refused, or cannot be recorded and resumed",
@@ -125,7 +121,7 @@ async fn traffic<S: Store, H: Host>(
     let found = store.read(TRAFFIC_KEY).await;
     let found = found.map(|found| found.is_some());
     let found = found.map_err(|error| match &error {
-        crate::StoreError::Aws(error) => super::unobserved(error),
+        StoreError::Aws(error) => super::unobserved(error),
         other => Unobserved::because(store_told(other)),
     });
     judge_traffic(store.place(TRAFFIC_KEY), is_failed_over, found)
@@ -151,40 +147,14 @@ fn judge_traffic(place: String, is_failed_over: bool, found: Observation<bool>) 
     )
 }
 
-fn judge_drill(reports: &Result<Vec<RunReport>, String>, now: Timestamp) -> Finding {
-    let newest = reports.as_ref().map(|reports| {
-        let verified = |report: &RunReport| Some((report.clocks.verified?, report.clone()));
-        // The way back takes other steps: it shows nothing of a failover.
-        let over = reports
-            .iter()
-            .filter(|report| report.mode != Mode::Failback);
-        let verified = over.filter_map(verified);
-        verified.max_by_key(|(at, _)| *at)
-    });
-    let seen = match newest {
-        Err(problem) => Err(Unobserved::because(problem.clone())),
-        Ok(None) => Err(Unobserved::because(
-            "no run has left a report that says that everything was verified",
-        )),
-        Ok(Some((at, report))) => {
-            let days = now.duration_since(at).as_hours() / 24;
-            let late = now.duration_since(at) > SignedDuration::from_hours(24 * DRILL_DAYS);
-            let (met, how) = match report.meets_objectives {
-                Some(true) => (true, "within the objectives"),
-                Some(false) => (false, "outside the objectives"),
-                None => (false, "and not all of it was measured"),
-            };
-            Ok((
-                met && !late,
-                format!("run {}, {days} days ago, {how}", report.run),
-            ))
-        }
-    };
+fn judge_drill(practised: Practised<'_>, drills: Result<Vec<FoundDrill>, StoreError>) -> Finding {
+    let drills = drills.map_err(|error| Unobserved::because(store_told(&error)));
+    let seen = drills.and_then(|drills| practised.judge(&drills));
     let expected =
         format!("a run that was verified, within its objectives, within {DRILL_DAYS} days");
     advise(
         Finding::new("last-drill", "runs", expected, seen),
-        "hold one: `cargo drill` shows how; docs/runbooks/failover.md has the steps",
+        "hold one: docs/runbooks/drill.md has the steps",
     )
 }
 
@@ -258,49 +228,6 @@ mod tests {
         );
         assert_eq!(
             judged(false, Err(Unobserved::because("denied"))),
-            Status::Unknown
-        );
-    }
-
-    #[test]
-    fn judge_drill_wants_a_run_of_this_quarter_within_its_objectives() {
-        let report = |verified: Option<&str>, met: Option<bool>| {
-            let report = serde_json::json!({
-                "run": RUN, "mode": "region-loss", "environment": "berthcare-staging", "account": null,
-                "clocks": {"fault": null, "declared": "2026-11-30T03:15:00Z", "first_action": null, "settled": {},
-                    "verified": verified},
-                "rto_from_fault_seconds": null, "rto_from_declaration_seconds": 60, "databases": {},
-                "objectives": {"rto_seconds": 2700, "rpo_database_seconds": 900, "rpo_objects_seconds": 900},
-                "meets_objectives": met, "skipped": {},
-            });
-            serde_json::from_value::<RunReport>(report).unwrap()
-        };
-        let now: Timestamp = "2027-01-30T00:00:00Z".parse().unwrap();
-        let judged = |reports: Vec<RunReport>| judge_drill(&Ok(reports), now).status;
-        let good = report(Some("2026-11-30T04:00:00Z"), Some(true));
-        assert_eq!(judged(vec![good.clone()]), Status::Ok);
-        let late: Timestamp = "2027-04-01T00:00:00Z".parse().unwrap();
-        assert_eq!(
-            judge_drill(&Ok(vec![good.clone()]), late).status,
-            Status::Wrong
-        );
-        assert_eq!(
-            judged(vec![
-                report(Some("2026-12-30T04:00:00Z"), Some(false)),
-                good.clone()
-            ]),
-            Status::Wrong
-        );
-        assert_eq!(judged(vec![report(None, None), good.clone()]), Status::Ok);
-        let back = RunReport {
-            mode: Mode::Failback,
-            ..good
-        };
-        assert_eq!(judged(vec![back]), Status::Unknown);
-        assert_eq!(judged(vec![report(None, None)]), Status::Unknown);
-        assert_eq!(judged(Vec::new()), Status::Unknown);
-        assert_eq!(
-            judge_drill(&Err("denied".to_owned()), now).status,
             Status::Unknown
         );
     }

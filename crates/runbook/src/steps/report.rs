@@ -329,20 +329,6 @@ pub(crate) fn key(run: &RunId) -> String {
     format!("{FOLDER}{run}.json")
 }
 
-/// The reports of a store, the newest run first. One that another version wrote, and that cannot be read, counts for
-/// nothing.
-pub(crate) async fn reports(store: &impl Store) -> Result<Vec<RunReport>, StoreError> {
-    let mut keys = store.list(FOLDER).await?;
-    keys.reverse();
-    let mut reports = Vec::new();
-    for key in keys {
-        let report = store.read(&key).await?;
-        let report = report.map(|stored| serde_json::from_slice(&stored.bytes).ok());
-        reports.extend(report.flatten());
-    }
-    Ok(reports)
-}
-
 /// Writes the record of a run, by the records that `seal` names.
 pub(crate) async fn keep(
     store: &impl Store,

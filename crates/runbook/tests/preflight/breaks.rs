@@ -196,7 +196,7 @@ impl Break {
                 stage.aws.add_fault(fault.region(DR).resource("photos-dr"));
             }
             Self::SecurityGroupsDenied => deny(stage, "ec2", "DescribeSecurityGroups"),
-            Self::DrillOld => stage.keep_report(100).await,
+            Self::DrillOld => stage.keep_drill(100).await,
             Self::ObjectUncovered => {
                 let delete = stage
                     .primary
@@ -255,7 +255,7 @@ impl Break {
                     .await
                     .unwrap();
             }
-            Self::DrillOld => stage.keep_report(10).await,
+            Self::DrillOld => stage.keep_drill(10).await,
             Self::ObjectUncovered => {
                 delete_object(&stage.primary, "photos", "c.jpg").await;
                 stage.replicate("photos").await;

@@ -20,8 +20,8 @@ use jiff::civil::date;
 use local_aws::{LocalAws, RdsClock, RdsOptions};
 use report::finding::Status;
 use runbook::{
-    Digest, EnvironmentRoot, Holder, Host, Preflight, PreflightRequest, Reach, S3Store, Store,
-    preflight,
+    Digest, DrillRecord, EnvironmentRoot, Holder, Host, JournalSeal, Preflight, PreflightRequest,
+    Reach, Record, RunState, S3Store, Store, preflight,
 };
 use serde_json::json;
 use settings::Settings;
@@ -101,6 +101,10 @@ impl Host for Process {
 
     fn is_alive(&self, _: &Holder) -> Option<bool> {
         None
+    }
+
+    fn stand_in(&self) -> Option<String> {
+        Some("a local AWS".to_owned())
     }
 }
 
@@ -221,7 +225,7 @@ impl Stage {
         stage.make_database(&admin, &primary_key).await;
         stage.make_secret("app").await;
         stage.replicate_secret("app").await;
-        stage.keep_report(10).await;
+        stage.keep_drill(10).await;
         Some(stage)
     }
 
@@ -366,18 +370,41 @@ impl Stage {
         replicate.add_replica_regions(region).send().await.unwrap();
     }
 
-    /// The report of a run that was verified so many days ago.
-    pub(crate) async fn keep_report(&self, days: i64) {
+    /// A failover of this account that was verified so many days ago: its journal, and the record that follows from it.
+    pub(crate) async fn keep_drill(&self, days: i64) {
         let at = Timestamp::now() - jiff::SignedDuration::from_hours(24 * days);
-        let report = json!({
-            "run": RUN, "mode": "region-loss", "environment": "berthcare-staging", "account": null,
-            "clocks": {"fault": null, "declared": at, "first_action": null, "settled": {}, "verified": at},
-            "rto_from_fault_seconds": null, "rto_from_declaration_seconds": 60, "databases": {},
+        let plan = json!({
+            "run": RUN, "mode": "region-loss", "environment": "berthcare-staging", "account": "000000000000",
+            "primary": PRIMARY, "dr": DR,
+            "declared": {"lost": [PRIMARY], "evidence": [], "declaration": null, "declared": at},
+            "fault": at, "planned": at, "operator": "kim", "settings": "00".repeat(32), "versions": {},
             "objectives": {"rto_seconds": 2700, "rpo_database_seconds": 900, "rpo_objects_seconds": 900},
-            "meets_objectives": true, "skipped": {},
+            "steps": [{"id": "verify", "title": "Verify", "after": []}],
         });
-        let key = format!(".dr-runs/berthcare-staging/reports/{RUN}.json");
-        put_object(&self.dr, "state-dr", &key, &report.to_string()).await;
+        let events = [
+            json!({"event": "planned", "plan": plan}),
+            json!({"event": "began", "step": "verify", "attempt": 1}),
+            json!({"event": "ended", "step": "verify", "outcome": "done", "changed": true, "result": {}}),
+        ];
+        let place = ".dr-runs/berthcare-staging";
+        let (mut previous, mut records) = (None, Vec::new());
+        for (seq, event) in events.iter().enumerate() {
+            let record = json!({
+                "run": RUN, "seq": seq, "epoch": 1, "nonce": seq, "time": at, "previous": previous, "event": event,
+            });
+            let text = record.to_string();
+            let key = format!("{place}/runs/{RUN}/{seq:06}.json");
+            put_object(&self.dr, "state-dr", &key, &text).await;
+            previous = Some(Digest::of(text.as_bytes()));
+            records.push(serde_json::from_value::<Record>(record).unwrap());
+        }
+        let journal = JournalSeal {
+            records: 3,
+            digest: previous,
+        };
+        let record = DrillRecord::of(&RunState::replay(&records).unwrap(), journal);
+        let key = format!("{place}/reports/{RUN}.json");
+        put_object(&self.dr, "state-dr", &key, &json!(record).to_string()).await;
     }
 
     pub(crate) async fn preflight(&self) -> Preflight {

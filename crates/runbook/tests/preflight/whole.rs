@@ -5,7 +5,7 @@ use report::finding::Status;
 use report::results::ToResults as _;
 use runbook::{Export, Reach, RunbookStatus, kept_preflights};
 
-use crate::stage::{DR, PRIMARY, answers, stage};
+use crate::stage::{DR, PRIMARY, RUN, answers, delete_object, stage};
 
 #[tokio::test]
 async fn preflight_of_an_environment_that_is_ready_has_nothing_wrong_or_unknown() {
@@ -135,7 +135,16 @@ async fn status_and_export_have_the_last_preflight_and_what_to_do_with_these_nam
         (kept.id.as_str(), kept.verdict),
         (found.id.as_str(), Status::Ok)
     );
+    let verified = status.verified.unwrap().unwrap();
+    assert_eq!(verified.measured.run.as_str(), RUN);
     // A record without the journal of its run counts for nothing, and is named.
+    let journal = format!(".dr-runs/berthcare-staging/runs/{RUN}/000002.json");
+    delete_object(&stage.dr, "state-dr", &journal).await;
+    let without = stage.preflight().await;
+    let mut items = without.items();
+    let drill = items.find(|item| item.what == "last-drill").unwrap();
+    assert_eq!(drill.status, Status::Unknown);
+    let status = RunbookStatus::read(&settings, &store, now).await;
     assert_eq!(status.verified, Ok(None));
     let disputed = status.disputed.as_ref().unwrap();
     assert!(
