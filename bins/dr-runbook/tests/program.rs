@@ -199,6 +199,19 @@ async fn failover_is_refused_where_nothing_is_lost_or_the_dr_region_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn yes_answers_no_step_and_another_terminal_does() {
     let stage = stage!();
+    // A step that there is not is told before anything begins.
+    for how in ["--dry-run", "--yes"] {
+        let mut unknown = vec!["failover", "--window", "0s", how, "--reason", "x"];
+        unknown.extend(["--skip", "nothing"]);
+        let (_, told) = stage.run(&unknown, 2).await;
+        assert!(told.contains("has no step nothing"), "{told}");
+    }
+    let (told, _) = stage.run(&["runs", "list"], 0).await;
+    assert!(told.contains("There are none."), "{told}");
+    let shown = ["failover", "--window", "0s", "--dry-run", "--reason", "x"];
+    let shown = [&shown[..], &["--skip", "verify"]].concat();
+    let (_, told) = stage.run(&shown, 0).await;
+    assert!(told.contains("verify is left out: x"), "{told}");
     let each = ["failover", "--window", "0s", "--approve", "each", "--yes"];
     let (_, told) = stage.run(&each, 4).await;
     assert!(told.contains("agrees to declare"), "{told}");

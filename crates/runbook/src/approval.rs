@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::failback::names;
 use crate::journal::folder;
 use crate::record::Digest;
 use crate::store::{Created, Store, StoreError};
@@ -32,6 +33,12 @@ impl Gate {
     /// Names the question: who agreed to one has not agreed to another.
     pub fn digest(&self) -> Digest {
         Digest::of(self.question.as_bytes())
+    }
+
+    /// What is deleted when the answer is yes: a person types its name, where a yes could be one by habit.
+    pub fn deletes(&self) -> Option<&str> {
+        let (kind, name) = self.step.0.split_once('/')?;
+        matches!(kind, names::RETIRE | names::RETIRE_DR).then_some(name)
     }
 
     fn key(&self, run: &RunId) -> String {

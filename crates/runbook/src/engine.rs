@@ -61,6 +61,8 @@ pub struct StepError {
     pub source: Box<dyn StdError>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Steps that had ended, and are to be taken again when the run goes on.
+    pub again: Vec<StepId>,
 }
 
 impl StepError {
@@ -70,6 +72,7 @@ impl StepError {
             kind,
             source: source.into(),
             hint: None,
+            again: Vec::new(),
         }
     }
 
@@ -97,6 +100,13 @@ impl StepError {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// With a step before it that is to be taken again, since what it did is not so any more.
+    #[must_use]
+    pub(crate) fn take_again(mut self, step: StepId) -> Self {
+        self.again.push(step);
         self
     }
 }
@@ -371,12 +381,26 @@ impl<S: Store + Clone, H: Host, T: Steps, A: Approver> Taker<'_, S, H, T, A> {
     fn ready(&self, begun: &BTreeSet<StepId>) -> Vec<PlannedStep> {
         let state = self.run.state.borrow();
         let is_settled = |id: &StepId| state.steps.get(id).is_some_and(|step| step.is_settled());
+        // With all that comes before them: a step may be taken again after those that follow it.
+        let mut through = BTreeSet::new();
+        loop {
+            let before = through.len();
+            let steps = state.plan.steps.iter();
+            let more = steps.filter(|step| {
+                is_settled(&step.id) && step.after.iter().all(|id| through.contains(id))
+            });
+            let more: Vec<&StepId> = more.map(|step| &step.id).collect();
+            through.extend(more);
+            if through.len() == before {
+                break;
+            }
+        }
         let steps = state.plan.steps.iter();
         let ready = steps.filter(|step| {
             !begun.contains(&step.id)
                 && !is_settled(&step.id)
                 && (self.options.only.is_empty() || self.options.only.contains(&step.id))
-                && step.after.iter().all(is_settled)
+                && step.after.iter().all(|id| through.contains(id))
         });
         ready.cloned().collect()
     }
@@ -456,6 +480,9 @@ impl<S: Store + Clone, H: Host, T: Steps, A: Approver> Taker<'_, S, H, T, A> {
             problem: causes(&*error.source),
             hint: error.hint,
         };
+        for again in &error.again {
+            self.end(again, failed.clone()).await?;
+        }
         self.end(step, failed).await?;
         Ok(Went::Failed)
     }

@@ -4,12 +4,16 @@ mod ledger;
 mod officers;
 mod run;
 
+use std::time::Duration;
+
+use dr::database::RestorePlan;
 use jiff::Timestamp;
 use report::{Document, Mark, Report};
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use settings::Region;
 
+use crate::failover::RestoreInputs;
 use crate::loss::Verdict;
 use crate::{
     CommitInputs, Mode, Plan, RunFacts, RunState, RunStatus, SeenLease, StepId, Survey,
@@ -20,6 +24,29 @@ fn time(time: Timestamp) -> String {
     format!("{time:.0}")
 }
 
+/// What a restore would lose, beside what may be lost.
+fn lost(plan: &RestorePlan) -> (Mark, String) {
+    let told = |seconds| report::duration(Duration::from_secs(seconds));
+    let objective = told(plan.rpo_objective_seconds);
+    match plan.rpo_seconds {
+        None => (
+            Mark::Unknown,
+            format!("how much is lost is not known, objective {objective}"),
+        ),
+        Some(lost) => {
+            let mark = match lost > plan.rpo_objective_seconds {
+                true => Mark::Wrong,
+                false => Mark::Plain,
+            };
+            let lost = told(lost);
+            (
+                mark,
+                format!("up to {lost} are lost, objective {objective}"),
+            )
+        }
+    }
+}
+
 impl Report for Plan {
     const KIND: &'static str = "failover-plan";
 
@@ -27,14 +54,16 @@ impl Report for Plan {
         let rows = self.steps.iter().map(|step| {
             let after: Vec<&str> = step.after.iter().map(|id| id.0.as_str()).collect();
             let problem = step.inputs.get("problem").and_then(Value::as_str);
-            let mark = if problem.is_some() {
-                Mark::Wrong
-            } else {
-                Mark::Plain
-            };
-            let title = match problem {
-                Some(problem) => format!("{}: {problem}", step.title),
-                None => step.title.clone(),
+            let restore = RestoreInputs::deserialize(&step.inputs);
+            let (mark, title) = match (problem, restore) {
+                (Some(problem), _) => (Mark::Wrong, format!("{}: {problem}", step.title)),
+                (None, Ok(RestoreInputs { plan, .. })) => {
+                    let (mark, lost) = lost(&plan);
+                    let data = time(plan.choice.data_time);
+                    let (title, kind) = (&step.title, plan.choice.kind.name());
+                    (mark, format!("{title}, {kind} with data of {data}: {lost}"))
+                }
+                (None, Err(_)) => (Mark::Plain, step.title.clone()),
             };
             (mark, vec![step.id.to_string(), title, after.join(", ")])
         });

@@ -9,9 +9,9 @@ use cli::{Exit, Failure, GlobalArgs, Progress};
 use files::Secrecy;
 use report::{Observer as _, Outcome as Ended};
 use runbook::{
-    Answer, Approver, EnvironmentRoot, Gate, HookPlace, Mode, OpenRun, Outcome, RegionLoss, RunId,
-    RunOptions, RunState, RunStatus, StepErrorKind, StepId, StepStatus, TurnedSettings, Watch,
-    carry_on, waiting,
+    Answer, Approver, EnvironmentRoot, Gate, HookPlace, Mode, OpenRun, Outcome, Plan, RegionLoss,
+    RunId, RunOptions, RunState, RunStatus, StepErrorKind, StepId, StepStatus, TurnedSettings,
+    Watch, carry_on, waiting,
 };
 use state_backend::{HeldLocks, LockHolder};
 use terraform::{Environment, Terraform};
@@ -34,7 +34,7 @@ pub(super) async fn carry(
     open.host().works_with(&context.env);
     let state = open.state();
     let run = state.plan.run.clone();
-    let options = options(&state, args)?;
+    let options = options(&state.plan, args)?;
     let progress = Progress::new();
     let folder = folder.join("runs").join(run.as_str());
     let page = Page {
@@ -157,14 +157,31 @@ fn exit(state: &RunState) -> Exit {
     steps.fold(Exit::Unchecked, Exit::worst)
 }
 
-fn options(state: &RunState, args: &CarryArgs) -> Result<RunOptions, Failure> {
+/// Says which steps of a plan are to be left out, before anything of it begins.
+///
+/// # Errors
+/// Exit 2 where it has no such step.
+pub(super) fn tell_chosen(plan: &Plan, args: &CarryArgs) -> Result<(), Failure> {
+    let options = options(plan, args)?;
+    for (step, reason) in &options.skip {
+        cli::note(&format!("{step} is left out: {reason}"));
+    }
+    if !options.only.is_empty() {
+        let only: Vec<String> = options.only.iter().map(ToString::to_string).collect();
+        cli::note(&format!("only {} of these steps", only.join(", ")));
+    }
+    Ok(())
+}
+
+fn options(plan: &Plan, args: &CarryArgs) -> Result<RunOptions, Failure> {
     let known = |names: &[String]| -> Result<Vec<StepId>, Failure> {
         let steps = names.iter().map(|name| {
             let id = StepId(name.clone());
-            match state.steps.contains_key(&id) {
-                true => Ok(id),
-                false => {
-                    let known: Vec<String> = state.steps.keys().map(ToString::to_string).collect();
+            match plan.step(&id) {
+                Some(_) => Ok(id),
+                None => {
+                    let known = plan.steps.iter().map(|step| step.id.to_string());
+                    let known: Vec<String> = known.collect();
                     Err(
                         Failure::new(Exit::Usage, anyhow!("the run has no step {name}"))
                             .hint(format!("its steps are {}", known.join(", "))),
@@ -278,8 +295,12 @@ struct Person {
 
 impl Approver for Person {
     async fn ask(&self, gate: &Gate) -> Answer {
-        let question = format!("{} ({}). Go on?", gate.question, gate.step);
-        match cli::confirm(&self.global, &question) {
+        let question = format!("{} ({}).", gate.question, gate.step);
+        let answer = match gate.deletes() {
+            Some(name) => cli::confirm_name(&self.global, &question, name),
+            None => cli::confirm(&self.global, &format!("{question} Go on?")),
+        };
+        match answer {
             Ok(()) => Answer::Yes {
                 by: cli::operator(),
                 reason: None,

@@ -14,7 +14,7 @@ use runbook::{
 use settings::{Committed, CommittedError, NewDr, RUNS, Region, Settings, Source};
 use tokio::sync::watch;
 
-use super::carry::carry;
+use super::carry::{carry, tell_chosen};
 use super::failback::{ask, object_runs, window};
 use super::failover::{digest_of, settings_digest, versions};
 use super::records::{Context, Places, Records, marker};
@@ -71,6 +71,7 @@ pub(crate) async fn run(
         versions: versions(),
     };
     let plan = plan_commit(request, &machine);
+    tell_chosen(&plan, &args.carry)?;
     if args.dry_run {
         cli::print(global, &plan)?;
         return Ok(Exit::Fine);

@@ -15,7 +15,7 @@ use runbook::{
 };
 use tokio::sync::watch;
 
-use super::carry::carry;
+use super::carry::{carry, tell_chosen};
 use super::failover::{current, settings_digest, versions};
 use super::records::{Context, Places, Records, marker};
 use crate::args::FailbackArgs;
@@ -57,6 +57,7 @@ pub(crate) async fn run(
         versions: versions(),
     };
     let plan = Box::pin(plan_failback(request, &both, &machine)).await;
+    tell_chosen(&plan, &args.carry)?;
     if args.dry_run {
         cli::print(global, &plan)?;
         return Ok(Exit::Fine);

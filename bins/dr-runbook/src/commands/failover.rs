@@ -10,7 +10,7 @@ use runbook::{
 use settings::{Region, Settings};
 use tokio::sync::watch;
 
-use super::carry::carry;
+use super::carry::{carry, tell_chosen};
 use super::records::{Context, Places, marker};
 use crate::args::{FailoverArgs, FailoverMode};
 use crate::machine::Machine;
@@ -41,6 +41,7 @@ pub(crate) async fn run(
         versions: versions(),
     };
     let plan = plan_failover(request, &context.dr, &machine).await;
+    tell_chosen(&plan, &args.carry)?;
     if args.dry_run {
         cli::print(global, &plan)?;
         return Ok(Exit::Fine);

@@ -13,7 +13,7 @@ use runbook::{
 };
 use tokio::sync::watch;
 
-use super::carry::{carry, dr_root};
+use super::carry::{carry, dr_root, tell_chosen};
 use super::failback::{ask, both, object_runs, window};
 use super::failover::{despite_residency, not_failed_over, settings_digest, versions};
 use super::records::{Context, Places};
@@ -55,6 +55,7 @@ pub(super) async fn run(
         versions: versions(),
     };
     let plan = Box::pin(plan_switchover(request, &both, &machine)).await;
+    tell_chosen(&plan, &args.carry)?;
     if args.dry_run {
         cli::print(global, &plan)?;
         return Ok(Exit::Fine);

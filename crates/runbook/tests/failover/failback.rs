@@ -224,6 +224,43 @@ impl Watch for Dies<'_> {
 }
 
 #[tokio::test]
+async fn object_that_is_written_after_the_last_copy_comes_home_when_the_run_goes_on() {
+    let stage = stage!();
+    stage.make_home().await;
+    let environment = Box::pin(stage.failed_over(1)).await;
+    stage.use_in_dr(&environment).await;
+    stage.put_late(&environment).await;
+    let process = environment.process(1);
+    let dies = Dies(&stage, "cut-over");
+    let run = environment.fail_back_seen(&stage, &process, "", &dies, &[]);
+    let cut = Box::pin(run).await.unwrap();
+    assert_eq!(status(&cut, "last-objects/photos-1"), StepStatus::Done);
+    assert_eq!(status(&cut, "cut-over"), StepStatus::Failed, "{cut:#?}");
+    stage.aws.set_region(PRIMARY, RegionState::Up);
+    let bucket = environment.data_bucket();
+    stage.put(&bucket, "after.jpg", "after the drain").await;
+    environment.died(&process);
+    let process = environment.process(2);
+    let run = environment.fail_back(&stage, &process, "");
+    let stopped = Box::pin(run).await.unwrap();
+    let ended = status(&stopped, "cut-over");
+    assert_eq!(ended, StepStatus::Failed, "{stopped:#?}");
+    let told = format!("{:?}", stopped.steps[&StepId::new("cut-over")]);
+    let wanted = format!("1 change in {bucket} since they were copied: after.jpg");
+    assert!(told.contains(&wanted), "{told}");
+    // It is copied as the others were, with records of its own.
+    let attempts = |state: &RunState| state.steps[&StepId::new("last-objects/photos-1")].attempts;
+    assert_eq!(attempts(&stopped), attempts(&cut) + 1);
+    environment.died(&process);
+    let process = environment.process(3);
+    let run = environment.fail_back(&stage, &process, "");
+    let state = Box::pin(run).await.unwrap();
+    assert_eq!(state.status, RunStatus::Finished, "{}", failed(&state));
+    let home = stage.home_objects(&environment).await;
+    assert_eq!(home["after.jpg"], "after the drain");
+}
+
+#[tokio::test]
 async fn primary_that_dies_again_leaves_the_dr_region_as_it_was() {
     let stage = stage!();
     stage.make_home().await;

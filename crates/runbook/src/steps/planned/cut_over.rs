@@ -15,7 +15,9 @@ use crate::planned::SourceInstance;
 use crate::steps::hook::HookInputs;
 use crate::steps::{Marker, declare, fence, inputs, traffic};
 use crate::switchover::SwitchInputs;
-use crate::{Check, Host, PlannedStep, StepContext, StepError, StepId, StepStatus, Store};
+use crate::{
+    Check, Host, PlannedStep, StepContext, StepError, StepErrorKind, StepId, StepStatus, Store,
+};
 
 /// What is decided for it, whichever way it goes.
 struct CutOver {
@@ -175,7 +177,15 @@ async fn prove<S: Store, H: Host>(
 ) -> Result<(), StepError> {
     super::verify_target(of).await?;
     for bucket in moved(cut_over, context) {
-        objects::prove_drained(of, bucket, context).await?;
+        let drained = objects::prove_drained(of, bucket, context).await;
+        drained.map_err(|error| match error.kind {
+            // What has come since is copied as the rest was: with its approval, and its decisions.
+            StepErrorKind::Wrong => {
+                let bucket = bucket.pair().primary.name.as_ref();
+                error.take_again(StepId::of(names::LAST_OBJECTS, bucket))
+            }
+            _ => error,
+        })?;
     }
     match of.is_back() {
         true => states::prove_drained(of, context).await,

@@ -485,13 +485,19 @@ fn still_written<S: Store, H: Host>(
 ) -> StepError {
     let plan = &found.plan;
     let changes = plan.copies().objects + plan.delete.tally.objects;
+    let examples = plan.create.examples.iter().chain(&plan.replace.examples);
+    let examples = examples.chain(&plan.delete.examples).take(3);
+    let keys: Vec<String> = examples
+        .map(|example| example.key.escape_debug().to_string())
+        .collect();
     StepError::wrong(format!(
-        "{} in {} since they were copied",
+        "{} in {} since they were copied: {}",
         report::counted(changes, "change"),
-        way.source()
+        way.source(),
+        keys.join(", ")
     ))
     .hint(format!(
-        "something writes in {} still: stop it, and resume",
+        "stop what writes in {}, and resume: what has come since is copied then",
         of.source().region()
     ))
 }
