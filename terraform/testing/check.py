@@ -3,7 +3,7 @@
 
     terraform/testing/check.py [--only STEP[,STEP]] [--jobs N]
 
-Steps: format, readmes, rules (those for policies, on examples; inputs of modules, each within reach; commands of docs/verification-ladder.md), locks (lock files of the providers, where they are committed), fixture (the staging environment that crates/verify is tested with), commands (those of the documents), modules (init, validate and test of each, and a plan of
+Steps: format, readmes, rules (those for policies, on examples; inputs of modules, each within reach; commands of docs/verification-ladder.md; tests and resources of docs/acceptance.md), locks (lock files of the providers, where they are committed), fixture (the staging environment that crates/verify is tested with), commands (those of the documents), modules (init, validate and test of each, and a plan of
 its example), environments (the same, then apply and a second plan), scan (checkov and tf-nag). Works on copies; the tree stays as it is. `terraform init` must reach the
 providers, through TF_CLI_CONFIG_FILE if need be; where it cannot, or terraform is missing, the run says
 "skipped: why" and ends with 0. Scanners come from the Python package index into a private environment in the cache
@@ -95,6 +95,37 @@ def rungs(text):
     if wrong:
         raise Failed("ladder: " + "\n        ".join(wrong))
     return f"{count} things that only AWS can show have their command"
+
+
+def accepted_by(text):
+    """What docs/acceptance.md names is there: resources of modules, runs of tests or files of them, checks of this program,
+    files of the repository; and every row says whether it is met."""
+    repository = TERRAFORM.parent
+    modules = "".join(path.read_text() for path in sorted((TERRAFORM / "modules").glob("*/*.tf")))
+    wrong, count = [], 0
+    for table in re.findall(r"(?m)(^\|.*\n\| ---.*\n(?:\|.*\n)+)", text):
+        width = table.splitlines()[0].count("|")
+        if not re.search(r"\| not met \|$", table.splitlines()[0]):
+            wrong.append(f"a table does not say what is not met: {table.splitlines()[0]}")
+        for row in table.splitlines()[2:]:
+            count += 1
+            if row.count("|") != width:
+                wrong.append(f"a row has other columns than its table: {row}")
+            for kind, name in re.findall(r"`(aws_\w+)\.(\w+)`", row):
+                if f'resource "{kind}" "{name}" {{' not in modules:
+                    wrong.append(f"no module has {kind}.{name}")
+            for path in re.findall(r"`([\w/-]+\.rs)`", row):
+                if not (repository / path).exists():
+                    wrong.append(f"there is no {path}")
+            for where, names in re.findall(r"`([\w./-]+)` / (`\w+`(?:, `\w+`)*)", row):
+                folder = TERRAFORM / (where if where.startswith("environments/") else f"modules/{where}") / "tests"
+                there = {path.name.split(".")[0] for path in folder.glob("*")}
+                there.update(*(re.findall(r'(?m)^run "(\w+)"', path.read_text()) for path in folder.glob("*.tftest.hcl")))
+                there |= {name for name in globals() if where == "check.py"}
+                wrong += [f"{where} has no test {name}" for name in re.findall(r"\w+", names) if name not in there]
+    if wrong or count < 40:
+        raise Failed(f"acceptance: {count} rows\n            " + "\n            ".join(wrong))
+    return f"{count} rows name tests and resources that are there"
 
 
 def terraform(folder, *arguments, ok=(0,)):
@@ -930,6 +961,7 @@ def main():
         if "rules" in steps:
             step("rules", lambda: run(sys.executable, "-m", "unittest", "-q", "test_check", cwd=TERRAFORM / "testing") and "each flaw of a policy is told")
             step("inputs", reachable)
+            step("acceptance", lambda: accepted_by((TERRAFORM.parent / "docs/acceptance.md").read_text()))
             step("ladder", lambda: rungs((TERRAFORM.parent / "docs/verification-ladder.md").read_text()))
         if "locks" in steps:
             def check_locks():

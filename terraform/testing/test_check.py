@@ -26,6 +26,23 @@ class Rungs(unittest.TestCase):
                 check.rungs(text)
 
 
+class Acceptance(unittest.TestCase):
+    def test_what_is_not_there_is_told(self):
+        good = "| 1 | VPC | `aws_vpc.this` | `networking` / `defaults`; `check.py` / `promises`; `environments/dr` / `bad_values`; `tests/tests/stack.rs` | |\n"
+
+        def page(row, head="| | item | resource | test | not met |"):
+            return f"# x\n\n{head}\n| --- | --- | --- | --- | --- |\n{good * 40}{row}\n"
+
+        self.assertIn("41 rows", check.accepted_by(page(good)))
+        for old, new in (("aws_vpc.this", "aws_vpc.that"), ("`defaults`", "`default`"), ("promises", "promised"), ("bad_values", "good_values"), ("stack.rs", "stick.rs"), ("| |", "|")):
+            with self.assertRaises(check.Failed, msg=new):
+                check.accepted_by(page(good.replace(old, new)))
+        with self.assertRaises(check.Failed):
+            check.accepted_by(page(good, "| | item | resource | test | met |"))
+        with self.assertRaises(check.Failed):
+            check.accepted_by(good)
+
+
 class Order(unittest.TestCase):
     def test_logs_wait_for_a_policy_and_what_is_sealed_for_a_key(self):
         policy, key = "module.storage.aws_s3_bucket_policy.this", "module.security.aws_kms_key.this"
