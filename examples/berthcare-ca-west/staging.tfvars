@@ -14,11 +14,7 @@ cdn_signing_keys = {} # Update this: without a key the plan is refused.
 #   region          = "ca-west-1"
 #   kms_key_arn     = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 #   alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts"
-#   bucket_names = {
-#     photos     = "berthcare-photos-staging-ca-west"
-#     documents  = "berthcare-documents-staging-ca-west"
-#     signatures = "berthcare-signatures-staging-ca-west"
-#   }
+#   bucket_suffix   = "ca-west"
 #   # As infra.toml has it by default.
 #   keep_days = 7
 # }

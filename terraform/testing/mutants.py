@@ -3,8 +3,8 @@
 
     terraform/testing/mutants.py [--jobs N] [--only NAME[,NAME]]
 
-Each mutant is a replacement in one file of a copy; the tests of that module run, or those and the plan of the
-environment. Fails when fewer than 98 % are noticed, or when a mutant no longer applies or gets no answer, since a provider died
+Each mutant is a replacement in one file of a copy; the tests of that module run, or those and the plans of the
+environment; what a module's own tests do not notice, the plans of both environments may. Fails when fewer than 98 % are noticed, or when a mutant no longer applies or gets no answer, since a provider died
 or the mutant is no Terraform. Survivors are listed with their reasons.
 """
 
@@ -189,7 +189,7 @@ MUTANTS = [
     ("dr-recovery-not-passed-on", "environments/dr/main.tf", "  recovery                 = local.recovery\n", ""),
     ("dr-residency-let-through", "environments/dr/variables.tf", 'contains(["ca-central-1", "ca-west-1"], var.aws_region) || var.residency_exception != null', 'var.aws_region != "" || var.residency_exception != null'),
     ("dr-backup-of-dead-region", "environments/dr/variables.tf", "rds:${var.aws_region}:[0-9]{12}:auto-backup", "rds:[a-z0-9-]+:[0-9]{12}:auto-backup"),
-    ("dr-import-forgotten", "environments/dr/main.tf", "for_each = var.restored_database == null ? {} : { this = var.restored_database }", "for_each = {}"),
+    ("dr-import-forgotten", "environments/dr/main.tf", "for_each = var.restored_database == null || var.rehearsal ? {} : { this = var.restored_database }", "for_each = {}"),
     ("staging-import-forgotten", "environments/staging/main.tf", "for_each = var.restored_database == null ? {} : { this = var.restored_database }", "for_each = {}"),
     ("dr-restored-of-another-environment", "environments/dr/variables.tf", 'var.restored_database == "${var.project_name}-${var.environment}-postgres-dr"', 'var.restored_database != ""'),
     ("dr-restored-in-the-pilot-light", "environments/dr/variables.tf", 'var.mode != "pilot-light" || var.restored_database == null', 'var.mode != "" || var.restored_database == null'),
@@ -279,8 +279,8 @@ MUTANTS = [
     ("staging-names-without-the-guards", "environments/staging/main.tf", "name    = [local.own, local.guards][0]", "name    = local.own"),
     ("staging-parts-unguarded", "environments/staging/main.tf", "guards  = [terraform_data.environment, terraform_data.part]", "guards  = [terraform_data.environment]"),
     ("staging-buckets-without-the-guards", "environments/staging/main.tf", "project = [var.project_name, local.guards][0]", "project = var.project_name"),
-    ("staging-typos-dropped", "environments/staging/main.tf", "length(local.unknown_attributes) == 0", "length(local.unknown_attributes) >= 0"),
-    ("staging-typos-of-modules-dropped", "environments/staging/written.tf", "=> inputs }", "=> inputs if false }"),
+    ("staging-typos-dropped", "environments/staging/main.tf", "length(local.unknown) == 0", "length(local.unknown) >= 0"),
+    ("staging-typos-of-modules-dropped", "environments/staging/written.tf", "}\" => inputs }", "}\" => inputs if false }"),
     ("staging-date-unseen", "environments/staging/main.tf", "    condition     = local.leave_counts\n", "    condition     = local.leave_counts || true\n"),
     ("staging-date-stops-nothing", "environments/staging/main.tf", "var.despite_residency != null\n      error", 'var.despite_residency != ""\n      error'),
     ("staging-load-balancer-name-too-long", "environments/staging/variables.tf", '-dr-app") <= 32', '-dr-app") <= 64'),
@@ -289,21 +289,33 @@ MUTANTS = [
     ("dr-names-without-the-guards", "environments/dr/main.tf", "name    = [local.own, local.guards][0]", "name    = local.own"),
     ("dr-parts-unguarded", "environments/dr/main.tf", "guards  = [terraform_data.environment, terraform_data.part]", "guards  = [terraform_data.environment]"),
     ("dr-buckets-without-the-guards", "environments/dr/main.tf", "project = [var.project_name, local.guards][0]", "project = var.project_name"),
-    ("dr-typos-dropped", "environments/dr/main.tf", "length(local.unknown_attributes) == 0", "length(local.unknown_attributes) >= 0"),
-    ("dr-typos-of-modules-dropped", "environments/dr/written.tf", "=> inputs }", "=> inputs if false }"),
+    ("dr-typos-dropped", "environments/dr/main.tf", "length(local.unknown) == 0", "length(local.unknown) >= 0"),
+    ("dr-typos-of-modules-dropped", "environments/dr/written.tf", "}\" => inputs }", "}\" => inputs if false }"),
     ("dr-date-unseen", "environments/dr/main.tf", "    condition     = local.leave_counts\n", "    condition     = local.leave_counts || true\n"),
     ("dr-date-stops-nothing", "environments/dr/main.tf", "var.despite_residency != null\n      error", 'var.despite_residency != ""\n      error'),
     ("dr-load-balancer-name-too-long", "environments/dr/variables.tf", '-dr-app") <= 32', '-dr-app") <= 64'),
     ("dr-zones-of-another-region", "environments/dr/variables.tf", '"^${var.aws_region}[a-z]$"', '"^[a-z0-9-]+$"'),
-    ("staging-empty-database", "environments/staging/main.tf", "  triggers_replace = module.database.made\n", ""),
-    ("staging-copies-of-another-environment", "environments/staging/variables.tf", 'startswith(name, "${var.project_name}-${kind}-${var.environment}-")', 'startswith(name, "${var.project_name}-${kind}-")'),
-    ("staging-copies-of-one-kind", "environments/staging/variables.tf", 'toset(keys(var.dr.bucket_names)) == toset(["photos", "documents", "signatures"]) && ', ""),
+    ("staging-empty-database", "environments/staging/main.tf", "  once                     = true\n", "  once                     = false\n"),
+    ("database-made-again", "modules/database/main.tf", "  triggers_replace = [for instance", "  # triggers_replace = [for instance"),
+    ("staging-copies-of-another-environment", "environments/staging/main.tf", "-${kind}-${var.environment}-${var.dr.bucket_suffix}", "-${kind}-${var.dr.bucket_suffix}"),
+    ("staging-copies-of-one-kind", "environments/staging/main.tf", '["photos", "documents", "signatures"] : kind => "${var.project_name}-${kind}-', '["photos", "documents", "signatures"] : kind => "${var.project_name}-photos-'),
+    ("staging-copies-in-place", "environments/staging/variables.tf", " && var.dr.bucket_suffix != var.bucket_suffix", ""),
+    ("staging-copies-without-a-suffix", "environments/staging/variables.tf", 'can(regex("^[a-z0-9]+(-[a-z0-9]+)*$", var.dr.bucket_suffix))', "true"),
     ("staging-topic-of-another-environment", "environments/staging/variables.tf", '":${var.project_name}-${var.environment}-dr-alerts"', '"-dr-alerts"'),
     ("staging-dr-region-nowhere", "environments/staging/variables.tf", 'can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.dr.region))', 'can(regex("^[a-z]", var.dr.region))'),
+    ("dr-recovery-in-the-pilot-light", "environments/dr/variables.tf", 'var.mode != "pilot-light" || var.recovery == null', 'var.mode != "" || var.recovery == null'),
+    ("dr-recovery-after-a-loss", "environments/dr/main.tf", "var.recovery == null || length(data.aws_db_instances.here.instance_identifiers) > 0", "true || length(data.aws_db_instances.here.instance_identifiers) > 0"),
+    ("dr-alarm-of-us-east-1-in-the-outage", "environments/dr/main.tf", "distribution   = { id = module.cdn.distribution_id }", "distribution   = local.full ? { id = module.cdn.distribution_id } : null"),
+    ("staging-unknown-variables-dropped", "environments/staging/written.tf", "setsubtract(keys(file), local.declared)", "[]"),
+    ("staging-typos-of-timeouts-dropped", "environments/staging/written.tf", "if can(inputs.timeouts)", "if false"),
+    ("dr-unknown-variables-dropped", "environments/dr/written.tf", "setsubtract(keys(file), local.declared)", "[]"),
+    ("dr-typos-of-timeouts-dropped", "environments/dr/written.tf", "if can(inputs.timeouts)", "if false"),
     ("dr-date-stops-the-outage", "environments/dr/main.tf", "local.full || local.leave_counts ||", "local.leave_counts ||"),
     ("dr-traffic-to-nothing", "environments/dr/main.tf", "!local.full || !module.failover.failed_over || var.application == null || var.start_application", "!local.full || local.full"),
     ("dr-stopped-application-unseen", "environments/dr/main.tf", "    condition     = !local.full || var.application == null || var.start_application", "    condition     = true || var.start_application"),
     ("dr-rehearsal-takes-over", "environments/dr/main.tf", "var.restored_database == null || var.rehearsal ?", "var.restored_database == null ?"),
+    ("staging-settings-are-looked-for-in-the-folder", "environments/staging/README.md", "init-backend --config ../../../infra.toml render", "init-backend render"),
+    ("dr-backend-is-not-written", "environments/dr/README.md", "render dr --out dr.s3.tfbackend", "render dr"),
     ("off-hours-each-minute", "modules/off-hours/variables.tf", "[0-5]?[0-9](,[0-5]?[0-9])* ", "[0-9*,/-]+ "),
     ("off-hours-both-days", "modules/off-hours/variables.tf", "([?] [^ ]+ [^?]+|[^?]+ [^ ]+ [?])", "[^ ]+ [^ ]+ [^ ]+"),
 ]
@@ -322,21 +334,30 @@ def values(_mutant, _folder, under, refused):
 
 
 def plans(mutant, folder, under, _refused):
-    """Plans the example of a module, or of an environment what check.py plans, each in a copy of its own."""
-    name, path, old, new = mutant
+    """Plans the example of a module, or of an environment what check.py plans."""
     if under.parent.name == "modules":
         check.alone(under)
-    for entry in check.PLANS if under.parent.name == "environments" else []:
-        if entry[0] == under.name and entry[4] is not check.planned:
-            fresh = check.copy_to(folder / f"{name}-{entry[1]}")
+    else:
+        used(mutant, folder, {under.name})
+
+
+def used(mutant, folder, environments):
+    """Plans what check.py plans of these environments, each in a copy of its own."""
+    name, path, old, new = mutant
+    for entry in check.PLANS:
+        if entry[0] in environments and entry[4] is not check.planned:
+            fresh = check.copy_to(folder / f"{name}-{entry[1]}" / "terraform")
             (fresh / path).write_text((fresh / path).read_text().replace(old, new))
-            check.plan_of(entry, fresh)
+            try:
+                check.plan_of(entry, fresh)
+            finally:
+                shutil.rmtree(fresh.parent)
 
 
 def noticed(mutant, folder):
     """Whether anything fails, and what."""
     name, path, old, new = mutant
-    copy = check.copy_to(folder / name)
+    copy = check.copy_to(folder / name / "terraform")
     file = copy / path
     text = file.read_text()
     if old not in text:
@@ -345,6 +366,9 @@ def noticed(mutant, folder):
     under = file.parent
     refused = sorted((under / "tests").glob("bad_values.tftest.hcl"))
     try:
+        if path.endswith("README.md"):
+            check.followed(copy)
+            return False, ""
         check.terraform(under, "init", "-backend=false")
         # The files that say what is, before those that say what is refused: most mutants end there.
         for file in sorted(set((under / "tests").glob("*.tftest.hcl")) - set(refused)):
@@ -352,10 +376,13 @@ def noticed(mutant, folder):
         # What is refused is long in an environment, and the matter of its variables alone.
         for step in [values, plans] if path.endswith("variables.tf") else [plans, values]:
             step(mutant, folder, under, refused)
+        # What a module alone does not show, such as a guard that a later plan meets.
+        if under.parent.name == "modules":
+            used(mutant, folder, {"staging", "dr"})
     except check.Failed as failed:
         return None if NO_ANSWER.search(str(failed)) else True, str(failed)
     finally:
-        shutil.rmtree(copy)
+        shutil.rmtree(copy.parent)
     return False, ""
 
 

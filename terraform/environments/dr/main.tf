@@ -82,8 +82,8 @@ resource "terraform_data" "environment" {
     }
 
     precondition {
-      condition     = length(local.unknown_attributes) == 0
-      error_message = "No variable has ${join(", ", local.unknown_attributes)}: Terraform drops such attributes without a word, and takes the defaults of those that were meant."
+      condition     = length(local.unknown) == 0
+      error_message = "Unknown in the files of variables: ${join(", ", local.unknown)}. Terraform drops what it does not know, and takes the defaults of what was meant."
     }
 
     precondition {
@@ -94,6 +94,12 @@ resource "terraform_data" "environment" {
     precondition {
       condition     = local.full || length(data.aws_db_instances.here.instance_identifiers) == 0 || var.retire_database == local.db_identifier
       error_message = "mode: ${local.db_identifier} is in ${var.aws_region}, so that this environment is in use, and pilot-light would take its database, cache and gateways away. Bring back failover.auto.tfvars.json, or give up that database by its name in retire_database."
+    }
+
+    # What was written here since is not in that point.
+    precondition {
+      condition     = !local.full || !module.failover.failed_over || var.recovery == null || length(data.aws_db_instances.here.instance_identifiers) > 0
+      error_message = "recovery: ${module.failover.marker} is in ${module.failover.bucket_name}, so that traffic comes here, and ${local.db_identifier} is gone. This plan would make it again from a point before the failover, without what was written since. Restore its latest point with dr-replicate restore, and take that over with restored_database in place of recovery."
     }
 
     precondition {
@@ -227,6 +233,7 @@ module "database" {
   permissions_boundary_arn = var.permissions_boundary_arn
 
   create                   = local.full
+  once                     = false # It comes with each failover and drill, and never empty.
   identifier               = local.db_identifier
   secret_prefix            = local.name
   engine_version           = var.db_engine_version

@@ -146,7 +146,7 @@ output "s3_bucket_logs" {
 }
 
 output "bucket_names" {
-  description = "Data buckets by kind: `dr.bucket_names` of environments/staging."
+  description = "Data buckets by kind, the targets of replication."
   value       = module.storage.data_bucket_names
 }
 

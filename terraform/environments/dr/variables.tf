@@ -171,6 +171,12 @@ variable "mode" {
     condition     = var.mode != "pilot-light" || var.restored_database == null
     error_message = "mode: full with restored_database. In the pilot light that instance would be taken over and destroyed."
   }
+
+  # The next failover takes a restored database over, and is refused with both.
+  validation {
+    condition     = var.mode != "pilot-light" || var.recovery == null
+    error_message = "mode: full with recovery. In the pilot light it makes nothing, and the next failover would find it, as old as it is by then."
+  }
 }
 
 variable "restored_database" {

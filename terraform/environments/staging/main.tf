@@ -56,6 +56,8 @@ locals {
     certificate_arn = var.cdn_domain.certificate_arn != null ? var.cdn_domain.certificate_arn : one(module.cdn_certificate[*].arn)
   }
 
+  dr_bucket_names = { for kind in var.dr == null ? [] : ["photos", "documents", "signatures"] : kind => "${var.project_name}-${kind}-${var.environment}-${var.dr.bucket_suffix}" }
+
   replica = var.dr == null ? null : { region = var.dr.region, kms_key_arn = var.dr.kms_key_arn }
 }
 
@@ -80,8 +82,8 @@ resource "terraform_data" "environment" {
     }
 
     precondition {
-      condition     = length(local.unknown_attributes) == 0
-      error_message = "No variable has ${join(", ", local.unknown_attributes)}: Terraform drops such attributes without a word, and takes the defaults of those that were meant."
+      condition     = length(local.unknown) == 0
+      error_message = "Unknown in the files of variables: ${join(", ", local.unknown)}. Terraform drops what it does not know, and takes the defaults of what was meant."
     }
 
     postcondition {
@@ -96,17 +98,6 @@ resource "terraform_data" "part" { # It has gone from the variables: docs/terraf
   for_each = local.parts
 
   input = each.key
-
-  lifecycle {
-    prevent_destroy = true
-  }
-}
-
-# That the database was made once. Where a plan would make it again, because somebody has deleted it or it has left the state, it
-# would be an empty one: this would have to be replaced with it, and is not.
-resource "terraform_data" "database" { # It would be made anew, empty: docs/terraform.md, "A database that is gone"
-  input            = local.db_identifier
-  triggers_replace = module.database.made
 
   lifecycle {
     prevent_destroy = true
@@ -160,6 +151,7 @@ module "database" {
   role_path                = var.role_path
   permissions_boundary_arn = var.permissions_boundary_arn
 
+  once                     = true
   identifier               = local.db_identifier
   secret_prefix            = local.name
   engine_version           = var.db_engine_version
@@ -233,7 +225,7 @@ module "storage" {
 
   replication = var.dr == null ? null : {
     region              = var.dr.region
-    targets             = var.dr.bucket_names
+    targets             = local.dr_bucket_names
     kms_key_arn         = var.dr.kms_key_arn
     alarm_topic_arns    = [module.monitoring.topic_arn]
     dr_alarm_topic_arns = [var.dr.alarm_topic_arn]
@@ -254,7 +246,7 @@ module "cdn" {
   log_bucket_arn       = module.storage.log_bucket_arn
   log_bucket_policy_id = module.storage.log_bucket_policy_id
   domain               = local.cdn_domain
-  dr_origins           = { for kind, name in try(var.dr.bucket_names, {}) : kind => "${name}.s3.${var.dr.region}.${data.aws_partition.current.dns_suffix}" }
+  dr_origins           = { for kind, name in local.dr_bucket_names : kind => "${name}.s3.${var.dr.region}.${data.aws_partition.current.dns_suffix}" }
   signing_keys         = var.cdn_signing_keys
   public_read          = var.cdn_public_read
   web_acl_arn          = var.cdn_web_acl_arn

@@ -430,8 +430,9 @@ variable "dr" {
   type = object({
     region          = string
     kms_key_arn     = string
-    bucket_names    = map(string)
     alarm_topic_arn = string
+    # bucket_suffix of environments/dr: the copies of this environment's buckets are PROJECT-KIND-ENVIRONMENT-SUFFIX.
+    bucket_suffix = optional(string, "dr")
     # Of the application's record: unhealthy while the DR region serves.
     health_check_id = optional(string)
     # For a region outside Canada.
@@ -467,11 +468,11 @@ variable "dr" {
     error_message = "dr: region is a region's code, such as ca-west-1."
   }
 
-  # Records of one environment among those of another would be read by its tasks, and ended by its rules. What the buckets of an
-  # account are for, their names say.
+  # Records of one environment among those of another would be read by its tasks, and ended by its rules. So their names are not
+  # given, and the topic, which is, says whose it is.
   validation {
-    condition     = var.dr == null || try(toset(keys(var.dr.bucket_names)) == toset(["photos", "documents", "signatures"]) && alltrue([for kind, name in var.dr.bucket_names : startswith(name, "${var.project_name}-${kind}-${var.environment}-")]), false)
-    error_message = "dr: bucket_names are the copies of this environment's buckets, PROJECT-KIND-ENVIRONMENT-SUFFIX for photos, documents and signatures, as the output bucket_names of environments/dr has them."
+    condition     = var.dr == null || try(can(regex("^[a-z0-9]+(-[a-z0-9]+)*$", var.dr.bucket_suffix)) && var.dr.bucket_suffix != var.bucket_suffix, false)
+    error_message = "dr: bucket_suffix is that of environments/dr: lower-case letters, digits and single hyphens, and another one than that of the buckets here."
   }
 
   validation {

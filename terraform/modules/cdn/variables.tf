@@ -69,7 +69,7 @@ variable "countries" {
 }
 
 variable "price_class" {
-  description = "Edge locations in use. PriceClass_100 has those of North America."
+  description = "Edge locations in use. PriceClass_100 has those of the United States, Canada, Europe and Israel."
   type        = string
   default     = "PriceClass_100"
   nullable    = false

@@ -178,6 +178,21 @@ resource "aws_db_instance" "this" {
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy_attachment.monitoring]
 }
 
+# That the instance was made once. Where a plan would make it again, because somebody has deleted it or it has left the state, it
+# would be an empty one: this would have to be replaced with it, and is not. It stands beside the instance, so that a plan of this
+# module alone meets it, too.
+resource "terraform_data" "made" { # It would be made anew, empty: docs/terraform.md, "A database that is gone"
+  count = var.once ? 1 : 0
+
+  input = var.identifier
+  # Not known while a plan would make one.
+  triggers_replace = [for instance in aws_db_instance.this : instance.arn != ""]
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
 # How administrators reach the database: what they need besides the master password. The application's roles cannot
 # read it.
 resource "aws_secretsmanager_secret" "connection" {

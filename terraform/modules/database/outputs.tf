@@ -77,8 +77,3 @@ output "subnet_group_name" {
   description = "Subnet group."
   value       = aws_db_subnet_group.this.name
 }
-
-output "made" {
-  description = "Whether the instance is there; while a plan would make one, it is not known."
-  value       = [for instance in aws_db_instance.this : instance.arn != ""]
-}

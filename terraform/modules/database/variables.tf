@@ -14,6 +14,12 @@ variable "create" {
   default     = true
 }
 
+variable "once" {
+  description = "The instance is made once: a plan that would make it again, because somebody has deleted it or it has left the state, is refused. False where it comes and goes."
+  type        = bool
+  default     = true
+}
+
 variable "secret_prefix" {
   description = "Folder of the names of secrets."
   type        = string

@@ -57,6 +57,7 @@ run "refused_3" {
   variables {
     # same
     primary_region = "ca-west-1"
+    mode           = "full"
     # neither
     recovery = {}
   }
@@ -69,6 +70,7 @@ run "refused_4" {
   command = plan
 
   variables {
+    mode = "full"
     # both
     recovery = { snapshot_identifier = "copy-1", automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abc" }
   }
@@ -81,6 +83,7 @@ run "refused_5" {
   command = plan
 
   variables {
+    mode = "full"
     # backup of the primary region
     recovery = { automated_backup_arn = "arn:aws:rds:ca-central-1:111122223333:auto-backup:ab-abc" }
   }
@@ -92,6 +95,7 @@ run "refused_6" {
   command = plan
 
   variables {
+    mode = "full"
     # snapshot of the primary region
     recovery = { snapshot_identifier = "arn:aws:rds:ca-central-1:111122223333:snapshot:copy-1" }
   }
@@ -320,4 +324,15 @@ run "refused_24" {
   }
 
   expect_failures = [var.residency_exception]
+}
+
+# The next failover would find it, as old as it is by then.
+run "refused_in_the_pilot_light" {
+  command = plan
+
+  variables {
+    recovery = { snapshot_identifier = "copy-1" }
+  }
+
+  expect_failures = [var.mode]
 }

@@ -171,6 +171,11 @@ run "full_while_the_marker_is_there" {
     recovery = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" }
   }
 
+  override_data {
+    target = data.aws_db_instances.here
+    values = { instance_identifiers = ["berthcare-staging-postgres-dr"] }
+  }
+
   override_module {
     target  = module.failover
     outputs = { failed_over = true, bucket_name = "berthcare-failover-staging-dr", marker = "failed-over", health_check_id = null }
@@ -180,6 +185,28 @@ run "full_while_the_marker_is_there" {
     condition     = module.failover.failed_over && output.failover_bucket == "berthcare-failover-staging-dr" && output.failover_marker == "failed-over" && output.failover_health_check_id == null
     error_message = "what a failed-over environment is"
   }
+}
+
+# What was written since is not in the point that it would be made from again.
+run "full_while_the_marker_is_there_and_the_database_is_gone" {
+  command = plan
+
+  variables {
+    mode     = "full"
+    recovery = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" }
+  }
+
+  override_data {
+    target = data.aws_db_instances.here
+    values = { instance_identifiers = [] }
+  }
+
+  override_module {
+    target  = module.failover
+    outputs = { failed_over = true, bucket_name = "berthcare-failover-staging-dr", marker = "failed-over", health_check_id = null }
+  }
+
+  expect_failures = [terraform_data.environment]
 }
 
 run "application" {
@@ -215,6 +242,11 @@ run "application_stopped_while_the_marker_is_there" {
     application = { image = "111122223333.dkr.ecr.ca-west-1.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", certificate_arn = "arn:aws:acm:ca-west-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab" }
   }
 
+  override_data {
+    target = data.aws_db_instances.here
+    values = { instance_identifiers = ["berthcare-staging-postgres-dr"] }
+  }
+
   override_module {
     target  = module.failover
     outputs = { failed_over = true, bucket_name = "berthcare-failover-staging-dr", marker = "failed-over", health_check_id = null }
@@ -231,6 +263,11 @@ run "application_started_while_the_marker_is_there" {
     start_application = true
     recovery          = { automated_backup_arn = "arn:aws:rds:ca-west-1:111122223333:auto-backup:ab-abcdefgh" }
     application       = { image = "111122223333.dkr.ecr.ca-west-1.amazonaws.com/berthcare/api@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", certificate_arn = "arn:aws:acm:ca-west-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab" }
+  }
+
+  override_data {
+    target = data.aws_db_instances.here
+    values = { instance_identifiers = ["berthcare-staging-postgres-dr"] }
   }
 
   override_module {

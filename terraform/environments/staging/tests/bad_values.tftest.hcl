@@ -65,7 +65,7 @@ run "refused_3" {
     # character
     tags = { x = "a;b" }
     # same region
-    dr = { region = "ca-central-1", kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-central-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
+    dr = { region = "ca-central-1", kms_key_arn = "arn:aws:kms:ca-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-central-1:111122223333:berthcare-staging-dr-alerts" }
   }
 
   expect_failures = [var.tags, var.dr]
@@ -77,7 +77,7 @@ run "refused_4" {
 
   variables {
     # outside canada
-    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts" }
   }
 
   expect_failures = [var.dr]
@@ -88,7 +88,7 @@ run "refused_5" {
 
   variables {
     # blank reason
-    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, residency_exception = { reason = " ", approved_by = "x", expires = "2099-12-31" } }
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", residency_exception = { reason = " ", approved_by = "x", expires = "2099-12-31" } }
   }
 
   expect_failures = [var.dr]
@@ -99,7 +99,7 @@ run "refused_6" {
 
   variables {
     # nobody approved
-    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, residency_exception = { reason = "x", approved_by = "", expires = "2099-12-31" } }
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", residency_exception = { reason = "x", approved_by = "", expires = "2099-12-31" } }
   }
 
   expect_failures = [var.dr]
@@ -110,7 +110,7 @@ run "refused_7" {
 
   variables {
     # expired
-    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, residency_exception = { reason = "x", approved_by = "x", expires = "2020-12-31" } }
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", residency_exception = { reason = "x", approved_by = "x", expires = "2020-12-31" } }
   }
 
   plan_options {
@@ -125,7 +125,7 @@ run "refused_8" {
 
   variables {
     # no date
-    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, residency_exception = { reason = "x", approved_by = "x", expires = "soon" } }
+    dr = { region = "us-east-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", residency_exception = { reason = "x", approved_by = "x", expires = "soon" } }
   }
 
   expect_failures = [var.dr]
@@ -137,7 +137,7 @@ run "refused_9" {
 
   variables {
     # key elsewhere
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts" }
   }
 
   expect_failures = [var.dr]
@@ -148,7 +148,7 @@ run "refused_10" {
 
   variables {
     # key alias
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:alias/x", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:alias/x", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts" }
   }
 
   expect_failures = [var.dr]
@@ -159,7 +159,7 @@ run "refused_11" {
 
   variables {
     # topic elsewhere
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts" }
   }
 
   expect_failures = [var.dr]
@@ -170,7 +170,7 @@ run "refused_without_a_copy" {
 
   variables {
     # no backup is replicated, no snapshot copied, and nobody named who does
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, replicate_automated_backups = false }
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", replicate_automated_backups = false }
   }
 
   expect_failures = [var.dr]
@@ -181,7 +181,7 @@ run "refused_without_a_copy_by_a_word" {
 
   variables {
     # nobody
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, replicate_automated_backups = false, copied_by = "us" }
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", replicate_automated_backups = false, copied_by = "us" }
   }
 
   expect_failures = [var.dr]
@@ -289,34 +289,24 @@ run "refused_without_certificate" {
   expect_failures = [var.application, var.cdn_domain]
 }
 
-run "refused_19" {
+run "refused_copies_in_place" {
   command = plan
 
   variables {
-    # buckets of another environment
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-qa-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
+    # the buckets themselves
+    bucket_suffix = "111122223333"
+    dr            = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_suffix = "111122223333" }
   }
 
   expect_failures = [var.dr]
 }
 
-run "refused_20" {
+run "refused_copies_without_a_suffix" {
   command = plan
 
   variables {
-    # one kind twice, one never
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-photos-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
-  }
-
-  expect_failures = [var.dr]
-}
-
-run "refused_21" {
-  command = plan
-
-  variables {
-    # a kind is missing
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr" } }
+    # empty
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_suffix = "" }
   }
 
   expect_failures = [var.dr]
@@ -327,7 +317,7 @@ run "refused_22" {
 
   variables {
     # topic of another environment
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-qa-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" } }
+    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-qa-dr-alerts" }
   }
 
   expect_failures = [var.dr]
@@ -354,7 +344,7 @@ run "refused_24" {
 
   variables {
     # no region
-    dr = { region = "mars", kms_key_arn = "arn:aws:kms:mars:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:mars:111122223333:berthcare-staging-dr-alerts", bucket_names = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }, residency_exception = { reason = "x", approved_by = "x", expires = "2099-12-31" } }
+    dr = { region = "mars", kms_key_arn = "arn:aws:kms:mars:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:mars:111122223333:berthcare-staging-dr-alerts", residency_exception = { reason = "x", approved_by = "x", expires = "2099-12-31" } }
   }
 
   expect_failures = [var.dr]

@@ -110,7 +110,6 @@ run "with_dr" {
       region          = "ca-west-1"
       kms_key_arn     = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
       alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts"
-      bucket_names    = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
     }
     off_hours = {}
     tags      = { DataClass = "personal health information" }
@@ -119,6 +118,10 @@ run "with_dr" {
   assert {
     condition     = length(module.dr) == 1 && length(module.off_hours) == 1 && output.s3_replication_rule_ids == { photos = "photos-to-dr", documents = "documents-to-dr", signatures = "signatures-to-dr" }
     error_message = "backups and objects are replicated, and the database sleeps at night"
+  }
+  assert {
+    condition     = local.dr_bucket_names == { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
+    error_message = "into the copies of this environment's buckets"
   }
   assert {
     condition     = local.replica == { region = "ca-west-1", kms_key_arn = var.dr.kms_key_arn } && local.tags["DataClass"] == "personal health information"
@@ -138,7 +141,6 @@ run "with_a_copier" {
       region              = "ca-west-1"
       kms_key_arn         = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
       alarm_topic_arn     = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts"
-      bucket_names        = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
       snapshot_copier_zip = "../../modules/dr/tests/bootstrap.zip"
     }
   }
@@ -162,7 +164,6 @@ run "dr_without_replicated_backups" {
       region                      = "ca-west-1"
       kms_key_arn                 = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
       alarm_topic_arn             = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts"
-      bucket_names                = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
       replicate_automated_backups = false
       snapshot_copier_zip         = "../../modules/dr/tests/bootstrap.zip"
     }
@@ -183,7 +184,6 @@ run "dr_copied_by_somebody_else" {
       region                      = "ca-west-1"
       kms_key_arn                 = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
       alarm_topic_arn             = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts"
-      bucket_names                = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
       replicate_automated_backups = false
       copied_by                   = "AWS Backup copies every night"
     }
@@ -204,7 +204,6 @@ run "dr_outside_canada_by_exception" {
       region              = "us-east-1"
       kms_key_arn         = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
       alarm_topic_arn     = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts"
-      bucket_names        = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
       residency_exception = { reason = "The move to ca-west-1 is planned", approved_by = "Privacy Officer", expires = "2099-12-31" }
     }
   }
@@ -223,7 +222,6 @@ run "dr_after_the_exception_has_run_out_for_a_reason" {
       region              = "us-east-1"
       kms_key_arn         = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
       alarm_topic_arn     = "arn:aws:sns:us-east-1:111122223333:berthcare-staging-dr-alerts"
-      bucket_names        = { photos = "berthcare-photos-staging-dr", documents = "berthcare-documents-staging-dr", signatures = "berthcare-signatures-staging-dr" }
       residency_exception = { reason = "The move to ca-west-1 is planned", approved_by = "Privacy Officer", expires = "2020-12-31" }
     }
     despite_residency = "the failback brings the data home"
