@@ -738,7 +738,9 @@ def followed(folder):
     count = 0
     for name, lines in runs:
         updated = "cat > terraform.tfvars <<'END'\n" + example("berthcare-staging", name) + "END"
-        (folder / "environments" / name / "tfplan").unlink(missing_ok=True)
+        # What other commands have left here would hide that these do not write it.
+        for left in ("tfplan", "terraform.tfvars", f"{name}.s3.tfbackend"):
+            (folder / "environments" / name / left).unlink(missing_ok=True)
         script = []
         for line in lines:
             if line.startswith("terraform apply"):

@@ -197,7 +197,7 @@ variable "rehearsal" {
 }
 
 variable "recovery" {
-  description = "Recovery point of this region that the database is made from: snapshot_identifier or automated_backup_arn (with restore_time, or the latest). Keep it set: it is not used again."
+  description = "Recovery point of this region that the database is made from: snapshot_identifier or automated_backup_arn (with restore_time, or the latest). Keep it set while `mode` is full: it is used again only where the database is gone and the marker is not there."
   type = object({
     snapshot_identifier  = optional(string)
     automated_backup_arn = optional(string)

@@ -305,8 +305,9 @@ run "refused_copies_without_a_suffix" {
   command = plan
 
   variables {
-    # empty
-    dr = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_suffix = "" }
+    # not a suffix, and not that of the buckets here
+    bucket_suffix = "111122223333"
+    dr            = { region = "ca-west-1", kms_key_arn = "arn:aws:kms:ca-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", alarm_topic_arn = "arn:aws:sns:ca-west-1:111122223333:berthcare-staging-dr-alerts", bucket_suffix = "" }
   }
 
   expect_failures = [var.dr]
