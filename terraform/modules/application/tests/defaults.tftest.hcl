@@ -57,6 +57,10 @@ run "service" {
 
 run "load_balancer" {
   assert {
+    condition     = aws_lb.this.timeouts == { create = "20m", update = "20m", delete = "20m" }
+    error_message = "terraform waits as long as it is told"
+  }
+  assert {
     condition     = aws_lb.this.drop_invalid_header_fields && aws_lb.this.enable_deletion_protection && !aws_lb.this.internal && aws_lb.this.security_groups == toset(["sg-alb"]) && aws_lb.this.subnets == toset(var.public_subnet_ids)
     error_message = "guarded, in the public subnets"
   }

@@ -83,6 +83,24 @@ run "three_nodes_and_a_copy" {
   }
 }
 
+run "a_drill" {
+  command = plan
+
+  variables {
+    secret_recovery_window_days = 0
+    timeouts                    = { create = "90m" }
+  }
+
+  assert {
+    condition     = aws_secretsmanager_secret.this.recovery_window_in_days == 0
+    error_message = "the next drill finds no name taken"
+  }
+  assert {
+    condition     = aws_elasticache_replication_group.this[0].timeouts == { create = "90m", update = "2h", delete = "1h" }
+    error_message = "terraform waits as long as it is told"
+  }
+}
+
 run "before_it_is_needed" {
   variables {
     create = false
