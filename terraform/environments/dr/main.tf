@@ -99,7 +99,7 @@ resource "terraform_data" "environment" {
     # What was written here since is not in that point.
     precondition {
       condition     = !local.full || !module.failover.failed_over || var.recovery == null || length(data.aws_db_instances.here.instance_identifiers) > 0
-      error_message = "recovery: ${module.failover.marker} is in ${module.failover.bucket_name}, so that traffic comes here, and ${local.db_identifier} is gone. This plan would make it again from a point before the failover, without what was written since. Restore its latest point with dr-replicate restore, and take that over with restored_database in place of recovery."
+      error_message = "recovery: ${module.failover.marker} is in ${module.failover.bucket_name}, so that traffic comes here, and ${local.db_identifier} is gone. This plan would make it again from a point before the failover, without what was written since. Restore its latest point with dr-replicate restore, and take that over with restored_database in place of recovery; where no database was here yet, delete ${module.failover.marker}, which is put when there is one."
     }
 
     precondition {
