@@ -23,6 +23,7 @@ impl DbInstanceState {
             | "configuring-enhanced-monitoring"
             | "configuring-iam-database-auth"
             | "configuring-log-exports"
+            | "resetting-master-credentials"
             | "storage-config-upgrade"
             | "storage-initialization"
             | "storage-optimization" => Self::Serves,

@@ -80,6 +80,14 @@ struct Step {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+struct ReplicaLag {
+    region: String,
+    id: String,
+    /// `None`: nothing is published.
+    seconds: Option<u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
 struct Retired {
     version: String,
 }

@@ -383,6 +383,7 @@ impl Proxy {
                 _ => Ok(finish(record, paged(call, page, answer).await)),
             };
         }
+        self.publish_lags(call).await;
         self.ask_base(record, call, gate, request, (hit, page), reset)
             .await
     }

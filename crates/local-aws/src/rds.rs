@@ -205,6 +205,45 @@ impl Rds {
         self.model().first_backup = takes;
     }
 
+    /// From now on a replica is so far behind its source; `None`: RDS does not publish how far, and has not
+    /// since CloudWatch was asked last. A second unless told otherwise;
+    /// without its source's region it falls behind by itself. `false` when there is no replica of this id.
+    pub fn set_replica_lag(&self, region: &str, id: &str, lag: Option<Duration>) -> bool {
+        let lag =
+            lag.map(|lag| jiff::SignedDuration::try_from(lag).unwrap_or(jiff::SignedDuration::MAX));
+        let mut model = self.model();
+        model.measure();
+        let mut found = model
+            .instances
+            .iter_mut()
+            .filter(|((place, at), instance)| {
+                place.region == region && at.eq_ignore_ascii_case(id) && instance.is_replica()
+            });
+        match found.next() {
+            Some((_, replica)) => {
+                replica.lag = lag;
+                if lag.is_none() {
+                    replica.lags.clear();
+                }
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Figures of ReplicaLag that are to be published, each once: of which replica, of which minute, how many seconds.
+    pub(crate) fn take_lags(&self, place: &Place) -> Vec<(String, Timestamp, f64)> {
+        let mut model = self.model();
+        model.measure();
+        let instances = model.instances.iter_mut();
+        let here = instances.filter(|((at, _), _)| at == place);
+        here.flat_map(|((_, id), replica)| {
+            let figures = std::mem::take(&mut replica.lags).into_iter();
+            figures.map(|(at, seconds)| (id.clone(), at, seconds))
+        })
+        .collect()
+    }
+
     /// From now on an instance whose storage has grown is `storage-optimization` for so long, and serves meanwhile. Six hours
     /// unless told otherwise.
     pub fn set_storage_optimization(&self, takes: Duration) {
@@ -413,6 +452,9 @@ impl Rds {
         }
         // What only looks need not wait for what is under way.
         if action.starts_with("Describe") || action.starts_with("List") {
+            if let RdsClock::Asked { seconds } = self.0.kind {
+                self.step(Duration::from_secs(seconds.into())).await;
+            }
             let reply = act(&mut self.model(), &request)?;
             self.note_unread(action, fields);
             return Ok(reply);

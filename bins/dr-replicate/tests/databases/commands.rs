@@ -241,6 +241,7 @@ async fn promote_makes_an_instance_of_a_replica_once_and_says_what_is_not_known(
         .await
         .unwrap();
     stage.rds.step(minutes(10)).await;
+    assert!(stage.rds.set_replica_lag(DR, "follower", None));
     let points = stage.json(1, &["recovery-points"]).await;
     let point = &points["databases"][0]["points"][0];
     assert_eq!(point["kind"], "replica", "{points}");

@@ -64,7 +64,7 @@ async fn copy_and_restore(aws: &LocalAws, shows_source: bool) {
         RdsClients::new(&env.access(primary)),
         RdsClients::new(&env.access(dr)),
     );
-    let waiter = WaiterConfig::every(Duration::from_millis(20), Duration::from_secs(60));
+    let waiter = WaiterConfig::every(Duration::from_millis(20), Duration::from_secs(3600));
     while source.instance(ID).await.unwrap().unwrap().status != "available" {
         tokio::task::yield_now().await;
     }
@@ -144,7 +144,7 @@ async fn start(base: Base) -> Option<LocalAws> {
     let mut builder = LocalAws::builder();
     if base != Base::Moto {
         builder = builder.rds(RdsOptions {
-            clock: RdsClock::Running { factor: 2000 },
+            clock: RdsClock::Asked { seconds: 60 },
             ..RdsOptions::default()
         });
     }

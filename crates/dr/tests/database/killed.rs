@@ -21,18 +21,6 @@ fn every() -> usize {
     set.map_or(5, |every| every.parse().unwrap())
 }
 
-/// How often calls of an operation were accepted.
-fn accepted(stage: &Stage, operation: &str) -> usize {
-    let calls = stage.calls(operation).into_iter();
-    // One whose answer was lost has no status.
-    calls
-        .filter(|entry| match entry.status {
-            Some(status) => status < 300,
-            None => entry.fault.as_deref() == Some("response-lost"),
-        })
-        .count()
-}
-
 /// Kills `run` at each moment, lets it run again until its end, and then checks and clears away by `check`.
 async fn kill_at_every_request(
     stage: &Stage,
@@ -97,7 +85,7 @@ async fn copy_that_is_killed_at_any_request_is_made_once() {
     let check = async |at: &str| {
         let copies = stage.copies().await;
         assert_eq!(copies.len(), 1, "{at}: {copies:?}");
-        assert_eq!(accepted(&stage, "CopyDBSnapshot"), 1, "{at}");
+        assert_eq!(stage.accepted("CopyDBSnapshot"), 1, "{at}");
         let delete = stage.to.delete_db_snapshot();
         let delete = delete.db_snapshot_identifier(&copies[0].id).send().await;
         delete.unwrap();
@@ -131,7 +119,7 @@ async fn restore_killed(stage: &Stage, what: &str, call: &str) {
         assert_eq!(there.options.deletion_protection, Some(true), "{at}");
         assert_eq!(there.options.max_storage_gb, Some(100), "{at}");
         assert_eq!(there.class.as_deref(), Some("db.t4g.large"), "{at}");
-        assert_eq!(accepted(stage, call), 1, "{at}");
+        assert_eq!(stage.accepted(call), 1, "{at}");
         assert_eq!(stage.plan(None).await.unwrap().step, RestoreStep::Verify);
         delete(stage, TARGET).await;
     };
@@ -185,7 +173,7 @@ async fn replication_that_is_killed_at_any_request_is_begun_once() {
         let live = live.iter().filter(|one| one.status != "retained");
         assert_eq!(live.count(), 1, "{at}");
         let call = "StartDBInstanceAutomatedBackupsReplication";
-        assert_eq!(accepted(&stage, call), 1, "{at}");
+        assert_eq!(stage.accepted(call), 1, "{at}");
         let backups = stage.dr.backups().await.unwrap();
         let plan = plan_disable(ID, &backups, stage.regions()).unwrap();
         disable(&stage.dr, &plan.unwrap()).await.unwrap();
@@ -210,7 +198,7 @@ async fn promotion_that_is_killed_at_any_request_is_made_once() {
     let check = async |at: &str| {
         let there = stage.dr.instance(replica).await.unwrap().unwrap();
         assert_eq!(there.replica_of, None, "{at}");
-        assert_eq!(accepted(&stage, "PromoteReadReplica"), 1, "{at}");
+        assert_eq!(stage.accepted("PromoteReadReplica"), 1, "{at}");
         delete(&stage, replica).await;
         follow(&stage, replica).await;
     };
@@ -243,7 +231,7 @@ async fn deletion_that_is_killed_at_any_request_leaves_one_last_snapshot() {
         assert!(stage.dr.instance(TARGET).await.unwrap().is_none(), "{at}");
         let last = stage.dr.snapshot("last").await.unwrap();
         assert!(last.is_some(), "{at}");
-        assert_eq!(accepted(&stage, "DeleteDBInstance"), 1, "{at}");
+        assert_eq!(stage.accepted("DeleteDBInstance"), 1, "{at}");
         let delete = stage.to.delete_db_snapshot();
         delete.db_snapshot_identifier("last").send().await.unwrap();
         restore().await;

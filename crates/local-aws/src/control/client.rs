@@ -13,7 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    BucketChange, ListedFault, LogPage, PREFIX, RegionChange, Retired, Status, Step, TOKEN, parse,
+    BucketChange, ListedFault, LogPage, PREFIX, RegionChange, ReplicaLag, Retired, Status, Step,
+    TOKEN, parse,
 };
 use crate::fault::{Fault, FaultId};
 use crate::rds::{RdsEnding, RdsQuotas, RdsStatus};
@@ -228,6 +229,26 @@ impl Control {
     /// As [`Self::rds`].
     pub async fn rds_end_as(&self, ending: &RdsEnding) -> Result<RdsStatus, ControlError> {
         self.ask("choose an ending", Method::POST, "rds/end-as", ending)
+            .await
+    }
+
+    /// See [`crate::Rds::set_replica_lag`]; whole seconds count.
+    ///
+    /// # Errors
+    /// As [`Self::rds`], and when there is no replica of this id.
+    pub async fn rds_replica_lag(
+        &self,
+        region: &str,
+        id: &str,
+        lag: Option<Duration>,
+    ) -> Result<RdsStatus, ControlError> {
+        let lag = ReplicaLag {
+            region: region.to_owned(),
+            id: id.to_owned(),
+            seconds: lag.map(|lag| lag.as_secs()),
+        };
+        let path = "rds/replica-lag";
+        self.ask("set the lag of the replica", Method::POST, path, &lag)
             .await
     }
 

@@ -11,7 +11,8 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use super::{
-    BucketChange, ListedFault, LogPage, PREFIX, RegionChange, Retired, Status, Step, TOKEN, parse,
+    BucketChange, ListedFault, LogPage, PREFIX, RegionChange, ReplicaLag, Retired, Status, Step,
+    TOKEN, parse,
 };
 use crate::fault::{Fault, FaultId, Faults};
 use crate::log::Log;
@@ -104,6 +105,20 @@ async fn rds_route(rds: &Rds, method: &str, page: &[&str], body: &[u8]) -> Respo
         },
         ("PUT", ["quotas"]) => parse(body).map(|quotas| rds.set_quotas(quotas)),
         ("POST", ["end-as"]) => parse(body).map(|ending| rds.end_as(ending)),
+        ("POST", ["replica-lag"]) => match parse::<ReplicaLag>(body) {
+            Ok(ReplicaLag {
+                region,
+                id,
+                seconds,
+            }) => match rds.set_replica_lag(&region, &id, seconds.map(Duration::from_secs)) {
+                true => Ok(()),
+                false => {
+                    let none = format!("there is no replica {id} in {region}");
+                    return text(StatusCode::NOT_FOUND, &none);
+                }
+            },
+            Err(error) => Err(error),
+        },
         ("POST", ["retire"]) => {
             parse::<Retired>(body).map(|retired| rds.retire_version(&retired.version))
         }

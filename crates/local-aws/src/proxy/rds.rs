@@ -85,6 +85,38 @@ impl Proxy {
         answer
     }
 
+    /// Before CloudWatch is asked for figures it gets those that RDS would have published by now.
+    pub(super) async fn publish_lags(&self, call: &Call) {
+        let asks = matches!(
+            call.operation.as_str(),
+            "GetMetricData" | "GetMetricStatistics" | "ListMetrics"
+        );
+        let (Some(rds), Some(region)) = (&self.state.rds, &call.region) else {
+            return;
+        };
+        if call.service != "monitoring" || !asks {
+            return;
+        }
+        let place = Place {
+            region: region.clone(),
+            account: bucket::account(call).to_owned(),
+        };
+        let figures = rds.take_lags(&place);
+        if figures.is_empty() {
+            return;
+        }
+        let metric = ("ReplicaLag", "DBInstanceIdentifier");
+        let sent = self
+            .upstream
+            .put_metric(region, metric, &figures, access_key(call));
+        if !sent.await {
+            tracing::warn!(
+                region,
+                "ReplicaLag is not published: the base does not take it"
+            );
+        }
+    }
+
     /// The key that a field names, as the KMS of this region knows it.
     async fn key_in(
         &self,

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
@@ -186,16 +187,59 @@ impl Upstream {
     /// What the base's EC2 answers to a request without parameters, if it has one.
     pub(super) async fn ec2(&self, region: &str, action: &str, access_key: &str) -> Option<String> {
         let body = format!("Action={action}&Version=2016-11-15");
+        self.query((region, "ec2"), action, body, access_key).await
+    }
+
+    /// Publishes a metric of RDS in the base's CloudWatch: what is measured, when, and the value. Whether the base took it.
+    pub(super) async fn put_metric(
+        &self,
+        region: &str,
+        (metric, dimension): (&str, &str),
+        figures: &[(String, Timestamp, f64)],
+        access_key: &str,
+    ) -> bool {
+        // As many as CloudWatch takes at once.
+        for figures in figures.chunks(500) {
+            let mut body = "Action=PutMetricData&Version=2010-08-01&Namespace=AWS%2FRDS".to_owned();
+            for (number, (of, at, value)) in figures.iter().enumerate() {
+                let at = utf8_percent_encode(&at.to_string(), NON_ALPHANUMERIC).to_string();
+                let of = utf8_percent_encode(of, NON_ALPHANUMERIC);
+                let one = format!("&MetricData.member.{}.", number + 1);
+                body.push_str(&format!(
+                    "{one}MetricName={metric}{one}Dimensions.member.1.Name={dimension}\
+                     {one}Dimensions.member.1.Value={of}{one}Timestamp={at}{one}Value={value}{one}Unit=Seconds"
+                ));
+            }
+            let action = "PutMetricData";
+            if self
+                .query((region, "monitoring"), action, body, access_key)
+                .await
+                .is_none()
+            {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The base's answer to a request of the Query protocol, if it is a success.
+    async fn query(
+        &self,
+        (region, service): (&str, &str),
+        action: &str,
+        body: String,
+        access_key: &str,
+    ) -> Option<String> {
         let request = Request::builder()
             .method(Method::POST)
             .uri(self.uri(None).ok()?)
-            .header(AUTHORIZATION, credential(access_key, region, "ec2"))
+            .header(AUTHORIZATION, credential(access_key, region, service))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(full(bytes::Bytes::from(body)))
             .ok()?;
         let answer = self.request(request).await.ok()?;
         if !answer.status().is_success() {
-            tracing::debug!(action, status = %answer.status(), "the base has no EC2");
+            tracing::debug!(action, service, status = %answer.status(), "the base does not do it");
             return None;
         }
         let body = answer.into_body().collect().await.ok()?.to_bytes();

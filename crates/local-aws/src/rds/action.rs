@@ -113,12 +113,6 @@ fn usable(key: Option<&KmsKey>) -> Outcome<Option<String>> {
 pub(crate) enum Work {
     /// Copy the instance's files into the snapshot.
     Capture { resource_id: String, snapshot: Key },
-    /// Set the password of the instance's master user.
-    Password {
-        resource_id: String,
-        user: String,
-        password: String,
-    },
 }
 
 /// An answer, and what has to be done before it is given.

@@ -7,7 +7,11 @@ use super::refusal::{Outcome, Refusal};
 /// PostgreSQL's minor versions, oldest first, and whether new instances may have them: a snapshot of the
 /// release calendar that changes every quarter.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/PostgreSQLReleaseNotes/postgresql-release-calendar.html>
-const VERSIONS: [(&str, bool); 24] = [
+const VERSIONS: [(&str, bool); 28] = [
+    ("13.20", true),
+    ("13.21", true),
+    ("13.22", true),
+    ("13.23", true),
     ("14.9", false),
     ("14.17", true),
     ("14.18", true),
@@ -80,9 +84,22 @@ pub(crate) const REGIONS: [&str; 18] = [
     "us-west-2",
 ];
 
-/// Parameters of PostgreSQL's parameter groups: name, when a change counts, type, values, `locked` where RDS lets nobody change
-/// it. Those of PostgreSQL 15 as `pg_settings` has them (<https://www.postgresql.org/docs/15/view-pg-settings.html>), for every
-/// family alike, and of RDS's own and of extensions the ones that are used most.
+/// Minor versions of these majors that were released together: PostgreSQL releases all at once, in February, May, August and
+/// November (<https://www.postgresql.org/support/versioning/>). Those of February 2025.
+const RELEASED_TOGETHER: [(&str, i32); 6] = [
+    ("13", 20),
+    ("14", 17),
+    ("15", 12),
+    ("16", 8),
+    ("17", 4),
+    // Its first one came three releases later.
+    ("18", -2),
+];
+
+/// Parameters of PostgreSQL's parameter groups: of which major versions, name, when a change counts, type, values, `locked`
+/// where RDS lets nobody change it. Those of PostgreSQL as `pg_settings` of each major version has them
+/// (<https://www.postgresql.org/docs/current/view-pg-settings.html>), and of RDS's own and of extensions the ones that are used
+/// most.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Parameters.html>
 const PARAMETERS: &str = include_str!("catalog/parameters.tsv");
 
@@ -109,10 +126,15 @@ pub(crate) struct Parameter {
     pub(crate) is_modifiable: bool,
 }
 
-/// All of them, by name.
-pub(crate) fn parameters() -> impl Iterator<Item = Parameter> {
-    PARAMETERS.lines().filter_map(|line| {
+/// All of a family, by name.
+pub(crate) fn parameters(of: &str) -> impl Iterator<Item = Parameter> {
+    let major: Option<u32> = of.strip_prefix("postgres").and_then(|of| of.parse().ok());
+    PARAMETERS.lines().filter_map(move |line| {
         let mut fields = line.split('\t');
+        let (from, to) = fields.next()?.split_once('-')?;
+        if !(from.parse().ok()?..=to.parse().ok()?).contains(&major?) {
+            return None;
+        }
         Some(Parameter {
             name: fields.next()?,
             waits: fields.next()? == "static",
@@ -127,7 +149,7 @@ impl Parameter {
     /// What RDS sets it to in groups of this family. TLS is demanded from PostgreSQL 15 on.
     /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html>
     pub(crate) fn default(&self, family: &str) -> Option<&'static str> {
-        if self.name == "rds.force_ssl" && family == "postgres14" {
+        if self.name == "rds.force_ssl" && matches!(family, "postgres13" | "postgres14") {
             return Some("0");
         }
         let system = SYSTEM.iter().find(|(name, _)| *name == self.name);
@@ -223,6 +245,23 @@ pub(crate) fn withdrawn(retired: &BTreeSet<String>) -> impl Iterator<Item = &'st
         .map(|(version, _)| *version)
 }
 
+/// Versions that an instance of this one can be upgraded to, oldest first: newer minor ones of its major, and of later majors
+/// those that are not older than it is.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.PostgreSQL.MajorVersion.html>
+pub(crate) fn upgrade_targets(from: &str, retired: &BTreeSet<String>) -> Vec<&'static str> {
+    let number = |text: &str| text.parse::<i32>().ok();
+    let released = |version: &str| {
+        let (of, minor) = version.split_once('.')?;
+        let (_, together) = RELEASED_TOGETHER.iter().find(|(major, _)| *major == of)?;
+        Some(number(minor)? - together)
+    };
+    let is_newer = |to: &str| {
+        let (old, new) = (number(major(from)), number(major(to)));
+        new > old && released(to) >= released(from) || new == old && released(to) > released(from)
+    };
+    offered(retired).filter(|to| is_newer(to)).collect()
+}
+
 /// The version of a new instance: as asked for, the newest minor of a major, the newest of all.
 pub(crate) fn version(asked: Option<&str>, retired: &BTreeSet<String>) -> Outcome<&'static str> {
     let mut offered = offered(retired).rev();
@@ -245,7 +284,7 @@ mod tests {
 
     #[test]
     fn parameters_take_values_of_their_type_and_range() {
-        let all: Vec<Parameter> = parameters().collect();
+        let all: Vec<Parameter> = parameters("postgres15").collect();
         assert!(all.len() > 300, "{}", all.len());
         assert!(all.windows(2).all(|pair| pair[0].name < pair[1].name));
         let takes = |name: &str, value: &str| {
@@ -282,6 +321,46 @@ mod tests {
                 .any(|parameter| parameter.name == "wal_level")
         );
         assert!(locked.clone().all(|parameter| parameter.name != "work_mem"));
+    }
+
+    #[test]
+    fn parameters_are_those_of_the_major_version() {
+        let named = |family: &str, name: &str| parameters(family).find(|one| one.name == name);
+        for family in families() {
+            let all: Vec<Parameter> = parameters(&family).collect();
+            assert!(all.len() > 300, "{family}: {}", all.len());
+            assert!(all.windows(2).all(|pair| pair[0].name < pair[1].name));
+            let connections = named(&family, "max_connections").unwrap();
+            assert!(
+                connections.takes("400") && !connections.takes("banana"),
+                "{family}"
+            );
+        }
+        assert_eq!(families().count(), 6);
+        // Gone with PostgreSQL 16, come with 17, and a word instead of a switch since 18.
+        assert!(named("postgres15", "promote_trigger_file").is_some());
+        assert_eq!(named("postgres16", "promote_trigger_file"), None);
+        assert_eq!(named("postgres16", "transaction_timeout"), None);
+        assert!(named("postgres17", "transaction_timeout").is_some());
+        let connections = |family: &str| named(family, "log_connections").unwrap().kind;
+        assert_eq!(
+            (connections("postgres17"), connections("postgres18")),
+            ("boolean", "string")
+        );
+        assert_eq!(parameters("mysql8.0").count(), 0);
+    }
+
+    #[test]
+    fn upgrade_targets_are_later_releases_that_are_offered() {
+        let none = BTreeSet::new();
+        assert_eq!(
+            upgrade_targets("15.14", &none),
+            ["15.15", "16.10", "16.11", "17.6", "17.7", "18.1"]
+        );
+        assert_eq!(upgrade_targets("18.1", &none), [""; 0]);
+        assert!(upgrade_targets("15.4", &none).contains(&"15.12"));
+        let retired = BTreeSet::from(["15.15".to_owned()]);
+        assert!(!upgrade_targets("15.14", &retired).contains(&"15.15"));
     }
 
     // aws-behaviour: 33

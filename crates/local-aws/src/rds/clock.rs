@@ -16,6 +16,12 @@ pub enum RdsClock {
     },
     /// Only [`crate::Rds::step`] moves it.
     Stepped,
+    /// Each request that only looks (Describe, List) moves it on, and nothing else but steps: whoever waits gets there, and how
+    /// fast the machine is makes no difference.
+    Asked {
+        /// Simulated seconds in a look.
+        seconds: u32,
+    },
 }
 
 /// At 60 a minute of AWS takes a second: a creation, a copy or a restore some seconds.
@@ -29,7 +35,7 @@ impl RdsClock {
     fn factor(self) -> u32 {
         match self {
             Self::Running { factor } => factor,
-            Self::Stepped => 0,
+            Self::Stepped | Self::Asked { .. } => 0,
         }
     }
 }

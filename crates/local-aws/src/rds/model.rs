@@ -137,7 +137,8 @@ pub(crate) struct Model {
     /// Engine versions that are no longer offered, besides those of the catalog.
     pub(crate) retired: BTreeSet<String>,
     endings: Vec<RdsEnding>,
-    down: BTreeSet<String>,
+    /// Regions that are off, and since when.
+    down: BTreeMap<String, Timestamp>,
     /// How long an instance stays as it is after a change was accepted.
     pub(crate) lingers: jiff::SignedDuration,
     /// How long a new instance is `backing-up`.
@@ -163,7 +164,7 @@ impl Model {
             happenings: Vec::new(),
             retired: BTreeSet::new(),
             endings: Vec::new(),
-            down: BTreeSet::new(),
+            down: BTreeMap::new(),
             lingers: jiff::SignedDuration::ZERO,
             first_backup: time::FIRST_BACKUP,
             optimization: time::OPTIMIZATION,
@@ -195,7 +196,7 @@ impl Model {
     }
 
     pub(crate) fn is_down(&self, region: &str) -> bool {
-        self.down.contains(region)
+        self.down.contains_key(region)
     }
 
     pub(crate) fn report(

@@ -10,7 +10,7 @@ use super::action::Work;
 use super::clock::RdsClock;
 use super::data::{DataError, Directory, Servers, Start, ship};
 use super::model::backup::Recovery;
-use super::model::time::Event;
+use super::model::time::{Event, RESETTING};
 use super::model::{Birth, Key, Then};
 use super::{Rds, lock};
 
@@ -179,6 +179,12 @@ impl Rds {
             }
             return Ok(());
         };
+        if let Some(password) = &instance.password
+            && matches!(instance.status.as_str(), "modifying" | RESETTING)
+        {
+            let user = &instance.settings.user;
+            servers.set_password(id, user, &password.0).await?;
+        }
         match (instance.status.as_str(), then) {
             ("creating", _) => {
                 let port = match &instance.birth {
@@ -262,8 +268,11 @@ impl Rds {
     }
 
     fn set_endpoint(&self, key: &Key, address: String, port: u32) {
-        if let Some(instance) = self.model().instances.get_mut(key) {
+        let mut model = self.model();
+        let now = model.now;
+        if let Some(instance) = model.instances.get_mut(key) {
             instance.endpoint = Some((address, port));
+            instance.measured = now;
         }
     }
 
@@ -348,11 +357,6 @@ impl Rds {
                         }
                     }
                 }
-                Work::Password {
-                    resource_id,
-                    user,
-                    password,
-                } => servers.set_password(resource_id, user, password).await,
             };
             if let Err(error) = done {
                 tracing::warn!(error = chain(&error), "a server did not do what was asked");

@@ -82,6 +82,14 @@ pub(crate) fn rds(aws: &LocalAws, region: &str) -> aws_sdk_rds::Client {
     client!(aws_sdk_rds, aws, region, "test")
 }
 
+pub(crate) fn cloudwatch(aws: &LocalAws, region: &str) -> aws_sdk_cloudwatch::Client {
+    client!(aws_sdk_cloudwatch, aws, region, "test")
+}
+
+pub(crate) fn ec2(aws: &LocalAws, region: &str) -> aws_sdk_ec2::Client {
+    client!(aws_sdk_ec2, aws, region, "test")
+}
+
 pub(crate) fn kms(aws: &LocalAws, region: &str) -> aws_sdk_kms::Client {
     client!(aws_sdk_kms, aws, region, "test")
 }

@@ -10,6 +10,7 @@ use local_aws::{LocalAws, Rds, RdsClock, RdsOptions};
 use crate::clients;
 
 mod backups;
+mod changes;
 mod cli;
 mod data;
 mod groups;

@@ -311,6 +311,21 @@ Example:
         /// failed, incompatible-parameters, incompatible-restore …
         status: String,
     },
+    /// Say how far a read replica is behind, which CloudWatch shows as ReplicaLag.
+    #[command(after_help = "\
+Examples:
+  local-aws rds replica-lag us-east-1 app-replica 10m
+  local-aws rds replica-lag us-east-1 app-replica")]
+    ReplicaLag {
+        /// The region that the replica is in.
+        #[arg(value_parser = region)]
+        region: String,
+        /// Its id.
+        id: String,
+        /// A number and its unit; without it RDS says nothing of it.
+        #[arg(value_parser = duration)]
+        lag: Option<Duration>,
+    },
     /// Take an engine version out of the offer for new instances.
     Retire {
         /// As in 15.12.
@@ -337,7 +352,13 @@ fn clock(text: &str) -> Result<RdsClock, String> {
     match (text, text.parse()) {
         ("stepped", _) => Ok(RdsClock::Stepped),
         (_, Ok(factor @ 1..=1_000_000)) => Ok(RdsClock::Running { factor }),
-        _ => Err("a clock is a number from 1 to 1000000, or `stepped`".into()),
+        _ => match text.strip_prefix("asked:").map(str::parse) {
+            Some(Ok(seconds @ 1..=1_000_000)) => Ok(RdsClock::Asked { seconds }),
+            _ => Err(
+                "a clock is a number from 1 to 1000000, `asked:` and such a number, or `stepped`"
+                    .into(),
+            ),
+        },
     }
 }
 
@@ -470,6 +491,8 @@ mod tests {
         parse("local-aws rds step -5m").unwrap_err();
         parse("local-aws up --rds-clock 0").unwrap_err();
         parse("local-aws up --rds-clock stepped").unwrap();
+        parse("local-aws up --rds-clock asked:60").unwrap();
+        parse("local-aws up --rds-clock asked:0").unwrap_err();
         parse("local-aws exec").unwrap_err();
         let exec = parse("local-aws exec --seed 3 -- ls -l --seed 4").unwrap();
         let Command::Exec(exec) = exec.command else {

@@ -1,5 +1,7 @@
 //! Instances: create, describe, modify, delete, stop, start, reboot.
 
+use std::collections::VecDeque;
+
 use jiff::SignedDuration;
 
 use super::list::{Filters, Page};
@@ -191,6 +193,11 @@ pub(super) fn insert(model: &mut Model, newborn: Newborn, takes: SignedDuration)
         secret,
         grown: None,
         awaits_reboot: false,
+        password: None,
+        lag: Some(time::LAG),
+        lags: VecDeque::new(),
+        measured: now,
+        regrouped: None,
     };
     let writes_backups = instance.settings.retention_days > 0 && !instance.is_replica();
     model.instances.insert(key.clone(), instance);
@@ -302,7 +309,7 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         ));
     }
     let wanted = wanted_settings(model, request, &key)?;
-    let work = password_changes(model.find(&key)?, request)?;
+    let password = new_password(request)?;
     let at_once = request.fields.flag("ApplyImmediately")? == Some(true);
     let managed = request.fields.flag("ManageMasterUserPassword")?;
     change(model, &key, wanted, at_once)?;
@@ -312,9 +319,16 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
         (Some(false), _) => instance.secret = None,
         _ => {}
     }
-    let mut reply = one_instance(model, &key)?;
-    reply.work = work;
-    Ok(reply)
+    if let Some(password) = password {
+        let now = model.now;
+        let instance = model.find_mut(&key)?;
+        instance.password = Some(password);
+        if instance.phase.is_none() || instance.status == "storage-optimization" {
+            let phase = Phase::new(now, time::CHANGE, Then::Available);
+            instance.begin(time::RESETTING, phase);
+        }
+    }
+    one_instance(model, &key)
 }
 
 /// What a ModifyDBInstance asks for, over what is pending already; refuses what AWS refuses.
@@ -337,7 +351,7 @@ fn wanted_settings(model: &Model, request: &Request<'_>, key: &Key) -> Outcome<S
         && asked != before.version
     {
         let version = catalog::version(Some(asked), &model.retired)?;
-        if catalog::sortable(version) < catalog::sortable(&before.version) {
+        if !catalog::upgrade_targets(&before.version, &model.retired).contains(&version) {
             return Err(Refusal::combination(format!(
                 "Cannot upgrade postgres from {} to {version}",
                 before.version
@@ -349,14 +363,24 @@ fn wanted_settings(model: &Model, request: &Request<'_>, key: &Key) -> Outcome<S
             ));
         }
         version.clone_into(&mut wanted.version);
+        let is_default = before.parameter_group
+            == catalog::default_parameter_group(&before.engine, &before.version);
+        if catalog::major(version) != catalog::major(&before.version)
+            && fields.text("DBParameterGroupName").is_none()
+        {
+            // <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.PostgreSQL.MajorVersion.html>
+            if !is_default {
+                return Err(Refusal::combination(format!(
+                    "Current Parameter Group ({}) is non-default. You need to explicitly specify a new Parameter Group in \
+                     this case (default or custom)",
+                    before.parameter_group
+                )));
+            }
+            wanted.parameter_group = catalog::default_parameter_group(&wanted.engine, version);
+        }
     }
-    // A parameter group fits the version that runs, not the one that waits.
-    let running = Settings {
-        version: before.version.clone(),
-        ..wanted.clone()
-    };
-    check_class(&running)?;
-    check_groups(model, &key.0, &running)?;
+    check_class(&wanted)?;
+    check_groups(model, &key.0, &wanted)?;
     put_into_network(model, request, &mut wanted)?;
     let replicated = || {
         model
@@ -372,21 +396,16 @@ fn wanted_settings(model: &Model, request: &Request<'_>, key: &Key) -> Outcome<S
     Ok(wanted)
 }
 
-/// A new master password reaches the server at once: one that is given, or that of the secret that was made.
-fn password_changes(instance: &Instance, request: &Request<'_>) -> Outcome<Vec<Work>> {
-    let change = |password: &str| Work::Password {
-        resource_id: instance.resource_id.clone(),
-        user: instance.settings.user.clone(),
-        password: password.to_owned(),
-    };
-    let mut changes = Vec::new();
-    if let Some(password) = request.fields.text("MasterUserPassword") {
-        changes.push(change(checked_password(password)?));
-    }
+/// The new master password: one that is given, or that of the secret that was made. It never waits for the maintenance window,
+/// and is pending until the server has it.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>
+fn new_password(request: &Request<'_>) -> Outcome<Option<Password>> {
     if let Some(secret) = &request.asked.secret {
-        changes.push(change(&secret.password.0));
+        return Ok(Some(secret.password.clone()));
     }
-    Ok(changes)
+    let given = request.fields.text("MasterUserPassword");
+    let given = given.map(checked_password).transpose()?;
+    Ok(given.map(|password| Password(password.to_owned())))
 }
 
 /// Changes what does not wait, keeps the rest for the maintenance window unless it is to be applied at once, and begins
@@ -409,7 +428,13 @@ fn change(model: &mut Model, key: &Key, wanted: Settings, at_once: bool) -> Outc
         storage_gib: before.storage_gib,
         storage_type: before.storage_type.clone(),
         iops: before.iops,
+        throughput: before.throughput,
         multi_az: before.multi_az,
+        // That of another major version comes with it.
+        parameter_group: match catalog::major(&wanted.version) == catalog::major(&before.version) {
+            true => wanted.parameter_group.clone(),
+            false => before.parameter_group.clone(),
+        },
         ..wanted.clone()
     };
     let waits = soft != wanted;
@@ -417,8 +442,7 @@ fn change(model: &mut Model, key: &Key, wanted: Settings, at_once: bool) -> Outc
     if soft.backup_window != before.backup_window {
         instance.next_backup = time::next_daily(now, &soft.backup_window);
     }
-    instance.awaits_reboot |= soft.parameter_group != before.parameter_group;
-    instance.settings = soft;
+    instance.take(soft, now);
     instance.pending = waits.then_some(wanted);
     let backups_begin = before.retention_days == 0 && retention > 0 && !instance.is_replica();
     if backups_begin {

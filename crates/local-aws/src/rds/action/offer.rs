@@ -59,6 +59,7 @@ pub(super) fn engine_versions(model: &mut Model, request: &Request<'_>) -> Outco
         versions = versions.pop().into_iter().collect();
     }
     let page = Page::of(fields, versions)?;
+    let retired = model.retired.clone();
     let content = |xml: &mut Xml, (version, status): (&str, &str)| {
         xml.text("Engine", "postgres")
             .text("EngineVersion", version)
@@ -73,6 +74,21 @@ pub(super) fn engine_versions(model: &mut Model, request: &Request<'_>) -> Outco
             )
             .text("Status", status)
             .text("SupportsReadReplica", true);
+        let targets = catalog::upgrade_targets(version, &retired);
+        let of = catalog::major(version);
+        let newest = targets.iter().rfind(|to| catalog::major(to) == of);
+        xml.list(
+            "ValidUpgradeTarget",
+            "UpgradeTarget",
+            &targets,
+            |xml, to| {
+                xml.text("Engine", "postgres")
+                    .text("EngineVersion", to)
+                    .text("Description", format!("PostgreSQL {to}"))
+                    .text("AutoUpgrade", Some(to) == newest)
+                    .text("IsMajorVersionUpgrade", catalog::major(to) != of);
+            },
+        );
     };
     Ok(page
         .xml("DBEngineVersions", "DBEngineVersion", content)

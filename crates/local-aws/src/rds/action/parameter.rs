@@ -33,7 +33,7 @@ pub(super) fn describe(model: &mut Model, request: &Request<'_>) -> Outcome<Repl
     let set = model.parameter_groups.get(&key).map(|group| &group.set);
     let source = fields.text("Source");
     let filters = Filters::read(fields, &["parameter-name"])?;
-    let items = catalog::parameters()
+    let items = catalog::parameters(&family)
         .map(|parameter| {
             let set = set.and_then(|set| set.get(parameter.name));
             let (value, from) = match (set, parameter.default(&family)) {
@@ -75,7 +75,7 @@ pub(super) fn describe(model: &mut Model, request: &Request<'_>) -> Outcome<Repl
 
 pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
     let key = group(request)?;
-    family(model, &key)?;
+    let family = family(model, &key)?;
     let asked = request.fields.members("Parameters");
     if asked.is_empty() || asked.len() > MOST {
         return Err(Refusal::value(format!(
@@ -87,7 +87,7 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     for parameter in asked.into_values() {
         let name = parameter.required("ParameterName")?;
         let value = parameter.required("ParameterValue")?.to_owned();
-        let known = named(name)?;
+        let known = named(&family, name)?;
         if !known.is_modifiable {
             return Err(Refusal::value(format!(
                 "The parameter {name} cannot be modified."
@@ -113,7 +113,7 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
 /// Back to what RDS or the engine has: all of a group, or the parameters that are named.
 pub(super) fn reset(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
     let key = group(request)?;
-    family(model, &key)?;
+    let family = family(model, &key)?;
     let all = request.fields.flag("ResetAllParameters")? == Some(true);
     let asked = request.fields.members("Parameters");
     if all != asked.is_empty() || asked.len() > MOST {
@@ -123,7 +123,7 @@ pub(super) fn reset(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> 
     }
     let mut names = Vec::new();
     for parameter in asked.into_values() {
-        let known = named(parameter.required("ParameterName")?)?;
+        let known = named(&family, parameter.required("ParameterName")?)?;
         if known.waits && parameter.text("ApplyMethod") == Some("immediate") {
             return Err(immediate());
         }
@@ -132,7 +132,9 @@ pub(super) fn reset(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> 
     let set = &mut own(model, &key)?.set;
     if all {
         let set = set.keys();
-        names = set.map(|name| named(name)).collect::<Outcome<Vec<_>>>()?;
+        names = set
+            .map(|name| named(&family, name))
+            .collect::<Outcome<Vec<_>>>()?;
     }
     let mut waits = false;
     for parameter in names {
@@ -143,8 +145,8 @@ pub(super) fn reset(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> 
     Ok(named_group(&key))
 }
 
-fn named(name: &str) -> Outcome<Parameter> {
-    catalog::parameters()
+fn named(family: &str, name: &str) -> Outcome<Parameter> {
+    catalog::parameters(family)
         .find(|known| known.name == name)
         .ok_or_else(|| Refusal::value(format!("Could not find parameter with name: {name}")))
 }

@@ -69,7 +69,7 @@ pub(super) fn instance(xml: &mut Xml, model: &Model, key: &Key, instance: &Insta
     }
     if let Some(secret) = &instance.secret {
         xml.within("MasterUserSecret", |xml| {
-            let made = instance.status != "creating";
+            let made = instance.status != "creating" && instance.password.is_none();
             xml.text("SecretArn", &secret.arn)
                 .text("SecretStatus", if made { "active" } else { "creating" })
                 .text("KmsKeyId", &secret.key);
@@ -88,10 +88,9 @@ pub(super) fn instance(xml: &mut Xml, model: &Model, key: &Key, instance: &Insta
     xml.list(
         "VpcSecurityGroups",
         "VpcSecurityGroupMembership",
-        &settings.security_groups,
-        |xml, group| {
-            xml.text("VpcSecurityGroupId", group)
-                .text("Status", "active");
+        instance.security_groups(model.now),
+        |xml, (group, status)| {
+            xml.text("VpcSecurityGroupId", group).text("Status", status);
         },
     );
     xml.list(
@@ -99,13 +98,8 @@ pub(super) fn instance(xml: &mut Xml, model: &Model, key: &Key, instance: &Insta
         "DBParameterGroup",
         [&settings.parameter_group],
         |xml, group| {
-            let status = if instance.awaits_reboot {
-                "pending-reboot"
-            } else {
-                "in-sync"
-            };
             xml.text("DBParameterGroupName", group)
-                .text("ParameterApplyStatus", status);
+                .text("ParameterApplyStatus", instance.parameter_status(model.now));
         },
     );
     xml.list(
@@ -157,6 +151,11 @@ pub(super) fn instance(xml: &mut Xml, model: &Model, key: &Key, instance: &Insta
 
 fn pending(xml: &mut Xml, instance: &Instance) {
     xml.within("PendingModifiedValues", |xml| {
+        // As AWS shows it.
+        xml.maybe(
+            "MasterUserPassword",
+            instance.password.as_ref().map(|_| "****"),
+        );
         let Some(pending) = &instance.pending else {
             return;
         };

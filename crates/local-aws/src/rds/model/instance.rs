@@ -1,11 +1,14 @@
 //! Instances.
 
-use jiff::Timestamp;
+use std::collections::VecDeque;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::backup::Recovery;
 use super::{Key, Phase, Tags};
 use crate::rds::action::MasterSecret;
 use crate::rds::catalog;
+use crate::rds::clock::later;
 use crate::rds::fields::Fields;
 use crate::rds::name::Place;
 use crate::rds::refusal::{Outcome, Refusal};
@@ -333,6 +336,17 @@ pub(crate) struct Instance {
     pub(crate) grown: Option<Timestamp>,
     /// Its parameter group has changed in a way that waits for a reboot.
     pub(crate) awaits_reboot: bool,
+    /// The master password that its server gets at the end of what goes on.
+    pub(crate) password: Option<Password>,
+    /// How far a replica is behind while its source's region is up; `None`: nobody says.
+    pub(crate) lag: Option<SignedDuration>,
+    /// Figures of that that CloudWatch has not got yet: the minute, and seconds.
+    pub(crate) lags: VecDeque<(Timestamp, f64)>,
+    /// Up to when they have been taken.
+    pub(crate) measured: Timestamp,
+    /// The security groups that it had before they were changed, and until when that is going on; as long as that its
+    /// parameter group is being applied.
+    pub(crate) regrouped: Option<(Vec<String>, Timestamp)>,
 }
 
 impl Instance {
@@ -347,6 +361,42 @@ impl Instance {
                 self.status.as_str(),
                 "stopped" | "starting" | "deleting" | "failed" | "creating"
             )
+    }
+
+    /// Is set to something else from now on. Another parameter group is in force after a reboot, which an upgrade to another
+    /// major version is.
+    pub(crate) fn take(&mut self, new: Settings, now: Timestamp) {
+        let old = std::mem::replace(&mut self.settings, new);
+        let upgraded = catalog::major(&old.version) != catalog::major(&self.settings.version);
+        let other_parameters = old.parameter_group != self.settings.parameter_group;
+        self.awaits_reboot |= other_parameters && !upgraded;
+        if other_parameters || old.security_groups != self.settings.security_groups {
+            self.regrouped = Some((old.security_groups, later(now, super::time::REGROUP)));
+        }
+    }
+
+    /// Security groups, each with its status.
+    pub(crate) fn security_groups(&self, now: Timestamp) -> Vec<(&str, &'static str)> {
+        let old = self.regrouped.as_ref().filter(|(_, until)| now < *until);
+        let old = old.map(|(old, _)| old);
+        let new = &self.settings.security_groups;
+        let there = new.iter().map(|id| {
+            let is_new = old.is_some_and(|old| !old.contains(id));
+            (id.as_str(), if is_new { "adding" } else { "active" })
+        });
+        let gone = old.into_iter().flatten().filter(|id| !new.contains(id));
+        there
+            .chain(gone.map(|id| (id.as_str(), "removing")))
+            .collect()
+    }
+
+    /// How its parameter group stands.
+    pub(crate) fn parameter_status(&self, now: Timestamp) -> &'static str {
+        match &self.regrouped {
+            Some((_, until)) if self.awaits_reboot && now < *until => "applying",
+            _ if self.awaits_reboot => "pending-reboot",
+            _ => "in-sync",
+        }
     }
 
     /// Begins a phase.

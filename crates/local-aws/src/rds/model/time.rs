@@ -23,8 +23,16 @@ pub(crate) const COPY_NEAR: SignedDuration = SignedDuration::from_mins(2);
 pub(crate) const COPY_FAR: SignedDuration = SignedDuration::from_mins(10);
 /// Modify, stop, start, delete, reboot, promote.
 pub(crate) const CHANGE: SignedDuration = SignedDuration::from_mins(2);
+/// How far a replica is behind.
+pub(crate) const LAG: SignedDuration = SignedDuration::from_secs(1);
+/// How far back figures are taken.
+const MEASURED: SignedDuration = SignedDuration::from_hours(12);
+/// Until other security groups and another parameter group are on an instance.
+pub(crate) const REGROUP: SignedDuration = SignedDuration::from_secs(30);
 /// The daily backup.
 const DAILY: SignedDuration = SignedDuration::from_mins(1);
+/// What an instance is while its server gets a master password, and it serves meanwhile.
+pub(crate) const RESETTING: &str = "resetting-master-credentials";
 /// Storage that has grown is optimized; AWS speaks of hours.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.ModifyingExisting.html>
 pub(crate) const OPTIMIZATION: SignedDuration = SignedDuration::from_hours(6);
@@ -227,15 +235,16 @@ impl Model {
 
     /// Switches a region off or on: nothing in it moves, nothing arrives from it.
     pub(crate) fn set_down(&mut self, region: &str, down: bool) {
-        let changed = if down {
-            self.down.insert(region.to_owned())
-        } else {
-            self.down.remove(region)
-        };
-        if !changed {
+        if self.is_down(region) == down {
             return;
         }
+        self.measure();
         let now = self.now;
+        if down {
+            self.down.insert(region.to_owned(), now);
+        } else {
+            self.down.remove(region);
+        }
         for ((place, _), instance) in &mut self.instances {
             if let Some(phase) = &mut instance.phase
                 && place.region == region
@@ -253,13 +262,44 @@ impl Model {
             let still_down = needs
                 .iter()
                 .flatten()
-                .any(|region| self.down.contains(region.as_str()));
+                .any(|region| self.down.contains_key(region.as_str()));
             if let Some(phase) = &mut snapshot.phase {
                 if still_down {
                     phase.hold(now);
                 } else {
                     phase.go_on(now);
                 }
+            }
+        }
+    }
+
+    /// Measures how far replicas are behind, in each minute that is over by now and was not measured yet. RDS goes on with it
+    /// while the source is lost.
+    /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PostgreSQL.Replication.ReadReplicas.Monitor.html>
+    pub(crate) fn measure(&mut self) {
+        let (now, down) = (self.now, &self.down);
+        for ((place, _), replica) in &mut self.instances {
+            let Some((source, _)) = &replica.replica_of else {
+                continue;
+            };
+            let lost = down.get(&source.region);
+            // A replica that is there for longer than CloudWatch is asked about is measured from then on.
+            let begin = replica.measured.max(later(now, -MEASURED));
+            let mut minute = begin.as_second().div_euclid(60) * 60 + 60;
+            while minute + 60 <= now.as_second() {
+                let Ok(at) = Timestamp::from_second(minute) else {
+                    break;
+                };
+                minute += 60;
+                let behind =
+                    lost.map_or(0.0, |lost| at.duration_since(*lost).as_secs_f64().max(0.0));
+                if let Some(lag) = replica.lag
+                    && replica.endpoint.is_some()
+                    && !down.contains_key(&place.region)
+                {
+                    replica.lags.push_back((at, lag.as_secs_f64() + behind));
+                }
+                replica.measured = at;
             }
         }
     }
@@ -351,6 +391,8 @@ impl Model {
 
     /// The instance's phase is over, and what it stood for has been done.
     pub(crate) fn finish_phase(&mut self, key: &Key) {
+        // Up to here as a replica, where it is promoted.
+        self.measure();
         let (now, first_backup, optimization) = (self.now, self.first_backup, self.optimization);
         let Some(instance) = self.instances.get_mut(key) else {
             return;
@@ -375,13 +417,16 @@ impl Model {
             Then::Promote => instance.replica_of = None,
             Then::BackUp | Then::Available => {}
         }
+        if matches!(instance.status.as_str(), "modifying" | RESETTING) {
+            instance.password = None;
+        }
         let starts = matches!(instance.status.as_str(), "starting");
         let born = matches!(instance.status.as_str(), "creating");
         instance.birth = None;
         let mut grows = false;
         if let Some(pending) = instance.pending.take_if(|_| instance.status == "modifying") {
             grows = pending.storage_gib > instance.settings.storage_gib;
-            instance.settings = pending;
+            instance.take(pending, now);
         }
         if grows {
             instance.grown = Some(now);

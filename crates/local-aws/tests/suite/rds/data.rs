@@ -245,6 +245,8 @@ async fn a_point_in_time_is_exact_and_survives_a_restart() {
         .send()
         .await
         .unwrap();
+    connect(&again, "battery-staple").await.unwrap_err();
+    rds.step(minutes(2)).await;
     connect(&again, "battery-staple").await.unwrap();
     assert!(connect(&again, "correct-horse").await.is_err());
     rds.step(minutes(6)).await;

@@ -38,6 +38,23 @@ async fn other_processes_can_move_its_clock() {
     );
     create(&client, "second").send().await.unwrap_err();
     run(&["quota", "instances", "9"]);
+    let lag = ["rds", "--url", url, "replica-lag", PRIMARY, "none", "5m"];
+    let refused = place.command(&lag).output().unwrap();
+    assert!(!refused.status.success());
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        stderr.contains(&format!("there is no replica none in {PRIMARY}")),
+        "{stderr}"
+    );
+    create(&client, "source").send().await.unwrap();
+    run(&["step", "6m"]);
+    let follow = client
+        .create_db_instance_read_replica()
+        .db_instance_identifier("follower");
+    let follow = follow.source_db_instance_identifier("source").send();
+    follow.await.unwrap();
+    run(&["replica-lag", PRIMARY, "follower", "5m"]);
+    run(&["replica-lag", PRIMARY, "follower"]);
     run(&["retire", "18.1"]);
     let error = create(&client, "second")
         .engine_version("18.1")

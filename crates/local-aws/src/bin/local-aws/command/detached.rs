@@ -69,6 +69,7 @@ fn spawn(arguments: Start, log: &File) -> anyhow::Result<Child> {
     let clock = match arguments.rds_clock {
         RdsClock::Stepped => "stepped".to_owned(),
         RdsClock::Running { factor } => factor.to_string(),
+        RdsClock::Asked { seconds } => format!("asked:{seconds}"),
     };
     command.args(["--rds-clock", &clock]);
     for execution in &arguments.allow_execution {

@@ -1,4 +1,4 @@
-//! `rds status`, `step`, `quota`, `end-as`, `retire`.
+//! `rds status`, `step`, `quota`, `end-as`, `replica-lag`, `retire`.
 
 use local_aws::{RdsEnding, RdsKind};
 
@@ -39,6 +39,9 @@ pub(crate) async fn act(arguments: Rds) -> anyhow::Result<()> {
                 status,
             };
             return Ok(control.rds_end_as(&ending).await.map(drop)?);
+        }
+        RdsAction::ReplicaLag { region, id, lag } => {
+            return Ok(control.rds_replica_lag(&region, &id, lag).await.map(drop)?);
         }
         RdsAction::Retire { version } => {
             return Ok(control.rds_retire(&version).await.map(drop)?);
