@@ -270,8 +270,19 @@ async fn restore_dry_run_refuses_what_rds_would() {
         .await;
     let plan = ["restore", "--target", TARGET, "--dry-run"];
     let stderr = stage.stderr(0, &plan).await;
+    assert!(!stderr.contains("not checked"), "{stderr}");
+    let denied = Fault::new(FaultKind::Denied).operation("DescribeSecurityGroups");
+    stage.aws.add_fault(denied);
+    let stderr = stage.stderr(0, &plan).await;
     assert!(
         stderr.contains("not checked: the security groups"),
+        "{stderr}"
+    );
+    stage.aws.clear_faults();
+    stage.replace_settings("sg-00000001", "sg-0badbadbad0000000");
+    let stderr = stage.stderr(4, &plan).await;
+    assert!(
+        stderr.contains("there is no security group sg-0badbadbad0000000"),
         "{stderr}"
     );
     let delete = stage.to.delete_db_subnet_group();

@@ -122,6 +122,14 @@ impl Stage {
         std::fs::write(path, format!("{settings}\n{text}")).unwrap();
     }
 
+    /// Replaces a text wherever the settings have it.
+    pub(crate) fn replace_settings(&self, from: &str, to: &str) {
+        let path = self.folder.path().join("infra.toml");
+        let settings = std::fs::read_to_string(&path).unwrap();
+        assert!(settings.contains(from));
+        std::fs::write(path, settings.replace(from, to)).unwrap();
+    }
+
     /// Drops what lies from the last `from` on until the next `until`.
     pub(crate) fn drop_settings(&self, from: &str, until: &str) {
         let path = self.folder.path().join("infra.toml");

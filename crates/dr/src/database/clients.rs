@@ -11,7 +11,8 @@ use settings::Region;
 use super::as_of::{AsOf, ServiceClock, clock_difference};
 use super::{Snapshot, provenance_tags, show};
 
-/// RDS of one region, and what it is asked together with: KMS, CloudWatch, Service Quotas.
+/// RDS of one region, and what it is asked together with: KMS, CloudWatch, Service Quotas, and EC2 for
+/// security groups.
 #[derive(Debug, Clone)]
 pub struct RdsClients {
     region: Region,
@@ -19,6 +20,7 @@ pub struct RdsClients {
     pub(super) kms: aws_sdk_kms::Client,
     pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
     pub(super) quotas: aws_sdk_servicequotas::Client,
+    pub(super) ec2: aws_sdk_ec2::Client,
     clock: ServiceClock,
 }
 
@@ -186,6 +188,7 @@ impl RdsClients {
             kms: aws_env::client!(aws_sdk_kms, access),
             cloudwatch: aws_env::client!(aws_sdk_cloudwatch, access),
             quotas: aws_env::client!(aws_sdk_servicequotas, access),
+            ec2: aws_env::client!(aws_sdk_ec2, access),
             clock,
         }
     }
@@ -220,6 +223,7 @@ impl RdsClients {
             kms: mock_client!(aws_sdk_kms, RuleMode::MatchAny, rules),
             cloudwatch: mock_client!(aws_sdk_cloudwatch, RuleMode::MatchAny, rules),
             quotas: mock_client!(aws_sdk_servicequotas, RuleMode::MatchAny, rules),
+            ec2: mock_client!(aws_sdk_ec2, RuleMode::MatchAny, rules),
             clock: ServiceClock::default(),
         }
     }

@@ -75,7 +75,7 @@ async fn restore_without_the_primary_region_takes_the_freshest_point() {
     assert_eq!(plan.step, RestoreStep::Verify);
     let again = stage.restore(&plan, WAITER).await.unwrap();
     assert!(again.resumed && again.rto_seconds.is_none());
-    assert_eq!(stage.calls("RestoreDBInstanceToPointInTime").len(), 1);
+    assert_eq!(stage.accepted("RestoreDBInstanceToPointInTime"), 1);
 }
 
 // aws-behaviour: 30
@@ -98,11 +98,11 @@ async fn restore_after_a_run_that_died_keeps_its_choice() {
     assert_eq!(again.choice, plan.choice);
     let restored = stage.restore(&again, WAITER).await.unwrap();
     assert!(restored.resumed);
-    // Time goes on beside the test. Where the restore was through by then, data that has arrived since is differing.
+    // Where the restore was through by then, data that has arrived since is differing.
     let differing: Vec<_> = restored.differences.iter().map(|one| one.setting).collect();
     let since = again.newer.is_some();
     assert_eq!(differing, if since { vec!["data"] } else { Vec::new() });
-    assert_eq!(stage.calls("RestoreDBInstanceFromDBSnapshot").len(), 1);
+    assert_eq!(stage.accepted("RestoreDBInstanceFromDBSnapshot"), 1);
 }
 
 #[tokio::test]
@@ -380,13 +380,15 @@ async fn check_of_a_target_names_all_that_is_in_the_way_at_once() {
     let plan = stage.plan(None).await.unwrap();
     let check = check_restore_target(&stage.dr, &plan).await;
     assert_eq!(check.problems, []);
-    // EC2's.
-    assert_eq!(check.unknown.len(), 1, "{:?}", check.unknown);
+    assert!(check.unknown.is_empty(), "{:?}", check.unknown);
 
     let wanted = stage.database.restore.as_mut().unwrap();
     wanted.subnet_group = "nope1".parse().unwrap();
     wanted.parameter_group = "nope2".parse().unwrap();
     wanted.class = Some("db.m1.small".parse().unwrap());
+    wanted
+        .security_groups
+        .push("sg-0badbadbad0000000".parse().unwrap());
     let key = stage.database.kms.as_ref().unwrap().to_string();
     stage.kms.disable_key().key_id(&key).send().await.unwrap();
     let mut quotas = stage.rds.quotas();
@@ -395,7 +397,7 @@ async fn check_of_a_target_names_all_that_is_in_the_way_at_once() {
     let plan = stage.plan(None).await.unwrap();
     let check = check_restore_target(&stage.dr, &plan).await;
     let said: Vec<_> = check.problems.iter().map(ToString::to_string).collect();
-    let [subnets, parameters, class, disabled, quota] = &said[..] else {
+    let [subnets, parameters, class, disabled, quota, group] = &said[..] else {
         panic!("{said:?}");
     };
     assert_eq!(subnets, "there is no DB subnet group nope1");
@@ -405,9 +407,12 @@ async fn check_of_a_target_names_all_that_is_in_the_way_at_once() {
     let statuses: Vec<_> = check.findings.iter().map(|one| one.status.word()).collect();
     assert_eq!(
         statuses,
-        ["wrong", "wrong", "wrong", "wrong", "wrong", "unknown"]
+        [
+            "wrong", "wrong", "wrong", "wrong", "wrong", "wrong", "skipped"
+        ]
     );
-    assert!(check.findings[..5].iter().all(|one| one.fix.is_some()));
+    assert_eq!(group, "there is no security group sg-0badbadbad0000000");
+    assert!(check.findings[..6].iter().all(|one| one.fix.is_some()));
     assert_eq!(quota, "the quota DBInstances is used up: 0 of 0");
     assert!(stage.calls("RestoreDBInstanceFromDBSnapshot").is_empty());
 }
@@ -498,6 +503,46 @@ async fn check_of_a_target_tells_a_parameter_group_of_another_major_version() {
     );
 }
 
+// aws-behaviour: 63
+#[tokio::test]
+async fn check_of_a_target_tells_a_security_group_of_another_vpc() {
+    let Some(mut stage) = with_copy(false).await else {
+        return;
+    };
+    let ec2: aws_sdk_ec2::Client =
+        aws_env::client!(aws_sdk_ec2, &stage.env.access(stage.dr.region()));
+    let vpc = ec2.create_vpc().cidr_block("10.77.0.0/16").send().await;
+    let vpc = vpc.unwrap().vpc.unwrap().vpc_id.unwrap();
+    let create = ec2.create_security_group().group_name("other").vpc_id(&vpc);
+    let group = create.description("other").send().await.unwrap();
+    let group = group.group_id.unwrap();
+    let wanted = stage.database.restore.as_mut().unwrap();
+    wanted.security_groups = vec![group.parse().unwrap()];
+    let plan = stage.plan(None).await.unwrap();
+    let check = check_restore_target(&stage.dr, &plan).await;
+    let [problem] = &check.problems[..] else {
+        panic!("{:?}", check.problems);
+    };
+    let said = problem.to_string();
+    assert!(
+        said.starts_with(&format!(
+            "the security group {group} is in {vpc}, and the DB subnet group dr in vpc-"
+        )),
+        "{said}"
+    );
+    let fix = problem.fix(stage.dr.region());
+    assert!(
+        fix.contains("describe-security-groups") && fix.contains("Name=vpc-id,Values=vpc-"),
+        "{fix}"
+    );
+    // RDS refuses it for the same reason.
+    let refused = stage.restore(&plan, WAITER).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("RestoreDBInstance"),
+        "{refused}"
+    );
+}
+
 #[tokio::test]
 async fn check_of_a_target_that_nobody_tells_about_is_unknown_and_not_fine() {
     let Some(stage) = with_copy(false).await else {
@@ -509,13 +554,14 @@ async fn check_of_a_target_that_nobody_tells_about_is_unknown_and_not_fine() {
         "DescribeDBParameterGroups",
         "DescribeOrderableDBInstanceOptions",
         "DescribeAccountAttributes",
+        "DescribeSecurityGroups",
     ] {
         let denied = Fault::new(FaultKind::Denied).operation(operation);
         stage.aws.add_fault(denied);
         let check = check_restore_target(&stage.dr, &plan).await;
         stage.aws.clear_faults();
         let statuses = check.findings.iter().map(|one| one.status.word());
-        assert_eq!(statuses.filter(|word| *word == "unknown").count(), 2);
+        assert_eq!(statuses.filter(|word| *word == "unknown").count(), 1);
         let named = check.unknown.iter().any(|why| why.contains(operation));
         assert!(named, "{operation}: {:?}", check.unknown);
     }

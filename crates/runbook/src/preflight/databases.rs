@@ -1,9 +1,8 @@
 //! The databases: what they would be restored from, and whether what they would get is there.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_env::{DrOnly, Error, pages};
+use aws_env::{DrOnly, Error};
 use dr::database::{
     Quota, RdsClients, compare_quotas, judge_source_region, quotas, source_regions,
 };
@@ -12,7 +11,7 @@ use report::finding::{Finding, Unobserved};
 use serde::Deserialize as _;
 use settings::{Database, Region};
 
-use super::{Area, PreflightRequest, advise, told};
+use super::{Area, PreflightRequest, advise};
 use crate::failover::{Impossible, RestoreInputs, Targets, names};
 use crate::{Host, Plan, StepId, Store};
 
@@ -33,7 +32,6 @@ pub(super) async fn look<S: Store, H: Host>(
         ));
     } else {
         let site = RdsClients::new(dr.region());
-        let groups = security_groups(dr).await;
         for database in &settings.databases {
             let id = StepId::of(names::RESTORE, database.id.as_ref());
             let inputs = plan.step(&id).map(|step| &step.inputs);
@@ -49,20 +47,12 @@ pub(super) async fn look<S: Store, H: Host>(
                     )),
                 ));
             }
-            // EC2 tells of these, which is asked here.
-            let seen = seen.filter(|finding| finding.what != SECURITY_GROUPS);
             let seen = seen.map(|finding| Finding {
                 resource: format!("{} for {}", finding.resource, database.dr_id),
                 ..finding.clone()
             });
             findings.extend(seen.map(|finding| advise(finding, describe(region))));
-            findings.extend(judge_security_groups(database, region, &groups));
         }
-        findings.push(Finding::skipped(
-            "database-option-group",
-            "databases",
-            "a restore takes the engine's default one: PostgreSQL has no options",
-        ));
         let (sources, here) = tokio::join!(source_regions(&site), quotas(&site));
         findings.push(advise(
             judge_source_region((primary, region), &sources),
@@ -78,13 +68,10 @@ pub(super) async fn look<S: Store, H: Host>(
     )
 }
 
-/// As [`dr::database::check_restore_target`] calls what it does not ask for.
-const SECURITY_GROUPS: &str = "database-security-groups";
-
 fn describe(region: Region) -> String {
     let call = ShellCommand::new("aws rds describe-account-attributes")
         .option("--region", region.as_str());
-    format!("see why RDS or KMS does not say: {call}")
+    format!("see why RDS, KMS or EC2 does not say: {call}")
 }
 
 async fn of_quotas<S: Store, H: Host>(
@@ -156,52 +143,6 @@ fn judge_restore(database: &Database, inputs: Option<&serde_json::Value>) -> Fin
     )
 }
 
-type Groups = Result<BTreeMap<String, Option<String>>, Error>;
-
-/// Every security group of the region, with its VPC.
-async fn security_groups(dr: &DrOnly) -> Groups {
-    let access = dr.region();
-    let ec2: aws_sdk_ec2::Client = aws_env::client!(aws_sdk_ec2, access);
-    let call = access.call("EC2", "DescribeSecurityGroups", "all");
-    let request = ec2.describe_security_groups().into_paginator();
-    let found = pages(call, request.items().send()).await?;
-    let found = found
-        .into_iter()
-        .filter_map(|group| Some((group.group_id?, group.vpc_id)));
-    Ok(found.collect())
-}
-
-fn judge_security_groups(database: &Database, region: Region, groups: &Groups) -> Vec<Finding> {
-    let Some(wanted) = &database.restore else {
-        return Vec::new();
-    };
-    let judged = wanted.security_groups.iter().map(|group| {
-        let seen = match groups {
-            Ok(groups) => Ok(match groups.get(group.as_str()) {
-                Some(Some(vpc)) => (true, format!("in {vpc}")),
-                Some(None) => (true, "there".to_owned()),
-                None => (false, "not there".to_owned()),
-            }),
-            Err(error) => Err(Unobserved::because(told(error))),
-        };
-        let finding = Finding::new(
-            "database-security-group",
-            format!("{group} for {}", database.dr_id),
-            "there",
-            seen,
-        );
-        let describe = ShellCommand::new("aws ec2 describe-security-groups").option("--region", region.as_str());
-        advise(
-            finding,
-            format!(
-                "name another in [databases.restore], or make it: `terraform apply` of that region's environment does; \
-                 {describe}"
-            ),
-        )
-    });
-    judged.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
@@ -271,24 +212,5 @@ mod tests {
         let silent = json!({"problem": "RDS does not answer", "hint": null, "is_unknown": true});
         assert_eq!(judged(&silent).status, Status::Unknown);
         assert_eq!(judge_restore(&database(), None).status, Status::Unknown);
-    }
-
-    #[test]
-    fn judge_security_groups_wants_each_of_them_there() {
-        let region = "ca-west-1".parse().unwrap();
-        let status = |groups: &Groups| judge_security_groups(&database(), region, groups)[0].status;
-        let there = BTreeMap::from([("sg-0f1e2d3c4b5a69788".to_owned(), Some("vpc-1".to_owned()))]);
-        assert_eq!(status(&Ok(there)), Status::Ok);
-        assert_eq!(status(&Ok(BTreeMap::new())), Status::Wrong);
-        let call = aws_env::Call {
-            region,
-            service: "EC2",
-            operation: "DescribeSecurityGroups",
-            resource: "all".to_owned(),
-        };
-        assert_eq!(
-            status(&Err(Error::unexpected(call, "denied"))),
-            Status::Unknown
-        );
     }
 }

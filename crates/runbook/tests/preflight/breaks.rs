@@ -46,7 +46,10 @@ const BREAKS: [(Break, &[(&str, Status)]); 22] = [
     ),
     (
         Break::SecurityGroupGone,
-        &[("database-security-group", Status::Wrong)],
+        &[
+            ("recovery-point", Status::Wrong),
+            ("database-security-group", Status::Wrong),
+        ],
     ),
     (
         Break::SubnetGroupGone,

@@ -1,7 +1,10 @@
 //! Whether what a restored instance is to get is there: asked before it begins, since RDS refuses one thing at a time, and
 //! only when the restore is called for.
 
-use aws_env::{Error, pages};
+use std::collections::BTreeMap;
+
+use aws_env::{Call, Error, pages};
+use aws_sdk_ec2::types::Filter;
 use report::ShellCommand;
 use report::finding::{Finding, Unobserved};
 use serde::Serialize;
@@ -35,6 +38,23 @@ pub enum TargetProblem {
         /// What the database runs.
         engine: Engine,
         /// The family of that.
+        wanted: String,
+    },
+    /// The security group is not there.
+    #[error("there is no security group {0}")]
+    NoSecurityGroup(String),
+    /// The security group is of another VPC than the subnets.
+    #[error(
+        "the security group {group} is in {found}, and the DB subnet group {subnet_group} in {wanted}"
+    )]
+    SecurityGroupVpc {
+        /// Its ID.
+        group: String,
+        /// The VPC that it is in.
+        found: String,
+        /// The subnet group of the settings.
+        subnet_group: String,
+        /// The VPC that that is in.
         wanted: String,
     },
     /// The version is not known in this region.
@@ -75,10 +95,19 @@ impl TargetProblem {
     /// What to do about it.
     pub fn fix(&self, region: Region) -> String {
         match self {
-            Self::NoSubnetGroup(_) | Self::NoParameterGroup(_) | Self::ParameterGroupFamily { .. } => {
+            Self::NoSubnetGroup(_)
+            | Self::NoParameterGroup(_)
+            | Self::ParameterGroupFamily { .. }
+            | Self::NoSecurityGroup(_) => {
                 "name another in [databases.restore], or make it: `terraform apply` of that region's environment does"
                     .to_owned()
             }
+            Self::SecurityGroupVpc { wanted, .. } => format!(
+                "name one of that VPC in [databases.restore]: {}",
+                ShellCommand::new("aws ec2 describe-security-groups")
+                    .option("--region", region.as_str())
+                    .option("--filters", format!("Name=vpc-id,Values={wanted}"))
+            ),
             Self::Version(_) => "restore to another version is not possible: upgrade the source first".to_owned(),
             Self::Class { class, .. } => format!(
                 "name a class in [databases.restore] that {region} offers instead of {class}: {}",
@@ -138,6 +167,30 @@ impl TargetCheck {
         self.findings.push(finding);
     }
 
+    /// A restore takes the engine's default option group, which RDS has everywhere. Options are what other engines than
+    /// PostgreSQL have: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithOptionGroups.html>
+    fn option_group(&mut self, plan: &RestorePlan) {
+        let what = "database-option-group";
+        match &plan.engine {
+            Some(engine) if engine.name == "postgres" => self.findings.push(Finding::skipped(
+                what,
+                "the default one",
+                "a restore takes the engine's default one: PostgreSQL has no options",
+            )),
+            engine => {
+                let engine = engine.as_ref().map_or("an unknown engine", |one| &one.name);
+                let why = format!(
+                    "a restore of {engine} takes the default one, and options that others have are missing"
+                );
+                self.unknown(
+                    ("the option group", what),
+                    "the default one".to_owned(),
+                    &why,
+                );
+            }
+        }
+    }
+
     fn unknown(&mut self, (asked, what): (&str, &'static str), resource: String, why: &str) {
         self.unknown.push(format!("{asked}: {why}"));
         let finding = Finding::new(what, resource, "there", Err(Unobserved::because(why)));
@@ -145,16 +198,21 @@ impl TargetCheck {
     }
 }
 
-/// Asks whether subnet group, parameter group, version, class, key and quota allow what `plan` begins. Security groups are
-/// EC2's, and not asked for.
+/// Asks whether subnet group, parameter group, version, class, key, quota and security groups allow what `plan` begins.
 pub async fn check_restore_target(site: &RdsClients, plan: &RestorePlan) -> TargetCheck {
-    let (subnets, parameters, class, key, quota) = tokio::join!(
+    let (subnets, parameters, class, key, quota, groups) = tokio::join!(
         subnet_group(site, plan),
         parameter_group(site, plan),
         class(site, plan),
         key(site, plan),
-        quota(site)
+        quota(site),
+        security_groups(site, plan)
     );
+    let (vpc, subnets) = match subnets {
+        Ok(Ok(vpc)) => (Some(vpc), Ok(Vec::new())),
+        Ok(Err(problem)) => (None, Ok(vec![problem])),
+        Err(error) => (None, Err(error)),
+    };
     let mut check = TargetCheck::default();
     let (wanted, region) = (&plan.wanted, site.region());
     let group = wanted.subnet_group.as_str();
@@ -190,30 +248,80 @@ pub async fn check_restore_target(site: &RdsClients, plan: &RestorePlan) -> Targ
         let why = "RDS does not say which engine the recovery point is of";
         check.unknown(asked, plan.choice.point.clone(), why);
     }
-    let groups = plan.wanted.security_groups.iter();
-    let groups: Vec<&str> = groups.map(AsRef::as_ref).collect();
-    let asked = ("the security groups", "database-security-groups");
-    check.unknown(
-        asked,
-        groups.join(", "),
-        "they are EC2's, which is not asked",
-    );
+    let names: Vec<&str> = wanted.security_groups.iter().map(AsRef::as_ref).collect();
+    let judged = groups.map(|groups| judge_security_groups(plan, &groups, vpc.as_deref()));
+    let asked = ("the security groups", "database-security-group");
+    let expected = "there, in the VPC of the subnet group";
+    check.take(region, asked, &names.join(", "), expected, judged);
+    check.option_group(plan);
     check
 }
 
-async fn subnet_group(site: &RdsClients, plan: &RestorePlan) -> Result<Vec<TargetProblem>, Error> {
+/// The VPC of the subnet group, or what is wrong with it.
+async fn subnet_group(
+    site: &RdsClients,
+    plan: &RestorePlan,
+) -> Result<Result<String, TargetProblem>, Error> {
     let name = plan.wanted.subnet_group.as_str();
+    let none = || Ok(Err(TargetProblem::NoSubnetGroup(name.to_owned())));
     let request = site.rds.describe_db_subnet_groups();
     let answer = request.db_subnet_group_name(name).send().await;
     let call = site.call("DescribeDBSubnetGroups", name);
-    match answer.map_err(|error| call.failed(error)) {
-        Ok(answer) if !answer.db_subnet_groups().is_empty() => Ok(Vec::new()),
-        Ok(_) => Ok(vec![TargetProblem::NoSubnetGroup(name.to_owned())]),
-        Err(error) if is_any(&error, &["DBSubnetGroupNotFoundFault"]) => {
-            Ok(vec![TargetProblem::NoSubnetGroup(name.to_owned())])
-        }
-        Err(error) => Err(error),
+    let groups = match answer.map_err(|error| call.clone().failed(error)) {
+        Ok(answer) => answer.db_subnet_groups.unwrap_or_default(),
+        Err(error) if is_any(&error, &["DBSubnetGroupNotFoundFault"]) => return none(),
+        Err(error) => return Err(error),
+    };
+    match groups.into_iter().next() {
+        Some(group) => group
+            .vpc_id
+            .map(Ok)
+            .ok_or_else(|| Error::unexpected(call, "the group has no VPC")),
+        None => none(),
     }
+}
+
+/// Each security group of the plan that is there, and its VPC.
+async fn security_groups(
+    site: &RdsClients,
+    plan: &RestorePlan,
+) -> Result<BTreeMap<String, Option<String>>, Error> {
+    let wanted = plan.wanted.security_groups.iter().map(ToString::to_string);
+    let wanted: Vec<String> = wanted.collect();
+    let call = Call {
+        service: "EC2",
+        ..site.call("DescribeSecurityGroups", wanted.join(", "))
+    };
+    // EC2 refuses the whole question where one of the IDs that are asked for is not there; a filter passes what is there.
+    let those = Filter::builder().name("group-id").set_values(Some(wanted));
+    let request = site.ec2.describe_security_groups().filters(those.build());
+    let found = pages(call, request.into_paginator().items().send()).await?;
+    let found = found.into_iter();
+    Ok(found
+        .filter_map(|group| Some((group.group_id?, group.vpc_id)))
+        .collect())
+}
+
+/// `vpc` is that of the subnet group, where it is there.
+fn judge_security_groups(
+    plan: &RestorePlan,
+    found: &BTreeMap<String, Option<String>>,
+    vpc: Option<&str>,
+) -> Vec<TargetProblem> {
+    let wanted = plan.wanted.security_groups.iter().map(AsRef::as_ref);
+    let problem = |group: &str| match (found.get(group), vpc) {
+        (None, _) => Some(TargetProblem::NoSecurityGroup(group.to_owned())),
+        (Some(Some(found)), Some(wanted)) if found != wanted => {
+            Some(TargetProblem::SecurityGroupVpc {
+                group: group.to_owned(),
+                found: found.clone(),
+                subnet_group: plan.wanted.subnet_group.to_string(),
+                wanted: wanted.to_owned(),
+            })
+        }
+        (Some(_), _) => None,
+    };
+    wanted.filter_map(problem).collect()
 }
 
 async fn parameter_group(
