@@ -141,7 +141,9 @@ impl Fields {
         let filters = self.members("Filters").into_values();
         filters
             .map(|filter| {
-                let values = filter.list("Values").unwrap_or_default();
+                // An empty list has one empty member on the wire.
+                let mut values = filter.list("Values").unwrap_or_default();
+                values.retain(|value| !value.is_empty());
                 Ok((filter.required("Name")?.to_owned(), values))
             })
             .collect()

@@ -39,6 +39,7 @@ pub(super) fn create(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
     settings.version = catalog::version(fields.text("EngineVersion"), &model.retired)?.to_owned();
     settings.parameter_group =
         catalog::default_parameter_group(&settings.engine, &settings.version);
+    settings.choose_windows(fields);
     settings.take(fields)?;
     settings.user = fields.required("MasterUsername")?.to_owned();
     if matches!(settings.user.as_str(), "rdsadmin" | "rdsrepladmin") {
@@ -335,8 +336,8 @@ pub(super) fn modify(model: &mut Model, request: &Request<'_>) -> Outcome<Reply>
 fn wanted_settings(model: &Model, request: &Request<'_>, key: &Key) -> Outcome<Settings> {
     let fields = request.fields;
     if fields.text("NewDBInstanceIdentifier").is_some() {
-        return Err(Refusal::value(
-            "NewDBInstanceIdentifier: this simulation does not rename",
+        return Err(Refusal::not_simulated(
+            "NewDBInstanceIdentifier of ModifyDBInstance",
         ));
     }
     let allowed = fields.flag("AllowMajorVersionUpgrade")? == Some(true);

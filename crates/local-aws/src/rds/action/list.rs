@@ -65,6 +65,11 @@ impl Filters {
     /// Reads them; names that the action does not know are refused.
     pub(super) fn read(fields: &Fields, known: &[&str]) -> Outcome<Self> {
         let filters = fields.filters()?;
+        if let Some((name, _)) = filters.iter().find(|(_, values)| values.is_empty()) {
+            return Err(Refusal::combination(format!(
+                "The parameter {name} of Filters must not be empty."
+            )));
+        }
         match filters
             .iter()
             .find(|(name, _)| !known.contains(&name.as_str()))

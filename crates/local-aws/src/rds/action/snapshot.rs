@@ -182,11 +182,10 @@ pub(super) fn copy(model: &mut Model, request: &Request<'_>) -> Outcome<Reply> {
             "Cannot copy more than {most} snapshots across regions"
         )));
     }
+    // Tags that are given are the only ones, whatever CopyTags says.
     let mut tags = fields.tags()?;
-    if fields.flag("CopyTags")? == Some(true) {
-        for (key, value) in &snapshot.tags {
-            tags.entry(key.clone()).or_insert_with(|| value.clone());
-        }
+    if fields.flag("CopyTags")? == Some(true) && tags.is_empty() {
+        tags.clone_from(&snapshot.tags);
     }
     let now = model.now;
     let mut copy = snapshot.clone();

@@ -102,6 +102,10 @@ pub(super) fn instance(xml: &mut Xml, model: &Model, key: &Key, instance: &Insta
                 .text("ParameterApplyStatus", instance.parameter_status(model.now));
         },
     );
+    // Of these an instance of PostgreSQL in a VPC has none here, which AWS shows as empty lists.
+    for name in ["AssociatedRoles", "DBSecurityGroups", "DomainMemberships"] {
+        xml.within(name, |_| {});
+    }
     xml.list(
         "OptionGroupMemberships",
         "OptionGroupMembership",

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::backup::Recovery;
-use super::{Key, Phase, Tags};
+use super::{Key, Phase, Tags, time};
 use crate::rds::action::MasterSecret;
 use crate::rds::catalog;
 use crate::rds::clock::later;
@@ -115,6 +115,29 @@ impl Settings {
         self
     }
 
+    /// Of a new instance's windows, the one that a request does not give does not overlap the other.
+    pub(crate) fn choose_windows(&mut self, fields: &Fields) {
+        let (backup, maintenance) = (
+            fields.text("PreferredBackupWindow"),
+            fields.text("PreferredMaintenanceWindow"),
+        );
+        let hours = || (0..24).map(|hour| format!("{hour:02}:00-{hour:02}:30"));
+        match (backup, maintenance) {
+            (Some(backup), None) if time::overlap(backup, &self.maintenance_window) => {
+                let free = hours().find(|window| !time::overlap(backup, &on_sunday(window)));
+                if let Some(free) = free {
+                    self.maintenance_window = on_sunday(&free);
+                }
+            }
+            (None, Some(maintenance)) if time::overlap(&self.backup_window, maintenance) => {
+                if let Some(free) = hours().find(|window| !time::overlap(window, maintenance)) {
+                    self.backup_window = free;
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Takes what a request gives.
     pub(crate) fn take(&mut self, fields: &Fields) -> Outcome<()> {
         let text = |name: &str, value: &mut String| {
@@ -131,12 +154,8 @@ impl Settings {
             kind.clone_into(&mut self.storage_type);
         }
         if let Some(window) = fields.text("PreferredMaintenanceWindow") {
-            if !super::time::is_weekly(window) {
-                return Err(Refusal::value(format!(
-                    "Invalid maintenance window format: {window}"
-                )));
-            }
-            window.clone_into(&mut self.maintenance_window);
+            time::check_weekly(window).map_err(Refusal::value)?;
+            self.maintenance_window = window.to_ascii_lowercase();
         }
         if let Some(name) = fields.text("DBSubnetGroupName") {
             self.subnet_group = name.to_ascii_lowercase();
@@ -151,12 +170,17 @@ impl Settings {
             self.security_groups = groups;
         }
         if let Some(window) = fields.text("PreferredBackupWindow") {
-            if !super::time::is_daily(window) {
+            if !time::is_daily(window) {
                 return Err(Refusal::value(format!(
                     "Invalid backup window: {window}. It must be hh24:mi-hh24:mi and 30 minutes at least."
                 )));
             }
             window.clone_into(&mut self.backup_window);
+        }
+        if time::overlap(&self.backup_window, &self.maintenance_window) {
+            return Err(Refusal::value(
+                "The backup window and maintenance window must not overlap.",
+            ));
         }
         if let Some(days) = fields.number("BackupRetentionPeriod")? {
             if days > 35 {
@@ -273,6 +297,11 @@ impl Settings {
     }
 }
 
+/// A daily window as the weekly one of a Sunday.
+fn on_sunday(window: &str) -> String {
+    format!("sun:{}", window.replace('-', "-sun:"))
+}
+
 /// The logs of PostgreSQL that go to CloudWatch.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_LogAccess.Concepts.PostgreSQL.PublishtoCloudWatchLogs.html>
 const LOGS: [&str; 3] = ["iam-db-auth-error", "postgresql", "upgrade"];
@@ -371,7 +400,7 @@ impl Instance {
         let other_parameters = old.parameter_group != self.settings.parameter_group;
         self.awaits_reboot |= other_parameters && !upgraded;
         if other_parameters || old.security_groups != self.settings.security_groups {
-            self.regrouped = Some((old.security_groups, later(now, super::time::REGROUP)));
+            self.regrouped = Some((old.security_groups, later(now, time::REGROUP)));
         }
     }
 

@@ -130,13 +130,43 @@ fn weekly(text: &str) -> Option<i64> {
     Some(i64::try_from(day).ok()? * 1440 + minutes(time)?)
 }
 
-/// Whether a weekly window is one, of 30 minutes at least.
-pub(crate) fn is_weekly(window: &str) -> bool {
-    let ends = || {
-        let (start, end) = window.split_once('-')?;
-        Some((weekly(start)?, weekly(end)?))
+/// Begin and length of a weekly window, in minutes.
+fn weekly_window(window: &str) -> Option<(i64, i64)> {
+    let (start, end) = window.split_once('-')?;
+    let (start, end) = (weekly(start)?, weekly(end)?);
+    Some((start, (end - start).rem_euclid(7 * 1440)))
+}
+
+/// Why a weekly window is none: it has 30 minutes at least and a day at most.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.Maintenance.html>
+pub(crate) fn check_weekly(window: &str) -> Result<(), String> {
+    let form = || window.len() == "sun:06:00-sun:06:30".len() && window.contains('-');
+    match weekly_window(window) {
+        None if !form() => Err(format!(
+            "Invalid maintenance window format: {window}. Should be specified as a range ddd:hh24:mi-ddd:hh24:mi (24H Clock \
+             UTC). Example: Sun:23:45-Mon:00:15"
+        )),
+        None => Err(format!("Invalid day:hour:minute value: {window}")),
+        Some((_, ..30)) => Err("The maintenance window must be at least 30 minutes.".to_owned()),
+        Some((_, 1441..)) => Err("Maintenance window must be less than 24 hours.".to_owned()),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Whether a daily and a weekly window have a minute in common.
+pub(crate) fn overlap(daily: &str, weekly: &str) -> bool {
+    let windows = || {
+        let (start, end) = daily.split_once('-')?;
+        let (start, end) = (minutes(start)?, minutes(end)?);
+        Some((
+            (start, (end - start).rem_euclid(1440)),
+            weekly_window(weekly)?,
+        ))
     };
-    ends().is_some_and(|(start, end)| (end - start).rem_euclid(7 * 1440) >= 30)
+    windows().is_some_and(|((start, length), (begin, takes))| {
+        // From the begin of the one on, the other begins before it is over, or is not over yet.
+        (begin - start).rem_euclid(1440) < length || (start - begin).rem_euclid(1440) < takes
+    })
 }
 
 /// The next daily window after `now`.
@@ -633,9 +663,29 @@ mod tests {
             "day:06:00-day:07:00",
             "06:00-07:00",
         ] {
-            assert!(!is_weekly(bad), "{bad}");
+            assert!(check_weekly(bad).is_err(), "{bad}");
         }
-        assert!(is_weekly("Sun:23:45-mon:00:15"));
+        for (bad, said) in [
+            ("mon:16tue:17:00", "ddd:hh24:mi-ddd:hh24:mi"),
+            ("sim:16:00-mon:16:30", "Invalid day:hour:minute"),
+            ("sun:16:00-mon:16:05", "less than 24 hours"),
+            ("sun:16:00-sun:16:29", "at least 30 minutes"),
+        ] {
+            let error = check_weekly(bad).unwrap_err();
+            assert!(error.contains(said), "{bad}: {error}");
+        }
+        assert_eq!(check_weekly("Sun:23:45-mon:00:15"), Ok(()));
+        for (daily, weekly, common) in [
+            ("03:00-03:30", "sun:03:30-sun:04:00", false),
+            ("03:00-03:30", "sun:03:29-sun:04:00", true),
+            ("03:00-04:00", "sat:02:00-sat:03:01", true),
+            ("03:00-04:00", "sat:02:00-sat:03:00", false),
+            ("23:45-00:15", "sun:00:00-sun:00:30", true),
+            ("23:30-00:00", "sat:23:45-sun:00:15", true),
+            ("12:00-12:30", "sat:23:45-sun:23:45", true),
+        ] {
+            assert_eq!(overlap(daily, weekly), common, "{daily} {weekly}");
+        }
     }
 
     #[test]

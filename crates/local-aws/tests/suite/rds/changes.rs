@@ -2,7 +2,7 @@
 //! of replicas.
 
 use aws_sdk_cloudwatch::types::{Dimension, Statistic};
-use aws_sdk_rds::types::{ApplyMethod, Parameter};
+use aws_sdk_rds::types::{ApplyMethod, Filter, Parameter, Tag};
 use aws_smithy_types::DateTime;
 use jiff::SignedDuration;
 use local_aws::RegionState;
@@ -222,6 +222,65 @@ async fn parameters_of_each_major_version_have_types_and_ranges() {
         }
         assert!(count > 300, "{major}: {count}");
     }
+}
+
+#[tokio::test]
+async fn windows_do_not_overlap_and_a_new_instance_gets_one_that_fits() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    let (backup, maintenance) = ("03:00-04:00", "Sun:03:30-Sun:04:30");
+    let both = create(&client, "app")
+        .preferred_backup_window(backup)
+        .preferred_maintenance_window(maintenance);
+    let error = both.send().await.unwrap_err();
+    assert_eq!(code(&error), "InvalidParameterValue");
+    let one = create(&client, "app").preferred_backup_window("06:00-07:00");
+    let one = one.send().await.unwrap();
+    let chosen = one.db_instance().unwrap().preferred_maintenance_window();
+    assert_eq!(chosen, Some("sun:00:00-sun:00:30"));
+    let one = create(&client, "other").preferred_maintenance_window("Sun:03:15-Sun:03:45");
+    let one = one.send().await.unwrap();
+    let one = one.db_instance().unwrap();
+    assert_eq!(one.preferred_backup_window(), Some("00:00-00:30"));
+    let lower = Some("sun:03:15-sun:03:45");
+    assert_eq!(one.preferred_maintenance_window(), lower);
+    rds.step(minutes(5)).await;
+    let modify = client.modify_db_instance().db_instance_identifier("other");
+    let modify = modify.preferred_backup_window(backup).send().await;
+    assert_eq!(code(&modify.unwrap_err()), "InvalidParameterValue");
+}
+
+#[tokio::test]
+async fn copies_have_the_tags_that_are_given_or_copied_and_filters_have_values() {
+    let (aws, rds) = start_or_return!();
+    let client = client(&aws, PRIMARY);
+    created(&client, &rds, "app").await;
+    let tag = |key: &str| Tag::builder().key(key).value("x").build();
+    let take = client.create_db_snapshot().db_instance_identifier("app");
+    let take = take.db_snapshot_identifier("one").tags(tag("old"));
+    take.send().await.unwrap();
+    rds.step(minutes(3)).await;
+    for (target, copies, given, wanted) in [
+        ("none", false, None, None),
+        ("copied", true, None, Some("old")),
+        ("given", false, Some("new"), Some("new")),
+        ("both", true, Some("new"), Some("new")),
+    ] {
+        let copy = client.copy_db_snapshot().copy_tags(copies);
+        let made = copy
+            .source_db_snapshot_identifier("one")
+            .target_db_snapshot_identifier(target)
+            .set_tags(given.map(|given| vec![tag(given)]))
+            .send()
+            .await
+            .unwrap();
+        let tags = made.db_snapshot().unwrap().tag_list().iter();
+        let keys: Vec<_> = tags.filter_map(|tag| tag.key()).collect();
+        assert_eq!(keys, wanted.into_iter().collect::<Vec<_>>(), "{target}");
+    }
+    let empty = Filter::builder().name("db-snapshot-id").values("").build();
+    let error = client.describe_db_snapshots().filters(empty).send().await;
+    assert_eq!(code(&error.unwrap_err()), "InvalidParameterCombination");
 }
 
 // aws-behaviour: 6
