@@ -4,7 +4,7 @@ use report::{Chart, Document, Mark, Page, Report, Value};
 use rust_decimal::prelude::ToPrimitive as _;
 
 use crate::actual::Actual;
-use crate::budget::{Budget, Verdict};
+use crate::budget::{Budget, Limited, Verdict};
 use crate::diff::Diff;
 use crate::estimate::{AgainstGuide, Estimate, Heading, cells};
 use crate::money::{Usd, UsdRange};
@@ -187,16 +187,19 @@ impl Charted for Budget {
             Verdict::Over => (Mark::Wrong, "over"),
             Verdict::Unknown => (Mark::Unknown, "cannot be told"),
         };
-        Document::new()
-            .fact(mark, "Budget", verdict)
-            .fact(Mark::Plain, "Limit", self.limit.to_string())
-            .chart(
-                Chart::bars(
-                    "With little, expected and much use",
-                    range(self.total, self.lower_bound),
-                )
-                .limit(length(self.limit), format!("limit {}", self.limit)),
-            )
+        let mut whole = Chart::bars(
+            "With little, expected and much use",
+            range(self.total, self.lower_bound),
+        );
+        let mut document = Document::new().fact(mark, "Budget", verdict);
+        for row in &self.rows {
+            let limit = format!("{} of {}", row.usd, row.limit);
+            document = document.fact(Mark::Plain, row.of.to_string(), limit);
+            if row.of == Limited::Total {
+                whole = whole.limit(length(row.limit), format!("limit {}", row.limit));
+            }
+        }
+        document.chart(whole)
     }
 }
 
@@ -262,6 +265,7 @@ mod tests {
     use settings::Settings;
 
     use super::*;
+    use crate::budget::{Limit, Policy};
     use crate::estimate::Options;
     use crate::inventory::Inventory;
     use crate::prices::PriceBook;
@@ -311,8 +315,12 @@ mod tests {
             "{html}"
         );
         assert!(page(&of.against_guide()).contains("RDS PostgreSQL: guide"));
-        let limit = "300".parse().unwrap();
-        let budget = page(&Budget::new(&of, limit, Scenario::Expected));
+        let policy = Policy {
+            limits: vec![Limit::total("300".parse().unwrap())],
+            scenario: Scenario::Expected,
+            allow_lower_bound: false,
+        };
+        let budget = page(&Budget::new(&of, &stack, None, &policy));
         assert!(budget.contains("limit $300.00"), "{budget}");
         let (usage, book) = (Usage::default(), PriceBook::builtin().unwrap());
         let options = Options::on(date(2026, 11, 22));

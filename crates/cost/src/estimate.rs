@@ -20,6 +20,7 @@ pub use guide::{AgainstGuide, GuideRow};
 pub use heading::Heading;
 
 use crate::inventory::{Inventory, Source};
+use crate::invoice::{Invoice, Rate, Tax};
 use crate::money::{Usd, UsdRange};
 use crate::prices::{Caveat, Portion, PriceBook, PriceKey, Service};
 use crate::quantity::{HOURS_PER_WEEK, QuantityRange, Scenario, Unit, as_text};
@@ -27,7 +28,7 @@ use crate::usage::{Usage, UsageSource};
 pub(crate) use attributes::{is_known, looked_at};
 pub use demand::Standing;
 pub(crate) use demand::{Demand, Demands};
-pub(crate) use document::cells;
+pub(crate) use document::{cells, cells_of};
 pub(crate) use rules::{demands, instance_item};
 
 /// A price read longer ago than this many days is called old, unless the caller says otherwise.
@@ -175,9 +176,12 @@ pub struct Estimate {
     pub usage: UsdRange,
     /// The sum of all lines.
     pub total: UsdRange,
-    /// The same for an account with nothing else in it, which gets some of that for nothing every month; null where that is
-    /// taken off already.
-    pub with_free_tier: Option<UsdRange>,
+    /// The same where nothing is taken off that is free every month.
+    pub without_free_tier: UsdRange,
+    /// The same for an account with nothing else in it, which gets some of that for nothing every month.
+    pub with_free_tier: UsdRange,
+    /// As it is paid, where that was asked for.
+    pub invoice: Option<Invoice>,
     /// Something has no price, so that it costs more than this.
     pub lower_bound: bool,
 }
@@ -202,17 +206,18 @@ impl Estimate {
                 without.of
             )
         }));
-        let with_free_tier = (!options.free_tier).then(|| {
-            let free = Options {
-                free_tier: true,
-                ..options
-            };
-            Self::of_demands(demands.clone(), book, free).total
-        });
+        let other = Options {
+            free_tier: !options.free_tier,
+            ..options
+        };
+        let other = Self::of_demands(demands.clone(), book, other).total;
         let billed = billed(&demands);
         let mut estimate = Self::of_demands(demands, book, options);
         estimate.billed = billed;
-        estimate.with_free_tier = with_free_tier;
+        match options.free_tier {
+            true => estimate.without_free_tier = other,
+            false => estimate.with_free_tier = other,
+        }
         estimate.source = inventory.source.clone();
         estimate.notes = notes;
         estimate.lower_bound |=
@@ -220,7 +225,8 @@ impl Estimate {
         estimate
     }
 
-    pub(crate) fn of_demands(demands: Demands, book: &PriceBook, options: Options) -> Self {
+    pub(crate) fn of_demands(mut demands: Demands, book: &PriceBook, options: Options) -> Self {
+        demands.problems.extend(unknown_usage(&demands.list));
         let mut meter = Meter {
             book,
             options,
@@ -269,9 +275,18 @@ impl Estimate {
             fixed,
             usage,
             total: fixed + usage,
-            with_free_tier: None,
+            without_free_tier: fixed + usage,
+            with_free_tier: fixed + usage,
+            invoice: None,
             lower_bound,
         }
+    }
+
+    /// Says as well what is paid: in another currency by `rate`, with taxes.
+    #[must_use]
+    pub fn paid(mut self, rate: Option<Rate>, taxes: Vec<Tax>) -> Self {
+        self.invoice = Some(Invoice::new(self.total, rate, taxes));
+        self
     }
 
     /// The sum of the lines under a heading, and whether something of it has no price; `None` when there is
@@ -293,6 +308,26 @@ impl Estimate {
         }
         Some((sum, lower_bound))
     }
+}
+
+/// What is used and nobody says how much, a problem for each resource.
+fn unknown_usage(demands: &[Demand]) -> Vec<Problem> {
+    let mut items: BTreeMap<(Heading, &str), BTreeSet<&str>> = BTreeMap::new();
+    for demand in demands {
+        if demand.basis == Basis::Usage && demand.usage_source == UsageSource::Unknown {
+            let resource = (demand.heading, demand.address.as_str());
+            items.entry(resource).or_default().insert(&demand.key.item);
+        }
+    }
+    let problems = items.into_iter().map(|((heading, address), items)| {
+        let items: Vec<&str> = items.into_iter().collect();
+        Problem {
+            heading,
+            address: address.to_owned(),
+            problem: format!("nobody says how much it is used: {}", items.join(", ")),
+        }
+    });
+    problems.collect()
 }
 
 fn billed(demands: &Demands) -> BTreeMap<String, u64> {
@@ -498,14 +533,7 @@ fn share(
 fn worst_source(basis: Basis, demands: &[Demand]) -> Option<UsageSource> {
     match basis {
         Basis::Fixed => None,
-        Basis::Usage
-            if demands
-                .iter()
-                .all(|demand| demand.usage_source == UsageSource::File) =>
-        {
-            Some(UsageSource::File)
-        }
-        Basis::Usage => Some(UsageSource::Default),
+        Basis::Usage => demands.iter().map(|demand| demand.usage_source).max(),
     }
 }
 

@@ -5,22 +5,24 @@ use serde::Serialize;
 use crate::budget::Verdict;
 use crate::diff::Diff;
 use crate::money::Usd;
+use crate::quantity::Scenario;
 
 /// The increase of a month's cost against a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Increase {
     /// At most this much more a month.
     pub limit: Usd,
-    /// How much more is expected; less is negative.
+    /// How much more it is; less is negative.
     pub usd: Usd,
     /// Whether the limit is kept.
     pub verdict: Verdict,
 }
 
 impl Increase {
-    /// Holds what changes against `limit` dollars a month more. Where something has no price, on either side, nobody knows.
-    pub fn new(diff: &Diff, limit: Usd) -> Self {
-        let usd = diff.change().expected;
+    /// Holds what changes against `limit` dollars a month more, with the usage of `scenario`. Where something has no price, on
+    /// either side, nobody knows.
+    pub fn new(diff: &Diff, limit: Usd, scenario: Scenario) -> Self {
+        let usd = diff.change().get(scenario);
         let verdict = match (diff.uncertain, usd > limit) {
             (true, _) => Verdict::Unknown,
             (false, true) => Verdict::Over,
@@ -61,7 +63,7 @@ mod tests {
         let diff = Diff::new(&price(&nothing), &price(&inventory));
         let all = diff.change().expected;
         let cent = Usd::new(rust_decimal::Decimal::new(1, 2));
-        let verdict = |diff: &Diff, limit| Increase::new(diff, limit).verdict;
+        let verdict = |diff: &Diff, limit| Increase::new(diff, limit, Scenario::Expected).verdict;
         assert_eq!(verdict(&diff, all), Verdict::Within);
         assert_eq!(verdict(&diff, all - cent), Verdict::Over);
         let cheaper = Diff::new(&price(&inventory), &price(&nothing));

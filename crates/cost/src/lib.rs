@@ -18,18 +18,21 @@ mod estimate;
 mod hourly;
 mod increase;
 mod inventory;
+mod invoice;
 #[cfg(feature = "live")]
 pub mod live;
 mod money;
 mod prices;
 mod quantity;
 mod recovery;
+#[cfg(test)]
+mod testing;
 mod tips;
 pub mod transfer;
 mod usage;
 
 pub use actual::{Actual, ActualRow, Bill, Billed};
-pub use budget::{Budget, Verdict};
+pub use budget::{Budget, BudgetRow, Limit, LimitError, Limited, Policy, Verdict};
 pub use charts::Charted;
 pub use diff::{Change, Diff, DiffRow, ResourceChange, ResourceSide, ServiceChange, Side};
 pub use estimate::{
@@ -39,6 +42,7 @@ pub use estimate::{
 pub use hourly::database_hour;
 pub use increase::Increase;
 pub use inventory::{Attributes, Inventory, InventoryError, Resource, Source};
+pub use invoice::{Amount, Currency, Invoice, InvoiceError, Rate, Tax, TaxLine};
 pub use money::{Usd, UsdRange};
 pub use prices::{
     Allowance, BookError, Caveat, Confidence, Finding, FindingKind, ListedPrice, OfferError,
@@ -48,7 +52,7 @@ pub use prices::{
 pub use quantity::{
     HOURS_PER_MONTH, HOURS_PER_WEEK, Quantity, QuantityError, QuantityRange, Scenario, Unit,
 };
-pub use recovery::{Choice, DRILL_HOURS, Recovery, RecoveryError};
+pub use recovery::{Choice, DRILL_HOURS, Given, MeasuredRun, Recovery, RecoveryError};
 pub use tips::{Tip, Tips, Trust};
 pub use usage::{
     Measure, Measured, Measurement, Period, Statistic, Unmeasured, Usage, UsageError, UsageErrors,

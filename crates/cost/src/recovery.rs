@@ -2,11 +2,14 @@
 
 mod blocks;
 mod document;
+mod measured;
 
 use rust_decimal::Decimal;
 use serde::Serialize;
 use settings::Region;
 use thiserror::Error;
+
+pub use measured::{Given, MeasuredRun};
 
 use crate::estimate::{Demands, Estimate, Heading, Line, Options};
 use crate::inventory::Inventory;
@@ -49,9 +52,17 @@ pub struct Choice {
     pub rpo: String,
     /// How long it takes to go on.
     pub rto: String,
+    /// What the last run of a failover measured of it; null where none did.
+    pub measured: Option<Given>,
     /// How the amount comes about.
     pub lines: Vec<Line>,
 }
+
+/// Choices that a run of a failover measures.
+const BACKUP_AND_RESTORE: &str = "Backup and restore";
+const REPLICATED_BACKUPS: &str = "Replicated automated backups";
+const REPLICATION: &str = "Object replication";
+const REPLICATION_WITH_RTC: &str = "Object replication with Replication Time Control";
 
 /// What recovery costs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -68,6 +79,8 @@ pub struct Recovery {
     pub strategies: Vec<Choice>,
     /// One time: a day in the DR region after the loss of the primary, and a drill.
     pub events: Vec<Choice>,
+    /// Failovers whose measurements are beside the choices, oldest first.
+    pub runs: Vec<MeasuredRun>,
     /// How long the drill takes, in hours.
     #[serde(serialize_with = "as_text")]
     pub drill_hours: Decimal,
@@ -112,6 +125,7 @@ impl Recovery {
             parts: context.parts(),
             strategies: context.strategies(),
             events: context.events(drill_hours),
+            runs: Vec::new(),
             drill_hours,
         })
     }
@@ -144,6 +158,7 @@ impl Context<'_> {
             lower_bound: estimate.lower_bound,
             rpo: rpo.to_owned(),
             rto: rto.to_owned(),
+            measured: None,
             lines: estimate.lines,
         }
     }
@@ -161,7 +176,7 @@ impl Context<'_> {
         let backups = Some(self.inventory.of_kind(backups).next().is_some());
         vec![
             self.choice(
-                "Replicated automated backups",
+                REPLICATED_BACKUPS,
                 backups,
                 "minutes: logs are uploaded every 5 minutes, then copied",
                 "a restore to the latest restorable time; blocks load lazily after it",
@@ -196,14 +211,14 @@ impl Context<'_> {
             });
         vec![
             self.choice(
-                "Object replication",
+                REPLICATION,
                 Some(replicated && !with_rtc),
                 "usually minutes, nothing is promised",
                 "none: the copies are there",
                 self.objects(false),
             ),
             self.choice(
-                "Object replication with Replication Time Control",
+                REPLICATION_WITH_RTC,
                 Some(replicated && with_rtc),
                 "15 minutes, promised and measured",
                 "none: the copies are there",
@@ -283,7 +298,7 @@ impl Context<'_> {
                 Demands::default(),
             ),
             self.choice(
-                "Backup and restore",
+                BACKUP_AND_RESTORE,
                 None,
                 "database: minutes; objects: 15 minutes",
                 "the guide's 15 to 20 minutes of apply, and the restore",

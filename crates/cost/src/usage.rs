@@ -73,13 +73,17 @@ impl fmt::Display for UsageErrors {
 }
 
 /// Where a quantity is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+///
+/// In order: what is made of several quantities is as good as the last of theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UsageSource {
     /// The usage file.
     File,
     /// The default for the type of resource.
     Default,
+    /// Nobody says it, and defaults are off: how much it is, is not known.
+    Unknown,
 }
 
 /// How much the resources do.
@@ -89,6 +93,8 @@ pub struct Usage {
     resources: BTreeMap<String, Vec<Named>>,
     /// By type, for every resource that has no entry of its own for a key.
     kinds: BTreeMap<String, Entry>,
+    /// Nothing is taken for what nobody says.
+    without_defaults: bool,
 }
 
 /// What the file says under an address.
@@ -180,6 +186,13 @@ impl Usage {
         }
     }
 
+    /// The same without defaults: what the file does not say is unknown, where a default would be more than nothing.
+    #[must_use]
+    pub fn without_defaults(mut self) -> Self {
+        self.without_defaults = true;
+        self
+    }
+
     /// Under what the addresses have in common, those with the fewest `*` first.
     fn name(&mut self, address: String, entry: Entry) {
         let (shape, keys) = with_keys(&address, "[*]");
@@ -201,12 +214,13 @@ impl Usage {
         let given = self
             .entries(address, kind)
             .find_map(|entry| entry.numbers.get(name));
-        match given {
-            Some(amount) => (QuantityRange::fixed(*amount), UsageSource::File),
-            None => (
-                key(kind, name).map_or_else(QuantityRange::default, UsageKey::default_range),
-                UsageSource::Default,
-            ),
+        if let Some(amount) = given {
+            return (QuantityRange::fixed(*amount), UsageSource::File);
+        }
+        let default = key(kind, name).map_or_else(QuantityRange::default, UsageKey::default_range);
+        match self.without_defaults && !default.is_zero() {
+            true => (QuantityRange::default(), UsageSource::Unknown),
+            false => (default, UsageSource::Default),
         }
     }
 

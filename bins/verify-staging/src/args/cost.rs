@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use cost::{Scenario, Service, Usd};
+use cost::{Currency, Limit, Scenario, Service, Tax, Usd};
+use jiff::civil::Date;
+use rust_decimal::Decimal;
 use settings::Region;
 
 /// `cost`.
@@ -11,8 +13,9 @@ pub enum CostCommand {
     #[command(after_long_help = "\
 Examples:
   verify-staging cost estimate
-  verify-staging cost estimate --plan plan.json --usage infracost-usage.yml")]
-    Estimate(EstimateArgs),
+  verify-staging cost estimate --plan plan.json --usage infracost-usage.yml
+  verify-staging cost estimate --currency CAD --rate 1.3825 --rate-date 2026-11-20 --tax GST=5")]
+    Estimate(PaidArgs),
     /// Put the estimate beside the staging guide's cost table
     #[command(after_long_help = "\
 Examples:
@@ -21,7 +24,8 @@ Examples:
     /// Price recovery in the DR region: choices, strategies, a failover day, a drill
     #[command(after_long_help = "\
 Examples:
-  verify-staging cost recovery")]
+  verify-staging cost recovery
+  verify-staging cost recovery --drills records")]
     Recovery(RecoveryArgs),
     /// Say what could be saved, and what that gives up
     #[command(after_long_help = "\
@@ -34,10 +38,11 @@ Examples:
   verify-staging cost diff before.json after.json --markdown --svg month.svg
   verify-staging cost diff --regions ca-central-1 us-east-1")]
     Diff(DiffArgs),
-    /// Hold the estimate against a limit: exit 1 above it, 3 when something has no price
+    /// Hold the estimate against limits: exit 1 above one, 3 when something has no price
     #[command(after_long_help = "\
 Examples:
-  verify-staging cost budget --plan plan.json --limit 300 --scenario high")]
+  verify-staging cost budget --plan plan.json --limit 300 --scenario high
+  verify-staging cost budget --plan plan.json --increase 50 --service rds=150 --tag Team=data=100")]
     Budget(BudgetArgs),
     /// Write a usage file: what CloudWatch measured, or the defaults
     #[command(after_long_help = "\
@@ -95,6 +100,9 @@ pub struct PricingArgs {
     /// Usage, as an infracost-usage.yml
     #[arg(long, value_name = "FILE")]
     pub usage: Option<PathBuf>,
+    /// Take nothing for use that the usage file does not say: it is unknown then, and the total a lower bound
+    #[arg(long)]
+    pub no_defaults: bool,
     /// Another price book
     #[arg(long, value_name = "FILE")]
     pub prices: Option<PathBuf>,
@@ -124,12 +132,36 @@ pub struct PricingArgs {
     pub html: bool,
 }
 
+/// `cost estimate`.
+#[derive(Debug, Args)]
+pub struct PaidArgs {
+    /// What is priced, and how.
+    #[command(flatten)]
+    pub estimate: EstimateArgs,
+    /// Tell as well what it is in this currency, by its code; AWS itself bills in US dollars or by its own rate
+    #[arg(long, value_name = "CODE", requires = "rate")]
+    pub currency: Option<Currency>,
+    /// How much of the currency a US dollar costs
+    #[arg(long, value_name = "RATE", requires = "currency")]
+    pub rate: Option<Decimal>,
+    /// The day of the rate; today unless given
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "rate")]
+    pub rate_date: Option<Date>,
+    /// Tell as well what a tax of so many percent adds; may be repeated, none is on top of another one
+    #[arg(long, value_name = "NAME=PERCENT")]
+    pub tax: Vec<Tax>,
+}
+
 /// `cost recovery`.
 #[derive(Debug, Args)]
 pub struct RecoveryArgs {
     /// What is priced, and how.
     #[command(flatten)]
     pub estimate: EstimateArgs,
+    /// A folder with the records of runs (`reports` and `runs`, as dr-runbook keeps them on its machine), whose measurements
+    /// are put beside the choices; with --live those of the bucket in which runs are recorded, unless given
+    #[arg(long, value_name = "FOLDER")]
+    pub drills: Option<PathBuf>,
     /// How long a drill takes
     #[arg(long, value_name = "HOURS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=730))]
     pub drill_hours: u16,
@@ -169,8 +201,23 @@ pub struct BudgetArgs {
     #[command(flatten)]
     pub estimate: EstimateArgs,
     /// Dollars a month, at most
+    #[arg(long, value_name = "USD", required_unless_present_any = ["service", "tag", "increase"])]
+    pub limit: Option<Usd>,
+    /// Dollars a month of a service, at most; may be repeated
+    #[arg(long, value_name = "SERVICE=USD", value_parser = Limit::of_service)]
+    pub service: Vec<Limit>,
+    /// Dollars a month of what carries a tag, at most; may be repeated
+    #[arg(long, value_name = "KEY=VALUE=USD", value_parser = Limit::of_tag)]
+    pub tag: Vec<Limit>,
+    /// Dollars a month more than before, at most: than the state that the plan was made from, unless --before is given
     #[arg(long, value_name = "USD")]
-    pub limit: Usd,
+    pub increase: Option<Usd>,
+    /// The plan or state to compare with
+    #[arg(long, value_name = "FILE", requires = "increase")]
+    pub before: Option<PathBuf>,
+    /// Take a lower bound that keeps a limit for within it
+    #[arg(long)]
+    pub allow_lower_bound: bool,
     /// With how much usage
     #[arg(long, value_enum, default_value = "expected")]
     pub scenario: ScenarioArg,

@@ -157,6 +157,120 @@ fn a_budget_ends_with_zero_one_or_three() {
     assert_eq!(end(&known, "49.00", "high"), Some(1));
     assert_eq!(end(&unknown, "1000", "expected"), Some(3));
     assert_eq!(end(&known, "-1", "expected"), Some(2));
+    let allowed = ["budget", "--plan", path(&unknown), "--limit", "1000"];
+    let allowed = stage.run(&[&allowed[..], &["--allow-lower-bound"]].concat());
+    assert_eq!(allowed.status.code(), Some(0));
+    let told = text(&allowed.stdout);
+    assert!(told.contains("as far as it has a price"), "{told}");
+}
+
+#[test]
+fn a_budget_is_of_services_tags_and_what_a_plan_adds() {
+    let stage = Stage::new();
+    let mut both: Value = serde_json::from_str(&plan(2)).unwrap();
+    both["planned_values"]["root_module"]["resources"][1]["values"]["tags_all"] =
+        json!({"Team": "data"});
+    let state = stage.file("before.json", &plan(1));
+    let before: Value = serde_json::from_str(&plan(1)).unwrap();
+    both["prior_state"] = json!({"format_version": "1.0", "values": before["planned_values"]});
+    let file = stage.file("plan.json", &both.to_string());
+    let end = |limits: &[&str]| {
+        let output = stage.run(&[&["budget", "--plan", path(&file)], limits].concat());
+        (
+            output.status.code(),
+            text(&output.stdout) + &text(&output.stderr),
+        )
+    };
+    // A gateway more: 36.50 and 2.50 of data.
+    assert_eq!(end(&["--increase", "39"]).0, Some(0));
+    assert_eq!(end(&["--increase", "38.99"]).0, Some(1));
+    let (code, told) = end(&[
+        "--service",
+        "nat=78",
+        "--tag",
+        "Team=data=38",
+        "--limit",
+        "500",
+    ]);
+    assert_eq!(code, Some(1));
+    assert!(
+        told.contains("Service NAT Gateways") && told.contains("Tag Team=data"),
+        "{told}"
+    );
+    assert_eq!(
+        end(&["--service", "nat=78", "--tag", "Team=data=39"]).0,
+        Some(0)
+    );
+    assert_eq!(end(&["--tag", "Team=dtaa=39"]).0, Some(3));
+    let other = ["--increase", "0", "--before", path(&file)];
+    assert_eq!(end(&other).0, Some(0));
+    // Nothing to hold it against, a service that is none, a state that has nothing before it.
+    assert_eq!(end(&[]).0, Some(2));
+    let (code, told) = end(&["--service", "rdss=1"]);
+    assert_eq!(code, Some(2));
+    assert!(told.contains("those that are: rds, elasticache"), "{told}");
+    let of_state = json!({"format_version": "1.0", "values": before["planned_values"]});
+    let of_state = stage.file("state.json", &of_state.to_string());
+    let output = stage.run(&["budget", "--plan", path(&of_state), "--increase", "1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--before"));
+    let with_before = ["--increase", "1", "--before", path(&state)];
+    let output = stage.run(&[&["budget", "--plan", path(&of_state)], &with_before[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_estimate_is_told_in_another_currency_with_taxes_and_without_defaults() {
+    let stage = Stage::new();
+    let file = stage.file("plan.json", &plan(1));
+    let run = |more: &[&str]| stage.run(&[&["estimate", "--plan", path(&file)], more].concat());
+    let paid = [
+        "--currency",
+        "CAD",
+        "--rate",
+        "1.4",
+        "--rate-date",
+        "2026-11-20",
+    ];
+    let output = run(&[&paid[..], &["--tax", "GST=5", "--output", "json"]].concat());
+    let estimate = json_of(&output);
+    let invoice = &estimate["invoice"];
+    // 49.00 × 1.4.
+    assert_eq!(invoice["amount"]["expected"], "68.6");
+    assert_eq!(invoice["taxes"][0]["amount"]["expected"], "3.43");
+    assert_eq!(invoice["due"]["expected"], "72.03");
+    assert_eq!(invoice["rate"]["of"], "2026-11-20");
+    for bad in [
+        &["--currency", "CAD"][..],
+        &["--rate", "1.4"],
+        &["--currency", "cad", "--rate", "1.4"],
+        &["--currency", "CAD", "--rate", "0"],
+        &["--tax", "GST"],
+    ] {
+        assert_eq!(run(bad).status.code(), Some(2), "{bad:?}");
+    }
+    let bare = json_of(&run(&["--no-defaults", "--output", "json"]));
+    assert_eq!(bare["total"]["expected"], "36.50");
+    assert_eq!(bare["lower_bound"], true);
+}
+
+#[test]
+fn recovery_is_told_with_what_runs_measured() {
+    let stage = Stage::new();
+    let run = |more: &[&str]| stage.run(&[&["recovery", "--config", SETTINGS], more].concat());
+    assert!(text(&run(&[]).stdout).contains("No run of a failover is known here"));
+    // A folder that is not there is a slip; a record that no journal bears out does not count, and is named.
+    assert_eq!(run(&["--drills", "nowhere"]).status.code(), Some(2));
+    fs::create_dir_all(stage.0.path().join("records/reports")).unwrap();
+    stage.file("records/reports/20261101T100000Z-drill.json", "{}");
+    let output = run(&["--drills", "records"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("does not count"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert!(text(&output.stdout).contains("No run of a failover is known here"));
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl DemandBuilder<'_> {
         name: &str,
     ) {
         let (amount, usage_source) = self.usage_of(name);
-        if amount.is_zero() {
+        if amount.is_zero() && usage_source != UsageSource::Unknown {
             return;
         }
         let scope = match service {

@@ -48,8 +48,10 @@ impl Line {
             None => {}
         }
         remarks.extend(self.caveats.iter().map(|caveat| format!("price {caveat}")));
-        if self.usage_source == Some(UsageSource::Default) {
-            remarks.push("default usage".to_owned());
+        match self.usage_source {
+            Some(UsageSource::Default) => remarks.push("default usage".to_owned()),
+            Some(UsageSource::Unknown) => remarks.push("usage of some not known".to_owned()),
+            Some(UsageSource::File) | None => {}
         }
         if !self.free.is_zero() {
             remarks.push(format!("{} free", format_number(self.free.expected)));
@@ -68,10 +70,25 @@ impl Line {
 
 /// The three amounts as cells; one that is only a lower bound says so, and one of which nothing is known.
 pub(crate) fn cells(usd: UsdRange, lower_bound: bool) -> [String; 3] {
-    [usd.low, usd.expected, usd.high].map(|usd| match lower_bound {
-        true if usd == Usd::ZERO => "unknown".to_owned(),
-        true => format!("≥ {usd}"),
-        false => usd.to_string(),
+    let all = [usd.low, usd.expected, usd.high];
+    cells_of(
+        all.map(|usd| usd.to_string()),
+        all.map(|usd| usd == Usd::ZERO),
+        lower_bound,
+    )
+}
+
+/// The same of amounts in any currency, of which it is told whether they are nothing.
+pub(crate) fn cells_of(
+    texts: [String; 3],
+    is_nothing: [bool; 3],
+    lower_bound: bool,
+) -> [String; 3] {
+    let mut is_nothing = is_nothing.into_iter();
+    texts.map(|text| match (lower_bound, is_nothing.next()) {
+        (true, Some(true)) => "unknown".to_owned(),
+        (true, _) => format!("≥ {text}"),
+        (false, _) => text,
     })
 }
 
@@ -146,11 +163,19 @@ impl Report for Estimate {
         for note in &self.notes {
             document = document.text(format!("Note: {note}"));
         }
-        if let Some(free) = self.with_free_tier.filter(|free| *free != self.total) {
-            let [_, expected, _] = cells(free, self.lower_bound);
+        if self.with_free_tier != self.without_free_tier {
+            let [_, with, _] = cells(self.with_free_tier, self.lower_bound);
+            let [_, without, _] = cells(self.without_free_tier, self.lower_bound);
+            let rest = match self.options.free_tier {
+                true => "they are taken off here",
+                false => "they are left on here; --free-tier takes them off",
+            };
             document = document.text(format!(
-                "Note: an account with nothing else in it gets some of this for nothing every month: {expected} then (--free-tier)"
+                "Note: {without} a month without the allowances that are always free, {with} with them, for an account with nothing else in it: {rest}"
             ));
+        }
+        if let Some(invoice) = &self.invoice {
+            document = invoice.tell(document, self.lower_bound);
         }
         document.text(self.summary())
     }
@@ -175,6 +200,8 @@ impl Estimate {
             ("of which fixed", self.fixed),
             ("of which by use", self.usage),
             ("Total", self.total),
+            ("Without free allowances", self.without_free_tier),
+            ("With free allowances", self.with_free_tier),
         ] {
             let mut row = vec![name.to_owned()];
             row.extend(cells(usd, self.lower_bound));

@@ -81,6 +81,27 @@ impl Heading {
         }
     }
 
+    /// As a command line names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rds => "rds",
+            Self::ElastiCache => "elasticache",
+            Self::Nat => "nat",
+            Self::S3 => "s3",
+            Self::CloudFront => "cloudfront",
+            Self::DataTransfer => "data-transfer",
+            Self::CloudWatch => "cloudwatch",
+            Self::PublicIpv4 => "public-ipv4",
+            Self::Keys => "kms",
+            Self::Secrets => "secrets-manager",
+            Self::Tables => "dynamodb",
+            Self::Messages => "messages",
+            Self::Compute => "compute",
+            Self::Network => "network",
+            Self::Recovery => "recovery",
+        }
+    }
+
     /// What the guide's table says, in whole dollars a month.
     pub fn guide(self) -> Option<Usd> {
         let dollars: i64 = match self {

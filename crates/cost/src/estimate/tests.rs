@@ -6,6 +6,7 @@ use settings::{Region, Settings};
 use super::*;
 use crate::prices::{Scope, Service};
 
+mod defaults;
 mod properties;
 
 const GUIDE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");

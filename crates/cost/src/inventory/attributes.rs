@@ -22,6 +22,7 @@ const NAMES: &[&str] = &[
     "source_db_instance_arn",
     "subnet_ids",
     "subnets",
+    "tags_all",
 ];
 
 /// What stands for a text that is marked as sensitive. No price is found for it.
@@ -83,6 +84,11 @@ impl Attributes {
             Value::String(text) => text.parse().ok(),
             _ => None,
         }
+    }
+
+    /// The value of a tag, the resource's own or its provider's.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.values.get("tags_all")?.get(key)?.as_str()
     }
 
     /// The blocks or entries of a list.

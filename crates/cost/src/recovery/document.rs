@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use report::{Document, Mark, Report};
 
-use super::{Choice, Recovery};
+use super::{Choice, Given, Recovery};
 use crate::estimate::{Line, cells};
 use crate::money::Usd;
 
@@ -19,7 +21,7 @@ impl Report for Recovery {
             .chain(&self.events)
             .flat_map(|choice| choice.lines.iter().map(move |line| row(choice, line)))
             .collect();
-        Document::new()
+        let document = Document::new()
             .heading(format!(
                 "Recovery of {} in {}, by the month",
                 self.primary, self.dr
@@ -33,6 +35,7 @@ impl Report for Recovery {
                     "Of the stack",
                     "RPO",
                     "RTO",
+                    "Measured",
                 ],
                 strategies.collect(),
             )
@@ -50,6 +53,7 @@ impl Report for Recovery {
                     "High",
                     "RPO",
                     "RTO",
+                    "Measured",
                 ],
                 parts.collect(),
             )
@@ -57,12 +61,11 @@ impl Report for Recovery {
             .table(
                 ["Event", "Low", "Expected", "High", "Contains"],
                 events.collect(),
-            )
-            .heading("Arithmetic")
-            .table(
-                ["For", "Region", "Item", "Arithmetic", "USD", "Remarks"],
-                lines,
-            )
+            );
+        self.measurements(document).heading("Arithmetic").table(
+            ["For", "Region", "Item", "Arithmetic", "USD", "Remarks"],
+            lines,
+        )
     }
 }
 
@@ -71,7 +74,7 @@ fn strategy(choice: &Choice, stack: Usd) -> (Mark, Vec<String>) {
     let mut row = vec![choice.name.clone()];
     row.extend(cells(choice.usd, choice.lower_bound));
     row.push(more(choice.usd.expected, stack));
-    row.extend([choice.rpo.clone(), choice.rto.clone()]);
+    row.extend([choice.rpo.clone(), choice.rto.clone(), measured(choice)]);
     (mark(choice), row)
 }
 
@@ -84,8 +87,55 @@ fn part(choice: &Choice) -> (Mark, Vec<String>) {
     };
     let mut row = vec![choice.name.clone(), present.to_owned()];
     row.extend(cells(choice.usd, choice.lower_bound));
-    row.extend([choice.rpo.clone(), choice.rto.clone()]);
+    row.extend([choice.rpo.clone(), choice.rto.clone(), measured(choice)]);
     (mark(choice), row)
+}
+
+fn measured(choice: &Choice) -> String {
+    choice.measured.as_ref().map_or("–".to_owned(), Given::told)
+}
+
+impl Recovery {
+    fn measurements(&self, document: Document) -> Document {
+        if self.runs.is_empty() {
+            return document.text(
+                "No run of a failover is known here, so that no RPO or RTO above was measured: they are what AWS and the guide say.",
+            );
+        }
+        let length = |seconds: Option<u64>| match seconds {
+            Some(seconds) => report::duration(Duration::from_secs(seconds)),
+            None => "not known".to_owned(),
+        };
+        let rows = self.runs.iter().map(|run| {
+            let (mark, met) = match run.meets_objectives {
+                Some(true) => (Mark::Ok, "yes"),
+                Some(false) => (Mark::Wrong, "no"),
+                None => (Mark::Unknown, "not known"),
+            };
+            let cells = vec![
+                run.run.clone(),
+                run.at.strftime("%Y-%m-%d").to_string(),
+                run.made_in.clone(),
+                length(run.rto_seconds),
+                length(run.rpo_database_seconds),
+                length(run.rpo_objects_seconds),
+                met.to_owned(),
+            ];
+            (mark, cells)
+        });
+        document.heading("Measured").table(
+            [
+                "Run",
+                "Day",
+                "Made in",
+                "RTO",
+                "RPO of databases",
+                "RPO of objects",
+                "Within the objectives",
+            ],
+            rows.collect(),
+        )
+    }
 }
 
 fn event(choice: &Choice) -> (Mark, Vec<String>) {

@@ -135,3 +135,64 @@ fn recovery_without_two_regions_is_refused() {
     inventory.region = None;
     assert_eq!(priced(&inventory), RecoveryError::Primary);
 }
+
+#[test]
+fn recovery_has_what_runs_measured_beside_what_it_costs() {
+    let run = |name: &str, day: &str, on_an_emulator: bool, rpo_objects: Option<u64>| MeasuredRun {
+        run: name.to_owned(),
+        at: format!("{day}T10:00:00Z").parse().unwrap(),
+        made_in: "account 123456789012".to_owned(),
+        on_an_emulator,
+        rto_seconds: Some(1_860),
+        rpo_database_seconds: Some(240),
+        rpo_objects_seconds: rpo_objects,
+        meets_objectives: rpo_objects.map(|_| true),
+    };
+    let none = recovery(GUIDE);
+    let text = none.document().to_markdown();
+    assert!(
+        text.contains("No run of a failover is known here"),
+        "{text}"
+    );
+    assert!(none.strategies.iter().all(|of| of.measured.is_none()));
+
+    let runs = vec![
+        run("newest", "2026-11-20", true, Some(1)),
+        run("real", "2026-11-10", false, Some(600)),
+        run("old", "2026-08-10", false, None),
+    ];
+    let measured = none.clone().with_runs(runs);
+    assert_eq!(
+        measured
+            .runs
+            .iter()
+            .map(|run| run.run.as_str())
+            .collect::<Vec<_>>(),
+        ["old", "real", "newest"]
+    );
+    let told = |choices: &[Choice], name| of(choices, name).measured.as_ref().map(Given::told);
+    assert_eq!(
+        told(&measured.strategies, "Backup and restore").as_deref(),
+        Some("RPO 10m, RTO 31m in run real")
+    );
+    assert_eq!(
+        told(&measured.parts, "Replicated automated backups").as_deref(),
+        Some("RPO 4m in run real")
+    );
+    // Only what the stack has was measured.
+    assert_eq!(told(&measured.strategies, "Pilot light"), None);
+    assert_eq!(told(&measured.parts, "A read replica"), None);
+    let text = measured.document().to_markdown();
+    assert!(
+        text.contains(
+            "| old | 2026-08-10 | account 123456789012 | 31m | 4m | not known | not known |"
+        ),
+        "{text}"
+    );
+
+    let emulated = none.with_runs(vec![run("newest", "2026-11-20", true, None)]);
+    assert_eq!(
+        told(&emulated.strategies, "Backup and restore").as_deref(),
+        Some("RTO 31m in run newest, on an emulator")
+    );
+}

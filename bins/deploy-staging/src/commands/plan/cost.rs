@@ -2,7 +2,9 @@
 
 use anyhow::Context as _;
 use cli::{Exit, Failure};
-use cost::{Diff, Estimate, Increase, Inventory, InventoryError, Options, PriceBook, Usage, Usd};
+use cost::{
+    Diff, Estimate, Increase, Inventory, InventoryError, Options, PriceBook, Scenario, Usage, Usd,
+};
 use jiff::tz::TimeZone;
 use settings::Settings;
 
@@ -56,7 +58,9 @@ impl Pricing {
         let before = Inventory::before_plan(json, &after)?;
         let estimate = |of: &Inventory| Estimate::new(of, &self.usage, &self.book, self.options);
         let diff = Diff::new(&estimate(&before), &estimate(&after));
-        let increase = self.limit.map(|limit| Increase::new(&diff, limit));
+        let increase = self
+            .limit
+            .map(|limit| Increase::new(&diff, limit, Scenario::Expected));
         Ok(Priced {
             after,
             diff,

@@ -1,12 +1,29 @@
 use cli::{Exit, Failure, GlobalArgs};
-use cost::Estimate;
+use cost::{Estimate, Rate};
 
 use super::{show_charted, source};
-use crate::args::cost::EstimateArgs;
+use crate::args::cost::{EstimateArgs, PaidArgs};
 
-pub(super) async fn run(global: &GlobalArgs, args: &EstimateArgs) -> Result<Exit, Failure> {
-    show_charted(global, &of(global, args).await?, &args.pricing)?;
+pub(super) async fn run(global: &GlobalArgs, args: &PaidArgs) -> Result<Exit, Failure> {
+    let rate = rate(args)?;
+    let mut estimate = of(global, &args.estimate).await?;
+    if rate.is_some() || !args.tax.is_empty() {
+        estimate = estimate.paid(rate, args.tax.clone());
+    }
+    show_charted(global, &estimate, &args.estimate.pricing)?;
     Ok(Exit::Fine)
+}
+
+fn rate(args: &PaidArgs) -> Result<Option<Rate>, Failure> {
+    let Some((currency, rate)) = args.currency.zip(args.rate) else {
+        return Ok(None);
+    };
+    let of = args.rate_date.unwrap_or_else(source::today);
+    let rate = Rate::new(currency, rate, of).map_err(|error| {
+        let error = anyhow::Error::new(error).context("failed to use --rate");
+        Failure::new(Exit::Usage, error)
+    })?;
+    Ok(Some(rate))
 }
 
 pub(super) async fn against_guide(

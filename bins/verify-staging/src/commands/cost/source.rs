@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cli::{Exit, Failure, GlobalArgs, Secrecy};
-use cost::{Estimate, Inventory, InventoryError, Options, PriceBook, Usage};
+use cost::{Estimate, Inventory, InventoryError, Options, PriceBook, Source, Usage};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -36,7 +36,10 @@ impl Pricing {
         options.free_tier = args.free_tier;
         options.database_hours_a_week = Decimal::from(args.database_hours);
         Ok(Self {
-            usage,
+            usage: match args.no_defaults {
+                true => usage.without_defaults(),
+                false => usage,
+            },
             book: book(args.prices.as_deref())?,
             options,
         })
@@ -113,45 +116,101 @@ pub(super) fn read(
     region: Option<Region>,
     dr_region: Option<Region>,
 ) -> Result<Inventory, Failure> {
-    let inventory = match plan {
-        Some(path) => {
-            // The settings may know the regions; a plan can be priced without them.
-            let regions = match region.is_some() && dr_region.is_some() || !global.config.exists() {
-                true => None,
-                false => Some(cli::load_settings(global)?.regions),
-            };
-            let dr_region = dr_region.or(regions.map(|of| of.dr));
-            let json = cli::read_input(path, Inventory::MOST_BYTES)?;
-            let inventory = Inventory::from_terraform(&json, region, dr_region);
-            let mut inventory = inventory.map_err(|error| {
-                let hint = match &error {
-                    InventoryError::Document(DocumentError::Format { .. }) => {
-                        "write it with the terraform this project needs: `terraform show -json`"
-                    }
-                    InventoryError::TooLarge { .. } => {
-                        "split the stack, or price one environment at a time"
-                    }
-                    _ => "write it with `terraform show -json FILE`",
-                };
-                unusable(error, path).hint(hint)
-            })?;
-            if let (None, Some(regions)) = (region, regions) {
-                let whose = "the primary region of the settings";
-                inventory.assume_region(regions.primary, whose);
-            }
-            inventory
-        }
-        None => {
-            let settings = cli::load_settings(global)?;
-            let mut inventory = Inventory::from_settings(&settings);
-            if let (Some(from), Some(to)) = (inventory.region, region) {
-                inventory = inventory.moved(from, to);
-            }
-            inventory.dr_region = dr_region.or(inventory.dr_region);
-            inventory
-        }
-    };
+    if let Some(path) = plan {
+        let json = cli::read_input(path, Inventory::MOST_BYTES)?;
+        return Placed::new(global, region, dr_region)?.read(path, &json);
+    }
+    let settings = cli::load_settings(global)?;
+    let mut inventory = Inventory::from_settings(&settings);
+    if let (Some(from), Some(to)) = (inventory.region, region) {
+        inventory = inventory.moved(from, to);
+    }
+    inventory.dr_region = dr_region.or(inventory.dr_region);
     Ok(inventory)
+}
+
+/// What a plan would leave behind, and the state that it was made from.
+pub(super) fn plan_and_before(
+    global: &GlobalArgs,
+    plan: &Path,
+    args: &PricingArgs,
+) -> Result<(Inventory, Inventory), Failure> {
+    let json = cli::read_input(plan, Inventory::MOST_BYTES)?;
+    let placed = Placed::new(global, args.region, args.dr_region)?;
+    let after = placed.read(plan, &json)?;
+    let before = placed.read_before(plan, &json, &after)?;
+    Ok((in_region(after, args)?, in_region(before, args)?))
+}
+
+/// Where plans and states are that do not say it.
+struct Placed {
+    region: Option<Region>,
+    dr_region: Option<Region>,
+    /// Where nothing else tells.
+    assumed: Option<Region>,
+}
+
+impl Placed {
+    fn new(
+        global: &GlobalArgs,
+        region: Option<Region>,
+        dr_region: Option<Region>,
+    ) -> Result<Self, Failure> {
+        // The settings may know the regions; a plan can be priced without them.
+        let regions = match region.is_some() && dr_region.is_some() || !global.config.exists() {
+            true => None,
+            false => Some(cli::load_settings(global)?.regions),
+        };
+        Ok(Self {
+            region,
+            dr_region: dr_region.or(regions.map(|of| of.dr)),
+            assumed: regions.map(|of| of.primary).filter(|_| region.is_none()),
+        })
+    }
+
+    /// What a plan would leave behind, or a state has.
+    fn read(&self, path: &Path, json: &[u8]) -> Result<Inventory, Failure> {
+        let after = Inventory::from_terraform(json, self.region, self.dr_region);
+        let after = after.map_err(|error| unusable_plan(error, path))?;
+        Ok(self.assumed(after))
+    }
+
+    /// The state that a plan was made from.
+    fn read_before(
+        &self,
+        path: &Path,
+        json: &[u8],
+        after: &Inventory,
+    ) -> Result<Inventory, Failure> {
+        if after.source == Source::State {
+            let error = anyhow::anyhow!(
+                "failed to measure the increase: {} is a state, which has nothing before it",
+                path.display()
+            );
+            return Err(Failure::new(Exit::Usage, error).hint("name what was before with --before"));
+        }
+        let before = Inventory::before_plan(json, after);
+        let before = before.map_err(|error| unusable_plan(error, path))?;
+        Ok(self.assumed(before))
+    }
+
+    fn assumed(&self, mut inventory: Inventory) -> Inventory {
+        if let Some(region) = self.assumed {
+            inventory.assume_region(region, "the primary region of the settings");
+        }
+        inventory
+    }
+}
+
+fn unusable_plan(error: InventoryError, path: &Path) -> Failure {
+    let hint = match &error {
+        InventoryError::Document(DocumentError::Format { .. }) => {
+            "write it with the terraform this project needs: `terraform show -json`"
+        }
+        InventoryError::TooLarge { .. } => "split the stack, or price one environment at a time",
+        _ => "write it with `terraform show -json FILE`",
+    };
+    unusable(error, path).hint(hint)
 }
 
 pub(super) fn oldest(days: u16) -> Date {

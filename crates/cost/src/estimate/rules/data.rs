@@ -268,6 +268,9 @@ pub(super) fn cache(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
         .number("snapshot_retention_limit")
         .unwrap_or_default();
     let billed = (days - FREE_SNAPSHOT_DAYS).max(Decimal::ZERO);
+    if billed.is_zero() {
+        return;
+    }
     let (size, usage_source) = demand.usage_of("snapshot_storage_size_gb");
     if let Some(scope) = demand.scope() {
         demand.add(

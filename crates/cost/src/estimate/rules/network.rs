@@ -73,10 +73,12 @@ pub(super) fn balancer(demand: &mut DemandBuilder<'_>, attributes: &Attributes) 
         }
     };
     demand.hourly(Service::Elb, item, Unit::Hour, Decimal::ONE);
-    let (new, usage_source) = demand.usage_of("new_connections");
-    let (active, _) = demand.usage_of("active_connections");
-    let (bytes, _) = demand.usage_of("processed_bytes_gb");
+    let (new, of_new) = demand.usage_of("new_connections");
+    let (active, of_active) = demand.usage_of("active_connections");
+    let (bytes, of_bytes) = demand.usage_of("processed_bytes_gb");
+    // None by default.
     let (rules, _) = demand.usage_of("rule_evaluations");
+    let usage_source = of_new.max(of_active).max(of_bytes);
     // Bytes are those of the month, everything else goes on all the time.
     let units = |scenario: Scenario| {
         let rules = rules_of.map_or(Decimal::ZERO, |of| rules.get(scenario) / of);

@@ -239,8 +239,9 @@ pub(super) fn function(demand: &mut DemandBuilder<'_>, attributes: &Attributes) 
         Unit::Request,
         "monthly_requests",
     );
-    let (requests, usage_source) = demand.usage_of("monthly_requests");
-    let (duration, _) = demand.usage_of("request_duration_ms");
+    let (requests, of_requests) = demand.usage_of("monthly_requests");
+    let (duration, of_duration) = demand.usage_of("request_duration_ms");
+    let usage_source = of_requests.max(of_duration);
     let memory = attributes.number("memory_size").unwrap_or(DEFAULT_MEMORY);
     let of = |scenario: Scenario| {
         requests
