@@ -34,6 +34,10 @@ const NAMES: &[(&str, Service)] = &[
     ("AWS Lambda", Service::Lambda),
     ("Amazon Route 53", Service::Route53),
     ("AWS WAF", Service::Waf),
+    ("Amazon EC2 Container Registry (ECR)", Service::Ecr),
+    ("AWS CloudTrail", Service::CloudTrail),
+    ("AWS Config", Service::Config),
+    ("AWS Backup", Service::Backup),
 ];
 
 /// A part of a bill.

@@ -108,6 +108,10 @@ pub struct Line {
     pub near: Option<String>,
     /// What is to be said about the prices.
     pub caveats: Vec<Caveat>,
+    /// When the oldest of its prices was read; null when nobody wrote that down, or when there is no price.
+    pub prices_of: Option<Date>,
+    /// The price is of this release, since the book of one's own does not have it.
+    pub of_release: bool,
     /// The resources that it is for.
     pub resources: Vec<String>,
 }
@@ -417,6 +421,8 @@ impl Meter<'_> {
             portions,
             caveats,
             missing,
+            prices_of,
+            of_release,
         } = self.charge(&key, unit, paid);
         let near = match usd {
             None => self.book.near(&key),
@@ -437,6 +443,8 @@ impl Meter<'_> {
             missing,
             near,
             caveats: caveats.into_iter().collect(),
+            prices_of,
+            of_release,
         }
     }
 
@@ -450,7 +458,11 @@ impl Meter<'_> {
             };
         };
         let before = self.used.entry(key.clone()).or_default();
-        let mut charge = Charge::default();
+        let mut charge = Charge {
+            of_release: price.is_fallback(),
+            ..Charge::default()
+        };
+        let mut dates = Vec::new();
         let usd = UsdRange::of(|scenario| {
             let priced = price.of(
                 before.get(scenario),
@@ -462,6 +474,9 @@ impl Meter<'_> {
             }
             let known = priced.known();
             charge.caveats.extend(priced.caveats);
+            if !priced.portions.is_empty() {
+                dates.push(priced.as_of);
+            }
             if scenario == Scenario::Expected {
                 charge.portions = priced.portions;
             }
@@ -469,6 +484,7 @@ impl Meter<'_> {
         });
         *before = *before + paid;
         charge.usd = Some(usd);
+        charge.prices_of = dates.into_iter().min().flatten();
         charge
     }
 
@@ -503,6 +519,8 @@ struct Charge {
     portions: Vec<Portion>,
     caveats: BTreeSet<Caveat>,
     missing: Option<Missing>,
+    prices_of: Option<Date>,
+    of_release: bool,
 }
 
 /// Adds to each resource its part of a line's cost, and names the resources.

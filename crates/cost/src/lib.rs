@@ -47,7 +47,8 @@ pub use money::{Usd, UsdRange};
 pub use prices::{
     Allowance, BookError, Caveat, Confidence, Finding, FindingKind, ListedPrice, OfferError,
     OfferFile, Portion, Price, PriceBook, PriceChange, PriceCheck, PriceKey, PriceList, PriceQuery,
-    Priced, Product, Refresh, Scope, Service, Tier, TierPrice, UnknownService, Unmatched, Wanted,
+    Priced, Product, Refresh, Resumed, Scope, Service, Tier, TierPrice, UnknownService, Unmatched,
+    Wanted,
 };
 pub use quantity::{
     HOURS_PER_MONTH, HOURS_PER_WEEK, Quantity, QuantityError, QuantityRange, Scenario, Unit,

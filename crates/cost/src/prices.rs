@@ -15,7 +15,7 @@ pub use book::{BookError, PriceBook};
 pub use check::{Finding, FindingKind, PriceCheck};
 pub use list::{ListedPrice, PriceList};
 pub use offer::{OfferError, OfferFile, PriceQuery, Product};
-pub use refresh::{PriceChange, Refresh, TierPrice, Unmatched, Wanted};
+pub use refresh::{PriceChange, Refresh, Resumed, TierPrice, Unmatched, Wanted};
 pub use service::{PriceKey, Scope, Service, UnknownService};
 pub use tier::{Portion, Price, Priced, Tier};
 
@@ -29,6 +29,9 @@ pub enum Confidence {
     Aws,
     /// That many public documents quote it from AWS.
     Quoted(u8),
+    /// Only the expected results of another tool's tests have it.
+    #[serde(rename = "test-data")]
+    TestData,
     /// Calculated from other prices.
     Derived,
     /// From memory, or taken over from another region.
@@ -40,6 +43,7 @@ impl std::fmt::Display for Confidence {
         match self {
             Self::Aws => f.write_str("AWS's price list"),
             Self::Quoted(count) => write!(f, "quoted by {count}"),
+            Self::TestData => f.write_str("another tool's test data"),
             Self::Derived => f.write_str("derived"),
             Self::Assumed => f.write_str("assumed"),
         }
@@ -50,6 +54,9 @@ impl std::fmt::Display for Confidence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Caveat {
+    /// Only the expected results of another tool's tests have it.
+    #[serde(rename = "test-data")]
+    TestData,
     /// Calculated from other prices.
     Derived,
     /// From memory, or taken over from another region.
@@ -63,6 +70,7 @@ pub enum Caveat {
 impl std::fmt::Display for Caveat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::TestData => f.write_str("from another tool's test data"),
             Self::Derived => f.write_str("derived"),
             Self::Assumed => f.write_str("assumed"),
             Self::Stale(date) => write!(f, "of {date}"),

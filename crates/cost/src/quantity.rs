@@ -62,6 +62,14 @@ units! {
     AddressHour = "address-hour",
     /// An alarm, or a metric of one, for a month.
     AlarmMonth = "alarm-month",
+    /// A health check for a month.
+    CheckMonth = "check-month",
+    /// An option of a health check for a month.
+    OptionMonth = "option-month",
+    /// A configuration item that is recorded.
+    Item = "item",
+    /// An evaluation of a rule.
+    Evaluation = "evaluation",
     /// A provisioned capacity unit for an hour.
     CapacityUnitHour = "capacity-unit-hour",
     /// A dashboard for a month.

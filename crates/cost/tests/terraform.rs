@@ -99,7 +99,7 @@ fn fargate_costs_its_tasks_by_the_size_in_the_definition_beside_it() {
 }
 
 #[test]
-fn estimate_of_a_trail_says_that_its_events_have_no_price() {
+fn estimate_of_a_trail_is_a_lower_bound_where_its_events_have_no_price() {
     let plan = json!({"format_version": "1.2", "planned_values": {"root_module": {"resources": [
         {"address": "aws_cloudtrail.x", "mode": "managed", "type": "aws_cloudtrail", "name": "x"}]}}});
     let region = "ca-central-1".parse().ok();
@@ -107,12 +107,13 @@ fn estimate_of_a_trail_says_that_its_events_have_no_price() {
     let book = PriceBook::builtin().unwrap();
     let options = Options::on(date(2026, 11, 22));
     let estimate = Estimate::new(&inventory, &Usage::default(), &book, options);
-    let problems: Vec<_> = estimate
-        .problems
+    let items: Vec<_> = estimate
+        .lines
         .iter()
-        .map(|problem| problem.address.as_str())
+        .map(|line| (line.key.item.as_str(), line.usd))
         .collect();
-    assert_eq!(problems, ["aws_cloudtrail.x"]);
+    assert_eq!(items, [("management events", None)]);
+    assert!(estimate.lower_bound);
 }
 
 /// What has no price in the guide's table is easily forgotten: as much of it is in the stack of the settings as Terraform makes.

@@ -75,7 +75,8 @@ Examples:
     /// Ask AWS, or read its bulk offer files, and write a new edition; shows what changes first
     #[command(after_long_help = "\
 Examples:
-  verify-staging cost prices refresh --write prices.csv")]
+  verify-staging cost prices refresh --write prices.csv
+  verify-staging cost prices refresh --offers offers/v1.0/aws --write prices.csv")]
     Refresh(RefreshArgs),
 }
 
@@ -282,10 +283,14 @@ pub struct RefreshArgs {
     /// repeated
     #[arg(long, value_name = "FILE")]
     pub offer: Vec<PathBuf>,
+    /// Read every bulk offer file below a folder, as of offers/v1.0/aws, instead of asking AWS
+    #[arg(long, value_name = "FOLDER")]
+    pub offers: Option<PathBuf>,
     /// The price book to begin with; that of this release unless given
     #[arg(long, value_name = "FILE")]
     pub prices: Option<PathBuf>,
-    /// Where to write the new edition, which --prices reads; nothing is written unless given
+    /// Where to write the new edition, which --prices reads; nothing is written unless given. FILE.partial beside it keeps what
+    /// is settled, so that the same command goes on on the same day
     #[arg(long, value_name = "FILE")]
     pub write: Option<PathBuf>,
     /// Print Markdown instead of a table

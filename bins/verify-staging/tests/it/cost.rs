@@ -400,6 +400,73 @@ fn a_price_book_is_refreshed_from_a_bulk_offer_file() {
 }
 
 #[test]
+fn a_price_book_is_refreshed_from_a_folder_of_offers_and_goes_on_where_it_was_stopped() {
+    let stage = Stage::new();
+    let fixtures = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../crates/cost/tests/fixtures/offers"
+    );
+    for (name, place) in [
+        (
+            "AmazonDynamoDB-us-east-1.json",
+            "AmazonDynamoDB/current/us-east-1",
+        ),
+        (
+            "AmazonRDS-ca-central-1.json",
+            "AmazonRDS/current/ca-central-1",
+        ),
+    ] {
+        let folder = stage.0.path().join("aws").join(place);
+        fs::create_dir_all(&folder).unwrap();
+        fs::copy(Path::new(fixtures).join(name), folder.join("index.json")).unwrap();
+    }
+    let refresh = [
+        "prices",
+        "refresh",
+        "--offers",
+        "aws",
+        "--write",
+        "prices.csv",
+    ];
+    let partial = stage.0.path().join("prices.csv.partial");
+    // The second file is broken: what the first one has is kept.
+    let broken = stage
+        .0
+        .path()
+        .join("aws/AmazonRDS/current/ca-central-1/index.json");
+    let whole = fs::read(&broken).unwrap();
+    fs::write(&broken, &whole[..whole.len() / 2]).unwrap();
+    let stopped = stage.run(&[&refresh[..], &["--yes"]].concat());
+    assert_eq!(stopped.status.code(), Some(2));
+    let kept = fs::read_to_string(&partial).unwrap();
+    assert!(
+        kept.contains("us-east-1,AmazonDynamoDB,write,") && !kept.contains("AmazonRDS"),
+        "{kept}"
+    );
+    fs::write(&broken, whole).unwrap();
+    let output = stage.run(&[&refresh[..], &["--yes"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("goes on with"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert!(
+        text(&output.stdout).contains("$0.142"),
+        "{}",
+        text(&output.stdout)
+    );
+    let book = fs::read_to_string(stage.0.path().join("prices.csv")).unwrap();
+    assert!(
+        book.contains("AWS bulk offer AmazonDynamoDB of")
+            && book.contains("AWS bulk offer AmazonRDS of")
+    );
+    assert!(!partial.exists());
+    let none = stage.run(&["prices", "refresh", "--offers", "nowhere"]);
+    assert_eq!(none.status.code(), Some(2));
+}
+
+#[test]
 fn cost_explorer_is_not_asked_without_a_yes() {
     let stage = Stage::new();
     let output = stage.run(&["actual", "--config", SETTINGS]);

@@ -2,12 +2,11 @@ use std::time::Instant;
 
 use aws_env::{Call, Error, pages_up_to};
 use aws_sdk_pricing::types::{Filter, FilterType};
-use jiff::civil::Date;
 use report::{Observer, Outcome};
 use settings::Region;
 use thiserror::Error;
 
-use crate::prices::{OfferError, PriceBook, PriceQuery, Product, Refresh};
+use crate::prices::{OfferError, PriceQuery, Product, Refresh, Resumed};
 
 /// GetProducts answers so many at most at once.
 /// <https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_pricing_GetProducts.html>
@@ -27,6 +26,9 @@ pub enum PriceListError {
         /// The call that failed.
         source: Box<Error>,
     },
+    /// What was found cannot be kept for a run that goes on.
+    #[error("keep what was found")]
+    Kept(#[source] std::io::Error),
     /// What AWS answered is not of the Price List.
     #[error("read the products for {item}")]
     Answer {
@@ -49,23 +51,30 @@ pub fn pricing_region(near: Region) -> Region {
     home.parse().unwrap_or(near)
 }
 
-/// Asks for everything that `book` has, in `regions`, one item after the other, from `client_region`, the region of
-/// the client.
+/// Asks for everything that the book of `refresh` has, in `regions`, one item after the other, from `client_region`, the region
+/// of the client. What `resumed` has settled is not asked for again; `settled` is told what [`Refresh::settled`] says of each
+/// item as soon as it is known.
 ///
 /// # Errors
-/// When AWS does not answer, or with something else: a book that is half new would say nothing of its other half.
+/// When AWS does not answer, or with something else, or when `settled` cannot keep an item: a book that is half new would say
+/// nothing of its other half.
 pub async fn refresh(
     client: &aws_sdk_pricing::Client,
     client_region: Region,
-    book: &PriceBook,
+    mut refresh: Refresh,
     regions: &[Region],
-    today: Date,
+    resumed: &Resumed,
+    mut settled: impl FnMut(&str) -> std::io::Result<()>,
     observer: &dyn Observer,
 ) -> Result<Refresh, PriceListError> {
     const LABEL: &str = "ask for prices";
     let started = Instant::now();
-    let mut refresh = Refresh::new(book, today);
-    let all = book.wanted(regions);
+    let today = refresh.book.version();
+    let all = refresh.book.wanted(regions);
+    let all: Vec<_> = all
+        .into_iter()
+        .filter(|wanted| !resumed.items.contains(wanted.key()))
+        .collect();
     observer.started(LABEL);
     for (at, wanted) in all.iter().enumerate() {
         let found = match wanted.query() {
@@ -76,6 +85,7 @@ pub async fn refresh(
             observer.finished(LABEL, Outcome::Failed, started.elapsed());
         })?;
         refresh.take(wanted, &found, "AWS Price List", today);
+        settled(&refresh.settled(wanted.key())).map_err(PriceListError::Kept)?;
         observer.waiting(LABEL, &format!("{} of {}", at + 1, all.len()));
     }
     observer.finished(LABEL, Outcome::Done, started.elapsed());

@@ -89,6 +89,33 @@ impl DemandBuilder<'_> {
         }
     }
 
+    /// The same somewhere else than in the region of the resource.
+    pub(super) fn fixed_in(
+        &mut self,
+        scope: Scope,
+        service: Service,
+        item: impl Into<String>,
+        unit: Unit,
+        amount: Decimal,
+    ) {
+        let amount = QuantityRange::fixed(amount);
+        let (basis, source) = (Basis::Fixed, UsageSource::File);
+        self.add(scope, service, item.into(), unit, basis, amount, source);
+    }
+
+    /// Something that costs what it is used, by an amount that was worked out, and who says so.
+    pub(super) fn used_in(
+        &mut self,
+        scope: Scope,
+        service: Service,
+        item: impl Into<String>,
+        unit: Unit,
+        (amount, source): (QuantityRange, UsageSource),
+    ) {
+        let basis = Basis::Usage;
+        self.add(scope, service, item.into(), unit, basis, amount, source);
+    }
+
     /// The same, every hour of the month.
     pub(super) fn hourly(
         &mut self,

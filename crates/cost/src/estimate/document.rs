@@ -48,6 +48,9 @@ impl Line {
             None => {}
         }
         remarks.extend(self.caveats.iter().map(|caveat| format!("price {caveat}")));
+        if self.of_release {
+            remarks.push("price of this release's book".to_owned());
+        }
         match self.usage_source {
             Some(UsageSource::Default) => remarks.push("default usage".to_owned()),
             Some(UsageSource::Unknown) => remarks.push("usage of some not known".to_owned()),
@@ -114,6 +117,7 @@ impl Report for Estimate {
                     "Unit",
                     "Arithmetic",
                     "USD",
+                    "Price of",
                     "Remarks",
                 ],
                 self.line_rows(),
@@ -249,6 +253,8 @@ impl Estimate {
                     line.unit.to_string(),
                     line.arithmetic(),
                     usd,
+                    line.prices_of
+                        .map_or("–".to_owned(), |date| date.to_string()),
                     line.remarks(),
                 ];
                 (line.mark(), cells)

@@ -17,7 +17,6 @@ const OTHERS: &[&str] = &[
 const FREE: &[&str] = &[
     "aws_accessanalyzer_archive_rule",
     "aws_account_alternate_contact",
-    "aws_acm_certificate",
     "aws_acm_certificate_validation",
     "aws_acmpca_permission",
     "aws_acmpca_policy",

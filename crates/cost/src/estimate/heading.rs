@@ -36,13 +36,15 @@ pub enum Heading {
     Compute,
     /// Load balancers and endpoints.
     Network,
+    /// Trails and the recorded configuration of the account.
+    Account,
     /// What keeps the DR region ready.
     Recovery,
 }
 
 impl Heading {
     /// All of them, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Rds,
         Self::ElastiCache,
         Self::Nat,
@@ -57,6 +59,7 @@ impl Heading {
         Self::Messages,
         Self::Compute,
         Self::Network,
+        Self::Account,
         Self::Recovery,
     ];
 
@@ -77,6 +80,7 @@ impl Heading {
             Self::Messages => "SNS, SQS, schedules",
             Self::Compute => "Lambda, Step Functions",
             Self::Network => "Load balancers, endpoints",
+            Self::Account => "CloudTrail, Config",
             Self::Recovery => "Disaster recovery",
         }
     }
@@ -98,6 +102,7 @@ impl Heading {
             Self::Messages => "messages",
             Self::Compute => "compute",
             Self::Network => "network",
+            Self::Account => "account",
             Self::Recovery => "recovery",
         }
     }

@@ -1,8 +1,11 @@
 //! What each type of resource is billed for.
 
+mod account;
+mod aurora;
 mod containers;
 mod data;
 mod network;
+mod objects;
 mod operations;
 mod support;
 
@@ -66,7 +69,16 @@ fn apply_rule(demand: &mut DemandBuilder<'_>, kind: &str, attributes: &Attribute
         "aws_elasticache_replication_group" | "aws_elasticache_cluster" => {
             data::cache(demand.under(Heading::ElastiCache), attributes);
         }
-        "aws_s3_bucket" => data::bucket(demand.under(Heading::S3)),
+        "aws_rds_cluster" => aurora::cluster(demand.under(Heading::Rds), attributes),
+        "aws_rds_cluster_instance" => aurora::instance(demand.under(Heading::Rds), attributes),
+        "aws_db_proxy" => aurora::proxy(demand.under(Heading::Rds)),
+        "aws_elasticache_serverless_cache" => {
+            aurora::serverless_cache(demand.under(Heading::ElastiCache), attributes);
+        }
+        "aws_acm_certificate" => {
+            demand.under(Heading::Network);
+        }
+        "aws_s3_bucket" => objects::bucket(demand.under(Heading::S3)),
         "aws_s3_bucket_replication_configuration" => {
             data::replication(demand.under(Heading::Recovery), attributes);
         }
@@ -78,7 +90,9 @@ fn apply_rule(demand: &mut DemandBuilder<'_>, kind: &str, attributes: &Attribute
         "aws_cloudfront_distribution" => network::distribution(demand.under(Heading::CloudFront)),
         network::TRAFFIC => network::traffic_of(demand.under(Heading::DataTransfer)),
         "aws_route53_zone" => network::zone(demand.under(Heading::Network)),
-        "aws_route53_health_check" => network::health_check(demand.under(Heading::Network)),
+        "aws_route53_health_check" => {
+            network::health_check(demand.under(Heading::Network), attributes);
+        }
         "aws_ecs_cluster" => containers::cluster(demand.under(Heading::CloudWatch), attributes),
         "aws_ecs_service" => containers::service(demand.under(Heading::Compute), attributes),
         "aws_appautoscaling_policy" => {
@@ -102,7 +116,12 @@ fn apply_rule(demand: &mut DemandBuilder<'_>, kind: &str, attributes: &Attribute
             operations::log_group(demand.under(Heading::CloudWatch), attributes);
         }
         "aws_flow_log" => operations::flow_log(demand.under(Heading::CloudWatch), attributes),
-        "aws_cloudtrail" => operations::trail(demand.under(Heading::CloudWatch)),
+        "aws_cloudtrail" => account::trail(demand.under(Heading::Account), attributes),
+        "aws_config_configuration_recorder" => account::recorder(demand.under(Heading::Account)),
+        "aws_config_config_rule" => account::config_rule(demand.under(Heading::Account)),
+        "aws_backup_vault" => account::vault(demand.under(Heading::Recovery)),
+        "aws_cloudwatch_event_bus" => account::event_bus(demand.under(Heading::Messages)),
+        "aws_wafv2_web_acl" => account::web_acl(demand.under(Heading::Network), attributes),
         "aws_sns_topic" => operations::topic(demand.under(Heading::Messages), attributes),
         "aws_sns_topic_subscription" => {
             operations::subscription(demand.under(Heading::Messages), attributes);

@@ -6,7 +6,10 @@ use settings::{Region, Settings};
 use super::*;
 use crate::prices::{Scope, Service};
 
+mod account;
+mod data;
 mod defaults;
+mod network;
 mod properties;
 
 const GUIDE: &str = include_str!("../../../../examples/berthcare-staging/infra.toml");
@@ -427,35 +430,6 @@ fn estimate_of_a_misspelt_class_names_its_resource_and_the_nearest_class() {
 }
 
 #[test]
-fn estimate_of_a_reservation_is_paid_whether_it_runs_or_not() {
-    let database = |engine: &str| json!({"engine": engine, "instance_class": "db.t3.large", "allocated_storage": 20});
-    let usage = |payment: &str| {
-        Usage::parse(&format!("version: 0.1\nresource_type_default_usage:\n  aws_db_instance: {{reserved_instance_term: 1_year, reserved_instance_payment_option: {payment}}}\n")).unwrap()
-    };
-    let book = PriceBook::builtin().unwrap();
-    let mut stopped = options();
-    stopped.database_hours_a_week = Decimal::from(84);
-    let stack = stack_in("us-east-1", &[("aws_db_instance", database("mysql"))]);
-    let none = Estimate::new(&stack, &usage("no_upfront"), &book, stopped);
-    // 730 × 0.0957
-    assert_eq!(
-        expected(&none, "reserved mysql db.t3.large single-az 1yr no-upfront"),
-        usd("69.86")
-    );
-    assert!(!none.lower_bound);
-    let partial = Estimate::new(&stack, &usage("partial_upfront"), &book, stopped);
-    assert!(partial.lower_bound && partial.problems[0].problem.contains("up front"));
-    let on_demand = stack_in("us-east-1", &[("aws_db_instance", database("postgres"))]);
-    let half = Estimate::new(&on_demand, &Usage::default(), &book, stopped);
-    // Half of 730 × 0.145; storage stays.
-    assert_eq!(
-        expected(&half, "instance postgresql db.t3.large single-az"),
-        usd("52.93")
-    );
-    assert_eq!(expected(&half, "storage gp2 single-az"), usd("2.30"));
-}
-
-#[test]
 fn estimate_json_holds_money_as_text() {
     let json = serde_json::to_value(estimate(&guide(), "")).unwrap();
     assert!(json["total"]["expected"].is_string());
@@ -510,216 +484,6 @@ fn estimate_counts_tiers_over_all_headings() {
     assert_eq!(amounts, [usd("921.60"), usd("870.40")]);
 }
 
-fn database(values: &Value) -> (&'static str, Value) {
-    let mut of = json!({"engine": "postgres", "engine_version": "16.4", "instance_class": "db.t4g.medium", "multi_az": true,
-        "storage_type": "gp3", "allocated_storage": 100, "identifier": "main"});
-    for (name, value) in values.as_object().unwrap() {
-        of[name] = value.clone();
-    }
-    ("aws_db_instance", of)
-}
-
-#[test]
-fn extended_support_is_billed_for_every_virtual_cpu_from_the_day_after_standard_support() {
-    let hours = |version: &str, class: &str, today: Date| {
-        let of = json!({"engine_version": version, "instance_class": class});
-        let mut options = options();
-        options.today = today;
-        let inventory = stack_in("us-east-1", &[database(&of)]);
-        let book = PriceBook::builtin().unwrap();
-        let estimate = Estimate::new(&inventory, &Usage::default(), &book, options);
-        let mut lines = estimate.lines.iter();
-        let found = lines.find(|line| line.key.item.starts_with("extended support"));
-        let found = found.map(|line| (line.key.item.clone(), line.quantity.expected.to_string()));
-        (found, estimate.lower_bound)
-    };
-    let today = date(2026, 11, 22);
-    // Two virtual CPUs in each of two zones for 730 hours.
-    let year_1 = Some(("extended support year 1".to_owned(), "2920".to_owned()));
-    assert_eq!(
-        hours("12.22", "db.t4g.medium", today),
-        (year_1.clone(), false)
-    );
-    assert_eq!(
-        hours("13.18", "db.t4g.medium", date(2026, 3, 1)),
-        (year_1, false)
-    );
-    assert_eq!(hours("13.18", "db.t4g.medium", date(2026, 2, 28)).0, None);
-    assert_eq!(hours("16.4", "db.t4g.medium", today), (None, false));
-    // The third year has no price here, and a version before every known one none at all.
-    let year_3 = Some(("extended support year 3".to_owned(), "2920".to_owned()));
-    assert_eq!(hours("11.22", "db.t4g.medium", today), (year_3, true));
-    assert_eq!(hours("9.6", "db.t4g.medium", today), (None, true));
-    assert_eq!(hours("12.22", "db.x2gd.medium", today), (None, true));
-
-    let estimate = estimate(
-        &stack_in("us-east-1", &[database(&json!({"engine_version": "12"}))]),
-        "",
-    );
-    // 2,920 × 0.10.
-    assert_eq!(
-        expected(&estimate, "extended support year 1"),
-        usd("292.00")
-    );
-}
-
-#[test]
-fn throughput_of_gp3_beyond_what_is_included_is_a_line() {
-    for (size, throughput, more) in [
-        (100, 125, None),
-        (100, 126, Some("1")),
-        (400, 500, None),
-        (400, 750, Some("250")),
-    ] {
-        let of = json!({"allocated_storage": size, "storage_throughput": throughput});
-        let estimate = estimate(&stack(&[database(&of)]), "");
-        let line = estimate
-            .lines
-            .iter()
-            .find(|line| line.key.item == "throughput gp3 multi-az");
-        assert_eq!(
-            line.map(|line| line.quantity.expected.to_string())
-                .as_deref(),
-            more
-        );
-        assert_eq!(estimate.lower_bound, more.is_some());
-    }
-}
-
-#[test]
-fn replica_takes_its_engine_and_storage_from_its_source() {
-    for named in ["main", "arn:aws:rds:ca-central-1:123456789012:db:main"] {
-        let replica = json!({"replicate_source_db": named, "instance_class": "db.t4g.medium", "multi_az": true, "identifier": "replica"});
-        let both = stack(&[database(&json!({})), ("aws_db_instance", replica.clone())]);
-        let both = estimate(&both, "");
-        assert!(both.problems.is_empty(), "{:?}", both.problems);
-        // 2 × 102.93, 2 × 25.40.
-        assert_eq!(
-            expected(&both, "instance postgresql db.t4g.medium multi-az"),
-            usd("205.86")
-        );
-        assert_eq!(expected(&both, "storage gp3 multi-az"), usd("50.80"));
-        let alone = estimate(&stack(&[("aws_db_instance", replica)]), "");
-        assert_eq!(alone.problems.len(), 2, "{:?}", alone.problems);
-    }
-}
-
-#[test]
-fn capacity_units_go_by_the_dimension_that_is_used_most() {
-    let units = |kind: &str, of: Value, usage: &str| {
-        let usage = format!("version: 0.1\nresource_usage:\n  {kind}.x[0]: {{{usage}}}\n");
-        let estimate = estimate(&stack(&[(kind, of)]), &usage);
-        let mut lines = estimate.lines.iter();
-        let line = lines.find(|line| line.unit == Unit::LcuHour).unwrap();
-        (
-            line.key.item.clone(),
-            line.quantity.expected.normalize().to_string(),
-        )
-    };
-    let idle = "new_connections: 0, active_connections: 0, processed_bytes_gb: 0";
-    for kind in ["aws_lb", "aws_alb"] {
-        let alb = |usage: &str| units(kind, json!({}), usage);
-        let of = |hours: &str| ("alb lcu".to_owned(), hours.to_owned());
-        // Bytes are those of a month: 1,000 GB are 1,000 GB-hours of a unit.
-        assert_eq!(
-            alb("new_connections: 0, active_connections: 0, processed_bytes_gb: 1000"),
-            of("1000")
-        );
-        // 50 new connections a second are two units in each of 730 hours.
-        assert_eq!(
-            alb("new_connections: 50, active_connections: 0, processed_bytes_gb: 1000"),
-            of("1460")
-        );
-        assert_eq!(
-            alb("new_connections: 0, active_connections: 9000, processed_bytes_gb: 1000"),
-            of("2190")
-        );
-        assert_eq!(alb(&format!("{idle}, rule_evaluations: 4000")), of("2920"));
-    }
-    let nlb = |usage: &str| units("aws_lb", json!({"load_balancer_type": "network"}), usage);
-    let of = |hours: &str| ("nlb lcu".to_owned(), hours.to_owned());
-    assert_eq!(
-        nlb("new_connections: 1600, active_connections: 0, processed_bytes_gb: 0"),
-        of("1460")
-    );
-    assert_eq!(
-        nlb("new_connections: 0, active_connections: 300000, processed_bytes_gb: 0"),
-        of("2190")
-    );
-}
-
-#[test]
-fn address_of_a_load_balancer_that_the_stack_holds_is_counted_once() {
-    let mapping = |ids: &[&str]| -> Value {
-        ids.iter()
-            .map(|id| json!({"subnet_id": "s", "allocation_id": id}))
-            .collect()
-    };
-    let count = |balancer: Value| {
-        let eip = |at: u32| ("aws_eip", json!({"id": format!("eipalloc-{at}")}));
-        let estimate = estimate(&stack(&[eip(1), eip(2), ("aws_lb", balancer)]), "");
-        (line(&estimate, "public ipv4").quantity.expected / crate::quantity::HOURS_PER_MONTH)
-            .normalize()
-            .to_string()
-    };
-    let network =
-        |mapping: Value| json!({"load_balancer_type": "network", "subnet_mapping": mapping});
-    assert_eq!(count(network(mapping(&["eipalloc-1", "eipalloc-2"]))), "2");
-    assert_eq!(count(network(mapping(&["eipalloc-1", ""]))), "3");
-    assert_eq!(count(network(mapping(&["", "", ""]))), "5");
-    assert_eq!(count(json!({"internal": true})), "2");
-}
-
-#[test]
-fn cache_snapshots_cost_for_every_day_after_the_first() {
-    let gb = |days: u32| {
-        let usage = "version: 0.1\nresource_type_default_usage:\n  aws_elasticache_cluster: {snapshot_storage_size_gb: 10}\n";
-        let of = json!({"engine": "redis", "node_type": "cache.t4g.micro", "num_cache_nodes": 1, "snapshot_retention_limit": days});
-        let estimate = estimate(&stack(&[("aws_elasticache_cluster", of)]), usage);
-        let mut lines = estimate.lines.iter();
-        let found = lines.find(|line| line.key.item == "backup storage");
-        found.map(|line| line.quantity.expected.to_string())
-    };
-    assert_eq!((gb(0), gb(1)), (None, None));
-    assert_eq!(gb(7).as_deref(), Some("60"));
-}
-
-#[test]
-fn capacity_of_a_table_is_that_of_its_indexes_and_replicas_too() {
-    let of = json!({"billing_mode": "PROVISIONED", "read_capacity": 5, "write_capacity": 10,
-        "global_secondary_index": [{"read_capacity": 1, "write_capacity": 2}, {"read_capacity": 1, "write_capacity": 2}],
-        "replica": [{"region_name": "us-east-1", "point_in_time_recovery": true}]});
-    let table = estimate(&stack(&[("aws_dynamodb_table", of)]), "");
-    let hours = |item: &str, region: &str| {
-        let scope = Scope::Region(region.parse().unwrap());
-        let mut lines = table.lines.iter();
-        let of = lines.find(|line| line.key.item == item && line.key.scope == scope);
-        of.map(|line| line.quantity.expected.to_string())
-    };
-    // 14 and 7 units for 730 hours.
-    assert_eq!(
-        hours("provisioned write", "ca-central-1").as_deref(),
-        Some("10220")
-    );
-    assert_eq!(
-        hours("provisioned read", "ca-central-1").as_deref(),
-        Some("5110")
-    );
-    assert_eq!(
-        hours("provisioned replicated write", "us-east-1").as_deref(),
-        Some("10220")
-    );
-    assert_eq!(
-        hours("provisioned read", "us-east-1").as_deref(),
-        Some("5110")
-    );
-    assert!(hours("pitr", "us-east-1").is_some() && hours("pitr", "ca-central-1").is_none());
-
-    let unknown = json!({"billing_mode": "PROVISIONED", "read_capacity": 5, "write_capacity": 10, "global_secondary_index": [{"name": "i"}]});
-    let estimate = estimate(&stack(&[("aws_dynamodb_table", unknown)]), "");
-    assert_eq!(estimate.problems.len(), 2, "{:?}", estimate.problems);
-}
-
 #[test]
 fn alarm_on_an_anomaly_counts_the_edges_of_its_band() {
     let metric = |id: &str| json!({"id": id, "metric": [{"period": 300}]});
@@ -741,7 +505,7 @@ fn alarm_on_an_anomaly_counts_the_edges_of_its_band() {
 fn usage_without_a_rule_makes_a_lower_bound_only_where_there_is_some() {
     let of = |number: u32| {
         let usage = format!(
-            "version: 0.1\nresource_usage:\n  aws_s3_bucket.x[0]: {{object_tags: {number}}}\n"
+            "version: 0.1\nresource_usage:\n  aws_s3_bucket.x[0]: {{standard: {{monthly_select_data_scanned_gb: {number}}}}}\n"
         );
         let estimate = estimate(&stack(&[("aws_s3_bucket", json!({}))]), &usage);
         assert_eq!(estimate.notes.len(), 1, "{:?}", estimate.notes);

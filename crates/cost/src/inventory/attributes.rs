@@ -1,6 +1,6 @@
 use rust_decimal::Decimal;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::estimate::{is_known, looked_at};
 use crate::quantity::parse_number;
@@ -11,6 +11,7 @@ const NAMES: &[&str] = &[
     "arn",
     "arn_suffix",
     "bucket",
+    "db_instance_identifier",
     "function_name",
     "id",
     "identifier",
@@ -28,16 +29,23 @@ const NAMES: &[&str] = &[
 /// What stands for a text that is marked as sensitive. No price is found for it.
 pub(super) const HIDDEN: &str = "(sensitive value)";
 
-fn is_kept(name: &str) -> bool {
+/// The name as it is kept; `None` for an attribute that is not.
+fn kept(name: &str) -> Option<&'static str> {
     // What tips ask for, though nothing costs by it.
     const RETENTION: &str = "retention_in_days";
-    name == RETENTION || NAMES.binary_search(&name).is_ok() || looked_at().contains(name)
+    if name == RETENTION {
+        return Some(RETENTION);
+    }
+    let named = NAMES.binary_search(&name).ok();
+    let named = named.and_then(|at| NAMES.get(at));
+    named.or_else(|| looked_at().get(name)).copied()
 }
 
 /// What a resource is set to, as far as it is known and prices depend on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
-    values: Map<String, Value>,
+    /// In order of their names. Few of each resource are kept, and there are many resources.
+    values: Vec<(&'static str, Value)>,
     /// Names that no type with a rule has as far as it is known here, and that are set.
     strangers: Vec<Box<str>>,
 }
@@ -46,12 +54,7 @@ impl Attributes {
     /// From names and values; null counts as not known.
     pub fn new(values: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
         let values = values.into_iter().filter(|(_, value)| !value.is_null());
-        Self {
-            values: values
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-            strangers: Vec::new(),
-        }
+        values.fold(Self::default(), |all, (name, value)| all.with(name, value))
     }
 
     /// Names of what is set, and of which it is not known here whether it costs anything.
@@ -61,25 +64,39 @@ impl Attributes {
 
     /// As it is set.
     pub(crate) fn value(&self, name: &str) -> Option<&Value> {
-        self.values.get(name)
+        let at = self.place(name).ok()?;
+        self.values.get(at).map(|(_, value)| value)
+    }
+
+    /// Where a value is, or where it would be.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.values.binary_search_by(|(of, _)| (*of).cmp(name))
+    }
+
+    fn set(&mut self, name: &'static str, value: Value) {
+        match self.place(name) {
+            Ok(at) => {
+                if let Some(slot) = self.values.get_mut(at) {
+                    slot.1 = value;
+                }
+            }
+            Err(at) => self.values.insert(at, (name, value)),
+        }
     }
 
     /// A text that is not empty.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.values
-            .get(name)?
-            .as_str()
-            .filter(|text| !text.is_empty())
+        self.value(name)?.as_str().filter(|text| !text.is_empty())
     }
 
     /// A number that is not negative, also when written as text.
     pub fn number(&self, name: &str) -> Option<Decimal> {
-        number(self.values.get(name)?)
+        number(self.value(name)?)
     }
 
     /// True or false, also when written as text.
     pub fn flag(&self, name: &str) -> Option<bool> {
-        match self.values.get(name)? {
+        match self.value(name)? {
             Value::Bool(flag) => Some(*flag),
             Value::String(text) => text.parse().ok(),
             _ => None,
@@ -88,13 +105,12 @@ impl Attributes {
 
     /// The value of a tag, the resource's own or its provider's.
     pub fn tag(&self, key: &str) -> Option<&str> {
-        self.values.get("tags_all")?.get(key)?.as_str()
+        self.value("tags_all")?.get(key)?.as_str()
     }
 
     /// The blocks or entries of a list.
     pub fn list(&self, name: &str) -> &[Value] {
-        self.values
-            .get(name)
+        self.value(name)
             .and_then(Value::as_array)
             .map_or(&[], Vec::as_slice)
     }
@@ -128,9 +144,9 @@ impl Attributes {
             .iter_mut()
             .filter(|(name, _)| is_sensitive(name))
         {
-            let counts = NAMES.binary_search(&name.as_str()).is_err();
+            let counts = NAMES.binary_search(name).is_err();
             if hide(value, counts) && counts {
-                priced.push(name.clone());
+                priced.push((*name).to_owned());
             }
         }
         priced
@@ -139,7 +155,7 @@ impl Attributes {
     /// Sets a value.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.values.insert(name.to_owned(), value.into());
+        self.set(name, value.into());
         self
     }
 }
@@ -166,10 +182,10 @@ impl<'de> Deserialize<'de> for Attributes {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attributes, A::Error> {
                 let mut kept = Attributes::default();
                 while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-                    if is_kept(&name) {
+                    if let Some(name) = self::kept(&name) {
                         let value = map.next_value::<Value>()?;
                         if !value.is_null() {
-                            kept.values.insert(name.into_owned(), value);
+                            kept.set(name, value);
                         }
                     } else if is_known(&name) {
                         map.next_value::<IgnoredAny>()?;
@@ -177,6 +193,7 @@ impl<'de> Deserialize<'de> for Attributes {
                         kept.strangers.push(name.into());
                     }
                 }
+                kept.values.shrink_to_fit();
                 Ok(kept)
             }
         }

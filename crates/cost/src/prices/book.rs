@@ -96,11 +96,27 @@ impl PriceBook {
         Self::parse(PRICES, FREE)
     }
 
-    /// A price book of one's own, with the free allowances of this release.
+    /// A price book of one's own, as of an account with prices of its own: what it does not have has the price of this release,
+    /// and is said to be of it. Free allowances are those of this release.
     ///
     /// # Errors
     /// When a line is not as `docs/cost.md` says; it is named.
     pub fn with_prices(prices: &str) -> Result<Self, BookError> {
+        let mut book = Self::parse(prices, FREE)?;
+        for (key, price) in Self::builtin()?.prices {
+            book.prices.entry(key).or_insert_with(|| Price {
+                is_fallback: true,
+                ..price
+            });
+        }
+        Ok(book)
+    }
+
+    /// Only what a text has, as of a refresh that was stopped.
+    ///
+    /// # Errors
+    /// When a line is not as it must be.
+    pub(super) fn alone(prices: &str) -> Result<Self, BookError> {
         Self::parse(prices, FREE)
     }
 
@@ -142,6 +158,7 @@ impl PriceBook {
                 unit,
                 per,
                 tiers: Vec::new(),
+                is_fallback: false,
             });
             if price.unit != unit || price.per != per {
                 return Err("another tier of this item is for another unit".to_owned());
@@ -204,6 +221,14 @@ impl PriceBook {
             .map(|known| (strsim::jaro_winkler(&known.item, &key.item), &known.item))
             .max_by(|a, b| a.0.total_cmp(&b.0))?;
         (nearest.0 >= NEAR).then(|| format!("did you mean {}?", nearest.1))
+    }
+
+    /// The services that it has prices of, in order of their codes.
+    pub fn services(&self) -> Vec<Service> {
+        let mut services: Vec<Service> = self.prices.keys().map(|key| key.service).collect();
+        services.sort_unstable_by_key(|service| service.code());
+        services.dedup();
+        services
     }
 
     /// Every price, in order.
@@ -288,52 +313,65 @@ fn date(text: &str) -> Result<Option<Date>, String> {
 fn confidence(text: &str) -> Result<Confidence, String> {
     match text {
         "aws" => Ok(Confidence::Aws),
+        "test-data" => Ok(Confidence::TestData),
         "derived" => Ok(Confidence::Derived),
         "assumed" => Ok(Confidence::Assumed),
         text => text
             .strip_prefix("quoted:")
             .and_then(|count| count.parse().ok())
             .map(Confidence::Quoted)
-            .ok_or_else(|| format!("{text:?} is not aws, quoted:N, derived or assumed")),
+            .ok_or_else(|| format!("{text:?} is not aws, quoted:N, test-data, derived or assumed")),
     }
 }
 
 impl PriceBook {
-    /// The book as a file that [`PriceBook::with_prices`] reads.
+    /// The book as a file that [`PriceBook::with_prices`] reads, without what that takes from the release.
     pub fn to_csv(&self) -> String {
         let mut lines: Vec<(&PriceKey, &Price, &Tier)> = self
             .prices
             .iter()
+            .filter(|(_, price)| !price.is_fallback)
             .flat_map(|(key, price)| price.tiers.iter().map(move |tier| (key, price, tier)))
             .collect();
         // As the book of this release: one item in all its regions together.
         lines.sort_by_key(|(key, _, tier)| (key.service.code(), &key.item, key.scope, tier.from));
-        let mut out = format!("{HEAD}{}. {COLUMNS}", self.version);
+        let mut out = csv_head(self.version);
         for (key, price, tier) in lines {
-            let to = tier
-                .to
-                .map_or("Inf".to_owned(), |to| to.normalize().to_string());
-            let confidence = match tier.confidence {
-                Confidence::Aws => "aws".to_owned(),
-                Confidence::Quoted(count) => format!("quoted:{count}"),
-                Confidence::Derived => "derived".to_owned(),
-                Confidence::Assumed => "assumed".to_owned(),
-            };
-            let as_of = tier.as_of.map_or(String::new(), |date| date.to_string());
-            let source = tier.source.replace('"', "\"\"");
-            out.push_str(&format!(
-                "{},{},{},{},{},{},{to},{},{as_of},{confidence},\"{source}\"\n",
-                key.scope,
-                key.service.code(),
-                key.item,
-                price.unit,
-                price.per.normalize(),
-                tier.from.normalize(),
-                tier.usd.exact(),
-            ));
+            out.push_str(&csv_row(key, price, tier));
         }
         out
     }
+}
+
+/// What a book begins with.
+pub(super) fn csv_head(version: Date) -> String {
+    format!("{HEAD}{version}. {COLUMNS}")
+}
+
+/// A tier as a line of a book.
+pub(super) fn csv_row(key: &PriceKey, price: &Price, tier: &Tier) -> String {
+    let to = tier
+        .to
+        .map_or("Inf".to_owned(), |to| to.normalize().to_string());
+    let confidence = match tier.confidence {
+        Confidence::Aws => "aws".to_owned(),
+        Confidence::Quoted(count) => format!("quoted:{count}"),
+        Confidence::TestData => "test-data".to_owned(),
+        Confidence::Derived => "derived".to_owned(),
+        Confidence::Assumed => "assumed".to_owned(),
+    };
+    let as_of = tier.as_of.map_or(String::new(), |date| date.to_string());
+    let source = tier.source.replace('"', "\"\"");
+    format!(
+        "{},{},{},{},{},{},{to},{},{as_of},{confidence},\"{source}\"\n",
+        key.scope,
+        key.service.code(),
+        key.item,
+        price.unit,
+        price.per.normalize(),
+        tier.from.normalize(),
+        tier.usd.exact(),
+    )
 }
 
 /// Puts the tiers in order and makes sure that each begins where the one before ends.
@@ -426,6 +464,51 @@ mod tests {
         assert_eq!(PriceBook::with_prices(&written).unwrap(), book);
         let lines = |text: &str| text.lines().count();
         assert_eq!(lines(&written), lines(PRICES));
+    }
+
+    #[test]
+    fn price_book_of_ones_own_goes_before_that_of_the_release() {
+        let own =
+            book("ca-central-1,AmazonEC2,nat gateway,hour,1,0,Inf,0.04,2026-11-01,aws,contract\n");
+        let own = own.unwrap();
+        let price = |region: &str| {
+            let key = PriceKey {
+                scope: region.parse().unwrap(),
+                service: Service::Ec2,
+                item: "nat gateway".to_owned(),
+            };
+            let price = own.price(&key).unwrap();
+            (
+                price.tiers()[0].usd.exact().to_string(),
+                price.is_fallback(),
+            )
+        };
+        assert_eq!(price("ca-central-1"), ("0.04".to_owned(), false));
+        assert_eq!(price("us-east-1"), ("0.045".to_owned(), true));
+        // What is not one's own is not written as if it were.
+        assert_eq!(own.to_csv().lines().count(), 3);
+        assert_eq!(PriceBook::with_prices(&own.to_csv()).unwrap(), own);
+    }
+
+    #[test]
+    fn price_that_only_test_data_has_is_marked() {
+        let book = PriceBook::builtin().unwrap();
+        let mut marked = 0;
+        for (key, price) in book.prices() {
+            for tier in price.tiers() {
+                assert!(!tier.source.trim().is_empty(), "{key}");
+                let quoted = matches!(tier.confidence, Confidence::Quoted(_));
+                let golden = tier.source.matches(".golden").count();
+                // Other documents quote it as well.
+                let others = tier.source.contains("; ");
+                assert!(!quoted || golden == 0 || others, "{key}");
+                if tier.confidence == Confidence::TestData {
+                    marked += 1;
+                    assert!(golden > 0, "{key}");
+                }
+            }
+        }
+        assert!(marked > 100, "{marked}");
     }
 
     #[test]

@@ -161,7 +161,7 @@ mod tests {
         assert!(has("storage standard", |kind| *kind == FindingKind::Open));
         assert!(has("to other regions", |kind| matches!(
             kind,
-            FindingKind::Doubtful(Caveat::Stale(_))
+            FindingKind::Doubtful(Caveat::TestData)
         )));
         assert!(!has("to ca-central-1", |kind| *kind == FindingKind::Missing));
     }

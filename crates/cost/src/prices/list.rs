@@ -86,7 +86,9 @@ impl Report for PriceList {
             .map(|price| {
                 let mark = match price.confidence {
                     Confidence::Aws | Confidence::Quoted(_) => Mark::Plain,
-                    Confidence::Derived | Confidence::Assumed => Mark::Unknown,
+                    Confidence::TestData | Confidence::Derived | Confidence::Assumed => {
+                        Mark::Unknown
+                    }
                 };
                 let cells = vec![
                     price.key.scope.to_string(),
@@ -97,6 +99,7 @@ impl Report for PriceList {
                     format!("{} {}", format_number(price.per), price.unit),
                     price.as_of.map_or("–".to_owned(), |date| date.to_string()),
                     price.confidence.to_string(),
+                    price.source.clone(),
                 ];
                 (mark, cells)
             })
@@ -113,6 +116,7 @@ impl Report for PriceList {
                     "For",
                     "As of",
                     "Confidence",
+                    "Source",
                 ],
                 rows,
             )

@@ -1,11 +1,15 @@
 //! A new edition of the price book, from what AWS itself says.
 
+mod resumed;
+
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use report::{Document, Mark, Report};
 use serde::Serialize;
 use settings::Region;
+
+pub use resumed::Resumed;
 
 use super::offer::Step;
 use super::{Confidence, OfferFile, Price, PriceBook, PriceKey, PriceQuery, Product, Scope, Tier};
@@ -101,7 +105,8 @@ impl PriceBook {
     /// What there is to look for in some regions: every item that the book has for any region.
     pub fn wanted(&self, regions: &[Region]) -> Vec<Wanted> {
         let mut wanted: BTreeMap<PriceKey, (Unit, Decimal)> = BTreeMap::new();
-        for (key, price) in self.prices() {
+        // What is of the release is not put into a book of one's own.
+        for (key, price) in self.prices().filter(|(_, price)| !price.is_fallback()) {
             let of = (price.unit(), price.per());
             let Scope::Region(region) = key.scope else {
                 wanted.insert(key.clone(), of);
@@ -149,9 +154,9 @@ impl Refresh {
         }
     }
 
-    /// Takes what a bulk offer file has for `regions`, or for all that it has products of; false when it has
-    /// none for them.
-    pub fn take_file(&mut self, file: &OfferFile, regions: &[Region]) -> bool {
+    /// Takes what a bulk offer file has for `regions`, or for all that it has products of; the items that it settled, none
+    /// when it has nothing for them.
+    pub fn take_file(&mut self, file: &OfferFile, regions: &[Region]) -> Vec<PriceKey> {
         let here: Vec<Region> = file
             .regions()
             .into_iter()
@@ -159,19 +164,19 @@ impl Refresh {
             .collect();
         let everywhere = file.regions().is_empty();
         if here.is_empty() && !everywhere {
-            return false;
+            return Vec::new();
         }
         let list = format!("AWS bulk offer {} of {}", file.code, file.published);
         let wanted = self.book.wanted(&here).into_iter();
-        let mut any = false;
+        let mut settled = Vec::new();
         for wanted in wanted.filter(|wanted| wanted.key.service.code() == file.code) {
             // A region's file says nothing of what has one price everywhere.
             if everywhere == (wanted.key.scope == Scope::Global) {
                 self.take(&wanted, &file.products, &list, file.published);
-                any = true;
+                settled.push(wanted.key);
             }
         }
-        any
+        settled
     }
 
     /// Takes the price of an item from products, read from `list` and right on `as_of`. What nothing or
@@ -183,19 +188,24 @@ impl Refresh {
                 .price(products)
                 .and_then(|(steps, skus)| self.tiers(wanted, steps, &skus, list, as_of)),
         };
-        let key = &wanted.key;
+        let price = found.map(|tiers| Price {
+            unit: wanted.unit,
+            per: wanted.per,
+            tiers,
+            is_fallback: false,
+        });
+        self.settle(&wanted.key, price);
+    }
+
+    /// Puts what was found for an item in its place.
+    fn settle(&mut self, key: &PriceKey, found: Result<Price, String>) {
         match found {
             Err(why) => self.unmatched.push(Unmatched {
                 key: key.clone(),
                 why,
                 known: self.book.price(key).is_some(),
             }),
-            Ok(tiers) => {
-                let price = Price {
-                    unit: wanted.unit,
-                    per: wanted.per,
-                    tiers,
-                };
+            Ok(price) => {
                 let before = self.book.prices.insert(key.clone(), price.clone());
                 let before = before.as_ref().map_or(Vec::new(), plain);
                 let after = plain(&price);
@@ -204,8 +214,8 @@ impl Refresh {
                 } else {
                     self.changes.push(PriceChange {
                         key: key.clone(),
-                        per: wanted.per,
-                        unit: wanted.unit,
+                        per: price.per,
+                        unit: price.unit,
                         before,
                         after,
                     });

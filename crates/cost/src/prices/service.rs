@@ -65,6 +65,14 @@ services! {
     Lambda = "AWSLambda",
     /// Hosted zones, and queries of names.
     Route53 = "AmazonRoute53",
+    /// Images of containers.
+    Ecr = "AmazonECR",
+    /// What trails record.
+    CloudTrail = "AWSCloudTrail",
+    /// Recorded configuration, and the evaluations of its rules.
+    Config = "AWSConfig",
+    /// Vaults of AWS Backup.
+    Backup = "AWSBackup",
     /// Web application firewall.
     Waf = "awswaf",
 }

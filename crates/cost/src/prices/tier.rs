@@ -27,6 +27,7 @@ impl Tier {
     /// What is to be said about it on a day before which `oldest` counts as old.
     pub fn caveat(&self, oldest: Date) -> Option<Caveat> {
         match (self.confidence, self.as_of) {
+            (Confidence::TestData, _) => Some(Caveat::TestData),
             (Confidence::Derived, _) => Some(Caveat::Derived),
             (Confidence::Assumed, _) => Some(Caveat::Assumed),
             (Confidence::Aws | Confidence::Quoted(_), None) => Some(Caveat::Undated),
@@ -45,6 +46,8 @@ pub struct Price {
     pub(super) per: Decimal,
     /// At least one, in order, the first from zero, each from where the one before ends.
     pub(super) tiers: Vec<Tier>,
+    /// It is of the release, since the book of one's own does not have it.
+    pub(super) is_fallback: bool,
 }
 
 /// A quantity that falls into one tier.
@@ -76,6 +79,8 @@ pub struct Priced {
     pub beyond: Decimal,
     /// What is to be said about the tiers used.
     pub caveats: Vec<Caveat>,
+    /// When the oldest of the tiers used was read; `None` where nobody wrote it down for one.
+    pub as_of: Option<Date>,
 }
 
 impl Priced {
@@ -96,6 +101,11 @@ impl Price {
         self.per
     }
 
+    /// Whether it is of the release, since a book of one's own does not have it.
+    pub fn is_fallback(&self) -> bool {
+        self.is_fallback
+    }
+
     /// The tiers in order, from the first unit of a month on.
     pub fn tiers(&self) -> &[Tier] {
         &self.tiers
@@ -109,6 +119,7 @@ impl Price {
             portions: Vec::new(),
             beyond: Decimal::ZERO,
             caveats: Vec::new(),
+            as_of: None,
         };
         let mut known_to = Some(Decimal::ZERO);
         for tier in &self.tiers {
@@ -122,6 +133,10 @@ impl Price {
                     per: self.per,
                 });
                 priced.caveats.extend(tier.caveat(oldest));
+                priced.as_of = match priced.portions.len() {
+                    1 => tier.as_of,
+                    _ => priced.as_of.min(tier.as_of),
+                };
             }
         }
         if let Some(known_to) = known_to {
@@ -169,6 +184,7 @@ mod tests {
                 tier(51_200, Some(153_600), "0.07", quoted),
                 tier(153_600, None, "0.05", quoted),
             ],
+            is_fallback: false,
         }
     }
 
@@ -181,6 +197,7 @@ mod tests {
                 tier(0, Some(51_200), "0.025", Confidence::Quoted(2)),
                 tier(51_200, Some(512_000), "0.024", Confidence::Assumed),
             ],
+            is_fallback: false,
         }
     }
 

@@ -1,5 +1,8 @@
 //! What can be said about usage, and what is taken when nobody says it.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use rust_decimal::Decimal;
 
 use super::yaml::Node;
@@ -64,6 +67,8 @@ const CDN: &str = "aws_cloudfront_distribution";
 const TABLE: &str = "aws_dynamodb_table";
 const BALANCER: &str = "aws_lb";
 const TRAFFIC: &str = "aws_data_transfer";
+const CLUSTER: &str = "aws_rds_cluster";
+const CLUSTER_INSTANCE: &str = "aws_rds_cluster_instance";
 
 /// In order of type. Names are Infracost's where it has one.
 static KEYS: &[UsageKey] = &[
@@ -82,6 +87,62 @@ static KEYS: &[UsageKey] = &[
     of(CDN, "monthly_http_requests.us", 0, 0, 0),
     of(CDN, "monthly_http_requests.canada", 0, 0, 0),
     of(CDN, "monthly_invalidation_requests", 0, 0, 0),
+    of("aws_backup_vault", "monthly_rds_snapshot_gb", 0, 0, 100 * K),
+    of("aws_backup_vault", "monthly_efs_warm_backup_gb", 0, 0, 0),
+    of("aws_backup_vault", "monthly_efs_cold_backup_gb", 0, 0, 0),
+    of("aws_backup_vault", "monthly_efs_warm_restore_gb", 0, 0, 0),
+    of("aws_backup_vault", "monthly_efs_cold_restore_gb", 0, 0, 0),
+    of(
+        "aws_backup_vault",
+        "monthly_efs_item_restore_requests",
+        0,
+        0,
+        0,
+    ),
+    of("aws_backup_vault", "monthly_ebs_snapshot_gb", 0, 0, 0),
+    of("aws_backup_vault", "monthly_aurora_snapshot_gb", 0, 0, 0),
+    of("aws_backup_vault", "monthly_dynamodb_backup_gb", 0, 0, 0),
+    of("aws_backup_vault", "monthly_dynamodb_restore_gb", 0, 0, 0),
+    of("aws_backup_vault", "monthly_fsx_windows_backup_gb", 0, 0, 0),
+    of("aws_backup_vault", "monthly_fsx_lustre_backup_gb", 0, 0, 0),
+    of(
+        "aws_cloudtrail",
+        "monthly_additional_management_events",
+        0,
+        0,
+        G,
+    ),
+    of("aws_cloudtrail", "monthly_data_events", 0, 100 * M, 10 * G),
+    of("aws_cloudtrail", "monthly_insight_events", 0, 100 * M, G),
+    of(
+        "aws_cloudwatch_event_bus",
+        "monthly_custom_events",
+        0,
+        100 * M,
+        10 * G,
+    ),
+    of(
+        "aws_cloudwatch_event_bus",
+        "monthly_third_party_events",
+        0,
+        0,
+        0,
+    ),
+    of(
+        "aws_cloudwatch_event_bus",
+        "monthly_archive_processing_gb",
+        0,
+        0,
+        0,
+    ),
+    of("aws_cloudwatch_event_bus", "archive_storage_gb", 0, 0, 0),
+    of(
+        "aws_cloudwatch_event_bus",
+        "monthly_schema_discovery_events",
+        0,
+        0,
+        0,
+    ),
     of(
         "aws_cloudwatch_log_group",
         "monthly_data_ingested_gb",
@@ -90,6 +151,34 @@ static KEYS: &[UsageKey] = &[
         5 * K,
     ),
     of("aws_cloudwatch_log_group", "storage_gb", 100, 500, 10 * K),
+    of(
+        "aws_cloudwatch_log_group",
+        "monthly_data_scanned_gb",
+        0,
+        0,
+        0,
+    ),
+    of(
+        "aws_config_config_rule",
+        "monthly_rule_evaluations",
+        100 * K,
+        M,
+        100 * M,
+    ),
+    of(
+        "aws_config_configuration_recorder",
+        "monthly_config_items",
+        100 * K,
+        M,
+        10 * M,
+    ),
+    of(
+        "aws_config_configuration_recorder",
+        "monthly_custom_config_items",
+        0,
+        0,
+        0,
+    ),
     of(TRAFFIC, "monthly_intra_region_gb", 5 * K, 50 * K, 500 * K),
     of(TRAFFIC, "monthly_outbound_internet_gb", 10 * K, 100 * K, M),
     of(TRAFFIC, "monthly_outbound_other_regions_gb", 0, 0, 0),
@@ -98,6 +187,13 @@ static KEYS: &[UsageKey] = &[
     // A sample of 5 to 16 kB a minute: 43,800 of them in a month.
     of(DB, "monthly_enhanced_monitoring_gb", 200, 350, 700),
     of(DB, "monthly_standard_io_requests", M, 10 * M, 100 * M),
+    of(
+        DB,
+        "monthly_additional_performance_insights_requests",
+        0,
+        0,
+        0,
+    ),
     of(REPLICATED_DB, "storage_gb", 20 * K, 100 * K, 300 * K),
     of(
         REPLICATED_DB,
@@ -113,6 +209,7 @@ static KEYS: &[UsageKey] = &[
     of(TABLE, "on_demand_backup_storage_gb", 0, 0, 0),
     of(TABLE, "monthly_data_restored_gb", 0, 0, 0),
     of(TABLE, "monthly_streams_read_request_units", 0, 0, 0),
+    of("aws_ecr_repository", "storage_gb", 500, K, 5 * K),
     of(
         "aws_elasticache_cluster",
         "snapshot_storage_size_gb",
@@ -126,6 +223,20 @@ static KEYS: &[UsageKey] = &[
         0,
         0,
         5 * K,
+    ),
+    of(
+        "aws_elasticache_serverless_cache",
+        "storage_gb",
+        100,
+        K,
+        10 * K,
+    ),
+    of(
+        "aws_elasticache_serverless_cache",
+        "monthly_ecpus",
+        M,
+        10 * G,
+        100 * G,
     ),
     of("aws_flow_log", "monthly_data_ingested_gb", 100, K, 10 * K),
     of("aws_kms_key", "monthly_requests", M, 20 * M, 500 * M),
@@ -155,6 +266,21 @@ static KEYS: &[UsageKey] = &[
         50 * K,
         500 * K,
     ),
+    of(CLUSTER, "storage_gb", 10 * K, 50 * K, 500 * K),
+    of(CLUSTER, "write_requests_per_sec", 0, K, 50 * K),
+    of(CLUSTER, "read_requests_per_sec", 0, K, 100 * K),
+    of(CLUSTER, "backup_snapshot_size_gb", 0, 10 * K, 100 * K),
+    of(CLUSTER, "snapshot_export_size_gb", 0, 0, 0),
+    of(CLUSTER_INSTANCE, "monthly_cpu_credit_hrs", 0, 0, 0),
+    of(CLUSTER_INSTANCE, "capacity_units_per_hr", 0, 0, 0),
+    of(
+        CLUSTER_INSTANCE,
+        "monthly_enhanced_monitoring_gb",
+        200,
+        350,
+        700,
+    ),
+    of(BUCKET, "object_tags", 0, 0, 0),
     of(BUCKET, "standard.storage_gb", 5 * K, 25 * K, 250 * K),
     of(
         BUCKET,
@@ -265,6 +391,149 @@ static KEYS: &[UsageKey] = &[
         0,
         0,
     ),
+    of(
+        BUCKET,
+        "intelligent_tiering.frequent_access_storage_gb",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "intelligent_tiering.infrequent_access_storage_gb",
+        0,
+        0,
+        0,
+    ),
+    of(BUCKET, "intelligent_tiering.monitored_objects", 0, 0, 0),
+    of(
+        BUCKET,
+        "intelligent_tiering.monthly_tier_1_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "intelligent_tiering.monthly_tier_2_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "intelligent_tiering.monthly_lifecycle_transition_requests",
+        0,
+        0,
+        0,
+    ),
+    of(BUCKET, "one_zone_infrequent_access.storage_gb", 0, 0, 0),
+    of(
+        BUCKET,
+        "one_zone_infrequent_access.monthly_tier_1_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "one_zone_infrequent_access.monthly_tier_2_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "one_zone_infrequent_access.monthly_lifecycle_transition_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "one_zone_infrequent_access.monthly_data_retrieval_gb",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_flexible_retrieval.monthly_tier_2_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_flexible_retrieval.monthly_bulk_data_retrieval_gb",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_flexible_retrieval.monthly_expedited_data_retrieval_gb",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_flexible_retrieval.monthly_standard_data_retrieval_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_flexible_retrieval.monthly_expedited_data_retrieval_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_flexible_retrieval.early_delete_gb",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_deep_archive.monthly_tier_1_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_deep_archive.monthly_tier_2_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_deep_archive.monthly_bulk_data_retrieval_gb",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_deep_archive.monthly_standard_data_retrieval_requests",
+        0,
+        0,
+        0,
+    ),
+    of(
+        BUCKET,
+        "glacier_deep_archive.monthly_bulk_data_retrieval_requests",
+        0,
+        0,
+        0,
+    ),
+    of(BUCKET, "glacier_deep_archive.early_delete_gb", 0, 0, 0),
     of(REPLICATION, "monthly_replicated_gb", 500, 2_500, 50 * K),
     of(
         REPLICATION,
@@ -302,7 +571,9 @@ static KEYS: &[UsageKey] = &[
         100 * K,
         M,
     ),
+    of("aws_sns_topic", "request_size_kb", 0, 0, 0),
     of("aws_sqs_queue", "monthly_requests", 0, M, 100 * M),
+    of("aws_sqs_queue", "request_size_kb", 0, 0, 0),
     of(
         "aws_vpc_endpoint",
         "monthly_data_processed_gb",
@@ -310,6 +581,8 @@ static KEYS: &[UsageKey] = &[
         10 * K,
         100 * K,
     ),
+    of("aws_wafv2_web_acl", "monthly_requests", 100 * M, G, 10 * G),
+    of("aws_wafv2_web_acl", "rule_group_rules", 0, 0, 0),
 ];
 
 /// Every number that a usage file can give, with its defaults.
@@ -318,7 +591,7 @@ pub fn usage_keys() -> &'static [UsageKey] {
 }
 
 /// The type under whose name the keys of a type are.
-fn named(kind: &str) -> &str {
+pub(super) fn named(kind: &str) -> &str {
     match kind {
         "aws_alb" => BALANCER,
         other => other,
@@ -326,8 +599,10 @@ fn named(kind: &str) -> &str {
 }
 
 pub(super) fn key(kind: &str, name: &str) -> Option<&'static UsageKey> {
-    let kind = named(kind);
-    KEYS.iter().find(|key| key.kind == kind && key.name == name)
+    // Every rule of every resource asks.
+    static PLACES: LazyLock<HashMap<(&str, &str), &'static UsageKey>> =
+        LazyLock::new(|| KEYS.iter().map(|key| ((key.kind, key.name), key)).collect());
+    PLACES.get(&(named(kind), name)).copied()
 }
 
 /// The type that can be told about and is so near to `kind` that this is a slip of it.
@@ -335,8 +610,11 @@ pub(super) fn meant_type(kind: &str) -> Option<&'static str> {
     if KEYS.iter().any(|key| key.kind == named(kind)) {
         return None;
     }
+    // Short types are near to others that there are: aws_elb to aws_lb. So are those with another word of three letters:
+    // aws_eks_cluster to aws_rds_cluster.
     let near = KEYS.iter().map(|key| key.kind);
-    near.filter(|of| strsim::osa_distance(of, kind) <= SLIPS)
+    near.filter(|_| kind.len() >= LONG)
+        .filter(|of| strsim::osa_distance(of, kind) <= TYPE_SLIPS)
         .min_by_key(|of| strsim::osa_distance(of, kind))
 }
 
@@ -356,6 +634,9 @@ pub(super) fn meant_key(kind: &str, name: &str) -> Option<&'static str> {
 
 /// Letters that are wrong, missing, too many or in another order.
 const SLIPS: usize = 2;
+
+/// The same in a type, of which there are many.
+const TYPE_SLIPS: usize = 1;
 
 /// The least length of a name in which so many slips are told from another name.
 const LONG: usize = 8;
@@ -382,6 +663,7 @@ pub(super) enum Choice {
     Term,
     Payment,
     Region,
+    Endpoint,
 }
 
 impl Choice {
@@ -390,6 +672,7 @@ impl Choice {
             (DB, "reserved_instance_term") => Some(Self::Term),
             (DB, "reserved_instance_payment_option") => Some(Self::Payment),
             (TRAFFIC, "region") => Some(Self::Region),
+            ("aws_route53_health_check", "endpoint_type") => Some(Self::Endpoint),
             _ => None,
         }
     }
@@ -398,6 +681,7 @@ impl Choice {
         match self {
             Self::Term => &["1_year", "3_year"],
             Self::Payment => &["no_upfront", "partial_upfront", "all_upfront"],
+            Self::Endpoint => &["aws", "non_aws"],
             Self::Region => &["a region's code, as in ca-central-1"],
         }
     }
@@ -406,7 +690,7 @@ impl Choice {
         let text = node.text()?;
         let good = match self {
             Self::Region => text.parse::<settings::Region>().is_ok(),
-            Self::Term | Self::Payment => self.values().contains(&text),
+            Self::Term | Self::Payment | Self::Endpoint => self.values().contains(&text),
         };
         good.then(|| text.to_owned())
     }

@@ -8,6 +8,7 @@ use report::{Document, Mark, Report};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
+use super::keys::named;
 use super::{Unmeasured, usage_keys};
 use crate::inventory::Inventory;
 use crate::quantity::{as_text, format_number};
@@ -65,7 +66,8 @@ impl Measurement {
     /// The defaults of everything that the resources of an inventory can use, to begin a usage file with.
     pub fn of_defaults(inventory: &Inventory) -> Self {
         let keys = inventory.resources.iter().flat_map(|resource| {
-            let keys = usage_keys().iter().filter(|key| key.kind == resource.kind);
+            let kind = named(&resource.kind);
+            let keys = usage_keys().iter().filter(move |key| key.kind == kind);
             keys.map(|key| (resource.address.clone(), key))
         });
         let measured = keys
@@ -272,6 +274,46 @@ mod tests {
             yaml.contains("# monthly_requests: AWS publishes no metric of it"),
             "{yaml}"
         );
+    }
+
+    #[test]
+    fn defaults_of_every_type_are_a_usage_file_that_says_them() {
+        let mut kinds: Vec<&str> = usage_keys().iter().map(|key| key.kind).collect();
+        kinds.push("aws_alb");
+        kinds.sort_unstable();
+        kinds.dedup();
+        // Traffic is no resource.
+        kinds.retain(|kind| *kind != "aws_data_transfer");
+        let stack: Vec<(&str, serde_json::Value)> = kinds
+            .iter()
+            .map(|kind| (*kind, serde_json::json!({})))
+            .collect();
+        let stack = crate::testing::stack(&stack);
+        let yaml = Measurement::of_defaults(&stack).to_yaml();
+        let usage = Usage::parse(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+        assert!(usage.without_rule().is_empty());
+        assert!(usage.strangers(&stack).is_empty());
+        for resource in &stack.resources {
+            let kind = named(&resource.kind);
+            for key in usage_keys().iter().filter(|key| key.kind == kind) {
+                let (said, source) = usage.of(&resource.address, &resource.kind, key.name);
+                assert_eq!(source, UsageSource::File, "{kind} {}", key.name);
+                assert_eq!(
+                    said.expected,
+                    key.default_range().expected,
+                    "{kind} {}",
+                    key.name
+                );
+            }
+        }
+        let expected = |usage: &Usage| {
+            let book = crate::PriceBook::builtin().unwrap();
+            let options = crate::Options::on(date(2026, 11, 22));
+            crate::Estimate::new(&stack, usage, &book, options)
+                .total
+                .expected
+        };
+        assert_eq!(expected(&usage), expected(&Usage::default()));
     }
 
     #[test]

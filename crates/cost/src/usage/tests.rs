@@ -172,12 +172,12 @@ fn usage_key_without_a_rule_is_kept_to_be_told() {
 version: 0.1
 resource_usage:
   aws_s3_bucket.photos:
-    object_tags: 0
     standard:
       storage_gb: 20.0
+      monthly_select_data_returned_gb: 0
       monthly_select_data_scanned_gb: 0.0
     intelligent_tiering:
-      frequent_access_storage_gb:
+      early_delete_gb:
   aws_instance.web:
     monthly_cpu_credit_hrs: 5
 ",
@@ -195,8 +195,8 @@ resource_usage:
     assert_eq!(
         photos.names,
         [
-            "intelligent_tiering.frequent_access_storage_gb",
-            "object_tags",
+            "intelligent_tiering.early_delete_gb",
+            "standard.monthly_select_data_returned_gb",
             "standard.monthly_select_data_scanned_gb"
         ]
     );
@@ -237,4 +237,23 @@ fn usage_strangers_are_addresses_that_are_not_in_the_inventory() {
     )
     .unwrap();
     assert_eq!(usage.strangers(&inventory), ["aws_nat_gateway.b"]);
+}
+
+#[test]
+fn usage_file_of_every_type_and_key_that_people_have_is_read() {
+    let usage = Usage::parse(include_str!("../../tests/fixtures/usage-keys.yml")).unwrap();
+    let number = |address: &str, kind: &str, name: &str| usage.of(address, kind, name);
+    let one = QuantityRange::fixed(Decimal::ONE);
+    assert_eq!(
+        number("aws_ecr_repository.x", "aws_ecr_repository", "storage_gb"),
+        (one, UsageSource::File)
+    );
+    assert_eq!(
+        number("aws_lb.x", "aws_lb", "processed_bytes_gb"),
+        (one, UsageSource::File)
+    );
+    // What has no rule is told, and is more than nothing.
+    let without = usage.without_rule();
+    assert!(without.iter().any(|of| of.of == "aws_elb.x" && of.costs));
+    assert!(without.iter().any(|of| of.of == "aws_eks_node_group.x"));
 }

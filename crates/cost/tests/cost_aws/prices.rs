@@ -47,7 +47,9 @@ fn page(products: &[String], next: Option<&str>) -> GetProductsOutput {
 
 async fn run_refresh(client: &Client) -> Result<cost::Refresh, PriceListError> {
     let (home, here) = (region("us-east-1"), [region("ca-central-1")]);
-    refresh(client, home, &book(), &here, date(2026, 11, 26), &Silent).await
+    let begun = cost::Refresh::new(&book(), date(2026, 11, 26));
+    let none = cost::Resumed::default();
+    refresh(client, home, begun, &here, &none, |_| Ok(()), &Silent).await
 }
 
 #[tokio::test]

@@ -230,7 +230,7 @@ pub(super) fn unusable(
     Failure::new(Exit::Usage, anyhow::Error::new(error).context(context))
 }
 
-fn text(path: &Path) -> Result<String, Failure> {
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
     let bytes = cli::read_input(path, MOST_TEXT)?;
     String::from_utf8(bytes).map_err(|error| unusable(error.utf8_error(), path))
 }

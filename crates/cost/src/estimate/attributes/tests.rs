@@ -123,6 +123,24 @@ fn mutations() -> Vec<Mutations> {
             vec![("policy_type", json!("TargetTrackingScaling"))],
         ),
         (
+            "aws_cloudtrail",
+            json!({}),
+            vec![
+                (
+                    "advanced_event_selector",
+                    json!([{"field_selector": [{"field": "eventCategory", "equals": ["Data"]}]}]),
+                ),
+                (
+                    "event_selector",
+                    json!([{"include_management_events": true, "data_resource": [{"type": "AWS::S3::Object"}]}]),
+                ),
+                (
+                    "insight_selector",
+                    json!([{"insight_type": "ApiCallRateInsight"}]),
+                ),
+            ],
+        ),
+        (
             "aws_cloudwatch_log_group",
             json!({"name": "a"}),
             vec![
@@ -145,7 +163,8 @@ fn mutations() -> Vec<Mutations> {
         (
             "aws_db_instance",
             json!({"engine": "postgres", "engine_version": "12.22", "instance_class": "db.t4g.small", "allocated_storage": 100,
-                "storage_type": "gp3", "iops": 3000, "storage_throughput": 125, "multi_az": false}),
+                "storage_type": "gp3", "iops": 3000, "storage_throughput": 125, "multi_az": false,
+                "performance_insights_enabled": true, "performance_insights_retention_period": 31}),
             vec![
                 ("allocated_storage", json!(200)),
                 ("engine", json!("mysql")),
@@ -159,6 +178,8 @@ fn mutations() -> Vec<Mutations> {
                 ("manage_master_user_password", json!(true)),
                 ("monitoring_interval", json!(60)),
                 ("multi_az", json!(true)),
+                ("performance_insights_enabled", json!(false)),
+                ("performance_insights_retention_period", json!(7)),
                 ("publicly_accessible", json!(true)),
                 ("storage_throughput", json!(250)),
                 ("storage_type", json!("gp2")),
@@ -225,6 +246,17 @@ fn mutations() -> Vec<Mutations> {
             ],
         ),
         (
+            "aws_elasticache_serverless_cache",
+            json!({"engine": "valkey"}),
+            vec![
+                (
+                    "cache_usage_limits",
+                    json!([{"data_storage": [{"minimum": 5}]}]),
+                ),
+                ("engine", json!("redis")),
+            ],
+        ),
+        (
             "aws_flow_log",
             json!({}),
             vec![("log_destination_type", json!("s3"))],
@@ -247,10 +279,46 @@ fn mutations() -> Vec<Mutations> {
             json!({"memory_size": 128}),
             vec![
                 ("architectures", json!(["arm64"])),
+                ("ephemeral_storage", json!([{"size": 1024}])),
                 ("memory_size", json!(256)),
             ],
         ),
         ("aws_lb", lb, of_lb),
+        (
+            "aws_rds_cluster",
+            json!({"engine": "aurora-postgresql", "engine_version": "12.22", "backup_retention_period": 1}),
+            vec![
+                ("backup_retention_period", json!(7)),
+                ("engine", json!("mysql")),
+                (
+                    "engine_lifecycle_support",
+                    json!("open-source-rds-extended-support-disabled"),
+                ),
+                ("engine_mode", json!("serverless")),
+                ("engine_version", json!("16.4")),
+                ("manage_master_user_password", json!(true)),
+                ("storage_type", json!("aurora-iopt1")),
+            ],
+        ),
+        (
+            "aws_rds_cluster_instance",
+            json!({"engine": "aurora-postgresql", "instance_class": "db.t3.large"}),
+            vec![
+                ("engine", json!("aurora-mysql")),
+                ("instance_class", json!("db.serverless")),
+                ("monitoring_interval", json!(60)),
+                ("publicly_accessible", json!(true)),
+            ],
+        ),
+        (
+            "aws_route53_health_check",
+            json!({"type": "HTTP", "request_interval": 30}),
+            vec![
+                ("measure_latency", json!(true)),
+                ("request_interval", json!(10)),
+                ("type", json!("HTTPS")),
+            ],
+        ),
         (
             "aws_s3_bucket_replication_configuration",
             json!({}),
@@ -289,6 +357,15 @@ fn mutations() -> Vec<Mutations> {
                 ("vpc_endpoint_type", json!("GatewayLoadBalancer")),
             ],
         ),
+        (
+            "aws_wafv2_web_acl",
+            json!({"scope": "REGIONAL"}),
+            vec![
+                ("rule", json!([{"name": "a"}])),
+                ("rule_json", json!("[]")),
+                ("scope", json!("CLOUDFRONT")),
+            ],
+        ),
     ]
 }
 
@@ -305,6 +382,7 @@ const WITH_ANOTHER: &[(&str, &str)] = &[
         "aws_elasticache_replication_group",
         "replicas_per_node_group",
     ),
+    ("aws_rds_cluster", "serverlessv2_scaling_configuration"),
 ];
 
 #[test]

@@ -36,9 +36,9 @@ pub(super) fn scaling(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     demand.fixed(Service::CloudWatch, alarm, Unit::AlarmMonth, ALARMS);
 }
 
-/// By the gigabyte of images, and by what is pulled from elsewhere.
+/// By the gigabyte of images. What leaves the region is traffic. <https://aws.amazon.com/ecr/pricing/>
 pub(super) fn repository(demand: &mut DemandBuilder<'_>) {
-    demand.problem("images in a registry have no price here");
+    demand.used(Service::Ecr, "storage", Unit::GbMonth, "storage_gb");
 }
 
 /// Tasks by their virtual CPUs and memory, which the task definition says: the one beside the service.
@@ -112,7 +112,7 @@ fn is_linux(platform: &serde_json::Value) -> bool {
 }
 
 /// The only resource of a type in the module of this one.
-fn beside<'a>(demand: &DemandBuilder<'a>, kind: &str) -> Option<&'a Resource> {
+pub(super) fn beside<'a>(demand: &DemandBuilder<'a>, kind: &str) -> Option<&'a Resource> {
     let module = module(&demand.resource.address, &demand.resource.kind);
     let resources = demand.inventory.resources.iter();
     let mut found = resources.filter(|resource| {

@@ -27,6 +27,9 @@ const GP3_STRIPED_THROUGHPUT: Decimal = Decimal::from_parts(500, 0, 0, false, 0)
 /// The seconds for which the default of what enhanced monitoring writes holds.
 const A_MINUTE: Decimal = Decimal::from_parts(60, 0, 0, false, 0);
 
+/// Backups are kept for so many days at most.
+pub(super) const MOST_DAYS: Decimal = Decimal::from_parts(35, 0, 0, false, 0);
+
 /// A cache's backup of one day costs nothing. <https://aws.amazon.com/elasticache/pricing/>
 const FREE_SNAPSHOT_DAYS: Decimal = Decimal::ONE;
 
@@ -98,17 +101,49 @@ pub(super) fn database(demand: &mut DemandBuilder<'_>, attributes: &Attributes) 
         public_ipv4(demand, Decimal::ONE);
     }
     if attributes.flag("manage_master_user_password") == Some(true) {
-        demand.under(Heading::Secrets).fixed(
-            Service::Secrets,
-            "secret",
-            Unit::SecretMonth,
-            Decimal::ONE,
-        );
+        kept_secret(demand);
     }
+    insights(demand, attributes);
+}
+
+/// The secret in which RDS keeps a password.
+pub(super) fn kept_secret(demand: &mut DemandBuilder<'_>) {
+    let unit = Unit::SecretMonth;
+    demand
+        .under(Heading::Secrets)
+        .fixed(Service::Secrets, "secret", unit, Decimal::ONE);
+    demand.under(Heading::Rds);
+}
+
+/// Performance Insights of a week are included; what is kept longer is billed by the virtual CPU.
+/// <https://aws.amazon.com/rds/performance-insights/pricing/>
+fn insights(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    const INCLUDED_DAYS: Decimal = Decimal::from_parts(7, 0, 0, false, 0);
+    if attributes.flag("performance_insights_enabled") != Some(true) {
+        return;
+    }
+    let days = attributes.number("performance_insights_retention_period");
+    if days.is_some_and(|days| days > INCLUDED_DAYS) {
+        let class = attributes.text("instance_class").unwrap_or_default();
+        match support::virtual_cpus(class) {
+            Some(cpus) => {
+                let item = format!("performance insights {class}");
+                demand.fixed(Service::Rds, item, Unit::VcpuMonth, cpus.into());
+            }
+            None => demand.problem("Performance Insights of its class have no price here"),
+        }
+    }
+    let name = "monthly_additional_performance_insights_requests";
+    demand.used(
+        Service::Rds,
+        "performance insights api",
+        Unit::Request,
+        name,
+    );
 }
 
 /// What is measured within the instance is billed as a log.
-fn monitoring(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+pub(super) fn monitoring(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let interval = attributes.number("monitoring_interval").unwrap_or_default();
     if interval.is_zero() {
         return;
@@ -267,7 +302,7 @@ pub(super) fn cache(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let days = attributes
         .number("snapshot_retention_limit")
         .unwrap_or_default();
-    let billed = (days - FREE_SNAPSHOT_DAYS).max(Decimal::ZERO);
+    let billed = (days.min(MOST_DAYS) - FREE_SNAPSHOT_DAYS).max(Decimal::ZERO);
     if billed.is_zero() {
         return;
     }
@@ -281,41 +316,6 @@ pub(super) fn cache(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
             Basis::Usage,
             size.times(billed),
             usage_source,
-        );
-    }
-}
-
-pub(super) fn bucket(demand: &mut DemandBuilder<'_>) {
-    for (group, class) in [
-        ("standard", "standard"),
-        ("standard_infrequent_access", "standard-ia"),
-        ("glacier_instant_retrieval", "glacier-ir"),
-        ("glacier_flexible_retrieval", "glacier"),
-        ("glacier_deep_archive", "deep-archive"),
-    ] {
-        for (name, item, unit) in [
-            ("storage_gb", "storage", Unit::GbMonth),
-            ("monthly_tier_1_requests", "requests tier 1", Unit::Request),
-            ("monthly_tier_2_requests", "requests tier 2", Unit::Request),
-            (
-                "monthly_lifecycle_transition_requests",
-                "transition",
-                Unit::Request,
-            ),
-            ("monthly_data_retrieval_gb", "retrieval", Unit::Gb),
-        ] {
-            demand.used(
-                Service::S3,
-                format!("{item} {class}"),
-                unit,
-                &format!("{group}.{name}"),
-            );
-        }
-        demand.used(
-            Service::S3,
-            format!("retrieval {class} standard"),
-            Unit::Gb,
-            &format!("{group}.monthly_standard_data_retrieval_gb"),
         );
     }
 }

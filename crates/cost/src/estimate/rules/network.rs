@@ -154,6 +154,14 @@ pub(super) fn endpoint(demand: &mut DemandBuilder<'_>, attributes: &Attributes) 
                 "monthly_data_processed_gb",
             );
         }
+        "GatewayLoadBalancer" => {
+            let item = "gateway load balancer endpoint";
+            let zones = Decimal::from(attributes.list("subnet_ids").len().max(1));
+            demand.hourly(Service::Vpc, item, Unit::EndpointHour, zones);
+            let item = "gateway load balancer endpoint data";
+            let name = "monthly_data_processed_gb";
+            demand.used(Service::Vpc, item, Unit::Gb, name);
+        }
         other => demand.problem(format!("endpoints of type {other} are not priced")),
     }
 }
@@ -223,9 +231,55 @@ pub(super) fn zone(demand: &mut DemandBuilder<'_>) {
     );
 }
 
-/// By the month, more outside AWS, over HTTPS and with a string to search for: <https://aws.amazon.com/route53/pricing/>.
-pub(super) fn health_check(demand: &mut DemandBuilder<'_>) {
-    demand.problem("health checks of Route 53 have no price here");
+/// By the month, more outside AWS, and for every option: HTTPS, a string to search for, every ten seconds, latency.
+/// <https://aws.amazon.com/route53/pricing/>
+pub(super) fn health_check(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
+    let kind = attributes.text("type").unwrap_or_default();
+    if !matches!(
+        kind,
+        "HTTP" | "HTTPS" | "HTTP_STR_MATCH" | "HTTPS_STR_MATCH" | "TCP"
+    ) {
+        return demand.problem(format!("health checks of type {kind:?} have no price here"));
+    }
+    let options = [
+        kind.starts_with("HTTPS"),
+        kind.ends_with("_STR_MATCH"),
+        attributes.number("request_interval") == Some(Decimal::TEN),
+        attributes.flag("measure_latency") == Some(true),
+    ];
+    let options = Decimal::from(options.into_iter().filter(|is_set| *is_set).count());
+    let word = demand.usage.word(
+        &demand.resource.address,
+        &demand.resource.kind,
+        "endpoint_type",
+    );
+    let (one, none) = (QuantityRange::fixed(Decimal::ONE), QuantityRange::default());
+    // Whether what is asked is in AWS no plan tells.
+    let (in_aws, outside, source) = match word {
+        Some("non_aws") => (none, one, UsageSource::File),
+        Some(_) => (one, none, UsageSource::File),
+        None => {
+            let (zero, of_one) = (Decimal::ZERO, Decimal::ONE);
+            let outside = QuantityRange {
+                high: of_one,
+                ..none
+            };
+            (
+                QuantityRange { high: zero, ..one },
+                outside,
+                UsageSource::Default,
+            )
+        }
+    };
+    for (place, count) in [("aws", in_aws), ("non-aws", outside)] {
+        let scope = Scope::Global;
+        let item = format!("health check {place}");
+        let amount = (count, source);
+        demand.used_in(scope, Service::Route53, item, Unit::CheckMonth, amount);
+        let item = format!("health check option {place}");
+        let amount = (count.times(options), source);
+        demand.used_in(scope, Service::Route53, item, Unit::OptionMonth, amount);
+    }
 }
 
 /// Traffic as resources: those that the usage file names, and one in the stack's region when something there

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::super::{Basis, Heading};
 use super::DemandBuilder;
-use crate::inventory::Attributes;
+use crate::inventory::{Attributes, number};
 use crate::prices::{Scope, Service};
 use crate::quantity::{QuantityRange, Scenario, Unit};
 use crate::usage::UsageSource;
@@ -78,14 +78,6 @@ pub(super) fn secret(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     }
 }
 
-/// The first copy of management events in a region costs nothing; everything else that a trail records is billed by the
-/// event, and how many there are no plan tells: <https://aws.amazon.com/cloudtrail/pricing/>.
-pub(super) fn trail(demand: &mut DemandBuilder<'_>) {
-    demand.problem(
-        "a trail's data events, insights and second copies of management events have no price here",
-    );
-}
-
 /// A FIFO topic or queue has prices of its own.
 fn requests(attributes: &Attributes, fifo: &str) -> &'static str {
     match attributes.flag(fifo) {
@@ -96,12 +88,30 @@ fn requests(attributes: &Attributes, fifo: &str) -> &'static str {
 
 pub(super) fn topic(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let item = requests(attributes, "fifo_topic");
-    demand.used(Service::Sns, item, Unit::Request, "monthly_requests");
+    by_size(demand, Service::Sns, item);
 }
 
 pub(super) fn queue(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     let item = requests(attributes, "fifo_queue");
-    demand.used(Service::Sqs, item, Unit::Request, "monthly_requests");
+    by_size(demand, Service::Sqs, item);
+}
+
+/// A request is billed once for each 64 KB of it that were begun. <https://aws.amazon.com/sqs/pricing/>
+fn by_size(demand: &mut DemandBuilder<'_>, service: Service, item: &str) {
+    const CHUNK: Decimal = Decimal::from_parts(64, 0, 0, false, 0);
+    /// 1 MiB.
+    const MOST_CHUNKS: Decimal = Decimal::from_parts(16, 0, 0, false, 0);
+    // In KB; nothing where nobody says it, which is one chunk.
+    let (size, _) = demand.usage_of("request_size_kb");
+    let chunks = (size.expected / CHUNK).ceil().max(Decimal::ONE);
+    if chunks > MOST_CHUNKS {
+        return demand.problem("its requests are larger than any request can be");
+    }
+    let (requests, source) = demand.usage_of("monthly_requests");
+    if let Some(scope) = demand.scope() {
+        let amount = (requests.times(chunks), source);
+        demand.used_in(scope, service, item, Unit::Request, amount);
+    }
 }
 
 pub(super) fn schedule(demand: &mut DemandBuilder<'_>) {
@@ -191,6 +201,8 @@ pub(super) fn log_group(demand: &mut DemandBuilder<'_>, attributes: &Attributes)
         Unit::GbMonth,
         "storage_gb",
     );
+    let name = "monthly_data_scanned_gb";
+    demand.used(Service::CloudWatch, "logs insights", Unit::Gb, name);
 }
 
 pub(super) fn flow_log(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
@@ -211,7 +223,7 @@ pub(super) fn subscription(demand: &mut DemandBuilder<'_>, attributes: &Attribut
         Some("email" | "email-json") => "email",
         Some("http" | "https") => "http",
         // Delivery to these is free.
-        Some("lambda" | "sqs" | "firehose") => return,
+        Some("lambda" | "sqs") => return,
         Some(other) => other,
         None => return demand.problem("its protocol is not known"),
     }
@@ -268,6 +280,7 @@ pub(super) fn function(demand: &mut DemandBuilder<'_>, attributes: &Attributes) 
         expected,
         high,
     };
+    storage_of(demand, attributes, (seconds, usage_source), memory);
     if let Some(scope) = demand.scope() {
         let item = format!("duration {architecture}");
         demand.add(
@@ -279,5 +292,28 @@ pub(super) fn function(demand: &mut DemandBuilder<'_>, attributes: &Attributes) 
             seconds,
             usage_source,
         );
+    }
+}
+
+/// Storage of a function beyond what is included, for as long as the function runs.
+/// <https://aws.amazon.com/lambda/pricing/>
+fn storage_of(
+    demand: &mut DemandBuilder<'_>,
+    attributes: &Attributes,
+    (seconds, source): (QuantityRange, UsageSource),
+    memory: Decimal,
+) {
+    const INCLUDED: Decimal = Decimal::from_parts(512, 0, 0, false, 0);
+    let block = attributes.list("ephemeral_storage").first();
+    let size = block.and_then(|block| number(&block["size"]));
+    let more = size.unwrap_or(INCLUDED) - INCLUDED;
+    if more <= Decimal::ZERO || memory.is_zero() {
+        return;
+    }
+    if let Some(scope) = demand.scope() {
+        // Seconds are those of the memory, by the gibibyte.
+        let amount = (seconds.times(more / memory), source);
+        let item = "ephemeral storage";
+        demand.used_in(scope, Service::Lambda, item, Unit::GbSecond, amount);
     }
 }

@@ -49,6 +49,9 @@ const REDIS: &[(u32, Date)] = &[
     (6, date(2027, 2, 1)),
 ];
 
+/// Whoever sets this is upgraded, and pays nothing for it.
+pub(super) const DISABLED: &str = "open-source-rds-extended-support-disabled";
+
 /// Extended Support of a database: by the virtual CPU, of the standby too, whether it is reserved or not.
 pub(super) fn database(demand: &mut DemandBuilder<'_>, attributes: &Attributes, running: Decimal) {
     let (Some(engine), Some(version)) =
@@ -68,8 +71,7 @@ pub(super) fn database(demand: &mut DemandBuilder<'_>, attributes: &Attributes, 
         return;
     };
     let today = demand.options.today;
-    let disabled = "open-source-rds-extended-support-disabled";
-    if today < of.from || attributes.text("engine_lifecycle_support") == Some(disabled) {
+    if today < of.from || attributes.text("engine_lifecycle_support") == Some(DISABLED) {
         return;
     }
     let Some(cpus) = attributes.text("instance_class").and_then(virtual_cpus) else {
@@ -107,6 +109,27 @@ pub(super) fn cache(demand: &mut DemandBuilder<'_>, attributes: &Attributes) {
     }
 }
 
+/// Extended Support of Aurora, for which RDS bills the versions of PostgreSQL that it bills on its own, and MySQL 5.7.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/extended-support-charges.html>
+pub(super) fn aurora(demand: &mut DemandBuilder<'_>, engine: &str, version: &str) {
+    let today = demand.options.today;
+    let is_billed = match engine {
+        "aurora-postgresql" => {
+            let mut majors = MAJORS.iter().filter(|of| of.engine == "postgres");
+            let oldest = majors.clone().filter_map(|of| leading(of.version)).min();
+            leading(version) < oldest
+                || majors.any(|of| of.is("postgres", version) && of.from <= today)
+        }
+        // Version 2 is that of MySQL 5.7, as in 5.7.mysql_aurora.2.11.1.
+        _ => version.starts_with("5."),
+    };
+    if is_billed {
+        demand.problem(format!(
+            "Extended Support of {engine} {version} has no price here"
+        ));
+    }
+}
+
 impl Major {
     fn is(&self, engine: &str, version: &str) -> bool {
         let rest = version.strip_prefix(self.version);
@@ -121,7 +144,7 @@ fn leading(version: &str) -> Option<u32> {
 
 /// Of a class of the generations that the price book has and of those before them, which all go by the same sizes.
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.Summary.html>
-fn virtual_cpus(class: &str) -> Option<u32> {
+pub(super) fn virtual_cpus(class: &str) -> Option<u32> {
     let mut parts = class.strip_prefix("db.")?.split('.');
     let (family, size) = (parts.next()?, parts.next()?);
     if !family.starts_with(['t', 'm', 'r']) || family.starts_with("t1") || parts.next().is_some() {

@@ -12,8 +12,9 @@ fn refreshed(file: &str) -> Refresh {
     let regions: Vec<Region> = Region::all().collect();
     let file = OfferFile::read(file.as_bytes(), &book.wanted(&regions)).unwrap();
     let mut refresh = Refresh::new(&book, date(2026, 11, 26));
-    assert!(!refresh.take_file(&file, &["eu-west-1".parse().unwrap()]));
-    assert!(refresh.take_file(&file, &[]));
+    let elsewhere = ["eu-west-1".parse().unwrap()];
+    assert!(refresh.take_file(&file, &elsewhere).is_empty());
+    assert!(!refresh.take_file(&file, &[]).is_empty());
     refresh
 }
 
@@ -95,4 +96,54 @@ fn refresh_takes_prices_for_as_many_units_as_in_the_book_and_no_free_tiers() {
     let why = &kept.unwrap().why;
     assert!(why.contains("first 18,600 are free"), "{why}");
     assert_eq!(of("provisioned read"), "0.00013");
+}
+
+#[test]
+fn refresh_that_was_stopped_anywhere_goes_on_to_the_same_end() {
+    let book = PriceBook::builtin().unwrap();
+    let regions: Vec<Region> = Region::all().collect();
+    let file = OfferFile::read(RDS.as_bytes(), &book.wanted(&regions)).unwrap();
+    let today = date(2026, 11, 26);
+    let mut whole = Refresh::new(&book, today);
+    let settled = whole.take_file(&file, &[]);
+    let mut text = whole.head();
+    for key in &settled {
+        text.push_str(&whole.settled(key));
+    }
+    text.push_str(&Refresh::read("rds.json 1"));
+    let all = |refresh: &Refresh| {
+        let items = refresh
+            .unmatched
+            .iter()
+            .map(|of| (of.key.clone(), of.why.clone()));
+        (items.collect::<BTreeMap<_, _>>(), refresh.book.clone())
+    };
+
+    let mut resumed = Refresh::new(&book, today);
+    let done = resumed.resume(&text).unwrap();
+    assert_eq!(done.items, settled.iter().cloned().collect());
+    assert!(done.read.contains("rds.json 1"));
+    assert_eq!(all(&resumed), all(&whole));
+    assert_eq!(resumed.changes.len(), whole.changes.len());
+    assert_eq!(resumed.confirmed.len(), whole.confirmed.len());
+
+    // Stopped in the midst of a line: what was whole counts, and the rest is looked for again.
+    for cut in (0..text.len())
+        .step_by(97)
+        .filter(|cut| text.is_char_boundary(*cut))
+    {
+        let mut resumed = Refresh::new(&book, today);
+        let done = resumed.resume(&text[..cut]).unwrap();
+        for wanted in book.wanted(&["ca-central-1".parse().unwrap()]) {
+            let is_settled = settled.contains(wanted.key());
+            if is_settled && !done.items.contains(wanted.key()) {
+                let list = format!("AWS bulk offer {} of {}", file.code, file.published);
+                resumed.take(&wanted, &file.products, &list, file.published);
+            }
+        }
+        assert_eq!(all(&resumed), all(&whole), "cut at {cut}");
+    }
+    // Of another day.
+    let mut later = Refresh::new(&book, date(2026, 11, 27));
+    assert_eq!(later.resume(&text).unwrap(), Resumed::default());
 }
