@@ -147,3 +147,26 @@ fn refresh_that_was_stopped_anywhere_goes_on_to_the_same_end() {
     let mut later = Refresh::new(&book, date(2026, 11, 27));
     assert_eq!(later.resume(&text).unwrap(), Resumed::default());
 }
+
+#[test]
+fn refresh_that_was_stopped_between_the_tiers_of_an_item_looks_for_it_again() {
+    let book = PriceBook::builtin().unwrap();
+    let refresh = Refresh::new(&book, date(2026, 11, 26));
+    let key = PriceKey {
+        scope: "ca-central-1".parse().unwrap(),
+        service: Service::DataTransfer,
+        item: "out to internet".to_owned(),
+    };
+    let rows = refresh.settled(&key);
+    assert_eq!(rows.lines().count(), 4, "{rows}");
+    let resumed = |lines: usize| {
+        let kept: String = rows.split_inclusive('\n').take(lines).collect();
+        let mut again = Refresh::new(&book, date(2026, 11, 26));
+        let done = again.resume(&(refresh.head() + &kept)).unwrap();
+        (done.items.contains(&key), again.book == refresh.book)
+    };
+    assert_eq!(resumed(4), (true, true));
+    for lines in 0..4 {
+        assert_eq!(resumed(lines), (false, true), "{lines}");
+    }
+}
