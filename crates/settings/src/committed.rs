@@ -387,6 +387,16 @@ impl Turned<'_> {
         if self.swaps {
             set(table, "id", database.dr_id.as_str().into());
             set(table, "dr_id", database.id.as_str().into());
+            // Rows name objects of what was the copy.
+            if let (Some(integrity), Some(of)) = (sub(table, "integrity"), &database.integrity) {
+                let tables = tables(integrity, "objects").into_iter();
+                for (table, rows) in tables.zip(&of.objects) {
+                    let mut buckets = self.settings.buckets.iter();
+                    if let Some(pair) = buckets.find(|pair| pair.name == rows.bucket) {
+                        set(table, "bucket", pair.dr.as_str().into());
+                    }
+                }
+            }
             // What the instance that serves was restored with is what it would come back to.
             let restore = table.remove("restore");
             let old = sub_or_new(table, "failback").and_then(|failback| {

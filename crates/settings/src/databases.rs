@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::document::{Field, Section};
 use crate::pairs::{Used, read_all, unique};
 use crate::{
-    DbIdentifier, InstanceClass, KmsKeyArn, ParameterGroupName, Region, Regions, SecretName,
-    SecurityGroupId, SubnetGroupName,
+    Bucket, DbIdentifier, InstanceClass, Integrity, KmsKeyArn, ParameterGroupName, Region, Regions,
+    SecretName, SecurityGroupId, SubnetGroupName,
 };
 
 /// AWS's longest retention of automated backups in days
@@ -45,6 +45,9 @@ pub struct Database {
     /// Secrets that say where it is, which have one name in both regions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<DatabaseSecret>,
+    /// What is asked of it when it is restored; nothing is without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<Integrity>,
 }
 
 /// A secret that says where a database is: a JSON object with its host and its port. In the DR region it is the replica of the
@@ -193,11 +196,17 @@ impl Database {
                 restore: self.restore.clone(),
             }),
             secrets: self.secrets.clone(),
+            integrity: self.integrity.clone(),
         })
     }
 
-    /// `regions` are those of the file, if they could be read: keys must lie where they are needed.
-    pub(crate) fn read_all(field: &Field<'_>, regions: Option<&Regions>) -> Option<Vec<Database>> {
+    /// `regions` and `buckets` are those of the file, if they could be read: keys must lie where they are needed, and rows name
+    /// objects of these buckets.
+    pub(crate) fn read_all(
+        field: &Field<'_>,
+        regions: Option<&Regions>,
+        buckets: Option<&[Bucket]>,
+    ) -> Option<Vec<Database>> {
         let dr = regions.map(|regions| ("DR", regions.dr));
         let primary = regions.map(|regions| ("primary", regions.primary));
         let (mut ids, mut dr_ids) = (Used::new(), Used::new());
@@ -212,6 +221,7 @@ impl Database {
             let failback = section.optional("failback", "{ restore = { multi_az = true, … } }");
             let secrets =
                 section.optional("secrets", "[{ name = \"berthcare-staging/database\" }]");
+            let integrity = section.optional("integrity", "{ ca = \"global-bundle.pem\" }");
             section.close();
             let id = unique(id, &mut ids);
             let dr_id = unique(dr_id, &mut dr_ids);
@@ -244,6 +254,13 @@ impl Database {
                 }),
                 None => Some(Vec::new()),
             };
+            let integrity = match integrity {
+                Some(field) => {
+                    let secrets = secrets.as_deref().unwrap_or_default();
+                    Integrity::read(&field, secrets, buckets).map(Some)
+                }
+                None => Some(None),
+            };
             Some(Database {
                 id: id?,
                 dr_id: dr_id?,
@@ -253,6 +270,7 @@ impl Database {
                 restore: restore?,
                 failback: failback?,
                 secrets: secrets?,
+                integrity: integrity?,
             })
         })
     }

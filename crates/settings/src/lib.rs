@@ -16,6 +16,7 @@ mod error;
 mod expect;
 mod failover;
 mod hooks;
+mod integrity;
 mod names;
 mod objectives;
 mod outputs;
@@ -35,6 +36,7 @@ pub use error::{ErrorKind, Position, SettingsError, SettingsErrors};
 pub use expect::{AlarmThresholds, BucketEncryption, DatabaseSecrets, Expect, NatLayout};
 pub use failover::{EnvironmentFailback, Failover, VariableValue};
 pub use hooks::{Hook, HookPoint};
+pub use integrity::{Integrity, ObjectRows, SchemaVersion, SequenceMargin};
 pub use names::{
     AccountId, BucketName, DbIdentifier, EnvironmentName, InstanceClass, KmsKeyArn, NameError,
     ParameterGroupName, ProjectName, RoleArn, RoleName, SecretName, SecurityGroupId, StateKey,

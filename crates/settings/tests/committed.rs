@@ -114,6 +114,22 @@ fn rewrite_with_a_new_dr_region_turns_everything_and_names_the_rest_after_the_re
 }
 
 #[test]
+fn rewrite_of_what_a_database_is_asked_names_the_bucket_that_serves() {
+    let text = example("berthcare-staging").replace(
+        "[databases.copies]\n",
+        "[databases.integrity]\nlogin = \"app/database\"\nca = \"global-bundle.pem\"\n\
+         [[databases.integrity.objects]]\n# Of everybody.\nbucket = \"berthcare-documents-staging\"\n\
+         keys = \"SELECT object_key FROM documents\"\n[databases.copies]\n",
+    );
+    for dr in [None, Some("ca-west-1")] {
+        let (new, means) = rewrite(&text, &to("us-east-1", dr));
+        let integrity = means.databases[0].integrity.as_ref().unwrap();
+        assert_eq!(integrity.objects[0].bucket, means.buckets[1].name);
+        assert!(new.contains("# Of everybody."), "{new}");
+    }
+}
+
+#[test]
 fn rewrite_without_a_dr_region_changes_over_and_says_that_it_is_unprotected() {
     let text = example("berthcare-staging");
     let old = Settings::parse(&text, TODAY).unwrap();

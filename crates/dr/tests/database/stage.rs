@@ -287,6 +287,7 @@ pub(crate) fn database() -> Database {
         }),
         failback: None,
         secrets: Vec::new(),
+        integrity: None,
     }
 }
 

@@ -20,6 +20,7 @@ fn database(kms: bool) -> Database {
         restore: None,
         failback: None,
         secrets: Vec::new(),
+        integrity: None,
     }
 }
 

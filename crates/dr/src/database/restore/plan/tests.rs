@@ -22,6 +22,7 @@ fn database() -> Database {
         }),
         failback: None,
         secrets: Vec::new(),
+        integrity: None,
     }
 }
 
