@@ -74,7 +74,8 @@ pub use journal::{
 pub use list_xml::{ListingError, ListingReader};
 pub use location::{JOURNAL, S3Location, S3LocationError};
 pub use manifest::{
-    KeptManifest, Manifest, ManifestError, ManifestSummary, capture, fetch_manifest, keep_manifest,
+    KeptManifest, Manifest, ManifestError, ManifestKeys, ManifestSummary, capture, fetch_manifest,
+    keep_manifest,
 };
 pub use own_copies::OwnCopies;
 pub use pairing::{BucketPair, PairedBucket, Pairing};

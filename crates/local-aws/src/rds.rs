@@ -181,6 +181,11 @@ impl Rds {
         self.0.data_missing.as_deref()
     }
 
+    /// The certificate of the authority that signs those of the servers, in PEM; `None` where there are no real servers.
+    pub fn authority(&self) -> Option<&str> {
+        self.0.servers.as_ref().map(Servers::authority)
+    }
+
     /// What may be had of each thing in an account and region, as last set.
     pub fn quotas(&self) -> RdsQuotas {
         self.model().quotas

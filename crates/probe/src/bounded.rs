@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes of all answers of a session: ten thousand measurements have some hundred bytes each.
-const SESSION: u64 = 8 << 20;
+pub(crate) const SESSION: u64 = 8 << 20;
 /// Bytes of one answer, and entries of a list: those of a probe have a few hundred.
 const ANSWER: u64 = 1 << 20;
 const ENTRIES: u64 = 4096;
@@ -24,7 +24,7 @@ pub(crate) trait Inspect {
     fn inspect(&mut self, bytes: &[u8]) -> Result<(), &'static str>;
 }
 
-/// A stream of which no more is read than a probe needs.
+/// A stream of which no more is read than whoever asks needs.
 #[derive(Debug)]
 pub(crate) struct Bounded<S, I> {
     stream: S,
@@ -33,11 +33,12 @@ pub(crate) struct Bounded<S, I> {
 }
 
 impl<S, I> Bounded<S, I> {
-    pub(crate) fn new(stream: S, inspect: I) -> Self {
+    /// Reads at most `left` bytes.
+    pub(crate) fn new(stream: S, inspect: I, left: u64) -> Self {
         Self {
             stream,
             inspect,
-            left: SESSION,
+            left,
         }
     }
 }

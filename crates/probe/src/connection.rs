@@ -144,6 +144,30 @@ pub async fn database_login(
     })
 }
 
+/// Reads who logs in to the database at `endpoint` from the secret `name`: its fields `username`, `password`, and `dbname` unless
+/// `database` is given.
+///
+/// # Errors
+/// When the secret cannot be read, or has not what it should.
+pub async fn secret_login(
+    clients: &ProbeClients,
+    name: &str,
+    endpoint: Endpoint,
+    database: Option<&str>,
+) -> Observation<DatabaseLogin> {
+    let fields = Fields::read(clients, name).await?;
+    let database = match database {
+        Some(database) => database,
+        None => fields.text("dbname")?,
+    };
+    Ok(DatabaseLogin {
+        endpoint,
+        database: database.to_owned(),
+        user: fields.text("username")?.to_owned(),
+        password: Secret::new(fields.text("password")?),
+    })
+}
+
 /// Reads the token of Redis; what terraform says of host and port wins.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::link::{Handshake, Trust, Way, kind};
 use super::{Latency, Outcome, not_tried};
-use crate::bounded::{Bounded, PostgresMessages};
+use crate::bounded::{Bounded, PostgresMessages, SESSION};
 use crate::connection::DatabaseLogin;
 
 const PLAIN: &str = "database-plain";
@@ -184,17 +184,31 @@ pub(crate) async fn log_in(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     login: &DatabaseLogin,
 ) -> Result<Client, Refused> {
+    log_in_as(way, stream, login, "verify-staging probe", SESSION).await
+}
+
+/// A session of which at most `bytes` are read, and which the server shows under the name `application`.
+pub(crate) async fn log_in_as(
+    way: Way<'_>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    login: &DatabaseLogin,
+    application: &str,
+    bytes: u64,
+) -> Result<Client, Refused> {
     let mut config = tokio_postgres::Config::new();
     config
         .user(&login.user)
         .password(login.password.reveal())
         .dbname(&login.database)
-        .application_name("verify-staging probe")
+        .application_name(application)
         // The stream is TLS already.
         .ssl_mode(SslMode::Disable);
     let connected = way
         .deadline
-        .within(config.connect_raw(Bounded::new(stream, PostgresMessages::default()), NoTls))
+        .within(config.connect_raw(
+            Bounded::new(stream, PostgresMessages::default(), bytes),
+            NoTls,
+        ))
         .await
         .map_err(Refused::Unobserved)?;
     match connected {

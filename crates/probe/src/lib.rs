@@ -3,7 +3,8 @@
 //!
 //! [`probe`] asks names, PostgreSQL, Redis, buckets and health pages, all at once and each within a time of its own,
 //! and removes the canaries that it wrote. [`database_login`] and [`redis_login`] say where the servers are and who
-//! logs in: terraform's outputs first, then Secrets Manager. [`EnvironmentFile`] writes the same for the application, and
+//! logs in: terraform's outputs first, then Secrets Manager. [`IntegritySession`] asks a database that was restored whether it
+//! and the objects belong together, and advances its sequences. [`EnvironmentFile`] writes the same for the application, and
 //! [`plan_application_user`] says how the user that it logs in as is made.
 
 mod application_user;
@@ -15,6 +16,7 @@ mod database;
 mod dns;
 mod environment_file;
 mod http;
+mod integrity;
 mod latency;
 mod link;
 mod redis;
@@ -40,9 +42,12 @@ pub use application_user::{
     PlannedApplicationUser, apply_application_user, plan_application_user,
 };
 pub use clients::ProbeClients;
-pub use connection::{DatabaseLogin, Endpoint, RedisLogin, Secret, database_login, redis_login};
+pub use connection::{
+    DatabaseLogin, Endpoint, RedisLogin, Secret, database_login, redis_login, secret_login,
+};
 pub use environment_file::{EnvironmentError, EnvironmentFile, EnvironmentFormat, Logins};
 pub use http::{HealthUrl, HealthUrlError};
+pub use integrity::{IntegrityError, IntegritySession, Keys, Sequence};
 pub use latency::Latency;
 pub use link::{Trust, TrustError};
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use report::finding::{Observation, Unobserved};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -21,10 +22,19 @@ pub struct Trust(Arc<ClientConfig>);
 
 /// No certificate that can be trusted.
 #[derive(Debug, thiserror::Error)]
-#[error("find a certificate that can be trusted")]
+#[error("no certificate that can serve as an authority")]
 pub struct TrustError;
 
 impl Trust {
+    /// Trusts the authorities of a file in PEM and no others.
+    ///
+    /// # Errors
+    /// When it is no PEM, or none of them can serve as one.
+    pub fn of_pem(pem: &[u8]) -> Result<Self, TrustError> {
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        Self::new(certificates.map_err(|_| TrustError)?)
+    }
+
     /// Trusts these authorities and no others.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::link::{Handshake, Trust, Way};
 use super::{Latency, Outcome, not_tried};
-use crate::bounded::{Bounded, RedisAnswers};
+use crate::bounded::{Bounded, RedisAnswers, SESSION};
 use crate::connection::RedisLogin;
 
 const PLAIN: &str = "redis-plain";
@@ -240,7 +240,7 @@ async fn log_in(
         .set_skip_set_lib_name();
     // The deadline of the probe is the only one.
     let config = AsyncConnectionConfig::new().set_response_timeout(None);
-    let stream = Bounded::new(stream, RedisAnswers::default());
+    let stream = Bounded::new(stream, RedisAnswers::default(), SESSION);
     let connecting = MultiplexedConnection::new_with_config(&info, stream, config);
     let connected = way.deadline.within(async {
         let (mut connection, driver) = connecting.await?;

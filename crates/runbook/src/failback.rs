@@ -23,6 +23,7 @@ use crate::failover::{Impossible, names as failover_names, secret_steps};
 use crate::plan::{Goals, Mode, Plan, PlannedStep, ResidencyNotes, RunId, StepId};
 use crate::planned::{Planner, impossible, or_problem, proof, unknown};
 use crate::record::Digest;
+use crate::steps::consistency::{ConsistencyPlace, Receives};
 use crate::steps::hook::HookInputs;
 use crate::steps::secrets::SecretInputs;
 use crate::{Declared, Host, ObjectRuns, RunState};
@@ -30,7 +31,8 @@ use crate::{Declared, Host, ObjectRuns, RunState};
 /// The names of the steps.
 pub(crate) mod names {
     pub(crate) use crate::failover::names::{
-        BACKEND, HOOK, MANIFEST, REPORT, RESTORE, SECRET, STATE, TERRAFORM, TRAFFIC, VERIFY,
+        BACKEND, CONSISTENCY, HOOK, MANIFEST, REPORT, RESTORE, SECRET, STATE, TERRAFORM, TRAFFIC,
+        VERIFY,
     };
 
     pub(crate) const PRIMARY: &str = "primary";
@@ -230,6 +232,14 @@ pub async fn plan_failback(request: FailbackRequest<'_>, both: &Both, host: &imp
         Value::Null,
     );
     before_verify.push(one(names::TERRAFORM));
+    let place = ConsistencyPlace {
+        pairing: &pairing,
+        receives: Receives::Primary,
+        is_earlier: false,
+        brought_up: &[one(names::TERRAFORM)],
+        listed: (names::LAST_OBJECTS, Receives::Primary),
+    };
+    before_verify.extend(planner.consistency(settings, &place));
     planner.add(
         &one(names::VERIFY),
         "Verify that what was brought up serves",

@@ -18,6 +18,7 @@ use settings::{Database, HookPoint, Settings};
 use crate::lease::causes;
 use crate::plan::{Goals, Mode, Plan, PlannedStep, ResidencyNotes, RunId, StepId};
 use crate::record::Digest;
+use crate::steps::consistency::{ConsistencyPlace, Receives};
 use crate::steps::hook::HookInputs;
 use crate::steps::secrets::SecretInputs;
 use crate::{Declared, Host};
@@ -75,6 +76,7 @@ pub(crate) mod names {
     pub(crate) const BACKEND: &str = "backend";
     pub(crate) const TERRAFORM: &str = "terraform";
     pub(crate) const MANIFEST: &str = "manifest";
+    pub(crate) const CONSISTENCY: &str = "consistency";
     pub(crate) const HOOK: &str = "hook";
     pub(crate) const VERIFY: &str = "verify";
     pub(crate) const TRAFFIC: &str = "traffic";
@@ -174,12 +176,26 @@ pub(crate) async fn look_and_plan(
     let command = hook(settings, HookPoint::AfterTerraform, &[names::TERRAFORM]);
     before_verify.extend(command.iter().map(|hook| hook.id.to_string()));
     steps.extend(command);
+    let brought_up: Vec<StepId> = before_verify.iter().map(|id| StepId::new(id)).collect();
     for pair in pairing.pairs() {
         let id = StepId::of(names::MANIFEST, pair.dr.name.as_ref());
         let title = format!("Write down what {} holds, for the failback", pair.dr.name);
         before_verify.push(id.to_string());
         steps.push(step(&id.0, &title, &[names::FENCE], json!(pair.dr)));
     }
+    let place = ConsistencyPlace {
+        pairing: &pairing,
+        receives: Receives::Dr,
+        is_earlier: true,
+        brought_up: &brought_up,
+        listed: (names::MANIFEST, Receives::Dr),
+    };
+    let databases = settings.databases.iter();
+    let consistency: Vec<_> = databases
+        .filter_map(|database| place.step(database))
+        .collect();
+    before_verify.extend(consistency.iter().map(|step| step.id.to_string()));
+    steps.extend(consistency);
     let before: Vec<&str> = before_verify.iter().map(String::as_str).collect();
     let title = "Verify that what was brought up serves";
     steps.push(step(names::VERIFY, title, &before, Value::Null));

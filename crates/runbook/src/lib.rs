@@ -10,6 +10,7 @@
 
 mod approval;
 mod commit;
+mod consistency;
 mod drill_record;
 mod engine;
 mod export;
@@ -36,6 +37,10 @@ mod view;
 
 pub use approval::{Answer, Approver, Gate, Policy};
 pub use commit::{CommitInputs, CommitRequest, carry_records, difference, plan_commit};
+pub use consistency::{
+    Consistency, DatabaseConsistency, Looked, ObjectsOfRows, RowsAndObjects, SchemaFound,
+    SequenceAdvanced, SequenceLeft, SequencesAdvanced,
+};
 pub use drill_record::{DrillRecord, FoundDrill, GivenUp, MadeIn, Practised, Purpose, read_drills};
 pub use engine::{
     Check, EngineError, RunOptions, StepContext, StepError, StepErrorKind, Steps, Watch, carry_on,

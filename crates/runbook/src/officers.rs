@@ -15,8 +15,8 @@ use crate::journal::{self, JournalSeal};
 use crate::lease::causes;
 use crate::record::{Digest, Outcome};
 use crate::{
-    DataKind, KindLoss, MadeIn, Mode, OpenError, OutsideCountry, Purpose, RunFacts, RunId,
-    RunState, RunStatus, StepId, StepStatus, Store, Survey,
+    DataKind, DatabaseConsistency, KindLoss, MadeIn, Mode, OpenError, OutsideCountry, Purpose,
+    RunFacts, RunId, RunState, RunStatus, StepId, StepStatus, Store, Survey,
 };
 
 /// For how long nobody could work with the environment, as far as the records tell.
@@ -196,6 +196,9 @@ pub struct OfficersReport {
     pub databases: Vec<DatabaseAccount>,
     /// What is lost, by bucket.
     pub buckets: Vec<BucketAccount>,
+    /// Whether rows and objects belong together, by database that was to be asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub consistency: Vec<DatabaseConsistency>,
     /// What is lost of Terraform's states; null where the run had none.
     pub states: Option<KindLoss>,
     /// What the lost region still had when it was back, as the last failback saw it; null where none has looked.
@@ -259,6 +262,7 @@ impl OfficersReport {
             unavailable: unavailability(state),
             databases: databases(state, &report),
             buckets: buckets(state),
+            consistency: report.consistency.clone(),
             states: report.kinds.get(&DataKind::States).cloned(),
             found_later,
             found_later_not_known: not_known,

@@ -10,6 +10,7 @@ use crate::failback::names;
 use crate::failover::{Impossible, hook};
 use crate::lease::causes;
 use crate::plan::{PlannedStep, RunId, StepId};
+use crate::steps::consistency::ConsistencyPlace;
 use crate::steps::hook::HookInputs;
 
 /// The settings as the steps of a planned move take them.
@@ -150,6 +151,21 @@ impl Planner {
                 "nothing writes to the databases and buckets of {region} any more, and nothing will before the end of the run"
             ));
         }
+    }
+
+    /// The steps in which databases are asked whether their rows and the objects belong together.
+    pub(crate) fn consistency(
+        &mut self,
+        settings: &Settings,
+        place: &ConsistencyPlace<'_>,
+    ) -> Vec<StepId> {
+        let databases = settings.databases.iter();
+        let steps: Vec<_> = databases
+            .filter_map(|database| place.step(database))
+            .collect();
+        let ids = steps.iter().map(|step| step.id.clone()).collect();
+        self.steps.extend(steps);
+        ids
     }
 
     /// The last snapshot of the instance `source` of a database, and its copy in `to`.

@@ -2,6 +2,7 @@
 
 mod backend;
 pub(crate) mod commit;
+pub(crate) mod consistency;
 mod declare;
 mod fence;
 pub(crate) mod hook;
@@ -103,6 +104,7 @@ impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
             names::BACKEND => backend::check(self),
             names::TERRAFORM => terraform::check(self, context).boxed_local().await,
             names::MANIFEST => manifest::check(self, step),
+            names::CONSISTENCY => consistency::check(step),
             names::HOOK => hook::check(self, step, context).boxed_local().await,
             names::VERIFY => Ok(look("look whether what was brought up serves")),
             names::TRAFFIC => traffic::check(self, context).boxed_local().await,
@@ -125,6 +127,7 @@ impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
                 .boxed_local()
                 .await
                 .map(|_| ()),
+            names::CONSISTENCY => consistency::apply(self, step, context).boxed_local().await,
             names::VERIFY => Ok(()),
             names::HOOK => hook::apply(self, step, context).boxed_local().await,
             names::TRAFFIC => traffic::apply(self, context).boxed_local().await,
@@ -148,6 +151,7 @@ impl<S: Store, H: Host> Steps for RegionLoss<'_, S, H> {
             names::BACKEND => backend::verify(self).boxed_local().await,
             names::TERRAFORM => terraform::verify(self, context).boxed_local().await,
             names::MANIFEST => manifest::apply(self, step, context).boxed_local().await,
+            names::CONSISTENCY => consistency::verify(self, step, context).boxed_local().await,
             names::VERIFY => verify::verify(self, context).boxed_local().await,
             names::HOOK => hook::verify(context),
             names::TRAFFIC => traffic::verify(self, context).boxed_local().await,

@@ -16,6 +16,7 @@ use crate::failover::{Impossible, secret_steps};
 use crate::plan::{Goals, Mode, Plan, ResidencyNotes, RunId, StepId};
 use crate::planned::{Planner, SourceInstance, impossible, or_problem, proof, unknown};
 use crate::record::Digest;
+use crate::steps::consistency::{ConsistencyPlace, Receives};
 use crate::steps::hook::HookInputs;
 use crate::steps::secrets::SecretInputs;
 use crate::{Declared, Host, RunState};
@@ -102,6 +103,19 @@ pub async fn plan_switchover(
     before_verify.push(one(names::TERRAFORM));
     let after = [one(names::TERRAFORM)];
     before_verify.extend(planner.hook(settings, HookPoint::AfterTerraform, &after));
+    let brought_up: Vec<_> = before_verify
+        .iter()
+        .filter(|step| [names::TERRAFORM, names::HOOK].contains(&step.kind()))
+        .cloned()
+        .collect();
+    let place = ConsistencyPlace {
+        pairing: &pairing,
+        receives: Receives::Dr,
+        is_earlier: false,
+        brought_up: &brought_up,
+        listed: (names::LAST_OBJECTS, Receives::Primary),
+    };
+    before_verify.extend(planner.consistency(settings, &place));
     let title = "Wait until every Terraform state is the same in both regions";
     planner.add(
         &one(names::STATE_PARITY),

@@ -1,5 +1,6 @@
 //! A run as people read it.
 
+mod consistency;
 mod ledger;
 mod officers;
 mod run;

@@ -20,9 +20,11 @@ const BLOCK: usize = 1_000;
 
 mod capture;
 mod kept;
+mod keys;
 
 pub use capture::capture;
 pub use kept::{KeptManifest, fetch_manifest, keep_manifest};
+pub use keys::ManifestKeys;
 
 /// The first line of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +139,9 @@ pub enum ManifestError {
 #[derive(Debug, Serialize, Deserialize)]
 struct End {
     end: u64,
+    /// Why versions could not be listed: with the file alone nobody would know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unlisted_versions: Option<String>,
 }
 
 /// Where keys stand in a manifest: every thousandth is known, so that any is found by reading a thousand.
@@ -183,6 +188,7 @@ fn read(path: &Path) -> Result<(ManifestSummary, Arc<Index>), ManifestError> {
             if files::read_line(&mut reader, &mut text, LINE).map_err(failed)? > 0 {
                 return Err(wrong(line + 1));
             }
+            summary.unlisted_versions = end.unlisted_versions;
             summary.sha256 = hex::encode(digest.finalize());
             let path = path.to_owned();
             return Ok((summary, Arc::new(Index { path, blocks })));
@@ -341,6 +347,44 @@ mod tests {
         assert!(read(&[HEAD, &c, &a, r#"{"end":2}"#]).is_err());
         assert!(read(&[HEAD, &a, r#"{"end":1}"#, &c]).is_err());
         assert!(read(&["{}"]).is_err());
+    }
+
+    #[test]
+    fn keys_of_a_manifest_are_all_of_it_or_an_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let keys = |lines: &[&str]| {
+            std::fs::write(file.path(), lines.join("\n")).unwrap();
+            let mut keys = ManifestKeys::open(file.path())?;
+            let mut found = Vec::new();
+            while let Some(key) = keys.next_key()? {
+                found.push(key);
+            }
+            assert_eq!(keys.next_key()?, None);
+            Ok::<_, ManifestError>(found)
+        };
+        let (a, c) = (entry("a", 1), entry("c", 1));
+        assert_eq!(
+            keys(&[HEAD, &a, &c, r#"{"end":2,"unlisted_versions":"denied"}"#]).unwrap(),
+            ["a", "c"]
+        );
+        assert!(keys(&[HEAD, r#"{"end":0}"#]).unwrap().is_empty());
+        for cut in [
+            &[HEAD, &a, &c][..],
+            &[HEAD, &a, r#"{"end":2}"#],
+            &[HEAD],
+            &["{}"],
+        ] {
+            assert!(keys(cut).is_err(), "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn manifest_says_why_versions_are_not_listed_when_it_is_read_again() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let end = r#"{"end":0,"unlisted_versions":"AccessDenied"}"#;
+        std::fs::write(file.path(), [HEAD, end].join("\n")).unwrap();
+        let (summary, _) = read(file.path()).unwrap();
+        assert_eq!(summary.unlisted_versions.as_deref(), Some("AccessDenied"));
     }
 
     proptest! {

@@ -19,7 +19,8 @@ pub struct PairedBucket {
 }
 
 impl PairedBucket {
-    pub(super) fn open(&self, clients: &RegionClients) -> Bucket {
+    /// The bucket, called with the clients of its region.
+    pub fn open(&self, clients: &RegionClients) -> Bucket {
         Bucket::new(clients, S3Location::whole(self.name.clone()))
     }
 }

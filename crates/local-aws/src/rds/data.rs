@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+mod authority;
 mod server;
 mod servers;
 mod tools;
@@ -33,6 +34,8 @@ pub(crate) enum DataError {
     Sql(#[from] tokio_postgres::Error),
     #[error("see segment {segment} archived")]
     NotArchived { segment: String },
+    #[error("make a certificate of the servers")]
+    Certificate(#[source] rcgen::Error),
     #[error("find the server of {0}")]
     Absent(String),
 }

@@ -9,15 +9,18 @@ use aws_sdk_secretsmanager::types::{SecretListEntry, StatusType};
 use report::ShellCommand;
 use report::finding::{Finding, Observation, Unobserved};
 use serde_json::Value;
-use settings::{Region, Settings, VariableValue};
+use settings::{Region, Regions, Settings, VariableValue};
 
 use super::root::Shown;
 use super::{Area, PreflightRequest, advise, told, unobserved};
-use crate::{Host, Store};
+use crate::lease::causes;
+use crate::steps::secrets::Content;
+use crate::{Host, StepError, StepErrorKind, Store};
 
 const IMAGE: &str = "image";
 const SECRET: &str = "secret";
 const SECRET_COPY: &str = "secret-copy";
+const DATABASE_SECRET: &str = "database-secret";
 
 pub(super) async fn look<S: Store, H: Host>(
     request: &PreflightRequest<'_, S, H>,
@@ -30,6 +33,8 @@ pub(super) async fn look<S: Store, H: Host>(
     let is_known = is_shown || matches!(request.root, Ok(None));
     let mut findings = images(dr, &named, is_known).await;
     findings.extend(secrets(dr, &named, is_known).await);
+    let primary = request.reach.both().map(|both| &both.primary);
+    findings.extend(database_secrets(dr.region(), primary, settings).await);
     findings.extend(match request.reach.both() {
         Some(both) => copies(&both.primary, settings, makes_secrets(shown)).await,
         None => vec![super::primary_not_asked(
@@ -286,6 +291,94 @@ fn judge_secret(secret: &str, dr: Region, found: Result<DescribeSecretOutput, Er
     )
 }
 
+/// What the DR region has of a secret that says where a database is.
+struct DatabaseSecretThere {
+    described: Result<DescribeSecretOutput, Error>,
+    /// Whether it can be read with these credentials, and has the fields that a failover writes.
+    read: Result<(), StepError>,
+}
+
+/// The secrets into which a failover writes where the restored database is. `primary` is asked for their replication.
+async fn database_secrets(
+    dr: &RegionAccess,
+    primary: Option<&RegionAccess>,
+    settings: &Settings,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for secret in settings.databases.iter().flat_map(|of| &of.secrets) {
+        let name = secret.name.as_str();
+        let there = DatabaseSecretThere {
+            described: describe(dr, name).await,
+            read: Content::read(dr, name)
+                .await
+                .and_then(|content| content.fields_of(secret).map(drop)),
+        };
+        findings.push(judge_database_secret(name, settings.regions, &there));
+        // Whether what is there is what the primary region has now, only that region knows.
+        if let Some(primary) = primary {
+            let described = describe(primary, name).await;
+            findings.push(judge_copy(name, settings.regions.dr, false, &described));
+        }
+    }
+    findings
+}
+
+fn judge_database_secret(name: &str, regions: Regions, there: &DatabaseSecretThere) -> Finding {
+    let Regions { primary, dr } = regions;
+    let seen = match (&there.described, &there.read) {
+        (Err(error), _) if is_no_secret(error) => Ok((false, "not there".to_owned())),
+        (Err(error), _) => Err(unobserved(error)),
+        (Ok(found), _) if found.deleted_date().is_some() => {
+            Ok((false, "it is scheduled for deletion".to_owned()))
+        }
+        (Ok(found), _) if found.primary_region() != Some(primary.as_str()) => Ok((
+            false,
+            format!("it is no replica from {primary}: what is changed there does not come here"),
+        )),
+        (Ok(_), Err(error)) => match error.kind {
+            StepErrorKind::Unchecked | StepErrorKind::Interrupted => {
+                Err(Unobserved::because(causes(&*error.source)))
+            }
+            StepErrorKind::Wrong | StepErrorKind::Refused => Ok((false, causes(&*error.source))),
+        },
+        (Ok(_), Ok(())) => Ok((
+            true,
+            "a replica that can be read, with both fields".to_owned(),
+        )),
+    };
+    let fix = match (&there.described, &there.read) {
+        (Ok(found), Err(error)) if found.primary_region() == Some(primary.as_str()) => {
+            match error.kind {
+                StepErrorKind::Wrong | StepErrorKind::Refused => {
+                    "databases.secrets of the settings says which fields have host and port"
+                        .to_owned()
+                }
+                StepErrorKind::Unchecked | StepErrorKind::Interrupted => {
+                    let read = ShellCommand::new("aws secretsmanager get-secret-value")
+                        .option("--region", dr.as_str())
+                        .option("--secret-id", name);
+                    format!(
+                        "allow secretsmanager:GetSecretValue, and kms:Decrypt with the key of the replica, in {dr}; `{read}`"
+                    )
+                }
+            }
+        }
+        _ => {
+            let replicate = ShellCommand::new("aws secretsmanager replicate-secret-to-regions")
+                .option("--region", primary.as_str())
+                .option("--secret-id", name)
+                .joined("--add-replica-regions=Region=", dr.as_str());
+            replicate.to_string()
+        }
+    };
+    let expected = format!("a replica in {dr} that can be read, with host and port");
+    advise(Finding::new(DATABASE_SECRET, name, expected, seen), fix)
+}
+
+fn is_no_secret(error: &Error) -> bool {
+    error.class == ErrorClass::Absent || error.code.as_deref() == Some("ResourceNotFoundException")
+}
+
 /// Whether the DR environment makes secrets of its own.
 fn makes_secrets(shown: &Shown) -> bool {
     let changes = shown.plan.iter().flat_map(|plan| &plan.resource_changes);
@@ -340,8 +433,13 @@ async fn copies(primary: &RegionAccess, settings: &Settings, is_made_there: bool
     findings
 }
 
-/// Whether it has the environment's tags, and no other service keeps it: RDS makes a new one with what it restores.
+/// Whether it has the environment's tags, and no other service keeps it: RDS makes a new one with what it restores. Those that
+/// the settings name are looked at by themselves.
 fn is_of(secret: &SecretListEntry, settings: &Settings) -> bool {
+    let mut named = settings.databases.iter().flat_map(|of| &of.secrets);
+    if named.any(|named| secret.name() == Some(named.name.as_str())) {
+        return false;
+    }
     let has = |key: &str| {
         let wanted = settings.tags.iter().find(|(name, _)| *name == key);
         let wanted = wanted.map(|(_, value)| value);
@@ -493,6 +591,35 @@ mod tests {
             judge_secret(elsewhere, dr(), Ok(found("AWSCURRENT"))).status,
             Status::Wrong
         );
+    }
+
+    #[test]
+    fn judge_database_secret_wants_a_replica_that_can_be_read_and_has_the_fields() {
+        let regions = Regions {
+            primary: "ca-central-1".parse().unwrap(),
+            dr: dr(),
+        };
+        let of = |primary: &str| {
+            let there = DescribeSecretOutput::builder().primary_region(primary);
+            Ok(there.build())
+        };
+        let judged = |described, read| {
+            let there = DatabaseSecretThere { described, read };
+            judge_database_secret("app/database", regions, &there)
+        };
+        let no_field = || Err(StepError::refused("it has no field"));
+        let denied = || Err(StepError::unchecked("denied"));
+        let judged_replica = |read| judged(of("ca-central-1"), read);
+        assert_eq!(judged_replica(Ok(())).status, Status::Ok);
+        assert_eq!(judged_replica(no_field()).status, Status::Wrong);
+        assert_eq!(judged_replica(denied()).status, Status::Unknown);
+        assert_eq!(judged(of("ca-west-1"), Ok(())).status, Status::Wrong);
+        let absent = judged(Err(error("ResourceNotFoundException")), denied());
+        assert_eq!(absent.status, Status::Wrong);
+        let fix = format!("{absent:?}");
+        assert!(fix.contains("replicate-secret-to-regions"), "{fix}");
+        let unknown = judged(Err(error("AccessDeniedException")), denied());
+        assert_eq!(unknown.status, Status::Unknown);
     }
 
     #[test]

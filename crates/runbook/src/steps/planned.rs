@@ -26,8 +26,8 @@ pub(crate) use self::objects::{forget_look, look_at_bucket};
 pub(crate) use self::states::look_at_states;
 
 use super::{
-    Marker, RegionLoss, backend, hook, inputs, look, manifest, report, secrets as dr_secrets,
-    state, terraform, traffic, unknown,
+    Marker, RegionLoss, backend, consistency, hook, inputs, look, manifest, report,
+    secrets as dr_secrets, state, terraform, traffic, unknown,
 };
 use crate::failback::{Decisions, Survey, names};
 use crate::switchover::ReadyInputs;
@@ -227,6 +227,7 @@ impl<S: Store, H: Host> PlannedMove<'_, S, H> {
             names::VERIFY => at_once(Ok(look("look whether what was brought up serves"))),
             names::CUT_OVER => cut_over::check(self, step, context).boxed_local(),
             names::MANIFEST => at_once(manifest::check(dr, step)),
+            names::CONSISTENCY => at_once(consistency::check(step)),
             names::TRAFFIC => traffic::check(dr, context).boxed_local(),
             names::BACKUPS => databases::check_backups(self, step).boxed_local(),
             names::STATE_REPLICATION => states::check_replication(self, step).boxed_local(),
@@ -275,6 +276,7 @@ impl<S: Store, H: Host> PlannedMove<'_, S, H> {
             names::MANIFEST => manifest::apply(dr, step, context)
                 .map(|kept| kept.map(drop))
                 .boxed_local(),
+            names::CONSISTENCY => consistency::apply(&self.target, step, context).boxed_local(),
             names::TRAFFIC => traffic::apply(dr, context).boxed_local(),
             names::BACKUPS => databases::apply_backups(self, step).boxed_local(),
             names::STATE_REPLICATION => states::apply_replication(self, step).boxed_local(),
@@ -320,6 +322,7 @@ impl<S: Store, H: Host> PlannedMove<'_, S, H> {
             names::VERIFY => databases::serves(self, context).boxed_local(),
             names::CUT_OVER => cut_over::verify(self, step, context).boxed_local(),
             names::MANIFEST => manifest::apply(dr, step, context).boxed_local(),
+            names::CONSISTENCY => consistency::verify(&self.target, step, context).boxed_local(),
             names::TRAFFIC => traffic::verify(dr, context).boxed_local(),
             names::BACKUPS => databases::verify_backups(self, step).boxed_local(),
             names::STATE_REPLICATION => states::verify_replication(self, step).boxed_local(),

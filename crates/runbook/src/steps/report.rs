@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::RegionLoss;
+use crate::consistency::{DatabaseConsistency, consistency};
 use crate::failback::names as back;
 use crate::failover::{RestoreInputs, names};
 use crate::plan::{Goals, ResidencyNotes};
@@ -97,6 +98,9 @@ pub struct RunReport {
     /// Of what else the environment has.
     #[serde(default)]
     pub kinds: BTreeMap<DataKind, KindLoss>,
+    /// Whether rows and objects belong together, by database that was to be asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consistency: Vec<DatabaseConsistency>,
     /// What had to be achieved.
     pub objectives: Goals,
     /// Whether the times and losses that are known are within the objectives; null where one is not known.
@@ -213,6 +217,7 @@ impl RunReport {
             writers_stood_still_seconds: still,
             databases,
             kinds: kinds(state),
+            consistency: consistency(state),
             objectives,
             meets_objectives,
             skipped: skipped.collect(),

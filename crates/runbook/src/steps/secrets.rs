@@ -32,6 +32,16 @@ pub(super) struct Address {
     port: u16,
 }
 
+impl Address {
+    /// As whoever connects takes it.
+    pub(super) fn endpoint(self) -> probe::Endpoint {
+        probe::Endpoint {
+            host: self.host,
+            port: self.port,
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
@@ -39,14 +49,14 @@ impl fmt::Display for Address {
 }
 
 /// The content of a secret, which is shown nowhere.
-pub(super) struct Content {
+pub(crate) struct Content {
     fields: Map<String, Value>,
     version: String,
 }
 
 impl Content {
     /// Reads the current version.
-    pub(super) async fn read(access: &RegionAccess, name: &str) -> Result<Self, StepError> {
+    pub(crate) async fn read(access: &RegionAccess, name: &str) -> Result<Self, StepError> {
         let call = call(access, "GetSecretValue", name);
         let read = client(access).get_secret_value().secret_id(name);
         let read = read.send().await.map_err(|error| call.failed(error))?;
@@ -63,12 +73,8 @@ impl Content {
         })
     }
 
-    /// Whether it says this address already.
-    pub(super) fn says(
-        &self,
-        secret: &DatabaseSecret,
-        address: &Address,
-    ) -> Result<bool, StepError> {
+    /// Its host and its port, by the settings' names of the fields.
+    pub(crate) fn fields_of(&self, secret: &DatabaseSecret) -> Result<(&Value, &Value), StepError> {
         let field = |field: &str| {
             let missing = || format!("the secret {} has no field {field:?}", secret.name);
             self.fields.get(field).ok_or_else(|| {
@@ -76,7 +82,16 @@ impl Content {
                     .hint("databases.secrets of the settings says which fields have host and port")
             })
         };
-        let (host, port) = (field(&secret.host)?, field(&secret.port)?);
+        Ok((field(&secret.host)?, field(&secret.port)?))
+    }
+
+    /// Whether it says this address already.
+    pub(super) fn says(
+        &self,
+        secret: &DatabaseSecret,
+        address: &Address,
+    ) -> Result<bool, StepError> {
+        let (host, port) = self.fields_of(secret)?;
         let port = match port {
             Value::String(port) => port.parse().ok(),
             port => port.as_u64(),

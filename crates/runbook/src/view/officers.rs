@@ -308,6 +308,10 @@ impl Report for OfficersReport {
             }
         };
         let document = self.head().append(unavailable).append(self.lost());
+        let document = match self.consistency.is_empty() {
+            true => document,
+            false => document.append(super::consistency::document(&self.consistency)),
+        };
         let document = match self.mode {
             Mode::Undo => document,
             _ => document.append(self.found_later()),

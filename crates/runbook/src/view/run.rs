@@ -367,13 +367,17 @@ impl Report for RunReport {
         let document = Document::new()
             .heading("Objectives")
             .table(["Objective", "Measured", "Wanted"], rows);
-        unknown.fold(document, |document, (kind, lost)| {
+        let document = unknown.fold(document, |document, (kind, lost)| {
             let kind = match kind {
                 DataKind::Objects => "Objects",
                 DataKind::States => "States",
             };
             document.text(format!("{kind}: {}.", lost.why))
-        })
+        });
+        match self.consistency.is_empty() {
+            true => document,
+            false => document.append(super::consistency::document(&self.consistency)),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod both;
 mod commit;
+mod consistency;
 mod failback;
 mod faults;
 mod hooks;

@@ -12,7 +12,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use dr::database::At;
 use jiff::Timestamp;
 use jiff::civil::date;
-use local_aws::{LocalAws, LogEntry, RdsClock, RdsOptions, RegionState};
+use local_aws::{LocalAws, LogEntry, RdsClock, RdsData, RdsOptions, RegionState};
 use report::Silent;
 use runbook::{
     Answer, Approver, Declaration, Declared, Digest, Evidence, FailoverRequest, Gate, Holder,
@@ -49,8 +49,15 @@ pub(crate) use stage;
 impl Stage {
     /// A database with a replicated backup. The primary region is off.
     pub(crate) async fn open() -> Option<Self> {
+        Self::open_with(RdsData::Off, async |_| ()).await
+    }
+
+    /// The same with real servers, where there are any. What `fill` writes is in the backup.
+    #[expect(clippy::print_stderr, reason = "a test that cannot run says why")]
+    pub(crate) async fn open_with(data: RdsData, fill: impl AsyncFnOnce(&str)) -> Option<Self> {
         let mut builder = LocalAws::builder().rds(RdsOptions {
             clock: RdsClock::Running { factor: 2000 },
+            data,
             ..RdsOptions::default()
         });
         if let Some(path) = std::env::var_os("LOCAL_AWS_CACHE") {
@@ -70,6 +77,12 @@ impl Stage {
         let arn = create_database(&from, "app").await;
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         aws.rds().unwrap().step(minutes(10)).await;
+        if let (RdsData::WhereInstalled, Some(why)) = (data, aws.rds().unwrap().data_missing()) {
+            eprintln!("skipped: {why}");
+            return None;
+        }
+        let (host, port) = address_of(&from, "app").await;
+        fill(&format!("{host}:{port}")).await;
         create_groups(&rds, "dr").await;
         replicate_backups(&rds, arn).await;
         aws.rds().unwrap().step(minutes(60)).await;
@@ -125,7 +138,13 @@ impl Stage {
 
     /// The DR side of one environment: a state, a bucket with two objects, and nothing that the primary region has.
     pub(crate) async fn environment(&self, number: u64) -> Environment {
-        let environment = Self::named(number, "app", &secret_of(number));
+        self.environment_with(number, "").await
+    }
+
+    /// The same with more settings of its database.
+    pub(crate) async fn environment_with(&self, number: u64, more: &str) -> Environment {
+        let more = format!("{}\n{more}", secret_of(number));
+        let environment = Self::named(number, "app", &more);
         self.untag_backups().await;
         self.replicated_secret(&environment).await;
         for bucket in [
@@ -186,13 +205,7 @@ impl Stage {
 
     /// Where an instance of a region answers.
     pub(crate) async fn address(&self, rds: &aws_sdk_rds::Client, id: &str) -> (String, i64) {
-        let found = rds.describe_db_instances().db_instance_identifier(id);
-        let found = found.send().await.unwrap();
-        let endpoint = found.db_instances()[0].endpoint().unwrap();
-        (
-            endpoint.address().unwrap().to_owned(),
-            endpoint.port().unwrap().into(),
-        )
+        address_of(rds, id).await
     }
 
     /// Takes the marks of earlier runs off the one backup that all environments share: RDS takes fifty tags.
@@ -253,6 +266,16 @@ impl Stage {
         log.filter(|entry| entry.status.is_none_or(|status| status < 300))
             .collect()
     }
+}
+
+async fn address_of(rds: &aws_sdk_rds::Client, id: &str) -> (String, i64) {
+    let found = rds.describe_db_instances().db_instance_identifier(id);
+    let found = found.send().await.unwrap();
+    let endpoint = found.db_instances()[0].endpoint().unwrap();
+    (
+        endpoint.address().unwrap().to_owned(),
+        endpoint.port().unwrap().into(),
+    )
 }
 
 /// The settings of a secret that says where the database is.

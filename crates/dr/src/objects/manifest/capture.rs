@@ -57,10 +57,11 @@ pub async fn capture(
             None => break,
         }
     }
+    summary.unlisted_versions = bucket.unlisted_versions().map(str::to_owned);
     lines.write(&End {
         end: summary.objects,
+        unlisted_versions: summary.unlisted_versions.clone(),
     })?;
-    summary.unlisted_versions = bucket.unlisted_versions().map(str::to_owned);
     summary.sha256 = hex::encode(lines.digest.finalize());
     let part = lines.file.into_inner();
     let part = part.map_err(|error| FileError::Write {

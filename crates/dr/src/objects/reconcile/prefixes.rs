@@ -15,7 +15,8 @@ pub struct PrefixCounts {
 }
 
 impl PrefixCounts {
-    pub(super) fn add(&mut self, key: &str) {
+    /// Counts the object with this key.
+    pub fn add(&mut self, key: &str) {
         let end = key.find('/').map_or(0, |at| at + 1);
         self.count(&key[..end], 1);
     }
@@ -36,6 +37,11 @@ impl PrefixCounts {
             }
             None => self.others += objects,
         }
+    }
+
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.objects.values().sum::<u64>() + self.others
     }
 
     /// Whether nothing was counted.

@@ -34,6 +34,8 @@ pub(super) struct Server {
     pub(super) running: Option<Running>,
     /// Its region is off: it starts when that is back.
     pub(super) suspended: bool,
+    /// Settings of its certificate.
+    tls: Vec<String>,
     /// Transactions known to be in the archive.
     archived: Option<(String, String)>,
 }
@@ -55,7 +57,12 @@ pub(super) enum Stop {
 }
 
 impl Server {
-    pub(super) fn new(region: &str, home: Directory, segments: Arc<Directory>) -> Self {
+    pub(super) fn new(
+        region: &str,
+        home: Directory,
+        segments: Arc<Directory>,
+        tls: Vec<String>,
+    ) -> Self {
         Self {
             region: region.to_owned(),
             home,
@@ -63,6 +70,7 @@ impl Server {
             port: 0,
             running: None,
             suspended: false,
+            tls,
             archived: None,
         }
     }
@@ -124,6 +132,7 @@ impl Server {
             .iter()
             .copied()
             .chain(settings.iter().map(String::as_str))
+            .chain(self.tls.iter().map(String::as_str))
             .chain(more.iter().map(String::as_str))
         {
             command.args(["-c", setting]);

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, OnceCell};
 
+use super::authority::Authority;
 use super::server::{ADMIN, Server, Stop, recovery_settings};
 use super::watchdog::Watchdog;
 use super::{DataError, Directory, Tools, at, ship};
@@ -19,6 +20,7 @@ use super::{DataError, Directory, Tools, at, ship};
 pub(crate) struct Servers {
     tools: Tools,
     root: PathBuf,
+    authority: Authority,
     password: String,
     template: OnceCell<PathBuf>,
     servers: Mutex<BTreeMap<String, Server>>,
@@ -57,6 +59,7 @@ impl Servers {
         })?;
         tools.give(&root)?;
         Ok(Self {
+            authority: Authority::new(&tools, &root)?,
             tools,
             root,
             password: random()?,
@@ -65,6 +68,11 @@ impl Servers {
             made: AtomicU64::new(0),
             watchdog: std::sync::Mutex::new(Some(watchdog)),
         })
+    }
+
+    /// The certificate of the authority that signs those of the servers, in PEM.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority.pem
     }
 
     /// Ends all servers and removes their files.
@@ -129,7 +137,7 @@ impl Servers {
         self.tools.make(&home)?;
         let home = Directory::new(home);
         let segments = self.directory(region, "segments")?;
-        let mut server = Server::new(region, home, segments);
+        let mut server = Server::new(region, home, segments, self.authority.settings());
         let mut more = Vec::new();
         match &start {
             Start::New { .. } => self.copy(self.template().await?, &server.data()).await?,

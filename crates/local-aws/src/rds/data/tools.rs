@@ -125,6 +125,12 @@ impl Tools {
         self.give(path)
     }
 
+    /// Gives a file to the servers' user, and to nobody else.
+    pub(super) fn give_alone(&self, path: &Path) -> Result<(), DataError> {
+        fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(at(path))?;
+        self.give(path)
+    }
+
     /// Gives a file or directory to the servers' user.
     pub(super) fn give(&self, path: &Path) -> Result<(), DataError> {
         match self.user {
