@@ -76,8 +76,8 @@ Examples:
     /// Put the destination back as a run found it
     #[command(after_long_help = "\
 Examples:
-  dr-replicate undo 20261122T185719Z-0004711a --bucket berthcare-photos-staging --dry-run
-  dr-replicate undo 20261122T185719Z-0004711a --to s3://photos-dr/2026 --to-region us-east-1")]
+  dr-replicate undo 20261122T185719Z-0123456789abcdef --bucket berthcare-photos-staging --dry-run
+  dr-replicate undo 20261122T185719Z-0123456789abcdef --to s3://photos-dr/2026 --to-region us-east-1")]
     Undo(UndoArgs),
     /// Write down what the DR bucket holds, at the moment of the failover
     #[command(after_long_help = "\

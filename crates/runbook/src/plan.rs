@@ -13,8 +13,7 @@ use settings::{Country, Objectives, Region, Settings};
 use crate::record::Digest;
 use crate::{Declared, Host};
 
-/// The name of a run: the time at which it was planned, to the second; a hyphen; the microsecond of it in 5 hexadecimal digits;
-/// and 44 random bits. So names sort as their runs began.
+/// The name of a run, of the form of [`dr::objects::RunId::new`] and no other. So names sort as their runs began.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(String);
@@ -27,11 +26,7 @@ pub struct RunIdError(String);
 impl RunId {
     /// A new name.
     pub fn new(host: &impl Host) -> Self {
-        let now = host.now();
-        let second = now.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
-        let microsecond = now.subsec_microsecond();
-        let random = host.random() & ((1 << 44) - 1);
-        Self(format!("{second}-{microsecond:05x}{random:011x}"))
+        Self(dr::objects::RunId::new(host.now(), host.random()).into())
     }
 
     /// The name.

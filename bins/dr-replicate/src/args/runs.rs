@@ -18,7 +18,7 @@ Examples:
     /// Show what one run did
     #[command(after_long_help = "\
 Examples:
-  dr-replicate runs show 20261122T185719Z-0004711a")]
+  dr-replicate runs show 20261122T185719Z-0123456789abcdef")]
     Show(RunsShowArgs),
     /// Remove the journals of runs that ended long ago
     #[command(after_long_help = "\

@@ -7,7 +7,8 @@ use aws_env::{AwsEnv, BucketOwners};
 use cli::{Exit, Failure, GlobalArgs};
 use directories::ProjectDirs;
 use dr::objects::{
-    Bucket, Inventory, JobControl, JournalKey, ManifestUrl, OwnCopies, Pairing, Run, S3Location,
+    Bucket, Inventory, JobControl, JournalKey, ManifestUrl, OwnCopies, Pairing, Run, RunId,
+    S3Location,
 };
 use files::{FileError, Secrecy};
 use report::ShellCommand;
@@ -521,24 +522,14 @@ pub(super) fn temporary() -> Result<tempfile::TempDir, Failure> {
 
 /// A new run of `command`.
 pub(super) fn new_run(command: &str, source: &Bucket, destination: &Bucket) -> Run {
+    let began = cli::now();
     Run {
-        run: run_name(),
+        run: RunId::new(began, rand::random()).into(),
         command: command.to_owned(),
-        started: cli::now(),
+        started: began,
         source: source.location().to_string(),
         destination: destination.location().to_string(),
     }
-}
-
-/// A name for a run: the time, and something that no other run has. Of two containers that begin in one second each is
-/// process 1.
-fn run_name() -> String {
-    let time = cli::now();
-    format!(
-        "{}-{:08x}",
-        time.strftime("%Y%m%dT%H%M%SZ"),
-        rand::random::<u32>()
-    )
 }
 
 #[cfg(test)]
@@ -554,11 +545,5 @@ mod tests {
         let unlimited =
             "Max open files            unlimited            unlimited            files     \n";
         assert_eq!(soft_limit(unlimited), None);
-    }
-
-    #[test]
-    fn run_name_of_one_second_and_process_is_not_that_of_another_run() {
-        let names: std::collections::BTreeSet<String> = (0..100).map(|_| run_name()).collect();
-        assert_eq!(names.len(), 100);
     }
 }

@@ -50,6 +50,24 @@ async fn parity_and_sync_of_several_buckets_are_one_answer_and_the_worst_exit() 
     );
     let copied = &synced["buckets"][1]["result"]["done"]["copied"];
     assert_eq!(copied["objects"], 1, "{synced}");
+    // Each bucket is a run of its own, which is undone by itself.
+    for bucket in [FROM, OTHER] {
+        stage.put(&stage.from, bucket, &["c"]).await;
+    }
+    let synced = stage.json(0, &[&["sync", "--yes"][..], &both].concat());
+    let run = |at: usize| synced["buckets"][at]["result"]["done"]["run"].clone();
+    assert!(run(0).is_string() && run(1).is_string(), "{synced}");
+    assert_ne!(run(0), run(1));
+    let (first, second) = (run(0), run(1));
+    let wrong = stage.run(&["undo", first.as_str().unwrap(), "--bucket", OTHER, "--yes"]);
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    let undone = stage.json(
+        0,
+        &["undo", second.as_str().unwrap(), "--bucket", OTHER, "--yes"],
+    );
+    assert_eq!(undone["undone"]["objects"], 1, "{undone}");
+    assert_eq!(stage.keys().await, ["a", "c"]);
+    stage.json(0, &["sync", "--yes", "--bucket", OTHER]);
     // All of the settings: one pair is not there, which stops no other.
     let parity = stage.json(3, &["parity"]);
     assert_eq!(parity["buckets"].as_array().unwrap().len(), 3, "{parity}");

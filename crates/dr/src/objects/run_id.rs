@@ -3,9 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-/// The name of a run that fails over or back, which keeps what it makes apart from what others make.
+/// The name of a run, which keeps what it makes apart from what others make.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId(String);
@@ -18,6 +20,15 @@ pub struct RunIdError {
 }
 
 impl RunId {
+    /// A new name: the second at which the run began; a hyphen; the microsecond of it in 5 hexadecimal digits; and 44 of the
+    /// `random` bits. So names sort as their runs began, and of two that begin at once each has its own.
+    pub fn new(began: Timestamp, random: u64) -> Self {
+        let second = began.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ");
+        let microsecond = began.subsec_microsecond();
+        let random = random & ((1 << 44) - 1);
+        Self(format!("{second}-{microsecond:05x}{random:011x}"))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -62,6 +73,26 @@ impl fmt::Display for RunId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn new_names_sort_as_their_runs_began_and_are_names() {
+        let at = |time: &str, random| RunId::new(time.parse().unwrap(), random).to_string();
+        let name = at("2026-11-30T02:59:05.999999Z", u64::MAX);
+        assert_eq!(name, "20261130T025905Z-f423ffffffffffff");
+        let names = [
+            at("2026-11-30T02:59:05Z", u64::MAX),
+            at("2026-11-30T02:59:05.000001Z", 0),
+            at("2026-11-30T02:59:05.1Z", 9),
+            name,
+            at("2026-11-30T02:59:06Z", 0),
+        ];
+        assert!(names.is_sorted(), "{names:?}");
+        for name in names {
+            assert_eq!(name.parse::<RunId>().unwrap().as_str(), name);
+        }
+        let time = "2026-11-30T02:59:05Z";
+        assert_ne!(at(time, 1), at(time, 2));
+    }
 
     #[test]
     fn parse_of_a_run_takes_letters_digits_and_hyphens() {
